@@ -1,0 +1,23 @@
+"""What the user can mend is said in one sentence."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class LossmithError(ValueError):
+    """A mistake in what was asked for; the message is one sentence that says what to do.
+
+    On the command line it ends the program with status 2 and no traceback.
+    """
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> LossmithError:
+    """The error for a name that is not in a catalogue, with the nearest name that is.
+
+    >>> str(unknown("loss", "mixx", ["l1", "mix"]))
+    "loss 'mixx' is not known; did you mean 'mix'?"
+    """
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}"
+    return LossmithError(f"{kind} '{name}' is not known; {hint}")

@@ -1,0 +1,287 @@
+"""The grammar in which losses, degradations and networks are written; parsed, never evaluated.
+
+    timeline := sum ("until" NUMBER "%" "then" sum)*
+    sum      := product ("+" product)*
+    product  := factor ("*" factor)*            at most one factor is not a number
+    factor   := NUMBER | call | "(" sum ")"
+    chain    := call ("|" call)*
+    call     := name ["(" argument ("," argument)* ")"]
+    name     := identifier | import.path:Attribute
+    argument := [identifier "="] (NUMBER | true | false | none | bare word | "quoted text")
+
+A bare word runs to the next comma or closing bracket, so file names and `vgg19:conv5_4` need no quotes.
+"""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from lossmith.errors import LossmithError, unknown
+
+Value = int | float | bool | str | None
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_NAME = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
+_KEYWORD = re.compile(r"([A-Za-z_]\w*)\s*=\s*")
+_BARE = re.compile(r"[^,()\"'\s][^,()\"']*")
+_QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
+_CONSTANTS: dict[str, Value] = {"true": True, "false": False, "none": None}
+
+
+@dataclass(frozen=True)
+class Call:
+    """`name(arguments, key=options)`."""
+
+    name: str
+    arguments: tuple[Value, ...] = ()
+    options: tuple[tuple[str, Value], ...] = ()
+
+
+@dataclass(frozen=True)
+class Product:
+    """`weight * of`."""
+
+    weight: float
+    of: "Node"
+
+
+@dataclass(frozen=True)
+class Sum:
+    """`terms[0] + terms[1] + ...`."""
+
+    terms: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """`stages[0] until ends[0]% then stages[1] ...`; `ends` are fractions of the run."""
+
+    stages: tuple["Node", ...]
+    ends: tuple[float, ...]
+
+
+Node = Call | Product | Sum | Timeline
+
+
+class _Reader:
+    """A text and how far it has been read."""
+
+    def __init__(self, text: str, kind: str) -> None:
+        self.text, self.kind, self.at = text, kind, 0
+
+    def fail(self, wanted: str) -> NoReturn:
+        rest = self.text[self.at :].strip()
+        where = f"has '{rest}' where {wanted} was expected" if rest else f"ends where {wanted} was expected"
+        raise LossmithError(f"{self.kind} expression '{self.text}' {where} (column {self.at + 1})")
+
+    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        self.skip_space()
+        if found := pattern.match(self.text, self.at):
+            self.at = found.end()
+        return found
+
+    def take(self, symbol: str) -> bool:
+        return self.match(re.compile(re.escape(symbol))) is not None
+
+    def word(self, word: str) -> bool:
+        return self.match(re.compile(rf"{word}\b")) is not None
+
+    def need(self, symbol: str) -> None:
+        if not self.take(symbol):
+            self.fail(f"'{symbol}'")
+
+    def skip_space(self) -> None:
+        while self.text[self.at : self.at + 1].isspace():
+            self.at += 1
+
+    def finish(self) -> None:
+        self.skip_space()
+        if self.at < len(self.text):
+            self.fail("the end")
+
+    def timeline(self) -> Node:
+        stages, ends = [self.sum()], []
+        while self.word("until"):
+            if not (number := self.match(_NUMBER)):
+                self.fail("a percentage")
+            self.need("%")
+            ends.append(float(number[0]) / 100)
+            if not self.word("then"):
+                self.fail("'then'")
+            stages.append(self.sum())
+        if [*ends, 1.0] != sorted({0.0, *ends, 1.0})[1:]:
+            raise LossmithError(
+                f"{self.kind} expression '{self.text}' needs percentages that rise between 0 and 100"
+            )
+        return Timeline(tuple(stages), tuple(ends)) if ends else stages[0]
+
+    def sum(self) -> Node:
+        terms = [self.product()]
+        while self.take("+"):
+            terms.append(self.product())
+        return Sum(tuple(terms)) if len(terms) > 1 else terms[0]
+
+    def product(self) -> Node:
+        weight, node, weighted = 1.0, None, False
+        while True:
+            if number := self.match(_NUMBER):
+                weight, weighted = weight * float(number[0]), True
+            elif node is None:
+                node = self.factor()
+            else:
+                self.fail("a number")
+            if not self.take("*"):
+                break
+        if node is None:
+            self.fail(f"'*' and a {self.kind}")
+        return Product(weight, node) if weighted else node
+
+    def factor(self) -> Node:
+        if self.take("("):
+            inner = self.sum()
+            self.need(")")
+            return inner
+        return self.call()
+
+    def call(self) -> Call:
+        if not (name := self.match(_NAME)):
+            self.fail(f"the name of a {self.kind}")
+        arguments: list[Value] = []
+        options: list[tuple[str, Value]] = []
+        if self.take("(") and not self.take(")"):
+            while True:
+                if keyword := self.match(_KEYWORD):
+                    options.append((keyword[1], self.value()))
+                elif options:
+                    self.fail("a named argument")
+                else:
+                    arguments.append(self.value())
+                if not self.take(","):
+                    break
+            self.need(")")
+        return Call(name[0], tuple(arguments), tuple(options))
+
+    def value(self) -> Value:
+        if quoted := self.match(_QUOTED):
+            return quoted[1] if quoted[1] is not None else quoted[2]
+        if not (bare := self.match(_BARE)):
+            self.fail("a value")
+        return _read_value(bare[0].strip())
+
+
+def _read_value(text: str) -> Value:
+    if text.lower() in _CONSTANTS:
+        return _CONSTANTS[text.lower()]
+    if not _NUMBER.fullmatch(text):
+        return text
+    return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
+
+
+def parse_loss(text: str) -> Node:
+    """Parse a sum of weighted calls, or a timeline of them.
+
+    >>> parse_loss("l1 + 0.1*tv")
+    Sum(terms=(Call(name='l1', arguments=(), options=()), Product(weight=0.1, of=Call(name='tv', \
+arguments=(), options=()))))
+    """
+    reader = _Reader(text, "loss")
+    node = reader.timeline()
+    reader.finish()
+    return node
+
+
+def parse_chain(text: str, kind: str = "degradation") -> tuple[Call, ...]:
+    """Parse calls that are applied one after the other.
+
+    >>> [call.name for call in parse_chain("bicubic(2) | noise(5) | jpeg(50)")]
+    ['bicubic', 'noise', 'jpeg']
+    """
+    reader = _Reader(text, kind)
+    calls = [reader.call()]
+    while reader.take("|"):
+        calls.append(reader.call())
+    reader.finish()
+    return tuple(calls)
+
+
+def parse_call(text: str, kind: str) -> Call:
+    """Parse one call, such as the name of a network with its options."""
+    reader = _Reader(text, kind)
+    call = reader.call()
+    reader.finish()
+    return call
+
+
+def resolve(call: Call, catalogue: Mapping[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
+    """What a call names: an entry of the catalogue, or anybody's `import.path:Attribute`."""
+    if ":" not in call.name:
+        if call.name not in catalogue:
+            raise unknown(kind, call.name, catalogue)
+        return catalogue[call.name]
+    path, _, attribute = call.name.partition(":")
+    try:
+        found = getattr(importlib.import_module(path), attribute)
+    except ModuleNotFoundError as error:
+        raise LossmithError(f"{kind} '{call.name}' cannot be imported: {error}") from error
+    except AttributeError as error:
+        raise LossmithError(f"{kind} '{call.name}': module '{path}' has no '{attribute}'") from error
+    if not callable(found):
+        raise LossmithError(f"{kind} '{call.name}' is neither a class nor a function")
+    return found  # type: ignore[no-any-return]
+
+
+def invoke(call: Call, factory: Callable[..., Any], kind: str, **given: Any) -> Any:
+    """Call `factory` with the call's arguments; a misfit is one sentence."""
+    options = dict(call.options)
+    try:
+        parameters = inspect.signature(factory).parameters
+    except ValueError:  # some builtins have no signature to check against
+        return factory(*call.arguments, **options, **given)
+    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    for option in options:
+        if option not in parameters and not open_ended:
+            raise unknown(f"option of {kind} {call.name}:", option, set(parameters) - {"self"} - set(given))
+    accepted = {name: value for name, value in given.items() if open_ended or name in parameters}
+    try:
+        inspect.signature(factory).bind(*call.arguments, **options, **accepted)
+    except TypeError as error:
+        raise LossmithError(f"{kind} '{call.name}': {error}") from error
+    return factory(*call.arguments, **options, **accepted)
+
+
+class Spelled:
+    """Something that can be written down: `str()` gives the expression that makes it again.
+
+    Every parameter of `__init__` must be kept in an attribute of the same name. Those without a default are
+    written by position, the others by name and only when they differ from the default.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        parts = []
+        for key, parameter in inspect.signature(type(self)).parameters.items():
+            value = getattr(self, key)
+            if parameter.default is parameter.empty:
+                parts.append(spell_value(value))
+            elif value != parameter.default:
+                parts.append(f"{key}={spell_value(value)}")
+        return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+
+def spell_value(value: Any) -> str:
+    """Write a value so that the grammar reads it back.
+
+    >>> spell_value(0.5), spell_value("vgg19"), spell_value("a, b")
+    ('0.5', 'vgg19', '"a, b"')
+    """
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    text = str(value)
+    plain = _BARE.fullmatch(text) and text.strip() == text and isinstance(_read_value(text), str)
+    return text if plain and "=" not in text else f'"{text}"'

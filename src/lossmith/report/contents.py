@@ -1,0 +1,65 @@
+"""What the report of a tournament shows; plain values, filled in by `lossmith.studies`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossmith.evaluation.results import Difference, Row, Standing
+
+Pixels = NDArray[np.uint8]
+"""A picture as (height, width, 3) RGB bytes."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One training run over its steps: `values[name][i]` belongs to `steps[i]`."""
+
+    seed: int
+    steps: list[int]
+    values: dict[str, list[float]]
+    """`loss`, one entry per named term, and `psnr` on crops of the test pictures (nan where not measured)."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One loss of the tournament."""
+
+    loss: str
+    curves: list[Curve]
+    steps: int
+    milliseconds_per_step: float
+    peak_memory_mb: float | None
+    failure: str | None = None
+    """Why the run stopped early, in one sentence; None when it finished."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One test picture: all arrays have the size of the target."""
+
+    picture: str
+    target: Pixels
+    degraded: Pixels
+    restored: dict[str, Pixels]
+    """One result per loss, of the first seed."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything on the page."""
+
+    verdict: str
+    degradation: str
+    network: str
+    budget: str
+    protocol: str
+    command: str
+    seeds: list[int]
+    contenders: list[Contender]
+    standings: list[Standing]
+    differences: list[Difference]
+    rows: list[Row]
+    exhibits: list[Exhibit]
+    facts: dict[str, str]
+    """Versions, hardware, data: label and value, shown at the foot."""
