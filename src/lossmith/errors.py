@@ -21,3 +21,12 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> LossmithError:
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}"
     return LossmithError(f"{kind} '{name}' is not known; {hint}")
+
+
+def missing_extra(what: str, error: ModuleNotFoundError) -> ImportError:
+    """The error for a workbench function in a bare installation.
+
+    >>> print(missing_extra("lossmith.compare", ModuleNotFoundError(name="lightning")))
+    lossmith.compare needs 'lightning', which comes with: pip install "lossmith[workbench]"
+    """
+    return ImportError(f"{what} needs '{error.name}', which comes with: pip install \"lossmith[workbench]\"")

@@ -17,7 +17,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from lossmith.errors import LossmithError, unknown
 
@@ -35,7 +35,7 @@ _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "none": None}
 class Call:
     """`name(arguments, key=options)`."""
 
-    name: str
+    name: ClassVar[str]
     arguments: tuple[Value, ...] = ()
     options: tuple[tuple[str, Value], ...] = ()
 
@@ -259,7 +259,7 @@ class Spelled:
     written by position, the others by name and only when they differ from the default.
     """
 
-    name: str
+    name: ClassVar[str]
 
     def __str__(self) -> str:
         parts = []
@@ -270,6 +270,17 @@ class Spelled:
             elif value != parameter.default:
                 parts.append(f"{key}={spell_value(value)}")
         return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+
+def spell_call(call: Call) -> str:
+    """Write a call so that the grammar reads it back.
+
+    >>> spell_call(Call("jpeg", (10,), (("subsampling", "4:4:4"),)))
+    'jpeg(10, subsampling=4:4:4)'
+    """
+    parts = [spell_value(value) for value in call.arguments]
+    parts += [f"{key}={spell_value(value)}" for key, value in call.options]
+    return f"{call.name}({', '.join(parts)})" if parts else call.name
 
 
 def spell_value(value: Any) -> str:

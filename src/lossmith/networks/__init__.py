@@ -1,0 +1,32 @@
+"""Networks that restore pictures."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from lossmith.errors import LossmithError
+from lossmith.expressions import invoke, parse_call, resolve
+from lossmith.networks.base import Restorer
+from lossmith.networks.fcn import FCN
+from lossmith.networks.srresnet import SRResNet, SRResNetSmall
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {net.name: net for net in (FCN, SRResNet, SRResNetSmall)}
+
+__all__ = ["FCN", "NETWORKS", "Restorer", "SRResNet", "SRResNetSmall", "network"]
+
+
+def network(expression: str, scale: int = 1) -> nn.Module:
+    """The network that an expression describes: `srresnet`, `srresnet(blocks=8)`, `my_package.nets:MyNet`.
+
+    `scale` is handed to the network if it takes one. Anybody's network must map (N, 3, h, w) to
+    (N, 3, scale h, scale w).
+
+    >>> str(network("srresnet(blocks=8)", scale=2))
+    'srresnet(scale=2, blocks=8)'
+    """
+    call = parse_call(expression, "network")
+    factory = resolve(call, NETWORKS, "network")
+    made = invoke(call, factory, "network", scale=scale)
+    if not isinstance(made, nn.Module):
+        raise LossmithError(f"network '{call.name}' is a {type(made).__name__}, not a torch.nn.Module")
+    return made

@@ -1,0 +1,184 @@
+"""What every loss is, and how losses add up."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.errors import LossmithError
+from lossmith.expressions import Spelled, spell_value
+
+
+class Loss(Spelled, nn.Module):
+    """A distance between a prediction and its target: `loss(prediction, target)` is a scalar to minimise.
+
+    Both are (N, C, H, W) floating-point tensors, RGB in [0, 1], prediction first. `reduction="none"` gives one
+    value per picture, (N,). The gradient goes to the prediction only. Half precision and autocast are computed
+    in float32. Nothing is clamped, moved to another device or changed in place.
+
+    A subclass implements `per_image` and sets the class variables, which `lossmith losses` prints.
+    `loss + loss` and `number * loss` are losses, and `str(loss)` is the expression that makes it again.
+
+    Raises LossmithError (a ValueError) when shapes differ, the batch is empty, the tensors hold integers, or
+    the pictures are smaller than `least_side`.
+    """
+
+    name: ClassVar[str]
+    formula: ClassVar[str] = ""
+    """The definition in words."""
+    bounds: ClassVar[str] = "0 and up"
+    """The values it can take; identical pictures always give 0 unless this says otherwise."""
+    source: ClassVar[str] = ""
+    least_side: int = 1
+    """Height and width a picture must have at least, in pixels."""
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        if reduction not in ("mean", "none"):
+            raise LossmithError(f"reduction must be 'mean' or 'none', not '{reduction}'")
+        self.reduction = reduction
+
+    def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """One value per picture, (N,), for checked inputs in float32 or float64."""
+        raise NotImplementedError
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return self.evaluate(self.per_image, prediction, target)
+
+    def evaluate(self, formula: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
+        """Check the inputs, compute `formula` in full precision and reduce it."""
+        check_pair(prediction, target, str(self), self.least_side)
+        dtype = torch.promote_types(torch.promote_types(prediction.dtype, target.dtype), torch.float32)
+        with torch.autocast(prediction.device.type, enabled=False):
+            values = formula(prediction.to(dtype), target.detach().to(dtype))
+        return values.mean() if self.reduction == "mean" else values
+
+    def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The named parts whose sum is the loss, each with its weight already applied."""
+        return {str(self): self(prediction, target)}
+
+    def __add__(self, other: Any) -> "Loss":
+        return self if _is_number(other) and other == 0 else Total([self, as_loss(other)])
+
+    __radd__ = __add__  # lets the built-in sum() add losses
+
+    def __mul__(self, weight: float) -> "Loss":
+        if not _is_number(weight):
+            raise LossmithError(f"a loss can be multiplied by a number, not by {type(weight).__name__}")
+        return Scaled(float(weight), self)
+
+    __rmul__ = __mul__
+
+
+class Scaled(Loss):
+    """A loss times a number."""
+
+    def __init__(self, weight: float, of: Loss) -> None:
+        super().__init__(of.reduction)
+        self.weight, self.of = weight, of
+        self.least_side = of.least_side
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        value: Tensor = self.of(prediction, target)
+        return self.weight * value
+
+    def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
+        inner = self.of.terms(prediction, target)
+        return {f"{spell_value(self.weight)}*{_bracketed(name)}": self.weight * v for name, v in inner.items()}
+
+    def __str__(self) -> str:
+        return f"{spell_value(self.weight)}*{_bracketed(str(self.of))}"
+
+
+class Total(Loss):
+    """The sum of losses."""
+
+    def __init__(self, parts: list[Loss]) -> None:
+        flat = [loss for part in parts for loss in (part.parts if isinstance(part, Total) else [part])]
+        super().__init__(flat[0].reduction)
+        if len({loss.reduction for loss in flat}) > 1:
+            raise LossmithError("losses that are added must share one reduction")
+        self.parts: Sequence[Loss] = nn.ModuleList(flat)  # type: ignore[assignment]
+        self.least_side = max(loss.least_side for loss in flat)
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        values = [loss(prediction, target) for loss in self.parts]
+        return torch.stack(values).sum(dim=0)
+
+    def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
+        named: dict[str, Tensor] = {}
+        for loss in self.parts:
+            for name, value in loss.terms(prediction, target).items():
+                named[name] = named[name] + value if name in named else value
+        return named
+
+    def __str__(self) -> str:
+        return " + ".join(str(loss) for loss in self.parts)
+
+
+class External(Loss):
+    """Anybody's module or function of (prediction, target) as a loss; it must give one number."""
+
+    source = "yours"
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor], expression: str) -> None:
+        super().__init__()
+        self.function, self.expression = function, expression
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return self.evaluate(self._scalar, prediction, target)
+
+    def _scalar(self, prediction: Tensor, target: Tensor) -> Tensor:
+        value = self.function(prediction, target)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise LossmithError(f"loss '{self.expression}' must return one number in a tensor, not {shape}")
+        return value.reshape(())
+
+    def __str__(self) -> str:
+        return self.expression
+
+
+def as_loss(candidate: Any) -> Loss:
+    """Any loss, module or function of (prediction, target), as a `Loss`.
+
+    >>> str(as_loss(nn.SmoothL1Loss()))
+    'torch.nn.modules.loss:SmoothL1Loss'
+    """
+    if isinstance(candidate, Loss):
+        return candidate
+    if not callable(candidate):
+        raise LossmithError(f"a loss is a function of (prediction, target), not {type(candidate).__name__}")
+    made_by = candidate if hasattr(candidate, "__qualname__") else type(candidate)
+    return External(candidate, f"{made_by.__module__}:{made_by.__qualname__}")
+
+
+def check_pair(prediction: Tensor, target: Tensor, name: str, least_side: int = 1) -> None:
+    """Refuse what has no meaning, without reading a pixel (so that a GPU never waits)."""
+    if prediction.ndim != 4:
+        raise LossmithError(f"{name}: pictures must be (N, C, H, W), not {tuple(prediction.shape)}")
+    if prediction.shape != target.shape:
+        raise LossmithError(
+            f"{name}: prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape"
+        )
+    if not (prediction.is_floating_point() and target.is_floating_point()):
+        raise LossmithError(
+            f"{name}: pictures must be floating point in [0, 1], not {prediction.dtype} and {target.dtype}"
+        )
+    if prediction.shape[0] == 0:
+        raise LossmithError(f"{name}: the batch is empty")
+    if min(prediction.shape[-2:]) < least_side:
+        height, width = prediction.shape[-2:]
+        raise LossmithError(f"{name} needs at least {least_side} x {least_side} pixels, not {height} x {width}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _bracketed(expression: str) -> str:
+    return f"({expression})" if " + " in expression else expression
+
+
+__all__ = ["External", "Loss", "Scaled", "Total", "as_loss", "check_pair"]

@@ -1,0 +1,66 @@
+"""The losses by name, and how an expression becomes a loss."""
+
+from collections.abc import Callable
+from functools import partial
+
+from lossmith.errors import LossmithError
+from lossmith.expressions import Call, Node, Product, Sum, invoke, parse_loss, resolve, spell_call
+from lossmith.losses.base import External, Loss, Scaled, Total
+from lossmith.losses.pixel import L1, L2, TV, Charbonnier
+from lossmith.losses.schedule import Schedule
+from lossmith.losses.structural import MSSSIM, SSIM, Mix, MSSSIMSigmas
+
+LOSSES: dict[str, type[Loss]] = {
+    loss.name: loss for loss in (L1, L2, Charbonnier, TV, SSIM, MSSSIM, MSSSIMSigmas, Mix)
+}
+
+PRESETS: dict[str, Callable[..., Loss]] = {"mix_pl4nn": partial(Mix, alpha=0.025)}
+"""Names for losses with particular options."""
+
+
+def loss(expression: str, *, reduction: str = "mean") -> Loss:
+    """The loss that an expression describes.
+
+    Names from the catalogue, options in brackets, numbers, `+` and `*`, anybody's class or function as
+    `import.path:Name`, and changes during a run as `... until 50% then ...`. See `lossmith losses` for the
+    names. `str()` of the result is the expression again.
+
+    Raises LossmithError, in one sentence, for what cannot be understood.
+
+    >>> str(loss("l1 + 0.1*tv")), str(loss("mix_pl4nn"))
+    ('l1 + 0.1*tv', 'mix(alpha=0.025)')
+    >>> loss("mixx")
+    Traceback (most recent call last):
+    lossmith.errors.LossmithError: loss 'mixx' is not known; did you mean 'mix'?
+    """
+    return _build(parse_loss(expression), reduction)
+
+
+def _build(node: Node, reduction: str) -> Loss:
+    match node:
+        case Call():
+            return _make(node, reduction)
+        case Product(weight, of):
+            return Scaled(weight, _build(of, reduction))
+        case Sum(terms):
+            return Total([_build(term, reduction) for term in terms])
+        case _:
+            return Schedule([_build(stage, reduction) for stage in node.stages], list(node.ends))
+
+
+def _make(call: Call, reduction: str) -> Loss:
+    factory = resolve(call, {**LOSSES, **PRESETS}, "loss")
+    if ":" not in call.name:
+        made: Loss = invoke(call, factory, "loss", reduction=reduction)
+        return made
+    if reduction != "mean":
+        raise LossmithError(f"loss '{call.name}' is not ours, so it cannot be asked for one value per picture")
+    # A class is made into an object; a function is the loss itself, its options bound.
+    function = (
+        invoke(call, factory, "loss")
+        if isinstance(factory, type)
+        else partial(factory, *(), **dict(call.options))
+        if call.options
+        else factory
+    )
+    return External(function, spell_call(call))

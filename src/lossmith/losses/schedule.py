@@ -1,0 +1,51 @@
+"""A loss that changes during the run."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from lossmith.errors import LossmithError
+from lossmith.expressions import spell_value
+from lossmith.losses.base import Loss
+
+
+class Schedule(Loss):
+    """`"l1 until 50% then l2"`: one loss after the other.
+
+    Whoever trains sets `progress`, the fraction of the run that is done, before each step; lossmith's own
+    training does. A loss without a schedule ignores it.
+
+    >>> from lossmith.losses import L1, L2
+    >>> schedule = Schedule([L1(), L2()], [0.5])
+    >>> schedule.progress = 0.5
+    >>> str(schedule), str(schedule.current)
+    ('l1 until 50% then l2', 'l2')
+    """
+
+    def __init__(self, stages: list[Loss], ends: list[float]) -> None:
+        super().__init__(stages[0].reduction)
+        if len(ends) != len(stages) - 1 or [0.0, *ends, 1.0] != sorted({0.0, *ends, 1.0}):
+            raise LossmithError("a schedule needs one rising fraction between 0 and 1 between every two losses")
+        self.stages: Sequence[Loss] = nn.ModuleList(stages)  # type: ignore[assignment]
+        self.ends = list(ends)
+        self.progress = 0.0
+        self.least_side = max(stage.least_side for stage in stages)
+
+    @property
+    def current(self) -> Loss:
+        """The loss in force at `progress`."""
+        return self.stages[bisect_right(self.ends, self.progress)]
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        value: Tensor = self.current(prediction, target)
+        return value
+
+    def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
+        return self.current.terms(prediction, target)
+
+    def __str__(self) -> str:
+        text = str(self.stages[0])
+        for end, stage in zip(self.ends, self.stages[1:], strict=True):
+            text += f" until {spell_value(100 * end)}% then {stage}"
+        return text

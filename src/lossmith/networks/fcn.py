@@ -1,0 +1,35 @@
+"""The small fully convolutional network of Zhao et al."""
+
+from torch import Tensor, nn
+
+from lossmith.networks.base import Restorer, enlarge
+
+
+class FCN(Restorer):
+    """Three convolutions, 9x9, 5x5 and 5x5, of 64 features with PReLU between: 122,883 weights and 128 slopes.
+
+    (N, 3, h, w) to (N, 3, scale h, scale w). For `scale` above 1 it works on the bicubically enlarged input, as
+    the paper's super-resolution does. Borders are padded with zeros so that the size stays (the paper does not
+    say). Receptive field 17 pixels.
+
+    Source: Zhao, Gallo, Frosio, Kautz, IEEE TCI 3(1), 2017, section IV.
+
+    >>> sum(p.numel() for p in FCN().parameters()) - 2 * 64
+    122883
+    """
+
+    name = "fcn"
+
+    def __init__(self, scale: int = 1) -> None:
+        super().__init__(scale)
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 64, 9, padding=4),
+            nn.PReLU(64),
+            nn.Conv2d(64, 64, 5, padding=2),
+            nn.PReLU(64),
+            nn.Conv2d(64, 3, 5, padding=2),
+        )
+
+    def forward(self, degraded: Tensor) -> Tensor:
+        restored: Tensor = self.layers(enlarge(degraded, self.scale, "bicubic"))
+        return restored
