@@ -35,7 +35,7 @@ _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "none": None}
 class Call:
     """`name(arguments, key=options)`."""
 
-    name: ClassVar[str]
+    name: str
     arguments: tuple[Value, ...] = ()
     options: tuple[tuple[str, Value], ...] = ()
 

@@ -42,7 +42,8 @@ class SRResNet(Restorer):
         for index, factor in enumerate(self._shuffles, 1):
             x = F.leaky_relu(F.pixel_shuffle(self.get_submodule(f"upconv{index}")(x), factor), 0.1)
         x = self.conv_last(F.leaky_relu(self.conv_hr(x), 0.1))
-        return x + enlarge(degraded, self.scale, "bilinear")
+        restored: Tensor = x + enlarge(degraded, self.scale, "bilinear")
+        return restored
 
 
 class SRResNetSmall(Restorer):
