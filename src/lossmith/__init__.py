@@ -6,6 +6,7 @@
     train(...)             one training run, as a folder
     evaluate(...)          a model or a folder of results, scored picture by picture
     compare(...)           the loss tournament, with its report
+    Data, Recipe           the pictures of a study; the damage, the network and the budget
 
 Importing lossmith loads nothing; each name brings what it needs when it is first used.
 """
@@ -17,13 +18,17 @@ from lossmith.errors import LossmithError, missing_extra
 
 if TYPE_CHECKING:
     from lossmith.degradations import degradation
+    from lossmith.images import Data
     from lossmith.losses import loss
     from lossmith.networks import network
     from lossmith.studies import compare, evaluate, train
+    from lossmith.training import Recipe
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Data": "images",
+    "Recipe": "training",
     "loss": "losses",
     "network": "networks",
     "degradation": "degradations",
@@ -32,7 +37,18 @@ _HOMES = {
     "compare": "studies",
 }
 
-__all__ = ["LossmithError", "__version__", "compare", "degradation", "evaluate", "loss", "network", "train"]
+__all__ = [
+    "Data",
+    "LossmithError",
+    "Recipe",
+    "__version__",
+    "compare",
+    "degradation",
+    "evaluate",
+    "loss",
+    "network",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

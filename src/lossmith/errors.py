@@ -18,8 +18,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> LossmithError:
     "loss 'mixx' is not known; did you mean 'mix'?"
     """
     names = sorted(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}"
+    near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}" if names else "there is none"
     return LossmithError(f"{kind} '{name}' is not known; {hint}")
 
 

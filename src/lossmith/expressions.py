@@ -3,7 +3,7 @@
     timeline := sum ("until" NUMBER "%" "then" sum)*
     sum      := product ("+" product)*
     product  := factor ("*" factor)*            at most one factor is not a number
-    factor   := NUMBER | call | "(" sum ")"
+    factor   := NUMBER | call | "(" timeline ")"
     chain    := call ("|" call)*
     call     := name ["(" argument ("," argument)* ")"]
     name     := identifier | import.path:Attribute
@@ -14,10 +14,13 @@ A bare word runs to the next comma or closing bracket, so file names and `vgg19:
 
 import importlib
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from functools import partial
+from types import UnionType
+from typing import Any, ClassVar, NoReturn, get_args
 
 from lossmith.errors import LossmithError, unknown
 
@@ -29,6 +32,9 @@ _KEYWORD = re.compile(r"([A-Za-z_]\w*)\s*=\s*")
 _BARE = re.compile(r"[^,()\"'\s][^,()\"']*")
 _QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 _CONSTANTS: dict[str, Value] = {"true": True, "false": False, "none": None}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
+_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_TO_COME = object()
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,15 @@ class _Reader:
     def word(self, word: str) -> bool:
         return self.match(re.compile(rf"{word}\b")) is not None
 
+    def number(self) -> float | None:
+        found = self.match(_NUMBER)
+        return float(self.finite(found[0])) if found else None
+
+    def finite(self, text: str) -> str:
+        if _NUMBER.fullmatch(text) and math.isinf(float(text)):
+            raise LossmithError(f"{self.kind} expression '{self.text}': the number {text} is too large")
+        return text
+
     def need(self, symbol: str) -> None:
         if not self.take(symbol):
             self.fail(f"'{symbol}'")
@@ -105,10 +120,10 @@ class _Reader:
     def timeline(self) -> Node:
         stages, ends = [self.sum()], []
         while self.word("until"):
-            if not (number := self.match(_NUMBER)):
+            if (number := self.number()) is None:
                 self.fail("a percentage")
             self.need("%")
-            ends.append(float(number[0]) / 100)
+            ends.append(number / 100)
             if not self.word("then"):
                 self.fail("'then'")
             stages.append(self.sum())
@@ -127,8 +142,8 @@ class _Reader:
     def product(self) -> Node:
         weight, node, weighted = 1.0, None, False
         while True:
-            if number := self.match(_NUMBER):
-                weight, weighted = weight * float(number[0]), True
+            if (number := self.number()) is not None:
+                weight, weighted = weight * number, True
             elif node is None:
                 node = self.factor()
             else:
@@ -141,7 +156,7 @@ class _Reader:
 
     def factor(self) -> Node:
         if self.take("("):
-            inner = self.sum()
+            inner = self.timeline()
             self.need(")")
             return inner
         return self.call()
@@ -169,7 +184,7 @@ class _Reader:
             return quoted[1] if quoted[1] is not None else quoted[2]
         if not (bare := self.match(_BARE)):
             self.fail("a value")
-        return _read_value(bare[0].strip())
+        return _read_value(self.finite(bare[0].strip()))
 
 
 def _read_value(text: str) -> Value:
@@ -234,22 +249,47 @@ def resolve(call: Call, catalogue: Mapping[str, Callable[..., Any]], kind: str) 
 
 
 def invoke(call: Call, factory: Callable[..., Any], kind: str, **given: Any) -> Any:
-    """Call `factory` with the call's arguments; a misfit is one sentence."""
+    """Call `factory` with the call's arguments; a misfit is one sentence.
+
+    Those `given` are added where the factory takes them and the call itself says nothing about them.
+    """
+    return fit(call, factory, kind, **given)()
+
+
+def fit(call: Call, factory: Callable[..., Any], kind: str, ahead: int = 0, **given: Any) -> Callable[..., Any]:
+    """What `invoke` would call, checked; `ahead` positional arguments are still to come."""
     options = dict(call.options)
     try:
-        parameters = inspect.signature(factory).parameters
+        signature = inspect.signature(factory)
     except ValueError:  # some builtins have no signature to check against
-        return factory(*call.arguments, **options, **given)
+        return partial(factory, *call.arguments, **options)
+    parameters = signature.parameters
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     for option in options:
         if option not in parameters and not open_ended:
-            raise unknown(f"option of {kind} {call.name}:", option, set(parameters) - {"self"} - set(given))
-    accepted = {name: value for name, value in given.items() if open_ended or name in parameters}
+            known = set(list(parameters)[ahead:]) - {"self"} - set(given)
+            raise unknown(f"option of {kind} {call.name}:", option, known)
+    arguments = (*[_TO_COME] * ahead, *call.arguments)
     try:
-        inspect.signature(factory).bind(*call.arguments, **options, **accepted)
+        said = signature.bind_partial(*arguments, **options).arguments
+        silent = (set(parameters) | set(given) if open_ended else set(parameters)) - set(said) - set(options)
+        given = {key: value for key, value in given.items() if key in silent}
+        signature.bind(*arguments, **options, **given)
     except TypeError as error:
         raise LossmithError(f"{kind} '{call.name}': {error}") from error
-    return factory(*call.arguments, **options, **accepted)
+    for key, value in said.items():
+        _check_kind(f"{kind} '{call.name}': {key}", value, parameters[key])
+    return partial(factory, *call.arguments, **options, **given)
+
+
+def _check_kind(what: str, value: Any, parameter: inspect.Parameter) -> None:
+    """Refuse a value of another kind than the parameter is annotated with, if that kind can be written at all."""
+    annotation = parameter.annotation
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    if parameter.kind in _MANY or value is _TO_COME or not all(isinstance(k, type) and k in _KINDS for k in kinds):
+        return
+    if type(value) not in kinds and not (type(value) is int and float in kinds):
+        raise LossmithError(f"{what} must be {' or '.join(_KINDS[k] for k in kinds)}, not {value!r}")
 
 
 class Spelled:
@@ -291,8 +331,11 @@ def spell_value(value: Any) -> str:
     """
     if value is None or isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
+    if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, int):
+        return str(value)
     text = str(value)
-    plain = _BARE.fullmatch(text) and text.strip() == text and isinstance(_read_value(text), str)
-    return text if plain and "=" not in text else f'"{text}"'
+    if _BARE.fullmatch(text) and text.strip() == text and isinstance(_read_value(text), str) and "=" not in text:
+        return text
+    return f"'{text}'" if '"' in text else f'"{text}"'

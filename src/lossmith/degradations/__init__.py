@@ -1,0 +1,37 @@
+"""The damage: what makes a degraded picture from a clean one.
+
+    degradation("bicubic(2) | noise(5) | jpeg(50)")(clean, rng)
+
+Pure: tensors in, tensors out.
+"""
+
+from lossmith.degradations.base import Degradation
+from lossmith.degradations.bicubic import Bicubic
+from lossmith.degradations.catalogue import DEGRADATIONS, TASKS, degradation
+from lossmith.degradations.chain import Chain
+from lossmith.degradations.custom import Custom
+from lossmith.degradations.eight_bit import from_8bit, to_8bit
+from lossmith.degradations.jpeg import JPEG
+from lossmith.degradations.mosaic import Mosaic, demosaic_bilinear, sample
+from lossmith.degradations.noise import Noise, ShotNoise
+from lossmith.degradations.resampling import resize, resize_8bit
+
+__all__ = [
+    "DEGRADATIONS",
+    "JPEG",
+    "TASKS",
+    "Bicubic",
+    "Chain",
+    "Custom",
+    "Degradation",
+    "Mosaic",
+    "Noise",
+    "ShotNoise",
+    "degradation",
+    "demosaic_bilinear",
+    "from_8bit",
+    "resize",
+    "resize_8bit",
+    "sample",
+    "to_8bit",
+]

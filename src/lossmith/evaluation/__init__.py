@@ -1,0 +1,33 @@
+"""Metrics under a declared protocol, rows per picture, and what they say about who is better."""
+
+from lossmith.evaluation.deep import available_deep_metrics
+from lossmith.evaluation.metrics import METRICS, find_metric, score
+from lossmith.evaluation.protocol import Protocol, protocol_for
+from lossmith.evaluation.restoring import baseline, restore_pictures
+from lossmith.evaluation.results import DEGRADED, Difference, Metric, Row, Standing
+from lossmith.evaluation.statistics import differences, mean_ranks, standing, standings
+from lossmith.evaluation.tables import read_csv, write_csv
+from lossmith.evaluation.verdict import verdict
+
+__all__ = [
+    "DEGRADED",
+    "METRICS",
+    "Difference",
+    "Metric",
+    "Protocol",
+    "Row",
+    "Standing",
+    "available_deep_metrics",
+    "baseline",
+    "differences",
+    "find_metric",
+    "mean_ranks",
+    "protocol_for",
+    "read_csv",
+    "restore_pictures",
+    "score",
+    "standing",
+    "standings",
+    "verdict",
+    "write_csv",
+]

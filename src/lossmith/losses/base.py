@@ -1,5 +1,6 @@
 """What every loss is, and how losses add up."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -32,6 +33,8 @@ class Loss(Spelled, nn.Module):
     source: ClassVar[str] = ""
     least_side: int = 1
     """Height and width a picture must have at least, in pixels."""
+    compound: ClassVar[bool] = False
+    """Whether its expression needs brackets to be a part of another."""
 
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
@@ -48,7 +51,7 @@ class Loss(Spelled, nn.Module):
 
     def evaluate(self, formula: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
         """Check the inputs, compute `formula` in full precision and reduce it."""
-        check_pair(prediction, target, str(self), self.least_side)
+        check_pair(prediction, target, self, self.least_side)
         dtype = torch.promote_types(torch.promote_types(prediction.dtype, target.dtype), torch.float32)
         with torch.autocast(prediction.device.type, enabled=False):
             values = formula(prediction.to(dtype), target.detach().to(dtype))
@@ -76,7 +79,12 @@ class Scaled(Loss):
 
     def __init__(self, weight: float, of: Loss) -> None:
         super().__init__(of.reduction)
-        self.weight, self.of = weight, of
+        if isinstance(of, Scaled):
+            weight, of = weight * of.weight, of.of
+        if not math.isfinite(weight):
+            raise LossmithError(f"a loss's weight must be a finite number, not {weight}")
+        self.weight: float = weight
+        self.of: Loss = of
         self.least_side = of.least_side
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -85,14 +93,16 @@ class Scaled(Loss):
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
         inner = self.of.terms(prediction, target)
-        return {f"{spell_value(self.weight)}*{_bracketed(name)}": self.weight * v for name, v in inner.items()}
+        return {f"{spell_value(self.weight)}*{name}": self.weight * value for name, value in inner.items()}
 
     def __str__(self) -> str:
-        return f"{spell_value(self.weight)}*{_bracketed(str(self.of))}"
+        return f"{spell_value(self.weight)}*{bracketed(self.of)}"
 
 
 class Total(Loss):
     """The sum of losses."""
+
+    compound = True
 
     def __init__(self, parts: list[Loss]) -> None:
         flat = [loss for part in parts for loss in (part.parts if isinstance(part, Total) else [part])]
@@ -114,7 +124,7 @@ class Total(Loss):
         return named
 
     def __str__(self) -> str:
-        return " + ".join(str(loss) for loss in self.parts)
+        return " + ".join(bracketed(loss) for loss in self.parts)
 
 
 class External(Loss):
@@ -154,8 +164,11 @@ def as_loss(candidate: Any) -> Loss:
     return External(candidate, f"{made_by.__module__}:{made_by.__qualname__}")
 
 
-def check_pair(prediction: Tensor, target: Tensor, name: str, least_side: int = 1) -> None:
-    """Refuse what has no meaning, without reading a pixel (so that a GPU never waits)."""
+def check_pair(prediction: Tensor, target: Tensor, name: object, least_side: int = 1) -> None:
+    """Refuse what has no meaning, without reading a pixel (so that a GPU never waits).
+
+    `name` is written only when there is something to refuse.
+    """
     if prediction.ndim != 4:
         raise LossmithError(f"{name}: pictures must be (N, C, H, W), not {tuple(prediction.shape)}")
     if prediction.shape != target.shape:
@@ -168,6 +181,8 @@ def check_pair(prediction: Tensor, target: Tensor, name: str, least_side: int = 
         )
     if prediction.shape[0] == 0:
         raise LossmithError(f"{name}: the batch is empty")
+    if prediction.shape[1] == 0:
+        raise LossmithError(f"{name}: the pictures have no channels")
     if min(prediction.shape[-2:]) < least_side:
         height, width = prediction.shape[-2:]
         raise LossmithError(f"{name} needs at least {least_side} x {least_side} pixels, not {height} x {width}")
@@ -177,8 +192,9 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _bracketed(expression: str) -> str:
-    return f"({expression})" if " + " in expression else expression
+def bracketed(loss: Loss) -> str:
+    """Its expression, fit to be a part of another."""
+    return f"({loss})" if loss.compound else str(loss)
 
 
-__all__ = ["External", "Loss", "Scaled", "Total", "as_loss", "check_pair"]
+__all__ = ["External", "Loss", "Scaled", "Total", "as_loss", "bracketed", "check_pair"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from lossmith.errors import LossmithError
-from lossmith.expressions import Call, Node, Product, Sum, invoke, parse_loss, resolve, spell_call
+from lossmith.expressions import Call, Node, Product, Sum, fit, invoke, parse_loss, resolve, spell_call
 from lossmith.losses.base import External, Loss, Scaled, Total
 from lossmith.losses.pixel import L1, L2, TV, Charbonnier
 from lossmith.losses.schedule import Schedule
@@ -55,12 +55,15 @@ def _make(call: Call, reduction: str) -> Loss:
         return made
     if reduction != "mean":
         raise LossmithError(f"loss '{call.name}' is not ours, so it cannot be asked for one value per picture")
-    # A class is made into an object; a function is the loss itself, its options bound.
-    function = (
-        invoke(call, factory, "loss")
-        if isinstance(factory, type)
-        else partial(factory, *(), **dict(call.options))
-        if call.options
-        else factory
-    )
-    return External(function, spell_call(call))
+    if isinstance(factory, type):
+        function = invoke(call, factory, "loss")
+        if not callable(function):
+            raise LossmithError(f"loss '{call.name}' makes objects that cannot be called with two pictures")
+        return External(function, spell_call(call))
+    # A function is the loss itself, its options bound.
+    if call.arguments:
+        raise LossmithError(
+            f"loss '{call.name}' is a function: write its options with their names, such as weight=3"
+        )
+    bound = fit(call, factory, "loss", ahead=2)
+    return External(bound if call.options else factory, spell_call(call))

@@ -1,5 +1,7 @@
 """Losses that compare pixel by pixel."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -49,13 +51,13 @@ class Charbonnier(Loss):
 
     def __init__(self, epsilon: float = 1e-3, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        if not epsilon > 0:
-            raise LossmithError(f"charbonnier: epsilon must be above 0, not {epsilon}")
+        if not 1e-30 <= epsilon < math.inf:  # below, float32 would round it to 0
+            raise LossmithError(f"charbonnier: epsilon must be above 0 (1e-30 at least), not {epsilon}")
         self.epsilon = epsilon
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        distance = ((prediction - target).square() + self.epsilon**2).sqrt() - self.epsilon
-        return distance.flatten(1).mean(1)
+        epsilon = prediction.new_full((), self.epsilon)  # hypot never rounds epsilon^2, so hypot(0, e) is e
+        return (torch.hypot(prediction - target, epsilon) - epsilon).flatten(1).mean(1)
 
 
 class TV(Loss):
@@ -76,7 +78,7 @@ class TV(Loss):
 
     def __init__(self, exponent: float = 1.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        if not exponent >= 1:
+        if not 1 <= exponent < math.inf:
             raise LossmithError(f"tv: exponent must be at least 1, not {exponent}")
         self.exponent = exponent
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
-from lossmith.expressions import spell_value
-from lossmith.losses.base import Loss
+from lossmith.losses.base import Loss, bracketed
 
 
 class Schedule(Loss):
@@ -22,6 +21,8 @@ class Schedule(Loss):
     >>> str(schedule), str(schedule.current)
     ('l1 until 50% then l2', 'l2')
     """
+
+    compound = True
 
     def __init__(self, stages: list[Loss], ends: list[float]) -> None:
         super().__init__(stages[0].reduction)
@@ -45,7 +46,7 @@ class Schedule(Loss):
         return self.current.terms(prediction, target)
 
     def __str__(self) -> str:
-        text = str(self.stages[0])
-        for end, stage in zip(self.ends, self.stages[1:], strict=True):
-            text += f" until {spell_value(100 * end)}% then {stage}"
-        return text
+        # A sum may stand between `until` and `then` as it is, a schedule in a schedule may not.
+        texts = [bracketed(stage) if isinstance(stage, Schedule) else str(stage) for stage in self.stages]
+        untils = [f" until {100 * end:.12g}% then " for end in self.ends]
+        return "".join(part for pair in zip(texts, [*untils, ""], strict=True) for part in pair)

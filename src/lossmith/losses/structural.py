@@ -5,6 +5,7 @@ nothing. Variances are population variances. Constants are (0.01 L)^2 and (0.03 
 """
 
 import math
+from functools import reduce
 from typing import ClassVar
 
 import torch
@@ -24,8 +25,15 @@ def luminance(m: Moments) -> Tensor:
 
 
 def contrast_structure(m: Moments) -> Tensor:
-    """cs = (2 cov + C2) / (var_x + var_y + C2); exactly 1 for equal pictures."""
-    return (2 * m.covariance + C2) / (m.var_x + m.var_y + C2)
+    """cs = (2 cov + C2) / (var_x + var_y + C2); exactly 1 for equal pictures.
+
+    Variances come out of a subtraction. In [0, 1] its rounding is far below C2, but it grows with the square of
+    the values, and for a network that has run away it could turn the denominator around. The bounds, a little
+    wider than the -1 and 1 of exact arithmetic, keep loss and gradient finite; inside [0, 1] they do nothing.
+    """
+    spread = m.var_x + m.var_y
+    distance = spread - 2 * m.covariance
+    return 1 - (distance / (spread.clamp(min=-C2 / 2) + C2)).clamp(-0.01, 2.01)
 
 
 class SSIM(Loss):
@@ -62,7 +70,7 @@ class SSIM(Loss):
 
     def _similarity(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         blurred = filter_valid(stack_products(x, y), gaussian(self.sigma, self.window, x))
-        m = moments_of(x, y, blurred)
+        m = moments_of(blurred)
         return luminance(m), contrast_structure(m)
 
 
@@ -101,10 +109,9 @@ class MSSSIM(SSIM):
                 prediction, target = _halve(prediction), _halve(target)
             l, cs = self._similarity(prediction, target)
             factors.append((l * cs if level == self.levels - 1 else cs).mean((-2, -1)))
-        weights = torch.tensor(self.WEIGHTS[: self.levels], dtype=prediction.dtype, device=prediction.device)
-        if self.levels < len(self.WEIGHTS):
-            weights = weights / weights.sum()
-        return _one_minus_product(torch.stack(factors), weights[:, None, None]).mean(1)
+        weights = self.WEIGHTS[: self.levels]
+        total = 1.0 if self.levels == len(self.WEIGHTS) else sum(weights)  # the five sum to 1.0001
+        return _one_minus_product(factors, [weight / total for weight in weights]).mean(1)
 
 
 class MSSSIMSigmas(Loss):
@@ -139,8 +146,8 @@ class MSSSIMSigmas(Loss):
     def similarity(self, x: Tensor, y: Tensor) -> Tensor:
         """MS-SSIM per channel and position: (N, C, H, W) dense, (N, C, 1, 1) at the centre."""
         products = stack_products(x, y)
-        scales = [moments_of(x, y, self.average(products, sigma)) for sigma in self.SIGMAS]
-        return luminance(scales[-1]) * torch.stack([contrast_structure(m) for m in scales]).prod(0)
+        scales = [moments_of(self.average(products, sigma)) for sigma in self.SIGMAS]
+        return reduce(torch.mul, map(contrast_structure, scales), luminance(scales[-1]))
 
     def average(self, maps: Tensor, sigma: float) -> Tensor:
         """Gaussian means of (N, C, H, W) maps, at every pixel or at the centre."""
@@ -193,11 +200,14 @@ class Mix(MSSSIMSigmas):
         return (1 - self.alpha) * error.flatten(1).mean(1)
 
 
-def _one_minus_product(factors: Tensor, weights: Tensor) -> Tensor:
-    """1 - product of factors^weights over the first axis; see `MSSSIM` for negative factors."""
-    positive = factors > 0
-    product = torch.where(positive, factors, 1).pow(weights).prod(0) * positive.all(0)
-    return 1 - product + (weights * F.relu(-factors)).sum(0)
+def _one_minus_product(factors: list[Tensor], weights: list[float]) -> Tensor:
+    """1 - product of factors^weights; see `MSSSIM` for negative factors."""
+    product, excess = torch.ones_like(factors[0]), torch.zeros_like(factors[0])
+    for factor, weight in zip(factors, weights, strict=True):
+        positive = factor > 0
+        product = product * torch.where(positive, factor, 1).pow(weight) * positive
+        excess = excess + weight * F.relu(-factor)
+    return 1 - product + excess
 
 
 def _halve(pictures: Tensor) -> Tensor:

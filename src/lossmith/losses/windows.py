@@ -19,9 +19,9 @@ class Moments(NamedTuple):
 
 def gaussian(sigma: float, side: int, like: Tensor) -> Tensor:
     """(side,) Gaussian weights around the middle that sum to 1."""
-    position = torch.arange(side, dtype=torch.float64, device=like.device) - (side - 1) / 2
+    position = torch.arange(side, dtype=like.dtype, device=like.device) - (side - 1) / 2
     weights = torch.exp(-0.5 * (position / sigma).square())
-    return (weights / weights.sum()).to(like.dtype)
+    return weights / weights.sum()
 
 
 def filter_valid(pictures: Tensor, weights: Tensor) -> Tensor:
@@ -40,15 +40,18 @@ def filter_inside(pictures: Tensor, weights: Tensor) -> Tensor:
     return total / (_inside(height, weights)[:, None] * _inside(width, weights))
 
 
-def moments_of(x: Tensor, y: Tensor, blurred: Tensor) -> Moments:
+def moments_of(blurred: Tensor) -> Moments:
     """Moments from the filtered stack of (x, y, x^2, y^2, x y); see `stack_products`."""
     mean_x, mean_y, xx, yy, xy = blurred.chunk(5, dim=1)
     return Moments(mean_x, mean_y, xx - mean_x.square(), yy - mean_y.square(), xy - mean_x * mean_y)
 
 
 def stack_products(x: Tensor, y: Tensor) -> Tensor:
-    """(N, C, H, W) twice to (N, 5C, H, W), so that one filter pass serves all moments."""
-    return torch.cat([x, y, x.square(), y.square(), x * y], dim=1)
+    """(N, C, H, W) twice to (N, 5C, H, W), so that one filter pass serves all moments.
+
+    Contiguous, so that all are summed in the same order: moments of equal pictures are then equal to the last bit.
+    """
+    return torch.cat([x, y, x.square(), y.square(), x * y], dim=1).contiguous()
 
 
 def _separable(pictures: Tensor, weights: Tensor, padding: int) -> Tensor:
@@ -60,5 +63,6 @@ def _separable(pictures: Tensor, weights: Tensor, padding: int) -> Tensor:
 
 def _inside(length: int, weights: Tensor) -> Tensor:
     """How much of the window's weight lies inside a row of this length, at each of its positions."""
-    ones = torch.ones(1, 1, length, dtype=weights.dtype, device=weights.device)
-    return F.conv1d(ones, weights[None, None], padding=len(weights) // 2)[0, 0]
+    upto = F.pad(weights.cumsum(0), (1, 0))
+    first = len(weights) // 2 - torch.arange(length, device=weights.device)
+    return upto[(first + length).clamp(max=len(weights))] - upto[first.clamp(min=0)]

@@ -15,18 +15,22 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {net.name: net for net in (FCN, 
 __all__ = ["FCN", "NETWORKS", "Restorer", "SRResNet", "SRResNetSmall", "network"]
 
 
-def network(expression: str, scale: int = 1) -> nn.Module:
+def network(expression: str, scale: int | None = None) -> nn.Module:
     """The network that an expression describes: `srresnet`, `srresnet(blocks=8)`, `my_package.nets:MyNet`.
 
-    `scale` is handed to the network if it takes one. Anybody's network must map (N, 3, h, w) to
-    (N, 3, scale h, scale w).
+    `scale` is handed to the network if it takes one; without it, the expression's own counts, or else 1.
+    Anybody's network must map (N, 3, h, w) to (N, 3, scale h, scale w).
+
+    Raises LossmithError, in one sentence, for what cannot be understood.
 
     >>> str(network("srresnet(blocks=8)", scale=2))
     'srresnet(scale=2, blocks=8)'
     """
     call = parse_call(expression, "network")
     factory = resolve(call, NETWORKS, "network")
-    made = invoke(call, factory, "network", scale=scale)
+    made = invoke(call, factory, "network", scale=scale or 1)
     if not isinstance(made, nn.Module):
         raise LossmithError(f"network '{call.name}' is a {type(made).__name__}, not a torch.nn.Module")
+    if scale and isinstance(made, Restorer) and made.scale != scale:
+        raise LossmithError(f"network '{made}' enlarges by {made.scale}, but {scale} is asked for")
     return made

@@ -19,9 +19,13 @@ class Restorer(Spelled, nn.Module):
 
     def __init__(self, scale: int = 1) -> None:
         super().__init__()
-        if scale < 1:
-            raise LossmithError(f"{self.name}: scale must be at least 1, not {scale}")
+        self._check_size(scale=scale)
         self.scale = scale
+
+    def _check_size(self, **sizes: int) -> None:
+        for key, size in sizes.items():
+            if size < 1:
+                raise LossmithError(f"{self.name}: {key} must be at least 1, not {size}")
 
 
 def enlarge(pictures: Tensor, scale: int, mode: str) -> Tensor:

@@ -24,6 +24,7 @@ class SRResNet(Restorer):
 
     def __init__(self, scale: int = 1, features: int = 64, blocks: int = 16) -> None:
         super().__init__(scale)
+        self._check_size(features=features, blocks=blocks)
         shuffles = {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}.get(scale)
         if shuffles is None:
             raise LossmithError(f"{self.name}: scale must be 1, 2, 3, 4 or 8, not {scale}")
@@ -61,6 +62,7 @@ class SRResNetSmall(Restorer):
 
     def __init__(self, scale: int = 1, features: int = 32, blocks: int = 4) -> None:
         super().__init__(scale)
+        self._check_size(features=features, blocks=blocks)
         self.features, self.blocks = features, blocks
         self.conv_first = nn.Conv2d(3, features, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))

@@ -1,0 +1,8 @@
+"""Training runs."""
+
+from lossmith.training.folder import RunFolder, Summary
+from lossmith.training.module import Diverged
+from lossmith.training.recipe import Recipe
+from lossmith.training.run import run
+
+__all__ = ["Diverged", "Recipe", "RunFolder", "Summary", "run"]

@@ -1,0 +1,88 @@
+"""Does L1 first and L2 second end lower on L2 than L2 alone? Zhao et al. 2017, section V, as a figure.
+
+    python benchmarks/l1_then_l2.py --train BSDS500_train --test BSDS500_test --out docs
+
+Trains the paper's network four ways (L2, L1, and each until half of the run, then the other), with a constant
+learning rate so that the switch is the only change, and draws 1000 x the mean squared error on crops of the test
+pictures over the steps. Writes l1-then-l2.svg and l1-then-l2.md to --out. Without --train and --test the sample
+photographs are used.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from lossmith.evaluation import DEGRADED, METRICS, standing
+from lossmith.files import file_name, replacing, write_text
+from lossmith.images import Data, find_pictures
+from lossmith.studies import compare
+from lossmith.training import Recipe
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt  # noqa: E402  (after the choice of a backend that needs no screen)
+
+LOSSES = ("l2", "l1", "l1 until 50% then l2", "l2 until 50% then l1")
+COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7")
+
+
+def curve(run: Path) -> tuple[list[int], list[float]]:
+    """Steps and PSNR on test crops of one run."""
+    with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["psnr"]]
+    return [int(row["step"]) for row in rows], [float(row["psnr"]) for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", type=Path)
+    parser.add_argument("--test", type=Path)
+    parser.add_argument("--degradation", default="bicubic(2)")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--runs", type=Path, default=Path("runs/l1-then-l2"))
+    parser.add_argument("--out", type=Path, default=Path("runs"))
+    options = parser.parse_args()
+    tests = find_pictures(options.test)[::12][:16] if options.test else []
+    recipe = Recipe(
+        degradation=options.degradation,
+        network="fcn",
+        steps=options.steps,
+        batch=4,
+        patch=32,
+        learning_rate=5e-4,
+        decay="none",
+    )
+    data = Data([options.train] if options.train else [], test=tests)
+    outcome = compare(data, losses=LOSSES, seeds=options.seeds, recipe=recipe, out=options.runs)
+    draw(options.runs, options.seeds, options.out / "l1-then-l2.svg")
+    ranking = standing(outcome.rows, METRICS["l2"], [DEGRADED, *LOSSES])
+    lines = ["| loss | 1000·L2 on the test pictures, with 95 % interval |", "| --- | --- |"]
+    for name in ranking.order:
+        low, high = ranking.intervals[name]
+        lines.append(f"| `{name}` | {ranking.means[name]:.4f} ({low:.4f} to {high:.4f}) |")
+    write_text(options.out / "l1-then-l2.md", "\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+def draw(runs: Path, seeds: int, path: Path) -> None:
+    """One line per loss, its seeds thin behind their mean."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for name, colour in zip(LOSSES, COLOURS, strict=True):
+        curves = [curve(runs / "runs" / file_name(name) / f"seed-{seed}") for seed in range(seeds)]
+        values = [1000 * 10 ** (-np.array(psnr) / 10) for _, psnr in curves]
+        steps = curves[0][0]
+        for each in values:
+            axes.plot(steps, each, color=colour, alpha=0.25, linewidth=0.8)
+        axes.plot(steps, np.mean(values, axis=0), color=colour, linewidth=2, label=name)
+    axes.set(xlabel="steps", ylabel="1000 · L2 on test crops", yscale="log", xlim=(0, None))
+    axes.grid(alpha=0.25, which="both")
+    axes.legend(frameon=False)
+    with replacing(path) as draft:
+        figure.savefig(draft, format="svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The public functions on the command line, and nothing else: options and help come from their signatures."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.config import Yaml
+from rich.console import Console
+from rich.table import Table
+
+import lossmith
+from lossmith.errors import LossmithError
+from lossmith.images import Data
+from lossmith.losses import LOSSES
+from lossmith.studies import compare, evaluate, train
+from lossmith.training import Recipe
+
+# The fields of these two become options of the commands that take them.
+for settings in (Data, Recipe):
+    Parameter(name="*")(settings)
+
+app = App(
+    name="lossmith",
+    help="Choose, compose and compare the loss function of an image-restoration network.",
+    version=lossmith.__version__,
+    default_parameter=Parameter(negative=(), consume_multiple=True),
+    help_epilogue="Every command also takes its options from a YAML file: --config FILE.",
+)
+for command in (compare, train, evaluate):
+    app.command(command)
+
+
+@app.command
+def losses() -> None:
+    """List the losses: name, definition, range, least size and source."""
+    table = Table("loss", "definition", "range", "least side", "source", title="losses", title_justify="left")
+    for name, kind in LOSSES.items():
+        made = kind()
+        table.add_row(name, made.formula, made.bounds, f"{made.least_side} px", made.source)
+    console = Console()
+    console.print(table)
+    console.print(
+        'Options go in brackets: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1". They may change '
+        'during a run: "l1 until 50% then l2". Your own: "my_package.my_module:MyLoss".',
+        markup=False,
+        highlight=False,
+    )
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command; returns the exit status: 0, 2 after the user's mistake, 130 when interrupted."""
+    try:
+        app.config = _configuration(words := list(words))
+        result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except (LossmithError, CycloptsError) as error:
+        print(f"lossmith: {_sentence(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("lossmith: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    if result is not None:
+        print(result)
+    return 0
+
+
+def _configuration(words: list[str]) -> list[Yaml]:
+    """Take `--config FILE` out of the words."""
+    if "--config" not in words:
+        return []
+    at = words.index("--config")
+    if at + 1 == len(words):
+        raise LossmithError("--config needs the name of a YAML file")
+    path = words[at + 1]
+    del words[at : at + 2]
+    return [Yaml(path, must_exist=True, use_commands_as_keys=False, allow_unknown=False)]
+
+
+def _sentence(error: Exception) -> str:
+    cause = error.__cause__
+    text = str(cause if isinstance(cause, LossmithError) else error)
+    return " ".join(text.split())

@@ -1,0 +1,46 @@
+"""What is wrong with a parameter or a picture, in one sentence."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from lossmith.errors import LossmithError
+
+
+def check_whole(owner: str, key: str, value: object, low: int, high: int | None = None) -> None:
+    """Refuse anything but an integer from `low` to `high`.
+
+    >>> check_whole("jpeg", "quality", 0, 1, 100)
+    Traceback (most recent call last):
+    lossmith.errors.LossmithError: jpeg: quality must be 1 to 100, not 0
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):  # type: ignore[operator]
+        wanted = f"{low} to {high}" if high is not None else f"a whole number, {low} or more"
+        raise LossmithError(f"{owner}: {key} must be {wanted}, not {value}")
+
+
+def check_amount(owner: str, key: str, value: object) -> None:
+    """Refuse anything but a finite number that is not negative."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0:  # type: ignore[arg-type,operator]
+        raise LossmithError(f"{owner}: {key} must be a number, 0 or more, not {value}")
+
+
+def check_choice(owner: str, key: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse anything but one of `choices`."""
+    if value not in choices:
+        raise LossmithError(f"{owner}: {key} must be one of {', '.join(choices)}, not {value}")
+
+
+def check_clean(owner: str, clean: object, scale: int) -> None:
+    """Refuse anything but a float tensor (3, H, W) whose sides are multiples of `scale`."""
+    if not isinstance(clean, Tensor) or not torch.is_floating_point(clean):
+        kind = clean.dtype if isinstance(clean, Tensor) else type(clean).__name__
+        raise LossmithError(f"{owner}: the picture must be a float tensor in [0, 1], not {kind}")
+    if clean.ndim != 3 or clean.shape[0] != 3 or clean.numel() == 0:
+        raise LossmithError(f"{owner}: the picture must be (3, H, W), not {tuple(clean.shape)}")
+    if clean.shape[1] % scale or clean.shape[2] % scale:
+        size = f"{clean.shape[1]}x{clean.shape[2]}"
+        raise LossmithError(f"{owner}: a picture of {size} pixels must be cropped to multiples of {scale} first")

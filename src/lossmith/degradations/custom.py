@@ -1,0 +1,95 @@
+"""Anybody's function as a degradation."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lossmith.degradations.base import Degradation
+from lossmith.degradations.checks import check_whole
+from lossmith.errors import LossmithError
+from lossmith.expressions import Call, Value, resolve, spell_value
+
+
+class Custom(Degradation):
+    """The function at an import path, `package.module:function`, called as `function(clean, **options)`.
+
+    It gets a float tensor (3, H, W) in [0, 1] and gives a finite float tensor (3, H / scale, W / scale). It is
+    random, and called as `function(clean, rng, **options)`, if it has a parameter named `rng` or a second
+    parameter without a default; a deterministic function must always give the same result. It may say more
+    about itself in attributes:
+
+    - `scale` (1): by how much it shrinks;
+    - `margin` (16 times the scale): how many pixels away from a cut edge its result may differ;
+    - `alignment` (the scale): the grid on which a crop must start.
+
+    Raises LossmithError when it cannot be imported, does not take the options, or gives something else.
+    """
+
+    def __init__(self, path: str, /, **options: Value) -> None:
+        self.name = path  # type: ignore[misc]  # every function has its own
+        self.options = options
+        if ":" not in path:
+            raise LossmithError(
+                f"degradation '{path}' is not an import path such as my_package.my_module:my_damage"
+            )
+        self.function: Any = resolve(Call(path), {}, "degradation")
+        if inspect.isclass(self.function):
+            raise LossmithError(f"degradation '{path}' is a class; name a function")
+        self.random = _takes_rng(path, self.function, options)
+        self.scale = getattr(self.function, "scale", 1)
+        check_whole(path, "scale", self.scale, 1)
+        check_whole(path, "margin", self.margin, 0)
+        check_whole(path, "alignment", self.alignment, 1)
+
+    @property
+    def margin(self) -> int:
+        return getattr(self.function, "margin", 16 * self.scale)
+
+    @property
+    def alignment(self) -> int:
+        return getattr(self.function, "alignment", self.scale)
+
+    def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
+        given = (clean.clone(), rng) if self.random else (clean.clone(),)  # a function may work in place
+        made = self.function(*given, **self.options)
+        wanted = (3, clean.shape[1] // self.scale, clean.shape[2] // self.scale)
+        if not isinstance(made, Tensor):
+            raise LossmithError(f"degradation '{self.name}' gave {type(made).__name__} instead of a tensor")
+        if not torch.is_floating_point(made) or tuple(made.shape) != wanted:
+            found = f"{made.dtype} of shape {tuple(made.shape)}"
+            raise LossmithError(f"degradation '{self.name}' gave {found} instead of a float tensor {wanted}")
+        if not made.isfinite().all():
+            raise LossmithError(f"degradation '{self.name}' gave values that are not finite")
+        return made.to(clean)
+
+    def __str__(self) -> str:
+        options = ", ".join(f"{key}={spell_value(value)}" for key, value in self.options.items())
+        return f"{self.name}({options})" if options else self.name
+
+    def __repr__(self) -> str:
+        return f"Custom({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Custom) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+def _takes_rng(path: str, function: Any, options: dict[str, Value]) -> bool:
+    """Whether the function wants `rng` after the picture; checks that the call can be made."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some builtins have none
+        return False
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    second = [p for p in signature.parameters.values() if p.kind in places][1:2]
+    random = any(p.name not in options and (p.name == "rng" or p.default is p.empty) for p in second)
+    try:
+        signature.bind(*([None] * (2 if random else 1)), **options)
+    except TypeError as error:
+        raise LossmithError(f"degradation '{path}': {error}") from error
+    return random

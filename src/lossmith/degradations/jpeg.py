@@ -1,0 +1,59 @@
+"""Deblocking's damage: real JPEG."""
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lossmith.degradations.base import Degradation
+from lossmith.degradations.checks import check_choice, check_whole
+from lossmith.degradations.eight_bit import from_8bit, to_8bit
+
+_SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "gray")
+
+
+@dataclass(frozen=True)
+class JPEG(Degradation):
+    """Compress with libjpeg at `quality` 1 to 100 and decompress, in memory.
+
+    `subsampling` is how finely colour is kept: "4:4:4", "4:2:2" or "4:2:0" (the usual); "gray" compresses
+    BT.601 luma alone, as the gray benchmarks do, and gives three equal channels. The picture is rounded to
+    8 bits first and the result holds k / 255.
+
+    >>> JPEG(10)(torch.rand(3, 33, 17)).shape
+    torch.Size([3, 33, 17])
+    >>> str(JPEG(10, "4:4:4"))
+    'jpeg(10, subsampling=4:4:4)'
+    """
+
+    name: ClassVar[str] = "jpeg"
+    quality: int
+    subsampling: str = "4:2:0"
+
+    def __post_init__(self) -> None:
+        check_whole(self.name, "quality", self.quality, 1, 100)
+        check_choice(self.name, "subsampling", self.subsampling, _SUBSAMPLINGS)
+
+    @property
+    def margin(self) -> int:
+        # An incomplete block at the far edge, at most 15 (7) pixels, and the colour interpolated next to it.
+        return self.alignment
+
+    @property
+    def alignment(self) -> int:
+        return 16 if self.subsampling in ("4:2:2", "4:2:0") else 8
+
+    def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
+        from PIL import Image
+
+        picture = Image.fromarray(to_8bit(clean.detach()).permute(1, 2, 0).contiguous().cpu().numpy())
+        file = BytesIO()
+        if self.subsampling == "gray":
+            picture.convert("L").save(file, "JPEG", quality=self.quality)
+        else:
+            picture.save(file, "JPEG", quality=self.quality, subsampling=self.subsampling)
+        decoded = np.array(Image.open(file).convert("RGB"))
+        return from_8bit(torch.from_numpy(decoded).permute(2, 0, 1).contiguous(), clean.dtype).to(clean.device)

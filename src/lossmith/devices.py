@@ -1,0 +1,17 @@
+"""Where the arithmetic happens."""
+
+import torch
+
+
+def best_device() -> torch.device:
+    """A CUDA device if there is one, else Apple's, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def device_name() -> str:
+    """The device in words."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{best_device().type}, {torch.get_num_threads()} threads"

@@ -1,0 +1,33 @@
+"""From RGB to brightness: the two luma conventions that metrics use."""
+
+import torch
+from torch import Tensor
+
+BT601 = (0.299, 0.587, 0.114)
+
+
+def studio_luma(picture: Tensor) -> Tensor:
+    """BT.601 studio-swing Y of (3, H, W) RGB in [0, 1], as (1, H, W) from 16/255 to 235/255; not rounded.
+
+    What MATLAB's `rgb2ycbcr` gives for floating-point pictures, and what super-resolution is scored on.
+
+    >>> (studio_luma(torch.ones(3, 1, 1)) * 255).item()
+    235.0
+    """
+    return (_weighted(picture, (65.481, 128.553, 24.966)) + 16) / 255
+
+
+def full_luma(picture: Tensor) -> Tensor:
+    """BT.601 full-range luma of (C, H, W) in [0, 1], on 0 to 255, as (1, H, W); one channel is taken as it is.
+
+    Full-reference metrics of the MATLAB age have constants for this range.
+
+    >>> full_luma(torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64).reshape(3, 1, 1)).round(decimals=9).item()
+    76.245
+    """
+    return (picture if picture.shape[0] == 1 else _weighted(picture, BT601)) * 255
+
+
+def _weighted(picture: Tensor, weights: tuple[float, ...]) -> Tensor:
+    column = torch.tensor(weights, dtype=picture.dtype, device=picture.device)[:, None, None]
+    return (picture * column).sum(0, keepdim=True)

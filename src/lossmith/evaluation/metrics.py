@@ -1,0 +1,92 @@
+"""The catalogue of metrics, and one call that applies them under a protocol."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from lossmith.errors import LossmithError, unknown
+from lossmith.evaluation.deep import BACKBONES, available_deep_metrics, missing_weights
+from lossmith.evaluation.fidelity import l1, l2, psnr
+from lossmith.evaluation.fsim import fsim, fsimc
+from lossmith.evaluation.gmsd import gmsd
+from lossmith.evaluation.iw_ssim import iw_ssim
+from lossmith.evaluation.protocol import Protocol, prepare
+from lossmith.evaluation.results import Metric
+from lossmith.evaluation.structure import ms_ssim, ssim
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("psnr", "PSNR", higher_is_better=True, digits=2, unit="dB"),
+        Metric("ssim", "SSIM", higher_is_better=True, digits=4),
+        Metric("ms_ssim", "MS-SSIM", higher_is_better=True, digits=4),
+        Metric("iw_ssim", "IW-SSIM", higher_is_better=True, digits=4),
+        Metric("gmsd", "GMSD", higher_is_better=False, digits=4),
+        Metric("fsim", "FSIM", higher_is_better=True, digits=4),
+        Metric("fsimc", "FSIMc", higher_is_better=True, digits=4),
+        Metric("l1", "1000·L1", higher_is_better=False, digits=2),
+        Metric("l2", "1000·L2", higher_is_better=False, digits=3),
+    )
+}
+"""What needs no weights: the metrics of Zhao et al.'s tables."""
+
+_IN_PROTOCOL_COLOR = {"psnr": psnr, "ssim": ssim, "ms_ssim": ms_ssim, "l1": l1, "l2": l2}
+_IN_OWN_COLOR = {"iw_ssim": iw_ssim, "gmsd": gmsd, "fsim": fsim, "fsimc": fsimc}
+
+
+def find_metric(name: str) -> Metric:
+    """The metric of this name, deep ones included; LossmithError says what is missing or misspelt.
+
+    >>> find_metric("psnr").unit
+    'dB'
+    >>> find_metric("psrn")
+    Traceback (most recent call last):
+    lossmith.errors.LossmithError: metric 'psrn' is not known; did you mean 'psnr'?
+    """
+    return METRICS[name] if name in METRICS else _deep(name)[0]
+
+
+def default_metrics() -> list[str]:
+    """All of METRICS, and LPIPS with the preferred of the backbones whose weights are on this machine."""
+    return [*METRICS, *list(available_deep_metrics())[:1]]
+
+
+def score(
+    prediction: Tensor, target: Tensor, protocol: Protocol, metrics: Sequence[str] | None = None
+) -> dict[str, float]:
+    """The scores of one picture, (3, H, W) RGB floats in [0, 1] on any device, prediction first.
+
+    `metrics` are names from METRICS or of deep metrics; by default those of `default_metrics`. PSNR, SSIM, MS-SSIM and the
+    errors follow the protocol's colour. IW-SSIM, GMSD, FSIM and LPIPS are defined on RGB or on their own luma
+    and always get RGB; crop and rounding are the protocol's for all. NaN where a picture is too small for a
+    metric (MS-SSIM and IW-SSIM below 161 pixels, SSIM below 11) or the prediction holds NaN.
+
+    Raises LossmithError for unknown names, missing weights, and pictures that `prepare` refuses.
+
+    >>> import torch
+    >>> target = torch.zeros(3, 32, 32)
+    >>> score(target + 1, target, Protocol(), ["l1", "ms_ssim"])
+    {'l1': 1000.0, 'ms_ssim': nan}
+    """
+    names = default_metrics() if metrics is None else list(metrics)
+    functions = {name: _function(name) for name in names}
+    pictures = prepare(prediction, target, protocol)
+    colour = pictures if protocol.color == "rgb" else prepare(prediction, target, replace(protocol, color="rgb"))
+    return {
+        name: function(*(pictures if name in _IN_PROTOCOL_COLOR else colour))
+        for name, function in functions.items()
+    }
+
+
+def _function(name: str) -> Callable[[Tensor, Tensor], float]:
+    return (_IN_PROTOCOL_COLOR | _IN_OWN_COLOR).get(name) or _deep(name)[1]
+
+
+def _deep(name: str) -> tuple[Metric, Callable[[Tensor, Tensor], float]]:
+    if name not in BACKBONES:
+        raise unknown("metric", name, [*METRICS, *BACKBONES])
+    try:
+        return available_deep_metrics()[name]
+    except KeyError:
+        raise LossmithError(missing_weights(name)) from None

@@ -1,0 +1,94 @@
+"""Under which protocol a number is measured: colour, border and rounding."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lossmith.errors import LossmithError
+from lossmith.evaluation.luma import studio_luma
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is done to both pictures before they are compared; `str()` says it in words.
+
+    `color` is "rgb" or "y" (BT.601 studio swing, as super-resolution papers do); `border` pixels are cropped
+    from each side. Both pictures are always clamped to [0, 1] and rounded to 8 bits first.
+
+    Raises LossmithError for another colour or a negative border.
+
+    >>> print(Protocol("y", 4))
+    Y (BT.601 studio swing), 4 px cropped from each side, rounded to 8 bits
+    >>> print(Protocol())
+    RGB, no crop, rounded to 8 bits
+    """
+
+    color: Literal["rgb", "y"] = "rgb"
+    border: int = 0
+
+    def __post_init__(self) -> None:
+        if self.color not in ("rgb", "y"):
+            raise LossmithError(f"protocol: color must be 'rgb' or 'y', not '{self.color}'")
+        if not isinstance(self.border, int) or isinstance(self.border, bool) or self.border < 0:
+            raise LossmithError(f"protocol: border must be a number of pixels, 0 or more, not {self.border}")
+
+    def __str__(self) -> str:
+        color = "RGB" if self.color == "rgb" else "Y (BT.601 studio swing)"
+        crop = f"{self.border} px cropped from each side" if self.border else "no crop"
+        return f"{color}, {crop}, rounded to 8 bits"
+
+
+def protocol_for(scale: int) -> Protocol:
+    """What the papers use: Y with `scale` pixels cropped for super-resolution, all of RGB for the rest.
+
+    >>> print(protocol_for(scale=3))
+    Y (BT.601 studio swing), 3 px cropped from each side, rounded to 8 bits
+    >>> protocol_for(scale=1)
+    Protocol(color='rgb', border=0)
+    """
+    return Protocol("y", scale) if scale > 1 else Protocol()
+
+
+def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor]:
+    """Two pictures, made ready to be compared: float64 on the CPU, (3, H, W) or (1, H, W) for Y, in [0, 1].
+
+    Both are (3, H, W) RGB floats in [0, 1] on any device. They are clamped, rounded to 8 bits (halves go up;
+    a target that came from an 8-bit file stays as it was), cropped, and turned into Y, which is not rounded
+    again. CPU and float64, so that a number does not depend on the machine. A prediction that holds NaN keeps
+    it, and scores NaN.
+
+    Raises LossmithError when the shapes differ or are not (3, H, W), when the tensors hold integers, when the
+    border leaves nothing, or when the target holds NaN.
+
+    >>> grey = torch.full((3, 8, 8), 0.5)
+    >>> y, _ = prepare(grey, grey, Protocol("y", border=2))
+    >>> tuple(y.shape), round(y[0, 0, 0].item() * 255, 3)
+    ((1, 4, 4), 125.929)
+    """
+    _check(prediction, target, protocol.border)
+    pair = _eight_bit(prediction, protocol.border), _eight_bit(target, protocol.border)
+    return pair if protocol.color == "rgb" else (studio_luma(pair[0]), studio_luma(pair[1]))
+
+
+def _eight_bit(picture: Tensor, border: int) -> Tensor:
+    height, width = picture.shape[-2:]
+    inner = picture.detach()[:, border : height - border, border : width - border].cpu().to(torch.float64)
+    return (inner * 255 + 0.5).floor().clamp(0, 255) / 255
+
+
+def _check(prediction: Tensor, target: Tensor, border: int) -> None:
+    for name, picture in (("prediction", prediction), ("target", target)):
+        if not picture.is_floating_point():
+            raise LossmithError(f"score: the {name} must hold floats in [0, 1], not {picture.dtype}")
+        if picture.ndim != 3 or picture.shape[0] != 3 or picture.numel() == 0:
+            raise LossmithError(f"score: the {name} must be (3, H, W), not {tuple(picture.shape)}")
+    height, width = target.shape[-2:]
+    if prediction.shape != target.shape:
+        sizes = f"{prediction.shape[1]}x{prediction.shape[2]} and {height}x{width}"
+        raise LossmithError(f"score: prediction and target differ in size, {sizes} pixels")
+    if 2 * border >= min(height, width):
+        raise LossmithError(f"score: cropping {border} px from each side leaves nothing of {height}x{width}")
+    if target.isnan().any():
+        raise LossmithError("score: the target holds NaN")

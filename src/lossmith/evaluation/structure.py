@@ -1,0 +1,49 @@
+"""SSIM and MS-SSIM as scores; the definitions are those of the losses.
+
+Both arguments of every function are float64 (C, H, W) in [0, 1]; channels are scored apart and averaged.
+A picture below the least size scores NaN.
+"""
+
+import math
+
+from torch import Tensor
+
+from lossmith.losses.structural import MSSSIM, SSIM
+
+_SSIM = SSIM()
+_MS_SSIM = MSSSIM(reduction="none")
+
+
+def ssim(prediction: Tensor, target: Tensor) -> float:
+    """Structural similarity under an 11x11 Gaussian window of sigma 1.5; see `lossmith.losses.structural.SSIM`.
+
+    At most 1; NaN below 11x11 pixels. Source: Wang et al., IEEE TIP 13(4), 2004.
+
+    >>> import torch
+    >>> picture = torch.rand(3, 32, 32, dtype=torch.float64)
+    >>> ssim(picture, picture), ssim(picture[:, :8], picture[:, :8])
+    (1.0, nan)
+    """
+    if min(target.shape[-2:]) < _SSIM.least_side:
+        return math.nan
+    return 1 - float(_SSIM(prediction[None], target[None]).item())
+
+
+def ms_ssim(prediction: Tensor, target: Tensor) -> float:
+    """SSIM over five halvings; see `lossmith.losses.structural.MSSSIM`.
+
+    0 to 1 (a channel whose pictures are anti-correlated counts as 0); NaN below 161x161 pixels.
+    Source: Wang, Simoncelli, Bovik, Asilomar 2003.
+
+    >>> import torch
+    >>> picture = torch.rand(3, 161, 161, dtype=torch.float64)
+    >>> ms_ssim(picture, picture), ms_ssim(picture[:, 1:], picture[:, 1:])
+    (1.0, nan)
+    """
+    if min(target.shape[-2:]) < _MS_SSIM.least_side:
+        return math.nan
+    channels = zip(prediction.split(1), target.split(1), strict=True)
+    similarities = [1 - float(_MS_SSIM(x[None], y[None]).item()) for x, y in channels]
+    return sum(max(similarity, 0.0) if similarity == similarity else math.nan for similarity in similarities) / len(
+        similarities
+    )

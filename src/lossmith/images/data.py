@@ -1,0 +1,114 @@
+"""Which pictures are trained on, and which are tested on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+from lossmith.degradations import degradation
+from lossmith.errors import LossmithError
+from lossmith.images.folders import common_scale, find_pictures, pair_folders
+from lossmith.images.pairs import Pair, folder_pairs, picture_names, test_pairs
+from lossmith.images.samples import sample_pictures
+from lossmith.images.source import Source, degraded_source, paired_source
+
+HELD_OUT = 5
+"""Where no test pictures are named, every fifth picture is kept from training for the test."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The pictures of a study.
+
+    Clean pictures are degraded as the recipe says; or pairs of your own are given, matched by file name. Without
+    any, the photographs that scikit-image ships are used.
+    """
+
+    pictures: list[Path] = field(default_factory=list)
+    """Clean training pictures: files or folders [default: photographs that scikit-image ships]."""
+    test: list[Path] = field(default_factory=list, kw_only=True)
+    """Clean test pictures: files or folders [default: every fifth of the training pictures, held out]."""
+    clean: Path | None = field(default=None, kw_only=True)
+    """Folder of clean pictures of your own pairs, instead of PICTURES and --degradation."""
+    degraded: Path | None = field(default=None, kw_only=True)
+    """Folder of the degraded pictures that belong to --clean, by file name."""
+    test_degraded: Path | None = field(default=None, kw_only=True)
+    """Folder of the degraded pictures that belong to --test, when --clean and --degraded are given."""
+
+    def __post_init__(self) -> None:
+        if (self.clean is None) != (self.degraded is None):
+            raise LossmithError("pairs of your own need both --clean and --degraded")
+        if self.clean is not None and self.pictures:
+            raise LossmithError("give either PICTURES or --clean and --degraded, not both")
+        if self.test_degraded is not None and (self.clean is None or len(self.test) != 1):
+            raise LossmithError("--test-degraded goes with --clean, --degraded and one --test folder")
+        if self.clean is not None and self.test and self.test_degraded is None:
+            raise LossmithError("the test of your own pairs needs --test-degraded beside --test")
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The pictures of a study, decoded and degraded."""
+
+    source: Source
+    tests: list[Pair]
+    damage: str
+    """The degradation's expression, or where the pairs come from."""
+    fingerprint: dict[str, dict[str, str]]
+    """The SHA-256 of every file by its name, for the receipt: `training_pictures` and `test_pictures`."""
+
+
+def gather(data: Data, damage: str | None) -> Gathered:
+    """Find, decode and degrade all pictures of a study; `damage` is a degradation expression [default: jpeg].
+
+    Raises LossmithError for what is missing, unreadable, unpaired or in both training and test.
+    """
+    if data.clean is not None and data.degraded is not None:
+        if damage is not None:
+            raise LossmithError("pairs of your own are degraded already; leave --degradation out")
+        return _own_pairs(data, data.clean, data.degraded)
+    kind = degradation(damage or "jpeg")
+    if data.pictures:
+        train, tests = _split(find_pictures(data.pictures), find_pictures(data.test) if data.test else None)
+    else:
+        train = sample_pictures("train")
+        tests = find_pictures(data.test) if data.test else sample_pictures("test")
+    fingerprint = _fingerprint(train, tests)
+    return Gathered(degraded_source(train, kind), test_pairs(tests, kind), str(kind), fingerprint)
+
+
+def _own_pairs(data: Data, clean: Path, degraded: Path) -> Gathered:
+    held = pair_folders(data.test[0], data.test_degraded) if data.test_degraded else None
+    train, tests = _split(pair_folders(clean, degraded), held)
+    if (scale := common_scale(train)) != common_scale(tests):
+        raise LossmithError(f"training pairs have scale {scale} and test pairs {common_scale(tests)}")
+    fingerprint = _fingerprint([file for pair in train for file in pair], [file for pair in tests for file in pair])
+    return Gathered(paired_source(train), folder_pairs(tests), f"pairs of {degraded.name}", fingerprint)
+
+
+Item = TypeVar("Item", Path, tuple[Path, Path])
+
+
+def _split(found: list[Item], tests: list[Item] | None) -> tuple[list[Item], list[Item]]:
+    """Training and test; without test pictures every fifth is held out."""
+    if tests is not None:
+        return found, tests
+    if len(found) < 2:
+        raise LossmithError("one picture is too few to train and to test with; add pictures, or name others with --test")
+    tests = found[HELD_OUT - 1 :: HELD_OUT] or found[-1:]
+    return [item for item in found if item not in tests], tests
+
+
+def _fingerprint(train: Sequence[Path], tests: Sequence[Path]) -> dict[str, dict[str, str]]:
+    digests = {path: sha256(path.read_bytes()).hexdigest() for path in (*train, *tests)}
+    known = {digests[path]: path for path in train}
+    for path in tests:
+        if digests[path] in known:
+            raise LossmithError(
+                f"test picture '{path}' is also trained on, as '{known[digests[path]]}'; its score would mean nothing"
+            )
+    return {
+        "training_pictures": dict(zip(picture_names(train), (digests[path] for path in train), strict=True)),
+        "test_pictures": dict(zip(picture_names(tests), (digests[path] for path in tests), strict=True)),
+    }

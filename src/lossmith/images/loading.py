@@ -1,0 +1,43 @@
+"""Many files at once."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from torch import Tensor
+
+from lossmith.errors import LossmithError
+from lossmith.images.reading import read_picture
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+"""Told how many pictures are done, of how many."""
+
+
+def read_cropped(path: Path, scale: int) -> Tensor:
+    """The picture in a file, without the last rows and columns that are no multiple of `scale`."""
+    picture = read_picture(path)
+    height, width = (side // scale * scale for side in picture.shape[1:])
+    if not height or not width:
+        size = f"{picture.shape[1]}x{picture.shape[2]}"
+        raise LossmithError(f"picture '{path}' has {size} pixels, too few to be shrunk by {scale}")
+    return picture[:, :height, :width].contiguous()
+
+
+def load_all(loads: Sequence[Callable[[], T]], progress: Progress | None = None) -> list[T]:
+    """Call them all, in threads: decoding and resampling let others run meanwhile."""
+    if not loads:
+        raise LossmithError("no pictures were given")
+    done: list[T] = []
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        futures = [pool.submit(load) for load in loads]
+        try:
+            for future in futures:
+                done.append(future.result())
+                if progress:
+                    progress(len(done), len(loads))
+        finally:  # the first mistake is reported at once
+            pool.shutdown(wait=False, cancel_futures=True)
+    return done

@@ -1,0 +1,122 @@
+"""Random patches without a state: a pure function of (seed, index)."""
+
+from itertools import accumulate
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from lossmith.degradations import from_8bit
+from lossmith.degradations.checks import check_whole
+from lossmith.errors import LossmithError
+from lossmith.images.source import Source
+
+
+class Patches(Dataset[tuple[Tensor, Tensor]]):
+    """`patches[index]` is (degraded, clean), float32 (3, p / scale, p / scale) and (3, p, p); index >= 0.
+
+    `patch` is p, the side of the clean patch. Which picture (the larger, the more often), which crop, which of
+    the eight flips and rotations and which noise: all of it follows from (seed, index) through the counter-based
+    generator Philox. There is no order, no epoch and no length, so that a run resumes by counting on, and any
+    number of workers or machines sees the same data. The flip comes after the damage, on both patches. What is
+    random in the damage is applied to the patch with enough of the picture around it to come out as in the whole
+    picture.
+
+    Raises LossmithError when `patch` is no multiple of the scale or larger than a picture.
+
+    >>> flat = torch.full((3, 8, 9), 51, dtype=torch.uint8)
+    >>> degraded, clean = Patches(Source(("flat",), (flat,), (flat,), scale=1), patch=4, seed=0)[123]
+    >>> clean.shape, float(degraded[0, 0, 0])
+    (torch.Size([3, 4, 4]), 0.20000000298023224)
+    """
+
+    def __init__(self, source: Source, patch: int, seed: int = 0) -> None:
+        check_whole("patches", "patch", patch, 1)
+        check_whole("patches", "seed", seed, 0)
+        if patch % source.scale:
+            raise LossmithError(f"patches: patch must be a multiple of the scale {source.scale}, not {patch}")
+        for name, clean in zip(source.names, source.clean, strict=True):
+            height, width = clean.shape[1:]
+            if min(height, width) < patch:
+                size = f"{height}x{width}"
+                raise LossmithError(f"patches: picture '{name}' has {size} pixels, too few for a patch of {patch}")
+        self.source, self.patch, self.seed = source, patch, seed
+        areas = accumulate(clean.shape[1] * clean.shape[2] for clean in source.clean)
+        self._areas = np.array(list(areas), dtype=np.float64)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        degraded, clean = self.batch(index, 1)
+        return degraded[0], clean[0]
+
+    def batch(self, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """Patches `start` to `start + count - 1`, stacked: (count, 3, p / scale, p / scale), (count, 3, p, p)."""
+        if start < 0:
+            raise IndexError(f"patches are counted from 0, not from {start}")
+        small = self.patch // self.source.scale
+        degraded = np.empty((count, 3, small, small), np.float32)
+        clean = np.empty((count, 3, self.patch, self.patch), np.float32)
+        for i in range(count):
+            self._fill(start + i, degraded[i], clean[i])
+        return torch.from_numpy(degraded), torch.from_numpy(clean)
+
+    def _fill(self, index: int, degraded: "Array", clean: "Array") -> None:
+        source, patch, scale = self.source, self.patch, self.source.scale
+        # Each index owns 2**128 numbers of the stream that the seed names.
+        rng = np.random.Generator(np.random.Philox(key=self.seed, counter=index << 128))
+        which, row, column, turn = rng.random(4).tolist()
+        at = int(np.searchsorted(self._areas, which * self._areas[-1], side="right"))
+        picture = source.clean[at]
+        top = int(row * ((picture.shape[1] - patch) // scale + 1)) * scale
+        left = int(column * ((picture.shape[2] - patch) // scale + 1)) * scale
+        turn = int(8 * turn)
+        _to_float(_turned(picture.numpy()[:, top : top + patch, left : left + patch], turn), clean)
+        _to_float(_turned(self._damaged(at, top, left, rng), turn), degraded)
+
+    def _damaged(self, at: int, top: int, left: int, rng: np.random.Generator) -> "Array":
+        """The degraded patch whose clean one begins at (top, left)."""
+        source, started = self.source, self.source.started[at]
+        done = source.clean[at].shape[1] // started.shape[1]  # the scale of what has been done already
+        side, row, column = self.patch // done, top // done, left // done
+        if source.rest is None:
+            return started.numpy()[:, row : row + side, column : column + side]
+        rest = source.rest
+        above, below = _context(row, side, started.shape[1], rest.margin, rest.alignment, rest.scale)
+        before, after = _context(column, side, started.shape[2], rest.margin, rest.alignment, rest.scale)
+        context = started[:, above:below, before:after]
+        damaged = rest(from_8bit(context) if context.dtype == torch.uint8 else context, rng).numpy()
+        row, column, side = (row - above) // rest.scale, (column - before) // rest.scale, side // rest.scale
+        return damaged[:, row : row + side, column : column + side]
+
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+
+def _context(start: int, side: int, limit: int, margin: int, alignment: int, scale: int) -> tuple[int, int]:
+    """From where to where a patch must be damaged, so that cut edges do not show: aligned, within the picture.
+
+    >>> _context(40, 48, 200, margin=16, alignment=16, scale=1)
+    (16, 104)
+    >>> _context(0, 48, 50, margin=16, alignment=16, scale=1)
+    (0, 50)
+    """
+    first = max(0, start - margin) // alignment * alignment
+    last = -(-(start + side + margin) // scale) * scale
+    return first, min(limit, last)
+
+
+def _turned(picture: Array, turn: int) -> Array:
+    """One of the eight flips and rotations of (3, H, W), without copying."""
+    if turn & 1:
+        picture = picture[:, :, ::-1]
+    if turn & 2:
+        picture = picture[:, ::-1]
+    return picture.transpose(0, 2, 1) if turn & 4 else picture
+
+
+def _to_float(values: Array, out: Array) -> None:
+    """Write values into `out` as float32 in [0, 1]."""
+    if values.dtype == np.uint8:
+        np.divide(values, np.float32(255), out=out, dtype=np.float32)
+    else:
+        np.copyto(out, values)

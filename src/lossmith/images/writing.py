@@ -1,0 +1,46 @@
+"""Tensors to picture files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lossmith.degradations import to_8bit
+from lossmith.errors import LossmithError
+from lossmith.files import replacing
+
+
+def write_picture(path: str | Path, picture: Tensor) -> None:
+    """Write a picture as 8-bit PNG, whole or not at all: under a temporary name first, then renamed.
+
+    `picture` is (3, H, W), RGB: uint8, or floats in [0, 1], which are clipped and rounded to 8 bits. Any device.
+
+    Raises LossmithError when it is something else, holds NaN, the name does not end in .png, or the file cannot
+    be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise LossmithError(f"picture '{path}' must be named .png, which is what is written")
+    if not (picture.dtype == torch.uint8 or torch.is_floating_point(picture)):
+        raise LossmithError(f"picture '{path}' must be uint8 or floats in [0, 1], not {picture.dtype}")
+    if picture.ndim != 3 or picture.shape[0] != 3 or picture.numel() == 0:
+        raise LossmithError(f"picture '{path}' must be (3, H, W), not {tuple(picture.shape)}")
+    if picture.isnan().any():
+        raise LossmithError(f"picture '{path}' was not written, for it holds NaN")
+    from PIL import Image
+
+    with replacing(path) as draft:
+        Image.fromarray(to_bytes(picture)).save(draft, "PNG")
+
+
+def to_bytes(picture: Tensor) -> np.ndarray[Any, Any]:
+    """(H, W, 3) uint8, as image libraries want it, of (3, H, W) uint8 or floats in [0, 1].
+
+    >>> to_bytes(torch.tensor([0.0, 0.5, 1.2])[:, None, None])
+    array([[[  0, 128, 255]]], dtype=uint8)
+    """
+    pixels = picture.detach()
+    pixels = pixels if pixels.dtype == torch.uint8 else to_8bit(pixels.float())
+    return pixels.permute(1, 2, 0).contiguous().cpu().numpy()

@@ -1,0 +1,47 @@
+"""Who is on the page: every method with the colour and the mark that it keeps in table, charts and pictures."""
+
+from dataclasses import dataclass
+
+from lossmith.evaluation.results import DEGRADED
+from lossmith.report.contents import Contents
+
+SHAPES = ("circle", "square", "triangle", "diamond", "wedge", "cross", "hexagon", "star")
+"""Marks that differ without colour; the symbols are drawn in `assets/sections/marks.html.j2`."""
+COLOURS = 8
+"""Colours in `assets/styles/theme.css`: told apart in light and dark, and with the three colour blindnesses."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A loss, the degraded input, or the target."""
+
+    name: str
+    label: str
+    style: str
+    """The CSS class that carries its colour."""
+    shape: str
+    kind: str
+    """"loss", "degraded" or "target"."""
+    failure: str | None = None
+    milliseconds: float | None = None
+
+
+TARGET = Method("", "target", "target", "frame", "target")
+
+
+def methods_of(contents: Contents) -> list[Method]:
+    """The losses in the order given, then the degraded input."""
+    losses = [
+        Method(
+            name=contender.loss,
+            label=contender.loss,
+            style=f"m{index % COLOURS}",
+            # a ninth loss has the first colour again, but another mark
+            shape=SHAPES[(index + index // COLOURS) % len(SHAPES)],
+            kind="loss",
+            failure=contender.failure,
+            milliseconds=contender.milliseconds_per_step,
+        )
+        for index, contender in enumerate(contents.contenders)
+    ]
+    return [*losses, Method(DEGRADED, "degraded input", "degraded", "ring", "degraded")]

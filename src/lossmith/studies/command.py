@@ -1,0 +1,35 @@
+"""The command that repeats a study."""
+
+import shlex
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from lossmith.images import Data
+from lossmith.training import Recipe
+
+
+def command_line(name: str, data: Data, recipe: Recipe, **options: Any) -> str:
+    """What to type to do it again; options that have their default are left out.
+
+    >>> command_line("compare", Data([Path("photos")]), Recipe(steps=50), losses=["l1", "mix + 0.1*tv"])
+    "lossmith compare photos --losses l1 'mix + 0.1*tv' --steps 50"
+    """
+    words = ["lossmith", name, *map(str, data.pictures)]
+    for key, value in {**_changed(data), **options, **_changed(recipe)}.items():
+        if key != "pictures":
+            words += [f"--{key.replace('_', '-')}", *_words(value)]
+    return shlex.join(words)
+
+
+def _changed(settings: Any) -> dict[str, Any]:
+    values = {}
+    for field in fields(settings):
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        if (value := getattr(settings, field.name)) != default:
+            values[field.name] = value
+    return values
+
+
+def _words(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]

@@ -1,0 +1,109 @@
+"""One training run as a Lightning module."""
+
+import math
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from lossmith.errors import LossmithError
+from lossmith.losses import Loss, Schedule
+from lossmith.training.recipe import Recipe
+from lossmith.training.stopwatch import Stopwatch
+
+Batch = tuple[Tensor, Tensor]
+"""(degraded, clean)"""
+
+
+class Diverged(LossmithError):
+    """The loss is no longer a number."""
+
+
+class Restoration(LightningModule):
+    """A restorer that learns to undo damage under a loss.
+
+    The learning rate and the loss's schedule are functions of `progress`, the fraction of the budget spent.
+    """
+
+    def __init__(self, restorer: nn.Module, loss: Loss, recipe: Recipe) -> None:
+        super().__init__()
+        self.restorer = restorer.to(memory_format=torch.channels_last)
+        self.loss, self.recipe = loss, recipe
+        average = get_ema_multi_avg_fn(recipe.ema)
+        self.averaged = AveragedModel(self.restorer, multi_avg_fn=average) if recipe.ema else None
+        self.stopwatch = Stopwatch()
+        self.terms: dict[str, Tensor] = {}
+        """The named terms of the latest step."""
+
+    @property
+    def result(self) -> nn.Module:
+        """The network to keep: the averaged one where there is one."""
+        return self.averaged.module if self.averaged else self.restorer
+
+    @property
+    def progress(self) -> float:
+        """The fraction of the budget that is spent, 0 to 1."""
+        if self.recipe.steps:
+            return min(1.0, self.global_step / self.recipe.steps)
+        assert self.recipe.minutes is not None
+        return min(1.0, self.stopwatch.elapsed / (60 * self.recipe.minutes))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(
+            self.restorer.parameters(), lr=self.recipe.learning_rate, betas=(0.9, 0.99), fused=True
+        )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        self._follow_schedules(self.progress)
+        degraded, clean = (pictures.to(memory_format=torch.channels_last) for pictures in batch)
+        terms = self.loss.terms(self.restorer(degraded), clean)
+        self.terms = {name: value.detach() for name, value in terms.items()}
+        total = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(total):
+            term = next(name for name, value in self.terms.items() if not torch.isfinite(value))
+            raise Diverged(
+                f"the loss became {self.terms[term].item()} at step {self.global_step + 1}, in its term '{term}'; "
+                "the state before that step is saved, and a lower learning_rate usually helps"
+            )
+        return total
+
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        super().optimizer_step(*arguments, **options)
+        if self.averaged is not None:  # here, since callbacks that save run before the module's own hooks
+            self.averaged.update_parameters(self.restorer)
+
+    def on_train_start(self) -> None:
+        self.stopwatch.start()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["elapsed"] = self.stopwatch.elapsed
+        checkpoint["random_state"] = torch.get_rng_state()  # for networks that draw, as dropout does
+        if torch.cuda.is_available():
+            checkpoint["cuda_random_state"] = torch.cuda.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.stopwatch = Stopwatch(checkpoint["elapsed"])
+        torch.set_rng_state(checkpoint["random_state"].cpu())
+        if torch.cuda.is_available() and "cuda_random_state" in checkpoint:
+            torch.cuda.set_rng_state(checkpoint["cuda_random_state"].cpu())
+
+    def _follow_schedules(self, progress: float) -> None:
+        for module in self.loss.modules():
+            if isinstance(module, Schedule):
+                module.progress = progress
+        rate = learning_rate(self.recipe, progress)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+
+
+def learning_rate(recipe: Recipe, progress: float) -> float:
+    """The learning rate when `progress` of the budget is spent.
+
+    >>> [round(learning_rate(Recipe(learning_rate=1.0), p), 3) for p in (0.0, 0.5, 1.0)]
+    [1.0, 0.505, 0.01]
+    """
+    if recipe.decay == "none":
+        return recipe.learning_rate
+    return recipe.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)

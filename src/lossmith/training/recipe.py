@@ -1,0 +1,56 @@
+"""How a restorer is trained: everything that is the same for every loss of a comparison."""
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_origin
+
+from lossmith.errors import LossmithError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The damage, the network and the budget of a run. All but the losses, the seeds and the pictures."""
+
+    degradation: str | None = None
+    """What is to be undone: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(5)"
+    [default: jpeg, which is jpeg(10)]."""
+    network: str = "srresnet_small"
+    """What is trained: srresnet_small, srresnet, fcn, or your own as import.path:Class."""
+    steps: int | None = None
+    """Budget in optimiser steps [default: 400, unless --minutes is given]."""
+    minutes: float | None = None
+    """Budget in minutes of training per run, instead of steps."""
+    patch: int = 64
+    """Side of the clean training patches, in pixels."""
+    batch: int = 16
+    """Patches per step."""
+    learning_rate: float = 1e-3
+    """Of Adam, at the start."""
+    decay: Literal["cosine", "none"] = "cosine"
+    """How the learning rate falls over the run: to a hundredth along a cosine, or not at all."""
+    ema: float = 0.0
+    """Average the weights exponentially with this decay, such as 0.999; 0 for no averaging."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the network's arithmetic; auto is bfloat16 on a CUDA device and float32 elsewhere."""
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.minutes is not None:
+            raise LossmithError("give the budget in steps or in minutes, not both")
+        if self.steps is None and self.minutes is None:
+            object.__setattr__(self, "steps", 400)
+        for name in ("steps", "minutes", "patch", "batch", "learning_rate"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise LossmithError(f"{name} must be above 0, not {value}")
+        if not 0 <= self.ema < 1:
+            raise LossmithError(f"ema must be from 0 to below 1, not {self.ema}")
+        for field in fields(self):
+            choices = get_args(field.type) if get_origin(field.type) is Literal else None
+            if choices and getattr(self, field.name) not in choices:
+                raise LossmithError(
+                    f"{field.name} must be {' or '.join(choices)}, not '{getattr(self, field.name)}'"
+                )
+
+    @property
+    def budget(self) -> str:
+        """The budget in words."""
+        return f"{self.steps:,} steps" if self.steps else f"{self.minutes:g} minutes"

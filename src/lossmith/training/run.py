@@ -1,0 +1,140 @@
+"""One training run, from a recipe to a model and its scores."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+import lossmith
+from lossmith.devices import best_device, device_name
+from lossmith.errors import LossmithError
+from lossmith.evaluation import Protocol, Row, restore_pictures, score, write_csv
+from lossmith.images import Pair, Patches, Source, write_picture
+from lossmith.losses import Loss
+from lossmith.models import save_model
+from lossmith.networks import network
+from lossmith.training.callbacks import Examiner, Journal, Keeper
+from lossmith.training.folder import RunFolder, Summary
+from lossmith.training.memory import kept_for_backward
+from lossmith.training.module import Restoration
+from lossmith.training.progress import ProgressLine
+from lossmith.training.recipe import Recipe
+from lossmith.training.stream import loader
+
+
+def run(
+    folder: RunFolder,
+    loss: Loss,
+    recipe: Recipe,
+    source: Source,
+    tests: Sequence[Pair],
+    protocol: Protocol,
+    *,
+    seed: int = 0,
+    fingerprint: dict[str, Any] | None = None,
+    save_every: float = 60.0,
+) -> Summary:
+    """Train a restorer as `recipe` says under `loss`, keep its model, and restore and score the test pictures.
+
+    The same call on the same folder continues a run that was stopped, and returns at once when it is finished.
+    On a CPU the resumed run ends with exactly the weights of one that was never stopped.
+
+    Raises LossmithError when the folder belongs to another configuration or the loss diverges (as `Diverged`,
+    with the state saved), and KeyboardInterrupt after Ctrl-C or SIGTERM, with the state saved.
+    """
+    check_patch(loss, recipe.patch)
+    patches = Patches(source, recipe.patch, seed)
+    configuration = {"loss": str(loss), "seed": seed, **asdict(recipe), **(fingerprint or {})}
+    folder.claim(configuration)
+    if summary := folder.finished():
+        return summary
+    torch.manual_seed(seed)
+    module = Restoration(network(recipe.network, source.scale), loss, recipe)
+    fit(module, patches, tests, folder, f"{loss}, seed {seed}", save_every)
+    restorer = module.result.eval()
+    receipt = {"lossmith": lossmith.__version__, "scale": source.scale, **configuration}
+    save_model(folder.model, restorer, {**receipt, "steps": module.global_step})
+    restored = restore_pictures(restorer.to(best_device()), tests)
+    rows = []
+    for pair, picture in zip(tests, restored, strict=True):
+        write_picture(folder.picture(pair.name), picture)
+        rows.append(Row(pair.name, str(loss), seed, score(picture, pair.clean, protocol)))
+    write_csv(folder.scores, rows, protocol)
+    summary = Summary(
+        steps=module.global_step,
+        seconds=module.stopwatch.elapsed,
+        kept_mb=kept_for_backward(module, patches.batch(0, recipe.batch)) / 1e6,
+        device=device_name(),
+        precision=_precision(recipe),
+    )
+    folder.finish(summary)
+    return summary
+
+
+def fit(
+    module: Restoration,
+    patches: Patches,
+    tests: Sequence[Pair],
+    folder: RunFolder,
+    title: str,
+    save_every: float = 60.0,
+    extra: Sequence[Callback] = (),
+) -> None:
+    """Train `module` to the end of its budget, from the checkpoint in `folder` if there is one."""
+    examiner = Examiner(*centre_crops(tests))
+    keeper = Keeper(folder.checkpoint, save_every)
+    trainer = Trainer(
+        accelerator=best_device().type,
+        devices=1,
+        precision="bf16-mixed" if _precision(module.recipe) == "bfloat16" else "32-true",
+        max_steps=module.recipe.steps or -1,
+        max_epochs=-1,
+        callbacks=[examiner, Journal(folder.journal, examiner), keeper, ProgressLine(title), *extra],
+        logger=TensorBoardLogger(folder.path, name=None, version="tensorboard"),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    resumed = folder.checkpoint if folder.checkpoint.is_file() else None
+    start = int(torch.load(resumed, weights_only=True, mmap=True)["global_step"]) if resumed else 0
+    data = loader(patches, module.recipe.batch, start)
+    trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
+    if keeper.interrupted and module.progress < 1:
+        raise KeyboardInterrupt
+
+
+def _precision(recipe: Recipe) -> str:
+    if recipe.precision != "auto":
+        return recipe.precision
+    return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
+
+
+def centre_crops(tests: Sequence[Pair], side: int = 128, most: int = 8) -> tuple[Tensor, Tensor]:
+    """(degraded, clean) batches of equal crops from the middle of the first `most` test pictures."""
+    scale = tests[0].scale
+    shown = tests[:most]
+    side = min(side, *(min(pair.degraded.shape[1:]) * scale for pair in shown)) // scale
+    degraded, clean = [], []
+    for pair in shown:
+        top, left = ((length - side) // 2 for length in pair.degraded.shape[1:])
+        degraded.append(pair.degraded[:, top : top + side, left : left + side])
+        top, left, big = top * scale, left * scale, side * scale
+        clean.append(pair.clean[:, top : top + big, left : left + big])
+    return torch.stack(degraded), torch.stack(clean)
+
+
+def check_patch(loss: Loss, patch: int) -> None:
+    """Refuse, before any training, a loss that cannot be computed on the patches."""
+    if patch < loss.least_side:
+        raise LossmithError(f"loss '{loss}' needs patches of at least {loss.least_side} pixels, not {patch}")
+
+
+# Lightning speaks of its own products and of workers; lossmith says what matters itself.
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", module="lightning.*")

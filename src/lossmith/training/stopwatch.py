@@ -1,0 +1,32 @@
+"""Wall-clock time that can be paused."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Stopwatch:
+    """Seconds spent training, without those spent on looking at the result."""
+
+    def __init__(self, elapsed: float = 0.0) -> None:
+        self._before = elapsed
+        self._since: float | None = None
+
+    @property
+    def elapsed(self) -> float:
+        running = 0.0 if self._since is None else time.perf_counter() - self._since
+        return self._before + running
+
+    def start(self) -> None:
+        self._since = time.perf_counter()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock during the block, after the device has finished what it was given."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self._before, self._since = self.elapsed, None
+        yield
+        self.start()

@@ -1,0 +1,25 @@
+"""A small world to train in: smooth random pictures, a quick network, a few steps."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lossmith.images import write_picture
+
+
+def smooth_picture(seed: int, height: int, width: int) -> torch.Tensor:
+    """(3, height, width) of soft random blobs in [0, 1]."""
+    coarse = torch.from_numpy(np.random.default_rng(seed).random((1, 3, 6, 6), dtype=np.float32))
+    size = (height, width)
+    return torch.nn.functional.interpolate(coarse, size=size, mode="bicubic", align_corners=True)[0].clamp(0, 1)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of six small pictures."""
+    folder = tmp_path_factory.mktemp("photos")
+    for seed in range(6):
+        write_picture(folder / f"{seed}.png", smooth_picture(seed, 48 + 2 * seed, 64))
+    return folder

@@ -1,0 +1,81 @@
+"""Set5 and Set14 come out as published."""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from lossmith.degradations import Bicubic, from_8bit, resize, resize_8bit
+
+needs_data = pytest.mark.skipif("LOSSMITH_DATA" not in os.environ, reason="LOSSMITH_DATA is not set")
+
+
+def benchmark(folder: str) -> list[Path]:
+    return sorted((Path(os.environ["LOSSMITH_DATA"]) / "test" / folder).glob("*.png"))
+
+
+def decoded(path: Path, scale: int) -> Tensor:
+    from PIL import Image
+
+    with Image.open(path) as file:
+        picture = torch.from_numpy(np.array(file.convert("RGB"))).permute(2, 0, 1)
+    return from_8bit(picture[:, : picture.shape[1] // scale * scale, : picture.shape[2] // scale * scale])
+
+
+@needs_data
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("folder", ["Set5", "Set14"])
+def test_every_pixel_of_the_published_low_resolution_pictures_is_met(folder: str, scale: int) -> None:
+    pictures = benchmark(folder)
+    assert len(pictures) == {"Set5": 5, "Set14": 14}[folder]
+    for path in pictures:
+        name = path.stem.removesuffix("_GT")
+        published = decoded(path.parent.parent / f"{folder}_LR_bicubic/X{scale}/{name}x{scale}.png", 1)
+        assert torch.equal(Bicubic(scale)(decoded(path, scale)), published), path.name
+
+
+def luma(picture: Tensor) -> Tensor:
+    r, g, b = picture.double()
+    return 65.481 * r + 128.553 * g + 24.966 * b + 16
+
+
+def scores(prediction: Tensor, target: Tensor, border: int) -> tuple[float, float]:
+    """PSNR and SSIM of luma on 0-255 with the border cut off."""
+    from skimage.metrics import structural_similarity
+
+    a, b = (x[border:-border, border:-border].numpy() for x in (prediction, target))
+    gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    _, ssim_map = structural_similarity(a, b, data_range=255, full=True, **gaussian)
+    return 10 * math.log10(255**2 / ((a - b) ** 2).mean()), float(ssim_map[5:-5, 5:-5].mean())
+
+
+PUBLISHED = {2: (33.66, 0.9299), 3: (30.39, 0.8682), 4: (28.42, 0.8104)}
+
+
+@needs_data
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_set5_meets_the_published_bicubic_row(scale: int) -> None:
+    """The row was made on rounded luma alone, with MATLAB's floating-point imresize both ways."""
+    rows = []
+    for path in benchmark("Set5"):
+        clean = luma(decoded(path, scale)).round()
+        rows.append(scores(resize(resize(clean, 1 / scale), scale).round(), clean, scale))
+    psnr, ssim = np.mean(rows, 0)
+    assert (round(psnr, 2), round(ssim, 4)) == PUBLISHED[scale]
+
+
+@needs_data
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_set5_as_8_bit_colour_is_next_to_the_published_row(scale: int) -> None:
+    rows = []
+    for path in benchmark("Set5"):
+        clean = decoded(path, scale)
+        restored = resize_8bit(Bicubic(scale)(clean), scale)
+        rows.append(scores(luma(restored), luma(clean), scale))
+    psnr, ssim = np.mean(rows, 0)
+    assert abs(psnr - PUBLISHED[scale][0]) < 0.02
+    assert abs(ssim - PUBLISHED[scale][1]) < 0.001

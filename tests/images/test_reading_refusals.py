@@ -1,0 +1,127 @@
+"""What cannot be read is refused in one sentence that names the file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lossmith.errors import LossmithError
+from lossmith.images import picture_size, read_picture
+
+RNG = np.random.default_rng(0)
+COLOURS = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+GRAYS = COLOURS[..., 0]
+
+
+def transparent_files(folder: Path) -> list[Path]:
+    clear = Image.fromarray(COLOURS).convert("RGBA")
+    clear.putpixel((3, 3), (0, 0, 0, 254))
+    clear.save(folder / "rgba.png")
+    clear.convert("LA").save(folder / "la.png")
+    Image.fromarray(COLOURS).quantize(8).save(folder / "palette.png", transparency=0)
+    Image.fromarray(COLOURS).save(folder / "colour.png", transparency=tuple(COLOURS[0, 0].tolist()))
+    return sorted(folder.iterdir())
+
+
+def test_transparency_is_refused(tmp_path: Path) -> None:
+    paths = transparent_files(tmp_path)
+    assert len(paths) == 4
+    for path in paths:
+        with pytest.raises(
+            LossmithError, match=f"{path.name}' has transparent pixels; put it on a background first$"
+        ):
+            read_picture(path)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tiff"])
+def test_cmyk_is_refused(tmp_path: Path, suffix: str) -> None:
+    Image.fromarray(COLOURS).convert("CMYK").save(tmp_path / f"a.{suffix}")
+    with pytest.raises(LossmithError, match=rf"a.{suffix}' is in CMYK, for print; convert it to RGB first"):
+        read_picture(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"), [("F", "holds 32-bit floating-point values"), ("I", "holds 32-bit or signed integers")]
+)
+def test_32_bits_are_refused(tmp_path: Path, mode: str, message: str) -> None:
+    Image.fromarray(GRAYS).convert(mode).save(tmp_path / "a.tiff")
+    with pytest.raises(LossmithError, match=message):
+        read_picture(tmp_path / "a.tiff")
+
+
+def test_other_colour_spaces_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS).convert("LAB").save(tmp_path / "a.tiff")
+    with pytest.raises(LossmithError, match="is in the colour mode LAB; convert it to RGB first"):
+        read_picture(tmp_path / "a.tiff")
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tiff"])
+def test_several_pictures_in_one_file_are_refused(tmp_path: Path, suffix: str) -> None:
+    other = Image.fromarray(255 - COLOURS)
+    Image.fromarray(COLOURS).save(tmp_path / f"a.{suffix}", save_all=True, append_images=[other])
+    with pytest.raises(LossmithError, match=r"holds several pictures \(an animation or pages\)"):
+        read_picture(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tiff", "gif"])
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, kept: float) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(LossmithError, match=rf"^picture '{path}' is (truncated or damaged|not a picture)"):
+        read_picture(path)
+
+
+def test_a_flipped_byte_is_found_by_the_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+    with pytest.raises(LossmithError, match="is truncated or damaged"):
+        read_picture(path)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(["png", "jpg", "bmp", "webp", "tiff", "gif"]), st.data())
+def test_any_damage_gives_a_picture_or_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("damaged") / f"a.{kind}"
+    Image.fromarray(COLOURS).save(path)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    message = ""
+    try:
+        read_picture(path)
+    except LossmithError as error:
+        message = str(error)
+    assert not message or path.name in message
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(LossmithError, match=r"a.png' is (not a picture that can be read|truncated or damaged)"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(COLOURS).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(LossmithError, match="may be a decompression bomb; cut it into parts"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
+    for read in (read_picture, picture_size):
+        with pytest.raises(LossmithError, match=r"none.png' does not exist$"):
+            read(tmp_path / "none.png")
+        with pytest.raises(LossmithError, match="is a folder, not a picture"):
+            read(tmp_path)

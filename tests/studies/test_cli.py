@@ -1,0 +1,206 @@
+"""The command line: what it says, and what it refuses with one sentence and status 2."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lossmith.cli import run
+
+QUICK = ["--network", "srresnet_small(features=8, blocks=1)", "--steps", "2", "--batch", "2", "--patch", "32"]
+
+
+def refused(words: list[object], capsys: pytest.CaptureFixture[str]) -> str:
+    """The sentence with which a command is refused."""
+    status = run([str(word) for word in words])
+    captured = capsys.readouterr()
+    assert status == 2, captured
+    assert captured.out == ""
+    assert captured.err.startswith("lossmith: ")
+    assert captured.err.count("\n") == 1, captured.err
+    assert "Traceback" not in captured.err
+    return captured.err.removeprefix("lossmith: ").strip()
+
+
+def test_losses_lists_the_catalogue_with_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["losses"]) == 0
+    out = capsys.readouterr().out
+    for name in ("l1", "charbonnier", "ms_ssim_sigmas", "mix", "161"):
+        assert name in out
+
+
+@pytest.mark.parametrize("command", ["compare", "train", "evaluate"])
+def test_help_names_every_option_with_its_meaning(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    expected = {
+        "compare": ("PICTURES", "--losses", "--degradation", "--steps", "--minutes", "--seeds", "--test", "--out"),
+        "train": ("PICTURES", "--loss", "--network", "--seed", "--ema", "--precision"),
+        "evaluate": ("SUBJECT", "--test", "--color", "--border"),
+    }
+    for option in expected[command]:
+        assert option in out, option
+
+
+def test_compare_writes_its_tables_and_prints_the_verdict_and_the_report(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["compare", photos, "--degradation", "noise(25)", "--losses", "l1", "0.5*l2 + 0.5*tv", *QUICK]
+    assert run([str(word) for word in [*words, "--seeds", "1", "--out", out]]) == 0
+    printed = capsys.readouterr().out
+    assert str(out / "report.html") in printed
+    for name in ("report.html", "results.csv", "results.json", "compare.yaml"):
+        assert (out / name).is_file(), name
+
+
+def test_options_come_from_a_yaml_file_and_the_command_line_wins(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "study.yaml"
+    config.write_text(
+        f"pictures: ['{photos}']\ndegradation: noise(25)\nloss: l2\nsteps: 3\nbatch: 2\npatch: 32\n"
+        "network: srresnet_small(features=8, blocks=1)\n"
+    )
+    out = tmp_path / "run"
+    assert run(["train", "--config", str(config), "--out", str(out), "--steps", "2"]) == 0
+    written = (out / "run.yaml").read_text()
+    assert "loss: l2" in written
+    assert "steps: 2" in written
+    capsys.readouterr()
+    config.write_text("stepz: 3\n")
+    assert "stepz" in refused(["train", "--config", config], capsys)
+    assert "does not exist" in refused(["train", "--config", tmp_path / "none.yaml"], capsys)
+    config.write_text("steps: [3\n")
+    refused(["train", "--config", config], capsys)
+
+
+def test_evaluate_scores_a_model_and_a_folder_of_results(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert run([str(w) for w in ["train", photos, "--degradation", "noise(25)", *QUICK, "--out", out]]) == 0
+    capsys.readouterr()
+    assert run(["evaluate", str(out / "model.safetensors"), "--test", str(photos)]) == 0
+    table = capsys.readouterr().out
+    assert "degraded" in table
+    assert "PSNR" in table
+    assert "RGB, no crop, rounded to 8 bits" in table
+    words = ["evaluate", str(photos), "--test", str(photos), "--color", "y", "--border", "3", "--out"]
+    assert run([*words, str(tmp_path / "scores.csv")]) == 0
+    assert "inf" in (tmp_path / "scores.csv").read_text()
+    assert "Y (BT.601 studio swing), 3 px cropped" in capsys.readouterr().out
+
+
+def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(photos, tmp_path / "damaged")
+    words = ["train", "--clean", photos, "--degraded", tmp_path / "damaged", *QUICK, "--out", tmp_path / "run"]
+    assert run([str(word) for word in words]) == 0
+    assert "degradation: pairs of damaged" in (tmp_path / "run" / "run.yaml").read_text()
+    (tmp_path / "damaged" / "3.png").unlink()
+    assert "no partner" in refused([*words[:-1], tmp_path / "again"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["compare", "--losses", "mixx"], "loss 'mixx' is not known; did you mean 'mix'?"),
+        (["compare", "--losses", "l1 +"], "ends where the name of a loss was expected"),
+        (["compare", "--losses", "l1", "l1"], "each loss may be given once"),
+        (["compare", "--degradation", "jpg(10)"], "did you mean 'jpeg'?"),
+        (["compare", "--degradation", "jpeg(200)"], "quality must be 1 to 100"),
+        (["compare", "--network", "fnc"], "did you mean 'fcn'?"),
+        (["compare", "--steps", "5", "--minutes", "1"], "in steps or in minutes, not both"),
+        (["compare", "--seeds", "0"], "seeds must be at least 1"),
+        (["compare", "--stepz", "5"], "--stepz"),
+        (["compare", "--steps", "many"], "many"),
+        (["compare", "--clean", "somewhere"], "both --clean and --degraded"),
+        (["compare", "nowhere"], "'nowhere' does not exist"),
+        (["compare", "--losses", "ms_ssim"], "needs patches of at least 161 pixels"),
+        (["train", "--loss", "no.such:Loss"], "cannot be imported"),
+        (["evaluate", "nothing.safetensors"], "is not a file"),
+        (["comparre"], "comparre"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_nothing_is_written(
+    words: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(words, capsys)
+    assert not any(tmp_path.iterdir())
+
+
+def bad_picture(folder: Path, kind: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    path = folder / f"{kind}.png"
+    match kind:
+        case "text":
+            path.write_text("not a picture")
+        case "cut":
+            picture.save(path)
+            path.write_bytes(path.read_bytes()[:3000])
+        case "cut-jpeg":
+            picture.save(folder / "cut.jpg", quality=95)
+            (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:2000])
+        case "cmyk":
+            picture.convert("CMYK").save(folder / "cmyk.jpg")
+        case "see-through":
+            picture.putalpha(128)
+            picture.save(path)
+        case "tiny":
+            picture.crop((0, 0, 8, 8)).save(path)
+
+
+@pytest.mark.parametrize("kind", ["text", "cut", "cut-jpeg", "cmyk", "see-through", "tiny", "empty"])
+def test_pictures_that_cannot_be_used_are_named(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(2):
+        Image.fromarray(np.full((64, 64, 3), 99 + i, np.uint8)).save(folder / f"good{i}.png")
+    if kind == "empty":
+        shutil.rmtree(folder)
+        folder.mkdir()
+    else:
+        bad_picture(folder, kind)
+    out = tmp_path / "out"
+    sentence = refused(["compare", folder, *QUICK, "--out", out], capsys)
+    assert (kind.removesuffix("-jpeg") if kind != "empty" else "holds no pictures") in sentence
+    assert not out.exists()
+
+
+def test_a_picture_in_training_and_test_is_refused(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is also trained on" in refused(["train", photos, "--test", photos / "1.png"], capsys)
+
+
+def test_a_folder_that_belongs_to_another_comparison_is_refused(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(w) for w in ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path, "--losses"]]
+    assert run([*words, "l1"]) == 0
+    capsys.readouterr()
+    assert "belongs to another configuration: losses" in refused([*words, "l2"], capsys)
+
+
+def test_a_disk_that_takes_no_more_is_one_sentence(photos: Path, tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
+        "from lossmith.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    words = [sys.executable, "-c", program, "train", photos, *QUICK, "--out", tmp_path / "run"]
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, env={**os.environ})
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "cannot write" in done.stderr.splitlines()[-1]

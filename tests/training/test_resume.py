@@ -1,0 +1,75 @@
+"""A run that is stopped and started again ends where one that was never stopped ends, bit for bit."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+STEPS = 40
+PROGRAM = """
+import sys
+from pathlib import Path
+import lossmith
+lossmith.train(
+    lossmith.Data([Path(sys.argv[1])]), loss="l1 until 50% then mix", seed=3, out=Path(sys.argv[2]), save_every=0.0,
+    recipe=lossmith.Recipe(degradation="noise(25) | jpeg(50)", network="srresnet_small(features=8, blocks=1)",
+                           steps={steps}, batch=2, patch=32, ema=0.9),
+)
+"""
+
+
+def start(photos: Path, out: Path) -> subprocess.Popen[bytes]:
+    program = PROGRAM.format(steps=STEPS)
+    return subprocess.Popen([sys.executable, "-c", program, photos, out], stderr=subprocess.PIPE)
+
+
+def steps_done(out: Path) -> int:
+    journal = out / "metrics.csv"
+    return len(journal.read_text().splitlines()) - 2 if journal.exists() else 0
+
+
+def journal_without_time(out: Path) -> list[dict[str, str]]:
+    with (out / "metrics.csv").open(newline="") as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole")
+    assert start(photos, out).wait() == 0
+    return out
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_ends_with_exactly_the_weights_of_a_whole_one(
+    number: signal.Signals, photos: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
+    process = start(photos, tmp_path)
+    while steps_done(tmp_path) < STEPS // 3 and process.poll() is None:
+        time.sleep(0.005)
+    os.kill(process.pid, number)
+    process.wait()
+    assert not (tmp_path / "summary.json").exists(), "the run was over before it could be stopped"
+    assert 0 < torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] < STEPS
+
+    assert start(photos, tmp_path).wait() == 0
+
+    whole, resumed = (load_file(out / "model.safetensors") for out in (uninterrupted, tmp_path))
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert (tmp_path / "model.safetensors").read_bytes() == (uninterrupted / "model.safetensors").read_bytes()
+    assert journal_without_time(tmp_path) == journal_without_time(uninterrupted)
+    assert (tmp_path / "scores.csv").read_bytes() == (uninterrupted / "scores.csv").read_bytes()
+
+
+def test_a_finished_run_is_not_run_again(photos: Path, uninterrupted: Path) -> None:
+    before = (uninterrupted / "model.safetensors").stat().st_mtime_ns
+    assert start(photos, uninterrupted).wait() == 0
+    assert (uninterrupted / "model.safetensors").stat().st_mtime_ns == before
