@@ -22,7 +22,7 @@ from lossmith.studies import compare
 from lossmith.training import Recipe
 
 matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402  (after the choice of a backend that needs no screen)
+import matplotlib.pyplot as plt
 
 LOSSES = ("l2", "l1", "l1 until 50% then l2", "l2 until 50% then l1")
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7")

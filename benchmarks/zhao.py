@@ -1,7 +1,7 @@
 """Zhao et al. 2017 again: the three tasks of the paper, its network, its five losses, one table each.
 
-    python benchmarks/zhao.py --scale small --train BSDS500_train --test BSDS500_test     # two CPU cores, 30 minutes
-    python benchmarks/zhao.py --scale full --train BSDS500_train --test BSDS500_test      # a GPU
+    python benchmarks/zhao.py --scale small --train BSDS500_train --test BSDS500_test  # 2 cores, 30 minutes
+    python benchmarks/zhao.py --scale full --train BSDS500_train --test BSDS500_test   # a GPU
 
 --train and --test are any folders of pictures. Tables are written to --out as zhao-SCALE.md; the reports, with
 the curves and the pictures, to runs/zhao-SCALE/TASK. A stopped benchmark goes on with the same command.

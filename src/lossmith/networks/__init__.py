@@ -28,9 +28,9 @@ def network(expression: str, scale: int | None = None) -> nn.Module:
     """
     call = parse_call(expression, "network")
     factory = resolve(call, NETWORKS, "network")
-    made = invoke(call, factory, "network", scale=scale or 1)
+    made = invoke(call, factory, "network", scale=1 if scale is None else scale)
     if not isinstance(made, nn.Module):
         raise LossmithError(f"network '{call.name}' is a {type(made).__name__}, not a torch.nn.Module")
-    if scale and isinstance(made, Restorer) and made.scale != scale:
+    if scale is not None and isinstance(made, Restorer) and made.scale != scale:
         raise LossmithError(f"network '{made}' enlarges by {made.scale}, but {scale} is asked for")
     return made

@@ -2,7 +2,6 @@
 
 import shlex
 from dataclasses import MISSING, fields
-from pathlib import Path
 from typing import Any
 
 from lossmith.images import Data
@@ -12,6 +11,7 @@ from lossmith.training import Recipe
 def command_line(name: str, data: Data, recipe: Recipe, **options: Any) -> str:
     """What to type to do it again; options that have their default are left out.
 
+    >>> from pathlib import Path
     >>> command_line("compare", Data([Path("photos")]), Recipe(steps=50), losses=["l1", "mix + 0.1*tv"])
     "lossmith compare photos --losses l1 'mix + 0.1*tv' --steps 50"
     """

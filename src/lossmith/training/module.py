@@ -31,7 +31,7 @@ class Restoration(LightningModule):
         super().__init__()
         self.restorer = restorer.to(memory_format=torch.channels_last)
         self.loss, self.recipe = loss, recipe
-        average = get_ema_multi_avg_fn(recipe.ema)
+        average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(self.restorer, multi_avg_fn=average) if recipe.ema else None
         self.stopwatch = Stopwatch()
         self.terms: dict[str, Tensor] = {}

@@ -48,7 +48,7 @@ def run(
     Raises LossmithError when the folder belongs to another configuration or the loss diverges (as `Diverged`,
     with the state saved), and KeyboardInterrupt after Ctrl-C or SIGTERM, with the state saved.
     """
-    check_patch(loss, recipe.patch)
+    rehearse([loss], recipe, source)
     patches = Patches(source, recipe.patch, seed)
     configuration = {"loss": str(loss), "seed": seed, **asdict(recipe), **(fingerprint or {})}
     folder.claim(configuration)
@@ -129,10 +129,21 @@ def centre_crops(tests: Sequence[Pair], side: int = 128, most: int = 8) -> tuple
     return torch.stack(degraded), torch.stack(clean)
 
 
-def check_patch(loss: Loss, patch: int) -> None:
-    """Refuse, before any training, a loss that cannot be computed on the patches."""
-    if patch < loss.least_side:
-        raise LossmithError(f"loss '{loss}' needs patches of at least {loss.least_side} pixels, not {patch}")
+def rehearse(losses: Sequence[Loss], recipe: Recipe, source: Source) -> None:
+    """Find out what cannot be trained before anything is written: patches, losses and network must fit."""
+    for loss in losses:
+        if recipe.patch < loss.least_side:
+            raise LossmithError(
+                f"loss '{loss}' needs patches of at least {loss.least_side} pixels, not {recipe.patch}"
+            )
+    degraded, clean = Patches(source, recipe.patch).batch(0, 1)
+    with torch.no_grad():
+        restored = network(recipe.network, source.scale).eval()(degraded)
+    if restored.shape != clean.shape:
+        raise LossmithError(
+            f"network '{recipe.network}' makes {tuple(restored.shape)} of patches {tuple(degraded.shape)}; "
+            f"{tuple(clean.shape)} is needed"
+        )
 
 
 # Lightning speaks of its own products and of workers; lossmith says what matters itself.

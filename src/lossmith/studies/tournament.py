@@ -13,7 +13,7 @@ from lossmith.losses import Loss, as_loss
 from lossmith.losses import loss as parse
 from lossmith.studies.command import command_line
 from lossmith.studies.page import Entry, Tournament, make_page
-from lossmith.training import Diverged, Recipe, RunFolder, run
+from lossmith.training import Diverged, Recipe, RunFolder, rehearse, run
 from lossmith.training.folder import claim
 
 
@@ -71,6 +71,7 @@ def compare(
     gathered = gather(data, recipe.degradation)
     recipe = replace(recipe, degradation=gathered.damage)
     protocol = protocol_for(gathered.source.scale)
+    rehearse(list(contenders.values()), recipe, gathered.source)
     claim(
         out / "compare.yaml",
         {"losses": list(contenders), "seeds": seeds, **asdict(recipe), **gathered.fingerprint},

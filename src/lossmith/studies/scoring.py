@@ -49,8 +49,10 @@ class Evaluation:
         for method in dict.fromkeys(row.method for row in self.rows):
             rows = [row for row in self.rows if row.method == method]
             mean = {m.name: fmean(row.scores[m.name] for row in rows) for m in metrics}
-            for row in [*rows, Row("mean", method, 0, mean)]:
-                lines.append([row.picture, method, *(f"{row.scores[m.name]:.{m.digits}f}" for m in metrics)])
+            lines += [
+                [row.picture, method, *(f"{row.scores[m.name]:.{m.digits}f}" for m in metrics)]
+                for row in [*rows, Row("mean", method, 0, mean)]
+            ]
         widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
         table = "\n".join(
             "  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)) for line in lines

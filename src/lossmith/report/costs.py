@@ -1,0 +1,47 @@
+"""What each loss cost: time per step, time of a whole run, memory."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lossmith.report.contents import Contents
+from lossmith.report.methods import Method
+from lossmith.report.numbers import MISSING, duration, number, significant
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One row; `share` is the width of its bar, 1 for the dearest loss."""
+
+    method: Method
+    milliseconds: str
+    share: float
+    relative: str
+    steps: str
+    run_time: str
+    memory: str
+
+
+def costs_of(contents: Contents, methods: Sequence[Method]) -> list[Cost]:
+    """The losses that finished, the cheapest first."""
+    named = {method.name: method for method in methods}
+    finished = [contender for contender in contents.contenders if contender.failure is None]
+    times = [c.milliseconds_per_step for c in finished if math.isfinite(c.milliseconds_per_step)]
+    cheapest, dearest = min(times, default=math.nan), max(times, default=math.nan)
+    finished.sort(key=lambda c: c.milliseconds_per_step if math.isfinite(c.milliseconds_per_step) else math.inf)
+    return [
+        Cost(
+            method=named[contender.loss],
+            milliseconds=significant(contender.milliseconds_per_step),
+            share=_ratio(contender.milliseconds_per_step, dearest, missing=0),
+            relative=f"{number(_ratio(contender.milliseconds_per_step, cheapest), 2)}×",
+            steps=f"{contender.steps:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+            run_time=duration(contender.steps * contender.milliseconds_per_step / 1000),
+            memory=MISSING if contender.peak_memory_mb is None else significant(contender.peak_memory_mb),
+        )
+        for contender in finished
+    ]
+
+
+def _ratio(value: float, base: float, missing: float = math.nan) -> float:
+    return value / base if math.isfinite(value) and base > 0 else missing

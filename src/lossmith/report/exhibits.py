@@ -1,0 +1,155 @@
+"""A test picture, prepared to be looked at: pictures as data URIs, spots, the scale of errors, scores."""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, features
+
+from lossmith.evaluation.results import Metric, Row
+from lossmith.report.contents import Contents, Exhibit, Pixels
+from lossmith.report.methods import TARGET, Method
+from lossmith.report.numbers import number
+from lossmith.report.spots import Spot, absolute_error, find_spots
+
+LARGEST = 1024
+"""Longer sides are cropped to their middle."""
+CEILINGS = (2, 4, 8, 16, 32, 64, 128, 255)
+"""Round ends for the scale of error maps, in 8-bit levels."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One version of a test picture."""
+
+    method: Method
+    uri: str
+    alt: str
+    mean_error: str
+    """Mean absolute error in 8-bit levels."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of the table under a picture."""
+
+    text: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """All that the page shows of one test picture; frames: degraded, each loss, target."""
+
+    picture: str
+    width: int
+    height: int
+    cropped_from: tuple[int, int] | None
+    """Full width and height, if the picture was cropped."""
+    frames: list[Frame]
+    spots: list[Spot]
+    ceiling: int
+    """Absolute error at which the colour scale of the error maps ends."""
+    metrics: list[Metric]
+    scores: list[tuple[Method, list[Score]]]
+
+
+def view_of(exhibit: Exhibit, contents: Contents, methods: Sequence[Method]) -> View:
+    """Prepare one test picture."""
+    height, width = exhibit.target.shape[:2]
+    exhibit = _cropped(exhibit)
+    shown_height, shown_width = exhibit.target.shape[:2]
+    shown = [method for method in methods if method.name in exhibit.restored and method.kind == "loss"]
+    degraded = next(method for method in methods if method.kind == "degraded")
+    frames = [_frame(exhibit, degraded, exhibit.degraded)]
+    frames += [_frame(exhibit, method, exhibit.restored[method.name]) for method in shown]
+    frames += [_frame(exhibit, TARGET, exhibit.target)]
+    metrics, scores = _scores(exhibit.picture, contents, [degraded, *shown])
+    return View(
+        picture=exhibit.picture,
+        width=shown_width,
+        height=shown_height,
+        cropped_from=(width, height) if (width, height) != (shown_width, shown_height) else None,
+        frames=frames,
+        spots=find_spots(exhibit),
+        ceiling=error_ceiling(exhibit),
+        metrics=metrics,
+        scores=scores,
+    )
+
+
+def data_uri(picture: Pixels) -> str:
+    """The picture without loss: WebP, a quarter smaller than PNG, or PNG where Pillow was built without it."""
+    file = io.BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    if features.check("webp"):
+        image.save(file, "WEBP", lossless=True, quality=60, method=4)
+        kind = "webp"
+    else:
+        image.save(file, "PNG", optimize=True)
+        kind = "png"
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def error_ceiling(exhibit: Exhibit) -> int:
+    """A round number of levels that all but one in a hundred errors of the losses stay below."""
+    pictures = list(exhibit.restored.values()) or [exhibit.degraded]
+    high = max(float(np.quantile(absolute_error(picture, exhibit.target), 0.99)) for picture in pictures)
+    return next(ceiling for ceiling in CEILINGS if high <= ceiling)
+
+
+def _cropped(exhibit: Exhibit) -> Exhibit:
+    height, width = exhibit.target.shape[:2]
+    new_height, new_width = min(height, LARGEST), min(width, LARGEST)
+    top, left = (height - new_height) // 2, (width - new_width) // 2
+    inner = (slice(top, top + new_height), slice(left, left + new_width))
+    return Exhibit(
+        picture=exhibit.picture,
+        target=exhibit.target[inner],
+        degraded=exhibit.degraded[inner],
+        restored={loss: picture[inner] for loss, picture in exhibit.restored.items()},
+    )
+
+
+def _frame(exhibit: Exhibit, method: Method, picture: Pixels) -> Frame:
+    words = {"degraded": "degraded input", "target": "target"}.get(method.kind, f"restored with {method.name}")
+    return Frame(
+        method=method,
+        uri=data_uri(picture),
+        alt=f"{exhibit.picture}: {words}",
+        mean_error=number(float(absolute_error(picture, exhibit.target).mean()), 2),
+    )
+
+
+def _scores(
+    picture: str, contents: Contents, methods: Sequence[Method]
+) -> tuple[list[Metric], list[tuple[Method, list[Score]]]]:
+    """The scores of the pictures shown, which are of the first seed; metrics that were not measured left out."""
+    rows: dict[str, Row] = {}
+    for row in contents.rows:
+        if row.picture == picture and (row.method not in rows or row.seed < rows[row.method].seed):
+            rows[row.method] = row
+    known = [method for method in methods if method.name in rows]
+    metrics = [
+        standing.metric
+        for standing in contents.standings
+        if any(not math.isnan(_value(rows, method, standing.metric)) for method in known)
+    ]
+    table = []
+    for method in known:
+        scores = []
+        for metric in metrics:
+            values = [_value(rows, each, metric) for each in known]
+            measured = [value for value in values if not math.isnan(value)]
+            value = _value(rows, method, metric)
+            best = value == (max if metric.higher_is_better else min)(measured)
+            scores.append(Score(number(value, metric.digits), best))
+        table.append((method, scores))
+    return metrics, table
+
+
+def _value(rows: dict[str, Row], method: Method, metric: Metric) -> float:
+    return rows[method.name].scores.get(metric.name, math.nan)

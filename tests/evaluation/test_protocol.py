@@ -1,0 +1,96 @@
+"""What is done to two pictures before they are compared."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.color import rgb2ycbcr
+
+from lossmith.errors import LossmithError
+from lossmith.evaluation.protocol import Protocol, prepare, protocol_for
+
+
+@pytest.mark.parametrize(
+    ("scale", "words"),
+    [
+        (1, "RGB, no crop, rounded to 8 bits"),
+        (2, "Y (BT.601 studio swing), 2 px cropped from each side, rounded to 8 bits"),
+        (4, "Y (BT.601 studio swing), 4 px cropped from each side, rounded to 8 bits"),
+    ],
+)
+def test_papers_score_super_resolution_on_y_and_the_rest_on_rgb(scale, words):
+    assert str(protocol_for(scale)) == words
+
+
+def test_the_prediction_is_clamped_and_rounded_half_up():
+    values = torch.tensor([-0.2, 0.4 / 255, 0.5 / 255, 1.5 / 255, 2.4 / 255, 1.3], dtype=torch.float64)
+    prediction = values.expand(3, 1, 6)
+    prepared, _ = prepare(prediction, torch.zeros_like(prediction), Protocol())
+    assert (prepared[0, 0] * 255).tolist() == pytest.approx([0, 0, 1, 2, 2, 255], abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_an_8_bit_picture_stays_as_it_is_in_every_precision_that_can_hold_it(dtype):
+    if dtype == torch.bfloat16:
+        levels = torch.tensor([0.0, 51.0, 102.0, 255.0])  # it holds 8 bits of fraction, so not all 256 levels
+    else:
+        levels = torch.arange(256.0)
+    picture = (levels.to(torch.float64) / 255).expand(3, 2, -1)
+    prepared, _ = prepare(picture.to(dtype), picture, Protocol())
+    assert prepared.dtype == torch.float64
+    assert torch.equal(prepared, picture)
+
+
+def test_y_is_matlabs_and_is_not_rounded_again(photo):
+    picture = photo(20, 30)
+    y, _ = prepare(picture, picture, Protocol("y", 0))
+    independent = rgb2ycbcr(picture.permute(1, 2, 0).numpy())[..., 0] / 255
+    # scikit-image has the same coefficients; only the order of additions differs
+    np.testing.assert_allclose(y[0].numpy(), independent, atol=1e-14)
+
+
+def test_the_border_is_cropped_from_each_side(photo):
+    picture = photo(20, 30)
+    prepared, target = prepare(picture, picture, Protocol("rgb", 4))
+    assert torch.equal(prepared, picture[:, 4:16, 4:26])
+    assert torch.equal(target, prepared)
+
+
+def test_the_inputs_are_left_alone_and_no_gradient_remains(photo):
+    prediction = (photo(8, 8) * 1.2).requires_grad_()
+    before = prediction.detach().clone()
+    prepared, _ = prepare(prediction, photo(8, 8), Protocol())
+    assert torch.equal(prediction.detach(), before)
+    assert not prepared.requires_grad
+
+
+GREY = torch.zeros(3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target", "protocol", "complaint"),
+    [
+        (torch.zeros(3, 8, 9), GREY, Protocol(), "differ in size, 8x9 and 8x8"),
+        (torch.zeros(1, 8, 8), GREY, Protocol(), r"the prediction must be \(3, H, W\), not \(1, 8, 8\)"),
+        (GREY[None], GREY, Protocol(), r"the prediction must be \(3, H, W\)"),
+        (GREY, torch.zeros(3, 0, 8), Protocol(), "the target must be"),
+        (GREY.byte(), GREY, Protocol(), "the prediction must hold floats in .0, 1., not torch.uint8"),
+        (GREY, GREY, Protocol("y", 4), "cropping 4 px from each side leaves nothing of 8x8"),
+        (GREY, GREY * torch.nan, Protocol(), "the target holds NaN"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(prediction, target, protocol, complaint):
+    with pytest.raises(LossmithError, match=complaint):
+        prepare(prediction, target, protocol)
+
+
+@pytest.mark.parametrize(
+    ("color", "border", "complaint"),
+    [
+        ("lab", 0, "color must be 'rgb' or 'y', not 'lab'"),
+        ("y", -1, "border must be"),
+        ("y", 1.5, "border must be"),
+    ],
+)
+def test_there_is_no_other_protocol(color, border, complaint):
+    with pytest.raises(LossmithError, match=complaint):
+        Protocol(color, border)
