@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/l1-then-l2"))
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
-    tests = find_pictures(options.test)[::12][:16] if options.test else []
+    tests = find_pictures(options.test)[::12][:16] if options.test else None
     recipe = Recipe(
         degradation=options.degradation,
         network="fcn",
@@ -55,7 +55,7 @@ def main() -> None:
         learning_rate=5e-4,
         decay="none",
     )
-    data = Data([options.train] if options.train else [], test=tests)
+    data = Data([options.train] if options.train else None, test=tests)
     outcome = compare(data, losses=LOSSES, seeds=options.seeds, recipe=recipe, out=options.runs)
     draw(options.runs, options.seeds, options.out / "l1-then-l2.svg")
     ranking = standing(outcome.rows, METRICS["l2"], [DEGRADED, *LOSSES])

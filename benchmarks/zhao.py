@@ -11,7 +11,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from lossmith.evaluation import DEGRADED, METRICS, Row, mean_ranks, standing
+from lossmith.evaluation import DEGRADED, Row, find_metric, mean_ranks, standing
 from lossmith.files import write_text
 from lossmith.images import Data, find_pictures
 from lossmith.studies import compare
@@ -23,7 +23,7 @@ TASKS = {
     "sr": ("Super-resolution x2", "bicubic(2)"),
     "jpeg": ("JPEG deblocking, quality 10", "jpeg(10)"),
 }
-COLUMNS = ("l2", "psnr", "l1", "ssim", "ms_ssim", "iw_ssim", "gmsd", "fsim")
+COLUMNS = ("l2", "psnr", "l1", "ssim", "ms_ssim", "iw_ssim", "gmsd", "fsim", "lpips_squeeze")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Scale:
 
 SCALES = {
     "tiny": Scale(steps=20, batch=2, patch=32, learning_rate=2e-3, seeds=1, tests=2),
-    "small": Scale(steps=3000, batch=4, patch=32, learning_rate=2e-3, seeds=2, tests=16),
+    "small": Scale(steps=1500, batch=4, patch=32, learning_rate=2e-3, seeds=2, tests=12),
     "full": Scale(steps=200_000, batch=64, patch=64, learning_rate=1e-3, seeds=3, tests=40),
 }
 
@@ -48,7 +48,7 @@ SCALES = {
 def table(rows: list[Row]) -> str:
     """Means over pictures and seeds as a Markdown table; the best loss and its equals are bold."""
     methods = [DEGRADED, *LOSSES]
-    columns = [METRICS[name] for name in COLUMNS if name in rows[0].scores]
+    columns = [find_metric(name) for name in COLUMNS if name in rows[0].scores]
     standings = [standing(rows, metric, methods) for metric in columns]
     ranks = mean_ranks([standing(rows, metric, LOSSES) for metric in columns])
     lines = [

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+import yaml
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Yaml
 from rich.console import Console
@@ -52,7 +54,7 @@ def run(words: Sequence[str]) -> int:
     try:
         app.config = _configuration(words := list(words))
         result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
-    except (LossmithError, CycloptsError) as error:
+    except (LossmithError, CycloptsError, OSError) as error:
         print(f"lossmith: {_sentence(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -70,9 +72,15 @@ def _configuration(words: list[str]) -> list[Yaml]:
     at = words.index("--config")
     if at + 1 == len(words):
         raise LossmithError("--config needs the name of a YAML file")
-    path = words[at + 1]
+    path = Path(words[at + 1])
     del words[at : at + 2]
-    return [Yaml(path, must_exist=True, use_commands_as_keys=False, allow_unknown=False)]
+    try:
+        options = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise LossmithError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if not isinstance(options, dict):
+        raise LossmithError(f"{path} must hold options and their values, such as 'steps: 400'")
+    return [Yaml(path, use_commands_as_keys=False, allow_unknown=False)]
 
 
 def _sentence(error: Exception) -> str:

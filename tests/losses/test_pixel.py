@@ -101,5 +101,5 @@ def test_charbonnier_needs_an_epsilon_that_float32_can_hold(epsilon: float) -> N
 
 @pytest.mark.parametrize("exponent", [0.99, -1.0, float("inf"), float("nan")])
 def test_tv_needs_an_exponent_with_a_gradient(exponent: float) -> None:
-    with pytest.raises(LossmithError, match="^tv: exponent must be at least 1, not "):
+    with pytest.raises(LossmithError, match=r"^tv: exponent must be at least 1, not "):
         TV(exponent)

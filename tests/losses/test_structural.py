@@ -43,26 +43,30 @@ WINDOWS = {1.0: 9, 1.5: 11, 2.0: 15}
 
 
 @pytest.mark.parametrize(("sigma", "window"), WINDOWS.items())
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 3e-7)])
-def test_ssim_is_scikit_images(sigma: float, window: int, dtype: torch.dtype, tolerance: float) -> None:
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_ssim_is_scikit_images(sigma: float, window: int, dtype: torch.dtype) -> None:
     x, y = pictures(64, dtype=dtype)
-    wide = (x.double().numpy(), y.double().numpy())
-    expected = np.mean([[skimage_map(*planes, sigma) for planes in zip(*both)] for both in zip(*wide)])
+    # In float32 the weights' sum is off by up to 1e-7, and variances by that much of the squared mean: against
+    # a C2 of 9e-4, some 1e-6, depending on the window. For the usual one it is less.
+    tolerance = 1e-12 if dtype == torch.float64 else 3e-7 if window == 11 else 3e-6
+    planes = zip(x.double().flatten(0, 1).numpy(), y.double().flatten(0, 1).numpy(), strict=True)
+    expected = np.mean([skimage_map(a, b, sigma) for a, b in planes])
     assert SSIM(window, sigma)(x, y).item() == pytest.approx(1 - expected, abs=tolerance)
 
 
 def test_the_map_is_scikit_images_position_by_position() -> None:
     x, y = pictures(40)
-    expected = [[skimage_map(a, b, 1.5) for a, b in zip(*both)] for both in zip(x.numpy(), y.numpy())]
+    planes = zip(x.flatten(0, 1).numpy(), y.flatten(0, 1).numpy(), strict=True)
+    expected = np.array([skimage_map(a, b, 1.5) for a, b in planes])
     found = SSIM().map(x, y)
     assert found.shape == (2, 3, 30, 30)
-    np.testing.assert_allclose(found.numpy(), 1 - np.array(expected), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.flatten(0, 1).numpy(), 1 - expected, rtol=0, atol=1e-12)
 
 
 def test_ssim_is_pytorch_msssims() -> None:
     x, y = pictures(64)
     expected = 1 - pytorch_msssim.ssim(x, y, data_range=1, win_size=11, win_sigma=1.5).item()
-    assert SSIM()(x, y).item() == pytest.approx(expected, abs=1e-7)  # its window is float32
+    assert SSIM()(x, y).item() == pytest.approx(expected, abs=5e-6)  # its window is float32, made and summed
 
 
 def test_ssim_of_opposite_pictures_is_near_two() -> None:
@@ -74,7 +78,7 @@ def test_ssim_of_flat_pictures_is_their_luminance() -> None:
     a, b, c1 = 0.2, 0.6, 0.01**2
     expected = 1 - (2 * a * b + c1) / (a**2 + b**2 + c1)
     found = SSIM()(torch.full((1, 3, 16, 16), a).double(), torch.full((1, 3, 16, 16), b).double())
-    assert found.item() == pytest.approx(expected, abs=1e-12)
+    assert found.item() == pytest.approx(expected, abs=1e-7)  # 0.2 and 0.6 are float32's
 
 
 # --- ms_ssim ---------------------------------------------------------------------------------------------------
@@ -121,14 +125,14 @@ def msssim_package(x: Tensor, y: Tensor) -> float:
         (plain_ms_ssim, 176, 1e-12),
         (plain_ms_ssim, 161, 1e-12),  # the least; odd at every level
         (plain_ms_ssim, 187, 1e-12),
-        (msssim_package, 176, 1e-6),  # even at every level: at odd sides it pads with zeros; float32 window
-        (msssim_package, 192, 1e-6),
+        (msssim_package, 176, 2e-6),  # even at every level: at odd sides it pads with zeros; float32 window
+        (msssim_package, 192, 2e-6),
     ],
 )
 def test_ms_ssim_is_the_references(reference: Similarity, side: int, tolerance: float) -> None:
     x, y = pictures(side)
     assert MSSSIM()(x, y).item() == pytest.approx(1 - reference(x, y), abs=tolerance)
-    assert MSSSIM()(x.float(), y.float()).item() == pytest.approx(1 - reference(x, y), abs=max(tolerance, 1e-6))
+    assert MSSSIM()(x.float(), y.float()).item() == pytest.approx(MSSSIM()(x, y).item(), abs=3e-7)
 
 
 @pytest.mark.parametrize(("levels", "side"), [(2, 21), (3, 41), (4, 81), (4, 90)])

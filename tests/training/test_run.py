@@ -98,10 +98,11 @@ def test_a_budget_in_minutes_ends_in_time(gathered: Gathered, tmp_path: Path) ->
     assert summary.seconds >= 60 * minutes
 
 
-def test_the_learning_rate_falls_along_a_cosine() -> None:
-    rates = [learning_rate(Recipe(learning_rate=0.5), i / 10) for i in range(11)]
-    assert rates[0] == 0.5
-    assert rates == sorted(rates, reverse=True)
+def test_the_learning_rate_rises_for_a_twentieth_and_falls_along_a_cosine() -> None:
+    rates = [learning_rate(Recipe(learning_rate=0.5), i / 100) for i in range(101)]
+    assert rates[0] == pytest.approx(0.005)
+    assert rates[:6] == sorted(rates[:6])
+    assert rates[5:] == sorted(rates[5:], reverse=True)
     assert rates[-1] == pytest.approx(0.005)
     assert learning_rate(Recipe(learning_rate=0.5, decay="none"), 0.9) == 0.5
 

@@ -44,7 +44,8 @@ def _headline(main: Standing, differences: Sequence[Difference]) -> str:
         return f"{best} wins on {metric.label} with {score}, {_lead(main, differences, rivals[0])}{caveat}."
     amount, interval = _margin(main, differences, ties[0])
     first = f"{ties[0]} ({amount} behind{'; ' + interval if interval else ''})"
-    tied = _listed([first, *ties[1:]], "or")
+    more = ties[1:] if len(ties) <= 4 else [*ties[1:3], f"{len(ties) - 3} others"]
+    tied = _listed([first, *more], "or")
     return f"No clear winner on {metric.label}: {best} ({score}) is not distinguishable from {tied}{caveat}."
 
 
@@ -91,7 +92,7 @@ def _elsewhere(main: Standing, others: Sequence[Standing]) -> str:
     if open_ones:
         parts.append(f"{_listed(open_ones)} {'has' if len(open_ones) == 1 else 'have'} no clear winner")
     if beaten_ones:
-        parts.append(f"no method reaches {INPUT} on {_listed(beaten_ones)}")
+        parts.append(f"no method is known to beat {INPUT} on {_listed(beaten_ones)}")
     text = "; ".join(parts)
     if not text:
         return ""

@@ -25,9 +25,9 @@ class Data:
     any, the photographs that scikit-image ships are used.
     """
 
-    pictures: list[Path] = field(default_factory=list)
+    pictures: list[Path] | None = None
     """Clean training pictures: files or folders [default: photographs that scikit-image ships]."""
-    test: list[Path] = field(default_factory=list, kw_only=True)
+    test: list[Path] | None = field(default=None, kw_only=True)
     """Clean test pictures: files or folders [default: every fifth of the training pictures, held out]."""
     clean: Path | None = field(default=None, kw_only=True)
     """Folder of clean pictures of your own pairs, instead of PICTURES and --degradation."""
@@ -41,7 +41,7 @@ class Data:
             raise LossmithError("pairs of your own need both --clean and --degraded")
         if self.clean is not None and self.pictures:
             raise LossmithError("give either PICTURES or --clean and --degraded, not both")
-        if self.test_degraded is not None and (self.clean is None or len(self.test) != 1):
+        if self.test_degraded is not None and (self.clean is None or len(self.test or ()) != 1):
             raise LossmithError("--test-degraded goes with --clean, --degraded and one --test folder")
         if self.clean is not None and self.test and self.test_degraded is None:
             raise LossmithError("the test of your own pairs needs --test-degraded beside --test")
@@ -79,7 +79,7 @@ def gather(data: Data, damage: str | None) -> Gathered:
 
 
 def _own_pairs(data: Data, clean: Path, degraded: Path) -> Gathered:
-    held = pair_folders(data.test[0], data.test_degraded) if data.test_degraded else None
+    held = pair_folders(data.test[0], data.test_degraded) if data.test and data.test_degraded else None
     train, tests = _split(pair_folders(clean, degraded), held)
     if (scale := common_scale(train)) != common_scale(tests):
         raise LossmithError(f"training pairs have scale {scale} and test pairs {common_scale(tests)}")

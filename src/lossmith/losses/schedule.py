@@ -1,6 +1,5 @@
 """A loss that changes during the run."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -36,7 +35,7 @@ class Schedule(Loss):
     @property
     def current(self) -> Loss:
         """The loss in force at `progress`."""
-        return self.stages[bisect_right(self.ends, self.progress)]
+        return self.stages[sum(end <= self.progress for end in self.ends)]
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         value: Tensor = self.current(prediction, target)

@@ -19,9 +19,10 @@ class Moments(NamedTuple):
 
 def gaussian(sigma: float, side: int, like: Tensor) -> Tensor:
     """(side,) Gaussian weights around the middle that sum to 1."""
-    position = torch.arange(side, dtype=like.dtype, device=like.device) - (side - 1) / 2
+    position = torch.arange(side, dtype=_finest(like), device=like.device) - (side - 1) / 2
     weights = torch.exp(-0.5 * (position / sigma).square())
-    return weights / weights.sum()
+    # Rounded once, at the end: a sum of 1 + d shifts every variance by d x mean^2.
+    return (weights / weights.sum()).to(like.dtype)
 
 
 def filter_valid(pictures: Tensor, weights: Tensor) -> Tensor:
@@ -63,6 +64,10 @@ def _separable(pictures: Tensor, weights: Tensor, padding: int) -> Tensor:
 
 def _inside(length: int, weights: Tensor) -> Tensor:
     """How much of the window's weight lies inside a row of this length, at each of its positions."""
-    upto = F.pad(weights.cumsum(0), (1, 0))
+    upto = F.pad(weights.to(_finest(weights)).cumsum(0), (1, 0))
     first = len(weights) // 2 - torch.arange(length, device=weights.device)
-    return upto[(first + length).clamp(max=len(weights))] - upto[first.clamp(min=0)]
+    return (upto[(first + length).clamp(max=len(weights))] - upto[first.clamp(min=0)]).to(weights.dtype)
+
+
+def _finest(like: Tensor) -> torch.dtype:
+    return torch.float32 if like.device.type == "mps" else torch.float64  # Apple's GPUs have no float64

@@ -30,7 +30,7 @@ def network(expression: str, scale: int | None = None) -> nn.Module:
     factory = resolve(call, NETWORKS, "network")
     made = invoke(call, factory, "network", scale=1 if scale is None else scale)
     if not isinstance(made, nn.Module):
-        raise LossmithError(f"network '{call.name}' is a {type(made).__name__}, not a torch.nn.Module")
+        raise LossmithError(f"network '{call.name}' gives {type(made).__name__} instead of a torch.nn.Module")
     if scale is not None and isinstance(made, Restorer) and made.scale != scale:
         raise LossmithError(f"network '{made}' enlarges by {made.scale}, but {scale} is asked for")
     return made

@@ -8,7 +8,6 @@ from lossmith.report.contents import Contents
 from lossmith.report.curves import curves_of
 from lossmith.report.methods import Method
 from lossmith.report.numbers import finite
-from lossmith.report.ranks import picture_scores, won
 
 DISTORTION = ("psnr", "l2", "mse", "l1")
 PERCEPTION = ("lpips", "dists", "gmsd", "iw_ssim", "fsimc", "fsim", "ms_ssim", "ssim")
@@ -62,18 +61,14 @@ def _index(methods: Sequence[Method], name: str) -> int | None:
 
 
 def _differences(contents: Contents, methods: Sequence[Method]) -> list[list[Any]]:
-    """[metric, first, second, mean, low, high, won by first, won by second] of each pair."""
+    """[metric, first, second, mean, low, high, won by first] of each pair; a tie on a picture counts half."""
     entries = []
     for position, standing in enumerate(contents.standings):
-        metric = standing.metric
-        scores = picture_scores(contents.rows, metric.name)
         for pair in contents.differences:
             first, second = _index(methods, pair.first), _index(methods, pair.second)
-            if pair.metric != metric.name or first is None or second is None:
-                continue
-            lost = won(scores, pair.second, pair.first, metric.higher_is_better)
-            values = (pair.mean, pair.low, pair.high, pair.won, lost)
-            entries.append([position, first, second, *map(finite, values)])
+            if pair.metric == standing.metric.name and first is not None and second is not None:
+                values = (pair.mean, pair.low, pair.high, pair.won)
+                entries.append([position, first, second, *map(finite, values)])
     return entries
 
 

@@ -13,10 +13,24 @@ from lossmith.report.definitions import definition
 from lossmith.report.exhibits import view_of
 from lossmith.report.methods import methods_of
 from lossmith.report.results_table import results_table
+from lossmith.report.verdict_line import verdict_lines
 
 ASSETS = Path(__file__).with_name("assets")
 STYLES = ("theme", "base", "tables", "charts", "pictures", "print")
-SCRIPTS = ("common", "tables", "chart", "forest", "curves", "labels", "plane", "split", "errors", "crops", "exhibits")
+SCRIPTS = (
+    "common",
+    "tables",
+    "chart",
+    "forest",
+    "labels",
+    "curves",
+    "readout",
+    "plane",
+    "split",
+    "errors",
+    "crops",
+    "exhibits",
+)
 
 
 def write_report(path: Path, contents: Contents) -> None:
@@ -42,8 +56,11 @@ def render(contents: Contents) -> str:
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "allow_nan": False}
     methods = methods_of(contents)
+    headline, elsewhere = verdict_lines(contents.verdict, methods)
     return environment.get_template("page.html.j2").render(
         contents=contents,
+        headline=headline,
+        elsewhere=elsewhere,
         methods=methods,
         table=results_table(contents, methods),
         axes=plane_axes(contents.standings),

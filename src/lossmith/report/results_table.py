@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lossmith.evaluation import mean_ranks
 from lossmith.evaluation.results import Metric, Standing
 from lossmith.report.contents import Contender, Contents
 from lossmith.report.methods import Method
 from lossmith.report.numbers import interval, number, significant
-from lossmith.report.ranks import mean_ranks
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,7 @@ class ResultsTable:
 
 def results_table(contents: Contents, methods: Sequence[Method]) -> ResultsTable:
     """Put the standings, the ranks and the costs of all methods into one table."""
-    metrics = [standing.metric for standing in contents.standings]
-    ranks = mean_ranks(contents.rows, metrics)
+    ranks = mean_ranks(contents.standings)
     contenders = {contender.loss: contender for contender in contents.contenders}
     lines = [
         Line(
@@ -59,7 +58,11 @@ def results_table(contents: Contents, methods: Sequence[Method]) -> ResultsTable
         if method.failure is None
     ]
     lines.sort(key=lambda line: ranks.get(line.method.name, math.inf))
-    return ResultsTable(metrics, lines, [method for method in methods if method.failure is not None])
+    return ResultsTable(
+        metrics=[standing.metric for standing in contents.standings],
+        lines=lines,
+        failures=[method for method in methods if method.failure is not None],
+    )
 
 
 def _score(standing: Standing, method: str) -> Cell:

@@ -1,7 +1,7 @@
 """The command that repeats a study."""
 
 import shlex
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any
 
 from lossmith.images import Data
@@ -15,7 +15,7 @@ def command_line(name: str, data: Data, recipe: Recipe, **options: Any) -> str:
     >>> command_line("compare", Data([Path("photos")]), Recipe(steps=50), losses=["l1", "mix + 0.1*tv"])
     "lossmith compare photos --losses l1 'mix + 0.1*tv' --steps 50"
     """
-    words = ["lossmith", name, *map(str, data.pictures)]
+    words = ["lossmith", name, *map(str, data.pictures or ())]
     for key, value in {**_changed(data), **options, **_changed(recipe)}.items():
         if key != "pictures":
             words += [f"--{key.replace('_', '-')}", *_words(value)]
@@ -25,8 +25,7 @@ def command_line(name: str, data: Data, recipe: Recipe, **options: Any) -> str:
 def _changed(settings: Any) -> dict[str, Any]:
     values = {}
     for field in fields(settings):
-        default = field.default_factory() if field.default_factory is not MISSING else field.default
-        if (value := getattr(settings, field.name)) != default:
+        if (value := getattr(settings, field.name)) != field.default:
             values[field.name] = value
     return values
 

@@ -16,6 +16,9 @@ from lossmith.training.stopwatch import Stopwatch
 Batch = tuple[Tensor, Tensor]
 """(degraded, clean)"""
 
+WARM_UP = 0.05
+"""The part of the budget over which the learning rate rises."""
+
 
 class Diverged(LossmithError):
     """The loss is no longer a number."""
@@ -101,9 +104,12 @@ class Restoration(LightningModule):
 def learning_rate(recipe: Recipe, progress: float) -> float:
     """The learning rate when `progress` of the budget is spent.
 
-    >>> [round(learning_rate(Recipe(learning_rate=1.0), p), 3) for p in (0.0, 0.5, 1.0)]
-    [1.0, 0.505, 0.01]
+    It rises over the first twentieth: without that, the first large steps can throw a fresh network so far off
+    that a structural loss, which is flat there, never finds back.
+
+    >>> [round(learning_rate(Recipe(learning_rate=1.0), p), 3) for p in (0.0, 0.05, 0.5, 1.0)]
+    [0.01, 0.994, 0.505, 0.01]
     """
-    if recipe.decay == "none":
-        return recipe.learning_rate
-    return recipe.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+    rise = min(1.0, 0.01 + progress / WARM_UP)
+    fall = 1.0 if recipe.decay == "none" else 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
+    return recipe.learning_rate * rise * fall

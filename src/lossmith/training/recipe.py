@@ -24,7 +24,7 @@ class Recipe:
     batch: int = 16
     """Patches per step."""
     learning_rate: float = 1e-3
-    """Of Adam, at the start."""
+    """Of Adam, at its highest, which it reaches after a twentieth of the run."""
     decay: Literal["cosine", "none"] = "cosine"
     """How the learning rate falls over the run: to a hundredth along a cosine, or not at all."""
     ema: float = 0.0

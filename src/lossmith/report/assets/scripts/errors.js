@@ -1,0 +1,36 @@
+// Maps of the absolute error, computed here from the embedded pictures: black to white through red and yellow.
+const RAMP = [[0, 0, 4], [31, 12, 72], [85, 15, 109], [136, 34, 106], [186, 54, 85], [227, 89, 51], [249, 140, 10], [249, 201, 50], [252, 255, 164]];
+
+function rampColour(share) {
+  const place = clamp(share, 0, 1) * (RAMP.length - 1);
+  const low = Math.min(Math.floor(place), RAMP.length - 2);
+  return RAMP[low].map((value, i) => value + (RAMP[low + 1][i] - value) * (place - low));
+}
+
+const rampTable = Uint8ClampedArray.from({ length: 766 * 3 }, (_, i) => rampColour(Math.floor(i / 3) / 765)[i % 3]);
+const rampStops = RAMP.map((_, i) => `rgb(${RAMP[i].join(" ")})`).join(", ");
+for (const ramp of document.querySelectorAll(".ramp")) ramp.style.background = `linear-gradient(to right, ${rampStops})`;
+
+function pixelsOf(image) {
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  return context.getImageData(0, 0, canvas.width, canvas.height).data;
+}
+
+// Draws |picture - target|, averaged over the colours; `ceiling` levels and more get the brightest colour.
+function drawError(canvas, picture, target, ceiling) {
+  const context = canvas.getContext("2d");
+  const shown = context.createImageData(canvas.width, canvas.height);
+  const out = shown.data;
+  const gain = 765 / (3 * ceiling);
+  for (let i = 0; i < out.length; i += 4) {
+    const sum = Math.abs(picture[i] - target[i]) + Math.abs(picture[i + 1] - target[i + 1]) + Math.abs(picture[i + 2] - target[i + 2]);
+    const entry = 3 * Math.min(765, Math.round(sum * gain));
+    out[i] = rampTable[entry];
+    out[i + 1] = rampTable[entry + 1];
+    out[i + 2] = rampTable[entry + 2];
+    out[i + 3] = 255;
+  }
+  context.putImageData(shown, 0, 0);
+}

@@ -1,0 +1,44 @@
+// Two versions of a picture, one on each side of a line that a pointer or the slider moves.
+function setUpSplit(exhibit, images, names) {
+  const [left, right] = ["left", "right"].map((side) => exhibit.querySelector(`select.${side}`));
+  const slider = exhibit.querySelector(".slider");
+  const canvas = slider.querySelector("canvas");
+  const range = exhibit.querySelector(".position");
+  const context = canvas.getContext("2d");
+
+  const draw = () => {
+    const share = Number(range.value) / 100;
+    const edge = Math.round(canvas.width * share);
+    context.drawImage(images[right.value], 0, 0);
+    if (edge > 0) context.drawImage(images[left.value], 0, 0, edge, canvas.height, 0, 0, edge, canvas.height);
+    slider.style.setProperty("--split", `${(edge / canvas.width) * 100}%`);
+    const [before, after] = [names[left.value], names[right.value]];
+    const [leftTag, rightTag] = slider.querySelectorAll(".tag");
+    leftTag.textContent = before;
+    rightTag.textContent = after;
+    leftTag.hidden = share < 0.08;
+    rightTag.hidden = share > 0.92;
+    canvas.setAttribute("aria-label", `Left ${Math.round(share * 100)} percent: ${before}. Right: ${after}.`);
+  };
+  for (const control of [left, right]) control.addEventListener("change", draw);
+  range.addEventListener("input", draw);
+  exhibit.querySelector(".swap").addEventListener("click", () => {
+    [left.value, right.value] = [right.value, left.value];
+    draw();
+  });
+
+  const follow = (event) => {
+    const box = slider.getBoundingClientRect();
+    range.value = clamp(((event.clientX - box.left) / box.width) * 100, 0, 100);
+    draw();
+  };
+  slider.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    slider.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  slider.addEventListener("pointermove", (event) => {
+    if (slider.hasPointerCapture(event.pointerId)) follow(event);
+  });
+  draw();
+}

@@ -1,0 +1,356 @@
+"""What holds for every loss, and so for sums of them: gradients, invariances, precision, and no NaN, ever."""
+
+import copy
+import pickle
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from lossmith.losses import LOSSES, PRESETS, Schedule, loss
+
+SINGLE = [
+    "l1",
+    "l2",
+    "charbonnier",
+    "tv",
+    "tv(exponent=2)",
+    "ssim",
+    "ssim(window=5, sigma=0.8)",
+    "ms_ssim(levels=2)",
+    "ms_ssim(levels=1, window=7)",
+    "ms_ssim_sigmas",
+    "ms_ssim_sigmas(form=centre)",
+    "mix",
+    "mix(form=centre)",
+    "mix_pl4nn",
+]
+TOGETHER = ["0.84*ms_ssim_sigmas + 0.16*l1", "2*(ssim + 0.5*tv) + l2", "l1 until 50% then 2*ssim + l2"]
+EVERY = SINGLE + TOGETHER
+DISTANCES = [expression for expression in EVERY if "tv" not in expression]
+COMPILED = [*LOSSES, "mix(form=centre)", *TOGETHER]
+SIMILARITIES = [expression for expression in SINGLE if "ssim" in expression]
+
+
+def side_of(expression: str) -> int:
+    """A side that the loss takes and that its halving and its centre leave symmetric."""
+    return 24 if "ms_ssim(" in expression else 23
+
+
+def rand(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def pair(
+    expression: str, batch: int = 2, channels: int = 3, dtype: torch.dtype = torch.float64
+) -> tuple[Tensor, Tensor]:
+    """A target and a prediction that resembles it, no pixel of which is where a loss has a kink."""
+    side = side_of(expression)
+    target = rand(batch, channels, side, side, seed=1)
+    noise = rand(batch, channels, side, side, seed=2)
+    return (0.7 * target + 0.3 * noise).to(dtype), target.to(dtype)
+
+
+def value_and_gradient(criterion: nn.Module, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    leaf = prediction.detach().requires_grad_()
+    value = criterion(leaf, target)
+    (gradient,) = torch.autograd.grad(value.sum(), leaf)
+    return value.detach(), gradient
+
+
+def test_every_name_of_the_catalogue_is_tested_here() -> None:
+    assert {*LOSSES, *PRESETS} <= {expression.split("(")[0] for expression in SINGLE}
+
+
+# --- gradients -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_the_gradient_is_the_differences(expression: str, reduction: str) -> None:
+    prediction, target = pair(expression, channels=2)
+    criterion = loss(expression, reduction=reduction)
+    assert torch.autograd.gradcheck(
+        lambda x: criterion(x, target), prediction.requires_grad_(), fast_mode=True, eps=1e-7, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("expression", SINGLE)
+def test_the_gradient_is_the_differences_pixel_by_pixel(expression: str) -> None:
+    criterion = loss(expression)
+    side = max(criterion.least_side, 5)
+    prediction, target = rand(1, 1, side, side, seed=3), rand(1, 1, side, side, seed=4)
+    assert torch.autograd.gradcheck(lambda x: criterion(x, target), prediction.requires_grad_(), atol=1e-6)
+
+
+def test_the_whole_pyramids_gradient_is_the_differences() -> None:
+    criterion, target = loss("ms_ssim"), rand(1, 1, 161, 165)
+    prediction = (0.7 * target + 0.3 * rand(1, 1, 161, 165, seed=1)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: criterion(x, target), prediction, fast_mode=True, atol=1e-6)
+
+
+@pytest.mark.parametrize("expression", SIMILARITIES)
+def test_the_gradient_holds_where_contrast_is_negative(expression: str) -> None:
+    _, target = pair(expression, channels=1)
+    criterion, prediction = loss(expression), (1 - target).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: criterion(x, target), prediction, fast_mode=True, atol=1e-6)
+    assert value_and_gradient(criterion, prediction, target)[1].norm() > 1e-6
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_the_gradient_goes_to_the_prediction_only(expression: str) -> None:
+    prediction, target = pair(expression)
+    prediction.requires_grad_()
+    target.requires_grad_()
+    loss(expression)(prediction, target).backward()
+    assert target.grad is None
+    assert prediction.grad is not None
+    assert prediction.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_inputs_stay_as_they_are(expression: str) -> None:
+    prediction, target = pair(expression)
+    before = prediction.clone(), target.clone()
+    value_and_gradient(loss(expression), prediction, target)
+    assert torch.equal(prediction, before[0])
+    assert torch.equal(target, before[1])
+
+
+# --- invariances -----------------------------------------------------------------------------------------------
+
+MOVES: dict[str, Callable[[Tensor], Tensor]] = {
+    "channels permuted": lambda x: x[:, [2, 0, 1]],
+    "flipped sideways": lambda x: x.flip(-1),
+    "flipped upside down": lambda x: x.flip(-2),
+    "turned by 90 degrees": lambda x: x.rot90(1, (-2, -1)),
+    "turned by 180 degrees": lambda x: x.rot90(2, (-2, -1)),
+}
+
+
+@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("move", MOVES)
+def test_the_value_does_not_depend_on_the_side_from_which_one_looks(expression: str, move: str) -> None:
+    prediction, target = pair(expression)
+    moved = MOVES[move](prediction), MOVES[move](target)
+    # float64 sums in another order; the variances behind cs lose three digits more
+    torch.testing.assert_close(loss(expression)(*moved), loss(expression)(prediction, target), rtol=1e-11, atol=0)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_each_picture_of_a_batch_has_its_own_value(expression: str) -> None:
+    prediction, target = pair(expression, batch=3)
+    each = loss(expression, reduction="none")
+    together = each(prediction, target)
+    assert together.shape == (3,)
+    alone = [each(prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
+    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-11, atol=0)
+    order = [2, 0, 1]
+    torch.testing.assert_close(each(prediction[order], target[order]), together[order], rtol=1e-11, atol=0)
+    torch.testing.assert_close(loss(expression)(prediction, target), together.mean(), rtol=1e-14, atol=0)
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "channels_last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "every second pixel": lambda x: x.repeat_interleave(2, -1).repeat_interleave(2, -2)[..., ::2, ::2],
+    "transposed": lambda x: x.transpose(-1, -2).contiguous().transpose(-1, -2),
+    "cut out": lambda x: nn.functional.pad(x, (3, 2, 1, 4))[..., 1:-4, 3:-2],
+}
+
+
+@pytest.mark.parametrize("expression", EVERY)
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(
+    batch=st.integers(1, 3),
+    channels=st.integers(1, 4),
+    height=st.integers(0, 6),
+    width=st.integers(0, 6),
+    layouts=st.tuples(*[st.sampled_from(sorted(LAYOUTS))] * 2),
+    seed=st.integers(0, 99),
+)
+def test_the_layout_in_memory_does_not_matter(
+    expression: str, batch: int, channels: int, height: int, width: int, layouts: tuple[str, str], seed: int
+) -> None:
+    criterion = loss(expression)
+    least = max(criterion.least_side, 5)
+    step = 2 if "centre" in expression else 1
+    shape = (batch, channels, least + step * height, least + step * width)
+    prediction, target = rand(*shape, seed=seed), rand(*shape, seed=seed + 100)
+    expected = value_and_gradient(criterion, prediction, target)
+    found = value_and_gradient(criterion, LAYOUTS[layouts[0]](prediction), LAYOUTS[layouts[1]](target))
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-10, atol=1e-13)
+    torch.testing.assert_close(found[1], expected[1], rtol=1e-9, atol=1e-11)
+
+
+# --- equal pictures, extreme pictures --------------------------------------------------------------------------
+
+PICTURES: dict[str, Callable[[int, int], Tensor]] = {
+    "random": lambda channels, side: rand(2, channels, side, side, dtype=torch.float32),
+    "constant": lambda channels, side: torch.full((2, channels, side, side), 0.37),
+    "black": lambda channels, side: torch.zeros(2, channels, side, side),
+    "white": lambda channels, side: torch.ones(2, channels, side, side),
+    "far too bright": lambda channels, side: torch.full((2, channels, side, side), 1e4 + 7 / 9),
+}
+
+
+@pytest.mark.parametrize("expression", DISTANCES)
+@pytest.mark.parametrize("kind", PICTURES)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_equal_pictures_give_exactly_zero_in_float32(
+    expression: str, kind: str, layout: torch.memory_format
+) -> None:
+    # 7 channels: 35 maps are no multiple of a vector register, so channels_last sums some in another order
+    for channels, side in [(1, 0), (3, 0), (7, 10)]:
+        picture = PICTURES[kind](channels, side_of(expression) + side).to(memory_format=layout)
+        assert loss(expression)(picture, picture.clone()).item() == 0
+
+
+def extremes(side: int) -> dict[str, tuple[Tensor, Tensor]]:
+    flat, noise = torch.ones(2, 3, side, side), rand(2, 3, side, side, dtype=torch.float32)
+    checker = (torch.arange(side)[:, None] + torch.arange(side)).remainder(2).float().expand(2, 3, side, side)
+    half = (torch.arange(side) < side // 2).float().expand(2, 3, side, side)
+    return {
+        "flat and flat": (0.3 * flat, 0.7 * flat),
+        "equal": (noise, noise.clone()),
+        "both black": (0 * flat, 0 * flat),
+        "black and white": (0 * flat, flat),
+        "white and black": (flat, 0 * flat),
+        "flat and textured": (0.5 * flat, noise),
+        "textured and flat": (noise, 0.5 * flat),
+        "opposite": (1 - noise, noise),
+        "opposite checkers": (1 - checker, checker),
+        "negative": (-noise, noise),
+        "very bright": (1e4 * noise, noise),
+        "both very bright": (1e4 * noise, 1e4 * (1 - noise)),
+        "very bright and flat": (1e4 * flat, 1e4 * flat + 100 * noise),
+        "very bright and hardly textured": (1e4 * flat + 0.01 * noise, 1e4 * flat - 0.01 * noise),
+        "very bright by half": (1e4 * half, 1e4 * half.flip(-1)),
+        "very bright and very dark": (1e4 * flat, -1e4 * flat),
+    }
+
+
+@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("kind", extremes(1))
+def test_neither_value_nor_gradient_is_ever_nan_or_infinite(expression: str, kind: str) -> None:
+    prediction, target = extremes(side_of(expression))[kind]
+    value, gradient = value_and_gradient(loss(expression), prediction, target)
+    assert value.isfinite()
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("expression", [e for e in SIMILARITIES if "mix" not in e])
+@pytest.mark.parametrize("kind", extremes(1))
+def test_a_similarity_stays_within_its_bounds_even_for_a_network_that_ran_away(expression: str, kind: str) -> None:
+    value = loss(expression)(*extremes(side_of(expression))[kind]).item()
+    # Rounding may carry each of five factors 1 % beyond its bound; see contrast_structure.
+    assert -0.06 < value < 2.06
+    if "very" not in kind:
+        assert -1e-6 < value < 2 + 1e-6
+
+
+# --- precision -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_float32_is_close_to_float64(expression: str) -> None:
+    prediction, target = pair(expression)
+    single = loss(expression)(prediction.float(), target.float())
+    assert single.dtype == torch.float32
+    # Rounding of squared means of 0.25 against C2 = 9e-4
+    torch.testing.assert_close(single.double(), loss(expression)(prediction, target), rtol=0, atol=3e-6)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_the_float32_value_of_the_rounded_pictures(expression: str, dtype: torch.dtype) -> None:
+    prediction, target = pair(expression, dtype=dtype)
+    criterion = loss(expression)
+    value, gradient = value_and_gradient(criterion, prediction, target)
+    expected = value_and_gradient(criterion, prediction.float(), target.float())
+    assert value.dtype == torch.float32
+    assert torch.equal(value, expected[0])
+    # Each part of a sum rounds its own gradient to the prediction's type.
+    slack = 0 if expression in SINGLE else 4 * torch.finfo(dtype).eps * expected[1].abs().max().item()
+    torch.testing.assert_close(gradient, expected[1].to(dtype), rtol=0, atol=slack)
+    assert torch.equal(criterion(prediction, target.float()), expected[0])  # one of them in half
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_autocast_changes_nothing(expression: str) -> None:
+    prediction, target = pair(expression, dtype=torch.float32)
+    expected = value_and_gradient(loss(expression), prediction, target)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = value_and_gradient(loss(expression), prediction, target)
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1], expected[1])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("expression", EVERY)
+def test_a_gpu_gives_the_cpus_value(expression: str) -> None:
+    """Convolutions may use TF32 there by default, whose ten bits would ruin variances."""
+    for channels, layout in [(3, torch.contiguous_format), (3, torch.channels_last), (1, torch.contiguous_format)]:
+        pictures = pair(expression, channels=channels, dtype=torch.float32)
+        prediction, target = (picture.to(memory_format=layout) for picture in pictures)
+        found = value_and_gradient(loss(expression), prediction.cuda(), target.cuda())
+        expected = value_and_gradient(loss(expression), prediction, target)
+        torch.testing.assert_close(found[0].cpu(), expected[0], rtol=0, atol=5e-6)
+        torch.testing.assert_close(found[1].cpu(), expected[1], rtol=1e-3, atol=1e-6)
+
+
+# --- a module like any other -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", COMPILED)
+def test_it_compiles_in_one_piece(expression: str) -> None:
+    torch.compiler.reset()
+    criterion = loss(expression)
+    side = max(criterion.least_side, 15)
+    prediction, target = (rand(1, 3, side, side, seed=n).float() for n in (0, 1))
+    compiled = torch.compile(criterion, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(prediction, target), criterion(prediction, target))
+
+
+def test_a_schedule_is_not_compiled_anew_at_every_step() -> None:
+    torch.compiler.reset()
+    compilations = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Tensor]:
+        compilations.append(graph)
+        return graph.forward
+
+    schedule = loss("l1 until 50% then l2")
+    assert isinstance(schedule, Schedule)
+    compiled = torch.compile(schedule, fullgraph=True, backend=backend)
+    prediction, target = pair("l1")
+    for step in range(20):
+        schedule.progress = step / 20
+        expected = loss("l1" if step < 10 else "l2")(prediction, target)
+        assert torch.equal(compiled(prediction, target), expected)
+    assert len(compilations) <= 3  # the first, again with `progress` as a variable, and the second stage
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_it_holds_no_state_and_can_be_moved_copied_and_pickled(expression: str) -> None:
+    prediction, target = pair(expression)
+    criterion = loss(expression)
+    assert not criterion.state_dict()
+    assert not list(criterion.parameters())
+    criterion.load_state_dict({})
+    expected = criterion(prediction, target)
+    for twin in (criterion.double(), criterion.to("cpu"), copy.deepcopy(criterion)):
+        assert torch.equal(twin(prediction, target), expected)
+    again = pickle.loads(pickle.dumps(criterion))
+    assert torch.equal(again(prediction, target), expected)
+    assert str(again) == str(criterion)
+
+
+@pytest.mark.parametrize("expression", SINGLE)
+def test_it_says_what_it_is(expression: str) -> None:
+    criterion = loss(expression)
+    assert criterion.formula
+    assert criterion.bounds
+    assert type(criterion).__doc__

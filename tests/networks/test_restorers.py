@@ -1,0 +1,287 @@
+"""The restorers: their size, their shape, their arithmetic, and how they are written down."""
+
+import copy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lossmith import LossmithError
+from lossmith.networks import FCN, NETWORKS, Restorer, SRResNet, SRResNetSmall, network
+
+SCALES = [1, 2, 3, 4, 8]
+
+
+def weights_in(made: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in made.parameters())
+
+
+def conv(inputs: int, outputs: int, side: int = 3) -> int:
+    return outputs * (inputs * side**2 + 1)
+
+
+# --- size ------------------------------------------------------------------------------------------------------
+
+
+def test_the_fcn_has_the_papers_size() -> None:
+    slopes = sum(p.numel() for m in FCN().modules() if isinstance(m, nn.PReLU) for p in m.parameters())
+    assert slopes == 128
+    assert weights_in(FCN()) - slopes == 122_883 == conv(3, 64, 9) + conv(64, 64, 5) + conv(64, 3, 5)
+    assert weights_in(FCN(scale=4)) == weights_in(FCN())
+
+
+@pytest.mark.parametrize(
+    ("scale", "upsampling"), [(1, 0), (2, conv(64, 256)), (3, conv(64, 576)), (4, 2 * conv(64, 256))]
+)
+def test_srresnet_has_the_fields_size(scale: int, upsampling: int) -> None:
+    expected = conv(3, 64) + 16 * 2 * conv(64, 64) + upsampling + conv(64, 64) + conv(64, 3)
+    assert weights_in(SRResNet(scale)) == expected
+    if scale == 4:
+        assert expected == 1_517_571
+
+
+def test_the_small_one_is_small() -> None:
+    assert weights_in(SRResNetSmall()) == conv(3, 32) + 4 * 2 * conv(32, 32) + conv(32, 3) == 75_747
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("size", [(16, 16), (9, 7), (1, 5)])
+def test_the_output_is_scale_times_the_input(name: str, scale: int, size: tuple[int, int]) -> None:
+    made = network("srresnet(blocks=2)" if name == "srresnet" else name, scale)
+    restored = made(torch.rand(2, 3, *size))
+    assert restored.shape == (2, 3, scale * size[0], scale * size[1])
+    assert restored.isfinite().all()
+
+
+@pytest.mark.parametrize("expression", ["fcn", "srresnet(blocks=2, features=8)", "srresnet_small"])
+def test_the_input_stays_and_the_output_follows_its_type(expression: str) -> None:
+    picture = torch.rand(1, 3, 8, 8, dtype=torch.float64)
+    before = picture.clone()
+    assert network(expression, 2).double()(picture).dtype == torch.float64
+    assert torch.equal(picture, before)
+
+
+# --- arithmetic ------------------------------------------------------------------------------------------------
+
+
+def test_the_fcn_sees_17_pixels() -> None:
+    picture = torch.rand(1, 3, 31, 31, requires_grad=True)
+    (gradient,) = torch.autograd.grad(FCN()(picture)[0, :, 15, 15].sum(), picture)
+    touched = gradient.abs().sum((0, 1)) > 0
+    expected = torch.zeros(31, 31, dtype=torch.bool)
+    expected[7:24, 7:24] = True
+    assert torch.equal(touched, expected)
+
+
+def plain_fcn(weights: dict[str, Tensor], picture: Tensor, scale: int) -> Tensor:
+    if scale > 1:
+        picture = F.interpolate(picture, scale_factor=scale, mode="bicubic")
+    for index, side in ((0, 9), (2, 5), (4, 5)):
+        weight, bias = weights[f"layers.{index}.weight"], weights[f"layers.{index}.bias"]
+        picture = F.conv2d(F.pad(picture, [side // 2] * 4), weight, bias)
+        if index < 4:
+            slope = weights[f"layers.{index + 1}.weight"][:, None, None]
+            picture = torch.where(picture > 0, picture, slope * picture)
+    return picture
+
+
+def plain_srresnet(weights: dict[str, Tensor], picture: Tensor, scale: int) -> Tensor:
+    """The field's modified SRResNet, as its checkpoints are used."""
+
+    def conv(name: str, x: Tensor) -> Tensor:
+        return F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1)
+
+    x = F.leaky_relu(conv("conv_first", picture), 0.1)
+    for block in range(len({name.split(".")[1] for name in weights if name.startswith("body.")})):
+        x = x + conv(f"body.{block}.conv2", F.relu(conv(f"body.{block}.conv1", x)))
+    if scale == 4:
+        x = F.leaky_relu(F.pixel_shuffle(conv("upconv1", x), 2), 0.1)
+        x = F.leaky_relu(F.pixel_shuffle(conv("upconv2", x), 2), 0.1)
+    elif scale > 1:
+        x = F.leaky_relu(F.pixel_shuffle(conv("upconv1", x), scale), 0.1)
+    x = conv("conv_last", F.leaky_relu(conv("conv_hr", x), 0.1))
+    base = F.interpolate(picture, scale_factor=scale, mode="bilinear", align_corners=False)
+    return x + base
+
+
+def plain_small(weights: dict[str, Tensor], picture: Tensor, scale: int) -> Tensor:
+    def conv(name: str, x: Tensor) -> Tensor:
+        return F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1)
+
+    x = F.leaky_relu(conv("conv_first", picture), 0.1)
+    for block in range(4):
+        x = x + conv(f"body.{block}.conv2", F.relu(conv(f"body.{block}.conv1", x)))
+    base = F.interpolate(picture, scale_factor=scale, mode="bicubic") if scale > 1 else picture
+    return F.pixel_shuffle(conv("conv_last", x), scale) + base
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("expression", "reference"),
+    [("fcn", plain_fcn), ("srresnet(blocks=3, features=8)", plain_srresnet), ("srresnet_small", plain_small)],
+)
+def test_the_arithmetic_is_that_of_its_weights(expression: str, reference: object, scale: int) -> None:
+    made = network(expression, scale).double()
+    with torch.no_grad():
+        for parameter in made.parameters():  # not the first ones, of which many are zero
+            parameter.copy_(torch.randn_like(parameter) * 0.1)
+        picture = torch.rand(2, 3, 9, 11, dtype=torch.float64)
+        assert callable(reference)
+        expected = reference(made.state_dict(), picture, scale)
+        torch.testing.assert_close(made(picture), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_the_small_one_starts_close_to_the_bicubic_enlargement() -> None:
+    picture = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    for scale in SCALES:
+        made = SRResNetSmall(scale)
+        bicubic = F.interpolate(picture, scale_factor=scale, mode="bicubic") if scale > 1 else picture
+        # Weights are a tenth of the usual, so that the branch is some hundredths of the picture.
+        assert (made(picture) - bicubic).abs().mean() < 0.03
+
+
+def test_srresnet_starts_close_to_the_bilinear_enlargement() -> None:
+    picture = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    for scale in SCALES:
+        bilinear = F.interpolate(picture, scale_factor=scale, mode="bilinear")
+        assert (SRResNet(scale, blocks=2)(picture) - bilinear).abs().mean() < 0.01
+
+
+# --- names -----------------------------------------------------------------------------------------------------
+
+
+def test_the_keys_are_those_that_the_ecosystem_knows() -> None:
+    def layers(made: nn.Module) -> set[str]:
+        return {name.removesuffix(".weight").removesuffix(".bias") for name in made.state_dict()}
+
+    body = {f"body.{block}.{part}" for block in range(16) for part in ("conv1", "conv2")}
+    ends = {"conv_first", "conv_hr", "conv_last"}
+    assert layers(SRResNet(1)) == body | ends
+    assert layers(SRResNet(2)) == layers(SRResNet(3)) == body | ends | {"upconv1"}
+    assert layers(SRResNet(4)) == body | ends | {"upconv1", "upconv2"}
+    assert layers(SRResNet(8)) == body | ends | {"upconv1", "upconv2", "upconv3"}
+    assert layers(SRResNetSmall(4)) == {f"body.{b}.{part}" for b in range(4) for part in ("conv1", "conv2")} | {
+        "conv_first",
+        "conv_last",
+    }
+
+
+@pytest.mark.parametrize(
+    ("expression", "scale", "written"),
+    [
+        ("fcn", None, "fcn"),
+        ("fcn", 1, "fcn"),
+        ("fcn", 3, "fcn(scale=3)"),
+        ("fcn(scale=3)", None, "fcn(scale=3)"),
+        ("fcn(3)", 3, "fcn(scale=3)"),
+        ("srresnet(blocks=1, features=4)", 4, "srresnet(scale=4, features=4, blocks=1)"),
+        ("srresnet_small(features=8)", 2, "srresnet_small(scale=2, features=8)"),
+    ],
+)
+def test_what_is_written_is_read_back(expression: str, scale: int | None, written: str) -> None:
+    made = network(expression, scale)
+    assert str(made) == written
+    assert isinstance(made, Restorer)
+    for again in (network(written), network(written, made.scale), copy.deepcopy(made)):
+        assert str(again) == written
+        again.load_state_dict(made.state_dict())
+        picture = torch.rand(1, 3, 6, 5)
+        assert torch.equal(again(picture), made(picture))
+
+
+# --- anybody's -------------------------------------------------------------------------------------------------
+
+MODULE = """
+import torch
+from torch import nn
+
+class Enlarger(nn.Module):
+    def __init__(self, scale: int, gain: float = 1.0):
+        super().__init__()
+        self.scale, self.gain = scale, gain
+
+    def forward(self, x):
+        return self.gain * x.repeat_interleave(self.scale, -1).repeat_interleave(self.scale, -2)
+
+class Same(nn.Module):
+    def __init__(self, gain: float = 1.0):
+        super().__init__()
+        self.gain = gain
+
+    def forward(self, x):
+        return self.gain * x
+
+def make(depth: int = 1, **options):
+    return nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(depth)))
+
+def no_network(scale):
+    return scale
+"""
+
+
+@pytest.fixture(autouse=True)
+def my_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "my_networks.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("my_networks", None)
+
+
+@pytest.mark.parametrize(
+    ("expression", "scale", "gain"),
+    [
+        ("my_networks:Enlarger", 3, 1),
+        ("my_networks:Enlarger(gain=0.5)", 2, 0.5),
+        ("my_networks:Enlarger(gain=2)", None, 2),
+        ("my_networks:Same", 1, 1),
+        ("my_networks:Same(0.5)", None, 0.5),
+    ],
+)
+def test_anybodys_network_takes_the_scale_if_it_has_a_parameter_for_it(
+    expression: str, scale: int | None, gain: float
+) -> None:
+    picture = torch.rand(1, 3, 4, 5)
+    expected = gain * F.interpolate(picture, scale_factor=scale or 1, mode="nearest")
+    torch.testing.assert_close(network(expression, scale)(picture), expected)
+
+
+def test_a_function_may_make_the_network() -> None:
+    assert len(network("my_networks:make(depth=2)", 2)) == 2  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("expression", "scale", "message"),
+    [
+        ("fnc", 1, "network 'fnc' is not known; did you mean 'fcn'?"),
+        ("unet", 1, "network 'unet' is not known; did you mean 'srresnet'?"),
+        ("rrdb", 1, "network 'rrdb' is not known; known are fcn, srresnet, srresnet_small"),
+        ("", 1, "network expression '' ends where the name of a network was expected (column 1)"),
+        ("fcn + fcn", 1, "network expression 'fcn + fcn' has '+ fcn' where the end was expected (column 5)"),
+        ("fcn(scale=x)", None, "network 'fcn': scale must be a whole number, not 'x'"),
+        ("fcn(scale=1.5)", None, "network 'fcn': scale must be a whole number, not 1.5"),
+        ("fcn(scale=0)", None, "fcn: scale must be at least 1, not 0"),
+        ("fcn", 0, "fcn: scale must be at least 1, not 0"),
+        ("fcn(scale=2)", 4, "network 'fcn(scale=2)' enlarges by 2, but 4 is asked for"),
+        ("srresnet_small(2)", 1, "network 'srresnet_small(scale=2)' enlarges by 2, but 1 is asked for"),
+        ("fcn(width=2)", 1, "option of network fcn: 'width' is not known; there is none"),
+        ("srresnet(block=2)", 1, "option of network srresnet: 'block' is not known; did you mean 'blocks'?"),
+        ("srresnet", 5, "srresnet: scale must be 1, 2, 3, 4 or 8, not 5"),
+        ("srresnet(blocks=0)", 1, "srresnet: blocks must be at least 1, not 0"),
+        ("srresnet(features=-4)", 1, "srresnet: features must be at least 1, not -4"),
+        ("srresnet_small(features=0)", 1, "srresnet_small: features must be at least 1, not 0"),
+        ("srresnet_small(blocks=none)", 1, "network 'srresnet_small': blocks must be a whole number, not None"),
+        ("no_such:Net", 1, "network 'no_such:Net' cannot be imported: No module named 'no_such'"),
+        ("my_networks:Net", 1, "network 'my_networks:Net': module 'my_networks' has no 'Net'"),
+        ("my_networks:Enlarger(gain=a)", 1, "network 'my_networks:Enlarger': gain must be a number, not 'a'"),
+        ("my_networks:no_network", 1, "network 'my_networks:no_network' gives int instead of a torch.nn.Module"),
+    ],
+)
+def test_every_mistake_is_a_sentence(expression: str, scale: int | None, message: str) -> None:
+    with pytest.raises(LossmithError) as refused:
+        network(expression, scale)
+    assert str(refused.value) == message

@@ -1,0 +1,124 @@
+"""Tournaments that were never run: photographs with JPEG damage, and imitations of what losses make of them."""
+
+import io
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFilter
+from skimage import data
+
+from lossmith.evaluation import DEGRADED, METRICS, Protocol, Row, differences, score, standings, verdict
+from lossmith.report import Contender, Contents, Curve, Exhibit, Pixels
+
+LOSSES = ["l2", "l1", "ssim", "mix", "0.84*ms_ssim + 0.16*l1 until 50% then l2"]
+MEASURED = ["psnr", "ssim", "gmsd", "l1"]
+
+Builder = Callable[..., Contents]
+
+
+def photographs(height: int = 200, width: int = 256) -> dict[str, Pixels]:
+    """Two photographs of this size or a little less."""
+    return {
+        "astronaut": np.ascontiguousarray(data.astronaut()[:height, 80 : 80 + width]),
+        "chelsea": np.ascontiguousarray(data.chelsea()[:height, :width]),
+    }
+
+
+def jpeg(picture: Pixels, quality: int = 10) -> Pixels:
+    """The picture with real JPEG artefacts."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def imitation(target: Pixels, degraded: Pixels, index: int, seed: int) -> Pixels:
+    """What a restoration could look like: part of the damage undone, blurred, and with some noise of its own."""
+    kept = (0.55, 0.5, 0.45, 0.35, 0.4, 0.65, 0.3, 0.5)[index % 8] + 0.02 * seed
+    blur, noise = 0.5 * (index % 3), 1.5 * (index % 4)
+    mixed = Image.fromarray(np.uint8(kept * degraded.astype(float) + (1 - kept) * target + 0.5))
+    pixels = np.asarray(mixed.filter(ImageFilter.GaussianBlur(blur)), dtype=float)
+    pixels += np.random.default_rng([index, seed]).normal(0, noise, pixels.shape)
+    return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
+
+
+def scores(picture: Pixels, target: Pixels, measured: Sequence[str]) -> dict[str, float]:
+    """True scores of one picture."""
+    pair = [torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255 for pixels in (picture, target)]
+    return score(pair[0], pair[1], Protocol(), measured)
+
+
+def curve(index: int, seed: int, steps: int = 2000) -> Curve:
+    """A loss that falls and a PSNR that rises, as they do."""
+    grid = np.linspace(0, steps, 101).astype(int)
+    rng = np.random.default_rng([index, seed])
+    fall = 0.02 + 0.3 * np.exp(-grid / (200 + 60 * index)) * np.exp(rng.normal(0, 0.05, grid.size))
+    psnr = 30 + 0.15 * index - 14 * np.exp(-grid / 250) + rng.normal(0, 0.05, grid.size)
+    psnr[np.arange(grid.size) % 10 != 0] = np.nan
+    values = {"loss": fall.tolist(), "psnr": psnr.tolist()}
+    if index >= 3:
+        values |= {"0.84*ms_ssim": (0.7 * fall).tolist(), "0.16*l1": (0.3 * fall).tolist()}
+    values["loss"][0] = float("nan")
+    return Curve(seed, grid.tolist(), values)
+
+
+def build(
+    losses: Sequence[str] = LOSSES,
+    seeds: Sequence[int] = (0, 1),
+    pictures: dict[str, Pixels] | None = None,
+    failed: str | None = None,
+    shown: bool = True,
+    measured: Sequence[str] = MEASURED,
+) -> Contents:
+    """A tournament of imitations; the loss named `failed` did not finish."""
+    pictures = photographs() if pictures is None else pictures
+    rows, exhibits = [], []
+    finished = [loss for loss in losses if loss != failed]
+    for name, target in pictures.items():
+        degraded = jpeg(target)
+        rows.append(Row(name, DEGRADED, 0, scores(degraded, target, measured)))
+        made = {(loss, s): imitation(target, degraded, losses.index(loss), s) for loss in finished for s in seeds}
+        rows += [Row(name, loss, s, scores(pixels, target, measured)) for (loss, s), pixels in made.items()]
+        exhibits.append(Exhibit(name, target, degraded, {loss: made[loss, seeds[0]] for loss in finished}))
+    methods = [DEGRADED, *finished]
+    metrics = [METRICS[name] for name in measured]
+    found = standings(rows, metrics, methods, resamples=300)
+    pairs = [d for each in found for d in differences(rows, each.metric, methods, resamples=300)]
+    return Contents(
+        verdict=verdict(found, pairs),
+        degradation="jpeg(10)",
+        network="srresnet_small",
+        budget="2000 steps per run",
+        protocol="RGB, no crop, rounded to 8 bits",
+        command=f"lossmith compare photos --losses {' '.join(map(repr, losses))} --seeds {len(seeds)}",
+        seeds=list(seeds),
+        contenders=[
+            Contender(
+                loss=loss,
+                curves=[curve(index, seed) for seed in seeds],
+                steps=0 if loss == failed else 2000,
+                milliseconds_per_step=float("nan") if loss == failed else 41.3 + 17.9 * index,
+                peak_memory_mb=None if index == 1 else 812.0 + 95.5 * index,
+                failure="seed 0: the loss became NaN at step 312." if loss == failed else None,
+            )
+            for index, loss in enumerate(losses)
+        ],
+        standings=found,
+        differences=pairs,
+        rows=rows,
+        exhibits=exhibits if shown else [],
+        facts={"Device": "CPU, 2 cores", "Versions": "lossmith 0.1.0, torch 2.15.0"},
+    )
+
+
+@pytest.fixture(scope="session")
+def tournament() -> Builder:
+    """Makes Contents; see `build`."""
+    return build
+
+
+@pytest.fixture(scope="session")
+def usual() -> Contents:
+    """Five losses, two seeds, two photographs."""
+    return build()

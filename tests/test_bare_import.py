@@ -1,0 +1,88 @@
+"""The bare package is light: losses and networks need torch, and importing lossmith needs nothing at all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lossmith
+
+WORKBENCH = [
+    "PIL",
+    "cyclopts",
+    "jinja2",
+    "lightning",
+    "plotly",
+    "rich",
+    "scipy",
+    "skimage",
+    "tensorboard",
+    "torchmetrics",
+    "torchvision",
+    "yaml",
+]
+
+
+def run(program: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_lossmith_loads_nothing() -> None:
+    heavy = ["torch", "numpy", "lossmith.losses", *WORKBENCH]
+    assert run(f"import sys, lossmith; print([name for name in {heavy} if name in sys.modules])") == "[]\n"
+
+
+def test_losses_and_networks_load_and_need_no_workbench_package() -> None:
+    program = f"""
+import sys
+
+class Absent:  # as in a bare installation
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {WORKBENCH}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import lossmith
+import lossmith.losses
+import lossmith.networks
+import torch
+
+picture = torch.rand(1, 3, 24, 24)
+restored = lossmith.network("srresnet(blocks=1, features=4)", scale=2)(picture[..., ::2, ::2])
+for name in lossmith.losses.LOSSES:
+    options = "(levels=2)" if name == "ms_ssim" else ""
+    lossmith.loss(name + options)(restored, picture).item()
+print([name for name in {WORKBENCH} if name in sys.modules])
+"""
+    assert run(program) == "[]\n"
+
+
+def test_a_function_without_its_packages_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "attic.py").write_text("import a_package_of_the_workbench\n")
+    monkeypatch.setattr(lossmith, "__path__", [*lossmith.__path__, str(tmp_path)])
+    monkeypatch.setitem(lossmith._HOMES, "compare", "attic")
+    monkeypatch.delitem(vars(lossmith), "compare", raising=False)
+    with pytest.raises(ImportError) as refused:
+        lossmith.compare  # noqa: B018
+    assert str(refused.value) == (
+        "lossmith.compare needs 'a_package_of_the_workbench', "
+        'which comes with: pip install "lossmith[workbench]"'
+    )
+
+
+def test_other_names_are_not_there() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'lossmith' has no attribute 'comparison'$"):
+        lossmith.comparison  # noqa: B018
+    assert not hasattr(lossmith, "comparison")
+
+
+def test_every_public_name_has_a_home() -> None:
+    assert {*lossmith.__all__} == {"LossmithError", "__version__", *lossmith._HOMES}
+    assert lossmith.loss is lossmith.losses.loss
+    assert lossmith.network is lossmith.networks.network
