@@ -56,6 +56,11 @@ class View:
     metrics: list[Metric]
     scores: list[tuple[Method, list[Score]]]
 
+    @property
+    def columns(self) -> int:
+        """Close ups in a row of a wide screen: all of them, or even rows of seven at most."""
+        return math.ceil(len(self.frames) / math.ceil(len(self.frames) / 7))
+
 
 def view_of(exhibit: Exhibit, contents: Contents, methods: Sequence[Method]) -> View:
     """Prepare one test picture."""

@@ -96,6 +96,8 @@ def compare(
             except Diverged as error:  # the others go on, and the page says what happened to this one
                 print(f"lossmith: {name}, seed {seed}: {error}", file=sys.stderr)
                 entries.append(Entry(name, seed, folder, summary=None, failure=str(error)))
+    if not any(entry.summary for entry in entries):
+        raise LossmithError(f"no run was finished: {entries[0].loss}, {entries[0].failure}")
     rows = [
         Row(pair.name, DEGRADED, 0, score(baseline(pair), pair.clean, protocol)) for pair in gathered.tests
     ] + [row for entry in entries if entry.summary for row in read_csv(entry.folder.scores)]

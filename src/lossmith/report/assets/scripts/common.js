@@ -48,7 +48,7 @@ function ticks(low, high, count) {
   if (!(span > 0)) return { values: [low], digits: 2 };
   const raw = span / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.999);
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.72);
   const values = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) values.push(k * step);
   return { values, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };

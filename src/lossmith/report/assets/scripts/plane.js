@@ -3,7 +3,7 @@ const planeChart = byId("plane-chart");
 
 function drawPlane() {
   const width = planeChart.clientWidth;
-  const height = Math.round(clamp(width * 0.5, 320, 500));
+  const height = Math.round(clamp(width * 0.5, 370, 500));
   const [xMetric, yMetric] = [data.metrics[data.plane.x], data.metrics[data.plane.y]];
   const all = data.plane.points.filter(({ x, y }) => x != null && y != null).map((point) => ({ ...point, method: data.methods[point.method] }));
   const points = all.filter(({ method }) => method.kind === "loss" || byId("plane-degraded").checked);

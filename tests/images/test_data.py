@@ -1,0 +1,77 @@
+"""Which pictures a study trains on and which it tests on."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from lossmith.errors import LossmithError
+from lossmith.images import Data, gather
+
+
+def test_without_pictures_the_samples_are_used() -> None:
+    found = gather(Data(), "noise(5)")
+    assert len(found.source.names) >= 5
+    assert not set(found.source.names) & {pair.name for pair in found.tests}
+
+
+def test_every_fifth_picture_is_held_out(photos: Path) -> None:
+    found = gather(Data([photos]), "jpeg")
+    assert found.source.names == ("0", "1", "2", "3", "5")
+    assert [pair.name for pair in found.tests] == ["4"]
+    assert found.damage == "jpeg(10)"
+
+
+def test_named_test_pictures_are_used_and_nothing_is_held_out(photos: Path, tmp_path: Path) -> None:
+    shutil.copy(photos / "5.png", tmp_path / "other.png")
+    found = gather(Data([photos / f"{i}.png" for i in range(3)], test=[tmp_path]), "bicubic(2)")
+    assert found.source.names == ("0", "1", "2")
+    assert [pair.name for pair in found.tests] == ["other"]
+    assert found.tests[0].scale == 2
+
+
+def test_the_receipt_tells_files_apart_by_their_content(photos: Path) -> None:
+    found = gather(Data([photos]), "jpeg").fingerprint
+    digests = [*found["training_pictures"].values(), *found["test_pictures"].values()]
+    assert len(set(digests)) == 6
+    assert all(len(digest) == 64 for digest in digests)
+
+
+def test_own_pairs_are_trained_on_as_they_are(photos: Path, tmp_path: Path) -> None:
+    for path in photos.iterdir():
+        shutil.copy(path, tmp_path / path.name)
+    found = gather(Data(clean=photos, degraded=tmp_path), None)
+    assert found.source.rest is None
+    assert all(torch.equal(pair.degraded, pair.clean) for pair in found.tests)
+    assert found.damage == f"pairs of {tmp_path.name}"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"clean": Path("a")}, "both --clean and --degraded"),
+        ({"clean": Path("a"), "degraded": Path("b"), "pictures": [Path("c")]}, "not both"),
+        ({"test_degraded": Path("a")}, "--test-degraded goes with"),
+        ({"clean": Path("a"), "degraded": Path("b"), "test": [Path("c")]}, "needs --test-degraded"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(LossmithError, match=sentence):
+        Data(**options)  # type: ignore[arg-type]
+
+
+def test_pairs_are_not_degraded_again(photos: Path) -> None:
+    with pytest.raises(LossmithError, match="degraded already"):
+        gather(Data(clean=photos, degraded=photos), "jpeg")
+
+
+def test_one_picture_is_too_few(photos: Path) -> None:
+    with pytest.raises(LossmithError, match="one picture is too few"):
+        gather(Data([photos / "0.png"]), "jpeg")
+
+
+def test_a_picture_may_not_be_trained_and_tested_on(photos: Path, tmp_path: Path) -> None:
+    shutil.copy(photos / "1.png", tmp_path / "renamed.png")
+    with pytest.raises(LossmithError, match="is also trained on"):
+        gather(Data([photos], test=[tmp_path]), "jpeg")

@@ -1,0 +1,125 @@
+"""The tournament as a Python function: what is fair, what is kept, what is said."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+import lossmith
+from lossmith.evaluation import DEGRADED, read_csv
+from lossmith.losses import External, loss
+from lossmith.studies import Comparison
+
+RECIPE = lossmith.Recipe(
+    degradation="noise(25)", network="srresnet_small(features=8, blocks=1)", steps=3, batch=2, patch=32
+)
+
+
+class Breaks(torch.nn.Module):
+    """Gives NaN from its second call on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        self.calls += 1
+        return (prediction - target).abs().mean() * (1 if self.calls == 1 else math.nan)
+
+
+def compare(photos: Path, out: Path, losses: tuple[str, ...] = ("l1", "l2"), seeds: int = 2) -> Comparison:
+    return lossmith.compare(lossmith.Data([photos]), losses=losses, seeds=seeds, recipe=RECIPE, out=out)
+
+
+@pytest.fixture(scope="module")
+def outcome(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    return compare(photos, tmp_path_factory.mktemp("tournament"))
+
+
+def test_every_loss_and_seed_scores_every_picture_and_so_does_the_degraded_input(outcome: Comparison) -> None:
+    rows = {(row.picture, row.method, row.seed) for row in outcome.rows}
+    pictures = {row.picture for row in outcome.rows}
+    expected = {(p, m, s) for p in pictures for m in ("l1", "l2") for s in (0, 1)}
+    assert rows == expected | {(p, DEGRADED, 0) for p in pictures}
+    assert repr(read_csv(outcome.report.parent / "results.csv")) == repr(outcome.rows)  # nan is not equal to nan
+
+
+def test_losses_share_their_first_weights_and_patches_and_seeds_do_not(photos: Path, tmp_path: Path) -> None:
+    twice = compare(photos, tmp_path / "a", ("l1", "1*l1"), seeds=2)
+    runs = twice.report.parent / "runs"
+    weights = {path.parent: load_file(path) for path in sorted(runs.rglob("model.safetensors"))}
+    first, second, *others = (
+        [w for folder, w in weights.items() if folder.name == seed][i]
+        for seed in ("seed-0", "seed-1")
+        for i in (0, 1)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not any(torch.equal(first["conv_first.weight"], other["conv_first.weight"]) for other in others)
+
+
+def test_results_json_says_all_that_is_needed_to_repeat_it(outcome: Comparison) -> None:
+    told = json.loads((outcome.report.parent / "results.json").read_text())
+    assert told["verdict"] == outcome.verdict
+    assert told["degradation"] == "noise(25)"
+    assert told["protocol"] == "RGB, no crop, rounded to 8 bits"
+    assert told["command"].startswith("lossmith compare")
+    for word in ("--losses l1 l2", "--seeds 2", "--steps 3", "--degradation 'noise(25)'"):
+        assert word in told["command"]
+    assert {entry["loss"] for entry in told["losses"]} == {"l1", "l2"}
+    assert len(told["rows"]) == len(outcome.rows)
+
+
+def test_the_same_call_again_trains_nothing_and_says_the_same(outcome: Comparison, photos: Path) -> None:
+    folder = outcome.report.parent
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("model.safetensors")}
+    again = compare(photos, folder)
+    assert repr(again.rows) == repr(outcome.rows)
+    assert again.verdict == outcome.verdict
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_stopped_tournament_goes_on(outcome: Comparison, photos: Path, tmp_path: Path) -> None:
+    compare(photos, tmp_path)
+    unfinished = tmp_path / "runs" / "l2" / "seed-1"
+    for name in ("summary.json", "scores.csv", "model.safetensors"):
+        (unfinished / name).unlink()
+    again = compare(photos, tmp_path)
+    assert repr(again.rows) == repr(outcome.rows)
+
+
+def test_a_loss_that_breaks_is_reported_and_the_others_go_on(photos: Path, tmp_path: Path) -> None:
+    broken = External(Breaks(), "my:Breaks")
+    outcome = lossmith.compare(
+        lossmith.Data([photos]), losses=[broken, loss("l1")], seeds=1, recipe=RECIPE, out=tmp_path
+    )
+    assert {row.method for row in outcome.rows} == {DEGRADED, "l1"}
+    told = json.loads((tmp_path / "results.json").read_text())
+    failures = {entry["loss"]: entry["failure"] for entry in told["losses"]}
+    assert failures["l1"] is None
+    assert "became nan at step 2" in failures["my:Breaks"]
+    assert "became nan at step 2" in outcome.report.read_text()
+
+
+def test_when_every_loss_breaks_it_says_so(photos: Path, tmp_path: Path) -> None:
+    broken = External(Breaks(), "my:Breaks")
+    with pytest.raises(lossmith.LossmithError, match="no run was finished"):
+        lossmith.compare(lossmith.Data([photos]), losses=[broken], seeds=1, recipe=RECIPE, out=tmp_path)
+
+
+def test_super_resolution_is_scored_on_y_with_the_scale_cropped(photos: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, degradation="bicubic(2)")
+    lossmith.compare(lossmith.Data([photos]), losses=["l1"], seeds=1, recipe=recipe, out=tmp_path)
+    assert "Y (BT.601 studio swing), 2 px cropped" in (tmp_path / "results.csv").read_text()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_both_precisions_train(precision: str, photos: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, precision=precision)
+    trained = lossmith.train(lossmith.Data([photos]), loss="mix", recipe=recipe, out=tmp_path)
+    assert trained.summary.precision == precision
+    assert all(math.isfinite(row.scores["psnr"]) for row in trained.rows)
