@@ -8,6 +8,9 @@ import torch
 
 from lossmith.images import write_picture
 
+# Small tensors gain nothing from several threads, and threads that wait for each other cost a busy machine dearly.
+torch.set_num_threads(1)
+
 
 def smooth_picture(seed: int, height: int, width: int) -> torch.Tensor:
     """(3, height, width) of soft random blobs in [0, 1]."""

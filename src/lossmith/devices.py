@@ -15,3 +15,10 @@ def device_name() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{best_device().type}, {torch.get_num_threads()} threads"
+
+
+def arithmetic(precision: str) -> str:
+    """What "auto" means here: bfloat16 on a CUDA device that has it, float32 elsewhere."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from lossmith import LossmithError
 from lossmith.losses import MSSSIM, SSIM
+from lossmith.losses.structural import contrast_structure
+from lossmith.losses.windows import Moments
 
 Similarity = Callable[[Tensor, Tensor], float]
 
@@ -79,6 +81,28 @@ def test_ssim_of_flat_pictures_is_their_luminance() -> None:
     expected = 1 - (2 * a * b + c1) / (a**2 + b**2 + c1)
     found = SSIM()(torch.full((1, 3, 16, 16), a).double(), torch.full((1, 3, 16, 16), b).double())
     assert found.item() == pytest.approx(expected, abs=1e-7)  # 0.2 and 0.6 are float32's
+
+
+def test_flat_areas_keep_their_gradient_in_float32() -> None:
+    """There a variance is smaller than the rounding of the squares it is made of, and cs 1 give or take that."""
+    target = torch.ones(1, 1, 40, 40)
+    noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
+    prediction = (target + 2e-5 * noise).requires_grad_()
+    wide = prediction.detach().double().requires_grad_()
+    (single,) = torch.autograd.grad(SSIM()(prediction, target), prediction)
+    (double,) = torch.autograd.grad(SSIM()(wide, target.double()), wide)
+    likeness = torch.cosine_similarity(single.double().flatten(), double.flatten(), dim=0)
+    assert likeness > 0.99
+
+
+@pytest.mark.parametrize("variance", [-0.4 * 0.03**2, -0.5 * 0.03**2, -(0.03**2), -1.0])
+def test_variances_that_rounding_made_negative_reward_nothing(variance: float) -> None:
+    mean, spread = torch.tensor(1.0), torch.tensor(variance)
+    for difference in (0.0, 1e-3, 10.0):
+        covariance = spread - difference
+        cs = contrast_structure(Moments(mean, mean, spread, spread, covariance))
+        assert -1 <= cs.item() <= 1
+        assert (cs.item() == 1) is (difference == 0)
 
 
 # --- ms_ssim ---------------------------------------------------------------------------------------------------

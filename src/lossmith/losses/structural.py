@@ -28,12 +28,13 @@ def contrast_structure(m: Moments) -> Tensor:
     """cs = (2 cov + C2) / (var_x + var_y + C2); exactly 1 for equal pictures.
 
     Variances come out of a subtraction. In [0, 1] its rounding is far below C2, but it grows with the square of
-    the values, and for a network that has run away it could turn the denominator around. The bounds, a little
-    wider than the -1 and 1 of exact arithmetic, keep loss and gradient finite; inside [0, 1] they do nothing.
+    the values, and for a network that has run away it could turn the denominator around. The bounds keep loss and
+    gradient finite then; the 1 % beyond equality leaves flat areas, where cs is 1 give or take a rounding, their
+    gradient.
     """
     spread = m.var_x + m.var_y
     distance = spread - 2 * m.covariance
-    return 1 - (distance / (spread.clamp(min=-C2 / 2) + C2)).clamp(-0.01, 2.01)
+    return 1 - (distance / (spread.clamp(min=-C2 / 2) + C2)).clamp(-0.01, 2)
 
 
 class SSIM(Loss):

@@ -72,9 +72,7 @@ def _differences(contents: Contents, methods: Sequence[Method]) -> list[list[Any
     return entries
 
 
-def _plane(
-    contents: Contents, methods: Sequence[Method], axes: tuple[Standing, Standing]
-) -> dict[str, Any]:
+def _plane(contents: Contents, methods: Sequence[Method], axes: tuple[Standing, Standing]) -> dict[str, Any]:
     positions = [contents.standings.index(axis) for axis in axes]
     points = [
         {"method": index, "x": finite(axes[0].means[method.name]), "y": finite(axes[1].means[method.name])}

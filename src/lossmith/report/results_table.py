@@ -71,9 +71,7 @@ def _score(standing: Standing, method: str) -> Cell:
     digits = standing.metric.digits
     best = standing.order[0] if standing.order else None
     mark = "best" if method == best else "tied" if method in standing.leaders else ""
-    return _cell(
-        mean, number(mean, digits), interval(low, high, digits), "" if math.isnan(mean) else mark
-    )
+    return _cell(mean, number(mean, digits), interval(low, high, digits), "" if math.isnan(mean) else mark)
 
 
 def _milliseconds(contender: Contender | None) -> Cell:

@@ -34,7 +34,7 @@ def find_spots(exhibit: Exhibit) -> list[Spot]:
     height, width = exhibit.target.shape[:2]
     side = min(SIDE, height, width)
     restored = [local_error(picture, exhibit.target) for picture in exhibit.restored.values()]
-    interest = _variance(restored)
+    interest = _variance(restored) if restored else np.zeros((height, width))
     if not interest.any():
         interest = _variance([*restored, local_error(exhibit.degraded, exhibit.target)])
     if not interest.any():
@@ -53,13 +53,15 @@ def local_error(picture: Pixels, target: Pixels) -> Map:
     grain = min(GRAIN, *target.shape[:2])
     before = grain // 2
     padded = np.pad(absolute_error(picture, target), (before, grain - 1 - before), mode="edge")
-    return box_sum(padded, grain) / grain**2
+    mean: Map = box_sum(padded, grain) / grain**2
+    return mean
 
 
 def box_sum(values: Map, side: int) -> Map:
     """Sums over all `side` x `side` windows that lie inside, indexed by their top left corner."""
     table = np.pad(values, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
-    return table[side:, side:] - table[:-side, side:] - table[side:, :-side] + table[:-side, :-side]
+    sums: Map = table[side:, side:] - table[:-side, side:] - table[side:, :-side] + table[:-side, :-side]
+    return sums
 
 
 def pick_windows(sums: Map, side: int, count: int = SPOTS) -> list[Spot]:

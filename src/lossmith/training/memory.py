@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lossmith.devices import best_device
+from lossmith.devices import arithmetic, best_device
 from lossmith.training.module import Batch, Restoration
 
 
@@ -18,9 +18,11 @@ def kept_for_backward(module: Restoration, batch: Batch) -> int:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    degraded, clean = (pictures.to(best_device()) for pictures in batch)
-    module.to(best_device())
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    device = best_device()
+    degraded, clean = (pictures.to(device) for pictures in batch)
+    module.to(device)
+    half = torch.autocast(device.type, torch.bfloat16, enabled=arithmetic(module.recipe.precision) == "bfloat16")
+    with torch.enable_grad(), half, torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         # the graph lives until the sum below is done, so no storage is counted under a reused address
         total = module.loss(module.restorer(degraded), clean)
     del total

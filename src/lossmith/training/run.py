@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 import lossmith
-from lossmith.devices import best_device, device_name
+from lossmith.devices import arithmetic, best_device, device_name
 from lossmith.errors import LossmithError
 from lossmith.evaluation import Protocol, Row, restore_pictures, score, write_csv
 from lossmith.images import Pair, Patches, Source, write_picture
@@ -71,7 +71,7 @@ def run(
         seconds=module.stopwatch.elapsed,
         kept_mb=kept_for_backward(module, patches.batch(0, recipe.batch)) / 1e6,
         device=device_name(),
-        precision=_precision(recipe),
+        precision=arithmetic(recipe.precision),
     )
     folder.finish(summary)
     return summary
@@ -92,7 +92,7 @@ def fit(
     trainer = Trainer(
         accelerator=best_device().type,
         devices=1,
-        precision="bf16-mixed" if _precision(module.recipe) == "bfloat16" else "32-true",
+        precision="bf16-mixed" if arithmetic(module.recipe.precision) == "bfloat16" else "32-true",
         max_steps=module.recipe.steps or -1,
         max_epochs=-1,
         callbacks=[examiner, Journal(folder.journal, examiner), keeper, ProgressLine(title), *extra],
@@ -107,12 +107,6 @@ def fit(
     trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
     if keeper.interrupted and module.progress < 1:
         raise KeyboardInterrupt
-
-
-def _precision(recipe: Recipe) -> str:
-    if recipe.precision != "auto":
-        return recipe.precision
-    return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
 
 
 def centre_crops(tests: Sequence[Pair], side: int = 128, most: int = 8) -> tuple[Tensor, Tensor]:

@@ -66,7 +66,9 @@ function setUpCrops(exhibit, images, errorMaps, size) {
     map.addEventListener("pointermove", (event) => event.buttons & 1 && go(event));
   }
   whenResized(grid, draw);
-  if (spots.length) spots[0].click();
+  // at first a close up shows one spot
+  view.zoom = clamp(Math.ceil(tiles[0].clientWidth / Number(spots[0].dataset.side)), Number(zoom.min), Number(zoom.max));
+  spots[0].click();
 }
 
 // Pointer and keys on one close up; all of them follow.

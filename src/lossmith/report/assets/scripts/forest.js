@@ -22,16 +22,17 @@ function chosenPairs(metric, reference, higher) {
 }
 
 function outcomeOf(pair, higher) {
-  if (pair.low == null || pair.high == null) return { words: "not measured", sure: false };
+  if (pair.mean == null) return { words: "not measured", sure: false };
+  if (pair.low == null || pair.high == null) return { words: pair.mean === 0 ? "equal" : `${pair.mean > 0 === higher ? "better" : "worse"}, how sure is not known`, sure: false };
   if (pair.low <= 0 && pair.high >= 0) return { words: "not distinguishable", sure: false };
   return { words: pair.low > 0 === higher ? "▲ better" : "▼ worse", sure: true };
 }
 
 // Ends of the common axis. Rows of the degraded input would flatten all others, so they may reach beyond it.
 function forestAxis(pairs, higher) {
-  const known = pairs.filter((pair) => pair.low != null && pair.high != null);
+  const known = pairs.filter((pair) => pair.mean != null);
   const near = known.filter((pair) => [pair.first, pair.second].every((i) => data.methods[i].kind === "loss"));
-  const ends = (near.length ? near : known).flatMap((pair) => [pair.low, pair.high]);
+  const ends = (near.length ? near : known).flatMap((pair) => [pair.low ?? pair.mean, pair.high ?? pair.mean]);
   return { ...extent([0, ...ends], 0.06), flip: !higher };
 }
 
@@ -99,10 +100,10 @@ function forestPlot(pair, axis, width) {
   const root = svg("svg", { viewBox: `0 0 ${width} 30`, height: 30, "aria-hidden": "true" });
   for (const value of ticks(axis.low, axis.high, width / 80).values) root.append(svg("line", { class: "grid", x1: place(value), x2: place(value), y1: 0, y2: 30 }));
   root.append(svg("line", { class: "zero", x1: place(0), x2: place(0), y1: -8, y2: 38 }));
-  if (pair.low == null || pair.high == null || pair.mean == null) return root;
+  if (pair.mean == null) return root;
   const inside = (value) => clamp(place(value), 5, width - 5);
   const group = svg("g", { class: method.style });
-  group.append(svg("line", { class: "whisker", x1: inside(pair.low), x2: inside(pair.high), y1: 15, y2: 15 }));
+  group.append(svg("line", { class: "whisker", x1: inside(pair.low ?? pair.mean), x2: inside(pair.high ?? pair.mean), y1: 15, y2: 15 }));
   const at = place(pair.mean);
   if (at >= 5 && at <= width - 5) {
     group.append(svg("use", { href: `#mark-${method.shape}`, x: at - 8, y: 7, width: 16, height: 16 }));

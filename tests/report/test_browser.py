@@ -1,0 +1,306 @@
+"""The page in a real browser: what moves, moves; what should be reached, is reached; nothing complains."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lossmith.report import Contents, write_report
+
+pytestmark = pytest.mark.browser
+selenium = pytest.importorskip("selenium", reason="selenium is not installed")
+
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
+from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1280,1000"
+)
+
+
+class Browser:
+    """The page, open, and a few ways to look at it."""
+
+    def __init__(self, driver: Chrome) -> None:
+        self.driver = driver
+
+    def one(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def show(self, selector: str) -> WebElement:
+        """Bring an element to the middle of the screen, where a pointer can reach it."""
+        element = self.one(selector)
+        self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+        return element
+
+    def choose(self, selector: str, value: str) -> None:
+        Select(self.one(selector)).select_by_value(value)
+
+    def emulate(self, scheme: str = "light", width: int = 1280) -> None:
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        screen = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+    def pixel(self, selector: str, x: int, y: int) -> list[int]:
+        """Red, green and blue of a canvas."""
+        script = "return [...arguments[0].getContext('2d').getImageData(arguments[1], arguments[2], 1, 1).data]"
+        return list(self.run(script, self.one(selector), x, y)[:3])
+
+
+@pytest.fixture(scope="module")
+def opened(usual: Contents, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if not CHROMIUM or not DRIVER:
+        pytest.skip("needs Debian's chromium and chromium-driver")
+    folder: Path = tmp_path_factory.mktemp("browser")
+    write_report(folder / "report.html", usual)
+    options = ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in [*FLAGS.split(), f"--user-data-dir={folder / 'profile'}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=ChromeService(DRIVER))
+    try:
+        driver.get((folder / "report.html").as_uri())
+        yield Browser(driver)
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def page(opened: Browser) -> Iterator[Browser]:
+    """The page afresh, every picture open; afterwards the console must be silent."""
+    opened.emulate()
+    opened.driver.refresh()
+    for index in range(len(opened.all(".exhibit"))):
+        opened.run(f"document.querySelectorAll('.exhibit')[{index}].scrollIntoView({{behavior: 'instant'}})")
+        ready = f".exhibit[data-ready]:is(#picture-{index})"
+        WebDriverWait(opened.driver, 10).until(lambda _, ready=ready: opened.all(ready))
+    opened.run("scrollTo({top: 0, behavior: 'instant'})")
+    yield opened
+    assert opened.driver.get_log("browser") == []
+
+
+def test_the_slider_shows_one_picture_on_each_side(page: Browser, usual: Contents) -> None:
+    exhibit, canvas = usual.exhibits[0], "#picture-0 .slider canvas"
+    x, y = 100, 90
+    left, right = exhibit.restored["mix"], exhibit.target
+    assert not np.array_equal(left[y, x], right[y, x])
+    page.choose("#picture-0 select.left", "4")
+    page.choose("#picture-0 select.right", "6")
+    position = page.show("#picture-0 .position")
+    position.send_keys(Keys.HOME)
+    assert page.pixel(canvas, x, y) == right[y, x].tolist()
+    position.send_keys(Keys.END)
+    assert page.pixel(canvas, x, y) == left[y, x].tolist()
+    page.one("#picture-0 .swap").click()
+    assert page.pixel(canvas, x, y) == right[y, x].tolist()
+    position.send_keys(Keys.HOME, *[Keys.PAGE_UP] * 3)
+    before = float(position.get_property("value"))
+    slider = page.show("#picture-0 .slider")
+    ActionChains(page.driver).move_to_element(slider).click_and_hold().move_by_offset(60, 0).release().perform()
+    after = float(position.get_property("value"))
+    assert after != before
+    assert after == pytest.approx(50 + 60 / slider.size["width"] * 100, abs=1)
+    assert f"{round(after)} percent" in page.one(canvas).get_attribute("aria-label")
+
+
+def looking_at(page: Browser) -> tuple[float, float]:
+    """The top left corner of the close ups of the first picture, in its pixels."""
+    script = """const style = document.querySelector('#picture-0 .looking').style;
+        const {width, height} = document.querySelector('#picture-0').dataset;
+        return [parseFloat(style.left) / 100 * width, parseFloat(style.top) / 100 * height]"""
+    left, top = page.run(script)
+    return left, top
+
+
+def check_close_ups(page: Browser, usual: Contents) -> None:
+    """All close ups show the same place, each of its own picture."""
+    exhibit = usual.exhibits[0]
+    pictures = [exhibit.degraded, *exhibit.restored.values(), exhibit.target]
+    left, top = looking_at(page)
+    zoom = int(page.one("#picture-0 .zoom").get_property("value"))
+    for index, picture in enumerate(pictures):
+        canvas = f"#picture-0 .crop[data-frame='{index}'] canvas"
+        found = [page.pixel(canvas, k, k) for k in (20, 77)]
+        expected = [picture[int(top + (k + 0.5) / zoom), int(left + (k + 0.5) / zoom)].tolist() for k in (20, 77)]
+        assert found == expected
+
+
+def test_close_ups_move_together(page: Browser, usual: Contents) -> None:
+    check_close_ups(page, usual)
+    crop = page.show("#picture-0 .crop[data-frame='2']")
+    page.all("#picture-0 .spot")[-1].click()
+    start = looking_at(page)
+    ActionChains(page.driver).move_to_element(crop).click_and_hold().move_by_offset(24, 12).release().perform()
+    zoom = int(page.one("#picture-0 .zoom").get_property("value"))
+    assert looking_at(page) == pytest.approx(
+        (max(0, start[0] - 24 / zoom), max(0, start[1] - 12 / zoom)), abs=0.02
+    )
+    check_close_ups(page, usual)
+    page.all("#picture-0 .spot")[0].click()
+    start = looking_at(page)
+    crop.send_keys(Keys.ARROW_LEFT if start[0] > 60 else Keys.ARROW_RIGHT)
+    assert abs(looking_at(page)[0] - start[0]) == pytest.approx(8, abs=0.02)
+    crop.send_keys("+")
+    assert int(page.one("#picture-0 .zoom").get_property("value")) == zoom + 1
+    assert page.one("#picture-0 .zoomed").text == f"{zoom + 1}×"
+    check_close_ups(page, usual)
+    page.choose("#picture-0 .what", "error")
+    assert page.all("#picture-0 .crop.empty")
+    ActionChains(page.driver).move_to_element(page.show("#picture-0 .maps canvas")).click().perform()
+    assert looking_at(page) != start
+
+
+def test_error_maps_have_one_scale(page: Browser, usual: Contents) -> None:
+    exhibit = usual.exhibits[0]
+    maps = page.all("#picture-0 .maps canvas")
+    assert len(maps) == len(exhibit.restored) + 1
+    error = np.abs(exhibit.degraded.astype(int) - exhibit.target).sum(axis=2)
+    dark, bright = (np.unravel_index(i, error.shape) for i in (error.argmin(), error.argmax()))
+    selector = "#picture-0 .maps canvas[data-frame='0']"
+    assert page.pixel(selector, int(bright[1]), int(bright[0])) == [252, 255, 164]
+    assert sum(page.pixel(selector, int(dark[1]), int(dark[0]))) < 12
+
+
+def test_the_table_sorts_by_keyboard(page: Browser) -> None:
+    def column(number: int) -> list[float]:
+        script = "return [...document.querySelectorAll('.results tbody tr')].map(r => r.cells[arguments[0]].dataset.value)"
+        return [float(value) for value in page.run(script, number)]
+
+    button = page.show(".results th:nth-child(2) button")
+    button.send_keys(Keys.ENTER)
+    assert column(1) == sorted(column(1), reverse=True)
+    assert page.one(".results th:nth-child(2)").get_attribute("aria-sort") == "descending"
+    button.send_keys(Keys.SPACE)
+    assert column(1) == sorted(column(1))
+    assert [h.get_attribute("aria-sort") for h in page.all(".results th[aria-sort]")].count("none") == 6
+
+
+def test_differences_follow_the_choices(page: Browser, usual: Contents) -> None:
+    methods = len(usual.contenders) + 1
+    assert len(page.all("#forest tbody tr")) == methods - 1
+    page.choose("#difference-reference", "all")
+    assert len(page.all("#forest tbody tr")) == methods * (methods - 1) // 2
+    page.choose("#difference-metric", "2")
+    assert "GMSD" in page.one("#forest thead").text
+    unsure = [pair for pair in usual.differences if pair.metric == "gmsd" and not pair.distinguishable]
+    outcomes = [cell.text for cell in page.all("#forest .outcome")[1:]]
+    assert outcomes.count("not distinguishable") == len(unsure)
+    assert outcomes.count("▲ better") == len(outcomes) - len(unsure)
+
+
+def test_curves_can_be_chosen_hidden_and_read(page: Browser, usual: Contents) -> None:
+    lines = len(usual.contenders)
+    assert len(page.all("#curve-chart .line:not(.thin)")) == lines
+    assert len(page.all("#curve-chart .line.thin")) == lines * len(usual.seeds)
+    page.show("#curve-legend button").click()
+    assert len(page.all("#curve-chart .line:not(.thin)")) == lines - 1
+    page.choose("#curve-view", "loss")
+    page.choose("#curve-axis", "time")
+    assert "relative to its start" in page.one("#curve-chart").text
+    page.choose("#curve-view", "terms")
+    assert len(page.all("#curve-chart .line:not(.thin)")) == 3
+    page.one("#curve-chart svg").send_keys(Keys.ARROW_LEFT)
+    assert page.one("#curve-chart .tip").is_displayed()
+    assert "0.84*ms_ssim" in page.one("#curve-readout").get_property("textContent")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_labels_on_the_plane_do_not_hide_each_other(page: Browser, width: int, usual: Contents) -> None:
+    page.emulate(width=width)
+    page.show("#plane-chart")
+    WebDriverWait(page.driver, 5).until(
+        lambda _: page.run("return document.querySelector('#plane-chart svg').clientWidth") < width
+    )
+    boxes = page.run(
+        """return [...document.querySelectorAll('#plane-chart text.name')].map(t => t.getBoundingClientRect())
+        .map(b => [b.left, b.top, b.right, b.bottom])"""
+    )
+    assert len(boxes) == len(usual.contenders) + 1
+    for i, (left, top, right, bottom) in enumerate(boxes):
+        assert left >= 0
+        assert right <= width
+        for other in boxes[:i]:
+            wide = min(right, other[2]) - max(left, other[0])
+            high = min(bottom, other[3]) - max(top, other[1])
+            assert min(wide, high) <= 3
+    page.one("#plane-degraded").click()
+    assert len(page.all("#plane-chart text.name")) == len(usual.contenders)
+
+
+def test_every_control_is_reached_by_the_tab_key_and_shows_it(page: Browser) -> None:
+    describe = """const e = document.activeElement, s = getComputedStyle(e);
+        return [e.className?.baseVal ?? e.className, e.id, e.tagName, s.outlineStyle, parseFloat(s.outlineWidth)]"""
+    page.run("document.activeElement.blur(); scrollTo(0, 0)")
+    reached: list[list[Any]] = []
+    for _ in range(200):
+        ActionChains(page.driver).send_keys(Keys.TAB).perform()
+        found = page.run(describe)
+        if found[2] == "BODY" or (len(reached) > 5 and found[0] == "skip"):
+            break
+        reached.append(found)
+    assert reached[0][0] == "skip"
+    names = {str(part) for found in reached for part in found[:3]}
+    wanted = {"scroll", "difference-metric", "difference-reference", "curve-view", "curve-axis", "plane-degraded"}
+    wanted |= {"left", "right", "swap", "position", "spot", "zoom", "what", "crop", "A", "copy needs-js", "PRE"}
+    assert wanted <= names
+    assert all(style != "none" and width >= 1 for *_, style, width in reached)
+
+
+@pytest.mark.parametrize("width", [390, 768])
+def test_nothing_is_wider_than_the_screen(page: Browser, width: int) -> None:
+    page.emulate(width=width)
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    table = page.one(".scroll")
+    inner, outer = page.run("return [arguments[0].scrollWidth, arguments[0].clientWidth]", table)
+    if width == 390:
+        assert inner > outer
+    page.run("arguments[0].scrollLeft = 200", table)
+    pinned = page.run("return document.querySelector('.results .pinned').getBoundingClientRect().left")
+    assert 0 <= pinned < 40
+
+
+def test_dark_mode_reaches_text_and_charts(page: Browser) -> None:
+    script = """const look = (s, p) => getComputedStyle(document.querySelector(s))[p];
+        return [look('body', 'backgroundColor'), look('body', 'color'),
+                look('#curve-chart .line.m0', 'stroke'), look('.results .m0', 'color')]"""
+    light = page.run(script)
+    page.emulate(scheme="dark")
+    dark = page.run(script)
+    assert all(one != other for one, other in zip(light, dark, strict=True))
+    assert light[2] == light[3]
+    assert dark[2] == dark[3]
+    assert dark[0] == "rgb(19, 20, 23)"
+
+
+def test_the_command_can_be_copied(page: Browser) -> None:
+    button = page.show("button.copy")
+    button.click()
+    WebDriverWait(page.driver, 5).until(lambda _: button.text in ("Copied", "Press Ctrl+C"))
+
+
+def test_verdict_and_table_need_no_script(page: Browser, usual: Contents) -> None:
+    page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        page.driver.refresh()
+        assert page.one(".headline").is_displayed()
+        assert len(page.all(".results tbody tr")) == len(usual.contenders) + 1
+        assert page.one(".gallery img").is_displayed()
+        assert not page.one("#curve-chart").is_displayed()
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -1,0 +1,36 @@
+"""The colours of the page can be seen: WCAG 2 contrast in light and dark."""
+
+import re
+from itertools import combinations
+
+import pytest
+
+from lossmith.report.methods import COLOURS
+from lossmith.report.page import ASSETS
+
+CSS = (ASSETS / "styles" / "theme.css").read_text("utf-8")
+LIGHT, DARK = (dict(re.findall(r"--([\w-]+): (#\w{6})", part)) for part in CSS.split("@media", 1))
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_and_marks_stand_out(theme: dict[str, str]) -> None:
+    for text in ("ink", "soft", "accent", "alarm"):
+        for ground in ("paper", "card"):
+            assert contrast(theme[text], theme[ground]) >= 4.5, (text, ground)
+    assert contrast(theme["on-accent"], theme["accent"]) >= 4.5
+    assert contrast(theme["alarm"], theme["alarm-wash"]) >= 4.5
+    assert contrast(theme["ink"], theme["wash"]) >= 4.5
+    colours = [theme[f"m{i}"] for i in range(COLOURS)]
+    assert all(contrast(colour, theme["card"]) >= 3 for colour in colours)
+    assert all(one != other for one, other in combinations(colours, 2))
