@@ -7,13 +7,11 @@ from pathlib import Path
 import yaml
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Yaml
-from rich.console import Console
-from rich.table import Table
 
 import lossmith
 from lossmith.errors import LossmithError
 from lossmith.images import Data
-from lossmith.losses import LOSSES
+from lossmith.losses import LOSSES, PRESETS, describe
 from lossmith.studies import compare, evaluate, train
 from lossmith.training import Recipe
 
@@ -34,18 +32,11 @@ for command in (compare, train, evaluate):
 
 @app.command
 def losses() -> None:
-    """List the losses: name, definition, range, least size and source."""
-    table = Table("loss", "definition", "range", "least side", "source", title="losses", title_justify="left")
-    for name, kind in LOSSES.items():
-        made = kind()
-        table.add_row(name, made.formula, made.bounds, f"{made.least_side} px", made.source)
-    console = Console()
-    console.print(table)
-    console.print(
-        'Options go in brackets: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1". They may change '
-        'during a run: "l1 until 50% then l2". Your own: "my_package.my_module:MyLoss".',
-        markup=False,
-        highlight=False,
+    """List the losses: name, definition, range, least size, source and options."""
+    print("\n\n".join(map(describe, [*LOSSES, *PRESETS])))
+    print(
+        '\nOptions go in brackets: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1".\n'
+        'They may change during a run: "l1 until 50% then l2". Your own: "my_package.my_module:MyLoss".'
     )
 
 

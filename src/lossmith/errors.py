@@ -11,6 +11,10 @@ class LossmithError(ValueError):
     """
 
 
+class Diverged(LossmithError):
+    """The loss of a run is no longer a number."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> LossmithError:
     """The error for a name that is not in a catalogue, with the nearest name that is.
 

@@ -58,7 +58,9 @@ class Browser:
 
     def pixel(self, selector: str, x: int, y: int) -> list[int]:
         """Red, green and blue of a canvas."""
-        script = "return [...arguments[0].getContext('2d').getImageData(arguments[1], arguments[2], 1, 1).data]"
+        script = """const copy = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+            copy.drawImage(arguments[0], -arguments[1], -arguments[2]);
+            return [...copy.getImageData(0, 0, 1, 1).data]"""
         return list(self.run(script, self.one(selector), x, y)[:3])
 
 
@@ -179,7 +181,8 @@ def test_error_maps_have_one_scale(page: Browser, usual: Contents) -> None:
 
 def test_the_table_sorts_by_keyboard(page: Browser) -> None:
     def column(number: int) -> list[float]:
-        script = "return [...document.querySelectorAll('.results tbody tr')].map(r => r.cells[arguments[0]].dataset.value)"
+        script = """return [...document.querySelectorAll('.results tbody tr')]
+            .map(row => row.cells[arguments[0]].dataset.value)"""
         return [float(value) for value in page.run(script, number)]
 
     button = page.show(".results th:nth-child(2) button")
@@ -245,7 +248,8 @@ def test_labels_on_the_plane_do_not_hide_each_other(page: Browser, width: int, u
 
 def test_every_control_is_reached_by_the_tab_key_and_shows_it(page: Browser) -> None:
     describe = """const e = document.activeElement, s = getComputedStyle(e);
-        return [e.className?.baseVal ?? e.className, e.id, e.tagName, s.outlineStyle, parseFloat(s.outlineWidth)]"""
+        const name = e.className?.baseVal ?? e.className;
+        return [name, e.id, e.tagName, s.outlineStyle, parseFloat(s.outlineWidth)]"""
     page.run("document.activeElement.blur(); scrollTo(0, 0)")
     reached: list[list[Any]] = []
     for _ in range(200):

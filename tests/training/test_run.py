@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 import lossmith
-from lossmith.errors import LossmithError
+from lossmith.errors import Diverged, LossmithError
 from lossmith.evaluation import protocol_for
 from lossmith.images import Data, Gathered, Patches, gather
 from lossmith.losses import External, loss
 from lossmith.models import load_model, save_model
 from lossmith.networks import network
-from lossmith.training import Diverged, Recipe, RunFolder, Summary, run
+from lossmith.training import Recipe, RunFolder, Summary
 from lossmith.training.memory import kept_for_backward
 from lossmith.training.module import Restoration, learning_rate
-from lossmith.training.run import centre_crops
+from lossmith.training.run import centre_crops, run
 from lossmith.training.stream import BatchStream
 
 SMALL = Recipe(network="srresnet_small(features=8, blocks=1)", steps=12, batch=2, patch=32)

@@ -83,7 +83,9 @@ def _own_pairs(data: Data, clean: Path, degraded: Path) -> Gathered:
     train, tests = _split(pair_folders(clean, degraded), held)
     if (scale := common_scale(train)) != common_scale(tests):
         raise LossmithError(f"training pairs have scale {scale} and test pairs {common_scale(tests)}")
-    fingerprint = _fingerprint([file for pair in train for file in pair], [file for pair in tests for file in pair])
+    fingerprint = _fingerprint(
+        [file for pair in train for file in pair], [file for pair in tests for file in pair]
+    )
     return Gathered(paired_source(train), folder_pairs(tests), f"pairs of {degraded.name}", fingerprint)
 
 
@@ -95,7 +97,9 @@ def _split(found: list[Item], tests: list[Item] | None) -> tuple[list[Item], lis
     if tests is not None:
         return found, tests
     if len(found) < 2:
-        raise LossmithError("one picture is too few to train and to test with; add pictures, or name others with --test")
+        raise LossmithError(
+            "one picture is too few to train and to test with; add pictures, or name others with --test"
+        )
     tests = found[HELD_OUT - 1 :: HELD_OUT] or found[-1:]
     return [item for item in found if item not in tests], tests
 
@@ -105,9 +109,7 @@ def _fingerprint(train: Sequence[Path], tests: Sequence[Path]) -> dict[str, dict
     known = {digests[path]: path for path in train}
     for path in tests:
         if digests[path] in known:
-            raise LossmithError(
-                f"test picture '{path}' is also trained on, as '{known[digests[path]]}'; its score would mean nothing"
-            )
+            raise LossmithError(f"test picture '{path}' is also trained on, as '{known[digests[path]]}'")
     return {
         "training_pictures": dict(zip(picture_names(train), (digests[path] for path in train), strict=True)),
         "test_pictures": dict(zip(picture_names(tests), (digests[path] for path in tests), strict=True)),

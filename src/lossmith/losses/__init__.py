@@ -8,7 +8,7 @@
 """
 
 from lossmith.losses.base import External, Loss, Scaled, Total, as_loss
-from lossmith.losses.catalogue import LOSSES, PRESETS, loss
+from lossmith.losses.catalogue import LOSSES, PRESETS, describe, loss
 from lossmith.losses.pixel import L1, L2, TV, Charbonnier
 from lossmith.losses.schedule import Schedule
 from lossmith.losses.structural import MSSSIM, SSIM, Mix, MSSSIMSigmas
@@ -30,5 +30,6 @@ __all__ = [
     "Schedule",
     "Total",
     "as_loss",
+    "describe",
     "loss",
 ]

@@ -144,7 +144,7 @@ class External(Loss):
         if not isinstance(value, Tensor) or value.numel() != 1:
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise LossmithError(f"loss '{self.expression}' must return one number in a tensor, not {shape}")
-        return value.reshape(())
+        return value
 
     def __str__(self) -> str:
         return self.expression

@@ -1,10 +1,22 @@
 """The losses by name, and how an expression becomes a loss."""
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 
 from lossmith.errors import LossmithError
-from lossmith.expressions import Call, Node, Product, Sum, fit, invoke, parse_loss, resolve, spell_call
+from lossmith.expressions import (
+    Call,
+    Node,
+    Product,
+    Sum,
+    fit,
+    invoke,
+    parse_loss,
+    resolve,
+    spell_call,
+    spell_value,
+)
 from lossmith.losses.base import External, Loss, Scaled, Total
 from lossmith.losses.pixel import L1, L2, TV, Charbonnier
 from lossmith.losses.schedule import Schedule
@@ -67,3 +79,22 @@ def _make(call: Call, reduction: str) -> Loss:
         )
     bound = fit(call, factory, "loss", ahead=2)
     return External(bound if call.options else factory, spell_call(call))
+
+
+def describe(name: str) -> str:
+    """What the catalogue says of a loss, in a few lines.
+
+    >>> print(describe("ssim"))
+    ssim
+      1 - mean of luminance x contrast-structure under an 11 x 11 Gaussian, sigma 1.5
+      range 0 to 2 (above 1 where pictures are anti-correlated); at least 11 x 11 pixels; Wang et al. 2004
+      options: window=11, sigma=1.5
+    """
+    made = loss(name)
+    facts = [f"range {made.bounds}", f"at least {made.least_side} x {made.least_side} pixels", made.source]
+    parameters = inspect.signature(type(made)).parameters
+    options = ", ".join(
+        f"{option}={spell_value(getattr(made, option))}" for option in parameters if option != "reduction"
+    )
+    lines = [made.formula, "; ".join(filter(None, facts)), f"options: {options}" if options else ""]
+    return "\n  ".join(filter(None, [name, *lines]))

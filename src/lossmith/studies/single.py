@@ -6,9 +6,9 @@ from statistics import fmean
 
 from lossmith.evaluation import Row, protocol_for, read_csv
 from lossmith.images import Data, gather
-from lossmith.losses import Loss, as_loss
+from lossmith.losses import as_loss
 from lossmith.losses import loss as parse
-from lossmith.training import Recipe, RunFolder, Summary, run
+from lossmith.training import Recipe, RunFolder, Summary
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,12 @@ def train(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
-    criterion: Loss = parse(loss) if isinstance(loss, str) else as_loss(loss)
+    criterion = parse(loss) if isinstance(loss, str) else as_loss(loss)
     gathered = gather(data, recipe.degradation)
     recipe = replace(recipe, degradation=gathered.damage)
     folder = RunFolder(out)
+    from lossmith.training.run import run
+
     protocol = protocol_for(gathered.source.scale)
     summary = run(
         folder,

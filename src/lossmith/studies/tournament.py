@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from lossmith.errors import LossmithError
+from lossmith.errors import Diverged, LossmithError
 from lossmith.evaluation import DEGRADED, Row, baseline, protocol_for, read_csv, score, write_csv
 from lossmith.files import file_name
 from lossmith.images import Data, gather
@@ -13,7 +13,7 @@ from lossmith.losses import Loss, as_loss
 from lossmith.losses import loss as parse
 from lossmith.studies.command import command_line
 from lossmith.studies.page import Entry, Tournament, make_page
-from lossmith.training import Diverged, Recipe, RunFolder, rehearse, run
+from lossmith.training import Recipe, RunFolder
 from lossmith.training.folder import claim
 
 
@@ -71,6 +71,8 @@ def compare(
     gathered = gather(data, recipe.degradation)
     recipe = replace(recipe, degradation=gathered.damage)
     protocol = protocol_for(gathered.source.scale)
+    from lossmith.training.run import rehearse, run
+
     rehearse(list(contenders.values()), recipe, gathered.source)
     claim(
         out / "compare.yaml",

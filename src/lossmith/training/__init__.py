@@ -1,8 +1,10 @@
-"""Training runs."""
+"""Training runs.
+
+`lossmith.training.run` is imported where a run begins, and not here: it brings Lightning, which takes seconds to
+load, and neither help nor a refusal should wait for it.
+"""
 
 from lossmith.training.folder import RunFolder, Summary
-from lossmith.training.module import Diverged
 from lossmith.training.recipe import Recipe
-from lossmith.training.run import rehearse, run
 
-__all__ = ["Diverged", "Recipe", "RunFolder", "Summary", "rehearse", "run"]
+__all__ = ["Recipe", "RunFolder", "Summary"]

@@ -11,8 +11,9 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
+from lossmith.errors import Diverged
 from lossmith.files import replacing
-from lossmith.training.module import Diverged, Restoration
+from lossmith.training.module import Restoration
 
 LOG_ENTRIES = 200
 """Rows of `metrics.csv` over a whole run."""

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lossmith.errors import LossmithError
+from lossmith.errors import Diverged
 from lossmith.losses import Loss, Schedule
 from lossmith.training.recipe import Recipe
 from lossmith.training.stopwatch import Stopwatch
@@ -18,10 +18,6 @@ Batch = tuple[Tensor, Tensor]
 
 WARM_UP = 0.05
 """The part of the budget over which the learning rate rises."""
-
-
-class Diverged(LossmithError):
-    """The loss is no longer a number."""
 
 
 class Restoration(LightningModule):

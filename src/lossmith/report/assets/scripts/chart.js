@@ -19,7 +19,8 @@ function frame(width, height, xAxis, yAxis, margin) {
     root.append(svg("text", { x: at, y: area.bottom + 18, "text-anchor": "middle" }, xTicks.text(value)));
   }
   root.append(svg("line", { class: "axis", x1: area.left, x2: area.right, y1: area.bottom, y2: area.bottom }));
-  root.append(svg("text", { class: "title", x: area.right, y: area.bottom + 38, "text-anchor": "end" }, xAxis.title));
+  const below = { x: area.right, y: area.bottom + 38, "text-anchor": "end" };
+  root.append(svg("text", { class: "title", ...below }, xAxis.title));
   root.append(svg("text", { class: "title", x: 0, y: 14 }, yAxis.title));
   return { root, x, y, ...area };
 }
@@ -38,8 +39,8 @@ function scale(axis, from, to) {
 function axisTicks(axis, count) {
   if (axis.log) return { values: logTicks(axis.low, axis.high, count), text: (value) => significant(value, 1) };
   const { values, digits } = ticks(axis.low, axis.high, count);
-  const text = (value) => number(value, digits).replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, "\u202f");
-  return { values, text };
+  const grouped = (value) => number(value, 0).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  return { values, text: (value) => (digits ? number(value, digits) : grouped(value)) };
 }
 
 // The room between the smallest and largest value, with some air; never empty.

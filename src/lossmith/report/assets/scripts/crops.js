@@ -10,7 +10,10 @@ function setUpCrops(exhibit, images, errorMaps, size) {
   // Source pixels across a tile, and the top left one, kept inside the picture where it is large enough.
   const windowOf = () => {
     const across = tiles[0].clientWidth / view.zoom;
-    const inside = (centre, length) => (across >= length ? (length - across) / 2 : clamp(centre - across / 2, 0, length - across));
+    const inside = (centre, length) => {
+      if (across >= length) return (length - across) / 2;
+      return clamp(centre - across / 2, 0, length - across);
+    };
     return { left: inside(view.x, size.width), top: inside(view.y, size.height), across };
   };
 
@@ -60,14 +63,16 @@ function setUpCrops(exhibit, images, errorMaps, size) {
   for (const map of exhibit.querySelectorAll(".maps canvas")) {
     const go = (event) => {
       const box = map.getBoundingClientRect();
-      moveTo(((event.clientX - box.left) / box.width) * size.width, ((event.clientY - box.top) / box.height) * size.height);
+      const [across, down] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+      moveTo(across * size.width, down * size.height);
     };
     map.addEventListener("pointerdown", go);
     map.addEventListener("pointermove", (event) => event.buttons & 1 && go(event));
   }
   whenResized(grid, draw);
   // at first a close up shows one spot
-  view.zoom = clamp(Math.ceil(tiles[0].clientWidth / Number(spots[0].dataset.side)), Number(zoom.min), Number(zoom.max));
+  const fitting = Math.ceil(tiles[0].clientWidth / Number(spots[0].dataset.side));
+  view.zoom = clamp(fitting, Number(zoom.min), Number(zoom.max));
   spots[0].click();
 }
 
@@ -93,7 +98,8 @@ function listen(tile, grid, view, moveBy, zoomTo) {
   tile.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = event.shiftKey ? 32 : 8;
-    const move = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
+    const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
+    const move = moves[event.key];
     if (move) moveBy(...move);
     else if (event.key === "+" || event.key === "=") zoomTo(view.zoom + 1);
     else if (event.key === "-") zoomTo(view.zoom - 1);

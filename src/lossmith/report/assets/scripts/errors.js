@@ -1,5 +1,17 @@
 // Maps of the absolute error, computed here from the embedded pictures: black to white through red and yellow.
-const RAMP = [[0, 0, 4], [31, 12, 72], [85, 15, 109], [136, 34, 106], [186, 54, 85], [227, 89, 51], [249, 140, 10], [249, 201, 50], [252, 255, 164]];
+// The colours are those of matplotlib's "inferno", which are evenly spaced to the eye, also without red or green.
+const RAMP = [
+  [0, 0, 4],
+  [31, 12, 72],
+  [85, 15, 109],
+  [136, 34, 106],
+  [186, 54, 85],
+  [227, 89, 51],
+  [249, 140, 10],
+  [249, 201, 50],
+  [252, 255, 164],
+];
+const SHADES = 766; // sums of three 8-bit differences
 
 function rampColour(share) {
   const place = clamp(share, 0, 1) * (RAMP.length - 1);
@@ -7,9 +19,12 @@ function rampColour(share) {
   return RAMP[low].map((value, i) => value + (RAMP[low + 1][i] - value) * (place - low));
 }
 
-const rampTable = Uint8ClampedArray.from({ length: 766 * 3 }, (_, i) => rampColour(Math.floor(i / 3) / 765)[i % 3]);
-const rampStops = RAMP.map((_, i) => `rgb(${RAMP[i].join(" ")})`).join(", ");
-for (const ramp of document.querySelectorAll(".ramp")) ramp.style.background = `linear-gradient(to right, ${rampStops})`;
+const shades = Array.from({ length: SHADES }, (_, i) => rampColour(i / (SHADES - 1)));
+const rampTable = Uint8ClampedArray.from(shades.flat());
+const rampStops = RAMP.map((colour) => `rgb(${colour.join(" ")})`).join(", ");
+for (const ramp of document.querySelectorAll(".ramp")) {
+  ramp.style.background = `linear-gradient(to right, ${rampStops})`;
+}
 
 function pixelsOf(image) {
   const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
@@ -23,10 +38,11 @@ function drawError(canvas, picture, target, ceiling) {
   const context = canvas.getContext("2d");
   const shown = context.createImageData(canvas.width, canvas.height);
   const out = shown.data;
-  const gain = 765 / (3 * ceiling);
+  const gain = (SHADES - 1) / (3 * ceiling);
   for (let i = 0; i < out.length; i += 4) {
-    const sum = Math.abs(picture[i] - target[i]) + Math.abs(picture[i + 1] - target[i + 1]) + Math.abs(picture[i + 2] - target[i + 2]);
-    const entry = 3 * Math.min(765, Math.round(sum * gain));
+    let sum = 0;
+    for (let k = i; k < i + 3; k++) sum += Math.abs(picture[k] - target[k]);
+    const entry = 3 * Math.min(SHADES - 1, Math.round(sum * gain));
     out[i] = rampTable[entry];
     out[i + 1] = rampTable[entry + 1];
     out[i + 2] = rampTable[entry + 2];

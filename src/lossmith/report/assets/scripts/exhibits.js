@@ -33,6 +33,9 @@ for (const exhibit of document.querySelectorAll(".exhibit")) {
   exhibit.classList.toggle("tiny", enlarged > 1);
   nearScreen.observe(exhibit);
 }
-addEventListener("beforeprint", () => {
-  for (const exhibit of document.querySelectorAll(".exhibit")) openExhibit(exhibit);
-});
+
+// The others follow when the browser has nothing else to do, so that a printed page is whole.
+async function openTheRest() {
+  for (const exhibit of document.querySelectorAll(".exhibit")) await openExhibit(exhibit);
+}
+(window.requestIdleCallback ?? ((work) => setTimeout(work, 500)))(openTheRest);

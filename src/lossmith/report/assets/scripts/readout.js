@@ -1,32 +1,34 @@
 // A vertical line over the curves, moved by pointer or arrow keys, and the values under it.
-function readable(chart, lines, xAxis, view) {
-  const steps = [...new Set(lines.flatMap((line) => line.mean.map(([x]) => x)))].sort((a, b) => a - b);
+function makeReadable(chart, lines, xAxis, worded) {
+  const steps = [...new Set(lines.flatMap((line) => line.thick.map(([x]) => x)))].sort((a, b) => a - b);
+  const place = (x) => chart.x(x / xAxis.divisor);
   const cross = svg("line", { class: "cross", y1: chart.top, y2: chart.bottom, visibility: "hidden" });
-  chart.root.append(cross);
   const tip = html("div", { class: "tip", hidden: "" });
+  chart.root.append(cross);
   curveChart.append(tip);
-  const digits = (value) => (view === "psnr" ? number(value, 2) : significant(value));
   let at = steps.length - 1;
 
   const show = (index, spoken) => {
     at = clamp(index, 0, steps.length - 1);
     const x = steps[at];
-    const place = chart.x(x / xAxis.divisor);
-    cross.setAttribute("x1", place);
-    cross.setAttribute("x2", place);
-    cross.setAttribute("visibility", "visible");
-    const found = lines.map((line) => ({ line, value: valueAt(line.mean, x) })).filter(({ value }) => value != null);
+    const found = lines.map((line) => ({ line, value: valueAt(line.thick, x) })).filter(({ value }) => value != null);
     found.sort((a, b) => b.value - a.value);
-    const title = `${xAxis.divisor === 1 && xAxis.title === "steps" ? number(x, 0) : significant(x / xAxis.divisor)} ${xAxis.title}`;
-    tip.replaceChildren(html("table", {}, html("caption", {}, title), html("tbody", {}, ...found.map(({ line, value }) => {
-      const label = html("span", { class: "who" }, mark(line.method), html("span", { class: "expression" }, shorten(line.label, 26)));
-      return html("tr", {}, html("th", { scope: "row" }, label), html("td", {}, digits(value)));
-    }))));
+    const progress = xAxis.title === "steps" ? number(x, 0) : significant(x / xAxis.divisor);
+    const title = `${progress} ${xAxis.title}`;
+    const rows = found.map(({ line, value }) => {
+      const name = html("span", { class: "expression" }, shorten(line.label, 26));
+      const who = html("span", { class: "who" }, line.term ? dashOf(line) : mark(line.method), name);
+      return html("tr", {}, html("th", { scope: "row" }, who), html("td", {}, worded(value)));
+    });
+    tip.replaceChildren(html("table", {}, html("caption", {}, title), html("tbody", {}, ...rows)));
     tip.hidden = false;
-    const right = place > (chart.left + chart.right) / 2;
-    tip.style.left = right ? "auto" : `${place + 14}px`;
-    tip.style.right = right ? `${curveChart.clientWidth - place + 14}px` : "auto";
-    if (spoken) byId("curve-readout").textContent = `${title}: ` + found.map(({ line, value }) => `${line.label} ${digits(value)}`).join(", ");
+    fill(cross, { x1: place(x), x2: place(x), visibility: "visible" }, []);
+    const before = place(x) > (chart.left + chart.right) / 2;
+    tip.style.left = before ? "auto" : `${place(x) + 14}px`;
+    tip.style.right = before ? `${curveChart.clientWidth - place(x) + 14}px` : "auto";
+    if (!spoken) return;
+    const words = found.map(({ line, value }) => `${line.label} ${worded(value)}`);
+    byId("curve-readout").textContent = `${title}: ${words.join(", ")}`;
   };
   const hide = () => {
     tip.hidden = true;
@@ -34,28 +36,20 @@ function readable(chart, lines, xAxis, view) {
   };
 
   chart.root.addEventListener("pointermove", (event) => {
-    const place = event.clientX - chart.root.getBoundingClientRect().left;
-    const distance = (x) => Math.abs(chart.x(x / xAxis.divisor) - place);
-    show(steps.reduce((best, x, i) => (distance(x) < distance(steps[best]) ? i : best), 0), false);
+    const pointer = event.clientX - chart.root.getBoundingClientRect().left;
+    const distance = (i) => Math.abs(place(steps[i]) - pointer);
+    show(steps.reduce((best, _, i) => (distance(i) < distance(best) ? i : best), 0), false);
   });
   chart.root.addEventListener("pointerleave", hide);
   chart.root.addEventListener("blur", hide);
   chart.root.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: -1, ArrowRight: 1, PageUp: 10, PageDown: -10, Home: -Infinity, End: Infinity }[event.key];
+    const moves = { ArrowLeft: -1, ArrowRight: 1, PageUp: 10, PageDown: -10, Home: -Infinity, End: Infinity };
+    const move = moves[event.key];
     if (event.key === "Escape") hide();
     if (move === undefined) return;
     event.preventDefault();
     show(tip.hidden ? at : at + move, true);
   });
-}
-
-// The value of a line at x, between its points; null where it does not reach.
-function valueAt(points, x) {
-  const after = points.findIndex((point) => point[0] >= x);
-  if (after < 0 || (after === 0 && points[0][0] > x)) return null;
-  if (points[after][0] === x) return points[after][1];
-  const [[x0, y0], [x1, y1]] = [points[after - 1], points[after]];
-  return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);
 }
 
 if (curveChart) {
