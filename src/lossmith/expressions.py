@@ -238,11 +238,12 @@ def resolve(call: Call, catalogue: Mapping[str, Callable[..., Any]], kind: str) 
         return catalogue[call.name]
     path, _, attribute = call.name.partition(":")
     try:
-        found = getattr(importlib.import_module(path), attribute)
+        module = importlib.import_module(path)
     except ModuleNotFoundError as error:
         raise LossmithError(f"{kind} '{call.name}' cannot be imported: {error}") from error
-    except AttributeError as error:
-        raise LossmithError(f"{kind} '{call.name}': module '{path}' has no '{attribute}'") from error
+    if not hasattr(module, attribute):
+        raise LossmithError(f"{kind} '{call.name}': module '{path}' has no '{attribute}'")
+    found = getattr(module, attribute)
     if not callable(found):
         raise LossmithError(f"{kind} '{call.name}' is neither a class nor a function")
     return found  # type: ignore[no-any-return]

@@ -67,9 +67,10 @@ constant = 3
 def my_losses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "my_losses.py").write_text(MODULE)
     (tmp_path / "my_broken_losses.py").write_text("import a_package_that_is_not_there\n")
+    (tmp_path / "my_faulty_losses.py").write_text("import math\nmath.no_such_function\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield
-    for name in ("my_losses", "my_broken_losses"):
+    for name in ("my_losses", "my_broken_losses", "my_faulty_losses"):
         sys.modules.pop(name, None)
 
 
@@ -202,6 +203,11 @@ def test_every_mistake_is_a_sentence(expression: str, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         loss(expression)
     assert str(refused.value) == message
+
+
+def test_a_fault_in_its_module_is_shown_as_what_it_is() -> None:
+    with pytest.raises(AttributeError, match="no_such_function"):
+        loss("my_faulty_losses:Loss")
 
 
 def test_one_value_per_picture_is_ours_only() -> None:

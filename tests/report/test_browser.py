@@ -14,54 +14,16 @@ pytestmark = pytest.mark.browser
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
 
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
-from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+from .browser import Browser  # noqa: E402
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --window-size=1280,1000"
 )
-
-
-class Browser:
-    """The page, open, and a few ways to look at it."""
-
-    def __init__(self, driver: Chrome) -> None:
-        self.driver = driver
-
-    def one(self, selector: str) -> WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def all(self, selector: str) -> list[WebElement]:
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(script, *arguments)
-
-    def show(self, selector: str) -> WebElement:
-        """Bring an element to the middle of the screen, where a pointer can reach it."""
-        element = self.one(selector)
-        self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
-        return element
-
-    def choose(self, selector: str, value: str) -> None:
-        Select(self.one(selector)).select_by_value(value)
-
-    def emulate(self, scheme: str = "light", width: int = 1280) -> None:
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        screen = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-
-    def pixel(self, selector: str, x: int, y: int) -> list[int]:
-        """Red, green and blue of a canvas."""
-        script = """const copy = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
-            copy.drawImage(arguments[0], -arguments[1], -arguments[2]);
-            return [...copy.getImageData(0, 0, 1, 1).data]"""
-        return list(self.run(script, self.one(selector), x, y)[:3])
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ function frame(width, height, xAxis, yAxis, margin) {
   const y = scale(yAxis, area.bottom, area.top);
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height });
   const yTicks = axisTicks(yAxis, Math.max(3, (area.bottom - area.top) / 55));
-  const xTicks = axisTicks(xAxis, Math.max(2, (area.right - area.left) / 105));
+  const xTicks = axisTicks(xAxis, Math.max(3.2, (area.right - area.left) / 105));
   for (const value of yTicks.values) {
     const at = y(value);
     root.append(svg("line", { class: "grid", x1: area.left, x2: area.right, y1: at, y2: at }));

@@ -20,7 +20,8 @@ function drawCurves() {
   const axis = byId("curve-axis").value;
   const lines = curveLines(view, axis);
   const kind = view === "loss" && divideByStart(lines) ? "relative" : view;
-  const seeds = lines.some((line) => line.thin.length) ? " Thin lines are single seeds, thick lines their mean." : "";
+  const several = lines.some((line) => line.thin.length);
+  const seeds = several ? " Thin lines are single seeds, thick lines their mean." : "";
   byId("curve-note").textContent = CURVE_NOTES[kind] + seeds;
   byId("curve-loss-label").hidden = view !== "terms";
   drawCurveLegend(lines);
@@ -88,7 +89,8 @@ function drawCurveEnds(chart, lines, place, named) {
     chart.root.append(svg("g", { class: method.style }, symbol));
     if (!named) continue;
     const from = `M${x + 8} ${at}L${chart.right + 10} ${y}`;
-    if (Math.abs(y - at) > 3 || x < chart.right - 2) chart.root.append(svg("path", { class: "leader", d: from }));
+    const apart = Math.abs(y - at) > 3 || x < chart.right - 2;
+    if (apart) chart.root.append(svg("path", { class: "leader", d: from }));
     const name = svg("text", { class: "name", x: chart.right + 14, y: y + 4 }, shorten(label, 18));
     name.append(svg("title", {}, label));
     chart.root.append(name);

@@ -6,7 +6,8 @@ const negated = (value) => (value == null ? null : -value);
 function pairsOf(metric) {
   const pairs = data.differences.filter((entry) => entry[0] === metric);
   return pairs.flatMap(([, first, second, mean, low, high, won]) => {
-    const turned = { mean: negated(mean), low: negated(high), high: negated(low), won: known(won) ? 1 - won : null };
+    const lost = known(won) ? 1 - won : null;
+    const turned = { mean: negated(mean), low: negated(high), high: negated(low), won: lost };
     return [{ first, second, mean, low, high, won }, { first: second, second: first, ...turned }];
   });
 }

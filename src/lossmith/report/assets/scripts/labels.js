@@ -35,7 +35,8 @@ function placeLabels(points, area) {
       for (let turn = 0; turn < 16; turn++) {
         const box = boxAt(point, distance, (turn * Math.PI) / 8);
         const hidden = taken.reduce((sum, other) => sum + overlap(box, other), 0);
-        const cost = 4 * hidden + 60 * outside(box, area) + 2 * distance + (turn % 8 ? 3 : 0);
+        const crossed = distance > 10 ? crossings(point, box, taken) : 0;
+        const cost = 4 * hidden + 60 * crossed + 60 * outside(box, area) + 2 * distance + (turn % 8 ? 3 : 0);
         if (cost < best.cost) best = { cost, box, far: distance > 10 };
       }
     }
@@ -43,6 +44,20 @@ function placeLabels(points, area) {
     taken.push(best.box);
   }
 }
+
+// How often the leader from a point to its box runs over another mark or label.
+function crossings(point, box, taken) {
+  const end = leaderEnd(point, box);
+  const over = ({ left, right, top, bottom }) =>
+    [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9].some((share) => {
+      const [x, y] = [point.x + share * (end.x - point.x), point.y + share * (end.y - point.y)];
+      return x > left && x < right && y > top && y < bottom;
+    });
+  const own = ({ left, right, top, bottom }) => left < point.x && right > point.x && top < point.y && bottom > point.y;
+  return taken.filter((other) => !own(other) && over(other)).length;
+}
+
+const leaderEnd = ({ x, y }, box) => ({ x: clamp(x, box.left, box.right), y: clamp(y, box.top, box.bottom) });
 
 function outside(box, area) {
   const across = Math.max(0, area.left - box.left) + Math.max(0, box.right - area.right);

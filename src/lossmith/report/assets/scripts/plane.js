@@ -44,7 +44,8 @@ function planeNote(missing) {
 function planeSpot({ method, x, y }, chart, metrics, radius, letters) {
   const cost = method.milliseconds;
   const words = shorten(method.label, letters);
-  const scores = `${metrics.x.label} ${number(x, metrics.x.digits)}, ${metrics.y.label} ${number(y, metrics.y.digits)}`;
+  const score = (metric, value) => `${metric.label} ${number(value, metric.digits)}`;
+  const scores = `${score(metrics.x, x)}, ${score(metrics.y, y)}`;
   return {
     method,
     words,
@@ -60,8 +61,8 @@ function planeSpot({ method, x, y }, chart, metrics, radius, letters) {
 function drawPlaneSpot(root, { method, words, tip, x, y, radius, box, far }) {
   const group = svg("g", { class: method.style }, svg("title", {}, tip));
   if (far) {
-    const end = { x2: clamp(x, box.left, box.right), y2: clamp(y, box.top, box.bottom) };
-    group.append(svg("line", { class: "leader", x1: x, y1: y, ...end }));
+    const end = leaderEnd({ x, y }, box);
+    group.append(svg("line", { class: "leader", x1: x, y1: y, x2: end.x, y2: end.y }));
   }
   const place = { x: x - radius, y: y - radius, width: 2 * radius, height: 2 * radius };
   group.append(svg("use", { class: "point", href: `#mark-${method.shape}`, ...place }));

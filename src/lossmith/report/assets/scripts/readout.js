@@ -11,7 +11,8 @@ function makeReadable(chart, lines, xAxis, worded) {
   const show = (index, spoken) => {
     at = clamp(index, 0, steps.length - 1);
     const x = steps[at];
-    const found = lines.map((line) => ({ line, value: valueAt(line.thick, x) })).filter(({ value }) => value != null);
+    const values = lines.map((line) => ({ line, value: valueAt(line.thick, x) }));
+    const found = values.filter(({ value }) => value != null);
     found.sort((a, b) => b.value - a.value);
     const progress = xAxis.title === "steps" ? number(x, 0) : significant(x / xAxis.divisor);
     const title = `${progress} ${xAxis.title}`;
