@@ -146,7 +146,5 @@ def test_transparency_of_16_bits_is_refused(tmp_path: Path) -> None:
     png16(tmp_path / "wide_key.png", wide[..., :3], 2, colour_key(65535, 65535, 65535))
     png16(tmp_path / "wide_gray_key.png", wide[..., :1], 0, colour_key(65535))
     for path in tmp_path.iterdir():
-        with pytest.raises(
-            LossmithError, match=f"{path.name}' has transparent pixels"
-        ):
+        with pytest.raises(LossmithError, match=f"{path.name}' has transparent pixels"):
             read_picture(path)

@@ -99,7 +99,7 @@ def build(
                 curves=[curve(index, seed) for seed in seeds],
                 steps=0 if loss == failed else 2000,
                 milliseconds_per_step=float("nan") if loss == failed else 41.3 + 17.9 * index,
-                peak_memory_mb=None if index == 1 else 812.0 + 95.5 * index,
+                kept_mb=None if index == 1 else 812.0 + 95.5 * index,
                 failure="seed 0: the loss became NaN at step 312." if loss == failed else None,
             )
             for index, loss in enumerate(losses)

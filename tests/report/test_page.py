@@ -171,7 +171,7 @@ def test_scores_may_be_missing_or_infinite(usual: Contents, tmp_path: Path) -> N
 
 
 def test_without_pictures_curves_or_costs(usual: Contents, tmp_path: Path) -> None:
-    bare = [replace(c, curves=[], milliseconds_per_step=math.nan, peak_memory_mb=None) for c in usual.contenders]
+    bare = [replace(c, curves=[], milliseconds_per_step=math.nan, kept_mb=None) for c in usual.contenders]
     page = written(replace(usual, exhibits=[], contenders=bare), tmp_path)
     check_complete(page)
     assert "No pictures were kept." in page.text

@@ -22,7 +22,9 @@ def verdict(standings: Sequence[Standing], differences: Sequence[Difference]) ->
     if not standings:
         return "Nothing could be compared: no method has scores for every picture and seed."
     main = next((each for each in standings if each.metric.name == "psnr"), standings[0])
-    others = [each for each in standings if each is not main]
+    alone = all(name in (main.order[0], DEGRADED) for name in main.order)
+    # who is alone wins nothing; that it does not reach its input is worth saying all the same
+    others = [each for each in standings if each is not main and (not alone or each.order[0] == DEGRADED)]
     return " ".join(filter(None, [_headline(main, differences), _elsewhere(main, others)]))
 
 

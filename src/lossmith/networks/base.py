@@ -29,5 +29,11 @@ class Restorer(Spelled, nn.Module):
 
 
 def enlarge(pictures: Tensor, scale: int, mode: str) -> Tensor:
-    """Pictures `scale` times as high and wide; as they are when `scale` is 1."""
-    return F.interpolate(pictures, scale_factor=scale, mode=mode) if scale > 1 else pictures
+    """Pictures `scale` times as high and wide; as they are when `scale` is 1.
+
+    Bicubic is that of MATLAB and Pillow (a = -0.5), which torch takes when asked for antialiasing, and not its
+    default of -0.75.
+    """
+    if scale == 1:
+        return pictures
+    return F.interpolate(pictures, scale_factor=scale, mode=mode, antialias=mode == "bicubic")

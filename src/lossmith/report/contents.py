@@ -29,7 +29,8 @@ class Contender:
     curves: list[Curve]
     steps: int
     milliseconds_per_step: float
-    peak_memory_mb: float | None
+    kept_mb: float | None
+    """Megabytes that one training step keeps for its backward pass."""
     failure: str | None = None
     """Why the run stopped early, in one sentence; None when it finished."""
 

@@ -37,7 +37,7 @@ def costs_of(contents: Contents, methods: Sequence[Method]) -> list[Cost]:
             relative=f"{number(_ratio(contender.milliseconds_per_step, cheapest), 2)}×",
             steps=f"{contender.steps:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
             run_time=duration(contender.steps * contender.milliseconds_per_step / 1000),
-            memory=MISSING if contender.peak_memory_mb is None else significant(contender.peak_memory_mb),
+            memory=MISSING if contender.kept_mb is None else significant(contender.kept_mb),
         )
         for contender in finished
     ]

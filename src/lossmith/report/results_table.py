@@ -80,7 +80,7 @@ def _milliseconds(contender: Contender | None) -> Cell:
 
 
 def _memory(contender: Contender | None) -> Cell:
-    measured = None if contender is None else contender.peak_memory_mb
+    measured = None if contender is None else contender.kept_mb
     value = math.nan if measured is None else measured
     return _cell(value, significant(value))
 

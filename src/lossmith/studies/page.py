@@ -96,7 +96,7 @@ def _contender(tournament: Tournament, loss: str) -> Contender:
         curves=[_curve(entry) for entry in entries],
         steps=round(fmean(s.steps for s in done)) if done else 0,
         milliseconds_per_step=fmean(s.milliseconds_per_step for s in done) if done else math.nan,
-        peak_memory_mb=max(s.kept_mb for s in done) if done else None,
+        kept_mb=max(s.kept_mb for s in done) if done else None,
         failure=_failure(tournament, loss),
     )
 
