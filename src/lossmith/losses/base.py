@@ -135,6 +135,7 @@ class External(Loss):
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor], expression: str) -> None:
         super().__init__()
         self.function, self.expression = function, expression
+        self.least_side = function.least_side if isinstance(function, Loss) else 1
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         return self.evaluate(self._scalar, prediction, target)
@@ -153,15 +154,20 @@ class External(Loss):
 def as_loss(candidate: Any) -> Loss:
     """Any loss, module or function of (prediction, target), as a `Loss`.
 
-    >>> str(as_loss(nn.SmoothL1Loss()))
-    'torch.nn.modules.loss:SmoothL1Loss'
+    Only a function that can be imported has an expression. An object's name says what it is, and is no expression:
+    with which options it was made cannot be told, and reading it back must not give another loss.
+
+    >>> str(as_loss(nn.functional.mse_loss)), str(as_loss(nn.SmoothL1Loss(beta=2)))
+    ('torch.nn.functional:mse_loss', 'object of torch.nn.modules.loss:SmoothL1Loss')
     """
     if isinstance(candidate, Loss):
         return candidate
     if not callable(candidate):
         raise LossmithError(f"a loss is a function of (prediction, target), not {type(candidate).__name__}")
     made_by = candidate if hasattr(candidate, "__qualname__") else type(candidate)
-    return External(candidate, f"{made_by.__module__}:{made_by.__qualname__}")
+    path = f"{made_by.__module__}:{made_by.__qualname__}"
+    importable = made_by is candidate and made_by.__qualname__.isidentifier()
+    return External(candidate, path if importable else f"object of {path}")
 
 
 def check_pair(prediction: Tensor, target: Tensor, name: object, least_side: int = 1) -> None:
