@@ -3,6 +3,7 @@
 import csv
 import errno
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from lossmith.training import Recipe, RunFolder, Summary
 from lossmith.training.memory import kept_for_backward
 from lossmith.training.module import Restoration, learning_rate
 from lossmith.training.run import centre_crops, run
+from lossmith.training.stopwatch import Stopwatch
 from lossmith.training.stream import BatchStream
 
 SMALL = Recipe(network="srresnet_small(features=8, blocks=1)", steps=12, batch=2, patch=32)
@@ -96,6 +98,29 @@ def test_a_budget_in_minutes_ends_in_time(gathered: Gathered, tmp_path: Path) ->
     assert summary.steps > 1
     # it stops at the end of the step in which the time ran out, never before
     assert summary.seconds >= 60 * minutes
+
+    # what is left to write when the time is spent is written without another step
+    weights = (tmp_path / "model.safetensors").read_bytes()
+    for name in ("summary.json", "model.safetensors"):
+        (tmp_path / name).unlink()
+    again = train(gathered, tmp_path, recipe=replace(SMALL, steps=None, minutes=minutes))
+    assert again.steps == summary.steps
+    assert (tmp_path / "model.safetensors").read_bytes() == weights
+
+
+def test_the_clock_stands_still_while_it_is_paused_or_stopped() -> None:
+    watch = Stopwatch(elapsed=2.0)
+    watch.start()
+    with watch.paused():
+        before = watch.elapsed
+        time.sleep(0.05)
+        assert watch.elapsed == before
+    time.sleep(0.01)
+    watch.stop()
+    after = watch.elapsed
+    time.sleep(0.05)
+    assert watch.elapsed == after > before >= 2.0
+    assert after - before >= 0.01
 
 
 def test_the_learning_rate_rises_for_a_twentieth_and_falls_along_a_cosine() -> None:

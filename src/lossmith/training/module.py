@@ -76,6 +76,9 @@ class Restoration(LightningModule):
     def on_train_start(self) -> None:
         self.stopwatch.start()
 
+    def on_train_end(self) -> None:
+        self.stopwatch.stop()
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["elapsed"] = self.stopwatch.elapsed
         checkpoint["random_state"] = torch.get_rng_state()  # for networks that draw, as dropout does

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -87,13 +88,14 @@ def fit(
     extra: Sequence[Callback] = (),
 ) -> None:
     """Train `module` to the end of its budget, from the checkpoint in `folder` if there is one."""
+    start, spent = position(folder.checkpoint, module.recipe)
     examiner = Examiner(*centre_crops(tests))
     keeper = Keeper(folder.checkpoint, save_every)
     trainer = Trainer(
         accelerator=best_device().type,
         devices=1,
         precision="bf16-mixed" if arithmetic(module.recipe.precision) == "bfloat16" else "32-true",
-        max_steps=module.recipe.steps or -1,
+        max_steps=start if spent else module.recipe.steps or -1,
         max_epochs=-1,
         callbacks=[examiner, Journal(folder.journal, examiner), keeper, ProgressLine(title), *extra],
         logger=TensorBoardLogger(folder.path, name=None, version="tensorboard"),
@@ -101,12 +103,18 @@ def fit(
         enable_model_summary=False,
         enable_checkpointing=False,
     )
-    resumed = folder.checkpoint if folder.checkpoint.is_file() else None
-    start = int(torch.load(resumed, weights_only=True, mmap=True)["global_step"]) if resumed else 0
     data = loader(patches, module.recipe.batch, start)
-    trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
+    trainer.fit(module, data, ckpt_path=folder.checkpoint if start else None, weights_only=True)
     if keeper.interrupted and module.progress < 1:
         raise KeyboardInterrupt
+
+
+def position(checkpoint: Path, recipe: Recipe) -> tuple[int, bool]:
+    """How many steps a run has behind it, and whether its minutes are spent."""
+    if not checkpoint.is_file():
+        return 0, False
+    state = torch.load(checkpoint, weights_only=True, mmap=True)
+    return int(state["global_step"]), recipe.minutes is not None and state["elapsed"] >= 60 * recipe.minutes
 
 
 def centre_crops(tests: Sequence[Pair], side: int = 128, most: int = 8) -> tuple[Tensor, Tensor]:

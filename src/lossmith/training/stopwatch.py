@@ -22,11 +22,15 @@ class Stopwatch:
     def start(self) -> None:
         self._since = time.perf_counter()
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Stop the clock during the block, after the device has finished what it was given."""
+    def stop(self) -> None:
+        """Stop the clock, after the device has finished what it was given."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self._before, self._since = self.elapsed, None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock during the block."""
+        self.stop()
         yield
         self.start()
