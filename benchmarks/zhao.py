@@ -82,7 +82,7 @@ def main() -> None:
         title, damage = TASKS[task]
         outcome = compare(
             data,
-            losses=LOSSES,
+            losses=list(LOSSES),
             seeds=scale.seeds,
             recipe=Recipe(
                 degradation=damage,

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 import yaml
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.config import Yaml
+from cyclopts.config import Dict
 
 import lossmith
 from lossmith.errors import LossmithError
@@ -28,6 +29,14 @@ app = App(
 )
 for command in (compare, train, evaluate):
     app.command(command)
+
+LISTS = {
+    name
+    for owner in (Data, compare, train, evaluate)
+    for name, hint in get_type_hints(owner).items()
+    if any(get_origin(part) is list for part in (hint, *get_args(hint)))
+}
+"""The options that take several values."""
 
 
 @app.command
@@ -56,8 +65,11 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def _configuration(words: list[str]) -> list[Yaml]:
+def _configuration(words: list[str]) -> list[Dict]:
     """Take `--config FILE` out of the words."""
+    words[:] = [
+        part for word in words for part in (word.split("=", 1) if word.startswith("--config=") else [word])
+    ]
     if "--config" not in words:
         return []
     at = words.index("--config")
@@ -71,7 +83,10 @@ def _configuration(words: list[str]) -> list[Yaml]:
         raise LossmithError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     if not isinstance(options, dict):
         raise LossmithError(f"{path} must hold options and their values, such as 'steps: 400'")
-    return [Yaml(path, use_commands_as_keys=False, allow_unknown=False)]
+    # on the command line one value is a list of one where a list is taken, and so it is here
+    alone = {key: [value] for key, value in options.items() if key in LISTS and not isinstance(value, list)}
+    # below the command's name, since cyclopts takes a key that is also a command, as `losses` is, for that command
+    return [Dict({words[0] if words else "": {**options, **alone}}, source=str(path), allow_unknown=False)]
 
 
 def _sentence(error: Exception) -> str:

@@ -34,11 +34,16 @@ def save_model(path: Path, restorer: nn.Module, receipt: dict[str, Any]) -> None
     # one entry only: safetensors does not keep the order of several, and equal runs shall make equal files
     metadata = {FORMAT: json.dumps(receipt, sort_keys=True)}
     with replacing(path) as draft:
-        save_file(weights, draft, metadata)
+        try:
+            save_file(weights, draft, metadata)
+        except SafetensorError as error:  # so a full disk is called there
+            raise OSError(str(error)) from error
 
 
-def load_model(path: Path) -> Model:
-    """Read a model file. Nothing in it is ever executed.
+def load_model(path: Path, own_network: str | None = None) -> Model:
+    """Read a model file. No code that it names is ever run.
+
+    A model of a network of your own is made by naming it as `own_network`, an expression; a file cannot do that.
 
     Raises LossmithError, in one sentence, when it is missing or is not what it should be.
     """
@@ -53,9 +58,15 @@ def load_model(path: Path) -> Model:
     if FORMAT not in metadata:
         raise LossmithError(f"{path} was not written by lossmith, so the network it belongs to is not known")
     receipt: dict[str, Any] = json.loads(metadata[FORMAT])
-    restorer = network(receipt["network"], receipt["scale"])
+    try:
+        expression, scale = own_network or receipt["network"], int(receipt["scale"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LossmithError(f"{path} does not say which network it belongs to") from error
+    if own_network is None and ":" in expression:
+        raise LossmithError(f"{path} belongs to '{expression}', whose code is only run when you name it yourself")
+    restorer = network(expression, scale)
     try:
         restorer.load_state_dict(weights)
     except RuntimeError as error:
-        raise LossmithError(f"{path} does not hold the weights of {receipt['network']}") from error
+        raise LossmithError(f"{path} does not hold the weights of {expression}") from error
     return Model(restorer.eval().requires_grad_(False), receipt)

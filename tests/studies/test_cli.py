@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from lossmith.cli import run
+from lossmith.models import save_model
+from lossmith.networks import network
 
 QUICK = ["--network", "srresnet_small(features=8, blocks=1)", "--steps", "2", "--batch", "2", "--patch", "32"]
 
@@ -72,6 +74,10 @@ def test_options_come_from_a_yaml_file_and_the_command_line_wins(
     written = (out / "run.yaml").read_text()
     assert "loss: l2" in written
     assert "steps: 2" in written
+    capsys.readouterr()
+    config.write_text(f"pictures: '{photos}'\nlosses: l1\nsteps: 2\nbatch: 2\npatch: 32\nseeds: 1\n")
+    assert run(["compare", f"--config={config}", "--out", str(tmp_path / "one")]) == 0
+    assert "losses:\n- l1\n" in (tmp_path / "one" / "compare.yaml").read_text()
     capsys.readouterr()
     config.write_text("stepz: 3\n")
     assert "stepz" in refused(["train", "--config", config], capsys)
@@ -208,3 +214,14 @@ def test_a_disk_that_takes_no_more_is_one_sentence(photos: Path, tmp_path: Path)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert "cannot write" in done.stderr.splitlines()[-1]
+
+
+def test_a_model_file_runs_no_code_that_it_names(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, mark = tmp_path / "m.safetensors", tmp_path / "ran"
+    save_model(path, network("fcn"), {"network": f"os:system('touch {mark}')", "scale": 1, "degradation": "jpeg"})
+    assert "only run when you name it yourself" in refused(["evaluate", path, "--test", photos], capsys)
+    save_model(path, network("fcn"), {"network": "fcn", "scale": 1, "degradation": f"os:system('touch {mark}')"})
+    assert "give --degradation" in refused(["evaluate", path, "--test", photos], capsys)
+    assert not mark.exists()

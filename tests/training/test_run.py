@@ -3,6 +3,7 @@
 import csv
 import errno
 import math
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 import lossmith
@@ -22,7 +24,7 @@ from lossmith.networks import network
 from lossmith.training import Recipe, RunFolder, Summary
 from lossmith.training.memory import kept_for_backward
 from lossmith.training.module import Restoration, learning_rate
-from lossmith.training.run import centre_crops, run
+from lossmith.training.run import centre_crops, fit, run
 from lossmith.training.stopwatch import Stopwatch
 from lossmith.training.stream import BatchStream
 
@@ -153,6 +155,78 @@ def test_a_nan_stops_the_run_with_the_step_the_term_and_a_saved_state(gathered: 
     assert all(torch.isfinite(value).all() for value in saved["state_dict"].values())
 
 
+class NanGradient(torch.nn.Module):
+    """An L1 whose value stays finite and whose gradient does not."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        difference = prediction - target
+        return difference.abs().mean() + 0 * (difference - difference).sqrt().sum()
+
+
+def test_a_nan_in_the_gradient_never_reaches_a_checkpoint_or_a_model(gathered: Gathered, tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"weights are no longer numbers after step|the loss became nan"):
+        train(gathered, tmp_path, External(NanGradient(), "my:NanGradient"), replace(SMALL, steps=1))
+    assert not (tmp_path / "model.safetensors").exists()
+    assert not (tmp_path / "checkpoints" / "last.ckpt").exists()
+
+
+class Normalised(torch.nn.Module):
+    """A network that counts the batches it learns from, and draws."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 3, 3, padding=1)
+        self.norm, self.drop = torch.nn.BatchNorm2d(3), torch.nn.Dropout(0.2)
+
+    def forward(self, degraded: Tensor) -> Tensor:
+        return self.drop(self.norm(self.conv(degraded)))
+
+
+def test_test_pictures_are_only_looked_at(gathered: Gathered, tmp_path: Path) -> None:
+    module = Restoration(Normalised(), loss("l1"), SMALL)
+    fit(module, Patches(gathered.source, 32), gathered.tests, RunFolder(tmp_path), "normalised")
+    assert int(module.restorer.norm.num_batches_tracked) == SMALL.steps
+
+
+class StopAt(Callback):
+    """Presses Ctrl-C after a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_network_that_draws_resumes_exactly(gathered: Gathered, tmp_path: Path) -> None:
+    def go(out: Path, *extra: Callback) -> dict[str, Tensor]:
+        torch.manual_seed(5)
+        module = Restoration(Normalised(), loss("l1"), SMALL)
+        patches = Patches(gathered.source, 32)
+        fit(module, patches, gathered.tests, RunFolder(out), "drawing", extra=extra)
+        return module.restorer.state_dict()
+
+    whole = go(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path / "stopped", StopAt(4))
+    resumed = go(tmp_path / "stopped")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_loss_or_network_that_fails_is_named_before_anything_is_written(
+    gathered: Gathered, tmp_path: Path
+) -> None:
+    def misshapen(prediction: Tensor, target: Tensor) -> Tensor:
+        return (prediction - target[..., :-1]).abs().mean()
+
+    with pytest.raises(LossmithError, match=r"loss 'my:misshapen' fails on patches .* with RuntimeError"):
+        train(gathered, tmp_path / "run", External(misshapen, "my:misshapen"))
+    with pytest.raises(LossmithError, match=r"loss 'my:constant' gives no gradient"):
+        train(gathered, tmp_path / "run", External(lambda a, b: b.mean(), "my:constant"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_of_another_configuration_is_refused(gathered: Gathered, tmp_path: Path) -> None:
     train(gathered, tmp_path)
     before = (tmp_path / "run.yaml").read_bytes()
@@ -177,6 +251,31 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(
     with pytest.raises(LossmithError, match=sentence):
         train(gathered, tmp_path / "run", criterion, recipe)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["checkpoints/last.ckpt", "summary.json"])
+def test_a_damaged_file_is_named(name: str, gathered: Gathered, tmp_path: Path) -> None:
+    train(gathered, tmp_path)
+    if name != "summary.json":
+        (tmp_path / "summary.json").unlink()
+    whole = (tmp_path / name).read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"[1]"):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(LossmithError, match=rf"{name} is damaged; delete it"):
+            train(gathered, tmp_path)
+    (tmp_path / name).unlink()
+    assert train(gathered, tmp_path).steps == 12
+
+
+def test_signals_are_given_back_after_a_run(gathered: Gathered, tmp_path: Path) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    train(gathered, tmp_path)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_network_without_weights_is_refused(gathered: Gathered, tmp_path: Path) -> None:
+    with pytest.raises(LossmithError, match="has nothing to train"):
+        train(gathered, tmp_path, recipe=replace(SMALL, network="torch.nn:Identity"))
 
 
 def test_a_full_disk_is_one_sentence_and_loses_nothing(

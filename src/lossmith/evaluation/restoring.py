@@ -14,8 +14,12 @@ def restore_pictures(restorer: nn.Module, pairs: Sequence[Pair]) -> Iterator[Ten
     """Each degraded picture restored whole, (3, H, W) on the CPU, in float32."""
     device = next(restorer.parameters()).device
     for pair in pairs:
-        with torch.inference_mode():
-            restored = restorer(pair.degraded[None].to(device))[0].float().cpu()
+        try:
+            with torch.inference_mode():
+                restored = restorer(pair.degraded[None].to(device))[0].float().cpu()
+        except RuntimeError as error:
+            size = f"{pair.degraded.shape[1]}x{pair.degraded.shape[2]}"
+            raise LossmithError(f"the network fails on '{pair.name}' of {size} pixels: {error}") from error
         if restored.shape != pair.clean.shape:
             raise LossmithError(
                 f"the network makes {tuple(restored.shape)} of '{pair.name}', whose target is "

@@ -28,7 +28,8 @@ class Data:
     pictures: list[Path] | None = None
     """Clean training pictures: files or folders [default: photographs that scikit-image ships]."""
     test: list[Path] | None = field(default=None, kw_only=True)
-    """Clean test pictures: files or folders [default: every fifth of the training pictures, held out]."""
+    """Clean test pictures: files or folders [default: every fifth of PICTURES, held out; without
+    PICTURES, other photographs that scikit-image ships]."""
     clean: Path | None = field(default=None, kw_only=True)
     """Folder of clean pictures of your own pairs, instead of PICTURES and --degradation."""
     degraded: Path | None = field(default=None, kw_only=True)
@@ -37,13 +38,16 @@ class Data:
     """Folder of the degraded pictures that belong to --test, when --clean and --degraded are given."""
 
     def __post_init__(self) -> None:
+        for name in ("pictures", "test"):
+            if isinstance(given := getattr(self, name), str | Path):
+                object.__setattr__(self, name, [Path(given)])
         if (self.clean is None) != (self.degraded is None):
             raise LossmithError("pairs of your own need both --clean and --degraded")
-        if self.clean is not None and self.pictures:
+        if self.clean is not None and self.pictures is not None:
             raise LossmithError("give either PICTURES or --clean and --degraded, not both")
         if self.test_degraded is not None and (self.clean is None or len(self.test or ()) != 1):
             raise LossmithError("--test-degraded goes with --clean, --degraded and one --test folder")
-        if self.clean is not None and self.test and self.test_degraded is None:
+        if self.clean is not None and self.test is not None and self.test_degraded is None:
             raise LossmithError("the test of your own pairs needs --test-degraded beside --test")
 
 
@@ -69,11 +73,11 @@ def gather(data: Data, damage: str | None) -> Gathered:
             raise LossmithError("pairs of your own are degraded already; leave --degradation out")
         return _own_pairs(data, data.clean, data.degraded)
     kind = degradation(damage or "jpeg")
-    if data.pictures:
-        train, tests = _split(find_pictures(data.pictures), find_pictures(data.test) if data.test else None)
+    named = None if data.test is None else find_pictures(data.test)
+    if data.pictures is not None:
+        train, tests = _split(find_pictures(data.pictures), named)
     else:
-        train = sample_pictures("train")
-        tests = find_pictures(data.test) if data.test else sample_pictures("test")
+        train, tests = sample_pictures("train"), named or sample_pictures("test")
     fingerprint = _fingerprint(train, tests)
     return Gathered(degraded_source(train, kind), test_pairs(tests, kind), str(kind), fingerprint)
 

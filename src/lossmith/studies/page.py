@@ -12,6 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
+import lossmith
 from lossmith.devices import device_name
 from lossmith.evaluation import (
     DEGRADED,
@@ -135,7 +136,7 @@ def _exhibits(tournament: Tournament, losses: Sequence[str]) -> list[Exhibit]:
 
 def _facts(tournament: Tournament) -> dict[str, str]:
     recipe, summaries = tournament.recipe, [e.summary for e in tournament.entries if e.summary]
-    packages = ("lossmith", "torch", "lightning", "torchmetrics", "numpy", "pillow")
+    packages = ("torch", "lightning", "torchmetrics", "numpy", "pillow")
     return {
         "Training pictures": str(len(tournament.gathered.source.names)),
         "Test pictures": ", ".join(pair.name for pair in tournament.gathered.tests),
@@ -144,7 +145,9 @@ def _facts(tournament: Tournament) -> dict[str, str]:
         "Arithmetic": summaries[0].precision if summaries else recipe.precision,
         "Device": summaries[0].device if summaries else device_name(),
         "System": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "Versions": ", ".join(f"{name} {version(name)}" for name in packages),
+        "Versions": ", ".join(
+            [f"lossmith {lossmith.__version__}", *(f"{name} {version(name)}" for name in packages)]
+        ),
     }
 
 

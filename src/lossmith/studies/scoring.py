@@ -66,6 +66,7 @@ def evaluate(
     test: list[Path] | None = None,
     degraded: Path | None = None,
     degradation: str | None = None,
+    network: str | None = None,
     color: Literal["auto", "rgb", "y"] = "auto",
     border: int | None = None,
     out: Path | None = None,
@@ -84,10 +85,12 @@ def evaluate(
         degraded anew.
     degradation
         How the targets are degraded for a model [default: as it was trained].
+    network
+        The network of a model, where it is your own: import.path:Class [default: the one of ours that it names].
     color
-        Score on RGB, or on the Y channel of BT.601 [default: y for super-resolution, rgb otherwise].
+        Score on RGB, or on the Y channel of BT.601 [default: y for a model for super-resolution, rgb otherwise].
     border
-        Pixels left out at each side [default: the scale for super-resolution, 0 otherwise].
+        Pixels left out at each side [default: the scale for a model for super-resolution, 0 otherwise].
     out
         CSV file to write the rows to.
 
@@ -96,12 +99,13 @@ def evaluate(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
+    subject = Path(subject)
     if subject.is_dir():
         if degraded is not None or degradation is not None:
             raise LossmithError("a folder of results is not degraded; leave --degraded and --degradation out")
         scale, scored = 1, _of_folder(subject, test)
     else:
-        model = load_model(subject)
+        model = load_model(subject, network)
         scale, scored = model.scale, _of_model(model, _pairs(model, test, degraded, degradation))
     protocol = protocol_for(scale)
     protocol = replace(
@@ -122,6 +126,8 @@ Scored = Iterable[tuple[str, str, Tensor, Tensor]]
 def _of_folder(folder: Path, test: list[Path] | None) -> Scored:
     targets = find_pictures(test) if test else sample_pictures("test")
     results = {path.stem: path for path in find_pictures(folder)}
+    if len(results) < len(find_pictures(folder)) or len({path.stem for path in targets}) < len(targets):
+        raise LossmithError(f"results in '{folder}' belong to targets by name, but some share one")
     if missing := [path.name for path in targets if path.stem not in results]:
         raise LossmithError(f"'{folder}' holds no result for {', '.join(missing[:3])}")
     for name, path in zip(picture_names(targets), targets, strict=True):
@@ -142,7 +148,10 @@ def _pairs(model: Model, test: list[Path] | None, degraded: Path | None, express
             raise LossmithError("--degraded goes with one --test folder")
         pairs = folder_pairs(pair_folders(test[0], degraded))
     else:
-        kind = parse_degradation(expression or model.receipt["degradation"])
+        named = str(model.receipt.get("degradation", ""))
+        if expression is None and (":" in named or not named or named.startswith("pairs of")):
+            raise LossmithError("what the model undoes is your own: give --degradation, or --test and --degraded")
+        kind = parse_degradation(expression or named)
         pairs = test_pairs(find_pictures(test) if test else sample_pictures("test"), kind)
     if pairs[0].scale != model.scale:
         raise LossmithError(

@@ -60,6 +60,7 @@ def train(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
+    out = Path(out)
     criterion = parse(loss) if isinstance(loss, str) else as_loss(loss)
     gathered = gather(data, recipe.degradation)
     recipe = replace(recipe, degradation=gathered.damage)

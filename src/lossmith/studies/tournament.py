@@ -16,6 +16,8 @@ from lossmith.studies.page import Entry, Tournament, make_page
 from lossmith.training import Recipe, RunFolder
 from lossmith.training.folder import claim
 
+DEFAULT = ("l2", "l1", "ssim", "mix")
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -32,7 +34,7 @@ class Comparison:
 def compare(
     data: Data = Data(),
     *,
-    losses: Sequence[str] = ("l2", "l1", "ssim", "mix"),
+    losses: list[str] | None = None,
     seeds: int = 2,
     recipe: Recipe = Recipe(),
     out: Path = Path("runs/compare"),
@@ -49,7 +51,7 @@ def compare(
         The pictures.
     losses
         The contenders: names from `lossmith losses`, or expressions such as "l1 + 0.1*tv" or
-        "l1 until 50% then l2".
+        "l1 until 50% then l2" [default: l2 l1 ssim mix]. From Python also modules and functions.
     seeds
         Runs per loss, each with its own first weights and patches.
     recipe
@@ -64,7 +66,9 @@ def compare(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
-    command = command_line("compare", data, recipe, losses=list(losses), seeds=seeds, out=out)
+    out = Path(out)
+    losses = list(DEFAULT if losses is None else losses)
+    command = command_line("compare", data, recipe, losses=losses, seeds=seeds, out=out)
     contenders = _contenders(losses)
     if seeds < 1:
         raise LossmithError(f"seeds must be at least 1, not {seeds}")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lossmith.errors import Diverged
 from lossmith.files import replacing
-from lossmith.training.module import Restoration
+from lossmith.training.module import ADVICE, Restoration
 
 LOG_ENTRIES = 200
 """Rows of `metrics.csv` over a whole run."""
@@ -44,8 +44,11 @@ class Examiner(Callback):
         if due <= self._done:
             return
         self._done = due
+        restorer = module.result
+        learning = restorer.training
         with module.stopwatch.paused(), torch.no_grad():
-            restored = module.result(self.degraded.to(module.device))
+            restored = restorer.eval()(self.degraded.to(module.device))
+            restorer.train(learning)
             error = (restored.clamp(0, 1) - self.clean.to(module.device)).square().flatten(1).mean(1)
             self.psnr = float((-10 * error.clamp(min=1e-10).log10()).mean())
 
@@ -66,7 +69,7 @@ class Journal(Callback):
         self.path, self.examiner = path, examiner
         self.rows: list[dict[str, float]] = []
         self._sums: dict[str, Tensor] = {}
-        self._count = 0
+        self._counts: dict[str, int] = {}
         self._done = 0
 
     def on_train_start(self, trainer: Trainer, module: Any) -> None:
@@ -74,15 +77,15 @@ class Journal(Callback):
             self._enter(trainer, module, {})
 
     def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
-        for name, value in module.terms.items():
+        for name, value in {"loss": sum(module.terms.values()), **module.terms}.items():
             self._sums[name] = self._sums.get(name, 0) + value
-        self._count += 1
+            self._counts[name] = self._counts.get(name, 0) + 1
         due = int(LOG_ENTRIES * module.progress)
         if due > self._done or self.examiner.psnr is not None:
             self._done = due
-            terms = {name: float(value) / self._count for name, value in self._sums.items()}
-            self._sums, self._count = {}, 0
-            self._enter(trainer, module, {"loss": sum(terms.values()), **terms})
+            means = {name: float(value) / self._counts[name] for name, value in self._sums.items()}
+            self._sums, self._counts = {}, {}
+            self._enter(trainer, module, means)
 
     def _enter(self, trainer: Trainer, module: Restoration, values: dict[str, float]) -> None:
         row = {"step": float(trainer.global_step), "seconds": round(module.stopwatch.elapsed, 3), **values}
@@ -97,11 +100,11 @@ class Journal(Callback):
             trainer.logger.log_metrics(metrics, step=trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "sums": self._sums, "count": self._count, "done": self._done}
+        return {"rows": self.rows, "sums": self._sums, "counts": self._counts, "done": self._done}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.rows, self._sums = state["rows"], state["sums"]
-        self._count, self._done = state["count"], state["done"]
+        self._counts, self._done = state["counts"], state["done"]
 
 
 class Keeper(Callback):
@@ -131,15 +134,21 @@ class Keeper(Callback):
             self._save(trainer, module)
 
     def on_exception(self, trainer: Trainer, module: Any, exception: BaseException) -> None:
-        if isinstance(exception, Diverged):
+        self._listen_no_more()
+        if isinstance(exception, Diverged) and module.healthy:
             self._save(trainer, module)
 
-    def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
+    def on_train_end(self, trainer: Trainer, module: Any) -> None:
+        self._listen_no_more()  # and not in `teardown`: by then Lightning has put its own handlers away
+
+    def _listen_no_more(self) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)
         self._former = {}
 
     def _save(self, trainer: Trainer, module: Restoration) -> None:
+        if not module.healthy:  # a gradient can be NaN where the loss was not; the checkpoint before stays
+            raise Diverged(f"the weights are no longer numbers after step {module.global_step}; {ADVICE}")
         with module.stopwatch.paused(), replacing(self.path) as draft:
             trainer.save_checkpoint(draft)
         self._saved = time.monotonic()

@@ -76,7 +76,12 @@ class RunFolder:
         """What the run cost, if it is finished."""
         if not self.summary.is_file():
             return None
-        return Summary(**json.loads(self.summary.read_text(encoding="utf-8")))
+        try:
+            return Summary(**json.loads(self.summary.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise LossmithError(
+                f"{self.summary} is damaged; delete it, and the same command writes it anew"
+            ) from error
 
 
 def claim(path: Path, configuration: dict[str, Any]) -> None:
@@ -91,7 +96,8 @@ def claim(path: Path, configuration: dict[str, Any]) -> None:
     if there == configuration:
         return
     there = there if isinstance(there, dict) else {}
-    key = next(k for k in [*configuration, *there] if there.get(k) != configuration.get(k))
+    keys = [k for k in [*configuration, *there] if there.get(k) != configuration.get(k)]
+    key = keys[0] if keys else next(k for k in {**configuration, **there} if (k in there) != (k in configuration))
     raise LossmithError(
         f"{path.parent} belongs to another configuration: {key} is {there.get(key)!r} there and "
         f"{configuration.get(key)!r} here; choose another --out"

@@ -19,6 +19,8 @@ Batch = tuple[Tensor, Tensor]
 WARM_UP = 0.05
 """The part of the budget over which the learning rate rises."""
 
+ADVICE = "the last good state is saved, and a lower learning_rate usually helps"
+
 
 class Restoration(LightningModule):
     """A restorer that learns to undo damage under a loss.
@@ -42,6 +44,11 @@ class Restoration(LightningModule):
         return self.averaged.module if self.averaged else self.restorer
 
     @property
+    def healthy(self) -> bool:
+        """Whether every weight is a finite number."""
+        return all(bool(torch.isfinite(weight).all()) for weight in self.restorer.parameters())
+
+    @property
     def progress(self) -> float:
         """The fraction of the budget that is spent, 0 to 1."""
         if self.recipe.steps:
@@ -61,10 +68,10 @@ class Restoration(LightningModule):
         self.terms = {name: value.detach() for name, value in terms.items()}
         total = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(total):
-            term = next(name for name, value in self.terms.items() if not torch.isfinite(value))
+            term = next((name for name, value in self.terms.items() if not torch.isfinite(value)), "sum")
+            became = self.terms.get(term, total).item()
             raise Diverged(
-                f"the loss became {self.terms[term].item()} at step {self.global_step + 1}, in its term '{term}'; "
-                "the state before that step is saved, and a lower learning_rate usually helps"
+                f"the loss became {became} at step {self.global_step + 1}, in its term '{term}'; {ADVICE}"
             )
         return total
 

@@ -2,9 +2,12 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -56,7 +59,8 @@ def run(
     if summary := folder.finished():
         return summary
     torch.manual_seed(seed)
-    module = Restoration(network(recipe.network, source.scale), loss, recipe)
+    # a loss may keep a state, which one run must not hand to the next
+    module = Restoration(network(recipe.network, source.scale), deepcopy(loss), recipe)
     fit(module, patches, tests, folder, f"{loss}, seed {seed}", save_every)
     restorer = module.result.eval()
     receipt = {"lossmith": lossmith.__version__, "scale": source.scale, **configuration}
@@ -98,14 +102,14 @@ def fit(
         max_steps=start if spent else module.recipe.steps or -1,
         max_epochs=-1,
         callbacks=[examiner, Journal(folder.journal, examiner), keeper, ProgressLine(title), *extra],
-        logger=TensorBoardLogger(folder.path, name=None, version="tensorboard"),
+        logger=TensorBoardLogger(folder.path, name=None, version="tensorboard", purge_step=start or None),
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
     )
     data = loader(patches, module.recipe.batch, start)
     trainer.fit(module, data, ckpt_path=folder.checkpoint if start else None, weights_only=True)
-    if keeper.interrupted and module.progress < 1:
+    if keeper.interrupted:
         raise KeyboardInterrupt
 
 
@@ -113,8 +117,12 @@ def position(checkpoint: Path, recipe: Recipe) -> tuple[int, bool]:
     """How many steps a run has behind it, and whether its minutes are spent."""
     if not checkpoint.is_file():
         return 0, False
-    state = torch.load(checkpoint, weights_only=True, mmap=True)
-    return int(state["global_step"]), recipe.minutes is not None and state["elapsed"] >= 60 * recipe.minutes
+    try:
+        state = torch.load(checkpoint, weights_only=True, mmap=True)
+        step, elapsed = int(state["global_step"]), float(state["elapsed"])
+    except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, TypeError) as error:
+        raise LossmithError(f"{checkpoint} is damaged; delete it to start this run anew") from error
+    return step, recipe.minutes is not None and elapsed >= 60 * recipe.minutes
 
 
 def centre_crops(tests: Sequence[Pair], side: int = 128, most: int = 8) -> tuple[Tensor, Tensor]:
@@ -139,13 +147,33 @@ def rehearse(losses: Sequence[Loss], recipe: Recipe, source: Source) -> None:
                 f"loss '{loss}' needs patches of at least {loss.least_side} pixels, not {recipe.patch}"
             )
     degraded, clean = Patches(source, recipe.patch).batch(0, 1)
-    with torch.no_grad():
-        restored = network(recipe.network, source.scale).eval()(degraded)
+    restorer = network(recipe.network, source.scale).eval()
+    if not any(parameter.requires_grad for parameter in restorer.parameters()):
+        raise LossmithError(f"network '{recipe.network}' has nothing to train")
+    with _blamed_on(f"network '{recipe.network}'", degraded):
+        restored = restorer(degraded)
     if restored.shape != clean.shape:
         raise LossmithError(
             f"network '{recipe.network}' makes {tuple(restored.shape)} of patches {tuple(degraded.shape)}; "
             f"{tuple(clean.shape)} is needed"
         )
+    for loss in losses:
+        with _blamed_on(f"loss '{loss}'", restored):
+            value = deepcopy(loss)(restored, clean)
+        if not value.requires_grad:
+            raise LossmithError(f"loss '{loss}' gives no gradient to the prediction")
+
+
+@contextmanager
+def _blamed_on(what: str, patches: Tensor) -> Iterator[None]:
+    """Say in one sentence whose code has failed."""
+    try:
+        yield
+    except LossmithError:
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        raise LossmithError(f"{what} fails on patches {tuple(patches.shape)} with {kind}: {error}") from error
 
 
 # Lightning speaks of its own products and of workers; lossmith says what matters itself.

@@ -31,4 +31,5 @@ def loader(patches: Patches, size: int, start: int) -> DataLoader[tuple[Tensor, 
         batch_size=None,
         num_workers=4 if cuda else 0,
         pin_memory=cuda,
+        generator=torch.Generator(),  # its own, or it draws from the global one, which a resume restores
     )
