@@ -2,9 +2,9 @@
 
     python benchmarks/l1_then_l2.py --train BSDS500_train --test BSDS500_test --out docs
 
-Trains the paper's network four ways (L2, L1, and each until half of the run, then the other) and draws
-the PSNR, which is the L2 error on a logarithmic scale, on crops of the test pictures over the steps. Writes l1-then-l2.svg and l1-then-l2.md to
---out. Without --train and --test the sample photographs are used.
+Trains the paper's network four ways (L2, L1, and each until half of the run, then the other) and draws the
+PSNR, which is the L2 error on a logarithmic scale, on crops of the test pictures over the steps. Writes
+l1-then-l2.svg and l1-then-l2.md to --out. Without --train and --test the sample photographs are used.
 """
 
 import argparse

@@ -6,9 +6,9 @@ import sys
 
 def main() -> None:
     """Run the command line, or say in one sentence what is missing to run it."""
-    # Threads that wait by spinning slow each other down fourfold when two programs share the cores; asleep they do not.
+    # Threads that wait by spinning halve the speed of two programs that share the cores; asleep they do not.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.path.append(os.getcwd())  # where people keep the losses and networks that they name as module:Class
+    sys.path.append(os.getcwd())  # where people keep what they name as module:Class
     try:
         from lossmith.cli import run
     except ModuleNotFoundError as error:
