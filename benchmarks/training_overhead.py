@@ -4,9 +4,9 @@
 
 Both train in one process, in turns; every round times `--steps` steps of each after a warm-up of ten. Printed
 are the ratio of the medians of all steps, and the ratio of the whole loops from the first timed step to the
-last. lossmith's steps contain the journal (a row of metrics.csv at nearly every step here, 200 in any run),
+last. lossmith's steps contain the journal (a row of metrics.csv at every other step here, 100 in any run),
 TensorBoard events and the progress line; its whole loop also contains what the clock of a run leaves out,
-namely the 20 looks at the test crops.
+namely the 10 looks at the test crops.
 """
 
 import argparse

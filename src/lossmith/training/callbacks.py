@@ -1,6 +1,7 @@
 """What watches over a run: the journal, the examiner of test crops, and the keeper of checkpoints."""
 
 import csv
+import math
 import signal
 import threading
 import time
@@ -15,9 +16,9 @@ from lossmith.errors import Diverged
 from lossmith.files import replacing
 from lossmith.training.module import ADVICE, Restoration
 
-LOG_ENTRIES = 200
+LOG_ENTRIES = 100
 """Rows of `metrics.csv` over a whole run."""
-EXAMINATIONS = 20
+EXAMINATIONS = 10
 """How often in a run the test crops are restored and measured."""
 
 
@@ -65,8 +66,9 @@ class Journal(Callback):
     All rows are part of the checkpoint, so a resumed run has each of them once.
     """
 
-    def __init__(self, path: Path, examiner: Examiner) -> None:
-        self.path, self.examiner = path, examiner
+    def __init__(self, path: Path, examiner: Examiner, every_seconds: float = 1.0) -> None:
+        self.path, self.examiner, self.every_seconds = path, examiner, every_seconds
+        self._written = -math.inf
         self.rows: list[dict[str, float]] = []
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -94,10 +96,18 @@ class Journal(Callback):
         if self.examiner.psnr is not None:
             row["psnr"], self.examiner.psnr = self.examiner.psnr, None
         self.rows.append(row)
-        write_journal(self.path, self.rows)
+        if module.progress >= 1 or time.monotonic() - self._written >= self.every_seconds:
+            write_journal(self.path, self.rows)
+            self._written = time.monotonic()
         if trainer.logger is not None:
             metrics = {name: value for name, value in row.items() if name != "step"}
             trainer.logger.log_metrics(metrics, step=trainer.global_step)
+
+    def on_train_end(self, trainer: Trainer, module: Any) -> None:
+        write_journal(self.path, self.rows)
+
+    def on_exception(self, trainer: Trainer, module: Any, exception: BaseException) -> None:
+        write_journal(self.path, self.rows)
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows, "sums": self._sums, "counts": self._counts, "done": self._done}

@@ -8,7 +8,7 @@ from lossmith.training.module import Batch, Restoration
 
 
 def kept_for_backward(module: Restoration, batch: Batch) -> int:
-    """Bytes that autograd keeps between the forward and the backward pass of one step, weights not counted."""
+    """Bytes that autograd keeps between the forward and backward pass of the last step, weights not counted."""
     own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
     kept: dict[int, int] = {}
 
@@ -19,8 +19,9 @@ def kept_for_backward(module: Restoration, batch: Batch) -> int:
         return tensor
 
     device = best_device()
-    degraded, clean = (pictures.to(device) for pictures in batch)
-    module.to(device)
+    degraded, clean = (pictures.to(device, memory_format=torch.channels_last) for pictures in batch)
+    module.to(device).train()
+    module.follow_schedules(1.0)
     half = torch.autocast(device.type, torch.bfloat16, enabled=arithmetic(module.recipe.precision) == "bfloat16")
     with torch.enable_grad(), half, torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         # the graph lives until the sum below is done, so no storage is counted under a reused address

@@ -62,7 +62,9 @@ class Restoration(LightningModule):
         )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        self._follow_schedules(self.progress)
+        self.follow_schedules(self.progress)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = learning_rate(self.recipe, self.progress)
         degraded, clean = (pictures.to(memory_format=torch.channels_last) for pictures in batch)
         terms = self.loss.terms(self.restorer(degraded), clean)
         self.terms = {name: value.detach() for name, value in terms.items()}
@@ -98,13 +100,11 @@ class Restoration(LightningModule):
         if torch.cuda.is_available() and "cuda_random_state" in checkpoint:
             torch.cuda.set_rng_state(checkpoint["cuda_random_state"].cpu())
 
-    def _follow_schedules(self, progress: float) -> None:
+    def follow_schedules(self, progress: float) -> None:
+        """Set every loss that changes during the run to where it is at `progress`."""
         for module in self.loss.modules():
             if isinstance(module, Schedule):
                 module.progress = progress
-        rate = learning_rate(self.recipe, progress)
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = rate
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -52,6 +52,7 @@ def run(
     Raises LossmithError when the folder belongs to another configuration or the loss diverges (as `Diverged`,
     with the state saved), and KeyboardInterrupt after Ctrl-C or SIGTERM, with the state saved.
     """
+    recipe = replace(recipe, precision=arithmetic(recipe.precision))  # a run keeps what it began with
     rehearse([loss], recipe, source)
     patches = Patches(source, recipe.patch, seed)
     configuration = {"loss": str(loss), "seed": seed, **asdict(recipe), **(fingerprint or {})}
@@ -101,7 +102,13 @@ def fit(
         precision="bf16-mixed" if arithmetic(module.recipe.precision) == "bfloat16" else "32-true",
         max_steps=start if spent else module.recipe.steps or -1,
         max_epochs=-1,
-        callbacks=[examiner, Journal(folder.journal, examiner), keeper, ProgressLine(title), *extra],
+        callbacks=[
+            examiner,
+            Journal(folder.journal, examiner, min(1.0, save_every)),
+            keeper,
+            ProgressLine(title),
+            *extra,
+        ],
         logger=TensorBoardLogger(folder.path, name=None, version="tensorboard", purge_step=start or None),
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -125,7 +132,7 @@ def position(checkpoint: Path, recipe: Recipe) -> tuple[int, bool]:
     return step, recipe.minutes is not None and elapsed >= 60 * recipe.minutes
 
 
-def centre_crops(tests: Sequence[Pair], side: int = 128, most: int = 8) -> tuple[Tensor, Tensor]:
+def centre_crops(tests: Sequence[Pair], side: int = 96, most: int = 8) -> tuple[Tensor, Tensor]:
     """(degraded, clean) batches of equal crops from the middle of the first `most` test pictures."""
     scale = tests[0].scale
     shown = tests[:most]

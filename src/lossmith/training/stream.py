@@ -1,5 +1,6 @@
 """The endless stream of training batches, which can start anywhere."""
 
+import signal
 from collections.abc import Iterator
 from itertools import count
 
@@ -23,6 +24,10 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
             yield self.patches.batch(k * self.size, self.size)
 
 
+def _leave_interrupts_to_the_trainer(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches workers too, and the step under way needs them
+
+
 def loader(patches: Patches, size: int, start: int) -> DataLoader[tuple[Tensor, Tensor]]:
     """Batches from number `start` on. On a CPU they are cut in the training process, which takes no time."""
     cuda = torch.cuda.is_available()
@@ -31,5 +36,6 @@ def loader(patches: Patches, size: int, start: int) -> DataLoader[tuple[Tensor, 
         batch_size=None,
         num_workers=4 if cuda else 0,
         pin_memory=cuda,
+        worker_init_fn=_leave_interrupts_to_the_trainer,
         generator=torch.Generator(),  # its own, or it draws from the global one, which a resume restores
     )
