@@ -25,6 +25,7 @@ app = App(
     help="Choose, compose and compare the loss function of an image-restoration network.",
     version=lossmith.__version__,
     default_parameter=Parameter(negative=(), consume_multiple=True),
+    suppress_keyboard_interrupt=False,  # `run` says what to do next
     help_epilogue="Every command also takes its options from a YAML file: --config FILE.",
 )
 for command in (compare, train, evaluate):
@@ -53,7 +54,12 @@ def run(words: Sequence[str]) -> int:
     """Run one command; returns the exit status: 0, 2 after the user's mistake, 130 when interrupted."""
     try:
         app.config = _configuration(words := list(words))
-        result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        result = app(
+            words,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
     except (LossmithError, CycloptsError, OSError) as error:
         print(f"lossmith: {_sentence(error)}", file=sys.stderr)
         return 2

@@ -1,5 +1,7 @@
 """Where the arithmetic happens."""
 
+from typing import Literal
+
 import torch
 
 
@@ -17,8 +19,10 @@ def device_name() -> str:
     return f"{best_device().type}, {torch.get_num_threads()} threads"
 
 
-def arithmetic(precision: str) -> str:
+def arithmetic(precision: str) -> Literal["float32", "bfloat16"]:
     """What "auto" means here: bfloat16 on a CUDA device that has it, float32 elsewhere."""
-    if precision != "auto":
-        return precision
-    return "bfloat16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "float32"
+    if precision == "auto":
+        half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    else:
+        half = precision == "bfloat16"
+    return "bfloat16" if half else "float32"

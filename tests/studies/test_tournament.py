@@ -123,3 +123,18 @@ def test_both_precisions_train(precision: str, photos: Path, tmp_path: Path) -> 
     trained = lossmith.train(lossmith.Data([photos]), loss="mix", recipe=recipe, out=tmp_path)
     assert trained.summary.precision == precision
     assert all(math.isfinite(row.scores["psnr"]) for row in trained.rows)
+
+
+def test_a_damaged_table_of_scores_is_never_judged(photos: Path, tmp_path: Path) -> None:
+    compare(photos, tmp_path, seeds=1)
+    scores = tmp_path / "runs" / "l1" / "seed-0" / "scores.csv"
+    scores.write_text("\n".join(scores.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(lossmith.LossmithError, match="does not hold a row for every test picture"):
+        compare(photos, tmp_path, seeds=1)
+
+
+def test_a_run_without_its_configuration_is_not_adopted(photos: Path, tmp_path: Path) -> None:
+    lossmith.train(lossmith.Data([photos]), recipe=RECIPE, out=tmp_path)
+    (tmp_path / "run.yaml").unlink()
+    with pytest.raises(lossmith.LossmithError, match=r"holds a run but no run\.yaml"):
+        lossmith.train(lossmith.Data([photos]), loss="l2", recipe=RECIPE, out=tmp_path)

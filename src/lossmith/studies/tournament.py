@@ -8,7 +8,7 @@ from pathlib import Path
 from lossmith.errors import Diverged, LossmithError
 from lossmith.evaluation import DEGRADED, Row, baseline, protocol_for, read_csv, score, write_csv
 from lossmith.files import file_name
-from lossmith.images import Data, gather
+from lossmith.images import Data, Pair, gather
 from lossmith.losses import Loss, as_loss
 from lossmith.losses import loss as parse
 from lossmith.studies.command import command_line
@@ -106,11 +106,22 @@ def compare(
         raise LossmithError(f"no run was finished: {entries[0].loss}, {entries[0].failure}")
     rows = [
         Row(pair.name, DEGRADED, 0, score(baseline(pair), pair.clean, protocol)) for pair in gathered.tests
-    ] + [row for entry in entries if entry.summary for row in read_csv(entry.folder.scores)]
+    ] + [row for entry in entries if entry.summary for row in _scores(entry, gathered.tests)]
     write_csv(out / "results.csv", rows, protocol)
     tournament = Tournament(list(contenders), entries, rows, gathered, recipe, protocol, seeds, command)
     verdict = make_page(tournament, out)
     return Comparison(verdict, out / "report.html", rows)
+
+
+def _scores(entry: Entry, tests: Sequence[Pair]) -> list[Row]:
+    rows = read_csv(entry.folder.scores)
+    expected = [(pair.name, entry.loss, entry.seed) for pair in tests]
+    if [(row.picture, row.method, row.seed) for row in rows] != expected:
+        raise LossmithError(
+            f"{entry.folder.scores} does not hold a row for every test picture; "
+            f"delete {entry.folder.summary.name} beside it, and the same command writes both anew"
+        )
+    return rows
 
 
 def _contenders(losses: Sequence[str]) -> dict[str, Loss]:

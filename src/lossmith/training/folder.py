@@ -66,6 +66,8 @@ class RunFolder:
 
         Raises LossmithError when the folder belongs to another configuration.
         """
+        if not self.configuration.exists() and (self.checkpoint.exists() or self.summary.exists()):
+            raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another --out")
         claim(self.configuration, configuration)
 
     def finish(self, summary: Summary) -> None:

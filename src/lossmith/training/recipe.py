@@ -1,5 +1,6 @@
 """How a restorer is trained: everything that is the same for every loss of a comparison."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_origin
 
@@ -39,8 +40,10 @@ class Recipe:
             object.__setattr__(self, "steps", 400)
         for name in ("steps", "minutes", "patch", "batch", "learning_rate"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise LossmithError(f"{name} must be above 0, not {value}")
+            if value is not None and not 0 < value < math.inf:
+                raise LossmithError(f"{name} must be above 0 and finite, not {value}")
+            if value is not None and name in ("steps", "patch", "batch") and value != int(value):
+                raise LossmithError(f"{name} must be a whole number, not {value}")
         if not 0 <= self.ema < 1:
             raise LossmithError(f"ema must be from 0 to below 1, not {self.ema}")
         for field in fields(self):

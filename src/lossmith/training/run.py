@@ -153,7 +153,7 @@ def rehearse(losses: Sequence[Loss], recipe: Recipe, source: Source) -> None:
             raise LossmithError(
                 f"loss '{loss}' needs patches of at least {loss.least_side} pixels, not {recipe.patch}"
             )
-    degraded, clean = Patches(source, recipe.patch).batch(0, 1)
+    degraded, clean = Patches(source, recipe.patch).batch(0, 2)
     restorer = network(recipe.network, source.scale).eval()
     if not any(parameter.requires_grad for parameter in restorer.parameters()):
         raise LossmithError(f"network '{recipe.network}' has nothing to train")
