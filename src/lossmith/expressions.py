@@ -239,7 +239,7 @@ def resolve(call: Call, catalogue: Mapping[str, Callable[..., Any]], kind: str) 
     path, _, attribute = call.name.partition(":")
     try:
         module = importlib.import_module(path)
-    except Exception as error:  # whatever somebody's module does when it is imported
+    except ModuleNotFoundError as error:
         raise LossmithError(f"{kind} '{call.name}' cannot be imported: {error}") from error
     if not hasattr(module, attribute):
         raise LossmithError(f"{kind} '{call.name}': module '{path}' has no '{attribute}'")
