@@ -1,11 +1,10 @@
 """Structural similarity: SSIM, MS-SSIM over a pyramid, MS-SSIM over Gaussians, and the mix with L1.
 
 All compare each colour channel with itself and average over channels, so a permutation of the channels changes
-nothing. Variances are population variances. Constants are (0.01 L)^2 and (0.03 L)^2 with the range L = 1.
+nothing. Variances are population variances. The constants are (k1 L)^2 and (k2 L)^2, with the range L.
 """
 
 import math
-from functools import reduce
 from typing import ClassVar
 
 import torch
@@ -14,34 +13,26 @@ from torch import Tensor
 
 from lossmith.errors import LossmithError
 from lossmith.losses.base import Loss
-from lossmith.losses.windows import Moments, filter_inside, filter_valid, gaussian, moments_of, stack_products
+from lossmith.losses.similarity import (
+    Constants,
+    Gaussian,
+    Plan,
+    central_dissimilarity,
+    dissimilarity_map,
+    mean_dissimilarity,
+)
+from lossmith.losses.similarity.means import around_the_centre, local_means, mean_of_means, weighted_mean
 
-C1, C2 = 0.01**2, 0.03**2
-
-
-def luminance(m: Moments) -> Tensor:
-    """l = (2 mu_x mu_y + C1) / (mu_x^2 + mu_y^2 + C1); exactly 1 for equal means."""
-    return (2 * m.mean_x * m.mean_y + C1) / (m.mean_x.square() + m.mean_y.square() + C1)
-
-
-def contrast_structure(m: Moments) -> Tensor:
-    """cs = (2 cov + C2) / (var_x + var_y + C2); exactly 1 for equal pictures.
-
-    Variances come out of a subtraction. In [0, 1] its rounding is far below C2, but it grows with the square of
-    the values, and for a network that has run away it could turn the denominator around. The bounds keep loss and
-    gradient finite then; the 1 % beyond equality leaves flat areas, where cs is 1 give or take a rounding, their
-    gradient.
-    """
-    spread = m.var_x + m.var_y
-    distance = spread - 2 * m.covariance
-    return 1 - (distance / (spread.clamp(min=-C2 / 2) + C2)).clamp(-0.01, 2)
+PADDINGS = ("valid", "same", "reflect")
 
 
 class SSIM(Loss):
     """1 - SSIM: local luminance, contrast and structure under an 11x11 Gaussian window of sigma 1.5.
 
-    The window stays inside the picture ("valid"), as in the authors' code and scikit-image's
-    `gaussian_weights=True, use_sample_covariance=False`.
+    `padding` says what is done at the border. "valid" (the default) compares where the whole window is inside the
+    picture, as the authors' code and scikit-image's `gaussian_weights=True, use_sample_covariance=False` do. The
+    other two compare at every pixel: "same" by the part of the window that is inside, "reflect" by a mirrored
+    picture, which counts the border twice. `data_range` is the value of white, 1 here and 255 for bytes.
 
     Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004.
 
@@ -55,24 +46,42 @@ class SSIM(Loss):
     bounds = "0 to 2 (above 1 where pictures are anti-correlated)"
     source = "Wang et al. 2004"
 
-    def __init__(self, window: int = 11, sigma: float = 1.5, reduction: str = "mean") -> None:
+    def __init__(
+        self,
+        window: int = 11,
+        sigma: float = 1.5,
+        padding: str = "valid",
+        k1: float = 0.01,
+        k2: float = 0.03,
+        data_range: float = 1.0,
+        reduction: str = "mean",
+    ) -> None:
         super().__init__(reduction)
-        _check_window(self.name, window, sigma)
-        self.window, self.sigma = window, sigma
-        self.least_side = window
+        _check_window(self.name, window)
+        if padding not in PADDINGS:
+            raise LossmithError(f"{self.name}: padding must be one of {', '.join(PADDINGS)}, not '{padding}'")
+        for option, number in {"sigma": sigma, "k1": k1, "k2": k2, "data_range": data_range}.items():
+            _check_positive(self.name, option, number)
+        self.window, self.sigma, self.padding = window, sigma, padding
+        self.k1, self.k2, self.data_range = k1, k2, data_range
+        self.least_side = {"valid": window, "same": 1, "reflect": window // 2 + 1}[padding]
 
     def map(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """1 - SSIM at every position where the window fits: (N, C, H - window + 1, W - window + 1)."""
-        l, cs = self._similarity(prediction, target)
-        return 1 - l * cs
+        """1 - SSIM at every position: (N, C, H - window + 1, W - window + 1), or (N, C, H, W) with padding."""
+        return self.evaluate_map(self._map, prediction, target)
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return self.map(prediction, target).flatten(1).mean(1)
+        return mean_dissimilarity(self._padded(prediction), self._padded(target), self._plan()).mean(1)
 
-    def _similarity(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        blurred = filter_valid(stack_products(x, y), gaussian(self.sigma, self.window, x))
-        m = moments_of(blurred)
-        return luminance(m), contrast_structure(m)
+    def _map(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return dissimilarity_map(self._padded(prediction), self._padded(target), self._plan())
+
+    def _plan(self, luminance: bool = True) -> Plan:
+        constants = Constants(self.k1, self.k2, self.data_range)
+        return Plan((Gaussian(self.sigma, self.window),), constants, luminance, same=self.padding == "same")
+
+    def _padded(self, picture: Tensor) -> Tensor:
+        return F.pad(picture, (self.window // 2,) * 4, mode="reflect") if self.padding == "reflect" else picture
 
 
 class MSSSIM(SSIM):
@@ -81,7 +90,8 @@ class MSSSIM(SSIM):
     The product over scales of (mean cs)^weight, with the luminance at the coarsest scale only, per channel.
     Halving is the mean of 2x2 pixels; at odd sizes the last row or column is repeated, as in the authors' code.
     Needs 161 x 161 pixels; `levels` below 5 drops coarse scales (4: 81, 3: 41, 2: 21 pixels) and rescales the
-    weights to sum to 1, for training on small patches.
+    weights to sum to 1, for training on small patches. `weights` are numbers of your own, finest scale first, as
+    a sequence or as text ("0.3 0.3 0.4"), one for each level, taken as they are.
 
     A mean cs can be negative where pictures are anti-correlated; its fractional power does not exist, and the
     usual clamp to 0 leaves no gradient. Here MS-SSIM is 0 then, and the loss grows beyond 1 by
@@ -96,23 +106,44 @@ class MSSSIM(SSIM):
     source = "Wang et al. 2003"
     WEIGHTS: ClassVar[tuple[float, ...]] = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
-    def __init__(self, levels: int = 5, window: int = 11, sigma: float = 1.5, reduction: str = "mean") -> None:
-        super().__init__(window, sigma, reduction)
-        if not 1 <= levels <= len(self.WEIGHTS):
-            raise LossmithError(f"ms_ssim: levels must be 1 to {len(self.WEIGHTS)}, not {levels}")
-        self.levels = levels
-        self.least_side = (window - 1) * 2 ** (levels - 1) + 1
+    def __init__(
+        self,
+        levels: int = 5,
+        window: int = 11,
+        sigma: float = 1.5,
+        weights: str | tuple[float, ...] | None = None,
+        padding: str = "valid",
+        k1: float = 0.01,
+        k2: float = 0.03,
+        data_range: float = 1.0,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(window, sigma, padding, k1, k2, data_range, reduction)
+        if weights is None:
+            if not 1 <= levels <= len(self.WEIGHTS):
+                raise LossmithError(f"ms_ssim: levels must be 1 to {len(self.WEIGHTS)}, not {levels}")
+            first = self.WEIGHTS[:levels]
+            total = 1.0 if levels == len(self.WEIGHTS) else sum(first)  # the five sum to 1.0001
+            self.exponents = tuple(weight / total for weight in first)
+        else:
+            self.exponents = _numbers(self.name, "weights", weights)
+            if levels != len(self.exponents):
+                raise LossmithError(f"ms_ssim: {len(self.exponents)} weights cannot serve {levels} levels")
+        self.levels, self.weights = levels, weights
+        self.least_side = (self.least_side - 1) * 2 ** (levels - 1) + 1
+
+    def map(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """There is none: the product is of means over the picture."""
+        raise LossmithError("ms_ssim is a product of means over the picture and has no map; ssim has one")
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        factors = []
+        missing = []
         for level in range(self.levels):
             if level:
-                prediction, target = _halve(prediction), _halve(target)
-            l, cs = self._similarity(prediction, target)
-            factors.append((l * cs if level == self.levels - 1 else cs).mean((-2, -1)))
-        weights = self.WEIGHTS[: self.levels]
-        total = 1.0 if self.levels == len(self.WEIGHTS) else sum(weights)  # the five sum to 1.0001
-        return _one_minus_product(factors, [weight / total for weight in weights]).mean(1)
+                prediction, target = _halved(prediction), _halved(target)
+            plan = self._plan(luminance=level == self.levels - 1)
+            missing.append(mean_dissimilarity(self._padded(prediction), self._padded(target), plan))
+        return _one_minus_product(torch.stack(missing, -1), self.exponents).mean(1)
 
 
 class MSSSIMSigmas(Loss):
@@ -125,6 +156,8 @@ class MSSSIMSigmas(Loss):
     - `form="centre"`: as published, once per channel at the middle pixel of the patch, under Gaussians as large
       as the whole patch; sides must be odd. It is the dense form read at the middle, if `window` covers the patch.
 
+    `sigmas` are numbers of your own that rise, as a sequence or as text ("1 2 4").
+
     Source: Zhao, Gallo, Frosio, Kautz, IEEE TCI 3(1), 2017, equations 8 to 11, and its published code.
     """
 
@@ -134,32 +167,54 @@ class MSSSIMSigmas(Loss):
     source = "Zhao et al. 2017"
     SIGMAS: ClassVar[tuple[float, ...]] = (0.5, 1.0, 2.0, 4.0, 8.0)
 
-    def __init__(self, form: str = "dense", window: int = 33, reduction: str = "mean") -> None:
+    def __init__(
+        self,
+        form: str = "dense",
+        window: int = 33,
+        sigmas: str | tuple[float, ...] | None = None,
+        k1: float = 0.01,
+        k2: float = 0.03,
+        data_range: float = 1.0,
+        reduction: str = "mean",
+    ) -> None:
         super().__init__(reduction)
         if form not in ("dense", "centre"):
             raise LossmithError(f"{self.name}: form must be 'dense' or 'centre', not '{form}'")
-        _check_window(self.name, window, sigma=1.0)
-        self.form, self.window = form, window
+        _check_window(self.name, window)
+        for option, number in {"k1": k1, "k2": k2, "data_range": data_range}.items():
+            _check_positive(self.name, option, number)
+        self.deviations = self.SIGMAS if sigmas is None else _numbers(self.name, "sigmas", sigmas)
+        if list(self.deviations) != sorted(set(self.deviations)):
+            raise LossmithError(f"{self.name}: sigmas must rise, not {self.deviations}")
+        self.form, self.window, self.sigmas = form, window, sigmas
+        self.k1, self.k2, self.data_range = k1, k2, data_range
+
+    def map(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The loss per channel and position: (N, C, H, W) dense, (N, C, 1, 1) at the centre."""
+        return self.evaluate_map(self._map, prediction, target)
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return (1 - self.similarity(prediction, target)).flatten(1).mean(1)
-
-    def similarity(self, x: Tensor, y: Tensor) -> Tensor:
-        """MS-SSIM per channel and position: (N, C, H, W) dense, (N, C, 1, 1) at the centre."""
-        products = stack_products(x, y)
-        scales = [moments_of(self.average(products, sigma)) for sigma in self.SIGMAS]
-        return reduce(torch.mul, map(contrast_structure, scales), luminance(scales[-1]))
-
-    def average(self, maps: Tensor, sigma: float) -> Tensor:
-        """Gaussian means of (N, C, H, W) maps, at every pixel or at the centre."""
         if self.form == "dense":
-            reach = math.ceil(8 * sigma)  # beyond it a weight is below 1e-14 of the central one
-            return filter_inside(maps, gaussian(sigma, min(self.window, 2 * reach + 1), maps))
-        height, width = maps.shape[-2:]
+            return mean_dissimilarity(prediction, target, self._plan()).mean(1)
+        return self._structure_map(prediction, target).flatten(1).mean(1)
+
+    def _map(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return self._structure_map(prediction, target)
+
+    def _structure_map(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if self.form == "dense":
+            return dissimilarity_map(prediction, target, self._plan())
+        height, width = prediction.shape[-2:]
         if height % 2 == 0 or width % 2 == 0:
             raise LossmithError(f"{self}: the patch needs odd sides to have a centre, not {height} x {width}")
-        weights = gaussian(sigma, height, maps)[:, None] * gaussian(sigma, width, maps)
-        return (maps * weights).sum((-2, -1), keepdim=True)
+        return central_dissimilarity(prediction, target, self._plan())
+
+    def _plan(self) -> Plan:
+        reaches = [min(self.window // 2, math.ceil(8 * sigma)) for sigma in self.deviations]  # beyond: below 1e-14
+        windows = tuple(
+            Gaussian(sigma, 2 * reach + 1) for sigma, reach in zip(self.deviations, reaches, strict=True)
+        )
+        return Plan(windows, Constants(self.k1, self.k2, self.data_range), same=True)
 
 
 class Mix(MSSSIMSigmas):
@@ -167,7 +222,7 @@ class Mix(MSSSIMSigmas):
 
     MS-SSIM is `ms_ssim_sigmas`. The paper's alpha is 0.84 (the default); the authors' published code has 0.025,
     which is nearly pure L1, and is here under the name `mix_pl4nn` after their repository. No rescaling explains
-    the gap. There is no further factor (some ports multiply by 200).
+    the gap. There is no further factor (some ports multiply by 200). The L1 error is a fraction of `data_range`.
 
     Source: Zhao, Gallo, Frosio, Kautz, IEEE TCI 3(1), 2017, equation 12.
     """
@@ -177,9 +232,17 @@ class Mix(MSSSIMSigmas):
     bounds = "0 and up"
 
     def __init__(
-        self, alpha: float = 0.84, form: str = "dense", window: int = 33, reduction: str = "mean"
+        self,
+        alpha: float = 0.84,
+        form: str = "dense",
+        window: int = 33,
+        sigmas: str | tuple[float, ...] | None = None,
+        k1: float = 0.01,
+        k2: float = 0.03,
+        data_range: float = 1.0,
+        reduction: str = "mean",
     ) -> None:
-        super().__init__(form, window, reduction)
+        super().__init__(form, window, sigmas, k1, k2, data_range, reduction)
         if not 0 <= alpha <= 1:
             raise LossmithError(f"mix: alpha must be 0 to 1, not {alpha}")
         self.alpha = alpha
@@ -197,27 +260,52 @@ class Mix(MSSSIMSigmas):
         return self.alpha * super().per_image(prediction, target)
 
     def _pixels(self, prediction: Tensor, target: Tensor) -> Tensor:
-        error = self.average((prediction - target).abs(), self.SIGMAS[-1])
-        return (1 - self.alpha) * error.flatten(1).mean(1)
+        """The mean of local means is a mean with fixed weights, so nothing is filtered."""
+        error, widest = (prediction - target).abs() / self.data_range, self._plan().windows[-1]
+        if self.form == "dense":
+            return (1 - self.alpha) * weighted_mean(error, *mean_of_means(widest, error)).mean(1)
+        return (1 - self.alpha) * weighted_mean(error, *around_the_centre(widest.sigma, error)).mean(1)
+
+    def _map(self, prediction: Tensor, target: Tensor) -> Tensor:
+        error, widest = (prediction - target).abs() / self.data_range, self._plan().windows[-1]
+        if self.form == "dense":
+            blurred = local_means(error, widest)
+        else:
+            blurred = weighted_mean(error, *around_the_centre(widest.sigma, error))[..., None, None]
+        return self.alpha * self._structure_map(prediction, target) + (1 - self.alpha) * blurred
 
 
-def _one_minus_product(factors: list[Tensor], weights: list[float]) -> Tensor:
-    """1 - product of factors^weights; see `MSSSIM` for negative factors."""
-    product, excess = torch.ones_like(factors[0]), torch.zeros_like(factors[0])
-    for factor, weight in zip(factors, weights, strict=True):
-        positive = factor > 0
-        product = product * torch.where(positive, factor, 1).pow(weight) * positive
-        excess = excess + weight * F.relu(-factor)
-    return 1 - product + excess
+def _one_minus_product(missing: Tensor, exponents: tuple[float, ...]) -> Tensor:
+    """1 - the product of (1 - missing)^exponent over the last axis; see `MSSSIM` for factors below 0."""
+    weights = missing.new_tensor(exponents)
+    positive = missing < 1
+    logarithm = torch.log1p(-torch.where(positive, missing, 0)) @ weights
+    product = torch.where(positive.all(-1), -torch.expm1(logarithm), 1)
+    return product + F.relu(missing - 1) @ weights
 
 
-def _halve(pictures: Tensor) -> Tensor:
-    height, width = pictures.shape[-2:]
-    return F.avg_pool2d(F.pad(pictures, (0, width % 2, 0, height % 2), mode="replicate"), 2)
+def _halved(pictures: Tensor) -> Tensor:
+    return F.avg_pool2d(pictures, 2, ceil_mode=True, count_include_pad=False)
 
 
-def _check_window(name: str, window: int, sigma: float) -> None:
+def _check_window(name: str, window: int) -> None:
     if window < 1 or window % 2 == 0:
         raise LossmithError(f"{name}: window must be an odd number of pixels, not {window}")
-    if not sigma > 0:
-        raise LossmithError(f"{name}: sigma must be above 0, not {sigma}")
+
+
+def _check_positive(name: str, option: str, number: float) -> None:
+    if not 0 < number < math.inf:
+        raise LossmithError(f"{name}: {option} must be above 0, not {number}")
+
+
+def _numbers(name: str, option: str, given: str | tuple[float, ...]) -> tuple[float, ...]:
+    """Numbers above 0, given as such or as text between spaces."""
+    try:
+        numbers = tuple(float(part) for part in (given.split() if isinstance(given, str) else given))
+    except (TypeError, ValueError):
+        numbers = ()
+    if not numbers:
+        raise LossmithError(f"{name}: {option} must be numbers between spaces, such as \"1 2 4\", not '{given}'")
+    for number in numbers:
+        _check_positive(name, option, number)
+    return numbers

@@ -1,0 +1,146 @@
+"""What the structural losses cost on a GPU, forward and backward, beside other ways to compute them.
+
+    python benchmarks/structural_gpu.py [--rounds 30] [--replayed]
+
+Contenders take turns in one process; printed are medians, between CUDA events, after a warm-up. At small sizes
+what Python does between kernels takes longer than the kernels: `--replayed` leaves it out by replaying each call
+from a CUDA graph. The last column is how much of the speed of a plain copy, measured here too, it would take to
+read both pictures and write the gradient once (12 bytes a value) in that time.
+"""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.devices import device_name
+from lossmith.errors import LossmithError
+from lossmith.losses import MSSSIM, SSIM, Mix
+from lossmith.losses.similarity.sweep import sweep as plain_sweep
+
+WARM_UP = 5
+SHAPES = (16, 3, 256, 256), (1, 3, 2160, 3840)
+LOSSES: dict[str, type[nn.Module]] = {"ssim": SSIM, "ms_ssim": MSSSIM, "mix": Mix}
+PEERS = {  # by loss: name, module, function, options
+    "ssim": [
+        ("pytorch-msssim", "pytorch_msssim", "ssim", {"data_range": 1.0}),
+        ("fused-ssim", "fused_ssim", "fused_ssim", {"padding": "valid"}),
+    ],
+    "ms_ssim": [("pytorch-msssim", "pytorch_msssim", "ms_ssim", {"data_range": 1.0})],
+    "mix": [],
+}
+Call = Callable[[], object]
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+def contenders(name: str, prediction: Tensor, target: Tensor) -> dict[str, Call]:
+    """A forward and backward pass each; what is not installed is left out."""
+    from lossmith.losses.similarity.gpu import sweep as gpu_sweep
+
+    ours = LOSSES[name]()
+    calls: dict[str, Call] = {
+        "lossmith, Triton": partial(with_engine, gpu_sweep, ours, prediction, target),
+        "lossmith, plain PyTorch": partial(with_engine, plain_sweep, ours, prediction, target),
+        "lossmith, torch.compile": partial(forward_and_backward, torch.compile(ours), prediction, target),
+    }
+    for label, module, function, options in PEERS[name]:
+        try:
+            similarity = partial(getattr(importlib.import_module(module), function), **options)
+        except ImportError:
+            continue
+        calls[label] = partial(forward_and_backward, similarity, prediction, target)
+    return calls
+
+
+def forward_and_backward(distance: Distance, prediction: Tensor, target: Tensor) -> None:
+    torch.autograd.grad(distance(prediction, target), prediction)
+
+
+def with_engine(engine: Callable[..., object], loss: Distance, prediction: Tensor, target: Tensor) -> None:
+    with patch("lossmith.losses.similarity.sums_and_gradient", engine):
+        forward_and_backward(loss, prediction, target)
+
+
+def replayed(call: Call) -> Call:
+    """The same kernels without Python between them."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):  # capture wants a warm-up on a stream of its own
+        for _ in range(WARM_UP):
+            call()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        call()
+    return graph.replay
+
+
+def medians(calls: dict[str, Call], rounds: int) -> dict[str, float]:
+    """Milliseconds of each."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(WARM_UP + rounds):
+        for name, call in calls.items():
+            times[name].append(milliseconds(call))
+    return {name: median(taken[WARM_UP:]) for name, taken in times.items()}
+
+
+def milliseconds(call: Call) -> float:
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    start.record()
+    call()
+    end.record()
+    end.synchronize()
+    return float(start.elapsed_time(end))
+
+
+def copied_bytes_per_ms(rounds: int) -> float:
+    source = torch.zeros(2**28, device="cuda")
+    into = torch.empty_like(source)
+    return 2 * source.nbytes / medians({"copy": lambda: into.copy_(source)}, rounds)["copy"]
+
+
+def pictures(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    target = torch.rand(shape, device="cuda")
+    return (target + 0.1 * torch.randn_like(target)).requires_grad_(), target
+
+
+def measure(rounds: int, prepare: Callable[[Call], Call]) -> None:
+    if not torch.cuda.is_available():
+        raise LossmithError("structural_gpu: PyTorch finds no CUDA device here; this measures on one")
+    if importlib.util.find_spec("triton") is None:
+        raise LossmithError("structural_gpu: Triton is not installed; `pip install triton` brings it")
+    speed = copied_bytes_per_ms(rounds)
+    print(f"{device_name()}, copies {speed / 1e6:.0f} GB/s\n")
+    print("| loss | shape | by | ms | times as fast | share of bandwidth |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for shape in SHAPES:
+        prediction, target = pictures(shape)
+        for name in LOSSES:
+            calls = {label: prepare(call) for label, call in contenders(name, prediction, target).items()}
+            taken = medians(calls, rounds)
+            for label, time in taken.items():
+                ahead, share = max(taken.values()) / time, 12 * target.numel() / time / speed
+                size = "x".join(map(str, shape))
+                print(f"| {name} | {size} | {label} | {time:.3f} | {ahead:.1f} | {share:.0%} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--replayed", action="store_true", help="from CUDA graphs, without what Python costs")
+    options = parser.parse_args()
+    try:
+        measure(options.rounds, replayed if options.replayed else lambda call: call)
+    except LossmithError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Which code computes the sums: the fastest that is there for these pictures.
+
+All engines do the same arithmetic; only rounding tells them apart. Numba (`pip install lossmith[fast]`) compiles
+its loops when they are first called, which takes some seconds once, and keeps them on disk.
+"""
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
+
+import torch
+from torch import Tensor
+
+from lossmith.losses.similarity import sweep
+from lossmith.losses.similarity.plan import Gaussian, Plan
+
+LEAST_TRITON = (3, 9)
+"""The kernels carry tuples through loops, which earlier releases may not know; they were not tried."""
+
+Engine = Callable[[Tensor, Tensor, Plan, bool], tuple[Tensor, Tensor | None]]
+
+
+def sums_and_gradient(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
+    """The dissimilarity of (P, H, W) planes summed over positions, (P,), and if `slopes` its gradient by x."""
+    return engine_for(x)(x.contiguous(), y.contiguous(), plan, slopes)
+
+
+def engine_for(x: Tensor) -> Engine:
+    if type(x) is not Tensor:  # a tensor without data, as tracers use, or with its own ideas of arithmetic
+        return sweep.sweep
+    if x.is_cuda and x.dtype == torch.float32:
+        return _triton()
+    if x.device.type == "cpu":
+        return _numba()
+    return sweep.sweep
+
+
+@cache
+def _numba() -> Engine:
+    try:
+        from lossmith.losses.similarity.cpu import sweep as compiled
+    except ImportError:
+        return sweep.sweep
+    return compiled
+
+
+@cache
+def _triton() -> Engine:
+    try:
+        if tuple(map(int, version("triton").split(".")[:2])) < LEAST_TRITON:
+            return sweep.sweep
+        from lossmith.losses.similarity.gpu import sweep as kernels
+    except ImportError:  # a missing package is one, too
+        return sweep.sweep
+    return kernels if works(kernels, torch.device("cuda")) else sweep.sweep
+
+
+def works(engine: Engine, device: torch.device) -> bool:
+    """Whether it computes what the plain engine does: kernels need a compiler and a driver that fit."""
+    x, y = torch.linspace(0, 1, 512, device=device).view(2, 1, 16, 16)
+    plan = Plan((Gaussian(1.5, 11),))
+    try:
+        found, expected = (
+            torch.cat([each.flatten() for each in made_by(x, y, plan, True) if each is not None])
+            for made_by in (engine, sweep.sweep)
+        )
+        wrong = "" if torch.allclose(found, expected, rtol=1e-3, atol=1e-4) else "they compute nonsense"
+    except Exception as error:  # whatever a compiler or a driver may raise
+        wrong = str(error).strip().split("\n")[-1]
+    if wrong:
+        warnings.warn(f"structural losses run in plain PyTorch, as their kernels fail here: {wrong}", stacklevel=2)
+    return not wrong

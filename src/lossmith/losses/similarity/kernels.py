@@ -1,0 +1,291 @@
+"""The dissimilarity and its gradient in Triton: for each window one kernel forward and one back.
+
+A program owns a few columns, one to a lane, and walks down a strip of rows. Along a row, a window is a sum of
+shifted loads, which the first cache serves. Down the columns it is a filter in transposed form: what each of the
+windows under way has got so far is pending in registers, and a new row adds to all of them at once. So lanes
+share nothing and nothing waits. Windows, constants and choices are compiled in.
+
+Forward reads x and y and writes three maps of slopes; back reads these five and writes the gradient. At least 44
+bytes move for each pixel, 12 of which no method could spare.
+
+`TAPS` are the weights of every window, the widest last, and `WINDOW` is the one that a kernel filters with. The
+formulas, and their names, are those of `formulas.py`.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, assignment"
+# ruff: noqa: RUF005
+# What is in here is Triton's language, which knows no Python types and no starred tuples.
+
+import triton
+import triton.language as tl
+
+
+@triton.jit(do_not_specialize=["planes", "height", "width"])
+def compare(
+    x, y, centre_u, centre_d, maps, sums, planes, height, width,
+    TAPS: tl.constexpr, WINDOW: tl.constexpr, SAME: tl.constexpr, LUMINANCE: tl.constexpr, SLOPES: tl.constexpr,
+    C1: tl.constexpr, C2: tl.constexpr, STRIP: tl.constexpr, LANES: tl.constexpr,
+):  # fmt: skip
+    """Means under one window, to `maps`; under the last, instead, every program's sum, and slopes by all means.
+
+    `maps` are (4, windows, planes, rows, columns), the means of u, d, u^2 and d^2, of which slopes take the place
+    of three; a single window's means are not kept, so 3 maps will do.
+    """
+    taps = TAPS[WINDOW]
+    rows, columns = height - _lost(taps, SAME), width - _lost(taps, SAME)
+    lead = len(taps) // 2 if SAME else 0  # so far above and left of its position a window begins
+    plane, top, at = _place(rows, columns, STRIP, LANES)
+    x_plane, y_plane = x + plane * height * width, y + plane * height * width
+    centre = tl.load(centre_u + plane), tl.load(centre_d + plane)
+    apart = planes.to(tl.int64) * rows * columns
+    columns_shares = _shares(at, columns, TAPS, SAME)
+    total = tl.zeros((LANES,), tl.float32)
+    pending = ((total,) * len(taps),) * 4
+    for row in range(top - lead, tl.minimum(top + STRIP, rows) - lead + len(taps) - 1):
+        pending = _down(
+            pending, _pixels_along(x_plane, y_plane, centre, row, at - lead, height, width, taps), taps
+        )
+        position = row + lead - (len(taps) - 1)
+        here = at < tl.where(position >= top, columns, 0)
+        places = maps + plane * rows * columns + position * columns + at
+        shares = _shares_of_row(position, rows, columns_shares, TAPS, SAME)
+        means = _complete(pending, shares[WINDOW])
+        if len(TAPS) - 1 > WINDOW:
+            _store(places, apart, means, WINDOW, len(TAPS), here)
+        else:
+            others = ()
+            for window in tl.static_range(len(TAPS) - 1):
+                others += (_load(places, apart, 4, window, len(TAPS), here),)
+            value, slopes = _dissimilarity_and_slopes(others + (means,), centre, LUMINANCE, C1, C2)
+            total += tl.where(here, value, 0.0)
+            if SLOPES:
+                for window in tl.static_range(len(TAPS)):
+                    _store(places, apart, _scaled(slopes[window], shares[window]), window, len(TAPS), here)
+    if len(TAPS) - 1 == WINDOW:
+        tl.store(sums + tl.program_id(0), tl.sum(total))
+
+
+@triton.jit(do_not_specialize=["planes", "height", "width"])
+def carry_back(
+    x, y, centre_u, centre_d, maps, gradient, planes, height, width,
+    TAPS: tl.constexpr, WINDOW: tl.constexpr, SAME: tl.constexpr,
+    STRIP: tl.constexpr, LANES: tl.constexpr,
+):  # fmt: skip
+    """What the slopes under one window say of the pixels: begins `gradient` under the first, else adds to it."""
+    taps = TAPS[WINDOW]
+    rows, columns = height - _lost(taps, SAME), width - _lost(taps, SAME)
+    lead = len(taps) // 2 if SAME else len(taps) - 1
+    plane, top, at = _place(height, width, STRIP, LANES)
+    centre = tl.load(centre_u + plane), tl.load(centre_d + plane)
+    slopes, apart = maps + plane * rows * columns, planes.to(tl.int64) * rows * columns
+    pending = ((tl.zeros((LANES,), tl.float32),) * len(taps),) * 3
+    for row in range(top - lead, tl.minimum(top + STRIP, height) - lead + len(taps) - 1):
+        pending = _down(
+            pending, _slopes_along(slopes, apart, row, at - lead, rows, columns, taps, WINDOW, len(TAPS)), taps
+        )
+        position = row + lead - (len(taps) - 1)
+        here = at < tl.where(position >= top, width, 0)
+        place = plane * height * width + position * width + at
+        u, d = _pixels(x + place, y + place, centre, here)
+        slope = pending[0][0] + 2 * (u * pending[1][0] + d * pending[2][0])
+        if WINDOW > 0:
+            slope += tl.load(gradient + place, mask=here, other=0.0)
+        tl.store(gradient + place, slope, mask=here)
+
+
+@triton.jit
+def _place(rows, columns, STRIP: tl.constexpr, LANES: tl.constexpr):
+    """Which plane, which first row and which columns are this program's."""
+    program, across = tl.program_id(0), tl.cdiv(columns, LANES)
+    tiles = across * tl.cdiv(rows, STRIP)
+    tile = program % tiles
+    plane = (program // tiles).to(tl.int64)  # all planes together may be too many pixels for 32 bits
+    return plane, tile // across * STRIP, tile % across * LANES + tl.arange(0, LANES)
+
+
+@triton.jit
+def _lost(taps, SAME: tl.constexpr):
+    """How many fewer rows, and columns, of positions there are than of pixels."""
+    return 0 if SAME else len(taps) - 1
+
+
+@triton.jit
+def _pixels(x, y, centre, here):
+    """u and d about their centre, which are 0 where there is no pixel."""
+    a = tl.load(x, mask=here, other=0.0)
+    b = tl.load(y, mask=here, other=0.0)
+    return tl.where(here, a + b - centre[0], 0.0), tl.where(here, a - b - centre[1], 0.0)
+
+
+@triton.jit
+def _pixels_along(x, y, centre, row, at, height, width, taps):
+    """Sums of u, d, u^2 and d^2 along a row of planes, under windows that begin `at`."""
+    u_sum = tl.zeros(at.shape, tl.float32)
+    d_sum, uu_sum, dd_sum = u_sum, u_sum, u_sum
+    x_places, y_places = x + row * width + at, y + row * width + at
+    length = tl.where(_inside(row, height), width, 0)
+    for k in tl.static_range(len(taps)):
+        u, d = _pixels(x_places + k, y_places + k, centre, _inside(at + k, length))
+        u_part, d_part = taps[k] * u, taps[k] * d
+        u_sum, d_sum, uu_sum, dd_sum = u_sum + u_part, d_sum + d_part, uu_sum + u_part * u, dd_sum + d_part * d
+    return u_sum, d_sum, uu_sum, dd_sum
+
+
+@triton.jit
+def _slopes_along(maps, apart, row, at, rows, columns, taps, WINDOW: tl.constexpr, WINDOWS: tl.constexpr):
+    """Sums of the slopes along a row, under windows that begin `at`."""
+    by_means = tl.zeros(at.shape, tl.float32)
+    by_uu, by_dd = by_means, by_means
+    places, length = maps + row * columns + at, tl.where(_inside(row, rows), columns, 0)
+    for k in tl.static_range(len(taps)):
+        slopes = _load(places + k, apart, 3, WINDOW, WINDOWS, _inside(at + k, length))
+        by_means += taps[k] * slopes[0]
+        by_uu += taps[k] * slopes[1]
+        by_dd += taps[k] * slopes[2]
+    return by_means, by_uu, by_dd
+
+
+@triton.jit
+def _inside(position, length):
+    return (position >= 0) & (position < length)
+
+
+@triton.jit
+def _down(pending, along, taps):
+    """For each map what the windows under way have got after one more row; the first of them is complete."""
+    after = ()
+    for kind in tl.static_range(len(along)):
+        sums = ()
+        for k in tl.static_range(len(taps) - 1):
+            sums += (pending[kind][k + 1] + taps[k] * along[kind],)
+        after += (sums + (taps[len(taps) - 1] * along[kind],),)
+    return after
+
+
+@triton.jit
+def _shares(position, length, TAPS: tl.constexpr, SAME: tl.constexpr):
+    """For every window, 1 over the part of its weight that is inside, around these positions of a line."""
+    shares = ()
+    for window in tl.static_range(len(TAPS)):
+        shares += (_share(position, length, TAPS[window]) if SAME else 1.0,)
+    return shares
+
+
+@triton.jit
+def _shares_of_row(position, rows, along, TAPS: tl.constexpr, SAME: tl.constexpr):
+    """The shares along a row, times those of the row itself, which are 1 but near the border."""
+    shares = along
+    if SAME:
+        reach = len(TAPS[len(TAPS) - 1]) // 2
+        if (position < reach) | (position + reach >= rows):
+            shares = _products(along, _shares(position, rows, TAPS, SAME))
+    return shares
+
+
+@triton.jit
+def _share(position, length, taps):
+    nearest = tl.minimum(tl.maximum(position, 0), length - 1)  # beyond the picture nobody asks
+    first = nearest - len(taps) // 2
+    weight = 0.0 * nearest
+    for k in tl.static_range(len(taps)):
+        weight += tl.where(_inside(first + k, length), taps[k], 0.0)
+    whole = (first >= 0) & (first + len(taps) <= length)
+    return tl.where(whole, 1.0, 1 / weight)
+
+
+@triton.jit
+def _complete(pending, share):
+    means = ()
+    for kind in tl.static_range(len(pending)):
+        means += (pending[kind][0],)
+    return _scaled(means, share)
+
+
+@triton.jit
+def _scaled(maps, share):
+    scaled = ()
+    for kind in tl.static_range(len(maps)):
+        scaled += (maps[kind] * share,)
+    return scaled
+
+
+@triton.jit
+def _products(these, those):
+    products = ()
+    for i in tl.static_range(len(these)):
+        products += (these[i] * those[i],)
+    return products
+
+
+@triton.jit
+def _load(places, apart, KINDS: tl.constexpr, WINDOW: tl.constexpr, WINDOWS: tl.constexpr, here):
+    maps = ()
+    for kind in tl.static_range(KINDS):
+        maps += (tl.load(places + (kind * WINDOWS + WINDOW) * apart, mask=here, other=0.0),)
+    return maps
+
+
+@triton.jit
+def _store(places, apart, maps, WINDOW: tl.constexpr, WINDOWS: tl.constexpr, here):
+    for kind in tl.static_range(len(maps)):
+        tl.store(places + (kind * WINDOWS + WINDOW) * apart, maps[kind], mask=here)
+
+
+@triton.jit
+def _dissimilarity_and_slopes(means, centre, LUMINANCE: tl.constexpr, C1: tl.constexpr, C2: tl.constexpr):
+    """1 - [l] prod cs for means under several windows, with l the last one's, and for each its three slopes."""
+    parts, spreads = (), ()
+    for window in tl.static_range(len(means)):
+        part, spread = _contrast(means[window], C2)
+        parts, spreads = parts + (part,), spreads + (spread,)
+    if LUMINANCE:
+        lightness, tilt = _luminance(means[len(means) - 1], centre, C1)
+        parts += (lightness,)
+    slopes = ()
+    for window in tl.static_range(len(means)):
+        m, n, _, _ = means[window]
+        scale = _product_of_others(parts, window) / spreads[window]
+        by_uu = -parts[window] * scale
+        by_dd = by_uu + 2 * scale
+        by_means = -2 * (m * by_uu + n * by_dd)
+        if LUMINANCE and window == len(means) - 1:
+            by_means += 2 * tilt * _product_of_others(parts, len(means))
+        slopes += ((by_means, by_uu, by_dd),)
+    return _one_minus_product(parts), slopes
+
+
+@triton.jit
+def _contrast(means, C2: tl.constexpr):
+    """1 - cs and its denominator."""
+    m, n, uu, dd = means
+    of_sum = tl.maximum(uu - m * m, 0.0, propagate_nan=tl.PropagateNan.ALL)
+    of_difference = tl.maximum(dd - n * n, 0.0, propagate_nan=tl.PropagateNan.ALL)
+    spread = of_sum + of_difference + 2 * C2
+    return 2 * of_difference / spread, spread
+
+
+@triton.jit
+def _luminance(means, centre, C1: tl.constexpr):
+    """1 - l, and half its slope by the mean of x."""
+    m, n = means[0] + centre[0], means[1] + centre[1]
+    bottom = m * m + n * n + 2 * C1
+    part = 2 * n * n / bottom
+    return part, ((2 - part) * n - part * m) / bottom
+
+
+@triton.jit
+def _one_minus_product(parts):
+    """1 - prod (1 - part), without the subtraction."""
+    total = parts[0]
+    for i in tl.static_range(1, len(parts)):
+        total = total + parts[i] - total * parts[i]
+    return total
+
+
+@triton.jit
+def _product_of_others(parts, LEFT_OUT: tl.constexpr):
+    product = 1.0
+    for i in tl.static_range(len(parts)):
+        if i != LEFT_OUT:
+            product = product * (1 - parts[i])
+    return product

@@ -1,0 +1,55 @@
+"""The dissimilarity of planes and its gradient in plain PyTorch, piece by piece so that all stays in cache."""
+
+from collections.abc import Iterator
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+from lossmith.losses.similarity.formulas import (
+    Centre,
+    Maps,
+    centre_of,
+    dissimilarity,
+    dissimilarity_and_slopes,
+    maps_of,
+)
+from lossmith.losses.similarity.plan import Plan
+from lossmith.losses.similarity.windows import Window, windows_of
+
+PIXELS = 2**17
+"""In a piece under one window: few, so that its maps stay in cache, and enough for work to outweigh calls."""
+
+
+def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
+    """The dissimilarity of (P, H, W) planes summed over positions, (P,), and if `slopes` its gradient by x."""
+    windows = windows_of(plan, x)
+    whole = centre_of(x, y)
+    totals, gradient = x.new_zeros(len(x)), torch.zeros_like(x) if slopes else None
+    for these, start, stop in _pieces(x.shape, windows[-1], 2 * PIXELS // (len(windows) + 1)):
+        span = windows[-1].span(start, stop)
+        rows = slice(span.top, span.bottom)
+        centre = Centre(whole.u[these], whole.d[these])
+        maps = torch.stack(maps_of(x[these, rows], y[these, rows], centre))
+        means = [Maps(*window.means(maps, span)) for window in windows]
+        if gradient is None:
+            totals[these] += dissimilarity(means, centre, plan.constants, plan.luminance).sum((1, 2))
+            continue
+        values, slopes_under = dissimilarity_and_slopes(means, centre, plan.constants, plan.luminance)
+        totals[these] += values.sum((1, 2))
+        del means, values  # memory for what follows
+        carried = (window.carry_back(each, span) for window, each in zip(windows, slopes_under, strict=True))
+        by_means, by_uu, by_dd = reduce(torch.add, carried)
+        gradient[these, rows] += by_means.addcmul_(maps[0], by_uu, value=2).addcmul_(maps[1], by_dd, value=2)
+    return totals, gradient
+
+
+def _pieces(shape: torch.Size, window: Window, pixels: int) -> Iterator[tuple[slice, int, int]]:
+    """Several whole planes, or several rows of one, at a time: which planes, and from which row of means."""
+    planes, height, width = shape
+    together, rows = pixels // (height * width), height
+    if not together:
+        together, rows = 1, max(pixels // width - 2 * window.reach, 2 * window.reach + 1)
+    for first in range(0, planes, together):
+        for start in range(0, height - window.lost, rows):
+            yield slice(first, first + together), start, min(start + rows, height - window.lost)

@@ -1,0 +1,277 @@
+"""The engines behind the structural losses agree with each other, with autograd, and about every border."""
+
+import multiprocessing
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lossmith.losses import MSSSIM, SSIM, Mix, loss
+from lossmith.losses.similarity import Constants, Gaussian, Plan, cpu, dissimilarity_map, engines, sweep
+from lossmith.losses.similarity.engines import Engine
+
+ENGINES = {"plain": sweep.sweep, "numba": cpu.sweep}
+PLANS = {
+    "ssim": Plan((Gaussian(1.5, 11),)),
+    "contrast": Plan((Gaussian(1.5, 11),), luminance=False),
+    "same": Plan((Gaussian(1.5, 11),), same=True),
+    "a single pixel": Plan((Gaussian(1.0, 1),)),
+    "three pixels": Plan((Gaussian(0.8, 3),), same=True),
+    "five": Plan((Gaussian(0.8, 5),)),
+    "bytes": Plan((Gaussian(1.5, 7),), Constants(0.02, 0.05, 255.0)),
+    "two sigmas": Plan((Gaussian(0.5, 9), Gaussian(2.0, 33)), same=True),
+    "five sigmas": Mix()._plan(),
+}
+
+
+def planes(count: int, height: int, width: int, peak: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    x, y = torch.rand(2, count, height, width, generator=generator, dtype=torch.float64) * peak
+    return 0.7 * y + 0.3 * x, y
+
+
+def by_autograd(x: Tensor, y: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+    leaf = x.clone().requires_grad_()
+    sums = dissimilarity_map(leaf, y, plan).sum((-2, -1))
+    (gradient,) = torch.autograd.grad(sums.sum(), leaf)
+    return sums.detach(), gradient
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return ENGINES[request.param]
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that pictures of a test's size are cut into strips as large ones are."""
+    monkeypatch.setattr(sweep, "PIXELS", 400)
+    monkeypatch.setattr(cpu, "STRIP", 150)
+
+
+def check(engine: Engine, plan: Plan, x: Tensor, y: Tensor, tolerance: float) -> None:
+    expected, slope = by_autograd(x.double(), y.double(), plan)
+    sums, gradient = engine(x, y, plan, True)
+    assert gradient is not None
+    positions = (x.shape[-2] - plan.lost) * (x.shape[-1] - plan.lost)
+    torch.testing.assert_close(sums.double(), expected, rtol=tolerance, atol=tolerance * positions)
+    torch.testing.assert_close(
+        gradient.double(), slope, rtol=0, atol=tolerance * (slope.abs().max().item() + 1e-9)
+    )
+    alone, none = engine(x, y, plan, False)
+    assert none is None
+    torch.testing.assert_close(alone, sums, rtol=tolerance, atol=tolerance * positions)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(count=st.integers(1, 7), height=st.integers(11, 60), width=st.integers(11, 60), seed=st.integers(0, 99))
+def test_each_engine_gives_what_autograd_gives(
+    plan: str, dtype: torch.dtype, count: int, height: int, width: int, seed: int
+) -> None:
+    x, y = planes(count, height, width, PLANS[plan].constants.peak, seed)
+    # float32: a variance is a difference of squares and is divided by a C2 of 9e-4
+    for engine in ENGINES.values():
+        check(engine, PLANS[plan], x.to(dtype), y.to(dtype), 1e-12 if dtype == torch.float64 else 2e-5)
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("shape", [(1, 90, 23), (3, 41, 61), (2, 11, 200), (5, 12, 11)])
+def test_strips_join_without_a_seam(engine: Engine, plan: str, shape: tuple[int, int, int]) -> None:
+    check(engine, PLANS[plan], *planes(*shape, PLANS[plan].constants.peak), 1e-12)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_the_number_of_threads_does_not_change_a_bit(engine: Engine) -> None:
+    x, y = (each.float() for each in planes(4, 60, 50, 1.0))
+    found = []
+    before = torch.get_num_threads()
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        found.append(engine(x, y, PLANS["five sigmas"], True))
+    torch.set_num_threads(before)
+    for sums, gradient in found[1:]:
+        assert torch.equal(sums, found[0][0])
+        assert gradient is not None
+        assert found[0][1] is not None
+        assert torch.equal(gradient, found[0][1])
+
+
+def test_the_plain_engine_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = (each[None].float() for each in planes(3, 40, 40, 1.0))
+    expected = SSIM()(x, y)
+    assert engines.engine_for(x) is cpu.sweep
+    engines._numba.cache_clear()
+    monkeypatch.setitem(sys.modules, "lossmith.losses.similarity.cpu", None)
+    try:
+        assert engines.engine_for(x) is sweep.sweep
+        torch.testing.assert_close(SSIM()(x, y), expected, rtol=1e-6, atol=0)
+    finally:
+        engines._numba.cache_clear()
+
+
+def test_kernels_that_fail_are_found_out_before_they_are_used() -> None:
+    def broken(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
+        raise RuntimeError("first line\nFailed to find C compiler")
+
+    def wrong(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
+        sums, gradient = sweep.sweep(x, y, plan, slopes)
+        return sums, gradient if gradient is None else -gradient
+
+    cpu_device = torch.device("cpu")
+    assert engines.works(cpu.sweep, cpu_device)
+    for engine, reason in [(broken, "Failed to find C compiler"), (wrong, "they compute nonsense")]:
+        with pytest.warns(UserWarning, match=reason):
+            assert not engines.works(engine, cpu_device)
+
+
+def test_tensors_without_data_take_the_plain_engine() -> None:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        x = torch.rand(2, 3, 32, 32, requires_grad=True)
+        value = loss("mix")(x, torch.rand(2, 3, 32, 32))
+        value.backward()
+        assert x.grad is not None
+        assert x.grad.shape == x.shape
+
+
+def _value_in_a_child(queue: "multiprocessing.Queue[float]", x: Tensor, y: Tensor) -> None:
+    torch.set_num_threads(2)
+    queue.put(SSIM()(x, y).item())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    x, y = (each[None].float() for each in planes(3, 40, 40, 1.0))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    expected = SSIM()(x, y).item()
+    torch.set_num_threads(before)
+    context = multiprocessing.get_context("fork")
+    queue: multiprocessing.Queue[float] = context.Queue()
+    child = context.Process(target=_value_in_a_child, args=(queue, x, y))
+    child.start()
+    assert queue.get(timeout=60) == expected
+    child.join()
+
+
+def test_several_threads_may_call_at_once() -> None:
+    pairs = [tuple(each[None] for each in planes(3, 40, 44, 1.0, seed)) for seed in range(8)]
+    expected = [SSIM()(x, y).item() for x, y in pairs]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda pair: SSIM()(*pair).item(), pairs)) == expected
+
+
+# --- borders, constants, maps ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("height", [6, 11, 30])
+def test_reflection_is_ssim_of_mirrored_pictures(height: int) -> None:
+    x, y = (each[None] for each in planes(3, height, 17, 1.0))
+    mirrored = [torch.nn.functional.pad(each, (5, 5, 5, 5), mode="reflect") for each in (x, y)]
+    assert SSIM(padding="reflect")(x, y).item() == pytest.approx(SSIM()(*mirrored).item(), rel=1e-14)
+    assert SSIM(padding="reflect").map(x, y).shape == x.shape
+
+
+def test_inside_all_paddings_are_one() -> None:
+    x, y = (each[None] for each in planes(2, 40, 30, 1.0))
+    valid = SSIM().map(x, y)
+    for padding in ("same", "reflect"):
+        inside = SSIM(padding=padding).map(x, y)[..., 5:-5, 5:-5]
+        torch.testing.assert_close(inside, valid, rtol=0, atol=1e-12)
+
+
+def test_pictures_in_bytes_are_those_in_fractions() -> None:
+    x, y = (each[None] for each in planes(3, 64, 64, 1.0))
+    for name in ("ssim", "ms_ssim(levels=2)", "ms_ssim_sigmas", "mix"):
+        inner = name.removesuffix(")").replace("(", "(") + (", " if name.endswith(")") else "(")
+        bytes_ = loss(f"{inner}data_range=255)")
+        assert bytes_(255 * x, 255 * y).item() == pytest.approx(loss(name)(x, y).item(), rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: SSIM(), (30, 22)),
+        (lambda: SSIM(padding="same"), (40, 32)),
+        (lambda: loss("ms_ssim_sigmas"), (40, 32)),
+        (lambda: loss("ms_ssim_sigmas(form=centre)"), (1, 1)),
+        (lambda: loss("mix"), (40, 32)),
+        (lambda: loss("mix(form=centre)"), (1, 1)),
+    ],
+)
+def test_the_loss_is_the_mean_of_its_map(make: Callable[[], SSIM], shape: tuple[int, int]) -> None:
+    x, y = (each[None] for each in planes(3, 40, 32, 1.0))
+    if shape == (1, 1):
+        x, y = x[..., :39, :31], y[..., :39, :31]
+    found = make().map(x, y)
+    assert found.shape == (1, 3, *shape)
+    assert make()(x, y).item() == pytest.approx(found.mean().item(), rel=1e-12)
+    with pytest.raises(ValueError, match="differ in shape"):
+        make().map(x, y[..., 1:])
+
+
+def test_weights_are_the_users() -> None:
+    x, y = (each[None] for each in planes(3, 64, 64, 1.0))
+    told, written = MSSSIM(2, weights=(0.4, 0.6)), loss('ms_ssim(2, weights="0.4 0.6")')
+    assert told(x, y) == written(x, y) != MSSSIM(2)(x, y)
+    assert loss(str(written))(x, y) == written(x, y)
+    six = MSSSIM(6, window=3, weights="1 1 1 1 1 1")
+    assert six.least_side == 65
+    one = loss('ms_ssim_sigmas(sigmas="1.5", window=11)')
+    assert one(x, y).item() == pytest.approx(SSIM(padding="same")(x, y).item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("ssim(padding=full)", "ssim: padding must be one of valid, same, reflect, not 'full'"),
+        ("ssim(k1=0)", "ssim: k1 must be above 0, not 0"),
+        ("mix(data_range=-1)", "mix: data_range must be above 0, not -1"),
+        ('ms_ssim(weights="1 2")', "ms_ssim: 2 weights cannot serve 5 levels"),
+        (
+            'ms_ssim(weights="a b")',
+            "ms_ssim: weights must be numbers between spaces, such as \"1 2 4\", not 'a b'",
+        ),
+        ('ms_ssim(weights="1 -2")', "ms_ssim: weights must be above 0, not -2.0"),
+        ('mix(sigmas="2 1")', "mix: sigmas must rise, not (2.0, 1.0)"),
+    ],
+)
+def test_options_out_of_range_are_refused(expression: str, message: str) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 (its text is compared)
+        loss(expression)
+    assert str(refused.value) == message
+
+
+# --- second derivatives ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", ["ssim(window=5)", "ms_ssim(levels=2, window=3)", "ms_ssim_sigmas", "mix"])
+def test_second_derivatives_are_the_differences_of_the_first(expression: str) -> None:
+    x, y = (each[None] for each in planes(1, 7, 8, 1.0))
+    criterion = loss(expression)
+    assert torch.autograd.gradgradcheck(lambda p: criterion(p, y), x.requires_grad_(), fast_mode=True, atol=1e-6)
+
+
+def test_no_gradient_is_computed_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def engine(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
+        asked.append(slopes)
+        return sweep.sweep(x, y, plan, slopes)
+
+    monkeypatch.setattr(engines, "engine_for", lambda x: engine)
+    x, y = (each[None] for each in planes(1, 20, 20, 1.0))
+    SSIM()(x, y)
+    with torch.no_grad():
+        SSIM()(x.clone().requires_grad_(), y)
+    SSIM()(x.requires_grad_(), y)
+    assert asked == [False, False, True]
