@@ -1,0 +1,134 @@
+"""What a frozen network sees in pictures: any network, at any of its layers."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.errors import LossmithError
+from lossmith.losses.backbones import IMAGENET, Backbone, backbone
+from lossmith.losses.tapping import freeze, tapped
+from lossmith.losses.weights import fill, fill_at_random, read_weights
+
+LARGEST_LEAST_SIDE = 512
+"""Networks that refuse pictures of this side take one size only, of which they tell themselves."""
+
+
+class Extractor(nn.Module):
+    """The feature maps of pictures, (N, C, H, W) in [0, 1], at some layers of a network, as a list.
+
+    `network` is a name, or a module of yours (see `backbone`), `layers` are names in it (see `tapped`).
+    `weights` are a file, safetensors or a state dict, or "random", which are always the same; by default the ones
+    that the network's name stands for. `normalize` says what the network gets: pictures as its "weights" are used
+    to, or with the mean and deviation of "imagenet" taken out, or as they are (None).
+
+    It computes nothing behind the last layer and holds none of its weights. It stays in eval mode. Its weights are
+    buffers, which move with it and are not saved with it, and no gradient ever goes to them. Pictures are never
+    resized: `least_side` is what they must have, found by trying.
+
+    >>> extractor = Extractor("vgg16", ["relu1_2", "conv3_1"], "random")
+    >>> [tuple(features.shape) for features in extractor(torch.rand(1, 3, 32, 40))]
+    [(1, 64, 32, 40), (1, 256, 8, 10)]
+
+    Everything is computed in the precision of its weights: float32, or what it is converted to, such as
+    `.double()`; with `precision="bfloat16"` the network alone is in bfloat16.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self,
+        network: str | nn.Module | Backbone,
+        layers: Sequence[str],
+        weights: str | None = None,
+        normalize: str | None = "weights",
+        precision: str = "full",
+    ) -> None:
+        super().__init__()
+        known = network if isinstance(network, Backbone) else backbone(network)
+        self.name = known.name
+        mean, deviation = _normalisation(known, normalize)
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation).view(1, -1, 1, 1), persistent=False)
+        self.network = tapped(known.network, layers)
+        self.channels = _channels(self.network)
+        self.least_side = _least_side(self)
+        _give_weights(self.network, known, weights)
+        freeze(self.network)
+        self.network.to(memory_format=torch.channels_last)
+        if precision not in ("full", "bfloat16"):
+            raise LossmithError(f"precision must be 'full' or 'bfloat16', not '{precision}'")
+        if precision == "bfloat16":
+            self.network.to(torch.bfloat16)
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        if picture.shape[1] != self.channels:
+            raise LossmithError(f"{self.name} takes pictures of {self.channels} channels, not {picture.shape[1]}")
+        seen = (picture.to(self.mean.dtype) - self.mean) / self.deviation
+        weight = next((buffer for buffer in self.network.buffers() if buffer.is_floating_point()), self.mean)
+        features: list[Tensor] = self.network(seen.to(weight.dtype, memory_format=torch.channels_last))
+        return [feature.to(self.mean.dtype) for feature in features]
+
+    def widths(self) -> list[int]:
+        """How many channels each of the layers has."""
+        smallest = self.mean.new_zeros(1, self.channels, self.least_side, self.least_side)
+        return [feature.shape[1] for feature in self(smallest)]
+
+    def train(self, mode: bool = True) -> "Extractor":
+        """Stay in eval mode, whatever happens around it."""
+        return super().train(False)
+
+
+def _normalisation(known: Backbone, normalize: str | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if normalize not in ("weights", "imagenet", None):
+        raise LossmithError(f"normalize must be weights, imagenet or none, not '{normalize}'")
+    asked = IMAGENET if normalize == "imagenet" else known.normalisation if normalize else None
+    return asked or ((0.0,), (1.0,))
+
+
+def _channels(network: nn.Module) -> int:
+    """As many as its first convolution takes."""
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    return first.in_channels if first else 3
+
+
+def _least_side(extractor: Extractor) -> int:
+    """The side that a picture must have for every layer to make something of it, or 1 where none is found."""
+    ghost = deepcopy(extractor.network).to("meta")  # which computes sizes and no numbers
+
+    def suffices(side: int) -> bool:
+        try:
+            features = ghost(torch.empty(1, extractor.channels, side, side, device="meta"))
+        except Exception:  # whatever a network may raise at a picture that is too small
+            return False
+        _check_maps(extractor.name, features)
+        return all(feature.numel() for feature in features)
+
+    sides = range(1, LARGEST_LEAST_SIDE + 1)
+    found = bisect_left(sides, True, key=suffices)
+    return sides[found] if found < len(sides) else 1
+
+
+def _check_maps(name: str, features: list[Tensor]) -> None:
+    for feature in features:
+        if not isinstance(feature, Tensor) or feature.ndim != 4:
+            shape = tuple(feature.shape) if isinstance(feature, Tensor) else type(feature).__name__
+            raise LossmithError(f"a layer of {name} gives {shape}, not feature maps (N, C, H, W)")
+
+
+def _give_weights(network: nn.Module, known: Backbone, weights: str | None) -> None:
+    if weights is None and not known.files:
+        return  # a network of yours comes with them
+    if any(tensor.is_meta for tensor in network.state_dict().values()):
+        network.to_empty(device="cpu")
+    if weights == "random":
+        fill_at_random(network)
+    else:
+        path = known.locate_weights(weights)
+        fill(network, read_weights(path), path, known.name)
+
+
+__all__ = ["Extractor"]

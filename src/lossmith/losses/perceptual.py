@@ -1,0 +1,166 @@
+"""Losses on what a frozen network sees in pictures; the simplest of them compares its features themselves."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.errors import LossmithError, unknown
+from lossmith.losses.base import Loss, check_pair
+from lossmith.losses.features import Extractor
+from lossmith.losses.pixel import L1, L2, Charbonnier
+
+DISTANCES: dict[str, Loss] = {distance.name: distance for distance in (L1(), L2(), Charbonnier())}
+
+
+class DeepLoss(Loss):
+    """A distance between what a network sees in two pictures, layer by layer.
+
+    A subclass says what of a feature map is compared (`summary`) and how (`between`). What the options
+    `network`, `weights`, `normalize` and `precision` mean is said at `Extractor`. The network's weights are not
+    trained, nor saved with the loss. Pictures must have its channels, and are never resized.
+    """
+
+    any_size = False
+    """Whether the target may be another picture, of another size, as one whose style is wanted."""
+
+    def __init__(self, extractor: Extractor, weighting: Sequence[float], reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.extractor, self.weighting = extractor, tuple(weighting)
+        self.least_side = extractor.least_side
+
+    def seen(self, picture: Tensor) -> list[Tensor]:
+        """The feature maps that are compared, layer by layer."""
+        features: list[Tensor] = self.extractor(picture)
+        return features
+
+    def summary(self, features: Tensor) -> Tensor:
+        """What of a feature map, (N, C, H, W), is compared."""
+        return features
+
+    def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:
+        """The distance of a prediction's summary at a layer to the target's, one value per picture."""
+        raise NotImplementedError
+
+    def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return self.against(self.summaries(target), prediction)
+
+    def summaries(self, target: Tensor) -> list[Tensor]:
+        """What is compared of a target, layer by layer."""
+        with torch.no_grad():
+            return self._summaries(target)
+
+    def against(self, theirs: Sequence[Tensor], prediction: Tensor) -> Tensor:
+        """The distance of a prediction to a target with these summaries, one value per picture."""
+        pairs = enumerate(zip(self.weighting, self._summaries(prediction), theirs, strict=True))
+        return torch.stack([weight * self.between(layer, *pair) for layer, (weight, *pair) in pairs]).sum(0)
+
+    def fixed(self, target: Tensor) -> "FixedTarget":
+        """The loss of a prediction alone, `fixed(prediction)`, for a target that stays as it is."""
+        return FixedTarget(self, target)
+
+    def _summaries(self, picture: Tensor) -> list[Tensor]:
+        return [self.summary(features) for features in self.seen(picture)]
+
+
+class FixedTarget(nn.Module):
+    """A deep loss against one target, whose summaries are computed once: buffers, not saved with the module."""
+
+    target: Tensor
+
+    def __init__(self, loss: DeepLoss, target: Tensor) -> None:
+        super().__init__()
+        check_pair(target, target, loss, loss.least_side)
+        self.loss, self.layers = loss, len(loss.weighting)
+        self.register_buffer("target", target.detach().clone(), persistent=False)
+        with torch.autocast(target.device.type, enabled=False):
+            for layer, summary in enumerate(loss.summaries(self.target)):
+                self.register_buffer(f"summary{layer}", summary, persistent=False)
+
+    def forward(self, prediction: Tensor) -> Tensor:
+        target = prediction.detach() if self.loss.any_size else self.target
+        return self.loss.evaluate(self._against_kept, prediction, target)
+
+    def _against_kept(self, prediction: Tensor, _: Tensor) -> Tensor:
+        kept = [getattr(self, f"summary{layer}") for layer in range(self.layers)]
+        return self.loss.against(kept, prediction)
+
+
+class LayerLoss(DeepLoss):
+    """A deep loss at any layers of any network; `layers` are such as "relu2_2" or "relu1_2 + 0.5*relu2_2"."""
+
+    def __init__(
+        self,
+        network: str | nn.Module,
+        layers: str,
+        weights: str | None,
+        normalize: str | None,
+        precision: str,
+        reduction: str,
+    ) -> None:
+        names, weighting = weighted(layers)
+        super().__init__(Extractor(network, names, weights, normalize, precision), weighting, reduction)
+        self.network, self.layers = self.extractor.name, layers
+        self.weights, self.normalize, self.precision = weights, normalize, precision
+
+
+class Features(LayerLoss):
+    """The distance between feature maps: the content or perceptual loss.
+
+    The weighted sum over layers of the mean of |difference| (l1), of its square (l2) or of its Charbonnier form,
+    over channels and places. `conv5_4` is before the activation, `relu5_4` after it.
+
+    >>> criterion = Features("squeezenet1_1", "relu1 + 0.5*fire3", weights="random")
+    >>> picture = torch.rand(1, 3, 32, 32)
+    >>> criterion(picture, picture).item(), criterion.least_side
+    (0.0, 5)
+
+    Sources: Johnson et al., ECCV 2016 (`johnson`: vgg16, relu2_2, l2); Ledig et al., CVPR 2017 (`srgan`: vgg19,
+    relu5_4, l2); Wang et al., ECCVW 2018 (`esrgan`: vgg19, conv5_4, l1).
+    """
+
+    name = "features"
+    formula = "weighted sum over layers of the mean distance between the features of a network"
+    source = "Johnson et al. 2016"
+
+    def __init__(
+        self,
+        network: str | nn.Module,
+        layers: str,
+        distance: str = "l1",
+        weights: str | None = None,
+        normalize: str | None = "weights",
+        precision: str = "full",
+        reduction: str = "mean",
+    ) -> None:
+        if distance not in DISTANCES:
+            raise unknown("distance", distance, DISTANCES)
+        super().__init__(network, layers, weights, normalize, precision, reduction)
+        self.distance = distance
+
+    def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:
+        # the order of the numbers in memory, which spares a copy
+        return DISTANCES[self.distance].per_image(ours.movedim(1, 3), theirs.movedim(1, 3))
+
+
+def weighted(layers: str) -> tuple[list[str], list[float]]:
+    """The names in a weighted sum of layers, and their weights.
+
+    >>> weighted("relu1_2 + 0.5*relu2_2")
+    (['relu1_2', 'relu2_2'], [1.0, 0.5])
+    """
+    names, weights = [], []
+    for term in layers.split("+"):
+        *weight, name = (part.strip() for part in term.split("*"))
+        try:
+            weights.append(float(*weight) if weight else 1.0)
+        except (ValueError, TypeError):
+            name = ""
+        if not name or not math.isfinite(weights[-1]):
+            raise LossmithError(f"layers are written as 'relu1_2 + 0.5*relu2_2', not '{layers}'")
+        names.append(name)
+    return names, weights
+
+
+__all__ = ["DeepLoss", "Features", "FixedTarget", "LayerLoss", "weighted"]

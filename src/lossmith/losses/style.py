@@ -1,0 +1,105 @@
+"""Style losses: how features go together, wherever in the picture that is."""
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.losses.perceptual import LayerLoss
+
+STYLE_LAYERS = "relu1_2 + relu2_2 + relu3_3 + relu4_3"
+"""Those of Johnson et al., in VGG-16."""
+
+
+class StyleLoss(LayerLoss):
+    """A loss on statistics of feature maps.
+
+    `fixed(picture)` is the loss against the style of one picture, for pictures of any size.
+    """
+
+    any_size = True
+
+    def __init__(
+        self,
+        network: str | nn.Module = "vgg16",
+        layers: str = STYLE_LAYERS,
+        weights: str | None = None,
+        normalize: str | None = "weights",
+        precision: str = "full",
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(network, layers, weights, normalize, precision, reduction)
+
+
+class Style(StyleLoss):
+    """The mean squared difference of Gram matrices, F F' / (C H W), where F are a layer's features, (C, H W).
+
+    Source: Gatys et al., CVPR 2016, with the normalisation and the layers of Johnson et al., ECCV 2016.
+    """
+
+    name = "style"
+    formula = "weighted sum over layers of the mean squared difference of Gram matrices, F F' / (C H W)"
+    source = "Johnson et al. 2016"
+
+    def summary(self, features: Tensor) -> Tensor:
+        flat = features.flatten(2)
+        return flat @ flat.mT / flat[0].numel()
+
+    def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:
+        return (ours - theirs).square().mean((1, 2))
+
+
+class StyleW2(StyleLoss):
+    """The squared 2-Wasserstein distance between the features taken for Gaussians, divided by their channels.
+
+    |m - m'|^2 + trace(S + S' - 2 (S'^1/2 S S'^1/2)^1/2), of the means and the covariances of a layer's features;
+    1e-4 is added to the variances of both, so that the slope stays finite where features are constant. Matrix
+    roots are computed in float64. There is no second derivative.
+
+    Source: the distance of Gelbrich, Mathematische Nachrichten 1990.
+    """
+
+    name = "style_w2"
+    formula = (
+        "weighted sum over layers of the squared 2-Wasserstein distance of Gaussians with the features' moments"
+    )
+    bounds = "0 and up; identical pictures give 0 to within rounding"
+    source = "Gelbrich 1990"
+
+    def summary(self, features: Tensor) -> Tensor:
+        """The mean and the covariance of the features, side by side, (N, C, 1 + C)."""
+        flat = features.flatten(2).double()
+        mean = flat.mean(2, keepdim=True)
+        centred = flat - mean
+        floor = 1e-4 * torch.eye(flat.shape[1], dtype=flat.dtype, device=flat.device)
+        return torch.cat([mean, centred @ centred.mT / flat.shape[2] + floor], 2)
+
+    def summaries(self, target: Tensor) -> list[Tensor]:
+        """The mean and the root of the covariance, side by side: of a target nothing else is wanted."""
+        return [torch.cat([found[..., :1], _root(found[..., 1:])], 2) for found in super().summaries(target)]
+
+    def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:
+        mean, root = theirs[..., 0], theirs[..., 1:]
+        covariance = ours[..., 1:]
+        apart = (ours[..., 0] - mean).square().sum(1)
+        traces = covariance.diagonal(dim1=1, dim2=2).sum(1) + root.square().sum((1, 2))
+        distance = apart + traces - 2 * _trace_of_root(root @ covariance @ root)
+        return distance.to(self.extractor.mean.dtype) / mean.shape[1]
+
+
+def _root(matrix: Tensor) -> Tensor:
+    """The square root of symmetric matrices without negative eigenvalues."""
+    values, vectors = torch.linalg.eigh(matrix)
+    root: Tensor = vectors * values.clamp(min=0).sqrt()[:, None, :] @ vectors.mT
+    return root
+
+
+def _trace_of_root(matrix: Tensor) -> Tensor:
+    """The trace of the square root of such matrices.
+
+    Only the eigenvalues are differentiated, as v' M v with the eigenvectors v held fast, which is their exact
+    slope and, unlike that of the vectors, finite where eigenvalues coincide.
+    """
+    vectors: Tensor = torch.linalg.eigh(matrix.detach()).eigenvectors
+    return (vectors * (matrix @ vectors)).sum(1).clamp(min=1e-16).sqrt().sum(1)
+
+
+__all__ = ["STYLE_LAYERS", "Style", "StyleW2"]

@@ -1,0 +1,103 @@
+"""Files of weights: where they are looked for, and how they are read. Nothing is ever downloaded."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from lossmith.errors import LossmithError
+
+WEIGHTS_FOLDER = "LOSSMITH_WEIGHTS"
+"""The environment variable that names a folder of weights."""
+
+
+def weight_folders() -> list[Path]:
+    """Where weights are looked for, in this order: the folder of yours, then torch.hub's checkpoints."""
+    own = os.environ.get(WEIGHTS_FOLDER)
+    return ([Path(own)] if own else []) + [Path(torch.hub.get_dir()) / "checkpoints"]
+
+
+def in_package(package: str, file: str) -> list[Path]:
+    """A file within a package, which is not imported; nothing where it is not installed."""
+    spec = find_spec(package)
+    return [Path(place) / file for place in (spec and spec.submodule_search_locations) or []]
+
+
+def find_file(names: Iterable[str], elsewhere: Iterable[Path] = ()) -> Path | None:
+    """The first file of one of these names in the weight folders, or else the first that there is `elsewhere`."""
+    names = list(names)
+    candidates = [folder / name for folder in weight_folders() for name in names]
+    return next((path for path in [*candidates, *elsewhere] if path.is_file()), None)
+
+
+def locate(said: str | None, names: Sequence[str], elsewhere: Iterable[Path], needed: str) -> Path:
+    """The file that was said, or the usual one; where there is none, one sentence says what is `needed`."""
+    path = Path(said) if said else find_file(names, elsewhere)
+    if path is None:
+        raise LossmithError(f"{needed}: {where_to_put(names[0])}")
+    if not path.is_file():
+        raise LossmithError(f"{needed}, and {path} is not a file")
+    return path
+
+
+def where_to_put(file: str) -> str:
+    """The second half of a sentence about a missing file."""
+    return (
+        f"put {file} into {weight_folders()[-1]} or into the folder named by the environment variable "
+        f"{WEIGHTS_FOLDER}"
+    )
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file or of a state dict; no code in it is ever run."""
+    try:
+        state = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except Exception as error:  # whatever a damaged file makes the readers raise
+        raise LossmithError(f"cannot read the weights in {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(state, dict):
+        raise LossmithError(f"{path} holds a {type(state).__name__}, not a state dict")
+    return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], path: Path, called: str) -> None:
+    """Load what a network holds, and nothing beyond it, since a file may hold more of the network."""
+    for name, tensor in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):  # which old files have not, and nobody needs
+            continue
+        if name not in state or state[name].shape != tensor.shape:
+            raise LossmithError(
+                f"{path} does not hold the weights of {called}: '{name}' is missing or has another shape"
+            )
+        tensor.copy_(state[name])
+
+
+def fill_at_random(network: nn.Module) -> None:
+    """He initialisation from a fixed seed: the same network every time, whose features neither grow nor fade."""
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in network.state_dict().items():
+        if tensor.ndim > 1:
+            values = torch.randn(tensor.shape, generator=generator) * (2 / tensor[0].numel()) ** 0.5
+        else:
+            values = torch.full(tensor.shape, float(name.endswith(("weight", "running_var"))))
+        tensor.copy_(values)
+
+
+__all__ = [
+    "WEIGHTS_FOLDER",
+    "fill",
+    "fill_at_random",
+    "find_file",
+    "in_package",
+    "locate",
+    "read_weights",
+    "weight_folders",
+    "where_to_put",
+]
