@@ -1,17 +1,14 @@
 """Model files: the weights of a restorer and how it came about, in one safetensors file."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from lossmith.errors import LossmithError
-from lossmith.files import replacing
 from lossmith.networks import network
+from lossmith.tensor_files import load_tensors, save_tensors
 
 FORMAT = "lossmith-model-1"
 
@@ -30,14 +27,7 @@ class Model:
 
 def save_model(path: Path, restorer: nn.Module, receipt: dict[str, Any]) -> None:
     """Write the weights and the receipt, which must name `network` (its expression) and `scale`."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in restorer.state_dict().items()}
-    # one entry only: safetensors does not keep the order of several, and equal runs shall make equal files
-    metadata = {FORMAT: json.dumps(receipt, sort_keys=True)}
-    with replacing(path) as draft:
-        try:
-            save_file(weights, draft, metadata)
-        except SafetensorError as error:  # so a full disk is called there
-            raise OSError(str(error)) from error
+    save_tensors(path, restorer.state_dict(), FORMAT, receipt)
 
 
 def load_model(path: Path, own_network: str | None = None) -> Model:
@@ -49,18 +39,10 @@ def load_model(path: Path, own_network: str | None = None) -> Model:
     """
     if not path.is_file():
         raise LossmithError(f"{path} is not a file; a model is the model.safetensors in the folder of a run")
+    weights, receipt = load_tensors(path, FORMAT)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except SafetensorError as error:
-        raise LossmithError(f"{path} is not a whole safetensors file: {error}") from error
-    if FORMAT not in metadata:
-        raise LossmithError(f"{path} was not written by lossmith, so the network it belongs to is not known")
-    receipt: dict[str, Any] = json.loads(metadata[FORMAT])
-    try:
-        expression, scale = own_network or receipt["network"], int(receipt["scale"])
-    except (KeyError, TypeError, ValueError) as error:
+        expression, scale = str(own_network or receipt["network"]), int(receipt["scale"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise LossmithError(f"{path} does not say which network it belongs to") from error
     if own_network is None and ":" in expression:
         raise LossmithError(f"{path} belongs to '{expression}', whose code is only run when you name it yourself")
@@ -69,4 +51,6 @@ def load_model(path: Path, own_network: str | None = None) -> Model:
         restorer.load_state_dict(weights)
     except RuntimeError as error:
         raise LossmithError(f"{path} does not hold the weights of {expression}") from error
+    if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+        raise LossmithError(f"{path} holds weights that are not numbers; train it anew")
     return Model(restorer.eval().requires_grad_(False), receipt)

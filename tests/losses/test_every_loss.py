@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from lossmith import LossmithError
 from lossmith.losses import LOSSES, PRESETS, Schedule, loss
 
 SINGLE = [
@@ -103,10 +104,11 @@ def test_the_gradient_holds_where_contrast_is_negative(expression: str) -> None:
 @pytest.mark.parametrize("expression", EVERY)
 def test_the_gradient_goes_to_the_prediction_only(expression: str) -> None:
     prediction, target = pair(expression)
-    prediction.requires_grad_()
-    target.requires_grad_()
+    with pytest.raises(LossmithError, match="the gradient goes to the prediction, which comes first"):
+        loss(expression)(target, prediction.requires_grad_())
+    with torch.no_grad():
+        loss(expression)(target, prediction)
     loss(expression)(prediction, target).backward()
-    assert target.grad is None
     assert prediction.grad is not None
     assert prediction.grad.abs().max() > 0
 
@@ -311,7 +313,11 @@ def test_it_compiles_in_one_piece(expression: str) -> None:
     side = max(criterion.least_side, 15)
     prediction, target = (rand(1, 3, side, side, seed=n).float() for n in (0, 1))
     compiled = torch.compile(criterion, fullgraph=True, backend="eager")
-    assert torch.equal(compiled(prediction, target), criterion(prediction, target))
+    found = value_and_gradient(compiled, prediction, target)
+    expected = value_and_gradient(criterion, prediction, target)
+    # a compiler gets the formulas in a form that it can fuse, which rounds differently
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-6, atol=0)
+    torch.testing.assert_close(found[1], expected[1], rtol=0, atol=1e-5 * expected[1].abs().max().item())
 
 
 def test_a_schedule_is_not_compiled_anew_at_every_step() -> None:

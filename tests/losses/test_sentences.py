@@ -66,15 +66,18 @@ def test_pictures_that_are_too_small(expression: str, least: int) -> None:
         ("SSIM", "loss 'SSIM' is not known; did you mean 'ssim'?"),
         ("l1 + 0.1*charbonier", "loss 'charbonier' is not known; did you mean 'charbonnier'?"),
         (
-            "perceptualish",
-            "loss 'perceptualish' is not known; known are charbonnier, l1, l2, mix, mix_pl4nn, ms_ssim, "
-            "ms_ssim_sigmas, ssim, tv",
+            "wxyz",
+            "loss 'wxyz' is not known; known are charbonnier, contextual, dists, esrgan, features, johnson, l1, "
+            "l2, lpips, mdf, mix, mix_pl4nn, ms_ssim, ms_ssim_sigmas, srgan, ssim, style, style_w2, tv",
         ),
         ("ssim(sigmaa=2)", "option of loss ssim: 'sigmaa' is not known; did you mean 'sigma'?"),
-        ("ssim(w=2)", "option of loss ssim: 'w' is not known; known are sigma, window"),
+        (
+            "ssim(w=2)",
+            "option of loss ssim: 'w' is not known; known are data_range, k1, k2, padding, sigma, window",
+        ),
         ("l1(weight=2)", "option of loss l1: 'weight' is not known; there is none"),
         ("mix_pl4nn(alfa=2)", "option of loss mix_pl4nn: 'alfa' is not known; did you mean 'alpha'?"),
-        ("ssim(7, 1.5, mean, 4)", "loss 'ssim': too many positional arguments"),
+        ("ssim(7, 1.5, valid, 0.01, 0.03, 1, mean, 4)", "loss 'ssim': too many positional arguments"),
         ("ssim(7, window=7)", "loss 'ssim': multiple values for argument 'window'"),
         ("ssim(sigma=abc)", "loss 'ssim': sigma must be a number, not 'abc'"),
         ("ssim(sigma=none)", "loss 'ssim': sigma must be a number, not None"),

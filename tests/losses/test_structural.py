@@ -12,8 +12,7 @@ from torch import Tensor
 
 from lossmith import LossmithError
 from lossmith.losses import MSSSIM, SSIM
-from lossmith.losses.structural import contrast_structure
-from lossmith.losses.windows import Moments
+from lossmith.losses.similarity.formulas import Centre, Constants, Maps, dissimilarity
 
 Similarity = Callable[[Tensor, Tensor], float]
 
@@ -95,14 +94,13 @@ def test_flat_areas_keep_their_gradient_in_float32() -> None:
     assert likeness > 0.99
 
 
-@pytest.mark.parametrize("variance", [-0.4 * 0.03**2, -0.5 * 0.03**2, -(0.03**2), -1.0])
-def test_variances_that_rounding_made_negative_reward_nothing(variance: float) -> None:
-    mean, spread = torch.tensor(1.0), torch.tensor(variance)
-    for difference in (0.0, 1e-3, 10.0):
-        covariance = spread - difference
-        cs = contrast_structure(Moments(mean, mean, spread, spread, covariance))
-        assert -1 <= cs.item() <= 1
-        assert (cs.item() == 1) is (difference == 0)
+@pytest.mark.parametrize("of_sum", [-0.4 * 0.03**2, -0.5 * 0.03**2, -(0.03**2), -1.0])
+@pytest.mark.parametrize("of_difference", [-1.0, -1e-6, 0.0, 1e-6, 1.0])
+def test_variances_that_rounding_made_negative_reward_nothing(of_sum: float, of_difference: float) -> None:
+    zero, u, d = (torch.tensor(value).double() for value in (0.0, of_sum, of_difference))
+    missing = dissimilarity([Maps(zero, zero, u, d)], Centre(zero, zero), Constants(), luminance=False).item()
+    assert 0 <= missing <= 2
+    assert (missing == 0) is (of_difference <= 0)
 
 
 # --- ms_ssim ---------------------------------------------------------------------------------------------------

@@ -102,8 +102,8 @@ def test_the_gradient_is_the_papers_closed_form(alpha: float) -> None:
 @pytest.mark.parametrize("shape", [(2, 3, 31, 31), (1, 1, 15, 27)])
 def test_the_dense_form_read_at_the_middle_is_the_centre_form(shape: tuple[int, ...]) -> None:
     x, y = pair(*shape)
-    dense = MSSSIMSigmas(window=33).similarity(x, y)
-    centre = MSSSIMSigmas(form="centre").similarity(x, y)
+    dense = MSSSIMSigmas(window=33).map(x, y)
+    centre = MSSSIMSigmas(form="centre").map(x, y)
     assert dense.shape == shape
     assert centre.shape == (*shape[:2], 1, 1)
     middle = dense[:, :, shape[2] // 2, shape[3] // 2, None, None]
@@ -112,15 +112,15 @@ def test_the_dense_form_read_at_the_middle_is_the_centre_form(shape: tuple[int, 
 
 def test_a_window_smaller_than_the_patch_is_another_loss_at_its_middle() -> None:
     x, y = pair(1, 3, 31, 31)
-    small = MSSSIMSigmas(window=9).similarity(x, y)[:, :, 15, 15, None, None]
-    assert (small - MSSSIMSigmas(form="centre").similarity(x, y)).abs().max() > 1e-3
+    small = MSSSIMSigmas(window=9).map(x, y)[:, :, 15, 15, None, None]
+    assert (small - MSSSIMSigmas(form="centre").map(x, y)).abs().max() > 1e-3
 
 
 def test_far_from_the_border_nothing_is_rescaled() -> None:
     """A picture inside a larger one: 16 pixels from its border the similarity is the larger one's."""
     x, y = pair(1, 2, 60, 50)
-    inner = MSSSIMSigmas().similarity(x[:, :, 5:55, 4:46], y[:, :, 5:55, 4:46])
-    outer = MSSSIMSigmas().similarity(x, y)[:, :, 5:55, 4:46]
+    inner = MSSSIMSigmas().map(x[:, :, 5:55, 4:46], y[:, :, 5:55, 4:46])
+    outer = MSSSIMSigmas().map(x, y)[:, :, 5:55, 4:46]
     torch.testing.assert_close(inner[:, :, 16:-16, 16:-16], outer[:, :, 16:-16, 16:-16], rtol=0, atol=1e-12)
     assert (inner - outer).abs().max() > 1e-4
 

@@ -15,8 +15,9 @@ class Loss(Spelled, nn.Module):
     """A distance between a prediction and its target: `loss(prediction, target)` is a scalar to minimise.
 
     Both are (N, C, H, W) floating-point tensors, RGB in [0, 1], prediction first. `reduction="none"` gives one
-    value per picture, (N,). The gradient goes to the prediction only. Half precision and autocast are computed
-    in float32. Nothing is clamped, moved to another device or changed in place.
+    value per picture, (N,). The gradient goes to the prediction only; a target that requires one is refused, which
+    finds swapped arguments. Half precision and autocast are computed in float32. Nothing is clamped, moved to
+    another device or changed in place.
 
     A subclass implements `per_image` and sets the class variables, which `lossmith losses` prints.
     `loss + loss` and `number * loss` are losses, and `str(loss)` is the expression that makes it again.
@@ -51,11 +52,17 @@ class Loss(Spelled, nn.Module):
 
     def evaluate(self, formula: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
         """Check the inputs, compute `formula` in full precision and reduce it."""
+        values = self.evaluate_map(formula, prediction, target)
+        return values.mean() if self.reduction == "mean" else values
+
+    def evaluate_map(
+        self, formula: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor
+    ) -> Tensor:
+        """Check the inputs and compute `formula` in full precision."""
         check_pair(prediction, target, self, self.least_side)
         dtype = torch.promote_types(torch.promote_types(prediction.dtype, target.dtype), torch.float32)
         with torch.autocast(prediction.device.type, enabled=False):
-            values = formula(prediction.to(dtype), target.detach().to(dtype))
-        return values.mean() if self.reduction == "mean" else values
+            return formula(prediction.to(dtype), target.detach().to(dtype))
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The named parts whose sum is the loss, each with its weight already applied."""
@@ -185,6 +192,8 @@ def check_pair(prediction: Tensor, target: Tensor, name: object, least_side: int
         raise LossmithError(
             f"{name}: pictures must be floating point in [0, 1], not {prediction.dtype} and {target.dtype}"
         )
+    if target.requires_grad and torch.is_grad_enabled():
+        raise LossmithError(f"{name}: the gradient goes to the prediction, which comes first; detach the target")
     if prediction.shape[0] == 0:
         raise LossmithError(f"{name}: the batch is empty")
     if prediction.shape[1] == 0:

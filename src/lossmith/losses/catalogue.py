@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from lossmith.errors import LossmithError
 from lossmith.expressions import (
@@ -18,9 +19,15 @@ from lossmith.expressions import (
     spell_value,
 )
 from lossmith.losses.base import External, Loss, Scaled, Total
+from lossmith.losses.contextual import Contextual
+from lossmith.losses.discriminative import MDF
+from lossmith.losses.dists import DISTS
+from lossmith.losses.lpips import LPIPS
+from lossmith.losses.perceptual import DeepLoss, Features
 from lossmith.losses.pixel import L1, L2, TV, Charbonnier
 from lossmith.losses.schedule import Schedule
 from lossmith.losses.structural import MSSSIM, SSIM, Mix, MSSSIMSigmas
+from lossmith.losses.style import Style, StyleW2
 
 LOSSES: dict[str, type[Loss]] = {
     loss.name: loss for loss in (L1, L2, Charbonnier, TV, SSIM, MSSSIM, MSSSIMSigmas, Mix)
@@ -28,6 +35,16 @@ LOSSES: dict[str, type[Loss]] = {
 
 PRESETS: dict[str, Callable[..., Loss]] = {"mix_pl4nn": partial(Mix, alpha=0.025)}
 """Names for losses with particular options."""
+
+LEARNED: dict[str, Callable[..., Loss]] = {
+    **{loss.name: loss for loss in (MDF, Features, LPIPS, DISTS, Style, StyleW2, Contextual)},
+    "johnson": partial(Features, "vgg16", "relu2_2", distance="l2"),
+    "srgan": partial(Features, "vgg19", "relu5_4", distance="l2"),
+    "esrgan": partial(Features, "vgg19", "conv5_4"),
+}
+"""Losses that are read from files, such as the weights of a network, and names for some with options."""
+
+CATALOGUE: dict[str, Callable[..., Loss]] = {**LOSSES, **PRESETS, **LEARNED}
 
 
 def loss(expression: str, *, reduction: str = "mean") -> Loss:
@@ -61,7 +78,7 @@ def _build(node: Node, reduction: str) -> Loss:
 
 
 def _make(call: Call, reduction: str) -> Loss:
-    factory = resolve(call, {**LOSSES, **PRESETS}, "loss")
+    factory = resolve(call, CATALOGUE, "loss")
     if ":" not in call.name:
         made: Loss = invoke(call, factory, "loss", reduction=reduction)
         return made
@@ -84,17 +101,25 @@ def _make(call: Call, reduction: str) -> Loss:
 def describe(name: str) -> str:
     """What the catalogue says of a loss, in a few lines.
 
-    >>> print(describe("ssim"))
-    ssim
-      1 - mean of luminance x contrast-structure under an 11 x 11 Gaussian, sigma 1.5
-      range 0 to 2 (above 1 where pictures are anti-correlated); at least 11 x 11 pixels; Wang et al. 2004
-      options: window=11, sigma=1.5
+    >>> print(describe("charbonnier"))
+    charbonnier
+      mean of sqrt((prediction - target)^2 + epsilon^2) - epsilon
+      range 0 and up; at least 1 x 1 pixels; Lai et al. 2017
+      options: epsilon=0.001
     """
-    made = loss(name)
-    facts = [f"range {made.bounds}", f"at least {made.least_side} x {made.least_side} pixels", made.source]
-    parameters = inspect.signature(type(made)).parameters
+    made: Any = getattr(LEARNED[name], "func", LEARNED[name]) if name in LEARNED else loss(name)
+    deep = isinstance(made, type) and issubclass(made, DeepLoss)
+    least = (
+        "a least size that follows from the network"
+        if deep
+        else f"at least {made.least_side} x {made.least_side} pixels"
+    )
+    facts = [f"range {made.bounds}", least, made.source]
+    parameters = inspect.signature(CATALOGUE[name]).parameters
     options = ", ".join(
-        f"{option}={spell_value(getattr(made, option))}" for option in parameters if option != "reduction"
+        option if parameter.default is parameter.empty else f"{option}={spell_value(parameter.default)}"
+        for option, parameter in parameters.items()
+        if option != "reduction"
     )
     lines = [made.formula, "; ".join(filter(None, facts)), f"options: {options}" if options else ""]
     return "\n  ".join(filter(None, [name, *lines]))

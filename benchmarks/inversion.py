@@ -1,0 +1,118 @@
+"""Can a picture be recovered through a loss alone? The inversion benchmark of the authors of MDF.
+
+    python benchmarks/inversion.py mdf.safetensors --out docs/inversion.md [--losses l1 mdf] [--size 384x512]
+
+A photograph, the coffee cup of scikit-image, is the target, and uniform noise the start; Adam with a learning
+rate of 0.1 changes the pixels so that the loss falls. The PSNR is on RGB, clipped to [0, 1]. The losses are those
+of the catalogue, or of `--losses`, and those of the loss files that are given.
+"""
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lossmith.degradations import from_8bit
+from lossmith.devices import best_device, device_name
+from lossmith.errors import LossmithError
+from lossmith.files import write_text
+from lossmith.images import read_picture, sample_pictures
+from lossmith.losses import LOSSES, MDF, Loss, loss
+from lossmith.losses.discriminative_network import shrink
+
+MARKS = (10, 50, 100, 200, 500)
+LEARNING_RATE = 0.1
+AUTHORS = {
+    "L2": (19.17, 36.95, 59.02, 104.00, 149.48),
+    "SSIM": (15.75, 35.90, 58.50, 56.71, 53.29),
+    "MS-SSIM": (12.59, 17.32, 20.00, 26.02, 52.75),
+    "MDF": (13.49, 19.44, 24.33, 32.45, 50.79),
+    "L1": (21.71, 34.52, 34.89, 35.39, 35.31),
+    "L2 + 0.01 VGG": (17.33, 26.44, 27.15, 27.10, 27.16),
+    "L2 + 0.1 VGG": (11.82, 18.00, 20.68, 21.83, 22.00),
+    "VGG": (9.62, 10.27, 10.37, 10.32, 9.95),
+}
+"""What the authors of MDF stored of theirs: another photograph of 384 x 512, the same optimiser."""
+
+
+def photograph(height: int, width: int) -> Tensor:
+    """(1, 3, height, width): the middle of the photograph, which is first shrunk to cover the authors' size."""
+    path = next(path for path in sample_pictures("train") if path.stem == "coffee")
+    whole = from_8bit(read_picture(path))[None]
+    picture = shrink(whole, max(384 / whole.shape[2], 512 / whole.shape[3]))
+    if height > picture.shape[2] or width > picture.shape[3]:
+        raise LossmithError(f"--size can be {picture.shape[2]}x{picture.shape[3]} at most, not {height}x{width}")
+    top, left = (picture.shape[2] - height) // 2, (picture.shape[3] - width) // 2
+    return picture[..., top : top + height, left : left + width].to(best_device())
+
+
+def psnr(found: Tensor, target: Tensor) -> float:
+    return -10 * float((found.clamp(0, 1) - target).square().mean().log10())
+
+
+def invert(criterion: Loss, target: Tensor, marks: list[int]) -> list[float]:
+    """The PSNR after so many steps."""
+    noise = torch.rand(target.shape, generator=torch.Generator().manual_seed(0))
+    found = noise.to(target.device).requires_grad_()
+    judge = criterion.fixed(target) if isinstance(criterion, MDF) else lambda picture: criterion(picture, target)
+    optimiser = torch.optim.Adam([found], lr=LEARNING_RATE)
+    reached = []
+    for step in range(1, marks[-1] + 1):
+        optimiser.zero_grad()
+        judge(found).backward()
+        optimiser.step()
+        if step in marks:
+            reached.append(psnr(found.detach(), target))
+    return reached
+
+
+def row(*cells: str | float) -> str:
+    return f"| {' | '.join(cell if isinstance(cell, str) else f'{cell:.2f}' for cell in cells)} |"
+
+
+def table(marks: Iterable[int], *more: str) -> str:
+    heads = ["loss", *(f"{mark} steps" for mark in marks), *more]
+    return f"{row(*heads)}\n{row(*['---'] * len(heads))}"
+
+
+def attempt(expression: str, target: Tensor, marks: list[int]) -> str:
+    """A row: the PSNRs and the time, or why there are none."""
+    start = time.perf_counter()
+    try:
+        reached = invert(loss(expression).to(target.device), target, marks)
+    except LossmithError as error:
+        return row(f"`{expression}`", *[""] * len(marks), str(error))
+    return row(f"`{expression}`", *reached, f"{time.perf_counter() - start:.0f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*")
+    parser.add_argument("--losses", nargs="*", default=list(LOSSES))
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--size", default="384x512", help="height x width")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    height, width = map(int, options.size.split("x"))
+    marks = [mark for mark in MARKS if mark < options.steps] + [options.steps]
+    target = photograph(height, width)
+    lines = [f"{height} x {width} pixels, {device_name()}; PSNR in dB.", "", table(marks, "time")]
+    print(*lines, sep="\n", flush=True)
+    for expression in [*options.losses, *(f"mdf({file})" for file in options.files)]:
+        lines.append(attempt(expression, target, marks))
+        print(lines[-1], flush=True)
+    theirs = ["", "The authors' own, on another photograph of 384 x 512 pixels:", "", table(MARKS)]
+    theirs += [row(name, *curve) for name, curve in AUTHORS.items()]
+    print(*theirs, sep="\n")
+    if options.out:
+        title = ["# Recovering a picture through a loss", "", f"    {shlex.join(['python', *sys.argv])}", ""]
+        write_text(options.out, "\n".join([*title, *lines, *theirs, ""]))
+
+
+if __name__ == "__main__":
+    main()

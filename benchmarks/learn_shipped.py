@@ -1,0 +1,37 @@
+"""Learn the losses that come with lossmith: sr, denoise, jpeg and demosaic, each from one photograph.
+
+    python benchmarks/learn_shipped.py  # 2 cores, minutes for each
+
+The photograph is the left of the stereo pair "motorcycle" that scikit-image ships, which no test picture of ours
+shows. Files, pages and what a stopped run needs are written to --out; a stopped one goes on with the same command.
+With --ship the files take the place of those in the package.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from lossmith.degradations import TASKS
+from lossmith.images import sample_pictures
+from lossmith.losses.loss_file import SHIPPED
+from lossmith.studies.learning import learn_loss
+
+PICTURE = "motorcycle_left"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tasks", nargs="*", default=list(TASKS), help=", ".join(TASKS))
+    parser.add_argument("--out", type=Path, default=Path("runs/shipped"))
+    parser.add_argument("--ship", action="store_true")
+    options = parser.parse_args()
+    picture = next(path for path in sample_pictures("train") if path.stem == PICTURE)
+    for task in options.tasks:
+        out = options.out / f"{task}.safetensors"
+        print(learn_loss(picture, degradation=task, out=out, licence="Apache-2.0"), flush=True)
+        if options.ship:
+            shutil.copyfile(out, SHIPPED / out.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""What MDF costs, forward and backward, beside the frozen arrangement it was published in, with the same weights.
+
+    python benchmarks/mdf_cost.py mdf.safetensors [--learned my-loss.safetensors ...] [--compiled]
+
+`mdf.safetensors` is a published file, converted by `lossmith convert-mdf`. The reference is each discriminator as
+frozen modules (convolution, BatchNorm in evaluation, leaky ReLU), called on both pictures, and autograd. All take
+turns in one process; printed are medians after a warm-up, the value and the gradient beside the reference's, and
+the growth of the peak memory over one forward and backward pass, in a process of its own for each (on a CPU
+as Linux counts it).
+"""
+
+import argparse
+import multiprocessing
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.devices import best_device, device_name
+from lossmith.losses import MDF, load_loss
+from lossmith.losses.loss_file import load_critics
+
+WARM_UP = 2
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+
+class Reference(nn.Module):
+    """The published formula, written down as one does."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        state, card = load_loss(file)
+        self.critics = nn.ModuleList(load_critics(state, card)[: card.get("used")])
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        value = prediction.new_zeros(())
+        for critic in self.critics:
+            for ours, theirs in zip(critic.features(prediction), critic.features(target), strict=True):
+                value = value + (ours - theirs).square().mean()
+        return value
+
+
+def fixed(loss: MDF, target: Tensor) -> Distance:
+    kept = loss.to(target.device).fixed(target)
+    return lambda prediction, _: kept(prediction)
+
+
+ROWS: dict[str, Callable[[Path, Tensor], Distance]] = {
+    "reference": lambda file, _: Reference(file),
+    "mdf": lambda file, _: MDF.load(file),
+    "mdf, target fixed": lambda file, target: fixed(MDF.load(file), target),
+    "mdf, bfloat16": lambda file, _: MDF.load(file, precision="bfloat16"),
+    "mdf, bfloat16, target fixed": lambda file, target: fixed(MDF.load(file, precision="bfloat16"), target),
+    "reference, compiled": lambda file, _: torch.compile(Reference(file)),
+    "mdf, compiled": lambda file, _: torch.compile(MDF.load(file)),
+}
+
+
+def pictures(shape: list[int]) -> tuple[Tensor, Tensor]:
+    """A soft picture and a noisy version of it."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(shape[0], shape[1], 8, 8, generator=generator)
+    target = nn.functional.interpolate(coarse, shape[2:], mode="bicubic").clamp(0, 1)
+    prediction = target + 0.1 * torch.randn(shape, generator=generator)
+    return prediction.to(best_device()), target.to(best_device())
+
+
+def make(name: str, file: Path, target: Tensor) -> Distance:
+    distance = ROWS[name](file, target)
+    return distance.to(target.device) if isinstance(distance, nn.Module) else distance
+
+
+def measure(distance: Distance, prediction: Tensor, target: Tensor) -> tuple[float, Tensor, Tensor]:
+    """Seconds, value and gradient."""
+    leaf = prediction.clone().requires_grad_()
+    start = now()
+    value = distance(leaf, target)
+    (gradient,) = torch.autograd.grad(value, leaf)
+    return now() - start, value.detach(), gradient
+
+
+def now() -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def memory(name: str, file: Path, shape: list[int], threads: int) -> float:
+    """MiB that the first pass at this size needs; run in a fresh process."""
+    torch.set_num_threads(threads)
+    prediction, target = pictures(shape)
+    small = prediction[:1, :, :64, :64], target[:1, :, :64, :64]
+    measure(make("mdf", file, small[1]), *small)  # so that what torch itself needs at first is not counted
+    before = peak()
+    distance = make(name, file, target)
+    measure(distance, prediction, target)
+    return peak() - before
+
+
+def peak() -> float:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    # getrusage would give a child the peak of its parent
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--learned", type=Path, nargs="*", default=[])
+    parser.add_argument("--shape", type=int, nargs=4, default=[4, 3, 128, 128])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--compiled", action="store_true", help="needs a C++ compiler")
+    options = parser.parse_args()
+    names = [name for name in ROWS if options.compiled or "compiled" not in name]
+    entries = [(name, name, options.file) for name in names]
+    entries += [(f"mdf({path.name})", "mdf", path) for path in options.learned]
+    prediction, target = pictures(options.shape)
+    contenders = [make(name, file, target) for _, name, file in entries]
+    times: list[list[float]] = [[] for _ in contenders]
+    for _ in range(WARM_UP + options.rounds):
+        for contender, taken in zip(contenders, times, strict=True):
+            taken.append(measure(contender, prediction, target)[0])
+    medians = [median(taken[WARM_UP:]) for taken in times]
+    _, value, gradient = measure(contenders[0], prediction, target)
+    print(f"{'x'.join(map(str, options.shape))}, {device_name()}\n")
+    print("| | ms | times as fast | value off by | gradient off by | memory, MiB |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    context = multiprocessing.get_context("spawn")
+    for (label, name, file), contender, taken in zip(entries, contenders, medians, strict=True):
+        _, ours, slope = measure(contender, prediction, target)
+        same = file == options.file
+        off = f"{float((ours - value).abs() / value):.1e}" if same else ""
+        tilt = f"{float((slope - gradient).norm() / gradient.norm()):.1e}" if same else ""
+        with context.Pool(1) as pool:
+            needed = pool.apply(memory, (name, file, options.shape, torch.get_num_threads()))
+        print(
+            f"| {label} | {1000 * taken:.0f} | {medians[0] / taken:.2f} | {off} | {tilt} | {needed:.0f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""One picture and the damage that its loss is to be learned from."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from lossmith.degradations import Degradation, degradation, from_8bit, resize
+from lossmith.errors import LossmithError
+from lossmith.images import read_picture
+from lossmith.learning.recipe import RECEPTIVE_FIELD
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a loss is learned from: a clean picture, (3, H, W) in [0, 1], and a way to damage it.
+
+    The damage is an expression that can be done to any picture, or the difference to a damaged picture of the
+    same size.
+    """
+
+    clean: Tensor
+    degradation: Degradation | None
+    degraded: Tensor | None = None
+    fingerprint: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the files by what they are."""
+
+    @property
+    def name(self) -> str:
+        return str(self.degradation) if self.degradation else "the difference between two pictures"
+
+    @property
+    def random(self) -> bool:
+        """Whether the damage can be drawn more than once."""
+        return self.degradation is not None and self.degradation.random
+
+    def distortion(self, clean: Tensor, rng: np.random.Generator) -> Tensor:
+        """The error that the damage makes on `clean`: this lesson's picture, or a smaller copy of it.
+
+        Where the damage makes pictures smaller there is none of their own size: what super-resolution has to undo
+        is in the pyramid already, whose every scale begins with the enlarged result of the one before.
+        """
+        if self.degraded is not None:
+            return resize(self.degraded, (clean.shape[1], clean.shape[2])) - clean
+        assert self.degradation is not None
+        if self.degradation.scale > 1:
+            return clean.new_zeros(clean.shape)
+        return self.degradation(clean, rng) - clean
+
+
+def read_lesson(picture: Path, damage: str | None, degraded: Path | None) -> Lesson:
+    """The lesson in a picture and the expression of its damage, or in a pair of pictures.
+
+    Raises LossmithError when the pictures cannot be read, are too small or do not belong together, and when the
+    damage is not given exactly once.
+    """
+    if (damage is None) == (degraded is None):
+        raise LossmithError("say what the loss is to be learned from: either --degradation or --degraded")
+    clean = from_8bit(read_picture(picture))
+    if min(clean.shape[1:]) < 2 * RECEPTIVE_FIELD:
+        size = f"{clean.shape[1]}x{clean.shape[2]}"
+        raise LossmithError(f"picture '{picture}' has {size} pixels, too few to learn a loss from")
+    fingerprint = {"picture_sha256": _digest(picture)}
+    if degraded is None:
+        assert damage is not None
+        return Lesson(clean, degradation(damage), None, fingerprint)
+    other = from_8bit(read_picture(degraded))
+    if other.shape != clean.shape:
+        sizes = " and ".join(f"{side.shape[1]}x{side.shape[2]}" for side in (clean, other))
+        raise LossmithError(f"'{picture}' and '{degraded}' must be of one size, not {sizes} pixels")
+    if bool((other == clean).all()):
+        raise LossmithError(f"'{picture}' and '{degraded}' are the same picture, so there is no damage to learn")
+    return Lesson(clean, None, other, {**fingerprint, "degraded_sha256": _digest(degraded)})
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,145 @@
+"""The game of one scale: a critic learns to tell the clean picture from a generator's attempts to restore it.
+
+A Wasserstein critic with gradient penalty, Gulrajani et al., NeurIPS 2017, over patches as in SinGAN, Shaham et
+al., ICCV 2019. What is read off the critic afterwards is a loss, so the generator is thrown away.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from lossmith.learning.generator import Generator, start_small
+from lossmith.learning.pyramid import Crops, Scale
+from lossmith.learning.recipe import LossRecipe
+from lossmith.losses.discriminative_network import Critic
+
+MOMENTA = (0.5, 0.999)
+"""Of Adam."""
+
+
+class Game:
+    """The two networks of one scale, what they are trained with, and how many rounds have been played."""
+
+    def __init__(self, recipe: LossRecipe, scale: int, seed: int, device: torch.device) -> None:
+        self.recipe, self.number, self.seed, self.device = recipe, scale, seed, device
+        self.round = 0
+        width = recipe.width_at(scale)
+        weights = torch.Generator().manual_seed(_stream(seed, scale, 0).integers(1 << 62).item())
+        self.critic, self.generator = Critic(width), Generator(width)
+        for network in (self.critic, self.generator):
+            start_small(network, weights)
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimisers = [
+            torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, betas=MOMENTA, fused=True)
+            for network in self.networks
+        ]
+
+    @property
+    def networks(self) -> tuple[Critic, Generator]:
+        return self.critic, self.generator
+
+    def inherit(self, before: "Game") -> None:
+        """Begin where the coarser scale has ended, if the networks are of one width."""
+        if before.critic.width == self.critic.width:
+            for own, former in zip(self.networks, before.networks, strict=True):
+                own.load_state_dict(former.state_dict())
+
+    def play(self, scale: Scale) -> dict[str, float]:
+        """One round, which follows from the networks and its number alone; returns what is worth a curve."""
+        rng = _stream(self.seed, self.number, self.round + 1)
+        for _ in range(self.recipe.critic_steps):
+            gap, steepness = self._teach_critic(*self._crops(scale, rng), rng)
+        self.critic.requires_grad_(False)  # the generator's gradient goes through it, and stops there
+        for _ in range(self.recipe.generator_steps):
+            error = self._teach_generator(*self._crops(scale, rng))
+        self.critic.requires_grad_(True)
+        self.round += 1
+        return {"gap": gap.item(), "penalty": steepness.item(), "error": error.item()}
+
+    def _teach_critic(
+        self, clean: Tensor, base: Tensor, damaged: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """One step to tell pictures apart; by how much it did so, and how far its slope was from 1."""
+        with torch.no_grad():
+            fake = self.generator(damaged, base)
+        if self.recipe.against == "path":
+            shares = torch.from_numpy(rng.random((len(fake), 1, 1, 1), np.float32)).to(fake)
+            fake = torch.lerp(fake, damaged, shares)
+            lower, higher = self.critic(torch.cat([fake, clean])).chunk(2)
+        else:  # in a batch of its own each side is normalised, and loses what its mean and contrast would say
+            lower, higher = self.critic(fake), self.critic(clean)
+        gap = higher.mean() - lower.mean()
+        steepness = unevenness(self.critic, torch.lerp(clean, fake, float(rng.random())))
+        _step(self.optimisers[0], self.recipe.penalty * steepness - gap)
+        return gap, steepness
+
+    def _teach_generator(self, clean: Tensor, base: Tensor, damaged: Tensor) -> Tensor:
+        """One step to restore and to deceive; returns the squared error."""
+        fake = self.generator(damaged, base)
+        error = mse_loss(fake, clean)
+        _step(self.optimisers[1], self.recipe.reconstruction * error - self.critic(fake).mean())
+        return error
+
+    def _crops(self, scale: Scale, rng: np.random.Generator) -> Crops:
+        crops = scale.crops(self.recipe, rng)
+        clean, base, damaged = (crop.to(self.device, memory_format=torch.channels_last) for crop in crops)
+        return clean, base, damaged
+
+    @torch.no_grad()
+    def results(self, scale: Scale) -> Tensor:
+        """What the generator makes of each draw of the damage, (D, 3, H, W) on the CPU."""
+        self.generator.eval()
+        pairs = zip(scale.damaged, scale.base, strict=True)
+        made = [self.generator(d[None].to(self.device), b[None].to(self.device)).cpu() for d, b in pairs]
+        self.generator.train()
+        return torch.cat(made)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every weight is a finite number."""
+        return all(bool(torch.isfinite(weight).all()) for net in self.networks for weight in net.parameters())
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next round depends on."""
+        return {
+            "round": self.round,
+            "networks": [network.state_dict() for network in self.networks],
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a `state`."""
+        self.round = state["round"]
+        for network, kept in zip(self.networks, state["networks"], strict=True):
+            network.load_state_dict(kept)
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
+
+
+def unevenness(critic: nn.Module, pictures: Tensor) -> Tensor:
+    """How far the critic's slope is from 1: (|gradient of the scores at a pixel| - 1)^2, mean over pixels.
+
+    >>> flat = unevenness(nn.Conv2d(3, 1, 1).requires_grad_(False).apply(lambda m: m.weight.fill_(3**-0.5)),
+    ...                   torch.rand(1, 3, 4, 4))
+    >>> round(flat.item(), 6)
+    0.0
+    """
+    pictures = pictures.detach().requires_grad_(True)
+    (slope,) = torch.autograd.grad(critic(pictures).sum(), pictures, create_graph=True)
+    # the root of exactly 0 has no slope of its own
+    length = (slope.square().sum(1) + 1e-12).sqrt()
+    return (length - 1).square().mean()
+
+
+def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+def _stream(seed: int, scale: int, number: int) -> np.random.Generator:
+    """The random numbers of one round: a function of the seed, the scale and the round."""
+    return np.random.Generator(np.random.Philox(key=[seed, scale], counter=number << 128))

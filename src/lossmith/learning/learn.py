@@ -1,0 +1,61 @@
+"""Phase 1: from a picture and its damage to the critics of a loss."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from lossmith.devices import best_device
+from lossmith.learning.balance import balance
+from lossmith.learning.damage import Lesson
+from lossmith.learning.diary import Diary
+from lossmith.learning.game import Game
+from lossmith.learning.progress import ScaleProgress, costs
+from lossmith.learning.pyramid import Pyramid
+from lossmith.learning.recipe import LossRecipe
+from lossmith.losses.discriminative_network import Critic
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The critics of a loss, coarsest first, on the CPU, and what they have learned from."""
+
+    critics: list[Critic]
+    factors: list[float]
+    """By how much the picture is smaller than it is in full, for each critic."""
+    clean: list[Tensor]
+    """The picture of each scale, (1, 3, H, W) in [-1, 1]."""
+    damaged: list[Tensor]
+    """The same, damaged."""
+
+
+def learn(lesson: Lesson, recipe: LossRecipe, seed: int, diary: Diary) -> Learned:
+    """Play the game of every scale, coarse to fine.
+
+    What `diary` has kept is not played again; on a CPU the critics are then the same to the last bit.
+
+    Raises KeyboardInterrupt after Ctrl-C or SIGTERM, with the state saved.
+    """
+    pyramid = Pyramid(lesson, recipe, seed)
+    learned = Learned([], pyramid.factors, [], [])
+    former: Game | None = None
+    results: Tensor | None = None
+    with diary.open(), ScaleProgress(costs(pyramid, recipe), recipe.iterations) as progress:
+        for number in range(len(pyramid.factors)):
+            game, scale = Game(recipe, number, seed, best_device()), pyramid.scale(number, results)
+            if former:
+                game.inherit(former)
+            diary.resume(game)
+            while game.round < recipe.iterations:
+                diary.enter(game, game.play(scale), progress)
+            learned.critics.append(deepcopy(game.critic).cpu().eval().requires_grad_(False))
+            learned.clean.append(scale.clean[None])
+            learned.damaged.append(scale.damaged[:1])
+            results, former = game.results(scale), game
+    if recipe.balance == "layers":
+        worth = float((learned.damaged[-1] - learned.clean[-1]).abs().mean()) / 2  # in [0, 1], as losses take it
+        balance(learned.critics, learned.clean, learned.damaged, worth)
+    return learned
+
+
+__all__ = ["Learned", "learn"]

@@ -1,0 +1,59 @@
+"""What a critic makes of the clean and of the damaged picture, as pictures."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lossmith.losses.discriminative_network import Critic
+
+SHOWN = 256
+"""Longest side of what is shown; larger pictures are cut to their middle."""
+
+
+@dataclass(frozen=True)
+class Responses:
+    """(3, H, W) pictures in [0, 1]; the maps are in shades of gray."""
+
+    clean: Tensor
+    damaged: Tensor
+    clean_score: Tensor
+    """Light where the critic takes the clean picture for clean."""
+    damaged_score: Tensor
+    """The same for the damaged picture, in the same shades."""
+    distance: Tensor
+    """Light where the loss between the two is large."""
+
+
+@torch.no_grad()
+def responses(critic: Critic, clean: Tensor, damaged: Tensor) -> Responses:
+    """Of a frozen critic to a pair of pictures (1, 3, H, W) in [-1, 1]."""
+    clean, damaged = _middle(clean), _middle(damaged)
+    known, found = critic.features(clean), critic.features(damaged)
+    scores = torch.cat([known[-1], found[-1]])
+    low, high = torch.quantile(scores.flatten(), torch.tensor([0.02, 0.98]))
+    shades = (scores - low) / (high - low).clamp(min=1e-12)
+    sides = found[-1].shape[-2:]
+    errors = [_centre((a - b).square().mean(1, keepdim=True), *sides) for a, b in zip(known, found, strict=True)]
+    # the root, since few places hold nearly all of a squared error
+    distance = torch.stack([error / error.mean().clamp(min=1e-12) for error in errors]).mean(0).sqrt()
+    return Responses(
+        clean=_shade((clean + 1) / 2),
+        damaged=_shade((damaged + 1) / 2),
+        clean_score=_shade(shades[:1]),
+        damaged_score=_shade(shades[1:]),
+        distance=_shade(distance / torch.quantile(distance.flatten(), 0.99).clamp(min=1e-12)),
+    )
+
+
+def _shade(picture: Tensor) -> Tensor:
+    return picture[0].clamp(0, 1).expand(3, -1, -1)
+
+
+def _middle(picture: Tensor) -> Tensor:
+    return _centre(picture, *(min(SHOWN, side) for side in picture.shape[-2:]))
+
+
+def _centre(picture: Tensor, height: int, width: int) -> Tensor:
+    top, left = (picture.shape[-2] - height) // 2, (picture.shape[-1] - width) // 2
+    return picture[..., top : top + height, left : left + width]

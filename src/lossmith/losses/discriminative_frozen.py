@@ -1,0 +1,144 @@
+"""A critic in use: plain convolutions that give distances and, with them, the gradients to the picture."""
+
+from collections.abc import Sequence
+from itertools import count, repeat
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu_
+
+from lossmith.errors import LossmithError
+from lossmith.losses.discriminative_network import SLOPE, Critic, shrunk_side
+
+TAPS = ("head", "body", "scores")
+"""Which outputs of a critic MDF compares."""
+
+Features = Sequence[Tensor]
+"""One per tap."""
+
+
+class Convolution(nn.Module):
+    """A 3 x 3 convolution without padding, its weights buffers in channels_last."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.register_buffer("weight", weight.float().contiguous(memory_format=torch.channels_last))
+        self.register_buffer("bias", bias.float())
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return conv2d(picture, self.weight.to(picture.dtype), self.bias.to(picture.dtype), self.stride)
+
+    def pull_back(self, gradient: Tensor, picture: Tensor) -> Tensor:
+        """The gradient to what it was given, which had the size of `picture`."""
+        left_over = [(side - 3) % self.stride for side in picture.shape[-2:]]
+        weight = self.weight.to(gradient.dtype)
+        return conv_transpose2d(gradient, weight, stride=self.stride, output_padding=left_over)
+
+
+class FrozenCritic(nn.Module):
+    """A critic whose BatchNorms and range are folded into its convolutions.
+
+    It takes pictures in [0, 1]; a `signed` critic was trained on [-1, 1].
+    """
+
+    def __init__(self, critic: Critic, factor: float, signed: bool) -> None:
+        super().__init__()
+        self.factor = factor
+        self.least_side = least_side(critic, factor)
+        folded = [fold(stage.conv, stage.norm) for stage in (critic.head, *critic.body)]
+        folded.append((critic.tail.weight.double(), critic.tail.bias.double()))  # type: ignore[union-attr]
+        if signed:
+            weight, bias = folded[0]
+            folded[0] = 2 * weight, bias - weight.sum((1, 2, 3))
+        strides = [critic.stride, *repeat(1, len(folded) - 1)]
+        convolutions = (Convolution(*layer, stride) for layer, stride in zip(folded, strides, strict=True))
+        self.layers: Sequence[Convolution] = nn.ModuleList(convolutions)  # type: ignore[assignment]
+
+    def features(self, picture: Tensor) -> Features:
+        """What is compared, without a graph."""
+        with torch.no_grad():
+            return taps(self.outputs(picture))
+
+    def distance(self, picture: Tensor, features: Features) -> Tensor:
+        """The three mean squared differences to these features, added up: one number per picture, (N,).
+
+        Its gradient is computed at once, so that of all that a graph would keep until the backward pass, one
+        picture remains. The price is that it cannot be differentiated twice.
+        """
+        wanted = picture.requires_grad and torch.is_grad_enabled()
+        with torch.no_grad():
+            outputs = self.outputs(picture)
+            errors = [ours - theirs for ours, theirs in zip(taps(outputs), features, strict=True)]
+            value = torch.stack([at_least_float32(error).square().mean((1, 2, 3)) for error in errors]).sum(0)
+            if not wanted:
+                return value
+            gradient = self.pull_back(errors, outputs, picture)
+        attached: Tensor = KnownGradient.apply(picture, value, gradient)
+        return attached
+
+    def outputs(self, picture: Tensor) -> list[Tensor]:
+        """Of every layer."""
+        outputs = [picture]
+        for layer in self.layers[:-1]:
+            outputs.append(leaky_relu_(layer(outputs[-1]), SLOPE))
+        return [*outputs[1:], self.layers[-1](outputs[-1])]
+
+    def pull_back(self, errors: list[Tensor], outputs: list[Tensor], picture: Tensor) -> Tensor:
+        """The gradient of the distance to the picture, from its errors, which are used up."""
+        head, body, gradient = (error.mul_(2 / error[0].numel()) for error in errors)
+        joining = {0: head, len(outputs) - 2: body}
+        for n in reversed(range(len(outputs) - 1)):
+            gradient = self.layers[n + 1].pull_back(gradient, outputs[n])
+            if n in joining:
+                gradient += joining[n]
+            gradient = torch.ops.aten.leaky_relu_backward(gradient, outputs[n], SLOPE, True)
+        return self.layers[0].pull_back(gradient, picture)
+
+
+class KnownGradient(torch.autograd.Function):
+    """Hands on values, one per picture, whose gradients to the pictures are known."""
+
+    @staticmethod
+    def forward(ctx: Any, pictures: Tensor, values: Tensor, gradients: Tensor) -> Tensor:
+        ctx.save_for_backward(gradients)
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
+        if torch.is_grad_enabled():  # as it is only with create_graph=True
+            raise LossmithError("mdf has a first derivative only: backward without create_graph=True")
+        (gradients,) = ctx.saved_tensors
+        return upstream[:, None, None, None].to(gradients.dtype) * gradients, None, None
+
+
+def taps(outputs: list[Tensor]) -> Features:
+    return outputs[0], outputs[-2], outputs[-1]
+
+
+def fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """The weight and the bias of a convolution that does what both do, in float64."""
+    mean, variance, gain, shift, bias = (
+        tensor.double()  # type: ignore[union-attr]
+        for tensor in (norm.running_mean, norm.running_var, norm.weight, norm.bias, convolution.bias)
+    )
+    gain = gain / (variance + norm.eps).sqrt()
+    return convolution.weight.double() * gain[:, None, None, None], (bias - mean) * gain + shift
+
+
+def least_side(critic: Critic, factor: float) -> int:
+    """The shortest side of a picture that, at this factor, has a patch for the critic."""
+    patch = 3 + 2 * (critic.layers - 1) * critic.stride
+    return next(side for side in count(patch) if shrunk_side(side, factor) >= patch)
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """For sums, in which half precision would lose all digits."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+__all__ = ["TAPS", "Features", "FrozenCritic", "at_least_float32"]

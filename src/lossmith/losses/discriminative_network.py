@@ -1,0 +1,80 @@
+"""The small discriminator that becomes a loss: trained as a critic on one picture, then frozen.
+
+The patch critic of SinGAN (Shaham, Dekel & Michaeli, ICCV 2019), in the form of MDF
+(Mustafa et al., WACV 2022).
+"""
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+SLOPE = 0.2
+"""Of the leaky ReLU, below zero."""
+
+
+class Stage(nn.Module):
+    """A 3 x 3 convolution without padding, BatchNorm, LeakyReLU."""
+
+    def __init__(self, channels: int, width: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, 3, stride)
+        self.norm = nn.BatchNorm2d(width)
+        self.activation = nn.LeakyReLU(SLOPE)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        features: Tensor = self.activation(self.norm(self.conv(picture)))
+        return features
+
+
+class Critic(nn.Module):
+    """A patch discriminator: `layers` convolutions of 3 x 3, `width` channels wide, without padding.
+
+    A head, `layers - 2` blocks of body and a linear tail; the scores are (N, 1, h, w), one per patch. With five
+    layers a patch is 11 x 11 pixels, and the scores are 10 pixels shorter than the picture either way. The head
+    may have a `stride`, which makes everything after it cheaper.
+
+    >>> import torch
+    >>> Critic(32)(torch.rand(2, 3, 48, 64)).shape
+    torch.Size([2, 1, 38, 54])
+    """
+
+    def __init__(self, width: int, layers: int = 5, stride: int = 1) -> None:
+        super().__init__()
+        self.width, self.layers, self.stride = width, layers, stride
+        self.head = Stage(3, width, stride)
+        blocks = ((f"block{n}", Stage(width, width)) for n in range(1, layers - 1))
+        self.body = nn.Sequential(OrderedDict(blocks))
+        self.tail = nn.Conv2d(width, 1, 3)
+
+    def features(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What MDF compares: the outputs of the head, of the body, and the scores."""
+        head = self.head(picture)
+        body = self.body(head)
+        return head, body, self.tail(body)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return self.features(picture)[2]
+
+
+def shrink(picture: Tensor, factor: float) -> Tensor:
+    """A picture (N, C, H, W) at a fraction of its resolution: antialiased bilinear, sides rounded to whole pixels.
+
+    The pyramid of the training and the loss shrink alike, so that a critic meets what it was trained on.
+
+    >>> import torch
+    >>> shrink(torch.rand(1, 3, 48, 64), 0.75).shape
+    torch.Size([1, 3, 36, 48])
+    """
+    if factor == 1:
+        return picture
+    size = [shrunk_side(side, factor) for side in picture.shape[-2:]]
+    return interpolate(picture, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def shrunk_side(side: int, factor: float) -> int:
+    """The length of a side after `shrink`."""
+    return max(1, int(side * factor + 0.5))
+
+
+__all__ = ["SLOPE", "Critic", "Stage", "shrink", "shrunk_side"]

@@ -1,0 +1,74 @@
+"""The one-file page that shows what each scale of a learned loss has learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from lossmith.files import write_text
+from lossmith.report.contents import Pixels
+from lossmith.report.exhibits import data_uri
+from lossmith.report.numbers import significant
+
+STYLES = ("theme", "base", "learned")
+POINTS = 160
+"""Points a curve is drawn with; each is the mean of the rounds that it stands for."""
+WIDE, TALL = 320, 90
+"""Of a curve's drawing, in its own units."""
+
+
+@dataclass(frozen=True)
+class LearnedScale:
+    """One scale: its pictures by caption and its curves by name, one value a round."""
+
+    title: str
+    pictures: dict[str, Pixels]
+    curves: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class LearnedContents:
+    """Everything that the page says."""
+
+    degradation: str
+    command: str
+    scales: Sequence[LearnedScale]
+    facts: dict[str, str]
+
+
+def write_learned(path: Path, contents: LearnedContents) -> None:
+    """Write the page as one HTML file that needs nothing else; what comes from outside is escaped."""
+    environment = Environment(
+        loader=PackageLoader("lossmith.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    folder = Path(__file__).with_name("assets") / "styles"
+    page = environment.get_template("learned.html.j2").render(
+        contents=contents,
+        data_uri=data_uri,
+        curve=curve,
+        last=lambda values: significant(float(np.mean(values[-max(1, len(values) // 10) :]))),
+        styles=Markup("\n".join((folder / f"{name}.css").read_text("utf-8") for name in STYLES)),
+        box=f"0 0 {WIDE} {TALL}",
+    )
+    write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
+
+
+def curve(values: Sequence[float]) -> str:
+    """The points of a polyline that fills the drawing from the least value to the largest.
+
+    >>> curve([0.0, 1.0, 0.5])
+    '0.0,90.0 160.0,0.0 320.0,45.0'
+    """
+    parts = np.array_split(np.asarray(values, dtype=np.float64), min(POINTS, len(values)))
+    means = np.array([part.mean() for part in parts])
+    spread = float(np.ptp(means)) or 1.0
+    across = np.linspace(0, WIDE, len(means))
+    up = TALL * (1 - (means - means.min()) / spread)
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, up, strict=True))

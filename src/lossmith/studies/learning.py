@@ -1,0 +1,145 @@
+"""`lossmith learn-loss`: a loss from one picture."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from lossmith.errors import LossmithError
+from lossmith.images import to_bytes
+from lossmith.learning import LossRecipe, read_lesson
+from lossmith.learning.card import card_of
+from lossmith.learning.diary import Diary, Row
+from lossmith.learning.learn import Learned, learn
+from lossmith.learning.responses import responses
+from lossmith.losses.loss_file import load_loss, save_loss
+from lossmith.report.learned import LearnedContents, LearnedScale, write_learned
+from lossmith.report.numbers import duration
+from lossmith.training.configuration import claim
+
+
+@dataclass(frozen=True)
+class LearnedLoss:
+    """The outcome: a file to name in `mdf(...)`."""
+
+    path: Path
+    page: Path
+    scales: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.scales} scales learned in {duration(self.seconds)}\n"
+            f'loss: {self.path}, as in --losses "mdf({self.path})"\n'
+            f"page: {self.page}"
+        )
+
+
+def learn_loss(
+    picture: Path,
+    *,
+    degradation: str | None = None,
+    degraded: Path | None = None,
+    recipe: LossRecipe = LossRecipe(),
+    seed: int = 0,
+    licence: str = "",
+    out: Path = Path("my-loss.safetensors"),
+    save_every: float = 30.0,
+) -> LearnedLoss:
+    """Learn a loss from one clean picture and the damage that you care about.
+
+    A stopped run goes on with the same command. Beside the loss file lie a page that shows what each scale has
+    learned and a folder with what a stopped run needs, which may be deleted afterwards.
+
+    Parameters
+    ----------
+    picture
+        A clean picture, rich in detail.
+    degradation
+        The damage: sr, denoise, jpeg, demosaic, or an expression such as "jpeg(10)" or "bicubic(2) | noise(5)".
+    degraded
+        The same picture damaged by yourself, instead of --degradation: the damage is whatever differs.
+    recipe
+        The pyramid and the game that is played at each of its scales.
+    seed
+        Of first weights, crops and noise.
+    licence
+        Under which you give the loss away; written on its card.
+    out
+        The loss file to write.
+    save_every
+        Seconds between two checkpoints.
+
+    Raises
+    ------
+    LossmithError
+        For anything that the caller can mend, in one sentence.
+    """
+    picture, out = Path(picture), Path(out)
+    degraded = None if degraded is None else Path(degraded)
+    if out.suffix != ".safetensors":
+        raise LossmithError(
+            f"a loss is kept in a .safetensors file; call it {out.with_suffix('.safetensors').name}"
+        )
+    lesson = read_lesson(picture, degradation, degraded)
+    folder, page = out.with_suffix(".learning"), out.with_suffix(".html")
+    if out.exists() and not folder.exists():
+        raise LossmithError(f"{out} exists already; choose another --out")
+    asked = {"degradation": lesson.name, **lesson.fingerprint, "seed": seed, "licence": licence, **asdict(recipe)}
+    claim(folder / "learn.yaml", asked)
+    if not (out.exists() and page.exists()):
+        diary = Diary(folder / "state.ckpt", save_every)
+        learned = learn(lesson, recipe, seed, diary)
+        card = card_of(lesson, recipe, seed, learned, diary.stopwatch.elapsed)
+        options = {"degradation": degradation, "degraded": degraded, "seed": seed, "licence": licence, "out": out}
+        command = _command(picture, options, recipe)
+        write_learned(page, _contents(learned, diary.rows, card, command))
+        save_loss(out, learned.critics, {**card, "licence": licence}, half=True)
+    _, card = load_loss(out)
+    return LearnedLoss(out, page, len(card["scales"]), card["seconds"])
+
+
+def _contents(learned: Learned, rows: Sequence[Row], card: dict[str, Any], command: str) -> LearnedContents:
+    names = {
+        "gap": "How far the critic tells them apart",
+        "error": "The generator's mean squared error",
+        "penalty": "Unevenness of the critic's slope",
+    }
+    scales = []
+    for number, critic in enumerate(learned.critics):
+        clean = learned.clean[number]
+        seen = responses(critic, clean, learned.damaged[number])
+        pictures = {
+            "Clean": seen.clean,
+            "Damaged": seen.damaged,
+            "Verdict on the clean one": seen.clean_score,
+            "Verdict on the damaged one": seen.damaged_score,
+            "Where the loss sees a difference": seen.distance,
+        }
+        mine = [row for row in rows if row["scale"] == number]
+        scales.append(
+            LearnedScale(
+                title=f"Scale {number + 1}: {clean.shape[3]} x {clean.shape[2]} pixels, {critic.width} channels",
+                pictures={caption: to_bytes(shown) for caption, shown in pictures.items()},
+                curves={label: [row[name] for row in mine] for name, label in names.items()},
+            )
+        )
+    facts = {
+        "Picture": f"{card['picture']['width']} x {card['picture']['height']} pixels, "
+        f"SHA-256 {card['picture']['picture_sha256']}",
+        "Recipe": ", ".join(f"{name} {value}" for name, value in card["recipe"].items()),
+        "Seed": str(card["seed"]),
+        "Time": f"{duration(card['seconds'])} on {card['device']}",
+        "Versions": ", ".join(f"{name} {value}" for name, value in card["versions"].items()),
+    }
+    return LearnedContents(card["degradation"], command, scales, facts)
+
+
+def _command(picture: Path, options: dict[str, Any], recipe: LossRecipe) -> str:
+    changed = {f.name: value for f in fields(recipe) if (value := getattr(recipe, f.name)) != f.default}
+    words = ["lossmith", "learn-loss", str(picture)]
+    for name, value in {**options, **changed}.items():
+        if value not in (None, ""):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)

@@ -1,0 +1,167 @@
+"""The pyramid, the game of one scale, and the balance of what comes out of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lossmith.degradations import degradation
+from lossmith.learning import FAITHFUL, Lesson, LossRecipe
+from lossmith.learning.balance import balance, rescale
+from lossmith.learning.game import Game, unevenness
+from lossmith.learning.pyramid import DRAWS, Pyramid, Scale
+from lossmith.learning.responses import responses
+from lossmith.losses.discriminative_network import Critic, shrink
+
+CPU = torch.device("cpu")
+
+
+def lesson(scene: Tensor, damage: str) -> Lesson:
+    return Lesson(scene, degradation(damage))
+
+
+def test_a_critic_that_sees_shrunk_pictures_learns_from_shrunk_damage(scene: Tensor, small: LossRecipe) -> None:
+    pyramid = Pyramid(lesson(scene, "jpeg(10)"), small, seed=0)
+    damaged = degradation("jpeg(10)")(scene)
+    expected = shrink(damaged[None], 0.5) - shrink(scene[None], 0.5)
+    assert pyramid.factors == [0.5, 1.0]
+    torch.testing.assert_close(pyramid.errors(0), expected)
+
+
+def test_a_critic_that_sees_full_pictures_learns_from_damage_done_anew(scene: Tensor, small: LossRecipe) -> None:
+    pyramid = Pyramid(lesson(scene, "jpeg(10)"), replace(small, sees="full"), seed=0)
+    half = shrink(scene[None], 0.5)[0]
+    torch.testing.assert_close(pyramid.errors(0)[0], degradation("jpeg(10)")(half) - half)
+
+
+def test_random_damage_is_drawn_several_times_and_follows_from_the_seed(scene: Tensor, small: LossRecipe) -> None:
+    errors = [Pyramid(lesson(scene, "noise(25)"), small, seed).errors(1) for seed in (0, 0, 1)]
+    assert torch.equal(errors[0], errors[1])
+    assert not torch.equal(errors[0], errors[2])
+    assert len({float(error.sum()) for error in errors[0]}) == DRAWS
+    assert float(errors[0].std()) == pytest.approx(25 / 255, rel=0.02)  # 48,384 draws
+
+
+def test_where_the_damage_shrinks_pictures_the_enlarged_scale_before_is_the_damage(
+    scene: Tensor, small: LossRecipe
+) -> None:
+    pyramid = Pyramid(lesson(scene, "bicubic(4)"), small, seed=0)
+    coarsest = pyramid.scale(0, None)
+    assert torch.equal(coarsest.base, coarsest.damaged)
+    assert not torch.allclose(coarsest.base[0], coarsest.clean, atol=0.05)
+
+
+def test_the_crops_of_a_step_show_one_place(scene: Tensor, small: LossRecipe) -> None:
+    scale = Pyramid(lesson(scene, "noise(0)"), small, seed=0).scale(1, 2 * shrink(scene[None], 0.5) - 1)
+    clean, base, damaged = scale.crops(small, np.random.default_rng(0))
+    assert clean.shape == (2, 3, 24, 24)
+    assert torch.equal(base, damaged)  # noise without strength
+    assert float((base - clean).abs().mean()) < 0.1 < float((base - clean.flip(0)).abs().mean())
+
+
+def test_the_faithful_round_runs_the_critic_as_often_as_the_published_weights_say(scene: Tensor) -> None:
+    """Their normalisations have counted 12,000 batches in 1000 rounds a scale."""
+    recipe = replace(FAITHFUL, iterations=2, width=4, widest=4)
+    pyramid = Pyramid(lesson(scene, "noise(25)"), recipe, seed=0)
+    game = Game(recipe, 0, 0, CPU)
+    for _ in range(2):
+        game.play(pyramid.scale(0, None))
+    assert int(game.critic.head.norm.num_batches_tracked) == 12 * 2
+
+
+def test_the_penalty_against_a_slope_known_in_closed_form() -> None:
+    critic = nn.Conv2d(3, 1, 1, bias=False, dtype=torch.float64)
+    with torch.no_grad():
+        critic.weight.copy_(torch.tensor([2.0, 3.0, 6.0]).reshape(1, 3, 1, 1))  # a vector of length 7
+    pictures = torch.rand(2, 3, 5, 4, dtype=torch.float64)
+    assert unevenness(critic, pictures).item() == pytest.approx(36.0, rel=1e-9)
+    unevenness(critic, pictures).backward()
+    # d (|w| - 1)^2 / dw = 2 (|w| - 1) w / |w|
+    expected = 12 * torch.tensor([2.0, 3.0, 6.0], dtype=torch.float64) / 7
+    torch.testing.assert_close(critic.weight.grad.flatten(), expected)
+
+
+def played(scene: Tensor, recipe: LossRecipe, rounds: int) -> tuple[Game, Scale]:
+    scale = Pyramid(lesson(scene, "noise(50)"), recipe, seed=0).scale(0, None)
+    game = Game(recipe, 0, 0, CPU)
+    for _ in range(rounds):
+        game.play(scale)
+    return game, scale
+
+
+def test_the_critic_learns_to_prefer_the_clean_picture(scene: Tensor, small: LossRecipe) -> None:
+    game, scale = played(scene, replace(small, width=8, critic_steps=2, batch=4, learning_rate=2e-3), rounds=40)
+    critic = game.critic.eval()
+    with torch.no_grad():
+        assert critic(scale.clean[None]).mean() > critic(scale.damaged).mean()
+
+
+def test_the_generator_learns_to_restore(scene: Tensor, small: LossRecipe) -> None:
+    game, scale = played(scene, replace(small, width=8, reconstruction=1e3, learning_rate=2e-3), rounds=60)
+    before = (scale.damaged - scale.clean).square().mean()
+    assert (game.results(scale) - scale.clean).square().mean() < 0.7 * before
+
+
+def test_a_round_follows_from_the_state_alone(scene: Tensor, small: LossRecipe) -> None:
+    scale = Pyramid(lesson(scene, "noise(25)"), small, seed=0).scale(0, None)
+    straight, stopped, resumed = (Game(small, 0, 5, CPU) for _ in range(3))
+    straight.play(scale)
+    stopped.play(scale)
+    torch.rand(7)  # what others draw changes nothing
+    resumed.restore(stopped.state())
+    assert straight.play(scale) == resumed.play(scale)
+    for own, other in zip(
+        straight.critic.state_dict().values(), resumed.critic.state_dict().values(), strict=True
+    ):
+        assert torch.equal(own, other)
+
+
+def trained_like(width: int) -> Critic:
+    """A critic with normalisations that do something."""
+    torch.manual_seed(0)
+    critic = Critic(width).double()
+    for _ in range(3):
+        critic(torch.rand(2, 3, 24, 24, dtype=torch.float64))
+    for module in critic.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+    return critic.eval().requires_grad_(False)
+
+
+def test_scaling_changes_the_size_of_the_features_and_nothing_else() -> None:
+    critic, picture = trained_like(5), torch.rand(1, 3, 20, 20, dtype=torch.float64)
+    before = critic.features(picture)
+    rescale(critic, 2.0, 3.0, 5.0)
+    for factor, old, new in zip((2, 3, 5), before, critic.features(picture), strict=True):
+        torch.testing.assert_close(new, factor * old)
+
+
+def test_balanced_layers_weigh_the_same_and_add_up() -> None:
+    critics = [trained_like(4), trained_like(6)]
+    clean = [torch.rand(1, 3, 20, 20, dtype=torch.float64) for _ in critics]
+    damaged = [picture + 0.1 * torch.randn_like(picture) for picture in clean]
+    balance(critics, clean, damaged, worth=0.3)
+    for critic, target, picture in zip(critics, clean, damaged, strict=True):
+        pairs = zip(critic.features(picture), critic.features(target), strict=True)
+        assert [float((a - b).square().mean()) for a, b in pairs] == pytest.approx([0.05] * 3)
+
+
+def test_a_layer_that_sees_no_difference_is_left_alone() -> None:
+    critic, picture = trained_like(4), torch.rand(1, 3, 20, 20, dtype=torch.float64)
+    before = critic.features(picture)
+    balance([critic], [picture], [picture], worth=0.3)
+    assert all(torch.equal(a, b) for a, b in zip(before, critic.features(picture), strict=True))
+
+
+def test_responses_are_pictures_that_light_up_where_the_damage_is() -> None:
+    critic, clean = trained_like(6).float(), torch.full((1, 3, 60, 60), 0.2)
+    damaged = clean.clone()
+    damaged[..., 40:, :] += 0.5
+    seen = responses(critic, clean, damaged)
+    for shown in vars(seen).values():
+        assert shown.shape[0] == 3
+        assert 0 <= float(shown.min()) <= float(shown.max()) <= 1
+    assert float(seen.distance[:, :20].max()) == 0 < float(seen.distance[:, -10:].mean())
