@@ -1,7 +1,9 @@
 """The grammar: what can be read, what cannot, and that what is written is read back."""
 
 import math
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -49,6 +51,8 @@ A, B = Call("a"), Call("b")
         ("2*(a + b)", Product(2, Sum((A, B)))),
         ("(a + b)*2 + a", Sum((Product(2, Sum((A, B))), A))),
         ("2*(3*a)", Product(2, Product(3, A))),
+        ("1*a", A),
+        ("2*a*0.5 + b", Sum((A, B))),
         ("a until 50% then b", Timeline((A, B), (0.5,))),
         ("a until 12.5 % then 2*b until 99% then a + b", Timeline((A, Product(2, B), Sum((A, B))), (0.125, 0.99))),
         ("a + (a until 50% then b)", Sum((A, Timeline((A, B), (0.5,))))),
@@ -160,6 +164,13 @@ def test_a_number_of_thousands_of_digits_is_too_large_as_well() -> None:
             parse_loss(text)
 
 
+@pytest.mark.parametrize("brackets", [51, 2000])
+def test_brackets_within_brackets_come_to_an_end(brackets: int) -> None:
+    with pytest.raises(LossmithError, match=r"^loss expression has more than 50 brackets within each other$"):
+        parse_loss("(" * brackets + "a" + ")" * brackets)
+    assert parse_loss("(" * 50 + "a" + ")" * 50 + " + (a)" * 50) == Sum((A,) * 51)
+
+
 def test_chains_are_calls_one_after_the_other() -> None:
     assert parse_chain("a") == (A,)
     assert parse_chain("a | b(2)|a") == (A, Call("b", (2,)), A)
@@ -263,6 +274,39 @@ def test_what_is_not_there_is_said(name: str, message: str) -> None:
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def f(:\n", "filter 'theirs:F' cannot be imported: invalid syntax (theirs.py, line 1)"),
+        ("import a_missing_one\n", "filter 'theirs:F' cannot be imported: No module named 'a_missing_one'"),
+        (
+            "import sys\n\nsys.exit('used as a script')\n",
+            "filter 'theirs:F' cannot be imported: 'theirs' ends the program (theirs.py, line 3); "
+            "what it does as a program belongs under if __name__ == '__main__'",
+        ),
+        (
+            "class F:\n    def __init__(self, weight: int) -> None:\n        raise ValueError('too heavy')\n",
+            "filter 'theirs:F' fails with ValueError: too heavy (theirs.py, line 3)",
+        ),
+        (
+            "def F(weight: int) -> None:\n    raise SystemExit(weight)\n",
+            "filter 'theirs:F' fails with SystemExit: 3 (theirs.py, line 2)",
+        ),
+    ],
+)
+def test_what_keeps_anybodys_code_from_being_used_is_said(
+    source: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "theirs", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # the next module of this name must be read anew
+    call = Call("theirs:F", (3,))
+    with pytest.raises(LossmithError) as refused:
+        invoke(call, resolve(call, {}, "filter"), "filter")
+    assert str(refused.value) == message
+
+
 def test_what_is_given_is_used_where_the_call_is_silent() -> None:
     def taken(a: int, b: int = 2, **more: int) -> dict[str, int]:
         return {"a": a, "b": b, **more}
@@ -319,7 +363,7 @@ def test_only_annotations_that_can_be_written_are_enforced() -> None:
     assert found == ("x", "y", "z", "w", "v", "u")
 
 
-def test_an_error_in_the_factory_is_not_hidden() -> None:
+def test_an_error_in_a_factory_of_ours_is_not_hidden() -> None:
     def broken(size: int) -> None:
         raise TypeError("a fault of its own")
 

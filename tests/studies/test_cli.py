@@ -79,13 +79,38 @@ def test_options_come_from_a_yaml_file_and_the_command_line_wins(
     assert run(["compare", f"--config={config}", "--out", str(tmp_path / "one")]) == 0
     assert "losses:\n- l1\n" in (tmp_path / "one" / "compare.yaml").read_text()
     capsys.readouterr()
-    config.write_text("stepz: 3\n")
-    assert "stepz" in refused(["train", "--config", config], capsys)
-    assert "No such file" in refused(["train", "--config", tmp_path / "none.yaml"], capsys)
-    config.write_text("steps: [3\n")
-    assert "cannot read" in refused(["train", "--config", config], capsys)
-    config.write_text("steps\n")
-    assert "must hold options" in refused(["train", "--config", config], capsys)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("stepz: 3\n", "a.yaml: option 'stepz' is not known; did you mean 'steps'?"),
+        ("3: 3\n", "a.yaml: option '3' is not known; known are batch, clean, "),
+        ("losses: l1\n", "a.yaml: option 'losses' is not known; did you mean 'loss'?"),
+        ("steps: two\n", 'Invalid value for steps from a.yaml: unable to convert "two" into int.'),
+        ("steps: 2.5\n", 'Invalid value for steps: must be a whole number, not "2.5".'),
+        ("loss: [l1, l2]\n", "Invalid value for loss from a.yaml"),
+        ("decay: cos\n", 'Invalid value "cos" for decay from a.yaml. Choose from: "cosine", "none".'),
+        ("steps: 2\nminutes: 1\n", "in steps or in minutes, not both"),
+        ("steps: 2\nsteps: 3\n", "a.yaml: 'steps' is in line 1 and in line 2; remove one"),
+    ],
+)
+def test_a_mistake_in_a_yaml_file_names_the_file_and_the_option(
+    text: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text(text)
+    assert sentence in refused(["train", "--config", "a.yaml"], capsys)
+
+
+def test_a_word_that_is_not_utf8_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(["train", "--out", "caf\udce9"], capsys) == r"'caf\udce9' is not text in UTF-8; rename it"
+
+
+def test_a_loss_may_begin_with_minus(photos: Path, tmp_path: Path) -> None:
+    words = ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path / "out"]
+    assert run([*map(str, words), "--losses", "l1", "-0.5*l1 + 2*l2"]) == 0
+    assert "- -0.5*l1 + 2*l2\n" in (tmp_path / "out" / "compare.yaml").read_text()
 
 
 def test_evaluate_scores_a_model_and_a_folder_of_results(
@@ -121,14 +146,22 @@ def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pyt
     [
         (["compare", "--losses", "mixx"], "loss 'mixx' is not known; did you mean 'mix'?"),
         (["compare", "--losses", "l1 +"], "ends where the name of a loss was expected"),
-        (["compare", "--losses", "l1", "l1"], "each loss may be given once"),
+        (["compare", "--losses", "l1", "1*l1"], "loss 'l1' is given twice; each may be given once"),
         (["compare", "--degradation", "jpg(10)"], "did you mean 'jpeg'?"),
         (["compare", "--degradation", "jpeg(200)"], "quality must be 1 to 100"),
         (["compare", "--network", "fnc"], "did you mean 'fcn'?"),
         (["compare", "--steps", "5", "--minutes", "1"], "in steps or in minutes, not both"),
-        (["compare", "--seeds", "0"], "seeds must be at least 1"),
+        (["compare", "--seeds", "0"], "seeds must be a whole number, at least 1, not 0"),
+        (["train", "--seed", "9" * 40], "seed must be 0 to 9223372036854775807"),
+        (["train", "--out", ""], "the value after '--out' is empty"),
+        (["train", "--degradation="], "the value after '--degradation=' is empty"),
+        (["train", "--config"], "--config needs the name of a YAML file"),
+        (["train", "--config", "a.yaml", "--config=b.yaml"], "--config may be given once"),
+        (["train", "--config", "none.yaml"], "cannot read none.yaml: No such file or directory"),
+        (["train", "--out", "/dev/null/run", *QUICK], "cannot write /dev/null/run/run.yaml: Not a directory"),
         (["compare", "--stepz", "5"], "--stepz"),
         (["compare", "--steps", "many"], "many"),
+        (["compare", "--seeds", "1.5"], 'Invalid value for --seeds: must be a whole number, not "1.5".'),
         (["compare", "--clean", "somewhere"], "both --clean and --degraded"),
         (["compare", "nowhere"], "'nowhere' does not exist"),
         (["compare", "--losses", "ms_ssim"], "needs patches of at least 161 pixels"),

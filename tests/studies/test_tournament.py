@@ -2,8 +2,12 @@
 
 import json
 import math
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +16,9 @@ from torch import Tensor
 
 import lossmith
 from lossmith.evaluation import DEGRADED, read_csv
+from lossmith.images import write_picture
 from lossmith.losses import External, loss
-from lossmith.studies import Comparison
+from lossmith.studies import Comparison, tournament
 
 RECIPE = lossmith.Recipe(
     degradation="noise(25)", network="srresnet_small(features=8, blocks=1)", steps=3, batch=2, patch=32
@@ -32,7 +37,7 @@ class Breaks(torch.nn.Module):
         return (prediction - target).abs().mean() * (1 if self.calls == 1 else math.nan)
 
 
-def compare(photos: Path, out: Path, losses: tuple[str, ...] = ("l1", "l2"), seeds: int = 2) -> Comparison:
+def compare(photos: Path, out: Path, losses: Any = ("l1", "l2"), seeds: int = 2) -> Comparison:
     return lossmith.compare(lossmith.Data([photos]), losses=losses, seeds=seeds, recipe=RECIPE, out=out)
 
 
@@ -50,7 +55,7 @@ def test_every_loss_and_seed_scores_every_picture_and_so_does_the_degraded_input
 
 
 def test_losses_share_their_first_weights_and_patches_and_seeds_do_not(photos: Path, tmp_path: Path) -> None:
-    twice = compare(photos, tmp_path / "a", ("l1", "1*l1"), seeds=2)
+    twice = compare(photos, tmp_path / "a", ("l1", External(loss("l1"), "l1 again")), seeds=2)
     runs = twice.report.parent / "runs"
     weights = {path.parent: load_file(path) for path in sorted(runs.rglob("model.safetensors"))}
     first, second, *others = (
@@ -125,12 +130,93 @@ def test_both_precisions_train(precision: str, photos: Path, tmp_path: Path) -> 
     assert all(math.isfinite(row.scores["psnr"]) for row in trained.rows)
 
 
-def test_a_damaged_table_of_scores_is_never_judged(photos: Path, tmp_path: Path) -> None:
-    compare(photos, tmp_path, seeds=1)
-    scores = tmp_path / "runs" / "l1" / "seed-0" / "scores.csv"
-    scores.write_text("\n".join(scores.read_text().splitlines()[:-1]) + "\n")
-    with pytest.raises(lossmith.LossmithError, match="does not hold a row for every test picture"):
-        compare(photos, tmp_path, seeds=1)
+@pytest.mark.parametrize("lost", ["scores.csv", "metrics.csv", "model.safetensors"])
+def test_what_a_finished_run_has_lost_is_made_anew(lost: str, photos: Path, tmp_path: Path) -> None:
+    outcome = compare(photos, tmp_path, ["l1"], seeds=1)
+    file = tmp_path / "runs" / "l1" / "seed-0" / lost
+    file.write_bytes(file.read_bytes()[:20])
+    assert repr(compare(photos, tmp_path, ["l1"], seeds=1).rows) == repr(outcome.rows)
+    (tmp_path / "runs" / "l1" / "seed-0" / "checkpoints" / "last.ckpt").unlink()
+    file.unlink()
+    with pytest.raises(lossmith.LossmithError, match=rf"{lost} is missing or damaged"):
+        compare(photos, tmp_path, ["l1"], seeds=1)
+
+
+def test_a_damaged_configuration_is_called_so(outcome: Comparison, photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(outcome.report.parent, tmp_path, dirs_exist_ok=True)
+    written = (tmp_path / "compare.yaml").read_text()
+    for text in ("", written[: len(written) // 2], "losses: [\n"):
+        (tmp_path / "compare.yaml").write_text(text)
+        with pytest.raises(lossmith.LossmithError, match=r"compare\.yaml is damaged"):
+            compare(photos, tmp_path)
+
+
+def test_a_metric_that_comes_or_goes_between_two_sittings_is_refused(
+    outcome: Comparison, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(outcome.report.parent, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(tournament, "default_metrics", lambda: ["psnr", "lpips_alex"])
+    with pytest.raises(lossmith.LossmithError, match=r"another configuration: metrics is \['psnr', 'ssim', "):
+        compare(photos, tmp_path)
+
+
+@pytest.mark.parametrize("one", ["l1", loss("l1"), torch.nn.functional.l1_loss])
+def test_one_loss_is_a_list_of_one(one: Any, photos: Path, tmp_path: Path) -> None:
+    outcome = compare(photos, tmp_path, one, seeds=1)
+    assert len({row.method for row in outcome.rows}) == 2
+
+
+@pytest.mark.parametrize("twice", [["l1", "1*l1"], ["ssim", "ssim(sigma=1.5)"], [loss("l2"), "(l2)"]])
+def test_a_loss_is_compared_once_however_it_is_written(twice: list[Any], photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(lossmith.LossmithError, match="is given twice; each may be given once"):
+        compare(photos, tmp_path, twice)
+
+
+@pytest.mark.parametrize("study", ["train", "compare"])
+def test_test_pictures_that_cannot_be_scored_are_found_before_training(
+    study: str, photos: Path, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    write_picture(small / "fine.png", torch.zeros(3, 16, 16))
+    write_picture(small / "speck.png", torch.zeros(3, 4, 4))
+    data = lossmith.Data([photos], test=[small])
+    recipe = replace(RECIPE, degradation="bicubic(2)")
+    with pytest.raises(
+        lossmith.LossmithError, match=r"^picture 'speck': cropping 2 px from each side leaves nothing"
+    ):
+        getattr(lossmith, study)(data, recipe=recipe, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+class Stubborn(torch.nn.Conv2d):
+    """Takes pictures of 32 x 32 only."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 3, 1)
+
+    def forward(self, degraded: Tensor) -> Tensor:
+        return super().forward(degraded.view(-1, 3, 32, 32))
+
+
+@pytest.mark.parametrize("study", ["train", "compare"])
+def test_a_network_that_takes_patches_only_is_found_before_training(
+    study: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "theirs", SimpleNamespace(Stubborn=Stubborn))
+    recipe = replace(RECIPE, network="theirs:Stubborn")
+    with pytest.raises(
+        lossmith.LossmithError, match=r"^the network fails on '4', 56x64 pixels, with RuntimeError: "
+    ):
+        getattr(lossmith, study)(lossmith.Data([photos]), recipe=recipe, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_with_a_very_long_name_is_kept(photos: Path, tmp_path: Path) -> None:
+    name = "n" * 250
+    shutil.copy(photos / "1.png", tmp_path / f"{name}.png")
+    data = lossmith.Data([photos / "2.png", photos / "3.png"], test=[tmp_path / f"{name}.png"])
+    outcome = lossmith.compare(data, losses=["l1"], seeds=1, recipe=RECIPE, out=tmp_path / "out")
+    assert {row.picture for row in outcome.rows} == {name}
 
 
 def test_a_run_without_its_configuration_is_not_adopted(photos: Path, tmp_path: Path) -> None:

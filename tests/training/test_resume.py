@@ -19,16 +19,16 @@ from pathlib import Path
 import lossmith
 lossmith.train(
     lossmith.Data([Path(sys.argv[1])]), loss="l1 until 50% then mix", seed=3,
-    out=Path(sys.argv[2]), save_every=0.0,
+    out=Path(sys.argv[2]), save_every=float(sys.argv[3]),
     recipe=lossmith.Recipe(degradation="noise(25) | jpeg(50)", network="srresnet_small(features=8, blocks=1)",
                            steps={steps}, batch=2, patch=32, ema=0.9),
 )
 """
 
 
-def start(photos: Path, out: Path) -> subprocess.Popen[bytes]:
+def start(photos: Path, out: Path, save_every: float = 60.0) -> subprocess.Popen[bytes]:
     program = PROGRAM.format(steps=STEPS)
-    return subprocess.Popen([sys.executable, "-c", program, photos, out], stderr=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-c", program, photos, out, str(save_every)], stderr=subprocess.PIPE)
 
 
 def steps_done(out: Path) -> int:
@@ -48,17 +48,21 @@ def uninterrupted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return out
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "save_every"),
+    [(signal.SIGKILL, 0.0), (signal.SIGKILL, 0.1), (signal.SIGINT, 0.1), (signal.SIGTERM, 0.1)],
+)
 def test_a_stopped_run_ends_with_exactly_the_weights_of_a_whole_one(
-    number: signal.Signals, photos: Path, uninterrupted: Path, tmp_path: Path
+    number: signal.Signals, save_every: float, photos: Path, uninterrupted: Path, tmp_path: Path
 ) -> None:
-    process = start(photos, tmp_path)
-    while steps_done(tmp_path) < STEPS // 3 and process.poll() is None:
+    process = start(photos, tmp_path, save_every)
+    saved = tmp_path / "checkpoints" / "last.ckpt"
+    while not (steps_done(tmp_path) >= STEPS // 3 and saved.exists()) and process.poll() is None:
         time.sleep(0.005)
     os.kill(process.pid, number)
     process.wait()
     assert not (tmp_path / "summary.json").exists(), "the run was over before it could be stopped"
-    assert 0 < torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] < STEPS
+    assert 0 < torch.load(saved, weights_only=True)["global_step"] < STEPS
 
     assert start(photos, tmp_path).wait() == 0
 

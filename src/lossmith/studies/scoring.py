@@ -20,7 +20,7 @@ from lossmith.evaluation import (
     find_metric,
     protocol_for,
     restore_pictures,
-    score,
+    scored,
     write_csv,
 )
 from lossmith.images import (
@@ -34,6 +34,7 @@ from lossmith.images import (
     test_pairs,
 )
 from lossmith.models import Model, load_model
+from lossmith.training import RunFolder
 
 
 @dataclass(frozen=True)
@@ -100,30 +101,32 @@ def evaluate(
         For anything that the caller can mend, in one sentence.
     """
     subject = Path(subject)
+    if RunFolder(subject).model.is_file():
+        raise LossmithError(f"'{subject}' is the folder of a run; name its model, {RunFolder(subject).model}")
     if subject.is_dir():
         if degraded is not None or degradation is not None:
             raise LossmithError("a folder of results is not degraded; leave --degraded and --degradation out")
-        scale, scored = 1, _of_folder(subject, test)
+        scale, pictures = 1, _of_folder(subject, test)
     else:
         model = load_model(subject, network)
-        scale, scored = model.scale, _of_model(model, _pairs(model, test, degraded, degradation))
+        scale, pictures = model.scale, _of_model(model, _pairs(model, test, degraded, degradation))
     protocol = protocol_for(scale)
     protocol = replace(
         protocol,
         color=protocol.color if color == "auto" else color,
         border=protocol.border if border is None else border,
     )
-    rows = [Row(name, method, 0, score(result, target, protocol)) for name, method, result, target in scored]
+    rows = [scored(name, method, result, target, protocol) for name, method, result, target in pictures]
     if out is not None:
         write_csv(out, rows, protocol)
     return Evaluation(rows, protocol)
 
 
-Scored = Iterable[tuple[str, str, Tensor, Tensor]]
+Restored = Iterable[tuple[str, str, Tensor, Tensor]]
 """(picture, method, result, target)"""
 
 
-def _of_folder(folder: Path, test: list[Path] | None) -> Scored:
+def _of_folder(folder: Path, test: list[Path] | None) -> Restored:
     targets = find_pictures(test) if test else sample_pictures("test")
     results = {path.stem: path for path in find_pictures(folder)}
     if len(results) < len(find_pictures(folder)) or len({path.stem for path in targets}) < len(targets):
@@ -134,7 +137,7 @@ def _of_folder(folder: Path, test: list[Path] | None) -> Scored:
         yield name, folder.name, from_8bit(read_picture(results[path.stem])), from_8bit(read_picture(path))
 
 
-def _of_model(model: Model, pairs: list[Pair]) -> Scored:
+def _of_model(model: Model, pairs: list[Pair]) -> Restored:
     for pair in pairs:
         yield pair.name, DEGRADED, baseline(pair), pair.clean
     restored = restore_pictures(model.restorer.to(best_device()), pairs)
@@ -144,6 +147,8 @@ def _of_model(model: Model, pairs: list[Pair]) -> Scored:
 
 def _pairs(model: Model, test: list[Path] | None, degraded: Path | None, expression: str | None) -> list[Pair]:
     if degraded is not None:
+        if expression is not None:
+            raise LossmithError("give either --degraded or --degradation, not both")
         if not test or len(test) != 1:
             raise LossmithError("--degraded goes with one --test folder")
         pairs = folder_pairs(pair_folders(test[0], degraded))
@@ -151,10 +156,10 @@ def _pairs(model: Model, test: list[Path] | None, degraded: Path | None, express
         named = str(model.receipt.get("degradation", ""))
         if expression is None and (":" in named or not named or named.startswith("pairs of")):
             raise LossmithError("what the model undoes is your own: give --degradation, or --test and --degraded")
-        kind = parse_degradation(expression or named)
+        kind = parse_degradation(named if expression is None else expression)
         pairs = test_pairs(find_pictures(test) if test else sample_pictures("test"), kind)
     if pairs[0].scale != model.scale:
-        raise LossmithError(
-            f"the model enlarges by {model.scale}, but the pictures are {pairs[0].scale} times smaller"
-        )
+        does = f"enlarges by {model.scale}" if model.scale > 1 else "keeps the size"
+        sizes = f"{pairs[0].scale} times larger than" if pairs[0].scale > 1 else "as large as"
+        raise LossmithError(f"the model {does}, but the clean pictures are {sizes} the degraded ones")
     return pairs

@@ -8,6 +8,7 @@ from lossmith.evaluation import Row, protocol_for, read_csv
 from lossmith.images import Data, gather
 from lossmith.losses import as_loss
 from lossmith.losses import loss as parse
+from lossmith.studies.rehearsal import rehearse_test
 from lossmith.training import Recipe, RunFolder, Summary
 
 
@@ -68,6 +69,7 @@ def train(
     from lossmith.training.run import run
 
     protocol = protocol_for(gathered.source.scale)
+    rehearse_test(recipe.network, gathered.tests, protocol)
     summary = run(
         folder,
         criterion,

@@ -4,17 +4,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lossmith.errors import Diverged, LossmithError
-from lossmith.evaluation import DEGRADED, Row, baseline, protocol_for, read_csv, score, write_csv
+from lossmith.evaluation import DEGRADED, Row, baseline, default_metrics, protocol_for, read_csv, scored, write_csv
 from lossmith.files import file_name
-from lossmith.images import Data, Pair, gather
+from lossmith.images import Data, gather
 from lossmith.losses import Loss, as_loss
 from lossmith.losses import loss as parse
 from lossmith.studies.command import command_line
 from lossmith.studies.page import Entry, Tournament, make_page
+from lossmith.studies.rehearsal import rehearse_test
 from lossmith.training import Recipe, RunFolder
-from lossmith.training.folder import claim
+from lossmith.training.configuration import check, claim
 
 DEFAULT = ("l2", "l1", "ssim", "mix")
 
@@ -67,21 +69,27 @@ def compare(
         For anything that the caller can mend, in one sentence.
     """
     out = Path(out)
-    losses = list(DEFAULT if losses is None else losses)
+    losses = _listed(losses)
     command = command_line("compare", data, recipe, losses=losses, seeds=seeds, out=out)
     contenders = _contenders(losses)
-    if seeds < 1:
-        raise LossmithError(f"seeds must be at least 1, not {seeds}")
+    if not isinstance(seeds, int) or seeds < 1:
+        raise LossmithError(f"seeds must be a whole number, at least 1, not {seeds!r}")
     gathered = gather(data, recipe.degradation)
     recipe = replace(recipe, degradation=gathered.damage)
     protocol = protocol_for(gathered.source.scale)
     from lossmith.training.run import rehearse, run
 
+    configuration = {
+        "losses": list(contenders),
+        "seeds": seeds,
+        "metrics": default_metrics(),  # one more when weights are put into their folder, which must not mix
+        **asdict(recipe),
+        **gathered.fingerprint,
+    }
+    check(out / "compare.yaml", configuration)
     rehearse(list(contenders.values()), recipe, gathered.source)
-    claim(
-        out / "compare.yaml",
-        {"losses": list(contenders), "seeds": seeds, **asdict(recipe), **gathered.fingerprint},
-    )
+    rehearse_test(recipe.network, gathered.tests, protocol)
+    claim(out / "compare.yaml", configuration)
     entries: list[Entry] = []
     for seed in range(seeds):  # seeds outside, so that an early look at a long tournament shows every loss
         for name, criterion in contenders.items():
@@ -104,31 +112,28 @@ def compare(
                 entries.append(Entry(name, seed, folder, summary=None, failure=str(error)))
     if not any(entry.summary for entry in entries):
         raise LossmithError(f"no run was finished: {entries[0].loss}, {entries[0].failure}")
-    rows = [
-        Row(pair.name, DEGRADED, 0, score(baseline(pair), pair.clean, protocol)) for pair in gathered.tests
-    ] + [row for entry in entries if entry.summary for row in _scores(entry, gathered.tests)]
+    rows = [scored(pair.name, DEGRADED, baseline(pair), pair.clean, protocol) for pair in gathered.tests]
+    rows += [row for entry in entries if entry.summary for row in read_csv(entry.folder.scores)]
     write_csv(out / "results.csv", rows, protocol)
     tournament = Tournament(list(contenders), entries, rows, gathered, recipe, protocol, seeds, command)
     verdict = make_page(tournament, out)
     return Comparison(verdict, out / "report.html", rows)
 
 
-def _scores(entry: Entry, tests: Sequence[Pair]) -> list[Row]:
-    rows = read_csv(entry.folder.scores)
-    expected = [(pair.name, entry.loss, entry.seed) for pair in tests]
-    if [(row.picture, row.method, row.seed) for row in rows] != expected:
-        raise LossmithError(
-            f"{entry.folder.scores} does not hold a row for every test picture; "
-            f"delete {entry.folder.summary.name} beside it, and the same command writes both anew"
-        )
-    return rows
+def _listed(losses: Any) -> list[Any]:
+    """One loss is a list of one."""
+    if losses is None:
+        return list(DEFAULT)
+    return [losses] if isinstance(losses, str) or callable(losses) else list(losses)
 
 
-def _contenders(losses: Sequence[str]) -> dict[str, Loss]:
-    made = [parse(given) if isinstance(given, str) else as_loss(given) for given in losses]
-    named = {str(criterion): criterion for criterion in made}
+def _contenders(losses: Sequence[Any]) -> dict[str, Loss]:
+    named: dict[str, Loss] = {}
+    for given in losses:
+        criterion = parse(given) if isinstance(given, str) else as_loss(given)
+        if (name := str(criterion)) in named:
+            raise LossmithError(f"loss '{name}' is given twice; each may be given once")
+        named[name] = criterion
     if not named:
         raise LossmithError("a comparison needs at least one loss")
-    if len(named) < len(made):
-        raise LossmithError(f"each loss may be given once, not {', '.join(map(str, made))}")
     return named

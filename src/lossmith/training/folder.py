@@ -1,14 +1,15 @@
 """A run is a folder; this is what its files are called and how it is recognised."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lossmith.errors import LossmithError
 from lossmith.files import file_name, write_text
+from lossmith.training.configuration import check, claim
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class Summary:
     """Megabytes that one step keeps for its backward pass: activations of the network and the loss."""
     device: str
     precision: str
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(number, int | float) for number in (self.steps, self.seconds, self.kept_mb)):
+            raise TypeError("steps, seconds and megabytes are numbers")
 
     @property
     def milliseconds_per_step(self) -> float:
@@ -61,46 +66,53 @@ class RunFolder:
     def summary(self) -> Path:
         return self.path / "summary.json"
 
-    def claim(self, configuration: dict[str, Any]) -> None:
-        """Write `run.yaml`, or make sure that the one there says the same.
-
-        Raises LossmithError when the folder belongs to another configuration.
-        """
+    def check(self, configuration: dict[str, Any]) -> None:
+        """Raise LossmithError when the folder belongs to another configuration, or one cannot tell."""
         if not self.configuration.exists() and (self.checkpoint.exists() or self.summary.exists()):
             raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another --out")
+        check(self.configuration, configuration)
+
+    def claim(self, configuration: dict[str, Any]) -> None:
+        """Make the folder that of this configuration, without the drafts that a killed process left in it."""
+        self.check(configuration)
+        for draft in self.path.rglob(".*.part"):  # as `lossmith.files.replacing` names them
+            draft.unlink(missing_ok=True)
         claim(self.configuration, configuration)
 
-    def finish(self, summary: Summary) -> None:
-        """Mark the run as finished; this file is written last."""
-        write_text(self.summary, json.dumps(asdict(summary), indent=2) + "\n")
+    def finish(self, summary: Summary, pictures: Sequence[Path]) -> None:
+        """Mark the run as finished, with what its files hold; this file is written last."""
+        results = [self.model, self.journal, self.scores, *pictures]
+        files = {path.relative_to(self.path).as_posix(): _digest(path) for path in results}
+        write_text(self.summary, json.dumps({**asdict(summary), "files": files}, indent=2) + "\n")
 
     def finished(self) -> Summary | None:
-        """What the run cost, if it is finished."""
+        """What the run cost, if it is finished and its files are still what they were.
+
+        Where one of them is not, there is a checkpoint to make them anew from, or LossmithError is raised.
+        """
         if not self.summary.is_file():
             return None
         try:
-            return Summary(**json.loads(self.summary.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+            told = json.loads(self.summary.read_text(encoding="utf-8"))
+            files = dict(told.pop("files"))
+            summary = Summary(**told)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LossmithError(
                 f"{self.summary} is damaged; delete it, and the same command writes it anew"
             ) from error
+        lost = [name for name, digest in files.items() if _digest(self.path / name) != digest]
+        if not lost:
+            return summary
+        if not self.checkpoint.is_file():
+            raise LossmithError(
+                f"{self.path} holds a finished run, but {', '.join(lost[:3])} {'is' if len(lost) == 1 else 'are'} "
+                f"missing or damaged; delete {self.summary.name} to train anew, or choose another --out"
+            )
+        return None
 
 
-def claim(path: Path, configuration: dict[str, Any]) -> None:
-    """Write a configuration as YAML, or make sure that the file there holds the same one."""
-    if not path.exists():
-        write_text(path, yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True))
-        return
-    try:
-        there = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise LossmithError(f"{path} cannot be read as YAML; was it edited?") from error
-    if there == configuration:
-        return
-    there = there if isinstance(there, dict) else {}
-    keys = [k for k in [*configuration, *there] if there.get(k) != configuration.get(k)]
-    key = keys[0] if keys else next(k for k in {**configuration, **there} if (k in there) != (k in configuration))
-    raise LossmithError(
-        f"{path.parent} belongs to another configuration: {key} is {there.get(key)!r} there and "
-        f"{configuration.get(key)!r} here; choose another --out"
-    )
+def _digest(path: Path) -> str | None:
+    return sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+__all__ = ["RunFolder", "Summary", "claim"]

@@ -6,20 +6,17 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from lossmith.errors import Diverged
+from lossmith.errors import LossmithError
 from lossmith.losses import Loss, Schedule
+from lossmith.training.average import Average
+from lossmith.training.lookout import Lookout
 from lossmith.training.recipe import Recipe
 from lossmith.training.stopwatch import Stopwatch
-
-Batch = tuple[Tensor, Tensor]
-"""(degraded, clean)"""
+from lossmith.training.stream import Batch
 
 WARM_UP = 0.05
 """The part of the budget over which the learning rate rises."""
-
-ADVICE = "the last good state is saved, and a lower learning_rate usually helps"
 
 
 class Restoration(LightningModule):
@@ -32,21 +29,21 @@ class Restoration(LightningModule):
         super().__init__()
         self.restorer = restorer.to(memory_format=torch.channels_last)
         self.loss, self.recipe = loss, recipe
-        average = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
-        self.averaged = AveragedModel(self.restorer, multi_avg_fn=average) if recipe.ema else None
-        self.stopwatch = Stopwatch()
+        self.average = Average(self.restorer, recipe.ema) if recipe.ema else None
+        self.stopwatch, self.lookout = Stopwatch(), Lookout()
         self.terms: dict[str, Tensor] = {}
         """The named terms of the latest step."""
 
     @property
     def result(self) -> nn.Module:
         """The network to keep: the averaged one where there is one."""
-        return self.averaged.module if self.averaged else self.restorer
+        return self.average.module if self.average else self.restorer
 
     @property
     def healthy(self) -> bool:
-        """Whether every weight is a finite number."""
-        return all(bool(torch.isfinite(weight).all()) for weight in self.restorer.parameters())
+        """Whether every weight and every statistic of the network is a finite number."""
+        tensors = [tensor for tensor in self.restorer.state_dict().values() if tensor.is_floating_point()]
+        return bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all())
 
     @property
     def progress(self) -> float:
@@ -61,26 +58,24 @@ class Restoration(LightningModule):
             self.restorer.parameters(), lr=self.recipe.learning_rate, betas=(0.9, 0.99), fused=True
         )
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        self.follow_schedules(self.progress)
+    def training_step(self, batch: Batch | LossmithError, batch_idx: int) -> Tensor:
+        if isinstance(batch, LossmithError):
+            raise batch
+        progress = self.progress
+        follow_schedule(self.loss, progress)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = learning_rate(self.recipe, self.progress)
+            group["lr"] = learning_rate(self.recipe, progress)
         degraded, clean = (pictures.to(memory_format=torch.channels_last) for pictures in batch)
         terms = self.loss.terms(self.restorer(degraded), clean)
-        self.terms = {name: value.detach() for name, value in terms.items()}
         total = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(total):
-            term = next((name for name, value in self.terms.items() if not torch.isfinite(value)), "sum")
-            became = self.terms.get(term, total).item()
-            raise Diverged(
-                f"the loss became {became} at step {self.global_step + 1}, in its term '{term}'; {ADVICE}"
-            )
+        self.terms = {name: value.detach() for name, value in terms.items()}
+        self.lookout.note(self.global_step + 1, total.detach(), self.terms)
         return total
 
     def optimizer_step(self, *arguments: Any, **options: Any) -> None:
         super().optimizer_step(*arguments, **options)
-        if self.averaged is not None:  # here, since callbacks that save run before the module's own hooks
-            self.averaged.update_parameters(self.restorer)
+        if self.average is not None:  # here, since callbacks that save run before the module's own hooks
+            self.average.follow(self.restorer)
 
     def on_train_start(self) -> None:
         self.stopwatch.start()
@@ -100,11 +95,12 @@ class Restoration(LightningModule):
         if torch.cuda.is_available() and "cuda_random_state" in checkpoint:
             torch.cuda.set_rng_state(checkpoint["cuda_random_state"].cpu())
 
-    def follow_schedules(self, progress: float) -> None:
-        """Set every loss that changes during the run to where it is at `progress`."""
-        for module in self.loss.modules():
-            if isinstance(module, Schedule):
-                module.progress = progress
+
+def follow_schedule(loss: Loss, progress: float) -> None:
+    """Set every part of a loss that changes during the run to where it is at `progress`."""
+    for module in loss.modules():
+        if isinstance(module, Schedule):
+            module.progress = progress
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from lossmith.errors import LossmithError
 
@@ -38,22 +38,31 @@ class Recipe:
             raise LossmithError("give the budget in steps or in minutes, not both")
         if self.steps is None and self.minutes is None:
             object.__setattr__(self, "steps", 400)
+        for field in fields(self):
+            _check_kind(field.name, getattr(self, field.name), field.type)
         for name in ("steps", "minutes", "patch", "batch", "learning_rate"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise LossmithError(f"{name} must be above 0 and finite, not {value}")
-            if value is not None and name in ("steps", "patch", "batch") and value != int(value):
-                raise LossmithError(f"{name} must be a whole number, not {value}")
         if not 0 <= self.ema < 1:
             raise LossmithError(f"ema must be from 0 to below 1, not {self.ema}")
-        for field in fields(self):
-            choices = get_args(field.type) if get_origin(field.type) is Literal else None
-            if choices and getattr(self, field.name) not in choices:
-                raise LossmithError(
-                    f"{field.name} must be {' or '.join(choices)}, not '{getattr(self, field.name)}'"
-                )
 
     @property
     def budget(self) -> str:
         """The budget in words."""
         return f"{self.steps:,} steps" if self.steps else f"{self.minutes:g} minutes"
+
+
+def _check_kind(name: str, value: Any, annotation: Any) -> None:
+    """Refuse a value of another kind than its field is annotated with."""
+    choices = get_args(annotation) or (annotation,)
+    if get_origin(annotation) is Literal:
+        fits, wanted = value in choices, " or ".join(choices)
+    else:
+        fits = type(value) in choices or (type(value) is int and float in choices)
+        wanted = _WORDS[choices[0]]
+    if not fits:
+        raise LossmithError(f"{name} must be {wanted}, not {value!r}")
+
+
+_WORDS = {int: "a whole number", float: "a number", str: "text"}

@@ -1,9 +1,6 @@
 """One training run, from a recipe to a model and its scores."""
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,25 +10,32 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
 
 import lossmith
+from lossmith.degradations.checks import check_amount, check_whole
 from lossmith.devices import arithmetic, best_device, device_name
-from lossmith.errors import LossmithError
+from lossmith.errors import Diverged, LossmithError
 from lossmith.evaluation import Protocol, Row, restore_pictures, score, write_csv
 from lossmith.images import Pair, Patches, Source, write_picture
 from lossmith.losses import Loss
 from lossmith.models import save_model
 from lossmith.networks import network
-from lossmith.training.callbacks import Examiner, Journal, Keeper
+from lossmith.training.confined import confined
+from lossmith.training.examiner import Examiner, centre_crops
 from lossmith.training.folder import RunFolder, Summary
-from lossmith.training.memory import kept_for_backward
+from lossmith.training.journal import WRITE_EVERY, Journal
+from lossmith.training.keeper import Keeper
+from lossmith.training.memory import enough_memory, kept_for_backward
 from lossmith.training.module import Restoration
 from lossmith.training.progress import ProgressLine
 from lossmith.training.recipe import Recipe
+from lossmith.training.rehearsal import rehearse
 from lossmith.training.stream import loader
 
+__all__ = ["fit", "position", "rehearse", "run"]
 
+
+@confined()
 def run(
     folder: RunFolder,
     loss: Loss,
@@ -49,20 +53,24 @@ def run(
     The same call on the same folder continues a run that was stopped, and returns at once when it is finished.
     On a CPU the resumed run ends with exactly the weights of one that was never stopped.
 
-    Raises LossmithError when the folder belongs to another configuration or the loss diverges (as `Diverged`,
-    with the state saved), and KeyboardInterrupt after Ctrl-C or SIGTERM, with the state saved.
+    Raises LossmithError when the folder belongs to another configuration, Diverged when the loss is no longer a
+    number (what was saved before that stays), and KeyboardInterrupt after Ctrl-C or SIGTERM, with the state saved.
     """
+    check_whole("train", "seed", seed, 0, 2**63 - 1)  # what torch takes
+    check_amount("train", "save_every", save_every)
     recipe = replace(recipe, precision=arithmetic(recipe.precision))  # a run keeps what it began with
-    rehearse([loss], recipe, source)
-    patches = Patches(source, recipe.patch, seed)
     configuration = {"loss": str(loss), "seed": seed, **asdict(recipe), **(fingerprint or {})}
-    folder.claim(configuration)
+    folder.check(configuration)
     if summary := folder.finished():
         return summary
+    rehearse([loss], recipe, source)
+    folder.claim(configuration)
     torch.manual_seed(seed)
+    patches = Patches(source, recipe.patch, seed)
     # a loss may keep a state, which one run must not hand to the next
     module = Restoration(network(recipe.network, source.scale), deepcopy(loss), recipe)
-    fit(module, patches, tests, folder, f"{loss}, seed {seed}", save_every)
+    with enough_memory(recipe):
+        fit(module, patches, tests, folder, f"{loss}, seed {seed}", save_every)
     restorer = module.result.eval()
     receipt = {"lossmith": lossmith.__version__, "scale": source.scale, **configuration}
     save_model(folder.model, restorer, {**receipt, "steps": module.global_step})
@@ -79,7 +87,7 @@ def run(
         device=device_name(),
         precision=arithmetic(recipe.precision),
     )
-    folder.finish(summary)
+    folder.finish(summary, [folder.picture(pair.name) for pair in tests])
     return summary
 
 
@@ -93,29 +101,34 @@ def fit(
     extra: Sequence[Callback] = (),
 ) -> None:
     """Train `module` to the end of its budget, from the checkpoint in `folder` if there is one."""
-    start, spent = position(folder.checkpoint, module.recipe)
-    examiner = Examiner(*centre_crops(tests))
+    recipe = module.recipe
+    start, spent = position(folder.checkpoint, recipe)
+    # as large and as many as a batch: a look costs less than a step, in time and in memory
+    examiner = Examiner(*centre_crops(tests, recipe.patch, recipe.batch))
+    journal = Journal(folder.journal, examiner, min(WRITE_EVERY, save_every))
     keeper = Keeper(folder.checkpoint, save_every)
     trainer = Trainer(
         accelerator=best_device().type,
         devices=1,
-        precision="bf16-mixed" if arithmetic(module.recipe.precision) == "bfloat16" else "32-true",
-        max_steps=start if spent else module.recipe.steps or -1,
+        precision="bf16-mixed" if arithmetic(recipe.precision) == "bfloat16" else "32-true",
+        max_steps=start if spent else recipe.steps or -1,
         max_epochs=-1,
-        callbacks=[
-            examiner,
-            Journal(folder.journal, examiner, min(1.0, save_every)),
-            keeper,
-            ProgressLine(title),
-            *extra,
-        ],
+        callbacks=[examiner, journal, keeper, ProgressLine(title), *extra],
         logger=TensorBoardLogger(folder.path, name=None, version="tensorboard", purge_step=start or None),
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
     )
-    data = loader(patches, module.recipe.batch, start)
-    trainer.fit(module, data, ckpt_path=folder.checkpoint if start else None, weights_only=True)
+    data = loader(patches, recipe.batch, start)
+    try:
+        with keeper.listening():
+            trainer.fit(module, data, ckpt_path=folder.checkpoint if start else None, weights_only=True)
+    except Diverged as error:
+        saved, _ = position(folder.checkpoint, recipe)
+        state = f"the state after step {saved} is saved" if saved else "no state was saved before that"
+        raise Diverged(f"{error}; {state}, and a lower learning_rate usually helps") from None
+    finally:
+        journal.write()
     if keeper.interrupted:
         raise KeyboardInterrupt
 
@@ -125,64 +138,8 @@ def position(checkpoint: Path, recipe: Recipe) -> tuple[int, bool]:
     if not checkpoint.is_file():
         return 0, False
     try:
-        state = torch.load(checkpoint, weights_only=True, mmap=True)
+        state = torch.load(checkpoint, weights_only=True, mmap=True, map_location="cpu")
         step, elapsed = int(state["global_step"]), float(state["elapsed"])
     except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, TypeError) as error:
         raise LossmithError(f"{checkpoint} is damaged; delete it to start this run anew") from error
     return step, recipe.minutes is not None and elapsed >= 60 * recipe.minutes
-
-
-def centre_crops(tests: Sequence[Pair], side: int = 96, most: int = 8) -> tuple[Tensor, Tensor]:
-    """(degraded, clean) batches of equal crops from the middle of the first `most` test pictures."""
-    scale = tests[0].scale
-    shown = tests[:most]
-    side = min(side, *(min(pair.degraded.shape[1:]) * scale for pair in shown)) // scale
-    degraded, clean = [], []
-    for pair in shown:
-        top, left = ((length - side) // 2 for length in pair.degraded.shape[1:])
-        degraded.append(pair.degraded[:, top : top + side, left : left + side])
-        top, left, big = top * scale, left * scale, side * scale
-        clean.append(pair.clean[:, top : top + big, left : left + big])
-    return torch.stack(degraded), torch.stack(clean)
-
-
-def rehearse(losses: Sequence[Loss], recipe: Recipe, source: Source) -> None:
-    """Find out what cannot be trained before anything is written: patches, losses and network must fit."""
-    for loss in losses:
-        if recipe.patch < loss.least_side:
-            raise LossmithError(
-                f"loss '{loss}' needs patches of at least {loss.least_side} pixels, not {recipe.patch}"
-            )
-    degraded, clean = Patches(source, recipe.patch).batch(0, 2)
-    restorer = network(recipe.network, source.scale).eval()
-    if not any(parameter.requires_grad for parameter in restorer.parameters()):
-        raise LossmithError(f"network '{recipe.network}' has nothing to train")
-    with _blamed_on(f"network '{recipe.network}'", degraded):
-        restored = restorer(degraded)
-    if restored.shape != clean.shape:
-        raise LossmithError(
-            f"network '{recipe.network}' makes {tuple(restored.shape)} of patches {tuple(degraded.shape)}; "
-            f"{tuple(clean.shape)} is needed"
-        )
-    for loss in losses:
-        with _blamed_on(f"loss '{loss}'", restored):
-            value = deepcopy(loss)(restored, clean)
-        if not value.requires_grad:
-            raise LossmithError(f"loss '{loss}' gives no gradient to the prediction")
-
-
-@contextmanager
-def _blamed_on(what: str, patches: Tensor) -> Iterator[None]:
-    """Say in one sentence whose code has failed."""
-    try:
-        yield
-    except LossmithError:
-        raise
-    except Exception as error:
-        kind = type(error).__name__
-        raise LossmithError(f"{what} fails on patches {tuple(patches.shape)} with {kind}: {error}") from error
-
-
-# Lightning speaks of its own products and of workers; lossmith says what matters itself.
-logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-warnings.filterwarnings("ignore", module="lightning.*")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
+from lossmith.devices import synchronize
 
 
 class Stopwatch:
@@ -24,8 +24,7 @@ class Stopwatch:
 
     def stop(self) -> None:
         """Stop the clock, after the device has finished what it was given."""
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        synchronize()
         self._before, self._since = self.elapsed, None
 
     @contextmanager

@@ -1,5 +1,6 @@
 """The endless stream of training batches, which can start anywhere."""
 
+import os
 import signal
 from collections.abc import Iterator
 from itertools import count
@@ -8,34 +9,54 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from lossmith.errors import LossmithError
 from lossmith.images.patches import Patches
 
+Batch = tuple[Tensor, Tensor]
+"""(degraded, clean)"""
 
-class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
-    """Batch k holds patches k * size to (k + 1) * size - 1, whoever makes it: resuming is starting at k."""
+
+class BatchStream(IterableDataset[Batch | LossmithError]):
+    """Batch k holds patches k * size to (k + 1) * size - 1, whoever makes it: resuming is starting at k.
+
+    What cannot be made ends the stream with the error as its last item; raised in a worker, it would arrive with
+    the worker's traceback for a message.
+    """
 
     def __init__(self, patches: Patches, size: int, start: int) -> None:
         self.patches, self.size, self.start = patches, size, start
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Batch | LossmithError]:
         worker = get_worker_info()
         first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
-        for k in count(self.start + first, stride):
-            yield self.patches.batch(k * self.size, self.size)
+        try:
+            for k in count(self.start + first, stride):
+                yield self.patches.batch(k * self.size, self.size)
+        except LossmithError as error:
+            yield error
 
 
-def _leave_interrupts_to_the_trainer(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches workers too, and the step under way needs them
+def loader(
+    patches: Patches, size: int, start: int, workers: int | None = None
+) -> DataLoader[Batch | LossmithError]:
+    """Batches from number `start` on, cut by `workers` processes.
 
-
-def loader(patches: Patches, size: int, start: int) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Batches from number `start` on. On a CPU they are cut in the training process, which takes no time."""
+    By default up to eight feed a CUDA device; on a CPU the training process cuts them itself, in next to no time.
+    """
     cuda = torch.cuda.is_available()
+    if workers is None:
+        workers = min(8, os.cpu_count() or 1) if cuda else 0
     return DataLoader(
         BatchStream(patches, size, start),
         batch_size=None,
-        num_workers=4 if cuda else 0,
-        pin_memory=cuda,
-        worker_init_fn=_leave_interrupts_to_the_trainer,
+        num_workers=workers,
+        pin_memory=cuda,  # Lightning then copies without waiting
+        worker_init_fn=_leave_signals_to_the_trainer,
         generator=torch.Generator(),  # its own, or it draws from the global one, which a resume restores
     )
+
+
+def _leave_signals_to_the_trainer(_: int) -> None:
+    """Ctrl-C and a cluster's SIGTERM reach workers too, but the step under way still needs them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

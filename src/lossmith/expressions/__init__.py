@@ -1,0 +1,36 @@
+"""The grammar in which losses, degradations and networks are written; parsed, never evaluated.
+
+    timeline := sum ("until" NUMBER "%" "then" sum)*
+    sum      := product ("+" product)*
+    product  := factor ("*" factor)*            at most one factor is not a number
+    factor   := NUMBER | call | "(" timeline ")"
+    chain    := call ("|" call)*
+    call     := name ["(" argument ("," argument)* ")"]
+    name     := identifier | import.path:Attribute
+    argument := [identifier "="] (NUMBER | true | false | none | bare word | "quoted text")
+
+A bare word runs to the next comma or closing bracket, so file names and `vgg19:conv5_4` need no quotes.
+"""
+
+from lossmith.expressions.calling import fit, invoke, resolve
+from lossmith.expressions.nodes import Call, Node, Product, Sum, Timeline, Value
+from lossmith.expressions.reading import parse_call, parse_chain, parse_loss
+from lossmith.expressions.spelling import Spelled, spell_call, spell_value
+
+__all__ = [
+    "Call",
+    "Node",
+    "Product",
+    "Spelled",
+    "Sum",
+    "Timeline",
+    "Value",
+    "fit",
+    "invoke",
+    "parse_call",
+    "parse_chain",
+    "parse_loss",
+    "resolve",
+    "spell_call",
+    "spell_value",
+]

@@ -1,0 +1,104 @@
+"""From a call to what it names, called with arguments that fit."""
+
+import importlib
+import inspect
+import traceback
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+from lossmith.errors import LossmithError, unknown
+from lossmith.expressions.nodes import Call
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
+_MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_TO_COME = object()
+
+
+def resolve(call: Call, catalogue: Mapping[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
+    """What a call names: an entry of the catalogue, or anybody's `import.path:Attribute`.
+
+    An error in the code of a module that is imported is not hidden: its traceback is what its author needs.
+    """
+    if ":" not in call.name:
+        if call.name not in catalogue:
+            raise unknown(kind, call.name, catalogue)
+        return catalogue[call.name]
+    path, _, attribute = call.name.partition(":")
+    try:
+        module = importlib.import_module(path)
+    except (ModuleNotFoundError, SyntaxError) as error:  # a SyntaxError says the file and the line
+        raise LossmithError(f"{kind} '{call.name}' cannot be imported: {error}") from error
+    except SystemExit as error:
+        raise LossmithError(
+            f"{kind} '{call.name}' cannot be imported: '{path}' ends the program ({_place(error)}); "
+            "what it does as a program belongs under if __name__ == '__main__'"
+        ) from error
+    if not hasattr(module, attribute):
+        raise LossmithError(f"{kind} '{call.name}': module '{path}' has no '{attribute}'")
+    found = getattr(module, attribute)
+    if not callable(found):
+        raise LossmithError(f"{kind} '{call.name}' is neither a class nor a function")
+    return found  # type: ignore[no-any-return]
+
+
+def invoke(call: Call, factory: Callable[..., Any], kind: str, **given: Any) -> Any:
+    """Call `factory` with the call's arguments; a misfit is one sentence.
+
+    Those `given` are added where the factory takes them and the call itself says nothing about them. What
+    anybody's own factory raises may be its answer to these arguments, and is said in one sentence too.
+    """
+    make = fit(call, factory, kind, **given)
+    if ":" not in call.name:
+        return make()
+    try:
+        return make()
+    except LossmithError:
+        raise
+    except (Exception, SystemExit) as error:
+        name = type(error).__name__
+        raise LossmithError(f"{kind} '{call.name}' fails with {name}: {error} ({_place(error)})") from error
+
+
+def _place(error: BaseException) -> str:
+    """The file and the line where it was raised."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}, line {last.lineno}"
+
+
+def fit(call: Call, factory: Callable[..., Any], kind: str, ahead: int = 0, **given: Any) -> Callable[..., Any]:
+    """What `invoke` would call, checked; `ahead` positional arguments are still to come."""
+    options = dict(call.options)
+    try:
+        signature = inspect.signature(factory)
+    except ValueError:  # some builtins have no signature to check against
+        return partial(factory, *call.arguments, **options)
+    parameters = signature.parameters
+    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    for option in options:
+        if option not in parameters and not open_ended:
+            known = set(list(parameters)[ahead:]) - {"self"} - set(given)
+            raise unknown(f"option of {kind} {call.name}:", option, known)
+    arguments = (*[_TO_COME] * ahead, *call.arguments)
+    try:
+        said = signature.bind_partial(*arguments, **options).arguments
+        silent = (set(parameters) | set(given) if open_ended else set(parameters)) - set(said) - set(options)
+        given = {key: value for key, value in given.items() if key in silent}
+        signature.bind(*arguments, **options, **given)
+    except TypeError as error:
+        raise LossmithError(f"{kind} '{call.name}': {error}") from error
+    for key, value in said.items():
+        _check_kind(f"{kind} '{call.name}': {key}", value, parameters[key])
+    return partial(factory, *call.arguments, **options, **given)
+
+
+def _check_kind(what: str, value: Any, parameter: inspect.Parameter) -> None:
+    """Refuse a value of another kind than the parameter is annotated with, if that kind can be written at all."""
+    annotation = parameter.annotation
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    if parameter.kind in _MANY or value is _TO_COME or not all(isinstance(k, type) and k in _KINDS for k in kinds):
+        return
+    if type(value) not in kinds and not (type(value) is int and float in kinds):
+        raise LossmithError(f"{what} must be {' or '.join(_KINDS[k] for k in kinds)}, not {value!r}")

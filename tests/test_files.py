@@ -1,0 +1,44 @@
+"""Files are written whole, under names that every file system takes."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lossmith.errors import LossmithError
+from lossmith.files import file_name, replacing, write_text
+
+
+def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "a.txt"
+    write_text(path, "first")
+    with suppress(KeyboardInterrupt), replacing(path) as draft:
+        draft.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "first"
+    write_text(path, "second")
+    assert path.read_text() == "second"
+    assert [file.name for file in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LossmithError, match=r"^cannot write .*file/a\.txt: "):
+        write_text(tmp_path / "file" / "a.txt", "text")
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.text(st.characters(codec="utf-8"), min_size=1) | st.text("aä文😀.-", min_size=60, max_size=300))
+def test_a_file_name_leaves_room_for_an_ending(name: str) -> None:
+    safe = file_name(name)
+    assert 0 < len(os.fsencode(safe)) <= 100  # of the 255 bytes that Linux allows, and 143 on encrypted folders
+    assert not {"/", "\0"} & set(safe)
+
+
+def test_long_names_stay_different() -> None:
+    long = "文" * 90
+    assert len({file_name(long + "a"), file_name(long + "b"), file_name(long)}) == 3
+    assert file_name("a" * 100) == "a" * 100

@@ -1,0 +1,44 @@
+"""A recipe without meaning is refused where it is made."""
+
+import math
+from typing import Any
+
+import pytest
+
+import lossmith
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"steps": 1, "minutes": 1.0}, "give the budget in steps or in minutes, not both"),
+        ({"steps": 0}, "steps must be above 0 and finite, not 0"),
+        ({"steps": "3"}, "steps must be a whole number, not '3'"),
+        ({"steps": 3.0}, "steps must be a whole number, not 3.0"),
+        ({"steps": True}, "steps must be a whole number, not True"),
+        ({"minutes": -1.0}, "minutes must be above 0 and finite, not -1.0"),
+        ({"minutes": "long"}, "minutes must be a number, not 'long'"),
+        ({"batch": 0}, "batch must be above 0 and finite, not 0"),
+        ({"batch": None}, "batch must be a whole number, not None"),
+        ({"patch": [32]}, r"patch must be a whole number, not [32]"),
+        ({"learning_rate": -1e-3}, "learning_rate must be above 0 and finite, not -0.001"),
+        ({"learning_rate": math.inf}, "learning_rate must be above 0 and finite, not inf"),
+        ({"learning_rate": math.nan}, "learning_rate must be above 0 and finite, not nan"),
+        ({"ema": 1.0}, "ema must be from 0 to below 1, not 1.0"),
+        ({"ema": math.nan}, "ema must be from 0 to below 1, not nan"),
+        ({"ema": "none"}, "ema must be a number, not 'none'"),
+        ({"network": 3}, "network must be text, not 3"),
+        ({"degradation": 3}, "degradation must be text, not 3"),
+        ({"decay": "linear"}, "decay must be cosine or none, not 'linear'"),
+        ({"decay": ["cosine"]}, "decay must be cosine or none, not ['cosine']"),
+        ({"precision": "fp8"}, "precision must be auto or float32 or bfloat16, not 'fp8'"),
+    ],
+)
+def test_a_recipe_without_meaning_is_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(lossmith.LossmithError) as refused:
+        lossmith.Recipe(**options)
+    assert str(refused.value) == sentence
+
+
+def test_whole_numbers_are_numbers() -> None:
+    assert lossmith.Recipe(minutes=2, learning_rate=1, ema=0).budget == "2 minutes"
