@@ -25,5 +25,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(READY)
+bench: $(READY)  ## the benchmarks that take minutes and need no pictures of yours
 	$(BIN)/python benchmarks/training_overhead.py
+	$(BIN)/python benchmarks/l1_then_l2.py
+	$(BIN)/python benchmarks/structural_cost.py

@@ -4,9 +4,9 @@
 
 Both train in one process, in turns; every round times `--steps` steps of each after a warm-up of ten. Printed
 are the ratio of the medians of all steps, and the ratio of the whole loops from the first timed step to the
-last. lossmith's steps contain the journal (a row of metrics.csv at every other step here, 100 in any run),
-TensorBoard events and the progress line; its whole loop also contains what the clock of a run leaves out,
-namely the 10 looks at the test crops.
+last. lossmith's steps contain the journal (100 rows of metrics.csv in any run), TensorBoard events and the
+progress line; its whole loop also contains what the clock of a run leaves out, namely the 10 looks at the test
+crops.
 """
 
 import argparse
@@ -21,11 +21,12 @@ import torch
 from lightning.pytorch import Callback
 
 from lossmith.degradations import degradation
-from lossmith.devices import arithmetic, best_device
+from lossmith.devices import autocast, best_device, synchronize
 from lossmith.images import Patches, degraded_source, sample_pictures, test_pairs
 from lossmith.losses import loss
 from lossmith.networks import network
 from lossmith.training import Recipe, RunFolder
+from lossmith.training.confined import confined
 from lossmith.training.module import Restoration
 from lossmith.training.run import fit
 
@@ -50,7 +51,6 @@ def bare_steps(restorer: torch.nn.Module, patches: Patches, recipe: Recipe) -> l
     """When each step of the plainest loop there is began."""
     device = best_device()
     restorer = restorer.to(device, memory_format=torch.channels_last)
-    half = arithmetic(recipe.precision) == "bfloat16"
     criterion = loss("l1")
     optimiser = torch.optim.Adam(restorer.parameters(), lr=recipe.learning_rate, fused=True)
     times = []
@@ -59,7 +59,7 @@ def bare_steps(restorer: torch.nn.Module, patches: Patches, recipe: Recipe) -> l
         degraded, clean = patches.batch(step * recipe.batch, recipe.batch)
         degraded = degraded.to(device, memory_format=torch.channels_last)
         clean = clean.to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        with autocast(recipe.precision):
             value = criterion(restorer(degraded), clean)
         optimiser.zero_grad()
         value.backward()
@@ -70,7 +70,7 @@ def bare_steps(restorer: torch.nn.Module, patches: Patches, recipe: Recipe) -> l
 def our_steps(restorer: torch.nn.Module, patches: Patches, recipe: Recipe, tests: list[Any]) -> list[float]:
     """When each step of lossmith's training began."""
     clock = Clock()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, confined():
         fit(
             Restoration(restorer, loss("l1"), recipe),
             patches,
@@ -83,8 +83,7 @@ def our_steps(restorer: torch.nn.Module, patches: Patches, recipe: Recipe, tests
 
 
 def now() -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    synchronize()
     return time.perf_counter()
 
 

@@ -3,15 +3,19 @@
     python benchmarks/zhao.py --scale small --train BSDS500_train --test BSDS500_test  # 2 cores, 30 minutes
     python benchmarks/zhao.py --scale full --train BSDS500_train --test BSDS500_test   # a GPU
 
---train and --test are any folders of pictures. Tables are written to --out as zhao-SCALE.md; the reports, with
-the curves and the pictures, to runs/zhao-SCALE/TASK. A stopped benchmark goes on with the same command.
+--train and --test are any folders of pictures. The table of a task is written to --out as zhao-SCALE-TASK.md; its
+report, with the curves and the pictures, to runs/zhao-SCALE/TASK. A stopped benchmark goes on with the same
+command.
 """
 
 import argparse
+import json
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lossmith.evaluation import DEGRADED, Row, find_metric, mean_ranks, standing
+from lossmith.evaluation import DEGRADED, Row, Standing, find_metric, mean_ranks, standings
 from lossmith.files import write_text
 from lossmith.images import Data, find_pictures
 from lossmith.studies import compare
@@ -49,20 +53,32 @@ def table(rows: list[Row]) -> str:
     """Means over pictures and seeds as a Markdown table; the best loss and its equals are bold."""
     methods = [DEGRADED, *LOSSES]
     columns = [find_metric(name) for name in COLUMNS if name in rows[0].scores]
-    standings = [standing(rows, metric, methods) for metric in columns]
-    ranks = mean_ranks([standing(rows, metric, LOSSES) for metric in columns])
-    lines = [
-        "| | " + " | ".join(f"{m.label} {'↑' if m.higher_is_better else '↓'}" for m in columns) + " | mean rank |",
-        "| --- |" + " --- |" * (len(columns) + 1),
-    ]
+    found = standings(rows, columns, methods)
+    ranks = mean_ranks(standings(rows, columns, LOSSES))
+    labels = [f"{each.metric.label} {'↑' if each.metric.higher_is_better else '↓'}" for each in found]
+    lines = [["", *labels, "mean rank"], ["---"] * (len(labels) + 2)]
     for method in methods:
-        cells = []
-        for metric, each in zip(columns, standings, strict=True):
-            number = f"{each.means[method]:.{metric.digits}f}"
-            cells.append(f"**{number}**" if method in each.leaders else number)
         rank = f"{ranks[method]:.1f}" if method in ranks else ""
-        lines.append(f"| {method} | " + " | ".join(cells) + f" | {rank} |")
-    return "\n".join(lines)
+        lines.append([method, *(cell(each, method) for each in found), rank])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def cell(standing: Standing, method: str) -> str:
+    """The mean, bold for the best and its equals; nothing for a loss that diverged."""
+    if method not in standing.means:
+        return ""
+    number = f"{standing.means[method]:.{standing.metric.digits}f}"
+    return f"**{number}**" if method in standing.leaders else number
+
+
+def conditions(scale: Scale, run: Path, tests: int) -> str:
+    """Under which the table of a tournament was made, and the command that makes it again."""
+    device = json.loads((run / "results.json").read_text(encoding="utf-8"))["facts"]["Device"]
+    return (
+        f"FCN, {scale.steps:,} steps of {scale.batch} patches of {scale.patch} x {scale.patch}, "
+        f"Adam {scale.learning_rate:g} with cosine decay, {scale.seeds} seeds, {tests} test pictures, "
+        f"on {device}.\n\n    {shlex.join(['python', *sys.argv])}"
+    )
 
 
 def main() -> None:
@@ -76,12 +92,12 @@ def main() -> None:
     options = parser.parse_args()
     scale = SCALES[options.scale]
     tests = find_pictures(options.test)
-    data = Data([options.train], test=tests[:: max(1, len(tests) // scale.tests)][: scale.tests])
-    sections = []
+    tests = tests[:: max(1, len(tests) // scale.tests)][: scale.tests]
     for task in options.tasks:
         title, damage = TASKS[task]
+        run = options.runs / f"zhao-{options.scale}" / task
         outcome = compare(
-            data,
+            Data([options.train], test=tests),
             losses=list(LOSSES),
             seeds=scale.seeds,
             recipe=Recipe(
@@ -92,15 +108,12 @@ def main() -> None:
                 patch=scale.patch,
                 learning_rate=scale.learning_rate,
             ),
-            out=options.runs / f"zhao-{options.scale}" / task,
+            out=run,
         )
-        sections.append(f"## {title} (`{damage}`)\n\n{table(outcome.rows)}\n\n{outcome.verdict}\n")
-        print(sections[-1], flush=True)
-    words = (
-        f"FCN, {scale.steps:,} steps of {scale.batch} patches of {scale.patch} x {scale.patch}, "
-        f"Adam {scale.learning_rate:g} with cosine decay, {scale.seeds} seeds, {scale.tests} test pictures."
-    )
-    write_text(options.out / f"zhao-{options.scale}.md", "\n".join([words, "", *sections]))
+        made = conditions(scale, run, len(tests))
+        text = f"## {title} (`{damage}`)\n\n{made}\n\n{table(outcome.rows)}\n\n{outcome.verdict}\n"
+        print(text, flush=True)
+        write_text(options.out / f"zhao-{options.scale}-{task}.md", text)
 
 
 if __name__ == "__main__":

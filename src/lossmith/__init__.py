@@ -6,7 +6,9 @@
     train(...)             one training run, as a folder
     evaluate(...)          a model or a folder of results, scored picture by picture
     compare(...)           the loss tournament, with its report
+    learn_loss(...)        a loss of your own, from one picture and its damage
     Data, Recipe           the pictures of a study; the damage, the network and the budget
+    LossRecipe             how a loss is learned
 
 Importing lossmith loads nothing; each name brings what it needs when it is first used.
 """
@@ -19,9 +21,10 @@ from lossmith.errors import LossmithError, missing_extra
 if TYPE_CHECKING:
     from lossmith.degradations import degradation
     from lossmith.images import Data
+    from lossmith.learning import LossRecipe
     from lossmith.losses import loss
     from lossmith.networks import network
-    from lossmith.studies import compare, evaluate, train
+    from lossmith.studies import compare, convert_mdf, evaluate, learn_loss, show_loss, train
     from lossmith.training import Recipe
 
 __version__ = "0.1.0"
@@ -35,18 +38,26 @@ _HOMES = {
     "train": "studies",
     "evaluate": "studies",
     "compare": "studies",
+    "LossRecipe": "learning",
+    "learn_loss": "studies",
+    "show_loss": "studies",
+    "convert_mdf": "studies",
 }
 
 __all__ = [
     "Data",
+    "LossRecipe",
     "LossmithError",
     "Recipe",
     "__version__",
     "compare",
+    "convert_mdf",
     "degradation",
     "evaluate",
+    "learn_loss",
     "loss",
     "network",
+    "show_loss",
     "train",
 ]
 

@@ -5,7 +5,20 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, or say in one sentence what is missing to run it."""
+    """Run the command line, or say in one sentence why it does not run or has not ended."""
+    try:
+        status = _run()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("lossmith: stopped; the same command goes on from here", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:  # who reads the output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+        status = 141
+    sys.exit(status)
+
+
+def _run() -> int:
     # Threads that wait by spinning halve the speed of two programs that share the cores; asleep they do not.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.path.append(os.getcwd())  # where people keep what they name as module:Class
@@ -15,8 +28,8 @@ def main() -> None:
         from lossmith.errors import missing_extra
 
         print(missing_extra("the lossmith command", error), file=sys.stderr)
-        sys.exit(2)
-    sys.exit(run(sys.argv[1:]))
+        return 2
+    return run(sys.argv[1:])
 
 
 if __name__ == "__main__":

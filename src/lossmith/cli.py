@@ -1,34 +1,46 @@
 """The public functions on the command line, and nothing else: options and help come from their signatures."""
 
+import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
-import yaml
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Parameter, Token, convert
 from cyclopts.config import Dict
 
 import lossmith
-from lossmith.errors import LossmithError
+from lossmith.errors import LossmithError, unknown
 from lossmith.images import Data
-from lossmith.losses import LOSSES, PRESETS, describe
-from lossmith.studies import compare, evaluate, train
+from lossmith.learning import LossRecipe
+from lossmith.losses import LEARNED, LOSSES, PRESETS, describe
+from lossmith.settings_file import read_settings
+from lossmith.studies import compare, convert_mdf, evaluate, learn_loss, show_loss, train
 from lossmith.training import Recipe
 
-# The fields of these two become options of the commands that take them.
-for settings in (Data, Recipe):
+# The fields of these become options of the commands that take them.
+for settings in (Data, Recipe, LossRecipe):
     Parameter(name="*")(settings)
+
+
+def _unrounded(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Convert as cyclopts does, without rounding 2.5 where a whole number is meant."""
+    if int in (kind, *get_args(kind)) and "." in tokens[0].value:
+        raise ValueError(f'must be a whole number, not "{tokens[0].value}".')
+    return convert(kind, tokens)
+
 
 app = App(
     name="lossmith",
     help="Choose, compose and compare the loss function of an image-restoration network.",
     version=lossmith.__version__,
-    default_parameter=Parameter(negative=(), consume_multiple=True),
-    suppress_keyboard_interrupt=False,  # `run` says what to do next
+    default_parameter=Parameter(converter=_unrounded, negative=(), negative_iterable=(), consume_multiple=True),
+    suppress_keyboard_interrupt=False,  # `main` says what to do next
     help_epilogue="Every command also takes its options from a YAML file: --config FILE.",
 )
-for command in (compare, train, evaluate):
+for command in (compare, train, evaluate, learn_loss, show_loss, convert_mdf):
     app.command(command)
 
 LISTS = {
@@ -41,37 +53,54 @@ LISTS = {
 
 
 @app.command
-def losses() -> None:
+def losses() -> str:
     """List the losses: name, definition, range, least size, source and options."""
-    print("\n\n".join(map(describe, [*LOSSES, *PRESETS])))
-    print(
-        '\nOptions go in brackets: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1".\n'
+    return "\n\n".join(map(describe, [*LOSSES, *PRESETS, *LEARNED])) + (
+        '\n\nOptions go in brackets: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1".\n'
         'They may change during a run: "l1 until 50% then l2". Your own: "my_package.my_module:MyLoss".'
     )
 
 
 def run(words: Sequence[str]) -> int:
-    """Run one command; returns the exit status: 0, 2 after the user's mistake, 130 when interrupted."""
+    """Run one command; returns the exit status: 0, or 2 after the user's mistake."""
     try:
-        app.config = _configuration(words := list(words))
+        words = list(words)
+        _check_words(words)
+        app.config = _take_configuration(words)
         result = app(
-            words,
+            [_not_an_option(word) for word in words],
             exit_on_error=False,
             print_error=False,
             result_action="return_value",
         )
+        if result is not None:
+            print(result)
+    except BrokenPipeError:  # an OSError that is nobody's mistake; `main` ends quietly
+        raise
     except (LossmithError, CycloptsError, OSError) as error:
         print(f"lossmith: {_sentence(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("lossmith: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    if result is not None:
-        print(result)
     return 0
 
 
-def _configuration(words: list[str]) -> list[Dict]:
+@dataclass(frozen=True)
+class Configuration:
+    """Options from a file, for cyclopts."""
+
+    path: Path
+    options: dict[str, str | list[str]]
+
+    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        names = (name for argument in arguments for name in argument.names if name.startswith("--"))
+        known = {name.removeprefix("--").replace("-", "_") for name in names}
+        for name in self.options:
+            if name not in known:
+                raise unknown(f"{self.path}: option", name, known)
+        # under the command's name, since cyclopts takes a key that is also a command, as `losses` is, for that one
+        Dict(dict.fromkeys(commands, self.options), source=str(self.path))(app, commands, arguments)
+
+
+def _take_configuration(words: list[str]) -> list[Configuration]:
     """Take `--config FILE` out of the words."""
     words[:] = [
         part for word in words for part in (word.split("=", 1) if word.startswith("--config=") else [word])
@@ -83,19 +112,33 @@ def _configuration(words: list[str]) -> list[Dict]:
         raise LossmithError("--config needs the name of a YAML file")
     path = Path(words[at + 1])
     del words[at : at + 2]
-    try:
-        options = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise LossmithError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    if not isinstance(options, dict):
-        raise LossmithError(f"{path} must hold options and their values, such as 'steps: 400'")
+    if "--config" in words:
+        raise LossmithError("--config may be given once")
+    options = read_settings(path)
     # on the command line one value is a list of one where a list is taken, and so it is here
-    alone = {key: [value] for key, value in options.items() if key in LISTS and not isinstance(value, list)}
-    # below the command's name, since cyclopts takes a key that is also a command, as `losses` is, for that command
-    return [Dict({words[0] if words else "": {**options, **alone}}, source=str(path), allow_unknown=False)]
+    alone = {name: [value] for name, value in options.items() if name in LISTS and isinstance(value, str)}
+    return [Configuration(path, {**options, **alone})]
+
+
+def _check_words(words: Sequence[str]) -> None:
+    for before, word in pairwise(["lossmith", *words]):
+        if not word or re.fullmatch("--[a-z-]+=", word):
+            raise LossmithError(f"the value after '{word or before}' is empty")
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise LossmithError(f"{word!a} is not text in UTF-8; rename it") from error
+
+
+def _not_an_option(word: str) -> str:
+    """Keep "-1*l1" from being taken for an option: a space before it changes nothing for who reads expressions."""
+    return f" {word}" if re.match(r"-[\d.].*\*", word) else word
 
 
 def _sentence(error: Exception) -> str:
-    cause = error.__cause__
-    text = str(cause if isinstance(cause, LossmithError) else error)
+    if isinstance(error, CycloptsError) and isinstance(error.__cause__, LossmithError):
+        error = error.__cause__
+    if isinstance(error, OSError):
+        return f"'{error.filename}': {error.strerror}" if error.filename else error.strerror or str(error)
+    text = re.sub(r"\[(\w+)\](?= from |:)", r"\1", str(error))  # how cyclopts names an option of a file
     return " ".join(text.split())

@@ -21,8 +21,21 @@ def device_name() -> str:
 
 def arithmetic(precision: str) -> Literal["float32", "bfloat16"]:
     """What "auto" means here: bfloat16 on a CUDA device that has it, float32 elsewhere."""
-    if precision == "auto":
-        half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    if precision == "auto":  # older devices only emulate it, many times slower
+        half = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         half = precision == "bfloat16"
     return "bfloat16" if half else "float32"
+
+
+def autocast(precision: str) -> torch.autocast:
+    """The context in which a network computes in that precision."""
+    return torch.autocast(best_device().type, torch.bfloat16, enabled=arithmetic(precision) == "bfloat16")
+
+
+def synchronize() -> None:
+    """Wait until the device has done all that it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    elif torch.backends.mps.is_available():
+        torch.mps.synchronize()

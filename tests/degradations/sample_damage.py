@@ -49,6 +49,13 @@ def not_finite(clean: Tensor) -> Tensor:
     return clean / 0
 
 
+def raises(clean: Tensor) -> Tensor:
+    raise KeyError("blur")
+
+
+def nothing_at_all(clean: Tensor) -> None: ...
+
+
 def bad_scale(clean: Tensor) -> Tensor:
     return clean
 

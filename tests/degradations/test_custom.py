@@ -94,7 +94,9 @@ def test_a_name_without_a_module_is_refused() -> None:
         ("wrong_shape", r"gave torch.float32 of shape \(3, 3, 4\) instead of a float tensor \(3, 4, 4\)"),
         ("wrong_type", r"gave torch.uint8 of shape"),
         ("not_a_tensor", "gave ndarray instead of a tensor"),
+        ("nothing_at_all", "gave NoneType instead of a tensor"),
         ("not_finite", "gave values that are not finite"),
+        ("raises", r"^degradation 'sample_damage:raises' fails on a picture \(3, 4, 4\) with KeyError: 'blur'$"),
     ],
 )
 def test_a_result_that_is_no_picture_is_one_sentence(name: str, message: str) -> None:

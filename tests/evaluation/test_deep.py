@@ -1,4 +1,4 @@
-"""LPIPS: only where its weights are, never downloaded, and as published."""
+"""LPIPS and DISTS: only where their weights are, never downloaded, and LPIPS as published."""
 
 import math
 from pathlib import Path
@@ -71,7 +71,7 @@ def test_alexnet_is_preferred(tmp_path, monkeypatch):
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     for name in ("vgg16-397923af.pth", SQUEEZE, "alexnet-owt-7be5be79.pth"):
         (tmp_path / name).touch()
-    assert list(available_deep_metrics()) == ["lpips_alex", "lpips_squeeze", "lpips_vgg"]
+    assert list(available_deep_metrics()) == ["lpips_alex", "lpips_squeeze", "lpips_vgg", "dists"]
     assert default_metrics()[-1] == "lpips_alex"
 
 
@@ -92,6 +92,21 @@ def test_weights_of_another_network_are_refused(tmp_path, monkeypatch, photo):
         LossmithError, match=r"does not hold .* 'features.0.weight' is missing or has another shape"
     ):
         score(photo(32, 32), photo(32, 32), Protocol(), ["lpips_squeeze"])
+
+
+def test_dists_is_scored_where_the_weights_of_its_network_are(tmp_path, monkeypatch, photo):
+    with pytest.raises(LossmithError, match="dists needs torchvision's VGG-16 weights: put vgg16-397923af"):
+        find_metric("dists")
+    torch.manual_seed(0)
+    features = torchvision.models.vgg16(weights=None).features.state_dict()
+    save_file(
+        {f"features.{key}": tensor for key, tensor in features.items()}, tmp_path / "vgg16_imagenet.safetensors"
+    )
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    metric, function = available_deep_metrics()["dists"]
+    assert (metric.label, metric.higher_is_better) == ("DISTS", False)
+    assert function(photo(40, 40), photo(40, 40)) == 0
+    assert 0 < function(photo(40, 40).flip(1), photo(40, 40)) < 2
 
 
 def test_too_small_pictures_score_nan(tmp_path, monkeypatch, photo):

@@ -61,6 +61,15 @@ CASES = {
         "mix wins on PSNR with 31.42 dB, 0.21 dB ahead of l1 (95 % interval 0.15 to 0.27), "
         "but it cannot be told apart from the degraded input.",
     ),
+    "a tie that may not have helped": (
+        [standing(PSNR, ("mix", "l1"), mix=31.42, l1=31.40, degraded=31.39)],
+        [
+            Difference("psnr", "mix", "l1", 0.02, -0.01, 0.05, 0.6),
+            Difference("psnr", "mix", DEGRADED, 0.03, -0.1, 0.16, 0.5),
+        ],
+        "No clear winner on PSNR: mix (31.42 dB) is not distinguishable from l1 "
+        "(0.02 dB behind; 95 % interval -0.01 to 0.05), nor from the degraded input.",
+    ),
     "nobody helped": (
         [standing(PSNR, (DEGRADED,), degraded=31.0, l1=30.0, l2=29.0)],
         [Difference("psnr", "l1", DEGRADED, -1.0, -1.2, -0.8, 0.0)],

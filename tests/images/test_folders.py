@@ -1,5 +1,7 @@
 """Which pictures are meant, and which belong together."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,40 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         find_pictures(tmp_path)
     with pytest.raises(LossmithError, match="no pictures were given"):
         find_pictures([])
+
+
+def test_a_still_gif_is_a_picture(tmp_path: Path) -> None:
+    assert names(find_pictures(fill(tmp_path, "a.gif", "b.PGM", "c.jfif"))) == ["a.gif", "b.PGM", "c.jfif"]
+
+
+def test_no_picture_is_passed_over_in_silence(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png")
+    (tmp_path / "IMG_1.HEIC").touch()
+    with pytest.raises(
+        LossmithError, match=r"^'IMG_1.HEIC' in '.*' cannot be read; convert it to PNG, or take it"
+    ):
+        find_pictures(tmp_path)
+
+
+def test_folders_within_are_mentioned_where_nothing_else_is(tmp_path: Path) -> None:
+    fill(tmp_path / "more", "b.png")
+    with pytest.raises(LossmithError, match=r"; folders within it are not searched$"):
+        find_pictures(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png")
+    (tmp_path / "a.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    for find in (find_pictures, lambda folder: pair_folders(folder, fill(tmp_path / "d", "b.png"))):
+        with pytest.raises(LossmithError, match=r"caf\\udce9.png' is not text in UTF-8; rename it$"):
+            find(tmp_path)
+
+
+def test_one_folder_holds_no_pairs(tmp_path: Path) -> None:
+    fill(tmp_path / "a", "1.png")
+    with pytest.raises(LossmithError, match=r"is given for both the clean and the degraded pictures; name two"):
+        pair_folders(tmp_path / "a", tmp_path / "a" / ".." / "a")
 
 
 def test_pairs_are_found_by_name(tmp_path: Path) -> None:

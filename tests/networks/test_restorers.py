@@ -220,6 +220,10 @@ class Same(nn.Module):
     def forward(self, x):
         return self.gain * x
 
+class Bare(nn.Module):
+    def forward(self, x):
+        return x
+
 def make(depth: int = 1, **options):
     return nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(depth)))
 
@@ -244,6 +248,8 @@ def my_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         ("my_networks:Enlarger(gain=2)", None, 2),
         ("my_networks:Same", 1, 1),
         ("my_networks:Same(0.5)", None, 0.5),
+        ("my_networks:Bare", 1, 1),
+        ("torch.nn:Identity", 1, 1),
     ],
 )
 def test_anybodys_network_takes_the_scale_if_it_has_a_parameter_for_it(

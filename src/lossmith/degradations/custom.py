@@ -54,7 +54,15 @@ class Custom(Degradation):
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
         given = (clean.clone(), rng) if self.random else (clean.clone(),)  # a function may work in place
-        made = self.function(*given, **self.options)
+        try:
+            made = self.function(*given, **self.options)
+        except LossmithError:
+            raise
+        except Exception as error:
+            kind = type(error).__name__
+            raise LossmithError(
+                f"degradation '{self.name}' fails on a picture {tuple(clean.shape)} with {kind}: {error}"
+            ) from error
         wanted = (3, clean.shape[1] // self.scale, clean.shape[2] // self.scale)
         if not isinstance(made, Tensor):
             raise LossmithError(f"degradation '{self.name}' gave {type(made).__name__} instead of a tensor")

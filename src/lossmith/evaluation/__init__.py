@@ -1,7 +1,7 @@
 """Metrics under a declared protocol, rows per picture, and what they say about who is better."""
 
 from lossmith.evaluation.deep import available_deep_metrics
-from lossmith.evaluation.metrics import METRICS, find_metric, score
+from lossmith.evaluation.metrics import METRICS, default_metrics, find_metric, score, scored
 from lossmith.evaluation.protocol import Protocol, protocol_for
 from lossmith.evaluation.restoring import baseline, restore_pictures
 from lossmith.evaluation.results import DEGRADED, Difference, Metric, Row, Standing
@@ -19,6 +19,7 @@ __all__ = [
     "Standing",
     "available_deep_metrics",
     "baseline",
+    "default_metrics",
     "differences",
     "find_metric",
     "mean_ranks",
@@ -26,6 +27,7 @@ __all__ = [
     "read_csv",
     "restore_pictures",
     "score",
+    "scored",
     "standing",
     "standings",
     "verdict",

@@ -12,7 +12,7 @@ from lossmith.evaluation.fsim import fsim, fsimc
 from lossmith.evaluation.gmsd import gmsd
 from lossmith.evaluation.iw_ssim import iw_ssim
 from lossmith.evaluation.protocol import Protocol, prepare
-from lossmith.evaluation.results import Metric
+from lossmith.evaluation.results import Metric, Row
 from lossmith.evaluation.structure import ms_ssim, ssim
 
 METRICS: dict[str, Metric] = {
@@ -77,6 +77,21 @@ def score(
         name: function(*(pictures if name in _IN_PROTOCOL_COLOR else colour))
         for name, function in functions.items()
     }
+
+
+def scored(picture: str, method: str, prediction: Tensor, target: Tensor, protocol: Protocol) -> Row:
+    """The row of one picture, under the default metrics; what `score` refuses is said with the picture's name.
+
+    >>> import torch
+    >>> grey = torch.full((3, 8, 8), 0.5)
+    >>> scored("grey", "mix", grey[:, 1:], grey, Protocol())
+    Traceback (most recent call last):
+    lossmith.errors.LossmithError: picture 'grey': prediction and target differ in size, 7x8 and 8x8 pixels
+    """
+    try:
+        return Row(picture, method, 0, score(prediction, target, protocol))
+    except LossmithError as error:
+        raise LossmithError(f"picture '{picture}': {str(error).removeprefix('score: ')}") from error
 
 
 def _function(name: str) -> Callable[[Tensor, Tensor], float]:

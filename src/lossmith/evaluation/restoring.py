@@ -17,9 +17,11 @@ def restore_pictures(restorer: nn.Module, pairs: Sequence[Pair]) -> Iterator[Ten
         try:
             with torch.inference_mode():
                 restored = restorer(pair.degraded[None].to(device))[0].float().cpu()
-        except RuntimeError as error:
-            size = f"{pair.degraded.shape[1]}x{pair.degraded.shape[2]}"
-            raise LossmithError(f"the network fails on '{pair.name}' of {size} pixels: {error}") from error
+        except Exception as error:  # whatever a network of one's own may raise
+            size, kind = f"{pair.degraded.shape[1]}x{pair.degraded.shape[2]}", type(error).__name__
+            raise LossmithError(
+                f"the network fails on '{pair.name}', {size} pixels, with {kind}: {error}"
+            ) from error
         if restored.shape != pair.clean.shape:
             raise LossmithError(
                 f"the network makes {tuple(restored.shape)} of '{pair.name}', whose target is "

@@ -38,7 +38,8 @@ def _headline(main: Standing, differences: Sequence[Difference]) -> str:
         behind = _lead(main, differences, rivals[0])
         verb = "reaches" if rivals[0] not in main.leaders else "is known to beat"
         return f"No method {verb} {INPUT} on {metric.label}: it has {score}, {behind}."
-    caveat = _caveat(main, differences)
+    doubtful = _doubtful(main, differences)
+    caveat = f", but it cannot be told apart from {INPUT}" if doubtful else ""
     if not rivals:
         return f"{best} is alone, with {score} {metric.label}{caveat}."
     ties = [name for name in main.leaders if name != best]
@@ -47,8 +48,8 @@ def _headline(main: Standing, differences: Sequence[Difference]) -> str:
     amount, interval = _margin(main, differences, ties[0])
     first = f"{ties[0]} ({amount} behind{'; ' + interval if interval else ''})"
     more = ties[1:] if len(ties) <= 4 else [*ties[1:3], f"{len(ties) - 3} others"]
-    tied = _listed([first, *more], "or")
-    return f"No clear winner on {metric.label}: {best} ({score}) is not distinguishable from {tied}{caveat}."
+    tied = _listed([first, *more], "or") + (f", nor from {INPUT}" if doubtful else "")
+    return f"No clear winner on {metric.label}: {best} ({score}) is not distinguishable from {tied}."
 
 
 def _lead(main: Standing, differences: Sequence[Difference], rival: str) -> str:
@@ -72,11 +73,10 @@ def _margin(main: Standing, differences: Sequence[Difference], rival: str) -> tu
     return _number(metric, margin), f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
 
 
-def _caveat(main: Standing, differences: Sequence[Difference]) -> str:
-    """What must be added when the best method may be no better than its input."""
+def _doubtful(main: Standing, differences: Sequence[Difference]) -> bool:
+    """Whether the best method may be no better than its input."""
     found = _find(differences, main.metric, main.order[0], DEGRADED)
-    doubtful = found is not None and not found.distinguishable
-    return f", but it cannot be told apart from {INPUT}" if doubtful else ""
+    return found is not None and not found.distinguishable
 
 
 def _elsewhere(main: Standing, others: Sequence[Standing]) -> str:

@@ -7,8 +7,10 @@ from pathlib import Path
 from lossmith.errors import LossmithError
 from lossmith.images.reading import picture_size
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm")
 """Files with these endings, in any case, are pictures."""
+NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".exr", ".hdr")
+"""Pictures that are refused, not passed over in silence; only a camera's raw files, beside its pictures, are."""
 
 
 def find_pictures(paths: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -17,7 +19,8 @@ def find_pictures(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     Hidden files are left out. A folder's pictures come in natural order, 2.png before 10.png. A picture that is
     meant twice comes once.
 
-    Raises LossmithError for a path that does not exist and for a folder without pictures.
+    Raises LossmithError for a path that does not exist, for a folder without pictures or with some that cannot be
+    read, and for names that are not text.
     """
     found: dict[Path, None] = {}
     for path in [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]:
@@ -29,6 +32,7 @@ def find_pictures(paths: str | Path | Iterable[str | Path]) -> list[Path]:
             raise LossmithError(f"'{path}' does not exist")
     if not found:
         raise LossmithError("no pictures were given")
+    _refuse_undecoded(found)
     return list(found)
 
 
@@ -42,6 +46,8 @@ def pair_folders(clean: str | Path, degraded: str | Path) -> list[tuple[Path, Pa
     Raises LossmithError for a missing or empty folder, pictures without a partner (naming up to three), two
     pictures of one name, and sizes that do not fit.
     """
+    if Path(clean).resolve() == Path(degraded).resolve():
+        raise LossmithError(f"'{clean}' is given for both the clean and the degraded pictures; name two folders")
     sides = [_by_stem(folder) for folder in (Path(clean), Path(degraded))]
     partners = {stem: _partner(stem, sides[0]) for stem in sides[1]}
     met = set(partners.values())
@@ -80,11 +86,23 @@ def _whence(pairs: Sequence[tuple[Path, Path]], clean: Path) -> str:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-    pictures = sorted((path for path in files if not path.name.startswith(".")), key=_natural)
+    inside = sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=_natural)
+    files = [path for path in inside if path.is_file()]
+    if unread := [path.name for path in files if path.suffix.lower() in NOT_READ]:
+        raise LossmithError(f"'{unread[0]}' in '{folder}' cannot be read; convert it to PNG, or take it away")
+    pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not pictures:
-        raise LossmithError(f"folder '{folder}' holds no pictures ({' '.join(SUFFIXES)})")
+        within = "; folders within it are not searched" if len(files) < len(inside) else ""
+        raise LossmithError(f"folder '{folder}' holds no pictures ({' '.join(SUFFIXES)}){within}")
     return pictures
+
+
+def _refuse_undecoded(paths: Iterable[Path]) -> None:
+    for path in paths:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise LossmithError(f"the name of picture {str(path)!a} is not text in UTF-8; rename it") from error
 
 
 def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
@@ -104,6 +122,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
                 f"'{stems[path.stem].name}' and '{path.name}' in '{folder}' have one name; remove one"
             )
         stems[path.stem] = path
+    _refuse_undecoded(stems.values())
     return stems
 
 

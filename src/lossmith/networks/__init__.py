@@ -1,5 +1,6 @@
 """Networks that restore pictures."""
 
+import inspect
 from collections.abc import Callable
 
 from torch import nn
@@ -28,7 +29,10 @@ def network(expression: str, scale: int | None = None) -> nn.Module:
     """
     call = parse_call(expression, "network")
     factory = resolve(call, NETWORKS, "network")
-    made = invoke(call, factory, "network", scale=1 if scale is None else scale)
+    # without an __init__ of its own a class inherits one that accepts any keyword, only to refuse it
+    takes_none = inspect.isclass(factory) and factory.__init__ is nn.Module.__init__
+    given = {} if takes_none else {"scale": 1 if scale is None else scale}
+    made = invoke(call, factory, "network", **given)
     if not isinstance(made, nn.Module):
         raise LossmithError(f"network '{call.name}' gives {type(made).__name__} instead of a torch.nn.Module")
     if scale is not None and isinstance(made, Restorer) and made.scale != scale:
