@@ -62,6 +62,3 @@ def _what_it_is(metadata: dict[str, str], format: str) -> str:
 
 def _kind(format: str) -> str:
     return format.split("-")[1]
-
-
-__all__ = ["load_tensors", "save_tensors"]

@@ -307,7 +307,7 @@ def test_what_is_not_a_model_is_refused(tmp_path: Path) -> None:
     for path, sentence in {
         tmp_path / "none.safetensors": "is not a file",
         cut: "is not a whole safetensors file",
-        foreign: "was not written by lossmith",
+        foreign: "is no lossmith model file: its metadata has no entry 'lossmith-model-1'$",
         other: "does not hold the weights of srresnet_small",
     }.items():
         with pytest.raises(LossmithError, match=sentence):
