@@ -33,7 +33,7 @@ def dissimilarity_map(prediction: Tensor, target: Tensor, plan: Plan) -> Tensor:
     maps = torch.stack(maps_of(prediction, target, centre))
     span = windows[-1].span(0, prediction.shape[-2] - plan.lost)
     means = [Maps(*window.means(maps, span)) for window in windows]
-    return dissimilarity(means, centre, plan.constants, plan.luminance).transpose(-1, -2)
+    return dissimilarity(means, centre, plan.constants, plan.luminance)
 
 
 def central_dissimilarity(prediction: Tensor, target: Tensor, plan: Plan) -> Tensor:
@@ -51,15 +51,19 @@ class _Mean(torch.autograd.Function):
     def forward(ctx: Any, prediction: Tensor, target: Tensor, plan: Plan, slopes: bool) -> Tensor:
         sums, gradient = sums_and_gradient(prediction.detach(), target.detach(), plan, slopes)
         ctx.plan, ctx.positions = plan, (prediction.shape[-2] - plan.lost) * (prediction.shape[-1] - plan.lost)
-        ctx.save_for_backward(prediction, target, gradient)
+        ctx.save_for_backward(prediction, target)
+        ctx.gradient = gradient
         means: Tensor = sums / ctx.positions
         return means
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None]:
-        prediction, target, gradient = ctx.saved_tensors
+        prediction, target = ctx.saved_tensors
         if not torch.is_grad_enabled():
-            return gradient * (outer[0] / ctx.positions)[:, None, None], None, None, None
+            gradient, ctx.gradient = ctx.gradient, None  # scaled where it stands and given away
+            if gradient is None:  # a second time through the same graph
+                _, gradient = sums_and_gradient(prediction.detach(), target, ctx.plan, True)
+            return gradient.mul_((outer[0] / ctx.positions)[:, None, None]), None, None, None
         means = dissimilarity_map(prediction, target, ctx.plan).mean((-2, -1))
         (slope,) = torch.autograd.grad(means, prediction, outer[0], create_graph=True)
         return slope, None, None, None

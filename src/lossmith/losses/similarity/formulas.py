@@ -70,42 +70,43 @@ def dissimilarity(means: Sequence[Maps], centre: Centre, constants: Constants, l
 
 
 def dissimilarity_and_slopes(
-    means: Sequence[Maps], centre: Centre, constants: Constants, luminance: bool
+    means: Sequence[Tensor], centre: Centre, constants: Constants, luminance: bool
 ) -> tuple[Tensor, list[Tensor]]:
-    """The same, and for every window its derivatives, (3, ...).
+    """Its sum over positions, and for every window its derivatives, (3, ...), in place of the means, (4, ...).
 
-    They are those by the means of u and d together, as both grow with x alike, by that of u^2 and by that of d^2.
+    They are those by the means of u and d together, as both grow with x alike, by that of d^2 and by that of u^2.
     """
-    contrasts = [_contrast(each, constants) for each in means]
+    under = [Maps(*each) for each in means]
+    contrasts = [_contrast(each, constants, into=(each.uu, each.dd)) for each in under]
     parts = [part for part, _ in contrasts]
     if luminance:
-        part, bottom, m, n = _luminance(means[-1], centre, constants)
+        part, bottom, m, n = _luminance(under[-1], centre, constants)
         parts.append(part)
-    others = _products_of_others(parts)
-    slopes = []
-    for each, (part, spread), other in zip(means, contrasts, others, strict=False):
-        by_means, by_uu, by_dd = into = torch.empty((3, *part.shape), dtype=part.dtype, device=part.device)
-        torch.div(1 if other is None else other, spread, out=by_dd)
-        torch.mul(part, by_dd, out=by_uu).neg_()
-        torch.add(by_uu, by_dd, alpha=2, out=by_dd)
-        torch.mul(each.u, by_uu, out=by_means).addcmul_(each.d, by_dd).mul_(-2)
-        slopes.append(into)
+    sums, others = _one_minus_product(parts).sum((-2, -1)), _products_of_others(parts)
+    for each, (part, spread), other in zip(under, contrasts, others, strict=False):
+        scale = torch.div(1 if other is None else other, spread, out=spread)
+        by_uu = part.mul_(scale).neg_()
+        by_dd = scale.mul_(2).add_(by_uu)
+        each.d.mul_(by_dd).addcmul_(each.u, by_uu).mul_(-2)
+    slopes = [each[1:] for each in means]
     if luminance:
         contrast = others[-1]
         assert contrast is not None, "there is a window, so there is another part"
-        tilt = (2 - parts[-1]).mul_(n).addcmul_(m, parts[-1], value=-1).div_(bottom)
+        tilt = n.mul_(2).addcmul_(m.add_(n, alpha=0.5), parts[-1], value=-1).div_(bottom)
         slopes[-1][0].addcmul_(tilt, contrast, value=2)
-    return _one_minus_product(parts), slopes
+    return sums, slopes
 
 
-def _contrast(means: Maps, constants: Constants) -> tuple[Tensor, Tensor]:
+def _contrast(
+    means: Maps, constants: Constants, into: tuple[Tensor | None, Tensor | None] = (None, None)
+) -> tuple[Tensor, Tensor]:
     """1 - cs and its denominator.
 
     The rounding of a variance is far below C2 for pictures in range, but could turn the denominator around for a
     network that has run away, hence the bounds.
     """
-    of_sum = torch.addcmul(means.uu, means.u, means.u, value=-1).clamp_(min=0)
-    of_difference = torch.addcmul(means.dd, means.d, means.d, value=-1).clamp_(min=0)
+    of_sum = torch.addcmul(means.uu, means.u, means.u, value=-1, out=into[0]).clamp_(min=0)
+    of_difference = torch.addcmul(means.dd, means.d, means.d, value=-1, out=into[1]).clamp_(min=0)
     spread = of_sum.add_(of_difference).add_(2 * constants.c2)
     return of_difference.mul_(2).div_(spread), spread
 

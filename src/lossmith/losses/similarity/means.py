@@ -11,7 +11,7 @@ def local_means(pictures: Tensor, under: Gaussian) -> Tensor:
     """At every pixel, over the part of the window inside the picture: (..., H, W)."""
     height, width = pictures.shape[-2:]
     window = Window(gaussian(under.sigma, under.side, pictures), True, height, width)
-    return window.means(pictures, Span(0, height, 0, height)).transpose(-1, -2)
+    return window.means(pictures, Span(0, height, 0, height))
 
 
 def mean_of_means(under: Gaussian, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,6 @@
 """The dissimilarity of planes and its gradient in plain PyTorch, piece by piece so that all stays in cache."""
 
 from collections.abc import Iterator
-from functools import reduce
 
 import torch
 from torch import Tensor
@@ -12,7 +11,6 @@ from lossmith.losses.similarity.formulas import (
     centre_of,
     dissimilarity,
     dissimilarity_and_slopes,
-    maps_of,
 )
 from lossmith.losses.similarity.plan import Plan
 from lossmith.losses.similarity.windows import Window, windows_of
@@ -21,6 +19,7 @@ PIXELS = 2**17
 """In a piece under one window: few, so that its maps stay in cache, and enough for work to outweigh calls."""
 
 
+@torch.no_grad()
 def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
     """The dissimilarity of (P, H, W) planes summed over positions, (P,), and if `slopes` its gradient by x."""
     windows = windows_of(plan, x)
@@ -30,18 +29,31 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tenso
         span = windows[-1].span(start, stop)
         rows = slice(span.top, span.bottom)
         centre = Centre(whole.u[these], whole.d[these])
-        maps = torch.stack(maps_of(x[these, rows], y[these, rows], centre))
-        means = [Maps(*window.means(maps, span)) for window in windows]
+        maps = _maps(x[these, rows], y[these, rows], centre)
+        means = [window.means(maps, span) for window in windows]
         if gradient is None:
-            totals[these] += dissimilarity(means, centre, plan.constants, plan.luminance).sum((1, 2))
+            values = dissimilarity([Maps(*each) for each in means], centre, plan.constants, plan.luminance)
+            totals[these] += values.sum((1, 2))
             continue
-        values, slopes_under = dissimilarity_and_slopes(means, centre, plan.constants, plan.luminance)
-        totals[these] += values.sum((1, 2))
-        del means, values  # memory for what follows
-        carried = (window.carry_back(each, span) for window, each in zip(windows, slopes_under, strict=True))
-        by_means, by_uu, by_dd = reduce(torch.add, carried)
+        sums, slopes_under = dissimilarity_and_slopes(means, centre, plan.constants, plan.luminance)
+        totals[these] += sums
+        del means  # memory for what follows
+        carried, _ = windows[-1].carry_back(slopes_under.pop(), span)
+        for window in windows[-2::-1]:  # they reach less far
+            more, reached = window.carry_back(slopes_under.pop(), span)
+            carried[..., reached, :] += more
+        by_means, by_dd, by_uu = carried
         gradient[these, rows] += by_means.addcmul_(maps[0], by_uu, value=2).addcmul_(maps[1], by_dd, value=2)
     return totals, gradient
+
+
+def _maps(x: Tensor, y: Tensor, centre: Centre) -> Tensor:
+    """`maps_of` in one piece of memory: (4, ...)."""
+    maps = x.new_empty(4, *x.shape)
+    torch.add(x, y, out=maps[0]).sub_(centre.u)
+    torch.sub(x, y, out=maps[1]).sub_(centre.d)
+    torch.mul(maps[:2], maps[:2], out=maps[2:])
+    return maps
 
 
 def _pieces(shape: torch.Size, window: Window, pixels: int) -> Iterator[tuple[slice, int, int]]:

@@ -24,9 +24,6 @@ class Window:
 
     `taps` are an odd number of weights that sum to 1. With `same` there is one mean for every pixel, over the part
     of the window inside the picture; without, only where all of it is inside.
-
-    Maps of means are turned, (planes, columns, rows): each pass filters along the rows, and to turn a map once
-    between the two is enough, as the formulas do not mind where a position stands.
     """
 
     def __init__(self, taps: Tensor, same: bool, height: int, width: int) -> None:
@@ -34,31 +31,33 @@ class Window:
         self.reach = len(taps) // 2
         self.lost = 0 if same else 2 * self.reach
         """How many fewer rows, and columns, of means there are than of pixels."""
-        self.cover = inside(width, taps)[:, None] * inside(height, taps) if same else None
+        self.cover = inside(height, taps)[:, None] * inside(width, taps) if same else None
+        self.band = band(taps)
 
     def span(self, start: int, stop: int) -> Span:
         shift = self.lost // 2
         return Span(start, stop, max(start + shift - self.reach, 0), min(stop + shift + self.reach, self.height))
 
     def means(self, planes: Tensor, span: Span) -> Tensor:
-        """Local means of (..., bottom - top, W): (..., W - lost, stop - start)."""
+        """Local means of (..., bottom - top, W): (..., stop - start, W - lost)."""
         padding = self.reach - self.lost // 2
         rows = slice(span.start - span.top, span.stop - span.top)
-        flat = _turned(filter_rows(planes.flatten(0, -3), self.taps, padding)[:, rows])
-        means = _stacked(filter_rows(flat, self.taps, padding), planes)
-        return means if self.cover is None else means / self.cover[:, span.start : span.stop]
+        filtered = filter_rows(planes.flatten(0, -3), self.taps, padding)[:, rows]
+        means = _stacked(filter_columns(filtered, self.taps, self.band, padding), planes)
+        return means if self.cover is None else means / self.cover[span.start : span.stop]
 
-    def carry_back(self, slopes: Tensor, span: Span) -> Tensor:
-        """The transpose of `means`: (..., W - lost, stop - start) to (..., bottom - top, W)."""
+    def carry_back(self, slopes: Tensor, span: Span) -> tuple[Tensor, slice]:
+        """The transpose of `means`, from (..., stop - start, W - lost): (..., rows, W), and which of the rows
+        from `top` to `bottom` these are; the others are 0."""
         if self.cover is not None:
-            slopes = slopes / self.cover[:, span.start : span.stop]
-        flat = _turned(filter_rows(slopes.flatten(0, -3), self.taps, self.reach + self.lost // 2))
-        back = filter_rows(flat, self.taps, 2 * self.reach)
+            slopes = slopes / self.cover[span.start : span.stop]
+        spread = filter_columns(slopes.flatten(0, -3), self.taps, self.band, self.reach + self.lost // 2)
+        back = filter_rows(spread, self.taps, 2 * self.reach)
         first = span.start + self.lost // 2 - self.reach  # the row of the picture that `back` begins with
         last = first + back.shape[1]
         back = back[:, max(span.top - first, 0) : back.shape[1] - max(last - span.bottom, 0)]
-        padding = (max(first - span.top, 0), max(span.bottom - last, 0))
-        return _stacked(F.pad(back, (0, 0, *padding)), slopes)
+        begin = max(first - span.top, 0)
+        return _stacked(back, slopes), slice(begin, begin + back.shape[1])
 
 
 def windows_of(plan: Plan, pictures: Tensor) -> list[Window]:
@@ -75,11 +74,47 @@ def inside(length: int, taps: Tensor) -> Tensor:
 
 
 def _stacked(planes: Tensor, like: Tensor) -> Tensor:
-    return planes.view(*like.shape[:-2], *planes.shape[-2:])
+    return planes.reshape(*like.shape[:-2], *planes.shape[-2:])
 
 
-def _turned(planes: Tensor) -> Tensor:
-    return planes.transpose(1, 2).contiguous()
+BLOCK = 32
+"""Sums of a row that are taken at once: twice as many products as are needed, but no rearranging of memory."""
+
+
+def band(taps: Tensor) -> Tensor:
+    """The (BLOCK + len(taps) - 1, BLOCK) matrix by which pixels in a row become so many weighted sums."""
+    columns = len(taps) + BLOCK - 1
+    shifted = F.pad(taps.expand(BLOCK, -1), (0, BLOCK))  # a row is one place too long, so the next is one further
+    return shifted.flatten()[: BLOCK * columns].view(BLOCK, columns).t()
+
+
+def filter_columns(planes: Tensor, taps: Tensor, band: Tensor, padding: int) -> Tensor:
+    """Weighted sums along the rows of (P, H, W): (P, H, W + 2 padding - len(taps) + 1)."""
+    if torch.compiler.is_compiling() or torch.is_grad_enabled() or not (planes.is_cpu and products_are_exact()):
+        return filter_rows(planes.transpose(1, 2), taps, padding).transpose(1, 2)
+    rows = planes.flatten(0, 1)
+    width, more = rows.shape[1], len(taps) - 1
+    sums = rows.new_empty(len(rows), width + 2 * padding - more)
+    first = -(-padding // BLOCK)  # blocks before it, and after the whole ones, reach over the border
+    inner = rows[:, first * BLOCK - padding :]
+    whole = max((inner.shape[1] - more) // BLOCK, 0)
+    if whole:
+        blocks = inner.unfold(1, BLOCK + more, BLOCK).transpose(0, 1)
+        into = sums[:, first * BLOCK : (first + whole) * BLOCK].view(len(rows), whole, BLOCK).transpose(0, 1)
+        torch.bmm(blocks, band.expand(whole, -1, -1), out=into)
+    for start in (*range(0, first * BLOCK, BLOCK), *range((first + whole) * BLOCK, sums.shape[1], BLOCK)):
+        stop, begin = min(start + BLOCK, sums.shape[1]), start - padding
+        left, right = max(begin, 0), min(stop - padding + more, width)
+        torch.mm(rows[:, left:right], band[left - begin : right - begin, : stop - start], out=sums[:, start:stop])
+    return sums.view(*planes.shape[:2], -1)
+
+
+def products_are_exact() -> bool:
+    """Whether the user did not allow that matrices of float32 are multiplied in bfloat16."""
+    settings = getattr(torch.backends.mkldnn, "matmul", None)  # since PyTorch 2.9
+    if settings is None:
+        return torch.get_float32_matmul_precision() == "highest"
+    return str(settings.fp32_precision) in ("none", "ieee")
 
 
 def filter_rows(planes: Tensor, taps: Tensor, padding: int) -> Tensor:
