@@ -1,61 +1,50 @@
 """What a training step costs beyond a bare PyTorch loop with the same network, loss and patches.
 
-    python benchmarks/training_overhead.py [--rounds 3] [--steps 200]
+    python benchmarks/training_overhead.py [--case demo] [--case zhao] [--rounds 2] [--steps 400]
 
-Both train in one process, in turns; every round times `--steps` steps of each after a warm-up of ten. Printed
-are the ratio of the medians of all steps, and the ratio of the whole loops from the first timed step to the
-last. lossmith's steps contain the journal (100 rows of metrics.csv in any run), TensorBoard events and the
-progress line; its whole loop also contains what the clock of a run leaves out, namely the 10 looks at the test
-crops.
+Both loops train in one process and take turns step by step, so that a machine that is faster now and slower then
+is so for both. Every round times `--steps` steps of each after a warm-up of ten. Printed are the ratio of the
+medians of all steps, and the ratio of their sums. A bare step cuts its patches, moves them and trains; lossmith's
+also contain the journal (100 rows of metrics.csv in any run), TensorBoard events and the progress line, and their
+sum what the clock of a run leaves out: the 10 looks at the test crops, however long the run.
 """
 
 import argparse
 import tempfile
 import time
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import chain, count
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback
+from torch import Tensor, nn
 
 from lossmith.degradations import degradation
 from lossmith.devices import autocast, best_device, synchronize
-from lossmith.images import Patches, degraded_source, sample_pictures, test_pairs
+from lossmith.images import Pair, Patches, degraded_source, sample_pictures, test_pairs
 from lossmith.losses import loss
 from lossmith.networks import network
 from lossmith.training import Recipe, RunFolder
 from lossmith.training.confined import confined
-from lossmith.training.module import Restoration
-from lossmith.training.run import fit
+from lossmith.training.fit import fit
+from lossmith.training.supervised import Supervised
 
 WARM_UP = 10
 CASES = {
-    "the demo's network, 8 patches of 48": ("srresnet_small", 8, 48),
-    "Zhao's network, 4 patches of 32": ("fcn", 4, 32),
+    "demo": ("the demo's network, 8 patches of 48", "srresnet_small", 8, 48),
+    "zhao": ("Zhao's network, 4 patches of 32", "fcn", 4, 32),
 }
 
 
-class Clock(Callback):
-    """Notes the time at the beginning of every step, when the device has done the one before."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        self.times.append(now())
-
-
-def bare_steps(restorer: torch.nn.Module, patches: Patches, recipe: Recipe) -> list[float]:
-    """When each step of the plainest loop there is began."""
+def bare_loop(restorer: nn.Module, patches: Patches, recipe: Recipe) -> Iterator[None]:
+    """The plainest loop there is, one step at a time."""
     device = best_device()
     restorer = restorer.to(device, memory_format=torch.channels_last)
     criterion = loss("l1")
     optimiser = torch.optim.Adam(restorer.parameters(), lr=recipe.learning_rate, fused=True)
-    times = []
-    for step in range(recipe.steps or 0):
-        times.append(now())
+    for step in count():
         degraded, clean = patches.batch(step * recipe.batch, recipe.batch)
         degraded = degraded.to(device, memory_format=torch.channels_last)
         clean = clean.to(device, memory_format=torch.channels_last)
@@ -64,57 +53,63 @@ def bare_steps(restorer: torch.nn.Module, patches: Patches, recipe: Recipe) -> l
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
-    return times[WARM_UP:]
+        yield
 
 
-def our_steps(restorer: torch.nn.Module, patches: Patches, recipe: Recipe, tests: list[Any]) -> list[float]:
-    """When each step of lossmith's training began."""
-    clock = Clock()
-    with tempfile.TemporaryDirectory() as folder, confined():
-        fit(
-            Restoration(restorer, loss("l1"), recipe),
-            patches,
-            tests,
-            RunFolder(Path(folder)),
-            "ours",
-            extra=[clock],
-        )
-    return clock.times[WARM_UP:]
+class InTurns(Supervised):
+    """Lets the bare loop take a step before each of its own, and notes how long both take."""
+
+    def __init__(self, bare: Iterator[None], *what: Any) -> None:
+        super().__init__(*what)
+        self.bare = bare
+        self.bare_steps: list[float] = []
+        self.our_steps: list[float] = []
+        """All from the end of one bare step to the beginning of the next: the whole of our loop."""
+        self._began: float | None = None
+
+    def step(self, batch: tuple[Tensor, Tensor], progress: float) -> dict[str, Tensor]:
+        ended = now()
+        if self._began is not None:
+            self.our_steps.append(ended - self._began)
+        next(self.bare)
+        self._began = now()
+        self.bare_steps.append(self._began - ended)
+        return super().step(batch, progress)
 
 
 def now() -> float:
+    """The time at which the device has done all that it was given."""
     synchronize()
     return time.perf_counter()
 
 
-def intervals(times: list[float]) -> list[float]:
-    return [after - before for before, after in pairwise(times)]
+def compete(net: str, patches: Patches, recipe: Recipe, tests: list[Pair]) -> tuple[list[float], list[float]]:
+    """Seconds of each bare step and each of lossmith's."""
+    learner = InTurns(bare_loop(network(net), patches, recipe), network(net), loss("l1"), recipe)
+    with tempfile.TemporaryDirectory() as folder, confined():
+        fit(learner, patches, tests, RunFolder(Path(folder)), "in turns")
+    return learner.bare_steps[WARM_UP:-1], learner.our_steps[WARM_UP:]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--case", action="append", choices=list(CASES), help="default: all")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=400)
     options = parser.parse_args()
     kind = degradation("jpeg(10)")
-    source, tests = (
-        degraded_source(sample_pictures("train"), kind),
-        test_pairs(sample_pictures("test"), kind),
-    )
+    source = degraded_source(sample_pictures("train"), kind)
+    tests = test_pairs(sample_pictures("test"), kind)
     print("| case | bare, ms per step | lossmith, ms per step | ratio | ratio of whole loops |")
     print("| --- | --- | --- | --- | --- |")
-    for name, (net, batch, patch) in CASES.items():
-        recipe = Recipe(network=net, batch=batch, patch=patch, steps=options.steps + WARM_UP)
+    for name, net, batch, patch in (CASES[case] for case in options.case or CASES):
+        recipe = Recipe(network=net, batch=batch, patch=patch, steps=options.steps + WARM_UP + 1)
         patches = Patches(source, patch, seed=0)
-        bare: list[list[float]] = []
-        ours: list[list[float]] = []
-        for _ in range(options.rounds):
-            bare.append(bare_steps(network(net), patches, recipe))
-            ours.append(our_steps(network(net), patches, recipe, tests))
-        steps = [1000 * median(step for run in runs for step in intervals(run)) for runs in (bare, ours)]
-        loops = [median(run[-1] - run[0] for run in runs) for runs in (bare, ours)]
-        ratios = f"{steps[1] / steps[0]:.3f} | {loops[1] / loops[0]:.3f}"
-        print(f"| {name} | {steps[0]:.1f} | {steps[1]:.1f} | {ratios} |", flush=True)
+        rounds = [compete(net, patches, recipe, tests) for _ in range(options.rounds)]
+        bare, ours = (list(chain(*steps)) for steps in zip(*rounds, strict=True))
+        middles = [1000 * median(steps) for steps in (bare, ours)]
+        ratios = f"{middles[1] / middles[0]:.3f} | {sum(ours) / sum(bare):.3f}"
+        print(f"| {name} | {middles[0]:.1f} | {middles[1]:.1f} | {ratios} |", flush=True)
 
 
 if __name__ == "__main__":

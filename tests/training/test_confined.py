@@ -1,6 +1,7 @@
 """A run leaves the process as it found it."""
 
 import logging
+import os
 import random
 import signal
 import subprocess
@@ -26,11 +27,12 @@ def state_of_the_process() -> dict[str, object]:
         "numpy": str(np.random.get_state()),  # noqa: NPY002 (somebody else's program may use it)
         "random": random.getstate(),
         "warnings": list(warnings.filters),
-        "lightning": logging.getLogger("lightning.pytorch").level,
+        "lightning": logging.getLogger("lightning.fabric").level,
         "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
         "tf32": torch.backends.cudnn.allow_tf32,
         "gradients": torch.is_grad_enabled(),
         "threads": torch.get_num_threads(),
+        "environment": dict(os.environ),
     }
 
 
@@ -59,16 +61,16 @@ def test_weights_do_not_depend_on_what_was_drawn_before(train: Train, tmp_path: 
 
 def test_inside_lightning_is_quiet_and_float32_is_float32() -> None:
     with confined():
-        assert logging.getLogger("lightning.pytorch").level == logging.ERROR
+        assert logging.getLogger("lightning.fabric").level == logging.ERROR
         assert not torch.backends.cudnn.allow_tf32
 
 
 IMPORT = """
 import logging, warnings
-import lightning.pytorch, torch
-before = list(warnings.filters), logging.getLogger("lightning.pytorch").level, torch.get_rng_state().tolist()
+import lightning.fabric, torch
+before = list(warnings.filters), logging.getLogger("lightning.fabric").level, torch.get_rng_state().tolist()
 import lossmith.training.run
-after = list(warnings.filters), logging.getLogger("lightning.pytorch").level, torch.get_rng_state().tolist()
+after = list(warnings.filters), logging.getLogger("lightning.fabric").level, torch.get_rng_state().tolist()
 assert before[1:] == after[1:]
 assert [f for f in after[0] if f not in before[0] and f[3] and "lightning" in str(f[3])] == []
 """

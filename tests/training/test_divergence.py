@@ -41,8 +41,8 @@ def test_the_step_the_term_and_what_is_saved_are_named(value: float, train: Trai
         "the state after step 4 is saved, and a lower learning_rate usually helps"
     )
     saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
-    assert saved["global_step"] == 4
-    assert all(torch.isfinite(value).all() for value in saved["state_dict"].values())
+    assert saved["course"]["step"] == 4
+    assert all(torch.isfinite(value).all() for value in saved["learner"]["modules"].values())
     with (tmp_path / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [0, 1, 2, 3, 4]
@@ -83,10 +83,14 @@ def test_a_nan_in_the_gradient_never_reaches_a_checkpoint_or_a_model(
 # --- the lookout -----------------------------------------------------------------------------------------------
 
 
+def values(**numbers: float) -> dict[str, Tensor]:
+    return {name: torch.tensor(number) for name, number in numbers.items()}
+
+
 def test_a_look_names_the_first_of_several_broken_steps_and_terms() -> None:
     lookout = Lookout(every_seconds=math.inf)
     for step, (a, b) in enumerate([(1.0, 2.0), (3.0, math.inf), (math.nan, math.nan)], 7):
-        lookout.note(step, torch.tensor(a + b), {"a": torch.tensor(a), "b": torch.tensor(b)})
+        lookout.note(step, values(loss=a + b, a=a, b=b))
     with pytest.raises(Diverged, match=r"^the loss became inf at step 8, in its term 'b'$"):
         lookout.look()
 
@@ -94,19 +98,28 @@ def test_a_look_names_the_first_of_several_broken_steps_and_terms() -> None:
 def test_terms_that_are_finite_may_have_a_sum_that_is_not() -> None:
     lookout = Lookout(every_seconds=math.inf)
     big = torch.tensor(3e38)
-    lookout.note(1, big + big, {"a": big, "b": big})
+    lookout.note(1, {"loss": big + big, "a": big, "b": big})
     with pytest.raises(Diverged, match="became inf at step 1, in its term 'sum'"):
         lookout.look()
 
 
 def test_it_looks_by_itself_when_it_is_time() -> None:
     with pytest.raises(Diverged, match="at step 1"):
-        Lookout(every_seconds=0.0).note(1, torch.tensor(math.nan), {"a": torch.tensor(math.nan)})
+        Lookout(every_seconds=0.0).note(1, values(loss=math.nan, a=math.nan))
 
 
 def test_what_has_been_seen_is_forgotten() -> None:
     lookout = Lookout(every_seconds=math.inf)
     lookout.look()
-    lookout.note(1, torch.tensor(1.0), {"a": torch.tensor(1.0)})
+    lookout.note(1, values(loss=1.0, a=1.0))
     lookout.look()
     assert not lookout._unseen
+
+
+def test_means_are_of_the_steps_that_had_a_value_since_they_were_asked_for() -> None:
+    lookout = Lookout(every_seconds=math.inf)
+    lookout.note(1, values(loss=1.0, a=1.0))
+    lookout.look()
+    lookout.note(2, values(loss=4.0, b=4.0))
+    assert lookout.means() == {"loss": 2.5, "a": 1.0, "b": 4.0}
+    assert lookout.means() == {}

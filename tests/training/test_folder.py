@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from lossmith.errors import LossmithError
 from lossmith.training import Recipe, Summary
@@ -66,6 +67,20 @@ def test_a_damaged_file_is_named(name: str, train: Train, tmp_path: Path) -> Non
         with pytest.raises(LossmithError, match=rf"{name} is damaged; delete it"):
             train(tmp_path)
     (tmp_path / name).unlink()
+    assert train(tmp_path).steps == 12
+
+
+@pytest.mark.parametrize("mark", [{}, {"format": "lossmith run 1"}, {"pytorch-lightning_version": "2.6.6"}])
+def test_a_checkpoint_of_another_version_is_called_so(mark: dict[str, str], train: Train, tmp_path: Path) -> None:
+    train(tmp_path)
+    (tmp_path / "summary.json").unlink()
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    torch.save({"global_step": 12, **mark}, checkpoint)
+    before = checkpoint.read_bytes()
+    with pytest.raises(LossmithError, match=r"last\.ckpt was written by another version of lossmith.*; delete it"):
+        train(tmp_path)
+    assert checkpoint.read_bytes() == before
+    checkpoint.unlink()  # as the sentence says
     assert train(tmp_path).steps == 12
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.fabric import Fabric
 from torch import Tensor
 
 from lossmith.errors import LossmithError
@@ -19,12 +19,15 @@ from lossmith.images import Data, Gathered, Patches, gather
 from lossmith.losses import loss
 from lossmith.models import load_model, save_model
 from lossmith.networks import network
-from lossmith.training import Recipe, RunFolder, Summary
+from lossmith.training import Recipe, RunFolder, Summary, state_file
+from lossmith.training.course import Course
 from lossmith.training.examiner import centre_crops
+from lossmith.training.fit import fit
+from lossmith.training.learner import Values
 from lossmith.training.memory import kept_for_backward
-from lossmith.training.module import Restoration, learning_rate
-from lossmith.training.run import fit
 from lossmith.training.stopwatch import Stopwatch
+from lossmith.training.stream import Batch
+from lossmith.training.supervised import Supervised, learning_rate
 
 Train = Callable[..., Summary]
 
@@ -32,6 +35,11 @@ Train = Callable[..., Summary]
 def journal(out: Path) -> list[dict[str, str]]:
     with (out / "metrics.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def saved_step(out: Path) -> int:
+    state = torch.load(RunFolder(out).checkpoint, weights_only=True)
+    return int(state["course"]["step"])
 
 
 def test_a_run_is_a_folder_with_everything_in_it(train: Train, gathered: Gathered, tmp_path: Path) -> None:
@@ -69,65 +77,60 @@ def test_training_lowers_the_loss(train: Train, small: Recipe, tmp_path: Path) -
     assert sum(values[-10:]) < 0.8 * sum(values[:10])
 
 
-class Follows(Callback):
+def go(learner: Supervised, gathered: Gathered, out: Path) -> Course:
+    patches = Patches(gathered.source, learner.recipe.patch)
+    return fit(learner, patches, gathered.tests, RunFolder(out), "a run")
+
+
+class Averages(Supervised):
     """Averages the weights by hand."""
 
-    def __init__(self, decay: float = 0.9) -> None:
-        self.decay = decay
-        self.average: list[Tensor] = []
+    def prepare(self, fabric: Fabric) -> None:
+        super().prepare(fabric)
+        self.by_hand = [weight.detach().clone() for weight in self.restorer.parameters()]
 
-    def on_train_start(self, trainer: Trainer, module: Any) -> None:
-        self.average = [weight.detach().clone() for weight in module.restorer.parameters()]
-
-    def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
-        weights = [weight.detach() for weight in module.restorer.parameters()]
-        self.average = [
-            self.decay * average + (1 - self.decay) * weight
-            for average, weight in zip(self.average, weights, strict=True)
-        ]
-
-
-def follow(gathered: Gathered, recipe: Recipe, out: Path, *extra: Callback) -> tuple[Restoration, Follows]:
-    module = Restoration(network(recipe.network), loss("l1"), recipe)
-    follows = Follows()
-    patches = Patches(gathered.source, recipe.patch)
-    fit(module, patches, gathered.tests, RunFolder(out), "followed", extra=[follows, *extra])
-    return module, follows
+    def step(self, batch: Batch, progress: float) -> Values:
+        values = super().step(batch, progress)
+        weights = [weight.detach() for weight in self.restorer.parameters()]
+        pairs = zip(self.by_hand, weights, strict=True)
+        self.by_hand = [self.recipe.ema * average + (1 - self.recipe.ema) * weight for average, weight in pairs]
+        return values
 
 
 def test_averaged_weights_are_the_exponential_average_of_the_weights(
     gathered: Gathered, small: Recipe, tmp_path: Path
 ) -> None:
-    module, follows = follow(gathered, replace(small, ema=0.9), tmp_path)
-    for kept, average in zip(module.result.parameters(), follows.average, strict=True):
+    learner = Averages(network(small.network), loss("l1"), replace(small, ema=0.9))
+    go(learner, gathered, tmp_path)
+    for kept, average in zip(learner.result.parameters(), learner.by_hand, strict=True):
         # twelve roundings of numbers around 0.1 in float32, in another order
         torch.testing.assert_close(kept, average, rtol=1e-5, atol=1e-7)
-    moved = [weight - kept for weight, kept in zip(module.restorer.parameters(), follows.average, strict=True)]
+    moved = [weight - kept for weight, kept in zip(learner.restorer.parameters(), learner.by_hand, strict=True)]
     assert max(float(difference.detach().abs().max()) for difference in moved) > 1e-4, "it lags behind"
 
 
-class SecondPerStep(Callback):
-    """A clock that shows one second more at every step."""
+class SecondPerStep(Supervised):
+    """Its own clock, which shows one second more at every step."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    now = 0.0
 
     def perf_counter(self) -> float:
         return self.now
 
-    def on_train_batch_start(self, *_: Any) -> None:
+    def step(self, batch: Batch, progress: float) -> Values:
         self.now += 1
+        return super().step(batch, progress)
 
 
 @pytest.mark.parametrize("seconds", [4.5, 5.0])
 def test_no_step_begins_after_the_minutes_are_spent(
     seconds: float, gathered: Gathered, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = SecondPerStep()
-    monkeypatch.setattr("lossmith.training.stopwatch.time", clock)
-    module, _ = follow(gathered, replace(small, steps=None, minutes=seconds / 60), tmp_path, clock)
-    assert module.global_step == 5
-    assert module.stopwatch.elapsed == 5
+    learner = SecondPerStep(network(small.network), loss("l1"), replace(small, steps=None, minutes=seconds / 60))
+    monkeypatch.setattr("lossmith.training.stopwatch.time", learner)
+    course = go(learner, gathered, tmp_path)
+    assert course.step == 5
+    assert course.stopwatch.elapsed == 5
 
 
 def test_what_is_left_to_write_when_the_minutes_are_spent_needs_no_step(
@@ -179,34 +182,35 @@ class Normalised(torch.nn.Module):
 
 
 def test_test_pictures_are_only_looked_at(gathered: Gathered, small: Recipe, tmp_path: Path) -> None:
-    module = Restoration(Normalised(), loss("l1"), small)
-    fit(module, Patches(gathered.source, 32), gathered.tests, RunFolder(tmp_path), "normalised")
-    assert int(module.restorer.norm.num_batches_tracked) == small.steps
+    restorer = Normalised()
+    go(Supervised(restorer, loss("l1"), small), gathered, tmp_path)
+    assert int(restorer.norm.num_batches_tracked) == small.steps
 
 
-class StopAt(Callback):
-    """Presses Ctrl-C after a step."""
+class StopsInStep(Supervised):
+    """Presses Ctrl-C during its fifth step."""
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+    steps = 0
 
-    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
-        if trainer.global_step == self.step:
+    def step(self, batch: Batch, progress: float) -> Values:
+        self.steps += 1
+        if self.steps == 5:
             signal.raise_signal(signal.SIGINT)
+        return super().step(batch, progress)
 
 
 def test_a_network_that_draws_resumes_exactly(gathered: Gathered, small: Recipe, tmp_path: Path) -> None:
-    def go(out: Path, *extra: Callback) -> dict[str, Tensor]:
+    def weights(kind: type[Supervised], out: Path) -> dict[str, Tensor]:
         torch.manual_seed(5)
-        module = Restoration(Normalised(), loss("l1"), small)
-        patches = Patches(gathered.source, 32)
-        fit(module, patches, gathered.tests, RunFolder(out), "drawing", extra=extra)
-        return module.restorer.state_dict()
+        learner = kind(Normalised(), loss("l1"), small)
+        go(learner, gathered, out)
+        return learner.restorer.state_dict()
 
-    whole = go(tmp_path / "whole")
+    whole = weights(Supervised, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        go(tmp_path / "stopped", StopAt(4))
-    resumed = go(tmp_path / "stopped")
+        weights(StopsInStep, tmp_path / "stopped")
+    assert saved_step(tmp_path / "stopped") == 5
+    resumed = weights(Supervised, tmp_path / "stopped")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
@@ -216,22 +220,21 @@ def test_signals_are_given_back_after_a_run(train: Train, tmp_path: Path) -> Non
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-class StopWhileSettingUp(Callback):
-    """Presses Ctrl-C before the first step, when Lightning is already at work."""
+class StopsInSetUp(Supervised):
+    """Presses Ctrl-C before the first step."""
 
-    def setup(self, trainer: Trainer, module: Any, stage: str) -> None:
+    def prepare(self, fabric: Fabric) -> None:
         signal.raise_signal(signal.SIGINT)
+        super().prepare(fabric)
 
 
 def test_ctrl_c_before_the_first_step_is_obeyed_after_it(
     gathered: Gathered, small: Recipe, tmp_path: Path
 ) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    module = Restoration(network(small.network), loss("l1"), small)
-    patches = Patches(gathered.source, 32)
     with pytest.raises(KeyboardInterrupt):
-        fit(module, patches, gathered.tests, RunFolder(tmp_path), "stopped", extra=[StopWhileSettingUp()])
-    assert torch.load(RunFolder(tmp_path).checkpoint, weights_only=True)["global_step"] == 1
+        go(StopsInSetUp(network(small.network), loss("l1"), small), gathered, tmp_path)
+    assert saved_step(tmp_path) == 1
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
@@ -242,16 +245,34 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lightning.pytorch.trainer.trainer.Trainer.save_checkpoint", full)
+        patch.setattr("lossmith.training.state_file.Path.write_bytes", full)
         with pytest.raises(LossmithError, match=r"cannot write .*last\.ckpt: No space left on device"):
             train(tmp_path)
     assert train(tmp_path).steps == 12  # the same command, once there is room
 
 
-class BreaksInSetUp(Callback):
+def test_a_state_that_finds_no_room_leaves_the_one_before(tmp_path: Path) -> None:
+    """With the limit of the operating system on a file's size for a disk that is full."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "last.ckpt"
+    state_file.save(path, {"weights": torch.zeros(3)})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(LossmithError, match=r"^cannot write .*last\.ckpt: File too large$"):
+            state_file.save(path, {"weights": torch.zeros(10_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    kept = state_file.load(path)
+    assert kept is not None
+    assert torch.equal(kept["weights"], torch.zeros(3))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+class BreaksInSetUp(Supervised):
     """Fails before the run begins."""
 
-    def setup(self, trainer: Trainer, module: Any, stage: str) -> None:
+    def prepare(self, fabric: Fabric) -> None:
         raise RuntimeError("no device")
 
 
@@ -259,17 +280,15 @@ def test_a_run_that_never_began_leaves_the_journal_alone(
     gathered: Gathered, small: Recipe, tmp_path: Path
 ) -> None:
     RunFolder(tmp_path).journal.write_text("from before")
-    module = Restoration(network(small.network), loss("l1"), small)
-    patches = Patches(gathered.source, 32)
     with pytest.raises(RuntimeError, match="no device"):
-        fit(module, patches, gathered.tests, RunFolder(tmp_path), "failed", extra=[BreaksInSetUp()])
+        go(BreaksInSetUp(network(small.network), loss("l1"), small), gathered, tmp_path)
     assert RunFolder(tmp_path).journal.read_text() == "from before"
 
 
 def test_memory_kept_for_backward_grows_with_the_batch(gathered: Gathered, small: Recipe) -> None:
-    module = Restoration(network("fcn"), loss("l1"), small)
+    learner = Supervised(network("fcn"), loss("l1"), small)
     patches = Patches(gathered.source, 32, seed=1)
-    one, two = (kept_for_backward(module, patches.batch(0, n)) for n in (1, 2))
+    one, two = (kept_for_backward(learner, patches.batch(0, n)) for n in (1, 2))
     assert one > 2 * 64 * 32 * 32 * 4, "at least the two inner activations"
     assert two == pytest.approx(2 * one, rel=0.01)
 

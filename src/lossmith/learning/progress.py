@@ -1,72 +1,43 @@
-"""A line that says which scale is being learned, how fast, and how long to go."""
+"""Which scale is being learned, how fast, and how long to go."""
 
-import time
 from collections.abc import Sequence
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from typing import Self
 
 from lossmith.learning.pyramid import Pyramid
 from lossmith.learning.recipe import LossRecipe
-
-PLAIN_EVERY = 15.0
-"""Seconds between two lines where the output is no terminal."""
+from lossmith.progress_bar import ProgressBar, time_left
 
 
 class ScaleProgress:
-    """A live bar on a terminal; a plain line now and then elsewhere.
+    """A progress bar over the rounds of all scales, weighted with what a round costs at each.
 
-    The time left is reckoned from the rounds of this session, weighted with what a round costs at its scale.
+    The time left is reckoned from the rounds of this session.
     """
 
     def __init__(self, costs: Sequence[float], rounds: int) -> None:
         self.costs, self.rounds = costs, rounds
         self._begun: tuple[float, float] | None = None
-        self._shown = time.monotonic()
-        self._console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[status]}", style="dim", markup=False),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=1.0, status="")
+        self._bar = ProgressBar()
 
-    def __enter__(self) -> "ScaleProgress":
-        self._bar.start()
+    def __enter__(self) -> Self:
+        self._bar.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self._bar.__exit__()
 
     def show(self, scale: int, played: int, values: dict[str, float], seconds: float) -> None:
         """A round has been played; `seconds` have been spent on all of them."""
+        total = sum(self.costs) * self.rounds
         done = sum(self.costs[:scale]) * self.rounds + self.costs[scale] * played
         if self._begun is None:
             self._begun = (done, seconds)
-        pause = 0.2 if self._console.is_terminal else PLAIN_EVERY
-        total = sum(self.costs) * self.rounds
-        if time.monotonic() - self._shown < pause and done < total:
+        if not self._bar.due(done / total):
             return
-        self._shown = time.monotonic()
         speed = (done - self._begun[0]) / max(seconds - self._begun[1], 1e-9)
         left = time_left((total - done) / speed) if speed else ""
-        title = f"scale {scale + 1} of {len(self.costs)}"
         status = f"round {played} of {self.rounds}  {left}" + "".join(f"  {k} {v:.3g}" for k, v in values.items())
-        self._bar.update(self._task, completed=done / total, description=title, status=status)
-        if not self._console.is_terminal:
-            self._console.print(f"{title}  {done / total:4.0%}  {status}", markup=False, soft_wrap=True)
-
-
-def time_left(seconds: float) -> str:
-    """In words.
-
-    >>> time_left(75.2)
-    '1:15 left'
-    """
-    return f"{seconds // 60:.0f}:{seconds % 60:02.0f} left"
+        self._bar.show(f"scale {scale + 1} of {len(self.costs)}", done / total, status)
 
 
 def costs(pyramid: Pyramid, recipe: LossRecipe) -> list[float]:

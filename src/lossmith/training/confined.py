@@ -18,7 +18,7 @@ def confined() -> Iterator[None]:
     - float32 is float32: CUDA's convolutions would otherwise round its mantissa to 10 bits (TF32), and with it the
       statistics of the losses and the pictures that are scored.
     """
-    logger = logging.getLogger("lightning.pytorch")
+    logger = logging.getLogger("lightning.fabric")
     level, tf32 = logger.level, cudnn.allow_tf32
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices), warnings.catch_warnings():

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
+from lossmith.devices import best_device
 from lossmith.images import Pair
-from lossmith.training.module import Restoration
+from lossmith.training.course import Course
+from lossmith.training.learner import Learner
 
 EXAMINATIONS = 10
 """How often in a run the test crops are restored and measured."""
 
 
-class Examiner(Callback):
+class Examiner:
     """Measures PSNR on crops of the test pictures now and then; the clock stands still meanwhile.
 
     Nothing is chosen by what it finds: it only draws the curve.
@@ -22,35 +23,31 @@ class Examiner(Callback):
 
     def __init__(self, degraded: Tensor, clean: Tensor) -> None:
         self.degraded, self.clean = degraded, clean
-        self.psnr: float | None = None
-        """The latest measurement, until somebody takes it."""
         self._done = -1
 
-    def on_train_start(self, trainer: Trainer, module: Any) -> None:
-        self._examine(module)
-
-    def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
-        self._examine(module)
-
-    def _examine(self, module: Restoration) -> None:
-        due = int(EXAMINATIONS * module.progress)
+    def look(self, course: Course, learner: Learner) -> dict[str, float]:
+        """The PSNR by its name, where it is time; else nothing."""
+        due = int(EXAMINATIONS * course.progress)
         if due <= self._done:
-            return
+            return {}
         self._done = due
-        restorer = module.result
+        with course.stopwatch.paused():
+            return {"psnr": self._psnr(learner.result)}
+
+    @torch.no_grad()
+    def _psnr(self, restorer: torch.nn.Module) -> float:
         learning = restorer.training
-        with module.stopwatch.paused(), torch.no_grad():
-            degraded = self.degraded.to(module.device, memory_format=torch.channels_last)
-            restored = restorer.eval()(degraded)
-            restorer.train(learning)
-            error = (restored.clamp(0, 1) - self.clean.to(module.device)).square().flatten(1).mean(1)
-            self.psnr = float((-10 * error.clamp(min=1e-10).log10()).mean())
+        degraded = self.degraded.to(best_device(), memory_format=torch.channels_last)
+        restored = restorer.eval()(degraded)
+        restorer.train(learning)
+        error = (restored.clamp(0, 1) - self.clean.to(restored.device)).square().flatten(1).mean(1)
+        return float((-10 * error.clamp(min=1e-10).log10()).mean())
 
     def state_dict(self) -> dict[str, Any]:
-        return {"done": self._done, "psnr": self.psnr}
+        return {"done": self._done}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._done, self.psnr = state["done"], state["psnr"]
+        self._done = state["done"]
 
 
 def centre_crops(tests: Sequence[Pair], side: int, most: int) -> tuple[Tensor, Tensor]:

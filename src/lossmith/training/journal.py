@@ -6,12 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
-from torch import Tensor
+from lightning.fabric.loggers.tensorboard import TensorBoardLogger
 
 from lossmith.files import replacing
-from lossmith.training.examiner import Examiner
-from lossmith.training.module import Restoration
+from lossmith.training.course import Course
 
 LOG_ENTRIES = 100
 """Rows of `metrics.csv` over a whole run."""
@@ -19,49 +17,39 @@ WRITE_EVERY = 5.0
 """Seconds between two writings of `metrics.csv`, each of which waits for the disk."""
 
 
-class Journal(Callback):
-    """Writes `metrics.csv` and TensorBoard events: the loss and its terms, averaged since the entry before.
+class Journal:
+    """Writes `metrics.csv` and TensorBoard events.
 
     All rows are part of the checkpoint, so a resumed run has each of them once.
     """
 
-    def __init__(self, path: Path, examiner: Examiner, every_seconds: float = WRITE_EVERY) -> None:
-        self.path, self.examiner, self.every_seconds = path, examiner, every_seconds
+    def __init__(self, path: Path, every_seconds: float = WRITE_EVERY) -> None:
+        self.path, self.every_seconds = path, every_seconds
         self._written = -math.inf
         self.rows: list[dict[str, float]] = []
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
         self._done = 0
+        self._events: TensorBoardLogger | None = None
 
-    def on_train_start(self, trainer: Trainer, module: Any) -> None:
-        if not self.rows:
-            self._enter(trainer, module, {})
+    def due(self, course: Course) -> bool:
+        """Whether it is time for another row."""
+        return int(LOG_ENTRIES * course.progress) > self._done
 
-    def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
-        for name, value in {"loss": sum(module.terms.values()), **module.terms}.items():
-            self._sums[name] = self._sums.get(name, 0) + value
-            self._counts[name] = self._counts.get(name, 0) + 1
-        due = int(LOG_ENTRIES * module.progress)
-        if due > self._done or self.examiner.psnr is not None:
-            module.lookout.look()  # what is not a number is reported, never averaged
-            self._done = due
-            means = {name: float(value) / self._counts[name] for name, value in self._sums.items()}
-            self._sums, self._counts = {}, {}
-            self._enter(trainer, module, means)
-
-    def _enter(self, trainer: Trainer, module: Restoration, values: dict[str, float]) -> None:
-        row = {"step": float(trainer.global_step), "seconds": round(module.stopwatch.elapsed, 3), **values}
-        if values:
-            row["learning_rate"] = module.trainer.optimizers[0].param_groups[0]["lr"]
-        if self.examiner.psnr is not None:
-            row["psnr"], self.examiner.psnr = self.examiner.psnr, None
+    def enter(self, course: Course, values: dict[str, float]) -> None:
+        """Add a row."""
+        self._done = int(LOG_ENTRIES * course.progress)
+        if self._events is None:
+            self._events = self._opened()
+        row = {"step": float(course.step), "seconds": round(course.stopwatch.elapsed, 3), **values}
         self.rows.append(row)
+        self._events.log_metrics({name: row[name] for name in row if name != "step"}, course.step)
         if time.monotonic() - self._written >= self.every_seconds:
             self.write()
             self._written = time.monotonic()
-        if trainer.logger is not None:
-            metrics = {name: value for name, value in row.items() if name != "step"}
-            trainer.logger.log_metrics(metrics, step=trainer.global_step)
+
+    def _opened(self) -> TensorBoardLogger:
+        """Events to go on with after the last row; what a killed run logged after its checkpoint is taken back."""
+        after = int(self.rows[-1]["step"]) + 1 if self.rows else None
+        return TensorBoardLogger(self.path.parent, name=None, version="tensorboard", purge_step=after)
 
     def write(self) -> None:
         """Write all rows, whose keys differ, as one CSV table with columns in the order of first appearance."""
@@ -73,9 +61,14 @@ class Journal(Callback):
             writer.writeheader()
             writer.writerows({**row, "step": int(row["step"])} for row in self.rows)
 
+    def close(self) -> None:
+        """Write what is not yet written."""
+        if self._events is not None:
+            self._events.finalize("finished")
+        self.write()
+
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "sums": self._sums, "counts": self._counts, "done": self._done}
+        return {"rows": self.rows, "done": self._done}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.rows, self._sums = state["rows"], state["sums"]
-        self._counts, self._done = state["counts"], state["done"]
+        self.rows, self._done = state["rows"], state["done"]

@@ -6,32 +6,44 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from lightning.pytorch import Callback, Trainer
+import torch
 
 from lossmith.errors import Diverged
-from lossmith.files import replacing
-from lossmith.training.module import Restoration
+from lossmith.training.course import Course
+from lossmith.training.learner import Learner
+from lossmith.training.state_file import load, save
 
 
-class Keeper(Callback):
+class Stateful(Protocol):
+    """What a run consists of."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class Keeper:
     """Saves the whole state every so many seconds, at the end, and when the run is told to stop.
 
     A state in which something is not a number is never saved; the one before stays.
     """
 
-    def __init__(self, path: Path, every_seconds: float) -> None:
+    def __init__(
+        self, path: Path, every_seconds: float, course: Course, learner: Learner, **others: Stateful
+    ) -> None:
         self.path, self.every_seconds = path, every_seconds
+        self.course, self.learner = course, learner
         self.interrupted = False
-        self._saved = time.monotonic()
+        self.saved: int | None = None
+        """The step after which the state was saved last, if it was."""
+        self._parts: dict[str, Stateful] = {**others, "course": course, "learner": learner, "chance": Chance()}
+        self._at = time.monotonic()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Note Ctrl-C and SIGTERM, and obey between two steps, so that the state saved is never half a step.
-
-        To be entered before Lightning begins, which then leaves both alone.
-        """
+        """Note Ctrl-C and SIGTERM, and obey between two steps, so that the state saved is never half a step."""
         if threading.current_thread() is not threading.main_thread():  # no other may listen for signals
             yield
             return
@@ -42,22 +54,46 @@ class Keeper(Callback):
             for number, handler in former.items():
                 signal.signal(number, handler)
 
+        if self.interrupted:  # too late for another step
+            raise KeyboardInterrupt
+
     def _note(self, *_: Any) -> None:
         self.interrupted = True
 
-    def on_train_start(self, trainer: Trainer, module: Any) -> None:
-        self._saved = time.monotonic()
+    def restore(self) -> None:
+        """Bring every part to where the run was left, if it was begun."""
+        if state := load(self.path):
+            for name, part in self._parts.items():
+                part.load_state_dict(state[name])
+            self.saved = self.course.step
+        self._at = time.monotonic()
 
-    def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
-        if module.progress >= 1 or self.interrupted:
-            trainer.should_stop = True
-        if trainer.should_stop or time.monotonic() - self._saved >= self.every_seconds:
-            self._save(trainer, module)
+    def attend(self) -> None:
+        """Save, if it is time. Raises KeyboardInterrupt, with the state saved, when told to stop."""
+        stop = self.interrupted
+        if stop or self.course.over or time.monotonic() - self._at >= self.every_seconds:
+            self._save()
+        if stop:
+            raise KeyboardInterrupt
 
-    def _save(self, trainer: Trainer, module: Restoration) -> None:
-        module.lookout.look()
-        if not module.healthy:  # a gradient can be NaN where the loss was not
-            raise Diverged(f"the weights are no longer numbers after step {module.global_step}")
-        with module.stopwatch.paused(), replacing(self.path) as draft:
-            trainer.save_checkpoint(draft)
-        self._saved = time.monotonic()
+    def _save(self) -> None:
+        with self.course.stopwatch.paused():
+            state = {name: part.state_dict() for name, part in self._parts.items()}  # which looks at the loss
+            if not self.learner.healthy:  # a gradient can be NaN where the loss was not
+                raise Diverged(f"the weights are no longer numbers after step {self.course.step}")
+            save(self.path, state)
+        self.saved = self.course.step
+        self._at = time.monotonic()
+
+
+class Chance:
+    """torch's generators, for networks that draw, as dropout does."""
+
+    def state_dict(self) -> dict[str, Any]:
+        state = {"cpu": torch.get_rng_state()}
+        return {**state, "cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        torch.set_rng_state(state["cpu"])
+        if torch.cuda.is_available() and "cuda" in state:
+            torch.cuda.set_rng_state(state["cuda"])

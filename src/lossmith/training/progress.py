@@ -1,56 +1,36 @@
-"""A line that says how far the run is, how fast, how long to go, and what each term of the loss is."""
+"""How far the run is, how fast, how long to go, and what each term of the loss is."""
 
-import time
-from typing import Any
+from typing import Self
 
-from lightning.pytorch import Callback, Trainer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-from lossmith.training.module import Restoration
-
-PLAIN_EVERY = 15.0
-"""Seconds between two lines where the output is no terminal."""
+from lossmith.progress_bar import ProgressBar, time_left
+from lossmith.training.course import Course
+from lossmith.training.learner import Values
 
 
-class ProgressLine(Callback):
-    """A live bar on a terminal; a plain line now and then elsewhere."""
+class ProgressLine:
+    """A progress bar over the budget of a run."""
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self.console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[status]}", style="dim", markup=False),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
-        self.task = self.bar.add_task(title, total=1.0, status="")
-        self._shown = time.monotonic()
+        self._bar = ProgressBar(title)
 
-    def on_train_start(self, trainer: Trainer, module: Any) -> None:
-        self.bar.start()
+    def __enter__(self) -> Self:
+        self._bar.__enter__()
+        return self
 
-    def on_train_batch_end(self, trainer: Trainer, module: Any, *_: Any) -> None:
-        pause = 0.2 if self.console.is_terminal else PLAIN_EVERY
-        if time.monotonic() - self._shown < pause and module.progress < 1:
-            return
-        self._shown = time.monotonic()
-        status = describe(module)
-        self.bar.update(self.task, completed=module.progress, status=status)
-        if not self.console.is_terminal:
-            self.console.print(f"{self.title}  {module.progress:4.0%}  {status}", markup=False, soft_wrap=True)
+    def __exit__(self, *_: object) -> None:
+        self._bar.__exit__()
 
-    def teardown(self, trainer: Trainer, module: Any, stage: str) -> None:
-        self.bar.stop()
+    def show(self, course: Course, values: Values) -> None:
+        """Show what the latest step gave, if it is time."""
+        if self._bar.due(course.progress):
+            self._bar.show(self.title, course.progress, describe(course, values))
 
 
-def describe(module: Restoration) -> str:
+def describe(course: Course, values: Values) -> str:
     """Step, rate, time left and the named terms, in words."""
-    elapsed, progress = module.stopwatch.elapsed, module.progress
-    rate = module.global_step / max(elapsed, 1e-9)
-    left = elapsed / max(progress, 1e-9) * (1 - progress)
-    terms = "  ".join(f"{name} {float(value):.4g}" for name, value in module.terms.items())
-    return f"step {module.global_step}  {rate:.1f}/s  {left // 60:.0f}:{left % 60:02.0f} left  {terms}"
+    elapsed, progress = course.stopwatch.elapsed, course.progress
+    rate = course.step / max(elapsed, 1e-9)
+    left = time_left(elapsed / max(progress, 1e-9) * (1 - progress))
+    terms = "  ".join(f"{name} {float(value):.4g}" for name, value in values.items() if name != "loss")
+    return f"step {course.step}  {rate:.1f}/s  {left}  {terms}"

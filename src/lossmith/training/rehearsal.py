@@ -7,15 +7,15 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 
-from lossmith.devices import autocast, best_device
+from lossmith.devices import autocast, best_device, out_of_memory
 from lossmith.errors import LossmithError
 from lossmith.images import Patches, Source
 from lossmith.losses import Loss, Schedule
 from lossmith.networks import network
 from lossmith.training.confined import confined
-from lossmith.training.memory import enough_memory, out_of_memory
-from lossmith.training.module import follow_schedule
+from lossmith.training.memory import enough_memory
 from lossmith.training.recipe import Recipe
+from lossmith.training.supervised import follow_schedule
 
 
 @confined()

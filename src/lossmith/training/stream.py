@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 
 import torch
@@ -36,9 +36,15 @@ class BatchStream(IterableDataset[Batch | LossmithError]):
             yield error
 
 
-def loader(
-    patches: Patches, size: int, start: int, workers: int | None = None
-) -> DataLoader[Batch | LossmithError]:
+def batches(patches: Patches, size: int, start: int) -> Iterator[Batch]:
+    """Batches from number `start` on, without end. Raises what kept one from being made."""
+    for batch in loader(patches, size, start):
+        if isinstance(batch, LossmithError):
+            raise batch
+        yield batch
+
+
+def loader(patches: Patches, size: int, start: int, workers: int | None = None) -> Iterable[Batch | LossmithError]:
     """Batches from number `start` on, cut by `workers` processes.
 
     By default up to eight feed a CUDA device; on a CPU the training process cuts them itself, in next to no time.
@@ -46,11 +52,14 @@ def loader(
     cuda = torch.cuda.is_available()
     if workers is None:
         workers = min(8, os.cpu_count() or 1) if cuda else 0
+    stream = BatchStream(patches, size, start)
+    if not workers:
+        return stream
     return DataLoader(
-        BatchStream(patches, size, start),
+        stream,
         batch_size=None,
         num_workers=workers,
-        pin_memory=cuda,  # Lightning then copies without waiting
+        pin_memory=cuda,  # to be copied without waiting
         worker_init_fn=_leave_signals_to_the_trainer,
         generator=torch.Generator(),  # its own, or it draws from the global one, which a resume restores
     )

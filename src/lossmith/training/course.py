@@ -1,0 +1,39 @@
+"""How far a run has come."""
+
+from typing import Any
+
+from lossmith.training.recipe import Recipe
+from lossmith.training.stopwatch import Stopwatch
+
+
+class Course:
+    """Steps taken and seconds spent, out of a budget of one of them."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.step = 0
+        self.stopwatch = Stopwatch()
+        self.progress = 0.0
+        """The fraction of the budget that is spent, 0 to 1, as of the latest step."""
+
+    def advance(self) -> None:
+        """Another step has been taken."""
+        self.step += 1
+        self.progress = self._spent()
+
+    @property
+    def over(self) -> bool:
+        return self.progress >= 1
+
+    def _spent(self) -> float:
+        if self.recipe.steps:
+            return min(1.0, self.step / self.recipe.steps)
+        assert self.recipe.minutes is not None
+        return min(1.0, self.stopwatch.elapsed / (60 * self.recipe.minutes))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"step": self.step, "seconds": self.stopwatch.elapsed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step, self.stopwatch = state["step"], Stopwatch(state["seconds"])
+        self.progress = self._spent()

@@ -1,0 +1,106 @@
+"""A restorer that learns from pairs of pictures under one loss."""
+
+import math
+from functools import reduce
+from operator import add
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from lossmith.losses import Loss, Schedule
+from lossmith.training.average import Average
+from lossmith.training.learner import Learner, Values
+from lossmith.training.recipe import Recipe
+from lossmith.training.stream import Batch
+
+WARM_UP = 0.05
+"""The part of the budget over which the learning rate rises."""
+
+
+class Supervised(Learner):
+    """A restorer that learns to undo damage under a loss.
+
+    The learning rate and the loss's schedule are functions of the fraction of the budget spent.
+    """
+
+    def __init__(self, restorer: nn.Module, loss: Loss, recipe: Recipe) -> None:
+        self.restorer = restorer.to(memory_format=torch.channels_last)
+        self.loss, self.recipe = loss, recipe
+        self.average = Average(self.restorer, recipe.ema) if recipe.ema else None
+        self.modules = nn.ModuleDict({"restorer": self.restorer, "loss": loss})
+        if self.average:
+            self.modules["average"] = self.average
+
+    def prepare(self, fabric: Fabric) -> None:
+        self._fabric = fabric
+        self.modules.to(fabric.device).train()
+        rate = self.recipe.learning_rate
+        adam = torch.optim.Adam(self.restorer.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
+        self._network, self._optimiser = fabric.setup(self.restorer, adam)
+
+    def step(self, batch: Batch, progress: float) -> Values:
+        follow_schedule(self.loss, progress)
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, progress)
+        degraded, clean = (laid_out(pictures, self._fabric.device) for pictures in batch)
+        restored = self._network(degraded)
+        with self._fabric.autocast():
+            terms = self.loss.terms(restored, clean)
+        total = reduce(add, terms.values())
+        self._optimiser.zero_grad()
+        self._fabric.backward(total)
+        self._optimiser.step()
+        if self.average:
+            self.average.follow(self.restorer)
+        return {"loss": total.detach(), **{name: value.detach() for name, value in terms.items()}}
+
+    @property
+    def learning_rate(self) -> float:
+        rate: float = self._optimiser.param_groups[0]["lr"]
+        return rate
+
+    @property
+    def result(self) -> nn.Module:
+        """The network to keep: the averaged one where there is one."""
+        return self.average.module if self.average else self.restorer
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every weight and every statistic of the network is a finite number."""
+        tensors = [tensor for tensor in self.restorer.state_dict().values() if tensor.is_floating_point()]
+        return bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"modules": self.modules.state_dict(), "optimiser": self._optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.modules.load_state_dict(state["modules"])
+        self._optimiser.load_state_dict(state["optimiser"])
+
+
+def laid_out(pictures: Tensor, device: torch.device) -> Tensor:
+    """Pictures on the device, each pixel's channels beside each other, as convolutions want them."""
+    return pictures.to(device, non_blocking=True).to(memory_format=torch.channels_last)
+
+
+def follow_schedule(loss: Loss, progress: float) -> None:
+    """Set every part of a loss that changes during the run to where it is at `progress`."""
+    for module in loss.modules():
+        if isinstance(module, Schedule):
+            module.progress = progress
+
+
+def learning_rate(recipe: Recipe, progress: float) -> float:
+    """The learning rate when `progress` of the budget is spent.
+
+    It rises over the first twentieth: without that, the first large steps can throw a fresh network so far off
+    that a structural loss, which is flat there, never finds back.
+
+    >>> [round(learning_rate(Recipe(learning_rate=1.0), p), 3) for p in (0.0, 0.05, 0.5, 1.0)]
+    [0.01, 0.994, 0.505, 0.01]
+    """
+    rise = min(1.0, 0.01 + progress / WARM_UP)
+    fall = 1.0 if recipe.decay == "none" else 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
+    return recipe.learning_rate * rise * fall
