@@ -10,8 +10,7 @@ from scipy.linalg import sqrtm
 from torch import Tensor, nn
 
 from lossmith import LossmithError
-from lossmith.losses import Contextual, Features, Loss, Style, StyleW2, describe, loss
-from lossmith.losses.contextual import PAIRWISE, contextual_similarity
+from lossmith.losses import Contextual, Features, Loss, Style, StyleW2, contextual, describe, loss
 from lossmith.losses.perceptual import DISTANCES, weighted
 
 EVERY = [
@@ -121,7 +120,7 @@ def brute_force(distance: str, x: Tensor, y: Tensor, bandwidth: float = 0.5) -> 
     return -torch.stack(similar).max(0).values.mean().log()
 
 
-@pytest.mark.parametrize("distance", PAIRWISE)
+@pytest.mark.parametrize("distance", contextual.DISTANCES)
 @pytest.mark.parametrize("batch", [1, 2])
 def test_contextual_is_its_brute_force(distance: str, batch: int) -> None:
     prediction, target = pair(8, batch)
@@ -130,21 +129,24 @@ def test_contextual_is_its_brute_force(distance: str, batch: int) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=0)
 
 
-@pytest.mark.parametrize("distance", PAIRWISE)
+@pytest.mark.parametrize("distance", contextual.DISTANCES)
 def test_in_pieces_contextual_is_the_same(distance: str) -> None:
     x, y = (torch.rand(2, 30, 7, generator=torch.Generator().manual_seed(n)).double() for n in (0, 1))
     x.requires_grad_()
-    values = [contextual_similarity(x, y, PAIRWISE[distance], 0.5, at_once) for at_once in (1, 500, 10**6)]
+    values = [contextual.contextual_similarity(x, y, distance, 0.5, at_once) for at_once in (1, 500, 10**6)]
     slopes = [torch.autograd.grad(value.sum(), x)[0] for value in values]
     for value, slope in zip(values, slopes, strict=True):
         torch.testing.assert_close(value, values[-1], rtol=1e-12, atol=0)
         torch.testing.assert_close(slope, slopes[-1], rtol=1e-9, atol=1e-15)
 
 
-@pytest.mark.parametrize("kind", [Features, Style, StyleW2, Contextual])
-def test_the_gradient_is_the_differences(kind: type[Loss]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(Features, {}), (Style, {}), (StyleW2, {})] + [(Contextual, {"distance": d}) for d in contextual.DISTANCES],
+)
+def test_the_gradient_is_the_differences(kind: type[Loss], options: dict[str, str]) -> None:
     prediction, target = pair(9)
-    criterion = made(kind)
+    criterion = made(kind, **options)
     assert torch.autograd.gradcheck(
         lambda x: criterion(x, target), prediction.requires_grad_(), fast_mode=True, eps=1e-7, atol=1e-6
     )
@@ -241,6 +243,31 @@ def test_neither_value_nor_gradient_is_ever_nan_or_infinite(expression: str, kin
 
 
 @pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("which", ["prediction", "target"])
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_a_pixel_that_is_no_number_makes_the_value_none_and_that_of_no_other_picture(
+    expression: str, which: str, bad: float
+) -> None:
+    prediction, target = (picture.float() for picture in pair())
+    each = loss(expression, reduction="none")
+    expected = each(prediction, target)[1]
+    (prediction if which == "prediction" else target)[0, 1, 12, 13] = bad
+    found = each(prediction, target)
+    assert found[0].isnan()
+    # batches are computed in another order
+    torch.testing.assert_close(found[1], expected, rtol=1e-4, atol=1e-8)
+    assert loss(expression)(prediction, target).isnan()
+
+
+@pytest.mark.parametrize("distance", ["cosine", "l2"])
+def test_contextual_has_a_first_derivative_only(distance: str) -> None:
+    prediction, target = pair(9)
+    value = made(Contextual, distance=distance)(prediction.requires_grad_(), target).sum()
+    with pytest.raises(LossmithError, match="contextual has a first derivative only"):
+        torch.autograd.grad(value, prediction, create_graph=True)
+
+
+@pytest.mark.parametrize("expression", EVERY)
 def test_it_is_a_module_like_any_other(expression: str) -> None:
     prediction, target = (picture.float() for picture in pair())
     criterion = loss(expression)
@@ -280,6 +307,7 @@ def test_the_presets_are_what_the_papers_use() -> None:
         "johnson": "features(vgg16, relu2_2, distance=l2, weights=random)",
         "srgan": "features(vgg19, relu5_4, distance=l2, weights=random)",
         "esrgan": "features(vgg19, conv5_4, weights=random)",
+        "minc": "features(minc, conv5_3, weights=random)",
     }
     assert {name: str(loss(f"{name}(weights=random)")) for name in expected} == expected
     for name in expected:

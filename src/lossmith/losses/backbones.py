@@ -1,18 +1,20 @@
 """Networks by name, built without weights, and what is known of the weights that they usually have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lossmith.errors import LossmithError, missing_extra, unknown
 from lossmith.expressions import Call, invoke, resolve
-from lossmith.losses.weights import locate
+from lossmith.losses.minc import VGG16MINC
+from lossmith.losses.weights import find_file, read_weights, where_to_put
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of ImageNet's pictures in [0, 1], channel by channel."""
@@ -32,20 +34,39 @@ class Backbone:
     """Names that its weights go by, the usual one first; none for a network of yours."""
     elsewhere: tuple[Path, ...] = ()
     """Where they may be, if not in the weight folders."""
-    megabytes: float | None = None
+    origin: str = ""
+    """Where that with the usual name comes from, for people who have to fetch it themselves."""
+    download: Callable[[], Mapping[str, Tensor]] | None = None
+    """Its package's own loading, which keeps what it fetches in the usual cache; None where there is none."""
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     """The mean and the standard deviation that its weights are used to."""
 
-    def locate_weights(self, said: str | None) -> Path:
-        """The file that was said, or that with its usual weights, or what to do to have it, in one sentence."""
-        size = f" of {self.megabytes:.0f} MB" if self.megabytes else ""
-        return locate(said, self.files, self.elsewhere, f"{self.name} needs a file of weights{size}")
+    def weights(self, said: str | None) -> tuple[Mapping[str, Tensor], str]:
+        """Those in the file that was said, or in that with the usual ones, or else downloaded; and whence.
+
+        Raises LossmithError, which says in one sentence what to do to have them.
+        """
+        path = Path(said) if said else find_file(self.files, self.elsewhere)
+        if path:
+            if not path.is_file():
+                raise LossmithError(f"{self.name} needs its weights, and {path} is not a file")
+            return read_weights(path), str(path)
+        wanted = f"{self.name} needs {self.files[0]}, {_megabytes(self.network):.0f} MB{self.origin}"
+        if self.download is None:
+            raise LossmithError(f"{wanted}: {where_to_put(self.files[0])}")
+        try:
+            return self.download(), self.files[0]
+        except Exception as error:  # whatever a network, a proxy, a full disk make the packages raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise LossmithError(
+                f"{wanted}, which could not be downloaded ({reason}): {where_to_put(self.files[0])}"
+            ) from error
 
 
 def backbone(network: str | nn.Module) -> Backbone:
     """A network of torchvision (`vgg19`), of timm (`timm/resnet18`) or of yours (`my_package.my_module:MyNet`).
 
-    A network of yours comes with its weights, and gets pictures as they are. It is copied.
+    `minc` is `VGG16MINC`. A network of yours comes with its weights, and gets pictures as they are. It is copied.
 
     Raises LossmithError for names that nobody knows, and ImportError where the package is not installed.
     """
@@ -57,7 +78,17 @@ def backbone(network: str | nn.Module) -> Backbone:
         if not isinstance(made, nn.Module):
             raise LossmithError(f"network '{network}' must make a torch.nn.Module, not {type(made).__name__}")
         return Backbone(network, made)
+    if network == "minc":
+        return _minc()
     return _from_timm(network.removeprefix("timm/")) if network.startswith("timm/") else _from_torchvision(network)
+
+
+def _minc() -> Backbone:
+    with torch.device("meta"):
+        network = VGG16MINC()
+    # the code that the weights were published with feeds pictures as they are
+    files = ("VGG16minc_53.pth", "VGG16minc_53.safetensors")
+    return Backbone("minc", network, files, origin=" from ESRGAN's authors")
 
 
 def _from_torchvision(name: str) -> Backbone:
@@ -66,7 +97,7 @@ def _from_torchvision(name: str) -> Backbone:
     except ModuleNotFoundError as error:
         raise missing_extra(f"features of {name}", error) from None
     if name not in models.list_models(module=models):
-        raise unknown("network", name, models.list_models(module=models))
+        raise unknown("network", name, ["minc", *models.list_models(module=models)])
     made = _without_numbers(lambda: models.get_model(name, weights=None, **OPTIONS.get(name, {})))
     first = next(iter(models.get_model_weights(name)))  # IMAGENET1K_V1, those that papers mean
     usual = first.transforms()
@@ -74,7 +105,8 @@ def _from_torchvision(name: str) -> Backbone:
         name,
         made,
         files=(first.url.rpartition("/")[2], f"{name}_imagenet.safetensors"),
-        megabytes=first.meta["_file_size"],
+        origin=f" from {first.url}",
+        download=partial(first.get_state_dict, progress=True, check_hash=True, weights_only=True),
         normalisation=(tuple(usual.mean), tuple(usual.std)),
     )
 
@@ -98,8 +130,15 @@ def _from_timm(name: str) -> Backbone:
         made,
         files=(f"{name}.safetensors",),
         elsewhere=tuple(sorted(cache.glob("*/model.safetensors"))),
+        origin=f", the model.safetensors of {usual['hf_hub_id']} on the Hugging Face hub" if repository else "",
+        download=lambda: timm.create_model(name, pretrained=True).state_dict(),
         normalisation=(tuple(usual["mean"]), tuple(usual["std"])),
     )
+
+
+def _megabytes(network: nn.Module) -> float:
+    size: int = sum(tensor.nbytes for tensor in network.state_dict().values())
+    return size / 2**20
 
 
 def _without_numbers(make: Callable[[], nn.Module]) -> nn.Module:

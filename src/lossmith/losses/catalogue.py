@@ -41,6 +41,7 @@ LEARNED: dict[str, Callable[..., Loss]] = {
     "johnson": partial(Features, "vgg16", "relu2_2", distance="l2"),
     "srgan": partial(Features, "vgg19", "relu5_4", distance="l2"),
     "esrgan": partial(Features, "vgg19", "conv5_4"),
+    "minc": partial(Features, "minc", "conv5_3"),
 }
 """Losses that are read from files, such as the weights of a network, and names for some with options."""
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
-from lossmith.losses.base import Loss, check_pair
-from lossmith.losses.discriminative_frozen import TAPS, Features, FrozenCritic, at_least_float32
+from lossmith.losses.discriminative_frozen import TAPS, FrozenCritic
 from lossmith.losses.discriminative_network import shrink
+from lossmith.losses.fixed import SummaryLoss
 from lossmith.losses.loss_file import RANGES, find_loss, load_critics, load_loss
 
 
-class MDF(Loss):
+class MDF(SummaryLoss):
     """The multi-scale discriminative feature loss of a loss file (Mustafa et al., WACV 2022).
 
     The sum, over the critics and three taps of each (head, body, scores), of the mean squared difference between
@@ -69,19 +69,14 @@ class MDF(Loss):
         """The loss of a file: `MDF.load("my-loss.safetensors")`."""
         return cls(str(file), **options)
 
-    def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return self.against(self.features(target), prediction)
+    def summaries(self, target: Tensor) -> Iterator[Tensor]:
+        """Its features, critic by critic and tap by tap."""
+        return (feature for critic in self.critics for feature in critic.features(self.view(target, critic)))
 
-    def features(self, target: Tensor) -> Iterator[Features]:
-        """The features of a target, critic by critic, each computed when it is asked for."""
-        for critic in self.critics:
-            yield critic.features(self.view(target, critic))
-
-    def against(self, features: Iterable[Features], prediction: Tensor) -> Tensor:
-        """The distance of a prediction to a target with these features, one value per picture."""
+    def against(self, summaries: Iterable[Tensor], prediction: Tensor) -> Tensor:
+        left = iter(summaries)  # of which no more are computed ahead than one critic's
         distances = [
-            critic.distance(self.view(prediction, critic), wanted)
-            for critic, wanted in zip(self.critics, features, strict=True)
+            critic.distance(self.view(prediction, critic), [next(left) for _ in TAPS]) for critic in self.critics
         ]
         return torch.stack(distances).sum(0)
 
@@ -104,36 +99,5 @@ class MDF(Loss):
             for k, critic in enumerate(self.critics)
         }
 
-    def fixed(self, target: Tensor) -> "FixedTarget":
-        """The loss of a prediction alone, `fixed(prediction)`, for a target that stays as it is."""
-        return FixedTarget(self, target)
 
-
-class FixedTarget(nn.Module):
-    """An MDF against one target, whose features are computed once and kept.
-
-    For each critic they are two maps as wide as the critic and one of scores: buffers, which move with the module
-    and are not saved with it.
-    """
-
-    target: Tensor
-
-    def __init__(self, loss: MDF, target: Tensor) -> None:
-        super().__init__()
-        check_pair(target, target, loss, loss.least_side)
-        self.loss = loss
-        self.register_buffer("target", at_least_float32(target.detach()), persistent=False)
-        with torch.autocast(target.device.type, enabled=False):
-            for k, features in enumerate(loss.features(self.target)):
-                for tap, feature in zip(TAPS, features, strict=True):
-                    self.register_buffer(f"{tap}{k}", feature, persistent=False)
-
-    def forward(self, prediction: Tensor) -> Tensor:
-        return self.loss.evaluate(self._against_kept, prediction, self.target)
-
-    def _against_kept(self, prediction: Tensor, _: Tensor) -> Tensor:
-        kept = ([getattr(self, f"{tap}{k}") for tap in TAPS] for k, _ in enumerate(self.loss.critics))
-        return self.loss.against(kept, prediction)
-
-
-__all__ = ["MDF", "FixedTarget"]
+__all__ = ["MDF"]

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import count, repeat
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu_
 
-from lossmith.errors import LossmithError
 from lossmith.losses.discriminative_network import SLOPE, Critic, shrunk_side
+from lossmith.losses.known_gradient import attach
 
 TAPS = ("head", "body", "scores")
 """Which outputs of a critic MDF compares."""
@@ -78,8 +77,7 @@ class FrozenCritic(nn.Module):
             if not wanted:
                 return value
             gradient = self.pull_back(errors, outputs, picture)
-        attached: Tensor = KnownGradient.apply(picture, value, gradient)
-        return attached
+        return attach(value, picture, gradient, "mdf")
 
     def outputs(self, picture: Tensor) -> list[Tensor]:
         """Of every layer."""
@@ -98,22 +96,6 @@ class FrozenCritic(nn.Module):
                 gradient += joining[n]
             gradient = torch.ops.aten.leaky_relu_backward(gradient, outputs[n], SLOPE, True)
         return self.layers[0].pull_back(gradient, picture)
-
-
-class KnownGradient(torch.autograd.Function):
-    """Hands on values, one per picture, whose gradients to the pictures are known."""
-
-    @staticmethod
-    def forward(ctx: Any, pictures: Tensor, values: Tensor, gradients: Tensor) -> Tensor:
-        ctx.save_for_backward(gradients)
-        return values.clone()
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
-        if torch.is_grad_enabled():  # as it is only with create_graph=True
-            raise LossmithError("mdf has a first derivative only: backward without create_graph=True")
-        (gradients,) = ctx.saved_tensors
-        return upstream[:, None, None, None].to(gradients.dtype) * gradients, None, None
 
 
 def taps(outputs: list[Tensor]) -> Features:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lossmith.errors import LossmithError
 from lossmith.losses.backbones import IMAGENET, Backbone, backbone
 from lossmith.losses.tapping import freeze, tapped
-from lossmith.losses.weights import fill, fill_at_random, read_weights
+from lossmith.losses.weights import fill, fill_at_random
 
 LARGEST_LEAST_SIDE = 512
 """Networks that refuse pictures of this side take one size only, of which they tell themselves."""
@@ -20,9 +20,11 @@ class Extractor(nn.Module):
     """The feature maps of pictures, (N, C, H, W) in [0, 1], at some layers of a network, as a list.
 
     `network` is a name, or a module of yours (see `backbone`), `layers` are names in it (see `tapped`).
-    `weights` are a file, safetensors or a state dict, or "random", which are always the same; by default the ones
-    that the network's name stands for. `normalize` says what the network gets: pictures as its "weights" are used
-    to, or with the mean and deviation of "imagenet" taken out, or as they are (None).
+    `weights` are a file, safetensors or a state dict, or "random", which are always the same. By default they are
+    those that the network's name stands for: a file of their usual name in the folder LOSSMITH_WEIGHTS or in
+    torch.hub's cache, or else what torchvision or timm download into theirs. `normalize` says what the network
+    gets: pictures as its "weights" are used to, or with the mean and deviation of "imagenet" taken out, or as they
+    are (None).
 
     It computes nothing behind the last layer and holds none of its weights. It stays in eval mode. Its weights are
     buffers, which move with it and are not saved with it, and no gradient ever goes to them. Pictures are never
@@ -127,8 +129,7 @@ def _give_weights(network: nn.Module, known: Backbone, weights: str | None) -> N
     if weights == "random":
         fill_at_random(network)
     else:
-        path = known.locate_weights(weights)
-        fill(network, read_weights(path), path, known.name)
+        fill(network, *known.weights(weights), known.name)
 
 
 __all__ = ["Extractor"]

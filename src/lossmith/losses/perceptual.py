@@ -1,29 +1,27 @@
 """Losses on what a frozen network sees in pictures; the simplest of them compares its features themselves."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError, unknown
-from lossmith.losses.base import Loss, check_pair
+from lossmith.losses.base import Loss
 from lossmith.losses.features import Extractor
+from lossmith.losses.fixed import SummaryLoss
 from lossmith.losses.pixel import L1, L2, Charbonnier
 
 DISTANCES: dict[str, Loss] = {distance.name: distance for distance in (L1(), L2(), Charbonnier())}
 
 
-class DeepLoss(Loss):
+class DeepLoss(SummaryLoss):
     """A distance between what a network sees in two pictures, layer by layer.
 
     A subclass says what of a feature map is compared (`summary`) and how (`between`). What the options
     `network`, `weights`, `normalize` and `precision` mean is said at `Extractor`. The network's weights are not
     trained, nor saved with the loss. Pictures must have its channels, and are never resized.
     """
-
-    any_size = False
-    """Whether the target may be another picture, of another size, as one whose style is wanted."""
 
     def __init__(self, extractor: Extractor, weighting: Sequence[float], reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -43,48 +41,17 @@ class DeepLoss(Loss):
         """The distance of a prediction's summary at a layer to the target's, one value per picture."""
         raise NotImplementedError
 
-    def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return self.against(self.summaries(target), prediction)
-
     def summaries(self, target: Tensor) -> list[Tensor]:
-        """What is compared of a target, layer by layer."""
+        """Layer by layer."""
         with torch.no_grad():
             return self._summaries(target)
 
-    def against(self, theirs: Sequence[Tensor], prediction: Tensor) -> Tensor:
-        """The distance of a prediction to a target with these summaries, one value per picture."""
-        pairs = enumerate(zip(self.weighting, self._summaries(prediction), theirs, strict=True))
+    def against(self, summaries: Iterable[Tensor], prediction: Tensor) -> Tensor:
+        pairs = enumerate(zip(self.weighting, self._summaries(prediction), summaries, strict=True))
         return torch.stack([weight * self.between(layer, *pair) for layer, (weight, *pair) in pairs]).sum(0)
-
-    def fixed(self, target: Tensor) -> "FixedTarget":
-        """The loss of a prediction alone, `fixed(prediction)`, for a target that stays as it is."""
-        return FixedTarget(self, target)
 
     def _summaries(self, picture: Tensor) -> list[Tensor]:
         return [self.summary(features) for features in self.seen(picture)]
-
-
-class FixedTarget(nn.Module):
-    """A deep loss against one target, whose summaries are computed once: buffers, not saved with the module."""
-
-    target: Tensor
-
-    def __init__(self, loss: DeepLoss, target: Tensor) -> None:
-        super().__init__()
-        check_pair(target, target, loss, loss.least_side)
-        self.loss, self.layers = loss, len(loss.weighting)
-        self.register_buffer("target", target.detach().clone(), persistent=False)
-        with torch.autocast(target.device.type, enabled=False):
-            for layer, summary in enumerate(loss.summaries(self.target)):
-                self.register_buffer(f"summary{layer}", summary, persistent=False)
-
-    def forward(self, prediction: Tensor) -> Tensor:
-        target = prediction.detach() if self.loss.any_size else self.target
-        return self.loss.evaluate(self._against_kept, prediction, target)
-
-    def _against_kept(self, prediction: Tensor, _: Tensor) -> Tensor:
-        kept = [getattr(self, f"summary{layer}") for layer in range(self.layers)]
-        return self.loss.against(kept, prediction)
 
 
 class LayerLoss(DeepLoss):
@@ -117,7 +84,7 @@ class Features(LayerLoss):
     (0.0, 5)
 
     Sources: Johnson et al., ECCV 2016 (`johnson`: vgg16, relu2_2, l2); Ledig et al., CVPR 2017 (`srgan`: vgg19,
-    relu5_4, l2); Wang et al., ECCVW 2018 (`esrgan`: vgg19, conv5_4, l1).
+    relu5_4, l2); Wang et al., ECCVW 2018 (`esrgan`: vgg19, conv5_4, l1; `minc`: minc, conv5_3, l1).
     """
 
     name = "features"
@@ -163,4 +130,4 @@ def weighted(layers: str) -> tuple[list[str], list[float]]:
     return names, weights
 
 
-__all__ = ["DeepLoss", "Features", "FixedTarget", "LayerLoss", "weighted"]
+__all__ = ["DeepLoss", "Features", "LayerLoss", "weighted"]

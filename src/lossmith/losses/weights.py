@@ -1,4 +1,4 @@
-"""Files of weights: where they are looked for, and how they are read. Nothing is ever downloaded."""
+"""Files of weights: where they are looked for, and how they are read."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,14 +67,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
 
 
-def fill(network: nn.Module, state: Mapping[str, Tensor], path: Path, called: str) -> None:
+def fill(network: nn.Module, state: Mapping[str, Tensor], source: str, called: str) -> None:
     """Load what a network holds, and nothing beyond it, since a file may hold more of the network."""
     for name, tensor in network.state_dict().items():
         if name.endswith("num_batches_tracked"):  # which old files have not, and nobody needs
             continue
         if name not in state or state[name].shape != tensor.shape:
             raise LossmithError(
-                f"{path} does not hold the weights of {called}: '{name}' is missing or has another shape"
+                f"{source} does not hold the weights of {called}: '{name}' is missing or has another shape"
             )
         tensor.copy_(state[name])
 

@@ -1,0 +1,147 @@
+"""Deep losses of other packages, and as people write them down, each as a function that one minimises.
+
+All hold the same weights as ours: whatever torchvision is asked for, it gives the weights of `holding`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torchvision import models
+
+from lossmith.losses.dists import usual_heads as heads_of_dists
+from lossmith.losses.lpips import usual_heads as heads_of_lpips
+from lossmith.losses.weights import find_file, read_weights
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@contextmanager
+def holding(weights: dict[str, Path]) -> Iterator[None]:
+    """While it lasts, torchvision's networks have the weights in these files, and nothing is downloaded."""
+    import piq.perceptual
+
+    makers = {name: lambda *_, name=name, **__: network(name, weights[name]) for name in weights}
+    in_piq = {name: maker for name, maker in makers.items() if name in ("vgg16", "vgg19")}
+    with patch.multiple(models, **makers), patch.multiple(piq.perceptual, **in_piq):
+        yield
+
+
+def network(name: str, file: Path) -> nn.Module:
+    """A network of torchvision of which only the features have numbers; nobody here runs more."""
+    with torch.device("meta"):
+        made = models.get_model(name, weights=None)
+    made.features.to_empty(device="cpu")
+    state = load_file(file)
+    made.features.load_state_dict(
+        {key.removeprefix("features."): state[key] for key in state if "features" in key}
+    )
+    return made.eval()
+
+
+class Slice(nn.Module):
+    """The first layers of a torchvision network, frozen; gives what comes out of some of them."""
+
+    def __init__(self, name: str, taps: Sequence[int]) -> None:
+        super().__init__()
+        self.layers, self.taps = getattr(models, name)().features[: taps[-1] + 1].requires_grad_(False), taps
+        for statistic, values in zip(("mean", "deviation"), IMAGENET, strict=True):
+            self.register_buffer(statistic, torch.tensor(values).view(1, 3, 1, 1))
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        x, found = (picture - self.mean) / self.deviation, []
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            if index in self.taps:
+                found.append(x)
+        return found
+
+
+class OfSlices(nn.Module):
+    """A distance of features, added up over the layers."""
+
+    def __init__(self, name: str, taps: Sequence[int], distance: Criterion) -> None:
+        super().__init__()
+        self.slice, self.distance = Slice(name, taps), distance
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        pairs = zip(self.slice(prediction), self.slice(target), strict=True)
+        return sum((self.distance(x, y) for x, y in pairs), prediction.new_zeros(()))
+
+
+def gram(x: Tensor) -> Tensor:
+    flat = x.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat[0].numel()
+
+
+def vgg19_conv5_4() -> dict[str, Criterion]:
+    return {"torchvision slice": OfSlices("vgg19", [34], nn.functional.l1_loss)}
+
+
+def vgg16_relu2_2() -> dict[str, Criterion]:
+    import piq
+
+    theirs = piq.ContentLoss("vgg16", ("relu2_2",))
+    return {
+        "torchvision slice": OfSlices("vgg16", [8], nn.functional.mse_loss),
+        # it adds channels up where others take their mean
+        "piq": lambda x, y: theirs(x, y) / 128,
+    }
+
+
+def lpips(net: str) -> dict[str, Criterion]:
+    import lpips
+    import piqa.lpips
+
+    file = find_file(*heads_of_lpips(net))
+    assert file is not None
+    heads = [head.flatten() for head in read_weights(file).values()]
+    with patch.object(piqa.lpips, "get_weights", lambda network: [nn.Parameter(head) for head in heads]):
+        theirs = piqa.lpips.LPIPS(network=net)
+    published = lpips.LPIPS(net=net, verbose=False).requires_grad_(False)
+    return {"lpips": lambda x, y: published(x, y, normalize=True).mean(), "piqa": theirs}
+
+
+def dists() -> dict[str, Criterion]:
+    import DISTS_pytorch
+    import piq
+
+    file = find_file(*heads_of_dists())
+    assert file is not None
+    with patch("torch.hub.load_state_dict_from_url", lambda *_, **__: read_weights(file)):
+        theirs = piq.DISTS()
+    published = DISTS_pytorch.DISTS(load_weights=False).requires_grad_(False)
+    for name, tensor in read_weights(file).items():
+        getattr(published, name).data = tensor
+    return {"DISTS-pytorch": lambda x, y: published(x, y, require_grad=True, batch_average=True), "piq": theirs}
+
+
+def style() -> dict[str, Criterion]:
+    import piq
+
+    taps = [3, 8, 15, 22]
+    names = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
+    return {
+        "torchvision slice": OfSlices("vgg16", taps, lambda x, y: nn.functional.mse_loss(gram(x), gram(y))),
+        "piq, not normalised": piq.StyleLoss("vgg16", names, weights=[1.0] * 4),
+    }
+
+
+def contextual() -> dict[str, Criterion]:
+    def usual(x: Tensor, y: Tensor) -> Tensor:
+        """As it is usually written, for feature maps; the whole matrix of distances at once."""
+        mean = y.mean((2, 3), keepdim=True)
+        x, y = (normalize(z - mean, dim=1).flatten(2) for z in (x, y))
+        distances = 1 - x.transpose(1, 2) @ y
+        relative = distances / (distances.min(dim=2, keepdim=True).values + 1e-5)
+        weights = torch.exp((1 - relative) / 0.5)
+        similarity = weights / weights.sum(dim=2, keepdim=True)
+        return -similarity.max(dim=1).values.mean(dim=1).log().mean()
+
+    return {"usual formula": usual}

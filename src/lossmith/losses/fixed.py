@@ -1,0 +1,58 @@
+"""Losses that compare summaries of two pictures, so that those of a target that stays as it is are made once."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.losses.base import Loss, check_pair
+
+
+class SummaryLoss(Loss):
+    """A loss for which a few tensors say all that it wants to know of a target."""
+
+    any_size = False
+    """Whether the target may be another picture, of another size, as one whose style is wanted."""
+
+    def summaries(self, target: Tensor) -> Iterable[Tensor]:
+        """What is compared of a target, without a graph; each may be computed only when it is asked for."""
+        raise NotImplementedError
+
+    def against(self, summaries: Iterable[Tensor], prediction: Tensor) -> Tensor:
+        """The distance of a prediction to a target with these summaries, one value per picture."""
+        raise NotImplementedError
+
+    def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return self.against(self.summaries(target), prediction)
+
+    def fixed(self, target: Tensor) -> "FixedTarget":
+        """The loss of a prediction alone, `fixed(prediction)`, for a target that stays as it is."""
+        return FixedTarget(self, target)
+
+
+class FixedTarget(nn.Module):
+    """A loss against one target, whose summaries are buffers: they move with it and are not saved with it."""
+
+    target: Tensor
+
+    def __init__(self, loss: SummaryLoss, target: Tensor) -> None:
+        super().__init__()
+        check_pair(target, target, loss, loss.least_side)
+        self.loss = loss
+        precise = torch.promote_types(target.dtype, torch.float32)
+        self.register_buffer("target", target.detach().to(precise, copy=True), persistent=False)
+        with torch.autocast(target.device.type, enabled=False):
+            summaries = list(loss.summaries(self.target))
+        self.kept = [f"summary{n}" for n, _ in enumerate(summaries)]
+        for name, summary in zip(self.kept, summaries, strict=True):
+            self.register_buffer(name, summary, persistent=False)
+
+    def forward(self, prediction: Tensor) -> Tensor:
+        target = prediction.detach() if self.loss.any_size else self.target
+        return self.loss.evaluate(self._against_kept, prediction, target)
+
+    def _against_kept(self, prediction: Tensor, _: Tensor) -> Tensor:
+        return self.loss.against([getattr(self, name) for name in self.kept], prediction)
+
+
+__all__ = ["FixedTarget", "SummaryLoss"]
