@@ -67,6 +67,18 @@ def test_torchvisions_file_and_safetensors_are_found_in_both_folders(name, place
     assert default_metrics()[-1] == "lpips_squeeze"
 
 
+def test_what_is_merely_offered_is_never_downloaded(photo, monkeypatch):
+    def never(url, *_, **__):
+        pytest.fail(f"{url} was asked for")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", never)
+    assert available_deep_metrics() == {}
+    assert not {"lpips_alex", "dists"} & {*default_metrics()}
+    for name in ("lpips_alex", "lpips_squeeze", "dists"):
+        with pytest.raises(LossmithError, match="put "):
+            score(photo(32, 32), photo(32, 32), Protocol(), [name])
+
+
 def test_alexnet_is_preferred(tmp_path, monkeypatch):
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     for name in ("vgg16-397923af.pth", SQUEEZE, "alexnet-owt-7be5be79.pth"):

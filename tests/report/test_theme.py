@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from lossmith.report.methods import COLOURS
-from lossmith.report.page import ASSETS
+from lossmith.report.templates import ASSETS
 
 CSS = (ASSETS / "styles" / "theme.css").read_text("utf-8")
 LIGHT, DARK = (dict(re.findall(r"--([\w-]+): (#\w{6})", part)) for part in CSS.split("@media", 1))

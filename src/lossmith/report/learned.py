@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-from lossmith.files import write_text
 from lossmith.report.contents import Pixels
 from lossmith.report.exhibits import data_uri
 from lossmith.report.numbers import significant
+from lossmith.report.templates import write_page
 
 STYLES = ("theme", "base", "learned")
 POINTS = 160
@@ -41,23 +39,16 @@ class LearnedContents:
 
 def write_learned(path: Path, contents: LearnedContents) -> None:
     """Write the page as one HTML file that needs nothing else; what comes from outside is escaped."""
-    environment = Environment(
-        loader=PackageLoader("lossmith.report", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    folder = Path(__file__).with_name("assets") / "styles"
-    page = environment.get_template("learned.html.j2").render(
+    write_page(
+        path,
+        "learned.html.j2",
+        STYLES,
         contents=contents,
         data_uri=data_uri,
         curve=curve,
         last=lambda values: significant(float(np.mean(values[-max(1, len(values) // 10) :]))),
-        styles=Markup("\n".join((folder / f"{name}.css").read_text("utf-8") for name in STYLES)),
         box=f"0 0 {WIDE} {TALL}",
     )
-    write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
 
 
 def curve(values: Sequence[float]) -> str:

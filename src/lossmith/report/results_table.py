@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lossmith.evaluation import mean_ranks
 from lossmith.evaluation.results import Metric, Standing
+from lossmith.evaluation.trained_on import trained_on
 from lossmith.report.contents import Contender, Contents
 from lossmith.report.methods import Method
 from lossmith.report.numbers import interval, number, significant
@@ -20,6 +21,8 @@ class Cell:
     interval: str = ""
     mark: str = ""
     """"best", "tied" or nothing."""
+    trained_on: bool = False
+    """Whether the loss was trained on what is measured here."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class ResultsTable:
     lines: list[Line]
     failures: list[Method]
 
+    @property
+    def trained_on(self) -> bool:
+        """Whether any cell is marked so."""
+        return any(cell.trained_on for line in self.lines for cell in line.scores)
+
 
 def results_table(contents: Contents, methods: Sequence[Method]) -> ResultsTable:
     """Put the standings, the ranks and the costs of all methods into one table."""
@@ -49,7 +57,7 @@ def results_table(contents: Contents, methods: Sequence[Method]) -> ResultsTable
     lines = [
         Line(
             method=method,
-            scores=[_score(standing, method.name) for standing in contents.standings],
+            scores=[_score(standing, method) for standing in contents.standings],
             rank=_cell(ranks.get(method.name, math.nan), number(ranks.get(method.name, math.nan), 1)),
             milliseconds=_milliseconds(contenders.get(method.name)),
             memory=_memory(contenders.get(method.name)),
@@ -65,13 +73,16 @@ def results_table(contents: Contents, methods: Sequence[Method]) -> ResultsTable
     )
 
 
-def _score(standing: Standing, method: str) -> Cell:
-    mean = standing.means.get(method, math.nan)
-    low, high = standing.intervals.get(method, (math.nan, math.nan))
-    digits = standing.metric.digits
+def _score(standing: Standing, method: Method) -> Cell:
+    name, metric = method.name, standing.metric
+    mean = standing.means.get(name, math.nan)
+    low, high = standing.intervals.get(name, (math.nan, math.nan))
     best = standing.order[0] if standing.order else None
-    mark = "best" if method == best else "tied" if method in standing.leaders else ""
-    return _cell(mean, number(mean, digits), interval(low, high, digits), "" if math.isnan(mean) else mark)
+    mark = "best" if name == best else "tied" if name in standing.leaders else ""
+    cell = _cell(
+        mean, number(mean, metric.digits), interval(low, high, metric.digits), "" if math.isnan(mean) else mark
+    )
+    return replace(cell, trained_on=method.kind == "loss" and trained_on(name, metric.name))
 
 
 def _milliseconds(contender: Contender | None) -> Cell:

@@ -26,6 +26,7 @@ from lossmith.evaluation import (
     standings,
     verdict,
 )
+from lossmith.evaluation.trained_on import trained_on
 from lossmith.files import write_text
 from lossmith.images import Gathered, Pair, read_picture, to_bytes
 from lossmith.report import Contender, Contents, Curve, Exhibit, write_report
@@ -162,7 +163,10 @@ def _write_json(path: Path, contents: Contents, found: Sequence[Standing], pairs
         "seeds": contents.seeds,
         "facts": contents.facts,
         "losses": [
-            {key: value for key, value in asdict(contender).items() if key != "curves"}
+            {
+                **{key: value for key, value in asdict(contender).items() if key != "curves"},
+                "trained_on": [each.metric.name for each in found if trained_on(contender.loss, each.metric.name)],
+            }
             for contender in contents.contenders
         ],
         "standings": [asdict(each) for each in found],

@@ -1,0 +1,43 @@
+"""Templates, styles and scripts of `assets/`, filled and joined to one self-contained HTML file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from lossmith.files import write_text
+
+ASSETS = Path(__file__).with_name("assets")
+
+
+def write_page(
+    path: Path, template: str, styles: Sequence[str], scripts: Sequence[str] = (), **values: object
+) -> None:
+    """Write a page that needs nothing else, and no network; whatever comes from outside is escaped.
+
+    The file is written whole: under a temporary name, then renamed.
+
+    Raises LossmithError when the file cannot be written.
+    """
+    environment = Environment(
+        loader=PackageLoader("lossmith.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "allow_nan": False}
+    page = environment.get_template(template).render(
+        styles=_joined("styles", styles, "css"), scripts=_joined("scripts", scripts, "js"), **values
+    )
+    # names of files may hold bytes that are no text; they are shown as question marks
+    write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _joined(folder: str, names: Sequence[str], ending: str) -> Markup:
+    """Our own files, as they are: they are no templates, so their braces mean nothing to Jinja."""
+    return Markup("\n".join((ASSETS / folder / f"{name}.{ending}").read_text("utf-8") for name in names))
+
+
+__all__ = ["ASSETS", "write_page"]

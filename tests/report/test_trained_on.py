@@ -1,0 +1,40 @@
+"""A score in a measure that the loss was trained on is marked as such."""
+
+import re
+from pathlib import Path
+
+from lossmith.report import write_report
+
+from .conftest import Builder
+
+
+def marked(page: str) -> dict[str, list[bool]]:
+    """For each method of the table of results, which of its scores are marked."""
+    table = page[page.index('<table class="results') : page.index("</table>")]
+    rows = re.findall(r'<tr class="(?:loss|degraded)">(.*?)</tr>', table, re.DOTALL)
+    return {
+        re.search(r'class="(?:expression|role)">([^<]*)<', row)[1]: [
+            'class="trained"' in cell for cell in row.split("<td")[1:]
+        ]
+        for row in rows
+    }
+
+
+def test_a_score_in_what_was_trained_on_is_marked(tournament: Builder, tmp_path: Path) -> None:
+    contents = tournament(losses=["l2", "l1", "charbonnier"], measured=["psnr", "l1", "gmsd"], shown=False)
+    write_report(tmp_path / "page.html", contents)
+    page = (tmp_path / "page.html").read_text("utf-8")
+    rest = [False] * 3  # rank, time, memory
+    assert marked(page) == {
+        "l2": [True, False, False, *rest],
+        "l1": [False, True, False, *rest],
+        "charbonnier": [False] * 6,
+        "degraded input": [False] * 6,
+    }
+    assert "The loss was trained on this measure" in page
+
+
+def test_where_none_is_nothing_is_explained(tournament: Builder, tmp_path: Path) -> None:
+    contents = tournament(losses=["charbonnier", "tv"], measured=["psnr", "gmsd"], shown=False)
+    write_report(tmp_path / "page.html", contents)
+    assert "rained on this measure" not in (tmp_path / "page.html").read_text("utf-8")
