@@ -1,10 +1,11 @@
 """Can a picture be recovered through a loss alone? The inversion benchmark of the authors of MDF.
 
     python benchmarks/inversion.py mdf.safetensors --out docs/inversion.md [--losses l1 mdf] [--size 384x512]
+                                                   [--picture photo.png]
 
-A photograph, the coffee cup of scikit-image, is the target, and uniform noise the start; Adam with a learning
-rate of 0.1 changes the pixels so that the loss falls. The PSNR is on RGB, clipped to [0, 1]. The losses are those
-of the catalogue, or of `--losses`, and those of the loss files that are given.
+A photograph, by default the coffee cup of scikit-image, is the target, and uniform noise the start; Adam with a
+learning rate of 0.1 changes the pixels so that the loss falls. The PSNR is on RGB, clipped to [0, 1]. The losses
+are those of the catalogue, or of `--losses`, and those of the loss files that are given.
 """
 
 import argparse
@@ -40,11 +41,11 @@ AUTHORS = {
 """What the authors of MDF stored of theirs: another photograph of 384 x 512, the same optimiser."""
 
 
-def photograph(height: int, width: int) -> Tensor:
+def photograph(path: Path | None, height: int, width: int) -> Tensor:
     """(1, 3, height, width): the middle of the photograph, which is first shrunk to cover the authors' size."""
-    path = next(path for path in sample_pictures("train") if path.stem == "coffee")
+    path = path or next(path for path in sample_pictures("train") if path.stem == "coffee")
     whole = from_8bit(read_picture(path))[None]
-    picture = shrink(whole, max(384 / whole.shape[2], 512 / whole.shape[3]))
+    picture = shrink(whole, min(1.0, max(384 / whole.shape[2], 512 / whole.shape[3])))
     if height > picture.shape[2] or width > picture.shape[3]:
         raise LossmithError(f"--size can be {picture.shape[2]}x{picture.shape[3]} at most, not {height}x{width}")
     top, left = (picture.shape[2] - height) // 2, (picture.shape[3] - width) // 2
@@ -96,11 +97,12 @@ def main() -> None:
     parser.add_argument("--losses", nargs="*", default=list(LOSSES))
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--size", default="384x512", help="height x width")
+    parser.add_argument("--picture", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     height, width = map(int, options.size.split("x"))
     marks = [mark for mark in MARKS if mark < options.steps] + [options.steps]
-    target = photograph(height, width)
+    target = photograph(options.picture, height, width)
     lines = [f"{height} x {width} pixels, {device_name()}; PSNR in dB.", "", table(marks, "time")]
     print(*lines, sep="\n", flush=True)
     for expression in [*options.losses, *(f"mdf({file})" for file in options.files)]:

@@ -167,7 +167,7 @@ def test_the_page_shows_every_scale_and_is_complete(picture: Path, small: LossRe
     made = learn_loss(picture, degradation="jpeg", recipe=small, out=tmp_path / "a <b>.safetensors")
     page = made.page.read_text(encoding="utf-8")
     assert page.count("<img ") == 5 * 2
-    assert page.count("<polyline ") == 3 * 2
+    assert page.count("<polyline ") == 4 * 2
     assert "--degradation jpeg" in page
     assert "a &lt;b&gt;" in page
     assert "http://" not in page

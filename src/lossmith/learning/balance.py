@@ -1,4 +1,4 @@
-"""Making every layer of every critic count the same, without a number more in the file.
+"""Making every critic count the same, and its features more than its scores, without a number more in the file.
 
 A leaky ReLU passes a positive factor on, so the outputs of a layer can be scaled in its normalisation, and the
 next convolution takes the factor back.
@@ -11,9 +11,12 @@ from torch import Tensor
 
 from lossmith.losses.discriminative_network import Critic, Stage
 
+SHARES = (0.495, 0.495, 0.01)
+"""Of a critic's head, body and scores. Restorers came out worse where the scores, one channel, had a third."""
+
 
 def balance(critics: Sequence[Critic], clean: Sequence[Tensor], damaged: Sequence[Tensor], worth: float) -> None:
-    """Scale the features so that the loss between these pictures is `worth`, in equal parts.
+    """Scale the features so that the loss between these pictures is `worth`, in equal parts for all critics.
 
     `clean` and `damaged` are (N, 3, H, W) in the critics' range, one of each for every critic. A layer that does
     not tell them apart is left as it is.
@@ -21,9 +24,10 @@ def balance(critics: Sequence[Critic], clean: Sequence[Tensor], damaged: Sequenc
     for critic, target, picture in zip(critics, clean, damaged, strict=True):
         with torch.no_grad():
             pairs = zip(critic.features(picture), critic.features(target), strict=True)
-            sizes = [float((found - wanted).square().mean()) for found, wanted in pairs]
-        share = worth / (len(sizes) * len(critics))
-        rescale(critic, *((share / size) ** 0.5 if size > 0 else 1.0 for size in sizes))
+            sizes = [float((found - known).square().mean()) for found, known in pairs]
+        wanted = (worth * share / len(critics) for share in SHARES)
+        factors = ((goal / size) ** 0.5 if size > 0 else 1.0 for goal, size in zip(wanted, sizes, strict=True))
+        rescale(critic, *factors)
 
 
 @torch.no_grad()

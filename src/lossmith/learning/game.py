@@ -51,18 +51,18 @@ class Game:
         """One round, which follows from the networks and its number alone; returns what is worth a curve."""
         rng = _stream(self.seed, self.number, self.round + 1)
         for _ in range(self.recipe.critic_steps):
-            gap, steepness = self._teach_critic(*self._crops(scale, rng), rng)
+            found = self._teach_critic(*self._crops(scale, rng), rng)
         self.critic.requires_grad_(False)  # the generator's gradient goes through it, and stops there
         for _ in range(self.recipe.generator_steps):
-            error = self._teach_generator(*self._crops(scale, rng))
+            found["error"] = self._teach_generator(*self._crops(scale, rng))
         self.critic.requires_grad_(True)
         self.round += 1
-        return {"gap": gap.item(), "penalty": steepness.item(), "error": error.item()}
+        return {name: value.item() for name, value in found.items()}
 
     def _teach_critic(
         self, clean: Tensor, base: Tensor, damaged: Tensor, rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """One step to tell pictures apart; by how much it did so, and how far its slope was from 1."""
+    ) -> dict[str, Tensor]:
+        """One step to tell pictures apart: how often it did, by how much, how far its slope was from 1."""
         with torch.no_grad():
             fake = self.generator(damaged, base)
         if self.recipe.against == "path":
@@ -74,7 +74,7 @@ class Game:
         gap = higher.mean() - lower.mean()
         steepness = unevenness(self.critic, torch.lerp(clean, fake, float(rng.random())))
         _step(self.optimisers[0], self.recipe.penalty * steepness - gap)
-        return gap, steepness
+        return {"told": (higher > lower).float().mean(), "gap": gap, "penalty": steepness}
 
     def _teach_generator(self, clean: Tensor, base: Tensor, damaged: Tensor) -> Tensor:
         """One step to restore and to deceive; returns the squared error."""

@@ -102,7 +102,8 @@ def learn_loss(
 
 def _contents(learned: Learned, rows: Sequence[Row], card: dict[str, Any], command: str) -> LearnedContents:
     names = {
-        "gap": "How far the critic tells them apart",
+        "told": "Share of patches that the critic tells apart, half by chance",
+        "gap": "How far apart it scores them",
         "error": "The generator's mean squared error",
         "penalty": "Unevenness of the critic's slope",
     }
