@@ -7,6 +7,9 @@
     evaluate(...)          a model or a folder of results, scored picture by picture
     compare(...)           the loss tournament, with its report
     learn_loss(...)        a loss of your own, from one picture and its damage
+    export(...)            a model for other programs: safetensors, ONNX, a card
+    blend(...)             what lies between two models
+    restore(...)           a model applied to whole pictures
     Data, Recipe           the pictures of a study; the damage, the network and the budget
     LossRecipe             how a loss is learned
 
@@ -24,7 +27,17 @@ if TYPE_CHECKING:
     from lossmith.learning import LossRecipe
     from lossmith.losses import loss
     from lossmith.networks import network
-    from lossmith.studies import compare, convert_mdf, evaluate, learn_loss, show_loss, train
+    from lossmith.studies import (
+        blend,
+        compare,
+        convert_mdf,
+        evaluate,
+        export,
+        learn_loss,
+        restore,
+        show_loss,
+        train,
+    )
     from lossmith.training import Recipe
 
 __version__ = "0.1.0"
@@ -42,6 +55,9 @@ _HOMES = {
     "learn_loss": "studies",
     "show_loss": "studies",
     "convert_mdf": "studies",
+    "export": "studies",
+    "blend": "studies",
+    "restore": "studies",
 }
 
 __all__ = [
@@ -50,13 +66,16 @@ __all__ = [
     "LossmithError",
     "Recipe",
     "__version__",
+    "blend",
     "compare",
     "convert_mdf",
     "degradation",
     "evaluate",
+    "export",
     "learn_loss",
     "loss",
     "network",
+    "restore",
     "show_loss",
     "train",
 ]

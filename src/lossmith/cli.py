@@ -17,7 +17,7 @@ from lossmith.images import Data
 from lossmith.learning import LossRecipe
 from lossmith.losses import LEARNED, LOSSES, PRESETS, describe
 from lossmith.settings_file import read_settings
-from lossmith.studies import compare, convert_mdf, evaluate, learn_loss, show_loss, train
+from lossmith.studies import blend, compare, convert_mdf, evaluate, export, learn_loss, restore, show_loss, train
 from lossmith.training import Recipe
 
 # The fields of these become options of the commands that take them.
@@ -40,12 +40,12 @@ app = App(
     suppress_keyboard_interrupt=False,  # `main` says what to do next
     help_epilogue="Every command also takes its options from a YAML file: --config FILE.",
 )
-for command in (compare, train, evaluate, learn_loss, show_loss, convert_mdf):
+for command in (compare, train, evaluate, learn_loss, show_loss, convert_mdf, export, blend, restore):
     app.command(command)
 
 LISTS = {
     name
-    for owner in (Data, compare, train, evaluate)
+    for owner in (Data, compare, train, evaluate, blend, restore)
     for name, hint in get_type_hints(owner).items()
     if any(get_origin(part) is list for part in (hint, *get_args(hint)))
 }
@@ -62,7 +62,7 @@ def losses() -> str:
 
 
 def run(words: Sequence[str]) -> int:
-    """Run one command; returns the exit status: 0, or 2 after the user's mistake."""
+    """Run one command; returns the exit status: 0, 1 when a part failed, 2 after the user's mistake."""
     try:
         words = list(words)
         _check_words(words)
@@ -80,7 +80,7 @@ def run(words: Sequence[str]) -> int:
     except (LossmithError, CycloptsError, OSError) as error:
         print(f"lossmith: {_sentence(error)}", file=sys.stderr)
         return 2
-    return 0
+    return int(getattr(result, "status", 0))
 
 
 @dataclass(frozen=True)

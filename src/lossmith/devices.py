@@ -4,6 +4,8 @@ from typing import Literal
 
 import torch
 
+from lossmith.errors import LossmithError
+
 
 def best_device() -> torch.device:
     """A CUDA device if there is one, else Apple's, else the CPU."""
@@ -39,3 +41,24 @@ def synchronize() -> None:
         torch.cuda.synchronize()
     elif torch.backends.mps.is_available():
         torch.mps.synchronize()
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether this is how Python, NumPy or torch says that something does not fit.
+
+    Only CUDA and Python have a class for it; what does not fit into a number of bytes does not fit into memory.
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return not isinstance(error, LossmithError) and any(words in str(error) for words in _TOO_LARGE)
+
+
+_TOO_LARGE = (
+    "not enough memory",
+    "out of memory",
+    "allocate memory",
+    "ALLOC_FAILED",
+    "Storage size calculation overflowed",
+    "array is too big",
+    "Maximum allowed dimension exceeded",
+)

@@ -54,7 +54,9 @@ def test_the_small_one_is_small() -> None:
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", [(16, 16), (9, 7), (1, 5)])
 def test_the_output_is_scale_times_the_input(name: str, scale: int, size: tuple[int, int]) -> None:
-    made = network("srresnet(blocks=2)" if name == "srresnet" else name, scale)
+    made = network(
+        {"srresnet": "srresnet(blocks=2)", "rrdbnet": "rrdbnet(features=8, blocks=1)"}.get(name, name), scale
+    )
     restored = made(torch.rand(2, 3, *size))
     assert restored.shape == (2, 3, scale * size[0], scale * size[1])
     assert restored.isfinite().all()
@@ -185,6 +187,8 @@ def test_the_keys_are_those_that_the_ecosystem_knows() -> None:
         ("fcn(3)", 3, "fcn(scale=3)"),
         ("srresnet(blocks=1, features=4)", 4, "srresnet(scale=4, features=4, blocks=1)"),
         ("srresnet_small(features=8)", 2, "srresnet_small(scale=2, features=8)"),
+        ("rrdbnet(growth=4, features=8, blocks=1)", 2, "rrdbnet(scale=2, features=8, blocks=1, growth=4)"),
+        ("rrdbnet(blocks=1, features=4, unshuffle=1)", 1, "rrdbnet(features=4, blocks=1, unshuffle=1)"),
     ],
 )
 def test_what_is_written_is_read_back(expression: str, scale: int | None, written: str) -> None:
@@ -268,8 +272,9 @@ def test_a_function_may_make_the_network() -> None:
     ("expression", "scale", "message"),
     [
         ("fnc", 1, "network 'fnc' is not known; did you mean 'fcn'?"),
-        ("unet", 1, "network 'unet' is not known; did you mean 'srresnet'?"),
-        ("rrdb", 1, "network 'rrdb' is not known; known are fcn, srresnet, srresnet_small"),
+        ("unet", 1, "network 'unet' is not known; did you mean 'rrdbnet'?"),
+        ("rrdb", 1, "network 'rrdb' is not known; did you mean 'rrdbnet'?"),
+        ("swinir", 1, "network 'swinir' is not known; known are fcn, rrdbnet, srresnet, srresnet_small"),
         ("", 1, "network expression '' ends where the name of a network was expected (column 1)"),
         ("fcn + fcn", 1, "network expression 'fcn + fcn' has '+ fcn' where the end was expected (column 5)"),
         ("fcn(scale=x)", None, "network 'fcn': scale must be a whole number, not 'x'"),

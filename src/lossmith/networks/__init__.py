@@ -1,4 +1,4 @@
-"""Networks that restore pictures."""
+"""Networks that restore pictures, and critics that judge them."""
 
 import inspect
 from collections.abc import Callable
@@ -8,12 +8,31 @@ from torch import nn
 from lossmith.errors import LossmithError
 from lossmith.expressions import invoke, parse_call, resolve
 from lossmith.networks.base import Restorer
+from lossmith.networks.critic import Critic
+from lossmith.networks.critics import CRITICS, critic
 from lossmith.networks.fcn import FCN
+from lossmith.networks.rrdbnet import RRDBNet
 from lossmith.networks.srresnet import SRResNet, SRResNetSmall
+from lossmith.networks.unet_critic import UNetCritic
+from lossmith.networks.vgg_critic import VGGCritic, VGGCriticAnySize
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {net.name: net for net in (FCN, SRResNet, SRResNetSmall)}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {net.name: net for net in (FCN, SRResNet, SRResNetSmall, RRDBNet)}
 
-__all__ = ["FCN", "NETWORKS", "Restorer", "SRResNet", "SRResNetSmall", "network"]
+__all__ = [
+    "CRITICS",
+    "FCN",
+    "NETWORKS",
+    "Critic",
+    "RRDBNet",
+    "Restorer",
+    "SRResNet",
+    "SRResNetSmall",
+    "UNetCritic",
+    "VGGCritic",
+    "VGGCriticAnySize",
+    "critic",
+    "network",
+]
 
 
 def network(expression: str, scale: int | None = None) -> nn.Module:

@@ -1,0 +1,123 @@
+"""Restoring against plain PyTorch with the same weights: time, and difference.
+
+    python benchmarks/restore_speed.py [--side 128] [--rounds 5] [--blocks 23] [--threads 2]
+
+RRDBNet is spandrel's own, opened by both sides from the same file; SRResNet is ours. One process, all contenders
+in turn in every round, each called twice and timed the second time; medians. "plain" is the network as it comes,
+under no_grad; "channels-last" the best arrangement known for float32 (channels-last weights and input, inference
+mode). Ours is the engine that `lossmith restore` uses, with its copies from and to the CPU and keeping its memory,
+in float32 and in the half precisions that the device has circuits for.
+"""
+
+import argparse
+import copy
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.devices import best_device, device_name, synchronize
+from lossmith.models import save_model
+from lossmith.networks import network
+from lossmith.restoration import TorchEngine, kept_memory, open_engine
+from lossmith.restoration.halves import agreement, faster_precisions
+
+Contender = Callable[[Tensor], Tensor]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=128, help="side of the tile, in input pixels")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--blocks", type=int, default=23, help="blocks of the RRDBNet")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"{device_name()}, torch {torch.__version__}, tile of {options.side} x {options.side}")
+    picture = torch.rand((1, 3, options.side, options.side), generator=torch.Generator().manual_seed(0))
+    with tempfile.TemporaryDirectory() as folder:
+        for title, rival, engine in (rrdbnet(Path(folder), options.blocks), srresnet(Path(folder))):
+            report(title, contenders(rival, engine), picture, options.rounds)
+
+
+def rrdbnet(folder: Path, blocks: int) -> tuple[str, nn.Module, TorchEngine]:
+    """spandrel's network with random weights, and what we make of its file."""
+    from spandrel import ModelLoader
+    from spandrel.architectures.ESRGAN import ESRGANArch  # its builder gives the network for a state dict
+
+    torch.manual_seed(0)
+    ours = network(f"rrdbnet(blocks={blocks})", 4)
+    path = folder / "4x-rrdbnet.pth"
+    torch.save(ours.state_dict(), path)
+    rival = ModelLoader("cpu").load_from_file(path)
+    assert isinstance(rival.architecture, ESRGANArch)
+    return f"RRDBNet x4, {blocks} blocks (rival: spandrel)", rival.model, opened(path)
+
+
+def srresnet(folder: Path) -> tuple[str, nn.Module, TorchEngine]:
+    torch.manual_seed(0)
+    net = network("srresnet", 4)
+    path = folder / "4x-srresnet.safetensors"
+    save_model(path, net, {"network": "srresnet", "scale": 4})
+    return "SRResNet x4 (rival: the module itself)", net, opened(path)
+
+
+def opened(path: Path) -> TorchEngine:
+    engine = open_engine(path)
+    assert isinstance(engine, TorchEngine)
+    return engine.on(best_device())
+
+
+def contenders(rival: nn.Module, engine: TorchEngine) -> dict[str, Contender]:
+    device = best_device()
+    plain = copy.deepcopy(rival).eval().to(device)
+    last = copy.deepcopy(plain).to(memory_format=torch.channels_last)
+
+    def run_plain(picture: Tensor) -> Tensor:
+        with torch.no_grad():
+            made: Tensor = plain(picture.to(device)).cpu()
+        return made
+
+    def run_channels_last(picture: Tensor) -> Tensor:
+        with torch.inference_mode():
+            made: Tensor = last(picture.to(device).contiguous(memory_format=torch.channels_last)).cpu()
+        return made
+
+    found: dict[str, Contender] = {
+        "plain": run_plain,
+        "channels-last": run_channels_last,
+        "lossmith float32": engine,
+    }
+    for precision in faster_precisions(device):
+        found[f"lossmith {precision}"] = engine.computing_in(precision)
+    return found
+
+
+def report(title: str, runners: dict[str, Contender], picture: Tensor, rounds: int) -> None:
+    results = {name: run(picture) for name, run in runners.items()}  # warm-up too
+    times: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(rounds):
+        for name, run in runners.items():
+            with kept_memory() if name.startswith("lossmith") else nullcontext():
+                run(picture)  # as in a picture of many tiles
+                synchronize()
+                begun = time.perf_counter()
+                run(picture)
+                synchronize()
+                times[name].append(time.perf_counter() - begun)
+    exact, slowest = results["plain"], statistics.median(times["plain"])
+    print(f"\n{title}\n{'':20}  {'median':>9}  {'speed':>6}  {'largest difference':>18}  8-bit values the same")
+    for name, seconds in times.items():
+        median = statistics.median(seconds)
+        difference = float((results[name] - exact).abs().max() / exact.abs().max())
+        same = agreement(results[name], exact)
+        print(f"{name:20}  {1000 * median:6.0f} ms  {slowest / median:5.2f}x  {difference:18.1e}  {same:.2%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Key names of other people's weights, and what network they belong to. Tensors in, tensors out."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from lossmith.errors import LossmithError
+
+NESTS = ("params_ema", "params")
+"""Under which keys weights lie in checkpoints of the field, the averaged ones first."""
+
+RENAMED = (
+    # the first code of ESRGAN, where everything is numbered
+    (r"^model\.0\.", "conv_first."),
+    (r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
+    (r"^model\.1\.sub\.\d+\.(weight|bias)$", r"conv_body.\1"),
+    # its published test code, and MSRResNet of the same time
+    (r"^RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
+    (r"^recon_trunk\.", "body."),
+    (r"^trunk_conv\.", "conv_body."),
+    (r"^HRconv\.", "conv_hr."),
+)
+
+
+def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The bare weights in a checkpoint: from `params_ema`, or `params`, or as they are; `module.` taken off.
+
+    Half precision becomes float32, which holds it exactly.
+
+    Raises LossmithError when there are no tensors, or something else beside them.
+    """
+    inner: Any = next((checkpoint[nest] for nest in NESTS if nest in checkpoint), checkpoint)
+    if not isinstance(inner, Mapping) or not inner:
+        raise LossmithError("holds no weights")
+    for name, value in inner.items():
+        if not isinstance(value, Tensor):
+            raise LossmithError(f"holds something else than weights under '{name}': {type(value).__name__}")
+    return {
+        str(name).removeprefix("module."): value.float() if value.is_floating_point() else value
+        for name, value in inner.items()
+    }
+
+
+def present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights under the names of today: `conv_first`, `body.0.rdb1.conv1`, `conv_up1` ...
+
+    Three layouts of RRDBNet are known and two of SRResNet; what has other names keeps them.
+
+    >>> weight = Tensor(1)
+    >>> list(present_names({"model.0.weight": weight, "model.1.sub.7.RDB2.conv5.0.bias": weight}))
+    ['conv_first.weight', 'body.7.rdb2.conv5.bias']
+    """
+    renamed = {}
+    rules = [*RENAMED, *_numbered_tail(weights)]
+    if any(name.startswith(("RRDB_trunk.", "body.0.rdb1.")) for name in weights):
+        rules.append((r"^upconv(\d)\.", r"conv_up\1."))
+    for name, value in weights.items():
+        for old, new in rules:
+            name = re.sub(old, new, name)
+        renamed[name] = value
+    return renamed
+
+
+def _numbered_tail(weights: Iterable[str]) -> list[tuple[str, str]]:
+    """What the numbers after `model.1` mean: every third an enlargement, then two convolutions, two apart."""
+    numbers = {int(found[1]) for name in weights if (found := re.match(r"model\.(\d+)\.weight$", name))}
+    tail = sorted(numbers - {0})
+    if len(tail) < 2:
+        return []
+    enlarging = [(rf"^model\.{place}\.(?=weight|bias)", f"conv_up{i}.") for i, place in enumerate(tail[:-2], 1)]
+    ends = zip(tail[-2:], ("conv_hr.", "conv_last."), strict=True)
+    return enlarging + [(rf"^model\.{place}\.(?=weight|bias)", name) for place, name in ends]
+
+
+def recognise(weights: Mapping[str, Tensor]) -> str:
+    """The expression of the network that weights under present names belong to, told from names and shapes.
+
+    Raises LossmithError when they belong to neither an RRDBNet nor an SRResNet of RGB pictures.
+    """
+    try:
+        if "body.0.rdb1.conv1.weight" in weights:
+            return _rrdbnet(weights)
+        if "body.0.conv1.weight" in weights and "conv_hr.weight" in weights:
+            return _srresnet(weights)
+    except LossmithError:
+        raise
+    except (KeyError, ValueError) as error:
+        raise LossmithError(f"holds weights that do not fit together: {error}") from error
+    raise LossmithError("holds the weights of no network that is known here by its keys, rrdbnet and srresnet")
+
+
+def _rrdbnet(weights: Mapping[str, Tensor]) -> str:
+    features, channels = weights["conv_first.weight"].shape[:2]
+    growth, blocks = len(weights["body.0.rdb1.conv1.weight"]), _count(weights, r"body\.(\d+)\.")
+    fold = {3: 1, 12: 2, 48: 4}.get(channels)
+    if fold is None or len(weights["conv_last.weight"]) != 3:
+        raise LossmithError(
+            f"holds an rrdbnet from {channels} to {len(weights['conv_last.weight'])} channels, and ours is for RGB"
+        )
+    scale = 2 ** _count(weights, r"conv_up(\d)\.") // fold
+    usual = {1: 4, 2: 2}.get(scale, 1)
+    unshuffle = "" if fold == usual else f", unshuffle={fold}"
+    return f"rrdbnet(scale={scale}, features={features}, blocks={blocks}, growth={growth}{unshuffle})"
+
+
+def _srresnet(weights: Mapping[str, Tensor]) -> str:
+    features, blocks = len(weights["conv_first.weight"]), _count(weights, r"body\.(\d+)\.")
+    scale = 1
+    for index in range(1, _count(weights, r"upconv(\d)\.") + 1):
+        scale *= round((len(weights[f"upconv{index}.weight"]) / features) ** 0.5)
+    return f"srresnet(scale={scale}, features={features}, blocks={blocks})"
+
+
+def _count(weights: Iterable[str], pattern: str) -> int:
+    return len({found[1] for name in weights if (found := re.match(pattern, name))})
+
+
+__all__ = ["present_names", "recognise", "unwrap"]

@@ -1,0 +1,172 @@
+"""One picture file restored into another."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any, Literal
+
+from lossmith import __version__
+from lossmith.devices import best_device
+from lossmith.errors import LossmithError
+from lossmith.files import replacing, write_text
+from lossmith.restoration.decoding import decode
+from lossmith.restoration.encoding import Format, check_fits, encode, read_record
+from lossmith.restoration.engine import Engine, Precision, TorchEngine
+from lossmith.restoration.footprint import free_memory
+from lossmith.restoration.halves import quickest_faithful
+from lossmith.restoration.plan import Halo, Plan, make_plan
+from lossmith.restoration.planes import BICUBIC_REACH, Painter
+from lossmith.restoration.raster import Raster
+from lossmith.restoration.sweep import Canvas, new_canvas, settled, sweep
+from lossmith.restoration.verifying import Verified, middle, verify
+
+SHARE = 0.5
+"""Of the free memory, what tiles may take."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How pictures are to be restored; see `lossmith.restore`."""
+
+    format: Format = "png"
+    bits: Literal["auto", "8", "16"] = "auto"
+    quality: int | None = None
+    alpha: Literal["resize", "restore"] = "resize"
+    halo: Halo = "auto"
+    memory: float | None = None
+    precision: Literal["auto"] | Precision = "auto"
+
+    def __post_init__(self) -> None:
+        if self.quality is not None and (self.format not in ("jpeg", "webp") or not 1 <= self.quality <= 100):
+            raise LossmithError("quality is 1 to 100, for --format jpeg or webp")
+        if self.bits == "16" and self.format not in ("png", "tiff"):
+            raise LossmithError(f"{self.format.upper()} holds 8 bits; 16 go into --format png or tiff")
+        if isinstance(self.halo, int) and self.halo < 0:
+            raise LossmithError(f"halo must be 'auto', 'exact' or a number of pixels, not {self.halo}")
+        if self.memory is not None and not self.memory > 0:
+            raise LossmithError(f"memory must be more than 0 gigabytes, not {self.memory}")
+
+
+@dataclass
+class FileRestorer:
+    """A model and how it is to be used, on one file after another."""
+
+    exact: Engine
+    wishes: Wishes = field(default_factory=Wishes)
+    remarks: list[str] = field(default_factory=list)
+    """What the user should know, as far as the pictures up to now have shown."""
+    used: Engine | None = None
+    """The engine on its device and in its precision, chosen on the first picture."""
+
+    def is_done(self, picture: Path, result: Path) -> bool:
+        """Whether the result is there, made from this very picture in this way.
+
+        Raises LossmithError when the file that is there was made by something else.
+        """
+        if not result.exists():
+            return False
+        record = read_record(result)
+        if record is None:
+            raise LossmithError(
+                f"'{result}' exists and was not made by lossmith restore; move it, or change --out"
+            )
+        return bool(record.get("asked") == self._asked(picture))
+
+    def restore(self, picture: Path, result: Path, advance: Callable[[int], None] = lambda pixels: None) -> None:
+        """Restore a picture; what was finished before it was stopped stays. `advance` hears of pixels done.
+
+        Raises LossmithError, in one sentence, when it cannot be read, restored or written; then nothing new is
+        under the name of the result.
+        """
+        folder = result.with_name(f".{result.name}.unfinished")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._restore(picture, result, folder, advance)
+        except OSError as error:
+            raise LossmithError(f"cannot write {result}: {error.strerror or error}") from error
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def verified(self, picture: Path, folder: Path) -> Verified:
+        """What tiles and half precision change, measured in the middle of a picture."""
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            source = decode(picture, folder / "source").raster
+            plan, used = self._prepared(source)
+            return verify(self.exact, used, source, plan)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _restore(self, picture: Path, result: Path, folder: Path, advance: Callable[[int], None]) -> None:
+        decoded = decode(picture, folder / "source")
+        source = decoded.raster
+        dtype = self._dtype(source)
+        check_fits(
+            replace(source, height=source.height * self.exact.scale, width=source.width * self.exact.scale),
+            self.wishes.format,
+            dtype,
+        )
+        plan, used = self._prepared(source)
+        done = {
+            "precision": getattr(used, "precision", "float32"),
+            "tiles": "blended" if plan.blended else "exact",
+            "halo": plan.halo,
+        }
+        record = {"asked": self._asked(picture), "done": done, "version": __version__}
+        canvas = self._canvas(source, folder, plan, dtype, {**record, "plan": asdict(plan)})
+        advance(_finished_pixels(canvas, plan, source))
+        sweep(source, canvas, Painter(used, self.wishes.alpha == "restore"), plan, advance)
+        made = settled(canvas, plan, dtype, replace(source, path=folder / "settled"))
+        source.path.unlink()
+        with replacing(result) as draft:
+            encode(draft, made, self.wishes.format, self.wishes.quality, decoded.metadata, record)
+
+    def _prepared(self, source: Raster) -> tuple[Plan, Engine]:
+        used = self._engine_for(source)
+        device = used.device if isinstance(used, TorchEngine) else best_device()
+        budget = SHARE * free_memory(device) if self.wishes.memory is None else 1e9 * self.wishes.memory
+        floor = BICUBIC_REACH if source.channels in (2, 4) and used.scale > 1 else 0
+        plan = make_plan(self.exact, used, source, budget, self.wishes.halo, floor)
+        if plan.remark and plan.remark not in self.remarks:
+            self.remarks.append(plan.remark)
+        return plan, used
+
+    def _engine_for(self, source: Raster) -> Engine:
+        if self.used is None:
+            exact = self.exact
+            self.used = self._chosen(exact, source) if isinstance(exact, TorchEngine) else exact
+        return self.used
+
+    def _chosen(self, exact: TorchEngine, source: Raster) -> Engine:
+        engine = exact.on(best_device())
+        if self.wishes.precision != "auto":
+            return engine.computing_in(self.wishes.precision)
+        return quickest_faithful(engine, middle(exact, source))
+
+    def _canvas(self, source: Raster, folder: Path, plan: Plan, dtype: str, state: dict[str, Any]) -> Canvas:
+        """What was begun in the same way, or a new one."""
+        painted, finished = (replace(source, path=folder / name) for name in ("painted", "finished"))
+        note, text = folder / "state.json", json.dumps(state, sort_keys=True)
+        begun = note.is_file() and note.read_text() == text
+        canvas = new_canvas(source, self.exact.scale, plan, dtype, painted, finished, keep=begun)
+        write_text(note, text)
+        return canvas
+
+    def _dtype(self, source: Raster) -> str:
+        if self.wishes.format in ("jpeg", "webp"):
+            return "uint8"
+        return {"auto": source.dtype, "8": "uint8", "16": "uint16"}[self.wishes.bits]
+
+    def _asked(self, picture: Path) -> dict[str, Any]:
+        with picture.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        # how much memory there was changes nothing that is seen
+        wishes = {name: value for name, value in asdict(self.wishes).items() if name != "memory"}
+        return {"picture": digest, "model": self.exact.about, "scale": self.exact.scale, **wishes}
+
+
+def _finished_pixels(canvas: Canvas, plan: Plan, source: Raster) -> int:
+    cells = canvas.finished.mapped()
+    return int(cells.mean() * source.height * source.width)

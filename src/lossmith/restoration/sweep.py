@@ -1,0 +1,134 @@
+"""A picture restored tile by tile: what is finished stays finished, whatever happens."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from lossmith.devices import out_of_memory
+from lossmith.errors import LossmithError
+from lossmith.restoration.plan import Plan
+from lossmith.restoration.planes import Painter, to_levels
+from lossmith.restoration.raster import Pixels, Raster
+from lossmith.restoration.tiles import Rectangle, even_side, next_tile, ramps, surroundings
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """What has been made of a picture so far, on disk, and which cells of it are finished."""
+
+    painted: Raster
+    """The result; or, where tiles fade into each other, sums of weighted values and, last, of the weights."""
+    finished: Raster
+    """(rows of cells, columns of cells, 1): 1 where it is finished."""
+
+
+def sweep(
+    source: Raster,
+    canvas: Canvas,
+    paint: Painter,
+    plan: Plan,
+    advance: Callable[[int], None] = lambda pixels: None,
+) -> None:
+    """Restore what of `source` is not finished yet. `advance` is told how many input pixels each tile had.
+
+    When a tile does not fit into memory, the rest is done in smaller ones.
+
+    Raises LossmithError when the smallest does not fit, or the network makes what is no number.
+    """
+    side = plan.side
+    while (tile := _next(source, canvas, plan, side)) is not None:
+        try:
+            _restore(source, canvas, paint, plan, tile)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            if side <= plan.cell:
+                raise LossmithError(
+                    f"there is not enough memory even for tiles of {side} pixels; take a smaller --halo or network"
+                ) from error
+            side = max(plan.cell, min(side, max(tile.height, tile.width)) // 2 // plan.cell * plan.cell)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            continue
+        _note(canvas, plan, tile)
+        advance(tile.height * tile.width)
+
+
+def _next(source: Raster, canvas: Canvas, plan: Plan, side: int) -> Rectangle | None:
+    finished = canvas.finished.mapped()[..., 0].astype(bool)
+    tall, wide = (even_side(length, side, plan.cell) for length in (source.height, source.width))
+    return next_tile(finished, plan.cell, tall, wide, source.height, source.width)
+
+
+def _restore(source: Raster, canvas: Canvas, paint: Painter, plan: Plan, tile: Rectangle) -> None:
+    around = surroundings(tile, plan.halo, plan.step, source.height, source.width)
+    least, step = paint.engine.least, plan.multiple
+    down, across = (-(-max(length, least) // step) * step for length in (around.height, around.width))
+    # beyond the lower and right edge the picture is mirrored, where the network asks for more
+    given = source.read(Rectangle(around.top, around.left, around.top + down, around.left + across))
+    restored = paint(given)
+    if not np.isfinite(restored).all():
+        raise LossmithError(
+            f"model '{paint.engine.name}' makes what is no number; try --precision float32, or train it anew"
+        )
+    scale = paint.engine.scale
+    if plan.blended:
+        rows, columns = around.within(around).times(scale).slices
+        weights = ramps(tile.times(scale), around.times(scale), scale * source.height, scale * source.width)
+        values = np.clip(restored[rows, columns], 0, 1)
+        canvas.painted.add(around.times(scale), np.concatenate([values * weights, weights], axis=2))
+    else:
+        rows, columns = tile.within(around).times(scale).slices
+        levels = to_levels(restored[rows, columns], canvas.painted.dtype)
+        canvas.painted.write(tile.times(scale), levels)
+
+
+def _note(canvas: Canvas, plan: Plan, tile: Rectangle) -> None:
+    cells = Rectangle(
+        tile.top // plan.cell, tile.left // plan.cell, -(-tile.bottom // plan.cell), -(-tile.right // plan.cell)
+    )
+    canvas.finished.write(cells, np.uint8(1))
+
+
+def new_canvas(
+    source: Raster, scale: int, plan: Plan, dtype: str, painted: Raster, finished: Raster, *, keep: bool = False
+) -> Canvas:
+    """An empty canvas for a picture, in the files of `painted` and `finished`, or the one that is there.
+
+    Raises LossmithError when the disk is full.
+    """
+    channels = source.channels + 1 if plan.blended else source.channels
+    blank = replace(
+        painted,
+        height=scale * source.height,
+        width=scale * source.width,
+        channels=channels,
+        dtype="float32" if plan.blended else dtype,
+    )
+    cells = replace(
+        finished,
+        height=-(-source.height // plan.cell),
+        width=-(-source.width // plan.cell),
+        channels=1,
+        dtype="uint8",
+    )
+    for raster in (blank, cells):
+        if not (keep and raster.path.is_file() and raster.path.stat().st_size == raster.nbytes):
+            keep = False
+            raster.create()
+    return Canvas(blank, cells)
+
+
+def settled(canvas: Canvas, plan: Plan, dtype: str, to: Raster) -> Raster:
+    """The finished result in whole numbers; where tiles faded into each other, their sums are divided first."""
+    if not plan.blended:
+        return canvas.painted
+    result = replace(canvas.painted, path=to.path, channels=canvas.painted.channels - 1, dtype=dtype).create()
+    top = 0
+    for strip in canvas.painted.strips():
+        mean: Pixels = strip[..., :-1] / strip[..., -1:]
+        result.write(Rectangle(top, 0, top + len(strip), result.width), to_levels(mean, dtype))
+        top += len(strip)
+    return result

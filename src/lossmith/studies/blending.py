@@ -1,0 +1,183 @@
+"""`lossmith blend`: models between two models, as one file or as a page."""
+
+import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lossmith
+from lossmith.checkpoints import open_model
+from lossmith.degradations import degradation as parse_degradation
+from lossmith.errors import LossmithError
+from lossmith.exporting import check_scale
+from lossmith.images import find_pictures, sample_pictures, test_pairs
+from lossmith.models import Model, save_model
+from lossmith.networks.interpolation import interpolate, kinship
+from lossmith.studies.blend_page import Couple, write_page
+
+RELATED = 0.5
+"""A cosine between weights below which two models do not look like relatives."""
+MOST = 101
+"""Values of alpha in one command."""
+
+
+@dataclass(frozen=True)
+class Blended:
+    """A blended model, or a page of them."""
+
+    path: Path
+    note: str
+    """Empty where the two models look as if one was trained from the other."""
+
+    def __str__(self) -> str:
+        return f"{'model' if self.path.suffix == '.safetensors' else 'page'}: {self.path}" + (
+            f"\nnote: {self.note}" if self.note else ""
+        )
+
+
+def blend(
+    first: Path,
+    second: Path,
+    *,
+    alpha: str = "0:1:0.1",
+    out: Path,
+    test: list[Path] | None = None,
+    degradation: str | None = None,
+    network: str | None = None,
+) -> Blended:
+    """Blend two models of one architecture: their weights become (1 - alpha) FIRST + alpha SECOND.
+
+    A single alpha gives a model. A range gives a page: what every blend makes of the test pictures, the same mix
+    of the two models' pictures beside it, and both on the plane of distortion and perception.
+
+    Parameters
+    ----------
+    first
+        The model at alpha 0, usually the PSNR-oriented one: ours, or an RRDBNet or SRResNet of anybody's.
+    second
+        The model at alpha 1, usually trained adversarially from the first.
+    alpha
+        One number from 0 to 1, or a range as start:stop:step.
+    out
+        The model to write, such as 4x-blend.safetensors; for a range, the folder of the page.
+    test
+        The targets of a range: files or folders [default: the test photographs that scikit-image ships].
+    degradation
+        How the targets are degraded [default: as the first model was trained; bicubic for one that does not say].
+    network
+        The network of the models, where it is your own: import.path:Class.
+
+    Raises
+    ------
+    LossmithError
+        For anything that the caller can mend, in one sentence.
+    """
+    first, second, out = Path(first), Path(second), Path(out)
+    alphas = read_alphas(str(alpha))
+    _check_out(out, single=len(alphas) == 1)
+    couple = _couple(first, second, network)
+    cosine = kinship(*(model.restorer.state_dict() for model in couple.models))
+    note = "" if cosine >= RELATED else _stranger(cosine)
+    if len(alphas) == 1:
+        check_scale(out, couple.scale)
+        save_model(out, couple.between(alphas[0]), _receipt(couple, alphas[0]))
+        return Blended(out, note)
+    damage = _damage(couple.models[0], degradation)
+    pairs = test_pairs(find_pictures(test) if test else sample_pictures("test"), parse_degradation(damage))
+    if pairs[0].scale != couple.scale:
+        raise LossmithError(f"the models enlarge by {couple.scale}, but '{damage}' shrinks by {pairs[0].scale}")
+    options = {"alpha": alpha, "test": test, "degradation": degradation, "network": network, "out": out}
+    command = _command(first, second, options)
+    write_page(out, couple, alphas, pairs, damage=damage, note=note, cosine=cosine, command=command)
+    return Blended(out / "blend.html", note)
+
+
+def read_alphas(text: str) -> list[float]:
+    """One number, or the numbers of a range, its end among them where the step meets it.
+
+    >>> read_alphas("0.8"), read_alphas("0:1:0.25")
+    ([0.8], [0.0, 0.25, 0.5, 0.75, 1.0])
+    """
+    try:
+        numbers = [float(part) for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    inside = bool(numbers) and all(0 <= number <= 1 for number in numbers)
+    if inside and len(numbers) == 1:
+        return numbers
+    if not inside or len(numbers) != 3 or numbers[0] >= numbers[1] or numbers[2] == 0:
+        raise LossmithError(
+            f"alpha must be a number from 0 to 1, or a range start:stop:step such as 0:1:0.1, not '{text}'"
+        )
+    start, stop, step = numbers
+    count = math.floor((stop - start) / step + 1e-9) + 1  # 0.1 is no exact number
+    if not 2 <= count <= MOST:
+        raise LossmithError(f"alpha '{text}' has {count} values; a range has 2 to {MOST}")
+    return [round(start + index * step, 9) for index in range(count)]
+
+
+def _check_out(out: Path, single: bool) -> None:
+    if single and out.suffix != ".safetensors":
+        raise LossmithError(f"one alpha gives one model, a .safetensors file, and {out} is called otherwise")
+    if not single and (out.is_file() or out.suffix in (".safetensors", ".html")):
+        raise LossmithError(f"a range of alphas gives a page in a folder, and {out} names a file")
+    for path in (out,) if single else (out / "blend.html", out / "blend.csv"):
+        if path.exists():
+            raise LossmithError(f"{path} exists already; choose another --out")
+
+
+def _couple(first: Path, second: Path, network: str | None) -> Couple:
+    models = open_model(first, network), open_model(second, network)
+    couple = Couple(models, (_title(first), _title(second)))
+    kinds = [str(model.restorer).partition("\n")[0] for model in models]
+    try:
+        if kinds[0] != kinds[1]:
+            raise LossmithError("their names differ")
+        interpolate(models[0].restorer.state_dict(), models[1].restorer.state_dict(), 0)
+    except LossmithError as error:
+        said = [f"{path} is {kind}" for path, kind in zip((first, second), kinds, strict=True)]
+        raise LossmithError(f"{' and '.join(said)}; only models of one architecture can be blended") from error
+    return couple
+
+
+def _stranger(cosine: float) -> str:
+    return (
+        f"the weights of the two models have a cosine of {cosine:.2f}, so neither seems to be trained from the "
+        "other, and what lies between them may restore nothing"
+    )
+
+
+def _receipt(couple: Couple, alpha: float) -> dict[str, Any]:
+    first, second = (model.receipt for model in couple.models)
+    kept: dict[str, Any] = {key: first[key] for key in ("network", "scale", "degradation") if key in first}
+    return {
+        **kept,
+        "lossmith": lossmith.__version__,
+        "loss": f"blend of {' and '.join(couple.names)} at {alpha:g}",
+        "blend": {"alpha": alpha, "first": first, "second": second},
+    }
+
+
+def _damage(model: Model, said: str | None) -> str:
+    if said is not None:
+        return said
+    named = str(model.receipt.get("degradation") or "")
+    if not named and model.scale > 1:
+        return f"bicubic({model.scale})"
+    if not named or ":" in named or named.startswith("pairs of"):
+        raise LossmithError("what the first model undoes is not known, or your own code: give --degradation")
+    return named
+
+
+def _command(first: Path, second: Path, options: Mapping[str, Any]) -> str:
+    words = ["lossmith", "blend", str(first), str(second)]
+    for key, value in options.items():
+        if value is not None:
+            words += [f"--{key}", *(map(str, value) if isinstance(value, list) else [str(value)])]
+    return shlex.join(words)
+
+
+def _title(path: Path) -> str:
+    return path.resolve().parent.name if path.stem == "model" else path.stem

@@ -1,0 +1,96 @@
+"""`lossmith export`: a model as the files that other programs open."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from lossmith.checkpoints import open_model
+from lossmith.errors import LossmithError
+from lossmith.exporting import check_scale, make_card, model_name, who_opens, write_onnx
+from lossmith.files import write_text
+from lossmith.models import FORMAT, save_model
+
+ENDINGS = (".safetensors", ".onnx", ".json")
+"""The weights, the graph and the card, in the order in which they are written."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files that were written, and what is known of each."""
+
+    files: dict[Path, str]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{path}: {about}" for path, about in self.files.items())
+
+
+def export(
+    model: Path,
+    *,
+    out: Path,
+    name: str | None = None,
+    half: bool = False,
+    author: str | None = None,
+    license: str | None = None,
+    network: str | None = None,
+) -> Exported:
+    """Write a model as other programs open it: safetensors, ONNX and a card, by OUT's ending, or all in a folder.
+
+    Parameters
+    ----------
+    model
+        A model.safetensors of ours, or a checkpoint of an RRDBNet or SRResNet, in any layout of keys.
+    out
+        A .safetensors, .onnx or .json file whose name carries the scale, such as 4x-name.onnx; or a folder for
+        all three.
+    name
+        Name of the files in a folder, without the scale [default: that of the model's file or run].
+    half
+        Store float16, half as large; the ONNX graph then also takes and gives float16.
+    author
+        Of the model, for the card.
+    license
+        Of the model, for the card: an SPDX expression, such as CC-BY-4.0.
+    network
+        The network of a model, where it is your own: import.path:Class.
+
+    Raises
+    ------
+    LossmithError
+        For anything that the caller can mend, in one sentence.
+    """
+    model, out = Path(model), Path(out)
+    opened = open_model(model, network)
+    targets = _targets(out, model_name(model, opened.scale, name))
+    for path in targets:
+        check_scale(path, opened.scale)
+        if path.exists():
+            raise LossmithError(f"{path} exists already; choose another --out")
+    if name is not None and not _is_folder(out):
+        raise LossmithError("--name is for a folder; the name of a file is in --out")
+    files: dict[Path, str] = {}
+    # the graph first: it is the one that can fail
+    for path in sorted(targets, key=lambda path: path.suffix != ".onnx"):
+        if path.suffix == ".onnx":
+            files[path] = str(write_onnx(path, opened.restorer, opened.receipt, FORMAT, half))
+        elif path.suffix == ".safetensors":
+            save_model(path, opened.restorer.half() if half else opened.restorer, opened.receipt)
+            files[path] = who_opens(opened.restorer)
+        else:
+            kept = [path.with_suffix(ending) for ending in ENDINGS[:2]]
+            card = make_card(opened, path.stem, [file for file in kept if file.is_file()], author, license)
+            write_text(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+            files[path] = "card for OpenModelDB, to be completed by hand"
+    return Exported({path: files[path] for path in targets})
+
+
+def _targets(out: Path, stem: str) -> list[Path]:
+    if _is_folder(out):
+        return [out / f"{stem}{ending}" for ending in ENDINGS]
+    if out.suffix not in ENDINGS:
+        raise LossmithError(f"{out} must end in {', '.join(ENDINGS[:2])} or {ENDINGS[2]}, or name a folder")
+    return [out]
+
+
+def _is_folder(out: Path) -> bool:
+    return out.is_dir() or not out.suffix

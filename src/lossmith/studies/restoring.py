@@ -1,0 +1,216 @@
+"""`lossmith restore`: models applied to whole pictures."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from warnings import catch_warnings, simplefilter
+
+from lossmith.errors import LossmithError
+from lossmith.images import find_pictures
+from lossmith.images.reading import picture_size
+from lossmith.progress_bar import ProgressBar, time_left
+from lossmith.restoration import ENDINGS, FileRestorer, Halo, Wishes, kept_memory, open_engine
+from lossmith.studies.side_by_side import write_side_by_side
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What has come of it."""
+
+    results: list[Path]
+    """Written now."""
+    skipped: list[Path]
+    """Finished before."""
+    failures: list[str] = field(default_factory=list)
+    """Why a picture was not restored, in one sentence each."""
+    remarks: list[str] = field(default_factory=list)
+    page: Path | None = None
+
+    @property
+    def status(self) -> int:
+        """What the command ends with: 1 when a picture failed."""
+        return 1 if self.failures else 0
+
+    def __str__(self) -> str:
+        done = f"{len(self.results)} restored"
+        done += f", {len(self.skipped)} done before" if self.skipped else ""
+        done += f", {len(self.failures)} failed:" if self.failures else ""
+        page = [f"side by side: {self.page}"] if self.page else []
+        return "\n".join([*self.remarks, done, *(f"  {failure}" for failure in self.failures), *page])
+
+
+def restore(
+    pictures: list[Path],
+    *,
+    model: list[Path],
+    out: Path,
+    format: Literal["png", "jpeg", "webp", "tiff"] = "png",
+    bits: Literal["auto", "8", "16"] = "auto",
+    quality: int | None = None,
+    alpha: Literal["resize", "restore"] = "resize",
+    halo: Halo = "auto",
+    memory: float | None = None,
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    network: str | None = None,
+    verify: bool = False,
+) -> Restored:
+    """Restore whole pictures with a model, tile by tile, without seams.
+
+    A tile goes through the network with its whole receptive field around it, so what is made equals what the
+    network makes of the whole picture; where that does not fit, the error is measured and said. Pictures keep
+    their bits, transparency, colour profile, EXIF and resolution; a record of what was done is written into them.
+    What is finished is skipped, and a stopped run goes on, with the same command.
+
+    Parameters
+    ----------
+    pictures
+        Files, folders, or patterns such as "photos/*.jpg".
+    model
+        Model files: ours, any that spandrel knows, or ONNX. Several are shown side by side on one page.
+    out
+        Folder for the results: NAME.png; with several models MODEL/NAME.png.
+    format
+        What is written.
+    bits
+        Bits per value in PNG and TIFF [default: as the picture has].
+    quality
+        1 to 100, of JPEG and WebP [default: 95 for JPEG; WebP without loss].
+    alpha
+        Whether transparency is enlarged bicubically, or restored by the network like a gray picture.
+    halo
+        Pixels around a tile that the network sees: exact, its receptive field; auto, less where that would be
+        dear and makes no visible difference; or a number.
+    memory
+        Gigabytes that a tile may take in the network [default: half of what is free].
+    precision
+        auto takes half precision where the device gains from it and 99 % of the 8-bit values stay the same.
+    network
+        The network of a model, where the file does not say it: an expression, or import.path:Class.
+    verify
+        Measure what tiles and half precision change, in the middle of the first picture.
+
+    Raises
+    ------
+    LossmithError
+        For anything that the caller can mend before the first picture, in one sentence. What is wrong with a
+        single picture is among the failures.
+    """
+    out = Path(out)
+    wishes = Wishes(format, bits, quality, alpha, halo, memory, precision)
+    found = find_pictures(_expanded(pictures))
+    tools = [FileRestorer(open_engine(path, network), wishes) for path in map(Path, model)]
+    if not tools:
+        raise LossmithError("restore needs a --model")
+    jobs = _jobs(tools, found, out, ENDINGS[wishes.format])
+    results, skipped, failures = [], [], []
+    verified: list[str] = []
+    with ProgressBar("restore") as bar, kept_memory():
+        meter = _Meter(bar, sum(_pixels(picture) for _, picture, _ in jobs), len(jobs))
+        for tool, picture, result in jobs:
+            meter.begin(picture)
+            try:
+                if tool.is_done(picture, result):
+                    skipped.append(result)
+                else:
+                    tool.restore(picture, result, meter.advance)
+                    results.append(result)
+                if verify and picture == found[0]:
+                    verified.append(str(tool.verified(picture, out / ".verify")))
+            except LossmithError as error:
+                failures.append(_told(error, picture))
+    remarks = [remark for tool in tools for remark in tool.remarks] + verified
+    page = _page(tools, found, jobs, [*results, *skipped], out) if len(tools) > 1 else None
+    return Restored(results, skipped, failures, remarks, page)
+
+
+Job = tuple[FileRestorer, Path, Path]
+
+
+def _expanded(paths: Sequence[Path]) -> list[Path]:
+    """Patterns that no shell has filled in."""
+    expanded: list[Path] = []
+    for path in map(Path, paths):
+        if path.exists() or not any(sign in str(path) for sign in "*?["):
+            expanded.append(path)
+            continue
+        matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if not matches:
+            raise LossmithError(f"no file matches '{path}'")
+        expanded += [match for match in matches if match.is_file()]
+    return expanded
+
+
+def _jobs(tools: Sequence[FileRestorer], pictures: Sequence[Path], out: Path, ending: str) -> list[Job]:
+    names = [tool.exact.name for tool in tools]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise LossmithError(f"two models are called '{twice[0]}'; rename one, so that results can be told apart")
+    inputs = {picture.resolve() for picture in pictures}
+    jobs: list[Job] = []
+    taken: dict[Path, Path] = {}
+    for tool in tools:
+        folder = out if len(tools) == 1 else out / tool.exact.name
+        for picture in pictures:
+            result = folder / f"{picture.stem}{ending}"
+            if result.resolve() in inputs:
+                raise LossmithError(f"'{result}' would overwrite a picture that is to be restored; change --out")
+            if result in taken:
+                raise LossmithError(f"'{taken[result]}' and '{picture}' would both become '{result}'; rename one")
+            taken[result] = picture
+            jobs.append((tool, picture, result))
+    return jobs
+
+
+def _pixels(picture: Path) -> int:
+    try:
+        with catch_warnings():
+            simplefilter("ignore")  # Pillow warns of large pictures, which are welcome
+            height, width = picture_size(picture)
+    except LossmithError:  # told when its turn comes
+        return 0
+    return height * width
+
+
+class _Meter:
+    """Pixels done, on the bar."""
+
+    def __init__(self, bar: ProgressBar, total: int, count: int) -> None:
+        self._bar, self._total, self._count = bar, max(total, 1), count
+        self._done, self._number, self._name = 0, 0, ""
+        self._begun = time.monotonic()
+
+    def begin(self, picture: Path) -> None:
+        self._number, self._name = self._number + 1, picture.name
+
+    def advance(self, pixels: int) -> None:
+        self._done += pixels
+        done = min(self._done / self._total, 1.0)
+        if done and self._bar.due(done):
+            left = time_left((time.monotonic() - self._begun) / done * (1 - done))
+            megapixels = f"{self._done / 1e6:.1f} of {self._total / 1e6:.1f} megapixels"
+            self._bar.show(self._name, done, f"{self._number} of {self._count}  {megapixels}  {left}")
+
+
+def _told(error: LossmithError, picture: Path) -> str:
+    return str(error) if picture.name in str(error) else f"'{picture}': {error}"
+
+
+def _page(
+    tools: Sequence[FileRestorer],
+    pictures: Sequence[Path],
+    jobs: Sequence[Job],
+    finished: Sequence[Path],
+    out: Path,
+) -> Path | None:
+    there = set(finished)
+    rows = {}
+    for picture in pictures:
+        of = {tool.exact.name: result for tool, source, result in jobs if source == picture and result in there}
+        if len(of) == len(tools):
+            rows[picture] = of
+    if not rows:
+        return None
+    page = out / "side-by-side.html"
+    write_side_by_side(page, rows)
+    return page

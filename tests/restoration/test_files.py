@@ -1,0 +1,237 @@
+"""What a picture file holds beside its colours survives; what cannot be done is said and leaves nothing behind."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+from torch import nn
+
+from lossmith.errors import LossmithError
+from lossmith.restoration import ENDINGS, FileRestorer, Format, TorchEngine, Wishes
+from lossmith.restoration.decoding import Metadata, decode
+from lossmith.restoration.encoding import encode, read_record
+from lossmith.restoration.png import write_png
+from lossmith.restoration.raster import Raster
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+LOSSLESS: list[Format] = ["png", "tiff", "webp"]
+
+
+def noise(*shape: int, dtype: str = "uint8") -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
+
+
+def raster_of(values: np.ndarray[Any, Any], path: Path) -> Raster:
+    height, width, channels = values.shape
+    raster = Raster(path, height, width, channels, str(values.dtype)).create()
+    raster.mapped("r+")[:] = values
+    return raster
+
+
+def identity(scale: int = 1, channels: int = 3) -> TorchEngine:
+    return TorchEngine(nn.Upsample(scale_factor=scale) if scale > 1 else nn.Identity(), scale, channels=channels)
+
+
+def photo(path: Path, **extra: Any) -> np.ndarray[Any, Any]:
+    """A JPEG or PNG as a camera held upright by its side makes it; the pixels as they should be seen."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "A camera", 6
+    exif.get_ifd(0x8769)[0x829A] = 0.01
+    exif.get_ifd(0x8825).update({1: "N", 2: (51.0, 28.0, 40.0)})
+    values = noise(24, 40, 3)
+    Image.fromarray(values).save(path, exif=exif, icc_profile=PROFILE, dpi=(300, 150), **extra)
+    return np.rot90(np.asarray(Image.open(path)), -1)
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff"])
+def test_colour_profile_resolution_and_exif_are_kept_and_the_picture_stands_upright(
+    format: Format, tmp_path: Path
+) -> None:
+    upright = photo(tmp_path / "photo.jpg", quality=90)
+    result = tmp_path / f"result{ENDINGS[format]}"
+    FileRestorer(identity(), Wishes(format, precision="float32")).restore(tmp_path / "photo.jpg", result)
+    with Image.open(result) as image:
+        image.load()
+        exif = image.getexif()
+        assert image.info["icc_profile"] == PROFILE
+        assert image.size == (24, 40)
+        assert exif.get(0x0112, 1) == 1
+        assert exif[0x010F].strip("\0") == "A camera"
+        assert float(exif.get_ifd(0x8769)[0x829A]) == pytest.approx(0.01)
+        assert exif.get_ifd(0x8825)[1].strip("\0") == "N"
+        if format != "webp":  # which has EXIF only
+            assert image.info["dpi"] == pytest.approx((150, 300), abs=0.02)
+        if format in LOSSLESS:
+            assert np.array_equal(np.asarray(image), upright)
+    assert decode(result, tmp_path / "again").metadata.dpi == pytest.approx((150, 300), abs=0.02)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 4),
+    st.sampled_from(["uint8", "uint16"]),
+    st.integers(0, 9),
+)
+def test_png_and_tiff_give_back_every_bit(height: int, width: int, channels: int, dtype: str, seed: int) -> None:
+    import tempfile
+
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, np.iinfo(dtype).max + 1, (height, width, channels)).astype(dtype)
+    if seed % 2:
+        values = np.sort(values, axis=0)  # smooth, so that other filters win
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        raster = raster_of(values, folder / "raster")
+        for format in ("png", "tiff"):
+            if (format, dtype, channels) == ("tiff", "uint16", 2):
+                continue
+            path = folder / f"picture{ENDINGS[format]}"
+            encode(path, raster, format, None, Metadata(), {"a": 1})
+            assert np.array_equal(decode(path, folder / "back").raster.mapped(), values)
+            assert read_record(path) == {"a": 1}
+            if format == "tiff":  # an independent reader
+                assert np.array_equal(tifffile.imread(path).reshape(values.shape), values)
+
+
+def test_png_may_come_in_strips_of_any_height(tmp_path: Path) -> None:
+    values = noise(50, 20, 3)
+    strips = np.split(values, [1, 2, 30])
+    write_png(tmp_path / "a.png", strips, values.shape, 8, {})
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), values)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_gray_alpha_and_16_bits_stay_what_they_are(channels: int, dtype: str, tmp_path: Path) -> None:
+    values = noise(20, 30, channels, dtype=dtype)
+    encode(tmp_path / "a.png", raster_of(values, tmp_path / "raw"), "png", None, Metadata(), {})
+    # a network for colours sees gray three times, so that its luma is the same value again
+    FileRestorer(identity(), Wishes(precision="float32")).restore(tmp_path / "a.png", tmp_path / "b.png")
+    assert np.array_equal(decode(tmp_path / "b.png", tmp_path / "back").raster.mapped(), values)
+
+
+def test_a_network_for_gray_restores_colours_one_by_one(tmp_path: Path) -> None:
+    values = noise(20, 30, 3)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    FileRestorer(identity(channels=1)).restore(tmp_path / "a.png", tmp_path / "b.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "b.png")), values)
+
+
+class Negative(nn.Module):
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return 1 - pictures
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [("resize", lambda a: a), ("restore", lambda a: 255 - a)])
+def test_alpha_is_enlarged_or_restored(alpha: Any, expected: Any, tmp_path: Path) -> None:
+    values = noise(20, 30, 4)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    restorer = FileRestorer(TorchEngine(Negative(), 1), Wishes(alpha=alpha, precision="float32"))
+    restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
+    made = np.asarray(Image.open(tmp_path / "b.png"))
+    assert np.array_equal(made[..., :3], 255 - values[..., :3])
+    assert np.array_equal(made[..., 3], expected(values[..., 3]))
+
+
+def test_what_is_enlarged_has_its_alpha_enlarged(tmp_path: Path) -> None:
+    Image.new("RGBA", (30, 20), (10, 20, 30, 77)).save(tmp_path / "a.png")
+    FileRestorer(identity(2)).restore(tmp_path / "a.png", tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.size == (60, 40)
+        assert image.getpixel((30, 20)) == (10, 20, 30, 77)
+
+
+def test_bits_may_be_asked_for(tmp_path: Path) -> None:
+    Image.fromarray(noise(8, 8, 3)).save(tmp_path / "a.png")
+    FileRestorer(identity(), Wishes(bits="16")).restore(tmp_path / "a.png", tmp_path / "b.png")
+    assert decode(tmp_path / "b.png", tmp_path / "back").raster.dtype == "uint16"
+
+
+def test_16_bit_tiffs_in_colour_are_read(tmp_path: Path) -> None:
+    values = noise(20, 30, 3, dtype="uint16")
+    for options in ({}, {"compression": "zlib"}, {"planarconfig": "separate"}):
+        given_values = np.moveaxis(values, -1, 0) if "planarconfig" in options else values
+        tifffile.imwrite(tmp_path / "a.tif", given_values, photometric="rgb", **options)
+        assert np.array_equal(decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped(), values)
+
+
+def refused(path: Path, to: Path, wishes: Wishes = Wishes(), scale: int = 1) -> str:  # noqa: B008
+    with pytest.raises(LossmithError) as error:
+        FileRestorer(identity(scale), wishes).restore(path, to)
+    assert not to.exists()
+    return str(error.value)
+
+
+def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    result = tmp_path / "out" / "a.png"
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:], lossless=True)
+    frames[0].save(tmp_path / "pages.tif", save_all=True, append_images=frames[1:])
+    Image.new("CMYK", (4, 4)).save(tmp_path / "print.tif")
+    Image.fromarray(noise(40, 40, 3)).save(tmp_path / "whole.png")
+    (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:2000])
+    assert "holds several pictures" in refused(tmp_path / "moving.webp", result)
+    assert "holds several pictures" in refused(tmp_path / "pages.tif", result)
+    assert "CMYK" in refused(tmp_path / "print.tif", result)
+    assert "truncated or damaged" in refused(tmp_path / "half.png", result)
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
+    write_png(tmp_path / "bomb.png", [np.zeros((1, 50_000, 1), np.uint8)], (50_000, 50_000, 1), 8, {})
+    assert "decompression bomb" in refused(tmp_path / "bomb.png", tmp_path / "out" / "a.png")
+
+
+def test_what_a_format_cannot_hold_is_refused_before_any_work(tmp_path: Path) -> None:
+    Image.new("RGB", (16384, 1)).save(tmp_path / "wide.png")
+    Image.new("RGBA", (4, 4), (0, 0, 0, 9)).save(tmp_path / "clear.png")
+    assert "WEBP holds 16383 pixels a side" in refused(tmp_path / "wide.png", tmp_path / "a.webp", Wishes("webp"))
+    assert "JPEG has no transparency" in refused(tmp_path / "clear.png", tmp_path / "a.jpg", Wishes("jpeg"))
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(noise(8, 8, 3)).save(tmp_path / "a.png")
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    assert refused(tmp_path / "a.png", tmp_path / "b.png").endswith("No space left on device")
+
+
+def test_a_picture_that_was_begun_goes_on_with_what_is_finished(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    class Counted(nn.Module):
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            calls.append(1)
+            return pictures
+
+    Image.fromarray(noise(1100, 1100, 3)).save(tmp_path / "a.png", compress_level=1)
+    wishes = Wishes(precision="float32")
+
+    def stop(pixels: int) -> None:
+        if pixels and len(calls) > 2:
+            raise KeyboardInterrupt
+
+    first = FileRestorer(TorchEngine(Counted(), 1), wishes)
+    with pytest.raises(KeyboardInterrupt):
+        first.restore(tmp_path / "a.png", tmp_path / "b.png", stop)
+    assert not (tmp_path / "b.png").exists()
+    advanced: list[int] = []
+    FileRestorer(TorchEngine(Counted(), 1), wishes).restore(
+        tmp_path / "a.png", tmp_path / "b.png", advanced.append
+    )
+    assert advanced[0] > 0
+    assert sum(advanced) == pytest.approx(1100 * 1100, rel=0.02)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "b.png")), np.asarray(Image.open(tmp_path / "a.png")))
+    assert [path.name for path in tmp_path.iterdir() if "unfinished" in path.name] == []

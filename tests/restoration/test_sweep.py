@@ -1,0 +1,227 @@
+"""Tiled equals whole; memory that runs out, and runs that are stopped, lose nothing."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lossmith.errors import LossmithError
+from lossmith.networks import network
+from lossmith.restoration.engine import TorchEngine
+from lossmith.restoration.plan import Plan, make_plan
+from lossmith.restoration.planes import Painter
+from lossmith.restoration.raster import Raster
+from lossmith.restoration.reach import reach_of
+from lossmith.restoration.sweep import Canvas, new_canvas, settled, sweep
+
+SPREAD = 1e-5
+"""Of the largest value: other sizes are added up in another order, through up to 40 layers in float32."""
+
+Values = np.ndarray[Any, Any]
+
+
+def picture(folder: Path, height: int, width: int, channels: int = 3, dtype: str = "uint16") -> Raster:
+    raster = Raster(folder / "source", height, width, channels, dtype).create()
+    values = np.random.default_rng(1).integers(0, np.iinfo(dtype).max + 1, (height, width, channels))
+    raster.mapped("r+")[:] = values.astype(dtype)
+    return raster
+
+
+def canvas_for(source: Raster, scale: int, plan: Plan, dtype: str = "float32", keep: bool = False) -> Canvas:
+    painted, finished = (replace(source, path=source.path.with_name(name)) for name in ("painted", "finished"))
+    return new_canvas(source, scale, plan, dtype, painted, finished, keep=keep)
+
+
+def tiled(source: Raster, engine: TorchEngine, plan: Plan) -> Values:
+    """What comes of it in tiles, as floats, not rounded or clipped."""
+    canvas = canvas_for(source, engine.scale, plan)
+    sweep(source, canvas, Painter(engine), plan)
+    return np.array(
+        settled(canvas, plan, "float32", replace(source, path=source.path.with_name("settled"))).mapped()
+    )
+
+
+def lively(expression: str, scale: int) -> TorchEngine:
+    """A network whose output depends on everything that it sees, biases and borders included."""
+    torch.manual_seed(3)
+    net = network(expression, scale).eval().requires_grad_(False)
+    for part in net.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight)
+            nn.init.normal_(part.bias, 0, 0.1)
+    return TorchEngine(net, scale)
+
+
+@pytest.mark.parametrize(
+    ("expression", "scale"),
+    [
+        ("fcn", 1),
+        ("fcn", 3),  # bicubic enlargement first
+        ("srresnet_small", 1),
+        ("srresnet_small", 4),  # one pixel shuffle, bicubic skip
+        ("srresnet(features=8, blocks=4)", 1),
+        ("srresnet(features=8, blocks=4)", 4),  # two pixel shuffles, bilinear skip
+        ("rrdbnet(features=8, blocks=1, growth=4)", 4),  # nearest enlargement
+        ("rrdbnet(features=8, blocks=1, growth=4)", 2),  # pixel unshuffle: places on a grid of 2
+    ],
+)
+def test_tiled_equals_whole_to_float_rounding(expression: str, scale: int, tmp_path: Path) -> None:
+    engine = lively(expression, scale)
+    source = picture(tmp_path, 101, 86)
+    reach = reach_of(engine)
+    assert reach.pixels is not None
+    plan = Plan(32, reach.pixels, reach.grid, reach.multiple)
+    whole = Painter(engine)(source.mapped()[:])
+    bound = SPREAD * np.abs(whole).max()
+    assert np.abs(tiled(source, engine, plan) - whole).max() <= bound
+    # with much less context it does not: this test can fail
+    less = replace(plan, halo=reach.pixels // 8 * reach.grid)
+    assert np.abs(tiled(source, engine, less) - whole).max() > bound
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [1, 4])
+def test_the_full_srresnet_tiled_equals_whole(scale: int, tmp_path: Path) -> None:
+    engine = lively("srresnet", scale)
+    source = picture(tmp_path, 150, 110)
+    whole = Painter(engine)(source.mapped()[:])
+    assert np.abs(tiled(source, engine, Plan(48, 35)) - whole).max() <= SPREAD * np.abs(whole).max()
+
+
+@dataclass(frozen=True)
+class Cramped(TorchEngine):
+    """An engine that has room for pictures of so many pixels, and notes what went through."""
+
+    room: int = 1 << 30
+    seen: list[tuple[int, int]] = field(default_factory=list)
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        if pictures.shape[-1] * pictures.shape[-2] > self.room:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+        self.seen.append((pictures.shape[-2], pictures.shape[-1]))
+        return super().__call__(pictures)
+
+
+def test_tiles_shrink_when_memory_runs_out_and_nothing_is_lost(tmp_path: Path) -> None:
+    engine = Cramped(lively("srresnet_small(features=4, blocks=1)", 2).module, 2, room=64 * 64)
+    source = picture(tmp_path, 120, 130)
+    plan = Plan(side=128, halo=4)
+    canvas, advanced = canvas_for(source, 2, plan), []
+    sweep(source, canvas, Painter(engine), plan, advanced.append)
+    assert sum(advanced) == 120 * 130
+    assert max(height * width for height, width in engine.seen) <= 64 * 64
+    whole = Painter(TorchEngine(engine.module, 2))(source.mapped()[:])
+    assert np.abs(canvas.painted.mapped() - whole).max() <= SPREAD * np.abs(whole).max()
+
+
+def test_when_not_even_the_smallest_tile_fits_it_is_said(tmp_path: Path) -> None:
+    engine = Cramped(nn.Identity(), 1, room=100)
+    source = picture(tmp_path, 64, 64)
+    with pytest.raises(LossmithError, match=r"^there is not enough memory even for tiles of 16 pixels"):
+        sweep(source, canvas_for(source, 1, Plan(32)), Painter(engine), Plan(32))
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_a_stopped_picture_goes_on_where_it_was(tmp_path: Path) -> None:
+    engine = Cramped(nn.Identity(), 1)
+    source = picture(tmp_path, 64, 96)
+    plan, tiles = Plan(32), []
+
+    def stop(pixels: int) -> None:
+        tiles.append(pixels)
+        if len(tiles) == 4:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        sweep(source, canvas_for(source, 1, plan), Painter(engine), plan, stop)
+    engine.seen.clear()
+    canvas = canvas_for(source, 1, plan, keep=True)
+    sweep(source, canvas, Painter(engine), plan)
+    assert len(engine.seen) == 2  # of six
+    assert np.array_equal(np.round(canvas.painted.mapped() * 65535), source.mapped())
+
+
+class Average(nn.Module):
+    """Takes away a thousandth of the mean of all that it is given."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return pictures - 1e-3 * pictures.mean((1, 2, 3), keepdim=True)
+
+
+def test_what_looks_everywhere_fades_from_tile_to_tile_and_the_error_is_said(tmp_path: Path) -> None:
+    engine = TorchEngine(Average(), 1, name="mean")
+    source = picture(tmp_path, 200, 180)
+    whole_need = 200 * 180 * 3 * 4
+    plan = make_plan(engine, engine, source, whole_need / 4, "auto", 0)
+    assert plan.blended
+    assert "in the middle of the picture changes at most" in plan.remark
+    values, whole = tiled(source, engine, plan), Painter(engine)(source.mapped()[:])
+    assert 0 < np.abs(values.clip(0, 1) - whole.clip(0, 1)).max() < 1e-3
+
+
+def test_with_room_enough_the_same_network_is_given_the_whole_picture(tmp_path: Path) -> None:
+    engine = TorchEngine(Average(), 1)
+    plan = make_plan(engine, engine, picture(tmp_path, 200, 180), 1e9, "auto", 0)
+    assert (plan.side, plan.halo, plan.blended) == (200, 0, False)
+
+
+def test_exact_is_exact_or_refused(tmp_path: Path) -> None:
+    engine = TorchEngine(Average(), 1, name="mean")
+    with pytest.raises(LossmithError, match=r"^model 'mean' looks at the whole picture, so tiles cannot be exact"):
+        make_plan(engine, engine, picture(tmp_path, 200, 180), 1e5, "exact", 0)
+
+
+def test_a_receptive_field_that_would_be_dear_is_shortened_unless_exact_is_asked_for(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 3, 9, padding=4) for _ in range(8)]
+    engine = TorchEngine(nn.Sequential(*layers).eval().requires_grad_(False), 1)
+    source = picture(tmp_path, 300, 300)
+    budget = 110 * 110 * 30.0  # room for about 110 pixels a side
+    auto, exact = (make_plan(engine, engine, source, budget, wish, 0) for wish in ("auto", "exact"))
+    assert auto.blended
+    assert auto.halo < 32
+    assert not exact.blended
+    assert exact.halo == 32
+    assert make_plan(engine, engine, source, budget, 40, 0).halo == 32  # asked for more than it sees
+
+
+@pytest.mark.parametrize("budget", [1e5, 1e6, 1e7])
+def test_what_is_planned_keeps_to_its_budget(budget: float, tmp_path: Path) -> None:
+    from lossmith.restoration.footprint import LivePeak
+
+    engine = lively("srresnet_small(features=8, blocks=1)", 1)
+    source = picture(tmp_path, 400, 400)
+    plan = make_plan(engine, engine, source, budget, "auto", 0)
+    side = min(plan.side + 2 * plan.halo, 400)
+    with LivePeak() as peak:
+        engine(torch.zeros(1, 3, side, side))
+    assert peak.bytes <= budget
+
+
+def test_a_live_peak_counts_what_lives_at_once() -> None:
+    from lossmith.restoration.footprint import LivePeak
+
+    with LivePeak() as peak:
+        kept = torch.zeros(1000)
+        for _ in range(5):
+            kept = kept + 1  # two at a time
+        view = kept[:10]
+    assert peak.bytes == 2 * 4000
+    assert len(view) == 10
+
+
+def test_a_network_that_makes_no_numbers_is_named(tmp_path: Path) -> None:
+    class Broken(nn.Module):
+        def forward(self, pictures: Tensor) -> Tensor:
+            return pictures / 0 * 0
+
+    source = picture(tmp_path, 20, 20)
+    with pytest.raises(LossmithError, match=r"^model 'broken' makes what is no number"):
+        sweep(source, canvas_for(source, 1, Plan(32)), Painter(TorchEngine(Broken(), 1, "broken")), Plan(32))
