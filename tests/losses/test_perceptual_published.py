@@ -162,3 +162,15 @@ def test_without_heads_a_sentence_says_where_to_put_them(
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     with pytest.raises(LossmithError, match=r"needs a file of .*: put (lpips_squeeze.pth|dists.pt) into "):
         loss(expression)
+
+
+def test_the_slope_of_dists_is_that_of_its_formula_and_so_is_its_second() -> None:
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = (torch.randn(2, 3, 4, 5, generator=generator, dtype=torch.float64) for _ in range(2))
+    criterion = loss("dists(weights=random)").double()
+
+    def at_the_picture(features: Tensor) -> Tensor:
+        return criterion.between(0, features, theirs)
+
+    assert torch.autograd.gradcheck(at_the_picture, ours.requires_grad_())
+    assert torch.autograd.gradgradcheck(at_the_picture, ours)

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,15 +70,50 @@ class DISTS(DeepLoss):
         return [picture.to(self.extractor.mean.dtype), *super().seen(picture)]
 
     def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:
-        # the order of the numbers in memory, in which gradients of means are not laid out anew
-        ours, theirs = ours.movedim(1, 3), theirs.movedim(1, 3)
-        mean, mean_ = ours.mean((1, 2)), theirs.mean((1, 2))
-        off, off_ = ours - mean[:, None, None], theirs - mean_[:, None, None]
-        squares = off.square().mean((1, 2)) + off_.square().mean((1, 2))
-        texture = (mean - mean_).square() / (mean.square() + mean_.square() + C)
-        structure = (off - off_).square().mean((1, 2)) / (squares + C)
         weights: tuple[Tensor, Tensor] = (getattr(self, f"texture{layer}"), getattr(self, f"structure{layer}"))
-        return texture @ weights[0] + structure @ weights[1]
+        if torch.compiler.is_compiling():
+            return dissimilarity(ours, theirs, *weights)  # for the compiler to fuse
+        distances: Tensor = _Dissimilarity.apply(ours, theirs, *weights)
+        return distances
+
+
+def dissimilarity(ours: Tensor, theirs: Tensor, texture: Tensor, structure: Tensor) -> Tensor:
+    """Weighted sum over channels of 1 - similarity of means and 1 - similarity of structure: (N,) of (N, C, H, W)."""
+    (mean, mean_), away, (unlike, alike) = _statistics(ours, theirs)
+    return (mean - mean_).square() / away @ texture + unlike / alike @ structure
+
+
+class _Dissimilarity(torch.autograd.Function):
+    """The same, with a gradient from both features alone, where autograd would keep their deviations too."""
+
+    @staticmethod
+    def forward(ctx: Any, ours: Tensor, theirs: Tensor, *weights: Tensor) -> Tensor:
+        ctx.save_for_backward(ours, theirs, *weights)
+        return dissimilarity(ours, theirs, *weights)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        ours, theirs, texture, structure = ctx.saved_tensors
+        if torch.is_grad_enabled():  # for second derivatives
+            values = dissimilarity(ours, theirs, texture, structure)
+            return *torch.autograd.grad(values, ours, outer[0], create_graph=True), None, None, None
+        (mean, mean_), away, (unlike, alike) = _statistics(ours, theirs)
+        each = (2 / ours[0, 0].numel()) * outer[0][:, None]
+        by_mean = each * texture * (mean - mean_) * (1 - mean * (mean - mean_) / away) / away
+        by_difference = each * structure / alike
+        by_deviation = by_difference * unlike / alike
+        # by_mean + by_difference (ours - mean - theirs + mean_) - by_deviation (ours - mean)
+        constant = by_mean - by_difference * (mean - mean_) + by_deviation * mean
+        slopes = (ours - theirs).mul_(by_difference[..., None, None])
+        slopes.addcmul_(ours, by_deviation[..., None, None], value=-1).add_(constant[..., None, None])
+        return slopes, None, None, None
+
+
+def _statistics(ours: Tensor, theirs: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, tuple[Tensor, Tensor]]:
+    """Of each channel the means, the sum of their squares, and what the structures have apart and in common."""
+    (variance, mean), (variance_, mean_) = (torch.var_mean(maps, (2, 3), correction=0) for maps in (ours, theirs))
+    away = mean.square() + mean_.square() + C
+    return (mean, mean_), away, ((ours - theirs).var((2, 3), correction=0), variance + variance_ + C)
 
 
 def usual_heads() -> tuple[list[str], list[Path]]:
