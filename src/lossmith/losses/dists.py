@@ -78,7 +78,7 @@ class DISTS(DeepLoss):
 
 
 def dissimilarity(ours: Tensor, theirs: Tensor, texture: Tensor, structure: Tensor) -> Tensor:
-    """Weighted sum over channels of 1 - similarity of means and 1 - similarity of structure: (N,) of (N, C, H, W)."""
+    """(N,) of (N, C, H, W): what means and structures have apart, weighted and summed over channels."""
     (mean, mean_), away, (unlike, alike) = _statistics(ours, theirs)
     return (mean - mean_).square() / away @ texture + unlike / alike @ structure
 

@@ -285,6 +285,8 @@ def _one_minus_product(missing: Tensor, exponents: tuple[float, ...]) -> Tensor:
 
 
 def _halved(pictures: Tensor) -> Tensor:
+    if all(side % 2 == 0 for side in pictures.shape[-2:]):  # the same mean in half the time
+        return F.interpolate(pictures, scale_factor=0.5, mode="bilinear")
     return F.avg_pool2d(pictures, 2, ceil_mode=True, count_include_pad=False)
 
 

@@ -16,7 +16,7 @@ from lossmith.losses.similarity.plan import Plan
 from lossmith.losses.similarity.windows import Window, windows_of
 
 PIXELS = 2**17
-"""In a piece under one window: few, so that its maps stay in cache, and enough for work to outweigh calls."""
+"""In a piece under one window: few, so that its maps stay in cache and small, and enough to outweigh calls."""
 
 
 @torch.no_grad()
@@ -25,7 +25,7 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tenso
     windows = windows_of(plan, x)
     whole = centre_of(x, y)
     totals, gradient = x.new_zeros(len(x)), torch.zeros_like(x) if slopes else None
-    for these, start, stop in _pieces(x.shape, windows[-1], 2 * PIXELS // (len(windows) + 1)):
+    for these, start, stop in _pieces(x.shape, windows[-1], 6 * PIXELS // (len(windows) + 5)):
         span = windows[-1].span(start, stop)
         rows = slice(span.top, span.bottom)
         centre = Centre(whole.u[these], whole.d[these])

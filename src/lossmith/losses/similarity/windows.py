@@ -31,7 +31,8 @@ class Window:
         self.reach = len(taps) // 2
         self.lost = 0 if same else 2 * self.reach
         """How many fewer rows, and columns, of means there are than of pixels."""
-        self.cover = inside(height, taps)[:, None] * inside(width, taps) if same else None
+        self.uncovered = 1 / (inside(height, taps)[:, None] * inside(width, taps)) if same else None
+        """What a mean over the part of the window inside the picture is multiplied by."""
         self.band = band(taps)
 
     def span(self, start: int, stop: int) -> Span:
@@ -44,13 +45,13 @@ class Window:
         rows = slice(span.start - span.top, span.stop - span.top)
         filtered = filter_rows(planes.flatten(0, -3), self.taps, padding)[:, rows]
         means = _stacked(filter_columns(filtered, self.taps, self.band, padding), planes)
-        return means if self.cover is None else means / self.cover[span.start : span.stop]
+        return means if self.uncovered is None else means * self.uncovered[span.start : span.stop]
 
     def carry_back(self, slopes: Tensor, span: Span) -> tuple[Tensor, slice]:
         """The transpose of `means`, from (..., stop - start, W - lost): (..., rows, W), and which of the rows
         from `top` to `bottom` these are; the others are 0."""
-        if self.cover is not None:
-            slopes = slopes / self.cover[span.start : span.stop]
+        if self.uncovered is not None:
+            slopes = slopes * self.uncovered[span.start : span.stop]
         spread = filter_columns(slopes.flatten(0, -3), self.taps, self.band, self.reach + self.lost // 2)
         back = filter_rows(spread, self.taps, 2 * self.reach)
         first = span.start + self.lost // 2 - self.reach  # the row of the picture that `back` begins with
