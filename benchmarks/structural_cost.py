@@ -141,7 +141,7 @@ def peak_in_a_process(name: str, how: str, shape: str) -> float:
 def table(name: str, shape: str, hows: list[str]) -> str:
     ways = {how: way(name, how) for how in hows}
     prediction, target = pictures(SHAPES[shape])
-    times = seconds(ways, prediction, target, rounds=3 if name == "mix" or shape == "1x1024" else 9)
+    times = seconds(ways, prediction, target, rounds=3 if name == "mix" or shape == "1x1024" else 21)
     best = min((time for how, time in times.items() if how not in OURS), default=math.nan)
     lines = [
         f"### {name}, {'x'.join(map(str, SHAPES[shape]))}",

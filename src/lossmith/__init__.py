@@ -11,6 +11,8 @@
     blend(...)             what lies between two models
     restore(...)           a model applied to whole pictures
     Data, Recipe           the pictures of a study; the damage, the network and the budget
+    Contest                training against a critic, as ESRGAN's
+    named_recipe("esrgan") what `train` needs to train as a paper did
     LossRecipe             how a loss is learned
 
 Importing lossmith loads nothing; each name brings what it needs when it is first used.
@@ -34,17 +36,19 @@ if TYPE_CHECKING:
         evaluate,
         export,
         learn_loss,
+        named_recipe,
         restore,
         show_loss,
         train,
     )
-    from lossmith.training import Recipe
+    from lossmith.training import Contest, Recipe
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Data": "images",
     "Recipe": "training",
+    "Contest": "training",
     "loss": "losses",
     "network": "networks",
     "degradation": "degradations",
@@ -58,9 +62,11 @@ _HOMES = {
     "export": "studies",
     "blend": "studies",
     "restore": "studies",
+    "named_recipe": "studies",
 }
 
 __all__ = [
+    "Contest",
     "Data",
     "LossRecipe",
     "LossmithError",
@@ -74,6 +80,7 @@ __all__ = [
     "export",
     "learn_loss",
     "loss",
+    "named_recipe",
     "network",
     "restore",
     "show_loss",

@@ -18,10 +18,12 @@ from lossmith.learning import LossRecipe
 from lossmith.losses import LEARNED, LOSSES, PRESETS, describe
 from lossmith.settings_file import read_settings
 from lossmith.studies import blend, compare, convert_mdf, evaluate, export, learn_loss, restore, show_loss, train
-from lossmith.training import Recipe
+from lossmith.studies.command import changed
+from lossmith.studies.named_recipes import named_recipe
+from lossmith.training import Contest, Recipe
 
 # The fields of these become options of the commands that take them.
-for settings in (Data, Recipe, LossRecipe):
+for settings in (Data, Recipe, Contest, LossRecipe):
     Parameter(name="*")(settings)
 
 
@@ -87,7 +89,7 @@ def run(words: Sequence[str]) -> int:
 class Configuration:
     """Options from a file, for cyclopts."""
 
-    path: Path
+    source: str
     options: dict[str, str | list[str]]
 
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -95,29 +97,57 @@ class Configuration:
         known = {name.removeprefix("--").replace("-", "_") for name in names}
         for name in self.options:
             if name not in known:
-                raise unknown(f"{self.path}: option", name, known)
+                raise unknown(f"{self.source}: option", name, known)
         # under the command's name, since cyclopts takes a key that is also a command, as `losses` is, for that one
-        Dict(dict.fromkeys(commands, self.options), source=str(self.path))(app, commands, arguments)
+        Dict(dict.fromkeys(commands, self.options), source=self.source)(app, commands, arguments)
+
+
+class NamedConfiguration(Configuration):
+    """The options of a recipe that has a name. They yield to others, and its steps to --minutes."""
+
+    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        if commands != ("train",):
+            raise LossmithError("--recipe is an option of train")
+        if any("--minutes" in argument.names and argument.tokens for argument in arguments):
+            self.options.pop("steps", None)
+        super().__call__(app, commands, arguments)
 
 
 def _take_configuration(words: list[str]) -> list[Configuration]:
-    """Take `--config FILE` out of the words."""
+    """Take `--config FILE` and `--recipe NAME` out of the words; what comes first counts."""
+    found = []
+    path, recipe = _take(words, "--config", "the name of a YAML file"), _take(words, "--recipe", "a name")
+    if path:
+        options = read_settings(Path(path))
+        named = options.pop("recipe", None)
+        recipe = recipe or (str(named) if named is not None else None)
+        # on the command line one value is a list of one where a list is taken, and so it is here
+        alone = {name: [value] for name, value in options.items() if name in LISTS and isinstance(value, str)}
+        found.append(Configuration(str(Path(path)), {**options, **alone}))
+    if recipe:
+        settings = named_recipe(recipe).values()
+        values: dict[str, str | list[str]] = {
+            name: str(value) for part in settings for name, value in changed(part).items()
+        }
+        found.append(NamedConfiguration(f"recipe {recipe}", values))
+    return found
+
+
+def _take(words: list[str], option: str, needed: str) -> str | None:
+    """Take an option and its value out of the words."""
     words[:] = [
-        part for word in words for part in (word.split("=", 1) if word.startswith("--config=") else [word])
+        part for word in words for part in (word.split("=", 1) if word.startswith(f"{option}=") else [word])
     ]
-    if "--config" not in words:
-        return []
-    at = words.index("--config")
+    if option not in words:
+        return None
+    at = words.index(option)
     if at + 1 == len(words):
-        raise LossmithError("--config needs the name of a YAML file")
-    path = Path(words[at + 1])
+        raise LossmithError(f"{option} needs {needed}")
+    value = words[at + 1]
     del words[at : at + 2]
-    if "--config" in words:
-        raise LossmithError("--config may be given once")
-    options = read_settings(path)
-    # on the command line one value is a list of one where a list is taken, and so it is here
-    alone = {name: [value] for name, value in options.items() if name in LISTS and isinstance(value, str)}
-    return [Configuration(path, {**options, **alone})]
+    if option in words:
+        raise LossmithError(f"{option} may be given once")
+    return value
 
 
 def _check_words(words: Sequence[str]) -> None:

@@ -29,8 +29,8 @@ import lossmith
         ({"ema": "none"}, "ema must be a number, not 'none'"),
         ({"network": 3}, "network must be text, not 3"),
         ({"degradation": 3}, "degradation must be text, not 3"),
-        ({"decay": "linear"}, "decay must be cosine or none, not 'linear'"),
-        ({"decay": ["cosine"]}, "decay must be cosine or none, not ['cosine']"),
+        ({"decay": "linear"}, "decay must be cosine or none or fifths or esrgan, not 'linear'"),
+        ({"decay": ["cosine"]}, "decay must be cosine or none or fifths or esrgan, not ['cosine']"),
         ({"precision": "fp8"}, "precision must be auto or float32 or bfloat16, not 'fp8'"),
     ],
 )

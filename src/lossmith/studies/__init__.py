@@ -4,6 +4,7 @@ from lossmith.studies.blending import Blended, blend
 from lossmith.studies.exporting import Exported, export
 from lossmith.studies.learning import LearnedLoss, learn_loss
 from lossmith.studies.loss_files import convert_mdf, show_loss
+from lossmith.studies.named_recipes import named_recipe
 from lossmith.studies.restoring import Restored, restore
 from lossmith.studies.scoring import Evaluation, evaluate
 from lossmith.studies.single import Trained, train
@@ -23,6 +24,7 @@ __all__ = [
     "evaluate",
     "export",
     "learn_loss",
+    "named_recipe",
     "restore",
     "show_loss",
     "train",

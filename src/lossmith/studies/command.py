@@ -16,13 +16,14 @@ def command_line(name: str, data: Data, recipe: Recipe, **options: Any) -> str:
     "lossmith compare photos --losses l1 'mix + 0.1*tv' --steps 50"
     """
     words = ["lossmith", name, *map(str, data.pictures or ())]
-    for key, value in {**_changed(data), **options, **_changed(recipe)}.items():
+    for key, value in {**changed(data), **options, **changed(recipe)}.items():
         if key != "pictures":
             words += [f"--{key.replace('_', '-')}", *_words(value)]
     return shlex.join(words)
 
 
-def _changed(settings: Any) -> dict[str, Any]:
+def changed(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass that have not their default."""
     values = {}
     for field in fields(settings):
         if (value := getattr(settings, field.name)) != field.default:

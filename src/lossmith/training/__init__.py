@@ -4,7 +4,8 @@
 load, and neither help nor a refusal should wait for it.
 """
 
+from lossmith.training.contest import Contest
 from lossmith.training.folder import RunFolder, Summary
 from lossmith.training.recipe import Recipe
 
-__all__ = ["Recipe", "RunFolder", "Summary"]
+__all__ = ["Contest", "Recipe", "RunFolder", "Summary"]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lossmith.devices import best_device
 from lossmith.images import Pair
+from lossmith.training.album import Album
 from lossmith.training.course import Course
 from lossmith.training.learner import Learner
 
@@ -21,8 +22,8 @@ class Examiner:
     Nothing is chosen by what it finds: it only draws the curve.
     """
 
-    def __init__(self, degraded: Tensor, clean: Tensor) -> None:
-        self.degraded, self.clean = degraded, clean
+    def __init__(self, degraded: Tensor, clean: Tensor, album: Album | None = None) -> None:
+        self.degraded, self.clean, self.album = degraded, clean, album
         self._done = -1
 
     def look(self, course: Course, learner: Learner) -> dict[str, float]:
@@ -32,15 +33,21 @@ class Examiner:
             return {}
         self._done = due
         with course.stopwatch.paused():
-            return {"psnr": self._psnr(learner.result)}
+            restored = self._restored(learner.result)
+            if self.album:
+                self.album.keep(course.step, self.degraded, restored, self.clean)
+            return {"psnr": self._psnr(restored)}
 
     @torch.no_grad()
-    def _psnr(self, restorer: torch.nn.Module) -> float:
+    def _restored(self, restorer: torch.nn.Module) -> Tensor:
         learning = restorer.training
         degraded = self.degraded.to(best_device(), memory_format=torch.channels_last)
-        restored = restorer.eval()(degraded)
+        restored: Tensor = restorer.eval()(degraded)
         restorer.train(learning)
-        error = (restored.clamp(0, 1) - self.clean.to(restored.device)).square().flatten(1).mean(1)
+        return restored.clamp(0, 1)
+
+    def _psnr(self, restored: Tensor) -> float:
+        error = (restored - self.clean.to(restored.device)).square().flatten(1).mean(1)
         return float((-10 * error.clamp(min=1e-10).log10()).mean())
 
     def state_dict(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from lightning.fabric import Fabric
 from lossmith.devices import arithmetic, best_device
 from lossmith.errors import Diverged
 from lossmith.images import Pair, Patches
+from lossmith.training.album import Album
 from lossmith.training.course import Course
 from lossmith.training.examiner import Examiner, centre_crops
 from lossmith.training.folder import RunFolder
@@ -27,15 +28,17 @@ def fit(
     folder: RunFolder,
     title: str,
     save_every: float = 60.0,
+    album: Album | None = None,
 ) -> Course:
     """Teach `learner` to the end of its budget, from the checkpoint in `folder` if there is one.
 
-    Raises Diverged when something is no longer a number, and KeyboardInterrupt after Ctrl-C or SIGTERM.
+    `album` gets sample pictures. Raises Diverged when something is no longer a number, and KeyboardInterrupt after
+    Ctrl-C or SIGTERM.
     """
     recipe = learner.recipe
     course, lookout = Course(recipe), Lookout()
     # as large and as many as a batch: a look costs less than a step, in time and in memory
-    examiner = Examiner(*centre_crops(tests, recipe.patch, recipe.batch))
+    examiner = Examiner(*centre_crops(tests, recipe.patch, recipe.batch), album)
     journal = Journal(folder.journal, min(WRITE_EVERY, save_every))
     keeper = Keeper(
         folder.checkpoint, save_every, course, learner, lookout=lookout, examiner=examiner, journal=journal

@@ -2,9 +2,12 @@
 
 import math
 from dataclasses import dataclass, fields
+from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from lossmith.errors import LossmithError
+
+Decay = Literal["cosine", "none", "fifths", "esrgan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +28,10 @@ class Recipe:
     batch: int = 16
     """Patches per step."""
     learning_rate: float = 1e-3
-    """Of Adam, at its highest, which it reaches after a twentieth of the run."""
-    decay: Literal["cosine", "none"] = "cosine"
-    """How the learning rate falls over the run: to a hundredth along a cosine, or not at all."""
+    """Of Adam, at its highest."""
+    decay: Decay = "cosine"
+    """How the learning rate goes: it rises over the first twentieth of the run, and falls to a hundredth along a
+    cosine, or not at all; or it is halved after every fifth, or as for esrgan after 1/8, 1/4, 1/2 and 3/4."""
     ema: float = 0.0
     """Average the weights exponentially with this decay, such as 0.999; 0 for no averaging."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -39,7 +43,7 @@ class Recipe:
         if self.steps is None and self.minutes is None:
             object.__setattr__(self, "steps", 400)
         for field in fields(self):
-            _check_kind(field.name, getattr(self, field.name), field.type)
+            check_kind(field.name, getattr(self, field.name), field.type)
         for name in ("steps", "minutes", "patch", "batch", "learning_rate"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
@@ -53,14 +57,15 @@ class Recipe:
         return f"{self.steps:,} steps" if self.steps else f"{self.minutes:g} minutes"
 
 
-def _check_kind(name: str, value: Any, annotation: Any) -> None:
+def check_kind(name: str, value: Any, annotation: Any) -> None:
     """Refuse a value of another kind than its field is annotated with."""
-    choices = get_args(annotation) or (annotation,)
-    if get_origin(annotation) is Literal:
-        fits, wanted = value in choices, " or ".join(choices)
+    if value is None and NoneType in get_args(annotation):
+        return
+    kind = annotation if get_origin(annotation) is Literal else (*get_args(annotation), annotation)[0]
+    if get_origin(kind) is Literal:
+        fits, wanted = value in get_args(kind), " or ".join(get_args(kind))
     else:
-        fits = type(value) in choices or (type(value) is int and float in choices)
-        wanted = _WORDS[choices[0]]
+        fits, wanted = type(value) is kind or (type(value) is int and kind is float), _WORDS[kind]
     if not fits:
         raise LossmithError(f"{name} must be {wanted}, not {value!r}")
 

@@ -1,8 +1,7 @@
 """One training run, from a recipe to a model and its scores."""
 
 from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,19 +13,18 @@ from lossmith.evaluation import Protocol, Row, restore_pictures, score, write_cs
 from lossmith.images import Pair, Patches, Source, write_picture
 from lossmith.losses import Loss
 from lossmith.models import save_model
-from lossmith.networks import network
+from lossmith.training.album import Album
 from lossmith.training.confined import confined
 from lossmith.training.fit import fit
 from lossmith.training.folder import RunFolder, Summary
+from lossmith.training.lesson import Lesson
 from lossmith.training.memory import enough_memory, kept_for_backward
 from lossmith.training.recipe import Recipe
 from lossmith.training.rehearsal import rehearse
-from lossmith.training.supervised import Supervised
 
-__all__ = ["fit", "rehearse", "run"]
+__all__ = ["fit", "rehearse", "run", "teach"]
 
 
-@confined()
 def run(
     folder: RunFolder,
     loss: Loss,
@@ -39,7 +37,27 @@ def run(
     fingerprint: dict[str, Any] | None = None,
     save_every: float = 60.0,
 ) -> Summary:
-    """Train a restorer as `recipe` says under `loss`, keep its model, and restore and score the test pictures.
+    """Train a fresh restorer as `recipe` says under `loss`; see `teach`."""
+    lesson = Lesson(loss, recipe)
+    return teach(
+        folder, lesson, source, tests, protocol, seed=seed, fingerprint=fingerprint, save_every=save_every
+    )
+
+
+@confined()
+def teach(
+    folder: RunFolder,
+    lesson: Lesson,
+    source: Source,
+    tests: Sequence[Pair],
+    protocol: Protocol,
+    *,
+    seed: int = 0,
+    fingerprint: dict[str, Any] | None = None,
+    save_every: float = 60.0,
+    album: Album | None = None,
+) -> Summary:
+    """Train a restorer, keep its model, and restore and score the test pictures.
 
     The same call on the same folder continues a run that was stopped, and returns at once when it is finished.
     On a CPU the resumed run ends with exactly the weights of one that was never stopped.
@@ -49,19 +67,21 @@ def run(
     """
     check_whole("train", "seed", seed, 0, 2**63 - 1)  # what torch takes
     check_amount("train", "save_every", save_every)
-    recipe = replace(recipe, precision=arithmetic(recipe.precision))  # a run keeps what it began with
-    configuration = {"loss": str(loss), "seed": seed, **asdict(recipe), **(fingerprint or {})}
+    recipe = replace(
+        lesson.recipe, precision=arithmetic(lesson.recipe.precision)
+    )  # a run keeps what it began with
+    lesson = replace(lesson, recipe=recipe)
+    configuration = {**lesson.configuration, "seed": seed, **(fingerprint or {})}
     folder.check(configuration)
     if summary := folder.finished():
         return summary
-    rehearse([loss], recipe, source)
+    lesson.rehearse(source)
     folder.claim(configuration)
     torch.manual_seed(seed)
     patches = Patches(source, recipe.patch, seed)
-    # a loss may keep a state, which one run must not hand to the next
-    learner = Supervised(network(recipe.network, source.scale), deepcopy(loss), recipe)
+    learner = lesson.learner(source.scale)
     with enough_memory(recipe):
-        course = fit(learner, patches, tests, folder, f"{loss}, seed {seed}", save_every)
+        course = fit(learner, patches, tests, folder, f"{lesson.loss}, seed {seed}", save_every, album)
     restorer = learner.result.eval()
     receipt = {"lossmith": lossmith.__version__, "scale": source.scale, **configuration}
     save_model(folder.model, restorer, {**receipt, "steps": course.step})
@@ -69,7 +89,7 @@ def run(
     rows = []
     for pair, picture in zip(tests, restored, strict=True):
         write_picture(folder.picture(pair.name), picture)
-        rows.append(Row(pair.name, str(loss), seed, score(picture, pair.clean, protocol)))
+        rows.append(Row(pair.name, str(lesson.loss), seed, score(picture, pair.clean, protocol)))
     write_csv(folder.scores, rows, protocol)
     summary = Summary(
         steps=course.step,

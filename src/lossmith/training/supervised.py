@@ -1,9 +1,8 @@
 """A restorer that learns from pairs of pictures under one loss."""
 
-import math
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.fabric import Fabric
@@ -12,11 +11,9 @@ from torch import Tensor, nn
 from lossmith.losses import Loss, Schedule
 from lossmith.training.average import Average
 from lossmith.training.learner import Learner, Values
+from lossmith.training.rate import learning_rate
 from lossmith.training.recipe import Recipe
 from lossmith.training.stream import Batch
-
-WARM_UP = 0.05
-"""The part of the budget over which the learning rate rises."""
 
 
 class Supervised(Learner):
@@ -24,6 +21,9 @@ class Supervised(Learner):
 
     The learning rate and the loss's schedule are functions of the fraction of the budget spent.
     """
+
+    betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
+    """Of Adam."""
 
     def __init__(self, restorer: nn.Module, loss: Loss, recipe: Recipe) -> None:
         self.restorer = restorer.to(memory_format=torch.channels_last)
@@ -37,14 +37,23 @@ class Supervised(Learner):
         self._fabric = fabric
         self.modules.to(fabric.device).train()
         rate = self.recipe.learning_rate
-        adam = torch.optim.Adam(self.restorer.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
+        adam = torch.optim.Adam(self.restorer.parameters(), lr=rate, betas=self.betas, fused=True)
         self._network, self._optimiser = fabric.setup(self.restorer, adam)
 
     def step(self, batch: Batch, progress: float) -> Values:
+        values, _ = self.improve(*self.placed(batch), progress)
+        return values
+
+    def placed(self, batch: Batch) -> Batch:
+        """The pictures where the network is."""
+        degraded, clean = (laid_out(pictures, self._fabric.device) for pictures in batch)
+        return degraded, clean
+
+    def improve(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[Values, Tensor]:
+        """One step of the restorer: what it gave, and the pictures that it made, detached."""
         follow_schedule(self.loss, progress)
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(self.recipe, progress)
-        degraded, clean = (laid_out(pictures, self._fabric.device) for pictures in batch)
         restored = self._network(degraded)
         with self._fabric.autocast():
             terms = self.loss.terms(restored, clean)
@@ -54,7 +63,8 @@ class Supervised(Learner):
         self._optimiser.step()
         if self.average:
             self.average.follow(self.restorer)
-        return {"loss": total.detach(), **{name: value.detach() for name, value in terms.items()}}
+        values = {"loss": total.detach(), **{name: value.detach() for name, value in terms.items()}}
+        return values, restored.detach()
 
     @property
     def learning_rate(self) -> float:
@@ -69,8 +79,7 @@ class Supervised(Learner):
     @property
     def healthy(self) -> bool:
         """Whether every weight and every statistic of the network is a finite number."""
-        tensors = [tensor for tensor in self.restorer.state_dict().values() if tensor.is_floating_point()]
-        return bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all())
+        return finite(self.restorer)
 
     def state_dict(self) -> dict[str, Any]:
         return {"modules": self.modules.state_dict(), "optimiser": self._optimiser.state_dict()}
@@ -92,15 +101,7 @@ def follow_schedule(loss: Loss, progress: float) -> None:
             module.progress = progress
 
 
-def learning_rate(recipe: Recipe, progress: float) -> float:
-    """The learning rate when `progress` of the budget is spent.
-
-    It rises over the first twentieth: without that, the first large steps can throw a fresh network so far off
-    that a structural loss, which is flat there, never finds back.
-
-    >>> [round(learning_rate(Recipe(learning_rate=1.0), p), 3) for p in (0.0, 0.05, 0.5, 1.0)]
-    [0.01, 0.994, 0.505, 0.01]
-    """
-    rise = min(1.0, 0.01 + progress / WARM_UP)
-    fall = 1.0 if recipe.decay == "none" else 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
-    return recipe.learning_rate * rise * fall
+def finite(network: nn.Module) -> bool:
+    """Whether every weight and every statistic is a finite number."""
+    tensors = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+    return bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all())

@@ -1,0 +1,56 @@
+"""Recipes by name."""
+
+from typing import Any
+
+from lossmith.errors import unknown
+from lossmith.training import Contest, Recipe
+
+NAMED = {
+    # Wang et al., ECCVW 2018; the million steps and the average are those of its authors' later toolbox
+    "esrgan": (
+        Recipe(
+            degradation="bicubic(4)",
+            network="rrdbnet",
+            patch=128,
+            batch=16,
+            steps=400_000,
+            learning_rate=1e-4,
+            decay="esrgan",
+            ema=0.999,
+        ),
+        Contest(critic="vgg", psnr_steps=1_000_000, psnr_learning_rate=2e-4, psnr_decay="fifths"),
+    ),
+    # less than half an hour on two CPU cores
+    "esrgan_small": (
+        Recipe(
+            degradation="bicubic(4)",
+            network="srresnet_small(features=48, blocks=8)",
+            patch=64,
+            batch=8,
+            steps=3_000,
+            learning_rate=2e-4,
+            ema=0.99,
+        ),
+        # a critic as quick as the restorer wins at once over a network so small
+        Contest(
+            critic="vgg_any(features=16)",
+            critic_learning_rate=1e-4,
+            psnr_steps=10_000,
+            psnr_learning_rate=1e-3,
+        ),
+    ),
+}
+
+
+def named_recipe(name: str) -> dict[str, Any]:
+    """The arguments of `train` that the recipe of that name consists of: `recipe` and `contest`.
+
+    Raises LossmithError for a name that nobody knows.
+
+    >>> named_recipe("esrgan")["contest"].critic
+    'vgg'
+    """
+    if name not in NAMED:
+        raise unknown("recipe", name, NAMED)
+    recipe, contest = NAMED[name]
+    return {"recipe": recipe, "contest": contest}

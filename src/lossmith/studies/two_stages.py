@@ -1,0 +1,69 @@
+"""Adversarial training in two stages, each a run of its own in one folder."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from lossmith.devices import arithmetic
+from lossmith.evaluation import Protocol, Row, read_csv
+from lossmith.images import Gathered
+from lossmith.losses import Loss
+from lossmith.losses import loss as parse
+from lossmith.training import Contest, Recipe, RunFolder, Summary
+from lossmith.training.configuration import check, claim
+
+STAGES = ("psnr", "gan")
+
+
+def train_in_stages(
+    out: Path,
+    content: Loss,
+    recipe: Recipe,
+    contest: Contest,
+    gathered: Gathered,
+    protocol: Protocol,
+    *,
+    seed: int,
+    save_every: float,
+) -> list[tuple[Path, Summary, list[Row]]]:
+    """Train under the contest's first loss, then go on from there under `content` and against the critic.
+
+    What each stage gave: its folder, its summary, its scores. Both stages are rehearsed before either begins.
+    """
+    from lossmith.training.album import Album
+    from lossmith.training.lesson import Duel, Lesson
+    from lossmith.training.run import teach
+
+    recipe = replace(recipe, precision=arithmetic(recipe.precision))
+    first, second = (RunFolder(out / stage) for stage in STAGES)
+    lessons = (
+        (first, Lesson(parse(contest.psnr_loss), contest.first(recipe))),
+        (second, Duel(content, recipe, contest, first.model)),
+    )
+    configuration: dict[str, Any] = {
+        "stages": list(STAGES),
+        "loss": str(content),
+        **asdict(recipe),
+        **asdict(contest),
+        "seed": seed,
+        **gathered.fingerprint,
+    }
+    check(out / "run.yaml", configuration)
+    for _, lesson in lessons:
+        lesson.rehearse(gathered.source)
+    claim(out / "run.yaml", configuration)
+    outcomes = []
+    for folder, lesson in lessons:
+        summary = teach(
+            folder,
+            lesson,
+            gathered.source,
+            gathered.tests,
+            protocol,
+            seed=seed,
+            fingerprint=gathered.fingerprint,
+            save_every=save_every,
+            album=Album(folder.path / "samples"),
+        )
+        outcomes.append((folder.path, summary, read_csv(folder.scores)))
+    return outcomes

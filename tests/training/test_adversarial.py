@@ -1,0 +1,290 @@
+"""Adversarial training is the paper's, step by step, and tells when it goes wrong."""
+
+import csv
+import warnings
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
+
+from lossmith.errors import Diverged, LossmithError
+from lossmith.images import Gathered, Patches
+from lossmith.losses import loss
+from lossmith.losses.adversarial import adversarial
+from lossmith.networks import network
+from lossmith.training import Contest, Recipe, RunFolder
+from lossmith.training.adversarial import Contested
+from lossmith.training.album import Album
+from lossmith.training.fit import fabric, fit
+from lossmith.training.rate import learning_rate
+from lossmith.training.upper_hand import UpperHand
+
+
+class TinyCritic(nn.Sequential):
+    """Normalises as the paper's does.
+
+    Without a bias before that, nor at the end, which a relativistic loss does not see: their gradients would be
+    rounding alone, which Adam makes as large as any.
+    """
+
+    def __init__(self, size: int = 32) -> None:
+        norm = nn.BatchNorm2d(4)
+        super().__init__(
+            nn.Conv2d(3, 4, 4, 2, bias=False), norm, nn.LeakyReLU(0.2), nn.Flatten(), nn.LazyLinear(1, bias=False)
+        )
+        self(torch.zeros(2, 3, size, size))
+
+
+@pytest.fixture
+def recipe(small: Recipe) -> Recipe:
+    return replace(small, decay="esrgan", learning_rate=1e-3, ema=0.9)
+
+
+def contested(recipe: Recipe, kind: str = "ragan", weight: float = 5e-3, rate: float | None = None) -> Contested:
+    torch.manual_seed(7)
+    restorer = network(recipe.network)
+    return Contested(restorer, loss("l2 + 0.01*l1"), TinyCritic(), adversarial(kind), weight, recipe, rate)
+
+
+def prepared(recipe: Recipe, **options: object) -> Contested:
+    learner = contested(recipe, **options)  # type: ignore[arg-type]
+    learner.prepare(fabric(replace(recipe, precision="float32")))
+    return learner
+
+
+def weights(module: nn.Module) -> dict[str, Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+
+
+def differ(before: dict[str, Tensor], module: nn.Module) -> bool:
+    return any(not torch.equal(before[name], now) for name, now in module.named_parameters())
+
+
+def mean_of_the_other_side(real: Tensor, fake: Tensor) -> Tensor:
+    """Equations 1 and 2 of ESRGAN, by torch's cross entropy: how far `real` looks more real than `fake`."""
+    first = binary_cross_entropy_with_logits(real - fake.mean(), torch.ones_like(real))
+    return first + binary_cross_entropy_with_logits(fake - real.mean(), torch.zeros_like(fake))
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_steps_are_those_of_a_plain_loop_with_two_optimisers(
+    steps: int, recipe: Recipe, gathered: Gathered
+) -> None:
+    learner = prepared(recipe, rate=5e-4)
+    torch.manual_seed(7)
+    restorer, critic = network(recipe.network).train(), TinyCritic().train()
+    of_restorer = torch.optim.Adam(restorer.parameters(), lr=1e-3, betas=(0.9, 0.999))
+    of_critic = torch.optim.Adam(critic.parameters(), lr=5e-4, betas=(0.9, 0.999))
+    patches = Patches(gathered.source, recipe.patch)
+    for step in range(steps):
+        degraded, clean = patches.batch(2 * step, 2)
+        progress = (0.0, 0.2, 0.5)[step]  # beyond none, the first and the third milestone
+        for optimiser, rate in ((of_restorer, 1e-3), (of_critic, 5e-4)):
+            optimiser.param_groups[0]["lr"] = rate / (1, 2, 8)[step]
+        restored = restorer(degraded)
+        of_restorer.zero_grad()
+        content = (restored - clean).square().mean() + 0.01 * l1_loss(restored, clean)
+        against = mean_of_the_other_side(critic(restored), critic(clean).detach())
+        (content + 5e-3 * against).backward()
+        of_restorer.step()
+        of_critic.zero_grad()
+        real, fake = critic(clean), critic(restored.detach())
+        judged = mean_of_the_other_side(real, fake)
+        judged.backward()
+        of_critic.step()
+        values = learner.step((degraded, clean), progress)
+        # float32 through two networks, summed in other orders
+        close = {"rtol": 1e-4, "atol": 1e-6}
+        torch.testing.assert_close(values["loss"], (content + 5e-3 * against).detach(), **close)
+        torch.testing.assert_close(values["0.005*ragan"], 5e-3 * against.detach(), **close)
+        torch.testing.assert_close(values["critic_loss"], judged.detach(), **close)
+        torch.testing.assert_close(values["critic_real"], real.detach().mean(), **close)
+        torch.testing.assert_close(values["critic_fake"], fake.detach().mean(), **close)
+        # Adam's first steps are of the size of the rate whatever the gradient, so one of nothing may turn its sign
+        for ours, theirs in ((learner.restorer, restorer), (learner.critic, critic)):
+            for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+                off = ((mine - other).abs() > 2e-5).float().mean()
+                assert float(off) < 0.02
+
+
+def test_both_optimisers_have_the_papers_betas(recipe: Recipe) -> None:
+    """Which a few steps under falling rates hardly tell from others."""
+    learner = prepared(recipe)
+    for optimiser in (learner._optimiser, learner._critic_optimiser):
+        assert optimiser.param_groups[0]["betas"] == (0.9, 0.999)
+
+
+def test_the_restorers_part_leaves_the_critics_weights_alone_and_the_other_way_round(
+    recipe: Recipe, gathered: Gathered
+) -> None:
+    learner = prepared(recipe)
+    degraded, clean = learner.placed(Patches(gathered.source, recipe.patch).batch(0, 2))
+    critic, restorer = weights(learner.critic), weights(learner.restorer)
+    _, restored = learner.improve(degraded, clean, 0.5)
+    assert not differ(critic, learner.critic)
+    assert all(parameter.grad is None for parameter in learner.critic.parameters())
+    assert differ(restorer, learner.restorer)
+    restorer = weights(learner.restorer)
+    learner._teach_critic(clean, restored, 0.5)
+    assert differ(critic, learner.critic)
+    assert not differ(restorer, learner.restorer)
+
+
+def test_a_step_after_a_state_is_read_back_is_the_step_of_who_went_on(recipe: Recipe, gathered: Gathered) -> None:
+    patches = Patches(gathered.source, recipe.patch)
+    one = prepared(recipe)
+    one.step(patches.batch(0, 2), 0.1)
+    other = prepared(recipe)
+    other.load_state_dict(deepcopy(one.state_dict()))
+    for learner in (one, other):
+        learner.step(patches.batch(2, 2), 0.2)
+    states = (one.state_dict()["modules"], other.state_dict()["modules"])
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert {name.partition(".")[0] for name in states[0]} == {"restorer", "loss", "average"}
+
+
+def test_milestones_are_those_of_the_paper() -> None:
+    gan, psnr = (Recipe(learning_rate=1e-4, decay=decay) for decay in ("esrgan", "fifths"))
+    paper = {0: 1, 49_999: 1, 50_000: 2, 100_000: 4, 199_999: 4, 200_000: 8, 300_000: 16, 400_000: 16}
+    assert {step: 1e-4 / learning_rate(gan, step / 400_000) for step in paper} == pytest.approx(paper)
+    paper = {0: 1, 199_999: 1, 200_000: 2, 400_000: 4, 600_000: 8, 800_000: 16, 999_999: 16}
+    assert {step: 1e-4 / learning_rate(psnr, step / 1_000_000) for step in paper} == pytest.approx(paper)
+
+
+def test_every_term_and_both_scores_are_in_the_journal_and_samples_beside_it(
+    recipe: Recipe, gathered: Gathered, tmp_path: Path
+) -> None:
+    folder = RunFolder(tmp_path)
+    patches = Patches(gathered.source, recipe.patch)
+    fit(contested(recipe), patches, gathered.tests, folder, "a run", album=Album(tmp_path / "samples"))
+    with folder.journal.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    terms = ("l2", "0.01*l1", "0.005*ragan")
+    for row in rows[1:]:
+        assert sum(float(row[term]) for term in terms) == pytest.approx(float(row["loss"]), rel=1e-5)
+        assert all(row[name] for name in ("critic_loss", "critic_real", "critic_fake", "learning_rate"))
+    samples = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert samples[0] == "step-0000000.png"
+    assert samples[-1] == "step-0000012.png"
+    assert len(samples) == sum(bool(row["psnr"]) for row in rows) == 11
+
+
+def test_a_critic_that_is_no_longer_a_number_is_not_saved(
+    recipe: Recipe, gathered: Gathered, tmp_path: Path
+) -> None:
+    learner = contested(recipe, weight=1e-30)  # so that the restorer stays well
+    with torch.no_grad():
+        learner.critic[1].running_mean.fill_(torch.nan)  # which no step looks at
+    with pytest.raises(Diverged, match="the weights are no longer numbers"):
+        fit(learner, Patches(gathered.source, recipe.patch), gathered.tests, RunFolder(tmp_path), "a run")
+    assert not RunFolder(tmp_path).checkpoint.exists()
+
+
+# --- a critic that wins ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "chance"), [("gan", 1.386294), ("lsgan", 1.0), ("hinge", 2.0), ("ralsgan", 2.0)])
+def test_chance_is_the_loss_of_a_critic_who_says_nothing(kind: str, chance: float) -> None:
+    assert UpperHand(adversarial(kind)).chance == pytest.approx(chance)
+
+
+def noted(hand: UpperHand, value: float, steps: int) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(steps):
+            hand.note(torch.tensor(value))
+    return [str(warning.message) for warning in caught]
+
+
+def test_a_critic_that_wins_outright_is_told_once() -> None:
+    hand = UpperHand(adversarial("ragan"), stretch=5)
+    assert noted(hand, 0.2, 50) == [], "far ahead, but not out of reach"
+    assert noted(hand, 1e-4, 4) == [], "not for long enough"
+    (sentence,) = noted(hand, 1e-4, 50)
+    assert sentence.startswith("the critic wins outright: over 5 steps its loss was 0.0001")
+
+
+def test_who_goes_on_from_a_state_is_told_when_the_other_would_have_been_and_not_again() -> None:
+    before, after = (UpperHand(adversarial("ragan"), stretch=5) for _ in range(2))
+    noted(before, 1e-4, 4)
+    after.load_state_dict(before.state_dict())
+    assert len(noted(after, 1e-4, 1)) == 1
+    before.load_state_dict(after.state_dict())
+    assert noted(before, 1e-4, 50) == []
+
+
+def test_a_loss_without_a_level_for_guessing_says_nothing() -> None:
+    assert noted(UpperHand(adversarial("wgan"), stretch=5), -1e9, 50) == []
+
+
+class SeesTheGrid(nn.Module):
+    """Knows how much pictures differ from what they are between their pixels: nothing else would be so easy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.ones(2))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        rough = (pictures[..., 1:] - pictures[..., :-1]).abs().mean((1, 2, 3))
+        return self.slope[0] + 1000 * self.slope[1] * (0.05 - rough)
+
+
+def test_a_critic_that_tells_noise_from_pictures_is_said_to_win(
+    recipe: Recipe, gathered: Gathered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures are smooth and the restorer, which hardly learns, leaves the noise in them."""
+    monkeypatch.setattr("lossmith.training.adversarial.UpperHand", lambda kind: UpperHand(kind, stretch=5))
+    learner = Contested(
+        network(recipe.network),
+        loss("l1"),
+        SeesTheGrid(),
+        adversarial("gan"),
+        5e-3,
+        replace(recipe, learning_rate=1e-6),
+    )
+    learner.prepare(fabric(replace(recipe, precision="float32")))
+    patches = Patches(gathered.source, recipe.patch)
+    for step in range(4):
+        learner.step(patches.batch(2 * step, 2), 0.0)
+    with pytest.warns(UserWarning, match="the critic wins outright"):
+        learner.step(patches.batch(8, 2), 0.0)
+
+
+# --- what does not fit -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"psnr_steps": 5}, "psnr_steps is for training against a critic, and none is named"),
+        ({"adversarial": "gan"}, "adversarial is for training against a critic, and none is named"),
+        ({"critic": "vgg", "adversarial_weight": 0.0}, "adversarial_weight must be above 0 and finite, not 0.0"),
+        ({"critic": "vgg", "psnr_steps": 2.5}, "psnr_steps must be a whole number, not 2.5"),
+        ({"critic": 3}, "critic must be text, not 3"),
+        (
+            {"critic": "vgg", "psnr_decay": "slow"},
+            "psnr_decay must be cosine or none or fifths or esrgan, not 'slow'",
+        ),
+    ],
+)
+def test_a_contest_without_meaning_is_refused(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(LossmithError) as refused:
+        Contest(**options)  # type: ignore[arg-type]
+    assert str(refused.value) == sentence
+
+
+def test_a_critic_without_weights_is_refused(recipe: Recipe) -> None:
+    with pytest.raises(LossmithError, match="critic Flatten has nothing to train"):
+        Contested(network("fcn"), loss("l1"), nn.Flatten(), adversarial("gan"), 1.0, recipe)
+
+
+def test_the_first_stage_has_its_own_budget_and_rate() -> None:
+    gan = Recipe(steps=40, learning_rate=1e-4, decay="esrgan", patch=96)
+    contest = Contest(critic="vgg", psnr_steps=100, psnr_learning_rate=2e-4, psnr_decay="fifths")
+    assert contest.first(gan) == Recipe(steps=100, learning_rate=2e-4, decay="fifths", patch=96)
+    assert Contest(critic="vgg").first(gan) == gan
+    assert contest.first(replace(gan, steps=None, minutes=3)).minutes is None
