@@ -25,11 +25,16 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tenso
     windows = windows_of(plan, x)
     whole = centre_of(x, y)
     totals, gradient = x.new_zeros(len(x)), torch.zeros_like(x) if slopes else None
+    room = x.new_empty(0)  # for the maps of one piece after another, as fresh memory is slow
     for these, start, stop in _pieces(x.shape, windows[-1], 6 * PIXELS // (len(windows) + 5)):
         span = windows[-1].span(start, stop)
         rows = slice(span.top, span.bottom)
         centre = Centre(whole.u[these], whole.d[these])
-        maps = _maps(x[these, rows], y[these, rows], centre)
+        given = x[these, rows]
+        if room.numel() < 4 * given.numel():
+            room = x.new_empty(4 * given.numel())
+        maps = room[: 4 * given.numel()].view(4, *given.shape)
+        _fill(maps, given, y[these, rows], centre)
         means = [window.means(maps, span) for window in windows]
         if gradient is None:
             values = dissimilarity([Maps(*each) for each in means], centre, plan.constants, plan.luminance)
@@ -47,13 +52,11 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tenso
     return totals, gradient
 
 
-def _maps(x: Tensor, y: Tensor, centre: Centre) -> Tensor:
-    """`maps_of` in one piece of memory: (4, ...)."""
-    maps = x.new_empty(4, *x.shape)
+def _fill(maps: Tensor, x: Tensor, y: Tensor, centre: Centre) -> None:
+    """Write `maps_of` into one piece of memory, (4, ...)."""
     torch.add(x, y, out=maps[0]).sub_(centre.u)
     torch.sub(x, y, out=maps[1]).sub_(centre.d)
     torch.mul(maps[:2], maps[:2], out=maps[2:])
-    return maps
 
 
 def _pieces(shape: torch.Size, window: Window, pixels: int) -> Iterator[tuple[slice, int, int]]:
