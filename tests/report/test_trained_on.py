@@ -31,7 +31,7 @@ def test_a_score_in_what_was_trained_on_is_marked(tournament: Builder, tmp_path:
         "charbonnier": [False] * 6,
         "degraded input": [False] * 6,
     }
-    assert "The loss was trained on this measure" in page
+    assert "The method was trained on this measure" in page
 
 
 def test_where_none_is_nothing_is_explained(tournament: Builder, tmp_path: Path) -> None:
