@@ -1,12 +1,13 @@
 """ESRGAN's two stages, trained by the named recipe and held against each other.
 
-    python benchmarks/esrgan.py --scale small --train DIR --test DIR [--out DIR]
+    python benchmarks/esrgan.py --scale small --train DIR --test DIR [--out DIR] [--show DIR]
 
 `tiny` only shows that everything works: a minute, and nothing to be learned from its numbers. `small` is the
 recipe `esrgan_small`, for two CPU cores; `full` the paper's, for a GPU and many days. A stopped run goes on.
 
-Written into the folder of the run: `table.md`, and for every test picture `crops/NAME.png`, from left to right the
-input (bicubic), the stage psnr, the stage gan and the original, at the window where the original has most detail.
+Written into the folder of the run: `table.md`, and for every picture of --show `crops/NAME.png`, from left to
+right the input (bicubic), the stage psnr, the stage gan and the original, where the original has most detail.
+--show is a folder of pictures; without it they are the photographs of scikit-image of the demonstration.
 
 PSNR and SSIM are on Y with 4 pixels cropped; LPIPS needs the weights of SqueezeNet and its heads in the folder
 LOSSMITH_WEIGHTS. "Blur" looks at no original: the perceptual blur of Crete et al. (SPIE 2007) as scikit-image has
@@ -15,7 +16,7 @@ it, from 0 for sharp to 1, on the luma; noise is sharp to it too, so read it bes
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -27,10 +28,18 @@ from skimage.measure import blur_effect
 from torch import Tensor
 
 import lossmith
-from lossmith.degradations import degradation, from_8bit
-from lossmith.evaluation import available_deep_metrics, baseline, find_metric, protocol_for, score
+from lossmith.degradations import degradation
+from lossmith.evaluation import (
+    available_deep_metrics,
+    baseline,
+    find_metric,
+    protocol_for,
+    restore_pictures,
+    score,
+)
 from lossmith.evaluation.luma import full_luma
-from lossmith.images import find_pictures, read_picture, test_pairs, write_picture
+from lossmith.images import find_pictures, sample_pictures, test_pairs, write_picture
+from lossmith.models import load_model
 from lossmith.report.spots import box_sum
 from lossmith.training import RunFolder
 
@@ -51,13 +60,17 @@ def blur(picture: Tensor) -> float:
     return float(blur_effect(full_luma(picture)[0].numpy()))
 
 
-def versions(out: Path, test: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Every test picture as each method has it."""
-    for pair in test_pairs(find_pictures([test]), degradation("bicubic(4)")):
-        stages = {
-            stage: from_8bit(read_picture(RunFolder(out / stage).picture(pair.name))) for stage in METHODS[1:3]
-        }
-        yield pair.name, {"bicubic": baseline(pair), **stages, "original": pair.clean}
+def versions(out: Path, pictures: Sequence[Path]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Every picture as each method has it."""
+    pairs = test_pairs(pictures, degradation("bicubic(4)"))
+    stages = {
+        stage: restore_pictures(load_model(RunFolder(out / stage).model).restorer, pairs) for stage in METHODS[1:3]
+    }
+    for pair, *restored in zip(pairs, *stages.values(), strict=True):
+        yield (
+            pair.name,
+            {"bicubic": baseline(pair), **dict(zip(stages, restored, strict=True)), "original": pair.clean},
+        )
 
 
 def detail(original: Tensor) -> tuple[slice, slice]:
@@ -69,15 +82,20 @@ def detail(original: Tensor) -> tuple[slice, slice]:
     return slice(top, top + side), slice(left, left + side)
 
 
-def table(out: Path, test: Path) -> str:
+def cut(out: Path, shown: Sequence[Path]) -> None:
+    """Write the crops."""
+    for name, pictures in versions(out, shown):
+        rows, columns = detail(pictures["original"])
+        crops = [pictures[method][:, rows, columns] for method in METHODS]
+        write_picture(out / "crops" / f"{name}.png", torch.cat(crops, dim=2).clamp(0, 1))
+
+
+def table(out: Path, tests: Sequence[Path]) -> str:
     names = ["psnr", "ssim", *(name for name in available_deep_metrics() if name == "lpips_squeeze")]
     metrics = [find_metric(name) for name in names]
     rows: dict[str, list[list[float]]] = {method: [] for method in METHODS}
-    for name, pictures in versions(out, test):
+    for _, pictures in versions(out, tests):
         original = pictures["original"]
-        rows_, columns = detail(original)
-        crops = [pictures[method][:, rows_, columns] for method in METHODS]
-        write_picture(out / "crops" / f"{name}.png", torch.cat(crops, dim=2).clamp(0, 1))
         for method in METHODS[:-1]:
             scores = score(pictures[method], original, protocol_for(4), names)
             rows[method].append([*scores.values(), blur(pictures[method])])
@@ -99,6 +117,7 @@ def main() -> None:
     parser.add_argument("--scale", choices=("tiny", "small", "full"), default="tiny")
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--show", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
@@ -106,7 +125,8 @@ def main() -> None:
     out = options.out or Path(f"runs/esrgan-{options.scale}")
     data = lossmith.Data([options.train], test=[options.test])
     print(lossmith.train(data, out=out, **settings(options.scale)))
-    text = table(out, options.test)
+    cut(out, find_pictures([options.show]) if options.show else sample_pictures("test"))
+    text = table(out, find_pictures([options.test]))
     (out / "table.md").write_text(text)
     print(text)
 

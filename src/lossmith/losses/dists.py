@@ -109,8 +109,8 @@ class _Dissimilarity(torch.autograd.Function):
 
 
 def _statistics(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Of each channel, (N, C): our mean, how far it is from theirs, the sum of the squares of both, the variance of
-    the difference, and the sum of the variances."""
+    """Of each channel, (N, C): our mean, how far it is from theirs, the sum of the squares of both, the variance
+    of the difference, the sum of the variances."""
     ours, theirs = ours.movedim(1, 3), theirs.movedim(1, 3)  # the order of the numbers in memory, for speed
     mean, mean_ = ours.mean((1, 2)), theirs.mean((1, 2))
     alike = _variance(ours, mean) + _variance(theirs, mean_) + C

@@ -20,7 +20,7 @@ NAMED = {
         ),
         Contest(critic="vgg", psnr_steps=1_000_000, psnr_learning_rate=2e-4, psnr_decay="fifths"),
     ),
-    # less than half an hour on two CPU cores
+    # for two CPU cores
     "esrgan_small": (
         Recipe(
             degradation="bicubic(4)",

@@ -46,8 +46,8 @@ def train(
 ) -> Trained:
     """Train one restorer under one loss, or against a critic; the same command continues a stopped run.
 
-    `--recipe esrgan` sets the options below as the paper did, and `--recipe esrgan_small` for two CPU cores and
-    half an hour; what you give besides comes first.
+    `--recipe esrgan` sets the options below as the paper did, and `--recipe esrgan_small` for two CPU cores; what
+    you give besides comes first.
 
     Parameters
     ----------
