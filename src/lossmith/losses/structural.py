@@ -26,7 +26,23 @@ from lossmith.losses.similarity.means import around_the_centre, local_means, mea
 PADDINGS = ("valid", "same", "reflect")
 
 
-class SSIM(Loss):
+class _Similarity(Loss):
+    """What all of them have: a window, and the constants for a range of values."""
+
+    def __init__(self, window: int, k1: float, k2: float, data_range: float, reduction: str) -> None:
+        super().__init__(reduction)
+        if window < 1 or window % 2 == 0:
+            raise LossmithError(f"{self.name}: window must be an odd number of pixels, not {window}")
+        for option, number in {"k1": k1, "k2": k2, "data_range": data_range}.items():
+            _check_positive(self.name, option, number)
+        self.window, self.k1, self.k2, self.data_range = window, k1, k2, data_range
+
+    @property
+    def constants(self) -> Constants:
+        return Constants(self.k1, self.k2, self.data_range)
+
+
+class SSIM(_Similarity):
     """1 - SSIM: local luminance, contrast and structure under an 11x11 Gaussian window of sigma 1.5.
 
     `padding` says what is done at the border. "valid" (the default) compares where the whole window is inside the
@@ -56,14 +72,11 @@ class SSIM(Loss):
         data_range: float = 1.0,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(reduction)
-        _check_window(self.name, window)
+        super().__init__(window, k1, k2, data_range, reduction)
         if padding not in PADDINGS:
             raise LossmithError(f"{self.name}: padding must be one of {', '.join(PADDINGS)}, not '{padding}'")
-        for option, number in {"sigma": sigma, "k1": k1, "k2": k2, "data_range": data_range}.items():
-            _check_positive(self.name, option, number)
-        self.window, self.sigma, self.padding = window, sigma, padding
-        self.k1, self.k2, self.data_range = k1, k2, data_range
+        _check_positive(self.name, "sigma", sigma)
+        self.sigma, self.padding = sigma, padding
         self.least_side = {"valid": window, "same": 1, "reflect": window // 2 + 1}[padding]
 
     def map(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -77,8 +90,7 @@ class SSIM(Loss):
         return dissimilarity_map(self._padded(prediction), self._padded(target), self._plan())
 
     def _plan(self, luminance: bool = True) -> Plan:
-        constants = Constants(self.k1, self.k2, self.data_range)
-        return Plan((Gaussian(self.sigma, self.window),), constants, luminance, same=self.padding == "same")
+        return Plan((Gaussian(self.sigma, self.window),), self.constants, luminance, same=self.padding == "same")
 
     def _padded(self, picture: Tensor) -> Tensor:
         return F.pad(picture, (self.window // 2,) * 4, mode="reflect") if self.padding == "reflect" else picture
@@ -146,7 +158,7 @@ class MSSSIM(SSIM):
         return _one_minus_product(torch.stack(missing, -1), self.exponents).mean(1)
 
 
-class MSSSIMSigmas(Loss):
+class MSSSIMSigmas(_Similarity):
     """1 - MS-SSIM with five Gaussians on the full-size picture instead of a pyramid.
 
     l of the widest Gaussian times the product of cs under every Gaussian, all exponents 1, for each channel.
@@ -177,17 +189,13 @@ class MSSSIMSigmas(Loss):
         data_range: float = 1.0,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(window, k1, k2, data_range, reduction)
         if form not in ("dense", "centre"):
             raise LossmithError(f"{self.name}: form must be 'dense' or 'centre', not '{form}'")
-        _check_window(self.name, window)
-        for option, number in {"k1": k1, "k2": k2, "data_range": data_range}.items():
-            _check_positive(self.name, option, number)
         self.deviations = self.SIGMAS if sigmas is None else _numbers(self.name, "sigmas", sigmas)
         if list(self.deviations) != sorted(set(self.deviations)):
             raise LossmithError(f"{self.name}: sigmas must rise, not {self.deviations}")
-        self.form, self.window, self.sigmas = form, window, sigmas
-        self.k1, self.k2, self.data_range = k1, k2, data_range
+        self.form, self.sigmas = form, sigmas
 
     def map(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss per channel and position: (N, C, H, W) dense, (N, C, 1, 1) at the centre."""
@@ -214,7 +222,7 @@ class MSSSIMSigmas(Loss):
         windows = tuple(
             Gaussian(sigma, 2 * reach + 1) for sigma, reach in zip(self.deviations, reaches, strict=True)
         )
-        return Plan(windows, Constants(self.k1, self.k2, self.data_range), same=True)
+        return Plan(windows, self.constants, same=True)
 
 
 class Mix(MSSSIMSigmas):
@@ -288,11 +296,6 @@ def _halved(pictures: Tensor) -> Tensor:
     if all(side % 2 == 0 for side in pictures.shape[-2:]):  # the same mean in half the time
         return F.interpolate(pictures, scale_factor=0.5, mode="bilinear")
     return F.avg_pool2d(pictures, 2, ceil_mode=True, count_include_pad=False)
-
-
-def _check_window(name: str, window: int) -> None:
-    if window < 1 or window % 2 == 0:
-        raise LossmithError(f"{name}: window must be an odd number of pixels, not {window}")
 
 
 def _check_positive(name: str, option: str, number: float) -> None:
