@@ -258,3 +258,10 @@ def test_a_model_file_runs_no_code_that_it_names(
     save_model(path, network("fcn"), {"network": "fcn", "scale": 1, "degradation": f"os:system('touch {mark}')"})
     assert "give --degradation" in refused(["evaluate", path, "--test", photos], capsys)
     assert not mark.exists()
+
+
+def test_help_keeps_the_asterisks_of_expressions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for expression in ("0.01*tv", "esrgan + 0.01*l1", "20*mdf(sr)"):
+        assert expression in shown

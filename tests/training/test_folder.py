@@ -110,7 +110,7 @@ def test_a_folder_of_another_configuration_is_refused(train: Train, small: Recip
     before = (tmp_path / "run.yaml").read_bytes()
     with pytest.raises(LossmithError, match=r"another configuration: loss is 'l1' there and 'l2' here; choose"):
         train(tmp_path, "l2")
-    both = r"batch is 2 there and 3 here, seed is 0 there and 1 here; choose"
+    both = r"seed is 0 there and 1 here, batch is 2 there and 3 here; choose"
     with pytest.raises(LossmithError, match=both):
         train(tmp_path, recipe=replace(small, batch=3), seed=1)
     assert (tmp_path / "run.yaml").read_bytes() == before

@@ -74,7 +74,7 @@ def restore(
     format
         What is written.
     bits
-        Bits per value in PNG and TIFF [default: as the picture has].
+        Bits per value in PNG and TIFF; auto: as the picture has.
     quality
         1 to 100, of JPEG and WebP [default: 95 for JPEG; WebP without loss].
     alpha

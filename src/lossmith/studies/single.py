@@ -54,9 +54,9 @@ def train(
     data
         The pictures.
     loss
-        What is minimised: a name from `lossmith losses`, or an expression such as "mix + 0.01*tv" or
-        "l1 until 50% then l2" [default: l1; with --critic, "esrgan + 0.01*l1" where the weights of VGG-19 are at
-        hand, and else 20*mdf(sr) in the place of esrgan].
+        What is minimised: a name from `lossmith losses`, or an expression such as `mix + 0.01*tv` or
+        `l1 until 50% then l2` [default: l1; with --critic, `esrgan + 0.01*l1` where the weights of VGG-19 are at
+        hand, and else `20*mdf(sr)` in the place of esrgan].
     seed
         Of the network's first weights and of the patches.
     recipe

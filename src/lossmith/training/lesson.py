@@ -28,8 +28,8 @@ class Lesson:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """All that sets it apart from other lessons."""
-        return {"loss": str(self.loss), **asdict(self.recipe)}
+        """All that sets it apart from other lessons under the same loss."""
+        return asdict(self.recipe)
 
     def rehearse(self, source: Source) -> None:
         """Raise LossmithError for what does not fit together."""

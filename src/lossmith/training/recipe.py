@@ -18,7 +18,7 @@ class Recipe:
     """What is to be undone: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(5)"
     [default: jpeg, which is jpeg(10)]."""
     network: str = "srresnet_small"
-    """What is trained: srresnet_small, srresnet, fcn, or your own as import.path:Class."""
+    """What is trained: srresnet_small, srresnet, rrdbnet, fcn, or your own as import.path:Class."""
     steps: int | None = None
     """Budget in optimiser steps [default: 400, unless --minutes is given]."""
     minutes: float | None = None

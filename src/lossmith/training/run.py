@@ -67,11 +67,10 @@ def teach(
     """
     check_whole("train", "seed", seed, 0, 2**63 - 1)  # what torch takes
     check_amount("train", "save_every", save_every)
-    recipe = replace(
-        lesson.recipe, precision=arithmetic(lesson.recipe.precision)
-    )  # a run keeps what it began with
+    # a run keeps what it began with
+    recipe = replace(lesson.recipe, precision=arithmetic(lesson.recipe.precision))
     lesson = replace(lesson, recipe=recipe)
-    configuration = {**lesson.configuration, "seed": seed, **(fingerprint or {})}
+    configuration = {"loss": str(lesson.loss), "seed": seed, **lesson.configuration, **(fingerprint or {})}
     folder.check(configuration)
     if summary := folder.finished():
         return summary
