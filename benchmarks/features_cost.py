@@ -104,7 +104,7 @@ def ours(entry: Entry, how: str, files: dict[str, Path], target: Tensor) -> Crit
 
 
 def of_maps(prediction: Tensor, target: Tensor) -> Tensor:
-    ours, theirs = (maps.flatten(2).mT.contiguous() for maps in (prediction, target))
+    ours, theirs = (maps.flatten(2).mT for maps in (prediction, target))
     return -contextual_similarity(ours, theirs, "cosine", 0.5).log().mean()
 
 

@@ -50,7 +50,7 @@ class Contextual(LayerLoss):
 
     def summary(self, features: Tensor) -> Tensor:
         """The features as a list of places, (N, H W, C)."""
-        return features.flatten(2).mT.contiguous()
+        return features.flatten(2).mT
 
     def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:
         return -contextual_similarity(ours, theirs, self.distance, self.bandwidth).log()
@@ -61,8 +61,8 @@ def contextual_similarity(
 ) -> Tensor:
     """CX of features (N, I, C) and (N, J, C): one value per picture, 1 at most."""
     if distance != "l1":
-        factors = products.cosine if distance == "cosine" else products.l2
-        return products.similarity(*factors(ours, theirs), bandwidth, at_once)
+        measure = products.Cosine if distance == "cosine" else products.L2
+        return products.similarity(ours, theirs, measure, bandwidth, at_once)
 
     def best(some: Tensor) -> Tensor:
         """For each of the target's features the best that these of the prediction offer, (N, J)."""
