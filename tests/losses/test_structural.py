@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lossmith import LossmithError
 from lossmith.losses import MSSSIM, SSIM
-from lossmith.losses.similarity.formulas import Centre, Constants, Maps, dissimilarity
+from lossmith.losses.similarity.formulas import Constants, dissimilarity
 
 Similarity = Callable[[Tensor, Tensor], float]
 
@@ -97,8 +97,8 @@ def test_flat_areas_keep_their_gradient_in_float32() -> None:
 @pytest.mark.parametrize("of_sum", [-0.4 * 0.03**2, -0.5 * 0.03**2, -(0.03**2), -1.0])
 @pytest.mark.parametrize("of_difference", [-1.0, -1e-6, 0.0, 1e-6, 1.0])
 def test_variances_that_rounding_made_negative_reward_nothing(of_sum: float, of_difference: float) -> None:
-    zero, u, d = (torch.tensor(value).double() for value in (0.0, of_sum, of_difference))
-    missing = dissimilarity([Maps(zero, zero, u, d)], Centre(zero, zero), Constants(), luminance=False).item()
+    means, centre = torch.tensor([0, 0, of_sum, of_difference]).double(), torch.zeros(2).double()
+    missing = dissimilarity([means], centre, Constants(), luminance=False).item()
     assert 0 <= missing <= 2
     assert (missing == 0) is (of_difference <= 0)
 

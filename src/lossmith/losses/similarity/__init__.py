@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lossmith.losses.similarity.engines import sums_and_gradient
-from lossmith.losses.similarity.formulas import Constants, Maps, centre_of, dissimilarity, maps_of
+from lossmith.losses.similarity.formulas import Constants, centre_of, dissimilarity, maps_of
 from lossmith.losses.similarity.means import around_the_centre, weighted_mean
 from lossmith.losses.similarity.plan import Gaussian, Plan
 from lossmith.losses.similarity.windows import windows_of
@@ -29,20 +29,18 @@ def mean_dissimilarity(prediction: Tensor, target: Tensor, plan: Plan) -> Tensor
 def dissimilarity_map(prediction: Tensor, target: Tensor, plan: Plan) -> Tensor:
     """1 - [l] prod cs at every position, (..., H - lost, W - lost), differentiable as often as one likes."""
     windows = windows_of(plan, prediction)
-    centre = centre_of(prediction, target)
-    maps = torch.stack(maps_of(prediction, target, centre))
+    centre = torch.stack(centre_of(prediction, target))
+    maps = maps_of(prediction, target, centre)
     span = windows[-1].span(0, prediction.shape[-2] - plan.lost)
-    means = [Maps(*window.means(maps, span)) for window in windows]
+    means = [window.means(maps, span) for window in windows]
     return dissimilarity(means, centre, plan.constants, plan.luminance)
 
 
 def central_dissimilarity(prediction: Tensor, target: Tensor, plan: Plan) -> Tensor:
     """The same at the middle only, (..., 1, 1), under Gaussians as large as the pictures."""
-    centre = centre_of(prediction, target)
-    maps = torch.stack(maps_of(prediction, target, centre))
-    means = [
-        Maps(*weighted_mean(maps, *around_the_centre(sigma, maps))[..., None, None]) for sigma, _ in plan.windows
-    ]
+    centre = torch.stack(centre_of(prediction, target))
+    maps = maps_of(prediction, target, centre)
+    means = [weighted_mean(maps, *around_the_centre(sigma, maps))[..., None, None] for sigma, _ in plan.windows]
     return dissimilarity(means, centre, plan.constants, plan.luminance)
 
 

@@ -5,17 +5,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from lossmith.losses.similarity.formulas import (
-    Centre,
-    Maps,
-    centre_of,
-    dissimilarity,
-    dissimilarity_and_slopes,
-)
+from lossmith.losses.similarity.formulas import centre_of, dissimilarity, dissimilarity_and_slopes
 from lossmith.losses.similarity.plan import Plan
 from lossmith.losses.similarity.windows import Window, windows_of
 
-PIXELS = 2**17
+PIXELS = 3 * 2**16
 """In a piece under one window: few, so that its maps stay in cache and small, and enough to outweigh calls."""
 
 
@@ -23,13 +17,13 @@ PIXELS = 2**17
 def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
     """The dissimilarity of (P, H, W) planes summed over positions, (P,), and if `slopes` its gradient by x."""
     windows = windows_of(plan, x)
-    whole = centre_of(x, y)
+    whole = torch.stack(centre_of(x, y))
     totals, gradient = x.new_zeros(len(x)), torch.zeros_like(x) if slopes else None
     room = x.new_empty(0)  # for the maps of one piece after another, as fresh memory is slow
     for these, start, stop in _pieces(x.shape, windows[-1], 6 * PIXELS // (len(windows) + 5)):
         span = windows[-1].span(start, stop)
         rows = slice(span.top, span.bottom)
-        centre = Centre(whole.u[these], whole.d[these])
+        centre = whole[:, these]
         given = x[these, rows]
         if room.numel() < 4 * given.numel():
             room = x.new_empty(4 * given.numel())
@@ -37,7 +31,7 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tenso
         _fill(maps, given, y[these, rows], centre)
         means = [window.means(maps, span) for window in windows]
         if gradient is None:
-            values = dissimilarity([Maps(*each) for each in means], centre, plan.constants, plan.luminance)
+            values = dissimilarity(means, centre, plan.constants, plan.luminance)
             totals[these] += values.sum((1, 2))
             continue
         sums, slopes_under = dissimilarity_and_slopes(means, centre, plan.constants, plan.luminance)
@@ -48,14 +42,16 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tenso
             more, reached = window.carry_back(slopes_under.pop(), span)
             carried[..., reached, :] += more
         by_means, by_dd, by_uu = carried
-        gradient[these, rows] += by_means.addcmul_(maps[0], by_uu, value=2).addcmul_(maps[1], by_dd, value=2)
+        quarter = by_means.addcmul_(maps[0], by_uu).addcmul_(maps[1], by_dd, value=-1)
+        gradient[these, rows].sub_(quarter, alpha=4)
     return totals, gradient
 
 
-def _fill(maps: Tensor, x: Tensor, y: Tensor, centre: Centre) -> None:
+def _fill(maps: Tensor, x: Tensor, y: Tensor, centre: Tensor) -> None:
     """Write `maps_of` into one piece of memory, (4, ...)."""
-    torch.add(x, y, out=maps[0]).sub_(centre.u)
-    torch.sub(x, y, out=maps[1]).sub_(centre.d)
+    torch.add(x, y, out=maps[0])
+    torch.sub(x, y, out=maps[1])
+    maps[:2].sub_(centre)
     torch.mul(maps[:2], maps[:2], out=maps[2:])
 
 

@@ -44,7 +44,8 @@ class Window:
         padding = self.reach - self.lost // 2
         rows = slice(span.start - span.top, span.stop - span.top)
         filtered = filter_rows(planes.flatten(0, -3), self.taps, padding)[:, rows]
-        means = _stacked(filter_columns(filtered, self.taps, self.band, padding), planes)
+        means = filter_columns(filtered, self.taps, self.band, padding)
+        means = means.reshape(*planes.shape[:-2], *means.shape[1:])
         return means if self.uncovered is None else means * self.uncovered[span.start : span.stop]
 
     def carry_back(self, slopes: Tensor, span: Span) -> tuple[Tensor, slice]:
@@ -52,13 +53,15 @@ class Window:
         from `top` to `bottom` these are; the others are 0."""
         if self.uncovered is not None:
             slopes = slopes * self.uncovered[span.start : span.stop]
+        which = slopes.shape[:-2]
         spread = filter_columns(slopes.flatten(0, -3), self.taps, self.band, self.reach + self.lost // 2)
+        del slopes  # memory for what follows, if the caller kept none
         back = filter_rows(spread, self.taps, 2 * self.reach)
         first = span.start + self.lost // 2 - self.reach  # the row of the picture that `back` begins with
         last = first + back.shape[1]
         back = back[:, max(span.top - first, 0) : back.shape[1] - max(last - span.bottom, 0)]
         begin = max(first - span.top, 0)
-        return _stacked(back, slopes), slice(begin, begin + back.shape[1])
+        return back.reshape(*which, *back.shape[1:]), slice(begin, begin + back.shape[1])
 
 
 def windows_of(plan: Plan, pictures: Tensor) -> list[Window]:
@@ -72,10 +75,6 @@ def inside(length: int, taps: Tensor) -> Tensor:
     upto = F.pad(taps.to(finest(taps)).cumsum(0), (1, 0))
     first = len(taps) // 2 - torch.arange(length, device=taps.device)
     return (upto[(first + length).clamp(max=len(taps))] - upto[first.clamp(min=0)]).to(taps.dtype)
-
-
-def _stacked(planes: Tensor, like: Tensor) -> Tensor:
-    return planes.reshape(*like.shape[:-2], *planes.shape[-2:])
 
 
 BLOCK = 32
