@@ -30,6 +30,27 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
         write_text(tmp_path / "file" / "a.txt", "text")
 
 
+def test_the_file_before_may_be_kept(tmp_path: Path) -> None:
+    path, former = tmp_path / "a", tmp_path / "b"
+    for content in "123":
+        with replacing(path, former) as draft:
+            draft.write_text(content)
+    assert (path.read_text(), former.read_text()) == ("3", "2")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "b"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_full_disk_is_a_sentence_with_advice(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("before")
+    with pytest.raises(LossmithError) as refused, replacing(path), open("/dev/full", "w") as full:
+        full.write("text")
+    assert str(refused.value) == (
+        f"cannot write {path}: No space left on device; make room, and the same command goes on"
+    )
+    assert path.read_text() == "before"
+
+
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.text(st.characters(codec="utf-8"), min_size=1) | st.text("aä文😀.-", min_size=60, max_size=300))
 def test_a_file_name_leaves_room_for_an_ending(name: str) -> None:

@@ -6,6 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from lossmith.stopping import SIGNALS
+
 COMMAND = [sys.executable, "-m", "lossmith"]
 
 
@@ -42,6 +46,18 @@ def test_an_interrupt_while_it_loads_is_no_traceback() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "lossmith: stopped; the same command goes on from here\n")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_to_stop_is_obeyed_wherever_the_program_is(number: signal.Signals) -> None:
+    program = (
+        f"import signal, lossmith.cli; from lossmith.__main__ import main\n"
+        f"lossmith.cli.run = lambda words: signal.raise_signal({number:d}) or 0\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 128 + number
+    assert done.stderr == "lossmith: stopped; the same command goes on from here\n"
 
 
 def test_a_reader_that_has_had_enough_is_no_error() -> None:

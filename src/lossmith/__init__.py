@@ -12,6 +12,7 @@
     restore(...)           a model applied to whole pictures
     Data, Recipe           the pictures of a study; the damage, the network and the budget
     Contest                training against a critic, as ESRGAN's
+    Machines               where the runs of a tournament are carried out
     named_recipe("esrgan") what `train` needs to train as a paper did
     LossRecipe             how a loss is learned
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lossmith.losses import loss
     from lossmith.networks import network
     from lossmith.studies import (
+        Machines,
         blend,
         compare,
         convert_mdf,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         export,
         learn_loss,
         named_recipe,
+        reproduce,
         restore,
         show_loss,
         train,
@@ -62,7 +65,9 @@ _HOMES = {
     "export": "studies",
     "blend": "studies",
     "restore": "studies",
+    "reproduce": "studies",
     "named_recipe": "studies",
+    "Machines": "studies",
 }
 
 __all__ = [
@@ -70,6 +75,7 @@ __all__ = [
     "Data",
     "LossRecipe",
     "LossmithError",
+    "Machines",
     "Recipe",
     "__version__",
     "blend",
@@ -82,6 +88,7 @@ __all__ = [
     "loss",
     "named_recipe",
     "network",
+    "reproduce",
     "restore",
     "show_loss",
     "train",

@@ -3,15 +3,18 @@
 import os
 import sys
 
+from lossmith.stopping import stopping
+
 
 def main() -> None:
     """Run the command line, or say in one sentence why it does not run or has not ended."""
     try:
-        status = _run()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
+        with stopping():
+            status = _run()
+            sys.stdout.flush()
+    except KeyboardInterrupt as stopped:
         print("lossmith: stopped; the same command goes on from here", file=sys.stderr)
-        status = 130
+        status = getattr(stopped, "status", 130)
     except BrokenPipeError:  # who reads the output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
         status = 141

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
+from warnings import filterwarnings
 
 from cyclopts import App, ArgumentCollection, CycloptsError, Parameter, Token, convert
 from cyclopts.config import Dict
@@ -17,13 +18,25 @@ from lossmith.images import Data
 from lossmith.learning import LossRecipe
 from lossmith.losses import LEARNED, LOSSES, PRESETS, describe
 from lossmith.settings_file import read_settings
-from lossmith.studies import blend, compare, convert_mdf, evaluate, export, learn_loss, restore, show_loss, train
+from lossmith.studies import (
+    blend,
+    compare,
+    convert_mdf,
+    evaluate,
+    export,
+    learn_loss,
+    reproduce,
+    restore,
+    show_loss,
+    train,
+)
 from lossmith.studies.command import changed
+from lossmith.studies.executors import Machines
 from lossmith.studies.named_recipes import named_recipe
 from lossmith.training import Contest, Recipe
 
 # The fields of these become options of the commands that take them.
-for settings in (Data, Recipe, Contest, LossRecipe):
+for settings in (Data, Recipe, Contest, Machines, LossRecipe):
     Parameter(name="*")(settings)
 
 
@@ -42,12 +55,12 @@ app = App(
     suppress_keyboard_interrupt=False,  # `main` says what to do next
     help_epilogue="Every command also takes its options from a YAML file: --config FILE.",
 )
-for command in (compare, train, evaluate, learn_loss, show_loss, convert_mdf, export, blend, restore):
+for command in (compare, train, evaluate, learn_loss, show_loss, convert_mdf, export, blend, restore, reproduce):
     app.command(command)
 
 LISTS = {
     name
-    for owner in (Data, compare, train, evaluate, blend, restore)
+    for owner in (Data, compare, train, evaluate, blend, restore, reproduce)
     for name, hint in get_type_hints(owner).items()
     if any(get_origin(part) is list for part in (hint, *get_args(hint)))
 }
@@ -65,6 +78,7 @@ def losses() -> str:
 
 def run(words: Sequence[str]) -> int:
     """Run one command; returns the exit status: 0, 1 when a part failed, 2 after the user's mistake."""
+    filterwarnings("ignore", module=r"PIL\.")  # of damaged pictures; what matters of them is said
     try:
         words = list(words)
         _check_words(words)

@@ -1,8 +1,11 @@
 """Where the arithmetic happens."""
 
+import os
+from multiprocessing import current_process
 from typing import Literal
 
 import torch
+from torch import distributed
 
 from lossmith.errors import LossmithError
 
@@ -14,11 +17,56 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def device_name() -> str:
-    """The device in words."""
+def device_name(devices: int = 1) -> str:
+    """The device in words, or that many of them."""
+    if devices > 1:
+        each = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{best_device().type} process"
+        return f"{devices} x {each}"
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{best_device().type}, {torch.get_num_threads()} threads"
+
+
+def share(batch: int, devices: int) -> int:
+    """How many patches of a batch each of the devices gets. Raises LossmithError when it does not come out even.
+
+    >>> share(16, 2)
+    8
+    >>> share(16, 3)
+    Traceback (most recent call last):
+    lossmith.errors.LossmithError: a batch of 16 cannot be shared out among 3 devices; let it be a multiple of 3
+    """
+    if not isinstance(devices, int) or devices < 1:
+        raise LossmithError(f"devices must be a whole number, at least 1, not {devices!r}")
+    if batch % devices:
+        raise LossmithError(
+            f"a batch of {batch} cannot be shared out among {devices} devices; let it be a multiple of {devices}"
+        )
+    return batch // devices
+
+
+def check_devices(devices: int) -> None:
+    """Raise LossmithError where this process cannot train on that many devices."""
+    if devices == 1:
+        return
+    if getattr(current_process(), "_inheriting", False):  # as multiprocessing itself asks
+        raise LossmithError(UNGUARDED)
+    if distributed.is_available() and distributed.is_initialized():
+        raise LossmithError("this program uses torch.distributed already, so devices must be 1")
+    kind, there = best_device().type, torch.cuda.device_count()
+    if kind == "cuda" and devices > there:
+        raise LossmithError(f"devices is {devices}, and {there} {'is' if there == 1 else 'are'} there")
+    if kind == "mps":
+        raise LossmithError(f"devices is {devices}, and one is there")
+    started = max(int(os.environ.get(name) or 1) for name in ("SLURM_STEP_NUM_TASKS", "WORLD_SIZE"))
+    if started > 1:  # by srun, or by torchrun
+        raise LossmithError(
+            f"this command was started {started} times at once, and starts the processes of its {devices} devices "
+            "itself; start it once, as `srun --ntasks=1` does"
+        )
+
+
+UNGUARDED = "a script that trains on several devices must do so under `if __name__ == '__main__':`"
 
 
 def arithmetic(precision: str) -> Literal["float32", "bfloat16"]:

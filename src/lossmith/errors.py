@@ -1,5 +1,6 @@
 """What the user can mend is said in one sentence."""
 
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -25,6 +26,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> LossmithError:
     near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}" if names else "there is none"
     return LossmithError(f"{kind} '{name}' is not known; {hint}")
+
+
+def remark(sentence: str) -> None:
+    """Tell the user what needs no answer."""
+    print(f"lossmith: {sentence}", file=sys.stderr)
 
 
 def missing_extra(what: str, error: ModuleNotFoundError) -> ImportError:

@@ -1,5 +1,6 @@
 """Files are written whole, or not at all."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -13,20 +14,29 @@ LONGEST = 100
 """Bytes in a file's name before its ending; many file systems take 255 in all, some fewer."""
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""How a disk, a quota and a limit on the size of files say that there is no room."""
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, former: Path | None = None) -> Iterator[Path]:
     """A temporary name beside `path`; what is written there takes its place when the block ends well.
+
+    The file that was there before becomes `former`, where that is given.
 
     Raises LossmithError when the disk is full or the folder cannot be written; `path` is then as it was.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)  # were it a link, what is written would go where that leads
         yield draft
         _to_disk(draft)  # or a power cut could leave an empty file under the final name
+        if former is not None and path.exists():
+            os.replace(path, former)
         os.replace(draft, path)
     except OSError as error:
-        raise LossmithError(f"cannot write {path}: {error.strerror or error}") from error
+        raise unwritable(path, error) from error
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
@@ -37,10 +47,28 @@ def _to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def unwritable(path: Path, error: OSError) -> LossmithError:
+    """Why a file could not be written, in one sentence."""
+    advice = "; make room, and the same command goes on" if error.errno in FULL else ""
+    return LossmithError(f"cannot write {path}: {error.strerror or error}{advice}")
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole."""
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
-    with replacing(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
+
+
+def clear_drafts(folder: Path, of: str = "*") -> None:
+    """Take away what killed processes left of files called `of` in a folder in which nobody else is at work."""
+    for draft in folder.glob(f".{of}.*.part"):
+        with suppress(OSError):
+            draft.unlink()
 
 
 def file_name(name: str) -> str:
@@ -50,7 +78,7 @@ def file_name(name: str) -> str:
     ('mix', 'l1-0.1-tv-973082')
     """
     safe = re.sub(r"[^\w.]+", "-", name).strip("-.")
-    if safe == name and len(name.encode()) <= LONGEST:
+    if name and safe == name and len(name.encode()) <= LONGEST:
         return name
     beginning = safe.encode()[:60].decode(errors="ignore")
     return f"{beginning}-{sha256(name.encode()).hexdigest()[:6]}"

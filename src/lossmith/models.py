@@ -1,10 +1,12 @@
 """Model files: the weights of a restorer and how it came about, in one safetensors file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
 from lossmith.networks import network
@@ -46,6 +48,8 @@ def load_model(path: Path, own_network: str | None = None) -> Model:
         raise LossmithError(f"{path} does not say which network it belongs to") from error
     if own_network is None and ":" in expression:
         raise LossmithError(f"{path} belongs to '{expression}', whose code is only run when you name it yourself")
+    if own_network is None and not has_shapes_of(expression, weights, scale):
+        raise LossmithError(f"{path} does not hold the weights of {expression}")
     restorer = network(expression, scale)
     try:
         restorer.load_state_dict(weights)
@@ -54,3 +58,15 @@ def load_model(path: Path, own_network: str | None = None) -> Model:
     if not all(bool(weight.isfinite().all()) for weight in weights.values()):
         raise LossmithError(f"{path} holds weights that are not numbers; train it anew")
     return Model(restorer.eval().requires_grad_(False), receipt)
+
+
+def has_shapes_of(expression: str, weights: Mapping[str, Tensor], scale: int | None = None) -> bool:
+    """Whether these could be the weights of a network of ours, told without making room for it.
+
+    A file may name a network that no memory holds.
+    """
+    with torch.device("meta"):
+        wanted = network(expression, scale).state_dict()
+    return {name: tensor.shape for name, tensor in wanted.items()} == {
+        name: tensor.shape for name, tensor in weights.items()
+    }

@@ -23,7 +23,7 @@ def read_settings(path: Path) -> dict[str, str | list[str]]:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
             raise LossmithError(f"{path}, line {line}: the name of an option must be one word")
-        name = key.value.replace("-", "_")
+        name = _plain(key.value, f"{path}, line {line}: the name of an option").replace("-", "_")
         if name in lines:
             raise LossmithError(f"{path}: '{name}' is in line {lines[name]} and in line {line}; remove one")
         lines[name] = line
@@ -42,7 +42,7 @@ def _read(path: Path) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise LossmithError(f"cannot read {path}{line}: {error.problem}") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the last two: of "\UFFFFFFFF"
         raise LossmithError(f"cannot read {path}: it is not YAML") from error
 
 
@@ -57,5 +57,15 @@ def _texts(value: yaml.Node, where: str) -> str | list[str]:
 def _text(node: yaml.Node, where: str) -> str:
     if not isinstance(node, yaml.ScalarNode) or not node.value:
         raise LossmithError(f"{where} must be a value or a list of values, none of them empty")
-    text: str = node.value
+    return _plain(node.value, where)
+
+
+def _plain(text: str, where: str) -> str:
+    """Text that any file name and any message can hold; YAML can write characters that none can."""
+    try:
+        whole = "\0" not in text and bool(text.encode())
+    except UnicodeEncodeError:
+        whole = False
+    if not whole:
+        raise LossmithError(f"{where} has characters that are no text")
     return text

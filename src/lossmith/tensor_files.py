@@ -6,23 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from lossmith.errors import LossmithError
-from lossmith.files import replacing
+from lossmith.files import write_bytes
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], format: str, card: dict[str, Any]) -> None:
     """Write the file whole; equal contents make equal files."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # one entry only: safetensors does not keep the order of several
-    metadata = {format: json.dumps(card, sort_keys=True)}
-    with replacing(path) as draft:
-        try:
-            save_file(whole, draft, metadata)
-        except SafetensorError as error:  # so a full disk is called there
-            raise OSError(str(error)) from error
+    metadata = {format: json.dumps(card)}
+    write_bytes(path, save(whole, metadata))  # which safetensors' own writer calls a full disk by other words
+
+
+def formats_of(path: Path) -> list[str]:
+    """What a file says it is; nothing, where it is no safetensors file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.metadata() or {})
+    except (SafetensorError, OSError):
+        return []
 
 
 def load_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from lossmith.errors import LossmithError
 from lossmith.images import read_picture, to_bytes, write_picture
@@ -52,11 +51,11 @@ def test_a_network_output_may_be_written_as_it_is(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_picture(tmp_path / "a.png", picture())
 
-    def full(*_: object, **__: object) -> None:
-        (tmp_path / f".a.png.{__import__('os').getpid()}.part").write_bytes(b"half")
+    def full(draft: Path, _: object) -> None:
+        draft.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(LossmithError, match=r"a.png: No space left on device"):
         write_picture(tmp_path / "a.png", 255 - picture())
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -185,7 +185,7 @@ def test_a_damaged_state_is_named(picture: Path, small: LossRecipe, tmp_path: Pa
 
 def test_what_diverges_is_said_and_not_kept(picture: Path, small: LossRecipe, tmp_path: Path) -> None:
     recipe = replace(small, learning_rate=1e38)
-    with pytest.raises(Diverged, match=r"no longer made of numbers after round \d; a lower learning_rate"):
+    with pytest.raises(Diverged, match=r"no longer made of numbers after round \d; no state .*rate"):
         learn_loss(picture, degradation="jpeg", recipe=recipe, out=tmp_path / "loss.safetensors")
     assert not (tmp_path / "loss.safetensors").exists()
 

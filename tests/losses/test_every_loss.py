@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lossmith import LossmithError
 from lossmith.losses import LOSSES, PRESETS, Schedule, loss
 
 SINGLE = [
@@ -99,27 +98,6 @@ def test_the_gradient_holds_where_contrast_is_negative(expression: str) -> None:
     criterion, prediction = loss(expression), (1 - target).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: criterion(x, target), prediction, fast_mode=True, atol=1e-6)
     assert value_and_gradient(criterion, prediction, target)[1].norm() > 1e-6
-
-
-@pytest.mark.parametrize("expression", EVERY)
-def test_the_gradient_goes_to_the_prediction_only(expression: str) -> None:
-    prediction, target = pair(expression)
-    with pytest.raises(LossmithError, match="the gradient goes to the prediction, which comes first"):
-        loss(expression)(target, prediction.requires_grad_())
-    with torch.no_grad():
-        loss(expression)(target, prediction)
-    loss(expression)(prediction, target).backward()
-    assert prediction.grad is not None
-    assert prediction.grad.abs().max() > 0
-
-
-@pytest.mark.parametrize("expression", EVERY)
-def test_inputs_stay_as_they_are(expression: str) -> None:
-    prediction, target = pair(expression)
-    before = prediction.clone(), target.clone()
-    value_and_gradient(loss(expression), prediction, target)
-    assert torch.equal(prediction, before[0])
-    assert torch.equal(target, before[1])
 
 
 # --- invariances -----------------------------------------------------------------------------------------------
@@ -232,15 +210,6 @@ def extremes(side: int) -> dict[str, tuple[Tensor, Tensor]]:
         "very bright by half": (1e4 * half, 1e4 * half.flip(-1)),
         "very bright and very dark": (1e4 * flat, -1e4 * flat),
     }
-
-
-@pytest.mark.parametrize("expression", EVERY)
-@pytest.mark.parametrize("kind", extremes(1))
-def test_neither_value_nor_gradient_is_ever_nan_or_infinite(expression: str, kind: str) -> None:
-    prediction, target = extremes(side_of(expression))[kind]
-    value, gradient = value_and_gradient(loss(expression), prediction, target)
-    assert value.isfinite()
-    assert gradient.isfinite().all()
 
 
 @pytest.mark.parametrize("expression", [e for e in SIMILARITIES if "mix" not in e])

@@ -19,8 +19,10 @@ from lossmith.networks import network
 from lossmith.training import Contest, Recipe, RunFolder
 from lossmith.training.adversarial import Contested
 from lossmith.training.album import Album
-from lossmith.training.fit import fabric, fit
+from lossmith.training.fit import fit
+from lossmith.training.place import alone
 from lossmith.training.rate import learning_rate
+from lossmith.training.supervised import Supervised
 from lossmith.training.upper_hand import UpperHand
 
 
@@ -52,7 +54,7 @@ def contested(recipe: Recipe, kind: str = "ragan", weight: float = 5e-3, rate: f
 
 def prepared(recipe: Recipe, **options: object) -> Contested:
     learner = contested(recipe, **options)  # type: ignore[arg-type]
-    learner.prepare(fabric(replace(recipe, precision="float32")))
+    learner.prepare(alone(replace(recipe, precision="float32")))
     return learner
 
 
@@ -124,13 +126,15 @@ def test_the_restorers_part_leaves_the_critics_weights_alone_and_the_other_way_r
     learner = prepared(recipe)
     degraded, clean = learner.placed(Patches(gathered.source, recipe.patch).batch(0, 2))
     critic, restorer = weights(learner.critic), weights(learner.restorer)
-    _, restored = learner.improve(degraded, clean, 0.5)
-    assert not differ(critic, learner.critic)
+    _, restored = Supervised.find_gradients(learner, degraded, clean, 0.5)
     assert all(parameter.grad is None for parameter in learner.critic.parameters())
-    assert differ(restorer, learner.restorer)
-    restorer = weights(learner.restorer)
-    learner._teach_critic(clean, restored, 0.5)
-    assert differ(critic, learner.critic)
+    found = [parameter.grad.clone() for parameter in learner.restorer.parameters() if parameter.grad is not None]
+    assert found
+    learner._find_critics_gradients(clean, restored, 0.5)
+    assert all(parameter.grad is not None for parameter in learner.critic.parameters())
+    kept = [parameter.grad for parameter in learner.restorer.parameters() if parameter.grad is not None]
+    assert all(map(torch.equal, found, kept))
+    assert not differ(critic, learner.critic)
     assert not differ(restorer, learner.restorer)
 
 
@@ -246,7 +250,7 @@ def test_a_critic_that_tells_noise_from_pictures_is_said_to_win(
         5e-3,
         replace(recipe, learning_rate=1e-6),
     )
-    learner.prepare(fabric(replace(recipe, precision="float32")))
+    learner.prepare(alone(replace(recipe, precision="float32")))
     patches = Patches(gathered.source, recipe.patch)
     for step in range(4):
         learner.step(patches.batch(2 * step, 2), 0.0)

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from lossmith.errors import LossmithError
+from lossmith.stopping import SIGNALS
 from lossmith.training import Summary
 from lossmith.training.confined import confined
 
@@ -28,7 +29,7 @@ def state_of_the_process() -> dict[str, object]:
         "random": random.getstate(),
         "warnings": list(warnings.filters),
         "lightning": logging.getLogger("lightning.fabric").level,
-        "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+        "signals": [signal.getsignal(number) for number in SIGNALS],
         "tf32": torch.backends.cudnn.allow_tf32,
         "gradients": torch.is_grad_enabled(),
         "threads": torch.get_num_threads(),

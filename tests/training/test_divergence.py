@@ -3,17 +3,29 @@
 import csv
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from lossmith.errors import Diverged
+from lossmith.images import Gathered, Patches
 from lossmith.losses import External, loss
+from lossmith.losses.adversarial import adversarial
+from lossmith.models import load_model
+from lossmith.networks import critic
 from lossmith.training import Recipe, Summary
+from lossmith.training.adversarial import Contested
+from lossmith.training.attempt import SKIPPED
+from lossmith.training.course import Course
 from lossmith.training.lookout import Lookout
+from lossmith.training.place import alone
+from lossmith.training.supervised import Supervised
 
 Train = Callable[..., Summary]
 
@@ -48,9 +60,9 @@ def test_the_step_the_term_and_what_is_saved_are_named(value: float, train: Trai
     assert [int(row["step"]) for row in rows] == [0, 1, 2, 3, 4]
 
 
-def test_where_nothing_was_saved_nothing_is_said_to_be(train: Train, tmp_path: Path) -> None:
-    with pytest.raises(Diverged, match=r"at step 5, .*; no state was saved before that, and"):
-        train(tmp_path, External(BreaksAt(5), "my:BreaksAt"))
+def test_where_nothing_was_reached_nothing_is_said_to_be_saved(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"at step 1, .*; no state was saved before that, and"):
+        train(tmp_path, External(BreaksAt(1), "my:BreaksAt"))
     assert not (tmp_path / "checkpoints").exists()
     assert not (tmp_path / "model.safetensors").exists()
 
@@ -74,10 +86,134 @@ def test_a_nan_in_the_gradient_never_reaches_a_checkpoint_or_a_model(
     train: Train, small: Recipe, tmp_path: Path
 ) -> None:
     broken = External(NanGradient(), "my:NanGradient")
-    with pytest.raises(Diverged, match=r"^the weights are no longer numbers after step 1; no state was saved"):
+    sentence = (
+        r"^the gradient is no longer a number at step 1, though the loss, 0\.\d+, is one; no state was saved"
+    )
+    with pytest.raises(Diverged, match=sentence):
         train(tmp_path, broken, replace(small, steps=1))
     assert not (tmp_path / "model.safetensors").exists()
     assert not (tmp_path / "checkpoints" / "last.ckpt").exists()
+
+
+# --- skipping --------------------------------------------------------------------------------------------------
+
+
+class BreaksOnSome(torch.nn.Module):
+    """An L1 that is not a number on about a third of all batches, whichever those are."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        broken = int(1e6 * float(target.sum())) % 3 == 0
+        return (prediction - target).abs().mean() * (math.nan if broken else 1.0)
+
+
+def skipping(small: Recipe, **changes: Any) -> Recipe:
+    return replace(small, on_nan="skip", **changes)
+
+
+def journal(out: Path) -> list[dict[str, str]]:
+    with (out / "metrics.csv").open(newline="") as file:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+
+
+class Normalised(torch.nn.Module):
+    """A network with statistics, and which draws."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 3, 3, padding=1)
+        self.norm, self.drop = torch.nn.BatchNorm2d(3), torch.nn.Dropout(0.2)
+
+    def forward(self, degraded: Tensor) -> Tensor:
+        return self.drop(self.norm(self.conv(degraded)))
+
+
+def learner(recipe: Recipe, criterion: torch.nn.Module, contested: bool) -> Supervised:
+    torch.manual_seed(1)
+    plain = External(criterion, "my:loss")
+    if not contested:
+        return Supervised(Normalised(), plain, recipe)
+    return Contested(Normalised(), plain, critic("vgg_any(features=2)", 32), adversarial("ragan"), 0.1, recipe)
+
+
+def packed(state: Any) -> bytes:
+    content = BytesIO()
+    torch.save(state, content)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("contested", [False, True])
+@pytest.mark.parametrize("criterion", [BreaksAt(2), BreaksAt(2, math.inf)])
+def test_a_skipped_step_changes_nothing_at_all(
+    criterion: torch.nn.Module, contested: bool, gathered: Gathered, small: Recipe
+) -> None:
+    """No weight, no average, no statistic, no momentum, and no random number."""
+    taught = learner(skipping(small, ema=0.5), deepcopy(criterion), contested)
+    taught.prepare(alone(taught.recipe))
+    patches = Patches(gathered.source, 32)
+    assert SKIPPED not in taught.step(patches.batch(0, 2), 0.1)
+    before, chance = packed(taught.state_dict()), torch.get_rng_state()
+    assert SKIPPED in taught.step(patches.batch(2, 2), 0.1)
+    assert packed(taught.state_dict()) == before
+    assert torch.equal(torch.get_rng_state(), chance)
+
+
+def test_a_step_that_raises_changes_nothing_either(gathered: Gathered, small: Recipe) -> None:
+    class Fails(torch.nn.Module):
+        def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+            raise torch.OutOfMemoryError
+
+    taught = learner(small, Fails(), contested=True)
+    taught.prepare(alone(small))
+    before, chance = packed(taught.state_dict()["modules"]), torch.get_rng_state()
+    with pytest.raises(torch.OutOfMemoryError):
+        taught.step(Patches(gathered.source, 32).batch(0, 2), 0.1)
+    assert packed(taught.state_dict()["modules"]) == before
+    assert torch.equal(torch.get_rng_state(), chance)
+
+
+def test_what_is_skipped_is_counted_in_the_journal_the_summary_and_the_receipt(
+    train: Train, small: Recipe, tmp_path: Path
+) -> None:
+    summary = train(tmp_path, External(BreaksOnSome(), "my:loss"), skipping(small, steps=40))
+    rows = journal(tmp_path)[1:]
+    counts = [int(float(row["skipped"])) for row in rows]
+    assert counts == sorted(counts)
+    assert 0 < summary.skipped == counts[-1] < 40
+    # every row stands for the steps since the one before: a step that was skipped has no loss to tell
+    for before, after, row in zip([0, *counts], counts, rows, strict=False):
+        assert (row["loss"] == "") == (after > before)
+    assert load_model(tmp_path / "model.safetensors").receipt["skipped"] == summary.skipped
+
+
+def test_skipping_resumes_exactly_and_a_stopped_run_may_go_on_with_it(
+    train: Train, small: Recipe, tmp_path: Path
+) -> None:
+    broken = External(BreaksOnSome(), "my:loss")
+    train(tmp_path / "whole", broken, skipping(small, steps=40))
+    with pytest.raises(Diverged, match=r"became nan at step (\d+), .*; the state after step \d+ is saved"):
+        train(tmp_path / "stopped", broken, replace(small, steps=40))
+    train(tmp_path / "stopped", broken, skipping(small, steps=40))
+    whole, stopped = (tmp_path / name for name in ("whole", "stopped"))
+    assert (whole / "model.safetensors").read_bytes() == (stopped / "model.safetensors").read_bytes()
+    last = [{name: value or "0" for name, value in row.items()} for row in journal(stopped)]
+    assert [row["loss"] for row in last] == [row["loss"] or "0" for row in journal(whole)]
+
+
+@pytest.mark.parametrize(("most", "where"), [("MOST_IN_A_ROW", "in a row"), ("MOST", "of the run")])
+def test_skipping_has_an_end(
+    most: str, where: str, train: Train, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"lossmith.training.lookout.{most}", 3)
+    broken = External(BreaksAt(5), "my:BreaksAt")
+    sentence = (
+        f"the loss became nan at step 8, in its term 'my:BreaksAt', after 3 steps {where} were skipped; "
+        "the state after step 7 is saved, and a lower learning_rate usually helps"
+    )
+    for _ in range(2):  # and the state that is saved is such that the same command comes to the same end
+        with pytest.raises(Diverged) as stopped:
+            train(tmp_path, broken, skipping(small))
+        assert str(stopped.value) == sentence
+        broken = External(BreaksAt(1), "my:BreaksAt")
 
 
 # --- the lookout -----------------------------------------------------------------------------------------------
@@ -88,15 +224,17 @@ def values(**numbers: float) -> dict[str, Tensor]:
 
 
 def test_a_look_names_the_first_of_several_broken_steps_and_terms() -> None:
-    lookout = Lookout(every_seconds=math.inf)
+    lookout = Lookout(Course(Recipe()), every_seconds=math.inf)
     for step, (a, b) in enumerate([(1.0, 2.0), (3.0, math.inf), (math.nan, math.nan)], 7):
         lookout.note(step, values(loss=a + b, a=a, b=b))
     with pytest.raises(Diverged, match=r"^the loss became inf at step 8, in its term 'b'$"):
         lookout.look()
+    with pytest.raises(Diverged):
+        lookout.state_dict()  # what the steps after it did is in the weights, which are not to be saved
 
 
 def test_terms_that_are_finite_may_have_a_sum_that_is_not() -> None:
-    lookout = Lookout(every_seconds=math.inf)
+    lookout = Lookout(Course(Recipe()), every_seconds=math.inf)
     big = torch.tensor(3e38)
     lookout.note(1, {"loss": big + big, "a": big, "b": big})
     with pytest.raises(Diverged, match="became inf at step 1, in its term 'sum'"):
@@ -105,11 +243,11 @@ def test_terms_that_are_finite_may_have_a_sum_that_is_not() -> None:
 
 def test_it_looks_by_itself_when_it_is_time() -> None:
     with pytest.raises(Diverged, match="at step 1"):
-        Lookout(every_seconds=0.0).note(1, values(loss=math.nan, a=math.nan))
+        Lookout(Course(Recipe()), every_seconds=0.0).note(1, values(loss=math.nan, a=math.nan))
 
 
 def test_what_has_been_seen_is_forgotten() -> None:
-    lookout = Lookout(every_seconds=math.inf)
+    lookout = Lookout(Course(Recipe()), every_seconds=math.inf)
     lookout.look()
     lookout.note(1, values(loss=1.0, a=1.0))
     lookout.look()
@@ -117,7 +255,7 @@ def test_what_has_been_seen_is_forgotten() -> None:
 
 
 def test_means_are_of_the_steps_that_had_a_value_since_they_were_asked_for() -> None:
-    lookout = Lookout(every_seconds=math.inf)
+    lookout = Lookout(Course(Recipe()), every_seconds=math.inf)
     lookout.note(1, values(loss=1.0, a=1.0))
     lookout.look()
     lookout.note(2, values(loss=4.0, b=4.0))

@@ -1,13 +1,11 @@
 """What a run does and leaves behind."""
 
 import csv
-import errno
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,7 +17,8 @@ from lossmith.images import Data, Gathered, Patches, gather
 from lossmith.losses import loss
 from lossmith.models import load_model, save_model
 from lossmith.networks import network
-from lossmith.training import Recipe, RunFolder, Summary, state_file
+from lossmith.stopping import SIGNALS
+from lossmith.training import Recipe, RunFolder, Summary
 from lossmith.training.course import Course
 from lossmith.training.examiner import centre_crops
 from lossmith.training.fit import fit
@@ -215,9 +214,9 @@ def test_a_network_that_draws_resumes_exactly(gathered: Gathered, small: Recipe,
 
 
 def test_signals_are_given_back_after_a_run(train: Train, tmp_path: Path) -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in SIGNALS]
     train(tmp_path)
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 class StopsInSetUp(Supervised):
@@ -231,42 +230,11 @@ class StopsInSetUp(Supervised):
 def test_ctrl_c_before_the_first_step_is_obeyed_after_it(
     gathered: Gathered, small: Recipe, tmp_path: Path
 ) -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(KeyboardInterrupt):
         go(StopsInSetUp(network(small.network), loss("l1"), small), gathered, tmp_path)
     assert saved_step(tmp_path) == 1
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
-
-
-def test_a_full_disk_is_one_sentence_and_loses_nothing(
-    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("lossmith.training.state_file.Path.write_bytes", full)
-        with pytest.raises(LossmithError, match=r"cannot write .*last\.ckpt: No space left on device"):
-            train(tmp_path)
-    assert train(tmp_path).steps == 12  # the same command, once there is room
-
-
-def test_a_state_that_finds_no_room_leaves_the_one_before(tmp_path: Path) -> None:
-    """With the limit of the operating system on a file's size for a disk that is full."""
-    resource = pytest.importorskip("resource")
-    path = tmp_path / "last.ckpt"
-    state_file.save(path, {"weights": torch.zeros(3)})
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-    try:
-        with pytest.raises(LossmithError, match=r"^cannot write .*last\.ckpt: File too large$"):
-            state_file.save(path, {"weights": torch.zeros(10_000)})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    kept = state_file.load(path)
-    assert kept is not None
-    assert torch.equal(kept["weights"], torch.zeros(3))
-    assert list(tmp_path.iterdir()) == [path]
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 class BreaksInSetUp(Supervised):

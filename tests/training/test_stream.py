@@ -11,6 +11,7 @@ from torch.utils.data import get_worker_info
 from lossmith.degradations import Degradation
 from lossmith.errors import LossmithError
 from lossmith.images import Gathered, Patches
+from lossmith.stopping import SIGNALS
 from lossmith.training.stream import BatchStream, loader
 
 
@@ -46,7 +47,7 @@ class Reports(Degradation):
     random = True
 
     def degrade(self, clean: torch.Tensor, rng: object) -> torch.Tensor:
-        ignored = [signal.getsignal(n) is signal.SIG_IGN for n in (signal.SIGINT, signal.SIGTERM)]
+        ignored = [signal.getsignal(n) is signal.SIG_IGN for n in SIGNALS]
         return torch.full_like(clean, float(all(ignored) and get_worker_info() is not None))
 
 

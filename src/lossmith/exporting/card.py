@@ -58,8 +58,8 @@ def _description(model: Model) -> str:
         parts.append(f"trained under the loss `{receipt['loss']}`")
     if receipt.get("degradation"):
         parts.append(f"to undo `{receipt['degradation']}`")
-    if "lossmith" in receipt:
-        parts.append(f"with lossmith {receipt['lossmith']}")
+    if release := receipt.get("versions", {}).get("lossmith"):
+        parts.append(f"with lossmith {release}")
     return " ".join(parts) + "."
 
 

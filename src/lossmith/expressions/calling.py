@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from lossmith.errors import LossmithError, unknown
 from lossmith.expressions.nodes import Call
+from lossmith.expressions.reading import DEEPEST
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
 _MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -27,6 +28,8 @@ def resolve(call: Call, catalogue: Mapping[str, Callable[..., Any]], kind: str) 
             raise unknown(kind, call.name, catalogue)
         return catalogue[call.name]
     path, _, attribute = call.name.partition(":")
+    if path.count(".") > DEEPEST:  # for each of which Python's import goes deeper
+        raise LossmithError(f"{kind} '{call.name[:60]}...' cannot be imported: nobody has so many packages")
     try:
         module = importlib.import_module(path)
     except (ModuleNotFoundError, SyntaxError) as error:  # a SyntaxError says the file and the line

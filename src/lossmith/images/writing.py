@@ -1,5 +1,6 @@
 """Tensors to picture files."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from lossmith.degradations import to_8bit
 from lossmith.errors import LossmithError
-from lossmith.files import replacing
+from lossmith.files import write_bytes
 
 
 def write_picture(path: str | Path, picture: Tensor) -> None:
@@ -31,8 +32,9 @@ def write_picture(path: str | Path, picture: Tensor) -> None:
         raise LossmithError(f"picture '{path}' was not written, for it holds NaN")
     from PIL import Image
 
-    with replacing(path) as draft:
-        Image.fromarray(to_bytes(picture)).save(draft, "PNG")
+    content = BytesIO()
+    Image.fromarray(to_bytes(picture)).save(content, "PNG")
+    write_bytes(path, content.getbuffer())
 
 
 def to_bytes(picture: Tensor) -> np.ndarray[Any, Any]:

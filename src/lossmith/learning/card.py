@@ -1,16 +1,13 @@
 """What a loss file says of itself."""
 
-import platform
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
-import lossmith
 from lossmith.degradations import TASKS
-from lossmith.devices import device_name
 from lossmith.learning.damage import Lesson
 from lossmith.learning.learn import Learned
 from lossmith.learning.recipe import LossRecipe
+from lossmith.origin import origin
 
 RANGE = [-1, 1]
 """What the critics take the pictures' [0, 1] as."""
@@ -31,12 +28,7 @@ def card_of(lesson: Lesson, recipe: LossRecipe, seed: int, learned: Learned, sec
         "recipe": asdict(recipe),
         "seed": seed,
         "seconds": round(seconds, 1),
-        "device": device_name(),
-        "versions": {
-            "lossmith": lossmith.__version__,
-            "torch": version("torch"),
-            "python": platform.python_version(),
-        },
+        **origin(),
     }
 
 

@@ -34,7 +34,7 @@ def learn(lesson: Lesson, recipe: LossRecipe, seed: int, diary: Diary) -> Learne
 
     What `diary` has kept is not played again; on a CPU the critics are then the same to the last bit.
 
-    Raises KeyboardInterrupt after Ctrl-C or SIGTERM, with the state saved.
+    Raises Stopped, a KeyboardInterrupt, when told to stop, with the state saved.
     """
     pyramid = Pyramid(lesson, recipe, seed)
     learned = Learned([], pyramid.factors, [], [])

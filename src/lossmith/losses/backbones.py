@@ -72,6 +72,8 @@ def backbone(network: str | nn.Module) -> Backbone:
     """
     if isinstance(network, nn.Module):
         return Backbone(f"object of {type(network).__module__}:{type(network).__qualname__}", deepcopy(network))
+    if not isinstance(network, str):
+        raise LossmithError(f"a network is named, such as vgg19, or is a torch.nn.Module, not {network!r}")
     if ":" in network:
         call = Call(network)
         made = invoke(call, resolve(call, {}, "network"), "network")

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from lossmith.errors import LossmithError
 from lossmith.expressions import Spelled, spell_value
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""The types of numbers in which pictures may come."""
+
 
 class Loss(Spelled, nn.Module):
     """A distance between a prediction and its target: `loss(prediction, target)` is a scalar to minimise.
@@ -22,8 +25,8 @@ class Loss(Spelled, nn.Module):
     A subclass implements `per_image` and sets the class variables, which `lossmith losses` prints.
     `loss + loss` and `number * loss` are losses, and `str(loss)` is the expression that makes it again.
 
-    Raises LossmithError (a ValueError) when shapes differ, the batch is empty, the tensors hold integers, or
-    the pictures are smaller than `least_side`.
+    Raises LossmithError (a ValueError) when shapes or devices differ, the batch is empty, the tensors hold
+    integers, or the pictures are smaller than `least_side`.
     """
 
     name: ClassVar[str]
@@ -62,7 +65,8 @@ class Loss(Spelled, nn.Module):
         check_pair(prediction, target, self, self.least_side)
         dtype = torch.promote_types(torch.promote_types(prediction.dtype, target.dtype), torch.float32)
         with torch.autocast(prediction.device.type, enabled=False):
-            return formula(prediction.to(dtype), target.detach().to(dtype))
+            # what is lazily negated, as the imaginary part of a conjugate is, not every engine can read
+            return formula(prediction.to(dtype).resolve_neg(), target.detach().to(dtype).resolve_neg())
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The named parts whose sum is the loss, each with its weight already applied."""
@@ -182,16 +186,24 @@ def check_pair(prediction: Tensor, target: Tensor, name: object, least_side: int
 
     `name` is written only when there is something to refuse.
     """
+    if not (isinstance(prediction, Tensor) and isinstance(target, Tensor)):
+        kinds = f"{type(prediction).__name__} and {type(target).__name__}"
+        raise LossmithError(f"{name}: pictures must be tensors (N, C, H, W), not {kinds}")
     if prediction.ndim != 4:
         raise LossmithError(f"{name}: pictures must be (N, C, H, W), not {tuple(prediction.shape)}")
     if prediction.shape != target.shape:
         raise LossmithError(
             f"{name}: prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape"
         )
-    if not (prediction.is_floating_point() and target.is_floating_point()):
+    if prediction.dtype not in FLOATS or target.dtype not in FLOATS:
         raise LossmithError(
             f"{name}: pictures must be floating point in [0, 1], not {prediction.dtype} and {target.dtype}"
         )
+    if prediction.layout != torch.strided or target.layout != torch.strided:
+        raise LossmithError(f"{name}: pictures must be dense, not {prediction.layout} and {target.layout}")
+    if prediction.device != target.device:
+        devices = f"the prediction is on {prediction.device} and the target on {target.device}"
+        raise LossmithError(f"{name}: {devices}; move one of them")
     if target.requires_grad and torch.is_grad_enabled():
         raise LossmithError(f"{name}: the gradient goes to the prediction, which comes first; detach the target")
     if prediction.shape[0] == 0:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from lossmith.errors import LossmithError, unknown
+from lossmith.losses.base import FLOATS
 from lossmith.losses.discriminative_network import Critic
 from lossmith.tensor_files import load_tensors, save_tensors
 
@@ -26,7 +27,6 @@ RANGES = {"0..1": [0, 1], "-1..1": [-1, 1]}
 """What critics can take the pictures' [0, 1] as, by the names that the loss's option has."""
 
 SHIPPED = Path(__file__).with_name("shipped")
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def shipped_losses() -> list[str]:
@@ -99,6 +99,8 @@ def _critic(scale: dict[str, Any]) -> Critic:
 def check(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None:
     """Refuse tensors that are not exactly what the card says."""
     check_card(path, card)
+    if len(card["scales"]) > len(state):  # before so many critics are made
+        raise LossmithError(f"{path} lists {len(card['scales'])} critics, and holds {len(state)} tensors")
     wanted = {
         f"{k}.{name}": tensor.shape
         for k, scale in enumerate(card["scales"])
@@ -112,7 +114,7 @@ def check(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None:
         if state[name].shape != shape:
             found = tuple(state[name].shape)
             raise LossmithError(f"{path}: tensor '{name}' is {found}, and its card asks for {tuple(shape)}")
-        if not name.endswith("num_batches_tracked") and state[name].dtype not in FLOATS:
+        if state[name].dtype not in (*FLOATS, *([torch.int64] if name.endswith("num_batches_tracked") else [])):
             raise LossmithError(f"{path}: tensor '{name}' is {state[name].dtype}, not floating point")
         if not state[name].isfinite().all():
             raise LossmithError(f"{path}: tensor '{name}' holds a number that is not finite")

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from lossmith.errors import LossmithError
 from lossmith.expressions import Spelled
 
+LARGEST = 1024
+"""Features, blocks and whatever else a network is made of; more than anybody has built."""
+
 
 class Restorer(Spelled, nn.Module):
     """A network that undoes damage: (N, 3, h, w) to (N, 3, scale h, scale w), RGB in [0, 1].
@@ -26,6 +29,8 @@ class Restorer(Spelled, nn.Module):
         for key, size in sizes.items():
             if size < 1:
                 raise LossmithError(f"{self.name}: {key} must be at least 1, not {size}")
+            if size > LARGEST:
+                raise LossmithError(f"{self.name}: {key} must be at most {LARGEST}, not {size}")
 
 
 def enlarge(pictures: Tensor, scale: int, mode: str) -> Tensor:

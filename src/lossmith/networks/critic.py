@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
 from lossmith.expressions import Spelled
+from lossmith.networks.base import LARGEST
 
 
 class Critic(Spelled, nn.Module):
@@ -23,6 +24,8 @@ class Critic(Spelled, nn.Module):
         super().__init__()
         if features < 1:
             raise LossmithError(f"{self.name}: features must be at least 1, not {features}")
+        if features > LARGEST:
+            raise LossmithError(f"{self.name}: features must be at most {LARGEST}, not {features}")
         self.features = features
 
     def _check_pictures(self, pictures: Tensor) -> None:

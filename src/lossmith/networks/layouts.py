@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, strided
 
 from lossmith.errors import LossmithError
 
@@ -37,10 +37,21 @@ def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     for name, value in inner.items():
         if not isinstance(value, Tensor):
             raise LossmithError(f"holds something else than weights under '{name}': {type(value).__name__}")
+        if wrong := fault_of(str(name), value):
+            raise LossmithError(f"holds a tensor '{name}' that {wrong}")
     return {
         str(name).removeprefix("module."): value.float() if value.is_floating_point() else value
         for name, value in inner.items()
     }
+
+
+def fault_of(name: str, tensor: Tensor) -> str:
+    """Why a tensor of a file is not to be used, or nothing."""
+    if tensor.layout != strided or tensor.untyped_storage().nbytes() < tensor.nbytes:
+        return "is larger than what is stored of it"  # so that a small file could fill the memory
+    if name.endswith(("weight", "bias")) and not tensor.is_floating_point():
+        return f"is of {tensor.dtype}, not floating point"
+    return ""
 
 
 def present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -86,7 +97,7 @@ def recognise(weights: Mapping[str, Tensor]) -> str:
             return _srresnet(weights)
     except LossmithError:
         raise
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError, ZeroDivisionError) as error:
         raise LossmithError(f"holds weights that do not fit together: {error}") from error
     raise LossmithError("holds the weights of no network that is known here by its keys, rrdbnet and srresnet")
 

@@ -1,5 +1,6 @@
 """A picture file into a raster, with all that it says beside its pixels."""
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ BASE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, *range(0x9C
 """What EXIF says of a picture itself, not of how a file is laid out: description, camera, date, author ..."""
 EXIF_FOLDERS = (0x8769, 0x8825)
 """Where EXIF keeps the exposure and the place."""
+HIGHEST = 65535.5
+"""Pixels per inch that JPEG has room for, which are more than anything has."""
 TALL = 256
 """Rows that are decoded at a time."""
 
@@ -127,6 +130,7 @@ def _wide(path: Path, image: "Image", mode: str, to: Path) -> Raster:
 def _from_tiff(path: Path, to: Path) -> Raster:
     import tifffile
 
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # it tells of every odd tag; what matters is raised
     with tifffile.TiffFile(path) as file:
         page: Any = file.pages[0]
         kind = page.photometric.name
@@ -134,6 +138,8 @@ def _from_tiff(path: Path, to: Path) -> Raster:
             raise refusal(
                 path, f"is a TIFF of {page.dtype} in {kind}; only 8 and 16 bits, gray or RGB, are restored"
             )
+        if sum(page.databytecounts) > path.stat().st_size:  # room would be made for what is not there
+            raise refusal(path, "is truncated or damaged (it announces more than there is)")
         try:
             values = page.asarray()
         except (KeyError, ValueError) as error:
@@ -179,4 +185,13 @@ def _metadata(image: "Image") -> Metadata:
     except Exception:  # a picture with damaged EXIF is still a picture
         tags, folders = {}, {}
     known = {tag: entries for tag, entries in folders.items() if entries}
-    return Metadata(icc or None, (float(dpi[0]), float(dpi[1])) if dpi else None, tags, known)
+    return Metadata(icc or None, _resolution(dpi), tags, known)
+
+
+def _resolution(dpi: Any) -> tuple[float, float] | None:
+    """Pixels per inch across and down, where they are numbers that every format holds."""
+    try:
+        across, down = float(dpi[0]), float(dpi[1])
+    except Exception:  # of none, or of a fraction of 0, or of text
+        return None
+    return (across, down) if 0 < across < HIGHEST and 0 < down < HIGHEST else None

@@ -83,7 +83,7 @@ class FileRestorer:
         """
         folder = result.with_name(f".{result.name}.unfinished")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             self._restore(picture, result, folder, advance)
         except OSError as error:
             raise LossmithError(f"cannot write {result}: {error.strerror or error}") from error
@@ -91,7 +91,7 @@ class FileRestorer:
 
     def verified(self, picture: Path, folder: Path) -> Verified:
         """What tiles and half precision change, measured in the middle of a picture."""
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         try:
             source = decode(picture, folder / "source").raster
             plan, used = self._prepared(source)
@@ -120,8 +120,15 @@ class FileRestorer:
         sweep(source, canvas, Painter(used, self.wishes.alpha == "restore"), plan, advance)
         made = settled(canvas, plan, dtype, replace(source, path=folder / "settled"))
         source.path.unlink()
-        with replacing(result) as draft:
-            encode(draft, made, self.wishes.format, self.wishes.quality, decoded.metadata, record)
+        try:
+            with replacing(result) as draft:
+                encode(draft, made, self.wishes.format, self.wishes.quality, decoded.metadata, record)
+        except (OSError, LossmithError):
+            raise
+        except Exception as error:  # whatever writers stumble over in what anybody's picture says
+            beside = f"with what '{picture}' says beside its pixels"
+            advice = "take it out, or take another --format"
+            raise LossmithError(f"cannot write '{result}' {beside} ({error}); {advice}") from error
 
     def _prepared(self, source: Raster) -> tuple[Plan, Engine]:
         used = self._engine_for(source)
@@ -165,6 +172,13 @@ class FileRestorer:
         # how much memory there was changes nothing that is seen
         wishes = {name: value for name, value in asdict(self.wishes).items() if name != "memory"}
         return {"picture": digest, "model": self.exact.about, "scale": self.exact.scale, **wishes}
+
+
+def _make(folder: Path) -> None:
+    """A folder to work in, through which nothing is written anywhere else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if link := next((path for path in (folder, *folder.iterdir()) if path.is_symlink()), None):
+        raise LossmithError(f"'{link}' is a link, which may lead anywhere; remove it")
 
 
 def _finished_pixels(canvas: Canvas, plan: Plan, source: Raster) -> int:

@@ -11,6 +11,9 @@ from torch import Tensor
 from lossmith.errors import LossmithError
 from lossmith.restoration.engine import checked
 
+TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+"""Of the tensors that a graph may take and give."""
+
 
 @dataclass(frozen=True)
 class OnnxEngine:
@@ -63,17 +66,22 @@ def open_onnx(path: Path, about: dict[str, str]) -> OnnxEngine:
     if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4:
         raise LossmithError(f"model '{path}' does not map one (N, C, H, W) picture to one")
     channels = inputs[0].shape[1]
-    dtype = {"tensor(float)": "float32", "tensor(float16)": "float16"}.get(inputs[0].type)
+    dtype = TYPES.get(inputs[0].type)
     if channels not in (1, 3) or dtype is None:
         raise LossmithError(f"model '{path}' takes {channels} channels of {inputs[0].type}, not 1 or 3 floats")
     if not all(isinstance(side, str) or side is None for side in inputs[0].shape[2:]):
         raise LossmithError(
             f"model '{path}' takes one size only, {inputs[0].shape[2:]}; export it with dynamic sizes"
         )
+    if outputs[0].type not in TYPES:
+        raise LossmithError(f"model '{path}' makes {outputs[0].type}, not a picture of floats")
     try:
         made = _run(session, torch.full((1, channels, 64, 64), 0.5), dtype)
     except Exception as error:
         raise LossmithError(f"model '{path}' does not run on 64 x 64 pixels ({error})") from error
+    if made.ndim != 4 or made.shape[:2] != (1, channels) or made.shape[2] != made.shape[3]:
+        given = (1, channels, 64, 64)
+        raise LossmithError(f"model '{path}' makes {tuple(made.shape)} of {given}, which is no picture")
     scale, left = divmod(int(made.shape[-1]), 64)
     if left or scale < 1:
         raise LossmithError(f"model '{path}' makes {made.shape[-1]} pixels of 64, which is no whole scale")

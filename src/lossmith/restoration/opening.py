@@ -12,6 +12,7 @@ from lossmith.checkpoints import open_model as open_known
 from lossmith.checkpoints import read_weights
 from lossmith.errors import LossmithError
 from lossmith.networks import NETWORKS
+from lossmith.networks.layouts import fault_of
 from lossmith.restoration.engine import Engine, TorchEngine
 from lossmith.restoration.onnx_engine import open_onnx
 
@@ -62,6 +63,8 @@ def _foreign(path: Path) -> dict[str, Tensor] | None:
     if not isinstance(loaded, Mapping):
         return None
     weights = {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
+    if any(fault_of(name, tensor) for name, tensor in weights.items()):
+        return None
     for prefix in ("module.", "netG."):
         if all(name.startswith(prefix) for name in weights):
             weights = {name.removeprefix(prefix): value for name, value in weights.items()}

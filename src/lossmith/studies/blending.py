@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lossmith
 from lossmith.checkpoints import open_model
 from lossmith.degradations import degradation as parse_degradation
 from lossmith.errors import LossmithError
@@ -15,6 +14,7 @@ from lossmith.exporting import check_scale
 from lossmith.images import find_pictures, sample_pictures, test_pairs
 from lossmith.models import Model, save_model
 from lossmith.networks.interpolation import interpolate, kinship
+from lossmith.origin import versions
 from lossmith.studies.blend_page import Couple, write_page
 
 RELATED = 0.5
@@ -154,7 +154,7 @@ def _receipt(couple: Couple, alpha: float) -> dict[str, Any]:
     kept: dict[str, Any] = {key: first[key] for key in ("network", "scale", "degradation") if key in first}
     return {
         **kept,
-        "lossmith": lossmith.__version__,
+        "versions": versions(),
         "loss": f"blend of {' and '.join(couple.names)} at {alpha:g}",
         "blend": {"alpha": alpha, "first": first, "second": second},
     }

@@ -3,20 +3,23 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from lossmith.errors import LossmithError
+from lossmith.files import clear_drafts
 from lossmith.images import to_bytes
 from lossmith.learning import LossRecipe, read_lesson
 from lossmith.learning.card import card_of
 from lossmith.learning.diary import Diary, Row
 from lossmith.learning.learn import Learned, learn
 from lossmith.learning.responses import responses
+from lossmith.lock import alone_in
 from lossmith.losses.loss_file import load_loss, save_loss
 from lossmith.report.learned import LearnedContents, LearnedScale, write_learned
 from lossmith.report.numbers import duration
-from lossmith.training.configuration import claim
+from lossmith.training.configuration import check, claim
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,20 @@ def learn_loss(
     folder, page = out.with_suffix(".learning"), out.with_suffix(".html")
     if out.exists() and not folder.exists():
         raise LossmithError(f"{out} exists already; choose another --out")
+    options = {"degradation": degradation, "degraded": degraded, "seed": seed, "licence": licence, "out": out}
     asked = {"degradation": lesson.name, **lesson.fingerprint, "seed": seed, "licence": licence, **asdict(recipe)}
-    claim(folder / "learn.yaml", asked)
+    check(folder / "learn.yaml", asked)
     if not (out.exists() and page.exists()):
-        diary = Diary(folder / "state.ckpt", save_every)
-        learned = learn(lesson, recipe, seed, diary)
-        card = card_of(lesson, recipe, seed, learned, diary.stopwatch.elapsed)
-        options = {"degradation": degradation, "degraded": degraded, "seed": seed, "licence": licence, "out": out}
-        command = _command(picture, options, recipe)
-        write_learned(page, _contents(learned, diary.rows, card, command))
-        save_loss(out, learned.critics, {**card, "licence": licence}, half=True)
+        with alone_in(folder):
+            claim(folder / "learn.yaml", asked)
+            for result in (out, page):
+                clear_drafts(out.parent, of=escape(result.name))
+            diary = Diary(folder / "state.ckpt", save_every)
+            learned = learn(lesson, recipe, seed, diary)
+            card = card_of(lesson, recipe, seed, learned, diary.stopwatch.elapsed)
+            command = _command(picture, options, recipe)
+            write_learned(page, _contents(learned, diary.rows, card, command))
+            save_loss(out, learned.critics, {**card, "licence": licence}, half=True)
     _, card = load_loss(out)
     return LearnedLoss(out, page, len(card["scales"]), card["seconds"])
 

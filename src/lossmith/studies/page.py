@@ -30,22 +30,11 @@ from lossmith.evaluation.trained_on import trained_on
 from lossmith.files import write_text
 from lossmith.images import Gathered, Pair, read_picture, to_bytes
 from lossmith.report import Contender, Contents, Curve, Exhibit, write_report
-from lossmith.training import Recipe, RunFolder, Summary
+from lossmith.studies.job import Entry
+from lossmith.training import Recipe
 
 SHOWN = 4
 """Test pictures on the page: those on which the losses differ most."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One run of a tournament."""
-
-    loss: str
-    seed: int
-    folder: RunFolder
-    summary: Summary | None
-    """None when the run failed."""
-    failure: str | None
 
 
 @dataclass(frozen=True)
@@ -111,7 +100,7 @@ def _failure(tournament: Tournament, loss: str) -> str | None:
 def _curve(entry: Entry) -> Curve:
     with entry.folder.journal.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name not in ("step", "seconds", "learning_rate")]
+    names = [name for name in rows[0] if name not in ("step", "seconds", "learning_rate", "skipped")]
     values = {name: [float(row[name] or "nan") for row in rows] for name in names}
     return Curve(entry.seed, [int(row["step"]) for row in rows], values)
 

@@ -151,6 +151,8 @@ def _jobs(tools: Sequence[FileRestorer], pictures: Sequence[Path], out: Path, en
     taken: dict[Path, Path] = {}
     for tool in tools:
         folder = out if len(tools) == 1 else out / tool.exact.name
+        if not folder.resolve().is_relative_to(out.resolve()):  # a link, or a model that is called ".."
+            raise LossmithError(f"'{folder}' leads out of '{out}'; rename the model, or change --out")
         for picture in pictures:
             result = folder / f"{picture.stem}{ending}"
             if result.resolve() in inputs:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
+from lossmith.devices import check_devices, share
 from lossmith.evaluation import Row, protocol_for, read_csv
 from lossmith.images import Data, gather
 from lossmith.losses import as_loss
@@ -27,8 +28,9 @@ class Trained:
     def __str__(self) -> str:
         psnr = fmean(row.scores["psnr"] for row in self.rows)
         before = f"{self.before}\n" if self.before else ""
+        skipped = f", {self.summary.skipped} of them skipped," if self.summary.skipped else ""
         return before + (
-            f"{self.summary.steps} steps in {self.summary.seconds:.0f} s; "
+            f"{self.summary.steps} steps{skipped} in {self.summary.seconds:.0f} s; "
             f"mean PSNR of {len(self.rows)} test pictures {psnr:.2f} dB\n"
             f"model: {RunFolder(self.folder).model}"
         )
@@ -43,6 +45,7 @@ def train(
     contest: Contest = Contest(),
     out: Path = Path("runs/train"),
     save_every: float = 60.0,
+    devices: int = 1,
 ) -> Trained:
     """Train one restorer under one loss, or against a critic; the same command continues a stopped run.
 
@@ -67,6 +70,8 @@ def train(
         Folder of the run.
     save_every
         Seconds between two checkpoints.
+    devices
+        That train together, each on its share of every batch: GPUs where there are any, else processes on the CPU.
 
     Raises
     ------
@@ -74,6 +79,8 @@ def train(
         For anything that the caller can mend, in one sentence.
     """
     out = Path(out)
+    share(recipe.batch, devices)
+    check_devices(devices)
     wanted = loss if loss is not None else content_loss() if contest.critic else "l1"
     criterion = parse(wanted) if isinstance(wanted, str) else as_loss(wanted)
     gathered = gather(data, recipe.degradation)
@@ -82,7 +89,7 @@ def train(
     rehearse_test(recipe.network, gathered.tests, protocol)
     if contest.critic is not None:
         stages = train_in_stages(
-            out, criterion, recipe, contest, gathered, protocol, seed=seed, save_every=save_every
+            out, criterion, recipe, contest, gathered, protocol, seed=seed, save_every=save_every, devices=devices
         )
         first, second = (Trained(*stage) for stage in stages)
         return replace(second, before=first)
@@ -99,5 +106,6 @@ def train(
         seed=seed,
         fingerprint=gathered.fingerprint,
         save_every=save_every,
+        devices=devices,
     )
     return Trained(out, summary, read_csv(folder.scores))

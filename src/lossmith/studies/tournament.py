@@ -2,20 +2,25 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lossmith.errors import Diverged, LossmithError
+from lossmith.devices import share
+from lossmith.errors import LossmithError
 from lossmith.evaluation import DEGRADED, Row, baseline, default_metrics, protocol_for, read_csv, scored, write_csv
 from lossmith.files import file_name
 from lossmith.images import Data, gather
+from lossmith.lock import alone_in
 from lossmith.losses import Loss, as_loss
 from lossmith.losses import loss as parse
 from lossmith.studies.command import command_line
-from lossmith.studies.page import Entry, Tournament, make_page
+from lossmith.studies.executors import Machines
+from lossmith.studies.job import Entry, Job
+from lossmith.studies.page import Tournament, make_page
 from lossmith.studies.rehearsal import rehearse_test
-from lossmith.training import Recipe, RunFolder
+from lossmith.training import Recipe
 from lossmith.training.configuration import check, claim
 
 DEFAULT = ("l2", "l1", "ssim", "mix")
@@ -41,6 +46,8 @@ def compare(
     recipe: Recipe = Recipe(),
     out: Path = Path("runs/compare"),
     save_every: float = 60.0,
+    devices: int = 1,
+    machines: Machines = Machines(),
 ) -> Comparison:
     """Train the same network under several losses with the same budget, and report which one wins.
 
@@ -62,6 +69,11 @@ def compare(
         Folder of the tournament.
     save_every
         Seconds between two checkpoints of a run.
+    devices
+        That train one run together, each on its share of every batch: GPUs where there are any, else processes on
+        the CPU.
+    machines
+        Where the runs are carried out.
 
     Raises
     ------
@@ -69,6 +81,8 @@ def compare(
         For anything that the caller can mend, in one sentence.
     """
     out = Path(out)
+    executor = machines.made(devices)
+    part = replace(recipe, batch=share(recipe.batch, devices))  # as each of the devices sees it
     losses = _listed(losses)
     command = command_line("compare", data, recipe, losses=losses, seeds=seeds, out=out)
     contenders = _contenders(losses)
@@ -77,47 +91,40 @@ def compare(
     gathered = gather(data, recipe.degradation)
     recipe = replace(recipe, degradation=gathered.damage)
     protocol = protocol_for(gathered.source.scale)
-    from lossmith.training.run import rehearse, run
+    from lossmith.training.run import rehearse
 
     configuration = {
         "losses": list(contenders),
         "seeds": seeds,
         "metrics": default_metrics(),  # one more when weights are put into their folder, which must not mix
-        **asdict(recipe),
+        **recipe.identity,
         **gathered.fingerprint,
     }
     check(out / "compare.yaml", configuration)
-    rehearse(list(contenders.values()), recipe, gathered.source)
-    rehearse_test(recipe.network, gathered.tests, protocol)
-    claim(out / "compare.yaml", configuration)
-    entries: list[Entry] = []
-    for seed in range(seeds):  # seeds outside, so that an early look at a long tournament shows every loss
-        for name, criterion in contenders.items():
-            folder = RunFolder(out / "runs" / file_name(name) / f"seed-{seed}")
-            try:
-                summary = run(
-                    folder,
-                    criterion,
-                    recipe,
-                    gathered.source,
-                    gathered.tests,
-                    protocol,
-                    seed=seed,
-                    fingerprint=gathered.fingerprint,
-                    save_every=save_every,
-                )
-                entries.append(Entry(name, seed, folder, summary, failure=None))
-            except Diverged as error:  # the others go on, and the page says what happened to this one
-                print(f"lossmith: {name}, seed {seed}: {error}", file=sys.stderr)
-                entries.append(Entry(name, seed, folder, summary=None, failure=str(error)))
-    if not any(entry.summary for entry in entries):
-        raise LossmithError(f"no run was finished: {entries[0].loss}, {entries[0].failure}")
-    rows = [scored(pair.name, DEGRADED, baseline(pair), pair.clean, protocol) for pair in gathered.tests]
-    rows += [row for entry in entries if entry.summary for row in read_csv(entry.folder.scores)]
-    write_csv(out / "results.csv", rows, protocol)
-    tournament = Tournament(list(contenders), entries, rows, gathered, recipe, protocol, seeds, command)
-    verdict = make_page(tournament, out)
-    return Comparison(verdict, out / "report.html", rows)
+    with alone_in(out):
+        rehearse(list(contenders.values()), part, gathered.source)
+        rehearse_test(recipe.network, gathered.tests, protocol)
+        claim(out / "compare.yaml", configuration)
+        jobs = [
+            Job(name, seed, out / "runs" / file_name(name) / f"seed-{seed}", recipe, protocol, save_every, devices)
+            for seed in range(seeds)  # outside, so that an early look at a long tournament shows every loss
+            for name in contenders
+        ]
+        came: dict[tuple[str, int], Entry] = {}
+        with closing(executor.carry_out(jobs, contenders, gathered)) as outcomes:
+            for entry in outcomes:
+                came[entry.loss, entry.seed] = entry
+                if entry.failure:  # the others go on, and the page says what happened to this one
+                    print(f"lossmith: {entry.loss}, seed {entry.seed}: {entry.failure}", file=sys.stderr)
+        entries = [came[job.loss, job.seed] for job in jobs]
+        if not any(entry.summary for entry in entries):
+            raise LossmithError(f"no run was finished: {entries[0].loss}, {entries[0].failure}")
+        rows = [scored(pair.name, DEGRADED, baseline(pair), pair.clean, protocol) for pair in gathered.tests]
+        rows += [row for entry in entries if entry.summary for row in read_csv(entry.folder.scores)]
+        write_csv(out / "results.csv", rows, protocol)
+        tournament = Tournament(list(contenders), entries, rows, gathered, recipe, protocol, seeds, command)
+        verdict = make_page(tournament, out)
+        return Comparison(verdict, out / "report.html", rows)
 
 
 def _listed(losses: Any) -> list[Any]:

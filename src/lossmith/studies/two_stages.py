@@ -4,9 +4,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from lossmith.devices import arithmetic
+from lossmith.devices import arithmetic, share
 from lossmith.evaluation import Protocol, Row, read_csv
 from lossmith.images import Gathered
+from lossmith.lock import alone_in
 from lossmith.losses import Loss
 from lossmith.losses import loss as parse
 from lossmith.training import Contest, Recipe, RunFolder, Summary
@@ -25,6 +26,7 @@ def train_in_stages(
     *,
     seed: int,
     save_every: float,
+    devices: int,
 ) -> list[tuple[Path, Summary, list[Row]]]:
     """Train under the contest's first loss, then go on from there under `content` and against the critic.
 
@@ -43,27 +45,30 @@ def train_in_stages(
     configuration: dict[str, Any] = {
         "stages": list(STAGES),
         "loss": str(content),
-        **asdict(recipe),
+        **recipe.identity,
         **asdict(contest),
         "seed": seed,
         **gathered.fingerprint,
     }
     check(out / "run.yaml", configuration)
-    for _, lesson in lessons:
-        lesson.rehearse(gathered.source)
-    claim(out / "run.yaml", configuration)
-    outcomes = []
-    for folder, lesson in lessons:
-        summary = teach(
-            folder,
-            lesson,
-            gathered.source,
-            gathered.tests,
-            protocol,
-            seed=seed,
-            fingerprint=gathered.fingerprint,
-            save_every=save_every,
-            album=Album(folder.path / "samples"),
-        )
-        outcomes.append((folder.path, summary, read_csv(folder.scores)))
+    with alone_in(out):
+        for _, lesson in lessons:
+            part = replace(lesson.recipe, batch=share(lesson.recipe.batch, devices))
+            replace(lesson, recipe=part).rehearse(gathered.source)
+        claim(out / "run.yaml", configuration)
+        outcomes = []
+        for folder, lesson in lessons:
+            summary = teach(
+                folder,
+                lesson,
+                gathered.source,
+                gathered.tests,
+                protocol,
+                seed=seed,
+                fingerprint=gathered.fingerprint,
+                save_every=save_every,
+                devices=devices,
+                album=Album(folder.path / "samples"),
+            )
+            outcomes.append((folder.path, summary, read_csv(folder.scores)))
     return outcomes

@@ -15,20 +15,21 @@ from lossmith.training.judged import Judged
 from lossmith.training.learner import Values
 from lossmith.training.rate import learning_rate
 from lossmith.training.recipe import Recipe
-from lossmith.training.stream import Batch
 from lossmith.training.supervised import Supervised, finite
+from lossmith.training.together import normalise_over_all, of_all
 from lossmith.training.upper_hand import UpperHand
 
 
 class Contested(Supervised):
     """A restorer that learns under a loss and from a critic, which learns to tell its pictures from real ones.
 
-    At every step the restorer takes one, under content + weight * adversarial, with the critic's weights frozen;
-    then the critic takes one, on the pictures that the restorer had just made. Both follow the recipe's learning
+    At every step the restorer takes one, under content + weight * adversarial, with the critic's weights frozen,
+    and the critic takes one, on the pictures that the restorer had just made. Both follow the recipe's learning
     rate; `critic_rate` is the critic's where the recipe's is at its highest.
 
     Both networks are in train mode throughout, so the critic's batch normalisation goes by the pictures at hand,
-    real and restored apart. Source: Wang et al., ECCVW 2018, section 3.2 and equation 3.
+    real and restored apart. Processes that train together ask the adversarial loss about what the critic says of
+    all their pictures, on whose mean it may depend. Source: Wang et al., ECCVW 2018, section 3.2 and equation 3.
     """
 
     betas = (0.9, 0.999)
@@ -54,26 +55,33 @@ class Contested(Supervised):
 
     def prepare(self, fabric: Fabric) -> None:
         super().prepare(fabric)
+        normalise_over_all(self.critic, fabric)
         rate = self.recipe.learning_rate * self._critic_factor
         adam = torch.optim.Adam(self._to_train, lr=rate, betas=self.betas, fused=True)
-        self._judge, self._critic_optimiser = fabric.setup(self.critic, adam)
+        with thawed(self._to_train):  # several processes agree on what there is to train
+            self._judge, self._critic_optimiser = fabric.setup(self.critic, adam)
 
-    def step(self, batch: Batch, progress: float) -> Values:
-        degraded, clean = self.placed(batch)
-        values, restored = self.improve(degraded, clean, progress)
-        return {**values, **self._teach_critic(clean, restored, progress)}
+    def find_gradients(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[Values, Tensor]:
+        values, restored = super().find_gradients(degraded, clean, progress)
+        return {**values, **self._find_critics_gradients(clean, restored, progress)}, restored
 
-    def _teach_critic(self, clean: Tensor, restored: Tensor, progress: float) -> Values:
-        """One step of the critic."""
+    def follow_gradients(self, values: Values) -> None:
+        super().follow_gradients(values)
+        self._critic_optimiser.step()
+        self.upper_hand.note(values["critic_loss"])
+
+    @property
+    def _learning(self) -> list[nn.Parameter]:
+        return [*super()._learning, *self._to_train]
+
+    def _find_critics_gradients(self, clean: Tensor, restored: Tensor, progress: float) -> Values:
         for group in self._critic_optimiser.param_groups:
             group["lr"] = self._critic_factor * learning_rate(self.recipe, progress)
         with thawed(self._to_train):
             real, fake = self._judge(clean), self._judge(restored)
-            loss = self.adversarial.critic(real, fake)
+            loss = self.adversarial.critic(of_all(real), of_all(fake))
             self._critic_optimiser.zero_grad()
             self._fabric.backward(loss)
-            self._critic_optimiser.step()
-        self.upper_hand.note(loss.detach())
         real, fake = real.detach().float().mean(), fake.detach().float().mean()
         return {"critic_loss": loss.detach(), "critic_real": real, "critic_fake": fake}
 

@@ -17,11 +17,12 @@ class Average(nn.Module):
     def __init__(self, of: nn.Module, decay: float) -> None:
         super().__init__()
         self.module = deepcopy(of).requires_grad_(False)
-        self._mix = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        self.decay = decay
 
     @torch.no_grad()
     def follow(self, network: nn.Module) -> None:
         """Take one step towards the weights of `network`."""
-        self._mix(list(self.module.parameters()), list(network.parameters()), None)
+        mix = get_ema_multi_avg_fn(self.decay)  # type: ignore[no-untyped-call]
+        mix(list(self.module.parameters()), list(network.parameters()), None)
         for mine, given in zip(self.module.buffers(), network.buffers(), strict=True):
             mine.copy_(given)

@@ -18,15 +18,17 @@ def confined() -> Iterator[None]:
     - float32 is float32: CUDA's convolutions would otherwise round its mantissa to 10 bits (TF32), and with it the
       statistics of the losses and the pictures that are scored.
     """
-    logger = logging.getLogger("lightning.fabric")
-    level, tf32 = logger.level, cudnn.allow_tf32
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
+    levels, tf32 = [logger.level for logger in loggers], cudnn.allow_tf32
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning.*")
-        logger.setLevel(logging.ERROR)
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
         cudnn.allow_tf32 = False
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
             cudnn.allow_tf32 = tf32

@@ -7,11 +7,13 @@ from lossmith.training.stopwatch import Stopwatch
 
 
 class Course:
-    """Steps taken and seconds spent, out of a budget of one of them."""
+    """Steps taken, or skipped, and seconds spent, out of a budget of steps or of seconds."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.step = 0
+        self.skipped = 0
+        """How many of the steps changed nothing, since what they gave was no number."""
         self.stopwatch = Stopwatch()
         self.progress = 0.0
         """The fraction of the budget that is spent, 0 to 1, as of the latest step."""
@@ -32,8 +34,9 @@ class Course:
         return min(1.0, self.stopwatch.elapsed / (60 * self.recipe.minutes))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"step": self.step, "seconds": self.stopwatch.elapsed}
+        return {"step": self.step, "skipped": self.skipped, "seconds": self.stopwatch.elapsed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step, self.stopwatch = state["step"], Stopwatch(state["seconds"])
+        self.step, self.skipped = state["step"], state["skipped"]
+        self.stopwatch = Stopwatch(state["seconds"])
         self.progress = self._spent()

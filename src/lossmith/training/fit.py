@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from lightning.fabric import Fabric
 
-from lossmith.devices import arithmetic, best_device
 from lossmith.errors import Diverged
 from lossmith.images import Pair, Patches
 from lossmith.training.album import Album
 from lossmith.training.course import Course
+from lossmith.training.crew import crew
 from lossmith.training.examiner import Examiner, centre_crops
 from lossmith.training.folder import RunFolder
 from lossmith.training.journal import WRITE_EVERY, Journal
@@ -17,7 +16,6 @@ from lossmith.training.keeper import Keeper
 from lossmith.training.learner import Learner
 from lossmith.training.lookout import Lookout
 from lossmith.training.progress import ProgressLine
-from lossmith.training.recipe import Recipe
 from lossmith.training.stream import batches
 
 
@@ -29,32 +27,40 @@ def fit(
     title: str,
     save_every: float = 60.0,
     album: Album | None = None,
+    devices: int = 1,
 ) -> Course:
     """Teach `learner` to the end of its budget, from the checkpoint in `folder` if there is one.
 
-    `album` gets sample pictures. Raises Diverged when something is no longer a number, and KeyboardInterrupt after
-    Ctrl-C or SIGTERM.
+    `album` gets sample pictures. Each of the `devices` learns from its share of every batch; see `crew`.
+
+    Raises Diverged when something is no longer a number, and KeyboardInterrupt after Ctrl-C or SIGTERM.
     """
     recipe = learner.recipe
-    course, lookout = Course(recipe), Lookout()
+    course = Course(recipe)
+    lookout = Lookout(course)
     # as large and as many as a batch: a look costs less than a step, in time and in memory
     examiner = Examiner(*centre_crops(tests, recipe.patch, recipe.batch), album)
     journal = Journal(folder.journal, min(WRITE_EVERY, save_every))
-    keeper = Keeper(
-        folder.checkpoint, save_every, course, learner, lookout=lookout, examiner=examiner, journal=journal
-    )
+    keeper = Keeper(folder.state, save_every, course, learner, lookout=lookout, examiner=examiner, journal=journal)
     try:
-        with keeper.listening(), torch.enable_grad(), ProgressLine(title) as line:
-            learner.prepare(fabric(recipe))
+        with (
+            keeper.listening(),
+            torch.enable_grad(),
+            crew(learner, patches, devices) as team,
+            ProgressLine(title) as line,
+        ):
+            learner.prepare(team.fabric)
             keeper.restore()
-            stream = batches(patches, recipe.batch, start=course.step)
+            team.begin(learner, course.step)
+            stream = batches(patches, recipe.batch, course.step, team.share)
             course.stopwatch.start()
             if not journal.rows:
                 journal.enter(course, examiner.look(course, learner))
             while not course.over:
+                team.order(course.progress)
                 values = learner.step(next(stream), course.progress)
+                lookout.note(course.step + 1, values)  # a step that breaks here has not been taken
                 course.advance()
-                lookout.note(course.step, values)
                 seen = examiner.look(course, learner)
                 if seen or journal.due(course):
                     journal.enter(course, {**lookout.means(), "learning_rate": learner.learning_rate, **seen})
@@ -62,19 +68,7 @@ def fit(
                 keeper.attend()
             course.stopwatch.stop()
     except Diverged as error:
-        saved = keeper.saved
-        state = f"the state after step {saved} is saved" if saved else "no state was saved before that"
-        raise Diverged(f"{error}; {state}, and a lower learning_rate usually helps") from None
+        raise Diverged(f"{error}; {keeper.kept}, and a lower learning_rate usually helps") from None
     finally:
         journal.close()
     return course
-
-
-def fabric(recipe: Recipe) -> Fabric:
-    """The device and the arithmetic of a run."""
-    device = best_device()
-    return Fabric(
-        accelerator=device.type,
-        devices=[torch.cuda.current_device()] if device.type == "cuda" else 1,
-        precision="bf16-mixed" if arithmetic(recipe.precision) == "bfloat16" else "32-true",
-    )

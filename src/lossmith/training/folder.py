@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from lossmith.errors import LossmithError
-from lossmith.files import file_name, write_text
+from lossmith.files import clear_drafts, file_name, write_text
 from lossmith.training.configuration import check, claim
+from lossmith.training.state_file import StateFile
+
+STATE = "lossmith run 3"
+"""The mark of what a checkpoint holds: to be changed with it."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Summary:
     """Megabytes that one step keeps for its backward pass: activations of the network and the loss."""
     device: str
     precision: str
+    skipped: int = 0
+    """Steps that were left out, since their loss or their gradient was no number."""
 
     def __post_init__(self) -> None:
         if not all(isinstance(number, int | float) for number in (self.steps, self.seconds, self.kept_mb)):
@@ -51,6 +57,10 @@ class RunFolder:
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
+    def state(self) -> StateFile:
+        return StateFile(self.checkpoint, STATE, "start this run anew")
+
+    @property
     def model(self) -> Path:
         return self.path / "model.safetensors"
 
@@ -68,15 +78,15 @@ class RunFolder:
 
     def check(self, configuration: dict[str, Any]) -> None:
         """Raise LossmithError when the folder belongs to another configuration, or one cannot tell."""
-        if not self.configuration.exists() and (self.checkpoint.exists() or self.summary.exists()):
+        if not self.configuration.exists() and (self.state.exists or self.summary.exists()):
             raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another --out")
         check(self.configuration, configuration)
 
     def claim(self, configuration: dict[str, Any]) -> None:
         """Make the folder that of this configuration, without the drafts that a killed process left in it."""
         self.check(configuration)
-        for draft in self.path.rglob(".*.part"):  # as `lossmith.files.replacing` names them
-            draft.unlink(missing_ok=True)
+        for folder in (self.path, *filter(Path.is_dir, self.path.rglob("*"))):
+            clear_drafts(folder)
         claim(self.configuration, configuration)
 
     def finish(self, summary: Summary, pictures: Sequence[Path]) -> None:
@@ -103,7 +113,7 @@ class RunFolder:
         lost = [name for name, digest in files.items() if _digest(self.path / name) != digest]
         if not lost:
             return summary
-        if not self.checkpoint.is_file():
+        if not self.state.exists:
             raise LossmithError(
                 f"{self.path} holds a finished run, but {', '.join(lost[:3])} {'is' if len(lost) == 1 else 'are'} "
                 f"missing or damaged; delete {self.summary.name} to train anew, or choose another --out"

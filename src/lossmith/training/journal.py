@@ -1,15 +1,15 @@
 """Writes down how a run goes."""
 
 import csv
+import io
 import math
 import time
 from pathlib import Path
 from typing import Any
 
-from lightning.fabric.loggers.tensorboard import TensorBoardLogger
-
-from lossmith.files import replacing
+from lossmith.files import write_text
 from lossmith.training.course import Course
+from lossmith.training.events import Events
 
 LOG_ENTRIES = 100
 """Rows of `metrics.csv` over a whole run."""
@@ -28,7 +28,7 @@ class Journal:
         self._written = -math.inf
         self.rows: list[dict[str, float]] = []
         self._done = 0
-        self._events: TensorBoardLogger | None = None
+        self._events: Events | None = None
 
     def due(self, course: Course) -> bool:
         """Whether it is time for another row."""
@@ -41,30 +41,31 @@ class Journal:
             self._events = self._opened()
         row = {"step": float(course.step), "seconds": round(course.stopwatch.elapsed, 3), **values}
         self.rows.append(row)
-        self._events.log_metrics({name: row[name] for name in row if name != "step"}, course.step)
+        self._events.add(course.step, {name: row[name] for name in row if name != "step"})
         if time.monotonic() - self._written >= self.every_seconds:
             self.write()
             self._written = time.monotonic()
 
-    def _opened(self) -> TensorBoardLogger:
+    def _opened(self) -> Events:
         """Events to go on with after the last row; what a killed run logged after its checkpoint is taken back."""
-        after = int(self.rows[-1]["step"]) + 1 if self.rows else None
-        return TensorBoardLogger(self.path.parent, name=None, version="tensorboard", purge_step=after)
+        after = int(self.rows[-1]["step"]) + 1 if self.rows else 0
+        return Events(self.path.parent / "tensorboard", after)
 
     def write(self) -> None:
         """Write all rows, whose keys differ, as one CSV table with columns in the order of first appearance."""
         if not self.rows:  # a run that failed before it began shall not empty the table of its last attempt
             return
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        with replacing(self.path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows({**row, "step": int(row["step"])} for row in self.rows)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns)
+        writer.writeheader()
+        writer.writerows({**row, "step": int(row["step"])} for row in self.rows)
+        write_text(self.path, text.getvalue())
 
     def close(self) -> None:
         """Write what is not yet written."""
         if self._events is not None:
-            self._events.finalize("finished")
+            self._events.close()
         self.write()
 
     def state_dict(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from lossmith.losses import Loss
 from lossmith.losses.adversarial import Adversarial
+from lossmith.training.together import of_all
 
 
 class Judged(Loss):
@@ -23,8 +24,8 @@ class Judged(Loss):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         with torch.no_grad():  # what it says of real pictures does not depend on the restorer
-            real = self.critic(target)
-        return self.adversarial.generator(real, self.critic(prediction))
+            real = of_all(self.critic(target))
+        return self.adversarial.generator(real, of_all(self.critic(prediction)))
 
     def __str__(self) -> str:
         return str(self.adversarial)

@@ -1,7 +1,7 @@
 """What a run teaches."""
 
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class Lesson:
     @property
     def configuration(self) -> dict[str, Any]:
         """All that sets it apart from other lessons under the same loss."""
-        return asdict(self.recipe)
+        return self.recipe.identity
 
     def rehearse(self, source: Source) -> None:
         """Raise LossmithError for what does not fit together."""

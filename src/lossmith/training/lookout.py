@@ -7,7 +7,13 @@ from typing import Any
 import torch
 
 from lossmith.errors import Diverged
+from lossmith.training.attempt import SKIPPED
+from lossmith.training.course import Course
 from lossmith.training.learner import Values
+
+MOST_IN_A_ROW = 10
+MOST = 100
+"""Steps of a run that may be skipped."""
 
 
 class Lookout:
@@ -17,21 +23,29 @@ class Lookout:
     is written down. What has been written is therefore always from before the step that broke.
     """
 
-    def __init__(self, every_seconds: float = 1.0) -> None:
-        self.every_seconds = every_seconds
+    def __init__(self, course: Course, every_seconds: float = 1.0) -> None:
+        self.course, self.every_seconds = course, every_seconds
         self._unseen: list[tuple[int, Values]] = []
         self._looked = time.monotonic()
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
+        self._in_a_row = 0
+        self._broken = False
 
     def note(self, step: int, values: Values) -> None:
-        """Remember what a step gave: `loss` and its terms."""
+        """Remember what a step gave: `loss` and its terms.
+
+        Raises Diverged, sooner or later, for what is no number; at once for a step that changed nothing for that
+        reason, unless the recipe lets it be skipped.
+        """
         self._unseen.append((step, values))
-        if time.monotonic() - self._looked >= self.every_seconds:
+        if SKIPPED in values or time.monotonic() - self._looked >= self.every_seconds:
             self.look()
 
     def look(self) -> None:
         """Raise Diverged, with the first step and the term, if a value noted since the last look is not finite."""
+        if self._broken:
+            raise Diverged("the loss is no longer a number")
         unseen, self._unseen, self._looked = self._unseen, [], time.monotonic()
         if not unseen:
             return
@@ -40,25 +54,51 @@ class Lookout:
             self._enter(step, {name: next(numbers) for name in values})
 
     def _enter(self, step: int, numbers: dict[str, float]) -> None:
-        broken = [name for name, number in numbers.items() if not math.isfinite(number)]
-        if broken:
-            first = min(broken, key=lambda name: name == "loss")  # which is only to blame when no term is
-            term = "sum" if first == "loss" else first
-            raise Diverged(f"the loss became {numbers[first]} at step {step}, in its term '{term}'")
+        if numbers.pop(SKIPPED, 0):
+            self._skip(_what_broke(step, numbers))
+            return
+        if not all(map(math.isfinite, numbers.values())):
+            self._broken = True  # what the step did is in the weights
+            raise Diverged(_what_broke(step, numbers))
+        self._in_a_row = 0
         for name, number in numbers.items():
             self._sums[name] = self._sums.get(name, 0.0) + number
             self._counts[name] = self._counts.get(name, 0) + 1
 
+    def _skip(self, why: str) -> None:
+        """Count a step that changed nothing, or raise Diverged, as the recipe says."""
+        if self.course.recipe.on_nan == "stop":
+            raise Diverged(why)
+        for skipped, most, where in (
+            (self._in_a_row, MOST_IN_A_ROW, " in a row"),
+            (self.course.skipped, MOST, " of the run"),
+        ):
+            if skipped >= most:
+                raise Diverged(f"{why}, after {most} steps{where} were skipped")
+        self._in_a_row += 1
+        self.course.skipped += 1
+
     def means(self) -> dict[str, float]:
-        """Each value averaged over the steps that had it, since this was asked before. It looks first."""
+        """Each value averaged over the steps that had it, since this was asked before. It looks first.
+
+        With them, where steps may be skipped, how many have been in the run.
+        """
         self.look()
         means = {name: total / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, {}
-        return means
+        return {**means, SKIPPED: self.course.skipped} if self.course.recipe.on_nan == "skip" else means
 
     def state_dict(self) -> dict[str, Any]:
         self.look()
-        return {"sums": self._sums, "counts": self._counts}
+        return {"sums": self._sums, "counts": self._counts, "in_a_row": self._in_a_row}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._sums, self._counts = state["sums"], state["counts"]
+        self._sums, self._counts, self._in_a_row = state["sums"], state["counts"], state["in_a_row"]
+
+
+def _what_broke(step: int, numbers: dict[str, float]) -> str:
+    broken = [name for name, number in numbers.items() if not math.isfinite(number)]
+    if not broken:
+        return f"the gradient is no longer a number at step {step}, though the loss, {numbers['loss']:.4g}, is one"
+    first = min(broken, key=lambda name: name == "loss")  # which is only to blame when no term is
+    return f"the loss became {numbers[first]} at step {step}, in its term '{'sum' if first == 'loss' else first}'"

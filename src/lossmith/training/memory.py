@@ -43,7 +43,19 @@ def enough_memory(recipe: Recipe) -> Iterator[None]:
     except Exception as error:
         if not out_of_memory(error):
             raise
-        raise LossmithError(
-            f"there is not enough memory for steps of {recipe.batch} patches of {recipe.patch} pixels through "
-            f"network '{recipe.network}'; lower batch or patch, or take a smaller network"
-        ) from error
+        raise LossmithError(f"{_too_little(recipe)}; lower batch or patch, or take a smaller network") from error
+
+
+def memory_ran_out(recipe: Recipe, kept: str) -> LossmithError:
+    """What to say when there was enough memory for the steps before; `kept` says what is saved."""
+    return LossmithError(
+        f"{_too_little(recipe)} any more; {kept}: end what else uses the device, and the same command goes on; or "
+        "lower batch or patch, or take a smaller network, with another --out"
+    )
+
+
+def _too_little(recipe: Recipe) -> str:
+    return (
+        f"there is not enough memory for steps of {recipe.batch} patches of {recipe.patch} pixels through network "
+        f"'{recipe.network}'"
+    )

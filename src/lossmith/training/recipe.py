@@ -1,7 +1,7 @@
 """How a restorer is trained: everything that is the same for every loss of a comparison."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
@@ -36,6 +36,9 @@ class Recipe:
     """Average the weights exponentially with this decay, such as 0.999; 0 for no averaging."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the network's arithmetic; auto is bfloat16 on a CUDA device and float32 elsewhere."""
+    on_nan: Literal["stop", "skip"] = "stop"
+    """When a loss or a gradient is no number: stop, with the state before that step saved; or skip the step, at
+    most 10 in a row and 100 in a run. A stopped run may go on with another choice."""
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.minutes is not None:
@@ -50,6 +53,11 @@ class Recipe:
                 raise LossmithError(f"{name} must be above 0 and finite, not {value}")
         if not 0 <= self.ema < 1:
             raise LossmithError(f"ema must be from 0 to below 1, not {self.ema}")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that a run is recognised by when it is to go on."""
+        return {name: value for name, value in asdict(self).items() if name != "on_nan"}
 
     @property
     def budget(self) -> str:

@@ -1,18 +1,19 @@
 """One training run, from a recipe to a model and its scores."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
 
-import lossmith
 from lossmith.degradations.checks import check_amount, check_whole
-from lossmith.devices import arithmetic, best_device, device_name
+from lossmith.devices import arithmetic, best_device, check_devices, device_name, share
 from lossmith.evaluation import Protocol, Row, restore_pictures, score, write_csv
 from lossmith.images import Pair, Patches, Source, write_picture
+from lossmith.lock import alone_in
 from lossmith.losses import Loss
 from lossmith.models import save_model
+from lossmith.origin import origin
 from lossmith.training.album import Album
 from lossmith.training.confined import confined
 from lossmith.training.fit import fit
@@ -36,11 +37,20 @@ def run(
     seed: int = 0,
     fingerprint: dict[str, Any] | None = None,
     save_every: float = 60.0,
+    devices: int = 1,
 ) -> Summary:
     """Train a fresh restorer as `recipe` says under `loss`; see `teach`."""
     lesson = Lesson(loss, recipe)
     return teach(
-        folder, lesson, source, tests, protocol, seed=seed, fingerprint=fingerprint, save_every=save_every
+        folder,
+        lesson,
+        source,
+        tests,
+        protocol,
+        seed=seed,
+        fingerprint=fingerprint,
+        save_every=save_every,
+        devices=devices,
     )
 
 
@@ -55,6 +65,7 @@ def teach(
     seed: int = 0,
     fingerprint: dict[str, Any] | None = None,
     save_every: float = 60.0,
+    devices: int = 1,
     album: Album | None = None,
 ) -> Summary:
     """Train a restorer, keep its model, and restore and score the test pictures.
@@ -62,8 +73,9 @@ def teach(
     The same call on the same folder continues a run that was stopped, and returns at once when it is finished.
     On a CPU the resumed run ends with exactly the weights of one that was never stopped.
 
-    Raises LossmithError when the folder belongs to another configuration, Diverged when the loss is no longer a
-    number (what was saved before that stays), and KeyboardInterrupt after Ctrl-C or SIGTERM, with the state saved.
+    Raises LossmithError when the folder belongs to another configuration or another process is at work in it,
+    Diverged when the loss is no longer a number, and Stopped, a KeyboardInterrupt, when told to stop. The state is
+    saved in each case.
     """
     check_whole("train", "seed", seed, 0, 2**63 - 1)  # what torch takes
     check_amount("train", "save_every", save_every)
@@ -74,28 +86,34 @@ def teach(
     folder.check(configuration)
     if summary := folder.finished():
         return summary
-    lesson.rehearse(source)
-    folder.claim(configuration)
-    torch.manual_seed(seed)
-    patches = Patches(source, recipe.patch, seed)
-    learner = lesson.learner(source.scale)
-    with enough_memory(recipe):
-        course = fit(learner, patches, tests, folder, f"{lesson.loss}, seed {seed}", save_every, album)
-    restorer = learner.result.eval()
-    receipt = {"lossmith": lossmith.__version__, "scale": source.scale, **configuration}
-    save_model(folder.model, restorer, {**receipt, "steps": course.step})
-    restored = restore_pictures(restorer.to(best_device()), tests)
-    rows = []
-    for pair, picture in zip(tests, restored, strict=True):
-        write_picture(folder.picture(pair.name), picture)
-        rows.append(Row(pair.name, str(lesson.loss), seed, score(picture, pair.clean, protocol)))
-    write_csv(folder.scores, rows, protocol)
-    summary = Summary(
-        steps=course.step,
-        seconds=course.stopwatch.elapsed,
-        kept_mb=kept_for_backward(learner, patches.batch(0, recipe.batch)) / 1e6,
-        device=device_name(),
-        precision=arithmetic(recipe.precision),
-    )
-    folder.finish(summary, [folder.picture(pair.name) for pair in tests])
+    with alone_in(folder.path):
+        check_devices(devices)
+        part = replace(recipe, batch=share(recipe.batch, devices))  # as each of the devices sees it
+        replace(lesson, recipe=part).rehearse(source)
+        folder.claim(configuration)
+        torch.manual_seed(seed)
+        patches = Patches(source, recipe.patch, seed)
+        learner = lesson.learner(source.scale)
+        title = f"{lesson.loss}, seed {seed}"
+        with enough_memory(recipe):
+            course = fit(learner, patches, tests, folder, title, save_every, album, devices)
+        restorer = learner.result.eval()
+        made = {"scale": source.scale, **configuration, "protocol": asdict(protocol), **origin(devices)}
+        skipped = {"skipped": course.skipped} if course.skipped else {}
+        save_model(folder.model, restorer, {**made, "steps": course.step, **skipped})
+        restored = restore_pictures(restorer.to(best_device()), tests)
+        rows = []
+        for pair, picture in zip(tests, restored, strict=True):
+            write_picture(folder.picture(pair.name), picture)
+            rows.append(Row(pair.name, str(lesson.loss), seed, score(picture, pair.clean, protocol)))
+        write_csv(folder.scores, rows, protocol)
+        summary = Summary(
+            steps=course.step,
+            skipped=course.skipped,
+            seconds=course.stopwatch.elapsed,
+            kept_mb=kept_for_backward(learner, patches.batch(0, part.batch)) / 1e6,
+            device=device_name(devices),
+            precision=arithmetic(recipe.precision),
+        )
+        folder.finish(summary, [folder.picture(pair.name) for pair in tests])
     return summary

@@ -1,44 +1,103 @@
-"""The file from which a stopped run goes on."""
+"""The file from which a stopped run goes on, and the one before it."""
 
+import os
+from dataclasses import dataclass
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
-from lossmith.errors import LossmithError
-from lossmith.files import replacing
-
-FORMAT = "lossmith run 2"
-"""The mark of what this version writes: to be changed with what the states hold."""
+from lossmith.errors import LossmithError, remark
+from lossmith.files import replacing, unwritable
 
 State = dict[str, Any]
+SEAL = b"\nsha256 "
+"""What stands between the content of a file and its digest."""
+SEALED = len(SEAL) + 64
 
 
-def save(path: Path, state: State) -> None:
-    """Write a state whole. Raises LossmithError when it cannot be written."""
-    content = BytesIO()
-    torch.save({"format": FORMAT, **state}, content)
-    with replacing(path) as draft:  # torch's own writer meets a full disk with an error about its file's positions
-        draft.write_bytes(content.getbuffer())
+@dataclass(frozen=True)
+class StateFile:
+    """A state on disk, and the one before it, which is used when the latest is found to be damaged.
 
-
-def load(path: Path) -> State | None:
-    """The state in a file, in the processor's memory; None when there is no file.
-
-    Raises LossmithError when the file is damaged, or was written by a version that kept other things.
+    A file is what `torch.save` writes, with its own SHA-256 after it: a bit that fell over in a weight would
+    otherwise go unnoticed.
     """
-    if not path.is_file():
+
+    path: Path
+    format: str
+    """The mark of what this version writes: to be changed with what the states hold."""
+    what: str
+    """What is lost without it, such as "start this run anew"."""
+
+    @property
+    def former(self) -> Path:
+        return self.path.with_name(f"{self.path.stem}.previous{self.path.suffix}")
+
+    @property
+    def exists(self) -> bool:
+        return self.path.is_file() or self.former.is_file()
+
+    def save(self, state: State) -> None:
+        """Write a state whole, and keep the one before. Raises LossmithError when it cannot be written."""
+        content = BytesIO()
+        torch.save({"format": self.format, **state}, content)
+        content.write(SEAL + sha256(content.getbuffer()).hexdigest().encode())
+        with replacing(self.path, self.former) as draft:
+            draft.write_bytes(content.getbuffer())
+
+    def load(self) -> State | None:
+        """The latest whole state, in the processor's memory; None when there is no file.
+
+        Raises LossmithError when no file is whole, or it was written by a version that kept other things.
+        """
+        files = [path for path in (self.path, self.former) if path.is_file()]
+        for path in files:
+            if (state := self._read(path)) is not None:
+                if path != files[0]:
+                    self._use_former()
+                return state
+        if files:
+            one = len(files) == 1
+            raise LossmithError(
+                f"{' and '.join(map(str, files))} {'is' if one else 'are'} damaged; "
+                f"delete {'it' if one else 'both'} to {self.what}"
+            )
         return None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        form = state.get("format")
-    except (OSError, RuntimeError, UnpicklingError, EOFError, AttributeError) as error:
-        raise LossmithError(f"{path} is damaged; delete it to start this run anew") from error
-    if form != FORMAT:
+
+    def _use_former(self) -> None:
+        """In the place of the damaged one, which would otherwise become the former one at the next saving."""
+        remark(f"{self.path} is damaged (its checksum is wrong), so this goes on from the state saved before it")
+        try:
+            os.replace(self.former, self.path)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+    def _read(self, path: Path) -> State | None:
+        """What a file holds; None if it is damaged."""
+        try:
+            content = path.read_bytes()
+        except PermissionError as error:
+            raise LossmithError(f"cannot read {path}: {error.strerror}") from error
+        except OSError:  # a disk that gives an error for a broken sector
+            return None
+        try:
+            state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+            form = state.get("format")
+        except Exception:  # whatever a damaged file makes the reader raise
+            return None
+        if form == self.format:
+            return dict(state) if _is_whole(content) else None
+        if content[-SEALED : -SEALED + len(SEAL)] == SEAL and not _is_whole(content):
+            return None
         raise LossmithError(
             f"{path} was written by another version of lossmith, and this one cannot go on from it; "
-            "delete it to start this run anew"
+            f"delete it to {self.what}"
         )
-    return dict(state)
+
+
+def _is_whole(content: bytes) -> bool:
+    body = memoryview(content)[:-SEALED]
+    return content[-SEALED:] == SEAL + sha256(body).hexdigest().encode()

@@ -11,48 +11,61 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from lossmith.errors import LossmithError
 from lossmith.images.patches import Patches
+from lossmith.stopping import SIGNALS
 
 Batch = tuple[Tensor, Tensor]
 """(degraded, clean)"""
 
 
+Share = tuple[int, int]
+"""(0, 1) for all of every batch, (1, 2) for the second half of it, and so on."""
+ALL: Share = (0, 1)
+
+
 class BatchStream(IterableDataset[Batch | LossmithError]):
     """Batch k holds patches k * size to (k + 1) * size - 1, whoever makes it: resuming is starting at k.
+
+    Of every batch, `share` is made; `size` is a multiple of the number of shares.
 
     What cannot be made ends the stream with the error as its last item; raised in a worker, it would arrive with
     the worker's traceback for a message.
     """
 
-    def __init__(self, patches: Patches, size: int, start: int) -> None:
+    def __init__(self, patches: Patches, size: int, start: int, share: Share = ALL) -> None:
         self.patches, self.size, self.start = patches, size, start
+        which, shares = share
+        self.count = size // shares
+        self.skipped = which * self.count
 
     def __iter__(self) -> Iterator[Batch | LossmithError]:
         worker = get_worker_info()
         first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
         try:
             for k in count(self.start + first, stride):
-                yield self.patches.batch(k * self.size, self.size)
+                yield self.patches.batch(k * self.size + self.skipped, self.count)
         except LossmithError as error:
             yield error
 
 
-def batches(patches: Patches, size: int, start: int) -> Iterator[Batch]:
+def batches(patches: Patches, size: int, start: int, share: Share = ALL) -> Iterator[Batch]:
     """Batches from number `start` on, without end. Raises what kept one from being made."""
-    for batch in loader(patches, size, start):
+    for batch in loader(patches, size, start, share):
         if isinstance(batch, LossmithError):
             raise batch
         yield batch
 
 
-def loader(patches: Patches, size: int, start: int, workers: int | None = None) -> Iterable[Batch | LossmithError]:
+def loader(
+    patches: Patches, size: int, start: int, share: Share = ALL, workers: int | None = None
+) -> Iterable[Batch | LossmithError]:
     """Batches from number `start` on, cut by `workers` processes.
 
     By default up to eight feed a CUDA device; on a CPU the training process cuts them itself, in next to no time.
     """
     cuda = torch.cuda.is_available()
     if workers is None:
-        workers = min(8, os.cpu_count() or 1) if cuda else 0
-    stream = BatchStream(patches, size, start)
+        workers = min(8, (os.cpu_count() or 1) // share[1]) if cuda else 0
+    stream = BatchStream(patches, size, start, share)
     if not workers:
         return stream
     return DataLoader(
@@ -66,6 +79,6 @@ def loader(patches: Patches, size: int, start: int, workers: int | None = None) 
 
 
 def _leave_signals_to_the_trainer(_: int) -> None:
-    """Ctrl-C and a cluster's SIGTERM reach workers too, but the step under way still needs them."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """Ctrl-C and a cluster's signals reach workers too, but the step under way still needs them."""
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

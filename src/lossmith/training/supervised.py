@@ -9,11 +9,13 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from lossmith.losses import Loss, Schedule
+from lossmith.training.attempt import SKIPPED, Attempt, all_finite
 from lossmith.training.average import Average
 from lossmith.training.learner import Learner, Values
 from lossmith.training.rate import learning_rate
 from lossmith.training.recipe import Recipe
 from lossmith.training.stream import Batch
+from lossmith.training.together import mean_of_all, normalise_over_all
 
 
 class Supervised(Learner):
@@ -35,13 +37,30 @@ class Supervised(Learner):
 
     def prepare(self, fabric: Fabric) -> None:
         self._fabric = fabric
+        self._careful = self.recipe.on_nan == "skip" or fabric.device.type == "cpu"
         self.modules.to(fabric.device).train()
+        normalise_over_all(self.restorer, fabric)
         rate = self.recipe.learning_rate
         adam = torch.optim.Adam(self.restorer.parameters(), lr=rate, betas=self.betas, fused=True)
         self._network, self._optimiser = fabric.setup(self.restorer, adam)
 
     def step(self, batch: Batch, progress: float) -> Values:
-        values, _ = self.improve(*self.placed(batch), progress)
+        """Learn from a batch; a step that fails, or gives what is no number and is seen to, changes nothing.
+
+        On a CPU every step is seen to. A GPU would have to be waited for, so there it is done on request.
+        """
+        attempt = Attempt(self.modules)
+        try:
+            values, _ = self.find_gradients(*self.placed(batch), progress)
+            values = mean_of_all(values)
+            good = not self._careful or self._all_agree(all_finite(values.values(), self._learning))
+        except Exception:
+            attempt.undo()
+            raise
+        if not good:
+            attempt.undo()
+            return {**values, SKIPPED: torch.ones((), device=self._fabric.device)}
+        self.follow_gradients(values)
         return values
 
     def placed(self, batch: Batch) -> Batch:
@@ -49,8 +68,8 @@ class Supervised(Learner):
         degraded, clean = (laid_out(pictures, self._fabric.device) for pictures in batch)
         return degraded, clean
 
-    def improve(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[Values, Tensor]:
-        """One step of the restorer: what it gave, and the pictures that it made, detached."""
+    def find_gradients(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[Values, Tensor]:
+        """The first half of a step: what it gave, and the pictures that the restorer made, detached."""
         follow_schedule(self.loss, progress)
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(self.recipe, progress)
@@ -60,11 +79,22 @@ class Supervised(Learner):
         total = reduce(add, terms.values())
         self._optimiser.zero_grad()
         self._fabric.backward(total)
+        values = {"loss": total.detach(), **{name: value.detach() for name, value in terms.items()}}
+        return values, restored.detach()
+
+    def follow_gradients(self, values: Values) -> None:
+        """The second half of a step, which gave `values`."""
         self._optimiser.step()
         if self.average:
             self.average.follow(self.restorer)
-        values = {"loss": total.detach(), **{name: value.detach() for name, value in terms.items()}}
-        return values, restored.detach()
+
+    @property
+    def _learning(self) -> list[nn.Parameter]:
+        return list(self.restorer.parameters())
+
+    def _all_agree(self, good: Tensor) -> bool:
+        """Whether it is so in every process that takes this step."""
+        return bool(self._fabric.all_reduce(good.float(), reduce_op="mean") == 1)
 
     @property
     def learning_rate(self) -> float:

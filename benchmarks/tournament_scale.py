@@ -1,0 +1,91 @@
+"""What a tournament costs beside the training itself, by the number of its runs.
+
+One run of one step is carried out as `compare` does: its folder, and its time but for training, are every run's.
+Then the tables and the page are made for tournaments of more and more runs that have all come out like it, but for
+some noise in their scores. Memory is read from /proc, so on Linux only.
+
+    python benchmarks/tournament_scale.py                 # 2 losses x 2 seeds to 50 losses x 20 seeds
+    python benchmarks/tournament_scale.py 100x10          # another shape
+"""
+
+import resource
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from lossmith.evaluation import DEGRADED, Row, baseline, protocol_for, read_csv, scored, write_csv
+from lossmith.images import Data, gather
+from lossmith.losses import loss
+from lossmith.studies.job import Entry, Job
+from lossmith.studies.page import Tournament, make_page
+from lossmith.training import Recipe, RunFolder
+
+SHAPES = ("2x2", "10x10", "20x10", "50x20")
+
+
+def megabytes(folder: Path) -> tuple[int, float]:
+    """How many files there are, and their size."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return len(files), sum(path.stat().st_size for path in files) / 1e6
+
+
+def resident() -> float:
+    """Megabytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+def noisy(rows: list[Row], name: str, seed: int, rng: np.random.Generator) -> list[Row]:
+    def shaken(value: float) -> float:
+        return value * (1 + 1e-3 * rng.standard_normal())
+
+    return [
+        replace(row, method=name, seed=seed, scores={key: shaken(value) for key, value in row.scores.items()})
+        for row in rows
+    ]
+
+
+def main(shapes: list[str]) -> None:
+    gathered, recipe = gather(Data(), None), Recipe(steps=1)
+    protocol = protocol_for(gathered.source.scale)
+    with TemporaryDirectory() as place:
+        out = Path(place)
+        job = Job("l1", 0, out / "runs" / "l1" / "seed-0", recipe, protocol, 60.0, 1)
+        for attempt in ("first in its process", "a later one"):
+            job = replace(job, folder=out / "runs" / attempt.replace(" ", "-"))
+            start = time.perf_counter()
+            entry = job.run(loss("l1"), gathered)
+            print(f"a run of one step, {attempt}: {time.perf_counter() - start:.1f} s", flush=True)
+        files, size = megabytes(job.folder)
+        states = megabytes(job.folder / "checkpoints")[1]
+        print(f"its folder: {files} files, {size:.1f} MB, of which states {states:.1f} MB")
+        untrained = [scored(p.name, DEGRADED, baseline(p), p.clean, protocol) for p in gathered.tests]
+        mine = read_csv(entry.folder.scores)
+        for shape in shapes:
+            losses, seeds = map(int, shape.split("x"))
+            rng, names = np.random.default_rng(0), [f"{k + 1}*l1" for k in range(losses)]
+            pairs = [(name, seed) for seed in range(seeds) for name in names]
+            before = resident()
+            rows = [*untrained, *(row for name, seed in pairs for row in noisy(mine, name, seed, rng))]
+            entries = [Entry(name, seed, RunFolder(job.folder), entry.summary, None) for name, seed in pairs]
+            target = out / shape
+            target.mkdir()
+            start = time.perf_counter()
+            write_csv(target / "results.csv", rows, protocol)
+            tournament = Tournament(names, entries, rows, gathered, recipe, protocol, seeds, "lossmith compare")
+            make_page(tournament, target)
+            sizes = ", ".join(
+                f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(target.iterdir())
+            )
+            print(
+                f"{shape} = {len(pairs)} runs: tables and page {time.perf_counter() - start:.1f} s, "
+                f"memory up by {resident() - before:.0f} MB to {resident():.0f} MB; {sizes}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or list(SHAPES))

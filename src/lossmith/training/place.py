@@ -1,0 +1,105 @@
+"""The device and the arithmetic of a process, alone or among others."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import find_free_network_port
+from lightning.fabric.strategies.ddp import DDPStrategy
+from torch import distributed
+
+from lossmith.devices import arithmetic, best_device
+from lossmith.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Place(ClusterEnvironment):
+    """One of the processes that train one run on this machine, as Lightning asks about it.
+
+    Lightning would otherwise believe what it finds in the environment, as under Slurm, or start processes by
+    running this program again from its first line.
+    """
+
+    rank: int
+    processes: int
+    port: int
+
+    creates_processes_externally = True
+    main_address = "127.0.0.1"
+
+    @property
+    def main_port(self) -> int:
+        return self.port
+
+    def world_size(self) -> int:
+        return self.processes
+
+    def global_rank(self) -> int:
+        return self.rank
+
+    def local_rank(self) -> int:
+        return self.rank
+
+    def node_rank(self) -> int:
+        return 0
+
+    def set_world_size(self, size: int) -> None: ...
+
+    def set_global_rank(self, rank: int) -> None: ...
+
+    @staticmethod
+    def detect() -> bool:
+        return False
+
+
+def places(processes: int) -> list[Place]:
+    """That of every process, the first one's first."""
+    port = find_free_network_port()
+    return [Place(rank, processes, port) for rank in range(processes)]
+
+
+def alone(recipe: Recipe) -> Fabric:
+    """For a process that trains alone, on the device that is current."""
+    cuda = torch.cuda.is_available()
+    return Fabric(
+        accelerator=best_device().type,
+        devices=[torch.cuda.current_device()] if cuda else 1,
+        plugins=Place(0, 1, 0),
+        precision=_precision(recipe),
+    )
+
+
+@contextmanager
+def joined(recipe: Recipe, place: Place, threads: int) -> Iterator[Fabric]:
+    """For a process among others, with which it is connected within the block, and on its own device.
+
+    On a CPU, the processes share the cores.
+    """
+    # the statistics of batch normalisation are the same everywhere: see `together`
+    strategy = DDPStrategy(cluster_environment=place, broadcast_buffers=False)
+    fabric = Fabric(
+        accelerator=best_device().type, devices=place.processes, strategy=strategy, precision=_precision(recipe)
+    )
+    before = {name: os.environ.get(name) for name in ("MASTER_ADDR", "MASTER_PORT")}  # which it will set
+    own_threads = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        fabric.launch()
+        yield fabric
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+        torch.set_num_threads(own_threads)
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _precision(recipe: Recipe) -> Literal["bf16-mixed", "32-true"]:
+    return "bf16-mixed" if arithmetic(recipe.precision) == "bfloat16" else "32-true"

@@ -1,0 +1,114 @@
+"""A file is made again from what it says of itself, and what differs is said."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from lossmith import Data, LossmithError, LossRecipe, Recipe, learn_loss, reproduce, train
+from lossmith.images import find_pictures, write_picture
+from lossmith.models import FORMAT
+from lossmith.studies import export
+
+TINY = Recipe(degradation="noise(20)", network="fcn", steps=3, patch=16, batch=2)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in (2, 10, 1):  # whose natural order is not that of their names
+        write_picture(
+            folder / f"{number}.png", torch.rand(3, 40, 44, generator=torch.Generator().manual_seed(number))
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = train(Data([pictures]), loss="l1 + 0.1*tv", seed=3, recipe=TINY, out=tmp_path_factory.mktemp("run"))
+    return run.folder / "model.safetensors"
+
+
+def card(path: Path) -> dict:
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()[FORMAT])
+
+
+def rewritten(path: Path, out: Path, **entries: object) -> Path:
+    """The same weights with another receipt; an entry of None is left out."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    receipt = {name: value for name, value in {**card(path), **entries}.items() if value is not None}
+    save_file(tensors, out, {FORMAT: json.dumps(receipt)})
+    return out
+
+
+def test_a_receipt_says_what_made_the_model(model: Path) -> None:
+    receipt = card(model)
+    assert receipt["loss"] == "l1 + 0.1*tv"
+    assert receipt["seed"] == 3
+    assert list(receipt["training_pictures"]) == ["1", "2"]
+    assert receipt["protocol"] == {"color": "rgb", "border": 0}
+    assert receipt["threads"] == torch.get_num_threads()
+    assert receipt["versions"].keys() == {"lossmith", "code", "torch", "python"}
+
+
+@pytest.mark.parametrize("exported", [False, True])
+def test_a_model_is_made_again_bit_for_bit(model: Path, pictures: Path, exported: bool, tmp_path: Path) -> None:
+    if exported:
+        export(model, out=tmp_path / "1x-other.safetensors", half=True)
+    file = tmp_path / "1x-other.safetensors" if exported else model
+    result = reproduce(file, pictures=[pictures], out=tmp_path / "anew")
+    assert result.status == 0
+    assert result.changed == {}
+    assert "to the last bit" in str(result)
+
+
+def test_as_many_threads_compute_as_then(model: Path, pictures: Path, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    file = rewritten(model, tmp_path / "model.safetensors", threads=before + 1)
+    result = reproduce(file, pictures=[pictures])
+    assert card(result.anew)["threads"] == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_another_result_is_told_from_the_same(model: Path, pictures: Path, tmp_path: Path) -> None:
+    versions = {**card(model)["versions"], "torch": "1.0"}
+    file = rewritten(model, tmp_path / "model.safetensors", seed=4, versions=versions)
+    result = reproduce(file, pictures=[pictures])
+    assert result.status == 1
+    assert result.difference > 1e-3
+    assert f"torch was 1.0, and is {torch.__version__.split('+')[0]}" in str(result)
+
+
+def test_a_learned_loss_is_made_again_bit_for_bit(pictures: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    write_picture(picture, torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0)))
+    recipe = LossRecipe(iterations=2, least_side=48, width=4, widest=4)
+    learned = learn_loss(picture, degradation="noise(20)", recipe=recipe, seed=5, out=tmp_path / "my.safetensors")
+    result = reproduce(learned.path, pictures=[picture])
+    assert result.anew != learned.path
+    assert result.status == 0
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ({"loss": None}, "does not say how it was made: its receipt has no loss"),
+        ({"protocol": 3}, "does not say how it was made: its receipt has no protocol"),
+        ({"minutes": 2.0}, "was trained for 2.0 minutes"),
+        ({"loss": "os:system"}, "your own 'os:system', whose code a file cannot run"),
+        ({"begins_with": "0" * 64}, "name it with --begins-with"),
+        ({"training_pictures": {"cat": "0" * 64, "dog": "1" * 64}}, "'cat' and 1 others; say with --pictures"),
+    ],
+)
+def test_what_cannot_be_made_again_is_said(
+    model: Path, pictures: Path, tmp_path: Path, entries: dict, sentence: str
+) -> None:
+    file = rewritten(model, tmp_path / "model.safetensors", **entries)
+    with pytest.raises(LossmithError, match=sentence.replace("(", r"\(")):
+        reproduce(file, pictures=find_pictures(pictures))
+    assert not (tmp_path / "model-anew").exists()

@@ -1,0 +1,80 @@
+"""Commands that are done in a second, and the place where they are run and killed."""
+
+import random
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .nursery import Ended, Fault, Nursery
+
+RECIPE = (
+    "{photos} --degradation noise(25) --network srresnet_small(features=4,blocks=1) --batch 2 --patch 32 "
+    "--save-every 0 --out run "
+)
+COMMANDS = {
+    "train": "train " + RECIPE + "--loss l1 --steps 8 --ema 0.9",
+    "adversarial": "train " + RECIPE + "--loss l1 --steps 4 --psnr-steps 4 --critic vgg_any(features=2)",
+    "learn-loss": "learn-loss {photos}/0.png --degradation jpeg --iterations 4 --least-side 24 --width 4 "
+    "--widest 8 --crop 24 --batch 2 --save-every 0 --out run.safetensors",
+    "compare": "compare " + RECIPE + "--losses l1 l2 --seeds 1 --steps 3",
+}
+
+
+TOLD = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A command that nobody disturbed."""
+
+    words: list[str]
+    folder: Path
+    ended: Ended
+
+    def fault(self, chance: random.Random) -> Fault:
+        """Something that kills it at a random moment: between two touches of files, in a byte, or at any time."""
+        largest = max(path.stat().st_size for path in self.folder.rglob("*.ckpt"))
+        return chance.choice(
+            [
+                Fault(at_touch=chance.randint(1, self.ended.touches)),
+                Fault(at_touch=chance.randint(1, self.ended.touches)),
+                Fault(at_byte=chance.randrange(largest)),
+                Fault(after=chance.uniform(0, self.ended.seconds)),
+                Fault(after=chance.uniform(0, self.ended.seconds), signal=chance.choice(TOLD)),
+            ]
+        )
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="session")
+def second_nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="session")
+def commands(photos: Path) -> dict[str, list[str]]:
+    return {name: words.format(photos=photos).split() for name, words in COMMANDS.items()}
+
+
+@pytest.fixture(scope="session")
+def wholes(
+    nursery: Nursery, commands: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Whole]:
+    found = {}
+    for name, words in commands.items():
+        folder = tmp_path_factory.mktemp(f"whole-{name}")
+        ended = nursery.run(folder, *words)
+        assert ended.status == 0, ended.errors
+        found[name] = Whole(words, folder, ended)
+    return found

@@ -1,0 +1,59 @@
+"""Whether two finished folders hold the same."""
+
+import csv
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+
+def assert_same(whole: Path, killed: Path, but: Collection[str] = ()) -> None:
+    """Every file of the one is in the other and holds the same, bit for bit, and no file is there that should not.
+
+    Weights, rows, scores, pictures, receipts, states and pages; of TensorBoard's events, what is shown of them.
+    What is in files called as in `but` may differ.
+    """
+    assert _files(whole) == _files(killed)
+    for name in _files(whole):
+        if Path(name).name in but:
+            continue
+        one, other = (_content(folder / name) for folder in (whole, killed))
+        assert one == other, name
+    for journal in killed.rglob("metrics.csv"):
+        _assert_shown_once(journal)
+
+
+def _files(folder: Path) -> list[str]:
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    # how many states and files of events there were on the way is no matter
+    kept = (path for path in paths if "tensorboard" not in path.parts and ".previous" not in path.name)
+    return sorted(path.as_posix() for path in kept)
+
+
+def _content(path: Path) -> Any:
+    return _plain(torch.load(path, weights_only=True)) if path.suffix == ".ckpt" else path.read_bytes()
+
+
+def _plain(value: Any) -> Any:
+    """With tensors as lists, which can be compared."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return (str(value.dtype), value.tolist()) if isinstance(value, torch.Tensor) else value
+
+
+def _assert_shown_once(journal: Path) -> None:
+    """TensorBoard shows each row of the journal once."""
+    events = EventAccumulator(str(journal.with_name("tensorboard")))
+    events.Reload()
+    with journal.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name in rows[0].keys() - {"step"}:
+        shown = {event.step: event.value for event in events.Scalars(name)}
+        assert len(shown) == len(events.Scalars(name)), "each step once"
+        written = {int(row["step"]): float(row[name]) for row in rows if row[name]}
+        assert shown.keys() == written.keys()
+        assert all(abs(shown[step] - written[step]) <= 1e-6 * abs(written[step]) for step in written)  # float32

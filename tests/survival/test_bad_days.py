@@ -1,0 +1,376 @@
+"""What happens on a bad day: full and read-only disks, damaged states, two processes in one folder, odd clocks."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from .conftest import Whole
+from .nursery import Fault, Nursery
+from .sameness import assert_same
+
+# --- a full disk ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Callable[[int], None] | None]:
+    """A file system in memory, and what makes it larger, to kilobytes; None where mounting is not allowed."""
+    place.mkdir(parents=True, exist_ok=True)
+    mounted = _mount(place, "size=4k") == 0
+
+    def grow(kilobytes: int) -> None:
+        assert _mount(place, f"remount,size={kilobytes}k") == 0
+
+    try:
+        yield grow if mounted else None
+    finally:
+        if mounted:
+            subprocess.run(["umount", place], check=True)
+
+
+def _mount(place: Path, options: str) -> int:
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+    return subprocess.run(mount, capture_output=True, check=False).returncode
+
+
+OTHERS = ("adversarial", "learn-loss", "compare")
+FULL = re.compile(
+    r"lossmith: cannot write \S+/?([\w.-]+): (No space left on device|File too large); "
+    r"make room, and the same command goes on"
+)
+
+
+@pytest.mark.parametrize("name", ["train", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
+def test_a_disk_that_is_full_again_and_again(
+    name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+) -> None:
+    """It grows a little whenever the command has ended for want of room, until there is enough."""
+    whole, place = wholes[name], tmp_path / "disk"
+    met = set()
+    with small_disk(place) as grow:
+        for kilobytes in (round(4 * 1.3**n) for n in range(30)):
+            if grow:
+                grow(kilobytes)
+            ended = nursery.run(place, *whole.words, fault=Fault(largest=None if grow else 1024 * kilobytes))
+            if ended.status == 0:
+                break
+            assert ended.status == 2, ended
+            found = FULL.fullmatch(ended.errors.splitlines()[-1])
+            assert found, ended.errors
+            assert "Traceback" not in ended.errors
+            met.add(found[1])
+        assert ended.status == 0
+        assert_same(whole.folder, place)
+    assert met, "it was full at least once"
+
+
+SORTS = {
+    "train": "run.yaml events metrics.csv last.ckpt model.safetensors 4.png scores.csv summary.json",
+    "adversarial": "psnr/.run.yaml samples/.step-0000002.png gan/.run.yaml gan/.model.safetensors",
+    "learn-loss": "learn.yaml state.ckpt run.html run.safetensors",
+    "compare": "compare.yaml results.csv results.json report.html",
+}
+"""In the order in which they are written."""
+FILL = """
+import pathlib
+plain = pathlib.Path.open
+def full(path, mode="r", *arguments, **options):
+    if {sort!r} in str(path) and set(mode) & set("wa+"):
+        return plain(pathlib.Path("/dev/full"), "wb", *arguments, **options)
+    return plain(path, mode, *arguments, **options)
+pathlib.Path.open = full
+"""
+"""The system's device that is always full stands in the place of one sort of file."""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize("name", SORTS)
+def test_no_room_for_each_sort_of_file_in_turn(
+    name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+) -> None:
+    whole = wholes[name]
+    for sort in SORTS[name].split():
+        ended = nursery.run(tmp_path, *whole.words, fault=Fault(preparation=FILL.format(sort=sort)))
+        assert ended.status == 2, ended.errors
+        found = FULL.fullmatch(ended.errors.splitlines()[-1])
+        assert found, ended.errors
+        assert sort.rpartition("/.")[2] in found[0]
+        assert "Traceback" not in ended.errors
+    ended = nursery.run(tmp_path, *whole.words)
+    assert ended.status == 0, ended.errors
+    assert_same(whole.folder, tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize(
+    ("words", "sort"),
+    [
+        ("export run/model.safetensors --out 1x-a.safetensors", "1x-a.safetensors"),
+        ("export run/model.safetensors --out 1x-a.json", "1x-a.json"),
+        ("evaluate run/model.safetensors --test {photos} --out scores.csv", "scores.csv"),
+    ],
+)
+def test_no_room_for_what_is_made_of_a_model(
+    words: str, sort: str, nursery: Nursery, wholes: dict[str, Whole], photos: Path
+) -> None:
+    folder = wholes["train"].folder
+    given = words.format(photos=photos).split()
+    ended = nursery.run(folder, *given, fault=Fault(preparation=FILL.format(sort=f".{sort}.")))
+    assert ended.status == 2, ended.errors
+    assert FULL.fullmatch(ended.errors.splitlines()[-1]), ended.errors
+    assert not (folder / sort).exists()
+
+
+# --- a disk that may not be written, a damaged state ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
+def test_a_folder_that_may_not_be_written(
+    name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+) -> None:
+    with read_only_folder(tmp_path) as place:
+        ended = nursery.run(place, *wholes[name].words)
+        assert not list(place.glob("run*"))
+    assert ended.status == 2
+    said = r"Read-only file system|Permission denied|Operation not permitted"
+    assert re.fullmatch(rf"lossmith: cannot write \S+: ({said})\n", ended.errors), ended.errors
+
+
+@contextmanager
+def read_only_folder(near: Path) -> Iterator[Path]:
+    """One that is so for whoever runs this: mounted, or protected, or for root where it may not mount, /sys."""
+    place = near / "disk"
+    place.mkdir()
+    if _mount(place, "ro") == 0:
+        try:
+            yield place
+        finally:
+            subprocess.run(["umount", place], check=True)
+    elif os.geteuid():
+        place.chmod(0o500)
+        yield place
+    else:
+        yield Path("/sys")
+
+
+def states(folder: Path) -> tuple[Path, Path]:
+    """The latest state of a command that was killed, and the one before it."""
+    (former,) = folder.rglob("*.previous.ckpt")
+    return former.with_name(former.name.replace(".previous", "")), former
+
+
+def cut(content: bytes, chance: random.Random) -> bytes:
+    return content[: chance.randrange(len(content))]
+
+
+def flip(content: bytes, chance: random.Random) -> bytes:
+    at, bit = chance.randrange(len(content)), chance.randrange(8)
+    return content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+
+
+def empty(content: bytes, chance: random.Random) -> bytes:
+    return b""
+
+
+def kill_half_way(whole: Whole, nursery: Nursery, folder: Path) -> None:
+    fault = Fault(at_touch=int(0.6 * whole.ended.touches))
+    assert nursery.run(folder, *whole.words, fault=fault).status < 0
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"), [("train", cut), ("train", flip), ("train", empty), ("learn-loss", flip)]
+)
+def test_a_damaged_state_is_noticed_and_the_one_before_is_used(
+    name: str,
+    damage: Callable[[bytes, random.Random], bytes],
+    nursery: Nursery,
+    wholes: dict[str, Whole],
+    tmp_path: Path,
+) -> None:
+    whole = wholes[name]
+    kill_half_way(whole, nursery, tmp_path)
+    latest, _ = states(tmp_path)
+    latest.write_bytes(damage(latest.read_bytes(), random.Random(5)))
+    ended = nursery.run(tmp_path, *whole.words)
+    assert ended.status == 0, ended.errors
+    path = latest.relative_to(tmp_path)
+    sentence = (
+        f"lossmith: {path} is damaged (its checksum is wrong), so this goes on from the state saved before it"
+    )
+    assert ended.errors.splitlines().count(sentence) == 1
+    assert_same(whole.folder, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["train", "learn-loss"])
+def test_where_both_states_are_damaged_it_says_what_to_do(
+    name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+) -> None:
+    whole = wholes[name]
+    kill_half_way(whole, nursery, tmp_path)
+    both = states(tmp_path)
+    for path in both:
+        path.write_bytes(flip(path.read_bytes(), random.Random(6)))
+    ended = nursery.run(tmp_path, *whole.words)
+    assert ended.status == 2
+    named = " and ".join(str(path.relative_to(tmp_path)) for path in both)
+    anew = "start this run anew" if name == "train" else "learn this loss anew"
+    assert ended.errors == f"lossmith: {named} are damaged; delete both to {anew}\n"
+    for path in both:
+        path.unlink()
+    assert nursery.run(tmp_path, *whole.words).status == 0
+    assert_same(whole.folder, tmp_path)
+
+
+# --- two processes, odd clocks, lost pictures -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["train", "adversarial", "learn-loss", "compare"])
+def test_a_second_process_is_refused_and_harms_nothing(
+    name: str, nursery: Nursery, second_nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+) -> None:
+    """The first waits in a step until the second has ended; both were given the same command."""
+    whole, go = wholes[name], tmp_path / "go"
+    first = nursery.begin(tmp_path, *whole.words, fault=Fault(preparation=WAIT.format(go=str(go))))
+    while not list(tmp_path.rglob(".lock")):
+        time.sleep(0.01)
+    try:
+        refused = second_nursery.run(tmp_path, *whole.words)
+    finally:
+        go.touch()
+        ended = first()
+    assert refused.status == 2, refused.errors
+    assert re.fullmatch(
+        r"lossmith: \S+ is in use by another lossmith \(process \d+ on \S+\); "
+        r"wait until it has ended, or choose another --out\n",
+        refused.errors,
+    )
+    assert ended.status == 0, ended.errors
+    go.unlink()
+    assert not list(tmp_path.rglob(".lock"))
+    assert_same(whole.folder, tmp_path)
+
+
+WAIT = """
+import pathlib, time
+from lossmith.learning.game import Game
+from lossmith.training.supervised import Supervised
+for kind, name in ((Supervised, "step"), (Game, "play")):
+    def waiting(self, *arguments, plain=getattr(kind, name)):
+        while not pathlib.Path({go!r}).exists():
+            time.sleep(0.01)
+        return plain(self, *arguments)
+    setattr(kind, name, waiting)
+"""
+
+
+JUMP = """
+import itertools, random, time
+chance = random.Random(8)
+time.time = lambda: chance.uniform(0, 4e9)
+time.time_ns = lambda: int(1e9 * time.time())
+"""
+
+
+@pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
+def test_a_clock_that_jumps_changes_nothing(
+    name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+) -> None:
+    """Between 1970 and 2096, to and fro at every look, also from one sitting to the next."""
+    whole = wholes[name]
+    stop = Fault(preparation=JUMP, at_touch=int(0.6 * whole.ended.touches))
+    assert nursery.run(tmp_path, *whole.words, fault=stop).status < 0
+    ended = nursery.run(tmp_path, *whole.words, fault=Fault(preparation=JUMP))
+    assert ended.status == 0, ended.errors
+    assert_same(whole.folder, tmp_path)
+
+
+LOSE = """
+import pathlib
+from lossmith.learning.game import Game
+from lossmith.training.supervised import Supervised
+for kind, name in ((Supervised, "step"), (Game, "play")):
+    def losing(self, *arguments, plain=getattr(kind, name)):
+        for path in pathlib.Path("photos").iterdir():
+            path.write_bytes(path.read_bytes()[:100])
+        return plain(self, *arguments)
+    setattr(kind, name, losing)
+"""
+
+
+@pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
+def test_pictures_that_become_unreadable(
+    name: str, nursery: Nursery, wholes: dict[str, Whole], photos: Path, tmp_path: Path
+) -> None:
+    """A run that has begun does not miss them; one that is to go on says which, and goes on when it is back."""
+    whole = wholes[name]
+    words = [word.replace(str(photos), "photos") for word in whole.words]
+    shutil.copytree(photos, tmp_path / "photos")
+    half = Fault(preparation=LOSE, at_touch=int(0.6 * whole.ended.touches))
+    assert nursery.run(tmp_path, *words, fault=half).status < 0
+    ended = nursery.run(tmp_path, *words)
+    assert ended.status == 2
+    assert re.fullmatch(r"lossmith: picture 'photos/0\.png' is truncated or damaged \(.*\)\n", ended.errors)
+    shutil.copytree(photos, tmp_path / "photos", dirs_exist_ok=True)
+    ended = nursery.run(tmp_path, *words, fault=Fault(preparation=LOSE))
+    assert ended.status == 0, ended.errors
+    shutil.rmtree(tmp_path / "photos")
+    assert_same(whole.folder, tmp_path, but={"report.html", "results.json", "run.html"})  # which name the folder
+
+
+# --- memory -----------------------------------------------------------------------------------------------------
+
+
+EXHAUST = """
+import resource
+import torch
+from lossmith.learning.game import Game
+from lossmith.training.supervised import Supervised
+for kind, name in ((Supervised, "find_gradients"), (Game, "play")):
+    def exhausting(self, *arguments, plain=getattr(kind, name), calls=[]):
+        calls.append(self)
+        given = plain(self, *arguments)
+        if len(calls) == 3:
+            soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+            resource.setrlimit(resource.RLIMIT_AS, (8 << 30, hard))
+            try:
+                torch.empty(64 << 30, dtype=torch.uint8)
+            finally:
+                resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        return given
+    setattr(kind, name, exhausting)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "kept", "lower"),
+    [
+        ("train", r"for steps of 2 patches of 32 pixels .* any more", "step 2", "batch or patch, or .*"),
+        ("adversarial", r"for steps of 2 patches of 32 pixels .* any more", "step 2", "batch or patch, or .*"),
+        ("learn-loss", "to learn this loss", "round 2 of scale 1", "batch, crop or width,"),
+    ],
+)
+def test_memory_that_runs_out_in_the_middle_of_a_step(
+    name: str, what: str, kept: str, lower: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+) -> None:
+    """By the system's limit, which torch's allocator meets in the third step, when gradients are there already."""
+    whole = wholes[name]
+    seldom = "99" if name != "learn-loss" else "0"  # a round that fails has changed something
+    words = [seldom if before == "--save-every" else word for before, word in pairwise(["", *whole.words])]
+    ended = nursery.run(tmp_path, *words, fault=Fault(preparation=EXHAUST))
+    assert ended.status == 2, ended.errors
+    assert re.fullmatch(
+        rf"lossmith: there is not enough memory {what}; the state after {kept} is saved: end what else uses the "
+        rf"device, and the same command goes on; or lower {lower} with another --out",
+        ended.errors.splitlines()[-1],
+    )
+    ended = nursery.run(tmp_path, *whole.words)
+    assert ended.status == 0, ended.errors
+    assert_same(whole.folder, tmp_path)

@@ -1,0 +1,104 @@
+"""A command that is killed at any moment, and given again until it ends, has made what one undisturbed makes."""
+
+import random
+import signal
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from .conftest import COMMANDS, TOLD, Whole
+from .nursery import Fault, Nursery
+from .sameness import assert_same
+
+
+def kill_until(kills: int, whole: Whole, nursery: Nursery, chance: random.Random, tmp_path: Path) -> int:
+    """Kill a command that often, in folder after folder; how many of these came to their end and are the same."""
+    killed = folders = 0
+    while killed < kills:
+        folder, folders = tmp_path / str(folders), folders + 1
+        while killed < kills:
+            fault = whole.fault(chance)
+            ended = nursery.run(folder, *whole.words, fault=fault)
+            assert "Error" not in ended.errors, (fault, ended)
+            if ended.status == 0:
+                break
+            number = signal.SIGXFSZ if fault.at_byte is not None else fault.signal
+            assert ended.status in (-number, 128 + number if number in TOLD else -number), (fault, ended)
+            killed += 1
+        ended = nursery.run(folder, *whole.words)
+        assert ended.status == 0, ended.errors
+        assert_same(whole.folder, folder)
+    return folders
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("train", Fault(at_byte=20_000)),
+        ("train", Fault(at_touch=60)),
+        ("adversarial", Fault(at_touch=130)),
+        ("learn-loss", Fault(at_touch=30)),
+        ("compare", Fault(at_touch=101)),
+    ],
+)
+def test_killed_once(name: str, fault: Fault, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path) -> None:
+    whole = wholes[name]
+    assert nursery.run(tmp_path, *whole.words, fault=fault).status < 0
+    ended = nursery.run(tmp_path, *whole.words)
+    assert ended.status == 0, ended.errors
+    assert_same(whole.folder, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_killed_fifty_times(
+    name: str,
+    nursery: Nursery,
+    wholes: dict[str, Whole],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kills = {"train": 13, "adversarial": 13, "learn-loss": 12, "compare": 12}[name]
+    chance = random.Random(f"{name} 2")
+    folders = kill_until(kills, wholes[name], nursery, chance, tmp_path)
+    with capsys.disabled():
+        print(f"\n{name}: {kills} kills in {folders} folders, nothing lost, nothing doubled")
+
+
+TELL = """
+import signal
+from lossmith.learning.game import Game
+from lossmith.training.supervised import Supervised
+for kind, name in ((Supervised, "step"), (Game, "play")):
+    def told(self, *arguments, plain=getattr(kind, name), calls=[]):
+        calls.append(self)
+        if len(calls) == 2:
+            signal.raise_signal({number:d})
+        return plain(self, *arguments)
+    setattr(kind, name, told)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        *(("train", number) for number in TOLD),
+        ("adversarial", signal.SIGUSR1),
+        ("learn-loss", signal.SIGTERM),
+        ("compare", signal.SIGUSR1),
+    ],
+)
+def test_told_to_stop_it_saves_and_says_so(
+    name: str, number: signal.Signals, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+) -> None:
+    whole = wholes[name]
+    rarely = ["1000" if before == "--save-every" else word for before, word in pairwise(["", *whole.words])]
+    ended = nursery.run(tmp_path, *rarely, fault=Fault(preparation=TELL.format(number=number)))
+    assert ended.status == 128 + number, ended.errors
+    assert ended.errors.splitlines()[-1] == "lossmith: stopped; the same command goes on from here"
+    assert "Traceback" not in ended.errors
+    assert any(tmp_path.rglob("*.ckpt")), "the state was saved, though it was not yet time"
+    ended = nursery.run(tmp_path, *whole.words)
+    assert ended.status == 0, ended.errors
+    assert_same(whole.folder, tmp_path)
