@@ -231,14 +231,14 @@ def test_show_loss_prints_the_card(tmp_path: Path) -> None:
     file = write(tmp_path / "my.safetensors", task="jpeg", recipe={"steps": 9}, maker="me\x1b[2J\nyou")
     numbers = file.stat().st_size
     assert show_loss(str(file)).splitlines()[1:] == [
-        "maker: me\\x1b[2J\\x0ayou",
+        "scales:",
+        "  0: width 4, factor 1.0",
+        "  1: width 6, factor 1.0",
+        "  2: width 5, factor 1.0",
         "range: [0, 1]",
+        "task: jpeg",
         "recipe:",
         "  steps: 9",
-        "scales:",
-        "  0: factor 1.0, width 4",
-        "  1: factor 1.0, width 6",
-        "  2: factor 1.0, width 5",
-        "task: jpeg",
+        "maker: me\\x1b[2J\\x0ayou",
     ]
     assert show_loss(str(file)).startswith(f"file: my.safetensors, {numbers:,} bytes, ")

@@ -158,7 +158,7 @@ def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pyt
         (["train", "--config"], "--config needs the name of a YAML file"),
         (["train", "--config", "a.yaml", "--config=b.yaml"], "--config may be given once"),
         (["train", "--config", "none.yaml"], "cannot read none.yaml: No such file or directory"),
-        (["train", "--out", "/dev/null/run", *QUICK], "cannot write /dev/null/run/run.yaml: Not a directory"),
+        (["train", "--out", "/dev/null/run", *QUICK], "cannot write /dev/null/run/.lock: Not a directory"),
         (["compare", "--stepz", "5"], "--stepz"),
         (["compare", "--steps", "many"], "many"),
         (["compare", "--seeds", "1.5"], 'Invalid value for --seeds: must be a whole number, not "1.5".'),

@@ -15,15 +15,16 @@ class Attempt:
     """What a step changes before the optimisers do: statistics, and which random numbers come next."""
 
     def __init__(self, modules: nn.Module) -> None:
-        self._modules = modules
-        self._buffers = {name: buffer.clone() for name, buffer in modules.named_buffers()}
+        # those in evaluation mode, such as the frozen networks of losses, change nothing and may be large
+        changing = [module for module in modules.modules() if module.training]
+        self._buffers = [(each, each.clone()) for module in changing for each in module.buffers(recurse=False)]
         self._chance = Chance().state_dict()
 
     @torch.no_grad()
     def undo(self) -> None:
         """Bring it all back to where it was."""
-        for name, buffer in self._modules.named_buffers():
-            buffer.copy_(self._buffers[name])
+        for buffer, before in self._buffers:
+            buffer.copy_(before)
         Chance().load_state_dict(self._chance)
 
 

@@ -85,11 +85,12 @@ def joined(recipe: Recipe, place: Place, threads: int) -> Iterator[Fabric]:
     fabric = Fabric(
         accelerator=best_device().type, devices=place.processes, strategy=strategy, precision=_precision(recipe)
     )
-    before = {name: os.environ.get(name) for name in ("MASTER_ADDR", "MASTER_PORT")}  # which it will set
+    names = ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")  # which it will set
+    before = {name: os.environ.get(name) for name in names}
     own_threads = torch.get_num_threads()
-    torch.set_num_threads(threads)
     try:
         fabric.launch()
+        torch.set_num_threads(threads)
         yield fabric
     finally:
         if distributed.is_initialized():
