@@ -67,7 +67,9 @@ class DISTS(DeepLoss):
             self.register_buffer(f"structure{layer}", structure, persistent=False)
 
     def seen(self, picture: Tensor) -> list[Tensor]:
-        return [picture.to(self.extractor.mean.dtype), *super().seen(picture)]
+        # in one order in memory, whatever theirs is, so that equal pictures have equal means to the last bit
+        ordered = picture.to(self.extractor.mean.dtype).movedim(1, 3).contiguous().movedim(3, 1)
+        return [ordered, *super().seen(picture)]
 
     def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:
         weights: tuple[Tensor, Tensor] = (getattr(self, f"texture{layer}"), getattr(self, f"structure{layer}"))

@@ -11,13 +11,19 @@ SKIPPED = "skipped"
 """Among the values of a step: it changed nothing."""
 
 
-class Attempt:
-    """What a step changes before the optimisers do: statistics, and which random numbers come next."""
+def changing(modules: nn.Module) -> list[Tensor]:
+    """The buffers that a forward pass may change.
 
-    def __init__(self, modules: nn.Module) -> None:
-        # those in evaluation mode, such as the frozen networks of losses, change nothing and may be large
-        changing = [module for module in modules.modules() if module.training]
-        self._buffers = [(each, each.clone()) for module in changing for each in module.buffers(recurse=False)]
+    Modules in evaluation mode, such as the frozen networks of losses, change none, and may hold many.
+    """
+    return [buffer for module in modules.modules() if module.training for buffer in module.buffers(recurse=False)]
+
+
+class Attempt:
+    """What a step changes before the optimisers do: these buffers, and which random numbers come next."""
+
+    def __init__(self, buffers: Iterable[Tensor]) -> None:
+        self._buffers = [(buffer, buffer.clone()) for buffer in buffers]
         self._chance = Chance().state_dict()
 
     @torch.no_grad()
@@ -32,5 +38,5 @@ def all_finite(values: Iterable[Tensor], learning: Iterable[Tensor]) -> Tensor:
     """Whether all values and all gradients of what is learning are numbers, as one boolean on the device."""
     found = (parameter.grad for parameter in learning)
     gradients = [gradient for gradient in found if gradient is not None and gradient.numel()]
-    extremes = [extreme for gradient in gradients for extreme in gradient.aminmax()]  # NaN where one is
-    return torch.stack([value.float() for value in (*values, *extremes)]).isfinite().all()
+    sums = [gradient.sum() for gradient in gradients]  # which one that is no number makes none; and are quick
+    return torch.stack([value.float() for value in (*values, *sums)]).isfinite().all()

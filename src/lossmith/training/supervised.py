@@ -1,6 +1,6 @@
 """A restorer that learns from pairs of pictures under one loss."""
 
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from lossmith.losses import Loss, Schedule
-from lossmith.training.attempt import SKIPPED, Attempt, all_finite
+from lossmith.training.attempt import SKIPPED, Attempt, all_finite, changing
 from lossmith.training.average import Average
 from lossmith.training.learner import Learner, Values
 from lossmith.training.rate import learning_rate
@@ -49,7 +49,7 @@ class Supervised(Learner):
 
         On a CPU every step is seen to. A GPU would have to be waited for, so there it is done on request.
         """
-        attempt = Attempt(self.modules)
+        attempt = Attempt(self._buffers)
         try:
             values, _ = self.find_gradients(*self.placed(batch), progress)
             values = mean_of_all(values)
@@ -88,12 +88,18 @@ class Supervised(Learner):
         if self.average:
             self.average.follow(self.restorer)
 
+    @cached_property
+    def _buffers(self) -> list[Tensor]:
+        return changing(self.modules)
+
     @property
     def _learning(self) -> list[nn.Parameter]:
         return list(self.restorer.parameters())
 
     def _all_agree(self, good: Tensor) -> bool:
         """Whether it is so in every process that takes this step."""
+        if self._fabric.world_size == 1:
+            return bool(good)
         return bool(self._fabric.all_reduce(good.float(), reduce_op="mean") == 1)
 
     @property
