@@ -1,0 +1,243 @@
+"""What losses make of hostile pictures, ours and other packages': writes docs/reliability.md.
+
+    python benchmarks/reliability.py        # some minutes on one core; --out FILE writes elsewhere
+
+What is asked of them is in tests/hostile/battery.py, what they are given in tests/hostile/cases.py; our own tests
+ask the same. Networks have random weights, always the same. The words of the page are in reliability.md, beside
+this file.
+"""
+
+import argparse
+import platform
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from string import Template
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import torch
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from safetensors.torch import save_file
+from torchvision import models
+
+import features_rivals
+import rivals
+from lossmith import loss
+from lossmith.files import write_text
+from lossmith.losses.lpips import usual_heads
+from lossmith.losses.weights import fill_at_random, find_file, read_weights
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from hostile.amounts import FEW, MANY
+from hostile.battery import FAULTS, Criterion, Subject, answer_to_a_nan, answers_to_nonsense, examine, nonsense
+from hostile.cases import LAYOUTS, TAME, WILD, Case, cases
+from hostile.subjects import EVERY
+
+SEED = 0
+FIRST = Case((1, 3, 192, 192), "noisy", (torch.float32, torch.float32), ("plain", "plain"), SEED)
+PACKAGES = (
+    *("lossmith", "torch", "hypothesis", "pytorch-msssim", "piq", "piqa", "kornia", "torchmetrics", "lpips"),
+    "DISTS-pytorch",
+)
+COLOURS = (3,)
+"""Channels; some of the others take no other number."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Losses of one kind, and how many pictures they are given."""
+
+    title: str
+    ours: str
+    others: Callable[[], dict[str, Criterion]]
+    count: int
+    colour_blind: bool = True
+    least: int = 0
+    """From which side on all of them take pictures, where that is more than what ours needs."""
+    slack: float = 1e-6
+    """What others may give for identical pictures; of ours it is 0."""
+
+
+@dataclass
+class Record:
+    """What came of all the pictures that a loss was given."""
+
+    faults: dict[str, list[tuple[Case, str]]] = field(default_factory=lambda: {fault: [] for fault in FAULTS})
+    refusals: list[str] = field(default_factory=list)
+    nonsense: dict[str, tuple[str, str]] = field(default_factory=dict)
+    nan: str = ""
+
+
+def lpips_of_alex() -> dict[str, Criterion]:
+    from torchmetrics.functional.image import learned_perceptual_image_patch_similarity as theirs
+
+    return {
+        **features_rivals.lpips("alex"),
+        "torchmetrics": lambda x, y: theirs(x, y, net_type="alex", normalize=True),
+    }
+
+
+def lpips_of_vgg() -> dict[str, Criterion]:
+    import piq
+
+    file = find_file(*usual_heads("vgg"))
+    assert file is not None
+    heads = [head.view(1, -1, 1, 1) for head in read_weights(file).values()]
+    with patch("torch.hub.load_state_dict_from_url", lambda *_, **__: heads):
+        return {"piq": piq.LPIPS()}
+
+
+def dists() -> dict[str, Criterion]:
+    from torchmetrics.functional.image import deep_image_structure_and_texture_similarity as theirs
+
+    return {**features_rivals.dists(), "torchmetrics": lambda x, y: theirs(x, y, reduction="mean")}
+
+
+def content() -> dict[str, Criterion]:
+    return features_rivals.vgg16_relu2_2()
+
+
+OF_VGG = 32
+"""The least side for those that run the whole of it, whatever layer they were asked for."""
+FAMILIES = (
+    Family("SSIM", "ssim", rivals.ssim, 300),
+    Family("MS-SSIM", "ms_ssim", rivals.ms_ssim, 60, least=176),
+    Family("The mix of MS-SSIM and L1", "mix", rivals.mix, 300),
+    Family("LPIPS on AlexNet", "lpips(alex, weights=random)", lpips_of_alex, 60, False),
+    Family("LPIPS on VGG", "lpips(vgg, weights=random)", lpips_of_vgg, 40, False, OF_VGG),
+    Family("DISTS", "dists(weights=random)", dists, 40, False, OF_VGG),
+    Family("Features of VGG", "johnson(weights=random)", content, 100, False, OF_VGG),
+    Family("Style of VGG", "style(weights=random)", features_rivals.style, 40, False, OF_VGG),
+)
+
+
+def sample(family: Family, least: int) -> list[Case]:
+    """Always the same pictures."""
+    found: list[Case] = []
+
+    @seed(SEED)
+    @settings(
+        max_examples=family.count,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases(COLOURS, least))
+    def collect(case: Case) -> None:
+        found.append(case)
+
+    collect()
+    return found
+
+
+def judged(subject: Subject, given: Iterable[Case]) -> Record:
+    criterion, record = subject.make(), Record()
+    criterion(*FIRST.pair())  # since some go by the dtype of their first pictures for ever
+    for case in given:
+        verdict = examine(subject, criterion, case)
+        for fault in verdict.faults:
+            record.faults[fault].append((case, verdict.refusal))
+        if verdict.refusal and not verdict.faults:
+            record.refusals.append(verdict.refusal)
+    record.nonsense = answers_to_nonsense(subject, criterion)
+    record.nan = answer_to_a_nan(subject, criterion)
+    return record
+
+
+def section(family: Family, examples: list[str]) -> list[str]:
+    """The table of a family; what shows each fault is added to `examples`."""
+    criterion = loss(family.ours)
+    of = {"lossmith": criterion, **family.others()}
+    shapes = {
+        "channels": (1, 3) if family.colour_blind else COLOURS,
+        "least": criterion.least_side,
+        "usual": family.least,
+        "colour_blind": family.colour_blind,
+    }
+    given = sample(family, max(criterion.least_side, family.least))
+    subjects = {
+        who: Subject(
+            who, partial(lambda found: found, found), slack=0 if found is criterion else family.slack, **shapes
+        )
+        for who, found in of.items()
+    }
+    records = {who: judged(subject, given) for who, subject in subjects.items()}
+    counts = {fault: [len(record.faults[fault]) for record in records.values()] for fault in FAULTS}
+    rows = [[fault, *(str(count or "–") for count in found)] for fault, found in counts.items() if any(found)]
+    rows.append(["refused, and why", *(str(len(record.refusals) or "–") for record in records.values())])
+    rows.append(["a NaN pixel", *(NANS.get(record.nan, f"**{record.nan}**") for record in records.values())])
+    rows += [
+        [input.says, *(in_words(*record.nonsense[input.says]) for record in records.values())]
+        for input in nonsense(subjects["lossmith"])
+    ]
+    examples += [line for who, record in records.items() for line in shown(f"{who}, {family.title}", record)]
+    head = [f"of {len(given)} pairs of pictures", *(records)]
+    nobody = [fault for fault, found in counts.items() if not any(found)]
+    return [f"### {family.title}", "", *table(head, rows), "", f"With nobody: {'; '.join(nobody)}.", ""]
+
+
+NANS = {"NaN": "NaN", "refused": "refused", "unclear": "*refused unclearly*"}
+"""Answers to a pixel that is no number that hide nothing."""
+
+
+def in_words(outcome: str, words: str) -> str:
+    return {"refused": "refused", "unclear": "*refused unclearly*"}.get(outcome, f"**{words}**")
+
+
+def shown(who: str, record: Record) -> list[str]:
+    """The smallest pictures that show each fault."""
+    lines = []
+    for fault, found in record.faults.items():
+        if found:
+            case, words = min(found, key=lambda pair: pair[0].numbers)
+            lines.append(f"- {who}: {fault}: {case}" + (f": `{words[:150]}`" if words else ""))
+    return lines
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+
+
+def random_weights(folder: Path) -> dict[str, Path]:
+    """Files of networks whose features have our random weights."""
+    files = {}
+    for name in ("alexnet", "vgg16"):
+        features = models.get_model(name, weights=None).features
+        fill_at_random(features)
+        files[name] = folder / f"{name}.safetensors"
+        save_file({f"features.{key}": tensor for key, tensor in features.state_dict().items()}, files[name])
+    return files
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "reliability.md")
+    out: Path = parser.parse_args().out
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    examples: list[str] = []
+    with TemporaryDirectory() as folder, features_rivals.holding(random_weights(Path(folder))):
+        tables = [line for family in FAMILIES for line in section(family, examples)]
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    page = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8")).substitute(
+        versions=f"a CPU ({platform.machine()}) with {versions}",
+        few=FEW // 2,
+        many=MANY,
+        heavy=MANY // 8,
+        losses=len(EVERY),
+        kinds=", ".join(f"*{values}*" for values in (*TAME, *WILD)),
+        layouts=", ".join(f"*{layout}*" for layout in LAYOUTS),
+        tables="\n".join(tables).rstrip(),
+        examples="\n".join(examples),
+    )
+    write_text(out, page)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Every loss of the catalogue, with small networks of random weights, and sums of losses."""
+
+from functools import cache, partial
+
+from lossmith.losses import loss
+from lossmith.losses.loss_file import shipped_losses
+
+from .battery import Subject
+
+TV = ("tv", "tv(exponent=2)")
+PIXEL = ("l1", "l2", "charbonnier", *TV)
+STRUCTURAL = (
+    *("ssim", "ssim(window=5, padding=same)", "ssim(padding=reflect)"),
+    *("ms_ssim", "ms_ssim(levels=2)", "ms_ssim(levels=3, window=5, padding=same)"),
+    *("ms_ssim_sigmas", "ms_ssim_sigmas(form=centre)", "mix", "mix(form=centre)", "mix_pl4nn"),
+)
+SMALL = "network=squeezenet1_1, weights=random"
+DEEP = (
+    "features(squeezenet1_1, relu1 + 0.5*fire3, weights=random)",
+    "features(squeezenet1_1, fire3, distance=charbonnier, weights=random)",
+    *(f"{name}(weights=random)" for name in ("johnson", "srgan", "esrgan", "minc", "dists")),
+    *(f"lpips({network}, weights=random)" for network in ("alex", "squeeze")),
+    "lpips(squeeze, linear=false, weights=random)",
+    f"style(layers=relu1 + 2*fire2, {SMALL})",
+    f"style_w2(layers=relu1 + 2*fire2, {SMALL})",
+    *(f"contextual(layers=fire2, distance={distance}, {SMALL})" for distance in ("cosine", "l1", "l2")),
+)
+LEARNED = tuple(f"mdf({name})" for name in shipped_losses())
+COMPOSED = (
+    "0.84*ms_ssim_sigmas + 0.16*l1",
+    "2*(ssim + 0.5*l2) + charbonnier",
+    "l1 until 50% then 2*ssim + l2",
+    "torch.nn:SmoothL1Loss",
+    "l1 + 0.1*lpips(squeeze, weights=random)",
+)
+EVERY = (*PIXEL, *STRUCTURAL, *DEEP, *LEARNED, *COMPOSED)
+
+HEAVY = ("ms_ssim", *LEARNED, *(name for name in DEEP if "squeezenet" not in name and "squeeze," not in name))
+"""Those of which a test that is to be quick gives small pictures only."""
+
+SLACK = {
+    # matrix roots in float64, of features in float32
+    f"style_w2(layers=relu1 + 2*fire2, {SMALL})": 1e-6,
+}
+"""What identical pictures may give where the catalogue says that it is not exactly 0."""
+
+cached = cache(loss)
+
+
+def subject(expression: str) -> Subject:
+    criterion = cached(expression)
+    deep = expression in (*DEEP, *LEARNED) or "lpips" in expression
+    return Subject(
+        expression,
+        partial(cached, expression),
+        channels=(3,) if deep else (1, 2, 3, 4),
+        least=criterion.least_side,
+        odd="form=centre" in expression,
+        colour_blind=not deep,
+        slack=SLACK.get(expression, 0),
+        distance=expression not in TV,
+        needs_texture=expression.startswith("contextual"),
+    )
+
+
+__all__ = ["EVERY", "HEAVY", "subject"]

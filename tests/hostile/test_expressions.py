@@ -1,0 +1,128 @@
+"""Losses, degradations, networks and critics written down by anybody: made, or refused in a sentence."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lossmith.degradations import degradation
+from lossmith.degradations.catalogue import DEGRADATIONS, TASKS
+from lossmith.losses import loss
+from lossmith.losses.catalogue import CATALOGUE
+from lossmith.networks import CRITICS, NETWORKS, critic, network
+
+from .amounts import FEW, MANY, fuzzed
+from .damage import sentence
+
+VALUES = (
+    *("1", "2", "3", "0", "-1", "0.5", "1.5", "11", "33", "1025", "99999999999999999999", "9" * 400),
+    *("1e308", "-1e308", "1e-308", "1e400", "nan", "inf", "none", "true", "''", '""', "1 2 3", "2 1", "nan nan"),
+    *(
+        "random",
+        "vgg16",
+        "squeezenet1_1",
+        "relu1",
+        "relu1 + 0.5*fire3",
+        "1e999*relu1",
+        "+",
+        "1*",
+        "*",
+        "a*b",
+        ".",
+        "..",
+    ),
+    *("l2", "valid", "same", "centre", "jpeg", "rggb", "4:2:0", "../../x", "/etc/passwd", "/dev/null", "/", "é"),
+    *("x.safetensors", "x.pth", "\0", "\ud800", "-0", "+5", "1e300 1e301"),
+)
+WEIGHTS = ("2*", "-1*", "1e308*", "1e-308*", "0*", "nan*", "", "1e308*1e308*", "-0*", "1e400*")
+BETWEEN = (" + ", " until 50% then ", " until 0% then ", "*", "+(", " until 1e308% then ", ") + (", "")
+Table = Mapping[str, Callable[..., Any] | None]
+MAKERS: dict[str, tuple[Callable[[str], object], Table]] = {
+    "loss": (loss, CATALOGUE),
+    "degradation": (degradation, {**DEGRADATIONS, **dict.fromkeys(TASKS)}),
+    "network": (network, NETWORKS),
+    "critic": (critic, CRITICS),
+}
+
+
+@st.composite
+def calls(draw: st.DrawFn, table: Table) -> str:
+    """A name of ours with options that it has, and values that it may not want."""
+    name = draw(st.sampled_from([*table]))
+    made = table[name]
+    known = [*inspect.signature(made).parameters] if made else ["x"]
+    values = st.sampled_from(VALUES)
+    plain = draw(st.lists(values, max_size=2))
+    options = draw(st.lists(st.tuples(st.sampled_from([*known, "reduction", "zzz"]), values), max_size=3))
+    return f"{name}({', '.join([*plain, *(f'{key}={value}' for key, value in options)])})"
+
+
+@st.composite
+def expressions(draw: st.DrawFn, kind: str) -> str:
+    some = draw(st.lists(calls(MAKERS[kind][1]), min_size=1, max_size=3))
+    if kind == "loss":
+        some = [draw(st.sampled_from(WEIGHTS)) + call for call in some]
+        return draw(st.sampled_from(BETWEEN)).join(some)
+    return " | ".join(some) if kind == "degradation" else some[0]
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", "/nowhere")
+
+
+def made(kind: str, text: str) -> None:
+    found = sentence(lambda: MAKERS[kind][0](text))
+    if not isinstance(found, str):
+        assert str(found)
+    fuzzed(f"expressions: {kind}")
+
+
+each_kind = pytest.mark.parametrize("kind", MAKERS)
+anything = st.text(max_size=20) | st.text("()+*|,=%'\" 1e9untilthe\n.", max_size=40)
+
+
+@each_kind
+@settings(max_examples=4 * FEW, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_anything_written_is_made_or_refused(kind: str, data: st.DataObject) -> None:
+    made(kind, data.draw(expressions(kind) | anything))
+
+
+@pytest.mark.slow
+@each_kind
+@settings(max_examples=4 * MANY, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_many_a_thing_written_is_made_or_refused(kind: str, data: st.DataObject) -> None:
+    made(kind, data.draw(expressions(kind) | anything))
+
+
+LONG = {
+    "brackets": "(" * 100_000,
+    "closed brackets": ")" * 100_000,
+    "a word": "a" * 100_000,
+    "digits": "9" * 100_000 + "*l1",
+    "plus": "l1 + " * 1000 + "l1",
+    "times": "2*" * 1000 + "l1",
+    "bars": "noise(5) | " * 1000 + "noise(5)",
+    "stages": "l1 until 1% then " * 1000 + "l1",
+    "options": "ssim(" + "sigma=1," * 5000 + "sigma=1)",
+    "spaces": " " * 100_000,
+    "quotes": "l1('" + "x" * 100_000,
+    "dots": "a." * 10_000 + "a:b",
+    "colons": ":" * 10_000,
+}
+
+
+@each_kind
+@pytest.mark.parametrize("long", LONG)
+def test_what_is_long_is_made_or_refused(kind: str, long: str) -> None:
+    made(kind, LONG[long])

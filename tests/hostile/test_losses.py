@@ -1,0 +1,166 @@
+"""Every loss of the catalogue against pictures of any shape, dtype, layout and contents; nonsense is refused."""
+
+from functools import cache
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+from lossmith import LossmithError
+from lossmith.losses import loss
+from lossmith.losses.catalogue import CATALOGUE
+
+from .amounts import FEW, MANY, fuzzed
+from .battery import Subject, Verdict, answer, answer_to_a_nan, answers_to_nonsense, examine
+from .cases import Case, cases
+from .subjects import EVERY, HEAVY, subject
+
+FLOATS, PLAIN = (torch.float32, torch.float32), ("plain", "plain")
+each_loss = pytest.mark.parametrize("expression", EVERY)
+subject = cache(subject)
+
+
+def check(of: Subject, case: Case) -> None:
+    """All that the battery asks, and that nothing is refused."""
+    assert examine(of, of.make(), case) == Verdict(), case
+    fuzzed(f"pictures: {of}")
+
+
+def test_every_name_of_the_catalogue_is_here() -> None:
+    assert {*CATALOGUE} <= {expression.partition("(")[0] for expression in EVERY}
+
+
+def fuzz(expression: str, count: int, small: bool = False) -> None:
+    of = subject(expression)
+
+    @settings(max_examples=count, deadline=None, derandomize=True)
+    @given(case=cases(of.channels, of.least, of.odd, small))
+    def test(case: Case) -> None:
+        check(of, case)
+
+    test()
+
+
+@each_loss
+def test_whatever_the_pictures_are_the_answer_is_right(expression: str) -> None:
+    heavy = expression in HEAVY
+    fuzz(expression, FEW // 4 if heavy else FEW // 2, small=heavy)
+
+
+@each_loss
+def test_thin_pictures_that_are_equal_give_0_however_they_are_stored(expression: str) -> None:
+    """Where a side is one pixel long, two layouts are one, and sums may come in another order."""
+    of = subject(expression)
+    least = of.least + (of.odd and of.least % 2 == 0)
+    check(of, Case((1, 3, least + 120, least), "identical", FLOATS, ("plain", "channels-last"), seed=0))
+
+
+@pytest.mark.slow
+@each_loss
+def test_whatever_many_pictures_are_the_answer_is_right(expression: str) -> None:
+    fuzz(expression, MANY // 8 if expression in HEAVY else MANY)
+
+
+@pytest.mark.slow
+@each_loss
+@pytest.mark.parametrize("values", ["noisy", "negative", "huge by half"])
+def test_a_large_picture_is_nothing_special(expression: str, values: str) -> None:
+    of = subject(expression)
+    check(of, Case((1, 3, 511, 769), values, FLOATS, ("plain", "channels-last"), seed=0))
+
+
+@each_loss
+def test_what_has_no_meaning_is_refused_in_a_sentence_of_ours(expression: str) -> None:
+    of = subject(expression)
+    for says, (outcome, words) in answers_to_nonsense(of, of.make()).items():
+        assert outcome == "refused", (says, words)
+        assert words.startswith(LossmithError.__name__), (says, words)
+
+
+@each_loss
+def test_a_pixel_that_is_no_number_makes_value_and_gradient_none(expression: str) -> None:
+    of = subject(expression)
+    assert answer_to_a_nan(of, of.make()) == "NaN"
+
+
+@each_loss
+def test_an_infinite_pixel_is_not_hidden(expression: str) -> None:
+    """The value is infinite where the distance is, or NaN; it is never finite."""
+    of = subject(expression)
+    prediction, target = Case(
+        (2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd), "noisy", FLOATS, PLAIN, 0
+    ).pair()
+    for bright in (prediction, target) if of.distance else (prediction,):
+        kept = bright[0, 1, 2, 3].item()
+        bright[0, 1, 2, 3] = torch.inf
+        assert not answer(of.make(), prediction, target).finite
+        bright[0, 1, 2, 3] = kept
+
+
+@each_loss
+def test_a_pixel_that_is_no_number_stays_with_its_picture(expression: str) -> None:
+    if ":" in expression:
+        pytest.skip("others' losses give one number for all pictures")
+    of, each = subject(expression), loss(expression, reduction="none")
+    prediction, target = Case(
+        (2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd), "noisy", FLOATS, PLAIN, 0
+    ).pair()
+    expected = each(prediction, target)[1]
+    prediction[0, 1, 2, 3] = torch.inf
+    found = each(prediction, target)
+    assert not found[0].isfinite()
+    torch.testing.assert_close(found[1], expected, rtol=1e-4, atol=1e-8)  # batches are computed in another order
+
+
+# --- tensors that are none of the usual ones ------------------------------------------------------------------
+
+UNUSUAL = {
+    "complex": (lambda x: x.to(torch.complex64), "floating point"),
+    "true or false": (lambda x: x > 0.5, "floating point"),
+    "8-bit floats": (lambda x: x.to(torch.float8_e4m3fn), "floating point"),
+    "sparse": (lambda x: x.to_sparse(), "pictures must be dense, not torch.sparse_coo"),
+    "an array": (lambda x: x.numpy(), "pictures must be tensors (N, C, H, W), not ndarray"),
+    "one picture": (lambda x: x[0], "pictures must be (N, C, H, W)"),
+    "no channels": (lambda x: x[:, :0], "the pictures have no channels"),
+    "no height": (lambda x: x[:, :, :0], " needs at least "),
+}
+
+
+@each_loss
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_tensors_that_are_no_pictures_are_refused(expression: str, kind: str) -> None:
+    change, words = UNUSUAL[kind]
+    of = subject(expression)
+    picture = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
+    with pytest.raises(LossmithError) as refused:
+        of.make()(change(picture), change(picture))
+    assert words in str(refused.value)
+
+
+@each_loss
+def test_pictures_on_two_devices_are_refused_by_name(expression: str) -> None:
+    of = subject(expression)
+    picture = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
+    with pytest.raises(LossmithError, match="the prediction is on cpu and the target on meta; move one of them"):
+        of.make()(picture, picture.to("meta"))
+
+
+@each_loss
+def test_numbers_that_are_negated_only_when_read_are_read(expression: str) -> None:
+    """As the imaginary part of a conjugate is."""
+    of = subject(expression)
+    picture = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
+    lazy = torch._neg_view(-picture)
+    assert lazy.is_neg()
+    assert torch.equal(of.make()(lazy, picture), of.make()(picture, picture))
+
+
+@each_loss
+def test_a_target_gets_no_gradient(expression: str) -> None:
+    of = subject(expression)
+    prediction, target = torch.rand(2, 2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
+    with pytest.raises(LossmithError, match="the gradient goes to the prediction, which comes first"):
+        of.make()(prediction, target.requires_grad_())
+    of.make()(prediction.requires_grad_(), target.detach()).backward()
+    assert prediction.grad is not None
+    assert target.grad is None

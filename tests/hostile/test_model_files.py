@@ -1,0 +1,316 @@
+"""Model files that somebody else made: opened, or refused in a sentence; none runs code or fills the memory."""
+
+import io
+import json
+import pickle
+import resource
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save as safetensors_of
+from torch import Tensor
+
+from lossmith.checkpoints import open_model
+from lossmith.models import FORMAT, load_model
+from lossmith.networks import network
+from lossmith.restoration import open_engine
+from lossmith.studies import blend, export
+
+from .amounts import FEW, MANY, fuzzed
+from .damage import Trap, damaged, sentence
+
+SMALL = "rrdbnet(scale=2, features=4, blocks=1, growth=2)"
+LITTLE = 500_000
+"""Kilobytes; what is refused here would take from 38 million on."""
+Weights = dict[str, Tensor]
+
+
+def weights() -> Weights:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return dict(network(SMALL).state_dict())
+
+
+def ours(card: object = None, tensors: Weights | None = None) -> bytes:
+    """A model file of ours; `card` is its receipt, text as it is and anything else as JSON."""
+    text = card if isinstance(card, str) else json.dumps(card or {"network": SMALL, "scale": 2})
+    return safetensors_of(tensors or weights(), {FORMAT: text})
+
+
+def pickled(content: object, **options: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(content, file, **options)
+    return file.getvalue()
+
+
+FILES: dict[str, Callable[[], bytes]] = {
+    "ours.safetensors": ours,
+    "bare.safetensors": lambda: safetensors_of(weights()),
+    "zip.pth": lambda: pickled({"params": weights()}),
+    "old.pth": lambda: pickled(weights(), _use_new_zipfile_serialization=False),
+}
+
+
+def open_in_every_way(path: Path) -> list[object]:
+    ways: tuple[Callable[[Path], object], ...] = (open_engine, open_model, load_model)
+    return [sentence(lambda way=way: way(path)) for way in ways]
+
+
+def refused(path: Path) -> list[str]:
+    """The sentences; it is not opened in any way."""
+    found = open_in_every_way(path)
+    assert all(isinstance(said, str) for said in found), found
+    return [str(said) for said in found]
+
+
+def damage(folder: Path, kind: str, content: bytes) -> None:
+    path = folder / kind
+    path.write_bytes(content)
+    open_in_every_way(path)
+    fuzzed(f"model files: {kind.partition('.')[2]}")
+
+
+@pytest.mark.parametrize("kind", FILES)
+@settings(max_examples=FEW, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_any_damage_gives_a_model_or_a_sentence(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    damage(tmp_path_factory.getbasetemp(), kind, data.draw(damaged(FILES[kind]())))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FILES)
+@settings(max_examples=MANY, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_any_damage_of_many_gives_a_model_or_a_sentence(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    damage(tmp_path_factory.getbasetemp(), kind, data.draw(damaged(FILES[kind]())))
+
+
+# --- pickles that would run -----------------------------------------------------------------------------------
+
+
+def traps(mark: Path) -> dict[str, bytes]:
+    trap = Trap(mark)
+    old = {"_use_new_zipfile_serialization": False}
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("archive/data.pkl", pickle.dumps(trap))
+        file.writestr("archive/version", "3\n")
+    return {
+        "plain.pth": pickle.dumps(trap),
+        "in-a-zip.pth": pickled({"params": {"w": trap}}),
+        "before-1.6.pth": pickled({"params": {"w": trap}}, **old),
+        "as-the-whole.pt": pickled(trap),
+        "by-hand.ckpt": archive.getvalue(),
+        "called.safetensors": pickled({"w": trap}),
+        "called.onnx": pickled({"w": trap}),
+        "among-weights.pth": pickled({**weights(), "trap": trap}),
+    }
+
+
+@pytest.mark.parametrize("name", traps(Path()))
+def test_a_pickle_never_runs(name: str, tmp_path: Path) -> None:
+    mark = tmp_path / "it ran"
+    pickle.loads(pickle.dumps(Trap(mark)))
+    mark.rmdir()  # the trap works
+    path = tmp_path / name
+    path.write_bytes(traps(mark)[name])
+    refused(path)
+    good = tmp_path / "good.safetensors"
+    good.write_bytes(ours())
+    assert isinstance(sentence(lambda: export(path, out=tmp_path / "2x-a.safetensors")), str)
+    assert isinstance(sentence(lambda: blend(good, path, alpha="0.5", out=tmp_path / "2x-b.safetensors")), str)
+    assert not mark.exists()
+    assert {file.name for file in tmp_path.iterdir()} == {name, "good.safetensors"}
+
+
+# --- cards that lie -------------------------------------------------------------------------------------------
+
+CARDS: list[object] = [
+    *("", "{", "null", "[]", "3", "NaN", '"x"', "[" * 3000, '{"network": ' + "9" * 5000 + "}", "{}"),
+    {"network": SMALL},
+    {"scale": 2},
+    *(
+        {"network": SMALL, "scale": scale}
+        for scale in (None, "x", [], {}, 0, -1, 3, 1e400, 1e300, 2.5, "2", 10**30)
+    ),
+    *({"network": name, "scale": 2} for name in (None, 3, [], "", "rrdbnet", "fcn", "nothing", "srresnet(")),
+    *({"network": f"rrdbnet({option})", "scale": 2} for option in ("features=0", "blocks=-1", "growth=x", "z=1")),
+    *(
+        {"network": name, "scale": 2}
+        for name in ("os:mkdir", "os:mkdir(x)", "builtins:exec('x')", "antigravity:x")
+    ),
+]
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: repr(card)[:60])
+def test_a_card_that_lies_is_refused(card: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(ours(card))
+    if card in ({"network": SMALL, "scale": 2.5}, {"network": SMALL, "scale": "2"}):  # as good as 2
+        assert not isinstance(open_in_every_way(path)[0], str)
+    else:
+        refused(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "rrdbnet(features=1024, blocks=64)",
+        "srresnet(features=1024, blocks=256)",
+        "srresnet(features=100000000)",
+        "rrdbnet(blocks=1000000000)",
+        "rrdbnet(growth=99999999999999999999)",
+    ],
+)
+def test_a_card_that_names_a_network_beyond_all_memory_costs_nothing(expression: str, tmp_path: Path) -> None:
+    path = tmp_path / "2x.safetensors"
+    path.write_bytes(ours({"network": expression, "scale": 2}))
+    began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
+
+
+# --- tensors that lie -----------------------------------------------------------------------------------------
+
+
+def test_a_tensor_that_repeats_what_is_stored_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """A terabyte, of a file of some kilobytes."""
+    for dtype in (torch.float32, torch.float16):
+        vast = weights()
+        vast["conv_first.weight"] = torch.ones(1, dtype=dtype).expand(10**9, 12, 3, 3)
+        path = tmp_path / "vast.pth"
+        torch.save({"params": vast}, path)
+        assert path.stat().st_size < 10**5
+        began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert "larger than what is stored of it" in refused(path)[0]
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
+
+
+ODD: dict[str, Callable[[Weights], object]] = {
+    "nothing": lambda _: {},
+    "no tensors": lambda _: {"params": {"a": 3}},
+    "a number": lambda _: 3,
+    "numbers by name": lambda _: {
+        "conv_first.weight": torch.tensor(3.0),
+        "body.0.rdb1.conv1.weight": torch.tensor(1),
+    },
+    "no numbers": lambda found: {name: tensor[:0] for name, tensor in found.items()},
+    "flat": lambda found: {name: tensor.flatten() for name, tensor in found.items()},
+    "whole numbers": lambda found: {name: tensor.to(torch.int8) for name, tensor in found.items()},
+    "complex": lambda found: {name: tensor.to(torch.complex64) for name, tensor in found.items()},
+    "sparse": lambda found: {name: tensor.to_sparse() for name, tensor in found.items()},
+    "nested in itself": lambda found: {"params": {"params": {"params": found}}},
+    "names that are no text": lambda found: dict(enumerate(found.values())),
+    "half of them": lambda found: dict(list(found.items())[::2]),
+    "one more": lambda found: {**found, "more": torch.ones(1)},
+    "a module too many": lambda found: {f"module.module.{name}": tensor for name, tensor in found.items()},
+    "NaN": lambda found: {**found, "conv_last.bias": torch.full((3,), torch.nan)},
+    "a hole": lambda found: {name: tensor for name, tensor in found.items() if "rdb2" not in name},
+    "blocks far apart": lambda found: {
+        name.replace("body.0.", "body.99999999999."): t for name, t in found.items()
+    },
+    "only the first names": lambda found: {"model.0.weight": found["conv_first.weight"]},
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_tensors_that_do_not_fit_are_refused(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.pth"
+    torch.save(ODD[kind](weights()), path)
+    refused(path)
+
+
+def test_a_header_that_announces_more_than_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "header.safetensors"
+    vast = {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
+    twice = {name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for name in "ab"}
+    strange = [
+        {"a": {"dtype": kind, "shape": [1], "data_offsets": [0, 4]}} for kind in ("X", "F4", "C64", 3, None)
+    ]
+    for header in (vast, twice, *strange, {"a": []}, [], "x"):
+        text = json.dumps(header).encode()
+        path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(4))
+        refused(path)
+    for length in (0, 1, 7, 2**31, 2**63, 2**64 - 1):
+        path.write_bytes(struct.pack("<Q", length) + b"{}")
+        refused(path)
+
+
+# --- graphs ---------------------------------------------------------------------------------------------------
+
+
+def graph(kind: str) -> bytes:
+    """An ONNX graph that is not one from a picture to a picture."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    sides = ["n", 3, "h", "w"]
+    picture = helper.make_tensor_value_info("input", TensorProto.FLOAT, sides)
+    made = helper.make_tensor_value_info("output", TensorProto.FLOAT, None)
+    nodes = {
+        "a number": helper.make_node("ReduceMean", ["input"], ["output"], keepdims=0),
+        "a shape": helper.make_node("Shape", ["input"], ["output"]),
+        "a sequence": helper.make_node("SequenceConstruct", ["input"], ["output"]),
+        "texts": helper.make_node("Cast", ["input"], ["output"], to=TensorProto.STRING),
+        "bits": helper.make_node("IsNaN", ["input"], ["output"]),
+        "a list": helper.make_node("Flatten", ["input"], ["output"], axis=0),
+        "one channel": helper.make_node("ReduceMean", ["input"], ["output"], axes=[1]),
+        "wider than high": helper.make_node("Concat", ["input", "input"], ["output"], axis=3),
+        "unknown": helper.make_node("RunThis", ["input"], ["output"], domain="of.mine"),
+    }
+    if kind == "a shape":
+        made = helper.make_tensor_value_info("output", TensorProto.INT64, None)
+    elif kind == "texts":
+        made = helper.make_tensor_value_info("output", TensorProto.STRING, None)
+    elif kind == "bits":
+        made = helper.make_tensor_value_info("output", TensorProto.BOOL, None)
+    elif kind == "a sequence":
+        made = helper.make_tensor_sequence_value_info("output", TensorProto.FLOAT, None)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("of.mine", 1)]
+    model = helper.make_model(helper.make_graph([nodes[kind]], "g", [picture], [made]), opset_imports=opsets)
+    model.ir_version = 8
+    return bytes(onnx._serialize(model) if hasattr(onnx, "_serialize") else model.SerializeToString())
+
+
+GRAPHS = (
+    "a number",
+    "a shape",
+    "a sequence",
+    "texts",
+    "bits",
+    "a list",
+    "one channel",
+    "wider than high",
+    "unknown",
+)
+
+
+@pytest.mark.parametrize("kind", GRAPHS)
+def test_a_graph_that_makes_no_pictures_is_refused(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(graph(kind))
+    refused(path)
+
+
+@settings(max_examples=FEW, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_rubbish_that_is_called_a_graph_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    pytest.importorskip("onnxruntime")
+    content = st.binary(max_size=200) | damaged(graph("one channel"))
+    damage(tmp_path_factory.getbasetemp(), "rubbish.onnx", data.draw(content))

@@ -1,0 +1,266 @@
+"""Picture files with anything wrong in them: a picture or a sentence comes of each, and a restoration goes on."""
+
+import io
+import struct
+import subprocess
+import sys
+import tracemalloc
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lossmith.images import picture_size, read_picture
+from lossmith.restoration import FileRestorer, TorchEngine, Wishes
+from lossmith.restoration.decoding import decode
+from lossmith.restoration.encoding import ENDINGS
+
+from .amounts import FEW, MANY, fuzzed
+from .damage import damaged, sentence
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow's, of what is damaged
+COLOURS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
+WIDE = COLOURS.astype(np.uint16) * 257
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def exif(**more: object) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x0112], tags[0x010E], tags[0x011A], tags[0x0128] = 6, "words", 72.0, 2
+    tags.get_ifd(0x8769)[0x9003] = "2020:01:01 00:00:00"
+    return tags
+
+
+def files() -> dict[str, bytes]:
+    """A small file of every kind that is read, and of some that are refused."""
+    image, gray = Image.fromarray(COLOURS), Image.fromarray(COLOURS[..., 0])
+    told = {"exif": exif(), "icc_profile": b"profile" * 9, "dpi": (72, 72)}
+    return {
+        "a.png": saved(image, "PNG", **told),
+        "16.png": saved(Image.fromarray(WIDE[..., 0]), "PNG"),
+        "palette.png": saved(image.quantize(8), "PNG", transparency=0),
+        "bits.png": saved(gray.convert("1"), "PNG"),
+        "alpha.png": saved(gray.convert("LA"), "PNG"),
+        "a.jpg": saved(image, "JPEG", **told),
+        "progressive.jpg": saved(image, "JPEG", progressive=True),
+        "cmyk.jpg": saved(image.convert("CMYK"), "JPEG"),
+        "two.jpg": saved(image, "MPO", save_all=True, append_images=[image]),
+        "a.tif": saved(image, "TIFF", **told),
+        "16.tif": saved(Image.fromarray(WIDE[..., 0]), "TIFF"),
+        "lzw.tif": saved(image, "TIFF", compression="tiff_lzw"),
+        "zip.tif": saved(image, "TIFF", compression="tiff_adobe_deflate"),
+        "jpeg.tif": saved(image, "TIFF", compression="jpeg"),
+        "floats.tif": saved(gray.convert("F"), "TIFF"),
+        "wide.tif": wide_tiff(),
+        "a.webp": saved(image, "WEBP", exif=exif()),
+        "exact.webp": saved(image, "WEBP", lossless=True),
+        "a.gif": saved(image, "GIF"),
+        "a.bmp": saved(image, "BMP"),
+        "a.ppm": saved(image, "PPM"),
+        "text.png": b"not a picture",
+        "empty.jpg": b"",
+    }
+
+
+def wide_tiff() -> bytes:
+    """16 bits in colour, which another library reads."""
+    import tifffile
+
+    file = io.BytesIO()
+    tifffile.imwrite(file, WIDE, photometric="rgb", compression="zlib", tile=(16, 16))
+    return file.getvalue()
+
+
+FILES = files()
+each_kind = pytest.mark.parametrize("kind", FILES)
+
+
+def look(path: Path, scratch: Path) -> None:
+    sentence(lambda: read_picture(path))
+    sentence(lambda: picture_size(path))
+    sentence(lambda: decode(path, scratch))
+    fuzzed(f"pictures: {path.suffix[1:]}")
+
+
+@each_kind
+@settings(max_examples=FEW, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_any_damage_gives_a_picture_or_a_sentence(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / kind
+    path.write_bytes(data.draw(damaged(FILES[kind])))
+    look(path, path.with_name("raster"))
+
+
+@pytest.mark.slow
+@each_kind
+@settings(max_examples=2 * MANY, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_any_damage_of_many_gives_a_picture_or_a_sentence(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / kind
+    path.write_bytes(data.draw(damaged(FILES[kind])))
+    look(path, path.with_name("raster"))
+
+
+@each_kind
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".gif", ".webp", ".bmp", ".ppm", ""])
+def test_the_ending_may_lie(kind: str, suffix: str, tmp_path: Path) -> None:
+    for name in ("true" + Path(kind).suffix, "false" + suffix):
+        (tmp_path / name).write_bytes(FILES[kind])
+    found = [
+        sentence(lambda name=name: read_picture(tmp_path / name))
+        for name in ("true" + Path(kind).suffix, "false" + suffix)
+    ]
+    assert type(found[0]) is type(found[1])
+    if isinstance(found[0], torch.Tensor):
+        assert torch.equal(found[0], found[1])
+
+
+# --- bombs ----------------------------------------------------------------------------------------------------
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
+    )
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(1000)))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + pixels + chunk(b"IEND", b"")
+
+
+def tiff(width: int, height: int, bits: int, channels: int) -> bytes:
+    """A TIFF of which there is nothing but what it says."""
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, bits), (259, 3, 1, 1)]
+    tags += [(262, 3, 1, 2 if channels == 3 else 1), (273, 4, 1, 8), (277, 3, 1, channels), (278, 4, 1, height)]
+    tags += [(279, 4, 1, min(width * height * channels * bits // 8, 2**32 - 1))]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+
+
+LAVISH = zlib.compress(bytes(3 * 10**8), 9)
+"""300 MB, in 300 kB."""
+BOMBS = {
+    "sides.png": png(60_000, 60_000),
+    "largest.png": png(2**31 - 1, 2**31 - 1),
+    "text.png": png(9, 9, chunk(b"zTXt", b"a\0\0" + LAVISH)),
+    "international text.png": png(9, 9, chunk(b"iTXt", b"a\0\1\0\0\0" + LAVISH)),
+    "profile.png": png(9, 9, chunk(b"iCCP", b"a\0\0" + LAVISH)),
+    "pixels.png": png(9, 9, chunk(b"IDAT", LAVISH)),
+    "sides.gif": b"GIF89a" + struct.pack("<HH", 65535, 65535) + FILES["a.gif"][10:],
+    "sides.bmp": FILES["a.bmp"][:18] + struct.pack("<ii", 10**6, -(10**6)) + FILES["a.bmp"][26:],
+    "sides.ppm": b"P6 99999999 99999999 255 ",
+    "digits.ppm": b"P6 " + b"9" * 10**6,
+    "sides.tif": tiff(10**6, 10**6, 8, 3),
+    "wide.tif": tiff(30_000, 30_000, 16, 3),
+    "just allowed.tif": tiff(13_000, 13_000, 16, 3),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_without_the_memory_that_it_wants(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(BOMBS[name])
+    tracemalloc.start()
+    found = [sentence(lambda: read_picture(path)), sentence(lambda: decode(path, tmp_path / "raster"))]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5e7
+    if name != "pixels.png":  # of which the rest is not needed
+        assert all(isinstance(said, str) for said in found)
+
+
+# --- restored all the same ------------------------------------------------------------------------------------
+
+
+def restorer(format: Any) -> FileRestorer:
+    wishes = Wishes(format=format, memory=0.1, halo=0, precision="float32")
+    return FileRestorer(TorchEngine(torch.nn.Identity(), 1), wishes)
+
+
+def restore(content: bytes, kind: str, format: Any, folder: Path) -> bool:
+    """Whether it was; nothing but the result and what was begun is there, and no half of a result."""
+    source, out = folder / kind, folder / f"out-{format}"
+    source.write_bytes(content)
+    out.mkdir(exist_ok=True)
+    result = out / f"a{ENDINGS[format]}"
+    result.unlink(missing_ok=True)
+    said = sentence(lambda: restorer(format).restore(source, result))
+    assert {path.name for path in out.iterdir()} <= {result.name, f".{result.name}.unfinished"}
+    fuzzed("pictures restored")
+    if isinstance(said, str):
+        assert not result.exists()
+        return False
+    read_picture(result) if Image.open(result).mode in ("L", "RGB") else Image.open(result).load()
+    return True
+
+
+@pytest.mark.parametrize("format", ENDINGS)
+@pytest.mark.parametrize("kind", ["a.png", "a.jpg", "a.tif", "a.webp"])
+@settings(max_examples=FEW // 2, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_damaged_words_beside_the_pixels_stop_no_restoration(
+    kind: str, format: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    restore(data.draw(damaged(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ENDINGS)
+@pytest.mark.parametrize("kind", ["a.png", "a.jpg", "a.tif", "a.webp"])
+@settings(max_examples=MANY, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_damaged_words_of_many_stop_no_restoration(
+    kind: str, format: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    restore(data.draw(damaged(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.parametrize("format", ENDINGS)
+@pytest.mark.parametrize("bits", [0x00000000, 0x80000000, 0x7F800000, 0x7FC00000, 0x7F7FFFFF, 0xBF800000])
+def test_a_resolution_that_is_no_number_is_left_out(format: str, bits: int, tmp_path: Path) -> None:
+    """NaN, infinity, 0, and what is too large for any format: as a float in the EXIF of a JPEG."""
+    tags = exif()
+    tags[0x011A] = 72.0
+    content = saved(Image.fromarray(COLOURS), "JPEG", exif=tags)
+    place = content.find(b"\x01\x1a\0\x05\0\0\0\x01")
+    assert place > 0
+    float_tag = b"\x01\x1a\0\x0b\0\0\0\x01" + struct.pack(">I", bits)
+    assert restore(content[:place] + float_tag + content[place + 12 :], "a.jpg", format, tmp_path)
+
+
+def test_more_words_than_a_format_holds_are_one_sentence(tmp_path: Path) -> None:
+    tags = exif()
+    tags[0x010E] = "x" * 70_000
+    content = saved(Image.fromarray(COLOURS), "PNG", exif=tags)
+    assert restore(content, "a.png", "png", tmp_path)
+    assert not restore(content, "a.png", "jpeg", tmp_path)
+
+
+def test_a_damaged_picture_is_one_line_on_the_command_line(tmp_path: Path) -> None:
+    """Whatever else its decoder would say."""
+    kind = "zip.tif"
+    (tmp_path / kind).write_bytes(FILES[kind][:-40])
+    (tmp_path / "good.png").write_bytes(FILES["alpha.png"])
+    command = [sys.executable, "-m", "lossmith", "compare", str(tmp_path), "--out", str(tmp_path / "runs")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"lossmith: picture '{tmp_path / kind}' is ")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()

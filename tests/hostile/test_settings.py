@@ -1,0 +1,184 @@
+"""YAML files of options that somebody else wrote: options or a sentence, in Python and on the command line."""
+
+import io
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lossmith.cli import run
+from lossmith.settings_file import read_settings
+
+from .amounts import FEW, MANY, fuzzed
+from .damage import damaged, sentence
+
+STUDY = b"""# a study
+pictures: [nowhere, 'else']
+losses: [l1, "0.84*ms_ssim + 0.16*l1", &a mix, *a]
+steps: 100
+learning-rate: 2e-3
+out: runs/x
+degradation: "bicubic(2) | noise(5)"
+network: !!str fcn
+seed: !!int "3"
+minutes: ~
+test: |
+  some
+  lines
+"""
+SYMBOLS = (
+    *(
+        "a",
+        "steps",
+        "losses",
+        "&a",
+        "*a",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        " ",
+        "\n",
+        "- ",
+        "? ",
+        "|",
+        ">",
+        "'",
+        '"',
+        "<<",
+    ),
+    *("\ufeff", "%YAML 9.9\n---\n", "%TAG ! x\n", "---\n", "...\n", "~", "=", "#", ",", "\t", "!", "!<>", "\\"),
+    *("!!python/object/apply:os.system", "!!python/name:os.system", "!!binary", "!!set", "!!timestamp", "!!"),
+    *("\x00", '"\\ud800"', '"\\U00110000"', '"\\UFFFFFFFF"', '"\\x00"', "9" * 5000, "1e999", ".nan", "12:30:45"),
+)
+KEYS = (
+    "pictures",
+    "losses",
+    "steps",
+    "out",
+    "network",
+    "seed",
+    "batch",
+    "patch",
+    "test",
+    "recipe",
+    "learning_rate",
+)
+VALUES = (
+    *SYMBOLS,
+    "-1",
+    "[]",
+    "{}",
+    "[[]]",
+    "yes",
+    "null",
+    ".inf",
+    "1_000",
+    "0o17",
+    "2020-01-01",
+    "'/'",
+    "..",
+    "''",
+)
+symbols = st.lists(st.sampled_from(SYMBOLS) | st.text(max_size=3), max_size=25).map("".join)
+options = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=5).map(
+    lambda found: "\n".join(f"{key}: {value}" for key, value in found.items())
+)
+yaml = (
+    damaged(STUDY) | st.binary(max_size=60) | (symbols | options).map(lambda text: text.encode("utf8", "replace"))
+)
+
+
+def say(content: bytes, folder: Path) -> str:
+    """What the command line says of it: one line, and status 2, for there are no such pictures."""
+    path, heard = folder / "study.yaml", io.StringIO()
+    path.write_bytes(content)
+    sentence(lambda: read_settings(path))
+    with redirect_stderr(heard), redirect_stdout(io.StringIO()):
+        status = run(["compare", "--pictures", str(folder / "there are none"), "--config", str(path)])
+    words = heard.getvalue()
+    assert status == 2
+    assert words.startswith("lossmith: ")
+    assert words.count("\n") == 1
+    assert words.encode()
+    fuzzed("YAML files")
+    return words
+
+
+@settings(max_examples=10 * FEW, deadline=None, derandomize=True)
+@given(content=yaml)
+def test_any_yaml_is_options_or_a_sentence(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    say(content, tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.slow
+@settings(max_examples=10 * MANY, deadline=None, derandomize=True)
+@given(content=yaml)
+def test_many_a_yaml_is_options_or_a_sentence(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    say(content, tmp_path_factory.getbasetemp())
+
+
+LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+LARGE = {
+    "a billion laughs": LAUGHS.encode(),
+    "a mapping that holds itself": b"a: &a\n  <<: *a\n",
+    "a list that holds itself": b"a: &a [*a, *a]\n",
+    "brackets": b"[" * 5000,
+    "dashes": b"- " * 5000,
+    "braces": b"{a: " * 5000,
+    "questions": b"? " * 5000,
+    "tags": b"!" * 5000,
+    "anchors": b"&a " * 1000 + b"b: 1",
+    "a long word": b"steps: " + b"9" * 300_000,
+    "options without end": b"".join(b"a%d: 1\n" % number for number in range(5000)),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_what_is_large_is_one_sentence(kind: str, tmp_path: Path) -> None:
+    assert say(LARGE[kind], tmp_path)
+
+
+@pytest.mark.parametrize("key", ["recipe", "out", "losses", "device", "steps"])
+@pytest.mark.parametrize("escape", ["\\ud800", "\\udfff", "\\0", "a\\0b", "\\ud83d\\ude00"])
+def test_characters_that_are_no_text_are_refused(key: str, escape: str, tmp_path: Path) -> None:
+    assert "has characters that are no text" in say(f'{key}: "{escape}"'.encode(), tmp_path)
+    assert "has characters that are no text" in say(f'{key}: [fine, "{escape}"]'.encode(), tmp_path)
+    assert "has characters that are no text" in say(f'"{escape}{key}": fine'.encode(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "!!python/object/apply:os.mkdir [MARK]",
+        "!!python/object/new:os.mkdir [MARK]",
+        "!!python/object/apply:subprocess.check_call [[mkdir, MARK]]",
+        "!!python/name:os.mkdir",
+        "!!python/module:antigravity",
+    ],
+)
+def test_a_tag_makes_nothing_run(tag: str, tmp_path: Path) -> None:
+    mark = tmp_path / "it ran"
+    path = tmp_path / "study.yaml"
+    path.write_text(f"losses: {tag.replace('MARK', str(mark))}\n")
+    sentence(lambda: read_settings(path))
+    say(path.read_bytes(), tmp_path)
+    assert not mark.exists()
+
+
+def test_a_tag_makes_nothing_run_in_a_program_of_its_own_either(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("losses: !!python/object/apply:os.mkdir [mark]\n")
+    command = [sys.executable, "-m", "lossmith", "compare", "--config", "study.yaml", "--pictures", "none"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("lossmith: loss 'mark' is not known; ")
+    assert done.stderr.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"study.yaml"}
