@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from lossmith.errors import LossmithError
-from lossmith.models import Model, load_model
+from lossmith.models import Model, has_shapes_of, load_model
 from lossmith.networks import Restorer, network
 from lossmith.networks.layouts import present_names, recognise, unwrap
 
@@ -33,6 +33,8 @@ def open_model(path: Path, own_network: str | None = None) -> Model:
         expression = own_network or recognise(weights)
     except LossmithError as error:
         raise LossmithError(f"{path} {error}") from error
+    if own_network is None and not has_shapes_of(expression, weights):
+        raise LossmithError(f"{path} does not hold the weights of {expression}")
     restorer = network(expression)
     spelling = str(restorer) if isinstance(restorer, Restorer) else expression
     try:

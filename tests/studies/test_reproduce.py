@@ -1,6 +1,7 @@
 """A file is made again from what it says of itself, and what differs is said."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from lossmith import Data, LossmithError, LossRecipe, Recipe, learn_loss, reproduce, train
+from lossmith import Contest, Data, LossmithError, LossRecipe, Recipe, learn_loss, reproduce, train
 from lossmith.images import find_pictures, write_picture
 from lossmith.models import FORMAT
 from lossmith.studies import export
@@ -92,6 +93,19 @@ def test_a_learned_loss_is_made_again_bit_for_bit(pictures: Path, tmp_path: Path
     result = reproduce(learned.path, pictures=[picture])
     assert result.anew != learned.path
     assert result.status == 0
+
+
+def test_the_second_stage_of_adversarial_training_begins_where_it_began(pictures: Path, tmp_path: Path) -> None:
+    recipe = replace(TINY, degradation="bicubic(4)", network="srresnet_small(features=4, blocks=1)", patch=32)
+    contest = Contest(critic="vgg_any(features=2)", psnr_steps=2)
+    trained = train(Data([pictures]), loss="l1", recipe=recipe, contest=contest, out=tmp_path / "run")
+    model, before = (run.folder / "model.safetensors" for run in (trained, trained.before))
+    assert reproduce(model, pictures=[pictures], out=tmp_path / "beside").status == 0
+    away = tmp_path / "away.safetensors"
+    away.write_bytes(model.read_bytes())
+    with pytest.raises(LossmithError, match="name it with --begins-with"):
+        reproduce(away, pictures=[pictures])
+    assert reproduce(away, pictures=[pictures], begins_with=before).status == 0
 
 
 @pytest.mark.parametrize(
