@@ -110,3 +110,12 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         LossmithError, match=r"none.pth is not a file; a model is the model.safetensors in the folder"
     ):
         open_model(tmp_path / "none.pth")
+
+
+def test_no_room_is_made_for_a_network_that_the_weights_do_not_fit(
+    tmp_path: Path, weights: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({**weights, "conv_body.bias": torch.zeros(1)}, tmp_path / "model.pth")
+    monkeypatch.setattr("lossmith.checkpoints.network", lambda *_: pytest.fail("it was made"))
+    with pytest.raises(LossmithError, match=r"model\.pth does not hold the weights of rrdbnet"):
+        open_model(tmp_path / "model.pth")

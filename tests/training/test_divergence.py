@@ -27,6 +27,8 @@ from lossmith.training.lookout import Lookout
 from lossmith.training.place import alone
 from lossmith.training.supervised import Supervised
 
+from .sample_networks import Normalised
+
 Train = Callable[..., Summary]
 
 
@@ -113,18 +115,6 @@ def skipping(small: Recipe, **changes: Any) -> Recipe:
 def journal(out: Path) -> list[dict[str, str]]:
     with (out / "metrics.csv").open(newline="") as file:
         return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
-
-
-class Normalised(torch.nn.Module):
-    """A network with statistics, and which draws."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = torch.nn.Conv2d(3, 3, 3, padding=1)
-        self.norm, self.drop = torch.nn.BatchNorm2d(3), torch.nn.Dropout(0.2)
-
-    def forward(self, degraded: Tensor) -> Tensor:
-        return self.drop(self.norm(self.conv(degraded)))
 
 
 def learner(recipe: Recipe, criterion: torch.nn.Module, contested: bool) -> Supervised:

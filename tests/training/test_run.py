@@ -28,6 +28,8 @@ from lossmith.training.stopwatch import Stopwatch
 from lossmith.training.stream import Batch
 from lossmith.training.supervised import Supervised, learning_rate
 
+from .sample_networks import Normalised
+
 Train = Callable[..., Summary]
 
 
@@ -166,18 +168,6 @@ def test_the_learning_rate_rises_for_a_twentieth_and_falls_along_a_cosine() -> N
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert rates[-1] == pytest.approx(0.005)
     assert learning_rate(Recipe(learning_rate=0.5, decay="none"), 0.9) == 0.5
-
-
-class Normalised(torch.nn.Module):
-    """A network that counts the batches it learns from, and draws."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = torch.nn.Conv2d(3, 3, 3, padding=1)
-        self.norm, self.drop = torch.nn.BatchNorm2d(3), torch.nn.Dropout(0.2)
-
-    def forward(self, degraded: Tensor) -> Tensor:
-        return self.drop(self.norm(self.conv(degraded)))
 
 
 def test_test_pictures_are_only_looked_at(gathered: Gathered, small: Recipe, tmp_path: Path) -> None:
