@@ -1,9 +1,12 @@
 """The engines behind the structural losses agree with each other, with autograd, and about every border."""
 
 import multiprocessing
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -102,6 +105,27 @@ def test_the_number_of_threads_does_not_change_a_bit(engine: Engine) -> None:
         assert gradient is not None
         assert found[0][1] is not None
         assert torch.equal(gradient, found[0][1])
+
+
+BITS = """
+import sys, torch
+from lossmith.losses import loss
+torch.set_num_threads(1)
+x = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0), requires_grad=True)
+value = loss("mix")(x, x.detach().flip(-1))
+value.backward()
+print(value.item().hex(), *(number.hex() for number in x.grad.flatten().tolist()))
+"""
+
+
+def test_freshly_compiled_code_and_code_from_the_cache_agree_to_the_last_bit(tmp_path: Path) -> None:
+    # else a run that is taken up again would end elsewhere: its first part compiled, its second did not
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    said = []
+    for _ in ("compiled", "cached"):
+        said.append(subprocess.check_output([sys.executable, "-c", BITS], env=environment, text=True))
+        assert list(tmp_path.rglob("strips.strip-*.nbc")), "the code was kept"
+    assert said[0] == said[1]
 
 
 def test_the_plain_engine_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

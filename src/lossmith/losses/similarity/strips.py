@@ -43,8 +43,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """Sums may be reordered and contracted, to fill the vector registers; NaN and infinity stay what they are."""
-    options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+    """Sums may be reordered and contracted, to fill the vector registers; NaN and infinity stay what they are.
+
+    Each goes whole into whatever calls it. Left by itself it is compiled twice, alone and beside its caller, with
+    other roundings; and which of the two is called would hang on whether Numba's cache had been filled before.
+    """
+    options: dict[str, Any] = {"nogil": True, "cache": True, "forceinline": True, "error_model": "numpy"}
     made: F = njit(fastmath={"reassoc", "contract", "nsz"}, **options)(function)
     return made
 
