@@ -20,6 +20,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+SLOPE = -4.0
+"""The unit of derivatives, so that nothing is multiplied by it on the way."""
+
 
 class Constants(NamedTuple):
     """What keeps SSIM's fractions from 0 / 0, for pictures with values from 0 to `peak`."""
@@ -60,23 +63,26 @@ def dissimilarity(means: Sequence[Tensor], centre: Tensor, constants: Constants,
     halves = [_contrast(each, constants)[0] for each in means]
     if luminance:
         halves.append(_luminance(means[-1], centre, constants)[0])
-    return 2 * _half_of_product(halves)
+    return 2 * _half_of_product(halves, _products_before(halves))
 
 
 def dissimilarity_and_slopes(
     means: Sequence[Tensor], centre: Tensor, constants: Constants, luminance: bool
 ) -> tuple[Tensor, list[Tensor]]:
-    """Its sum over positions, and for every window a quarter of its derivatives, (3, ...), in place of the means.
+    """Its sum over positions, and for every window its derivatives in units of `SLOPE`, (3, ...), in the means' place.
 
-    They are those by the means of u and d together, as both grow with x alike, with the sign changed; by that of
-    d^2, doubled; and by that of u^2, doubled, with the sign changed.
+    They are those by the means of u and d together, as both grow with x alike; by that of d^2, doubled, with the
+    sign changed; and by that of u^2, doubled.
     """
     contrasts = [_contrast(each, constants, into=each[2:]) for each in means]
     halves = [half for half, _ in contrasts]
     if luminance:
         half, bottom, m, n = _luminance(means[-1], centre, constants)
         halves.append(half)
-    sums, others = _half_of_product(halves).sum((-2, -1)).mul_(2), _products_of_others(halves)
+    before, after = _products_before(halves), reversed(_products_before(halves[::-1]))
+    sums = _half_of_product(halves, before).sum((-2, -1)).mul_(2)
+    # of the others, as one may be 0 and the product of all cannot be divided by it
+    others = [a if b is None else b if a is None else a * b for a, b in zip(before, after, strict=True)]
     for each, (half, spread), other in zip(means, contrasts, others, strict=False):
         scale = torch.div(1 if other is None else other, spread, out=spread)
         by_uu = half.mul_(scale)
@@ -111,24 +117,21 @@ def _luminance(means: Tensor, centre: Tensor, constants: Constants) -> tuple[Ten
     return squared.div_(bottom), bottom, m, n
 
 
-def _half_of_product(halves: Sequence[Tensor]) -> Tensor:
-    """Half of 1 - prod (1 - 2 half), without the subtraction."""
+def _half_of_product(halves: Sequence[Tensor], before: Sequence[Tensor | None]) -> Tensor:
+    """Half of 1 - prod (1 - 2 half), without the subtraction: every half times the product of those before it."""
     total = halves[0]
-    for half in halves[1:]:
-        total = (total + half).addcmul_(total, half, value=-2)
+    for half, product in zip(halves[1:], before[1:], strict=True):
+        assert product is not None, "only the first has nothing before it"
+        total = torch.addcmul(total, half, product)
     return total
 
 
-def _products_of_others(halves: Sequence[Tensor]) -> list[Tensor | None]:
-    """For every half the product of 1 - 2 half over all others; None is 1. One may be 0, so nothing is divided."""
-    before: list[Tensor | None] = [None]
-    after: list[Tensor | None] = [None]
+def _products_before(halves: Sequence[Tensor]) -> list[Tensor | None]:
+    """For every half the product of 1 - 2 half over those before it; None is 1."""
+    products: list[Tensor | None] = [None]
     for half in halves[:-1]:
-        before.append(_times(before[-1], half))
-    for half in reversed(halves[1:]):
-        after.append(_times(after[-1], half))
-    return [a if b is None else b if a is None else a * b for a, b in zip(before, reversed(after), strict=True)]
-
-
-def _times(product: Tensor | None, half: Tensor) -> Tensor:
-    return torch.rsub(half, 1, alpha=2) if product is None else torch.addcmul(product, product, half, value=-2)
+        last = products[-1]
+        products.append(
+            torch.rsub(half, 1, alpha=2) if last is None else torch.addcmul(last, last, half, value=-2)
+        )
+    return products

@@ -18,10 +18,13 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tenso
     """The dissimilarity of (P, H, W) planes summed over positions, (P,), and if `slopes` its gradient by x."""
     windows = windows_of(plan, x)
     whole = torch.stack(centre_of(x, y))
-    totals, gradient = x.new_zeros(len(x)), torch.zeros_like(x) if slopes else None
+    totals, gradient = x.new_zeros(len(x)), torch.empty_like(x) if slopes else None
+    bottom = 0
     room = x.new_empty(0)  # for the maps of one piece after another, as fresh memory is slow
     for these, start, stop in _pieces(x.shape, windows[-1], 6 * PIXELS // (len(windows) + 5)):
         span = windows[-1].span(start, stop)
+        seam = bottom - span.top if start else 0  # rows that the piece above has reached as well
+        bottom = span.bottom
         rows = slice(span.top, span.bottom)
         centre = whole[:, these]
         given = x[these, rows]
@@ -42,8 +45,9 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tenso
             more, reached = window.carry_back(slopes_under.pop(), span)
             carried[..., reached, :] += more
         by_means, by_dd, by_uu = carried
-        quarter = by_means.addcmul_(maps[0], by_uu).addcmul_(maps[1], by_dd, value=-1)
-        gradient[these, rows].sub_(quarter, alpha=4)
+        into = gradient[these, rows]
+        by_means[:, :seam] += into[:, :seam]
+        torch.addcmul(by_means.addcmul_(maps[0], by_uu), maps[1], by_dd, value=-1, out=into)
     return totals, gradient
 
 

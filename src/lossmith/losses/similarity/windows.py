@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lossmith.losses.similarity.formulas import SLOPE
 from lossmith.losses.similarity.plan import Plan
 from lossmith.losses.windows import finest, gaussian
 
@@ -34,6 +35,7 @@ class Window:
         self.uncovered = 1 / (inside(height, taps)[:, None] * inside(width, taps)) if same else None
         """What a mean over the part of the window inside the picture is multiplied by."""
         self.band = band(taps)
+        self._taps_back, self._band_back = SLOPE * taps, SLOPE * self.band
 
     def span(self, start: int, stop: int) -> Span:
         shift = self.lost // 2
@@ -49,12 +51,15 @@ class Window:
         return means if self.uncovered is None else means * self.uncovered[span.start : span.stop]
 
     def carry_back(self, slopes: Tensor, span: Span) -> tuple[Tensor, slice]:
-        """The transpose of `means`, from (..., stop - start, W - lost): (..., rows, W), and which of the rows
-        from `top` to `bottom` these are; the others are 0."""
+        """The transpose of `means`, from (..., stop - start, W - lost) in units of `SLOPE`: (..., rows, W).
+
+        And which of the rows from `top` to `bottom` these are; the others are 0.
+        """
         if self.uncovered is not None:
             slopes = slopes * self.uncovered[span.start : span.stop]
         which = slopes.shape[:-2]
-        spread = filter_columns(slopes.flatten(0, -3), self.taps, self.band, self.reach + self.lost // 2)
+        padding = self.reach + self.lost // 2
+        spread = filter_columns(slopes.flatten(0, -3), self._taps_back, self._band_back, padding)
         del slopes  # memory for what follows, if the caller kept none
         back = filter_rows(spread, self.taps, 2 * self.reach)
         first = span.start + self.lost // 2 - self.reach  # the row of the picture that `back` begins with
