@@ -69,7 +69,7 @@ def dissimilarity(means: Sequence[Tensor], centre: Tensor, constants: Constants,
 def dissimilarity_and_slopes(
     means: Sequence[Tensor], centre: Tensor, constants: Constants, luminance: bool
 ) -> tuple[Tensor, list[Tensor]]:
-    """Its sum over positions, and for every window its derivatives in units of `SLOPE`, (3, ...), in the means' place.
+    """Its sum over positions, and for every window its derivatives by `SLOPE`, (3, ...), where its means were.
 
     They are those by the means of u and d together, as both grow with x alike; by that of d^2, doubled, with the
     sign changed; and by that of u^2, doubled.
