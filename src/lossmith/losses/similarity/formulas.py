@@ -77,7 +77,7 @@ def dissimilarity_and_slopes(
     contrasts = [_contrast(each, constants, into=each[2:]) for each in means]
     halves = [half for half, _ in contrasts]
     if luminance:
-        half, bottom, m, n = _luminance(means[-1], centre, constants)
+        half, bottom, minus_m, n = _luminance(means[-1], centre, constants)
         halves.append(half)
     before, after = _products_before(halves), reversed(_products_before(halves[::-1]))
     sums = _half_of_product(halves, before).sum((-2, -1)).mul_(2)
@@ -92,7 +92,7 @@ def dissimilarity_and_slopes(
     if luminance:
         contrast = others[-1]
         assert contrast is not None, "there is a window, so there is another part"
-        tilt = n.addcmul_(m.add_(n), halves[-1], value=-1).div_(bottom)
+        tilt = torch.lerp(n, minus_m, halves[-1], out=n).div_(bottom)
         slopes[-1][0].addcmul_(tilt, contrast, value=-1)
     return sums, slopes
 
@@ -110,11 +110,11 @@ def _contrast(means: Tensor, constants: Constants, into: Tensor | None = None) -
 
 
 def _luminance(means: Tensor, centre: Tensor, constants: Constants) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Half of 1 - l, its denominator, and the means of u and d."""
-    m, n = means[:2] + centre
+    """Half of 1 - l, its denominator, and the means of -u and d."""
+    minus_m, n = -centre[0] - means[0], centre[1] + means[1]
     squared = n * n
-    bottom = torch.addcmul(squared, m, m).add_(2 * constants.c1)
-    return squared.div_(bottom), bottom, m, n
+    bottom = torch.addcmul(squared, minus_m, minus_m).add_(2 * constants.c1)
+    return squared.div_(bottom), bottom, minus_m, n
 
 
 def _half_of_product(halves: Sequence[Tensor], before: Sequence[Tensor | None]) -> Tensor:
