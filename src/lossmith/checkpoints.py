@@ -4,7 +4,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
@@ -12,6 +11,7 @@ from lossmith.errors import LossmithError
 from lossmith.models import Model, has_shapes_of, load_model
 from lossmith.networks import Restorer, network
 from lossmith.networks.layouts import present_names, recognise, unwrap
+from lossmith.pickles import load_pickle
 
 
 def open_model(path: Path, own_network: str | None = None) -> Model:
@@ -67,7 +67,7 @@ def read_weights(path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return dict(load_file(path))
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = load_pickle(path)
     except Exception as error:  # whatever a damaged or a dangerous file makes the reader raise
         if "Unsupported global" in str(error):  # as torch calls any name that a pickle would have run
             raise LossmithError(

@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import resource
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from safetensors.torch import save as safetensors_of
 from torch import Tensor
 
 from lossmith.checkpoints import open_model
+from lossmith.losses.weights import read_weights
 from lossmith.models import FORMAT, load_model
 from lossmith.networks import network
 from lossmith.restoration import open_engine
@@ -180,6 +182,24 @@ def test_a_card_that_names_a_network_beyond_all_memory_costs_nothing(expression:
     path.write_bytes(ours({"network": expression, "scale": 2}))
     began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
+
+
+# --- an archive that unpacks to more than itself ------------------------------------------------------------
+
+
+def test_compressed_zeros_do_not_fill_the_memory(tmp_path: Path) -> None:
+    whole, small = tmp_path / "whole.pth", tmp_path / "small.pth"
+    torch.save({"params": {**weights(), "conv_first.bias": torch.empty(160 * 10**6)}}, whole)  # never touched
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member in source.namelist():
+            with source.open(member) as given, archive.open(member, "w") as taken:
+                shutil.copyfileobj(given, taken)
+    whole.unlink()
+    assert small.stat().st_size < 10**6
+    began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(small)
+    assert "unpacks to more than itself" in str(sentence(lambda: read_weights(small)))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
+from lossmith.pickles import load_pickle
 
 WEIGHTS_FOLDER = "LOSSMITH_WEIGHTS"
 """The environment variable that names a folder of weights."""
@@ -55,11 +56,7 @@ def where_to_put(file: str) -> str:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file or of a state dict; no code in it is ever run."""
     try:
-        state = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        state = load_file(path) if path.suffix == ".safetensors" else load_pickle(path)
     except Exception as error:  # whatever a damaged file makes the readers raise
         raise LossmithError(f"cannot read the weights in {path}: {' '.join(str(error).split())}") from error
     if not isinstance(state, dict):
