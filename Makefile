@@ -17,8 +17,9 @@ demo: $(READY)  ## train under five losses on the sample photographs and write t
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(READY)
+test-slow: $(READY)  ## all tests, and what other packages' losses make of the same hostile pictures
 	$(BIN)/python -m pytest
+	$(BIN)/python benchmarks/reliability.py --out runs/reliability.md && cat runs/reliability.md
 
 lint: $(READY)
 	$(BIN)/ruff check

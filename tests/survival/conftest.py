@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .nursery import Ended, Fault, Nursery
+from .nursery import Ended, Fault, Nursery, disturbed
 
 RECIPE = (
     "{photos} --degradation noise(25) --network srresnet_small(features=4,blocks=1) --batch 2 --patch 32 "
@@ -78,3 +78,11 @@ def wholes(
         assert ended.status == 0, ended.errors
         found[name] = Whole(words, folder, ended)
     return found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if disturbed:
+        terminalreporter.section("commands disturbed")
+        for how, count in sorted(disturbed.items()):
+            terminalreporter.write_line(f"{count:6,}  {how}")
+        terminalreporter.write_line(f"{disturbed.total():6,}  in all, with nothing lost but where a test failed")

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,6 +52,18 @@ class Ended:
     touches: int
     seconds: float
 
+    @property
+    def how(self) -> str:
+        if self.status < 0:
+            return f"killed by {signal.Signals(-self.status).name}"
+        if self.status > 128:
+            return f"stopped by {signal.Signals(self.status - 128).name}"
+        return f"ended with status {self.status}"
+
+
+disturbed: Counter[str] = Counter()
+"""How commands ended before they were done; printed behind the tests."""
+
 
 class Nursery:
     """The other end of the program below."""
@@ -73,7 +86,13 @@ class Nursery:
         folder.mkdir(parents=True, exist_ok=True)
         self._orders.write(json.dumps([str(folder), words, asdict(fault)]) + "\n")
         self._orders.flush()
-        return lambda: Ended(**json.loads(self._reports.readline()))
+        return self._ended
+
+    def _ended(self) -> Ended:
+        ended = Ended(**json.loads(self._reports.readline()))
+        if ended.status:
+            disturbed[ended.how] += 1
+        return ended
 
     def close(self) -> None:
         self._orders.close()
