@@ -4,9 +4,9 @@
 
 Every loss begins with the same weights and meets the same patches. Adam's learning rate is 0.002 before and 0.001
 afterwards, each with a warm-up of 20 steps and cosine decay. Printed are the means of the first loss over pictures
-and seeds, and the mean differences of the others from it. For a loss that is nothing but mdf(FILE), the column
-"told" says what its critics have learned: in what share of the patches of the test pictures the clean one scores
-above the same one restored (0.5 by chance), for each critic from the coarsest.
+and seeds, and the mean differences of the others from it, with 1.96 standard errors. For a loss that is nothing
+but mdf(FILE), the column "told" says what its critics have learned: in what share of the patches of the test
+pictures the clean one scores above the same one restored (0.5 by chance), for each critic from the coarsest.
 """
 
 import argparse
@@ -105,9 +105,10 @@ def main() -> None:
     base = torch.stack(results[options.losses[0]])
     for name, rows in results.items():
         means = torch.stack(rows).mean((0, 1)) if name == options.losses[0] else None
-        change = (torch.stack(rows) - base).mean((0, 1))
+        changes = (torch.stack(rows) - base).flatten(0, 1)
+        change, error = changes.mean(0), 1.96 * changes.std(0) / len(changes) ** 0.5
         cells = [
-            f"{change[k]:+.{m.digits}f}" if means is None else f"{means[k]:.{m.digits}f}"
+            f"{change[k]:+.{m.digits}f} ± {error[k]:.{m.digits}f}" if means is None else f"{means[k]:.{m.digits}f}"
             for k, m in enumerate(metrics)
         ]
         criterion = loss(name)
