@@ -29,7 +29,7 @@ DEPARTURES = {
     "against-restored": ("against",),
     "unbalanced": ("balance",),
 }
-"""What is taken from the published recipe. Its pyramid needs critics that see full size: a shrunk patch is too small."""
+"""What is taken from the published recipe. Critics of its pyramid see full size, as shrunk patches are too small."""
 
 
 def recipe(fields: tuple[str, ...]) -> LossRecipe:
