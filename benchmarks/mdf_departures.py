@@ -29,7 +29,7 @@ DEPARTURES = {
     "against-restored": ("against",),
     "unbalanced": ("balance",),
 }
-"""What is taken from the published recipe. Critics of its pyramid see full size, as shrunk patches are too small."""
+"""What is taken from the published recipe. Critics of its pyramid see full size; shrunk patches are too small."""
 
 
 def recipe(fields: tuple[str, ...]) -> LossRecipe:
