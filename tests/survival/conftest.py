@@ -85,4 +85,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("commands disturbed")
         for how, count in sorted(disturbed.items()):
             terminalreporter.write_line(f"{count:6,}  {how}")
-        terminalreporter.write_line(f"{disturbed.total():6,}  in all, with nothing lost but where a test failed")
+        terminalreporter.write_line(f"{disturbed.total():6,}  in all")

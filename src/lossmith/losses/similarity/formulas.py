@@ -69,10 +69,10 @@ def dissimilarity(means: Sequence[Tensor], centre: Tensor, constants: Constants,
 def dissimilarity_and_slopes(
     means: Sequence[Tensor], centre: Tensor, constants: Constants, luminance: bool
 ) -> tuple[Tensor, list[Tensor]]:
-    """Its sum over positions, and for every window its derivatives by `SLOPE`, (3, ...), where its means were.
+    """Its sum over positions, and for every window derivatives, (3, ...), in place of its means.
 
-    They are those by the means of u and d together, as both grow with x alike; by that of d^2, doubled, with the
-    sign changed; and by that of u^2, doubled.
+    In units of `SLOPE` they are those by the means of u and d together, as both grow with x alike; by that of d^2,
+    doubled, with the sign changed; and by that of u^2, doubled.
     """
     contrasts = [_contrast(each, constants, into=each[2:]) for each in means]
     halves = [half for half, _ in contrasts]
