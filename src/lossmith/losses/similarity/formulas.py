@@ -78,9 +78,12 @@ def dissimilarity_and_slopes(
     halves = [half for half, _ in contrasts]
     if luminance:
         half, bottom, minus_m, n = _luminance(means[-1], centre, constants)
+        tilt = torch.lerp(n, minus_m, half, out=n).div_(bottom)
+        del bottom, minus_m  # memory for what follows
         halves.append(half)
-    before, after = _products_before(halves), reversed(_products_before(halves[::-1]))
+    before = _products_before(halves)
     sums = _half_of_product(halves, before).sum((-2, -1)).mul_(2)
+    after = reversed(_products_before(halves[::-1]))
     # of the others, as one may be 0 and the product of all cannot be divided by it
     others = [a if b is None else b if a is None else a * b for a, b in zip(before, after, strict=True)]
     for each, (half, spread), other in zip(means, contrasts, others, strict=False):
@@ -92,7 +95,6 @@ def dissimilarity_and_slopes(
     if luminance:
         contrast = others[-1]
         assert contrast is not None, "there is a window, so there is another part"
-        tilt = torch.lerp(n, minus_m, halves[-1], out=n).div_(bottom)
         slopes[-1][0].addcmul_(tilt, contrast, value=-1)
     return sums, slopes
 
