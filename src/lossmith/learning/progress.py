@@ -40,11 +40,19 @@ class ScaleProgress:
         self._bar.show(f"scale {scale + 1} of {len(self.costs)}", done / total, status)
 
 
+CALLS = 1_200_000
+"""What a round costs however small the pictures are, in the units of `costs`."""
+
+
 def costs(pyramid: Pyramid, recipe: LossRecipe) -> list[float]:
-    """What a round costs at each scale, in units that only compare: pixels seen times weights."""
+    """What a round costs at each scale, in units that only compare.
+
+    Fitted to rounds timed on two cores, from 23 x 33 pixels at 32 channels to 169 x 250 at 64.
+    """
     height, width = pyramid.finest.shape[1:]
     found = []
     for number, factor in enumerate(pyramid.factors):
         pixels = [min(recipe.crop or side, side) for side in (height * factor, width * factor)]
-        found.append(pixels[0] * pixels[1] * recipe.width_at(number) ** 2)
+        channels = recipe.width_at(number)
+        found.append(CALLS + recipe.batch * pixels[0] * pixels[1] * channels * (channels + 32))
     return found
