@@ -23,7 +23,7 @@ from lossmith.devices import best_device, device_name
 from lossmith.errors import LossmithError
 from lossmith.files import write_text
 from lossmith.images import read_picture, sample_pictures
-from lossmith.losses import LOSSES, MDF, Loss, loss
+from lossmith.losses import LOSSES, Loss, loss
 from lossmith.losses.discriminative_network import shrink
 
 MARKS = (10, 50, 100, 200, 500)
@@ -60,7 +60,7 @@ def invert(criterion: Loss, target: Tensor, marks: list[int]) -> list[float]:
     """The PSNR after so many steps."""
     noise = torch.rand(target.shape, generator=torch.Generator().manual_seed(0))
     found = noise.to(target.device).requires_grad_()
-    judge = criterion.fixed(target) if isinstance(criterion, MDF) else lambda picture: criterion(picture, target)
+    judge = criterion.fixed(target)
     optimiser = torch.optim.Adam([found], lr=LEARNING_RATE)
     reached = []
     for step in range(1, marks[-1] + 1):

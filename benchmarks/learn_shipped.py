@@ -28,7 +28,7 @@ def main() -> None:
     picture = next(path for path in sample_pictures("train") if path.stem == PICTURE)
     for task in options.tasks:
         out = options.out / f"{task}.safetensors"
-        print(learn_loss(picture, degradation=task, out=out, licence="Apache-2.0"), flush=True)
+        print(learn_loss(picture, degradation=task, out=out, license="Apache-2.0"), flush=True)
         if options.ship:
             shutil.copyfile(out, SHIPPED / out.name)
 

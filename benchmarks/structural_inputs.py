@@ -89,7 +89,7 @@ def inputs(name: str) -> list[Awkward]:
         Awkward("0..255, range left at 1", both(lambda x: x * 255), "range|values", lambda x: x / 255),
         Awkward("[-1, 1], range left at 1", both(lambda x: x * 2 - 1), "range|values", lambda x: (x + 1) / 2),
         Awkward("a prediction a little outside [0, 1]", lambda x, y: (x * 1.2 - 0.1, y), "range|values"),
-        Awkward("uint8", both(lambda x: (x * 255).byte()), "floating|values", lambda x: x / 255),
+        Awkward("uint8", both(lambda x: (x * 255).byte()), "float|type|values", lambda x: x / 255),
         Awkward(
             f"{small} x {small}",
             both(lambda x: x[..., :small, :small].contiguous()),

@@ -7,9 +7,11 @@
     evaluate(...)          a model or a folder of results, scored picture by picture
     compare(...)           the loss tournament, with its report
     learn_loss(...)        a loss of your own, from one picture and its damage
+    show_loss, convert_mdf what a loss file says of itself; the published MDF as a loss file
     export(...)            a model for other programs: safetensors, ONNX, a card
     blend(...)             what lies between two models
     restore(...)           a model applied to whole pictures
+    reproduce(...)         a model or a loss made again from its receipt
     Data, Recipe           the pictures of a study; the damage, the network and the budget
     Contest                training against a critic, as ESRGAN's
     Machines               where the runs of a tournament are carried out

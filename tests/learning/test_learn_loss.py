@@ -30,7 +30,7 @@ def same(one: Path, other: Path) -> bool:
 
 def test_a_loss_is_a_file_that_says_where_it_comes_from(picture: Path, small: LossRecipe, tmp_path: Path) -> None:
     out = tmp_path / "loss.safetensors"
-    made = learn_loss(picture, degradation="jpeg", recipe=small, out=out, seed=4, licence="CC0-1.0")
+    made = learn_loss(picture, degradation="jpeg", recipe=small, out=out, seed=4, license="CC0-1.0")
     card = load_loss(out)[1]
     assert made.path == out
     assert "2 scales learned" in str(made)

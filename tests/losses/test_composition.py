@@ -33,6 +33,24 @@ def test_a_sum_is_the_weighted_sum_of_its_parts(reduction: str) -> None:
     assert close(loss("-1e-1*l1 + .5*ssim", reduction=reduction)(x, y), 0.5 * ssim - 0.1 * l1)
 
 
+@pytest.mark.parametrize("expression", ["ssim", "2*(l1 + 0.3*ssim)", "l1 + 0.5*mdf(jpeg)", "l1 until 50% then l2"])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_every_loss_can_keep_its_target(expression: str, reduction: str) -> None:
+    prediction, target = (torch.tile(picture, (2, 2)) for picture in pair())
+    prediction.requires_grad_()
+    criterion = loss(expression, reduction=reduction)
+    value = criterion(prediction, target)
+    expected = value, *torch.autograd.grad(value.sum(), prediction)
+    fixed = criterion.fixed(target)
+    target.zero_()  # what was kept is kept
+    value = fixed(prediction)
+    found = value, *torch.autograd.grad(value.sum(), prediction)
+    assert all(map(torch.equal, found, expected))
+    assert not [name for name in fixed.state_dict() if name.endswith("target")]
+    with pytest.raises(LossmithError, match="differ in shape"):
+        fixed(prediction[..., :-1])
+
+
 def test_python_adds_and_multiplies_the_same() -> None:
     x, y = pair()
     built = 0.84 * SSIM() + L1() * 0.16 + 2 * (TV() + 3 * L2())

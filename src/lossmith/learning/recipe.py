@@ -99,4 +99,4 @@ FAITHFUL = LossRecipe(
     against="restored",
     balance="none",
 )
-"""The published procedure: SinGAN's pyramid on the whole picture, nine scales, 3 + 3 steps a round."""
+"""The published procedure: SinGAN's pyramid on the whole picture, 3 + 3 steps a round, nine scales if square."""

@@ -72,6 +72,13 @@ class Loss(Spelled, nn.Module):
         """The named parts whose sum is the loss, each with its weight already applied."""
         return {str(self): self(prediction, target)}
 
+    def fixed(self, target: Tensor) -> nn.Module:
+        """The loss of a prediction alone, `fixed(prediction)`, for a target that stays as it is.
+
+        What a deep loss knows of its target is then made once; the target is a buffer and not saved.
+        """
+        return FixedTarget(self, target)
+
     def __add__(self, other: Any) -> "Loss":
         return self if _is_number(other) and other == 0 else Total([self, as_loss(other)])
 
@@ -102,6 +109,9 @@ class Scaled(Loss):
         value: Tensor = self.of(prediction, target)
         return self.weight * value
 
+    def fixed(self, target: Tensor) -> nn.Module:
+        return FixedTotal([self.of.fixed(target)], [self.weight])
+
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
         inner = self.of.terms(prediction, target)
         return {f"{spell_value(self.weight)}*{name}": self.weight * value for name, value in inner.items()}
@@ -126,6 +136,9 @@ class Total(Loss):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         values = [loss(prediction, target) for loss in self.parts]
         return torch.stack(values).sum(dim=0)
+
+    def fixed(self, target: Tensor) -> nn.Module:
+        return FixedTotal([loss.fixed(target) for loss in self.parts], [1.0] * len(self.parts))
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
         named: dict[str, Tensor] = {}
@@ -160,6 +173,33 @@ class External(Loss):
 
     def __str__(self) -> str:
         return self.expression
+
+
+class FixedTarget(nn.Module):
+    """A loss against one target, which moves with it and is not saved with it."""
+
+    target: Tensor
+
+    def __init__(self, loss: Loss, target: Tensor) -> None:
+        super().__init__()
+        self.loss = loss
+        self.register_buffer("target", target.detach().clone(), persistent=False)
+
+    def forward(self, prediction: Tensor) -> Tensor:
+        value: Tensor = self.loss(prediction, self.target)
+        return value
+
+
+class FixedTotal(nn.Module):
+    """The weighted sum of losses that know their target."""
+
+    def __init__(self, parts: list[nn.Module], weights: list[float]) -> None:
+        super().__init__()
+        self.parts, self.weights = nn.ModuleList(parts), weights
+
+    def forward(self, prediction: Tensor) -> Tensor:
+        values = [weight * part(prediction) for weight, part in zip(self.weights, self.parts, strict=True)]
+        return torch.stack(values).sum(dim=0)
 
 
 def as_loss(candidate: Any) -> Loss:
@@ -224,4 +264,4 @@ def bracketed(loss: Loss) -> str:
     return f"({loss})" if loss.compound else str(loss)
 
 
-__all__ = ["External", "Loss", "Scaled", "Total", "as_loss", "bracketed", "check_pair"]
+__all__ = ["External", "FixedTarget", "Loss", "Scaled", "Total", "as_loss", "bracketed", "check_pair"]

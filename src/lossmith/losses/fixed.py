@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from lossmith.losses.base import Loss, check_pair
+from lossmith.losses.base import FixedTarget, Loss, check_pair
 
 
 class SummaryLoss(Loss):
@@ -25,22 +25,18 @@ class SummaryLoss(Loss):
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         return self.against(self.summaries(target), prediction)
 
-    def fixed(self, target: Tensor) -> "FixedTarget":
-        """The loss of a prediction alone, `fixed(prediction)`, for a target that stays as it is."""
-        return FixedTarget(self, target)
+    def fixed(self, target: Tensor) -> nn.Module:
+        return FixedSummaries(self, target)
 
 
-class FixedTarget(nn.Module):
-    """A loss against one target, whose summaries are buffers: they move with it and are not saved with it."""
+class FixedSummaries(FixedTarget):
+    """A loss against one target, whose summaries are buffers, too."""
 
-    target: Tensor
+    loss: SummaryLoss
 
     def __init__(self, loss: SummaryLoss, target: Tensor) -> None:
-        super().__init__()
         check_pair(target, target, loss, loss.least_side)
-        self.loss = loss
-        precise = torch.promote_types(target.dtype, torch.float32)
-        self.register_buffer("target", target.detach().to(precise, copy=True), persistent=False)
+        super().__init__(loss, target.to(torch.promote_types(target.dtype, torch.float32)))
         with torch.autocast(target.device.type, enabled=False):
             summaries = list(loss.summaries(self.target))
         self.kept = [f"summary{n}" for n, _ in enumerate(summaries)]
@@ -55,4 +51,4 @@ class FixedTarget(nn.Module):
         return self.loss.against([getattr(self, name) for name in self.kept], prediction)
 
 
-__all__ = ["FixedTarget", "SummaryLoss"]
+__all__ = ["SummaryLoss"]

@@ -46,7 +46,7 @@ def learn_loss(
     degraded: Path | None = None,
     recipe: LossRecipe = LossRecipe(),
     seed: int = 0,
-    licence: str = "",
+    license: str = "",
     out: Path = Path("my-loss.safetensors"),
     save_every: float = 30.0,
 ) -> LearnedLoss:
@@ -67,7 +67,7 @@ def learn_loss(
         The pyramid and the game that is played at each of its scales.
     seed
         Of first weights, crops and noise.
-    licence
+    license
         Under which you give the loss away; written on its card.
     out
         The loss file to write.
@@ -89,8 +89,8 @@ def learn_loss(
     folder, page = out.with_suffix(".learning"), out.with_suffix(".html")
     if out.exists() and not folder.exists():
         raise LossmithError(f"{out} exists already; choose another --out")
-    options = {"degradation": degradation, "degraded": degraded, "seed": seed, "licence": licence, "out": out}
-    asked = {"degradation": lesson.name, **lesson.fingerprint, "seed": seed, "licence": licence, **asdict(recipe)}
+    options = {"degradation": degradation, "degraded": degraded, "seed": seed, "license": license, "out": out}
+    asked = {"degradation": lesson.name, **lesson.fingerprint, "seed": seed, "licence": license, **asdict(recipe)}
     check(folder / "learn.yaml", asked)
     if not (out.exists() and page.exists()):
         with alone_in(folder):
@@ -102,7 +102,7 @@ def learn_loss(
             card = card_of(lesson, recipe, seed, learned, diary.stopwatch.elapsed)
             command = _command(picture, options, recipe)
             write_learned(page, _contents(learned, diary.rows, card, command))
-            save_loss(out, learned.critics, {**card, "licence": licence}, half=True)
+            save_loss(out, learned.critics, {**card, "licence": license}, half=True)
     _, card = load_loss(out)
     return LearnedLoss(out, page, len(card["scales"]), card["seconds"])
 

@@ -142,7 +142,7 @@ def _learned(file: Path, card: dict[str, Any], pictures: Any, out: Path) -> Path
     damage = {"degraded": degraded[0]} if degraded else {"degradation": card["degradation"]}
     recipe = LossRecipe(**_fitting(card["recipe"], LossRecipe))
     path = out / file.name
-    learn_loss(picture, recipe=recipe, seed=card["seed"], licence=card.get("licence", ""), out=path, **damage)
+    learn_loss(picture, recipe=recipe, seed=card["seed"], license=card.get("licence", ""), out=path, **damage)
     return path
 
 
