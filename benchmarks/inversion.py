@@ -25,6 +25,7 @@ from lossmith.files import write_text
 from lossmith.images import read_picture, sample_pictures
 from lossmith.losses import LOSSES, Loss, loss
 from lossmith.losses.discriminative_network import shrink
+from lossmith.losses.loss_file import expression_of
 
 MARKS = (10, 50, 100, 200, 500)
 LEARNING_RATE = 0.1
@@ -105,7 +106,7 @@ def main() -> None:
     target = photograph(options.picture, height, width)
     lines = [f"{height} x {width} pixels, {device_name()}; PSNR in dB.", "", table(marks, "time")]
     print(*lines, sep="\n", flush=True)
-    for expression in [*options.losses, *(f"mdf({file})" for file in options.files)]:
+    for expression in [*options.losses, *map(expression_of, options.files)]:
         lines.append(attempt(expression, target, marks))
         print(lines[-1], flush=True)
     theirs = ["", "The authors' own, on another photograph of 384 x 512 pixels:", "", table(MARKS)]

@@ -26,6 +26,7 @@ from lossmith.degradations import from_8bit
 from lossmith.evaluation import DEGRADED, Row, find_metric, standing
 from lossmith.files import write_text
 from lossmith.images import Data, find_pictures, read_picture, sample_pictures, write_picture
+from lossmith.losses.loss_file import expression_of
 from lossmith.studies import compare
 from lossmith.studies.learning import learn_loss
 from lossmith.training import Recipe
@@ -178,11 +179,11 @@ def main() -> None:
     scale, tests = SCALES[options.scale], find_pictures([options.test])
     runs = options.runs or Path("runs") / f"mdf-{options.scale}"
     tests = tests[:: max(1, len(tests) // scale.tests)][: scale.tests]
-    rivals = [*(f'mdf("{file}")' for file in options.mdf), *([FEATURES] if options.features else [])]
+    rivals = [*map(expression_of, options.mdf), *([FEATURES] if options.features else [])]
     bench = Bench(scale, options.train, tests, runs, rivals)
     sections = [
         f"{scale.network}, {scale.steps:,} steps of {scale.batch} patches of {scale.patch} x {scale.patch}, "
-        f"Adam {scale.learning_rate:g} with cosine decay, {scale.seeds} seeds, {scale.tests} test pictures.\n"
+        f"Adam {scale.learning_rate:g} with cosine decay, {scale.seeds} seeds, {len(tests)} test pictures.\n"
     ]
     for section in PARTS[options.what](bench):
         sections.append(section)  # written at once, since the next may take hours

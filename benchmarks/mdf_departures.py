@@ -14,12 +14,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 from learn_shipped import PICTURE
 from lossmith.images import sample_pictures
 from lossmith.learning import FAITHFUL, LossRecipe
+from lossmith.losses.loss_file import expression_of
 from lossmith.studies.learning import learn_loss
 
 DEPARTURES = {
@@ -55,10 +55,9 @@ def main() -> None:
     losses = []
     for name, recipe in recipes(options.rounds):
         out = options.out / f"{name}.safetensors"
-        start = perf_counter()
-        learn_loss(picture, degradation=options.damage, out=out, recipe=recipe)
-        print(f"{name}: learned in {perf_counter() - start:.0f} s", flush=True)
-        losses.append(f"mdf({out})")
+        learned = learn_loss(picture, degradation=options.damage, out=out, recipe=recipe)
+        print(f"{name}: learned in {learned.seconds:.0f} s", flush=True)
+        losses.append(expression_of(out))
     judge = Path(__file__).with_name("mdf_finetune.py")
     folders = ["--train", options.train, "--test", options.test, "--seeds", options.seeds]
     subprocess.run([sys.executable, judge, options.damage, "l1", *losses, *map(str, folders)], check=True)

@@ -2,11 +2,12 @@
 
     python benchmarks/mdf_finetune.py jpeg l1 l2 "mdf(jpeg)" "l1 + mdf(jpeg)" --train DIR --test DIR
 
-Every loss begins with the same weights and meets the same patches. Adam's learning rate is 0.002 before and 0.001
-afterwards, each with a warm-up of 20 steps and cosine decay. Printed are the means of the first loss over pictures
-and seeds, and the mean differences of the others from it, with 1.96 standard errors. For a loss that is nothing
-but mdf(FILE), the column "told" says what its critics have learned: in what share of the patches of the test
-pictures the clean one scores above the same one restored (0.5 by chance), for each critic from the coarsest.
+Every loss begins with the same weights and meets the same patches, of every second picture of --train. Adam's
+learning rate is 0.002 before and 0.001 afterwards, each with a warm-up of 20 steps and cosine decay. Printed are
+the means of the first loss over pictures and seeds, and the mean differences of the others from it, with 1.96
+standard errors. For a loss that is nothing but mdf(FILE), the column "told" says what its critics have learned:
+in what share of the patches of the test pictures the clean one scores above the same one restored (0.5 by
+chance), for each critic from the coarsest.
 """
 
 import argparse

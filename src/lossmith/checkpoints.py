@@ -1,6 +1,5 @@
 """Models from anywhere: our own files, and other people's checkpoints of networks that we have too."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from lossmith.errors import LossmithError
+from lossmith.files import digest_of
 from lossmith.models import Model, has_shapes_of, load_model
 from lossmith.networks import Restorer, network
 from lossmith.networks.layouts import present_names, recognise, unwrap
@@ -43,7 +43,7 @@ def open_model(path: Path, own_network: str | None = None) -> Model:
         raise LossmithError(f"{path} does not hold the weights of {spelling}") from error
     if not all(bool(weight.isfinite().all()) for weight in weights.values()):
         raise LossmithError(f"{path} holds weights that are not numbers")
-    origin = {"file": path.name, "sha256": sha256(path.read_bytes()).hexdigest()}
+    origin = {"file": path.name, "sha256": digest_of(path)}
     receipt = {"network": spelling, "scale": getattr(restorer, "scale", 1), "origin": origin}
     return Model(restorer.eval().requires_grad_(False), receipt)
 

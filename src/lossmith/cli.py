@@ -13,7 +13,7 @@ from cyclopts import App, ArgumentCollection, CycloptsError, Parameter, Token, c
 from cyclopts.config import Dict
 
 import lossmith
-from lossmith.errors import LossmithError, unknown
+from lossmith.errors import LossmithError, printable, unknown
 from lossmith.images import Data
 from lossmith.learning import LossRecipe
 from lossmith.losses import LEARNED, LOSSES, PRESETS, describe
@@ -185,4 +185,4 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"'{error.filename}': {error.strerror}" if error.filename else error.strerror or str(error)
     text = re.sub(r"\[(\w+)\](?= from |:)", r"\1", str(error))  # how cyclopts names an option of a file
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))

@@ -28,6 +28,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> LossmithError:
     return LossmithError(f"{kind} '{name}' is not known; {hint}")
 
 
+def printable(text: str) -> str:
+    """Text that may be anybody's, for a terminal, which obeys control characters.
+
+    >>> printable("red \x1b[31m")
+    'red \\x1b[31m'
+    """
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
 def remark(sentence: str) -> None:
     """Tell the user what needs no answer."""
     print(f"lossmith: {sentence}", file=sys.stderr)

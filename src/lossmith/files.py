@@ -18,6 +18,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """How a disk, a quota and a limit on the size of files say that there is no room."""
 
 
+def digest_of(path: Path) -> str:
+    """The SHA-256 of what is in a file."""
+    return sha256(path.read_bytes()).hexdigest()
+
+
 @contextmanager
 def replacing(path: Path, former: Path | None = None) -> Iterator[Path]:
     """A temporary name beside `path`; what is written there takes its place when the block ends well.

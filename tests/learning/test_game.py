@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lossmith.degradations import degradation
+from lossmith.degradations import degradation, resize
 from lossmith.learning import FAITHFUL, Lesson, LossRecipe
 from lossmith.learning.balance import balance, rescale
 from lossmith.learning.game import Game, unevenness
 from lossmith.learning.pyramid import DRAWS, Pyramid, Scale
+from lossmith.learning.recipe import RECEPTIVE_FIELD
 from lossmith.learning.responses import responses
 from lossmith.losses.discriminative_network import Critic, shrink
 
@@ -51,6 +52,30 @@ def test_where_the_damage_shrinks_pictures_the_enlarged_scale_before_is_the_dama
     coarsest = pyramid.scale(0, None)
     assert torch.equal(coarsest.base, coarsest.damaged)
     assert not torch.allclose(coarsest.base[0], coarsest.clean, atol=0.05)
+
+
+def test_of_a_damage_that_also_shrinks_the_rest_is_kept(scene: Tensor, small: LossRecipe) -> None:
+    odd = scene[:, :47, :55]  # no multiples of 2
+    errors = Pyramid(lesson(odd, "bicubic(2) | noise(25)"), small, seed=0).errors(1)
+    assert errors.shape == (DRAWS, 3, 47, 55)
+    small_noise = degradation("noise(25)")(scene[:, :23, :27], np.random.default_rng(0)) - scene[:, :23, :27]
+    enlarged = resize(small_noise, (46, 54))
+    assert float(errors[..., :46, :54].std()) == pytest.approx(float(enlarged.std()), rel=0.05)
+    assert not Pyramid(lesson(odd, "bicubic(2)"), small, seed=0).errors(1).any()
+
+
+def test_the_error_of_a_pair_is_nothing_but_their_difference(scene: Tensor, small: LossRecipe) -> None:
+    for recipe in (small, replace(small, sees="full"), replace(small, most_side=40)):
+        same = Pyramid(Lesson(scene, None, scene), recipe, seed=0)
+        lighter = Pyramid(Lesson(scene, None, scene + 0.1), recipe, seed=0)
+        for scale in range(len(same.factors)):
+            assert not same.errors(scale).any()
+            torch.testing.assert_close(lighter.errors(scale), torch.full_like(same.errors(scale), 0.1))
+
+
+def test_no_scale_is_smaller_than_what_a_critic_looks_at(scene: Tensor, small: LossRecipe) -> None:
+    pyramid = Pyramid(lesson(scene, "jpeg"), replace(small, least_side=11, factor=0.75), seed=0)
+    assert min(pyramid.clean(0).shape[1:]) >= RECEPTIVE_FIELD
 
 
 def test_the_crops_of_a_step_show_one_place(scene: Tensor, small: LossRecipe) -> None:

@@ -161,6 +161,11 @@ def test_nobody_elses_file_is_overwritten(picture: Path, small: LossRecipe, tmp_
     with pytest.raises(LossmithError, match="exists already; choose another --out"):
         learn_loss(picture, degradation="jpeg", recipe=small, out=out)
     assert out.read_text() == "precious"
+    page = tmp_path / "report.html"
+    page.write_text("precious")
+    with pytest.raises(LossmithError, match=r"report\.html exists already; choose another --out"):
+        learn_loss(picture, degradation="jpeg", recipe=small, out=page.with_suffix(".safetensors"))
+    assert page.read_text() == "precious"
 
 
 def test_the_page_shows_every_scale_and_is_complete(picture: Path, small: LossRecipe, tmp_path: Path) -> None:
@@ -202,9 +207,13 @@ def test_what_cannot_be_learned_from_is_refused_in_a_sentence(
         ({"degraded": tmp_path / "tiny.png"}, "must be of one size, not 48x56 and 12x56 pixels"),
         ({"degraded": tmp_path / "none.png"}, "does not exist"),
         ({"degradation": "jpeg", "out": tmp_path / "loss.pth"}, "call it loss.safetensors"),
+        ({"degradation": "jpeg", "out": Path()}, "call it my-loss.safetensors"),
+        ({"degradation": "jpeg", "seed": -1}, "seed must be 0 to"),
+        ({"degradation": "jpeg", "seed": 2**64}, "seed must be 0 to"),
+        ({"degradation": "jpeg", "recipe": replace(small, most_side=11)}, "has 9x11 pixels at its finest scale"),
     ]:
         with pytest.raises(LossmithError, match=sentence.replace("?", r"\?")):
-            learn_loss(picture, recipe=small, **{"out": tmp_path / "loss.safetensors", **arguments})
+            learn_loss(picture, **{"recipe": small, "out": tmp_path / "loss.safetensors", **arguments})
     with pytest.raises(LossmithError, match="has 12x56 pixels, too few to learn a loss from"):
         learn_loss(tmp_path / "tiny.png", degradation="jpeg", recipe=small, out=tmp_path / "loss.safetensors")
     assert not (tmp_path / "loss.learning").exists()
@@ -213,12 +222,12 @@ def test_what_cannot_be_learned_from_is_refused_in_a_sentence(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"iterations": 0}, "iterations must be a whole number above 0, not 0"),
+        ({"iterations": 0}, "iterations must be a whole number, 1 or more, not 0"),
         ({"factor": 1.0}, "factor must be between 0 and 1, not 1.0"),
         ({"crop": 10}, "crop must be 0 or at least 11, not 10"),
         ({"least_side": 10}, "must be at least 11"),
         ({"width": 64}, "widest must be at least width, 64, not 32"),
-        ({"learning_rate": float("nan")}, "learning_rate must be a finite number"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number, 0 or more, not nan"),
         ({"sees": "half"}, "sees must be scale or full, not 'half'"),
     ],
 )

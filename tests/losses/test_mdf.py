@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from lossmith import LossmithError
+from lossmith.degradations import TASKS
 from lossmith.losses import MDF, loss
-from lossmith.losses.loss_file import SHIPPED, shipped_losses
+from lossmith.losses.loss_file import SHIPPED
 
 from .mdf_samples import SCALES, critics_of, pair, write
 
@@ -271,7 +272,7 @@ def test_without_a_file_or_with_a_name_that_is_none() -> None:
         loss("mdf(nosuch)")
 
 
-@pytest.mark.parametrize("name", shipped_losses())
+@pytest.mark.parametrize("name", TASKS)
 def test_a_shipped_loss_is_small_and_works(name: str) -> None:
     assert (SHIPPED / f"{name}.safetensors").stat().st_size <= 3 * 10**6
     criterion = MDF(name)

@@ -107,7 +107,7 @@ def refusal(file: Path) -> str:
 def test_a_converted_pickle_is_the_same_loss(tmp_path: Path, names: ModuleType) -> None:
     file = published(tmp_path / "Ds_mine.pth", names, critics_of(SCALES))
     out = tmp_path / "mine.safetensors"
-    assert convert_mdf(file, out=out) == f'loss: {out}, as in --losses "mdf({out})"'
+    assert convert_mdf(file, out=out) == f"loss: {out}, as in --losses 'mdf({out})'"
     prediction, target = pair()
     expected = MDF.load(write(tmp_path / "expected.safetensors", SCALES))(prediction, target)
     assert torch.equal(MDF.load(out)(prediction, target), expected)
@@ -177,6 +177,14 @@ def test_other_networks_are_refused(tmp_path: Path, names: ModuleType) -> None:
     file = published(tmp_path / "other.pth", names, critics)
     with pytest.raises(LossmithError, match=r"lacks the tensor '1\.tail\.bias'"):
         convert_mdf(file, out=tmp_path / "out.safetensors")
+    critics = critics_of(SCALES)
+    critics[0].body.block2 = critics[0].body.block1
+    file = published(tmp_path / "other.pth", names, critics)
+    assert refusal(file) == "one of its modules stands in several places"
+    critics = critics_of(SCALES)
+    critics[0].head.conv.weight = torch.nn.Parameter(torch.ones(()))
+    with pytest.raises(LossmithError, match=r"no 'head\.conv\.weight' of a convolution"):
+        convert_mdf(published(file, names, critics), out=tmp_path / "out.safetensors")
     for nothing in ([], {}, [3]):
         assert refusal(published(file, names, nothing)) == "it is not a list of discriminators"
 
@@ -228,7 +236,9 @@ def test_the_published_file_is_converted_exactly(tmp_path: Path) -> None:
 
 
 def test_show_loss_prints_the_card(tmp_path: Path) -> None:
-    file = write(tmp_path / "my.safetensors", task="jpeg", recipe={"steps": 9}, maker="me\x1b[2J\nyou")
+    file = write(
+        tmp_path / "my.safetensors", task="jpeg", recipe={"steps": 9}, maker="me\x1b[2J\nyou", **{"\x1b[2Jkey": 1}
+    )
     numbers = file.stat().st_size
     assert show_loss(str(file)).splitlines()[1:] == [
         "scales:",
@@ -240,5 +250,6 @@ def test_show_loss_prints_the_card(tmp_path: Path) -> None:
         "recipe:",
         "  steps: 9",
         "maker: me\\x1b[2J\\x0ayou",
+        "\\x1b[2Jkey: 1",
     ]
     assert show_loss(str(file)).startswith(f"file: my.safetensors, {numbers:,} bytes, ")

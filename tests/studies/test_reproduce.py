@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 
 from lossmith import Contest, Data, LossmithError, LossRecipe, Recipe, learn_loss, reproduce, train
 from lossmith.images import find_pictures, write_picture
-from lossmith.models import FORMAT
 from lossmith.studies import export
 
 TINY = Recipe(degradation="noise(20)", network="fcn", steps=3, patch=16, batch=2)
@@ -33,9 +32,16 @@ def model(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run.folder / "model.safetensors"
 
 
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("picture") / "picture.png"
+    write_picture(path, torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0)))
+    return path
+
+
 def card(path: Path) -> dict:
     with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()[FORMAT])
+        return json.loads(next(iter(file.metadata().values())))
 
 
 def rewritten(path: Path, out: Path, **entries: object) -> Path:
@@ -43,7 +49,8 @@ def rewritten(path: Path, out: Path, **entries: object) -> Path:
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     receipt = {name: value for name, value in {**card(path), **entries}.items() if value is not None}
-    save_file(tensors, out, {FORMAT: json.dumps(receipt)})
+    with safe_open(path, "pt") as file:
+        save_file(tensors, out, {next(iter(file.metadata())): json.dumps(receipt)})
     return out
 
 
@@ -85,14 +92,39 @@ def test_another_result_is_told_from_the_same(model: Path, pictures: Path, tmp_p
     assert f"torch was 1.0, and is {torch.__version__.split('+')[0]}" in str(result)
 
 
-def test_a_learned_loss_is_made_again_bit_for_bit(pictures: Path, tmp_path: Path) -> None:
-    picture = tmp_path / "picture.png"
-    write_picture(picture, torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0)))
-    recipe = LossRecipe(iterations=2, least_side=48, width=4, widest=4)
-    learned = learn_loss(picture, degradation="noise(20)", recipe=recipe, seed=5, out=tmp_path / "my.safetensors")
-    result = reproduce(learned.path, pictures=[picture])
+QUICK = LossRecipe(iterations=2, least_side=48, width=4, widest=4)
+
+
+@pytest.mark.parametrize("pair", [False, True], ids=["expression", "pair"])
+def test_a_learned_loss_is_made_again_bit_for_bit(picture: Path, pair: bool, tmp_path: Path) -> None:
+    worse = tmp_path / "worse.png"
+    write_picture(worse, torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(1)))
+    damage = {"degraded": worse} if pair else {"degradation": "noise(20)"}
+    learned = learn_loss(picture, **damage, recipe=QUICK, seed=5, out=tmp_path / "my.safetensors")
+    result = reproduce(learned.path, pictures=[worse, picture])
     assert result.anew != learned.path
     assert result.status == 0
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ({"degradation": "os:system"}, "your own 'os:system', whose code a file cannot run"),
+        ({"picture": {"width": 48}}, "its receipt has no picture_sha256"),
+        ({"picture": {"picture_sha256": [1]}}, "was made from 'picture_sha256'; say with --pictures"),
+        ({"recipe": {"iterations": "x"}}, "iterations must be a whole number, 1 or more, not x"),
+        ({"seed": -1}, "seed must be 0 to"),
+        ({"seed": "x"}, "seed must be 0 to"),
+    ],
+)
+def test_a_loss_that_cannot_be_made_again_is_told(
+    picture: Path, tmp_path: Path, entries: dict, sentence: str
+) -> None:
+    learned = learn_loss(picture, degradation="jpeg", recipe=QUICK, out=tmp_path / "my.safetensors")
+    file = rewritten(learned.path, tmp_path / "changed.safetensors", **entries)
+    with pytest.raises(LossmithError, match=sentence):
+        reproduce(file, pictures=[picture])
+    assert not (tmp_path / "changed-anew").exists()
 
 
 def test_the_second_stage_of_adversarial_training_begins_where_it_began(pictures: Path, tmp_path: Path) -> None:

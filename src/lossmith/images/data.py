@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 from lossmith.degradations import degradation
 from lossmith.errors import LossmithError
+from lossmith.files import digest_of
 from lossmith.images.folders import common_scale, find_pictures, pair_folders
 from lossmith.images.pairs import Pair, folder_pairs, picture_names, test_pairs
 from lossmith.images.samples import sample_pictures
@@ -109,7 +109,7 @@ def _split(found: list[Item], tests: list[Item] | None) -> tuple[list[Item], lis
 
 
 def _fingerprint(train: Sequence[Path], tests: Sequence[Path]) -> dict[str, dict[str, str]]:
-    digests = {path: sha256(path.read_bytes()).hexdigest() for path in (*train, *tests)}
+    digests = {path: digest_of(path) for path in (*train, *tests)}
     known = {digests[path]: path for path in train}
     for path in tests:
         if digests[path] in known:

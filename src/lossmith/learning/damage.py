@@ -1,16 +1,18 @@
 """One picture and the damage that its loss is to be learned from."""
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
+from torch.nn.functional import pad
 
-from lossmith.degradations import Degradation, degradation, from_8bit, resize
+from lossmith.degradations import Bicubic, Degradation, degradation, from_8bit, resize
 from lossmith.errors import LossmithError
+from lossmith.files import digest_of
 from lossmith.images import read_picture
 from lossmith.learning.recipe import RECEPTIVE_FIELD
+from lossmith.losses.discriminative_network import shrink_to
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,19 @@ class Lesson:
     def distortion(self, clean: Tensor, rng: np.random.Generator) -> Tensor:
         """The error that the damage makes on `clean`: this lesson's picture, or a smaller copy of it.
 
-        Where the damage makes pictures smaller there is none of their own size: what super-resolution has to undo
-        is in the pyramid already, whose every scale begins with the enlarged result of the one before.
+        Where the damage makes pictures smaller, it is what the damage has done beside shrinking them, enlarged:
+        nothing for plain super-resolution. What that has to undo is in the pyramid already, whose every scale
+        begins with the enlarged result of the one before.
         """
-        if self.degraded is not None:
-            return resize(self.degraded, (clean.shape[1], clean.shape[2])) - clean
+        height, width = clean.shape[1:]
+        if self.degraded is not None:  # the error itself is shrunk, so that nothing else is in it
+            return shrink_to((self.degraded - self.clean)[None], (height, width))[0]
         assert self.degradation is not None
-        if self.degradation.scale > 1:
-            return clean.new_zeros(clean.shape)
-        return self.degradation(clean, rng) - clean
+        if (scale := self.degradation.scale) == 1:
+            return self.degradation(clean, rng) - clean
+        whole = clean[:, : height - height % scale, : width - width % scale]
+        error = self.degradation(whole, rng) - Bicubic(scale)(whole)
+        return pad(resize(error, (whole.shape[1], whole.shape[2])), (0, width % scale, 0, height % scale))
 
 
 def read_lesson(picture: Path, damage: str | None, degraded: Path | None) -> Lesson:
@@ -62,7 +68,7 @@ def read_lesson(picture: Path, damage: str | None, degraded: Path | None) -> Les
     if min(clean.shape[1:]) < 2 * RECEPTIVE_FIELD:
         size = f"{clean.shape[1]}x{clean.shape[2]}"
         raise LossmithError(f"picture '{picture}' has {size} pixels, too few to learn a loss from")
-    fingerprint = {"picture_sha256": _digest(picture)}
+    fingerprint = {"picture_sha256": digest_of(picture)}
     if degraded is None:
         assert damage is not None
         return Lesson(clean, degradation(damage), None, fingerprint)
@@ -72,8 +78,4 @@ def read_lesson(picture: Path, damage: str | None, degraded: Path | None) -> Les
         raise LossmithError(f"'{picture}' and '{degraded}' must be of one size, not {sizes} pixels")
     if bool((other == clean).all()):
         raise LossmithError(f"'{picture}' and '{degraded}' are the same picture, so there is no damage to learn")
-    return Lesson(clean, None, other, {**fingerprint, "degraded_sha256": _digest(degraded)})
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return Lesson(clean, None, other, {**fingerprint, "degraded_sha256": digest_of(degraded)})

@@ -78,12 +78,14 @@ class Diary:
         self.rows.append({"scale": game.number, "round": game.round, **row})
         progress.show(game.number, game.round, row, self.stopwatch.elapsed)
         finished = game.round == game.recipe.iterations
-        if self._stop.told or finished or time.monotonic() - self._saved >= self.save_every:
+        told = self._stop.told  # once, as it may change at any moment
+        if told or finished or time.monotonic() - self._saved >= self.save_every:
             self._save(game)
-        self._stop.obey()
+        if told:
+            self._stop.obey()
 
     def _save(self, game: Game) -> None:
-        if not game.healthy:  # asked here only, since a GPU has to be waited for
+        if not game.healthy:  # asked here only, as looking at every weight takes time
             raise Diverged(
                 f"scale {game.number + 1} is no longer made of numbers after round {game.round}; {self._kept}, "
                 "and a lower learning_rate usually helps"

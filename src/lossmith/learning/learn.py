@@ -7,12 +7,10 @@ from torch import Tensor
 
 from lossmith.devices import best_device
 from lossmith.learning.balance import balance
-from lossmith.learning.damage import Lesson
 from lossmith.learning.diary import Diary
 from lossmith.learning.game import Game
 from lossmith.learning.progress import ScaleProgress, costs
 from lossmith.learning.pyramid import Pyramid
-from lossmith.learning.recipe import LossRecipe
 from lossmith.losses.discriminative_network import Critic
 
 
@@ -29,20 +27,20 @@ class Learned:
     """The same, damaged."""
 
 
-def learn(lesson: Lesson, recipe: LossRecipe, seed: int, diary: Diary) -> Learned:
+def learn(pyramid: Pyramid, diary: Diary) -> Learned:
     """Play the game of every scale, coarse to fine.
 
     What `diary` has kept is not played again; on a CPU the critics are then the same to the last bit.
 
     Raises Stopped, a KeyboardInterrupt, when told to stop, with the state saved.
     """
-    pyramid = Pyramid(lesson, recipe, seed)
+    recipe = pyramid.recipe
     learned = Learned([], pyramid.factors, [], [])
     former: Game | None = None
     results: Tensor | None = None
     with diary.open(), ScaleProgress(costs(pyramid, recipe), recipe.iterations) as progress:
         for number in range(len(pyramid.factors)):
-            game, scale = Game(recipe, number, seed, best_device()), pyramid.scale(number, results)
+            game, scale = Game(recipe, number, pyramid.seed, best_device()), pyramid.scale(number, results)
             if former:
                 game.inherit(former)
             diary.resume(game)

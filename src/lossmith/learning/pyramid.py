@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from lossmith.degradations import resize
+from lossmith.errors import LossmithError
 from lossmith.learning.damage import Lesson
-from lossmith.learning.recipe import LossRecipe
-from lossmith.losses.discriminative_network import shrink
+from lossmith.learning.recipe import RECEPTIVE_FIELD, LossRecipe
+from lossmith.losses.discriminative_network import shrink, shrunk_side
 
 DRAWS = 6
 """How often random damage is drawn for the picture at each scale; crops and flips make more of them."""
@@ -28,8 +29,13 @@ def factors(height: int, width: int, recipe: LossRecipe) -> list[float]:
     >>> len(found), round(250 * found[0]), found[-1]
     (9, 25, 1.0)
     """
-    coarser = round(math.log(recipe.least_side / min(height, width)) / math.log(recipe.factor))
-    return [recipe.factor**power for power in range(max(0, coarser), -1, -1)]
+    side = min(height, width)
+    coarser = round(math.log(recipe.least_side / side) / math.log(recipe.factor))
+    powers = (recipe.factor**power for power in range(max(0, coarser), -1, -1))
+    found = [factor for factor in powers if shrunk_side(side, factor) >= RECEPTIVE_FIELD]
+    if not found:
+        raise LossmithError(f"the picture has {height}x{width} pixels at its finest scale, too few to learn from")
+    return found
 
 
 @dataclass(frozen=True)

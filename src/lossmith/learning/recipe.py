@@ -1,9 +1,9 @@
 """How a loss is learned: everything but the picture and its damage."""
 
-import math
 from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_origin
 
+from lossmith.degradations.checks import check_amount, check_whole
 from lossmith.errors import LossmithError
 
 
@@ -52,12 +52,11 @@ class LossRecipe:
 
     def __post_init__(self) -> None:
         for name in ("iterations", "critic_steps", "generator_steps", "least_side", "most_side", "width", "batch"):
-            value = getattr(self, name)
-            if value < 1 or value != int(value):
-                raise LossmithError(f"{name} must be a whole number above 0, not {value}")
-        for name in ("learning_rate", "penalty", "reconstruction"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise LossmithError(f"{name} must be a finite number, 0 or more, not {getattr(self, name)}")
+            check_whole("learn-loss", name, getattr(self, name), 1)
+        for name in ("crop", "widest"):
+            check_whole("learn-loss", name, getattr(self, name), 0)
+        for name in ("learning_rate", "penalty", "reconstruction", "factor"):
+            check_amount("learn-loss", name, getattr(self, name))
         if not 0 < self.factor < 1:
             raise LossmithError(f"factor must be between 0 and 1, not {self.factor}")
         if self.crop and self.crop < RECEPTIVE_FIELD:

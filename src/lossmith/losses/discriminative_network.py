@@ -66,9 +66,14 @@ def shrink(picture: Tensor, factor: float) -> Tensor:
     >>> shrink(torch.rand(1, 3, 48, 64), 0.75).shape
     torch.Size([1, 3, 36, 48])
     """
-    if factor == 1:
+    height, width = (shrunk_side(side, factor) for side in picture.shape[-2:])
+    return shrink_to(picture, (height, width))
+
+
+def shrink_to(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """The same to a size; a picture that has it is left as it is."""
+    if picture.shape[-2:] == size:
         return picture
-    size = [shrunk_side(side, factor) for side in picture.shape[-2:]]
     return interpolate(picture, size, mode="bilinear", align_corners=False, antialias=True)
 
 
@@ -77,4 +82,4 @@ def shrunk_side(side: int, factor: float) -> int:
     return max(1, int(side * factor + 0.5))
 
 
-__all__ = ["SLOPE", "Critic", "Stage", "shrink", "shrunk_side"]
+__all__ = ["SLOPE", "Critic", "Stage", "shrink", "shrink_to", "shrunk_side"]

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from lossmith.errors import LossmithError, unknown
+from lossmith.expressions import spell_value
 from lossmith.losses.base import FLOATS
 from lossmith.losses.discriminative_network import Critic
 from lossmith.tensor_files import load_tensors, save_tensors
@@ -41,6 +42,22 @@ def find_loss(name: str) -> Path:
     if name not in shipped_losses():
         raise LossmithError(f"{unknown('shipped loss', name, shipped_losses())}; files end in .safetensors")
     return SHIPPED / f"{name}.safetensors"
+
+
+def expression_of(path: Path | str) -> str:
+    """What to write for the loss of a file.
+
+    >>> expression_of(Path("mine.safetensors")), expression_of(Path("a, b.safetensors"))
+    ('mdf(mine.safetensors)', 'mdf("a, b.safetensors")')
+    """
+    return f"mdf({spell_value(str(path))})"
+
+
+def check_name(path: Path) -> None:
+    """Refuse to write a loss under a name by which none is found."""
+    if path.suffix != ".safetensors":
+        name = f"{path.stem or 'my-loss'}.safetensors"
+        raise LossmithError(f"a loss is kept in a .safetensors file; call it {name}")
 
 
 def save_loss(path: Path, critics: Sequence[Critic], card: dict[str, Any], half: bool = False) -> None:
@@ -146,4 +163,15 @@ def check_card(path: Path, card: dict[str, Any]) -> None:
         raise LossmithError(f"{path}: 'used' of its card must be from 1 to {len(scales)}, not {used!r}")
 
 
-__all__ = ["FORMAT", "RANGES", "check", "find_loss", "load_critics", "load_loss", "save_loss", "shipped_losses"]
+__all__ = [
+    "FORMAT",
+    "RANGES",
+    "check",
+    "check_name",
+    "expression_of",
+    "find_loss",
+    "load_critics",
+    "load_loss",
+    "save_loss",
+    "shipped_losses",
+]

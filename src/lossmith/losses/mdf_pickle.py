@@ -135,25 +135,27 @@ def _read(file: BinaryIO, length: int) -> list[dict[str, Tensor]]:
     modules, keys = Reader(file).load(), Reader(file).load()
     if not isinstance(modules, list) or not modules or not all(isinstance(module, Part) for module in modules):
         raise Unreadable("it is not a list of discriminators")
-    named = [dict(_tensors(module)) for module in modules]
+    met: set[int] = set()
+    named = [dict(_tensors(module, met)) for module in modules]
     storages = {view.storage.key: view.storage for views in named for view in views.values()}
     data = {key: _numbers(file, storages[key], length) for key in keys}
     return [{name: _tensor(view, data) for name, view in views.items()} for views in named]
 
 
-def _tensors(module: Part, depth: int = 0) -> Iterator[tuple[str, View]]:
-    """The tensors of a module and of those in it, by their dotted names."""
+def _tensors(module: Part, met: set[int]) -> Iterator[tuple[str, View]]:
+    """The tensors of a module and of those in it, by their dotted names; `met` are modules that came before."""
     attributes = vars(module)
     for key, value in module.fixed.items():
         if attributes.get(key) != value:
             raise Unreadable(f"a {type(module).__name__.lower()} has {key} {attributes.get(key)}, not {value}")
-    if depth > 9:
-        raise Unreadable("its modules contain each other")
+    if id(module) in met:  # or a few modules within each other, again and again, would make any number of names
+        raise Unreadable("one of its modules stands in several places")
+    met.add(id(module))
     for name, view in [*attributes["_parameters"].items(), *attributes["_buffers"].items()]:
         if view is not None:
             yield name, view
     for name, inner in attributes["_modules"].items():
-        for rest, view in _tensors(inner, depth + 1):
+        for rest, view in _tensors(inner, met):
             yield f"{name}.{rest}", view
 
 
@@ -170,7 +172,7 @@ def _numbers(file: BinaryIO, storage: Storage, length: int) -> Tensor:
 def _tensor(view: View, data: dict[str, Tensor]) -> Tensor:
     if math.prod(view.size) > view.storage.count:
         raise Unreadable(f"it has a tensor of {view.size} in a storage of {view.storage.count} numbers")
-    return data[view.storage.key].as_strided(view.size, view.stride, view.offset).clone()
+    return data[view.storage.key].as_strided(view.size, view.stride, view.offset)
 
 
 __all__ = ["read_pickle"]

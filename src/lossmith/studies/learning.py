@@ -7,6 +7,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from lossmith.degradations.checks import check_whole
 from lossmith.errors import LossmithError
 from lossmith.files import clear_drafts
 from lossmith.images import to_bytes
@@ -14,9 +15,10 @@ from lossmith.learning import LossRecipe, read_lesson
 from lossmith.learning.card import card_of
 from lossmith.learning.diary import Diary, Row
 from lossmith.learning.learn import Learned, learn
+from lossmith.learning.pyramid import Pyramid
 from lossmith.learning.responses import responses
 from lossmith.lock import alone_in
-from lossmith.losses.loss_file import load_loss, save_loss
+from lossmith.losses.loss_file import check_name, expression_of, load_loss, save_loss
 from lossmith.report.learned import LearnedContents, LearnedScale, write_learned
 from lossmith.report.numbers import duration
 from lossmith.training.configuration import check, claim
@@ -34,7 +36,7 @@ class LearnedLoss:
     def __str__(self) -> str:
         return (
             f"{self.scales} scales learned in {duration(self.seconds)}\n"
-            f'loss: {self.path}, as in --losses "mdf({self.path})"\n'
+            f"loss: {self.path}, as in --losses {shlex.quote(expression_of(self.path))}\n"
             f"page: {self.page}"
         )
 
@@ -81,14 +83,13 @@ def learn_loss(
     """
     picture, out = Path(picture), Path(out)
     degraded = None if degraded is None else Path(degraded)
-    if out.suffix != ".safetensors":
-        raise LossmithError(
-            f"a loss is kept in a .safetensors file; call it {out.with_suffix('.safetensors').name}"
-        )
-    lesson = read_lesson(picture, degradation, degraded)
+    check_name(out)
+    check_whole("learn-loss", "seed", seed, 0, 2**63 - 1)
+    pyramid = Pyramid(read_lesson(picture, degradation, degraded), recipe, seed)
+    lesson = pyramid.lesson
     folder, page = out.with_suffix(".learning"), out.with_suffix(".html")
-    if out.exists() and not folder.exists():
-        raise LossmithError(f"{out} exists already; choose another --out")
+    if not folder.exists() and (taken := next((path for path in (out, page) if path.exists()), None)):
+        raise LossmithError(f"{taken} exists already; choose another --out")
     options = {"degradation": degradation, "degraded": degraded, "seed": seed, "license": license, "out": out}
     asked = {"degradation": lesson.name, **lesson.fingerprint, "seed": seed, "licence": license, **asdict(recipe)}
     check(folder / "learn.yaml", asked)
@@ -98,7 +99,7 @@ def learn_loss(
             for result in (out, page):
                 clear_drafts(out.parent, of=escape(result.name))
             diary = Diary(folder / "state.ckpt", save_every)
-            learned = learn(lesson, recipe, seed, diary)
+            learned = learn(pyramid, diary)
             card = card_of(lesson, recipe, seed, learned, diary.stopwatch.elapsed)
             command = _command(picture, options, recipe)
             write_learned(page, _contents(learned, diary.rows, card, command))

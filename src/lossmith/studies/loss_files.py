@@ -2,15 +2,24 @@
 
 import json
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from torch import Tensor
 
 import lossmith
-from lossmith.errors import LossmithError
-from lossmith.losses.loss_file import check, find_loss, load_critics, load_loss, save_loss
+from lossmith.errors import LossmithError, printable
+from lossmith.files import digest_of
+from lossmith.losses.loss_file import (
+    check,
+    check_name,
+    expression_of,
+    find_loss,
+    load_critics,
+    load_loss,
+    save_loss,
+)
 from lossmith.losses.mdf_pickle import read_pickle
 
 PUBLISHED_SCALES = 8
@@ -40,23 +49,21 @@ def show_loss(file: str) -> str:
 def _lines(facts: dict[str, Any], margin: str = "") -> Iterator[str]:
     for name, value in facts.items():
         if isinstance(value, dict):
-            yield f"{margin}{name}:"
+            yield f"{margin}{printable(name)}:"
             yield from _lines(value, margin + "  ")
         elif isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
-            yield f"{margin}{name}:"
+            yield f"{margin}{printable(name)}:"
             yield from (f"{margin}  {k}: {_pairs(entry)}" for k, entry in enumerate(value))
         else:
-            yield f"{margin}{name}: {_plain(value)}"
+            yield f"{margin}{printable(name)}: {_plain(value)}"
 
 
 def _pairs(entry: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {_plain(value)}" for name, value in entry.items())
+    return ", ".join(f"{printable(name)} {_plain(value)}" for name, value in entry.items())
 
 
 def _plain(value: Any) -> str:
-    """Text on one line, whoever wrote it: a card may come from anybody, and terminals obey control characters."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+    return printable(value if isinstance(value, str) else json.dumps(value))
 
 
 def convert_mdf(file: Path, *, out: Path) -> str:
@@ -77,15 +84,12 @@ def convert_mdf(file: Path, *, out: Path) -> str:
         When the file is not a published MDF file, or `out` is there already.
     """
     file, out = Path(file), Path(out)
-    if out.suffix != ".safetensors":
-        raise LossmithError(
-            f"a loss is kept in a .safetensors file; call it {out.with_suffix('.safetensors').name}"
-        )
+    check_name(out)
     if out.exists():
         raise LossmithError(f"{out} exists already; choose another --out")
     stacks = read_pickle(file)
     card = {
-        "origin": {"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()},
+        "origin": {"file": file.name, "sha256": digest_of(file)},
         "licence": "that of the pickle; its authors published theirs under BSD-3-Clause",
         "versions": {"lossmith": lossmith.__version__},
         "range": [0, 1],
@@ -95,14 +99,15 @@ def convert_mdf(file: Path, *, out: Path) -> str:
     state = {f"{k}.{name}": tensor for k, tensors in enumerate(stacks) for name, tensor in tensors.items()}
     check(file, state, card)
     save_loss(out, load_critics(state, card), card)
-    return f'loss: {out}, as in --losses "mdf({out})"'
+    return f"loss: {out}, as in --losses {quote(expression_of(out))}"
 
 
 def _scale(file: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    if "head.conv.weight" not in tensors:
-        raise LossmithError(f"{file} cannot be converted: its modules have no 'head.conv.weight'")
+    head = tensors.get("head.conv.weight")
+    if head is None or head.ndim != 4:
+        raise LossmithError(f"{file} cannot be converted: its modules have no 'head.conv.weight' of a convolution")
     blocks = sum(name.startswith("body.") and name.endswith(".conv.weight") for name in tensors)
-    return {"width": len(tensors["head.conv.weight"]), "factor": 1.0, "layers": blocks + 2}
+    return {"width": len(head), "factor": 1.0, "layers": blocks + 2}
 
 
 __all__ = ["convert_mdf", "show_loss"]

@@ -3,15 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from lossmith.degradations import degradation
-from lossmith.errors import LossmithError
+from lossmith.errors import LossmithError, printable
 from lossmith.evaluation import Protocol
+from lossmith.files import digest_of
 from lossmith.images import Gathered, degraded_source, find_pictures, folder_pairs, paired_source, sample_pictures
 from lossmith.images import test_pairs as pairs_of
 from lossmith.learning import LossRecipe
@@ -48,7 +48,7 @@ class Reproduced:
             lines.append(f"the result is the same as {self.file}, to the last bit")
         else:
             lines.append(f"the result is not the same as {self.file}: its weights differ by {self.difference:.1e}")
-        lines += [f"{name} was {then}, and is {now}" for name, (then, now) in self.changed.items()]
+        lines += [printable(f"{name} was {then}, and is {now}") for name, (then, now) in self.changed.items()]
         return "\n".join(lines)
 
 
@@ -95,9 +95,7 @@ def _trained(file: Path, receipt: dict[str, Any], pictures: Any, begins_with: Pa
     from lossmith.training.run import teach
 
     _check(file, receipt, needed=("loss", "network", "degradation", "seed"), parts=("protocol", *PICTURES))
-    for name in ("loss", "network", "degradation"):
-        if ":" in str(receipt[name]):
-            raise LossmithError(f"{file} was made with your own '{receipt[name]}', whose code a file cannot run")
+    _refuse_code(file, receipt, ("loss", "network", "degradation"))
     if receipt.get("minutes"):
         raise LossmithError(f"{file} was trained for {receipt['minutes']} minutes, which is never twice the same")
     recipe = Recipe(**_fitting(receipt, Recipe))
@@ -105,7 +103,7 @@ def _trained(file: Path, receipt: dict[str, Any], pictures: Any, begins_with: Pa
     lesson = Lesson(criterion, recipe)
     if "begins_with" in receipt:
         start = begins_with or file.parent.parent / "psnr" / "model.safetensors"
-        if not start.is_file() or _digest(start) != receipt["begins_with"]:
+        if not start.is_file() or digest_of(start) != receipt["begins_with"]:
             raise LossmithError(f"{file} began with a trained model that is not here; name it with --begins-with")
         lesson = Duel(criterion, recipe, Contest(**_fitting(receipt, Contest)), start)
     gathered = _gathered(file, receipt, pictures)
@@ -137,16 +135,24 @@ def _gathered(file: Path, receipt: dict[str, Any], pictures: Any) -> Gathered:
 
 def _learned(file: Path, card: dict[str, Any], pictures: Any, out: Path) -> Path:
     _check(file, card, needed=("degradation", "seed"), parts=("recipe", "picture"))
-    wanted = {name: digest for name, digest in card["picture"].items() if name.endswith("_sha256")}
-    picture, *degraded = _find(file, wanted, pictures)
-    damage = {"degraded": degraded[0]} if degraded else {"degradation": card["degradation"]}
+    _refuse_code(file, card, ("degradation",))
+    _check(file, card["picture"], needed=("picture_sha256",))
+    digests = (name for name in ("picture_sha256", "degraded_sha256") if name in card["picture"])
+    picture, *degraded = _find(file, {name: card["picture"][name] for name in digests}, pictures)
+    damage = {"degraded": degraded[0]} if degraded else {"degradation": str(card["degradation"])}
     recipe = LossRecipe(**_fitting(card["recipe"], LossRecipe))
     path = out / file.name
-    learn_loss(picture, recipe=recipe, seed=card["seed"], license=card.get("licence", ""), out=path, **damage)
+    learn_loss(picture, recipe=recipe, seed=card["seed"], license=str(card.get("licence", "")), out=path, **damage)
     return path
 
 
-def _check(file: Path, card: dict[str, Any], needed: Sequence[str], parts: Sequence[str]) -> None:
+def _refuse_code(file: Path, card: dict[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        if ":" in str(card[name]):
+            raise LossmithError(f"{file} was made with your own '{card[name]}', whose code a file cannot run")
+
+
+def _check(file: Path, card: dict[str, Any], needed: Sequence[str], parts: Sequence[str] = ()) -> None:
     """Raise LossmithError where entries are missing, or one that has parts has none."""
     missing = [name for name in needed if name not in card]
     missing += [name for name in parts if not (card.get(name) and isinstance(card[name], dict))]
@@ -162,11 +168,11 @@ def _fitting(card: dict[str, Any], settings: Any) -> dict[str, Any]:
 def _find(file: Path, wanted: dict[str, str], pictures: Sequence[Path] | None) -> list[Path]:
     """The files with these SHA-256, in this order."""
     given = find_pictures(pictures) if pictures else []
-    here = {_digest(path): path for path in (*given, *sample_pictures("train"), *sample_pictures("test"))}
-    if missing := [name for name, digest in wanted.items() if digest not in here]:
+    here = {digest_of(path): path for path in (*given, *sample_pictures("train"), *sample_pictures("test"))}
+    if missing := [name for name, digest in wanted.items() if str(digest) not in here]:
         others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
         raise LossmithError(f"{file} was made from '{missing[0]}'{others}; say with --pictures where they are")
-    return [here[digest] for digest in wanted.values()]
+    return [here[str(digest)] for digest in wanted.values()]
 
 
 def _difference(before: dict[str, Tensor], after: dict[str, Tensor]) -> float:
@@ -186,7 +192,3 @@ def _difference(before: dict[str, Tensor], after: dict[str, Tensor]) -> float:
 def _changed(card: dict[str, Any], made: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     then, now = ({**each.get("versions", {}), "device": each.get("device")} for each in (card, made))
     return {name: (then.get(name, "not said"), value) for name, value in now.items() if then.get(name) != value}
-
-
-def _digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from lossmith.errors import LossmithError
-from lossmith.files import clear_drafts, file_name, write_text
+from lossmith.files import clear_drafts, digest_of, file_name, write_text
 from lossmith.training.configuration import check, claim
 from lossmith.training.state_file import StateFile
 
@@ -122,7 +121,7 @@ class RunFolder:
 
 
 def _digest(path: Path) -> str | None:
-    return sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return digest_of(path) if path.is_file() else None
 
 
 __all__ = ["RunFolder", "Summary", "claim"]

@@ -2,10 +2,10 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from lossmith.files import digest_of
 from lossmith.images import Source
 from lossmith.losses import Loss
 from lossmith.losses.adversarial import adversarial
@@ -53,7 +53,7 @@ class Duel(Lesson):
     def configuration(self) -> dict[str, Any]:
         names = ("critic", "adversarial", "adversarial_weight", "critic_learning_rate")
         contest = {name: getattr(self.contest, name) for name in names}
-        begins_with = sha256(self.trained.read_bytes()).hexdigest()
+        begins_with = digest_of(self.trained)
         return {**super().configuration, **contest, "begins_with": begins_with}
 
     def rehearse(self, source: Source) -> None:
