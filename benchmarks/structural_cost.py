@@ -4,11 +4,12 @@
     python benchmarks/structural_cost.py --losses ssim --shapes 4x256
     python benchmarks/structural_cost.py --device cuda    # benchmarks/structural_gpu.py
 
-One process, interleaved, each called twice and timed the second time, medians. Time is forward and backward, the
-gradient by the prediction only. A row is a way to compute: `plain` is PyTorch alone, `numba` what `pip install
-lossmith[fast]` brings, `compiled` what torch.compile makes of the losses (it needs a C++ compiler). Memory is the
-peak above that of the two pictures, in pictures, each way in a process of its own. Errors are relative to float64:
-of the value, and of the gradient in the maximum norm.
+One process, interleaved, each called twice and timed the second time, medians. Time is forward and backward,
+the gradient by the prediction only. A row is a way to compute: `plain` is PyTorch alone, `numba` what `pip
+install lossmith[fast]` brings, `compiled` what torch.compile makes of the losses (it needs a C++ compiler).
+Memory is the peak above that of the two pictures, in pictures, each way in a process of its own. Errors are
+relative to our own definition in float64, of the value, and of the gradient in the maximum norm; a package that
+pads or reduces otherwise (torchmetrics, kornia's mix) differs by that.
 """
 
 import argparse
@@ -191,6 +192,8 @@ def main() -> None:
         print(json.dumps(peak(name, how, SHAPES[shape])))
         return
     if options.device == "cuda":
+        if options.out:
+            parser.error("--device cuda prints its table; it writes no file")
         sys.exit(subprocess.call([sys.executable, str(Path(__file__).with_name("structural_gpu.py"))]))
     parts = []
     for part in tables(options.losses, options.shapes):

@@ -187,11 +187,45 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     child.join()
 
 
+def slope(x: Tensor, y: Tensor) -> Tensor:
+    leaf = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(SSIM()(leaf, y), leaf)
+    return gradient
+
+
 def test_several_threads_may_call_at_once() -> None:
     pairs = [tuple(each[None] for each in planes(3, 40, 44, 1.0, seed)) for seed in range(8)]
-    expected = [SSIM()(x, y).item() for x, y in pairs]
+    expected = [slope(*pair) for pair in pairs]
+    torch.set_num_threads(3)  # each of which takes its share of the planes
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda pair: SSIM()(*pair).item(), pairs)) == expected
+        found = list(pool.map(lambda pair: slope(*pair), pairs))
+    torch.set_num_threads(1)
+    assert all(map(torch.equal, found, expected))
+
+
+def test_without_a_place_to_keep_what_numba_compiles_there_is_plain_pytorch() -> None:
+    program = (
+        "import numba.core.caching as caching, torch\n"
+        "(getattr(caching, 'CacheImpl', None) or caching._CacheImpl)._locator_classes = []\n"  # by Numba's release
+        "from lossmith.losses import SSIM\n"
+        "print(float(SSIM()(torch.ones(1, 1, 16, 16), torch.ones(1, 1, 16, 16))))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "0.0\n"
+    assert "structural losses run in plain PyTorch; set NUMBA_CACHE_DIR" in done.stderr
+
+
+@pytest.mark.parametrize("again", ["a second time", "to be differentiated"])
+def test_the_gradient_is_in_full_precision_under_autocast(again: str) -> None:
+    x, y = (each[None].float() for each in planes(3, 40, 44, 1.0))
+    expected = slope(x, y)
+    leaf = x.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        value = SSIM()(leaf, y)
+        if again == "a second time":
+            torch.autograd.grad(value, leaf, retain_graph=True)
+        (found,) = torch.autograd.grad(value, leaf, create_graph=again == "to be differentiated")
+    torch.testing.assert_close(found.detach(), expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
 # --- borders, constants, maps ----------------------------------------------------------------------------------
@@ -216,7 +250,7 @@ def test_inside_all_paddings_are_one() -> None:
 def test_pictures_in_bytes_are_those_in_fractions() -> None:
     x, y = (each[None] for each in planes(3, 64, 64, 1.0))
     for name in ("ssim", "ms_ssim(levels=2)", "ms_ssim_sigmas", "mix"):
-        inner = name.removesuffix(")").replace("(", "(") + (", " if name.endswith(")") else "(")
+        inner = name.removesuffix(")") + (", " if name.endswith(")") else "(")
         bytes_ = loss(f"{inner}data_range=255)")
         assert bytes_(255 * x, 255 * y).item() == pytest.approx(loss(name)(x, y).item(), rel=1e-10)
 

@@ -181,6 +181,13 @@ def test_pictures_of_real_sizes(shape: tuple[int, ...], plan: Plan) -> None:
 
 
 @on_a_gpu
+def test_they_are_what_pictures_on_a_gpu_are_compared_by() -> None:
+    from lossmith.losses.similarity import engines, gpu
+
+    assert engines.engine_for(torch.ones(1, device="cuda")) is gpu.sweep
+
+
+@on_a_gpu
 @pytest.mark.slow
 def test_more_pixels_than_32_bits_count() -> None:
     planes, side = 2**15 + 1, 256

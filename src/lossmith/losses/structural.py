@@ -285,11 +285,14 @@ class Mix(MSSSIMSigmas):
 
 def _one_minus_product(missing: Tensor, exponents: tuple[float, ...]) -> Tensor:
     """1 - the product of (1 - missing)^exponent over the last axis; see `MSSSIM` for factors below 0."""
-    weights = missing.new_tensor(exponents)
+
+    def weighted(parts: Tensor) -> Tensor:  # no tensor of weights, for which a GPU would have to be waited for
+        return torch.stack([w * part for w, part in zip(exponents, parts.unbind(-1), strict=True)]).sum(0)
+
     positive = missing < 1
-    logarithm = torch.log1p(-torch.where(positive, missing, 0)) @ weights
+    logarithm = weighted(torch.log1p(-torch.where(positive, missing, 0)))
     product = torch.where(positive.all(-1), -torch.expm1(logarithm), 1)
-    return product + F.relu(missing - 1) @ weights
+    return product + weighted(F.relu(missing - 1))
 
 
 def _halved(pictures: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Mean local dissimilarity of pictures, with a gradient that is computed together with the value.
 
-The gradient of a mean is known as soon as the mean is: one picture-sized tensor is all that is kept for the
-backward pass. Only when second derivatives are asked for (`create_graph=True`) is the formula differentiated by
-autograd instead.
+The gradient of a mean is known as soon as the mean is: it is all that is kept for the backward pass, beside the
+two pictures as they were compared, in float32. Only when second derivatives are asked for (`create_graph=True`)
+is the formula differentiated by autograd instead.
 """
 
 from typing import Any
@@ -60,9 +60,11 @@ class _Mean(torch.autograd.Function):
         if not torch.is_grad_enabled():
             gradient, ctx.gradient = ctx.gradient, None  # scaled where it stands and given away
             if gradient is None:  # a second time through the same graph
-                _, gradient = sums_and_gradient(prediction.detach(), target, ctx.plan, True)
+                with torch.autocast(prediction.device.type, enabled=False):
+                    _, gradient = sums_and_gradient(prediction.detach(), target, ctx.plan, True)
             return gradient.mul_((outer[0] / ctx.positions)[:, None, None]), None, None, None
-        means = dissimilarity_map(prediction, target, ctx.plan).mean((-2, -1))
+        with torch.autocast(prediction.device.type, enabled=False):
+            means = dissimilarity_map(prediction, target, ctx.plan).mean((-2, -1))
         (slope,) = torch.autograd.grad(means, prediction, outer[0], create_graph=True)
         return slope, None, None, None
 

@@ -49,7 +49,7 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tenso
             sums[index] = strip(*(*shared, *own, *task))
 
     helpers = min(torch.get_num_threads(), len(tasks)) - 1
-    others = _pool(os.getpid(), helpers).map(work, range(helpers)) if helpers else ()
+    others = _pool(os.getpid()).map(work, range(helpers)) if helpers else ()
     work()
     list(others)
     return torch.from_numpy(sums.reshape(planes, -1).sum(1)).to(x.dtype), gradient
@@ -70,6 +70,6 @@ def _windows(plan: Plan, x: Tensor) -> tuple[Array, Array, Array, Array]:
 
 
 @cache
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """One for each process: threads do not survive a fork."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="lossmith")
+def _pool(process: int) -> ThreadPoolExecutor:
+    """One for each process, as threads do not survive a fork; they begin when they are first needed."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="lossmith")

@@ -30,7 +30,7 @@ def engine_for(x: Tensor) -> Engine:
     if type(x) is not Tensor:  # a tensor without data, as tracers use, or with its own ideas of arithmetic
         return sweep.sweep
     if x.is_cuda and x.dtype == torch.float32:
-        return _triton()
+        return _triton(x.device)
     if x.device.type == "cpu":
         return _numba()
     return sweep.sweep
@@ -42,27 +42,30 @@ def _numba() -> Engine:
         from lossmith.losses.similarity.cpu import sweep as compiled
     except ImportError:
         return sweep.sweep
+    except RuntimeError as error:  # from Numba, which has no place to keep what it compiles
+        warnings.warn(f"structural losses run in plain PyTorch; set NUMBA_CACHE_DIR: {error}", stacklevel=2)
+        return sweep.sweep
     return compiled
 
 
 @cache
-def _triton() -> Engine:
+def _triton(device: torch.device) -> Engine:
     try:
         if tuple(map(int, version("triton").split(".")[:2])) < LEAST_TRITON:
             return sweep.sweep
         from lossmith.losses.similarity.gpu import sweep as kernels
     except ImportError:  # a missing package is one, too
         return sweep.sweep
-    return kernels if works(kernels, torch.device("cuda")) else sweep.sweep
+    return kernels if works(kernels, device) else sweep.sweep
 
 
 def works(engine: Engine, device: torch.device) -> bool:
     """Whether it computes what the plain engine does: kernels need a compiler and a driver that fit."""
-    x, y = torch.linspace(0, 1, 512, device=device).view(2, 1, 16, 16)
-    plan = Plan((Gaussian(1.5, 11),))
+    x, y = torch.linspace(0, 1, 512, dtype=torch.float32, device=device).view(2, 1, 16, 16)
+    plans = Plan((Gaussian(1.5, 11),)), Plan((Gaussian(0.5, 5), Gaussian(1.5, 11)), same=True)
     try:
         found, expected = (
-            torch.cat([each.flatten() for each in made_by(x, y, plan, True) if each is not None])
+            torch.cat([each.flatten() for plan in plans for each in made_by(x, y, plan, True) if each is not None])
             for made_by in (engine, sweep.sweep)
         )
         wrong = "" if torch.allclose(found, expected, rtol=1e-3, atol=1e-4) else "they compute nonsense"

@@ -6,7 +6,7 @@ windows under way has got so far is pending in registers, and a new row adds to 
 share nothing and nothing waits. Windows, constants and choices are compiled in.
 
 Forward reads x and y and writes three maps of slopes; back reads these five and writes the gradient. At least 44
-bytes move for each pixel, 12 of which no method could spare.
+bytes move for each pixel here, and 8 before, for the means of the planes; 12 no method could spare.
 
 `TAPS` are the weights of every window, the widest last, and `WINDOW` is the one that a kernel filters with. The
 formulas, and their names, are those of `formulas.py`.

@@ -1,9 +1,10 @@
 """Means of pictures under one Gaussian: at every pixel, over all pixels, or at the middle."""
 
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lossmith.losses.similarity.plan import Gaussian
-from lossmith.losses.similarity.windows import Span, Window, filter_rows, inside
+from lossmith.losses.similarity.windows import Span, Window, inside
 from lossmith.losses.windows import gaussian
 
 
@@ -17,8 +18,9 @@ def local_means(pictures: Tensor, under: Gaussian) -> Tensor:
 def mean_of_means(under: Gaussian, like: Tensor) -> tuple[Tensor, Tensor]:
     """The weights, of rows and of columns, with which pixels enter the mean of their `local_means`."""
     taps = gaussian(under.sigma, under.side, like)
+    reach = len(taps) // 2
     rows, columns = (
-        filter_rows((1 / inside(side, taps))[None, :, None], taps, len(taps) // 2).flatten() / side
+        (pad(1 / inside(side, taps), (reach, reach)).unfold(0, len(taps), 1) * taps).sum(-1) / side
         for side in like.shape[-2:]
     )
     return rows, columns

@@ -12,6 +12,9 @@ from lossmith.losses.similarity.windows import Window, windows_of
 PIXELS = 3 * 2**16
 """In a piece under one window: few, so that its maps stay in cache and small, and enough to outweigh calls."""
 
+PIXELS_ELSEWHERE = 2**24
+"""The same on a GPU, which waits for calls more than for memory."""
+
 
 @torch.no_grad()
 def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
@@ -21,7 +24,8 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tenso
     totals, gradient = x.new_zeros(len(x)), torch.empty_like(x) if slopes else None
     bottom = 0
     room = x.new_empty(0)  # for the maps of one piece after another, as fresh memory is slow
-    for these, start, stop in _pieces(x.shape, windows[-1], 6 * PIXELS // (len(windows) + 5)):
+    pixels = 6 * (PIXELS if x.is_cpu else PIXELS_ELSEWHERE) // (len(windows) + 5)
+    for these, start, stop in _pieces(x.shape, windows[-1], pixels):
         span = windows[-1].span(start, stop)
         seam = bottom - span.top if start else 0  # rows that the piece above has reached as well
         bottom = span.bottom
