@@ -31,8 +31,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> LossmithError:
 def printable(text: str) -> str:
     """Text that may be anybody's, for a terminal, which obeys control characters.
 
-    >>> printable("red" + chr(27) + "[31m")
-    'red\\x1b[31m'
+    >>> print(printable("red" + chr(27) + "[31m"))
+    red\\x1b[31m
     """
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
 
