@@ -4,6 +4,8 @@
     python benchmarks/mdf.py matrix --train BSDS500_train --test BSDS500_test               # less
     python benchmarks/mdf.py stripes --train BSDS500_train --test BSDS500_test              # minutes
     python benchmarks/mdf.py claim --scale full --train BSDS500_train --test BSDS500_test   # a GPU
+    python benchmarks/mdf.py claim --scale full --damages sr jpeg --more "l1 + 0.1*features(vgg19, conv3_4)" ...
+    python benchmarks/mdf.py matrix --scale full --rows mine/sr.safetensors mine/jpeg.safetensors ...
 
 claim    the losses of the paper against each other, for super-resolution, denoising and JPEG;
 matrix   losses learned for each damage (rows) used to restore each damage (columns);
@@ -12,50 +14,46 @@ stripes  a damage without a name, vertical stripes, known only by a pair of pict
 
 --train and --test are any folders of pictures. The table is written to --out as mdf-WHAT-SCALE.md, the reports to
 --runs. A stopped benchmark goes on with the same command. LPIPS is there when its weights are: see the README.
+
+At the scale "full", claim and matrix are trained by `trials`, and --runs holds one CSV file for each damage, to
+which losses can be added later. With --damages, several processes can share a GPU, each with damages of its own;
+what they did is made into one table by the same command without it.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from lossmith.degradations import from_8bit
-from lossmith.evaluation import DEGRADED, Row, find_metric, standing
+from lossmith.evaluation import DEGRADED, Metric, Row, differences, find_metric, standings
 from lossmith.files import write_text
 from lossmith.images import Data, find_pictures, read_picture, sample_pictures, write_picture
 from lossmith.losses.loss_file import expression_of
 from lossmith.studies import compare
 from lossmith.studies.learning import learn_loss
 from lossmith.training import Recipe
+from trials import Scale, made_on, trials
 
 LOSSES = ("l1", "l2", "ssim", "ms_ssim_sigmas", "mix")
-FEATURES = "l1 + features(squeezenet1_1, fire5)"
 DAMAGES = {"sr": "bicubic(4)", "denoise": "noise(25)", "denoise50": "noise(50)", "jpeg": "jpeg(10)"}
 MATRIX = ("sr", "denoise", "jpeg", "demosaic")
+DAMAGES_OF = {"claim": list(DAMAGES), "matrix": list(MATRIX), "stripes": []}
 COLUMNS = ("psnr", "ssim", "gmsd", "lpips_squeeze")
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How much is spent on one run, on how many pictures."""
-
-    network: str
-    steps: int
-    batch: int
-    patch: int
-    learning_rate: float
-    seeds: int
-    tests: int
-
+BASE, GAINED = "l1", ("psnr", "lpips_squeeze")
+"""From which loss the differences are shown, and in which metrics."""
 
 SCALES = {
     "tiny": Scale("srresnet_small(features=8, blocks=1)", 4, 2, 64, 1e-3, seeds=1, tests=2),
-    "small": Scale("srresnet_small(features=16, blocks=3)", 250, 4, 64, 2e-3, seeds=2, tests=6),
-    "full": Scale("srresnet", 200_000, 16, 128, 2e-4, seeds=3, tests=100),
+    "small": Scale("srresnet_small(features=16, blocks=3)", 1000, 4, 64, 2e-3, seeds=3, tests=12),
+    "full": Scale("srresnet_small(features=32, blocks=8)", 4000, 16, 64, 1e-3, seeds=3, tests=32),
 }
+SR_PATCH = 96
+"""Of clean patches for super-resolution; what is enlarged would otherwise be seen 16 pixels wide."""
 
 
 @dataclass(frozen=True)
@@ -66,67 +64,121 @@ class Bench:
     train: Path
     tests: list[Path]
     runs: Path
+    damages: list[str]
+    learned: list[str]
+    """Expressions of the losses in the rows of the matrix."""
     rivals: list[str]
     """Expressions of more losses that the claim is tested with."""
 
-    def rows(self, name: str, damage: str | None, losses: list[str], data: Data | None = None) -> list[Row]:
-        """One tournament."""
+    def rows(self, name: str, damage: str, losses: list[str]) -> list[Row]:
+        """The scores under every loss; of one damage, what claim and matrix have in common is trained once."""
+        scale = replace(self.scale, patch=SR_PATCH) if name == "sr" else self.scale
+        return trials(damage, losses, scale, self.train, self.tests, self.runs / f"{name}.csv")
+
+    def pairs(self, name: str, losses: list[str], data: Data) -> list[Row]:
+        """The same for pairs of pictures, whose damage has no name: a tournament."""
         scale = self.scale
         recipe = Recipe(
-            degradation=damage,
             network=scale.network,
             steps=scale.steps,
             batch=scale.batch,
             patch=scale.patch,
             learning_rate=scale.learning_rate,
         )
-        data = data or Data([self.train], test=self.tests)
         outcome = compare(data, losses=losses, seeds=scale.seeds, recipe=recipe, out=self.runs / name)
         print(f"{name}: {outcome}", flush=True)
         return outcome.rows
 
+    def conditions(self, what: str) -> str:
+        """Under which the runs in the folder were made, and on what, as they tell themselves."""
+        scale, patches, rise = self.scale, f"{self.scale.patch} x {self.scale.patch}", "20 steps"
+        if what == "stripes":
+            results = json.loads((self.runs / what / "results.json").read_text(encoding="utf-8"))
+            rise, devices = "a twentieth of them", [results["facts"]["Device"]]
+        else:
+            patches += f" ({SR_PATCH} x {SR_PATCH} for sr)"
+            devices = [device for file in sorted(self.runs.glob("*.csv")) for device in made_on(file)]
+        return (
+            f"{scale.network}, {scale.steps:,} steps of {scale.batch} patches of {patches}, "
+            f"Adam {scale.learning_rate:g} with a rise over {rise} and cosine decay, {scale.seeds} seeds, "
+            f"{len(self.tests)} test pictures, on {' and '.join(dict.fromkeys(devices))}.\n"
+        )
+
 
 def table(title: str, rows: list[Row]) -> str:
-    """Means over pictures and seeds as a Markdown table; the best loss and its equals are bold."""
-    methods = [DEGRADED, *dict.fromkeys(row.method for row in rows if row.method != DEGRADED)]
-    columns = [find_metric(name) for name in COLUMNS if name in rows[0].scores]
-    standings = [standing(rows, metric, methods) for metric in columns]
+    """Means over pictures and seeds; the best loss and its equals are bold. Then the differences from L1."""
+    methods, metrics = methods_of(rows), metrics_of(rows)
+    gained = [metric for metric in metrics if metric.name in GAINED]
+    found = standings(rows, metrics, methods)
+    gains = [differences_from_base(rows, metric) for metric in gained]
+    heads = [f"{each.metric.label} {'↑' if each.metric.higher_is_better else '↓'}" for each in found]
     lines = [
-        f"### {title}\n",
-        "| | " + " | ".join(f"{m.label} {'↑' if m.higher_is_better else '↓'}" for m in columns) + " |",
-        "| --- |" + " --- |" * len(columns),
+        [
+            f"`{method}`",
+            *(number(each.metric, each.means.get(method), method in each.leaders) for each in found),
+            *(gain.get(method, "") for gain in gains),
+        ]
+        for method in methods
     ]
-    for method in methods:
-        cells = []
-        for metric, each in zip(columns, standings, strict=True):
-            number = f"{each.means[method]:.{metric.digits}f}"
-            cells.append(f"**{number}**" if method in each.leaders else number)
-        lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return markdown(title, ["", *heads, *(f"{metric.label} - {BASE}" for metric in gained)], lines)
+
+
+def differences_from_base(rows: list[Row], metric: Metric) -> dict[str, str]:
+    """By how much the mean of each loss is above that of L1, with the paired 95 % interval."""
+    others = [method for method in methods_of(rows) if method not in (DEGRADED, BASE)]
+    digits = metric.digits
+    return {
+        each.first: f"{each.mean:+.{digits}f} [{each.low:.{digits}f}, {each.high:.{digits}f}]"
+        for each in differences(rows, metric, [*others, BASE])
+        if each.second == BASE
+    }
+
+
+def number(metric: Metric, mean: float | None, bold: bool = False) -> str:
+    """Nothing for a loss that diverged."""
+    if mean is None:
+        return ""
+    return f"**{mean:.{metric.digits}f}**" if bold else f"{mean:.{metric.digits}f}"
+
+
+def markdown(title: str, head: list[str], lines: Iterable[list[str]]) -> str:
+    table = "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines])
+    return f"### {title}\n\n{table}\n"
+
+
+def methods_of(rows: list[Row]) -> list[str]:
+    return list(dict.fromkeys([DEGRADED, *(row.method for row in rows)]))
+
+
+def metrics_of(rows: list[Row]) -> list[Metric]:
+    return [find_metric(name) for name in COLUMNS if name in rows[0].scores]
 
 
 def claim(bench: Bench) -> Iterator[str]:
     for name, damage in DAMAGES.items():
-        learned = f"mdf({name.removesuffix('50')})"
-        rows = bench.rows(f"claim-{name}", damage, [*LOSSES, learned, f"l1 + {learned}", *bench.rivals])
-        yield table(f"`{damage}`", rows)
+        if name in bench.damages:
+            learned = f"mdf({name.removesuffix('50')})"
+            rows = bench.rows(name, damage, [*LOSSES, learned, f"l1 + {learned}", *bench.rivals])
+            yield table(f"`{damage}`", rows)
 
 
 def matrix(bench: Bench) -> Iterator[str]:
-    rows = {
-        damage: bench.rows(f"matrix-{damage}", damage, ["l1", *(f"mdf({k})" for k in MATRIX)]) for damage in MATRIX
-    }
-    for metric in (find_metric(name) for name in COLUMNS if name in rows["jpeg"][0].scores):
-        lines = [f"### {metric.label}\n", "| | " + " | ".join(MATRIX) + " |", "| --- |" + " --- |" * len(MATRIX)]
-        means = {damage: standing(rows[damage], metric, methods_of(rows[damage])).means for damage in MATRIX}
-        for method in methods_of(rows["jpeg"]):
-            cells = (f"{means[damage][method]:.{metric.digits}f}" for damage in MATRIX)
-            lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
-        yield "\n".join(lines) + "\n"
-
-
-def methods_of(rows: list[Row]) -> list[str]:
-    return list(dict.fromkeys(row.method for row in rows))
+    """One table for each metric, with the restored damages for columns."""
+    damages = [name for name in MATRIX if name in bench.damages]
+    rows = {damage: bench.rows(damage, DAMAGES.get(damage, damage), [BASE, *bench.learned]) for damage in damages}
+    for metric in metrics_of(rows[damages[0]]):
+        found = [standings(rows[damage], [metric])[0] for damage in damages]
+        gained = damages if metric.name in GAINED else []
+        gains = [differences_from_base(rows[damage], metric) for damage in gained]
+        lines = [
+            [
+                f"`{method}`",
+                *(number(metric, each.means.get(method), method in each.leaders) for each in found),
+                *(gain.get(method, "") for gain in gains),
+            ]
+            for method in methods_of(rows[damages[0]])
+        ]
+        yield markdown(metric.label, ["", *damages, *(f"{damage} - {BASE}" for damage in gained)], lines)
 
 
 def stripes(bench: Bench) -> Iterator[str]:
@@ -150,7 +202,7 @@ def stripes(bench: Bench) -> Iterator[str]:
         test_degraded=folder / "test" / "striped",
     )
     expression = f'mdf("{learned.path}")'
-    yield table("Vertical stripes", bench.rows("stripes", None, ["l1", expression, f"l1 + {expression}"], data))
+    yield table("Vertical stripes", bench.pairs("stripes", ["l1", expression, f"l1 + {expression}"], data))
 
 
 def striped(clean: Tensor) -> Tensor:
@@ -169,25 +221,36 @@ def main() -> None:
     parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--damages", nargs="+", help="of claim or matrix, these only [default: all]")
     parser.add_argument(
-        "--mdf", type=Path, nargs="*", default=[], help="loss files to test the claim with as well"
+        "--rows", nargs="+", default=MATRIX, help="learned losses of the matrix: names of shipped ones, or files"
     )
-    parser.add_argument("--features", action="store_true", help=f"and {FEATURES}, whose weights must be there")
+    parser.add_argument("--mdf", nargs="*", default=[], help="loss files to test the claim with as well")
+    parser.add_argument(
+        "--more", nargs="*", default=[], help="expressions of losses to test the claim with as well"
+    )
     parser.add_argument("--runs", type=Path, default=None)
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
+    if alien := {*(options.damages or [])} - {*DAMAGES_OF[options.what]}:
+        parser.error(f"{options.what} has no {', '.join(sorted(alien))}")
     scale, tests = SCALES[options.scale], find_pictures([options.test])
-    runs = options.runs or Path("runs") / f"mdf-{options.scale}"
     tests = tests[:: max(1, len(tests) // scale.tests)][: scale.tests]
-    rivals = [*map(expression_of, options.mdf), *([FEATURES] if options.features else [])]
-    bench = Bench(scale, options.train, tests, runs, rivals)
-    sections = [
-        f"{scale.network}, {scale.steps:,} steps of {scale.batch} patches of {scale.patch} x {scale.patch}, "
-        f"Adam {scale.learning_rate:g} with cosine decay, {scale.seeds} seeds, {len(tests)} test pictures.\n"
-    ]
+    bench = Bench(
+        scale,
+        options.train,
+        tests,
+        options.runs or Path("runs") / f"mdf-{options.scale}",
+        damages=options.damages or DAMAGES_OF[options.what],
+        learned=[*map(expression_of, options.rows)],
+        rivals=[*map(expression_of, options.mdf), *options.more],
+    )
+    out = options.out / f"{'-'.join(['mdf', options.what, options.scale, *(options.damages or [])])}.md"
+    sections: list[str] = []
     for section in PARTS[options.what](bench):
+        print(section, flush=True)
         sections.append(section)  # written at once, since the next may take hours
-        write_text(options.out / f"mdf-{options.what}-{options.scale}.md", "\n".join(sections))
+        write_text(out, "\n".join([bench.conditions(options.what), *sections]))
 
 
 if __name__ == "__main__":

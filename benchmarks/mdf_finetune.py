@@ -3,7 +3,8 @@
     python benchmarks/mdf_finetune.py jpeg l1 l2 "mdf(jpeg)" "l1 + mdf(jpeg)" --train DIR --test DIR
 
 Every loss begins with the same weights and meets the same patches, of every second picture of --train. Adam's
-learning rate is 0.002 before and 0.001 afterwards, each with a warm-up of 20 steps and cosine decay. Printed are
+learning rate is 0.002 before and 0.001 afterwards, each with a warm-up of 20 steps and cosine decay; its betas are
+0.9 and 0.99. LPIPS is there when its weights are. Printed are
 the means of the first loss over pictures and seeds, and the mean differences of the others from it, with 1.96
 standard errors. For a loss that is nothing but mdf(FILE), the column "told" says what its critics have learned:
 in what share of the patches of the test pictures the clean one scores above the same one restored (0.5 by
@@ -13,42 +14,21 @@ chance), for each critic from the coarsest.
 import argparse
 from collections.abc import Sequence
 from copy import deepcopy
-from math import cos, pi
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lossmith.degradations import TASKS, degradation
-from lossmith.evaluation import find_metric, protocol_for, restore_pictures, score
+from lossmith.evaluation import find_metric, restore_pictures
 from lossmith.images import Pair, Patches, degraded_source, find_pictures, test_pairs
-from lossmith.losses import MDF, Loss, load_loss, loss
+from lossmith.losses import MDF, load_loss, loss
 from lossmith.losses.discriminative_network import shrink
 from lossmith.losses.loss_file import find_loss, load_critics
-from lossmith.networks import network
+from trials import LEARNING_RATE_BEFORE, cut, fit, fresh, judged, usable_metrics
 
-METRICS = ("psnr", "ssim", "gmsd", "lpips_squeeze")
-WARM_UP = 20
-BATCH, PATCH = 4, 64
-
-
-def train(restorer: nn.Module, criterion: Loss, patches: Patches, first: int, steps: int, rate: float) -> None:
-    """Steps `first` to `first + steps - 1` of the stream of patches."""
-    optimiser = torch.optim.Adam(restorer.parameters())
-    for step in range(steps):
-        now = rate * min(1, (step + 1) / WARM_UP) * (0.01 + 0.99 * (1 + cos(pi * step / steps)) / 2)
-        optimiser.param_groups[0]["lr"] = now
-        degraded, clean = patches.batch((first + step) * BATCH, BATCH)
-        optimiser.zero_grad()
-        criterion(restorer(degraded.contiguous(memory_format=torch.channels_last)), clean).backward()
-        optimiser.step()
-
-
-def scores(restorer: nn.Module, pairs: Sequence[Pair]) -> Tensor:
-    """(pictures, metrics)."""
-    protocol, restored = protocol_for(pairs[0].scale), restore_pictures(restorer, pairs)
-    rows = [score(made, pair.clean, protocol, METRICS) for made, pair in zip(restored, pairs, strict=True)]
-    return torch.tensor([[row[name] for name in METRICS] for row in rows], dtype=torch.float64)
+NETWORK = "srresnet_small(features=16, blocks=3)"
+BATCH, PATCH, LEARNING_RATE = 4, 64, 1e-3
 
 
 @torch.no_grad()
@@ -81,22 +61,21 @@ def main() -> None:
     source = degraded_source(find_pictures([options.train])[::2], damage)
     found = find_pictures([options.test])
     pairs = test_pairs(found[:: max(1, len(found) // options.tests)][: options.tests], damage)
+    names = usable_metrics()
     results: dict[str, list[Tensor]] = {name: [] for name in options.losses}
     restored: list[Tensor] = []
     for seed in range(options.seeds):
-        torch.manual_seed(seed)
-        before, patches = (
-            network("srresnet_small(features=16, blocks=3)", damage.scale),
-            Patches(source, PATCH, seed),
-        )
-        before.to(memory_format=torch.channels_last)
-        train(before, loss("l1"), patches, 0, options.before, 2e-3)
+        batches = cut(Patches(source, PATCH, seed), BATCH, options.before + options.steps)
+        before = fresh(NETWORK, damage.scale, seed)
+        fit(before, loss("l1"), batches.part(0, options.before), LEARNING_RATE_BEFORE)
         restored = restored or list(restore_pictures(before, pairs))
         for name in options.losses:
             restorer = deepcopy(before)
-            train(restorer, loss(name), patches, options.before, options.steps, 1e-3)
-            results[name].append(scores(restorer, pairs))
-    metrics = [find_metric(name) for name in METRICS]
+            fit(restorer, loss(name), batches.part(options.before), LEARNING_RATE)
+            rows = judged(name, seed, restore_pictures(restorer, pairs), pairs, names)
+            scores = [[row.scores[each] for each in names] for row in rows]
+            results[name].append(torch.tensor(scores, dtype=torch.float64))
+    metrics = [find_metric(name) for name in names]
     print(
         f"{damage}: {options.before} steps of L1, then {options.steps}; "
         f"{options.seeds} seeds, {len(pairs)} pictures\n"

@@ -4,9 +4,10 @@
 
 Contenders take turns in one process; printed are medians, between CUDA events, after a warm-up. At small sizes
 what Python does between kernels takes longer than the kernels: `--replayed` leaves it out by replaying each
-call from a CUDA graph, and leaves out those that cannot be recorded. The last column is how much of the speed
-of a plain copy, measured here too, it would take to read both pictures and write the gradient once (12 bytes a
-value) in that time.
+call from a CUDA graph, and leaves out those that cannot be recorded. The share of bandwidth is how much of the
+speed of a plain copy, measured here too, it would take to read both pictures and write the gradient once (12 bytes
+a value) in that time. The last column is the error of the gradient, relative to our definition in float64 in the
+maximum norm.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+import fused_ssim_design
 from lossmith.devices import device_name
 from lossmith.errors import LossmithError
 from lossmith.losses import MSSSIM, SSIM, Mix, similarity
@@ -35,7 +37,7 @@ PEERS = {  # by loss: name, module, function, options
     "ms_ssim": [("pytorch-msssim", "pytorch_msssim", "ms_ssim", {"data_range": 1.0})],
     "mix": [],
 }
-Call = Callable[[], object]
+Call = Callable[[], Tensor]
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -49,25 +51,33 @@ def contenders(name: str, prediction: Tensor, target: Tensor) -> dict[str, Call]
         "lossmith, plain PyTorch": partial(with_engine, plain_sweep, ours, prediction, target),
         "lossmith, torch.compile": partial(forward_and_backward, torch.compile(ours), prediction, target),
     }
+    if name == "ssim" and fused_ssim_design.available():
+        calls["fused-ssim's design, our CUDA"] = partial(
+            forward_and_backward, fused_ssim_design.ssim, prediction, target
+        )
     for label, module, function, options in PEERS[name]:
         try:
             peer = partial(getattr(importlib.import_module(module), function), **options)
         except ImportError:
             continue
-        calls[label] = partial(forward_and_backward, peer, prediction, target)
+        calls[label] = partial(forward_and_backward, lambda x, y, peer=peer: 1 - peer(x, y), prediction, target)
     return calls
 
 
-def forward_and_backward(distance: Distance, prediction: Tensor, target: Tensor) -> None:
-    torch.autograd.grad(distance(prediction, target), prediction)
+def forward_and_backward(distance: Distance, prediction: Tensor, target: Tensor) -> Tensor:
+    return torch.autograd.grad(distance(prediction, target), prediction)[0]
 
 
-def with_engine(engine: Callable[..., object], loss: Distance, prediction: Tensor, target: Tensor) -> None:
+def with_engine(engine: Callable[..., object], loss: Distance, prediction: Tensor, target: Tensor) -> Tensor:
     similarity.sums_and_gradient = engine  # an assignment, since what happens here is timed
-    forward_and_backward(loss, prediction, target)
+    return forward_and_backward(loss, prediction, target)
 
 
-def replayed(call: Call) -> Call | None:
+def error(call: Call, true: Tensor) -> float:
+    return float((call().double() - true).abs().max() / true.abs().max())
+
+
+def replayed(call: Call) -> Callable[[], object] | None:
     """The same kernels without Python between them; None for what does more than launch kernels."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -85,7 +95,7 @@ def replayed(call: Call) -> Call | None:
     return graph.replay
 
 
-def medians(calls: dict[str, Call], rounds: int) -> dict[str, float]:
+def medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Milliseconds of each."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(WARM_UP + rounds):
@@ -94,7 +104,7 @@ def medians(calls: dict[str, Call], rounds: int) -> dict[str, float]:
     return {name: median(taken[WARM_UP:]) for name, taken in times.items()}
 
 
-def milliseconds(call: Call) -> float:
+def milliseconds(call: Callable[[], object]) -> float:
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     start.record()
     call()
@@ -114,25 +124,30 @@ def pictures(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     return (target + 0.1 * torch.randn_like(target)).requires_grad_(), target
 
 
-def measure(rounds: int, prepare: Callable[[Call], Call | None]) -> None:
+def measure(rounds: int, prepare: Callable[[Call], Callable[[], object] | None]) -> None:
     if not torch.cuda.is_available():
         raise LossmithError("structural_gpu: PyTorch finds no CUDA device here; this measures on one")
     if importlib.util.find_spec("triton") is None:
         raise LossmithError("structural_gpu: Triton is not installed; `pip install triton` brings it")
     speed = copied_bytes_per_ms(rounds)
     print(f"{device_name()}, copies {speed / 1e6:.0f} GB/s\n")
-    print("| loss | shape | by | ms | times as fast | share of bandwidth |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| loss | shape | by | ms | times as fast | share of bandwidth | error of gradient |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for shape in SHAPES:
         prediction, target = pictures(shape)
         for name in LOSSES:
-            prepared = {label: prepare(call) for label, call in contenders(name, prediction, target).items()}
+            asked = contenders(name, prediction, target)
+            exact = prediction.detach().double().requires_grad_(), target.double()
+            true = with_engine(plain_sweep, LOSSES[name](), *exact)
+            errors = {label: error(call, true) for label, call in asked.items()}
+            prepared = {label: prepare(call) for label, call in asked.items()}
             calls = {label: call for label, call in prepared.items() if call}
             taken = medians(calls, rounds)
             for label, time in taken.items():
                 ahead, share = max(taken.values()) / time, 12 * target.numel() / time / speed
                 size = "x".join(map(str, shape))
-                print(f"| {name} | {size} | {label} | {time:.3f} | {ahead:.1f} | {share:.0%} |", flush=True)
+                cells = f"{time:.3f} | {ahead:.1f} | {share:.0%} | {errors[label]:.0e}"
+                print(f"| {name} | {size} | {label} | {cells} |", flush=True)
 
 
 def main() -> None:

@@ -59,14 +59,15 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def check(engine: Engine, plan: Plan, x: Tensor, y: Tensor, tolerance: float) -> None:
     expected, slope = by_autograd(x.double(), y.double(), plan)
-    sums, gradient = engine(x, y, plan, True)
+    sums, gradient = engine(x, y, plan, 0.25)
     assert gradient is not None
+    slope = 0.25 * slope
     positions = (x.shape[-2] - plan.lost) * (x.shape[-1] - plan.lost)
     torch.testing.assert_close(sums.double(), expected, rtol=tolerance, atol=tolerance * positions)
     torch.testing.assert_close(
         gradient.double(), slope, rtol=0, atol=tolerance * (slope.abs().max().item() + 1e-9)
     )
-    alone, none = engine(x, y, plan, False)
+    alone, none = engine(x, y, plan, 0)
     assert none is None
     torch.testing.assert_close(alone, sums, rtol=tolerance, atol=tolerance * positions)
 
@@ -92,19 +93,24 @@ def test_strips_join_without_a_seam(engine: Engine, plan: str, shape: tuple[int,
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_the_number_of_threads_does_not_change_a_bit(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("engine", "tolerance"),
+    # matrix products of PyTorch may add up in another order where there are more threads
+    [pytest.param(sweep.sweep, 1e-6, id="plain"), pytest.param(cpu.sweep, 0, id="numba")],
+)
+def test_the_number_of_threads_changes_at_most_rounding(engine: Engine, tolerance: float) -> None:
     x, y = (each.float() for each in planes(4, 60, 50, 1.0))
     found = []
     before = torch.get_num_threads()
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        found.append(engine(x, y, PLANS["five sigmas"], True))
+        found.append(engine(x, y, PLANS["five sigmas"], 1.0))
     torch.set_num_threads(before)
-    for sums, gradient in found[1:]:
-        assert torch.equal(sums, found[0][0])
-        assert gradient is not None
-        assert found[0][1] is not None
-        assert torch.equal(gradient, found[0][1])
+    (first_sums, first), *others = found
+    assert first is not None
+    for sums, gradient in others:
+        torch.testing.assert_close(sums, first_sums, rtol=tolerance, atol=0)
+        torch.testing.assert_close(gradient, first, rtol=0, atol=tolerance * first.abs().max().item())
 
 
 BITS = """
@@ -142,11 +148,11 @@ def test_the_plain_engine_serves_where_numba_is_missing(monkeypatch: pytest.Monk
 
 
 def test_kernels_that_fail_are_found_out_before_they_are_used() -> None:
-    def broken(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
+    def broken(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
         raise RuntimeError("first line\nFailed to find C compiler")
 
-    def wrong(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
-        sums, gradient = sweep.sweep(x, y, plan, slopes)
+    def wrong(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
+        sums, gradient = sweep.sweep(x, y, plan, share)
         return sums, gradient if gradient is None else -gradient
 
     cpu_device = torch.device("cpu")
@@ -322,9 +328,9 @@ def test_second_derivatives_are_the_differences_of_the_first(expression: str) ->
 def test_no_gradient_is_computed_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def engine(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
-        asked.append(slopes)
-        return sweep.sweep(x, y, plan, slopes)
+    def engine(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
+        asked.append(share > 0)
+        return sweep.sweep(x, y, plan, share)
 
     monkeypatch.setattr(engines, "engine_for", lambda x: engine)
     x, y = (each[None] for each in planes(1, 20, 20, 1.0))

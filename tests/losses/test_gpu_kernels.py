@@ -32,15 +32,19 @@ zhao = tuple(Gaussian(sigma, side) for sigma, side in ((0.5, 9), (1.0, 17), (2.0
 
 @pytest.fixture(autouse=True)
 def short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program takes few rows (and 64 columns): small pictures, enough for the interpreter, then fill several."""
+    """A program takes few rows and columns: small pictures, enough for the interpreter, then fill several."""
     if INTERPRETED:
-        monkeypatch.setattr("lossmith.losses.similarity.gpu.strip_of", lambda taps: max(8, len(taps)))
+        from lossmith.losses.similarity import gpu
+
+        whole = gpu.tile_of
+        monkeypatch.setattr(gpu, "LANES", 16)
+        monkeypatch.setattr(gpu, "tile_of", lambda taps: {**whole(taps), "STRIP": max(8, len(taps))})
 
 
-def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool = True) -> tuple[Tensor, Tensor | None]:
+def sweep(x: Tensor, y: Tensor, plan: Plan, share: float = 1.0) -> tuple[Tensor, Tensor | None]:
     from lossmith.losses.similarity import gpu  # Triton must be imported after the choice of a device
 
-    sums, gradient = gpu.sweep(x.to(DEVICE), y.to(DEVICE), plan, slopes)
+    sums, gradient = gpu.sweep(x.to(DEVICE), y.to(DEVICE), plan, share)
     return sums.cpu(), None if gradient is None else gradient.cpu()
 
 
@@ -52,8 +56,8 @@ def pictures(*shape: int) -> tuple[Tensor, Tensor]:
 
 def check_agreement(x: Tensor, y: Tensor, plan: Plan, tolerance: float = 1e-6) -> None:
     """To `tolerance` of each sum and of the largest slope: a few roundings of float32 pictures and weights."""
-    sums, gradient = sweep(x, y, plan)
-    true_sums, true_gradient = plain(x.double(), y.double(), plan, True)
+    sums, gradient = sweep(x, y, plan, share=0.25)
+    true_sums, true_gradient = plain(x.double(), y.double(), plan, 0.25)
     assert gradient is not None
     assert true_gradient is not None
     assert sums.dtype == gradient.dtype == torch.float32
@@ -164,7 +168,7 @@ def test_the_value_is_the_same_bits_with_a_gradient_without_and_again(plan: Plan
     x, y = pictures(1, 9, 7)
     first, gradient = sweep(x, y, plan)
     again, same_gradient = sweep(x, y, plan)
-    alone, none = sweep(x, y, plan, slopes=False)
+    alone, none = sweep(x, y, plan, share=0)
     assert none is None
     assert first.equal(again)
     assert first.equal(alone)
@@ -196,7 +200,7 @@ def test_more_pixels_than_32_bits_count() -> None:
     from lossmith.losses.similarity import gpu
 
     x, y = (each.cuda().expand(planes, side, side).contiguous() for each in pictures(1, side, side))
-    sums, gradient = gpu.sweep(x, y, Plan(eleven), True)
+    sums, gradient = gpu.sweep(x, y, Plan(eleven), 1.0)
     assert gradient is not None
     assert sums[0].equal(sums[-1])
     assert gradient[0].equal(gradient[-1])

@@ -22,7 +22,9 @@ def mean_dissimilarity(prediction: Tensor, target: Tensor, plan: Plan) -> Tensor
     if torch.compiler.is_compiling():
         return dissimilarity_map(prediction, target, plan).mean((-2, -1))  # for the compiler to fuse
     slopes = prediction.requires_grad and torch.is_grad_enabled()
-    means: Tensor = _Mean.apply(prediction.flatten(0, 1), target.flatten(0, 1), plan, slopes)
+    planes = prediction.flatten(0, 1), target.flatten(0, 1)
+    rows, columns = (side - plan.lost for side in prediction.shape[-2:])
+    means: Tensor = _Mean.apply(*planes, plan, 1 / (len(planes[0]) * rows * columns), slopes)
     return means.view(prediction.shape[:2])
 
 
@@ -46,27 +48,37 @@ def central_dissimilarity(prediction: Tensor, target: Tensor, plan: Plan) -> Ten
 
 class _Mean(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, prediction: Tensor, target: Tensor, plan: Plan, slopes: bool) -> Tensor:
-        sums, gradient = sums_and_gradient(prediction.detach(), target.detach(), plan, slopes)
-        ctx.plan, ctx.positions = plan, (prediction.shape[-2] - plan.lost) * (prediction.shape[-1] - plan.lost)
+    def forward(ctx: Any, prediction: Tensor, target: Tensor, plan: Plan, share: float, slopes: bool) -> Tensor:
+        """`share` is that of a position in the mean over all planes, of which the gradient is kept."""
+        sums, gradient = sums_and_gradient(prediction.detach(), target.detach(), plan, share if slopes else 0)
+        ctx.plan, ctx.share = plan, share
         ctx.save_for_backward(prediction, target)
         ctx.gradient = gradient
-        means: Tensor = sums / ctx.positions
-        return means
+        return sums * (share * len(sums))
 
     @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None, None]:
         prediction, target = ctx.saved_tensors
         if not torch.is_grad_enabled():
             gradient, ctx.gradient = ctx.gradient, None  # scaled where it stands and given away
             if gradient is None:  # a second time through the same graph
                 with torch.autocast(prediction.device.type, enabled=False):
-                    _, gradient = sums_and_gradient(prediction.detach(), target, ctx.plan, True)
-            return gradient.mul_((outer[0] / ctx.positions)[:, None, None]), None, None, None
+                    _, gradient = sums_and_gradient(prediction.detach(), target, ctx.plan, ctx.share)
+            factors = outer[0] * len(prediction)
+            if not are_ones(factors):
+                gradient.mul_(factors[:, None, None])
+            return gradient, None, None, None, None
         with torch.autocast(prediction.device.type, enabled=False):
             means = dissimilarity_map(prediction, target, ctx.plan).mean((-2, -1))
         (slope,) = torch.autograd.grad(means, prediction, outer[0], create_graph=True)
-        return slope, None, None, None
+        return slope, None, None, None, None
+
+
+def are_ones(factors: Tensor) -> bool:
+    """Whether nothing need be multiplied by these, as far as can be known, and without waiting for a device."""
+    if type(factors) is not Tensor or not factors.is_cpu:
+        return False
+    return bool((factors - 1).abs().max() <= 4 * torch.finfo(factors.dtype).eps)
 
 
 __all__ = ["Constants", "Gaussian", "Plan", "central_dissimilarity", "dissimilarity_map", "mean_dissimilarity"]

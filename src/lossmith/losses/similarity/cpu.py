@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossmith.losses.similarity.formulas import centre_of
+from lossmith.losses.similarity.formulas import rough_centre_of
 from lossmith.losses.similarity.plan import Plan
 from lossmith.losses.similarity.strips import Array, memory, strip
 from lossmith.losses.similarity.windows import inside
@@ -22,17 +22,17 @@ STRIP = 2**16
 """Pixels that a strip has about."""
 
 
-def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
-    """The dissimilarity of (P, H, W) planes summed over positions, (P,), and if `slopes` its gradient by x."""
+def sweep(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
+    """The dissimilarity of (P, H, W) planes summed over positions, (P,), and its gradient by x times `share`."""
     planes, height, width = x.shape
-    gradient = torch.empty_like(x) if slopes else None
+    gradient = torch.empty_like(x) if share else None
     shared: tuple[Any, ...] = (
         x.numpy(),
         y.numpy(),
         (x.new_empty(0, 0, 0) if gradient is None else gradient).numpy(),
         *_windows(plan, x),
-        *(each.flatten().numpy() for each in centre_of(x, y)),
-        np.array([2 * plan.constants.c1, 2 * plan.constants.c2], dtype=x.numpy().dtype),
+        *(each.flatten().numpy() for each in rough_centre_of(x, y)),
+        np.array([2 * plan.constants.c1, 2 * plan.constants.c2, share], dtype=x.numpy().dtype),
         plan.luminance,
         plan.same,
     )

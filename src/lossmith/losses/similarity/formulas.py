@@ -15,6 +15,7 @@ Arithmetic is with the halves of what factors fall short by, which spares it the
 """
 
 from collections.abc import Sequence
+from math import isqrt
 from typing import NamedTuple
 
 import torch
@@ -22,6 +23,9 @@ from torch import Tensor
 
 SLOPE = -4.0
 """The unit of derivatives, so that nothing is multiplied by it on the way."""
+
+SAMPLES = 2**14
+"""Pixels of all planes that their centre is found from."""
 
 
 class Constants(NamedTuple):
@@ -50,6 +54,16 @@ class Centre(NamedTuple):
 def centre_of(x: Tensor, y: Tensor) -> Centre:
     mean_x, mean_y = x.mean((-2, -1), keepdim=True), y.mean((-2, -1), keepdim=True)
     return Centre(mean_x + mean_y, mean_x - mean_y)
+
+
+def rough_centre_of(x: Tensor, y: Tensor) -> Centre:
+    """The means over some pixels from all over each plane, which serve as well, in next to no time.
+
+    They are so few that PyTorch takes one thread for them. Others would go on looking for work for milliseconds,
+    on cores that what follows needs.
+    """
+    every = isqrt((x.numel() - 1) // SAMPLES) + 1
+    return centre_of(x[..., ::every, ::every], y[..., ::every, ::every])
 
 
 def maps_of(x: Tensor, y: Tensor, centre: Tensor) -> Tensor:

@@ -1,12 +1,13 @@
 """The dissimilarity and its gradient in Triton: for each window one kernel forward and one back.
 
-A program owns a few columns, one to a lane, and walks down a strip of rows. Along a row, a window is a sum of
-shifted loads, which the first cache serves. Down the columns it is a filter in transposed form: what each of the
-windows under way has got so far is pending in registers, and a new row adds to all of them at once. So lanes
-share nothing and nothing waits. Windows, constants and choices are compiled in.
+A program owns a few columns, `EACH` of them to a lane, and walks down a strip of rows. Along a row, a window is
+a sum of shifted loads, which the first cache serves; the columns of a lane share them. Down the columns it is a
+filter in transposed form: what each of the windows under way has got so far is pending in registers, and a new
+row adds to all of them at once. So lanes share nothing and nothing waits. Windows, constants and choices are
+compiled in.
 
 Forward reads x and y and writes three maps of slopes; back reads these five and writes the gradient. At least 44
-bytes move for each pixel here, and 8 before, for the means of the planes; 12 no method could spare.
+bytes move for each pixel; 12 no method could spare.
 
 `TAPS` are the weights of every window, the widest last, and `WINDOW` is the one that a kernel filters with. The
 formulas, and their names, are those of `formulas.py`.
@@ -20,11 +21,24 @@ import triton
 import triton.language as tl
 
 
+@triton.jit(do_not_specialize=["pixels"])
+def find_centre(x, y, centre_u, centre_d, pixels, SAMPLES: tl.constexpr):
+    """The means of u and d over pixels spread over each plane: any value near them makes the rounding small."""
+    plane, k = tl.program_id(0).to(tl.int64), tl.arange(0, SAMPLES)
+    place = k.to(tl.int64) * ((pixels // SAMPLES) | 1)  # an odd step, so that it meets more than a few columns
+    there = place < pixels
+    count = tl.sum(there.to(tl.int32))
+    mean_x = tl.sum(tl.load(x + plane * pixels + place, mask=there, other=0.0)) / count
+    mean_y = tl.sum(tl.load(y + plane * pixels + place, mask=there, other=0.0)) / count
+    tl.store(centre_u + plane, mean_x + mean_y)
+    tl.store(centre_d + plane, mean_x - mean_y)
+
+
 @triton.jit(do_not_specialize=["planes", "height", "width"])
 def compare(
     x, y, centre_u, centre_d, maps, sums, planes, height, width,
     TAPS: tl.constexpr, WINDOW: tl.constexpr, SAME: tl.constexpr, LUMINANCE: tl.constexpr, SLOPES: tl.constexpr,
-    C1: tl.constexpr, C2: tl.constexpr, STRIP: tl.constexpr, LANES: tl.constexpr,
+    C1: tl.constexpr, C2: tl.constexpr, STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.constexpr,
 ):  # fmt: skip
     """Means under one window, to `maps`; under the last, instead, every program's sum, and slopes by all means.
 
@@ -34,73 +48,95 @@ def compare(
     taps = TAPS[WINDOW]
     rows, columns = height - _lost(taps, SAME), width - _lost(taps, SAME)
     lead = len(taps) // 2 if SAME else 0  # so far above and left of its position a window begins
-    plane, top, at = _place(rows, columns, STRIP, LANES)
+    plane, top, first = _place(rows, columns, STRIP, LANES, EACH)
     x_plane, y_plane = x + plane * height * width, y + plane * height * width
     centre = tl.load(centre_u + plane), tl.load(centre_d + plane)
     apart = planes.to(tl.int64) * rows * columns
-    columns_shares = _shares(at, columns, TAPS, SAME)
+    columns_shares = ()
+    for each in tl.static_range(EACH):
+        columns_shares += (_shares(first + each, columns, TAPS, SAME),)
+    # lanes beyond the last column look at that one, so that they need no masks
+    at = first - lead if SAME else tl.minimum(first, columns - 1)
+    amid = _amid(first - lead, width, taps, LANES * EACH)
     total = tl.zeros((LANES,), tl.float32)
-    pending = ((total,) * len(taps),) * 4
+    pending = ((total,) * len(taps),) * (4 * EACH)
     for row in range(top - lead, tl.minimum(top + STRIP, rows) - lead + len(taps) - 1):
-        pending = _down(
-            pending, _pixels_along(x_plane, y_plane, centre, row, at - lead, height, width, taps), taps
-        )
-        position = row + lead - (len(taps) - 1)
-        here = at < tl.where(position >= top, columns, 0)
-        places = maps + plane * rows * columns + position * columns + at
-        shares = _shares_of_row(position, rows, columns_shares, TAPS, SAME)
-        means = _complete(pending, shares[WINDOW])
-        if len(TAPS) - 1 > WINDOW:
-            _store(places, apart, means, WINDOW, len(TAPS), here)
+        if SAME and not (amid & _inside(row, height)):
+            along = _pixels_along(x_plane, y_plane, centre, row, at, height, width, taps, EACH, True)
         else:
-            others = ()
-            for window in tl.static_range(len(TAPS) - 1):
-                others += (_load(places, apart, 4, window, len(TAPS), here),)
-            value, slopes = _dissimilarity_and_slopes(others + (means,), centre, LUMINANCE, C1, C2)
-            total += tl.where(here, value, 0.0)
-            if SLOPES:
-                for window in tl.static_range(len(TAPS)):
-                    _store(places, apart, _scaled(slopes[window], shares[window]), window, len(TAPS), here)
+            along = _pixels_along(x_plane, y_plane, centre, row, at, height, width, taps, EACH, False)
+        pending = _down(pending, along, taps)
+        position = row + lead - (len(taps) - 1)
+        for each in tl.static_range(EACH):
+            column = first + each
+            here = column < tl.where(position >= top, columns, 0)
+            places = maps + plane * rows * columns + position * columns + column
+            shares = _shares_of_row(position, rows, columns_shares[each], TAPS, SAME)
+            means = _complete(pending, each, shares[WINDOW])
+            if len(TAPS) - 1 > WINDOW:
+                _store(places, apart, means, WINDOW, len(TAPS), here)
+            else:
+                others = ()
+                for window in tl.static_range(len(TAPS) - 1):
+                    others += (_load(places, apart, 4, window, len(TAPS), here),)
+                value, slopes = _dissimilarity_and_slopes(others + (means,), centre, LUMINANCE, C1, C2)
+                total += tl.where(here, value, 0.0)
+                if SLOPES:
+                    for window in tl.static_range(len(TAPS)):
+                        _store(places, apart, _scaled(slopes[window], shares[window]), window, len(TAPS), here)
     if len(TAPS) - 1 == WINDOW:
         tl.store(sums + tl.program_id(0), tl.sum(total))
 
 
 @triton.jit(do_not_specialize=["planes", "height", "width"])
 def carry_back(
-    x, y, centre_u, centre_d, maps, gradient, planes, height, width,
+    x, y, centre_u, centre_d, maps, gradient, share, planes, height, width,
     TAPS: tl.constexpr, WINDOW: tl.constexpr, SAME: tl.constexpr,
-    STRIP: tl.constexpr, LANES: tl.constexpr,
+    STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.constexpr,
 ):  # fmt: skip
     """What the slopes under one window say of the pixels: begins `gradient` under the first, else adds to it."""
     taps = TAPS[WINDOW]
     rows, columns = height - _lost(taps, SAME), width - _lost(taps, SAME)
     lead = len(taps) // 2 if SAME else len(taps) - 1
-    plane, top, at = _place(height, width, STRIP, LANES)
+    plane, top, first = _place(height, width, STRIP, LANES, EACH)
     centre = tl.load(centre_u + plane), tl.load(centre_d + plane)
     slopes, apart = maps + plane * rows * columns, planes.to(tl.int64) * rows * columns
-    pending = ((tl.zeros((LANES,), tl.float32),) * len(taps),) * 3
+    pending = ((tl.zeros((LANES,), tl.float32),) * len(taps),) * (3 * EACH)
+    amid = _amid(first - lead, columns, taps, LANES * EACH)
     for row in range(top - lead, tl.minimum(top + STRIP, height) - lead + len(taps) - 1):
-        pending = _down(
-            pending, _slopes_along(slopes, apart, row, at - lead, rows, columns, taps, WINDOW, len(TAPS)), taps
-        )
+        at = first - lead
+        if amid & _inside(row, rows):
+            along = _slopes_along(slopes, apart, row, at, rows, columns, taps, WINDOW, len(TAPS), EACH, False)
+        else:
+            along = _slopes_along(slopes, apart, row, at, rows, columns, taps, WINDOW, len(TAPS), EACH, True)
+        pending = _down(pending, along, taps)
         position = row + lead - (len(taps) - 1)
-        here = at < tl.where(position >= top, width, 0)
-        place = plane * height * width + position * width + at
-        u, d = _pixels(x + place, y + place, centre, here)
-        slope = pending[0][0] + 2 * (u * pending[1][0] + d * pending[2][0])
-        if WINDOW > 0:
-            slope += tl.load(gradient + place, mask=here, other=0.0)
-        tl.store(gradient + place, slope, mask=here)
+        for each in tl.static_range(EACH):
+            column = first + each
+            here = column < tl.where(position >= top, width, 0)
+            place = plane * height * width + position * width + column
+            u, d = _pixels(x + place, y + place, centre, here)
+            slope = pending[3 * each][0] + 2 * (u * pending[3 * each + 1][0] + d * pending[3 * each + 2][0])
+            slope = share * slope
+            if WINDOW > 0:
+                slope += tl.load(gradient + place, mask=here, other=0.0)
+            tl.store(gradient + place, slope, mask=here)
 
 
 @triton.jit
-def _place(rows, columns, STRIP: tl.constexpr, LANES: tl.constexpr):
-    """Which plane, which first row and which columns are this program's."""
-    program, across = tl.program_id(0), tl.cdiv(columns, LANES)
+def _place(rows, columns, STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.constexpr):
+    """Which plane, which first row and, for every lane, which first column are this program's."""
+    program, across = tl.program_id(0), tl.cdiv(columns, LANES * EACH)
     tiles = across * tl.cdiv(rows, STRIP)
     tile = program % tiles
     plane = (program // tiles).to(tl.int64)  # all planes together may be too many pixels for 32 bits
-    return plane, tile // across * STRIP, tile % across * LANES + tl.arange(0, LANES)
+    return plane, tile // across * STRIP, (tile % across * LANES + tl.arange(0, LANES)) * EACH
+
+
+@triton.jit
+def _amid(at, length, taps, COLUMNS: tl.constexpr):
+    """Whether the windows of all lanes, which begin `at`, are inside a row."""
+    return (tl.min(at) >= 0) & (tl.min(at) + COLUMNS + len(taps) - 1 <= length)
 
 
 @triton.jit
@@ -118,31 +154,57 @@ def _pixels(x, y, centre, here):
 
 
 @triton.jit
-def _pixels_along(x, y, centre, row, at, height, width, taps):
-    """Sums of u, d, u^2 and d^2 along a row of planes, under windows that begin `at`."""
-    u_sum = tl.zeros(at.shape, tl.float32)
-    d_sum, uu_sum, dd_sum = u_sum, u_sum, u_sum
+def _pixels_along(x, y, centre, row, at, height, width, taps, EACH: tl.constexpr, BORDER: tl.constexpr):
+    """For each of the columns of a lane, sums of u, d, u^2 and d^2 along a row, under a window that begins there.
+
+    The windows of the first columns begin `at`. What is beyond the border is looked at only if that is said.
+    """
+    sums = (tl.zeros(at.shape, tl.float32),) * (4 * EACH)
     x_places, y_places = x + row * width + at, y + row * width + at
     length = tl.where(_inside(row, height), width, 0)
-    for k in tl.static_range(len(taps)):
-        u, d = _pixels(x_places + k, y_places + k, centre, _inside(at + k, length))
-        u_part, d_part = taps[k] * u, taps[k] * d
-        u_sum, d_sum, uu_sum, dd_sum = u_sum + u_part, d_sum + d_part, uu_sum + u_part * u, dd_sum + d_part * d
-    return u_sum, d_sum, uu_sum, dd_sum
+    for k in tl.static_range(len(taps) + EACH - 1):
+        if BORDER:
+            u, d = _pixels(x_places + k, y_places + k, centre, _inside(at + k, length))
+        elif k < len(taps):
+            a, b = tl.load(x_places + k), tl.load(y_places + k)
+            u, d = a + b - centre[0], a - b - centre[1]
+        else:  # only of windows that begin further right, which may not be there
+            u, d = _pixels(x_places + k, y_places + k, centre, at + k < width)
+        sums = _across(sums, (u, d, u * u, d * d), k, taps, EACH)
+    return sums
 
 
 @triton.jit
-def _slopes_along(maps, apart, row, at, rows, columns, taps, WINDOW: tl.constexpr, WINDOWS: tl.constexpr):
-    """Sums of the slopes along a row, under windows that begin `at`."""
-    by_means = tl.zeros(at.shape, tl.float32)
-    by_uu, by_dd = by_means, by_means
+def _slopes_along(
+    maps, apart, row, at, rows, columns, taps,
+    WINDOW: tl.constexpr, WINDOWS: tl.constexpr, EACH: tl.constexpr, BORDER: tl.constexpr,
+):  # fmt: skip
+    """For each of the columns of a lane, sums of the slopes along a row, under a window that begins there."""
+    sums = (tl.zeros(at.shape, tl.float32),) * (3 * EACH)
     places, length = maps + row * columns + at, tl.where(_inside(row, rows), columns, 0)
-    for k in tl.static_range(len(taps)):
-        slopes = _load(places + k, apart, 3, WINDOW, WINDOWS, _inside(at + k, length))
-        by_means += taps[k] * slopes[0]
-        by_uu += taps[k] * slopes[1]
-        by_dd += taps[k] * slopes[2]
-    return by_means, by_uu, by_dd
+    for k in tl.static_range(len(taps) + EACH - 1):
+        if BORDER:
+            slopes = _load(places + k, apart, 3, WINDOW, WINDOWS, _inside(at + k, length))
+        else:
+            slopes = _load(places + k, apart, 3, WINDOW, WINDOWS, None)
+        sums = _across(sums, slopes, k, taps, EACH)
+    return sums
+
+
+@triton.jit
+def _across(sums, values, K: tl.constexpr, taps, EACH: tl.constexpr):
+    """The sums of each column's window with the values that are the K-th under the first column's."""
+    after = ()
+    for each in tl.static_range(EACH):
+        for kind in tl.static_range(len(values)):
+            so_far = sums[each * len(values) + kind]
+            if each > K:
+                after += (so_far,)
+            elif K - each < len(taps):
+                after += (so_far + taps[K - each] * values[kind],)
+            else:
+                after += (so_far,)
+    return after
 
 
 @triton.jit
@@ -167,7 +229,11 @@ def _shares(position, length, TAPS: tl.constexpr, SAME: tl.constexpr):
     """For every window, 1 over the part of its weight that is inside, around these positions of a line."""
     shares = ()
     for window in tl.static_range(len(TAPS)):
-        shares += (_share(position, length, TAPS[window]) if SAME else 1.0,)
+        taps = TAPS[window]
+        if SAME:
+            shares += (_share(position, length, taps),)
+        else:
+            shares += (1.0,)
     return shares
 
 
@@ -188,16 +254,17 @@ def _share(position, length, taps):
     first = nearest - len(taps) // 2
     weight = 0.0 * nearest
     for k in tl.static_range(len(taps)):
-        weight += tl.where(_inside(first + k, length), taps[k], 0.0)
+        weight += taps[k] * _inside(first + k, length).to(tl.float32)
     whole = (first >= 0) & (first + len(taps) <= length)
     return tl.where(whole, 1.0, 1 / weight)
 
 
 @triton.jit
-def _complete(pending, share):
+def _complete(pending, EACH: tl.constexpr, share):
+    """The means of the windows that are complete, of one of the columns of a lane."""
     means = ()
-    for kind in tl.static_range(len(pending)):
-        means += (pending[kind][0],)
+    for kind in tl.static_range(4):
+        means += (pending[4 * EACH + kind][0],)
     return _scaled(means, share)
 
 
@@ -221,7 +288,11 @@ def _products(these, those):
 def _load(places, apart, KINDS: tl.constexpr, WINDOW: tl.constexpr, WINDOWS: tl.constexpr, here):
     maps = ()
     for kind in tl.static_range(KINDS):
-        maps += (tl.load(places + (kind * WINDOWS + WINDOW) * apart, mask=here, other=0.0),)
+        place = places + (kind * WINDOWS + WINDOW) * apart
+        if here is None:
+            maps += (tl.load(place),)
+        else:
+            maps += (tl.load(place, mask=here, other=0.0),)
     return maps
 
 

@@ -156,7 +156,7 @@ def strip(
                     _across(positions, np.uintp(margin), taps, k, reaches[k], carried, into, stride)
                     if k:
                         _add(carried, m * stride, (3 * k + m) * stride, stride)
-            _combine(carried, stride, maps, row, gradient, plane, pixel)
+            _combine(carried, stride, maps, row, constants[2], gradient, plane, pixel)
     return total
 
 
@@ -365,8 +365,10 @@ def _add(rows: Array, to: int, piece: int, length: int) -> None:
 
 
 @compiled
-def _combine(carried: Array, stride: int, maps: Array, row: int, out: Array, plane: int, pixel: int) -> None:
+def _combine(
+    carried: Array, stride: int, maps: Array, row: int, share: Any, out: Array, plane: int, pixel: int
+) -> None:
     one, two = np.uintp(stride), np.uintp(2 * stride)
     for c in range(np.uintp(out.shape[2])):
         half = maps[0, row, c] * carried[one + c] + maps[1, row, c] * carried[two + c]
-        out[plane, pixel, c] = carried[c] + half + half
+        out[plane, pixel, c] = share * (carried[c] + half + half)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from lossmith.losses.similarity.formulas import centre_of, dissimilarity, dissimilarity_and_slopes
+from lossmith.losses.similarity.formulas import dissimilarity, dissimilarity_and_slopes, rough_centre_of
 from lossmith.losses.similarity.plan import Plan
 from lossmith.losses.similarity.windows import Window, windows_of
 
@@ -17,11 +17,11 @@ PIXELS_ELSEWHERE = 2**24
 
 
 @torch.no_grad()
-def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool) -> tuple[Tensor, Tensor | None]:
-    """The dissimilarity of (P, H, W) planes summed over positions, (P,), and if `slopes` its gradient by x."""
-    windows = windows_of(plan, x)
-    whole = torch.stack(centre_of(x, y))
-    totals, gradient = x.new_zeros(len(x)), torch.empty_like(x) if slopes else None
+def sweep(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
+    """The dissimilarity of (P, H, W) planes summed over positions, (P,), and its gradient by x times `share`."""
+    windows = windows_of(plan, x, share)
+    whole = torch.stack(rough_centre_of(x, y))
+    totals, gradient = x.new_zeros(len(x)), torch.empty_like(x) if share else None
     bottom = 0
     room = x.new_empty(0)  # for the maps of one piece after another, as fresh memory is slow
     pixels = 6 * (PIXELS if x.is_cpu else PIXELS_ELSEWHERE) // (len(windows) + 5)

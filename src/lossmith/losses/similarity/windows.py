@@ -27,7 +27,7 @@ class Window:
     of the window inside the picture; without, only where all of it is inside.
     """
 
-    def __init__(self, taps: Tensor, same: bool, height: int, width: int) -> None:
+    def __init__(self, taps: Tensor, same: bool, height: int, width: int, share: float = 1) -> None:
         self.taps, self.same, self.height = taps, same, height
         self.reach = len(taps) // 2
         self.lost = 0 if same else 2 * self.reach
@@ -35,7 +35,7 @@ class Window:
         self.uncovered = 1 / (inside(height, taps)[:, None] * inside(width, taps)) if same else None
         """What a mean over the part of the window inside the picture is multiplied by."""
         self.band = band(taps)
-        self._taps_back, self._band_back = SLOPE * taps, SLOPE * self.band
+        self._taps_back, self._band_back = SLOPE * share * taps, SLOPE * share * self.band
 
     def span(self, start: int, stop: int) -> Span:
         shift = self.lost // 2
@@ -51,9 +51,9 @@ class Window:
         return means if self.uncovered is None else means * self.uncovered[span.start : span.stop]
 
     def carry_back(self, slopes: Tensor, span: Span) -> tuple[Tensor, slice]:
-        """The transpose of `means`, from (..., stop - start, W - lost) in units of `SLOPE`: (..., rows, W).
+        """The transpose of `means` times `share`, from (..., stop - start, W - lost) in units of `SLOPE`.
 
-        And which of the rows from `top` to `bottom` these are; the others are 0.
+        (..., rows, W), and which of the rows from `top` to `bottom` these are; the others are 0.
         """
         if self.uncovered is not None:
             slopes = slopes * self.uncovered[span.start : span.stop]
@@ -69,10 +69,10 @@ class Window:
         return back.reshape(*which, *back.shape[1:]), slice(begin, begin + back.shape[1])
 
 
-def windows_of(plan: Plan, pictures: Tensor) -> list[Window]:
+def windows_of(plan: Plan, pictures: Tensor, share: float = 1) -> list[Window]:
     """The plan's windows over pictures of this size and type."""
-    sides = pictures.shape[-2:]
-    return [Window(gaussian(sigma, side, pictures), plan.same, *sides) for sigma, side in plan.windows]
+    height, width = pictures.shape[-2:]
+    return [Window(gaussian(*each, pictures), plan.same, height, width, share) for each in plan.windows]
 
 
 def inside(length: int, taps: Tensor) -> Tensor:
