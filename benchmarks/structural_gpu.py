@@ -1,13 +1,13 @@
 """What the structural losses cost on a GPU, forward and backward, beside other ways to compute them.
 
-    python benchmarks/structural_gpu.py [--rounds 30] [--replayed]
+    python benchmarks/structural_gpu.py [--rounds 30] [--replayed] [--compiled]
 
-Contenders take turns in one process; printed are medians, between CUDA events, after a warm-up. At small sizes
-what Python does between kernels takes longer than the kernels: `--replayed` leaves it out by replaying each
-call from a CUDA graph, and leaves out those that cannot be recorded. The share of bandwidth is how much of the
-speed of a plain copy, measured here too, it would take to read both pictures and write the gradient once (12 bytes
-a value) in that time. The last column is the error of the gradient, relative to our definition in float64 in the
-maximum norm.
+Contenders take turns in one process, ten calls each; printed are medians, between CUDA events, after a warm-up.
+At small sizes what Python does between kernels takes longer than the kernels: `--replayed` leaves it out by
+replaying each call from a CUDA graph, and leaves out those that cannot be recorded. `--compiled` adds what
+torch.compile makes of our losses, which takes minutes. The share of bandwidth is how much of the speed of a plain
+copy, measured here too, it would take to read both pictures and write the gradient once (12 bytes a value) in that
+time. The last column is the error of the gradient, relative to our definition in float64 in the maximum norm.
 """
 
 import argparse
@@ -27,7 +27,9 @@ from lossmith.losses import MSSSIM, SSIM, Mix, similarity
 from lossmith.losses.similarity.sweep import sweep as plain_sweep
 
 WARM_UP = 5
-SHAPES = (16, 3, 256, 256), (1, 3, 2160, 3840)
+CALLS = 10
+"""In a row, as in a training that a GPU runs behind; from a start, it is Python alone that would be timed."""
+SHAPES = {"16x256": (16, 3, 256, 256), "4k": (1, 3, 2160, 3840)}
 LOSSES: dict[str, type[nn.Module]] = {"ssim": SSIM, "ms_ssim": MSSSIM, "mix": Mix}
 PEERS = {  # by loss: name, module, function, options
     "ssim": [
@@ -41,7 +43,7 @@ Call = Callable[[], Tensor]
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
-def contenders(name: str, prediction: Tensor, target: Tensor) -> dict[str, Call]:
+def contenders(name: str, prediction: Tensor, target: Tensor, compiled: bool) -> dict[str, Call]:
     """A forward and backward pass each; what is not installed is left out."""
     from lossmith.losses.similarity.gpu import sweep as gpu_sweep
 
@@ -49,8 +51,10 @@ def contenders(name: str, prediction: Tensor, target: Tensor) -> dict[str, Call]
     calls: dict[str, Call] = {
         "lossmith, Triton": partial(with_engine, gpu_sweep, ours, prediction, target),
         "lossmith, plain PyTorch": partial(with_engine, plain_sweep, ours, prediction, target),
-        "lossmith, torch.compile": partial(forward_and_backward, torch.compile(ours), prediction, target),
     }
+    if compiled:
+        fused = torch.compile(LOSSES[name](), dynamic=False)
+        calls["lossmith, torch.compile"] = partial(forward_and_backward, fused, prediction, target)
     if name == "ssim" and fused_ssim_design.available():
         calls["fused-ssim's design, our CUDA"] = partial(
             forward_and_backward, fused_ssim_design.ssim, prediction, target
@@ -107,10 +111,11 @@ def medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, fl
 def milliseconds(call: Callable[[], object]) -> float:
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     start.record()
-    call()
+    for _ in range(CALLS):
+        call()
     end.record()
     end.synchronize()
-    return float(start.elapsed_time(end))
+    return float(start.elapsed_time(end)) / CALLS
 
 
 def copied_bytes_per_ms(rounds: int) -> float:
@@ -124,28 +129,28 @@ def pictures(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     return (target + 0.1 * torch.randn_like(target)).requires_grad_(), target
 
 
-def measure(rounds: int, prepare: Callable[[Call], Callable[[], object] | None]) -> None:
+def measure(options: argparse.Namespace) -> None:
     if not torch.cuda.is_available():
         raise LossmithError("structural_gpu: PyTorch finds no CUDA device here; this measures on one")
     if importlib.util.find_spec("triton") is None:
         raise LossmithError("structural_gpu: Triton is not installed; `pip install triton` brings it")
-    speed = copied_bytes_per_ms(rounds)
-    print(f"{device_name()}, copies {speed / 1e6:.0f} GB/s\n")
+    speed = copied_bytes_per_ms(options.rounds)
+    print(f"{device_name()}, torch {torch.__version__}, copies {speed / 1e6:.0f} GB/s\n")
     print("| loss | shape | by | ms | times as fast | share of bandwidth | error of gradient |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for shape in SHAPES:
-        prediction, target = pictures(shape)
-        for name in LOSSES:
-            asked = contenders(name, prediction, target)
+    for shape in options.shapes:
+        prediction, target = pictures(SHAPES[shape])
+        for name in options.losses:
+            asked = contenders(name, prediction, target, options.compiled)
             exact = prediction.detach().double().requires_grad_(), target.double()
             true = with_engine(plain_sweep, LOSSES[name](), *exact)
             errors = {label: error(call, true) for label, call in asked.items()}
-            prepared = {label: prepare(call) for label, call in asked.items()}
+            prepared = {label: replayed(call) if options.replayed else call for label, call in asked.items()}
             calls = {label: call for label, call in prepared.items() if call}
-            taken = medians(calls, rounds)
+            taken = medians(calls, options.rounds)
             for label, time in taken.items():
                 ahead, share = max(taken.values()) / time, 12 * target.numel() / time / speed
-                size = "x".join(map(str, shape))
+                size = "x".join(map(str, target.shape))
                 cells = f"{time:.3f} | {ahead:.1f} | {share:.0%} | {errors[label]:.0e}"
                 print(f"| {name} | {size} | {label} | {cells} |", flush=True)
 
@@ -153,10 +158,13 @@ def measure(rounds: int, prepare: Callable[[Call], Callable[[], object] | None])
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--replayed", action="store_true", help="from CUDA graphs, without what Python costs")
+    parser.add_argument("--compiled", action="store_true", help="torch.compile of our losses, too")
     options = parser.parse_args()
     try:
-        measure(options.rounds, replayed if options.replayed else lambda call: call)
+        measure(options)
     except LossmithError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -59,15 +59,15 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def check(engine: Engine, plan: Plan, x: Tensor, y: Tensor, tolerance: float) -> None:
     expected, slope = by_autograd(x.double(), y.double(), plan)
-    sums, gradient = engine(x, y, plan, 0.25)
+    sums, gradient = engine(x, y, plan, 0.25, True)
     assert gradient is not None
-    slope = 0.25 * slope
+    expected, slope = 0.25 * expected, 0.25 * slope
     positions = (x.shape[-2] - plan.lost) * (x.shape[-1] - plan.lost)
     torch.testing.assert_close(sums.double(), expected, rtol=tolerance, atol=tolerance * positions)
     torch.testing.assert_close(
         gradient.double(), slope, rtol=0, atol=tolerance * (slope.abs().max().item() + 1e-9)
     )
-    alone, none = engine(x, y, plan, 0)
+    alone, none = engine(x, y, plan, 0.25, False)
     assert none is None
     torch.testing.assert_close(alone, sums, rtol=tolerance, atol=tolerance * positions)
 
@@ -104,7 +104,7 @@ def test_the_number_of_threads_changes_at_most_rounding(engine: Engine, toleranc
     before = torch.get_num_threads()
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        found.append(engine(x, y, PLANS["five sigmas"], 1.0))
+        found.append(engine(x, y, PLANS["five sigmas"], 1.0, True))
     torch.set_num_threads(before)
     (first_sums, first), *others = found
     assert first is not None
@@ -148,11 +148,11 @@ def test_the_plain_engine_serves_where_numba_is_missing(monkeypatch: pytest.Monk
 
 
 def test_kernels_that_fail_are_found_out_before_they_are_used() -> None:
-    def broken(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
+    def broken(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
         raise RuntimeError("first line\nFailed to find C compiler")
 
-    def wrong(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
-        sums, gradient = sweep.sweep(x, y, plan, share)
+    def wrong(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
+        sums, gradient = sweep.sweep(x, y, plan, share, slopes)
         return sums, gradient if gradient is None else -gradient
 
     cpu_device = torch.device("cpu")
@@ -328,9 +328,9 @@ def test_second_derivatives_are_the_differences_of_the_first(expression: str) ->
 def test_no_gradient_is_computed_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def engine(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
-        asked.append(share > 0)
-        return sweep.sweep(x, y, plan, share)
+    def engine(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
+        asked.append(slopes)
+        return sweep.sweep(x, y, plan, share, slopes)
 
     monkeypatch.setattr(engines, "engine_for", lambda x: engine)
     x, y = (each[None] for each in planes(1, 20, 20, 1.0))

@@ -41,10 +41,10 @@ def short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(gpu, "tile_of", lambda taps: {**whole(taps), "STRIP": max(8, len(taps))})
 
 
-def sweep(x: Tensor, y: Tensor, plan: Plan, share: float = 1.0) -> tuple[Tensor, Tensor | None]:
+def sweep(x: Tensor, y: Tensor, plan: Plan, slopes: bool = True) -> tuple[Tensor, Tensor | None]:
     from lossmith.losses.similarity import gpu  # Triton must be imported after the choice of a device
 
-    sums, gradient = gpu.sweep(x.to(DEVICE), y.to(DEVICE), plan, share)
+    sums, gradient = gpu.sweep(x.to(DEVICE), y.to(DEVICE), plan, 0.25, slopes)
     return sums.cpu(), None if gradient is None else gradient.cpu()
 
 
@@ -54,15 +54,20 @@ def pictures(*shape: int) -> tuple[Tensor, Tensor]:
     return (y + 0.1 * torch.randn(shape, generator=generator)).clamp(0, 1), y
 
 
-def check_agreement(x: Tensor, y: Tensor, plan: Plan, tolerance: float = 1e-6) -> None:
+def check_agreement(
+    x: Tensor, y: Tensor, plan: Plan, tolerance: float = 1e-6, of_slopes: float | None = None
+) -> None:
     """To `tolerance` of each sum and of the largest slope: a few roundings of float32 pictures and weights."""
-    sums, gradient = sweep(x, y, plan, share=0.25)
-    true_sums, true_gradient = plain(x.double(), y.double(), plan, 0.25)
+    sums, gradient = sweep(x, y, plan)
+    true_sums, true_gradient = (
+        each.cpu()
+        for each in plain(x.to(DEVICE).double(), y.to(DEVICE).double(), plan, 0.25, True)
+        if each is not None
+    )
     assert gradient is not None
-    assert true_gradient is not None
     assert sums.dtype == gradient.dtype == torch.float32
     torch.testing.assert_close(sums.double(), true_sums, rtol=tolerance, atol=0)
-    atol = tolerance * true_gradient.abs().max().item()
+    atol = (of_slopes or tolerance) * true_gradient.abs().max().item()
     torch.testing.assert_close(gradient.double(), true_gradient, rtol=0, atol=atol)
 
 
@@ -168,7 +173,7 @@ def test_the_value_is_the_same_bits_with_a_gradient_without_and_again(plan: Plan
     x, y = pictures(1, 9, 7)
     first, gradient = sweep(x, y, plan)
     again, same_gradient = sweep(x, y, plan)
-    alone, none = sweep(x, y, plan, share=0)
+    alone, none = sweep(x, y, plan, slopes=False)
     assert none is None
     assert first.equal(again)
     assert first.equal(alone)
@@ -178,10 +183,15 @@ def test_the_value_is_the_same_bits_with_a_gradient_without_and_again(plan: Plan
 
 
 @on_a_gpu
-@pytest.mark.parametrize("plan", [Plan(eleven), Plan(zhao, same=True)], ids=["ssim", "ms_ssim_sigmas"])
+@pytest.mark.parametrize(
+    ("plan", "of_slopes"),
+    # a window of 9 pixels around a sigma of 0.5 has next to no variance where pictures are flat
+    [(Plan(eleven), 1e-6), (Plan(zhao, same=True), 2e-5)],
+    ids=["ssim", "ms_ssim_sigmas"],
+)
 @pytest.mark.parametrize("shape", [(6, 250, 333), (1, 1080, 1920)])
-def test_pictures_of_real_sizes(shape: tuple[int, ...], plan: Plan) -> None:
-    check_agreement(*pictures(*shape), plan)
+def test_pictures_of_real_sizes(shape: tuple[int, ...], plan: Plan, of_slopes: float) -> None:
+    check_agreement(*pictures(*shape), plan, of_slopes=of_slopes)
 
 
 @on_a_gpu
@@ -200,7 +210,7 @@ def test_more_pixels_than_32_bits_count() -> None:
     from lossmith.losses.similarity import gpu
 
     x, y = (each.cuda().expand(planes, side, side).contiguous() for each in pictures(1, side, side))
-    sums, gradient = gpu.sweep(x, y, Plan(eleven), 1.0)
+    sums, gradient = gpu.sweep(x, y, Plan(eleven), 1.0, True)
     assert gradient is not None
     assert sums[0].equal(sums[-1])
     assert gradient[0].equal(gradient[-1])

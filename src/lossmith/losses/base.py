@@ -50,8 +50,13 @@ class Loss(Spelled, nn.Module):
         """One value per picture, (N,), for checked inputs in float32 or float64."""
         raise NotImplementedError
 
+    def mean(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """That of `per_image`: a scalar. A subclass may know it in fewer steps."""
+        return self.per_image(prediction, target).mean()
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return self.evaluate(self.per_image, prediction, target)
+        formula = self.mean if self.reduction == "mean" else self.per_image
+        return self.evaluate_map(formula, prediction, target)
 
     def evaluate(self, formula: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
         """Check the inputs, compute `formula` in full precision and reduce it."""

@@ -20,6 +20,7 @@ from lossmith.losses.similarity import (
     central_dissimilarity,
     dissimilarity_map,
     mean_dissimilarity,
+    parts_of_mean,
 )
 from lossmith.losses.similarity.means import around_the_centre, local_means, mean_of_means, weighted_mean
 
@@ -85,6 +86,9 @@ class SSIM(_Similarity):
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         return mean_dissimilarity(self._padded(prediction), self._padded(target), self._plan()).mean(1)
+
+    def mean(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return parts_of_mean(self._padded(prediction), self._padded(target), self._plan()).sum()
 
     def _map(self, prediction: Tensor, target: Tensor) -> Tensor:
         return dissimilarity_map(self._padded(prediction), self._padded(target), self._plan())
@@ -156,6 +160,8 @@ class MSSSIM(SSIM):
             plan = self._plan(luminance=level == self.levels - 1)
             missing.append(mean_dissimilarity(self._padded(prediction), self._padded(target), plan))
         return _one_minus_product(torch.stack(missing, -1), self.exponents).mean(1)
+
+    mean = Loss.mean
 
 
 class MSSSIMSigmas(_Similarity):

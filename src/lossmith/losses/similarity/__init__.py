@@ -19,13 +19,18 @@ from lossmith.losses.similarity.windows import windows_of
 
 def mean_dissimilarity(prediction: Tensor, target: Tensor, plan: Plan) -> Tensor:
     """1 - [l] prod cs, averaged over positions: (N, C) from (N, C, H, W), differentiable by the prediction."""
+    parts = parts_of_mean(prediction, target, plan)
+    return parts * parts.numel()
+
+
+def parts_of_mean(prediction: Tensor, target: Tensor, plan: Plan) -> Tensor:
+    """What each plane adds to the mean over all of them, (N, C): in fewer steps than `mean_dissimilarity`."""
     if torch.compiler.is_compiling():
-        return dissimilarity_map(prediction, target, plan).mean((-2, -1))  # for the compiler to fuse
+        means = dissimilarity_map(prediction, target, plan).mean((-2, -1))  # for the compiler to fuse
+        return means / means.numel()
     slopes = prediction.requires_grad and torch.is_grad_enabled()
-    planes = prediction.flatten(0, 1), target.flatten(0, 1)
-    rows, columns = (side - plan.lost for side in prediction.shape[-2:])
-    means: Tensor = _Mean.apply(*planes, plan, 1 / (len(planes[0]) * rows * columns), slopes)
-    return means.view(prediction.shape[:2])
+    parts: Tensor = _Parts.apply(prediction.flatten(0, 1), target.flatten(0, 1), plan, slopes)
+    return parts.view(prediction.shape[:2])
 
 
 def dissimilarity_map(prediction: Tensor, target: Tensor, plan: Plan) -> Tensor:
@@ -46,39 +51,43 @@ def central_dissimilarity(prediction: Tensor, target: Tensor, plan: Plan) -> Ten
     return dissimilarity(means, centre, plan.constants, plan.luminance)
 
 
-class _Mean(torch.autograd.Function):
+class _Parts(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, prediction: Tensor, target: Tensor, plan: Plan, share: float, slopes: bool) -> Tensor:
-        """`share` is that of a position in the mean over all planes, of which the gradient is kept."""
-        sums, gradient = sums_and_gradient(prediction.detach(), target.detach(), plan, share if slopes else 0)
-        ctx.plan, ctx.share = plan, share
+    def forward(ctx: Any, prediction: Tensor, target: Tensor, plan: Plan, slopes: bool) -> Tensor:
+        height, width = (side - plan.lost for side in prediction.shape[1:])
+        ctx.plan, ctx.share = plan, 1 / (len(prediction) * height * width)
+        parts, ctx.gradient = sums_and_gradient(prediction.detach(), target.detach(), plan, ctx.share, slopes)
         ctx.save_for_backward(prediction, target)
-        ctx.gradient = gradient
-        return sums * (share * len(sums))
+        return parts
 
     @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None]:
         prediction, target = ctx.saved_tensors
         if not torch.is_grad_enabled():
             gradient, ctx.gradient = ctx.gradient, None  # scaled where it stands and given away
             if gradient is None:  # a second time through the same graph
                 with torch.autocast(prediction.device.type, enabled=False):
-                    _, gradient = sums_and_gradient(prediction.detach(), target, ctx.plan, ctx.share)
-            factors = outer[0] * len(prediction)
-            if not are_ones(factors):
-                gradient.mul_(factors[:, None, None])
-            return gradient, None, None, None, None
+                    _, gradient = sums_and_gradient(prediction.detach(), target, ctx.plan, ctx.share, True)
+            if not are_ones(outer[0]):
+                gradient.mul_(outer[0][:, None, None])
+            return gradient, None, None, None
         with torch.autocast(prediction.device.type, enabled=False):
-            means = dissimilarity_map(prediction, target, ctx.plan).mean((-2, -1))
-        (slope,) = torch.autograd.grad(means, prediction, outer[0], create_graph=True)
-        return slope, None, None, None, None
+            parts = dissimilarity_map(prediction, target, ctx.plan).sum((-2, -1)) * ctx.share
+        (slope,) = torch.autograd.grad(parts, prediction, outer[0], create_graph=True)
+        return slope, None, None, None
 
 
 def are_ones(factors: Tensor) -> bool:
     """Whether nothing need be multiplied by these, as far as can be known, and without waiting for a device."""
-    if type(factors) is not Tensor or not factors.is_cpu:
-        return False
-    return bool((factors - 1).abs().max() <= 4 * torch.finfo(factors.dtype).eps)
+    return type(factors) is Tensor and factors.is_cpu and bool((factors == 1).all())
 
 
-__all__ = ["Constants", "Gaussian", "Plan", "central_dissimilarity", "dissimilarity_map", "mean_dissimilarity"]
+__all__ = [
+    "Constants",
+    "Gaussian",
+    "Plan",
+    "central_dissimilarity",
+    "dissimilarity_map",
+    "mean_dissimilarity",
+    "parts_of_mean",
+]

@@ -22,10 +22,10 @@ STRIP = 2**16
 """Pixels that a strip has about."""
 
 
-def sweep(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
-    """The dissimilarity of (P, H, W) planes summed over positions, (P,), and its gradient by x times `share`."""
+def sweep(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
+    """Of (P, H, W) planes the summed dissimilarity, (P,), and if wanted its slopes by x, both times `share`."""
     planes, height, width = x.shape
-    gradient = torch.empty_like(x) if share else None
+    gradient = torch.empty_like(x) if slopes else None
     shared: tuple[Any, ...] = (
         x.numpy(),
         y.numpy(),
@@ -52,7 +52,7 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tenso
     others = _pool(os.getpid()).map(work, range(helpers)) if helpers else ()
     work()
     list(others)
-    return torch.from_numpy(sums.reshape(planes, -1).sum(1)).to(x.dtype), gradient
+    return torch.from_numpy(share * sums.reshape(planes, -1).sum(1)).to(x.dtype), gradient
 
 
 def _windows(plan: Plan, x: Tensor) -> tuple[Array, Array, Array, Array]:

@@ -18,15 +18,14 @@ from lossmith.losses.similarity.plan import Gaussian, Plan
 LEAST_TRITON = (3, 5)
 """Earlier releases do not take windows as tuples of tuples."""
 
-Engine = Callable[[Tensor, Tensor, Plan, float], tuple[Tensor, Tensor | None]]
+Engine = Callable[[Tensor, Tensor, Plan, float, bool], tuple[Tensor, Tensor | None]]
 
 
-def sums_and_gradient(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
-    """The dissimilarity of (P, H, W) planes summed over positions, (P,), and its gradient by x times `share`.
-
-    There is no gradient where `share` is 0.
-    """
-    return engine_for(x)(x.contiguous(), y.contiguous(), plan, share)
+def sums_and_gradient(
+    x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Of (P, H, W) planes the summed dissimilarity, (P,), and if wanted its slopes by x, both times `share`."""
+    return engine_for(x)(x.contiguous(), y.contiguous(), plan, share, slopes)
 
 
 def engine_for(x: Tensor) -> Engine:
@@ -68,7 +67,9 @@ def works(engine: Engine, device: torch.device) -> bool:
     plans = Plan((Gaussian(1.5, 11),)), Plan((Gaussian(0.5, 5), Gaussian(1.5, 11)), same=True)
     try:
         found, expected = (
-            torch.cat([each.flatten() for plan in plans for each in made_by(x, y, plan, 1.0) if each is not None])
+            torch.cat(
+                [each.flatten() for plan in plans for each in made_by(x, y, plan, 0.5, True) if each is not None]
+            )
             for made_by in (engine, sweep.sweep)
         )
         wrong = "" if torch.allclose(found, expected, rtol=1e-3, atol=1e-4) else "they compute nonsense"

@@ -21,24 +21,12 @@ import triton
 import triton.language as tl
 
 
-@triton.jit(do_not_specialize=["pixels"])
-def find_centre(x, y, centre_u, centre_d, pixels, SAMPLES: tl.constexpr):
-    """The means of u and d over pixels spread over each plane: any value near them makes the rounding small."""
-    plane, k = tl.program_id(0).to(tl.int64), tl.arange(0, SAMPLES)
-    place = k.to(tl.int64) * ((pixels // SAMPLES) | 1)  # an odd step, so that it meets more than a few columns
-    there = place < pixels
-    count = tl.sum(there.to(tl.int32))
-    mean_x = tl.sum(tl.load(x + plane * pixels + place, mask=there, other=0.0)) / count
-    mean_y = tl.sum(tl.load(y + plane * pixels + place, mask=there, other=0.0)) / count
-    tl.store(centre_u + plane, mean_x + mean_y)
-    tl.store(centre_d + plane, mean_x - mean_y)
-
-
 @triton.jit(do_not_specialize=["planes", "height", "width"])
 def compare(
-    x, y, centre_u, centre_d, maps, sums, planes, height, width,
+    x, y, maps, sums, share, planes, height, width,
     TAPS: tl.constexpr, WINDOW: tl.constexpr, SAME: tl.constexpr, LUMINANCE: tl.constexpr, SLOPES: tl.constexpr,
-    C1: tl.constexpr, C2: tl.constexpr, STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.constexpr,
+    C1: tl.constexpr, C2: tl.constexpr,
+    STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """Means under one window, to `maps`; under the last, instead, every program's sum, and slopes by all means.
 
@@ -50,22 +38,28 @@ def compare(
     lead = len(taps) // 2 if SAME else 0  # so far above and left of its position a window begins
     plane, top, first = _place(rows, columns, STRIP, LANES, EACH)
     x_plane, y_plane = x + plane * height * width, y + plane * height * width
-    centre = tl.load(centre_u + plane), tl.load(centre_d + plane)
+    middle = _middle(x_plane, y_plane, height * width)
+    centre = middle[0] + middle[1], middle[0] - middle[1]
     apart = planes.to(tl.int64) * rows * columns
     columns_shares = ()
     for each in tl.static_range(EACH):
         columns_shares += (_shares(first + each, columns, TAPS, SAME),)
     # lanes beyond the last column look at that one, so that they need no masks
     at = first - lead if SAME else tl.minimum(first, columns - 1)
-    amid = _amid(first - lead, width, taps, LANES * EACH)
+    amid = _amid(first - lead, width, taps, LANES * EACH) if SAME else True
     total = tl.zeros((LANES,), tl.float32)
     pending = ((total,) * len(taps),) * (4 * EACH)
-    for row in range(top - lead, tl.minimum(top + STRIP, rows) - lead + len(taps) - 1):
-        if SAME and not (amid & _inside(row, height)):
-            along = _pixels_along(x_plane, y_plane, centre, row, at, height, width, taps, EACH, True)
+    begin, end = top - lead, tl.minimum(top + STRIP, rows) - lead + len(taps) - 1
+    ahead = ()
+    if AHEAD:
+        ahead = _pixels_along(x_plane, y_plane, middle, begin, at, height, width, amid, taps, SAME, EACH)
+    for row in range(begin, end):
+        if AHEAD:
+            pixels = ahead
+            ahead = _pixels_along(x_plane, y_plane, middle, row + 1, at, height, width, amid, taps, SAME, EACH)
         else:
-            along = _pixels_along(x_plane, y_plane, centre, row, at, height, width, taps, EACH, False)
-        pending = _down(pending, along, taps)
+            pixels = _pixels_along(x_plane, y_plane, middle, row, at, height, width, amid, taps, SAME, EACH)
+        pending = _down(pending, _sums_along(pixels, centre, taps, EACH), taps)
         position = row + lead - (len(taps) - 1)
         for each in tl.static_range(EACH):
             column = first + each
@@ -85,42 +79,55 @@ def compare(
                     for window in tl.static_range(len(TAPS)):
                         _store(places, apart, _scaled(slopes[window], shares[window]), window, len(TAPS), here)
     if len(TAPS) - 1 == WINDOW:
-        tl.store(sums + tl.program_id(0), tl.sum(total))
+        tl.store(sums + tl.program_id(0), share * tl.sum(total))
 
 
 @triton.jit(do_not_specialize=["planes", "height", "width"])
 def carry_back(
-    x, y, centre_u, centre_d, maps, gradient, share, planes, height, width,
+    x, y, maps, gradient, share, planes, height, width,
     TAPS: tl.constexpr, WINDOW: tl.constexpr, SAME: tl.constexpr,
-    STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.constexpr,
+    STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
     """What the slopes under one window say of the pixels: begins `gradient` under the first, else adds to it."""
     taps = TAPS[WINDOW]
     rows, columns = height - _lost(taps, SAME), width - _lost(taps, SAME)
     lead = len(taps) // 2 if SAME else len(taps) - 1
     plane, top, first = _place(height, width, STRIP, LANES, EACH)
-    centre = tl.load(centre_u + plane), tl.load(centre_d + plane)
+    x_plane, y_plane = x + plane * height * width, y + plane * height * width
+    middle = _middle(x_plane, y_plane, height * width)
+    centre = middle[0] + middle[1], middle[0] - middle[1]
     slopes, apart = maps + plane * rows * columns, planes.to(tl.int64) * rows * columns
     pending = ((tl.zeros((LANES,), tl.float32),) * len(taps),) * (3 * EACH)
-    amid = _amid(first - lead, columns, taps, LANES * EACH)
-    for row in range(top - lead, tl.minimum(top + STRIP, height) - lead + len(taps) - 1):
-        at = first - lead
-        if amid & _inside(row, rows):
-            along = _slopes_along(slopes, apart, row, at, rows, columns, taps, WINDOW, len(TAPS), EACH, False)
+    at = first - lead
+    amid = _amid(at, columns, taps, LANES * EACH)
+    begin, end = top - lead, tl.minimum(top + STRIP, height) - lead + len(taps) - 1
+    ahead = ()
+    if AHEAD:
+        ahead = _slopes_along(slopes, apart, begin, at, rows, columns, amid, taps, WINDOW, len(TAPS), EACH)
+    for row in range(begin, end):
+        if AHEAD:
+            along = ahead
+            ahead = _slopes_along(slopes, apart, row + 1, at, rows, columns, amid, taps, WINDOW, len(TAPS), EACH)
         else:
-            along = _slopes_along(slopes, apart, row, at, rows, columns, taps, WINDOW, len(TAPS), EACH, True)
-        pending = _down(pending, along, taps)
+            along = _slopes_along(slopes, apart, row, at, rows, columns, amid, taps, WINDOW, len(TAPS), EACH)
+        sums = _zeros(at, 3 * EACH)
+        for k in tl.static_range(len(taps) + EACH - 1):
+            sums = _across(sums, along[k], k, taps, EACH)
+        pending = _down(pending, sums, taps)
         position = row + lead - (len(taps) - 1)
         for each in tl.static_range(EACH):
             column = first + each
             here = column < tl.where(position >= top, width, 0)
-            place = plane * height * width + position * width + column
-            u, d = _pixels(x + place, y + place, centre, here)
+            place = position * width + column
+            a = tl.load(x_plane + place, mask=here, other=0.0)
+            b = tl.load(y_plane + place, mask=here, other=0.0)
+            u, d = a + b - centre[0], a - b - centre[1]
             slope = pending[3 * each][0] + 2 * (u * pending[3 * each + 1][0] + d * pending[3 * each + 2][0])
             slope = share * slope
+            into = gradient + plane * height * width + place
             if WINDOW > 0:
-                slope += tl.load(gradient + place, mask=here, other=0.0)
-            tl.store(gradient + place, slope, mask=here)
+                slope += tl.load(into, mask=here, other=0.0)
+            tl.store(into, slope, mask=here)
 
 
 @triton.jit
@@ -145,50 +152,97 @@ def _lost(taps, SAME: tl.constexpr):
     return 0 if SAME else len(taps) - 1
 
 
-@triton.jit
-def _pixels(x, y, centre, here):
-    """u and d about their centre, which are 0 where there is no pixel."""
-    a = tl.load(x, mask=here, other=0.0)
-    b = tl.load(y, mask=here, other=0.0)
-    return tl.where(here, a + b - centre[0], 0.0), tl.where(here, a - b - centre[1], 0.0)
+SAMPLES: tl.constexpr = tl.constexpr(256)
+"""Pixels of a plane that its middle is found from."""
 
 
 @triton.jit
-def _pixels_along(x, y, centre, row, at, height, width, taps, EACH: tl.constexpr, BORDER: tl.constexpr):
-    """For each of the columns of a lane, sums of u, d, u^2 and d^2 along a row, under a window that begins there.
+def _middle(x, y, pixels):
+    """The means of x and y over pixels spread over a plane: any values near them make rounding small."""
+    k = tl.arange(0, SAMPLES)
+    place = k * ((pixels // SAMPLES) | 1)  # an odd step, so that it meets more than a few columns
+    there = place < pixels
+    count = tl.sum(there.to(tl.int32))
+    mean_x = tl.sum(tl.load(x + place, mask=there, other=0.0)) / count
+    mean_y = tl.sum(tl.load(y + place, mask=there, other=0.0)) / count
+    return mean_x, mean_y
 
-    The windows of the first columns begin `at`. What is beyond the border is looked at only if that is said.
-    """
-    sums = (tl.zeros(at.shape, tl.float32),) * (4 * EACH)
+
+@triton.jit
+def _pixels_along(
+    x, y, middle, row, at, height, width, amid, taps, SAME: tl.constexpr, EACH: tl.constexpr
+):  # fmt: skip
+    """The pixels of x and y along a row, under windows that begin `at` in the first columns of the lanes."""
+    if SAME:
+        if amid & _inside(row, height):
+            pixels = _loaded(x, y, middle, row, at, width, width, taps, EACH, False)
+        else:
+            length = tl.where(_inside(row, height), width, 0)
+            pixels = _loaded(x, y, middle, row, at, width, length, taps, EACH, True)
+    else:  # the row after the last is read ahead, though nobody asks for it
+        pixels = _loaded(x, y, middle, tl.minimum(row, height - 1), at, width, width, taps, EACH, False)
+    return pixels
+
+
+@triton.jit
+def _loaded(x, y, middle, row, at, width, length, taps, EACH: tl.constexpr, BORDER: tl.constexpr):
+    """Beyond the border, where the middle stands, u and d are 0."""
+    pixels = ()
     x_places, y_places = x + row * width + at, y + row * width + at
-    length = tl.where(_inside(row, height), width, 0)
     for k in tl.static_range(len(taps) + EACH - 1):
-        if BORDER:
-            u, d = _pixels(x_places + k, y_places + k, centre, _inside(at + k, length))
-        elif k < len(taps):
+        # windows of a lane's further columns may begin beyond the last position
+        if BORDER | (k >= len(taps)):
+            here = _inside(at + k, length)
+            a = tl.load(x_places + k, mask=here, other=middle[0])
+            b = tl.load(y_places + k, mask=here, other=middle[1])
+        else:
             a, b = tl.load(x_places + k), tl.load(y_places + k)
-            u, d = a + b - centre[0], a - b - centre[1]
-        else:  # only of windows that begin further right, which may not be there
-            u, d = _pixels(x_places + k, y_places + k, centre, at + k < width)
+        pixels += ((a, b),)
+    return pixels
+
+
+@triton.jit
+def _sums_along(pixels, centre, taps, EACH: tl.constexpr):
+    """For each of the columns of a lane, sums of u, d, u^2 and d^2 along a row, under its window."""
+    sums = _zeros(pixels[0][0], 4 * EACH)
+    for k in tl.static_range(len(pixels)):
+        a, b = pixels[k]
+        u, d = a + b - centre[0], a - b - centre[1]
         sums = _across(sums, (u, d, u * u, d * d), k, taps, EACH)
     return sums
 
 
 @triton.jit
+def _zeros(like, COUNT: tl.constexpr):
+    return (tl.zeros(like.shape, tl.float32),) * COUNT
+
+
+@triton.jit
 def _slopes_along(
-    maps, apart, row, at, rows, columns, taps,
+    maps, apart, row, at, rows, columns, amid, taps,
+    WINDOW: tl.constexpr, WINDOWS: tl.constexpr, EACH: tl.constexpr,
+):  # fmt: skip
+    """The slopes along a row, under windows that begin `at` in the first columns of the lanes; 0 beyond."""
+    if amid & _inside(row, rows):
+        slopes = _loaded_slopes(maps, apart, row, at, columns, columns, taps, WINDOW, WINDOWS, EACH, False)
+    else:
+        length = tl.where(_inside(row, rows), columns, 0)
+        slopes = _loaded_slopes(maps, apart, row, at, columns, length, taps, WINDOW, WINDOWS, EACH, True)
+    return slopes
+
+
+@triton.jit
+def _loaded_slopes(
+    maps, apart, row, at, columns, length, taps,
     WINDOW: tl.constexpr, WINDOWS: tl.constexpr, EACH: tl.constexpr, BORDER: tl.constexpr,
 ):  # fmt: skip
-    """For each of the columns of a lane, sums of the slopes along a row, under a window that begins there."""
-    sums = (tl.zeros(at.shape, tl.float32),) * (3 * EACH)
-    places, length = maps + row * columns + at, tl.where(_inside(row, rows), columns, 0)
+    slopes, places = (), maps + row * columns + at
     for k in tl.static_range(len(taps) + EACH - 1):
         if BORDER:
-            slopes = _load(places + k, apart, 3, WINDOW, WINDOWS, _inside(at + k, length))
+            slopes += (_load(places + k, apart, 3, WINDOW, WINDOWS, _inside(at + k, length)),)
         else:
-            slopes = _load(places + k, apart, 3, WINDOW, WINDOWS, None)
-        sums = _across(sums, slopes, k, taps, EACH)
-    return sums
+            slopes += (_load(places + k, apart, 3, WINDOW, WINDOWS, None),)
+    return slopes
 
 
 @triton.jit

@@ -17,11 +17,11 @@ PIXELS_ELSEWHERE = 2**24
 
 
 @torch.no_grad()
-def sweep(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tensor | None]:
-    """The dissimilarity of (P, H, W) planes summed over positions, (P,), and its gradient by x times `share`."""
+def sweep(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
+    """Of (P, H, W) planes the summed dissimilarity, (P,), and if wanted its slopes by x, both times `share`."""
     windows = windows_of(plan, x, share)
     whole = torch.stack(rough_centre_of(x, y))
-    totals, gradient = x.new_zeros(len(x)), torch.empty_like(x) if share else None
+    totals, gradient = x.new_zeros(len(x)), torch.empty_like(x) if slopes else None
     bottom = 0
     room = x.new_empty(0)  # for the maps of one piece after another, as fresh memory is slow
     pixels = 6 * (PIXELS if x.is_cpu else PIXELS_ELSEWHERE) // (len(windows) + 5)
@@ -39,10 +39,10 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, share: float) -> tuple[Tensor, Tenso
         means = [window.means(maps, span) for window in windows]
         if gradient is None:
             values = dissimilarity(means, centre, plan.constants, plan.luminance)
-            totals[these] += values.sum((1, 2))
+            totals[these] += values.sum((1, 2)).mul_(share)
             continue
         sums, slopes_under = dissimilarity_and_slopes(means, centre, plan.constants, plan.luminance)
-        totals[these] += sums
+        totals[these] += sums.mul_(share)
         del means  # memory for what follows
         carried, _ = windows[-1].carry_back(slopes_under.pop(), span)
         for window in windows[-2::-1]:  # they reach less far
