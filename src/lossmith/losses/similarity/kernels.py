@@ -9,8 +9,7 @@ compiled in.
 Forward reads x and y and writes three maps of slopes; back reads these five and writes the gradient. At least 44
 bytes move for each pixel; 12 no method could spare.
 
-`TAPS` are the weights of every window, the widest last, and `WINDOW` is the one that a kernel filters with. The
-formulas, and their names, are those of `formulas.py`.
+`TAPS` are the weights of every window, the widest last, and `WINDOW` is the one that a kernel filters with.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, assignment"
@@ -19,6 +18,14 @@ formulas, and their names, are those of `formulas.py`.
 
 import triton
 import triton.language as tl
+
+from lossmith.losses.similarity.kernel_arithmetic import (
+    dissimilarity_and_slopes,
+    inside,
+    scaled,
+    shares_of,
+    shares_of_row,
+)
 
 
 @triton.jit(do_not_specialize=["planes", "height", "width"])
@@ -43,7 +50,7 @@ def compare(
     apart = planes.to(tl.int64) * rows * columns
     columns_shares = ()
     for each in tl.static_range(EACH):
-        columns_shares += (_shares(first + each, columns, TAPS, SAME),)
+        columns_shares += (shares_of(first + each, columns, TAPS, SAME),)
     # lanes beyond the last column look at that one, so that they need no masks
     at = first - lead if SAME else tl.minimum(first, columns - 1)
     amid = _amid(first - lead, width, taps, LANES * EACH) if SAME else True
@@ -65,7 +72,7 @@ def compare(
             column = first + each
             here = column < tl.where(position >= top, columns, 0)
             places = maps + plane * rows * columns + position * columns + column
-            shares = _shares_of_row(position, rows, columns_shares[each], TAPS, SAME)
+            shares = shares_of_row(position, rows, columns_shares[each], TAPS, SAME)
             means = _complete(pending, each, shares[WINDOW])
             if len(TAPS) - 1 > WINDOW:
                 _store(places, apart, means, WINDOW, len(TAPS), here)
@@ -73,11 +80,11 @@ def compare(
                 others = ()
                 for window in tl.static_range(len(TAPS) - 1):
                     others += (_load(places, apart, 4, window, len(TAPS), here),)
-                value, slopes = _dissimilarity_and_slopes(others + (means,), centre, LUMINANCE, C1, C2)
+                value, slopes = dissimilarity_and_slopes(others + (means,), centre, LUMINANCE, C1, C2)
                 total += tl.where(here, value, 0.0)
                 if SLOPES:
                     for window in tl.static_range(len(TAPS)):
-                        _store(places, apart, _scaled(slopes[window], shares[window]), window, len(TAPS), here)
+                        _store(places, apart, scaled(slopes[window], shares[window]), window, len(TAPS), here)
     if len(TAPS) - 1 == WINDOW:
         tl.store(sums + tl.program_id(0), share * tl.sum(total))
 
@@ -174,10 +181,10 @@ def _pixels_along(
 ):  # fmt: skip
     """The pixels of x and y along a row, under windows that begin `at` in the first columns of the lanes."""
     if SAME:
-        if amid & _inside(row, height):
+        if amid & inside(row, height):
             pixels = _loaded(x, y, middle, row, at, width, width, taps, EACH, False)
         else:
-            length = tl.where(_inside(row, height), width, 0)
+            length = tl.where(inside(row, height), width, 0)
             pixels = _loaded(x, y, middle, row, at, width, length, taps, EACH, True)
     else:  # the row after the last is read ahead, though nobody asks for it
         pixels = _loaded(x, y, middle, tl.minimum(row, height - 1), at, width, width, taps, EACH, False)
@@ -192,7 +199,7 @@ def _loaded(x, y, middle, row, at, width, length, taps, EACH: tl.constexpr, BORD
     for k in tl.static_range(len(taps) + EACH - 1):
         # windows of a lane's further columns may begin beyond the last position
         if BORDER | (k >= len(taps)):
-            here = _inside(at + k, length)
+            here = inside(at + k, length)
             a = tl.load(x_places + k, mask=here, other=middle[0])
             b = tl.load(y_places + k, mask=here, other=middle[1])
         else:
@@ -223,10 +230,10 @@ def _slopes_along(
     WINDOW: tl.constexpr, WINDOWS: tl.constexpr, EACH: tl.constexpr,
 ):  # fmt: skip
     """The slopes along a row, under windows that begin `at` in the first columns of the lanes; 0 beyond."""
-    if amid & _inside(row, rows):
+    if amid & inside(row, rows):
         slopes = _loaded_slopes(maps, apart, row, at, columns, columns, taps, WINDOW, WINDOWS, EACH, False)
     else:
-        length = tl.where(_inside(row, rows), columns, 0)
+        length = tl.where(inside(row, rows), columns, 0)
         slopes = _loaded_slopes(maps, apart, row, at, columns, length, taps, WINDOW, WINDOWS, EACH, True)
     return slopes
 
@@ -239,7 +246,7 @@ def _loaded_slopes(
     slopes, places = (), maps + row * columns + at
     for k in tl.static_range(len(taps) + EACH - 1):
         if BORDER:
-            slopes += (_load(places + k, apart, 3, WINDOW, WINDOWS, _inside(at + k, length)),)
+            slopes += (_load(places + k, apart, 3, WINDOW, WINDOWS, inside(at + k, length)),)
         else:
             slopes += (_load(places + k, apart, 3, WINDOW, WINDOWS, None),)
     return slopes
@@ -262,11 +269,6 @@ def _across(sums, values, K: tl.constexpr, taps, EACH: tl.constexpr):
 
 
 @triton.jit
-def _inside(position, length):
-    return (position >= 0) & (position < length)
-
-
-@triton.jit
 def _down(pending, along, taps):
     """For each map what the windows under way have got after one more row; the first of them is complete."""
     after = ()
@@ -279,63 +281,12 @@ def _down(pending, along, taps):
 
 
 @triton.jit
-def _shares(position, length, TAPS: tl.constexpr, SAME: tl.constexpr):
-    """For every window, 1 over the part of its weight that is inside, around these positions of a line."""
-    shares = ()
-    for window in tl.static_range(len(TAPS)):
-        taps = TAPS[window]
-        if SAME:
-            shares += (_share(position, length, taps),)
-        else:
-            shares += (1.0,)
-    return shares
-
-
-@triton.jit
-def _shares_of_row(position, rows, along, TAPS: tl.constexpr, SAME: tl.constexpr):
-    """The shares along a row, times those of the row itself, which are 1 but near the border."""
-    shares = along
-    if SAME:
-        reach = len(TAPS[len(TAPS) - 1]) // 2
-        if (position < reach) | (position + reach >= rows):
-            shares = _products(along, _shares(position, rows, TAPS, SAME))
-    return shares
-
-
-@triton.jit
-def _share(position, length, taps):
-    nearest = tl.minimum(tl.maximum(position, 0), length - 1)  # beyond the picture nobody asks
-    first = nearest - len(taps) // 2
-    weight = 0.0 * nearest
-    for k in tl.static_range(len(taps)):
-        weight += taps[k] * _inside(first + k, length).to(tl.float32)
-    whole = (first >= 0) & (first + len(taps) <= length)
-    return tl.where(whole, 1.0, 1 / weight)
-
-
-@triton.jit
 def _complete(pending, EACH: tl.constexpr, share):
     """The means of the windows that are complete, of one of the columns of a lane."""
     means = ()
     for kind in tl.static_range(4):
         means += (pending[4 * EACH + kind][0],)
-    return _scaled(means, share)
-
-
-@triton.jit
-def _scaled(maps, share):
-    scaled = ()
-    for kind in tl.static_range(len(maps)):
-        scaled += (maps[kind] * share,)
-    return scaled
-
-
-@triton.jit
-def _products(these, those):
-    products = ()
-    for i in tl.static_range(len(these)):
-        products += (these[i] * those[i],)
-    return products
+    return scaled(means, share)
 
 
 @triton.jit
@@ -354,63 +305,3 @@ def _load(places, apart, KINDS: tl.constexpr, WINDOW: tl.constexpr, WINDOWS: tl.
 def _store(places, apart, maps, WINDOW: tl.constexpr, WINDOWS: tl.constexpr, here):
     for kind in tl.static_range(len(maps)):
         tl.store(places + (kind * WINDOWS + WINDOW) * apart, maps[kind], mask=here)
-
-
-@triton.jit
-def _dissimilarity_and_slopes(means, centre, LUMINANCE: tl.constexpr, C1: tl.constexpr, C2: tl.constexpr):
-    """1 - [l] prod cs for means under several windows, with l the last one's, and for each its three slopes."""
-    parts, spreads = (), ()
-    for window in tl.static_range(len(means)):
-        part, spread = _contrast(means[window], C2)
-        parts, spreads = parts + (part,), spreads + (spread,)
-    if LUMINANCE:
-        lightness, tilt = _luminance(means[len(means) - 1], centre, C1)
-        parts += (lightness,)
-    slopes = ()
-    for window in tl.static_range(len(means)):
-        m, n, _, _ = means[window]
-        scale = _product_of_others(parts, window) / spreads[window]
-        by_uu = -parts[window] * scale
-        by_dd = by_uu + 2 * scale
-        by_means = -2 * (m * by_uu + n * by_dd)
-        if LUMINANCE and window == len(means) - 1:
-            by_means += 2 * tilt * _product_of_others(parts, len(means))
-        slopes += ((by_means, by_uu, by_dd),)
-    return _one_minus_product(parts), slopes
-
-
-@triton.jit
-def _contrast(means, C2: tl.constexpr):
-    """1 - cs and its denominator."""
-    m, n, uu, dd = means
-    of_sum = tl.maximum(uu - m * m, 0.0, propagate_nan=tl.PropagateNan.ALL)
-    of_difference = tl.maximum(dd - n * n, 0.0, propagate_nan=tl.PropagateNan.ALL)
-    spread = of_sum + of_difference + 2 * C2
-    return 2 * of_difference / spread, spread
-
-
-@triton.jit
-def _luminance(means, centre, C1: tl.constexpr):
-    """1 - l, and half its slope by the mean of x."""
-    m, n = means[0] + centre[0], means[1] + centre[1]
-    bottom = m * m + n * n + 2 * C1
-    part = 2 * n * n / bottom
-    return part, ((2 - part) * n - part * m) / bottom
-
-
-@triton.jit
-def _one_minus_product(parts):
-    """1 - prod (1 - part), without the subtraction."""
-    total = parts[0]
-    for i in tl.static_range(1, len(parts)):
-        total = total + parts[i] - total * parts[i]
-    return total
-
-
-@triton.jit
-def _product_of_others(parts, LEFT_OUT: tl.constexpr):
-    product = 1.0
-    for i in tl.static_range(len(parts)):
-        if i != LEFT_OUT:
-            product = product * (1 - parts[i])
-    return product
