@@ -225,3 +225,23 @@ def test_windows_must_have_a_middle_and_a_width(kind: type[SSIM]) -> None:
         kind(sigma=0)
     with pytest.raises(LossmithError, match=rf"^{kind.name}: sigma must be above 0, not nan$"):
         kind(sigma=float("nan"))
+
+
+def test_what_is_derived_from_ssim_is_averaged_as_it_says() -> None:
+    class Squared(SSIM):
+        def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
+            return super().per_image(prediction, target).square()
+
+    x, y = torch.rand(2, 3, 3, 16, 16)
+    torch.testing.assert_close(Squared()(x, y), SSIM(reduction="none")(x, y).square().mean())
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.3], ids=["the mean itself", "a part of it"])
+def test_the_gradient_is_scaled_as_what_follows_says(factor: float) -> None:
+    x, y = torch.rand(2, 2, 3, 16, 16, dtype=torch.float64)
+    leaf = x.clone().requires_grad_()
+    (factor * SSIM()(leaf, y)).backward()
+    other = x.clone().requires_grad_()
+    (factor * SSIM(reduction="none")(other, y).mean()).backward()
+    assert leaf.grad is not None
+    torch.testing.assert_close(leaf.grad, other.grad, rtol=1e-12, atol=0)

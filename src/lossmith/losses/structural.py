@@ -88,6 +88,8 @@ class SSIM(_Similarity):
         return mean_dissimilarity(self._padded(prediction), self._padded(target), self._plan()).mean(1)
 
     def mean(self, prediction: Tensor, target: Tensor) -> Tensor:
+        if type(self).per_image is not SSIM.per_image:  # what is derived from this one
+            return super().mean(prediction, target)
         return parts_of_mean(self._padded(prediction), self._padded(target), self._plan()).sum()
 
     def _map(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -160,8 +162,6 @@ class MSSSIM(SSIM):
             plan = self._plan(luminance=level == self.levels - 1)
             missing.append(mean_dissimilarity(self._padded(prediction), self._padded(target), plan))
         return _one_minus_product(torch.stack(missing, -1), self.exponents).mean(1)
-
-    mean = Loss.mean
 
 
 class MSSSIMSigmas(_Similarity):
