@@ -1,7 +1,7 @@
 """What a learned loss is good for: restorers trained under it and under the usual losses, with the same budget.
 
     python benchmarks/mdf.py claim --train BSDS500_train --test BSDS500_test
-    python benchmarks/mdf.py matrix --train BSDS500_train --test BSDS500_test   # with claim, 75 minutes on one core
+    python benchmarks/mdf.py matrix --train BSDS500_train --test BSDS500_test    # with claim 75 minutes, one core
     python benchmarks/mdf.py stripes --train BSDS500_train --test BSDS500_test              # minutes
     python benchmarks/mdf.py claim --scale full --train BSDS500_train --test BSDS500_test   # a GPU, hours
     python benchmarks/mdf.py claim --scale full --damages sr jpeg --more "l1 + 0.1*features(vgg19, conv3_4)" ...
@@ -15,9 +15,9 @@ stripes  a damage without a name, vertical stripes, known only by a pair of pict
 --train and --test are any folders of pictures. The table is written to --out as mdf-WHAT-SCALE.md. A stopped
 benchmark goes on with the same command. LPIPS is there when its weights are: see the README.
 
-Claim and matrix are trained by `trials`, and --runs holds one CSV file for each damage, to which losses can be added
-later. With --damages, several processes can share a GPU, each with damages of its own; what they did is made into
-one table by the same command without it.
+Claim and matrix are trained by `trials`, and --runs holds one CSV file for each damage, to which losses can be
+added later. With --damages, several processes can share a GPU, each with damages of its own; what they did is made
+into one table by the same command without it.
 """
 
 import argparse
