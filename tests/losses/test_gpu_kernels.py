@@ -185,8 +185,8 @@ def test_the_value_is_the_same_bits_with_a_gradient_without_and_again(plan: Plan
 @on_a_gpu
 @pytest.mark.parametrize(
     ("plan", "of_slopes"),
-    # a window of 9 pixels around a sigma of 0.5 has next to no variance where pictures are flat
-    [(Plan(eleven), 1e-6), (Plan(zhao, same=True), 2e-5)],
+    # under five windows plain PyTorch in float32 is off by 1.7e-6
+    [(Plan(eleven), 1e-6), (Plan(zhao, same=True), 1e-5)],
     ids=["ssim", "ms_ssim_sigmas"],
 )
 @pytest.mark.parametrize("shape", [(6, 250, 333), (1, 1080, 1920)])

@@ -281,11 +281,11 @@ def _down(pending, along, taps):
 
 
 @triton.jit
-def _complete(pending, EACH: tl.constexpr, share):
-    """The means of the windows that are complete, of one of the columns of a lane."""
+def _complete(pending, COLUMN: tl.constexpr, share):
+    """The means of the windows that are complete, in one of the columns of a lane."""
     means = ()
     for kind in tl.static_range(4):
-        means += (pending[4 * EACH + kind][0],)
+        means += (pending[4 * COLUMN + kind][0],)
     return scaled(means, share)
 
 
