@@ -34,7 +34,7 @@ import rivals
 from lossmith import loss
 from lossmith.devices import device_name
 from lossmith.files import write_text
-from lossmith.losses.similarity import engines, sweep
+from lossmith.losses.similarity import engines, plain
 from rivals import Criterion
 
 SHAPES = {
@@ -52,7 +52,7 @@ MAIN_SHAPE = "4x256"
 @contextmanager
 def only_plain() -> Iterator[None]:
     before = engines.engine_for
-    engines.engine_for = lambda _: sweep.sweep
+    engines.engine_for = lambda _: plain
     try:
         yield
     finally:
@@ -69,11 +69,11 @@ def way(name: str, how: str) -> Criterion:
     if how == "compiled":
         return torch.compile(criterion)
 
-    def plain(prediction: Tensor, target: Tensor) -> Tensor:
+    def without_numba(prediction: Tensor, target: Tensor) -> Tensor:
         with only_plain():
             return criterion(prediction, target)
 
-    return plain
+    return without_numba
 
 
 def pictures(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:

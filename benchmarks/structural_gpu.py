@@ -23,8 +23,9 @@ from torch import Tensor, nn
 import fused_ssim_design
 from lossmith.devices import device_name
 from lossmith.errors import LossmithError
-from lossmith.losses import MSSSIM, SSIM, Mix, similarity
-from lossmith.losses.similarity.sweep import sweep as plain_sweep
+from lossmith.losses import MSSSIM, SSIM, Mix
+from lossmith.losses.similarity import engines, plain
+from lossmith.losses.similarity.engines import Engine
 
 WARM_UP = 5
 CALLS = 10
@@ -45,12 +46,12 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 def contenders(name: str, prediction: Tensor, target: Tensor, compiled: bool) -> dict[str, Call]:
     """A forward and backward pass each; what is not installed is left out."""
-    from lossmith.losses.similarity.gpu import sweep as gpu_sweep
+    from lossmith.losses.similarity import gpu
 
     ours = LOSSES[name]()
     calls: dict[str, Call] = {
-        "lossmith, Triton": partial(with_engine, gpu_sweep, ours, prediction, target),
-        "lossmith, plain PyTorch": partial(with_engine, plain_sweep, ours, prediction, target),
+        "lossmith, Triton": partial(with_engine, gpu, ours, prediction, target),
+        "lossmith, plain PyTorch": partial(with_engine, plain, ours, prediction, target),
     }
     if compiled:
         fused = torch.compile(LOSSES[name](), dynamic=False)
@@ -72,8 +73,8 @@ def forward_and_backward(distance: Distance, prediction: Tensor, target: Tensor)
     return torch.autograd.grad(distance(prediction, target), prediction)[0]
 
 
-def with_engine(engine: Callable[..., object], loss: Distance, prediction: Tensor, target: Tensor) -> Tensor:
-    similarity.sums_and_gradient = engine  # an assignment, since what happens here is timed
+def with_engine(engine: Engine, loss: Distance, prediction: Tensor, target: Tensor) -> Tensor:
+    engines.engine_for = lambda _: engine  # an assignment, since what happens here is timed
     return forward_and_backward(loss, prediction, target)
 
 
@@ -143,7 +144,7 @@ def measure(options: argparse.Namespace) -> None:
         for name in options.losses:
             asked = contenders(name, prediction, target, options.compiled)
             exact = prediction.detach().double().requires_grad_(), target.double()
-            true = with_engine(plain_sweep, LOSSES[name](), *exact)
+            true = with_engine(plain, LOSSES[name](), *exact)
             errors = {label: error(call, true) for label, call in asked.items()}
             prepared = {label: replayed(call) if options.replayed else call for label, call in asked.items()}
             calls = {label: call for label, call in prepared.items() if call}

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lossmith.losses import MSSSIM, SSIM, Mix, loss
-from lossmith.losses.similarity import Constants, Gaussian, Plan, cpu, dissimilarity_map, engines, sweep
+from lossmith.losses import MSSSIM, SSIM, Mix, loss, similarity
+from lossmith.losses.similarity import Constants, Gaussian, Plan, Pyramid, cpu, dissimilarity_map, engines, plain
 from lossmith.losses.similarity.engines import Engine
 
-ENGINES = {"plain": sweep.sweep, "numba": cpu.sweep}
+ENGINES: dict[str, Engine] = {"plain": plain, "numba": cpu}
 PLANS = {
     "ssim": Plan((Gaussian(1.5, 11),)),
     "contrast": Plan((Gaussian(1.5, 11),), luminance=False),
@@ -53,13 +53,13 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that pictures of a test's size are cut into strips as large ones are."""
-    monkeypatch.setattr(sweep, "PIXELS", 400)
+    monkeypatch.setattr(plain, "PIXELS", 400)
     monkeypatch.setattr(cpu, "STRIP", 150)
 
 
 def check(engine: Engine, plan: Plan, x: Tensor, y: Tensor, tolerance: float) -> None:
     expected, slope = by_autograd(x.double(), y.double(), plan)
-    sums, gradient = engine(x, y, plan, 0.25, True)
+    sums, gradient = engine.sweep(x, y, plan, 0.25, True)
     assert gradient is not None
     expected, slope = 0.25 * expected, 0.25 * slope
     positions = (x.shape[-2] - plan.lost) * (x.shape[-1] - plan.lost)
@@ -67,7 +67,7 @@ def check(engine: Engine, plan: Plan, x: Tensor, y: Tensor, tolerance: float) ->
     torch.testing.assert_close(
         gradient.double(), slope, rtol=0, atol=tolerance * (slope.abs().max().item() + 1e-9)
     )
-    alone, none = engine(x, y, plan, 0.25, False)
+    alone, none = engine.sweep(x, y, plan, 0.25, False)
     assert none is None
     torch.testing.assert_close(alone, sums, rtol=tolerance, atol=tolerance * positions)
 
@@ -96,7 +96,7 @@ def test_strips_join_without_a_seam(engine: Engine, plan: str, shape: tuple[int,
 @pytest.mark.parametrize(
     ("engine", "tolerance"),
     # matrix products of PyTorch may add up in another order where there are more threads
-    [pytest.param(sweep.sweep, 1e-6, id="plain"), pytest.param(cpu.sweep, 0, id="numba")],
+    [pytest.param(plain, 1e-6, id="plain"), pytest.param(cpu, 0, id="numba")],
 )
 def test_the_number_of_threads_changes_at_most_rounding(engine: Engine, tolerance: float) -> None:
     x, y = (each.float() for each in planes(4, 60, 50, 1.0))
@@ -104,7 +104,7 @@ def test_the_number_of_threads_changes_at_most_rounding(engine: Engine, toleranc
     before = torch.get_num_threads()
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        found.append(engine(x, y, PLANS["five sigmas"], 1.0, True))
+        found.append(engine.sweep(x, y, PLANS["five sigmas"], 1.0, True))
     torch.set_num_threads(before)
     (first_sums, first), *others = found
     assert first is not None
@@ -112,6 +112,56 @@ def test_the_number_of_threads_changes_at_most_rounding(engine: Engine, toleranc
         torch.testing.assert_close(sums, first_sums, rtol=tolerance, atol=0)
         torch.testing.assert_close(gradient, first, rtol=0, atol=tolerance * first.abs().max().item())
 
+
+# --- pyramids --------------------------------------------------------------------------------------------------
+
+SIDES = [(16, 24), (17, 24), (16, 23), (21, 19), (1, 8), (7, 1)]
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_halving_is_the_mean_of_2_x_2_pixels_with_the_last_repeated(
+    engine: Engine, sides: tuple[int, int]
+) -> None:
+    x, _ = planes(3, *sides, 1.0)
+    repeated = torch.nn.functional.pad(x[None], (0, sides[1] % 2, 0, sides[0] % 2), mode="replicate")
+    expected = torch.nn.functional.avg_pool2d(repeated, 2)[0]
+    torch.testing.assert_close(engine.halved(x), expected, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_spreading_is_the_transpose_of_halving(engine: Engine, sides: tuple[int, int]) -> None:
+    fine, added = planes(3, *sides, 1.0)
+    coarse, by = engine.halved(planes(3, *sides, 1.0, seed=1)[0]), torch.tensor([0.5, 0.0, 3.0]).double()
+    leaf = fine.clone().requires_grad_()
+    (transposed,) = torch.autograd.grad(plain.halved(leaf), leaf, coarse)
+    expected = added * by[:, None, None] + 4 * transposed
+    torch.testing.assert_close(engine.spread(coarse.clone(), added.clone(), by), expected, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("sides", [(44, 48), (45, 48), (47, 53)])
+@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize("opposed", [False, True])
+def test_a_pyramid_has_the_gradient_that_autograd_finds(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, sides: tuple[int, int], same: bool, opposed: bool
+) -> None:
+    monkeypatch.setattr(engines, "engine_for", lambda x: engine)
+    x, y = planes(4, *sides, 1.0)
+    if opposed:  # a factor below 0 in one plane, and in the others none
+        x[1] = 1 - y[1]
+    pyramid = Pyramid(Plan((Gaussian(1.5, 11),), same=same), (0.2, 0.3, 0.5))
+    leaf = x.clone().requires_grad_()
+    parts = pyramid.parts(leaf, y)
+    (expected,) = torch.autograd.grad(parts.sum(), leaf)
+    assert (parts[1] > 0.25).item() == opposed
+    found, gradient = pyramid.parts_and_gradient(x, y, True)
+    torch.testing.assert_close(found, parts.detach(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-12 * expected.abs().max().item())
+    alone, none = pyramid.parts_and_gradient(x, y, False)
+    torch.testing.assert_close(alone, found, rtol=1e-12, atol=0)
+    assert none is None
+
+
+# --- where they serve ------------------------------------------------------------------------------------------
 
 BITS = """
 import sys, torch
@@ -137,27 +187,36 @@ def test_freshly_compiled_code_and_code_from_the_cache_agree_to_the_last_bit(tmp
 def test_the_plain_engine_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = (each[None].float() for each in planes(3, 40, 40, 1.0))
     expected = SSIM()(x, y)
-    assert engines.engine_for(x) is cpu.sweep
+    assert engines.engine_for(x) is cpu
     engines._numba.cache_clear()
+    monkeypatch.delattr(similarity, "cpu")
     monkeypatch.setitem(sys.modules, "lossmith.losses.similarity.cpu", None)
     try:
-        assert engines.engine_for(x) is sweep.sweep
+        assert engines.engine_for(x) is plain
         torch.testing.assert_close(SSIM()(x, y), expected, rtol=1e-6, atol=0)
     finally:
         engines._numba.cache_clear()
 
 
-def test_kernels_that_fail_are_found_out_before_they_are_used() -> None:
-    def broken(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
+class _Broken:
+    """An engine whose compiler is missing."""
+
+    halved, spread = staticmethod(plain.halved), staticmethod(plain.spread)
+
+    def sweep(self, x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
         raise RuntimeError("first line\nFailed to find C compiler")
 
-    def wrong(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
-        sums, gradient = sweep.sweep(x, y, plan, share, slopes)
+
+class _Wrong(_Broken):
+    def sweep(self, x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
+        sums, gradient = plain.sweep(x, y, plan, share, slopes)
         return sums, gradient if gradient is None else -gradient
 
+
+def test_kernels_that_fail_are_found_out_before_they_are_used() -> None:
     cpu_device = torch.device("cpu")
-    assert engines.works(cpu.sweep, cpu_device)
-    for engine, reason in [(broken, "Failed to find C compiler"), (wrong, "they compute nonsense")]:
+    assert engines.works(cpu, cpu_device)
+    for engine, reason in [(_Broken(), "Failed to find C compiler"), (_Wrong(), "they compute nonsense")]:
         with pytest.warns(UserWarning, match=reason):
             assert not engines.works(engine, cpu_device)
 
@@ -328,11 +387,14 @@ def test_second_derivatives_are_the_differences_of_the_first(expression: str) ->
 def test_no_gradient_is_computed_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def engine(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
-        asked.append(slopes)
-        return sweep.sweep(x, y, plan, share, slopes)
+    class Watched(_Broken):
+        def sweep(
+            self, x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool
+        ) -> tuple[Tensor, Tensor | None]:
+            asked.append(slopes)
+            return plain.sweep(x, y, plan, share, slopes)
 
-    monkeypatch.setattr(engines, "engine_for", lambda x: engine)
+    monkeypatch.setattr(engines, "engine_for", lambda x: Watched())
     x, y = (each[None] for each in planes(1, 20, 20, 1.0))
     SSIM()(x, y)
     with torch.no_grad():

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from lossmith.losses.similarity.formulas import Constants
+from lossmith.losses.similarity.plain import sweep as plain
 from lossmith.losses.similarity.plan import Gaussian, Plan
-from lossmith.losses.similarity.sweep import sweep as plain
 
 pytest.importorskip("triton")
 
@@ -198,7 +198,7 @@ def test_pictures_of_real_sizes(shape: tuple[int, ...], plan: Plan, of_slopes: f
 def test_they_are_what_pictures_on_a_gpu_are_compared_by() -> None:
     from lossmith.losses.similarity import engines, gpu
 
-    assert engines.engine_for(torch.ones(1, device="cuda")) is gpu.sweep
+    assert engines.engine_for(torch.ones(1, device="cuda")) is gpu
 
 
 @on_a_gpu

@@ -7,7 +7,6 @@ nothing. Variances are population variances. The constants are (k1 L)^2 and (k2 
 import math
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -16,11 +15,12 @@ from lossmith.losses.base import Loss
 from lossmith.losses.similarity import (
     Constants,
     Gaussian,
+    Mean,
     Plan,
+    Pyramid,
     central_dissimilarity,
     dissimilarity_map,
-    mean_dissimilarity,
-    parts_of_mean,
+    measured,
 )
 from lossmith.losses.similarity.means import around_the_centre, local_means, mean_of_means, weighted_mean
 
@@ -85,18 +85,22 @@ class SSIM(_Similarity):
         return self.evaluate_map(self._map, prediction, target)
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return mean_dissimilarity(self._padded(prediction), self._padded(target), self._plan()).mean(1)
+        return len(prediction) * self._parts(prediction, target).sum(1)
 
     def mean(self, prediction: Tensor, target: Tensor) -> Tensor:
         if type(self).per_image is not SSIM.per_image:  # what is derived from this one
             return super().mean(prediction, target)
-        return parts_of_mean(self._padded(prediction), self._padded(target), self._plan()).sum()
+        return self._parts(prediction, target).sum()
+
+    def _parts(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """What each plane adds to the mean over all, (N, C)."""
+        return measured(self._padded(prediction), self._padded(target), Mean(self._plan()))
 
     def _map(self, prediction: Tensor, target: Tensor) -> Tensor:
         return dissimilarity_map(self._padded(prediction), self._padded(target), self._plan())
 
-    def _plan(self, luminance: bool = True) -> Plan:
-        return Plan((Gaussian(self.sigma, self.window),), self.constants, luminance, same=self.padding == "same")
+    def _plan(self) -> Plan:
+        return Plan((Gaussian(self.sigma, self.window),), self.constants, same=self.padding == "same")
 
     def _padded(self, picture: Tensor) -> Tensor:
         return F.pad(picture, (self.window // 2,) * 4, mode="reflect") if self.padding == "reflect" else picture
@@ -154,14 +158,9 @@ class MSSSIM(SSIM):
         """There is none: the product is of means over the picture."""
         raise LossmithError("ms_ssim is a product of means over the picture and has no map; ssim has one")
 
-    def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        missing = []
-        for level in range(self.levels):
-            if level:
-                prediction, target = _halved(prediction), _halved(target)
-            plan = self._plan(luminance=level == self.levels - 1)
-            missing.append(mean_dissimilarity(self._padded(prediction), self._padded(target), plan))
-        return _one_minus_product(torch.stack(missing, -1), self.exponents).mean(1)
+    def _parts(self, prediction: Tensor, target: Tensor) -> Tensor:
+        mirror = self.window // 2 if self.padding == "reflect" else 0
+        return measured(prediction, target, Pyramid(self._plan(), self.exponents, mirror))
 
 
 class MSSSIMSigmas(_Similarity):
@@ -209,7 +208,7 @@ class MSSSIMSigmas(_Similarity):
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         if self.form == "dense":
-            return mean_dissimilarity(prediction, target, self._plan()).mean(1)
+            return len(prediction) * measured(prediction, target, Mean(self._plan())).sum(1)
         return self._structure_map(prediction, target).flatten(1).mean(1)
 
     def _map(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -287,24 +286,6 @@ class Mix(MSSSIMSigmas):
         else:
             blurred = weighted_mean(error, *around_the_centre(widest.sigma, error))[..., None, None]
         return self.alpha * self._structure_map(prediction, target) + (1 - self.alpha) * blurred
-
-
-def _one_minus_product(missing: Tensor, exponents: tuple[float, ...]) -> Tensor:
-    """1 - the product of (1 - missing)^exponent over the last axis; see `MSSSIM` for factors below 0."""
-
-    def weighted(parts: Tensor) -> Tensor:  # no tensor of weights, for which a GPU would have to be waited for
-        return torch.stack([w * part for w, part in zip(exponents, parts.unbind(-1), strict=True)]).sum(0)
-
-    positive = missing < 1
-    logarithm = weighted(torch.log1p(-torch.where(positive, missing, 0)))
-    product = torch.where(positive.all(-1), -torch.expm1(logarithm), 1)
-    return product + weighted(F.relu(missing - 1))
-
-
-def _halved(pictures: Tensor) -> Tensor:
-    if all(side % 2 == 0 for side in pictures.shape[-2:]):  # the same mean in half the time
-        return F.interpolate(pictures, scale_factor=0.5, mode="bilinear")
-    return F.avg_pool2d(pictures, 2, ceil_mode=True, count_include_pad=False)
 
 
 def _check_positive(name: str, option: str, number: float) -> None:

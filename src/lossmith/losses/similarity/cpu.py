@@ -3,9 +3,8 @@
 No two strips write to the same place, so the result does not depend on how many threads there are.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,17 @@ import torch
 from torch import Tensor
 
 from lossmith.losses.similarity.formulas import rough_centre_of
+from lossmith.losses.similarity.halving_loops import halve, spread_plane
 from lossmith.losses.similarity.plan import Plan
 from lossmith.losses.similarity.strips import Array, memory, strip
+from lossmith.losses.similarity.threads import at_once
 from lossmith.losses.similarity.windows import inside
 from lossmith.losses.windows import gaussian
 
 STRIP = 2**16
 """Pixels that a strip has about."""
+LEAST = 2**17
+"""Pixels for a thread to halve: fewer are done before another thread has woken up."""
 
 
 def sweep(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
@@ -42,16 +45,13 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple
     sums = np.zeros(len(tasks))
     left = iter(list(enumerate(tasks)))  # whoever is free takes the next, as torch's own threads may hold a core
 
-    def work(*_: object) -> None:
+    def work() -> None:
         # once, as fresh memory costs more than the arithmetic
         own = memory(rows, width, len(plan.windows), plan.windows[-1].side // 2, shared[0].dtype)
         for index, task in left:
             sums[index] = strip(*(*shared, *own, *task))
 
-    helpers = min(torch.get_num_threads(), len(tasks)) - 1
-    others = _pool(os.getpid()).map(work, range(helpers)) if helpers else ()
-    work()
-    list(others)
+    at_once(work, len(tasks))
     return torch.from_numpy(share * sums.reshape(planes, -1).sum(1)).to(x.dtype), gradient
 
 
@@ -69,7 +69,25 @@ def _windows(plan: Plan, x: Tensor) -> tuple[Array, Array, Array, Array]:
     return table.numpy(), reaches, scales[0].numpy(), scales[1].numpy()
 
 
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """One for each process, as threads do not survive a fork; they begin when they are first needed."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="lossmith")
+def halved(pictures: Tensor) -> Tensor:
+    """See `halving`."""
+    planes, height, width = pictures.shape
+    out = pictures.new_empty(planes, -(-height // 2), -(-width // 2))
+    _plane_by_plane(partial(halve, pictures.numpy(), out.numpy()), pictures)
+    return out
+
+
+def spread(coarse: Tensor, fine: Tensor, by: Tensor) -> Tensor:
+    """See `halving`."""
+    _plane_by_plane(partial(spread_plane, coarse.numpy(), fine.numpy(), by.numpy()), fine)
+    return fine
+
+
+def _plane_by_plane(do: Callable[[int], object], pictures: Tensor) -> None:
+    planes = iter(range(len(pictures)))
+
+    def work() -> None:
+        for plane in planes:
+            do(plane)
+
+    at_once(work, 1 + pictures.numel() // LEAST)

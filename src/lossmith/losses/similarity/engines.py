@@ -5,60 +5,64 @@ its loops when they are first called, which takes some seconds once, and keeps t
 """
 
 import warnings
-from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from lossmith.losses.similarity import sweep
+from lossmith.losses.similarity import plain
 from lossmith.losses.similarity.plan import Gaussian, Plan
 
 LEAST_TRITON = (3, 5)
 """Earlier releases do not take windows as tuples of tuples."""
 
-Engine = Callable[[Tensor, Tensor, Plan, float, bool], tuple[Tensor, Tensor | None]]
 
+class Engine(Protocol):
+    """A module of these functions, of planes (P, H, W) that are contiguous."""
 
-def sums_and_gradient(
-    x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Of (P, H, W) planes the summed dissimilarity, (P,), and if wanted its slopes by x, both times `share`."""
-    return engine_for(x)(x.contiguous(), y.contiguous(), plan, share, slopes)
+    def sweep(self, x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
+        """Of x and y the summed dissimilarity, (P,), and if wanted its slopes by x, both times `share`."""
+
+    def halved(self, pictures: Tensor) -> Tensor:
+        """See `halving`."""
+
+    def spread(self, coarse: Tensor, fine: Tensor, by: Tensor) -> Tensor:
+        """See `halving`."""
 
 
 def engine_for(x: Tensor) -> Engine:
     if type(x) is not Tensor:  # a tensor without data, as tracers use, or with its own ideas of arithmetic
-        return sweep.sweep
+        return plain
     if x.is_cuda and x.dtype == torch.float32:
         return _triton(x.device)
     if x.device.type == "cpu":
         return _numba()
-    return sweep.sweep
+    return plain
 
 
 @cache
 def _numba() -> Engine:
     try:
-        from lossmith.losses.similarity.cpu import sweep as compiled
+        from lossmith.losses.similarity import cpu
     except ImportError:
-        return sweep.sweep
+        return plain
     except RuntimeError as error:  # from Numba, which has no place to keep what it compiles
         warnings.warn(f"structural losses run in plain PyTorch; set NUMBA_CACHE_DIR: {error}", stacklevel=2)
-        return sweep.sweep
-    return compiled
+        return plain
+    return cpu
 
 
 @cache
 def _triton(device: torch.device) -> Engine:
     try:
         if tuple(map(int, version("triton").split(".")[:2])) < LEAST_TRITON:
-            return sweep.sweep
-        from lossmith.losses.similarity.gpu import sweep as kernels
+            return plain
+        from lossmith.losses.similarity import gpu
     except ImportError:  # a missing package is one, too
-        return sweep.sweep
-    return kernels if works(kernels, device) else sweep.sweep
+        return plain
+    return gpu if works(gpu, device) else plain
 
 
 def works(engine: Engine, device: torch.device) -> bool:
@@ -68,9 +72,14 @@ def works(engine: Engine, device: torch.device) -> bool:
     try:
         found, expected = (
             torch.cat(
-                [each.flatten() for plan in plans for each in made_by(x, y, plan, 0.5, True) if each is not None]
+                [
+                    each.flatten()
+                    for plan in plans
+                    for each in made_by.sweep(x, y, plan, 0.5, True)
+                    if each is not None
+                ]
             )
-            for made_by in (engine, sweep.sweep)
+            for made_by in (engine, plain)
         )
         wrong = "" if torch.allclose(found, expected, rtol=1e-3, atol=1e-4) else "they compute nonsense"
     except Exception as error:  # whatever a compiler or a driver may raise

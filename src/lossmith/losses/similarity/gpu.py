@@ -7,6 +7,7 @@ import torch
 import triton
 from torch import Tensor
 
+from lossmith.losses.similarity.halving import halved, spread
 from lossmith.losses.similarity.kernels import carry_back, compare
 from lossmith.losses.similarity.plan import Gaussian, Plan
 from lossmith.losses.windows import gaussian
@@ -86,3 +87,6 @@ def tiles(tile: dict[str, Any], rows: int, columns: int) -> int:
 def taps_of(window: Gaussian) -> Taps:
     like = torch.empty(0, dtype=torch.float32, device="cpu")
     return tuple(gaussian(window.sigma, window.side, like).tolist())
+
+
+__all__ = ["halved", "spread", "sweep"]

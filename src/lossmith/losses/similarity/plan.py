@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from torch import Tensor
+
 from lossmith.losses.similarity.formulas import Constants
 
 
@@ -26,3 +28,8 @@ class Plan(NamedTuple):
     def lost(self) -> int:
         """How many fewer rows, and columns, of positions there are than of pixels."""
         return 0 if self.same else self.windows[-1].side - 1
+
+    def positions(self, planes: Tensor) -> int:
+        """How many there are in each of (P, H, W) planes."""
+        height, width = planes.shape[-2:]
+        return (height - self.lost) * (width - self.lost)

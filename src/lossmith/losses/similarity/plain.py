@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossmith.losses.similarity.formulas import dissimilarity, dissimilarity_and_slopes, rough_centre_of
+from lossmith.losses.similarity.halving import halved, spread
 from lossmith.losses.similarity.plan import Plan
 from lossmith.losses.similarity.windows import Window, windows_of
 
@@ -72,3 +73,6 @@ def _pieces(shape: torch.Size, window: Window, pixels: int) -> Iterator[tuple[sl
     for first in range(0, planes, together):
         for start in range(0, height - window.lost, rows):
             yield slice(first, first + together), start, min(start + rows, height - window.lost)
+
+
+__all__ = ["halved", "spread", "sweep"]
