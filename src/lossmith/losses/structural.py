@@ -18,11 +18,13 @@ from lossmith.losses.similarity import (
     Mean,
     Plan,
     Pyramid,
+    by_plane,
     central_dissimilarity,
     dissimilarity_map,
-    measured,
+    whole,
 )
 from lossmith.losses.similarity.means import around_the_centre, local_means, mean_of_means, weighted_mean
+from lossmith.losses.similarity.measures import Measure
 
 PADDINGS = ("valid", "same", "reflect")
 
@@ -85,16 +87,16 @@ class SSIM(_Similarity):
         return self.evaluate_map(self._map, prediction, target)
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return len(prediction) * self._parts(prediction, target).sum(1)
+        padded = self._padded(prediction), self._padded(target)
+        return len(prediction) * by_plane(*padded, self._measure()).sum(1)
 
     def mean(self, prediction: Tensor, target: Tensor) -> Tensor:
         if type(self).per_image is not SSIM.per_image:  # what is derived from this one
             return super().mean(prediction, target)
-        return self._parts(prediction, target).sum()
+        return whole(self._padded(prediction), self._padded(target), self._measure())
 
-    def _parts(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """What each plane adds to the mean over all, (N, C)."""
-        return measured(self._padded(prediction), self._padded(target), Mean(self._plan()))
+    def _measure(self) -> Measure:
+        return Mean(self._plan())
 
     def _map(self, prediction: Tensor, target: Tensor) -> Tensor:
         return dissimilarity_map(self._padded(prediction), self._padded(target), self._plan())
@@ -158,9 +160,11 @@ class MSSSIM(SSIM):
         """There is none: the product is of means over the picture."""
         raise LossmithError("ms_ssim is a product of means over the picture and has no map; ssim has one")
 
-    def _parts(self, prediction: Tensor, target: Tensor) -> Tensor:
-        mirror = self.window // 2 if self.padding == "reflect" else 0
-        return measured(prediction, target, Pyramid(self._plan(), self.exponents, mirror))
+    def _measure(self) -> Measure:
+        return Pyramid(self._plan(), self.exponents, self.window // 2 if self.padding == "reflect" else 0)
+
+    def _padded(self, picture: Tensor) -> Tensor:
+        return picture  # every scale is padded by itself
 
 
 class MSSSIMSigmas(_Similarity):
@@ -208,7 +212,7 @@ class MSSSIMSigmas(_Similarity):
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         if self.form == "dense":
-            return len(prediction) * measured(prediction, target, Mean(self._plan())).sum(1)
+            return len(prediction) * by_plane(prediction, target, Mean(self._plan())).sum(1)
         return self._structure_map(prediction, target).flatten(1).mean(1)
 
     def _map(self, prediction: Tensor, target: Tensor) -> Tensor:

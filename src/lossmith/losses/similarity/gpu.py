@@ -4,7 +4,6 @@ from functools import cache
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 
 from lossmith.losses.similarity.halving import halved, spread
@@ -79,7 +78,7 @@ def tile_of(taps: Taps) -> dict[str, Any]:
 
 def tiles(tile: dict[str, Any], rows: int, columns: int) -> int:
     """In a plane of so many positions."""
-    down, across = triton.cdiv(rows, tile["STRIP"]), triton.cdiv(columns, tile["LANES"] * tile["EACH"])
+    down, across = -(-rows // tile["STRIP"]), -(-columns // (tile["LANES"] * tile["EACH"]))
     return int(down * across)
 
 

@@ -5,6 +5,7 @@ two pictures as they were compared, in float32. Only when second derivatives are
 is the formula differentiated by autograd instead.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -21,39 +22,65 @@ class Measure(Protocol):
         """The same, and if wanted the gradient of their sum by x, (P, H, W), both without a graph."""
 
 
-def measured(prediction: Tensor, target: Tensor, measure: Measure) -> Tensor:
+def whole(prediction: Tensor, target: Tensor, measure: Measure) -> Tensor:
+    """What all planes of (N, C, H, W) pictures add up to, a scalar, differentiable by the prediction."""
+    return _measured(prediction, target, measure, total)
+
+
+def by_plane(prediction: Tensor, target: Tensor, measure: Measure) -> Tensor:
     """What each plane of (N, C, H, W) pictures adds to the whole, (N, C), differentiable by the prediction."""
-    x, y = prediction.flatten(0, 1), target.flatten(0, 1)
-    if torch.compiler.is_compiling():
-        return measure.parts(x, y).view(prediction.shape[:2])  # for the compiler to fuse
+    return _measured(prediction, target, measure, each)
+
+
+Reduction = Callable[[Tensor, torch.Size], Tensor]
+
+
+def total(parts: Tensor, shape: torch.Size) -> Tensor:
+    return parts.sum()
+
+
+def each(parts: Tensor, shape: torch.Size) -> Tensor:
+    return parts.view(shape[:2])
+
+
+def _measured(prediction: Tensor, target: Tensor, measure: Measure, reduction: Reduction) -> Tensor:
+    if torch.compiler.is_compiling():  # for the compiler to fuse
+        return reduction(measure.parts(prediction.flatten(0, 1), target.flatten(0, 1)), prediction.shape)
     slopes = prediction.requires_grad and torch.is_grad_enabled()
-    parts: Tensor = _Measured.apply(x, y, measure, slopes)
-    return parts.view(prediction.shape[:2])
+    values: Tensor = _Measured.apply(prediction, target, measure, reduction, slopes)
+    return values
 
 
 class _Measured(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, prediction: Tensor, target: Tensor, measure: Measure, slopes: bool) -> Tensor:
-        ctx.measure = measure
-        parts, ctx.gradient = measure.parts_and_gradient(prediction.detach(), target.detach(), slopes)
-        ctx.save_for_backward(prediction, target)
-        return parts
+    """All in one node, as on a GPU every further one takes as long as a kernel."""
 
     @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None]:
+    def forward(
+        ctx: Any, prediction: Tensor, target: Tensor, measure: Measure, reduction: Reduction, slopes: bool
+    ) -> Tensor:
+        ctx.measure, ctx.reduction = measure, reduction
+        parts, ctx.gradient = measure.parts_and_gradient(prediction.flatten(0, 1), target.flatten(0, 1), slopes)
+        ctx.save_for_backward(prediction, target)
+        return reduction(parts, prediction.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None, None]:
         prediction, target = ctx.saved_tensors
+        (factors,) = outer
         if not torch.is_grad_enabled():
             gradient, ctx.gradient = ctx.gradient, None  # scaled where it stands and given away
             if gradient is None:  # a second time through the same graph
+                planes = prediction.detach().flatten(0, 1), target.flatten(0, 1)
                 with torch.autocast(prediction.device.type, enabled=False):
-                    _, gradient = ctx.measure.parts_and_gradient(prediction.detach(), target, True)
-            if not are_ones(outer[0]):
-                gradient.mul_(outer[0][:, None, None])
-            return gradient, None, None, None
+                    _, gradient = ctx.measure.parts_and_gradient(*planes, True)
+            if not are_ones(factors):
+                gradient.mul_(factors.reshape(-1, 1, 1))
+            return gradient.view(prediction.shape), None, None, None, None
         with torch.autocast(prediction.device.type, enabled=False):
-            parts = ctx.measure.parts(prediction, target)
-        (slope,) = torch.autograd.grad(parts, prediction, outer[0], create_graph=True)
-        return slope, None, None, None
+            parts = ctx.measure.parts(prediction.flatten(0, 1), target.flatten(0, 1))
+        values = ctx.reduction(parts, prediction.shape)
+        (slope,) = torch.autograd.grad(values, prediction, factors, create_graph=True)
+        return slope, None, None, None, None
 
 
 def are_ones(factors: Tensor) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lossmith.losses.similarity import engines
 from lossmith.losses.similarity.halving import halved
-from lossmith.losses.similarity.measures import measured
+from lossmith.losses.similarity.measures import by_plane
 from lossmith.losses.similarity.plan import Plan
 from lossmith.losses.similarity.scale import Mean
 
@@ -36,7 +36,7 @@ class Pyramid(NamedTuple):
         for level, plan in enumerate(self.plans):
             if level:
                 x, y = halved(x), halved(y)
-            missing.append(len(x) * measured(self._continued(x), self._continued(y), Mean(plan))[0])
+            missing.append(len(x) * by_plane(self._continued(x), self._continued(y), Mean(plan))[0])
         return one_minus_product(torch.stack(missing), self.exponents) / len(x)
 
     def _continued(self, planes: Tensor) -> Tensor:
