@@ -164,21 +164,38 @@ def test_scaling_changes_the_size_of_the_features_and_nothing_else() -> None:
         torch.testing.assert_close(new, factor * old)
 
 
-def test_balanced_critics_weigh_the_same_add_up_and_hardly_mind_their_scores() -> None:
-    critics = [trained_like(4), trained_like(6)]
+def test_balanced_layers_vary_as_much_as_they_are_to_count_and_add_up() -> None:
+    critics, factors = [trained_like(4), trained_like(6)], [0.5, 1.0]
     clean = [torch.rand(1, 3, 20, 20, dtype=torch.float64) for _ in critics]
     damaged = [picture + 0.1 * torch.randn_like(picture) for picture in clean]
-    balance(critics, clean, damaged, worth=0.3)
-    for critic, target, picture in zip(critics, clean, damaged, strict=True):
-        pairs = zip(critic.features(picture), critic.features(target), strict=True)
-        assert [float((a - b).square().mean()) for a, b in pairs] == pytest.approx([0.07425, 0.07425, 0.0015])
+    balance(critics, factors, clean, damaged, worth=0.3)
+    spreads = [
+        [float(tap.var((0, 2, 3)).mean()) for tap in critic.features(target)]
+        for critic, target in zip(critics, clean, strict=True)
+    ]
+    whole = spreads[1][0] / 0.9
+    assert spreads[0] == pytest.approx([0.25 * share * whole for share in (0.9, 0.09, 0.01)])
+    assert spreads[1] == pytest.approx([share * whole for share in (0.9, 0.09, 0.01)])
+    distances = [
+        float((seen - known).square().mean())
+        for critic, target, picture in zip(critics, clean, damaged, strict=True)
+        for seen, known in zip(critic.features(picture), critic.features(target), strict=True)
+    ]
+    assert sum(distances) == pytest.approx(0.3)
 
 
-def test_a_layer_that_sees_no_difference_is_left_alone() -> None:
+def test_critics_that_see_no_difference_are_not_blown_up() -> None:
     critic, picture = trained_like(4), torch.rand(1, 3, 20, 20, dtype=torch.float64)
-    before = critic.features(picture)
-    balance([critic], [picture], [picture], worth=0.3)
-    assert all(torch.equal(a, b) for a, b in zip(before, critic.features(picture), strict=True))
+    balance([critic], [1.0], [picture], [picture], worth=0.3)
+    assert float(critic.features(picture)[0].var((0, 2, 3)).mean()) == pytest.approx(0.9)
+
+
+def test_a_layer_that_is_the_same_everywhere_is_left_alone() -> None:
+    critic, even = trained_like(4), torch.full((1, 3, 20, 20), 0.5, dtype=torch.float64)
+    before = critic.features(even)
+    balance([critic], [1.0], [even], [even], worth=0.3)
+    for old, new in zip(before, critic.features(even), strict=True):
+        torch.testing.assert_close(new, old, rtol=1e-12, atol=0)
 
 
 def test_responses_are_pictures_that_light_up_where_the_damage_is() -> None:

@@ -1,7 +1,12 @@
-"""Making every critic count the same, and its features more than its scores, without a number more in the file.
+"""How much each layer of each critic counts in the loss, set without a number more in the file.
 
 A leaky ReLU passes a positive factor on, so the outputs of a layer can be scaled in its normalisation, and the
 next convolution takes the factor back.
+
+Deep layers, and critics of small pictures, answer to low frequencies alone. Were they scaled until the damage,
+which may have little of these, is worth as much to them as to the others, the loss would ask for low
+frequencies fifty times as much as for the rest, and restorers would hardly begin to mend the rest. So all are
+scaled by how much they vary on the clean picture, and the layers that answer to all frequencies count most.
 """
 
 from collections.abc import Sequence
@@ -11,23 +16,44 @@ from torch import Tensor
 
 from lossmith.losses.discriminative_network import Critic, Stage
 
-SHARES = (0.495, 0.495, 0.01)
-"""Of a critic's head, body and scores. Restorers came out worse where the scores, one channel, had a third."""
+SHARES = (0.9, 0.09, 0.01)
+"""Of a critic's head, body and scores. The heads answer to all frequencies alike."""
 
 
-def balance(critics: Sequence[Critic], clean: Sequence[Tensor], damaged: Sequence[Tensor], worth: float) -> None:
-    """Scale the features so that the loss between these pictures is `worth`, in equal parts for all critics.
+@torch.no_grad()
+def balance(
+    critics: Sequence[Critic],
+    factors: Sequence[float],
+    clean: Sequence[Tensor],
+    damaged: Sequence[Tensor],
+    worth: float,
+) -> None:
+    """Scale the features so that they vary on clean pictures as much as they are to count.
 
-    `clean` and `damaged` are (N, 3, H, W) in the critics' range, one of each for every critic. A layer that does
-    not tell them apart is left as it is.
+    Those of a critic by the pixels that it will see, so that each weighs the same at every scale, and in it the
+    layers by `SHARES`; then all together, so that the loss between the damaged pictures and the clean ones is
+    `worth`. `factors` are the sides of what the critics will see, in those of the whole picture; `clean` and
+    `damaged` are (N, 3, H, W) in the critics' range, one of each for every critic. A layer that is the same
+    everywhere is left as it is, and so are all if no critic tells the pictures apart.
     """
-    for critic, target, picture in zip(critics, clean, damaged, strict=True):
-        with torch.no_grad():
-            pairs = zip(critic.features(picture), critic.features(target), strict=True)
-            sizes = [float((found - known).square().mean()) for found, known in pairs]
-        wanted = (worth * share / len(critics) for share in SHARES)
-        factors = ((goal / size) ** 0.5 if size > 0 else 1.0 for goal, size in zip(wanted, sizes, strict=True))
-        rescale(critic, *factors)
+    for critic, factor, picture in zip(critics, factors, clean, strict=True):
+        layers = zip(SHARES, critic.features(picture), strict=True)
+        rescale(critic, *(_to_vary(tap, factor**2 * share) for share, tap in layers))
+    found = sum(
+        float((seen - known).square().mean())
+        for critic, picture, target in zip(critics, damaged, clean, strict=True)
+        for seen, known in zip(critic.features(picture), critic.features(target), strict=True)
+    )
+    if found > 0:
+        for critic in critics:
+            rescale(critic, *[(worth / found) ** 0.5] * len(SHARES))
+
+
+def _to_vary(features: Tensor, much: float) -> float:
+    """What to multiply features by, so that their variance over positions is so much, on average over channels."""
+    variance = float(features.var((0, 2, 3)).mean())
+    even = variance <= 1e-9 * float(features.square().mean())  # but for rounding
+    return 1.0 if even else (much / variance) ** 0.5
 
 
 @torch.no_grad()

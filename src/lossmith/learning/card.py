@@ -21,7 +21,7 @@ def card_of(lesson: Lesson, recipe: LossRecipe, seed: int, learned: Learned, sec
         "degradation": lesson.name,
         "picture": {**lesson.fingerprint, "width": width, "height": height},
         "scales": [
-            {"width": critic.width, "factor": factor if recipe.sees == "scale" else 1.0}
+            {"width": critic.width, "factor": factor}
             for critic, factor in zip(learned.critics, learned.factors, strict=True)
         ],
         "range": RANGE,

@@ -20,7 +20,7 @@ class Learned:
 
     critics: list[Critic]
     factors: list[float]
-    """By how much the picture is smaller than it is in full, for each critic."""
+    """Of the sides that each critic sees, as a part of the loss, to those of the whole picture."""
     clean: list[Tensor]
     """The picture of each scale, (1, 3, H, W) in [-1, 1]."""
     damaged: list[Tensor]
@@ -35,7 +35,7 @@ def learn(pyramid: Pyramid, diary: Diary) -> Learned:
     Raises Stopped, a KeyboardInterrupt, when told to stop, with the state saved.
     """
     recipe = pyramid.recipe
-    learned = Learned([], pyramid.factors, [], [])
+    learned = Learned([], pyramid.seen, [], [])
     former: Game | None = None
     results: Tensor | None = None
     with diary.open(), ScaleProgress(costs(pyramid, recipe), recipe.iterations) as progress:
@@ -52,7 +52,7 @@ def learn(pyramid: Pyramid, diary: Diary) -> Learned:
             results, former = game.results(scale), game
     if recipe.balance == "layers":
         worth = float((learned.damaged[-1] - learned.clean[-1]).abs().mean()) / 2  # in [0, 1], as losses take it
-        balance(learned.critics, learned.clean, learned.damaged, worth)
+        balance(learned.critics, learned.factors, learned.clean, learned.damaged, worth)
     return learned
 
 

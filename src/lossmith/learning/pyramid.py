@@ -74,6 +74,11 @@ class Pyramid:
         self.finest = _shrunk(lesson.clean, min(1.0, recipe.most_side / longest))
         self.factors = factors(self.finest.shape[1], self.finest.shape[2], recipe)
 
+    @property
+    def seen(self) -> list[float]:
+        """By how much what each critic sees, as a part of the loss, is smaller than the picture."""
+        return self.factors if self.recipe.sees == "scale" else [1.0] * len(self.factors)
+
     def clean(self, scale: int) -> Tensor:
         return _shrunk(self.finest, self.factors[scale])
 

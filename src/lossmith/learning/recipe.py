@@ -47,8 +47,8 @@ class LossRecipe:
     """What the critic learns to tell from the clean picture: anything on the way from the damaged to the restored
     one, in one batch with the clean one, or only the restored ones, in batches of their own."""
     balance: Literal["layers", "none"] = "layers"
-    """Scale the features, so that on the picture's damage all critics weigh the same, in each the head as much as
-    the body, and the scores next to nothing; or not."""
+    """Scale the features, so that critics weigh by their pixels, and in each the head ten times as much as the
+    body, and the scores next to nothing; or not."""
 
     def __post_init__(self) -> None:
         for name in ("iterations", "critic_steps", "generator_steps", "least_side", "most_side", "width", "batch"):
