@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from lossmith.losses.similarity import Pyramid, plain
 from lossmith.losses.similarity.formulas import Constants
-from lossmith.losses.similarity.plain import sweep as plain
 from lossmith.losses.similarity.plan import Gaussian, Plan
 
 pytest.importorskip("triton")
@@ -61,7 +61,7 @@ def check_agreement(
     sums, gradient = sweep(x, y, plan)
     true_sums, true_gradient = (
         each.cpu()
-        for each in plain(x.to(DEVICE).double(), y.to(DEVICE).double(), plan, 0.25, True)
+        for each in plain.sweep(x.to(DEVICE).double(), y.to(DEVICE).double(), plan, 0.25, True)
         if each is not None
     )
     assert gradient is not None
@@ -180,6 +180,23 @@ def test_the_value_is_the_same_bits_with_a_gradient_without_and_again(plan: Plan
     assert gradient is not None
     assert same_gradient is not None
     assert gradient.equal(same_gradient)
+
+
+@on_a_device
+def test_the_scales_of_a_pyramid(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lossmith.losses.similarity import engines, gpu
+
+    x, y = (each.to(DEVICE) for each in pictures(2, 15, 19))
+    pyramid = Pyramid(Plan(small), (0.3, 0.7))
+    monkeypatch.setattr(engines, "engine_for", lambda _: plain)
+    true_parts, true_gradient = pyramid.parts_and_gradient(x.double(), y.double(), True)
+    monkeypatch.setattr(engines, "engine_for", lambda _: gpu)
+    parts, gradient = pyramid.parts_and_gradient(x, y, True)
+    assert gradient is not None
+    assert true_gradient is not None
+    torch.testing.assert_close(parts.double(), true_parts, rtol=1e-6, atol=0)
+    atol = 1e-6 * true_gradient.abs().max().item()
+    torch.testing.assert_close(gradient.double(), true_gradient, rtol=0, atol=atol)
 
 
 @on_a_gpu
