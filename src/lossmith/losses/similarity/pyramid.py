@@ -37,7 +37,7 @@ class Pyramid(NamedTuple):
             if level:
                 x, y = halved(x), halved(y)
             missing.append(len(x) * by_plane(self._continued(x), self._continued(y), Mean(plan))[0])
-        return one_minus_product(torch.stack(missing), self.exponents) / len(x)
+        return one_minus_product(torch.stack(missing), self.exponents)[0] / len(x)
 
     def _continued(self, planes: Tensor) -> Tensor:
         """(1, P, h, w)."""
@@ -56,7 +56,7 @@ class Pyramid(NamedTuple):
             means, gradient = engine.sweep(x, y, plan, 1 / plan.positions(x), slopes)
             missing.append(means)
             gradients += [] if gradient is None else [gradient]
-        values, by = product_and_slopes(torch.stack(missing), self.exponents)
+        values, by = one_minus_product(torch.stack(missing), self.exponents)
         if not gradients:
             return values / len(x), None
         for level, factors in enumerate(by):
@@ -74,24 +74,18 @@ class Pyramid(NamedTuple):
         return parts.detach(), torch.autograd.grad(parts.sum(), leaf)[0] if slopes else None
 
 
-def one_minus_product(missing: Tensor, exponents: tuple[float, ...]) -> Tensor:
-    """1 - the product of (1 - missing)^exponent over the first axis; see `Pyramid` for factors below 0."""
+def one_minus_product(missing: Tensor, exponents: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """1 - the product of (1 - missing)^exponent over the first axis, and its derivatives by `missing`.
+
+    See `Pyramid` for factors below 0. Autograd finds the same derivatives of the value, in more steps.
+    """
     weights = weights_of(missing, exponents)
     positive = missing < 1
-    logarithm = (weights * torch.log1p(-torch.where(positive, missing, 0))).sum(0)
-    product = torch.where(positive.all(0), -torch.expm1(logarithm), 1)
-    return product + (weights * F.relu(missing - 1)).sum(0)
-
-
-def product_and_slopes(missing: Tensor, exponents: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """The same, and its derivatives by `missing`."""
-    weights = weights_of(missing, exponents)
-    positive = missing < 1
-    kept = torch.where(positive, missing, 0)
-    lost = torch.expm1((weights * torch.log1p(-kept)).sum(0))
     whole = positive.all(0)
+    some = torch.where(positive, missing, 0)
+    lost = torch.expm1((weights * torch.log1p(-some)).sum(0))
     values = torch.where(whole, -lost, 1) + (weights * F.relu(missing - 1)).sum(0)
-    return values, weights * torch.where(whole, (1 + lost) / (1 - kept), (missing > 1).to(missing.dtype))
+    return values, weights * torch.where(whole, (1 + lost) / (1 - some), (missing > 1).to(missing.dtype))
 
 
 def weights_of(missing: Tensor, exponents: tuple[float, ...]) -> Tensor:
