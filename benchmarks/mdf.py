@@ -234,12 +234,11 @@ def main() -> None:
     options = parser.parse_args()
     if alien := {*(options.damages or [])} - {*DAMAGES_OF[options.what]}:
         parser.error(f"{options.what} has no {', '.join(sorted(alien))}")
-    scale, tests = SCALES[options.scale], find_pictures([options.test])
-    tests = tests[:: max(1, len(tests) // scale.tests)][: scale.tests]
+    scale = SCALES[options.scale]
     bench = Bench(
         scale,
         options.train,
-        tests,
+        scale.pictures(options.test),
         options.runs or Path("runs") / f"mdf-{options.scale}",
         damages=options.damages or DAMAGES_OF[options.what],
         learned=[*map(expression_of, options.rows)],

@@ -35,7 +35,7 @@ from lossmith.evaluation import (
     score,
     write_csv,
 )
-from lossmith.images import Data, Pair, Patches, gather, picture_names
+from lossmith.images import Data, Pair, Patches, find_pictures, gather, picture_names
 from lossmith.losses import Loss, loss
 from lossmith.networks import network
 from lossmith.training.stream import loader
@@ -60,6 +60,11 @@ class Scale:
     learning_rate: float
     seeds: int
     tests: int
+
+    def pictures(self, folder: Path) -> list[Path]:
+        """Those of a folder to test with, from all over it."""
+        found = find_pictures([folder])
+        return found[:: max(1, len(found) // self.tests)][: self.tests]
 
 
 @dataclass(frozen=True)

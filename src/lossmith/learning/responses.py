@@ -28,7 +28,7 @@ class Responses:
 @torch.no_grad()
 def responses(critic: Critic, clean: Tensor, damaged: Tensor) -> Responses:
     """Of a frozen critic to a pair of pictures (1, 3, H, W) in [-1, 1]."""
-    clean, damaged = _middle(clean), _middle(damaged)
+    clean, damaged = middle(clean), middle(damaged)
     known, found = critic.features(clean), critic.features(damaged)
     scores = torch.cat([known[-1], found[-1]])
     low, high = torch.quantile(scores.flatten(), torch.tensor([0.02, 0.98]))
@@ -50,7 +50,8 @@ def _shade(picture: Tensor) -> Tensor:
     return picture[0].clamp(0, 1).expand(3, -1, -1)
 
 
-def _middle(picture: Tensor) -> Tensor:
+def middle(picture: Tensor) -> Tensor:
+    """What is shown of a picture (..., H, W)."""
     return _centre(picture, *(min(SHOWN, side) for side in picture.shape[-2:]))
 
 

@@ -34,6 +34,10 @@ class LearnedContents:
     degradation: str
     command: str
     scales: Sequence[LearnedScale]
+    bands: Sequence[str]
+    """Of frequencies."""
+    spectrum: dict[str, list[float]]
+    """How much the loss makes of an error of some colour, in every band."""
     facts: dict[str, str]
 
 
@@ -47,6 +51,7 @@ def write_learned(path: Path, contents: LearnedContents) -> None:
         data_uri=data_uri,
         curve=curve,
         last=lambda values: significant(float(np.mean(values[-max(1, len(values) // 10) :]))),
+        share=share,
         box=f"0 0 {WIDE} {TALL}",
     )
 
@@ -63,3 +68,12 @@ def curve(values: Sequence[float]) -> str:
     across = np.linspace(0, WIDE, len(means))
     up = TALL * (1 - (means - means.min()) / spread)
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, up, strict=True))
+
+
+def share(value: float) -> int:
+    """How much of the colour for much a cell has, in percent, so that what is written in it can be read.
+
+    >>> [share(value) for value in (0.0, 1.0, 2.0, 50.0)]
+    [0, 20, 40, 40]
+    """
+    return round(20 * min(value, 2.0))

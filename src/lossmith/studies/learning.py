@@ -16,9 +16,11 @@ from lossmith.learning.card import card_of
 from lossmith.learning.diary import Diary, Row
 from lossmith.learning.learn import Learned, learn
 from lossmith.learning.pyramid import Pyramid
-from lossmith.learning.responses import responses
+from lossmith.learning.responses import middle, responses
 from lossmith.lock import alone_in
+from lossmith.losses.discriminative import MDF
 from lossmith.losses.loss_file import check_name, expression_of, load_loss, save_loss
+from lossmith.losses.spectrum import bands, spectrum
 from lossmith.report.learned import LearnedContents, LearnedScale, write_learned
 from lossmith.report.numbers import duration
 from lossmith.training.configuration import check, claim
@@ -102,13 +104,16 @@ def learn_loss(
             learned = learn(pyramid, diary)
             card = card_of(lesson, recipe, seed, learned, diary.stopwatch.elapsed)
             command = _command(picture, options, recipe)
-            write_learned(page, _contents(learned, diary.rows, card, command))
             save_loss(out, learned.critics, {**card, "licence": license}, half=True)
+            asks = spectrum(MDF.load(out), [middle((learned.clean[-1][0] + 1) / 2)])
+            write_learned(page, _contents(learned, asks, diary.rows, card, command))
     _, card = load_loss(out)
     return LearnedLoss(out, page, len(card["scales"]), card["seconds"])
 
 
-def _contents(learned: Learned, rows: Sequence[Row], card: dict[str, Any], command: str) -> LearnedContents:
+def _contents(
+    learned: Learned, asks: dict[str, list[float]], rows: Sequence[Row], card: dict[str, Any], command: str
+) -> LearnedContents:
     names = {
         "told": "Share of patches that the critic tells apart, half by chance",
         "gap": "How far apart it scores them",
@@ -142,7 +147,7 @@ def _contents(learned: Learned, rows: Sequence[Row], card: dict[str, Any], comma
         "Time": f"{duration(card['seconds'])} on {card['device']}",
         "Versions": ", ".join(f"{name} {value}" for name, value in card["versions"].items()),
     }
-    return LearnedContents(card["degradation"], command, scales, facts)
+    return LearnedContents(card["degradation"], command, scales, bands(), asks, facts)
 
 
 def _command(picture: Path, options: dict[str, Any], recipe: LossRecipe) -> str:

@@ -1,0 +1,44 @@
+"""What a loss asks for, told for losses of which it is known."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from lossmith.losses import L2
+from lossmith.losses.spectrum import COLOURS, bands, spectrum
+
+picture = torch.full((3, 160, 128), 0.5)
+
+
+def test_l2_asks_for_everything_alike_whatever_its_weight() -> None:
+    for distance in (L2(), 7 * L2()):
+        found = spectrum(distance, [picture])
+        assert list(found) == list(COLOURS)
+        for row in found.values():
+            assert row == pytest.approx([1.0] * len(bands()), rel=1e-4)
+
+
+def test_a_loss_of_shrunk_pictures_asks_for_low_frequencies() -> None:
+    def shrunk(prediction: Tensor, target: Tensor) -> Tensor:
+        return (avg_pool2d(prediction, 4) - avg_pool2d(target, 4)).square().mean()
+
+    for row in spectrum(shrunk, [picture]).values():
+        assert row == sorted(row, reverse=True)
+        assert row[-1] < 0.01 * row[0]
+
+
+def test_a_loss_of_one_colour_asks_for_it() -> None:
+    def blue(prediction: Tensor, target: Tensor) -> Tensor:
+        return (prediction - target)[:, 2].square().mean()
+
+    found = spectrum(blue, [picture])
+    # blue's share of the directions: 1/3 of grey, 2/3 of blue to yellow, nothing of red to green
+    assert found["grey"] == pytest.approx([1.0] * len(bands()), rel=1e-3)
+    assert found["blue to yellow"] == pytest.approx([2.0] * len(bands()), rel=1e-3)
+    assert found["red to green"] == pytest.approx([0.0] * len(bands()), abs=1e-3)
+
+
+def test_what_a_small_picture_does_not_hold_and_what_never_differs_counts_nothing() -> None:
+    assert spectrum(L2(), [torch.rand(3, 16, 16)])["grey"][0] == 0
+    assert spectrum(lambda x, y: x.new_zeros(()), [picture])["grey"] == [0.0] * len(bands())
