@@ -42,7 +42,6 @@ from lossmith.training.stream import loader
 from lossmith.training.supervised import finite
 
 METRICS = ("psnr", "ssim", "gmsd", "lpips_squeeze")
-LEARNING_RATE_BEFORE = 2e-3
 RISE = 20
 """Steps over which the learning rate rises."""
 REHEARSALS = 3
@@ -81,19 +80,15 @@ class Batches:
         degraded, clean = (batches.index_select(0, step)[0] for batches in (self.degraded, self.clean))
         return degraded.contiguous(memory_format=torch.channels_last), from_8bit(clean)
 
-    def part(self, first: int, end: int | None = None) -> "Batches":
-        return Batches(self.degraded[first:end], self.clean[first:end])
-
 
 def trials(
-    damage: str, losses: Sequence[str], scale: Scale, train: Path, tests: list[Path], table: Path, before: int = 0
+    damage: str, losses: Sequence[str], scale: Scale, train: Path, tests: list[Path], table: Path
 ) -> list[Row]:
     """The scores of degraded test pictures, and of what restorers trained under each loss and seed make of them.
 
-    All losses of a seed begin with the same weights and meet the same batches; with `before`, the weights are
-    those after so many steps under L1, and the batches those that follow. What is finished stands in the CSV file
-    `table` and is not done again, so more losses can be added later. One process at a time may write to it. A run
-    that diverged has rows without scores.
+    All losses of a seed begin with the same weights and meet the same batches. What is finished stands in the CSV
+    file `table` and is not done again, so more losses can be added later. One process at a time may write to it. A
+    run that diverged has rows without scores.
     """
     names = list(dict.fromkeys(str(loss(expression)) for expression in losses))
     rows = read_csv(table) if table.exists() else []
@@ -110,12 +105,11 @@ def trials(
         heading = [str(protocol_for(data.source.scale)), *dict.fromkeys([*(made_on(table) if rows else []), here])]
         rows = rows or judged(DEGRADED, 0, map(baseline, data.tests), data.tests, metrics)
         for seed, missing in left.items():
-            batches = cut(Patches(data.source, scale.patch, seed), scale.batch, before + scale.steps)
+            batches = cut(Patches(data.source, scale.patch, seed), scale.batch, scale.steps)
             start = fresh(scale.network, data.source.scale, seed)
-            fit(start, loss("l1"), batches.part(0, before), LEARNING_RATE_BEFORE)
             for name in missing:
                 restorer, begun = deepcopy(start), perf_counter()
-                fit(restorer, loss(name), batches.part(before), scale.learning_rate)
+                fit(restorer, loss(name), batches, scale.learning_rate)
                 times = f"trained in {perf_counter() - begun:.1f} s"
                 if finite(restorer):
                     begun, restored = perf_counter(), restore_pictures(restorer.eval(), data.tests)
@@ -179,8 +173,6 @@ def cut(patches: Patches, batch: int, steps: int) -> Batches:
 def fit(restorer: nn.Module, criterion: Loss, batches: Batches, peak: float) -> None:
     """Train for as many steps as there are batches. Schedules in a loss are ignored."""
     steps, device = len(batches.clean), batches.clean.device
-    if not steps:
-        return
     step = Step(restorer.train(), criterion.to(device), batches, peak)
     advance = replayed(step) if device.type == "cuda" else step
     for _ in range(steps):
