@@ -1,7 +1,7 @@
 """What each departure of the default recipe from the published one costs or gains.
 
     python benchmarks/mdf_departures.py --train DIR --test DIR [--damage jpeg] [--rounds 500]
-    python benchmarks/mdf_departures.py --train DIR --test DIR --only default untrained
+    python benchmarks/mdf_departures.py --train DIR --test DIR --only default one-round
 
 One loss is learned by the default recipe, and one each with one thing changed, mostly to what was published,
 from the photograph of `learn_shipped.py`; the time that each took is printed. With --rounds one more is learned
@@ -31,7 +31,7 @@ def published(*fields: str) -> dict[str, Any]:
 
 DEPARTURES: dict[str, dict[str, Any]] = {
     "default": {},
-    "untrained": {"iterations": 1},
+    "one-round": {"iterations": 1},
     "longer": {"iterations": 4 * LossRecipe().iterations},
     "three-steps": published("critic_steps", "generator_steps"),
     "light-penalty": published("penalty"),
@@ -63,7 +63,7 @@ def main() -> None:
     picture = next(path for path in sample_pictures("train") if path.stem == PICTURE)
     losses = ["l1", "l2"]
     for name, recipe in recipes(options.only, options.rounds):
-        out = options.out / f"{name}.safetensors"
+        out = options.out / f"{options.damage}-{name}.safetensors"
         learned = learn_loss(picture, degradation=DAMAGES[options.damage], out=out, recipe=recipe)
         print(f"{name}: learned in {learned.seconds:.0f} s", flush=True)
         losses.append(expression_of(out))

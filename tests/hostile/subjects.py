@@ -12,6 +12,7 @@ PIXEL = ("l1", "l2", "charbonnier", *TV)
 STRUCTURAL = (
     *("ssim", "ssim(window=5, padding=same)", "ssim(padding=reflect)"),
     *("ms_ssim", "ms_ssim(levels=2)", "ms_ssim(levels=3, window=5, padding=same)"),
+    "ms_ssim(levels=2, window=5, padding=reflect)",
     *("ms_ssim_sigmas", "ms_ssim_sigmas(form=centre)", "mix", "mix(form=centre)", "mix_pl4nn"),
 )
 SMALL = "network=squeezenet1_1, weights=random"

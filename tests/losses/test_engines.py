@@ -377,7 +377,16 @@ def test_options_out_of_range_are_refused(expression: str, message: str) -> None
 # --- second derivatives ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("expression", ["ssim(window=5)", "ms_ssim(levels=2, window=3)", "ms_ssim_sigmas", "mix"])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "ssim(window=5)",
+        "ms_ssim(levels=2, window=3)",
+        "ms_ssim(levels=2, window=3, padding=reflect)",
+        "ms_ssim_sigmas",
+        "mix",
+    ],
+)
 def test_second_derivatives_are_the_differences_of_the_first(expression: str) -> None:
     x, y = (each[None] for each in planes(1, 7, 8, 1.0))
     criterion = loss(expression)

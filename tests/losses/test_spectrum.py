@@ -1,5 +1,7 @@
 """What a loss asks for, told for losses of which it is known."""
 
+from math import isnan
+
 import pytest
 import torch
 from torch import Tensor
@@ -39,6 +41,11 @@ def test_a_loss_of_one_colour_asks_for_it() -> None:
     assert found["red to green"] == pytest.approx([0.0] * len(bands()), abs=1e-3)
 
 
-def test_what_a_small_picture_does_not_hold_and_what_never_differs_counts_nothing() -> None:
-    assert spectrum(L2(), [torch.rand(3, 16, 16)])["grey"][0] == 0
+def test_of_a_band_that_a_small_picture_does_not_hold_nothing_is_said() -> None:
+    row = spectrum(L2(), [torch.full((3, 32, 40), 0.5)])["grey"]
+    assert [isnan(value) for value in row] == [True] + [False] * 6
+    assert row[1:] == pytest.approx([1.0] * 6, rel=1e-4)
+
+
+def test_a_distance_that_is_always_0_asks_for_nothing() -> None:
     assert spectrum(lambda x, y: x.new_zeros(()), [picture])["grey"] == [0.0] * len(bands())

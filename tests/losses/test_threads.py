@@ -1,5 +1,7 @@
 """The compiled loops run in PyTorch's threads or, where these cannot be had, in others, which behave alike."""
 
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from lossmith.losses.similarity.threads import at_once
 @pytest.fixture(params=["those of PyTorch", "others"], autouse=True)
 def three(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if request.param == "others":
-        monkeypatch.setattr(threads, "_parallel", lambda: None)
+        monkeypatch.setattr(threads, "_team", lambda: None)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     yield
@@ -36,10 +38,10 @@ def test_so_many_threads_work_at_once(useful: int, expected: int) -> None:
 
 
 def test_fewer_tasks_than_threads_are_no_harm() -> None:
-    tasks, done = iter(range(2)), []
     for _ in range(50):
-        at_once(lambda: done.extend(tasks), 2)
-    assert sorted(done) == [0, 1]
+        tasks, done = iter(range(2)), list[int]()
+        at_once(lambda tasks=tasks, done=done: done.extend(tasks), 2)  # type: ignore[misc]
+        assert sorted(done) == [0, 1]
 
 
 def test_a_failure_in_any_thread_is_the_callers() -> None:
@@ -56,7 +58,64 @@ def test_a_failure_in_any_thread_is_the_callers() -> None:
             at_once(work, 3)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch brings another OpenMP, or none")
-def test_pytorchs_threads_can_be_had_on_linux(request: pytest.FixtureRequest) -> None:
-    if "others" not in request.node.name:
-        assert threads._parallel() is not None
+@pytest.mark.parametrize("round", range(20))
+def test_an_interrupt_is_not_lost(round: int) -> None:
+    def work() -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        at_once(work, 3)
+
+
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch brings another OpenMP, or none")
+
+INTERRUPTED = """
+import itertools, signal, time
+from lossmith.losses.similarity import threads
+import torch
+torch.set_num_threads(2)
+caught = 0
+def handler(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, handler)
+for delay in itertools.islice(itertools.cycle([1e-4, 2e-4, 3e-4, 5e-4]), 200):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, delay)
+        end = time.perf_counter() + 60
+        while time.perf_counter() < end:
+            threads.at_once(lambda: None, 2)
+    except KeyboardInterrupt:
+        caught += 1
+print(caught)
+"""
+
+COLD = """
+import os, torch
+torch.set_num_threads(2)
+x = torch.rand(1, 3, 256, 256)
+for _ in range(20):
+    x.square().sum()  # PyTorch's threads are there now
+from lossmith.losses import loss  # but no loss has been called
+criterion = loss("ssim")
+child = os.fork()
+if not child:
+    torch.set_num_threads(2)
+    print(float(criterion(x, x)), flush=True)
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@ON_LINUX
+@pytest.mark.parametrize(("program", "said"), [(INTERRUPTED, "200\n"), (COLD, "0.0\n0\n")], ids=["alarms", "fork"])
+def test_in_a_process_of_its_own(program: str, said: str) -> None:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout == said, done.stderr
+    assert "ignored" not in done.stderr
+
+
+@ON_LINUX
+def test_pytorchs_threads_can_be_had_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert threads._team() is not None

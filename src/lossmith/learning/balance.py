@@ -30,11 +30,11 @@ def balance(
 ) -> None:
     """Scale the features so that they vary on clean pictures as much as they are to count.
 
-    Those of a critic by the pixels that it will see, so that each weighs the same at every scale, and in it the
-    layers by `SHARES`; then all together, so that the loss between the damaged pictures and the clean ones is
-    `worth`. `factors` are the sides of what the critics will see, in those of the whole picture; `clean` and
-    `damaged` are (N, 3, H, W) in the critics' range, one of each for every critic. A layer that is the same
-    everywhere is left as it is, and so are all if no critic tells the pictures apart.
+    Those of a critic by how many pixels it will see, and in it the layers by `SHARES`; then all together, so that
+    the loss between the damaged pictures and the clean ones is `worth`, unless no critic tells them apart.
+    `factors` are the sides of what the critics will see, in those of the whole picture; `clean` and `damaged` are
+    (N, 3, H, W) in the critics' range, one of each for every critic. A layer that is the same everywhere keeps its
+    size, but for what all are multiplied by.
     """
     for critic, factor, picture in zip(critics, factors, clean, strict=True):
         layers = zip(SHARES, critic.features(picture), strict=True)
@@ -51,7 +51,7 @@ def balance(
 
 def _to_vary(features: Tensor, much: float) -> float:
     """What to multiply features by, so that their variance over positions is so much, on average over channels."""
-    variance = float(features.var((0, 2, 3)).mean())
+    variance = float(features.var((0, 2, 3), correction=0).mean())
     even = variance <= 1e-9 * float(features.square().mean())  # but for rounding
     return 1.0 if even else (much / variance) ** 0.5
 

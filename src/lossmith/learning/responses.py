@@ -50,9 +50,9 @@ def _shade(picture: Tensor) -> Tensor:
     return picture[0].clamp(0, 1).expand(3, -1, -1)
 
 
-def middle(picture: Tensor) -> Tensor:
-    """What is shown of a picture (..., H, W)."""
-    return _centre(picture, *(min(SHOWN, side) for side in picture.shape[-2:]))
+def middle(picture: Tensor, least: int = 0) -> Tensor:
+    """What is shown of a picture (..., H, W), or at least so many pixels of its sides."""
+    return _centre(picture, *(min(max(SHOWN, least), side) for side in picture.shape[-2:]))
 
 
 def _centre(picture: Tensor, height: int, width: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import isnan, nan
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ EDGES = (0.0, 0.01, 0.03, 0.06, 0.12, 0.25, 0.5, 0.71)
 """Of the bands of frequencies, in cycles per pixel; the last is that of a chessboard."""
 COLOURS = {"grey": (1.0, 1.0, 1.0), "blue to yellow": (-1.0, -1.0, 2.0), "red to green": (1.0, -1.0, 0.0)}
 FAINT = 0.01
-"""Root mean square of the errors: so small that a loss answers with its square."""
+"""Root mean square of the errors' length over pixels: so small that a loss answers with its square."""
 
 
 def bands() -> list[str]:
@@ -21,6 +23,8 @@ def bands() -> list[str]:
 @torch.no_grad()
 def spectrum(distance: Callable[[Tensor, Tensor], Tensor], pictures: Sequence[Tensor]) -> dict[str, list[float]]:
     """By colour, for every band: the distance that noise of that colour and band makes, over the mean of all.
+
+    NaN for a band of which the pictures, being small, hold no frequency.
 
     `distance` is a loss or another function of a prediction and a target, (1, 3, H, W) in [0, 1], and `pictures`
     are (3, H, W). L2 has 1 everywhere. A restorer trained under the loss mends first what has a large number.
@@ -34,27 +38,33 @@ def spectrum(distance: Callable[[Tensor, Tensor], Tensor], pictures: Sequence[Te
     found = {
         name: [
             sum(float(distance((x + noise(x, band, colour, rng))[None], x[None])) for x in pictures)
+            if all(frequencies(x, band).any() for x in pictures)
+            else nan
             for band in pairwise(EDGES)
         ]
         for name, colour in COLOURS.items()
     }
     values = [value for row in found.values() for value in row]
-    mean = sum(values) / len(values) or 1.0
+    mean = fmean(value for value in values if not isnan(value)) or 1.0
     return {name: [value / mean for value in row] for name, row in found.items()}
 
 
 def noise(
     like: Tensor, band: tuple[float, float], colour: tuple[float, float, float], rng: torch.Generator
 ) -> Tensor:
-    """(3, H, W), as faint in every band, without frequency 0; 0 for a picture too small for the band."""
-    height, width = like.shape[-2:]
-    rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)[None]
-    frequency = (rows.square() + columns.square()).sqrt()
-    inside = (frequency >= band[0]) & (frequency < band[1]) & (frequency > 0)
-    made: Tensor = torch.fft.ifft2(torch.fft.fft2(torch.randn(height, width, generator=rng)) * inside).real
-    made /= made.square().mean().sqrt().clamp(min=1e-12)
+    """(3, H, W), as faint in every band of which the picture holds a frequency."""
+    white = torch.randn(like.shape[-2:], generator=rng)
+    made: Tensor = torch.fft.ifft2(torch.fft.fft2(white) * frequencies(like, band)).real
+    made /= made.square().mean().sqrt()
     direction = torch.nn.functional.normalize(torch.tensor(colour), dim=0)
-    return FAINT * direction[:, None, None] * made
+    return (FAINT * direction[:, None, None] * made).to(like)
+
+
+def frequencies(picture: Tensor, band: tuple[float, float]) -> Tensor:
+    """(H, W), true for those of the discrete Fourier transform that lie in a band, but for 0."""
+    rows, columns = (torch.fft.fftfreq(side) for side in picture.shape[-2:])
+    frequency: Tensor = (rows[:, None].square() + columns.square()).sqrt()
+    return (frequency >= band[0]) & (frequency < band[1]) & (frequency > 0)
 
 
 __all__ = ["COLOURS", "bands", "spectrum"]

@@ -55,6 +55,7 @@ class SSIM(_Similarity):
 
     Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004.
 
+    >>> import torch
     >>> picture = torch.rand(2, 3, 32, 32)
     >>> SSIM()(picture, picture).item()
     0.0

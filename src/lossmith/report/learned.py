@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -75,5 +76,7 @@ def share(value: float) -> int:
 
     >>> [share(value) for value in (0.0, 1.0, 2.0, 50.0)]
     [0, 20, 40, 40]
+    >>> share(float("nan"))
+    0
     """
-    return round(20 * min(value, 2.0))
+    return 0 if isnan(value) else round(20 * min(value, 2.0))

@@ -21,8 +21,10 @@ from lossmith.losses.windows import gaussian
 
 STRIP = 2**16
 """Pixels that a strip has about."""
-LEAST = 2**17
-"""Pixels for a thread to halve: fewer are done before another thread has woken up."""
+LEAST = 2**16
+"""Pixels under one window for a thread: fewer are done before another thread has woken up."""
+LEAST_HALVED = 2**20
+"""The same for halving them and back."""
 
 
 def sweep(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple[Tensor, Tensor | None]:
@@ -46,12 +48,13 @@ def sweep(x: Tensor, y: Tensor, plan: Plan, share: float, slopes: bool) -> tuple
     left = iter(list(enumerate(tasks)))  # whoever is free takes the next, as torch's own threads may hold a core
 
     def work() -> None:
-        # once, as fresh memory costs more than the arithmetic
-        own = memory(rows, width, len(plan.windows), plan.windows[-1].side // 2, shared[0].dtype)
+        own: tuple[Array, ...] = ()
         for index, task in left:
+            # once, as fresh memory costs more than the arithmetic
+            own = own or memory(rows, width, len(plan.windows), plan.windows[-1].side // 2, shared[0].dtype)
             sums[index] = strip(*(*shared, *own, *task))
 
-    at_once(work, len(tasks))
+    at_once(work, min(len(tasks), 1 + x.numel() * len(plan.windows) // LEAST))
     return torch.from_numpy(share * sums.reshape(planes, -1).sum(1)).to(x.dtype), gradient
 
 
@@ -90,4 +93,4 @@ def _plane_by_plane(do: Callable[[int], object], pictures: Tensor) -> None:
         for plane in planes:
             do(plane)
 
-    at_once(work, 1 + pictures.numel() // LEAST)
+    at_once(work, 1 + pictures.numel() // LEAST_HALVED)

@@ -1,8 +1,8 @@
 """What is measured between planes: a value for each, and with it the gradient, which backward only hands over.
 
 The gradient of a mean is known as soon as the mean is: it is all that is kept for the backward pass, beside the
-two pictures as they were compared, in float32. Only when second derivatives are asked for (`create_graph=True`)
-is the formula differentiated by autograd instead.
+two pictures as they were compared, in float32 or float64. Only when second derivatives are asked for
+(`create_graph=True`) is the formula differentiated by autograd instead.
 """
 
 from collections.abc import Callable

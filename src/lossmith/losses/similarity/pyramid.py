@@ -61,17 +61,17 @@ class Pyramid(NamedTuple):
             return values / len(x), None
         for level, factors in enumerate(by):
             factors.mul_(0.25**level / len(x))  # what a coarser pixel is given, each of its four has a quarter of
-        gradient = gradients.pop()
+        *finer, gradient = gradients
         gradient.mul_(by[-1, :, None, None])
-        while gradients:
-            gradient = engine.spread(gradient, gradients.pop(), by[len(gradients)])
+        for fine, factors in zip(reversed(finer), reversed(by[:-1]), strict=True):
+            gradient = engine.spread(gradient, fine, factors)
         return values / len(x), gradient
 
     def _by_autograd(self, x: Tensor, y: Tensor, slopes: bool) -> tuple[Tensor, Tensor | None]:
         with torch.enable_grad():
             leaf = x.detach().requires_grad_(slopes)
             parts = self.parts(leaf, y)
-        return parts.detach(), torch.autograd.grad(parts.sum(), leaf)[0] if slopes else None
+        return parts.detach(), torch.autograd.grad(parts, leaf, torch.ones_like(parts))[0] if slopes else None
 
 
 def one_minus_product(missing: Tensor, exponents: tuple[float, ...]) -> tuple[Tensor, Tensor]:

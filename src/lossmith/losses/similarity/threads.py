@@ -1,20 +1,34 @@
 """Python functions in several threads at once: those of PyTorch, where they can be had.
 
 PyTorch's threads look for work for some milliseconds after each of its operations, and hold the cores meanwhile.
-Other threads would have to share these cores with them; so what is to be done is given to them.
+Other threads would have to share these cores with them; so what is to be done is given to them. Where other
+processes want the cores too, all wait until each of the threads has had its turn, as in PyTorch's own operations;
+so what is soon done is better done alone.
 """
 
 import ctypes
+import multiprocessing
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-HOME = os.getpid()
-"""The threads of GNU OpenMP do not survive a fork."""
+FORKED = multiprocessing.parent_process() is not None and multiprocessing.get_start_method() == "fork"
+HOME = None if FORKED else os.getpid()
+"""The process whose OpenMP threads are there; they do not survive a fork. To be imported before there is one."""
+
+_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+class Team(NamedTuple):
+    """How OpenMP begins and ends a parallel region, from the very library that PyTorch uses."""
+
+    start: Callable[..., object]
+    end: Callable[[], object]
 
 
 def at_once(work: Callable[[], object], useful: int) -> None:
@@ -23,10 +37,10 @@ def at_once(work: Callable[[], object], useful: int) -> None:
     More than are useful may call it where there are at least two.
     """
     threads = min(torch.get_num_threads(), useful)
-    if threads == 1:
+    if threads <= 1:
         work()
-    elif (parallel := _parallel()) and os.getpid() == HOME:
-        _in_torchs_threads(parallel, work)
+    elif (team := _team()) and os.getpid() == HOME:
+        _in_torchs_threads(team, work)
     else:
         others = [_pool(os.getpid()).submit(work) for _ in range(threads - 1)]
         work()
@@ -34,7 +48,7 @@ def at_once(work: Callable[[], object], useful: int) -> None:
             other.result()
 
 
-def _in_torchs_threads(parallel: Callable[..., object], work: Callable[[], object]) -> None:
+def _in_torchs_threads(team: Team, work: Callable[[], object]) -> None:
     failures: list[BaseException] = []
 
     def guarded(_: int) -> None:
@@ -44,24 +58,30 @@ def _in_torchs_threads(parallel: Callable[..., object], work: Callable[[], objec
             failures.append(failure)
 
     # all of them, as a team that changes its size is slow to gather; who finds nothing to do goes back
-    parallel(_CALLBACK(guarded), None, torch.get_num_threads(), 0)
-    if failures:
-        raise failures[0]
-
-
-_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    callback, threads = _CALLBACK(guarded), torch.get_num_threads()
+    try:  # interrupts come after calls, and this one is the first, so there always is a region to end
+        team.start(callback, None, threads)
+        work()  # here and not in the callback, through which no interrupt would come
+    finally:
+        team.end()
+    try:
+        if failures:
+            raise failures[0]
+    finally:
+        failures.clear()  # whose frames refer to it
 
 
 @cache
-def _parallel() -> Callable[..., object] | None:
-    """What OpenMP begins a parallel region with, from the very library that PyTorch uses."""
+def _team() -> Team | None:
     library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
     try:
-        parallel = ctypes.CDLL(str(library)).GOMP_parallel
+        openmp = ctypes.CDLL(str(library))  # its symbols are those of what it is linked to as well
+        start, end = openmp.GOMP_parallel_start, openmp.GOMP_parallel_end
     except (OSError, AttributeError):  # another system, or another OpenMP
         return None
-    parallel.argtypes, parallel.restype = [_CALLBACK, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
-    return parallel
+    start.argtypes, start.restype = [_CALLBACK, ctypes.c_void_p, ctypes.c_uint], None
+    end.argtypes, end.restype = [], None
+    return Team(start, end)
 
 
 @cache
