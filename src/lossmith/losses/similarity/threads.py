@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import torch
 
-FORKED = multiprocessing.parent_process() is not None and multiprocessing.get_start_method() == "fork"
-HOME = None if FORKED else os.getpid()
+_METHOD = multiprocessing.get_start_method(allow_none=True)  # without this it would be chosen from now on
+_FORKED = multiprocessing.parent_process() is not None and _METHOD in (None, "fork")
+HOME = None if _FORKED else os.getpid()
 """The process whose OpenMP threads are there; they do not survive a fork. To be imported before there is one."""
 
 _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
