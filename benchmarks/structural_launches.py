@@ -83,7 +83,7 @@ def microseconds(call: Callable[[], object], rounds: int = 2000) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--losses", nargs="+", default=["ssim", "ms_ssim"])
+    parser.add_argument("--losses", nargs="+", choices=("ssim", "ms_ssim", "mix"), default=["ssim", "ms_ssim"])
     options = parser.parse_args()
     torch.set_num_threads(1)
     triton.runtime.driver.set_active(NoH100())

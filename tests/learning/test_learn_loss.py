@@ -168,6 +168,19 @@ def test_nobody_elses_file_is_overwritten(picture: Path, small: LossRecipe, tmp_
     assert page.read_text() == "precious"
 
 
+def test_a_critic_of_a_tiny_scale_sees_enough_of_the_picture_for_the_page(
+    small: LossRecipe, tmp_path: Path
+) -> None:
+    # shrunk 32 times, 352 pixels are the 11 that it needs, and the 256 that are shown would be too few
+    write_picture(tmp_path / "large.png", torch.rand(3, 352, 352, generator=torch.Generator().manual_seed(0)))
+    recipe = replace(small, least_side=11, iterations=1)
+    made = learn_loss(
+        tmp_path / "large.png", degradation="noise(25)", recipe=recipe, out=tmp_path / "loss.safetensors"
+    )
+    assert MDF.load(made.path).least_side > 256
+    assert "What the loss asks for" in made.page.read_text(encoding="utf-8")
+
+
 def test_the_page_shows_every_scale_and_is_complete(picture: Path, small: LossRecipe, tmp_path: Path) -> None:
     made = learn_loss(picture, degradation="jpeg", recipe=small, out=tmp_path / "a <b>.safetensors")
     page = made.page.read_text(encoding="utf-8")

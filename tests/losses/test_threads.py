@@ -115,9 +115,31 @@ if not child:
 print(os.waitpid(child, 0)[1])
 """
 
+LATE = """
+import multiprocessing, torch
+def child():
+    from lossmith.losses import loss  # for the first time
+    torch.set_num_threads(2)
+    x = torch.rand(1, 3, 256, 256)
+    print(float(loss("ssim")(x, x)), flush=True)
+x = torch.rand(1, 3, 256, 256)
+torch.set_num_threads(2)
+for _ in range(20):
+    x.square().sum()
+torch.set_num_threads(1)
+process = multiprocessing.get_context("fork").Process(target=child)
+process.start()
+process.join(60)
+print(process.exitcode)
+"""
+
 
 @ON_LINUX
-@pytest.mark.parametrize(("program", "said"), [(INTERRUPTED, "200\n"), (COLD, "0.0\n0\n")], ids=["alarms", "fork"])
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [(INTERRUPTED, "200\n"), (COLD, "0.0\n0\n"), (LATE, "0.0\n0\n")],
+    ids=["alarms", "fork", "fork before the first import"],
+)
 def test_in_a_process_of_its_own(program: str, said: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.stdout == said, done.stderr

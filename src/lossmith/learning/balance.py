@@ -5,7 +5,7 @@ next convolution takes the factor back.
 
 Deep layers, and critics of small pictures, answer to low frequencies alone. Were they scaled until the damage,
 which may have little of these, is worth as much to them as to the others, the loss would ask for low
-frequencies fifty times as much as for the rest, and restorers would hardly begin to mend the rest. So all are
+frequencies forty times as much as for the rest, and restorers would hardly begin to mend the rest. So all are
 scaled by how much they vary on the clean picture, and the layers that answer to all frequencies count most.
 """
 

@@ -12,10 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from lossmith.losses.similarity import plain, threads
+from lossmith.losses.similarity import plain, threads  # noqa: F401 (which notes which process this is)
 from lossmith.losses.similarity.plan import Gaussian, Plan
-
-assert threads  # imported at once, as it notes which process this is
 
 LEAST_TRITON = (3, 5)
 """Earlier releases do not take windows as tuples of tuples."""
