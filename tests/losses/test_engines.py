@@ -139,16 +139,16 @@ def test_spreading_is_the_transpose_of_halving(engine: Engine, sides: tuple[int,
 
 
 @pytest.mark.parametrize("sides", [(44, 48), (45, 48), (47, 53)])
-@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize(("same", "mirror"), [(False, 0), (True, 0), (False, 5)], ids=["valid", "same", "reflect"])
 @pytest.mark.parametrize("opposed", [False, True])
 def test_a_pyramid_has_the_gradient_that_autograd_finds(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, sides: tuple[int, int], same: bool, opposed: bool
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, sides: tuple[int, int], same: bool, mirror: int, opposed: bool
 ) -> None:
     monkeypatch.setattr(engines, "engine_for", lambda x: engine)
     x, y = planes(4, *sides, 1.0)
     if opposed:  # a factor below 0 in one plane, and in the others none
         x[1] = 1 - y[1]
-    pyramid = Pyramid(Plan((Gaussian(1.5, 11),), same=same), (0.2, 0.3, 0.5))
+    pyramid = Pyramid(Plan((Gaussian(1.5, 11),), same=same), (0.2, 0.3, 0.5), mirror)
     leaf = x.clone().requires_grad_()
     parts = pyramid.parts(leaf, y)
     (expected,) = torch.autograd.grad(parts.sum(), leaf)
