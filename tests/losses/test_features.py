@@ -1,10 +1,13 @@
 """The extractor: the layer that was asked for, nothing behind it, of the picture as it is."""
 
 import copy
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision import models
 
 from lossmith import LossmithError
@@ -66,6 +69,42 @@ def test_a_network_that_cannot_be_traced_is_stopped_behind_the_last_layer(kind: 
         Extractor(pairing(network), ["drop"])(x)
     with pytest.raises(LossmithError, match="layer 'norn' is not known; did you mean 'norm'"):
         Extractor(network, ["norn"])
+
+
+class Interrupted(nn.Module):
+    """A network that does something else while it is run."""
+
+    def __init__(self, errand: Callable[[], object]) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3)
+        self.errand = errand
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.errand()
+        features: Tensor = self.first(x)
+        return features
+
+
+def test_while_a_network_is_cut_other_threads_compute_as_ever() -> None:
+    """Tracing changes how modules are called everywhere."""
+    network, x, found = made().eval(), picture(), []
+    with ThreadPoolExecutor(1) as other:
+        Extractor(Interrupted(lambda: found.append(other.submit(network, x).result())), ["first"])
+    (once,) = found  # and not again, as when it could not be traced
+    assert torch.equal(once, network(x))
+
+
+def test_two_threads_do_not_cut_at_once() -> None:
+    begun, together = Event(), []
+    with ThreadPoolExecutor(1) as other:
+
+        def meanwhile() -> None:
+            other.submit(Extractor, Interrupted(lambda: begun.set()), ["first"])
+            together.append(begun.wait(0.3))
+
+        Extractor(Interrupted(meanwhile), ["first"])
+    assert together == [False]
+    assert begun.is_set()
 
 
 def test_a_block_is_its_last_operation() -> None:

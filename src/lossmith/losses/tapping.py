@@ -1,8 +1,9 @@
 """A network that runs only as far as the layers that are asked for, and gives what comes out of them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from threading import RLock, get_ident
 from typing import Any
 
 from torch import Tensor, fx, nn
@@ -30,12 +31,34 @@ def tapped(network: nn.Module, layers: Sequence[str]) -> nn.Module:
     aliases = usual_names(network)
     paths = [aliases.get(layer, layer) for layer in layers]
     try:
-        graph = fx.Tracer().trace(network)
+        graph = _trace(network)
     except Exception:  # what the code of a network may raise when it is run without numbers
         return Stopped(network, paths, aliases)
     if any(_changes_its_input(node) for node in graph.nodes):
         return Stopped(network, paths, aliases)
     return _cut(network, graph, paths, aliases)
+
+
+class _Tracer(fx.Tracer):
+    """Notes what is called in its own thread. What others call meanwhile, it would otherwise meet as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = get_ident()
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
+        if get_ident() != self.thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+
+_tracing = RLock()
+"""Held while a network is traced, which changes how modules are called in all threads."""
+
+
+def _trace(network: nn.Module) -> fx.Graph:
+    with _tracing:
+        return _Tracer().trace(network)
 
 
 def _cut(network: nn.Module, graph: fx.Graph, paths: list[str], aliases: dict[str, str]) -> nn.Module:
