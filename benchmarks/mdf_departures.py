@@ -1,6 +1,6 @@
 """What each departure of the default recipe from the published one costs or gains.
 
-    python benchmarks/mdf_departures.py --train DIR --test DIR [--damage jpeg] [--rounds 500]
+    python benchmarks/mdf_departures.py --train DIR --test DIR [--damage jpeg] [--rounds 1000]
     python benchmarks/mdf_departures.py --train DIR --test DIR --only default one-round
 
 One loss is learned by the default recipe, and one each with one thing changed, mostly to what was published,
@@ -21,7 +21,7 @@ from learn_shipped import PICTURE
 from lossmith.expressions import spell_value
 from lossmith.images import sample_pictures
 from lossmith.learning import FAITHFUL, LossRecipe, read_lesson
-from lossmith.learning.balance import balance
+from lossmith.learning.balance import balance, worth_as_l1
 from lossmith.learning.pyramid import Pyramid
 from lossmith.losses.loss_file import expression_of, load_critics, load_loss, save_loss
 from lossmith.studies.learning import learn_loss
@@ -61,7 +61,7 @@ def balanced(file: Path, picture: Path, damage: str) -> Path:
     pyramid = Pyramid(read_lesson(picture, damage, None), LossRecipe(**card["recipe"]), card["seed"])
     clean = [2 * pyramid.clean(scale)[None] - 1 for scale in range(len(critics))]
     damaged = [known + 2 * pyramid.errors(scale)[:1] for scale, known in enumerate(clean)]
-    balance(critics, pyramid.seen, clean, damaged, float((damaged[-1] - clean[-1]).abs().mean()) / 2)
+    balance(critics, pyramid.seen, clean, damaged, worth_as_l1(clean[-1], damaged[-1]))
     out = file.with_stem(f"{file.stem}-balanced")
     save_loss(out, critics, {**card, "recipe": {**card["recipe"], "balance": LossRecipe().balance}}, half=True)
     return out

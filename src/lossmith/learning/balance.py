@@ -49,6 +49,11 @@ def balance(
             rescale(critic, *[(worth / found) ** 0.5] * len(SHARES))
 
 
+def worth_as_l1(clean: Tensor, damaged: Tensor) -> float:
+    """The mean absolute difference of pictures in [-1, 1], as losses see it, which take them as [0, 1]."""
+    return float((damaged - clean).abs().mean()) / 2
+
+
 def _to_vary(features: Tensor, much: float) -> float:
     """What to multiply features by, so that their variance over positions is so much, on average over channels."""
     variance = float(features.var((0, 2, 3), correction=0).mean())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lossmith.devices import best_device
-from lossmith.learning.balance import balance
+from lossmith.learning.balance import balance, worth_as_l1
 from lossmith.learning.diary import Diary
 from lossmith.learning.game import Game
 from lossmith.learning.progress import ScaleProgress, costs
@@ -51,7 +51,7 @@ def learn(pyramid: Pyramid, diary: Diary) -> Learned:
             learned.damaged.append(scale.damaged[:1])
             results, former = game.results(scale), game
     if recipe.balance == "layers":
-        worth = float((learned.damaged[-1] - learned.clean[-1]).abs().mean()) / 2  # in [0, 1], as losses take it
+        worth = worth_as_l1(learned.clean[-1], learned.damaged[-1])
         balance(learned.critics, learned.factors, learned.clean, learned.damaged, worth)
     return learned
 
