@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
 from lossmith.networks import network
+from lossmith.restoration import FileRestorer, Wishes
 from lossmith.restoration.engine import TorchEngine
 from lossmith.restoration.plan import Plan, make_plan
 from lossmith.restoration.planes import Painter
 from lossmith.restoration.raster import Raster
 from lossmith.restoration.reach import reach_of
 from lossmith.restoration.sweep import Canvas, new_canvas, settled, sweep
+from lossmith.restoration.tiles import Rectangle
 
 SPREAD = 1e-5
 """Of the largest value: other sizes are added up in another order, through up to 40 layers in float32."""
@@ -169,7 +172,35 @@ def test_what_looks_everywhere_fades_from_tile_to_tile_and_the_error_is_said(tmp
 def test_with_room_enough_the_same_network_is_given_the_whole_picture(tmp_path: Path) -> None:
     engine = TorchEngine(Average(), 1)
     plan = make_plan(engine, engine, picture(tmp_path, 200, 180), 1e9, "auto", 0)
-    assert (plan.side, plan.halo, plan.blended) == (200, 0, False)
+    assert plan.whole
+    assert not plan.blended
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 17), (61, 73), (96, 100), (255, 3), (64, 48)])
+@pytest.mark.parametrize(("expression", "scale"), [("fcn", 1), ("rrdbnet(features=8, blocks=1, growth=4)", 2)])
+def test_a_picture_of_any_size_that_fits_is_one_piece(
+    height: int, width: int, expression: str, scale: int, tmp_path: Path
+) -> None:
+    engine = lively(expression, scale)
+    source = picture(tmp_path, height, width)
+    plan = make_plan(engine, engine, source, 1e9, "auto", 0)
+    tall, wide = (-(-side // plan.multiple) * plan.multiple for side in (height, width))
+    whole = Painter(engine)(source.read(Rectangle(0, 0, tall, wide)))[: scale * height, : scale * width]
+    assert np.abs(tiled(source, engine, plan) - whole).max() <= SPREAD * np.abs(whole).max()
+
+
+def test_a_picture_that_was_to_be_one_piece_and_does_not_fit_comes_in_tiles_that_overlap(tmp_path: Path) -> None:
+    module = lively("srresnet_small(features=4, blocks=1)", 2).module
+    values = np.random.default_rng(1).integers(0, 256, (120, 131, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    wishes = Wishes(precision="float32", memory=1.0)
+    for room, name in ((1 << 30, "whole"), (100 * 100, "tiles")):
+        restorer = FileRestorer(Cramped(module, 2, room=room), wishes)
+        restorer.restore(tmp_path / "a.png", tmp_path / f"{name}.png")
+    whole, tiles = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("whole", "tiles"))
+    assert (
+        np.abs(whole.astype(int) - tiles).max() <= 1
+    )  # a seam of this network is tens of levels; float rounding, 1
 
 
 def test_exact_is_exact_or_refused(tmp_path: Path) -> None:

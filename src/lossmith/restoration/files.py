@@ -15,12 +15,12 @@ from lossmith.files import replacing, write_text
 from lossmith.restoration.decoding import decode
 from lossmith.restoration.encoding import Format, check_fits, encode, read_record
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
-from lossmith.restoration.footprint import free_memory
+from lossmith.restoration.footprint import bytes_per_pixel, free_memory
 from lossmith.restoration.halves import quickest_faithful
 from lossmith.restoration.plan import Halo, Plan, make_plan
 from lossmith.restoration.planes import BICUBIC_REACH, Painter
 from lossmith.restoration.raster import Raster
-from lossmith.restoration.sweep import Canvas, new_canvas, settled, sweep
+from lossmith.restoration.sweep import Canvas, WholeDoesNotFit, new_canvas, settled, sweep
 from lossmith.restoration.verifying import Verified, middle, verify
 
 SHARE = 0.5
@@ -94,8 +94,8 @@ class FileRestorer:
         _make(folder)
         try:
             source = decode(picture, folder / "source").raster
-            plan, used = self._prepared(source)
-            return verify(self.exact, used, source, plan)
+            used = self._engine_for(source)
+            return verify(self.exact, used, source, self._plan(source, used, self._budget(used)))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -108,16 +108,23 @@ class FileRestorer:
             self.wishes.format,
             dtype,
         )
-        plan, used = self._prepared(source)
-        done = {
-            "precision": getattr(used, "precision", "float32"),
-            "tiles": "blended" if plan.blended else "exact",
-            "halo": plan.halo,
-        }
-        record = {"asked": self._asked(picture), "done": done, "version": __version__}
-        canvas = self._canvas(source, folder, plan, dtype, {**record, "plan": asdict(plan)})
-        advance(_finished_pixels(canvas, plan, source))
-        sweep(source, canvas, Painter(used, self.wishes.alpha == "restore"), plan, advance)
+        used = self._engine_for(source)
+        budget = self._budget(used)
+        while True:
+            plan = self._plan(source, used, budget)
+            done = {
+                "precision": getattr(used, "precision", "float32"),
+                "tiles": "blended" if plan.blended else "exact",
+                "halo": plan.halo,
+            }
+            record = {"asked": self._asked(picture), "done": done, "version": __version__}
+            canvas = self._canvas(source, folder, plan, dtype, {**record, "plan": asdict(plan)})
+            advance(_finished_pixels(canvas, plan, source))
+            try:
+                sweep(source, canvas, Painter(used, self.wishes.alpha == "restore"), plan, advance)
+                break
+            except WholeDoesNotFit:
+                budget = min(budget, source.height * source.width * bytes_per_pixel(used)) / 4
         made = settled(canvas, plan, dtype, replace(source, path=folder / "settled"))
         source.path.unlink()
         try:
@@ -130,15 +137,17 @@ class FileRestorer:
             advice = "take it out, or take another --format"
             raise LossmithError(f"cannot write '{result}' {beside} ({error}); {advice}") from error
 
-    def _prepared(self, source: Raster) -> tuple[Plan, Engine]:
-        used = self._engine_for(source)
+    def _budget(self, used: Engine) -> float:
+        """Bytes that the network may take at once."""
         device = used.device if isinstance(used, TorchEngine) else best_device()
-        budget = SHARE * free_memory(device) if self.wishes.memory is None else 1e9 * self.wishes.memory
+        return SHARE * free_memory(device) if self.wishes.memory is None else 1e9 * self.wishes.memory
+
+    def _plan(self, source: Raster, used: Engine, budget: float) -> Plan:
         floor = BICUBIC_REACH if source.channels in (2, 4) and used.scale > 1 else 0
         plan = make_plan(self.exact, used, source, budget, self.wishes.halo, floor)
         if plan.remark and plan.remark not in self.remarks:
             self.remarks.append(plan.remark)
-        return plan, used
+        return plan
 
     def _engine_for(self, source: Raster) -> Engine:
         if self.used is None:

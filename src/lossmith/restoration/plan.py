@@ -1,6 +1,6 @@
 """How a picture is cut, decided before anything is begun: so that it fits, and so that no cut can be seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt, lcm
 from typing import Literal
 
@@ -41,6 +41,8 @@ class Plan:
     """What the sides of what goes through the network must be a multiple of."""
     blended: bool = False
     """Whether tiles fade into each other, since what lies outside the halo matters too."""
+    whole: bool = False
+    """Whether there is one tile, the picture."""
     remark: str = ""
     """What the user should know about it."""
 
@@ -95,7 +97,9 @@ def make_plan(exact: Engine, used: Engine, source: Raster, budget: float, halo: 
 def whole(exact: Engine, source: Raster) -> Plan:
     """In one piece; what its sides must be a multiple of is found by trying."""
     multiple = reach_of(exact, 0).multiple
-    return Plan(max(source.height, source.width), 0, multiple, multiple)
+    plan = Plan(0, 0, multiple, multiple, whole=True)
+    # rounded up: a side that is no whole number of cells would be rounded down, to two tiles
+    return replace(plan, side=-(-max(source.height, source.width) // plan.cell) * plan.cell)
 
 
 def _cut(reach: Reach, halo: int, largest: int) -> Plan | None:

@@ -24,6 +24,10 @@ class Canvas:
     """(rows of cells, columns of cells, 1): 1 where it is finished."""
 
 
+class WholeDoesNotFit(Exception):
+    """A picture that was to be restored in one piece needs more memory than there is."""
+
+
 def sweep(
     source: Raster,
     canvas: Canvas,
@@ -35,7 +39,8 @@ def sweep(
 
     When a tile does not fit into memory, the rest is done in smaller ones.
 
-    Raises LossmithError when the smallest does not fit, or the network makes what is no number.
+    Raises LossmithError when the smallest does not fit, or the network makes what is no number; WholeDoesNotFit
+    when one piece was planned.
     """
     side = plan.side
     while (tile := _next(source, canvas, plan, side)) is not None:
@@ -44,6 +49,8 @@ def sweep(
         except Exception as error:
             if not out_of_memory(error):
                 raise
+            if plan.whole:  # its parts would need to see more than themselves
+                raise WholeDoesNotFit from error
             if side <= plan.cell:
                 raise LossmithError(
                     f"there is not enough memory even for tiles of {side} pixels; take a smaller --halo or network"
