@@ -22,6 +22,7 @@ from lossmith.errors import LossmithError
 
 TEXTS = [
     "bicubic(4)",
+    "blur(1.5)",
     "noise(25)",
     "noise(2.5)",
     "shot_noise",
@@ -122,6 +123,8 @@ DETERMINISTIC = [
     "jpeg(10, subsampling=4:4:4)",
     "jpeg(10, subsampling=4:2:2)",
     "jpeg(10, subsampling=gray)",
+    "blur(1.2)",
+    "blur(2) | bicubic(2)",
     "mosaic",
     "mosaic(pattern=gbrg)",
     "bicubic(2) | jpeg(30)",

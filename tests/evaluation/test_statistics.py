@@ -190,3 +190,20 @@ def test_all_pairs_come_once(rng, psnr_metric):
     rows = rows_of({name: rng.normal(size=4) for name in "abcd"})
     pairs = [(d.first, d.second) for d in differences(rows, psnr_metric, resamples=50)]
     assert pairs == list(itertools.combinations("abcd", 2))
+
+
+def test_levels_of_damage_are_not_taken_for_so_many_pictures(rng, psnr_metric) -> None:
+    """A picture at three levels counts once: intervals are those of its mean scores."""
+    scores = rng.normal(size=(2, 3, 5))
+    rows = [
+        Row(f"{p}@{level}", method, 0, {"psnr": float(scores[m, k, p])})
+        for (m, method), (k, level), p in itertools.product(
+            enumerate(("l1", "l2")), enumerate(("low", "middle", "high")), range(5)
+        )
+    ]
+    means = [
+        Row(str(p), method, 0, {"psnr": float(scores[m, :, p].mean())})
+        for (m, method), p in itertools.product(enumerate(("l1", "l2")), range(5))
+    ]
+    (found,), (wanted,) = (differences(each, psnr_metric) for each in (rows, means))
+    assert (found.mean, found.low, found.high) == pytest.approx((wanted.mean, wanted.low, wanted.high))

@@ -120,3 +120,12 @@ def test_no_pictures_and_tiny_pictures_are_refused(tmp_path: Path) -> None:
 )
 def test_names_are_short_and_different_and_good_for_files(paths: list[str], names: list[str]) -> None:
     assert picture_names([Path(path) for path in paths]) == names
+
+
+def test_a_range_of_damage_is_tested_at_three_levels_under_the_same_noise(tmp_path: Path) -> None:
+    pairs = make_pairs(photos(tmp_path, "a.png", "b.png"), degradation("noise(0..50)"))
+    assert [pair.name for pair in pairs] == [f"{n}@{level}" for n in "ab" for level in ("low", "middle", "high")]
+    assert [pair.damage for pair in pairs[:3]] == ["noise(0)", "noise(25)", "noise(50)"]
+    low, middle, high = (pair.degraded - pair.clean for pair in pairs[:3])
+    assert not low.any()
+    torch.testing.assert_close(2 * middle, high, rtol=0, atol=1e-6)

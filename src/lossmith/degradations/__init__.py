@@ -7,6 +7,7 @@ Pure: tensors in, tensors out.
 
 from lossmith.degradations.base import Degradation
 from lossmith.degradations.bicubic import Bicubic
+from lossmith.degradations.blur import Blur
 from lossmith.degradations.catalogue import DEGRADATIONS, TASKS, degradation
 from lossmith.degradations.chain import Chain
 from lossmith.degradations.custom import Custom
@@ -21,6 +22,7 @@ __all__ = [
     "JPEG",
     "TASKS",
     "Bicubic",
+    "Blur",
     "Chain",
     "Custom",
     "Degradation",

@@ -1,11 +1,18 @@
 """What every degradation is."""
 
+from collections.abc import Callable, Mapping
+from copy import copy
+from typing import Any, ClassVar
+
 import numpy as np
 from torch import Tensor
 
 from lossmith.degradations.checks import check_clean
 from lossmith.errors import LossmithError
-from lossmith.expressions import Spelled
+from lossmith.expressions import Range, Spelled
+
+LEVELS = {"low": 0.0, "middle": 0.5, "high": 1.0}
+"""Where in its ranges a damage is tested, as shares of the way from their low ends to their high ones."""
 
 
 class Degradation(Spelled):
@@ -14,15 +21,58 @@ class Degradation(Spelled):
     `degradation(clean)` takes a float tensor (3, H, W), RGB in [0, 1], with H and W multiples of `scale`, and
     gives (3, H / scale, W / scale). Random ones (`random` is true) draw from `rng`, a NumPy generator; the
     others ignore it. `str()` gives the expression back. A subclass implements `degrade`, which may rely on
-    checked arguments.
+    checked arguments, and on numbers where ranges were given: every call draws them first.
 
     Raises LossmithError for a picture of another shape or type, and for a random degradation without `rng`.
     """
 
     scale: int = 1
     """By how much the picture shrinks; H and W must be multiples of it."""
-    random: bool = False
-    """Whether `rng` is drawn from, so that every call may differ."""
+    whole: ClassVar[frozenset[str]] = frozenset()
+    """The parameters whose ranges hold whole numbers only."""
+
+    @property
+    def random(self) -> bool:
+        """Whether `rng` is drawn from, so that every call may differ."""
+        return self.ranged
+
+    @property
+    def ranged(self) -> bool:
+        """Whether a parameter is a range, from which each call draws a number."""
+        return bool(self._ranges)
+
+    def at(self, share: Callable[[], float]) -> "Degradation":
+        """Itself, with a number for each range: `share` says how far it is from the low end (0) to the high (1).
+
+        >>> from lossmith.degradations import degradation
+        >>> str(degradation("noise(0..50) | jpeg(30..95)").at(lambda: 0.5))
+        'noise(25) | jpeg(63)'
+        """
+        numbers = {key: each.at(share(), whole=key in self.whole) for key, each in self._ranges.items()}
+        return self._with(numbers)
+
+    @property
+    def _parameters(self) -> Mapping[str, Any]:
+        return vars(self)
+
+    @property
+    def _ranges(self) -> dict[str, Range]:
+        return {key: value for key, value in self._parameters.items() if isinstance(value, Range)}
+
+    def _with(self, numbers: Mapping[str, float]) -> "Degradation":
+        made = copy(self)
+        vars(made).update(numbers)
+        return made
+
+    @property
+    def levels(self) -> dict[str, "Degradation"]:
+        """What a picture is tested with: at the low ends, the middles and the high ends of the ranges.
+
+        Without ranges it is the degradation itself, under the name "".
+        """
+        if not self.ranged:
+            return {"": self}
+        return {name: self.at(lambda share=share: share) for name, share in LEVELS.items()}  # type: ignore[misc]
 
     @property
     def margin(self) -> int:
@@ -51,4 +101,5 @@ class Degradation(Spelled):
         check_clean(self.name, clean, self.scale)
         if self.random and not isinstance(rng, np.random.Generator):
             raise LossmithError(f"{self.name}: draws random numbers, so it needs rng, a numpy.random.Generator")
-        return self.degrade(clean, rng)
+        damage = self.at(rng.random) if self.ranged and rng is not None else self
+        return damage.degrade(clean, rng)

@@ -2,6 +2,7 @@
 
 from lossmith.degradations.base import Degradation
 from lossmith.degradations.bicubic import Bicubic
+from lossmith.degradations.blur import Blur
 from lossmith.degradations.chain import Chain
 from lossmith.degradations.custom import Custom
 from lossmith.degradations.jpeg import JPEG
@@ -11,7 +12,7 @@ from lossmith.errors import LossmithError, unknown
 from lossmith.expressions import Call, invoke, parse_chain
 
 DEGRADATIONS: dict[str, type[Degradation]] = {
-    kind.name: kind for kind in (Bicubic, Noise, ShotNoise, JPEG, Mosaic)
+    kind.name: kind for kind in (Bicubic, Blur, Noise, ShotNoise, JPEG, Mosaic)
 }
 """The catalogue."""
 
@@ -27,7 +28,8 @@ TASKS: dict[str, str] = {
 def degradation(expression: str) -> Degradation:
     """The degradation that an expression describes: names of DEGRADATIONS or TASKS or import paths, `|` between.
 
-    `str()` of the result gives an expression that makes it again.
+    Numbers may be ranges, `noise(0..50)`: then one is drawn, evenly, at every call, whole ones for jpeg. `str()`
+    of the result gives an expression that makes it again.
 
     Raises LossmithError when it cannot be read, a name is not known or an option does not fit.
 

@@ -1,6 +1,6 @@
 """Degradations one after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import lcm
 
 import numpy as np
@@ -34,7 +34,17 @@ class Chain(Degradation):
         for link in self.links:
             self._scales.append(self._scales[-1] * link.scale)
         self.scale = self._scales[-1]
-        self.random = any(link.random for link in self.links)
+
+    @property
+    def random(self) -> bool:
+        return any(link.random for link in self.links)
+
+    @property
+    def ranged(self) -> bool:
+        return any(link.ranged for link in self.links)
+
+    def at(self, share: Callable[[], float]) -> "Chain":
+        return Chain([link.at(share) for link in self.links])
 
     @property
     def margin(self) -> int:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lossmith.errors import LossmithError
+from lossmith.expressions import Range
 
 
 def check_whole(owner: str, key: str, value: object, low: int, high: int | None = None) -> None:
@@ -22,10 +23,16 @@ def check_whole(owner: str, key: str, value: object, low: int, high: int | None 
 
 
 def check_amount(owner: str, key: str, value: object) -> None:
-    """Refuse anything but a finite number that is not negative."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < 0:  # type: ignore[arg-type,operator]
-        raise LossmithError(f"{owner}: {key} must be a number, 0 or more, not {value}")
+    """Refuse anything but a finite number that is not negative, or a range of such numbers."""
+    for end in ends(value):
+        number = isinstance(end, int | float) and not isinstance(end, bool)
+        if not number or not math.isfinite(end) or end < 0:  # type: ignore[arg-type,operator]
+            raise LossmithError(f"{owner}: {key} must be a number, 0 or more, not {end}")
+
+
+def ends(value: object) -> tuple[object, ...]:
+    """Both ends of a range; a value that is none alone."""
+    return (value.low, value.high) if isinstance(value, Range) else (value,)
 
 
 def check_choice(owner: str, key: str, value: object, choices: tuple[str, ...]) -> None:

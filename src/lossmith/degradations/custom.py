@@ -1,6 +1,8 @@
 """Anybody's function as a degradation."""
 
 import inspect
+from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,9 @@ class Custom(Degradation):
     - `margin` (16 times the scale): how many pixels away from a cut edge its result may differ;
     - `alignment` (the scale): the grid on which a crop must start.
 
+    An option may be a range, such as `amount=0..3`, and then the function gets another number at each call; whole
+    ones if its parameter is annotated as int.
+
     Raises LossmithError when it cannot be imported, does not take the options, or gives something else.
     """
 
@@ -38,11 +43,25 @@ class Custom(Degradation):
         self.function: Any = resolve(Call(path), {}, "degradation")
         if inspect.isclass(self.function):
             raise LossmithError(f"degradation '{path}' is a class; name a function")
-        self.random = _takes_rng(path, self.function, options)
+        self._draws = _takes_rng(path, self.function, options)
+        self.whole = _whole(self.function)  # type: ignore[misc]
         self.scale = getattr(self.function, "scale", 1)
         check_whole(path, "scale", self.scale, 1)
         check_whole(path, "margin", self.margin, 0)
         check_whole(path, "alignment", self.alignment, 1)
+
+    @property
+    def random(self) -> bool:
+        return self._draws or self.ranged
+
+    @property
+    def _parameters(self) -> Mapping[str, Any]:
+        return self.options
+
+    def _with(self, numbers: Mapping[str, float]) -> "Custom":
+        made = copy(self)
+        made.options = {**self.options, **numbers}
+        return made
 
     @property
     def margin(self) -> int:
@@ -53,7 +72,7 @@ class Custom(Degradation):
         return getattr(self.function, "alignment", self.scale)
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
-        given = (clean.clone(), rng) if self.random else (clean.clone(),)  # a function may work in place
+        given = (clean.clone(), rng) if self._draws else (clean.clone(),)  # a function may work in place
         try:
             made = self.function(*given, **self.options)
         except LossmithError:
@@ -101,3 +120,12 @@ def _takes_rng(path: str, function: Any, options: dict[str, Value]) -> bool:
     except TypeError as error:
         raise LossmithError(f"degradation '{path}': {error}") from error
     return random
+
+
+def _whole(function: Any) -> frozenset[str]:
+    """The parameters that take whole numbers only."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return frozenset()
+    return frozenset(p.name for p in parameters if p.annotation in (int, "int"))

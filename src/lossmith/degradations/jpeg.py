@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from lossmith.degradations.base import Degradation
-from lossmith.degradations.checks import check_choice, check_whole
+from lossmith.degradations.checks import check_choice, check_whole, ends
 from lossmith.degradations.eight_bit import from_8bit, to_8bit
+from lossmith.expressions import Range
 
 _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "gray")
 
@@ -30,11 +31,13 @@ class JPEG(Degradation):
     """
 
     name: ClassVar[str] = "jpeg"
-    quality: int
+    whole = frozenset({"quality"})
+    quality: int | Range
     subsampling: str = "4:2:0"
 
     def __post_init__(self) -> None:
-        check_whole(self.name, "quality", self.quality, 1, 100)
+        for quality in ends(self.quality):
+            check_whole(self.name, "quality", quality, 1, 100)
         check_choice(self.name, "subsampling", self.subsampling, _SUBSAMPLINGS)
 
     @property

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lossmith.degradations.base import Degradation
 from lossmith.degradations.checks import check_amount
+from lossmith.expressions import Range
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,17 @@ class Noise(Degradation):
     """
 
     name: ClassVar[str] = "noise"
-    random = True
-    sigma: float
+    sigma: float | Range
+
+    @property
+    def random(self) -> bool:
+        return True
 
     def __post_init__(self) -> None:
         check_amount(self.name, "sigma", self.sigma)
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
+        assert not isinstance(self.sigma, Range)
         return clean + self.sigma / 255 * _white(clean, rng)
 
 
@@ -51,15 +56,20 @@ class ShotNoise(Degradation):
     """
 
     name: ClassVar[str] = "shot_noise"
-    random = True
-    a: float = 0.004
-    b: float = 0.0001
+    a: float | Range = 0.004
+    b: float | Range = 0.0001
+
+    @property
+    def random(self) -> bool:
+        return True
 
     def __post_init__(self) -> None:
         check_amount(self.name, "a", self.a)
         check_amount(self.name, "b", self.b)
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
+        assert not isinstance(self.a, Range)
+        assert not isinstance(self.b, Range)
         return clean + (self.a * clean.clamp(min=0) + self.b).sqrt() * _white(clean, rng)
 
 

@@ -1,6 +1,7 @@
 """Metrics under a declared protocol, rows per picture, and what they say about who is better."""
 
 from lossmith.evaluation.deep import available_deep_metrics
+from lossmith.evaluation.grid import without_level
 from lossmith.evaluation.metrics import METRICS, default_metrics, find_metric, score, scored
 from lossmith.evaluation.protocol import Protocol, protocol_for
 from lossmith.evaluation.restoring import baseline, restore_pictures
@@ -31,5 +32,6 @@ __all__ = [
     "standing",
     "standings",
     "verdict",
+    "without_level",
     "write_csv",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lossmith.degradations.base import LEVELS
 from lossmith.errors import LossmithError
 from lossmith.evaluation.results import DEGRADED, Metric, Row
 
@@ -31,6 +32,9 @@ def grid(rows: Sequence[Row], metric: Metric, methods: Sequence[str] | None = No
     A picture on which no method has a finite number (it is too small for the metric) is left out for all. A
     method that lacks a number for any remaining picture under any seed (its run failed) is left out, because a
     mean over other pictures cannot be compared. The degraded input knows no seeds: its scores stand for each.
+
+    A picture that is tested at several levels of the damage counts once, with the mean of its scores: its levels
+    are not so many independent pictures.
 
     Raises LossmithError when there are no rows, when a row occurs twice, and when no method is complete.
 
@@ -63,4 +67,17 @@ def _by_place(rows: Sequence[Row], metric: str) -> dict[tuple[str, int, str], fl
         if place in scores:
             raise LossmithError(f"picture '{row.picture}' occurs twice for method '{row.method}', seed {row.seed}")
         scores[place] = row.scores.get(metric, np.nan)
-    return scores
+    levels: dict[tuple[str, int, str], list[float]] = {}
+    for (method, seed, picture), score in scores.items():
+        levels.setdefault((method, seed, without_level(picture)), []).append(score)
+    return {place: float(np.mean(each)) for place, each in levels.items()}
+
+
+def without_level(picture: str) -> str:
+    """The picture's own name, without the level of its damage.
+
+    >>> without_level("baby@low"), without_level("me@home")
+    ('baby', 'me@home')
+    """
+    name, _, level = picture.rpartition("@")
+    return name if level in LEVELS else picture

@@ -1,5 +1,6 @@
 """Under which protocol a number is measured: colour, border and rounding."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,8 @@ class Protocol:
     """What is done to both pictures before they are compared; `str()` says it in words.
 
     `color` is "rgb" or "y" (BT.601 studio swing, as super-resolution papers do); `border` pixels are cropped
-    from each side. Both pictures are always clamped to [0, 1] and rounded to 8 bits first.
+    from each side. Both pictures are always clamped to [0, 1] and rounded to 8 bits first. `levels` are the
+    damages that each picture is tested with, where they are more than one.
 
     Raises LossmithError for another colour or a negative border.
 
@@ -27,8 +29,10 @@ class Protocol:
 
     color: Literal["rgb", "y"] = "rgb"
     border: int = 0
+    levels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(self.levels))  # a receipt holds a list
         if self.color not in ("rgb", "y"):
             raise LossmithError(f"protocol: color must be 'rgb' or 'y', not '{self.color}'")
         if not isinstance(self.border, int) or isinstance(self.border, bool) or self.border < 0:
@@ -37,18 +41,24 @@ class Protocol:
     def __str__(self) -> str:
         color = "RGB" if self.color == "rgb" else "Y (BT.601 studio swing)"
         crop = f"{self.border} px cropped from each side" if self.border else "no crop"
-        return f"{color}, {crop}, rounded to 8 bits"
+        levels = f"; each picture after {', after '.join(self.levels)}" if self.levels else ""
+        return f"{color}, {crop}, rounded to 8 bits{levels}"
 
 
-def protocol_for(scale: int) -> Protocol:
+def protocol_for(scale: int, damages: Iterable[str] = ()) -> Protocol:
     """What the papers use: Y with `scale` pixels cropped for super-resolution, all of RGB for the rest.
+
+    `damages` are what the test pictures say of theirs.
 
     >>> print(protocol_for(scale=3))
     Y (BT.601 studio swing), 3 px cropped from each side, rounded to 8 bits
     >>> protocol_for(scale=1)
-    Protocol(color='rgb', border=0)
+    Protocol(color='rgb', border=0, levels=())
+    >>> print(protocol_for(1, ["noise(0)", "noise(50)", "noise(0)"]))
+    RGB, no crop, rounded to 8 bits; each picture after noise(0), after noise(50)
     """
-    return Protocol("y", scale) if scale > 1 else Protocol()
+    levels = tuple(dict.fromkeys(filter(None, damages)))
+    return Protocol("y", scale, levels) if scale > 1 else Protocol(levels=levels)
 
 
 def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor]:

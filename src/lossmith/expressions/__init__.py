@@ -7,13 +7,15 @@
     chain    := call ("|" call)*
     call     := name ["(" argument ("," argument)* ")"]
     name     := identifier | import.path:Attribute
-    argument := [identifier "="] (NUMBER | true | false | none | bare word | "quoted text")
+    argument := [identifier "="] value
+    value    := NUMBER | NUMBER..NUMBER | true | false | none | bare word | "quoted text"
 
-A bare word runs to the next comma or closing bracket, so file names and `vgg19:conv5_4` need no quotes.
+`0..50` is a range to draw from, for the numbers of a degradation. A bare word runs to the next comma or closing
+bracket, so file names and `vgg19:conv5_4` need no quotes.
 """
 
 from lossmith.expressions.calling import fit, invoke, resolve
-from lossmith.expressions.nodes import Call, Node, Product, Sum, Timeline, Value
+from lossmith.expressions.nodes import Call, Node, Product, Range, Sum, Timeline, Value
 from lossmith.expressions.reading import parse_call, parse_chain, parse_loss
 from lossmith.expressions.spelling import Spelled, spell_call, spell_value
 
@@ -21,6 +23,7 @@ __all__ = [
     "Call",
     "Node",
     "Product",
+    "Range",
     "Spelled",
     "Sum",
     "Timeline",

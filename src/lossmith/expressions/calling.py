@@ -10,10 +10,11 @@ from types import UnionType
 from typing import Any, get_args
 
 from lossmith.errors import LossmithError, unknown
-from lossmith.expressions.nodes import Call
+from lossmith.expressions.nodes import Call, Range
 from lossmith.expressions.reading import DEEPEST
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
+_KINDS[Range] = "a range such as 0..50"
 _MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _TO_COME = object()
 
@@ -85,23 +86,39 @@ def fit(call: Call, factory: Callable[..., Any], kind: str, ahead: int = 0, **gi
             known = set(list(parameters)[ahead:]) - {"self"} - set(given)
             raise unknown(f"option of {kind} {call.name}:", option, known)
     arguments = (*[_TO_COME] * ahead, *call.arguments)
+    hint = _range_hint(call, signature)
     try:
         said = signature.bind_partial(*arguments, **options).arguments
         silent = (set(parameters) | set(given) if open_ended else set(parameters)) - set(said) - set(options)
         given = {key: value for key, value in given.items() if key in silent}
         signature.bind(*arguments, **options, **given)
     except TypeError as error:
-        raise LossmithError(f"{kind} '{call.name}': {error}") from error
+        raise LossmithError(f"{kind} '{call.name}': {error}{hint}") from error
     for key, value in said.items():
-        _check_kind(f"{kind} '{call.name}': {key}", value, parameters[key])
+        _check_kind(f"{kind} '{call.name}': {key}", value, parameters[key], hint)
     return partial(factory, *call.arguments, **options, **given)
 
 
-def _check_kind(what: str, value: Any, parameter: inspect.Parameter) -> None:
-    """Refuse a value of another kind than the parameter is annotated with, if that kind can be written at all."""
+def _kinds(parameter: inspect.Parameter) -> tuple[Any, ...]:
     annotation = parameter.annotation
-    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+
+
+def _range_hint(call: Call, signature: inspect.Signature) -> str:
+    """How a range is written, for who writes `noise(0, 50)` or `noise([0, 50])`; nothing where none is taken."""
+    if len(call.arguments) < 2 or not any(Range in _kinds(each) for each in signature.parameters.values()):
+        return ""
+    numbers = sorted(value for value in call.arguments if type(value) in (int, float))  # type: ignore[type-var]
+    low, high = numbers if len(numbers) == 2 else (30, 50)
+    return f"; a range is written {call.name}({low}..{high})"
+
+
+def _check_kind(what: str, value: Any, parameter: inspect.Parameter, hint: str) -> None:
+    """Refuse a value of another kind than the parameter is annotated with, if that kind can be written at all."""
+    kinds = _kinds(parameter)
+    if isinstance(value, Range) and Range not in kinds:
+        raise LossmithError(f"{what} must be one value, not the range {value}")
     if parameter.kind in _MANY or value is _TO_COME or not all(isinstance(k, type) and k in _KINDS for k in kinds):
         return
     if type(value) not in kinds and not (type(value) is int and float in kinds):
-        raise LossmithError(f"{what} must be {' or '.join(_KINDS[k] for k in kinds)}, not {value!r}")
+        raise LossmithError(f"{what} must be {' or '.join(_KINDS[k] for k in kinds)}, not {value!r}{hint}")

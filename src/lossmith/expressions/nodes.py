@@ -1,8 +1,47 @@
 """What an expression consists of, once it has been read."""
 
+import math
 from dataclasses import dataclass
 
-Value = int | float | bool | str | None
+from lossmith.errors import LossmithError
+
+
+@dataclass(frozen=True)
+class Range:
+    """`low..high`: a number that is drawn anew, evenly, whenever one is needed. Both ends belong to it.
+
+    Raises LossmithError where the ends are not two finite numbers that rise.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        try:
+            ends = [float(self.low), float(self.high)]
+        except (TypeError, ValueError) as error:
+            raise LossmithError(f"the ends of a range must be numbers, not {self.low} and {self.high}") from error
+        low, high = ends
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise LossmithError(f"a range goes from a lower number to a higher one, not from {low:g} to {high:g}")
+        for name, end in zip(("low", "high"), ends, strict=True):
+            object.__setattr__(self, name, int(end) if end.is_integer() and abs(end) < 1e15 else end)
+
+    def __str__(self) -> str:
+        return f"{self.low}..{self.high}"
+
+    def at(self, share: float, *, whole: bool = False) -> float:
+        """The number that is a share of the way, 0 to 1, from the low end to the high one.
+
+        >>> Range(0, 50).at(0.5), Range(30, 95).at(0.5, whole=True), Range(0.1, 0.3).at(1)
+        (25.0, 63, 0.3)
+        """
+        if whole:
+            return min(self.low + int(share * (self.high - self.low + 1)), self.high)
+        return (1 - share) * self.low + share * self.high
+
+
+Value = int | float | bool | str | Range | None
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ import re
 from typing import NoReturn
 
 from lossmith.errors import LossmithError
-from lossmith.expressions.nodes import Call, Node, Product, Sum, Timeline, Value
+from lossmith.expressions.nodes import Call, Node, Product, Range, Sum, Timeline, Value
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_END = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+RANGE = re.compile(rf"({_END})\s*\.\.\s*({_END})")
 NAME = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
 KEYWORD = re.compile(r"([A-Za-z_]\w*)\s*=\s*")
 BARE = re.compile(r"[^,()\"'\s][^,()\"']*")
@@ -175,6 +177,8 @@ class Reader:
 def read_value(text: str) -> Value:
     if text.lower() in CONSTANTS:
         return CONSTANTS[text.lower()]
+    if ends := RANGE.fullmatch(text):
+        return Range(float(ends[1]), float(ends[2]))
     if not NUMBER.fullmatch(text):
         return text
     return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)

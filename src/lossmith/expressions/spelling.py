@@ -3,7 +3,7 @@
 import inspect
 from typing import Any, ClassVar
 
-from lossmith.expressions.nodes import Call
+from lossmith.expressions.nodes import Call, Range
 from lossmith.expressions.reading import BARE, read_value
 
 
@@ -48,7 +48,7 @@ def spell_value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    if isinstance(value, int):
+    if isinstance(value, int | Range):
         return str(value)
     text = str(value)
     if BARE.fullmatch(text) and text.strip() == text and isinstance(read_value(text), str) and "=" not in text:

@@ -27,22 +27,37 @@ class Pair:
     degraded: Tensor
     clean: Tensor
     scale: int
+    damage: str = ""
+    """How it was degraded, where the damage has ranges and so pictures are tested at several levels of it."""
 
 
 def test_pairs(paths: Sequence[Path], degradation: Degradation, seed: int = 0) -> list[Pair]:  # noqa: PT028
     """Degrade whole pictures.
 
     Sides that are no multiples of the scale lose their last rows and columns, as in the benchmarks. Randomness is
-    a function of `seed` and the picture's name alone, so every loss meets the same noise.
+    a function of `seed` and the picture's name alone, so every loss meets the same noise. Where the damage
+    has ranges every picture is tested thrice: at their low ends, middles and high ends, as `name@low` and so on.
 
     Raises LossmithError for pictures that cannot be read or are smaller than the scale.
     """
 
-    def load(path: Path, name: str) -> Pair:
-        clean = from_8bit(read_cropped(path, degradation.scale))
-        return Pair(name, degradation(clean, picture_rng(seed, name)), clean, degradation.scale)
+    levels = degradation.levels
 
-    return load_all([partial(load, path, name) for path, name in zip(paths, picture_names(paths), strict=True)])
+    def load(path: Path, name: str) -> list[Pair]:
+        clean = from_8bit(read_cropped(path, degradation.scale))
+        return [
+            Pair(
+                f"{name}@{level}" if level else name,
+                damage(clean, picture_rng(seed, name)),
+                clean,
+                degradation.scale,
+                str(damage) if level else "",
+            )
+            for level, damage in levels.items()
+        ]
+
+    loads = [partial(load, path, name) for path, name in zip(paths, picture_names(paths), strict=True)]
+    return [pair for pairs in load_all(loads) for pair in pairs]
 
 
 test_pairs.__test__ = False  # type: ignore[attr-defined]  # the name makes pytest take it for a test

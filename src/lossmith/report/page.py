@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lossmith.evaluation import without_level
 from lossmith.report.charts import chart_data, plane_axes
 from lossmith.report.contents import Contents
 from lossmith.report.costs import costs_of
@@ -53,7 +54,7 @@ def write_report(path: Path, contents: Contents) -> None:
         axes=plane_axes(contents.standings),
         views=[view_of(exhibit, contents, methods) for exhibit in contents.exhibits],
         costs=costs_of(contents, methods),
-        pictures=len({row.picture for row in contents.rows}),
+        pictures=len({without_level(row.picture) for row in contents.rows}),
         definition=definition,
         data=chart_data(contents, methods),
     )

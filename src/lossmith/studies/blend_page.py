@@ -20,6 +20,7 @@ from lossmith.evaluation import (
     protocol_for,
     restore_pictures,
     score,
+    without_level,
     write_csv,
 )
 from lossmith.images import Pair, to_bytes
@@ -67,7 +68,7 @@ def write_page(
     command: str,
 ) -> None:
     """Write `blend.csv` and `blend.html`."""
-    protocol = protocol_for(couple.scale)
+    protocol = protocol_for(couple.scale, [pair.damage for pair in pairs])
     names = ["psnr", "ssim", *(list(available_deep_metrics())[:1] or ["gmsd"])]
     rows: list[Row] = []
     strips: list[Strip] = []
@@ -87,7 +88,7 @@ def write_page(
         metrics=[find_metric(name) for name in names],
         points={way: [_mean(rows, way, alpha, names) for alpha in alphas] for way in (WEIGHTS, PICTURES)},
         strips=sorted(strips, key=lambda strip: -strip.spread)[:SHOWN],
-        pictures=len(pairs),
+        pictures=len({without_level(pair.name) for pair in pairs}),
         note=note,
         command=command,
         facts={

@@ -106,11 +106,12 @@ def evaluate(
     if subject.is_dir():
         if degraded is not None or degradation is not None:
             raise LossmithError("a folder of results is not degraded; leave --degraded and --degradation out")
-        scale, pictures = 1, _of_folder(subject, test)
+        protocol, pictures = protocol_for(1), _of_folder(subject, test)
     else:
         model = load_model(subject, network)
-        scale, pictures = model.scale, _of_model(model, _pairs(model, test, degraded, degradation))
-    protocol = protocol_for(scale)
+        pairs = _pairs(model, test, degraded, degradation)
+        protocol = protocol_for(model.scale, [pair.damage for pair in pairs])
+        pictures = _of_model(model, pairs)
     protocol = replace(
         protocol,
         color=protocol.color if color == "auto" else color,

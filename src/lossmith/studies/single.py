@@ -85,7 +85,7 @@ def train(
     criterion = parse(wanted) if isinstance(wanted, str) else as_loss(wanted)
     gathered = gather(data, recipe.degradation)
     recipe = replace(recipe, degradation=gathered.damage)
-    protocol = protocol_for(gathered.source.scale)
+    protocol = protocol_for(gathered.source.scale, [pair.damage for pair in gathered.tests])
     rehearse_test(recipe.network, gathered.tests, protocol)
     if contest.critic is not None:
         stages = train_in_stages(

@@ -90,7 +90,7 @@ def compare(
         raise LossmithError(f"seeds must be a whole number, at least 1, not {seeds!r}")
     gathered = gather(data, recipe.degradation)
     recipe = replace(recipe, degradation=gathered.damage)
-    protocol = protocol_for(gathered.source.scale)
+    protocol = protocol_for(gathered.source.scale, [pair.damage for pair in gathered.tests])
     from lossmith.training.run import rehearse
 
     configuration = {

@@ -15,7 +15,7 @@ class Recipe:
     """The damage, the network and the budget of a run. All but the losses, the seeds and the pictures."""
 
     degradation: str | None = None
-    """What is to be undone: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(5)"
+    """What is to be undone: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(0..25)"
     [default: jpeg, which is jpeg(10)]."""
     network: str = "srresnet_small"
     """What is trained: srresnet_small, srresnet, rrdbnet, fcn, or your own as import.path:Class."""
