@@ -1,8 +1,9 @@
 """What the user can mend is said in one sentence."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class LossmithError(ValueError):
@@ -35,6 +36,18 @@ def printable(text: str) -> str:
     red\\x1b[31m
     """
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
+def and_more(paths: Sequence[Path], more: str = "") -> str:
+    """The first of some files by its name, and how many more there are; or only the latter, in words of your own.
+
+    >>> and_more([Path("a/1.png"), Path("a/2.png"), Path("a/3.png")])
+    "'1.png' and 2 more"
+    >>> and_more([Path("1.png"), Path("2.png")], ", as is {} more"), and_more([Path("1.png")], ", as is {} more")
+    (', as is 1 more', '')
+    """
+    others = (more or " and {} more").format(len(paths) - 1) if len(paths) > 1 else ""
+    return others if more else f"'{paths[0].name}'{others}"
 
 
 def remark(sentence: str) -> None:

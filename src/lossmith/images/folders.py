@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lossmith.errors import LossmithError
+from lossmith.images.leftovers import refuse_lost, tell_others
 from lossmith.images.reading import picture_size
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm")
@@ -28,6 +29,8 @@ def find_pictures(paths: str | Path | Iterable[str | Path]) -> list[Path]:
             found[path] = None
         elif path.is_dir():
             found.update(dict.fromkeys(_pictures_in(path)))
+        elif path.is_symlink():
+            raise LossmithError(f"'{path}' is a link to '{path.readlink()}', which is not there")
         else:
             raise LossmithError(f"'{path}' does not exist")
     if not found:
@@ -86,7 +89,11 @@ def _whence(pairs: Sequence[tuple[Path, Path]], clean: Path) -> str:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    inside = sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=_natural)
+    try:
+        inside = sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=_natural)
+    except OSError as error:
+        raise LossmithError(f"folder '{folder}' cannot be read: {error.strerror or error}") from error
+    refuse_lost(folder, inside, (*SUFFIXES, *NOT_READ))
     files = [path for path in inside if path.is_file()]
     if unread := [path.name for path in files if path.suffix.lower() in NOT_READ]:
         raise LossmithError(f"'{unread[0]}' in '{folder}' cannot be read; convert it to PNG, or take it away")
@@ -94,6 +101,7 @@ def _pictures_in(folder: Path) -> list[Path]:
     if not pictures:
         within = "; folders within it are not searched" if len(files) < len(inside) else ""
         raise LossmithError(f"folder '{folder}' holds no pictures ({' '.join(SUFFIXES)}){within}")
+    tell_others(folder, inside, pictures)
     return pictures
 
 

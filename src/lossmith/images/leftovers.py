@@ -1,0 +1,48 @@
+"""What a folder holds beside the pictures that are read from it: told once, or refused where it is a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lossmith.errors import LossmithError, and_more, remark
+
+OF_THE_SYSTEM = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
+"""What file managers leave in folders, and nobody misses."""
+
+
+def refuse_lost(folder: Path, inside: Sequence[Path], endings: Sequence[str]) -> None:
+    """Raise LossmithError for pictures in a folder that are not there: links to nowhere, and what a cloud has kept."""
+    lost = [path for path in inside if path.suffix.lower() in endings and path.is_symlink() and not path.exists()]
+    if lost:
+        raise LossmithError(
+            f"'{lost[0]}' is a link to '{lost[0].readlink()}', which is not there"
+            f"{and_more(lost, ', and so are {} more links')}; fetch what they lead to, or take them away"
+        )
+    if left := sorted(folder.glob(".*.icloud")):
+        name = left[0].name.removeprefix(".").removesuffix(".icloud")
+        others = and_more(left, " and {} more")
+        raise LossmithError(f"'{name}'{others} in '{folder}' lie in iCloud only; download them first")
+
+
+def tell_others(folder: Path, inside: Sequence[Path], pictures: Sequence[Path]) -> None:
+    """Say once what is inside a folder and not among the pictures that are read from it."""
+    taken = set(pictures)
+    others = [path for path in inside if path not in taken and path.name.lower() not in OF_THE_SYSTEM]
+    if folders := [path for path in others if path.is_dir()]:
+        remark(f"folders within '{folder}' are not searched: {and_more(folders)}")
+    if files := [path for path in others if not path.is_dir()]:
+        remark(f"in '{folder}' these are passed over, not being pictures by their ending: {and_more(files)}")
+
+
+def no_picture(path: Path) -> str | None:
+    """What a file holds instead of a picture, where that can be told from its beginning."""
+    with path.open("rb") as file:
+        begins = file.read(64)
+    if not begins:
+        return "is empty"
+    if begins.startswith(b"version https://git-lfs"):
+        return "is a pointer of git-lfs and not the picture itself; fetch it with `git lfs pull`"
+    if begins.startswith((b"/annex/objects/", b".git/annex/objects/", b"../.git/annex/objects/")):
+        return "is a pointer of git-annex and not the picture itself; fetch it with `git annex get`"
+    if begins.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "is a web page and not a picture; it was perhaps downloaded without permission"
+    return None
