@@ -8,7 +8,7 @@ from lossmith.errors import LossmithError
 
 
 def free_memory() -> int | None:
-    """Bytes that this process may still take, by the computer, its group of programs and `ulimit`; None: unknown."""
+    """Bytes that this process may take, by the computer, its group of programs and `ulimit`; None: unknown."""
     known = [room for room in (_of_computer(), _of_groups(), _of_limit()) if room is not None]
     return max(0, min(known)) if known else None
 
@@ -25,14 +25,14 @@ def existing(folder: Path) -> Path:
 
 
 def check_disk(folder: Path, need: int, what: str) -> None:
-    """Raise LossmithError when `need` bytes, less what lies in the folder already, are more than the disk has free."""
+    """Raise LossmithError when `need` bytes, less what the folder has already, are more than the disk has free."""
     if need <= (free := free_disk(folder)):
         return
     there = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
     if need - there > free:
         raise LossmithError(
-            f"{what} take about {amount(need)}, and {amount(free)} are free on the disk of {folder}; make room, or "
-            "choose another --out"
+            f"{what} take about {amount(need)}, and {amount(free)} are free on the disk of {folder}; make room, "
+            "or choose another --out"
         )
 
 

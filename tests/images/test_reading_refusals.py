@@ -87,7 +87,9 @@ def test_a_flipped_byte_is_found_by_the_checksum(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
 def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(LossmithError, match=r"a.png' is (empty|not a picture that can be read|truncated or damaged)"):
+    with pytest.raises(
+        LossmithError, match=r"a.png' is (empty|not a picture that can be read|truncated or damaged)"
+    ):
         read_picture(tmp_path / "a.png")
 
 

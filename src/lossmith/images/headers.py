@@ -96,7 +96,7 @@ def colours_of(image: "Image") -> str:
 
 @lru_cache(maxsize=64)
 def _differing(profile: bytes) -> str:
-    """The name of an ICC profile, if it shows some colours, or grays where it has them alone, otherwise than sRGB."""
+    """The name of an ICC profile, if it shows some colours, or grays if it is for these, otherwise than sRGB."""
     from PIL import Image, ImageCms
 
     mode = "L" if profile[16:20] == b"GRAY" else "RGB"

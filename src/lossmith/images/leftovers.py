@@ -10,7 +10,7 @@ OF_THE_SYSTEM = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 
 
 def refuse_lost(folder: Path, inside: Sequence[Path], endings: Sequence[str]) -> None:
-    """Raise LossmithError for pictures in a folder that are not there: links to nowhere, and what a cloud has kept."""
+    """Raise LossmithError for pictures in a folder that are not there: links to nowhere, and what a cloud has."""
     lost = [path for path in inside if path.suffix.lower() in endings and path.is_symlink() and not path.exists()]
     if lost:
         raise LossmithError(

@@ -212,8 +212,8 @@ def _refuse_few_levels(path: str | Path, wide: np.ndarray[Any, Any]) -> None:
     if len(met) > 2 * left:
         raise refusal(
             path,
-            f"has 16 bits, and its values, {least} to {most} of 65535, would become {left} levels of 8 bits, which "
-            "is what is trained and scored on; spread the values of all pictures alike over 0 to 65535 first",
+            f"has 16 bits, and its values, {least} to {most} of 65535, would become {left} levels of 8 bits, "
+            "and these are trained and scored on; spread the values of all pictures alike over 0 to 65535 first",
         )
 
 

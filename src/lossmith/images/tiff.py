@@ -19,7 +19,7 @@ ALPHA = (1, 2)
 
 
 def check_channels(path: str | Path, image: "Image") -> None:
-    """Raise LossmithError for signed values, and for channels beside the colours that are not marked as transparency."""
+    """Raise LossmithError for signed values, and for channels neither of colour nor marked as transparency."""
     tags: Any = getattr(image, "tag_v2", {})
     if SIGNED in _each(tags.get(FORMAT, ())):
         raise LossmithError(f"picture '{path}' holds 32-bit or signed integers; only 8 and 16 bits are read")
@@ -36,8 +36,14 @@ def check_stack(path: str | Path, image: "Image") -> None:
     """Raise LossmithError for a stack of ImageJ that only its description tells of."""
     tags: Any = getattr(image, "tag_v2", {})
     said = str(tags.get(DESCRIPTION, ""))
-    if said.startswith("ImageJ=") and (count := re.search(r"^images=(\d+)", said, re.MULTILINE)) and int(count[1]) > 1:
-        raise LossmithError(f"picture '{path}' holds a stack of {count[1]} pictures; save the one you mean by itself")
+    if (
+        said.startswith("ImageJ=")
+        and (count := re.search(r"^images=(\d+)", said, re.MULTILINE))
+        and int(count[1]) > 1
+    ):
+        raise LossmithError(
+            f"picture '{path}' holds a stack of {count[1]} pictures; save the one you mean by itself"
+        )
 
 
 def why_not_read(path: Path) -> str | None:
@@ -50,17 +56,14 @@ def why_not_read(path: Path) -> str | None:
 
         with tifffile.TiffFile(path) as tiff:
             page: Any = tiff.pages[0]
-            samples, dtype, photometric = page.samplesperpixel, page.dtype, page.photometric
-            extra = page.extrasamples
-    except Exception:  # whatever it stumbles over; it is damaged then
-        return None
-    try:
-        _check(path, samples, COLOURS.get(int(photometric)), extra)
+            _check(path, page.samplesperpixel, COLOURS.get(page.photometric), page.extrasamples)
+            channels = f"{page.samplesperpixel} channels" if page.samplesperpixel > 1 else "a channel"
+            held = f"{channels} of {page.dtype} in {page.photometric.name}"
+            return f"holds {held}; save it as gray or RGB of 8 bits first"
     except LossmithError as error:
         return str(error).removeprefix(f"picture '{path}' ")
-    kind = getattr(photometric, "name", photometric)
-    channels = f"{samples} channels" if samples > 1 else "a channel"
-    return f"holds {channels} of {dtype} in {kind}; save it as gray or RGB of 8 bits first"
+    except Exception:  # whatever it stumbles over; it is damaged then
+        return None
 
 
 def _check(path: str | Path, samples: int, colours: int | None, extra: Any) -> None:
