@@ -5,7 +5,8 @@ degraded, clean = Patches(source, patch=96, seed=0)[index]
 """
 
 from lossmith.images.data import Data, Gathered, gather
-from lossmith.images.folders import find_pictures, pair_folders
+from lossmith.images.folders import find_pictures
+from lossmith.images.pairing import pair_folders
 from lossmith.images.pairs import Pair, folder_pairs, picture_names, test_pairs
 from lossmith.images.patches import Patches
 from lossmith.images.reading import picture_size, read_picture

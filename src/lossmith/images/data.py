@@ -8,7 +8,8 @@ from typing import TypeVar
 from lossmith.degradations import degradation
 from lossmith.errors import LossmithError
 from lossmith.files import digest_of
-from lossmith.images.folders import common_scale, find_pictures, pair_folders
+from lossmith.images.folders import find_pictures
+from lossmith.images.pairing import common_scale, pair_folders
 from lossmith.images.pairs import Pair, folder_pairs, picture_names, test_pairs
 from lossmith.images.samples import sample_pictures
 from lossmith.images.source import Source, degraded_source, paired_source
@@ -26,16 +27,22 @@ class Data:
     """
 
     pictures: list[Path] | None = None
-    """Clean training pictures: files or folders [default: photographs that scikit-image ships]."""
+    """Clean training pictures: files, folders or patterns such as "photos/*.png" [default: photographs that
+    scikit-image ships]."""
     test: list[Path] | None = field(default=None, kw_only=True)
-    """Clean test pictures: files or folders [default: every fifth of PICTURES, held out; without
+    """Clean test pictures: files, folders or patterns [default: every fifth of PICTURES, held out; without
     PICTURES, other photographs that scikit-image ships]."""
     clean: Path | None = field(default=None, kw_only=True)
-    """Folder of clean pictures of your own pairs, instead of PICTURES and --degradation."""
+    """Folder (or pattern) of clean pictures of your own pairs, instead of PICTURES and --degradation."""
     degraded: Path | None = field(default=None, kw_only=True)
-    """Folder of the degraded pictures that belong to --clean, by file name."""
+    """Folder (or pattern) of the degraded pictures that belong to --clean, by file name."""
     test_degraded: Path | None = field(default=None, kw_only=True)
     """Folder of the degraded pictures that belong to --test, when --clean and --degraded are given."""
+    pair: str | None = field(default=None, kw_only=True)
+    """How the files of --clean and --degraded are called that belong together, such as "{}_HR:{}_LR2"
+    [default: what the field's tags, such as these, tell]."""
+    recursive: bool = field(default=False, kw_only=True)
+    """Search folders within folders too."""
 
     def __post_init__(self) -> None:
         for name in ("pictures", "test"):
@@ -49,6 +56,8 @@ class Data:
             raise LossmithError("--test-degraded goes with --clean, --degraded and one --test folder")
         if self.clean is not None and self.test is not None and self.test_degraded is None:
             raise LossmithError("the test of your own pairs needs --test-degraded beside --test")
+        if self.pair is not None and self.clean is None:
+            raise LossmithError("--pair goes with --clean and --degraded")
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,9 @@ def gather(data: Data, damage: str | None) -> Gathered:
             raise LossmithError("pairs of your own are degraded already; leave --degradation out")
         return _own_pairs(data, data.clean, data.degraded)
     kind = degradation(damage or "jpeg")
-    named = None if data.test is None else find_pictures(data.test)
+    named = None if data.test is None else find_pictures(data.test, data.recursive)
     if data.pictures is not None:
-        train, tests = _split(find_pictures(data.pictures), named)
+        train, tests = _split(find_pictures(data.pictures, data.recursive), named)
     else:
         train, tests = sample_pictures("train"), named or sample_pictures("test")
     fingerprint = _fingerprint(train, tests)
@@ -83,8 +92,11 @@ def gather(data: Data, damage: str | None) -> Gathered:
 
 
 def _own_pairs(data: Data, clean: Path, degraded: Path) -> Gathered:
-    held = pair_folders(data.test[0], data.test_degraded) if data.test and data.test_degraded else None
-    train, tests = _split(pair_folders(clean, degraded), held)
+    def paired(clean: Path, degraded: Path) -> list[tuple[Path, Path]]:
+        return pair_folders(clean, degraded, data.pair, data.recursive)
+
+    held = paired(data.test[0], data.test_degraded) if data.test and data.test_degraded else None
+    train, tests = _split(paired(clean, degraded), held)
     if (scale := common_scale(train)) != common_scale(tests):
         raise LossmithError(f"training pairs have scale {scale} and test pairs {common_scale(tests)}")
     fingerprint = _fingerprint(

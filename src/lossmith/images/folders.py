@@ -1,12 +1,13 @@
-"""Which pictures are meant."""
+"""Which pictures are meant: files, folders, and patterns that no shell has filled in."""
 
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lossmith.errors import LossmithError
 from lossmith.images.leftovers import refuse_lost, tell_others
-from lossmith.images.reading import picture_size
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm")
 """Files with these endings, in any case, are pictures."""
@@ -14,95 +15,136 @@ NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".exr", ".hdr")
 """Pictures that are refused, not passed over in silence; only a camera's raw files, beside its pictures, are."""
 
 
-def find_pictures(paths: str | Path | Iterable[str | Path]) -> list[Path]:
-    """The pictures in a folder (not in folders within it), or those of several folders and files, in turn.
+def find_pictures(paths: str | Path | Iterable[str | Path], recursive: bool = False) -> list[Path]:
+    """The pictures that are meant by files, folders and patterns such as `photos/*.png`, in turn.
 
-    Hidden files are left out. A folder's pictures come in natural order, 2.png before 10.png. A picture that is
-    meant twice comes once.
+    Folders within a folder are searched if `recursive`; links to folders never are, as they may lead anywhere,
+    also in circles. Hidden files and folders are left out. A folder's pictures come in natural order, 2.png before
+    10.png. A picture that is meant twice comes once.
 
-    Raises LossmithError for a path that does not exist, for a folder without pictures or with some that cannot be
-    read, and for names that are not text.
+    Raises LossmithError for a path that does not exist, for a folder or pattern without pictures or with some that
+    cannot be read, and for names that are not text.
     """
-    found: dict[Path, None] = {}
+    return list(find_places(paths, recursive))
+
+
+def find_places(paths: str | Path | Iterable[str | Path], recursive: bool = False) -> dict[Path, Path]:
+    """The pictures that `find_pictures` finds, and where each lies below the folder that was searched for it.
+
+    For a pattern, that is the folder before its first sign; a picture that is named itself lies nowhere but there.
+    """
+    found: dict[Path, Path] = {}
     for path in [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]:
-        if path.is_file():
-            found[path] = None
-        elif path.is_dir():
-            found.update(dict.fromkeys(_pictures_in(path)))
-        elif path.is_symlink():
-            raise LossmithError(f"'{path}' is a link to '{path.readlink()}', which is not there")
-        else:
-            raise LossmithError(f"'{path}' does not exist")
+        for picture, place in _meant_by(path, recursive).items():
+            found.setdefault(picture, place)
     if not found:
         raise LossmithError("no pictures were given")
     _refuse_undecoded(found)
-    return list(found)
+    return found
 
 
-def pair_folders(clean: str | Path, degraded: str | Path) -> list[tuple[Path, Path]]:
-    """The pictures of two folders that belong together: (clean, degraded), in natural order.
+def is_pattern(path: Path) -> bool:
+    """Whether a path is to be filled in. What exists under this very name is no pattern."""
+    return any(sign in str(path) for sign in "*?[") and not path.exists()
 
-    `baby.png` belongs to `baby.png`, `baby.jpg` or, as DIV2K names them, `babyx4.png`. The clean picture must be
-    larger by the same whole scale throughout; its last rows and columns may be left over when its size is no
-    multiple of the scale.
 
-    Raises LossmithError for a missing or empty folder, pictures without a partner (naming up to three), two
-    pictures of one name, and sizes that do not fit.
+def names_of(places: Mapping[Path, Path]) -> dict[Path, str]:
+    """A name for each picture of `find_places`: its place without its ending, or with it where two would be one.
+
+    Where pictures of several folders lie at one place, all places are below the folder that they have in common.
+
+    >>> [*names_of({p: p for p in map(Path, ["a.png", "b.png", "b.jpg", "c/a.png"])}).values()]
+    ['a', 'b.png', 'b.jpg', 'c/a']
     """
-    if Path(clean).resolve() == Path(degraded).resolve():
-        raise LossmithError(f"'{clean}' is given for both the clean and the degraded pictures; name two folders")
-    sides = [_by_stem(folder) for folder in (Path(clean), Path(degraded))]
-    partners = {stem: _partner(stem, sides[0]) for stem in sides[1]}
-    met = set(partners.values())
-    _refuse_single([stem for stem in sides[0] if stem not in met], clean, degraded)
-    _refuse_single([stem for stem, partner in partners.items() if partner is None], degraded, clean)
-    pairs: dict[Path, Path] = {}
-    for stem, partner in partners.items():
-        first = sides[0][partner or ""]
-        if first in pairs:
-            names = f"'{pairs[first].name}' and '{sides[1][stem].name}'"
-            raise LossmithError(f"{names} in '{degraded}' both belong to '{first.name}'; remove one")
-        pairs[first] = sides[1][stem]
-    common_scale(list(pairs.items()))
-    return [(picture, pairs[picture]) for picture in sides[0].values()]
+    if len(set(places.values())) < len(places):
+        whole = {picture: Path(os.path.abspath(picture)) for picture in places}
+        common = os.path.commonpath([path.parent for path in whole.values()])
+        places = {picture: path.relative_to(common) for picture, path in whole.items()}
+    names = {picture: place.with_suffix("").as_posix() for picture, place in places.items()}
+    while True:  # again, since what has got its ending back may be the bare name of another
+        taken = Counter(name.casefold() for name in names.values())  # some file systems see no case
+        longer = {
+            picture: place.as_posix()
+            for picture, place in places.items()
+            if taken[names[picture].casefold()] > 1 and names[picture] != place.as_posix()
+        }
+        if not longer:
+            return names
+        names |= longer
 
 
-def common_scale(pairs: Sequence[tuple[Path, Path]]) -> int:
-    """By which whole number the clean pictures are larger than the degraded ones, all of them."""
-    scale = 0
-    for clean, degraded in pairs:
-        (height, width), (h, w) = picture_size(clean), picture_size(degraded)
-        scale = scale or max(width // w, 1)
-        if (height // scale, width // scale) != (h, w):
-            sizes = f"'{clean}' has {height}x{width} pixels and '{degraded}' has {h}x{w}"
-            raise LossmithError(f"{sizes}, which does not fit the scale {scale}" + _whence(pairs, clean))
-        named = re.fullmatch(re.escape(clean.stem) + r"x(\d+)", degraded.stem)
-        if named and clean.stem != degraded.stem and int(named[1]) != scale:
-            raise LossmithError(
-                f"'{degraded}' is named for scale {named[1]}, but its clean picture is {scale} times larger"
-            )
-    return scale
+def _meant_by(path: Path, recursive: bool) -> dict[Path, Path]:
+    if path.is_file():
+        return {path: Path(path.name)}
+    if is_pattern(path):
+        root, pictures = _matches(path, recursive)
+    elif path.is_dir():
+        root, pictures = path, _pictures_in(path, recursive)
+    elif path.is_symlink():
+        raise LossmithError(f"'{path}' is a link to '{path.readlink()}', which is not there")
+    else:
+        raise LossmithError(f"'{path}' does not exist")
+    return {picture: picture.relative_to(root) for picture in pictures}
 
 
-def _whence(pairs: Sequence[tuple[Path, Path]], clean: Path) -> str:
-    return "" if clean == pairs[0][0] else f" of the first pair, '{pairs[0][0].name}'"
-
-
-def _pictures_in(folder: Path) -> list[Path]:
+def _matches(pattern: Path, recursive: bool) -> tuple[Path, list[Path]]:
+    """The folder before the first sign of a pattern, and what matches: pictures, or else folders' pictures."""
+    fixed = next(i for i, part in enumerate(pattern.parts) if any(sign in part for sign in "*?["))
+    root, rest = Path(*pattern.parts[:fixed]), Path(*pattern.parts[fixed:])
     try:
-        inside = sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=_natural)
+        found = sorted(root.glob(str(rest)), key=lambda path: [_natural(part) for part in path.parts])
+    except (ValueError, NotImplementedError) as error:
+        raise LossmithError(f"'{pattern}' is no pattern: {error}") from error
+    if not _hidden(rest):
+        found = [path for path in found if not _hidden(path.relative_to(root))]
+    if not found:
+        raise LossmithError(f"no file matches '{pattern}'")
+    refuse_lost(root, found, (*SUFFIXES, *NOT_READ))
+    files = [path for path in found if path.is_file()] or [
+        path for each in found for path in _inside(each, recursive)
+    ]
+    pictures = _readable(files)
+    if not pictures:
+        raise LossmithError(f"what matches '{pattern}' are no pictures ({' '.join(SUFFIXES)})")
+    tell_others(root, files, pictures, recursive)
+    return root, list(dict.fromkeys(pictures))
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") and part not in (".", "..") for part in path.parts)
+
+
+def _pictures_in(folder: Path, recursive: bool) -> list[Path]:
+    inside = list(_inside(folder, recursive))
+    pictures = _readable(inside)
+    if not pictures:
+        deeper = not recursive and any(path.is_dir() for path in inside)
+        within = "; folders within it are not searched without --recursive" if deeper else ""
+        raise LossmithError(f"folder '{folder}' holds no pictures ({' '.join(SUFFIXES)}){within}")
+    tell_others(folder, inside, pictures, recursive)
+    return pictures
+
+
+def _inside(folder: Path, recursive: bool) -> Iterator[Path]:
+    """What is seen in a folder, in natural order, and then what is in the folders within it."""
+    try:
+        inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise LossmithError(f"folder '{folder}' cannot be read: {error.strerror or error}") from error
+    inside.sort(key=lambda path: _natural(path.name))
     refuse_lost(folder, inside, (*SUFFIXES, *NOT_READ))
-    files = [path for path in inside if path.is_file()]
-    if unread := [path.name for path in files if path.suffix.lower() in NOT_READ]:
-        raise LossmithError(f"'{unread[0]}' in '{folder}' cannot be read; convert it to PNG, or take it away")
-    pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
-    if not pictures:
-        within = "; folders within it are not searched" if len(files) < len(inside) else ""
-        raise LossmithError(f"folder '{folder}' holds no pictures ({' '.join(SUFFIXES)}){within}")
-    tell_others(folder, inside, pictures)
-    return pictures
+    yield from inside
+    for path in inside if recursive else ():
+        if path.is_dir() and not path.is_symlink():
+            yield from _inside(path, recursive)
+
+
+def _readable(paths: Iterable[Path]) -> list[Path]:
+    files = [path for path in paths if path.is_file()]
+    if unread := [path for path in files if path.suffix.lower() in NOT_READ]:
+        where = f"'{unread[0].name}' in '{unread[0].parent}'"
+        raise LossmithError(f"{where} cannot be read; convert it to PNG, or take it away")
+    return [path for path in files if path.suffix.lower() in SUFFIXES]
 
 
 def _refuse_undecoded(paths: Iterable[Path]) -> None:
@@ -113,35 +155,8 @@ def _refuse_undecoded(paths: Iterable[Path]) -> None:
             raise LossmithError(f"the name of picture {str(path)!a} is not text in UTF-8; rename it") from error
 
 
-def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
+def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     """Digits compare as numbers and come before letters, whose case does not matter; a draw is decided by it."""
-    parts = re.findall(r"\d+|\D+", path.name)
+    parts = re.findall(r"\d+|\D+", name)
     keys = [(False, int(part), "") if part.isdecimal() else (True, 0, part.casefold()) for part in parts]
-    return keys, path.name
-
-
-def _by_stem(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise LossmithError(f"'{folder}' is not a folder")
-    stems: dict[str, Path] = {}
-    for path in _pictures_in(folder):
-        if path.stem in stems:
-            raise LossmithError(
-                f"'{stems[path.stem].name}' and '{path.name}' in '{folder}' have one name; remove one"
-            )
-        stems[path.stem] = path
-    _refuse_undecoded(stems.values())
-    return stems
-
-
-def _partner(stem: str, clean: dict[str, Path]) -> str | None:
-    bare = re.sub(r"x\d+$", "", stem)
-    return stem if stem in clean else bare if bare in clean else None
-
-
-def _refuse_single(stems: list[str], folder: str | Path, other: str | Path) -> None:
-    if stems:
-        named = ", ".join(f"'{stem}'" for stem in stems[:3])
-        more = f" and {len(stems) - 3} more" if len(stems) > 3 else ""
-        has = "has" if len(stems) == 1 else "have"
-        raise LossmithError(f"{named}{more} in '{folder}' {has} no partner in '{other}'")
+    return keys, name

@@ -23,11 +23,11 @@ def refuse_lost(folder: Path, inside: Sequence[Path], endings: Sequence[str]) ->
         raise LossmithError(f"'{name}'{others} in '{folder}' lie in iCloud only; download them first")
 
 
-def tell_others(folder: Path, inside: Sequence[Path], pictures: Sequence[Path]) -> None:
+def tell_others(folder: Path, inside: Sequence[Path], pictures: Sequence[Path], recursive: bool) -> None:
     """Say once what is inside a folder and not among the pictures that are read from it."""
     taken = set(pictures)
     others = [path for path in inside if path not in taken and path.name.lower() not in OF_THE_SYSTEM]
-    if folders := [path for path in others if path.is_dir()]:
+    if folders := [path for path in others if path.is_dir() and (path.is_symlink() or not recursive)]:
         remark(f"folders within '{folder}' are not searched: {and_more(folders)}")
     if files := [path for path in others if not path.is_dir()]:
         remark(f"in '{folder}' these are passed over, not being pictures by their ending: {and_more(files)}")

@@ -11,8 +11,8 @@ import numpy as np
 from torch import Tensor
 
 from lossmith.degradations import Degradation, from_8bit
-from lossmith.images.folders import common_scale
 from lossmith.images.loading import load_all, read_cropped
+from lossmith.images.pairing import common_scale
 from lossmith.images.reading import read_picture
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from lossmith.degradations import Degradation, from_8bit, to_8bit
-from lossmith.images.folders import common_scale
 from lossmith.images.loading import Progress, load_all, read_cropped
+from lossmith.images.pairing import common_scale
 from lossmith.images.pairs import picture_names
 from lossmith.images.reading import read_picture
 

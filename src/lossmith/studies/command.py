@@ -18,7 +18,7 @@ def command_line(name: str, data: Data, recipe: Recipe, **options: Any) -> str:
     words = ["lossmith", name, *map(str, data.pictures or ())]
     for key, value in {**changed(data), **options, **changed(recipe)}.items():
         if key != "pictures":
-            words += [f"--{key.replace('_', '-')}", *_words(value)]
+            words += [f"--{key.replace('_', '-')}", *([] if value is True else _words(value))]
     return shlex.join(words)
 
 

@@ -99,7 +99,7 @@ def restore(
     """
     out = Path(out)
     wishes = Wishes(format, bits, quality, alpha, halo, memory, precision)
-    found = find_pictures(_expanded(pictures))
+    found = find_pictures(pictures)
     tools = [FileRestorer(open_engine(path, network), wishes) for path in map(Path, model)]
     if not tools:
         raise LossmithError("restore needs a --model")
@@ -126,20 +126,6 @@ def restore(
 
 
 Job = tuple[FileRestorer, Path, Path]
-
-
-def _expanded(paths: Sequence[Path]) -> list[Path]:
-    """Patterns that no shell has filled in."""
-    expanded: list[Path] = []
-    for path in map(Path, paths):
-        if path.exists() or not any(sign in str(path) for sign in "*?["):
-            expanded.append(path)
-            continue
-        matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-        if not matches:
-            raise LossmithError(f"no file matches '{path}'")
-        expanded += [match for match in matches if match.is_file()]
-    return expanded
 
 
 def _jobs(tools: Sequence[FileRestorer], pictures: Sequence[Path], out: Path, ending: str) -> list[Job]:
