@@ -92,7 +92,7 @@ def test_what_runs_elsewhere_is_measured_by_differences() -> None:
     net = nn.Conv2d(3, 3, 5, padding=2)
     foreign = type("Foreign", (), {k: getattr(Elsewhere(net, 1), k) for k in ("name", "scale", "channels")})
     engine = foreign()
-    engine.multiple, engine.least = 1, 1
+    engine.multiple, engine.least, engine.size = 1, 1, None
     foreign.__call__ = lambda self, pictures: Elsewhere(net, 1)(pictures)  # type: ignore[attr-defined]
     assert reach_of(engine).pixels == 2
 

@@ -9,7 +9,9 @@ from PIL import Image
 import lossmith
 from lossmith.cli import run
 from lossmith.errors import LossmithError
+from lossmith.restoration import FileRestorer, Wishes, open_engine
 from lossmith.restoration.encoding import read_record
+from lossmith.restoration.plan import Plan, Planner
 
 
 def pictures(folder: Path, *names: str) -> Path:
@@ -106,12 +108,39 @@ def test_verify_says_what_half_precision_and_tiles_change(saved, tmp_path: Path)
     folder = pictures(tmp_path / "in", "a.png")
     words = {"model": [saved(SMALL, 1)], "out": tmp_path / "out", "verify": True}
     half = str(lossmith.restore([folder], precision="bfloat16", **words))
-    assert "bfloat16 differs from float32 by at most" in half
-    assert "of the 8-bit values are the same" in half
-    assert "one tile" in half
+    assert "one tile: bfloat16 differs from float32 by at most" in half
+    assert "of the 8-bit values are the same; compared with the network on the whole picture" in half
+    # whatever memory the tiles have, they are compared with the whole picture
     tiles = str(lossmith.restore([folder], precision="float32", memory=5e-5, **words))
-    assert "computed in float32" in tiles
-    assert "tiles that see 4 pixels around differ from a larger window by" in tiles
+    assert "6 tiles that see 4 pixels around: computed in float32; differs by at most" in tiles
+    assert "compared with the network on the whole picture" in tiles
+    assert float(tiles.split("at most ")[1].split()[0]) < 0.01
+
+
+@pytest.mark.parametrize("size", [(1, 1), (73, 61), (130, 3), (97, 101)])
+def test_verify_sees_a_seam_of_any_picture(size, saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = FileRestorer(open_engine(saved("fcn", 1)), Wishes(precision="float32", memory=1e-3))
+    values = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    assert tool.verified(tmp_path / "a.png", tmp_path / "work").largest < 0.01
+    torn = Plan((16, 16))
+    monkeypatch.setattr(Planner, "plan", lambda *_: torn)
+    found = tool.verified(tmp_path / "a.png", tmp_path / "work")
+    assert (found.largest > 0.5) == (found.tiles > 1) == (max(size) > 16)
+
+
+def test_verify_says_which_window_it_has_compared_where_the_whole_does_not_fit(
+    saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = FileRestorer(open_engine(saved("fcn", 1)), Wishes(precision="float32", memory=1e-2))
+    values = np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    monkeypatch.setattr("lossmith.restoration.verifying.free_memory", lambda _: 4e7)
+    found = tool.verified(tmp_path / "a.png", tmp_path / "work")
+    assert found.window is not None
+    assert 0 < found.window[0] * found.window[1] < 400 * 300
+    assert f"the middle of a window of {found.window[0]} x {found.window[1]} pixels" in str(found)
+    assert found.largest < 0.01  # what lies near the window's own ends is not counted
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from lossmith.errors import LossmithError
 from lossmith.networks import network
 from lossmith.restoration import FileRestorer, Wishes
 from lossmith.restoration.engine import TorchEngine
-from lossmith.restoration.plan import Plan, make_plan
+from lossmith.restoration.plan import Plan, Planner
 from lossmith.restoration.planes import Painter
 from lossmith.restoration.raster import Raster
-from lossmith.restoration.reach import reach_of
+from lossmith.restoration.reach import reach_of, sizes_of
 from lossmith.restoration.sweep import Canvas, new_canvas, settled, sweep
 from lossmith.restoration.tiles import Rectangle
 
@@ -77,7 +77,7 @@ def test_tiled_equals_whole_to_float_rounding(expression: str, scale: int, tmp_p
     source = picture(tmp_path, 101, 86)
     reach = reach_of(engine)
     assert reach.pixels is not None
-    plan = Plan(32, reach.pixels, reach.grid, reach.multiple)
+    plan = Plan((32, 32), reach.pixels, reach.grid, reach.multiple)
     whole = Painter(engine)(source.mapped()[:])
     bound = SPREAD * np.abs(whole).max()
     assert np.abs(tiled(source, engine, plan) - whole).max() <= bound
@@ -92,7 +92,7 @@ def test_the_full_srresnet_tiled_equals_whole(scale: int, tmp_path: Path) -> Non
     engine = lively("srresnet", scale)
     source = picture(tmp_path, 150, 110)
     whole = Painter(engine)(source.mapped()[:])
-    assert np.abs(tiled(source, engine, Plan(48, 35)) - whole).max() <= SPREAD * np.abs(whole).max()
+    assert np.abs(tiled(source, engine, Plan((48, 48), 35)) - whole).max() <= SPREAD * np.abs(whole).max()
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Cramped(TorchEngine):
 def test_tiles_shrink_when_memory_runs_out_and_nothing_is_lost(tmp_path: Path) -> None:
     engine = Cramped(lively("srresnet_small(features=4, blocks=1)", 2).module, 2, room=64 * 64)
     source = picture(tmp_path, 120, 130)
-    plan = Plan(side=128, halo=4)
+    plan = Plan((128, 128), halo=4)
     canvas, advanced = canvas_for(source, 2, plan), []
     sweep(source, canvas, Painter(engine), plan, advanced.append)
     assert sum(advanced) == 120 * 130
@@ -125,7 +125,7 @@ def test_when_not_even_the_smallest_tile_fits_it_is_said(tmp_path: Path) -> None
     engine = Cramped(nn.Identity(), 1, room=100)
     source = picture(tmp_path, 64, 64)
     with pytest.raises(LossmithError, match=r"^there is not enough memory even for tiles of 16 pixels"):
-        sweep(source, canvas_for(source, 1, Plan(32)), Painter(engine), Plan(32))
+        sweep(source, canvas_for(source, 1, Plan((32, 32))), Painter(engine), Plan((32, 32)))
 
 
 class Interrupted(Exception):
@@ -135,7 +135,7 @@ class Interrupted(Exception):
 def test_a_stopped_picture_goes_on_where_it_was(tmp_path: Path) -> None:
     engine = Cramped(nn.Identity(), 1)
     source = picture(tmp_path, 64, 96)
-    plan, tiles = Plan(32), []
+    plan, tiles = Plan((32, 32)), []
 
     def stop(pixels: int) -> None:
         tiles.append(pixels)
@@ -162,16 +162,16 @@ def test_what_looks_everywhere_fades_from_tile_to_tile_and_the_error_is_said(tmp
     engine = TorchEngine(Average(), 1, name="mean")
     source = picture(tmp_path, 200, 180)
     whole_need = 200 * 180 * 3 * 4
-    plan = make_plan(engine, engine, source, whole_need / 4, "auto", 0)
+    plan = Planner(engine, engine, sizes_of(engine)).plan(source, whole_need / 4, "auto", 0)
     assert plan.blended
-    assert "in the middle of the picture changes at most" in plan.remark
+    assert "changes at most" in plan.remark
     values, whole = tiled(source, engine, plan), Painter(engine)(source.mapped()[:])
     assert 0 < np.abs(values.clip(0, 1) - whole.clip(0, 1)).max() < 1e-3
 
 
 def test_with_room_enough_the_same_network_is_given_the_whole_picture(tmp_path: Path) -> None:
     engine = TorchEngine(Average(), 1)
-    plan = make_plan(engine, engine, picture(tmp_path, 200, 180), 1e9, "auto", 0)
+    plan = Planner(engine, engine, sizes_of(engine)).plan(picture(tmp_path, 200, 180), 1e9, "auto", 0)
     assert plan.whole
     assert not plan.blended
 
@@ -183,7 +183,7 @@ def test_a_picture_of_any_size_that_fits_is_one_piece(
 ) -> None:
     engine = lively(expression, scale)
     source = picture(tmp_path, height, width)
-    plan = make_plan(engine, engine, source, 1e9, "auto", 0)
+    plan = Planner(engine, engine, sizes_of(engine)).plan(source, 1e9, "auto", 0)
     tall, wide = (-(-side // plan.multiple) * plan.multiple for side in (height, width))
     whole = Painter(engine)(source.read(Rectangle(0, 0, tall, wide)))[: scale * height, : scale * width]
     assert np.abs(tiled(source, engine, plan) - whole).max() <= SPREAD * np.abs(whole).max()
@@ -206,7 +206,7 @@ def test_a_picture_that_was_to_be_one_piece_and_does_not_fit_comes_in_tiles_that
 def test_exact_is_exact_or_refused(tmp_path: Path) -> None:
     engine = TorchEngine(Average(), 1, name="mean")
     with pytest.raises(LossmithError, match=r"^model 'mean' looks at the whole picture, so tiles cannot be exact"):
-        make_plan(engine, engine, picture(tmp_path, 200, 180), 1e5, "exact", 0)
+        Planner(engine, engine, sizes_of(engine)).plan(picture(tmp_path, 200, 180), 1e5, "exact", 0)
 
 
 def test_a_receptive_field_that_would_be_dear_is_shortened_unless_exact_is_asked_for(tmp_path: Path) -> None:
@@ -215,12 +215,16 @@ def test_a_receptive_field_that_would_be_dear_is_shortened_unless_exact_is_asked
     engine = TorchEngine(nn.Sequential(*layers).eval().requires_grad_(False), 1)
     source = picture(tmp_path, 300, 300)
     budget = 110 * 110 * 30.0  # room for about 110 pixels a side
-    auto, exact = (make_plan(engine, engine, source, budget, wish, 0) for wish in ("auto", "exact"))
+    auto, exact = (
+        Planner(engine, engine, sizes_of(engine)).plan(source, budget, wish, 0) for wish in ("auto", "exact")
+    )
     assert auto.blended
     assert auto.halo < 32
     assert not exact.blended
     assert exact.halo == 32
-    assert make_plan(engine, engine, source, budget, 40, 0).halo == 32  # asked for more than it sees
+    assert (
+        Planner(engine, engine, sizes_of(engine)).plan(source, budget, 40, 0).halo == 32
+    )  # asked for more than it sees
 
 
 @pytest.mark.parametrize("budget", [1e5, 1e6, 1e7])
@@ -229,8 +233,8 @@ def test_what_is_planned_keeps_to_its_budget(budget: float, tmp_path: Path) -> N
 
     engine = lively("srresnet_small(features=8, blocks=1)", 1)
     source = picture(tmp_path, 400, 400)
-    plan = make_plan(engine, engine, source, budget, "auto", 0)
-    side = min(plan.side + 2 * plan.halo, 400)
+    plan = Planner(engine, engine, sizes_of(engine)).plan(source, budget, "auto", 0)
+    side = min(max(plan.tile) + 2 * plan.halo, 400)
     with LivePeak() as peak:
         engine(torch.zeros(1, 3, side, side))
     assert peak.bytes <= budget
@@ -255,4 +259,9 @@ def test_a_network_that_makes_no_numbers_is_named(tmp_path: Path) -> None:
 
     source = picture(tmp_path, 20, 20)
     with pytest.raises(LossmithError, match=r"^model 'broken' makes what is no number"):
-        sweep(source, canvas_for(source, 1, Plan(32)), Painter(TorchEngine(Broken(), 1, "broken")), Plan(32))
+        sweep(
+            source,
+            canvas_for(source, 1, Plan((32, 32))),
+            Painter(TorchEngine(Broken(), 1, "broken")),
+            Plan((32, 32)),
+        )

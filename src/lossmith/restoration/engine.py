@@ -32,6 +32,11 @@ class Engine(Protocol):
     @property
     def least(self) -> int: ...
     @property
+    def size(self) -> tuple[int, int] | None:
+        """The only height and width that it takes; None when it takes others, too."""
+        ...
+
+    @property
     def about(self) -> dict[str, str]:
         """What goes into the record of what was done: the file, its digest, the network."""
         ...
@@ -49,6 +54,7 @@ class TorchEngine:
     channels: int = 3
     multiple: int = 1
     least: int = 1
+    size: tuple[int, int] | None = None
     about: dict[str, str] = field(default_factory=dict)
     device: torch.device = CPU
     precision: Precision = "float32"

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,16 +16,14 @@ from lossmith.files import replacing, write_text
 from lossmith.restoration.decoding import decode
 from lossmith.restoration.encoding import Format, check_fits, encode, read_record
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
-from lossmith.restoration.footprint import bytes_per_pixel, free_memory
+from lossmith.restoration.footprint import SHARE, free_memory
 from lossmith.restoration.halves import quickest_faithful
-from lossmith.restoration.plan import Halo, Plan, make_plan
+from lossmith.restoration.plan import Halo, Plan, Planner
 from lossmith.restoration.planes import BICUBIC_REACH, Painter
 from lossmith.restoration.raster import Raster
+from lossmith.restoration.reach import Sizes, sizes_of
 from lossmith.restoration.sweep import Canvas, WholeDoesNotFit, new_canvas, settled, sweep
 from lossmith.restoration.verifying import Verified, middle, verify
-
-SHARE = 0.5
-"""Of the free memory, what tiles may take."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,10 @@ class FileRestorer:
     wishes: Wishes = field(default_factory=Wishes)
     remarks: list[str] = field(default_factory=list)
     """What the user should know, as far as the pictures up to now have shown."""
-    used: Engine | None = None
-    """The engine on its device and in its precision, chosen on the first picture."""
+    planner: Planner | None = None
+    """Knows the engine on its device and in its precision, chosen on the first picture."""
+    most: float = inf
+    """Bytes of which a picture in one piece has shown that they are not there."""
 
     def is_done(self, picture: Path, result: Path) -> bool:
         """Whether the result is there, made from this very picture in this way.
@@ -94,8 +95,8 @@ class FileRestorer:
         _make(folder)
         try:
             source = decode(picture, folder / "source").raster
-            used = self._engine_for(source)
-            return verify(self.exact, used, source, self._plan(source, used, self._budget(used)))
+            planner = self._planner_for(source)
+            return verify(planner, source, self._plan(planner, source), self.wishes.alpha == "restore")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -108,10 +109,10 @@ class FileRestorer:
             self.wishes.format,
             dtype,
         )
-        used = self._engine_for(source)
-        budget = self._budget(used)
+        planner = self._planner_for(source)
+        used = planner.used
         while True:
-            plan = self._plan(source, used, budget)
+            plan = self._plan(planner, source)
             done = {
                 "precision": getattr(used, "precision", "float32"),
                 "tiles": "blended" if plan.blended else "exact",
@@ -124,7 +125,7 @@ class FileRestorer:
                 sweep(source, canvas, Painter(used, self.wishes.alpha == "restore"), plan, advance)
                 break
             except WholeDoesNotFit:
-                budget = min(budget, source.height * source.width * bytes_per_pixel(used)) / 4
+                self.most = min(self.most, source.height * source.width * planner.need) / 4
         made = settled(canvas, plan, dtype, replace(source, path=folder / "settled"))
         source.path.unlink()
         try:
@@ -137,29 +138,28 @@ class FileRestorer:
             advice = "take it out, or take another --format"
             raise LossmithError(f"cannot write '{result}' {beside} ({error}); {advice}") from error
 
-    def _budget(self, used: Engine) -> float:
-        """Bytes that the network may take at once."""
+    def _plan(self, planner: Planner, source: Raster) -> Plan:
+        used = planner.used
         device = used.device if isinstance(used, TorchEngine) else best_device()
-        return SHARE * free_memory(device) if self.wishes.memory is None else 1e9 * self.wishes.memory
-
-    def _plan(self, source: Raster, used: Engine, budget: float) -> Plan:
+        budget = SHARE * free_memory(device) if self.wishes.memory is None else 1e9 * self.wishes.memory
         floor = BICUBIC_REACH if source.channels in (2, 4) and used.scale > 1 else 0
-        plan = make_plan(self.exact, used, source, budget, self.wishes.halo, floor)
+        plan = planner.plan(source, min(budget, self.most), self.wishes.halo, floor)
         if plan.remark and plan.remark not in self.remarks:
             self.remarks.append(plan.remark)
         return plan
 
-    def _engine_for(self, source: Raster) -> Engine:
-        if self.used is None:
-            exact = self.exact
-            self.used = self._chosen(exact, source) if isinstance(exact, TorchEngine) else exact
-        return self.used
+    def _planner_for(self, source: Raster) -> Planner:
+        if self.planner is None:
+            exact, sizes = self.exact, sizes_of(self.exact)
+            used = self._chosen(exact, source, sizes) if isinstance(exact, TorchEngine) else exact
+            self.planner = Planner(exact, used, sizes)
+        return self.planner
 
-    def _chosen(self, exact: TorchEngine, source: Raster) -> Engine:
+    def _chosen(self, exact: TorchEngine, source: Raster, sizes: Sizes) -> Engine:
         engine = exact.on(best_device())
         if self.wishes.precision != "auto":
             return engine.computing_in(self.wishes.precision)
-        return quickest_faithful(engine, middle(exact, source))
+        return quickest_faithful(engine, middle(exact, source, sizes))
 
     def _canvas(self, source: Raster, folder: Path, plan: Plan, dtype: str, state: dict[str, Any]) -> Canvas:
         """What was begun in the same way, or a new one."""

@@ -8,16 +8,20 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lossmith.restoration.engine import Engine, TorchEngine
+from lossmith.restoration.reach import Sizes
+from lossmith.restoration.tiles import rounded_up
 
 SPARE = 1.25
 """Times what was measured: convolutions take scratch memory that is not seen from outside."""
+SHARE = 0.5
+"""Of the free memory, what the network may take."""
 UNSEEN = 2048
 """Bytes per pixel, of the input and of the output, assumed of an engine that cannot be looked into."""
 
 
-def bytes_per_pixel(engine: Engine, side: int = 96) -> float:
-    """The most bytes that live at once, per pixel of the input, while a piece of `side` squared is restored."""
-    side = -(-max(side, engine.least) // engine.multiple) * engine.multiple
+def bytes_per_pixel(engine: Engine, sizes: Sizes, about: int = 96) -> float:
+    """The most bytes that live at once, per pixel of the input, while about `about` squared are restored."""
+    side = rounded_up(max(about, sizes.least), sizes.multiple)
     piece = torch.full((1, engine.channels, side, side), 0.5)
     if not isinstance(engine, TorchEngine):
         return UNSEEN * (1 + engine.scale**2)

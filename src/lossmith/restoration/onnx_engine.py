@@ -26,6 +26,7 @@ class OnnxEngine:
     channels: int
     multiple: int = 1
     least: int = 1
+    size: tuple[int, int] | None = None
     about: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, pictures: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """How a picture is cut, decided before anything is begun: so that it fits, and so that no cut can be seen."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import product
 from math import isqrt, lcm
 from typing import Literal
 
@@ -9,9 +11,10 @@ import torch
 from lossmith.errors import LossmithError
 from lossmith.restoration.engine import Engine
 from lossmith.restoration.footprint import bytes_per_pixel
+from lossmith.restoration.planes import planes_for
 from lossmith.restoration.raster import Raster
-from lossmith.restoration.reach import LONGEST, SHORTEST, Reach, reach_of
-from lossmith.restoration.tiles import Rectangle
+from lossmith.restoration.reach import LONGEST, SHORTEST, Reach, Sizes, reach_of, reach_within
+from lossmith.restoration.tiles import Rectangle, rounded_up, surroundings
 
 Halo = int | Literal["auto", "exact"]
 
@@ -25,20 +28,26 @@ SHORTENED = (16, 32, 64)
 """Overlaps that are tried when the receptive field is too large."""
 SEEN = 0.1
 """8-bit levels by which a shortened context may differ."""
+PLACES = 5
+"""Places across and down of which the busiest is looked at, to see what a shortened context changes."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """How a picture is cut into tiles."""
 
-    side: int
-    """The largest side of a tile in input pixels, its surroundings not counted."""
+    tile: tuple[int, int]
+    """The largest height and width of a tile in input pixels, its surroundings not counted: whole cells."""
     halo: int = 0
     """Input pixels around a tile that go through the network with it."""
     grid: int = 1
     """Tiles and their surroundings begin on multiples of it."""
     multiple: int = 1
     """What the sides of what goes through the network must be a multiple of."""
+    least: tuple[int, int] = (1, 1)
+    """The smallest height and width that go through the network."""
+    fixed: bool = False
+    """Whether nothing larger goes through it either."""
     blended: bool = False
     """Whether tiles fade into each other, since what lies outside the halo matters too."""
     whole: bool = False
@@ -51,123 +60,205 @@ class Plan:
         """What tiles, and what goes through the network, begin and end on."""
         return lcm(self.grid, self.multiple)
 
+    def around(self, tile: Rectangle, source: Raster) -> Rectangle:
+        """What the network sees of a picture when it makes a tile."""
+        return surroundings(tile, self.halo, self.step, source.height, source.width, self.least, self.fixed)
+
     @property
     def cell(self) -> int:
         """The side of the squares in which what is finished is noted."""
-        return -(-CELL // self.step) * self.step
+        return min(rounded_up(CELL, self.step), *self.tile)
 
 
-def make_plan(exact: Engine, used: Engine, source: Raster, budget: float, halo: Halo, floor: int) -> Plan:
-    """Plan how `source` is restored by `used`, within `budget` bytes for what the network keeps at once.
+@dataclass
+class Planner:
+    """Plans how pictures are restored by `used`; `exact` is the same engine on the CPU in float32.
 
-    `exact` is the same engine on the CPU in float32, to find its receptive field. `floor` is the least halo that
-    something else than the network needs.
-
-    Raises LossmithError when nothing fits.
+    What is to be found out of a network is found out once.
     """
-    need = bytes_per_pixel(used)
-    area = max(source.height, used.least) * max(source.width, used.least)
-    if area * need <= budget and area <= WHOLE:
-        return whole(exact, source)
-    largest = isqrt(int(budget / need))
-    # what is farther away than this would make the work more than DEAR times what it need be
-    affordable = int(largest * (1 - DEAR**-0.5) / 2)
-    longest = (
-        LONGEST
-        if halo == "exact"
-        else min(LONGEST, max(SHORTEST, 4 * max(affordable, halo if halo != "auto" else 0)))
-    )
-    reach = reach_of(exact, longest)
-    bearable = max(affordable, SHORTENED[0]) if halo == "auto" else LONGEST if halo == "exact" else halo
-    if reach.pixels is not None and reach.pixels <= bearable:
-        plan = _cut(reach, max(reach.pixels, floor), largest)
-        if plan is None:
-            raise LossmithError(_too_large(used, max(reach.pixels, floor), need, budget))
-        return plan
-    if area * need <= budget:
-        return whole(exact, source)
-    if halo == "exact":
-        raise LossmithError(
-            f"model '{used.name}' looks at the whole picture, so tiles cannot be exact, and whole it needs "
-            f"{area * need / 1e9:.1f} GB; give more --memory, or leave --halo out"
+
+    exact: Engine
+    used: Engine
+    sizes: Sizes
+    """What pictures it takes."""
+    _reaches: dict[int, Reach] = field(default_factory=dict)
+
+    @cached_property
+    def need(self) -> float:
+        """Bytes that the network keeps at once, per pixel of its input."""
+        return bytes_per_pixel(self.used, self.sizes)
+
+    def reach(self, longest: int = LONGEST) -> Reach:
+        """How far it looks; what looks farther than three eighths of `longest` looks everywhere."""
+        if longest not in self._reaches:
+            fixed = self.exact.size is not None
+            self._reaches[longest] = (
+                reach_within(self.exact) if fixed else reach_of(self.exact, longest, self.sizes)
+            )
+        return self._reaches[longest]
+
+    def given(self, source: Raster) -> tuple[int, int]:
+        """The height and width in which the network is given the whole of a picture."""
+        if self.exact.size is not None:
+            return self.exact.size
+        tall, wide = (
+            rounded_up(max(side, self.sizes.least), self.sizes.multiple) for side in (source.height, source.width)
         )
-    return _shortened(reach, used, source, largest, halo, floor, need, budget)
+        return tall, wide
+
+    def plan(self, source: Raster, budget: float, halo: Halo, floor: int) -> Plan:
+        """Plan how `source` is restored within `budget` bytes for what the network keeps at once.
+
+        `floor` is the least halo that something else than the network needs.
+
+        Raises LossmithError when nothing fits.
+        """
+        if self.exact.size is not None:
+            return self._of_one_size(source, self.exact.size, halo, floor)
+        tall, wide = self.given(source)
+        if tall * wide * self.need <= min(budget, WHOLE * self.need):
+            return self.whole(source)
+        room = int(budget / self.need)
+        largest = max(isqrt(room), room // min(tall, wide))  # of what is long and thin, more of its length
+        # what is farther away than this would make the work more than DEAR times what it need be
+        affordable = int(largest * (1 - DEAR**-0.5) / 2)
+        asked = halo if isinstance(halo, int) else 0
+        longest = LONGEST if halo == "exact" else min(LONGEST, max(SHORTEST, 4 * max(affordable, asked)))
+        reach = self.reach(1 << (longest - 1).bit_length())
+        bearable = {"auto": max(affordable, SHORTENED[0]), "exact": LONGEST}.get(str(halo), asked)
+        if reach.pixels is not None and reach.pixels <= bearable:
+            plan = self._cut(reach, max(reach.pixels, floor), largest)
+            if plan is None:
+                raise LossmithError(self._too_large(max(reach.pixels, floor), budget))
+            return plan
+        if tall * wide * self.need <= budget:
+            return self.whole(source)
+        if halo == "exact":
+            raise LossmithError(
+                f"model '{self.used.name}' looks at the whole picture, so tiles cannot be exact, and whole it "
+                f"needs {tall * wide * self.need / 1e9:.1f} GB; give more --memory, or leave --halo out"
+            )
+        return self._shortened(reach, source, largest, halo, floor, budget)
+
+    def whole(self, source: Raster) -> Plan:
+        """In one piece."""
+        multiple, least = self.sizes.multiple, self.sizes.least
+        cell = rounded_up(CELL, multiple)
+        # rounded up: a side that is no whole number of cells would be rounded down, to two tiles
+        tile = rounded_up(source.height, cell), rounded_up(source.width, cell)
+        return Plan(tile, 0, multiple, multiple, (least, least), whole=True)
+
+    def _cut(self, reach: Reach, halo: int, largest: int) -> Plan | None:
+        step, least = lcm(reach.grid, reach.multiple), self.sizes.least
+        halo, cell = rounded_up(halo, step), rounded_up(CELL, step)
+        room = (largest - 2 * halo) // cell * cell
+        if room < cell or largest < least:
+            return None
+        enough = max(256, int(2 * halo / (CHEAP**0.5 - 1)))
+        side = min(room, rounded_up(enough, cell))
+        return Plan((side, side), halo, reach.grid, reach.multiple, (least, least))
+
+    def _shortened(
+        self, reach: Reach, source: Raster, largest: int, halo: Halo, floor: int, budget: float
+    ) -> Plan:
+        candidates = [max(halo, floor)] if isinstance(halo, int) else [max(each, floor) for each in SHORTENED]
+        tried: tuple[Plan, float | None, Rectangle] | None = None
+        for candidate in candidates:
+            plan = self._cut(reach, candidate, largest)
+            if plan is None or (tried is not None and plan.tile[0] < plan.halo):
+                break
+            error, window = context_error(self.used, source, plan, largest)
+            tried = plan, error, window
+            if error is not None and error <= SEEN:
+                break
+        if tried is None:
+            raise LossmithError(self._too_large(candidates[0], budget))
+        plan, error, window = tried
+        sees = "more than the memory holds" if reach.pixels is None else f"{reach.pixels} pixels to each side"
+        changes = (
+            "by how much that changes the picture cannot be measured in so little memory"
+            if error is None
+            else f"which changes at most {error:.2g} of 255 levels where the picture is busiest, measured "
+            f"against a window of {window.height} x {window.width} pixels"
+        )
+        remark = (
+            f"model '{self.used.name}' sees {sees}; its tiles see {plan.halo} pixels beyond their edge and fade "
+            f"into each other, {changes}"
+        )
+        return replace(plan, blended=True, remark=remark)
+
+    def _of_one_size(self, source: Raster, size: tuple[int, int], halo: Halo, floor: int) -> Plan:
+        """Windows of the one size that the network takes; they overlap by what it sees, if there is room."""
+        if source.height <= size[0] and source.width <= size[1]:
+            tile = rounded_up(source.height, CELL), rounded_up(source.width, CELL)
+            return Plan(tile, least=size, fixed=True, whole=True)
+        reach = self.reach()
+        sees, quarter = max(size) if reach.pixels is None else max(reach.pixels, floor), min(size) // 4
+        asked = max(halo, floor) if isinstance(halo, int) else sees
+        plan = self._windows(size, min(asked, sees), reach.grid, blended=asked < sees)
+        if plan is None and halo == "auto":
+            plan = self._windows(size, quarter, reach.grid, blended=True)
+        if plan is None:
+            raise LossmithError(
+                f"model '{self.used.name}' takes {size[0]} x {size[1]} pixels only, of which {min(asked, sees)} "
+                "at each side are too many; take a smaller --halo"
+            )
+        return plan
+
+    def _windows(self, size: tuple[int, int], halo: int, grid: int, blended: bool) -> Plan | None:
+        halo = rounded_up(halo, grid)
+        room = min(size) - 2 * halo
+        if room < grid:
+            return None
+        cell = rounded_up(CELL, grid) if room >= rounded_up(CELL, grid) else room // grid * grid
+        tall, wide = ((side - 2 * halo) // cell * cell for side in size)
+        remark = (
+            f"model '{self.used.name}' takes {size[0]} x {size[1]} pixels only and sees more than {halo} to each "
+            "side; its windows overlap by as much and fade into each other"
+        )
+        return Plan(
+            (tall, wide), halo, grid, 1, size, fixed=True, blended=blended, remark=remark if blended else ""
+        )
+
+    def _too_large(self, halo: int, budget: float) -> str:
+        least = max(CELL + 2 * halo, self.sizes.least) ** 2 * self.need
+        return (
+            f"model '{self.used.name}' needs {least / 1e9:.2g} GB for the smallest tile, with {halo} pixels "
+            f"around it; {budget / 1e9:.2g} GB are free; give it more --memory, or a smaller --halo"
+        )
 
 
-def whole(exact: Engine, source: Raster) -> Plan:
-    """In one piece; what its sides must be a multiple of is found by trying."""
-    multiple = reach_of(exact, 0).multiple
-    plan = Plan(0, 0, multiple, multiple, whole=True)
-    # rounded up: a side that is no whole number of cells would be rounded down, to two tiles
-    return replace(plan, side=-(-max(source.height, source.width) // plan.cell) * plan.cell)
+def context_error(engine: Engine, source: Raster, plan: Plan, largest: int) -> tuple[float | None, Rectangle]:
+    """By how many 8-bit levels the busiest spot changes when only the plan's halo is seen around it.
 
-
-def _cut(reach: Reach, halo: int, largest: int) -> Plan | None:
-    step = lcm(reach.grid, reach.multiple)
-    halo = -(-halo // step) * step
-    cell = Plan(0, halo, reach.grid, reach.multiple).cell
-    room = (largest - 2 * halo) // cell * cell
-    if room < cell:
-        return None
-    enough = max(256, int(2 * halo / (CHEAP**0.5 - 1)))
-    return Plan(min(room, -(-enough // cell) * cell), halo, reach.grid, reach.multiple)
-
-
-def _shortened(
-    reach: Reach, used: Engine, source: Raster, largest: int, halo: Halo, floor: int, need: float, budget: float
-) -> Plan:
-    candidates = [max(halo, floor)] if isinstance(halo, int) else [max(each, floor) for each in SHORTENED]
-    tried: tuple[Plan, float, int] | None = None
-    for candidate in candidates:
-        plan = _cut(reach, candidate, largest)
-        if plan is None or (tried is not None and plan.side < plan.halo):
-            break
-        error, window = context_error(used, source, plan.halo, largest, lcm(reach.grid, reach.multiple))
-        tried = plan, error, window
-        if error <= SEEN:
-            break
-    if tried is None:
-        raise LossmithError(_too_large(used, candidates[0], need, budget))
-    plan, error, window = tried
-    sees = "more than the memory holds" if reach.pixels is None else f"{reach.pixels} pixels to each side"
-    remark = (
-        f"model '{used.name}' sees {sees}; its tiles see {plan.halo} pixels beyond their edge and fade into each "
-        f"other, which in the middle of the picture changes at most {error:.2g} of 255 levels, measured against a "
-        f"window of {window} x {window} pixels"
-    )
-    return Plan(plan.side, plan.halo, plan.grid, plan.multiple, blended=True, remark=remark)
-
-
-def context_error(engine: Engine, source: Raster, halo: int, largest: int, step: int) -> tuple[float, int]:
-    """By how many 8-bit levels a spot in the middle changes when only `halo` pixels around it are seen.
-
-    Compared with a window four times as far, as far as it fits; its side is returned too.
+    Compared with a window four times as far, or as far as fits into `largest` pixels a side; it is returned too.
+    None where there is no larger window.
     """
-    spot = -(-CELL // step) * step
-    wide = min(4 * halo, (largest - spot) // 2, (min(source.height, source.width) - spot) // 2) // step * step
-    wide = max(wide, halo)
-    top, left = (max(0, (side - spot) // 2) // step * step for side in (source.height, source.width))
-    near, far = (
-        _spot(engine, source, Rectangle(top, left, top + spot, left + spot), around) for around in (halo, wide)
-    )
-    return 255 * float((near - far).abs().max()), spot + 2 * wide
+    spot = _busiest(source, plan.cell)
+    far = min(4 * max(plan.halo, plan.cell), (largest - plan.cell) // 2)
+    windows = [replace(plan, halo=halo).around(spot, source) for halo in (plan.halo, max(far, plan.halo))]
+    if windows[0] == windows[1]:
+        return None, windows[1]
+    near, wide = (spot_in(engine, source, spot, window, plan) for window in windows)
+    return 255 * float((near - wide).abs().max()), windows[1]
 
 
-def _spot(engine: Engine, source: Raster, spot: Rectangle, around: int) -> torch.Tensor:
-    top, left = max(0, spot.top - around), max(0, spot.left - around)
-    bottom, right = (
-        max(end + around, start + engine.least) for end, start in ((spot.bottom, top), (spot.right, left))
+def _busiest(source: Raster, side: int) -> Rectangle:
+    """A square of `side`, beginning on multiples of it, where values differ most."""
+    starts = (
+        sorted({place * (length // side) // PLACES * side for place in range(PLACES)})
+        for length in (source.height, source.width)
     )
-    pixels = source.read(Rectangle(top, left, bottom, right))
-    gray = torch.from_numpy(pixels[..., :1] / source.levels).float().permute(2, 0, 1)[None]
-    restored = engine(gray.expand(-1, engine.channels, -1, -1))
-    rows, columns = spot.within(Rectangle(top, left, 0, 0)).times(engine.scale).slices
+    squares = [
+        Rectangle(top, left, min(top + side, source.height), min(left + side, source.width))
+        for top, left in product(*starts)
+    ]
+    return max(squares, key=lambda square: float(source.read(square).std()))
+
+
+def spot_in(engine: Engine, source: Raster, spot: Rectangle, window: Rectangle, plan: Plan) -> torch.Tensor:
+    """What comes of a spot when the network sees a window around it."""
+    given = window.grown(plan.multiple, plan.least)
+    restored = engine(planes_for(engine, source.read(given), source.levels))
+    rows, columns = spot.within(given).times(engine.scale).slices
     return restored[..., rows, columns].clamp(0, 1)
-
-
-def _too_large(engine: Engine, halo: int, need: float, budget: float) -> str:
-    least = (CELL + 2 * halo) ** 2 * need
-    return (
-        f"model '{engine.name}' needs {least / 1e9:.2g} GB for the smallest tile, with {halo} pixels around it; "
-        f"{budget / 1e9:.2g} GB are free; give it more --memory, or a smaller --halo"
-    )

@@ -49,6 +49,13 @@ class Painter:
         return enlarge(planes[None], self.engine.scale, "bicubic")[0]
 
 
+def planes_for(engine: Engine, pixels: Pixels, levels: int) -> Tensor:
+    """(1, channels, h, w) in [0, 1] for an engine, of pixels (h, w, C), without alpha; red for a gray one."""
+    colours = pixels[..., : 1 if pixels.shape[-1] < 3 else 3]
+    planes = torch.from_numpy(colours.astype(np.float32) / levels).permute(2, 0, 1)[None]
+    return planes[:, :1].expand(-1, engine.channels, -1, -1) if planes.shape[1] != engine.channels else planes
+
+
 BICUBIC_REACH = 3
 """Pixels that an enlarged alpha channel depends on to each side."""
 

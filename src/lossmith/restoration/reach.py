@@ -3,23 +3,67 @@
 A value that is not a number, put into one place of the input, makes everything that depends on that place not a
 number. So a run through the real network shows its receptive field, whatever its layers are. What runs elsewhere
 than in PyTorch may lose such values (vectorised maxima do); there the place is changed by large numbers instead,
-and every output that differs in any bit depends on it.
+and every output that differs in any bit depends on it. What was found is put to the test before it is believed: a
+part cut out of a picture must give what the whole picture gives there.
 """
 
 from dataclasses import dataclass
+from math import lcm
 
 import torch
 from torch import Tensor
 
+from lossmith.devices import out_of_memory
 from lossmith.errors import LossmithError
 from lossmith.restoration.engine import Engine, TorchEngine
+from lossmith.restoration.tiles import rounded_up
 
 SHORTEST, LONGEST = 256, 2048
 """Pixels of the first probe and of the longest; a network that looks farther than three eighths of it counts as
 looking everywhere."""
-GRIDS = (1, 2, 4, 8, 16, 32, 64)
+COARSEST = 64
+"""The largest step in which it is tried whether places are alike, in multiples of what the network takes."""
+STEPS = (
+    *range(1, 17),
+    18,
+    20,
+    21,
+    24,
+    25,
+    27,
+    28,
+    30,
+    32,
+    36,
+    40,
+    42,
+    48,
+    49,
+    50,
+    54,
+    56,
+    60,
+    63,
+    64,
+    96,
+    128,
+    256,
+)
+"""Multiples of what a network declares that are tried, for its sizes and for where it may be cut."""
+QUICK, TRIED = 16, (64, 256)
+"""About which sides a network is tried: without and with the question what they must be a multiple of."""
 THIN = (4, 16, 64, 192)
 """Heights of probes; the least that the network takes will do, for its length is what is looked at."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Which pictures a network takes."""
+
+    multiple: int
+    """What the height and width of its input must be a multiple of."""
+    least: int
+    """The smallest height and width that it takes."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +78,64 @@ class Reach:
     """What the height and width of its input must be a multiple of."""
 
 
-def reach_of(engine: Engine, longest: int = LONGEST) -> Reach:
+def sizes_of(engine: Engine) -> Sizes:
+    """The sizes that an engine takes, found by trying; what it declares itself is believed.
+
+    Raises LossmithError when the network runs on none of the sizes that are tried.
+
+    >>> sizes_of(TorchEngine(torch.nn.Sequential(torch.nn.PixelUnshuffle(2), torch.nn.PixelShuffle(2)), scale=1))
+    Sizes(multiple=2, least=2)
+    """
+    if engine.size is not None:
+        return Sizes(1, 1)
+    quick = rounded_up(max(QUICK, engine.least), engine.multiple)
+    if not _failure(engine, *_around(quick, engine.multiple)):
+        return Sizes(engine.multiple, _least(engine, engine.multiple, quick))
+    failure: Exception | None = None
+    for about in TRIED:
+        for multiple in (engine.multiple * each for each in STEPS if engine.multiple * each <= max(TRIED)):
+            side = rounded_up(max(about, engine.least), multiple)
+            failure = _failure(engine, *_around(side, multiple))
+            if failure is None:
+                return Sizes(multiple, _least(engine, multiple, side))
+    raise LossmithError(f"model '{engine.name}' runs on none of the sizes tried: {failure}") from failure
+
+
+def _around(side: int, multiple: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Heights and widths that nothing takes whose sides must be multiples of anything else."""
+    return (side, side + multiple), (side + multiple, side + 2 * multiple)
+
+
+def _least(engine: Engine, multiple: int, works: int) -> int:
+    """The smallest side from which on the network runs, if it runs on `works`: the declared one, or by halving."""
+    fails, runs = -(-engine.least // multiple) - 1, works // multiple
+    middle = fails + 1
+    while fails + 1 < runs:
+        if _failure(engine, (middle * multiple, middle * multiple)):
+            fails = middle
+        else:
+            runs = middle
+        middle = (fails + runs) // 2
+    return runs * multiple
+
+
+def _failure(engine: Engine, *sizes: tuple[int, int]) -> Exception | None:
+    """What a network raises on pictures of these sizes."""
+    try:
+        for tall, wide in sizes:
+            engine(_noise(engine, tall, wide))
+    except Exception as error:  # networks refuse sizes in every way there is
+        if out_of_memory(error):
+            raise
+        return error
+    return None
+
+
+def reach_of(engine: Engine, longest: int = LONGEST, sizes: Sizes | None = None) -> Reach:
     """The receptive field of an engine that computes on the CPU in float32, rounded up to whole steps of its grid.
 
-    What is farther away than three eighths of `longest` counts as without a bound.
+    What is farther away than three eighths of `longest` counts as without a bound, and so does a network to which
+    no two places are alike.
 
     Raises LossmithError when the network runs on none of the sizes that are tried.
 
@@ -45,47 +143,96 @@ def reach_of(engine: Engine, longest: int = LONGEST) -> Reach:
     >>> reach_of(TorchEngine(network("fcn"), scale=1))
     Reach(pixels=8, grid=1, multiple=1)
     """
-    grids = [grid for grid in GRIDS if grid % engine.multiple == 0] or [engine.multiple]
-    multiple = 0
-    for grid in grids:
-        try:
-            tall = _thinnest(engine, grid)
-        except (RuntimeError, LossmithError) as error:  # a multiple of more may go through
-            failure = error
-            continue
-        multiple = multiple or grid
-        pixels = _farthest(engine, grid, tall, longest)
-        if pixels is None or grid == grids[-1] or _alike(engine, grid, tall, pixels):
-            return Reach(pixels, grid, multiple)
-    raise LossmithError(f"model '{engine.name}' runs on none of the sizes tried: {failure}")
+    sizes = sizes or sizes_of(engine)
+    multiple = sizes.multiple
+    everywhere = Reach(None, multiple, multiple)
+    try:
+        tall = _thinnest(engine, sizes)
+        pixels = _farthest(engine, multiple, tall, longest)
+        if pixels is None:
+            return everywhere
+        grid = _grid(engine, multiple, tall, pixels)
+        if grid is None:
+            return everywhere
+        if grid > multiple:  # whole blocks are felt as one
+            pixels = _farthest(engine, grid, tall, longest)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        return everywhere
+    return Reach(pixels, grid, multiple)
 
 
-def _thinnest(engine: Engine, grid: int) -> int:
-    """The least height, of those tried, that the network takes, also when a grid's step is added."""
-    heights = [-(-thin // grid) * grid for thin in THIN if thin >= engine.least] or [engine.least]
-    for tall in heights:
-        try:
-            engine(_noise(engine, tall + grid, tall + 2 * grid))
-            engine(_noise(engine, tall, tall + grid))
-        except (RuntimeError, LossmithError):
-            if tall == heights[-1]:
-                raise
-        else:
-            break
-    return tall
+def reach_within(engine: Engine) -> Reach:
+    """The receptive field of an engine that takes pictures of one size only, as far as that shows it."""
+    assert engine.size is not None
+    fields, steps = [], []
+    for turned in (False, True):
+        tall, length = engine.size[::-1] if turned else engine.size
+        picture = _noise(engine, tall, length)
+        far = _beyond(engine, picture, turned)
+        step = (
+            None
+            if far is None
+            else next((each for each in STEPS if _is_alike(engine, picture, each, far, turned)), None)
+        )
+        if far is None or step is None:
+            return Reach(None, 1, 1)
+        fields.append(far)
+        steps.append(step)
+    grid = lcm(*steps)
+    return Reach(rounded_up(max(fields), grid), grid, 1)
+
+
+def _beyond(engine: Engine, picture: Tensor, turned: bool) -> int | None:
+    """How far one half of a picture is felt in the other; None when it is felt up to the end."""
+    length = picture.shape[-1]
+    half, far = length // 2, 0
+    for block, other in ((slice(half, length), slice(0, half)), (slice(0, half), slice(half, length))):
+        felt = _felt(engine, picture, block, turned)[other.start * engine.scale : other.stop * engine.scale]
+        places = felt.nonzero().flatten() // engine.scale
+        if len(places):
+            far = max(far, half - int(places[0]) if other.start == 0 else int(places[-1]) + 1)
+    return None if far >= min(half, length - half) else far
+
+
+def _is_alike(engine: Engine, picture: Tensor, step: int, pixels: int, turned: bool) -> bool:
+    """Whether a picture moved by a step gives the same result, moved."""
+    first, last = pixels + step, picture.shape[-1] - pixels - step
+    if last - first < step:
+        return False
+    moved = _run(engine, torch.roll(picture, -step, -1), turned)
+    still = torch.roll(_run(engine, picture, turned), -step * engine.scale, -1)
+    inner = slice(first * engine.scale, last * engine.scale)
+    return _same(moved[..., inner], still[..., inner])
+
+
+def _thinnest(engine: Engine, sizes: Sizes) -> int:
+    """The height of probes."""
+    return next(
+        (tall for thin in THIN if (tall := rounded_up(thin, sizes.multiple)) >= sizes.least),
+        rounded_up(sizes.least, sizes.multiple),
+    )
 
 
 def _farthest(engine: Engine, grid: int, tall: int, longest: int) -> int | None:
+    """How far a block is felt; the longest probe of all shows what leaps over the ends of shorter ones."""
     length = SHORTEST
     while length < max(2 * tall, 8 * grid):
         length *= 2
     while length <= longest:
-        across = _spread(engine, grid, tall, length, turned=False)
-        down = None if across is None else _spread(engine, grid, tall, length, turned=True)
-        if across is not None and down is not None:
-            return max(across, down)
+        felt = _felt_around(engine, grid, tall, length)
+        if felt is not None:
+            return felt if length == longest else _felt_around(engine, grid, tall, longest)
         length *= 2
     return None
+
+
+def _felt_around(engine: Engine, grid: int, tall: int, length: int) -> int | None:
+    length = length // grid * grid
+    across = _spread(engine, grid, tall, length, turned=False)
+    down = None if across is None else _spread(engine, grid, tall, length, turned=True)
+    return None if across is None or down is None else max(across, down)
 
 
 def _spread(engine: Engine, grid: int, tall: int, length: int, turned: bool) -> int | None:
@@ -98,7 +245,7 @@ def _spread(engine: Engine, grid: int, tall: int, length: int, turned: bool) -> 
     first, last = int(places[0]) // engine.scale, int(places[-1]) // engine.scale
     if first == 0 or last == length - 1:
         return None
-    return -(-max(start - first, last - (stop - 1), 0) // grid) * grid
+    return rounded_up(max(start - first, last - (stop - 1), 0), grid)
 
 
 def _felt(engine: Engine, picture: Tensor, block: slice, turned: bool) -> Tensor:
@@ -116,18 +263,46 @@ def _felt(engine: Engine, picture: Tensor, block: slice, turned: bool) -> Tensor
     return felt.flatten(0, -2).any(0)
 
 
-def _alike(engine: Engine, grid: int, tall: int, pixels: int) -> bool:
-    """Whether a picture moved by one step of the grid gives the same result, moved."""
-    # an odd multiple, so that a larger block would not fit by chance
-    length = (2 * (-(-max(pixels + 2 * grid, tall) // grid)) + 17) * grid
-    picture = _noise(engine, tall, length)
-    inner = slice((pixels + grid) * engine.scale, (length - pixels - grid) * engine.scale)
-    for turned in (False, True):
-        still = torch.roll(_run(engine, picture, turned), -grid * engine.scale, -1)[..., inner]
-        moved = _run(engine, torch.roll(picture, -grid, -1), turned)[..., inner]
-        if not torch.allclose(moved, still, rtol=0, atol=1e-4 * float(still.abs().max())):
+def _grid(engine: Engine, multiple: int, tall: int, pixels: int) -> int | None:
+    """The least step on which a picture may be cut with no change `pixels` away from the cut; None without one."""
+    down, across = (_step(engine, multiple, tall, pixels, turned) for turned in (True, False))
+    return None if down is None or across is None else lcm(down, across)
+
+
+def _step(engine: Engine, multiple: int, tall: int, pixels: int, turned: bool) -> int | None:
+    steps = [multiple * each for each in STEPS if each <= COARSEST]
+    enough = (2 * rounded_up(pixels, steps[-1]) + 4 * steps[-1]) // multiple
+    # several lengths: what is aligned at its far end, or at both, is so at other places in each of them
+    pictures = [_noise(engine, tall, multiple * (enough + more)) for more in range(1, 4)]
+    wholes = [(picture, _run(engine, picture, turned)) for picture in pictures]
+    return next(
+        (
+            step
+            for step in steps
+            if all(_may_be_cut(engine, picture, whole, step, pixels, turned) for picture, whole in wholes)
+        ),
+        None,
+    )
+
+
+def _may_be_cut(engine: Engine, picture: Tensor, whole: Tensor, step: int, pixels: int, turned: bool) -> bool:
+    """Whether parts that begin on a step, and end on one or with the picture, give what the whole gives there."""
+    length, halo = picture.shape[-1], rounded_up(pixels, step)
+    inner = step + (length - 1 - step) // step * step
+    for end, trusted in ((inner, inner - halo), (length, length)):
+        part = _run(engine, picture[..., step:end].contiguous(), turned)
+        ours, wanted = (
+            values[..., engine.scale * (step + halo - start) : engine.scale * (trusted - start)]
+            for values, start in ((part, step), (whole, 0))
+        )
+        if not _same(ours, wanted):
             return False
     return True
+
+
+def _same(ours: Tensor, wanted: Tensor) -> bool:
+    """Whether they are equal but for float rounding."""
+    return torch.allclose(ours, wanted, rtol=0, atol=1e-4 * float(wanted.abs().max()))
 
 
 def _noise(engine: Engine, tall: int, length: int) -> Tensor:

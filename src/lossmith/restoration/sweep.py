@@ -11,7 +11,7 @@ from lossmith.errors import LossmithError
 from lossmith.restoration.plan import Plan
 from lossmith.restoration.planes import Painter, to_levels
 from lossmith.restoration.raster import Pixels, Raster
-from lossmith.restoration.tiles import Rectangle, even_side, next_tile, ramps, surroundings
+from lossmith.restoration.tiles import Rectangle, even_side, next_tile, ramps
 
 
 @dataclass(frozen=True)
@@ -42,54 +42,78 @@ def sweep(
     Raises LossmithError when the smallest does not fit, or the network makes what is no number; WholeDoesNotFit
     when one piece was planned.
     """
-    side = plan.side
-    while (tile := _next(source, canvas, plan, side)) is not None:
+    most = plan.tile
+    while (tile := _next(source, canvas, plan, most)) is not None:
         try:
-            _restore(source, canvas, paint, plan, tile)
+            restored = restore_tile(source, paint, plan, tile)
         except Exception as error:
             if not out_of_memory(error):
                 raise
             if plan.whole:  # its parts would need to see more than themselves
                 raise WholeDoesNotFit from error
-            if side <= plan.cell:
+            if plan.fixed or max(most) <= plan.cell:
                 raise LossmithError(
-                    f"there is not enough memory even for tiles of {side} pixels; take a smaller --halo or network"
+                    f"there is not enough memory even for tiles of {max(most)} pixels; take a smaller --halo or "
+                    "network"
                 ) from error
-            side = max(plan.cell, min(side, max(tile.height, tile.width)) // 2 // plan.cell * plan.cell)
+            half = min(max(most), max(tile.height, tile.width)) // 2 // plan.cell * plan.cell
+            most = (max(plan.cell, half), max(plan.cell, half))
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             continue
+        if plan.blended:
+            canvas.painted.add(
+                restored.place, np.concatenate([restored.values * restored.weights, restored.weights], 2)
+            )
+        else:
+            canvas.painted.write(restored.place, to_levels(restored.values, canvas.painted.dtype))
         _note(canvas, plan, tile)
         advance(tile.height * tile.width)
 
 
-def _next(source: Raster, canvas: Canvas, plan: Plan, side: int) -> Rectangle | None:
+def tile_sides(source: Raster, plan: Plan, most: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of tiles of at most so many pixels, as even as whole cells can be."""
+    return (
+        even_side(source.height, most[0], plan.cell),
+        even_side(source.width, most[1], plan.cell),
+    )
+
+
+def _next(source: Raster, canvas: Canvas, plan: Plan, most: tuple[int, int]) -> Rectangle | None:
     finished = canvas.finished.mapped()[..., 0].astype(bool)
-    tall, wide = (even_side(length, side, plan.cell) for length in (source.height, source.width))
-    return next_tile(finished, plan.cell, tall, wide, source.height, source.width)
+    return next_tile(finished, plan.cell, *tile_sides(source, plan, most), source.height, source.width)
 
 
-def _restore(source: Raster, canvas: Canvas, paint: Painter, plan: Plan, tile: Rectangle) -> None:
-    around = surroundings(tile, plan.halo, plan.step, source.height, source.width)
-    least, step = paint.engine.least, plan.multiple
-    down, across = (-(-max(length, least) // step) * step for length in (around.height, around.width))
+@dataclass(frozen=True)
+class RestoredTile:
+    """What the network makes of a tile."""
+
+    place: Rectangle
+    """Where it belongs in the result: the tile, or, where tiles fade into each other, its surroundings too."""
+    values: Pixels
+    weights: Pixels
+    """(height, width, 1): how much it counts against its neighbours."""
+
+
+def restore_tile(source: Raster, paint: Painter, plan: Plan, tile: Rectangle) -> RestoredTile:
+    """Restore one tile, about [0, 1] and not clipped, but where tiles fade into each other.
+
+    Raises LossmithError when the network makes what is no number.
+    """
+    scale, around = paint.engine.scale, plan.around(tile, source)
     # beyond the lower and right edge the picture is mirrored, where the network asks for more
-    given = source.read(Rectangle(around.top, around.left, around.top + down, around.left + across))
-    restored = paint(given)
+    restored = paint(source.read(around.grown(plan.multiple, plan.least)))
     if not np.isfinite(restored).all():
         raise LossmithError(
             f"model '{paint.engine.name}' makes what is no number; try --precision float32, or train it anew"
         )
-    scale = paint.engine.scale
-    if plan.blended:
-        rows, columns = around.within(around).times(scale).slices
-        weights = ramps(tile.times(scale), around.times(scale), scale * source.height, scale * source.width)
-        values = np.clip(restored[rows, columns], 0, 1)
-        canvas.painted.add(around.times(scale), np.concatenate([values * weights, weights], axis=2))
-    else:
-        rows, columns = tile.within(around).times(scale).slices
-        levels = to_levels(restored[rows, columns], canvas.painted.dtype)
-        canvas.painted.write(tile.times(scale), levels)
+    seen = around if plan.blended else tile
+    rows, columns = seen.within(around).times(scale).slices
+    values = restored[rows, columns]
+    if not plan.blended:
+        return RestoredTile(seen.times(scale), values, np.ones((*values.shape[:2], 1), np.float32))
+    weights = ramps(tile.times(scale), around.times(scale), scale * source.height, scale * source.width)
+    return RestoredTile(seen.times(scale), np.clip(values, 0, 1), weights)
 
 
 def _note(canvas: Canvas, plan: Plan, tile: Rectangle) -> None:

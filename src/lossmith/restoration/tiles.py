@@ -36,6 +36,20 @@ class Rectangle:
         top, left = outer.top, outer.left
         return Rectangle(self.top - top, self.left - left, self.bottom - top, self.right - left)
 
+    def overlap(self, other: "Rectangle") -> "Rectangle | None":
+        """What both have in common."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom, right = min(self.bottom, other.bottom), min(self.right, other.right)
+        return Rectangle(top, left, bottom, right) if top < bottom and left < right else None
+
+    def grown(self, multiple: int, least: tuple[int, int]) -> "Rectangle":
+        """Down and to the right, to at least `least` (height, width), and to whole multiples."""
+        down, across = (
+            rounded_up(max(side, shortest), multiple)
+            for side, shortest in zip((self.height, self.width), least, strict=True)
+        )
+        return Rectangle(self.top, self.left, self.top + down, self.left + across)
+
     @property
     def slices(self) -> tuple[slice, slice]:
         return slice(self.top, self.bottom), slice(self.left, self.right)
@@ -64,18 +78,45 @@ def _run(finished: Grid) -> int:
     return int(np.argmax(finished)) if finished.any() else len(finished)
 
 
-def surroundings(tile: Rectangle, halo: int, grid: int, height: int, width: int) -> Rectangle:
-    """The tile with at least `halo` pixels around it, ending on the grid, or where the picture ends.
+def surroundings(
+    tile: Rectangle,
+    halo: int,
+    step: int,
+    height: int,
+    width: int,
+    least: tuple[int, int] = (1, 1),
+    fixed: bool = False,
+) -> Rectangle:
+    """The tile with at least `halo` pixels around it, from a step to a step, or to where the picture ends.
 
-    >>> surroundings(Rectangle(16, 0, 32, 16), halo=3, grid=4, height=40, width=18)
+    It is no smaller than `least` (height, width) where the picture has room for that, and no larger if `fixed`;
+    then a tile with its halo must have room in it.
+
+    >>> surroundings(Rectangle(16, 0, 32, 16), halo=3, step=4, height=40, width=18)
     Rectangle(top=12, left=0, bottom=36, right=18)
     """
-    return Rectangle(
-        max(0, (tile.top - halo) // grid * grid),
-        max(0, (tile.left - halo) // grid * grid),
-        min(height, -(-(tile.bottom + halo) // grid) * grid),
-        min(width, -(-(tile.right + halo) // grid) * grid),
-    )
+    top, bottom = _span(tile.top, tile.bottom, halo, step, height, least[0], fixed)
+    left, right = _span(tile.left, tile.right, halo, step, width, least[1], fixed)
+    return Rectangle(top, left, bottom, right)
+
+
+def _span(start: int, end: int, halo: int, step: int, length: int, least: int, fixed: bool) -> tuple[int, int]:
+    first, last = max(0, (start - halo) // step * step), min(length, rounded_up(end + halo, step))
+    if (missing := least - (last - first)) > 0:  # to both sides, or where there is picture
+        first = max(0, rounded_up(first - missing // 2, step))
+        last = min(length, max(last, first + least))
+        if last - first < least:
+            first = max(0, rounded_up(last - least, step) if fixed else (last - least) // step * step)
+    return first, last
+
+
+def rounded_up(number: int, step: int) -> int:
+    """The next multiple of a step.
+
+    >>> rounded_up(73, 16), rounded_up(0, 16)
+    (80, 0)
+    """
+    return -(-number // step) * step
 
 
 def even_side(length: int, most: int, cell: int) -> int:

@@ -89,7 +89,7 @@ def restore(
     network
         The network of a model, where the file does not say it: an expression, or import.path:Class.
     verify
-        Measure what tiles and half precision change, in the middle of the first picture.
+        Compare the first picture with the network on the whole of it in float32, or on as much as fits into memory.
 
     Raises
     ------
