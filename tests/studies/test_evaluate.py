@@ -12,6 +12,9 @@ from lossmith.images import write_picture
 from lossmith.models import save_model
 from lossmith.networks import network
 
+PERFECT = 100.0
+"""The PSNR of a picture to itself."""
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
@@ -61,11 +64,86 @@ def test_a_scale_that_does_not_fit_is_said_plainly(model: Path, model_x2: Path, 
     )
 
 
-def test_a_picture_that_cannot_be_scored_is_named(model_x2: Path, photos: Path, tmp_path: Path) -> None:
-    results = shutil.copytree(photos, tmp_path / "results")
-    write_picture(results / "3.png", torch.zeros(3, 8, 8))
-    sentence = refused(results, test=[photos])
-    assert sentence == "picture '3': prediction and target differ in size, 8x8 and 54x64 pixels"
+def test_a_picture_that_cannot_be_scored_is_named(model_x2: Path, tmp_path: Path) -> None:
     write_picture(tmp_path / "small" / "speck.png", torch.zeros(3, 4, 4))
     sentence = refused(model_x2, test=[tmp_path / "small"])
     assert sentence == "picture 'speck': cropping 2 px from each side leaves nothing of 4x4"
+
+
+def test_one_misfit_does_not_hide_the_other_scores(photos: Path, tmp_path: Path) -> None:
+    results = shutil.copytree(photos, tmp_path / "results")
+    write_picture(results / "3.png", torch.zeros(3, 8, 8))
+    (results / "1.png").unlink()
+    (results / "0.png").write_bytes(b"no picture")
+    found = lossmith.evaluate(results, test=[photos])
+    assert [row.picture for row in found.rows] == ["2", "4", "5"]
+    assert found.status == 1
+    assert [misfit.replace(str(tmp_path), "").replace(str(photos), "") for misfit in found.misfits[1:]] == [
+        "'/1.png' has no result",
+        "'/results/3.png' has 8x8 pixels, and its target '/3.png' 54x64",
+    ]
+    assert "0.png" in found.misfits[0]
+    assert "3 not scored, and in no mean:" in str(found)
+
+
+@pytest.mark.parametrize("naming", ["{}_out.png", "{}_x4_SwinIR.jpg", "SR_{}.png", "{}x4_out.png"])
+def test_results_are_known_by_what_their_names_have_in_common(naming: str, photos: Path, tmp_path: Path) -> None:
+    results = renamed(photos, tmp_path / "results", naming)
+    found = lossmith.evaluate(results, test=[photos])
+    assert [row.scores["psnr"] for row in found.rows] == [PERFECT] * 6
+    assert found.remarks == [
+        f"results belong to targets by their names, as '{Path(naming).stem.format(0)}' to '0'"
+    ]
+    assert found.status == 0
+
+
+def test_any_other_naming_is_said(photos: Path, tmp_path: Path) -> None:
+    results = renamed(photos, tmp_path / "results", "the {} of mine.png")
+    with_tail = renamed(photos, tmp_path / "targets", "{} and more.png")
+    sentence = refused(results, test=[with_tail])
+    assert sentence.endswith('say how results are called, such as --pair "{} and more:the {} of mine"')
+    found = lossmith.evaluate(results, test=[with_tail], pair="{} and more:the {} of mine")
+    assert [row.scores["psnr"] for row in found.rows] == [PERFECT] * 6
+
+
+@pytest.mark.parametrize(("full", "size", "scale"), [((100, 100), (99, 99), 3), ((101, 100), (100, 100), 2)])
+def test_targets_lose_what_their_results_lack_by_the_scale(
+    full: tuple[int, int], size: tuple[int, int], scale: int, tmp_path: Path
+) -> None:
+    """A network that enlarges by 3 makes 99 pixels of 33, and knows nothing of the hundredth."""
+    target = torch.rand(3, *full, generator=torch.Generator().manual_seed(0))
+    write_picture(tmp_path / "targets" / "a.png", target)
+    write_picture(tmp_path / "results" / "a.png", target[:, : size[0], : size[1]])
+    found = lossmith.evaluate(tmp_path / "results", test=[tmp_path / "targets"], out=tmp_path / "scores.csv")
+    assert found.rows[0].scores["psnr"] == PERFECT
+    said = f"; targets cropped to multiples of {scale}, as their results are"
+    assert said in str(found)
+    assert said in (tmp_path / "scores.csv").read_text()
+
+
+@pytest.mark.parametrize("size", [(90, 100), (100, 101), (101, 99)])
+def test_other_sizes_are_no_results(size: tuple[int, int], tmp_path: Path) -> None:
+    write_picture(tmp_path / "targets" / "a.png", torch.zeros(3, 100, 100))
+    write_picture(tmp_path / "results" / "a.png", torch.zeros(3, *size))
+    sentence = refused(tmp_path / "results", test=[tmp_path / "targets"])
+    assert sentence.startswith(
+        f"'{tmp_path / 'results' / 'a.png'}' has {size[0]}x{size[1]} pixels, and its target"
+    )
+
+
+def test_folders_within_folders_are_scored(photos: Path, tmp_path: Path) -> None:
+    for part in ("day", "night"):
+        shutil.copytree(photos, tmp_path / "targets" / part)
+        renamed(photos, tmp_path / "targets" / "results" / part, "{}_out.png")
+    found = lossmith.evaluate(tmp_path / "targets" / "results", test=[tmp_path / "targets"], recursive=True)
+    assert [row.scores["psnr"] for row in found.rows] == [PERFECT] * 12
+    patterns = [tmp_path / "targets" / "day" / "*.png", tmp_path / "targets" / "night"]
+    by_pattern = lossmith.evaluate(tmp_path / "targets" / "results" / "*" / "*.png", test=patterns)
+    assert [row.scores["psnr"] for row in by_pattern.rows] == [PERFECT] * 12
+
+
+def renamed(photos: Path, folder: Path, naming: str) -> Path:
+    folder.mkdir(parents=True)
+    for path in photos.iterdir():
+        shutil.copy(path, folder / naming.format(path.stem))
+    return folder

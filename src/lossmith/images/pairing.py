@@ -111,9 +111,8 @@ def _as_said(pair: str, sides: Sequence[Side], folders: Sequence[Path], one: boo
             raise LossmithError(f"{said} by --pair '{pair}'")
     used = {side[name] for side, named in zip(sides, found, strict=True) for name in named.values()}
     if left := [path for side in sides for path in side.values() if path not in used]:
-        remark(
-            f"left out, being called neither '{patterns[0]}' nor '{patterns[1]}': {and_more([*dict.fromkeys(left)])}"
-        )
+        called_neither = f"being called neither '{patterns[0]}' nor '{patterns[1]}'"
+        remark(f"left out, {called_neither}: {and_more([*dict.fromkeys(left)])}")
     return {found[0][shared]: found[1][shared] for shared in found[0]}
 
 

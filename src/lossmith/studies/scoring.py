@@ -1,7 +1,7 @@
 """`lossmith evaluate`: a model, or a folder of results, against its targets."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
@@ -9,7 +9,6 @@ from typing import Literal
 from torch import Tensor
 
 from lossmith.degradations import degradation as parse_degradation
-from lossmith.degradations import from_8bit
 from lossmith.devices import best_device
 from lossmith.errors import LossmithError
 from lossmith.evaluation import (
@@ -28,12 +27,12 @@ from lossmith.images import (
     find_pictures,
     folder_pairs,
     pair_folders,
-    picture_names,
-    read_picture,
     sample_pictures,
     test_pairs,
 )
+from lossmith.images.folders import is_pattern
 from lossmith.models import Model, load_model
+from lossmith.studies.result_folder import ResultFolder, match_results
 from lossmith.training import RunFolder
 
 
@@ -43,6 +42,21 @@ class Evaluation:
 
     rows: list[Row]
     protocol: Protocol
+    remarks: list[str] = field(default_factory=list)
+    misfits: list[str] = field(default_factory=list)
+    """Why a picture was not scored, in one sentence each; the means are those of the others."""
+    multiple: int = 1
+    """Of which the sides of targets are, as their results' were: what was over at their ends was cropped."""
+
+    @property
+    def protocol_in_words(self) -> str:
+        cropped = f"; targets cropped to multiples of {self.multiple}, as their results are"
+        return f"{self.protocol}{cropped if self.multiple > 1 else ''}"
+
+    @property
+    def status(self) -> int:
+        """What the command ends with: 1 when a picture was not scored."""
+        return 1 if self.misfits else 0
 
     def __str__(self) -> str:
         metrics = [find_metric(name) for name in self.rows[0].scores]
@@ -58,7 +72,9 @@ class Evaluation:
         table = "\n".join(
             "  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)) for line in lines
         )
-        return f"{table}\nprotocol: {self.protocol}"
+        missing = [f"{len(self.misfits)} not scored, and in no mean:"] if self.misfits else []
+        beside = [*self.remarks, *missing, *(f"  {misfit}" for misfit in self.misfits)]
+        return "\n".join([table, f"protocol: {self.protocol_in_words}", *beside])
 
 
 def evaluate(
@@ -67,6 +83,8 @@ def evaluate(
     test: list[Path] | None = None,
     degraded: Path | None = None,
     degradation: str | None = None,
+    pair: str | None = None,
+    recursive: bool = False,
     network: str | None = None,
     color: Literal["auto", "rgb", "y"] = "auto",
     border: int | None = None,
@@ -79,13 +97,18 @@ def evaluate(
     subject
         A model.safetensors of ours, or a folder of restored pictures.
     test
-        The targets: files or folders; results belong to them by file name
+        The targets: files, folders or patterns; results belong to them by file name
         [default: the test photographs that scikit-image ships].
     degraded
         Folder of the degraded pictures that belong to one --test folder, for a model; without it the targets are
         degraded anew.
     degradation
         How the targets are degraded for a model [default: as it was trained].
+    pair
+        How files are called that belong together, where it is not seen: target and result, such as "{}:{}_out", or
+        target and degraded picture, such as "{}_HR:{}_LR2".
+    recursive
+        Search folders within folders too.
     network
         The network of a model, where it is your own: import.path:Class [default: the one of ours that it names].
     color
@@ -103,39 +126,45 @@ def evaluate(
     subject = Path(subject)
     if RunFolder(subject).model.is_file():
         raise LossmithError(f"'{subject}' is the folder of a run; name its model, {RunFolder(subject).model}")
-    if subject.is_dir():
+    results = None
+    if subject.is_dir() or is_pattern(subject):
         if degraded is not None or degradation is not None:
             raise LossmithError("a folder of results is not degraded; leave --degraded and --degradation out")
-        protocol, pictures = protocol_for(1), _of_folder(subject, test)
+        protocol, results = protocol_for(1), match_results(subject, test, pair, recursive)
     else:
         model = load_model(subject, network)
-        pairs = _pairs(model, test, degraded, degradation)
+        pairs = _pairs(model, test, degraded, degradation, pair, recursive)
         protocol = protocol_for(model.scale, [pair.damage for pair in pairs])
-        pictures = _of_model(model, pairs)
     protocol = replace(
         protocol,
         color=protocol.color if color == "auto" else color,
         border=protocol.border if border is None else border,
     )
-    rows = [scored(name, method, result, target, protocol) for name, method, result, target in pictures]
+    if results is not None:
+        rows, misfits = _of_folder(results, protocol)
+        evaluation = Evaluation(rows, protocol, results.remarks, misfits, results.scale)
+    else:
+        evaluation = Evaluation([scored(*each, protocol) for each in _of_model(model, pairs)], protocol)
     if out is not None:
-        write_csv(out, rows, protocol)
-    return Evaluation(rows, protocol)
+        write_csv(out, evaluation.rows, evaluation.protocol_in_words)
+    return evaluation
 
 
 Restored = Iterable[tuple[str, str, Tensor, Tensor]]
 """(picture, method, result, target)"""
 
 
-def _of_folder(folder: Path, test: list[Path] | None) -> Restored:
-    targets = find_pictures(test) if test else sample_pictures("test")
-    results = {path.stem: path for path in find_pictures(folder)}
-    if len(results) < len(find_pictures(folder)) or len({path.stem for path in targets}) < len(targets):
-        raise LossmithError(f"results in '{folder}' belong to targets by name, but some share one")
-    if missing := [path.name for path in targets if path.stem not in results]:
-        raise LossmithError(f"'{folder}' holds no result for {', '.join(missing[:3])}")
-    for name, path in zip(picture_names(targets), targets, strict=True):
-        yield name, folder.name, from_8bit(read_picture(results[path.stem])), from_8bit(read_picture(path))
+def _of_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], list[str]]:
+    """The rows of what can be scored, and why the others cannot."""
+    rows, misfits = [], []
+    for name in folder.pictures:
+        try:
+            rows.append(scored(name, folder.method, *folder.read(name), protocol))
+        except LossmithError as error:
+            misfits.append(str(error))
+    if not rows:
+        raise LossmithError(misfits[0] + (f" (and {len(misfits) - 1} more misfits)" if misfits[1:] else ""))
+    return rows, misfits
 
 
 def _of_model(model: Model, pairs: list[Pair]) -> Restored:
@@ -146,19 +175,28 @@ def _of_model(model: Model, pairs: list[Pair]) -> Restored:
         yield pair.name, str(model.receipt.get("loss", "model")), picture, pair.clean
 
 
-def _pairs(model: Model, test: list[Path] | None, degraded: Path | None, expression: str | None) -> list[Pair]:
+def _pairs(
+    model: Model,
+    test: list[Path] | None,
+    degraded: Path | None,
+    expression: str | None,
+    pair: str | None,
+    recursive: bool,
+) -> list[Pair]:
+    if pair is not None and degraded is None:
+        raise LossmithError("--pair goes with --degraded, or with a folder of results")
     if degraded is not None:
         if expression is not None:
             raise LossmithError("give either --degraded or --degradation, not both")
         if not test or len(test) != 1:
             raise LossmithError("--degraded goes with one --test folder")
-        pairs = folder_pairs(pair_folders(test[0], degraded))
+        pairs = folder_pairs(pair_folders(test[0], degraded, pair, recursive))
     else:
         named = str(model.receipt.get("degradation", ""))
         if expression is None and (":" in named or not named or named.startswith("pairs of")):
             raise LossmithError("what the model undoes is your own: give --degradation, or --test and --degraded")
         kind = parse_degradation(named if expression is None else expression)
-        pairs = test_pairs(find_pictures(test) if test else sample_pictures("test"), kind)
+        pairs = test_pairs(find_pictures(test, recursive) if test else sample_pictures("test"), kind)
     if pairs[0].scale != model.scale:
         does = f"enlarges by {model.scale}" if model.scale > 1 else "keeps the size"
         sizes = f"{pairs[0].scale} times larger than" if pairs[0].scale > 1 else "as large as"

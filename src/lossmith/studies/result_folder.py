@@ -1,0 +1,116 @@
+"""Restored pictures in a folder, and the targets that they belong to."""
+
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from lossmith.degradations import from_8bit
+from lossmith.errors import LossmithError, and_more
+from lossmith.images import picture_names, picture_size, read_picture, sample_pictures
+from lossmith.images.folders import find_places, is_pattern, names_of
+from lossmith.images.partners import Pairing, called, likely_pair, read_pair, results_of
+
+SCALES = range(2, 9)
+"""By which networks enlarge: what they leave over of a target is less than that."""
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """Results by their targets, and how they were found."""
+
+    method: str
+    pictures: dict[str, tuple[Path, Path | None]]
+    """By the picture's name: its target, and its result, if there is one."""
+    scale: int = 1
+    """By which some targets were cropped to a multiple, as their results are smaller by what that leaves over."""
+    remarks: list[str] = field(default_factory=list)
+
+    def read(self, name: str) -> tuple[Tensor, Tensor]:
+        """A result and its target, which loses its last rows and columns where the result lacks just those.
+
+        Raises LossmithError when either is missing or cannot be read, or when they differ more in size.
+        """
+        target_path, path = self.pictures[name]
+        if path is None:
+            raise LossmithError(f"'{target_path}' has no result")
+        result, target = from_8bit(read_picture(path)), from_8bit(read_picture(target_path))
+        size, full = tuple(result.shape[1:]), tuple(target.shape[1:])
+        if size != full and size != cropped(full, self.scale):
+            sizes = f"{size[0]}x{size[1]} pixels, and its target '{target_path}' {full[0]}x{full[1]}"
+            raise LossmithError(f"'{path}' has {sizes}")
+        return result, target[:, : size[0], : size[1]]
+
+
+def cropped(size: tuple[int, ...], scale: int) -> tuple[int, ...]:
+    """What a network that enlarges by `scale` can make of a picture of that size."""
+    return tuple(side // scale * scale for side in size)
+
+
+def match_results(
+    folder: Path, test: Sequence[Path] | None, pair: str | None = None, recursive: bool = False
+) -> ResultFolder:
+    """The results in a folder, or of a pattern, that belong to targets by their names, or as `pair` says.
+
+    Raises LossmithError when none does, or when they could in several ways.
+    """
+    targets = _named(test if test else sample_pictures("test"), recursive, without=[folder])
+    results = _named([folder], recursive, without=targets.values())
+    found = _matched(targets, results, folder, pair)
+    pictures = {
+        name: (path, results[found[key]] if key in found else None)
+        for name, (key, path) in zip(picture_names([*targets.values()]), targets.items(), strict=True)
+    }
+    remarks = []
+    if odd := [key for key, name in found.items() if key != name]:
+        remarks.append(f"results belong to targets by their names, as '{found[odd[0]]}' to '{odd[0]}'")
+    used = set(found.values())
+    if others := [path for name, path in results.items() if name not in used]:
+        remarks.append(f"belong to no target: {and_more(others)}")
+    method = folder.resolve().name if not is_pattern(folder) else "results"
+    return ResultFolder(method, pictures, _scale(pictures.values()), remarks)
+
+
+def _named(paths: Sequence[Path], recursive: bool, without: Iterable[Path]) -> dict[str, Path]:
+    """Pictures by their names; those that are, or lie in, something else are left out, unless all do."""
+    places = find_places(paths, recursive)
+    others = {path.resolve() for path in without}
+    kept = {picture: place for picture, place in places.items() if not _is_among(picture, others)}
+    return {name: picture for picture, name in names_of(kept or places).items()}
+
+
+def _is_among(picture: Path, others: Container[Path]) -> bool:
+    folder = picture.parent.resolve()
+    return any(each in others for each in (picture.resolve(), folder, *folder.parents))
+
+
+def _matched(targets: Mapping[str, Path], results: Mapping[str, Path], folder: Path, pair: str | None) -> Pairing:
+    if pair is not None:
+        sides = zip(read_pair(pair), (targets, results), strict=True)
+        ours, theirs = (called(pattern, names) for pattern, names in sides)
+        found = {ours[shared]: theirs[shared] for shared in ours if shared in theirs}
+    else:
+        found = results_of([*targets], [*results]) or {}
+    if not found:
+        missing = ", ".join(path.name for path in [*targets.values()][:3])
+        example = likely_pair(next(iter(targets)), next(iter(results))) or "{}:{}_out"
+        raise LossmithError(
+            f"'{folder}' holds no result for {missing}, by the name; say how results are called, such as "
+            f'--pair "{example}"'
+        )
+    return found
+
+
+def _scale(pictures: Iterable[tuple[Path, Path | None]]) -> int:
+    """The scale that explains most of the results that are smaller than their targets; 1 if none is."""
+    fitting: Counter[int] = Counter()
+    for target, result in pictures:
+        try:
+            sizes = (picture_size(target), picture_size(result)) if result else None
+        except LossmithError:  # told when its turn comes
+            continue
+        if sizes and sizes[0] != sizes[1]:
+            fitting.update(scale for scale in SCALES if cropped(sizes[0], scale) == sizes[1])
+    return min(fitting, key=lambda scale: (-fitting[scale], scale), default=1)
