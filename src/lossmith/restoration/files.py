@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from lossmith import __version__
 from lossmith.devices import best_device
-from lossmith.errors import LossmithError
+from lossmith.errors import LossmithError, and_more
 from lossmith.files import replacing, write_text
 from lossmith.restoration.decoding import decode
 from lossmith.restoration.encoding import Format, check_fits, encode, read_record
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.footprint import SHARE, free_memory
 from lossmith.restoration.halves import quickest_faithful
+from lossmith.restoration.outcome import Outcome
 from lossmith.restoration.plan import Halo, Plan, Planner
 from lossmith.restoration.planes import BICUBIC_REACH, Painter
 from lossmith.restoration.raster import Raster
@@ -56,7 +57,9 @@ class FileRestorer:
     exact: Engine
     wishes: Wishes = field(default_factory=Wishes)
     remarks: list[str] = field(default_factory=list)
-    """What the user should know, as far as the pictures up to now have shown."""
+    """What the user should know of the model, as far as the pictures up to now have shown."""
+    oddities: dict[str, dict[Path, None]] = field(default_factory=dict)
+    """What is strange about results, and about those of which pictures."""
     planner: Planner | None = None
     """Knows the engine on its device and in its precision, chosen on the first picture."""
     most: float = inf
@@ -90,6 +93,10 @@ class FileRestorer:
             raise LossmithError(f"cannot write {result}: {error.strerror or error}") from error
         shutil.rmtree(folder, ignore_errors=True)
 
+    def told(self) -> list[str]:
+        """What the user should know at the end."""
+        return [*self.remarks, *(f"{what} {and_more([*pictures])}" for what, pictures in self.oddities.items())]
+
     def verified(self, picture: Path, folder: Path) -> Verified:
         """What tiles and half precision change, measured in the middle of a picture."""
         _make(folder)
@@ -122,10 +129,13 @@ class FileRestorer:
             canvas = self._canvas(source, folder, plan, dtype, {**record, "plan": asdict(plan)})
             advance(_finished_pixels(canvas, plan, source))
             try:
-                sweep(source, canvas, Painter(used, self.wishes.alpha == "restore"), plan, advance)
+                outcome = Outcome(used.name)
+                sweep(source, canvas, Painter(used, self.wishes.alpha == "restore"), plan, advance, outcome)
                 break
             except WholeDoesNotFit:
                 self.most = min(self.most, source.height * source.width * planner.need) / 4
+        if outcome.remark:
+            self.oddities.setdefault(outcome.remark, {})[picture] = None
         made = settled(canvas, plan, dtype, replace(source, path=folder / "settled"))
         source.path.unlink()
         try:
@@ -153,6 +163,8 @@ class FileRestorer:
             exact, sizes = self.exact, sizes_of(self.exact)
             used = self._chosen(exact, source, sizes) if isinstance(exact, TorchEngine) else exact
             self.planner = Planner(exact, used, sizes)
+            if numbers := exact.about.get("numbers"):
+                self.remarks.append(f"model '{exact.name}' works in other numbers, {numbers}: they are converted")
         return self.planner
 
     def _chosen(self, exact: TorchEngine, source: Raster, sizes: Sizes) -> Engine:

@@ -1,6 +1,7 @@
-"""ONNX files as engines, by onnxruntime."""
+"""ONNX files as engines, by onnxruntime: what a graph takes and makes is found out when it is opened."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,42 +10,141 @@ import torch
 from torch import Tensor
 
 from lossmith.errors import LossmithError
+from lossmith.files import digest_of
+from lossmith.networks.base import enlarge
 from lossmith.restoration.engine import checked
+from lossmith.restoration.onnx_ports import TYPES, UNIT, Array, Port, Range, Reading, outputs_of, readings_of
 
-TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
-"""Of the tensors that a graph may take and give."""
+TRIED = ((64, 80), (96, 144), (120, 180), (252, 336), (256, 320))
+"""Sizes on which a graph of free sizes is tried: multiples of much, and not square, so that a turn shows."""
 
 
 @dataclass(frozen=True)
 class OnnxEngine:
-    """A graph with one picture in, (N, C, H, W) in [0, 1], and one out."""
+    """A graph with one picture in and one out."""
 
     session: Any
-    dtype: str
+    given: Port
+    made: Port
     scale: int
     name: str
     channels: int
     multiple: int = 1
     least: int = 1
     size: tuple[int, int] | None = None
+    batch: int | None = None
+    """How many pictures at a time it takes; None for any number."""
     about: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> tuple[Range, Range]:
+        """In which numbers it takes and makes pictures."""
+        return self.given.range, self.made.range
 
     def __call__(self, pictures: Tensor) -> Tensor:
         try:
-            made = _run(self.session, pictures, self.dtype)
-        except LossmithError:
-            raise
+            made = self._run(pictures.numpy())
         except Exception as error:  # whatever the runtime says of a size or of memory
             raise RuntimeError(f"{type(error).__name__}: {error}") from error
-        return checked(made, pictures, self)
+        return checked(torch.from_numpy(made), pictures, self)
+
+    def _run(self, pictures: Array) -> Array:
+        parts = []
+        for start in range(0, len(pictures), self.batch or len(pictures)):
+            part = pictures[start : start + (self.batch or len(pictures))]
+            missing = (self.batch or len(part)) - len(part)  # of a fixed number, filled up with the last one
+            full = np.concatenate([part, *[part[-1:]] * missing])
+            (made,) = self.session.run([self.made.name], {self.given.name: self.given.pack(full)})
+            parts.append(self.made.unpack(made)[: len(part)])
+        return np.ascontiguousarray(np.concatenate(parts), dtype=np.float32)
 
 
 def open_onnx(path: Path, about: dict[str, str]) -> OnnxEngine:
-    """Open a graph; its scale is found by trying.
+    """Open a graph; how its axes lie, its scale and in which numbers it works is found by trying.
 
-    Raises LossmithError when it is no graph from one picture of 1 or 3 channels to one, or without
-    onnxruntime.
+    Raises LossmithError, saying what was found, when it does not make one picture of 1 or 3 channels from another,
+    or without onnxruntime.
     """
+    about = about | _digests_beside(path)
+    session = _session(path)
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        names = ", ".join(port.name for port in inputs)
+        raise LossmithError(f"model '{path}' takes {len(inputs)} inputs ({names}), not one picture")
+    axes = "[" + ", ".join(str(side) for side in inputs[0].shape or ()) + "]"
+    if inputs[0].type not in TYPES:
+        raise LossmithError(f"model '{path}' takes {inputs[0].type} {axes}, not a picture of floats or bytes")
+    failures = []
+    for reading in readings_of(inputs[0].shape or ()):
+        engine = _tried(path, session, reading)
+        if isinstance(engine, OnnxEngine):
+            numbers = (
+                {} if engine.numbers == (UNIT, UNIT) else {"numbers": "{} in, {} out".format(*engine.numbers)}
+            )
+            return replace(engine, about={**about, "network": "ONNX", **numbers})
+        failures.append(engine)
+    if not failures:
+        raise LossmithError(f"model '{path}' takes {axes}, which is no picture of 1 or 3 channels")
+    raise LossmithError(f"model '{path}' {failures[0]}")
+
+
+def _tried(path: Path, session: Any, reading: Reading) -> OnnxEngine | str:
+    """The graph as an engine, if it takes what this reading of its axes says; else what was found."""
+    port = session.get_inputs()[0]
+    given = Port(port.name, reading.layout, TYPES[port.type])
+    failure = ""
+    for size in (reading.size,) if reading.size else TRIED:
+        picture = _test_picture(reading.batch or 1, reading.channels, *size)
+        try:
+            outputs = outputs_of(session, given, picture)
+        except Exception as error:  # another size may go through
+            failure = failure or f"does not run on {reading.channels} x {size[0]} x {size[1]} ({_line(error)})"
+            continue
+        pictures = [output for output in outputs if output.port is not None]
+        if len(pictures) > 1:
+            names = ", ".join(output.name for output in pictures)
+            raise LossmithError(f"model '{path}' makes {len(pictures)} pictures ({names}); keep the one you mean")
+        if not pictures or pictures[0].port is None:
+            shapes = ", ".join(f"{output.values.dtype} {list(output.values.shape)}" for output in outputs)
+            return f"makes {shapes} of {list(given.pack(picture).shape)}, which is no picture"
+        (made,) = pictures
+        engine = OnnxEngine(
+            session,
+            given,
+            pictures[0].port,
+            made.scale,
+            path.stem,
+            reading.channels,
+            size=reading.size,
+            batch=reading.batch,
+        )
+        return _in_its_numbers(engine, picture)
+    return failure
+
+
+def _digests_beside(path: Path) -> dict[str, str]:
+    """The files in which a graph keeps its weights, and what is in them; none where `onnx` is not installed.
+
+    Raises LossmithError when one is missing.
+    """
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        return {}
+    try:
+        initializers = onnx.load(path, load_external_data=False).graph.initializer
+    except Exception:  # of what is no graph, onnxruntime says more
+        return {}
+    entries = (entry for tensor in initializers for entry in tensor.external_data)
+    digests = {}
+    for name in sorted({entry.value for entry in entries if entry.key == "location"}):
+        if not (path.parent / name).is_file():
+            raise LossmithError(f"model '{path}' keeps its weights in '{name}', which is not beside it")
+        digests[name] = digest_of(path.parent / name)
+    return digests
+
+
+def _session(path: Path) -> Any:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
@@ -60,36 +160,41 @@ def open_onnx(path: Path, about: dict[str, str]) -> OnnxEngine:
         if name in onnxruntime.get_available_providers()
     ]
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=providers)
+        return onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # its own classes, which differ between releases
-        raise LossmithError(f"model '{path}' is not an ONNX file that onnxruntime opens ({error})") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1 or len(inputs[0].shape) != 4:
-        raise LossmithError(f"model '{path}' does not map one (N, C, H, W) picture to one")
-    channels = inputs[0].shape[1]
-    dtype = TYPES.get(inputs[0].type)
-    if channels not in (1, 3) or dtype is None:
-        raise LossmithError(f"model '{path}' takes {channels} channels of {inputs[0].type}, not 1 or 3 floats")
-    if not all(isinstance(side, str) or side is None for side in inputs[0].shape[2:]):
         raise LossmithError(
-            f"model '{path}' takes one size only, {inputs[0].shape[2:]}; export it with dynamic sizes"
+            f"model '{path}' is not an ONNX file that onnxruntime opens ({_line(error)})"
+        ) from error
+
+
+def _test_picture(count: int, channels: int, height: int, width: int) -> Array:
+    """Waves of several lengths and colours, from 0.1 to 0.9."""
+    y, x = np.mgrid[:height, :width] / 16
+    waves = [np.sin(x + c) * np.cos(0.7 * y - c) + 0.5 * np.sin(0.3 * (x + y) + 2 * c) for c in range(channels)]
+    picture = (0.5 + 0.4 * np.stack(waves) / np.abs(waves).max()).astype(np.float32)
+    return np.broadcast_to(picture, (count, *picture.shape))
+
+
+def _in_its_numbers(engine: OnnxEngine, picture: Array) -> OnnxEngine:
+    """The engine with the first numbers in which it makes about what it was given; as it is without any."""
+    wanted = enlarge(torch.from_numpy(picture.copy()), engine.scale, "bicubic").numpy()
+    pairs = product(engine.given.ranges, engine.made.ranges)
+    for given, made in sorted(pairs, key=lambda pair: pair[0] != pair[1]):  # the same on both sides comes first
+        candidate = replace(
+            engine, given=replace(engine.given, range=given), made=replace(engine.made, range=made)
         )
-    if outputs[0].type not in TYPES:
-        raise LossmithError(f"model '{path}' makes {outputs[0].type}, not a picture of floats")
-    try:
-        made = _run(session, torch.full((1, channels, 64, 64), 0.5), dtype)
-    except Exception as error:
-        raise LossmithError(f"model '{path}' does not run on 64 x 64 pixels ({error})") from error
-    if made.ndim != 4 or made.shape[:2] != (1, channels) or made.shape[2] != made.shape[3]:
-        given = (1, channels, 64, 64)
-        raise LossmithError(f"model '{path}' makes {tuple(made.shape)} of {given}, which is no picture")
-    scale, left = divmod(int(made.shape[-1]), 64)
-    if left or scale < 1:
-        raise LossmithError(f"model '{path}' makes {made.shape[-1]} pixels of 64, which is no whole scale")
-    return OnnxEngine(session, dtype, scale, path.stem, channels, about={**about, "network": "ONNX"})
+        if _alike(candidate._run(picture), wanted):
+            return candidate
+    return engine
 
 
-def _run(session: Any, pictures: Tensor, dtype: str) -> Tensor:
-    given = np.ascontiguousarray(pictures.numpy().astype(dtype))
-    (made,) = session.run(None, {session.get_inputs()[0].name: given})
-    return torch.from_numpy(np.asarray(made, dtype=np.float32))
+def _alike(made: Array, wanted: Array) -> bool:
+    """Whether something may be a picture restored: much the same brightness, contrast and content."""
+    if not np.isfinite(made).all() or abs(float((made - wanted).mean())) > 0.2:
+        return False
+    contrast = float(made.std() / wanted.std())
+    return 0.5 <= contrast <= 2 and float(np.corrcoef(made.ravel(), wanted.ravel())[0, 1]) >= 0.9
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

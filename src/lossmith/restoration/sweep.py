@@ -8,6 +8,7 @@ import torch
 
 from lossmith.devices import out_of_memory
 from lossmith.errors import LossmithError
+from lossmith.restoration.outcome import Outcome
 from lossmith.restoration.plan import Plan
 from lossmith.restoration.planes import Painter, to_levels
 from lossmith.restoration.raster import Pixels, Raster
@@ -34,18 +35,21 @@ def sweep(
     paint: Painter,
     plan: Plan,
     advance: Callable[[int], None] = lambda pixels: None,
+    outcome: Outcome | None = None,
 ) -> None:
     """Restore what of `source` is not finished yet. `advance` is told how many input pixels each tile had.
 
+    `outcome` counts what the network makes, and refuses what is no picture.
+
     When a tile does not fit into memory, the rest is done in smaller ones.
 
-    Raises LossmithError when the smallest does not fit, or the network makes what is no number; WholeDoesNotFit
+    Raises LossmithError when the smallest does not fit, or the network makes what is no picture; WholeDoesNotFit
     when one piece was planned.
     """
     most = plan.tile
     while (tile := _next(source, canvas, plan, most)) is not None:
         try:
-            restored = restore_tile(source, paint, plan, tile)
+            restored = restore_tile(source, paint, plan, tile, outcome)
         except Exception as error:
             if not out_of_memory(error):
                 raise
@@ -95,18 +99,24 @@ class RestoredTile:
     """(height, width, 1): how much it counts against its neighbours."""
 
 
-def restore_tile(source: Raster, paint: Painter, plan: Plan, tile: Rectangle) -> RestoredTile:
+def restore_tile(
+    source: Raster, paint: Painter, plan: Plan, tile: Rectangle, outcome: Outcome | None = None
+) -> RestoredTile:
     """Restore one tile, about [0, 1] and not clipped, but where tiles fade into each other.
 
-    Raises LossmithError when the network makes what is no number.
+    Raises LossmithError when the network makes what is no picture.
     """
     scale, around = paint.engine.scale, plan.around(tile, source)
     # beyond the lower and right edge the picture is mirrored, where the network asks for more
-    restored = paint(source.read(around.grown(plan.multiple, plan.least)))
+    given = source.read(around.grown(plan.multiple, plan.least))
+    restored = paint(given)
     if not np.isfinite(restored).all():
         raise LossmithError(
             f"model '{paint.engine.name}' makes what is no number; try --precision float32, or train it anew"
         )
+    if outcome is not None:
+        colours = slice(1 if source.channels < 3 else 3)
+        outcome.add(given[..., colours].max() / source.levels, restored[..., colours])
     seen = around if plan.blended else tile
     rows, columns = seen.within(around).times(scale).slices
     values = restored[rows, columns]

@@ -89,7 +89,7 @@ def restore(
     network
         The network of a model, where the file does not say it: an expression, or import.path:Class.
     verify
-        Compare the first picture with the network on the whole of it in float32, or on as much as fits into memory.
+        Compare the first picture with the network on the whole of it in float32, or on what fits into memory.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def restore(
                     verified.append(str(tool.verified(picture, out / ".verify")))
             except LossmithError as error:
                 failures.append(_told(error, picture))
-    remarks = [remark for tool in tools for remark in tool.remarks] + verified
+    remarks = [remark for tool in tools for remark in tool.told()] + verified
     page = _page(tools, found, jobs, [*results, *skipped], out) if len(tools) > 1 else None
     return Restored(results, skipped, failures, remarks, page)
 

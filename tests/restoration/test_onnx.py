@@ -1,0 +1,329 @@
+"""ONNX graphs as others make them: axes, sizes, numbers and types of every kind are found out, or named."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lossmith.errors import LossmithError
+from lossmith.restoration import FileRestorer, Wishes, open_engine
+from lossmith.restoration.onnx_engine import OnnxEngine
+from lossmith.restoration.plan import Planner
+from lossmith.restoration.reach import Sizes, reach_of, reach_within, sizes_of
+
+pytest.importorskip("onnxruntime")
+onnx = pytest.importorskip("onnx")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+FREE: list[Any] = ["n", 3, "h", "w"]
+Array = np.ndarray[Any, Any]
+
+
+def graph(
+    path: Path,
+    nodes: Sequence[Any],
+    shape: Sequence[Any] = FREE,
+    types: tuple[int, int] = (TensorProto.FLOAT, TensorProto.FLOAT),
+    constants: dict[str, Array] | None = None,
+    outputs: Sequence[str] = ("o",),
+    inputs: Sequence[str] = ("i",),
+) -> Path:
+    """A graph of these nodes from "i" to "o"."""
+    made = helper.make_graph(
+        list(nodes),
+        "graph",
+        [helper.make_tensor_value_info(name, types[0], list(shape)) for name in inputs],
+        [helper.make_tensor_value_info(name, types[1], [f"{name}{axis}" for axis in shape]) for name in outputs],
+        [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
+def blur(channels: int = 3, halo: int = 2) -> tuple[Any, dict[str, Array]]:
+    """A convolution that looks `halo` far, from "x" to "y"."""
+    side = 2 * halo + 1
+    weights = np.zeros((channels, channels, side, side), np.float32)
+    for c in range(channels):
+        weights[c, c] = np.random.default_rng(c).random((side, side)) / side**2 * 2
+    node = helper.make_node("Conv", ["x", "weights"], ["y"], pads=[halo] * 4)
+    return node, {"weights": weights}
+
+
+def renamed(node: Any, given: str, made: str) -> Any:
+    node.input[0], node.output[0] = given, made
+    return node
+
+
+def the_blur(picture: Array, constants: dict[str, Array]) -> Array:
+    planes = torch.from_numpy(picture).permute(2, 0, 1).float()[None] / 255
+    weights = torch.from_numpy(constants["weights"])
+    made = torch.nn.functional.conv2d(planes, weights, padding=weights.shape[-1] // 2)[0].permute(1, 2, 0).numpy()
+    return np.floor(255 * made.clip(0, 1) + 0.5).astype(int)
+
+
+def photo(height: int, width: int) -> Array:
+    return np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def restored(model: Path, picture: Array, folder: Path, **wishes: Any) -> tuple[Array, FileRestorer]:
+    Image.fromarray(picture).save(folder / "given.png")
+    restorer = FileRestorer(open_engine(model), Wishes(**wishes))
+    restorer.restore(folder / "given.png", folder / "made.png")
+    return np.asarray(Image.open(folder / "made.png")).astype(int), restorer
+
+
+def opened(path: Path) -> OnnxEngine:
+    engine = open_engine(path)
+    assert isinstance(engine, OnnxEngine)
+    return engine
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(LossmithError) as error:
+        open_engine(path)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+cast = helper.make_node
+TYPES = {"float": TensorProto.FLOAT, "half": TensorProto.FLOAT16, "double": TensorProto.DOUBLE}
+
+
+@pytest.mark.parametrize("shape", [FREE, ["n", "c", "h", "w"], [1, 3, None, None], [2, 3, "h", "w"]])
+def test_axes_as_in_pytorch_whichever_are_free(shape: list[Any], tmp_path: Path) -> None:
+    node, constants = blur()
+    path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], shape, constants=constants)
+    engine = opened(path)
+    assert (engine.channels, engine.scale, engine.size) == (3, 1, None)
+    picture = photo(37, 50)
+    assert np.abs(restored(path, picture, tmp_path)[0] - the_blur(picture, constants)).max() <= 1
+    assert reach_of(engine).pixels == 2
+
+
+@pytest.mark.parametrize("shape", [["n", "h", "w", 3], [1, None, None, 3], ["n", "h", "w", "c"]])
+def test_channels_may_come_last(shape: list[Any], tmp_path: Path) -> None:
+    node, constants = blur()
+    nodes = [
+        helper.make_node("Transpose", ["i"], ["x"], perm=[0, 3, 1, 2]),
+        node,
+        helper.make_node("Transpose", ["y"], ["o"], perm=[0, 2, 3, 1]),
+    ]
+    path = graph(tmp_path / "a.onnx", nodes, shape, constants=constants)
+    picture = photo(30, 41)
+    assert np.abs(restored(path, picture, tmp_path)[0] - the_blur(picture, constants)).max() <= 1
+
+
+def test_the_axis_of_pictures_may_be_missing(tmp_path: Path) -> None:
+    node, constants = blur()
+    nodes = [
+        helper.make_node("Unsqueeze", ["i", "first"], ["x"]),
+        node,
+        helper.make_node("Squeeze", ["y", "first"], ["o"]),
+    ]
+    constants |= {"first": np.array([0], np.int64)}
+    path = graph(tmp_path / "a.onnx", nodes, [3, "h", "w"], constants=constants)
+    picture = photo(30, 41)
+    assert np.abs(restored(path, picture, tmp_path)[0] - the_blur(picture, constants)).max() <= 1
+
+
+def test_a_graph_for_gray_with_free_channels_is_one_for_gray(tmp_path: Path) -> None:
+    node, constants = blur(1)
+    path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], ["n", "c", "h", "w"], constants=constants)
+    assert opened(path).channels == 1
+    picture = photo(20, 33)
+    made, _ = restored(path, picture, tmp_path)
+    for c in range(3):  # one after another
+        assert np.abs(made[..., c] - the_blur(picture[..., c : c + 1], constants)[..., 0]).max() <= 1
+
+
+@pytest.mark.parametrize("types", [("half", "half"), ("double", "double"), ("float", "half"), ("half", "float")])
+def test_floats_of_every_width(types: tuple[str, str], tmp_path: Path) -> None:
+    given, made = (TYPES[each] for each in types)
+    node, constants = blur()
+    nodes = [
+        helper.make_node("Cast", ["i"], ["x"], to=TensorProto.FLOAT),
+        node,
+        helper.make_node("Cast", ["y"], ["o"], to=made),
+    ]
+    path = graph(tmp_path / "a.onnx", nodes, types=(given, made), constants=constants)
+    picture = photo(20, 33)
+    assert np.abs(restored(path, picture, tmp_path)[0] - the_blur(picture, constants)).max() <= 1
+
+
+def in_numbers(low: float, high: float, given_bytes: bool, made_bytes: bool) -> tuple[list[Any], dict[str, Array]]:
+    """The blur inside of numbers from low to high."""
+    node, constants = blur()
+    constants |= {"low": np.float32(low), "span": np.float32(high - low)}
+    nodes = [
+        helper.make_node("Cast", ["i"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["float", "low"], ["from0"]),
+        helper.make_node("Div", ["from0", "span"], ["x"]),
+        node,
+        helper.make_node("Clip", ["y", "zero", "one"], ["clipped"]),
+        helper.make_node("Mul", ["clipped", "span"], ["wide"]),
+        helper.make_node("Add", ["wide", "low"], ["last"]),
+    ]
+    constants |= {"zero": np.float32(0), "one": np.float32(1)}
+    if made_bytes:
+        nodes.append(helper.make_node("Round", ["last"], ["round"]))
+        nodes.append(helper.make_node("Cast", ["round"], ["o"], to=TensorProto.UINT8))
+    else:
+        nodes.append(helper.make_node("Identity", ["last"], ["o"]))
+    return nodes, constants
+
+
+@pytest.mark.parametrize(("given_bytes", "made_bytes"), [(True, True), (False, True), (True, False)])
+def test_bytes_and_floats_from_0_to_255(given_bytes: bool, made_bytes: bool, tmp_path: Path) -> None:
+    nodes, constants = in_numbers(0, 255, given_bytes, made_bytes)
+    types = tuple(TensorProto.UINT8 if each else TensorProto.FLOAT for each in (given_bytes, made_bytes))
+    path = graph(tmp_path / "a.onnx", nodes, types=types, constants=constants)
+    picture = photo(30, 41)
+    made, restorer = restored(path, picture, tmp_path)
+    assert np.abs(made - the_blur(picture, constants)).max() <= 1
+    assert restorer.told() == ["model 'a' works in other numbers, 0 to 255 in, 0 to 255 out: they are converted"]
+
+
+def test_floats_from_0_to_255_to_which_other_numbers_are_black(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Max", ["i", "floor"], ["o"])]
+    path = graph(tmp_path / "a.onnx", nodes, constants={"floor": np.float32(16)})
+    picture = photo(30, 41)
+    assert np.array_equal(restored(path, picture, tmp_path)[0], np.maximum(picture, 16))
+
+
+def test_floats_from_minus_1_to_1(tmp_path: Path) -> None:
+    nodes, constants = in_numbers(-1, 1, False, False)
+    path = graph(tmp_path / "a.onnx", nodes, constants=constants)
+    picture = photo(30, 41)
+    assert opened(path).about["numbers"] == "-1 to 1 in, -1 to 1 out"
+    assert np.abs(restored(path, picture, tmp_path)[0] - the_blur(picture, constants)).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(64, 64), (40, 96), (33, 50), (64, "w"), ("h", 48)])
+@pytest.mark.parametrize("picture", [(20, 30), (64, 64), (150, 131), (30, 200), (97, 40)])
+def test_one_size_is_tiled_at_that_size_with_what_it_sees(
+    size: tuple[Any, Any], picture: tuple[int, int], tmp_path: Path
+) -> None:
+    node, constants = blur(halo=4)
+    path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], [1, 3, *size], constants=constants)
+    engine = opened(path)
+    assert engine.size is not None
+    assert reach_within(engine).pixels == 4
+    values = photo(*picture)
+    made, restorer = restored(path, values, tmp_path)
+    wanted = the_blur(values, constants)
+    down, across = (min(side, of) for side, of in zip(engine.size, picture, strict=True))
+    # a picture smaller than the size is mirrored: at such an end 4 pixels are not the blur of the picture itself
+    inner = (
+        slice(None, down - 4 if picture[0] < engine.size[0] else None),
+        slice(None, across - 4 if picture[1] < engine.size[1] else None),
+    )
+    assert np.abs(made[inner] - wanted[inner]).max() <= 1
+    assert restorer.told() == []
+
+
+def test_one_size_whose_every_pixel_sees_all_comes_in_windows_that_fade_and_it_is_said(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["i"], ["mean"]),
+        helper.make_node("Mul", ["mean", "little"], ["less"]),
+        helper.make_node("Add", ["i", "less"], ["o"]),
+    ]
+    constants = {"little": np.float32(0.02)}
+    path = graph(tmp_path / "a.onnx", nodes, [1, 3, 64, 64], constants=constants)
+    made, restorer = restored(path, photo(150, 100), tmp_path)
+    assert np.abs(made - photo(150, 100)).mean() < 5
+    assert restorer.told() == [
+        "model 'a' takes 64 x 64 pixels only and sees more than 16 to each side; its windows overlap by as much "
+        "and fade into each other"
+    ]
+    with pytest.raises(LossmithError, match="takes 64 x 64 pixels only"):
+        restored(path, photo(150, 100), tmp_path, halo="exact")
+
+
+@pytest.mark.parametrize("multiple", [2, 3, 6])
+def test_multiples_are_found_by_trying(multiple: int, tmp_path: Path) -> None:
+    channels = 3 * multiple**2
+    nodes = [
+        helper.make_node("SpaceToDepth", ["i"], ["x"], blocksize=multiple),
+        helper.make_node("Conv", ["x", "weights"], ["y"], pads=[1] * 4),
+        helper.make_node("DepthToSpace", ["y"], ["o"], blocksize=multiple),
+    ]
+    weights = np.zeros((channels, channels, 3, 3), np.float32)
+    for c in range(channels):
+        weights[c, c, 1] = 0.25, 0.5, 0.25
+    path = graph(tmp_path / "a.onnx", nodes, constants={"weights": weights})
+    assert sizes_of(opened(path)) == Sizes(multiple, multiple)
+    engine, picture = opened(path), photo(65, 63)
+    tall, wide = (-(-side // multiple) * multiple for side in (65, 63))
+    padded = np.pad(picture, ((0, tall - 65), (0, wide - 63), (0, 0)), "reflect")
+    whole = engine(torch.from_numpy(padded).permute(2, 0, 1).float()[None] / 255)[0].permute(1, 2, 0).numpy()
+    made, _ = restored(path, picture, tmp_path, memory=1e-2)
+    assert np.abs(made - np.floor(255 * whole[:65, :63].clip(0, 1) + 0.5)).max() <= 1
+
+
+def test_scales_are_found_by_trying(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Resize", ["i", "", "scales"], ["o"], mode="nearest")]
+    path = graph(tmp_path / "a.onnx", nodes, constants={"scales": np.array([1, 1, 3, 3], np.float32)})
+    assert opened(path).scale == 3
+    turned = [helper.make_node("Transpose", ["i"], ["o"], perm=[0, 1, 3, 2])]
+    assert "which is no picture" in refusal(graph(tmp_path / "b.onnx", turned))
+    uneven = [helper.make_node("Resize", ["i", "", "scales"], ["o"], mode="nearest")]
+    path = graph(tmp_path / "c.onnx", uneven, constants={"scales": np.array([1, 1, 1.5, 1.5], np.float32)})
+    assert "makes float32 [1, 3, 96, 120] of [1, 3, 64, 80], which is no picture" in refusal(path)
+
+
+def test_what_lies_outside_of_0_to_1_is_refused_and_never_written(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Add", ["i", "c"], ["o"])]
+    path = graph(tmp_path / "bytes.onnx", nodes, constants={"c": np.float32(60)})
+    with pytest.raises(
+        LossmithError, match=r"^model 'bytes' makes 60 to 61, not 0 to 1; was it made for 0\.\.255\?"
+    ):
+        restored(path, photo(20, 30), tmp_path)
+    assert not (tmp_path / "made.png").exists()
+
+
+def test_what_is_no_picture_to_a_picture_is_named(tmp_path: Path) -> None:
+    same = [helper.make_node("Identity", ["i"], ["o"])]
+    two = [*same, helper.make_node("Identity", ["i"], ["p"])]
+    pair = [helper.make_node("Add", ["i", "sigma"], ["o"])]
+    numbers = [helper.make_node("GlobalAveragePool", ["i"], ["o"])]
+    whole = (TensorProto.INT64, TensorProto.INT64)
+    at = tmp_path / "a.onnx"
+    assert "takes [n, 4, h, w], which is no picture of 1 or 3" in refusal(graph(at, same, ["n", 4, "h", "w"]))
+    assert "takes [b, 3, d, h, w], which is no picture" in refusal(graph(at, same, ["b", 3, "d", "h", "w"]))
+    assert "takes tensor(int64) [n, 3, h, w], not a picture" in refusal(graph(at, same, types=whole))
+    assert "takes 2 inputs (i, sigma), not one picture" in refusal(graph(at, pair, inputs=("i", "sigma")))
+    assert "makes 2 pictures (o, p); keep the one you mean" in refusal(graph(at, two, outputs=("o", "p")))
+    assert "makes float32 [1, 3, 1, 1] of [1, 3, 64, 80], which is no picture" in refusal(graph(at, numbers))
+
+
+def test_an_output_beside_the_picture_is_passed_over(tmp_path: Path) -> None:
+    nodes = [helper.make_node("GlobalAveragePool", ["i"], ["p"]), helper.make_node("Identity", ["i"], ["o"])]
+    path = graph(tmp_path / "a.onnx", nodes, outputs=("p", "o"))
+    picture = photo(20, 30)
+    assert np.array_equal(restored(path, picture, tmp_path)[0], picture)
+
+
+def test_weights_in_a_file_of_their_own_are_part_of_the_record_and_missed_by_name(tmp_path: Path) -> None:
+    node, constants = blur()
+    path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], constants=constants)
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    first = open_engine(path).about
+    assert len(first["weights.bin"]) == 64
+    with (tmp_path / "weights.bin").open("r+b") as file:
+        file.write(b"\0" * 8)
+    assert open_engine(path).about["weights.bin"] != first["weights.bin"]
+    (tmp_path / "weights.bin").unlink()
+    assert "keeps its weights in 'weights.bin', which is not beside it" in refusal(path)
+
+
+def test_planning_knows_the_one_size(tmp_path: Path) -> None:
+    path = graph(tmp_path / "a.onnx", [helper.make_node("Identity", ["i"], ["o"])], [1, 3, 64, 64])
+    engine = opened(path)
+    assert Planner(engine, engine, sizes_of(engine)).reach().pixels == 0
