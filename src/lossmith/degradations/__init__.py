@@ -11,7 +11,7 @@ from lossmith.degradations.blur import Blur
 from lossmith.degradations.catalogue import DEGRADATIONS, TASKS, degradation
 from lossmith.degradations.chain import Chain
 from lossmith.degradations.custom import Custom
-from lossmith.degradations.eight_bit import from_8bit, to_8bit
+from lossmith.degradations.eight_bit import compact, from_8bit, is_gray, to_8bit
 from lossmith.degradations.jpeg import JPEG
 from lossmith.degradations.mosaic import Mosaic, demosaic_bilinear, sample
 from lossmith.degradations.noise import Noise, ShotNoise
@@ -29,9 +29,11 @@ __all__ = [
     "Mosaic",
     "Noise",
     "ShotNoise",
+    "compact",
     "degradation",
     "demosaic_bilinear",
     "from_8bit",
+    "is_gray",
     "resize",
     "resize_8bit",
     "sample",

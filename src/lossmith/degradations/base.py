@@ -28,6 +28,8 @@ class Degradation(Spelled):
 
     scale: int = 1
     """By how much the picture shrinks; H and W must be multiples of it."""
+    keeps_gray: ClassVar[bool] = True
+    """Whether of three equal channels it makes three equal ones, in the form that `for_gray` gives."""
     whole: ClassVar[frozenset[str]] = frozenset()
     """The parameters whose ranges hold whole numbers only."""
 
@@ -88,6 +90,15 @@ class Degradation(Spelled):
         [(0, 1), (16, 16), (2, 2)]
         """
         return self.scale
+
+    def for_gray(self) -> "Degradation":
+        """The same damage as it is done to a gray picture, whose three channels are equal: noise is gray there.
+
+        >>> from lossmith.degradations import degradation
+        >>> str(degradation("bicubic(2) | noise(5)").for_gray())
+        'bicubic(2) | noise(5, gray=true)'
+        """
+        return self
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
         """The degraded picture, for a checked `clean` and an `rng` that is there when `random` is true."""

@@ -56,6 +56,13 @@ class Chain(Degradation):
         grids = (scale * link.alignment for scale, link in zip(self._scales, self.links, strict=False))
         return lcm(self.scale, *grids)
 
+    def for_gray(self) -> "Chain":
+        links, gray = [], True
+        for link in self.links:
+            links.append(link.for_gray() if gray else link)
+            gray = gray and link.keeps_gray
+        return Chain(links)
+
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
         for link in self.links:
             clean = link(clean, rng)

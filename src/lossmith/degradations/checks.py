@@ -41,6 +41,12 @@ def check_choice(owner: str, key: str, value: object, choices: tuple[str, ...]) 
         raise LossmithError(f"{owner}: {key} must be one of {', '.join(choices)}, not {value}")
 
 
+def check_flag(owner: str, key: str, value: object) -> None:
+    """Refuse anything but true and false."""
+    if not isinstance(value, bool):
+        raise LossmithError(f"{owner}: {key} must be true or false, not {value}")
+
+
 def check_clean(owner: str, clean: object, scale: int) -> None:
     """Refuse anything but a float tensor (3, H, W) whose sides are multiples of `scale`."""
     if not isinstance(clean, Tensor) or not torch.is_floating_point(clean):

@@ -1,7 +1,16 @@
-"""Between floats in [0, 1] and what a file holds."""
+"""Between floats in [0, 1] and what a file holds: 8 bits, and gray as three equal channels."""
 
 import torch
 from torch import Tensor
+
+
+def is_gray(picture: Tensor) -> bool:
+    """Whether the three channels of (3, H, W) are equal everywhere, however the picture is stored.
+
+    >>> is_gray(torch.rand(1, 4, 4).expand(3, -1, -1)), is_gray(torch.rand(3, 4, 4))
+    (True, False)
+    """
+    return all(torch.equal(picture[0], other) for other in picture[1:])
 
 
 def to_8bit(pictures: Tensor) -> Tensor:
@@ -20,3 +29,13 @@ def from_8bit(pictures: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     tensor([0.0000, 0.2000, 1.0000])
     """
     return pictures.to(dtype) / 255
+
+
+def compact(picture: Tensor) -> Tensor:
+    """A float picture as uint8 if that loses nothing, as float32 otherwise.
+
+    >>> compact(torch.tensor([0.0, 0.2])).dtype, compact(torch.tensor([0.0, 0.21])).dtype
+    (torch.uint8, torch.float32)
+    """
+    rounded = to_8bit(picture)
+    return rounded if torch.equal(from_8bit(rounded, picture.dtype), picture) else picture.float()

@@ -29,6 +29,7 @@ class Mosaic(Degradation):
     """
 
     name: ClassVar[str] = "mosaic"
+    keeps_gray = False  # fringes show in the channels apart
     pattern: str = "rggb"
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from lossmith.evaluation.deep import available_deep_metrics
 from lossmith.evaluation.grid import without_level
 from lossmith.evaluation.metrics import METRICS, default_metrics, find_metric, score, scored
 from lossmith.evaluation.protocol import Protocol, protocol_for
-from lossmith.evaluation.restoring import baseline, restore_pictures
+from lossmith.evaluation.restoring import baseline, protocol_of, restore_pictures
 from lossmith.evaluation.results import DEGRADED, Difference, Metric, Row, Standing
 from lossmith.evaluation.statistics import differences, mean_ranks, standing, standings
 from lossmith.evaluation.tables import read_csv, write_csv
@@ -25,6 +25,7 @@ __all__ = [
     "find_metric",
     "mean_ranks",
     "protocol_for",
+    "protocol_of",
     "read_csv",
     "restore_pictures",
     "score",

@@ -96,7 +96,8 @@ def distance(name: str, weights: Path, prediction: Tensor, target: Tensor) -> fl
     if min(target.shape[-2:]) < loss.least_side:
         return math.nan
     with torch.no_grad():
-        return float(loss(prediction[None].cpu().float(), target[None].cpu().float()))
+        colours = (picture.cpu().float().expand(1, 3, -1, -1) for picture in (prediction, target))
+        return float(loss(*colours))
 
 
 @lru_cache(maxsize=2)

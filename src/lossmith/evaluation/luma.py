@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from lossmith.degradations import is_gray
+
 BT601 = (0.299, 0.587, 0.114)
 
 
@@ -26,6 +28,15 @@ def full_luma(picture: Tensor) -> Tensor:
     76.245
     """
     return (picture if picture.shape[0] == 1 else _weighted(picture, BT601)) * 255
+
+
+def as_gray(picture: Tensor) -> Tensor:
+    """(1, H, W) of (3, H, W) RGB: the one channel of a gray picture, and else the full-range luma, not rounded.
+
+    >>> as_gray(torch.full((3, 1, 1), 0.3, dtype=torch.float64)).item()
+    0.3
+    """
+    return picture[:1] if is_gray(picture) else _weighted(picture, BT601)
 
 
 def _weighted(picture: Tensor, weights: tuple[float, ...]) -> Tensor:

@@ -59,7 +59,8 @@ def score(
 
     `metrics` are names from METRICS or of deep metrics; by default those of `default_metrics`. PSNR, SSIM,
     MS-SSIM and the errors follow the protocol's colour. IW-SSIM, GMSD, FSIM and LPIPS are defined on RGB or on
-    their own luma and always get RGB; crop and rounding are the protocol's for all. NaN where a picture is too
+    their own luma and always get RGB; crop and rounding are the protocol's for all. Of a gray target, whose three
+    channels are equal, one channel is scored, against the luma of the prediction. NaN where a picture is too
     small for a metric (MS-SSIM and IW-SSIM below 161 pixels, SSIM below 11) or the prediction holds NaN.
 
     Raises LossmithError for unknown names, missing weights, and pictures that `prepare` refuses.

@@ -7,8 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lossmith.degradations import is_gray
 from lossmith.errors import LossmithError
-from lossmith.evaluation.luma import studio_luma
+from lossmith.evaluation.luma import as_gray, studio_luma
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,9 @@ class Protocol:
 
     `color` is "rgb" or "y" (BT.601 studio swing, as super-resolution papers do); `border` pixels are cropped
     from each side. Both pictures are always clamped to [0, 1] and rounded to 8 bits first. `levels` are the
-    damages that each picture is tested with, where they are more than one.
+    damages that each picture is tested with, where they are more than one. Where the target is gray one channel is
+    scored, for which the luma of a coloured prediction is taken, as `lossmith restore` writes it; `gray` says that
+    there are such targets.
 
     Raises LossmithError for another colour or a negative border.
 
@@ -30,6 +33,7 @@ class Protocol:
     color: Literal["rgb", "y"] = "rgb"
     border: int = 0
     levels: tuple[str, ...] = ()
+    gray: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))  # a receipt holds a list
@@ -42,27 +46,28 @@ class Protocol:
         color = "RGB" if self.color == "rgb" else "Y (BT.601 studio swing)"
         crop = f"{self.border} px cropped from each side" if self.border else "no crop"
         levels = f"; each picture after {', after '.join(self.levels)}" if self.levels else ""
-        return f"{color}, {crop}, rounded to 8 bits{levels}"
+        gray = "; of gray pictures one channel" if self.gray else ""
+        return f"{color}, {crop}, rounded to 8 bits{gray}{levels}"
 
 
-def protocol_for(scale: int, damages: Iterable[str] = ()) -> Protocol:
+def protocol_for(scale: int, damages: Iterable[str] = (), gray: bool = False) -> Protocol:
     """What the papers use: Y with `scale` pixels cropped for super-resolution, all of RGB for the rest.
 
-    `damages` are what the test pictures say of theirs.
+    `damages` are what the test pictures say of theirs; `gray` is whether some of them are.
 
     >>> print(protocol_for(scale=3))
     Y (BT.601 studio swing), 3 px cropped from each side, rounded to 8 bits
     >>> protocol_for(scale=1)
-    Protocol(color='rgb', border=0, levels=())
+    Protocol(color='rgb', border=0, levels=(), gray=False)
     >>> print(protocol_for(1, ["noise(0)", "noise(50)", "noise(0)"]))
     RGB, no crop, rounded to 8 bits; each picture after noise(0), after noise(50)
     """
     levels = tuple(dict.fromkeys(filter(None, damages)))
-    return Protocol("y", scale, levels) if scale > 1 else Protocol(levels=levels)
+    return Protocol("y", scale, levels, gray) if scale > 1 else Protocol(levels=levels, gray=gray)
 
 
 def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor]:
-    """Two pictures, made ready to be compared: float64 on the CPU, (3, H, W) or (1, H, W) for Y, in [0, 1].
+    """Two pictures, made ready to be compared: float64 on the CPU, (3, H, W), or (1, H, W) for Y and for gray.
 
     Both are (3, H, W) RGB floats in [0, 1] on any device. They are clamped, rounded to 8 bits (halves go up;
     a target that came from an 8-bit file stays as it was), cropped, and turned into Y, which is not rounded
@@ -78,13 +83,17 @@ def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Ten
     ((1, 4, 4), 125.929)
     """
     _check(prediction, target, protocol.border)
-    pair = _eight_bit(prediction, protocol.border), _eight_bit(target, protocol.border)
-    return pair if protocol.color == "rgb" else (studio_luma(pair[0]), studio_luma(pair[1]))
+    gray = is_gray(target)
+    exact = (picture.detach().cpu().to(torch.float64) for picture in (prediction, target))
+    first, second = (_eight_bit(as_gray(each) if gray else each, protocol.border) for each in exact)
+    if protocol.color == "rgb":
+        return first, second
+    return studio_luma(first.expand(3, -1, -1)), studio_luma(second.expand(3, -1, -1))
 
 
 def _eight_bit(picture: Tensor, border: int) -> Tensor:
     height, width = picture.shape[-2:]
-    inner = picture.detach()[:, border : height - border, border : width - border].cpu().to(torch.float64)
+    inner = picture[:, border : height - border, border : width - border]
     return (inner * 255 + 0.5).floor().clamp(0, 255) / 255
 
 

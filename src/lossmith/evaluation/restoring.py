@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lossmith.degradations import resize_8bit
 from lossmith.errors import LossmithError
+from lossmith.evaluation.protocol import Protocol, protocol_for
 from lossmith.images import Pair
 
 
@@ -28,6 +29,11 @@ def restore_pictures(restorer: nn.Module, pairs: Sequence[Pair]) -> Iterator[Ten
                 f"{tuple(pair.clean.shape)}; does it enlarge by {pair.scale}?"
             )
         yield restored
+
+
+def protocol_of(pairs: Sequence[Pair]) -> Protocol:
+    """The protocol of papers for these pictures."""
+    return protocol_for(pairs[0].scale, [pair.damage for pair in pairs], any(pair.gray for pair in pairs))
 
 
 def baseline(pair: Pair) -> Tensor:

@@ -9,6 +9,8 @@ from lossmith.degradations import degradation
 from lossmith.errors import LossmithError
 from lossmith.files import digest_of
 from lossmith.images.folders import find_pictures
+from lossmith.images.headers import look_at
+from lossmith.images.keeping import keeping
 from lossmith.images.pairing import common_scale, pair_folders
 from lossmith.images.pairs import Pair, folder_pairs, picture_names, test_pairs
 from lossmith.images.samples import sample_pictures
@@ -65,33 +67,45 @@ class Gathered:
     """The pictures of a study, decoded and degraded."""
 
     source: Source
-    tests: list[Pair]
+    tests: Sequence[Pair]
     damage: str
     """The degradation's expression, or where the pairs come from."""
     fingerprint: dict[str, dict[str, str]]
     """The SHA-256 of every file by its name, for the receipt: `training_pictures` and `test_pictures`."""
+    remarks: tuple[str, ...] = ()
+    """What the files hold and nobody uses, as the user was told."""
 
 
-def gather(data: Data, damage: str | None) -> Gathered:
+def gather(data: Data, damage: str | None, beside: Path = Path()) -> Gathered:
     """Find, decode and degrade all pictures of a study; `damage` is a degradation expression [default: jpeg].
+
+    Pictures that do not fit into memory are decoded onto the disk of `beside`.
 
     Raises LossmithError for what is missing, unreadable, unpaired or in both training and test.
     """
     if data.clean is not None and data.degraded is not None:
         if damage is not None:
             raise LossmithError("pairs of your own are degraded already; leave --degradation out")
-        return _own_pairs(data, data.clean, data.degraded)
+        return _own_pairs(data, data.clean, data.degraded, beside)
     kind = degradation(damage or "jpeg")
     named = None if data.test is None else find_pictures(data.test, data.recursive)
     if data.pictures is not None:
         train, tests = _split(find_pictures(data.pictures, data.recursive), named)
     else:
         train, tests = sample_pictures("train"), named or sample_pictures("test")
+    headers = look_at([*train, *tests])
     fingerprint = _fingerprint(train, tests)
-    return Gathered(degraded_source(train, kind), test_pairs(tests, kind), str(kind), fingerprint)
+    place = keeping(headers.of(train), headers.of(tests), kind, kind.scale, beside)
+    return Gathered(
+        degraded_source(train, kind, keeping=place),
+        test_pairs(tests, kind, keeping=place),
+        str(kind),
+        fingerprint,
+        headers.remarks,
+    )
 
 
-def _own_pairs(data: Data, clean: Path, degraded: Path) -> Gathered:
+def _own_pairs(data: Data, clean: Path, degraded: Path, beside: Path) -> Gathered:
     def paired(clean: Path, degraded: Path) -> list[tuple[Path, Path]]:
         return pair_folders(clean, degraded, data.pair, data.recursive)
 
@@ -99,10 +113,18 @@ def _own_pairs(data: Data, clean: Path, degraded: Path) -> Gathered:
     train, tests = _split(paired(clean, degraded), held)
     if (scale := common_scale(train)) != common_scale(tests):
         raise LossmithError(f"training pairs have scale {scale} and test pairs {common_scale(tests)}")
-    fingerprint = _fingerprint(
-        [file for pair in train for file in pair], [file for pair in tests for file in pair]
+    trained, tested = ([file for pair in pairs for file in pair] for pairs in (train, tests))
+    headers = look_at([*trained, *tested])
+    fingerprint = _fingerprint(trained, tested)
+    sizes, others = (headers.of([clean for clean, _ in pairs]) for pairs in (train, tests))
+    place = keeping(sizes, others, None, scale, beside)
+    return Gathered(
+        paired_source(train, keeping=place),
+        folder_pairs(tests, keeping=place),
+        f"pairs of {degraded.name}",
+        fingerprint,
+        headers.remarks,
     )
-    return Gathered(paired_source(train), folder_pairs(tests), f"pairs of {degraded.name}", fingerprint)
 
 
 Item = TypeVar("Item", Path, tuple[Path, Path])

@@ -29,12 +29,16 @@ SRGB_CODE = (1, 13)
 
 @dataclass(frozen=True)
 class Headers:
-    """Of some files, in their order."""
+    """Of some files."""
 
-    sizes: tuple[tuple[int, int], ...]
+    sizes: dict[Path, tuple[int, int]]
     """(H, W), upright."""
     remarks: tuple[str, ...]
     """What will not be used of what the files hold; each names a file, and how many more."""
+
+    def of(self, paths: Iterable[Path]) -> list[tuple[int, int]]:
+        """The sizes of these."""
+        return [self.sizes[path] for path in paths]
 
 
 def look_at(paths: Iterable[Path], say: bool = True) -> Headers:
@@ -48,15 +52,18 @@ def look_at(paths: Iterable[Path], say: bool = True) -> Headers:
     if faults := [look for look in looks if isinstance(look, LossmithError)]:
         others = f" (and {len(faults) - 1} more cannot be read)" if len(faults) > 1 else ""
         raise LossmithError(f"{faults[0]}{others}")
+    sizes: dict[Path, tuple[int, int]] = {}
     seen: dict[str, list[Path]] = {}
     for path, look in zip(files, looks, strict=True):
-        for phrase in look[1]:  # type: ignore[index]  # faults have been raised
+        assert isinstance(look, tuple)  # since faults have been raised
+        sizes[path], phrases = look
+        for phrase in phrases:
             seen.setdefault(phrase, []).append(path)
     remarks = tuple(f"{phrase}: {and_more(found)}" for phrase, found in seen.items())
     if say:
         for sentence in remarks:
             remark(sentence)
-    return Headers(tuple(look[0] for look in looks if isinstance(look, tuple)), remarks)
+    return Headers(sizes, remarks)
 
 
 def _look(path: Path) -> tuple[tuple[int, int], list[str]] | LossmithError:

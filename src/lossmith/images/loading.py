@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from lossmith.devices import out_of_memory
 from lossmith.errors import LossmithError
 from lossmith.images.reading import read_picture
 
@@ -26,18 +27,29 @@ def read_cropped(path: Path, scale: int) -> Tensor:
     return picture[:, :height, :width].contiguous()
 
 
-def load_all(loads: Sequence[Callable[[], T]], progress: Progress | None = None) -> list[T]:
-    """Call them all, in threads: decoding and resampling let others run meanwhile."""
+def load_all(
+    loads: Sequence[Callable[[], T]], progress: Progress | None = None, threads: int | None = None
+) -> list[T]:
+    """Call them all, in threads: decoding and resampling let others run meanwhile.
+
+    Raises what they raise, and LossmithError when the memory runs out.
+    """
     if not loads:
         raise LossmithError("no pictures were given")
     done: list[T] = []
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
         futures = [pool.submit(load) for load in loads]
         try:
             for future in futures:
                 done.append(future.result())
                 if progress:
                     progress(len(done), len(loads))
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            raise LossmithError(
+                f"the memory ran out with {len(done)} of {len(loads)} pictures read; take fewer, or smaller ones"
+            ) from error
         finally:  # the first mistake is reported at once
             pool.shutdown(wait=False, cancel_futures=True)
     return done

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import overload
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from lossmith.degradations import Degradation, from_8bit
+from lossmith.degradations import Degradation, compact, from_8bit, is_gray
+from lossmith.images.keeping import IN_MEMORY, Keeping
 from lossmith.images.loading import load_all, read_cropped
 from lossmith.images.pairing import common_scale
 from lossmith.images.reading import read_picture
+from lossmith.images.shelf import Shelved
 
 
 @dataclass(frozen=True)
@@ -30,48 +34,118 @@ class Pair:
     damage: str = ""
     """How it was degraded, where the damage has ranges and so pictures are tested at several levels of it."""
 
+    @property
+    def gray(self) -> bool:
+        """Whether the clean picture is gray: its three channels are equal."""
+        return is_gray(self.clean)
 
-def test_pairs(paths: Sequence[Path], degradation: Degradation, seed: int = 0) -> list[Pair]:  # noqa: PT028
+
+@dataclass(frozen=True)
+class ShelvedPair:
+    """A pair on a disk."""
+
+    name: str
+    degraded: Shelved
+    clean: Shelved
+    scale: int
+    damage: str
+
+    def read(self) -> Pair:
+        degraded, clean = (_as_float(each.whole()) for each in (self.degraded, self.clean))
+        return Pair(self.name, degraded, clean, self.scale, self.damage)
+
+
+KeptPair = Pair | ShelvedPair
+
+
+class ShelvedPairs(Sequence[Pair]):
+    """Pairs that are read from a disk each time they are asked for."""
+
+    def __init__(self, pairs: Sequence[ShelvedPair]) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> "ShelvedPairs": ...
+    def __getitem__(self, index: int | slice) -> "Pair | ShelvedPairs":
+        if isinstance(index, slice):
+            return ShelvedPairs(self.pairs[index])
+        return self.pairs[index].read()
+
+
+def _kept(pair: Pair, keeping: Keeping) -> KeptPair:
+    if keeping.shelf is None:
+        return pair
+    degraded, clean = (keeping.shelf.put(compact(each)) for each in (pair.degraded, pair.clean))
+    return ShelvedPair(pair.name, degraded, clean, pair.scale, pair.damage)
+
+
+def _pairs(kept: Sequence[KeptPair]) -> Sequence[Pair]:
+    shelved = [pair for pair in kept if isinstance(pair, ShelvedPair)]
+    return ShelvedPairs(shelved) if shelved else [pair for pair in kept if isinstance(pair, Pair)]
+
+
+def _as_float(picture: Tensor) -> Tensor:
+    return from_8bit(picture) if picture.dtype == torch.uint8 else picture
+
+
+def test_pairs(
+    paths: Sequence[Path],
+    degradation: Degradation,
+    seed: int = 0,  # noqa: PT028
+    *,
+    keeping: Keeping = IN_MEMORY,  # noqa: PT028
+) -> Sequence[Pair]:
     """Degrade whole pictures.
 
     Sides that are no multiples of the scale lose their last rows and columns, as in the benchmarks. Randomness is
-    a function of `seed` and the picture's name alone, so every loss meets the same noise. Where the damage
-    has ranges every picture is tested thrice: at their low ends, middles and high ends, as `name@low` and so on.
+    a function of `seed` and the picture's name alone, so every loss meets the same noise; that of gray pictures is
+    gray. Where the damage has ranges every picture is tested thrice: at their low ends, middles and high ends, as
+    `name@low` and so on.
 
     Raises LossmithError for pictures that cannot be read or are smaller than the scale.
     """
 
-    levels = degradation.levels
+    levels, of_gray = degradation.levels, degradation.for_gray().levels
 
-    def load(path: Path, name: str) -> list[Pair]:
+    def load(path: Path, name: str) -> list[KeptPair]:
         clean = from_8bit(read_cropped(path, degradation.scale))
         return [
-            Pair(
-                f"{name}@{level}" if level else name,
-                damage(clean, picture_rng(seed, name)),
-                clean,
-                degradation.scale,
-                str(damage) if level else "",
+            _kept(
+                Pair(
+                    f"{name}@{level}" if level else name,
+                    damage(clean, picture_rng(seed, name)),
+                    clean,
+                    degradation.scale,
+                    str(levels[level]) if level else "",
+                ),
+                keeping,
             )
-            for level, damage in levels.items()
+            for level, damage in (of_gray if is_gray(clean) else levels).items()
         ]
 
     loads = [partial(load, path, name) for path, name in zip(paths, picture_names(paths), strict=True)]
-    return [pair for pairs in load_all(loads) for pair in pairs]
+    return _pairs([pair for pairs in load_all(loads, threads=keeping.threads) for pair in pairs])
 
 
 test_pairs.__test__ = False  # type: ignore[attr-defined]  # the name makes pytest take it for a test
 
 
-def folder_pairs(pairs: Sequence[tuple[Path, Path]]) -> list[Pair]:
+def folder_pairs(pairs: Sequence[tuple[Path, Path]], *, keeping: Keeping = IN_MEMORY) -> Sequence[Pair]:
     """Read pictures that somebody else degraded: what `pair_folders` has found, (clean, degraded)."""
     scale = common_scale(pairs)
 
-    def load(clean: Path, degraded: Path, name: str) -> Pair:
-        return Pair(name, from_8bit(read_picture(degraded)), from_8bit(read_cropped(clean, scale)), scale)
+    def load(clean: Path, degraded: Path, name: str) -> KeptPair:
+        pair = Pair(name, from_8bit(read_picture(degraded)), from_8bit(read_cropped(clean, scale)), scale)
+        return _kept(pair, keeping)
 
     names = picture_names([clean for clean, _ in pairs])
-    return load_all([partial(load, *pair, name) for pair, name in zip(pairs, names, strict=True)])
+    loads = [partial(load, *pair, name) for pair, name in zip(pairs, names, strict=True)]
+    return _pairs(load_all(loads, threads=keeping.threads))
 
 
 def picture_names(paths: Sequence[Path]) -> list[str]:

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from lossmith.degradations import from_8bit
 from lossmith.degradations.checks import check_whole
 from lossmith.errors import LossmithError
+from lossmith.images.shelf import cut
 from lossmith.images.source import Source
 
 
@@ -37,7 +38,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         if patch % source.scale:
             raise LossmithError(f"patches: patch must be a multiple of the scale {source.scale}, not {patch}")
         for name, clean in zip(source.names, source.clean, strict=True):
-            height, width = clean.shape[1:]
+            _, height, width = clean.shape
             if min(height, width) < patch:
                 size = f"{height}x{width}"
                 raise LossmithError(f"patches: picture '{name}' has {size} pixels, too few for a patch of {patch}")
@@ -70,7 +71,7 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         top = int(row * ((picture.shape[1] - patch) // scale + 1)) * scale
         left = int(column * ((picture.shape[2] - patch) // scale + 1)) * scale
         turn = int(8 * turn)
-        _to_float(_turned(picture.numpy()[:, top : top + patch, left : left + patch], turn), clean)
+        _to_float(_turned(cut(picture, top, top + patch, left, left + patch).numpy(), turn), clean)
         _to_float(_turned(self._damaged(at, top, left, rng), turn), degraded)
 
     def _damaged(self, at: int, top: int, left: int, rng: np.random.Generator) -> "Array":
@@ -78,12 +79,11 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         source, started = self.source, self.source.started[at]
         done = source.clean[at].shape[1] // started.shape[1]  # the scale of what has been done already
         side, row, column = self.patch // done, top // done, left // done
-        if source.rest is None:
-            return started.numpy()[:, row : row + side, column : column + side]
-        rest = source.rest
+        if (rest := source.rest_of(at)) is None:
+            return cut(started, row, row + side, column, column + side).numpy()
         above, below = _context(row, side, started.shape[1], rest.margin, rest.alignment, rest.scale)
         before, after = _context(column, side, started.shape[2], rest.margin, rest.alignment, rest.scale)
-        context = started[:, above:below, before:after]
+        context = cut(started, above, below, before, after)
         damaged = rest(from_8bit(context) if context.dtype == torch.uint8 else context, rng).numpy()
         row, column, side = (row - above) // rest.scale, (column - before) // rest.scale, side // rest.scale
         return damaged[:, row : row + side, column : column + side]

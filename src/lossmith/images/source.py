@@ -1,40 +1,52 @@
-"""Pictures in memory to train on, with everything done to them that need be done only once."""
+"""Pictures to train on, with everything done to them that need be done only once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from lossmith.degradations import Degradation, from_8bit, to_8bit
+from lossmith.degradations import Degradation, compact, from_8bit, is_gray
+from lossmith.images.keeping import IN_MEMORY, Keeping
 from lossmith.images.loading import Progress, load_all, read_cropped
 from lossmith.images.pairing import common_scale
 from lossmith.images.pairs import picture_names
 from lossmith.images.reading import read_picture
+from lossmith.images.shelf import Kept
 
 
 @dataclass(frozen=True)
 class Source:
-    """What patches are cut from: pictures in memory, decoded once, a few bytes per pixel.
+    """What patches are cut from: pictures decoded once, a few bytes per pixel, in memory or on a disk.
 
     Made by `degraded_source` or `paired_source`. `started` is what the deterministic links before the first
     random one have made of `clean`, once and for all; `rest` is what must still be done to it for every patch.
     """
 
     names: tuple[str, ...]
-    clean: tuple[Tensor, ...]
+    clean: tuple[Kept, ...]
     """uint8 (3, H, W)."""
-    started: tuple[Tensor, ...]
+    started: tuple[Kept, ...]
     """(3, H / s, W / s): uint8 where every value is k / 255, else float32; `clean` itself if nothing was done."""
     scale: int
     """By how much the degraded patches will be smaller."""
     rest: Degradation | None = None
+    gray: frozenset[int] = frozenset()
+    """Which of the pictures are gray, so that `rest_of_gray` is done to them."""
+    rest_of_gray: Degradation | None = None
+
+    def rest_of(self, picture: int) -> Degradation | None:
+        """What must still be done to a patch of that picture."""
+        return self.rest_of_gray if picture in self.gray else self.rest
 
 
-def degraded_source(paths: Sequence[Path], degradation: Degradation, progress: Progress | None = None) -> Source:
-    """Clean pictures, and the damage to do to them.
+def degraded_source(
+    paths: Sequence[Path],
+    degradation: Degradation,
+    progress: Progress | None = None,
+    *,
+    keeping: Keeping = IN_MEMORY,
+) -> Source:
+    """Clean pictures, and the damage to do to them; noise on gray ones is gray.
 
     Sides that are no multiples of the scale lose their last rows and columns. DIV2K's 800 pictures take 7 GB, and
     what is made of them once is kept beside them: as much again for JPEG, a sixteenth for bicubic(4).
@@ -43,35 +55,36 @@ def degraded_source(paths: Sequence[Path], degradation: Degradation, progress: P
     """
     first, rest = degradation.split()
 
-    def load(path: Path) -> tuple[Tensor, Tensor]:
+    def load(path: Path) -> tuple[Kept, Kept, bool]:
         clean = read_cropped(path, degradation.scale)
-        return clean, clean if first is None else compact(first(from_8bit(clean)))
+        kept = keeping.keep(clean)
+        started = kept if first is None else keeping.keep(compact(first(from_8bit(clean))))
+        return kept, started, is_gray(clean)
 
-    loaded = load_all([partial(load, path) for path in paths], progress)
-    return Source(tuple(picture_names(paths)), *_columns(loaded), degradation.scale, rest)
+    clean, started, gray = zip(
+        *load_all([partial(load, path) for path in paths], progress, keeping.threads), strict=True
+    )
+    return Source(
+        tuple(picture_names(paths)),
+        clean,
+        started,
+        degradation.scale,
+        rest,
+        frozenset(index for index, each in enumerate(gray) if each),
+        degradation.for_gray().split()[1],
+    )
 
 
-def paired_source(pairs: Sequence[tuple[Path, Path]], progress: Progress | None = None) -> Source:
+def paired_source(
+    pairs: Sequence[tuple[Path, Path]], progress: Progress | None = None, *, keeping: Keeping = IN_MEMORY
+) -> Source:
     """Pictures that somebody else degraded: what `pair_folders` has found, (clean, degraded)."""
     scale = common_scale(pairs)
 
-    def load(clean: Path, degraded: Path) -> tuple[Tensor, Tensor]:
-        return read_cropped(clean, scale), read_picture(degraded)
+    def load(clean: Path, degraded: Path) -> tuple[Kept, Kept]:
+        return keeping.keep(read_cropped(clean, scale)), keeping.keep(read_picture(degraded))
 
-    loaded = load_all([partial(load, *pair) for pair in pairs], progress)
-    return Source(tuple(picture_names([clean for clean, _ in pairs])), *_columns(loaded), scale)
-
-
-def compact(picture: Tensor) -> Tensor:
-    """A float picture as uint8 if that loses nothing, as float32 otherwise.
-
-    >>> compact(torch.tensor([0.0, 0.2])).dtype, compact(torch.tensor([0.0, 0.21])).dtype
-    (torch.uint8, torch.float32)
-    """
-    rounded = to_8bit(picture)
-    return rounded if torch.equal(from_8bit(rounded, picture.dtype), picture) else picture.float()
-
-
-def _columns(rows: Iterable[tuple[Tensor, Tensor]]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    clean, started = zip(*rows, strict=True)
-    return clean, started
+    clean, degraded = zip(
+        *load_all([partial(load, *pair) for pair in pairs], progress, keeping.threads), strict=True
+    )
+    return Source(tuple(picture_names([path for path, _ in pairs])), clean, degraded, scale)

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lossmith.degradations import Bicubic, Degradation, degradation, from_8bit, resize
+from lossmith.degradations import Bicubic, Degradation, degradation, from_8bit, is_gray, resize
 from lossmith.errors import LossmithError
 from lossmith.files import digest_of
 from lossmith.images import read_picture
@@ -71,7 +71,8 @@ def read_lesson(picture: Path, damage: str | None, degraded: Path | None) -> Les
     fingerprint = {"picture_sha256": digest_of(picture)}
     if degraded is None:
         assert damage is not None
-        return Lesson(clean, degradation(damage), None, fingerprint)
+        kind = degradation(damage)
+        return Lesson(clean, kind.for_gray() if is_gray(clean) else kind, None, fingerprint)
     other = from_8bit(read_picture(degraded))
     if other.shape != clean.shape:
         sizes = " and ".join(f"{side.shape[1]}x{side.shape[2]}" for side in (clean, other))

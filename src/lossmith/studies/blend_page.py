@@ -17,7 +17,7 @@ from lossmith.evaluation import (
     available_deep_metrics,
     baseline,
     find_metric,
-    protocol_for,
+    protocol_of,
     restore_pictures,
     score,
     without_level,
@@ -68,7 +68,7 @@ def write_page(
     command: str,
 ) -> None:
     """Write `blend.csv` and `blend.html`."""
-    protocol = protocol_for(couple.scale, [pair.damage for pair in pairs])
+    protocol = protocol_of(pairs)
     names = ["psnr", "ssim", *(list(available_deep_metrics())[:1] or ["gmsd"])]
     rows: list[Row] = []
     strips: list[Strip] = []

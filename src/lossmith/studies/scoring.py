@@ -1,6 +1,6 @@
 """`lossmith evaluate`: a model, or a folder of results, against its targets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
@@ -18,6 +18,7 @@ from lossmith.evaluation import (
     baseline,
     find_metric,
     protocol_for,
+    protocol_of,
     restore_pictures,
     scored,
     write_csv,
@@ -134,7 +135,7 @@ def evaluate(
     else:
         model = load_model(subject, network)
         pairs = _pairs(model, test, degraded, degradation, pair, recursive)
-        protocol = protocol_for(model.scale, [pair.damage for pair in pairs])
+        protocol = protocol_of(pairs)
     protocol = replace(
         protocol,
         color=protocol.color if color == "auto" else color,
@@ -167,7 +168,7 @@ def _of_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], lis
     return rows, misfits
 
 
-def _of_model(model: Model, pairs: list[Pair]) -> Restored:
+def _of_model(model: Model, pairs: Sequence[Pair]) -> Restored:
     for pair in pairs:
         yield pair.name, DEGRADED, baseline(pair), pair.clean
     restored = restore_pictures(model.restorer.to(best_device()), pairs)
@@ -182,7 +183,7 @@ def _pairs(
     expression: str | None,
     pair: str | None,
     recursive: bool,
-) -> list[Pair]:
+) -> Sequence[Pair]:
     if pair is not None and degraded is None:
         raise LossmithError("--pair goes with --degraded, or with a folder of results")
     if degraded is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import fmean
 
 from lossmith.devices import check_devices, share
-from lossmith.evaluation import Row, protocol_for, read_csv
+from lossmith.evaluation import Row, protocol_of, read_csv
 from lossmith.images import Data, gather
 from lossmith.losses import as_loss
 from lossmith.losses import loss as parse
@@ -83,9 +83,9 @@ def train(
     check_devices(devices)
     wanted = loss if loss is not None else content_loss() if contest.critic else "l1"
     criterion = parse(wanted) if isinstance(wanted, str) else as_loss(wanted)
-    gathered = gather(data, recipe.degradation)
+    gathered = gather(data, recipe.degradation, out)
     recipe = replace(recipe, degradation=gathered.damage)
-    protocol = protocol_for(gathered.source.scale, [pair.damage for pair in gathered.tests])
+    protocol = protocol_of(gathered.tests)
     rehearse_test(recipe.network, gathered.tests, protocol)
     if contest.critic is not None:
         stages = train_in_stages(

@@ -9,7 +9,7 @@ from typing import Any
 
 from lossmith.devices import share
 from lossmith.errors import LossmithError
-from lossmith.evaluation import DEGRADED, Row, baseline, default_metrics, protocol_for, read_csv, scored, write_csv
+from lossmith.evaluation import DEGRADED, Row, baseline, default_metrics, protocol_of, read_csv, scored, write_csv
 from lossmith.files import file_name
 from lossmith.images import Data, gather
 from lossmith.lock import alone_in
@@ -88,9 +88,9 @@ def compare(
     contenders = _contenders(losses)
     if not isinstance(seeds, int) or seeds < 1:
         raise LossmithError(f"seeds must be a whole number, at least 1, not {seeds!r}")
-    gathered = gather(data, recipe.degradation)
+    gathered = gather(data, recipe.degradation, out)
     recipe = replace(recipe, degradation=gathered.damage)
-    protocol = protocol_for(gathered.source.scale, [pair.damage for pair in gathered.tests])
+    protocol = protocol_of(gathered.tests)
     from lossmith.training.run import rehearse
 
     configuration = {
