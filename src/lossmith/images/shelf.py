@@ -92,7 +92,7 @@ class Shelved:
             self.shelf.read(self.start + (row * across + first) * size, (last - first) * size)
             for row in range(top // SIDE, -(-bottom // SIDE))
         ]
-        read = np.frombuffer(b"".join(rows), np.dtype(str(self.dtype).removeprefix("torch.")))
+        read = np.frombuffer(bytearray().join(rows), np.dtype(str(self.dtype).removeprefix("torch.")))
         squares = read.reshape(len(rows), last - first, channels, SIDE, SIDE)
         whole = squares.transpose(2, 0, 3, 1, 4).reshape(channels, len(rows) * SIDE, (last - first) * SIDE)
         row, column = top - top // SIDE * SIDE, left - first * SIDE

@@ -1,12 +1,12 @@
 """What a network needs of memory, measured on a small piece before anything large is begun."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lossmith import room
 from lossmith.restoration.engine import Engine, TorchEngine
 from lossmith.restoration.reach import Sizes
 from lossmith.restoration.tiles import rounded_up
@@ -70,21 +70,5 @@ def free_memory(device: torch.device) -> int:
         return torch.cuda.mem_get_info(device)[0]
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    known = [room for room in (_of_computer(), _of_group()) if room is not None]
-    return min(known, default=2 << 30)
-
-
-def _of_computer() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return None
-
-
-def _of_group() -> int | None:
-    folder = Path("/sys/fs/cgroup")
-    try:
-        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
-    except (OSError, ValueError):  # no group, or one without a limit
-        return None
+    free = room.free_memory()
+    return 2 << 30 if free is None else free

@@ -52,6 +52,7 @@ class Job:
                 self.protocol,
                 seed=self.seed,
                 fingerprint=gathered.fingerprint,
+                remarks=gathered.remarks,
                 save_every=self.save_every,
                 devices=self.devices,
             )

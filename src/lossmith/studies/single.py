@@ -105,6 +105,7 @@ def train(
         protocol,
         seed=seed,
         fingerprint=gathered.fingerprint,
+        remarks=gathered.remarks,
         save_every=save_every,
         devices=devices,
     )

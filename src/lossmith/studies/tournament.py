@@ -15,6 +15,8 @@ from lossmith.images import Data, gather
 from lossmith.lock import alone_in
 from lossmith.losses import Loss, as_loss
 from lossmith.losses import loss as parse
+from lossmith.networks import network
+from lossmith.room import check_disk
 from lossmith.studies.command import command_line
 from lossmith.studies.executors import Machines
 from lossmith.studies.job import Entry, Job
@@ -91,6 +93,7 @@ def compare(
     gathered = gather(data, recipe.degradation, out)
     recipe = replace(recipe, degradation=gathered.damage)
     protocol = protocol_of(gathered.tests)
+    from lossmith.training.memory import bytes_to_write
     from lossmith.training.run import rehearse
 
     configuration = {
@@ -104,6 +107,9 @@ def compare(
     with alone_in(out):
         rehearse(list(contenders.values()), part, gathered.source)
         rehearse_test(recipe.network, gathered.tests, protocol)
+        runs = seeds * len(contenders)
+        need = bytes_to_write(network(recipe.network, gathered.source.scale), recipe, gathered.tests, runs)
+        check_disk(out, need, f"the results of {runs} runs")
         claim(out / "compare.yaml", configuration)
         jobs = [
             Job(name, seed, out / "runs" / file_name(name) / f"seed-{seed}", recipe, protocol, save_every, devices)

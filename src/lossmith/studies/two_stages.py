@@ -66,6 +66,7 @@ def train_in_stages(
                 protocol,
                 seed=seed,
                 fingerprint=gathered.fingerprint,
+                remarks=gathered.remarks,
                 save_every=save_every,
                 devices=devices,
                 album=Album(folder.path / "samples"),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lossmith.devices import best_device
+from lossmith.evaluation.restoring import Whole
 from lossmith.images import Pair
 from lossmith.training.album import Album
 from lossmith.training.course import Course
@@ -42,7 +43,7 @@ class Examiner:
     def _restored(self, restorer: torch.nn.Module) -> Tensor:
         learning = restorer.training
         degraded = self.degraded.to(best_device(), memory_format=torch.channels_last)
-        restored: Tensor = restorer.eval()(degraded)
+        restored = Whole(restorer.eval(), self.clean.shape[-1] // self.degraded.shape[-1])(degraded)
         restorer.train(learning)
         return restored.clamp(0, 1)
 

@@ -1,13 +1,14 @@
-"""How much memory a training step keeps, and what to do when there is not enough."""
+"""How much memory a training step keeps and how much of a disk a run, and what to do when there is not enough."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lossmith.devices import autocast, best_device, out_of_memory
 from lossmith.errors import LossmithError
+from lossmith.images import Pair
 from lossmith.training.recipe import Recipe
 from lossmith.training.stream import Batch
 from lossmith.training.supervised import Supervised, follow_schedule, laid_out
@@ -33,6 +34,14 @@ def kept_for_backward(learner: Supervised, batch: Batch) -> int:
         total = learner.loss(learner.restorer(degraded), clean)
     del total
     return sum(kept.values())
+
+
+def bytes_to_write(restorer: nn.Module, recipe: Recipe, tests: Sequence[Pair], runs: int = 1) -> int:
+    """Bytes that so many runs write, at least: states, models, and the test pictures at a byte per pixel."""
+    weights = sum(tensor.nbytes for tensor in restorer.state_dict().values())
+    state = weights * (3 + (recipe.ema > 0))  # the optimiser keeps two numbers for each
+    pictures = sum(pair.clean[0].numel() for pair in tests)
+    return runs * (2 * state + weights + pictures) + state  # a state is written before the oldest is let go
 
 
 @contextmanager

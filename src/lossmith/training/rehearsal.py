@@ -6,12 +6,15 @@ from copy import deepcopy
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from lossmith.devices import autocast, best_device, out_of_memory
 from lossmith.errors import LossmithError
+from lossmith.evaluation.restoring import Whole
 from lossmith.images import Patches, Source
 from lossmith.losses import Loss, Schedule
 from lossmith.networks import network
+from lossmith.restoration.tiles import rounded_up
 from lossmith.training.confined import confined
 from lossmith.training.memory import enough_memory
 from lossmith.training.recipe import Recipe
@@ -50,16 +53,34 @@ def _restored(recipe: Recipe, degraded: Tensor, clean: Tensor) -> Tensor:
     name = f"network '{recipe.network}'"
     restorer = network(recipe.network, clean.shape[-1] // degraded.shape[-1])
     restorer.to(degraded.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    scale = clean.shape[-1] // degraded.shape[-1]
     with autocast(recipe.precision), _blamed_on(name, degraded):
-        restored = restorer(degraded)
+        try:
+            restored = restorer(degraded)
+        except Exception:
+            _refuse_patch(name, restorer, degraded, scale)
+            raise
     if not isinstance(restored, Tensor):
         raise LossmithError(f"{name} gives {type(restored).__name__} instead of a tensor")
+    if restored.shape != clean.shape:
+        _refuse_patch(name, restorer, degraded, scale)
     if restored.shape != clean.shape or not restored.is_floating_point():
         made, given, wanted = (tuple(pictures.shape) for pictures in (restored, degraded, clean))
         raise LossmithError(f"{name} makes {restored.dtype} {made} of patches {given}; floats {wanted} are needed")
     if not restored.requires_grad:
         raise LossmithError(f"{name} has nothing to train")
     return restored
+
+
+def _refuse_patch(name: str, restorer: Module, degraded: Tensor, scale: int) -> None:
+    """Raise LossmithError where the side of the patches is what the network does not take."""
+    whole, patch = Whole(restorer, scale), scale * degraded.shape[-1]
+    if whole.refuses(degraded):
+        step, least = scale * whole.sizes.multiple, scale * whole.sizes.least
+        raise LossmithError(
+            f"{name} takes patches whose side is a multiple of {step}, from {least} on, and {patch} is not; let "
+            f"patch be {max(least, rounded_up(patch, step))}"
+        )
 
 
 def _gradient(loss: Loss, recipe: Recipe, restored: Tensor, clean: Tensor) -> Tensor:

@@ -13,13 +13,15 @@ from lossmith.images import Pair, Patches, Source, write_picture
 from lossmith.lock import alone_in
 from lossmith.losses import Loss
 from lossmith.models import save_model
+from lossmith.networks import network
 from lossmith.origin import origin
+from lossmith.room import check_disk
 from lossmith.training.album import Album
 from lossmith.training.confined import confined
 from lossmith.training.fit import fit
 from lossmith.training.folder import RunFolder, Summary
 from lossmith.training.lesson import Lesson
-from lossmith.training.memory import enough_memory, kept_for_backward
+from lossmith.training.memory import bytes_to_write, enough_memory, kept_for_backward
 from lossmith.training.recipe import Recipe
 from lossmith.training.rehearsal import rehearse
 
@@ -36,6 +38,7 @@ def run(
     *,
     seed: int = 0,
     fingerprint: dict[str, Any] | None = None,
+    remarks: Sequence[str] = (),
     save_every: float = 60.0,
     devices: int = 1,
 ) -> Summary:
@@ -49,6 +52,7 @@ def run(
         protocol,
         seed=seed,
         fingerprint=fingerprint,
+        remarks=remarks,
         save_every=save_every,
         devices=devices,
     )
@@ -64,11 +68,14 @@ def teach(
     *,
     seed: int = 0,
     fingerprint: dict[str, Any] | None = None,
+    remarks: Sequence[str] = (),
     save_every: float = 60.0,
     devices: int = 1,
     album: Album | None = None,
 ) -> Summary:
     """Train a restorer, keep its model, and restore and score the test pictures.
+
+    What the `remarks` say of how pictures are read goes into the model's receipt.
 
     The same call on the same folder continues a run that was stopped, and returns at once when it is finished.
     On a CPU the resumed run ends with exactly the weights of one that was never stopped.
@@ -90,6 +97,8 @@ def teach(
         check_devices(devices)
         part = replace(recipe, batch=share(recipe.batch, devices))  # as each of the devices sees it
         replace(lesson, recipe=part).rehearse(source)
+        need = bytes_to_write(network(recipe.network, source.scale), recipe, tests)
+        check_disk(folder.path, need, "the results")
         folder.claim(configuration)
         torch.manual_seed(seed)
         patches = Patches(source, recipe.patch, seed)
@@ -99,8 +108,12 @@ def teach(
             course = fit(learner, patches, tests, folder, title, save_every, album, devices)
         restorer = learner.result.eval()
         made = {"scale": source.scale, **configuration, "protocol": asdict(protocol), **origin(devices)}
-        skipped = {"skipped": course.skipped} if course.skipped else {}
-        save_model(folder.model, restorer, {**made, "steps": course.step, **skipped})
+        more = {"skipped": course.skipped, "remarks": list(remarks)}
+        save_model(
+            folder.model,
+            restorer,
+            {**made, "steps": course.step, **{key: value for key, value in more.items() if value}},
+        )
         restored = restore_pictures(restorer.to(best_device()), tests)
         rows = []
         for pair, picture in zip(tests, restored, strict=True):
