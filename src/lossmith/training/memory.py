@@ -38,9 +38,9 @@ def kept_for_backward(learner: Supervised, batch: Batch) -> int:
 
 def bytes_to_write(restorer: nn.Module, recipe: Recipe, tests: Sequence[Pair], runs: int = 1) -> int:
     """Bytes that so many runs write, at least: states, models, and the test pictures at a byte per pixel."""
-    weights = sum(tensor.nbytes for tensor in restorer.state_dict().values())
+    weights = sum(int(tensor.nbytes) for tensor in restorer.state_dict().values())
     state = weights * (3 + (recipe.ema > 0))  # the optimiser keeps two numbers for each
-    pictures = sum(pair.clean[0].numel() for pair in tests)
+    pictures = sum(int(pair.clean[0].numel()) for pair in tests)
     return runs * (2 * state + weights + pictures) + state  # a state is written before the oldest is let go
 
 
