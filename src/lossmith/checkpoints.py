@@ -13,8 +13,8 @@ from lossmith.models import FORMAT, Model, check_file, fill, load_model, shapes,
 from lossmith.networks import NETWORKS, Restorer, network
 from lossmith.networks.layouts import present_names, recognise
 from lossmith.spandrel_models import by_spandrel, is_spandrels
-from lossmith.state_dicts import StateDict, choose, is_safetensors, misfit, quoted, read_state_dicts
-from lossmith.tensor_files import formats_of, load_tensors
+from lossmith.state_dicts import StateDict, choose, misfit, quoted, read_state_dicts
+from lossmith.tensor_files import formats_of, is_safetensors, load_tensors
 
 ALIKE = 0.25
 """The share of names in common from which on a network of ours is worth naming."""

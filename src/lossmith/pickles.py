@@ -82,9 +82,10 @@ def load_pickle(path: Path) -> Any:
     """
     try:
         _check_archive(path)
-        with torch.serialization.safe_globals(STAND_INS), warnings.catch_warnings():
+        # an open file, since of a path torch goes by its ending
+        with torch.serialization.safe_globals(STAND_INS), warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # of kinds of pickles that it may not be able to read, and then says
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except LossmithError:
         raise
     except Exception as error:  # whatever a damaged or a dangerous file makes the reader raise
@@ -96,15 +97,13 @@ def load_pickle(path: Path) -> Any:
 def _check_archive(path: Path) -> None:
     """Refuse archives that hold something else, and those that unpack to more than themselves.
 
-    torch does not compress, so these are none of its making; one could fill the memory from a few kilobytes.
+    torch does not compress weights, so the latter are none of its making, and could fill the memory.
     """
     with path.open("rb") as file:
         if file.read(len(ARCHIVE)) != ARCHIVE:
             return
     with ZipFile(path) as archive:
         members = archive.infolist()
-    if sum(member.file_size for member in members) > path.stat().st_size:
-        raise LossmithError(f"{path} unpacks to more than itself, as no file of PyTorch does")
     names = [member.filename.partition("/")[2] for member in members]
     if "constants.pkl" in names:
         weights = _safe_file(path, f"torch.jit.load({str(path)!r}).state_dict()")
@@ -114,6 +113,8 @@ def _check_archive(path: Path) -> None:
     if "models/model.json" in names:
         weights = _safe_file(path, f"torch.export.load({str(path)!r}).state_dict")
         raise LossmithError(f"{path} is a program of torch.export, not weights; if it is yours: {weights}")
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise LossmithError(f"{path} unpacks to more than itself, as no file of PyTorch does")
 
 
 def _unsafe(path: Path, name: str) -> str:

@@ -14,6 +14,7 @@ from torch import Size, Tensor, strided
 
 from lossmith.errors import LossmithError
 from lossmith.pickles import load_pickle
+from lossmith.tensor_files import is_safetensors
 
 DEEPEST = 8
 """How many names may stand around the weights."""
@@ -88,14 +89,6 @@ def _read(path: Path) -> Any:
         except (SafetensorError, OSError) as error:
             raise LossmithError(f"{path} is not a whole safetensors file: {error}") from error
     return load_pickle(path)
-
-
-def is_safetensors(path: Path) -> bool:
-    """Told from what is in it, since people rename files; from its name where there is too little in it."""
-    with path.open("rb") as file:
-        start = file.read(9)
-    pickled = start[:2] == b"PK" or start[:1] == b"\x80"
-    return start[8:] == b"{" or (path.suffix.lower() == ".safetensors" and not pickled)
 
 
 def _state_of_ours(path: Path) -> str:
@@ -244,7 +237,6 @@ __all__ = [
     "choose",
     "find_state_dicts",
     "is_counter",
-    "is_safetensors",
     "listed",
     "misfit",
     "quoted",

@@ -1,12 +1,16 @@
 """Model files of every kind, opened as engines; no code that a file brings is ever run."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from lossmith.checkpoints import open_model
+from lossmith.devices import best_device
 from lossmith.files import digest_of
-from lossmith.models import Model, check_file
+from lossmith.models import FORMAT, Model, check_file
+from lossmith.restoration.applied import Applied
 from lossmith.restoration.engine import Engine, TorchEngine
-from lossmith.restoration.onnx_engine import open_onnx
+from lossmith.restoration.onnx_engine import OnnxEngine, open_onnx
 
 
 def open_engine(path: Path, own_network: str | None = None) -> Engine:
@@ -24,6 +28,28 @@ def open_engine(path: Path, own_network: str | None = None) -> Engine:
     if path.suffix.lower() == ".onnx":
         return open_onnx(path, about)
     return engine_of(open_model(path, own_network), path, about)
+
+
+def open_restorer(path: Path, own_network: str | None = None) -> Model:
+    """The same, as a module for pictures of any size, with the receipt that is in the file."""
+    path = Path(path)
+    check_file(path)
+    if path.suffix.lower() == ".onnx":
+        graph = open_onnx(path, {})
+        return Model(Applied(graph), {"network": "ONNX", **_receipt_of(graph), "scale": graph.scale})
+    model = open_model(path, own_network)
+    if (model.channels, model.multiple, model.least) == (3, 1, 1):
+        return model
+    return Model(Applied(engine_of(model, path, {}).on(best_device())), model.receipt)
+
+
+def _receipt_of(graph: OnnxEngine) -> dict[str, Any]:
+    """What `lossmith export` has written into a graph; nothing in those of others."""
+    try:
+        receipt = json.loads(graph.session.get_modelmeta().custom_metadata_map.get(FORMAT, ""))
+    except (ValueError, RecursionError):
+        return {}
+    return receipt if isinstance(receipt, dict) else {}
 
 
 def engine_of(model: Model, path: Path, about: dict[str, str]) -> TorchEngine:

@@ -18,9 +18,10 @@ from lossmith.learning import LossRecipe
 from lossmith.losses import loss
 from lossmith.losses.loss_file import FORMAT as LOSS
 from lossmith.models import FORMAT as MODEL
+from lossmith.models import check_file
 from lossmith.origin import threads_of
 from lossmith.studies.learning import learn_loss
-from lossmith.tensor_files import formats_of, load_tensors
+from lossmith.tensor_files import formats_of, is_safetensors, load_tensors
 from lossmith.training import Contest, Recipe, RunFolder
 
 PICTURES = ("training_pictures", "test_pictures")
@@ -78,6 +79,9 @@ def reproduce(
         When the file does not say how it was made, or what it was made from is not here.
     """
     file = Path(file)
+    check_file(file)
+    if not is_safetensors(file):
+        raise LossmithError(f"{file} does not say how it was made, as models and losses of lossmith do")
     out = Path(out) if out is not None else file.with_name(f"{file.stem}-anew")
     kind = LOSS if LOSS in formats_of(file) else MODEL
     before, card = load_tensors(file, kind)
