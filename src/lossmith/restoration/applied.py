@@ -1,36 +1,34 @@
-"""Any engine as a module for pictures of any size."""
+"""Any engine as a module that takes colour pictures."""
 
 import torch
 from torch import Tensor, nn
 
+from lossmith.errors import LossmithError
 from lossmith.restoration.engine import Engine
-from lossmith.restoration.reach import reach_of
 
 
 class Applied(nn.Module):
-    """(N, 3, h, w) to (N, 3, scale h, scale w), whichever channels and sides the engine takes.
-
-    A network for gray pictures gets the channels one by one; sides that are too short or no multiple are continued
-    by reflection, and the result is cut.
-    """
+    """(N, 3, h, w) to (N, 3, scale h, scale w); a network for gray pictures gets the channels one by one."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self.engine = engine
-        self.multiple = reach_of(engine, 0).multiple
         # where others look for the device of a network; an engine has its own
         self.place = nn.Parameter(torch.empty(0), requires_grad=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
         count, channels, height, width = pictures.shape
         given = pictures.cpu().reshape(-1, self.engine.channels, height, width)
-        restored = self.engine(self._continued(self._continued(given, -2), -1))
-        scale = self.engine.scale
-        restored = restored[..., : scale * height, : scale * width]
-        return restored.reshape(count, channels, scale * height, scale * width)
+        restored = self.engine(given if self.engine.size is None else self._filled(given, *self.engine.size))
+        height, width = self.engine.scale * height, self.engine.scale * width
+        return restored[..., :height, :width].reshape(count, channels, height, width)
 
-    def _continued(self, pictures: Tensor, dim: int) -> Tensor:
-        length = pictures.shape[dim]
-        whole = -(-max(length, self.engine.least) // self.multiple) * self.multiple
-        places = length - 1 - (torch.arange(whole) - (length - 1)).abs()
-        return pictures.index_select(dim, places.clamp(min=0))
+    def _filled(self, pictures: Tensor, tall: int, wide: int) -> Tensor:
+        """As large as a network of one size wants them, by reflection."""
+        if pictures.shape[-2] > tall or pictures.shape[-1] > wide:
+            only = f"model '{self.engine.name}' takes {tall} x {wide} pixels only"
+            raise LossmithError(f"{only}; restore the degraded pictures with it, and score the folder")
+        for dim, length in ((-2, tall), (-1, wide)):
+            last = pictures.shape[dim] - 1
+            pictures = pictures.index_select(dim, (last - (torch.arange(length) - last).abs()).clamp(min=0))
+        return pictures

@@ -38,7 +38,7 @@ def open_restorer(path: Path, own_network: str | None = None) -> Model:
         graph = open_onnx(path, {})
         return Model(Applied(graph), {"network": "ONNX", **_receipt_of(graph), "scale": graph.scale})
     model = open_model(path, own_network)
-    if (model.channels, model.multiple, model.least) == (3, 1, 1):
+    if model.channels == 3:
         return model
     return Model(Applied(engine_of(model, path, {}).on(best_device())), model.receipt)
 
