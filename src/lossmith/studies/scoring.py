@@ -16,6 +16,7 @@ from lossmith.evaluation import (
     Protocol,
     Row,
     baseline,
+    check_table,
     find_metric,
     protocol_for,
     protocol_of,
@@ -125,6 +126,8 @@ def evaluate(
         For anything that the caller can mend, in one sentence.
     """
     subject = Path(subject)
+    if out is not None:
+        check_table(Path(out))
     _refuse_what_is_neither(subject)
     results = None
     if subject.is_dir() or is_pattern(subject):
