@@ -2,21 +2,30 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 from warnings import filterwarnings
 
-from cyclopts import App, ArgumentCollection, CycloptsError, Parameter, Token, convert
+from cyclopts import App, ArgumentCollection, CycloptsError, Group, Parameter, Token, convert
 from cyclopts.config import Dict
 
 import lossmith
+from lossmith.degradations import DEGRADATIONS, TASKS
+from lossmith.devices import use_device
 from lossmith.errors import LossmithError, printable, unknown
+from lossmith.evaluation import METRICS, available_deep_metrics
+from lossmith.evaluation.deep import BACKBONES, missing_weights
+from lossmith.expressions import listed
 from lossmith.images import Data
 from lossmith.learning import LossRecipe
 from lossmith.losses import LEARNED, LOSSES, PRESETS, describe
+from lossmith.networks import CRITICS, NETWORKS
+from lossmith.other_words import command_for, option_for
+from lossmith.report.definitions import definition
 from lossmith.settings_file import read_settings
 from lossmith.studies import (
     blend,
@@ -35,9 +44,11 @@ from lossmith.studies.executors import Machines
 from lossmith.studies.named_recipes import named_recipe
 from lossmith.training import Contest, Recipe
 
-# The fields of these become options of the commands that take them.
-for settings in (Data, Recipe, Contest, Machines, LossRecipe):
-    Parameter(name="*")(settings)
+# The fields of these become options of the commands that take them, each in a group of the help.
+OPTIONS = Group("Options", sort_key=1)
+GROUPS = {Data: "Data", LossRecipe: "Learning", Recipe: "Training", Contest: "Critic", Machines: "Machines"}
+for place, (settings, group) in enumerate(GROUPS.items()):
+    Parameter(name="*", group=Group(group, sort_key=2 * place))(settings)
 
 
 def _unrounded(kind: Any, tokens: Sequence[Token]) -> Any:
@@ -47,16 +58,39 @@ def _unrounded(kind: Any, tokens: Sequence[Token]) -> Any:
     return convert(kind, tokens)
 
 
+EXAMPLES = {
+    "compare": 'lossmith compare photos/ --degradation "jpeg(10)" --losses l1 mix "l1 + 0.1*tv" --test holiday/',
+    "train": 'lossmith train photos/ --degradation "bicubic(2)" --loss mix --steps 2000 --out runs/x2',
+    "evaluate": "lossmith evaluate runs/x2/model.safetensors --test Set5/",
+    "learn_loss": 'lossmith learn-loss photo.png --degradation "jpeg(10)" --out my-loss.safetensors',
+    "show_loss": "lossmith show-loss my-loss.safetensors",
+    "export": "lossmith export runs/x4/model.safetensors --out release/",
+    "blend": "lossmith blend psnr.safetensors gan.safetensors --alpha 0:1:0.1 --out runs/between",
+    "restore": "lossmith restore photos/ --model runs/x4/model.safetensors --out restored/",
+    "reproduce": "lossmith reproduce runs/x2/model.safetensors --pictures photos/",
+}
+
+
+def epilogue(command: Callable[..., Any]) -> str:
+    """What stands below the help of a command that computes."""
+    example = EXAMPLES.get(command.__name__)
+    return (f"Example: {example}\n\n" if example else "") + (
+        "Options may also be in a YAML file, --config FILE; --device cpu or --device cuda:1 says where to compute."
+    )
+
+
 app = App(
     name="lossmith",
     help="Choose, compose and compare the loss function of an image-restoration network.",
     version=lossmith.__version__,
+    group_parameters=OPTIONS,
     default_parameter=Parameter(converter=_unrounded, negative=(), negative_iterable=(), consume_multiple=True),
     suppress_keyboard_interrupt=False,  # `main` says what to do next
-    help_epilogue="Every command also takes its options from a YAML file: --config FILE.",
+    help_epilogue="`lossmith COMMAND --help` tells of a command. Its options may also be in a YAML file, "
+    "--config FILE, and --device cpu or --device cuda:1 says where it computes.",
 )
 for command in (compare, train, evaluate, learn_loss, show_loss, convert_mdf, export, blend, restore, reproduce):
-    app.command(command)
+    app.command(command, help_epilogue=epilogue(command))
 
 LISTS = {
     name
@@ -67,7 +101,12 @@ LISTS = {
 """The options that take several values."""
 
 
-@app.command
+TAKEN = {"config", "recipe", "device", "help", "version", "h"}
+"""Options that are no parameters."""
+SHORT = {"h"}
+
+
+@app.command(help_epilogue="")
 def losses() -> str:
     """List the losses: name, definition, range, least size, source and options."""
     return "\n\n".join(map(describe, [*LOSSES, *PRESETS, *LEARNED])) + (
@@ -76,12 +115,50 @@ def losses() -> str:
     )
 
 
+@app.command(help_epilogue="")
+def networks() -> str:
+    """List the networks that can be trained, and the critics to train against: what each is, and its options."""
+    return (
+        f"{listed(NETWORKS, given=['scale'])}\n\n"
+        'Options go in brackets: "srresnet(features=32, blocks=8)". The scale follows from the damage.\n'
+        'Your own: "my_package.my_module:MyNetwork".\n\n'
+        f"Critics, for --critic:\n\n{listed(CRITICS, given=['size'])}"
+    )
+
+
+@app.command(help_epilogue="")
+def degradations() -> str:
+    """List the damages: what each does, and its options."""
+    tasks = "\n".join(f"{name} is short for {meaning}" for name, meaning in TASKS.items())
+    return (
+        f"{listed(DEGRADATIONS)}\n\n{tasks}\n\n"
+        'One after the other: "bicubic(2) | noise(5) | jpeg(50)". A number may be a range, drawn anew for every\n'
+        'patch: "noise(0..50)", "jpeg(30..95)"; tests are made at its ends and its middle.\n'
+        'Your own: "my_package.my_module:my_damage".'
+    )
+
+
+@app.command(help_epilogue="")
+def metrics() -> str:
+    """List the metrics: what each measures, which way is better, and what those that are not here need."""
+    deep = available_deep_metrics()
+    here = [*METRICS.values(), *(metric for metric, _ in deep.values())]
+    lines = [
+        f"{each.name}\n  {each.label}, {'higher' if each.higher_is_better else 'lower'} is better\n"
+        f"  {definition(each)}"
+        for each in here
+    ]
+    lines += [f"{name}\n  not here: {missing_weights(name)}" for name in BACKBONES if name not in deep]
+    return "\n\n".join(lines)
+
+
 def run(words: Sequence[str]) -> int:
     """Run one command; returns the exit status: 0, 1 when a part failed, 2 after the user's mistake."""
     filterwarnings("ignore", module=r"PIL\.")  # of damaged pictures; what matters of them is said
     try:
         words = list(words)
         _check_words(words)
+        _translate(words)
         app.config = _take_configuration(words)
         result = app(
             [_not_an_option(word) for word in words],
@@ -109,9 +186,13 @@ class Configuration:
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
         names = (name for argument in arguments for name in argument.names if name.startswith("--"))
         known = {name.removeprefix("--").replace("-", "_") for name in names}
-        for name in self.options:
-            if name not in known:
+        for name in list(self.options):
+            meant = option_for(name, {each.replace("_", "-") for each in known}).replace("-", "_")
+            if meant not in known:
                 raise unknown(f"{self.source}: option", name, known)
+            value = self.options.pop(name)
+            # on the command line one value is a list of one where a list is taken, and so it is here
+            self.options[meant] = [value] if meant in LISTS and isinstance(value, str) else value
         # under the command's name, since cyclopts takes a key that is also a command, as `losses` is, for that one
         Dict(dict.fromkeys(commands, self.options), source=self.source)(app, commands, arguments)
 
@@ -131,20 +212,46 @@ def _take_configuration(words: list[str]) -> list[Configuration]:
     """Take `--config FILE` and `--recipe NAME` out of the words; what comes first counts."""
     found = []
     path, recipe = _take(words, "--config", "the name of a YAML file"), _take(words, "--recipe", "a name")
+    device = _take(words, "--device", "the name of a device, such as cpu or cuda:1") or ""
     if path:
         options = read_settings(Path(path))
         named = options.pop("recipe", None)
         recipe = recipe or (str(named) if named is not None else None)
-        # on the command line one value is a list of one where a list is taken, and so it is here
-        alone = {name: [value] for name, value in options.items() if name in LISTS and isinstance(value, str)}
-        found.append(Configuration(str(Path(path)), {**options, **alone}))
+        device = device or str(options.pop("device", ""))
+        found.append(Configuration(str(Path(path)), options))
     if recipe:
         settings = named_recipe(recipe).values()
         values: dict[str, str | list[str]] = {
             name: str(value) for part in settings for name, value in changed(part).items()
         }
         found.append(NamedConfiguration(f"recipe {recipe}", values))
+    if device:
+        use_device(device)
     return found
+
+
+def _translate(words: list[str]) -> None:
+    """Put our names in the place of other tools' names, or say how it is done here."""
+    if not words or words[0].startswith("-"):
+        return
+    command = words[0]
+    if command not in app:
+        if (meant := command_for(command)) is not None:
+            raise LossmithError(f"there is no command '{command}'; `lossmith {meant}` does that")
+        return
+    names = {name for argument in app[command].assemble_argument_collection() for name in argument.names}
+    known = {name.removeprefix("--") for name in names} | TAKEN
+    for at, word in enumerate(words):
+        if found := re.fullmatch(r"(--?)([A-Za-z][\w-]*)(=.*)?", word, re.DOTALL):
+            hyphens, name, value = found.groups()
+            if (meant := option_for(name, known)) in known:
+                words[at] = f"{'-' if meant in SHORT else '--'}{meant}{value or ''}"
+            elif hyphens == "--":
+                near = get_close_matches(name, sorted(known - SHORT), n=1, cutoff=0.7)
+                hint = (
+                    f"did you mean --{near[0]}?" if near else f"`lossmith {command} --help` lists those that are"
+                )
+                raise LossmithError(f"option --{name} of {command} is not known; {hint}")
 
 
 def _take(words: list[str], option: str, needed: str) -> str | None:

@@ -1,6 +1,7 @@
 """Where the arithmetic happens."""
 
 import os
+import re
 from multiprocessing import current_process
 from typing import Literal
 
@@ -11,10 +12,37 @@ from lossmith.errors import LossmithError
 
 
 def best_device() -> torch.device:
-    """A CUDA device if there is one, else Apple's, else the CPU."""
+    """The chosen one, see `use_device`; without it a CUDA device if there is one, else Apple's, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    mps = torch.backends.mps.is_available() and os.environ.get(CHOSEN) != "cpu"
+    return torch.device("mps" if mps else "cpu")
+
+
+CHOSEN = "LOSSMITH_DEVICE"
+"""The variable that tells processes that are started later what was chosen."""
+
+
+def use_device(name: str) -> None:
+    """Compute on this device, `cpu`, `mps`, `cuda` or `cuda:1`, from now on; to be called before CUDA is used.
+
+    The other devices are hidden from this process and from those that it starts: nothing can end up there.
+
+    Raises LossmithError for another name, and for a device that is not there.
+    """
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise LossmithError(f"device must be cpu, mps, cuda or a certain one such as cuda:1, not '{name}'")
+    kind, _, number = name.partition(":")
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if kind != "cuda":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif number:
+        seen = visible.split(",") if visible else []
+        at = int(number)
+        os.environ["CUDA_VISIBLE_DEVICES"] = (seen[at] if at < len(seen) else "") if seen else number
+    os.environ[CHOSEN] = kind
+    if best_device().type != kind:
+        raise LossmithError(f"device {name} is not there; `nvidia-smi` lists CUDA devices, from cuda:0 on")
 
 
 def device_name(devices: int = 1) -> str:

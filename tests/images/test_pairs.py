@@ -123,9 +123,16 @@ def test_names_are_short_and_different_and_good_for_files(paths: list[str], name
 
 
 def test_a_range_of_damage_is_tested_at_three_levels_under_the_same_noise(tmp_path: Path) -> None:
-    pairs = make_pairs(photos(tmp_path, "a.png", "b.png"), degradation("noise(0..50)"))
+    pairs = make_pairs(photos(tmp_path, "a.png", "b.png"), degradation("noise(10..50)"))
     assert [pair.name for pair in pairs] == [f"{n}@{level}" for n in "ab" for level in ("low", "middle", "high")]
-    assert [pair.damage for pair in pairs[:3]] == ["noise(0)", "noise(25)", "noise(50)"]
+    assert [pair.damage for pair in pairs[:3]] == ["noise(10)", "noise(30)", "noise(50)"]
     low, middle, high = (pair.degraded - pair.clean for pair in pairs[:3])
-    assert not low.any()
-    torch.testing.assert_close(2 * middle, high, rtol=0, atol=1e-6)
+    torch.testing.assert_close(3 * low, middle, rtol=0, atol=1e-6)
+    torch.testing.assert_close(5 * low, high, rtol=0, atol=1e-6)
+
+
+def test_an_end_of_a_range_that_changes_nothing_is_not_tested(tmp_path: Path) -> None:
+    pairs = make_pairs(photos(tmp_path, "a.png"), degradation("noise(0..50)"))
+    assert [pair.damage for pair in pairs] == ["noise(25)", "noise(50)"]
+    assert len(make_pairs([tmp_path / "a.png"], degradation("noise(0..0.01)"))) == 3
+    assert len(make_pairs([tmp_path / "a.png"], degradation("bicubic(2) | noise(0..50)"))) == 3

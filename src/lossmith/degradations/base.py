@@ -5,9 +5,11 @@ from copy import copy
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from lossmith.degradations.checks import check_clean
+from lossmith.degradations.eight_bit import from_8bit, to_8bit
 from lossmith.errors import LossmithError
 from lossmith.expressions import Range, Spelled
 
@@ -70,11 +72,13 @@ class Degradation(Spelled):
     def levels(self) -> dict[str, "Degradation"]:
         """What a picture is tested with: at the low ends, the middles and the high ends of the ranges.
 
-        Without ranges it is the degradation itself, under the name "".
+        What changes nothing, as noise(0) does, is left out: there is nothing to restore. Without ranges it is the
+        degradation itself, under the name "".
         """
         if not self.ranged:
             return {"": self}
-        return {name: self.at(lambda share=share: share) for name, share in LEVELS.items()}  # type: ignore[misc]
+        every = {name: self.at(lambda share=share: share) for name, share in LEVELS.items()}  # type: ignore[misc]
+        return {name: damage for name, damage in every.items() if _changes(damage)} or every
 
     @property
     def margin(self) -> int:
@@ -114,3 +118,10 @@ class Degradation(Spelled):
             raise LossmithError(f"{self.name}: draws random numbers, so it needs rng, a numpy.random.Generator")
         damage = self.at(rng.random) if self.ranged and rng is not None else self
         return damage.degrade(clean, rng)
+
+
+def _changes(damage: Degradation) -> bool:
+    """Whether it changes a picture in 8 bits."""
+    rng = np.random.default_rng(0)
+    picture = torch.from_numpy(rng.integers(0, 256, (3, 64, 64), dtype=np.uint8))
+    return damage.scale > 1 or not torch.equal(to_8bit(damage(from_8bit(picture), rng)), picture)

@@ -15,6 +15,7 @@ bracket, so file names and `vgg19:conv5_4` need no quotes.
 """
 
 from lossmith.expressions.calling import fit, invoke, resolve
+from lossmith.expressions.listing import listed, options_of
 from lossmith.expressions.nodes import Call, Node, Product, Range, Sum, Timeline, Value
 from lossmith.expressions.reading import parse_call, parse_chain, parse_loss
 from lossmith.expressions.spelling import Spelled, spell_call, spell_value
@@ -30,6 +31,8 @@ __all__ = [
     "Value",
     "fit",
     "invoke",
+    "listed",
+    "options_of",
     "parse_call",
     "parse_chain",
     "parse_loss",

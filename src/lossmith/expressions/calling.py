@@ -15,6 +15,8 @@ from lossmith.expressions.reading import DEEPEST
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
 _KINDS[Range] = "a range such as 0..50"
+_LISTS = {"loss": "losses", "network": "networks", "critic": "networks", "degradation": "degradations"}
+"""The commands that list what there is of a kind."""
 _MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _TO_COME = object()
 
@@ -84,7 +86,10 @@ def fit(call: Call, factory: Callable[..., Any], kind: str, ahead: int = 0, **gi
     for option in options:
         if option not in parameters and not open_ended:
             known = set(list(parameters)[ahead:]) - {"self"} - set(given)
-            raise unknown(f"option of {kind} {call.name}:", option, known)
+            error = unknown(f"option of {kind} {call.name}:", option, known)
+            if not known and ":" not in call.name and kind in _LISTS:
+                raise LossmithError(f"{error}; `lossmith {_LISTS[kind]}` lists the options of each")
+            raise error
     arguments = (*[_TO_COME] * ahead, *call.arguments)
     hint = _range_hint(call, signature)
     try:

@@ -105,7 +105,7 @@ def test_pairs(
     Sides that are no multiples of the scale lose their last rows and columns, as in the benchmarks. Randomness is
     a function of `seed` and the picture's name alone, so every loss meets the same noise; that of gray pictures is
     gray. Where the damage has ranges every picture is tested thrice: at their low ends, middles and high ends, as
-    `name@low` and so on.
+    `name@low` and so on, but not where that is no damage at all.
 
     Raises LossmithError for pictures that cannot be read or are smaller than the scale.
     """

@@ -9,13 +9,14 @@ from lossmith.errors import LossmithError
 from lossmith.exporting import check_scale, make_card, model_name, who_opens, write_onnx
 from lossmith.files import write_text
 from lossmith.models import FORMAT, save_model
+from lossmith.studies.outcome import Outcome
 
 ENDINGS = (".safetensors", ".onnx", ".json")
 """The weights, the graph and the card, in the order in which they are written."""
 
 
-@dataclass(frozen=True)
-class Exported:
+@dataclass(frozen=True, repr=False)
+class Exported(Outcome):
     """The files that were written, and what is known of each."""
 
     files: dict[Path, str]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lossmith.degradations.checks import check_whole
-from lossmith.errors import LossmithError
+from lossmith.devices import device_name
+from lossmith.errors import LossmithError, remark
 from lossmith.files import clear_drafts
 from lossmith.images import to_bytes
 from lossmith.learning import LossRecipe, read_lesson
@@ -23,11 +24,12 @@ from lossmith.losses.loss_file import check_name, expression_of, load_loss, save
 from lossmith.losses.spectrum import bands, spectrum
 from lossmith.report.learned import LearnedContents, LearnedScale, write_learned
 from lossmith.report.numbers import duration
+from lossmith.studies.outcome import Outcome
 from lossmith.training.configuration import check, claim
 
 
-@dataclass(frozen=True)
-class LearnedLoss:
+@dataclass(frozen=True, repr=False)
+class LearnedLoss(Outcome):
     """The outcome: a file to name in `mdf(...)`."""
 
     path: Path
@@ -98,6 +100,8 @@ def learn_loss(
     if not (out.exists() and page.exists()):
         with alone_in(folder):
             claim(folder / "learn.yaml", asked)
+            scales = len(pyramid.factors)
+            remark(f"learning a loss at {scales} scales of {picture}, {lesson.name}; {device_name()}; into {out}")
             for result in (out, page):
                 clear_drafts(out.parent, of=escape(result.name))
             diary = Diary(folder / "state.ckpt", save_every)

@@ -1,24 +1,23 @@
 """`lossmith restore`: models applied to whole pictures."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from warnings import catch_warnings, simplefilter
 
 from lossmith.errors import LossmithError
-from lossmith.images.folders import find_places
+from lossmith.images import find_pictures
 from lossmith.images.reading import picture_size
 from lossmith.progress_bar import ProgressBar, time_left
-from lossmith.report.templates import is_ours
 from lossmith.restoration import ENDINGS, FileRestorer, Halo, Wishes, kept_memory, open_engine
-from lossmith.studies.result_paths import format_for, is_one_file, result_paths, without_results
-from lossmith.studies.side_by_side import Rows, write_side_by_side
+from lossmith.studies.outcome import Outcome
+from lossmith.studies.side_by_side import write_side_by_side
 
 
-@dataclass(frozen=True)
-class Restored:
+@dataclass(frozen=True, repr=False)
+class Restored(Outcome):
     """What has come of it."""
 
     results: list[Path]
@@ -29,6 +28,10 @@ class Restored:
     """Why a picture was not restored, in one sentence each."""
     remarks: list[str] = field(default_factory=list)
     page: Path | None = None
+
+    @property
+    def headline(self) -> str:
+        return str(self).split("\n")[len(self.remarks)]
 
     @property
     def status(self) -> int:
@@ -48,8 +51,7 @@ def restore(
     *,
     model: list[Path],
     out: Path,
-    recursive: bool = False,
-    format: Literal["png", "jpeg", "webp", "tiff"] | None = None,
+    format: Literal["png", "jpeg", "webp", "tiff"] = "png",
     bits: Literal["auto", "8", "16"] = "auto",
     quality: int | None = None,
     alpha: Literal["resize", "restore"] = "resize",
@@ -58,7 +60,6 @@ def restore(
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     network: str | None = None,
     verify: bool = False,
-    page: bool = False,
 ) -> Restored:
     """Restore whole pictures with a model, tile by tile, without seams.
 
@@ -74,12 +75,9 @@ def restore(
     model
         Model files: ours, any that spandrel knows, or ONNX. Several are shown side by side on one page.
     out
-        Folder for the results: NAME.png; with several models MODEL/NAME.png. For one picture and one model it may
-        be the file to write, such as result.png.
-    recursive
-        Restore what is in folders within folders too; the results keep their folders.
+        Folder for the results: NAME.png; with several models MODEL/NAME.png.
     format
-        What is written [default: png, or what the ending of OUT says].
+        What is written.
     bits
         Bits per value in PNG and TIFF; auto: as the picture has.
     quality
@@ -97,8 +95,6 @@ def restore(
         The network of a model, where the file does not say it: an expression, or import.path:Class.
     verify
         Compare the first picture with the network on the whole of it in float32, or on what fits into memory.
-    page
-        Write a page that shows each picture beside what the model made of it; several models always have one.
 
     Raises
     ------
@@ -107,15 +103,12 @@ def restore(
         single picture is among the failures.
     """
     out = Path(out)
-    wishes = Wishes(format_for(out, format), bits, quality, alpha, halo, memory, precision)
-    places = without_results(find_places(pictures, recursive), out)
-    found = list(places)
+    wishes = Wishes(format, bits, quality, alpha, halo, memory, precision)
+    found = find_pictures(pictures)
     tools = [FileRestorer(open_engine(path, network), wishes) for path in map(Path, model)]
     if not tools:
         raise LossmithError("restore needs a --model")
-    paths = result_paths(places, out, [tool.exact.name for tool in tools], ENDINGS[wishes.format])
-    jobs = [(tool, picture, paths[tool.exact.name, picture]) for tool in tools for picture in places]
-    shown = _page_path(out) if page or len(tools) > 1 else None
+    jobs = _jobs(tools, found, out, ENDINGS[wishes.format])
     results, skipped, failures = [], [], []
     verified: list[str] = []
     with ProgressBar("restore") as bar, kept_memory():
@@ -129,29 +122,37 @@ def restore(
                     tool.restore(picture, result, meter.advance)
                     results.append(result)
                 if verify and picture == found[0]:
-                    verified.append(str(tool.verified(picture, _folder(out) / ".verify")))
+                    verified.append(str(tool.verified(picture, out / ".verify")))
             except LossmithError as error:
                 failures.append(_told(error, picture))
     remarks = [remark for tool in tools for remark in tool.told()] + verified
-    rows = _rows(places, jobs, [*results, *skipped]) if shown else {}
-    if shown and rows:
-        write_side_by_side(shown, rows)
-    return Restored(results, skipped, failures, remarks, shown if rows else None)
+    page = _page(tools, found, jobs, [*results, *skipped], out) if len(tools) > 1 else None
+    return Restored(results, skipped, failures, remarks, page)
 
 
 Job = tuple[FileRestorer, Path, Path]
 
 
-def _folder(out: Path) -> Path:
-    return out.parent if is_one_file(out) else out
-
-
-def _page_path(out: Path) -> Path:
-    """Beside the results; a page that somebody else has made is not overwritten."""
-    path = out.with_suffix(".html") if is_one_file(out) else out / "side-by-side.html"
-    if path.exists() and not is_ours(path):
-        raise LossmithError(f"'{path}' exists and is no page of lossmith; move it, or change --out")
-    return path
+def _jobs(tools: Sequence[FileRestorer], pictures: Sequence[Path], out: Path, ending: str) -> list[Job]:
+    names = [tool.exact.name for tool in tools]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise LossmithError(f"two models are called '{twice[0]}'; rename one, so that results can be told apart")
+    inputs = {picture.resolve() for picture in pictures}
+    jobs: list[Job] = []
+    taken: dict[Path, Path] = {}
+    for tool in tools:
+        folder = out if len(tools) == 1 else out / tool.exact.name
+        if not folder.resolve().is_relative_to(out.resolve()):  # a link, or a model that is called ".."
+            raise LossmithError(f"'{folder}' leads out of '{out}'; rename the model, or change --out")
+        for picture in pictures:
+            result = folder / f"{picture.stem}{ending}"
+            if result.resolve() in inputs:
+                raise LossmithError(f"'{result}' would overwrite a picture that is to be restored; change --out")
+            if result in taken:
+                raise LossmithError(f"'{taken[result]}' and '{picture}' would both become '{result}'; rename one")
+            taken[result] = picture
+            jobs.append((tool, picture, result))
+    return jobs
 
 
 def _pixels(picture: Path) -> int:
@@ -188,12 +189,21 @@ def _told(error: LossmithError, picture: Path) -> str:
     return str(error) if picture.name in str(error) else f"'{picture}': {error}"
 
 
-def _rows(places: Mapping[Path, Path], jobs: Sequence[Job], finished: Sequence[Path]) -> Rows:
-    """What is shown: the pictures that all models have restored."""
+def _page(
+    tools: Sequence[FileRestorer],
+    pictures: Sequence[Path],
+    jobs: Sequence[Job],
+    finished: Sequence[Path],
+    out: Path,
+) -> Path | None:
     there = set(finished)
-    rows: Rows = {}
-    for tool, picture, result in jobs:
-        if result in there:
-            rows.setdefault(picture, (places[picture].as_posix(), {}))[1][tool.exact.name] = result
-    most = max((len(of) for _, of in rows.values()), default=0)
-    return {picture: row for picture, row in rows.items() if len(row[1]) == most}
+    rows = {}
+    for picture in pictures:
+        of = {tool.exact.name: result for tool, source, result in jobs if source == picture and result in there}
+        if len(of) == len(tools):
+            rows[picture] = of
+    if not rows:
+        return None
+    page = out / "side-by-side.html"
+    write_side_by_side(page, rows)
+    return page

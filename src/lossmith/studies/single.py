@@ -6,18 +6,19 @@ from statistics import fmean
 
 from lossmith.devices import check_devices, share
 from lossmith.evaluation import Row, protocol_of, read_csv
-from lossmith.files import check_folder
 from lossmith.images import Data, gather
 from lossmith.losses import as_loss
 from lossmith.losses import loss as parse
 from lossmith.studies.content import content_loss
+from lossmith.studies.opening import opening
+from lossmith.studies.outcome import Outcome
 from lossmith.studies.rehearsal import rehearse_test
 from lossmith.studies.two_stages import train_in_stages
 from lossmith.training import Contest, Recipe, RunFolder, Summary
 
 
-@dataclass(frozen=True)
-class Trained:
+@dataclass(frozen=True, repr=False)
+class Trained(Outcome):
     """A finished run."""
 
     folder: Path
@@ -80,7 +81,6 @@ def train(
         For anything that the caller can mend, in one sentence.
     """
     out = Path(out)
-    check_folder(out, "a run and of its model")
     share(recipe.batch, devices)
     check_devices(devices)
     wanted = loss if loss is not None else content_loss() if contest.critic else "l1"
@@ -89,9 +89,20 @@ def train(
     recipe = replace(recipe, degradation=gathered.damage)
     protocol = protocol_of(gathered.tests)
     rehearse_test(recipe.network, gathered.tests, protocol)
+    against = f" and against {contest.critic}" if contest.critic else ""
+    begun = opening(f"{criterion}{against}", recipe, data, gathered, out, devices)
     if contest.critic is not None:
         stages = train_in_stages(
-            out, criterion, recipe, contest, gathered, protocol, seed=seed, save_every=save_every, devices=devices
+            out,
+            criterion,
+            recipe,
+            contest,
+            gathered,
+            protocol,
+            seed=seed,
+            save_every=save_every,
+            devices=devices,
+            opening=begun,
         )
         first, second = (Trained(*stage) for stage in stages)
         return replace(second, before=first)
@@ -110,5 +121,6 @@ def train(
         remarks=gathered.remarks,
         save_every=save_every,
         devices=devices,
+        opening=begun,
     )
     return Trained(out, summary, read_csv(folder.scores))

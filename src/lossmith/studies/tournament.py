@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lossmith.devices import share
-from lossmith.errors import LossmithError
+from lossmith.errors import LossmithError, remark
 from lossmith.evaluation import DEGRADED, Row, baseline, default_metrics, protocol_of, read_csv, scored, write_csv
-from lossmith.files import check_folder, file_name
+from lossmith.files import file_name
 from lossmith.images import Data, gather
 from lossmith.lock import alone_in
 from lossmith.losses import Loss, as_loss
@@ -20,6 +20,8 @@ from lossmith.room import check_disk
 from lossmith.studies.command import command_line
 from lossmith.studies.executors import Machines
 from lossmith.studies.job import Entry, Job
+from lossmith.studies.opening import opening
+from lossmith.studies.outcome import Outcome
 from lossmith.studies.page import Tournament, make_page
 from lossmith.studies.rehearsal import rehearse_test
 from lossmith.training import Recipe
@@ -28,8 +30,8 @@ from lossmith.training.configuration import check, claim
 DEFAULT = ("l2", "l1", "ssim", "mix")
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Outcome):
     """The outcome of a tournament."""
 
     verdict: str
@@ -83,7 +85,6 @@ def compare(
         For anything that the caller can mend, in one sentence.
     """
     out = Path(out)
-    check_folder(out, "a tournament and of its report")
     executor = machines.made(devices)
     part = replace(recipe, batch=share(recipe.batch, devices))  # as each of the devices sees it
     losses = _listed(losses)
@@ -117,6 +118,8 @@ def compare(
             for seed in range(seeds)  # outside, so that an early look at a long tournament shows every loss
             for name in contenders
         ]
+        if any(job.finished() is None for job in jobs):
+            remark(opening(", ".join(contenders), recipe, data, gathered, out, devices, len(jobs)))
         came: dict[tuple[str, int], Entry] = {}
         with closing(executor.carry_out(jobs, contenders, gathered)) as outcomes:
             for entry in outcomes:

@@ -27,6 +27,7 @@ def train_in_stages(
     seed: int,
     save_every: float,
     devices: int,
+    opening: str = "",
 ) -> list[tuple[Path, Summary, list[Row]]]:
     """Train under the contest's first loss, then go on from there under `content` and against the critic.
 
@@ -70,6 +71,7 @@ def train_in_stages(
                 save_every=save_every,
                 devices=devices,
                 album=Album(folder.path / "samples"),
+                opening=opening if folder is first else "",
             )
             outcomes.append((folder.path, summary, read_csv(folder.scores)))
     return outcomes

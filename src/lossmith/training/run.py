@@ -8,6 +8,7 @@ import torch
 
 from lossmith.degradations.checks import check_amount, check_whole
 from lossmith.devices import arithmetic, best_device, check_devices, device_name, share
+from lossmith.errors import remark
 from lossmith.evaluation import Protocol, Row, restore_pictures, score, write_csv
 from lossmith.images import Pair, Patches, Source, write_picture
 from lossmith.lock import alone_in
@@ -41,6 +42,7 @@ def run(
     remarks: Sequence[str] = (),
     save_every: float = 60.0,
     devices: int = 1,
+    opening: str = "",
 ) -> Summary:
     """Train a fresh restorer as `recipe` says under `loss`; see `teach`."""
     lesson = Lesson(loss, recipe)
@@ -55,6 +57,7 @@ def run(
         remarks=remarks,
         save_every=save_every,
         devices=devices,
+        opening=opening,
     )
 
 
@@ -72,6 +75,7 @@ def teach(
     save_every: float = 60.0,
     devices: int = 1,
     album: Album | None = None,
+    opening: str = "",
 ) -> Summary:
     """Train a restorer, keep its model, and restore and score the test pictures.
 
@@ -82,7 +86,7 @@ def teach(
 
     Raises LossmithError when the folder belongs to another configuration or another process is at work in it,
     Diverged when the loss is no longer a number, and Stopped, a KeyboardInterrupt, when told to stop. The state is
-    saved in each case.
+    saved in each case. What is given as `opening` is said once all is checked, before the first step.
     """
     check_whole("train", "seed", seed, 0, 2**63 - 1)  # what torch takes
     check_amount("train", "save_every", save_every)
@@ -100,6 +104,8 @@ def teach(
         need = bytes_to_write(network(recipe.network, source.scale), recipe, tests)
         check_disk(folder.path, need, "the results")
         folder.claim(configuration)
+        if opening:
+            remark(opening)
         torch.manual_seed(seed)
         patches = Patches(source, recipe.patch, seed)
         learner = lesson.learner(source.scale)

@@ -1,0 +1,22 @@
+"""What a study is about to do, said before it does it."""
+
+from pathlib import Path
+
+from lossmith.devices import device_name
+from lossmith.evaluation import without_level
+from lossmith.images import Data, Gathered
+from lossmith.training import Recipe
+
+
+def opening(
+    losses: str, recipe: Recipe, data: Data, gathered: Gathered, out: Path, devices: int, runs: int = 1
+) -> str:
+    """One line: what is trained for how long, on which pictures, on what device, and where it will be found."""
+    trained, tested = len(gathered.source.names), len({without_level(pair.name) for pair in gathered.tests})
+    samples = data.pictures is None and data.clean is None
+    kind = "sample photographs of scikit-image" if samples else "picture" if trained == 1 else "pictures"
+    times = f"{runs} runs of " if runs > 1 else ""
+    return (
+        f"training {recipe.network} under {losses}, {times}{recipe.budget}, to undo {gathered.damage}; "
+        f"on {trained} {kind}, tested on {tested} more; {device_name(devices)}; into {out}"
+    )
