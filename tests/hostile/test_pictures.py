@@ -19,7 +19,7 @@ from PIL import Image
 from lossmith.images import picture_size, read_picture
 from lossmith.restoration import FileRestorer, TorchEngine, Wishes
 from lossmith.restoration.decoding import decode
-from lossmith.restoration.encoding import ENDINGS
+from lossmith.restoration.formats import ENDINGS
 
 from .amounts import FEW, MANY, fuzzed
 from .damage import damaged, sentence

@@ -120,15 +120,26 @@ def chunks_of(image: "Image") -> list[tuple[bytes, bytes]]:
 @contextmanager
 def opened(path: str | Path) -> Iterator["Image"]:
     """The file, open; whatever goes wrong inside is said in one sentence."""
+    from PIL import Image
+
+    Image.init()
+    with (
+        explained(path),
+        Image.open(path, formats=[known for known in _FORMATS if known in Image.OPEN]) as image,
+    ):
+        yield image
+
+
+@contextmanager
+def explained(path: str | Path) -> Iterator[None]:
+    """Whatever goes wrong with a file inside is said in one sentence."""
     from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
     if path.is_dir():
         raise refusal(path, "is a folder, not a picture")
-    Image.init()
     try:
-        with Image.open(path, formats=[known for known in _FORMATS if known in Image.OPEN]) as image:
-            yield image
+        yield
     except LossmithError:
         raise
     except FileNotFoundError as error:

@@ -1,8 +1,8 @@
 """Trained models on whole pictures: tiles without seams, colour, transparency, metadata."""
 
-from lossmith.restoration.encoding import ENDINGS, Format
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.files import FileRestorer, Wishes
+from lossmith.restoration.formats import ENDINGS, Format
 from lossmith.restoration.kept_memory import kept_memory
 from lossmith.restoration.opening import open_engine
 from lossmith.restoration.plan import Halo

@@ -1,40 +1,61 @@
-"""A raster into a picture file, with what the original said beside its pixels, and a record of what was done."""
+"""A raster into a picture file, with what the original said beside its pixels, and a record of what was done.
 
+libvips writes the pixels, row by row. It loses EXIF that it does not know, so what stands before the pixels of a
+PNG or a JPEG is Pillow's, and the directory of a TIFF is amended.
+"""
+
+import io
 import json
-import struct
-import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from lossmith.errors import LossmithError
-from lossmith.restoration.decoding import Metadata
-from lossmith.restoration.png import write_png
+from lossmith.restoration.exif import ASCII, BYTE, UNDEFINED, Directory, Entry, amend, exif_of, reordered
+from lossmith.restoration.formats import LONGEST_SIDE, Format
+from lossmith.restoration.metadata import ICC, IPTC, IPTC_RESOURCE, LAYOUT, RECORD, RESOLUTION, XMP, Metadata
 from lossmith.restoration.raster import Raster
-from lossmith.restoration.tiff import write_tiff
+from lossmith.restoration.vips import image_of, vips
 
-Format = Literal["png", "jpeg", "webp", "tiff"]
-ENDINGS: dict[Format, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
-LONGEST_SIDE = {"jpeg": 65535, "webp": 16383}
-RECORD = 0x000B
-"""EXIF's ProcessingSoftware, in which all four formats can say by what a picture was made."""
-MAKER_NOTE = 0x927C
 JPEG_QUALITY = 95
-LONGEST_EXIF = 65000
-"""Bytes that fit into the one segment that JPEG has for it."""
+LONGEST_TIFF = 4_000_000_000
+"""Bytes of pixels from which on a TIFF is a BigTIFF."""
 
 
-def check_fits(raster: Raster, format: Format, dtype: str) -> None:
-    """Raise LossmithError when the format cannot hold a picture of this kind."""
-    longest, limit = max(raster.height, raster.width), LONGEST_SIDE.get(format)
+@dataclass(frozen=True)
+class Parts:
+    """Where in a file that what is said beside its pixels may stand."""
+
+    start: int
+    """Bytes before it."""
+    mark: bytes
+    """With what the rest begins ..."""
+    lead: int
+    """... but for so many bytes before."""
+
+    def end(self, content: bytes) -> int:
+        """Where the rest begins in a file of one pixel, or in the beginning of one that says nothing."""
+        return content.rindex(self.mark) - self.lead
+
+
+PNG = Parts(33, b"IDAT", 4)
+JPEG = Parts(2, b"\xff\xdb", 0)
+
+
+def check_fits(shape: tuple[int, int, int], format: Format, dtype: str) -> None:
+    """Raise LossmithError when the format cannot hold a picture of this shape (H, W, C) and kind."""
+    *sides, channels = shape
+    longest, limit = max(sides), LONGEST_SIDE.get(format)
     if limit is not None and longest > limit:
         raise LossmithError(
             f"{format.upper()} holds {limit} pixels a side, the result has {longest}; take --format png or tiff"
         )
-    if format == "jpeg" and raster.channels in (2, 4):
+    if format == "jpeg" and channels in (2, 4):
         raise LossmithError("JPEG has no transparency; take another --format")
-    if (format, dtype, raster.channels) == ("tiff", "uint16", 2):
+    if (format, dtype, channels) == ("tiff", "uint16", 2):
         raise LossmithError("few programs read a TIFF of 16-bit gray with alpha; take --format png")
 
 
@@ -45,15 +66,21 @@ def encode(
 
     Raises OSError.
     """
-    tags = {**metadata.tags, RECORD: json.dumps({"lossmith restore": record}, sort_keys=True)}
-    shape = (raster.height, raster.width, raster.channels)
-    bits = 8 * np.dtype(raster.dtype).itemsize
-    if format == "png":
-        write_png(path, raster.strips(), shape, bits, _png_chunks(metadata, tags))
-    elif format == "tiff":
-        write_tiff(path, raster.strips(), shape, bits, _tiff_tags(metadata, tags), metadata.folders)
-    else:
-        _write_by_pillow(path, raster, format, quality, metadata, tags)
+    text = json.dumps({"lossmith restore": record}, sort_keys=True).encode() + b"\0"
+    tags: Directory = {**metadata.tags, RECORD: Entry(ASCII, text)}
+    image = image_of(raster)
+    try:
+        if format == "png":
+            _write_around(path, _png_words(metadata, tags), PNG, image.pngsave_target, filter="all")
+        elif format == "jpeg":
+            wanted = {"Q": JPEG_QUALITY if quality is None else quality, "subsample_mode": "off"}
+            _write_around(path, _jpeg_words(metadata, tags), JPEG, _narrow(image).jpegsave_target, **wanted)
+        elif format == "tiff":
+            _write_tiff(path, image, raster.nbytes > LONGEST_TIFF, metadata, tags)
+        else:
+            _write_webp(path, raster, quality, metadata, tags)
+    except vips().Error as error:
+        raise OSError(None, str(error).strip().splitlines()[-1]) from error
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -68,63 +95,108 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _exif(tags: dict[int, Any], metadata: Metadata) -> bytes:
+def _narrow(image: Any) -> Any:
+    """16 bits to the nearest of 8."""
+    if image.format == "uchar":
+        return image
+    narrow = (image / 257).rint().cast("uchar")
+    return narrow.copy(interpretation="srgb" if image.bands > 2 else "b-w")
+
+
+def _write_around(path: Path, words: bytes, parts: Parts, save: Callable[..., None], **options: Any) -> None:
+    """The file that libvips writes, with `words` in the place of what it would say beside the pixels."""
+    failures: list[OSError] = []
+    with path.open("wb") as file:
+
+        def write(content: Any) -> int:
+            new = bytes(content)
+            try:
+                if file.tell() == 0:  # what stands before the pixels comes at once
+                    file.write(new[: parts.start] + words)
+                    file.write(new[new.index(parts.mark) - parts.lead :])
+                else:
+                    file.write(new)
+            except OSError as error:  # libvips would say no more than that it failed
+                failures.append(error)
+                return -1
+            return len(new)
+
+        target = vips().TargetCustom()
+        target.on_write(write)
+        try:
+            save(target, keep="none", **options)
+        except vips().Error as error:
+            raise failures[0] if failures else error from error
+
+
+def _png_words(metadata: Metadata, tags: Directory) -> bytes:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    for name, content in metadata.chunks.items():
+        info.add(name, content)
+    for key, value in metadata.texts.items():
+        info.add_text(key, value)
+    if metadata.comment:
+        info.add_text("Comment", metadata.comment)
+    if metadata.xmp:
+        info.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode())
+    options = _said(metadata, tags)
+    file = io.BytesIO()
+    Image.new("L", (1, 1)).save(file, "PNG", pnginfo=info, **options)
+    return file.getvalue()[PNG.start : PNG.end(file.getvalue())]
+
+
+def _jpeg_words(metadata: Metadata, tags: Directory) -> bytes:
     from PIL import Image
 
-    exif = Image.Exif()
-    for tag, value in tags.items():
-        exif[tag] = value
-    for folder, entries in metadata.folders.items():
-        exif.get_ifd(folder).update(entries)
-        exif[folder] = exif.get_ifd(folder)
-    written = exif.tobytes()
-    if len(written) > LONGEST_EXIF and MAKER_NOTE in metadata.folders.get(0x8769, {}):
-        slim = {folder: {k: v for k, v in e.items() if k != MAKER_NOTE} for folder, e in metadata.folders.items()}
-        return _exif(tags, Metadata(metadata.icc, metadata.dpi, metadata.tags, slim))
-    return written
+    options = _said(metadata, tags)
+    if metadata.iptc:
+        resource = b"8BIM" + IPTC_RESOURCE.to_bytes(2, "big") + b"\0\0" + len(metadata.iptc).to_bytes(4, "big")
+        block = b"Photoshop 3.0\0" + resource + metadata.iptc + b"\0" * (len(metadata.iptc) % 2)
+        options["extra"] = b"\xff\xed" + (len(block) + 2).to_bytes(2, "big") + block
+    if metadata.comment:
+        options["comment"] = metadata.comment.encode()
+    if metadata.xmp:
+        options["xmp"] = metadata.xmp
+    file = io.BytesIO()
+    Image.new("L", (1, 1)).save(file, "JPEG", **options)
+    return file.getvalue()[JPEG.start : JPEG.end(file.getvalue())]
 
 
-def _png_chunks(metadata: Metadata, tags: dict[int, Any]) -> dict[bytes, bytes]:
-    chunks = {}
-    if metadata.icc:
-        chunks[b"iCCP"] = b"ICC profile\0\0" + zlib.compress(metadata.icc)
-    if metadata.dpi:
-        chunks[b"pHYs"] = struct.pack(">IIB", *(round(dots / 0.0254) for dots in metadata.dpi), 1)
-    chunks[b"eXIf"] = _exif(tags, metadata).removeprefix(b"Exif\0\0")
-    return chunks
+def _said(metadata: Metadata, tags: Directory) -> dict[str, Any]:
+    """What Pillow writes into every format, if it is there."""
+    said = {
+        "exif": b"Exif\0\0" + exif_of(tags, metadata.order),
+        "icc_profile": metadata.icc,
+        "dpi": metadata.dpi,
+    }
+    return {name: value for name, value in said.items() if value}
 
 
-def _write_by_pillow(
-    path: Path, raster: Raster, format: Format, quality: int | None, metadata: Metadata, tags: dict[int, Any]
-) -> None:
+def _write_webp(path: Path, raster: Raster, quality: int | None, metadata: Metadata, tags: Directory) -> None:
+    """By Pillow: the encoder holds the whole picture, whoever calls it, and libvips loses EXIF."""
     from PIL import Image
 
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[raster.channels]
-    image = Image.new(mode, (raster.width, raster.height))
+    image = Image.new("RGBA" if raster.channels in (2, 4) else "RGB", (raster.width, raster.height))
     top = 0
     for strip in raster.strips():
         narrow = strip if strip.dtype == np.uint8 else ((strip.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        image.paste(Image.fromarray(narrow.squeeze(-1) if raster.channels == 1 else narrow, mode), (0, top))
+        rows = Image.fromarray(narrow.squeeze(-1) if raster.channels == 1 else narrow, mode)
+        image.paste(rows.convert(image.mode), (0, top))
         top += len(strip)
-    options: dict[str, Any] = {"exif": _exif(tags, metadata)}
-    if metadata.icc:
-        options["icc_profile"] = metadata.icc
-    if format == "jpeg":
-        options |= {"quality": JPEG_QUALITY if quality is None else quality, "subsampling": 0}
-        options |= {"dpi": metadata.dpi} if metadata.dpi else {}
-    else:
-        options["exif"] = _exif({**tags, **_resolution(metadata)}, metadata)
-        options |= {"lossless": True} if quality is None else {"quality": quality}
-        image = image if raster.channels in (3, 4) else image.convert("RGBA" if raster.channels == 2 else "RGB")
-    image.save(path, format.upper(), **options)
+    options = _said(metadata, tags) | ({"xmp": metadata.xmp} if metadata.xmp else {})
+    options |= {"lossless": True} if quality is None else {"quality": quality}
+    image.save(path, "WEBP", exact=True, **options)  # colours too where nothing is seen of them
 
 
-def _tiff_tags(metadata: Metadata, tags: dict[int, Any]) -> dict[int, Any]:
-    return {**tags, **_resolution(metadata), **({0x8773: metadata.icc} if metadata.icc else {})}
-
-
-def _resolution(metadata: Metadata) -> dict[int, Any]:
-    """Pixels across and down, per inch."""
-    if metadata.dpi is None:
-        return {}
-    return {0x011A: metadata.dpi[0], 0x011B: metadata.dpi[1], 0x0128: 2}
+def _write_tiff(path: Path, image: Any, big: bool, metadata: Metadata, tags: Directory) -> None:
+    image.tiffsave(str(path), compression="deflate", predictor="horizontal", bigtiff=big, keep="none")
+    blobs = {XMP: (BYTE, metadata.xmp), IPTC: (UNDEFINED, metadata.iptc), ICC: (UNDEFINED, metadata.icc)}
+    entries = {tag: Entry(kind, content) for tag, (kind, content) in blobs.items() if content}
+    kept = {
+        tag: content for tag, content in {**tags, **metadata.geo}.items() if tag not in LAYOUT or tag in RESOLUTION
+    }
+    amend(path, {**reordered(kept, metadata.order, "<"), **entries}, without=RESOLUTION)

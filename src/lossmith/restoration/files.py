@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest
 from math import inf
@@ -13,18 +14,25 @@ from lossmith import __version__
 from lossmith.devices import best_device
 from lossmith.errors import LossmithError, and_more
 from lossmith.files import replacing, write_text
-from lossmith.restoration.decoding import decode
-from lossmith.restoration.encoding import Format, check_fits, encode, read_record
+from lossmith.restoration.carrying import Cargo, loaded
+from lossmith.restoration.decoding import Original, decode, look_at, pixels_of
+from lossmith.restoration.encoding import check_fits, encode, read_record
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.footprint import SHARE, free_memory
+from lossmith.restoration.formats import Format
 from lossmith.restoration.halves import quickest_faithful
 from lossmith.restoration.outcome import Outcome
 from lossmith.restoration.plan import Halo, Plan, Planner
 from lossmith.restoration.planes import BICUBIC_REACH, Painter
+from lossmith.restoration.profiles import in_srgb
 from lossmith.restoration.raster import Raster
 from lossmith.restoration.reach import Sizes, sizes_of
 from lossmith.restoration.sweep import Canvas, WholeDoesNotFit, new_canvas, settled, sweep
 from lossmith.restoration.verifying import Verified, middle, verify
+
+DARK = 1 << 14
+"""16-bit values below which, as of 14 bits and fewer, all of a picture is dark."""
+DARK_REMARK = "16-bit values that use at most a quarter of their range look dark to a model; spread them first:"
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ class FileRestorer:
     """Knows the engine on its device and in its precision, chosen on the first picture."""
     most: float = inf
     """Bytes of which a picture in one piece has shown that they are not there."""
+    changes: dict[str, dict[Path, None]] = field(default_factory=dict)
+    """What results will not keep, or not as it was, and of which pictures."""
 
     def is_done(self, picture: Path, result: Path) -> bool:
         """Whether the result is there, made from this very picture in this way.
@@ -85,10 +95,12 @@ class FileRestorer:
         Raises LossmithError, in one sentence, when it cannot be read, restored or written; then nothing new is
         under the name of the result.
         """
+        original, cargo = self._looked_at(picture)
         folder = result.with_name(f".{result.name}.unfinished")
         try:
             _make(folder)
-            self._restore(picture, result, folder, advance)
+            with _kept_if_begun(folder):
+                self._restore(original, cargo, result, folder, advance)
         except OSError as error:
             raise LossmithError(f"cannot write {result}: {error.strerror or error}") from error
         shutil.rmtree(folder, ignore_errors=True)
@@ -96,6 +108,14 @@ class FileRestorer:
     def told(self) -> list[str]:
         """What the user should know at the end."""
         return [*self.remarks, *(f"{what} {and_more([*pictures])}" for what, pictures in self.oddities.items())]
+
+    def foresee(self, picture: Path) -> None:
+        """Note in `changes` what the result of a picture will not keep, as far as its header says."""
+        self._looked_at(picture)
+
+    def foreseen(self) -> list[str]:
+        """What results will not keep, or not as it was: each once, with a picture, and how many more."""
+        return [f"{what}: {and_more([*pictures])}" for what, pictures in self.changes.items()]
 
     def verified(self, picture: Path, folder: Path) -> Verified:
         """What tiles and half precision change, measured in the middle of a picture."""
@@ -107,15 +127,26 @@ class FileRestorer:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _restore(self, picture: Path, result: Path, folder: Path, advance: Callable[[int], None]) -> None:
-        decoded = decode(picture, folder / "source")
+    def _looked_at(self, picture: Path) -> tuple[Original, Cargo]:
+        """A picture, and what is written beside its result; raises LossmithError where that cannot be."""
+        original, scale = look_at(picture), self.exact.scale
+        dtype = self._dtype(original.dtype)
+        height, width = (scale * side for side in original.size)
+        check_fits((height, width, original.channels), self.wishes.format, dtype)
+        cargo = loaded(original, self.wishes.format, scale, narrowed=dtype != original.dtype)
+        for what in cargo.remarks:
+            self.changes.setdefault(what, {})[picture] = None
+        return original, cargo
+
+    def _restore(
+        self, original: Original, cargo: Cargo, result: Path, folder: Path, advance: Callable[[int], None]
+    ) -> None:
+        picture = original.path
+        decoded = pixels_of(original, folder / "source")
         source = decoded.raster
-        dtype = self._dtype(source)
-        check_fits(
-            replace(source, height=source.height * self.exact.scale, width=source.width * self.exact.scale),
-            self.wishes.format,
-            dtype,
-        )
+        if source.dtype == "uint16" and decoded.brightest < DARK:
+            self.oddities.setdefault(DARK_REMARK, {})[picture] = None
+        dtype = self._dtype(source.dtype)
         planner = self._planner_for(source)
         used = planner.used
         while True:
@@ -139,8 +170,11 @@ class FileRestorer:
         made = settled(canvas, plan, dtype, replace(source, path=folder / "settled"))
         source.path.unlink()
         try:
+            if cargo.from_profile:
+                colours = 3 if self.wishes.format == "webp" else 1
+                made = in_srgb(made, cargo.from_profile, colours, folder / "srgb")
             with replacing(result) as draft:
-                encode(draft, made, self.wishes.format, self.wishes.quality, decoded.metadata, record)
+                encode(draft, made, self.wishes.format, self.wishes.quality, cargo.metadata, record)
         except (OSError, LossmithError):
             raise
         except Exception as error:  # whatever writers stumble over in what anybody's picture says
@@ -182,10 +216,10 @@ class FileRestorer:
         write_text(note, text)
         return canvas
 
-    def _dtype(self, source: Raster) -> str:
+    def _dtype(self, dtype: str) -> str:
         if self.wishes.format in ("jpeg", "webp"):
             return "uint8"
-        return {"auto": source.dtype, "8": "uint8", "16": "uint16"}[self.wishes.bits]
+        return {"auto": dtype, "8": "uint8", "16": "uint16"}[self.wishes.bits]
 
     def _asked(self, picture: Path) -> dict[str, Any]:
         with picture.open("rb") as file:
@@ -200,6 +234,18 @@ def _make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if link := next((path for path in (folder, *folder.iterdir()) if path.is_symlink()), None):
         raise LossmithError(f"'{link}' is a link, which may lead anywhere; remove it")
+
+
+@contextmanager
+def _kept_if_begun(folder: Path) -> Iterator[None]:
+    """When the block fails, the folder goes, unless a restoration would go on with what is in it."""
+    try:
+        yield
+    except BaseException:
+        finished = folder / "finished"
+        if not (finished.is_file() and any(finished.read_bytes())):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _finished_pixels(canvas: Canvas, plan: Plan, source: Raster) -> int:

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from warnings import catch_warnings, simplefilter
 
-from lossmith.errors import LossmithError
+from lossmith.errors import LossmithError, remark
 from lossmith.images import find_pictures
 from lossmith.images.reading import picture_size
 from lossmith.progress_bar import ProgressBar, time_left
@@ -28,6 +29,8 @@ class Restored(Outcome):
     """Why a picture was not restored, in one sentence each."""
     remarks: list[str] = field(default_factory=list)
     page: Path | None = None
+    foreseen: list[str] = field(default_factory=list)
+    """What the results do not keep of what the pictures are and say, or not as it was; said before the work."""
 
     @property
     def headline(self) -> str:
@@ -65,7 +68,8 @@ def restore(
 
     A tile goes through the network with its whole receptive field around it, so what is made equals what the
     network makes of the whole picture; where that does not fit, the error is measured and said. Pictures keep
-    their bits, transparency, colour profile, EXIF and resolution; a record of what was done is written into them.
+    their bits, transparency, and what their files say beside the pixels, true for the result; what is not kept is
+    said before the work. A record of what was done is written into them.
     What is finished is skipped, and a stopped run goes on, with the same command.
 
     Parameters
@@ -111,6 +115,7 @@ def restore(
     jobs = _jobs(tools, found, out, ENDINGS[wishes.format])
     results, skipped, failures = [], [], []
     verified: list[str] = []
+    foreseen = _foreseen(jobs)
     with ProgressBar("restore") as bar, kept_memory():
         meter = _Meter(bar, sum(_pixels(picture) for _, picture, _ in jobs), len(jobs))
         for tool, picture, result in jobs:
@@ -127,7 +132,7 @@ def restore(
                 failures.append(_told(error, picture))
     remarks = [remark for tool in tools for remark in tool.told()] + verified
     page = _page(tools, found, jobs, [*results, *skipped], out) if len(tools) > 1 else None
-    return Restored(results, skipped, failures, remarks, page)
+    return Restored(results, skipped, failures, remarks, page, foreseen)
 
 
 Job = tuple[FileRestorer, Path, Path]
@@ -153,6 +158,18 @@ def _jobs(tools: Sequence[FileRestorer], pictures: Sequence[Path], out: Path, en
             taken[result] = picture
             jobs.append((tool, picture, result))
     return jobs
+
+
+def _foreseen(jobs: Sequence[Job]) -> list[str]:
+    """What results will not keep of what the pictures are and say: said now, before the work."""
+    for tool, picture, result in jobs:
+        if not result.exists():
+            with suppress(LossmithError):  # told when its turn comes
+                tool.foresee(picture)
+    sentences = list(dict.fromkeys(sentence for tool, _, _ in jobs for sentence in tool.foreseen()))
+    for sentence in sentences:
+        remark(sentence)
+    return sentences
 
 
 def _pixels(picture: Path) -> int:

@@ -1,0 +1,403 @@
+"""Whatever a picture says beside its pixels is in the result, true for its size and colours, or in the remarks."""
+
+import io
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
+from torch import nn
+
+from lossmith.restoration import ENDINGS, FileRestorer, Format, TorchEngine, Wishes
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+RGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+PACKET = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
+    b'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:e="http://ns.adobe.com/exif/1.0/" '
+    b'xmp:Rating="5" tiff:Orientation="1" tiff:ImageWidth="30" e:PixelXDimension="30">'
+    b"<tiff:ImageLength>20</tiff:ImageLength></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+IPTC = b"\x1c\x02\x50\0\x06Author"
+CASTLE = "a ch\N{LATIN SMALL LETTER A WITH CIRCUMFLEX}teau"
+PHOTOSHOP = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">L", len(IPTC)) + IPTC + b"\0"
+MAKER = b"Nikon\0\x02\x10" + bytes(range(40))
+
+
+def restored(source: Path, format: Format, scale: int = 2, **wishes: Any) -> tuple[Path, list[str]]:
+    """The result, and what is said of it before the work."""
+    module = nn.Upsample(scale_factor=scale) if scale > 1 else nn.Identity()
+    restorer = FileRestorer(TorchEngine(module, scale), Wishes(format, precision="float32", **wishes))
+    restorer.foresee(source)
+    said = restorer.foreseen()
+    result = source.with_name("result" + ENDINGS[format])
+    restorer.restore(source, result)
+    assert restorer.foreseen() == said  # nothing is found out later
+    return result, said
+
+
+def exif(**more: Any) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x013B], tags[0x4746] = "Jos\N{LATIN SMALL LETTER E WITH ACUTE}".encode(), 4
+    tags.get_ifd(0x8769).update({0x829A: 0.01, 0x9204: -1.5, 0xA002: 30, 0xA003: 20, 0x927C: MAKER})
+    tags.get_ifd(0x8825).update({1: "N", 2: (51.0, 28.0, 40.0)})
+    return tags
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def thumbnail(content: bytes) -> bytes:
+    """EXIF with a second directory, as cameras write it."""
+    directory = struct.pack("<H", 0) + struct.pack("<L", 0)
+    return b"Exif\0\0II*\0" + struct.pack("<LHL", 8, 0, 14) + directory + content
+
+
+def jpeg(path: Path, **more: Any) -> None:
+    Image.fromarray(COLOURS).save(path, "JPEG", **more)
+
+
+def png(path: Path, *chunks: tuple[bytes, bytes], **more: Any) -> None:
+    info = more.pop("info", PngInfo())
+    for name, content in chunks:
+        info.add(name, content)
+    Image.fromarray(COLOURS).save(path, "PNG", pnginfo=info, **more)
+
+
+def texts(**more: bool) -> PngInfo:
+    info = PngInfo()
+    info.add_text("parameters", "a castle, Seed: 1", **more)
+    return info
+
+
+def foreign() -> PngInfo:
+    info = PngInfo()
+    info.add_itxt("Title", CASTLE, "fr", "Titre")
+    return info
+
+
+def webp(path: Path, **more: Any) -> None:
+    Image.fromarray(COLOURS).save(path, "WEBP", lossless=True, **more)
+
+
+def tiff(path: Path, *tags: tuple[int, int, int, Any], **more: Any) -> None:
+    extra = [(*tag, True) for tag in tags]
+    tifffile.imwrite(path, COLOURS, photometric="rgb", metadata=None, software=False, extratags=extra, **more)
+
+
+def gif(path: Path, **more: Any) -> None:
+    Image.fromarray(COLOURS).quantize(16).save(path, "GIF", **more)
+
+
+def info(name: str, value: Any) -> Callable[[Path], bool]:
+    def there(result: Path) -> bool:
+        with Image.open(result) as image:
+            image.load()
+            return bool(image.info.get(name) == value)
+
+    return there
+
+
+def holds(content: bytes) -> Callable[[Path], bool]:
+    return lambda result: content in result.read_bytes()
+
+
+def tag(number: int, value: Any, folder: int | None = None) -> Callable[[Path], bool]:
+    def there(result: Path) -> bool:
+        with Image.open(result) as image:
+            tags = image.getexif() if folder is None else image.getexif().get_ifd(folder)
+        return bool(tags.get(number) == value)
+
+    return there
+
+
+def dpi(result: Path) -> bool:
+    with Image.open(result) as image:
+        found = image.info.get("dpi") or (image.getexif().get(0x011A), image.getexif().get(0x011B))
+    return bool(np.allclose(np.array(found, float), (600, 300), atol=0.1))
+
+
+def earth(result: Path) -> bool:
+    if result.suffix != ".tif":
+        return b"Geo" in result.read_bytes()
+    tags = tifffile.TiffFile(result).pages[0].tags
+    found = [tags[number].value for number in (33550, 33922, 34735) if number in tags]
+    return found == [(5.0, 5.0, 0.0), (4.0, 6.0, 0.0, 5e5, 4e6, 0.0), (1, 1, 0, 1, 3072, 0, 1, 32632)]
+
+
+GEO = ((33550, 12, 3, (10.0, 10.0, 0.0)), (33922, 12, 6, (2, 3, 0, 5e5, 4e6, 0)))
+GEO_KEYS = (34735, 3, 8, (1, 1, 0, 1, 3072, 0, 1, 32632))
+
+
+@dataclass(frozen=True)
+class Said:
+    """Something that a file says, how it is found again, and by what word a remark would name it."""
+
+    write: Callable[[Path], None]
+    there: Callable[[Path], bool]
+    word: str
+    lives: tuple[str, ...] = ()
+    """The formats in which it must be found; in the others it must be told."""
+
+
+ALL = ("png", "jpeg", "webp", "tiff")
+EXIF_FACTS = {
+    "author beyond ASCII": (holds("Jos\N{LATIN SMALL LETTER E WITH ACUTE}".encode()), "EXIF"),
+    "rating": (tag(0x4746, 4), "EXIF"),
+    "exposure": (tag(0x829A, 0.01, 0x8769), "EXIF"),
+    "negative fraction": (tag(0x9204, -1.5, 0x8769), "EXIF"),
+    "place": (tag(2, (51.0, 28.0, 40.0), 0x8825), "GPS"),
+    "size": (tag(0xA002, 60, 0x8769), "EXIF"),
+    "notes of the maker": (holds(MAKER), "maker's notes"),
+}
+TABLE: dict[str, Said] = {
+    **{
+        f"{kind.__name__}: {name}": Said(lambda path, kind=kind: kind(path, exif=exif()), there, word, ALL)  # type: ignore[misc]
+        for kind in (jpeg, png, webp)
+        for name, (there, word) in EXIF_FACTS.items()
+    },
+    **{
+        f"{kind.__name__}: profile": Said(
+            lambda path, kind=kind: kind(path, icc_profile=RGB_PROFILE),  # type: ignore[misc]
+            info("icc_profile", RGB_PROFILE),
+            "profile",
+            ALL,
+        )
+        for kind in (jpeg, png, webp)
+    },
+    "tiff: profile": Said(
+        lambda path: tiff(path, iccprofile=RGB_PROFILE), info("icc_profile", RGB_PROFILE), "profile", ALL
+    ),
+    "jpeg: xmp": Said(lambda path: jpeg(path, xmp=PACKET), holds(b'xmp:Rating="5"'), "XMP", ALL),
+    "jpeg: size in xmp": Said(lambda path: jpeg(path, xmp=PACKET), holds(b'tiff:ImageWidth="60"'), "XMP", ALL),
+    "webp: xmp": Said(lambda path: webp(path, xmp=PACKET), holds(b'e:PixelXDimension="60"'), "XMP", ALL),
+    "tiff: xmp": Said(
+        lambda path: tiff(path, (700, 1, len(PACKET), PACKET)), holds(b">40</tiff:ImageLength>"), "XMP", ALL
+    ),
+    "jpeg: comment": Said(lambda path: jpeg(path, comment=b"hello"), holds(b"hello"), "comment", ("png", "jpeg")),
+    "gif: comment": Said(lambda path: gif(path, comment=b"hello"), holds(b"hello"), "comment", ("png", "jpeg")),
+    "jpeg: iptc": Said(
+        lambda path: jpeg(
+            path,
+            extra=segment(
+                0xED, b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">L", len(IPTC)) + IPTC + b"\0"
+            ),
+        ),
+        holds(IPTC),
+        "IPTC",
+        ("jpeg", "tiff"),
+    ),
+    "tiff: iptc": Said(
+        lambda path: tiff(path, (33723, 7, len(IPTC), IPTC)), holds(IPTC), "IPTC", ("jpeg", "tiff")
+    ),
+    "png: text": Said(
+        lambda path: png(path, info=texts()), info("parameters", "a castle, Seed: 1"), "PNG text", ("png",)
+    ),
+    "png: packed text": Said(
+        lambda path: png(path, info=texts(zip=True)), info("parameters", "a castle, Seed: 1"), "PNG text", ("png",)
+    ),
+    "png: international text": Said(
+        lambda path: png(path, info=foreign()),
+        holds("a ch\N{LATIN SMALL LETTER A WITH CIRCUMFLEX}teau".encode()),
+        "PNG text",
+        ("png",),
+    ),
+    "tiff: place on Earth": Said(lambda path: tiff(path, *GEO, GEO_KEYS), earth, "GeoTIFF", ("tiff",)),
+    "jpeg: resolution": Said(lambda path: jpeg(path, dpi=(300, 150)), dpi, "resolution", ALL),
+    "png: resolution": Said(lambda path: png(path, dpi=(300, 150)), dpi, "resolution", ALL),
+    "tiff: resolution": Said(
+        lambda path: tiff(path, resolution=(300, 150), resolutionunit="inch"), dpi, "resolution", ALL
+    ),
+    "tiff: resolution per centimetre": Said(
+        lambda path: tiff(path, resolution=(300 / 2.54, 150 / 2.54), resolutionunit=3), dpi, "resolution", ALL
+    ),
+    **{
+        f"png: {name}": Said(
+            lambda path, name=name, content=content: png(path, (name.encode(), content)),  # type: ignore[misc]
+            holds(name.encode() + content),
+            name,
+            ("png",),
+        )
+        for name, content in {
+            "gAMA": struct.pack(">L", 100_000),
+            "cHRM": struct.pack(">8L", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000),
+            "cICP": b"\x09\x10\0\1",
+        }.items()
+    },
+    "png: sRGB": Said(
+        lambda path: png(path, (b"sRGB", b"\0")),
+        lambda result: info("srgb", 0)(result) or info_of(result, "icc_profile", b"")[16:20] == b"RGB ",
+        "sRGB",
+        ALL,
+    ),
+    "png: background": Said(lambda path: png(path, (b"bKGD", bytes(6))), holds(b"bKGD"), "bKGD"),
+    "png: time": Said(lambda path: png(path, (b"tIME", b"\x07\xe0\1\1\0\0\0")), holds(b"tIME"), "tIME"),
+    "jpeg: thumbnail": Said(lambda path: jpeg(path, exif=thumbnail(b"STALE")), holds(b"STALE"), "thumbnail"),
+    "jpeg: manifest": Said(lambda path: jpeg(path, extra=segment(0xEB, b"JPc2pa")), holds(b"JPc2pa"), "APP11"),
+    "tiff: description": Said(lambda path: tiff(path, description="a scan"), holds(b"a scan"), "description", ALL),
+    "tiff: author": Said(lambda path: tiff(path, (315, 2, 0, "Jane")), tag(0x013B, "Jane"), "author", ALL),
+    "tiff: unknown tag": Said(lambda path: tiff(path, (50999, 2, 0, "private")), holds(b"private"), "50999"),
+    "tiff: sizes in the description": Said(
+        lambda path: tifffile.imwrite(path, COLOURS, photometric="rgb"), holds(b'"shape"'), "description"
+    ),
+}
+
+
+def info_of(path: Path, name: str, otherwise: Any) -> Any:
+    with Image.open(path) as image:
+        return image.info.get(name, otherwise)
+
+
+@pytest.mark.parametrize("format", ALL)
+@pytest.mark.parametrize("name", TABLE)
+def test_what_a_file_says_is_in_the_result_or_in_the_remarks(name: str, format: Format, tmp_path: Path) -> None:
+    said = TABLE[name]
+    said.write(tmp_path / "source")
+    result, remarks = restored(tmp_path / "source", format)
+    if format in said.lives:
+        assert said.there(result)
+    else:
+        assert not said.there(result)
+        assert any(said.word in remark and "'source'" in remark for remark in remarks)
+
+
+def gray_profile() -> bytes:
+    """A gray profile of gamma 2.2: what ICC.1:2010 asks for, and no more."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(65536 * value)) for value in values)
+
+    white = fixed(0.9642, 1, 0.8249)
+    tags = [
+        (b"desc", b"desc\0\0\0\0" + struct.pack(">I", 5) + b"gray\0" + bytes(78)),
+        (b"wtpt", b"XYZ \0\0\0\0" + white),
+        (b"kTRC", b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.2 * 256))),
+    ]
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, content in tags:
+        padded = content + bytes(-len(content) % 4)
+        table += name + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(padded))
+        body += padded
+    size = struct.pack(">I", 132 + 12 * len(tags) + len(body))
+    head = (
+        size + b"lcms" + struct.pack(">I", 0x02400000) + b"mntrGRAYXYZ " + struct.pack(">6H", 2020, 1, 1, 0, 0, 0)
+    )
+    return (head + b"acsp" + bytes(28) + white).ljust(128, b"\0") + table + body
+
+
+GRAY_PROFILE = gray_profile()
+GRAYS = Image.fromarray(COLOURS[..., 0])
+
+
+@pytest.mark.parametrize("format", ALL)
+@pytest.mark.parametrize("profile", [GRAY_PROFILE, RGB_PROFILE, b"no profile" * 20])
+@pytest.mark.parametrize(
+    "picture", [GRAYS, GRAYS.convert("P"), Image.fromarray(COLOURS), Image.fromarray(COLOURS).quantize(9)]
+)
+def test_a_profile_is_one_for_the_pixels_that_are_written(
+    picture: Image.Image, profile: bytes, format: Format, tmp_path: Path
+) -> None:
+    picture.save(tmp_path / "a.png", icc_profile=profile)
+    result, remarks = restored(tmp_path / "a.png", format)
+    with Image.open(result) as image:
+        written = image.info.get("icc_profile")
+        mode = image.mode
+    assert written is None or written[16:20] == {"L": b"GRAY", "RGB": b"RGB "}[mode]
+    assert written == profile or any("profile" in remark for remark in remarks)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_gray_that_leaves_its_profile_keeps_its_colours(dtype: Any, tmp_path: Path) -> None:
+    ramp = (np.arange(256, dtype=np.uint32) * (257 if dtype == np.uint16 else 1)).astype(dtype)
+    Image.fromarray(np.tile(ramp, (4, 1))).save(tmp_path / "a.png", icc_profile=GRAY_PROFILE)
+    result, _ = restored(tmp_path / "a.png", "webp", scale=1)
+    linear = (np.arange(256) / 255) ** 2.2
+    expected = 255 * np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
+    # a rounding of ours, and one within lcms
+    assert np.abs(np.asarray(Image.open(result))[0, :, 1] - expected).max() <= 1.5
+
+
+@pytest.mark.parametrize("format", ALL)
+def test_a_turned_picture_says_so_nowhere(format: Format, tmp_path: Path) -> None:
+    tags = exif()
+    tags[0x0112] = 6
+    Image.fromarray(COLOURS).save(
+        tmp_path / "a.jpg", exif=tags, xmp=PACKET.replace(b'Orientation="1"', b'Orientation="6"')
+    )
+    result, _ = restored(tmp_path / "a.jpg", format)
+    with Image.open(result) as image:
+        assert image.size == (40, 60)
+        assert image.getexif().get(0x0112, 1) == 1
+        exposure = image.getexif().get_ifd(0x8769)
+    assert (exposure[0xA002], exposure[0xA003]) == (40, 60)
+    content = result.read_bytes()
+    assert b'tiff:Orientation="1"' in content
+    assert b'tiff:ImageWidth="40"' in content
+
+
+def place_of(tags: dict[int, Any], column: float, row: float) -> tuple[float, float]:
+    """Where on Earth a point of the picture lies, in pixels from the upper left corner; OGC GeoTIFF 1.1, B.6."""
+    points = 1025 in tags.get(34735, ())[4::4] and 2 in tags[34735][7::4]
+    column, row = (column - 0.5, row - 0.5) if points else (column, row)
+    if 34264 in tags:
+        a, b, _, d, e, f, _, h = tags[34264][:8]
+        return a * column + b * row + d, e * column + f * row + h
+    across, down, _ = tags[33550]
+    i, j, _, x, y, _ = tags[33922]
+    return x + across * (column - i), y - down * (row - j)
+
+
+@pytest.mark.parametrize("kind", [1, 2], ids=["pixels are areas", "pixels are points"])
+@pytest.mark.parametrize("matrix", [False, True])
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_every_point_stays_where_it_is_on_earth(kind: int, matrix: bool, scale: int, tmp_path: Path) -> None:
+    keys = (34735, 3, 8, (1, 1, 0, 1, 1025, 0, 1, kind))
+    model = (34264, 12, 16, (10.0, 2.0, 0, 5e5, 3.0, -9.0, 0, 4e6, 0, 0, 0, 0, 0, 0, 0, 1))
+    tiff(tmp_path / "a.tif", *((model,) if matrix else GEO), keys)
+    result, _ = restored(tmp_path / "a.tif", "tiff", scale)
+    before, after = (
+        {each.code: each.value for each in tifffile.TiffFile(path).pages[0].tags}
+        for path in (tmp_path / "a.tif", result)
+    )
+    for column, row in ((0, 0), (7, 3), (30, 20)):
+        assert place_of(after, scale * column, scale * row) == pytest.approx(place_of(before, column, row))
+
+
+def test_what_many_files_lose_is_one_line(tmp_path: Path) -> None:
+    restorer = FileRestorer(TorchEngine(nn.Identity(), 1), Wishes("webp"))
+    for number in range(3):
+        png(tmp_path / f"{number}.png", info=texts())
+        restorer.foresee(tmp_path / f"{number}.png")
+    assert [line.endswith(": '0.png' and 2 more") for line in restorer.foreseen()] == [True]
+
+
+def test_16_bits_that_become_8_are_told_unless_asked_for(tmp_path: Path) -> None:
+    wide = COLOURS[..., 0].astype(np.uint16) * 257
+    Image.fromarray(wide).save(tmp_path / "a.png")
+    assert any("8 bits of 16" in remark for remark in restored(tmp_path / "a.png", "jpeg")[1])
+    assert restored(tmp_path / "a.png", "png", bits="8")[1] == []
+
+
+def test_colours_that_nobody_sees_are_kept_too(tmp_path: Path) -> None:
+    values = np.dstack([COLOURS, np.zeros((20, 30), np.uint8)])
+    Image.fromarray(values).save(tmp_path / "a.png")
+    result, _ = restored(tmp_path / "a.png", "webp", scale=1)
+    assert np.array_equal(np.asarray(Image.open(result)), values)
+
+
+def test_text_that_looks_like_the_beginning_of_the_pixels_is_only_text(tmp_path: Path) -> None:
+    words = PngInfo()
+    words.add_text("parameters", "IDAT and \xff\xdb")
+    png(tmp_path / "a.png", info=words)
+    result, _ = restored(tmp_path / "a.png", "png", scale=1)
+    assert info("parameters", "IDAT and \xff\xdb")(result)
+    jpeg(tmp_path / "a.jpg", xmp=PACKET, comment=b"\xff\xdb IDAT")
+    assert Image.open(io.BytesIO(restored(tmp_path / "a.jpg", "jpeg", scale=1)[0].read_bytes())).load()
