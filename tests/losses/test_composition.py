@@ -126,8 +126,8 @@ def test_only_losses_are_added(other: object) -> None:
 def test_a_sum_shares_one_reduction() -> None:
     with pytest.raises(LossmithError, match=r"^losses that are added must share one reduction$"):
         L1() + L2("none")
-    with pytest.raises(LossmithError, match=r"^reduction must be 'mean' or 'none', not 'sum'$"):
-        loss("l1", reduction="sum")
+    with pytest.raises(LossmithError, match=r"^reduction must be 'mean', 'sum' or 'none', not 'total'$"):
+        loss("l1", reduction="total")
 
 
 # --- schedules -------------------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def test_each_picture_has_its_own_value(mdf: MDF) -> None:
 def test_the_terms_are_the_critics_and_add_up(mdf: MDF) -> None:
     prediction, target = pair()
     terms = mdf.terms(prediction, target)
-    assert list(terms) == [f"{mdf} scale {k}" for k in range(3)]
+    assert list(terms) == [f"mdf(loss) scale {k}" for k in range(3)]
     torch.testing.assert_close(torch.stack([*terms.values()]).sum(), mdf(prediction, target), rtol=1e-12, atol=0)
 
 

@@ -95,7 +95,7 @@ def test_pictures_that_are_too_small(expression: str, least: int) -> None:
         ("ssim(window=-3)", "ssim: window must be an odd number of pixels, not -3"),
         ("ssim(window=4)", "ssim: window must be an odd number of pixels, not 4"),
         ("ssim(sigma=-1)", "ssim: sigma must be above 0, not -1"),
-        ('l1(reduction="sum")', "reduction must be 'mean' or 'none', not 'sum'"),
+        ('l1(reduction="total")', "reduction must be 'mean', 'sum' or 'none', not 'total'"),
         ('l1(reduction="none") + l2', "losses that are added must share one reduction"),
         ("1e200*1e200*l1", "a loss's weight must be a finite number, not inf"),
     ],

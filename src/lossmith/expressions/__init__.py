@@ -14,11 +14,12 @@
 bracket, so file names and `vgg19:conv5_4` need no quotes.
 """
 
+from lossmith.expressions.brief import brief
 from lossmith.expressions.calling import fit, invoke, resolve
 from lossmith.expressions.listing import listed, options_of
 from lossmith.expressions.nodes import Call, Node, Product, Range, Sum, Timeline, Value
 from lossmith.expressions.reading import parse_call, parse_chain, parse_loss
-from lossmith.expressions.spelling import Spelled, spell_call, spell_value
+from lossmith.expressions.spelling import Spelled, plain, spell_call, spell_value
 
 __all__ = [
     "Call",
@@ -29,6 +30,7 @@ __all__ = [
     "Sum",
     "Timeline",
     "Value",
+    "brief",
     "fit",
     "invoke",
     "listed",
@@ -36,6 +38,7 @@ __all__ = [
     "parse_call",
     "parse_chain",
     "parse_loss",
+    "plain",
     "resolve",
     "spell_call",
     "spell_value",

@@ -100,13 +100,9 @@ def fit(call: Call, factory: Callable[..., Any], kind: str, ahead: int = 0, **gi
     except TypeError as error:
         raise LossmithError(f"{kind} '{call.name}': {error}{hint}") from error
     for key, value in said.items():
-        _check_kind(f"{kind} '{call.name}': {key}", value, parameters[key], hint)
+        if value is not _TO_COME:
+            check_kind(f"{kind} '{call.name}': {key}", value, parameters[key], hint)
     return partial(factory, *call.arguments, **options, **given)
-
-
-def _kinds(parameter: inspect.Parameter) -> tuple[Any, ...]:
-    annotation = parameter.annotation
-    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
 
 
 def _range_hint(call: Call, signature: inspect.Signature) -> str:
@@ -118,12 +114,22 @@ def _range_hint(call: Call, signature: inspect.Signature) -> str:
     return f"; a range is written {call.name}({low}..{high})"
 
 
-def _check_kind(what: str, value: Any, parameter: inspect.Parameter, hint: str) -> None:
-    """Refuse a value of another kind than the parameter is annotated with, if that kind can be written at all."""
+def _kinds(parameter: inspect.Parameter) -> tuple[Any, ...]:
+    annotation = parameter.annotation
+    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+
+
+def kinds_of(parameter: inspect.Parameter) -> tuple[type, ...]:
+    """The kinds of values that the parameter is annotated with, if all of them can be written; else none."""
     kinds = _kinds(parameter)
-    if isinstance(value, Range) and Range not in kinds:
+    written = parameter.kind not in _MANY and all(isinstance(kind, type) and kind in _KINDS for kind in kinds)
+    return kinds if written else ()
+
+
+def check_kind(what: str, value: Any, parameter: inspect.Parameter, hint: str = "") -> None:
+    """Refuse a value of another kind than the parameter is annotated with."""
+    if isinstance(value, Range) and Range not in _kinds(parameter):
         raise LossmithError(f"{what} must be one value, not the range {value}")
-    if parameter.kind in _MANY or value is _TO_COME or not all(isinstance(k, type) and k in _KINDS for k in kinds):
-        return
-    if type(value) not in kinds and not (type(value) is int and float in kinds):
+    kinds = kinds_of(parameter)
+    if kinds and type(value) not in kinds and not (type(value) is int and float in kinds):
         raise LossmithError(f"{what} must be {' or '.join(_KINDS[k] for k in kinds)}, not {value!r}{hint}")

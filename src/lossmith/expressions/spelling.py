@@ -1,8 +1,12 @@
 """From values and calls back to text that the grammar reads."""
 
 import inspect
+from collections.abc import Callable
+from functools import wraps
+from os import PathLike, fspath
 from typing import Any, ClassVar
 
+from lossmith.expressions.calling import check_kind, kinds_of
 from lossmith.expressions.nodes import Call, Range
 from lossmith.expressions.reading import BARE, read_value
 
@@ -12,19 +16,59 @@ class Spelled:
 
     Every parameter of `__init__` must be kept in an attribute of the same name. Those without a default are
     written by position, the others by name and only when they differ from the default.
+
+    What `__init__` is given may be numbers of numpy or torch, and paths; it gets Python's own. What is not of the
+    kind that a parameter is annotated with is refused in one sentence.
     """
 
     name: ClassVar[str]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _checked(cls.__init__)  # type: ignore[method-assign]
+
     def __str__(self) -> str:
         parts = []
         for key, parameter in inspect.signature(type(self)).parameters.items():
-            value = getattr(self, key)
+            value = spell_value(getattr(self, key))
             if parameter.default is parameter.empty:
-                parts.append(spell_value(value))
-            elif value != parameter.default:
-                parts.append(f"{key}={spell_value(value)}")
+                parts.append(value)
+            elif value != spell_value(parameter.default):
+                parts.append(f"{key}={value}")
         return f"{self.name}({', '.join(parts)})" if parts else self.name
+
+
+def _checked(init: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(init)
+
+    @wraps(init)
+    def checked(self: Spelled, *arguments: Any, **options: Any) -> None:
+        try:
+            given = signature.bind(self, *arguments, **options)
+        except TypeError:
+            return init(self, *arguments, **options)  # which says in Python's own words what is missing
+        name = getattr(self, "name", type(self).__name__)
+        for key, value in given.arguments.items():
+            if kinds_of(signature.parameters[key]):
+                given.arguments[key] = plain(value)
+                check_kind(f"{name}: {key}", given.arguments[key], signature.parameters[key])
+        return init(*given.args, **given.kwargs)
+
+    return checked
+
+
+def plain(value: Any) -> Any:
+    """Numbers and sequences of numpy, torch and Python as numbers and tuples of Python, paths as text.
+
+    >>> plain([1, (2.5,)]), plain("l1")
+    ((1, (2.5,)), 'l1')
+    """
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if hasattr(value, "tolist") and not isinstance(value, type):
+        value = value.tolist()
+    return tuple(map(plain, value)) if isinstance(value, list | tuple) else value
 
 
 def spell_call(call: Call) -> str:
@@ -39,11 +83,14 @@ def spell_call(call: Call) -> str:
 
 
 def spell_value(value: Any) -> str:
-    """Write a value so that the grammar reads it back.
+    """Write a value so that the grammar reads it back; numbers in a row become a text of them.
 
-    >>> spell_value(0.5), spell_value("vgg19"), spell_value("a, b")
-    ('0.5', 'vgg19', '"a, b"')
+    >>> spell_value(0.5), spell_value("vgg19"), spell_value("a, b"), spell_value([1, 0.5])
+    ('0.5', 'vgg19', '"a, b"', '1 0.5')
     """
+    value = plain(value)
+    if isinstance(value, tuple):
+        return spell_value(" ".join(map(spell_value, value)))
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

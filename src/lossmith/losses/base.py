@@ -2,25 +2,47 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from numbers import Real
+from typing import Any, ClassVar, NoReturn, Self
 
 import torch
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
-from lossmith.expressions import Spelled, spell_value
+from lossmith.expressions import Spelled, brief, spell_value
+from lossmith.losses.transforms import full_precision, quiet_tracer
+
+REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"mean": Tensor.mean, "sum": Tensor.sum, "none": lambda x: x}
+"""What is made of one value per picture."""
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """The types of numbers in which pictures may come."""
 
 
-class Loss(Spelled, nn.Module):
+class Precise(nn.Module):
+    """A module whose floating-point buffers and parameters never go below float32.
+
+    Whoever calls `.half()` on a model that holds a loss means the model. What has fewer digits on purpose, as the
+    network of `precision="bfloat16"`, keeps them.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        def keeping_digits(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            lowered = moved.is_floating_point() and moved.dtype.itemsize < torch.float32.itemsize
+            return tensor.to(moved.device) if lowered else moved  # the tensor itself, as `moved` has lost digits
+
+        super()._apply(keeping_digits, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+
+class Loss(Spelled, Precise):
     """A distance between a prediction and its target: `loss(prediction, target)` is a scalar to minimise.
 
     Both are (N, C, H, W) floating-point tensors, RGB in [0, 1], prediction first. `reduction="none"` gives one
-    value per picture, (N,). The gradient goes to the prediction only; a target that requires one is refused, which
-    finds swapped arguments. Half precision and autocast are computed in float32. Nothing is clamped, moved to
-    another device or changed in place.
+    value per picture, (N,), and "sum" the sum of these. The gradient goes to the prediction only; a target that
+    requires one is refused, which finds swapped arguments. Half precision and autocast are computed in float32,
+    `.half()` or not. Nothing is clamped, moved to another device or changed in place.
 
     A subclass implements `per_image` and sets the class variables, which `lossmith losses` prints.
     `loss + loss` and `number * loss` are losses, and `str(loss)` is the expression that makes it again.
@@ -42,8 +64,8 @@ class Loss(Spelled, nn.Module):
 
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
-        if reduction not in ("mean", "none"):
-            raise LossmithError(f"reduction must be 'mean' or 'none', not '{reduction}'")
+        if reduction not in REDUCTIONS:
+            raise LossmithError(f"reduction must be 'mean', 'sum' or 'none', not '{reduction}'")
         self.reduction = reduction
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -55,27 +77,33 @@ class Loss(Spelled, nn.Module):
         return self.per_image(prediction, target).mean()
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        formula = self.mean if self.reduction == "mean" else self.per_image
-        return self.evaluate_map(formula, prediction, target)
+        if self.reduction == "mean":
+            return self.evaluate_map(self.mean, prediction, target)
+        return self.evaluate(self.per_image, prediction, target)
 
     def evaluate(self, formula: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
         """Check the inputs, compute `formula` in full precision and reduce it."""
-        values = self.evaluate_map(formula, prediction, target)
-        return values.mean() if self.reduction == "mean" else values
+        return REDUCTIONS[self.reduction](self.evaluate_map(formula, prediction, target))
 
     def evaluate_map(
         self, formula: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor
     ) -> Tensor:
         """Check the inputs and compute `formula` in full precision."""
-        check_pair(prediction, target, self, self.least_side)
-        dtype = torch.promote_types(torch.promote_types(prediction.dtype, target.dtype), torch.float32)
-        with torch.autocast(prediction.device.type, enabled=False):
-            # what is lazily negated, as the imaginary part of a conjugate is, not every engine can read
-            return formula(prediction.to(dtype).resolve_neg(), target.detach().to(dtype).resolve_neg())
+        with quiet_tracer():
+            check_pair(prediction, target, self, self.least_side)
+            dtype = torch.promote_types(torch.promote_types(prediction.dtype, target.dtype), torch.float32)
+            with full_precision(prediction.device):
+                # what is lazily negated, as the imaginary part of a conjugate is, not every engine can read
+                return formula(prediction.to(dtype).resolve_neg(), target.detach().to(dtype).resolve_neg())
+
+    @property
+    def label(self) -> str:
+        """Its expression for legends and logs, in which files go by their stems."""
+        return brief(str(self))
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The named parts whose sum is the loss, each with its weight already applied."""
-        return {str(self): self(prediction, target)}
+        return {self.label: self(prediction, target)}
 
     def fixed(self, target: Tensor) -> nn.Module:
         """The loss of a prediction alone, `fixed(prediction)`, for a target that stays as it is.
@@ -95,6 +123,12 @@ class Loss(Spelled, nn.Module):
         return Scaled(float(weight), self)
 
     __rmul__ = __mul__
+    __array_ufunc__ = None  # lets numpy's numbers leave the product to us
+
+    def __prepare_scriptable__(self) -> NoReturn:
+        raise LossmithError(
+            f"{self}: torch.jit.script cannot read losses; torch.compile, torch.export and torch.jit.trace can"
+        )
 
 
 class Scaled(Loss):
@@ -147,8 +181,11 @@ class Total(Loss):
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
         named: dict[str, Tensor] = {}
+        owners: dict[str, str] = {}
         for loss in self.parts:
             for name, value in loss.terms(prediction, target).items():
+                while owners.setdefault(name, str(loss)) != str(loss):  # files of one stem, in two folders
+                    name += "'"
                 named[name] = named[name] + value if name in named else value
         return named
 
@@ -180,7 +217,7 @@ class External(Loss):
         return self.expression
 
 
-class FixedTarget(nn.Module):
+class FixedTarget(Precise):
     """A loss against one target, which moves with it and is not saved with it."""
 
     target: Tensor
@@ -255,13 +292,13 @@ def check_pair(prediction: Tensor, target: Tensor, name: object, least_side: int
         raise LossmithError(f"{name}: the batch is empty")
     if prediction.shape[1] == 0:
         raise LossmithError(f"{name}: the pictures have no channels")
-    if min(prediction.shape[-2:]) < least_side:
-        height, width = prediction.shape[-2:]
+    height, width = prediction.shape[-2:]
+    if height < least_side or width < least_side:
         raise LossmithError(f"{name} needs at least {least_side} x {least_side} pixels, not {height} x {width}")
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def bracketed(loss: Loss) -> str:

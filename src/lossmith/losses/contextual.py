@@ -6,7 +6,8 @@ from torch.utils.checkpoint import checkpoint
 
 from lossmith.errors import LossmithError, unknown
 from lossmith.losses import contextual_products as products
-from lossmith.losses.perceptual import LayerLoss
+from lossmith.losses.perceptual import LayerLoss, Layers
+from lossmith.losses.transforms import differentiated, transformed
 
 DISTANCES = ("cosine", "l1", "l2")
 
@@ -21,6 +22,7 @@ class Contextual(LayerLoss):
 
     The distances are made in pieces, so that memory is bounded for maps of any size. Of cosine and l2, which are
     products, the slope is computed together with them, and there is no second derivative; l1 is many times slower.
+    Under `torch.func`, `torch.jit.trace` and `torch.export` they are made at once, and differentiated twice.
 
     Source: Mechrez, Talmi, Zelnik-Manor, ECCV 2018.
     """
@@ -33,7 +35,7 @@ class Contextual(LayerLoss):
     def __init__(
         self,
         network: str | nn.Module,
-        layers: str,
+        layers: Layers,
         distance: str = "cosine",
         bandwidth: float = 0.5,
         weights: str | None = None,
@@ -60,17 +62,19 @@ def contextual_similarity(
     ours: Tensor, theirs: Tensor, distance: str, bandwidth: float, at_once: int = products.AT_ONCE
 ) -> Tensor:
     """CX of features (N, I, C) and (N, J, C): one value per picture, 1 at most."""
-    if distance != "l1":
-        measure = products.Cosine if distance == "cosine" else products.L2
-        return products.similarity(ours, theirs, measure, bandwidth, at_once)
+    whole = transformed(ours, theirs)
+    if distance in products.DISTANCES and not whole:
+        return products.similarity(ours, theirs, products.DISTANCES[distance], bandwidth, at_once)
 
     def best(some: Tensor) -> Tensor:
         """For each of the target's features the best that these of the prediction offer, (N, J)."""
-        distances = torch.cdist(some, theirs, p=1)
+        distances = distances_between(some, theirs, distance)
         # `min` and `max`, whose slopes cost less than those of `amin` and `amax`
-        scale = bandwidth * (distances.min(2, keepdim=True).values + products.EPSILON)
+        scale = bandwidth * (distances.min(2, keepdim=True).values.clamp(min=0) + products.EPSILON)
         return (distances / -scale).softmax(2).max(1).values
 
+    if whole:
+        return best(ours).mean(1)
     pieces = torch.split(ours, max(1, at_once // (theirs.shape[0] * theirs.shape[1])), 1)
     if len(pieces) == 1:
         return best(ours).mean(1)
@@ -78,6 +82,16 @@ def contextual_similarity(
     for piece in pieces:
         found = torch.maximum(found, checkpoint(best, piece, use_reentrant=False))
     return found.mean(1)
+
+
+def distances_between(ours: Tensor, theirs: Tensor, distance: str) -> Tensor:
+    """Those of every place to every other, (N, I, J)."""
+    if distance in products.DISTANCES:
+        x, y, offset, _ = products.DISTANCES[distance].factors(ours, theirs)
+        return offset - x @ y.mT
+    if differentiated(ours):  # of which `cdist` makes nothing, or something wrong; this takes much memory
+        return (ours[:, :, None] - theirs[:, None]).abs().sum(3)
+    return torch.cdist(ours, theirs, p=1)
 
 
 __all__ = ["DISTANCES", "Contextual", "contextual_similarity"]

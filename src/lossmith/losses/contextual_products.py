@@ -58,6 +58,7 @@ class L2:
 
 
 Distance = type[Cosine] | type[L2]
+DISTANCES: dict[str, Distance] = {"cosine": Cosine, "l2": L2}
 
 
 class Best(NamedTuple):
@@ -171,8 +172,8 @@ def _gradient(best: Best, seen: Seen, y: Tensor, bandwidth: float) -> Tensor:
 
 def _unit(features: Tensor) -> tuple[Tensor, Tensor]:
     """Of length 1, and what they were multiplied by."""
-    inverse = torch.linalg.vector_norm(features, dim=2, keepdim=True).clamp_(min=1e-12).reciprocal_()
+    inverse = torch.linalg.vector_norm(features, dim=2, keepdim=True).clamp(min=1e-12).reciprocal()
     return features * inverse, inverse
 
 
-__all__ = ["AT_ONCE", "EPSILON", "L2", "Cosine", "Distance", "similarity"]
+__all__ = ["AT_ONCE", "DISTANCES", "EPSILON", "L2", "Cosine", "Distance", "similarity"]

@@ -13,6 +13,7 @@ from lossmith.losses.discriminative_frozen import TAPS, FrozenCritic
 from lossmith.losses.discriminative_network import shrink
 from lossmith.losses.fixed import SummaryLoss
 from lossmith.losses.loss_file import RANGES, find_loss, load_critics, load_loss
+from lossmith.losses.transforms import channels_last
 
 
 class MDF(SummaryLoss):
@@ -86,7 +87,7 @@ class MDF(SummaryLoss):
             raise LossmithError(f"{self}: pictures must have three channels, RGB, not {picture.shape[1]}")
         seen = shrink(picture, critic.factor)
         dtype = torch.bfloat16 if self.precision == "bfloat16" else picture.dtype
-        return seen.to(dtype).contiguous(memory_format=torch.channels_last)
+        return channels_last(seen, dtype)
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
         """What each critic adds to the loss, the coarsest first."""
@@ -95,7 +96,7 @@ class MDF(SummaryLoss):
             return critic.distance(self.view(prediction, critic), critic.features(self.view(target, critic)))
 
         return {
-            f"{self} scale {k}": self.evaluate(partial(part, critic), prediction, target)
+            f"{self.label} scale {k}": self.evaluate(partial(part, critic), prediction, target)
             for k, critic in enumerate(self.critics)
         }
 

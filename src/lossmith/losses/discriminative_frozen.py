@@ -9,6 +9,7 @@ from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu_
 
 from lossmith.losses.discriminative_network import SLOPE, Critic, shrunk_side
 from lossmith.losses.known_gradient import attach
+from lossmith.losses.transforms import transformed
 
 TAPS = ("head", "body", "scores")
 """Which outputs of a critic MDF compares."""
@@ -67,13 +68,15 @@ class FrozenCritic(nn.Module):
         """The three mean squared differences to these features, added up: one number per picture, (N,).
 
         Its gradient is computed at once, so that of all that a graph would keep until the backward pass, one
-        picture remains. The price is that it cannot be differentiated twice.
+        picture remains. The price is that it cannot be differentiated twice, but by `torch.func`.
         """
+        if transformed(picture):
+            return squared(errors_of(self.outputs(picture), features))
         wanted = picture.requires_grad and torch.is_grad_enabled()
         with torch.no_grad():
             outputs = self.outputs(picture)
-            errors = [ours - theirs for ours, theirs in zip(taps(outputs), features, strict=True)]
-            value = torch.stack([at_least_float32(error).square().mean((1, 2, 3)) for error in errors]).sum(0)
+            errors = errors_of(outputs, features)
+            value = squared(errors)
             if not wanted:
                 return value
             gradient = self.pull_back(errors, outputs, picture)
@@ -96,6 +99,15 @@ class FrozenCritic(nn.Module):
                 gradient += joining[n]
             gradient = torch.ops.aten.leaky_relu_backward(gradient, outputs[n], SLOPE, True)
         return self.layers[0].pull_back(gradient, picture)
+
+
+def squared(errors: list[Tensor]) -> Tensor:
+    """The means of their squares, added up, (N,)."""
+    return torch.stack([at_least_float32(error).square().mean((1, 2, 3)) for error in errors]).sum(0)
+
+
+def errors_of(outputs: list[Tensor], features: Features) -> list[Tensor]:
+    return [ours - theirs for ours, theirs in zip(taps(outputs), features, strict=True)]
 
 
 def taps(outputs: list[Tensor]) -> Features:

@@ -4,6 +4,7 @@ The patch critic of SinGAN (Shaham, Dekel & Michaeli, ICCV 2019), in the form of
 (Mustafa et al., WACV 2022).
 """
 
+import math
 from collections import OrderedDict
 
 from torch import Tensor, nn
@@ -66,20 +67,29 @@ def shrink(picture: Tensor, factor: float) -> Tensor:
     >>> shrink(torch.rand(1, 3, 48, 64), 0.75).shape
     torch.Size([1, 3, 36, 48])
     """
+    if factor == 1:
+        return picture
     height, width = (shrunk_side(side, factor) for side in picture.shape[-2:])
-    return shrink_to(picture, (height, width))
+    return resized(picture, (height, width))
 
 
 def shrink_to(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """The same to a size; a picture that has it is left as it is."""
     if picture.shape[-2:] == size:
         return picture
+    return resized(picture, size)
+
+
+def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     return interpolate(picture, size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def shrunk_side(side: int, factor: float) -> int:
     """The length of a side after `shrink`."""
-    return max(1, int(side * factor + 0.5))
+    if isinstance(side, Tensor):  # as `torch.jit.trace` has it, which an int would become a constant for
+        return (side.double() * factor + 0.5).long().clamp(min=1)
+    shrunk = math.floor(side * factor + 0.5)
+    return max(1, shrunk) if isinstance(shrunk, int) else shrunk  # a formula, as `torch.export` has it
 
 
 __all__ = ["SLOPE", "Critic", "Stage", "shrink", "shrink_to", "shrunk_side"]

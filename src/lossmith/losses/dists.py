@@ -12,6 +12,7 @@ from lossmith.errors import LossmithError
 from lossmith.losses.backbones import backbone
 from lossmith.losses.features import Extractor
 from lossmith.losses.perceptual import DeepLoss
+from lossmith.losses.transforms import plainly
 from lossmith.losses.weights import in_package, locate, read_weights
 
 LAYERS = ["features.3", "features.8", "features.15", "features.22", "features.29"]
@@ -73,8 +74,8 @@ class DISTS(DeepLoss):
 
     def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:
         weights: tuple[Tensor, Tensor] = (getattr(self, f"texture{layer}"), getattr(self, f"structure{layer}"))
-        if torch.compiler.is_compiling():
-            return dissimilarity(ours, theirs, *weights)  # for the compiler to fuse
+        if plainly(ours, theirs):
+            return dissimilarity(ours, theirs, *weights)
         distances: Tensor = _Dissimilarity.apply(ours, theirs, *weights)
         return distances
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lossmith.errors import LossmithError
 from lossmith.losses.backbones import IMAGENET, Backbone, backbone
 from lossmith.losses.tapping import freeze, tapped
+from lossmith.losses.transforms import channels_last
 from lossmith.losses.weights import fill, fill_at_random
 
 LARGEST_LEAST_SIDE = 512
@@ -71,7 +72,7 @@ class Extractor(nn.Module):
             raise LossmithError(f"{self.name} takes pictures of {self.channels} channels, not {picture.shape[1]}")
         seen = (picture.to(self.mean.dtype) - self.mean) / self.deviation
         weight = next((buffer for buffer in self.network.buffers() if buffer.is_floating_point()), self.mean)
-        features: list[Tensor] = self.network(seen.to(weight.dtype, memory_format=torch.channels_last))
+        features: list[Tensor] = self.network(channels_last(seen, weight.dtype))
         return [feature.to(self.mean.dtype) for feature in features]
 
     def widths(self) -> list[int]:

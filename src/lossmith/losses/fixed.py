@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.losses.base import FixedTarget, Loss, check_pair
+from lossmith.losses.transforms import full_precision
 
 
 class SummaryLoss(Loss):
@@ -37,7 +38,7 @@ class FixedSummaries(FixedTarget):
     def __init__(self, loss: SummaryLoss, target: Tensor) -> None:
         check_pair(target, target, loss, loss.least_side)
         super().__init__(loss, target.to(torch.promote_types(target.dtype, torch.float32)))
-        with torch.autocast(target.device.type, enabled=False):
+        with full_precision(target.device):
             summaries = list(loss.summaries(self.target))
         self.kept = [f"summary{n}" for n, _ in enumerate(summaries)]
         for name, summary in zip(self.kept, summaries, strict=True):

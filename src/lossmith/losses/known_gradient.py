@@ -24,7 +24,10 @@ class _KnownGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:
         if torch.is_grad_enabled():  # as it is only with create_graph=True
-            raise LossmithError(f"{ctx.name} has a first derivative only: backward without create_graph=True")
+            raise LossmithError(
+                f"{ctx.name} has a first derivative only: backward without create_graph=True, "
+                "or differentiate it by torch.func"
+            )
         (gradients,) = ctx.saved_tensors
         each = upstream.view(-1, *[1] * (gradients.ndim - 1))
         return each.to(gradients.dtype) * gradients, None, None, None

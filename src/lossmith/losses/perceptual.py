@@ -1,18 +1,22 @@
 """Losses on what a frozen network sees in pictures; the simplest of them compares its features themselves."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError, unknown
+from lossmith.expressions import spell_value
 from lossmith.losses.base import Loss
 from lossmith.losses.features import Extractor
 from lossmith.losses.fixed import SummaryLoss
 from lossmith.losses.pixel import L1, L2, Charbonnier
 
 DISTANCES: dict[str, Loss] = {distance.name: distance for distance in (L1(), L2(), Charbonnier())}
+
+
+Layers = str | Sequence[str] | Mapping[str, float]
 
 
 class DeepLoss(SummaryLoss):
@@ -55,17 +59,21 @@ class DeepLoss(SummaryLoss):
 
 
 class LayerLoss(DeepLoss):
-    """A deep loss at any layers of any network; `layers` are such as "relu2_2" or "relu1_2 + 0.5*relu2_2"."""
+    """A deep loss at any layers of any network.
+
+    `layers` are such as "relu2_2" or "relu1_2 + 0.5*relu2_2", a list of these, or their weights by name.
+    """
 
     def __init__(
         self,
         network: str | nn.Module,
-        layers: str,
+        layers: Layers,
         weights: str | None,
         normalize: str | None,
         precision: str,
         reduction: str,
     ) -> None:
+        layers = as_text(layers)
         names, weighting = weighted(layers)
         super().__init__(Extractor(network, names, weights, normalize, precision), weighting, reduction)
         self.network, self.layers = self.extractor.name, layers
@@ -94,7 +102,7 @@ class Features(LayerLoss):
     def __init__(
         self,
         network: str | nn.Module,
-        layers: str,
+        layers: Layers,
         distance: str = "l1",
         weights: str | None = None,
         normalize: str | None = "weights",
@@ -109,6 +117,23 @@ class Features(LayerLoss):
     def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:
         # the order of the numbers in memory, which spares a copy
         return DISTANCES[self.distance].per_image(ours.movedim(1, 3), theirs.movedim(1, 3))
+
+
+def as_text(layers: Layers) -> str:
+    """A weighted sum of layers.
+
+    >>> as_text(["relu1_2", "0.5*relu2_2"]), as_text({"relu1_2": 1, "relu2_2": 0.5})
+    ('relu1_2 + 0.5*relu2_2', '1*relu1_2 + 0.5*relu2_2')
+    """
+    if isinstance(layers, Mapping):
+        layers = [f"{spell_value(weight)}*{name}" for name, weight in layers.items()]
+    if not isinstance(layers, str) and isinstance(layers, Sequence) and all(isinstance(x, str) for x in layers):
+        layers = " + ".join(layers)
+    if not isinstance(layers, str):
+        raise LossmithError(
+            f"layers are written as 'relu1_2 + 0.5*relu2_2', or are a list of names, not {layers!r}"
+        )
+    return layers
 
 
 def weighted(layers: str) -> tuple[list[str], list[float]]:
@@ -130,4 +155,4 @@ def weighted(layers: str) -> tuple[list[str], list[float]]:
     return names, weights
 
 
-__all__ = ["DeepLoss", "Features", "LayerLoss", "weighted"]
+__all__ = ["DeepLoss", "Features", "LayerLoss", "Layers", "as_text", "weighted"]

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
 from lossmith.losses.base import Loss, bracketed, check_pair
+from lossmith.losses.transforms import quiet_tracer
 
 
 class Schedule(Loss):
@@ -38,7 +39,8 @@ class Schedule(Loss):
         return self.stages[sum(end <= self.progress for end in self.ends)]
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        check_pair(prediction, target, self, self.least_side)  # too small for a later stage is said now
+        with quiet_tracer():
+            check_pair(prediction, target, self, self.least_side)  # too small for a later stage is said now
         value: Tensor = self.current(prediction, target)
         return value
 

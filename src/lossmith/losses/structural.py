@@ -5,6 +5,7 @@ nothing. Variances are population variances. The constants are (k1 L)^2 and (k2 
 """
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch.nn.functional as F
@@ -89,7 +90,7 @@ class SSIM(_Similarity):
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         padded = self._padded(prediction), self._padded(target)
-        return len(prediction) * by_plane(*padded, self._measure()).sum(1)
+        return prediction.shape[0] * by_plane(*padded, self._measure()).sum(1)
 
     def mean(self, prediction: Tensor, target: Tensor) -> Tensor:
         if type(self).per_image is not SSIM.per_image:  # what is derived from this one
@@ -136,7 +137,7 @@ class MSSSIM(SSIM):
         levels: int = 5,
         window: int = 11,
         sigma: float = 1.5,
-        weights: str | tuple[float, ...] | None = None,
+        weights: str | Sequence[float] | None = None,
         padding: str = "valid",
         k1: float = 0.01,
         k2: float = 0.03,
@@ -154,7 +155,7 @@ class MSSSIM(SSIM):
             self.exponents = _numbers(self.name, "weights", weights)
             if levels != len(self.exponents):
                 raise LossmithError(f"ms_ssim: {len(self.exponents)} weights cannot serve {levels} levels")
-        self.levels, self.weights = levels, weights
+        self.levels, self.weights = levels, _kept(weights, self.exponents)
         self.least_side = (self.least_side - 1) * 2 ** (levels - 1) + 1
 
     def map(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -193,7 +194,7 @@ class MSSSIMSigmas(_Similarity):
         self,
         form: str = "dense",
         window: int = 33,
-        sigmas: str | tuple[float, ...] | None = None,
+        sigmas: str | Sequence[float] | None = None,
         k1: float = 0.01,
         k2: float = 0.03,
         data_range: float = 1.0,
@@ -205,7 +206,7 @@ class MSSSIMSigmas(_Similarity):
         self.deviations = self.SIGMAS if sigmas is None else _numbers(self.name, "sigmas", sigmas)
         if list(self.deviations) != sorted(set(self.deviations)):
             raise LossmithError(f"{self.name}: sigmas must rise, not {self.deviations}")
-        self.form, self.sigmas = form, sigmas
+        self.form, self.sigmas = form, _kept(sigmas, self.deviations)
 
     def map(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss per channel and position: (N, C, H, W) dense, (N, C, 1, 1) at the centre."""
@@ -213,7 +214,7 @@ class MSSSIMSigmas(_Similarity):
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         if self.form == "dense":
-            return len(prediction) * by_plane(prediction, target, Mean(self._plan())).sum(1)
+            return prediction.shape[0] * by_plane(prediction, target, Mean(self._plan())).sum(1)
         return self._structure_map(prediction, target).flatten(1).mean(1)
 
     def _map(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -254,7 +255,7 @@ class Mix(MSSSIMSigmas):
         alpha: float = 0.84,
         form: str = "dense",
         window: int = 33,
-        sigmas: str | tuple[float, ...] | None = None,
+        sigmas: str | Sequence[float] | None = None,
         k1: float = 0.01,
         k2: float = 0.03,
         data_range: float = 1.0,
@@ -298,7 +299,12 @@ def _check_positive(name: str, option: str, number: float) -> None:
         raise LossmithError(f"{name}: {option} must be above 0, not {number}")
 
 
-def _numbers(name: str, option: str, given: str | tuple[float, ...]) -> tuple[float, ...]:
+def _kept(given: str | Sequence[float] | None, numbers: tuple[float, ...]) -> str | tuple[float, ...] | None:
+    """The option as it was given, but for what compares and spells in ways of its own, as arrays do."""
+    return given if given is None or isinstance(given, str) else numbers
+
+
+def _numbers(name: str, option: str, given: str | Sequence[float]) -> tuple[float, ...]:
     """Numbers above 0, given as such or as text between spaces."""
     try:
         numbers = tuple(float(part) for part in (given.split() if isinstance(given, str) else given))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from lossmith.losses.perceptual import LayerLoss
+from lossmith.losses.perceptual import LayerLoss, Layers
 
 STYLE_LAYERS = "relu1_2 + relu2_2 + relu3_3 + relu4_3"
 """Those of Johnson et al., in VGG-16."""
@@ -20,7 +20,7 @@ class StyleLoss(LayerLoss):
     def __init__(
         self,
         network: str | nn.Module = "vgg16",
-        layers: str = STYLE_LAYERS,
+        layers: Layers = STYLE_LAYERS,
         weights: str | None = None,
         normalize: str | None = "weights",
         precision: str = "full",
@@ -41,7 +41,7 @@ class Style(StyleLoss):
 
     def summary(self, features: Tensor) -> Tensor:
         flat = features.flatten(2)
-        return flat @ flat.mT / flat[0].numel()
+        return flat @ flat.mT / (flat.shape[1] * flat.shape[2])
 
     def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:
         return (ours - theirs).square().mean((1, 2))

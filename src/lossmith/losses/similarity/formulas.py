@@ -119,7 +119,8 @@ def _contrast(means: Tensor, constants: Constants, into: Tensor | None = None) -
     The rounding of a variance is far below C2 for pictures in range, but could turn the denominator around for a
     network that has run away, hence the bounds.
     """
-    of_sum, of_difference = torch.addcmul(means[2:], means[:2], means[:2], value=-1, out=into).clamp_(min=0)
+    variances = torch.addcmul(means[2:], means[:2], means[:2], value=-1, out=into)
+    of_sum, of_difference = torch.clamp(variances, min=0, out=into)
     spread_into, half_into = (None, None) if into is None else into
     spread = torch.add(of_sum, of_difference, out=spread_into).add_(2 * constants.c2)
     return torch.div(of_difference, spread, out=half_into), spread

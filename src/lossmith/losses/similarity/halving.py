@@ -4,12 +4,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lossmith.losses.transforms import plainly, recorded
+
 
 def halved(pictures: Tensor) -> Tensor:
     """The means of 2 x 2 pixels, (P, H, W) to half the sides, rounded up: the last row is repeated, if odd."""
-    if pictures.is_cpu and all(side % 2 == 0 for side in pictures.shape[-2:]):  # the same in half the time
+    if recorded():  # without a question about sizes, whose answer would become a condition
+        return _halved_along(_halved_along(pictures, 1), 2)
+    even = not plainly(pictures) and all(side % 2 == 0 for side in pictures.shape[-2:])
+    if even and pictures.is_cpu:  # the same in half the time
         return F.interpolate(pictures[None], scale_factor=0.5, mode="bilinear")[0]
     return F.avg_pool2d(pictures, 2, ceil_mode=True, count_include_pad=False)
+
+
+def _halved_along(pictures: Tensor, axis: int) -> Tensor:
+    side = pictures.shape[axis]
+    first = torch.arange(0, side, 2, device=pictures.device)
+    second = (first + 1).clamp(max=side - 1)
+    return (pictures.index_select(axis, first) + pictures.index_select(axis, second)) / 2
 
 
 @torch.no_grad()

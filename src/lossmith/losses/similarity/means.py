@@ -4,7 +4,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from lossmith.losses.similarity.plan import Gaussian
-from lossmith.losses.similarity.windows import Span, Window, inside
+from lossmith.losses.similarity.windows import Span, Window, filter_rows, inside
+from lossmith.losses.transforms import recorded
 from lossmith.losses.windows import gaussian
 
 
@@ -18,12 +19,16 @@ def local_means(pictures: Tensor, under: Gaussian) -> Tensor:
 def mean_of_means(under: Gaussian, like: Tensor) -> tuple[Tensor, Tensor]:
     """The weights, of rows and of columns, with which pixels enter the mean of their `local_means`."""
     taps = gaussian(under.sigma, under.side, like)
-    reach = len(taps) // 2
-    rows, columns = (
-        (pad(1 / inside(side, taps), (reach, reach)).unfold(0, len(taps), 1) * taps).sum(-1) / side
-        for side in like.shape[-2:]
-    )
+    rows, columns = (_correlated(1 / inside(side, taps), taps) / side for side in like.shape[-2:])
     return rows, columns
+
+
+def _correlated(values: Tensor, taps: Tensor) -> Tensor:
+    """Weighted sums around each of the values, (S,); there is nothing beyond the first and the last."""
+    reach = len(taps) // 2
+    if recorded():  # where windows that overlap in memory would make a condition of the size
+        return filter_rows(values[None, :, None], taps, reach)[0, :, 0]
+    return (pad(values, (reach, reach)).unfold(0, len(taps), 1) * taps).sum(-1)
 
 
 def around_the_centre(sigma: float, like: Tensor) -> tuple[Tensor, Tensor]:

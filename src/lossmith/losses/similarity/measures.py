@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from lossmith.losses.transforms import full_precision, plainly
+
 
 class Measure(Protocol):
     """A function of planes x and y, (P, H, W) each, and which part of the whole every plane adds."""
@@ -44,7 +46,7 @@ def each(parts: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _measured(prediction: Tensor, target: Tensor, measure: Measure, reduction: Reduction) -> Tensor:
-    if torch.compiler.is_compiling():  # for the compiler to fuse
+    if plainly(prediction, target):
         return reduction(measure.parts(prediction.flatten(0, 1), target.flatten(0, 1)), prediction.shape)
     slopes = prediction.requires_grad and torch.is_grad_enabled()
     values: Tensor = _Measured.apply(prediction, target, measure, reduction, slopes)
@@ -71,12 +73,12 @@ class _Measured(torch.autograd.Function):
             gradient, ctx.gradient = ctx.gradient, None  # scaled where it stands and given away
             if gradient is None:  # a second time through the same graph
                 planes = prediction.detach().flatten(0, 1), target.flatten(0, 1)
-                with torch.autocast(prediction.device.type, enabled=False):
+                with full_precision(prediction.device):
                     _, gradient = ctx.measure.parts_and_gradient(*planes, True)
             if not are_ones(factors):
                 gradient.mul_(factors.reshape(-1, 1, 1))
             return gradient.view(prediction.shape), None, None, None, None
-        with torch.autocast(prediction.device.type, enabled=False):
+        with full_precision(prediction.device):
             parts = ctx.measure.parts(prediction.flatten(0, 1), target.flatten(0, 1))
         values = ctx.reduction(parts, prediction.shape)
         (slope,) = torch.autograd.grad(values, prediction, factors, create_graph=True)

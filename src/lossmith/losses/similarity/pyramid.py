@@ -36,8 +36,8 @@ class Pyramid(NamedTuple):
         for level, plan in enumerate(self.plans):
             if level:
                 x, y = halved(x), halved(y)
-            missing.append(len(x) * by_plane(self._continued(x), self._continued(y), Mean(plan))[0])
-        return one_minus_product(torch.stack(missing), self.exponents)[0] / len(x)
+            missing.append(x.shape[0] * by_plane(self._continued(x), self._continued(y), Mean(plan))[0])
+        return one_minus_product(torch.stack(missing), self.exponents)[0] / x.shape[0]
 
     def _continued(self, planes: Tensor) -> Tensor:
         """(1, P, h, w)."""

@@ -9,7 +9,7 @@ from lossmith.losses.similarity import engines
 from lossmith.losses.similarity.formulas import centre_of, dissimilarity, maps_of
 from lossmith.losses.similarity.means import around_the_centre, weighted_mean
 from lossmith.losses.similarity.plan import Plan
-from lossmith.losses.similarity.windows import windows_of
+from lossmith.losses.similarity.windows import Span, windows_of
 
 
 class Mean(NamedTuple):
@@ -19,7 +19,7 @@ class Mean(NamedTuple):
 
     def parts(self, x: Tensor, y: Tensor) -> Tensor:
         means = dissimilarity_map(x, y, self.plan).mean((-2, -1))
-        return means / means.numel()
+        return means / means.shape[0]
 
     def parts_and_gradient(self, x: Tensor, y: Tensor, slopes: bool) -> tuple[Tensor, Tensor | None]:
         share = 1 / (len(x) * self.plan.positions(x))
@@ -31,7 +31,8 @@ def dissimilarity_map(prediction: Tensor, target: Tensor, plan: Plan) -> Tensor:
     windows = windows_of(plan, prediction)
     centre = torch.stack(centre_of(prediction, target))
     maps = maps_of(prediction, target, centre)
-    span = windows[-1].span(0, prediction.shape[-2] - plan.lost)
+    height = prediction.shape[-2]
+    span = Span(0, height - plan.lost, 0, height)
     means = [window.means(maps, span) for window in windows]
     return dissimilarity(means, centre, plan.constants, plan.luminance)
 

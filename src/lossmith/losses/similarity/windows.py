@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lossmith.losses.similarity.formulas import SLOPE
 from lossmith.losses.similarity.plan import Plan
+from lossmith.losses.transforms import plainly
 from lossmith.losses.windows import finest, gaussian
 
 
@@ -95,7 +96,7 @@ def band(taps: Tensor) -> Tensor:
 
 def filter_columns(planes: Tensor, taps: Tensor, band: Tensor, padding: int) -> Tensor:
     """Weighted sums along the rows of (P, H, W): (P, H, W + 2 padding - len(taps) + 1)."""
-    if torch.compiler.is_compiling() or torch.is_grad_enabled() or not (planes.is_cpu and products_are_exact()):
+    if torch.is_grad_enabled() or plainly(planes) or not (planes.is_cpu and products_are_exact()):
         return filter_rows(planes.transpose(1, 2), taps, padding).transpose(1, 2)
     rows = planes.flatten(0, 1)
     width, more = rows.shape[1], len(taps) - 1
@@ -124,7 +125,7 @@ def products_are_exact() -> bool:
 
 def filter_rows(planes: Tensor, taps: Tensor, padding: int) -> Tensor:
     """Weighted sums down the columns of (P, H, W): (P, H + 2 padding - len(taps) + 1, W)."""
-    if planes.is_cuda or torch.compiler.is_compiling():
+    if planes.is_cuda or plainly(planes):
         return _shifted_sums(F.pad(planes, (0, 0, padding, padding)), taps)
     # The columns stand as the channels of a depthwise convolution, whose loop then runs over contiguous memory.
     width = planes.shape[-1]
