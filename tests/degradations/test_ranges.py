@@ -67,7 +67,7 @@ def test_text_and_objects_mean_the_same(text: str, same: Degradation) -> None:
         ("jpeg(0..95)", "jpeg: quality must be 1 to 100, not 0"),
         ("jpeg(30.5..95)", "jpeg: quality must be 1 to 100, not 30.5"),
         ("bicubic(2..4)", "scale must be one value, not the range 2..4"),
-        ("jpeg(10, subsampling=1..2)", "subsampling must be one value"),
+        ("jpeg(10, subsampling=1..2)", "subsampling must be one of 4:4:4, .* not 1..2"),
     ],
 )
 def test_what_cannot_range_is_one_sentence(text: str, message: str) -> None:

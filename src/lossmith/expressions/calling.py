@@ -100,7 +100,10 @@ def fit(call: Call, factory: Callable[..., Any], kind: str, ahead: int = 0, **gi
     except TypeError as error:
         raise LossmithError(f"{kind} '{call.name}': {error}{hint}") from error
     for key, value in said.items():
-        if value is not _TO_COME:
+        kinds = _kinds(parameters[key])
+        if key in options and isinstance(value, Range) and str in kinds and Range not in kinds:
+            options[key] = str(value)  # `mdf(file, range=0..1)` names a range, of which nothing is drawn
+        elif value is not _TO_COME:
             check_kind(f"{kind} '{call.name}': {key}", value, parameters[key], hint)
     return partial(factory, *call.arguments, **options, **given)
 
