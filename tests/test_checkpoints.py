@@ -52,13 +52,13 @@ def test_a_model_of_ours_keeps_its_receipt(tmp_path: Path) -> None:
 
 def test_weights_that_nobody_knows_may_be_named(tmp_path: Path) -> None:
     path = tmp_path / "small.pth"
-    torch.save(network("srresnet_small", 2).state_dict(), path)
+    torch.save(network("fcn", 2).state_dict(), path)
     with pytest.raises(LossmithError, match=r"small.pth holds the weights of no network that is known here"):
         open_model(path)
-    model = open_model(path, "srresnet_small(scale=2)")
-    assert (model.scale, model.receipt["network"]) == (2, "srresnet_small(scale=2)")
-    with pytest.raises(LossmithError, match=r"small.pth does not hold the weights of fcn$"):
-        open_model(path, "fcn")
+    model = open_model(path, "fcn(scale=2)")
+    assert (model.scale, model.receipt["network"]) == (2, "fcn(scale=2)")
+    with pytest.raises(LossmithError, match=r"small.pth does not hold the weights of srresnet: it lacks 'conv_fi"):
+        open_model(path, "srresnet")
 
 
 class Trap:
@@ -75,9 +75,7 @@ class Trap:
 def test_a_pickle_that_runs_code_is_refused_and_not_run(name: str, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     torch.save({"params": {"conv_first.weight": Trap(mark)}}, tmp_path / name)
-    with pytest.raises(
-        LossmithError, match=rf"{name} holds more than weights and is refused, since loading it could"
-    ):
+    with pytest.raises(LossmithError, match=rf"{name} holds more than weights \('.*'\) and is refused, since"):
         open_model(tmp_path / name)
     assert not mark.exists()
 
@@ -107,7 +105,7 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path: Path, weights: dict[
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(
-        LossmithError, match=r"none.pth is not a file; a model is the model.safetensors in the folder"
+        LossmithError, match=r"none.pth' does not exist; a model is the model.safetensors in the folder"
     ):
         open_model(tmp_path / "none.pth")
 

@@ -1,83 +1,172 @@
-"""Models from anywhere: our own files, and other people's checkpoints of networks that we have too."""
+"""Models from anywhere: our own files, and other people's weights of networks that we or spandrel know."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
 from lossmith.files import digest_of
-from lossmith.models import Model, has_shapes_of, load_model
-from lossmith.networks import Restorer, network
-from lossmith.networks.layouts import present_names, recognise, unwrap
-from lossmith.pickles import load_pickle
+from lossmith.models import FORMAT, Model, check_file, fill, load_model, shapes, shapes_of
+from lossmith.networks import NETWORKS, Restorer, network
+from lossmith.networks.layouts import present_names, recognise
+from lossmith.spandrel_models import by_spandrel, is_spandrels
+from lossmith.state_dicts import StateDict, choose, misfit, quoted, read_state_dicts
+from lossmith.tensor_files import formats_of, is_safetensors, load_tensors
+
+ALIKE = 0.25
+"""The share of names in common from which on a network of ours is worth naming."""
+Weights = dict[str, Tensor]
 
 
 def open_model(path: Path, own_network: str | None = None) -> Model:
-    """A model of ours, or a checkpoint (.safetensors, .pth) of an RRDBNet or SRResNet in any layout of the field.
+    """A model of ours, or anybody's weights: of an RRDBNet or SRResNet in any layout, or of what spandrel knows.
 
-    Which network other people's weights belong to is told from their keys and shapes, or said as `own_network`.
-    Pickles are only read as far as they hold nothing but weights; no code in a file is ever run.
+    They are found wherever training programs put them; see `find_state_dicts`. Which network they belong to is
+    told from their names and shapes, or said as `own_network`. No code in a file is ever run.
 
     Raises LossmithError, in one sentence, for what is missing, damaged, unsafe or unknown.
     """
     path = Path(path)
-    if not path.is_file() or _is_ours(path):
-        return load_model(path, own_network)
-    checkpoint = read_weights(path)
+    check_file(path)
+    if is_safetensors(path) and any(name.startswith("lossmith-") for name in formats_of(path)):
+        return _ours(path, own_network)
+    found = read_state_dicts(path)
+    if own_network is not None:
+        restorer = network(own_network)
+        return _model(path, restorer, own_network, *weights_for(path, restorer, found))
+    return _recognised(path, found)
+
+
+def _ours(path: Path, own_network: str | None) -> Model:
     try:
-        weights = unwrap(checkpoint)
-        if own_network is None or ":" not in own_network:
-            weights = present_names(weights)
-        expression = own_network or recognise(weights)
+        return load_model(path, own_network)
+    except LossmithError:
+        if own_network is None:
+            weights, receipt = load_tensors(path, FORMAT)
+            if is_spandrels(receipt) and (known := by_spandrel([StateDict(weights)])):
+                return replace(known[1], receipt=receipt)
+        raise
+
+
+def weights_for(path: Path, restorer: nn.Module, found: Sequence[StateDict]) -> tuple[StateDict, Weights]:
+    """Those of the weights in a file that are of this network, under its names.
+
+    Raises LossmithError, which says how the closest ones differ.
+    """
+    wanted = shapes(restorer.state_dict())
+
+    def fit(each: StateDict) -> Weights | None:
+        return None if misfit(wanted, shapes(weights := named_for(restorer, each))) else weights
+
+    with _about(path):
+        chosen = choose(found, fit)
+    if chosen is not None:
+        return chosen
+    wrong = misfit(wanted, shapes(named_for(restorer, closest(restorer, found))))
+    raise LossmithError(f"{path} does not hold the weights of {_spelled(restorer)}: {wrong}")
+
+
+def named_for(restorer: nn.Module, each: StateDict) -> Weights:
+    """Weights under the names that this network has for them; those of ours have had others."""
+    return present_names(each.weights) if isinstance(restorer, Restorer) else each.weights
+
+
+def closest(restorer: nn.Module, found: Sequence[StateDict]) -> StateDict:
+    """The weights with the most names of this network."""
+    wanted = restorer.state_dict().keys()
+    return max(found, key=lambda each: len(wanted & named_for(restorer, each).keys()))
+
+
+def _recognised(path: Path, found: Sequence[StateDict]) -> Model:
+    """The model whose network is told from the weights."""
+    reasons: list[str] = []
+
+    def as_ours(each: StateDict) -> tuple[str, Weights] | None:
+        try:
+            weights = present_names(each.checked())
+            if (expression := recognise(weights)) is None:
+                return None
+            wrong = misfit(shapes_of(expression), shapes(weights))
+        except LossmithError as error:
+            reasons.append(str(error))
+            return None
+        if wrong:
+            reasons.append(f"does not hold the weights of {expression}: {wrong}")
+        return None if wrong else (expression, weights)
+
+    with _about(path):
+        chosen = choose(found, as_ours)
+    if chosen is not None:
+        each, (expression, weights) = chosen
+        return _model(path, network(expression), expression, each, weights)
+    with _about(path):
+        return _by_spandrel(path, found, reasons)
+
+
+def _by_spandrel(path: Path, found: Sequence[StateDict], reasons: Sequence[str]) -> Model:
+    """The model of a network that spandrel knows; `reasons` are those for which it is none of ours."""
+    try:
+        known = by_spandrel(found)
+    except ModuleNotFoundError as error:
+        reason = reasons[0] if reasons else _unknown(found, "here")
+        raise LossmithError(f'{reason}; spandrel may know it: pip install "lossmith[spandrel]"') from error
+    except LossmithError as error:
+        raise LossmithError(reasons[0] if reasons else str(error)) from error
+    if known is None:
+        raise LossmithError(reasons[0] if reasons else _unknown(found, "here or to spandrel"))
+    each, model = known
+    return replace(model, receipt={**model.receipt, "origin": _origin(path, each)})
+
+
+def _unknown(found: Sequence[StateDict], where: str) -> str:
+    """What to do with weights that nobody knows: which of our networks has the most of their names."""
+    best, names, most = "", set[str](), 0.0
+    each = found[0]
+    for name, factory in NETWORKS.items():
+        ours = set(factory().state_dict())
+        for candidate in found:
+            theirs = set(present_names(candidate.weights))
+            if (share := len(theirs & ours) / len(theirs | ours)) > most:
+                best, each, names, most = name, candidate, theirs ^ ours, share
+    said = f"holds{each.place} the weights of no network that is known {where}"
+    if most < ALIKE:
+        return f"{said}, such as {quoted(each.weights)}; name your own network: --network my_package.nets:MyNet"
+    but = f", but for {quoted(sorted(names))}" if names else ""
+    return (
+        f"{said}; closest is {best}, which {most:.0%} of the names fit{but}: name it, --network '{best}(scale=4)'"
+    )
+
+
+@contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Sentences about what is in a file begin with its name."""
+    try:
+        yield
     except LossmithError as error:
         raise LossmithError(f"{path} {error}") from error
-    if own_network is None and not has_shapes_of(expression, weights):
-        raise LossmithError(f"{path} does not hold the weights of {expression}")
-    restorer = network(expression)
-    spelling = str(restorer) if isinstance(restorer, Restorer) else expression
-    try:
-        restorer.load_state_dict(weights)
-    except RuntimeError as error:
-        raise LossmithError(f"{path} does not hold the weights of {spelling}") from error
+
+
+def _model(path: Path, restorer: nn.Module, expression: str, found: StateDict, weights: Weights) -> Model:
+    with _about(path):
+        found.checked()
+    fill(restorer, weights)
     if not all(bool(weight.isfinite().all()) for weight in weights.values()):
         raise LossmithError(f"{path} holds weights that are not numbers")
-    origin = {"file": path.name, "sha256": digest_of(path)}
-    receipt = {"network": spelling, "scale": getattr(restorer, "scale", 1), "origin": origin}
+    spelling = str(restorer) if isinstance(restorer, Restorer) else expression
+    receipt = {"network": spelling, "scale": getattr(restorer, "scale", 1), "origin": _origin(path, found)}
     return Model(restorer.eval().requires_grad_(False), receipt)
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether it is a safetensors file that says so; a damaged one is refused by who reads it."""
-    if path.suffix != ".safetensors":
-        return False
-    try:
-        with safe_open(path, framework="pt") as file:
-            return any(name.startswith("lossmith-") for name in file.metadata() or {})
-    except (SafetensorError, OSError):
-        return True
+def _origin(path: Path, found: StateDict) -> dict[str, str]:
+    where = {"weights": ".".join(found.path)} if found.path else {}
+    return {"file": path.name, "sha256": digest_of(path), **where}
 
 
-def read_weights(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds by name, tensors or more names; a pickle is read as far as that and no farther.
-
-    Raises LossmithError for what holds anything else, or is damaged.
-    """
-    if path.suffix == ".safetensors":
-        return dict(load_file(path))
-    try:
-        checkpoint = load_pickle(path)
-    except Exception as error:  # whatever a damaged or a dangerous file makes the reader raise
-        if "Unsupported global" in str(error):  # as torch calls any name that a pickle would have run
-            raise LossmithError(
-                f"{path} holds more than weights and is refused, since loading it could run code; "
-                "ask its author for a safetensors file"
-            ) from error
-        raise LossmithError(f"{path} is neither a safetensors file nor a checkpoint of PyTorch") from error
-    if not isinstance(checkpoint, dict):
-        raise LossmithError(f"{path} holds a {type(checkpoint).__name__}, not weights by name")
-    return checkpoint
+def _spelled(restorer: nn.Module) -> str:
+    return str(restorer) if isinstance(restorer, Restorer) else type(restorer).__name__
 
 
-__all__ = ["open_model", "read_weights"]
+__all__ = ["closest", "named_for", "open_model", "weights_for"]

@@ -18,6 +18,27 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """How a disk, a quota and a limit on the size of files say that there is no room."""
 
 
+LIKE_FILES = (
+    *(".safetensors", ".pth", ".pt", ".ckpt", ".onnx"),
+    *(".html", ".htm", ".csv", ".json", ".yaml", ".yml", ".txt", ".log", ".zip"),
+    *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm"),
+)
+"""Endings of what people take --out for, where it is a folder."""
+
+
+def check_folder(out: Path, what: str) -> None:
+    """Raise LossmithError for a folder to write into that is a file, or is called like one, and is not there."""
+    if out.is_dir():
+        return
+    if out.exists():
+        raise LossmithError(f"'{out}' is a file, and --out is the folder of {what}; choose another")
+    if out.suffix.lower() in LIKE_FILES:
+        without = out.with_suffix("")
+        raise LossmithError(
+            f"'{out}' is called like a file, and --out is the folder of {what}; call it '{without}', say"
+        )
+
+
 def digest_of(path: Path) -> str:
     """The SHA-256 of what is in a file."""
     with path.open("rb") as file:

@@ -1,18 +1,21 @@
 """Model files: the weights of a restorer and how it came about, in one safetensors file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Size, Tensor, nn
 
 from lossmith.errors import LossmithError
 from lossmith.networks import network
+from lossmith.state_dicts import listed, misfit
 from lossmith.tensor_files import load_tensors, save_tensors
 
 FORMAT = "lossmith-model-1"
+FILE = "model.safetensors"
+"""What the model of a run is called, in the run's folder."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,11 @@ class Model:
 
     restorer: nn.Module
     receipt: dict[str, Any]
+    channels: int = 3
+    multiple: int = 1
+    """What the sides of pictures must be a multiple of."""
+    least: int = 1
+    """The shortest side that it takes."""
 
     @property
     def scale(self) -> int:
@@ -39,8 +47,7 @@ def load_model(path: Path, own_network: str | None = None) -> Model:
 
     Raises LossmithError, in one sentence, when it is missing or is not what it should be.
     """
-    if not path.is_file():
-        raise LossmithError(f"{path} is not a file; a model is the model.safetensors in the folder of a run")
+    check_file(path)
     weights, receipt = load_tensors(path, FORMAT)
     try:
         expression, scale = str(own_network or receipt["network"]), int(receipt["scale"])
@@ -48,25 +55,46 @@ def load_model(path: Path, own_network: str | None = None) -> Model:
         raise LossmithError(f"{path} does not say which network it belongs to") from error
     if own_network is None and ":" in expression:
         raise LossmithError(f"{path} belongs to '{expression}', whose code is only run when you name it yourself")
-    if own_network is None and not has_shapes_of(expression, weights, scale):
-        raise LossmithError(f"{path} does not hold the weights of {expression}")
+    if own_network is None and (wrong := misfit(shapes_of(expression, scale), shapes(weights))):
+        raise LossmithError(f"{path} does not hold the weights of {expression}: {wrong}")
     restorer = network(expression, scale)
-    try:
-        restorer.load_state_dict(weights)
-    except RuntimeError as error:
-        raise LossmithError(f"{path} does not hold the weights of {expression}") from error
+    if wrong := misfit(shapes(restorer.state_dict()), shapes(weights)):
+        raise LossmithError(f"{path} does not hold the weights of {expression}: {wrong}")
+    fill(restorer, weights)
     if not all(bool(weight.isfinite().all()) for weight in weights.values()):
         raise LossmithError(f"{path} holds weights that are not numbers; train it anew")
     return Model(restorer.eval().requires_grad_(False), receipt)
 
 
-def has_shapes_of(expression: str, weights: Mapping[str, Tensor], scale: int | None = None) -> bool:
-    """Whether these could be the weights of a network of ours, told without making room for it.
+def check_file(path: Path) -> None:
+    """Raise LossmithError for what is no file, which names the models in a folder."""
+    if path.is_dir():
+        raise LossmithError(f"'{path}' is a folder{_with_models(models_in(path))}")
+    if not path.is_file():
+        missing = "is not a file" if path.exists() else "does not exist"
+        raise LossmithError(f"'{path}' {missing}; a model is the {FILE} in the folder of a run")
 
-    A file may name a network that no memory holds.
-    """
+
+def models_in(folder: Path) -> list[Path]:
+    """The models of a run, of its stages, or of a tournament."""
+    return [path for depth in range(4) for path in sorted(folder.glob("*/" * depth + FILE))]
+
+
+def _with_models(models: Sequence[Path]) -> str:
+    named = listed([str(model) for model in models])
+    return f"; name {'the' if len(models) == 1 else 'a'} model in it: {named}" if models else " without a model"
+
+
+def fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Give a network weights that fit it."""
+    network.load_state_dict({**network.state_dict(), **weights})
+
+
+def shapes(weights: Mapping[str, Tensor]) -> dict[str, Size]:
+    return {name: tensor.shape for name, tensor in weights.items()}
+
+
+def shapes_of(expression: str, scale: int | None = None) -> dict[str, Size]:
+    """The weights of a network of ours, without making room for it: a file may name one that no memory holds."""
     with torch.device("meta"):
-        wanted = network(expression, scale).state_dict()
-    return {name: tensor.shape for name, tensor in wanted.items()} == {
-        name: tensor.shape for name, tensor in weights.items()
-    }
+        return shapes(network(expression, scale).state_dict())

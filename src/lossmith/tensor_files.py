@@ -21,6 +21,14 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], format: str, card: dict
     write_bytes(path, save(whole, metadata))  # which safetensors' own writer calls a full disk by other words
 
 
+def is_safetensors(path: Path) -> bool:
+    """Told from what is in it, since people rename files; from its name where there is too little in it."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    pickled = start[:2] == b"PK" or start[:1] == b"\x80"
+    return start[8:] == b"{" or (path.suffix.lower() == ".safetensors" and not pickled)
+
+
 def formats_of(path: Path) -> list[str]:
     """What a file says it is; nothing, where it is no safetensors file."""
     try:
@@ -37,6 +45,8 @@ def load_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, 
     """
     if not path.is_file():
         raise LossmithError(f"{path} is not a file")
+    if not is_safetensors(path):
+        raise LossmithError(f"{path} is no lossmith {_kind(format)} file, which is a safetensors file")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

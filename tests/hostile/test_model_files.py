@@ -8,6 +8,7 @@ import shutil
 import struct
 import zipfile
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -232,11 +233,12 @@ ODD: dict[str, Callable[[Weights], object]] = {
     "whole numbers": lambda found: {name: tensor.to(torch.int8) for name, tensor in found.items()},
     "complex": lambda found: {name: tensor.to(torch.complex64) for name, tensor in found.items()},
     "sparse": lambda found: {name: tensor.to_sparse() for name, tensor in found.items()},
-    "nested in itself": lambda found: {"params": {"params": {"params": found}}},
+    "two that differ": lambda found: {"a": found, "b": {name: 2 * tensor for name, tensor in found.items()}},
+    "in too deep": lambda found: reduce(lambda inner, _: {"params": inner}, range(30), found),
     "names that are no text": lambda found: dict(enumerate(found.values())),
     "half of them": lambda found: dict(list(found.items())[::2]),
     "one more": lambda found: {**found, "more": torch.ones(1)},
-    "a module too many": lambda found: {f"module.module.{name}": tensor for name, tensor in found.items()},
+    "a module beside": lambda found: {**{f"a.{name}": t for name, t in found.items()}, "b.weight": torch.ones(2)},
     "NaN": lambda found: {**found, "conv_last.bias": torch.full((3,), torch.nan)},
     "a hole": lambda found: {name: tensor for name, tensor in found.items() if "rdb2" not in name},
     "blocks far apart": lambda found: {

@@ -1,6 +1,8 @@
 """`lossmith restore`, from folders to folders."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,10 +86,106 @@ def test_nor_is_a_file_that_something_else_has_made(saved, tmp_path: Path) -> No
     assert (out / "a.png").read_bytes() == before
 
 
-def test_two_pictures_of_one_name_are_refused(saved, tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "in", "a.png", "a.jpg")
-    with pytest.raises(LossmithError, match="would both become"):
-        lossmith.restore([folder], model=[saved(SMALL, 1)], out=tmp_path / "out")
+def test_two_pictures_of_one_name_keep_their_endings(saved, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "in", "a.png", "a.jpg", "b.png", "c.png", "c.png.png", "c.jpg")
+    names = ["a.jpg", "a.png", "b", "c.jpg", "c.png", "c.png.png"]
+    first = lossmith.restore([folder], model=[saved(SMALL, 1)], out=tmp_path / "out")
+    assert sorted(path.name for path in first.results) == sorted(f"{name}.png" for name in names)
+    assert len(lossmith.restore([folder], model=[saved(SMALL, 1)], out=tmp_path / "out").skipped) == 6
+    with Image.open(tmp_path / "out" / "a.jpg.png") as one, Image.open(tmp_path / "out" / "a.png.png") as other:
+        assert one.tobytes() != other.tobytes()
+
+
+def test_one_after_another_they_do_not_replace_each_other(saved, tmp_path: Path) -> None:
+    folder, out = pictures(tmp_path / "in", "a.png", "a.jpg"), tmp_path / "out"
+    assert lossmith.restore([folder / "a.png"], model=[saved(SMALL, 1)], out=out).status == 0
+    before = (out / "a.png").read_bytes()
+    later = lossmith.restore([folder / "a.jpg"], model=[saved(SMALL, 1)], out=out)
+    assert "was made of 'a.png'; restore both with one command, or change --out" in later.failures[0]
+    assert (out / "a.png").read_bytes() == before
+
+
+def test_results_keep_their_folders(saved, tmp_path: Path) -> None:
+    """And are not restored again, though they lie where pictures are searched."""
+    shots = tmp_path / "shots"
+    for place in (".", "1", "2", "2/deep", ".hidden"):
+        (shots / place).mkdir(parents=True, exist_ok=True)
+        pictures(shots / place, "p.png")
+    (shots / "1" / "circle").symlink_to(shots, target_is_directory=True)
+    out = shots / "restored"
+    wanted = [out / place / "p.png" for place in (".", "1", "2", "2/deep")]
+    first = lossmith.restore([shots], model=[saved(SMALL, 1)], out=out, recursive=True)
+    assert first.results == wanted
+    again = lossmith.restore([shots], model=[saved(SMALL, 1)], out=out, recursive=True)
+    assert (again.results, again.skipped) == ([], wanted)
+    by_pattern = lossmith.restore([shots / "**" / "*.png"], model=[saved(SMALL, 1)], out=out)
+    assert (by_pattern.results, sorted(by_pattern.skipped)) == ([], sorted(wanted))
+
+
+def test_pictures_of_one_name_from_two_folders_are_kept_apart(saved, tmp_path: Path) -> None:
+    for part in ("1", "2"):
+        pictures(tmp_path / part, "p.png", f"only-{part}.png")
+    done = lossmith.restore([tmp_path / "1", tmp_path / "2"], model=[saved(SMALL, 1)], out=tmp_path / "out")
+    assert [str(path.relative_to(tmp_path / "out")) for path in done.results] == [
+        "1/only-1.png",
+        "1/p.png",
+        "2/only-2.png",
+        "2/p.png",
+    ]
+
+
+def test_no_result_is_written_through_a_link(saved, tmp_path: Path) -> None:
+    pictures(pictures(tmp_path / "in", "a.png") / "part", "b.png")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "part").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with pytest.raises(LossmithError, match=r"part' leads out of '.*out'; rename"):
+        lossmith.restore([tmp_path / "in"], model=[saved(SMALL, 1)], out=tmp_path / "out", recursive=True)
+    assert not [*(tmp_path / "elsewhere").iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("r.png", "PNG"), ("r.JPG", "JPEG"), ("new/r.webp", "WEBP"), ("r.tiff", "TIFF")]
+)
+def test_one_picture_may_be_given_its_files_name(name: str, format: str, saved, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "in", "a.png")
+    done = lossmith.restore([folder / "a.png"], model=[saved(SMALL, 2)], out=tmp_path / name)
+    assert done.results == [tmp_path / name]
+    with Image.open(tmp_path / name) as image:
+        assert (image.format, image.size) == (format, (80, 60))
+    assert lossmith.restore([folder], model=[saved(SMALL, 2)], out=tmp_path / name).skipped == [tmp_path / name]
+    beside = {path.name for path in (tmp_path / name).parent.iterdir()}
+    assert beside - {"in", "models"} == {Path(name).name}
+
+
+def test_what_one_file_cannot_be_is_refused(saved, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "in", "a.png", "b.png")
+    models = [saved(SMALL, 2), saved("fcn", 1)]
+
+    def refused(sources: list[Path], out: str, count: int = 1, **options: Any) -> str:
+        with pytest.raises(LossmithError) as error:
+            lossmith.restore(sources, model=models[:count], out=tmp_path / out, **options)
+        return str(error.value).replace(f"{tmp_path}/", "")
+
+    one = [folder / "a.png"]
+    assert (
+        refused([folder], "r.png") == "--out 'r.png' names one file, which cannot hold 2 pictures; name a folder"
+    )
+    assert "cannot hold the results of 2 models; name a folder" in refused(one, "r.png", 2)
+    assert refused(one, "r.png", format="jpeg") == (
+        "--format jpeg and --out 'r.png' say different things; leave --format out"
+    )
+    assert "'r.bmp' cannot be written; restore writes .png, .jpg, .webp" in refused(one, "r.bmp")
+    assert "'r.pth' is called like a file" in refused(one, "r.pth")
+    assert "would overwrite a picture that is to be restored" in refused(one, "in/a.png")
+    done = lossmith.restore(one, model=models[:1], out=folder / "b.png")
+    assert "was not made by lossmith restore" in done.failures[0]
+
+
+def test_a_folder_that_is_there_may_be_called_as_it_likes(saved, tmp_path: Path) -> None:
+    (tmp_path / "d.png").mkdir()
+    done = lossmith.restore([pictures(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path / "d.png")
+    assert done.results == [tmp_path / "d.png" / "a.png"]
 
 
 def test_several_models_come_side_by_side(saved, tmp_path: Path) -> None:
@@ -102,6 +200,26 @@ def test_several_models_come_side_by_side(saved, tmp_path: Path) -> None:
     assert page.count("data:image/") == 3  # input and two models
     with pytest.raises(LossmithError, match="two models are called '1x-fcn'"):
         lossmith.restore([folder], model=[models[1]] * 2, out=tmp_path / "out")
+
+
+def test_a_page_opens_on_the_input_and_the_first_model(saved, tmp_path: Path) -> None:
+    folder, models = pictures(tmp_path / "in", "a.png"), [saved(SMALL, 2), saved("fcn", 1)]
+    for count in (1, 2):
+        done = lossmith.restore([folder], model=models[:count], out=tmp_path / f"out{count}", page=True)
+        assert done.page is not None
+        shown = re.findall(r'<option value="(\d)" selected>(.*?)</option>', done.page.read_text())
+        assert shown == [("0", "input"), ("1", "2x-srresnet_small")]
+
+
+def test_a_page_of_somebody_else_is_kept(saved, tmp_path: Path) -> None:
+    words = {"model": [saved(SMALL, 1)], "out": tmp_path / "r.png", "page": True}
+    folder = pictures(tmp_path / "in", "a.png")
+    assert lossmith.restore([folder], **words).page == tmp_path / "r.html"
+    assert lossmith.restore([folder], **words).page == tmp_path / "r.html"
+    (tmp_path / "r.html").write_text("mine")
+    with pytest.raises(LossmithError, match=r"r.html' exists and is no page of lossmith"):
+        lossmith.restore([folder], **words)
+    assert (tmp_path / "r.html").read_text() == "mine"
 
 
 def test_verify_says_what_half_precision_and_tiles_change(saved, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def refused(subject: Path, **options: Any) -> str:
 
 def test_the_folder_of_a_run_is_no_folder_of_results(model: Path, photos: Path) -> None:
     run = model.parent
-    assert refused(run, test=[photos]) == f"'{run}' is the folder of a run; name its model, {model}"
+    assert refused(run, test=[photos]) == f"'{run}' is a folder; name the model in it: {model}"
 
 
 def test_degraded_pictures_are_not_degraded_again(model: Path, photos: Path, tmp_path: Path) -> None:

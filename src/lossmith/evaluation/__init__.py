@@ -7,7 +7,7 @@ from lossmith.evaluation.protocol import Protocol, protocol_for
 from lossmith.evaluation.restoring import baseline, protocol_of, restore_pictures
 from lossmith.evaluation.results import DEGRADED, Difference, Metric, Row, Standing
 from lossmith.evaluation.statistics import differences, mean_ranks, standing, standings
-from lossmith.evaluation.tables import read_csv, write_csv
+from lossmith.evaluation.tables import check_table, read_csv, write_csv
 from lossmith.evaluation.verdict import verdict
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Standing",
     "available_deep_metrics",
     "baseline",
+    "check_table",
     "default_metrics",
     "differences",
     "find_metric",

@@ -8,9 +8,21 @@ from pathlib import Path
 from lossmith.errors import LossmithError
 from lossmith.evaluation.protocol import Protocol
 from lossmith.evaluation.results import Row
-from lossmith.files import write_text
+from lossmith.files import LIKE_FILES, write_text
 
 KEYS = ("picture", "method", "seed", "protocol")
+
+
+def check_table(path: Path) -> None:
+    """Raise LossmithError for a file that is no table of ours, or a name that none should have."""
+    if path.is_dir():
+        raise LossmithError(f"'{path}' is a folder; name a CSV file, such as '{path / 'scores.csv'}'")
+    if path.suffix.lower() in LIKE_FILES and path.suffix.lower() not in (".csv", ".txt"):
+        raise LossmithError(
+            f"scores are written as CSV, and '{path}' is called otherwise; call it scores.csv, say"
+        )
+    if path.exists() and not path.read_bytes().startswith(",".join(KEYS).encode()):
+        raise LossmithError(f"'{path}' exists and is no table of scores; choose another --out")
 
 
 def write_csv(path: Path, rows: Sequence[Row], protocol: Protocol | str) -> None:

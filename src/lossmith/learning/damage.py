@@ -53,7 +53,9 @@ class Lesson:
             return self.degradation(clean, rng) - clean
         whole = clean[:, : height - height % scale, : width - width % scale]
         error = self.degradation(whole, rng) - Bicubic(scale)(whole)
-        return pad(resize(error, (whole.shape[1], whole.shape[2])), (0, width % scale, 0, height % scale))
+        enlarged = resize(error, (whole.shape[1], whole.shape[2]))
+        # the rows and columns that are no whole pixel of the smaller picture are damaged like their neighbours
+        return pad(enlarged[None], (0, width % scale, 0, height % scale), "replicate")[0]
 
 
 def read_lesson(picture: Path, damage: str | None, degraded: Path | None) -> Lesson:

@@ -15,6 +15,7 @@ from lossmith.errors import LossmithError, missing_extra, unknown
 from lossmith.expressions import Call, invoke, resolve
 from lossmith.losses.minc import VGG16MINC
 from lossmith.losses.weights import find_file, read_weights, where_to_put
+from lossmith.state_dicts import is_counter
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of ImageNet's pictures in [0, 1], channel by channel."""
@@ -50,7 +51,8 @@ class Backbone:
         if path:
             if not path.is_file():
                 raise LossmithError(f"{self.name} needs its weights, and {path} is not a file")
-            return read_weights(path), str(path)
+            names = (name for name in self.network.state_dict() if not is_counter(name))
+            return read_weights(path, names), str(path)
         wanted = f"{self.name} needs {self.files[0]}, {_megabytes(self.network):.0f} MB{self.origin}"
         if self.download is None:
             raise LossmithError(f"{wanted}: {where_to_put(self.files[0])}")

@@ -142,8 +142,8 @@ def usual_heads() -> tuple[list[str], list[Path]]:
 def read_heads(file: str | None, widths: list[int]) -> list[tuple[Tensor, Tensor]]:
     """The weights of texture and of structure, layer by layer; all together they sum to 1."""
     path = locate(file, *usual_heads(), "dists needs a file of its own weights")
-    state = read_weights(path)
-    both = [state.get(name, torch.empty(0)).flatten().float() for name in ("alpha", "beta")]
+    state = read_weights(path, names := ("alpha", "beta"))
+    both = [state.get(name, torch.empty(0)).flatten().float() for name in names]
     if any(head.numel() != sum(widths) for head in both):
         raise LossmithError(f"{path} does not hold dists's own weights, {sum(widths)} numbers 'alpha' and 'beta'")
     total = both[0].sum() + both[1].sum()

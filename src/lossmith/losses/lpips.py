@@ -77,8 +77,9 @@ def usual_heads(network: str) -> tuple[list[str], list[Path]]:
 def read_heads(network: str, file: str | None, widths: list[int]) -> list[Tensor]:
     """The weights of the channels, layer by layer."""
     path = locate(file, *usual_heads(network), f"lpips({network}) needs a file of trained heads")
-    state = read_weights(path)
-    heads = [state.get(f"lin{layer}.model.1.weight", torch.empty(0)) for layer, _ in enumerate(widths)]
+    names = [f"lin{layer}.model.1.weight" for layer, _ in enumerate(widths)]
+    state = read_weights(path, names)
+    heads = [state.get(name, torch.empty(0)) for name in names]
     if [head.numel() for head in heads] != widths:
         raise LossmithError(f"{path} does not hold the trained heads of lpips({network})")
     return [head.flatten().float() for head in heads]

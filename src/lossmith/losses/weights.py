@@ -6,11 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
-from lossmith.pickles import load_pickle
+from lossmith.state_dicts import is_counter, read_state_dicts
 
 WEIGHTS_FOLDER = "LOSSMITH_WEIGHTS"
 """The environment variable that names a folder of weights."""
@@ -53,21 +52,21 @@ def where_to_put(file: str) -> str:
     )
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file or of a state dict; no code in it is ever run."""
+def read_weights(path: Path, wanted: Iterable[str] = ()) -> dict[str, Tensor]:
+    """The weights in a file that hold all the `wanted` names, or else the first; no code in it is ever run."""
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else load_pickle(path)
-    except Exception as error:  # whatever a damaged file makes the readers raise
-        raise LossmithError(f"cannot read the weights in {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(state, dict):
-        raise LossmithError(f"{path} holds a {type(state).__name__}, not a state dict")
-    return {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+        found = read_state_dicts(path)
+        names = set(wanted)
+        return next((each for each in found if names <= each.weights.keys()), found[0]).checked()
+    except (LossmithError, OSError) as error:
+        reason = str(error).removeprefix(f"{path} ")
+        raise LossmithError(f"cannot read the weights in {path}: it {reason}") from error
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], source: str, called: str) -> None:
     """Load what a network holds, and nothing beyond it, since a file may hold more of the network."""
     for name, tensor in network.state_dict().items():
-        if name.endswith("num_batches_tracked"):  # which old files have not, and nobody needs
+        if is_counter(name):
             continue
         if name not in state or state[name].shape != tensor.shape:
             raise LossmithError(

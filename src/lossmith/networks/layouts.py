@@ -2,14 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from math import isqrt
 
-from torch import Tensor, strided
+from torch import Tensor
 
 from lossmith.errors import LossmithError
-
-NESTS = ("params_ema", "params")
-"""Under which keys weights lie in checkpoints of the field, the averaged ones first."""
 
 RENAMED = (
     # the first code of ESRGAN, where everything is numbered
@@ -22,36 +19,6 @@ RENAMED = (
     (r"^trunk_conv\.", "conv_body."),
     (r"^HRconv\.", "conv_hr."),
 )
-
-
-def unwrap(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The bare weights in a checkpoint: from `params_ema`, or `params`, or as they are; `module.` taken off.
-
-    Half precision becomes float32, which holds it exactly.
-
-    Raises LossmithError when there are no tensors, or something else beside them.
-    """
-    inner: Any = next((checkpoint[nest] for nest in NESTS if nest in checkpoint), checkpoint)
-    if not isinstance(inner, Mapping) or not inner:
-        raise LossmithError("holds no weights")
-    for name, value in inner.items():
-        if not isinstance(value, Tensor):
-            raise LossmithError(f"holds something else than weights under '{name}': {type(value).__name__}")
-        if wrong := fault_of(str(name), value):
-            raise LossmithError(f"holds a tensor '{name}' that {wrong}")
-    return {
-        str(name).removeprefix("module."): value.float() if value.is_floating_point() else value
-        for name, value in inner.items()
-    }
-
-
-def fault_of(name: str, tensor: Tensor) -> str:
-    """Why a tensor of a file is not to be used, or nothing."""
-    if tensor.layout != strided or tensor.untyped_storage().nbytes() < tensor.nbytes:
-        return "is larger than what is stored of it"  # so that a small file could fill the memory
-    if name.endswith(("weight", "bias")) and not tensor.is_floating_point():
-        return f"is of {tensor.dtype}, not floating point"
-    return ""
 
 
 def present_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -85,21 +52,25 @@ def _numbered_tail(weights: Iterable[str]) -> list[tuple[str, str]]:
     return enlarging + [(rf"^model\.{place}\.(?=weight|bias)", name) for place, name in ends]
 
 
-def recognise(weights: Mapping[str, Tensor]) -> str:
+def recognise(weights: Mapping[str, Tensor]) -> str | None:
     """The expression of the network that weights under present names belong to, told from names and shapes.
 
-    Raises LossmithError when they belong to neither an RRDBNet nor an SRResNet of RGB pictures.
+    None for names that are neither those of an RRDBNet nor of an SRResNet, large or small.
+
+    Raises LossmithError for what has the names of one, and is none of RGB pictures.
     """
     try:
         if "body.0.rdb1.conv1.weight" in weights:
             return _rrdbnet(weights)
         if "body.0.conv1.weight" in weights and "conv_hr.weight" in weights:
             return _srresnet(weights)
+        if {"conv_first.weight", "body.0.conv1.weight", "conv_last.weight"} <= set(weights):
+            return _srresnet_small(weights)
     except LossmithError:
         raise
     except (KeyError, ValueError, TypeError, ZeroDivisionError) as error:
         raise LossmithError(f"holds weights that do not fit together: {error}") from error
-    raise LossmithError("holds the weights of no network that is known here by its keys, rrdbnet and srresnet")
+    return None
 
 
 def _rrdbnet(weights: Mapping[str, Tensor]) -> str:
@@ -124,8 +95,14 @@ def _srresnet(weights: Mapping[str, Tensor]) -> str:
     return f"srresnet(scale={scale}, features={features}, blocks={blocks})"
 
 
+def _srresnet_small(weights: Mapping[str, Tensor]) -> str:
+    features, blocks = len(weights["conv_first.weight"]), _count(weights, r"body\.(\d+)\.")
+    scale = isqrt(len(weights["conv_last.weight"]) // 3)
+    return f"srresnet_small(scale={scale}, features={features}, blocks={blocks})"
+
+
 def _count(weights: Iterable[str], pattern: str) -> int:
     return len({found[1] for name in weights if (found := re.match(pattern, name))})
 
 
-__all__ = ["present_names", "recognise", "unwrap"]
+__all__ = ["present_names", "recognise"]

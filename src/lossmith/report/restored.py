@@ -1,4 +1,4 @@
-"""The one-file page on which several models' results are looked at side by side."""
+"""The one-file page on which pictures and what models made of them are looked at side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,14 +38,26 @@ class RestoredPicture:
 
     @property
     def spots(self) -> list[Spot]:
-        """Where the models differ most."""
+        """Where the models differ most, or what one model makes from its input."""
         given, *restored = self.versions.items()
         return find_spots(Exhibit(self.name, given[1], given[1], dict(restored)))
 
 
-def write_restored(path: Path, pictures: Sequence[RestoredPicture]) -> None:
+def write_restored(path: Path, pictures: Sequence[RestoredPicture], left_out: int = 0) -> None:
     """Write the page as one HTML file that needs nothing else; what comes from outside is escaped.
+
+    `left_out` pictures more were restored than are shown.
 
     Raises LossmithError when the file cannot be written.
     """
-    write_page(path, "restored.html.j2", STYLES, SCRIPTS, pictures=pictures, data_uri=data_uri)
+    models = [*pictures[0].versions][1:]
+    write_page(
+        path,
+        "restored.html.j2",
+        STYLES,
+        SCRIPTS,
+        pictures=pictures,
+        models=models,
+        left_out=left_out,
+        data_uri=data_uri,
+    )

@@ -35,9 +35,15 @@ def write_page(
     write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file is a page of ours."""
+    with path.open("rb") as file:
+        return b'name="generator" content="lossmith"' in file.read(4096)
+
+
 def _joined(folder: str, names: Sequence[str], ending: str) -> Markup:
     """Our own files, as they are: they are no templates, so their braces mean nothing to Jinja."""
     return Markup("\n".join((ASSETS / folder / f"{name}.{ending}").read_text("utf-8") for name in names))
 
 
-__all__ = ["ASSETS", "write_page"]
+__all__ = ["ASSETS", "is_ours", "write_page"]

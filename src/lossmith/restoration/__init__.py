@@ -4,7 +4,7 @@ from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.files import FileRestorer, Wishes
 from lossmith.restoration.formats import ENDINGS, Format
 from lossmith.restoration.kept_memory import kept_memory
-from lossmith.restoration.opening import open_engine
+from lossmith.restoration.opening import open_engine, open_restorer
 from lossmith.restoration.plan import Halo
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "Wishes",
     "kept_memory",
     "open_engine",
+    "open_restorer",
 ]

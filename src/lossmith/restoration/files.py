@@ -87,6 +87,10 @@ class FileRestorer:
             raise LossmithError(
                 f"'{result}' exists and was not made by lossmith restore; move it, or change --out"
             )
+        if (source := record.get("picture", picture.name)) != picture.name:
+            raise LossmithError(
+                f"'{result}' was made of '{source}'; restore both with one command, or change --out"
+            )
         return bool(record.get("asked") == self._asked(picture))
 
     def restore(self, picture: Path, result: Path, advance: Callable[[int], None] = lambda pixels: None) -> None:
@@ -156,7 +160,7 @@ class FileRestorer:
                 "tiles": "blended" if plan.blended else "exact",
                 "halo": plan.halo,
             }
-            record = {"asked": self._asked(picture), "done": done, "version": __version__}
+            record = {"picture": picture.name, "asked": self._asked(picture), "done": done, "version": __version__}
             canvas = self._canvas(source, folder, plan, dtype, {**record, "plan": asdict(plan)})
             advance(_finished_pixels(canvas, plan, source))
             try:

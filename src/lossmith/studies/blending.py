@@ -11,6 +11,7 @@ from lossmith.checkpoints import open_model
 from lossmith.degradations import degradation as parse_degradation
 from lossmith.errors import LossmithError
 from lossmith.exporting import check_scale
+from lossmith.files import LIKE_FILES
 from lossmith.images import find_pictures, sample_pictures, test_pairs
 from lossmith.models import Model, save_model
 from lossmith.networks.interpolation import interpolate, kinship
@@ -45,6 +46,7 @@ def blend(
     alpha: str = "0:1:0.1",
     out: Path,
     test: list[Path] | None = None,
+    recursive: bool = False,
     degradation: str | None = None,
     network: str | None = None,
 ) -> Blended:
@@ -64,7 +66,9 @@ def blend(
     out
         The model to write, such as 4x-blend.safetensors; for a range, the folder of the page.
     test
-        The targets of a range: files or folders [default: the test photographs that scikit-image ships].
+        The targets of a range: files, folders or patterns [default: the test photographs that scikit-image ships].
+    recursive
+        Search folders within folders for targets too.
     degradation
         How the targets are degraded [default: as the first model was trained; bicubic for one that does not say].
     network
@@ -86,10 +90,18 @@ def blend(
         save_model(out, couple.between(alphas[0]), _receipt(couple, alphas[0]))
         return Blended(out, note)
     damage = _damage(couple.models[0], degradation)
-    pairs = test_pairs(find_pictures(test) if test else sample_pictures("test"), parse_degradation(damage))
+    targets = find_pictures(test, recursive) if test else sample_pictures("test")
+    pairs = test_pairs(targets, parse_degradation(damage))
     if pairs[0].scale != couple.scale:
         raise LossmithError(f"the models enlarge by {couple.scale}, but '{damage}' shrinks by {pairs[0].scale}")
-    options = {"alpha": alpha, "test": test, "degradation": degradation, "network": network, "out": out}
+    options: dict[str, Any] = {
+        "alpha": alpha,
+        "test": test,
+        "degradation": degradation,
+        "network": network,
+        "out": out,
+    }
+    options |= {"recursive": True} if recursive else {}
     command = _command(first, second, options)
     write_page(out, couple, alphas, pairs, damage=damage, note=note, cosine=cosine, command=command)
     return Blended(out / "blend.html", note)
@@ -122,7 +134,7 @@ def read_alphas(text: str) -> list[float]:
 def _check_out(out: Path, single: bool) -> None:
     if single and out.suffix != ".safetensors":
         raise LossmithError(f"one alpha gives one model, a .safetensors file, and {out} is called otherwise")
-    if not single and (out.is_file() or out.suffix in (".safetensors", ".html")):
+    if not single and (out.is_file() or out.suffix.lower() in LIKE_FILES) and not out.is_dir():
         raise LossmithError(f"a range of alphas gives a page in a folder, and {out} names a file")
     for path in (out,) if single else (out / "blend.html", out / "blend.csv"):
         if path.exists():
@@ -176,7 +188,8 @@ def _command(first: Path, second: Path, options: Mapping[str, Any]) -> str:
     words = ["lossmith", "blend", str(first), str(second)]
     for key, value in options.items():
         if value is not None:
-            words += [f"--{key}", *(map(str, value) if isinstance(value, list) else [str(value)])]
+            values = value if isinstance(value, list) else [] if value is True else [value]
+            words += [f"--{key}", *map(str, values)]
     return shlex.join(words)
 
 

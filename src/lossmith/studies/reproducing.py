@@ -11,17 +11,18 @@ from torch import Tensor
 from lossmith.degradations import degradation
 from lossmith.errors import LossmithError, printable
 from lossmith.evaluation import Protocol
-from lossmith.files import digest_of
+from lossmith.files import check_folder, digest_of
 from lossmith.images import Gathered, degraded_source, find_pictures, folder_pairs, paired_source, sample_pictures
 from lossmith.images import test_pairs as pairs_of
 from lossmith.learning import LossRecipe
 from lossmith.losses import loss
 from lossmith.losses.loss_file import FORMAT as LOSS
 from lossmith.models import FORMAT as MODEL
+from lossmith.models import check_file
 from lossmith.origin import threads_of
 from lossmith.studies.learning import learn_loss
 from lossmith.studies.outcome import Outcome
-from lossmith.tensor_files import formats_of, load_tensors
+from lossmith.tensor_files import formats_of, is_safetensors, load_tensors
 from lossmith.training import Contest, Recipe, RunFolder
 
 PICTURES = ("training_pictures", "test_pictures")
@@ -66,7 +67,8 @@ def reproduce(
     file
         A model.safetensors of a run or of `lossmith export`, or a loss of `lossmith learn-loss`.
     pictures
-        Files or folders among which the pictures are that it was made from; they are known by their SHA-256.
+        Files, folders (also with folders within) or patterns among which the pictures are that it was made from;
+        they are known by their SHA-256.
         Those of scikit-image are found by themselves.
     begins_with
         The model that adversarial training began with [default: that of the stage before, beside the run].
@@ -79,7 +81,11 @@ def reproduce(
         When the file does not say how it was made, or what it was made from is not here.
     """
     file = Path(file)
+    check_file(file)
+    if not is_safetensors(file):
+        raise LossmithError(f"{file} does not say how it was made, as models and losses of lossmith do")
     out = Path(out) if out is not None else file.with_name(f"{file.stem}-anew")
+    check_folder(out, "what is made")
     kind = LOSS if LOSS in formats_of(file) else MODEL
     before, card = load_tensors(file, kind)
     with threads_of(card):
@@ -168,7 +174,7 @@ def _fitting(card: dict[str, Any], settings: Any) -> dict[str, Any]:
 
 def _find(file: Path, wanted: dict[str, str], pictures: Sequence[Path] | None) -> list[Path]:
     """The files with these SHA-256, in this order."""
-    given = find_pictures(pictures) if pictures else []
+    given = find_pictures(pictures, recursive=True) if pictures else []
     here = {digest_of(path): path for path in (*given, *sample_pictures("train"), *sample_pictures("test"))}
     if missing := [name for name, digest in wanted.items() if str(digest) not in here]:
         others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""

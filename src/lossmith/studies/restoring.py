@@ -1,7 +1,7 @@
 """`lossmith restore`: models applied to whole pictures."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +9,14 @@ from typing import Literal
 from warnings import catch_warnings, simplefilter
 
 from lossmith.errors import LossmithError, remark
-from lossmith.images import find_pictures
+from lossmith.images.folders import find_places
 from lossmith.images.reading import picture_size
 from lossmith.progress_bar import ProgressBar, time_left
+from lossmith.report.templates import is_ours
 from lossmith.restoration import ENDINGS, FileRestorer, Halo, Wishes, kept_memory, open_engine
 from lossmith.studies.outcome import Outcome
-from lossmith.studies.side_by_side import write_side_by_side
+from lossmith.studies.result_paths import format_for, is_one_file, result_paths, without_results
+from lossmith.studies.side_by_side import Rows, write_side_by_side
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,7 +56,8 @@ def restore(
     *,
     model: list[Path],
     out: Path,
-    format: Literal["png", "jpeg", "webp", "tiff"] = "png",
+    recursive: bool = False,
+    format: Literal["png", "jpeg", "webp", "tiff"] | None = None,
     bits: Literal["auto", "8", "16"] = "auto",
     quality: int | None = None,
     alpha: Literal["resize", "restore"] = "resize",
@@ -63,6 +66,7 @@ def restore(
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     network: str | None = None,
     verify: bool = False,
+    page: bool = False,
 ) -> Restored:
     """Restore whole pictures with a model, tile by tile, without seams.
 
@@ -79,9 +83,12 @@ def restore(
     model
         Model files: ours, any that spandrel knows, or ONNX. Several are shown side by side on one page.
     out
-        Folder for the results: NAME.png; with several models MODEL/NAME.png.
+        Folder for the results: NAME.png; with several models MODEL/NAME.png. For one picture and one model it may
+        be the file to write, such as result.png.
+    recursive
+        Restore what is in folders within folders too; the results keep their folders.
     format
-        What is written.
+        What is written [default: png, or what the ending of OUT says].
     bits
         Bits per value in PNG and TIFF; auto: as the picture has.
     quality
@@ -99,6 +106,8 @@ def restore(
         The network of a model, where the file does not say it: an expression, or import.path:Class.
     verify
         Compare the first picture with the network on the whole of it in float32, or on what fits into memory.
+    page
+        Write a page that shows each picture beside what the model made of it; several models always have one.
 
     Raises
     ------
@@ -107,12 +116,15 @@ def restore(
         single picture is among the failures.
     """
     out = Path(out)
-    wishes = Wishes(format, bits, quality, alpha, halo, memory, precision)
-    found = find_pictures(pictures)
+    wishes = Wishes(format_for(out, format), bits, quality, alpha, halo, memory, precision)
+    places = without_results(find_places(pictures, recursive), out)
+    found = list(places)
     tools = [FileRestorer(open_engine(path, network), wishes) for path in map(Path, model)]
     if not tools:
         raise LossmithError("restore needs a --model")
-    jobs = _jobs(tools, found, out, ENDINGS[wishes.format])
+    paths = result_paths(places, out, [tool.exact.name for tool in tools], ENDINGS[wishes.format])
+    jobs = [(tool, picture, paths[tool.exact.name, picture]) for tool in tools for picture in places]
+    shown = _page_path(out) if page or len(tools) > 1 else None
     results, skipped, failures = [], [], []
     verified: list[str] = []
     foreseen = _foreseen(jobs)
@@ -127,37 +139,29 @@ def restore(
                     tool.restore(picture, result, meter.advance)
                     results.append(result)
                 if verify and picture == found[0]:
-                    verified.append(str(tool.verified(picture, out / ".verify")))
+                    verified.append(str(tool.verified(picture, _folder(out) / ".verify")))
             except LossmithError as error:
                 failures.append(_told(error, picture))
     remarks = [remark for tool in tools for remark in tool.told()] + verified
-    page = _page(tools, found, jobs, [*results, *skipped], out) if len(tools) > 1 else None
-    return Restored(results, skipped, failures, remarks, page, foreseen)
+    rows = _rows(places, jobs, [*results, *skipped]) if shown else {}
+    if shown and rows:
+        write_side_by_side(shown, rows)
+    return Restored(results, skipped, failures, remarks, shown if rows else None, foreseen)
 
 
 Job = tuple[FileRestorer, Path, Path]
 
 
-def _jobs(tools: Sequence[FileRestorer], pictures: Sequence[Path], out: Path, ending: str) -> list[Job]:
-    names = [tool.exact.name for tool in tools]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise LossmithError(f"two models are called '{twice[0]}'; rename one, so that results can be told apart")
-    inputs = {picture.resolve() for picture in pictures}
-    jobs: list[Job] = []
-    taken: dict[Path, Path] = {}
-    for tool in tools:
-        folder = out if len(tools) == 1 else out / tool.exact.name
-        if not folder.resolve().is_relative_to(out.resolve()):  # a link, or a model that is called ".."
-            raise LossmithError(f"'{folder}' leads out of '{out}'; rename the model, or change --out")
-        for picture in pictures:
-            result = folder / f"{picture.stem}{ending}"
-            if result.resolve() in inputs:
-                raise LossmithError(f"'{result}' would overwrite a picture that is to be restored; change --out")
-            if result in taken:
-                raise LossmithError(f"'{taken[result]}' and '{picture}' would both become '{result}'; rename one")
-            taken[result] = picture
-            jobs.append((tool, picture, result))
-    return jobs
+def _folder(out: Path) -> Path:
+    return out.parent if is_one_file(out) else out
+
+
+def _page_path(out: Path) -> Path:
+    """Beside the results; a page that somebody else has made is not overwritten."""
+    path = out.with_suffix(".html") if is_one_file(out) else out / "side-by-side.html"
+    if path.exists() and not is_ours(path):
+        raise LossmithError(f"'{path}' exists and is no page of lossmith; move it, or change --out")
+    return path
 
 
 def _foreseen(jobs: Sequence[Job]) -> list[str]:
@@ -206,21 +210,12 @@ def _told(error: LossmithError, picture: Path) -> str:
     return str(error) if picture.name in str(error) else f"'{picture}': {error}"
 
 
-def _page(
-    tools: Sequence[FileRestorer],
-    pictures: Sequence[Path],
-    jobs: Sequence[Job],
-    finished: Sequence[Path],
-    out: Path,
-) -> Path | None:
+def _rows(places: Mapping[Path, Path], jobs: Sequence[Job], finished: Sequence[Path]) -> Rows:
+    """What is shown: the pictures that all models have restored."""
     there = set(finished)
-    rows = {}
-    for picture in pictures:
-        of = {tool.exact.name: result for tool, source, result in jobs if source == picture and result in there}
-        if len(of) == len(tools):
-            rows[picture] = of
-    if not rows:
-        return None
-    page = out / "side-by-side.html"
-    write_side_by_side(page, rows)
-    return page
+    rows: Rows = {}
+    for tool, picture, result in jobs:
+        if result in there:
+            rows.setdefault(picture, (places[picture].as_posix(), {}))[1][tool.exact.name] = result
+    most = max((len(of) for _, of in rows.values()), default=0)
+    return {picture: row for picture, row in rows.items() if len(row[1]) == most}

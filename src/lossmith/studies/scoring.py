@@ -16,6 +16,7 @@ from lossmith.evaluation import (
     Protocol,
     Row,
     baseline,
+    check_table,
     find_metric,
     protocol_for,
     protocol_of,
@@ -31,11 +32,11 @@ from lossmith.images import (
     sample_pictures,
     test_pairs,
 )
-from lossmith.images.folders import is_pattern
-from lossmith.models import Model, load_model
+from lossmith.images.folders import SUFFIXES, is_pattern
+from lossmith.models import FILE, Model, check_file, models_in
+from lossmith.restoration import open_restorer
 from lossmith.studies.outcome import Outcome
 from lossmith.studies.result_folder import ResultFolder, match_results
-from lossmith.training import RunFolder
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,7 +102,7 @@ def evaluate(
     Parameters
     ----------
     subject
-        A model.safetensors of ours, or a folder of restored pictures.
+        A model: ours, any that spandrel knows, or ONNX; or a folder of restored pictures.
     test
         The targets: files, folders or patterns; results belong to them by file name
         [default: the test photographs that scikit-image ships].
@@ -116,7 +117,7 @@ def evaluate(
     recursive
         Search folders within folders too.
     network
-        The network of a model, where it is your own: import.path:Class [default: the one of ours that it names].
+        The network of a model, where the file does not say it: an expression, or import.path:Class.
     color
         Score on RGB, or on the Y channel of BT.601 [default: y for a model for super-resolution, rgb otherwise].
     border
@@ -130,16 +131,17 @@ def evaluate(
         For anything that the caller can mend, in one sentence.
     """
     subject = Path(subject)
-    if RunFolder(subject).model.is_file():
-        raise LossmithError(f"'{subject}' is the folder of a run; name its model, {RunFolder(subject).model}")
+    if out is not None:
+        check_table(Path(out))
+    _refuse_what_is_neither(subject)
     results = None
     if subject.is_dir() or is_pattern(subject):
         if degraded is not None or degradation is not None:
             raise LossmithError("a folder of results is not degraded; leave --degraded and --degradation out")
         protocol, results = protocol_for(1), match_results(subject, test, pair, recursive)
     else:
-        model = load_model(subject, network)
-        pairs = _pairs(model, test, degraded, degradation, pair, recursive)
+        model = open_restorer(subject, network)
+        pairs = _pairs(subject, model, test, degraded, degradation, pair, recursive)
         protocol = protocol_of(pairs)
     protocol = replace(
         protocol,
@@ -150,10 +152,21 @@ def evaluate(
         rows, misfits = _of_folder(results, protocol)
         evaluation = Evaluation(rows, protocol, results.remarks, misfits, results.scale)
     else:
-        evaluation = Evaluation([scored(*each, protocol) for each in _of_model(model, pairs)], protocol)
+        name = str(model.receipt.get("loss", subject.stem))
+        evaluation = Evaluation([scored(*each, protocol) for each in _of_model(name, model, pairs)], protocol)
     if out is not None:
         write_csv(out, evaluation.rows, evaluation.protocol_in_words)
     return evaluation
+
+
+def _refuse_what_is_neither(subject: Path) -> None:
+    """Raise LossmithError for what is neither a model nor a folder of results, and say what is."""
+    if subject.is_file() and subject.suffix.lower() in SUFFIXES:
+        raise LossmithError(f"'{subject}' is a picture; evaluate takes a model, or a folder of results")
+    if subject.is_dir():
+        results = any(path.suffix.lower() in SUFFIXES for path in subject.iterdir())
+        if (subject / FILE).is_file() or (not results and models_in(subject)):
+            check_file(subject)  # which names the models of a run, of its stages, of a tournament
 
 
 Restored = Iterable[tuple[str, str, Tensor, Tensor]]
@@ -173,15 +186,16 @@ def _of_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], lis
     return rows, misfits
 
 
-def _of_model(model: Model, pairs: Sequence[Pair]) -> Restored:
+def _of_model(name: str, model: Model, pairs: Sequence[Pair]) -> Restored:
     for pair in pairs:
         yield pair.name, DEGRADED, baseline(pair), pair.clean
     restored = restore_pictures(model.restorer.to(best_device()), pairs)
     for pair, picture in zip(pairs, restored, strict=True):
-        yield pair.name, str(model.receipt.get("loss", "model")), picture, pair.clean
+        yield pair.name, name, picture, pair.clean
 
 
 def _pairs(
+    subject: Path,
     model: Model,
     test: list[Path] | None,
     degraded: Path | None,
@@ -199,7 +213,11 @@ def _pairs(
         pairs = folder_pairs(pair_folders(test[0], degraded, pair, recursive))
     else:
         named = str(model.receipt.get("degradation", ""))
-        if expression is None and (":" in named or not named or named.startswith("pairs of")):
+        if expression is None and not named:
+            such = f"bicubic({model.scale})" if model.scale > 1 else "noise(25)"
+            advice = f"give --degradation, such as {such}, or --test and --degraded"
+            raise LossmithError(f"{subject} does not say what it undoes: {advice}")
+        if expression is None and (":" in named or named.startswith("pairs of")):
             raise LossmithError("what the model undoes is your own: give --degradation, or --test and --degraded")
         kind = parse_degradation(named if expression is None else expression)
         pairs = test_pairs(find_pictures(test, recursive) if test else sample_pictures("test"), kind)

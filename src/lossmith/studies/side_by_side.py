@@ -1,4 +1,4 @@
-"""What several models have made of the same pictures, on one page."""
+"""What models have made of the same pictures, on one page."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,16 +14,20 @@ MOST = 24
 """Pictures on a page, which would otherwise be too heavy to open."""
 
 
-def write_side_by_side(page: Path, results: Mapping[Path, Mapping[str, Path]]) -> None:
-    """Write the page of (picture: {model: its result}); the middle of what is larger than a screen.
+Rows = dict[Path, tuple[str, dict[str, Path]]]
+"""By picture: its name, and the results by their models."""
+
+
+def write_side_by_side(page: Path, results: Rows) -> None:
+    """Write the page of pictures and results; the middle of what is larger than a screen.
 
     Results of different scales are shown at the largest one's size.
     """
-    shown = [_shown(picture, of) for picture, of in list(results.items())[:MOST]]
-    write_restored(page, shown)
+    shown = [_shown(picture, name, of) for picture, (name, of) in list(results.items())[:MOST]]
+    write_restored(page, shown, left_out=len(results) - len(shown))
 
 
-def _shown(picture: Path, results: Mapping[str, Path]) -> RestoredPicture:
+def _shown(picture: Path, name: str, results: Mapping[str, Path]) -> RestoredPicture:
     sizes = {model: _size(path) for model, path in results.items()}
     height, width = max(sizes.values())
     given_height, given_width = _size(picture)
@@ -35,7 +39,7 @@ def _shown(picture: Path, results: Mapping[str, Path]) -> RestoredPicture:
     versions |= {model: _middle(path, part, size) for model, path in results.items()}
     cropped = " (the middle of it is shown)" if min(tall, wide) < 1 else ""
     note = f"{given_width} × {given_height} pixels, restored {width} × {height}{cropped}"
-    return RestoredPicture(picture.name, versions, note)
+    return RestoredPicture(name, versions, note)
 
 
 def _size(path: Path) -> tuple[int, int]:

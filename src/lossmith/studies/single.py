@@ -6,6 +6,7 @@ from statistics import fmean
 
 from lossmith.devices import check_devices, share
 from lossmith.evaluation import Row, protocol_of, read_csv
+from lossmith.files import check_folder
 from lossmith.images import Data, gather
 from lossmith.losses import as_loss
 from lossmith.losses import loss as parse
@@ -81,6 +82,7 @@ def train(
         For anything that the caller can mend, in one sentence.
     """
     out = Path(out)
+    check_folder(out, "a run and of its model")
     share(recipe.batch, devices)
     check_devices(devices)
     wanted = loss if loss is not None else content_loss() if contest.critic else "l1"

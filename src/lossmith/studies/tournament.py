@@ -10,7 +10,7 @@ from typing import Any
 from lossmith.devices import share
 from lossmith.errors import LossmithError, remark
 from lossmith.evaluation import DEGRADED, Row, baseline, default_metrics, protocol_of, read_csv, scored, write_csv
-from lossmith.files import file_name
+from lossmith.files import check_folder, file_name
 from lossmith.images import Data, gather
 from lossmith.lock import alone_in
 from lossmith.losses import Loss, as_loss
@@ -85,6 +85,7 @@ def compare(
         For anything that the caller can mend, in one sentence.
     """
     out = Path(out)
+    check_folder(out, "a tournament and of its report")
     executor = machines.made(devices)
     part = replace(recipe, batch=share(recipe.batch, devices))  # as each of the devices sees it
     losses = _listed(losses)
