@@ -24,6 +24,7 @@ from lossmith.restoration.planes import Painter
 from lossmith.restoration.raster import Raster
 from lossmith.restoration.reach import sizes_of
 from lossmith.restoration.sweep import new_canvas, settled, sweep
+from lossmith.restoration.verifying import verify
 
 SPREAD = 1e-5
 """Of the largest value: pictures of other sizes are added up in another order, in float32."""
@@ -254,6 +255,23 @@ def test_the_result_is_that_of_the_whole_picture(
     else:
         event("whole" if plan.whole else "tiles")
         assert np.abs(made - wanted).max() <= bound
+
+
+def test_what_is_said_of_a_shortened_context_is_true_of_the_picture(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = [conv(kernel=9) for _ in range(5)]
+    for layer in layers:  # smooth, so that what is far counts a little
+        nn.init.constant_(layer.weight, 0.3 / 81)
+    engine = TorchEngine(nn.Sequential(*layers).eval().requires_grad_(False), 1, "smooth")
+    planner = Planner(engine, engine, sizes_of(engine))
+    source = Raster(tmp_path / "source", 200, 300, 3, "uint8").create()
+    source.mapped("r+")[:] = np.random.default_rng(0).integers(0, 256, (200, 300, 3))
+    plan = planner.plan(source, 60 * 60 * planner.need, 12, 0)
+    assert plan.blended
+    said = float(plan.remark.split("at most ")[1].split()[0])
+    found = verify(planner, source, plan)
+    assert found.window is None
+    assert 0 < found.largest <= 3 * said  # measured at one place, the busiest
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.bounded])

@@ -60,6 +60,11 @@ class Plan:
         """What tiles, and what goes through the network, begin and end on."""
         return lcm(self.grid, self.multiple)
 
+    @property
+    def fade(self) -> int:
+        """Pixels around a tile that it fades in: few, since those farther out see less around them."""
+        return -(-self.halo // 4) if self.blended else 0
+
     def around(self, tile: Rectangle, source: Raster) -> Rectangle:
         """What the network sees of a picture when it makes a tile."""
         return surroundings(tile, self.halo, self.step, source.height, source.width, self.least, self.fixed)
@@ -125,7 +130,8 @@ class Planner:
         asked = halo if isinstance(halo, int) else 0
         longest = LONGEST if halo == "exact" else min(LONGEST, max(SHORTEST, 4 * max(affordable, asked)))
         reach = self.reach(1 << (longest - 1).bit_length())
-        bearable = {"auto": max(affordable, SHORTENED[0]), "exact": LONGEST}.get(str(halo), asked)
+        enough = max(affordable, min(largest // 4, SHORTENED[-1]), SHORTENED[0])
+        bearable = {"auto": enough, "exact": LONGEST}.get(str(halo), asked)
         if reach.pixels is not None and reach.pixels <= bearable:
             plan = self._cut(reach, max(reach.pixels, floor), largest)
             if plan is None:
@@ -167,6 +173,7 @@ class Planner:
             plan = self._cut(reach, candidate, largest)
             if plan is None or (tried is not None and plan.tile[0] < plan.halo):
                 break
+            plan = replace(plan, blended=True)
             error, window = context_error(self.used, source, plan, largest)
             tried = plan, error, window
             if error is not None and error <= SEEN:
@@ -174,6 +181,10 @@ class Planner:
         if tried is None:
             raise LossmithError(self._too_large(candidates[0], budget))
         plan, error, window = tried
+        exact = None if reach.pixels is None else self._cut(reach, max(reach.pixels, floor), largest)
+        seen = error is None or error > SEEN
+        if halo == "auto" and seen and exact is not None and exact.tile[0] >= exact.halo:  # dear, but possible
+            return exact
         sees = "more than the memory holds" if reach.pixels is None else f"{reach.pixels} pixels to each side"
         changes = (
             "by how much that changes the picture cannot be measured in so little memory"
@@ -185,7 +196,7 @@ class Planner:
             f"model '{self.used.name}' sees {sees}; its tiles see {plan.halo} pixels beyond their edge and fade "
             f"into each other, {changes}"
         )
-        return replace(plan, blended=True, remark=remark)
+        return replace(plan, remark=remark)
 
     def _of_one_size(self, source: Raster, size: tuple[int, int], halo: Halo, floor: int) -> Plan:
         """Windows of the one size that the network takes; they overlap by what it sees, if there is room."""
@@ -239,7 +250,8 @@ def context_error(engine: Engine, source: Raster, plan: Plan, largest: int) -> t
     windows = [replace(plan, halo=halo).around(spot, source) for halo in (plan.halo, max(far, plan.halo))]
     if windows[0] == windows[1]:
         return None, windows[1]
-    near, wide = (spot_in(engine, source, spot, window, plan) for window in windows)
+    kept = spot.widened(plan.fade, windows[0])
+    near, wide = (spot_in(engine, source, kept, window, plan) for window in windows)
     return 255 * float((near - wide).abs().max()), windows[1]
 
 

@@ -93,7 +93,7 @@ class RestoredTile:
     """What the network makes of a tile."""
 
     place: Rectangle
-    """Where it belongs in the result: the tile, or, where tiles fade into each other, its surroundings too."""
+    """Where it belongs in the result: the tile, and what it fades in around it."""
     values: Pixels
     weights: Pixels
     """(height, width, 1): how much it counts against its neighbours."""
@@ -117,13 +117,13 @@ def restore_tile(
     if outcome is not None:
         colours = slice(1 if source.channels < 3 else 3)
         outcome.add(given[..., colours].max() / source.levels, restored[..., colours])
-    seen = around if plan.blended else tile
-    rows, columns = seen.within(around).times(scale).slices
+    kept = tile.widened(plan.fade, around)
+    rows, columns = kept.within(around).times(scale).slices
     values = restored[rows, columns]
     if not plan.blended:
-        return RestoredTile(seen.times(scale), values, np.ones((*values.shape[:2], 1), np.float32))
-    weights = ramps(tile.times(scale), around.times(scale), scale * source.height, scale * source.width)
-    return RestoredTile(seen.times(scale), np.clip(values, 0, 1), weights)
+        return RestoredTile(kept.times(scale), values, np.ones((*values.shape[:2], 1), np.float32))
+    weights = ramps(tile.times(scale), kept.times(scale), scale * source.height, scale * source.width)
+    return RestoredTile(kept.times(scale), np.clip(values, 0, 1), weights)
 
 
 def _note(canvas: Canvas, plan: Plan, tile: Rectangle) -> None:

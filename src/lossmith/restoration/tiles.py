@@ -42,6 +42,15 @@ class Rectangle:
         bottom, right = min(self.bottom, other.bottom), min(self.right, other.right)
         return Rectangle(top, left, bottom, right) if top < bottom and left < right else None
 
+    def widened(self, by: int, within: "Rectangle") -> "Rectangle":
+        """To all sides, but not out of another."""
+        return Rectangle(
+            max(within.top, self.top - by),
+            max(within.left, self.left - by),
+            min(within.bottom, self.bottom + by),
+            min(within.right, self.right + by),
+        )
+
     def grown(self, multiple: int, least: tuple[int, int]) -> "Rectangle":
         """Down and to the right, to at least `least` (height, width), and to whole multiples."""
         down, across = (
