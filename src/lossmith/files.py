@@ -33,10 +33,8 @@ def check_folder(out: Path, what: str) -> None:
     if out.exists():
         raise LossmithError(f"'{out}' is a file, and --out is the folder of {what}; choose another")
     if out.suffix.lower() in LIKE_FILES:
-        without = out.with_suffix("")
-        raise LossmithError(
-            f"'{out}' is called like a file, and --out is the folder of {what}; call it '{without}', say"
-        )
+        called = f"'{out}' is called like a file, and --out is the folder of {what}"
+        raise LossmithError(f"{called}; name a folder, such as '{out.with_suffix('')}'")
 
 
 def digest_of(path: Path) -> str:

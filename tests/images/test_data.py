@@ -75,3 +75,18 @@ def test_a_picture_may_not_be_trained_and_tested_on(photos: Path, tmp_path: Path
     shutil.copy(photos / "1.png", tmp_path / "renamed.png")
     with pytest.raises(LossmithError, match="is also trained on"):
         gather(Data([photos], test=[tmp_path]), "jpeg")
+
+
+def test_patterns_and_folders_within_folders_are_taken_everywhere(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "data" / "HR")
+    (tmp_path / "data" / "LR").mkdir()
+    for path in photos.iterdir():
+        shutil.copy(path, tmp_path / "data" / "LR" / f"{path.stem}_of_mine.png")
+    by_pattern = gather(
+        Data([tmp_path / "data" / "HR" / "[0-3].png"], test=[tmp_path / "data" / "H*" / "5.png"]), "jpeg"
+    )
+    assert (by_pattern.source.names, [pair.name for pair in by_pattern.tests]) == (("0", "1", "2", "3"), ["5"])
+    pairs = {"clean": tmp_path / "data" / "HR" / "*.png", "degraded": tmp_path / "data" / "LR"}
+    assert len(gather(Data(**pairs, pair="{}:{}_of_mine"), None).source.names) == 5
+    with pytest.raises(LossmithError, match="is also trained on"):  # both folders are searched
+        gather(Data([tmp_path / "data"], test=[photos], recursive=True), "jpeg")

@@ -9,6 +9,7 @@ from PIL import Image
 
 from lossmith.errors import LossmithError
 from lossmith.images import find_pictures, pair_folders, sample_pictures
+from lossmith.images.folders import find_places, names_of
 
 
 def fill(folder: Path, *names: str, size: tuple[int, int] = (8, 6)) -> Path:
@@ -182,3 +183,108 @@ def test_no_sample_is_both_trained_on_and_tested_with() -> None:
     assert not {path.stem.partition("_")[0] for path in train} & {path.stem.partition("_")[0] for path in test}
     with pytest.raises(LossmithError, match="'train' or 'test', not 'val'"):
         sample_pictures("val")  # type: ignore[arg-type]
+
+
+def test_patterns_are_filled_in(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png", "b.png", "c.jpg", ".hidden.png", "[x].png")
+    (tmp_path / "notes.txt").touch()
+    fill(tmp_path / "more", "d.png", "b.png")
+    assert names(find_pictures(tmp_path / "[ab].png")) == ["a.png", "b.png"]
+    assert names(find_pictures(tmp_path / "[x].png")) == ["[x].png"], "what is called so is no pattern"
+    assert names(find_pictures(tmp_path / "*")) == ["[x].png", "a.png", "b.png", "c.jpg"]
+    assert names(find_pictures(tmp_path / "mo*")) == ["b.png", "d.png"], "as a shell would name the folder"
+    assert names(find_pictures([tmp_path / "**" / "b.png"])) == ["b.png", "b.png"]
+    fill(tmp_path / "[y]", "e.png")
+    assert names(find_pictures(tmp_path / "[y]" / "*.png")) == ["e.png"]
+    for pattern, said in (("*.webp", "no file matches"), ("*.txt", "are no pictures"), ("**x", "is no pattern")):
+        with pytest.raises(LossmithError, match=said):
+            find_pictures(tmp_path / pattern)
+
+
+def test_places_are_below_what_was_searched(tmp_path: Path) -> None:
+    fill(tmp_path / "in", "a.png")
+    fill(tmp_path / "in" / "more", "b.png")
+    places = {Path("a.png"), Path("more/b.png")}
+    assert {*find_places(tmp_path / "in", recursive=True).values()} == places
+    assert {*find_places(tmp_path / "in" / "**" / "*.png").values()} == places
+    assert [*find_places(tmp_path / "in" / "more" / "b.png").values()] == [Path("b.png")]
+    assert [*find_places(tmp_path / "in" / "*" / ".." / "a.png").values()] == [Path("a.png")], "nothing leads out"
+
+
+def test_folders_within_folders_are_searched_without_going_in_circles(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path / "in", "b.png", "10.png", "2.png")
+    fill(tmp_path / "in" / "a", "z.png")
+    fill(tmp_path / "in" / "a" / ".thumbs", "small.png")
+    fill(tmp_path / "out", "o.png")
+    (tmp_path / "in" / "a" / "up").symlink_to(tmp_path / "in", target_is_directory=True)
+    (tmp_path / "in" / "out").symlink_to(tmp_path / "out", target_is_directory=True)
+    assert names(find_pictures(tmp_path / "in", recursive=True)) == ["2.png", "10.png", "b.png", "z.png"]
+    assert "not searched: 'out' and 1 more" in capsys.readouterr().err
+
+
+def test_names_are_endings_where_needed_and_always_different(tmp_path: Path) -> None:
+    def named(*places: str) -> list[str]:
+        return [*names_of({Path(place): Path(place) for place in places}).values()]
+
+    assert named("a.png", "a.jpg", "b.png") == ["a.png", "a.jpg", "b"]
+    assert named("a.png", "a.jpg", "a.png.jpg") == ["a.png", "a.jpg", "a.png.jpg"]
+    assert named("a.png", "A.jpg", "x/a.png") == ["a.png", "A.jpg", "x/a"]
+    twins = {tmp_path / part / "p.png": Path("p.png") for part in "ab"}
+    assert [*names_of(twins).values()] == ["a/p", "b/p"]
+
+
+def test_a_naming_of_ones_own_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clean = fill(tmp_path / "a", "1_one.png", "2_one.png", "mask.png")
+    degraded = fill(tmp_path / "b", "1_two.png", "2_two.png")
+    pairs = pair_folders(clean, degraded, pair="{}_one:{}_two")
+    assert [(c.name, d.name) for c, d in pairs] == [("1_one.png", "1_two.png"), ("2_one.png", "2_two.png")]
+    assert "left out, being called neither '{}_one' nor '{}_two': 'mask.png'" in capsys.readouterr().err
+    with pytest.raises(LossmithError, match=r"no picture in '.*b' is called '{}_three'; there is such as '1_two'"):
+        pair_folders(clean, degraded, pair="{}_one:{}_three")
+    fill(degraded, "3_two.png")
+    with pytest.raises(LossmithError, match=r"'3_two' in '.*b' has no partner in '.*a' by --pair"):
+        pair_folders(clean, degraded, pair="{}_one:{}_two")
+
+
+def test_a_refusal_offers_what_would_pair_them_all(tmp_path: Path) -> None:
+    clean, degraded = (
+        fill(tmp_path / "a", "1_one.png", "2_one.png"),
+        fill(tmp_path / "b", "1_two.png", "2_two.png"),
+    )
+    with pytest.raises(LossmithError) as error:
+        pair_folders(clean, degraded)
+    assert str(error.value).endswith("""where '1_two' comes nearest; --pair "{}_one:{}_two" would pair them all""")
+    with pytest.raises(LossmithError, match=r"by their names, '.*LR' holds the degraded pictures .*; swap them"):
+        pair_folders(fill(tmp_path / "LR", "1_LR.png"), fill(tmp_path / "HR", "1_HR.png"))
+
+
+def test_one_folder_may_hold_both_sides(tmp_path: Path) -> None:
+    for scene in ("1", "2"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        fill(tmp_path / "in" / scene, "GT_1.png", "NOISY_1.png")
+    pairs = pair_folders(tmp_path / "in", tmp_path / "in", recursive=True)
+    assert [f"{c.parent.name}{c.stem}{d.parent.name}{d.stem}" for c, d in pairs] == [
+        "1GT_11NOISY_1",
+        "2GT_12NOISY_1",
+    ]
+    said = pair_folders(tmp_path / "in", tmp_path / "in", pair="{}/GT_{}:{}/NOISY_{}", recursive=True)
+    assert said == pairs
+
+
+def test_a_folder_within_the_other_is_not_part_of_it(tmp_path: Path) -> None:
+    clean = fill(tmp_path / "data", "1.png", "2.png", size=(16, 12))
+    degraded = fill(clean / "LR", "1.png", "2.png")
+    assert [d.parent.name for _, d in pair_folders(clean, degraded, recursive=True)] == ["LR", "LR"]
+
+
+@pytest.mark.parametrize("name", ["1x4", "1_LR4", "1_4x"])
+def test_every_way_of_naming_a_scale_is_held_to_it(name: str, tmp_path: Path) -> None:
+    clean = fill(tmp_path / "a", "1_HR.png" if "LR" in name else "1.png", size=(24, 12))
+    with pytest.raises(LossmithError, match="is named for scale 4, but its clean picture is 2 times larger"):
+        pair_folders(clean, fill(tmp_path / "b", f"{name}.png", size=(12, 6)))
+
+
+def test_real_sr_names_a_scale_that_is_not_of_the_sizes(tmp_path: Path) -> None:
+    assert pair_folders(fill(tmp_path / "a", "1_HR.png"), fill(tmp_path / "b", "1_LR4.png"))

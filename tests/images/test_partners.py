@@ -1,7 +1,7 @@
 """Names pair as whoever gave them meant it, or not at all."""
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lossmith.errors import LossmithError
@@ -71,6 +71,7 @@ def test_the_fields_conventions_are_known(convention: tuple[str, str]) -> None:
         }
 
 
+@settings(deadline=None)
 @given(ids, st.sampled_from([*CONVENTIONS.values()]), st.randoms())
 def test_names_under_a_convention_pair_exactly_or_not_at_all(names: list[str], convention, rng) -> None:
     """Also where ids look like tags: two ways of reading them are a reason to ask, never to guess."""
@@ -80,6 +81,7 @@ def test_names_under_a_convention_pair_exactly_or_not_at_all(names: list[str], c
     assert partners([*wanted], shuffled) in (wanted, None)
 
 
+@settings(deadline=None)
 @given(
     st.sets(st.integers(0, 9999), min_size=1, max_size=9), st.sampled_from([*CONVENTIONS.values()]), st.randoms()
 )
@@ -90,6 +92,7 @@ def test_plain_ids_always_pair(numbers: set[int], convention: tuple[str, str], r
     assert partners([*wanted], shuffled) == wanted
 
 
+@settings(deadline=None)
 @given(ids, ids, st.sampled_from([*CONVENTIONS.values()]))
 def test_what_is_of_others_is_not_paired(ours: list[str], theirs: list[str], convention: tuple[str, str]) -> None:
     """A picture too many, or another one, on either side: nobody is paired with whoever is left."""
@@ -139,6 +142,7 @@ def test_one_folder_may_hold_both() -> None:
     ],
 )
 @pytest.mark.parametrize("target", ["{}", "{}_HR", "GT_{}"])
+@settings(deadline=None, max_examples=15)
 @given(names=st.sets(st.sampled_from(["baby", "img_001", "img_002", "bird", "0801", "é", "B1"]), min_size=1))
 def test_results_are_known_by_what_they_have_in_common(naming: str, target: str, names: set[str]) -> None:
     wanted = {target.format(name): naming.format(name) for name in names}

@@ -84,12 +84,18 @@ def _meant_by(path: Path, recursive: bool) -> dict[Path, Path]:
         raise LossmithError(f"'{path}' is a link to '{path.readlink()}', which is not there")
     else:
         raise LossmithError(f"'{path}' does not exist")
-    return {picture: picture.relative_to(root) for picture in pictures}
+    return {picture: _below(root, picture) for picture in pictures}
+
+
+def _below(root: Path, picture: Path) -> Path:
+    """A picture's place in a folder; a pattern may lead out of it again."""
+    place = Path(os.path.normpath(picture.relative_to(root)))
+    return Path(picture.name) if ".." in place.parts else place
 
 
 def _matches(pattern: Path, recursive: bool) -> tuple[Path, list[Path]]:
     """The folder before the first sign of a pattern, and what matches: pictures, or else folders' pictures."""
-    fixed = next(i for i, part in enumerate(pattern.parts) if any(sign in part for sign in "*?["))
+    fixed = next(i for i in range(len(pattern.parts)) if is_pattern(Path(*pattern.parts[: i + 1])))
     root, rest = Path(*pattern.parts[:fixed]), Path(*pattern.parts[fixed:])
     try:
         found = sorted(root.glob(str(rest)), key=lambda path: [_natural(part) for part in path.parts])

@@ -102,10 +102,11 @@ def _as_said(pair: str, sides: Sequence[Side], folders: Sequence[Path], one: boo
         short, long = (0, 1) if len(patterns[0]) < len(patterns[1]) else (1, 0)
         taken = set(found[long].values())
         found[short] = {shared: name for shared, name in found[short].items() if name not in taken}
+    for pattern, named, side, folder in zip(patterns, found, sides, folders, strict=True):
+        if not named:
+            there = f"; there is such as '{next(iter(side))}'" if side else ""
+            raise LossmithError(f"no picture in '{folder}' is called '{pattern}'{there}")
     for index in (0, 1):
-        if not found[index]:
-            what = f"no picture in '{folders[index]}' is called '{patterns[index]}'"
-            raise LossmithError(f"{what}; there is such as '{next(iter(sides[index]), 'none')}'")
         if lonely := [name for shared, name in found[index].items() if shared not in found[1 - index]]:
             said = _without_partner(lonely, folders[index], folders[1 - index])
             raise LossmithError(f"{said} by --pair '{pair}'")

@@ -82,7 +82,7 @@ def train(
         For anything that the caller can mend, in one sentence.
     """
     out = Path(out)
-    check_folder(out, "a run and of its model")
+    check_folder(out, "a run with its model")
     share(recipe.batch, devices)
     check_devices(devices)
     wanted = loss if loss is not None else content_loss() if contest.critic else "l1"

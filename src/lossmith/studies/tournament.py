@@ -85,7 +85,7 @@ def compare(
         For anything that the caller can mend, in one sentence.
     """
     out = Path(out)
-    check_folder(out, "a tournament and of its report")
+    check_folder(out, "a tournament with its report")
     executor = machines.made(devices)
     part = replace(recipe, batch=share(recipe.batch, devices))  # as each of the devices sees it
     losses = _listed(losses)
