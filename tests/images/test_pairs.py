@@ -58,6 +58,16 @@ def test_pairs_of_ones_own_are_read(tmp_path: Path) -> None:
         assert torch.equal(from_8bit(source.started[i]), pair.degraded)
 
 
+def test_degraded_pictures_may_have_been_rounded_up(tmp_path: Path) -> None:
+    photos(tmp_path / "clean", "a.png", "b.png", size=(31, 21))
+    photos(tmp_path / "small", "a.png", "b.png", size=(11, 7))
+    found = pair_folders(tmp_path / "clean", tmp_path / "small")
+    source = paired_source(found)
+    for pair, clean, degraded in zip(folder_pairs(found), source.clean, source.started, strict=True):
+        assert (tuple(pair.degraded.shape), tuple(pair.clean.shape)) == ((3, 7, 10), (3, 21, 30))
+        assert (degraded.shape, clean.shape) == (pair.degraded.shape, pair.clean.shape)
+
+
 def test_what_is_deterministic_is_done_once(tmp_path: Path) -> None:
     source = degraded_source(photos(tmp_path, "a.png"), degradation("bicubic(2) | jpeg(30) | noise(5) | jpeg(50)"))
     clean = from_8bit(read_picture(tmp_path / "a.png")[:, :20, :30])

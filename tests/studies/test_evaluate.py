@@ -106,22 +106,30 @@ def test_any_other_naming_is_said(photos: Path, tmp_path: Path) -> None:
     assert [row.scores["psnr"] for row in found.rows] == [PERFECT] * 6
 
 
-@pytest.mark.parametrize(("full", "size", "scale"), [((100, 100), (99, 99), 3), ((101, 100), (100, 100), 2)])
-def test_targets_lose_what_their_results_lack_by_the_scale(
+@pytest.mark.parametrize(
+    ("full", "size", "scale"),
+    [
+        ((100, 100), (99, 99), 3),
+        ((101, 100), (100, 100), 2),
+        ((101, 100), (102, 100), 2),
+        ((99, 98), (100, 100), 4),
+    ],
+)
+def test_sides_may_differ_by_less_than_the_scale(
     full: tuple[int, int], size: tuple[int, int], scale: int, tmp_path: Path
 ) -> None:
-    """A network that enlarges by 3 makes 99 pixels of 33, and knows nothing of the hundredth."""
-    target = torch.rand(3, *full, generator=torch.Generator().manual_seed(0))
-    write_picture(tmp_path / "targets" / "a.png", target)
-    write_picture(tmp_path / "results" / "a.png", target[:, : size[0], : size[1]])
+    """A network that enlarges by 3 makes 99 pixels of 33, and 102 of 34: it knows nothing of the hundredth."""
+    content = torch.rand(3, 102, 102, generator=torch.Generator().manual_seed(0))
+    write_picture(tmp_path / "targets" / "a.png", content[:, : full[0], : full[1]])
+    write_picture(tmp_path / "results" / "a.png", content[:, : size[0], : size[1]])
     found = lossmith.evaluate(tmp_path / "results", test=[tmp_path / "targets"], out=tmp_path / "scores.csv")
     assert found.rows[0].scores["psnr"] == PERFECT
-    said = f"; targets cropped to multiples of {scale}, as their results are"
+    said = f"; where targets are no multiples of {scale}, what only they or their results have was cropped"
     assert said in str(found)
     assert said in (tmp_path / "scores.csv").read_text()
 
 
-@pytest.mark.parametrize("size", [(90, 100), (100, 101), (101, 99)])
+@pytest.mark.parametrize("size", [(90, 100), (110, 100), (101, 99)])
 def test_other_sizes_are_no_results(size: tuple[int, int], tmp_path: Path) -> None:
     write_picture(tmp_path / "targets" / "a.png", torch.zeros(3, 100, 100))
     write_picture(tmp_path / "results" / "a.png", torch.zeros(3, *size))

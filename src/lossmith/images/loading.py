@@ -27,6 +27,16 @@ def read_cropped(path: Path, scale: int) -> Tensor:
     return picture[:, :height, :width].contiguous()
 
 
+def read_together(clean: Path, degraded: Path, scale: int) -> tuple[Tensor, Tensor]:
+    """A clean picture and its degraded one, without the last rows and columns that only one of them has.
+
+    Some programs round the sides of what they shrink up: of 101 pixels the half is 51, of which 50 are whole.
+    """
+    large, small = read_cropped(clean, scale), read_picture(degraded)
+    height, width = (side // scale for side in large.shape[1:])
+    return large, small[:, :height, :width].contiguous()
+
+
 def load_all(
     loads: Sequence[Callable[[], T]], progress: Progress | None = None, threads: int | None = None
 ) -> list[T]:

@@ -36,8 +36,8 @@ def pair_folders(
     `baby.png` belongs to `BABY.jpg` or, as DIV2K names them, to `babyx4.png`; `1_HR.png` to `1_LR2.png`; see
     `lossmith.images.partners`. `pair` says it in any other case: "{}_a:{}_b". Folders may be patterns. One folder
     may be given twice, if names tell the clean pictures in it from the degraded ones. The clean picture must be
-    larger by the same whole scale throughout; its last rows and columns may be left over when its size is no
-    multiple of the scale.
+    larger by the same whole scale throughout; where its size is no multiple of the scale, the last rows and columns
+    are left over.
 
     Raises LossmithError for a missing or empty folder, pictures without a partner (naming up to three), names that
     can be paired in two ways, and sizes that do not fit.
@@ -67,16 +67,29 @@ def names_in(folder: Path, recursive: bool) -> dict[str, Path]:
 
 
 def common_scale(pairs: Sequence[tuple[Path, Path]]) -> int:
-    """By which whole number the clean pictures are larger than the degraded ones, all of them."""
-    scale = 0
-    for clean, degraded in pairs:
-        (height, width), (h, w) = picture_size(clean), picture_size(degraded)
-        scale = scale or max(width // w, 1)
-        if (height // scale, width // scale) != (h, w):
-            sizes = f"'{clean}' has {height}x{width} pixels and '{degraded}' has {h}x{w}"
-            first = "" if clean == pairs[0][0] else f" of the first pair, '{pairs[0][0].name}'"
-            raise LossmithError(f"{sizes}, which does not fit the scale {scale}{first}")
-    return scale
+    """By which whole number the clean pictures are larger than the degraded ones, all of them.
+
+    Of what is no multiple of it, the degraded pictures may lack a part of a pixel, or have it.
+    """
+    sizes = [(picture_size(clean), picture_size(degraded)) for clean, degraded in pairs]
+    likely = max(sizes[0][0][1] // sizes[0][1][1], 1)
+    misfits = {
+        scale: next((i for i, each in enumerate(sizes) if not _fits(*each, scale)), None)
+        for scale in (likely, likely + 1)
+    }
+    if fitting := [scale for scale, misfit in misfits.items() if misfit is None]:
+        return fitting[0]
+    scale = max(misfits, key=lambda scale: misfits[scale] or 0)
+    at = misfits[scale] or 0
+    (height, width), (h, w) = sizes[at]
+    said = f"'{pairs[at][0]}' has {height}x{width} pixels and '{pairs[at][1]}' has {h}x{w}"
+    first = f" of the first pair, '{pairs[0][0].name}'" if at else ""
+    raise LossmithError(f"{said}, which does not fit the scale {scale}{first}")
+
+
+def _fits(clean: tuple[int, int], degraded: tuple[int, int], scale: int) -> bool:
+    """Whether the sides of a degraded picture are those of the clean one by the scale, rounded down or up."""
+    return all(few in (side // scale, -(-side // scale)) for side, few in zip(clean, degraded, strict=True))
 
 
 def _refuse_another_scale(pairing: Pairing, degraded: Side, scale: int) -> None:

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from lossmith.degradations import Degradation, compact, from_8bit, is_gray
 from lossmith.images.keeping import IN_MEMORY, Keeping
-from lossmith.images.loading import load_all, read_cropped
+from lossmith.images.loading import load_all, read_cropped, read_together
 from lossmith.images.pairing import common_scale
-from lossmith.images.reading import read_picture
 from lossmith.images.shelf import Shelved
 
 
@@ -140,8 +139,8 @@ def folder_pairs(pairs: Sequence[tuple[Path, Path]], *, keeping: Keeping = IN_ME
     scale = common_scale(pairs)
 
     def load(clean: Path, degraded: Path, name: str) -> KeptPair:
-        pair = Pair(name, from_8bit(read_picture(degraded)), from_8bit(read_cropped(clean, scale)), scale)
-        return _kept(pair, keeping)
+        large, small = read_together(clean, degraded, scale)
+        return _kept(Pair(name, from_8bit(small), from_8bit(large), scale), keeping)
 
     names = picture_names([clean for clean, _ in pairs])
     loads = [partial(load, *pair, name) for pair, name in zip(pairs, names, strict=True)]

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from lossmith.degradations import Degradation, compact, from_8bit, is_gray
 from lossmith.images.keeping import IN_MEMORY, Keeping
-from lossmith.images.loading import Progress, load_all, read_cropped
+from lossmith.images.loading import Progress, load_all, read_cropped, read_together
 from lossmith.images.pairing import common_scale
 from lossmith.images.pairs import picture_names
-from lossmith.images.reading import read_picture
 from lossmith.images.shelf import Kept
 
 
@@ -82,7 +81,8 @@ def paired_source(
     scale = common_scale(pairs)
 
     def load(clean: Path, degraded: Path) -> tuple[Kept, Kept]:
-        return keeping.keep(read_cropped(clean, scale)), keeping.keep(read_picture(degraded))
+        large, small = read_together(clean, degraded, scale)
+        return keeping.keep(large), keeping.keep(small)
 
     clean, degraded = zip(
         *load_all([partial(load, *pair) for pair in pairs], progress, keeping.threads), strict=True

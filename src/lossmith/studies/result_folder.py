@@ -14,7 +14,7 @@ from lossmith.images.folders import find_places, is_pattern, names_of
 from lossmith.images.partners import Pairing, called, likely_pair, read_pair, results_of
 
 SCALES = range(2, 9)
-"""By which networks enlarge: what they leave over of a target is less than that."""
+"""By which networks enlarge: that by which a result may differ from its target is less."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class ResultFolder:
     pictures: dict[str, tuple[Path, Path | None]]
     """By the picture's name: its target, and its result, if there is one."""
     scale: int = 1
-    """By which some targets were cropped to a multiple, as their results are smaller by what that leaves over."""
+    """By which some targets are no multiple, so that their results lack the rest, or have too much."""
     remarks: list[str] = field(default_factory=list)
 
     def read(self, name: str) -> tuple[Tensor, Tensor]:
-        """A result and its target, which loses its last rows and columns where the result lacks just those.
+        """A result and its target, without the last rows and columns that only one of them has.
 
         Raises LossmithError when either is missing or cannot be read, or when they differ more in size.
         """
@@ -37,16 +37,29 @@ class ResultFolder:
         if path is None:
             raise LossmithError(f"'{target_path}' has no result")
         result, target = from_8bit(read_picture(path)), from_8bit(read_picture(target_path))
-        size, full = tuple(result.shape[1:]), tuple(target.shape[1:])
-        if size != full and size != cropped(full, self.scale):
+        size, full = result.shape[1:], target.shape[1:]
+        if not fits(full, size, self.scale):
             sizes = f"{size[0]}x{size[1]} pixels, and its target '{target_path}' {full[0]}x{full[1]}"
             raise LossmithError(f"'{path}' has {sizes}")
-        return result, target[:, : size[0], : size[1]]
+        height, width = map(min, size, full)
+        return result[:, :height, :width], target[:, :height, :width]
+
+    @property
+    def cropping(self) -> str:
+        """What is to be said of the protocol where something was cropped."""
+        unlike = (
+            f"; where targets are no multiples of {self.scale}, what only they or their results have was cropped"
+        )
+        return unlike if self.scale > 1 else ""
 
 
-def cropped(size: tuple[int, ...], scale: int) -> tuple[int, ...]:
-    """What a network that enlarges by `scale` can make of a picture of that size."""
-    return tuple(side // scale * scale for side in size)
+def fits(full: Sequence[int], size: Sequence[int], scale: int) -> bool:
+    """Whether a network that enlarges by `scale` makes such a result for a target: as large, or nearly so.
+
+    The target lacks the last pixels of a multiple, which its degraded picture then has as a whole pixel or not.
+    """
+    rounded = ({side, side // scale * scale, -(-side // scale) * scale} for side in full)
+    return all(side in sides for side, sides in zip(size, rounded, strict=True))
 
 
 def match_results(
@@ -104,7 +117,7 @@ def _matched(targets: Mapping[str, Path], results: Mapping[str, Path], folder: P
 
 
 def _scale(pictures: Iterable[tuple[Path, Path | None]]) -> int:
-    """The scale that explains most of the results that are smaller than their targets; 1 if none is."""
+    """The scale that explains most of the results that differ in size from their targets; 1 if none does."""
     fitting: Counter[int] = Counter()
     for target, result in pictures:
         try:
@@ -112,5 +125,5 @@ def _scale(pictures: Iterable[tuple[Path, Path | None]]) -> int:
         except LossmithError:  # told when its turn comes
             continue
         if sizes and sizes[0] != sizes[1]:
-            fitting.update(scale for scale in SCALES if cropped(sizes[0], scale) == sizes[1])
+            fitting.update(scale for scale in SCALES if fits(*sizes, scale))
     return min(fitting, key=lambda scale: (-fitting[scale], scale), default=1)

@@ -48,13 +48,12 @@ class Evaluation(Outcome):
     remarks: list[str] = field(default_factory=list)
     misfits: list[str] = field(default_factory=list)
     """Why a picture was not scored, in one sentence each; the means are those of the others."""
-    multiple: int = 1
-    """Of which the sides of targets are, as their results' were: what was over at their ends was cropped."""
+    cropping: str = ""
+    """What was cropped of targets or results that differed by less than the scale."""
 
     @property
     def protocol_in_words(self) -> str:
-        cropped = f"; targets cropped to multiples of {self.multiple}, as their results are"
-        return f"{self.protocol}{cropped if self.multiple > 1 else ''}"
+        return f"{self.protocol}{self.cropping}"
 
     @property
     def status(self) -> int:
@@ -150,7 +149,7 @@ def evaluate(
     )
     if results is not None:
         rows, misfits = _of_folder(results, protocol)
-        evaluation = Evaluation(rows, protocol, results.remarks, misfits, results.scale)
+        evaluation = Evaluation(rows, protocol, results.remarks, misfits, results.cropping)
     else:
         name = str(model.receipt.get("loss", subject.stem))
         evaluation = Evaluation([scored(*each, protocol) for each in _of_model(name, model, pairs)], protocol)
