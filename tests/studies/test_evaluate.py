@@ -124,7 +124,7 @@ def test_sides_may_differ_by_less_than_the_scale(
     write_picture(tmp_path / "results" / "a.png", content[:, : size[0], : size[1]])
     found = lossmith.evaluate(tmp_path / "results", test=[tmp_path / "targets"], out=tmp_path / "scores.csv")
     assert found.rows[0].scores["psnr"] == PERFECT
-    said = f"; where targets are no multiples of {scale}, what only they or their results have was cropped"
+    said = f"; last rows and columns beyond a multiple of {scale} cropped"
     assert said in str(found)
     assert said in (tmp_path / "scores.csv").read_text()
 

@@ -36,8 +36,8 @@ def pair_folders(
     `baby.png` belongs to `BABY.jpg` or, as DIV2K names them, to `babyx4.png`; `1_HR.png` to `1_LR2.png`; see
     `lossmith.images.partners`. `pair` says it in any other case: "{}_a:{}_b". Folders may be patterns. One folder
     may be given twice, if names tell the clean pictures in it from the degraded ones. The clean picture must be
-    larger by the same whole scale throughout; where its size is no multiple of the scale, the last rows and columns
-    are left over.
+    larger by the same whole scale throughout; of a size that is no multiple of it, the last rows and columns are
+    left over.
 
     Raises LossmithError for a missing or empty folder, pictures without a partner (naming up to three), names that
     can be paired in two ways, and sizes that do not fit.

@@ -47,10 +47,8 @@ class ResultFolder:
     @property
     def cropping(self) -> str:
         """What is to be said of the protocol where something was cropped."""
-        unlike = (
-            f"; where targets are no multiples of {self.scale}, what only they or their results have was cropped"
-        )
-        return unlike if self.scale > 1 else ""
+        last = f"; last rows and columns beyond a multiple of {self.scale} cropped"
+        return last if self.scale > 1 else ""
 
 
 def fits(full: Sequence[int], size: Sequence[int], scale: int) -> bool:
