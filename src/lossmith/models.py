@@ -54,7 +54,9 @@ def load_model(path: Path, own_network: str | None = None) -> Model:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise LossmithError(f"{path} does not say which network it belongs to") from error
     if own_network is None and ":" in expression:
-        raise LossmithError(f"{path} belongs to '{expression}', whose code is only run when you name it yourself")
+        raise LossmithError(
+            f"{path} belongs to '{expression}', whose code is only run when you name it yourself: --network"
+        )
     if own_network is None and (wrong := misfit(shapes_of(expression, scale), shapes(weights))):
         raise LossmithError(f"{path} does not hold the weights of {expression}: {wrong}")
     restorer = network(expression, scale)

@@ -23,12 +23,10 @@ def command_line(name: str, data: Data, recipe: Recipe, **options: Any) -> str:
 
 
 def changed(settings: Any) -> dict[str, Any]:
-    """The fields of a dataclass that have not their default."""
-    values = {}
-    for field in fields(settings):
-        if (value := getattr(settings, field.name)) != field.default:
-            values[field.name] = value
-    return values
+    """The fields of a dataclass that have another value than they have when nothing is said."""
+    usual = type(settings)()
+    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    return {name: value for name, value in values.items() if value not in (None, getattr(usual, name))}
 
 
 def _words(value: Any) -> list[str]:

@@ -8,6 +8,7 @@ from lossmith.evaluation import Protocol
 from lossmith.images import Gathered
 from lossmith.losses import Loss
 from lossmith.training import Recipe, RunFolder, Summary
+from lossmith.training.init import Init
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Job:
     protocol: Protocol
     save_every: float
     devices: int
+    init: Init | None = None
 
     @property
     def run_folder(self) -> RunFolder:
@@ -55,6 +57,7 @@ class Job:
                 remarks=gathered.remarks,
                 save_every=self.save_every,
                 devices=self.devices,
+                init=self.init,
             )
         except Diverged as error:
             return Entry(self.loss, self.seed, self.run_folder, summary=None, failure=str(error))

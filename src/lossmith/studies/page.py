@@ -62,7 +62,7 @@ def make_page(tournament: Tournament, out: Path) -> str:
     contents = Contents(
         verdict=words,
         degradation=tournament.gathered.damage,
-        network=tournament.recipe.network,
+        network=str(tournament.recipe.network),
         budget=f"{tournament.recipe.budget} per run",
         protocol=str(tournament.protocol),
         command=tournament.command,

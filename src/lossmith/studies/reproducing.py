@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def reproduce(
         they are known by their SHA-256.
         Those of scikit-image are found by themselves.
     begins_with
-        The model that adversarial training began with [default: that of the stage before, beside the run].
+        The file that training began with, --init or the stage before [default: that stage, beside the run].
     out
         Folder for what is made [default: beside the file, its name and -anew].
 
@@ -98,6 +98,7 @@ def reproduce(
 
 
 def _trained(file: Path, receipt: dict[str, Any], pictures: Any, begins_with: Path | None, out: Path) -> Path:
+    from lossmith.training.init import open_init
     from lossmith.training.lesson import Duel, Lesson
     from lossmith.training.run import teach
 
@@ -107,13 +108,14 @@ def _trained(file: Path, receipt: dict[str, Any], pictures: Any, begins_with: Pa
         raise LossmithError(f"{file} was trained for {receipt['minutes']} minutes, which is never twice the same")
     recipe = Recipe(**_fitting(receipt, Recipe))
     criterion = loss(str(receipt["loss"]))
-    lesson = Lesson(criterion, recipe)
-    if "begins_with" in receipt:
-        start = begins_with or file.parent.parent / "psnr" / "model.safetensors"
-        if not start.is_file() or digest_of(start) != receipt["begins_with"]:
-            raise LossmithError(f"{file} began with a trained model that is not here; name it with --begins-with")
-        lesson = Duel(criterion, recipe, Contest(**_fitting(receipt, Contest)), start)
+    start = _beginning(file, receipt, begins_with)
     gathered = _gathered(file, receipt, pictures)
+    lesson = Lesson(criterion, recipe)
+    if "critic" in receipt:
+        lesson = Duel(criterion, recipe, Contest(**_fitting(receipt, Contest)), start)
+    elif "begins_with" in receipt:
+        begun = replace(recipe, init=start, init_partial="begins_with_part" in receipt)
+        lesson = Lesson(criterion, recipe, init=open_init(begun, gathered.source.scale)[1])
     folder = RunFolder(out)
     teach(
         folder,
@@ -126,6 +128,17 @@ def _trained(file: Path, receipt: dict[str, Any], pictures: Any, begins_with: Pa
         devices=receipt.get("devices", 1),
     )
     return folder.model
+
+
+def _beginning(file: Path, receipt: dict[str, Any], said: Path | None) -> Path:
+    """The file with the weights that training began with: what was said, or the model of the stage before."""
+    start = said or file.parent.parent / "psnr" / "model.safetensors"
+    wanted = receipt.get("begins_with")
+    if wanted is not None and (not start.is_file() or digest_of(start) != wanted):
+        raise LossmithError(
+            f"{file} began with weights that are not here, of the SHA-256 {wanted}; name them with --begins-with"
+        )
+    return start
 
 
 def _gathered(file: Path, receipt: dict[str, Any], pictures: Any) -> Gathered:

@@ -16,6 +16,7 @@ from lossmith.studies.outcome import Outcome
 from lossmith.studies.rehearsal import rehearse_test
 from lossmith.studies.two_stages import train_in_stages
 from lossmith.training import Contest, Recipe, RunFolder, Summary
+from lossmith.training.init import open_init
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,8 +90,9 @@ def train(
     criterion = parse(wanted) if isinstance(wanted, str) else as_loss(wanted)
     gathered = gather(data, recipe.degradation, out)
     recipe = replace(recipe, degradation=gathered.damage)
+    recipe, init = open_init(recipe, gathered.source.scale)
     protocol = protocol_of(gathered.tests)
-    rehearse_test(recipe.network, gathered.tests, protocol)
+    rehearse_test(str(recipe.network), gathered.tests, protocol)
     against = f" and against {contest.critic}" if contest.critic else ""
     begun = opening(f"{criterion}{against}", recipe, data, gathered, out, devices)
     if contest.critic is not None:
@@ -105,6 +107,7 @@ def train(
             save_every=save_every,
             devices=devices,
             opening=begun,
+            init=init,
         )
         first, second = (Trained(*stage) for stage in stages)
         return replace(second, before=first)
@@ -124,5 +127,6 @@ def train(
         save_every=save_every,
         devices=devices,
         opening=begun,
+        init=init,
     )
     return Trained(out, summary, read_csv(folder.scores))

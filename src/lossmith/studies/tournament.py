@@ -26,6 +26,7 @@ from lossmith.studies.page import Tournament, make_page
 from lossmith.studies.rehearsal import rehearse_test
 from lossmith.training import Recipe
 from lossmith.training.configuration import check, claim
+from lossmith.training.init import open_init
 
 DEFAULT = ("l2", "l1", "ssim", "mix")
 
@@ -55,8 +56,9 @@ def compare(
 ) -> Comparison:
     """Train the same network under several losses with the same budget, and report which one wins.
 
-    Every loss meets the same first weights and the same patches, seed by seed. A stopped tournament goes on with
-    the same command. Beside `report.html` lie `results.csv`, `results.json` and a folder for every run.
+    Every loss meets the same first weights, fresh ones or those of --init, and the same patches, seed by seed. A
+    stopped tournament goes on with the same command. Beside `report.html` lie `results.csv`, `results.json` and a
+    folder for every run.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ def compare(
     out = Path(out)
     check_folder(out, "a tournament with its report")
     executor = machines.made(devices)
-    part = replace(recipe, batch=share(recipe.batch, devices))  # as each of the devices sees it
+    share(recipe.batch, devices)
     losses = _listed(losses)
     command = command_line("compare", data, recipe, losses=losses, seeds=seeds, out=out)
     contenders = _contenders(losses)
@@ -95,6 +97,8 @@ def compare(
         raise LossmithError(f"seeds must be a whole number, at least 1, not {seeds!r}")
     gathered = gather(data, recipe.degradation, out)
     recipe = replace(recipe, degradation=gathered.damage)
+    recipe, init = open_init(recipe, gathered.source.scale)
+    part = replace(recipe, batch=share(recipe.batch, devices))  # as each of the devices sees it
     protocol = protocol_of(gathered.tests)
     from lossmith.training.memory import bytes_to_write
     from lossmith.training.run import rehearse
@@ -104,18 +108,28 @@ def compare(
         "seeds": seeds,
         "metrics": default_metrics(),  # one more when weights are put into their folder, which must not mix
         **recipe.identity,
+        **(init.identity if init else {}),
         **gathered.fingerprint,
     }
     check(out / "compare.yaml", configuration)
     with alone_in(out):
         rehearse(list(contenders.values()), part, gathered.source)
-        rehearse_test(recipe.network, gathered.tests, protocol)
+        rehearse_test(str(recipe.network), gathered.tests, protocol)
         runs = seeds * len(contenders)
-        need = bytes_to_write(network(recipe.network, gathered.source.scale), recipe, gathered.tests, runs)
+        need = bytes_to_write(network(str(recipe.network), gathered.source.scale), recipe, gathered.tests, runs)
         check_disk(out, need, f"the results of {runs} runs")
         claim(out / "compare.yaml", configuration)
         jobs = [
-            Job(name, seed, out / "runs" / file_name(name) / f"seed-{seed}", recipe, protocol, save_every, devices)
+            Job(
+                name,
+                seed,
+                out / "runs" / file_name(name) / f"seed-{seed}",
+                recipe,
+                protocol,
+                save_every,
+                devices,
+                init,
+            )
             for seed in range(seeds)  # outside, so that an early look at a long tournament shows every loss
             for name in contenders
         ]

@@ -11,7 +11,8 @@ from lossmith.lock import alone_in
 from lossmith.losses import Loss
 from lossmith.losses import loss as parse
 from lossmith.training import Contest, Recipe, RunFolder, Summary
-from lossmith.training.configuration import check, claim
+from lossmith.training.configuration import check, claim, go_on
+from lossmith.training.init import Init
 
 STAGES = ("psnr", "gan")
 
@@ -28,6 +29,7 @@ def train_in_stages(
     save_every: float,
     devices: int,
     opening: str = "",
+    init: Init | None = None,
 ) -> list[tuple[Path, Summary, list[Row]]]:
     """Train under the contest's first loss, then go on from there under `content` and against the critic.
 
@@ -40,7 +42,7 @@ def train_in_stages(
     recipe = replace(recipe, precision=arithmetic(recipe.precision))
     first, second = (RunFolder(out / stage) for stage in STAGES)
     lessons = (
-        (first, Lesson(parse(contest.psnr_loss), contest.first(recipe))),
+        (first, Lesson(parse(contest.psnr_loss), contest.first(recipe), init=init)),
         (second, Duel(content, recipe, contest, first.model)),
     )
     configuration: dict[str, Any] = {
@@ -49,9 +51,10 @@ def train_in_stages(
         **recipe.identity,
         **asdict(contest),
         "seed": seed,
+        **(init.identity if init else {}),
         **gathered.fingerprint,
     }
-    check(out / "run.yaml", configuration)
+    check(out / "run.yaml", configuration, go_on(second.model))
     with alone_in(out):
         for _, lesson in lessons:
             part = replace(lesson.recipe, batch=share(lesson.recipe.batch, devices))

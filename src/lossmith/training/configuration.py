@@ -8,6 +8,9 @@ import yaml
 from lossmith.errors import LossmithError
 from lossmith.files import write_text
 
+BEGINNING = {"begins_with", "begins_with_part"}
+"""What is only there where training began with weights of a file."""
+
 
 def claim(path: Path, configuration: dict[str, Any]) -> None:
     """Write a configuration as YAML, or make sure that the file there holds the same one."""
@@ -16,10 +19,11 @@ def claim(path: Path, configuration: dict[str, Any]) -> None:
         write_text(path, yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True))
 
 
-def check(path: Path, configuration: dict[str, Any]) -> None:
+def check(path: Path, configuration: dict[str, Any], advice: str = "choose another --out") -> None:
     """Raise LossmithError when the file is there and does not hold the same configuration.
 
-    It names the options that differ; of pictures, which are mappings, it only says that they do.
+    It names the options that differ; of pictures, which are mappings, it only says that they do. `advice` is what
+    to do then.
     """
     if not path.exists():
         return
@@ -27,18 +31,28 @@ def check(path: Path, configuration: dict[str, Any]) -> None:
         there = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError):
         there = None
-    if not isinstance(there, dict) or there.keys() != configuration.keys():
+    if not isinstance(there, dict) or (there.keys() ^ configuration.keys()) - BEGINNING:
         raise LossmithError(
             f"{path} is damaged, or was written by another version of lossmith; choose another --out"
         )
-    differences = [_difference(key, there[key], here) for key, here in configuration.items() if there[key] != here]
+    keys = dict.fromkeys([*configuration, *there])
+    differences = [
+        _difference(key, there, configuration) for key in keys if there.get(key) != configuration.get(key)
+    ]
     if differences:
-        raise LossmithError(
-            f"{path.parent} belongs to another configuration: {', '.join(differences)}; choose another --out"
-        )
+        raise LossmithError(f"{path.parent} belongs to another configuration: {', '.join(differences)}; {advice}")
 
 
-def _difference(key: str, there: Any, here: Any) -> str:
-    if isinstance(here, dict):
+def go_on(model: Path) -> str:
+    """What to do where a run is to go on in another way than it was begun; a schedule has one end."""
+    if not model.is_file():
+        return "choose another --out"
+    return f"choose another --out, where training can begin with its model: --init {model}"
+
+
+def _difference(key: str, there: dict[str, Any], here: dict[str, Any]) -> str:
+    if key in BEGINNING:
+        return "it began with other weights"
+    if isinstance(here[key], dict):
         return f"the {key.replace('_', ' ')} differ"
-    return f"{key} is {there!r} there and {here!r} here"
+    return f"{key} is {there[key]!r} there and {here[key]!r} here"

@@ -8,7 +8,7 @@ from typing import Any
 
 from lossmith.errors import LossmithError
 from lossmith.files import clear_drafts, digest_of, file_name, write_text
-from lossmith.training.configuration import check, claim
+from lossmith.training.configuration import check, claim, go_on
 from lossmith.training.state_file import StateFile
 
 STATE = "lossmith run 3"
@@ -79,7 +79,7 @@ class RunFolder:
         """Raise LossmithError when the folder belongs to another configuration, or one cannot tell."""
         if not self.configuration.exists() and (self.state.exists or self.summary.exists()):
             raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another --out")
-        check(self.configuration, configuration)
+        check(self.configuration, configuration, go_on(self.model))
 
     def claim(self, configuration: dict[str, Any]) -> None:
         """Make the folder that of this configuration, without the drafts that a killed process left in it."""

@@ -1,9 +1,11 @@
 """What a run teaches."""
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from lossmith.files import digest_of
 from lossmith.images import Source
@@ -13,6 +15,7 @@ from lossmith.models import load_model
 from lossmith.networks import critic, network
 from lossmith.training.adversarial import Contested
 from lossmith.training.contest import Contest
+from lossmith.training.init import Init
 from lossmith.training.judged import Judged
 from lossmith.training.recipe import Recipe
 from lossmith.training.rehearsal import rehearse
@@ -21,24 +24,32 @@ from lossmith.training.supervised import Supervised
 
 @dataclass(frozen=True)
 class Lesson:
-    """A fresh restorer is taught by a loss."""
+    """A restorer is taught by a loss."""
 
     loss: Loss
     recipe: Recipe
+    init: Init | None = field(default=None, kw_only=True)
+    """What it begins with instead of fresh weights."""
 
     @property
     def configuration(self) -> dict[str, Any]:
         """All that sets it apart from other lessons under the same loss."""
-        return self.recipe.identity
+        return {**self.recipe.identity, **(self.init.identity if self.init else {})}
 
     def rehearse(self, source: Source) -> None:
         """Raise LossmithError for what does not fit together."""
         rehearse([self.loss], self.recipe, source)
 
     def learner(self, scale: int) -> Supervised:
-        """Ready for the first step; its fresh weights are drawn from torch's generator."""
+        """Ready for the first step; fresh weights are drawn from torch's generator."""
         # a loss may keep a state, which one run must not hand to the next
-        return Supervised(network(self.recipe.network, scale), deepcopy(self.loss), self.recipe)
+        return Supervised(self._restorer(scale), deepcopy(self.loss), self.recipe)
+
+    def _restorer(self, scale: int) -> nn.Module:
+        restorer = network(str(self.recipe.network), scale)
+        if self.init:
+            self.init.load(restorer)
+        return restorer
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ class Duel(Lesson):
         rehearse([self.loss + self.contest.adversarial_weight * judged], self.recipe, source)
 
     def learner(self, scale: int) -> Contested:
-        restorer = network(self.recipe.network, scale)
+        restorer = self._restorer(scale)
         restorer.load_state_dict(load_model(self.trained, self.recipe.network).restorer.state_dict())
         return Contested(
             restorer,

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
@@ -17,8 +18,13 @@ class Recipe:
     degradation: str | None = None
     """What is to be undone: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(0..25)"
     [default: jpeg, which is jpeg(10)]."""
-    network: str = "srresnet_small"
-    """What is trained: srresnet_small, srresnet, rrdbnet, fcn, or your own as import.path:Class."""
+    network: str | None = None
+    """What is trained: srresnet_small, srresnet, rrdbnet, fcn, or your own as import.path:Class
+    [default: that of --init, or else srresnet_small]."""
+    init: Path | None = None
+    """Weights to begin with instead of fresh ones: a model of ours, or anybody's that fits the network."""
+    init_partial: bool = False
+    """Begin with those weights of --init that fit, and with fresh ones for the rest."""
     steps: int | None = None
     """Budget in optimiser steps [default: 400, unless --minutes is given]."""
     minutes: float | None = None
@@ -45,6 +51,12 @@ class Recipe:
             raise LossmithError("give the budget in steps or in minutes, not both")
         if self.steps is None and self.minutes is None:
             object.__setattr__(self, "steps", 400)
+        if isinstance(self.init, str):
+            object.__setattr__(self, "init", Path(self.init))
+        if self.network is None and self.init is None:
+            object.__setattr__(self, "network", "srresnet_small")
+        if self.init_partial and self.init is None:
+            raise LossmithError("init_partial is for training that begins with weights, and none are named")
         for field in fields(self):
             check_kind(field.name, getattr(self, field.name), field.type)
         for name in ("steps", "minutes", "patch", "batch", "learning_rate"):
@@ -56,8 +68,9 @@ class Recipe:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that a run is recognised by when it is to go on."""
-        return {name: value for name, value in asdict(self).items() if name != "on_nan"}
+        """All that a run is recognised by when it is to go on, but for the weights that it begins with."""
+        others = ("on_nan", "init", "init_partial")
+        return {name: value for name, value in asdict(self).items() if name not in others}
 
     @property
     def budget(self) -> str:
@@ -73,9 +86,10 @@ def check_kind(name: str, value: Any, annotation: Any) -> None:
     if get_origin(kind) is Literal:
         fits, wanted = value in get_args(kind), " or ".join(get_args(kind))
     else:
-        fits, wanted = type(value) is kind or (type(value) is int and kind is float), _WORDS[kind]
+        same = isinstance(value, Path) if kind is Path else type(value) is kind
+        fits, wanted = same or (type(value) is int and kind is float), _WORDS[kind]
     if not fits:
         raise LossmithError(f"{name} must be {wanted}, not {value!r}")
 
 
-_WORDS = {int: "a whole number", float: "a number", str: "text"}
+_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a file"}

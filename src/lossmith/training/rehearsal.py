@@ -51,7 +51,7 @@ def rehearse(losses: Sequence[Loss], recipe: Recipe, source: Source) -> None:
 def _restored(recipe: Recipe, degraded: Tensor, clean: Tensor) -> Tensor:
     """What a fresh network makes of the patches."""
     name = f"network '{recipe.network}'"
-    restorer = network(recipe.network, clean.shape[-1] // degraded.shape[-1])
+    restorer = network(str(recipe.network), clean.shape[-1] // degraded.shape[-1])
     restorer.to(degraded.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     scale = clean.shape[-1] // degraded.shape[-1]
     with autocast(recipe.precision), _blamed_on(name, degraded):

@@ -21,6 +21,7 @@ from lossmith.training.album import Album
 from lossmith.training.confined import confined
 from lossmith.training.fit import fit
 from lossmith.training.folder import RunFolder, Summary
+from lossmith.training.init import Init
 from lossmith.training.lesson import Lesson
 from lossmith.training.memory import bytes_to_write, enough_memory, kept_for_backward
 from lossmith.training.recipe import Recipe
@@ -43,9 +44,10 @@ def run(
     save_every: float = 60.0,
     devices: int = 1,
     opening: str = "",
+    init: Init | None = None,
 ) -> Summary:
-    """Train a fresh restorer as `recipe` says under `loss`; see `teach`."""
-    lesson = Lesson(loss, recipe)
+    """Train a restorer as `recipe` says under `loss`, from fresh weights or from `init`; see `teach`."""
+    lesson = Lesson(loss, recipe, init=init)
     return teach(
         folder,
         lesson,
@@ -101,7 +103,7 @@ def teach(
         check_devices(devices)
         part = replace(recipe, batch=share(recipe.batch, devices))  # as each of the devices sees it
         replace(lesson, recipe=part).rehearse(source)
-        need = bytes_to_write(network(recipe.network, source.scale), recipe, tests)
+        need = bytes_to_write(network(str(recipe.network), source.scale), recipe, tests)
         check_disk(folder.path, need, "the results")
         folder.claim(configuration)
         if opening:
