@@ -16,7 +16,8 @@ def opening(
     samples = data.pictures is None and data.clean is None
     kind = "sample photographs of scikit-image" if samples else "picture" if trained == 1 else "pictures"
     times = f"{runs} runs of " if runs > 1 else ""
+    start = f" from {recipe.init}" if recipe.init else ""
     return (
-        f"training {recipe.network} under {losses}, {times}{recipe.budget}, to undo {gathered.damage}; "
+        f"training {recipe.network}{start} under {losses}, {times}{recipe.budget}, to undo {gathered.damage}; "
         f"on {trained} {kind}, tested on {tested} more; {device_name(devices)}; into {out}"
     )

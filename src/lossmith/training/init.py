@@ -48,7 +48,6 @@ def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
     if recipe.network is None:
         model = open_model(path)
         recipe = replace(recipe, network=_expression(path, model))
-        remark(f"the network is that of {path}: {recipe.network}")
         found = [StateDict(model.restorer.state_dict())]
     else:
         found = read_state_dicts(path)
