@@ -16,11 +16,11 @@ from lossmith.errors import LossmithError
 
 CLEAN = (
     "hr hq gt clean clear sharp target reference ref original orig expert mean normal norain high highres hires "
-    "truth groundtruth ground_truth label"
+    "truth groundtruth ground_truth tgt"
 )
 DEGRADED = (
     "lr lq lrbi lrbd lrdn bic biclr bicubic lowres lores low mild wild difficult unknown noisy noise real input "
-    "in blur blurry blurred haze hazy rain rainy jpeg jpg compressed degraded damaged corrupted"
+    "in blur blurry blurred haze hazy rain rainy jpeg jpg compressed degraded damaged corrupted source src"
 )
 NUMBERED = r"(?:lr|lq|noisy|noise|sigma|jpe?g|qf?)_?\d+"
 """Of degraded pictures: LR2, noise25, jpeg_10."""
@@ -200,24 +200,28 @@ def readings(name: str, words: str) -> dict[Tags, str]:
 
 def _spans(name: str, words: str) -> Iterator[tuple[int, int]]:
     """Where tags stand: words from one border to another, and scales, also right behind something."""
-    word, scale = _compiled(words)
-    for start in range(len(name)):
-        before, here = name[start - 1 : start], name[start]
-        if not before.isalpha() or (before.islower() and here.isupper()):
-            for kind in word:
-                if match := kind.match(name, start):
-                    yield match.span()
-        if (match := scale.match(name, start)) and not (before.isdigit() and here.isdigit()):
-            yield match.span()
+    for kind in _kinds(words):
+        for match in kind.finditer(name):
+            start, end = match.span(1)
+            before, here = name[start - 1 : start], name[start]
+            if kind is _SCALE:
+                begins = not (before.isdigit() and here.isdigit())
+            else:
+                begins = not before.isalpha() or (before.islower() and here.isupper())
+            if begins:
+                yield start, end
+
+
+_SCALE = re.compile(rf"(?=({SCALE})(?![^\W_]))", re.IGNORECASE)
 
 
 @cache
-def _compiled(words: str) -> tuple[list[re.Pattern[str]], re.Pattern[str]]:
+def _kinds(words: str) -> list[re.Pattern[str]]:
+    """What may stand at any place of a name: words, words with numbers, scales."""
     longest_first = "|".join(sorted(words.split(), key=len, reverse=True))
-    kinds = [longest_first, NUMBERED] if words is DEGRADED else [longest_first] if words else []
-    end = r"(?![^\W_])"
-    glued = r"(?:(?=x\d)|(?![^\W\d_]))(?!(?<=\d)\d)"
-    return [re.compile(f"(?:{kind}){glued}", re.I) for kind in kinds], re.compile(f"(?:{SCALE}){end}", re.I)
+    kinds = [longest_first, NUMBERED] if words is DEGRADED else [longest_first]
+    end = r"(?:(?=x\d)|(?![^\W\d_]))(?!(?<=\d)\d)"  # a scale may follow at once, as in LRx2
+    return [*(re.compile(f"(?=({kind}){end})", re.IGNORECASE) for kind in kinds), _SCALE]
 
 
 def _tags(name: str, words: str) -> set[str]:
