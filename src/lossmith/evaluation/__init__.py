@@ -2,7 +2,7 @@
 
 from lossmith.evaluation.deep import available_deep_metrics
 from lossmith.evaluation.grid import without_level
-from lossmith.evaluation.metrics import METRICS, default_metrics, find_metric, score, scored
+from lossmith.evaluation.metrics import METRICS, default_metrics, find_metric, score, scored, why_nan
 from lossmith.evaluation.protocol import Protocol, protocol_for
 from lossmith.evaluation.restoring import baseline, protocol_of, restore_pictures
 from lossmith.evaluation.results import DEGRADED, Difference, Metric, Row, Standing
@@ -34,6 +34,7 @@ __all__ = [
     "standing",
     "standings",
     "verdict",
+    "why_nan",
     "without_level",
     "write_csv",
 ]

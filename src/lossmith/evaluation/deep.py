@@ -28,6 +28,7 @@ class Backbone:
     heads: tuple[list[str], list[Path]]
     """Names that the metric's own weights go by, and where packages have them."""
     make: Callable[..., DeepLoss]
+    least_side: int = 1
 
 
 ALEXNET = ("alexnet-owt-7be5be79.pth", "alexnet_imagenet.safetensors")
@@ -35,11 +36,11 @@ SQUEEZENET = ("squeezenet1_1-b8a52dc0.pth", "squeezenet1_1_imagenet.safetensors"
 VGG16 = ("vgg16-397923af.pth", "vgg16_imagenet.safetensors")
 
 BACKBONES = {
-    "lpips_alex": Backbone("AlexNet", ALEXNET, lpips.usual_heads("alex"), partial(lpips.LPIPS, "alex")),
+    "lpips_alex": Backbone("AlexNet", ALEXNET, lpips.usual_heads("alex"), partial(lpips.LPIPS, "alex"), 31),
     "lpips_squeeze": Backbone(
-        "SqueezeNet", SQUEEZENET, lpips.usual_heads("squeeze"), partial(lpips.LPIPS, "squeeze")
+        "SqueezeNet", SQUEEZENET, lpips.usual_heads("squeeze"), partial(lpips.LPIPS, "squeeze"), 17
     ),
-    "lpips_vgg": Backbone("VGG-16", VGG16, lpips.usual_heads("vgg"), partial(lpips.LPIPS, "vgg")),
+    "lpips_vgg": Backbone("VGG-16", VGG16, lpips.usual_heads("vgg"), partial(lpips.LPIPS, "vgg"), 16),
     "dists": Backbone("VGG-16", VGG16, dists.usual_heads(), dists.DISTS),
 }
 """In order of preference."""
@@ -60,7 +61,13 @@ def available_deep_metrics() -> dict[str, tuple[Metric, Score]]:
     """
     return {
         name: (
-            Metric(name, "DISTS" if name == "dists" else f"LPIPS ({backbone.label})", False, digits=4),
+            Metric(
+                name,
+                "DISTS" if name == "dists" else f"LPIPS ({backbone.label})",
+                higher_is_better=False,
+                digits=4,
+                least_side=backbone.least_side,
+            ),
             partial(distance, name, path),
         )
         for name, backbone in BACKBONES.items()

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import isnan
+from pathlib import Path
 
 from torch import Tensor
 
-from lossmith.errors import LossmithError, unknown
+from lossmith.errors import LossmithError, and_more, unknown
 from lossmith.evaluation.deep import BACKBONES, available_deep_metrics, missing_weights
 from lossmith.evaluation.fidelity import l1, l2, psnr
 from lossmith.evaluation.fsim import fsim, fsimc
@@ -19,9 +21,9 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("psnr", "PSNR", higher_is_better=True, digits=2, unit="dB"),
-        Metric("ssim", "SSIM", higher_is_better=True, digits=4),
-        Metric("ms_ssim", "MS-SSIM", higher_is_better=True, digits=4),
-        Metric("iw_ssim", "IW-SSIM", higher_is_better=True, digits=4),
+        Metric("ssim", "SSIM", higher_is_better=True, digits=4, least_side=11),
+        Metric("ms_ssim", "MS-SSIM", higher_is_better=True, digits=4, least_side=161),
+        Metric("iw_ssim", "IW-SSIM", higher_is_better=True, digits=4, least_side=161),
         Metric("gmsd", "GMSD", higher_is_better=False, digits=4),
         Metric("fsim", "FSIM", higher_is_better=True, digits=4),
         Metric("fsimc", "FSIMc", higher_is_better=True, digits=4),
@@ -93,6 +95,27 @@ def scored(picture: str, method: str, prediction: Tensor, target: Tensor, protoc
         return Row(picture, method, 0, score(prediction, target, protocol))
     except LossmithError as error:
         raise LossmithError(f"picture '{picture}': {str(error).removeprefix('score: ')}") from error
+
+
+def why_nan(rows: Sequence[Row]) -> list[str]:
+    """A sentence for each least size of metrics that were not measured on some pictures, since these are smaller.
+
+    >>> why_nan([Row("stamp", "mix", 0, {"psnr": 30.0, "ms_ssim": float("nan"), "iw_ssim": float("nan")})])
+    ["MS-SSIM and IW-SSIM are nan, for these have fewer than 161 pixels to a side: 'stamp'"]
+    """
+    sentences: dict[tuple[int, tuple[str, ...]], list[str]] = {}
+    for name in rows[0].scores if rows else ():
+        metric = find_metric(name)
+        small = dict.fromkeys(
+            row.picture for row in rows if isnan(row.scores.get(name, 0)) and not isnan(row.scores.get("psnr", 0))
+        )
+        if small and metric.least_side > 1:
+            sentences.setdefault((metric.least_side, tuple(small)), []).append(metric.label)
+    return [
+        f"{' and '.join(labels)} {'are' if len(labels) > 1 else 'is'} nan, for these have fewer than {least} "
+        f"pixels to a side: {and_more([Path(picture) for picture in small])}"
+        for (least, small), labels in sentences.items()
+    ]
 
 
 def _function(name: str) -> Callable[[Tensor, Tensor], float]:

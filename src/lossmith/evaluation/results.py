@@ -15,6 +15,8 @@ class Metric:
     higher_is_better: bool
     digits: int
     unit: str = ""
+    least_side: int = 1
+    """Pixels below which there is nothing to measure, and the score is NaN."""
 
 
 @dataclass(frozen=True)

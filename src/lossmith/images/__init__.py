@@ -4,7 +4,7 @@ source = degraded_source(find_pictures("photos"), degradation("bicubic(4)"))
 degraded, clean = Patches(source, patch=96, seed=0)[index]
 """
 
-from lossmith.images.data import Data, Gathered, gather
+from lossmith.images.data import Data, Gathered, gather, gather_pairs, gather_tests
 from lossmith.images.folders import find_pictures
 from lossmith.images.pairing import pair_folders
 from lossmith.images.pairs import Pair, folder_pairs, picture_names, test_pairs
@@ -24,6 +24,8 @@ __all__ = [
     "find_pictures",
     "folder_pairs",
     "gather",
+    "gather_pairs",
+    "gather_tests",
     "pair_folders",
     "paired_source",
     "picture_names",

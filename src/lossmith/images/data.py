@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from lossmith.degradations import degradation
+from lossmith.degradations import Degradation, degradation
 from lossmith.errors import LossmithError
 from lossmith.files import digest_of
 from lossmith.images.folders import find_pictures
@@ -125,6 +125,19 @@ def _own_pairs(data: Data, clean: Path, degraded: Path, beside: Path) -> Gathere
         fingerprint,
         headers.remarks,
     )
+
+
+def gather_tests(paths: Sequence[Path], kind: Degradation, beside: Path) -> Sequence[Pair]:
+    """Decode and degrade pictures to test with."""
+    sizes = look_at(paths).of(paths)
+    return test_pairs(paths, kind, keeping=keeping([], sizes, kind, kind.scale, beside))
+
+
+def gather_pairs(pairs: Sequence[tuple[Path, Path]], beside: Path) -> Sequence[Pair]:
+    """Decode pairs of one's own, (clean, degraded), to test with."""
+    headers = look_at([file for pair in pairs for file in pair])
+    sizes = headers.of([clean for clean, _ in pairs])
+    return folder_pairs(pairs, keeping=keeping([], sizes, None, common_scale(pairs), beside))
 
 
 Item = TypeVar("Item", Path, tuple[Path, Path])

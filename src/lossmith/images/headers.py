@@ -41,28 +41,29 @@ class Headers:
         return [self.sizes[path] for path in paths]
 
 
-def look_at(paths: Iterable[Path], say: bool = True) -> Headers:
-    """Look at the headers of pictures, and `say` what will not be used of what they hold.
+def look_at(paths: Iterable[Path], strict: bool = True) -> Headers:
+    """Look at the headers of pictures, and say what will not be used of what they hold.
 
-    Raises LossmithError for the first that cannot be read, and says how many more cannot.
+    Raises LossmithError for the first that cannot be read, and says how many more cannot; else these are left out.
     """
     files = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         looks = list(pool.map(_look, files))
-    if faults := [look for look in looks if isinstance(look, LossmithError)]:
+    faults = [look for look in looks if isinstance(look, LossmithError)]
+    if faults and strict:
         others = f" (and {len(faults) - 1} more cannot be read)" if len(faults) > 1 else ""
         raise LossmithError(f"{faults[0]}{others}")
     sizes: dict[Path, tuple[int, int]] = {}
     seen: dict[str, list[Path]] = {}
     for path, look in zip(files, looks, strict=True):
-        assert isinstance(look, tuple)  # since faults have been raised
+        if isinstance(look, LossmithError):
+            continue
         sizes[path], phrases = look
         for phrase in phrases:
             seen.setdefault(phrase, []).append(path)
     remarks = tuple(f"{phrase}: {and_more(found)}" for phrase, found in seen.items())
-    if say:
-        for sentence in remarks:
-            remark(sentence)
+    for sentence in remarks:
+        remark(sentence)
     return Headers(sizes, remarks)
 
 

@@ -51,7 +51,7 @@ def keeping(train: Sizes, tests: Sizes, degradation: Degradation | None, scale: 
     in_memory = int(_pixels(train) * _kept(degradation, scale) + _pixels(tests) * 12 * levels * (1 + scale**-2))
     if in_memory <= SHARE * free:
         return Keeping(None, threads)
-    count = f"{len(train)} training and {len(tests)} test pictures"
+    count = f"{len(train)} training and {len(tests)} test pictures" if train else f"{len(tests)} test pictures"
     said = f"the {count} take {amount(in_memory)} of memory decoded, and {amount(free)} are free"
     if not hasattr(os, "pread"):  # Windows
         raise LossmithError(f"{said}; take fewer, or smaller ones")

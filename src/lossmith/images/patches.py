@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from lossmith.degradations import from_8bit
 from lossmith.degradations.checks import check_whole
 from lossmith.errors import LossmithError
-from lossmith.images.shelf import cut
+from lossmith.images.shelf import Shelved, cut
 from lossmith.images.source import Source
 
 
@@ -45,6 +45,11 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         self.source, self.patch, self.seed = source, patch, seed
         areas = accumulate(clean.shape[1] * clean.shape[2] for clean in source.clean)
         self._areas = np.array(list(areas), dtype=np.float64)
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether pictures are read from a disk."""
+        return any(isinstance(picture, Shelved) for picture in self.source.clean)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         degraded, clean = self.batch(index, 1)

@@ -11,6 +11,7 @@ from lossmith.degradations import Bicubic, Degradation, degradation, from_8bit, 
 from lossmith.errors import LossmithError
 from lossmith.files import digest_of
 from lossmith.images import read_picture
+from lossmith.images.headers import look_at
 from lossmith.learning.recipe import RECEPTIVE_FIELD
 from lossmith.losses.discriminative_network import shrink_to
 
@@ -66,6 +67,7 @@ def read_lesson(picture: Path, damage: str | None, degraded: Path | None) -> Les
     """
     if (damage is None) == (degraded is None):
         raise LossmithError("say what the loss is to be learned from: either --degradation or --degraded")
+    look_at([picture] if degraded is None else [picture, degraded])
     clean = from_8bit(read_picture(picture))
     if min(clean.shape[1:]) < 2 * RECEPTIVE_FIELD:
         size = f"{clean.shape[1]}x{clean.shape[2]}"

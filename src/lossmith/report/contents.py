@@ -1,6 +1,6 @@
 """What the report of a tournament shows; plain values, filled in by `lossmith.studies`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,3 +64,5 @@ class Contents:
     exhibits: list[Exhibit]
     facts: dict[str, str]
     """Versions, hardware, data: label and value, shown at the foot."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader of the results should know of them: what was not measured, how pictures were read."""

@@ -12,7 +12,7 @@ from lossmith.degradations import degradation as parse_degradation
 from lossmith.errors import LossmithError
 from lossmith.exporting import check_scale
 from lossmith.files import LIKE_FILES
-from lossmith.images import find_pictures, sample_pictures, test_pairs
+from lossmith.images import find_pictures, gather_tests, sample_pictures
 from lossmith.models import Model, save_model
 from lossmith.networks.interpolation import interpolate, kinship
 from lossmith.origin import versions
@@ -91,7 +91,7 @@ def blend(
         return Blended(out, note)
     damage = _damage(couple.models[0], degradation)
     targets = find_pictures(test, recursive) if test else sample_pictures("test")
-    pairs = test_pairs(targets, parse_degradation(damage))
+    pairs = gather_tests(targets, parse_degradation(damage), out)
     if pairs[0].scale != couple.scale:
         raise LossmithError(f"the models enlarge by {couple.scale}, but '{damage}' shrinks by {pairs[0].scale}")
     options: dict[str, Any] = {

@@ -25,6 +25,7 @@ from lossmith.evaluation import (
     find_metric,
     standings,
     verdict,
+    why_nan,
 )
 from lossmith.evaluation.trained_on import trained_on
 from lossmith.files import write_text
@@ -73,6 +74,7 @@ def make_page(tournament: Tournament, out: Path) -> str:
         rows=tournament.rows,
         exhibits=_exhibits(tournament, finished),
         facts=_facts(tournament),
+        notes=[*why_nan(tournament.rows), *tournament.gathered.remarks],
     )
     _write_json(out / "results.json", contents, found, pairs)
     write_report(out / "report.html", contents)
@@ -151,6 +153,7 @@ def _write_json(path: Path, contents: Contents, found: Sequence[Standing], pairs
         "command": contents.command,
         "seeds": contents.seeds,
         "facts": contents.facts,
+        "notes": contents.notes,
         "losses": [
             {
                 **{key: value for key, value in asdict(contender).items() if key != "curves"},

@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from lossmith.degradations import degradation as parse_degradation
+from lossmith.degradations import is_gray
 from lossmith.devices import best_device
 from lossmith.errors import LossmithError
 from lossmith.evaluation import (
@@ -22,17 +23,19 @@ from lossmith.evaluation import (
     protocol_of,
     restore_pictures,
     scored,
+    why_nan,
     write_csv,
 )
 from lossmith.images import (
     Pair,
     find_pictures,
-    folder_pairs,
+    gather_pairs,
+    gather_tests,
     pair_folders,
     sample_pictures,
-    test_pairs,
 )
 from lossmith.images.folders import SUFFIXES, is_pattern
+from lossmith.images.headers import look_at
 from lossmith.models import FILE, Model, check_file, models_in
 from lossmith.restoration import open_restorer
 from lossmith.studies.outcome import Outcome
@@ -79,7 +82,7 @@ class Evaluation(Outcome):
             "  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)) for line in lines
         )
         missing = [f"{len(self.misfits)} not scored, and in no mean:"] if self.misfits else []
-        beside = [*self.remarks, *missing, *(f"  {misfit}" for misfit in self.misfits)]
+        beside = [*why_nan(self.rows), *self.remarks, *missing, *(f"  {misfit}" for misfit in self.misfits)]
         return "\n".join([table, f"protocol: {self.protocol_in_words}", *beside])
 
 
@@ -148,7 +151,7 @@ def evaluate(
         border=protocol.border if border is None else border,
     )
     if results is not None:
-        rows, misfits = _of_folder(results, protocol)
+        rows, protocol, misfits = _of_folder(results, protocol)
         evaluation = Evaluation(rows, protocol, results.remarks, misfits, results.cropping)
     else:
         name = str(model.receipt.get("loss", subject.stem))
@@ -172,17 +175,20 @@ Restored = Iterable[tuple[str, str, Tensor, Tensor]]
 """(picture, method, result, target)"""
 
 
-def _of_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], list[str]]:
-    """The rows of what can be scored, and why the others cannot."""
-    rows, misfits = [], []
+def _of_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], Protocol, list[str]]:
+    """The rows of what can be scored, the protocol, which says of gray targets, and why the others cannot."""
+    look_at([path for both in folder.pictures.values() for path in both if path], strict=False)
+    rows, misfits, gray = [], [], False
     for name in folder.pictures:
         try:
-            rows.append(scored(name, folder.method, *folder.read(name), protocol))
+            result, target = folder.read(name)
+            rows.append(scored(name, folder.method, result, target, protocol))
+            gray = gray or is_gray(target)
         except LossmithError as error:
             misfits.append(str(error))
     if not rows:
         raise LossmithError(misfits[0] + (f" (and {len(misfits) - 1} more misfits)" if misfits[1:] else ""))
-    return rows, misfits
+    return rows, replace(protocol, gray=gray), misfits
 
 
 def _of_model(name: str, model: Model, pairs: Sequence[Pair]) -> Restored:
@@ -209,7 +215,7 @@ def _pairs(
             raise LossmithError("give either --degraded or --degradation, not both")
         if not test or len(test) != 1:
             raise LossmithError("--degraded goes with one --test folder")
-        pairs = folder_pairs(pair_folders(test[0], degraded, pair, recursive))
+        pairs = gather_pairs(pair_folders(test[0], degraded, pair, recursive), Path())
     else:
         named = str(model.receipt.get("degradation", ""))
         if expression is None and not named:
@@ -219,7 +225,8 @@ def _pairs(
         if expression is None and (":" in named or named.startswith("pairs of")):
             raise LossmithError("what the model undoes is your own: give --degradation, or --test and --degraded")
         kind = parse_degradation(named if expression is None else expression)
-        pairs = test_pairs(find_pictures(test, recursive) if test else sample_pictures("test"), kind)
+        pictures = find_pictures(test, recursive) if test else sample_pictures("test")
+        pairs = gather_tests(pictures, kind, Path())
     if pairs[0].scale != model.scale:
         does = f"enlarges by {model.scale}" if model.scale > 1 else "keeps the size"
         sizes = f"{pairs[0].scale} times larger than" if pairs[0].scale > 1 else "as large as"

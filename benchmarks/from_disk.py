@@ -1,0 +1,94 @@
+"""What training costs when its pictures lie decoded on a disk, against the same in memory.
+
+    python benchmarks/from_disk.py [--pictures FOLDER] [--damage "jpeg(10)"] [--steps 200] [--cold]
+
+Both train one network on the same patches in one process and take turns every 20 steps, so that a machine that is
+faster now and slower then is so for both. That they end with the same weights, to the last bit, is checked. With
+`--cold` the system is told before every step to forget what it keeps of the file in memory, which is the worst
+that can happen: each patch comes from the disk itself. Printed are the medians of all turns and their ratio.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from lossmith.degradations import degradation
+from lossmith.devices import synchronize
+from lossmith.images import Patches, degraded_source, find_pictures, sample_pictures
+from lossmith.images.keeping import IN_MEMORY, Keeping
+from lossmith.images.shelf import Shelf
+from lossmith.losses import loss
+from lossmith.networks import network
+from lossmith.training import Recipe
+from lossmith.training.place import alone
+from lossmith.training.stream import batches
+from lossmith.training.supervised import Supervised
+
+TURN = 20
+
+
+def turns(patches: Patches, recipe: Recipe, forget: Callable[[], None]) -> Iterator[tuple[float, torch.Tensor]]:
+    """Seconds for each step, of every turn, and the weights after it."""
+    torch.manual_seed(0)
+    learner = Supervised(network(recipe.network, patches.source.scale), loss("l1"), recipe)
+    learner.prepare(alone(recipe))
+    stream = batches(patches, recipe.batch, 0)
+    while True:
+        begun = time.perf_counter()
+        for _ in range(TURN):
+            forget()
+            learner.step(next(stream), 0.0)
+        synchronize()
+        seconds = (time.perf_counter() - begun) / TURN
+        yield seconds, torch.cat([weights.detach().flatten() for weights in learner.restorer.parameters()])
+
+
+def forget(shelf: Shelf) -> None:
+    """Let the system keep nothing of the file in memory."""
+    number = shelf._file.fileno()
+    os.fdatasync(number)
+    os.posix_fadvise(number, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--damage", default="jpeg(10)")
+    parser.add_argument("--network", default="srresnet_small")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--patch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--disk", type=Path, default=Path(tempfile.gettempdir()))
+    options = parser.parse_args()
+    paths = find_pictures(options.pictures) if options.pictures else sample_pictures("train")
+    kind, shelf = degradation(options.damage), Shelf(options.disk)
+    recipe = Recipe(network=options.network, batch=options.batch, patch=options.patch, steps=options.steps)
+    memory, disk = (
+        turns(Patches(degraded_source(paths, kind, keeping=keeping), recipe.patch, seed=0), recipe, before)
+        for keeping, before in (
+            (IN_MEMORY, lambda: None),
+            (Keeping(shelf), (lambda: forget(shelf)) if options.cold else lambda: None),
+        )
+    )
+    taken: tuple[list[float], list[float]] = ([], [])
+    for turn in range(1 + -(-options.steps // TURN)):
+        (one, weights), (other, same) = next(memory), next(disk)
+        assert torch.equal(weights, same)
+        if turn:  # the first warms up
+            taken[0].append(one)
+            taken[1].append(other)
+    middles = [1000 * median(times) for times in taken]
+    print("| pictures | in memory, ms per step | on a disk, ms per step | ratio |")
+    print("| --- | --- | --- | --- |")
+    print(f"| {len(paths)} | {middles[0]:.1f} | {middles[1]:.1f} | {middles[1] / middles[0]:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
