@@ -86,3 +86,27 @@ def test_every_public_name_has_a_home() -> None:
     assert {*lossmith.__all__} == {"LossmithError", "__version__", *lossmith._HOMES}
     assert lossmith.loss is lossmith.losses.loss
     assert lossmith.network is lossmith.networks.network
+
+
+def test_rooms_are_there_without_an_import_of_their_own() -> None:
+    assert (
+        run("import lossmith; print(lossmith.losses.L1.name, lossmith.networks.__name__)")
+        == "l1 lossmith.networks\n"
+    )
+    assert {"losses", "networks", "train", "loss", "__version__"} <= set(dir(lossmith))
+    with pytest.raises(AttributeError, match="no attribute 'cellars'"):
+        _ = lossmith.cellars
+
+
+def test_a_missing_extra_is_one_sentence_without_what_came_before() -> None:
+    program = """
+import sys, traceback
+sys.modules["lightning"] = None
+import lossmith
+try:
+    lossmith.compare
+except ImportError as error:
+    print(error, error.__cause__, error.__suppress_context__)
+"""
+    said = "lossmith.compare needs 'lightning', which comes with: pip install \"lossmith[workbench]\""
+    assert run(program) == f"{said} None True\n"

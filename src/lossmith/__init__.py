@@ -22,6 +22,7 @@ Importing lossmith loads nothing; each name brings what it needs when it is firs
 """
 
 import importlib
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from lossmith.errors import LossmithError, missing_extra
@@ -72,6 +73,8 @@ _HOMES = {
     "Machines": "studies",
 }
 
+_ROOMS = tuple(room.name for room in iter_modules(__path__) if room.ispkg)
+
 __all__ = [
     "Contest",
     "Data",
@@ -98,9 +101,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _HOMES and name not in _ROOMS:
         raise AttributeError(f"module 'lossmith' has no attribute '{name}'")
     try:
-        return getattr(importlib.import_module(f"lossmith.{_HOMES[name]}"), name)
+        room = importlib.import_module(f"lossmith.{_HOMES.get(name, name)}")
     except ModuleNotFoundError as error:
-        raise missing_extra(f"lossmith.{name}", error) from error
+        raise missing_extra(f"lossmith.{name}", error) from None
+    return getattr(room, name) if name in _HOMES else room
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_ROOMS])

@@ -22,7 +22,7 @@ from lossmith.evaluation.deep import BACKBONES, missing_weights
 from lossmith.expressions import listed
 from lossmith.images import Data
 from lossmith.learning import LossRecipe
-from lossmith.losses import LEARNED, LOSSES, PRESETS, describe
+from lossmith.losses import overview
 from lossmith.networks import CRITICS, NETWORKS
 from lossmith.other_words import command_for, option_for
 from lossmith.report.definitions import definition
@@ -109,10 +109,7 @@ SHORT = {"h"}
 @app.command(help_epilogue="")
 def losses() -> str:
     """List the losses: name, definition, range, least size, source and options."""
-    return "\n\n".join(map(describe, [*LOSSES, *PRESETS, *LEARNED])) + (
-        '\n\nOptions go in brackets: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1".\n'
-        'They may change during a run: "l1 until 50% then l2". Your own: "my_package.my_module:MyLoss".'
-    )
+    return overview()
 
 
 @app.command(help_epilogue="")

@@ -1,5 +1,8 @@
 """Losses add up, change during a run, and can be written down."""
 
+import warnings
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,6 +11,7 @@ from torch import Tensor, nn
 
 from lossmith import LossmithError
 from lossmith.losses import L1, L2, SSIM, TV, Loss, Mix, Schedule, Total, as_loss, loss
+from lossmith.losses.loss_file import find_loss
 
 
 def pair(batch: int = 2) -> tuple[Tensor, Tensor]:
@@ -284,3 +288,47 @@ def test_anything_callable_is_a_loss() -> None:
     assert isinstance(2 * as_loss(nn.L1Loss()) + L2(), Total)
     with pytest.raises(LossmithError, match=r"^a loss is a function of \(prediction, target\), not str$"):
         as_loss("l1")
+
+
+# --- labels and other people's loops ---------------------------------------------------------------------------
+
+
+def test_terms_are_called_by_the_stems_of_files(tmp_path: Path) -> None:
+    shipped = find_loss("jpeg").read_bytes()
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.safetensors").write_bytes(shipped)
+    one, other = (f"mdf({tmp_path / folder / 'mine.safetensors'}, scales=1)" for folder in ("a", "b"))
+    criterion = loss(f"{one} + 2*{other} + l1")
+    assert loss(one).label == "mdf(mine, scales=1)"
+    x, y = torch.rand(2, 1, 3, 48, 48)
+    terms = criterion.terms(x, y)
+    assert list(terms) == ["mdf(mine, scales=1) scale 0", "2*mdf(mine, scales=1) scale 0", "l1"]
+    torch.testing.assert_close(torch.stack(list(terms.values())).sum(), criterion(x, y))
+    both = loss(f"{one} + {other}").terms(x, y)
+    assert list(both) == ["mdf(mine, scales=1) scale 0", "mdf(mine, scales=1) scale 0'"]
+    assert str(loss(str(criterion))) == str(criterion)
+
+
+@pytest.mark.parametrize("inside", ["l1 until 50% then l2", "0.5*(l1 until 50% then l2) + tv"])
+def test_a_schedule_whose_progress_nobody_sets_says_so_once(inside: str) -> None:
+    criterion = loss(inside)
+    x, y = torch.rand(2, 1, 1, 8, 8)
+    x.requires_grad_()
+    with pytest.warns(UserWarning, match=r"still at its beginning after 300 steps.*set loss\.progress") as said:
+        for _ in range(1000):
+            criterion(x, y)
+    assert len(said) == 1
+
+
+def test_a_schedule_whose_progress_is_set_says_nothing() -> None:
+    criterion = loss("l1 until 50% then l2")
+    x, y = torch.rand(2, 1, 1, 8, 8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for step in range(1000):
+            criterion.progress = step / 1000
+            criterion(x.requires_grad_(), y)
+        scored = loss("l1 until 50% then l2")
+        for _ in range(400):  # scoring is no step
+            scored(x.detach(), y)

@@ -256,7 +256,9 @@ def test_pictures_that_make_no_sense(tmp_path: Path) -> None:
     criterion = MDF.load(write(tmp_path / "loss.safetensors", KINDS["at fractions of the resolution"]))
     assert criterion.least_side == 21  # half of it, rounded, is 11
     gray = torch.rand(1, 1, 30, 30)
-    with pytest.raises(LossmithError, match=r"pictures must have three channels, RGB, not 1$"):
+    with pytest.raises(
+        LossmithError, match=r"takes pictures of 3 channels, not 1; gray pictures are repeated with gray=repeat$"
+    ):
         criterion(gray, gray)
     small = torch.rand(1, 3, 20, 30)
     with pytest.raises(LossmithError, match=r"needs at least 21 x 21 pixels, not 20 x 30$"):

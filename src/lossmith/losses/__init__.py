@@ -8,7 +8,7 @@
 """
 
 from lossmith.losses.base import External, Loss, Scaled, Total, as_loss
-from lossmith.losses.catalogue import LEARNED, LOSSES, PRESETS, describe, loss
+from lossmith.losses.catalogue import LEARNED, LOSSES, PRESETS, describe, loss, overview
 from lossmith.losses.contextual import Contextual
 from lossmith.losses.discriminative import MDF
 from lossmith.losses.dists import DISTS
@@ -50,5 +50,6 @@ __all__ = [
     "describe",
     "load_loss",
     "loss",
+    "overview",
     "save_loss",
 ]

@@ -118,8 +118,8 @@ def _from_torchvision(name: str) -> Backbone:
 def _from_timm(name: str) -> Backbone:
     try:
         import timm
-    except ModuleNotFoundError as error:
-        raise LossmithError("networks of timm need: pip install timm") from error
+    except ModuleNotFoundError:
+        raise LossmithError("networks of timm need: pip install timm") from None
     if not timm.is_model(name.partition(".")[0]):
         raise unknown("timm network", name, timm.list_models())
     try:

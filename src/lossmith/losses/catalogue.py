@@ -22,6 +22,7 @@ from lossmith.losses.base import External, Loss, Scaled, Total
 from lossmith.losses.contextual import Contextual
 from lossmith.losses.discriminative import MDF
 from lossmith.losses.dists import DISTS
+from lossmith.losses.loss_file import shipped_losses
 from lossmith.losses.lpips import LPIPS
 from lossmith.losses.perceptual import DeepLoss, Features
 from lossmith.losses.pixel import L1, L2, TV, Charbonnier
@@ -45,7 +46,30 @@ LEARNED: dict[str, Callable[..., Loss]] = {
 }
 """Losses that are read from files, such as the weights of a network, and names for some with options."""
 
-CATALOGUE: dict[str, Callable[..., Loss]] = {**LOSSES, **PRESETS, **LEARNED}
+OF_PAPERS = {
+    "mix_pl4nn": ("the mix of Zhao et al. with the alpha of their published code", "Zhao et al. 2017, pl4nn"),
+    "johnson": (
+        "features of VGG-16 that still say where things are",
+        "Johnson et al. 2016",
+    ),
+    "srgan": ("SRGAN's content loss: deep features of VGG-19, for texture beside a critic", "Ledig et al. 2017"),
+    "esrgan": ("ESRGAN's: features of VGG-19 before the activation, beside a critic", "Wang et al. 2018"),
+    "minc": ("ESRGAN's variant for materials: VGG-16 trained on MINC, before the activation", "Wang et al. 2018"),
+}
+"""What names with options are for, and whence they are."""
+
+ALIASES: dict[str, type[Loss]] = {"mae": L1, "mse": L2, "perceptual": Features, "vgg": Features}
+"""What others call some of them; they are written back by their own names."""
+
+SHIPPED = {
+    "jpeg": "against the blocks and rings of JPEG",
+    "denoise": "against noise",
+    "sr": "for super-resolution",
+    "demosaic": "against noise and the traces of a Bayer mosaic",
+}
+"""What the learned losses that come with lossmith are for."""
+
+CATALOGUE: dict[str, Callable[..., Loss]] = {**LOSSES, **PRESETS, **LEARNED, **ALIASES}
 
 
 def loss(expression: str, *, reduction: str = "mean") -> Loss:
@@ -59,6 +83,8 @@ def loss(expression: str, *, reduction: str = "mean") -> Loss:
 
     >>> str(loss("l1 + 0.1*tv")), str(loss("mix_pl4nn"))
     ('l1 + 0.1*tv', 'mix(alpha=0.025)')
+    >>> str(loss("mse"))
+    'l2'
     >>> loss("mixx")
     Traceback (most recent call last):
     lossmith.errors.LossmithError: loss 'mixx' is not known; did you mean 'mix'?
@@ -99,6 +125,24 @@ def _make(call: Call, reduction: str) -> Loss:
     return External(bound if call.options else factory, spell_call(call))
 
 
+def _call_of(entry: "partial[Loss]") -> Call:
+    return Call(entry.func.name, entry.args, tuple(entry.keywords.items()))  # type: ignore[attr-defined]
+
+
+def overview() -> str:
+    """All of them, in the words of `lossmith losses`."""
+    also = ", ".join(f"{alias} is {meant.name}" for alias, meant in ALIASES.items())
+    return "\n\n".join(
+        [
+            "Start with l1, mix, or l1 + mdf(TASK) with a TASK of " + ", ".join(shipped_losses()) + ".",
+            *map(describe, [*LOSSES, *PRESETS, *LEARNED]),
+            f'Options go in brackets: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1".\n'
+            f'They may change during a run: "l1 until 50% then l2". Your own: "my_package.my_module:MyLoss".\n'
+            f"Other names are understood: {also}.",
+        ]
+    )
+
+
 def describe(name: str) -> str:
     """What the catalogue says of a loss, in a few lines.
 
@@ -108,19 +152,25 @@ def describe(name: str) -> str:
       range 0 and up; at least 1 x 1 pixels; Lai et al. 2017
       options: epsilon=0.001
     """
-    made: Any = getattr(LEARNED[name], "func", LEARNED[name]) if name in LEARNED else loss(name)
+    entry = CATALOGUE[name]
+    made: Any = getattr(entry, "func", entry) if name in LEARNED else loss(name)
+    formula, source = OF_PAPERS.get(name, (made.formula, made.source))
+    if isinstance(entry, partial):
+        formula = f"{formula}: {spell_call(_call_of(entry))}"
     deep = isinstance(made, type) and issubclass(made, DeepLoss)
     least = (
         "a least size that follows from the network"
         if deep
         else f"at least {made.least_side} x {made.least_side} pixels"
     )
-    facts = [f"range {made.bounds}", least, made.source]
+    facts = [f"range {made.bounds}", least, source]
     parameters = inspect.signature(CATALOGUE[name]).parameters
     options = ", ".join(
         option if parameter.default is parameter.empty else f"{option}={spell_value(parameter.default)}"
         for option, parameter in parameters.items()
         if option != "reduction"
     )
-    lines = [made.formula, "; ".join(filter(None, facts)), f"options: {options}" if options else ""]
+    lines = [formula, "; ".join(filter(None, facts)), f"options: {options}" if options else ""]
+    if made is MDF:
+        lines += [f"ships as mdf({file}): {SHIPPED.get(file, 'a learned loss')}" for file in shipped_losses()]
     return "\n  ".join(filter(None, [name, *lines]))

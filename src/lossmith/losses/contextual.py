@@ -41,13 +41,14 @@ class Contextual(LayerLoss):
         weights: str | None = None,
         normalize: str | None = "weights",
         precision: str = "full",
+        gray: str = "refuse",
         reduction: str = "mean",
     ) -> None:
         if distance not in DISTANCES:
             raise unknown("distance", distance, DISTANCES)
         if not 1e-3 <= bandwidth <= 1e3:
             raise LossmithError(f"contextual: bandwidth must be from 0.001 to 1000, not {bandwidth}")
-        super().__init__(network, layers, weights, normalize, precision, reduction)
+        super().__init__(network, layers, weights, normalize, precision, gray, reduction)
         self.distance, self.bandwidth = distance, bandwidth
 
     def summary(self, features: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lossmith.errors import LossmithError
 from lossmith.losses.discriminative_frozen import TAPS, FrozenCritic
 from lossmith.losses.discriminative_network import shrink
-from lossmith.losses.fixed import SummaryLoss
+from lossmith.losses.fixed import SummaryLoss, check_gray
 from lossmith.losses.loss_file import RANGES, find_loss, load_critics, load_loss
 from lossmith.losses.transforms import channels_last
 
@@ -28,10 +28,12 @@ class MDF(SummaryLoss):
     it; values are then off by about 1 % and gradients by 3 %. On a GPU, "full" has the precision that torch gives
     its convolutions.
 
-    The critics are buffers, which move and are saved with the module. They are computed one after the other, each
-    with its gradient, so that the memory is that of one critic. There is no second derivative.
+    The critics are buffers, which move with the module and are not saved with it. They are computed one after the
+    other, each with its gradient, so that the memory is that of one critic. There is no second derivative, but by
+    `torch.func`.
 
-    Raises LossmithError when the file is not what it should be, and for pictures that have not three channels.
+    Raises LossmithError when the file is not what it should be, and for pictures that have not three channels; the
+    one of gray pictures is repeated with `gray="repeat"`.
     """
 
     name = "mdf"
@@ -45,9 +47,11 @@ class MDF(SummaryLoss):
         scales: int | None = None,
         range: str | None = None,
         precision: str = "full",
+        gray: str = "refuse",
         reduction: str = "mean",
     ) -> None:
         super().__init__(reduction)
+        self.gray = check_gray(self.name, gray)
         path = find_loss(file)
         state, self.card = load_loss(path)
         self.file, self.scales, self.range, self.precision = file, scales, range, precision
@@ -83,9 +87,7 @@ class MDF(SummaryLoss):
 
     def view(self, picture: Tensor, critic: FrozenCritic) -> Tensor:
         """A picture as a critic is to see it."""
-        if picture.shape[1] != 3:
-            raise LossmithError(f"{self}: pictures must have three channels, RGB, not {picture.shape[1]}")
-        seen = shrink(picture, critic.factor)
+        seen = shrink(self.in_channels(picture, 3, self), critic.factor)
         dtype = torch.bfloat16 if self.precision == "bfloat16" else picture.dtype
         return channels_last(seen, dtype)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import count, repeat
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ Features = Sequence[Tensor]
 
 
 class Convolution(nn.Module):
-    """A 3 x 3 convolution without padding, its weights buffers in channels_last."""
+    """A 3 x 3 convolution without padding, its weights buffers in channels_last that are not saved."""
 
     weight: Tensor
     bias: Tensor
@@ -27,11 +28,18 @@ class Convolution(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor, stride: int) -> None:
         super().__init__()
         self.stride = stride
-        self.register_buffer("weight", weight.float().contiguous(memory_format=torch.channels_last))
-        self.register_buffer("bias", bias.float())
+        weight = weight.float().contiguous(memory_format=torch.channels_last)
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("bias", bias.float(), persistent=False)
 
     def forward(self, picture: Tensor) -> Tensor:
         return conv2d(picture, self.weight.to(picture.dtype), self.bias.to(picture.dtype), self.stride)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        """Pass over the weights in checkpoints of the time when they were saved; those of the file count."""
+        for name in ("weight", "bias"):
+            state_dict.pop(prefix + name, None)
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
     def pull_back(self, gradient: Tensor, picture: Tensor) -> Tensor:
         """The gradient to what it was given, which had the size of `picture`."""

@@ -54,6 +54,7 @@ class DISTS(DeepLoss):
         weights: str | None = None,
         heads: str | None = None,
         precision: str = "full",
+        gray: str = "refuse",
         reduction: str = "mean",
     ) -> None:
         vgg = backbone("vgg16")
@@ -61,7 +62,7 @@ class DISTS(DeepLoss):
             if isinstance(layer, nn.MaxPool2d):
                 vgg.network.set_submodule(path, L2Pool())
         extractor = Extractor(vgg, LAYERS, weights, precision=precision)
-        super().__init__(extractor, [1.0] * (1 + len(LAYERS)), reduction)
+        super().__init__(extractor, [1.0] * (1 + len(LAYERS)), gray, reduction)
         self.weights, self.heads, self.precision = weights, heads, precision
         for layer, (texture, structure) in enumerate(read_heads(heads, [3, *extractor.widths()])):
             self.register_buffer(f"texture{layer}", texture, persistent=False)

@@ -54,9 +54,10 @@ class Extractor(nn.Module):
         known = network if isinstance(network, Backbone) else backbone(network)
         self.name = known.name
         mean, deviation = _normalisation(known, normalize)
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation).view(1, -1, 1, 1), persistent=False)
-        self.network = tapped(known.network, layers)
+        for name, values in (("mean", mean), ("deviation", deviation)):
+            buffer = torch.tensor(values, dtype=torch.float32, device="cpu").view(1, -1, 1, 1)
+            self.register_buffer(name, buffer, persistent=False)
+        self.network = tapped(known.network, [layers] if isinstance(layers, str) else layers)
         self.channels = _channels(self.network)
         self.least_side = _least_side(self)
         _give_weights(self.network, known, weights)
@@ -102,9 +103,11 @@ def _least_side(extractor: Extractor) -> int:
     """The side that a picture must have for every layer to make something of it, or 1 where none is found."""
     ghost = deepcopy(extractor.network).to("meta")  # which computes sizes and no numbers
 
+    dtype = next((tensor.dtype for tensor in ghost.state_dict().values() if tensor.is_floating_point()), None)
+
     def suffices(side: int) -> bool:
         try:
-            features = ghost(torch.empty(1, extractor.channels, side, side, device="meta"))
+            features = ghost(torch.empty(1, extractor.channels, side, side, dtype=dtype, device="meta"))
         except Exception:  # whatever a network may raise at a picture that is too small
             return False
         _check_maps(extractor.name, features)
@@ -125,6 +128,7 @@ def _check_maps(name: str, features: list[Tensor]) -> None:
 def _give_weights(network: nn.Module, known: Backbone, weights: str | None) -> None:
     if weights is None and not known.files:
         return  # a network of yours comes with them
+    network.float()  # whatever the default was when it was made
     if any(tensor.is_meta for tensor in network.state_dict().values()):
         network.to_empty(device="cpu")
     if weights == "random":

@@ -5,13 +5,22 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from lossmith.errors import LossmithError
 from lossmith.losses.base import FixedTarget, Loss, check_pair
 from lossmith.losses.transforms import full_precision
+
+
+def check_gray(name: str, gray: str) -> str:
+    if gray not in ("refuse", "repeat"):
+        raise LossmithError(f"{name}: gray must be 'refuse' or 'repeat', not '{gray}'")
+    return gray
 
 
 class SummaryLoss(Loss):
     """A loss for which a few tensors say all that it wants to know of a target."""
 
+    gray: str
+    """What is done with pictures of one channel, if it takes more: "refuse", or "repeat" it."""
     any_size = False
     """Whether the target may be another picture, of another size, as one whose style is wanted."""
 
@@ -22,6 +31,16 @@ class SummaryLoss(Loss):
     def against(self, summaries: Iterable[Tensor], prediction: Tensor) -> Tensor:
         """The distance of a prediction to a target with these summaries, one value per picture."""
         raise NotImplementedError
+
+    def in_channels(self, picture: Tensor, channels: int, taken_by: object) -> Tensor:
+        """A picture of so many channels."""
+        found = picture.shape[1]
+        if found == channels:
+            return picture
+        if found == 1 and self.gray == "repeat":
+            return picture.expand(-1, channels, -1, -1)
+        hint = "; gray pictures are repeated with gray=repeat" if found == 1 else ""
+        raise LossmithError(f"{taken_by} takes pictures of {channels} channels, not {found}{hint}")
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         return self.against(self.summaries(target), prediction)
@@ -52,4 +71,4 @@ class FixedSummaries(FixedTarget):
         return self.loss.against([getattr(self, name) for name in self.kept], prediction)
 
 
-__all__ = ["SummaryLoss"]
+__all__ = ["SummaryLoss", "check_gray"]

@@ -42,16 +42,20 @@ class LPIPS(DeepLoss):
         weights: str | None = None,
         heads: str | None = None,
         precision: str = "full",
+        gray: str = "refuse",
         reduction: str = "mean",
     ) -> None:
         if network not in NETWORKS:
             raise unknown("network of lpips:", network, NETWORKS)
         backbone, layers = NETWORKS[network]
-        super().__init__(Extractor(backbone, layers, weights, precision=precision), [1.0] * len(layers), reduction)
+        super().__init__(
+            Extractor(backbone, layers, weights, precision=precision), [1.0] * len(layers), gray, reduction
+        )
         self.network, self.linear, self.weights = network, linear, weights
         self.heads, self.precision = heads, precision
         widths = self.extractor.widths()
-        for layer, head in enumerate(read_heads(network, heads, widths) if linear else map(torch.ones, widths)):
+        ones = [torch.ones(width, dtype=torch.float32, device="cpu") for width in widths]
+        for layer, head in enumerate(read_heads(network, heads, widths) if linear else ones):
             self.register_buffer(f"head{layer}", head, persistent=False)
 
     def summary(self, features: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from lossmith.errors import LossmithError, unknown
 from lossmith.expressions import spell_value
 from lossmith.losses.base import Loss
 from lossmith.losses.features import Extractor
-from lossmith.losses.fixed import SummaryLoss
+from lossmith.losses.fixed import SummaryLoss, check_gray
 from lossmith.losses.pixel import L1, L2, Charbonnier
 
 DISTANCES: dict[str, Loss] = {distance.name: distance for distance in (L1(), L2(), Charbonnier())}
@@ -24,11 +24,15 @@ class DeepLoss(SummaryLoss):
 
     A subclass says what of a feature map is compared (`summary`) and how (`between`). What the options
     `network`, `weights`, `normalize` and `precision` mean is said at `Extractor`. The network's weights are not
-    trained, nor saved with the loss. Pictures must have its channels, and are never resized.
+    trained, nor saved with the loss. Pictures must have its channels, but that of gray ones is repeated with
+    `gray="repeat"`, and they are never resized.
     """
 
-    def __init__(self, extractor: Extractor, weighting: Sequence[float], reduction: str = "mean") -> None:
+    def __init__(
+        self, extractor: Extractor, weighting: Sequence[float], gray: str = "refuse", reduction: str = "mean"
+    ) -> None:
         super().__init__(reduction)
+        self.gray = check_gray(self.name, gray)
         self.extractor, self.weighting = extractor, tuple(weighting)
         self.least_side = extractor.least_side
 
@@ -55,6 +59,7 @@ class DeepLoss(SummaryLoss):
         return torch.stack([weight * self.between(layer, *pair) for layer, (weight, *pair) in pairs]).sum(0)
 
     def _summaries(self, picture: Tensor) -> list[Tensor]:
+        picture = self.in_channels(picture, self.extractor.channels, self.extractor.name)
         return [self.summary(features) for features in self.seen(picture)]
 
 
@@ -71,11 +76,12 @@ class LayerLoss(DeepLoss):
         weights: str | None,
         normalize: str | None,
         precision: str,
+        gray: str,
         reduction: str,
     ) -> None:
         layers = as_text(layers)
         names, weighting = weighted(layers)
-        super().__init__(Extractor(network, names, weights, normalize, precision), weighting, reduction)
+        super().__init__(Extractor(network, names, weights, normalize, precision), weighting, gray, reduction)
         self.network, self.layers = self.extractor.name, layers
         self.weights, self.normalize, self.precision = weights, normalize, precision
 
@@ -107,11 +113,12 @@ class Features(LayerLoss):
         weights: str | None = None,
         normalize: str | None = "weights",
         precision: str = "full",
+        gray: str = "refuse",
         reduction: str = "mean",
     ) -> None:
         if distance not in DISTANCES:
             raise unknown("distance", distance, DISTANCES)
-        super().__init__(network, layers, weights, normalize, precision, reduction)
+        super().__init__(network, layers, weights, normalize, precision, gray, reduction)
         self.distance = distance
 
     def between(self, layer: int, ours: Tensor, theirs: Tensor) -> Tensor:

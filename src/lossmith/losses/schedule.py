@@ -1,19 +1,23 @@
 """A loss that changes during the run."""
 
 from collections.abc import Sequence
+from warnings import warn
 
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
 from lossmith.losses.base import Loss, bracketed, check_pair
-from lossmith.losses.transforms import quiet_tracer
+from lossmith.losses.transforms import plainly, quiet_tracer
+
+PATIENCE = 300
+"""Steps for which a schedule does not mind that its `progress` stays 0."""
 
 
 class Schedule(Loss):
     """`"l1 until 50% then l2"`: one loss after the other.
 
     Whoever trains sets `progress`, the fraction of the run that is done, before each step; lossmith's own
-    training does. A loss without a schedule ignores it.
+    training does. A loss without a schedule ignores it. Where nobody sets it, a warning says so once.
 
     >>> from lossmith.losses import L1, L2
     >>> schedule = Schedule([L1(), L2()], [0.5])
@@ -31,6 +35,7 @@ class Schedule(Loss):
         self.stages: Sequence[Loss] = nn.ModuleList(stages)  # type: ignore[assignment]
         self.ends = list(ends)
         self.progress = 0.0
+        self._steps = 0  # since it was made, until `progress` is set
         self.least_side = max(stage.least_side for stage in stages)
 
     @property
@@ -41,10 +46,23 @@ class Schedule(Loss):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         with quiet_tracer():
             check_pair(prediction, target, self, self.least_side)  # too small for a later stage is said now
+        self._count(prediction)
         value: Tensor = self.current(prediction, target)
         return value
 
+    def _count(self, prediction: Tensor) -> None:
+        if plainly() or self.progress or self._steps > PATIENCE or not prediction.requires_grad:
+            return
+        self._steps += 1
+        if self._steps > PATIENCE:
+            warn(
+                f"{self} is still at its beginning after {PATIENCE} steps, as nobody has set its progress; "
+                "set loss.progress = step / steps before each step",
+                stacklevel=4,
+            )
+
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
+        self._count(prediction)
         return self.current.terms(prediction, target)
 
     def __str__(self) -> str:

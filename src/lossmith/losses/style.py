@@ -24,9 +24,10 @@ class StyleLoss(LayerLoss):
         weights: str | None = None,
         normalize: str | None = "weights",
         precision: str = "full",
+        gray: str = "refuse",
         reduction: str = "mean",
     ) -> None:
-        super().__init__(network, layers, weights, normalize, precision, reduction)
+        super().__init__(network, layers, weights, normalize, precision, gray, reduction)
 
 
 class Style(StyleLoss):

@@ -77,13 +77,13 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], source: str, called: s
 
 def fill_at_random(network: nn.Module) -> None:
     """He initialisation from a fixed seed: the same network every time, whose features neither grow nor fade."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator("cpu").manual_seed(0)
     for name, tensor in network.state_dict().items():
         if tensor.ndim > 1:
-            values = torch.randn(tensor.shape, generator=generator) * (2 / tensor[0].numel()) ** 0.5
+            values = torch.randn(tensor.shape, generator=generator, dtype=torch.float32, device="cpu")
+            tensor.copy_(values * (2 / tensor[0].numel()) ** 0.5)
         else:
-            values = torch.full(tensor.shape, float(name.endswith(("weight", "running_var"))))
-        tensor.copy_(values)
+            tensor.fill_(float(name.endswith(("weight", "running_var"))))
 
 
 __all__ = [

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lossmith.evaluation.results import DEGRADED
+from lossmith.expressions import brief
 from lossmith.report.contents import Contents
 
 SHAPES = ("circle", "square", "triangle", "diamond", "wedge", "cross", "hexagon", "star")
@@ -31,10 +32,13 @@ TARGET = Method("", "target", "target", "frame", "target")
 
 def methods_of(contents: Contents) -> list[Method]:
     """The losses in the order given, then the degraded input."""
+    names = [contender.loss for contender in contents.contenders]
+    stems = [brief(name) for name in names]  # of files that are called alike, the whole paths
+    labels = [stem if stems.count(stem) == 1 else name for name, stem in zip(names, stems, strict=True)]
     losses = [
         Method(
             name=contender.loss,
-            label=contender.loss,
+            label=label,
             style=f"m{index % COLOURS}",
             # a ninth loss has the first colour again, but another mark
             shape=SHAPES[(index + index // COLOURS) % len(SHAPES)],
@@ -42,6 +46,6 @@ def methods_of(contents: Contents) -> list[Method]:
             failure=contender.failure,
             milliseconds=contender.milliseconds_per_step,
         )
-        for index, contender in enumerate(contents.contenders)
+        for index, (contender, label) in enumerate(zip(contents.contenders, labels, strict=True))
     ]
     return [*losses, Method(DEGRADED, "degraded input", "degraded", "ring", "degraded")]

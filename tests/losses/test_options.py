@@ -1,0 +1,129 @@
+"""Options: what they may be given as, what is refused in a sentence, and that every loss can be written down."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lossmith.errors import LossmithError
+from lossmith.losses import (
+    L1,
+    MDF,
+    MSSSIM,
+    SSIM,
+    TV,
+    Charbonnier,
+    Contextual,
+    Features,
+    Loss,
+    Mix,
+    MSSSIMSigmas,
+    Scaled,
+    loss,
+)
+
+NUMBERS: list[Callable[[float], Any]] = [float, np.float32, np.float64, torch.tensor]
+WHOLE: list[Callable[[int], Any]] = [int, np.int64, np.uint8, torch.tensor]
+ROWS: list[Callable[[Any], Any]] = [tuple, list, np.array, torch.tensor, lambda row: " ".join(map(str, row))]
+
+number = st.builds(lambda kind, value: kind(value), st.sampled_from(NUMBERS), st.floats(0.01, 1.0))
+whole = st.builds(lambda kind, value: kind(value), st.sampled_from(WHOLE), st.integers(1, 5))
+odd = st.builds(lambda kind, value: kind(2 * value + 1), st.sampled_from(WHOLE), st.integers(1, 5))
+
+
+@st.composite
+def row(draw: st.DrawFn, size: int | None = None, rising: bool = False) -> Any:
+    values = draw(st.lists(st.floats(0.1, 9), min_size=size or 1, max_size=size or 4, unique=True))
+    return draw(st.sampled_from(ROWS))(sorted(values) if rising else values)
+
+
+MADE = st.one_of(
+    st.builds(Charbonnier, epsilon=number),
+    st.builds(TV, exponent=st.sampled_from([1, 1.5, np.float32(2), torch.tensor(2.0)])),
+    st.builds(SSIM, window=odd, sigma=number, k1=number, data_range=number, padding=st.just("same")),
+    st.builds(MSSSIM, levels=whole, window=odd, k2=number),
+    st.integers(1, 4).flatmap(lambda levels: st.builds(MSSSIM, levels=st.just(levels), weights=row(levels))),
+    st.builds(MSSSIMSigmas, sigmas=row(rising=True), window=odd),
+    st.builds(Mix, alpha=number, sigmas=row(rising=True), data_range=number),
+)
+
+
+@given(made=st.one_of(MADE, st.builds(lambda made, by: by * made + L1(), MADE, st.floats(0.1, 3))))
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_what_is_written_down_is_read_back_as_the_same_loss(made: Loss) -> None:
+    again = loss(str(made))
+    assert type(again) is type(made)
+    assert str(again) == str(made)
+    target = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    if made.least_side <= 64:
+        assert torch.equal(again(1 - target, target), made(1 - target, target))
+    assert str(copy.deepcopy(made)) == str(made)
+
+
+LAYERS: list[tuple[Any, str]] = [
+    ("relu1 + 0.5*fire3", "relu1 + 0.5*fire3"),
+    (["relu1", "0.5*fire3"], "relu1 + 0.5*fire3"),
+    (("relu1",), "relu1"),
+    ({"relu1": 2, "fire3": np.float32(0.5)}, "2*relu1 + 0.5*fire3"),
+]
+
+
+@pytest.mark.parametrize(("layers", "text"), LAYERS)
+@pytest.mark.parametrize("kind", [Features, Contextual])
+def test_layers_may_be_a_list_or_weights_by_name(kind: type[Any], layers: Any, text: str) -> None:
+    made = kind("squeezenet1_1", layers, weights="random")
+    assert made.layers == text
+    assert str(loss(str(made))) == str(made)
+
+
+REFUSED: list[tuple[Callable[[], Any], str]] = [
+    (lambda: SSIM(window=11.0), "ssim: window must be a whole number, not 11.0"),  # type: ignore[arg-type]
+    (lambda: SSIM(window="11"), "ssim: window must be a whole number, not '11'"),  # type: ignore[arg-type]
+    (lambda: SSIM(window=True), "ssim: window must be a whole number, not True"),
+    (lambda: SSIM(data_range=None), "ssim: data_range must be a number, not None"),  # type: ignore[arg-type]
+    (lambda: SSIM(sigma=[1.5, 2]), r"ssim: sigma must be a number, not \(1.5, 2\)"),  # type: ignore[arg-type]
+    (lambda: SSIM(padding=None), "ssim: padding must be text, not None"),  # type: ignore[arg-type]
+    (lambda: SSIM(reduction=None), "ssim: reduction must be text, not None"),  # type: ignore[arg-type]
+    (lambda: MSSSIM(levels="5"), "ms_ssim: levels must be a whole number, not '5'"),  # type: ignore[arg-type]
+    (lambda: MSSSIM(weights=5.0), "ms_ssim: weights must be numbers between spaces"),  # type: ignore[arg-type]
+    (lambda: Mix(alpha="0.84"), "mix: alpha must be a number, not '0.84'"),  # type: ignore[arg-type]
+    (lambda: Mix(sigmas=np.ones((2, 2))), "mix: sigmas must be numbers between spaces"),
+    (lambda: TV(exponent="2"), "tv: exponent must be a number, not '2'"),  # type: ignore[arg-type]
+    (lambda: Charbonnier(epsilon=None), "charbonnier: epsilon must be a number, not None"),  # type: ignore[arg-type]
+    (lambda: MDF("jpeg", scales=2.0), "mdf: scales must be a whole number or none, not 2.0"),  # type: ignore[arg-type]
+    (lambda: MDF("jpeg", gray="gray"), "mdf: gray must be 'refuse' or 'repeat', not 'gray'"),
+    (lambda: Features("vgg16", [1]), "layers are written as 'relu1_2"),  # type: ignore[list-item]
+    (lambda: Features("vgg16", None), "layers are written as 'relu1_2"),  # type: ignore[arg-type]
+    (lambda: Features(3, "relu1_2"), "a network is named, such as vgg19"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("made", "message"), REFUSED)
+def test_an_option_of_a_wrong_kind_is_refused_in_one_sentence(made: Callable[[], Any], message: str) -> None:
+    with pytest.raises(LossmithError, match=f"^{message}"):
+        made()
+
+
+@pytest.mark.parametrize("half", [0.5, np.float32(0.5), np.float64(0.5)])
+def test_numpys_numbers_are_weights_from_either_side(half: Any) -> None:
+    for weighted in (half * L1(), L1() * half):
+        assert isinstance(weighted, Scaled)
+        assert str(weighted) == "0.5*l1"
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("mse", "l2"),
+        ("mae", "l1"),
+        ("perceptual(squeezenet1_1, relu1, weights=random)", "features("),
+        ("vgg(squeezenet1_1, relu1, weights=random)", "features("),
+    ],
+)
+def test_other_names_are_written_back_by_the_usual_ones(alias: str, name: str) -> None:
+    assert str(loss(alias)).startswith(name)

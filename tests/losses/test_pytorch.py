@@ -1,0 +1,320 @@
+"""What docs/pytorch.md promises: the losses under PyTorch's transforms, tracers, precisions and containers."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, hessian, jacrev, jvp, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils.checkpoint import checkpoint
+
+from lossmith.errors import LossmithError
+from lossmith.losses import Loss, dists, loss
+from lossmith.losses.similarity import engines, plain
+
+STRUCTURAL = [
+    "l1",
+    "charbonnier",
+    "ssim",
+    "ssim(padding=reflect)",
+    "ms_ssim(levels=2)",
+    "ms_ssim_sigmas(form=centre)",
+    "mix",
+    "2*(ssim + 0.5*tv) + l2",
+]
+NETWORK = "squeezenet1_1, relu1, weights=random"
+DEEP = [
+    f"features({NETWORK})",
+    "lpips(squeeze, linear=false, weights=random)",
+    f"style({NETWORK})",
+    f"style_w2({NETWORK})",
+    f"contextual({NETWORK})",
+    f"contextual({NETWORK}, distance=l2)",
+    f"contextual({NETWORK}, distance=l1)",
+    "mdf(jpeg)",
+    "dists(weights=random)",
+]
+EVERY = [*STRUCTURAL, *DEEP]
+
+
+@pytest.fixture(autouse=True)
+def heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of DISTS's own for each of its channels, as their file does not come with it."""
+
+    def equal(file: str | None, widths: list[int]) -> list[tuple[Tensor, Tensor]]:
+        share = 0.5 / sum(widths)
+        heads = [torch.full((2, width), share, dtype=torch.float32) for width in widths]
+        return [(texture.clone(), structure.clone()) for texture, structure in heads]
+
+    monkeypatch.setattr(dists, "read_heads", equal)
+
+
+@pytest.fixture
+def without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "engine_for", lambda x: plain)
+
+
+def pair(batch: int = 2, height: int = 43, width: int = 45, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """A prediction and its target; odd sides, which have a middle and halve to unequal parts."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    target, noise = torch.rand(2, batch, 3, height, width, generator=generator, dtype=torch.float32)
+    return 0.7 * target + 0.3 * noise, target
+
+
+def gradient(criterion: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
+    leaf = prediction.clone().requires_grad_()
+    return torch.autograd.grad(criterion(leaf, target).sum(), leaf)[0]
+
+
+def close(found: Tensor, expected: Tensor, share: float = 1e-4) -> None:
+    """To a share of the largest number: the plain formulas round differently from the loops, in float32."""
+    torch.testing.assert_close(found, expected, rtol=0, atol=share * expected.abs().max().item())
+
+
+# --- torch.func ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_func_grad_and_jvp_are_the_usual_gradient(expression: str) -> None:
+    criterion, (x, y) = loss(expression), pair()
+    usual, direction = gradient(criterion, x, y), torch.randn_like(x)
+    close(grad(criterion)(x, y), usual)
+    value, slope = jvp(lambda p: criterion(p, y), (x,), (direction,))
+    close(value, criterion(x, y))
+    assert abs(slope - (usual * direction).sum()) < 1e-4 * usual.norm() * direction.norm()
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_vmap_goes_over_stacks_of_pictures_and_over_single_ones(expression: str) -> None:
+    criterion, (x, y) = loss(expression), pair()
+    predictions, targets = torch.stack([x, x.flip(0), 0.9 * y]), torch.stack([y, y.flip(0), y])
+    each = torch.stack([criterion(*both) for both in zip(predictions, targets, strict=True)])
+    close(vmap(criterion)(predictions, targets), each)
+    close(vmap(criterion, in_dims=(0, None))(predictions, y)[0], each[0])
+    close(vmap(criterion, in_dims=(None, 0))(x, targets)[0], each[0])
+    with torch.no_grad():
+        close(vmap(criterion)(predictions, targets), each)
+    slopes = torch.stack([gradient(criterion, *both) for both in zip(predictions, targets, strict=True)])
+    close(vmap(grad(criterion))(predictions, targets), slopes)
+    of_one = vmap(grad(lambda p, t: criterion(p[None], t[None])))(x, y)
+    close(of_one, 2 * gradient(criterion, x, y))
+    with pytest.raises(LossmithError, match=r"pictures must be \(N, C, H, W\), not \(3, 43, 45\)$"):
+        vmap(criterion)(x, y)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_jacrev_has_the_gradient_of_every_pictures_value(expression: str) -> None:
+    x, y = pair()
+    jacobian = jacrev(loss(expression, reduction="none"))(x, y)
+    close(jacobian.sum(0) / 2, gradient(loss(expression), x, y))
+
+
+@pytest.mark.parametrize("expression", ["ssim", "mix", f"contextual({NETWORK})", "mdf(jpeg)"])
+def test_second_derivatives_are_differences_of_first_ones(expression: str) -> None:
+    criterion, (x, y) = loss(expression).double(), (each.double() for each in pair(1))
+    one, step = torch.zeros_like(x).index_fill_(2, torch.tensor([20]), 1.0), 1e-5
+    (_, along) = jvp(lambda p: grad(criterion)(p, y), (x,), (one,))
+    differences = (grad(criterion)(x + step * one, y) - grad(criterion)(x - step * one, y)) / (2 * step)
+    close(along, differences, 1e-2)  # which are of float32 where a network is
+
+
+def test_a_hessian_of_a_few_numbers() -> None:
+    criterion, (x, y) = loss("ssim").double(), (each.double() for each in pair(1, 13, 13))
+    found = hessian(lambda shift: criterion(x + shift, y))(torch.zeros((), dtype=torch.float64))
+    steps = torch.tensor([1e-5, -1e-5], dtype=torch.float64)
+    first = [grad(lambda shift: criterion(x + shift, y))(step) for step in steps]
+    torch.testing.assert_close(found, (first[0] - first[1]) / 2e-5, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_functional_call_trains_one_network_and_an_ensemble(expression: str) -> None:
+    criterion, (x, y) = loss(expression), pair()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = nn.Conv2d(3, 3, 3, padding=1)
+    usual = torch.autograd.grad(criterion(network(x), y), network.weight)[0]
+
+    def lost(parameters: dict[str, Tensor]) -> Tensor:
+        return criterion(functional_call(network, parameters, (x,)), y)
+
+    parameters = {name: each.detach() for name, each in network.named_parameters()}
+    close(grad(lost)(parameters)["weight"], usual)
+    ensemble = {name: torch.stack([each, 1.1 * each]) for name, each in parameters.items()}
+    close(vmap(grad(lost))(ensemble)["weight"][0], usual)
+    close(functional_call(criterion, dict(criterion.named_buffers()), (x, y)), criterion(x, y))
+
+
+# --- tracers ---------------------------------------------------------------------------------------------------
+
+OTHERS = [pair(1, 47, 51, seed=1), pair(3, 57, 43, seed=2)]
+"""Pictures of other sizes, and more or fewer of them."""
+
+
+@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.filterwarnings("error::torch.jit.TracerWarning", "ignore:.*deprecated")
+def test_a_trace_holds_for_pictures_of_other_sizes(expression: str) -> None:
+    criterion = loss(expression)
+    traced = torch.jit.trace(criterion, pair(), check_trace=False)
+    for x, y in [pair(), *OTHERS]:
+        close(traced(x, y), criterion(x, y))
+        close(gradient(traced, x, y), gradient(criterion, x, y), 1e-3)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_an_exported_loss_is_the_loss(expression: str) -> None:
+    criterion, (x, y) = loss(expression), pair()
+    exported = torch.export.export(criterion, (x, y), strict=False).module()
+    other = pair(seed=1)
+    close(exported(*other), criterion(*other))
+    close(gradient(exported, *other), gradient(criterion, *other), 1e-3)
+
+
+SIZES = [
+    "l1",
+    "ssim",
+    "ms_ssim(levels=2)",
+    f"style({NETWORK})",
+    pytest.param("mix", marks=pytest.mark.slow),
+    pytest.param("mdf(jpeg)", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("expression", SIZES)
+def test_an_exported_loss_takes_all_sizes(expression: str) -> None:
+    criterion, (x, y) = loss(expression), pair(2, 62, 69)
+    height, width = (torch.export.Dim(name, min=48, max=512) for name in ("height", "width"))
+    sizes = {0: torch.export.Dim("number", min=1, max=64), 2: height, 3: width}
+    exported = torch.export.export(criterion, (x, y), dynamic_shapes=(sizes, sizes), strict=False).module()
+    for other in [pair(3, 57, 64, seed=1), pair(2, 80, 53, seed=2)]:
+        close(exported(*other), criterion(*other))
+
+
+def test_whoever_listens_to_operations_hears_them() -> None:
+    criterion, (x, y) = loss("mix"), pair()
+    recorded = make_fx(criterion)(x, y)
+    other = pair(seed=1)
+    close(recorded(*other), criterion(*other))
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+@pytest.mark.parametrize("expression", ["l1", "mix + l1", "mdf(jpeg)"])
+def test_a_script_is_refused_in_one_sentence(expression: str) -> None:
+    class Holder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.criterion = loss(expression)
+
+    for module in (loss(expression), Holder()):
+        with pytest.raises(LossmithError, match=r"torch\.jit\.script cannot read losses; torch\.compile"):
+            torch.jit.script(module)
+
+
+# --- precision, devices, containers ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_of_a_model_leaves_its_loss_in_float32(expression: str, dtype: torch.dtype) -> None:
+    x, y = pair()
+    usual = loss(expression)
+    held = nn.ModuleDict({"loss": loss(expression), "fixed": loss(expression).fixed(y)}).to(dtype)
+    assert torch.equal(held["loss"](x, y), usual(x, y))
+    low = x.to(dtype), y.to(dtype)
+    assert torch.equal(gradient(held["loss"], *low), gradient(usual, *low))
+    assert torch.equal(held["fixed"](x), usual.fixed(y)(x))
+
+
+@pytest.fixture
+def double_by_default() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_the_default_dtype_changes_nothing(expression: str, request: pytest.FixtureRequest) -> None:
+    x, y = pair()
+    usual = loss(expression)
+    expected, slope = usual(x, y), gradient(usual, x, y)
+    request.getfixturevalue("double_by_default")
+    found = loss(expression)(x, y)
+    assert found.dtype == torch.float32
+    close(found, expected, 1e-6)
+    close(gradient(loss(expression), x, y), slope, 1e-5)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_the_device_meta_knows_shapes(expression: str) -> None:
+    x, y = (each.to("meta") for each in pair())
+    found = loss(expression, reduction="none").to("meta")(x.requires_grad_(), y)
+    assert found.shape == (2,)
+    (slope,) = torch.autograd.grad(found.sum(), x)
+    assert slope.shape == x.shape
+
+
+@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_checkpoint_computes_the_same_twice(expression: str, reentrant: bool) -> None:
+    criterion, (x, y) = loss(expression), pair()
+    leaf = x.clone().requires_grad_()
+    checkpoint(criterion, leaf, y, use_reentrant=reentrant).backward()
+    assert leaf.grad is not None
+    assert torch.equal(leaf.grad, gradient(criterion, x, y))
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_autocast_and_a_scaler_change_nothing(expression: str) -> None:
+    criterion, (x, y) = loss(expression), pair()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(criterion(x, y), loss(expression)(x, y))
+        found = gradient(criterion, x, y)
+    assert torch.equal(found, gradient(criterion, x, y))
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_no_loss_is_in_the_checkpoint_of_who_holds_it(expression: str) -> None:
+    assert not loss(expression).state_dict()
+
+
+def test_a_checkpoint_from_when_critics_were_saved_still_loads() -> None:
+    criterion = loss("mdf(jpeg)")
+    old = {name: torch.zeros_like(tensor) for name, tensor in criterion.named_buffers()}
+    holder = nn.ModuleDict({"loss": criterion})
+    holder.load_state_dict({f"loss.{name}": tensor for name, tensor in old.items()}, strict=True)
+    assert all(tensor.any() for tensor in criterion.buffers())  # those of the file
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        holder.load_state_dict({"loss.other": torch.zeros(1)}, strict=True)
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_the_sum_is_that_of_every_pictures_value(expression: str) -> None:
+    x, y = pair(3)
+    each, summed = loss(expression, reduction="none"), loss(expression, reduction="sum")
+    close(summed(x, y), each(x, y).sum(), 1e-6)
+    close(gradient(summed, x, y), gradient(each, x, y), 1e-6)
+    close(summed.fixed(y)(x), summed(x, y), 1e-6)
+
+
+@pytest.mark.parametrize("expression", DEEP)
+def test_gray_pictures_are_repeated_when_asked(expression: str) -> None:
+    x, y = (each[:, :1] for each in pair())
+    made = loss(expression)
+    with pytest.raises(LossmithError, match=r"of 3 channels, not 1; gray pictures are repeated with gray=repeat$"):
+        made(x, y)
+    asked = loss(expression.replace(")", ", gray=repeat)"))
+    assert isinstance(asked, Loss)
+    assert loss(str(asked)).gray == "repeat"
+    close(asked(x, y), made(x.expand(-1, 3, -1, -1), y.expand(-1, 3, -1, -1)), 1e-6)
+    assert gradient(asked, x, y).shape == x.shape
+    assert torch.equal(asked(*pair()), made(*pair()))
+
+
+@pytest.mark.parametrize("expression", ["ssim", "ms_ssim(levels=2)", "mix"])
+@pytest.mark.usefixtures("without_numba")
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_it_is_so_without_numba_too(expression: str) -> None:
+    criterion, (x, y) = loss(expression), pair()
+    close(grad(criterion)(x, y), gradient(criterion, x, y))
+    close(vmap(criterion)(x[None], y[None])[0], criterion(x, y))
+    close(torch.jit.trace(criterion, (y, y), check_trace=False)(x, y), criterion(x, y))
