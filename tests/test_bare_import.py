@@ -101,12 +101,12 @@ def test_rooms_are_there_without_an_import_of_their_own() -> None:
 def test_a_missing_extra_is_one_sentence_without_what_came_before() -> None:
     program = """
 import sys, traceback
-sys.modules["lightning"] = None
+sys.modules["PIL"] = None
 import lossmith
 try:
     lossmith.compare
 except ImportError as error:
     print(error, error.__cause__, error.__suppress_context__)
 """
-    said = "lossmith.compare needs 'lightning', which comes with: pip install \"lossmith[workbench]\""
+    said = "lossmith.compare needs 'PIL', which comes with: pip install \"lossmith[workbench]\""
     assert run(program) == f"{said} None True\n"

@@ -315,9 +315,13 @@ def test_a_schedule_whose_progress_nobody_sets_says_so_once(inside: str) -> None
     criterion = loss(inside)
     x, y = torch.rand(2, 1, 1, 8, 8)
     x.requires_grad_()
-    with pytest.warns(UserWarning, match=r"still at its beginning after 300 steps.*set loss\.progress") as said:
+
+    def train() -> None:
         for _ in range(1000):
             criterion(x, y)
+
+    with pytest.warns(UserWarning, match=r"still at its beginning after 300 steps.*set loss\.progress") as said:
+        train()
     assert len(said) == 1
 
 

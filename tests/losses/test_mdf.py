@@ -159,17 +159,14 @@ def test_a_fixed_target_gives_the_same_value_and_gradient(tmp_path: Path, kind: 
 # --- a module like any other -------------------------------------------------------------------------------------
 
 
-def test_the_critics_are_saved_moved_copied_and_pickled_with_it(mdf: MDF, tmp_path: Path) -> None:
+def test_the_critics_are_moved_copied_and_pickled_with_it_and_not_saved(mdf: MDF, tmp_path: Path) -> None:
     prediction, target = pair()
     expected = mdf(prediction, target)
     assert not list(mdf.parameters())
     other = MDF.load(write(tmp_path / "other.safetensors", SCALES[::-1]), scales=3)
     assert other(prediction, target) != expected
-    same = MDF.load(mdf.file)
-    for buffer in same.buffers():
-        buffer.zero_()
-    same.load_state_dict(mdf.state_dict())
-    for twin in (same, copy.deepcopy(mdf), pickle.loads(pickle.dumps(mdf))):
+    assert not mdf.state_dict()
+    for twin in (copy.deepcopy(mdf), pickle.loads(pickle.dumps(mdf))):
         assert torch.equal(twin(prediction, target), expected)
         assert str(twin) == f"mdf({mdf.file})"
     assert {buffer.device.type for buffer in mdf.to("meta").buffers()} == {"meta"}

@@ -68,14 +68,18 @@ def test_pictures_that_are_too_small(expression: str, least: int) -> None:
         (
             "wxyz",
             "loss 'wxyz' is not known; known are charbonnier, contextual, dists, esrgan, features, johnson, l1, "
-            "l2, lpips, mdf, minc, mix, mix_pl4nn, ms_ssim, ms_ssim_sigmas, srgan, ssim, style, style_w2, tv",
+            "l2, lpips, mae, mdf, minc, mix, mix_pl4nn, ms_ssim, ms_ssim_sigmas, mse, perceptual, srgan, ssim, style, "
+            "style_w2, tv, vgg",
         ),
         ("ssim(sigmaa=2)", "option of loss ssim: 'sigmaa' is not known; did you mean 'sigma'?"),
         (
             "ssim(w=2)",
             "option of loss ssim: 'w' is not known; known are data_range, k1, k2, padding, sigma, window",
         ),
-        ("l1(weight=2)", "option of loss l1: 'weight' is not known; there is none"),
+        (
+            "l1(weight=2)",
+            "option of loss l1: 'weight' is not known; there is none; `lossmith losses` lists the options of each",
+        ),
         ("mix_pl4nn(alfa=2)", "option of loss mix_pl4nn: 'alfa' is not known; did you mean 'alpha'?"),
         ("ssim(7, 1.5, valid, 0.01, 0.03, 1, mean, 4)", "loss 'ssim': too many positional arguments"),
         ("ssim(7, window=7)", "loss 'ssim': multiple values for argument 'window'"),
