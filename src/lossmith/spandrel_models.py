@@ -25,6 +25,7 @@ class Described(nn.Module):
         super().__init__()
         self.network: nn.Module = descriptor.model.eval().requires_grad_(False)
         self._descriptor = descriptor
+        self.architecture = str(descriptor.architecture.name)
         # without its inference mode, in which nothing can be exported
         self._call: Callable[[Any, Tensor], Tensor] = unwrap(type(descriptor).__call__)
 

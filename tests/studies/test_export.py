@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from lossmith import LossmithError, export
 from lossmith.checkpoints import open_model
 from lossmith.exporting import check_scale, model_name, who_opens
-from lossmith.models import FORMAT, save_model
+from lossmith.models import FORMAT, Model, save_model
 from lossmith.networks import network
 
 RECEIPT = {
@@ -86,7 +87,7 @@ def test_what_spandrel_does_not_know_is_said(expression: str, scale: int, tmp_pa
 
 @pytest.mark.parametrize("expression", ["rrdbnet(scale=4, blocks=1, growth=8)", "rrdbnet(scale=3, blocks=1)"])
 def test_forms_of_rrdbnet_that_spandrel_mistakes_are_not_promised(expression: str) -> None:
-    assert who_opens(network(expression)).startswith(
+    assert who_opens(Model(network(expression), {})).startswith(
         "opens in lossmith; spandrel knows this network with a growth of"
     )
 
@@ -172,6 +173,73 @@ def test_the_half_graph_takes_and_gives_half_and_stays_close(tmp_path: Path) -> 
     (found,) = session.run(None, {"input": pictures.half().numpy()})
     with torch.inference_mode():  # float16 has 11 bits
         np.testing.assert_allclose(found, open_model(source).restorer(pictures).numpy(), atol=5e-3)
+
+
+@pytest.mark.parametrize("opset", [11, 17, 19])
+def test_a_graph_for_an_older_runtime_gives_the_same_pictures(opset: int, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    source, path = saved(tmp_path, "srresnet(features=4, blocks=1)", 2), tmp_path / "2x-sharp.onnx"
+    said = str(export(source, out=path, opset=opset))
+    assert f": opset {opset}, at most " in said
+    (version,) = (entry.version for entry in onnx.load(path).opset_import if entry.domain == "")
+    assert version == opset
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    pictures = torch.rand(2, 3, 17, 9)
+    (found,) = session.run(None, {"input": pictures.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(found, open_model(source).restorer(pictures).numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("opset", [None, 17])
+def test_a_graph_of_one_size_takes_that_size(opset: int | None, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    source, path = saved(tmp_path, "srresnet(features=4, blocks=1)", 2), tmp_path / "2x-sharp.onnx"
+    assert "takes 24 x 40 pixels only" in str(export(source, out=path, size="24x40", opset=opset))
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].shape == [1, 3, 24, 40]
+    pictures = torch.rand(1, 3, 24, 40)
+    (found,) = session.run(None, {"input": pictures.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(found, open_model(source).restorer(pictures).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_of_multiples_gives_a_graph_of_multiples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    (tmp_path / "my_fours.py").write_text(
+        "from torch import nn\nclass Fours(nn.Sequential):\n    def __init__(self):\n"
+        "        super().__init__(nn.PixelUnshuffle(4), nn.Conv2d(48, 48, 1), nn.PixelShuffle(4))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own, path = "my_fours:Fours", tmp_path / "1x-fours.onnx"
+    save_model(tmp_path / "model.safetensors", network(own), {"network": own, "scale": 1})
+    said = str(export(tmp_path / "model.safetensors", out=path, network=own))
+    assert "takes sides that are multiples of 4" in said
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"input": torch.rand(1, 3, 12, 20).numpy()})
+    assert found.shape == (1, 3, 12, 20)
+    with pytest.raises(LossmithError, match=r"^the network cannot be exported to ONNX of 10 x 12 pixels: "):
+        export(tmp_path / "model.safetensors", out=tmp_path / "1x-ten.onnx", network=own, size="10x12")
+
+
+def test_what_spandrel_knows_is_exported_too(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("spandrel")
+    from spandrel.architectures.Compact import Compact
+
+    torch.manual_seed(0)
+    net = Compact(num_in_ch=3, num_out_ch=3, num_feat=4, num_conv=1, upscale=2)
+    torch.save({"params": net.state_dict()}, tmp_path / "compact.pth")
+    outcome = export(tmp_path / "compact.pth", out=tmp_path / "release", name="compact", size="24x24")
+    assert "opens in spandrel as RealESRGAN Compact" in str(outcome)
+    picture = torch.rand(1, 3, 10, 12)
+    with torch.inference_mode():
+        made = [
+            open_model(path).restorer(picture) for path in (tmp_path / "compact.pth", next(iter(outcome.files)))
+        ]
+    assert torch.equal(*made)
 
 
 MODULE = """
@@ -305,10 +373,13 @@ def test_names_without_the_scale_or_with_another_are_refused(name: str) -> None:
         ("a.onnx", {}, "programs read the scale from a model's name; call it 4x-a.onnx"),
         ("4x-a.json", {"name": "b"}, "--name is for a folder; the name of a file is in --out"),
         ("4x-there.json", {}, "4x-there.json exists already; choose another --out"),
+        ("4x-a.json", {"opset": 17}, "--opset and --size are for an ONNX graph, and none is written"),
+        ("4x-a.onnx", {"opset": 3}, "opset must be from 9 to 23, not 3"),
+        ("4x-a.onnx", {"size": "64x"}, "size must be HEIGHTxWIDTH, such as 256x320, not '64x'"),
     ],
 )
 def test_every_mistake_is_a_sentence(
-    out: str, options: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    out: str, options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     source = saved(tmp_path, "srresnet(features=4, blocks=1)", 4)

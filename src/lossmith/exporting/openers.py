@@ -1,18 +1,21 @@
 """Which programs open the weights of a network by its keys."""
 
-from torch import nn
-
+from lossmith.models import Model
 from lossmith.networks import RRDBNet, SRResNet
+from lossmith.spandrel_models import Described
 
 
-def who_opens(restorer: nn.Module) -> str:
+def who_opens(model: Model) -> str:
     """In one sentence: spandrel loads models for ComfyUI and chaiNNer, and tells networks by their keys.
 
     It takes every dense block to grow by 32, and one enlargement to be by 2.
 
-    >>> who_opens(RRDBNet(4, blocks=1))
+    >>> who_opens(Model(RRDBNet(4, blocks=1), {}))
     'opens in spandrel as ESRGAN, so in ComfyUI and chaiNNer'
     """
+    restorer = model.restorer
+    if isinstance(restorer, Described):
+        return f"opens in spandrel as {restorer.architecture}, so in ComfyUI and chaiNNer"
     if isinstance(restorer, RRDBNet):
         if restorer.growth == 32 and restorer.scale != 3:
             return "opens in spandrel as ESRGAN, so in ComfyUI and chaiNNer"

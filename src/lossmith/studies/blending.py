@@ -58,7 +58,8 @@ def blend(
     Parameters
     ----------
     first
-        The model at alpha 0, usually the PSNR-oriented one: ours, or an RRDBNet or SRResNet of anybody's.
+        The model at alpha 0, usually the PSNR-oriented one: ours, or anybody's RRDBNet, SRResNet, or what spandrel
+        knows.
     second
         The model at alpha 1, usually trained adversarially from the first.
     alpha

@@ -1,6 +1,7 @@
 """`lossmith export`: a model as the files that other programs open."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def export(
     out: Path,
     name: str | None = None,
     half: bool = False,
+    opset: int | None = None,
+    size: str | None = None,
     author: str | None = None,
     license: str | None = None,
     network: str | None = None,
@@ -40,7 +43,7 @@ def export(
     Parameters
     ----------
     model
-        A model.safetensors of ours, or a checkpoint of an RRDBNet or SRResNet, in any layout of keys.
+        A model of ours, or anybody's weights of an RRDBNet, an SRResNet, or what spandrel knows.
     out
         A .safetensors, .onnx or .json file whose name carries the scale, such as 4x-name.onnx; or a folder for
         all three.
@@ -48,12 +51,16 @@ def export(
         Name of the files in a folder, without the scale [default: that of the model's file or run].
     half
         Store float16, half as large; the ONNX graph then also takes and gives float16.
+    opset
+        Version of ONNX's operators, for older runtimes [default: the newest that torch writes].
+    size
+        The one size that the ONNX graph takes, as HEIGHTxWIDTH [default: any].
     author
         Of the model, for the card.
     license
         Of the model, for the card: an SPDX expression, such as CC-BY-4.0.
     network
-        The network of a model, where it is your own: import.path:Class.
+        The network of a model, where the file does not say it: an expression, or import.path:Class.
 
     Raises
     ------
@@ -61,28 +68,46 @@ def export(
         For anything that the caller can mend, in one sentence.
     """
     model, out = Path(model), Path(out)
+    sides = read_size(size)
     opened = open_model(model, network)
     targets = _targets(out, model_name(model, opened.scale, name))
     for path in targets:
         check_scale(path, opened.scale)
         if path.exists():
             raise LossmithError(f"{path} exists already; choose another --out")
+    if (opset or sides) and not any(path.suffix == ".onnx" for path in targets):
+        raise LossmithError("--opset and --size are for an ONNX graph, and none is written")
     if name is not None and not _is_folder(out):
         raise LossmithError("--name is for a folder; the name of a file is in --out")
     files: dict[Path, str] = {}
     # the graph first: it is the one that can fail
     for path in sorted(targets, key=lambda path: path.suffix != ".onnx"):
         if path.suffix == ".onnx":
-            files[path] = str(write_onnx(path, opened.restorer, opened.receipt, FORMAT, half))
+            files[path] = str(write_onnx(path, opened, FORMAT, half, opset, sides))
         elif path.suffix == ".safetensors":
             save_model(path, opened.restorer.half() if half else opened.restorer, opened.receipt)
-            files[path] = who_opens(opened.restorer)
+            files[path] = who_opens(opened)
         else:
             kept = [path.with_suffix(ending) for ending in ENDINGS[:2]]
             card = make_card(opened, path.stem, [file for file in kept if file.is_file()], author, license)
             write_text(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
             files[path] = "card for OpenModelDB, to be completed by hand"
     return Exported({path: files[path] for path in targets})
+
+
+def read_size(text: str | None) -> tuple[int, int] | None:
+    """A height and a width.
+
+    >>> read_size("256x320"), read_size("64")
+    ((256, 320), (64, 64))
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", str(text).strip().lower())
+    sides = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if min(sides) < 1:
+        raise LossmithError(f"size must be HEIGHTxWIDTH, such as 256x320, not '{text}'")
+    return sides
 
 
 def _targets(out: Path, stem: str) -> list[Path]:
