@@ -28,6 +28,10 @@ SEGMENT = 65_000
 NAMES: dict[Format, str] = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "tiff": "TIFF"}
 
 
+Growth = tuple[float, float]
+"""How many times as many pixels a result has across and down."""
+
+
 @dataclass(frozen=True)
 class Cargo:
     """What is written beside the pixels of a result."""
@@ -40,8 +44,8 @@ class Cargo:
     """What is not kept or not as it was, in words that fit behind a file's name."""
 
 
-def loaded(original: Original, format: Format, scale: int, narrowed: bool) -> Cargo:
-    """What of `original` goes into a result that is `scale` times as large; `narrowed`: from 16 bits to 8.
+def loaded(original: Original, format: Format, size: tuple[int, int], narrowed: bool) -> Cargo:
+    """What of `original` goes into a result of `size` (height, width); `narrowed`: from 16 bits to 8.
 
     Raises LossmithError when the format has no room for it.
     """
@@ -49,29 +53,30 @@ def loaded(original: Original, format: Format, scale: int, narrowed: bool) -> Ca
     remarks = [_left_out(what) for what in said.lost]
     if narrowed and format in ("jpeg", "webp"):
         remarks.append(f"makes 8 bits of 16, since {NAMES[format]} holds no more (--format png and tiff do)")
-    size = scale * original.size[0], scale * original.size[1]
+    growth = size[1] / original.size[1], size[0] / original.size[0]
     dpi = None
     if said.dpi:
-        across, down = (scale * each for each in said.dpi)
+        across, down = (factor * each for factor, each in zip(growth, said.dpi, strict=True))
         dpi = (across, down) if max(across, down) < HIGHEST else None
         if dpi is None:
             remarks.append(_left_out("the resolution: no format holds as many pixels per inch"))
-        elif scale > 1:
+        elif growth != (1, 1):
             remarks.append(
-                f"makes the resolution in pixels per inch {scale} times as high, so that the size on paper stays"
+                f"makes the resolution in pixels per inch {_times(growth)} times as high, so that the size on "
+                "paper stays"
             )
     profile, chunks = _colours(original, format, remarks)
-    tags = _tags(original, size, scale, dpi, remarks)
+    tags = _tags(original, size, growth, dpi, remarks)
     xmp = said.xmp
     if xmp is not None:
-        xmp, lost = corrected(xmp, size, scale, dpi, said.orientation is not None)
+        xmp, lost = corrected(xmp, size, growth, dpi, said.orientation is not None)
         remarks += [_left_out(what) for what in lost]
     kept = replace(
         said,
         icc=profile[0],
         dpi=dpi,
         tags=tags,
-        geo=_place(original, format, scale, remarks),
+        geo=_place(original, format, growth, remarks),
         xmp=xmp,
         chunks=chunks,
         orientation=None,
@@ -79,6 +84,10 @@ def loaded(original: Original, format: Format, scale: int, narrowed: bool) -> Ca
     )
     kept = _fitting(kept, format, remarks)
     return Cargo(kept, profile[1], tuple(dict.fromkeys(remarks)))
+
+
+def _times(growth: Growth) -> str:
+    return " and ".join(dict.fromkeys(f"{factor:.4g}" for factor in growth))
 
 
 def _left_out(what: str) -> str:
@@ -124,7 +133,7 @@ def _colours(original: Original, format: Format, remarks: list[str]) -> tuple[Pr
 
 
 def _tags(
-    original: Original, size: tuple[int, int], scale: int, dpi: tuple[float, float] | None, remarks: list[str]
+    original: Original, size: tuple[int, int], growth: Growth, dpi: tuple[float, float] | None, remarks: list[str]
 ) -> Directory:
     """EXIF that is true for the result."""
     said, order = original.metadata, original.metadata.order
@@ -144,7 +153,7 @@ def _tags(
         remarks.append(_left_out("EXIF ProcessingSoftware, where now stands what was done"))
     exposure = tags.get(EXIF)
     if isinstance(exposure, dict):
-        tags[EXIF] = dict(_exposure(original, exposure, size, scale, remarks))
+        tags[EXIF] = dict(_exposure(original, exposure, size, growth, remarks))
     return tags
 
 
@@ -153,7 +162,7 @@ def _tells_sizes(description: "Entry | Directory | None") -> bool:
 
 
 def _exposure(
-    original: Original, exposure: Directory, size: tuple[int, int], scale: int, remarks: list[str]
+    original: Original, exposure: Directory, size: tuple[int, int], growth: Growth, remarks: list[str]
 ) -> Iterator[tuple[int, "Entry | Directory"]]:
     order = original.metadata.order
     for tag, content in exposure.items():
@@ -162,9 +171,13 @@ def _exposure(
         elif tag in SUBJECT and original.turned:
             remarks.append(_left_out("where the subject is (EXIF), since the picture was turned"))
         elif tag in (*SUBJECT, *FOCAL) and isinstance(content, Entry):
-            values = [scale * value for value in numbers(content, order)]
+            first = FOCAL.index(tag) if tag in FOCAL else 0  # across and down by turns, or one of them
+            values = [growth[(first + i) % 2] * value for i, value in enumerate(numbers(content, order))]
             if all(isfinite(value) and 0 <= value < 1 << 16 for value in values):
-                yield tag, entry(content.kind, values if content.kind == RATIONAL else [*map(int, values)], order)
+                yield (
+                    tag,
+                    entry(content.kind, values if content.kind == RATIONAL else [*map(round, values)], order),
+                )
             else:
                 remarks.append(_left_out("places in the picture (EXIF) that are no numbers or too large"))
         elif tag == OLD_JPEG:
@@ -177,7 +190,7 @@ def _exposure(
             yield tag, content
 
 
-def _place(original: Original, format: Format, scale: int, remarks: list[str]) -> Directory:
+def _place(original: Original, format: Format, growth: Growth, remarks: list[str]) -> Directory:
     said = original.metadata
     if not said.geo:
         return {}
@@ -187,7 +200,7 @@ def _place(original: Original, format: Format, scale: int, remarks: list[str]) -
         remarks.append(_left_out("where the picture lies on Earth (GeoTIFF), since it was turned"))
     else:
         try:
-            return geo.enlarged(said.geo, said.order, scale)
+            return geo.enlarged(said.geo, said.order, growth)
         except Exception:  # of numbers that are missing
             remarks.append(_left_out("where the picture lies on Earth (GeoTIFF), which is damaged"))
     return {}

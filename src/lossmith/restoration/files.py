@@ -27,6 +27,7 @@ from lossmith.restoration.planes import BICUBIC_REACH, Painter
 from lossmith.restoration.profiles import in_srgb
 from lossmith.restoration.raster import Raster
 from lossmith.restoration.reach import Sizes, sizes_of
+from lossmith.restoration.resampling import Size, about_size, check_size, resampled, size_of_result
 from lossmith.restoration.sweep import Canvas, WholeDoesNotFit, new_canvas, settled, sweep
 from lossmith.restoration.verifying import Verified, middle, verify
 
@@ -46,8 +47,11 @@ class Wishes:
     halo: Halo = "auto"
     memory: float | None = None
     precision: Literal["auto"] | Precision = "auto"
+    scale_to: float | None = None
+    size: Size | None = None
 
     def __post_init__(self) -> None:
+        check_size(self.scale_to, self.size)
         if self.quality is not None and (self.format not in ("jpeg", "webp") or not 1 <= self.quality <= 100):
             raise LossmithError("quality is 1 to 100, for --format jpeg or webp")
         if self.bits == "16" and self.format not in ("png", "tiff"):
@@ -56,6 +60,10 @@ class Wishes:
             raise LossmithError(f"halo must be 'auto', 'exact' or a number of pixels, not {self.halo}")
         if self.memory is not None and not self.memory > 0:
             raise LossmithError(f"memory must be more than 0 gigabytes, not {self.memory}")
+
+    def size_of(self, height: int, width: int, scale: int) -> tuple[int, int]:
+        """Height and width of the result of a picture, of which a model makes one `scale` times as large."""
+        return size_of_result(height, width, scale, self.scale_to, self.size)
 
 
 @dataclass
@@ -135,10 +143,10 @@ class FileRestorer:
         """A picture, and what is written beside its result; raises LossmithError where that cannot be."""
         original, scale = look_at(picture), self.exact.scale
         dtype = self._dtype(original.dtype)
-        height, width = (scale * side for side in original.size)
-        check_fits((height, width, original.channels), self.wishes.format, dtype)
-        cargo = loaded(original, self.wishes.format, scale, narrowed=dtype != original.dtype)
-        for what in cargo.remarks:
+        size = self.wishes.size_of(*original.size, scale)
+        check_fits((*size, original.channels), self.wishes.format, dtype)
+        cargo = loaded(original, self.wishes.format, size, narrowed=dtype != original.dtype)
+        for what in (*cargo.remarks, *about_size(original.size, size, scale)):
             self.changes.setdefault(what, {})[picture] = None
         return original, cargo
 
@@ -172,6 +180,9 @@ class FileRestorer:
         if outcome.remark:
             self.oddities.setdefault(outcome.remark, {})[picture] = None
         made = settled(canvas, plan, dtype, replace(source, path=folder / "settled"))
+        size = self.wishes.size_of(source.height, source.width, self.exact.scale)
+        if size != (made.height, made.width):
+            made = resampled(made, size, folder / "resampled")
         source.path.unlink()
         try:
             if cargo.from_profile:

@@ -18,9 +18,15 @@ LONGEST = 1 << 24
 
 
 def corrected(
-    xmp: bytes, size: tuple[int, int], scale: int, dpi: tuple[float, float] | None, turned: bool
+    xmp: bytes,
+    size: tuple[int, int],
+    growth: tuple[float, float],
+    dpi: tuple[float, float] | None,
+    turned: bool,
 ) -> tuple[bytes | None, list[str]]:
     """XMP for a result of `size` (height, width), and what of it had to be left out, in words.
+
+    `growth`: how many times as many pixels it has across and down.
 
     `turned`: the file said how the camera was held, and the pixels are upright now.
     """
@@ -49,7 +55,9 @@ def corrected(
     if without != text:
         lost.append("the embedded thumbnail")
     text = without
-    without = _changed(text, PANORAMA, r"\w+Pixels", _left_out if turned else partial(_enlarged, scale))
+    without = text
+    for names, factor in zip((r"\w*(?:Width|Left)Pixels", r"\w*(?:Height|Top)Pixels"), growth, strict=True):
+        without = _changed(without, PANORAMA, names, _left_out if turned else partial(_enlarged, factor))
     if turned and without != text:
         lost.append("the place of the picture in a panorama (XMP GPano)")
     text = without
@@ -69,8 +77,8 @@ def _left_out(_: str) -> None:
     return None
 
 
-def _enlarged(scale: int, number: str) -> str | None:
-    return str(scale * int(number)) if number.isdigit() else None
+def _enlarged(factor: float, number: str) -> str | None:
+    return str(round(factor * int(number))) if number.isdigit() else None
 
 
 def _changed(text: str, space: str, name: str, change: Callable[[str], str | None]) -> str:

@@ -65,6 +65,8 @@ def restore(
     memory: float | None = None,
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     network: str | None = None,
+    scale_to: float | None = None,
+    size: int | str | None = None,
     verify: bool = False,
     page: bool = False,
 ) -> Restored:
@@ -104,6 +106,11 @@ def restore(
         auto takes half precision where the device gains from it and 99 % of the 8-bit values stay the same.
     network
         The network of a model, where the file does not say it: an expression, or import.path:Class.
+    scale_to
+        How many times as large as the picture the result is, such as 2 with a model for 4 times; what the model
+        makes is resampled [default: as large as the model makes it].
+    size
+        The same in pixels: of the longer side, or WIDTHxHEIGHT.
     verify
         Compare the first picture with the network on the whole of it in float32, or on what fits into memory.
     page
@@ -116,7 +123,9 @@ def restore(
         single picture is among the failures.
     """
     out = Path(out)
-    wishes = Wishes(format_for(out, format), bits, quality, alpha, halo, memory, precision)
+    wishes = Wishes(
+        format_for(out, format), bits, quality, alpha, halo, memory, precision, scale_to=scale_to, size=size
+    )
     places = without_results(find_places(pictures, recursive), out)
     found = list(places)
     tools = [FileRestorer(open_engine(path, network), wishes) for path in map(Path, model)]

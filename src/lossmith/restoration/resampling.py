@@ -1,0 +1,103 @@
+"""What a network has made, brought to the size that was asked for."""
+
+import re
+from collections.abc import Iterator
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from lossmith.errors import LossmithError
+from lossmith.restoration.planes import to_levels
+from lossmith.restoration.raster import STRIP, Pixels, Raster
+from lossmith.restoration.tiles import Rectangle
+
+Size = int | str
+"""Pixels of the longer side, or "WIDTHxHEIGHT"."""
+LARGEST_FACTOR = 100.0
+SUPPORT = 3
+"""Pixels that Lanczos' filter reaches to each side; of the result, where that has fewer."""
+
+
+def check_size(scale_to: float | None, size: Size | None) -> None:
+    """Raise LossmithError for what is no size, and for two of them."""
+    if scale_to is not None and size is not None:
+        raise LossmithError("scale_to and size both say how large results are; give one of them")
+    if scale_to is not None and not 0 < scale_to <= LARGEST_FACTOR:
+        raise LossmithError(f"scale_to must be more than 0 and at most {LARGEST_FACTOR:g}, not {scale_to}")
+    if size is not None:
+        _sides(size)
+
+
+def size_of_result(
+    height: int, width: int, scale: int, scale_to: float | None, size: Size | None
+) -> tuple[int, int]:
+    """(height, width) of the result of a picture, of which the network makes one `scale` times as large.
+
+    >>> size_of_result(300, 400, 4, 1.5, None), size_of_result(300, 400, 4, None, 1000)
+    ((450, 600), (750, 1000))
+    >>> size_of_result(300, 400, 4, None, "640x480"), size_of_result(300, 400, 4, None, None)
+    ((480, 640), (1200, 1600))
+    """
+    sides = None if size is None else _sides(size)
+    if isinstance(sides, tuple):
+        return sides[::-1]
+    factor = scale_to or scale if sides is None else sides / max(height, width)
+    down, across = (max(1, round(factor * side)) for side in (height, width))
+    return down, across
+
+
+def _sides(size: Size) -> int | tuple[int, int]:
+    """The longer side, or width and height."""
+    found = re.fullmatch(r"\s*(\d{1,6})(?:\s*[x×X]\s*(\d{1,6}))?\s*", str(size))
+    sides = [int(side) for side in found.groups() if side] if found and not isinstance(size, bool) else []
+    if not sides or min(sides) < 1:
+        raise LossmithError(f"size must be the longer side in pixels, or WIDTHxHEIGHT, not '{size}'")
+    return (sides[0], sides[1]) if len(sides) == 2 else sides[0]
+
+
+def about_size(given: tuple[int, int], made: tuple[int, int], scale: int) -> Iterator[str]:
+    """What should be known about a result of this (height, width), in words that fit before a file's name."""
+    down, across = (length / side for length, side in zip(made, given, strict=True))
+    if max(down, across) > scale:
+        yield f"enlarges {scale} times by the model and the rest of the way by interpolation"
+    if any(abs(length - max(down, across) * side) > 1 for length, side in zip(made, given, strict=True)):
+        yield "changes the proportions of the picture, to those of --size"
+
+
+def resampled(raster: Raster, size: tuple[int, int], to: Path) -> Raster:
+    """A raster in another size (height, width), by Lanczos' filter, as wide as it must be for nothing to alias.
+
+    Only some rows at a time are in memory. Colours count as much as they are opaque.
+
+    Raises LossmithError when the disk is full.
+    """
+    height, width = size
+    result = Raster(to, height, width, raster.channels, raster.dtype).create()
+    step = raster.height / height
+    around = ceil(SUPPORT * max(step, 1)) + 1
+    tall = max(1, int(STRIP / (4 * raster.channels * max(width, raster.width) * max(step, 1))))
+    for top in range(0, height, tall):
+        bottom = min(top + tall, height)
+        first, last = max(0, int(top * step) - around), min(raster.height, ceil(bottom * step) + around)
+        rows = raster.read(Rectangle(first, 0, last, raster.width)) / np.float32(raster.levels)
+        box = (0.0, top * step - first, float(raster.width), min(bottom * step - first, last - first))
+        strip = _lanczos(rows, (width, bottom - top), box)
+        result.write(Rectangle(top, 0, bottom, width), to_levels(strip, raster.dtype))
+    return result
+
+
+def _lanczos(values: Pixels, size: tuple[int, int], box: tuple[float, float, float, float]) -> Pixels:
+    """(H, W, C) float32, of which what lies in `box` becomes (width, height); what is around it counts, too."""
+    from PIL import Image
+
+    opacity = values[..., -1:] if values.shape[-1] in (2, 4) else None
+    if opacity is not None:
+        values = np.concatenate([values[..., :-1] * opacity, opacity], axis=2)
+    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(values, -1, 0)]
+    resized = [np.asarray(plane.resize(size, Image.Resampling.LANCZOS, box=box)) for plane in planes]
+    made: Pixels = np.stack(resized, axis=-1)
+    if opacity is not None:
+        visible = np.maximum(made[..., -1:], np.float32(1e-6))
+        made = np.concatenate([made[..., :-1] / visible, made[..., -1:]], axis=2)
+    return made

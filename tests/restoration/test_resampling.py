@@ -1,0 +1,172 @@
+"""A chosen size: by a filter that does not alias, with all that a file says made true for it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import nn
+
+import lossmith
+from lossmith.errors import LossmithError
+from lossmith.restoration import FileRestorer, TorchEngine, Wishes
+from lossmith.restoration.encoding import read_record
+from lossmith.restoration.raster import Raster
+from lossmith.restoration.resampling import resampled, size_of_result
+
+Array = np.ndarray[Any, Any]
+
+
+def smooth(height: int, width: int, channels: int = 3, dtype: str = "uint8") -> Array:
+    y, x = np.mgrid[:height, :width, :channels][:2] / 9
+    waves = 0.5 + 0.3 * np.sin(x + np.arange(channels)) * np.cos(0.8 * y) + 0.15 * np.sin(5 * x)
+    return (waves * np.iinfo(dtype).max).astype(dtype)
+
+
+def raster_of(values: Array, path: Path) -> Raster:
+    raster = Raster(path, *values.shape, str(values.dtype)).create()
+    raster.mapped("r+")[:] = values
+    return raster
+
+
+def enlarging(scale: int) -> TorchEngine:
+    return TorchEngine(nn.Upsample(scale_factor=scale, mode="bicubic"), scale, "cubic")
+
+
+@pytest.mark.parametrize("size", [(40, 51), (77, 90), (33, 150), (200, 231), (1, 1), (101, 40)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_it_is_lanczos_of_the_whole_picture(size: tuple[int, int], dtype: str, tmp_path: Path) -> None:
+    values = smooth(101, 131, 1, dtype)
+    made = np.array(resampled(raster_of(values, tmp_path / "a"), size, tmp_path / "b").mapped())[..., 0]
+
+    def weights(old: int, new: int) -> Array:
+        """Rows of Lanczos' weights, from the definition."""
+        centers, width = (np.arange(new) + 0.5) * old / new, max(old / new, 1)
+        distance = (np.arange(old) + 0.5 - centers[:, None]) / width
+        found = np.where(np.abs(distance) < 3, np.sinc(distance) * np.sinc(distance / 3), 0)
+        return found / found.sum(1, keepdims=True)
+
+    wanted = weights(101, size[0]) @ values[..., 0].astype(float) @ weights(131, size[1]).T
+    # rounded to whole levels, of float32
+    assert np.abs(made - wanted.clip(0, np.iinfo(dtype).max)).max() <= 0.5 + np.iinfo(dtype).max * 1e-6
+
+
+def test_what_is_finer_than_the_result_is_gone_and_not_aliased(tmp_path: Path) -> None:
+    stripes = np.zeros((120, 120, 1), np.uint8)
+    stripes[:, ::2] = 255
+    made = np.array(resampled(raster_of(stripes, tmp_path / "a"), (40, 40), tmp_path / "b").mapped())
+    assert np.abs(made[5:-5, 5:-5].astype(int) - 127.5).max() <= 3
+
+
+def test_colours_of_what_is_transparent_do_not_bleed(tmp_path: Path) -> None:
+    values = np.zeros((60, 60, 4), np.uint8)
+    values[:, :30] = 10, 200, 30, 255
+    values[:, 30:] = 255, 0, 255, 0
+    made = np.array(resampled(raster_of(values, tmp_path / "a"), (17, 23), tmp_path / "b").mapped()).astype(int)
+    seen = made[made[..., 3] > 10]
+    assert np.abs(seen[:, :3] - (10, 200, 30)).max() <= 3
+
+
+def test_strips_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raster = raster_of(smooth(90, 70), tmp_path / "a")
+    whole = np.array(resampled(raster, (57, 41), tmp_path / "b").mapped())
+    monkeypatch.setattr("lossmith.restoration.resampling.STRIP", 5000)
+    strips = np.array(resampled(raster, (57, 41), tmp_path / "b").mapped())
+    assert np.abs(strips.astype(int) - whole).max() <= 1  # a rounding
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 4), st.floats(0.01, 100), st.integers(1, 9999))
+def test_sizes(height: int, width: int, scale: int, factor: float, longest: int) -> None:
+    assert size_of_result(height, width, scale, None, None) == (scale * height, scale * width)
+    for made, side in zip(size_of_result(height, width, scale, factor, None), (height, width), strict=True):
+        assert made >= 1
+        assert abs(made - factor * side) <= 0.5 or made == 1
+    assert max(size_of_result(height, width, scale, None, longest)) == longest
+    assert size_of_result(height, width, scale, None, f"{width}x{longest}") == (longest, width)
+
+
+@pytest.mark.parametrize(
+    ("wish", "size"),
+    [
+        ({"scale_to": 2}, (80, 60)),
+        ({"scale_to": 1.5}, (60, 45)),
+        ({"scale_to": 4}, (160, 120)),
+        ({"size": 100}, (100, 75)),
+        ({"size": "100"}, (100, 75)),
+        ({"size": "64x48"}, (64, 48)),
+        ({"size": "64 X 48"}, (64, 48)),
+        ({"scale_to": 6}, (240, 180)),
+    ],
+)
+def test_results_have_the_size_that_was_asked_for(wish: Any, size: tuple[int, int], tmp_path: Path) -> None:
+    picture = smooth(30, 40)
+    exif = Image.Exif()
+    exif[0x8769] = {0xA002: 40, 0xA003: 30}
+    Image.fromarray(picture).save(tmp_path / "a.png", exif=exif, dpi=(100, 100))
+    restorer = FileRestorer(enlarging(4), Wishes(**wish))
+    restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.size == size
+        written = image.getexif().get_ifd(0x8769)
+        assert (written[0xA002], written[0xA003]) == size
+        assert image.info["dpi"] == pytest.approx((100 * size[0] / 40, 100 * size[1] / 30), rel=0.01)
+        # the network's picture in that size, not the picture itself enlarged
+        cubic = np.asarray(Image.fromarray(picture).resize((160, 120), Image.Resampling.BICUBIC).resize(size))
+        assert np.abs(np.asarray(image).astype(int) - cubic)[4:-4, 4:-4].mean() < 3
+    assert restorer.is_done(tmp_path / "a.png", tmp_path / "b.png")
+    assert not FileRestorer(enlarging(4), Wishes(scale_to=3.5)).is_done(tmp_path / "a.png", tmp_path / "b.png")
+    assert json.loads(json.dumps(read_record(tmp_path / "b.png")))["asked"]["model"] == {}
+
+
+def test_geotiff_and_proportions(tmp_path: Path) -> None:
+    place = [(33550, "d", 3, (10.0, 10.0, 0.0)), (33922, "d", 6, (0, 0, 0, 5e5, 4e6, 0))]
+    keys = [(34735, "H", 8, (1, 1, 0, 1, 3072, 0, 1, 32632))]
+    tifffile.imwrite(tmp_path / "a.tif", smooth(30, 40), photometric="rgb", extratags=place + keys)
+    restorer = FileRestorer(enlarging(2), Wishes("tiff", size="60x90"))
+    restorer.restore(tmp_path / "a.tif", tmp_path / "b.tif")
+    tags = tifffile.TiffFile(tmp_path / "b.tif").pages[0].tags
+    assert tags[33550].value == pytest.approx((10 / 1.5, 10 / 3, 0))
+    said = " ".join(restorer.foreseen())
+    assert "changes the proportions of the picture, to those of --size: 'a.tif'" in said
+    assert "enlarges 2 times by the model and the rest of the way by interpolation: 'a.tif'" in said
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"scale_to": 2, "size": 100}, "scale_to and size both say how large results are; give one of them"),
+        ({"scale_to": 0}, "scale_to must be more than 0 and at most 100, not 0"),
+        ({"scale_to": float("nan")}, "scale_to must be more than 0 and at most 100, not nan"),
+        ({"size": "0x10"}, "size must be the longer side in pixels, or WIDTHxHEIGHT, not '0x10'"),
+        ({"size": "50%"}, "size must be the longer side in pixels, or WIDTHxHEIGHT, not '50%'"),
+        ({"size": -3}, "size must be the longer side in pixels, or WIDTHxHEIGHT, not '-3'"),
+    ],
+)
+def test_what_is_no_size_is_refused(wish: Any, said: str) -> None:
+    with pytest.raises(LossmithError, match=f"^{said}$".replace("%", "[%]")):
+        Wishes(**wish)
+
+
+def test_what_a_format_cannot_hold_in_that_size_is_refused_before_any_work(tmp_path: Path) -> None:
+    Image.fromarray(smooth(10, 200)).save(tmp_path / "a.png")
+    with pytest.raises(LossmithError, match="WEBP holds 16383 pixels a side, the result has 20000"):
+        FileRestorer(enlarging(2), Wishes("webp", scale_to=100)).restore(tmp_path / "a.png", tmp_path / "b.webp")
+    # but what the model makes may be larger than that
+    FileRestorer(enlarging(100), Wishes("webp", size=150)).restore(tmp_path / "a.png", tmp_path / "b.webp")
+    assert Image.open(tmp_path / "b.webp").size == (150, 8)
+
+
+def test_the_command_takes_a_size(saved, tmp_path: Path) -> None:
+    Image.fromarray(smooth(30, 40)).save(tmp_path / "a.png")
+    model = saved("srresnet_small(features=4, blocks=1)", 2)
+    for wish, size in ({"scale_to": 1.5}, (60, 45)), ({"size": "50x20"}, (50, 20)), ({"size": 20}, (20, 15)):
+        done = lossmith.restore([tmp_path / "a.png"], model=[model], out=tmp_path / "out", **wish)
+        assert Image.open(done.results[0]).size == size
+        again = lossmith.restore([tmp_path / "a.png"], model=[model], out=tmp_path / "out", **wish)
+        assert again.skipped == done.results
