@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 import tifffile
 import torch
 from hypothesis import given, settings
@@ -150,12 +151,116 @@ def test_bits_may_be_asked_for(tmp_path: Path) -> None:
     assert decode(tmp_path / "b.png", tmp_path / "back").raster.dtype == "uint16"
 
 
-def test_16_bit_tiffs_in_colour_are_read(tmp_path: Path) -> None:
-    values = noise(20, 30, 3, dtype="uint16")
-    for options in ({}, {"compression": "zlib"}, {"planarconfig": "separate"}):
-        given_values = np.moveaxis(values, -1, 0) if "planarconfig" in options else values
-        tifffile.imwrite(tmp_path / "a.tif", given_values, photometric="rgb", **options)
-        assert np.array_equal(decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped(), values)
+GRAY16, RGB16, RGBA16 = (
+    noise(20, 30, dtype="uint16"),
+    noise(20, 30, 3, dtype="uint16"),
+    noise(20, 30, 4, dtype="uint16"),
+)
+TIFFS: dict[str, tuple[Any, dict[str, Any], Any]] = {
+    "gray": (GRAY16, {"photometric": "minisblack"}, GRAY16[..., None]),
+    "white is zero": (GRAY16, {"photometric": "miniswhite"}, 65535 - GRAY16[..., None]),
+    "big endian": (RGB16, {"photometric": "rgb", "byteorder": ">"}, RGB16),
+    "packed": (RGB16, {"photometric": "rgb", "compression": "zlib"}, RGB16),
+    "differences": (RGB16, {"photometric": "rgb", "compression": "zlib", "predictor": True}, RGB16),
+    "planes": (np.moveaxis(RGB16, -1, 0), {"photometric": "rgb", "planarconfig": "separate"}, RGB16),
+    "tiles": (RGB16, {"photometric": "rgb", "tile": (16, 16)}, RGB16),
+    "BigTIFF": (RGB16, {"photometric": "rgb", "bigtiff": True}, RGB16),
+    "alpha": (RGBA16, {"photometric": "rgb", "extrasamples": ["unassalpha"]}, RGBA16),
+    "black and white": (GRAY16 > 9999, {"photometric": "minisblack"}, 255 * (GRAY16 > 9999)[..., None]),
+    "palette": (
+        (GRAY16 >> 8).astype(np.uint8),
+        {"photometric": "palette", "colormap": np.arange(768, dtype=np.uint16).reshape(3, 256) * 85},
+        (np.arange(768, dtype=np.uint16).reshape(3, 256) * 85 >> 8).T[GRAY16 >> 8],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TIFFS)
+def test_tiffs_of_every_layout_are_read_to_the_bit(name: str, tmp_path: Path) -> None:
+    values, options, expected = TIFFS[name]
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    assert np.array_equal(decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped(), expected)
+
+
+@pytest.mark.parametrize("compression", ["lzw", "deflate", "packbits"])
+def test_16_bit_tiffs_are_unpacked_by_whatever_they_were_packed(compression: str, tmp_path: Path) -> None:
+    pyvips.Image.new_from_array(RGB16).copy(interpretation="rgb16").tiffsave(
+        str(tmp_path / "a.tif"), compression=compression
+    )
+    assert np.array_equal(decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped(), RGB16)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lzma"])
+def test_8_bit_tiffs_in_rare_packings_are_read_and_16_bits_are_refused(compression: str, tmp_path: Path) -> None:
+    values = noise(20, 30, 4)
+    Image.fromarray(values).save(tmp_path / "a.tif", compression=compression)
+    assert np.array_equal(decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped(), values)
+    Image.fromarray(GRAY16).save(tmp_path / "b.tif", compression=compression)
+    assert f"packed by {compression.upper()}" in refused(tmp_path / "b.tif", tmp_path / "b.png")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_colours_that_are_multiplied_by_their_alpha_are_divided(dtype: Any, tmp_path: Path) -> None:
+    white = int(np.iinfo(dtype).max)
+    alpha = np.full((20, 30, 1), white // 3, dtype)
+    given = np.concatenate([noise(20, 30, 3, dtype=dtype) // 3, alpha], axis=2)
+    tifffile.imwrite(tmp_path / "a.tif", given, photometric="rgb", extrasamples=["assocalpha"])
+    found = decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped()
+    straight = np.minimum(white, given[..., :3].astype(float) * white / (white // 3))
+    assert np.abs(found[..., :3] - straight).max() <= 0.5
+    assert np.array_equal(found[..., 3:], alpha)
+
+
+REFUSED_TIFFS: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "infrared": (
+        RGBA16,
+        {"photometric": "rgb", "extrasamples": ["unspecified"]},
+        "has 4 channels, of which the last",
+    ),
+    "four bands": (
+        RGBA16,
+        {"photometric": "minisblack", "planarconfig": "contig"},
+        "has 4 channels, of which the last",
+    ),
+    "two bands": (RGBA16[..., :2], {"photometric": "minisblack", "planarconfig": "contig"}, "has 2 channels"),
+    "floats": (GRAY16.astype(np.float32), {"photometric": "minisblack"}, "floating-point"),
+    "signed": (GRAY16.astype(np.int16), {"photometric": "minisblack"}, "signed integers"),
+    "32 bits": (GRAY16.astype(np.uint32), {"photometric": "minisblack"}, "32-bit"),
+    "12 bits": (GRAY16 >> 4, {"photometric": "minisblack"}, "12 bits per value"),
+    "Lab": ((RGB16 >> 8).astype(np.uint8), {"photometric": "cielab"}, "CIELab"),
+    "ink": ((RGBA16 >> 8).astype(np.uint8), {"photometric": "separated"}, "CMYK"),
+    "pages": (np.stack([RGB16, RGB16]), {"photometric": "rgb"}, "holds several pictures"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_TIFFS)
+def test_other_tiffs_are_refused_by_what_they_are_and_nothing_is_left(name: str, tmp_path: Path) -> None:
+    values, options, said = REFUSED_TIFFS[name]
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    if name == "12 bits":
+        with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
+            file.pages[0].tags["BitsPerSample"].overwrite(12)
+    assert said in refused(tmp_path / "a.tif", tmp_path / "out" / "a.png")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_smaller_copy_in_the_file_is_told_and_left_out(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(RGB16, photometric="rgb")
+        file.write(RGB16[::2, ::2].copy(), photometric="rgb", subfiletype=1)
+    decoded = decode(tmp_path / "a.tif", tmp_path / "raw")
+    assert np.array_equal(decoded.raster.mapped(), RGB16)
+    assert decoded.metadata.lost == ("smaller copies of the picture in the file",)
+
+
+def test_a_16_bit_picture_that_is_dark_is_told(tmp_path: Path) -> None:
+    restorer = FileRestorer(identity())
+    for name, values in {"dark": RGB16 >> 4, "bright": RGB16}.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", values, photometric="rgb")
+        restorer.restore(tmp_path / f"{name}.tif", tmp_path / f"{name}.png")
+    assert [line.endswith("look dark to a model; spread them first: 'dark.tif'") for line in restorer.told()] == [
+        True
+    ]
 
 
 def refused(path: Path, to: Path, wishes: Wishes = Wishes(), scale: int = 1) -> str:  # noqa: B008

@@ -1,5 +1,6 @@
 """Trained models on whole pictures: tiles without seams, colour, transparency, metadata."""
 
+from lossmith.restoration.decoding import look_at
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.files import FileRestorer, Wishes
 from lossmith.restoration.formats import ENDINGS, Format
@@ -17,6 +18,7 @@ __all__ = [
     "TorchEngine",
     "Wishes",
     "kept_memory",
+    "look_at",
     "open_engine",
     "open_restorer",
 ]

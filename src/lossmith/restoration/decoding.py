@@ -1,17 +1,17 @@
 """A picture file into a raster, with all that it says beside its pixels.
 
-libvips decodes, some rows at a time, whatever it knows; BMP and PPM, which it does not, come from Pillow.
+libvips decodes, some rows at a time, whatever it knows; BMP, PPM and rare packings of TIFF come from Pillow.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from lossmith.images.reading import explained, most_of, opened, refusal, upright
-from lossmith.restoration.exif import Directories, Entry, numbers, read_directories
+from lossmith.restoration.exif import read_directories
 from lossmith.restoration.metadata import (
     Metadata,
     metadata_of_gif,
@@ -23,6 +23,7 @@ from lossmith.restoration.metadata import (
 )
 from lossmith.restoration.profiles import space_of
 from lossmith.restoration.raster import Pixels, Raster
+from lossmith.restoration.tiff import SEVERAL, has_smaller_copies, kind_of
 from lossmith.restoration.vips import plainly, vips
 
 TALL = 256
@@ -42,12 +43,6 @@ SIGNATURES = {
     b"GIF89a": "gif",
     b"RIFF": "webp",
 }
-SEVERAL = "holds several pictures (an animation or pages); save the one you mean by itself"
-GRAY, RGB, PALETTE, YCBCR = (0, 1), 2, 3, 6
-"""What TIFF calls PhotometricInterpretation."""
-JPEG_IN_TIFF = 7
-SUBFILE, REDUCED = 254, 1
-"""TIFF's word for a page that is a smaller copy of another."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +55,6 @@ class Original:
     channels: int
     dtype: str
     metadata: Metadata
-    premultiplied: bool = False
-    """Whether colours are multiplied by their alpha."""
     gray_palette: bool = False
     pillow: bool = False
     """Whether Pillow decodes it."""
@@ -166,72 +159,13 @@ def _original(path: Path, metadata: Metadata) -> Original:
 def _tiff(path: Path) -> Original:
     with path.open("rb") as file:
         directories = read_directories(file)
-        smaller = _check_pages(path, file, directories)
-    tags = {
-        tag: numbers(content, directories.order)
-        for tag, content in directories.main.items()
-        if isinstance(content, Entry) and tag in (256, 257, 258, 259, 262, 277, 279, 325, 338, 339)
-    }
-    channels = int(tags.get(277, (1,))[0])
-    premultiplied = _check_channels(path, directories, tags, channels)
+        smaller = has_smaller_copies(path, file, directories)
+    kind = kind_of(path, directories)
+    _check_size(path, kind.height, kind.width)
     metadata = metadata_of_tiff(directories)
-    width, height = (int(tags[tag][0]) for tag in (256, 257))
-    dtype = "uint16" if tags.get(258, (1,))[0] == 16 else "uint8"
-    _check_size(path, height, width)
-    if sum(tags.get(279, tags.get(325, ()))) > path.stat().st_size:
-        raise refusal(path, "is truncated or damaged (it announces more than there is)")
-    seen = 3 if tags[262][0] == PALETTE else channels
-    return Original(path, height, width, seen, dtype, metadata.lacking(*smaller), premultiplied)
-
-
-def _check_pages(path: Path, file: IO[bytes], page: Directories) -> list[str]:
-    """Refuse further pages, unless they are smaller copies of the first, which are told."""
-    met = {0}
-    while page.following not in met:
-        met.add(page.following)
-        page = read_directories(file, page.following)
-        kind = page.main.get(SUBFILE)
-        if not isinstance(kind, Entry) or not int(numbers(kind, page.order)[0]) & REDUCED:
-            raise refusal(path, SEVERAL)
-    return ["smaller copies of the picture in the file"] if len(met) > 1 else []
-
-
-def _check_channels(
-    path: Path, directories: Directories, tags: dict[int, tuple[float, ...]], channels: int
-) -> bool:
-    """Refuse what is no gray or RGB of 8 or 16 bits; whether colours are multiplied by their alpha."""
-    kind, bits, sort = tags[262][0], set(tags.get(258, (1,))), set(tags.get(339, (1,)))
-    if sort - {1, 4} or bits & {32, 64}:
-        what = "floating-point values" if 3 in sort else "32-bit or signed integers"
-        raise refusal(path, f"holds {what}; only 8 and 16 bits are restored")
-    spaces = {
-        5: "CMYK, for print",
-        8: "CIELab",
-        9: "ICCLab",
-        10: "ITULab",
-        4: "a mask",
-        32803: "a camera's mosaic",
-    }
-    if kind == YCBCR and tags.get(259, (1,))[0] != JPEG_IN_TIFF:
-        spaces[YCBCR] = "YCbCr"
-    if kind in spaces or kind not in (*GRAY, RGB, PALETTE, YCBCR):
-        raise refusal(
-            path, f"is a TIFF in {spaces.get(int(kind), f'colours of kind {kind:.0f}')}; convert it to RGB first"
-        )
-    depths = {1, 2, 4, 8, 16} if kind in GRAY else {1, 2, 4, 8} if kind == PALETTE else {8, 16}
-    if len(bits) > 1 or not bits <= depths:
-        called = " and ".join(f"{each:.0f}" for each in sorted(bits))
-        raise refusal(path, f"holds {called} bits per value; only 8 and 16 are restored")
-    colours = 1 if kind in (*GRAY, PALETTE) else 3
-    extra = [int(each) for each in tags.get(338, ())]
-    if channels == colours:
-        return False
-    if channels != colours + 1 or extra[:1] not in ([1], [2]) or kind == PALETTE:
-        raise refusal(
-            path,
-            f"has {channels} channels, of which the last is not transparency; only gray and RGB are restored",
-        )
-    return extra[0] == 1
+    if smaller:
+        metadata = metadata.lacking("smaller copies of the picture in the file")
+    return Original(path, kind.height, kind.width, kind.channels, kind.dtype, metadata, pillow=kind.pillow)
 
 
 _LOOKS = {"png": _png, "jpeg": _jpeg, "gif": _gif, "webp": _webp, "tiff": _tiff}
@@ -273,9 +207,8 @@ def pixels_of(original: Original, to: Path) -> Decoded:
     top, brightest = 0, 0
     with explained(original.path):
         for strip in _strips(original):
-            pixels = _straight(strip) if original.premultiplied else strip
-            raster.mapped("r+")[top : top + len(strip)] = pixels
-            top, brightest = top + len(strip), max(brightest, int(pixels[..., :colours].max()))
+            raster.mapped("r+")[top : top + len(strip)] = strip
+            top, brightest = top + len(strip), max(brightest, int(strip[..., :colours].max()))
     return Decoded(_turned(raster, original.metadata.orientation), original.metadata, brightest)
 
 
@@ -298,18 +231,10 @@ def _strips(original: Original) -> Iterator[Pixels]:
 def _strips_by_pillow(original: Original) -> Iterator[Pixels]:
     with opened(original.path) as image:
         if original.dtype == "uint8":
-            image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}[original.channels])
+            image = image.convert({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[original.channels])
         for top in range(0, image.height, TALL):
             strip = np.asarray(image.crop((0, top, image.width, min(top + TALL, image.height))))
             yield strip.reshape(*strip.shape[:2], -1).astype(original.dtype)
-
-
-def _straight(strip: Pixels) -> Pixels:
-    """Colours that are no longer multiplied by their alpha, to the nearest level."""
-    white = np.iinfo(strip.dtype).max
-    alpha = np.maximum(strip[..., -1:].astype(np.int64), 1)
-    colours = np.minimum((strip[..., :-1].astype(np.int64) * white + alpha // 2) // alpha, white)
-    return np.concatenate([colours.astype(strip.dtype), strip[..., -1:]], axis=2)
 
 
 def _turned(raster: Raster, orientation: int | None) -> Raster:

@@ -70,8 +70,10 @@ def size_of(kind: int) -> int:
     return struct.calcsize("<" + _LETTERS[kind])
 
 
-def numbers(entry: Entry, order: str) -> tuple[float, ...]:
-    """The values of a tag; a fraction as one number, NaN where it is none."""
+def numbers(entry: "Entry | Directory", order: str) -> tuple[float, ...]:
+    """The values of a tag, none of a directory; a fraction as one number, NaN where it is none."""
+    if isinstance(entry, dict):
+        return ()
     letters = _LETTERS[entry.kind]
     values = struct.unpack(order + letters * entry.count, entry.data[: entry.count * size_of(entry.kind)])
     if len(letters) == 1:

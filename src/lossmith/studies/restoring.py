@@ -6,14 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from warnings import catch_warnings, simplefilter
 
 from lossmith.errors import LossmithError, remark
 from lossmith.images.folders import find_places
-from lossmith.images.reading import picture_size
 from lossmith.progress_bar import ProgressBar, time_left
 from lossmith.report.templates import is_ours
-from lossmith.restoration import ENDINGS, FileRestorer, Halo, Wishes, kept_memory, open_engine
+from lossmith.restoration import ENDINGS, FileRestorer, Halo, Wishes, kept_memory, look_at, open_engine
 from lossmith.studies.outcome import Outcome
 from lossmith.studies.result_paths import format_for, is_one_file, result_paths, without_results
 from lossmith.studies.side_by_side import Rows, write_side_by_side
@@ -187,9 +185,7 @@ def _foreseen(jobs: Sequence[Job]) -> list[str]:
 
 def _pixels(picture: Path) -> int:
     try:
-        with catch_warnings():
-            simplefilter("ignore")  # Pillow warns of large pictures, which are welcome
-            height, width = picture_size(picture)
+        height, width = look_at(picture).size
     except LossmithError:  # told when its turn comes
         return 0
     return height * width
