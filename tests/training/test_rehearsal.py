@@ -56,6 +56,14 @@ class Averaged(Net):
     def forward(self, x):
         return self.conv(x) + self.norm(x.mean((2, 3)))[..., None, None]
 
+class Unshuffled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(48, 48, 3, padding=1)
+
+    def forward(self, x):
+        return nn.functional.pixel_shuffle(self.conv(nn.functional.pixel_unshuffle(x, 4)), 4)
+
 class Backwards(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -231,3 +239,22 @@ def test_a_time_between_checkpoints_that_is_none(seconds: Any, train: Train, tmp
     with pytest.raises(LossmithError, match=r"^train: save_every must be a number, 0 or more, not"):
         train(tmp_path / "run", save_every=seconds)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_patch_that_the_network_does_not_take_is_answered_with_one_that_it_does(
+    train: Train, small: Recipe, tmp_path: Path
+) -> None:
+    recipe = replace(small, network="my_things:Unshuffled", patch=30)
+    sentence = "takes patches whose side is a multiple of 4, from 4 on, and 30 is not; let patch be 32"
+    with pytest.raises(LossmithError, match=sentence):
+        train(tmp_path / "run", recipe=recipe)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_disk_without_room_for_the_results_is_told_before_the_start(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lossmith.room.free_disk", lambda folder: 1000)
+    with pytest.raises(LossmithError, match=r"the results take about .* and 1 kB are free"):
+        train(tmp_path / "run")
+    assert not (tmp_path / "run" / "run.yaml").exists()

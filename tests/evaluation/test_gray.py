@@ -1,0 +1,83 @@
+"""Gray pictures are degraded and scored as pictures of one channel."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lossmith.degradations import degradation, is_gray
+from lossmith.evaluation import METRICS, Protocol, protocol_of, score
+from lossmith.evaluation.metrics import why_nan
+from lossmith.evaluation.results import Row
+from lossmith.images import Patches, degraded_source
+from lossmith.images import test_pairs as make_pairs
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def gray(tmp_path: Path) -> Path:
+    rough = RNG.integers(0, 256, (12, 12), dtype=np.uint8)
+    Image.fromarray(rough).resize((170, 170)).save(tmp_path / "gray.png")
+    return tmp_path / "gray.png"
+
+
+@pytest.mark.parametrize(
+    "damage", ["noise(25)", "noise(0..50)", "shot_noise", "bicubic(2) | noise(5) | jpeg(50)", "jpeg(10)"]
+)
+def test_noise_on_a_gray_picture_is_gray(gray: Path, damage: str) -> None:
+    kind = degradation(damage)
+    for pair in make_pairs([gray], kind):
+        assert pair.gray
+        assert is_gray(pair.degraded)
+        assert not torch.equal(pair.degraded, pair.clean)
+    degraded, _ = Patches(degraded_source([gray], kind), 32).batch(0, 4)
+    assert all(is_gray(each) for each in degraded)
+
+
+def test_gray_noise_is_as_strong(gray: Path) -> None:
+    (pair,) = make_pairs([gray], degradation("noise(25)"))
+    assert float((pair.degraded - pair.clean).std() * 255) == pytest.approx(25, rel=0.02)
+
+
+def test_what_comes_after_a_mosaic_is_in_colour(gray: Path) -> None:
+    assert str(degradation("noise(5) | mosaic | noise(5)").for_gray()) == "noise(5, gray=true) | mosaic | noise(5)"
+    (pair,) = make_pairs([gray], degradation("mosaic | noise(5)"))
+    assert not is_gray(pair.degraded)
+
+
+def test_a_gray_place_in_a_colour_picture_gets_colour_noise(tmp_path: Path) -> None:
+    pixels = np.full((64, 64, 3), 255, np.uint8)
+    pixels[0, 0] = 0, 0, 9
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    degraded, _ = Patches(degraded_source([tmp_path / "a.png"], degradation("noise(25)")), 32).batch(0, 4)
+    assert not any(is_gray(each) for each in degraded)
+
+
+def test_scores_are_those_of_one_channel(gray: Path) -> None:
+    (pair,) = make_pairs([gray], degradation("noise(25)"))
+    names = list(METRICS)
+    plain = score(pair.degraded, pair.clean, Protocol(), names)
+    weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+    tint = torch.tensor([0.05, -0.03, 0.0])[:, None, None]  # shifts colours, and leaves the luma nearly as it was
+    tint = tint - (weights * tint).sum()
+    tinted = score(pair.degraded + tint, pair.clean, Protocol(), names)
+    assert tinted == pytest.approx(plain, rel=0.02)
+    assert plain["fsim"] == pytest.approx(plain["fsimc"], abs=1e-12)
+    error = (pair.degraded[0].double().clamp(0, 1) * 255).add(0.5).floor() / 255 - pair.clean[0].double()
+    assert plain["psnr"] == pytest.approx(-10 * float(error.square().mean().log10()), abs=1e-6)
+
+
+def test_the_protocol_says_so(gray: Path) -> None:
+    pairs = make_pairs([gray], degradation("noise(25)"))
+    assert str(protocol_of(pairs)) == "RGB, no crop, rounded to 8 bits; of gray pictures one channel"
+
+
+def test_why_a_column_is_nan_is_said_once() -> None:
+    nan = float("nan")
+    rows = [Row(name, "l1", 0, {"psnr": 30.0, "ssim": 0.9, "ms_ssim": nan}) for name in ("a", "b", "c")]
+    assert why_nan(rows) == ["MS-SSIM is nan, for these have fewer than 161 pixels to a side: 'a' and 2 more"]
+    broken = [Row("a", "l1", 0, {"psnr": nan, "ssim": nan, "ms_ssim": nan})]
+    assert why_nan(broken) == []
