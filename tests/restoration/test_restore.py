@@ -158,6 +158,12 @@ def test_one_picture_may_be_given_its_files_name(name: str, format: str, saved, 
     assert beside - {"in", "models"} == {Path(name).name}
 
 
+def test_one_file_may_lie_beside_its_picture(saved, tmp_path: Path) -> None:
+    folder, out = pictures(tmp_path / "in", "a.png"), tmp_path / "in" / "a2.png"
+    assert lossmith.restore([folder], model=[saved(SMALL, 1)], out=out).results == [out]
+    assert lossmith.restore([folder], model=[saved(SMALL, 1)], out=out).skipped == [out]
+
+
 def test_what_one_file_cannot_be_is_refused(saved, tmp_path: Path) -> None:
     folder = pictures(tmp_path / "in", "a.png", "b.png")
     models = [saved(SMALL, 2), saved("fcn", 1)]

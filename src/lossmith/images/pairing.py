@@ -44,7 +44,8 @@ def pair_folders(
     """
     folders = Path(clean), Path(degraded)
     one = folders[0].resolve() == folders[1].resolve()
-    sides = [_without(names_in(folder, recursive), folder, other) for folder, other in (folders, folders[::-1])]
+    sides = [names_in(folder, recursive) for folder in folders[: 1 if one else 2]]
+    sides = [*sides, *sides] if one else [_without(sides[0], *folders), _without(sides[1], *folders[::-1])]
     if pair is not None:
         pairing = _as_said(pair, sides, folders, one)
     else:

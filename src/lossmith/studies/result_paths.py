@@ -44,7 +44,7 @@ def without_results(places: Mapping[Path, Path], out: Path) -> dict[Path, Path]:
     kept = {
         picture: place
         for picture, place in places.items()
-        if not (picture.parent.resolve().is_relative_to(inside) and read_record(picture))
+        if not ((picture.parent.resolve() / picture.name).is_relative_to(inside) and read_record(picture))
     }
     return kept or dict(places)
 
