@@ -14,6 +14,7 @@ from lossmith.report.numbers import number
 from lossmith.report.templates import write_page
 
 STYLES = ("theme", "base", "blend")
+SCRIPTS = ("blend",)
 WIDE, TALL = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 72, 24, 24, 52
 """The chart and its margins, in its own units."""
@@ -99,7 +100,9 @@ def write_blend(path: Path, contents: BlendContents) -> None:
         path,
         "blend.html.j2",
         STYLES,
+        SCRIPTS,
         contents=contents,
+        verdict=verdict(contents),
         data_uri=data_uri,
         number=number,
         axes=axes,
@@ -108,6 +111,32 @@ def write_blend(path: Path, contents: BlendContents) -> None:
         frame=(LEFT, TOP, WIDE - RIGHT, TALL - BOTTOM),
         alphas=[point.alpha for point in contents.points["weights"]],
     )
+
+
+def verdict(contents: BlendContents) -> str:
+    """Whether mixing the weights is worth it: is any alpha in between better than both ends?
+
+    Of the chart's two metrics; the best alpha is named for each in which there is one.
+    """
+    first, *between, last = contents.points["weights"]
+    metrics = (contents.metrics[0], contents.metrics[-1])
+    found = []
+    for metric in metrics:
+        sign, name = (1 if metric.higher_is_better else -1), metric.name
+        best = max(between, key=lambda point: sign * point.scores[name], default=first)
+        if all(sign * (best.scores[name] - end.scores[name]) > 0 for end in (first, last)):
+            found.append(f"{metric.label} is best at alpha {best.alpha:g}, {_said(metric, best)}")
+    ends = " and ".join(
+        f"{metric.label} goes from {_said(metric, first)} to {_said(metric, last)}" for metric in metrics
+    )
+    if not found:
+        labels = " or ".join(metric.label for metric in metrics)
+        return f"No alpha is better than both ends in {labels}: from alpha 0 to 1 {ends}."
+    return f"{'; '.join(found)}: better than at both ends. From alpha 0 to 1 {ends}."
+
+
+def _said(metric: Metric, point: Point) -> str:
+    return f"{number(point.scores[metric.name], metric.digits)} {metric.unit}".strip()
 
 
 def axes_of(contents: BlendContents) -> tuple[Axis, Axis] | None:

@@ -15,8 +15,10 @@ from lossmith.report.methods import TARGET, Method
 from lossmith.report.numbers import number
 from lossmith.report.spots import Spot, absolute_error, find_spots
 
-LARGEST = 1024
-"""Longer sides are cropped to their middle."""
+LARGEST, LEAST = 1024, 256
+"""Longer sides are cropped to where the losses differ most; to less where the page would exceed PIXELS."""
+PIXELS = 3_000_000
+"""Of all pictures on a page together, some 9 megabytes."""
 CEILINGS = (2, 4, 8, 16, 32, 64, 128, 255)
 """Round ends for the scale of error maps, in 8-bit levels."""
 
@@ -65,7 +67,7 @@ class View:
 def view_of(exhibit: Exhibit, contents: Contents, methods: Sequence[Method]) -> View:
     """Prepare one test picture."""
     height, width = exhibit.target.shape[:2]
-    exhibit = _cropped(exhibit)
+    exhibit = _cropped(exhibit, longest_side(contents))
     shown_height, shown_width = exhibit.target.shape[:2]
     shown = [method for method in methods if method.name in exhibit.restored and method.kind == "loss"]
     degraded = next(method for method in methods if method.kind == "degraded")
@@ -106,11 +108,23 @@ def error_ceiling(exhibit: Exhibit) -> int:
     return next(ceiling for ceiling in CEILINGS if high <= ceiling)
 
 
-def _cropped(exhibit: Exhibit) -> Exhibit:
+def longest_side(contents: Contents) -> int:
+    """The side that pictures are cropped to, so that many of them do not make the page too heavy to be sent."""
+    shapes = [(len(exhibit.restored) + 2, *exhibit.target.shape[:2]) for exhibit in contents.exhibits]
+    sides = range(LARGEST, LEAST, -32)
+    fitting = (s for s in sides if sum(n * min(h, s) * min(w, s) for n, h, w in shapes) <= PIXELS)
+    return next(fitting, LEAST)
+
+
+def _cropped(exhibit: Exhibit, side: int) -> Exhibit:
+    """The part of this side, or what there is of it, around the window where the losses differ most."""
     height, width = exhibit.target.shape[:2]
-    new_height, new_width = min(height, LARGEST), min(width, LARGEST)
-    top, left = (height - new_height) // 2, (width - new_width) // 2
-    inner = (slice(top, top + new_height), slice(left, left + new_width))
+    spot = find_spots(exhibit)[0] if max(height, width) > side else Spot(0, 0, 0)
+    top, left = (
+        min(max(0, start + spot.side // 2 - side // 2), max(0, whole - side))
+        for start, whole in ((spot.y, height), (spot.x, width))
+    )
+    inner = (slice(top, top + side), slice(left, left + side))
     return Exhibit(
         picture=exhibit.picture,
         target=exhibit.target[inner],

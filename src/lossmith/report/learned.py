@@ -6,6 +6,7 @@ from math import isnan
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lossmith.report.contents import Pixels
 from lossmith.report.exhibits import data_uri
@@ -52,6 +53,7 @@ def write_learned(path: Path, contents: LearnedContents) -> None:
         data_uri=data_uri,
         curve=curve,
         last=lambda values: significant(float(np.mean(values[-max(1, len(values) // 10) :]))),
+        ends=ends,
         share=share,
         box=f"0 0 {WIDE} {TALL}",
     )
@@ -63,12 +65,26 @@ def curve(values: Sequence[float]) -> str:
     >>> curve([0.0, 1.0, 0.5])
     '0.0,90.0 160.0,0.0 320.0,45.0'
     """
-    parts = np.array_split(np.asarray(values, dtype=np.float64), min(POINTS, len(values)))
-    means = np.array([part.mean() for part in parts])
+    means = _thinned(values)
     spread = float(np.ptp(means)) or 1.0
     across = np.linspace(0, WIDE, len(means))
     up = TALL * (1 - (means - means.min()) / spread)
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, up, strict=True))
+
+
+def ends(values: Sequence[float]) -> tuple[str, str]:
+    """What the bottom and the top of the drawing stand for.
+
+    >>> ends([0.0, 1.0, 0.5])
+    ('0', '1.00')
+    """
+    means = _thinned(values)
+    return significant(float(means.min())), significant(float(means.max()))
+
+
+def _thinned(values: Sequence[float]) -> NDArray[np.float64]:
+    parts = np.array_split(np.asarray(values, dtype=np.float64), min(POINTS, len(values)))
+    return np.array([part.mean() for part in parts])
 
 
 def share(value: float) -> int:

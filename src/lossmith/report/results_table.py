@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from lossmith.evaluation import mean_ranks
 from lossmith.evaluation.results import Metric, Standing
 from lossmith.evaluation.trained_on import trained_on
-from lossmith.report.contents import Contender, Contents
+from lossmith.report.contents import Contents
 from lossmith.report.methods import Method
-from lossmith.report.numbers import interval, number, significant
+from lossmith.report.numbers import interval, number
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,6 @@ class Line:
     method: Method
     scores: list[Cell]
     rank: Cell
-    milliseconds: Cell
-    memory: Cell
 
 
 @dataclass(frozen=True)
@@ -51,16 +49,13 @@ class ResultsTable:
 
 
 def results_table(contents: Contents, methods: Sequence[Method]) -> ResultsTable:
-    """Put the standings, the ranks and the costs of all methods into one table."""
+    """Put the standings and the ranks of all methods into one table."""
     ranks = mean_ranks(contents.standings)
-    contenders = {contender.loss: contender for contender in contents.contenders}
     lines = [
         Line(
             method=method,
             scores=[_score(standing, method) for standing in contents.standings],
             rank=_cell(ranks.get(method.name, math.nan), number(ranks.get(method.name, math.nan), 1)),
-            milliseconds=_milliseconds(contenders.get(method.name)),
-            memory=_memory(contenders.get(method.name)),
         )
         for method in methods
         if method.failure is None
@@ -83,17 +78,6 @@ def _score(standing: Standing, method: Method) -> Cell:
         mean, number(mean, metric.digits), interval(low, high, metric.digits), "" if math.isnan(mean) else mark
     )
     return replace(cell, trained_on=method.kind == "loss" and trained_on(name, metric.name))
-
-
-def _milliseconds(contender: Contender | None) -> Cell:
-    value = math.nan if contender is None else contender.milliseconds_per_step
-    return _cell(value, significant(value))
-
-
-def _memory(contender: Contender | None) -> Cell:
-    measured = None if contender is None else contender.kept_mb
-    value = math.nan if measured is None else measured
-    return _cell(value, significant(value))
 
 
 def _cell(value: float, text: str, interval: str = "", mark: str = "") -> Cell:

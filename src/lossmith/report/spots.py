@@ -12,6 +12,8 @@ SPOTS = 3
 SIDE = 64
 GRAIN = 9
 """Pixels over which an error is averaged before losses are compared: the size of a visible artefact."""
+FLAT = 12.0
+"""8-bit levels; a window whose pixels deviate less shows no structure."""
 
 Map = NDArray[np.float64]
 
@@ -26,7 +28,8 @@ class Spot:
 
 
 def find_spots(exhibit: Exhibit) -> list[Spot]:
-    """Up to three windows that do not overlap, the one where the local error varies most between losses first.
+    """Up to three windows that do not overlap, the one where the local error varies most between losses first, but
+    those in which the target is flat last.
 
     With a single loss, or when all gave the same picture, the degraded input counts as a method; when even that
     is equal to them, the windows with the most detail in the target are taken.
@@ -39,7 +42,14 @@ def find_spots(exhibit: Exhibit) -> list[Spot]:
         interest = _variance([*restored, local_error(exhibit.degraded, exhibit.target)])
     if not interest.any():
         interest = local_error(exhibit.target, np.full_like(exhibit.target, exhibit.target.mean()))
-    return pick_windows(box_sum(interest, side), side)
+    spots = pick_windows(box_sum(interest, side), side)
+    return sorted(spots, key=lambda spot: _is_flat(exhibit.target, spot))  # what can be recognised comes first
+
+
+def _is_flat(target: Pixels, spot: Spot) -> bool:
+    """Whether nothing is to be seen there: sky, paper."""
+    window = target[spot.y : spot.y + spot.side, spot.x : spot.x + spot.side]
+    return float(window.mean(axis=2).std()) < FLAT
 
 
 def absolute_error(picture: Pixels, target: Pixels) -> Map:

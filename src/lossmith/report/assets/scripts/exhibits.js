@@ -4,6 +4,7 @@ async function openExhibit(exhibit) {
   exhibit.dataset.opened = "";
   const images = [...exhibit.querySelectorAll(".gallery img")];
   await Promise.all(images.map((image) => image.decode()));
+  exhibit.dataset.live = ""; // until here the pictures stand there as they are, for who looks only once
   const size = { width: Number(exhibit.dataset.width), height: Number(exhibit.dataset.height) };
   const names = [...exhibit.querySelectorAll("select.left option")].map((option) => option.textContent);
   setUpSplit(exhibit, images, names);
