@@ -124,7 +124,8 @@ def verdict(contents: BlendContents) -> str:
     for metric in metrics:
         sign, name = (1 if metric.higher_is_better else -1), metric.name
         best = max(between, key=lambda point: sign * point.scores[name], default=first)
-        if all(sign * (best.scores[name] - end.scores[name]) > 0 for end in (first, last)):
+        shown = 10.0**-metric.digits  # less is no difference that anybody would call one
+        if all(sign * (best.scores[name] - end.scores[name]) >= shown for end in (first, last)):
             found.append(f"{metric.label} is best at alpha {best.alpha:g}, {_said(metric, best)}")
     ends = " and ".join(
         f"{metric.label} goes from {_said(metric, first)} to {_said(metric, last)}" for metric in metrics
