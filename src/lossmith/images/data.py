@@ -8,7 +8,7 @@ from typing import TypeVar
 from lossmith.degradations import Degradation, degradation
 from lossmith.errors import LossmithError
 from lossmith.files import digest_of
-from lossmith.images.folders import find_pictures
+from lossmith.images.folders import find_pictures, is_pattern
 from lossmith.images.headers import look_at
 from lossmith.images.keeping import keeping
 from lossmith.images.pairing import common_scale, pair_folders
@@ -121,7 +121,7 @@ def _own_pairs(data: Data, clean: Path, degraded: Path, beside: Path) -> Gathere
     return Gathered(
         paired_source(train, keeping=place),
         folder_pairs(tests, keeping=place),
-        f"pairs of {degraded.name}",
+        f"pairs of {(degraded.parent if is_pattern(degraded) else degraded).name}",
         fingerprint,
         headers.remarks,
     )

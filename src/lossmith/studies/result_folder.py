@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from torch import Tensor
@@ -15,6 +16,8 @@ from lossmith.images.partners import Pairing, called, likely_pair, read_pair, re
 
 SCALES = range(2, 9)
 """By which networks enlarge: that by which a result may differ from its target is less."""
+LOOKED_THROUGH, GUESSED = 1000, 20
+"""Results among which the nearest are looked for, and targets for which."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,22 @@ def _matched(targets: Mapping[str, Path], results: Mapping[str, Path], folder: P
         found = results_of([*targets], [*results]) or {}
     if not found:
         missing = ", ".join(path.name for path in [*targets.values()][:3])
-        example = likely_pair(next(iter(targets)), next(iter(results))) or "{}:{}_out"
+        naming = "by the name" if pair is None else f"by --pair '{pair}'"
         raise LossmithError(
-            f"'{folder}' holds no result for {missing}, by the name; say how results are called, such as "
-            f'--pair "{example}"'
+            f"'{folder}' holds no result for {missing}, {naming}; say how results are called, such as "
+            f'--pair "{_likely(targets, results)}"'
         )
     return found
+
+
+def _likely(targets: Iterable[str], results: Iterable[str]) -> str:
+    """How some of the results are called, as far as one can guess."""
+    some = [*results][:LOOKED_THROUGH]
+    near = ((target, *get_close_matches(target, some, 1, cutoff=0)) for target in [*targets][:GUESSED])
+    guesses = Counter(likely_pair(*both) for both in near)
+    guesses[""] = 0
+    likely, times = guesses.most_common(1)[0]
+    return likely if times > 1 or len(some) == 1 else "{}:{}_out"
 
 
 def _scale(pictures: Iterable[tuple[Path, Path | None]]) -> int:
