@@ -244,6 +244,17 @@ def test_other_tiffs_are_refused_by_what_they_are_and_nothing_is_left(name: str,
     assert not (tmp_path / "out").exists()
 
 
+def test_a_jpeg_with_damage_in_the_middle_is_restored_and_told(tmp_path: Path) -> None:
+    Image.fromarray(noise(40, 40, 3)).save(tmp_path / "whole.jpg", quality=95)
+    content = bytearray((tmp_path / "whole.jpg").read_bytes())
+    content[-600:-580] = b"\xff\xd0" * 10  # markers that have no place there
+    (tmp_path / "hurt.jpg").write_bytes(content)
+    restorer = FileRestorer(identity())
+    for name in ("whole", "hurt"):
+        restorer.restore(tmp_path / f"{name}.jpg", tmp_path / f"{name}.png")
+    assert restorer.told() == ["JPEG data that are damaged in places, where pixels may be wrong: 'hurt.jpg'"]
+
+
 def test_a_smaller_copy_in_the_file_is_told_and_left_out(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(RGB16, photometric="rgb")

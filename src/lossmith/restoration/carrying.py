@@ -61,10 +61,7 @@ def loaded(original: Original, format: Format, size: tuple[int, int], narrowed: 
         if dpi is None:
             remarks.append(_left_out("the resolution: no format holds as many pixels per inch"))
         elif growth != (1, 1):
-            remarks.append(
-                f"makes the resolution in pixels per inch {_times(growth)} times as high, so that the size on "
-                "paper stays"
-            )
+            remarks.append("makes the resolution in pixels per inch that with which the size on paper stays")
     profile, chunks = _colours(original, format, remarks)
     tags = _tags(original, size, growth, dpi, remarks)
     xmp = said.xmp
@@ -84,10 +81,6 @@ def loaded(original: Original, format: Format, size: tuple[int, int], narrowed: 
     )
     kept = _fitting(kept, format, remarks)
     return Cargo(kept, profile[1], tuple(dict.fromkeys(remarks)))
-
-
-def _times(growth: Growth) -> str:
-    return " and ".join(dict.fromkeys(f"{factor:.4g}" for factor in growth))
 
 
 def _left_out(what: str) -> str:

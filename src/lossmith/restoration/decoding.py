@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lossmith.errors import LossmithError
 from lossmith.images.reading import explained, most_of, opened, refusal, upright
 from lossmith.restoration.exif import read_directories
 from lossmith.restoration.metadata import (
@@ -58,6 +59,7 @@ class Original:
     gray_palette: bool = False
     pillow: bool = False
     """Whether Pillow decodes it."""
+    jpeg: bool = False
 
     @property
     def turned(self) -> bool:
@@ -78,6 +80,8 @@ class Decoded:
     metadata: Metadata
     brightest: int = 0
     """The largest value of its colours."""
+    doubtful: bool = False
+    """Whether the decoder has warned that some pixels may be wrong."""
 
 
 def decode(path: Path, to: Path) -> Decoded:
@@ -119,7 +123,7 @@ def _png(path: Path) -> Original:
 
 
 def _jpeg(path: Path) -> Original:
-    return _original(path, metadata_of_jpeg(path))
+    return replace(_original(path, metadata_of_jpeg(path)), jpeg=True)
 
 
 def _gif(path: Path) -> Original:
@@ -186,9 +190,9 @@ def _by_pillow(path: Path) -> Original:
         return Original(path, image.height, image.width, channels, dtype, metadata, pillow=True)
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, fail_on: str = "error") -> Any:
     with plainly():
-        return vips().Image.new_from_file(str(path), access="sequential", fail_on="error")
+        return vips().Image.new_from_file(str(path), access="sequential", fail_on=fail_on)
 
 
 def _check_size(path: Path, height: int, width: int) -> None:
@@ -201,22 +205,31 @@ def _check_size(path: Path, height: int, width: int) -> None:
 
 def pixels_of(original: Original, to: Path) -> Decoded:
     """Decode a picture that has been looked at."""
+    if not original.jpeg:
+        return _decoded(original, to)
+    try:
+        return _decoded(original, to, "warning")
+    except LossmithError:
+        return replace(_decoded(original, to), doubtful=True)
+
+
+def _decoded(original: Original, to: Path, fail_on: str = "error") -> Decoded:
     shape = (original.height, original.width, original.channels)
     raster = Raster(to, *shape, original.dtype).create()
     colours = 1 if original.channels < 3 else 3
     top, brightest = 0, 0
     with explained(original.path):
-        for strip in _strips(original):
+        for strip in _strips(original, fail_on):
             raster.mapped("r+")[top : top + len(strip)] = strip
             top, brightest = top + len(strip), max(brightest, int(strip[..., :colours].max()))
     return Decoded(_turned(raster, original.metadata.orientation), original.metadata, brightest)
 
 
-def _strips(original: Original) -> Iterator[Pixels]:
+def _strips(original: Original, fail_on: str) -> Iterator[Pixels]:
     if original.pillow:
         yield from _strips_by_pillow(original)
         return
-    image = _opened(original.path)
+    image = _opened(original.path, fail_on)
     if image.format not in ("uchar", "ushort") or (image.height, image.width) != (original.height, original.width):
         raise ValueError("its parts contradict each other")
     region = vips().Region.new(image)

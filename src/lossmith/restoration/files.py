@@ -33,6 +33,7 @@ from lossmith.restoration.verifying import Verified, middle, verify
 
 DARK = 1 << 14
 """16-bit values below which, as of 14 bits and fewer, all of a picture is dark."""
+DOUBTFUL_REMARK = "JPEG data that are damaged in places, where pixels may be wrong:"
 DARK_REMARK = "16-bit values that use at most a quarter of their range look dark to a model; spread them first:"
 
 
@@ -158,6 +159,8 @@ class FileRestorer:
         source = decoded.raster
         if source.dtype == "uint16" and decoded.brightest < DARK:
             self.oddities.setdefault(DARK_REMARK, {})[picture] = None
+        if decoded.doubtful:
+            self.oddities.setdefault(DOUBTFUL_REMARK, {})[picture] = None
         dtype = self._dtype(source.dtype)
         planner = self._planner_for(source)
         used = planner.used
