@@ -67,3 +67,16 @@ def test_the_scale_of_errors_ends_at_a_round_number() -> None:
     assert error_ceiling(Exhibit("p", flat(), flat(level=10), {"l1": flat(level=110)})) == 16
     assert error_ceiling(Exhibit("p", flat(), flat(), {"l1": flat()})) == 2
     assert error_ceiling(Exhibit("p", flat(level=0), flat(level=255), {})) == 255
+
+
+def test_what_is_flat_comes_last() -> None:
+    """Losses differ most in a flat sky, and less where something is to be seen."""
+    rng = np.random.default_rng(0)
+    target = np.full((64, 192, 3), 128, np.uint8)
+    target[:, 128:] = rng.integers(0, 255, (64, 64, 3))
+    first, second = target.copy(), target.copy()
+    first[:, :64] += 40
+    second[:, 128:] ^= 8
+    found = find_spots(Exhibit("sky", target, target, {"a": first, "b": second}))
+    assert found[0].x > 100
+    assert any(spot.x < 64 for spot in found[1:])

@@ -11,10 +11,11 @@ from skimage import data
 
 from lossmith import LossmithError, blend
 from lossmith.cli import run
+from lossmith.evaluation import find_metric
 from lossmith.images import write_picture
 from lossmith.models import load_model, save_model
 from lossmith.networks import network
-from lossmith.report.blend import round_step
+from lossmith.report.blend import BlendContents, Point, round_step, verdict
 from lossmith.studies.blending import read_alphas
 
 EXPRESSION = "srresnet_small(features=4, blocks=1)"
@@ -242,3 +243,24 @@ def test_axes_have_a_handful_of_round_steps(span: float) -> None:
     assert 2.5 <= span / step <= 10
     digits = step / 10 ** np.floor(np.log10(step) + 1e-9)
     assert min(abs(digits - round_one) for round_one in (1, 2, 5)) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("psnr", "words"),
+    [
+        (
+            (30.0, 31.0, 28.0),
+            "PSNR is best at alpha 0.5, 31.00 dB: better than at both ends. From alpha 0 to 1 PSNR goes",
+        ),
+        (
+            (30.0, 29.0, 28.0),
+            "No alpha is better than both ends in PSNR or GMSD: from alpha 0 to 1 PSNR goes from 30.00",
+        ),
+        ((30.0, 30.001, 28.0), "No alpha is better than both ends"),
+    ],
+)
+def test_the_page_says_first_whether_a_blend_is_worth_it(psnr: tuple[float, ...], words: str) -> None:
+    points = [Point(alpha, {"psnr": value, "gmsd": 0.1}) for alpha, value in zip((0, 0.5, 1), psnr, strict=True)]
+    metrics = [find_metric("psnr"), find_metric("gmsd")]
+    contents = BlendContents(("a", "b"), "", "", "", metrics, {"weights": points}, [], 1, "", "", {})
+    assert verdict(contents).startswith(words)
