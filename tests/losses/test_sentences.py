@@ -68,8 +68,8 @@ def test_pictures_that_are_too_small(expression: str, least: int) -> None:
         (
             "wxyz",
             "loss 'wxyz' is not known; known are charbonnier, contextual, dists, esrgan, features, johnson, l1, "
-            "l2, lpips, mae, mdf, minc, mix, mix_pl4nn, ms_ssim, ms_ssim_sigmas, mse, perceptual, srgan, ssim, style, "
-            "style_w2, tv, vgg",
+            "l2, lpips, mae, mdf, minc, mix, mix_pl4nn, ms_ssim, ms_ssim_sigmas, mse, perceptual, srgan, ssim, "
+            "style, style_w2, tv, vgg",
         ),
         ("ssim(sigmaa=2)", "option of loss ssim: 'sigmaa' is not known; did you mean 'sigma'?"),
         (
