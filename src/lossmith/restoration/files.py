@@ -131,7 +131,7 @@ class FileRestorer:
         return [f"{what}: {and_more([*pictures])}" for what, pictures in self.changes.items()]
 
     def verified(self, picture: Path, folder: Path) -> Verified:
-        """What tiles and half precision change, measured in the middle of a picture."""
+        """What tiles and half precision change, against the network on the whole of a picture."""
         _make(folder)
         try:
             source = decode(picture, folder / "source").raster

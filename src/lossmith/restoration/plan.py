@@ -29,7 +29,7 @@ SHORTENED = (16, 32, 64)
 SEEN = 0.1
 """8-bit levels by which a shortened context may differ."""
 PLACES = 5
-"""Places across and down of which the busiest is looked at, to see what a shortened context changes."""
+"""Places across and down, of which three are looked at to see what a shortened context changes."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,8 @@ class Planner:
         changes = (
             "by how much that changes the picture cannot be measured in so little memory"
             if error is None
-            else f"which changes at most {error:.2g} of 255 levels where the picture is busiest, measured "
-            f"against a window of {window.height} x {window.width} pixels"
+            else f"which changes at most {error:.2g} of 255 levels where the picture is busiest, brightest "
+            f"and darkest, measured against a window of {window.height} x {window.width} pixels"
         )
         remark = (
             f"model '{self.used.name}' sees {sees}; its tiles see {plan.halo} pixels beyond their edge and fade "
@@ -240,23 +240,26 @@ class Planner:
 
 
 def context_error(engine: Engine, source: Raster, plan: Plan, largest: int) -> tuple[float | None, Rectangle]:
-    """By how many 8-bit levels the busiest spot changes when only the plan's halo is seen around it.
+    """By how many 8-bit levels three spots change when only the plan's halo is seen around them.
 
     Compared with a window four times as far, or as far as fits into `largest` pixels a side; it is returned too.
     None where there is no larger window.
     """
-    spot = _busiest(source, plan.cell)
     far = min(4 * max(plan.halo, plan.cell), (largest - plan.cell) // 2)
-    windows = [replace(plan, halo=halo).around(spot, source) for halo in (plan.halo, max(far, plan.halo))]
-    if windows[0] == windows[1]:
-        return None, windows[1]
-    kept = spot.widened(plan.fade, windows[0])
-    near, wide = (spot_in(engine, source, kept, window, plan) for window in windows)
-    return 255 * float((near - wide).abs().max()), windows[1]
+    errors, shown = [], Rectangle(0, 0, 0, 0)
+    for spot in _places(source, plan.cell):
+        window, wider = (
+            replace(plan, halo=halo).around(spot, source) for halo in (plan.halo, max(far, plan.halo))
+        )
+        kept, shown = spot.widened(plan.fade, window), wider
+        near, wide = (spot_in(engine, source, kept, around, plan) for around in (window, wider))
+        if window != wider:
+            errors.append(255 * float((near - wide).abs().max()))
+    return max(errors, default=None), shown
 
 
-def _busiest(source: Raster, side: int) -> Rectangle:
-    """A square of `side`, beginning on multiples of it, where values differ most."""
+def _places(source: Raster, side: int) -> list[Rectangle]:
+    """The squares of `side`, beginning on multiples of it, that are busiest, brightest and darkest."""
     starts = (
         sorted({place * (length // side) // PLACES * side for place in range(PLACES)})
         for length in (source.height, source.width)
@@ -265,7 +268,10 @@ def _busiest(source: Raster, side: int) -> Rectangle:
         Rectangle(top, left, min(top + side, source.height), min(left + side, source.width))
         for top, left in product(*starts)
     ]
-    return max(squares, key=lambda square: float(source.read(square).std()))
+    values = {square: source.read(square) for square in squares}
+    busiest = max(squares, key=lambda square: float(values[square].std()))
+    by_light = sorted(squares, key=lambda square: float(values[square].mean()))
+    return list(dict.fromkeys([busiest, by_light[0], by_light[-1]]))
 
 
 def spot_in(engine: Engine, source: Raster, spot: Rectangle, window: Rectangle, plan: Plan) -> torch.Tensor:
