@@ -166,7 +166,7 @@ def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pyt
         (["compare", "nowhere"], "'nowhere' does not exist"),
         (["compare", "--losses", "ms_ssim"], "needs patches of at least 161 pixels"),
         (["train", "--loss", "no.such:Loss"], "cannot be imported"),
-        (["evaluate", "nothing.safetensors"], "is not a file"),
+        (["evaluate", "nothing.safetensors"], "does not exist"),
         (["comparre"], "comparre"),
     ],
 )

@@ -131,7 +131,8 @@ def test_a_folder_is_only_gone_on_with_from_the_same_beginning(photos: Path, sta
     train(Data([photos]), recipe=Recipe(init=start, **SMALL), out=out)
     again = train(Data([photos]), recipe=Recipe(init=start, **SMALL), out=out)
     assert again.summary.steps == 1
-    advice = f"choose another --out, where training can begin with its model: --init {out / 'model.safetensors'}$"
+    model = out / "model.safetensors"
+    advice = f"choose another --out, where training can begin with its model: --init {model} --out NEW$"
     with pytest.raises(LossmithError, match=f"it began with other weights; {advice}"):
         train(Data([photos]), recipe=Recipe(network=NETWORK, **SMALL), out=out)
     with pytest.raises(LossmithError, match=f"steps is 1 there and 2 here; {advice}"):

@@ -136,7 +136,7 @@ def _beginning(file: Path, receipt: dict[str, Any], said: Path | None) -> Path:
     wanted = receipt.get("begins_with")
     if wanted is not None and (not start.is_file() or digest_of(start) != wanted):
         raise LossmithError(
-            f"{file} began with weights that are not here, of the SHA-256 {wanted}; name them with --begins-with"
+            f"{file} began with a file that is not here, of the SHA-256 {wanted}; name it with --begins-with"
         )
     return start
 

@@ -47,7 +47,7 @@ def go_on(model: Path) -> str:
     """What to do where a run is to go on in another way than it was begun; a schedule has one end."""
     if not model.is_file():
         return "choose another --out"
-    return f"choose another --out, where training can begin with its model: --init {model}"
+    return f"choose another --out, where training can begin with its model: --init {model} --out NEW"
 
 
 def _difference(key: str, there: dict[str, Any], here: dict[str, Any]) -> str:
