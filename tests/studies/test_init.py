@@ -121,7 +121,7 @@ def test_it_is_reproduced_with_the_same_weights_only(photos: Path, start: Path, 
     assert reproduce(model, pictures=[photos], begins_with=start, out=tmp_path / "anew").status == 0
     for other in (None, model):
         with pytest.raises(
-            LossmithError, match=f"began with weights that are not here, of the SHA-256 {begun(model.parent)}"
+            LossmithError, match=f"began with a file that is not here, of the SHA-256 {begun(model.parent)}"
         ):
             reproduce(model, pictures=[photos], begins_with=other, out=tmp_path / "other")
 
