@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,44 @@ def png(path: Path, *chunks: tuple[bytes, bytes], **more: Any) -> None:
     Image.fromarray(COLOURS).save(path, "PNG", pnginfo=info, **more)
 
 
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">L", len(content)) + name + content + struct.pack(">L", zlib.crc32(name + content))
+
+
+def png_beginning_with(path: Path, *chunks: tuple[bytes, bytes]) -> None:
+    """What Pillow does not write."""
+    png(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:33] + b"".join(chunk(*each) for each in chunks) + content[33:])
+
+
+def followed(kind: Callable[..., None], path: Path, content: bytes) -> None:
+    kind(path)
+    path.write_bytes(path.read_bytes() + content)
+
+
+def webp_with_more(path: Path) -> None:
+    followed(webp, path, b"C2PA" + struct.pack("<L", 4) + b"seal")
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + struct.pack("<L", len(content) - 8) + content[8:])
+
+
+def gif_with_more(path: Path) -> None:
+    gif(path)
+    content = path.read_bytes().replace(b"GIF87a", b"GIF89a")
+    at = 13 + 3 * 16
+    path.write_bytes(content[:at] + b"!\xff\x0bICCRGBG1012\x04abcd\0" + content[at:])
+
+
+def bmp_with_profile(path: Path) -> None:
+    """As BITMAPV5HEADER puts it: header, pixels (bottom up, in fours of bytes), profile."""
+    rows = np.pad(COLOURS[::-1, :, ::-1].reshape(20, 90), ((0, 0), (0, 2))).tobytes()
+    head = struct.pack("<LllHHLLllLL", 124, 30, 20, 1, 24, 0, len(rows), 0, 0, 0, 0) + bytes(16) + b"DEBM"
+    head = head.ljust(112, b"\0") + struct.pack("<LLL", 124 + len(rows), len(RGB_PROFILE), 0)
+    size = 14 + 124 + len(rows) + len(RGB_PROFILE)
+    path.write_bytes(b"BM" + struct.pack("<LLL", size, 0, 138) + head + rows + RGB_PROFILE)
+
+
 def texts(**more: bool) -> PngInfo:
     info = PngInfo()
     info.add_text("parameters", "a castle, Seed: 1", **more)
@@ -82,6 +121,18 @@ def foreign() -> PngInfo:
     info = PngInfo()
     info.add_itxt("Title", CASTLE, "fr", "Titre")
     return info
+
+
+def jpeg_bytes() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(COLOURS).save(file, "JPEG")
+    return file.getvalue()
+
+
+def srgb_mark() -> PngInfo:
+    mark = PngInfo()
+    mark.add(b"sRGB", b"\0")
+    return mark
 
 
 def webp(path: Path, **more: Any) -> None:
@@ -237,6 +288,60 @@ TABLE: dict[str, Said] = {
         lambda result: info("srgb", 0)(result) or info_of(result, "icc_profile", b"")[16:20] == b"RGB ",
         "sRGB",
         ALL,
+    ),
+    "png: sRGB of gray": Said(
+        lambda path: Image.fromarray(COLOURS[..., 0]).save(path, "PNG", pnginfo=srgb_mark()),
+        lambda result: info("srgb", 0)(result) or info_of(result, "icc_profile", b"")[16:20] == b"RGB ",
+        "sRGB",
+        ("png", "webp"),
+    ),
+    "png: light of HDR": Said(
+        lambda path: png_beginning_with(path, (b"cICP", b"\x09\x10\0\1"), (b"mDCV", bytes(24))),
+        holds(chunk(b"mDCV", bytes(24))),
+        "mDCV",
+        ("png",),
+    ),
+    "png: cICP before a profile": Said(
+        lambda path: png(path, (b"cICP", b"\x09\x10\0\1"), icc_profile=RGB_PROFILE),
+        holds(b"cICP\x09\x10\0\1"),
+        "cICP",
+        ("png",),
+    ),
+    "png: one keyword twice": Said(
+        lambda path: png_beginning_with(path, (b"tEXt", b"a\0first"), (b"tEXt", b"a\0second")),
+        holds(b"first"),
+        "keyword",
+    ),
+    "png: text longer than Pillow takes": Said(
+        lambda path: png_beginning_with(path, (b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 21)))),
+        holds(b"zTXta"),
+        "PNG text",
+    ),
+    "png: more behind it": Said(
+        lambda path: followed(png, path, b"PK\3\4hidden"), holds(b"hidden"), "behind the picture"
+    ),
+    "jpeg: more behind it": Said(
+        lambda path: followed(jpeg, path, b"ftypmp42"), holds(b"ftypmp42"), "behind the picture"
+    ),
+    "jpeg: oblong pixels": Said(
+        lambda path: path.write_bytes(jpeg_bytes()[:13] + b"\0\0\2\0\1" + jpeg_bytes()[18:]),
+        holds(b"\0\0\2\0\1"),
+        "not square",
+    ),
+    "webp: another chunk": Said(webp_with_more, holds(b"seal"), "C2PA"),
+    "gif: extension": Said(gif_with_more, holds(b"abcd"), "ICCRGBG1012"),
+    "bmp: profile": Said(bmp_with_profile, info("icc_profile", RGB_PROFILE), "profile", ALL),
+    "ppm: comments": Said(
+        lambda path: path.write_bytes(b"P6 30 # a castle\n20\n# at dawn\n255\n" + COLOURS.tobytes()),
+        holds(b"a castle\nat dawn"),
+        "comment",
+        ("png", "jpeg"),
+    ),
+    "jpeg: comment in other letters": Said(
+        lambda path: jpeg(path, comment=b"a ch\xe2teau"),
+        lambda result: info_of(result, "comment", b"") == CASTLE.encode() or info("Comment", CASTLE)(result),
+        "comment",
+        ("png", "jpeg"),
     ),
     "png: background": Said(lambda path: png(path, (b"bKGD", bytes(6))), holds(b"bKGD"), "bKGD"),
     "png: time": Said(lambda path: png(path, (b"tIME", b"\x07\xe0\1\1\0\0\0")), holds(b"tIME"), "tIME"),

@@ -1,6 +1,6 @@
 """What of all that a file says goes into its result: as it was, made true for it, or not, which is said."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from math import isfinite
 
@@ -21,6 +21,8 @@ FOCAL = (0xA20E, 0xA20F)
 OLD_JPEG = 0x9102
 """Bits per pixel of the JPEG that the camera made."""
 MAKER_NOTE, DESCRIPTION = 0x927C, 0x010E
+BEFORE_ICC = (b"cICP", b"mDCV", b"cLLI")
+"""Chunks of a PNG that say more of its colours than a profile beside them, or other things."""
 ROOM = 60_000
 """Bytes of EXIF that a JPEG has room for, beside the record of what was done."""
 SEGMENT = 65_000
@@ -105,6 +107,8 @@ def _colours(original: Original, format: Format, remarks: list[str]) -> tuple[Pr
     if said.icc is not None and space is None:
         remarks.append(_left_out("a colour profile that is damaged"))
     elif space == holds:
+        if format != "png":
+            _tell_chunks([name for name in BEFORE_ICC if name in said.chunks], format, remarks)
         return (said.icc, None), chunks
     elif space in ("GRAY", "RGB") and gray:
         remarks.append(
@@ -116,13 +120,18 @@ def _colours(original: Original, format: Format, remarks: list[str]) -> tuple[Pr
         remarks.append(
             _left_out(f"a colour profile that is for {space}, while the pixels are {'gray' if gray else 'RGB'}")
         )
-    if format == "png" or not said.chunks:
+    if format == "png":
         return (None, None), chunks
-    if b"cICP" not in said.chunks and b"sRGB" in said.chunks:
-        return (srgb_profile() if holds == "RGB" else None, None), {}
-    names = ", ".join(chunk.decode() for chunk in said.chunks)
-    remarks.append(_no_place(f"what PNG says of its colours ({names})", format, "png"))
+    if b"sRGB" in said.chunks and holds == "RGB" and not any(name in said.chunks for name in BEFORE_ICC):
+        return (srgb_profile(), None), {}
+    _tell_chunks(said.chunks, format, remarks)
     return (None, None), {}
+
+
+def _tell_chunks(chunks: Collection[bytes], format: Format, remarks: list[str]) -> None:
+    if chunks:
+        names = ", ".join(chunk.decode() for chunk in chunks)
+        remarks.append(_no_place(f"what PNG says of its colours ({names})", format, "png"))
 
 
 def _tags(

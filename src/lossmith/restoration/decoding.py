@@ -13,14 +13,15 @@ import numpy as np
 from lossmith.errors import LossmithError
 from lossmith.images.reading import explained, most_of, opened, refusal, upright
 from lossmith.restoration.exif import read_directories
-from lossmith.restoration.metadata import (
-    Metadata,
+from lossmith.restoration.metadata import Metadata, resolution, with_exif
+from lossmith.restoration.metadata_readers import (
+    lost_of_webp,
+    metadata_of_bmp,
     metadata_of_gif,
     metadata_of_jpeg,
     metadata_of_png,
+    metadata_of_ppm,
     metadata_of_tiff,
-    resolution,
-    with_exif,
 )
 from lossmith.restoration.profiles import space_of
 from lossmith.restoration.raster import Pixels, Raster
@@ -141,7 +142,7 @@ def _webp(path: Path) -> Original:
         for name in ("icc-profile-data", "xmp-data", "exif-data")
     ]
     icc, xmp, exif = blobs
-    return _original(path, with_exif(Metadata(icc=icc, xmp=xmp), exif))
+    return _original(path, with_exif(Metadata(icc=icc, xmp=xmp, lost=lost_of_webp(path)), exif))
 
 
 def _original(path: Path, metadata: Metadata) -> Original:
@@ -185,7 +186,8 @@ def _by_pillow(path: Path) -> Original:
         if image.mode not in ("1", "L", "P", "RGB", "RGBA") and not wide:
             raise refusal(path, f"is in the colour mode {image.mode}; convert it to RGB first")
         channels = {"1": 1, "L": 1, "RGBA": 4}.get(image.mode, 1 if wide else 3)
-        metadata = Metadata(dpi=resolution(*image.info.get("dpi", (0, 0))))
+        told = {"PPM": metadata_of_ppm, "BMP": metadata_of_bmp}[str(image.format)](path)
+        metadata = replace(told, dpi=resolution(*image.info.get("dpi", (0, 0))))
         dtype = "uint16" if wide else "uint8"
         return Original(path, image.height, image.width, channels, dtype, metadata, pillow=True)
 

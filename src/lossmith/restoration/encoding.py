@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 
 from lossmith.errors import LossmithError
-from lossmith.restoration.exif import ASCII, BYTE, UNDEFINED, Directory, Entry, amend, exif_of, reordered
+from lossmith.restoration.exif import (
+    ASCII,
+    BYTE,
+    UNDEFINED,
+    Directory,
+    Entry,
+    amend,
+    exif_of,
+    read_directories,
+    reordered,
+)
 from lossmith.restoration.formats import LONGEST_SIDE, Format
 from lossmith.restoration.metadata import ICC, IPTC, IPTC_RESOURCE, LAYOUT, RECORD, RESOLUTION, XMP, Metadata
 from lossmith.restoration.raster import Raster
@@ -45,8 +55,8 @@ PNG = Parts(33, b"IDAT", 4)
 JPEG = Parts(2, b"\xff\xdb", 0)
 
 
-def check_fits(shape: tuple[int, int, int], format: Format, dtype: str) -> None:
-    """Raise LossmithError when the format cannot hold a picture of this shape (H, W, C) and kind."""
+def check_fits(shape: tuple[int, int, int], format: Format) -> None:
+    """Raise LossmithError when the format cannot hold a picture of this shape (H, W, C)."""
     *sides, channels = shape
     longest, limit = max(sides), LONGEST_SIDE.get(format)
     if limit is not None and longest > limit:
@@ -55,8 +65,6 @@ def check_fits(shape: tuple[int, int, int], format: Format, dtype: str) -> None:
         )
     if format == "jpeg" and channels in (2, 4):
         raise LossmithError("JPEG has no transparency; take another --format")
-    if (format, dtype, channels) == ("tiff", "uint16", 2):
-        raise LossmithError("few programs read a TIFF of 16-bit gray with alpha; take --format png")
 
 
 def encode(
@@ -85,14 +93,22 @@ def encode(
 
 def read_record(path: Path) -> dict[str, Any] | None:
     """What `encode` has written into a file about how it was made; None where there is nothing of the kind."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            record = json.loads(str(image.getexif()[RECORD]))["lossmith restore"]
+        record = json.loads(_recorded(path))["lossmith restore"]
     except Exception:  # whatever is wrong with it, it is no picture of ours
         return None
     return record if isinstance(record, dict) else None
+
+
+def _recorded(path: Path) -> str | bytes:
+    from PIL import Image
+
+    with path.open("rb") as file:
+        if file.read(2) in (b"II", b"MM"):  # of which Pillow does not open every kind
+            said = read_directories(file).main[RECORD]
+            return said.data.rstrip(b"\0") if isinstance(said, Entry) else b""
+    with Image.open(path) as image:
+        return str(image.getexif()[RECORD])
 
 
 def _narrow(image: Any) -> Any:
@@ -131,11 +147,12 @@ def _write_around(path: Path, words: bytes, parts: Parts, save: Callable[..., No
 
 def _png_words(metadata: Metadata, tags: Directory) -> bytes:
     from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
+    from PIL.PngImagePlugin import PngInfo, putchunk
 
+    colours = io.BytesIO()
+    for name, content in metadata.chunks.items():  # of which Pillow's PngInfo leaves out what it does not know
+        putchunk(colours, name, content)
     info = PngInfo()
-    for name, content in metadata.chunks.items():
-        info.add(name, content)
     for key, value in metadata.texts.items():
         info.add_text(key, value)
     if metadata.comment:
@@ -145,7 +162,7 @@ def _png_words(metadata: Metadata, tags: Directory) -> bytes:
     options = _said(metadata, tags)
     file = io.BytesIO()
     Image.new("L", (1, 1)).save(file, "PNG", pnginfo=info, **options)
-    return file.getvalue()[PNG.start : PNG.end(file.getvalue())]
+    return colours.getvalue() + file.getvalue()[PNG.start : PNG.end(file.getvalue())]
 
 
 def _jpeg_words(metadata: Metadata, tags: Directory) -> bytes:

@@ -16,22 +16,9 @@ import numpy as np
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 """The tags that point to other directories."""
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, DOUBLE, LONG8 = 1, 2, 3, 4, 5, 7, 12, 16
-_LETTERS = {
-    1: "B",
-    2: "c",
-    3: "H",
-    4: "L",
-    5: "LL",
-    6: "b",
-    7: "c",
-    8: "h",
-    9: "l",
-    10: "ll",
-    11: "f",
-    12: "d",
-    13: "L",
-}
-_LETTERS |= {16: "Q", 17: "q", 18: "Q"}
+_LETTERS = dict(enumerate(["B", "c", "H", "L", "LL", "b", "c", "h", "l", "ll", "f", "d", "L"], start=1))
+_LETTERS |= {LONG8: "Q", 17: "q", 18: "Q"}
+"""Of what the values of each kind are made, as `struct` calls it; fractions of two numbers."""
 MOST = 1 << 26
 """Bytes of all that is read of one file."""
 

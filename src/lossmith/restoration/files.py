@@ -145,7 +145,7 @@ class FileRestorer:
         original, scale = look_at(picture), self.exact.scale
         dtype = self._dtype(original.dtype)
         size = self.wishes.size_of(*original.size, scale)
-        check_fits((*size, original.channels), self.wishes.format, dtype)
+        check_fits((*size, original.channels), self.wishes.format)
         cargo = loaded(original, self.wishes.format, size, narrowed=dtype != original.dtype)
         for what in (*cargo.remarks, *about_size(original.size, size, scale)):
             self.changes.setdefault(what, {})[picture] = None

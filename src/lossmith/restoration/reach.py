@@ -23,33 +23,9 @@ SHORTEST, LONGEST = 256, 2048
 looking everywhere."""
 COARSEST = 64
 """The largest step in which it is tried whether places are alike, in multiples of what the network takes."""
-STEPS = (
-    *range(1, 17),
-    18,
-    20,
-    21,
-    24,
-    25,
-    27,
-    28,
-    30,
-    32,
-    36,
-    40,
-    42,
-    48,
-    49,
-    50,
-    54,
-    56,
-    60,
-    63,
-    64,
-    96,
-    128,
-    256,
-)
-"""Multiples of what a network declares that are tried, for its sizes and for where it may be cut."""
+STEPS = (*(each for each in range(1, 65) if each <= 16 or 2**6 * 3**3 * 5**2 * 7**2 % each == 0), 96, 128, 256)
+"""Multiples of what a network declares that are tried, for its sizes and for where it may be cut: all up to 16,
+then products of 2, 3, 5 and 7."""
 QUICK, TRIED = 16, (64, 256)
 """About which sides a network is tried: without and with the question what they must be a multiple of."""
 THIN = (4, 16, 64, 192)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from warnings import catch_warnings, simplefilter
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from lossmith.report.contents import Pixels
 from lossmith.report.exhibits import LARGEST
 from lossmith.report.restored import RestoredPicture, write_restored
+from lossmith.restoration import decode, look_at, to_levels
 
 MOST = 24
 """Pictures on a page, which would otherwise be too heavy to open."""
@@ -23,42 +24,37 @@ def write_side_by_side(page: Path, results: Rows) -> None:
 
     Results of different scales are shown at the largest one's size.
     """
-    shown = [_shown(picture, name, of) for picture, (name, of) in list(results.items())[:MOST]]
+    with TemporaryDirectory(prefix=".page-", dir=page.parent) as folder:
+        room = Path(folder) / "pixels"
+        shown = [_shown(picture, name, of, room) for picture, (name, of) in list(results.items())[:MOST]]
     write_restored(page, shown, left_out=len(results) - len(shown))
 
 
-def _shown(picture: Path, name: str, results: Mapping[str, Path]) -> RestoredPicture:
-    sizes = {model: _size(path) for model, path in results.items()}
+def _shown(picture: Path, name: str, results: Mapping[str, Path], room: Path) -> RestoredPicture:
+    sizes = {model: look_at(path).size for model, path in results.items()}
     height, width = max(sizes.values())
-    given_height, given_width = _size(picture)
+    given_height, given_width = look_at(picture).size
     tall, wide = min(1.0, LARGEST / height), min(1.0, LARGEST / width)
     # the same middle part of all of them, in parts of the picture
-    part = ((1 - wide) / 2, (1 - tall) / 2, (1 + wide) / 2, (1 + tall) / 2)
-    size = (round(width * wide), round(height * tall))
-    versions = {"input": _middle(picture, part, size)}
-    versions |= {model: _middle(path, part, size) for model, path in results.items()}
+    part = (tall, wide)
+    size = (round(height * tall), round(width * wide))
+    versions = {"input": middle_of(picture, part, size, room)}
+    versions |= {model: middle_of(path, part, size, room) for model, path in results.items()}
     cropped = " (the middle of it is shown)" if min(tall, wide) < 1 else ""
     note = f"{given_width} × {given_height} pixels, restored {width} × {height}{cropped}"
     return RestoredPicture(name, versions, note)
 
 
-def _size(path: Path) -> tuple[int, int]:
-    from lossmith.images.reading import picture_size
+def middle_of(path: Path, part: tuple[float, float], size: tuple[int, int], room: Path) -> Pixels:
+    """The nearest 8-bit colours of the middle part of a picture, (height, width) of it, in a size (height, width).
 
-    with catch_warnings():
-        simplefilter("ignore")
-        return picture_size(path)
-
-
-def _middle(path: Path, part: tuple[float, float, float, float], size: tuple[int, int]) -> Pixels:
-    from PIL import Image, ImageOps
-
-    with catch_warnings():
-        simplefilter("ignore")  # Pillow warns of large pictures, which are welcome
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-    left, top, right, bottom = part
-    box = (left * image.width, top * image.height, right * image.width, bottom * image.height)
-    resample = Image.Resampling.NEAREST
-    middle = image.convert("RGB").resize(size, resample, box=box)
-    return np.asarray(middle)
+    Its pixels are decoded at `room`.
+    """
+    raster = decode(path, room).raster
+    rows, columns = (
+        (length * ((1 - share) / 2 + share * (np.arange(count) + 0.5) / count)).astype(int)
+        for length, share, count in zip((raster.height, raster.width), part, size, strict=True)
+    )
+    pixels = raster.mapped()[rows][:, columns, : 1 if raster.channels < 3 else 3]
+    colours: Pixels = np.broadcast_to(to_levels(pixels / np.float32(raster.levels), "uint8"), (*size, 3))
+    return colours
