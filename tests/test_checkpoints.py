@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from lossmith import LossmithError
 from lossmith.checkpoints import open_model
@@ -59,6 +60,46 @@ def test_weights_that_nobody_knows_may_be_named(tmp_path: Path) -> None:
     assert (model.scale, model.receipt["network"]) == (2, "fcn(scale=2)")
     with pytest.raises(LossmithError, match=r"small.pth does not hold the weights of srresnet: it lacks 'conv_fi"):
         open_model(path, "srresnet")
+
+
+class Gray(nn.Sequential):
+    """As VDSR: one channel, and nothing that tells so."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1))
+
+
+class Enlarging(nn.Sequential):
+    """As IMDN: its scale is called otherwise here than by us."""
+
+    def __init__(self, upscale: int = 4) -> None:
+        super().__init__(nn.Conv2d(3, 3 * upscale**2, 3, padding=1), nn.PixelShuffle(upscale))
+
+
+class Scaled(Enlarging):
+    """With a scale by default, which it does not keep."""
+
+    def __init__(self, scale: int = 3) -> None:
+        super().__init__(scale)
+
+
+class Windowed(Enlarging):
+    """For sides that are multiples of 128 only."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        assert pictures.shape[-1] % 128 == pictures.shape[-2] % 128 == 0
+        return super().forward(pictures)
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "scale"), [(Gray, 1, 1), (Enlarging, 3, 4), (Scaled, 3, 3), (Windowed, 3, 4)]
+)
+def test_what_a_network_of_ones_own_takes_and_makes_is_found_out(
+    kind: type[nn.Module], channels: int, scale: int, tmp_path: Path
+) -> None:
+    torch.save(kind().state_dict(), tmp_path / "own.pth")
+    model = open_model(tmp_path / "own.pth", f"{__name__}:{kind.__name__}")
+    assert (model.channels, model.scale) == (channels, scale)
 
 
 class Trap:

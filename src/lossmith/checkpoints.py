@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
@@ -18,6 +20,8 @@ from lossmith.tensor_files import formats_of, is_safetensors, load_tensors
 
 ALIKE = 0.25
 """The share of names in common from which on a network of ours is worth naming."""
+PROBES = (64, 256)
+"""Heights of the pictures on which is tried what anybody's network takes and makes; they are twice as wide."""
 Weights = dict[str, Tensor]
 
 
@@ -155,9 +159,26 @@ def _model(path: Path, restorer: nn.Module, expression: str, found: StateDict, w
     fill(restorer, weights)
     if not all(bool(weight.isfinite().all()) for weight in weights.values()):
         raise LossmithError(f"{path} holds weights that are not numbers")
+    restorer.eval().requires_grad_(False)
     spelling = str(restorer) if isinstance(restorer, Restorer) else expression
-    receipt = {"network": spelling, "scale": getattr(restorer, "scale", 1), "origin": _origin(path, found)}
-    return Model(restorer.eval().requires_grad_(False), receipt)
+    channels, scale = (3, restorer.scale) if isinstance(restorer, Restorer) else _channels_and_scale(restorer)
+    return Model(restorer, {"network": spelling, "scale": scale, "origin": _origin(path, found)}, channels)
+
+
+def _channels_and_scale(restorer: nn.Module) -> tuple[int, int]:
+    """Those of a network of anybody's, found by trying; where it runs on nothing, the opener will say why."""
+    for side, channels in product(PROBES, (3, 1)):
+        picture = torch.full((1, channels, side, 2 * side), 0.5)
+        try:
+            with torch.inference_mode():
+                made = restorer(picture).shape
+        except Exception:  # whatever anybody's network makes of a size or of channels that it does not take
+            continue
+        scale = made[-1] // picture.shape[-1]
+        if scale and tuple(made) == (1, channels, scale * side, scale * 2 * side):
+            return channels, int(scale)
+    said = getattr(restorer, "scale", 1)
+    return 3, said if isinstance(said, int) else 1
 
 
 def _origin(path: Path, found: StateDict) -> dict[str, str]:

@@ -283,7 +283,11 @@ def test_a_function_may_make_the_network() -> None:
         ("fcn", 0, "fcn: scale must be at least 1, not 0"),
         ("fcn(scale=2)", 4, "network 'fcn(scale=2)' enlarges by 2, but 4 is asked for"),
         ("srresnet_small(2)", 1, "network 'srresnet_small(scale=2)' enlarges by 2, but 1 is asked for"),
-        ("fcn(width=2)", 1, "option of network fcn: 'width' is not known; there is none"),
+        (
+            "fcn(width=2)",
+            1,
+            "option of network fcn: 'width' is not known; there is none; `lossmith networks` lists the options of each",
+        ),
         ("srresnet(block=2)", 1, "option of network srresnet: 'block' is not known; did you mean 'blocks'?"),
         ("srresnet", 5, "srresnet: scale must be 1, 2, 3, 4 or 8, not 5"),
         ("srresnet(blocks=0)", 1, "srresnet: blocks must be at least 1, not 0"),

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from lossmith import Contest, Data, LossmithError, LossRecipe, Recipe, learn_loss, reproduce, train
+from lossmith.evaluation import Protocol
 from lossmith.images import find_pictures, write_picture
 from lossmith.studies import export
 
@@ -59,9 +60,16 @@ def test_a_receipt_says_what_made_the_model(model: Path) -> None:
     assert receipt["loss"] == "l1 + 0.1*tv"
     assert receipt["seed"] == 3
     assert list(receipt["training_pictures"]) == ["1", "2"]
-    assert receipt["protocol"] == {"color": "rgb", "border": 0}
+    assert Protocol(**receipt["protocol"]) == Protocol("rgb", border=0)
     assert receipt["threads"] == torch.get_num_threads()
     assert receipt["versions"].keys() == {"lossmith", "code", "torch", "python"}
+
+
+def test_a_receipt_from_before_there_were_gray_scores_and_levels_still_holds(
+    model: Path, pictures: Path, tmp_path: Path
+) -> None:
+    older = rewritten(model, tmp_path / "older.safetensors", protocol={"color": "rgb", "border": 0})
+    assert reproduce(older, pictures=[pictures], out=tmp_path / "anew").status == 0
 
 
 @pytest.mark.parametrize("exported", [False, True])
