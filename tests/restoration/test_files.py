@@ -189,12 +189,17 @@ def test_16_bit_tiffs_are_unpacked_by_whatever_they_were_packed(compression: str
 
 
 @pytest.mark.parametrize("compression", ["zstd", "lzma"])
-def test_8_bit_tiffs_in_rare_packings_are_read_and_16_bits_are_refused(compression: str, tmp_path: Path) -> None:
+def test_tiffs_in_rare_packings_are_read_but_for_16_bits_of_colours(compression: str, tmp_path: Path) -> None:
     values = noise(20, 30, 4)
     Image.fromarray(values).save(tmp_path / "a.tif", compression=compression)
     assert np.array_equal(decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped(), values)
     Image.fromarray(GRAY16).save(tmp_path / "b.tif", compression=compression)
-    assert f"packed by {compression.upper()}" in refused(tmp_path / "b.tif", tmp_path / "b.png")
+    assert np.array_equal(decode(tmp_path / "b.tif", tmp_path / "raw").raster.mapped()[..., 0], GRAY16)
+
+
+def test_a_packing_that_nobody_here_unpacks_is_named(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", RGB16, photometric="rgb", compression="lzma")
+    assert "packed by LZMA; save it packed by Deflate" in refused(tmp_path / "a.tif", tmp_path / "b.png")
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])

@@ -182,6 +182,7 @@ def test_what_one_file_cannot_be_is_refused(saved, tmp_path: Path) -> None:
         "--format jpeg and --out 'r.png' say different things; leave --format out"
     )
     assert "'r.bmp' cannot be written; restore writes .png, .jpg, .webp" in refused(one, "r.bmp")
+    assert "'r.jxl' cannot be written" in refused(one, "r.jxl")
     assert "'r.pth' is called like a file" in refused(one, "r.pth")
     assert "would overwrite a picture that is to be restored" in refused(one, "in/a.png")
     done = lossmith.restore(one, model=models[:1], out=folder / "b.png")
@@ -273,6 +274,10 @@ def test_verify_says_which_window_it_has_compared_where_the_whole_does_not_fit(
         ({"quality": 90}, "quality is 1 to 100, for --format jpeg or webp"),
         ({"format": "jpeg", "bits": "16"}, "JPEG holds 8 bits"),
         ({"halo": -1}, "halo must be 'auto', 'exact' or a number of pixels"),
+        ({"halo": "wide"}, "halo must be 'auto', 'exact' or a number of pixels"),
+        ({"format": "bmp"}, "format must be png, jpeg, webp or tiff, not 'bmp'"),
+        ({"bits": 16}, "bits must be auto, 8 or 16, not 16"),
+        ({"precision": "half"}, "precision must be auto, float32, bfloat16 or float16"),
         ({"memory": 0.0}, "memory must be more than 0 gigabytes"),
     ],
 )

@@ -261,6 +261,9 @@ TABLE: dict[str, Said] = {
         "PNG text",
         ("png",),
     ),
+    "tiff: resolution without a unit": Said(
+        lambda path: tiff(path, resolution=(2, 1), resolutionunit=1), dpi, "resolution"
+    ),
     "tiff: place on Earth": Said(lambda path: tiff(path, *GEO, GEO_KEYS), earth, "GeoTIFF", ("tiff",)),
     "jpeg: resolution": Said(lambda path: jpeg(path, dpi=(300, 150)), dpi, "resolution", ALL),
     "png: resolution": Said(lambda path: png(path, dpi=(300, 150)), dpi, "resolution", ALL),

@@ -63,7 +63,7 @@ def loaded(original: Original, format: Format, size: tuple[int, int], narrowed: 
         if dpi is None:
             remarks.append(_left_out("the resolution: no format holds as many pixels per inch"))
         elif growth != (1, 1):
-            remarks.append("makes the resolution in pixels per inch that with which the size on paper stays")
+            remarks.append("changes the resolution in pixels per inch, so that the size on paper stays")
     profile, chunks = _colours(original, format, remarks)
     tags = _tags(original, size, growth, dpi, remarks)
     xmp = said.xmp
@@ -105,7 +105,7 @@ def _colours(original: Original, format: Format, remarks: list[str]) -> tuple[Pr
     space = space_of(said.icc)
     holds = "RGB" if format == "webp" or not gray else "GRAY"
     if said.icc is not None and space is None:
-        remarks.append(_left_out("a colour profile that is damaged"))
+        remarks.append(_left_out("a colour profile that is damaged, or none for pictures"))
     elif space == holds:
         if format != "png":
             _tell_chunks([name for name in BEFORE_ICC if name in said.chunks], format, remarks)

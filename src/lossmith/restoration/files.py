@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest
 from math import inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from lossmith import __version__
 from lossmith.devices import best_device
@@ -37,14 +37,24 @@ DOUBTFUL_REMARK = "JPEG data that are damaged in places, where pixels may be wro
 DARK_REMARK = "16-bit values that use at most a quarter of their range look dark to a model; spread them first:"
 
 
+Bits = Literal["auto", "8", "16"]
+Alpha = Literal["resize", "restore"]
+CHOICES: dict[str, tuple[str, ...]] = {
+    "format": get_args(Format),
+    "bits": get_args(Bits),
+    "alpha": get_args(Alpha),
+    "precision": ("auto", *get_args(Precision)),
+}
+
+
 @dataclass(frozen=True)
 class Wishes:
     """How pictures are to be restored; see `lossmith.restore`."""
 
     format: Format = "png"
-    bits: Literal["auto", "8", "16"] = "auto"
+    bits: Bits = "auto"
     quality: int | None = None
-    alpha: Literal["resize", "restore"] = "resize"
+    alpha: Alpha = "resize"
     halo: Halo = "auto"
     memory: float | None = None
     precision: Literal["auto"] | Precision = "auto"
@@ -52,12 +62,15 @@ class Wishes:
     size: Size | None = None
 
     def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if (value := getattr(self, name)) not in known:
+                raise LossmithError(f"{name} must be {', '.join(known[:-1])} or {known[-1]}, not {value!r}")
         check_size(self.scale_to, self.size)
         if self.quality is not None and (self.format not in ("jpeg", "webp") or not 1 <= self.quality <= 100):
             raise LossmithError("quality is 1 to 100, for --format jpeg or webp")
         if self.bits == "16" and self.format not in ("png", "tiff"):
             raise LossmithError(f"{self.format.upper()} holds 8 bits; 16 go into --format png or tiff")
-        if isinstance(self.halo, int) and self.halo < 0:
+        if (self.halo < 0) if isinstance(self.halo, int) else (self.halo not in ("auto", "exact")):
             raise LossmithError(f"halo must be 'auto', 'exact' or a number of pixels, not {self.halo}")
         if self.memory is not None and not self.memory > 0:
             raise LossmithError(f"memory must be more than 0 gigabytes, not {self.memory}")

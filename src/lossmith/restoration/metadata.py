@@ -21,6 +21,8 @@ COLOUR_CHUNKS = (b"cICP", b"sRGB", b"gAMA", b"cHRM", b"mDCV", b"cLLI")
 HIGHEST = 65535.5
 """Pixels per inch that JPEG has room for, which are more than anything has."""
 CENTIMETRES = 2.54
+NOTHING = ((None, None), (1.0, 1.0))
+"""Resolutions that say nothing where they have no unit."""
 THUMBNAIL = "the embedded thumbnail"
 
 
@@ -73,8 +75,11 @@ def oriented(metadata: Metadata) -> Metadata:
     factor = {2: 1.0, 3: CENTIMETRES}.get(int(said[UNIT] or 2))
     dpi = metadata.dpi
     across = said[ACROSS]
+    down = said[DOWN] or across
     if dpi is None and factor and across:
-        dpi = resolution(factor * across, factor * (said[DOWN] or across))
+        dpi = resolution(factor * across, factor * (down or across))
+    elif factor is None and (across, down) not in NOTHING:
+        metadata = metadata.lacking("a resolution without a unit")
     orientation = said[ORIENTATION]
     if dpi and orientation in range(5, 9):
         dpi = dpi[::-1]

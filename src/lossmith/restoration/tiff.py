@@ -63,8 +63,10 @@ def kind_of(path: Path, directories: Directories) -> Kind:
     channels = 3 if colours == PALETTE else samples
     packing = int(tags.get(COMPRESSION, (1,))[0])
     dtype = "uint16" if 16 in bits else "uint8"
-    if packing in BY_PILLOW and dtype == "uint16":
-        raise refusal(path, f"is a 16-bit TIFF packed by {BY_PILLOW[packing]}; save it without or with ZIP")
+    if packing in BY_PILLOW and dtype == "uint16" and (colours, samples) != (BLACK_IS_ZERO, 1):
+        raise refusal(
+            path, f"has 16 bits packed by {BY_PILLOW[packing]}; save it packed by Deflate (ZIP)"
+        )
     return Kind(int(tags[HEIGHT][0]), int(tags[WIDTH][0]), channels, dtype, packing in BY_PILLOW)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lossmith.errors import LossmithError
 from lossmith.files import check_folder
-from lossmith.images.folders import SUFFIXES, names_of
+from lossmith.images.folders import NOT_READ, SUFFIXES, names_of
 from lossmith.restoration import ENDINGS, Format
 from lossmith.restoration.encoding import read_record
 
@@ -19,7 +19,7 @@ SPELLINGS: dict[str, Format] = {
 
 def is_one_file(out: Path) -> bool:
     """Whether --out names a picture and no folder; a folder may be called so if it is there already."""
-    return out.suffix.lower() in SUFFIXES and not out.is_dir()
+    return out.suffix.lower() in (*SUFFIXES, *NOT_READ) and not out.is_dir()
 
 
 def format_for(out: Path, asked: Format | None) -> Format:
