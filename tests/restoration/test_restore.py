@@ -69,6 +69,22 @@ def test_a_truncated_picture_in_the_middle_is_told_at_the_end_and_the_rest_is_do
     assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["a.png", "c.png"]
 
 
+def test_a_full_disk_is_told_before_the_work(
+    saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos, model, out = pictures(tmp_path / "in", "a.png", "b.png", "c.png"), saved(SMALL, 2), tmp_path / "out"
+    values = 3 * 40 * 30
+    largest = values + 4 * values  # it, and its result
+    monkeypatch.setattr("lossmith.room.free_disk", lambda folder: largest - 1)
+    with pytest.raises(LossmithError, match=r"the largest picture and its result, unpacked, take .* make room"):
+        lossmith.restore([photos], model=[model], out=out)
+    assert not out.exists()
+    for module in ("lossmith.room", "lossmith.studies.restoring"):
+        monkeypatch.setattr(f"{module}.free_disk", lambda folder: largest)
+    assert len(lossmith.restore([photos], model=[model], out=out).results) == 3
+    assert "the results may take about 22 kB, and 18 kB are free" in capsys.readouterr().err
+
+
 def test_an_input_is_never_overwritten(saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = pictures(tmp_path / "in", "a.png")
     before = (folder / "a.png").read_bytes()

@@ -45,7 +45,8 @@ def test_two_stages_in_one_folder_and_what_is_typed_comes_before_the_recipe(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words(photos, tmp_path, ema="0.5")) == 0
-    printed = capsys.readouterr().out
+    printed, told = capsys.readouterr()
+    assert "against vgg_any(features=2) (after 3 steps under l1), 2 steps" in told
     psnr, gan = tmp_path / "psnr" / "model.safetensors", tmp_path / "gan" / "model.safetensors"
     assert printed.index(str(psnr)) < printed.index(str(gan))
     first, second = (written(path.with_name("run.yaml")) for path in (psnr, gan))
@@ -65,6 +66,15 @@ def test_two_stages_in_one_folder_and_what_is_typed_comes_before_the_recipe(
     weights = load_file(psnr), load_file(gan)
     moved = max(float((weights[0][name] - weights[1][name]).abs().max()) for name in weights[0])
     assert 0 < moved < 1e-3
+
+
+def test_the_disk_must_hold_both_stages_before_the_first_begins(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lossmith.room.free_disk", lambda folder: 1000)
+    assert run(words(photos, tmp_path / "run")) == 2
+    assert "the results of both stages take about" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "run.yaml").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,28 @@ OF_THE_SYSTEM = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 """What file managers leave in folders, and nobody misses."""
 
 
+OTHERS = (
+    (4, b"ftyphei", "a HEIC file"),
+    (4, b"ftypmif1", "a HEIC or AVIF file"),
+    (4, b"ftypavif", "an AVIF file"),
+    (4, b"jP  ", "a JPEG 2000 file"),
+    (0, b"\xffO\xffQ", "a JPEG 2000 file"),
+    (0, b"\xff\x0a", "a JPEG XL file"),
+    (4, b"JXL ", "a JPEG XL file"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"v/1\x01", "an OpenEXR file"),
+    (0, b"#?RADIANCE", "a Radiance HDR file"),
+    (0, b"%PDF", "a PDF file"),
+    (0, b"<svg", "an SVG file"),
+    (0, b"P7\n", "a PAM file"),
+    (0, b"PF\n", "a PFM file of floating-point values"),
+    (0, b"Pf\n", "a PFM file of floating-point values"),
+    (0, b"DDS ", "a DDS texture"),
+    (0, b"\x93NUMPY", "an array of NumPy"),
+)
+"""What else people call pictures: where their marks stand, and what they are."""
+
+
 def refuse_lost(folder: Path, inside: Sequence[Path], endings: Sequence[str]) -> None:
     """Raise LossmithError for pictures in a folder that are not there: links to nowhere, and what a cloud has."""
     lost = [path for path in inside if path.suffix.lower() in endings and path.is_symlink() and not path.exists()]
@@ -45,4 +67,6 @@ def no_picture(path: Path) -> str | None:
         return "is a pointer of git-annex and not the picture itself; fetch it with `git annex get`"
     if begins.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "is a web page and not a picture; it was perhaps downloaded without permission"
-    return None
+    return next(
+        (f"is {what}; convert it to PNG" for at, mark, what in OTHERS if begins[at:].startswith(mark)), None
+    )

@@ -37,11 +37,14 @@ class Patches(Dataset[tuple[Tensor, Tensor]]):
         check_whole("patches", "seed", seed, 0)
         if patch % source.scale:
             raise LossmithError(f"patches: patch must be a multiple of the scale {source.scale}, not {patch}")
-        for name, clean in zip(source.names, source.clean, strict=True):
-            _, height, width = clean.shape
-            if min(height, width) < patch:
-                size = f"{height}x{width}"
-                raise LossmithError(f"patches: picture '{name}' has {size} pixels, too few for a patch of {patch}")
+        sizes = {name: clean.shape[1:] for name, clean in zip(source.names, source.clean, strict=True)}
+        if small := [name for name, size in sizes.items() if min(size) < patch]:
+            height, width = sizes[small[0]]
+            others = f" (and {len(small) - 1} more have)" if small[1:] else ""
+            raise LossmithError(
+                f"patches: picture '{small[0]}' has {height}x{width} pixels, too few for a patch of {patch}"
+                f"{others}; let patch be smaller, or take it away"
+            )
         self.source, self.patch, self.seed = source, patch, seed
         areas = accumulate(clean.shape[1] * clean.shape[2] for clean in source.clean)
         self._areas = np.array(list(areas), dtype=np.float64)

@@ -1,6 +1,7 @@
 """Picture files to tensors, or one sentence that says why not."""
 
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,14 @@ from torch import Tensor
 from lossmith.devices import out_of_memory
 from lossmith.errors import LossmithError
 from lossmith.images.leftovers import no_picture
-from lossmith.images.tiff import check_channels, check_stack, white_is_zero, why_not_read
+from lossmith.images.tiff import (
+    DESCRIPTION,
+    check_channels,
+    check_stack,
+    holds_pages,
+    white_is_zero,
+    why_not_read,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,6 +34,8 @@ _REFUSED_MODES = {
     "I": "holds 32-bit or signed integers; only 8 and 16 bits are read",
 }
 _ORIENTATION = 0x0112
+LYING = (5, 6, 7, 8)
+"""Orientations for which height and width change places."""
 QUARTER = 1 << 14
 """16-bit values that all lie within so many, as those of 14 bits and fewer do, lose too much in 8 bits."""
 
@@ -45,6 +55,8 @@ def read_picture(path: str | Path) -> Tensor:
     """
     with opened(path) as image:
         wide = check_header(path, image)
+        if image.format == "PNG":
+            _check_sums(path)
         image.load()
         pixels = _pixels_of_16_bits(path, image, wide) if wide else _pixels_of_8_bits(image)
         if pixels.shape[2] in (2, 4):
@@ -61,11 +73,12 @@ def check_header(path: str | Path, image: "Image") -> str:
 
     Raises LossmithError for what is not read, as far as the header tells.
     """
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+    tiff = image.format == "TIFF"
+    if holds_pages(path, image) if tiff else getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise refusal(path, "holds several pictures (an animation or pages); save the one you mean by itself")
     raw_mode = raw_mode_of(image)
-    if image.format == "TIFF":
-        check_stack(path, image)
+    if tiff:
+        check_stack(path, str(getattr(image, "tag_v2", {}).get(DESCRIPTION, "")))
         check_channels(path, image)
     if image.format == "PPM" and most_of(image) > 255:
         raise refusal(path, "is a PPM or PGM of more than 8 bits; save it as PNG, which is read in full")
@@ -86,7 +99,7 @@ def picture_size(path: str | Path) -> tuple[int, int]:
 
 def size_of(image: "Image") -> tuple[int, int]:
     """(H, W) of an open file, upright; its pixels stay undecoded."""
-    turned = image.format != "TIFF" and _announced_orientation(image) >= 5  # Pillow turns a TIFF's size itself
+    turned = image.format != "TIFF" and _announced_orientation(image) in LYING  # Pillow turns a TIFF's size itself
     return image.size if turned else (image.height, image.width)
 
 
@@ -115,6 +128,21 @@ def chunks_of(image: "Image") -> list[tuple[bytes, bytes]]:
         found.append((kind, content))
     file.seek(place)
     return found
+
+
+def _check_sums(path: str | Path) -> None:
+    """Raise ValueError for a PNG of which a part was changed or cut off; Pillow lets pixels change unseen."""
+    with Path(path).open("rb") as file:
+        file.seek(8)
+        kind = b""
+        while kind != b"IEND":
+            head = file.read(8)
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            content, told = file.read(length), file.read(4)
+            if len(told) < 4:
+                raise ValueError("it ends too early")
+            if zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(told, "big") and kind[:1].isupper():
+                raise ValueError("its checksums do not agree with what it holds")
 
 
 @contextmanager
@@ -240,7 +268,7 @@ def unpacked(path: str | Path, raw_mode: str) -> np.ndarray[Any, Any]:
 
 def upright(pixels: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, Any]:
     """Turn pixels (H, W, C) as EXIF says the camera was held."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in LYING:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]

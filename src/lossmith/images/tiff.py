@@ -9,8 +9,10 @@ from lossmith.errors import LossmithError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PHOTOMETRIC, DESCRIPTION, SAMPLES, EXTRA, FORMAT = 262, 270, 277, 338, 339
+BITS, PHOTOMETRIC, DESCRIPTION, SAMPLES, EXTRA, FORMAT = 258, 262, 270, 277, 338, 339
 WHITE_IS_ZERO = 0
+REDUCED = 1
+"""What a page is called that is a smaller copy of another."""
 SIGNED = 2
 COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
 """Channels by the photometric interpretation: gray from white or from black, RGB, palette, CMYK, YCbCr, LAB."""
@@ -24,6 +26,9 @@ def check_channels(path: str | Path, image: "Image") -> None:
     if SIGNED in _each(tags.get(FORMAT, ())):
         raise LossmithError(f"picture '{path}' holds 32-bit or signed integers; only 8 and 16 bits are read")
     _check(path, tags.get(SAMPLES, 1), COLOURS.get(tags.get(PHOTOMETRIC, 1)), tags.get(EXTRA, ()))
+    # of separate planes of 16 bits Pillow takes every byte for a value
+    if (bits := max(_each(tags.get(BITS, 1)))) > 8 and image.mode in ("RGB", "RGBA", "RGBX", "LA"):
+        raise LossmithError(f"picture '{path}' is a {bits}-bit colour TIFF; save it as PNG, which is read in full")
 
 
 def white_is_zero(image: "Image") -> bool:
@@ -32,15 +37,24 @@ def white_is_zero(image: "Image") -> bool:
     return bool(tags.get(PHOTOMETRIC, 1) == WHITE_IS_ZERO)
 
 
-def check_stack(path: str | Path, image: "Image") -> None:
+def holds_pages(path: str | Path, image: "Image") -> bool:
+    """Whether other pictures than smaller copies of the first follow it."""
+    try:
+        if getattr(image, "n_frames", 1) == 1:
+            return False
+    except SyntaxError:  # of a page that Pillow does not know
+        return True
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        pages: list[Any] = list(tiff.pages)
+        return not all(int(page.keyframe.subfiletype) & REDUCED for page in pages[1:])
+
+
+def check_stack(path: str | Path, description: str) -> None:
     """Raise LossmithError for a stack of ImageJ that only its description tells of."""
-    tags: Any = getattr(image, "tag_v2", {})
-    said = str(tags.get(DESCRIPTION, ""))
-    if (
-        said.startswith("ImageJ=")
-        and (count := re.search(r"^images=(\d+)", said, re.MULTILINE))
-        and int(count[1]) > 1
-    ):
+    count = re.search(r"^images=(\d+)", description, re.MULTILINE)
+    if description.startswith("ImageJ=") and count and int(count[1]) > 1:
         raise LossmithError(
             f"picture '{path}' holds a stack of {count[1]} pictures; save the one you mean by itself"
         )
@@ -72,8 +86,15 @@ def _check(path: str | Path, samples: int, colours: int | None, extra: Any) -> N
     marks = [int(mark) for mark in _each(extra)]
     if samples == colours + 1 and marks[:1] and marks[0] in ALPHA:
         return
+    raise LossmithError(f"picture '{path}' {many_channels(samples)}; only gray and RGB are read")
+
+
+def many_channels(samples: int) -> str:
+    """What is said of channels that are neither gray, RGB nor transparency."""
+    if samples == 3:
+        return "has 3 channels that are not marked as RGB"
     last = ", of which the last is not transparency" if samples in (2, 4) else ""
-    raise LossmithError(f"picture '{path}' has {samples} channels{last}; only gray and RGB are read")
+    return f"has {samples} channels{last}"
 
 
 def _each(value: Any) -> tuple[Any, ...]:

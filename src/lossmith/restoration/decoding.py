@@ -12,7 +12,8 @@ import numpy as np
 
 from lossmith.errors import LossmithError
 from lossmith.images.reading import explained, most_of, opened, refusal, upright
-from lossmith.restoration.exif import read_directories
+from lossmith.images.tiff import DESCRIPTION, check_stack
+from lossmith.restoration.exif import Entry, read_directories
 from lossmith.restoration.metadata import Metadata, resolution, with_exif
 from lossmith.restoration.metadata_readers import (
     lost_of_webp,
@@ -165,6 +166,9 @@ def _tiff(path: Path) -> Original:
     with path.open("rb") as file:
         directories = read_directories(file)
         smaller = has_smaller_copies(path, file, directories)
+    description = directories.main.get(DESCRIPTION)
+    if isinstance(description, Entry):
+        check_stack(path, description.data.decode("latin-1"))
     kind = kind_of(path, directories)
     _check_size(path, kind.height, kind.width)
     metadata = metadata_of_tiff(directories)

@@ -10,6 +10,8 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from lossmith import __version__
 from lossmith.devices import best_device
 from lossmith.errors import LossmithError, and_more
@@ -135,9 +137,15 @@ class FileRestorer:
         """What the user should know at the end."""
         return [*self.remarks, *(f"{what} {and_more([*pictures])}" for what, pictures in self.oddities.items())]
 
-    def foresee(self, picture: Path) -> None:
-        """Note in `changes` what the result of a picture will not keep, as far as its header says."""
-        self._looked_at(picture)
+    def foresee(self, picture: Path) -> tuple[int, int]:
+        """Note in `changes` what the result of a picture will not keep, as far as its header says.
+
+        Gives the bytes, unpacked, of the picture and of what the model makes of it.
+        """
+        original, _ = self._looked_at(picture)
+        values = original.height * original.width * original.channels
+        made = values * self.exact.scale**2 * np.dtype(self._dtype(original.dtype)).itemsize
+        return values * np.dtype(original.dtype).itemsize, made
 
     def foreseen(self) -> list[str]:
         """What results will not keep, or not as it was: each once, with a picture, and how many more."""

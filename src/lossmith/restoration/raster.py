@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lossmith.errors import LossmithError
 from lossmith.restoration.tiles import Rectangle
+from lossmith.room import amount
 
 Pixels = NDArray[Any]
 STRIP = 1 << 24
@@ -52,9 +53,8 @@ class Raster:
                 else:
                     file.truncate(self.nbytes)
         except OSError as error:
-            size = f"{self.nbytes / 1e9:.2g} GB"
             raise LossmithError(
-                f"cannot write {size} to '{self.path.parent}': {error.strerror or error}"
+                f"cannot write {amount(self.nbytes)} to '{self.path.parent}': {error.strerror or error}"
             ) from error
         return self
 

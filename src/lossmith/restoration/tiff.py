@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import IO
 
 from lossmith.images.reading import refusal
+from lossmith.images.tiff import REDUCED, many_channels
 from lossmith.restoration.exif import Directories, Entry, numbers, read_directories
 
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, COLOURS = 254, 256, 257, 258, 259, 262
 SAMPLES, STRIP_BYTES, TILE_BYTES, EXTRA, SORT = 277, 279, 325, 338, 339
-REDUCED = 1
-"""What a page is called that is a smaller copy of another."""
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 DEPTHS = {
     WHITE_IS_ZERO: {1, 2, 4, 8, 16},
@@ -58,7 +57,7 @@ def kind_of(path: Path, directories: Directories) -> Kind:
     if samples != own and extra not in ALPHA:
         raise refusal(
             path,
-            f"has {samples} channels, of which the last is not transparency; only gray and RGB are restored",
+            f"{many_channels(samples)}; only gray and RGB are restored",
         )
     channels = 3 if colours == PALETTE else samples
     packing = int(tags.get(COMPRESSION, (1,))[0])

@@ -12,6 +12,7 @@ from lossmith.images.folders import find_places
 from lossmith.progress_bar import ProgressBar, time_left
 from lossmith.report.templates import is_ours
 from lossmith.restoration import ENDINGS, FileRestorer, Halo, Wishes, kept_memory, look_at, open_engine
+from lossmith.room import amount, check_disk, free_disk
 from lossmith.studies.outcome import Outcome
 from lossmith.studies.result_paths import format_for, is_one_file, result_paths, without_results
 from lossmith.studies.side_by_side import Rows, write_side_by_side
@@ -134,7 +135,7 @@ def restore(
     shown = _page_path(out) if page or len(tools) > 1 else None
     results, skipped, failures = [], [], []
     verified: list[str] = []
-    foreseen = _foreseen(jobs)
+    foreseen = _foreseen(jobs, _folder(out), 0.1 if wishes.format == "jpeg" or quality else 0.5)
     with ProgressBar("restore") as bar, kept_memory():
         meter = _Meter(bar, sum(_pixels(picture) for _, picture, _ in jobs), len(jobs))
         for tool, picture, result in jobs:
@@ -171,13 +172,24 @@ def _page_path(out: Path) -> Path:
     return path
 
 
-def _foreseen(jobs: Sequence[Job]) -> list[str]:
-    """What results will not keep of what the pictures are and say: said now, before the work."""
+def _foreseen(jobs: Sequence[Job], folder: Path, packed: float) -> list[str]:
+    """What results will not keep of what the pictures are and say: said now, before the work.
+
+    `packed` is how many bytes of a file stand for one of a photograph in it, about.
+
+    Raises LossmithError when the disk has no room to work on the largest picture.
+    """
+    needs = []
     for tool, picture, result in jobs:
         if not result.exists():
             with suppress(LossmithError):  # told when its turn comes
-                tool.foresee(picture)
+                needs.append(tool.foresee(picture))
+    check_disk(folder, max(map(sum, needs), default=0), "the largest picture and its result, unpacked,")
     sentences = list(dict.fromkeys(sentence for tool, _, _ in jobs for sentence in tool.foreseen()))
+    if (need := packed * sum(made for _, made in needs)) > (free := free_disk(folder)):
+        sentences.append(
+            f"the results may take about {amount(need)}, and {amount(free)} are free on the disk of {folder}"
+        )
     for sentence in sentences:
         remark(sentence)
     return sentences

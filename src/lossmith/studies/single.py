@@ -33,9 +33,10 @@ class Trained(Outcome):
         psnr = fmean(row.scores["psnr"] for row in self.rows)
         before = f"{self.before}\n" if self.before else ""
         skipped = f", {self.summary.skipped} of them skipped," if self.summary.skipped else ""
+        tested = f"{len(self.rows)} test pictures" if len(self.rows) > 1 else "the test picture"
         return before + (
             f"{self.summary.steps} steps{skipped} in {self.summary.seconds:.0f} s; "
-            f"mean PSNR of {len(self.rows)} test pictures {psnr:.2f} dB\n"
+            f"mean PSNR of {tested} {psnr:.2f} dB\n"
             f"model: {RunFolder(self.folder).model}"
         )
 
@@ -93,7 +94,8 @@ def train(
     recipe, init = open_init(recipe, gathered.source.scale)
     protocol = protocol_of(gathered.tests)
     rehearse_test(str(recipe.network), gathered.tests, protocol)
-    against = f" and against {contest.critic}" if contest.critic else ""
+    before = f" (after {contest.first(recipe).budget} under {contest.psnr_loss})"
+    against = f" and against {contest.critic}{before}" if contest.critic else ""
     begun = opening(f"{criterion}{against}", recipe, data, gathered, out, devices)
     if contest.critic is not None:
         stages = train_in_stages(

@@ -10,6 +10,8 @@ from lossmith.images import Gathered
 from lossmith.lock import alone_in
 from lossmith.losses import Loss
 from lossmith.losses import loss as parse
+from lossmith.networks import critic, network
+from lossmith.room import check_disk
 from lossmith.training import Contest, Recipe, RunFolder, Summary
 from lossmith.training.configuration import check, claim, go_on
 from lossmith.training.init import Init
@@ -59,6 +61,7 @@ def train_in_stages(
         for _, lesson in lessons:
             part = replace(lesson.recipe, batch=share(lesson.recipe.batch, devices))
             replace(lesson, recipe=part).rehearse(gathered.source)
+        check_disk(out, _bytes_to_write(recipe, contest, gathered), "the results of both stages")
         claim(out / "run.yaml", configuration)
         outcomes = []
         for folder, lesson in lessons:
@@ -78,3 +81,14 @@ def train_in_stages(
             )
             outcomes.append((folder.path, summary, read_csv(folder.scores)))
     return outcomes
+
+
+def _bytes_to_write(recipe: Recipe, contest: Contest, gathered: Gathered) -> int:
+    """Bytes that both stages write, at least."""
+    from lossmith.training.memory import bytes_to_write
+
+    restorer = network(str(recipe.network), gathered.source.scale)
+    judge = critic(str(contest.critic), recipe.patch)
+    weights = sum(int(tensor.nbytes) for tensor in judge.state_dict().values())
+    # three states are there at a time, each with the critic and two numbers of its optimiser for each weight
+    return bytes_to_write(restorer, recipe, gathered.tests, runs=2) + 3 * 3 * weights

@@ -1,0 +1,156 @@
+"""What is trained on and what is restored: of one file the same pixels, or one of the two refuses it."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvips
+import tifffile
+from PIL import Image
+
+from lossmith.errors import LossmithError
+from lossmith.images import picture_size, read_picture
+from lossmith.restoration.decoding import decode, look_at
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+GRAY = RGB[..., 0]
+OPAQUE = np.full_like(GRAY, 255)
+WIDE = RNG.integers(0, 65536, (20, 24, 3)).astype(np.uint16)
+PLANES = WIDE.transpose(2, 0, 1).copy()
+
+Write = Callable[[Path], Any]
+
+
+def by_pillow(pixels: np.ndarray, **options: Any) -> Write:
+    return lambda path: Image.fromarray(pixels).save(path, **options)
+
+
+def by_tifffile(pixels: np.ndarray, **options: Any) -> Write:
+    return lambda path: tifffile.imwrite(path, pixels, **options)
+
+
+def by_vips(pixels: np.ndarray, **options: Any) -> Write:
+    return lambda path: pyvips.Image.new_from_array(pixels).tiffsave(str(path), **options)
+
+
+def turned(orientation: int) -> Write:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return by_pillow(RGB, exif=exif)
+
+
+def with_other_page(pixels: np.ndarray, kind: int) -> Write:
+    def write(path: Path) -> None:
+        with tifffile.TiffWriter(path) as file:
+            file.write(RGB, photometric="rgb")
+            file.write(pixels, photometric="minisblack" if pixels.ndim == 2 else "rgb", subfiletype=kind)
+
+    return write
+
+
+def changed(change: Callable[[bytearray], bytes | bytearray]) -> Write:
+    def write(path: Path) -> None:
+        content = io.BytesIO()
+        Image.fromarray(RGB).save(content, "PNG")
+        path.write_bytes(change(bytearray(content.getvalue())))
+
+    return write
+
+
+def with_a_wrong_sum(content: bytearray) -> bytearray:
+    content[-13] ^= 1  # the last byte before the IEND chunk, of the sum of IDAT
+    return content
+
+
+BOTH = {
+    "rgb.png": by_pillow(RGB),
+    "gray.png": by_pillow(GRAY),
+    "opaque.png": by_pillow(np.dstack([RGB, OPAQUE])),
+    "bilevel.png": lambda path: Image.fromarray(GRAY > 127).save(path),
+    "palette.png": lambda path: Image.fromarray(RGB).quantize(16).save(path),
+    "wide.png": by_pillow(WIDE[..., 0]),
+    "unused-key.png": by_pillow(RGB, transparency=(1, 2, 3)),
+    "trailing.png": changed(lambda content: content + b"more"),
+    **{f"turned-{each}.jpg": turned(each) for each in (0, 3, 6, 8, 9)},
+    "progressive.jpg": by_pillow(RGB, progressive=True),
+    "rgb.bmp": by_pillow(RGB),
+    "gray.gif": by_pillow(GRAY),
+    "rgb.webp": by_pillow(RGB, lossless=True),
+    "rgb.ppm": by_pillow(RGB),
+    "gray.pgm": by_pillow(GRAY),
+    "lzw.tif": by_pillow(RGB, compression="tiff_lzw"),
+    "jpeg.tif": by_pillow(RGB, compression="jpeg"),
+    "planes.tif": by_tifffile(RGB.transpose(2, 0, 1), photometric="rgb", planarconfig="separate"),
+    "tiles.tif": by_tifffile(RGB, photometric="rgb", tile=(16, 16)),
+    "big.tif": by_tifffile(RGB, photometric="rgb", bigtiff=True),
+    "from-white.tif": by_tifffile(GRAY, photometric="miniswhite"),
+    "wide.tif": by_tifffile(WIDE[..., 0]),
+    "wide-from-white.tif": by_tifffile(WIDE[..., 0], photometric="miniswhite"),
+    "wide-lzw.tif": by_vips(WIDE[..., 0], compression="lzw", predictor="horizontal"),
+    "pyramid.tif": by_vips(np.tile(RGB, (30, 30, 1)), pyramid=True, tile=True),
+    "thumbnail.tif": with_other_page(RGB[::2, ::2], 1),
+}
+NEITHER = {
+    "wrong-sum.png": changed(with_a_wrong_sum),
+    "no-end.png": changed(lambda content: content[:-12]),
+    "cut.png": changed(lambda content: content[:99]),
+    "pages.tif": with_other_page(RGB, 0),
+    "mask.tif": with_other_page(GRAY > 127, 4),
+    "stack.tif": by_tifffile(np.stack([GRAY] * 5), imagej=True, truncate=True),
+    "bands.tif": by_tifffile(np.dstack([RGB, GRAY]), photometric="minisblack", planarconfig="contig"),
+    "unmarked.tif": by_tifffile(RGB, photometric="minisblack", planarconfig="contig"),
+    "signed.tif": by_tifffile(GRAY.astype("i2")),
+    "float.tif": by_tifffile(GRAY.astype("f4")),
+    "cmyk.jpg": lambda path: Image.fromarray(RGB).convert("CMYK").save(path),
+    "animated.gif": by_pillow(GRAY, save_all=True, append_images=[Image.fromarray(255 - GRAY)]),
+}
+TRAINING_REFUSES = {
+    "wide-colours.tif": by_tifffile(WIDE, photometric="rgb"),
+    "wide-planes.tif": by_tifffile(PLANES, photometric="rgb", planarconfig="separate"),
+    "wide-packed-planes.tif": by_tifffile(PLANES, photometric="rgb", planarconfig="separate", compression="zlib"),
+    "transparent.png": by_pillow(np.dstack([RGB, GRAY])),
+    "wide.pgm": by_pillow(WIDE[..., 0]),
+}
+
+
+def restored(path: Path, to: Path) -> np.ndarray:
+    """What `restore` reads, as (H, W, 3) of 8 bits."""
+    pixels = np.array(decode(path, to).raster.mapped()).astype(int)
+    pixels = (pixels[..., :-1] if pixels.shape[2] in (2, 4) else pixels) if pixels.shape[2] > 1 else pixels
+    pixels = (pixels + 128) // 257 if look_at(path).dtype == "uint16" else pixels
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_both_read_the_same(name: str, tmp_path: Path) -> None:
+    BOTH[name](path := tmp_path / name)
+    trained = read_picture(path).permute(1, 2, 0).numpy()
+    assert np.array_equal(trained, restored(path, tmp_path / "raster"))
+    assert picture_size(path) == look_at(path).size == trained.shape[:2]
+
+
+@pytest.mark.parametrize("name", NEITHER)
+def test_neither_reads(name: str, tmp_path: Path) -> None:
+    NEITHER[name](path := tmp_path / name)
+    for read in (read_picture, lambda path: decode(path, tmp_path / "raster")):
+        with pytest.raises(LossmithError, match=rf"picture '.*{name}' "):
+            read(path)
+
+
+@pytest.mark.parametrize("name", TRAINING_REFUSES)
+def test_what_training_would_not_read_in_full_it_refuses(name: str, tmp_path: Path) -> None:
+    TRAINING_REFUSES[name](path := tmp_path / name)
+    decode(path, tmp_path / "raster")
+    with pytest.raises(LossmithError, match=rf"picture '.*{name}' "):
+        read_picture(path)
+
+
+def test_what_else_people_call_pictures_is_called_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    for read in (read_picture, look_at):
+        with pytest.raises(LossmithError, match=r"phone.jpg' is a HEIC file; convert it to PNG"):
+            read(tmp_path / "phone.jpg")
