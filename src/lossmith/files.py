@@ -51,7 +51,7 @@ def replacing(path: Path, former: Path | None = None) -> Iterator[Path]:
 
     Raises LossmithError when the disk is full or the folder cannot be written; `path` is then as it was.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = hidden_beside(path, f"{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.unlink(missing_ok=True)  # were it a link, what is written would go where that leads
@@ -65,6 +65,12 @@ def replacing(path: Path, former: Path | None = None) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """Where work on a file goes on, also when its own name is as long as names may be."""
+    name = path.name if len(os.fsencode(path.name)) <= 2 * LONGEST else file_name(path.name)
+    return path.with_name(f".{name}.{ending}")
 
 
 def _to_disk(path: Path) -> None:

@@ -197,6 +197,28 @@ def test_tiffs_in_rare_packings_are_read_but_for_16_bits_of_colours(compression:
     assert np.array_equal(decode(tmp_path / "b.tif", tmp_path / "raw").raster.mapped()[..., 0], GRAY16)
 
 
+def test_a_small_copy_in_front_as_in_raw_files_is_not_taken_for_the_picture(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", noise(20, 30, 3), photometric="rgb", subfiletype=1)
+    assert "begins with a small copy" in refused(tmp_path / "a.tif", tmp_path / "b.png")
+
+
+@pytest.mark.parametrize("length", [200, 240, 251])
+def test_names_may_be_as_long_as_the_disk_takes_them(length: int, tmp_path: Path) -> None:
+    photo(tmp_path / f"{'a' * length}.png")
+    result = tmp_path / f"{'b' * length}.png"
+    FileRestorer(identity()).restore(tmp_path / f"{'a' * length}.png", result)
+    assert read_record(result) is not None
+
+
+def test_a_name_that_is_too_long_with_another_ending_is_told(tmp_path: Path) -> None:
+    photo(tmp_path / f"{'a' * 251}.png")
+    restorer = FileRestorer(identity(), Wishes("webp"))
+    result = tmp_path / f"{'a' * 251}.webp"
+    assert not restorer.is_done(tmp_path / f"{'a' * 251}.png", result)
+    with pytest.raises(LossmithError, match="File name too long"):
+        restorer.restore(tmp_path / f"{'a' * 251}.png", result)
+
+
 def test_a_packing_that_nobody_here_unpacks_is_named(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", RGB16, photometric="rgb", compression="lzma")
     assert "packed by LZMA; save it packed by Deflate" in refused(tmp_path / "a.tif", tmp_path / "b.png")

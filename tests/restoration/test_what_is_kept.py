@@ -129,6 +129,12 @@ def jpeg_bytes() -> bytes:
     return file.getvalue()
 
 
+def as_numbers(name: str, content: bytes) -> PngInfo:
+    block = PngInfo()
+    block.add_text(f"Raw profile type {name}", f"\n{name}\n{len(content):8}\n{content.hex()}\n")
+    return block
+
+
 def srgb_mark() -> PngInfo:
     mark = PngInfo()
     mark.add(b"sRGB", b"\0")
@@ -346,6 +352,12 @@ TABLE: dict[str, Said] = {
         "comment",
         ("png", "jpeg"),
     ),
+    "png: xmp as older programs write it": Said(
+        lambda path: png(path, info=as_numbers("xmp", PACKET)), holds(b'xmp:Rating="5"'), "XMP", ALL
+    ),
+    "png: iptc as older programs write it": Said(
+        lambda path: png(path, info=as_numbers("iptc", PHOTOSHOP)), holds(b"Raw profile"), "type iptc"
+    ),
     "png: background": Said(lambda path: png(path, (b"bKGD", bytes(6))), holds(b"bKGD"), "bKGD"),
     "png: time": Said(lambda path: png(path, (b"tIME", b"\x07\xe0\1\1\0\0\0")), holds(b"tIME"), "tIME"),
     "jpeg: thumbnail": Said(lambda path: jpeg(path, exif=thumbnail(b"STALE")), holds(b"STALE"), "thumbnail"),
@@ -509,3 +521,12 @@ def test_text_that_looks_like_the_beginning_of_the_pixels_is_only_text(tmp_path:
     assert info("parameters", "IDAT and \xff\xdb")(result)
     jpeg(tmp_path / "a.jpg", xmp=PACKET, comment=b"\xff\xdb IDAT")
     assert Image.open(io.BytesIO(restored(tmp_path / "a.jpg", "jpeg", scale=1)[0].read_bytes())).load()
+
+
+def test_the_makers_notes_are_kept_or_left_out_and_not_both(tmp_path: Path) -> None:
+    long = exif()
+    long.get_ifd(0x8769)[0x927C] = MAKER + bytes(61_000)
+    png(tmp_path / "a.png", exif=long)
+    told = [line for line in restored(tmp_path / "a.png", "jpeg")[1] if "maker's notes" in line]
+    assert len(told) == 1
+    assert told[0].startswith("leaves out")

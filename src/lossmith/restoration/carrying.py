@@ -23,6 +23,7 @@ OLD_JPEG = 0x9102
 MAKER_NOTE, DESCRIPTION = 0x927C, 0x010E
 BEFORE_ICC = (b"cICP", b"mDCV", b"cLLI")
 """Chunks of a PNG that say more of its colours than a profile beside them, or other things."""
+NOTES_KEPT = "the camera maker's notes are kept as they were, and may say what is no longer true"
 ROOM = 60_000
 """Bytes of EXIF that a JPEG has room for, beside the record of what was done."""
 SEGMENT = 65_000
@@ -186,9 +187,7 @@ def _exposure(
             remarks.append(_left_out("the bits per pixel of the camera's JPEG (EXIF)"))
         else:
             if tag == MAKER_NOTE:
-                remarks.append(
-                    "the camera maker's notes are kept as they were, and may say what is no longer true"
-                )
+                remarks.append(NOTES_KEPT)
             yield tag, content
 
 
@@ -231,6 +230,7 @@ def _fitting_segments(kept: Metadata, remarks: list[str]) -> Metadata:
         kept = replace(kept, xmp=parts["xmp"], iptc=parts["iptc"], comment=parts["comment"])
     exposure = kept.tags.get(EXIF)
     if len(exif_of(kept.tags, kept.order)) > ROOM and isinstance(exposure, dict) and MAKER_NOTE in exposure:
+        remarks.remove(NOTES_KEPT)
         remarks.append(_left_out("the camera maker's notes, which are longer than JPEG has room for"))
         kept = replace(
             kept, tags={**kept.tags, EXIF: {tag: e for tag, e in exposure.items() if tag != MAKER_NOTE}}

@@ -1,6 +1,7 @@
 """One picture file restored into another."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import numpy as np
 from lossmith import __version__
 from lossmith.devices import best_device
 from lossmith.errors import LossmithError, and_more
-from lossmith.files import replacing, write_text
+from lossmith.files import hidden_beside, replacing, write_text
 from lossmith.restoration.carrying import Cargo, loaded
 from lossmith.restoration.decoding import Original, decode, look_at, pixels_of
 from lossmith.restoration.encoding import check_fits, encode, read_record
@@ -104,7 +105,7 @@ class FileRestorer:
 
         Raises LossmithError when the file that is there was made by something else.
         """
-        if not result.exists():
+        if not os.path.exists(result):  # which, of a name that is too long, is an error elsewhere
             return False
         record = read_record(result)
         if record is None:
@@ -124,7 +125,7 @@ class FileRestorer:
         under the name of the result.
         """
         original, cargo = self._looked_at(picture)
-        folder = result.with_name(f".{result.name}.unfinished")
+        folder = hidden_beside(result, "unfinished")
         try:
             _make(folder)
             with _kept_if_begun(folder):

@@ -35,6 +35,7 @@ WEBP_CHUNKS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"EXIF", b"XMP ", b"
 PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"sBIT", b"hIST")
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 OBLONG = "the shape of pixels that are not square"
+EXIF_MARK = b"Exif\0\0"
 PADDING = b"\0\n\r\xff"
 BEHIND = "what stands in the file behind the picture"
 FURTHER = "the further pictures in the file"
@@ -65,18 +66,19 @@ def metadata_of_png(path: Path) -> tuple[Metadata, Any]:
         behind = bool(file.read().strip(PADDING))
     info = stream.im_info
     texts: dict[str, str] = {key: value for key, value in stream.im_text.items() if key != "XML:com.adobe.xmp"}
-    exif = info.get("exif") or _raw_profile(texts, "exif") or _raw_profile(texts, "APP1")
+    exif = info.get("exif") or _raw_profile(texts, "exif", EXIF_MARK) or _raw_profile(texts, "APP1", EXIF_MARK)
+    xmp = _bytes(info.get("xmp")) or _raw_profile(texts, "xmp", b"<")
     spoken = {b"iCCP", b"eXIf", *TEXT_CHUNKS, *COLOUR_CHUNKS, *PIXEL_CHUNKS}
     others = sorted(kind.decode() for kind in chunks.keys() - spoken - {b"pHYs"})
     lost = [f"PNG chunks ({', '.join(others)})"] if others else []
-    lost += [f"IPTC in PNG text ({key})" for key in texts if key.startswith("Raw profile")]
+    lost += [f"what stands as numbers in PNG text ({key})" for key in texts if key.startswith("Raw profile")]
     lost += [OBLONG] if len(set(info.get("aspect", (1, 1)))) > 1 else []
     lost += ["PNG text that is too long, or whose keyword comes again"] if words > len(stream.im_text) else []
     lost += [BEHIND] if behind else []
     metadata = Metadata(
         icc=info.get("icc_profile"),
         dpi=resolution(*info.get("dpi", (0, 0))),
-        xmp=_bytes(info.get("xmp")),
+        xmp=xmp,
         texts={key: value for key, value in texts.items() if not key.startswith("Raw profile")},
         chunks={kind: chunks[kind] for kind in COLOUR_CHUNKS if kind in chunks},
         lost=tuple(lost),
@@ -106,14 +108,14 @@ def _next_chunk(stream: Any) -> tuple[bytes, int, int]:
     return found
 
 
-def _raw_profile(texts: dict[str, str], name: str) -> bytes | None:
-    """A block that older programs write as hexadecimal text; it is taken out of the texts."""
+def _raw_profile(texts: dict[str, str], name: str, mark: bytes) -> bytes | None:
+    """A block that older programs write as hexadecimal text, if it begins as it should; it leaves the texts."""
     text = texts.get(f"Raw profile type {name}")
     try:
         content = bytes.fromhex("".join((text or "").split("\n")[3:]))
     except ValueError:
         return None
-    if not content.startswith(b"Exif\0\0"):
+    if not content.startswith(mark):
         return None
     del texts[f"Raw profile type {name}"]
     return content

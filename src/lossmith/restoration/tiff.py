@@ -45,10 +45,12 @@ def kind_of(path: Path, directories: Directories) -> Kind:
 
     Raises LossmithError for what is not restored, and whatever comes of tags that are missing.
     """
-    known = (WIDTH, HEIGHT, BITS, COMPRESSION, COLOURS, SAMPLES, STRIP_BYTES, TILE_BYTES, EXTRA, SORT)
+    known = (SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, COLOURS, SAMPLES, STRIP_BYTES, TILE_BYTES, EXTRA, SORT)
     tags = {tag: numbers(content, directories.order) for tag, content in directories.main.items() if tag in known}
     (colours,), samples = tags[COLOURS], int(tags.get(SAMPLES, (1,))[0])
     bits = set(tags.get(BITS, (1,)))
+    if int(tags.get(SUBFILE, (0,))[0]) & REDUCED:
+        raise refusal(path, "begins with a small copy, as a camera's raw files do; develop it first")
     _check_values(path, int(colours), bits, tags)
     if sum(tags.get(STRIP_BYTES, tags.get(TILE_BYTES, ()))) > path.stat().st_size:
         raise refusal(path, "is truncated or damaged (it announces more than there is)")
@@ -63,9 +65,7 @@ def kind_of(path: Path, directories: Directories) -> Kind:
     packing = int(tags.get(COMPRESSION, (1,))[0])
     dtype = "uint16" if 16 in bits else "uint8"
     if packing in BY_PILLOW and dtype == "uint16" and (colours, samples) != (BLACK_IS_ZERO, 1):
-        raise refusal(
-            path, f"has 16 bits packed by {BY_PILLOW[packing]}; save it packed by Deflate (ZIP)"
-        )
+        raise refusal(path, f"has 16 bits packed by {BY_PILLOW[packing]}; save it packed by Deflate (ZIP)")
     return Kind(int(tags[HEIGHT][0]), int(tags[WIDTH][0]), channels, dtype, packing in BY_PILLOW)
 
 

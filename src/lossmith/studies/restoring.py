@@ -1,5 +1,6 @@
 """`lossmith restore`: models applied to whole pictures."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -181,7 +182,7 @@ def _foreseen(jobs: Sequence[Job], folder: Path, packed: float) -> list[str]:
     """
     needs = []
     for tool, picture, result in jobs:
-        if not result.exists():
+        if not os.path.exists(result):
             with suppress(LossmithError):  # told when its turn comes
                 needs.append(tool.foresee(picture))
     check_disk(folder, max(map(sum, needs), default=0), "the largest picture and its result, unpacked,")
