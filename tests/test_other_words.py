@@ -1,5 +1,7 @@
 """Names of other tools' options are taken for ours where they mean the same, and answered where they do not."""
 
+from importlib.metadata import version
+
 import pytest
 
 from lossmith.cli import app, epilogue, run
@@ -33,6 +35,35 @@ def test_a_name_that_means_the_same_is_taken(word: str, option: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "word", "option"),
+    [
+        ("restore", "i", "pictures"),
+        ("restore", "s", "scale-to"),
+        ("restore", "outscale", "scale-to"),
+        ("train", "data-dir", "pictures"),
+        ("evaluate", "pred", "subject"),
+        ("evaluate", "gt", "test"),
+        ("train", "gt", "clean"),
+        ("learn-loss", "iters", "iterations"),
+    ],
+)
+def test_a_name_means_what_the_command_has(command: str, word: str, option: str) -> None:
+    assert option_for(word, options(command)) == option
+
+
+def test_help_and_version_are_words_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["help", "restore"]) == 0
+    assert "Usage: lossmith restore" in capsys.readouterr().out
+    assert run(["version"]) == 0
+    assert capsys.readouterr().out.strip() == version("lossmith")
+
+
+def test_a_choice_may_be_in_upper_case(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "nothing.pth", "--color", "RGB"]) == 2
+    assert "'nothing.pth' does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("word", "part"),
     [
         ("resume", "the same command goes on by itself"),
@@ -40,7 +71,6 @@ def test_a_name_that_means_the_same_is_taken(word: str, option: str) -> None:
         ("scale", "bicubic"),
         ("gpu", "--device"),
         ("num_workers", "OMP_NUM_THREADS"),
-        ("input", "without an option"),
         ("lr-decay", "--decay"),
         ("weight-decay", "Adam"),
         ("fp16", "--precision"),
@@ -80,7 +110,7 @@ def test_the_commands_of_others_lead_to_ours() -> None:
         (["train", "-opt", "x.yml"], "--config FILE"),
         (["train", "--stepz", "3"], "option --stepz of train is not known; did you mean --steps?"),
         (["train", "--qqq"], "option --qqq of train is not known; `lossmith train --help` lists those that are"),
-        (["train", "--lr", "fast"], 'unable to convert "fast" into float'),
+        (["train", "--lr", "fast"], 'must be a number, not "fast"'),
         (["inference", "-i", "x"], "there is no command 'inference'; `lossmith restore` does that"),
         (["train", "--device", "tpu"], "device must be cpu, mps, cuda or a certain one such as cuda:1, not 'tpu'"),
         (["train", "--device"], "--device needs the name of a device"),

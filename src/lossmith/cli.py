@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 from warnings import filterwarnings
 
-from cyclopts import App, ArgumentCollection, CycloptsError, Group, Parameter, Token, convert
+from cyclopts import App, ArgumentCollection, CoercionError, CycloptsError, Group, Parameter, Token, convert
 from cyclopts.config import Dict
+from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
 import lossmith
 from lossmith.degradations import DEGRADATIONS, TASKS
@@ -21,6 +22,7 @@ from lossmith.evaluation import METRICS, available_deep_metrics
 from lossmith.evaluation.deep import BACKBONES, missing_weights
 from lossmith.expressions import listed
 from lossmith.images import Data
+from lossmith.images.folders import SUFFIXES
 from lossmith.learning import LossRecipe
 from lossmith.losses import overview
 from lossmith.networks import CRITICS, NETWORKS
@@ -51,11 +53,27 @@ for place, (settings, group) in enumerate(GROUPS.items()):
     Parameter(name="*", group=Group(group, sort_key=2 * place))(settings)
 
 
-def _unrounded(kind: Any, tokens: Sequence[Token]) -> Any:
-    """Convert as cyclopts does, without rounding 2.5 where a whole number is meant."""
-    if int in (kind, *get_args(kind)) and "." in tokens[0].value:
-        raise ValueError(f'must be a whole number, not "{tokens[0].value}".')
-    return convert(kind, tokens)
+KINDS = {int: "a whole number", float: "a number"}
+
+
+def _convert(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Convert as cyclopts does, but 2.5 is no whole number, words of a choice may be in upper case, and what does
+    not fit is said in plain words."""
+    kinds = [part for part in (kind, *get_args(kind)) if part in KINDS]
+    words = [word for part in (kind, *get_args(kind)) if get_origin(part) is Literal for word in get_args(part)]
+    value = tokens[0].value
+    if value not in words and value.lower() in words:
+        return convert(kind, [tokens[0].evolve(value=value.lower())])
+    try:
+        if int in kinds and "." in value:
+            raise ValueError
+        return convert(kind, tokens)
+    except (CoercionError, ValueError):
+        if not kinds:
+            raise
+        source = "" if tokens[0].source == "cli" else f" as {tokens[0].source} says"
+        may_be = " or ".join([*(KINDS[each] for each in kinds), *map(str, words)])
+        raise ValueError(f'must be {may_be}, not "{value}"{source}.') from None
 
 
 EXAMPLES = {
@@ -64,6 +82,7 @@ EXAMPLES = {
     "evaluate": "lossmith evaluate runs/x2/model.safetensors --test Set5/",
     "learn_loss": 'lossmith learn-loss photo.png --degradation "jpeg(10)" --out my-loss.safetensors',
     "show_loss": "lossmith show-loss my-loss.safetensors",
+    "convert_mdf": "lossmith convert-mdf Ds_JPEG.pth --out mdf-jpeg.safetensors",
     "export": "lossmith export runs/x4/model.safetensors --out release/",
     "blend": "lossmith blend psnr.safetensors gan.safetensors --alpha 0:1:0.1 --out runs/between",
     "restore": "lossmith restore photos/ --model runs/x4/model.safetensors --out restored/",
@@ -84,7 +103,7 @@ app = App(
     help="Choose, compose and compare the loss function of an image-restoration network.",
     version=lossmith.__version__,
     group_parameters=OPTIONS,
-    default_parameter=Parameter(converter=_unrounded, negative=(), negative_iterable=(), consume_multiple=True),
+    default_parameter=Parameter(converter=_convert, negative=(), negative_iterable=(), consume_multiple=True),
     suppress_keyboard_interrupt=False,  # `main` says what to do next
     help_epilogue="`lossmith COMMAND --help` tells of a command. Its options may also be in a YAML file, "
     "--config FILE, and --device cpu or --device cuda:1 says where it computes.",
@@ -168,7 +187,7 @@ def run(words: Sequence[str]) -> int:
     except BrokenPipeError:  # an OSError that is nobody's mistake; `main` ends quietly
         raise
     except (LossmithError, CycloptsError, OSError) as error:
-        print(f"lossmith: {_sentence(error)}", file=sys.stderr)
+        print(f"lossmith: {_sentence(error, words)}", file=sys.stderr)
         return 2
     return int(getattr(result, "status", 0))
 
@@ -232,6 +251,9 @@ def _translate(words: list[str]) -> None:
     if not words or words[0].startswith("-"):
         return
     command = words[0]
+    if command in ("help", "version"):
+        words[:] = [*words[1:2], "--help"] if command == "help" else ["--version"]
+        return
     if command not in app:
         if (meant := command_for(command)) is not None:
             raise LossmithError(f"there is no command '{command}'; `lossmith {meant}` does that")
@@ -249,6 +271,21 @@ def _translate(words: list[str]) -> None:
                     f"did you mean --{near[0]}?" if near else f"`lossmith {command} --help` lists those that are"
                 )
                 raise LossmithError(f"option --{name} of {command} is not known; {hint}")
+    if "pictures" in known:
+        _refuse_swallowed(words)
+
+
+def _refuse_swallowed(words: Sequence[str]) -> None:
+    """An option that takes several values takes all that follow, and pictures may be among them."""
+    if not words[1:2] or not words[1].startswith("-") or "--pictures" in words:
+        return
+    option = ""
+    for before, word in pairwise(words):
+        option = before if before.startswith("--") else option
+        follows = not before.startswith("-") and not word.startswith("-")
+        swallows = option in ("--losses", "--model")
+        if swallows and follows and (Path(word).is_dir() or Path(word).suffix.lower() in SUFFIXES):
+            raise LossmithError(f"'{word}' is taken for a value of {option}; name pictures before the options")
 
 
 def _take(words: list[str], option: str, needed: str) -> str | None:
@@ -283,9 +320,19 @@ def _not_an_option(word: str) -> str:
     return f" {word}" if re.match(r"-[\d.].*\*", word) else word
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception, words: Sequence[str]) -> str:
     if isinstance(error, CycloptsError) and isinstance(error.__cause__, LossmithError):
         error = error.__cause__
+    example = EXAMPLES.get(words[0].replace("-", "_")) if words else None
+    such = f"; for example: {example}" if example else ""
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        name = error.argument.name
+        if name in words:
+            return f"the value after '{name}' is missing"
+        positional = error.argument.field_info.is_positional
+        return f"{words[0]} needs {name.removeprefix('--').upper() if positional else name}{such}"
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return printable(f"{words[0]} has no use for '{error.unused_tokens[0]}'{such}")
     if isinstance(error, OSError):
         return f"'{error.filename}': {error.strerror}" if error.filename else error.strerror or str(error)
     text = re.sub(r"\[(\w+)\](?= from |:)", r"\1", str(error))  # how cyclopts names an option of a file

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import distributed
 
-from lossmith.errors import LossmithError
+from lossmith.errors import LossmithError, counted
 
 
 def best_device() -> torch.device:
@@ -42,7 +42,8 @@ def use_device(name: str) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = (seen[at] if at < len(seen) else "") if seen else number
     os.environ[CHOSEN] = kind
     if best_device().type != kind:
-        raise LossmithError(f"device {name} is not there; `nvidia-smi` lists CUDA devices, from cuda:0 on")
+        hint = "; `nvidia-smi` lists CUDA devices, from cuda:0 on" if kind == "cuda" else ""
+        raise LossmithError(f"device {name} is not there{hint}")
 
 
 def device_name(devices: int = 1) -> str:
@@ -52,7 +53,7 @@ def device_name(devices: int = 1) -> str:
         return f"{devices} x {each}"
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{best_device().type}, {torch.get_num_threads()} threads"
+    return f"{best_device().type}, {counted(torch.get_num_threads(), 'thread')}"
 
 
 def share(batch: int, devices: int) -> int:

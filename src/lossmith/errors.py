@@ -50,6 +50,15 @@ def and_more(paths: Sequence[Path], more: str = "") -> str:
     return others if more else f"'{paths[0].name}'{others}"
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "step"), counted(2000, "step")
+    ('1 step', '2,000 steps')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def remark(sentence: str) -> None:
     """Tell the user what needs no answer."""
     print(f"lossmith: {sentence}", file=sys.stderr)

@@ -21,7 +21,13 @@ SAME = {
     "model": "n model-path model-name m checkpoint ckpt weights",
     "clean": "gt hr dataroot-gt",
     "degraded": "lq dataroot-lq noisy low-quality",
-    "test": "val valid validation val-dir test-dir",
+    "test": "val valid validation val-dir test-dir gt gt-dir hr hr-dir target targets reference ground-truth ref",
+    "pictures": "i input inputs input-dir input-path source src images data dataset data-dir data-path dataroot "
+    "train-dir train train-data dir-data folder img-path",
+    "picture": "i input image img",
+    "subject": "i input results result sr sr-dir pred preds prediction predictions restored test-model",
+    "scale-to": "outscale out-scale scale upscale s scale-factor upscale-factor",
+    "iterations": "steps iters niter",
     "save-every": "save-interval save-freq checkpoint-interval",
 }
 """Other names of options that mean the same, in the same unit; they are taken for them."""
@@ -45,15 +51,13 @@ ANSWERS = {
     "scale upscale s sf scale-factor upscale-factor": (
         'the scale belongs to the damage, --degradation "bicubic(4)"; a model knows its own'
     ),
-    "outscale": "a model enlarges by its own scale; `lossmith restore --help` lists what else can be chosen",
     "epochs max-epochs num-epochs n-epochs epoch total-epochs": (
         "patches are drawn at random without end, so the budget is given as --steps or --minutes"
     ),
     "num-workers workers n-workers num-worker-per-gpu n-threads nthreads threads j dataloader-workers": (
         "patches are cut by as many processes as the device needs; OMP_NUM_THREADS limits a CPU's threads"
     ),
-    "i input inputs input-dir input-path source src images data dataset data-dir data-path dataroot train-dir "
-    "train train-data dir-data folder img-path": _INPUT,
+    "i input inputs images data dataset": _INPUT,
     "lr-decay lr-step gamma milestones warmup warmup-steps lr-warmup eta-min lr-gamma decay-steps": (
         "--decay cosine, none, fifths or esrgan says how the learning rate goes; cosine rises first"
     ),

@@ -87,8 +87,8 @@ def test_options_come_from_a_yaml_file_and_the_command_line_wins(
         ("stepz: 3\n", "a.yaml: option 'stepz' is not known; did you mean 'steps'?"),
         ("3: 3\n", "a.yaml: option '3' is not known; known are adversarial, "),
         ("losses: l1\n", "a.yaml: option 'losses' is not known; did you mean 'loss'?"),
-        ("steps: two\n", 'Invalid value for steps from a.yaml: unable to convert "two" into int.'),
-        ("steps: 2.5\n", 'Invalid value for steps: must be a whole number, not "2.5".'),
+        ("steps: two\n", 'Invalid value for steps: must be a whole number, not "two" as a.yaml says.'),
+        ("steps: 2.5\n", 'Invalid value for steps: must be a whole number, not "2.5" as a.yaml says.'),
         ("loss: [l1, l2]\n", "Invalid value for loss from a.yaml"),
         ("decay: cos\n", 'Invalid value "cos" for decay from a.yaml. Choose from: "cosine", "none",'),
         ("steps: 2\nminutes: 1\n", "in steps or in minutes, not both"),
@@ -168,6 +168,27 @@ def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pyt
         (["train", "--loss", "no.such:Loss"], "cannot be imported"),
         (["evaluate", "nothing.safetensors"], "does not exist"),
         (["comparre"], "comparre"),
+        (["compare", "--init-partial"], "--init-partial goes with --init"),
+        (
+            ["compare", "--losses", "l1", "photo.png"],
+            "'photo.png' is taken for a value of --losses",
+        ),
+        (["train", "--steps", "--out", "here"], "the value after '--steps' is missing"),
+        (
+            ["train", "--network", "4x.pth"],
+            "network '4x.pth' is a file; --init begins with",
+        ),
+        (["train", "--device", "mps"], "device mps is not there"),
+        (["restore"], "restore needs PICTURES; for example: lossmith restore photos/ --model "),
+        (["restore", "a.png", "--model", "m.pth"], "restore needs --out; for example: lossmith restore photos/"),
+        (["restore", "--model", "m.pth", "a.png", "--out", "b"], "'a.png' is taken for a value of --model"),
+        (["restore", "a.png", "--model", "m", "--out", "b", "--memory", "8GB"], 'must be a number, not "8GB"'),
+        (
+            ["restore", "a.png", "--model", "m", "--out", "b", "--halo", "x"],
+            'number or auto or exact, not "x"',
+        ),
+        (["evaluate", "results", "targets"], "evaluate has no use for 'targets'; for example: lossmith evaluate "),
+        (["losses", "l1"], "losses has no use for 'l1'"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_nothing_is_written(
@@ -180,6 +201,14 @@ def test_a_mistake_is_one_sentence_and_nothing_is_written(
     monkeypatch.chdir(tmp_path)
     assert sentence in refused(words, capsys)
     assert not any(tmp_path.iterdir())
+
+
+def test_nothing_is_made_among_the_pictures(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(photos.rglob("*"))
+    assert "the folder of what is to be made; choose another --out" in refused(
+        ["train", str(photos), "--out", str(photos), *QUICK], capsys
+    )
+    assert sorted(photos.rglob("*")) == before
 
 
 def bad_picture(folder: Path, kind: str) -> None:

@@ -156,5 +156,5 @@ def test_what_cannot_be_begun_with_is_one_sentence(
     with pytest.raises(LossmithError) as refused:
         train(Data([photos]), recipe=Recipe(init=Path(name), **SMALL), out=tmp_path / "run")
     assert str(refused.value) == message
-    with pytest.raises(LossmithError, match=r"^init_partial is for training that begins with weights"):
+    with pytest.raises(LossmithError, match=r"^--init-partial goes with --init"):
         Recipe(init_partial=True)

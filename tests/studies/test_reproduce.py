@@ -156,7 +156,7 @@ def test_the_second_stage_of_adversarial_training_begins_where_it_began(pictures
         ({"minutes": 2.0}, "was trained for 2.0 minutes"),
         ({"loss": "os:system"}, "your own 'os:system', whose code a file cannot run"),
         ({"begins_with": "0" * 64}, "name it with --begins-with"),
-        ({"training_pictures": {"cat": "0" * 64, "dog": "1" * 64}}, "'cat' and 1 others; say with --pictures"),
+        ({"training_pictures": {"cat": "0" * 64, "dog": "1" * 64}}, "'cat' and 1 more; say with --pictures"),
     ],
 )
 def test_what_cannot_be_made_again_is_said(

@@ -123,7 +123,7 @@ def _export(
         if opset is not None and opset < NEWER:  # which only torch's former exporter writes
             free = {} if size else {0: "batch", 2: "height", 3: "width"}
             axes = {"input": free, "output": free}
-            torch.onnx.export(restorer, (example,), path, dynamo=False, dynamic_axes=axes, **names)
+            torch.onnx.export(restorer, (example,), path, dynamo=False, verbose=False, dynamic_axes=axes, **names)
         else:
             torch.onnx.export(
                 restorer,

@@ -79,9 +79,9 @@ class Gathered:
 def gather(data: Data, damage: str | None, beside: Path = Path()) -> Gathered:
     """Find, decode and degrade all pictures of a study; `damage` is a degradation expression [default: jpeg].
 
-    Pictures that do not fit into memory are decoded onto the disk of `beside`.
+    Pictures that do not fit into memory are decoded onto the disk of `beside`, the folder of what is to be made.
 
-    Raises LossmithError for what is missing, unreadable, unpaired or in both training and test.
+    Raises LossmithError for what is missing, unreadable, unpaired, in both training and test, or in that folder.
     """
     if data.clean is not None and data.degraded is not None:
         if damage is not None:
@@ -93,6 +93,7 @@ def gather(data: Data, damage: str | None, beside: Path = Path()) -> Gathered:
         train, tests = _split(find_pictures(data.pictures, data.recursive), named)
     else:
         train, tests = sample_pictures("train"), named or sample_pictures("test")
+    _refuse_among([*train, *tests], beside)
     headers = look_at([*train, *tests])
     fingerprint = _fingerprint(train, tests)
     place = keeping(headers.of(train), headers.of(tests), kind, kind.scale, beside)
@@ -114,6 +115,7 @@ def _own_pairs(data: Data, clean: Path, degraded: Path, beside: Path) -> Gathere
     if (scale := common_scale(train)) != common_scale(tests):
         raise LossmithError(f"training pairs have scale {scale} and test pairs {common_scale(tests)}")
     trained, tested = ([file for pair in pairs for file in pair] for pairs in (train, tests))
+    _refuse_among([*trained, *tested], beside)
     headers = look_at([*trained, *tested])
     fingerprint = _fingerprint(trained, tested)
     sizes, others = (headers.of([clean for clean, _ in pairs]) for pairs in (train, tests))
@@ -153,6 +155,12 @@ def _split(found: list[Item], tests: list[Item] | None) -> tuple[list[Item], lis
         )
     tests = found[HELD_OUT - 1 :: HELD_OUT] or found[-1:]
     return [item for item in found if item not in tests], tests
+
+
+def _refuse_among(pictures: Sequence[Path], out: Path) -> None:
+    """What a run writes among pictures would be found among them the next time."""
+    if inside := next((path for path in pictures if path.parent.resolve() == out.resolve()), None):
+        raise LossmithError(f"'{inside}' lies in '{out}', the folder of what is to be made; choose another --out")
 
 
 def _fingerprint(train: Sequence[Path], tests: Sequence[Path]) -> dict[str, dict[str, str]]:

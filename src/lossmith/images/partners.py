@@ -144,9 +144,14 @@ def likely_pair(first: str, second: str) -> str:
 
     >>> likely_pair("baby_a", "baby_b.small")
     '{}_a:{}_b.small'
+    >>> likely_pair("1_clear", "1_cloudy")
+    '{}_clear:{}_cloudy'
     """
     block = SequenceMatcher(None, first, second, autojunk=False).find_longest_match()
-    shared = re.sub(r"^[\W_]+|[\W_]+$", "", first[block.a : block.a + block.size])
+    shared = first[block.a : block.a + block.size]
+    if any(re.match("[a-z]", name[start + block.size :]) for name, start in ((first, block.a), (second, block.b))):
+        shared = re.sub("[a-zA-Z]+$", "", shared)  # 1_cl, of 1_clear and 1_cloudy, ends within a word
+    shared = re.sub(r"^[\W_]+|[\W_]+$", "", shared)
     return f"{first.replace(shared, '{}', 1)}:{second.replace(shared, '{}', 1)}" if shared else ""
 
 

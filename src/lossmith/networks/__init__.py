@@ -35,6 +35,9 @@ __all__ = [
 ]
 
 
+FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".onnx")
+
+
 def network(expression: str, scale: int | None = None) -> nn.Module:
     """The network that an expression describes: `srresnet`, `srresnet(blocks=8)`, `my_package.nets:MyNet`.
 
@@ -46,6 +49,8 @@ def network(expression: str, scale: int | None = None) -> nn.Module:
     >>> str(network("srresnet(blocks=8)", scale=2))
     'srresnet(scale=2, blocks=8)'
     """
+    if expression.lower().endswith(FILES):
+        raise LossmithError(f"network '{expression}' is a file; --init begins with the weights of a model")
     call = parse_call(expression, "network")
     factory = resolve(call, NETWORKS, "network")
     # without an __init__ of its own a class inherits one that accepts any keyword, only to refuse it

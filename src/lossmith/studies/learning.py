@@ -9,7 +9,7 @@ from typing import Any
 
 from lossmith.degradations.checks import check_whole
 from lossmith.devices import device_name
-from lossmith.errors import LossmithError, remark
+from lossmith.errors import LossmithError, counted, remark
 from lossmith.files import clear_drafts
 from lossmith.images import to_bytes
 from lossmith.learning import LossRecipe, read_lesson
@@ -39,7 +39,7 @@ class LearnedLoss(Outcome):
 
     def __str__(self) -> str:
         return (
-            f"{self.scales} scales learned in {duration(self.seconds)}\n"
+            f"{counted(self.scales, 'scale')} learned in {duration(self.seconds)}\n"
             f"loss: {self.path}, as in --losses {shlex.quote(expression_of(self.path))}\n"
             f"page: {self.page}"
         )
@@ -101,7 +101,8 @@ def learn_loss(
         with alone_in(folder):
             claim(folder / "learn.yaml", asked)
             scales = len(pyramid.factors)
-            remark(f"learning a loss at {scales} scales of {picture}, {lesson.name}; {device_name()}; into {out}")
+            begun = f"learning a loss at {counted(scales, 'scale')} of {picture}, {lesson.name}"
+            remark(f"{begun}; {device_name()}; into {out}")
             for result in (out, page):
                 clear_drafts(out.parent, of=escape(result.name))
             diary = Diary(folder / "state.ckpt", save_every)

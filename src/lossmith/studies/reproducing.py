@@ -190,7 +190,7 @@ def _find(file: Path, wanted: dict[str, str], pictures: Sequence[Path] | None) -
     given = find_pictures(pictures, recursive=True) if pictures else []
     here = {digest_of(path): path for path in (*given, *sample_pictures("train"), *sample_pictures("test"))}
     if missing := [name for name, digest in wanted.items() if str(digest) not in here]:
-        others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise LossmithError(f"{file} was made from '{missing[0]}'{others}; say with --pictures where they are")
     return [here[str(digest)] for digest in wanted.values()]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import fmean
 
 from lossmith.devices import check_devices, share
+from lossmith.errors import counted
 from lossmith.evaluation import Row, protocol_of, read_csv
 from lossmith.files import check_folder
 from lossmith.images import Data, gather
@@ -35,7 +36,7 @@ class Trained(Outcome):
         skipped = f", {self.summary.skipped} of them skipped," if self.summary.skipped else ""
         tested = f"{len(self.rows)} test pictures" if len(self.rows) > 1 else "the test picture"
         return before + (
-            f"{self.summary.steps} steps{skipped} in {self.summary.seconds:.0f} s; "
+            f"{counted(self.summary.steps, 'step')}{skipped} in {self.summary.seconds:.0f} s; "
             f"mean PSNR of {tested} {psnr:.2f} dB\n"
             f"model: {RunFolder(self.folder).model}"
         )

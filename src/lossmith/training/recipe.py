@@ -6,7 +6,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from lossmith.errors import LossmithError
+from lossmith.errors import LossmithError, counted
 
 Decay = Literal["cosine", "none", "fifths", "esrgan"]
 
@@ -56,7 +56,7 @@ class Recipe:
         if self.network is None and self.init is None:
             object.__setattr__(self, "network", "srresnet_small")
         if self.init_partial and self.init is None:
-            raise LossmithError("init_partial is for training that begins with weights, and none are named")
+            raise LossmithError("--init-partial goes with --init, which names the weights to begin with")
         for field in fields(self):
             check_kind(field.name, getattr(self, field.name), field.type)
         for name in ("steps", "minutes", "patch", "batch", "learning_rate"):
@@ -75,7 +75,7 @@ class Recipe:
     @property
     def budget(self) -> str:
         """The budget in words."""
-        return f"{self.steps:,} steps" if self.steps else f"{self.minutes:g} minutes"
+        return counted(self.steps, "step") if self.steps else f"{self.minutes:g} minutes"
 
 
 def check_kind(name: str, value: Any, annotation: Any) -> None:
