@@ -219,6 +219,32 @@ def test_a_name_that_is_too_long_with_another_ending_is_told(tmp_path: Path) -> 
         restorer.restore(tmp_path / f"{'a' * 251}.png", result)
 
 
+def test_a_network_that_does_not_even_fit_is_told_in_one_sentence(tmp_path: Path) -> None:
+    class Full(nn.Module):
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+
+    photo(tmp_path / "a.png")
+    restorer = FileRestorer(TorchEngine(Full(), 1, "full"))
+    told = "^there is not enough memory to run model 'full' on a small piece"
+    with pytest.raises(LossmithError, match=told):
+        restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
+    with pytest.raises(LossmithError, match=told):
+        restorer.verified(tmp_path / "a.png", tmp_path / "work")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_network_that_fails_on_one_size_is_told_in_one_sentence(tmp_path: Path) -> None:
+    class Choosy(nn.Module):
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            return pictures if pictures.shape[-1] != 37 else pictures.view(7, -1)
+
+    Image.fromarray(noise(20, 37, 3)).save(tmp_path / "a.png")
+    restorer = FileRestorer(TorchEngine(Choosy(), 1, "choosy"), Wishes(precision="float32"))
+    with pytest.raises(LossmithError, match="model 'choosy' fails on 20 x 37 pixels: "):
+        restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
+
+
 def test_a_packing_that_nobody_here_unpacks_is_named(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", RGB16, photometric="rgb", compression="lzma")
     assert "packed by LZMA; save it packed by Deflate" in refused(tmp_path / "a.tif", tmp_path / "b.png")

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from lossmith import __version__
-from lossmith.devices import best_device
+from lossmith.devices import best_device, out_of_memory
 from lossmith.errors import LossmithError, and_more
 from lossmith.files import hidden_beside, replacing, write_text
 from lossmith.restoration.carrying import Cargo, loaded
@@ -128,7 +128,7 @@ class FileRestorer:
         folder = hidden_beside(result, "unfinished")
         try:
             _make(folder)
-            with _kept_if_begun(folder):
+            with _kept_if_begun(folder), self._enough_memory():
                 self._restore(original, cargo, result, folder, advance)
         except OSError as error:
             raise LossmithError(f"cannot write {result}: {error.strerror or error}") from error
@@ -157,10 +157,22 @@ class FileRestorer:
         _make(folder)
         try:
             source = decode(picture, folder / "source").raster
-            planner = self._planner_for(source)
-            return verify(planner, source, self._plan(planner, source), self.wishes.alpha == "restore")
+            with self._enough_memory():
+                planner = self._planner_for(source)
+                return verify(planner, source, self._plan(planner, source), self.wishes.alpha == "restore")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        """For the pieces on which a network is tried, too, which cannot be smaller."""
+        try:
+            yield
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            few = f"there is not enough memory to run model '{self.exact.name}' on a small piece"
+            raise LossmithError(f"{few}; end what else uses it, or take a smaller network") from error
 
     def _looked_at(self, picture: Path) -> tuple[Original, Cargo]:
         """A picture, and what is written beside its result; raises LossmithError where that cannot be."""

@@ -74,7 +74,8 @@ def sizes_of(engine: Engine) -> Sizes:
             failure = _failure(engine, *_around(side, multiple))
             if failure is None:
                 return Sizes(multiple, _least(engine, multiple, side))
-    raise LossmithError(f"model '{engine.name}' runs on none of the sizes tried: {failure}") from failure
+    said = str(failure).partition("\n")[0] or type(failure).__name__
+    raise LossmithError(f"model '{engine.name}' runs on none of the sizes tried: {said}") from failure
 
 
 def _around(side: int, multiple: int) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -104,12 +104,12 @@ def restore_tile(
 ) -> RestoredTile:
     """Restore one tile, about [0, 1] and not clipped, but where tiles fade into each other.
 
-    Raises LossmithError when the network makes what is no picture.
+    Raises LossmithError when the network fails, or makes what is no picture.
     """
     scale, around = paint.engine.scale, plan.around(tile, source)
     # beyond the lower and right edge the picture is mirrored, where the network asks for more
     given = source.read(around.grown(plan.multiple, plan.least))
-    restored = paint(given)
+    restored = _painted(paint, given)
     if not np.isfinite(restored).all():
         raise LossmithError(
             f"model '{paint.engine.name}' makes what is no number; try --precision float32, or train it anew"
@@ -124,6 +124,17 @@ def restore_tile(
         return RestoredTile(kept.times(scale), values, np.ones((*values.shape[:2], 1), np.float32))
     weights = ramps(tile.times(scale), kept.times(scale), scale * source.height, scale * source.width)
     return RestoredTile(kept.times(scale), np.clip(values, 0, 1), weights)
+
+
+def _painted(paint: Painter, given: Pixels) -> Pixels:
+    try:
+        return paint(given)
+    except Exception as error:  # networks of others fail in every way there is
+        if isinstance(error, LossmithError) or out_of_memory(error):
+            raise
+        said = str(error).partition("\n")[0] or type(error).__name__
+        place = f"{given.shape[0]} x {given.shape[1]} pixels"
+        raise LossmithError(f"model '{paint.engine.name}' fails on {place}: {said}") from error
 
 
 def _note(canvas: Canvas, plan: Plan, tile: Rectangle) -> None:
