@@ -3,8 +3,7 @@
 import argparse
 import collections
 import datetime
-import pickle
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from lossmith import LossmithError
 from lossmith.checkpoints import open_model
 from lossmith.losses.weights import read_weights
 from lossmith.networks import network
-from lossmith.state_dicts import Rank, find_state_dicts
+from lossmith.state_dicts import Rank, find_state_dicts, read_state_dicts
 
 OURS = "srresnet(scale=2, features=4, blocks=1)"
 Weights = dict[str, Tensor]
@@ -241,10 +240,72 @@ def test_a_pickle_under_another_name_is_read_as_what_it_is(tmp_path: Path) -> No
     save_file(weights(), tmp_path / "b.pth")
     for name in ("a.safetensors", "b.pth"):
         assert str(open_model(tmp_path / name).restorer) == OURS
-    (tmp_path / "c.pkl").write_bytes(pickle.dumps({"a": 3}))
+    (tmp_path / "c.pkl").write_bytes(b"something else")
     assert refusal(tmp_path / "c.pkl") == "is neither a safetensors file nor a checkpoint of PyTorch"
 
 
 def test_losses_read_their_weights_by_the_same_door(tmp_path: Path) -> None:
     torch.save({"state_dict": {"module.alpha": torch.ones(2), "module.beta": torch.ones(3)}}, tmp_path / "a.PTH")
     assert read_weights(tmp_path / "a.PTH", ["alpha", "beta"]).keys() == {"alpha", "beta"}
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+@pytest.mark.parametrize("archive", [True, False])
+def test_the_lines_that_make_a_safe_file_of_a_newer_pickle_do_so(
+    protocol: int, archive: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.pth"
+    weights = network("fcn").state_dict()
+    torch.save(weights, path, pickle_protocol=protocol, _use_new_zipfile_serialization=archive)
+    said = refusal(path)
+    assert said.startswith(f"is a pickle of protocol {protocol}, of which none above 3 is read safely; if it is")
+    made_safe(said, tmp_path)
+    (safe,) = read_state_dicts(tmp_path / "a-weights.pth")[:1]
+    assert all(torch.equal(safe.weights[name], tensor) for name, tensor in weights.items())
+
+
+@pytest.mark.parametrize("key", ["model", "params_ema"])
+def test_the_lines_that_make_a_safe_file_take_the_weights_under_their_name(key: str, tmp_path: Path) -> None:
+    torch.save({key: network("fcn").state_dict(), "by": partial(int, 3)}, tmp_path / "a.pth")
+    made_safe(refusal(tmp_path / "a.pth"), tmp_path)
+    assert read_state_dicts(tmp_path / "a-weights.pth")
+
+
+@pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "is a pointer of Git LFS to the re",
+        ),
+        (b"\n<!DOCTYPE html><html>404", "is a web page, as a download that failed leaves it; download the file"),
+        (b"", "is empty; download or copy it again"),
+        (b"\x1f\x8b" + b"0" * 50, "is packed by gzip; unpack it first"),
+        (b"PK\x03\x04" + b"0" * 50, "is an archive that is not whole, or holds other files; download it again"),
+        (b"7767517\n8 8\n", "is of ncnn; name the .pth or .safetensors file from which it was made"),
+    ],
+)
+def test_what_is_no_weights_is_told_from_how_it_begins(
+    content: bytes, message: str, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert refusal(tmp_path / name).startswith(message)
+
+
+def test_tensors_without_values_and_of_eight_bits(tmp_path: Path) -> None:
+    weights = network("fcn").state_dict()
+    torch.save({name: tensor.to("meta") for name, tensor in weights.items()}, tmp_path / "a.pth")
+    with pytest.raises(LossmithError, match=r"holds a tensor '.*' that has no values"):
+        open_model(tmp_path / "a.pth", "fcn")
+    small = {name: tensor.to(torch.float8_e5m2) for name, tensor in weights.items()}
+    torch.save(small, tmp_path / "b.pth")
+    opened = open_model(tmp_path / "b.pth", "fcn").restorer.state_dict()
+    assert all(torch.equal(opened[name], tensor.float()) for name, tensor in small.items())
+
+
+def test_arrays_of_numpy_are_named(tmp_path: Path) -> None:
+    torch.save({"conv.weight": torch.ones(2).numpy()}, tmp_path / "a.pth")
+    assert refusal(tmp_path / "a.pth").startswith(
+        "holds 'conv.weight' as objects and not as tensors; if they are ar"
+    )

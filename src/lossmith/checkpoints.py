@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
 from lossmith.files import digest_of
-from lossmith.models import FORMAT, Model, check_file, fill, load_model, shapes, shapes_of
+from lossmith.models import FORMAT, Model, are_finite, check_file, fill, load_model, shapes, shapes_of
 from lossmith.networks import NETWORKS, Restorer, network
 from lossmith.networks.layouts import present_names, recognise
 from lossmith.spandrel_models import by_spandrel, is_spandrels
@@ -157,7 +157,7 @@ def _model(path: Path, restorer: nn.Module, expression: str, found: StateDict, w
     with _about(path):
         found.checked()
     fill(restorer, weights)
-    if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+    if not are_finite(weights):
         raise LossmithError(f"{path} holds weights that are not numbers")
     restorer.eval().requires_grad_(False)
     spelling = str(restorer) if isinstance(restorer, Restorer) else expression

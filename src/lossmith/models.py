@@ -63,7 +63,7 @@ def load_model(path: Path, own_network: str | None = None) -> Model:
     if wrong := misfit(shapes(restorer.state_dict()), shapes(weights)):
         raise LossmithError(f"{path} does not hold the weights of {expression}: {wrong}")
     fill(restorer, weights)
-    if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+    if not are_finite(weights):
         raise LossmithError(f"{path} holds weights that are not numbers; train it anew")
     return Model(restorer.eval().requires_grad_(False), receipt)
 
@@ -90,6 +90,11 @@ def _with_models(models: Sequence[Path]) -> str:
 def fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Give a network weights that fit it."""
     network.load_state_dict({**network.state_dict(), **weights})
+
+
+def are_finite(weights: Mapping[str, Tensor]) -> bool:
+    """Whether all are numbers; in double precision, since torch does not ask this of floats of 8 bits."""
+    return all(bool(weight.double().isfinite().all()) for weight in weights.values())
 
 
 def shapes(weights: Mapping[str, Tensor]) -> dict[str, Size]:

@@ -4,16 +4,22 @@ import re
 import warnings
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile, is_zipfile
 
 import torch
 
 from lossmith.errors import LossmithError
+from lossmith.foreign_files import foreign_kind
 
 ARCHIVE = b"PK\x03\x04"
 """What an archive begins with; torch knows them by it, too."""
+MAGIC = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+"""A number at the beginning of files of torch before 1.6."""
 LOOKED_THROUGH = 1 << 24
 """Bytes of a pickle in which is looked for what it is, to say it."""
+
+USUAL = ("params_ema", "state_dict", "model_state_dict", "model", "generator", "netG", "net", "params")
+"""Names under which training programs keep the weights, for a sentence about a file that is not opened."""
 
 PLAIN = """
     argparse.Namespace datetime.date datetime.datetime datetime.time datetime.timedelta datetime.timezone
@@ -91,7 +97,7 @@ def load_pickle(path: Path) -> Any:
     except Exception as error:  # whatever a damaged or a dangerous file makes the reader raise
         if unsafe := re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error)):
             raise LossmithError(_unsafe(path, unsafe[1])) from error
-        raise LossmithError(f"{path} is neither a safetensors file nor a checkpoint of PyTorch") from error
+        raise LossmithError(f"{path} {_not_read(path)}") from error
 
 
 def _check_archive(path: Path) -> None:
@@ -117,16 +123,39 @@ def _check_archive(path: Path) -> None:
         raise LossmithError(f"{path} unpacks to more than itself, as no file of PyTorch does")
 
 
+def _not_read(path: Path) -> str:
+    """What a file is that torch does not read, and what its owner can do."""
+    if (pickled := _pickled(path))[:1] == b"\x80" and pickled[1:2] > b"\3":
+        torchs = is_zipfile(path) or MAGIC in pickled[:64]
+        weights = _loaded(path) if torchs else f"torch.serialization.pickle.load(open({str(path)!r}, 'rb'))"
+        too_new = f"is a pickle of protocol {pickled[1]}, of which none above 3 is read safely"
+        return f"{too_new}; if it is yours: {_safe_file(path, weights)}"
+    return foreign_kind(path) or "is neither a safetensors file nor a checkpoint of PyTorch"
+
+
 def _unsafe(path: Path, name: str) -> str:
     """Why a pickle that names code is refused, and what its owner can do."""
-    whole = b"torch.nn.modules." in _pickled(path)
+    pickled = _pickled(path)
+    whole = b"torch.nn.modules." in pickled
     what = f"a whole module with its code ('{name[:80]}')" if whole else f"more than weights ('{name[:80]}')"
-    weights = f"torch.load({str(path)!r}, map_location='cpu', weights_only=False)"
-    weights += ".state_dict()" if whole else "['state_dict']"
+    inside = next((f"[{key!r}]" for key in USUAL if _names(pickled, key)), "['state_dict']")
+    # a dictionary begins with a brace, after the protocol
+    weights = (
+        _loaded(path) + (inside if not whole or pickled[2:3] == b"}" else "") + (".state_dict()" if whole else "")
+    )
     return (
         f"{path} holds {what} and is refused, since loading it could run code; ask its author for a safetensors "
         f"file, or if it is yours: {_safe_file(path, weights)}"
     )
+
+
+def _loaded(path: Path) -> str:
+    return f"torch.load({str(path)!r}, map_location='cpu', weights_only=False)"
+
+
+def _names(pickled: bytes, key: str) -> bool:
+    """Whether a pickle of torch holds this text."""
+    return b"X" + len(key).to_bytes(4, "little") + key.encode() in pickled
 
 
 def _safe_file(path: Path, weights: str) -> str:
@@ -142,6 +171,6 @@ def _pickled(path: Path) -> bytes:
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
             with archive.open(name) as file:
                 return file.read(LOOKED_THROUGH)
-    except (BadZipFile, StopIteration):
+    except Exception:  # a damaged archive makes its reader raise whatever there is
         with path.open("rb") as plain:
             return plain.read(LOOKED_THROUGH)

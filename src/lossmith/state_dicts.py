@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from torch import Size, Tensor, strided
 
 from lossmith.errors import LossmithError
-from lossmith.pickles import load_pickle
+from lossmith.foreign_files import foreign_kind
+from lossmith.pickles import Aside, load_pickle
 from lossmith.tensor_files import is_safetensors
 
 DEEPEST = 8
@@ -79,6 +80,11 @@ def read_state_dicts(path: Path) -> list[StateDict]:
         return found
     if not isinstance(checkpoint, Mapping):
         raise LossmithError(f"{path} holds a {type(checkpoint).__name__}, not weights by name")
+    if objects := [name for name, value in checkpoint.items() if isinstance(value, Aside)]:
+        raise LossmithError(
+            f"{path} holds {quoted(objects)} as objects and not as tensors; if they are arrays of numpy, "
+            "save it anew with torch.as_tensor(array) in the place of each"
+        )
     raise LossmithError(f"{path} holds no weights{', only ' if checkpoint else ''}{quoted(checkpoint)}")
 
 
@@ -87,7 +93,8 @@ def _read(path: Path) -> Any:
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
-            raise LossmithError(f"{path} is not a whole safetensors file: {error}") from error
+            reason = foreign_kind(path) or f"is not a whole safetensors file: {error}"
+            raise LossmithError(f"{path} {reason}") from error
     return load_pickle(path)
 
 
@@ -115,7 +122,8 @@ def find_state_dicts(checkpoint: object) -> list[StateDict]:
         if id(inner) in met or len(path) > DEEPEST or len(found) >= MOST or (path and _said(BESIDE, path[-1])):
             return
         met.add(id(inner))
-        items = list(inner.items() if isinstance(inner, Mapping) else enumerate(inner))  # type: ignore[arg-type]
+        # a file may have given its dictionary other methods
+        items = list(dict.items(inner) if isinstance(inner, dict) else enumerate(inner))  # type: ignore[arg-type]
         weights = {str(name): value for name, value in items if isinstance(value, Tensor)}
         if weights and isinstance(inner, Mapping):
             found.extend(_without_prefixes(StateDict(weights, path)))
@@ -164,6 +172,8 @@ def _said(pattern: str, name: str, how_many: Callable[[list[bool]], bool] = any)
 
 def _fault_of(name: str, tensor: Tensor) -> str:
     """Why a tensor of a file is not to be used, or nothing."""
+    if tensor.is_meta:
+        return "has no values"
     if tensor.layout != strided or tensor.untyped_storage().nbytes() < tensor.nbytes:
         return "is larger than what is stored of it"  # so that a small file could fill the memory
     if name.endswith(("weight", "bias")) and not tensor.is_floating_point():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lossmith.errors import LossmithError
 from lossmith.files import write_bytes
+from lossmith.foreign_files import foreign_kind
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], format: str, card: dict[str, Any]) -> None:
@@ -52,7 +53,8 @@ def load_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, 
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
-        raise LossmithError(f"{path} is not a whole safetensors file: {error}") from error
+        reason = foreign_kind(path) or f"is not a whole safetensors file: {error}"
+        raise LossmithError(f"{path} {reason}") from error
     if format not in metadata:
         raise LossmithError(f"{path} {_what_it_is(metadata, format)}")
     try:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lossmith.errors import LossmithError
 from lossmith.files import digest_of
+from lossmith.foreign_files import foreign_kind
 from lossmith.networks.base import enlarge
 from lossmith.restoration.engine import checked
 from lossmith.restoration.onnx_ports import TYPES, UNIT, Array, Port, Range, Reading, outputs_of, readings_of
@@ -162,9 +163,8 @@ def _session(path: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # its own classes, which differ between releases
-        raise LossmithError(
-            f"model '{path}' is not an ONNX file that onnxruntime opens ({_line(error)})"
-        ) from error
+        reason = foreign_kind(path) or f"is not an ONNX file that onnxruntime opens ({_line(error)})"
+        raise LossmithError(f"model '{path}' {reason}") from error
 
 
 def _test_picture(count: int, channels: int, height: int, width: int) -> Array:

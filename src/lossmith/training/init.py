@@ -10,7 +10,7 @@ from lossmith.checkpoints import closest, named_for, open_model, weights_for
 from lossmith.errors import LossmithError, remark
 from lossmith.expressions import parse_call, spell_call
 from lossmith.files import digest_of
-from lossmith.models import Model, check_file, fill
+from lossmith.models import Model, are_finite, check_file, fill
 from lossmith.networks import network
 from lossmith.spandrel_models import Described
 from lossmith.state_dicts import StateDict, quoted, read_state_dicts
@@ -59,7 +59,7 @@ def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
             _, weights = weights_for(path, restorer, found)
         except LossmithError as error:
             raise LossmithError(f"{error}; --init-partial loads what fits") from error
-    if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+    if not are_finite(weights):
         raise LossmithError(f"{path} holds weights that are not numbers")
     return recipe, Init(weights, digest_of(path), recipe.init_partial)
 
@@ -70,7 +70,10 @@ def _expression(path: Path, model: Model) -> str:
         call = parse_call(str(model.receipt["network"]), "network")
         return spell_call(replace(call, options=tuple(each for each in call.options if each[0] != "scale")))
     if (expression := model.restorer.expression) is None:
-        raise LossmithError(f"{path} holds {model.receipt['network']}, which is applied here, but not trained")
+        raise LossmithError(
+            f"{path} holds a network ({model.restorer.architecture}) whose options cannot be written down here; "
+            f"to train it, make it in a function of your own, and name that: --network my_nets:make --init {path}"
+        )
     return expression
 
 
