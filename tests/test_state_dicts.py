@@ -309,3 +309,10 @@ def test_arrays_of_numpy_are_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "a.pth").startswith(
         "holds 'conv.weight' as objects and not as tensors; if they are ar"
     )
+
+
+def test_losses_find_a_part_of_a_network_in_its_wrapping(tmp_path: Path) -> None:
+    part = {"features.0.weight": torch.ones(2), "features.0.bias": torch.ones(2)}
+    critic = {f"module.vgg.{name}": tensor for name, tensor in part.items()}
+    torch.save({"state_dict": {**critic, "module.net_g.conv.weight": torch.zeros(3)}}, tmp_path / "a.pth")
+    assert read_weights(tmp_path / "a.pth", [*part, "features.2.weight"]).keys() == part.keys()

@@ -53,11 +53,11 @@ def where_to_put(file: str) -> str:
 
 
 def read_weights(path: Path, wanted: Iterable[str] = ()) -> dict[str, Tensor]:
-    """The weights in a file that hold all the `wanted` names, or else the first; no code in it is ever run."""
+    """The weights in a file with the most of the `wanted` names; no code in it is ever run."""
     try:
         found = read_state_dicts(path)
         names = set(wanted)
-        return next((each for each in found if names <= each.weights.keys()), found[0]).checked()
+        return max(found, key=lambda each: len(names & each.weights.keys())).checked()
     except (LossmithError, OSError) as error:
         reason = str(error).removeprefix(f"{path} ")
         raise LossmithError(f"cannot read the weights in {path}: it {reason}") from error
