@@ -67,7 +67,7 @@ def test_a_scale_that_does_not_fit_is_said_plainly(model: Path, model_x2: Path, 
 def test_a_picture_that_cannot_be_scored_is_named(model_x2: Path, tmp_path: Path) -> None:
     write_picture(tmp_path / "small" / "speck.png", torch.zeros(3, 4, 4))
     sentence = refused(model_x2, test=[tmp_path / "small"])
-    assert sentence == "picture 'speck': cropping 2 px from each side leaves nothing of 4x4"
+    assert sentence == "cropping 2 px from each side leaves nothing of 'speck'; name larger pictures with --test"
 
 
 def test_one_misfit_does_not_hide_the_other_scores(photos: Path, tmp_path: Path) -> None:

@@ -179,6 +179,17 @@ def protocol_of(pairs: Sequence[Pair]) -> Protocol:
     return protocol_for(pairs[0].scale, [pair.damage for pair in pairs], any(pair.gray for pair in pairs))
 
 
+def check_border(pairs: Sequence[Pair], protocol: Protocol) -> None:
+    """Raise LossmithError for pictures of which nothing is left to score, before any is restored."""
+    small = [pair.name for pair in pairs if min(pair.clean.shape[1:]) <= 2 * protocol.border]
+    if small:
+        others = f" and {len(small) - 1} more" if small[1:] else ""
+        raise LossmithError(
+            f"cropping {protocol.border} px from each side leaves nothing of '{small[0]}'{others}; name larger "
+            "pictures with --test"
+        )
+
+
 def baseline(pair: Pair) -> Tensor:
     """What one has without a network: the degraded picture, enlarged as MATLAB does it where it is smaller."""
     return pair.degraded if pair.scale == 1 else resize_8bit(pair.degraded, pair.scale)

@@ -16,6 +16,7 @@ from lossmith.evaluation import (
     Row,
     available_deep_metrics,
     baseline,
+    check_border,
     find_metric,
     protocol_of,
     restore_pictures,
@@ -69,6 +70,7 @@ def write_page(
 ) -> None:
     """Write `blend.csv` and `blend.html`."""
     protocol = protocol_of(pairs)
+    check_border(pairs, protocol)
     names = ["psnr", "ssim", *(list(available_deep_metrics())[:1] or ["gmsd"])]
     rows: list[Row] = []
     strips: list[Strip] = []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lossmith.devices import best_device
 from lossmith.errors import remark
-from lossmith.evaluation import Protocol, restore_pictures, scored
+from lossmith.evaluation import Protocol, check_border, restore_pictures, scored
 from lossmith.evaluation.restoring import Whole
 from lossmith.images import Pair
 from lossmith.networks import network
@@ -21,6 +21,7 @@ def rehearse_test(expression: str, tests: Sequence[Pair], protocol: Protocol) ->
 
     Raises LossmithError when the network takes no picture of such a size, or there is nothing to score.
     """
+    check_border(tests, protocol)
     smallest = min(tests, key=lambda pair: min(pair.clean.shape[1:]))
     fresh = network(expression, smallest.scale).eval().to(best_device())
     for restored in restore_pictures(fresh, [smallest]):

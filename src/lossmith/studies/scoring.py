@@ -17,6 +17,7 @@ from lossmith.evaluation import (
     Protocol,
     Row,
     baseline,
+    check_border,
     check_table,
     find_metric,
     protocol_for,
@@ -155,6 +156,7 @@ def evaluate(
         evaluation = Evaluation(rows, protocol, results.remarks, misfits, results.cropping)
     else:
         name = str(model.receipt.get("loss", subject.stem))
+        check_border(pairs, protocol)
         evaluation = Evaluation([scored(*each, protocol) for each in _of_model(name, model, pairs)], protocol)
     if out is not None:
         write_csv(out, evaluation.rows, evaluation.protocol_in_words)
