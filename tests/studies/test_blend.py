@@ -96,8 +96,9 @@ def test_a_range_gives_a_page_and_a_table(couple: tuple[Path, Path], targets: Pa
     outcome = blend(*couple, alpha="0:1:0.5", out=out, test=[targets])
     assert str(outcome) == f"page: {out / 'blend.html'}"
     page = (out / "blend.html").read_text()
-    # four details, three alphas, the input and the target, twice over
-    assert page.count("<img ") == 2 * 2 * (3 + 2)
+    # four details, three alphas, the input and the target, twice over; and for each picture, two ways and the target
+    # that a slider fills in
+    assert page.count("<img ") == 2 * 2 * (3 + 2) + 2 * (2 + 1)
     assert "lossmith blend" in page
     assert page.count("<circle ") == 2 * 3
     assert not re.search(r"https?://|<script", page)
