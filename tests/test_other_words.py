@@ -39,6 +39,7 @@ def test_a_name_that_means_the_same_is_taken(word: str, option: str) -> None:
     [
         ("restore", "i", "pictures"),
         ("restore", "s", "scale-to"),
+        ("restore", "r", "recursive"),
         ("restore", "outscale", "scale-to"),
         ("train", "data-dir", "pictures"),
         ("evaluate", "pred", "subject"),
@@ -108,6 +109,7 @@ def test_the_commands_of_others_lead_to_ours() -> None:
     [
         (["train", "--resume"], "there is no --resume: the same command goes on"),
         (["train", "-opt", "x.yml"], "--config FILE"),
+        (["train", "-x"], "option -x of train is not known; `lossmith train --help` lists those that are"),
         (["train", "--stepz", "3"], "option --stepz of train is not known; did you mean --steps?"),
         (["train", "--qqq"], "option --qqq of train is not known; `lossmith train --help` lists those that are"),
         (["train", "--lr", "fast"], 'must be a number, not "fast"'),

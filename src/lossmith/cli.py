@@ -265,12 +265,12 @@ def _translate(words: list[str]) -> None:
             hyphens, name, value = found.groups()
             if (meant := option_for(name, known)) in known:
                 words[at] = f"{'-' if meant in SHORT else '--'}{meant}{value or ''}"
-            elif hyphens == "--":
+            else:
                 near = get_close_matches(name, sorted(known - SHORT), n=1, cutoff=0.7)
                 hint = (
                     f"did you mean --{near[0]}?" if near else f"`lossmith {command} --help` lists those that are"
                 )
-                raise LossmithError(f"option --{name} of {command} is not known; {hint}")
+                raise LossmithError(f"option {hyphens}{name} of {command} is not known; {hint}")
     if "pictures" in known:
         _refuse_swallowed(words)
 

@@ -26,6 +26,7 @@ SAME = {
     "train-dir train train-data dir-data folder img-path",
     "picture": "i input image img",
     "subject": "i input results result sr sr-dir pred preds prediction predictions restored test-model",
+    "recursive": "r recurse",
     "scale-to": "outscale out-scale scale upscale s scale-factor upscale-factor",
     "iterations": "steps iters niter",
     "save-every": "save-interval save-freq checkpoint-interval",

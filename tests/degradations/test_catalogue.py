@@ -67,7 +67,7 @@ def test_jpeg_with_a_quality_is_not_the_task() -> None:
         ("", "the name of a degradation was expected"),
         ("noise(5) |", "the name of a degradation was expected"),
         ("noise(5) + noise(5)", "the end was expected"),
-        ("noise", "degradation 'noise': missing a required argument: 'sigma'"),
+        ("noise", "degradation 'noise': missing a required argument: 'sigma'; `lossmith degradations` lists"),
         ("noise(sigmma=5)", "did you mean 'sigma'"),
         ("jpeg(0)", "jpeg: quality must be 1 to 100, not 0"),
         ("jpeg(subsampling=gray)", "missing a required argument: 'quality'"),

@@ -263,7 +263,7 @@ def test_pictures_that_make_no_sense(tmp_path: Path) -> None:
 
 
 def test_without_a_file_or_with_a_name_that_is_none() -> None:
-    with pytest.raises(LossmithError, match=r"^loss 'mdf': missing a required argument: 'file'$"):
+    with pytest.raises(LossmithError, match=r"^loss 'mdf': missing a required argument: 'file'; `lossmith "):
         loss("mdf")
     with pytest.raises(
         LossmithError, match=r"^shipped loss 'nosuch' is not known; .*; files end in \.safetensors$"

@@ -78,10 +78,13 @@ def test_pictures_that_are_too_small(expression: str, least: int) -> None:
         ),
         (
             "l1(weight=2)",
-            "option of loss l1: 'weight' is not known; there is none; `lossmith losses` lists the options of each",
+            "option of loss l1: 'weight' is not known; there is none; `lossmith losses` lists the options",
         ),
         ("mix_pl4nn(alfa=2)", "option of loss mix_pl4nn: 'alfa' is not known; did you mean 'alpha'?"),
-        ("ssim(7, 1.5, valid, 0.01, 0.03, 1, mean, 4)", "loss 'ssim': too many positional arguments"),
+        (
+            "ssim(7, 1.5, valid, 0.01, 0.03, 1, mean, 4)",
+            "loss 'ssim': too many positional arguments",
+        ),
         ("ssim(7, window=7)", "loss 'ssim': multiple values for argument 'window'"),
         ("ssim(sigma=abc)", "loss 'ssim': sigma must be a number, not 'abc'"),
         ("ssim(sigma=none)", "loss 'ssim': sigma must be a number, not None"),

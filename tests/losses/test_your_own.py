@@ -5,6 +5,7 @@ import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -215,3 +216,9 @@ def test_a_fault_in_its_module_is_shown_as_what_it_is() -> None:
 def test_one_value_per_picture_is_ours_only() -> None:
     with pytest.raises(LossmithError, match=r"^loss 'my_losses:power' is not ours, so it cannot be asked for one"):
         loss("l1 + my_losses:power", reduction="none")
+
+
+@pytest.mark.parametrize("given", [None, 3, ["l1"]])
+def test_a_loss_is_named_in_text(given: Any) -> None:
+    with pytest.raises(LossmithError, match=r"^a loss is named in text, such as 'l1 \+ 0.1\*tv', not by"):
+        loss(given)

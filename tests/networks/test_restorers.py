@@ -286,8 +286,7 @@ def test_a_function_may_make_the_network() -> None:
         (
             "fcn(width=2)",
             1,
-            "option of network fcn: 'width' is not known; there is none; "
-            "`lossmith networks` lists the options of each",
+            "option of network fcn: 'width' is not known; there is none; `lossmith networks` lists the options",
         ),
         ("srresnet(block=2)", 1, "option of network srresnet: 'block' is not known; did you mean 'blocks'?"),
         ("srresnet", 5, "srresnet: scale must be 1, 2, 3, 4 or 8, not 5"),

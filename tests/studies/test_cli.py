@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import lossmith
 from lossmith.cli import run
+from lossmith.errors import LossmithError
 from lossmith.models import save_model
 from lossmith.networks import network
 
@@ -294,3 +296,8 @@ def test_help_keeps_the_asterisks_of_expressions(capsys: pytest.CaptureFixture[s
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for expression in ("0.01*tv", "esrgan + 0.01*l1", "20*mdf(sr)"):
         assert expression in shown
+
+
+def test_one_model_may_be_given_to_restore_without_a_list(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(LossmithError, match=r"^'none\.pth' does not exist"):
+        lossmith.restore(str(photos), model="none.pth", out=tmp_path / "out")  # type: ignore[arg-type]

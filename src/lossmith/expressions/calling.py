@@ -87,8 +87,8 @@ def fit(call: Call, factory: Callable[..., Any], kind: str, ahead: int = 0, **gi
         if option not in parameters and not open_ended:
             known = set(list(parameters)[ahead:]) - {"self"} - set(given)
             error = unknown(f"option of {kind} {call.name}:", option, known)
-            if not known and ":" not in call.name and kind in _LISTS:
-                raise LossmithError(f"{error}; `lossmith {_LISTS[kind]}` lists the options of each")
+            if not known:
+                raise LossmithError(f"{error}{_listing(call, kind)}")
             raise error
     arguments = (*[_TO_COME] * ahead, *call.arguments)
     hint = _range_hint(call, signature)
@@ -98,6 +98,7 @@ def fit(call: Call, factory: Callable[..., Any], kind: str, ahead: int = 0, **gi
         given = {key: value for key, value in given.items() if key in silent}
         signature.bind(*arguments, **options, **given)
     except TypeError as error:
+        hint = hint or (_listing(call, kind) if str(error).startswith("missing") else "")
         raise LossmithError(f"{kind} '{call.name}': {error}{hint}") from error
     for key, value in said.items():
         kinds = _kinds(parameters[key])
@@ -106,6 +107,12 @@ def fit(call: Call, factory: Callable[..., Any], kind: str, ahead: int = 0, **gi
         elif value is not _TO_COME:
             check_kind(f"{kind} '{call.name}': {key}", value, parameters[key], hint)
     return partial(factory, *call.arguments, **options, **given)
+
+
+def _listing(call: Call, kind: str) -> str:
+    """Where the options of what we have ourselves are listed."""
+    ours = ":" not in call.name and kind in _LISTS
+    return f"; `lossmith {_LISTS[kind]}` lists the options" if ours else ""
 
 
 def _range_hint(call: Call, signature: inspect.Signature) -> str:

@@ -89,6 +89,8 @@ def loss(expression: str, *, reduction: str = "mean") -> Loss:
     Traceback (most recent call last):
     lossmith.errors.LossmithError: loss 'mixx' is not known; did you mean 'mix'?
     """
+    if not isinstance(expression, str):
+        raise LossmithError(f"a loss is named in text, such as 'l1 + 0.1*tv', not by {expression!r}")
     return _build(parse_loss(expression), reduction)
 
 

@@ -128,7 +128,8 @@ def restore(
     )
     places = without_results(find_places(pictures, recursive), out)
     found = list(places)
-    tools = [FileRestorer(open_engine(path, network), wishes) for path in map(Path, model)]
+    models = [model] if isinstance(model, str | Path) else model
+    tools = [FileRestorer(open_engine(path, network), wishes) for path in map(Path, models)]
     if not tools:
         raise LossmithError("restore needs a --model")
     paths = result_paths(places, out, [tool.exact.name for tool in tools], ENDINGS[wishes.format])
