@@ -95,6 +95,18 @@ def test_float32_pictures_score_as_float64_ones(photo, damage):
     assert score(damage(target).float(), target.float(), protocol_for(2)) == double
 
 
+@pytest.mark.parametrize("gray", [False, True])
+def test_the_default_dtype_changes_no_score(photo, damage, gray):
+    target = photo(170, 170)
+    target = target[:1].expand(3, -1, -1) if gray else target
+    usual = score(damage(target), target, Protocol(), METRICS)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert score(damage(target), target, Protocol(), METRICS) == usual
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.parametrize(
     ("name", "complaint"), [("psrn", "did you mean 'psnr'"), ("lpips", "did you mean 'lpips_"), ("vmaf", "known")]
 )

@@ -71,6 +71,8 @@ GREY = torch.zeros(3, 8, 8)
         (torch.zeros(1, 8, 8), GREY, Protocol(), r"the prediction must be \(3, H, W\), not \(1, 8, 8\)"),
         (GREY[None], GREY, Protocol(), r"the prediction must be \(3, H, W\)"),
         (GREY, torch.zeros(3, 0, 8), Protocol(), "the target must be"),
+        (GREY.numpy(), GREY, Protocol(), "the prediction must be a tensor .3, H, W., not a ndarray"),
+        (GREY, GREY.to("meta"), Protocol(), "the target must be a tensor .3, H, W., not without numbers"),
         (GREY.byte(), GREY, Protocol(), "the prediction must hold floats in .0, 1., not torch.uint8"),
         (GREY, GREY, Protocol("y", 4), "cropping 4 px from each side leaves nothing of 8x8"),
         (GREY, GREY * torch.nan, Protocol(), "the target holds NaN"),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -194,13 +195,28 @@ def test_every_mistake_is_a_sentence(expression: str, message: str) -> None:
 
 
 @names
-@pytest.mark.parametrize("wrong", [torch.zeros(0, 1), torch.ones(2, 1, dtype=torch.int64)])
-def test_outputs_that_are_none_are_refused(name: str, wrong: Tensor) -> None:
+@pytest.mark.parametrize(
+    "wrong", [torch.zeros(0, 1), torch.ones(2, 1, dtype=torch.int64), [torch.ones(2, 1)], None]
+)
+def test_outputs_that_are_none_are_refused(name: str, wrong: Any) -> None:
     fine, loss = torch.zeros(2, 1), adversarial(name)
     for side in (loss.critic, loss.generator):
-        with pytest.raises(LossmithError, match=r"the critic's output on real pictures must hold floats, not "):
+        with pytest.raises(LossmithError, match=r"output on real pictures must be a tensor of floats, not "):
             side(wrong, fine)
-        with pytest.raises(
-            LossmithError, match=r"the critic's output on restored pictures must hold floats, not "
-        ):
+        with pytest.raises(LossmithError, match=r"output on restored pictures must be a tensor of floats, not "):
             side(fine, wrong)
+        with pytest.raises(LossmithError, match=r"are on meta \(real\) and cpu \(restored\); move one of them"):
+            side(fine.to("meta"), fine)
+
+
+@names
+def test_the_default_dtype_changes_no_adversarial_loss(name: str) -> None:
+    real, fake = torch.randn(2, 4, 1, generator=torch.Generator().manual_seed(0))
+    usual = adversarial(name).critic(real, fake), adversarial(name).generator(real, fake)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = adversarial(name).critic(real, fake), adversarial(name).generator(real, fake)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found == usual
+    assert found[0].dtype == torch.float32

@@ -1,16 +1,23 @@
 """What docs/pytorch.md promises: the losses under PyTorch's transforms, tracers, precisions and containers."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call, grad, hessian, jacrev, jvp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.checkpoint import checkpoint
 
+from lossmith import losses
 from lossmith.errors import LossmithError
-from lossmith.losses import Loss, dists, loss
+from lossmith.losses import Loss, dists
 from lossmith.losses.similarity import engines, plain
 
 STRUCTURAL = [
@@ -48,6 +55,16 @@ def heads(monkeypatch: pytest.MonkeyPatch) -> None:
         return [(texture.clone(), structure.clone()) for texture, structure in heads]
 
     monkeypatch.setattr(dists, "read_heads", equal)
+
+
+@cache
+def made_once(expression: str, reduction: str) -> Loss:
+    return losses.loss(expression, reduction=reduction)
+
+
+def loss(expression: str, *, reduction: str = "mean") -> Loss:
+    """A copy, which a test may change; to draw a network's weights takes longer than most tests."""
+    return deepcopy(made_once(expression, reduction))
 
 
 @pytest.fixture
@@ -117,6 +134,25 @@ def test_second_derivatives_are_differences_of_first_ones(expression: str) -> No
     (_, along) = jvp(lambda p: grad(criterion)(p, y), (x,), (one,))
     differences = (grad(criterion)(x + step * one, y) - grad(criterion)(x - step * one, y)) / (2 * step)
     close(along, differences, 1e-2)  # which are of float32 where a network is
+
+
+FIRST_ONLY = [f"contextual({NETWORK})", f"contextual({NETWORK}, distance=l2)", "mdf(jpeg)"]
+"""What has no second derivative but by `torch.func`."""
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_a_graph_of_the_gradient_gives_the_second_derivative(expression: str) -> None:
+    criterion, (x, y) = loss(expression), pair(1)
+    leaf = x.clone().requires_grad_()
+    if expression in FIRST_ONLY:
+        with pytest.raises(LossmithError, match="has a first derivative only: backward without create_graph=True"):
+            torch.autograd.grad(criterion(leaf, y), leaf, create_graph=True)
+        return
+    (first,) = torch.autograd.grad(criterion(leaf, y), leaf, create_graph=True)
+    direction = torch.cos(x)
+    (second,) = torch.autograd.grad((first * direction).sum() + 0 * leaf.sum(), leaf)
+    # l1 and tv are straight but for their kinks: both are 0
+    close(second, grad(lambda p: (grad(criterion)(p, y) * direction).sum())(x), 1e-3)
 
 
 def test_a_hessian_of_a_few_numbers() -> None:
@@ -197,6 +233,23 @@ def test_whoever_listens_to_operations_hears_them() -> None:
     close(recorded(*other), criterion(*other))
 
 
+@pytest.mark.parametrize("expression", EVERY)
+def test_pictures_may_be_fake(expression: str) -> None:
+    criterion, each = loss(expression, reduction="none"), pair()
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        assert criterion(*map(mode.from_tensor, each)).shape == (2,)
+
+
+@pytest.mark.parametrize("expression", ["l1", "mix", "ms_ssim(levels=2)", f"style({NETWORK})"])
+def test_it_compiles_for_all_sizes(expression: str) -> None:
+    torch.compiler.reset()
+    criterion = loss(expression)
+    compiled = torch.compile(criterion, dynamic=True, fullgraph=True, backend="eager")
+    for x, y in [pair(), *OTHERS]:
+        close(compiled(x, y), criterion(x, y))
+        close(gradient(compiled, x, y), gradient(criterion, x, y), 1e-3)
+
+
 @pytest.mark.filterwarnings("ignore:.*deprecated")
 @pytest.mark.parametrize("expression", ["l1", "mix + l1", "mdf(jpeg)"])
 def test_a_script_is_refused_in_one_sentence(expression: str) -> None:
@@ -226,22 +279,24 @@ def test_half_of_a_model_leaves_its_loss_in_float32(expression: str, dtype: torc
 
 
 @pytest.fixture
-def double_by_default() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
+def restored_default() -> Iterator[None]:
     yield
     torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_the_default_dtype_changes_nothing(expression: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("default", [torch.float64, torch.float16])
+@pytest.mark.usefixtures("restored_default")
+def test_the_default_dtype_changes_nothing(expression: str, default: torch.dtype) -> None:
     x, y = pair()
     usual = loss(expression)
     expected, slope = usual(x, y), gradient(usual, x, y)
-    request.getfixturevalue("double_by_default")
-    found = loss(expression)(x, y)
+    torch.set_default_dtype(default)
+    criterion = losses.loss(expression)
+    found = criterion(x, y)
     assert found.dtype == torch.float32
     close(found, expected, 1e-6)
-    close(gradient(loss(expression), x, y), slope, 1e-5)
+    close(gradient(criterion, x, y), slope, 1e-5)
 
 
 @pytest.mark.parametrize("expression", EVERY)
@@ -261,6 +316,81 @@ def test_a_checkpoint_computes_the_same_twice(expression: str, reentrant: bool) 
     checkpoint(criterion, leaf, y, use_reentrant=reentrant).backward()
     assert leaf.grad is not None
     assert torch.equal(leaf.grad, gradient(criterion, x, y))
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_usual_loops_get_usual_gradients(expression: str) -> None:
+    """Accumulated over batches, seen by hooks, asked for again and again by LBFGS."""
+    criterion, (x, y) = loss(expression), pair()
+    leaf, heard = x.clone().requires_grad_(), []
+    leaf.register_hook(heard.append)
+    criterion.register_forward_hook(lambda module, given, value: heard.append(value.detach()))
+    for _ in range(2):
+        criterion(leaf, y).backward()
+    assert leaf.grad is not None
+    close(leaf.grad, 2 * gradient(loss(expression), x, y))
+    assert torch.equal(heard[0], criterion(x, y))
+    optimiser = torch.optim.LBFGS([leaf], lr=1e-3, max_iter=2)
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        value: Tensor = criterion(leaf, y)
+        value.backward()
+        return value
+
+    before = criterion(leaf, y)
+    optimiser.step(closure)
+    assert criterion(leaf, y) < before
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_a_target_of_inference_mode_is_cloned_to_train_against_it(expression: str) -> None:
+    criterion, (x, y) = loss(expression), pair()
+    with torch.inference_mode():
+        target = 1 * y
+        assert torch.equal(criterion(x, target), criterion(x, y))
+    assert torch.equal(gradient(criterion, x, target.clone()), gradient(criterion, x, y))
+
+
+SHARED = """
+import sys, torch
+from torch import distributed, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+from lossmith.losses import loss
+
+class Held(nn.Module):
+    def __init__(self, expression):
+        super().__init__()
+        torch.manual_seed(0)
+        self.network, self.criterion = nn.Conv2d(3, 3, 3, padding=1), loss(expression)
+    def forward(self, x, y):
+        return self.criterion(self.network(x), y)
+
+folder, rank = sys.argv[1], int(sys.argv[2])
+distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+y, noise = torch.rand(2, 2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+x, mine = 0.7 * y + 0.3 * noise, slice(rank, rank + 1)
+for expression in ("mix", "l1 + mdf(jpeg)"):
+    alone = Held(expression)
+    alone(x, y).backward()
+    for wrap in (DistributedDataParallel, lambda held: fully_shard(held, mesh=init_device_mesh("cpu", (2,)))):
+        held = wrap(Held(expression))
+        held(x[mine], y[mine]).backward()
+        (found,) = (each.grad for name, each in held.named_parameters() if name.endswith("weight"))
+        found = found.full_tensor() if hasattr(found, "full_tensor") else found
+        torch.testing.assert_close(found, alone.network.weight.grad, rtol=1e-4, atol=1e-6)
+        assert len(held.state_dict()) == 2
+distributed.destroy_process_group()
+"""
+
+
+def test_two_processes_that_share_a_batch_get_the_gradient_of_one(tmp_path: Path) -> None:
+    commands = [[sys.executable, "-c", SHARED, str(tmp_path), rank] for rank in "01"]
+    pair_of_them = [subprocess.Popen(each, stderr=subprocess.PIPE, text=True) for each in commands]
+    said = [each.communicate(timeout=300)[1] for each in pair_of_them]
+    assert [each.returncode for each in pair_of_them] == [0, 0], said
 
 
 @pytest.mark.parametrize("expression", EVERY)
@@ -304,9 +434,9 @@ def test_gray_pictures_are_repeated_when_asked(expression: str) -> None:
     made = loss(expression)
     with pytest.raises(LossmithError, match=r"of 3 channels, not 1; gray pictures are repeated with gray=repeat$"):
         made(x, y)
-    asked = loss(expression.replace(")", ", gray=repeat)"))
+    asked = losses.loss(expression.replace(")", ", gray=repeat)"))
     assert isinstance(asked, Loss)
-    assert loss(str(asked)).gray == "repeat"
+    assert losses.loss(str(asked)).gray == "repeat"
     close(asked(x, y), made(x.expand(-1, 3, -1, -1), y.expand(-1, 3, -1, -1)), 1e-6)
     assert gradient(asked, x, y).shape == x.shape
     assert torch.equal(asked(*pair()), made(*pair()))

@@ -51,7 +51,7 @@ def _score(prediction: Tensor, target: Tensor, colour: bool) -> float:
         (i_x, q_x), (i_y, q_y) = _chroma(x), _chroma(y)
         hue = similarity(i_x, i_y, T3) * similarity(q_x, q_y, T4)
         # Where hues are opposite the product is negative; the authors take the real part of its power.
-        turned = torch.where(hue < 0, math.cos(math.pi * CHROMA_EXPONENT), 1)
+        turned = torch.ones_like(hue).where(hue >= 0, math.cos(math.pi * CHROMA_EXPONENT))
         alike = alike * turned * hue.abs().pow(CHROMA_EXPONENT)
     weight = torch.maximum(waves_x, waves_y)
     if weight.sum() == 0:  # nothing to see in either picture

@@ -99,6 +99,9 @@ def _eight_bit(picture: Tensor, border: int) -> Tensor:
 
 def _check(prediction: Tensor, target: Tensor, border: int) -> None:
     for name, picture in (("prediction", prediction), ("target", target)):
+        if not isinstance(picture, Tensor) or picture.is_meta:
+            kind = "without numbers" if isinstance(picture, Tensor) else f"a {type(picture).__name__}"
+            raise LossmithError(f"score: the {name} must be a tensor (3, H, W), not {kind}")
         if not picture.is_floating_point():
             raise LossmithError(f"score: the {name} must hold floats in [0, 1], not {picture.dtype}")
         if picture.ndim != 3 or picture.shape[0] != 3 or picture.numel() == 0:

@@ -58,6 +58,8 @@ class Reader:
     """A text and how far it has been read."""
 
     def __init__(self, text: str, kind: str) -> None:
+        if not isinstance(text, str):
+            raise LossmithError(f"a {kind} is named in a text, not by {type(text).__name__}")
         self.text, self.kind, self.at = text, kind, 0
         self.depth = 0
 

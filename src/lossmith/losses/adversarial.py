@@ -59,11 +59,20 @@ class Adversarial(Spelled):
 
     def _checked(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         for side, logits in (("real", real), ("restored", fake)):
-            if not logits.is_floating_point() or logits.numel() == 0:
-                raise LossmithError(
-                    f"{self.name}: the critic's output on {side} pictures must hold floats, "
-                    f"not {tuple(logits.shape)} of {logits.dtype}"
+            if not (isinstance(logits, Tensor) and logits.is_floating_point() and logits.numel()):
+                found = (
+                    f"{tuple(logits.shape)} of {logits.dtype}"
+                    if isinstance(logits, Tensor)
+                    else f"a {type(logits).__name__}; of a critic with several, add up the loss of each"
                 )
+                raise LossmithError(
+                    f"{self.name}: the critic's output on {side} pictures must be a tensor of floats, not {found}"
+                )
+        if real.device != fake.device:
+            raise LossmithError(
+                f"{self.name}: the critic's outputs are on {real.device} (real) and {fake.device} (restored); "
+                "move one of them"
+            )
         wide = torch.promote_types(torch.promote_types(real.dtype, fake.dtype), torch.float32)
         return real.to(wide), fake.to(wide)
 

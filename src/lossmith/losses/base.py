@@ -166,6 +166,8 @@ class Total(Loss):
 
     def __init__(self, parts: list[Loss]) -> None:
         flat = [loss for part in parts for loss in (part.parts if isinstance(part, Total) else [part])]
+        if not flat:
+            raise LossmithError("a sum of losses needs one at least")
         super().__init__(flat[0].reduction)
         if len({loss.reduction for loss in flat}) > 1:
             raise LossmithError("losses that are added must share one reduction")
@@ -224,8 +226,10 @@ class FixedTarget(Precise):
 
     def __init__(self, loss: Loss, target: Tensor) -> None:
         super().__init__()
+        check_pair(target, target, loss, loss.least_side)
         self.loss = loss
-        self.register_buffer("target", target.detach().clone(), persistent=False)
+        dtype = torch.promote_types(target.dtype, torch.float32)
+        self.register_buffer("target", target.detach().to(dtype, copy=True), persistent=False)
 
     def forward(self, prediction: Tensor) -> Tensor:
         value: Tensor = self.loss(prediction, self.target)

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor, nn
 
 from lossmith.errors import LossmithError
-from lossmith.losses.base import FixedTarget, Loss, check_pair
+from lossmith.losses.base import FixedTarget, Loss
 from lossmith.losses.transforms import full_precision
 
 
@@ -55,8 +54,7 @@ class FixedSummaries(FixedTarget):
     loss: SummaryLoss
 
     def __init__(self, loss: SummaryLoss, target: Tensor) -> None:
-        check_pair(target, target, loss, loss.least_side)
-        super().__init__(loss, target.to(torch.promote_types(target.dtype, torch.float32)))
+        super().__init__(loss, target)
         with full_precision(target.device):
             summaries = list(loss.summaries(self.target))
         self.kept = [f"summary{n}" for n, _ in enumerate(summaries)]

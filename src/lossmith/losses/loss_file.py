@@ -101,7 +101,7 @@ def load_critics(state: dict[str, Tensor], card: dict[str, Any]) -> list[Critic]
     """The critics that `load_loss` gave the tensors of, frozen and in float32."""
     critics = []
     for k, scale in enumerate(card["scales"]):
-        critic = _critic(scale).to_empty(device="cpu")
+        critic = _critic(scale).float().to_empty(device="cpu")
         critic.load_state_dict({name: state[f"{k}.{name}"] for name in critic.state_dict()})
         critics.append(critic.eval().requires_grad_(False))
     return critics

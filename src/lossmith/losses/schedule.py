@@ -1,6 +1,7 @@
 """A loss that changes during the run."""
 
 from collections.abc import Sequence
+from numbers import Real
 from warnings import warn
 
 from torch import Tensor, nn
@@ -29,9 +30,10 @@ class Schedule(Loss):
     compound = True
 
     def __init__(self, stages: list[Loss], ends: list[float]) -> None:
-        super().__init__(stages[0].reduction)
-        if len(ends) != len(stages) - 1 or [0.0, *ends, 1.0] != sorted({0.0, *ends, 1.0}):
+        numbers = all(isinstance(end, Real) for end in ends)
+        if not numbers or len(ends) != len(stages) - 1 or [0.0, *ends, 1.0] != sorted({0.0, *ends, 1.0}):
             raise LossmithError("a schedule needs one rising fraction between 0 and 1 between every two losses")
+        super().__init__(stages[0].reduction)
         self.stages: Sequence[Loss] = nn.ModuleList(stages)  # type: ignore[assignment]
         self.ends = list(ends)
         self.progress = 0.0
