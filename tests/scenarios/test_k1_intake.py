@@ -1,0 +1,71 @@
+"""What a file has that will not be used is refused, or told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from .conftest import QUICK, TINY, Lossmith
+
+
+def test_links_that_lead_nowhere_are_named(lossmith: Lossmith, photos: Path) -> None:
+    for index in range(4, 10):
+        (photos / f"p{index}.png").symlink_to(f"/annex/{index}.png")
+    said = lossmith("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK, "--out", "run")
+    assert "p4.png" in said.refusal
+    assert "/annex/4.png" in said.refusal
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "restore"])
+@pytest.mark.parametrize("kind", ["unmarked extra sample", "in 16 bits", "four times min-is-black"])
+def test_a_fourth_band_is_no_transparency(
+    command: str, kind: str, lossmith: Lossmith, photos: Path, x1: Path, tmp_path: Path
+) -> None:
+    bands = np.dstack([np.asarray(Image.open(photos / "p0.png")), np.full((128, 128), 40, "u1")])
+    folder = tmp_path / "bands"
+    folder.mkdir()
+    for index in range(2):
+        rows = np.roll(bands, index, 0)
+        if kind == "four times min-is-black":
+            tifffile.imwrite(folder / f"{index}.tif", rows, photometric="minisblack", planarconfig="contig")
+        else:
+            values = rows.astype("u2") * 257 if kind == "in 16 bits" else rows
+            tifffile.imwrite(folder / f"{index}.tif", values, photometric="rgb", extrasamples=["unspecified"])
+    if command == "train":
+        said = lossmith("train", folder, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK).refusal
+    else:
+        outcome = lossmith("restore", folder, "--model", x1, "--out", "restored", "--format", "tiff")
+        assert outcome.status == 1
+        assert not list(Path("restored").glob("*.tif"))
+        said = outcome.said
+    assert "4 channels" in said
+    assert "0.tif" in said
+
+
+def test_microscopy_in_16_bits_does_not_become_eleven_levels(lossmith: Lossmith, tmp_path: Path) -> None:
+    for kind, low, high in (("clean", 400, 3100), ("noisy", 202, 4119)):
+        (tmp_path / kind).mkdir()
+        for index in range(3):
+            values = np.random.default_rng(index).integers(low, high, (64, 64)).astype("u2")
+            tifffile.imwrite(tmp_path / kind / f"{index}.tif", values)
+    outcome = lossmith(
+        *("train", "--clean", "clean", "--degraded", "noisy", "--network", "fcn", *QUICK, "--out", "run")
+    )
+    assert "0.tif" in outcome.said
+    assert "levels" in outcome.said
+
+
+def test_noise_on_a_gray_picture_is_gray_and_it_is_scored_in_one_channel(
+    lossmith: Lossmith, photos: Path, tmp_path: Path
+) -> None:
+    gray = tmp_path / "gray"
+    gray.mkdir()
+    for path in photos.iterdir():
+        Image.open(path).convert("L").save(gray / path.name)
+    from lossmith.images import Data, gather
+
+    gathered = gather(Data([gray]), "noise(25)")
+    assert all((pair.degraded == pair.degraded[:1]).all() for pair in gathered.tests)

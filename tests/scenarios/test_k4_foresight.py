@@ -1,0 +1,36 @@
+"""What would fail at the end is told at the beginning."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from .conftest import QUICK, TINY, Lossmith
+
+
+def test_a_broken_test_picture_is_found_before_the_first_step(lossmith: Lossmith, photos: Path) -> None:
+    Path("test").mkdir()
+    (Path("test") / "late.png").write_bytes((photos / "p0.png").read_bytes()[:400])
+    said = lossmith("train", photos, "--test", "test", "--degradation", "jpeg(10)", "--network", "fcn", *QUICK,
+                    "--out", "run")  # fmt: skip
+    assert "late.png" in said.refusal
+    assert not Path("run").exists()
+
+
+def test_test_pictures_of_any_size_are_scored_under_a_network_of_multiples(
+    lossmith: Lossmith, photos: Path
+) -> None:
+    Path("test").mkdir()
+    for index, size in enumerate([(61, 73), (64, 64), (50, 39)]):
+        Image.open(photos / "p0.png").resize(size).save(f"test/{index}.png")
+    network = "rrdbnet(scale=1, features=8, blocks=1, growth=4)"  # folds 4 x 4 pixels into one
+    outcome = lossmith("train", photos, "--test", "test", "--degradation", "jpeg(10)", "--network", network,
+                       *QUICK, "--out", "run")  # fmt: skip
+    assert outcome.status == 0, outcome.said
+    assert len(Path("run/scores.csv").read_text().splitlines()) >= 4
+
+
+def test_more_pictures_than_memory_are_told_or_read_from_disk(
+    lossmith: Lossmith, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.skip("written with the memory plan")
