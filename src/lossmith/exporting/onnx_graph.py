@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.onnx import symbolic_helper
 
 from lossmith.errors import LossmithError
 from lossmith.files import replacing
@@ -31,6 +32,8 @@ TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2}
 OPSETS = range(9, 24)
 """Versions of ONNX's operators that may be asked for; the newer exporter of torch begins with that of `NEWER`."""
 NEWER = 18
+CUBIC = 11
+"""The first version that has bicubic enlargement."""
 
 Size = tuple[int, int]
 
@@ -123,7 +126,10 @@ def _export(
         if opset is not None and opset < NEWER:  # which only torch's former exporter writes
             free = {} if size else {0: "batch", 2: "height", 3: "width"}
             axes = {"input": free, "output": free}
-            torch.onnx.export(restorer, (example,), path, dynamo=False, verbose=False, dynamic_axes=axes, **names)
+            with _bicubic_known(opset):
+                torch.onnx.export(
+                    restorer, (example,), path, dynamo=False, verbose=False, dynamic_axes=axes, **names
+                )
         else:
             torch.onnx.export(
                 restorer,
@@ -141,6 +147,36 @@ def _export(
         how = f"of {size[0]} x {size[1]} pixels" if size else "with free sizes"
         in_opset = f" in opset {opset}" if opset else ""
         raise LossmithError(f"the network cannot be exported to ONNX {how}{in_opset}: {first}") from error
+
+
+@contextmanager
+def _bicubic_known(opset: int) -> Iterator[None]:
+    """Tell torch's former exporter what `enlarge` does when it enlarges bicubically: ONNX has it from opset 11 on."""
+    if opset < CUBIC:
+        yield
+        return
+    torch.onnx.register_custom_op_symbolic("aten::_upsample_bicubic2d_aa", _enlarged_bicubic, opset)
+    try:
+        yield
+    finally:
+        torch.onnx.unregister_custom_op_symbolic("aten::_upsample_bicubic2d_aa", opset)
+
+
+@symbolic_helper.parse_args("v", "none", "b", "fs")
+def _enlarged_bicubic(graph: Any, pictures: Any, size: None, align_corners: bool, scales: Sequence[float]) -> Any:
+    """Antialiasing leaves what is enlarged as it is, but for the kernel and for how it ends at the borders."""
+    nothing = graph.op("Constant", value_t=torch.tensor([], dtype=torch.float32))
+    factors = graph.op("Constant", value_t=torch.tensor([1.0, 1.0, *scales]))
+    return graph.op(
+        "Resize",
+        pictures,
+        nothing,
+        factors,
+        mode_s="cubic",
+        cubic_coeff_a_f=-0.5,
+        exclude_outside_i=1,
+        coordinate_transformation_mode_s="half_pixel",
+    )
 
 
 def _free(multiple: int, size: Size | None) -> Any:
