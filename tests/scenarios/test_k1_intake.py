@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from .conftest import QUICK, TINY, Lossmith
+from .conftest import QUICK, Lossmith
 
 
 def test_links_that_lead_nowhere_are_named(lossmith: Lossmith, photos: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from .conftest import QUICK, TINY, Lossmith
+from .conftest import QUICK, Lossmith
 
 
 def test_a_broken_test_picture_is_found_before_the_first_step(lossmith: Lossmith, photos: Path) -> None:
@@ -30,7 +30,13 @@ def test_test_pictures_of_any_size_are_scored_under_a_network_of_multiples(
     assert len(Path("run/scores.csv").read_text().splitlines()) >= 4
 
 
-def test_more_pictures_than_memory_are_told_or_read_from_disk(
-    lossmith: Lossmith, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_pictures_that_memory_cannot_hold_are_kept_on_the_disk(
+    lossmith: Lossmith, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.skip("written with the memory plan")
+    words = ("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK)
+    assert lossmith(*words, "--out", "memory").status == 0
+    monkeypatch.setattr("lossmith.images.keeping.free_memory", lambda: 200_000)
+    outcome = lossmith(*words, "--out", "disk")
+    assert outcome.status == 0, outcome.said
+    assert "onto the disk" in outcome.said
+    assert Path("disk/scores.csv").read_bytes() == Path("memory/scores.csv").read_bytes()

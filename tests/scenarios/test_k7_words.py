@@ -5,28 +5,34 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from .conftest import QUICK, Lossmith
+from lossmith.losses import loss
+
+from .conftest import Lossmith
 
 
 @pytest.mark.parametrize(
-    ("option", "right"),
-    [
-        ("--lr", "--learning-rate"),
-        ("--pretrained", "--init"),
-        ("--resume", "same command"),
-        ("--epochs", "--steps"),
-    ],
+    ("option", "right"), [("--resume", "same command"), ("--epochs", "--steps"), ("--amp", "--precision")]
 )
 def test_other_programs_options_are_answered(option: str, right: str, lossmith: Lossmith, photos: Path) -> None:
     assert right in lossmith("train", photos, option, "1e-4").refusal
 
 
-@pytest.mark.parametrize(("name", "right"), [("mse", "l2"), ("mae", "l1"), ("perceptual", "features")])
-def test_other_programs_losses_are_known_or_answered(
-    name: str, right: str, lossmith: Lossmith, photos: Path
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--lr", "-1", "learning_rate"), ("--batch-size", "0", "batch"), ("--pretrained", "none.pth", "none.pth")],
+)
+def test_other_programs_options_are_taken_for_ours(
+    option: str, value: str, said: str, lossmith: Lossmith, photos: Path
 ) -> None:
-    outcome = lossmith("train", photos, "--loss", name, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK)
-    assert outcome.status == 0 or f"'{right}'" in outcome.refusal
+    assert said in lossmith("train", photos, option, value).refusal
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("mse", "l2"), ("mae", "l1"), ("0.5*mae + 0.5*mse", "0.5*l1 + 0.5*l2")],
+)
+def test_other_programs_losses_are_ours(theirs: str, ours: str) -> None:
+    assert str(loss(theirs)) == ours
 
 
 def test_why_a_number_is_missing(lossmith: Lossmith, photos: Path) -> None:

@@ -151,7 +151,7 @@ def _export(
 
 @contextmanager
 def _bicubic_known(opset: int) -> Iterator[None]:
-    """Tell torch's former exporter what `enlarge` does when it enlarges bicubically: ONNX has it from opset 11 on."""
+    """Tell torch's former exporter how ONNX enlarges bicubically, which it does from opset 11 on."""
     if opset < CUBIC:
         yield
         return
