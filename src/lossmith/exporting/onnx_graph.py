@@ -4,7 +4,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +126,7 @@ def _export(
         if opset is not None and opset < NEWER:  # which only torch's former exporter writes
             free = {} if size else {0: "batch", 2: "height", 3: "width"}
             axes = {"input": free, "output": free}
-            with _bicubic_known(opset):
+            with _bicubic_known(opset), redirect_stdout(None):  # on which it prints what it stumbles over
                 torch.onnx.export(
                     restorer, (example,), path, dynamo=False, verbose=False, dynamic_axes=axes, **names
                 )
@@ -155,11 +155,15 @@ def _bicubic_known(opset: int) -> Iterator[None]:
     if opset < CUBIC:
         yield
         return
-    torch.onnx.register_custom_op_symbolic("aten::_upsample_bicubic2d_aa", _enlarged_bicubic, opset)
+    torch.onnx.register_custom_op_symbolic(  # type: ignore[attr-defined]
+        "aten::_upsample_bicubic2d_aa", _enlarged_bicubic, opset
+    )
     try:
         yield
     finally:
-        torch.onnx.unregister_custom_op_symbolic("aten::_upsample_bicubic2d_aa", opset)
+        torch.onnx.unregister_custom_op_symbolic(  # type: ignore[attr-defined]
+            "aten::_upsample_bicubic2d_aa", opset
+        )
 
 
 @symbolic_helper.parse_args("v", "none", "b", "fs")
