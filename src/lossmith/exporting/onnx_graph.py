@@ -4,7 +4,7 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +126,7 @@ def _export(
         if opset is not None and opset < NEWER:  # which only torch's former exporter writes
             free = {} if size else {0: "batch", 2: "height", 3: "width"}
             axes = {"input": free, "output": free}
-            with _bicubic_known(opset), redirect_stdout(None):  # on which it prints what it stumbles over
+            with _bicubic_known(opset):
                 torch.onnx.export(
                     restorer, (example,), path, dynamo=False, verbose=False, dynamic_axes=axes, **names
                 )
@@ -243,13 +243,15 @@ def _random_shapes(multiple: int) -> Iterator[tuple[int, int, int]]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns of its own internals, to the user's confusion."""
-    logger = logging.getLogger("onnxscript")
+    """The exporters warn of their own internals, and print a graph that fails, to the user's confusion."""
+    logger, log = logging.getLogger("onnxscript"), torch._C._jit_onnx_log
     level = logger.level
     logger.setLevel(logging.ERROR)
+    torch._C._jit_onnx_log = lambda *_: None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        torch._C._jit_onnx_log = log
         logger.setLevel(level)
