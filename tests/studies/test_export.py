@@ -29,7 +29,7 @@ RECEIPT = {
 
 
 def saved(folder: Path, expression: str, scale: int) -> Path:
-    """A run's model with weights that are all at work, always the same, and so are the pictures drawn after them."""
+    """A run's model with weights that are all at work; they, and what is drawn after them, are always the same."""
     torch.manual_seed(0)
     made = network(expression, scale)
     with torch.no_grad():
