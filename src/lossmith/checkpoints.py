@@ -35,6 +35,8 @@ def open_model(path: Path, own_network: str | None = None) -> Model:
     """
     path = Path(path)
     check_file(path)
+    if path.suffix.lower() == ".onnx":
+        raise LossmithError(f"{path} is a graph; restore and evaluate take it as it is, but it holds no network")
     if is_safetensors(path) and any(name.startswith("lossmith-") for name in formats_of(path)):
         return _ours(path, own_network)
     found = read_state_dicts(path)

@@ -100,3 +100,11 @@ def test_patterns_are_filled_in_everywhere(lossmith: Lossmith, photos: Path) -> 
     Path("settings.yaml").write_text('pictures: ["photos/*.png"]\n')
     assert lossmith("train", "--config", "settings.yaml", *words, "--out", "c").status == 0
     assert "nothing" not in lossmith("train", "photos/*.gif", *words, "--out", "d").refusal
+
+
+def test_a_pattern_may_mean_one_picture(lossmith: Lossmith, photos: Path) -> None:
+    words = ("--degradation", "jpeg(10)", "--out", "mine.safetensors")
+    assert "3 more" in lossmith("learn-loss", "photos/*.png", *words).refusal
+    assert (
+        "fits" not in lossmith("learn-loss", "photos/p0*.png", "--degraded", "photos/p9.png", *words[2:]).refusal
+    )

@@ -124,3 +124,16 @@ def test_a_graph_that_makes_bytes_is_not_written_white(lossmith: Lossmith, photo
     assert outcome.status != 0
     assert not Path("out/p0.png").exists()
     assert "255" in outcome.said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["export", "x.onnx", "--out", "out/"],
+        ["blend", "x.onnx", "y.onnx", "--alpha", "0.5", "--out", "z.safetensors"],
+    ],
+)
+def test_what_takes_no_graph_says_who_does(words: list[str], lossmith: Lossmith) -> None:
+    for name in "xy":
+        Path(f"{name}.onnx").write_bytes(b"a graph")
+    assert "restore and evaluate" in lossmith(*words).refusal

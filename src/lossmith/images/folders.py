@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from lossmith.errors import LossmithError
+from lossmith.errors import LossmithError, and_more
 from lossmith.images.leftovers import refuse_lost, tell_others
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm")
@@ -41,6 +41,19 @@ def find_places(paths: str | Path | Iterable[str | Path], recursive: bool = Fals
         raise LossmithError("no pictures were given")
     _refuse_undecoded(found)
     return found
+
+
+def one_picture(path: Path) -> Path:
+    """The picture that is meant by a file, or by a pattern that fits one only.
+
+    Raises LossmithError for a pattern that fits none or several.
+    """
+    if not is_pattern(path):
+        return path
+    found = find_pictures(path)
+    if len(found) > 1:
+        raise LossmithError(f"'{path}' fits {and_more(found)}, and one picture is asked for")
+    return found[0]
 
 
 def is_pattern(path: Path) -> bool:

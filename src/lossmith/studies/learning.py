@@ -12,6 +12,7 @@ from lossmith.devices import device_name
 from lossmith.errors import LossmithError, counted, remark
 from lossmith.files import clear_drafts
 from lossmith.images import to_bytes
+from lossmith.images.folders import one_picture
 from lossmith.learning import LossRecipe, read_lesson
 from lossmith.learning.card import card_of
 from lossmith.learning.diary import Diary, Row
@@ -85,8 +86,8 @@ def learn_loss(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
-    picture, out = Path(picture), Path(out)
-    degraded = None if degraded is None else Path(degraded)
+    picture, out = one_picture(Path(picture)), Path(out)
+    degraded = None if degraded is None else one_picture(Path(degraded))
     check_name(out)
     check_whole("learn-loss", "seed", seed, 0, 2**63 - 1)
     pyramid = Pyramid(read_lesson(picture, degradation, degraded), recipe, seed)
