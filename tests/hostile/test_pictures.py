@@ -182,7 +182,7 @@ def test_a_bomb_is_refused_without_the_memory_that_it_wants(name: str, tmp_path:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5e7
-    if name != "pixels.png":  # of which the rest is not needed
+    if name not in ("pixels.png", "text.png", "international text.png"):  # of which the rest is not needed
         assert all(isinstance(said, str) for said in found)
 
 

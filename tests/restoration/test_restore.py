@@ -199,10 +199,14 @@ def test_what_one_file_cannot_be_is_refused(saved, tmp_path: Path) -> None:
     )
     assert "'r.bmp' cannot be written; restore writes .png, .jpg, .webp" in refused(one, "r.bmp")
     assert "'r.jxl' cannot be written" in refused(one, "r.jxl")
-    assert "'r.pth' is called like a file" in refused(one, "r.pth")
     assert "would overwrite a picture that is to be restored" in refused(one, "in/a.png")
     done = lossmith.restore(one, model=models[:1], out=folder / "b.png")
     assert "was not made by lossmith restore" in done.failures[0]
+
+
+def test_a_folder_may_be_called_after_its_model(saved, tmp_path: Path) -> None:
+    done = lossmith.restore([pictures(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path / "4x.pth")
+    assert done.results == [tmp_path / "4x.pth" / "a.png"]
 
 
 def test_a_folder_that_is_there_may_be_called_as_it_likes(saved, tmp_path: Path) -> None:

@@ -282,7 +282,7 @@ def test_what_is_not_a_model_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     save_model(other, network("fcn"), {"network": "srresnet_small", "scale": 1})
     for path, sentence in {
-        tmp_path / "none.safetensors": "is not a file",
+        tmp_path / "none.safetensors": "does not exist",
         cut: "is not a whole safetensors file",
         foreign: "is no lossmith model file: its metadata has no entry 'lossmith-model-1'$",
         other: "does not hold the weights of srresnet_small",

@@ -75,16 +75,16 @@ def export(
         check_scale(path, opened.scale)
         if path.exists():
             raise LossmithError(f"{path} exists already; choose another --out")
-    if (opset or sides) and not any(path.suffix == ".onnx" for path in targets):
+    if (opset or sides) and not any(path.suffix.lower() == ".onnx" for path in targets):
         raise LossmithError("--opset and --size are for an ONNX graph, and none is written")
     if name is not None and not _is_folder(out):
         raise LossmithError("--name is for a folder; the name of a file is in --out")
     files: dict[Path, str] = {}
     # the graph first: it is the one that can fail
-    for path in sorted(targets, key=lambda path: path.suffix != ".onnx"):
-        if path.suffix == ".onnx":
+    for path in sorted(targets, key=lambda path: path.suffix.lower() != ".onnx"):
+        if path.suffix.lower() == ".onnx":
             files[path] = str(write_onnx(path, opened, FORMAT, half, opset, sides))
-        elif path.suffix == ".safetensors":
+        elif path.suffix.lower() == ".safetensors":
             save_model(path, opened.restorer.half() if half else opened.restorer, opened.receipt)
             files[path] = who_opens(opened)
         else:
@@ -113,7 +113,7 @@ def read_size(text: str | None) -> tuple[int, int] | None:
 def _targets(out: Path, stem: str) -> list[Path]:
     if _is_folder(out):
         return [out / f"{stem}{ending}" for ending in ENDINGS]
-    if out.suffix not in ENDINGS:
+    if out.suffix.lower() not in ENDINGS:
         raise LossmithError(f"{out} must end in {', '.join(ENDINGS[:2])} or {ENDINGS[2]}, or name a folder")
     return [out]
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lossmith.errors import LossmithError
-from lossmith.files import check_folder
 from lossmith.images.folders import NOT_READ, SUFFIXES, names_of
 from lossmith.restoration import ENDINGS, Format
 from lossmith.restoration.encoding import read_record
@@ -25,10 +24,11 @@ def is_one_file(out: Path) -> bool:
 def format_for(out: Path, asked: Format | None) -> Format:
     """What is written: as asked, or as the ending of one file says; else PNG.
 
-    Raises LossmithError where they say different things, and for what is neither a folder nor a picture.
+    Raises LossmithError where they say different things, and for a file that is no picture.
     """
     if not is_one_file(out):
-        check_folder(out, "the results, or one picture's file")
+        if out.is_file():
+            raise LossmithError(f"'{out}' is a file, and no picture; --out is a folder, or one picture's file")
         return asked or "png"
     named = SPELLINGS.get(out.suffix.lower())
     if named is None:
