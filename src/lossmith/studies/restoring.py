@@ -221,7 +221,8 @@ class _Meter:
         done = min(self._done / self._total, 1.0)
         if done and self._bar.due(done):
             left = time_left((time.monotonic() - self._begun) / done * (1 - done))
-            megapixels = f"{self._done / 1e6:.1f} of {self._total / 1e6:.1f} megapixels"
+            digits = 1 if self._total > 1e6 else 3
+            megapixels = f"{self._done / 1e6:.{digits}f} of {self._total / 1e6:.{digits}f} megapixels"
             self._bar.show(self._name, done, f"{self._number} of {self._count}  {megapixels}  {left}")
 
 
