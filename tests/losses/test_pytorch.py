@@ -240,7 +240,14 @@ def test_pictures_may_be_fake(expression: str) -> None:
         assert criterion(*map(mode.from_tensor, each)).shape == (2,)
 
 
-@pytest.mark.parametrize("expression", ["l1", "mix", "ms_ssim(levels=2)", f"style({NETWORK})"])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "l1",
+        f"style({NETWORK})",
+        *(pytest.param(dear, marks=pytest.mark.slow) for dear in ("mix", "ms_ssim(levels=2)")),
+    ],
+)
 def test_it_compiles_for_all_sizes(expression: str) -> None:
     torch.compiler.reset()
     criterion = loss(expression)
