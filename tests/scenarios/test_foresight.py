@@ -40,3 +40,24 @@ def test_pictures_that_memory_cannot_hold_are_kept_on_the_disk(
     assert outcome.status == 0, outcome.said
     assert "onto the disk" in outcome.said
     assert Path("disk/scores.csv").read_bytes() == Path("memory/scores.csv").read_bytes()
+
+
+def test_a_test_picture_that_memory_cannot_score_is_told_before_the_first_step(
+    lossmith: Lossmith, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lossmith.studies.rehearsal.free_memory", lambda: 5_000_000)  # 128 x 128 take 8 MB
+    words = ("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK, "--out", "run")
+    assert "smaller ones with --test" in lossmith(*words).refusal
+    assert not Path("run/model.safetensors").exists()
+
+
+def test_memory_that_runs_out_while_scoring_is_one_sentence(
+    lossmith: Lossmith, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def score(*_: object) -> dict[str, float]:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 480480000 bytes")
+
+    monkeypatch.setattr("lossmith.evaluation.metrics.score", score)
+    said = lossmith("evaluate", photos, "--test", photos).said
+    assert "not enough memory to score it" in said
+    assert "Traceback" not in said

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from lossmith.devices import out_of_memory
 from lossmith.errors import LossmithError, and_more, unknown
 from lossmith.evaluation.deep import BACKBONES, available_deep_metrics, missing_weights
 from lossmith.evaluation.fidelity import l1, l2, psnr
@@ -95,6 +96,12 @@ def scored(picture: str, method: str, prediction: Tensor, target: Tensor, protoc
         return Row(picture, method, 0, score(prediction, target, protocol))
     except LossmithError as error:
         raise LossmithError(f"picture '{picture}': {str(error).removeprefix('score: ')}") from error
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise LossmithError(
+            f"picture '{picture}': there is not enough memory to score it; cut it into parts"
+        ) from error
 
 
 def why_nan(rows: Sequence[Row]) -> list[str]:

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 from lossmith.devices import best_device
-from lossmith.errors import remark
+from lossmith.errors import LossmithError, remark
 from lossmith.evaluation import Protocol, check_border, restore_pictures, scored
 from lossmith.evaluation.restoring import Whole
 from lossmith.images import Pair
 from lossmith.networks import network
+from lossmith.room import amount, free_memory
 
+SCORING = 480
+"""Bytes for each pixel of a picture while it is scored by all metrics; measured at 6 megapixels."""
 STAND_IN = 64
 """Pixels of the sides of the small pictures that stand for large ones: so many to twice as many, as much over a
 multiple of it as theirs."""
@@ -19,9 +22,11 @@ def rehearse_test(expression: str, tests: Sequence[Pair], protocol: Protocol) ->
 
     Large pictures are stood for by small parts of them. That the largest fits into memory is estimated.
 
-    Raises LossmithError when the network takes no picture of such a size, or there is nothing to score.
+    Raises LossmithError when the network takes no picture of such a size, there is nothing to score, or too little
+    memory to score it.
     """
     check_border(tests, protocol)
+    _check_memory(tests)
     smallest = min(tests, key=lambda pair: min(pair.clean.shape[1:]))
     fresh = network(expression, smallest.scale).eval().to(best_device())
     for restored in restore_pictures(fresh, [smallest]):
@@ -40,6 +45,16 @@ def rehearse_test(expression: str, tests: Sequence[Pair], protocol: Protocol) ->
             f"network '{expression}' takes sides that are multiples of {whole.sizes.multiple}, from "
             f"{whole.sizes.least} on; test pictures of other sizes are mirrored at their edges, and what is made "
             f"beyond them is cut off: '{grown[0]}'{others}"
+        )
+
+
+def _check_memory(tests: Sequence[Pair]) -> None:
+    free = free_memory()
+    need, name = max((SCORING * pair.clean[0].numel(), pair.name) for pair in tests)
+    if free is not None and need > free:
+        raise LossmithError(
+            f"to score test picture '{name}' takes about {amount(need)} of memory, and {amount(free)} are free; "
+            "name smaller ones with --test"
         )
 
 
