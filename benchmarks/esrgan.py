@@ -28,19 +28,19 @@ from skimage.measure import blur_effect
 from torch import Tensor
 
 import lossmith
+from lossmith.data import find_images, make_test_pairs, sample_images, write_image
 from lossmith.degradations import degradation
 from lossmith.evaluation import (
     available_deep_metrics,
     baseline,
     find_metric,
     protocol_for,
-    restore_pictures,
+    restore_images,
     score,
 )
-from lossmith.evaluation.luma import full_luma
-from lossmith.images import find_pictures, sample_pictures, test_pairs, write_picture
-from lossmith.models import load_model
-from lossmith.report.spots import box_sum
+from lossmith.evaluation.metrics.luma import full_luma
+from lossmith.models.model_file import load_model
+from lossmith.report.crops import box_sum
 from lossmith.training import RunFolder
 
 SIDE = 128
@@ -50,21 +50,21 @@ METHODS = ("bicubic", "psnr", "gan", "original")
 def settings(scale: str) -> dict[str, Any]:
     """The recipe and the contest of a scale."""
     if scale != "tiny":
-        return lossmith.named_recipe({"small": "esrgan_small", "full": "esrgan"}[scale])
-    small = lossmith.named_recipe("esrgan_small")
+        return lossmith.preset({"small": "esrgan_small", "full": "esrgan"}[scale])
+    small = lossmith.preset("esrgan_small")
     recipe = replace(small["recipe"], network="srresnet_small", steps=20, batch=4)
-    return {"recipe": recipe, "contest": replace(small["contest"], psnr_steps=60)}
+    return {"recipe": recipe, "adversarial": replace(small["adversarial"], psnr_steps=60)}
 
 
-def blur(picture: Tensor) -> float:
-    return float(blur_effect(full_luma(picture)[0].numpy()))
+def blur(image: Tensor) -> float:
+    return float(blur_effect(full_luma(image)[0].numpy()))
 
 
-def versions(out: Path, pictures: Sequence[Path]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+def versions(out: Path, images: Sequence[Path]) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """Every picture as each method has it."""
-    pairs = test_pairs(pictures, degradation("bicubic(4)"))
+    pairs = make_test_pairs(images, degradation("bicubic(4)"))
     stages = {
-        stage: restore_pictures(load_model(RunFolder(out / stage).model).restorer, pairs) for stage in METHODS[1:3]
+        stage: restore_images(load_model(RunFolder(out / stage).model).restorer, pairs) for stage in METHODS[1:3]
     }
     for pair, *restored in zip(pairs, *stages.values(), strict=True):
         yield (
@@ -84,21 +84,21 @@ def detail(original: Tensor) -> tuple[slice, slice]:
 
 def cut(out: Path, shown: Sequence[Path]) -> None:
     """Write the crops."""
-    for name, pictures in versions(out, shown):
-        rows, columns = detail(pictures["original"])
-        crops = [pictures[method][:, rows, columns] for method in METHODS]
-        write_picture(out / "crops" / f"{name}.png", torch.cat(crops, dim=2).clamp(0, 1))
+    for name, images in versions(out, shown):
+        rows, columns = detail(images["original"])
+        crops = [images[method][:, rows, columns] for method in METHODS]
+        write_image(out / "crops" / f"{name}.png", torch.cat(crops, dim=2).clamp(0, 1))
 
 
 def table(out: Path, tests: Sequence[Path]) -> str:
     names = ["psnr", "ssim", *(name for name in available_deep_metrics() if name == "lpips_squeeze")]
     metrics = [find_metric(name) for name in names]
     rows: dict[str, list[list[float]]] = {method: [] for method in METHODS}
-    for _, pictures in versions(out, tests):
-        original = pictures["original"]
+    for _, images in versions(out, tests):
+        original = images["original"]
         for method in METHODS[:-1]:
-            scores = score(pictures[method], original, protocol_for(4), names)
-            rows[method].append([*scores.values(), blur(pictures[method])])
+            scores = score(images[method], original, protocol_for(4), names)
+            rows[method].append([*scores.values(), blur(images[method])])
         rows["original"].append([float("nan")] * len(names) + [blur(original)])
     lines = [
         "| | " + " | ".join([*(metric.label for metric in metrics), "Blur"]) + " |",
@@ -125,8 +125,8 @@ def main() -> None:
     out = options.out or Path(f"runs/esrgan-{options.scale}")
     data = lossmith.Data([options.train], test=[options.test])
     print(lossmith.train(data, out=out, **settings(options.scale)))
-    cut(out, find_pictures([options.show]) if options.show else sample_pictures("test"))
-    text = table(out, find_pictures([options.test]))
+    cut(out, find_images([options.show]) if options.show else sample_images("test"))
+    text = table(out, find_images([options.test]))
     (out / "table.md").write_text(text)
     print(text)
 

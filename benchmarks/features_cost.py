@@ -34,11 +34,11 @@ from torchvision import models
 import features_rivals as rivals
 from features_rivals import Criterion
 from lossmith import loss
-from lossmith.devices import device_name
-from lossmith.files import write_text
-from lossmith.losses.backbones import backbone
-from lossmith.losses.contextual import contextual_similarity
-from lossmith.losses.weights import fill_at_random, find_file, read_weights
+from lossmith.core.devices import device_name
+from lossmith.core.files import write_text
+from lossmith.losses.perceptual.backbones import backbone
+from lossmith.losses.perceptual.contextual import contextual_similarity
+from lossmith.losses.perceptual.weights import find_file, init_random, read_state_dict
 
 NETWORKS = ("alexnet", "squeezenet1_1", "vgg16", "vgg19")
 WARM_UP = 2
@@ -82,9 +82,9 @@ def weight_files(folder: Path) -> dict[str, Path]:
             made = nn.ModuleDict({"features": models.get_model(name, weights=None).features})
         made.to_empty(device="cpu")
         if found:
-            made.load_state_dict(read_weights(found), strict=False)
+            made.load_state_dict(read_state_dict(found), strict=False)
         else:
-            fill_at_random(made)
+            init_random(made)
         files[name] = folder / f"{name}.safetensors"
         save_file(made.state_dict(), files[name])
     return files
@@ -98,7 +98,7 @@ def ours(entry: Entry, how: str, files: dict[str, Path], target: Tensor) -> Crit
         expression = expression.removesuffix(")") + ", precision=bfloat16)"
     criterion = loss(expression).to(target.device)
     if "fixed" in how:
-        kept = criterion.fixed(target)
+        kept = criterion.with_target(target)
         return lambda prediction, _: kept(prediction)
     return torch.compile(criterion) if "compiled" in how else criterion
 
@@ -126,7 +126,7 @@ def ways(
     }
 
 
-def pictures(shape: tuple[int, ...], device: str) -> tuple[Tensor, Tensor]:
+def images(shape: tuple[int, ...], device: str) -> tuple[Tensor, Tensor]:
     """Soft targets and noisy predictions of them."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(*shape[:2], max(4, shape[2] // 8), max(4, shape[3] // 8), generator=generator)
@@ -149,7 +149,7 @@ def now(device: str) -> float:
 
 def seconds(name: str, files: dict[str, Path], device: str, rounds: int, compiled: bool) -> dict[str, float]:
     """The median time of each way, taken in turn so that a busy machine hits all alike."""
-    prediction, target = pictures(ENTRIES[name].shape, device)
+    prediction, target = images(ENTRIES[name].shape, device)
     contenders = ways(name, files, target, compiled)
     times: dict[str, list[float]] = {how: [] for how in contenders}
     for _ in range(WARM_UP + rounds):
@@ -162,7 +162,7 @@ def seconds(name: str, files: dict[str, Path], device: str, rounds: int, compile
 
 def deviations(name: str, files: dict[str, Path], device: str, compiled: bool) -> dict[str, tuple[float, float]]:
     """Of the value and of the gradient of each way from ours in float64."""
-    prediction, target = pictures(ENTRIES[name].shape, device)
+    prediction, target = images(ENTRIES[name].shape, device)
     exact = of_maps if not ENTRIES[name].ours else loss(ENTRIES[name].ours.format(**files)).to(device).double()
     value, gradient = value_and_gradient(exact, prediction.double(), target.double())
     found = {}
@@ -176,7 +176,7 @@ def deviations(name: str, files: dict[str, Path], device: str, compiled: bool) -
 def memory(name: str, how: str, files: dict[str, Path], device: str, threads: int) -> float:
     """MiB above what was there before, of one pass; run in a fresh process."""
     torch.set_num_threads(threads)
-    prediction, target = pictures(ENTRIES[name].shape, device)
+    prediction, target = images(ENTRIES[name].shape, device)
     criterion = ways(name, files, target, only=how)[how]
     if "fixed" not in how:  # loads what is to be loaded
         value_and_gradient(criterion, prediction[:1, :, :32, :32], target[:1, :, :32, :32])
@@ -199,7 +199,7 @@ def _status(key: str) -> int:
 def memories(name: str, files: dict[str, Path], device: str, threads: int) -> dict[str, float]:
     # freed blocks go back at once, so that what one pass leaves is not taken for what the next does not need
     os.environ.update(MALLOC_MMAP_THRESHOLD_="65536", MALLOC_TRIM_THRESHOLD_="65536")
-    _, target = pictures((1, *ENTRIES[name].shape[1:]), device)
+    _, target = images((1, *ENTRIES[name].shape[1:]), device)
     context = multiprocessing.get_context("spawn")
     found = {}
     for how in ways(name, files, target):

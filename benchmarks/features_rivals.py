@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torchvision import models
 
-from lossmith.losses.dists import usual_heads as heads_of_dists
-from lossmith.losses.lpips import usual_heads as heads_of_lpips
-from lossmith.losses.weights import find_file, read_weights
+from lossmith.losses.perceptual.dists import head_files as heads_of_dists
+from lossmith.losses.perceptual.lpips import head_files as heads_of_lpips
+from lossmith.losses.perceptual.weights import find_file, read_state_dict
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -54,8 +54,8 @@ class Slice(nn.Module):
         for statistic, values in zip(("mean", "deviation"), IMAGENET, strict=True):
             self.register_buffer(statistic, torch.tensor(values).view(1, 3, 1, 1))
 
-    def forward(self, picture: Tensor) -> list[Tensor]:
-        x, found = (picture - self.mean) / self.deviation, []
+    def forward(self, image: Tensor) -> list[Tensor]:
+        x, found = (image - self.mean) / self.deviation, []
         for index, layer in enumerate(self.layers):
             x = layer(x)
             if index in self.taps:
@@ -101,7 +101,7 @@ def lpips(net: str) -> dict[str, Criterion]:
 
     file = find_file(*heads_of_lpips(net))
     assert file is not None
-    heads = [head.flatten() for head in read_weights(file).values()]
+    heads = [head.flatten() for head in read_state_dict(file).values()]
     with patch.object(piqa.lpips, "get_weights", lambda network: [nn.Parameter(head) for head in heads]):
         theirs = piqa.lpips.LPIPS(network=net)
     published = lpips.LPIPS(net=net, verbose=False).requires_grad_(False)
@@ -114,10 +114,10 @@ def dists() -> dict[str, Criterion]:
 
     file = find_file(*heads_of_dists())
     assert file is not None
-    with patch("torch.hub.load_state_dict_from_url", lambda *_, **__: read_weights(file)):
+    with patch("torch.hub.load_state_dict_from_url", lambda *_, **__: read_state_dict(file)):
         theirs = piq.DISTS()
     published = DISTS_pytorch.DISTS(load_weights=False).requires_grad_(False)
-    for name, tensor in read_weights(file).items():
+    for name, tensor in read_state_dict(file).items():
         getattr(published, name).data = tensor
     return {"DISTS-pytorch": lambda x, y: published(x, y, require_grad=True, batch_average=True), "piq": theirs}
 

@@ -1,6 +1,6 @@
 """What training costs when its pictures lie decoded on a disk, against the same in memory.
 
-    python benchmarks/from_disk.py [--pictures FOLDER] [--damage "jpeg(10)"] [--steps 200] [--cold]
+    python benchmarks/from_disk.py [--images FOLDER] [--damage "jpeg(10)"] [--steps 200] [--cold]
 
 Both train one network on the same patches in one process and take turns every 20 steps, so that a machine that is
 faster now and slower then is so for both. That they end with the same weights, to the last bit, is checked. With
@@ -18,35 +18,37 @@ from statistics import median
 
 import torch
 
+from lossmith.core.devices import synchronize
+from lossmith.data import PatchDataset, degraded_images, find_images, sample_images
+from lossmith.data.disk_cache import Shelf
+from lossmith.data.loader import batches
+from lossmith.data.storage import IN_MEMORY, Keeping
 from lossmith.degradations import degradation
-from lossmith.devices import synchronize
-from lossmith.images import Patches, degraded_source, find_pictures, sample_pictures
-from lossmith.images.keeping import IN_MEMORY, Keeping
-from lossmith.images.shelf import Shelf
 from lossmith.losses import loss
 from lossmith.networks import network
 from lossmith.training import Recipe
-from lossmith.training.place import alone
-from lossmith.training.stream import batches
-from lossmith.training.supervised import Supervised
+from lossmith.training.distributed.environment import single_process_fabric
+from lossmith.training.supervised import SupervisedModule
 
 TURN = 20
 
 
-def turns(patches: Patches, recipe: Recipe, forget: Callable[[], None]) -> Iterator[tuple[float, torch.Tensor]]:
+def turns(
+    patches: PatchDataset, recipe: Recipe, forget: Callable[[], None]
+) -> Iterator[tuple[float, torch.Tensor]]:
     """Seconds for each step, of every turn, and the weights after it."""
     torch.manual_seed(0)
-    learner = Supervised(network(recipe.network, patches.source.scale), loss("l1"), recipe)
-    learner.prepare(alone(recipe))
+    module = SupervisedModule(network(recipe.network, patches.images.scale), loss("l1"), recipe)
+    module.setup(single_process_fabric(recipe))
     stream = batches(patches, recipe.batch, 0)
     while True:
         begun = time.perf_counter()
         for _ in range(TURN):
             forget()
-            learner.step(next(stream), 0.0)
+            module.training_step(next(stream), 0.0)
         synchronize()
         seconds = (time.perf_counter() - begun) / TURN
-        yield seconds, torch.cat([weights.detach().flatten() for weights in learner.restorer.parameters()])
+        yield seconds, torch.cat([weights.detach().flatten() for weights in module.restorer.parameters()])
 
 
 def forget(shelf: Shelf) -> None:
@@ -58,7 +60,7 @@ def forget(shelf: Shelf) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--images", type=Path)
     parser.add_argument("--damage", default="jpeg(10)")
     parser.add_argument("--network", default="srresnet_small")
     parser.add_argument("--batch", type=int, default=16)
@@ -67,11 +69,11 @@ def main() -> None:
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--disk", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
-    paths = find_pictures(options.pictures) if options.pictures else sample_pictures("train")
+    paths = find_images(options.images) if options.images else sample_images("train")
     kind, shelf = degradation(options.damage), Shelf(options.disk)
     recipe = Recipe(network=options.network, batch=options.batch, patch=options.patch, steps=options.steps)
     memory, disk = (
-        turns(Patches(degraded_source(paths, kind, keeping=keeping), recipe.patch, seed=0), recipe, before)
+        turns(PatchDataset(degraded_images(paths, kind, keeping=keeping), recipe.patch, seed=0), recipe, before)
         for keeping, before in (
             (IN_MEMORY, lambda: None),
             (Keeping(shelf), (lambda: forget(shelf)) if options.cold else lambda: None),

@@ -1,7 +1,7 @@
 """Can a picture be recovered through a loss alone? The inversion benchmark of the authors of MDF.
 
     python benchmarks/inversion.py mdf.safetensors --out docs/inversion.md [--losses l1 mdf] [--size 384x512]
-                                                   [--picture photo.png]
+                                                   [--image photo.png]
 
 A photograph, by default the coffee cup of scikit-image, is the target, and uniform noise the start; Adam with a
 learning rate of 0.1 changes the pixels so that the loss falls. The PSNR is on RGB, clipped to [0, 1]. The losses
@@ -18,14 +18,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lossmith.core.devices import best_device, device_name
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import write_text
+from lossmith.data import read_image, sample_images
 from lossmith.degradations import from_8bit
-from lossmith.devices import best_device, device_name
-from lossmith.errors import LossmithError
-from lossmith.files import write_text
-from lossmith.images import read_picture, sample_pictures
 from lossmith.losses import LOSSES, Loss, loss
-from lossmith.losses.discriminative_network import shrink
-from lossmith.losses.loss_file import expression_of
+from lossmith.losses.mdf.discriminator import downscale
+from lossmith.losses.mdf.loss_file import expression_of
 
 MARKS = (10, 50, 100, 200, 500)
 LEARNING_RATE = 0.1
@@ -44,13 +44,13 @@ AUTHORS = {
 
 def photograph(path: Path | None, height: int, width: int) -> Tensor:
     """(1, 3, height, width): the middle of the photograph, which is first shrunk to cover the authors' size."""
-    path = path or next(path for path in sample_pictures("train") if path.stem == "coffee")
-    whole = from_8bit(read_picture(path))[None]
-    picture = shrink(whole, min(1.0, max(384 / whole.shape[2], 512 / whole.shape[3])))
-    if height > picture.shape[2] or width > picture.shape[3]:
-        raise LossmithError(f"--size can be {picture.shape[2]}x{picture.shape[3]} at most, not {height}x{width}")
-    top, left = (picture.shape[2] - height) // 2, (picture.shape[3] - width) // 2
-    return picture[..., top : top + height, left : left + width].to(best_device())
+    path = path or next(path for path in sample_images("train") if path.stem == "coffee")
+    whole = from_8bit(read_image(path))[None]
+    image = downscale(whole, min(1.0, max(384 / whole.shape[2], 512 / whole.shape[3])))
+    if height > image.shape[2] or width > image.shape[3]:
+        raise LossmithError(f"--size can be {image.shape[2]}x{image.shape[3]} at most, not {height}x{width}")
+    top, left = (image.shape[2] - height) // 2, (image.shape[3] - width) // 2
+    return image[..., top : top + height, left : left + width].to(best_device())
 
 
 def psnr(found: Tensor, target: Tensor) -> float:
@@ -61,13 +61,13 @@ def invert(criterion: Loss, target: Tensor, marks: list[int]) -> list[float]:
     """The PSNR after so many steps."""
     noise = torch.rand(target.shape, generator=torch.Generator().manual_seed(0))
     found = noise.to(target.device).requires_grad_()
-    judge = criterion.fixed(target)
-    optimiser = torch.optim.Adam([found], lr=LEARNING_RATE)
+    judge = criterion.with_target(target)
+    optimizer = torch.optim.Adam([found], lr=LEARNING_RATE)
     reached = []
     for step in range(1, marks[-1] + 1):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         judge(found).backward()
-        optimiser.step()
+        optimizer.step()
         if step in marks:
             reached.append(psnr(found.detach(), target))
     return reached
@@ -98,12 +98,12 @@ def main() -> None:
     parser.add_argument("--losses", nargs="*", default=list(LOSSES))
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--size", default="384x512", help="height x width")
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--image", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     height, width = map(int, options.size.split("x"))
     marks = [mark for mark in MARKS if mark < options.steps] + [options.steps]
-    target = photograph(options.picture, height, width)
+    target = photograph(options.image, height, width)
     lines = [f"{height} x {width} pixels, {device_name()}; PSNR in dB.", "", table(marks, "time")]
     print(*lines, sep="\n", flush=True)
     for expression in [*options.losses, *map(expression_of, options.files)]:

@@ -14,17 +14,17 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from lossmith.evaluation import DEGRADED, METRICS, standing
-from lossmith.files import file_name, replacing, write_text
-from lossmith.images import Data, find_pictures
-from lossmith.studies import compare
+from lossmith.commands import compare
+from lossmith.core.files import atomic_write, safe_file_name, write_text
+from lossmith.data import Data, find_images
+from lossmith.evaluation import DEGRADED, METRICS, ranking
 from lossmith.training import Recipe
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
 LOSSES = ("l2", "l1", "l1 until 50% then l2", "l2 until 50% then l1")
-COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7")
+COLORS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7")
 
 
 def curve(run: Path) -> tuple[list[int], list[float]]:
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/l1-then-l2"))
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
-    tests = find_pictures(options.test)[::12][:16] if options.test else None
+    tests = find_images(options.test)[::12][:16] if options.test else None
     recipe = Recipe(
         degradation=options.degradation,
         network="fcn",
@@ -59,11 +59,11 @@ def main() -> None:
     data = Data([options.train] if options.train else None, test=tests)
     outcome = compare(data, losses=list(LOSSES), seeds=options.seeds, recipe=recipe, out=options.runs)
     draw(options.runs, options.seeds, options.out / "l1-then-l2.svg")
-    ranking = standing(outcome.rows, METRICS["l2"], [DEGRADED, *LOSSES])
+    ranks = ranking(outcome.rows, METRICS["l2"], [DEGRADED, *LOSSES])
     lines = ["| loss | 1000·L2 on the test pictures, with 95 % interval |", "| --- | --- |"]
-    for name in ranking.order:
-        low, high = ranking.intervals[name]
-        lines.append(f"| `{name}` | {ranking.means[name]:.4f} ({low:.4f} to {high:.4f}) |")
+    for name in ranks.order:
+        low, high = ranks.intervals[name]
+        lines.append(f"| `{name}` | {ranks.means[name]:.4f} ({low:.4f} to {high:.4f}) |")
     write_text(options.out / "l1-then-l2.md", "\n".join(lines) + "\n")
     print("\n".join(lines))
 
@@ -72,20 +72,20 @@ def draw(runs: Path, seeds: int, path: Path) -> None:
     """One line per loss, its seeds thin behind their mean."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     lowest, highest = np.inf, -np.inf
-    for name, colour in zip(LOSSES, COLOURS, strict=True):
-        curves = [curve(runs / "runs" / file_name(name) / f"seed-{seed}") for seed in range(seeds)]
+    for name, color in zip(LOSSES, COLORS, strict=True):
+        curves = [curve(runs / "runs" / safe_file_name(name) / f"seed-{seed}") for seed in range(seeds)]
         values = [np.array(psnr) for _, psnr in curves]
         steps = curves[0][0]
         for each in values:
-            axes.plot(steps, each, color=colour, alpha=0.25, linewidth=0.8)
-        axes.plot(steps, np.mean(values, axis=0), color=colour, linewidth=2, label=name)
+            axes.plot(steps, each, color=color, alpha=0.25, linewidth=0.8)
+        axes.plot(steps, np.mean(values, axis=0), color=color, linewidth=2, label=name)
         late = np.array(values)[:, len(steps) // 5 :]
         highest, lowest = max(highest, late.max()), min(lowest, late.min())
     axes.set_ylim(lowest - 0.2, highest + 0.2)  # the first fifth, far below all that matters, is cut off
     axes.set(xlabel="steps", ylabel="PSNR on test crops, dB", xlim=(0, None))
     axes.grid(alpha=0.25, which="both")
     axes.legend(frameon=False)
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         figure.savefig(draft, format="svg")
 
 

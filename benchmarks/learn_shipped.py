@@ -11,12 +11,12 @@ import argparse
 import shutil
 from pathlib import Path
 
+from lossmith.commands.learn_loss import learn_loss
+from lossmith.data import sample_images
 from lossmith.degradations import TASKS
-from lossmith.images import sample_pictures
-from lossmith.losses.loss_file import SHIPPED
-from lossmith.studies.learning import learn_loss
+from lossmith.losses.mdf.loss_file import SHIPPED
 
-PICTURE = "motorcycle_left"
+IMAGE = "motorcycle_left"
 
 
 def main() -> None:
@@ -25,10 +25,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/shipped"))
     parser.add_argument("--ship", action="store_true")
     options = parser.parse_args()
-    picture = next(path for path in sample_pictures("train") if path.stem == PICTURE)
+    image = next(path for path in sample_images("train") if path.stem == IMAGE)
     for task in options.tasks:
         out = options.out / f"{task}.safetensors"
-        print(learn_loss(picture, degradation=task, out=out, license="Apache-2.0"), flush=True)
+        print(learn_loss(image, degradation=task, out=out, license="Apache-2.0"), flush=True)
         if options.ship:
             shutil.copyfile(out, SHIPPED / out.name)
 

@@ -29,13 +29,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lossmith.commands import compare
+from lossmith.commands.learn_loss import learn_loss
+from lossmith.core.files import write_text
+from lossmith.data import Data, find_images, read_image, sample_images, write_image
 from lossmith.degradations import from_8bit
-from lossmith.evaluation import DEGRADED, Metric, Row, differences, find_metric, standings
-from lossmith.files import write_text
-from lossmith.images import Data, find_pictures, read_picture, sample_pictures, write_picture
-from lossmith.losses.loss_file import expression_of
-from lossmith.studies import compare
-from lossmith.studies.learning import learn_loss
+from lossmith.evaluation import DEGRADED, Metric, Row, differences, find_metric, rankings
+from lossmith.losses.mdf.loss_file import expression_of
 from lossmith.training import Recipe
 from trials import Scale, made_on, trials
 
@@ -94,7 +94,7 @@ class Bench:
         scale, patches, rise = self.scale, f"{self.scale.patch} x {self.scale.patch}", "20 steps"
         if what == "stripes":
             results = json.loads((self.runs / what / "results.json").read_text(encoding="utf-8"))
-            rise, devices = "a twentieth of them", [results["facts"]["Device"]]
+            rise, devices = "a twentieth of them", [results["environment"]["Device"]]
         else:
             patches += f" ({SR_PATCH} x {SR_PATCH} for sr)"
             devices = [device for file in sorted(self.runs.glob("*.csv")) for device in made_on(file)]
@@ -109,7 +109,7 @@ def table(title: str, rows: list[Row]) -> str:
     """Means over pictures and seeds; the best loss and its equals are bold. Then the differences from L1."""
     methods, metrics = methods_of(rows), metrics_of(rows)
     gained = [metric for metric in metrics if metric.name in GAINED]
-    found = standings(rows, metrics, methods)
+    found = rankings(rows, metrics, methods)
     gains = [differences_from_base(rows, metric) for metric in gained]
     heads = [f"{each.metric.label} {'↑' if each.metric.higher_is_better else '↓'}" for each in found]
     lines = [
@@ -167,7 +167,7 @@ def matrix(bench: Bench) -> Iterator[str]:
     damages = [name for name in MATRIX if name in bench.damages]
     rows = {damage: bench.rows(damage, DAMAGES.get(damage, damage), [BASE, *bench.learned]) for damage in damages}
     for metric in metrics_of(rows[damages[0]]):
-        found = [standings(rows[damage], [metric])[0] for damage in damages]
+        found = [rankings(rows[damage], [metric])[0] for damage in damages]
         gained = damages if metric.name in GAINED else []
         gains = [differences_from_base(rows[damage], metric) for damage in gained]
         lines = [
@@ -184,17 +184,17 @@ def matrix(bench: Bench) -> Iterator[str]:
 def stripes(bench: Bench) -> Iterator[str]:
     """Every picture is handed over as a pair: nothing here tells lossmith what stripes are."""
     folder = bench.runs / "stripes-pictures"
-    split = {"train": find_pictures([bench.train]), "test": bench.tests}
-    for name, pictures in split.items():
-        for path in pictures:
-            clean, target = from_8bit(read_picture(path)), folder / name / "clean" / f"{path.stem}.png"
+    split = {"train": find_images([bench.train]), "test": bench.tests}
+    for name, images in split.items():
+        for path in images:
+            clean, target = from_8bit(read_image(path)), folder / name / "clean" / f"{path.stem}.png"
             if not target.exists():
-                write_picture(folder / name / "striped" / target.name, striped(clean))
-                write_picture(target, clean)
-    lesson = next(path for path in sample_pictures("train") if path.stem == "motorcycle_left")
+                write_image(folder / name / "striped" / target.name, striped(clean))
+                write_image(target, clean)
+    sample = next(path for path in sample_images("train") if path.stem == "motorcycle_left")
     pair = folder / "lesson.png"
-    write_picture(pair, striped(from_8bit(read_picture(lesson))))
-    learned = learn_loss(lesson, degraded=pair, out=bench.runs / "stripes.safetensors")
+    write_image(pair, striped(from_8bit(read_image(sample))))
+    learned = learn_loss(sample, degraded=pair, out=bench.runs / "stripes.safetensors")
     data = Data(
         clean=folder / "train" / "clean",
         degraded=folder / "train" / "striped",
@@ -238,7 +238,7 @@ def main() -> None:
     bench = Bench(
         scale,
         options.train,
-        scale.pictures(options.test),
+        scale.images(options.test),
         options.runs or Path("runs") / f"mdf-{options.scale}",
         damages=options.damages or DAMAGES_OF[options.what],
         learned=[*map(expression_of, options.rows)],

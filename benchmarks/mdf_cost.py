@@ -19,9 +19,9 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from lossmith.devices import best_device, device_name
-from lossmith.losses import MDF, load_loss
-from lossmith.losses.loss_file import load_critics
+from lossmith.core.devices import best_device, device_name
+from lossmith.losses import MDFLoss, load_loss
+from lossmith.losses.mdf.loss_file import load_discriminators
 
 WARM_UP = 2
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -33,33 +33,35 @@ class Reference(nn.Module):
     def __init__(self, file: Path) -> None:
         super().__init__()
         state, card = load_loss(file)
-        self.critics = nn.ModuleList(load_critics(state, card)[: card.get("used")])
+        self.discriminators = nn.ModuleList(load_discriminators(state, card)[: card.get("default_scales")])
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         value = prediction.new_zeros(())
-        for critic in self.critics:
-            for ours, theirs in zip(critic.features(prediction), critic.features(target), strict=True):
+        for discriminator in self.discriminators:
+            for ours, theirs in zip(
+                discriminator.features(prediction), discriminator.features(target), strict=True
+            ):
                 value = value + (ours - theirs).square().mean()
         return value
 
 
-def fixed(loss: MDF, target: Tensor) -> Distance:
-    kept = loss.to(target.device).fixed(target)
+def fixed(loss: MDFLoss, target: Tensor) -> Distance:
+    kept = loss.to(target.device).with_target(target)
     return lambda prediction, _: kept(prediction)
 
 
 ROWS: dict[str, Callable[[Path, Tensor], Distance]] = {
     "reference": lambda file, _: Reference(file),
-    "mdf": lambda file, _: MDF.load(file),
-    "mdf, target fixed": lambda file, target: fixed(MDF.load(file), target),
-    "mdf, bfloat16": lambda file, _: MDF.load(file, precision="bfloat16"),
-    "mdf, bfloat16, target fixed": lambda file, target: fixed(MDF.load(file, precision="bfloat16"), target),
+    "mdf": lambda file, _: MDFLoss.load(file),
+    "mdf, target fixed": lambda file, target: fixed(MDFLoss.load(file), target),
+    "mdf, bfloat16": lambda file, _: MDFLoss.load(file, precision="bfloat16"),
+    "mdf, bfloat16, target fixed": lambda file, target: fixed(MDFLoss.load(file, precision="bfloat16"), target),
     "reference, compiled": lambda file, _: torch.compile(Reference(file)),
-    "mdf, compiled": lambda file, _: torch.compile(MDF.load(file)),
+    "mdf, compiled": lambda file, _: torch.compile(MDFLoss.load(file)),
 }
 
 
-def pictures(shape: list[int]) -> tuple[Tensor, Tensor]:
+def images(shape: list[int]) -> tuple[Tensor, Tensor]:
     """A soft picture and a noisy version of it."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(shape[0], shape[1], 8, 8, generator=generator)
@@ -91,7 +93,7 @@ def now() -> float:
 def memory(name: str, file: Path, shape: list[int], threads: int) -> float:
     """MiB that the first pass at this size needs; run in a fresh process."""
     torch.set_num_threads(threads)
-    prediction, target = pictures(shape)
+    prediction, target = images(shape)
     small = prediction[:1, :, :64, :64], target[:1, :, :64, :64]
     measure(make("mdf", file, small[1]), *small)  # so that what torch itself needs at first is not counted
     before = peak()
@@ -119,7 +121,7 @@ def main() -> None:
     names = [name for name in ROWS if options.compiled or "compiled" not in name]
     entries = [(name, name, options.file) for name in names]
     entries += [(f"mdf({path.name})", "mdf", path) for path in options.learned]
-    prediction, target = pictures(options.shape)
+    prediction, target = images(options.shape)
     contenders = [make(name, file, target) for _, name, file in entries]
     times: list[list[float]] = [[] for _ in contenders]
     for _ in range(WARM_UP + options.rounds):

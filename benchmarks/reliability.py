@@ -28,9 +28,9 @@ from torchvision import models
 import features_rivals
 import rivals
 from lossmith import loss
-from lossmith.files import write_text
-from lossmith.losses.lpips import usual_heads
-from lossmith.losses.weights import fill_at_random, find_file, read_weights
+from lossmith.core.files import write_text
+from lossmith.losses.perceptual.lpips import head_files
+from lossmith.losses.perceptual.weights import find_file, init_random, read_state_dict
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from hostile.amounts import FEW, MANY
@@ -44,7 +44,7 @@ PACKAGES = (
     *("lossmith", "torch", "hypothesis", "pytorch-msssim", "piq", "piqa", "kornia", "torchmetrics", "lpips"),
     "DISTS-pytorch",
 )
-COLOURS = (3,)
+COLORS = (3,)
 """Channels; some of the others take no other number."""
 
 
@@ -56,7 +56,7 @@ class Family:
     ours: str
     others: Callable[[], dict[str, Criterion]]
     count: int
-    colour_blind: bool = True
+    color_blind: bool = True
     least: int = 0
     """From which side on all of them take pictures, where that is more than what ours needs."""
     slack: float = 1e-6
@@ -85,9 +85,9 @@ def lpips_of_alex() -> dict[str, Criterion]:
 def lpips_of_vgg() -> dict[str, Criterion]:
     import piq
 
-    file = find_file(*usual_heads("vgg"))
+    file = find_file(*head_files("vgg"))
     assert file is not None
-    heads = [head.view(1, -1, 1, 1) for head in read_weights(file).values()]
+    heads = [head.view(1, -1, 1, 1) for head in read_state_dict(file).values()]
     with patch("torch.hub.load_state_dict_from_url", lambda *_, **__: heads):
         return {"piq": piq.LPIPS()}
 
@@ -128,7 +128,7 @@ def sample(family: Family, least: int) -> list[Case]:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases(COLOURS, least))
+    @given(cases(COLORS, least))
     def collect(case: Case) -> None:
         found.append(case)
 
@@ -155,12 +155,12 @@ def section(family: Family, examples: list[str]) -> list[str]:
     criterion = loss(family.ours)
     of = {"lossmith": criterion, **family.others()}
     shapes = {
-        "channels": (1, 3) if family.colour_blind else COLOURS,
-        "least": criterion.least_side,
+        "channels": (1, 3) if family.color_blind else COLORS,
+        "least": criterion.min_side,
         "usual": family.least,
-        "colour_blind": family.colour_blind,
+        "color_blind": family.color_blind,
     }
-    given = sample(family, max(criterion.least_side, family.least))
+    given = sample(family, max(criterion.min_side, family.least))
     subjects = {
         who: Subject(
             who, partial(lambda found: found, found), slack=0 if found is criterion else family.slack, **shapes
@@ -209,7 +209,7 @@ def random_weights(folder: Path) -> dict[str, Path]:
     files = {}
     for name in ("alexnet", "vgg16"):
         features = models.get_model(name, weights=None).features
-        fill_at_random(features)
+        init_random(features)
         files[name] = folder / f"{name}.safetensors"
         save_file({f"features.{key}": tensor for key, tensor in features.state_dict().items()}, files[name])
     return files

@@ -1,6 +1,6 @@
 """Whether `lossmith restore` gives what the network gives, on pictures of many sizes.
 
-    python benchmarks/restore_sizes.py [--model FILE] [--picture FILE] [--count 100] [--largest 300] [--memory GB]
+    python benchmarks/restore_sizes.py [--model FILE] [--image FILE] [--count 100] [--largest 300] [--memory GB]
 
 Takes parts of a picture, of random sizes, odd, prime, long and thin among them, restores each through the same
 functions as the command does, `--verify` included, and compares the file that is written with the network itself,
@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lossmith.models import save_model
+from lossmith.models.model_file import save_model
 from lossmith.networks import network
-from lossmith.restoration import FileRestorer, TorchEngine, Wishes, open_engine
+from lossmith.restoration import FileRestorer, RestoreOptions, TorchEngine, load_engine
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path)
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--image", type=Path)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--largest", type=int, default=300, help="longest side, in pixels")
     parser.add_argument("--memory", type=float, help="gigabytes, as of the command")
@@ -35,11 +35,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         restorer = FileRestorer(
-            open_engine(options.model or untrained(folder)), Wishes(precision="float32", memory=options.memory)
+            load_engine(options.model or untrained(folder)),
+            RestoreOptions(precision="float32", memory=options.memory),
         )
-        picture = photo(options.picture, options.largest, rng)
+        image = photo(options.image, options.largest, rng)
         worst = max(
-            (difference(restorer, part(picture, options.largest, rng), folder) for _ in range(options.count)),
+            (difference(restorer, part(image, options.largest, rng), folder) for _ in range(options.count)),
             key=lambda found: max(found[:2]),
         )
     off, verified, size, tiles = worst
@@ -61,14 +62,13 @@ def photo(path: Path | None, largest: int, rng: np.random.Generator) -> np.ndarr
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-def part(picture: np.ndarray, largest: int, rng: np.random.Generator) -> np.ndarray:
+def part(image: np.ndarray, largest: int, rng: np.random.Generator) -> np.ndarray:
     """Of a random size, each order of magnitude as likely as any other."""
-    height, width = (int(np.exp(rng.uniform(0, np.log(min(largest, side) + 1)))) for side in picture.shape[:2])
+    height, width = (int(np.exp(rng.uniform(0, np.log(min(largest, side) + 1)))) for side in image.shape[:2])
     top, left = (
-        int(rng.integers(0, side - size + 1))
-        for side, size in zip(picture.shape[:2], (height, width), strict=True)
+        int(rng.integers(0, side - size + 1)) for side, size in zip(image.shape[:2], (height, width), strict=True)
     )
-    return picture[top : top + height, left : left + width]
+    return image[top : top + height, left : left + width]
 
 
 def difference(
@@ -79,7 +79,7 @@ def difference(
     Image.fromarray(values).save(given)
     restorer.restore(given, made)
     verified = restorer.verified(given, folder / "verify")
-    engine = restorer.exact
+    engine = restorer.reference
     assert isinstance(engine, TorchEngine)
     planes = torch.from_numpy(values.copy()).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():  # a network for gray takes the colours one by one

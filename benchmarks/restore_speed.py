@@ -21,11 +21,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lossmith.devices import best_device, device_name, synchronize
-from lossmith.models import save_model
+from lossmith.core.devices import best_device, device_name, synchronize
+from lossmith.models.model_file import save_model
 from lossmith.networks import network
-from lossmith.restoration import TorchEngine, kept_memory, open_engine
-from lossmith.restoration.halves import agreement, faster_precisions
+from lossmith.restoration import TorchEngine, load_engine, retained_buffers
+from lossmith.restoration.half_precision import agreement, faster_precisions
 
 Contender = Callable[[Tensor], Tensor]
 
@@ -39,10 +39,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"{device_name()}, torch {torch.__version__}, tile of {options.side} x {options.side}")
-    picture = torch.rand((1, 3, options.side, options.side), generator=torch.Generator().manual_seed(0))
+    image = torch.rand((1, 3, options.side, options.side), generator=torch.Generator().manual_seed(0))
     with tempfile.TemporaryDirectory() as folder:
         for title, rival, engine in (rrdbnet(Path(folder), options.blocks), srresnet(Path(folder))):
-            report(title, contenders(rival, engine), picture, options.rounds)
+            report(title, contenders(rival, engine), image, options.rounds)
 
 
 def rrdbnet(folder: Path, blocks: int) -> tuple[str, nn.Module, TorchEngine]:
@@ -68,7 +68,7 @@ def srresnet(folder: Path) -> tuple[str, nn.Module, TorchEngine]:
 
 
 def opened(path: Path) -> TorchEngine:
-    engine = open_engine(path)
+    engine = load_engine(path)
     assert isinstance(engine, TorchEngine)
     return engine.on(best_device())
 
@@ -78,14 +78,14 @@ def contenders(rival: nn.Module, engine: TorchEngine) -> dict[str, Contender]:
     plain = copy.deepcopy(rival).eval().to(device)
     last = copy.deepcopy(plain).to(memory_format=torch.channels_last)
 
-    def run_plain(picture: Tensor) -> Tensor:
+    def run_plain(image: Tensor) -> Tensor:
         with torch.no_grad():
-            made: Tensor = plain(picture.to(device)).cpu()
+            made: Tensor = plain(image.to(device)).cpu()
         return made
 
-    def run_channels_last(picture: Tensor) -> Tensor:
+    def run_channels_last(image: Tensor) -> Tensor:
         with torch.inference_mode():
-            made: Tensor = last(picture.to(device).contiguous(memory_format=torch.channels_last)).cpu()
+            made: Tensor = last(image.to(device).contiguous(memory_format=torch.channels_last)).cpu()
         return made
 
     found: dict[str, Contender] = {
@@ -98,16 +98,16 @@ def contenders(rival: nn.Module, engine: TorchEngine) -> dict[str, Contender]:
     return found
 
 
-def report(title: str, runners: dict[str, Contender], picture: Tensor, rounds: int) -> None:
-    results = {name: run(picture) for name, run in runners.items()}  # warm-up too
+def report(title: str, runners: dict[str, Contender], image: Tensor, rounds: int) -> None:
+    results = {name: run(image) for name, run in runners.items()}  # warm-up too
     times: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(rounds):
         for name, run in runners.items():
-            with kept_memory() if name.startswith("lossmith") else nullcontext():
-                run(picture)  # as in a picture of many tiles
+            with retained_buffers() if name.startswith("lossmith") else nullcontext():
+                run(image)  # as in a picture of many tiles
                 synchronize()
                 begun = time.perf_counter()
-                run(picture)
+                run(image)
                 synchronize()
                 times[name].append(time.perf_counter() - begun)
     exact, slowest = results["plain"], statistics.median(times["plain"])

@@ -32,9 +32,9 @@ from torch import Tensor
 
 import rivals
 from lossmith import loss
-from lossmith.devices import device_name
-from lossmith.files import write_text
-from lossmith.losses.similarity import engines, plain
+from lossmith.core.devices import device_name
+from lossmith.core.files import write_text
+from lossmith.losses.structural.backends import dispatch, torch_backend
 from rivals import Criterion
 
 SHAPES = {
@@ -51,12 +51,12 @@ MAIN_SHAPE = "4x256"
 
 @contextmanager
 def only_plain() -> Iterator[None]:
-    before = engines.engine_for
-    engines.engine_for = lambda _: plain
+    before = dispatch.backend_for
+    dispatch.backend_for = lambda _: torch_backend
     try:
         yield
     finally:
-        engines.engine_for = before
+        dispatch.backend_for = before
 
 
 def way(name: str, how: str) -> Criterion:
@@ -76,7 +76,7 @@ def way(name: str, how: str) -> Criterion:
     return without_numba
 
 
-def pictures(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+def images(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Smooth targets and noisy predictions of them."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(*shape[:2], shape[2] // 8, shape[3] // 8, generator=generator)
@@ -118,7 +118,7 @@ def errors(criterion: Criterion, name: str, prediction: Tensor, target: Tensor) 
 
 def peak(name: str, how: str, shape: tuple[int, ...]) -> float:
     """Memory above that of the pictures, in pictures; Linux tells. To be called in a fresh process."""
-    criterion, (prediction, target) = way(name, how), pictures(shape)
+    criterion, (prediction, target) = way(name, how), images(shape)
     value_and_gradient(criterion, *(torch.rand(1, 3, 176, 176) for _ in range(2)))  # loads what is to be loaded
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     before = _status("VmRSS")
@@ -141,7 +141,7 @@ def peak_in_a_process(name: str, how: str, shape: str) -> float:
 
 def table(name: str, shape: str, hows: list[str]) -> str:
     ways = {how: way(name, how) for how in hows}
-    prediction, target = pictures(SHAPES[shape])
+    prediction, target = images(SHAPES[shape])
     times = seconds(ways, prediction, target, rounds=3 if name == "mix" or shape == "1x1024" else 21)
     best = min((time for how, time in times.items() if how not in OURS), default=math.nan)
     lines = [

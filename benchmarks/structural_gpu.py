@@ -21,17 +21,17 @@ import torch
 from torch import Tensor, nn
 
 import fused_ssim_design
-from lossmith.devices import device_name
-from lossmith.errors import LossmithError
-from lossmith.losses import MSSSIM, SSIM, Mix
-from lossmith.losses.similarity import engines, plain
-from lossmith.losses.similarity.engines import Engine
+from lossmith.core.devices import device_name
+from lossmith.core.errors import LossmithError
+from lossmith.losses import MixLoss, MSSSIMLoss, SSIMLoss
+from lossmith.losses.structural.backends import dispatch, torch_backend
+from lossmith.losses.structural.backends.dispatch import Backend
 
 WARM_UP = 5
 CALLS = 10
 """In a row, as in a training that a GPU runs behind; from a start, it is Python alone that would be timed."""
 SHAPES = {"16x256": (16, 3, 256, 256), "4k": (1, 3, 2160, 3840)}
-LOSSES: dict[str, type[nn.Module]] = {"ssim": SSIM, "ms_ssim": MSSSIM, "mix": Mix}
+LOSSES: dict[str, type[nn.Module]] = {"ssim": SSIMLoss, "ms_ssim": MSSSIMLoss, "mix": MixLoss}
 PEERS = {  # by loss: name, module, function, options
     "ssim": [
         ("pytorch-msssim", "pytorch_msssim", "ssim", {"data_range": 1.0}),
@@ -46,12 +46,12 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 def contenders(name: str, prediction: Tensor, target: Tensor, compiled: bool) -> dict[str, Call]:
     """A forward and backward pass each; what is not installed is left out."""
-    from lossmith.losses.similarity import gpu
+    from lossmith.losses.structural.backends import triton_backend
 
     ours = LOSSES[name]()
     calls: dict[str, Call] = {
-        "lossmith, Triton": partial(with_engine, gpu, ours, prediction, target),
-        "lossmith, plain PyTorch": partial(with_engine, plain, ours, prediction, target),
+        "lossmith, Triton": partial(with_engine, triton_backend, ours, prediction, target),
+        "lossmith, plain PyTorch": partial(with_engine, torch_backend, ours, prediction, target),
     }
     if compiled:
         fused = torch.compile(LOSSES[name](), dynamic=False)
@@ -73,8 +73,8 @@ def forward_and_backward(distance: Distance, prediction: Tensor, target: Tensor)
     return torch.autograd.grad(distance(prediction, target), prediction)[0]
 
 
-def with_engine(engine: Engine, loss: Distance, prediction: Tensor, target: Tensor) -> Tensor:
-    engines.engine_for = lambda _: engine  # an assignment, since what happens here is timed
+def with_engine(engine: Backend, loss: Distance, prediction: Tensor, target: Tensor) -> Tensor:
+    dispatch.backend_for = lambda _: engine  # an assignment, since what happens here is timed
     return forward_and_backward(loss, prediction, target)
 
 
@@ -125,7 +125,7 @@ def copied_bytes_per_ms(rounds: int) -> float:
     return 2 * source.nbytes / medians({"copy": lambda: into.copy_(source)}, rounds)["copy"]
 
 
-def pictures(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+def images(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     target = torch.rand(shape, device="cuda")
     return (target + 0.1 * torch.randn_like(target)).requires_grad_(), target
 
@@ -140,11 +140,11 @@ def measure(options: argparse.Namespace) -> None:
     print("| loss | shape | by | ms | times as fast | share of bandwidth | error of gradient |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for shape in options.shapes:
-        prediction, target = pictures(SHAPES[shape])
+        prediction, target = images(SHAPES[shape])
         for name in options.losses:
             asked = contenders(name, prediction, target, options.compiled)
             exact = prediction.detach().double().requires_grad_(), target.double()
-            true = with_engine(plain, LOSSES[name](), *exact)
+            true = with_engine(torch_backend, LOSSES[name](), *exact)
             errors = {label: error(call, true) for label, call in asked.items()}
             prepared = {label: replayed(call) if options.replayed else call for label, call in asked.items()}
             calls = {label: call for label, call in prepared.items() if call}

@@ -21,9 +21,9 @@ from torch import Tensor
 
 import rivals
 from lossmith import loss
-from lossmith.files import write_text
+from lossmith.core.files import write_text
 from rivals import Criterion
-from structural_cost import pictures
+from structural_cost import images
 
 Pair = tuple[Tensor, Tensor]
 SIDES = {"ssim": 96, "ms_ssim": 192, "mix": 64}
@@ -49,7 +49,7 @@ class Awkward:
     says: str
     made: Callable[[Tensor, Tensor], Pair]
     clue: str = r"(?!)"  # matches nothing: whoever refuses this cannot say why
-    meant: Callable[[Tensor], Tensor] | None = lambda picture: picture
+    meant: Callable[[Tensor], Tensor] | None = lambda image: image
     """From a picture as given to the picture in [0, 1] that its owner means; none where no value has a sense."""
     called: Callable[[Criterion], Criterion] = lambda criterion: criterion
 
@@ -209,13 +209,13 @@ def gradient_faults(found: Answer, true: Answer) -> list[str]:
 
 def departures(criterion: Criterion, published: Criterion, usual: Pair) -> list[str]:
     """How its definition, computed in float64, differs from the published one."""
-    found, true = (truth(each, lambda picture: picture, *usual) for each in (criterion, published))
+    found, true = (truth(each, lambda image: image, *usual) for each in (criterion, published))
     return faults(found, true, equal=False)
 
 
 def section(name: str, refusals: dict[str, str]) -> list[str]:
     """The table of a loss; each new kind of refusal is added to `refusals`."""
-    usual = pictures((2, 3, SIDES[name], SIDES[name]))
+    usual = images((2, 3, SIDES[name], SIDES[name]))
     criteria: dict[str, Criterion] = {"lossmith": loss(name), **OTHERS[name]()}
     first_written: dict[str, Criterion] = {"lossmith": loss(name), **BY_DEFAULT[name]()}
     by_default = Awkward("called with no option", lambda x, y: (x, y))

@@ -21,7 +21,7 @@ from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
 from lossmith.losses import loss
-from lossmith.losses.similarity import engines, gpu
+from lossmith.losses.structural.backends import dispatch, triton_backend
 
 SIDE = 176
 """Five scales of which fit."""
@@ -88,14 +88,14 @@ def main() -> None:
     torch.set_num_threads(1)
     triton.runtime.driver.set_active(NoH100())
     torch.cuda.device_of = lambda _: nullcontext()  # type: ignore[assignment, misc, return-value]
-    engines.engine_for = lambda _: gpu
+    dispatch.backend_for = lambda _: triton_backend
     target, prediction = torch.rand(1, 1, SIDE, SIDE), torch.rand(1, 1, SIDE, SIDE, requires_grad=True)
     for name in options.losses:
         criterion = loss(name)
         planes = prediction.detach()[0], target[0]
         plan = criterion._plan()  # type: ignore[operator]
         whole = microseconds(lambda: torch.autograd.grad(criterion(prediction, target), prediction))  # noqa: B023
-        engine = microseconds(lambda: gpu.sweep(*planes, plan, 1.0, True))  # noqa: B023
+        engine = microseconds(lambda: triton_backend.dissimilarity_and_grad(*planes, plan, 1.0, True))  # noqa: B023
         print(f"{name}: {whole:.0f} us, of which one scale in the engine {engine:.0f}")
 
 

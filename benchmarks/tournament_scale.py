@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from lossmith.evaluation import DEGRADED, Row, baseline, protocol_for, read_csv, scored, write_csv
-from lossmith.images import Data, gather
+from lossmith.commands.compare.job import Job, RunResult
+from lossmith.commands.compare.report import TournamentResults, make_page
+from lossmith.data import Data, prepare_data
+from lossmith.evaluation import DEGRADED, Row, baseline, protocol_for, read_csv, score_row, write_csv
 from lossmith.losses import loss
-from lossmith.studies.job import Entry, Job
-from lossmith.studies.page import Tournament, make_page
 from lossmith.training import Recipe, RunFolder
 
 SHAPES = ("2x2", "10x10", "20x10", "50x20")
@@ -49,7 +49,7 @@ def noisy(rows: list[Row], name: str, seed: int, rng: np.random.Generator) -> li
 
 
 def main(shapes: list[str]) -> None:
-    gathered, recipe = gather(Data(), None), Recipe(steps=1)
+    gathered, recipe = prepare_data(Data(), None), Recipe(steps=1)
     protocol = protocol_for(gathered.source.scale)
     with TemporaryDirectory() as place:
         out = Path(place)
@@ -62,7 +62,7 @@ def main(shapes: list[str]) -> None:
         files, size = megabytes(job.folder)
         states = megabytes(job.folder / "checkpoints")[1]
         print(f"its folder: {files} files, {size:.1f} MB, of which states {states:.1f} MB")
-        untrained = [scored(p.name, DEGRADED, baseline(p), p.clean, protocol) for p in gathered.tests]
+        untrained = [score_row(p.name, DEGRADED, baseline(p), p.clean, protocol) for p in gathered.test_pairs]
         mine = read_csv(entry.folder.scores)
         for shape in shapes:
             losses, seeds = map(int, shape.split("x"))
@@ -70,12 +70,14 @@ def main(shapes: list[str]) -> None:
             pairs = [(name, seed) for seed in range(seeds) for name in names]
             before = resident()
             rows = [*untrained, *(row for name, seed in pairs for row in noisy(mine, name, seed, rng))]
-            entries = [Entry(name, seed, RunFolder(job.folder), entry.summary, None) for name, seed in pairs]
+            entries = [RunResult(name, seed, RunFolder(job.folder), entry.summary, None) for name, seed in pairs]
             target = out / shape
             target.mkdir()
             start = time.perf_counter()
             write_csv(target / "results.csv", rows, protocol)
-            tournament = Tournament(names, entries, rows, gathered, recipe, protocol, seeds, "lossmith compare")
+            tournament = TournamentResults(
+                names, entries, rows, gathered, recipe, protocol, seeds, "lossmith compare"
+            )
             make_page(tournament, target)
             sizes = ", ".join(
                 f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(target.iterdir())

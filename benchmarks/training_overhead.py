@@ -21,15 +21,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lossmith.core.devices import autocast, best_device, synchronize
+from lossmith.data import ImagePair, PatchDataset, degraded_images, make_test_pairs, sample_images
 from lossmith.degradations import degradation
-from lossmith.devices import autocast, best_device, synchronize
-from lossmith.images import Pair, Patches, degraded_source, sample_pictures, test_pairs
 from lossmith.losses import loss
 from lossmith.networks import network
 from lossmith.training import Recipe, RunFolder
-from lossmith.training.confined import confined
-from lossmith.training.fit import fit
-from lossmith.training.supervised import Supervised
+from lossmith.training.isolation import isolated_global_state
+from lossmith.training.loop import fit
+from lossmith.training.supervised import SupervisedModule
 
 WARM_UP = 10
 CASES = {
@@ -38,25 +38,25 @@ CASES = {
 }
 
 
-def bare_loop(restorer: nn.Module, patches: Patches, recipe: Recipe) -> Iterator[None]:
+def bare_loop(restorer: nn.Module, patches: PatchDataset, recipe: Recipe) -> Iterator[None]:
     """The plainest loop there is, one step at a time."""
     device = best_device()
     restorer = restorer.to(device, memory_format=torch.channels_last)
     criterion = loss("l1")
-    optimiser = torch.optim.Adam(restorer.parameters(), lr=recipe.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(restorer.parameters(), lr=recipe.learning_rate, fused=True)
     for step in count():
         degraded, clean = patches.batch(step * recipe.batch, recipe.batch)
         degraded = degraded.to(device, memory_format=torch.channels_last)
         clean = clean.to(device, memory_format=torch.channels_last)
         with autocast(recipe.precision):
             value = criterion(restorer(degraded), clean)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         value.backward()
-        optimiser.step()
+        optimizer.step()
         yield
 
 
-class InTurns(Supervised):
+class InTurns(SupervisedModule):
     """Lets the bare loop take a step before each of its own, and notes how long both take."""
 
     def __init__(self, bare: Iterator[None], *what: Any) -> None:
@@ -67,14 +67,14 @@ class InTurns(Supervised):
         """All from the end of one bare step to the beginning of the next: the whole of our loop."""
         self._began: float | None = None
 
-    def step(self, batch: tuple[Tensor, Tensor], progress: float) -> dict[str, Tensor]:
+    def training_step(self, batch: tuple[Tensor, Tensor], progress: float) -> dict[str, Tensor]:
         ended = now()
         if self._began is not None:
             self.our_steps.append(ended - self._began)
         next(self.bare)
         self._began = now()
         self.bare_steps.append(self._began - ended)
-        return super().step(batch, progress)
+        return super().training_step(batch, progress)
 
 
 def now() -> float:
@@ -83,12 +83,14 @@ def now() -> float:
     return time.perf_counter()
 
 
-def compete(net: str, patches: Patches, recipe: Recipe, tests: list[Pair]) -> tuple[list[float], list[float]]:
+def compete(
+    net: str, patches: PatchDataset, recipe: Recipe, tests: list[ImagePair]
+) -> tuple[list[float], list[float]]:
     """Seconds of each bare step and each of lossmith's."""
-    learner = InTurns(bare_loop(network(net), patches, recipe), network(net), loss("l1"), recipe)
-    with tempfile.TemporaryDirectory() as folder, confined():
-        fit(learner, patches, tests, RunFolder(Path(folder)), "in turns")
-    return learner.bare_steps[WARM_UP:-1], learner.our_steps[WARM_UP:]
+    module = InTurns(bare_loop(network(net), patches, recipe), network(net), loss("l1"), recipe)
+    with tempfile.TemporaryDirectory() as folder, isolated_global_state():
+        fit(module, patches, tests, RunFolder(Path(folder)), "in turns")
+    return module.bare_steps[WARM_UP:-1], module.our_steps[WARM_UP:]
 
 
 def main() -> None:
@@ -98,13 +100,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     options = parser.parse_args()
     kind = degradation("jpeg(10)")
-    source = degraded_source(sample_pictures("train"), kind)
-    tests = test_pairs(sample_pictures("test"), kind)
+    source = degraded_images(sample_images("train"), kind)
+    tests = make_test_pairs(sample_images("test"), kind)
     print("| case | bare, ms per step | lossmith, ms per step | ratio | ratio of whole loops |")
     print("| --- | --- | --- | --- | --- |")
     for name, net, batch, patch in (CASES[case] for case in options.case or CASES):
         recipe = Recipe(network=net, batch=batch, patch=patch, steps=options.steps + WARM_UP + 1)
-        patches = Patches(source, patch, seed=0)
+        patches = PatchDataset(source, patch, seed=0)
         rounds = [compete(net, patches, recipe, tests) for _ in range(options.rounds)]
         bare, ours = (list(chain(*steps)) for steps in zip(*rounds, strict=True))
         middles = [1000 * median(steps) for steps in (bare, ours)]

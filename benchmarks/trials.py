@@ -20,9 +20,11 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
+from lossmith.core.devices import best_device, device_name, resolve_precision, synchronize
+from lossmith.core.errors import LossmithError
+from lossmith.data import Data, ImagePair, PatchDataset, find_images, image_names, prepare_data
+from lossmith.data.loader import make_loader
 from lossmith.degradations import from_8bit, to_8bit
-from lossmith.devices import arithmetic, best_device, device_name, synchronize
-from lossmith.errors import LossmithError
 from lossmith.evaluation import (
     DEGRADED,
     Row,
@@ -31,15 +33,13 @@ from lossmith.evaluation import (
     find_metric,
     protocol_for,
     read_csv,
-    restore_pictures,
+    restore_images,
     score,
     write_csv,
 )
-from lossmith.images import Data, Pair, Patches, find_pictures, gather, picture_names
 from lossmith.losses import Loss, loss
 from lossmith.networks import network
-from lossmith.training.stream import loader
-from lossmith.training.supervised import finite
+from lossmith.training.supervised import all_weights_finite
 
 METRICS = ("psnr", "ssim", "gmsd", "lpips_squeeze")
 RISE = 20
@@ -60,9 +60,9 @@ class Scale:
     seeds: int
     tests: int
 
-    def pictures(self, folder: Path) -> list[Path]:
+    def images(self, folder: Path) -> list[Path]:
         """Those of a folder to test with, from all over it."""
-        found = find_pictures([folder])
+        found = find_images([folder])
         return found[:: max(1, len(found) // self.tests)][: self.tests]
 
 
@@ -92,32 +92,32 @@ def trials(
     """
     names = list(dict.fromkeys(str(loss(expression)) for expression in losses))
     rows = read_csv(table) if table.exists() else []
-    if rows and {row.picture for row in rows} != set(picture_names(tests)):
+    if rows and {row.image for row in rows} != set(image_names(tests)):
         raise LossmithError(f"{table} was made with other test pictures; name another folder for the runs")
     done = {(row.method, row.seed) for row in rows}
     left = {seed: [name for name in names if (name, seed) not in done] for seed in range(scale.seeds)}
     left = {seed: missing for seed, missing in left.items() if missing}
     if left:
-        data = gather(Data([train], test=tests), damage)
+        data = prepare_data(Data([train], test=tests), damage)
         # what the table has, or else what there is; missing weights are said before anything is trained
         metrics = [find_metric(name).name for name in rows[0].scores] if rows else usable_metrics()
-        here = f"{device_name()} in {arithmetic('auto')}"
+        here = f"{device_name()} in {resolve_precision('auto')}"
         heading = [str(protocol_for(data.source.scale)), *dict.fromkeys([*(made_on(table) if rows else []), here])]
-        rows = rows or judged(DEGRADED, 0, map(baseline, data.tests), data.tests, metrics)
+        rows = rows or judged(DEGRADED, 0, map(baseline, data.test_pairs), data.test_pairs, metrics)
         for seed, missing in left.items():
-            batches = cut(Patches(data.source, scale.patch, seed), scale.batch, scale.steps)
+            batches = cut(PatchDataset(data.source, scale.patch, seed), scale.batch, scale.steps)
             start = fresh(scale.network, data.source.scale, seed)
             for name in missing:
                 restorer, begun = deepcopy(start), perf_counter()
                 fit(restorer, loss(name), batches, scale.learning_rate)
                 times = f"trained in {perf_counter() - begun:.1f} s"
-                if finite(restorer):
-                    begun, restored = perf_counter(), restore_pictures(restorer.eval(), data.tests)
-                    made = judged(name, seed, restored, data.tests, metrics)
+                if all_weights_finite(restorer):
+                    begun, restored = perf_counter(), restore_images(restorer.eval(), data.test_pairs)
+                    made = judged(name, seed, restored, data.test_pairs, metrics)
                     psnr = fmean(row.scores["psnr"] for row in made)
                     outcome = f"{times}, scored in {perf_counter() - begun:.1f} s, PSNR {psnr:.2f} dB"
                 else:
-                    made, outcome = [Row(pair.name, name, seed) for pair in data.tests], f"{times}, diverged"
+                    made, outcome = [Row(pair.name, name, seed) for pair in data.test_pairs], f"{times}, diverged"
                 print(f"{damage}, {name}, seed {seed}: {outcome}", flush=True)
                 rows += made
                 write_csv(table, rows, "; ".join(heading))
@@ -136,12 +136,12 @@ def usable_metrics() -> list[str]:
 
 
 def judged(
-    method: str, seed: int, restored: Iterable[Tensor], pairs: Sequence[Pair], metrics: Sequence[str]
+    method: str, seed: int, restored: Iterable[Tensor], pairs: Sequence[ImagePair], metrics: Sequence[str]
 ) -> list[Row]:
     """A row for every picture, scored in threads while the next one is restored."""
     protocol = protocol_for(pairs[0].scale)
 
-    def row(made: Tensor, pair: Pair) -> Row:
+    def row(made: Tensor, pair: ImagePair) -> Row:
         return Row(pair.name, method, seed, score(made, pair.clean, protocol, metrics))
 
     with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -154,16 +154,16 @@ def fresh(expression: str, scale: int, seed: int) -> nn.Module:
     return network(expression, scale).to(best_device(), memory_format=torch.channels_last)
 
 
-def cut(patches: Patches, batch: int, steps: int) -> Batches:
+def cut(patches: PatchDataset, batch: int, steps: int) -> Batches:
     """The first batches of the stream of patches, all of them on the device. Raises what keeps one from it."""
     device, side = best_device(), patches.patch
-    small = side // patches.source.scale
+    small = side // patches.images.scale
     degraded = torch.empty(steps, batch, 3, small, small, device=device)
     clean = torch.empty(steps, batch, 3, side, side, device=device, dtype=torch.uint8)
     # as many as there are cores for this process, which may be fewer than the machine has
     workers = len(os.sched_getaffinity(0)) if device.type == "cuda" else 0
     # the steps first, or one more batch would be waited for at the end
-    for step, made in zip(range(steps), loader(patches, batch, 0, workers=workers), strict=False):
+    for step, made in zip(range(steps), make_loader(patches, batch, 0, workers=workers), strict=False):
         if isinstance(made, LossmithError):
             raise made
         degraded[step], clean[step] = made[0].to(device), to_8bit(made[1].to(device))
@@ -178,7 +178,7 @@ def fit(restorer: nn.Module, criterion: Loss, batches: Batches, peak: float) -> 
     for _ in range(steps):
         advance()
     synchronize()
-    step.optimiser.zero_grad()  # the gradients are in the memory of the graph
+    step.optimizer.zero_grad()  # the gradients are in the memory of the graph
 
 
 def learning_rate(peak: float, step: int, steps: int) -> float:
@@ -195,8 +195,8 @@ class Step:
         self.number = torch.zeros(1, dtype=torch.int64, device=device)
         self.rates = torch.tensor([learning_rate(peak, step, steps) for step in range(steps)], device=device)
         self.rate = torch.zeros((), device=device)
-        self.half = arithmetic("auto") == "bfloat16"
-        self.optimiser = torch.optim.Adam(
+        self.half = resolve_precision("auto") == "bfloat16"
+        self.optimizer = torch.optim.Adam(
             restorer.parameters(), self.rate, betas=(0.9, 0.99), fused=True, capturable=device.type == "cuda"
         )
 
@@ -206,9 +206,9 @@ class Step:
         # without a cache, which might hand a weight that was cast in one graph to another
         with torch.autocast(degraded.device.type, torch.bfloat16, enabled=self.half, cache_enabled=False):
             restored = self.restorer(degraded)
-        self.optimiser.zero_grad()  # to None, so that backward, in a graph too, writes gradients and adds nothing
+        self.optimizer.zero_grad()  # to None, so that backward, in a graph too, writes gradients and adds nothing
         self.criterion(restored.float(), clean).backward()
-        self.optimiser.step()
+        self.optimizer.step()
         self.number.add_(1)
 
     def rehearse(self, times: int) -> None:
@@ -217,9 +217,9 @@ class Step:
         for _ in range(times):
             self()
             self.number.zero_()
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         self.restorer.load_state_dict(weights)
-        for state in self.optimiser.state.values():
+        for state in self.optimizer.state.values():
             for tensor in state.values():  # the moments and the number of steps, which begin at 0
                 tensor.zero_()
 

@@ -15,10 +15,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lossmith.evaluation import DEGRADED, Row, Standing, find_metric, mean_ranks, standings
-from lossmith.files import write_text
-from lossmith.images import Data, find_pictures
-from lossmith.studies import compare
+from lossmith.commands import compare
+from lossmith.core.files import write_text
+from lossmith.data import Data, find_images
+from lossmith.evaluation import DEGRADED, Ranking, Row, find_metric, mean_ranks, rankings
 from lossmith.training import Recipe
 
 LOSSES = ("l2", "l1", "ssim", "ms_ssim_sigmas", "mix")
@@ -53,8 +53,8 @@ def table(rows: list[Row]) -> str:
     """Means over pictures and seeds as a Markdown table; the best loss and its equals are bold."""
     methods = [DEGRADED, *LOSSES]
     columns = [find_metric(name) for name in COLUMNS if name in rows[0].scores]
-    found = standings(rows, columns, methods)
-    ranks = mean_ranks(standings(rows, columns, LOSSES))
+    found = rankings(rows, columns, methods)
+    ranks = mean_ranks(rankings(rows, columns, LOSSES))
     labels = [f"{each.metric.label} {'↑' if each.metric.higher_is_better else '↓'}" for each in found]
     lines = [["", *labels, "mean rank"], ["---"] * (len(labels) + 2)]
     for method in methods:
@@ -63,17 +63,17 @@ def table(rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def cell(standing: Standing, method: str) -> str:
+def cell(ranking: Ranking, method: str) -> str:
     """The mean, bold for the best and its equals; nothing for a loss that diverged."""
-    if method not in standing.means:
+    if method not in ranking.means:
         return ""
-    number = f"{standing.means[method]:.{standing.metric.digits}f}"
-    return f"**{number}**" if method in standing.leaders else number
+    number = f"{ranking.means[method]:.{ranking.metric.digits}f}"
+    return f"**{number}**" if method in ranking.leaders else number
 
 
 def conditions(scale: Scale, run: Path, tests: int) -> str:
     """Under which the table of a tournament was made, and the command that makes it again."""
-    device = json.loads((run / "results.json").read_text(encoding="utf-8"))["facts"]["Device"]
+    device = json.loads((run / "results.json").read_text(encoding="utf-8"))["environment"]["Device"]
     return (
         f"FCN, {scale.steps:,} steps of {scale.batch} patches of {scale.patch} x {scale.patch}, "
         f"Adam {scale.learning_rate:g} with cosine decay, {scale.seeds} seeds, {tests} test pictures, "
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
     scale = SCALES[options.scale]
-    tests = find_pictures(options.test)
+    tests = find_images(options.test)
     tests = tests[:: max(1, len(tests) // scale.tests)][: scale.tests]
     for task in options.tasks:
         title, damage = TASKS[task]

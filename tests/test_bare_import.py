@@ -51,11 +51,11 @@ import lossmith.losses
 import lossmith.networks
 import torch
 
-picture = torch.rand(1, 3, 24, 24)
-restored = lossmith.network("srresnet(blocks=1, features=4)", scale=2)(picture[..., ::2, ::2])
+image = torch.rand(1, 3, 24, 24)
+restored = lossmith.network("srresnet(blocks=1, features=4)", scale=2)(image[..., ::2, ::2])
 for name in lossmith.losses.LOSSES:
     options = "(levels=2)" if name == "ms_ssim" else ""
-    lossmith.loss(name + options)(restored, picture).item()
+    lossmith.loss(name + options)(restored, image).item()
 print([name for name in {WORKBENCH} if name in sys.modules])
 """
     assert run(program) == "[]\n"
@@ -66,7 +66,7 @@ def test_a_function_without_its_packages_says_what_to_install(
 ) -> None:
     (tmp_path / "attic.py").write_text("import a_package_of_the_workbench\n")
     monkeypatch.setattr(lossmith, "__path__", [*lossmith.__path__, str(tmp_path)])
-    monkeypatch.setitem(lossmith._HOMES, "compare", "attic")
+    monkeypatch.setitem(lossmith._LAZY, "compare", "attic")
     monkeypatch.delitem(vars(lossmith), "compare", raising=False)
     with pytest.raises(ImportError) as refused:
         lossmith.compare  # noqa: B018
@@ -83,14 +83,14 @@ def test_other_names_are_not_there() -> None:
 
 
 def test_every_public_name_has_a_home() -> None:
-    assert {*lossmith.__all__} == {"LossmithError", "__version__", *lossmith._HOMES}
+    assert {*lossmith.__all__} == {"LossmithError", "__version__", *lossmith._LAZY}
     assert lossmith.loss is lossmith.losses.loss
     assert lossmith.network is lossmith.networks.network
 
 
 def test_rooms_are_there_without_an_import_of_their_own() -> None:
     assert (
-        run("import lossmith; print(lossmith.losses.L1.name, lossmith.networks.__name__)")
+        run("import lossmith; print(lossmith.losses.L1Loss.name, lossmith.networks.__name__)")
         == "l1 lossmith.networks\n"
     )
     assert {"losses", "networks", "train", "loss", "__version__"} <= set(dir(lossmith))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lossmith.stopping import SIGNALS
+from lossmith.core.signals import SIGNALS
 
 COMMAND = [sys.executable, "-m", "lossmith"]
 

@@ -13,9 +13,9 @@
     restore(...)           a model applied to whole pictures
     reproduce(...)         a model or a loss made again from its receipt
     Data, Recipe           the pictures of a study; the damage, the network and the budget
-    Contest                training against a critic, as ESRGAN's
-    Machines               where the runs of a tournament are carried out
-    named_recipe("esrgan") what `train` needs to train as a paper did
+    AdversarialRecipe      training against a discriminator, as ESRGAN's
+    Execution              where the runs of a tournament are carried out
+    preset("esrgan")       what `train` needs to train as a paper did
     LossRecipe             how a loss is learned
 
 Importing lossmith loads nothing; each name brings what it needs when it is first used.
@@ -25,62 +25,62 @@ import importlib
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from lossmith.errors import LossmithError, missing_extra
+from lossmith._version import __version__
+from lossmith.core.errors import LossmithError, missing_extra
 
 if TYPE_CHECKING:
-    from lossmith.degradations import degradation
-    from lossmith.images import Data
-    from lossmith.learning import LossRecipe
-    from lossmith.losses import loss
-    from lossmith.networks import network
-    from lossmith.studies import (
-        Machines,
+    from lossmith.commands import (
+        Execution,
         blend,
         compare,
         convert_mdf,
         evaluate,
         export,
         learn_loss,
-        named_recipe,
+        preset,
         reproduce,
         restore,
         show_loss,
         train,
     )
-    from lossmith.training import Contest, Recipe
+    from lossmith.data import Data
+    from lossmith.degradations import degradation
+    from lossmith.loss_learning import LossRecipe
+    from lossmith.losses import loss
+    from lossmith.networks import network
+    from lossmith.training import AdversarialRecipe, Recipe
 
-__version__ = "0.1.0"
 
-_HOMES = {
-    "Data": "images",
+_LAZY = {
+    "Data": "data",
     "Recipe": "training",
-    "Contest": "training",
+    "AdversarialRecipe": "training",
     "loss": "losses",
     "network": "networks",
     "degradation": "degradations",
-    "train": "studies",
-    "evaluate": "studies",
-    "compare": "studies",
-    "LossRecipe": "learning",
-    "learn_loss": "studies",
-    "show_loss": "studies",
-    "convert_mdf": "studies",
-    "export": "studies",
-    "blend": "studies",
-    "restore": "studies",
-    "reproduce": "studies",
-    "named_recipe": "studies",
-    "Machines": "studies",
+    "train": "commands",
+    "evaluate": "commands",
+    "compare": "commands",
+    "LossRecipe": "loss_learning",
+    "learn_loss": "commands",
+    "show_loss": "commands",
+    "convert_mdf": "commands",
+    "export": "commands",
+    "blend": "commands",
+    "restore": "commands",
+    "reproduce": "commands",
+    "preset": "training.presets",
+    "Execution": "commands",
 }
 
 _ROOMS = tuple(room.name for room in iter_modules(__path__) if room.ispkg)
 
 __all__ = [
-    "Contest",
+    "AdversarialRecipe",
     "Data",
+    "Execution",
     "LossRecipe",
     "LossmithError",
-    "Machines",
     "Recipe",
     "__version__",
     "blend",
@@ -91,8 +91,8 @@ __all__ = [
     "export",
     "learn_loss",
     "loss",
-    "named_recipe",
     "network",
+    "preset",
     "reproduce",
     "restore",
     "show_loss",
@@ -101,13 +101,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES and name not in _ROOMS:
+    if name not in _LAZY and name not in _ROOMS:
         raise AttributeError(f"module 'lossmith' has no attribute '{name}'")
     try:
-        room = importlib.import_module(f"lossmith.{_HOMES.get(name, name)}")
+        room = importlib.import_module(f"lossmith.{_LAZY.get(name, name)}")
     except ModuleNotFoundError as error:
         raise missing_extra(f"lossmith.{name}", error) from None
-    return getattr(room, name) if name in _HOMES else room
+    return getattr(room, name) if name in _LAZY else room
 
 
 def __dir__() -> list[str]:

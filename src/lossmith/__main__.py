@@ -3,13 +3,13 @@
 import os
 import sys
 
-from lossmith.stopping import stopping
+from lossmith.core.signals import interruptible
 
 
 def main() -> None:
     """Run the command line, or say in one sentence why it does not run or has not ended."""
     try:
-        with stopping():
+        with interruptible():
             status = _run()
             sys.stdout.flush()
     except KeyboardInterrupt as stopped:
@@ -28,7 +28,7 @@ def _run() -> int:
     try:
         from lossmith.cli import run
     except ModuleNotFoundError as error:
-        from lossmith.errors import missing_extra
+        from lossmith.core.errors import missing_extra
 
         print(missing_extra("the lossmith command", error), file=sys.stderr)
         return 2

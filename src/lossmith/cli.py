@@ -14,22 +14,8 @@ from cyclopts import App, ArgumentCollection, CoercionError, CycloptsError, Grou
 from cyclopts.config import Dict
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 
-import lossmith
-from lossmith.degradations import DEGRADATIONS, TASKS
-from lossmith.devices import use_device
-from lossmith.errors import LossmithError, printable, unknown
-from lossmith.evaluation import METRICS, available_deep_metrics
-from lossmith.evaluation.deep import BACKBONES, missing_weights
-from lossmith.expressions import listed
-from lossmith.images import Data
-from lossmith.images.folders import SUFFIXES
-from lossmith.learning import LossRecipe
-from lossmith.losses import overview
-from lossmith.networks import CRITICS, NETWORKS
-from lossmith.other_words import command_for, option_for
-from lossmith.report.definitions import definition
-from lossmith.settings_file import read_settings
-from lossmith.studies import (
+from lossmith._version import __version__
+from lossmith.commands import (
     blend,
     compare,
     convert_mdf,
@@ -41,14 +27,34 @@ from lossmith.studies import (
     show_loss,
     train,
 )
-from lossmith.studies.command import changed
-from lossmith.studies.executors import Machines
-from lossmith.studies.named_recipes import named_recipe
-from lossmith.training import Contest, Recipe
+from lossmith.commands.command_line import changed
+from lossmith.commands.compare.executors import Execution
+from lossmith.config_file import read_config_file
+from lossmith.core.devices import use_device
+from lossmith.core.errors import LossmithError, escape_control, unknown_name_error
+from lossmith.data import Data
+from lossmith.data.folders import SUFFIXES
+from lossmith.degradations import DEGRADATIONS, TASKS
+from lossmith.evaluation import METRICS, available_deep_metrics
+from lossmith.evaluation.metrics.deep import DEEP_METRICS, missing_weights
+from lossmith.expressions import listed
+from lossmith.loss_learning import LossRecipe
+from lossmith.losses import overview
+from lossmith.networks import DISCRIMINATORS, NETWORKS
+from lossmith.option_synonyms import command_for, option_for
+from lossmith.report.definitions import definition
+from lossmith.training import AdversarialRecipe, Recipe
+from lossmith.training.presets import preset
 
 # The fields of these become options of the commands that take them, each in a group of the help.
 OPTIONS = Group("Options", sort_key=1)
-GROUPS = {Data: "Data", LossRecipe: "Learning", Recipe: "Training", Contest: "Critic", Machines: "Machines"}
+GROUPS = {
+    Data: "Data",
+    LossRecipe: "Learning",
+    Recipe: "Training",
+    AdversarialRecipe: "Discriminator",
+    Execution: "Machines",
+}
 for place, (settings, group) in enumerate(GROUPS.items()):
     Parameter(name="*", group=Group(group, sort_key=2 * place))(settings)
 
@@ -86,7 +92,7 @@ EXAMPLES = {
     "export": "lossmith export runs/x4/model.safetensors --out release/",
     "blend": "lossmith blend psnr.safetensors gan.safetensors --alpha 0:1:0.1 --out runs/between",
     "restore": "lossmith restore photos/ --model runs/x4/model.safetensors --out restored/",
-    "reproduce": "lossmith reproduce runs/x2/model.safetensors --pictures photos/",
+    "reproduce": "lossmith reproduce runs/x2/model.safetensors --images photos/",
 }
 
 
@@ -101,7 +107,7 @@ def epilogue(command: Callable[..., Any]) -> str:
 app = App(
     name="lossmith",
     help="Choose, compose and compare the loss function of an image-restoration network.",
-    version=lossmith.__version__,
+    version=__version__,
     group_parameters=OPTIONS,
     default_parameter=Parameter(converter=_convert, negative=(), negative_iterable=(), consume_multiple=True),
     suppress_keyboard_interrupt=False,  # `main` says what to do next
@@ -120,7 +126,7 @@ LISTS = {
 """The options that take several values."""
 
 
-TAKEN = {"config", "recipe", "device", "help", "version", "h"}
+TAKEN = {"config", "preset", "device", "help", "version", "h"}
 """Options that are no parameters."""
 SHORT = {"h"}
 
@@ -133,12 +139,14 @@ def losses() -> str:
 
 @app.command(help_epilogue="")
 def networks() -> str:
-    """List the networks that can be trained, and the critics to train against: what each is, and its options."""
+    """List the networks that can be trained, and the discriminators to train against: what each is, and its
+    options.
+    """
     return (
         f"{listed(NETWORKS, given=['scale'])}\n\n"
         'Options go in brackets: "srresnet(features=32, blocks=8)". The scale follows from the damage.\n'
         'Your own: "my_package.my_module:MyNetwork".\n\n'
-        f"Critics, for --critic:\n\n{listed(CRITICS, given=['size'])}"
+        f"Discriminators, for --discriminator:\n\n{listed(DISCRIMINATORS, given=['size'])}"
     )
 
 
@@ -164,7 +172,7 @@ def metrics() -> str:
         f"  {definition(each)}"
         for each in here
     ]
-    lines += [f"{name}\n  not here: {missing_weights(name)}" for name in BACKBONES if name not in deep]
+    lines += [f"{name}\n  not here: {missing_weights(name)}" for name in DEEP_METRICS if name not in deep]
     return "\n\n".join(lines)
 
 
@@ -175,7 +183,7 @@ def run(words: Sequence[str]) -> int:
         words = list(words)
         _check_words(words)
         _translate(words)
-        app.config = _take_configuration(words)
+        app.config = _take_file_options(words)
         result = app(
             [_not_an_option(word) for word in words],
             exit_on_error=False,
@@ -193,7 +201,7 @@ def run(words: Sequence[str]) -> int:
 
 
 @dataclass(frozen=True)
-class Configuration:
+class FileOptions:
     """Options from a file, for cyclopts."""
 
     source: str
@@ -205,7 +213,7 @@ class Configuration:
         for name in list(self.options):
             meant = option_for(name, {each.replace("_", "-") for each in known}).replace("-", "_")
             if meant not in known:
-                raise unknown(f"{self.source}: option", name, known)
+                raise unknown_name_error(f"{self.source}: option", name, known)
             value = self.options.pop(name)
             # on the command line one value is a list of one where a list is taken, and so it is here
             self.options[meant] = [value] if meant in LISTS and isinstance(value, str) else value
@@ -213,34 +221,34 @@ class Configuration:
         Dict(dict.fromkeys(commands, self.options), source=self.source)(app, commands, arguments)
 
 
-class NamedConfiguration(Configuration):
+class PresetOptions(FileOptions):
     """The options of a recipe that has a name. They yield to others, and its steps to --minutes."""
 
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
         if commands != ("train",):
-            raise LossmithError("--recipe is an option of train")
+            raise LossmithError("--preset is an option of train")
         if any("--minutes" in argument.names and argument.tokens for argument in arguments):
             self.options.pop("steps", None)
         super().__call__(app, commands, arguments)
 
 
-def _take_configuration(words: list[str]) -> list[Configuration]:
-    """Take `--config FILE` and `--recipe NAME` out of the words; what comes first counts."""
+def _take_file_options(words: list[str]) -> list[FileOptions]:
+    """Take `--config FILE` and `--preset NAME` out of the words; what comes first counts."""
     found = []
-    path, recipe = _take(words, "--config", "the name of a YAML file"), _take(words, "--recipe", "a name")
+    path, recipe = _take(words, "--config", "the name of a YAML file"), _take(words, "--preset", "a name")
     device = _take(words, "--device", "the name of a device, such as cpu or cuda:1") or ""
     if path:
-        options = read_settings(Path(path))
-        named = options.pop("recipe", None)
+        options = read_config_file(Path(path))
+        named = options.pop("preset", None) or options.pop("recipe", None)
         recipe = recipe or (str(named) if named is not None else None)
         device = device or str(options.pop("device", ""))
-        found.append(Configuration(str(Path(path)), options))
+        found.append(FileOptions(str(Path(path)), options))
     if recipe:
-        settings = named_recipe(recipe).values()
+        settings = preset(recipe).values()
         values: dict[str, str | list[str]] = {
             name: str(value) for part in settings for name, value in changed(part).items()
         }
-        found.append(NamedConfiguration(f"recipe {recipe}", values))
+        found.append(PresetOptions(f"preset {recipe}", values))
     if device:
         use_device(device)
     return found
@@ -277,7 +285,7 @@ def _translate(words: list[str]) -> None:
 
 def _refuse_swallowed(words: Sequence[str]) -> None:
     """An option that takes several values takes all that follow, and pictures may be among them."""
-    if not words[1:2] or not words[1].startswith("-") or "--pictures" in words:
+    if not words[1:2] or not words[1].startswith("-") or "--images" in words:
         return
     option = ""
     for before, word in pairwise(words):
@@ -332,8 +340,8 @@ def _sentence(error: Exception, words: Sequence[str]) -> str:
         positional = error.argument.field_info.is_positional
         return f"{words[0]} needs {name.removeprefix('--').upper() if positional else name}{such}"
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        return printable(f"{words[0]} has no use for '{error.unused_tokens[0]}'{such}")
+        return escape_control(f"{words[0]} has no use for '{error.unused_tokens[0]}'{such}")
     if isinstance(error, OSError):
         return f"'{error.filename}': {error.strerror}" if error.filename else error.strerror or str(error)
     text = re.sub(r"\[(\w+)\](?= from |:)", r"\1", str(error))  # how cyclopts names an option of a file
-    return printable(" ".join(text.split()))
+    return escape_control(" ".join(text.split()))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from lossmith.core.errors import LossmithError
 from lossmith.degradations import Bicubic, from_8bit, resize, resize_8bit, to_8bit
-from lossmith.errors import LossmithError
 
 
 def keys(x: float) -> float:
@@ -36,9 +36,9 @@ def matlab_line(line: np.ndarray, new: int, scale: float) -> np.ndarray:
     return np.array(result)
 
 
-def matlab(picture: Tensor, sides: tuple[int, int], scales: tuple[float, float], rounded: bool) -> Tensor:
+def matlab(image: Tensor, sides: tuple[int, int], scales: tuple[float, float], rounded: bool) -> Tensor:
     """imresize of (H, W): vertically, then horizontally; 8-bit pictures are rounded after each."""
-    work = picture.double().numpy() * 255
+    work = image.double().numpy() * 255
 
     def done(values: np.ndarray) -> np.ndarray:
         return np.clip(np.floor(values + 0.5), 0, 255) if rounded else values
@@ -66,46 +66,46 @@ def test_the_enlargement_is_matlabs_on_8_bits(scale: int) -> None:
 
 @pytest.mark.parametrize("sides", [(4, 3), (5, 11), (9, 13), (20, 30), (1, 1), (23, 4)])
 def test_any_size_is_matlabs_on_floats(sides: tuple[int, int]) -> None:
-    picture = torch.rand(9, 13, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    expected = matlab(picture, sides, (sides[0] / 9, sides[1] / 13), rounded=False)
-    torch.testing.assert_close(resize(picture, sides), expected, rtol=0, atol=1e-12)
+    image = torch.rand(9, 13, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = matlab(image, sides, (sides[0] / 9, sides[1] / 13), rounded=False)
+    torch.testing.assert_close(resize(image, sides), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("factor", [4.0, 2.0, 0.5, 0.25])
 def test_the_float_form_is_torchs_with_mirrored_edges(factor: float) -> None:
-    pictures = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    flipped = torch.cat([pictures.flip(-1), pictures, pictures.flip(-1)], -1)
+    images = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    flipped = torch.cat([images.flip(-1), images, images.flip(-1)], -1)
     mirrored = torch.cat([flipped.flip(-2), flipped, flipped.flip(-2)], -2)
     wide = functional.interpolate(mirrored, scale_factor=factor, mode="bicubic", antialias=True)
     top, left = int(16 * factor), int(24 * factor)
     expected = wide[..., top : 2 * top, left : 2 * left]
-    torch.testing.assert_close(resize(pictures, factor), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(resize(images, factor), expected, rtol=0, atol=1e-12)
 
 
 def test_the_float_form_has_a_gradient() -> None:
-    picture = torch.rand(1, 6, 8, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda p: resize(p, 0.5), picture)
-    assert torch.autograd.gradcheck(lambda p: resize(p, (9, 7)), picture)
+    image = torch.rand(1, 6, 8, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda p: resize(p, 0.5), image)
+    assert torch.autograd.gradcheck(lambda p: resize(p, (9, 7)), image)
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 30), st.integers(1, 30), st.floats(0, 1))
-def test_a_flat_picture_stays_flat_at_any_size(h: int, w: int, to_h: int, to_w: int, value: float) -> None:
+def test_a_flat_image_stays_flat_at_any_size(h: int, w: int, to_h: int, to_w: int, value: float) -> None:
     flat = torch.full((h, w), value, dtype=torch.float64)
     torch.testing.assert_close(resize(flat, (to_h, to_w)), torch.full((to_h, to_w), value, dtype=torch.float64))
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.25, 1 / 3, 0.5, 2, 3]))
 def test_resizing_commutes_with_flips(seed: int, factor: float) -> None:
-    picture = torch.rand(12, 12, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    torch.testing.assert_close(resize(picture.flip(0), factor), resize(picture, factor).flip(0))
+    image = torch.rand(12, 12, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    torch.testing.assert_close(resize(image.flip(0), factor), resize(image, factor).flip(0))
 
 
 def test_batches_and_half_precision_are_kept() -> None:
-    pictures = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(resize(pictures, 0.5)[1, 2], resize(pictures[1, 2], 0.5))
-    half = resize(pictures.half(), 0.5)
+    images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(resize(images, 0.5)[1, 2], resize(images[1, 2], 0.5))
+    half = resize(images.half(), 0.5)
     assert half.dtype == torch.float16
-    torch.testing.assert_close(half.float(), resize(pictures, 0.5), rtol=0, atol=2e-3)
+    torch.testing.assert_close(half.float(), resize(images, 0.5), rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("side", [510, 33, 3 * 1361])
@@ -125,13 +125,13 @@ def test_a_scale_that_is_none_is_refused(scale: object) -> None:
         Bicubic(scale)  # type: ignore[arg-type]
 
 
-def test_a_picture_that_does_not_divide_is_refused() -> None:
+def test_a_image_that_does_not_divide_is_refused() -> None:
     with pytest.raises(LossmithError, match="9x8 pixels must be cropped to multiples of 4 first"):
         Bicubic(4)(torch.rand(3, 9, 8))
 
 
 @pytest.mark.parametrize(
-    ("pictures", "to"),
+    ("images", "to"),
     [
         (torch.zeros(4, 4, dtype=torch.uint8), 2),
         (torch.zeros(4), 2),
@@ -139,12 +139,12 @@ def test_a_picture_that_does_not_divide_is_refused() -> None:
         (torch.zeros(4, 4), (0, 3)),
     ],
 )
-def test_what_cannot_be_resized_is_refused(pictures: Tensor, to: float) -> None:
+def test_what_cannot_be_resized_is_refused(images: Tensor, to: float) -> None:
     with pytest.raises(LossmithError, match=r"^resize: "):
-        resize(pictures, to)
+        resize(images, to)
 
 
 def test_8_bit_resizing_wants_floats_and_a_positive_factor() -> None:
-    for pictures, factor in ((torch.zeros(4, 4, dtype=torch.uint8), 2.0), (torch.zeros(4, 4), 0.0)):
+    for images, factor in ((torch.zeros(4, 4, dtype=torch.uint8), 2.0), (torch.zeros(4, 4), 0.0)):
         with pytest.raises(LossmithError, match=r"^resize_8bit: "):
-            resize_8bit(pictures, factor)
+            resize_8bit(images, factor)

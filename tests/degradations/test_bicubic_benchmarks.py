@@ -22,24 +22,24 @@ def decoded(path: Path, scale: int) -> Tensor:
     from PIL import Image
 
     with Image.open(path) as file:
-        picture = torch.from_numpy(np.array(file.convert("RGB"))).permute(2, 0, 1)
-    return from_8bit(picture[:, : picture.shape[1] // scale * scale, : picture.shape[2] // scale * scale])
+        image = torch.from_numpy(np.array(file.convert("RGB"))).permute(2, 0, 1)
+    return from_8bit(image[:, : image.shape[1] // scale * scale, : image.shape[2] // scale * scale])
 
 
 @needs_data
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("folder", ["Set5", "Set14"])
-def test_every_pixel_of_the_published_low_resolution_pictures_is_met(folder: str, scale: int) -> None:
-    pictures = benchmark(folder)
-    assert len(pictures) == {"Set5": 5, "Set14": 14}[folder]
-    for path in pictures:
+def test_every_pixel_of_the_published_low_resolution_images_is_met(folder: str, scale: int) -> None:
+    images = benchmark(folder)
+    assert len(images) == {"Set5": 5, "Set14": 14}[folder]
+    for path in images:
         name = path.stem.removesuffix("_GT")
         published = decoded(path.parent.parent / f"{folder}_LR_bicubic/X{scale}/{name}x{scale}.png", 1)
         assert torch.equal(Bicubic(scale)(decoded(path, scale)), published), path.name
 
 
-def luma(picture: Tensor) -> Tensor:
-    r, g, b = picture.double()
+def luma(image: Tensor) -> Tensor:
+    r, g, b = image.double()
     return 65.481 * r + 128.553 * g + 24.966 * b + 16
 
 
@@ -70,7 +70,7 @@ def test_set5_meets_the_published_bicubic_row(scale: int) -> None:
 
 @needs_data
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_set5_as_8_bit_colour_is_next_to_the_published_row(scale: int) -> None:
+def test_set5_as_8_bit_color_is_next_to_the_published_row(scale: int) -> None:
     rows = []
     for path in benchmark("Set5"):
         clean = decoded(path, scale)

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from lossmith.core.errors import LossmithError
 from lossmith.degradations import Blur, degradation
-from lossmith.errors import LossmithError
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.floats(0.05, 5), st.integers(1, 40), st.integers(1, 40))
-def test_it_is_scipys_filter_on_pictures_of_any_size(sigma: float, height: int, width: int) -> None:
+def test_it_is_scipys_filter_on_images_of_any_size(sigma: float, height: int, width: int) -> None:
     clean = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     wanted = gaussian_filter(clean.numpy(), sigma, axes=(1, 2), mode="reflect", radius=math.ceil(4 * sigma))
     np.testing.assert_allclose(Blur(sigma)(clean).numpy(), wanted, atol=1e-12)

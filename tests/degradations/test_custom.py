@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from lossmith.core.errors import LossmithError
 from lossmith.degradations import Custom, degradation
-from lossmith.errors import LossmithError
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def test_a_function_of_the_picture_is_deterministic() -> None:
+def test_a_function_of_the_image_is_deterministic() -> None:
     damage = degradation("sample_damage:darker(by=0.25)")
     assert isinstance(damage, Custom)
     assert (damage.random, damage.scale, damage.margin, damage.alignment) == (False, 1, 16, 1)
@@ -51,7 +51,7 @@ def test_it_may_shrink_and_say_its_margin() -> None:
     assert (chain.scale, chain.random) == (2, True)
 
 
-def test_the_picture_given_stays_as_it_is() -> None:
+def test_the_image_given_stays_as_it_is() -> None:
     clean = torch.ones(3, 2, 2)
     assert degradation("sample_damage:in_place")(clean).sum() == 0
     assert clean.sum() == 12
@@ -99,6 +99,6 @@ def test_a_name_without_a_module_is_refused() -> None:
         ("raises", r"^degradation 'sample_damage:raises' fails on a picture \(3, 4, 4\) with KeyError: 'blur'$"),
     ],
 )
-def test_a_result_that_is_no_picture_is_one_sentence(name: str, message: str) -> None:
+def test_a_result_that_is_no_image_is_one_sentence(name: str, message: str) -> None:
     with pytest.raises(LossmithError, match=message):
         degradation(f"sample_damage:{name}")(torch.ones(3, 4, 4))

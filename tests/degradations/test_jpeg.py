@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lossmith.core.errors import LossmithError
 from lossmith.degradations import JPEG, from_8bit, to_8bit
-from lossmith.errors import LossmithError
 
 
 def smooth(height: int = 40, width: int = 56) -> Tensor:
@@ -49,8 +49,8 @@ def test_coarser_is_further_away() -> None:
     clean = smooth()
     errors = [float((JPEG(quality)(clean) - clean).square().mean()) for quality in (5, 20, 50, 95)]
     assert errors == sorted(errors, reverse=True)
-    colour = [float((JPEG(95, s)(clean) - clean).square().mean()) for s in ("4:2:0", "4:2:2", "4:4:4")]
-    assert colour == sorted(colour, reverse=True)
+    color = [float((JPEG(95, s)(clean) - clean).square().mean()) for s in ("4:2:0", "4:2:2", "4:4:4")]
+    assert color == sorted(color, reverse=True)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 17)])

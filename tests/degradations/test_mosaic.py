@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lossmith.degradations import Chain, Mosaic, ShotNoise, demosaic_bilinear, from_8bit, sample
-from lossmith.errors import LossmithError
+from lossmith.core.errors import LossmithError
+from lossmith.degradations import Chain, Mosaic, ShotNoise, bayer_sample, demosaic_bilinear, from_8bit
 
 PATTERNS = ["rggb", "bggr", "grbg", "gbrg"]
 
@@ -35,30 +35,30 @@ def dense_reference(clean: Tensor, pattern: str) -> np.ndarray:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("size", [(2, 2), (3, 2), (5, 7), (8, 6)])
-def test_it_is_the_normalised_convolution(pattern: str, size: tuple[int, int]) -> None:
+def test_it_is_the_normalized_convolution(pattern: str, size: tuple[int, int]) -> None:
     clean = torch.rand(3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = torch.from_numpy(dense_reference(clean, pattern))
     torch.testing.assert_close(Mosaic(pattern)(clean), expected, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_sensor_sees_one_colour_at_each_pixel(pattern: str) -> None:
+def test_a_sensor_sees_one_color_at_each_pixel(pattern: str) -> None:
     clean = torch.rand(3, 6, 8, generator=torch.Generator().manual_seed(0))
-    raw = sample(clean, pattern)
+    raw = bayer_sample(clean, pattern)
     assert raw.shape == (1, 6, 8)
-    for place, colour in enumerate(pattern):
+    for place, color in enumerate(pattern):
         row, column = divmod(place, 2)
-        assert torch.equal(raw[0, row::2, column::2], clean["rgb".index(colour), row::2, column::2])
+        assert torch.equal(raw[0, row::2, column::2], clean["rgb".index(color), row::2, column::2])
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_what_was_sampled_is_kept(pattern: str) -> None:
     clean = torch.rand(3, 7, 9, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(sample(Mosaic(pattern)(clean), pattern), sample(clean, pattern))
+    assert torch.equal(bayer_sample(Mosaic(pattern)(clean), pattern), bayer_sample(clean, pattern))
 
 
 @given(st.integers(2, 9), st.integers(2, 9), st.sampled_from(PATTERNS))
-def test_flat_colours_are_exact_up_to_the_edges(height: int, width: int, pattern: str) -> None:
+def test_flat_colors_are_exact_up_to_the_edges(height: int, width: int, pattern: str) -> None:
     flat = torch.tensor([0.25, 0.5, 0.75])[:, None, None].expand(3, height, width)
     assert torch.equal(Mosaic(pattern)(flat), flat)
 
@@ -67,7 +67,7 @@ def test_noise_before_the_mosaic_is_noise_on_the_raw_samples() -> None:
     clean = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
     chain = Chain([ShotNoise(), Mosaic()])
     noisy = ShotNoise()(clean, np.random.default_rng(3))
-    assert torch.equal(chain(clean, np.random.default_rng(3)), demosaic_bilinear(sample(noisy)))
+    assert torch.equal(chain(clean, np.random.default_rng(3)), demosaic_bilinear(bayer_sample(noisy)))
 
 
 def test_it_has_a_gradient() -> None:
@@ -75,11 +75,11 @@ def test_it_has_a_gradient() -> None:
     assert torch.autograd.gradcheck(demosaic_bilinear, raw)
 
 
-def test_bad_patterns_and_tiny_pictures_are_refused() -> None:
+def test_bad_patterns_and_tiny_images_are_refused() -> None:
     with pytest.raises(LossmithError, match=r"^mosaic: pattern must be one of rggb, bggr, grbg, gbrg, not rgbg$"):
         Mosaic("rgbg")
     with pytest.raises(LossmithError, match=r"^mosaic: pattern must be one of"):
-        sample(torch.rand(3, 4, 4), "RGGB")
+        bayer_sample(torch.rand(3, 4, 4), "RGGB")
     with pytest.raises(LossmithError, match=r"^mosaic: a picture must have 2x2 pixels at least, not 1x5$"):
         Mosaic()(torch.rand(3, 1, 5))
 
@@ -87,11 +87,11 @@ def test_bad_patterns_and_tiny_pictures_are_refused() -> None:
 def mcmaster() -> list[Tensor]:
     from PIL import Image
 
-    pictures = []
+    images = []
     for path in sorted((Path(os.environ["LOSSMITH_DATA"]) / "test/McMaster").glob("*.png")):
         with Image.open(path) as file:
-            pictures.append(from_8bit(torch.from_numpy(np.array(file)).permute(2, 0, 1)))
-    return pictures
+            images.append(from_8bit(torch.from_numpy(np.array(file)).permute(2, 0, 1)))
+    return images
 
 
 @pytest.mark.skipif("LOSSMITH_DATA" not in os.environ, reason="LOSSMITH_DATA is not set")

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lossmith.core.errors import LossmithError
 from lossmith.degradations import Degradation, Noise, ShotNoise
-from lossmith.errors import LossmithError
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -30,21 +30,21 @@ def photo() -> Callable[[int, int], Tensor]:
     return lambda height, width: whole[:, :height, -width:].clone()
 
 
-def _noisy(picture: Tensor) -> Tensor:
-    noise = torch.from_numpy(np.random.default_rng(0).normal(0, 0.05, tuple(picture.shape)))
-    return _rounded(picture + noise)
+def _noisy(image: Tensor) -> Tensor:
+    noise = torch.from_numpy(np.random.default_rng(0).normal(0, 0.05, tuple(image.shape)))
+    return _rounded(image + noise)
 
 
-def _blurred(picture: Tensor) -> Tensor:
-    return _rounded(F.avg_pool2d(picture[None], 5, stride=1, padding=2, count_include_pad=False)[0])
+def _blurred(image: Tensor) -> Tensor:
+    return _rounded(F.avg_pool2d(image[None], 5, stride=1, padding=2, count_include_pad=False)[0])
 
 
-def _faded(picture: Tensor) -> Tensor:
-    return _rounded(0.2 + 0.7 * picture)
+def _faded(image: Tensor) -> Tensor:
+    return _rounded(0.2 + 0.7 * image)
 
 
-def _rounded(picture: Tensor) -> Tensor:
-    return (picture.clamp(0, 1) * 255).round() / 255
+def _rounded(image: Tensor) -> Tensor:
+    return (image.clamp(0, 1) * 255).round() / 255
 
 
 @pytest.fixture(params=[_noisy, _blurred, _faded], ids=["noisy", "blurred", "faded"])

@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
+from lossmith.data import PatchDataset, degraded_images
+from lossmith.data import make_test_pairs as make_pairs
 from lossmith.degradations import degradation, is_gray
 from lossmith.evaluation import METRICS, Protocol, protocol_of, score
-from lossmith.evaluation.metrics import why_nan
+from lossmith.evaluation.metrics.registry import why_nan
 from lossmith.evaluation.results import Row
-from lossmith.images import Patches, degraded_source
-from lossmith.images import test_pairs as make_pairs
 
 RNG = np.random.default_rng(0)
 
@@ -27,13 +27,13 @@ def gray(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "damage", ["noise(25)", "noise(0..50)", "shot_noise", "bicubic(2) | noise(5) | jpeg(50)", "jpeg(10)"]
 )
-def test_noise_on_a_gray_picture_is_gray(gray: Path, damage: str) -> None:
+def test_noise_on_a_gray_image_is_gray(gray: Path, damage: str) -> None:
     kind = degradation(damage)
     for pair in make_pairs([gray], kind):
         assert pair.gray
         assert is_gray(pair.degraded)
         assert not torch.equal(pair.degraded, pair.clean)
-    degraded, _ = Patches(degraded_source([gray], kind), 32).batch(0, 4)
+    degraded, _ = PatchDataset(degraded_images([gray], kind), 32).batch(0, 4)
     assert all(is_gray(each) for each in degraded)
 
 
@@ -42,17 +42,17 @@ def test_gray_noise_is_as_strong(gray: Path) -> None:
     assert float((pair.degraded - pair.clean).std() * 255) == pytest.approx(25, rel=0.02)
 
 
-def test_what_comes_after_a_mosaic_is_in_colour(gray: Path) -> None:
+def test_what_comes_after_a_mosaic_is_in_color(gray: Path) -> None:
     assert str(degradation("noise(5) | mosaic | noise(5)").for_gray()) == "noise(5, gray=true) | mosaic | noise(5)"
     (pair,) = make_pairs([gray], degradation("mosaic | noise(5)"))
     assert not is_gray(pair.degraded)
 
 
-def test_a_gray_place_in_a_colour_picture_gets_colour_noise(tmp_path: Path) -> None:
+def test_a_gray_place_in_a_color_image_gets_color_noise(tmp_path: Path) -> None:
     pixels = np.full((64, 64, 3), 255, np.uint8)
     pixels[0, 0] = 0, 0, 9
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    degraded, _ = Patches(degraded_source([tmp_path / "a.png"], degradation("noise(25)")), 32).batch(0, 4)
+    degraded, _ = PatchDataset(degraded_images([tmp_path / "a.png"], degradation("noise(25)")), 32).batch(0, 4)
     assert not any(is_gray(each) for each in degraded)
 
 

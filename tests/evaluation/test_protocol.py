@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.color import rgb2ycbcr
 
-from lossmith.errors import LossmithError
+from lossmith.core.errors import LossmithError
 from lossmith.evaluation.protocol import Protocol, prepare, protocol_for
 
 
@@ -29,27 +29,27 @@ def test_the_prediction_is_clamped_and_rounded_half_up():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_an_8_bit_picture_stays_as_it_is_in_every_precision_that_can_hold_it(dtype):
+def test_an_8_bit_image_stays_as_it_is_in_every_precision_that_can_hold_it(dtype):
     # bfloat16 has 8 bits of fraction, too few for the bright levels
     levels = torch.arange(100.0) if dtype == torch.bfloat16 else torch.arange(256.0)
-    picture = (levels.to(torch.float64) / 255).expand(3, 2, -1)
-    prepared, _ = prepare(picture.to(dtype), picture, Protocol())
+    image = (levels.to(torch.float64) / 255).expand(3, 2, -1)
+    prepared, _ = prepare(image.to(dtype), image, Protocol())
     assert prepared.dtype == torch.float64
-    assert torch.equal(prepared, picture[:1])  # one channel, as the picture is gray
+    assert torch.equal(prepared, image[:1])  # one channel, as the picture is gray
 
 
 def test_y_is_matlabs_and_is_not_rounded_again(photo):
-    picture = photo(20, 30)
-    y, _ = prepare(picture, picture, Protocol("y", 0))
-    independent = rgb2ycbcr(picture.permute(1, 2, 0).numpy())[..., 0] / 255
+    image = photo(20, 30)
+    y, _ = prepare(image, image, Protocol("y", 0))
+    independent = rgb2ycbcr(image.permute(1, 2, 0).numpy())[..., 0] / 255
     # scikit-image has the same coefficients; only the order of additions differs
     np.testing.assert_allclose(y[0].numpy(), independent, atol=1e-14)
 
 
 def test_the_border_is_cropped_from_each_side(photo):
-    picture = photo(20, 30)
-    prepared, target = prepare(picture, picture, Protocol("rgb", 4))
-    assert torch.equal(prepared, picture[:, 4:16, 4:26])
+    image = photo(20, 30)
+    prepared, target = prepare(image, image, Protocol("rgb", 4))
+    assert torch.equal(prepared, image[:, 4:16, 4:26])
     assert torch.equal(target, prepared)
 
 
@@ -61,21 +61,21 @@ def test_the_inputs_are_left_alone_and_no_gradient_remains(photo):
     assert not prepared.requires_grad
 
 
-GREY = torch.zeros(3, 8, 8)
+GRAY = torch.zeros(3, 8, 8)
 
 
 @pytest.mark.parametrize(
     ("prediction", "target", "protocol", "complaint"),
     [
-        (torch.zeros(3, 8, 9), GREY, Protocol(), "differ in size, 8x9 and 8x8"),
-        (torch.zeros(1, 8, 8), GREY, Protocol(), r"the prediction must be \(3, H, W\), not \(1, 8, 8\)"),
-        (GREY[None], GREY, Protocol(), r"the prediction must be \(3, H, W\)"),
-        (GREY, torch.zeros(3, 0, 8), Protocol(), "the target must be"),
-        (GREY.numpy(), GREY, Protocol(), "the prediction must be a tensor .3, H, W., not a ndarray"),
-        (GREY, GREY.to("meta"), Protocol(), "the target must be a tensor .3, H, W., not without numbers"),
-        (GREY.byte(), GREY, Protocol(), "the prediction must hold floats in .0, 1., not torch.uint8"),
-        (GREY, GREY, Protocol("y", 4), "cropping 4 px from each side leaves nothing of 8x8"),
-        (GREY, GREY * torch.nan, Protocol(), "the target holds NaN"),
+        (torch.zeros(3, 8, 9), GRAY, Protocol(), "differ in size, 8x9 and 8x8"),
+        (torch.zeros(1, 8, 8), GRAY, Protocol(), r"the prediction must be \(3, H, W\), not \(1, 8, 8\)"),
+        (GRAY[None], GRAY, Protocol(), r"the prediction must be \(3, H, W\)"),
+        (GRAY, torch.zeros(3, 0, 8), Protocol(), "the target must be"),
+        (GRAY.numpy(), GRAY, Protocol(), "the prediction must be a tensor .3, H, W., not a ndarray"),
+        (GRAY, GRAY.to("meta"), Protocol(), "the target must be a tensor .3, H, W., not without numbers"),
+        (GRAY.byte(), GRAY, Protocol(), "the prediction must hold floats in .0, 1., not torch.uint8"),
+        (GRAY, GRAY, Protocol("y", 4), "cropping 4 px from each side leaves nothing of 8x8"),
+        (GRAY, GRAY * torch.nan, Protocol(), "the target holds NaN"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(prediction, target, protocol, complaint):

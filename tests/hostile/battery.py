@@ -25,11 +25,11 @@ NOT_ZERO = "identical pictures do not give 0"
 CHANGED = "an input is changed"
 RESTLESS = "a second call gives another value"
 MIXED = "a batch is not the mean of its pictures"
-COLOURED = "the order of the colours matters"
+COLORED = "the order of the colours matters"
 UNCLEAR = "a crash that does not say why"
 FAULTS = (
     *(NO_VALUE, NO_GRADIENT, DEAD, WRONG_VALUE, WRONG_GRADIENT, NOT_ZERO),
-    *(CHANGED, RESTLESS, MIXED, COLOURED, UNCLEAR),
+    *(CHANGED, RESTLESS, MIXED, COLORED, UNCLEAR),
 )
 
 VALUE_TOLERANCE = 1e-4
@@ -58,7 +58,7 @@ class Subject:
     """Whether sides must be odd."""
     usual: int = 0
     """The side of pictures without a fault, where it is more than a little above the least."""
-    colour_blind: bool = True
+    color_blind: bool = True
     """Whether it treats all channels alike."""
     slack: float = 0.0
     """How far from 0 the value of identical pictures may be."""
@@ -175,8 +175,8 @@ def _moved(subject: Subject, criterion: Criterion, prediction: Tensor, target: T
     moved = sum(alone) / len(alone), value(prediction.flip(0), target.flip(0))
     if any(abs(other - together) > tolerance for other in moved):
         yield MIXED
-    if subject.colour_blind and abs(value(prediction.flip(1), target.flip(1)) - together) > tolerance:
-        yield COLOURED
+    if subject.color_blind and abs(value(prediction.flip(1), target.flip(1)) - together) > tolerance:
+        yield COLORED
 
 
 def _clue(case: Case) -> str:

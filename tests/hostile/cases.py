@@ -133,8 +133,8 @@ class Case:
         if "expanded" in self.layouts:  # before both are compared, so that what was equal stays it
             made = (made[0][:1, :1].expand(self.shape), made[1][:1, :1].expand(self.shape))
         prediction, target = (
-            LAYOUTS[layout](picture.clamp(-3e4, 3e4).to(dtype))
-            for picture, dtype, layout in zip(made, self.dtypes, self.layouts, strict=True)
+            LAYOUTS[layout](image.clamp(-3e4, 3e4).to(dtype))
+            for image, dtype, layout in zip(made, self.dtypes, self.layouts, strict=True)
         )
         return prediction, target
 

@@ -3,7 +3,7 @@
 from functools import cache, partial
 
 from lossmith.losses import loss
-from lossmith.losses.loss_file import shipped_losses
+from lossmith.losses.mdf.loss_file import shipped_losses
 
 from .battery import Subject
 
@@ -55,9 +55,9 @@ def subject(expression: str) -> Subject:
         expression,
         partial(cached, expression),
         channels=(3,) if deep else (1, 2, 3, 4),
-        least=criterion.least_side,
+        least=criterion.min_side,
         odd="form=centre" in expression,
-        colour_blind=not deep,
+        color_blind=not deep,
         slack=SLACK.get(expression, 0),
         distance=expression not in TV,
         needs_texture=expression.startswith("contextual"),

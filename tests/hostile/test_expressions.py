@@ -1,4 +1,4 @@
-"""Losses, degradations, networks and critics written down by anybody: made, or refused in a sentence."""
+"""Losses, degradations, networks and discriminators written down by anybody: made, or refused in a sentence."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossmith.degradations import degradation
-from lossmith.degradations.catalogue import DEGRADATIONS, TASKS
+from lossmith.degradations.registry import DEGRADATIONS, TASKS
 from lossmith.losses import loss
-from lossmith.losses.catalogue import CATALOGUE
-from lossmith.networks import CRITICS, NETWORKS, critic, network
+from lossmith.losses.registry import CATALOGUE
+from lossmith.networks import DISCRIMINATORS, NETWORKS, discriminator, network
 
 from .amounts import FEW, MANY, fuzzed
-from .damage import sentence
+from .corruption import sentence
 
 VALUES = (
     *("1", "2", "3", "0", "-1", "0.5", "1.5", "11", "33", "1025", "99999999999999999999", "9" * 400),
@@ -45,7 +45,7 @@ MAKERS: dict[str, tuple[Callable[[str], object], Table]] = {
     "loss": (loss, CATALOGUE),
     "degradation": (degradation, {**DEGRADATIONS, **dict.fromkeys(TASKS)}),
     "network": (network, NETWORKS),
-    "critic": (critic, CRITICS),
+    "discriminator": (discriminator, DISCRIMINATORS),
 }
 
 

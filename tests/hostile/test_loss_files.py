@@ -15,29 +15,33 @@ from hypothesis import strategies as st
 from safetensors.torch import save as safetensors_of
 from torch import Tensor
 
-from lossmith.errors import LossmithError
+from lossmith.commands import convert_mdf, show_loss
+from lossmith.core.errors import LossmithError
 from lossmith.losses import load_loss, loss, save_loss
-from lossmith.losses.discriminative_network import Critic
-from lossmith.losses.loss_file import FORMAT
-from lossmith.losses.weights import read_weights
-from lossmith.studies import convert_mdf, show_loss
+from lossmith.losses.mdf.discriminator import PatchDiscriminator
+from lossmith.losses.mdf.loss_file import FORMAT
+from lossmith.losses.perceptual.weights import read_state_dict
 
 from .amounts import FEW, MANY, fuzzed
-from .damage import Trap, damaged, sentence
+from .corruption import Trap, damaged, sentence
 
 CARD: dict[str, Any] = {"scales": [{"width": 3, "factor": 0.5}, {"width": 2, "factor": 1.0}], "range": [0, 1]}
 LITTLE = 300_000
 """Kilobytes."""
 
 
-def critics() -> list[Critic]:
+def discriminators() -> list[PatchDiscriminator]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return [Critic(scale["width"]).eval() for scale in CARD["scales"]]
+        return [PatchDiscriminator(scale["width"]).eval() for scale in CARD["scales"]]
 
 
 def tensors() -> dict[str, Tensor]:
-    return {f"{k}.{name}": t for k, critic in enumerate(critics()) for name, t in critic.state_dict().items()}
+    return {
+        f"{k}.{name}": t
+        for k, discriminator in enumerate(discriminators())
+        for name, t in discriminator.state_dict().items()
+    }
 
 
 def file_of(card: object = CARD, found: dict[str, Tensor] | None = None) -> bytes:
@@ -72,7 +76,7 @@ def test_the_undamaged_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(file_of())
     assert not isinstance(read(path)[0], str)
-    save_loss(path, critics(), CARD)
+    save_loss(path, discriminators(), CARD)
     assert not isinstance(read(path)[0], str)
 
 
@@ -80,7 +84,7 @@ def damage(folder: Path, content: bytes) -> None:
     path = folder / "damaged.safetensors"
     path.write_bytes(content)
     read(path)
-    sentence(lambda: read_weights(path))
+    sentence(lambda: read_state_dict(path))
     sentence(lambda: loss(f'lpips(squeeze, weights=random, heads="{path}")'))
     fuzzed("loss files")
 
@@ -151,7 +155,7 @@ CARDS: list[object] = [
     *({**CARD, "scales": [{"width": 4096, "factor": 1.0, "layers": 64}] * count} for count in (2, 20_000)),
     *(scale(**{key: value}) for key in ("width", "factor", "layers", "stride") for value in NUMBERS),
     *({**CARD, "range": found} for found in (None, [0, 2], "0..1", [0], [], {}, [[0, 1]])),
-    *({**CARD, "used": found} for found in (None, 0, 3, -1, "x", 1.0, True, [])),
+    *({**CARD, "default_scales": found} for found in (None, 0, 3, -1, "x", 1.0, True, [])),
 ]
 
 
@@ -221,10 +225,10 @@ def test_a_pickle_never_runs(name: str, protocol: int, tmp_path: Path) -> None:
     for content in (Trap(mark), [Trap(mark)], {"scales": Trap(mark)}):
         path.write_bytes(pickle.dumps(content, protocol))
         assert all(isinstance(said, str) for said in read(path))
-        assert isinstance(sentence(lambda: read_weights(path)), str)
+        assert isinstance(sentence(lambda: read_state_dict(path)), str)
         torch.save(content, path)
         assert all(isinstance(said, str) for said in read(path))
-        assert isinstance(sentence(lambda: read_weights(path)), str)
+        assert isinstance(sentence(lambda: read_state_dict(path)), str)
     assert not mark.exists()
 
 

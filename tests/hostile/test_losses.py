@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from lossmith import LossmithError
 from lossmith.losses import loss
-from lossmith.losses.catalogue import ALIASES, CATALOGUE
+from lossmith.losses.registry import ALIASES, CATALOGUE
 
 from .amounts import FEW, MANY, fuzzed
 from .battery import Subject, Verdict, answer, answer_to_a_nan, answers_to_nonsense, examine
@@ -23,7 +23,7 @@ subject = cache(subject)
 def check(of: Subject, case: Case) -> None:
     """All that the battery asks, and that nothing is refused."""
     assert examine(of, of.make(), case) == Verdict(), case
-    fuzzed(f"pictures: {of}")
+    fuzzed(f"images: {of}")
 
 
 def test_every_name_of_the_catalogue_is_here() -> None:
@@ -42,13 +42,13 @@ def fuzz(expression: str, count: int, small: bool = False) -> None:
 
 
 @each_loss
-def test_whatever_the_pictures_are_the_answer_is_right(expression: str) -> None:
+def test_whatever_the_images_are_the_answer_is_right(expression: str) -> None:
     heavy = expression in HEAVY
     fuzz(expression, FEW // 4 if heavy else FEW // 2, small=heavy)
 
 
 @each_loss
-def test_thin_pictures_that_are_equal_give_0_however_they_are_stored(expression: str) -> None:
+def test_thin_images_that_are_equal_give_0_however_they_are_stored(expression: str) -> None:
     """Where a side is one pixel long, two layouts are one, and sums may come in another order."""
     of = subject(expression)
     least = of.least + (of.odd and of.least % 2 == 0)
@@ -57,13 +57,13 @@ def test_thin_pictures_that_are_equal_give_0_however_they_are_stored(expression:
 
 @pytest.mark.slow
 @each_loss
-def test_whatever_many_pictures_are_the_answer_is_right(expression: str) -> None:
+def test_whatever_many_images_are_the_answer_is_right(expression: str) -> None:
     fuzz(expression, MANY // 8 if expression in HEAVY else MANY)
 
 
 @pytest.mark.slow
 @each_loss
-def test_a_large_picture_is_nothing_special(expression: str) -> None:
+def test_a_large_image_is_nothing_special(expression: str) -> None:
     slow = expression in HEAVY or "contextual" in expression
     sides = (255, 385) if slow else (511, 769)
     check(subject(expression), Case((1, 3, *sides), "noisy", FLOATS, ("plain", "channels-last"), seed=0))
@@ -98,7 +98,7 @@ def test_an_infinite_pixel_is_not_hidden(expression: str) -> None:
 
 
 @each_loss
-def test_a_pixel_that_is_no_number_stays_with_its_picture(expression: str) -> None:
+def test_a_pixel_that_is_no_number_stays_with_its_image(expression: str) -> None:
     if ":" in expression:
         pytest.skip("others' losses give one number for all pictures")
     of, each = subject(expression), loss(expression, reduction="none")
@@ -128,31 +128,31 @@ UNUSUAL = {
 
 @each_loss
 @pytest.mark.parametrize("kind", UNUSUAL)
-def test_tensors_that_are_no_pictures_are_refused(expression: str, kind: str) -> None:
+def test_tensors_that_are_no_images_are_refused(expression: str, kind: str) -> None:
     change, words = UNUSUAL[kind]
     of = subject(expression)
-    picture = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
+    image = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
     with pytest.raises(LossmithError) as refused:
-        of.make()(change(picture), change(picture))
+        of.make()(change(image), change(image))
     assert words in str(refused.value)
 
 
 @each_loss
-def test_pictures_on_two_devices_are_refused_by_name(expression: str) -> None:
+def test_images_on_two_devices_are_refused_by_name(expression: str) -> None:
     of = subject(expression)
-    picture = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
+    image = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
     with pytest.raises(LossmithError, match="the prediction is on cpu and the target on meta; move one of them"):
-        of.make()(picture, picture.to("meta"))
+        of.make()(image, image.to("meta"))
 
 
 @each_loss
 def test_numbers_that_are_negated_only_when_read_are_read(expression: str) -> None:
     """As the imaginary part of a conjugate is."""
     of = subject(expression)
-    picture = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
-    lazy = torch._neg_view(-picture)
+    image = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
+    lazy = torch._neg_view(-image)
     assert lazy.is_neg()
-    assert torch.equal(of.make()(lazy, picture), of.make()(picture, picture))
+    assert torch.equal(of.make()(lazy, image), of.make()(image, image))
 
 
 @each_loss

@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from safetensors.torch import save as safetensors_of
 from torch import Tensor
 
-from lossmith.checkpoints import open_model
-from lossmith.losses.weights import read_weights
-from lossmith.models import FORMAT, load_model
+from lossmith.commands import blend, export
+from lossmith.losses.perceptual.weights import read_state_dict
+from lossmith.models.foreign import load_any_model
+from lossmith.models.model_file import FORMAT, load_model
 from lossmith.networks import network
-from lossmith.restoration import open_engine
-from lossmith.studies import blend, export
+from lossmith.restoration import load_engine
 
 from .amounts import FEW, MANY, fuzzed
-from .damage import Trap, damaged, sentence
+from .corruption import Trap, damaged, sentence
 
 SMALL = "rrdbnet(scale=2, features=4, blocks=1, growth=2)"
 LITTLE = 500_000
@@ -62,7 +62,7 @@ FILES: dict[str, Callable[[], bytes]] = {
 
 
 def open_in_every_way(path: Path) -> list[object]:
-    ways: tuple[Callable[[Path], object], ...] = (open_engine, open_model, load_model)
+    ways: tuple[Callable[[Path], object], ...] = (load_engine, load_any_model, load_model)
     return [sentence(lambda way=way: way(path)) for way in ways]
 
 
@@ -200,7 +200,7 @@ def test_compressed_zeros_do_not_fill_the_memory(tmp_path: Path) -> None:
     assert small.stat().st_size < 10**6
     began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused(small)
-    assert "unpacks to more than itself" in str(sentence(lambda: read_weights(small)))
+    assert "unpacks to more than itself" in str(sentence(lambda: read_state_dict(small)))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
 
 
@@ -280,7 +280,7 @@ def graph(kind: str) -> bytes:
     from onnx import TensorProto, helper
 
     sides = ["n", 3, "h", "w"]
-    picture = helper.make_tensor_value_info("input", TensorProto.FLOAT, sides)
+    image = helper.make_tensor_value_info("input", TensorProto.FLOAT, sides)
     made = helper.make_tensor_value_info("output", TensorProto.FLOAT, None)
     nodes = {
         "a number": helper.make_node("ReduceMean", ["input"], ["output"], keepdims=0),
@@ -302,7 +302,7 @@ def graph(kind: str) -> bytes:
     elif kind == "a sequence":
         made = helper.make_tensor_sequence_value_info("output", TensorProto.FLOAT, None)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("of.mine", 1)]
-    model = helper.make_model(helper.make_graph([nodes[kind]], "g", [picture], [made]), opset_imports=opsets)
+    model = helper.make_model(helper.make_graph([nodes[kind]], "g", [image], [made]), opset_imports=opsets)
     model.ir_version = 8
     return bytes(onnx._serialize(model) if hasattr(onnx, "_serialize") else model.SerializeToString())
 
@@ -321,7 +321,7 @@ GRAPHS = (
 
 
 @pytest.mark.parametrize("kind", GRAPHS)
-def test_a_graph_that_makes_no_pictures_is_refused(kind: str, tmp_path: Path) -> None:
+def test_a_graph_that_makes_no_images_is_refused(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     path = tmp_path / "graph.onnx"
     path.write_bytes(graph(kind))

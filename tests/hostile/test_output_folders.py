@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from lossmith.commands import blend, export, restore
+from lossmith.core.files import safe_file_name
 from lossmith.exporting import model_name
-from lossmith.files import file_name
-from lossmith.models import save_model
+from lossmith.models.model_file import save_model
 from lossmith.networks import network
-from lossmith.studies import blend, export, restore
 
 from .amounts import fuzzed
-from .damage import sentence
+from .corruption import sentence
 
 NAMES = (
     *(
@@ -59,7 +59,7 @@ def everything(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-def picture(path: Path) -> Path:
+def image(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.zeros((8, 9, 3), np.uint8)).save(path, "PNG")
     return path
@@ -72,9 +72,9 @@ def model(path: Path, scale: int = 1) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_picture_of_any_name_stays_in_the_folder(name: str, world: Path) -> None:
+def test_a_image_of_any_name_stays_in_the_folder(name: str, world: Path) -> None:
     here = world / "here"
-    source, tool = picture(here / "in" / f"{name}.png"), model(here / "m.safetensors")
+    source, tool = image(here / "in" / f"{name}.png"), model(here / "m.safetensors")
     found = sentence(lambda: restore([source], model=[tool], out=here / "out"))
     assert isinstance(found, str) or not found.failures
     assert {path for path in everything(here) if not path.startswith("out/")} <= {
@@ -86,7 +86,7 @@ def test_a_picture_of_any_name_stays_in_the_folder(name: str, world: Path) -> No
 @pytest.mark.parametrize("name", [*NAMES[:4], "..\\..\\x", "a\nb", "<b>", "*", "é" * 60])
 def test_models_of_any_name_stay_in_the_folder(name: str, world: Path) -> None:
     here = world / "here"
-    source = picture(here / "in" / "a.png")
+    source = image(here / "in" / "a.png")
     tools = [model(here / "in" / f"{name}.safetensors"), model(here / "in" / "other.safetensors")]
     sentence(lambda: restore([source], model=tools, out=here / "deep" / "out"))
     assert {path for path in everything(here) if not path.startswith(("in", "deep/out/"))} <= {"deep", "deep/out"}
@@ -103,7 +103,7 @@ def test_the_name_for_an_export_is_a_name(name: str, world: Path) -> None:
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.text(max_size=30) | st.text("./\\~ -", max_size=8))
 def test_a_name_that_is_made_of_anything_has_no_folder(text: str) -> None:
-    for name in (file_name(text), model_name(Path("m.pth"), 2, text)):
+    for name in (safe_file_name(text), model_name(Path("m.pth"), 2, text)):
         assert Path(name).name == name
         assert name not in ("", ".", "..")
     fuzzed("names of files")
@@ -133,7 +133,7 @@ def test_restore_follows_no_link_out_of_its_folder(link: str, to: str, world: Pa
     place = out / link.format(pid=os.getpid())
     place.parent.mkdir(exist_ok=True)
     place.symlink_to(world / to)
-    source = picture(here / "in" / "a.png")
+    source = image(here / "in" / "a.png")
     tools = [model(here / "in" / "one.safetensors"), model(here / "in" / "two.safetensors")]
     sentence(lambda: restore([source], model=tools[:1], out=out, verify=True))
     sentence(lambda: restore([source], model=tools, out=out))
@@ -167,6 +167,6 @@ def test_the_folder_itself_may_be_a_link(world: Path) -> None:
     here = world / "here"
     (here / "disk").mkdir()
     (here / "out").symlink_to(here / "disk")
-    found = restore([picture(here / "in" / "a.png")], model=[model(here / "m.safetensors")], out=here / "out")
+    found = restore([image(here / "in" / "a.png")], model=[model(here / "m.safetensors")], out=here / "out")
     assert found.results == [here / "out" / "a.png"]
     assert everything(here / "disk") == {"a.png"}

@@ -16,17 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lossmith.images import picture_size, read_picture
-from lossmith.restoration import FileRestorer, TorchEngine, Wishes
-from lossmith.restoration.decoding import decode
-from lossmith.restoration.formats import ENDINGS
+from lossmith.data import image_size, read_image
+from lossmith.restoration import FileRestorer, RestoreOptions, TorchEngine
+from lossmith.restoration.io.decoding import decode
+from lossmith.restoration.io.formats import ENDINGS
 
 from .amounts import FEW, MANY, fuzzed
-from .damage import damaged, sentence
+from .corruption import damaged, sentence
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow's, of what is damaged
-COLOURS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
-WIDE = COLOURS.astype(np.uint16) * 257
+COLORS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
+WIDE = COLORS.astype(np.uint16) * 257
 
 
 def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -44,7 +44,7 @@ def exif(**more: object) -> Image.Exif:
 
 def files() -> dict[str, bytes]:
     """A small file of every kind that is read, and of some that are refused."""
-    image, gray = Image.fromarray(COLOURS), Image.fromarray(COLOURS[..., 0])
+    image, gray = Image.fromarray(COLORS), Image.fromarray(COLORS[..., 0])
     told = {"exif": exif(), "icc_profile": b"profile" * 9, "dpi": (72, 72)}
     return {
         "a.png": saved(image, "PNG", **told),
@@ -87,16 +87,16 @@ each_kind = pytest.mark.parametrize("kind", FILES)
 
 
 def look(path: Path, scratch: Path) -> None:
-    sentence(lambda: read_picture(path))
-    sentence(lambda: picture_size(path))
+    sentence(lambda: read_image(path))
+    sentence(lambda: image_size(path))
     sentence(lambda: decode(path, scratch))
-    fuzzed(f"pictures: {path.suffix[1:]}")
+    fuzzed(f"images: {path.suffix[1:]}")
 
 
 @each_kind
 @settings(max_examples=FEW, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_any_damage_gives_a_picture_or_a_sentence(
+def test_any_damage_gives_a_image_or_a_sentence(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / kind
@@ -108,7 +108,7 @@ def test_any_damage_gives_a_picture_or_a_sentence(
 @each_kind
 @settings(max_examples=2 * MANY, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_any_damage_of_many_gives_a_picture_or_a_sentence(
+def test_any_damage_of_many_gives_a_image_or_a_sentence(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / kind
@@ -122,7 +122,7 @@ def test_the_ending_may_lie(kind: str, suffix: str, tmp_path: Path) -> None:
     for name in ("true" + Path(kind).suffix, "false" + suffix):
         (tmp_path / name).write_bytes(FILES[kind])
     found = [
-        sentence(lambda name=name: read_picture(tmp_path / name))
+        sentence(lambda name=name: read_image(tmp_path / name))
         for name in ("true" + Path(kind).suffix, "false" + suffix)
     ]
     assert type(found[0]) is type(found[1])
@@ -178,7 +178,7 @@ def test_a_bomb_is_refused_without_the_memory_that_it_wants(name: str, tmp_path:
     path = tmp_path / name
     path.write_bytes(BOMBS[name])
     tracemalloc.start()
-    found = [sentence(lambda: read_picture(path)), sentence(lambda: decode(path, tmp_path / "raster"))]
+    found = [sentence(lambda: read_image(path)), sentence(lambda: decode(path, tmp_path / "raster"))]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5e7
@@ -190,7 +190,7 @@ def test_a_bomb_is_refused_without_the_memory_that_it_wants(name: str, tmp_path:
 
 
 def restorer(format: Any) -> FileRestorer:
-    wishes = Wishes(format=format, memory=0.1, halo=0, precision="float32")
+    wishes = RestoreOptions(format=format, memory=0.1, halo=0, precision="float32")
     return FileRestorer(TorchEngine(torch.nn.Identity(), 1), wishes)
 
 
@@ -207,7 +207,7 @@ def restore(content: bytes, kind: str, format: Any, folder: Path) -> bool:
     if isinstance(said, str):
         assert not result.exists()
         return False
-    read_picture(result) if Image.open(result).mode in ("L", "RGB") else Image.open(result).load()
+    read_image(result) if Image.open(result).mode in ("L", "RGB") else Image.open(result).load()
     return True
 
 
@@ -238,7 +238,7 @@ def test_a_resolution_that_is_no_number_is_left_out(format: str, bits: int, tmp_
     """NaN, infinity, 0, and what is too large for any format: as a float in the EXIF of a JPEG."""
     tags = exif()
     tags[0x011A] = 72.0
-    content = saved(Image.fromarray(COLOURS), "JPEG", exif=tags)
+    content = saved(Image.fromarray(COLORS), "JPEG", exif=tags)
     place = content.find(b"\x01\x1a\0\x05\0\0\0\x01")
     assert place > 0
     float_tag = b"\x01\x1a\0\x0b\0\0\0\x01" + struct.pack(">I", bits)
@@ -248,12 +248,12 @@ def test_a_resolution_that_is_no_number_is_left_out(format: str, bits: int, tmp_
 def test_more_words_than_a_format_holds_are_one_sentence(tmp_path: Path) -> None:
     tags = exif()
     tags[0x010E] = "x" * 70_000
-    content = saved(Image.fromarray(COLOURS), "PNG", exif=tags)
+    content = saved(Image.fromarray(COLORS), "PNG", exif=tags)
     assert restore(content, "a.png", "png", tmp_path)
     assert not restore(content, "a.png", "jpeg", tmp_path)
 
 
-def test_a_damaged_picture_is_one_line_on_the_command_line(tmp_path: Path) -> None:
+def test_a_damaged_image_is_one_line_on_the_command_line(tmp_path: Path) -> None:
     """Whatever else its decoder would say."""
     kind = "zip.tif"
     (tmp_path / kind).write_bytes(FILES[kind][:-40])

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossmith.cli import run
-from lossmith.settings_file import read_settings
+from lossmith.config_file import read_config_file
 
 from .amounts import FEW, MANY, fuzzed
-from .damage import damaged, sentence
+from .corruption import damaged, sentence
 
 STUDY = b"""# a study
 pictures: [nowhere, 'else']
@@ -57,7 +57,7 @@ SYMBOLS = (
     *("\x00", '"\\ud800"', '"\\U00110000"', '"\\UFFFFFFFF"', '"\\x00"', "9" * 5000, "1e999", ".nan", "12:30:45"),
 )
 KEYS = (
-    "pictures",
+    "images",
     "losses",
     "steps",
     "out",
@@ -98,9 +98,9 @@ def say(content: bytes, folder: Path) -> str:
     """What the command line says of it: one line, and status 2, for there are no such pictures."""
     path, heard = folder / "study.yaml", io.StringIO()
     path.write_bytes(content)
-    sentence(lambda: read_settings(path))
+    sentence(lambda: read_config_file(path))
     with redirect_stderr(heard), redirect_stdout(io.StringIO()):
-        status = run(["compare", "--pictures", str(folder / "there are none"), "--config", str(path)])
+        status = run(["compare", "--images", str(folder / "there are none"), "--config", str(path)])
     words = heard.getvalue()
     assert status == 2
     assert words.startswith("lossmith: ")
@@ -169,14 +169,14 @@ def test_a_tag_makes_nothing_run(tag: str, tmp_path: Path) -> None:
     mark = tmp_path / "it ran"
     path = tmp_path / "study.yaml"
     path.write_text(f"losses: {tag.replace('MARK', str(mark))}\n")
-    sentence(lambda: read_settings(path))
+    sentence(lambda: read_config_file(path))
     say(path.read_bytes(), tmp_path)
     assert not mark.exists()
 
 
 def test_a_tag_makes_nothing_run_in_a_program_of_its_own_either(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("losses: !!python/object/apply:os.mkdir [mark]\n")
-    command = [sys.executable, "-m", "lossmith", "compare", "--config", "study.yaml", "--pictures", "none"]
+    command = [sys.executable, "-m", "lossmith", "compare", "--config", "study.yaml", "--images", "none"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("lossmith: loss 'mark' is not known; ")

@@ -22,7 +22,7 @@ def log_sigmoid(x: Tensor) -> Tensor:
     return torch.log(1 / (1 + torch.exp(-x)))
 
 
-def ragan_critic(r: Tensor, f: Tensor) -> Tensor:
+def ragan_discriminator(r: Tensor, f: Tensor) -> Tensor:
     """Equation 1 of the ESRGAN paper, as it is printed."""
     real, fake = torch.sigmoid(r - f.mean()), torch.sigmoid(f - r.mean())
     return -torch.log(real).mean() - torch.log(1 - fake).mean()
@@ -45,8 +45,8 @@ FORMS: dict[str, tuple[Form, Form]] = {
         lambda r, f: -f.mean(),
     ),
     "wgan": (lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean()),
-    "ragan": (ragan_critic, ragan_generator),
-    "ragan_basicsr": (lambda r, f: ragan_critic(r, f) / 2, lambda r, f: ragan_generator(r, f) / 2),
+    "ragan": (ragan_discriminator, ragan_generator),
+    "ragan_basicsr": (lambda r, f: ragan_discriminator(r, f) / 2, lambda r, f: ragan_generator(r, f) / 2),
     "ralsgan": (
         lambda r, f: ((r - f.mean() - 1) ** 2).mean() + ((f - r.mean() + 1) ** 2).mean(),
         lambda r, f: ((f - r.mean() - 1) ** 2).mean() + ((r - f.mean() + 1) ** 2).mean(),
@@ -70,10 +70,12 @@ def test_every_loss_has_its_closed_form_here() -> None:
 @given(real=logits, fake=logits)
 def test_values_are_those_of_the_papers(name: str, real: Tensor, fake: Tensor) -> None:
     loss = adversarial(name)
-    critic, generator = FORMS[name]
+    discriminator, generator = FORMS[name]
     # the closed form loses digits in 1 - sigmoid(8), which is 3e-4
-    torch.testing.assert_close(loss.critic(real, fake), critic(real, fake), rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(loss.generator(real, fake), generator(real, fake), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        loss.discriminator_loss(real, fake), discriminator(real, fake), rtol=1e-9, atol=1e-9
+    )
+    torch.testing.assert_close(loss.generator_loss(real, fake), generator(real, fake), rtol=1e-9, atol=1e-9)
 
 
 def test_the_standard_one_is_binary_cross_entropy_with_logits() -> None:
@@ -81,14 +83,14 @@ def test_the_standard_one_is_binary_cross_entropy_with_logits() -> None:
     ones, zeros = torch.ones(6, 1), torch.zeros(6, 1)
     cross = F.binary_cross_entropy_with_logits
     expected = cross(real, ones) + cross(fake, zeros)
-    torch.testing.assert_close(adversarial("gan").critic(real, fake), expected)
+    torch.testing.assert_close(adversarial("gan").discriminator_loss(real, fake), expected)
 
 
-def test_a_critic_that_cannot_tell_costs_two_log_two_and_not_one() -> None:
+def test_a_discriminator_that_cannot_tell_costs_two_log_two_and_not_one() -> None:
     zero = torch.zeros(3, 1)
-    assert adversarial("ragan").critic(zero, zero).item() == pytest.approx(2 * math.log(2))
-    assert adversarial("ragan").generator(zero, zero).item() == pytest.approx(2 * math.log(2))
-    assert adversarial("ragan_basicsr").generator(zero, zero).item() == pytest.approx(math.log(2))
+    assert adversarial("ragan").discriminator_loss(zero, zero).item() == pytest.approx(2 * math.log(2))
+    assert adversarial("ragan").generator_loss(zero, zero).item() == pytest.approx(2 * math.log(2))
+    assert adversarial("ragan_basicsr").generator_loss(zero, zero).item() == pytest.approx(math.log(2))
 
 
 @names
@@ -98,8 +100,8 @@ def test_gradients_are_those_of_the_papers(name: str) -> None:
     real, fake = torch.randn(2, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2
     both = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
     for ours, paper, sides in (
-        (loss.critic, FORMS[name][0], both),
-        (loss.generator, FORMS[name][1], both[1:]),
+        (loss.discriminator_loss, FORMS[name][0], both),
+        (loss.generator_loss, FORMS[name][1], both[1:]),
     ):
         found = torch.autograd.grad(ours(*both), sides, allow_unused=True, materialize_grads=True)
         wanted = torch.autograd.grad(paper(*both), sides, allow_unused=True, materialize_grads=True)
@@ -108,9 +110,9 @@ def test_gradients_are_those_of_the_papers(name: str) -> None:
 
 
 @names
-def test_the_restorers_loss_sends_no_gradient_to_the_outputs_on_real_pictures(name: str) -> None:
+def test_the_restorers_loss_sends_no_gradient_to_the_outputs_on_real_images(name: str) -> None:
     real, fake = torch.randn(4, 1, requires_grad=True), torch.randn(4, 1, requires_grad=True)
-    adversarial(name).generator(real, fake).backward()
+    adversarial(name).generator_loss(real, fake).backward()
     assert real.grad is None
     assert fake.grad is not None
     assert fake.grad.any()
@@ -119,17 +121,17 @@ def test_the_restorers_loss_sends_no_gradient_to_the_outputs_on_real_pictures(na
 @names
 def test_in_training_each_side_learns_from_its_own_loss_alone(name: str) -> None:
     """The two steps as the module's docstring writes them."""
-    restorer, critic = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 1, 1)
+    restorer, discriminator = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 1, 1)
     clean, degraded = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
     restored, loss = restorer(degraded), adversarial(name)
-    loss.critic(critic(clean), critic(restored.detach())).backward()
+    loss.discriminator_loss(discriminator(clean), discriminator(restored.detach())).backward()
     assert all(p.grad is None for p in restorer.parameters())
-    assert critic.weight.grad is not None
-    assert critic.weight.grad.any()
-    critic.requires_grad_(False)
-    before = critic.weight.grad.clone()
-    loss.generator(critic(clean), critic(restored)).backward()
-    assert torch.equal(critic.weight.grad, before)
+    assert discriminator.weight.grad is not None
+    assert discriminator.weight.grad.any()
+    discriminator.requires_grad_(False)
+    before = discriminator.weight.grad.clone()
+    loss.generator_loss(discriminator(clean), discriminator(restored)).backward()
+    assert torch.equal(discriminator.weight.grad, before)
     assert restorer.weight.grad is not None
     assert restorer.weight.grad.any()
 
@@ -138,7 +140,7 @@ def test_in_training_each_side_learns_from_its_own_loss_alone(name: str) -> None
 @pytest.mark.parametrize("size", [1e4, 1e12])
 @pytest.mark.parametrize("signs", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
 def test_extreme_outputs_give_finite_losses_and_gradients(name: str, size: float, signs: tuple[int, int]) -> None:
-    for side in ("critic", "generator"):
+    for side in ("discriminator_loss", "generator_loss"):
         real, fake = (torch.full((3, 1), sign * size, requires_grad=True) for sign in signs)
         value = getattr(adversarial(name), side)(real, fake)
         value.backward()
@@ -150,34 +152,36 @@ def test_extreme_outputs_give_finite_losses_and_gradients(name: str, size: float
 @names
 def test_outputs_in_half_precision_are_computed_in_full(name: str) -> None:
     real, fake = torch.full((2, 1), 300.0), torch.full((2, 1), -300.0)  # 600 squared is no float16
-    for side in ("critic", "generator"):
+    for side in ("discriminator_loss", "generator_loss"):
         found = getattr(adversarial(name), side)(real.half(), fake.half())
         assert found.dtype == torch.float32
         assert found == getattr(adversarial(name), side)(real, fake)
 
 
 @names
-def test_a_better_restorer_pays_less_and_makes_its_critic_pay_more(name: str) -> None:
+def test_a_better_restorer_pays_less_and_makes_its_discriminator_pay_more(name: str) -> None:
     real = torch.tensor([[0.3], [0.5]])
     worse, better = torch.tensor([[-0.6], [-0.4]]), torch.tensor([[0.1], [0.0]])
     loss = adversarial(name)
-    assert loss.generator(real, better) < loss.generator(real, worse)
-    if name != "lsgan":  # whose critic wants zero for restored pictures, not less
-        assert loss.critic(real, better) > loss.critic(real, worse)
+    assert loss.generator_loss(real, better) < loss.generator_loss(real, worse)
+    if name != "lsgan":  # whose discriminator wants zero for restored pictures, not less
+        assert loss.discriminator_loss(real, better) > loss.discriminator_loss(real, worse)
 
 
 def test_wasserstein_needs_no_relativistic_form() -> None:
     real, fake = torch.randn(5, 1), torch.randn(3, 1)
     relativistic = -(real - fake.mean()).mean() + (fake - real.mean()).mean()
-    torch.testing.assert_close(relativistic, 2 * adversarial("wgan").critic(real, fake))
+    torch.testing.assert_close(relativistic, 2 * adversarial("wgan").discriminator_loss(real, fake))
 
 
 @names
 def test_one_output_a_pixel_and_unequal_batches_are_taken(name: str) -> None:
     real, fake = torch.randn(2, 1, 6, 6), torch.randn(3, 1, 5, 5)
     loss = adversarial(name)
-    torch.testing.assert_close(loss.critic(real, fake), loss.critic(real.flatten(), fake.flatten()))
-    assert loss.generator(real, fake).shape == ()
+    torch.testing.assert_close(
+        loss.discriminator_loss(real, fake), loss.discriminator_loss(real.flatten(), fake.flatten())
+    )
+    assert loss.generator_loss(real, fake).shape == ()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +189,10 @@ def test_one_output_a_pixel_and_unequal_batches_are_taken(name: str) -> None:
     [
         ("ragn", "adversarial loss 'ragn' is not known; did you mean 'ragan'?"),
         ("ragan(weight=2)", "option of adversarial loss ragan: 'weight' is not known; there is none"),
-        ("builtins:list", "adversarial loss 'builtins:list' must have the functions 'critic' and 'generator'"),
+        (
+            "builtins:list",
+            "adversarial loss 'builtins:list' must have the functions 'discriminator' and 'generator'",
+        ),
     ],
 )
 def test_every_mistake_is_a_sentence(expression: str, message: str) -> None:
@@ -200,7 +207,7 @@ def test_every_mistake_is_a_sentence(expression: str, message: str) -> None:
 )
 def test_outputs_that_are_none_are_refused(name: str, wrong: Any) -> None:
     fine, loss = torch.zeros(2, 1), adversarial(name)
-    for side in (loss.critic, loss.generator):
+    for side in (loss.discriminator_loss, loss.generator_loss):
         with pytest.raises(LossmithError, match=r"output on real pictures must be a tensor of floats, not "):
             side(wrong, fine)
         with pytest.raises(LossmithError, match=r"output on restored pictures must be a tensor of floats, not "):
@@ -212,10 +219,10 @@ def test_outputs_that_are_none_are_refused(name: str, wrong: Any) -> None:
 @names
 def test_the_default_dtype_changes_no_adversarial_loss(name: str) -> None:
     real, fake = torch.randn(2, 4, 1, generator=torch.Generator().manual_seed(0))
-    usual = adversarial(name).critic(real, fake), adversarial(name).generator(real, fake)
+    usual = adversarial(name).discriminator_loss(real, fake), adversarial(name).generator_loss(real, fake)
     torch.set_default_dtype(torch.float64)
     try:
-        found = adversarial(name).critic(real, fake), adversarial(name).generator(real, fake)
+        found = adversarial(name).discriminator_loss(real, fake), adversarial(name).generator_loss(real, fake)
     finally:
         torch.set_default_dtype(torch.float32)
     assert found == usual

@@ -81,7 +81,7 @@ def test_the_gradient_is_the_differences(expression: str, reduction: str) -> Non
 @pytest.mark.parametrize("expression", SINGLE)
 def test_the_gradient_is_the_differences_pixel_by_pixel(expression: str) -> None:
     criterion = loss(expression)
-    side = max(criterion.least_side, 5)
+    side = max(criterion.min_side, 5)
     prediction, target = rand(1, 1, side, side, seed=3), rand(1, 1, side, side, seed=4)
     assert torch.autograd.gradcheck(lambda x: criterion(x, target), prediction.requires_grad_(), atol=1e-6)
 
@@ -121,7 +121,7 @@ def test_the_value_does_not_depend_on_the_side_from_which_one_looks(expression: 
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_each_picture_of_a_batch_has_its_own_value(expression: str) -> None:
+def test_each_image_of_a_batch_has_its_own_value(expression: str) -> None:
     prediction, target = pair(expression, batch=3)
     each = loss(expression, reduction="none")
     together = each(prediction, target)
@@ -155,7 +155,7 @@ def test_the_layout_in_memory_does_not_matter(
     expression: str, batch: int, channels: int, height: int, width: int, layouts: tuple[str, str], seed: int
 ) -> None:
     criterion = loss(expression)
-    least = max(criterion.least_side, 5)
+    least = max(criterion.min_side, 5)
     step = 2 if "centre" in expression else 1
     shape = (batch, channels, least + step * height, least + step * width)
     prediction, target = rand(*shape, seed=seed), rand(*shape, seed=seed + 100)
@@ -167,7 +167,7 @@ def test_the_layout_in_memory_does_not_matter(
 
 # --- equal pictures, extreme pictures --------------------------------------------------------------------------
 
-PICTURES: dict[str, Callable[[int, int], Tensor]] = {
+IMAGES: dict[str, Callable[[int, int], Tensor]] = {
     "random": lambda channels, side: rand(2, channels, side, side, dtype=torch.float32),
     "constant": lambda channels, side: torch.full((2, channels, side, side), 0.37),
     "black": lambda channels, side: torch.zeros(2, channels, side, side),
@@ -177,15 +177,15 @@ PICTURES: dict[str, Callable[[int, int], Tensor]] = {
 
 
 @pytest.mark.parametrize("expression", DISTANCES)
-@pytest.mark.parametrize("kind", PICTURES)
+@pytest.mark.parametrize("kind", IMAGES)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_equal_pictures_give_exactly_zero_in_float32(
+def test_equal_images_give_exactly_zero_in_float32(
     expression: str, kind: str, layout: torch.memory_format
 ) -> None:
     # 7 channels: 35 maps are no multiple of a vector register, so channels_last sums some in another order
     for channels, side in [(1, 0), (3, 0), (7, 10)]:
-        picture = PICTURES[kind](channels, side_of(expression) + side).to(memory_format=layout)
-        assert loss(expression)(picture, picture.clone()).item() == 0
+        image = IMAGES[kind](channels, side_of(expression) + side).to(memory_format=layout)
+        assert loss(expression)(image, image.clone()).item() == 0
 
 
 def extremes(side: int) -> dict[str, tuple[Tensor, Tensor]]:
@@ -236,7 +236,7 @@ def test_float32_is_close_to_float64(expression: str) -> None:
 
 @pytest.mark.parametrize("expression", EVERY)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_is_the_float32_value_of_the_rounded_pictures(expression: str, dtype: torch.dtype) -> None:
+def test_half_precision_is_the_float32_value_of_the_rounded_images(expression: str, dtype: torch.dtype) -> None:
     prediction, target = pair(expression, dtype=dtype)
     criterion = loss(expression)
     value, gradient = value_and_gradient(criterion, prediction, target)
@@ -264,8 +264,8 @@ def test_autocast_changes_nothing(expression: str) -> None:
 def test_a_gpu_gives_the_cpus_value(expression: str) -> None:
     """Convolutions may use TF32 there by default, whose ten bits would ruin variances."""
     for channels, layout in [(3, torch.contiguous_format), (3, torch.channels_last), (1, torch.contiguous_format)]:
-        pictures = pair(expression, channels=channels, dtype=torch.float32)
-        prediction, target = (picture.to(memory_format=layout) for picture in pictures)
+        images = pair(expression, channels=channels, dtype=torch.float32)
+        prediction, target = (image.to(memory_format=layout) for image in images)
         found = value_and_gradient(loss(expression), prediction.cuda(), target.cuda())
         expected = value_and_gradient(loss(expression), prediction, target)
         torch.testing.assert_close(found[0].cpu(), expected[0], rtol=0, atol=5e-6)
@@ -279,7 +279,7 @@ def test_a_gpu_gives_the_cpus_value(expression: str) -> None:
 def test_it_compiles_in_one_piece(expression: str) -> None:
     torch.compiler.reset()
     criterion = loss(expression)
-    side = max(criterion.least_side, 15)
+    side = max(criterion.min_side, 15)
     prediction, target = (rand(1, 3, side, side, seed=n).float() for n in (0, 1))
     compiled = torch.compile(criterion, fullgraph=True, backend="eager")
     found = value_and_gradient(compiled, prediction, target)

@@ -10,22 +10,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossmith.errors import LossmithError
+from lossmith.core.errors import LossmithError
 from lossmith.losses import (
-    L1,
-    MDF,
-    MSSSIM,
-    SSIM,
-    TV,
-    Charbonnier,
-    Contextual,
-    Features,
+    CharbonnierLoss,
+    ContextualLoss,
+    L1Loss,
     Loss,
-    Mix,
-    MSSSIMSigmas,
-    Scaled,
+    MDFLoss,
+    MixLoss,
+    MSSSIMLoss,
+    MSSSIMSigmasLoss,
+    PerceptualLoss,
     Schedule,
-    Total,
+    SSIMLoss,
+    SumLoss,
+    TVLoss,
+    WeightedLoss,
     loss,
 )
 
@@ -45,24 +45,24 @@ def row(draw: st.DrawFn, size: int | None = None, rising: bool = False) -> Any:
 
 
 MADE = st.one_of(
-    st.builds(Charbonnier, epsilon=number),
-    st.builds(TV, exponent=st.sampled_from([1, 1.5, np.float32(2), torch.tensor(2.0)])),
-    st.builds(SSIM, window=odd, sigma=number, k1=number, data_range=number, padding=st.just("same")),
-    st.builds(MSSSIM, levels=whole, window=odd, k2=number),
-    st.integers(1, 4).flatmap(lambda levels: st.builds(MSSSIM, levels=st.just(levels), weights=row(levels))),
-    st.builds(MSSSIMSigmas, sigmas=row(rising=True), window=odd),
-    st.builds(Mix, alpha=number, sigmas=row(rising=True), data_range=number),
+    st.builds(CharbonnierLoss, epsilon=number),
+    st.builds(TVLoss, exponent=st.sampled_from([1, 1.5, np.float32(2), torch.tensor(2.0)])),
+    st.builds(SSIMLoss, window=odd, sigma=number, k1=number, data_range=number, padding=st.just("same")),
+    st.builds(MSSSIMLoss, levels=whole, window=odd, k2=number),
+    st.integers(1, 4).flatmap(lambda levels: st.builds(MSSSIMLoss, levels=st.just(levels), weights=row(levels))),
+    st.builds(MSSSIMSigmasLoss, sigmas=row(rising=True), window=odd),
+    st.builds(MixLoss, alpha=number, sigmas=row(rising=True), data_range=number),
 )
 
 
-@given(made=st.one_of(MADE, st.builds(lambda made, by: by * made + L1(), MADE, st.floats(0.1, 3))))
+@given(made=st.one_of(MADE, st.builds(lambda made, by: by * made + L1Loss(), MADE, st.floats(0.1, 3))))
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_what_is_written_down_is_read_back_as_the_same_loss(made: Loss) -> None:
     again = loss(str(made))
     assert type(again) is type(made)
     assert str(again) == str(made)
     target = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    if made.least_side <= 64:
+    if made.min_side <= 64:
         assert torch.equal(again(1 - target, target), made(1 - target, target))
     assert str(copy.deepcopy(made)) == str(made)
 
@@ -76,7 +76,7 @@ LAYERS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("layers", "text"), LAYERS)
-@pytest.mark.parametrize("kind", [Features, Contextual])
+@pytest.mark.parametrize("kind", [PerceptualLoss, ContextualLoss])
 def test_layers_may_be_a_list_or_weights_by_name(kind: type[Any], layers: Any, text: str) -> None:
     made = kind("squeezenet1_1", layers, weights="random")
     assert made.layers == text
@@ -84,32 +84,35 @@ def test_layers_may_be_a_list_or_weights_by_name(kind: type[Any], layers: Any, t
 
 
 REFUSED: list[tuple[Callable[[], Any], str]] = [
-    (lambda: SSIM(window=11.0), "ssim: window must be a whole number, not 11.0"),  # type: ignore[arg-type]
-    (lambda: SSIM(window="11"), "ssim: window must be a whole number, not '11'"),  # type: ignore[arg-type]
-    (lambda: SSIM(window=True), "ssim: window must be a whole number, not True"),
-    (lambda: SSIM(data_range=None), "ssim: data_range must be a number, not None"),  # type: ignore[arg-type]
-    (lambda: SSIM(sigma=[1.5, 2]), r"ssim: sigma must be a number, not \(1.5, 2\)"),  # type: ignore[arg-type]
-    (lambda: SSIM(padding=None), "ssim: padding must be text, not None"),  # type: ignore[arg-type]
-    (lambda: SSIM(reduction=None), "ssim: reduction must be text, not None"),  # type: ignore[arg-type]
-    (lambda: MSSSIM(levels="5"), "ms_ssim: levels must be a whole number, not '5'"),  # type: ignore[arg-type]
-    (lambda: MSSSIM(weights=5.0), "ms_ssim: weights must be numbers between spaces"),  # type: ignore[arg-type]
-    (lambda: Mix(alpha="0.84"), "mix: alpha must be a number, not '0.84'"),  # type: ignore[arg-type]
-    (lambda: Mix(sigmas=np.ones((2, 2))), "mix: sigmas must be numbers between spaces"),
-    (lambda: TV(exponent="2"), "tv: exponent must be a number, not '2'"),  # type: ignore[arg-type]
-    (lambda: Charbonnier(epsilon=None), "charbonnier: epsilon must be a number, not None"),  # type: ignore[arg-type]
-    (lambda: MDF("jpeg", scales=2.0), "mdf: scales must be a whole number or none, not 2.0"),  # type: ignore[arg-type]
-    (lambda: MDF("jpeg", gray="gray"), "mdf: gray must be 'refuse' or 'repeat', not 'gray'"),
-    (lambda: Features("vgg16", [1]), "layers are written as 'relu1_2"),  # type: ignore[list-item]
-    (lambda: Features("vgg16", None), "layers are written as 'relu1_2"),  # type: ignore[arg-type]
-    (lambda: Total([]), "a sum of losses needs one at least"),
+    (lambda: SSIMLoss(window=11.0), "ssim: window must be a whole number, not 11.0"),  # type: ignore[arg-type]
+    (lambda: SSIMLoss(window="11"), "ssim: window must be a whole number, not '11'"),  # type: ignore[arg-type]
+    (lambda: SSIMLoss(window=True), "ssim: window must be a whole number, not True"),
+    (lambda: SSIMLoss(data_range=None), "ssim: data_range must be a number, not None"),  # type: ignore[arg-type]
+    (lambda: SSIMLoss(sigma=[1.5, 2]), r"ssim: sigma must be a number, not \(1.5, 2\)"),  # type: ignore[arg-type]
+    (lambda: SSIMLoss(padding=None), "ssim: padding must be text, not None"),  # type: ignore[arg-type]
+    (lambda: SSIMLoss(reduction=None), "ssim: reduction must be text, not None"),  # type: ignore[arg-type]
+    (lambda: MSSSIMLoss(levels="5"), "ms_ssim: levels must be a whole number, not '5'"),  # type: ignore[arg-type]
+    (lambda: MSSSIMLoss(weights=5.0), "ms_ssim: weights must be numbers between spaces"),  # type: ignore[arg-type]
+    (lambda: MixLoss(alpha="0.84"), "mix: alpha must be a number, not '0.84'"),  # type: ignore[arg-type]
+    (lambda: MixLoss(sigmas=np.ones((2, 2))), "mix: sigmas must be numbers between spaces"),
+    (lambda: TVLoss(exponent="2"), "tv: exponent must be a number, not '2'"),  # type: ignore[arg-type]
+    (lambda: CharbonnierLoss(epsilon=None), "charbonnier: epsilon must be a number, not None"),  # type: ignore[arg-type]
+    (lambda: MDFLoss("jpeg", scales=2.0), "mdf: scales must be a whole number or none, not 2.0"),  # type: ignore[arg-type]
+    (lambda: MDFLoss("jpeg", gray="gray"), "mdf: gray must be 'refuse' or 'repeat', not 'gray'"),
+    (lambda: PerceptualLoss("vgg16", [1]), "layers are written as 'relu1_2"),  # type: ignore[list-item]
+    (lambda: PerceptualLoss("vgg16", None), "layers are written as 'relu1_2"),  # type: ignore[arg-type]
+    (lambda: SumLoss([]), "a sum of losses needs one at least"),
     (lambda: Schedule([], []), "a schedule needs one rising fraction"),
-    (lambda: Schedule([L1(), TV()], ["half"]), "a schedule needs one rising fraction"),  # type: ignore[list-item]
+    (lambda: Schedule([L1Loss(), TVLoss()], ["half"]), "a schedule needs one rising fraction"),  # type: ignore[list-item]
     (lambda: loss(5), "a loss is named in text"),  # type: ignore[arg-type]
     (lambda: loss(["l1", "tv"]), "a loss is named in text"),  # type: ignore[arg-type]
-    (lambda: loss(L1()), "a loss is named in text"),  # type: ignore[arg-type]
-    (lambda: SSIM().fixed(None), "ssim: pictures must be tensors"),  # type: ignore[arg-type]
-    (lambda: L1().fixed(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)), "l1: pictures must be floating point"),
-    (lambda: Features(3, "relu1_2"), "a network is named, such as vgg19"),  # type: ignore[arg-type]
+    (lambda: loss(L1Loss()), "a loss is named in text"),  # type: ignore[arg-type]
+    (lambda: SSIMLoss().with_target(None), "ssim: pictures must be tensors"),  # type: ignore[arg-type]
+    (
+        lambda: L1Loss().with_target(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)),
+        "l1: pictures must be floating point",
+    ),
+    (lambda: PerceptualLoss(3, "relu1_2"), "a network is named, such as vgg19"),  # type: ignore[arg-type]
 ]
 
 
@@ -121,8 +124,8 @@ def test_an_option_of_a_wrong_kind_is_refused_in_one_sentence(made: Callable[[],
 
 @pytest.mark.parametrize("half", [0.5, np.float32(0.5), np.float64(0.5)])
 def test_numpys_numbers_are_weights_from_either_side(half: Any) -> None:
-    for weighted in (half * L1(), L1() * half):
-        assert isinstance(weighted, Scaled)
+    for weighted in (half * L1Loss(), L1Loss() * half):
+        assert isinstance(weighted, WeightedLoss)
         assert str(weighted) == "0.5*l1"
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lossmith import LossmithError
-from lossmith.losses import TV, Charbonnier, loss
+from lossmith.losses import CharbonnierLoss, TVLoss, loss
 
 Formula = Callable[[np.ndarray, np.ndarray], float]
 
@@ -66,15 +66,15 @@ def test_single_precision_is_that_of_its_numbers(expression: str) -> None:
 
 def test_charbonnier_is_the_square_near_zero_and_l1_far_from_it() -> None:
     near, far, zero = torch.full((1, 1, 2, 2), 1e-5), torch.full((1, 1, 2, 2), 0.9), torch.zeros(1, 1, 2, 2)
-    criterion = Charbonnier(epsilon=1e-2)
+    criterion = CharbonnierLoss(epsilon=1e-2)
     assert criterion(near.double(), zero.double()).item() == pytest.approx((1e-5) ** 2 / (2 * 1e-2), rel=1e-5)
     assert criterion(far, zero).item() == pytest.approx(0.9 - 1e-2, abs=1e-4)
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 0.3, 1e-2, 1e-3, 3e-4, 7e-4, 1e-6, 1e-8, 1e-22, 1e-30])
-def test_charbonnier_is_exactly_zero_for_equal_pictures_at_any_epsilon(epsilon: float) -> None:
+def test_charbonnier_is_exactly_zero_for_equal_images_at_any_epsilon(epsilon: float) -> None:
     x = torch.rand(1, 3, 8, 8, requires_grad=True)
-    value = Charbonnier(epsilon)(x, x.detach())
+    value = CharbonnierLoss(epsilon)(x, x.detach())
     value.backward()
     assert value.item() == 0
     assert x.grad is not None
@@ -83,23 +83,23 @@ def test_charbonnier_is_exactly_zero_for_equal_pictures_at_any_epsilon(epsilon: 
 
 def test_tv_looks_at_the_prediction_alone() -> None:
     x, y = pair(2, 3, 9, 7)
-    assert TV()(x, y) == TV()(x, x) == TV()(x, 5 * y)
-    assert TV()(torch.full_like(x, 0.3), y) == 0
+    assert TVLoss()(x, y) == TVLoss()(x, x) == TVLoss()(x, 5 * y)
+    assert TVLoss()(torch.full_like(x, 0.3), y) == 0
 
 
 def test_tv_of_a_ramp_is_its_slope() -> None:
     ramp = torch.linspace(0, 1, 11, dtype=torch.float64).expand(1, 3, 4, 11)
-    assert TV()(ramp, ramp).item() == pytest.approx(0.1, rel=1e-12)
-    assert TV(exponent=2)(ramp, ramp).item() == pytest.approx(0.01, rel=1e-12)
+    assert TVLoss()(ramp, ramp).item() == pytest.approx(0.1, rel=1e-12)
+    assert TVLoss(exponent=2)(ramp, ramp).item() == pytest.approx(0.01, rel=1e-12)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, -1.0, 1e-40, float("inf"), float("nan")])
 def test_charbonnier_needs_an_epsilon_that_float32_can_hold(epsilon: float) -> None:
     with pytest.raises(LossmithError, match=r"^charbonnier: epsilon must be above 0 .* not "):
-        Charbonnier(epsilon)
+        CharbonnierLoss(epsilon)
 
 
 @pytest.mark.parametrize("exponent", [0.99, -1.0, float("inf"), float("nan")])
 def test_tv_needs_an_exponent_with_a_gradient(exponent: float) -> None:
     with pytest.raises(LossmithError, match=r"^tv: exponent must be at least 1, not "):
-        TV(exponent)
+        TVLoss(exponent)

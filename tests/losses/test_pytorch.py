@@ -16,9 +16,10 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.checkpoint import checkpoint
 
 from lossmith import losses
-from lossmith.errors import LossmithError
-from lossmith.losses import Loss, dists
-from lossmith.losses.similarity import engines, plain
+from lossmith.core.errors import LossmithError
+from lossmith.losses import Loss
+from lossmith.losses.perceptual import dists
+from lossmith.losses.structural.backends import dispatch, torch_backend
 
 STRUCTURAL = [
     "l1",
@@ -69,7 +70,7 @@ def loss(expression: str, *, reduction: str = "mean") -> Loss:
 
 @pytest.fixture
 def without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "engine_for", lambda x: plain)
+    monkeypatch.setattr(dispatch, "backend_for", lambda x: torch_backend)
 
 
 def pair(batch: int = 2, height: int = 43, width: int = 45, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -103,7 +104,7 @@ def test_func_grad_and_jvp_are_the_usual_gradient(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_vmap_goes_over_stacks_of_pictures_and_over_single_ones(expression: str) -> None:
+def test_vmap_goes_over_stacks_of_images_and_over_single_ones(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair()
     predictions, targets = torch.stack([x, x.flip(0), 0.9 * y]), torch.stack([y, y.flip(0), y])
     each = torch.stack([criterion(*both) for both in zip(predictions, targets, strict=True)])
@@ -121,7 +122,7 @@ def test_vmap_goes_over_stacks_of_pictures_and_over_single_ones(expression: str)
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_jacrev_has_the_gradient_of_every_pictures_value(expression: str) -> None:
+def test_jacrev_has_the_gradient_of_every_images_value(expression: str) -> None:
     x, y = pair()
     jacobian = jacrev(loss(expression, reduction="none"))(x, y)
     close(jacobian.sum(0) / 2, gradient(loss(expression), x, y))
@@ -189,7 +190,7 @@ OTHERS = [pair(1, 47, 51, seed=1), pair(3, 57, 43, seed=2)]
 
 @pytest.mark.parametrize("expression", EVERY)
 @pytest.mark.filterwarnings("error::torch.jit.TracerWarning", "ignore:.*deprecated")
-def test_a_trace_holds_for_pictures_of_other_sizes(expression: str) -> None:
+def test_a_trace_holds_for_images_of_other_sizes(expression: str) -> None:
     criterion = loss(expression)
     traced = torch.jit.trace(criterion, pair(), check_trace=False)
     for x, y in [pair(), *OTHERS]:
@@ -234,7 +235,7 @@ def test_whoever_listens_to_operations_hears_them() -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_pictures_may_be_fake(expression: str) -> None:
+def test_images_may_be_fake(expression: str) -> None:
     criterion, each = loss(expression, reduction="none"), pair()
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         assert criterion(*map(mode.from_tensor, each)).shape == (2,)
@@ -278,11 +279,11 @@ def test_a_script_is_refused_in_one_sentence(expression: str) -> None:
 def test_half_of_a_model_leaves_its_loss_in_float32(expression: str, dtype: torch.dtype) -> None:
     x, y = pair()
     usual = loss(expression)
-    held = nn.ModuleDict({"loss": loss(expression), "fixed": loss(expression).fixed(y)}).to(dtype)
+    held = nn.ModuleDict({"loss": loss(expression), "fixed": loss(expression).with_target(y)}).to(dtype)
     assert torch.equal(held["loss"](x, y), usual(x, y))
     low = x.to(dtype), y.to(dtype)
     assert torch.equal(gradient(held["loss"], *low), gradient(usual, *low))
-    assert torch.equal(held["fixed"](x), usual.fixed(y)(x))
+    assert torch.equal(held["fixed"](x), usual.with_target(y)(x))
 
 
 @pytest.fixture
@@ -337,16 +338,16 @@ def test_usual_loops_get_usual_gradients(expression: str) -> None:
     assert leaf.grad is not None
     close(leaf.grad, 2 * gradient(loss(expression), x, y))
     assert torch.equal(heard[0], criterion(x, y))
-    optimiser = torch.optim.LBFGS([leaf], lr=1e-3, max_iter=2)
+    optimizer = torch.optim.LBFGS([leaf], lr=1e-3, max_iter=2)
 
     def closure() -> Tensor:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         value: Tensor = criterion(leaf, y)
         value.backward()
         return value
 
     before = criterion(leaf, y)
-    optimiser.step(closure)
+    optimizer.step(closure)
     assert criterion(leaf, y) <= before
 
 
@@ -427,16 +428,16 @@ def test_a_checkpoint_from_when_critics_were_saved_still_loads() -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_the_sum_is_that_of_every_pictures_value(expression: str) -> None:
+def test_the_sum_is_that_of_every_images_value(expression: str) -> None:
     x, y = pair(3)
     each, summed = loss(expression, reduction="none"), loss(expression, reduction="sum")
     close(summed(x, y), each(x, y).sum(), 1e-6)
     close(gradient(summed, x, y), gradient(each, x, y), 1e-6)
-    close(summed.fixed(y)(x), summed(x, y), 1e-6)
+    close(summed.with_target(y)(x), summed(x, y), 1e-6)
 
 
 @pytest.mark.parametrize("expression", DEEP)
-def test_gray_pictures_are_repeated_when_asked(expression: str) -> None:
+def test_gray_images_are_repeated_when_asked(expression: str) -> None:
     x, y = (each[:, :1] for each in pair())
     made = loss(expression)
     with pytest.raises(LossmithError, match=r"of 3 channels, not 1; gray pictures are repeated with gray=repeat$"):

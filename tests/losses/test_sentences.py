@@ -28,7 +28,7 @@ WHOLE = torch.rand(2, 3, 23, 23)
         (WHOLE[:, :0], WHOLE[:, :0], "the pictures have no channels"),
     ],
 )
-def test_pictures_that_are_none(expression: str, prediction: Tensor, target: Tensor, message: str) -> None:
+def test_images_that_are_none(expression: str, prediction: Tensor, target: Tensor, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         loss(expression)(prediction, target)
     assert str(refused.value).endswith(f": {message}")
@@ -47,12 +47,12 @@ def test_pictures_that_are_none(expression: str, prediction: Tensor, target: Ten
         ("mix", 1),
     ],
 )
-def test_pictures_that_are_too_small(expression: str, least: int) -> None:
+def test_images_that_are_too_small(expression: str, least: int) -> None:
     criterion = loss(expression)
-    least_picture = torch.rand(1, 1, least, least)
-    assert criterion(least_picture, least_picture).isfinite()
+    least_image = torch.rand(1, 1, least, least)
+    assert criterion(least_image, least_image).isfinite()
     for height, width in [(least - 1, least), (least, least - 1)]:
-        small = least_picture[:, :, :height, :width]
+        small = least_image[:, :, :height, :width]
         with pytest.raises(LossmithError) as refused:
             criterion(small, small)
         wanted = f"{expression} needs at least {least} x {least} pixels, not {height} x {width}"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lossmith import LossmithError
-from lossmith.losses import L1, External, Schedule, loss
+from lossmith.losses import CallableLoss, L1Loss, Schedule, loss
 
 MODULE = '''
 import torch
@@ -145,8 +145,8 @@ def test_it_compiles_in_one_piece(expression: str) -> None:
 def test_it_may_be_a_stage() -> None:
     schedule = loss("l1 until 20% then my_losses:power(exponent=2)")
     assert isinstance(schedule, Schedule)
-    assert isinstance(schedule.stages[1], External)
-    assert isinstance(schedule.stages[0], L1)
+    assert isinstance(schedule.stages[1], CallableLoss)
+    assert isinstance(schedule.stages[0], L1Loss)
 
 
 @pytest.mark.parametrize(("name", "given"), [("vector", r"\(2,\)"), ("number", "float")])
@@ -213,7 +213,7 @@ def test_a_fault_in_its_module_is_shown_as_what_it_is() -> None:
         loss("my_faulty_losses:Loss")
 
 
-def test_one_value_per_picture_is_ours_only() -> None:
+def test_one_value_per_image_is_ours_only() -> None:
     with pytest.raises(LossmithError, match=r"^loss 'my_losses:power' is not ours, so it cannot be asked for one"):
         loss("l1 + my_losses:power", reduction="none")
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lossmith import LossmithError
 from lossmith.degradations import resize
 from lossmith.networks import FCN, NETWORKS, Restorer, SRResNet, SRResNetSmall, network
-from lossmith.networks.base import enlarge
+from lossmith.networks.base import upsample
 
 SCALES = [1, 2, 3, 4, 8]
 
@@ -64,43 +64,43 @@ def test_the_output_is_scale_times_the_input(name: str, scale: int, size: tuple[
 
 @pytest.mark.parametrize("expression", ["fcn", "srresnet(blocks=2, features=8)", "srresnet_small"])
 def test_the_input_stays_and_the_output_follows_its_type(expression: str) -> None:
-    picture = torch.rand(1, 3, 8, 8, dtype=torch.float64)
-    before = picture.clone()
-    assert network(expression, 2).double()(picture).dtype == torch.float64
-    assert torch.equal(picture, before)
+    image = torch.rand(1, 3, 8, 8, dtype=torch.float64)
+    before = image.clone()
+    assert network(expression, 2).double()(image).dtype == torch.float64
+    assert torch.equal(image, before)
 
 
 # --- arithmetic ------------------------------------------------------------------------------------------------
 
 
 def test_the_fcn_sees_17_pixels() -> None:
-    picture = torch.rand(1, 3, 31, 31, requires_grad=True)
-    (gradient,) = torch.autograd.grad(FCN()(picture)[0, :, 15, 15].sum(), picture)
+    image = torch.rand(1, 3, 31, 31, requires_grad=True)
+    (gradient,) = torch.autograd.grad(FCN()(image)[0, :, 15, 15].sum(), image)
     touched = gradient.abs().sum((0, 1)) > 0
     expected = torch.zeros(31, 31, dtype=torch.bool)
     expected[7:24, 7:24] = True
     assert torch.equal(touched, expected)
 
 
-def plain_fcn(weights: dict[str, Tensor], picture: Tensor, scale: int) -> Tensor:
+def plain_fcn(weights: dict[str, Tensor], image: Tensor, scale: int) -> Tensor:
     if scale > 1:
-        picture = F.interpolate(picture, scale_factor=scale, mode="bicubic", antialias=True)
+        image = F.interpolate(image, scale_factor=scale, mode="bicubic", antialias=True)
     for index, side in ((0, 9), (2, 5), (4, 5)):
         weight, bias = weights[f"layers.{index}.weight"], weights[f"layers.{index}.bias"]
-        picture = F.conv2d(F.pad(picture, [side // 2] * 4), weight, bias)
+        image = F.conv2d(F.pad(image, [side // 2] * 4), weight, bias)
         if index < 4:
             slope = weights[f"layers.{index + 1}.weight"][:, None, None]
-            picture = torch.where(picture > 0, picture, slope * picture)
-    return picture
+            image = torch.where(image > 0, image, slope * image)
+    return image
 
 
-def plain_srresnet(weights: dict[str, Tensor], picture: Tensor, scale: int) -> Tensor:
+def plain_srresnet(weights: dict[str, Tensor], image: Tensor, scale: int) -> Tensor:
     """The field's modified SRResNet, as its checkpoints are used."""
 
     def conv(name: str, x: Tensor) -> Tensor:
         return F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1)
 
-    x = F.leaky_relu(conv("conv_first", picture), 0.1)
+    x = F.leaky_relu(conv("conv_first", image), 0.1)
     for block in range(len({name.split(".")[1] for name in weights if name.startswith("body.")})):
         x = x + conv(f"body.{block}.conv2", F.relu(conv(f"body.{block}.conv1", x)))
     if scale == 4:
@@ -109,18 +109,18 @@ def plain_srresnet(weights: dict[str, Tensor], picture: Tensor, scale: int) -> T
     elif scale > 1:
         x = F.leaky_relu(F.pixel_shuffle(conv("upconv1", x), scale), 0.1)
     x = conv("conv_last", F.leaky_relu(conv("conv_hr", x), 0.1))
-    base = F.interpolate(picture, scale_factor=scale, mode="bilinear", align_corners=False)
+    base = F.interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)
     return x + base
 
 
-def plain_small(weights: dict[str, Tensor], picture: Tensor, scale: int) -> Tensor:
+def plain_small(weights: dict[str, Tensor], image: Tensor, scale: int) -> Tensor:
     def conv(name: str, x: Tensor) -> Tensor:
         return F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1)
 
-    x = F.leaky_relu(conv("conv_first", picture), 0.1)
+    x = F.leaky_relu(conv("conv_first", image), 0.1)
     for block in range(4):
         x = x + conv(f"body.{block}.conv2", F.relu(conv(f"body.{block}.conv1", x)))
-    base = F.interpolate(picture, scale_factor=scale, mode="bicubic", antialias=True) if scale > 1 else picture
+    base = F.interpolate(image, scale_factor=scale, mode="bicubic", antialias=True) if scale > 1 else image
     return F.pixel_shuffle(conv("conv_last", x), scale) + base
 
 
@@ -134,28 +134,26 @@ def test_the_arithmetic_is_that_of_its_weights(expression: str, reference: objec
     with torch.no_grad():
         for parameter in made.parameters():  # not the first ones, of which many are zero
             parameter.copy_(torch.randn_like(parameter) * 0.1)
-        picture = torch.rand(2, 3, 9, 11, dtype=torch.float64)
+        image = torch.rand(2, 3, 9, 11, dtype=torch.float64)
         assert callable(reference)
-        expected = reference(made.state_dict(), picture, scale)
-        torch.testing.assert_close(made(picture), expected, rtol=1e-10, atol=1e-12)
+        expected = reference(made.state_dict(), image, scale)
+        torch.testing.assert_close(made(image), expected, rtol=1e-10, atol=1e-12)
 
 
 def test_the_small_one_starts_close_to_the_bicubic_enlargement() -> None:
-    picture = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
     for scale in SCALES:
         made = SRResNetSmall(scale)
-        bicubic = (
-            F.interpolate(picture, scale_factor=scale, mode="bicubic", antialias=True) if scale > 1 else picture
-        )
+        bicubic = F.interpolate(image, scale_factor=scale, mode="bicubic", antialias=True) if scale > 1 else image
         # Weights are a tenth of the usual, so that the branch is some hundredths of the picture.
-        assert (made(picture) - bicubic).abs().mean() < 0.03
+        assert (made(image) - bicubic).abs().mean() < 0.03
 
 
 def test_srresnet_starts_close_to_the_bilinear_enlargement() -> None:
-    picture = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
     for scale in SCALES:
-        bilinear = F.interpolate(picture, scale_factor=scale, mode="bilinear")
-        assert (SRResNet(scale, blocks=2)(picture) - bilinear).abs().mean() < 0.01
+        bilinear = F.interpolate(image, scale_factor=scale, mode="bilinear")
+        assert (SRResNet(scale, blocks=2)(image) - bilinear).abs().mean() < 0.01
 
 
 # --- names -----------------------------------------------------------------------------------------------------
@@ -198,8 +196,8 @@ def test_what_is_written_is_read_back(expression: str, scale: int | None, writte
     for again in (network(written), network(written, made.scale), copy.deepcopy(made)):
         assert str(again) == written
         again.load_state_dict(made.state_dict())
-        picture = torch.rand(1, 3, 6, 5)
-        assert torch.equal(again(picture), made(picture))
+        image = torch.rand(1, 3, 6, 5)
+        assert torch.equal(again(image), made(image))
 
 
 # --- anybody's -------------------------------------------------------------------------------------------------
@@ -259,9 +257,9 @@ def my_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 def test_anybodys_network_takes_the_scale_if_it_has_a_parameter_for_it(
     expression: str, scale: int | None, gain: float
 ) -> None:
-    picture = torch.rand(1, 3, 4, 5)
-    expected = gain * F.interpolate(picture, scale_factor=scale or 1, mode="nearest")
-    torch.testing.assert_close(network(expression, scale)(picture), expected)
+    image = torch.rand(1, 3, 4, 5)
+    expected = gain * F.interpolate(image, scale_factor=scale or 1, mode="nearest")
+    torch.testing.assert_close(network(expression, scale)(image), expected)
 
 
 def test_a_function_may_make_the_network() -> None:
@@ -308,7 +306,7 @@ def test_every_mistake_is_a_sentence(expression: str, scale: int | None, message
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_enlargement_under_a_network_is_matlabs_away_from_the_border(scale: int) -> None:
-    picture = torch.rand(2, 3, 16, 20)
+    image = torch.rand(2, 3, 16, 20)
     inner = (..., slice(3 * scale, -3 * scale), slice(3 * scale, -3 * scale))
-    ours, matlab = enlarge(picture, scale, "bicubic"), resize(picture, float(scale))
+    ours, matlab = upsample(image, scale, "bicubic"), resize(image, float(scale))
     assert torch.allclose(ours[inner], matlab[inner], atol=1e-6)  # float32 sums in another order

@@ -38,7 +38,7 @@ def test_the_keys_are_those_that_the_ecosystem_knows() -> None:
     assert layers == body | {"conv_first", "conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"}
 
 
-def plain(weights: dict[str, Tensor], picture: Tensor, fold: int, factors: list[int]) -> Tensor:
+def plain(weights: dict[str, Tensor], image: Tensor, fold: int, factors: list[int]) -> Tensor:
     """The published network, written as its formulas."""
 
     def conv(name: str, x: Tensor) -> Tensor:
@@ -50,8 +50,8 @@ def plain(weights: dict[str, Tensor], picture: Tensor, fold: int, factors: list[
             maps.append(F.leaky_relu(conv(f"{name}.conv{k}", torch.cat(maps, 1)), 0.2))
         return x + 0.2 * conv(f"{name}.conv5", torch.cat(maps, 1))
 
-    n, c, h, w = picture.shape
-    blocks = picture.reshape(n, c, h // fold, fold, w // fold, fold)
+    n, c, h, w = image.shape
+    blocks = image.reshape(n, c, h // fold, fold, w // fold, fold)
     x = conv("conv_first", blocks.permute(0, 1, 3, 5, 2, 4).reshape(n, -1, h // fold, w // fold))
     trunk = x
     for block in range(2):
@@ -84,17 +84,17 @@ def test_the_arithmetic_is_that_of_its_weights(scale: int, options: str, fold: i
     with torch.no_grad():
         for parameter in made.parameters():  # not the first ones, of which many are zero
             parameter.copy_(torch.randn_like(parameter) * 0.2)
-        picture = torch.rand(2, 3, 8, 12, dtype=torch.float64)
-        expected = plain(made.state_dict(), picture, fold, factors)
-        torch.testing.assert_close(made(picture), expected, rtol=1e-10, atol=1e-12)
+        image = torch.rand(2, 3, 8, 12, dtype=torch.float64)
+        expected = plain(made.state_dict(), image, fold, factors)
+        torch.testing.assert_close(made(image), expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
 @pytest.mark.parametrize(("height", "width"), [(8, 12), (7, 9), (5, 6)])
 def test_sides_that_do_not_fold_are_continued_by_reflection(factor: int, height: int, width: int) -> None:
-    picture = torch.rand(1, 3, height, width)
-    reflected = F.pad(picture, [0, -width % factor, 0, -height % factor], mode="reflect")
-    assert torch.equal(folded(picture, factor), F.pixel_unshuffle(reflected, factor))
+    image = torch.rand(1, 3, height, width)
+    reflected = F.pad(image, [0, -width % factor, 0, -height % factor], mode="reflect")
+    assert torch.equal(folded(image, factor), F.pixel_unshuffle(reflected, factor))
 
 
 def test_a_branch_starts_at_a_tenth_of_the_usual_size() -> None:

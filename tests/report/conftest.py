@@ -9,13 +9,13 @@ import torch
 from PIL import Image, ImageFilter
 from skimage import data
 
-from lossmith.evaluation import DEGRADED, METRICS, Protocol, Row, differences, score, standings, verdict
-from lossmith.report import Contender, Contents, Curve, Exhibit, Pixels
+from lossmith.evaluation import DEGRADED, METRICS, Protocol, Row, differences, rankings, score, verdict
+from lossmith.report import Curve, ImageComparison, LossResult, Pixels, ReportData
 
 LOSSES = ["l2", "l1", "ssim", "mix", "0.84*ms_ssim + 0.16*l1 until 50% then l2"]
 MEASURED = ["psnr", "ssim", "gmsd", "l1"]
 
-Builder = Callable[..., Contents]
+Builder = Callable[..., ReportData]
 
 
 def photographs(height: int = 200, width: int = 256) -> dict[str, Pixels]:
@@ -26,10 +26,10 @@ def photographs(height: int = 200, width: int = 256) -> dict[str, Pixels]:
     }
 
 
-def jpeg(picture: Pixels, quality: int = 10) -> Pixels:
+def jpeg(image: Pixels, quality: int = 10) -> Pixels:
     """The picture with real JPEG artefacts."""
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
     return np.asarray(Image.open(file).convert("RGB"))
 
 
@@ -43,9 +43,9 @@ def imitation(target: Pixels, degraded: Pixels, index: int, seed: int) -> Pixels
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
 
 
-def scores(picture: Pixels, target: Pixels, measured: Sequence[str]) -> dict[str, float]:
+def scores(image: Pixels, target: Pixels, measured: Sequence[str]) -> dict[str, float]:
     """True scores of one picture."""
-    pair = [torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255 for pixels in (picture, target)]
+    pair = [torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255 for pixels in (image, target)]
     return score(pair[0], pair[1], Protocol(), measured)
 
 
@@ -66,26 +66,28 @@ def curve(index: int, seed: int, steps: int = 2000) -> Curve:
 def build(
     losses: Sequence[str] = LOSSES,
     seeds: Sequence[int] = (0, 1),
-    pictures: dict[str, Pixels] | None = None,
+    images: dict[str, Pixels] | None = None,
     failed: str | None = None,
     shown: bool = True,
     measured: Sequence[str] = MEASURED,
-) -> Contents:
+) -> ReportData:
     """A tournament of imitations; the loss named `failed` did not finish."""
-    pictures = photographs() if pictures is None else pictures
-    rows, exhibits = [], []
+    images = photographs() if images is None else images
+    rows, comparisons = [], []
     finished = [loss for loss in losses if loss != failed]
-    for name, target in pictures.items():
+    for name, target in images.items():
         degraded = jpeg(target)
         rows.append(Row(name, DEGRADED, 0, scores(degraded, target, measured)))
         made = {(loss, s): imitation(target, degraded, losses.index(loss), s) for loss in finished for s in seeds}
         rows += [Row(name, loss, s, scores(pixels, target, measured)) for (loss, s), pixels in made.items()]
-        exhibits.append(Exhibit(name, target, degraded, {loss: made[loss, seeds[0]] for loss in finished}))
+        comparisons.append(
+            ImageComparison(name, target, degraded, {loss: made[loss, seeds[0]] for loss in finished})
+        )
     methods = [DEGRADED, *finished]
     metrics = [METRICS[name] for name in measured]
-    found = standings(rows, metrics, methods, resamples=300)
+    found = rankings(rows, metrics, methods, resamples=300)
     pairs = [d for each in found for d in differences(rows, each.metric, methods, resamples=300)]
-    return Contents(
+    return ReportData(
         verdict=verdict(found, pairs),
         degradation="jpeg(10)",
         network="srresnet_small",
@@ -93,22 +95,22 @@ def build(
         protocol="RGB, no crop, rounded to 8 bits",
         command=f"lossmith compare photos --losses {' '.join(map(repr, losses))} --seeds {len(seeds)}",
         seeds=list(seeds),
-        contenders=[
-            Contender(
+        results=[
+            LossResult(
                 loss=loss,
                 curves=[curve(index, seed) for seed in seeds],
                 steps=0 if loss == failed else 2000,
                 milliseconds_per_step=float("nan") if loss == failed else 41.3 + 17.9 * index,
-                kept_mb=None if index == 1 else 812.0 + 95.5 * index,
+                activation_mb=None if index == 1 else 812.0 + 95.5 * index,
                 failure="seed 0: the loss became NaN at step 312." if loss == failed else None,
             )
             for index, loss in enumerate(losses)
         ],
-        standings=found,
+        rankings=found,
         differences=pairs,
         rows=rows,
-        exhibits=exhibits if shown else [],
-        facts={"Device": "CPU, 2 cores", "Versions": "lossmith 0.1.0, torch 2.15.0"},
+        comparisons=comparisons if shown else [],
+        environment={"Device": "CPU, 2 cores", "Versions": "lossmith 0.1.0, torch 2.15.0"},
     )
 
 
@@ -119,6 +121,6 @@ def tournament() -> Builder:
 
 
 @pytest.fixture(scope="session")
-def usual() -> Contents:
+def usual() -> ReportData:
     """Five losses, two seeds, two photographs."""
     return build()

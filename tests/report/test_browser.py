@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lossmith.report import Contents, write_report
+from lossmith.report import ReportData, write_report
 
 pytestmark = pytest.mark.browser
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
@@ -27,7 +27,7 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def opened(usual: Contents, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def opened(usual: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if not CHROMIUM or not DRIVER:
         pytest.skip("needs Debian's chromium and chromium-driver")
     folder: Path = tmp_path_factory.mktemp("browser")
@@ -59,10 +59,10 @@ def page(opened: Browser) -> Iterator[Browser]:
     assert opened.driver.get_log("browser") == []
 
 
-def test_the_slider_shows_one_picture_on_each_side(page: Browser, usual: Contents) -> None:
-    exhibit, canvas = usual.exhibits[0], "#picture-0 .slider canvas"
+def test_the_slider_shows_one_image_on_each_side(page: Browser, usual: ReportData) -> None:
+    comparison, canvas = usual.comparisons[0], "#picture-0 .slider canvas"
     x, y = 100, 90
-    left, right = exhibit.restored["mix"], exhibit.target
+    left, right = comparison.restored["mix"], comparison.target
     assert not np.array_equal(left[y, x], right[y, x])
     page.choose("#picture-0 select.left", "4")
     page.choose("#picture-0 select.right", "6")
@@ -92,20 +92,20 @@ def looking_at(page: Browser) -> tuple[float, float]:
     return left, top
 
 
-def check_close_ups(page: Browser, usual: Contents) -> None:
+def check_close_ups(page: Browser, usual: ReportData) -> None:
     """All close ups show the same place, each of its own picture."""
-    exhibit = usual.exhibits[0]
-    pictures = [exhibit.degraded, *exhibit.restored.values(), exhibit.target]
+    comparison = usual.comparisons[0]
+    images = [comparison.degraded, *comparison.restored.values(), comparison.target]
     left, top = looking_at(page)
     zoom = int(page.one("#picture-0 .zoom").get_property("value"))
-    for index, picture in enumerate(pictures):
+    for index, image in enumerate(images):
         canvas = f"#picture-0 .crop[data-frame='{index}'] canvas"
         found = [page.pixel(canvas, k, k) for k in (20, 77)]
-        expected = [picture[int(top + (k + 0.5) / zoom), int(left + (k + 0.5) / zoom)].tolist() for k in (20, 77)]
+        expected = [image[int(top + (k + 0.5) / zoom), int(left + (k + 0.5) / zoom)].tolist() for k in (20, 77)]
         assert found == expected
 
 
-def test_close_ups_move_together(page: Browser, usual: Contents) -> None:
+def test_close_ups_move_together(page: Browser, usual: ReportData) -> None:
     check_close_ups(page, usual)
     crop = page.show("#picture-0 .crop[data-frame='2']")
     page.all("#picture-0 .spot")[-1].click()
@@ -130,11 +130,11 @@ def test_close_ups_move_together(page: Browser, usual: Contents) -> None:
     assert looking_at(page) != start
 
 
-def test_error_maps_have_one_scale(page: Browser, usual: Contents) -> None:
-    exhibit = usual.exhibits[0]
+def test_error_maps_have_one_scale(page: Browser, usual: ReportData) -> None:
+    comparison = usual.comparisons[0]
     maps = page.all("#picture-0 .maps canvas")
-    assert len(maps) == len(exhibit.restored) + 1
-    error = np.abs(exhibit.degraded.astype(int) - exhibit.target).sum(axis=2)
+    assert len(maps) == len(comparison.restored) + 1
+    error = np.abs(comparison.degraded.astype(int) - comparison.target).sum(axis=2)
     dark, bright = (np.unravel_index(i, error.shape) for i in (error.argmin(), error.argmax()))
     selector = "#picture-0 .maps canvas[data-frame='0']"
     assert page.pixel(selector, int(bright[1]), int(bright[0])) == [252, 255, 164]
@@ -156,21 +156,21 @@ def test_the_table_sorts_by_keyboard(page: Browser) -> None:
     assert [h.get_attribute("aria-sort") for h in page.all(".results th[aria-sort]")].count("none") == 4
 
 
-def test_differences_follow_the_choices(page: Browser, usual: Contents) -> None:
-    methods = len(usual.contenders) + 1
+def test_differences_follow_the_choices(page: Browser, usual: ReportData) -> None:
+    methods = len(usual.results) + 1
     assert len(page.all("#forest tbody tr")) == methods - 1
     page.choose("#difference-reference", "all")
     assert len(page.all("#forest tbody tr")) == methods * (methods - 1) // 2
     page.choose("#difference-metric", "2")
     assert "GMSD" in page.one("#forest thead").text
-    unsure = [pair for pair in usual.differences if pair.metric == "gmsd" and not pair.distinguishable]
+    unsure = [pair for pair in usual.differences if pair.metric == "gmsd" and not pair.significant]
     outcomes = [cell.text for cell in page.all("#forest .outcome")[1:]]
     assert outcomes.count("not distinguishable") == len(unsure)
     assert outcomes.count("▲ better") == len(outcomes) - len(unsure)
 
 
-def test_curves_can_be_chosen_hidden_and_read(page: Browser, usual: Contents) -> None:
-    lines = len(usual.contenders)
+def test_curves_can_be_chosen_hidden_and_read(page: Browser, usual: ReportData) -> None:
+    lines = len(usual.results)
     assert len(page.all("#curve-chart .line:not(.thin)")) == lines
     assert len(page.all("#curve-chart .line.thin")) == lines * len(usual.seeds)
     page.show("#curve-legend button").click()
@@ -186,7 +186,7 @@ def test_curves_can_be_chosen_hidden_and_read(page: Browser, usual: Contents) ->
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_labels_on_the_plane_do_not_hide_each_other(page: Browser, width: int, usual: Contents) -> None:
+def test_labels_on_the_plane_do_not_hide_each_other(page: Browser, width: int, usual: ReportData) -> None:
     page.emulate(width=width)
     page.show("#plane-chart")
     WebDriverWait(page.driver, 5).until(
@@ -196,7 +196,7 @@ def test_labels_on_the_plane_do_not_hide_each_other(page: Browser, width: int, u
         """return [...document.querySelectorAll('#plane-chart text.name')].map(t => t.getBoundingClientRect())
         .map(b => [b.left, b.top, b.right, b.bottom])"""
     )
-    assert len(boxes) == len(usual.contenders) + 1
+    assert len(boxes) == len(usual.results) + 1
     for i, (left, top, right, bottom) in enumerate(boxes):
         assert left >= 0
         assert right <= width
@@ -205,7 +205,7 @@ def test_labels_on_the_plane_do_not_hide_each_other(page: Browser, width: int, u
             high = min(bottom, other[3]) - max(top, other[1])
             assert min(wide, high) <= 3
     page.one("#plane-degraded").click()
-    assert len(page.all("#plane-chart text.name")) == len(usual.contenders)
+    assert len(page.all("#plane-chart text.name")) == len(usual.results)
 
 
 def test_every_control_is_reached_by_the_tab_key_and_shows_it(page: Browser) -> None:
@@ -261,12 +261,12 @@ def test_the_command_can_be_copied(page: Browser) -> None:
     WebDriverWait(page.driver, 5).until(lambda _: button.text in ("Copied", "Press Ctrl+C"))
 
 
-def test_verdict_and_table_need_no_script(page: Browser, usual: Contents) -> None:
+def test_verdict_and_table_need_no_script(page: Browser, usual: ReportData) -> None:
     page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         page.driver.refresh()
         assert page.one(".headline").is_displayed()
-        assert len(page.all(".results tbody tr")) == len(usual.contenders) + 1
+        assert len(page.all(".results tbody tr")) == len(usual.results) + 1
         assert page.one(".gallery img").is_displayed()
         assert not page.one("#curve-chart").is_displayed()
     finally:

@@ -6,27 +6,27 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lossmith.evaluation import DEGRADED, Difference, Metric, Standing
-from lossmith.report import Contents
+from lossmith.evaluation import DEGRADED, Difference, Metric, Ranking
+from lossmith.report import ReportData
 from lossmith.report.charts import chart_data, plane_axes
 from lossmith.report.costs import costs_of
 from lossmith.report.curves import mean_line
 from lossmith.report.methods import SHAPES, methods_of
 from lossmith.report.results_table import results_table
-from lossmith.report.verdict_line import verdict_lines
+from lossmith.report.verdict_markup import verdict_lines
 
 from .conftest import Builder
 
 PSNR = Metric("psnr", "PSNR", higher_is_better=True, digits=2, unit="dB")
 
 
-def standing(metric: Metric, means: dict[str, float], leaders: tuple[str, ...]) -> Standing:
+def ranking(metric: Metric, means: dict[str, float], leaders: tuple[str, ...]) -> Ranking:
     order = tuple(sorted(means, key=lambda name: means[name], reverse=metric.higher_is_better))
-    return Standing(metric, order, means, {name: (m - 1, m + 1) for name, m in means.items()}, leaders)
+    return Ranking(metric, order, means, {name: (m - 1, m + 1) for name, m in means.items()}, leaders)
 
 
-def test_the_table_marks_the_best_and_what_is_tied_with_it(usual: Contents) -> None:
-    contents = replace(usual, standings=[standing(PSNR, {"l1": 30, "l2": 29, "mix": 31}, ("mix", "l1"))])
+def test_the_table_marks_the_best_and_what_is_tied_with_it(usual: ReportData) -> None:
+    contents = replace(usual, rankings=[ranking(PSNR, {"l1": 30, "l2": 29, "mix": 31}, ("mix", "l1"))])
     table = results_table(contents, methods_of(contents))
     marks = {line.method.name: line.scores[0].mark for line in table.lines}
     assert (marks["mix"], marks["l1"], marks["l2"], marks["ssim"]) == ("best", "tied", "", "")
@@ -35,9 +35,9 @@ def test_the_table_marks_the_best_and_what_is_tied_with_it(usual: Contents) -> N
     assert [line.method.name for line in table.lines][:3] == ["mix", "l1", "l2"]
 
 
-def test_infinite_and_absent_scores_have_their_signs(usual: Contents) -> None:
+def test_infinite_and_absent_scores_have_their_signs(usual: ReportData) -> None:
     means = {"l1": math.inf, "l2": math.nan, "mix": -0.001}
-    contents = replace(usual, standings=[standing(PSNR, means, ("l1",))])
+    contents = replace(usual, rankings=[ranking(PSNR, means, ("l1",))])
     table = results_table(contents, methods_of(contents))
     cells = {line.method.name: line.scores[0] for line in table.lines}
     assert (cells["l1"].text, cells["l1"].value) == ("∞", "inf")
@@ -53,9 +53,9 @@ def test_a_loss_that_failed_is_no_line_but_a_failure(tournament: Builder) -> Non
     assert "ssim" not in [cost.method.name for cost in costs_of(contents, methods_of(contents))]
 
 
-def test_every_loss_keeps_a_colour_and_mark_of_its_own(tournament: Builder, usual: Contents) -> None:
-    many = [replace(usual.contenders[0], loss=f"loss{i}") for i in range(20)]
-    looks = [(method.style, method.shape) for method in methods_of(replace(usual, contenders=many))]
+def test_every_loss_keeps_a_color_and_mark_of_its_own(tournament: Builder, usual: ReportData) -> None:
+    many = [replace(usual.results[0], loss=f"loss{i}") for i in range(20)]
+    looks = [(method.style, method.shape) for method in methods_of(replace(usual, results=many))]
     assert len(set(looks)) == 21
     assert len({shape for _, shape in looks[:8]}) == len(SHAPES)
 
@@ -70,15 +70,15 @@ def test_every_loss_keeps_a_colour_and_mark_of_its_own(tournament: Builder, usua
     ],
 )
 def test_the_plane_takes_the_best_axes_there_are(names: list[str], expected: tuple[str, str] | None) -> None:
-    found = plane_axes([standing(replace(PSNR, name=name), {"l1": 1.0}, ("l1",)) for name in names])
+    found = plane_axes([ranking(replace(PSNR, name=name), {"l1": 1.0}, ("l1",)) for name in names])
     assert (found and tuple(axis.metric.name for axis in found)) == expected
 
 
-def test_what_json_cannot_hold_is_null(usual: Contents) -> None:
+def test_what_json_cannot_hold_is_null(usual: ReportData) -> None:
     nothing = Difference("psnr", "l1", "l2", math.inf, math.nan, math.nan, 1.0)
     means = {"l1": math.inf, DEGRADED: 20.0}
-    standings = [standing(PSNR, means, ("l1",)), standing(replace(PSNR, name="ssim"), means, ("l1",))]
-    data = chart_data(replace(usual, standings=standings, differences=[nothing]), methods_of(usual))
+    rankings = [ranking(PSNR, means, ("l1",)), ranking(replace(PSNR, name="ssim"), means, ("l1",))]
+    data = chart_data(replace(usual, rankings=rankings, differences=[nothing]), methods_of(usual))
     assert data["differences"] == [[0, 1, 0, None, None, None, 1.0]]
     assert data["plane"]["points"][0] == {"method": 1, "x": None, "y": None}
 
@@ -92,7 +92,7 @@ def test_lines_of_different_steps_are_averaged_where_both_are_known() -> None:
     assert mean_line([first, (np.array([30.0]), np.array([1.0]))]) is None
 
 
-def test_the_verdict_is_kept_and_its_losses_are_found(usual: Contents) -> None:
+def test_the_verdict_is_kept_and_its_losses_are_found(usual: ReportData) -> None:
     long = "0.84*ms_ssim + 0.16*l1 until 50% then l2"
     verdict = f"{long} wins with 31.4 dB, 0.2 dB ahead of l1 (interval -0.1 to 0.3). mix also wins on SSIM."
     headline, rest = verdict_lines(verdict, methods_of(usual))

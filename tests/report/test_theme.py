@@ -5,15 +5,15 @@ from itertools import combinations
 
 import pytest
 
-from lossmith.report.methods import COLOURS
+from lossmith.report.methods import COLORS
 from lossmith.report.templates import ASSETS
 
 CSS = (ASSETS / "styles" / "theme.css").read_text("utf-8")
 LIGHT, DARK = (dict(re.findall(r"--([\w-]+): (#\w{6})", part)) for part in CSS.split("@media", 1))
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def luminance(color: str) -> float:
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
@@ -31,6 +31,6 @@ def test_text_and_marks_stand_out(theme: dict[str, str]) -> None:
     assert contrast(theme["on-accent"], theme["accent"]) >= 4.5
     assert contrast(theme["alarm"], theme["alarm-wash"]) >= 4.5
     assert contrast(theme["ink"], theme["wash"]) >= 4.5
-    colours = [theme[f"m{i}"] for i in range(COLOURS)]
-    assert all(contrast(colour, theme["card"]) >= 3 for colour in colours)
-    assert all(one != other for one, other in combinations(colours, 2))
+    colors = [theme[f"m{i}"] for i in range(COLORS)]
+    assert all(contrast(color, theme["card"]) >= 3 for color in colors)
+    assert all(one != other for one, other in combinations(colors, 2))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lossmith.models import save_model
+from lossmith.models.model_file import save_model
 from lossmith.networks import network
 
 Saver = Callable[[str, int], Path]

@@ -9,11 +9,16 @@ import pytest
 import torch
 from PIL import Image
 
-from lossmith.errors import LossmithError
-from lossmith.restoration import FileRestorer, Wishes, open_engine
+from lossmith.core.errors import LossmithError
+from lossmith.restoration import FileRestorer, RestoreOptions, load_engine
 from lossmith.restoration.onnx_engine import OnnxEngine
-from lossmith.restoration.plan import Planner
-from lossmith.restoration.reach import Sizes, reach_of, reach_within, sizes_of
+from lossmith.restoration.tiling.plan import Planner
+from lossmith.restoration.tiling.receptive_field import (
+    Sizes,
+    measure_receptive_field,
+    reach_within,
+    sizes_of,
+)
 
 pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
@@ -61,8 +66,8 @@ def renamed(node: Any, given: str, made: str) -> Any:
     return node
 
 
-def the_blur(picture: Array, constants: dict[str, Array]) -> Array:
-    planes = torch.from_numpy(picture).permute(2, 0, 1).float()[None] / 255
+def the_blur(image: Array, constants: dict[str, Array]) -> Array:
+    planes = torch.from_numpy(image).permute(2, 0, 1).float()[None] / 255
     weights = torch.from_numpy(constants["weights"])
     made = torch.nn.functional.conv2d(planes, weights, padding=weights.shape[-1] // 2)[0].permute(1, 2, 0).numpy()
     return np.floor(255 * made.clip(0, 1) + 0.5).astype(int)
@@ -72,22 +77,22 @@ def photo(height: int, width: int) -> Array:
     return np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def restored(model: Path, picture: Array, folder: Path, **wishes: Any) -> tuple[Array, FileRestorer]:
-    Image.fromarray(picture).save(folder / "given.png")
-    restorer = FileRestorer(open_engine(model), Wishes(**wishes))
+def restored(model: Path, image: Array, folder: Path, **options: Any) -> tuple[Array, FileRestorer]:
+    Image.fromarray(image).save(folder / "given.png")
+    restorer = FileRestorer(load_engine(model), RestoreOptions(**options))
     restorer.restore(folder / "given.png", folder / "made.png")
     return np.asarray(Image.open(folder / "made.png")).astype(int), restorer
 
 
 def opened(path: Path) -> OnnxEngine:
-    engine = open_engine(path)
+    engine = load_engine(path)
     assert isinstance(engine, OnnxEngine)
     return engine
 
 
 def refusal(path: Path) -> str:
     with pytest.raises(LossmithError) as error:
-        open_engine(path)
+        load_engine(path)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -102,9 +107,9 @@ def test_axes_as_in_pytorch_whichever_are_free(shape: list[Any], tmp_path: Path)
     path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], shape, constants=constants)
     engine = opened(path)
     assert (engine.channels, engine.scale, engine.size) == (3, 1, None)
-    picture = photo(37, 50)
-    assert np.abs(restored(path, picture, tmp_path)[0] - the_blur(picture, constants)).max() <= 1
-    assert reach_of(engine).pixels == 2
+    image = photo(37, 50)
+    assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert measure_receptive_field(engine).pixels == 2
 
 
 @pytest.mark.parametrize("shape", [["n", "h", "w", 3], [1, None, None, 3], ["n", "h", "w", "c"]])
@@ -116,11 +121,11 @@ def test_channels_may_come_last(shape: list[Any], tmp_path: Path) -> None:
         helper.make_node("Transpose", ["y"], ["o"], perm=[0, 2, 3, 1]),
     ]
     path = graph(tmp_path / "a.onnx", nodes, shape, constants=constants)
-    picture = photo(30, 41)
-    assert np.abs(restored(path, picture, tmp_path)[0] - the_blur(picture, constants)).max() <= 1
+    image = photo(30, 41)
+    assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
 
-def test_the_axis_of_pictures_may_be_missing(tmp_path: Path) -> None:
+def test_the_axis_of_images_may_be_missing(tmp_path: Path) -> None:
     node, constants = blur()
     nodes = [
         helper.make_node("Unsqueeze", ["i", "first"], ["x"]),
@@ -129,18 +134,18 @@ def test_the_axis_of_pictures_may_be_missing(tmp_path: Path) -> None:
     ]
     constants |= {"first": np.array([0], np.int64)}
     path = graph(tmp_path / "a.onnx", nodes, [3, "h", "w"], constants=constants)
-    picture = photo(30, 41)
-    assert np.abs(restored(path, picture, tmp_path)[0] - the_blur(picture, constants)).max() <= 1
+    image = photo(30, 41)
+    assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
 
 def test_a_graph_for_gray_with_free_channels_is_one_for_gray(tmp_path: Path) -> None:
     node, constants = blur(1)
     path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], ["n", "c", "h", "w"], constants=constants)
     assert opened(path).channels == 1
-    picture = photo(20, 33)
-    made, _ = restored(path, picture, tmp_path)
+    image = photo(20, 33)
+    made, _ = restored(path, image, tmp_path)
     for c in range(3):  # one after another
-        assert np.abs(made[..., c] - the_blur(picture[..., c : c + 1], constants)[..., 0]).max() <= 1
+        assert np.abs(made[..., c] - the_blur(image[..., c : c + 1], constants)[..., 0]).max() <= 1
 
 
 @pytest.mark.parametrize("types", [("half", "half"), ("double", "double"), ("float", "half"), ("half", "float")])
@@ -153,8 +158,8 @@ def test_floats_of_every_width(types: tuple[str, str], tmp_path: Path) -> None:
         helper.make_node("Cast", ["y"], ["o"], to=made),
     ]
     path = graph(tmp_path / "a.onnx", nodes, types=(given, made), constants=constants)
-    picture = photo(20, 33)
-    assert np.abs(restored(path, picture, tmp_path)[0] - the_blur(picture, constants)).max() <= 1
+    image = photo(20, 33)
+    assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
 
 def in_numbers(low: float, high: float, given_bytes: bool, made_bytes: bool) -> tuple[list[Any], dict[str, Array]]:
@@ -184,45 +189,45 @@ def test_bytes_and_floats_from_0_to_255(given_bytes: bool, made_bytes: bool, tmp
     nodes, constants = in_numbers(0, 255, given_bytes, made_bytes)
     types = tuple(TensorProto.UINT8 if each else TensorProto.FLOAT for each in (given_bytes, made_bytes))
     path = graph(tmp_path / "a.onnx", nodes, types=types, constants=constants)
-    picture = photo(30, 41)
-    made, restorer = restored(path, picture, tmp_path)
-    assert np.abs(made - the_blur(picture, constants)).max() <= 1
+    image = photo(30, 41)
+    made, restorer = restored(path, image, tmp_path)
+    assert np.abs(made - the_blur(image, constants)).max() <= 1
     assert restorer.told() == ["model 'a' works in other numbers, 0 to 255 in, 0 to 255 out: they are converted"]
 
 
 def test_floats_from_0_to_255_to_which_other_numbers_are_black(tmp_path: Path) -> None:
     nodes = [helper.make_node("Max", ["i", "floor"], ["o"])]
     path = graph(tmp_path / "a.onnx", nodes, constants={"floor": np.float32(16)})
-    picture = photo(30, 41)
-    assert np.array_equal(restored(path, picture, tmp_path)[0], np.maximum(picture, 16))
+    image = photo(30, 41)
+    assert np.array_equal(restored(path, image, tmp_path)[0], np.maximum(image, 16))
 
 
 def test_floats_from_minus_1_to_1(tmp_path: Path) -> None:
     nodes, constants = in_numbers(-1, 1, False, False)
     path = graph(tmp_path / "a.onnx", nodes, constants=constants)
-    picture = photo(30, 41)
-    assert opened(path).about["numbers"] == "-1 to 1 in, -1 to 1 out"
-    assert np.abs(restored(path, picture, tmp_path)[0] - the_blur(picture, constants)).max() <= 1
+    image = photo(30, 41)
+    assert opened(path).metadata["numbers"] == "-1 to 1 in, -1 to 1 out"
+    assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 96), (33, 50), (64, "w"), ("h", 48)])
-@pytest.mark.parametrize("picture", [(20, 30), (64, 64), (150, 131), (30, 200), (97, 40)])
+@pytest.mark.parametrize("image", [(20, 30), (64, 64), (150, 131), (30, 200), (97, 40)])
 def test_one_size_is_tiled_at_that_size_with_what_it_sees(
-    size: tuple[Any, Any], picture: tuple[int, int], tmp_path: Path
+    size: tuple[Any, Any], image: tuple[int, int], tmp_path: Path
 ) -> None:
     node, constants = blur(halo=4)
     path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], [1, 3, *size], constants=constants)
     engine = opened(path)
     assert engine.size is not None
     assert reach_within(engine).pixels == 4
-    values = photo(*picture)
+    values = photo(*image)
     made, restorer = restored(path, values, tmp_path)
     wanted = the_blur(values, constants)
-    down, across = (min(side, of) for side, of in zip(engine.size, picture, strict=True))
+    down, across = (min(side, of) for side, of in zip(engine.size, image, strict=True))
     # a picture smaller than the size is mirrored: at such an end 4 pixels are not the blur of the picture itself
     inner = (
-        slice(None, down - 4 if picture[0] < engine.size[0] else None),
-        slice(None, across - 4 if picture[1] < engine.size[1] else None),
+        slice(None, down - 4 if image[0] < engine.size[0] else None),
+        slice(None, across - 4 if image[1] < engine.size[1] else None),
     )
     assert np.abs(made[inner] - wanted[inner]).max() <= 1
     assert restorer.told() == []
@@ -259,11 +264,11 @@ def test_multiples_are_found_by_trying(multiple: int, tmp_path: Path) -> None:
         weights[c, c, 1] = 0.25, 0.5, 0.25
     path = graph(tmp_path / "a.onnx", nodes, constants={"weights": weights})
     assert sizes_of(opened(path)) == Sizes(multiple, multiple)
-    engine, picture = opened(path), photo(65, 63)
+    engine, image = opened(path), photo(65, 63)
     tall, wide = (-(-side // multiple) * multiple for side in (65, 63))
-    padded = np.pad(picture, ((0, tall - 65), (0, wide - 63), (0, 0)), "reflect")
+    padded = np.pad(image, ((0, tall - 65), (0, wide - 63), (0, 0)), "reflect")
     whole = engine(torch.from_numpy(padded).permute(2, 0, 1).float()[None] / 255)[0].permute(1, 2, 0).numpy()
-    made, _ = restored(path, picture, tmp_path, memory=1e-2)
+    made, _ = restored(path, image, tmp_path, memory=1e-2)
     assert np.abs(made - np.floor(255 * whole[:65, :63].clip(0, 1) + 0.5)).max() <= 1
 
 
@@ -288,7 +293,7 @@ def test_what_lies_outside_of_0_to_1_is_refused_and_never_written(tmp_path: Path
     assert not (tmp_path / "made.png").exists()
 
 
-def test_what_is_no_picture_to_a_picture_is_named(tmp_path: Path) -> None:
+def test_what_is_no_image_to_a_image_is_named(tmp_path: Path) -> None:
     same = [helper.make_node("Identity", ["i"], ["o"])]
     two = [*same, helper.make_node("Identity", ["i"], ["p"])]
     pair = [helper.make_node("Add", ["i", "sigma"], ["o"])]
@@ -303,22 +308,22 @@ def test_what_is_no_picture_to_a_picture_is_named(tmp_path: Path) -> None:
     assert "makes float32 [1, 3, 1, 1] of [1, 3, 64, 80], which is no picture" in refusal(graph(at, numbers))
 
 
-def test_an_output_beside_the_picture_is_passed_over(tmp_path: Path) -> None:
+def test_an_output_beside_the_image_is_passed_over(tmp_path: Path) -> None:
     nodes = [helper.make_node("GlobalAveragePool", ["i"], ["p"]), helper.make_node("Identity", ["i"], ["o"])]
     path = graph(tmp_path / "a.onnx", nodes, outputs=("p", "o"))
-    picture = photo(20, 30)
-    assert np.array_equal(restored(path, picture, tmp_path)[0], picture)
+    image = photo(20, 30)
+    assert np.array_equal(restored(path, image, tmp_path)[0], image)
 
 
 def test_weights_in_a_file_of_their_own_are_part_of_the_record_and_missed_by_name(tmp_path: Path) -> None:
     node, constants = blur()
     path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], constants=constants)
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
-    first = open_engine(path).about
+    first = load_engine(path).metadata
     assert len(first["weights.bin"]) == 64
     with (tmp_path / "weights.bin").open("r+b") as file:
         file.write(b"\0" * 8)
-    assert open_engine(path).about["weights.bin"] != first["weights.bin"]
+    assert load_engine(path).metadata["weights.bin"] != first["weights.bin"]
     (tmp_path / "weights.bin").unlink()
     assert "keeps its weights in 'weights.bin', which is not beside it" in refusal(path)
 

@@ -13,11 +13,11 @@ from PIL import Image
 from torch import nn
 
 import lossmith
-from lossmith.errors import LossmithError
-from lossmith.restoration import FileRestorer, TorchEngine, Wishes
-from lossmith.restoration.encoding import read_record
-from lossmith.restoration.raster import Raster
+from lossmith.core.errors import LossmithError
+from lossmith.restoration import FileRestorer, RestoreOptions, TorchEngine
+from lossmith.restoration.io.encoding import read_record
 from lossmith.restoration.resampling import resampled, size_of_result
+from lossmith.restoration.tiling.raster import Raster
 
 Array = np.ndarray[Any, Any]
 
@@ -40,7 +40,7 @@ def enlarging(scale: int) -> TorchEngine:
 
 @pytest.mark.parametrize("size", [(40, 51), (77, 90), (33, 150), (200, 231), (1, 1), (101, 40)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_it_is_lanczos_of_the_whole_picture(size: tuple[int, int], dtype: str, tmp_path: Path) -> None:
+def test_it_is_lanczos_of_the_whole_image(size: tuple[int, int], dtype: str, tmp_path: Path) -> None:
     values = smooth(101, 131, 1, dtype)
     made = np.array(resampled(raster_of(values, tmp_path / "a"), size, tmp_path / "b").mapped())[..., 0]
 
@@ -63,7 +63,7 @@ def test_what_is_finer_than_the_result_is_gone_and_not_aliased(tmp_path: Path) -
     assert np.abs(made[5:-5, 5:-5].astype(int) - 127.5).max() <= 3
 
 
-def test_colours_of_what_is_transparent_do_not_bleed(tmp_path: Path) -> None:
+def test_colors_of_what_is_transparent_do_not_bleed(tmp_path: Path) -> None:
     values = np.zeros((60, 60, 4), np.uint8)
     values[:, :30] = 10, 200, 30, 255
     values[:, 30:] = 255, 0, 255, 0
@@ -109,7 +109,7 @@ def test_results_have_the_size_that_was_asked_for(wish: Any, size: tuple[int, in
     exif = Image.Exif()
     exif[0x8769] = {0xA002: 40, 0xA003: 30}
     Image.fromarray(picture).save(tmp_path / "a.png", exif=exif, dpi=(100, 100))
-    restorer = FileRestorer(enlarging(4), Wishes(**wish))
+    restorer = FileRestorer(enlarging(4), RestoreOptions(**wish))
     restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
     with Image.open(tmp_path / "b.png") as image:
         assert image.size == size
@@ -120,7 +120,9 @@ def test_results_have_the_size_that_was_asked_for(wish: Any, size: tuple[int, in
         cubic = np.asarray(Image.fromarray(picture).resize((160, 120), Image.Resampling.BICUBIC).resize(size))
         assert np.abs(np.asarray(image).astype(int) - cubic)[4:-4, 4:-4].mean() < 3
     assert restorer.is_done(tmp_path / "a.png", tmp_path / "b.png")
-    assert not FileRestorer(enlarging(4), Wishes(scale_to=3.5)).is_done(tmp_path / "a.png", tmp_path / "b.png")
+    assert not FileRestorer(enlarging(4), RestoreOptions(scale_to=3.5)).is_done(
+        tmp_path / "a.png", tmp_path / "b.png"
+    )
     assert json.loads(json.dumps(read_record(tmp_path / "b.png")))["asked"]["model"] == {}
 
 
@@ -128,7 +130,7 @@ def test_geotiff_and_proportions(tmp_path: Path) -> None:
     place = [(33550, "d", 3, (10.0, 10.0, 0.0)), (33922, "d", 6, (0, 0, 0, 5e5, 4e6, 0))]
     keys = [(34735, "H", 8, (1, 1, 0, 1, 3072, 0, 1, 32632))]
     tifffile.imwrite(tmp_path / "a.tif", smooth(30, 40), photometric="rgb", extratags=place + keys)
-    restorer = FileRestorer(enlarging(2), Wishes("tiff", size="60x90"))
+    restorer = FileRestorer(enlarging(2), RestoreOptions("tiff", size="60x90"))
     restorer.restore(tmp_path / "a.tif", tmp_path / "b.tif")
     tags = tifffile.TiffFile(tmp_path / "b.tif").pages[0].tags
     assert tags[33550].value == pytest.approx((10 / 1.5, 10 / 3, 0))
@@ -150,19 +152,21 @@ def test_geotiff_and_proportions(tmp_path: Path) -> None:
 )
 def test_what_is_no_size_is_refused(wish: Any, said: str) -> None:
     with pytest.raises(LossmithError, match=f"^{said}$".replace("%", "[%]")):
-        Wishes(**wish)
+        RestoreOptions(**wish)
 
 
 def test_what_a_format_cannot_hold_in_that_size_is_refused_before_any_work(tmp_path: Path) -> None:
     Image.fromarray(smooth(10, 200)).save(tmp_path / "a.png")
     with pytest.raises(LossmithError, match="WEBP holds 16383 pixels a side, the result has 20000"):
-        FileRestorer(enlarging(2), Wishes("webp", scale_to=100)).restore(tmp_path / "a.png", tmp_path / "b.webp")
+        FileRestorer(enlarging(2), RestoreOptions("webp", scale_to=100)).restore(
+            tmp_path / "a.png", tmp_path / "b.webp"
+        )
 
 
 @pytest.mark.slow
 def test_what_the_model_makes_may_be_larger_than_a_format_holds(tmp_path: Path) -> None:
     Image.fromarray(smooth(10, 200)).save(tmp_path / "a.png")
-    FileRestorer(enlarging(100), Wishes("webp", size=150)).restore(tmp_path / "a.png", tmp_path / "b.webp")
+    FileRestorer(enlarging(100), RestoreOptions("webp", size=150)).restore(tmp_path / "a.png", tmp_path / "b.webp")
     assert Image.open(tmp_path / "b.webp").size == (150, 8)
 
 

@@ -10,13 +10,13 @@ from PIL import Image
 
 import lossmith
 from lossmith.cli import run
-from lossmith.errors import LossmithError
-from lossmith.restoration import FileRestorer, Wishes, open_engine
-from lossmith.restoration.encoding import read_record
-from lossmith.restoration.plan import Plan, Planner
+from lossmith.core.errors import LossmithError
+from lossmith.restoration import FileRestorer, RestoreOptions, load_engine
+from lossmith.restoration.io.encoding import read_record
+from lossmith.restoration.tiling.plan import Planner, TilePlan
 
 
-def pictures(folder: Path, *names: str) -> Path:
+def images(folder: Path, *names: str) -> Path:
     folder.mkdir(exist_ok=True)
     for seed, name in enumerate(names):
         values = np.random.default_rng(seed).integers(0, 256, (30, 40, 3), dtype=np.uint8)
@@ -29,7 +29,7 @@ SMALL = "srresnet_small(features=4, blocks=1)"
 
 def test_a_folder_is_restored_and_the_second_time_skipped(saved, tmp_path: Path) -> None:
     model, out = saved(SMALL, 2), tmp_path / "out"
-    folder = pictures(tmp_path / "in", "a.png", "b.jpg")
+    folder = images(tmp_path / "in", "a.png", "b.jpg")
     first = lossmith.restore([folder], model=[model], out=out)
     assert [path.name for path in first.results] == ["a.png", "b.png"]
     assert Image.open(out / "a.png").size == (80, 60)
@@ -40,7 +40,7 @@ def test_a_folder_is_restored_and_the_second_time_skipped(saved, tmp_path: Path)
     assert (again.results, again.skipped) == ([], first.results)
     # what is asked for differently is done anew, and so is a picture that has changed
     assert len(lossmith.restore([folder], model=[model], out=out, bits="16").results) == 2
-    pictures(folder, "other.png", "a.png")
+    images(folder, "other.png", "a.png")
     assert [path.name for path in lossmith.restore([folder], model=[model], out=out, bits="16").results] == [
         "a.png",
         "other.png",
@@ -49,17 +49,17 @@ def test_a_folder_is_restored_and_the_second_time_skipped(saved, tmp_path: Path)
 
 
 def test_patterns_are_filled_in(saved, tmp_path: Path) -> None:
-    pictures(tmp_path / "in", "a.png", "b.png", "c.jpg")
+    images(tmp_path / "in", "a.png", "b.png", "c.jpg")
     done = lossmith.restore([tmp_path / "in" / "*.png"], model=[saved(SMALL, 1)], out=tmp_path / "out")
     assert [path.name for path in done.results] == ["a.png", "b.png"]
     with pytest.raises(LossmithError, match="no file matches"):
         lossmith.restore([tmp_path / "in" / "*.webp"], model=[saved(SMALL, 1)], out=tmp_path / "out")
 
 
-def test_a_truncated_picture_in_the_middle_is_told_at_the_end_and_the_rest_is_done(
+def test_a_truncated_image_in_the_middle_is_told_at_the_end_and_the_rest_is_done(
     saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = pictures(tmp_path / "in", "a.png", "b.png", "c.png")
+    folder = images(tmp_path / "in", "a.png", "b.png", "c.png")
     (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:1500])
     words = ["restore", str(folder), "--model", str(saved(SMALL, 1)), "--out", str(tmp_path / "out")]
     assert run(words) == 1
@@ -72,21 +72,21 @@ def test_a_truncated_picture_in_the_middle_is_told_at_the_end_and_the_rest_is_do
 def test_a_full_disk_is_told_before_the_work(
     saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    photos, model, out = pictures(tmp_path / "in", "a.png", "b.png", "c.png"), saved(SMALL, 2), tmp_path / "out"
+    photos, model, out = images(tmp_path / "in", "a.png", "b.png", "c.png"), saved(SMALL, 2), tmp_path / "out"
     values = 3 * 40 * 30
     largest = values + 4 * values  # it, and its result
-    monkeypatch.setattr("lossmith.room.free_disk", lambda folder: largest - 1)
+    monkeypatch.setattr("lossmith.core.resources.free_disk", lambda folder: largest - 1)
     with pytest.raises(LossmithError, match=r"the largest picture and its result, unpacked, take .* make room"):
         lossmith.restore([photos], model=[model], out=out)
     assert not out.exists()
-    for module in ("lossmith.room", "lossmith.studies.restoring"):
+    for module in ("lossmith.core.resources", "lossmith.commands.restore"):
         monkeypatch.setattr(f"{module}.free_disk", lambda folder: largest)
     assert len(lossmith.restore([photos], model=[model], out=out).results) == 3
     assert "the results may take about 22 kB, and 18 kB are free" in capsys.readouterr().err
 
 
 def test_an_input_is_never_overwritten(saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = pictures(tmp_path / "in", "a.png")
+    folder = images(tmp_path / "in", "a.png")
     before = (folder / "a.png").read_bytes()
     assert run(["restore", str(folder), "--model", str(saved(SMALL, 1)), "--out", str(folder)]) == 2
     assert "would overwrite a picture that is to be restored" in capsys.readouterr().err
@@ -94,7 +94,7 @@ def test_an_input_is_never_overwritten(saved, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_nor_is_a_file_that_something_else_has_made(saved, tmp_path: Path) -> None:
-    folder, out = pictures(tmp_path / "in", "a.png"), pictures(tmp_path / "out", "x.png", "a.png")
+    folder, out = images(tmp_path / "in", "a.png"), images(tmp_path / "out", "x.png", "a.png")
     before = (out / "a.png").read_bytes()
     done = lossmith.restore([folder], model=[saved(SMALL, 1)], out=out)
     assert done.status == 1
@@ -102,8 +102,8 @@ def test_nor_is_a_file_that_something_else_has_made(saved, tmp_path: Path) -> No
     assert (out / "a.png").read_bytes() == before
 
 
-def test_two_pictures_of_one_name_keep_their_endings(saved, tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "in", "a.png", "a.jpg", "b.png", "c.png", "c.png.png", "c.jpg")
+def test_two_images_of_one_name_keep_their_endings(saved, tmp_path: Path) -> None:
+    folder = images(tmp_path / "in", "a.png", "a.jpg", "b.png", "c.png", "c.png.png", "c.jpg")
     names = ["a.jpg", "a.png", "b", "c.jpg", "c.png", "c.png.png"]
     first = lossmith.restore([folder], model=[saved(SMALL, 1)], out=tmp_path / "out")
     assert sorted(path.name for path in first.results) == sorted(f"{name}.png" for name in names)
@@ -113,7 +113,7 @@ def test_two_pictures_of_one_name_keep_their_endings(saved, tmp_path: Path) -> N
 
 
 def test_one_after_another_they_do_not_replace_each_other(saved, tmp_path: Path) -> None:
-    folder, out = pictures(tmp_path / "in", "a.png", "a.jpg"), tmp_path / "out"
+    folder, out = images(tmp_path / "in", "a.png", "a.jpg"), tmp_path / "out"
     assert lossmith.restore([folder / "a.png"], model=[saved(SMALL, 1)], out=out).status == 0
     before = (out / "a.png").read_bytes()
     later = lossmith.restore([folder / "a.jpg"], model=[saved(SMALL, 1)], out=out)
@@ -126,7 +126,7 @@ def test_results_keep_their_folders(saved, tmp_path: Path) -> None:
     shots = tmp_path / "shots"
     for place in (".", "1", "2", "2/deep", ".hidden"):
         (shots / place).mkdir(parents=True, exist_ok=True)
-        pictures(shots / place, "p.png")
+        images(shots / place, "p.png")
     (shots / "1" / "circle").symlink_to(shots, target_is_directory=True)
     out = shots / "restored"
     wanted = [out / place / "p.png" for place in (".", "1", "2", "2/deep")]
@@ -138,9 +138,9 @@ def test_results_keep_their_folders(saved, tmp_path: Path) -> None:
     assert (by_pattern.results, sorted(by_pattern.skipped)) == ([], sorted(wanted))
 
 
-def test_pictures_of_one_name_from_two_folders_are_kept_apart(saved, tmp_path: Path) -> None:
+def test_images_of_one_name_from_two_folders_are_kept_apart(saved, tmp_path: Path) -> None:
     for part in ("1", "2"):
-        pictures(tmp_path / part, "p.png", f"only-{part}.png")
+        images(tmp_path / part, "p.png", f"only-{part}.png")
     done = lossmith.restore([tmp_path / "1", tmp_path / "2"], model=[saved(SMALL, 1)], out=tmp_path / "out")
     assert [str(path.relative_to(tmp_path / "out")) for path in done.results] == [
         "1/only-1.png",
@@ -151,7 +151,7 @@ def test_pictures_of_one_name_from_two_folders_are_kept_apart(saved, tmp_path: P
 
 
 def test_no_result_is_written_through_a_link(saved, tmp_path: Path) -> None:
-    pictures(pictures(tmp_path / "in", "a.png") / "part", "b.png")
+    images(images(tmp_path / "in", "a.png") / "part", "b.png")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "part").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
@@ -163,8 +163,8 @@ def test_no_result_is_written_through_a_link(saved, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "format"), [("r.png", "PNG"), ("r.JPG", "JPEG"), ("new/r.webp", "WEBP"), ("r.tiff", "TIFF")]
 )
-def test_one_picture_may_be_given_its_files_name(name: str, format: str, saved, tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "in", "a.png")
+def test_one_image_may_be_given_its_files_name(name: str, format: str, saved, tmp_path: Path) -> None:
+    folder = images(tmp_path / "in", "a.png")
     done = lossmith.restore([folder / "a.png"], model=[saved(SMALL, 2)], out=tmp_path / name)
     assert done.results == [tmp_path / name]
     with Image.open(tmp_path / name) as image:
@@ -174,14 +174,14 @@ def test_one_picture_may_be_given_its_files_name(name: str, format: str, saved, 
     assert beside - {"in", "models"} == {Path(name).name}
 
 
-def test_one_file_may_lie_beside_its_picture(saved, tmp_path: Path) -> None:
-    folder, out = pictures(tmp_path / "in", "a.png"), tmp_path / "in" / "a2.png"
+def test_one_file_may_lie_beside_its_image(saved, tmp_path: Path) -> None:
+    folder, out = images(tmp_path / "in", "a.png"), tmp_path / "in" / "a2.png"
     assert lossmith.restore([folder], model=[saved(SMALL, 1)], out=out).results == [out]
     assert lossmith.restore([folder], model=[saved(SMALL, 1)], out=out).skipped == [out]
 
 
 def test_what_one_file_cannot_be_is_refused(saved, tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "in", "a.png", "b.png")
+    folder = images(tmp_path / "in", "a.png", "b.png")
     models = [saved(SMALL, 2), saved("fcn", 1)]
 
     def refused(sources: list[Path], out: str, count: int = 1, **options: Any) -> str:
@@ -205,18 +205,18 @@ def test_what_one_file_cannot_be_is_refused(saved, tmp_path: Path) -> None:
 
 
 def test_a_folder_may_be_called_after_its_model(saved, tmp_path: Path) -> None:
-    done = lossmith.restore([pictures(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path / "4x.pth")
+    done = lossmith.restore([images(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path / "4x.pth")
     assert done.results == [tmp_path / "4x.pth" / "a.png"]
 
 
 def test_a_folder_that_is_there_may_be_called_as_it_likes(saved, tmp_path: Path) -> None:
     (tmp_path / "d.png").mkdir()
-    done = lossmith.restore([pictures(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path / "d.png")
+    done = lossmith.restore([images(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path / "d.png")
     assert done.results == [tmp_path / "d.png" / "a.png"]
 
 
 def test_several_models_come_side_by_side(saved, tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "in", "<a>.png")
+    folder = images(tmp_path / "in", "<a>.png")
     models = [saved(SMALL, 2), saved("fcn", 1)]
     done = lossmith.restore([folder], model=models, out=tmp_path / "out")
     assert [path.parent.name for path in done.results] == ["2x-srresnet_small", "1x-fcn"]
@@ -230,7 +230,7 @@ def test_several_models_come_side_by_side(saved, tmp_path: Path) -> None:
 
 
 def test_a_page_opens_on_the_input_and_the_first_model(saved, tmp_path: Path) -> None:
-    folder, models = pictures(tmp_path / "in", "a.png"), [saved(SMALL, 2), saved("fcn", 1)]
+    folder, models = images(tmp_path / "in", "a.png"), [saved(SMALL, 2), saved("fcn", 1)]
     for count in (1, 2):
         done = lossmith.restore([folder], model=models[:count], out=tmp_path / f"out{count}", page=True)
         assert done.page is not None
@@ -240,7 +240,7 @@ def test_a_page_opens_on_the_input_and_the_first_model(saved, tmp_path: Path) ->
 
 def test_a_page_of_somebody_else_is_kept(saved, tmp_path: Path) -> None:
     words = {"model": [saved(SMALL, 1)], "out": tmp_path / "r.png", "page": True}
-    folder = pictures(tmp_path / "in", "a.png")
+    folder = images(tmp_path / "in", "a.png")
     assert lossmith.restore([folder], **words).page == tmp_path / "r.html"
     assert lossmith.restore([folder], **words).page == tmp_path / "r.html"
     (tmp_path / "r.html").write_text("mine")
@@ -250,7 +250,7 @@ def test_a_page_of_somebody_else_is_kept(saved, tmp_path: Path) -> None:
 
 
 def test_verify_says_what_half_precision_and_tiles_change(saved, tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "in", "a.png")
+    folder = images(tmp_path / "in", "a.png")
     words = {"model": [saved(SMALL, 1)], "out": tmp_path / "out", "verify": True}
     half = str(lossmith.restore([folder], precision="bfloat16", **words))
     assert "one tile: bfloat16 differs from float32 by at most" in half
@@ -263,12 +263,12 @@ def test_verify_says_what_half_precision_and_tiles_change(saved, tmp_path: Path)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (73, 61), (130, 3), (97, 101)])
-def test_verify_sees_a_seam_of_any_picture(size, saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = FileRestorer(open_engine(saved("fcn", 1)), Wishes(precision="float32", memory=1e-3))
+def test_verify_sees_a_seam_of_any_image(size, saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = FileRestorer(load_engine(saved("fcn", 1)), RestoreOptions(precision="float32", memory=1e-3))
     values = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
     assert tool.verified(tmp_path / "a.png", tmp_path / "work").largest < 0.01
-    torn = Plan((16, 16))
+    torn = TilePlan((16, 16))
     monkeypatch.setattr(Planner, "plan", lambda *_: torn)
     found = tool.verified(tmp_path / "a.png", tmp_path / "work")
     assert (found.largest > 0.5) == (found.tiles > 1) == (max(size) > 16)
@@ -277,10 +277,10 @@ def test_verify_sees_a_seam_of_any_picture(size, saved, tmp_path: Path, monkeypa
 def test_verify_says_which_window_it_has_compared_where_the_whole_does_not_fit(
     saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tool = FileRestorer(open_engine(saved("fcn", 1)), Wishes(precision="float32", memory=1e-2))
+    tool = FileRestorer(load_engine(saved("fcn", 1)), RestoreOptions(precision="float32", memory=1e-2))
     values = np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
-    monkeypatch.setattr("lossmith.restoration.verifying.free_memory", lambda _: 4e7)
+    monkeypatch.setattr("lossmith.restoration.verification.free_memory", lambda _: 4e7)
     found = tool.verified(tmp_path / "a.png", tmp_path / "work")
     assert found.window is not None
     assert 0 < found.window[0] * found.window[1] < 400 * 300
@@ -289,7 +289,7 @@ def test_verify_says_which_window_it_has_compared_where_the_whole_does_not_fit(
 
 
 @pytest.mark.parametrize(
-    ("wishes", "said"),
+    ("options", "said"),
     [
         ({"quality": 90}, "quality is 1 to 100, for --format jpeg or webp"),
         ({"format": "jpeg", "bits": "16"}, "JPEG holds 8 bits"),
@@ -301,6 +301,6 @@ def test_verify_says_which_window_it_has_compared_where_the_whole_does_not_fit(
         ({"memory": 0.0}, "memory must be more than 0 gigabytes"),
     ],
 )
-def test_impossible_wishes_are_refused(wishes, said, saved, tmp_path: Path) -> None:
+def test_impossible_wishes_are_refused(options, said, saved, tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match=f"^{said}"):
-        lossmith.restore([pictures(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path, **wishes)
+        lossmith.restore([images(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path, **options)

@@ -11,9 +11,9 @@ import pyvips
 import tifffile
 from PIL import Image
 
-from lossmith.errors import LossmithError
-from lossmith.images import picture_size, read_picture
-from lossmith.restoration.decoding import decode, look_at
+from lossmith.core.errors import LossmithError
+from lossmith.data import image_size, read_image
+from lossmith.restoration.io.decoding import decode, look_at
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (20, 24, 3), dtype=np.uint8)
@@ -128,15 +128,15 @@ def restored(path: Path, to: Path) -> np.ndarray:
 @pytest.mark.parametrize("name", BOTH)
 def test_both_read_the_same(name: str, tmp_path: Path) -> None:
     BOTH[name](path := tmp_path / name)
-    trained = read_picture(path).permute(1, 2, 0).numpy()
+    trained = read_image(path).permute(1, 2, 0).numpy()
     assert np.array_equal(trained, restored(path, tmp_path / "raster"))
-    assert picture_size(path) == look_at(path).size == trained.shape[:2]
+    assert image_size(path) == look_at(path).size == trained.shape[:2]
 
 
 @pytest.mark.parametrize("name", NEITHER)
 def test_neither_reads(name: str, tmp_path: Path) -> None:
     NEITHER[name](path := tmp_path / name)
-    for read in (read_picture, lambda path: decode(path, tmp_path / "raster")):
+    for read in (read_image, lambda path: decode(path, tmp_path / "raster")):
         with pytest.raises(LossmithError, match=rf"picture '.*{name}' "):
             read(path)
 
@@ -146,11 +146,11 @@ def test_what_training_would_not_read_in_full_it_refuses(name: str, tmp_path: Pa
     TRAINING_REFUSES[name](path := tmp_path / name)
     decode(path, tmp_path / "raster")
     with pytest.raises(LossmithError, match=rf"picture '.*{name}' "):
-        read_picture(path)
+        read_image(path)
 
 
-def test_what_else_people_call_pictures_is_called_by_its_name(tmp_path: Path) -> None:
+def test_what_else_people_call_images_is_called_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
-    for read in (read_picture, look_at):
+    for read in (read_image, look_at):
         with pytest.raises(LossmithError, match=r"phone.jpg' is a HEIC file; convert it to PNG"):
             read(tmp_path / "phone.jpg")

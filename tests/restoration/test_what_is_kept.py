@@ -15,9 +15,9 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 from torch import nn
 
-from lossmith.restoration import ENDINGS, FileRestorer, Format, TorchEngine, Wishes
+from lossmith.restoration import ENDINGS, FileRestorer, Format, RestoreOptions, TorchEngine
 
-COLOURS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+COLORS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 RGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 PACKET = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -32,10 +32,10 @@ PHOTOSHOP = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">L", len(IPTC)) 
 MAKER = b"Nikon\0\x02\x10" + bytes(range(40))
 
 
-def restored(source: Path, format: Format, scale: int = 2, **wishes: Any) -> tuple[Path, list[str]]:
+def restored(source: Path, format: Format, scale: int = 2, **options: Any) -> tuple[Path, list[str]]:
     """The result, and what is said of it before the work."""
     module = nn.Upsample(scale_factor=scale) if scale > 1 else nn.Identity()
-    restorer = FileRestorer(TorchEngine(module, scale), Wishes(format, precision="float32", **wishes))
+    restorer = FileRestorer(TorchEngine(module, scale), RestoreOptions(format, precision="float32", **options))
     restorer.foresee(source)
     said = restorer.foreseen()
     result = source.with_name("result" + ENDINGS[format])
@@ -63,14 +63,14 @@ def thumbnail(content: bytes) -> bytes:
 
 
 def jpeg(path: Path, **more: Any) -> None:
-    Image.fromarray(COLOURS).save(path, "JPEG", **more)
+    Image.fromarray(COLORS).save(path, "JPEG", **more)
 
 
 def png(path: Path, *chunks: tuple[bytes, bytes], **more: Any) -> None:
     info = more.pop("info", PngInfo())
     for name, content in chunks:
         info.add(name, content)
-    Image.fromarray(COLOURS).save(path, "PNG", pnginfo=info, **more)
+    Image.fromarray(COLORS).save(path, "PNG", pnginfo=info, **more)
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
@@ -104,7 +104,7 @@ def gif_with_more(path: Path) -> None:
 
 def bmp_with_profile(path: Path) -> None:
     """As BITMAPV5HEADER puts it: header, pixels (bottom up, in fours of bytes), profile."""
-    rows = np.pad(COLOURS[::-1, :, ::-1].reshape(20, 90), ((0, 0), (0, 2))).tobytes()
+    rows = np.pad(COLORS[::-1, :, ::-1].reshape(20, 90), ((0, 0), (0, 2))).tobytes()
     head = struct.pack("<LllHHLLllLL", 124, 30, 20, 1, 24, 0, len(rows), 0, 0, 0, 0) + bytes(16) + b"DEBM"
     head = head.ljust(112, b"\0") + struct.pack("<LLL", 124 + len(rows), len(RGB_PROFILE), 0)
     size = 14 + 124 + len(rows) + len(RGB_PROFILE)
@@ -125,7 +125,7 @@ def foreign() -> PngInfo:
 
 def jpeg_bytes() -> bytes:
     file = io.BytesIO()
-    Image.fromarray(COLOURS).save(file, "JPEG")
+    Image.fromarray(COLORS).save(file, "JPEG")
     return file.getvalue()
 
 
@@ -142,16 +142,16 @@ def srgb_mark() -> PngInfo:
 
 
 def webp(path: Path, **more: Any) -> None:
-    Image.fromarray(COLOURS).save(path, "WEBP", lossless=True, **more)
+    Image.fromarray(COLORS).save(path, "WEBP", lossless=True, **more)
 
 
 def tiff(path: Path, *tags: tuple[int, int, int, Any], **more: Any) -> None:
     extra = [(*tag, True) for tag in tags]
-    tifffile.imwrite(path, COLOURS, photometric="rgb", metadata=None, software=False, extratags=extra, **more)
+    tifffile.imwrite(path, COLORS, photometric="rgb", metadata=None, software=False, extratags=extra, **more)
 
 
 def gif(path: Path, **more: Any) -> None:
-    Image.fromarray(COLOURS).quantize(16).save(path, "GIF", **more)
+    Image.fromarray(COLORS).quantize(16).save(path, "GIF", **more)
 
 
 def info(name: str, value: Any) -> Callable[[Path], bool]:
@@ -299,7 +299,7 @@ TABLE: dict[str, Said] = {
         ALL,
     ),
     "png: sRGB of gray": Said(
-        lambda path: Image.fromarray(COLOURS[..., 0]).save(path, "PNG", pnginfo=srgb_mark()),
+        lambda path: Image.fromarray(COLORS[..., 0]).save(path, "PNG", pnginfo=srgb_mark()),
         lambda result: info("srgb", 0)(result) or info_of(result, "icc_profile", b"")[16:20] == b"RGB ",
         "sRGB",
         ("png", "webp"),
@@ -341,7 +341,7 @@ TABLE: dict[str, Said] = {
     "gif: extension": Said(gif_with_more, holds(b"abcd"), "ICCRGBG1012"),
     "bmp: profile": Said(bmp_with_profile, info("icc_profile", RGB_PROFILE), "profile", ALL),
     "ppm: comments": Said(
-        lambda path: path.write_bytes(b"P6 30 # a castle\n20\n# at dawn\n255\n" + COLOURS.tobytes()),
+        lambda path: path.write_bytes(b"P6 30 # a castle\n20\n# at dawn\n255\n" + COLORS.tobytes()),
         holds(b"a castle\nat dawn"),
         "comment",
         ("png", "jpeg"),
@@ -366,7 +366,7 @@ TABLE: dict[str, Said] = {
     "tiff: author": Said(lambda path: tiff(path, (315, 2, 0, "Jane")), tag(0x013B, "Jane"), "author", ALL),
     "tiff: unknown tag": Said(lambda path: tiff(path, (50999, 2, 0, "private")), holds(b"private"), "50999"),
     "tiff: sizes in the description": Said(
-        lambda path: tifffile.imwrite(path, COLOURS, photometric="rgb"), holds(b'"shape"'), "description"
+        lambda path: tifffile.imwrite(path, COLORS, photometric="rgb"), holds(b'"shape"'), "description"
     ),
 }
 
@@ -414,13 +414,13 @@ def gray_profile() -> bytes:
 
 
 GRAY_PROFILE = gray_profile()
-GRAYS = Image.fromarray(COLOURS[..., 0])
+GRAYS = Image.fromarray(COLORS[..., 0])
 
 
 @pytest.mark.parametrize("format", ALL)
 @pytest.mark.parametrize("profile", [GRAY_PROFILE, RGB_PROFILE, b"no profile" * 20])
 @pytest.mark.parametrize(
-    "picture", [GRAYS, GRAYS.convert("P"), Image.fromarray(COLOURS), Image.fromarray(COLOURS).quantize(9)]
+    "picture", [GRAYS, GRAYS.convert("P"), Image.fromarray(COLORS), Image.fromarray(COLORS).quantize(9)]
 )
 def test_a_profile_is_one_for_the_pixels_that_are_written(
     picture: Image.Image, profile: bytes, format: Format, tmp_path: Path
@@ -435,7 +435,7 @@ def test_a_profile_is_one_for_the_pixels_that_are_written(
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_gray_that_leaves_its_profile_keeps_its_colours(dtype: Any, tmp_path: Path) -> None:
+def test_gray_that_leaves_its_profile_keeps_its_colors(dtype: Any, tmp_path: Path) -> None:
     ramp = (np.arange(256, dtype=np.uint32) * (257 if dtype == np.uint16 else 1)).astype(dtype)
     Image.fromarray(np.tile(ramp, (4, 1))).save(tmp_path / "a.png", icc_profile=GRAY_PROFILE)
     result, _ = restored(tmp_path / "a.png", "webp", scale=1)
@@ -446,10 +446,10 @@ def test_gray_that_leaves_its_profile_keeps_its_colours(dtype: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize("format", ALL)
-def test_a_turned_picture_says_so_nowhere(format: Format, tmp_path: Path) -> None:
+def test_a_turned_image_says_so_nowhere(format: Format, tmp_path: Path) -> None:
     tags = exif()
     tags[0x0112] = 6
-    Image.fromarray(COLOURS).save(
+    Image.fromarray(COLORS).save(
         tmp_path / "a.jpg", exif=tags, xmp=PACKET.replace(b'Orientation="1"', b'Orientation="6"')
     )
     result, _ = restored(tmp_path / "a.jpg", format)
@@ -492,7 +492,7 @@ def test_every_point_stays_where_it_is_on_earth(kind: int, matrix: bool, scale: 
 
 
 def test_what_many_files_lose_is_one_line(tmp_path: Path) -> None:
-    restorer = FileRestorer(TorchEngine(nn.Identity(), 1), Wishes("webp"))
+    restorer = FileRestorer(TorchEngine(nn.Identity(), 1), RestoreOptions("webp"))
     for number in range(3):
         png(tmp_path / f"{number}.png", info=texts())
         restorer.foresee(tmp_path / f"{number}.png")
@@ -500,14 +500,14 @@ def test_what_many_files_lose_is_one_line(tmp_path: Path) -> None:
 
 
 def test_16_bits_that_become_8_are_told_unless_asked_for(tmp_path: Path) -> None:
-    wide = COLOURS[..., 0].astype(np.uint16) * 257
+    wide = COLORS[..., 0].astype(np.uint16) * 257
     Image.fromarray(wide).save(tmp_path / "a.png")
     assert any("8 bits of 16" in remark for remark in restored(tmp_path / "a.png", "jpeg")[1])
     assert restored(tmp_path / "a.png", "png", bits="8")[1] == []
 
 
-def test_colours_that_nobody_sees_are_kept_too(tmp_path: Path) -> None:
-    values = np.dstack([COLOURS, np.zeros((20, 30), np.uint8)])
+def test_colors_that_nobody_sees_are_kept_too(tmp_path: Path) -> None:
+    values = np.dstack([COLORS, np.zeros((20, 30), np.uint8)])
     Image.fromarray(values).save(tmp_path / "a.png")
     result, _ = restored(tmp_path / "a.png", "webp", scale=1)
     assert np.array_equal(np.asarray(Image.open(result)), values)

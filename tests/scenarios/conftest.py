@@ -10,7 +10,7 @@ from PIL import Image
 from skimage import data
 
 from lossmith.cli import run
-from lossmith.models import save_model
+from lossmith.models.model_file import save_model
 from lossmith.networks import network
 
 TINY = "srresnet_small(features=8, blocks=1)"
@@ -62,8 +62,8 @@ def photographs() -> Sequence[Image.Image]:
 def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
-    for index, picture in enumerate(photographs()):
-        picture.save(folder / f"p{index}.png")
+    for index, image in enumerate(photographs()):
+        image.save(folder / f"p{index}.png")
     return folder
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 import yaml
 
-from lossmith.checkpoints import open_model
-from lossmith.files import digest_of
+from lossmith.core.files import sha256_of
+from lossmith.models.foreign import load_any_model
 from lossmith.networks import network
 
 from .conftest import QUICK, TINY, Lossmith
@@ -18,10 +18,10 @@ SR = ("--degradation", "bicubic(2)", "--network", TINY, *QUICK)
 def test_training_begins_from_a_file(lossmith: Lossmith, photos: Path, x2: Path) -> None:
     outcome = lossmith("train", photos, *SR, "--init", x2, "--learning-rate", "1e-12", "--out", "tuned")
     assert outcome.status == 0, outcome.said
-    before, after = (open_model(path).restorer.state_dict() for path in (x2, Path("tuned/model.safetensors")))
+    before, after = (load_any_model(path).restorer.state_dict() for path in (x2, Path("tuned/model.safetensors")))
     for name, weight in before.items():
         torch.testing.assert_close(after[name], weight, atol=1e-6, rtol=0)
-    assert digest_of(x2) in Path("tuned/run.yaml").read_text()
+    assert sha256_of(x2) in Path("tuned/run.yaml").read_text()
 
 
 def test_all_losses_of_a_comparison_begin_from_it(lossmith: Lossmith, photos: Path, x2: Path) -> None:
@@ -30,7 +30,7 @@ def test_all_losses_of_a_comparison_begin_from_it(lossmith: Lossmith, photos: Pa
     runs = list(Path("c").rglob("run.yaml"))
     assert len(runs) == 2
     for run in runs:
-        assert digest_of(x2) in run.read_text()
+        assert sha256_of(x2) in run.read_text()
         assert yaml.safe_load(run.read_text())
 
 
@@ -52,7 +52,7 @@ def test_a_finished_run_says_how_to_go_on(lossmith: Lossmith, photos: Path) -> N
 def test_damage_of_many_strengths(damage: str, lossmith: Lossmith, photos: Path) -> None:
     outcome = lossmith("train", photos, "--degradation", damage, "--network", "fcn", *QUICK, "--out", "blind")
     assert outcome.status == 0, outcome.said
-    assert open_model(Path("blind/model.safetensors")).receipt["degradation"] == damage
+    assert load_any_model(Path("blind/model.safetensors")).receipt["degradation"] == damage
 
 
 @pytest.mark.parametrize("size", [["--scale-to", "1.5"], ["--size", "200x200"]], ids=" ".join)
@@ -78,6 +78,6 @@ def test_the_network_of_the_file_is_taken(lossmith: Lossmith, photos: Path, x2: 
     words = ("train", photos, "--degradation", "bicubic(2)", *QUICK, "--init", x2, "--out", "t")
     assert lossmith(*words).status == 0
     wanted = network(TINY, 2).state_dict()
-    assert {n: w.shape for n, w in open_model(Path("t/model.safetensors")).restorer.state_dict().items()} == {
+    assert {n: w.shape for n, w in load_any_model(Path("t/model.safetensors")).restorer.state_dict().items()} == {
         name: weight.shape for name, weight in wanted.items()
     }

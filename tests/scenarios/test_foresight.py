@@ -8,7 +8,7 @@ from PIL import Image
 from .conftest import QUICK, Lossmith
 
 
-def test_a_broken_test_picture_is_found_before_the_first_step(lossmith: Lossmith, photos: Path) -> None:
+def test_a_broken_test_image_is_found_before_the_first_step(lossmith: Lossmith, photos: Path) -> None:
     Path("test").mkdir()
     (Path("test") / "late.png").write_bytes((photos / "p0.png").read_bytes()[:400])
     said = lossmith("train", photos, "--test", "test", "--degradation", "jpeg(10)", "--network", "fcn", *QUICK,
@@ -17,9 +17,7 @@ def test_a_broken_test_picture_is_found_before_the_first_step(lossmith: Lossmith
     assert not Path("run").exists()
 
 
-def test_test_pictures_of_any_size_are_scored_under_a_network_of_multiples(
-    lossmith: Lossmith, photos: Path
-) -> None:
+def test_test_images_of_any_size_are_scored_under_a_network_of_multiples(lossmith: Lossmith, photos: Path) -> None:
     Path("test").mkdir()
     for index, size in enumerate([(61, 73), (64, 64), (50, 39)]):
         Image.open(photos / "p0.png").resize(size).save(f"test/{index}.png")
@@ -30,22 +28,22 @@ def test_test_pictures_of_any_size_are_scored_under_a_network_of_multiples(
     assert len(Path("run/scores.csv").read_text().splitlines()) >= 4
 
 
-def test_pictures_that_memory_cannot_hold_are_kept_on_the_disk(
+def test_images_that_memory_cannot_hold_are_kept_on_the_disk(
     lossmith: Lossmith, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK)
     assert lossmith(*words, "--out", "memory").status == 0
-    monkeypatch.setattr("lossmith.images.keeping.free_memory", lambda: 200_000)
+    monkeypatch.setattr("lossmith.data.storage.free_memory", lambda: 200_000)
     outcome = lossmith(*words, "--out", "disk")
     assert outcome.status == 0, outcome.said
     assert "onto the disk" in outcome.said
     assert Path("disk/scores.csv").read_bytes() == Path("memory/scores.csv").read_bytes()
 
 
-def test_a_test_picture_that_memory_cannot_score_is_told_before_the_first_step(
+def test_a_test_image_that_memory_cannot_score_is_told_before_the_first_step(
     lossmith: Lossmith, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lossmith.studies.rehearsal.free_memory", lambda: 5_000_000)  # 128 x 128 take 8 MB
+    monkeypatch.setattr("lossmith.training.dry_run.free_memory", lambda: 5_000_000)  # 128 x 128 take 8 MB
     words = ("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK, "--out", "run")
     assert "smaller ones with --test" in lossmith(*words).refusal
     assert not Path("run/model.safetensors").exists()
@@ -57,7 +55,7 @@ def test_memory_that_runs_out_while_scoring_is_one_sentence(
     def score(*_: object) -> dict[str, float]:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 480480000 bytes")
 
-    monkeypatch.setattr("lossmith.evaluation.metrics.score", score)
+    monkeypatch.setattr("lossmith.evaluation.metrics.registry.score", score)
     said = lossmith("evaluate", photos, "--test", photos).said
     assert "not enough memory to score it" in said
     assert "Traceback" not in said

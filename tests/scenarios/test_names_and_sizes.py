@@ -19,9 +19,9 @@ def test_pairs_are_told_by_the_names_of_the_field(convention: str, lossmith: Los
     Path("hr").mkdir()
     Path("lr").mkdir()
     for index in range(4):
-        picture = Image.open(photos / f"p{index}.png")
-        picture.save(f"hr/{clean.format(index)}.png")
-        picture.resize((64, 64), 3).save(f"lr/{degraded.format(index)}.png")
+        image = Image.open(photos / f"p{index}.png")
+        image.save(f"hr/{clean.format(index)}.png")
+        image.resize((64, 64), 3).save(f"lr/{degraded.format(index)}.png")
     outcome = lossmith("train", "--clean", "hr", "--degraded", "lr", "--network", TINY, *QUICK, "--out", "run")
     assert outcome.status == 0, outcome.said
 
@@ -30,9 +30,9 @@ def test_any_other_convention_is_an_option(lossmith: Lossmith, photos: Path) -> 
     Path("hr").mkdir()
     Path("lr").mkdir()
     for index in range(4):
-        picture = Image.open(photos / f"p{index}.png")
-        picture.save(f"hr/sharp-{index}.png")
-        picture.resize((64, 64), 3).save(f"lr/phone{index}-small.png")
+        image = Image.open(photos / f"p{index}.png")
+        image.save(f"hr/sharp-{index}.png")
+        image.resize((64, 64), 3).save(f"lr/phone{index}-small.png")
     words = ("train", "--clean", "hr", "--degraded", "lr", "--network", TINY, *QUICK, "--out", "run")
     assert "--pair" in lossmith(*words).refusal
     assert lossmith(*words, "--pair", "sharp-{}:phone{}-small").status == 0
@@ -42,9 +42,9 @@ def test_targets_larger_by_less_than_the_scale_lose_their_last_rows(lossmith: Lo
     Path("hr").mkdir()
     Path("sr").mkdir()
     for index in range(2):
-        picture = Image.open(photos / f"p{index}.png").crop((0, 0, 100, 100))
-        picture.save(f"hr/{index}.png")
-        picture.crop((0, 0, 99, 99)).resize((33, 33), 3).resize((99, 99), 3).save(f"sr/{index}.png")
+        image = Image.open(photos / f"p{index}.png").crop((0, 0, 100, 100))
+        image.save(f"hr/{index}.png")
+        image.crop((0, 0, 99, 99)).resize((33, 33), 3).resize((99, 99), 3).save(f"sr/{index}.png")
     outcome = lossmith("evaluate", "sr", "--test", "hr", "--color", "y", "--border", "3")
     assert outcome.status == 0, outcome.said
     assert "99" in outcome.said or "last row" in outcome.said
@@ -53,8 +53,8 @@ def test_targets_larger_by_less_than_the_scale_lose_their_last_rows(lossmith: Lo
 def test_one_misfit_does_not_hide_the_other_scores(lossmith: Lossmith, photos: Path) -> None:
     Path("sr").mkdir()
     for index in range(4):
-        picture = Image.open(photos / f"p{index}.png")
-        (picture.resize((40, 40)) if index == 1 else picture).save(f"sr/p{index}.png")
+        image = Image.open(photos / f"p{index}.png")
+        (image.resize((40, 40)) if index == 1 else image).save(f"sr/p{index}.png")
     outcome = lossmith("evaluate", "sr", "--test", photos)
     assert outcome.status == 1
     assert "p1" in outcome.said
@@ -71,7 +71,7 @@ def test_results_are_called_as_other_programs_call_them(name: str, lossmith: Los
     assert lossmith("evaluate", "sr", "--test", photos).status == 0
 
 
-def test_out_may_be_a_picture(lossmith: Lossmith, photos: Path, x1: Path) -> None:
+def test_out_may_be_a_image(lossmith: Lossmith, photos: Path, x1: Path) -> None:
     assert lossmith("restore", photos / "p0.png", "--model", x1, "--out", "result.png").status == 0
     assert Image.open("result.png").size == (128, 128)
     assert "result.jpg" in lossmith("restore", photos, "--model", x1, "--out", "result.jpg").refusal
@@ -79,7 +79,7 @@ def test_out_may_be_a_picture(lossmith: Lossmith, photos: Path, x1: Path) -> Non
     assert "mymodel.pth" in said
 
 
-def test_folders_within_folders_and_pictures_of_one_name(lossmith: Lossmith, photos: Path, x1: Path) -> None:
+def test_folders_within_folders_and_images_of_one_name(lossmith: Lossmith, photos: Path, x1: Path) -> None:
     for chapter in "12":
         (Path("nest") / chapter).mkdir(parents=True)
         Image.open(photos / "p0.png").save(f"nest/{chapter}/p0.png")
@@ -102,7 +102,7 @@ def test_patterns_are_filled_in_everywhere(lossmith: Lossmith, photos: Path) -> 
     assert "nothing" not in lossmith("train", "photos/*.gif", *words, "--out", "d").refusal
 
 
-def test_a_pattern_may_mean_one_picture(lossmith: Lossmith, photos: Path) -> None:
+def test_a_pattern_may_mean_one_image(lossmith: Lossmith, photos: Path) -> None:
     words = ("--degradation", "jpeg(10)", "--out", "mine.safetensors")
     assert "3 more" in lossmith("learn-loss", "photos/*.png", *words).refusal
     assert (

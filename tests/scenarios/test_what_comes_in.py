@@ -58,14 +58,14 @@ def test_microscopy_in_16_bits_does_not_become_eleven_levels(lossmith: Lossmith,
     assert "levels" in outcome.said
 
 
-def test_noise_on_a_gray_picture_is_gray_and_it_is_scored_in_one_channel(
+def test_noise_on_a_gray_image_is_gray_and_it_is_scored_in_one_channel(
     lossmith: Lossmith, photos: Path, tmp_path: Path
 ) -> None:
     gray = tmp_path / "gray"
     gray.mkdir()
     for path in photos.iterdir():
         Image.open(path).convert("L").save(gray / path.name)
-    from lossmith.images import Data, gather
+    from lossmith.data import Data, prepare_data
 
-    gathered = gather(Data([gray]), "noise(25)")
-    assert all((pair.degraded == pair.degraded[:1]).all() for pair in gathered.tests)
+    gathered = prepare_data(Data([gray]), "noise(25)")
+    assert all((pair.degraded == pair.degraded[:1]).all() for pair in gathered.test_pairs)

@@ -66,13 +66,13 @@ def test_a_profile_fits_the_pixels_that_are_written(
 
 
 def test_ratings_prompts_and_comments_are_carried_or_told(lossmith: Lossmith, photos: Path, x2: Path) -> None:
-    picture, exif = Image.open(photos / "p0.png"), Image.Exif()
+    image, exif = Image.open(photos / "p0.png"), Image.Exif()
     exif.get_ifd(0x8769).update({0xA002: 128, 0xA003: 128})
     Path("meta").mkdir()
-    picture.save("meta/cam.jpg", exif=exif, xmp=XMP, comment=b"hello")
+    image.save("meta/cam.jpg", exif=exif, xmp=XMP, comment=b"hello")
     text = PngImagePlugin.PngInfo()
     text.add_text("parameters", "a castle, Seed: 1")
-    picture.save("meta/prompt.png", pnginfo=text)
+    image.save("meta/prompt.png", pnginfo=text)
     outcome = lossmith("restore", "meta", "--model", x2, "--out", "out")
     with Image.open("out/cam.png") as result:
         sizes = result.getexif().get_ifd(0x8769)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .nursery import Ended, Fault, Nursery, disturbed
+from .processes import Ended, Fault, Nursery, disturbed
 
 RECIPE = (
     "{photos} --degradation noise(25) --network srresnet_small(features=4,blocks=1) --batch 2 --patch 32 "
@@ -16,9 +16,9 @@ RECIPE = (
 )
 COMMANDS = {
     "train": "train " + RECIPE + "--loss l1 --steps 8 --ema 0.9",
-    "adversarial": "train " + RECIPE + "--loss l1 --steps 4 --psnr-steps 4 --critic vgg_any(features=2)",
-    "learn-loss": "learn-loss {photos}/0.png --degradation jpeg --iterations 4 --least-side 24 --width 4 "
-    "--widest 8 --crop 24 --batch 2 --save-every 0 --out run.safetensors",
+    "adversarial": "train " + RECIPE + "--loss l1 --steps 4 --psnr-steps 4 --discriminator vgg_any(features=2)",
+    "learn-loss": "learn-loss {photos}/0.png --degradation jpeg --iterations 4 --min-side 24 --width 4 "
+    "--max-width 8 --crop 24 --batch 2 --save-every 0 --out run.safetensors",
     "compare": "compare " + RECIPE + "--losses l1 l2 --seeds 1 --steps 3",
 }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Whole
-from .nursery import Fault, Nursery
+from .processes import Fault, Nursery
 from .sameness import assert_same
 
 # --- a full disk ------------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ def test_a_second_process_is_refused_and_harms_nothing(
 
 WAIT = """
 import pathlib, time
-from lossmith.learning.game import Game
+from lossmith.loss_learning.wgan import Game
 from lossmith.training.supervised import Supervised
 for kind, name in ((Supervised, "step"), (Game, "play")):
     def waiting(self, *arguments, plain=getattr(kind, name)):
@@ -296,9 +296,9 @@ def test_a_clock_that_jumps_changes_nothing(
 
 LOSE = """
 import pathlib
-from lossmith.learning.game import Game
-from lossmith.training.supervised import Supervised
-for kind, name in ((Supervised, "step"), (Game, "play")):
+from lossmith.loss_learning.wgan import ScaleWGAN
+from lossmith.training.supervised import SupervisedModule
+for kind, name in ((SupervisedModule, "step"), (ScaleWGAN, "play")):
     def losing(self, *arguments, plain=getattr(kind, name)):
         for path in pathlib.Path("photos").iterdir():
             path.write_bytes(path.read_bytes()[:100])
@@ -308,7 +308,7 @@ for kind, name in ((Supervised, "step"), (Game, "play")):
 
 
 @pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
-def test_pictures_that_become_unreadable(
+def test_images_that_become_unreadable(
     name: str, nursery: Nursery, wholes: dict[str, Whole], photos: Path, tmp_path: Path
 ) -> None:
     """A run that has begun does not miss them; one that is to go on says which, and goes on when it is back."""
@@ -333,9 +333,9 @@ def test_pictures_that_become_unreadable(
 EXHAUST = """
 import resource
 import torch
-from lossmith.learning.game import Game
-from lossmith.training.supervised import Supervised
-for kind, name in ((Supervised, "find_gradients"), (Game, "play")):
+from lossmith.loss_learning.wgan import ScaleWGAN
+from lossmith.training.supervised import SupervisedModule
+for kind, name in ((SupervisedModule, "forward_backward"), (ScaleWGAN, "play")):
     def exhausting(self, *arguments, plain=getattr(kind, name), calls=[]):
         calls.append(self)
         given = plain(self, *arguments)

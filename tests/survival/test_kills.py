@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import COMMANDS, TOLD, Whole
-from .nursery import Fault, Nursery
+from .processes import Fault, Nursery
 from .sameness import assert_same
 
 
@@ -68,9 +68,9 @@ def test_killed_fifty_times(
 
 TELL = """
 import signal
-from lossmith.learning.game import Game
-from lossmith.training.supervised import Supervised
-for kind, name in ((Supervised, "step"), (Game, "play")):
+from lossmith.loss_learning.wgan import ScaleWGAN
+from lossmith.training.supervised import SupervisedModule
+for kind, name in ((SupervisedModule, "step"), (ScaleWGAN, "play")):
     def told(self, *arguments, plain=getattr(kind, name), calls=[]):
         calls.append(self)
         if len(calls) == 2:

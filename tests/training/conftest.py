@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from lossmith.data import PreparedData
 from lossmith.evaluation import protocol_for
-from lossmith.images import Data, Gathered, gather
 from lossmith.losses import loss
-from lossmith.training import Recipe, RunFolder, Summary
-from lossmith.training.run import run
+from lossmith.training import Recipe, RunFolder, RunSummary
+from lossmith.training.run import train_supervised
 
-Train = Callable[..., Summary]
+Train = Callable[..., RunSummary]
 
 
 @pytest.fixture(scope="session")
@@ -21,22 +21,17 @@ def small() -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def gathered(photos: Path) -> Gathered:
-    return gather(Data([photos]), "noise(25)")
-
-
-@pytest.fixture(scope="session")
-def train(gathered: Gathered, small: Recipe) -> Train:
+def train(gathered: PreparedData, small: Recipe) -> Train:
     """`train(folder, loss, recipe, ...)` with the pictures above."""
 
-    def start(out: Path, criterion: Any = "l1", recipe: Recipe = small, **options: Any) -> Summary:
+    def start(out: Path, criterion: Any = "l1", recipe: Recipe = small, **options: Any) -> RunSummary:
         chosen = loss(criterion) if isinstance(criterion, str) else criterion
-        return run(
+        return train_supervised(
             RunFolder(out),
             chosen,
             recipe,
             gathered.source,
-            gathered.tests,
+            gathered.test_pairs,
             protocol_for(1),
             fingerprint=gathered.fingerprint,
             **options,

@@ -11,22 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
-from lossmith.errors import Diverged, LossmithError
-from lossmith.images import Gathered, Patches
+from lossmith.core.errors import Diverged, LossmithError
+from lossmith.data import PatchDataset, PreparedData
 from lossmith.losses import loss
 from lossmith.losses.adversarial import adversarial
 from lossmith.networks import network
-from lossmith.training import Contest, Recipe, RunFolder
-from lossmith.training.adversarial import Contested
-from lossmith.training.album import Album
-from lossmith.training.fit import fit
-from lossmith.training.place import alone
-from lossmith.training.rate import learning_rate
-from lossmith.training.supervised import Supervised
-from lossmith.training.upper_hand import UpperHand
+from lossmith.training import AdversarialRecipe, Recipe, RunFolder
+from lossmith.training.adversarial import AdversarialModule, DiscriminatorDominanceMonitor
+from lossmith.training.distributed.environment import single_process_fabric
+from lossmith.training.loop import fit
+from lossmith.training.lr_schedule import learning_rate
+from lossmith.training.supervised import SupervisedModule
+from lossmith.training.validation import SampleWriter
 
 
-class TinyCritic(nn.Sequential):
+class TinyDiscriminator(nn.Sequential):
     """Normalises as the paper's does.
 
     Without a bias before that, nor at the end, which a relativistic loss does not see: their gradients would be
@@ -46,16 +45,20 @@ def recipe(small: Recipe) -> Recipe:
     return replace(small, decay="esrgan", learning_rate=1e-3, ema=0.9)
 
 
-def contested(recipe: Recipe, kind: str = "ragan", weight: float = 5e-3, rate: float | None = None) -> Contested:
+def contested(
+    recipe: Recipe, kind: str = "ragan", weight: float = 5e-3, rate: float | None = None
+) -> AdversarialModule:
     torch.manual_seed(7)
     restorer = network(recipe.network)
-    return Contested(restorer, loss("l2 + 0.01*l1"), TinyCritic(), adversarial(kind), weight, recipe, rate)
+    return AdversarialModule(
+        restorer, loss("l2 + 0.01*l1"), TinyDiscriminator(), adversarial(kind), weight, recipe, rate
+    )
 
 
-def prepared(recipe: Recipe, **options: object) -> Contested:
-    learner = contested(recipe, **options)  # type: ignore[arg-type]
-    learner.prepare(alone(replace(recipe, precision="float32")))
-    return learner
+def prepared(recipe: Recipe, **options: object) -> AdversarialModule:
+    module = contested(recipe, **options)  # type: ignore[arg-type]
+    module.setup(single_process_fabric(replace(recipe, precision="float32")))
+    return module
 
 
 def weights(module: nn.Module) -> dict[str, Tensor]:
@@ -73,82 +76,84 @@ def mean_of_the_other_side(real: Tensor, fake: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_steps_are_those_of_a_plain_loop_with_two_optimisers(
-    steps: int, recipe: Recipe, gathered: Gathered
+def test_steps_are_those_of_a_plain_loop_with_two_optimizers(
+    steps: int, recipe: Recipe, gathered: PreparedData
 ) -> None:
-    learner = prepared(recipe, rate=5e-4)
+    module = prepared(recipe, rate=5e-4)
     torch.manual_seed(7)
-    restorer, critic = network(recipe.network).train(), TinyCritic().train()
+    restorer, discriminator = network(recipe.network).train(), TinyDiscriminator().train()
     of_restorer = torch.optim.Adam(restorer.parameters(), lr=1e-3, betas=(0.9, 0.999))
-    of_critic = torch.optim.Adam(critic.parameters(), lr=5e-4, betas=(0.9, 0.999))
-    patches = Patches(gathered.source, recipe.patch)
+    of_discriminator = torch.optim.Adam(discriminator.parameters(), lr=5e-4, betas=(0.9, 0.999))
+    patches = PatchDataset(gathered.source, recipe.patch)
     for step in range(steps):
         degraded, clean = patches.batch(2 * step, 2)
         progress = (0.0, 0.2, 0.5)[step]  # beyond none, the first and the third milestone
-        for optimiser, rate in ((of_restorer, 1e-3), (of_critic, 5e-4)):
-            optimiser.param_groups[0]["lr"] = rate / (1, 2, 8)[step]
+        for optimizer, rate in ((of_restorer, 1e-3), (of_discriminator, 5e-4)):
+            optimizer.param_groups[0]["lr"] = rate / (1, 2, 8)[step]
         restored = restorer(degraded)
         of_restorer.zero_grad()
         content = (restored - clean).square().mean() + 0.01 * l1_loss(restored, clean)
-        against = mean_of_the_other_side(critic(restored), critic(clean).detach())
+        against = mean_of_the_other_side(discriminator(restored), discriminator(clean).detach())
         (content + 5e-3 * against).backward()
         of_restorer.step()
-        of_critic.zero_grad()
-        real, fake = critic(clean), critic(restored.detach())
+        of_discriminator.zero_grad()
+        real, fake = discriminator(clean), discriminator(restored.detach())
         judged = mean_of_the_other_side(real, fake)
         judged.backward()
-        of_critic.step()
-        values = learner.step((degraded, clean), progress)
+        of_discriminator.step()
+        values = module.training_step((degraded, clean), progress)
         # float32 through two networks, summed in other orders
         close = {"rtol": 1e-4, "atol": 1e-6}
         torch.testing.assert_close(values["loss"], (content + 5e-3 * against).detach(), **close)
         torch.testing.assert_close(values["0.005*ragan"], 5e-3 * against.detach(), **close)
-        torch.testing.assert_close(values["critic_loss"], judged.detach(), **close)
-        torch.testing.assert_close(values["critic_real"], real.detach().mean(), **close)
-        torch.testing.assert_close(values["critic_fake"], fake.detach().mean(), **close)
+        torch.testing.assert_close(values["discriminator_loss"], judged.detach(), **close)
+        torch.testing.assert_close(values["discriminator_real"], real.detach().mean(), **close)
+        torch.testing.assert_close(values["discriminator_fake"], fake.detach().mean(), **close)
         # Adam's first steps are of the size of the rate whatever the gradient, so one of nothing may turn its sign
-        for ours, theirs in ((learner.restorer, restorer), (learner.critic, critic)):
+        for ours, theirs in ((module.restorer, restorer), (module.discriminator, discriminator)):
             for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
                 off = ((mine - other).abs() > 2e-5).float().mean()
                 assert float(off) < 0.02
 
 
-def test_both_optimisers_have_the_papers_betas(recipe: Recipe) -> None:
+def test_both_optimizers_have_the_papers_betas(recipe: Recipe) -> None:
     """Which a few steps under falling rates hardly tell from others."""
-    learner = prepared(recipe)
-    for optimiser in (learner._optimiser, learner._critic_optimiser):
-        assert optimiser.param_groups[0]["betas"] == (0.9, 0.999)
+    module = prepared(recipe)
+    for optimizer in (module._optimizer, module._discriminator_optimizer):
+        assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)
 
 
-def test_the_restorers_part_leaves_the_critics_weights_alone_and_the_other_way_round(
-    recipe: Recipe, gathered: Gathered
+def test_the_restorers_part_leaves_the_discriminators_weights_alone_and_the_other_way_round(
+    recipe: Recipe, gathered: PreparedData
 ) -> None:
-    learner = prepared(recipe)
-    degraded, clean = learner.placed(Patches(gathered.source, recipe.patch).batch(0, 2))
-    critic, restorer = weights(learner.critic), weights(learner.restorer)
-    _, restored = Supervised.find_gradients(learner, degraded, clean, 0.5)
-    assert all(parameter.grad is None for parameter in learner.critic.parameters())
-    found = [parameter.grad.clone() for parameter in learner.restorer.parameters() if parameter.grad is not None]
+    module = prepared(recipe)
+    degraded, clean = module.to_device(PatchDataset(gathered.source, recipe.patch).batch(0, 2))
+    discriminator, restorer = weights(module.discriminator), weights(module.restorer)
+    _, restored = SupervisedModule.forward_backward(module, degraded, clean, 0.5)
+    assert all(parameter.grad is None for parameter in module.discriminator.parameters())
+    found = [parameter.grad.clone() for parameter in module.restorer.parameters() if parameter.grad is not None]
     assert found
-    learner._find_critics_gradients(clean, restored, 0.5)
-    assert all(parameter.grad is not None for parameter in learner.critic.parameters())
-    kept = [parameter.grad for parameter in learner.restorer.parameters() if parameter.grad is not None]
+    module._discriminator_forward_backward(clean, restored, 0.5)
+    assert all(parameter.grad is not None for parameter in module.discriminator.parameters())
+    kept = [parameter.grad for parameter in module.restorer.parameters() if parameter.grad is not None]
     assert all(map(torch.equal, found, kept))
-    assert not differ(critic, learner.critic)
-    assert not differ(restorer, learner.restorer)
+    assert not differ(discriminator, module.discriminator)
+    assert not differ(restorer, module.restorer)
 
 
-def test_a_step_after_a_state_is_read_back_is_the_step_of_who_went_on(recipe: Recipe, gathered: Gathered) -> None:
-    patches = Patches(gathered.source, recipe.patch)
+def test_a_step_after_a_state_is_read_back_is_the_step_of_who_went_on(
+    recipe: Recipe, gathered: PreparedData
+) -> None:
+    patches = PatchDataset(gathered.source, recipe.patch)
     one = prepared(recipe)
-    one.step(patches.batch(0, 2), 0.1)
+    one.training_step(patches.batch(0, 2), 0.1)
     other = prepared(recipe)
     other.load_state_dict(deepcopy(one.state_dict()))
-    for learner in (one, other):
-        learner.step(patches.batch(2, 2), 0.2)
+    for module in (one, other):
+        module.training_step(patches.batch(2, 2), 0.2)
     states = (one.state_dict()["modules"], other.state_dict()["modules"])
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    assert {name.partition(".")[0] for name in states[0]} == {"restorer", "loss", "average"}
+    assert {name.partition(".")[0] for name in states[0]} == {"restorer", "loss", "ema"}
 
 
 def test_milestones_are_those_of_the_paper() -> None:
@@ -160,60 +165,71 @@ def test_milestones_are_those_of_the_paper() -> None:
 
 
 def test_every_term_and_both_scores_are_in_the_journal_and_samples_beside_it(
-    recipe: Recipe, gathered: Gathered, tmp_path: Path
+    recipe: Recipe, gathered: PreparedData, tmp_path: Path
 ) -> None:
     folder = RunFolder(tmp_path)
-    patches = Patches(gathered.source, recipe.patch)
-    fit(contested(recipe), patches, gathered.tests, folder, "a run", album=Album(tmp_path / "samples"))
-    with folder.journal.open(newline="") as file:
+    patches = PatchDataset(gathered.source, recipe.patch)
+    fit(
+        contested(recipe),
+        patches,
+        gathered.test_pairs,
+        folder,
+        "a run",
+        sample_writer=SampleWriter(tmp_path / "samples"),
+    )
+    with folder.metrics_csv.open(newline="") as file:
         rows = list(csv.DictReader(file))
     terms = ("l2", "0.01*l1", "0.005*ragan")
     for row in rows[1:]:
         assert sum(float(row[term]) for term in terms) == pytest.approx(float(row["loss"]), rel=1e-5)
-        assert all(row[name] for name in ("critic_loss", "critic_real", "critic_fake", "learning_rate"))
+        assert all(
+            row[name]
+            for name in ("discriminator_loss", "discriminator_real", "discriminator_fake", "learning_rate")
+        )
     samples = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert samples[0] == "step-0000000.png"
     assert samples[-1] == "step-0000012.png"
     assert len(samples) == sum(bool(row["psnr"]) for row in rows) == 11
 
 
-def test_a_critic_that_is_no_longer_a_number_is_not_saved(
-    recipe: Recipe, gathered: Gathered, tmp_path: Path
+def test_a_discriminator_that_is_no_longer_a_number_is_not_saved(
+    recipe: Recipe, gathered: PreparedData, tmp_path: Path
 ) -> None:
-    learner = contested(recipe, weight=1e-30)  # so that the restorer stays well
+    module = contested(recipe, weight=1e-30)  # so that the restorer stays well
     with torch.no_grad():
-        learner.critic[1].running_mean.fill_(torch.nan)  # which no step looks at
+        module.discriminator[1].running_mean.fill_(torch.nan)  # which no step looks at
     with pytest.raises(Diverged, match="the weights are no longer numbers"):
-        fit(learner, Patches(gathered.source, recipe.patch), gathered.tests, RunFolder(tmp_path), "a run")
+        fit(module, PatchDataset(gathered.source, recipe.patch), gathered.test_pairs, RunFolder(tmp_path), "a run")
     assert not RunFolder(tmp_path).checkpoint.exists()
 
 
-# --- a critic that wins ----------------------------------------------------------------------------------------
+# --- a discriminator that wins
+# ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("kind", "chance"), [("gan", 1.386294), ("lsgan", 1.0), ("hinge", 2.0), ("ralsgan", 2.0)])
-def test_chance_is_the_loss_of_a_critic_who_says_nothing(kind: str, chance: float) -> None:
-    assert UpperHand(adversarial(kind)).chance == pytest.approx(chance)
+def test_chance_is_the_loss_of_a_discriminator_who_says_nothing(kind: str, chance: float) -> None:
+    assert DiscriminatorDominanceMonitor(adversarial(kind)).undecided_loss == pytest.approx(chance)
 
 
-def noted(hand: UpperHand, value: float, steps: int) -> list[str]:
+def noted(hand: DiscriminatorDominanceMonitor, value: float, steps: int) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(steps):
-            hand.note(torch.tensor(value))
+            hand.update(torch.tensor(value))
     return [str(warning.message) for warning in caught]
 
 
-def test_a_critic_that_wins_outright_is_told_once() -> None:
-    hand = UpperHand(adversarial("ragan"), stretch=5)
+def test_a_discriminator_that_wins_outright_is_told_once() -> None:
+    hand = DiscriminatorDominanceMonitor(adversarial("ragan"), window_steps=5)
     assert noted(hand, 0.2, 50) == [], "far ahead, but not out of reach"
     assert noted(hand, 1e-4, 4) == [], "not for long enough"
     (sentence,) = noted(hand, 1e-4, 50)
-    assert sentence.startswith("the critic wins outright: over 5 steps its loss was 0.0001")
+    assert sentence.startswith("the discriminator wins outright: over 5 steps its loss was 0.0001")
 
 
 def test_who_goes_on_from_a_state_is_told_when_the_other_would_have_been_and_not_again() -> None:
-    before, after = (UpperHand(adversarial("ragan"), stretch=5) for _ in range(2))
+    before, after = (DiscriminatorDominanceMonitor(adversarial("ragan"), window_steps=5) for _ in range(2))
     noted(before, 1e-4, 4)
     after.load_state_dict(before.state_dict())
     assert len(noted(after, 1e-4, 1)) == 1
@@ -222,7 +238,7 @@ def test_who_goes_on_from_a_state_is_told_when_the_other_would_have_been_and_not
 
 
 def test_a_loss_without_a_level_for_guessing_says_nothing() -> None:
-    assert noted(UpperHand(adversarial("wgan"), stretch=5), -1e9, 50) == []
+    assert noted(DiscriminatorDominanceMonitor(adversarial("wgan"), window_steps=5), -1e9, 50) == []
 
 
 class SeesTheGrid(nn.Module):
@@ -232,17 +248,20 @@ class SeesTheGrid(nn.Module):
         super().__init__()
         self.slope = nn.Parameter(torch.ones(2))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        rough = (pictures[..., 1:] - pictures[..., :-1]).abs().mean((1, 2, 3))
+    def forward(self, images: Tensor) -> Tensor:
+        rough = (images[..., 1:] - images[..., :-1]).abs().mean((1, 2, 3))
         return self.slope[0] + 1000 * self.slope[1] * (0.05 - rough)
 
 
-def test_a_critic_that_tells_noise_from_pictures_is_said_to_win(
-    recipe: Recipe, gathered: Gathered, monkeypatch: pytest.MonkeyPatch
+def test_a_discriminator_that_tells_noise_from_images_is_said_to_win(
+    recipe: Recipe, gathered: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pictures are smooth and the restorer, which hardly learns, leaves the noise in them."""
-    monkeypatch.setattr("lossmith.training.adversarial.UpperHand", lambda kind: UpperHand(kind, stretch=5))
-    learner = Contested(
+    monkeypatch.setattr(
+        "lossmith.training.adversarial.DiscriminatorDominanceMonitor",
+        lambda kind: DiscriminatorDominanceMonitor(kind, window_steps=5),
+    )
+    module = AdversarialModule(
         network(recipe.network),
         loss("l1"),
         SeesTheGrid(),
@@ -250,12 +269,12 @@ def test_a_critic_that_tells_noise_from_pictures_is_said_to_win(
         5e-3,
         replace(recipe, learning_rate=1e-6),
     )
-    learner.prepare(alone(replace(recipe, precision="float32")))
-    patches = Patches(gathered.source, recipe.patch)
+    module.setup(single_process_fabric(replace(recipe, precision="float32")))
+    patches = PatchDataset(gathered.source, recipe.patch)
     for step in range(4):
-        learner.step(patches.batch(2 * step, 2), 0.0)
-    with pytest.warns(UserWarning, match="the critic wins outright"):
-        learner.step(patches.batch(8, 2), 0.0)
+        module.training_step(patches.batch(2 * step, 2), 0.0)
+    with pytest.warns(UserWarning, match="the discriminator wins outright"):
+        module.training_step(patches.batch(8, 2), 0.0)
 
 
 # --- what does not fit -----------------------------------------------------------------------------------------
@@ -264,31 +283,36 @@ def test_a_critic_that_tells_noise_from_pictures_is_said_to_win(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"psnr_steps": 5}, "psnr_steps is for training against a critic, and none is named"),
-        ({"adversarial": "gan"}, "adversarial is for training against a critic, and none is named"),
-        ({"critic": "vgg", "adversarial_weight": 0.0}, "adversarial_weight must be above 0 and finite, not 0.0"),
-        ({"critic": "vgg", "psnr_steps": 2.5}, "psnr_steps must be a whole number, not 2.5"),
-        ({"critic": 3}, "critic must be text, not 3"),
+        ({"psnr_steps": 5}, "psnr_steps is for training against a discriminator, and none is named"),
+        ({"adversarial": "gan"}, "adversarial is for training against a discriminator, and none is named"),
         (
-            {"critic": "vgg", "psnr_decay": "slow"},
+            {"discriminator": "vgg", "adversarial_weight": 0.0},
+            "adversarial_weight must be above 0 and finite, not 0.0",
+        ),
+        ({"discriminator": "vgg", "psnr_steps": 2.5}, "psnr_steps must be a whole number, not 2.5"),
+        ({"discriminator": 3}, "discriminator must be text, not 3"),
+        (
+            {"discriminator": "vgg", "psnr_decay": "slow"},
             "psnr_decay must be cosine or none or fifths or esrgan, not 'slow'",
         ),
     ],
 )
 def test_a_contest_without_meaning_is_refused(options: dict[str, object], sentence: str) -> None:
     with pytest.raises(LossmithError) as refused:
-        Contest(**options)  # type: ignore[arg-type]
+        AdversarialRecipe(**options)  # type: ignore[arg-type]
     assert str(refused.value) == sentence
 
 
-def test_a_critic_without_weights_is_refused(recipe: Recipe) -> None:
-    with pytest.raises(LossmithError, match="critic Flatten has nothing to train"):
-        Contested(network("fcn"), loss("l1"), nn.Flatten(), adversarial("gan"), 1.0, recipe)
+def test_a_discriminator_without_weights_is_refused(recipe: Recipe) -> None:
+    with pytest.raises(LossmithError, match="discriminator Flatten has nothing to train"):
+        AdversarialModule(network("fcn"), loss("l1"), nn.Flatten(), adversarial("gan"), 1.0, recipe)
 
 
 def test_the_first_stage_has_its_own_budget_and_rate() -> None:
     gan = Recipe(steps=40, learning_rate=1e-4, decay="esrgan", patch=96)
-    contest = Contest(critic="vgg", psnr_steps=100, psnr_learning_rate=2e-4, psnr_decay="fifths")
-    assert contest.first(gan) == Recipe(steps=100, learning_rate=2e-4, decay="fifths", patch=96)
-    assert Contest(critic="vgg").first(gan) == gan
-    assert contest.first(replace(gan, steps=None, minutes=3)).minutes is None
+    adversarial = AdversarialRecipe(
+        discriminator="vgg", psnr_steps=100, psnr_learning_rate=2e-4, psnr_decay="fifths"
+    )
+    assert adversarial.pretrain_recipe(gan) == Recipe(steps=100, learning_rate=2e-4, decay="fifths", patch=96)
+    assert AdversarialRecipe(discriminator="vgg").pretrain_recipe(gan) == gan
+    assert adversarial.pretrain_recipe(replace(gan, steps=None, minutes=3)).minutes is None

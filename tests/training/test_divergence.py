@@ -13,23 +13,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from lossmith.errors import Diverged
-from lossmith.images import Gathered, Patches
-from lossmith.losses import External, loss
+from lossmith.core.errors import Diverged
+from lossmith.data import PatchDataset, PreparedData
+from lossmith.losses import CallableLoss, loss
 from lossmith.losses.adversarial import adversarial
-from lossmith.models import load_model
-from lossmith.networks import critic
-from lossmith.training import Recipe, Summary
-from lossmith.training.adversarial import Contested
-from lossmith.training.attempt import SKIPPED
-from lossmith.training.course import Course
-from lossmith.training.lookout import Lookout
-from lossmith.training.place import alone
-from lossmith.training.supervised import Supervised
+from lossmith.models.model_file import load_model
+from lossmith.networks import discriminator
+from lossmith.training import Recipe, RunSummary
+from lossmith.training.adversarial import AdversarialModule
+from lossmith.training.distributed.environment import single_process_fabric
+from lossmith.training.loss_monitor import LossMonitor
+from lossmith.training.state import TrainState
+from lossmith.training.supervised import SKIPPED, SupervisedModule
 
-from .sample_networks import Normalised
+from .sample_networks import Normalized
 
-Train = Callable[..., Summary]
+Train = Callable[..., RunSummary]
 
 
 class BreaksAt(torch.nn.Module):
@@ -47,7 +46,7 @@ class BreaksAt(torch.nn.Module):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_the_step_the_term_and_what_is_saved_are_named(value: float, train: Train, tmp_path: Path) -> None:
-    broken = External(BreaksAt(5, value), "my:BreaksAt") + loss("l2")
+    broken = CallableLoss(BreaksAt(5, value), "my:BreaksAt") + loss("l2")
     with pytest.raises(Diverged) as stopped:
         train(tmp_path, broken, save_every=0.0)
     assert str(stopped.value) == (
@@ -55,8 +54,8 @@ def test_the_step_the_term_and_what_is_saved_are_named(value: float, train: Trai
         "the state after step 4 is saved, and a lower learning_rate usually helps"
     )
     saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
-    assert saved["course"]["step"] == 4
-    assert all(torch.isfinite(value).all() for value in saved["learner"]["modules"].values())
+    assert saved["train_state"]["step"] == 4
+    assert all(torch.isfinite(value).all() for value in saved["module"]["modules"].values())
     with (tmp_path / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [0, 1, 2, 3, 4]
@@ -64,14 +63,14 @@ def test_the_step_the_term_and_what_is_saved_are_named(value: float, train: Trai
 
 def test_where_nothing_was_reached_nothing_is_said_to_be_saved(train: Train, tmp_path: Path) -> None:
     with pytest.raises(Diverged, match=r"at step 1, .*; no state was saved before that, and"):
-        train(tmp_path, External(BreaksAt(1), "my:BreaksAt"))
+        train(tmp_path, CallableLoss(BreaksAt(1), "my:BreaksAt"))
     assert not (tmp_path / "checkpoints").exists()
     assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_the_step_is_exact_though_nobody_looks_at_every_one(train: Train, small: Recipe, tmp_path: Path) -> None:
     """A row of the journal at every fourth step, no checkpoint before the end."""
-    broken = External(BreaksAt(202), "my:BreaksAt")
+    broken = CallableLoss(BreaksAt(202), "my:BreaksAt")
     with pytest.raises(Diverged, match=r"became nan at step 202, in its term 'my:BreaksAt'"):
         train(tmp_path, broken, replace(small, steps=400, patch=8, batch=1))
 
@@ -87,7 +86,7 @@ class NanGradient(torch.nn.Module):
 def test_a_nan_in_the_gradient_never_reaches_a_checkpoint_or_a_model(
     train: Train, small: Recipe, tmp_path: Path
 ) -> None:
-    broken = External(NanGradient(), "my:NanGradient")
+    broken = CallableLoss(NanGradient(), "my:NanGradient")
     sentence = (
         r"^the gradient is no longer a number at step 1, though the loss, 0\.\d+, is one; no state was saved"
     )
@@ -112,17 +111,19 @@ def skipping(small: Recipe, **changes: Any) -> Recipe:
     return replace(small, on_nan="skip", **changes)
 
 
-def journal(out: Path) -> list[dict[str, str]]:
+def metrics(out: Path) -> list[dict[str, str]]:
     with (out / "metrics.csv").open(newline="") as file:
         return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
 
 
-def learner(recipe: Recipe, criterion: torch.nn.Module, contested: bool) -> Supervised:
+def module(recipe: Recipe, criterion: torch.nn.Module, contested: bool) -> SupervisedModule:
     torch.manual_seed(1)
-    plain = External(criterion, "my:loss")
+    plain = CallableLoss(criterion, "my:loss")
     if not contested:
-        return Supervised(Normalised(), plain, recipe)
-    return Contested(Normalised(), plain, critic("vgg_any(features=2)", 32), adversarial("ragan"), 0.1, recipe)
+        return SupervisedModule(Normalized(), plain, recipe)
+    return AdversarialModule(
+        Normalized(), plain, discriminator("vgg_any(features=2)", 32), adversarial("ragan"), 0.1, recipe
+    )
 
 
 def packed(state: Any) -> bytes:
@@ -134,29 +135,29 @@ def packed(state: Any) -> bytes:
 @pytest.mark.parametrize("contested", [False, True])
 @pytest.mark.parametrize("criterion", [BreaksAt(2), BreaksAt(2, math.inf)])
 def test_a_skipped_step_changes_nothing_at_all(
-    criterion: torch.nn.Module, contested: bool, gathered: Gathered, small: Recipe
+    criterion: torch.nn.Module, contested: bool, gathered: PreparedData, small: Recipe
 ) -> None:
     """No weight, no average, no statistic, no momentum, and no random number."""
-    taught = learner(skipping(small, ema=0.5), deepcopy(criterion), contested)
-    taught.prepare(alone(taught.recipe))
-    patches = Patches(gathered.source, 32)
-    assert SKIPPED not in taught.step(patches.batch(0, 2), 0.1)
+    taught = module(skipping(small, ema=0.5), deepcopy(criterion), contested)
+    taught.setup(single_process_fabric(taught.recipe))
+    patches = PatchDataset(gathered.source, 32)
+    assert SKIPPED not in taught.training_step(patches.batch(0, 2), 0.1)
     before, chance = packed(taught.state_dict()), torch.get_rng_state()
-    assert SKIPPED in taught.step(patches.batch(2, 2), 0.1)
+    assert SKIPPED in taught.training_step(patches.batch(2, 2), 0.1)
     assert packed(taught.state_dict()) == before
     assert torch.equal(torch.get_rng_state(), chance)
 
 
-def test_a_step_that_raises_changes_nothing_either(gathered: Gathered, small: Recipe) -> None:
+def test_a_step_that_raises_changes_nothing_either(gathered: PreparedData, small: Recipe) -> None:
     class Fails(torch.nn.Module):
         def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
             raise torch.OutOfMemoryError
 
-    taught = learner(small, Fails(), contested=True)
-    taught.prepare(alone(small))
+    taught = module(small, Fails(), contested=True)
+    taught.setup(single_process_fabric(small))
     before, chance = packed(taught.state_dict()["modules"]), torch.get_rng_state()
     with pytest.raises(torch.OutOfMemoryError):
-        taught.step(Patches(gathered.source, 32).batch(0, 2), 0.1)
+        taught.training_step(PatchDataset(gathered.source, 32).batch(0, 2), 0.1)
     assert packed(taught.state_dict()["modules"]) == before
     assert torch.equal(torch.get_rng_state(), chance)
 
@@ -164,8 +165,8 @@ def test_a_step_that_raises_changes_nothing_either(gathered: Gathered, small: Re
 def test_what_is_skipped_is_counted_in_the_journal_the_summary_and_the_receipt(
     train: Train, small: Recipe, tmp_path: Path
 ) -> None:
-    summary = train(tmp_path, External(BreaksOnSome(), "my:loss"), skipping(small, steps=40))
-    rows = journal(tmp_path)[1:]
+    summary = train(tmp_path, CallableLoss(BreaksOnSome(), "my:loss"), skipping(small, steps=40))
+    rows = metrics(tmp_path)[1:]
     counts = [int(float(row["skipped"])) for row in rows]
     assert counts == sorted(counts)
     assert 0 < summary.skipped == counts[-1] < 40
@@ -178,23 +179,25 @@ def test_what_is_skipped_is_counted_in_the_journal_the_summary_and_the_receipt(
 def test_skipping_resumes_exactly_and_a_stopped_run_may_go_on_with_it(
     train: Train, small: Recipe, tmp_path: Path
 ) -> None:
-    broken = External(BreaksOnSome(), "my:loss")
+    broken = CallableLoss(BreaksOnSome(), "my:loss")
     train(tmp_path / "whole", broken, skipping(small, steps=40))
     with pytest.raises(Diverged, match=r"became nan at step (\d+), .*; the state after step \d+ is saved"):
         train(tmp_path / "stopped", broken, replace(small, steps=40))
     train(tmp_path / "stopped", broken, skipping(small, steps=40))
     whole, stopped = (tmp_path / name for name in ("whole", "stopped"))
     assert (whole / "model.safetensors").read_bytes() == (stopped / "model.safetensors").read_bytes()
-    last = [{name: value or "0" for name, value in row.items()} for row in journal(stopped)]
-    assert [row["loss"] for row in last] == [row["loss"] or "0" for row in journal(whole)]
+    last = [{name: value or "0" for name, value in row.items()} for row in metrics(stopped)]
+    assert [row["loss"] for row in last] == [row["loss"] or "0" for row in metrics(whole)]
 
 
-@pytest.mark.parametrize(("most", "where"), [("MOST_IN_A_ROW", "in a row"), ("MOST", "of the run")])
+@pytest.mark.parametrize(
+    ("most", "where"), [("MAX_CONSECUTIVE_SKIPS", "in a row"), ("MAX_SKIPPED_STEPS", "of the run")]
+)
 def test_skipping_has_an_end(
     most: str, where: str, train: Train, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"lossmith.training.lookout.{most}", 3)
-    broken = External(BreaksAt(5), "my:BreaksAt")
+    monkeypatch.setattr(f"lossmith.training.loss_monitor.{most}", 3)
+    broken = CallableLoss(BreaksAt(5), "my:BreaksAt")
     sentence = (
         f"the loss became nan at step 8, in its term 'my:BreaksAt', after 3 steps {where} were skipped; "
         "the state after step 7 is saved, and a lower learning_rate usually helps"
@@ -203,7 +206,7 @@ def test_skipping_has_an_end(
         with pytest.raises(Diverged) as stopped:
             train(tmp_path, broken, skipping(small))
         assert str(stopped.value) == sentence
-        broken = External(BreaksAt(1), "my:BreaksAt")
+        broken = CallableLoss(BreaksAt(1), "my:BreaksAt")
 
 
 # --- the lookout -----------------------------------------------------------------------------------------------
@@ -214,40 +217,40 @@ def values(**numbers: float) -> dict[str, Tensor]:
 
 
 def test_a_look_names_the_first_of_several_broken_steps_and_terms() -> None:
-    lookout = Lookout(Course(Recipe()), every_seconds=math.inf)
+    lookout = LossMonitor(TrainState(Recipe()), every_seconds=math.inf)
     for step, (a, b) in enumerate([(1.0, 2.0), (3.0, math.inf), (math.nan, math.nan)], 7):
-        lookout.note(step, values(loss=a + b, a=a, b=b))
+        lookout.update(step, values(loss=a + b, a=a, b=b))
     with pytest.raises(Diverged, match=r"^the loss became inf at step 8, in its term 'b'$"):
-        lookout.look()
+        lookout.flush()
     with pytest.raises(Diverged):
         lookout.state_dict()  # what the steps after it did is in the weights, which are not to be saved
 
 
 def test_terms_that_are_finite_may_have_a_sum_that_is_not() -> None:
-    lookout = Lookout(Course(Recipe()), every_seconds=math.inf)
+    lookout = LossMonitor(TrainState(Recipe()), every_seconds=math.inf)
     big = torch.tensor(3e38)
-    lookout.note(1, {"loss": big + big, "a": big, "b": big})
+    lookout.update(1, {"loss": big + big, "a": big, "b": big})
     with pytest.raises(Diverged, match="became inf at step 1, in its term 'sum'"):
-        lookout.look()
+        lookout.flush()
 
 
 def test_it_looks_by_itself_when_it_is_time() -> None:
     with pytest.raises(Diverged, match="at step 1"):
-        Lookout(Course(Recipe()), every_seconds=0.0).note(1, values(loss=math.nan, a=math.nan))
+        LossMonitor(TrainState(Recipe()), every_seconds=0.0).update(1, values(loss=math.nan, a=math.nan))
 
 
 def test_what_has_been_seen_is_forgotten() -> None:
-    lookout = Lookout(Course(Recipe()), every_seconds=math.inf)
-    lookout.look()
-    lookout.note(1, values(loss=1.0, a=1.0))
-    lookout.look()
-    assert not lookout._unseen
+    lookout = LossMonitor(TrainState(Recipe()), every_seconds=math.inf)
+    lookout.flush()
+    lookout.update(1, values(loss=1.0, a=1.0))
+    lookout.flush()
+    assert not lookout._pending
 
 
 def test_means_are_of_the_steps_that_had_a_value_since_they_were_asked_for() -> None:
-    lookout = Lookout(Course(Recipe()), every_seconds=math.inf)
-    lookout.note(1, values(loss=1.0, a=1.0))
-    lookout.look()
-    lookout.note(2, values(loss=4.0, b=4.0))
-    assert lookout.means() == {"loss": 2.5, "a": 1.0, "b": 4.0}
-    assert lookout.means() == {}
+    lookout = LossMonitor(TrainState(Recipe()), every_seconds=math.inf)
+    lookout.update(1, values(loss=1.0, a=1.0))
+    lookout.flush()
+    lookout.update(2, values(loss=4.0, b=4.0))
+    assert lookout.pop_means() == {"loss": 2.5, "a": 1.0, "b": 4.0}
+    assert lookout.pop_means() == {}

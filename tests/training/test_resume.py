@@ -32,8 +32,8 @@ def start(photos: Path, out: Path, save_every: float = 60.0) -> subprocess.Popen
 
 
 def steps_done(out: Path) -> int:
-    journal = out / "metrics.csv"
-    return len(journal.read_text().splitlines()) - 2 if journal.exists() else 0
+    metrics = out / "metrics.csv"
+    return len(metrics.read_text().splitlines()) - 2 if metrics.exists() else 0
 
 
 def journal_without_time(out: Path) -> list[dict[str, str]]:
@@ -63,7 +63,7 @@ def test_a_stopped_run_ends_with_exactly_the_weights_of_a_whole_one(
     os.kill(process.pid, number)
     process.wait()
     assert not (tmp_path / "summary.json").exists(), "the run was over before it could be stopped"
-    assert 0 < torch.load(saved, weights_only=True)["course"]["step"] < STEPS
+    assert 0 < torch.load(saved, weights_only=True)["train_state"]["step"] < STEPS
 
     assert start(photos, tmp_path).wait() == 0
 

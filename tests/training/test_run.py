@@ -12,52 +12,52 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from lossmith.errors import LossmithError
-from lossmith.images import Data, Gathered, Patches, gather
+from lossmith.core.errors import LossmithError
+from lossmith.core.signals import SIGNALS
+from lossmith.core.timer import Timer
+from lossmith.data import Data, PatchDataset, PreparedData, prepare_data
+from lossmith.data.loader import Batch
 from lossmith.losses import loss
-from lossmith.models import load_model, save_model
+from lossmith.models.model_file import load_model, save_model
 from lossmith.networks import network
-from lossmith.stopping import SIGNALS
-from lossmith.training import Recipe, RunFolder, Summary
-from lossmith.training.course import Course
-from lossmith.training.examiner import centre_crops
-from lossmith.training.fit import fit
-from lossmith.training.learner import Values
-from lossmith.training.memory import kept_for_backward
-from lossmith.training.stopwatch import Stopwatch
-from lossmith.training.stream import Batch
-from lossmith.training.supervised import Supervised, learning_rate
+from lossmith.training import Recipe, RunFolder, RunSummary
+from lossmith.training.loop import fit
+from lossmith.training.memory import saved_activation_bytes
+from lossmith.training.module import StepMetrics
+from lossmith.training.state import TrainState
+from lossmith.training.supervised import SupervisedModule, learning_rate
+from lossmith.training.validation import center_crops
 
-from .sample_networks import Normalised
+from .sample_networks import Normalized
 
-Train = Callable[..., Summary]
+Train = Callable[..., RunSummary]
 
 
-def journal(out: Path) -> list[dict[str, str]]:
+def metrics(out: Path) -> list[dict[str, str]]:
     with (out / "metrics.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
 def saved_step(out: Path) -> int:
     state = torch.load(RunFolder(out).checkpoint, weights_only=True)
-    return int(state["course"]["step"])
+    return int(state["train_state"]["step"])
 
 
-def test_a_run_is_a_folder_with_everything_in_it(train: Train, gathered: Gathered, tmp_path: Path) -> None:
+def test_a_run_is_a_folder_with_everything_in_it(train: Train, gathered: PreparedData, tmp_path: Path) -> None:
     summary = train(tmp_path)
     assert summary.steps == 12
     assert summary.milliseconds_per_step == pytest.approx(1000 * summary.seconds / 12)
     for name in ("run.yaml", "metrics.csv", "model.safetensors", "checkpoints/last.ckpt", "scores.csv"):
         assert (tmp_path / name).is_file(), name
     assert list((tmp_path / "tensorboard").glob("events*"))
-    names = {pair.name for pair in gathered.tests}
-    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == names
+    names = {pair.name for pair in gathered.test_pairs}
+    assert {path.stem for path in (tmp_path / "images").iterdir()} == names
     assert not list(tmp_path.rglob("*.part")), "a file was left half-written"
 
 
 def test_the_journal_holds_named_terms_that_sum_to_the_loss(train: Train, tmp_path: Path) -> None:
     train(tmp_path, "l1 + 0.1*tv")
-    rows = journal(tmp_path)
+    rows = metrics(tmp_path)
     assert [int(row["step"]) for row in rows] == list(range(13))
     for row in rows[1:]:
         assert float(row["l1"]) + float(row["0.1*tv"]) == pytest.approx(float(row["loss"]), rel=1e-6)
@@ -67,31 +67,31 @@ def test_the_journal_holds_named_terms_that_sum_to_the_loss(train: Train, tmp_pa
 
 def test_a_schedule_changes_the_loss_during_the_run(train: Train, tmp_path: Path) -> None:
     train(tmp_path, "l1 until 50% then l2")
-    rows = journal(tmp_path)[1:]
+    rows = metrics(tmp_path)[1:]
     assert [bool(row["l1"]) for row in rows] == [True] * 6 + [False] * 6
     assert [bool(row["l2"]) for row in rows] == [False] * 6 + [True] * 6
 
 
 def test_training_lowers_the_loss(train: Train, small: Recipe, tmp_path: Path) -> None:
     train(tmp_path, "l2", replace(small, steps=200, learning_rate=5e-3))
-    values = [float(row["loss"]) for row in journal(tmp_path)[1:]]
+    values = [float(row["loss"]) for row in metrics(tmp_path)[1:]]
     assert sum(values[-10:]) < 0.8 * sum(values[:10])
 
 
-def go(learner: Supervised, gathered: Gathered, out: Path) -> Course:
-    patches = Patches(gathered.source, learner.recipe.patch)
-    return fit(learner, patches, gathered.tests, RunFolder(out), "a run")
+def go(module: SupervisedModule, gathered: PreparedData, out: Path) -> TrainState:
+    patches = PatchDataset(gathered.source, module.recipe.patch)
+    return fit(module, patches, gathered.test_pairs, RunFolder(out), "a run")
 
 
-class Averages(Supervised):
+class Averages(SupervisedModule):
     """Averages the weights by hand."""
 
-    def prepare(self, fabric: Fabric) -> None:
-        super().prepare(fabric)
+    def setup(self, fabric: Fabric) -> None:
+        super().setup(fabric)
         self.by_hand = [weight.detach().clone() for weight in self.restorer.parameters()]
 
-    def step(self, batch: Batch, progress: float) -> Values:
-        values = super().step(batch, progress)
+    def training_step(self, batch: Batch, progress: float) -> StepMetrics:
+        values = super().training_step(batch, progress)
         weights = [weight.detach() for weight in self.restorer.parameters()]
         pairs = zip(self.by_hand, weights, strict=True)
         self.by_hand = [self.recipe.ema * average + (1 - self.recipe.ema) * weight for average, weight in pairs]
@@ -99,18 +99,18 @@ class Averages(Supervised):
 
 
 def test_averaged_weights_are_the_exponential_average_of_the_weights(
-    gathered: Gathered, small: Recipe, tmp_path: Path
+    gathered: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
-    learner = Averages(network(small.network), loss("l1"), replace(small, ema=0.9))
-    go(learner, gathered, tmp_path)
-    for kept, average in zip(learner.result.parameters(), learner.by_hand, strict=True):
+    module = Averages(network(small.network), loss("l1"), replace(small, ema=0.9))
+    go(module, gathered, tmp_path)
+    for kept, average in zip(module.trained_network.parameters(), module.by_hand, strict=True):
         # twelve roundings of numbers around 0.1 in float32, in another order
         torch.testing.assert_close(kept, average, rtol=1e-5, atol=1e-7)
-    moved = [weight - kept for weight, kept in zip(learner.restorer.parameters(), learner.by_hand, strict=True)]
+    moved = [weight - kept for weight, kept in zip(module.restorer.parameters(), module.by_hand, strict=True)]
     assert max(float(difference.detach().abs().max()) for difference in moved) > 1e-4, "it lags behind"
 
 
-class SecondPerStep(Supervised):
+class SecondPerStep(SupervisedModule):
     """Its own clock, which shows one second more at every step."""
 
     now = 0.0
@@ -118,20 +118,20 @@ class SecondPerStep(Supervised):
     def perf_counter(self) -> float:
         return self.now
 
-    def step(self, batch: Batch, progress: float) -> Values:
+    def training_step(self, batch: Batch, progress: float) -> StepMetrics:
         self.now += 1
-        return super().step(batch, progress)
+        return super().training_step(batch, progress)
 
 
 @pytest.mark.parametrize("seconds", [4.5, 5.0])
 def test_no_step_begins_after_the_minutes_are_spent(
-    seconds: float, gathered: Gathered, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seconds: float, gathered: PreparedData, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learner = SecondPerStep(network(small.network), loss("l1"), replace(small, steps=None, minutes=seconds / 60))
-    monkeypatch.setattr("lossmith.training.stopwatch.time", learner)
-    course = go(learner, gathered, tmp_path)
-    assert course.step == 5
-    assert course.stopwatch.elapsed == 5
+    module = SecondPerStep(network(small.network), loss("l1"), replace(small, steps=None, minutes=seconds / 60))
+    monkeypatch.setattr("lossmith.core.timer.time", module)
+    state = go(module, gathered, tmp_path)
+    assert state.step == 5
+    assert state.timer.elapsed == 5
 
 
 def test_what_is_left_to_write_when_the_minutes_are_spent_needs_no_step(
@@ -147,7 +147,7 @@ def test_what_is_left_to_write_when_the_minutes_are_spent_needs_no_step(
 
 
 def test_the_clock_stands_still_while_it_is_paused_or_stopped() -> None:
-    watch = Stopwatch(elapsed=2.0)
+    watch = Timer(elapsed=2.0)
     watch.start()
     with watch.paused():
         before = watch.elapsed
@@ -170,36 +170,36 @@ def test_the_learning_rate_rises_for_a_twentieth_and_falls_along_a_cosine() -> N
     assert learning_rate(Recipe(learning_rate=0.5, decay="none"), 0.9) == 0.5
 
 
-def test_test_pictures_are_only_looked_at(gathered: Gathered, small: Recipe, tmp_path: Path) -> None:
-    restorer = Normalised()
-    go(Supervised(restorer, loss("l1"), small), gathered, tmp_path)
+def test_test_images_are_only_looked_at(gathered: PreparedData, small: Recipe, tmp_path: Path) -> None:
+    restorer = Normalized()
+    go(SupervisedModule(restorer, loss("l1"), small), gathered, tmp_path)
     assert int(restorer.norm.num_batches_tracked) == small.steps
 
 
-class StopsInStep(Supervised):
+class StopsInStep(SupervisedModule):
     """Presses Ctrl-C during its fifth step."""
 
     steps = 0
 
-    def step(self, batch: Batch, progress: float) -> Values:
+    def training_step(self, batch: Batch, progress: float) -> StepMetrics:
         self.steps += 1
         if self.steps == 5:
             signal.raise_signal(signal.SIGINT)
-        return super().step(batch, progress)
+        return super().training_step(batch, progress)
 
 
-def test_a_network_that_draws_resumes_exactly(gathered: Gathered, small: Recipe, tmp_path: Path) -> None:
-    def weights(kind: type[Supervised], out: Path) -> dict[str, Tensor]:
+def test_a_network_that_draws_resumes_exactly(gathered: PreparedData, small: Recipe, tmp_path: Path) -> None:
+    def weights(kind: type[SupervisedModule], out: Path) -> dict[str, Tensor]:
         torch.manual_seed(5)
-        learner = kind(Normalised(), loss("l1"), small)
-        go(learner, gathered, out)
-        return learner.restorer.state_dict()
+        module = kind(Normalized(), loss("l1"), small)
+        go(module, gathered, out)
+        return module.restorer.state_dict()
 
-    whole = weights(Supervised, tmp_path / "whole")
+    whole = weights(SupervisedModule, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         weights(StopsInStep, tmp_path / "stopped")
     assert saved_step(tmp_path / "stopped") == 5
-    resumed = weights(Supervised, tmp_path / "stopped")
+    resumed = weights(SupervisedModule, tmp_path / "stopped")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
@@ -209,16 +209,16 @@ def test_signals_are_given_back_after_a_run(train: Train, tmp_path: Path) -> Non
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-class StopsInSetUp(Supervised):
+class StopsInSetUp(SupervisedModule):
     """Presses Ctrl-C before the first step."""
 
-    def prepare(self, fabric: Fabric) -> None:
+    def setup(self, fabric: Fabric) -> None:
         signal.raise_signal(signal.SIGINT)
-        super().prepare(fabric)
+        super().setup(fabric)
 
 
 def test_ctrl_c_before_the_first_step_is_obeyed_after_it(
-    gathered: Gathered, small: Recipe, tmp_path: Path
+    gathered: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(KeyboardInterrupt):
@@ -227,33 +227,33 @@ def test_ctrl_c_before_the_first_step_is_obeyed_after_it(
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-class BreaksInSetUp(Supervised):
+class BreaksInSetUp(SupervisedModule):
     """Fails before the run begins."""
 
-    def prepare(self, fabric: Fabric) -> None:
+    def setup(self, fabric: Fabric) -> None:
         raise RuntimeError("no device")
 
 
 def test_a_run_that_never_began_leaves_the_journal_alone(
-    gathered: Gathered, small: Recipe, tmp_path: Path
+    gathered: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
-    RunFolder(tmp_path).journal.write_text("from before")
+    RunFolder(tmp_path).metrics_csv.write_text("from before")
     with pytest.raises(RuntimeError, match="no device"):
         go(BreaksInSetUp(network(small.network), loss("l1"), small), gathered, tmp_path)
-    assert RunFolder(tmp_path).journal.read_text() == "from before"
+    assert RunFolder(tmp_path).metrics_csv.read_text() == "from before"
 
 
-def test_memory_kept_for_backward_grows_with_the_batch(gathered: Gathered, small: Recipe) -> None:
-    learner = Supervised(network("fcn"), loss("l1"), small)
-    patches = Patches(gathered.source, 32, seed=1)
-    one, two = (kept_for_backward(learner, patches.batch(0, n)) for n in (1, 2))
+def test_memory_kept_for_backward_grows_with_the_batch(gathered: PreparedData, small: Recipe) -> None:
+    module = SupervisedModule(network("fcn"), loss("l1"), small)
+    patches = PatchDataset(gathered.source, 32, seed=1)
+    one, two = (saved_activation_bytes(module, patches.batch(0, n)) for n in (1, 2))
     assert one > 2 * 64 * 32 * 32 * 4, "at least the two inner activations"
     assert two == pytest.approx(2 * one, rel=0.01)
 
 
 def test_crops_to_watch_are_aligned_in_both_sizes(photos: Path) -> None:
-    pairs = gather(Data([photos]), "bicubic(2)").tests
-    degraded, clean = centre_crops(pairs, side=33, most=8)
+    pairs = prepare_data(Data([photos]), "bicubic(2)").test_pairs
+    degraded, clean = center_crops(pairs, side=33, most=8)
     assert clean.shape[-2:] == (32, 32)
     assert degraded.shape[-2:] == (16, 16)
     enlarged = torch.nn.functional.interpolate(degraded, scale_factor=2, mode="bicubic")
@@ -264,8 +264,8 @@ def test_a_model_file_gives_the_network_back(tmp_path: Path) -> None:
     made = network("fcn", 2)
     save_model(tmp_path / "m.safetensors", made, {"network": "fcn", "scale": 2, "loss": "l1"})
     model = load_model(tmp_path / "m.safetensors")
-    picture = torch.rand(1, 3, 9, 7)
-    assert torch.equal(model.restorer(picture), made(picture))
+    image = torch.rand(1, 3, 9, 7)
+    assert torch.equal(model.restorer(image), made(image))
     assert model.scale == 2
     assert model.receipt["loss"] == "l1"
 

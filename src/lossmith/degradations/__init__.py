@@ -5,16 +5,16 @@
 Pure: tensors in, tensors out.
 """
 
+from lossmith.core.quantize import compact, from_8bit, is_gray, to_8bit
 from lossmith.degradations.base import Degradation
 from lossmith.degradations.bicubic import Bicubic
 from lossmith.degradations.blur import Blur
-from lossmith.degradations.catalogue import DEGRADATIONS, TASKS, degradation
-from lossmith.degradations.chain import Chain
+from lossmith.degradations.compose import Chain
 from lossmith.degradations.custom import Custom
-from lossmith.degradations.eight_bit import compact, from_8bit, is_gray, to_8bit
 from lossmith.degradations.jpeg import JPEG
-from lossmith.degradations.mosaic import Mosaic, demosaic_bilinear, sample
+from lossmith.degradations.mosaic import Mosaic, bayer_sample, demosaic_bilinear
 from lossmith.degradations.noise import Noise, ShotNoise
+from lossmith.degradations.registry import DEGRADATIONS, TASKS, degradation
 from lossmith.degradations.resampling import resize, resize_8bit
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Mosaic",
     "Noise",
     "ShotNoise",
+    "bayer_sample",
     "compact",
     "degradation",
     "demosaic_bilinear",
@@ -36,6 +37,5 @@ __all__ = [
     "is_gray",
     "resize",
     "resize_8bit",
-    "sample",
     "to_8bit",
 ]

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossmith.core.errors import LossmithError
+from lossmith.core.quantize import from_8bit, to_8bit
 from lossmith.degradations.checks import check_clean
-from lossmith.degradations.eight_bit import from_8bit, to_8bit
-from lossmith.errors import LossmithError
-from lossmith.expressions import Range, Spelled
+from lossmith.expressions import HasExpression, Range
 
 LEVELS = {"low": 0.0, "middle": 0.5, "high": 1.0}
 """Where in its ranges a damage is tested, as shares of the way from their low ends to their high ones."""
 
 
-class Degradation(Spelled):
+class Degradation(HasExpression):
     """The damage done to a clean picture: a pure function of the picture and of `rng`.
 
     `degradation(clean)` takes a float tensor (3, H, W), RGB in [0, 1], with H and W multiples of `scale`, and
@@ -108,7 +108,7 @@ class Degradation(Spelled):
         """The degraded picture, for a checked `clean` and an `rng` that is there when `random` is true."""
         raise NotImplementedError
 
-    def split(self) -> tuple["Degradation | None", "Degradation | None"]:
+    def split_deterministic(self) -> tuple["Degradation | None", "Degradation | None"]:
         """What can be done once and for all, and the rest that must be drawn anew each time."""
         return (None, self) if self.random else (self, None)
 
@@ -123,5 +123,5 @@ class Degradation(Spelled):
 def _changes(damage: Degradation) -> bool:
     """Whether it changes a picture in 8 bits."""
     rng = np.random.default_rng(0)
-    picture = torch.from_numpy(rng.integers(0, 256, (3, 64, 64), dtype=np.uint8))
-    return damage.scale > 1 or not torch.equal(to_8bit(damage(from_8bit(picture), rng)), picture)
+    image = torch.from_numpy(rng.integers(0, 256, (3, 64, 64), dtype=np.uint8))
+    return damage.scale > 1 or not torch.equal(to_8bit(damage(from_8bit(image), rng)), image)

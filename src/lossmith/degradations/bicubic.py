@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from lossmith.degradations.base import Degradation
-from lossmith.degradations.checks import check_whole
+from lossmith.degradations.checks import check_int
 from lossmith.degradations.resampling import resize_8bit
 
 
@@ -28,7 +28,7 @@ class Bicubic(Degradation):
     scale: int = field()
 
     def __post_init__(self) -> None:
-        check_whole(self.name, "scale", self.scale, 2)
+        check_int(self.name, "scale", self.scale, 2)
 
     @property
     def margin(self) -> int:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from lossmith.core.errors import LossmithError
 from lossmith.degradations.base import Degradation
-from lossmith.degradations.checks import check_amount, ends
-from lossmith.errors import LossmithError
+from lossmith.degradations.checks import check_nonnegative, ends
 from lossmith.expressions import Range
 
 WIDEST = 100
@@ -34,7 +34,7 @@ class Blur(Degradation):
     sigma: float | Range
 
     def __post_init__(self) -> None:
-        check_amount(self.name, "sigma", self.sigma)
+        check_nonnegative(self.name, "sigma", self.sigma)
         if self._widest > WIDEST:
             raise LossmithError(f"blur: sigma must be at most {WIDEST} pixels, not {self._widest:g}")
 
@@ -65,10 +65,10 @@ def gaussian(sigma: float, radius: int) -> Tensor:
     return kernel / kernel.sum()
 
 
-def _filtered(picture: Tensor, kernel: Tensor, dim: int) -> Tensor:
+def _filtered(image: Tensor, kernel: Tensor, dim: int) -> Tensor:
     """(3, H, W) filtered along one side, which continues mirrored as far as the kernel reaches."""
-    side, radius = picture.shape[dim], len(kernel) // 2
-    places = torch.arange(-radius, side + radius, device=picture.device) % (2 * side)
-    wide = picture.index_select(dim, torch.minimum(places, 2 * side - 1 - places))
+    side, radius = image.shape[dim], len(kernel) // 2
+    places = torch.arange(-radius, side + radius, device=image.device) % (2 * side)
+    wide = image.index_select(dim, torch.minimum(places, 2 * side - 1 - places))
     shape = (1, 1, -1, 1) if dim == 1 else (1, 1, 1, -1)
-    return conv2d(wide[:, None], kernel.to(picture).view(shape))[:, 0]
+    return conv2d(wide[:, None], kernel.to(image).view(shape))[:, 0]

@@ -5,16 +5,16 @@ import math
 import torch
 from torch import Tensor
 
-from lossmith.errors import LossmithError
+from lossmith.core.errors import LossmithError
 from lossmith.expressions import Range
 
 
-def check_whole(owner: str, key: str, value: object, low: int, high: int | None = None) -> None:
+def check_int(owner: str, key: str, value: object, low: int, high: int | None = None) -> None:
     """Refuse anything but an integer from `low` to `high`.
 
-    >>> check_whole("jpeg", "quality", 0, 1, 100)
+    >>> check_int("jpeg", "quality", 0, 1, 100)
     Traceback (most recent call last):
-    lossmith.errors.LossmithError: jpeg: quality must be 1 to 100, not 0
+    lossmith.core.errors.LossmithError: jpeg: quality must be 1 to 100, not 0
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or value < low or (high is not None and value > high):  # type: ignore[operator]
@@ -22,7 +22,7 @@ def check_whole(owner: str, key: str, value: object, low: int, high: int | None 
         raise LossmithError(f"{owner}: {key} must be {wanted}, not {value}")
 
 
-def check_amount(owner: str, key: str, value: object) -> None:
+def check_nonnegative(owner: str, key: str, value: object) -> None:
     """Refuse anything but a finite number that is not negative, or a range of such numbers."""
     for end in ends(value):
         number = isinstance(end, int | float) and not isinstance(end, bool)

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossmith.core.errors import LossmithError
 from lossmith.degradations.base import Degradation
-from lossmith.degradations.checks import check_whole
-from lossmith.errors import LossmithError
-from lossmith.expressions import Call, Value, resolve, spell_value
+from lossmith.degradations.checks import check_int
+from lossmith.expressions import Call, Value, format_value, resolve
 
 
 class Custom(Degradation):
@@ -46,9 +46,9 @@ class Custom(Degradation):
         self._draws = _takes_rng(path, self.function, options)
         self.whole = _whole(self.function)  # type: ignore[misc]
         self.scale = getattr(self.function, "scale", 1)
-        check_whole(path, "scale", self.scale, 1)
-        check_whole(path, "margin", self.margin, 0)
-        check_whole(path, "alignment", self.alignment, 1)
+        check_int(path, "scale", self.scale, 1)
+        check_int(path, "margin", self.margin, 0)
+        check_int(path, "alignment", self.alignment, 1)
 
     @property
     def random(self) -> bool:
@@ -93,7 +93,7 @@ class Custom(Degradation):
         return made.to(clean)
 
     def __str__(self) -> str:
-        options = ", ".join(f"{key}={spell_value(value)}" for key, value in self.options.items())
+        options = ", ".join(f"{key}={format_value(value)}" for key, value in self.options.items())
         return f"{self.name}({options})" if options else self.name
 
     def __repr__(self) -> str:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossmith.core.quantize import from_8bit, to_8bit
 from lossmith.degradations.base import Degradation
-from lossmith.degradations.checks import check_choice, check_whole, ends
-from lossmith.degradations.eight_bit import from_8bit, to_8bit
+from lossmith.degradations.checks import check_choice, check_int, ends
 from lossmith.expressions import Range
 
 _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "gray")
@@ -37,7 +37,7 @@ class JPEG(Degradation):
 
     def __post_init__(self) -> None:
         for quality in ends(self.quality):
-            check_whole(self.name, "quality", quality, 1, 100)
+            check_int(self.name, "quality", quality, 1, 100)
         check_choice(self.name, "subsampling", self.subsampling, _SUBSAMPLINGS)
 
     @property
@@ -52,11 +52,11 @@ class JPEG(Degradation):
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
         from PIL import Image
 
-        picture = Image.fromarray(to_8bit(clean.detach()).permute(1, 2, 0).contiguous().cpu().numpy())
+        image = Image.fromarray(to_8bit(clean.detach()).permute(1, 2, 0).contiguous().cpu().numpy())
         file = BytesIO()
         if self.subsampling == "gray":
-            picture.convert("L").save(file, "JPEG", quality=self.quality)
+            image.convert("L").save(file, "JPEG", quality=self.quality)
         else:
-            picture.save(file, "JPEG", quality=self.quality, subsampling=self.subsampling)
+            image.save(file, "JPEG", quality=self.quality, subsampling=self.subsampling)
         decoded = np.array(Image.open(file).convert("RGB"))
         return from_8bit(torch.from_numpy(decoded).permute(2, 0, 1).contiguous(), clean.dtype).to(clean.device)

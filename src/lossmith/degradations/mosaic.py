@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lossmith.core.errors import LossmithError
 from lossmith.degradations.base import Degradation
 from lossmith.degradations.checks import check_choice
-from lossmith.errors import LossmithError
 
 PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
 """The colours of the 2x2 cell, row by row."""
@@ -44,13 +44,13 @@ class Mosaic(Degradation):
         return 2
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
-        return demosaic_bilinear(sample(clean, self.pattern), self.pattern)
+        return demosaic_bilinear(bayer_sample(clean, self.pattern), self.pattern)
 
 
-def sample(clean: Tensor, pattern: str = "rggb") -> Tensor:
+def bayer_sample(clean: Tensor, pattern: str = "rggb") -> Tensor:
     """What a Bayer sensor records of (3, H, W): (1, H, W), at each pixel the value of its own colour.
 
-    >>> sample(torch.tensor([0.1, 0.2, 0.3])[:, None, None].expand(3, 2, 2), "rggb")
+    >>> bayer_sample(torch.tensor([0.1, 0.2, 0.3])[:, None, None].expand(3, 2, 2), "rggb")
     tensor([[[0.1000, 0.2000],
              [0.2000, 0.3000]]])
     """
@@ -83,4 +83,4 @@ def demosaic_bilinear(raw: Tensor, pattern: str = "rggb") -> Tensor:
 
 
 def _cell(pattern: str) -> list[tuple[int, int, int]]:
-    return [(place // 2, place % 2, "rgb".index(colour)) for place, colour in enumerate(pattern)]
+    return [(place // 2, place % 2, "rgb".index(color)) for place, color in enumerate(pattern)]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lossmith.degradations.base import Degradation
-from lossmith.degradations.checks import check_amount, check_flag
+from lossmith.degradations.checks import check_flag, check_nonnegative
 from lossmith.expressions import Range
 
 
@@ -33,7 +33,7 @@ class Noise(Degradation):
         return True
 
     def __post_init__(self) -> None:
-        check_amount(self.name, "sigma", self.sigma)
+        check_nonnegative(self.name, "sigma", self.sigma)
         check_flag(self.name, "gray", self.gray)
 
     def for_gray(self) -> "Noise":
@@ -72,8 +72,8 @@ class ShotNoise(Degradation):
         return True
 
     def __post_init__(self) -> None:
-        check_amount(self.name, "a", self.a)
-        check_amount(self.name, "b", self.b)
+        check_nonnegative(self.name, "a", self.a)
+        check_nonnegative(self.name, "b", self.b)
         check_flag(self.name, "gray", self.gray)
 
     def for_gray(self) -> "ShotNoise":

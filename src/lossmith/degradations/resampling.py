@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossmith.degradations.eight_bit import from_8bit, to_8bit
-from lossmith.errors import LossmithError
+from lossmith.core.errors import LossmithError
+from lossmith.core.quantize import from_8bit, to_8bit
 
 
-def resize(pictures: Tensor, to: float | tuple[int, int]) -> Tensor:
+def resize(images: Tensor, to: float | tuple[int, int]) -> Tensor:
     """Shrink or enlarge pictures as MATLAB's `imresize` does floating-point ones.
 
-    `pictures` are (..., H, W) floats of any range and on any device; `to` is a factor (2 enlarges, 0.5 shrinks;
+    `images` are (..., H, W) floats of any range and on any device; `to` is a factor (2 enlarges, 0.5 shrinks;
     the new sides are rounded up) or the new (H, W). Nothing is rounded or clipped, so results may leave the
     input's range by a little; the gradient goes through. Half precision is computed in float32. On CUDA the
     gradient is bit-reproducible under `torch.use_deterministic_algorithms`.
@@ -32,51 +32,51 @@ def resize(pictures: Tensor, to: float | tuple[int, int]) -> Tensor:
     >>> resize(torch.rand(2, 3, 10, 12), 1.5).shape
     torch.Size([2, 3, 15, 18])
     """
-    if not torch.is_floating_point(pictures) or pictures.ndim < 2 or 0 in pictures.shape[-2:]:
+    if not torch.is_floating_point(images) or images.ndim < 2 or 0 in images.shape[-2:]:
         raise LossmithError("resize: pictures must be a float tensor (..., H, W)")
-    height, width = pictures.shape[-2:]
+    height, width = images.shape[-2:]
     sides = to if isinstance(to, tuple) else (_new_side(height, to), _new_side(width, to))
     if min(sides) < 1:
         raise LossmithError(f"resize: the new size must be positive, not {to}")
     scales = (sides[0] / height, sides[1] / width) if isinstance(to, tuple) else (to, to)
-    work = pictures.to(torch.promote_types(pictures.dtype, torch.float32))
+    work = images.to(torch.promote_types(images.dtype, torch.float32))
     work = _resample(work, -2, sides[0], float(scales[0]))
-    return _resample(work, -1, sides[1], float(scales[1])).to(pictures.dtype)
+    return _resample(work, -1, sides[1], float(scales[1])).to(images.dtype)
 
 
-def resize_8bit(pictures: Tensor, factor: float) -> Tensor:
+def resize_8bit(images: Tensor, factor: float) -> Tensor:
     """Shrink or enlarge 8-bit pictures bit for bit as MATLAB's `imresize` does.
 
-    MATLAB resamples vertically, rounds half up and clips to 8 bits, then does the same horizontally. `pictures`
+    MATLAB resamples vertically, rounds half up and clips to 8 bits, then does the same horizontally. `images`
     are (..., H, W) in [0, 1] and are rounded to 8 bits first; the result holds k / 255 exactly.
 
     >>> resize_8bit(torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(4, 4), 0.5) * 255
     tensor([[ 14., 241.],
             [ 14., 241.]])
     """
-    if not torch.is_floating_point(pictures) or not factor > 0:
+    if not torch.is_floating_point(images) or not factor > 0:
         raise LossmithError("resize_8bit: pictures must be floats in [0, 1] and the factor positive")
-    work = to_8bit(pictures.detach())
+    work = to_8bit(images.detach())
     for dim in (-2, -1):
         exact = _resample(work.to(torch.float64), dim, _new_side(work.shape[dim], factor), factor)
         work = (exact + 0.5).floor().clamp(0, 255).to(torch.uint8)
-    return from_8bit(work, pictures.dtype)
+    return from_8bit(work, images.dtype)
 
 
 def _new_side(side: int, factor: float) -> int:
     return math.ceil(side * factor - 1e-9)  # 510 / 3 is 170 whichever way 1/3 is rounded
 
 
-def _resample(pictures: Tensor, dim: int, side: int, scale: float) -> Tensor:
+def _resample(images: Tensor, dim: int, side: int, scale: float) -> Tensor:
     """Resample dimension `dim`, -2 or -1, to `side` pixels."""
-    taps = _taps(pictures.shape[dim], side, scale)
-    indices = torch.from_numpy(taps[0]).to(pictures.device)
-    weights = torch.from_numpy(taps[1]).to(pictures)
+    taps = _taps(images.shape[dim], side, scale)
+    indices = torch.from_numpy(taps[0]).to(images.device)
+    weights = torch.from_numpy(taps[1]).to(images)
     if dim == -2:
         weights = weights[:, :, None]
-    total = pictures.index_select(dim, indices[0]) * weights[0]
+    total = images.index_select(dim, indices[0]) * weights[0]
     for index, weight in zip(indices[1:], weights[1:], strict=True):
-        total = total + pictures.index_select(dim, index) * weight
+        total = total + images.index_select(dim, index) * weight
     return total
 
 
@@ -85,9 +85,9 @@ def _taps(old: int, new: int, scale: float) -> tuple[np.ndarray[Any, Any], np.nd
     """Which input pixels, with which weights, make each output pixel: both (taps, new), in double precision."""
     stretch = min(scale, 1.0)
     reach = 4 / stretch
-    centre = (np.arange(new) + 0.5) / scale - 0.5
-    places = np.floor(centre - reach / 2) + np.arange(math.ceil(reach) + 2)[:, None]
-    weights = _cubic(stretch * (centre - places))
+    center = (np.arange(new) + 0.5) / scale - 0.5
+    places = np.floor(center - reach / 2) + np.arange(math.ceil(reach) + 2)[:, None]
+    weights = _cubic(stretch * (center - places))
     weights /= weights.sum(0)
     used = np.abs(weights).max(1) > 0
     mirrored = places[used].astype(np.int64) % (2 * old)

@@ -1,14 +1,21 @@
 """Metrics under a declared protocol, rows per picture, and what they say about who is better."""
 
-from lossmith.evaluation.deep import available_deep_metrics
-from lossmith.evaluation.grid import without_level
-from lossmith.evaluation.metrics import METRICS, default_metrics, find_metric, score, scored, why_nan
+from lossmith.evaluation.csv_io import check_table, read_csv, write_csv
+from lossmith.evaluation.inference import baseline, check_border, protocol_of, restore_images
+from lossmith.evaluation.metrics.deep import available_deep_metrics
+from lossmith.evaluation.metrics.registry import (
+    METRICS,
+    default_metrics,
+    find_metric,
+    score,
+    score_row,
+    why_nan,
+)
 from lossmith.evaluation.protocol import Protocol, protocol_for
-from lossmith.evaluation.restoring import baseline, check_border, protocol_of, restore_pictures
-from lossmith.evaluation.results import DEGRADED, Difference, Metric, Row, Standing
-from lossmith.evaluation.statistics import differences, mean_ranks, standing, standings
-from lossmith.evaluation.tables import check_table, read_csv, write_csv
-from lossmith.evaluation.verdict import verdict
+from lossmith.evaluation.results import DEGRADED, Difference, Metric, Ranking, Row
+from lossmith.evaluation.statistics.ranking import differences, mean_ranks, ranking, rankings
+from lossmith.evaluation.statistics.score_table import without_level
+from lossmith.evaluation.statistics.verdict import verdict
 
 __all__ = [
     "DEGRADED",
@@ -16,8 +23,8 @@ __all__ = [
     "Difference",
     "Metric",
     "Protocol",
+    "Ranking",
     "Row",
-    "Standing",
     "available_deep_metrics",
     "baseline",
     "check_border",
@@ -28,12 +35,12 @@ __all__ = [
     "mean_ranks",
     "protocol_for",
     "protocol_of",
+    "ranking",
+    "rankings",
     "read_csv",
-    "restore_pictures",
+    "restore_images",
     "score",
-    "scored",
-    "standing",
-    "standings",
+    "score_row",
     "verdict",
     "why_nan",
     "without_level",

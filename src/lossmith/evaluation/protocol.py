@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lossmith.core.errors import LossmithError
 from lossmith.degradations import is_gray
-from lossmith.errors import LossmithError
-from lossmith.evaluation.luma import as_gray, studio_luma
+from lossmith.evaluation.metrics.luma import as_gray, studio_luma
 
 
 @dataclass(frozen=True)
@@ -77,35 +77,35 @@ def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Ten
     Raises LossmithError when the shapes differ or are not (3, H, W), when the tensors hold integers, when the
     border leaves nothing, or when the target holds NaN.
 
-    >>> grey = torch.full((3, 8, 8), 0.5)
-    >>> y, _ = prepare(grey, grey, Protocol("y", border=2))
+    >>> gray = torch.full((3, 8, 8), 0.5)
+    >>> y, _ = prepare(gray, gray, Protocol("y", border=2))
     >>> tuple(y.shape), round(y[0, 0, 0].item() * 255, 3)
     ((1, 4, 4), 125.929)
     """
     _check(prediction, target, protocol.border)
     gray = is_gray(target)
-    exact = (picture.detach().cpu().to(torch.float64) for picture in (prediction, target))
+    exact = (image.detach().cpu().to(torch.float64) for image in (prediction, target))
     first, second = (_eight_bit(as_gray(each) if gray else each, protocol.border) for each in exact)
     if protocol.color == "rgb":
         return first, second
     return studio_luma(first.expand(3, -1, -1)), studio_luma(second.expand(3, -1, -1))
 
 
-def _eight_bit(picture: Tensor, border: int) -> Tensor:
-    height, width = picture.shape[-2:]
-    inner = picture[:, border : height - border, border : width - border]
+def _eight_bit(image: Tensor, border: int) -> Tensor:
+    height, width = image.shape[-2:]
+    inner = image[:, border : height - border, border : width - border]
     return (inner * 255 + 0.5).floor().clamp(0, 255) / 255
 
 
 def _check(prediction: Tensor, target: Tensor, border: int) -> None:
-    for name, picture in (("prediction", prediction), ("target", target)):
-        if not isinstance(picture, Tensor) or picture.is_meta:
-            kind = "without numbers" if isinstance(picture, Tensor) else f"a {type(picture).__name__}"
+    for name, image in (("prediction", prediction), ("target", target)):
+        if not isinstance(image, Tensor) or image.is_meta:
+            kind = "without numbers" if isinstance(image, Tensor) else f"a {type(image).__name__}"
             raise LossmithError(f"score: the {name} must be a tensor (3, H, W), not {kind}")
-        if not picture.is_floating_point():
-            raise LossmithError(f"score: the {name} must hold floats in [0, 1], not {picture.dtype}")
-        if picture.ndim != 3 or picture.shape[0] != 3 or picture.numel() == 0:
-            raise LossmithError(f"score: the {name} must be (3, H, W), not {tuple(picture.shape)}")
+        if not image.is_floating_point():
+            raise LossmithError(f"score: the {name} must hold floats in [0, 1], not {image.dtype}")
+        if image.ndim != 3 or image.shape[0] != 3 or image.numel() == 0:
+            raise LossmithError(f"score: the {name} must be (3, H, W), not {tuple(image.shape)}")
     height, width = target.shape[-2:]
     if prediction.shape != target.shape:
         sizes = f"{prediction.shape[1]}x{prediction.shape[2]} and {height}x{width}"

@@ -15,7 +15,7 @@ class Metric:
     higher_is_better: bool
     digits: int
     unit: str = ""
-    least_side: int = 1
+    min_side: int = 1
     """Pixels below which there is nothing to measure, and the score is NaN."""
 
 
@@ -23,7 +23,7 @@ class Metric:
 class Row:
     """The scores of one picture as one method restored it."""
 
-    picture: str
+    image: str
     method: str
     seed: int
     scores: dict[str, float] = field(default_factory=dict)
@@ -39,16 +39,16 @@ class Difference:
     mean: float
     low: float
     high: float
-    won: float
+    win_rate: float
     """Fraction of pictures on which `first` is better."""
 
     @property
-    def distinguishable(self) -> bool:
+    def significant(self) -> bool:
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
-class Standing:
+class Ranking:
     """How all methods stand in one metric, best first."""
 
     metric: Metric

@@ -15,24 +15,26 @@ bracket, so file names and `vgg19:conv5_4` need no quotes.
 """
 
 from lossmith.expressions.brief import brief
-from lossmith.expressions.calling import fit, invoke, resolve
+from lossmith.expressions.building import bind_arguments, instantiate, resolve
+from lossmith.expressions.formatting import HasExpression, format_call, format_value, plain
 from lossmith.expressions.listing import listed, options_of
 from lossmith.expressions.nodes import Call, Node, Product, Range, Sum, Timeline, Value
-from lossmith.expressions.reading import parse_call, parse_chain, parse_loss
-from lossmith.expressions.spelling import Spelled, plain, spell_call, spell_value
+from lossmith.expressions.parser import parse_call, parse_chain, parse_loss
 
 __all__ = [
     "Call",
+    "HasExpression",
     "Node",
     "Product",
     "Range",
-    "Spelled",
     "Sum",
     "Timeline",
     "Value",
+    "bind_arguments",
     "brief",
-    "fit",
-    "invoke",
+    "format_call",
+    "format_value",
+    "instantiate",
     "listed",
     "options_of",
     "parse_call",
@@ -40,6 +42,4 @@ __all__ = [
     "parse_loss",
     "plain",
     "resolve",
-    "spell_call",
-    "spell_value",
 ]

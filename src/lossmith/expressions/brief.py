@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePath
 
-from lossmith.expressions.spelling import spell_value
+from lossmith.expressions.formatting import format_value
 
 VALUE = re.compile(r"""(?<=[(,=])(\s*)(?:"([^"]*)"|'([^']*)'|([^,()"'\s=][^,()"'=]*))(?=\s*[,)])""")
 """One in brackets, with or without quotation marks; it stands after its space."""
@@ -26,7 +26,7 @@ def _stem(found: re.Match[str]) -> str:
     value = next(filter(None, quoted_or_not), "")
     if not value.lower().endswith(FILES):
         return found[0]
-    return space + spell_value(PurePath(value.replace("\\", "/")).stem)
+    return space + format_value(PurePath(value.replace("\\", "/")).stem)
 
 
 __all__ = ["brief"]

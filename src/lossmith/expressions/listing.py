@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from lossmith.expressions.spelling import spell_value
+from lossmith.expressions.formatting import format_value
 
 
 def options_of(factory: Callable[..., Any], given: Collection[str] = ()) -> str:
@@ -14,7 +14,7 @@ def options_of(factory: Callable[..., Any], given: Collection[str] = ()) -> str:
     'file, side=9'
     """
     return ", ".join(
-        name if parameter.default is parameter.empty else f"{name}={spell_value(parameter.default)}"
+        name if parameter.default is parameter.empty else f"{name}={format_value(parameter.default)}"
         for name, parameter in inspect.signature(factory).parameters.items()
         if name not in given
     )

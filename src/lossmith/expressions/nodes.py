@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from lossmith.errors import LossmithError
+from lossmith.core.errors import LossmithError
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Product:
     """`weight * of`."""
 
     weight: float
-    of: "Node"
+    node: "Node"
 
 
 @dataclass(frozen=True)

@@ -7,45 +7,45 @@
 >>> criterion(prediction, torch.rand(2, 3, 48, 48)).backward()
 """
 
-from lossmith.losses.base import External, Loss, Scaled, Total, as_loss
-from lossmith.losses.catalogue import LEARNED, LOSSES, PRESETS, describe, loss, overview
-from lossmith.losses.contextual import Contextual
-from lossmith.losses.discriminative import MDF
-from lossmith.losses.dists import DISTS
-from lossmith.losses.features import Extractor
-from lossmith.losses.loss_file import load_loss, save_loss
-from lossmith.losses.lpips import LPIPS
-from lossmith.losses.perceptual import Features
-from lossmith.losses.pixel import L1, L2, TV, Charbonnier
+from lossmith.losses.base import CallableLoss, Loss, SumLoss, WeightedLoss, as_loss
+from lossmith.losses.mdf.loss import MDFLoss
+from lossmith.losses.mdf.loss_file import load_loss, save_loss
+from lossmith.losses.perceptual.base import PerceptualLoss
+from lossmith.losses.perceptual.contextual import ContextualLoss
+from lossmith.losses.perceptual.dists import DISTS
+from lossmith.losses.perceptual.extractor import FeatureExtractor
+from lossmith.losses.perceptual.lpips import LPIPS
+from lossmith.losses.perceptual.style import StyleLoss, StyleW2Loss
+from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss, TVLoss
+from lossmith.losses.registry import DEEP, LOSSES, PRESETS, describe, loss, overview
 from lossmith.losses.schedule import Schedule
-from lossmith.losses.structural import MSSSIM, SSIM, Mix, MSSSIMSigmas
-from lossmith.losses.style import Style, StyleW2
+from lossmith.losses.structural.losses import MixLoss, MSSSIMLoss, MSSSIMSigmasLoss, SSIMLoss
 
 __all__ = [
+    "DEEP",
     "DISTS",
-    "L1",
-    "L2",
-    "LEARNED",
     "LOSSES",
     "LPIPS",
-    "MDF",
-    "MSSSIM",
     "PRESETS",
-    "SSIM",
-    "TV",
-    "Charbonnier",
-    "Contextual",
-    "External",
-    "Extractor",
-    "Features",
+    "CallableLoss",
+    "CharbonnierLoss",
+    "ContextualLoss",
+    "FeatureExtractor",
+    "L1Loss",
     "Loss",
-    "MSSSIMSigmas",
-    "Mix",
-    "Scaled",
+    "MDFLoss",
+    "MSELoss",
+    "MSSSIMLoss",
+    "MSSSIMSigmasLoss",
+    "MixLoss",
+    "PerceptualLoss",
+    "SSIMLoss",
     "Schedule",
-    "Style",
-    "StyleW2",
-    "Total",
+    "StyleLoss",
+    "StyleW2Loss",
+    "SumLoss",
+    "TVLoss",
+    "WeightedLoss",
     "as_loss",
     "describe",
     "load_loss",

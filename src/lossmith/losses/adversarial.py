@@ -1,16 +1,16 @@
-"""Adversarial losses: what a critic minimises, and what the restorer minimises against it.
+"""Adversarial losses: what a discriminator minimises, and what the restorer minimises against it.
 
-Both are functions of the critic's outputs on real and on restored ("fake") pictures, logits of any shape, and give
-a scalar:
+Both are functions of the discriminator's outputs on real and on restored ("fake") pictures, logits of any shape,
+and give a scalar:
 
-    critic_loss = adversary.critic(critic(clean), critic(restored.detach()))
-    restorer_loss = adversary.generator(critic(clean), critic(restored))
+    discriminator_loss = adversary.discriminator_loss(discriminator(clean), discriminator(restored.detach()))
+    restorer_loss = adversary.generator_loss(discriminator(clean), discriminator(restored))
 
-Where gradients go. `critic` sends them to both of its arguments, so the restored pictures must be detached there,
-or the restorer would be trained to please the critic's loss. `generator` sends them to `fake` alone: what the
-critic says of real pictures does not depend on the restorer, so `real` is detached, exactly and not as an
-approximation. The critic's own weights collect gradients in the restorer's step unless `requires_grad_(False)`
-says otherwise.
+Where gradients go. `discriminator_loss` sends them to both of its arguments, so the restored pictures must be
+detached there, or the restorer would be trained to please the discriminator's loss. `generator_loss` sends them to
+`fake` alone: what the discriminator says of real pictures does not depend on the restorer, so `real` is detached,
+exactly and not as an approximation. The discriminator's own weights collect gradients in the restorer's step
+unless `requires_grad_(False)` says otherwise.
 
 Means are taken over all outputs, whether one a picture or one a pixel, and in float32 whatever comes in. Sums of
 two means are sums, not halves, except where the name says so.
@@ -23,16 +23,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lossmith.errors import LossmithError
-from lossmith.expressions import Spelled, invoke, parse_call, resolve
+from lossmith.core.errors import LossmithError
+from lossmith.expressions import HasExpression, instantiate, parse_call, resolve
 
 
-class Adversarial(Spelled):
+class AdversarialLoss(HasExpression):
     """A pair of losses that work against each other.
 
-    A subclass says in `looks_real` and `looks_fake` what it costs, output by output, that a critic did not call
-    something real, or fake. With `relativistic`, every output is measured against the mean of the other side, as a
-    relativistic average critic is asked whether real pictures are *more* real than restored ones.
+    A subclass says in `looks_real` and `looks_fake` what it costs, output by output, that a discriminator did not
+    call something real, or fake. With `relativistic`, every output is measured against the mean of the other side,
+    as a relativistic average discriminator is asked whether real pictures are *more* real than restored ones.
 
     Raises LossmithError when an argument is empty or holds no floats.
     """
@@ -47,12 +47,12 @@ class Adversarial(Spelled):
     def looks_fake(self, logits: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the critic minimises."""
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What the discriminator minimises."""
         real, fake = self._checked(real, fake)
         return self.looks_real(real).mean() + self.looks_fake(fake).mean()
 
-    def generator(self, real: Tensor, fake: Tensor) -> Tensor:
+    def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """What the restorer minimises; no gradient reaches `real`."""
         _, fake = self._checked(real, fake)
         return self.looks_real(fake).mean()
@@ -63,42 +63,47 @@ class Adversarial(Spelled):
                 found = (
                     f"{tuple(logits.shape)} of {logits.dtype}"
                     if isinstance(logits, Tensor)
-                    else f"a {type(logits).__name__}; of a critic with several, add up the loss of each"
+                    else f"a {type(logits).__name__}; of a discriminator with several, add up the loss of each"
                 )
                 raise LossmithError(
-                    f"{self.name}: the critic's output on {side} pictures must be a tensor of floats, not {found}"
+                    f"{self.name}: the discriminator's output on {side} pictures must be a tensor of floats, not "
+                    f"{found}"
                 )
         if real.device != fake.device:
             raise LossmithError(
-                f"{self.name}: the critic's outputs are on {real.device} (real) and {fake.device} (restored); "
+                f"{self.name}: the discriminator's outputs are on {real.device} (real) and {fake.device} "
+                "(restored); "
                 "move one of them"
             )
         wide = torch.promote_types(torch.promote_types(real.dtype, fake.dtype), torch.float32)
         return real.to(wide), fake.to(wide)
 
 
-class Relativistic(Adversarial):
-    """On differences to the other side's mean; the restorer's loss is the critic's with the sides swapped."""
+class RelativisticLoss(AdversarialLoss):
+    """On differences to the other side's mean; the restorer's loss is the discriminator's with the sides
+    swapped.
+    """
 
-    def critic(self, real: Tensor, fake: Tensor) -> Tensor:
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         real, fake = self._checked(real, fake)
-        return super().critic(real - fake.mean(), fake - real.mean())
+        return super().discriminator_loss(real - fake.mean(), fake - real.mean())
 
-    def generator(self, real: Tensor, fake: Tensor) -> Tensor:
+    def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         real, fake = self._checked(real, fake)
-        return self.critic(fake, real.detach())
+        return self.discriminator_loss(fake, real.detach())
 
 
-class GAN(Adversarial):
+class GANLoss(AdversarialLoss):
     """Cross entropy with logits; the restorer's is the one that does not saturate, -log D(fake).
 
     >>> one = torch.ones(1)
-    >>> round(GAN().critic(0 * one, 0 * one).item(), 6), GAN().critic(1e4 * one, -1e4 * one).item()
+    >>> loss = GANLoss().discriminator_loss
+    >>> round(loss(0 * one, 0 * one).item(), 6), loss(1e4 * one, -1e4 * one).item()
     (1.386294, 0.0)
     """
 
     name = "gan"
-    formula = "critic: -mean log s(r) - mean log(1 - s(f)); restorer: -mean log s(f); s the sigmoid"
+    formula = "discriminator: -mean log s(r) - mean log(1 - s(f)); restorer: -mean log s(f); s the sigmoid"
     source = "Goodfellow et al., NeurIPS 2014"
 
     def looks_real(self, logits: Tensor) -> Tensor:
@@ -108,11 +113,11 @@ class GAN(Adversarial):
         return F.softplus(logits)
 
 
-class LSGAN(Adversarial):
+class LSGANLoss(AdversarialLoss):
     """Squared distance to 1 for real and 0 for fake; twice the paper's, which halves every term."""
 
     name = "lsgan"
-    formula = "critic: mean (r - 1)^2 + mean f^2; restorer: mean (f - 1)^2"
+    formula = "discriminator: mean (r - 1)^2 + mean f^2; restorer: mean (f - 1)^2"
     source = "Mao et al., ICCV 2017"
 
     def looks_real(self, logits: Tensor) -> Tensor:
@@ -122,11 +127,11 @@ class LSGAN(Adversarial):
         return logits.square()
 
 
-class Hinge(Adversarial):
-    """Outputs beyond a margin of 1 cost the critic nothing; the restorer's is linear."""
+class HingeLoss(AdversarialLoss):
+    """Outputs beyond a margin of 1 cost the discriminator nothing; the restorer's is linear."""
 
     name = "hinge"
-    formula = "critic: mean max(0, 1 - r) + mean max(0, 1 + f); restorer: -mean f"
+    formula = "discriminator: mean max(0, 1 - r) + mean max(0, 1 + f); restorer: -mean f"
     source = "Lim and Ye, 2017; Miyato et al., ICLR 2018"
 
     def looks_real(self, logits: Tensor) -> Tensor:
@@ -135,19 +140,20 @@ class Hinge(Adversarial):
     def looks_fake(self, logits: Tensor) -> Tensor:
         return F.relu(1 + logits)
 
-    def generator(self, real: Tensor, fake: Tensor) -> Tensor:
+    def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         _, fake = self._checked(real, fake)
         return -fake.mean()
 
 
-class WGAN(Adversarial):
-    """The difference of the means; the critic must be kept Lipschitz by other means, such as a gradient penalty.
+class WGANLoss(AdversarialLoss):
+    """The difference of the means; the discriminator must be kept Lipschitz by other means, such as a gradient
+    penalty.
 
     It has no relativistic average form of its own: its differences to the other side's mean are twice itself.
     """
 
     name = "wgan"
-    formula = "critic: mean f - mean r; restorer: -mean f"
+    formula = "discriminator: mean f - mean r; restorer: -mean f"
     source = "Arjovsky et al., ICML 2017"
 
     def looks_real(self, logits: Tensor) -> Tensor:
@@ -157,60 +163,62 @@ class WGAN(Adversarial):
         return logits
 
 
-class RaGAN(Relativistic, GAN):
+class RaGANLoss(RelativisticLoss, GANLoss):
     """ESRGAN's: the sum of both sides, so that real and restored pictures both count for the restorer.
 
     >>> zero = torch.zeros(4, 1)
-    >>> round(RaGAN().generator(zero, zero).item(), 6)
+    >>> round(RaGANLoss().generator_loss(zero, zero).item(), 6)
     1.386294
     """
 
     name = "ragan"
-    formula = "critic: gan of r - mean f and f - mean r; restorer: the same with r and f swapped"
+    formula = "discriminator: gan of r - mean f and f - mean r; restorer: the same with r and f swapped"
     source = "Jolicoeur-Martineau, ICLR 2019; Wang et al., ECCVW 2018, equations 1 and 2"
 
 
-class RaGANBasicSR(RaGAN):
-    """Half of `ragan`, for the critic and for the restorer, as BasicSR trains ESRGAN.
+class RaGANBasicSRLoss(RaGANLoss):
+    """Half of `ragan`, for the discriminator and for the restorer, as BasicSR trains ESRGAN.
 
     A weight of 5e-3 there is one of 2.5e-3 of the paper's. Its latest versions also let no gradient through the
-    means in the critic's step, which is not done here.
+    means in the discriminator's step, which is not done here.
     """
 
     name = "ragan_basicsr"
     formula = "half of ragan"
     source = "BasicSR's ESRGANModel"
 
-    def critic(self, real: Tensor, fake: Tensor) -> Tensor:  # the restorer's goes through it too
-        return super().critic(real, fake) / 2
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:  # the restorer's goes through it too
+        return super().discriminator_loss(real, fake) / 2
 
 
-class RaLSGAN(Relativistic, LSGAN):
+class RaLSGANLoss(RelativisticLoss, LSGANLoss):
     """Differences to the other side's mean should be 1 for real and -1 for fake."""
 
     name = "ralsgan"
-    formula = "critic: mean (r - mean f - 1)^2 + mean (f - mean r + 1)^2; restorer: with r and f swapped"
+    formula = "discriminator: mean (r - mean f - 1)^2 + mean (f - mean r + 1)^2; restorer: with r and f swapped"
     source = "Jolicoeur-Martineau, ICLR 2019"
 
     def looks_fake(self, logits: Tensor) -> Tensor:
         return (logits + 1).square()
 
 
-class RaHinge(Relativistic, Hinge):
+class RaHingeLoss(RelativisticLoss, HingeLoss):
     """The hinge on differences to the other side's mean, for both."""
 
     name = "rahinge"
-    formula = "critic: hinge of r - mean f and f - mean r; restorer: with r and f swapped"
+    formula = "discriminator: hinge of r - mean f and f - mean r; restorer: with r and f swapped"
     source = "Jolicoeur-Martineau, ICLR 2019"
 
 
-ADVERSARIAL: dict[str, Callable[..., Adversarial]] = {
-    kind.name: kind for kind in (GAN, LSGAN, Hinge, WGAN, RaGAN, RaGANBasicSR, RaLSGAN, RaHinge)
+ADVERSARIAL: dict[str, Callable[..., AdversarialLoss]] = {
+    kind.name: kind
+    for kind in (GANLoss, LSGANLoss, HingeLoss, WGANLoss, RaGANLoss, RaGANBasicSRLoss, RaLSGANLoss, RaHingeLoss)
 }
 
 
-def adversarial(expression: str) -> Adversarial:
-    """The adversarial loss of this name, or anybody's as `import.path:Name` with `critic` and `generator`.
+def adversarial(expression: str) -> AdversarialLoss:
+    """The adversarial loss of this name, or anybody's as `import.path:Name` with `discriminator_loss` and
+    `generator_loss`.
 
     Raises LossmithError, in one sentence, for what cannot be understood.
 
@@ -218,13 +226,15 @@ def adversarial(expression: str) -> Adversarial:
     'ragan'
     >>> adversarial("hing")
     Traceback (most recent call last):
-    lossmith.errors.LossmithError: adversarial loss 'hing' is not known; did you mean 'hinge'?
+    lossmith.core.errors.LossmithError: adversarial loss 'hing' is not known; did you mean 'hinge'?
     """
     call = parse_call(expression, "adversarial loss")
-    made = invoke(call, resolve(call, ADVERSARIAL, "adversarial loss"), "adversarial loss")
-    if not all(callable(getattr(made, side, None)) for side in ("critic", "generator")):
-        raise LossmithError(f"adversarial loss '{call.name}' must have the functions 'critic' and 'generator'")
+    made = instantiate(call, resolve(call, ADVERSARIAL, "adversarial loss"), "adversarial loss")
+    if not all(callable(getattr(made, side, None)) for side in ("discriminator_loss", "generator_loss")):
+        raise LossmithError(
+            f"adversarial loss '{call.name}' must have the functions 'discriminator' and 'generator'"
+        )
     return made  # type: ignore[no-any-return]
 
 
-__all__ = ["ADVERSARIAL", "Adversarial", "Relativistic", "adversarial"]
+__all__ = ["ADVERSARIAL", "AdversarialLoss", "RelativisticLoss", "adversarial"]

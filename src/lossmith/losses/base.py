@@ -8,9 +8,9 @@ from typing import Any, ClassVar, NoReturn, Self
 import torch
 from torch import Tensor, nn
 
-from lossmith.errors import LossmithError
-from lossmith.expressions import Spelled, brief, spell_value
-from lossmith.losses.transforms import full_precision, quiet_tracer
+from lossmith.core.errors import LossmithError
+from lossmith.expressions import HasExpression, brief, format_value
+from lossmith.losses.function_transforms import full_precision, quiet_tracer
 
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"mean": Tensor.mean, "sum": Tensor.sum, "none": lambda x: x}
 """What is made of one value per picture."""
@@ -36,7 +36,7 @@ class Precise(nn.Module):
         return self
 
 
-class Loss(Spelled, Precise):
+class Loss(HasExpression, Precise):
     """A distance between a prediction and its target: `loss(prediction, target)` is a scalar to minimise.
 
     Both are (N, C, H, W) floating-point tensors, RGB in [0, 1], prediction first. `reduction="none"` gives one
@@ -48,7 +48,7 @@ class Loss(Spelled, Precise):
     `loss + loss` and `number * loss` are losses, and `str(loss)` is the expression that makes it again.
 
     Raises LossmithError (a ValueError) when shapes or devices differ, the batch is empty, the tensors hold
-    integers, or the pictures are smaller than `least_side`.
+    integers, or the pictures are smaller than `min_side`.
     """
 
     name: ClassVar[str]
@@ -57,9 +57,9 @@ class Loss(Spelled, Precise):
     bounds: ClassVar[str] = "0 and up"
     """The values it can take; identical pictures always give 0 unless this says otherwise."""
     source: ClassVar[str] = ""
-    least_side: int = 1
+    min_side: int = 1
     """Height and width a picture must have at least, in pixels."""
-    compound: ClassVar[bool] = False
+    needs_parentheses: ClassVar[bool] = False
     """Whether its expression needs brackets to be a part of another."""
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -90,7 +90,7 @@ class Loss(Spelled, Precise):
     ) -> Tensor:
         """Check the inputs and compute `formula` in full precision."""
         with quiet_tracer():
-            check_pair(prediction, target, self, self.least_side)
+            check_pair(prediction, target, self, self.min_side)
             dtype = torch.promote_types(torch.promote_types(prediction.dtype, target.dtype), torch.float32)
             with full_precision(prediction.device):
                 # what is lazily negated, as the imaginary part of a conjugate is, not every engine can read
@@ -105,22 +105,22 @@ class Loss(Spelled, Precise):
         """The named parts whose sum is the loss, each with its weight already applied."""
         return {self.label: self(prediction, target)}
 
-    def fixed(self, target: Tensor) -> nn.Module:
-        """The loss of a prediction alone, `fixed(prediction)`, for a target that stays as it is.
+    def with_target(self, target: Tensor) -> nn.Module:
+        """The loss of a prediction alone, `with_target(prediction)`, for a target that stays as it is.
 
         What a deep loss knows of its target is then made once; the target is a buffer and not saved.
         """
-        return FixedTarget(self, target)
+        return TargetedLoss(self, target)
 
     def __add__(self, other: Any) -> "Loss":
-        return self if _is_number(other) and other == 0 else Total([self, as_loss(other)])
+        return self if _is_number(other) and other == 0 else SumLoss([self, as_loss(other)])
 
     __radd__ = __add__  # lets the built-in sum() add losses
 
     def __mul__(self, weight: float) -> "Loss":
         if not _is_number(weight):
             raise LossmithError(f"a loss can be multiplied by a number, not by {type(weight).__name__}")
-        return Scaled(float(weight), self)
+        return WeightedLoss(float(weight), self)
 
     __rmul__ = __mul__
     __array_ufunc__ = None  # lets numpy's numbers leave the product to us
@@ -131,60 +131,60 @@ class Loss(Spelled, Precise):
         )
 
 
-class Scaled(Loss):
+class WeightedLoss(Loss):
     """A loss times a number."""
 
-    def __init__(self, weight: float, of: Loss) -> None:
-        super().__init__(of.reduction)
-        if isinstance(of, Scaled):
-            weight, of = weight * of.weight, of.of
+    def __init__(self, weight: float, loss: Loss) -> None:
+        super().__init__(loss.reduction)
+        if isinstance(loss, WeightedLoss):
+            weight, loss = weight * loss.weight, loss.loss
         if not math.isfinite(weight):
             raise LossmithError(f"a loss's weight must be a finite number, not {weight}")
         self.weight: float = weight
-        self.of: Loss = of
-        self.least_side = of.least_side
+        self.loss: Loss = loss
+        self.min_side = loss.min_side
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        value: Tensor = self.of(prediction, target)
+        value: Tensor = self.loss(prediction, target)
         return self.weight * value
 
-    def fixed(self, target: Tensor) -> nn.Module:
-        return FixedTotal([self.of.fixed(target)], [self.weight])
+    def with_target(self, target: Tensor) -> nn.Module:
+        return TargetedSum([self.loss.with_target(target)], [self.weight])
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        inner = self.of.terms(prediction, target)
-        return {f"{spell_value(self.weight)}*{name}": self.weight * value for name, value in inner.items()}
+        inner = self.loss.terms(prediction, target)
+        return {f"{format_value(self.weight)}*{name}": self.weight * value for name, value in inner.items()}
 
     def __str__(self) -> str:
-        return f"{spell_value(self.weight)}*{bracketed(self.of)}"
+        return f"{format_value(self.weight)}*{parenthesized(self.loss)}"
 
 
-class Total(Loss):
+class SumLoss(Loss):
     """The sum of losses."""
 
-    compound = True
+    needs_parentheses = True
 
-    def __init__(self, parts: list[Loss]) -> None:
-        flat = [loss for part in parts for loss in (part.parts if isinstance(part, Total) else [part])]
+    def __init__(self, losses: list[Loss]) -> None:
+        flat = [loss for part in losses for loss in (part.losses if isinstance(part, SumLoss) else [part])]
         if not flat:
             raise LossmithError("a sum of losses needs one at least")
         super().__init__(flat[0].reduction)
         if len({loss.reduction for loss in flat}) > 1:
             raise LossmithError("losses that are added must share one reduction")
-        self.parts: Sequence[Loss] = nn.ModuleList(flat)  # type: ignore[assignment]
-        self.least_side = max(loss.least_side for loss in flat)
+        self.losses: Sequence[Loss] = nn.ModuleList(flat)  # type: ignore[assignment]
+        self.min_side = max(loss.min_side for loss in flat)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        values = [loss(prediction, target) for loss in self.parts]
+        values = [loss(prediction, target) for loss in self.losses]
         return torch.stack(values).sum(dim=0)
 
-    def fixed(self, target: Tensor) -> nn.Module:
-        return FixedTotal([loss.fixed(target) for loss in self.parts], [1.0] * len(self.parts))
+    def with_target(self, target: Tensor) -> nn.Module:
+        return TargetedSum([loss.with_target(target) for loss in self.losses], [1.0] * len(self.losses))
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
         named: dict[str, Tensor] = {}
         owners: dict[str, str] = {}
-        for loss in self.parts:
+        for loss in self.losses:
             for name, value in loss.terms(prediction, target).items():
                 while owners.setdefault(name, str(loss)) != str(loss):  # files of one stem, in two folders
                     name += "'"
@@ -192,10 +192,10 @@ class Total(Loss):
         return named
 
     def __str__(self) -> str:
-        return " + ".join(bracketed(loss) for loss in self.parts)
+        return " + ".join(parenthesized(loss) for loss in self.losses)
 
 
-class External(Loss):
+class CallableLoss(Loss):
     """Anybody's module or function of (prediction, target) as a loss; it must give one number."""
 
     source = "yours"
@@ -203,7 +203,7 @@ class External(Loss):
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor], expression: str) -> None:
         super().__init__()
         self.function, self.expression = function, expression
-        self.least_side = function.least_side if isinstance(function, Loss) else 1
+        self.min_side = function.min_side if isinstance(function, Loss) else 1
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         return self.evaluate(self._scalar, prediction, target)
@@ -219,14 +219,14 @@ class External(Loss):
         return self.expression
 
 
-class FixedTarget(Precise):
+class TargetedLoss(Precise):
     """A loss against one target, which moves with it and is not saved with it."""
 
     target: Tensor
 
     def __init__(self, loss: Loss, target: Tensor) -> None:
         super().__init__()
-        check_pair(target, target, loss, loss.least_side)
+        check_pair(target, target, loss, loss.min_side)
         self.loss = loss
         dtype = torch.promote_types(target.dtype, torch.float32)
         self.register_buffer("target", target.detach().to(dtype, copy=True), persistent=False)
@@ -236,15 +236,15 @@ class FixedTarget(Precise):
         return value
 
 
-class FixedTotal(nn.Module):
+class TargetedSum(nn.Module):
     """The weighted sum of losses that know their target."""
 
-    def __init__(self, parts: list[nn.Module], weights: list[float]) -> None:
+    def __init__(self, losses: list[nn.Module], weights: list[float]) -> None:
         super().__init__()
-        self.parts, self.weights = nn.ModuleList(parts), weights
+        self.losses, self.weights = nn.ModuleList(losses), weights
 
     def forward(self, prediction: Tensor) -> Tensor:
-        values = [weight * part(prediction) for weight, part in zip(self.weights, self.parts, strict=True)]
+        values = [weight * part(prediction) for weight, part in zip(self.weights, self.losses, strict=True)]
         return torch.stack(values).sum(dim=0)
 
 
@@ -264,10 +264,10 @@ def as_loss(candidate: Any) -> Loss:
     made_by = candidate if hasattr(candidate, "__qualname__") else type(candidate)
     path = f"{made_by.__module__}:{made_by.__qualname__}"
     importable = made_by is candidate and made_by.__qualname__.isidentifier()
-    return External(candidate, path if importable else f"object of {path}")
+    return CallableLoss(candidate, path if importable else f"object of {path}")
 
 
-def check_pair(prediction: Tensor, target: Tensor, name: object, least_side: int = 1) -> None:
+def check_pair(prediction: Tensor, target: Tensor, name: object, min_side: int = 1) -> None:
     """Refuse what has no meaning, without reading a pixel (so that a GPU never waits).
 
     `name` is written only when there is something to refuse.
@@ -297,17 +297,26 @@ def check_pair(prediction: Tensor, target: Tensor, name: object, least_side: int
     if prediction.shape[1] == 0:
         raise LossmithError(f"{name}: the pictures have no channels")
     height, width = prediction.shape[-2:]
-    if height < least_side or width < least_side:
-        raise LossmithError(f"{name} needs at least {least_side} x {least_side} pixels, not {height} x {width}")
+    if height < min_side or width < min_side:
+        raise LossmithError(f"{name} needs at least {min_side} x {min_side} pixels, not {height} x {width}")
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def bracketed(loss: Loss) -> str:
+def parenthesized(loss: Loss) -> str:
     """Its expression, fit to be a part of another."""
-    return f"({loss})" if loss.compound else str(loss)
+    return f"({loss})" if loss.needs_parentheses else str(loss)
 
 
-__all__ = ["External", "FixedTarget", "Loss", "Scaled", "Total", "as_loss", "bracketed", "check_pair"]
+__all__ = [
+    "CallableLoss",
+    "Loss",
+    "SumLoss",
+    "TargetedLoss",
+    "WeightedLoss",
+    "as_loss",
+    "check_pair",
+    "parenthesized",
+]

@@ -5,14 +5,14 @@ import math
 import torch
 from torch import Tensor
 
-from lossmith.errors import LossmithError
+from lossmith.core.errors import LossmithError
 from lossmith.losses.base import Loss
 
 
-class L1(Loss):
+class L1Loss(Loss):
     """Mean absolute error.
 
-    >>> L1()(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.25)).item()
+    >>> L1Loss()(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.25)).item()
     0.25
     """
 
@@ -23,10 +23,10 @@ class L1(Loss):
         return (prediction - target).abs().flatten(1).mean(1)
 
 
-class L2(Loss):
+class MSELoss(Loss):
     """Mean squared error. (Zhao et al.'s code halves it; this one, like everybody's, does not.)
 
-    >>> L2()(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.5)).item()
+    >>> MSELoss()(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.5)).item()
     0.25
     """
 
@@ -37,7 +37,7 @@ class L2(Loss):
         return (prediction - target).square().flatten(1).mean(1)
 
 
-class Charbonnier(Loss):
+class CharbonnierLoss(Loss):
     """A smooth L1: mean of sqrt(d^2 + epsilon^2) - epsilon.
 
     Subtracting epsilon, which others omit, changes no gradient and makes identical pictures give 0.
@@ -60,13 +60,13 @@ class Charbonnier(Loss):
         return (torch.hypot(prediction - target, epsilon) - epsilon).flatten(1).mean(1)
 
 
-class TV(Loss):
+class TVLoss(Loss):
     """Total variation of the prediction; the target only has to have its shape.
 
     The mean over vertical neighbours of |difference|^exponent plus the same over horizontal neighbours
     (anisotropic; exponent 1 after Rudin et al. 1992, exponent 2 as in Johnson et al. 2016).
 
-    >>> TV()(torch.eye(2).expand(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)).item()
+    >>> TVLoss()(torch.eye(2).expand(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)).item()
     2.0
     """
 
@@ -74,7 +74,7 @@ class TV(Loss):
     formula = "mean |difference|^exponent of vertical plus of horizontal neighbours of the prediction"
     bounds = "0 and up; 0 for a flat prediction, whatever the target"
     source = "Rudin et al. 1992"
-    least_side = 2
+    min_side = 2
 
     def __init__(self, exponent: float = 1.0, reduction: str = "mean") -> None:
         super().__init__(reduction)

@@ -6,9 +6,9 @@ from warnings import warn
 
 from torch import Tensor, nn
 
-from lossmith.errors import LossmithError
-from lossmith.losses.base import Loss, bracketed, check_pair
-from lossmith.losses.transforms import plainly, quiet_tracer
+from lossmith.core.errors import LossmithError
+from lossmith.losses.base import Loss, check_pair, parenthesized
+from lossmith.losses.function_transforms import plainly, quiet_tracer
 
 PATIENCE = 300
 """Steps for which a schedule does not mind that its `progress` stays 0."""
@@ -20,14 +20,14 @@ class Schedule(Loss):
     Whoever trains sets `progress`, the fraction of the run that is done, before each step; lossmith's own
     training does. A loss without a schedule ignores it. Where nobody sets it, a warning says so once.
 
-    >>> from lossmith.losses import L1, L2
-    >>> schedule = Schedule([L1(), L2()], [0.5])
+    >>> from lossmith.losses import L1Loss, MSELoss
+    >>> schedule = Schedule([L1Loss(), MSELoss()], [0.5])
     >>> schedule.progress = 0.5
     >>> str(schedule), str(schedule.current)
     ('l1 until 50% then l2', 'l2')
     """
 
-    compound = True
+    needs_parentheses = True
 
     def __init__(self, stages: list[Loss], ends: list[float]) -> None:
         numbers = all(isinstance(end, Real) for end in ends)
@@ -38,7 +38,7 @@ class Schedule(Loss):
         self.ends = list(ends)
         self.progress = 0.0
         self._steps = 0  # since it was made, until `progress` is set
-        self.least_side = max(stage.least_side for stage in stages)
+        self.min_side = max(stage.min_side for stage in stages)
 
     @property
     def current(self) -> Loss:
@@ -47,7 +47,7 @@ class Schedule(Loss):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         with quiet_tracer():
-            check_pair(prediction, target, self, self.least_side)  # too small for a later stage is said now
+            check_pair(prediction, target, self, self.min_side)  # too small for a later stage is said now
         self._count(prediction)
         value: Tensor = self.current(prediction, target)
         return value
@@ -69,6 +69,6 @@ class Schedule(Loss):
 
     def __str__(self) -> str:
         # A sum may stand between `until` and `then` as it is, a schedule in a schedule may not.
-        texts = [bracketed(stage) if isinstance(stage, Schedule) else str(stage) for stage in self.stages]
+        texts = [parenthesized(stage) if isinstance(stage, Schedule) else str(stage) for stage in self.stages]
         untils = [f" until {100 * end:.12g}% then " for end in self.ends]
         return "".join(part for pair in zip(texts, [*untils, ""], strict=True) for part in pair)

@@ -1,36 +1,36 @@
-"""Networks that restore pictures, and critics that judge them."""
+"""Networks that restore pictures, and discriminators that judge them."""
 
 import inspect
 from collections.abc import Callable
 
 from torch import nn
 
-from lossmith.errors import LossmithError
-from lossmith.expressions import invoke, parse_call, resolve
+from lossmith.core.errors import LossmithError
+from lossmith.expressions import instantiate, parse_call, resolve
 from lossmith.networks.base import Restorer
-from lossmith.networks.critic import Critic
-from lossmith.networks.critics import CRITICS, critic
+from lossmith.networks.discriminators.base import Discriminator
+from lossmith.networks.discriminators.registry import DISCRIMINATORS, discriminator
+from lossmith.networks.discriminators.unet import UNetDiscriminator
+from lossmith.networks.discriminators.vgg import VGGDiscriminator, VGGDiscriminatorPooled
 from lossmith.networks.fcn import FCN
 from lossmith.networks.rrdbnet import RRDBNet
 from lossmith.networks.srresnet import SRResNet, SRResNetSmall
-from lossmith.networks.unet_critic import UNetCritic
-from lossmith.networks.vgg_critic import VGGCritic, VGGCriticAnySize
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {net.name: net for net in (FCN, SRResNet, SRResNetSmall, RRDBNet)}
 
 __all__ = [
-    "CRITICS",
+    "DISCRIMINATORS",
     "FCN",
     "NETWORKS",
-    "Critic",
+    "Discriminator",
     "RRDBNet",
     "Restorer",
     "SRResNet",
     "SRResNetSmall",
-    "UNetCritic",
-    "VGGCritic",
-    "VGGCriticAnySize",
-    "critic",
+    "UNetDiscriminator",
+    "VGGDiscriminator",
+    "VGGDiscriminatorPooled",
+    "discriminator",
     "network",
 ]
 
@@ -57,7 +57,7 @@ def network(expression: str, scale: int | None = None) -> nn.Module:
     takes_none = inspect.isclass(factory) and factory.__init__ is nn.Module.__init__
     keeps_its_own = scale is None and _has_default(factory, "scale")
     given = {} if takes_none or keeps_its_own else {"scale": 1 if scale is None else scale}
-    made = invoke(call, factory, "network", **given)
+    made = instantiate(call, factory, "network", **given)
     if not isinstance(made, nn.Module):
         raise LossmithError(f"network '{call.name}' gives {type(made).__name__} instead of a torch.nn.Module")
     if scale is not None and isinstance(made, Restorer) and made.scale != scale:

@@ -5,14 +5,14 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lossmith.errors import LossmithError
-from lossmith.expressions import Spelled
+from lossmith.core.errors import LossmithError
+from lossmith.expressions import HasExpression
 
-LARGEST = 1024
+MAX_FEATURES = 1024
 """Features, blocks and whatever else a network is made of; more than anybody has built."""
 
 
-class Restorer(Spelled, nn.Module):
+class Restorer(HasExpression, nn.Module):
     """A network that undoes damage: (N, 3, h, w) to (N, 3, scale h, scale w), RGB in [0, 1].
 
     `str()` gives the expression that makes it again. The output is not clamped.
@@ -29,16 +29,16 @@ class Restorer(Spelled, nn.Module):
         for key, size in sizes.items():
             if size < 1:
                 raise LossmithError(f"{self.name}: {key} must be at least 1, not {size}")
-            if size > LARGEST:
-                raise LossmithError(f"{self.name}: {key} must be at most {LARGEST}, not {size}")
+            if size > MAX_FEATURES:
+                raise LossmithError(f"{self.name}: {key} must be at most {MAX_FEATURES}, not {size}")
 
 
-def enlarge(pictures: Tensor, scale: int, mode: str) -> Tensor:
+def upsample(images: Tensor, scale: int, mode: str) -> Tensor:
     """Pictures `scale` times as high and wide; as they are when `scale` is 1.
 
     Bicubic is that of MATLAB and Pillow (a = -0.5), which torch takes when asked for antialiasing, and not its
     default of -0.75.
     """
     if scale == 1:
-        return pictures
-    return F.interpolate(pictures, scale_factor=scale, mode=mode, antialias=mode == "bicubic")
+        return images
+    return F.interpolate(images, scale_factor=scale, mode=mode, antialias=mode == "bicubic")

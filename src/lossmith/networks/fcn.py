@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from lossmith.networks.base import Restorer, enlarge
+from lossmith.networks.base import Restorer, upsample
 
 
 class FCN(Restorer):
@@ -31,5 +31,5 @@ class FCN(Restorer):
         )
 
     def forward(self, degraded: Tensor) -> Tensor:
-        restored: Tensor = self.layers(enlarge(degraded, self.scale, "bicubic"))
+        restored: Tensor = self.layers(upsample(degraded, self.scale, "bicubic"))
         return restored

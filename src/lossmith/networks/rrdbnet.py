@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lossmith.errors import LossmithError
-from lossmith.networks.base import Restorer, enlarge
-from lossmith.networks.srresnet import shrink_weights
+from lossmith.core.errors import LossmithError
+from lossmith.networks.base import Restorer, upsample
+from lossmith.networks.srresnet import scale_init
 
 RESIDUAL = 0.2
 """What a branch is multiplied by before it is added: without it, so deep a network does not train."""
@@ -49,14 +49,14 @@ class RRDBNet(Restorer):
             self.add_module(f"conv_up{index}", nn.Conv2d(features, features, 3, padding=1))
         self.conv_hr = nn.Conv2d(features, features, 3, padding=1)
         self.conv_last = nn.Conv2d(features, 3, 3, padding=1)
-        shrink_weights(self.body, 0.1)
+        scale_init(self.body, 0.1)
 
     def forward(self, degraded: Tensor) -> Tensor:
         height, width = degraded.shape[-2:]
         x = self.conv_first(folded(degraded, self._fold))
         x = x + self.conv_body(self.body(x))
         for index, factor in enumerate(self._factors, 1):
-            x = F.leaky_relu(self.get_submodule(f"conv_up{index}")(enlarge(x, factor, "nearest")), 0.2)
+            x = F.leaky_relu(self.get_submodule(f"conv_up{index}")(upsample(x, factor, "nearest")), 0.2)
         restored: Tensor = self.conv_last(F.leaky_relu(self.conv_hr(x), 0.2))
         return restored if self._fold == 1 else restored[..., : height * self.scale, : width * self.scale]
 
@@ -94,7 +94,7 @@ class DenseBlock(nn.Module):
         return x + RESIDUAL * branch
 
 
-def folded(pictures: Tensor, factor: int) -> Tensor:
+def folded(images: Tensor, factor: int) -> Tensor:
     """Squares of `factor` pixels as channels; sides are first continued by reflection to a multiple of it.
 
     Reflection by index, since `F.pad` cannot reflect more pixels than a picture has, and because an exporter can
@@ -104,10 +104,10 @@ def folded(pictures: Tensor, factor: int) -> Tensor:
     [0.0, 2.0, 1.0, 1.0, 0.0, 2.0, 1.0, 1.0]
     """
     if factor == 1:
-        return pictures
+        return images
     for dim in (-2, -1):
-        last = pictures.shape[dim] - 1
-        whole = (pictures.shape[dim] + factor - 1) // factor * factor
-        places = last - (torch.arange(whole, device=pictures.device) - last).abs()
-        pictures = pictures.index_select(dim, places.clamp(min=0))
-    return F.pixel_unshuffle(pictures, factor)
+        last = images.shape[dim] - 1
+        whole = (images.shape[dim] + factor - 1) // factor * factor
+        places = last - (torch.arange(whole, device=images.device) - last).abs()
+        images = images.index_select(dim, places.clamp(min=0))
+    return F.pixel_unshuffle(images, factor)

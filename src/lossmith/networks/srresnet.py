@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lossmith.errors import LossmithError
-from lossmith.networks.base import Restorer, enlarge
+from lossmith.core.errors import LossmithError
+from lossmith.networks.base import Restorer, upsample
 
 
 class SRResNet(Restorer):
@@ -35,7 +35,7 @@ class SRResNet(Restorer):
             self.add_module(f"upconv{index}", nn.Conv2d(features, features * factor**2, 3, padding=1))
         self.conv_hr = nn.Conv2d(features, features, 3, padding=1)
         self.conv_last = nn.Conv2d(features, 3, 3, padding=1)
-        shrink_weights(self, 0.1)
+        scale_init(self, 0.1)
 
     def forward(self, degraded: Tensor) -> Tensor:
         x = F.leaky_relu(self.conv_first(degraded), 0.1)
@@ -43,7 +43,7 @@ class SRResNet(Restorer):
         for index, factor in enumerate(self._shuffles, 1):
             x = F.leaky_relu(F.pixel_shuffle(self.get_submodule(f"upconv{index}")(x), factor), 0.1)
         x = self.conv_last(F.leaky_relu(self.conv_hr(x), 0.1))
-        restored: Tensor = x + enlarge(degraded, self.scale, "bilinear")
+        restored: Tensor = x + upsample(degraded, self.scale, "bilinear")
         return restored
 
 
@@ -67,12 +67,12 @@ class SRResNetSmall(Restorer):
         self.conv_first = nn.Conv2d(3, features, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
         self.conv_last = nn.Conv2d(features, 3 * scale**2, 3, padding=1)
-        shrink_weights(self, 0.1)
+        scale_init(self, 0.1)
 
     def forward(self, degraded: Tensor) -> Tensor:
         x = F.leaky_relu(self.conv_first(degraded), 0.1)
         x = self.conv_last(self.body(x))
-        return F.pixel_shuffle(x, self.scale) + enlarge(degraded, self.scale, "bicubic")
+        return F.pixel_shuffle(x, self.scale) + upsample(degraded, self.scale, "bicubic")
 
 
 class ResidualBlock(nn.Module):
@@ -88,7 +88,7 @@ class ResidualBlock(nn.Module):
         return x + branch
 
 
-def shrink_weights(network: nn.Module, factor: float) -> None:
+def scale_init(network: nn.Module, factor: float) -> None:
     """Kaiming-normal weights times `factor` and zero biases, so that a residual network starts near identity."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

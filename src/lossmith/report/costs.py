@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lossmith.report.contents import Contents
+from lossmith.report.data import ReportData
+from lossmith.report.formatting import MISSING, duration, number, significant
 from lossmith.report.methods import Method
-from lossmith.report.numbers import MISSING, duration, number, significant
 
 
 @dataclass(frozen=True)
@@ -22,24 +22,24 @@ class Cost:
     memory: str
 
 
-def costs_of(contents: Contents, methods: Sequence[Method]) -> list[Cost]:
+def costs_of(contents: ReportData, methods: Sequence[Method]) -> list[Cost]:
     """The losses that finished, the cheapest first."""
     named = {method.name: method for method in methods}
-    finished = [contender for contender in contents.contenders if contender.failure is None]
+    finished = [result for result in contents.results if result.failure is None]
     times = [c.milliseconds_per_step for c in finished if math.isfinite(c.milliseconds_per_step)]
     cheapest, dearest = min(times, default=math.nan), max(times, default=math.nan)
     finished.sort(key=lambda c: c.milliseconds_per_step if math.isfinite(c.milliseconds_per_step) else math.inf)
     return [
         Cost(
-            method=named[contender.loss],
-            milliseconds=significant(contender.milliseconds_per_step),
-            share=_ratio(contender.milliseconds_per_step, dearest, missing=0),
-            relative=f"{number(_ratio(contender.milliseconds_per_step, cheapest), 2)}×",
-            steps=f"{contender.steps:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
-            run_time=duration(contender.steps * contender.milliseconds_per_step / 1000),
-            memory=MISSING if contender.kept_mb is None else significant(contender.kept_mb),
+            method=named[result.loss],
+            milliseconds=significant(result.milliseconds_per_step),
+            share=_ratio(result.milliseconds_per_step, dearest, missing=0),
+            relative=f"{number(_ratio(result.milliseconds_per_step, cheapest), 2)}×",
+            steps=f"{result.steps:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+            run_time=duration(result.steps * result.milliseconds_per_step / 1000),
+            memory=MISSING if result.activation_mb is None else significant(result.activation_mb),
         )
-        for contender in finished
+        for result in finished
     ]
 
 

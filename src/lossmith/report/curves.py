@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lossmith.report.contents import Contents, Curve
+from lossmith.report.data import Curve, ReportData
+from lossmith.report.formatting import finite
 from lossmith.report.methods import Method
-from lossmith.report.numbers import finite
 
 POINTS = 240
 """Points a line is thinned to; more than a screen can show side by side."""
@@ -17,13 +17,13 @@ Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Steps and values."""
 
 
-def curves_of(contents: Contents, methods: Sequence[Method]) -> list[dict[str, Any]]:
+def curves_of(contents: ReportData, methods: Sequence[Method]) -> list[dict[str, Any]]:
     """Of each loss that took a step: its lines by name, `psnr`, `loss`, and its terms where it has several."""
     entries = []
-    for contender in contents.contenders:
-        index = next(i for i, method in enumerate(methods) if method.name == contender.loss)
-        names = dict.fromkeys(name for curve in contender.curves for name in curve.values)
-        lines = {name: _lines(contender.curves, name) for name in names}
+    for result in contents.results:
+        index = next(i for i, method in enumerate(methods) if method.name == result.loss)
+        names = dict.fromkeys(name for curve in result.curves for name in curve.values)
+        lines = {name: _lines(result.curves, name) for name in names}
         terms = [name for name in names if name not in ("loss", "psnr")]
         shown = {name: line for name, line in lines.items() if line["seeds"]}
         if shown:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from lossmith.evaluation.results import DEGRADED
 from lossmith.expressions import brief
-from lossmith.report.contents import Contents
+from lossmith.report.data import ReportData
 
 SHAPES = ("circle", "square", "triangle", "diamond", "wedge", "cross", "hexagon", "star")
 """Marks that differ without colour; the symbols are drawn in `assets/sections/marks.html.j2`."""
-COLOURS = 8
+COLORS = 8
 """Colours in `assets/styles/theme.css`: told apart in light and dark, and with the three colour blindnesses."""
 
 
@@ -30,22 +30,22 @@ class Method:
 TARGET = Method("", "target", "target", "frame", "target")
 
 
-def methods_of(contents: Contents) -> list[Method]:
+def methods_of(contents: ReportData) -> list[Method]:
     """The losses in the order given, then the degraded input."""
-    names = [contender.loss for contender in contents.contenders]
+    names = [result.loss for result in contents.results]
     stems = [brief(name) for name in names]  # of files that are called alike, the whole paths
     labels = [stem if stems.count(stem) == 1 else name for name, stem in zip(names, stems, strict=True)]
     losses = [
         Method(
-            name=contender.loss,
+            name=result.loss,
             label=label,
-            style=f"m{index % COLOURS}",
+            style=f"m{index % COLORS}",
             # a ninth loss has the first colour again, but another mark
-            shape=SHAPES[(index + index // COLOURS) % len(SHAPES)],
+            shape=SHAPES[(index + index // COLORS) % len(SHAPES)],
             kind="loss",
-            failure=contender.failure,
-            milliseconds=contender.milliseconds_per_step,
+            failure=result.failure,
+            milliseconds=result.milliseconds_per_step,
         )
-        for index, (contender, label) in enumerate(zip(contents.contenders, labels, strict=True))
+        for index, (result, label) in enumerate(zip(contents.results, labels, strict=True))
     ]
     return [*losses, Method(DEGRADED, "degraded input", "degraded", "ring", "degraded")]

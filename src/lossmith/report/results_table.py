@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lossmith.evaluation import mean_ranks
-from lossmith.evaluation.results import Metric, Standing
-from lossmith.evaluation.trained_on import trained_on
-from lossmith.report.contents import Contents
+from lossmith.evaluation.results import Metric, Ranking
+from lossmith.evaluation.statistics.metric_overlap import optimizes_metric
+from lossmith.report.data import ReportData
+from lossmith.report.formatting import interval, number
 from lossmith.report.methods import Method
-from lossmith.report.numbers import interval, number
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Cell:
     interval: str = ""
     mark: str = ""
     """"best", "tied" or nothing."""
-    trained_on: bool = False
+    optimizes_metric: bool = False
     """Whether the loss was trained on what is measured here."""
 
 
@@ -43,18 +43,18 @@ class ResultsTable:
     failures: list[Method]
 
     @property
-    def trained_on(self) -> bool:
+    def optimizes_metric(self) -> bool:
         """Whether any cell is marked so."""
-        return any(cell.trained_on for line in self.lines for cell in line.scores)
+        return any(cell.optimizes_metric for line in self.lines for cell in line.scores)
 
 
-def results_table(contents: Contents, methods: Sequence[Method]) -> ResultsTable:
+def results_table(contents: ReportData, methods: Sequence[Method]) -> ResultsTable:
     """Put the standings and the ranks of all methods into one table."""
-    ranks = mean_ranks(contents.standings)
+    ranks = mean_ranks(contents.rankings)
     lines = [
         Line(
             method=method,
-            scores=[_score(standing, method) for standing in contents.standings],
+            scores=[_score(ranking, method) for ranking in contents.rankings],
             rank=_cell(ranks.get(method.name, math.nan), number(ranks.get(method.name, math.nan), 1)),
         )
         for method in methods
@@ -62,22 +62,22 @@ def results_table(contents: Contents, methods: Sequence[Method]) -> ResultsTable
     ]
     lines.sort(key=lambda line: ranks.get(line.method.name, math.inf))
     return ResultsTable(
-        metrics=[standing.metric for standing in contents.standings],
+        metrics=[ranking.metric for ranking in contents.rankings],
         lines=lines,
         failures=[method for method in methods if method.failure is not None],
     )
 
 
-def _score(standing: Standing, method: Method) -> Cell:
-    name, metric = method.name, standing.metric
-    mean = standing.means.get(name, math.nan)
-    low, high = standing.intervals.get(name, (math.nan, math.nan))
-    best = standing.order[0] if standing.order else None
-    mark = "best" if name == best else "tied" if name in standing.leaders else ""
+def _score(ranking: Ranking, method: Method) -> Cell:
+    name, metric = method.name, ranking.metric
+    mean = ranking.means.get(name, math.nan)
+    low, high = ranking.intervals.get(name, (math.nan, math.nan))
+    best = ranking.order[0] if ranking.order else None
+    mark = "best" if name == best else "tied" if name in ranking.leaders else ""
     cell = _cell(
         mean, number(mean, metric.digits), interval(low, high, metric.digits), "" if math.isnan(mean) else mark
     )
-    return replace(cell, trained_on=method.kind == "loss" and trained_on(name, metric.name))
+    return replace(cell, optimizes_metric=method.kind == "loss" and optimizes_metric(name, metric.name))
 
 
 def _cell(value: float, text: str, interval: str = "", mark: str = "") -> Cell:

@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lossmith.files import write_text
+from lossmith.core.files import write_text
 
 ASSETS = Path(__file__).with_name("assets")
 

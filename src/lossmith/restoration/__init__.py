@@ -1,13 +1,13 @@
 """Trained models on whole pictures: tiles without seams, colour, transparency, metadata."""
 
-from lossmith.restoration.decoding import decode, look_at
+from lossmith.restoration.channels import to_levels
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
-from lossmith.restoration.files import FileRestorer, Wishes
-from lossmith.restoration.formats import ENDINGS, Format
-from lossmith.restoration.kept_memory import kept_memory
-from lossmith.restoration.opening import open_engine, open_restorer
-from lossmith.restoration.plan import Halo
-from lossmith.restoration.planes import to_levels
+from lossmith.restoration.file_restorer import FileRestorer, RestoreOptions
+from lossmith.restoration.io.decoding import decode, look_at
+from lossmith.restoration.io.formats import ENDINGS, Format
+from lossmith.restoration.load import load_engine, open_restorer
+from lossmith.restoration.malloc import retained_buffers
+from lossmith.restoration.tiling.plan import Halo
 
 __all__ = [
     "ENDINGS",
@@ -16,12 +16,12 @@ __all__ = [
     "Format",
     "Halo",
     "Precision",
+    "RestoreOptions",
     "TorchEngine",
-    "Wishes",
     "decode",
-    "kept_memory",
+    "load_engine",
     "look_at",
-    "open_engine",
     "open_restorer",
+    "retained_buffers",
     "to_levels",
 ]

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from lossmith.errors import LossmithError
+from lossmith.core.errors import LossmithError
 
 Precision = Literal["float32", "bfloat16", "float16"]
 CPU = torch.device("cpu")
@@ -18,7 +18,7 @@ class Engine(Protocol):
     """Pictures in, restored pictures out: (N, channels, h, w) to (N, channels, scale h, scale w).
 
     Both are float32 on the CPU; what goes to a device and in which precision it computes is the engine's own.
-    Heights and widths given are multiples of `multiple` and at least `least`.
+    Heights and widths given are multiples of `multiple_of` and at least `minimum`.
     """
 
     @property
@@ -28,20 +28,20 @@ class Engine(Protocol):
     @property
     def channels(self) -> int: ...
     @property
-    def multiple(self) -> int: ...
+    def multiple_of(self) -> int: ...
     @property
-    def least(self) -> int: ...
+    def minimum(self) -> int: ...
     @property
     def size(self) -> tuple[int, int] | None:
         """The only height and width that it takes; None when it takes others, too."""
         ...
 
     @property
-    def about(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """What goes into the record of what was done: the file, its digest, the network."""
         ...
 
-    def __call__(self, pictures: Tensor) -> Tensor: ...
+    def __call__(self, images: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,18 @@ class TorchEngine:
     scale: int
     name: str = "network"
     channels: int = 3
-    multiple: int = 1
-    least: int = 1
+    multiple_of: int = 1
+    minimum: int = 1
     size: tuple[int, int] | None = None
-    about: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
     device: torch.device = CPU
     precision: Precision = "float32"
 
-    def __call__(self, pictures: Tensor) -> Tensor:
+    def __call__(self, images: Tensor) -> Tensor:
         with torch.inference_mode(), self._arithmetic():
-            given = pictures.to(self.device).contiguous(memory_format=torch.channels_last)
+            given = images.to(self.device).contiguous(memory_format=torch.channels_last)
             restored = self.module(given)
-        return checked(restored, pictures, self).float().cpu()
+        return checked(restored, images, self).float().cpu()
 
     def _arithmetic(self) -> AbstractContextManager[object]:
         if self.precision == "float32":

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossmith.errors import LossmithError
-from lossmith.files import digest_of
-from lossmith.foreign_files import foreign_kind
-from lossmith.networks.base import enlarge
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import sha256_of
+from lossmith.core.foreign_files import foreign_kind
+from lossmith.networks.base import upsample
 from lossmith.restoration.engine import checked
 from lossmith.restoration.onnx_ports import TYPES, UNIT, Array, Port, Range, Reading, outputs_of, readings_of
 
@@ -30,29 +30,29 @@ class OnnxEngine:
     scale: int
     name: str
     channels: int
-    multiple: int = 1
-    least: int = 1
+    multiple_of: int = 1
+    minimum: int = 1
     size: tuple[int, int] | None = None
     batch: int | None = None
     """How many pictures at a time it takes; None for any number."""
-    about: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
 
     @property
     def numbers(self) -> tuple[Range, Range]:
         """In which numbers it takes and makes pictures."""
         return self.given.range, self.made.range
 
-    def __call__(self, pictures: Tensor) -> Tensor:
+    def __call__(self, images: Tensor) -> Tensor:
         try:
-            made = self._run(pictures.numpy())
+            made = self._run(images.numpy())
         except Exception as error:  # whatever the runtime says of a size or of memory
             raise RuntimeError(f"{type(error).__name__}: {error}") from error
-        return checked(torch.from_numpy(made), pictures, self)
+        return checked(torch.from_numpy(made), images, self)
 
-    def _run(self, pictures: Array) -> Array:
+    def _run(self, images: Array) -> Array:
         parts = []
-        for start in range(0, len(pictures), self.batch or len(pictures)):
-            part = pictures[start : start + (self.batch or len(pictures))]
+        for start in range(0, len(images), self.batch or len(images)):
+            part = images[start : start + (self.batch or len(images))]
             missing = (self.batch or len(part)) - len(part)  # of a fixed number, filled up with the last one
             full = np.concatenate([part, *[part[-1:]] * missing])
             (made,) = self.session.run([self.made.name], {self.given.name: self.given.pack(full)})
@@ -60,13 +60,13 @@ class OnnxEngine:
         return np.ascontiguousarray(np.concatenate(parts), dtype=np.float32)
 
 
-def open_onnx(path: Path, about: dict[str, str]) -> OnnxEngine:
+def open_onnx(path: Path, metadata: dict[str, str]) -> OnnxEngine:
     """Open a graph; how its axes lie, its scale and in which numbers it works is found by trying.
 
     Raises LossmithError, saying what was found, when it does not make one picture of 1 or 3 channels from another,
     or without onnxruntime.
     """
-    about = about | _digests_beside(path)
+    metadata = metadata | _digests_beside(path)
     session = _session(path)
     inputs = session.get_inputs()
     if len(inputs) != 1:
@@ -82,7 +82,7 @@ def open_onnx(path: Path, about: dict[str, str]) -> OnnxEngine:
             numbers = (
                 {} if engine.numbers == (UNIT, UNIT) else {"numbers": "{} in, {} out".format(*engine.numbers)}
             )
-            return replace(engine, about={**about, "network": "ONNX", **numbers})
+            return replace(engine, metadata={**metadata, "network": "ONNX", **numbers})
         failures.append(engine)
     if not failures:
         raise LossmithError(f"model '{path}' takes {axes}, which is no picture of 1 or 3 channels")
@@ -95,31 +95,31 @@ def _tried(path: Path, session: Any, reading: Reading) -> OnnxEngine | str:
     given = Port(port.name, reading.layout, TYPES[port.type])
     failure = ""
     for size in (reading.size,) if reading.size else TRIED:
-        picture = _test_picture(reading.batch or 1, reading.channels, *size)
+        image = _test_image(reading.batch or 1, reading.channels, *size)
         try:
-            outputs = outputs_of(session, given, picture)
+            outputs = outputs_of(session, given, image)
         except Exception as error:  # another size may go through
             failure = failure or f"does not run on {reading.channels} x {size[0]} x {size[1]} ({_line(error)})"
             continue
-        pictures = [output for output in outputs if output.port is not None]
-        if len(pictures) > 1:
-            names = ", ".join(output.name for output in pictures)
-            raise LossmithError(f"model '{path}' makes {len(pictures)} pictures ({names}); keep the one you mean")
-        if not pictures or pictures[0].port is None:
+        images = [output for output in outputs if output.port is not None]
+        if len(images) > 1:
+            names = ", ".join(output.name for output in images)
+            raise LossmithError(f"model '{path}' makes {len(images)} pictures ({names}); keep the one you mean")
+        if not images or images[0].port is None:
             shapes = ", ".join(f"{output.values.dtype} {list(output.values.shape)}" for output in outputs)
-            return f"makes {shapes} of {list(given.pack(picture).shape)}, which is no picture"
-        (made,) = pictures
+            return f"makes {shapes} of {list(given.pack(image).shape)}, which is no picture"
+        (made,) = images
         engine = OnnxEngine(
             session,
             given,
-            pictures[0].port,
+            images[0].port,
             made.scale,
             path.stem,
             reading.channels,
             size=reading.size,
             batch=reading.batch,
         )
-        return _in_its_numbers(engine, picture)
+        return _in_its_numbers(engine, image)
     return failure
 
 
@@ -141,7 +141,7 @@ def _digests_beside(path: Path) -> dict[str, str]:
     for name in sorted({entry.value for entry in entries if entry.key == "location"}):
         if not (path.parent / name).is_file():
             raise LossmithError(f"model '{path}' keeps its weights in '{name}', which is not beside it")
-        digests[name] = digest_of(path.parent / name)
+        digests[name] = sha256_of(path.parent / name)
     return digests
 
 
@@ -167,23 +167,23 @@ def _session(path: Path) -> Any:
         raise LossmithError(f"model '{path}' {reason}") from error
 
 
-def _test_picture(count: int, channels: int, height: int, width: int) -> Array:
+def _test_image(count: int, channels: int, height: int, width: int) -> Array:
     """Waves of several lengths and colours, from 0.1 to 0.9."""
     y, x = np.mgrid[:height, :width] / 16
     waves = [np.sin(x + c) * np.cos(0.7 * y - c) + 0.5 * np.sin(0.3 * (x + y) + 2 * c) for c in range(channels)]
-    picture = (0.5 + 0.4 * np.stack(waves) / np.abs(waves).max()).astype(np.float32)
-    return np.broadcast_to(picture, (count, *picture.shape))
+    image = (0.5 + 0.4 * np.stack(waves) / np.abs(waves).max()).astype(np.float32)
+    return np.broadcast_to(image, (count, *image.shape))
 
 
-def _in_its_numbers(engine: OnnxEngine, picture: Array) -> OnnxEngine:
+def _in_its_numbers(engine: OnnxEngine, image: Array) -> OnnxEngine:
     """The engine with the first numbers in which it makes about what it was given; as it is without any."""
-    wanted = enlarge(torch.from_numpy(picture.copy()), engine.scale, "bicubic").numpy()
+    wanted = upsample(torch.from_numpy(image.copy()), engine.scale, "bicubic").numpy()
     pairs = product(engine.given.ranges, engine.made.ranges)
     for given, made in sorted(pairs, key=lambda pair: pair[0] != pair[1]):  # the same on both sides comes first
         candidate = replace(
             engine, given=replace(engine.given, range=given), made=replace(engine.made, range=made)
         )
-        if _alike(candidate._run(picture), wanted):
+        if _alike(candidate._run(image), wanted):
             return candidate
     return engine
 

@@ -60,9 +60,9 @@ class Port:
         """In which numbers it may be."""
         return (BYTES,) if self.dtype == "uint8" else RANGES
 
-    def pack(self, pictures: Array) -> Array:
+    def pack(self, images: Array) -> Array:
         """(N, C, H, W) in [0, 1] as the graph takes it."""
-        values = self.range.of(pictures)
+        values = self.range.of(images)
         if self.dtype == "uint8":
             values = np.clip(np.floor(values + 0.5), 0, 255)
         laid = np.transpose(values, ["NCHW".index(axis) for axis in "N" + self.layout.removeprefix("N")])
@@ -111,15 +111,15 @@ class Output:
     scale: int = 1
 
 
-def outputs_of(session: Any, given: Port, picture: Array) -> list[Output]:
-    values = session.run(None, {given.name: given.pack(picture)})
+def outputs_of(session: Any, given: Port, image: Array) -> list[Output]:
+    values = session.run(None, {given.name: given.pack(image)})
     return [
-        _as_picture(port.name, TYPES.get(port.type), np.asarray(made), given.layout, picture.shape)
+        _as_image(port.name, TYPES.get(port.type), np.asarray(made), given.layout, image.shape)
         for port, made in zip(session.get_outputs(), values, strict=True)
     ]
 
 
-def _as_picture(name: str, dtype: str | None, made: Array, layout: str, given: tuple[int, ...]) -> Output:
+def _as_image(name: str, dtype: str | None, made: Array, layout: str, given: tuple[int, ...]) -> Output:
     for each in (layout, *(other for other in LAYOUTS if other != layout)):
         if dtype is None or made.ndim != len(each):
             continue

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lossmith.errors import LossmithError
-from lossmith.restoration.planes import to_levels
-from lossmith.restoration.raster import STRIP, Pixels, Raster
-from lossmith.restoration.tiles import Rectangle
+from lossmith.core.errors import LossmithError
+from lossmith.restoration.channels import to_levels
+from lossmith.restoration.tiling.raster import STRIP, Pixels, Raster
+from lossmith.restoration.tiling.tiles import Rectangle
 
 Size = int | str
 """Pixels of the longer side, or "WIDTHxHEIGHT"."""

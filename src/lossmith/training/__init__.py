@@ -4,8 +4,7 @@
 load, and neither help nor a refusal should wait for it.
 """
 
-from lossmith.training.contest import Contest
-from lossmith.training.folder import RunFolder, Summary
-from lossmith.training.recipe import Recipe
+from lossmith.training.recipe import AdversarialRecipe, Recipe
+from lossmith.training.run_folder import RunFolder, RunSummary
 
-__all__ = ["Contest", "Recipe", "RunFolder", "Summary"]
+__all__ = ["AdversarialRecipe", "Recipe", "RunFolder", "RunSummary"]

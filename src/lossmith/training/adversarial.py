@@ -1,5 +1,6 @@
-"""A restorer and a critic that learn against each other."""
+"""A restorer and a discriminator that learn against each other."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,28 +9,100 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from lossmith.errors import LossmithError
+from lossmith.core.errors import LossmithError
 from lossmith.losses import Loss
-from lossmith.losses.adversarial import Adversarial
-from lossmith.training.judged import Judged
-from lossmith.training.learner import Values
-from lossmith.training.rate import learning_rate
+from lossmith.losses.adversarial import AdversarialLoss
+from lossmith.training.distributed.collectives import all_gather, sync_batch_norm
+from lossmith.training.lr_schedule import learning_rate
+from lossmith.training.module import StepMetrics
 from lossmith.training.recipe import Recipe
-from lossmith.training.supervised import Supervised, finite
-from lossmith.training.together import normalise_over_all, of_all
-from lossmith.training.upper_hand import UpperHand
+from lossmith.training.supervised import SupervisedModule, all_weights_finite
 
 
-class Contested(Supervised):
-    """A restorer that learns under a loss and from a critic, which learns to tell its pictures from real ones.
+class GeneratorLoss(Loss):
+    """The restorer's part of an adversarial loss; `str()` gives that loss's name.
 
-    At every step the restorer takes one, under content + weight * adversarial, with the critic's weights frozen,
-    and the critic takes one, on the pictures that the restorer had just made. Both follow the recipe's learning
-    rate; `critic_rate` is the critic's where the recipe's is at its highest.
+    The discriminator belongs to the term, moves with it and is saved with it. Its weights are frozen: the gradient
+    goes through it to the prediction, and no further. It says what it thinks in the precision of its surroundings.
+    """
 
-    Both networks are in train mode throughout, so the critic's batch normalisation goes by the pictures at hand,
-    real and restored apart. Processes that train together ask the adversarial loss about what the critic says of
-    all their pictures, on whose mean it may depend. Source: Wang et al., ECCVW 2018, section 3.2 and equation 3.
+    bounds = "any number"
+
+    def __init__(self, discriminator: nn.Module, adversarial: AdversarialLoss) -> None:
+        super().__init__()
+        self.discriminator, self.adversarial = discriminator.requires_grad_(False), adversarial
+        self.min_side = getattr(discriminator, "min_side", 1)
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        with torch.no_grad():  # what it says of real pictures does not depend on the restorer
+            real = all_gather(self.discriminator(target))
+        return self.adversarial.generator_loss(real, all_gather(self.discriminator(prediction)))
+
+    def __str__(self) -> str:
+        return str(self.adversarial)
+
+
+WINDOW_STEPS = 200
+"""Steps over which the discriminator's loss is averaged, and after which the device is asked for it."""
+WARN_BELOW = 0.02
+"""A discriminator whose loss is below this part of what guessing costs tells every picture apart."""
+
+
+class DiscriminatorDominanceMonitor:
+    """Warns, once in a run, when the discriminator's loss stays far below that of a discriminator who guesses.
+
+    From then on the restorer learns little from it. Losses that guessing costs nothing, as `wgan`, say nothing
+    about who wins.
+
+    >>> from lossmith.losses.adversarial import RaGANLoss
+    >>> round(DiscriminatorDominanceMonitor(RaGANLoss()).undecided_loss, 6)
+    1.386294
+    """
+
+    def __init__(self, adversarial: AdversarialLoss, window_steps: int = WINDOW_STEPS) -> None:
+        undecided = torch.zeros(2, 1)
+        self.undecided_loss = float(adversarial.discriminator_loss(undecided, undecided))
+        self.window_steps = window_steps
+        self._sum: Tensor | float = 0.0
+        self._count = 0
+        self._warned = False
+
+    def update(self, step_loss: Tensor) -> None:
+        """Take note of the discriminator's loss at a step, a detached number on any device."""
+        self._sum, self._count = self._sum + step_loss, self._count + 1
+        if self._count < self.window_steps:
+            return
+        mean, self._sum, self._count = float(self._sum) / self._count, 0.0, 0
+        if self.undecided_loss > 0 and mean < WARN_BELOW * self.undecided_loss and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"the discriminator wins outright: over {self.window_steps} steps its loss was {mean:.2g}, and "
+                "guessing costs "
+                f"{self.undecided_loss:.2g}; lower discriminator_learning_rate, take a smaller discriminator, or "
+                "train longer before it",
+                stacklevel=2,
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sum": torch.as_tensor(self._sum), "count": self._count, "warned": self._warned}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._sum, self._count, self._warned = state["sum"], state["count"], state["warned"]
+
+
+class AdversarialModule(SupervisedModule):
+    """A restorer that learns under a loss and from a discriminator, which learns to tell its pictures from real
+    ones.
+
+    At every step the restorer takes one, under content + weight * adversarial, with the discriminator's weights
+    frozen, and the discriminator takes one, on the pictures that the restorer had just made. Both follow the
+    recipe's learning rate; `discriminator_learning_rate` is the discriminator's where the recipe's is at its
+    highest.
+
+    Both networks are in train mode throughout, so the discriminator's batch normalisation goes by the pictures at
+    hand, real and restored apart. Processes that train together ask the adversarial loss about what the
+    discriminator says of all their pictures, on whose mean it may depend. Source: Wang et al., ECCVW 2018, section
+    3.2 and equation 3.
     """
 
     betas = (0.9, 0.999)
@@ -38,74 +111,78 @@ class Contested(Supervised):
         self,
         restorer: nn.Module,
         content: Loss,
-        critic: nn.Module,
-        adversarial: Adversarial,
+        discriminator: nn.Module,
+        adversarial: AdversarialLoss,
         weight: float,
         recipe: Recipe,
-        critic_rate: float | None = None,
+        discriminator_learning_rate: float | None = None,
     ) -> None:
-        self._to_train = [parameter for parameter in critic.parameters() if parameter.requires_grad]
-        if not self._to_train:
-            raise LossmithError(f"critic {type(critic).__name__} has nothing to train")
-        self.critic = critic.to(memory_format=torch.channels_last)
+        self._discriminator_parameters = [
+            parameter for parameter in discriminator.parameters() if parameter.requires_grad
+        ]
+        if not self._discriminator_parameters:
+            raise LossmithError(f"discriminator {type(discriminator).__name__} has nothing to train")
+        self.discriminator = discriminator.to(memory_format=torch.channels_last)
         self.adversarial = adversarial
-        self.upper_hand = UpperHand(adversarial)
-        self._critic_factor = (critic_rate or recipe.learning_rate) / recipe.learning_rate
-        super().__init__(restorer, content + weight * Judged(self.critic, adversarial), recipe)
+        self.dominance_monitor = DiscriminatorDominanceMonitor(adversarial)
+        self._discriminator_lr_factor = (
+            discriminator_learning_rate or recipe.learning_rate
+        ) / recipe.learning_rate
+        super().__init__(restorer, content + weight * GeneratorLoss(self.discriminator, adversarial), recipe)
 
-    def prepare(self, fabric: Fabric) -> None:
-        super().prepare(fabric)
-        normalise_over_all(self.critic, fabric)
-        rate = self.recipe.learning_rate * self._critic_factor
-        adam = torch.optim.Adam(self._to_train, lr=rate, betas=self.betas, fused=True)
-        with thawed(self._to_train):  # several processes agree on what there is to train
-            self._judge, self._critic_optimiser = fabric.setup(self.critic, adam)
+    def setup(self, fabric: Fabric) -> None:
+        super().setup(fabric)
+        sync_batch_norm(self.discriminator, fabric)
+        rate = self.recipe.learning_rate * self._discriminator_lr_factor
+        adam = torch.optim.Adam(self._discriminator_parameters, lr=rate, betas=self.betas, fused=True)
+        with unfrozen(self._discriminator_parameters):  # several processes agree on what there is to train
+            self._ddp_discriminator, self._discriminator_optimizer = fabric.setup(self.discriminator, adam)
 
-    def find_gradients(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[Values, Tensor]:
-        values, restored = super().find_gradients(degraded, clean, progress)
-        return {**values, **self._find_critics_gradients(clean, restored, progress)}, restored
+    def forward_backward(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[StepMetrics, Tensor]:
+        values, restored = super().forward_backward(degraded, clean, progress)
+        return {**values, **self._discriminator_forward_backward(clean, restored, progress)}, restored
 
-    def follow_gradients(self, values: Values) -> None:
-        super().follow_gradients(values)
-        self._critic_optimiser.step()
-        self.upper_hand.note(values["critic_loss"])
+    def optimizer_step(self, values: StepMetrics) -> None:
+        super().optimizer_step(values)
+        self._discriminator_optimizer.step()
+        self.dominance_monitor.update(values["discriminator_loss"])
 
     @property
-    def _learning(self) -> list[nn.Parameter]:
-        return [*super()._learning, *self._to_train]
+    def _trainable_parameters(self) -> list[nn.Parameter]:
+        return [*super()._trainable_parameters, *self._discriminator_parameters]
 
-    def _find_critics_gradients(self, clean: Tensor, restored: Tensor, progress: float) -> Values:
-        for group in self._critic_optimiser.param_groups:
-            group["lr"] = self._critic_factor * learning_rate(self.recipe, progress)
-        with thawed(self._to_train):
-            real, fake = self._judge(clean), self._judge(restored)
-            loss = self.adversarial.critic(of_all(real), of_all(fake))
-            self._critic_optimiser.zero_grad()
+    def _discriminator_forward_backward(self, clean: Tensor, restored: Tensor, progress: float) -> StepMetrics:
+        for group in self._discriminator_optimizer.param_groups:
+            group["lr"] = self._discriminator_lr_factor * learning_rate(self.recipe, progress)
+        with unfrozen(self._discriminator_parameters):
+            real, fake = self._ddp_discriminator(clean), self._ddp_discriminator(restored)
+            loss = self.adversarial.discriminator_loss(all_gather(real), all_gather(fake))
+            self._discriminator_optimizer.zero_grad()
             self._fabric.backward(loss)
         real, fake = real.detach().float().mean(), fake.detach().float().mean()
-        return {"critic_loss": loss.detach(), "critic_real": real, "critic_fake": fake}
+        return {"discriminator_loss": loss.detach(), "discriminator_real": real, "discriminator_fake": fake}
 
     @property
-    def healthy(self) -> bool:
+    def is_finite(self) -> bool:
         """Whether every weight and every statistic of both networks is a finite number."""
-        return super().healthy and finite(self.critic)
+        return super().is_finite and all_weights_finite(self.discriminator)
 
     def state_dict(self) -> dict[str, Any]:
-        # the critic's weights are among those of the loss
+        # the discriminator's weights are among those of the loss
         return {
             **super().state_dict(),
-            "critic_optimiser": self._critic_optimiser.state_dict(),
-            "upper_hand": self.upper_hand.state_dict(),
+            "discriminator_optimizer": self._discriminator_optimizer.state_dict(),
+            "dominance_monitor": self.dominance_monitor.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
-        self._critic_optimiser.load_state_dict(state["critic_optimiser"])
-        self.upper_hand.load_state_dict(state["upper_hand"])
+        self._discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+        self.dominance_monitor.load_state_dict(state["dominance_monitor"])
 
 
 @contextmanager
-def thawed(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+def unfrozen(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """These parameters learn within the block, and only there."""
     for parameter in parameters:
         parameter.requires_grad_(True)

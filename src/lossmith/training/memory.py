@@ -6,17 +6,17 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from lossmith.devices import autocast, best_device, out_of_memory
-from lossmith.errors import LossmithError
-from lossmith.images import Pair
+from lossmith.core.devices import autocast, best_device, out_of_memory
+from lossmith.core.errors import LossmithError
+from lossmith.data import ImagePair
+from lossmith.data.loader import Batch
 from lossmith.training.recipe import Recipe
-from lossmith.training.stream import Batch
-from lossmith.training.supervised import Supervised, follow_schedule, laid_out
+from lossmith.training.supervised import SupervisedModule, set_loss_progress, to_channels_last
 
 
-def kept_for_backward(learner: Supervised, batch: Batch) -> int:
+def saved_activation_bytes(module: SupervisedModule, batch: Batch) -> int:
     """Bytes that autograd keeps between the forward and backward pass of the last step, weights not counted."""
-    modules = learner.modules.to(best_device()).train()
+    modules = module.modules.to(best_device()).train()
     own = {tensor.untyped_storage().data_ptr() for tensor in (*modules.parameters(), *modules.buffers())}
     kept: dict[int, int] = {}
 
@@ -26,26 +26,26 @@ def kept_for_backward(learner: Supervised, batch: Batch) -> int:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    degraded, clean = (laid_out(pictures, best_device()) for pictures in batch)
-    follow_schedule(learner.loss, 1.0)
+    degraded, clean = (to_channels_last(images, best_device()) for images in batch)
+    set_loss_progress(module.loss, 1.0)
     hooks = torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor)
-    with torch.enable_grad(), autocast(learner.recipe.precision), hooks:
+    with torch.enable_grad(), autocast(module.recipe.precision), hooks:
         # the graph lives until the sum below is done, so no storage is counted under a reused address
-        total = learner.loss(learner.restorer(degraded), clean)
+        total = module.loss(module.restorer(degraded), clean)
     del total
     return sum(kept.values())
 
 
-def bytes_to_write(restorer: nn.Module, recipe: Recipe, tests: Sequence[Pair], runs: int = 1) -> int:
+def bytes_to_write(restorer: nn.Module, recipe: Recipe, tests: Sequence[ImagePair], runs: int = 1) -> int:
     """Bytes that so many runs write, at least: states, models, and the test pictures at a byte per pixel."""
     weights = sum(int(tensor.nbytes) for tensor in restorer.state_dict().values())
     state = weights * (3 + (recipe.ema > 0))  # the optimiser keeps two numbers for each
-    pictures = sum(int(pair.clean[0].numel()) for pair in tests)
-    return runs * (2 * state + weights + pictures) + state  # a state is written before the oldest is let go
+    images = sum(int(pair.clean[0].numel()) for pair in tests)
+    return runs * (2 * state + weights + images) + state  # a state is written before the oldest is let go
 
 
 @contextmanager
-def enough_memory(recipe: Recipe) -> Iterator[None]:
+def explain_out_of_memory(recipe: Recipe) -> Iterator[None]:
     """Say what to lower when the block needs more memory than there is."""
     try:
         yield
@@ -55,10 +55,11 @@ def enough_memory(recipe: Recipe) -> Iterator[None]:
         raise LossmithError(f"{_too_little(recipe)}; lower batch or patch, or take a smaller network") from error
 
 
-def memory_ran_out(recipe: Recipe, kept: str) -> LossmithError:
+def out_of_memory_error(recipe: Recipe, saved_message: str) -> LossmithError:
     """What to say when there was enough memory for the steps before; `kept` says what is saved."""
     return LossmithError(
-        f"{_too_little(recipe)} any more; {kept}: end what else uses the device, and the same command goes on; or "
+        f"{_too_little(recipe)} any more; {saved_message}: end what else uses the device, and the same command "
+        "goes on; or "
         "lower batch or patch, or take a smaller network, with another --out"
     )
 

@@ -1,12 +1,12 @@
 """How a restorer is trained: everything that is the same for every loss of a comparison."""
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from lossmith.errors import LossmithError, counted
+from lossmith.core.errors import LossmithError, counted
 
 Decay = Literal["cosine", "none", "fifths", "esrgan"]
 
@@ -58,7 +58,7 @@ class Recipe:
         if self.init_partial and self.init is None:
             raise LossmithError("--init-partial goes with --init, which names the weights to begin with")
         for field in fields(self):
-            check_kind(field.name, getattr(self, field.name), field.type)
+            check_type(field.name, getattr(self, field.name), field.type)
         for name in ("steps", "minutes", "patch", "batch", "learning_rate"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
@@ -67,7 +67,7 @@ class Recipe:
             raise LossmithError(f"ema must be from 0 to below 1, not {self.ema}")
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def resume_key(self) -> dict[str, Any]:
         """All that a run is recognised by when it is to go on, but for the weights that it begins with."""
         others = ("on_nan", "init", "init_partial")
         return {name: value for name, value in asdict(self).items() if name not in others}
@@ -78,7 +78,7 @@ class Recipe:
         return counted(self.steps, "step") if self.steps else f"{self.minutes:g} minutes"
 
 
-def check_kind(name: str, value: Any, annotation: Any) -> None:
+def check_type(name: str, value: Any, annotation: Any) -> None:
     """Refuse a value of another kind than its field is annotated with."""
     if value is None and NoneType in get_args(annotation):
         return
@@ -87,9 +87,50 @@ def check_kind(name: str, value: Any, annotation: Any) -> None:
         fits, wanted = value in get_args(kind), " or ".join(get_args(kind))
     else:
         same = isinstance(value, Path) if kind is Path else type(value) is kind
-        fits, wanted = same or (type(value) is int and kind is float), _WORDS[kind]
+        fits, wanted = same or (type(value) is int and kind is float), _TYPE_NAMES[kind]
     if not fits:
         raise LossmithError(f"{name} must be {wanted}, not {value!r}")
 
 
-_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a file"}
+_TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a file"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialRecipe:
+    """Adversarial training, in two stages: first under a plain loss, then against a discriminator."""
+
+    discriminator: str | None = None
+    """Train against a discriminator: vgg, vgg_any, unet, or your own as import.path:Class. A first stage, psnr,
+    comes before it; loss, steps, learning_rate and decay are those of the second, gan."""
+    adversarial: str = "ragan"
+    """The adversarial loss: gan, lsgan, hinge, wgan, ragan, ragan_basicsr, ralsgan, rahinge."""
+    adversarial_weight: float = 5e-3
+    """Its weight in the restorer's loss."""
+    discriminator_learning_rate: float | None = None
+    """Of the discriminator [default: the restorer's]."""
+    psnr_loss: str = "l1"
+    """The loss of the first stage."""
+    psnr_steps: int | None = None
+    """Steps of the first stage [default: the budget of the second]."""
+    psnr_learning_rate: float | None = None
+    """Of the first stage [default: that of the second]."""
+    psnr_decay: Decay | None = None
+    """How the learning rate of the first stage goes [default: as in the second]."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            check_type(field.name, value := getattr(self, field.name), field.type)
+            if self.discriminator is None and value != field.default:
+                raise LossmithError(f"{field.name} is for training against a discriminator, and none is named")
+            if isinstance(value, int | float) and not 0 < value < math.inf:
+                raise LossmithError(f"{field.name} must be above 0 and finite, not {value}")
+
+    def pretrain_recipe(self, recipe: Recipe) -> Recipe:
+        """The recipe of the first stage, where `recipe` is that of the second."""
+        return replace(
+            recipe,
+            steps=self.psnr_steps or recipe.steps,
+            minutes=None if self.psnr_steps else recipe.minutes,
+            learning_rate=self.psnr_learning_rate or recipe.learning_rate,
+            decay=self.psnr_decay or recipe.decay,
+        )

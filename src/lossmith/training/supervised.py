@@ -1,5 +1,6 @@
 """A restorer that learns from pairs of pictures under one loss."""
 
+from collections.abc import Iterable
 from functools import cached_property, reduce
 from operator import add
 from typing import Any, ClassVar
@@ -8,17 +9,51 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
+from lossmith.core.rng_state import RNGState
+from lossmith.data.loader import Batch
 from lossmith.losses import Loss, Schedule
-from lossmith.training.attempt import SKIPPED, Attempt, all_finite, changing
-from lossmith.training.average import Average
-from lossmith.training.learner import Learner, Values
-from lossmith.training.rate import learning_rate
+from lossmith.training.distributed.collectives import all_reduce_mean, sync_batch_norm
+from lossmith.training.ema import EMA
+from lossmith.training.lr_schedule import learning_rate
+from lossmith.training.module import StepMetrics, TrainingModule
 from lossmith.training.recipe import Recipe
-from lossmith.training.stream import Batch
-from lossmith.training.together import mean_of_all, normalise_over_all
+
+SKIPPED = "skipped"
+"""Among the values of a step: it changed nothing."""
 
 
-class Supervised(Learner):
+def mutable_buffers(modules: nn.Module) -> list[Tensor]:
+    """The buffers that a forward pass may change.
+
+    Modules in evaluation mode, such as the frozen networks of losses, change none, and may hold many.
+    """
+    return [buffer for module in modules.modules() if module.training for buffer in module.buffers(recurse=False)]
+
+
+class StepSnapshot:
+    """What a step changes before the optimisers do: these buffers, and which random numbers come next."""
+
+    def __init__(self, buffers: Iterable[Tensor]) -> None:
+        self._buffers = [(buffer, buffer.clone()) for buffer in buffers]
+        self._rng_state = RNGState().state_dict()
+
+    @torch.no_grad()
+    def rollback(self) -> None:
+        """Bring it all back to where it was."""
+        for buffer, before in self._buffers:
+            buffer.copy_(before)
+        RNGState().load_state_dict(self._rng_state)
+
+
+def all_finite(values: Iterable[Tensor], parameters: Iterable[Tensor]) -> Tensor:
+    """Whether all values and all gradients of what is learning are numbers, as one boolean on the device."""
+    grads = (parameter.grad for parameter in parameters)
+    gradients = [gradient for gradient in grads if gradient is not None and gradient.numel()]
+    sums = [gradient.sum() for gradient in gradients]  # which one that is no number makes none; and are quick
+    return torch.stack([value.float() for value in (*values, *sums)]).isfinite().all()
+
+
+class SupervisedModule(TrainingModule):
     """A restorer that learns to undo damage under a loss.
 
     The learning rate and the loss's schedule are functions of the fraction of the budget spent.
@@ -30,70 +65,72 @@ class Supervised(Learner):
     def __init__(self, restorer: nn.Module, loss: Loss, recipe: Recipe) -> None:
         self.restorer = restorer.to(memory_format=torch.channels_last)
         self.loss, self.recipe = loss, recipe
-        self.average = Average(self.restorer, recipe.ema) if recipe.ema else None
+        self.ema = EMA(self.restorer, recipe.ema) if recipe.ema else None
         self.modules = nn.ModuleDict({"restorer": self.restorer, "loss": loss})
-        if self.average:
-            self.modules["average"] = self.average
+        if self.ema:
+            self.modules["ema"] = self.ema
 
-    def prepare(self, fabric: Fabric) -> None:
+    def setup(self, fabric: Fabric) -> None:
         self._fabric = fabric
-        self._careful = self.recipe.on_nan == "skip" or fabric.device.type == "cpu"
+        self._check_gradients = self.recipe.on_nan == "skip" or fabric.device.type == "cpu"
         self.modules.to(fabric.device).train()
-        normalise_over_all(self.restorer, fabric)
+        sync_batch_norm(self.restorer, fabric)
         rate = self.recipe.learning_rate
         adam = torch.optim.Adam(self.restorer.parameters(), lr=rate, betas=self.betas, fused=True)
-        self._network, self._optimiser = fabric.setup(self.restorer, adam)
+        self._network, self._optimizer = fabric.setup(self.restorer, adam)
 
-    def step(self, batch: Batch, progress: float) -> Values:
+    def training_step(self, batch: Batch, progress: float) -> StepMetrics:
         """Learn from a batch; a step that fails, or gives what is no number and is seen to, changes nothing.
 
         On a CPU every step is seen to. A GPU would have to be waited for, so there it is done on request.
         """
-        attempt = Attempt(self._buffers)
+        snapshot = StepSnapshot(self._buffers)
         try:
-            values, _ = self.find_gradients(*self.placed(batch), progress)
-            values = mean_of_all(values)
-            good = not self._careful or self._all_agree(all_finite(values.values(), self._learning))
+            values, _ = self.forward_backward(*self.to_device(batch), progress)
+            values = all_reduce_mean(values)
+            good = not self._check_gradients or self._all_agree(
+                all_finite(values.values(), self._trainable_parameters)
+            )
         except Exception:
-            attempt.undo()
+            snapshot.rollback()
             raise
         if not good:
-            attempt.undo()
+            snapshot.rollback()
             return {**values, SKIPPED: torch.ones((), device=self._fabric.device)}
-        self.follow_gradients(values)
+        self.optimizer_step(values)
         return values
 
-    def placed(self, batch: Batch) -> Batch:
+    def to_device(self, batch: Batch) -> Batch:
         """The pictures where the network is."""
-        degraded, clean = (laid_out(pictures, self._fabric.device) for pictures in batch)
+        degraded, clean = (to_channels_last(images, self._fabric.device) for images in batch)
         return degraded, clean
 
-    def find_gradients(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[Values, Tensor]:
+    def forward_backward(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[StepMetrics, Tensor]:
         """The first half of a step: what it gave, and the pictures that the restorer made, detached."""
-        follow_schedule(self.loss, progress)
-        for group in self._optimiser.param_groups:
+        set_loss_progress(self.loss, progress)
+        for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, progress)
         restored = self._network(degraded)
         with self._fabric.autocast():
             terms = self.loss.terms(restored, clean)
         total = reduce(add, terms.values())
-        self._optimiser.zero_grad()
+        self._optimizer.zero_grad()
         self._fabric.backward(total)
         values = {"loss": total.detach(), **{name: value.detach() for name, value in terms.items()}}
         return values, restored.detach()
 
-    def follow_gradients(self, values: Values) -> None:
+    def optimizer_step(self, values: StepMetrics) -> None:
         """The second half of a step, which gave `values`."""
-        self._optimiser.step()
-        if self.average:
-            self.average.follow(self.restorer)
+        self._optimizer.step()
+        if self.ema:
+            self.ema.update(self.restorer)
 
     @cached_property
     def _buffers(self) -> list[Tensor]:
-        return changing(self.modules)
+        return mutable_buffers(self.modules)
 
     @property
-    def _learning(self) -> list[nn.Parameter]:
+    def _trainable_parameters(self) -> list[nn.Parameter]:
         return list(self.restorer.parameters())
 
     def _all_agree(self, good: Tensor) -> bool:
@@ -104,40 +141,40 @@ class Supervised(Learner):
 
     @property
     def learning_rate(self) -> float:
-        rate: float = self._optimiser.param_groups[0]["lr"]
+        rate: float = self._optimizer.param_groups[0]["lr"]
         return rate
 
     @property
-    def result(self) -> nn.Module:
+    def trained_network(self) -> nn.Module:
         """The network to keep: the averaged one where there is one."""
-        return self.average.module if self.average else self.restorer
+        return self.ema.module if self.ema else self.restorer
 
     @property
-    def healthy(self) -> bool:
+    def is_finite(self) -> bool:
         """Whether every weight and every statistic of the network is a finite number."""
-        return finite(self.restorer)
+        return all_weights_finite(self.restorer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"modules": self.modules.state_dict(), "optimiser": self._optimiser.state_dict()}
+        return {"modules": self.modules.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.modules.load_state_dict(state["modules"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._optimizer.load_state_dict(state["optimizer"])
 
 
-def laid_out(pictures: Tensor, device: torch.device) -> Tensor:
+def to_channels_last(images: Tensor, device: torch.device) -> Tensor:
     """Pictures on the device, each pixel's channels beside each other, as convolutions want them."""
-    return pictures.to(device, non_blocking=True).to(memory_format=torch.channels_last)
+    return images.to(device, non_blocking=True).to(memory_format=torch.channels_last)
 
 
-def follow_schedule(loss: Loss, progress: float) -> None:
+def set_loss_progress(loss: Loss, progress: float) -> None:
     """Set every part of a loss that changes during the run to where it is at `progress`."""
     for module in loss.modules():
         if isinstance(module, Schedule):
             module.progress = progress
 
 
-def finite(network: nn.Module) -> bool:
+def all_weights_finite(network: nn.Module) -> bool:
     """Whether every weight and every statistic is a finite number."""
     tensors = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
     return bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all())

@@ -1,0 +1,36 @@
+"""What is done with the rooms below: a run, an evaluation, a tournament, a loss learned."""
+
+from lossmith.commands.blend import Blended, blend
+from lossmith.commands.compare.compare import Comparison, compare
+from lossmith.commands.compare.executors import Execution
+from lossmith.commands.evaluate import Evaluation, evaluate
+from lossmith.commands.export import Exported, export
+from lossmith.commands.learn_loss import LearnedLoss, learn_loss
+from lossmith.commands.loss_files import convert_mdf, show_loss
+from lossmith.commands.reproduce import Reproduced, reproduce
+from lossmith.commands.restore import Restored, restore
+from lossmith.commands.train import TrainResult, train
+from lossmith.training.presets import preset
+
+__all__ = [
+    "Blended",
+    "Comparison",
+    "Evaluation",
+    "Execution",
+    "Exported",
+    "LearnedLoss",
+    "Reproduced",
+    "Restored",
+    "TrainResult",
+    "blend",
+    "compare",
+    "convert_mdf",
+    "evaluate",
+    "export",
+    "learn_loss",
+    "preset",
+    "reproduce",
+    "restore",
+    "show_loss",
+    "train",
+]

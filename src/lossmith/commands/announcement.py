@@ -1,0 +1,24 @@
+"""What a study is about to do, said before it does it."""
+
+from pathlib import Path
+
+from lossmith.core.devices import device_name
+from lossmith.data import Data, PreparedData
+from lossmith.evaluation import without_level
+from lossmith.training import Recipe
+
+
+def opening(
+    losses: str, recipe: Recipe, data: Data, prepared: PreparedData, out: Path, devices: int, runs: int = 1
+) -> str:
+    """One line: what is trained for how long, on which pictures, on what device, and where it will be found."""
+    trained, tested = len(prepared.source.names), len({without_level(pair.name) for pair in prepared.test_pairs})
+    samples = data.images is None and data.clean is None
+    kind = "sample photographs of scikit-image" if samples else "picture" if trained == 1 else "pictures"
+    times = f"{runs} runs of " if runs > 1 else ""
+    start = f" from {recipe.init}" if recipe.init else ""
+    return (
+        f"training {recipe.network}{start} under {losses}, {times}{recipe.budget}, to undo "
+        f"{prepared.degradation}; "
+        f"on {trained} {kind}, tested on {tested} more; {device_name(devices)}; into {out}"
+    )

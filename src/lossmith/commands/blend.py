@@ -1,0 +1,200 @@
+"""`lossmith blend`: models between two models, as one file or as a page."""
+
+import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lossmith.commands.blend_report import ModelPair, write_page
+from lossmith.commands.outcome import Outcome
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import LIKE_FILES
+from lossmith.core.provenance import versions
+from lossmith.data import find_images, gather_tests, sample_images
+from lossmith.degradations import degradation as parse_degradation
+from lossmith.exporting import check_scale
+from lossmith.models.foreign import load_any_model
+from lossmith.models.interpolation import interpolate_weights, weight_cosine
+from lossmith.models.model_file import Model, save_model
+
+MIN_COSINE = 0.5
+"""A cosine between weights below which two models do not look like relatives."""
+MAX_ALPHAS = 101
+"""Values of alpha in one command."""
+
+
+@dataclass(frozen=True, repr=False)
+class Blended(Outcome):
+    """A blended model, or a page of them."""
+
+    path: Path
+    note: str
+    """Empty where the two models look as if one was trained from the other."""
+
+    def __str__(self) -> str:
+        return f"{'model' if self.path.suffix == '.safetensors' else 'page'}: {self.path}" + (
+            f"\nnote: {self.note}" if self.note else ""
+        )
+
+
+def blend(
+    first: Path,
+    second: Path,
+    *,
+    alpha: str = "0:1:0.1",
+    out: Path,
+    test: list[Path] | None = None,
+    recursive: bool = False,
+    degradation: str | None = None,
+    network: str | None = None,
+) -> Blended:
+    """Blend two models of one architecture: their weights become (1 - alpha) FIRST + alpha SECOND.
+
+    A single alpha gives a model. A range gives a page: what every blend makes of the test pictures, the same mix
+    of the two models' pictures beside it, and both on the plane of distortion and perception.
+
+    Parameters
+    ----------
+    first
+        The model at alpha 0, usually the PSNR-oriented one: ours, or anybody's RRDBNet, SRResNet, or what spandrel
+        knows.
+    second
+        The model at alpha 1, usually trained adversarially from the first.
+    alpha
+        One number from 0 to 1, or a range as start:stop:step.
+    out
+        The model to write, such as 4x-blend.safetensors; for a range, the folder of the page.
+    test
+        The targets of a range: files, folders or patterns [default: the test photographs that scikit-image ships].
+    recursive
+        Search folders within folders for targets too.
+    degradation
+        How the targets are degraded [default: as the first model was trained; bicubic for one that does not say].
+    network
+        The network of the models, where it is your own: import.path:Class.
+
+    Raises
+    ------
+    LossmithError
+        For anything that the caller can mend, in one sentence.
+    """
+    first, second, out = Path(first), Path(second), Path(out)
+    alphas = parse_alphas(str(alpha))
+    _check_out(out, single=len(alphas) == 1)
+    model_pair = _couple(first, second, network)
+    cosine = weight_cosine(*(model.restorer.state_dict() for model in model_pair.models))
+    note = "" if cosine >= MIN_COSINE else _stranger(cosine)
+    if len(alphas) == 1:
+        check_scale(out, model_pair.scale)
+        save_model(out, model_pair.between(alphas[0]), _receipt(model_pair, alphas[0]))
+        return Blended(out, note)
+    damage = _damage(model_pair.models[0], degradation)
+    targets = find_images(test, recursive) if test else sample_images("test")
+    pairs = gather_tests(targets, parse_degradation(damage), out)
+    if pairs[0].scale != model_pair.scale:
+        raise LossmithError(
+            f"the models enlarge by {model_pair.scale}, but '{damage}' shrinks by {pairs[0].scale}"
+        )
+    options: dict[str, Any] = {
+        "alpha": alpha,
+        "test": test,
+        "degradation": degradation,
+        "network": network,
+        "out": out,
+    }
+    options |= {"recursive": True} if recursive else {}
+    command = _command(first, second, options)
+    write_page(out, model_pair, alphas, pairs, damage=damage, note=note, cosine=cosine, command=command)
+    return Blended(out / "blend.html", note)
+
+
+def parse_alphas(text: str) -> list[float]:
+    """One number, or the numbers of a range, its end among them where the step meets it.
+
+    >>> parse_alphas("0.8"), parse_alphas("0:1:0.25")
+    ([0.8], [0.0, 0.25, 0.5, 0.75, 1.0])
+    """
+    try:
+        numbers = [float(part) for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    inside = bool(numbers) and all(0 <= number <= 1 for number in numbers)
+    if inside and len(numbers) == 1:
+        return numbers
+    if not inside or len(numbers) != 3 or numbers[0] >= numbers[1] or numbers[2] == 0:
+        raise LossmithError(
+            f"alpha must be a number from 0 to 1, or a range start:stop:step such as 0:1:0.1, not '{text}'"
+        )
+    start, stop, step = numbers
+    count = math.floor((stop - start) / step + 1e-9) + 1  # 0.1 is no exact number
+    if not 2 <= count <= MAX_ALPHAS:
+        raise LossmithError(f"alpha '{text}' has {count} values; a range has 2 to {MAX_ALPHAS}")
+    return [round(start + index * step, 9) for index in range(count)]
+
+
+def _check_out(out: Path, single: bool) -> None:
+    if single and out.suffix != ".safetensors":
+        raise LossmithError(f"one alpha gives one model, a .safetensors file, and {out} is called otherwise")
+    if not single and (out.is_file() or out.suffix.lower() in LIKE_FILES) and not out.is_dir():
+        raise LossmithError(f"a range of alphas gives a page in a folder, and {out} names a file")
+    for path in (out,) if single else (out / "blend.html", out / "blend.csv"):
+        if path.exists():
+            raise LossmithError(f"{path} exists already; choose another --out")
+
+
+def _couple(first: Path, second: Path, network: str | None) -> ModelPair:
+    models = load_any_model(first, network), load_any_model(second, network)
+    model_pair = ModelPair(models, (_title(first), _title(second)))
+    kinds = [str(model.restorer).partition("\n")[0] for model in models]
+    try:
+        if kinds[0] != kinds[1]:
+            raise LossmithError("their names differ")
+        interpolate_weights(models[0].restorer.state_dict(), models[1].restorer.state_dict(), 0)
+    except LossmithError as error:
+        said = [f"{path} is {kind}" for path, kind in zip((first, second), kinds, strict=True)]
+        raise LossmithError(f"{' and '.join(said)}; only models of one architecture can be blended") from error
+    return model_pair
+
+
+def _stranger(cosine: float) -> str:
+    return (
+        f"the weights of the two models have a cosine of {cosine:.2f}, so neither seems to be trained from the "
+        "other, and what lies between them may restore nothing"
+    )
+
+
+def _receipt(model_pair: ModelPair, alpha: float) -> dict[str, Any]:
+    first, second = (model.receipt for model in model_pair.models)
+    kept: dict[str, Any] = {key: first[key] for key in ("network", "scale", "degradation") if key in first}
+    return {
+        **kept,
+        "versions": versions(),
+        "loss": f"blend of {' and '.join(model_pair.names)} at {alpha:g}",
+        "blend": {"alpha": alpha, "first": first, "second": second},
+    }
+
+
+def _damage(model: Model, said: str | None) -> str:
+    if said is not None:
+        return said
+    named = str(model.receipt.get("degradation") or "")
+    if not named and model.scale > 1:
+        return f"bicubic({model.scale})"
+    if not named or ":" in named or named.startswith("pairs of"):
+        raise LossmithError("what the first model undoes is not known, or your own code: give --degradation")
+    return named
+
+
+def _command(first: Path, second: Path, options: Mapping[str, Any]) -> str:
+    words = ["lossmith", "blend", str(first), str(second)]
+    for key, value in options.items():
+        if value is not None:
+            values = value if isinstance(value, list) else [] if value is True else [value]
+            words += [f"--{key}", *map(str, values)]
+    return shlex.join(words)
+
+
+def _title(path: Path) -> str:
+    return path.resolve().parent.name if path.stem == "model" else path.stem

@@ -1,0 +1,152 @@
+"""Every blend of two models applied to the test pictures, scored, and put on a page."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import torch
+from torch import Tensor, nn
+
+from lossmith._version import __version__
+from lossmith.core.devices import best_device, device_name
+from lossmith.core.progress import ProgressBar
+from lossmith.data import ImagePair, to_uint8_hwc
+from lossmith.evaluation import (
+    Protocol,
+    Row,
+    available_deep_metrics,
+    baseline,
+    check_border,
+    find_metric,
+    protocol_of,
+    restore_images,
+    score,
+    without_level,
+    write_csv,
+)
+from lossmith.models.interpolation import interpolate_weights
+from lossmith.models.model_file import Model
+from lossmith.report import ImageComparison
+from lossmith.report.crops import absolute_error, find_crops
+from lossmith.report.pages.blend import BlendContents, Point, Strip, write_blend
+
+MAX_IMAGES = 4
+"""Pictures on the page: those on which the two models differ most."""
+WEIGHTS, IMAGES = "weights", "pictures"
+"""The two ways to mix."""
+
+
+@dataclass(frozen=True)
+class ModelPair:
+    """Two models of one architecture."""
+
+    models: tuple[Model, Model]
+    names: tuple[str, str]
+
+    @property
+    def scale(self) -> int:
+        return self.models[0].scale
+
+    def between(self, alpha: float) -> nn.Module:
+        """The network whose weights are (1 - alpha) of the first and alpha of the second."""
+        first, second = (model.restorer for model in self.models)
+        restorer = deepcopy(first)
+        restorer.load_state_dict(interpolate_weights(first.state_dict(), second.state_dict(), alpha))
+        return restorer
+
+
+def write_page(
+    out: Path,
+    model_pair: ModelPair,
+    alphas: Sequence[float],
+    pairs: Sequence[ImagePair],
+    *,
+    damage: str,
+    note: str,
+    cosine: float,
+    command: str,
+) -> None:
+    """Write `blend.csv` and `blend.html`."""
+    protocol = protocol_of(pairs)
+    check_border(pairs, protocol)
+    names = ["psnr", "ssim", *(list(available_deep_metrics())[:1] or ["gmsd"])]
+    rows: list[Row] = []
+    strips: list[Strip] = []
+    with ProgressBar() as bar:
+        for index, pair in enumerate(pairs):
+            if bar.due(done := index / len(pairs)):
+                bar.show("blending", done, pair.name)
+            mixed = _mixed(model_pair, alphas, pair)
+            rows += _rows(mixed, alphas, pair, protocol, names)
+            strips.append(_strip(mixed, pair))
+    write_csv(out / "blend.csv", rows, protocol)
+    contents = BlendContents(
+        names=model_pair.names,
+        degradation=damage,
+        network=str(model_pair.models[0].receipt["network"]),
+        protocol=str(protocol),
+        metrics=[find_metric(name) for name in names],
+        points={way: [_mean(rows, way, alpha, names) for alpha in alphas] for way in (WEIGHTS, IMAGES)},
+        strips=sorted(strips, key=lambda strip: -strip.spread)[:MAX_IMAGES],
+        images=len({without_level(pair.name) for pair in pairs}),
+        note=note,
+        command=command,
+        facts={
+            "Cosine of the weights": f"{cosine:.4f}",
+            "Device": device_name(),
+            "Versions": f"lossmith {__version__}, torch {torch.__version__}",
+        },
+    )
+    write_blend(out / "blend.html", contents)
+
+
+Mixed = dict[str, list[Tensor]]
+"""By the way of mixing, one picture for every alpha."""
+
+
+def _mixed(model_pair: ModelPair, alphas: Sequence[float], pair: ImagePair) -> Mixed:
+    def restored(alpha: float) -> Tensor:
+        (image,) = restore_images(model_pair.between(alpha).to(best_device()), [pair])
+        return image
+
+    ends = restored(0), restored(1)
+    return {
+        WEIGHTS: [ends[int(alpha)] if alpha in (0, 1) else restored(alpha) for alpha in alphas],
+        IMAGES: [torch.lerp(*ends, alpha) for alpha in alphas],
+    }
+
+
+def _rows(
+    mixed: Mixed, alphas: Sequence[float], pair: ImagePair, protocol: Protocol, names: Sequence[str]
+) -> list[Row]:
+    return [
+        Row(pair.name, _method(way, alpha), 0, score(image, pair.clean, protocol, names))
+        for way, images in mixed.items()
+        for alpha, image in zip(alphas, images, strict=True)
+    ]
+
+
+def _method(way: str, alpha: float) -> str:
+    return f"{way} {alpha:g}"
+
+
+def _mean(rows: Sequence[Row], way: str, alpha: float, names: Sequence[str]) -> Point:
+    mine = [row for row in rows if row.method == _method(way, alpha)]
+    return Point(alpha, {name: fmean(row.scores[name] for row in mine) for name in names})
+
+
+def _strip(mixed: Mixed, pair: ImagePair) -> Strip:
+    """The detail where the first and the last blend differ most."""
+    first, last = to_uint8_hwc(mixed[WEIGHTS][0]), to_uint8_hwc(mixed[WEIGHTS][-1])
+    target, degraded = to_uint8_hwc(pair.clean), to_uint8_hwc(baseline(pair))
+    crop = find_crops(ImageComparison(pair.name, target, degraded, {"first": first, "last": last}))[0]
+    inner = (slice(crop.y, crop.y + crop.side), slice(crop.x, crop.x + crop.side))
+    return Strip(
+        image=pair.name,
+        degraded=degraded[inner],
+        target=target[inner],
+        mixed={way: [to_uint8_hwc(image)[inner] for image in images] for way, images in mixed.items()},
+        spread=float(absolute_error(first, last)[inner].mean()),
+    )

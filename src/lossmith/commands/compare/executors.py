@@ -1,0 +1,78 @@
+"""Where the runs of a tournament are carried out."""
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from lossmith.commands.compare.job import Job, RunResult
+from lossmith.core.devices import check_devices
+from lossmith.core.errors import LossmithError
+from lossmith.data import PreparedData
+from lossmith.losses import Loss
+
+
+class Executor(Protocol):
+    """Carries out the runs of a tournament. The tournament knows nothing else about it.
+
+    Wherever and in whichever order it does, afterwards the folder of every run lies where its job says, and a
+    run that was stopped goes on when it is carried out again.
+    """
+
+    def run_jobs(
+        self, jobs: Sequence[Job], losses: Mapping[str, Loss], data: PreparedData
+    ) -> Generator[RunResult]:
+        """What came of every job, as it comes. Raises what a job raises."""
+
+
+class LocalExecutor:
+    """One run after the other, in this process."""
+
+    def run_jobs(
+        self, jobs: Sequence[Job], losses: Mapping[str, Loss], data: PreparedData
+    ) -> Generator[RunResult]:
+        for job in jobs:
+            yield job.run(losses[job.loss], data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """Where the runs of a tournament are carried out."""
+
+    executor: Literal["local", "ray"] = "local"
+    """Where: here, one after the other; or ray, as many at once as a Ray cluster has room for (pip install
+    "lossmith[ray]"): the one that RAY_ADDRESS names, or that this machine belongs to, or else this machine."""
+    cpus_per_run: float | None = None
+    """Cores that a run takes up on the Ray cluster, and threads that it computes with [default: 1 for each of
+    --devices]."""
+    gpus_per_run: float | None = None
+    """GPUs that a run takes up on the Ray cluster; 0.25 puts four runs on one GPU [default: 1 for each of
+    --devices where the cluster has GPUs, else 0]."""
+
+    def __post_init__(self) -> None:
+        if self.executor not in ("local", "ray"):
+            raise LossmithError(f"executor must be here or ray, not {self.executor!r}")
+        for name in ("cpus_per_run", "gpus_per_run"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if self.executor != "ray":
+                raise LossmithError(f"{name} is for a Ray cluster; add executor ray")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise LossmithError(f"{name} must be a number, 0 or more, not {value!r}")
+            if name == "cpus_per_run" and value == 0:
+                raise LossmithError("cpus_per_run must be above 0")
+            if value > 1 and value != int(value):
+                raise LossmithError(f"{name} must be whole where it is above 1, not {value}")
+
+    def build(self, devices: int) -> Executor:
+        """The executor of runs on that many devices each.
+
+        Raises LossmithError when this process has not that many, and when Ray is wanted and not installed.
+        """
+        if self.executor == "local":
+            check_devices(devices)
+            return LocalExecutor()
+        from lossmith.commands.compare.ray_executor import RayExecutor
+
+        return RayExecutor(devices, self.cpus_per_run, self.gpus_per_run)

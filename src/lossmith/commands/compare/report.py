@@ -1,0 +1,179 @@
+"""From the folders of a tournament to its verdict, its page and its tables."""
+
+import csv
+import json
+import math
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from lossmith._version import __version__
+from lossmith.commands.compare.job import RunResult
+from lossmith.core.devices import device_name
+from lossmith.core.files import write_text
+from lossmith.data import ImagePair, PreparedData, read_image, to_uint8_hwc
+from lossmith.evaluation import (
+    DEGRADED,
+    Difference,
+    Protocol,
+    Ranking,
+    Row,
+    baseline,
+    differences,
+    find_metric,
+    rankings,
+    verdict,
+    why_nan,
+)
+from lossmith.evaluation.statistics.metric_overlap import optimizes_metric
+from lossmith.report import Curve, ImageComparison, LossResult, ReportData, write_report
+from lossmith.training import Recipe
+
+MAX_IMAGES = 4
+"""Test pictures on the page: those on which the losses differ most."""
+
+
+@dataclass(frozen=True)
+class TournamentResults:
+    """All that has been run."""
+
+    losses: list[str]
+    results: list[RunResult]
+    rows: list[Row]
+    data: PreparedData
+    recipe: Recipe
+    protocol: Protocol
+    seeds: int
+    command: str
+
+
+def make_page(tournament: TournamentResults, out: Path) -> str:
+    """Write `report.html` and `results.json`; returns the verdict."""
+    finished = [name for name in tournament.losses if not _failure(tournament, name)]
+    methods = [DEGRADED, *finished]
+    metrics = [find_metric(name) for name in tournament.rows[0].scores]
+    found = rankings(tournament.rows, metrics, methods)
+    pairs = [d for each in found for d in differences(tournament.rows, each.metric, methods)]
+    words = verdict(found, pairs)
+    contents = ReportData(
+        verdict=words,
+        degradation=tournament.data.degradation,
+        network=str(tournament.recipe.network),
+        budget=f"{tournament.recipe.budget} per run",
+        protocol=str(tournament.protocol),
+        command=tournament.command,
+        seeds=list(range(tournament.seeds)),
+        results=[_contender(tournament, name) for name in tournament.losses],
+        rankings=found,
+        differences=pairs,
+        rows=tournament.rows,
+        comparisons=_exhibits(tournament, finished),
+        environment=_facts(tournament),
+        notes=[*why_nan(tournament.rows), *tournament.data.remarks],
+    )
+    _write_json(out / "results.json", contents, found, pairs)
+    write_report(out / "report.html", contents)
+    return words
+
+
+def _contender(tournament: TournamentResults, loss: str) -> LossResult:
+    entries = [entry for entry in tournament.results if entry.loss == loss]
+    done = [entry.summary for entry in entries if entry.summary]
+    return LossResult(
+        loss=loss,
+        curves=[_curve(entry) for entry in entries],
+        steps=round(fmean(s.steps for s in done)) if done else 0,
+        milliseconds_per_step=fmean(s.milliseconds_per_step for s in done) if done else math.nan,
+        activation_mb=max(s.activation_mb for s in done) if done else None,
+        failure=_failure(tournament, loss),
+    )
+
+
+def _failure(tournament: TournamentResults, loss: str) -> str | None:
+    failures = (f"seed {e.seed}: {e.failure}" for e in tournament.results if e.loss == loss and e.failure)
+    return next(failures, None)
+
+
+def _curve(entry: RunResult) -> Curve:
+    with entry.folder.metrics_csv.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name not in ("step", "seconds", "learning_rate", "skipped")]
+    values = {name: [float(row[name] or "nan") for row in rows] for name in names}
+    return Curve(entry.seed, [int(row["step"]) for row in rows], values)
+
+
+def _exhibits(tournament: TournamentResults, losses: Sequence[str]) -> list[ImageComparison]:
+    first = {e.loss: e.folder for e in tournament.results if e.seed == 0 and e.loss in losses}
+
+    def spread(pair: ImagePair) -> float:
+        scores = [r.scores["psnr"] for r in tournament.rows if r.image == pair.name and r.method in losses]
+        return float(np.std(scores)) if scores else 0.0
+
+    shown = sorted(tournament.data.test_pairs, key=spread, reverse=True)[:MAX_IMAGES]
+    return [
+        ImageComparison(
+            image=pair.name,
+            target=to_uint8_hwc(pair.clean),
+            degraded=to_uint8_hwc(baseline(pair)),
+            restored={loss: to_uint8_hwc(read_image(folder.image(pair.name))) for loss, folder in first.items()},
+        )
+        for pair in shown
+    ]
+
+
+def _facts(tournament: TournamentResults) -> dict[str, str]:
+    recipe, summaries = tournament.recipe, [e.summary for e in tournament.results if e.summary]
+    packages = ("torch", "lightning", "torchmetrics", "numpy", "pillow")
+    return {
+        "Training pictures": str(len(tournament.data.source.names)),
+        "Test pictures": ", ".join(pair.name for pair in tournament.data.test_pairs),
+        "Patches": f"{recipe.batch} of {recipe.patch} x {recipe.patch} pixels per step",
+        "Optimiser": f"Adam, learning rate {recipe.learning_rate:g}, decay {recipe.decay}, ema {recipe.ema:g}",
+        "Arithmetic": summaries[0].precision if summaries else recipe.precision,
+        "Device": summaries[0].device if summaries else device_name(),
+        "System": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "Versions": ", ".join([f"lossmith {__version__}", *(f"{name} {version(name)}" for name in packages)]),
+    }
+
+
+def _write_json(path: Path, contents: ReportData, found: Sequence[Ranking], pairs: Sequence[Difference]) -> None:
+    plain = {
+        "verdict": contents.verdict,
+        "degradation": contents.degradation,
+        "network": contents.network,
+        "budget": contents.budget,
+        "protocol": contents.protocol,
+        "command": contents.command,
+        "seeds": contents.seeds,
+        "environment": contents.environment,
+        "notes": contents.notes,
+        "losses": [
+            {
+                **{key: value for key, value in asdict(result).items() if key != "curves"},
+                "optimizes_metric": [
+                    each.metric.name for each in found if optimizes_metric(result.loss, each.metric.name)
+                ],
+            }
+            for result in contents.results
+        ],
+        "rankings": [asdict(each) for each in found],
+        "differences": [{**asdict(each), "significant": each.significant} for each in pairs],
+        "rows": [asdict(row) for row in contents.rows],
+    }
+    write_text(path, json.dumps(_no_nan(plain), indent=1, allow_nan=False) + "\n")
+
+
+def _no_nan(value: object) -> object:
+    """JSON has no NaN and no infinity: null and a string stand for them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    if isinstance(value, dict):
+        return {key: _no_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_no_nan(item) for item in value]
+    return value

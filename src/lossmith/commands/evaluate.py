@@ -1,0 +1,229 @@
+"""`lossmith evaluate`: a model, or a folder of results, against its targets."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Literal
+
+from torch import Tensor
+
+from lossmith.commands.outcome import Outcome
+from lossmith.commands.result_folder import ResultFolder, match_results
+from lossmith.core.devices import best_device
+from lossmith.core.errors import LossmithError
+from lossmith.data import ImagePair, find_images, gather_pairs, gather_tests, pair_folders, sample_images
+from lossmith.data.folders import SUFFIXES, is_pattern
+from lossmith.data.headers import look_at
+from lossmith.degradations import degradation as parse_degradation
+from lossmith.degradations import is_gray
+from lossmith.evaluation import (
+    DEGRADED,
+    Protocol,
+    Row,
+    baseline,
+    check_border,
+    check_table,
+    find_metric,
+    protocol_for,
+    protocol_of,
+    restore_images,
+    score_row,
+    why_nan,
+    write_csv,
+)
+from lossmith.models.model_file import FILE, Model, check_file, models_in
+from lossmith.restoration import open_restorer
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation(Outcome):
+    """The scores of every picture, and how they were taken."""
+
+    rows: list[Row]
+    protocol: Protocol
+    remarks: list[str] = field(default_factory=list)
+    misfits: list[str] = field(default_factory=list)
+    """Why a picture was not scored, in one sentence each; the means are those of the others."""
+    cropping: str = ""
+    """What was cropped of targets or results that differed by less than the scale."""
+
+    @property
+    def protocol_in_words(self) -> str:
+        return f"{self.protocol}{self.cropping}"
+
+    @property
+    def status(self) -> int:
+        """What the command ends with: 1 when a picture was not scored."""
+        return 1 if self.misfits else 0
+
+    @property
+    def headline(self) -> str:
+        return f"{len({row.image for row in self.rows})} pictures scored; {self.protocol_in_words}"
+
+    def __str__(self) -> str:
+        metrics = [find_metric(name) for name in self.rows[0].scores]
+        lines = [["image", "method", *(metric.label for metric in metrics)]]
+        for method in dict.fromkeys(row.method for row in self.rows):
+            rows = [row for row in self.rows if row.method == method]
+            mean = {m.name: fmean(row.scores[m.name] for row in rows) for m in metrics}
+            lines += [
+                [row.image, method, *(f"{row.scores[m.name]:.{m.digits}f}" for m in metrics)]
+                for row in [*rows, Row("mean", method, 0, mean)]
+            ]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        table = "\n".join(
+            "  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)) for line in lines
+        )
+        missing = [f"{len(self.misfits)} not scored, and in no mean:"] if self.misfits else []
+        beside = [*why_nan(self.rows), *self.remarks, *missing, *(f"  {misfit}" for misfit in self.misfits)]
+        return "\n".join([table, f"protocol: {self.protocol_in_words}", *beside])
+
+
+def evaluate(
+    subject: Path,
+    *,
+    test: list[Path] | None = None,
+    degraded: Path | None = None,
+    degradation: str | None = None,
+    pair: str | None = None,
+    recursive: bool = False,
+    network: str | None = None,
+    color: Literal["auto", "rgb", "y"] = "auto",
+    border: int | None = None,
+    out: Path | None = None,
+) -> Evaluation:
+    """Score a model, or a folder of results, picture by picture.
+
+    Parameters
+    ----------
+    subject
+        A model: ours, any that spandrel knows, or ONNX; or a folder of restored pictures.
+    test
+        The targets: files, folders or patterns; results belong to them by file name
+        [default: the test photographs that scikit-image ships].
+    degraded
+        Folder of the degraded pictures that belong to one --test folder, for a model; without it the targets are
+        degraded anew.
+    degradation
+        How the targets are degraded for a model [default: as it was trained].
+    pair
+        How files are called that belong together, where it is not seen: target and result, such as "{}:{}_out", or
+        target and degraded picture, such as "{}_HR:{}_LR2".
+    recursive
+        Search folders within folders too.
+    network
+        The network of a model, where the file does not say it: an expression, or import.path:Class.
+    color
+        Score on RGB, or on the Y channel of BT.601 [default: y for a model for super-resolution, rgb otherwise].
+    border
+        Pixels left out at each side [default: the scale for a model for super-resolution, 0 otherwise].
+    out
+        CSV file to write the rows to.
+
+    Raises
+    ------
+    LossmithError
+        For anything that the caller can mend, in one sentence.
+    """
+    subject = Path(subject)
+    if out is not None:
+        check_table(Path(out))
+    _refuse_what_is_neither(subject)
+    results = None
+    if subject.is_dir() or is_pattern(subject):
+        if degraded is not None or degradation is not None:
+            raise LossmithError("a folder of results is not degraded; leave --degraded and --degradation out")
+        protocol, results = protocol_for(1), match_results(subject, test, pair, recursive)
+    else:
+        model = open_restorer(subject, network)
+        pairs = _pairs(subject, model, test, degraded, degradation, pair, recursive)
+        protocol = protocol_of(pairs)
+    protocol = replace(
+        protocol,
+        color=protocol.color if color == "auto" else color,
+        border=protocol.border if border is None else border,
+    )
+    if results is not None:
+        rows, protocol, misfits = _of_folder(results, protocol)
+        evaluation = Evaluation(rows, protocol, results.remarks, misfits, results.cropping)
+    else:
+        name = str(model.receipt.get("loss", subject.stem))
+        check_border(pairs, protocol)
+        evaluation = Evaluation([score_row(*each, protocol) for each in _of_model(name, model, pairs)], protocol)
+    if out is not None:
+        write_csv(out, evaluation.rows, evaluation.protocol_in_words)
+    return evaluation
+
+
+def _refuse_what_is_neither(subject: Path) -> None:
+    """Raise LossmithError for what is neither a model nor a folder of results, and say what is."""
+    if subject.is_file() and subject.suffix.lower() in SUFFIXES:
+        raise LossmithError(f"'{subject}' is a picture; evaluate takes a model, or a folder of results")
+    if subject.is_dir():
+        results = any(path.suffix.lower() in SUFFIXES for path in subject.iterdir())
+        if (subject / FILE).is_file() or (not results and models_in(subject)):
+            check_file(subject)  # which names the models of a run, of its stages, of a tournament
+
+
+Restored = Iterable[tuple[str, str, Tensor, Tensor]]
+"""(picture, method, result, target)"""
+
+
+def _of_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], Protocol, list[str]]:
+    """The rows of what can be scored, the protocol, which says of gray targets, and why the others cannot."""
+    look_at([path for both in folder.images.values() for path in both if path], strict=False)
+    rows, misfits, gray = [], [], False
+    for name in folder.images:
+        try:
+            result, target = folder.read(name)
+            rows.append(score_row(name, folder.method, result, target, protocol))
+            gray = gray or is_gray(target)
+        except LossmithError as error:
+            misfits.append(str(error))
+    if not rows:
+        raise LossmithError(misfits[0] + (f" (and {len(misfits) - 1} more misfits)" if misfits[1:] else ""))
+    return rows, replace(protocol, gray=gray), misfits
+
+
+def _of_model(name: str, model: Model, pairs: Sequence[ImagePair]) -> Restored:
+    for pair in pairs:
+        yield pair.name, DEGRADED, baseline(pair), pair.clean
+    restored = restore_images(model.restorer.to(best_device()), pairs)
+    for pair, image in zip(pairs, restored, strict=True):
+        yield pair.name, name, image, pair.clean
+
+
+def _pairs(
+    subject: Path,
+    model: Model,
+    test: list[Path] | None,
+    degraded: Path | None,
+    expression: str | None,
+    pair: str | None,
+    recursive: bool,
+) -> Sequence[ImagePair]:
+    if pair is not None and degraded is None:
+        raise LossmithError("--pair goes with --degraded, or with a folder of results")
+    if degraded is not None:
+        if expression is not None:
+            raise LossmithError("give either --degraded or --degradation, not both")
+        if not test or len(test) != 1:
+            raise LossmithError("--degraded goes with one --test folder")
+        pairs = gather_pairs(pair_folders(test[0], degraded, pair, recursive), Path())
+    else:
+        named = str(model.receipt.get("degradation", ""))
+        if expression is None and not named:
+            such = f"bicubic({model.scale})" if model.scale > 1 else "noise(25)"
+            advice = f"give --degradation, such as {such}, or --test and --degraded"
+            raise LossmithError(f"{subject} does not say what it undoes: {advice}")
+        if expression is None and (":" in named or named.startswith("pairs of")):
+            raise LossmithError("what the model undoes is your own: give --degradation, or --test and --degraded")
+        kind = parse_degradation(named if expression is None else expression)
+        images = find_images(test, recursive) if test else sample_images("test")
+        pairs = gather_tests(images, kind, Path())
+    if pairs[0].scale != model.scale:
+        does = f"enlarges by {model.scale}" if model.scale > 1 else "keeps the size"
+        sizes = f"{pairs[0].scale} times larger than" if pairs[0].scale > 1 else "as large as"
+        raise LossmithError(f"the model {does}, but the clean pictures are {sizes} the degraded ones")
+    return pairs

@@ -1,0 +1,122 @@
+"""`lossmith export`: a model as the files that other programs open."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lossmith.commands.outcome import Outcome
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import write_text
+from lossmith.exporting import check_scale, compatibility, make_card, model_name, write_onnx
+from lossmith.models.foreign import load_any_model
+from lossmith.models.model_file import FORMAT, save_model
+
+ENDINGS = (".safetensors", ".onnx", ".json")
+"""The weights, the graph and the card, in the order in which they are written."""
+
+
+@dataclass(frozen=True, repr=False)
+class Exported(Outcome):
+    """The files that were written, and what is known of each."""
+
+    files: dict[Path, str]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{path}: {about}" for path, about in self.files.items())
+
+
+def export(
+    model: Path,
+    *,
+    out: Path,
+    name: str | None = None,
+    half: bool = False,
+    opset: int | None = None,
+    size: str | None = None,
+    author: str | None = None,
+    license: str | None = None,
+    network: str | None = None,
+) -> Exported:
+    """Write a model as other programs open it: safetensors, ONNX and a card, by OUT's ending, or all in a folder.
+
+    Parameters
+    ----------
+    model
+        A model of ours, or anybody's weights of an RRDBNet, an SRResNet, or what spandrel knows.
+    out
+        A .safetensors, .onnx or .json file whose name carries the scale, such as 4x-name.onnx; or a folder for
+        all three.
+    name
+        Name of the files in a folder, without the scale [default: that of the model's file or run].
+    half
+        Store float16, half as large; the ONNX graph then also takes and gives float16.
+    opset
+        Version of ONNX's operators, for older runtimes [default: the newest that torch writes].
+    size
+        The one size that the ONNX graph takes, as HEIGHTxWIDTH [default: any].
+    author
+        Of the model, for the card.
+    license
+        Of the model, for the card: an SPDX expression, such as CC-BY-4.0.
+    network
+        The network of a model, where the file does not say it: an expression, or import.path:Class.
+
+    Raises
+    ------
+    LossmithError
+        For anything that the caller can mend, in one sentence.
+    """
+    model, out = Path(model), Path(out)
+    sides = read_size(size)
+    opened = load_any_model(model, network)
+    targets = _targets(out, model_name(model, opened.scale, name))
+    for path in targets:
+        check_scale(path, opened.scale)
+        if path.exists():
+            raise LossmithError(f"{path} exists already; choose another --out")
+    if (opset or sides) and not any(path.suffix.lower() == ".onnx" for path in targets):
+        raise LossmithError("--opset and --size are for an ONNX graph, and none is written")
+    if name is not None and not _is_folder(out):
+        raise LossmithError("--name is for a folder; the name of a file is in --out")
+    files: dict[Path, str] = {}
+    # the graph first: it is the one that can fail
+    for path in sorted(targets, key=lambda path: path.suffix.lower() != ".onnx"):
+        if path.suffix.lower() == ".onnx":
+            files[path] = str(write_onnx(path, opened, FORMAT, half, opset, sides))
+        elif path.suffix.lower() == ".safetensors":
+            save_model(path, opened.restorer.half() if half else opened.restorer, opened.receipt)
+            files[path] = compatibility(opened)
+        else:
+            kept = [path.with_suffix(ending) for ending in ENDINGS[:2]]
+            card = make_card(opened, path.stem, [file for file in kept if file.is_file()], author, license)
+            write_text(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+            files[path] = "card for OpenModelDB, to be completed by hand"
+    return Exported({path: files[path] for path in targets})
+
+
+def read_size(text: str | None) -> tuple[int, int] | None:
+    """A height and a width.
+
+    >>> read_size("256x320"), read_size("64")
+    ((256, 320), (64, 64))
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", str(text).strip().lower())
+    sides = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if min(sides) < 1:
+        raise LossmithError(f"size must be HEIGHTxWIDTH, such as 256x320, not '{text}'")
+    return sides
+
+
+def _targets(out: Path, stem: str) -> list[Path]:
+    if _is_folder(out):
+        return [out / f"{stem}{ending}" for ending in ENDINGS]
+    if out.suffix.lower() not in ENDINGS:
+        raise LossmithError(f"{out} must end in {', '.join(ENDINGS[:2])} or {ENDINGS[2]}, or name a folder")
+    return [out]
+
+
+def _is_folder(out: Path) -> bool:
+    return out.is_dir() or not out.suffix

@@ -1,0 +1,166 @@
+"""`lossmith learn-loss`: a loss from one picture."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+from lossmith.commands.outcome import Outcome
+from lossmith.core.devices import device_name
+from lossmith.core.errors import LossmithError, counted, notify
+from lossmith.core.files import remove_partial_files
+from lossmith.core.lock import folder_lock
+from lossmith.core.run_config import check, write_or_check
+from lossmith.data import to_uint8_hwc
+from lossmith.data.folders import one_image
+from lossmith.degradations.checks import check_int
+from lossmith.loss_learning import LossRecipe, load_sample
+from lossmith.loss_learning.card import make_card
+from lossmith.loss_learning.checkpointer import LearningCheckpointer, Row
+from lossmith.loss_learning.pyramid import ImagePyramid
+from lossmith.loss_learning.train import LearnedCritics, train_critics
+from lossmith.loss_learning.visualization import center_crop, score_maps
+from lossmith.losses.frequency_response import band_names, frequency_response
+from lossmith.losses.mdf.loss import MDFLoss
+from lossmith.losses.mdf.loss_file import check_name, expression_of, load_loss, save_loss
+from lossmith.report.formatting import duration
+from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
+
+
+@dataclass(frozen=True, repr=False)
+class LearnedLoss(Outcome):
+    """The outcome: a file to name in `mdf(...)`."""
+
+    path: Path
+    page: Path
+    scales: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{counted(self.scales, 'scale')} learned in {duration(self.seconds)}\n"
+            f"loss: {self.path}, as in --losses {shlex.quote(expression_of(self.path))}\n"
+            f"page: {self.page}"
+        )
+
+
+def learn_loss(
+    image: Path,
+    *,
+    degradation: str | None = None,
+    degraded: Path | None = None,
+    recipe: LossRecipe = LossRecipe(),
+    seed: int = 0,
+    license: str = "",
+    out: Path = Path("my-loss.safetensors"),
+    save_every: float = 30.0,
+) -> LearnedLoss:
+    """Learn a loss from one clean picture and the damage that you care about.
+
+    A stopped run goes on with the same command. Beside the loss file lie a page that shows what each scale has
+    learned and a folder with what a stopped run needs, which may be deleted afterwards.
+
+    Parameters
+    ----------
+    image
+        A clean picture, rich in detail.
+    degradation
+        The damage: sr, denoise, jpeg, demosaic, or an expression such as "jpeg(10)" or "bicubic(2) | noise(5)".
+    degraded
+        The same picture damaged by yourself, instead of --degradation: the damage is whatever differs.
+    recipe
+        The pyramid and the game that is played at each of its scales.
+    seed
+        Of first weights, crops and noise.
+    license
+        Under which you give the loss away; written on its card.
+    out
+        The loss file to write.
+    save_every
+        Seconds between two checkpoints.
+
+    Raises
+    ------
+    LossmithError
+        For anything that the caller can mend, in one sentence.
+    """
+    image, out = one_image(Path(image)), Path(out)
+    degraded = None if degraded is None else one_image(Path(degraded))
+    check_name(out)
+    check_int("learn-loss", "seed", seed, 0, 2**63 - 1)
+    pyramid = ImagePyramid(load_sample(image, degradation, degraded), recipe, seed)
+    sample = pyramid.sample
+    folder, page = out.with_suffix(".learning"), out.with_suffix(".html")
+    if not folder.exists() and (taken := next((path for path in (out, page) if path.exists()), None)):
+        raise LossmithError(f"{taken} exists already; choose another --out")
+    options = {"degradation": degradation, "degraded": degraded, "seed": seed, "license": license, "out": out}
+    asked = {"degradation": sample.name, **sample.fingerprint, "seed": seed, "license": license, **asdict(recipe)}
+    check(folder / "learn.yaml", asked)
+    if not (out.exists() and page.exists()):
+        with folder_lock(folder):
+            write_or_check(folder / "learn.yaml", asked)
+            scales = len(pyramid.scale_factors)
+            begun = f"learning a loss at {counted(scales, 'scale')} of {image}, {sample.name}"
+            notify(f"{begun}; {device_name()}; into {out}")
+            for result in (out, page):
+                remove_partial_files(out.parent, of=escape(result.name))
+            checkpointer = LearningCheckpointer(folder / "state.ckpt", save_every)
+            learned = train_critics(pyramid, checkpointer)
+            card = make_card(sample, recipe, seed, learned, checkpointer.timer.elapsed)
+            command = _command(image, options, recipe)
+            save_loss(out, learned.critics, {**card, "license": license}, half=True)
+            loss = MDFLoss.load(out)
+            asks = frequency_response(loss, [center_crop((learned.clean[-1][0] + 1) / 2, loss.min_side)])
+            write_learned(page, _contents(learned, asks, checkpointer.rows, card, command))
+    _, card = load_loss(out)
+    return LearnedLoss(out, page, len(card["scales"]), card["seconds"])
+
+
+def _contents(
+    learned: LearnedCritics, asks: dict[str, list[float]], rows: Sequence[Row], card: dict[str, Any], command: str
+) -> LearnedContents:
+    names = {
+        "accuracy": "Share of patches that the critic tells apart, half by chance",
+        "wasserstein": "How far apart it scores them",
+        "mse": "The generator's mean squared error",
+        "gradient_penalty": "Unevenness of the critic's slope",
+    }
+    scales = []
+    for number, critic in enumerate(learned.critics):
+        clean = learned.clean[number]
+        seen = score_maps(critic, clean, learned.degraded[number])
+        images = {
+            "Clean": seen.clean,
+            "Damaged": seen.degraded,
+            "Verdict on the clean one": seen.clean_score,
+            "Verdict on the damaged one": seen.degraded_score,
+            "Where the loss sees a difference": seen.distance,
+        }
+        mine = [row for row in rows if row["scale"] == number]
+        scales.append(
+            LearnedScale(
+                title=f"Scale {number + 1}: {clean.shape[3]} x {clean.shape[2]} pixels, {critic.width} channels",
+                images={caption: to_uint8_hwc(shown) for caption, shown in images.items()},
+                curves={label: [row[name] for row in mine] for name, label in names.items()},
+            )
+        )
+    facts = {
+        "Picture": f"{card['image']['width']} x {card['image']['height']} pixels, "
+        f"SHA-256 {card['image']['image_sha256']}",
+        "Recipe": ", ".join(f"{name} {value}" for name, value in card["recipe"].items()),
+        "Seed": str(card["seed"]),
+        "Time": f"{duration(card['seconds'])} on {card['device']}",
+        "Versions": ", ".join(f"{name} {value}" for name, value in card["versions"].items()),
+    }
+    return LearnedContents(card["degradation"], command, scales, band_names(), asks, facts)
+
+
+def _command(image: Path, options: dict[str, Any], recipe: LossRecipe) -> str:
+    changed = {f.name: value for f in fields(recipe) if (value := getattr(recipe, f.name)) != f.default}
+    words = ["lossmith", "learn-loss", str(image)]
+    for name, value in {**options, **changed}.items():
+        if value not in (None, ""):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)

@@ -1,0 +1,155 @@
+"""`lossmith train`: one run."""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+
+from lossmith.commands.announcement import opening
+from lossmith.commands.gan_stages import train_gan
+from lossmith.commands.outcome import Outcome
+from lossmith.core.devices import check_devices, per_device_batch
+from lossmith.core.errors import counted
+from lossmith.core.files import check_folder
+from lossmith.data import Data, prepare_data
+from lossmith.evaluation import Row, protocol_of, read_csv
+from lossmith.losses import as_loss
+from lossmith.losses import loss as parse
+from lossmith.losses.perceptual.backbones import backbone
+from lossmith.losses.perceptual.weights import find_file, missing_file_hint
+from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSummary
+from lossmith.training.dry_run import dry_run_test
+from lossmith.training.initial_weights import open_init
+
+PUBLISHED_LOSS = "esrgan + 0.01*l1"
+FALLBACK_LOSS = "20*mdf(sr) + 0.01*l1"
+"""So weighted, its gradient was a third of that of 0.005*ragan after 40 steps of a small discriminator."""
+
+
+def content_loss() -> str:
+    """ESRGAN's where the weights of VGG-19 are at hand; else, said aloud, one with a loss that ships with us."""
+    vgg = backbone("vgg19")
+    if find_file(vgg.files, vgg.extra_paths):
+        return PUBLISHED_LOSS
+    print(
+        f"lossmith: the weights of VGG-19 are not at hand, so the loss is '{FALLBACK_LOSS}' instead of the "
+        "paper's "
+        f"'{PUBLISHED_LOSS}'; for that, {missing_file_hint(vgg.files[0])}",
+        file=sys.stderr,
+    )
+    return FALLBACK_LOSS
+
+
+@dataclass(frozen=True, repr=False)
+class TrainResult(Outcome):
+    """A finished run."""
+
+    folder: Path
+    summary: RunSummary
+    rows: list[Row]
+    pretraining: "TrainResult | None" = None
+    """The stage before this one, of two."""
+
+    def __str__(self) -> str:
+        psnr = fmean(row.scores["psnr"] for row in self.rows)
+        before = f"{self.pretraining}\n" if self.pretraining else ""
+        skipped = f", {self.summary.skipped} of them skipped," if self.summary.skipped else ""
+        tested = f"{len(self.rows)} test pictures" if len(self.rows) > 1 else "the test picture"
+        return before + (
+            f"{counted(self.summary.steps, 'step')}{skipped} in {self.summary.seconds:.0f} s; "
+            f"mean PSNR of {tested} {psnr:.2f} dB\n"
+            f"model: {RunFolder(self.folder).model}"
+        )
+
+
+def train(
+    data: Data = Data(),
+    *,
+    loss: str | None = None,
+    seed: int = 0,
+    recipe: Recipe = Recipe(),
+    adversarial: AdversarialRecipe = AdversarialRecipe(),
+    out: Path = Path("runs/train"),
+    save_every: float = 60.0,
+    devices: int = 1,
+) -> TrainResult:
+    """Train one restorer under one loss, or against a discriminator; the same command continues a stopped run.
+
+    `--preset esrgan` sets the options below as the paper did, and `--preset esrgan_small` for two CPU cores; what
+    you give besides comes first.
+
+    Parameters
+    ----------
+    data
+        The pictures.
+    loss
+        What is minimised: a name from `lossmith losses`, or an expression such as `mix + 0.01*tv` or
+        `l1 until 50% then l2` [default: l1; with --discriminator, `esrgan + 0.01*l1` where the weights of VGG-19
+        are at hand, and else `20*mdf(sr)` in the place of esrgan].
+    seed
+        Of the network's first weights and of the patches.
+    recipe
+        The damage, the network and the budget.
+    adversarial
+        Training against a discriminator.
+    out
+        Folder of the run.
+    save_every
+        Seconds between two checkpoints.
+    devices
+        That train together, each on its share of every batch: GPUs where there are any, else processes on the CPU.
+
+    Raises
+    ------
+    LossmithError
+        For anything that the caller can mend, in one sentence.
+    """
+    out = Path(out)
+    check_folder(out, "a run with its model")
+    per_device_batch(recipe.batch, devices)
+    check_devices(devices)
+    wanted = loss if loss is not None else content_loss() if adversarial.discriminator else "l1"
+    criterion = parse(wanted) if isinstance(wanted, str) else as_loss(wanted)
+    prepared = prepare_data(data, recipe.degradation, out)
+    recipe = replace(recipe, degradation=prepared.degradation)
+    recipe, init = open_init(recipe, prepared.source.scale)
+    protocol = protocol_of(prepared.test_pairs)
+    dry_run_test(str(recipe.network), prepared.test_pairs, protocol)
+    before = f" (after {adversarial.pretrain_recipe(recipe).budget} under {adversarial.psnr_loss})"
+    against = f" and against {adversarial.discriminator}{before}" if adversarial.discriminator else ""
+    begun = opening(f"{criterion}{against}", recipe, data, prepared, out, devices)
+    if adversarial.discriminator is not None:
+        stages = train_gan(
+            out,
+            criterion,
+            recipe,
+            adversarial,
+            prepared,
+            protocol,
+            seed=seed,
+            save_every=save_every,
+            devices=devices,
+            opening=begun,
+            init=init,
+        )
+        first, second = (TrainResult(*stage) for stage in stages)
+        return replace(second, pretraining=first)
+    folder = RunFolder(out)
+    from lossmith.training.run import train_supervised
+
+    summary = train_supervised(
+        folder,
+        criterion,
+        recipe,
+        prepared.source,
+        prepared.test_pairs,
+        protocol,
+        seed=seed,
+        fingerprint=prepared.fingerprint,
+        remarks=prepared.remarks,
+        save_every=save_every,
+        devices=devices,
+        opening=begun,
+        init=init,
+    )
+    return TrainResult(out, summary, read_csv(folder.scores))

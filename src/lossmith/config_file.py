@@ -1,0 +1,71 @@
+"""The options of a command from a YAML file, as they would be typed."""
+
+from pathlib import Path
+
+import yaml
+
+from lossmith.core.errors import LossmithError
+
+_NULL = "tag:yaml.org,2002:null"
+
+
+def read_config_file(path: Path) -> dict[str, str | list[str]]:
+    """The options in a YAML file, by name: the text of a value, or the texts of a list. What is null is left out.
+
+    Raises LossmithError for a file that cannot be read, that holds something else, or gives an option twice.
+    """
+    root = _read(path)
+    if not isinstance(root, yaml.MappingNode):
+        raise LossmithError(f"{path} must hold options and their values, such as 'steps: 400'")
+    options: dict[str, str | list[str]] = {}
+    lines: dict[str, int] = {}
+    for key, value in root.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise LossmithError(f"{path}, line {line}: the name of an option must be one word")
+        name = _plain(key.value, f"{path}, line {line}: the name of an option").replace("-", "_")
+        if name in lines:
+            raise LossmithError(f"{path}: '{name}' is in line {lines[name]} and in line {line}; remove one")
+        lines[name] = line
+        if value.tag != _NULL:
+            options[name] = _texts(value, f"{path}, line {line}: '{name}'")
+    return options
+
+
+def _read(path: Path) -> yaml.Node | None:
+    try:
+        return yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise LossmithError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise LossmithError(f"cannot read {path}: it is not text in UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise LossmithError(f"cannot read {path}{line}: {error.problem}") from error
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:  # the last two: of "\UFFFFFFFF"
+        raise LossmithError(f"cannot read {path}: it is not YAML") from error
+
+
+def _texts(value: yaml.Node, where: str) -> str | list[str]:
+    if isinstance(value, yaml.ScalarNode):
+        return _text(value, where)
+    if not isinstance(value, yaml.SequenceNode):
+        raise LossmithError(f"{where} must be a value or a list of values")
+    return [_text(item, where) for item in value.value]
+
+
+def _text(node: yaml.Node, where: str) -> str:
+    if not isinstance(node, yaml.ScalarNode) or not node.value:
+        raise LossmithError(f"{where} must be a value or a list of values, none of them empty")
+    return _plain(node.value, where)
+
+
+def _plain(text: str, where: str) -> str:
+    """Text that any file name and any message can hold; YAML can write characters that none can."""
+    try:
+        whole = "\0" not in text and bool(text.encode())
+    except UnicodeEncodeError:
+        whole = False
+    if not whole:
+        raise LossmithError(f"{where} has characters that are no text")
+    return text

@@ -1,0 +1,73 @@
+"""What the user can mend is said in one sentence."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class LossmithError(ValueError):
+    """A mistake in what was asked for; the message is one sentence that says what to do.
+
+    On the command line it ends the program with status 2 and no traceback.
+    """
+
+
+class Diverged(LossmithError):
+    """The loss of a run is no longer a number."""
+
+
+def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> LossmithError:
+    """The error for a name that is not in a catalogue, with the nearest name that is.
+
+    >>> str(unknown_name_error("loss", "mixx", ["l1", "mix"]))
+    "loss 'mixx' is not known; did you mean 'mix'?"
+    """
+    names = sorted(known)
+    near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}" if names else "there is none"
+    return LossmithError(f"{kind} '{name}' is not known; {hint}")
+
+
+def escape_control(text: str) -> str:
+    """Text that may be anybody's, for a terminal, which obeys control characters.
+
+    >>> print(escape_control("red" + chr(27) + "[31m"))
+    red\\x1b[31m
+    """
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
+def and_more(paths: Sequence[Path], more: str = "") -> str:
+    """The first of some files by its name, and how many more there are; or only the latter, in words of your own.
+
+    >>> and_more([Path("a/1.png"), Path("a/2.png"), Path("a/3.png")])
+    "'1.png' and 2 more"
+    >>> and_more([Path("1.png"), Path("2.png")], ", as is {} more"), and_more([Path("1.png")], ", as is {} more")
+    (', as is 1 more', '')
+    """
+    others = (more or " and {} more").format(len(paths) - 1) if len(paths) > 1 else ""
+    return others if more else f"'{paths[0].name}'{others}"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "step"), counted(2000, "step")
+    ('1 step', '2,000 steps')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def notify(sentence: str) -> None:
+    """Tell the user what needs no answer."""
+    print(f"lossmith: {sentence}", file=sys.stderr)
+
+
+def missing_extra(what: str, error: ModuleNotFoundError) -> ImportError:
+    """The error for a workbench function in a bare installation.
+
+    >>> print(missing_extra("lossmith.compare", ModuleNotFoundError(name="lightning")))
+    lossmith.compare needs 'lightning', which comes with: pip install "lossmith[workbench]"
+    """
+    return ImportError(f"{what} needs '{error.name}', which comes with: pip install \"lossmith[workbench]\"")

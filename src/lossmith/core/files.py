@@ -1,0 +1,115 @@
+"""Files are written whole, or not at all."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+from lossmith.core.errors import LossmithError
+
+MAX_NAME_BYTES = 100
+"""Bytes in a file's name before its ending; many file systems take 255 in all, some fewer."""
+
+
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""How a disk, a quota and a limit on the size of files say that there is no room."""
+
+
+LIKE_FILES = (
+    *(".safetensors", ".pth", ".pt", ".ckpt", ".onnx"),
+    *(".html", ".htm", ".csv", ".json", ".yaml", ".yml", ".txt", ".log", ".zip"),
+    *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm"),
+)
+"""Endings of what people take --out for, where it is a folder."""
+
+
+def check_folder(out: Path, what: str) -> None:
+    """Raise LossmithError for a folder to write into that is a file, or is called like one, and is not there."""
+    if out.is_dir():
+        return
+    if out.exists():
+        raise LossmithError(f"'{out}' is a file, and --out is the folder of {what}; choose another")
+    if out.suffix.lower() in LIKE_FILES:
+        called = f"'{out}' is called like a file, and --out is the folder of {what}"
+        raise LossmithError(f"{called}; name a folder, such as '{out.with_suffix('')}'")
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of what is in a file."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
+    """A temporary name beside `path`; what is written there takes its place when the block ends well.
+
+    The file that was there before becomes `previous`, where that is given.
+
+    Raises LossmithError when the disk is full or the folder cannot be written; `path` is then as it was.
+    """
+    tmp = hidden_beside(path, f"{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tmp.unlink(missing_ok=True)  # were it a link, what is written would go where that leads
+        yield tmp
+        _to_disk(tmp)  # or a power cut could leave an empty file under the final name
+        if previous is not None and path.exists():
+            os.replace(path, previous)
+        os.replace(tmp, path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        with suppress(OSError):
+            tmp.unlink(missing_ok=True)
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """Where work on a file goes on, also when its own name is as long as names may be."""
+    name = path.name if len(os.fsencode(path.name)) <= 2 * MAX_NAME_BYTES else safe_file_name(path.name)
+    return path.with_name(f".{name}.{ending}")
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def write_error(path: Path, error: OSError) -> LossmithError:
+    """Why a file could not be written, in one sentence."""
+    advice = "; make room, and the same command goes on" if error.errno in DISK_FULL_ERRNOS else ""
+    return LossmithError(f"cannot write {path}: {error.strerror or error}{advice}")
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole."""
+    with atomic_write(path) as draft:
+        draft.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    write_bytes(path, text.encode())
+
+
+def remove_partial_files(folder: Path, of: str = "*") -> None:
+    """Take away what killed processes left of files called `of` in a folder in which nobody else is at work."""
+    for draft in folder.glob(f".{of}.*.part"):
+        with suppress(OSError):
+            draft.unlink()
+
+
+def safe_file_name(name: str) -> str:
+    """A name that any file system takes, with room for an ending; different for different names.
+
+    >>> safe_file_name("mix"), safe_file_name("l1 + 0.1*tv")
+    ('mix', 'l1-0.1-tv-973082')
+    """
+    safe = re.sub(r"[^\w.]+", "-", name).strip("-.")
+    if name and safe == name and len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    beginning = safe.encode()[:60].decode(errors="ignore")
+    return f"{beginning}-{sha256(name.encode()).hexdigest()[:6]}"

@@ -1,0 +1,51 @@
+"""What made a file, beside its configuration: the versions of the code and the device."""
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lossmith._version import __version__
+from lossmith.core.devices import device_name
+
+
+@cache
+def code_digest() -> str:
+    """Which code this is, more exactly than its version says: the beginning of the SHA-256 of all its modules."""
+    home, digest = Path(__file__).parents[1], sha256()
+    for path in sorted(home.rglob("*.py")):
+        digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def versions() -> dict[str, str]:
+    """Of what decides the last bits of a result."""
+    return {
+        "lossmith": __version__,
+        "code": code_digest(),
+        "torch": version("torch"),
+        "python": platform.python_version(),
+    }
+
+
+def provenance(devices: int = 1) -> dict[str, Any]:
+    """The entries of a receipt that say what made it."""
+    threads = torch.get_num_threads()
+    return {"versions": versions(), "device": device_name(devices), "devices": devices, "threads": threads}
+
+
+@contextmanager
+def receipt_threads(receipt: dict[str, Any]) -> Iterator[None]:
+    """As many threads as the receipt names, where it names some: sums depend on it in their last bits."""
+    before, wanted = torch.get_num_threads(), receipt.get("threads")
+    torch.set_num_threads(wanted if isinstance(wanted, int) and 0 < wanted <= 1024 else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,81 @@
+"""Safetensors files that say what they are: the tensors, and one card in JSON under the name of the format."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import write_bytes
+from lossmith.core.foreign_files import foreign_kind
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], format: str, card: dict[str, Any]) -> None:
+    """Write the file whole; equal contents make equal files."""
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # one entry only: safetensors does not keep the order of several
+    metadata = {format: json.dumps(card)}
+    write_bytes(path, save(whole, metadata))  # which safetensors' own writer calls a full disk by other words
+
+
+def is_safetensors(path: Path) -> bool:
+    """Told from what is in it, since people rename files; from its name where there is too little in it."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    pickled = start[:2] == b"PK" or start[:1] == b"\x80"
+    return start[8:] == b"{" or (path.suffix.lower() == ".safetensors" and not pickled)
+
+
+def formats_of(path: Path) -> list[str]:
+    """What a file says it is; nothing, where it is no safetensors file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.metadata() or {})
+    except (SafetensorError, OSError):
+        return []
+
+
+def load_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the card of a file of this format, such as `lossmith-loss-1`. No code is ever run.
+
+    Raises LossmithError, in one sentence, for a file that is missing, damaged, or of another format or version.
+    """
+    if not path.is_file():
+        raise LossmithError(f"{path} is not a file")
+    if not is_safetensors(path):
+        raise LossmithError(f"{path} is no lossmith {_kind(format)} file, which is a safetensors file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        reason = foreign_kind(path) or f"is not a whole safetensors file: {error}"
+        raise LossmithError(f"{path} {reason}") from error
+    if format not in metadata:
+        raise LossmithError(f"{path} {_what_it_is(metadata, format)}")
+    try:
+        card = json.loads(metadata[format])
+    except (ValueError, RecursionError) as error:
+        raise LossmithError(f"{path} has a card that is not JSON: {error}") from error
+    if not isinstance(card, dict):
+        raise LossmithError(f"{path} has a card that is a JSON {type(card).__name__}, not an object")
+    return tensors, card
+
+
+def _what_it_is(metadata: dict[str, str], format: str) -> str:
+    """What a file is, since it is not of this format."""
+    kind = _kind(format)
+    ours = next((name for name in metadata if re.fullmatch(r"lossmith-\w+-\d+", name)), None)
+    if ours is None:
+        return f"is no lossmith {kind} file: its metadata has no entry '{format}'"
+    if _kind(ours) == kind:
+        return f"is of version '{ours}', and this lossmith reads '{format}': update lossmith"
+    return f"holds a {_kind(ours)}, not a {kind}"
+
+
+def _kind(format: str) -> str:
+    return format.split("-")[1]

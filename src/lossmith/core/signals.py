@@ -1,0 +1,72 @@
+"""Being told to stop: by Ctrl-C, by SIGTERM, or by SIGUSR1, with which schedulers announce the end of a job."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+
+
+class Interrupted(KeyboardInterrupt):
+    """The program was told to stop, and what it had done is saved.
+
+    >>> Interrupted(signal.SIGTERM).status
+    143
+    """
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def status(self) -> int:
+        """What the program ends with, as shells count: 130 after Ctrl-C, 143 after SIGTERM, 138 after SIGUSR1."""
+        return 128 + self.number
+
+
+class StopFlag:
+    """Remembers that it was told to stop, for whoever is in the middle of something."""
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+        """The number of the latest signal."""
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Within the block signals are noted, and nothing else happens."""
+        with _handled(self._note):
+            yield
+
+    def _note(self, number: int, _: Any) -> None:
+        self.signal_number = number
+
+    def raise_if_set(self) -> None:
+        """Raise Stopped, if it was told to."""
+        if self.signal_number is not None:
+            raise Interrupted(self.signal_number)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within the block each of the signals raises Stopped, wherever the program is."""
+
+    def stop(number: int, _: Any) -> None:
+        raise Interrupted(number)
+
+    with _handled(stop):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # no other may listen for signals
+        yield
+        return
+    former = {number: signal.signal(number, handler) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, before in former.items():
+            signal.signal(number, before)

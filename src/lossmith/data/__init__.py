@@ -1,0 +1,38 @@
+"""Pictures: files to tensors and back, folders, samples, pairs to test with and patches to train on.
+
+source = degraded_images(find_images("photos"), degradation("bicubic(4)"))
+degraded, clean = Patches(source, patch=96, seed=0)[index]
+"""
+
+from lossmith.data.folders import find_images
+from lossmith.data.pairing import pair_folders
+from lossmith.data.patches import PatchDataset
+from lossmith.data.prepare import Data, PreparedData, gather_pairs, gather_tests, prepare_data
+from lossmith.data.reading import image_size, read_image
+from lossmith.data.samples import sample_images
+from lossmith.data.test_pairs import ImagePair, image_names, load_test_pairs, make_test_pairs
+from lossmith.data.training_images import TrainingImages, degraded_images, paired_images
+from lossmith.data.writing import to_uint8_hwc, write_image
+
+__all__ = [
+    "Data",
+    "ImagePair",
+    "PatchDataset",
+    "PreparedData",
+    "TrainingImages",
+    "degraded_images",
+    "find_images",
+    "gather_pairs",
+    "gather_tests",
+    "image_names",
+    "image_size",
+    "load_test_pairs",
+    "make_test_pairs",
+    "pair_folders",
+    "paired_images",
+    "prepare_data",
+    "read_image",
+    "sample_images",
+    "to_uint8_hwc",
+    "write_image",
+]

@@ -1,0 +1,72 @@
+"""What a folder holds beside the pictures that are read from it: told once, or refused where it is a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lossmith.core.errors import LossmithError, and_more, notify
+
+OF_THE_SYSTEM = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
+"""What file managers leave in folders, and nobody misses."""
+
+
+OTHERS = (
+    (4, b"ftyphei", "a HEIC file"),
+    (4, b"ftypmif1", "a HEIC or AVIF file"),
+    (4, b"ftypavif", "an AVIF file"),
+    (4, b"jP  ", "a JPEG 2000 file"),
+    (0, b"\xffO\xffQ", "a JPEG 2000 file"),
+    (0, b"\xff\x0a", "a JPEG XL file"),
+    (4, b"JXL ", "a JPEG XL file"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"v/1\x01", "an OpenEXR file"),
+    (0, b"#?RADIANCE", "a Radiance HDR file"),
+    (0, b"%PDF", "a PDF file"),
+    (0, b"<svg", "an SVG file"),
+    (0, b"P7\n", "a PAM file"),
+    (0, b"PF\n", "a PFM file of floating-point values"),
+    (0, b"Pf\n", "a PFM file of floating-point values"),
+    (0, b"DDS ", "a DDS texture"),
+    (0, b"\x93NUMPY", "an array of NumPy"),
+)
+"""What else people call pictures: where their marks stand, and what they are."""
+
+
+def refuse_lost(folder: Path, inside: Sequence[Path], endings: Sequence[str]) -> None:
+    """Raise LossmithError for pictures in a folder that are not there: links to nowhere, and what a cloud has."""
+    lost = [path for path in inside if path.suffix.lower() in endings and path.is_symlink() and not path.exists()]
+    if lost:
+        raise LossmithError(
+            f"'{lost[0]}' is a link to '{lost[0].readlink()}', which is not there"
+            f"{and_more(lost, ', and so are {} more links')}; fetch what they lead to, or take them away"
+        )
+    if left := sorted(folder.glob(".*.icloud")):
+        name = left[0].name.removeprefix(".").removesuffix(".icloud")
+        others = and_more(left, " and {} more")
+        raise LossmithError(f"'{name}'{others} in '{folder}' lie in iCloud only; download them first")
+
+
+def tell_others(folder: Path, inside: Sequence[Path], images: Sequence[Path], recursive: bool) -> None:
+    """Say once what is inside a folder and not among the pictures that are read from it."""
+    taken = set(images)
+    others = [path for path in inside if path not in taken and path.name.lower() not in OF_THE_SYSTEM]
+    if folders := [path for path in others if path.is_dir() and (path.is_symlink() or not recursive)]:
+        notify(f"folders within '{folder}' are not searched: {and_more(folders)}")
+    if files := [path for path in others if not path.is_dir()]:
+        notify(f"in '{folder}' these are passed over, not being pictures by their ending: {and_more(files)}")
+
+
+def no_image(path: Path) -> str | None:
+    """What a file holds instead of a picture, where that can be told from its beginning."""
+    with path.open("rb") as file:
+        begins = file.read(64)
+    if not begins:
+        return "is empty"
+    if begins.startswith(b"version https://git-lfs"):
+        return "is a pointer of git-lfs and not the picture itself; fetch it with `git lfs pull`"
+    if begins.startswith((b"/annex/objects/", b".git/annex/objects/", b"../.git/annex/objects/")):
+        return "is a pointer of git-annex and not the picture itself; fetch it with `git annex get`"
+    if begins.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "is a web page and not a picture; it was perhaps downloaded without permission"
+    return next(
+        (f"is {what}; convert it to PNG" for at, mark, what in OTHERS if begins[at:].startswith(mark)), None
+    )

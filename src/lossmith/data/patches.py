@@ -1,0 +1,130 @@
+"""Random patches without a state: a pure function of (seed, index)."""
+
+from itertools import accumulate
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from lossmith.core.errors import LossmithError
+from lossmith.data.disk_cache import Shelved, cut
+from lossmith.data.training_images import TrainingImages
+from lossmith.degradations import from_8bit
+from lossmith.degradations.checks import check_int
+
+
+class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
+    """`patches[index]` is (degraded, clean), float32 (3, p / scale, p / scale) and (3, p, p); index >= 0.
+
+    `patch` is p, the side of the clean patch. Which picture (the larger, the more often), which crop, which of
+    the eight flips and rotations and which noise: all of it follows from (seed, index) through the counter-based
+    generator Philox. There is no order, no epoch and no length, so that a run resumes by counting on, and any
+    number of workers or machines sees the same data. The flip comes after the damage, on both patches. What is
+    random in the damage is applied to the patch with enough of the picture around it to come out as in the whole
+    picture.
+
+    Raises LossmithError when `patch` is no multiple of the scale or larger than a picture.
+
+    >>> flat = torch.full((3, 8, 9), 51, dtype=torch.uint8)
+    >>> degraded, clean = PatchDataset(TrainingImages(("flat",), (flat,), (flat,), scale=1), patch=4, seed=0)[123]
+    >>> clean.shape, float(degraded[0, 0, 0])
+    (torch.Size([3, 4, 4]), 0.20000000298023224)
+    """
+
+    def __init__(self, images: TrainingImages, patch: int, seed: int = 0) -> None:
+        check_int("patches", "patch", patch, 1)
+        check_int("patches", "seed", seed, 0)
+        if patch % images.scale:
+            raise LossmithError(f"patches: patch must be a multiple of the scale {images.scale}, not {patch}")
+        sizes = {name: clean.shape[1:] for name, clean in zip(images.names, images.clean, strict=True)}
+        if small := [name for name, size in sizes.items() if min(size) < patch]:
+            height, width = sizes[small[0]]
+            others = f" (and {len(small) - 1} more have)" if small[1:] else ""
+            raise LossmithError(
+                f"patches: picture '{small[0]}' has {height}x{width} pixels, too few for a patch of {patch}"
+                f"{others}; let patch be smaller, or take it away"
+            )
+        self.images, self.patch, self.seed = images, patch, seed
+        areas = accumulate(clean.shape[1] * clean.shape[2] for clean in images.clean)
+        self._areas = np.array(list(areas), dtype=np.float64)
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether pictures are read from a disk."""
+        return any(isinstance(image, Shelved) for image in self.images.clean)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        degraded, clean = self.batch(index, 1)
+        return degraded[0], clean[0]
+
+    def batch(self, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """Patches `start` to `start + count - 1`, stacked: (count, 3, p / scale, p / scale), (count, 3, p, p)."""
+        if start < 0:
+            raise IndexError(f"patches are counted from 0, not from {start}")
+        small = self.patch // self.images.scale
+        degraded = np.empty((count, 3, small, small), np.float32)
+        clean = np.empty((count, 3, self.patch, self.patch), np.float32)
+        for i in range(count):
+            self._fill(start + i, degraded[i], clean[i])
+        return torch.from_numpy(degraded), torch.from_numpy(clean)
+
+    def _fill(self, index: int, degraded: "Array", clean: "Array") -> None:
+        source, patch, scale = self.images, self.patch, self.images.scale
+        # Each index owns 2**128 numbers of the stream that the seed names.
+        rng = np.random.Generator(np.random.Philox(key=self.seed, counter=index << 128))
+        which, row, column, turn = rng.random(4).tolist()
+        at = int(np.searchsorted(self._areas, which * self._areas[-1], side="right"))
+        image = source.clean[at]
+        top = int(row * ((image.shape[1] - patch) // scale + 1)) * scale
+        left = int(column * ((image.shape[2] - patch) // scale + 1)) * scale
+        turn = int(8 * turn)
+        _to_float(_augment(cut(image, top, top + patch, left, left + patch).numpy(), turn), clean)
+        _to_float(_augment(self._degraded(at, top, left, rng), turn), degraded)
+
+    def _degraded(self, at: int, top: int, left: int, rng: np.random.Generator) -> "Array":
+        """The degraded patch whose clean one begins at (top, left)."""
+        source, started = self.images, self.images.predegraded[at]
+        done = source.clean[at].shape[1] // started.shape[1]  # the scale of what has been done already
+        side, row, column = self.patch // done, top // done, left // done
+        if (rest := source.rest_of(at)) is None:
+            return cut(started, row, row + side, column, column + side).numpy()
+        above, below = _context(row, side, started.shape[1], rest.margin, rest.alignment, rest.scale)
+        before, after = _context(column, side, started.shape[2], rest.margin, rest.alignment, rest.scale)
+        context = cut(started, above, below, before, after)
+        degraded = rest(from_8bit(context) if context.dtype == torch.uint8 else context, rng).numpy()
+        row, column, side = (row - above) // rest.scale, (column - before) // rest.scale, side // rest.scale
+        return degraded[:, row : row + side, column : column + side]
+
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+
+def _context(start: int, side: int, limit: int, margin: int, alignment: int, scale: int) -> tuple[int, int]:
+    """From where to where a patch must be damaged, so that cut edges do not show: aligned, within the picture.
+
+    >>> _context(40, 48, 200, margin=16, alignment=16, scale=1)
+    (16, 104)
+    >>> _context(0, 48, 50, margin=16, alignment=16, scale=1)
+    (0, 50)
+    """
+    first = max(0, start - margin) // alignment * alignment
+    last = -(-(start + side + margin) // scale) * scale
+    return first, min(limit, last)
+
+
+def _augment(image: Array, turn: int) -> Array:
+    """One of the eight flips and rotations of (3, H, W), without copying."""
+    if turn & 1:
+        image = image[:, :, ::-1]
+    if turn & 2:
+        image = image[:, ::-1]
+    return image.transpose(0, 2, 1) if turn & 4 else image
+
+
+def _to_float(values: Array, out: Array) -> None:
+    """Write values into `out` as float32 in [0, 1]."""
+    if values.dtype == np.uint8:
+        np.divide(values, np.float32(255), out=out, dtype=np.float32)
+    else:
+        np.copyto(out, values)

@@ -1,0 +1,175 @@
+"""Which pictures are trained on, and which are tested on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import sha256_of
+from lossmith.data.folders import find_images, is_pattern
+from lossmith.data.headers import look_at
+from lossmith.data.pairing import common_scale, pair_folders
+from lossmith.data.samples import sample_images
+from lossmith.data.storage import keeping
+from lossmith.data.test_pairs import ImagePair, image_names, load_test_pairs, make_test_pairs
+from lossmith.data.training_images import TrainingImages, degraded_images, paired_images
+from lossmith.degradations import Degradation, degradation
+
+HOLD_OUT_EVERY = 5
+"""Where no test pictures are named, every fifth picture is kept from training for the test."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The pictures of a study.
+
+    Clean pictures are degraded as the recipe says; or pairs of your own are given, matched by file name. Without
+    any, the photographs that scikit-image ships are used.
+    """
+
+    images: list[Path] | None = None
+    """Clean training pictures: files, folders or patterns such as "photos/*.png" [default: photographs that
+    scikit-image ships]."""
+    test: list[Path] | None = field(default=None, kw_only=True)
+    """Clean test pictures: files, folders or patterns [default: every fifth of IMAGES, held out; without
+    IMAGES, other photographs that scikit-image ships]."""
+    clean: Path | None = field(default=None, kw_only=True)
+    """Folder (or pattern) of clean pictures of your own pairs, instead of IMAGES and --degradation."""
+    degraded: Path | None = field(default=None, kw_only=True)
+    """Folder (or pattern) of the degraded pictures that belong to --clean, by file name."""
+    test_degraded: Path | None = field(default=None, kw_only=True)
+    """Folder of the degraded pictures that belong to --test, when --clean and --degraded are given."""
+    pair: str | None = field(default=None, kw_only=True)
+    """How the files of --clean and --degraded are called that belong together, such as "{}_HR:{}_LR2"
+    [default: what the field's tags, such as these, tell]."""
+    recursive: bool = field(default=False, kw_only=True)
+    """Search folders within folders too."""
+
+    def __post_init__(self) -> None:
+        for name in ("images", "test"):
+            if isinstance(given := getattr(self, name), str | Path):
+                object.__setattr__(self, name, [Path(given)])
+        if (self.clean is None) != (self.degraded is None):
+            raise LossmithError("pairs of your own need both --clean and --degraded")
+        if self.clean is not None and self.images is not None:
+            raise LossmithError("give either IMAGES or --clean and --degraded, not both")
+        if self.test_degraded is not None and (self.clean is None or len(self.test or ()) != 1):
+            raise LossmithError("--test-degraded goes with --clean, --degraded and one --test folder")
+        if self.clean is not None and self.test is not None and self.test_degraded is None:
+            raise LossmithError("the test of your own pairs needs --test-degraded beside --test")
+        if self.pair is not None and self.clean is None:
+            raise LossmithError("--pair goes with --clean and --degraded")
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """The pictures of a study, decoded and degraded."""
+
+    source: TrainingImages
+    test_pairs: Sequence[ImagePair]
+    degradation: str
+    """The degradation's expression, or where the pairs come from."""
+    fingerprint: dict[str, dict[str, str]]
+    """The SHA-256 of every file by its name, for the receipt: `training_images` and `test_images`."""
+    remarks: tuple[str, ...] = ()
+    """What the files hold and nobody uses, as the user was told."""
+
+
+def prepare_data(data: Data, expression: str | None, beside: Path = Path()) -> PreparedData:
+    """Find, decode and degrade all pictures of a study; `degradation` is a degradation expression [default: jpeg].
+
+    Pictures that do not fit into memory are decoded onto the disk of `beside`, the folder of what is to be made.
+
+    Raises LossmithError for what is missing, unreadable, unpaired, in both training and test, or in that folder.
+    """
+    if data.clean is not None and data.degraded is not None:
+        if expression is not None:
+            raise LossmithError("pairs of your own are degraded already; leave --degradation out")
+        return _own_pairs(data, data.clean, data.degraded, beside)
+    kind = degradation(expression or "jpeg")
+    named = None if data.test is None else find_images(data.test, data.recursive)
+    if data.images is not None:
+        train, tests = _split(find_images(data.images, data.recursive), named)
+    else:
+        train, tests = sample_images("train"), named or sample_images("test")
+    _refuse_among([*train, *tests], beside)
+    headers = look_at([*train, *tests])
+    fingerprint = _fingerprint(train, tests)
+    place = keeping(headers.of(train), headers.of(tests), kind, kind.scale, beside)
+    return PreparedData(
+        degraded_images(train, kind, keeping=place),
+        make_test_pairs(tests, kind, keeping=place),
+        str(kind),
+        fingerprint,
+        headers.remarks,
+    )
+
+
+def _own_pairs(data: Data, clean: Path, degraded: Path, beside: Path) -> PreparedData:
+    def paired(clean: Path, degraded: Path) -> list[tuple[Path, Path]]:
+        return pair_folders(clean, degraded, data.pair, data.recursive)
+
+    held_out = paired(data.test[0], data.test_degraded) if data.test and data.test_degraded else None
+    train, tests = _split(paired(clean, degraded), held_out)
+    if (scale := common_scale(train)) != common_scale(tests):
+        raise LossmithError(f"training pairs have scale {scale} and test pairs {common_scale(tests)}")
+    trained, tested = ([file for pair in pairs for file in pair] for pairs in (train, tests))
+    _refuse_among([*trained, *tested], beside)
+    headers = look_at([*trained, *tested])
+    fingerprint = _fingerprint(trained, tested)
+    sizes, others = (headers.of([clean for clean, _ in pairs]) for pairs in (train, tests))
+    place = keeping(sizes, others, None, scale, beside)
+    return PreparedData(
+        paired_images(train, keeping=place),
+        load_test_pairs(tests, keeping=place),
+        f"pairs of {(degraded.parent if is_pattern(degraded) else degraded).name}",
+        fingerprint,
+        headers.remarks,
+    )
+
+
+def gather_tests(paths: Sequence[Path], kind: Degradation, beside: Path) -> Sequence[ImagePair]:
+    """Decode and degrade pictures to test with."""
+    sizes = look_at(paths).of(paths)
+    return make_test_pairs(paths, kind, keeping=keeping([], sizes, kind, kind.scale, beside))
+
+
+def gather_pairs(pairs: Sequence[tuple[Path, Path]], beside: Path) -> Sequence[ImagePair]:
+    """Decode pairs of one's own, (clean, degraded), to test with."""
+    headers = look_at([file for pair in pairs for file in pair])
+    sizes = headers.of([clean for clean, _ in pairs])
+    return load_test_pairs(pairs, keeping=keeping([], sizes, None, common_scale(pairs), beside))
+
+
+Item = TypeVar("Item", Path, tuple[Path, Path])
+
+
+def _split(found: list[Item], tests: list[Item] | None) -> tuple[list[Item], list[Item]]:
+    """Training and test; without test pictures every fifth is held out."""
+    if tests is not None:
+        return found, tests
+    if len(found) < 2:
+        raise LossmithError(
+            "one picture is too few to train and to test with; add pictures, or name others with --test"
+        )
+    tests = found[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY] or found[-1:]
+    return [item for item in found if item not in tests], tests
+
+
+def _refuse_among(images: Sequence[Path], out: Path) -> None:
+    """What a run writes among pictures would be found among them the next time."""
+    if inside := next((path for path in images if path.parent.resolve() == out.resolve()), None):
+        raise LossmithError(f"'{inside}' lies in '{out}', the folder of what is to be made; choose another --out")
+
+
+def _fingerprint(train: Sequence[Path], tests: Sequence[Path]) -> dict[str, dict[str, str]]:
+    digests = {path: sha256_of(path) for path in (*train, *tests)}
+    known = {digests[path]: path for path in train}
+    for path in tests:
+        if digests[path] in known:
+            raise LossmithError(f"test picture '{path}' is also trained on, as '{known[digests[path]]}'")
+    return {
+        "training_images": dict(zip(image_names(train), (digests[path] for path in train), strict=True)),
+        "test_images": dict(zip(image_names(tests), (digests[path] for path in tests), strict=True)),
+    }

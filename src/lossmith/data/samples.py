@@ -1,0 +1,42 @@
+"""Photographs that are there when scikit-image is installed, so that everything can be tried at once."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from lossmith.core.errors import LossmithError
+
+_SAMPLES = {
+    # The stereo twins are both here, so none of the test pictures shows what was trained on.
+    "train": (
+        "brick.png",
+        "camera.png",
+        "coffee.png",
+        "coins.png",
+        "grass.png",
+        "gravel.png",
+        "motorcycle_left.png",
+        "motorcycle_right.png",
+    ),
+    "test": ("astronaut.png", "chelsea.png", "ihc.png", "rocket.jpg"),
+}
+
+
+def sample_images(split: Literal["train", "test"]) -> list[Path]:
+    """Pictures to train on (eight, 2.1 megapixels) or to test with (four); none is in both.
+
+    They are too few to train a network to the level of the literature, and enough to see that everything works.
+    The fundus and deep-sky photographs of scikit-image are left out: large, and nearly flat.
+
+    >>> [path.stem for path in sample_images("test")]
+    ['astronaut', 'chelsea', 'ihc', 'rocket']
+    """
+    if split not in _SAMPLES:
+        raise LossmithError(f"sample pictures are for 'train' or 'test', not '{split}'")
+    home = find_spec("skimage")
+    if home is None or home.origin is None:
+        raise LossmithError("the sample pictures come with scikit-image; pip install lossmith[workbench]")
+    images = [Path(home.origin).parent / "data" / name for name in _SAMPLES[split]]
+    if missing := [path for path in images if not path.is_file()]:
+        raise LossmithError(f"scikit-image lacks the sample picture '{missing[0]}'; install it anew")
+    return images

@@ -1,0 +1,102 @@
+"""What a TIFF says of its channels; Pillow drops some, and takes others for transparency."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lossmith.core.errors import LossmithError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BITS, PHOTOMETRIC, DESCRIPTION, SAMPLES, EXTRA, FORMAT = 258, 262, 270, 277, 338, 339
+WHITE_IS_ZERO = 0
+REDUCED = 1
+"""What a page is called that is a smaller copy of another."""
+SIGNED = 2
+COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
+"""Channels by the photometric interpretation: gray from white or from black, RGB, palette, CMYK, YCbCr, LAB."""
+ALPHA = (1, 2)
+"""What an extra sample is called that is transparency: multiplied into the colours, or not."""
+
+
+def check_channels(path: str | Path, image: "Image") -> None:
+    """Raise LossmithError for signed values, and for channels neither of colour nor marked as transparency."""
+    tags: Any = getattr(image, "tag_v2", {})
+    if SIGNED in _each(tags.get(FORMAT, ())):
+        raise LossmithError(f"picture '{path}' holds 32-bit or signed integers; only 8 and 16 bits are read")
+    _check(path, tags.get(SAMPLES, 1), COLORS.get(tags.get(PHOTOMETRIC, 1)), tags.get(EXTRA, ()))
+    # of separate planes of 16 bits Pillow takes every byte for a value
+    if (bits := max(_each(tags.get(BITS, 1)))) > 8 and image.mode in ("RGB", "RGBA", "RGBX", "LA"):
+        raise LossmithError(f"picture '{path}' is a {bits}-bit colour TIFF; save it as PNG, which is read in full")
+
+
+def white_is_zero(image: "Image") -> bool:
+    """Whether a TIFF counts from white to black; Pillow turns that round for 8 bits alone."""
+    tags: Any = getattr(image, "tag_v2", {})
+    return bool(tags.get(PHOTOMETRIC, 1) == WHITE_IS_ZERO)
+
+
+def holds_pages(path: str | Path, image: "Image") -> bool:
+    """Whether other pictures than smaller copies of the first follow it."""
+    try:
+        if getattr(image, "n_frames", 1) == 1:
+            return False
+    except SyntaxError:  # of a page that Pillow does not know
+        return True
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        pages: list[Any] = list(tiff.pages)
+        return not all(int(page.keyframe.subfiletype) & REDUCED for page in pages[1:])
+
+
+def check_stack(path: str | Path, description: str) -> None:
+    """Raise LossmithError for a stack of ImageJ that only its description tells of."""
+    count = re.search(r"^images=(\d+)", description, re.MULTILINE)
+    if description.startswith("ImageJ=") and count and int(count[1]) > 1:
+        raise LossmithError(
+            f"picture '{path}' holds a stack of {count[1]} pictures; save the one you mean by itself"
+        )
+
+
+def why_not_read(path: Path) -> str | None:
+    """Why Pillow does not know the TIFF in a file; None where it is none."""
+    with path.open("rb") as file:
+        if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            return None
+    try:
+        import tifffile
+
+        with tifffile.TiffFile(path) as tiff:
+            page: Any = tiff.pages[0]
+            _check(path, page.samplesperpixel, COLORS.get(page.photometric), page.extrasamples)
+            channels = f"{page.samplesperpixel} channels" if page.samplesperpixel > 1 else "a channel"
+            held = f"{channels} of {page.dtype} in {page.photometric.name}"
+            return f"holds {held}; save it as gray or RGB of 8 bits first"
+    except LossmithError as error:
+        return str(error).removeprefix(f"picture '{path}' ")
+    except Exception:  # whatever it stumbles over; it is damaged then
+        return None
+
+
+def _check(path: str | Path, samples: int, colors: int | None, extra: Any) -> None:
+    if colors is None or samples <= colors:
+        return
+    marks = [int(mark) for mark in _each(extra)]
+    if samples == colors + 1 and marks[:1] and marks[0] in ALPHA:
+        return
+    raise LossmithError(f"picture '{path}' {many_channels(samples)}; only gray and RGB are read")
+
+
+def many_channels(samples: int) -> str:
+    """What is said of channels that are neither gray, RGB nor transparency."""
+    if samples == 3:
+        return "has 3 channels that are not marked as RGB"
+    last = ", of which the last is not transparency" if samples in (2, 4) else ""
+    return f"has {samples} channels{last}"
+
+
+def _each(value: Any) -> tuple[Any, ...]:
+    """The values of a tag, which stands by itself where there is one."""
+    return tuple(value) if isinstance(value, tuple | list) else (value,)

@@ -1,0 +1,91 @@
+"""Pictures to train on, with everything done to them that need be done only once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from lossmith.data.disk_cache import Kept
+from lossmith.data.pairing import common_scale
+from lossmith.data.parallel import Progress, parallel_map, read_cropped, read_together
+from lossmith.data.storage import IN_MEMORY, Keeping
+from lossmith.data.test_pairs import image_names
+from lossmith.degradations import Degradation, compact, from_8bit, is_gray
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """What patches are cut from: pictures decoded once, a few bytes per pixel, in memory or on a disk.
+
+    Made by `degraded_images` or `paired_images`. `predegraded` is what the deterministic links before the first
+    random one have made of `clean`, once and for all; `random_degradation` is what must still be done to it for
+    every patch.
+    """
+
+    names: tuple[str, ...]
+    clean: tuple[Kept, ...]
+    """uint8 (3, H, W)."""
+    predegraded: tuple[Kept, ...]
+    """(3, H / s, W / s): uint8 where every value is k / 255, else float32; `clean` itself if nothing was done."""
+    scale: int
+    """By how much the degraded patches will be smaller."""
+    random_degradation: Degradation | None = None
+    gray: frozenset[int] = frozenset()
+    """Which of the pictures are gray, so that `rest_of_gray` is done to them."""
+    rest_of_gray: Degradation | None = None
+
+    def rest_of(self, image: int) -> Degradation | None:
+        """What must still be done to a patch of that picture."""
+        return self.rest_of_gray if image in self.gray else self.random_degradation
+
+
+def degraded_images(
+    paths: Sequence[Path],
+    degradation: Degradation,
+    progress: Progress | None = None,
+    *,
+    keeping: Keeping = IN_MEMORY,
+) -> TrainingImages:
+    """Clean pictures, and the damage to do to them; noise on gray ones is gray.
+
+    Sides that are no multiples of the scale lose their last rows and columns. DIV2K's 800 pictures take 7 GB, and
+    what is made of them once is kept beside them: as much again for JPEG, a sixteenth for bicubic(4).
+
+    Raises LossmithError for pictures that cannot be read or are smaller than the scale.
+    """
+    first, rest = degradation.split_deterministic()
+
+    def load(path: Path) -> tuple[Kept, Kept, bool]:
+        clean = read_cropped(path, degradation.scale)
+        kept = keeping.keep(clean)
+        started = kept if first is None else keeping.keep(compact(first(from_8bit(clean))))
+        return kept, started, is_gray(clean)
+
+    clean, started, gray = zip(
+        *parallel_map([partial(load, path) for path in paths], progress, keeping.threads), strict=True
+    )
+    return TrainingImages(
+        tuple(image_names(paths)),
+        clean,
+        started,
+        degradation.scale,
+        rest,
+        frozenset(index for index, each in enumerate(gray) if each),
+        degradation.for_gray().split_deterministic()[1],
+    )
+
+
+def paired_images(
+    pairs: Sequence[tuple[Path, Path]], progress: Progress | None = None, *, keeping: Keeping = IN_MEMORY
+) -> TrainingImages:
+    """Pictures that somebody else degraded: what `pair_folders` has found, (clean, degraded)."""
+    scale = common_scale(pairs)
+
+    def load(clean: Path, degraded: Path) -> tuple[Kept, Kept]:
+        large, small = read_together(clean, degraded, scale)
+        return keeping.keep(large), keeping.keep(small)
+
+    clean, degraded = zip(
+        *parallel_map([partial(load, *pair) for pair in pairs], progress, keeping.threads), strict=True
+    )
+    return TrainingImages(tuple(image_names([path for path, _ in pairs])), clean, degraded, scale)

@@ -1,0 +1,48 @@
+"""Tensors to picture files."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import write_bytes
+from lossmith.degradations import to_8bit
+
+
+def write_image(path: str | Path, image: Tensor) -> None:
+    """Write a picture as 8-bit PNG, whole or not at all: under a temporary name first, then renamed.
+
+    `image` is (3, H, W), RGB: uint8, or floats in [0, 1], which are clipped and rounded to 8 bits. Any device.
+
+    Raises LossmithError when it is something else, holds NaN, the name does not end in .png, or the file cannot
+    be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise LossmithError(f"picture '{path}' must be named .png, which is what is written")
+    if not (image.dtype == torch.uint8 or torch.is_floating_point(image)):
+        raise LossmithError(f"picture '{path}' must be uint8 or floats in [0, 1], not {image.dtype}")
+    if image.ndim != 3 or image.shape[0] != 3 or image.numel() == 0:
+        raise LossmithError(f"picture '{path}' must be (3, H, W), not {tuple(image.shape)}")
+    if image.isnan().any():
+        raise LossmithError(f"picture '{path}' was not written, for it holds NaN")
+    from PIL import Image
+
+    content = BytesIO()
+    Image.fromarray(to_uint8_hwc(image)).save(content, "PNG")
+    write_bytes(path, content.getbuffer())
+
+
+def to_uint8_hwc(image: Tensor) -> np.ndarray[Any, Any]:
+    """(H, W, 3) uint8, as image libraries want it, of (3, H, W) uint8 or floats in [0, 1].
+
+    >>> to_uint8_hwc(torch.tensor([0.0, 0.5, 1.2])[:, None, None])
+    array([[[  0, 128, 255]]], dtype=uint8)
+    """
+    pixels = image.detach()
+    pixels = pixels if pixels.dtype == torch.uint8 else to_8bit(pixels.float())
+    return pixels.permute(1, 2, 0).contiguous().cpu().numpy()

@@ -1,0 +1,81 @@
+"""How sure a mean over pictures and seeds is.
+
+Pictures are resampled with replacement, and so are seeds: the question is what another set of pictures and
+another training run would give (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 2007).
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+CONFIDENCE = 0.95
+
+
+def resampled_means(values: Array, resamples: int, seed: int) -> Array:
+    """Means of (methods, seeds, pictures) over resampled pictures and seeds: (methods, resamples).
+
+    All methods share the resamples, so differences between rows of the result are paired. With one seed (or
+    one picture) only pictures (or seeds) vary.
+
+    >>> resampled_means(np.ones((2, 3, 4)), resamples=5, seed=0).shape
+    (2, 5)
+    """
+    rng = np.random.default_rng(seed)
+    methods, seeds, images = values.shape
+    image_counts = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
+    seed_counts = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
+    over_images = values.reshape(-1, images) @ (image_counts.T / images)
+    means: Array = (over_images.reshape(methods, seeds, resamples) * (seed_counts.T / seeds)).sum(1)
+    return means
+
+
+def interval(values: Array, means: Array, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The interval around the mean of (seeds, pictures), from its resampled means.
+
+    The percentile interval, stretched about the mean by `stretch` so that it keeps its promise with the five
+    pictures of Set5 too. (nan, nan) for one number alone, which says nothing about others.
+
+    >>> values = np.array([[0.1, 0.2, 0.3, 0.2, 0.2]])
+    >>> low, high = interval(values, resampled_means(values[None], 1000, seed=0)[0])
+    >>> low < 0.12 and high > 0.28
+    True
+    """
+    if values.size == 1:
+        return math.nan, math.nan
+    mean = values.mean()
+    tail = (1 - confidence) / 2
+    ends = mean + stretch(values, confidence) * (np.quantile(means, [tail, 1 - tail]) - mean)
+    return float(ends[0]), float(ends[1])
+
+
+def stretch(values: Array, confidence: float = CONFIDENCE) -> float:
+    """How much wider than the percentile interval of (seeds, pictures) an honest one is; 1 for many of both.
+
+    The bootstrap takes variances over n, not n - 1, and its quantiles are of a normal, not of Student's t: with
+    5 pictures its 95 % intervals hold the truth 83 % of the time (Hesterberg, The American Statistician 69(4),
+    2015, section 4). With seeds it also counts thrice what is neither due to the picture nor to the seed. So:
+    the ratio of the t interval's half-width, its degrees of freedom after Satterthwaite (1946), to the
+    half-width of a normal with the bootstrap's variance.
+
+    >>> round(stretch(np.random.default_rng(0).normal(size=(1, 5))), 4)  # sqrt(5 / 4) x 2.776 / 1.960
+    1.5838
+    """
+    seeds, images = values.shape
+    image_means, seed_means = values.mean(0), values.mean(1)
+    rest = values - image_means - seed_means[:, None] + values.mean()
+    bootstrap = image_means.var() / images + seed_means.var() / seeds + rest.var() / values.size
+    if bootstrap <= 1e-20 * np.square(values).mean():  # no variation but rounding
+        return 1.0
+    parts = [
+        (means.var(ddof=1) / len(means), len(means) - 1) for means in (image_means, seed_means) if len(means) > 1
+    ]
+    total = sum(part for part, _ in parts)
+    freedom = total**2 / sum(part**2 / degrees for part, degrees in parts)
+    if len(parts) == 2:  # both parts hold the rest, which belongs in once
+        shared = np.square(rest).sum() / ((images - 1) * (seeds - 1)) / values.size
+        total = max(total - shared, parts[0][0], parts[1][0])
+    quantile = (1 + confidence) / 2
+    return float(stats.t.ppf(quantile, freedom) / stats.norm.ppf(quantile) * math.sqrt(total / bootstrap))

@@ -1,0 +1,121 @@
+"""What the standings say, in a sentence or two."""
+
+import math
+from collections.abc import Sequence
+
+from lossmith.evaluation.results import DEGRADED, Difference, Metric, Ranking
+
+INPUT = "the degraded input"
+
+
+def verdict(rankings: Sequence[Ranking], differences: Sequence[Difference]) -> str:
+    """Who wins on PSNR (or else the first metric), by how much and how sure; then the other metrics' winners.
+
+    `differences` should hold the pairs of that metric, those with the degraded input included. Says so when
+    nobody wins, when nobody improves on the degraded input, and when the winner may not have.
+
+    >>> psnr = Metric("psnr", "PSNR", True, 2, "dB")
+    >>> result = Ranking(psnr, ("mix", "l1"), {"mix": 31.42, "l1": 31.21}, {}, ("mix",))
+    >>> verdict([result], [Difference("psnr", "l1", "mix", -0.21, -0.27, -0.15, 0.1)])
+    'mix wins on PSNR with 31.42 dB, 0.21 dB ahead of l1 (95 % interval 0.15 to 0.27).'
+    """
+    if not rankings:
+        return "Nothing could be compared: no method has scores for every picture and seed."
+    main = next((each for each in rankings if each.metric.name == "psnr"), rankings[0])
+    alone = all(name in (main.order[0], DEGRADED) for name in main.order)
+    # who is alone wins nothing; that it does not reach its input is worth saying all the same
+    others = [each for each in rankings if each is not main and (not alone or each.order[0] == DEGRADED)]
+    return " ".join(filter(None, [_headline(main, differences), _elsewhere(main, others)]))
+
+
+def _headline(main: Ranking, differences: Sequence[Difference]) -> str:
+    metric, best = main.metric, main.order[0]
+    score = _number(metric, main.means[best])
+    rivals = [name for name in main.order[1:] if name != DEGRADED]
+    if best == DEGRADED:
+        if not rivals:
+            return f"Only {INPUT} was scored, with {score} {metric.label}."
+        behind = _lead(main, differences, rivals[0])
+        verb = "reaches" if rivals[0] not in main.leaders else "is known to beat"
+        return f"No method {verb} {INPUT} on {metric.label}: it has {score}, {behind}."
+    doubtful = _doubtful(main, differences)
+    caveat = f", but it cannot be told apart from {INPUT}" if doubtful else ""
+    if not rivals:
+        return f"{best} is alone, with {score} {metric.label}{caveat}."
+    ties = [name for name in main.leaders if name != best]
+    if not ties:
+        return f"{best} wins on {metric.label} with {score}, {_lead(main, differences, rivals[0])}{caveat}."
+    amount, interval = _margin(main, differences, ties[0])
+    first = f"{ties[0]} ({amount} behind{'; ' + interval if interval else ''})"
+    more = ties[1:] if len(ties) <= 4 else [*ties[1:3], f"{len(ties) - 3} others"]
+    tied = _listed([first, *more], "or") + (f", nor from {INPUT}" if doubtful else "")
+    return f"No clear winner on {metric.label}: {best} ({score}) is not distinguishable from {tied}."
+
+
+def _lead(main: Ranking, differences: Sequence[Difference], rival: str) -> str:
+    """How far the best method is ahead of another."""
+    amount, interval = _margin(main, differences, rival)
+    return f"{amount} ahead of {rival} ({interval})" if interval else f"{amount} ahead of {rival}"
+
+
+def _margin(main: Ranking, differences: Sequence[Difference], rival: str) -> tuple[str, str]:
+    """By how much the best method is better than another, and the interval in words, if known."""
+    metric, best = main.metric, main.order[0]
+    margin = abs(main.means[best] - main.means[rival])
+    found = _find(differences, metric, best, rival)
+    if found is None:
+        return _number(metric, margin), ""
+    if math.isnan(found.low):
+        return _number(metric, margin), "one picture and one seed give no interval"
+    as_is = (found.first == best) == metric.higher_is_better
+    low, high = (found.low, found.high) if as_is else (-found.high, -found.low)
+    digits = _digits(metric, margin)
+    return _number(metric, margin), f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
+
+
+def _doubtful(main: Ranking, differences: Sequence[Difference]) -> bool:
+    """Whether the best method may be no better than its input."""
+    found = _find(differences, main.metric, main.order[0], DEGRADED)
+    return found is not None and not found.significant
+
+
+def _elsewhere(main: Ranking, others: Sequence[Ranking]) -> str:
+    """Who wins the other metrics."""
+    won: dict[str, list[str]] = {}
+    for each in others:
+        beaten = each.order[0] == DEGRADED
+        winner = DEGRADED if beaten else each.leaders[0] if len(each.leaders) == 1 else ""
+        won.setdefault(winner, []).append(each.metric.label)
+    open_ones, beaten_ones = won.pop("", []), won.pop(DEGRADED, [])
+    parts = [
+        f"{name} {'also ' if main.leaders == (name,) else ''}wins on {_listed(labels)}"
+        for name, labels in sorted(won.items(), key=lambda item: item[0] != main.order[0])
+    ]
+    if open_ones:
+        parts.append(f"{_listed(open_ones)} {'has' if len(open_ones) == 1 else 'have'} no clear winner")
+    if beaten_ones:
+        parts.append(f"no method is known to beat {INPUT} on {_listed(beaten_ones)}")
+    text = "; ".join(parts)
+    if not text:
+        return ""
+    return (text[0].upper() + text[1:] if text.startswith("no method") else text) + "."
+
+
+def _find(differences: Sequence[Difference], metric: Metric, one: str, other: str) -> Difference | None:
+    pair = {one, other}
+    return next((d for d in differences if d.metric == metric.name and {d.first, d.second} == pair), None)
+
+
+def _number(metric: Metric, value: float) -> str:
+    return f"{value:.{_digits(metric, value)}f} {metric.unit}".strip()
+
+
+def _digits(metric: Metric, value: float) -> int:
+    """As many digits as the metric is shown with, or a few more where a small number would look like 0."""
+    if value == 0:
+        return metric.digits
+    return min(max(metric.digits, math.ceil(-math.log10(abs(value)))), metric.digits + 3)
+
+
+def _listed(names: Sequence[str], word: str = "and") -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"

@@ -1,0 +1,145 @@
+"""The card of a model: one JSON object as OpenModelDB keeps it, and the loss, for which that has no field."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from lossmith.core.errors import LossmithError
+from lossmith.models.model_file import Model
+from lossmith.models.spandrel import SpandrelModule
+from lossmith.networks import RRDBNet, SRResNet
+
+SCALE = re.compile(r"(?<![A-Za-z0-9])(?:(\d+)x|x(\d+))(?![0-9])", re.IGNORECASE)
+"""`4x` or `x4` at the beginning of a word."""
+
+
+def model_name(source: Path, scale: int, name: str | None = None) -> str:
+    """The stem for an exported model: `name`, or that of its file or its run, with the scale before it.
+
+    >>> model_name(Path("runs/sharp/model.safetensors"), 4), model_name(Path("RRDB_ESRGAN_x4.pth"), 4)
+    ('4x-sharp', '4x-RRDB-ESRGAN')
+    """
+    given = name or (source.resolve().parent.name if source.stem == "model" else source.stem)
+    words = re.findall(r"[A-Za-z0-9]+", SCALE.sub(" ", given))
+    return "-".join([f"{scale}x", *(words or ["model"])])
+
+
+def check_scale(path: Path, scale: int) -> None:
+    """Refuse a file whose name says no scale, or another one.
+
+    >>> check_scale(Path("4x-sharp.onnx"), 4)
+    >>> check_scale(Path("sharp.onnx"), 2)
+    Traceback (most recent call last):
+    lossmith.core.errors.LossmithError: programs read the scale from a model's name; call it 2x-sharp.onnx
+    """
+    said = {int(before or after) for before, after in SCALE.findall(path.stem)}
+    if said != {scale}:
+        raise LossmithError(
+            f"programs read the scale from a model's name; call it {model_name(path, scale)}{path.suffix}"
+        )
+
+
+def compatibility(model: Model) -> str:
+    """In one sentence: spandrel loads models for ComfyUI and chaiNNer, and tells networks by their keys.
+
+    It takes every dense block to grow by 32, and one enlargement to be by 2.
+
+    >>> compatibility(Model(RRDBNet(4, blocks=1), {}))
+    'opens in spandrel as ESRGAN, so in ComfyUI and chaiNNer'
+    """
+    restorer = model.restorer
+    if isinstance(restorer, SpandrelModule):
+        return f"opens in spandrel as {restorer.architecture}, so in ComfyUI and chaiNNer"
+    if isinstance(restorer, RRDBNet):
+        if restorer.growth == 32 and restorer.scale != 3:
+            return "opens in spandrel as ESRGAN, so in ComfyUI and chaiNNer"
+        return (
+            "opens in lossmith; spandrel knows this network with a growth of 32 and a scale of 1, 2, 4 or 8 only"
+        )
+    if isinstance(restorer, SRResNet):
+        return "opens in lossmith; its keys are those of BasicSR's MSRResNet, which spandrel does not know"
+    return "opens in lossmith; spandrel does not know this network"
+
+
+ARCHITECTURES = {"rrdbnet": "esrgan", "srresnet": "sr-res-net"}
+"""The catalogue's names of our networks; others keep their own."""
+
+
+def make_card(
+    model: Model, name: str, files: Sequence[Path], author: str | None = None, license: str | None = None
+) -> dict[str, Any]:
+    """The card of a model whose files are `files`, .safetensors and .onnx.
+
+    What the receipt does not say is left out. `license` is an SPDX expression; None says that none was given.
+    """
+    receipt = model.receipt
+    network = str(receipt["network"])
+    images = receipt.get("training_images")
+    known = {
+        "loss": receipt.get("loss"),
+        "degradation": receipt.get("degradation"),
+        "trainingIterations": receipt.get("steps"),
+        "trainingBatchSize": receipt.get("batch"),
+        "trainingHRSize": receipt.get("patch"),
+        "datasetSize": len(images) if isinstance(images, dict) else None,
+    }
+    kind = re.split(r"[(:]", network)[0]
+    return {
+        "name": name,
+        "author": author or "unknown",
+        "license": license,
+        "tags": _tags(model.scale, str(receipt.get("degradation", ""))),
+        "description": _description(model),
+        "date": date.today().isoformat(),
+        "architecture": ARCHITECTURES.get(kind, kind),
+        "size": _size(model),
+        "scale": model.scale,
+        "inputChannels": model.channels,
+        "outputChannels": model.channels,
+        "resources": [_resource(path) for path in files],
+        "images": [],
+        **{key: value for key, value in known.items() if value is not None},
+    }
+
+
+def _description(model: Model) -> str:
+    receipt = model.receipt
+    parts = [f"`{receipt['network']}`"]
+    if "loss" in receipt:
+        parts.append(f"trained under the loss `{receipt['loss']}`")
+    if receipt.get("degradation"):
+        parts.append(f"to undo `{receipt['degradation']}`")
+    if release := receipt.get("versions", {}).get("lossmith"):
+        parts.append(f"with lossmith {release}")
+    return " ".join(parts) + "."
+
+
+def _tags(scale: int, degradation: str) -> list[str]:
+    """Some of the catalogue's tags; it wants at least one."""
+    tags = ["general-upscaler"] if scale > 1 else []
+    tags += ["jpeg"] if "jpeg" in degradation else []
+    tags += ["denoise"] if "noise" in degradation else []
+    return tags or ["restoration"]
+
+
+def _size(model: Model) -> list[str] | None:
+    restorer = model.restorer
+    if isinstance(restorer, RRDBNet | SRResNet):
+        return [f"{restorer.features}nf", f"{restorer.blocks}nb"]
+    return None
+
+
+def _resource(path: Path) -> dict[str, Any]:
+    onnx = path.suffix == ".onnx"
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    return {
+        "platform": "onnx" if onnx else "pytorch",
+        "type": "onnx" if onnx else "safetensors",
+        "size": path.stat().st_size,
+        "sha256": digest,
+        "urls": [],
+    }

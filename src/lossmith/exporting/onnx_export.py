@@ -1,0 +1,257 @@
+"""A restorer as an ONNX graph that is known to compute the same."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.onnx import symbolic_helper
+
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import atomic_write
+from lossmith.models.model_file import Model
+from lossmith.restoration.engine import TorchEngine
+from lossmith.restoration.tiling.receptive_field import sizes_of
+
+CHECKED_SIZES = 3
+"""Random pictures, of random sizes where these are free, on which a graph is held against PyTorch."""
+SIDES = (12, 40)
+"""From and to how many pixels they are drawn."""
+TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2}
+"""How far an output may be from PyTorch's in float32, as a share of the largest, or of 1 where that is less."""
+
+
+OPSETS = range(9, 24)
+"""Versions of ONNX's operators that may be asked for; the newer exporter of torch begins with that of `NEWER`."""
+NEWER = 18
+CUBIC = 11
+"""The first version that has bicubic enlargement."""
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class OnnxExport:
+    """What was found out about a graph when it was written."""
+
+    opset: int
+    deviation: float
+    """The largest difference to PyTorch in float32 on `CHECKED_SIZES` random pictures."""
+    size: Size | None = None
+    """The only size that it takes, where it takes one only."""
+    multiple: int = 1
+    """What the sides of pictures must be a multiple of."""
+
+    def __str__(self) -> str:
+        takes = f", takes {self.size[0]} x {self.size[1]} pixels only" if self.size else ""
+        takes += f", takes sides that are multiples of {self.multiple}" if self.multiple > 1 else ""
+        tried = f"{CHECKED_SIZES} random {'pictures' if self.size else 'sizes'}"
+        return f"opset {self.opset}{takes}, at most {self.deviation:.1e} from PyTorch on {tried}"
+
+
+def write_onnx(
+    path: Path, model: Model, key: str, half: bool = False, opset: int | None = None, size: Size | None = None
+) -> OnnxExport:
+    """Write a model that is on the CPU; the file is only there once it agrees with PyTorch.
+
+    Tensors `input` (N, 3, h, w) and `output` (N, 3, scale h, scale w), RGB in [0, 1], with N, h and w free, or
+    N = 1 and (h, w) = `size`; float16 in and out with `half`. The receipt goes into the metadata under `key`, as
+    in a safetensors file. `opset` is the version of ONNX's operators [default: the newest that torch writes].
+
+    Raises LossmithError when a package is missing, the network cannot be exported like that, or the graph computes
+    something else.
+    """
+    if opset is not None and opset not in OPSETS:
+        raise LossmithError(f"opset must be from {OPSETS.start} to {OPSETS.stop - 1}, not {opset}")
+    runtime = _needed()
+    dtype = torch.float16 if half else torch.float32
+    multiple = 1 if size else _multiple(model)
+    shapes = [(1, *size)] * CHECKED_SIZES if size else list(_random_shapes(multiple))
+    with _quiet(), atomic_write(path) as draft:
+        _export(draft, deepcopy(model.restorer).to(dtype), model.channels, dtype, multiple, opset, size)
+        written = _with_receipt(draft, key, model.receipt)
+        if opset is not None and written != opset:
+            raise LossmithError(
+                f"torch writes this network in opset {written}, and not in {opset}; ask for another"
+            )
+        deviation = _deviation(runtime, draft, model, dtype, shapes)
+    return OnnxExport(written, deviation, size, multiple)
+
+
+def _multiple(model: Model) -> int:
+    """What the sides of pictures must be a multiple of; 1 also for a network that runs on none of those tried."""
+    engine = TorchEngine(
+        model.restorer, model.scale, channels=model.channels, multiple_of=model.multiple_of, minimum=model.minimum
+    )
+    try:
+        return sizes_of(engine).multiple
+    except LossmithError:  # the exporter will say more
+        return 1
+
+
+def _needed() -> Any:
+    """onnxruntime, if all that is needed is there; better said before any work is done."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise LossmithError(
+            f"ONNX needs '{error.name}', which comes with: pip install \"lossmith[onnx]\""
+        ) from error
+    return onnxruntime
+
+
+def _export(
+    path: Path,
+    restorer: nn.Module,
+    channels: int,
+    dtype: torch.dtype,
+    multiple: int,
+    opset: int | None,
+    size: Size | None,
+) -> None:
+    shape = (1, channels, *size) if size else (2, channels, 32 * multiple, 48 * multiple)
+    example = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    names: dict[str, Any] = {"input_names": ["input"], "output_names": ["output"], "opset_version": opset}
+    try:
+        if opset is not None and opset < NEWER:  # which only torch's former exporter writes
+            free = {} if size else {0: "batch", 2: "height", 3: "width"}
+            axes = {"input": free, "output": free}
+            with _bicubic_known(opset):
+                torch.onnx.export(
+                    restorer, (example,), path, dynamo=False, verbose=False, dynamic_axes=axes, **names
+                )
+        else:
+            torch.onnx.export(
+                restorer,
+                (example,),
+                path,
+                dynamo=True,
+                dynamic_shapes=_free(multiple, size),
+                verbose=False,
+                external_data=False,
+                **names,
+            )
+    except Exception as error:  # whatever the exporter stumbles over in anybody's network
+        cause = error.__cause__ or error
+        first = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
+        how = f"of {size[0]} x {size[1]} pixels" if size else "with free sizes"
+        in_opset = f" in opset {opset}" if opset else ""
+        raise LossmithError(f"the network cannot be exported to ONNX {how}{in_opset}: {first}") from error
+
+
+@contextmanager
+def _bicubic_known(opset: int) -> Iterator[None]:
+    """Tell torch's former exporter how ONNX enlarges bicubically, which it does from opset 11 on."""
+    if opset < CUBIC:
+        yield
+        return
+    torch.onnx.register_custom_op_symbolic(  # type: ignore[attr-defined]
+        "aten::_upsample_bicubic2d_aa", _enlarged_bicubic, opset
+    )
+    try:
+        yield
+    finally:
+        torch.onnx.unregister_custom_op_symbolic(  # type: ignore[attr-defined]
+            "aten::_upsample_bicubic2d_aa", opset
+        )
+
+
+@symbolic_helper.parse_args("v", "none", "b", "fs")
+def _enlarged_bicubic(graph: Any, images: Any, size: None, align_corners: bool, scales: Sequence[float]) -> Any:
+    """Antialiasing leaves what is enlarged as it is, but for the kernel and for how it ends at the borders."""
+    nothing = graph.op("Constant", value_t=torch.tensor([], dtype=torch.float32))
+    factors = graph.op("Constant", value_t=torch.tensor([1.0, 1.0, *scales]))
+    return graph.op(
+        "Resize",
+        images,
+        nothing,
+        factors,
+        mode_s="cubic",
+        cubic_coeff_a_f=-0.5,
+        exclude_outside_i=1,
+        coordinate_transformation_mode_s="half_pixel",
+    )
+
+
+def _free(multiple: int, size: Size | None) -> Any:
+    """The axes that are free, as torch's newer exporter wants to hear it."""
+    if size:
+        return None
+    sides = [torch.export.Dim(name if multiple == 1 else f"{name}_parts") for name in ("height", "width")]
+    tall, wide = (side if multiple == 1 else multiple * side for side in sides)
+    return ({0: torch.export.Dim("batch"), 2: tall, 3: wide},)
+
+
+def _with_receipt(path: Path, key: str, receipt: dict[str, Any]) -> int:
+    """Write the receipt into a graph; its opset is returned."""
+    import onnx
+
+    graph = onnx.load(path)
+    onnx.helper.set_model_props(graph, {key: json.dumps(receipt, sort_keys=True)})
+    onnx.save(graph, path)
+    return next(int(entry.version) for entry in graph.opset_import if entry.domain == "")
+
+
+def _deviation(
+    runtime: Any, path: Path, model: Model, dtype: torch.dtype, shapes: Sequence[tuple[int, int, int]]
+) -> float:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    rng = np.random.default_rng(0)  # always the same pictures, so that a graph that was good once stays good
+    for count, height, width in shapes:
+        images = torch.from_numpy(rng.random((count, model.channels, height, width), dtype=np.float32))
+        size = "x".join(map(str, images.shape))
+        try:
+            with torch.inference_mode():
+                expected = model.restorer(images)
+        except Exception as error:  # whatever a network of one's own may raise
+            fixed = "" if len(set(shapes)) == 1 else ", so its sizes are not free"
+            raise LossmithError(f"the network itself fails on {size}{fixed}: {error}") from error
+        (found,) = session.run(["output"], {"input": images.to(dtype).numpy()})
+        if found.shape != expected.shape:
+            raise LossmithError(
+                f"the ONNX graph makes {found.shape} of {size}, and PyTorch {tuple(expected.shape)}"
+            )
+        difference = float(np.abs(found.astype(np.float32) - expected.numpy()).max())
+        if not difference <= TOLERANCE[dtype] * max(1.0, float(expected.abs().max())):
+            advice = "; leave --half out" if dtype == torch.float16 else ""
+            raise LossmithError(f"the ONNX graph differs from PyTorch by {difference:.2g} on {size}{advice}")
+        worst = max(worst, difference)
+    return worst
+
+
+def _random_shapes(multiple: int) -> Iterator[tuple[int, int, int]]:
+    """Always the same ones, of one to three pictures."""
+    rng = np.random.default_rng(0)
+    for count in range(1, CHECKED_SIZES + 1):
+        height, width = (multiple * int(side) for side in rng.integers(*SIDES, 2))
+        yield count, height, width
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporters warn of their own internals, and print a graph that fails, to the user's confusion."""
+    logger, log = logging.getLogger("onnxscript"), torch._C._jit_onnx_log
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch._C._jit_onnx_log = log
+        logger.setLevel(level)

@@ -1,0 +1,186 @@
+"""From a text to its nodes, or one sentence that says where it cannot be read."""
+
+import math
+import re
+from typing import NoReturn
+
+from lossmith.core.errors import LossmithError
+from lossmith.expressions.nodes import Call, Node, Product, Range, Sum, Timeline, Value
+
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_END = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+RANGE = re.compile(rf"({_END})\s*\.\.\s*({_END})")
+NAME = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
+KEYWORD = re.compile(r"([A-Za-z_]\w*)\s*=\s*")
+BARE = re.compile(r"[^,()\"'\s][^,()\"']*")
+QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
+CONSTANTS: dict[str, Value] = {"true": True, "false": False, "none": None}
+MAX_DEPTH = 50
+"""Brackets within brackets; nobody writes more, and Python's stack does not hold thousands."""
+
+
+def parse_loss(text: str) -> Node:
+    """Parse a sum of weighted calls, or a timeline of them.
+
+    >>> parse_loss("l1 + 0.1*tv")
+    Sum(terms=(Call(name='l1', arguments=(), options=()), Product(weight=0.1, node=Call(name='tv', \
+arguments=(), options=()))))
+    """
+    reader = Parser(text, "loss")
+    node = reader.timeline()
+    reader.finish()
+    return node
+
+
+def parse_chain(text: str, kind: str = "degradation") -> tuple[Call, ...]:
+    """Parse calls that are applied one after the other.
+
+    >>> [call.name for call in parse_chain("bicubic(2) | noise(5) | jpeg(50)")]
+    ['bicubic', 'noise', 'jpeg']
+    """
+    reader = Parser(text, kind)
+    calls = [reader.call()]
+    while reader.take("|"):
+        calls.append(reader.call())
+    reader.finish()
+    return tuple(calls)
+
+
+def parse_call(text: str, kind: str) -> Call:
+    """Parse one call, such as the name of a network with its options."""
+    reader = Parser(text, kind)
+    call = reader.call()
+    reader.finish()
+    return call
+
+
+class Parser:
+    """A text and how far it has been read."""
+
+    def __init__(self, text: str, kind: str) -> None:
+        if not isinstance(text, str):
+            raise LossmithError(f"a {kind} is named in a text, not by {type(text).__name__}")
+        self.text, self.kind, self.at = text, kind, 0
+        self.depth = 0
+
+    def fail(self, wanted: str) -> NoReturn:
+        rest = self.text[self.at :].strip()
+        where = f"has '{rest}' where {wanted} was expected" if rest else f"ends where {wanted} was expected"
+        raise LossmithError(f"{self.kind} expression '{self.text}' {where} (column {self.at + 1})")
+
+    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        self.skip_space()
+        if found := pattern.match(self.text, self.at):
+            self.at = found.end()
+        return found
+
+    def take(self, symbol: str) -> bool:
+        return self.match(re.compile(re.escape(symbol))) is not None
+
+    def word(self, word: str) -> bool:
+        return self.match(re.compile(rf"{word}\b")) is not None
+
+    def number(self) -> float | None:
+        found = self.match(NUMBER)
+        return float(self.finite(found[0])) if found else None
+
+    def finite(self, text: str) -> str:
+        if NUMBER.fullmatch(text) and math.isinf(float(text)):
+            raise LossmithError(f"{self.kind} expression '{self.text}': the number {text} is too large")
+        return text
+
+    def need(self, symbol: str) -> None:
+        if not self.take(symbol):
+            self.fail(f"'{symbol}'")
+
+    def skip_space(self) -> None:
+        while self.text[self.at : self.at + 1].isspace():
+            self.at += 1
+
+    def finish(self) -> None:
+        self.skip_space()
+        if self.at < len(self.text):
+            self.fail("the end")
+
+    def timeline(self) -> Node:
+        stages, ends = [self.sum()], []
+        while self.word("until"):
+            if (number := self.number()) is None:
+                self.fail("a percentage")
+            self.need("%")
+            ends.append(number / 100)
+            if not self.word("then"):
+                self.fail("'then'")
+            stages.append(self.sum())
+        if [*ends, 1.0] != sorted({0.0, *ends, 1.0})[1:]:
+            raise LossmithError(
+                f"{self.kind} expression '{self.text}' needs percentages that rise between 0 and 100"
+            )
+        return Timeline(tuple(stages), tuple(ends)) if ends else stages[0]
+
+    def sum(self) -> Node:
+        terms = [self.product()]
+        while self.take("+"):
+            terms.append(self.product())
+        return Sum(tuple(terms)) if len(terms) > 1 else terms[0]
+
+    def product(self) -> Node:
+        weight, node = 1.0, None
+        while True:
+            if (number := self.number()) is not None:
+                weight *= number
+            elif node is None:
+                node = self.factor()
+            else:
+                self.fail("a number")
+            if not self.take("*"):
+                break
+        if node is None:
+            self.fail(f"'*' and a {self.kind}")
+        return node if weight == 1 else Product(weight, node)
+
+    def factor(self) -> Node:
+        if not self.take("("):
+            return self.call()
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise LossmithError(f"{self.kind} expression has more than {MAX_DEPTH} brackets within each other")
+        inner = self.timeline()
+        self.need(")")
+        self.depth -= 1
+        return inner
+
+    def call(self) -> Call:
+        if not (name := self.match(NAME)):
+            self.fail(f"the name of a {self.kind}")
+        arguments: list[Value] = []
+        options: list[tuple[str, Value]] = []
+        if self.take("(") and not self.take(")"):
+            while True:
+                if keyword := self.match(KEYWORD):
+                    options.append((keyword[1], self.value()))
+                elif options:
+                    self.fail("a named argument")
+                else:
+                    arguments.append(self.value())
+                if not self.take(","):
+                    break
+            self.need(")")
+        return Call(name[0], tuple(arguments), tuple(options))
+
+    def value(self) -> Value:
+        if quoted := self.match(QUOTED):
+            return quoted[1] if quoted[1] is not None else quoted[2]
+        if not (bare := self.match(BARE)):
+            self.fail("a value")
+        return read_value(self.finite(bare[0].strip()))
+
+
+def read_value(text: str) -> Value:
+    if text.lower() in CONSTANTS:
+        return CONSTANTS[text.lower()]
+    if ends := RANGE.fullmatch(text):
+        return Range(float(ends[1]), float(ends[2]))
+    if not NUMBER.fullmatch(text):
+        return text
+    return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)

@@ -1,0 +1,101 @@
+"""How a loss is learned: everything but the picture and its damage."""
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_origin
+
+from lossmith.core.errors import LossmithError
+from lossmith.degradations.checks import check_int, check_nonnegative
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossRecipe:
+    """The pyramid, the networks and the game that a generator and a critic play at each of its scales.
+
+    The defaults are made for minutes on a CPU; `PUBLISHED` is the published procedure.
+    """
+
+    iterations: int = 150
+    """Rounds of the game at each scale."""
+    critic_steps: int = 1
+    """Steps of the critic in one round."""
+    generator_steps: int = 1
+    """Steps of the generator in one round."""
+    factor: float = 0.5
+    """From the side of one scale to that of the next coarser one."""
+    min_side: int = 96
+    """Shorter side of the coarsest scale, in pixels, at least about."""
+    max_side: int = 1024
+    """Longer side of the finest scale; larger pictures are shrunk to it."""
+    width: int = 32
+    """Channels of the critic and the generator at the coarsest scale."""
+    max_width: int = 32
+    """Channels that are never exceeded; up to there they double every fourth scale."""
+    input_scale: Literal["scale", "full"] = "scale"
+    """What a critic looks at as a part of the loss: the pictures shrunk to the scale it was trained on, or always
+    the full ones. The damage it learns from is shrunk with the picture, or done anew at every scale."""
+    crop: int = 40
+    """Side of the square crops that a step sees; 0 for the whole picture."""
+    batch: int = 4
+    """Crops per step."""
+    learning_rate: float = 5e-4
+    """Of Adam, for both networks."""
+    gradient_penalty: float = 10.0
+    """Weight of the critic's gradient penalty: the larger, the smoother its features."""
+    reconstruction_weight: float = 10.0
+    """Weight of the generator's squared error."""
+    fake_samples: Literal["path", "restored"] = "path"
+    """What the critic learns to tell from the clean picture: anything on the way from the damaged to the restored
+    one, in one batch with the clean one, or only the restored ones, in batches of their own."""
+    balance: Literal["layers", "none"] = "layers"
+    """Scale the features, so that critics weigh by their pixels, and in each the head ten times as much as the
+    body, and the scores next to nothing; or not."""
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "critic_steps", "generator_steps", "min_side", "max_side", "width", "batch"):
+            check_int("learn-loss", name, getattr(self, name), 1)
+        for name in ("crop", "max_width"):
+            check_int("learn-loss", name, getattr(self, name), 0)
+        for name in ("learning_rate", "gradient_penalty", "reconstruction_weight", "factor"):
+            check_nonnegative("learn-loss", name, getattr(self, name))
+        if not 0 < self.factor < 1:
+            raise LossmithError(f"factor must be between 0 and 1, not {self.factor}")
+        if self.crop and self.crop < RECEPTIVE_FIELD:
+            raise LossmithError(f"crop must be 0 or at least {RECEPTIVE_FIELD}, not {self.crop}")
+        if min(self.min_side, self.max_side) < RECEPTIVE_FIELD:
+            raise LossmithError(f"least_side and most_side must be at least {RECEPTIVE_FIELD}")
+        if self.max_width < self.width:
+            raise LossmithError(f"widest must be at least width, {self.width}, not {self.max_width}")
+        for field in fields(self):
+            choices = get_args(field.type) if get_origin(field.type) is Literal else None
+            if choices and (value := getattr(self, field.name)) not in choices:
+                raise LossmithError(f"{field.name} must be {' or '.join(choices)}, not '{value}'")
+
+    def width_at(self, scale: int) -> int:
+        """Channels at a scale, counted from the coarsest.
+
+        >>> [PUBLISHED.width_at(k) for k in (0, 3, 4, 8)]
+        [32, 32, 64, 128]
+        """
+        return min(self.width << (scale // 4), self.max_width)
+
+
+RECEPTIVE_FIELD = 11
+"""Side of what one value of a critic depends on, in pixels: five unpadded 3 x 3 convolutions."""
+
+PUBLISHED = LossRecipe(
+    iterations=1000,
+    critic_steps=3,
+    generator_steps=3,
+    factor=0.75,
+    min_side=25,
+    max_side=250,
+    width=32,
+    max_width=128,
+    input_scale="full",
+    crop=0,
+    batch=1,
+    gradient_penalty=0.1,
+    fake_samples="restored",
+    balance="none",
+)
+"""The published procedure: SinGAN's pyramid on the whole picture, 3 + 3 steps a round, nine scales if square."""

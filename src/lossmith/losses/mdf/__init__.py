@@ -1,0 +1,6 @@
+"""MDF: a loss on the features of small discriminators, kept in loss files; four are shipped."""
+
+from lossmith.losses.mdf.loss import MDFLoss
+from lossmith.losses.mdf.loss_file import load_loss, save_loss
+
+__all__ = ["MDFLoss", "load_loss", "save_loss"]

@@ -1,0 +1,184 @@
+"""Loss files: the discriminators of a learned loss and the card that says where they come from, in one safetensors
+file.
+
+The tensors of discriminator k are `k.head.conv.weight`, `k.head.norm.running_mean`, `k.body.block1.conv.weight`,
+..., `k.tail.bias`, coarsest discriminator first. The card is JSON, in the metadata under `lossmith-loss-1`:
+
+- `scales` (needed): for each discriminator its `width`, the `factor` at which it sees the picture (1.0: as it is),
+  and, where they are not 5 and 1, its `layers` and `stride`;
+- `range` (needed): [0, 1] or [-1, 1], what the discriminators take the pictures' [0, 1] as;
+- `used`: how many discriminators the loss has by default, from the coarsest; all of them where it says nothing;
+- what else is worth knowing: task, degradation, picture, recipe, seed, versions, cost, licence ...
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lossmith.core.errors import LossmithError, unknown_name_error
+from lossmith.core.legacy import card_of_today
+from lossmith.core.safetensors_io import load_tensors, save_tensors
+from lossmith.expressions import format_value
+from lossmith.losses.base import FLOATS
+from lossmith.losses.mdf.discriminator import PatchDiscriminator
+
+FORMAT = "lossmith-loss-1"
+RANGES = {"0..1": [0, 1], "-1..1": [-1, 1]}
+"""What discriminators can take the pictures' [0, 1] as, by the names that the loss's option has."""
+
+SHIPPED = Path(__file__).with_name("shipped")
+
+
+def shipped_losses() -> list[str]:
+    """The names of the losses that come with lossmith."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+
+
+def find_loss(name: str) -> Path:
+    """The file of a shipped loss, such as `jpeg`; what has a suffix or a folder is the name of a file."""
+    if Path(name).suffix or "/" in name or "\\" in name:
+        return Path(name)
+    if name not in shipped_losses():
+        raise LossmithError(
+            f"{unknown_name_error('shipped loss', name, shipped_losses())}; files end in .safetensors"
+        )
+    return SHIPPED / f"{name}.safetensors"
+
+
+def expression_of(path: Path | str) -> str:
+    """What to write for the loss of a file.
+
+    >>> expression_of(Path("mine.safetensors")), expression_of(Path("a, b.safetensors"))
+    ('mdf(mine.safetensors)', 'mdf("a, b.safetensors")')
+    """
+    return f"mdf({format_value(str(path))})"
+
+
+def check_name(path: Path) -> None:
+    """Refuse to write a loss under a name by which none is found."""
+    if path.suffix != ".safetensors":
+        name = f"{path.stem or 'my-loss'}.safetensors"
+        raise LossmithError(f"a loss is kept in a .safetensors file; call it {name}")
+
+
+def save_loss(
+    path: Path, discriminators: Sequence[PatchDiscriminator], card: dict[str, Any], half: bool = False
+) -> None:
+    """Write a loss file; `half` stores the convolutions' weights in float16, and the file is half as long.
+
+    Raises LossmithError when the card does not fit the discriminators, or a weight is not a finite number.
+    """
+    state = {
+        f"{k}.{name}": tensor.half() if half and tensor.ndim == 4 else tensor
+        for k, discriminator in enumerate(discriminators)
+        for name, tensor in discriminator.state_dict().items()
+    }
+    validate(path, state, card)
+    save_tensors(path, state, FORMAT, card)
+
+
+def load_loss(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the card of a loss file. No code is ever run.
+
+    Raises LossmithError, in one sentence, when the file is not in every part what its card says.
+    """
+    if path.is_file() and _is_pickle(path):
+        raise LossmithError(
+            f"{path} is a pickle, which is never loaded; for the published MDF files there is: "
+            "lossmith convert-mdf FILE --out LOSS.safetensors"
+        )
+    state, card = load_tensors(path, FORMAT)
+    card = card_of_today(card)
+    validate(path, state, card)
+    return state, card
+
+
+def _is_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(9)
+    # nine bytes, since safetensors files begin with a length, which may look like a pickle, and then a brace
+    begins_like_one = start[:2] == b"PK" or (start[:1] == b"\x80" and start[1:2] in b"\1\2\3\4\5")
+    return begins_like_one and start[8:] != b"{"
+
+
+def load_discriminators(state: dict[str, Tensor], card: dict[str, Any]) -> list[PatchDiscriminator]:
+    """The discriminators that `load_loss` gave the tensors of, frozen and in float32."""
+    discriminators = []
+    for k, scale in enumerate(card["scales"]):
+        discriminator = _discriminator(scale).float().to_empty(device="cpu")
+        discriminator.load_state_dict({name: state[f"{k}.{name}"] for name in discriminator.state_dict()})
+        discriminators.append(discriminator.eval().requires_grad_(False))
+    return discriminators
+
+
+def _discriminator(scale: dict[str, Any]) -> PatchDiscriminator:
+    """A discriminator of the kind that an entry of the card describes, without weights."""
+    with torch.device("meta"):
+        return PatchDiscriminator(scale["width"], scale.get("layers", 5), scale.get("stride", 1))
+
+
+def validate(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None:
+    """Refuse tensors that are not exactly what the card says."""
+    check_card(path, card)
+    if len(card["scales"]) > len(state):  # before so many discriminators are made
+        raise LossmithError(f"{path} lists {len(card['scales'])} discriminators, and holds {len(state)} tensors")
+    wanted = {
+        f"{k}.{name}": tensor.shape
+        for k, scale in enumerate(card["scales"])
+        for name, tensor in _discriminator(scale).state_dict().items()
+    }
+    if missing := sorted(wanted.keys() - state.keys()):
+        raise LossmithError(f"{path} lacks the tensor '{missing[0]}', which its card asks for")
+    if foreign := sorted(state.keys() - wanted.keys()):
+        raise LossmithError(f"{path} has a tensor {foreign[0]!r}, of which its card knows nothing")
+    for name, shape in wanted.items():
+        if state[name].shape != shape:
+            found = tuple(state[name].shape)
+            raise LossmithError(f"{path}: tensor '{name}' is {found}, and its card asks for {tuple(shape)}")
+        if state[name].dtype not in (*FLOATS, *([torch.int64] if name.endswith("num_batches_tracked") else [])):
+            raise LossmithError(f"{path}: tensor '{name}' is {state[name].dtype}, not floating point")
+        if not state[name].isfinite().all():
+            raise LossmithError(f"{path}: tensor '{name}' holds a number that is not finite")
+        if name.endswith("running_var") and (state[name] < 0).any():
+            raise LossmithError(f"{path}: tensor '{name}' holds a negative variance")
+
+
+def check_card(path: Path, card: dict[str, Any]) -> None:
+    """Refuse a card that a loss cannot be made by."""
+    scales = card.get("scales")
+    if not isinstance(scales, list) or not scales:
+        raise LossmithError(f"{path}: its card must list 'scales', one entry for each discriminator")
+    for k, scale in enumerate(scales):
+        if not isinstance(scale, dict):
+            raise LossmithError(f"{path}: scale {k} of its card must be an object with 'width' and 'factor'")
+        for key, default, least, most in (("width", None, 1, 4096), ("layers", 5, 3, 64), ("stride", 1, 1, 16)):
+            value = scale.get(key, default)
+            if type(value) is not int or not least <= value <= most:
+                raise LossmithError(
+                    f"{path}: '{key}' of scale {k} must be a whole number from {least} to {most}, not {value!r}"
+                )
+        factor = scale.get("factor")
+        if not isinstance(factor, int | float) or not 0.01 <= factor <= 1:
+            raise LossmithError(f"{path}: 'factor' of scale {k} must be a number from 0.01 to 1, not {factor!r}")
+    if card.get("range") not in RANGES.values():
+        raise LossmithError(f"{path}: 'range' of its card must be [0, 1] or [-1, 1], not {card.get('range')!r}")
+    used = card.get("default_scales", len(scales))
+    if type(used) is not int or not 1 <= used <= len(scales):
+        raise LossmithError(f"{path}: 'used' of its card must be from 1 to {len(scales)}, not {used!r}")
+
+
+__all__ = [
+    "FORMAT",
+    "RANGES",
+    "check_name",
+    "expression_of",
+    "find_loss",
+    "load_discriminators",
+    "load_loss",
+    "save_loss",
+    "shipped_losses",
+    "validate",
+]

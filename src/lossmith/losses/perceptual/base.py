@@ -1,0 +1,171 @@
+"""Losses on what a frozen network sees in pictures; the simplest of them compares its features themselves."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.core.errors import LossmithError, unknown_name_error
+from lossmith.expressions import format_value
+from lossmith.losses.base import Loss
+from lossmith.losses.perceptual.extractor import FeatureExtractor
+from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
+from lossmith.losses.precomputed import PrecomputableLoss, check_gray
+
+DISTANCES: dict[str, Loss] = {distance.name: distance for distance in (L1Loss(), MSELoss(), CharbonnierLoss())}
+
+
+Layers = str | Sequence[str] | Mapping[str, float]
+
+
+class FeatureLoss(PrecomputableLoss):
+    """A distance between what a network sees in two pictures, layer by layer.
+
+    A subclass says what of a feature map is compared (`statistic`) and how (`layer_distance`). What the options
+    `network`, `weights`, `normalize` and `precision` mean is said at `FeatureExtractor`. The network's weights are
+    not trained, nor saved with the loss. Pictures must have its channels, but that of gray ones is repeated with
+    `gray="repeat"`, and they are never resized.
+    """
+
+    def __init__(
+        self,
+        extractor: FeatureExtractor,
+        layer_weights: Sequence[float],
+        gray: str = "refuse",
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction)
+        self.gray = check_gray(self.name, gray)
+        self.extractor, self.layer_weights = extractor, tuple(layer_weights)
+        self.min_side = extractor.min_side
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """The feature maps that are compared, layer by layer."""
+        features: list[Tensor] = self.extractor(image)
+        return features
+
+    def statistic(self, features: Tensor) -> Tensor:
+        """What of a feature map, (N, C, H, W), is compared."""
+        return features
+
+    def layer_distance(self, layer: int, prediction: Tensor, target: Tensor) -> Tensor:
+        """The distance of a prediction's summary at a layer to the target's, one value per picture."""
+        raise NotImplementedError
+
+    def target_features(self, target: Tensor) -> list[Tensor]:
+        """Layer by layer."""
+        with torch.no_grad():
+            return self._statistics(target)
+
+    def compare_to(self, features: Iterable[Tensor], prediction: Tensor) -> Tensor:
+        pairs = enumerate(zip(self.layer_weights, self._statistics(prediction), features, strict=True))
+        return torch.stack([weight * self.layer_distance(layer, *pair) for layer, (weight, *pair) in pairs]).sum(0)
+
+    def _statistics(self, image: Tensor) -> list[Tensor]:
+        image = self.in_channels(image, self.extractor.channels, self.extractor.name)
+        return [self.statistic(features) for features in self.features(image)]
+
+
+class LayerLoss(FeatureLoss):
+    """A deep loss at any layers of any network.
+
+    `layers` are such as "relu2_2" or "relu1_2 + 0.5*relu2_2", a list of these, or their weights by name.
+    """
+
+    def __init__(
+        self,
+        network: str | nn.Module,
+        layers: Layers,
+        weights: str | None,
+        normalize: str | None,
+        precision: str,
+        gray: str,
+        reduction: str,
+    ) -> None:
+        layers = as_text(layers)
+        names, weighting = parse_layers(layers)
+        super().__init__(
+            FeatureExtractor(network, names, weights, normalize, precision), weighting, gray, reduction
+        )
+        self.network, self.layers = self.extractor.name, layers
+        self.weights, self.normalize, self.precision = weights, normalize, precision
+
+
+class PerceptualLoss(LayerLoss):
+    """The distance between feature maps: the content or perceptual loss.
+
+    The weighted sum over layers of the mean of |difference| (l1), of its square (l2) or of its Charbonnier form,
+    over channels and places. `conv5_4` is before the activation, `relu5_4` after it.
+
+    >>> criterion = PerceptualLoss("squeezenet1_1", "relu1 + 0.5*fire3", weights="random")
+    >>> image = torch.rand(1, 3, 32, 32)
+    >>> criterion(image, image).item(), criterion.min_side
+    (0.0, 5)
+
+    Sources: Johnson et al., ECCV 2016 (`johnson`: vgg16, relu2_2, l2); Ledig et al., CVPR 2017 (`srgan`: vgg19,
+    relu5_4, l2); Wang et al., ECCVW 2018 (`esrgan`: vgg19, conv5_4, l1; `minc`: minc, conv5_3, l1).
+    """
+
+    name = "features"
+    formula = "weighted sum over layers of the mean distance between the features of a network"
+    source = "Johnson et al. 2016"
+
+    def __init__(
+        self,
+        network: str | nn.Module,
+        layers: Layers,
+        distance: str = "l1",
+        weights: str | None = None,
+        normalize: str | None = "weights",
+        precision: str = "full",
+        gray: str = "refuse",
+        reduction: str = "mean",
+    ) -> None:
+        if distance not in DISTANCES:
+            raise unknown_name_error("distance", distance, DISTANCES)
+        super().__init__(network, layers, weights, normalize, precision, gray, reduction)
+        self.distance = distance
+
+    def layer_distance(self, layer: int, prediction: Tensor, target: Tensor) -> Tensor:
+        # the order of the numbers in memory, which spares a copy
+        return DISTANCES[self.distance].per_image(prediction.movedim(1, 3), target.movedim(1, 3))
+
+
+def as_text(layers: Layers) -> str:
+    """A weighted sum of layers.
+
+    >>> as_text(["relu1_2", "0.5*relu2_2"]), as_text({"relu1_2": 1, "relu2_2": 0.5})
+    ('relu1_2 + 0.5*relu2_2', '1*relu1_2 + 0.5*relu2_2')
+    """
+    if isinstance(layers, Mapping):
+        layers = [f"{format_value(weight)}*{name}" for name, weight in layers.items()]
+    if not isinstance(layers, str) and isinstance(layers, Sequence) and all(isinstance(x, str) for x in layers):
+        layers = " + ".join(layers)
+    if not isinstance(layers, str):
+        raise LossmithError(
+            f"layers are written as 'relu1_2 + 0.5*relu2_2', or are a list of names, not {layers!r}"
+        )
+    return layers
+
+
+def parse_layers(layers: str) -> tuple[list[str], list[float]]:
+    """The names in a weighted sum of layers, and their weights.
+
+    >>> parse_layers("relu1_2 + 0.5*relu2_2")
+    (['relu1_2', 'relu2_2'], [1.0, 0.5])
+    """
+    names, weights = [], []
+    for term in layers.split("+"):
+        *weight, name = (part.strip() for part in term.split("*"))
+        try:
+            weights.append(float(*weight) if weight else 1.0)
+        except (ValueError, TypeError):
+            name = ""
+        if not name or not math.isfinite(weights[-1]):
+            raise LossmithError(f"layers are written as 'relu1_2 + 0.5*relu2_2', not '{layers}'")
+        names.append(name)
+    return names, weights
+
+
+__all__ = ["FeatureLoss", "LayerLoss", "Layers", "PerceptualLoss", "as_text", "parse_layers"]

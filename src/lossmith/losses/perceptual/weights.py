@@ -1,0 +1,101 @@
+"""Files of weights: where they are looked for, and how they are read."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lossmith.core.errors import LossmithError
+from lossmith.core.state_dicts import is_counter, read_state_dicts
+
+WEIGHTS_FOLDER = "LOSSMITH_WEIGHTS"
+"""The environment variable that names a folder of weights."""
+
+
+def weight_folders() -> list[Path]:
+    """Where weights are looked for, in this order: the folder of yours, then torch.hub's checkpoints."""
+    own = os.environ.get(WEIGHTS_FOLDER)
+    return ([Path(own)] if own else []) + [Path(torch.hub.get_dir()) / "checkpoints"]
+
+
+def package_file(package: str, file: str) -> list[Path]:
+    """A file within a package, which is not imported; nothing where it is not installed."""
+    spec = find_spec(package)
+    return [Path(place) / file for place in (spec and spec.submodule_search_locations) or []]
+
+
+def find_file(names: Iterable[str], extra_paths: Iterable[Path] = ()) -> Path | None:
+    """The first file of one of these names in the weight folders, or else the first that there is
+    `extra_paths`.
+    """
+    names = list(names)
+    candidates = [folder / name for folder in weight_folders() for name in names]
+    return next((path for path in [*candidates, *extra_paths] if path.is_file()), None)
+
+
+def find_or_raise(file: str | None, names: Sequence[str], extra_paths: Iterable[Path], needed: str) -> Path:
+    """The file that was said, or the usual one; where there is none, one sentence says what is `needed`."""
+    path = Path(file) if file else find_file(names, extra_paths)
+    if path is None:
+        raise LossmithError(f"{needed}: {missing_file_hint(names[0])}")
+    if not path.is_file():
+        raise LossmithError(f"{needed}, and {path} is not a file")
+    return path
+
+
+def missing_file_hint(file: str) -> str:
+    """The second half of a sentence about a missing file."""
+    return (
+        f"put {file} into {weight_folders()[-1]} or into the folder named by the environment variable "
+        f"{WEIGHTS_FOLDER}"
+    )
+
+
+def read_state_dict(path: Path, wanted: Iterable[str] = ()) -> dict[str, Tensor]:
+    """The weights in a file with the most of the `wanted` names; no code in it is ever run."""
+    try:
+        found = read_state_dicts(path)
+        names = set(wanted)
+        return max(found, key=lambda each: len(names & each.weights.keys())).checked()
+    except (LossmithError, OSError) as error:
+        reason = str(error).removeprefix(f"{path} ")
+        raise LossmithError(f"cannot read the weights in {path}: it {reason}") from error
+
+
+def load_into(network: nn.Module, state: Mapping[str, Tensor], source: str, called: str) -> None:
+    """Load what a network holds, and nothing beyond it, since a file may hold more of the network."""
+    for name, tensor in network.state_dict().items():
+        if is_counter(name):
+            continue
+        if name not in state or state[name].shape != tensor.shape:
+            raise LossmithError(
+                f"{source} does not hold the weights of {called}: '{name}' is missing or has another shape"
+            )
+        tensor.copy_(state[name])
+
+
+def init_random(network: nn.Module) -> None:
+    """He initialisation from a fixed seed: the same network every time, whose features neither grow nor fade."""
+    generator = torch.Generator("cpu").manual_seed(0)
+    for name, tensor in network.state_dict().items():
+        if tensor.ndim > 1:
+            values = torch.randn(tensor.shape, generator=generator, dtype=torch.float32, device="cpu")
+            tensor.copy_(values * (2 / tensor[0].numel()) ** 0.5)
+        else:
+            tensor.fill_(float(name.endswith(("weight", "running_var"))))
+
+
+__all__ = [
+    "WEIGHTS_FOLDER",
+    "find_file",
+    "find_or_raise",
+    "init_random",
+    "load_into",
+    "missing_file_hint",
+    "package_file",
+    "read_state_dict",
+    "weight_folders",
+]

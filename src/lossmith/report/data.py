@@ -1,0 +1,68 @@
+"""What the report of a tournament shows; plain values, filled in by `lossmith.commands`."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossmith.evaluation.results import Difference, Ranking, Row
+
+Pixels = NDArray[np.uint8]
+"""A picture as (height, width, 3) RGB bytes."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One training run over its steps: `values[name][i]` belongs to `steps[i]`."""
+
+    seed: int
+    steps: list[int]
+    values: dict[str, list[float]]
+    """`loss`, one entry per named term, and `psnr` on crops of the test pictures (nan where not measured)."""
+
+
+@dataclass(frozen=True)
+class LossResult:
+    """One loss of the tournament."""
+
+    loss: str
+    curves: list[Curve]
+    steps: int
+    milliseconds_per_step: float
+    activation_mb: float | None
+    """Megabytes that one training step keeps for its backward pass."""
+    failure: str | None = None
+    """Why the run stopped early, in one sentence; None when it finished."""
+
+
+@dataclass(frozen=True)
+class ImageComparison:
+    """One test picture: all arrays have the size of the target."""
+
+    image: str
+    target: Pixels
+    degraded: Pixels
+    restored: dict[str, Pixels]
+    """One result per loss, of the first seed."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything on the page."""
+
+    verdict: str
+    degradation: str
+    network: str
+    budget: str
+    protocol: str
+    command: str
+    seeds: list[int]
+    results: list[LossResult]
+    rankings: list[Ranking]
+    differences: list[Difference]
+    rows: list[Row]
+    comparisons: list[ImageComparison]
+    environment: dict[str, str]
+    """Versions, hardware, data: label and value, shown at the foot."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader of the results should know of them: what was not measured, how pictures were read."""

@@ -1,0 +1,174 @@
+"""A test picture, prepared to be looked at: pictures as data URIs, spots, the scale of errors, scores."""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, features
+
+from lossmith.evaluation.results import Metric, Row
+from lossmith.report.crops import Crop, absolute_error, find_crops
+from lossmith.report.data import ImageComparison, Pixels, ReportData
+from lossmith.report.formatting import number
+from lossmith.report.methods import TARGET, Method
+
+MAX_SIDE, LEAST = 1024, 256
+"""Longer sides are cropped to where the losses differ most; to less where the page would exceed PIXELS."""
+PIXELS = 3_000_000
+"""Of all pictures on a page together, some 9 megabytes."""
+CEILINGS = (2, 4, 8, 16, 32, 64, 128, 255)
+"""Round ends for the scale of error maps, in 8-bit levels."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One version of a test picture."""
+
+    method: Method
+    uri: str
+    alt: str
+    mean_error: str
+    """Mean absolute error in 8-bit levels."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of the table under a picture."""
+
+    text: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """All that the page shows of one test picture; frames: degraded, each loss, target."""
+
+    image: str
+    width: int
+    height: int
+    cropped_from: tuple[int, int] | None
+    """Full width and height, if the picture was cropped."""
+    frames: list[Frame]
+    crops: list[Crop]
+    ceiling: int
+    """Absolute error at which the colour scale of the error maps ends."""
+    metrics: list[Metric]
+    scores: list[tuple[Method, list[Score]]]
+
+    @property
+    def columns(self) -> int:
+        """Close ups in a row of a wide screen: all of them, or even rows of seven at most."""
+        return math.ceil(len(self.frames) / math.ceil(len(self.frames) / 7))
+
+
+def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence[Method]) -> View:
+    """Prepare one test picture."""
+    height, width = comparison.target.shape[:2]
+    comparison = _cropped(comparison, longest_side(contents))
+    shown_height, shown_width = comparison.target.shape[:2]
+    shown = [method for method in methods if method.name in comparison.restored and method.kind == "loss"]
+    degraded = next(method for method in methods if method.kind == "degraded")
+    frames = [_frame(comparison, degraded, comparison.degraded)]
+    frames += [_frame(comparison, method, comparison.restored[method.name]) for method in shown]
+    frames += [_frame(comparison, TARGET, comparison.target)]
+    metrics, scores = _scores(comparison.image, contents, [degraded, *shown])
+    return View(
+        image=comparison.image,
+        width=shown_width,
+        height=shown_height,
+        cropped_from=(width, height) if (width, height) != (shown_width, shown_height) else None,
+        frames=frames,
+        crops=find_crops(comparison),
+        ceiling=error_ceiling(comparison),
+        metrics=metrics,
+        scores=scores,
+    )
+
+
+def data_uri(picture: Pixels) -> str:
+    """The picture without loss: WebP, a quarter smaller than PNG, or PNG where Pillow was built without it."""
+    file = io.BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    if features.check("webp"):
+        image.save(file, "WEBP", lossless=True, quality=60, method=4)
+        kind = "webp"
+    else:
+        image.save(file, "PNG", optimize=True)
+        kind = "png"
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def error_ceiling(comparison: ImageComparison) -> int:
+    """A round number of levels that all but one in a hundred errors of the losses stay below."""
+    images = list(comparison.restored.values()) or [comparison.degraded]
+    high = max(float(np.quantile(absolute_error(image, comparison.target), 0.99)) for image in images)
+    return next(ceiling for ceiling in CEILINGS if high <= ceiling)
+
+
+def longest_side(contents: ReportData) -> int:
+    """The side that pictures are cropped to, so that many of them do not make the page too heavy to be sent."""
+    shapes = [(len(comparison.restored) + 2, *comparison.target.shape[:2]) for comparison in contents.comparisons]
+    sides = range(MAX_SIDE, LEAST, -32)
+    fitting = (s for s in sides if sum(n * min(h, s) * min(w, s) for n, h, w in shapes) <= PIXELS)
+    return next(fitting, LEAST)
+
+
+def _cropped(comparison: ImageComparison, side: int) -> ImageComparison:
+    """The part of this side, or what there is of it, around the window where the losses differ most."""
+    height, width = comparison.target.shape[:2]
+    crop = find_crops(comparison)[0] if max(height, width) > side else Crop(0, 0, 0)
+    top, left = (
+        min(max(0, start + crop.side // 2 - side // 2), max(0, whole - side))
+        for start, whole in ((crop.y, height), (crop.x, width))
+    )
+    inner = (slice(top, top + side), slice(left, left + side))
+    return ImageComparison(
+        image=comparison.image,
+        target=comparison.target[inner],
+        degraded=comparison.degraded[inner],
+        restored={loss: image[inner] for loss, image in comparison.restored.items()},
+    )
+
+
+def _frame(comparison: ImageComparison, method: Method, image: Pixels) -> Frame:
+    words = {"degraded": "degraded input", "target": "target"}.get(method.kind, f"restored with {method.name}")
+    return Frame(
+        method=method,
+        uri=data_uri(image),
+        alt=f"{comparison.image}: {words}",
+        mean_error=number(float(absolute_error(image, comparison.target).mean()), 2),
+    )
+
+
+def _scores(
+    image: str, contents: ReportData, methods: Sequence[Method]
+) -> tuple[list[Metric], list[tuple[Method, list[Score]]]]:
+    """The scores of the pictures shown, which are of the first seed; metrics that were not measured left out."""
+    rows: dict[str, Row] = {}
+    for row in contents.rows:
+        if row.image == image and (row.method not in rows or row.seed < rows[row.method].seed):
+            rows[row.method] = row
+    known = [method for method in methods if method.name in rows]
+    metrics = [
+        ranking.metric
+        for ranking in contents.rankings
+        if any(not math.isnan(_value(rows, method, ranking.metric)) for method in known)
+    ]
+    table = []
+    for method in known:
+        scores = []
+        for metric in metrics:
+            values = [_value(rows, each, metric) for each in known]
+            measured = [value for value in values if not math.isnan(value)]
+            value = _value(rows, method, metric)
+            best = value == (max if metric.higher_is_better else min)(measured)
+            scores.append(Score(number(value, metric.digits), best))
+        table.append((method, scores))
+    return metrics, table
+
+
+def _value(rows: dict[str, Row], method: Method, metric: Metric) -> float:
+    return rows[method.name].scores.get(metric.name, math.nan)

@@ -1,0 +1,63 @@
+"""The one-file page on which pictures and what models made of them are looked at side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from lossmith.report.crops import Crop, find_crops
+from lossmith.report.data import ImageComparison, Pixels
+from lossmith.report.images import data_uri
+from lossmith.report.templates import write_page
+
+STYLES = ("theme", "base", "pictures", "print")
+SCRIPTS = ("common", "split", "errors", "crops", "exhibits")
+
+
+@dataclass(frozen=True)
+class RestoredImage:
+    """A picture and what each model has made of it; all arrays (H, W, 3) of one size."""
+
+    name: str
+    versions: dict[str, Pixels]
+    """The input, enlarged, first."""
+    note: str = ""
+
+    @property
+    def height(self) -> int:
+        return int(next(iter(self.versions.values())).shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(next(iter(self.versions.values())).shape[1])
+
+    @property
+    def columns(self) -> int:
+        """Close ups in a row of a wide screen."""
+        return ceil(len(self.versions) / ceil(len(self.versions) / 7))
+
+    @property
+    def crops(self) -> list[Crop]:
+        """Where the models differ most, or what one model makes from its input."""
+        given, *restored = self.versions.items()
+        return find_crops(ImageComparison(self.name, given[1], given[1], dict(restored)))
+
+
+def write_restored(path: Path, images: Sequence[RestoredImage], left_out: int = 0) -> None:
+    """Write the page as one HTML file that needs nothing else; what comes from outside is escaped.
+
+    `left_out` pictures more were restored than are shown.
+
+    Raises LossmithError when the file cannot be written.
+    """
+    models = [*images[0].versions][1:]
+    write_page(
+        path,
+        "restored.html.j2",
+        STYLES,
+        SCRIPTS,
+        images=images,
+        models=models,
+        left_out=left_out,
+        data_uri=data_uri,
+    )

@@ -1,0 +1,33 @@
+"""The verdict, taken apart so that the page can set it: a headline, the rest, and the names of losses in both."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lossmith.report.formatting import MINUS
+from lossmith.report.methods import Method
+
+
+@dataclass(frozen=True)
+class TextSpan:
+    """A stretch of text, and the loss that it names, if it names one."""
+
+    text: str
+    method: Method | None = None
+
+
+def verdict_lines(verdict: str, methods: Sequence[Method]) -> tuple[list[TextSpan], list[TextSpan]]:
+    """The first sentence, and what follows it; joined, the pieces are the verdict with real minus signs."""
+    text = re.sub(r"(?<=\s)-(?=\d)", MINUS, verdict)
+    headline, stop, elsewhere = text.partition(". ")
+    return _pieces(headline + stop.rstrip(), methods), _pieces(elsewhere, methods)
+
+
+def _pieces(text: str, methods: Sequence[Method]) -> list[TextSpan]:
+    """Losses are found as whole words, the longest name first: "l1" is not meant in "0.16*l1"."""
+    named = {method.name: method for method in methods if method.kind == "loss" and method.name}
+    if not named or not text:
+        return [TextSpan(text)] if text else []
+    names = "|".join(re.escape(name) for name in sorted(named, key=len, reverse=True))
+    parts = re.split(rf"(?<![\w*.])({names})(?![\w*])", text)
+    return [TextSpan(part, named.get(part)) for part in parts if part]

@@ -1,0 +1,72 @@
+"""Between the pixels of files and what networks take: gray for a colour network, colours for a gray one, alpha."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lossmith.networks.base import upsample
+from lossmith.restoration.engine import Engine
+from lossmith.restoration.tiling.raster import Pixels
+
+LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class ChannelAdapter:
+    """An engine for pixels of 1 to 4 channels: gray or RGB, and alpha."""
+
+    engine: Engine
+    restore_alpha: bool = False
+    """Whether the alpha channel goes through the network too; otherwise it is enlarged bicubically."""
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """(h, w, C) uint8 or uint16 to (scale h, scale w, C) float32 about [0, 1], not yet clipped.
+
+        A network for colours sees gray as RGB, and the luma of what it makes is taken; a network for gray sees
+        red, green and blue one after another.
+        """
+        white = float(np.iinfo(pixels.dtype).max)
+        planes = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / white
+        colors = 1 if len(planes) < 3 else 3
+        parts = [self._through_network(planes[:colors])]
+        if len(planes) > colors:
+            alpha = planes[colors:]
+            parts.append(self._through_network(alpha) if self.restore_alpha else self._enlarged(alpha))
+        restored: Pixels = torch.cat(parts).permute(1, 2, 0).numpy()
+        return restored
+
+    def _through_network(self, planes: Tensor) -> Tensor:
+        if len(planes) == self.engine.channels:
+            return self.engine(planes[None])[0]
+        if len(planes) == 1:
+            colors = self.engine(planes.expand(3, -1, -1)[None])[0]
+            return (colors * torch.tensor(LUMA)[:, None, None]).sum(0, keepdim=True)
+        return self.engine(planes[:, None])[:, 0]
+
+    def _enlarged(self, planes: Tensor) -> Tensor:
+        return upsample(planes[None], self.engine.scale, "bicubic")[0]
+
+
+def planes_for(engine: Engine, pixels: Pixels, levels: int) -> Tensor:
+    """(1, channels, h, w) in [0, 1] for an engine, of pixels (h, w, C), without alpha; red for a gray one."""
+    colors = pixels[..., : 1 if pixels.shape[-1] < 3 else 3]
+    planes = torch.from_numpy(colors.astype(np.float32) / levels).permute(2, 0, 1)[None]
+    return planes[:, :1].expand(-1, engine.channels, -1, -1) if planes.shape[1] != engine.channels else planes
+
+
+BICUBIC_REACH = 3
+"""Pixels that an enlarged alpha channel depends on to each side."""
+
+
+def to_levels(values: Pixels, dtype: str) -> Pixels:
+    """The nearest levels of uint8 or uint16 to values in [0, 1]; halves go up, what is outside is clipped.
+
+    float32 keeps the values as they are.
+    """
+    if dtype == "float32":
+        return values
+    white = np.iinfo(dtype).max
+    levels: Pixels = np.clip(np.floor(values * np.float32(white) + np.float32(0.5)), 0, white).astype(dtype)
+    return levels

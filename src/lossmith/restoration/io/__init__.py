@@ -1,0 +1,1 @@
+"""Image files to pixels and back, with 16 bits, transparency, color profile and EXIF."""

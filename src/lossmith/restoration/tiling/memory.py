@@ -1,0 +1,74 @@
+"""What a network needs of memory, measured on a small piece before anything large is begun."""
+
+from typing import Any
+
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lossmith.core import resources
+from lossmith.restoration.engine import Engine, TorchEngine
+from lossmith.restoration.tiling.receptive_field import Sizes
+from lossmith.restoration.tiling.tiles import rounded_up
+
+SAFETY_FACTOR = 1.25
+"""Times what was measured: convolutions take scratch memory that is not seen from outside."""
+SHARE = 0.5
+"""Of the free memory, what the network may take."""
+ASSUMED_BYTES_PER_PIXEL = 2048
+"""Bytes per pixel, of the input and of the output, assumed of an engine that cannot be looked into."""
+
+
+def bytes_per_pixel(engine: Engine, sizes: Sizes, about: int = 96) -> float:
+    """The most bytes that live at once, per pixel of the input, while about `about` squared are restored."""
+    side = rounded_up(max(about, sizes.least), sizes.multiple)
+    piece = torch.full((1, engine.channels, side, side), 0.5)
+    if not isinstance(engine, TorchEngine):
+        return ASSUMED_BYTES_PER_PIXEL * (1 + engine.scale**2)
+    if engine.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(engine.device)
+        before = torch.cuda.memory_allocated(engine.device)
+        engine(piece)
+        return float(SAFETY_FACTOR * (torch.cuda.max_memory_allocated(engine.device) - before) / side**2)
+    with PeakMemory() as peak:
+        engine(piece)
+    return float(SAFETY_FACTOR * peak.bytes / side**2)
+
+
+class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The most bytes that tensors made inside the block have held at one time."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes = 0
+        self._live: dict[int, tuple[Any, int]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        given = {
+            _storage(tensor)._cdata for tensor in torch.utils._pytree.tree_leaves((args, kwargs)) if _is(tensor)
+        }
+        for tensor in torch.utils._pytree.tree_leaves(result):
+            if _is(tensor) and (storage := _storage(tensor))._cdata not in given:
+                self._live[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())  # type: ignore[no-untyped-call]
+        self._live = {key: entry for key, entry in self._live.items() if not entry[0].expired()}
+        self.bytes = max(self.bytes, sum(size for _, size in self._live.values()))
+        return result
+
+
+def _is(tensor: Any) -> bool:
+    return isinstance(tensor, torch.Tensor)
+
+
+def _storage(tensor: torch.Tensor) -> torch.UntypedStorage:
+    return tensor.untyped_storage()
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free: of the device, or of this computer and of the group of programs that this one is in."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    free = resources.free_memory()
+    return 2 << 30 if free is None else free

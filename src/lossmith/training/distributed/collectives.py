@@ -1,0 +1,84 @@
+"""What several processes that train one run must know of each other to learn as one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import MethodType
+from typing import Any, cast
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lossmith.training.module import StepMetrics
+
+_fabric: Fabric | None = None
+"""That which connects this process to others, while there are others."""
+
+
+@contextmanager
+def distributed_context(fabric: Fabric) -> Iterator[None]:
+    """Within the block, this process trains with those that `fabric` connects it to."""
+    global _fabric
+    _fabric = fabric
+    try:
+        yield
+    finally:
+        _fabric = None
+
+
+def all_gather(mine: Tensor) -> Tensor:
+    """What every process has, one after the other along the first dimension; its gradient finds the way back.
+
+    (n, ...) to (processes * n, ...), in the order of the patches; what is given, where a process trains alone. All
+    must come here, with tensors of one shape. DDP averages gradients over the processes, and the gradient of this
+    sums them, so what is computed alike everywhere from the result has its true gradient.
+    """
+    if _fabric is None:
+        return mine
+    gathered: Any = _fabric.all_gather(mine, sync_grads=True)
+    return cast(Tensor, gathered.flatten(0, 1))
+
+
+def all_reduce_mean(values: StepMetrics) -> StepMetrics:
+    """What a step gave, averaged over the processes."""
+    if _fabric is None:
+        return values
+    means: Any = _fabric.all_reduce(torch.stack(list(values.values())), reduce_op="mean")
+    return dict(zip(values, means.unbind(), strict=True))
+
+
+def sync_batch_norm(network: nn.Module, fabric: Fabric) -> None:
+    """Let batch normalisation go by the pictures of all processes, as it does where one has them all.
+
+    torch's SyncBatchNorm does it too, but on CUDA only.
+    """
+    if fabric.world_size == 1:
+        return
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.forward = MethodType(_synced_forward, module)  # type: ignore[method-assign]
+
+
+def _synced_forward(self: _BatchNorm, x: Tensor) -> Tensor:
+    """Batch normalisation by the mean and variance of all processes' pictures, equally many each."""
+    if not self.training:
+        return type(self).forward(self, x)
+    others = [dimension for dimension in range(x.ndim) if dimension != 1]
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    variance, mean = torch.var_mean(wide, others, correction=0)
+    means, variances = all_gather(torch.stack([mean, variance])[None]).unbind(1)
+    mean = means.mean(0)
+    variance = (variances + (means - mean).square()).mean(0)
+    if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+        with torch.no_grad():
+            count = len(means) * x.numel() // x.shape[1]
+            self.num_batches_tracked.add_(1)
+            weight = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean.to(self.running_mean), weight)
+            self.running_var.lerp_(variance.to(self.running_var) * count / max(1, count - 1), weight)
+    shape = [1, -1, *[1] * (x.ndim - 2)]
+    normal = (wide - mean.view(shape)) * (variance.view(shape) + self.eps).rsqrt()
+    if self.affine:
+        normal = normal * self.weight.view(shape) + self.bias.view(shape)
+    return normal.to(x.dtype)

@@ -1,0 +1,109 @@
+"""The device and the arithmetic of a process, alone or among others."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import find_free_network_port
+from lightning.fabric.strategies.ddp import DDPStrategy
+from torch import distributed
+
+from lossmith.core.devices import best_device, resolve_precision
+from lossmith.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class ProcessEnvironment(ClusterEnvironment):
+    """One of the processes that train one run on this machine, as Lightning asks about it.
+
+    Lightning would otherwise believe what it finds in the environment, as under Slurm, or start processes by
+    running this program again from its first line.
+    """
+
+    rank: int
+    num_processes: int
+    port: int
+
+    creates_processes_externally = True
+    main_address = "127.0.0.1"
+
+    @property
+    def main_port(self) -> int:
+        return self.port
+
+    def world_size(self) -> int:
+        return self.num_processes
+
+    def global_rank(self) -> int:
+        return self.rank
+
+    def local_rank(self) -> int:
+        return self.rank
+
+    def node_rank(self) -> int:
+        return 0
+
+    def set_world_size(self, size: int) -> None: ...
+
+    def set_global_rank(self, rank: int) -> None: ...
+
+    @staticmethod
+    def detect() -> bool:
+        return False
+
+
+def environments(processes: int) -> list[ProcessEnvironment]:
+    """That of every process, the first one's first."""
+    port = find_free_network_port()
+    return [ProcessEnvironment(rank, processes, port) for rank in range(processes)]
+
+
+def single_process_fabric(recipe: Recipe) -> Fabric:
+    """For a process that trains alone, on the device that is current."""
+    cuda = torch.cuda.is_available()
+    return Fabric(
+        accelerator=best_device().type,
+        devices=[torch.cuda.current_device()] if cuda else 1,
+        plugins=ProcessEnvironment(0, 1, 0),
+        precision=_precision(recipe),
+    )
+
+
+@contextmanager
+def ddp_fabric(recipe: Recipe, environment: ProcessEnvironment, threads: int) -> Iterator[Fabric]:
+    """For a process among others, with which it is connected within the block, and on its own device.
+
+    On a CPU, the processes share the cores.
+    """
+    # the statistics of batch normalisation are the same everywhere: see `distributed_context`
+    strategy = DDPStrategy(cluster_environment=environment, broadcast_buffers=False)
+    fabric = Fabric(
+        accelerator=best_device().type,
+        devices=environment.num_processes,
+        strategy=strategy,
+        precision=_precision(recipe),
+    )
+    names = ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")  # which it will set
+    before = {name: os.environ.get(name) for name in names}
+    own_threads = torch.get_num_threads()
+    try:
+        fabric.launch()
+        torch.set_num_threads(threads)
+        yield fabric
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+        torch.set_num_threads(own_threads)
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _precision(recipe: Recipe) -> Literal["bf16-mixed", "32-true"]:
+    return "bf16-mixed" if resolve_precision(recipe.precision) == "bfloat16" else "32-true"

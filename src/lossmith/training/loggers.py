@@ -1,0 +1,157 @@
+"""Writes down how a run goes."""
+
+import csv
+import io
+import math
+import os
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from lossmith.core.files import write_error, write_text
+from lossmith.core.progress import ProgressBar, time_left
+from lossmith.training.module import StepMetrics
+from lossmith.training.state import TrainState
+
+KIND = "events.out.tfevents"
+
+
+class TensorBoardWriter:
+    """One file of scalars, in a folder where files of former sittings may lie.
+
+    What those hold from step `after` on is taken back. TensorBoard's own writer works in a thread, where a full
+    disk ends as a traceback; here it is a LossmithError.
+    """
+
+    def __init__(self, folder: Path, after: int) -> None:
+        self.path = folder / f"{KIND}.{_timestamp(folder):010}.{socket.gethostname()}.{os.getpid()}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("wb")
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        self._records = RecordWriter(self._file)
+        self._write(Event(file_version="brain.Event:2"))
+        self._write(Event(step=after, session_log=SessionLog(status=SessionLog.START)))
+
+    def add_scalars(self, step: int, values: dict[str, float]) -> None:
+        """Scalars of a step, by their names."""
+        scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
+        self._write(Event(step=step, summary=Summary(value=scalars)))
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = time.time()
+        try:
+            self._records.write(event.SerializeToString())
+            self._records.flush()
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+    def close(self) -> None:
+        with suppress(OSError):  # which was raised when it was met
+            self._file.close()
+
+
+def _timestamp(folder: Path) -> int:
+    """The seconds of this moment, as is usual; but files are read in the order of their names, and clocks jump."""
+    numbers = (path.name.split(".")[3] for path in folder.glob(f"{KIND}.*.*"))
+    return max([int(time.time()), *(int(number) + 1 for number in numbers if number.isdecimal())])
+
+
+LOG_ENTRIES = 100
+"""Rows of `metrics.csv` over a whole run."""
+WRITE_EVERY = 5.0
+"""Seconds between two writings of `metrics.csv`, each of which waits for the disk."""
+
+
+class CSVLogger:
+    """Writes `metrics.csv` and TensorBoard events.
+
+    All rows are part of the checkpoint, so a resumed run has each of them once.
+    """
+
+    def __init__(self, path: Path, every_seconds: float = WRITE_EVERY) -> None:
+        self.path, self.every_seconds = path, every_seconds
+        self._written = -math.inf
+        self.rows: list[dict[str, float]] = []
+        self._done = 0
+        self._events: TensorBoardWriter | None = None
+
+    def should_log(self, state: TrainState) -> bool:
+        """Whether it is time for another row."""
+        return int(LOG_ENTRIES * state.progress) > self._done
+
+    def log(self, state: TrainState, values: dict[str, float]) -> None:
+        """Add a row."""
+        self._done = int(LOG_ENTRIES * state.progress)
+        if self._events is None:
+            self._events = self._open_events()
+        row = {"step": float(state.step), "seconds": round(state.timer.elapsed, 3), **values}
+        self.rows.append(row)
+        self._events.add_scalars(state.step, {name: row[name] for name in row if name != "step"})
+        if time.monotonic() - self._written >= self.every_seconds:
+            self.write()
+            self._written = time.monotonic()
+
+    def _open_events(self) -> TensorBoardWriter:
+        """Events to go on with after the last row; what a killed run logged after its checkpoint is taken back."""
+        after = int(self.rows[-1]["step"]) + 1 if self.rows else 0
+        return TensorBoardWriter(self.path.parent / "tensorboard", after)
+
+    def write(self) -> None:
+        """Write all rows, whose keys differ, as one CSV table with columns in the order of first appearance."""
+        if not self.rows:  # a run that failed before it began shall not empty the table of its last attempt
+            return
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns)
+        writer.writeheader()
+        writer.writerows({**row, "step": int(row["step"])} for row in self.rows)
+        write_text(self.path, text.getvalue())
+
+    def close(self) -> None:
+        """Write what is not yet written."""
+        if self._events is not None:
+            self._events.close()
+        self.write()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "done": self._done}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rows, self._done = state["rows"], state["done"]
+
+
+class TrainingProgressBar:
+    """A progress bar over the budget of a run."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._bar = ProgressBar(title)
+
+    def __enter__(self) -> Self:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.__exit__()
+
+    def show(self, state: TrainState, values: StepMetrics) -> None:
+        """Show what the latest step gave, if it is time."""
+        if self._bar.due(state.progress):
+            self._bar.show(self.title, state.progress, format_status(state, values))
+
+
+def format_status(state: TrainState, values: StepMetrics) -> str:
+    """Step, rate, time left and the named terms, in words."""
+    elapsed, progress = state.timer.elapsed, state.progress
+    rate = state.step / max(elapsed, 1e-9)
+    left = time_left(elapsed / max(progress, 1e-9) * (1 - progress))
+    terms = "  ".join(f"{name} {float(value):.4g}" for name, value in values.items() if name != "loss")
+    return f"step {state.step}  {rate:.1f}/s  {left}  {terms}"

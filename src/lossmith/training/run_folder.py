@@ -1,0 +1,128 @@
+"""A run is a folder; this is what its files are called and how it is recognised."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import remove_partial_files, safe_file_name, sha256_of, write_text
+from lossmith.core.run_config import check, go_on, write_or_check
+from lossmith.core.state_file import CheckpointFile
+
+CHECKPOINT_FORMAT = "lossmith run 4"
+"""The mark of what a checkpoint holds: to be changed with it."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a finished run cost."""
+
+    steps: int
+    seconds: float
+    activation_mb: float
+    """Megabytes that one step keeps for its backward pass: activations of the network and the loss."""
+    device: str
+    precision: str
+    skipped: int = 0
+    """Steps that were left out, since their loss or their gradient was no number."""
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(number, int | float) for number in (self.steps, self.seconds, self.activation_mb)):
+            raise TypeError("steps, seconds and megabytes are numbers")
+
+    @property
+    def milliseconds_per_step(self) -> float:
+        return 1000 * self.seconds / max(1, self.steps)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where everything of one run lies."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "run.yaml"
+
+    @property
+    def metrics_csv(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def state(self) -> CheckpointFile:
+        return CheckpointFile(self.checkpoint, CHECKPOINT_FORMAT, "start this run anew")
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.safetensors"
+
+    def image(self, name: str) -> Path:
+        """Where the restored test picture of that name lies."""
+        return self.path / "images" / f"{safe_file_name(name)}.png"
+
+    @property
+    def scores(self) -> Path:
+        return self.path / "scores.csv"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    def check(self, configuration: dict[str, Any]) -> None:
+        """Raise LossmithError when the folder belongs to another configuration, or one cannot tell."""
+        if not self.config.exists() and (self.state.exists or self.summary.exists()):
+            raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another --out")
+        check(self.config, configuration, go_on(self.model))
+
+    def claim(self, configuration: dict[str, Any]) -> None:
+        """Make the folder that of this configuration, without the drafts that a killed process left in it."""
+        self.check(configuration)
+        for folder in (self.path, *filter(Path.is_dir, self.path.rglob("*"))):
+            remove_partial_files(folder)
+        write_or_check(self.config, configuration)
+
+    def finish(self, summary: RunSummary, images: Sequence[Path]) -> None:
+        """Mark the run as finished, with what its files hold; this file is written last."""
+        results = [self.model, self.metrics_csv, self.scores, *images]
+        files = {path.relative_to(self.path).as_posix(): _digest(path) for path in results}
+        write_text(self.summary, json.dumps({**asdict(summary), "files": files}, indent=2) + "\n")
+
+    def load_summary(self) -> RunSummary | None:
+        """What the run cost, if it is finished and its files are still what they were.
+
+        Where one of them is not, there is a checkpoint to make them anew from, or LossmithError is raised.
+        """
+        if not self.summary.is_file():
+            return None
+        try:
+            stored = json.loads(self.summary.read_text(encoding="utf-8"))
+            files = dict(stored.pop("files"))
+            summary = RunSummary(**stored)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise LossmithError(
+                f"{self.summary} is damaged; delete it, and the same command writes it anew"
+            ) from error
+        changed = [name for name, digest in files.items() if _digest(self.path / name) != digest]
+        if not changed:
+            return summary
+        if not self.state.exists:
+            raise LossmithError(
+                f"{self.path} holds a finished run, but {', '.join(changed[:3])} "
+                f"{'is' if len(changed) == 1 else 'are'} "
+                f"missing or damaged; delete {self.summary.name} to train anew, or choose another --out"
+            )
+        return None
+
+
+def _digest(path: Path) -> str | None:
+    return sha256_of(path) if path.is_file() else None
+
+
+__all__ = ["RunFolder", "RunSummary", "write_or_check"]

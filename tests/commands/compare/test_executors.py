@@ -1,0 +1,245 @@
+"""A tournament has the same outcome wherever its runs are carried out, and whatever happens to them there."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+import lossmith
+from lossmith.cli import run as command
+from lossmith.commands import Comparison, Execution
+from lossmith.core.errors import LossmithError
+from lossmith.core.lock import LOCK_NAME
+
+RECIPE = lossmith.Recipe(
+    degradation="noise(25)", network="srresnet_small(features=8, blocks=1)", steps=400, batch=2, patch=32
+)
+LOSSES = ["l1", "mix"]
+HERE = Execution()
+
+
+def compare(photos: Path, out: Path, machines: Execution = HERE) -> Comparison:
+    return lossmith.compare(
+        lossmith.Data([photos]),
+        losses=LOSSES,
+        seeds=2,
+        recipe=RECIPE,
+        out=out,
+        save_every=0.2,
+        execution=machines,
+    )
+
+
+def differing(ours: Path, theirs: Path) -> list[Path]:
+    """Which weights, scores, pictures and tables are not the same to the last bit."""
+    kept = ("results.csv", "scores.csv", "model.safetensors", "run.yaml", "compare.yaml")
+    files = [path.relative_to(theirs) for path in theirs.rglob("*") if path.name in kept or path.suffix == ".png"]
+    assert len(files) >= 2 + 4 * (3 + 1)
+    return [path for path in files if (ours / path).read_bytes() != (theirs / path).read_bytes()]
+
+
+@pytest.fixture(scope="module")
+def here(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    return compare(photos, tmp_path_factory.mktemp("here"))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[object]:
+    """Two nodes with a core each."""
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    two = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    two.add_node(num_cpus=1)
+    os.environ["RAY_ADDRESS"] = two.address
+    yield two
+    del os.environ["RAY_ADDRESS"]
+    two.shutdown()
+
+
+def worker_in(folder: Path) -> int | None:
+    """Which process works in the folder of a run, once it has saved a state there."""
+    try:
+        return int((folder / LOCK_NAME).read_text().split()[1]) if any(folder.glob("checkpoints/*")) else None
+    except (FileNotFoundError, IndexError):
+        return None
+
+
+def once(what: Callable[[], object], within: float = 120) -> object:
+    """What that says as soon as it says something."""
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        if said := what():
+            return said
+        time.sleep(0.02)
+    raise TimeoutError
+
+
+def test_on_two_nodes_of_which_one_loses_its_worker(
+    here: Comparison, cluster: object, photos: Path, tmp_path: Path
+) -> None:
+    first = tmp_path / "runs" / LOSSES[0] / "seed-0"
+    killed = []
+
+    def kill() -> None:
+        worker = once(lambda: worker_in(first))
+        assert isinstance(worker, int)
+        os.kill(worker, signal.SIGKILL)
+        killed.append((worker, (first / "summary.json").exists()))
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    outcome = compare(photos, tmp_path, Execution(executor="ray"))
+    killer.join()
+    ((worker, too_late),) = killed
+    assert worker != os.getpid()
+    assert not too_late, "the run was over before its worker could be killed"
+    assert len(list(first.glob("tensorboard/*"))) == 2, "it was taken up again"
+    assert differing(tmp_path, here.report.parent) == []
+    assert outcome.verdict == here.verdict
+    assert repr(outcome.rows) == repr(here.rows)
+    assert [path.name for path in (tmp_path / "runs").iterdir() if path.name not in LOSSES] == []
+
+
+def words(photos: Path, out: Path) -> list[str]:
+    options = {
+        "--degradation": RECIPE.degradation,
+        "--network": RECIPE.network,
+        "--steps": RECIPE.steps,
+        "--batch": RECIPE.batch,
+        "--patch": RECIPE.patch,
+        "--seeds": 2,
+        "--save-every": 0.2,
+        "--executor": "ray",
+        "--out": out,
+    }
+    given = [str(word) for option in options.items() for word in option]
+    return [sys.executable, "-m", "lossmith", "compare", str(photos), "--losses", *LOSSES, *given]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_tournament_on_a_cluster_goes_on(
+    number: signal.Signals, here: Comparison, cluster: object, photos: Path, tmp_path: Path
+) -> None:
+    runs = [tmp_path / "runs" / name / "seed-0" for name in LOSSES]
+    driver = subprocess.Popen(words(photos, tmp_path), stderr=subprocess.PIPE, text=True)
+    once(lambda: all(worker_in(run) for run in runs) or driver.poll() is not None)
+    driver.send_signal(number)
+    _, said = driver.communicate()
+    assert driver.returncode == 128 + number, said
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.rglob(LOCK_NAME)), "no worker is left"
+    assert not any((run / "summary.json").exists() for run in runs)
+    subprocess.run(words(photos, tmp_path), check=True)
+    assert differing(tmp_path, here.report.parent) == []
+    assert all(len(list(run.glob("tensorboard/*"))) == 2 for run in runs), "each went on once"
+
+
+@pytest.mark.slow
+def test_a_node_is_lost_with_all_that_ran_there(
+    here: Comparison, cluster: object, photos: Path, tmp_path: Path
+) -> None:
+    node = cluster.add_node(num_cpus=1)  # type: ignore[attr-defined]
+    runs = [tmp_path / "runs" / name / f"seed-{seed}" for name in LOSSES for seed in range(2)]
+
+    def lose() -> None:
+        once(lambda: sum(bool(worker_in(run)) for run in runs) >= 3)
+        cluster.remove_node(node, allow_graceful=False)  # type: ignore[attr-defined]
+
+    loser = threading.Thread(target=lose)
+    loser.start()
+    compare(photos, tmp_path, Execution(executor="ray"))
+    loser.join()
+    assert differing(tmp_path, here.report.parent) == []
+
+
+@pytest.mark.slow
+def test_two_runs_share_a_gpu(here: Comparison, cluster: object, photos: Path, tmp_path: Path) -> None:
+    """Ray counts GPUs as it is told to, and asks nobody whether they are there."""
+    node = cluster.add_node(num_cpus=2, num_gpus=1)  # type: ignore[attr-defined]
+    runs = [tmp_path / "runs" / name / f"seed-{seed}" for name in LOSSES for seed in range(2)]
+    at_once = []
+
+    def count() -> None:
+        at_once.append(once(lambda: sum(bool(worker_in(run)) for run in runs) == 2))
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    compare(photos, tmp_path, Execution(executor="ray", gpus_per_run=0.5))
+    counter.join()
+    cluster.remove_node(node)  # type: ignore[attr-defined]
+    assert at_once == [True]
+    assert differing(tmp_path, here.report.parent) == []
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_see_the_folder(
+    here: Comparison, cluster: object, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lossmith.commands.compare import ray_executor
+
+    monkeypatch.setattr(ray_executor, "_shared_folder_marker", lambda _: nullcontext(tmp_path / "elsewhere"))
+    outcome = compare(photos, tmp_path, Execution(executor="ray"))
+    assert not list(tmp_path.rglob("checkpoints")), "it was not worked in"
+    assert differing(tmp_path, here.report.parent) == []
+    assert repr(outcome.rows) == repr(here.rows)
+
+
+def test_where_the_folder_is_not_shared_the_files_of_a_run_come_back(here: Comparison, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    from lossmith.commands.compare.ray_executor import pack, unpack
+    from lossmith.training import RunFolder
+
+    run = here.report.parent / "runs" / "l1" / "seed-0"
+    unpack(pack(run), tmp_path / "there")
+    assert RunFolder(tmp_path / "there").load_summary() == RunFolder(run).load_summary() is not None
+    there = {path.relative_to(tmp_path / "there") for path in (tmp_path / "there").rglob("*") if path.is_file()}
+    kept = {path.relative_to(run) for path in run.rglob("*") if path.is_file()}
+    assert there == {path for path in kept if path.parts[0] != "checkpoints"}
+
+
+def test_a_finished_tournament_needs_no_cluster(here: Comparison, photos: Path) -> None:
+    pytest.importorskip("ray")
+    again = compare(photos, here.report.parent, Execution(executor="ray", gpus_per_run=0.25))
+    assert repr(again.rows) == repr(here.rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--executor", "rey"], 'Invalid value "rey" for --executor. Choose from: "here", "ray".'),
+        (["--gpus-per-run", "0.5"], "gpus_per_run is for a Ray cluster; add executor ray"),
+        (
+            ["--executor", "ray", "--gpus-per-run", "1.5"],
+            "gpus_per_run must be whole where it is above 1, not 1.5",
+        ),
+        (["--executor", "ray", "--gpus-per-run", "-1"], "gpus_per_run must be a number, 0 or more, not -1"),
+        (["--executor", "ray", "--cpus-per-run", "0"], "cpus_per_run must be above 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    options: list[str], sentence: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["compare", str(photos), "--out", str(tmp_path / "out"), *options]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_ray_it_says_what_to_install(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "lossmith.commands.compare.ray_executor", raising=False)
+    with pytest.raises(LossmithError, match=r'comes with: pip install "lossmith\[ray\]"'):
+        compare(photos, tmp_path, Execution(executor="ray"))
+    assert json.dumps(os.listdir(tmp_path)) == "[]"

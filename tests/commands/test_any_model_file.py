@@ -1,0 +1,91 @@
+"""The same weights, however they are wrapped, in every command that opens a model."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lossmith import blend, evaluate, export
+from lossmith.commands import restore
+from lossmith.data import read_image
+from lossmith.models.foreign import load_any_model
+from lossmith.networks import network
+
+Weights = dict[str, Tensor]
+OWN = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+    def forward(self, x):
+        return x + 0.1 * self.conv(x)
+"""
+
+
+def prefixed(before: str, weights: Weights) -> Weights:
+    return {before + name: tensor for name, tensor in weights.items()}
+
+
+WRAPPINGS: dict[str, Callable[[Weights, Path], object]] = {
+    "UPPER.SAFETENSORS": lambda weights, path: save_file(weights, path),
+    "compiled.pth": lambda weights, path: torch.save(prefixed("module._orig_mod.", weights), path),
+    "lightning.ckpt": lambda weights, path: torch.save(
+        {"state_dict": {**prefixed("net_g.", weights), "net_d.a": torch.ones(2)}, "best": np.float64(31.2)}, path
+    ),
+    "nested.PT": lambda weights, path: torch.save(
+        {"model": {"ema": weights, "raw": {name: 0 * t for name, t in weights.items()}}, "optimizer": {}}, path
+    ),
+}
+
+
+def of_ours() -> Weights:
+    return dict(network("srresnet(features=4, blocks=1)", 1).state_dict())
+
+
+def of_spandrels() -> Weights:
+    pytest.importorskip("spandrel")
+    from spandrel.architectures.Compact import Compact
+
+    return dict(Compact(num_in_ch=3, num_out_ch=3, num_feat=4, num_conv=1, upscale=1).state_dict())
+
+
+def of_ones_own() -> Weights:
+    return dict(network("my_door:Net").state_dict())
+
+
+@pytest.mark.parametrize("kind", [of_ours, of_spandrels, of_ones_own])
+def test_every_command_opens_every_wrapping_as_the_bare_weights(
+    kind: Callable[[], Weights], photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_door.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    named: dict[str, Any] = {"network": "my_door:Net"} if kind is of_ones_own else {}
+    weights = kind()
+    torch.save(weights, tmp_path / "bare.pth")
+    bare, image = tmp_path / "bare.pth", photos / "0.png"
+
+    def came_of(path: Path, out: Path) -> list[Any]:
+        """What the four commands make of a file."""
+        restore([image], model=[path], out=out / "restored", **named)
+        scores = evaluate(path, test=[image], degradation="jpeg(50)", **named).rows[-1].scores
+        export(path, out=out / "1x-a.safetensors", **named)
+        blend(bare, path, alpha="0.5", out=out / "1x-b.safetensors", **named)
+        models = [load_any_model(out / f"1x-{name}.safetensors", *named.values()).restorer for name in "ab"]
+        with torch.inference_mode():
+            made = [model(torch.ones(1, 3, 8, 8) / 2) for model in models]
+        return [read_image(out / "restored" / "0.png"), *made, scores]
+
+    expected = came_of(bare, tmp_path / "of the bare")
+    for name, wrap in WRAPPINGS.items():
+        wrap(weights, tmp_path / name)
+        found = came_of(tmp_path / name, tmp_path / f"of {name}")
+        assert all(torch.equal(one, other) for one, other in zip(found[:-1], expected[:-1], strict=True)), name
+        assert found[-1] == pytest.approx(expected[-1], nan_ok=True), name
+    sys.modules.pop("my_door", None)

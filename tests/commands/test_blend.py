@@ -1,0 +1,267 @@
+"""`lossmith blend`: one model, or a page of what lies between two."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from lossmith import LossmithError, blend
+from lossmith.cli import run
+from lossmith.commands.blend import parse_alphas
+from lossmith.data import write_image
+from lossmith.evaluation import find_metric
+from lossmith.models.model_file import load_model, save_model
+from lossmith.networks import network
+from lossmith.report.pages.blend import BlendContents, Point, round_step, verdict
+
+EXPRESSION = "srresnet_small(features=4, blocks=1)"
+
+
+def saved(path: Path, expression: str = EXPRESSION, seed: int = 0, **receipt: object) -> Path:
+    torch.manual_seed(seed)
+    made = network(expression, 2)
+    save_model(
+        path, made, {"network": expression, "scale": 2, "degradation": "bicubic(2)", "loss": "l1", **receipt}
+    )
+    return path
+
+
+def child(path: Path, parent: Path) -> Path:
+    """A model not far from another."""
+    made = load_model(parent).restorer
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    save_model(path, made, {**load_model(parent).receipt, "loss": "mdf(sr)"})
+    return path
+
+
+@pytest.fixture
+def couple(tmp_path: Path) -> tuple[Path, Path]:
+    first = saved(tmp_path / "2x-psnr.safetensors")
+    return first, child(tmp_path / "2x-gan.safetensors", first)
+
+
+@pytest.fixture
+def targets(tmp_path: Path) -> Path:
+    for name, image in (
+        ("astronaut", data.astronaut()[:60, 180:250]),
+        ("chelsea", data.chelsea()[100:180, :90]),
+    ):
+        write_image(tmp_path / "targets" / f"{name}.png", torch.from_numpy(image.copy()).permute(2, 0, 1))
+    return tmp_path / "targets"
+
+
+# --- one model -------------------------------------------------------------------------------------------------
+
+
+def test_one_alpha_gives_one_model_that_is_the_mix(couple: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "2x-mixed.safetensors"
+    assert str(blend(*couple, alpha="0.8", out=out)) == f"model: {out}"
+    mixed, first, second = (load_model(path) for path in (out, *couple))
+    a, b = first.restorer.state_dict(), second.restorer.state_dict()
+    for name, tensor in mixed.restorer.state_dict().items():
+        torch.testing.assert_close(tensor, 0.2 * a[name] + 0.8 * b[name])
+    assert mixed.receipt["network"] == EXPRESSION
+    assert mixed.receipt["degradation"] == "bicubic(2)"
+    assert mixed.receipt["loss"] == "blend of 2x-psnr and 2x-gan at 0.8"
+    assert mixed.receipt["blend"] == {"alpha": 0.8, "first": first.receipt, "second": second.receipt}
+
+
+def test_checkpoints_of_the_field_can_be_blended(tmp_path: Path) -> None:
+    for name in ("RRDB_PSNR_x4.pth", "RRDB_ESRGAN_x4.pth"):
+        torch.save(network("rrdbnet(features=4, blocks=1)", 4).state_dict(), tmp_path / name)
+    out = tmp_path / "interp_08_x4.safetensors"
+    blend(tmp_path / "RRDB_PSNR_x4.pth", tmp_path / "RRDB_ESRGAN_x4.pth", alpha="0.8", out=out)
+    assert load_model(out).scale == 4
+
+
+def test_strangers_are_blended_with_a_word_of_doubt(tmp_path: Path) -> None:
+    first, second = (saved(tmp_path / f"{seed}.safetensors", seed=seed) for seed in (1, 2))
+    words = str(blend(first, second, alpha="0.5", out=tmp_path / "2x-both.safetensors"))
+    assert re.search(
+        r"\nnote: the weights of the two models have a cosine of -?0\.\d\d, so neither seems to be", words
+    )
+
+
+# --- a page ----------------------------------------------------------------------------------------------------
+
+
+def test_a_range_gives_a_page_and_a_table(couple: tuple[Path, Path], targets: Path, tmp_path: Path) -> None:
+    out = tmp_path / "between"
+    outcome = blend(*couple, alpha="0:1:0.5", out=out, test=[targets])
+    assert str(outcome) == f"page: {out / 'blend.html'}"
+    page = (out / "blend.html").read_text()
+    # four details, three alphas, the input and the target, twice over; and for each picture three
+    # that a slider fills in: the two ways and the target
+    assert page.count("<img ") == 2 * 2 * (3 + 2) + 2 * (2 + 1)
+    assert "lossmith blend" in page
+    assert page.count("<circle ") == 2 * 3
+    assert not re.search(r"https?://|<script [^>]*src", page)
+    with (out / "blend.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows[:6]] == [
+        f"{way} {alpha}" for way in ("weights", "pictures") for alpha in ("0", "0.5", "1")
+    ]
+    by_name = {(row["image"], row["method"]): float(row["psnr"]) for row in rows}
+    for name in ("astronaut", "chelsea"):
+        for end in "01":  # where nothing is mixed, there is no difference between the two ways
+            assert by_name[name, f"weights {end}"] == by_name[name, f"pictures {end}"]
+
+
+def test_images_are_mixed_as_images_and_weights_as_weights(
+    couple: tuple[Path, Path], targets: Path, tmp_path: Path
+) -> None:
+    """The squared error of mixed pictures is convex, so below the chord; that of mixed weights need not."""
+    blend(*couple, alpha="0:1:0.25", out=tmp_path / "out", test=[targets])
+    with (tmp_path / "out" / "blend.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["image"] == "astronaut"]
+    errors = {row["method"]: 10 ** (-float(row["psnr"]) / 10) for row in rows}
+    for alpha in (0.25, 0.5, 0.75):
+        chord = (1 - alpha) * errors["pictures 0"] + alpha * errors["pictures 1"]
+        # rounding to 8 bits adds a twelfth of a level squared at most
+        assert errors[f"pictures {alpha:g}"] <= chord + 1 / 12 / 255**2
+        assert errors[f"weights {alpha:g}"] != errors[f"pictures {alpha:g}"]
+
+
+def test_what_comes_from_outside_is_escaped(couple: tuple[Path, Path], targets: Path, tmp_path: Path) -> None:
+    evil = tmp_path / "<b>&.safetensors"
+    evil.write_bytes(couple[0].read_bytes())
+    blend(evil, couple[1], alpha="0:1:1", out=tmp_path / "out", test=[targets])
+    page = (tmp_path / "out" / "blend.html").read_text()
+    assert "<b>&." not in page
+    assert "&lt;b&gt;&amp;" in page
+
+
+def test_the_command_line_takes_what_python_takes(
+    couple: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "2x-mixed.safetensors"
+    assert run(["blend", *map(str, couple), "--alpha", "0.5", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"model: {out}\n"
+    assert run(["export", str(out), "--out", str(tmp_path / "4x-mixed.json")]) == 2
+    assert capsys.readouterr().err.endswith("call it 2x-mixed.json\n")
+
+
+# --- refusals --------------------------------------------------------------------------------------------------
+
+
+def test_other_architectures_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    first = saved(tmp_path / "a.safetensors")
+    for expression, kind in (
+        ("fcn", "fcn(scale=2)"),
+        ("srresnet_small(features=5)", "srresnet_small(scale=2, features=5)"),
+    ):
+        second = saved(tmp_path / "b.safetensors", expression)
+        with pytest.raises(LossmithError) as refused:
+            blend(first, second, alpha="0.5", out=tmp_path / "2x-c.safetensors")
+        assert str(refused.value) == (
+            f"{first} is srresnet_small(scale=2, features=4, blocks=1) and {second} is {kind}; "
+            "only models of one architecture can be blended"
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"alpha": "0.5", "out": "page"},
+            "one alpha gives one model, a .safetensors file, and page is called otherwise",
+        ),
+        (
+            {"alpha": "0:1:0.5", "out": "2x.safetensors"},
+            "a range of alphas gives a page in a folder, and 2x.safetensors names a file",
+        ),
+        (
+            {"alpha": "0.5", "out": "c.safetensors"},
+            "programs read the scale from a model's name; call it 2x-c.safetensors",
+        ),
+        (
+            {"alpha": "0.5", "out": "2x-psnr.safetensors"},
+            "2x-psnr.safetensors exists already; choose another --out",
+        ),
+        (
+            {"alpha": "0:1:0.5", "out": "page", "degradation": "bicubic(4)"},
+            "the models enlarge by 2, but 'bicubic(4)' shrinks by 4",
+        ),
+    ],
+)
+def test_every_mistake_is_a_sentence(
+    options: dict[str, str],
+    message: str,
+    couple: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = Path(options.pop("out"))
+    with pytest.raises(LossmithError) as refused:
+        blend(*couple, out=out, **options)
+    assert str(refused.value) == message
+
+
+def test_a_damage_that_only_its_owner_knows_must_be_named(tmp_path: Path) -> None:
+    models = [saved(tmp_path / f"{n}.safetensors", degradation="my_code:damage") for n in "ab"]
+    with pytest.raises(
+        LossmithError, match=r"^what the first model undoes is not known, or your own code: give --deg"
+    ):
+        blend(*models, out=tmp_path / "page")
+
+
+@pytest.mark.parametrize(
+    ("text", "alphas"),
+    [("0", [0]), ("1", [1]), ("0.3:0.9:0.3", [0.3, 0.6, 0.9]), ("0:1:0.4", [0, 0.4, 0.8])],
+)
+def test_alphas_are_read(text: str, alphas: list[float]) -> None:
+    assert parse_alphas(text) == alphas
+
+
+def test_the_usual_range_has_eleven_values_with_both_ends() -> None:
+    assert parse_alphas("0:1:0.1") == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "0:1", "1:0:0.1", "0:1:0", "0:2:0.5", "-0.1", "nan", "0:1:0.1:2", "0:1:nan"]
+)
+def test_alphas_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(LossmithError, match=r"^alpha must be a number from 0 to 1, or a range start:stop:step"):
+        parse_alphas(text)
+
+
+@pytest.mark.parametrize(("text", "count"), [("0:1:0.001", 1001), ("0:0.5:0.9", 1)])
+def test_ranges_of_too_many_or_too_few_are_refused(text: str, count: int) -> None:
+    with pytest.raises(LossmithError, match=rf"^alpha '{text}' has {count} values; a range has 2 to 101$"):
+        parse_alphas(text)
+
+
+@pytest.mark.parametrize("span", [1e-6, 0.37, 1, 12.5, 1e5])
+def test_axes_have_a_handful_of_round_steps(span: float) -> None:
+    step = round_step(span)
+    assert 2.5 <= span / step <= 10
+    digits = step / 10 ** np.floor(np.log10(step) + 1e-9)
+    assert min(abs(digits - round_one) for round_one in (1, 2, 5)) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("psnr", "words"),
+    [
+        (
+            (30.0, 31.0, 28.0),
+            "PSNR is best at alpha 0.5, 31.00 dB: better than at both ends. From alpha 0 to 1 PSNR goes",
+        ),
+        (
+            (30.0, 29.0, 28.0),
+            "No alpha is better than both ends in PSNR or GMSD: from alpha 0 to 1 PSNR goes from 30.00",
+        ),
+        ((30.0, 30.001, 28.0), "No alpha is better than both ends"),
+    ],
+)
+def test_the_page_says_first_whether_a_blend_is_worth_it(psnr: tuple[float, ...], words: str) -> None:
+    points = [Point(alpha, {"psnr": value, "gmsd": 0.1}) for alpha, value in zip((0, 0.5, 1), psnr, strict=True)]
+    metrics = [find_metric("psnr"), find_metric("gmsd")]
+    contents = BlendContents(("a", "b"), "", "", "", metrics, {"weights": points}, [], 1, "", "", {})
+    assert verdict(contents).startswith(words)

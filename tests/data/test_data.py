@@ -1,0 +1,95 @@
+"""Which pictures a study trains on and which it tests on."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from lossmith.core.errors import LossmithError
+from lossmith.data import Data, prepare_data
+
+
+def test_without_images_the_samples_are_used() -> None:
+    found = prepare_data(Data(), "noise(5)")
+    assert len(found.source.names) >= 5
+    assert not set(found.source.names) & {pair.name for pair in found.test_pairs}
+
+
+def test_every_fifth_image_is_held_out(photos: Path) -> None:
+    found = prepare_data(Data([photos]), "jpeg")
+    assert found.source.names == ("0", "1", "2", "3", "5")
+    assert [pair.name for pair in found.test_pairs] == ["4"]
+    assert found.degradation == "jpeg(10)"
+
+
+def test_named_test_images_are_used_and_nothing_is_held_out(photos: Path, tmp_path: Path) -> None:
+    shutil.copy(photos / "5.png", tmp_path / "other.png")
+    found = prepare_data(Data([photos / f"{i}.png" for i in range(3)], test=[tmp_path]), "bicubic(2)")
+    assert found.source.names == ("0", "1", "2")
+    assert [pair.name for pair in found.test_pairs] == ["other"]
+    assert found.test_pairs[0].scale == 2
+
+
+def test_the_receipt_tells_files_apart_by_their_content(photos: Path) -> None:
+    found = prepare_data(Data([photos]), "jpeg").fingerprint
+    digests = [*found["training_images"].values(), *found["test_images"].values()]
+    assert len(set(digests)) == 6
+    assert all(len(digest) == 64 for digest in digests)
+
+
+def test_own_pairs_are_trained_on_as_they_are(photos: Path, tmp_path: Path) -> None:
+    for path in photos.iterdir():
+        shutil.copy(path, tmp_path / path.name)
+    found = prepare_data(Data(clean=photos, degraded=tmp_path), None)
+    assert found.source.random_degradation is None
+    assert all(torch.equal(pair.degraded, pair.clean) for pair in found.test_pairs)
+    assert found.degradation == f"pairs of {tmp_path.name}"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"clean": Path("a")}, "both --clean and --degraded"),
+        ({"clean": Path("a"), "degraded": Path("b"), "images": [Path("c")]}, "not both"),
+        ({"test_degraded": Path("a")}, "--test-degraded goes with"),
+        ({"clean": Path("a"), "degraded": Path("b"), "test": [Path("c")]}, "needs --test-degraded"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(LossmithError, match=sentence):
+        Data(**options)  # type: ignore[arg-type]
+
+
+def test_pairs_are_not_degraded_again(photos: Path) -> None:
+    with pytest.raises(LossmithError, match="degraded already"):
+        prepare_data(Data(clean=photos, degraded=photos), "jpeg")
+
+
+def test_one_image_is_too_few(photos: Path) -> None:
+    with pytest.raises(LossmithError, match="one picture is too few"):
+        prepare_data(Data([photos / "0.png"]), "jpeg")
+
+
+def test_a_image_may_not_be_trained_and_tested_on(photos: Path, tmp_path: Path) -> None:
+    shutil.copy(photos / "1.png", tmp_path / "renamed.png")
+    with pytest.raises(LossmithError, match="is also trained on"):
+        prepare_data(Data([photos], test=[tmp_path]), "jpeg")
+
+
+def test_patterns_and_folders_within_folders_are_taken_everywhere(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "data" / "HR")
+    (tmp_path / "data" / "LR").mkdir()
+    for path in photos.iterdir():
+        shutil.copy(path, tmp_path / "data" / "LR" / f"{path.stem}_of_mine.png")
+    by_pattern = prepare_data(
+        Data([tmp_path / "data" / "HR" / "[0-3].png"], test=[tmp_path / "data" / "H*" / "5.png"]), "jpeg"
+    )
+    assert (by_pattern.source.names, [pair.name for pair in by_pattern.test_pairs]) == (
+        ("0", "1", "2", "3"),
+        ["5"],
+    )
+    pairs = {"clean": tmp_path / "data" / "HR" / "*.png", "degraded": tmp_path / "data" / "LR"}
+    assert len(prepare_data(Data(**pairs, pair="{}:{}_of_mine"), None).source.names) == 5
+    with pytest.raises(LossmithError, match="is also trained on"):  # both folders are searched
+        prepare_data(Data([tmp_path / "data"], test=[photos], recursive=True), "jpeg")

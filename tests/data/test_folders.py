@@ -1,0 +1,290 @@
+"""Which pictures are meant, and which belong together."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lossmith.core.errors import LossmithError
+from lossmith.data import find_images, pair_folders, sample_images
+from lossmith.data.folders import find_places, names_of
+
+
+def fill(folder: Path, *names: str, size: tuple[int, int] = (8, 6)) -> Path:
+    """Pictures of (width, height) in a folder."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        Image.new("RGB", size).save(folder / name)
+    return folder
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def test_a_folders_images_come_in_natural_order(tmp_path: Path) -> None:
+    fill(tmp_path, "10.png", "2.png", "b1.PNG", "a3.jpg", "A2.bmp", "1.tif")
+    assert names(find_images(tmp_path)) == ["1.tif", "2.png", "10.png", "A2.bmp", "a3.jpg", "b1.PNG"]
+
+
+def test_other_files_hidden_ones_and_folders_within_are_left_out(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png", ".hidden.png")
+    (tmp_path / "notes.txt").touch()
+    fill(tmp_path / "more", "b.png")
+    (tmp_path / "folder.png").mkdir()
+    assert names(find_images(str(tmp_path))) == ["a.png"]
+
+
+def test_files_and_folders_mix_and_nothing_comes_twice(tmp_path: Path) -> None:
+    first, second = fill(tmp_path / "z", "1.png", "2.png"), fill(tmp_path / "a", "3.png")
+    found = find_images([first / "2.png", first, str(second), second / "3.png"])
+    assert names(found) == ["2.png", "1.png", "3.png"]
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(LossmithError, match=r"nowhere' does not exist$"):
+        find_images(tmp_path / "nowhere")
+    with pytest.raises(LossmithError, match=r"holds no pictures \(.png .jpg"):
+        find_images(tmp_path)
+    with pytest.raises(LossmithError, match="no pictures were given"):
+        find_images([])
+
+
+def test_a_still_gif_is_a_image(tmp_path: Path) -> None:
+    assert names(find_images(fill(tmp_path, "a.gif", "b.PGM", "c.jfif"))) == ["a.gif", "b.PGM", "c.jfif"]
+
+
+def test_no_image_is_passed_over_in_silence(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png")
+    (tmp_path / "IMG_1.HEIC").touch()
+    with pytest.raises(
+        LossmithError, match=r"^'IMG_1.HEIC' in '.*' cannot be read; convert it to PNG, or take it"
+    ):
+        find_images(tmp_path)
+
+
+def test_folders_within_are_mentioned_where_nothing_else_is(tmp_path: Path) -> None:
+    fill(tmp_path / "more", "b.png")
+    with pytest.raises(LossmithError, match=r"; folders within it are not searched without --recursive$"):
+        find_images(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take no such names")
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png")
+    (tmp_path / "a.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    for find in (find_images, lambda folder: pair_folders(folder, fill(tmp_path / "d", "b.png"))):
+        with pytest.raises(LossmithError, match=r"caf\\udce9.png' is not text in UTF-8; rename it$"):
+            find(tmp_path)
+
+
+def test_one_folder_holds_no_pairs(tmp_path: Path) -> None:
+    fill(tmp_path / "a", "1.png")
+    with pytest.raises(LossmithError, match=r"is given for both the clean and the degraded pictures; name two"):
+        pair_folders(tmp_path / "a", tmp_path / "a" / ".." / "a")
+
+
+def test_pairs_are_found_by_name(tmp_path: Path) -> None:
+    clean = fill(tmp_path / "clean", "10.png", "2.png", "b.png")
+    degraded = fill(tmp_path / "degraded", "2.jpg", "10.png", "b.bmp")
+    pairs = pair_folders(clean, str(degraded))
+    assert [(c.name, d.name) for c, d in pairs] == [("2.png", "2.jpg"), ("10.png", "10.png"), ("b.png", "b.bmp")]
+
+
+def test_pairs_are_found_by_names_that_end_in_the_scale(tmp_path: Path) -> None:
+    clean = fill(tmp_path / "HR", "0001.png", "0002.png", size=(18, 12))
+    degraded = fill(tmp_path / "X3", "0001x3.png", "0002x3.png", size=(6, 4))
+    assert [d.name for _, d in pair_folders(clean, degraded)] == ["0001x3.png", "0002x3.png"]
+
+
+def test_a_name_that_merely_looks_like_a_scale_is_a_name(tmp_path: Path) -> None:
+    clean, degraded = fill(tmp_path / "a", "linux2.png"), fill(tmp_path / "b", "linux2.png")
+    assert len(pair_folders(clean, degraded)) == 1
+
+
+def test_a_clean_image_may_be_a_little_larger(tmp_path: Path) -> None:
+    clean, degraded = (
+        fill(tmp_path / "a", "1.png", size=(512, 511)),
+        fill(tmp_path / "b", "1.png", size=(170, 170)),
+    )
+    assert len(pair_folders(clean, degraded)) == 1
+
+
+def test_images_without_a_partner_are_named(tmp_path: Path) -> None:
+    clean = fill(tmp_path / "a", "1.png", "2.png", "3.png", "4.png", "5.png")
+    degraded = fill(tmp_path / "b", "1.png")
+    with pytest.raises(
+        LossmithError, match=r"^'2', '3', '4' and 1 more in '.*a' have no partner in '.*b', where '1' comes"
+    ):
+        pair_folders(clean, degraded)
+    with pytest.raises(
+        LossmithError, match=r"^'2', '3', '4' and 1 more in '.*a' have no partner in '.*b', where '1' comes"
+    ):
+        pair_folders(degraded, clean)
+    fill(degraded, "2.png", "3.png", "4.png")
+    with pytest.raises(
+        LossmithError,
+        match=r"^'5' in '.*a' has no partner in '.*b', where '4' comes nearest; add what",
+    ):
+        pair_folders(clean, degraded)
+
+
+def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
+    clean, degraded = fill(tmp_path / "a", "1.png", "1.jpg"), fill(tmp_path / "b", "1.png")
+    with pytest.raises(LossmithError, match=r"'1.jpg' and '1.png' in '.*a' have one name; remove one"):
+        pair_folders(clean, degraded)
+
+
+def test_two_partners_of_one_image_are_refused(tmp_path: Path) -> None:
+    clean, degraded = fill(tmp_path / "a", "1.png"), fill(tmp_path / "b", "1.png", "1x1.png")
+    with pytest.raises(LossmithError, match=r"'1.png' and '1x1.png' in '.*b' both belong to '1.png'; remove one"):
+        pair_folders(clean, degraded)
+
+
+def test_sizes_must_fit_one_scale(tmp_path: Path) -> None:
+    clean, degraded = (
+        fill(tmp_path / "a", "1.png", "2.png", size=(24, 12)),
+        fill(tmp_path / "b", "1.png", size=(12, 6)),
+    )
+    fill(degraded, "2.png", size=(8, 4))
+    sizes = "2.png' has 12x24 pixels and '.*2.png' has 4x8"
+    with pytest.raises(
+        LossmithError, match=f"{sizes}, which does not fit the scale 2 of the first pair, '1.png'$"
+    ):
+        pair_folders(clean, degraded)
+
+
+@pytest.mark.parametrize("size", [(24, 12), (5, 6), (12, 7)])
+def test_sizes_that_fit_no_scale_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    clean, degraded = fill(tmp_path / "a", "1.png", size=(12, 6)), fill(tmp_path / "b", "1.png", size=size)
+    with pytest.raises(LossmithError, match=r"which does not fit the scale \d$"):
+        pair_folders(clean, degraded)
+
+
+def test_a_name_must_not_lie_about_the_scale(tmp_path: Path) -> None:
+    clean, degraded = fill(tmp_path / "a", "1.png", size=(24, 12)), fill(tmp_path / "b", "1x4.png", size=(12, 6))
+    with pytest.raises(
+        LossmithError, match=r"1x4.png' is named for scale 4, but its clean picture is 2 times larger"
+    ):
+        pair_folders(clean, degraded)
+
+
+def test_pair_folders_must_be_folders(tmp_path: Path) -> None:
+    clean = fill(tmp_path / "a", "1.png")
+    with pytest.raises(LossmithError, match=r"1.png' is not a folder"):
+        pair_folders(clean, clean / "1.png")
+
+
+def test_no_sample_is_both_trained_on_and_tested_with() -> None:
+    train, test = sample_images("train"), sample_images("test")
+    assert all(path.is_file() for path in train + test)
+    assert not {path.stem.partition("_")[0] for path in train} & {path.stem.partition("_")[0] for path in test}
+    with pytest.raises(LossmithError, match="'train' or 'test', not 'val'"):
+        sample_images("val")  # type: ignore[arg-type]
+
+
+def test_patterns_are_filled_in(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png", "b.png", "c.jpg", ".hidden.png", "[x].png")
+    (tmp_path / "notes.txt").touch()
+    fill(tmp_path / "more", "d.png", "b.png")
+    assert names(find_images(tmp_path / "[ab].png")) == ["a.png", "b.png"]
+    assert names(find_images(tmp_path / "[x].png")) == ["[x].png"], "what is called so is no pattern"
+    assert names(find_images(tmp_path / "*")) == ["[x].png", "a.png", "b.png", "c.jpg"]
+    assert names(find_images(tmp_path / "mo*")) == ["b.png", "d.png"], "as a shell would name the folder"
+    assert names(find_images([tmp_path / "**" / "b.png"])) == ["b.png", "b.png"]
+    fill(tmp_path / "[y]", "e.png")
+    assert names(find_images(tmp_path / "[y]" / "*.png")) == ["e.png"]
+    for pattern, said in (("*.webp", "no file matches"), ("*.txt", "are no pictures"), ("**x", "is no pattern")):
+        with pytest.raises(LossmithError, match=said):
+            find_images(tmp_path / pattern)
+
+
+def test_places_are_below_what_was_searched(tmp_path: Path) -> None:
+    fill(tmp_path / "in", "a.png")
+    fill(tmp_path / "in" / "more", "b.png")
+    places = {Path("a.png"), Path("more/b.png")}
+    assert {*find_places(tmp_path / "in", recursive=True).values()} == places
+    assert {*find_places(tmp_path / "in" / "**" / "*.png").values()} == places
+    assert [*find_places(tmp_path / "in" / "more" / "b.png").values()] == [Path("b.png")]
+    assert [*find_places(tmp_path / "in" / "*" / ".." / "a.png").values()] == [Path("a.png")], "nothing leads out"
+
+
+def test_folders_within_folders_are_searched_without_going_in_circles(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path / "in", "b.png", "10.png", "2.png")
+    fill(tmp_path / "in" / "a", "z.png")
+    fill(tmp_path / "in" / "a" / ".thumbs", "small.png")
+    fill(tmp_path / "out", "o.png")
+    (tmp_path / "in" / "a" / "up").symlink_to(tmp_path / "in", target_is_directory=True)
+    (tmp_path / "in" / "out").symlink_to(tmp_path / "out", target_is_directory=True)
+    assert names(find_images(tmp_path / "in", recursive=True)) == ["2.png", "10.png", "b.png", "z.png"]
+    assert "not searched: 'out' and 1 more" in capsys.readouterr().err
+
+
+def test_names_are_endings_where_needed_and_always_different(tmp_path: Path) -> None:
+    def named(*places: str) -> list[str]:
+        return [*names_of({Path(place): Path(place) for place in places}).values()]
+
+    assert named("a.png", "a.jpg", "b.png") == ["a.png", "a.jpg", "b"]
+    assert named("a.png", "a.jpg", "a.png.jpg") == ["a.png", "a.jpg", "a.png.jpg"]
+    assert named("a.png", "A.jpg", "x/a.png") == ["a.png", "A.jpg", "x/a"]
+    twins = {tmp_path / part / "p.png": Path("p.png") for part in "ab"}
+    assert [*names_of(twins).values()] == ["a/p", "b/p"]
+
+
+def test_a_naming_of_ones_own_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clean = fill(tmp_path / "a", "1_one.png", "2_one.png", "mask.png")
+    degraded = fill(tmp_path / "b", "1_two.png", "2_two.png")
+    pairs = pair_folders(clean, degraded, pair="{}_one:{}_two")
+    assert [(c.name, d.name) for c, d in pairs] == [("1_one.png", "1_two.png"), ("2_one.png", "2_two.png")]
+    assert "left out, being called neither '{}_one' nor '{}_two': 'mask.png'" in capsys.readouterr().err
+    with pytest.raises(LossmithError, match=r"no picture in '.*b' is called '{}_three'; there is such as '1_two'"):
+        pair_folders(clean, degraded, pair="{}_one:{}_three")
+    fill(degraded, "3_two.png")
+    with pytest.raises(LossmithError, match=r"'3_two' in '.*b' has no partner in '.*a' by --pair"):
+        pair_folders(clean, degraded, pair="{}_one:{}_two")
+
+
+def test_a_refusal_offers_what_would_pair_them_all(tmp_path: Path) -> None:
+    clean, degraded = (
+        fill(tmp_path / "a", "1_one.png", "2_one.png"),
+        fill(tmp_path / "b", "1_two.png", "2_two.png"),
+    )
+    with pytest.raises(LossmithError) as error:
+        pair_folders(clean, degraded)
+    assert str(error.value).endswith("""where '1_two' comes nearest; --pair "{}_one:{}_two" would pair them all""")
+    with pytest.raises(LossmithError, match=r"by their names, '.*LR' holds the degraded pictures .*; swap them"):
+        pair_folders(fill(tmp_path / "LR", "1_LR.png"), fill(tmp_path / "HR", "1_HR.png"))
+
+
+def test_one_folder_may_hold_both_sides(tmp_path: Path) -> None:
+    for scene in ("1", "2"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        fill(tmp_path / "in" / scene, "GT_1.png", "NOISY_1.png")
+    pairs = pair_folders(tmp_path / "in", tmp_path / "in", recursive=True)
+    assert [f"{c.parent.name}{c.stem}{d.parent.name}{d.stem}" for c, d in pairs] == [
+        "1GT_11NOISY_1",
+        "2GT_12NOISY_1",
+    ]
+    said = pair_folders(tmp_path / "in", tmp_path / "in", pair="{}/GT_{}:{}/NOISY_{}", recursive=True)
+    assert said == pairs
+
+
+def test_a_folder_within_the_other_is_not_part_of_it(tmp_path: Path) -> None:
+    clean = fill(tmp_path / "data", "1.png", "2.png", size=(16, 12))
+    degraded = fill(clean / "LR", "1.png", "2.png")
+    assert [d.parent.name for _, d in pair_folders(clean, degraded, recursive=True)] == ["LR", "LR"]
+
+
+@pytest.mark.parametrize("name", ["1x4", "1_LR4", "1_4x"])
+def test_every_way_of_naming_a_scale_is_held_to_it(name: str, tmp_path: Path) -> None:
+    clean = fill(tmp_path / "a", "1_HR.png" if "LR" in name else "1.png", size=(24, 12))
+    with pytest.raises(LossmithError, match="is named for scale 4, but its clean picture is 2 times larger"):
+        pair_folders(clean, fill(tmp_path / "b", f"{name}.png", size=(12, 6)))
+
+
+def test_real_sr_names_a_scale_that_is_not_of_the_sizes(tmp_path: Path) -> None:
+    assert pair_folders(fill(tmp_path / "a", "1_HR.png"), fill(tmp_path / "b", "1_LR4.png"))

@@ -1,0 +1,171 @@
+"""LPIPS and DISTS: only where their weights are, never downloaded, and LPIPS as published."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import torchmetrics.functional.image.lpips as torchmetrics_lpips
+import torchvision
+from safetensors.torch import load_file, save_file
+
+from lossmith.core.errors import LossmithError
+from lossmith.evaluation.metrics.deep import available_deep_metrics, missing_weights
+from lossmith.evaluation.metrics.registry import default_metrics, find_metric, score
+from lossmith.evaluation.protocol import Protocol
+
+SQUEEZE = "squeezenet1_1_imagenet.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path, monkeypatch):
+    """A machine on which no weights have ever been."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.delenv("LOSSMITH_WEIGHTS", raising=False)
+
+
+@pytest.fixture
+def squeeze(benchmark_data, monkeypatch):
+    """LPIPS on SqueezeNet with real ImageNet weights."""
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(benchmark_data / "weights"))
+    return available_deep_metrics()["lpips_squeeze"]
+
+
+def _random_squeezenet(folder: Path, name: str) -> Path:
+    torch.manual_seed(0)
+    state = torchvision.models.squeezenet1_1(weights=None).state_dict()
+    folder.mkdir(parents=True, exist_ok=True)
+    if name.endswith(".pth"):
+        torch.save(state, folder / name)
+    else:
+        save_file(state, folder / name)
+    return folder / name
+
+
+def test_without_weights_there_is_none_and_a_sentence_says_what_to_do(photo, tmp_path):
+    assert available_deep_metrics() == {}
+    assert not any(name.startswith("lpips") for name in default_metrics())
+    for ask in (find_metric, lambda name: score(photo(32, 32), photo(32, 32), Protocol(), [name])):
+        with pytest.raises(LossmithError) as error:
+            ask("lpips_squeeze")
+        assert str(error.value) == missing_weights("lpips_squeeze")
+    assert "squeezenet1_1-b8a52dc0.pth" in missing_weights("lpips_squeeze")
+    assert str(tmp_path / "hub" / "checkpoints") in missing_weights("lpips_squeeze")
+    with pytest.raises(LossmithError, match="did you mean 'lpips_vgg'"):
+        missing_weights("lpips_vgg19")
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1-b8a52dc0.pth", SQUEEZE])
+@pytest.mark.parametrize("place", ["hub/checkpoints", "mine"])
+def test_torchvisions_file_and_safetensors_are_found_in_both_folders(name, place, tmp_path, monkeypatch, photo):
+    _random_squeezenet(tmp_path / place, name)
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path / "mine"))
+    metric, function = available_deep_metrics()["lpips_squeeze"]
+    assert metric.label == "LPIPS (SqueezeNet)"
+    assert not metric.higher_is_better
+    assert function(photo(40, 40), photo(40, 40)) == 0
+    assert default_metrics()[-1] == "lpips_squeeze"
+
+
+def test_what_is_merely_offered_is_never_downloaded(photo, monkeypatch):
+    def never(url, *_, **__):
+        pytest.fail(f"{url} was asked for")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", never)
+    assert available_deep_metrics() == {}
+    assert not {"lpips_alex", "dists"} & {*default_metrics()}
+    for name in ("lpips_alex", "lpips_squeeze", "dists"):
+        with pytest.raises(LossmithError, match="put "):
+            score(photo(32, 32), photo(32, 32), Protocol(), [name])
+
+
+def test_alexnet_is_preferred(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    for name in ("vgg16-397923af.pth", SQUEEZE, "alexnet-owt-7be5be79.pth"):
+        (tmp_path / name).touch()
+    assert list(available_deep_metrics()) == ["lpips_alex", "lpips_squeeze", "lpips_vgg", "dists"]
+    assert default_metrics()[-1] == "lpips_alex"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(b"", "cannot read the weights"), (b"cos\nsystem\n(S'true'\ntR.", "cannot read")]
+)
+def test_a_damaged_or_dangerous_file_is_refused(content, complaint, tmp_path, monkeypatch, photo):
+    (tmp_path / "squeezenet1_1-b8a52dc0.pth").write_bytes(content)
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    with pytest.raises(LossmithError, match=complaint):
+        score(photo(32, 32), photo(32, 32), Protocol(), ["lpips_squeeze"])
+
+
+def test_weights_of_another_network_are_refused(tmp_path, monkeypatch, photo):
+    save_file({"features.0.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / SQUEEZE)
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    with pytest.raises(
+        LossmithError, match=r"does not hold .* 'features.0.weight' is missing or has another shape"
+    ):
+        score(photo(32, 32), photo(32, 32), Protocol(), ["lpips_squeeze"])
+
+
+def test_dists_is_scored_where_the_weights_of_its_network_are(tmp_path, monkeypatch, photo):
+    with pytest.raises(LossmithError, match="dists needs torchvision's VGG-16 weights: put vgg16-397923af"):
+        find_metric("dists")
+    torch.manual_seed(0)
+    features = torchvision.models.vgg16(weights=None).features.state_dict()
+    save_file(
+        {f"features.{key}": tensor for key, tensor in features.items()}, tmp_path / "vgg16_imagenet.safetensors"
+    )
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    metric, function = available_deep_metrics()["dists"]
+    assert (metric.label, metric.higher_is_better) == ("DISTS", False)
+    assert function(photo(40, 40), photo(40, 40)) == 0
+    assert 0 < function(photo(40, 40).flip(1), photo(40, 40)) < 2
+
+
+def test_too_small_images_score_nan(tmp_path, monkeypatch, photo):
+    _random_squeezenet(tmp_path, SQUEEZE)
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    function = available_deep_metrics()["lpips_squeeze"][1]
+    assert math.isnan(function(photo(16, 40), photo(16, 40)))
+    assert math.isfinite(function(photo(17, 17), photo(17, 17)))
+
+
+def test_lpips_is_the_papers_formula(squeeze, benchmark_data, photo, damage):
+    """Sum over layers of the mean over pixels of head-weighted squared differences of unit feature vectors."""
+    network = torchvision.models.squeezenet1_1(weights=None)
+    network.load_state_dict(load_file(benchmark_data / "weights" / SQUEEZE))
+    features = network.features.double().eval()
+    heads_file = Path(torchmetrics_lpips.__file__).parent / "lpips_models" / "squeeze.pth"
+    heads = list(torch.load(heads_file, map_location="cpu", weights_only=True).values())
+    shift, scale = (
+        torch.tensor(v).double()[:, None, None] for v in ([-0.03, -0.088, -0.188], [0.458, 0.448, 0.45])
+    )
+
+    def unit_features(image):
+        x = ((2 * image - 1 - shift) / scale)[None]
+        found = []
+        for index, layer in enumerate(features):
+            x = layer(x)
+            if index in (1, 4, 7, 9, 10, 11, 12):
+                found.append(x / x.square().sum(1, keepdim=True).sqrt().clamp(min=1e-10))
+        return found
+
+    target = photo(96, 128)
+    prediction = damage(target)
+    with torch.no_grad():
+        layers = zip(unit_features(prediction), unit_features(target), heads, strict=True)
+        expected = sum((head.double() * (x - y).square()).sum(1).mean() for x, y, head in layers)
+    # float32, and 1e-8 under the root of the norm
+    assert squeeze[1](prediction, target) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_lpips_is_0_for_equal_images_and_grows_with_distortion(squeeze, photo):
+    target = photo(96, 128)
+    noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0), dtype=target.dtype)
+    values = [squeeze[1]((target + s * noise).clamp(0, 1), target) for s in (0, 0.02, 0.05, 0.1, 0.2)]
+    assert values[0] == 0
+    assert values == sorted(values)
+    assert values[1] > 0
+
+
+def test_a_prediction_with_nan_scores_nan(squeeze, photo):
+    assert math.isnan(squeeze[1](photo(64, 64) * torch.nan, photo(64, 64)))

@@ -1,0 +1,211 @@
+"""From rows to who is better and how sure that is."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from lossmith.core.errors import LossmithError
+from lossmith.evaluation.results import DEGRADED, Ranking, Row
+from lossmith.evaluation.statistics.ranking import (
+    differences,
+    excluded_methods,
+    mean_ranks,
+    ranking,
+    rankings,
+)
+
+
+def rows_of(scores: dict[str, np.ndarray], metric: str = "psnr") -> list[Row]:
+    """Rows from one (seeds, pictures) array per method."""
+    return [
+        Row(f"{p:03}.png", method, s, {metric: float(value)})
+        for method, array in scores.items()
+        for (s, p), value in np.ndenumerate(np.atleast_2d(array))
+    ]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+# --- differences ---
+
+
+def test_a_clear_winner_is_found_and_a_tie_is_not(rng, psnr_metric):
+    base = rng.normal(30, 3, 20) + rng.normal(0, 0.05, (3, 20))
+    better = base + 0.2 + rng.normal(0, 0.05, (3, 20))
+    alike = base + rng.normal(0, 0.05, (3, 20))
+    rows = rows_of({"base": base, "better": better, "alike": alike})
+    found = {(d.first, d.second): d for d in differences(rows, psnr_metric)}
+    assert list(found) == [("base", "better"), ("base", "alike"), ("better", "alike")]
+    assert found["base", "better"].significant
+    assert found["base", "better"].mean == pytest.approx(-0.2, abs=0.05)
+    assert found["base", "better"].high < 0
+    assert not found["base", "alike"].significant
+    assert ranking(rows, psnr_metric).leaders == ("better",)
+
+
+def test_under_the_null_there_is_rarely_a_winner(rng, psnr_metric):
+    """Five equal methods, 60 times: one must beat all four others, so fewer than 5 % single winners."""
+    winners = 0
+    for _ in range(60):
+        scores = {f"m{i}": rng.normal(30, 0.3, (2, 10)) for i in range(5)}
+        winners += len(ranking(rows_of(scores), psnr_metric, resamples=500).leaders) == 1
+    assert winners <= 6
+
+
+def test_won_counts_images_by_their_mean_over_seeds_and_ties_half(psnr_metric, gmsd_metric):
+    first = np.array([[1.0, 5.0, 2.0, 3.0], [1.0, 1.0, 2.0, 3.0]])
+    second = np.array([[0.0, 2.0, 2.0, 4.0], [0.0, 2.0, 2.0, 4.0]])  # won, won, tied, lost
+    [higher] = differences(rows_of({"a": first, "b": second}), psnr_metric)
+    [lower] = differences(rows_of({"a": first, "b": second}, "gmsd"), gmsd_metric)
+    assert (higher.win_rate, lower.win_rate) == (0.625, 0.375)
+
+
+def test_swapping_a_pair_turns_its_signs(rng, psnr_metric):
+    rows = rows_of({"a": rng.normal(size=(3, 8)), "b": rng.normal(size=(3, 8))})
+    [there] = differences(rows, psnr_metric, ["a", "b"])
+    [back] = differences(rows, psnr_metric, ["b", "a"])
+    assert (back.mean, back.low, back.high) == pytest.approx((-there.mean, -there.high, -there.low), abs=1e-12)
+    assert back.win_rate == pytest.approx(1 - there.win_rate)
+
+
+def test_the_order_of_rows_and_methods_does_not_matter(rng, psnr_metric):
+    rows = rows_of({name: rng.normal(size=(2, 6)) for name in ("a", "b", "c")})
+    shuffled = [rows[i] for i in rng.permutation(len(rows))]
+    one, other = (ranking(r, psnr_metric, m) for r, m in ((rows, "abc"), (shuffled, "cab")))
+    assert one.order == other.order
+    assert set(one.leaders) == set(other.leaders)
+    assert one.means == pytest.approx(other.means)
+    for name in "abc":
+        assert one.intervals[name] == pytest.approx(other.intervals[name], abs=1e-12)
+
+
+def test_a_constant_added_to_all_changes_no_difference(rng, psnr_metric):
+    scores = {name: rng.normal(size=(2, 6)) for name in ("a", "b")}
+    shift = rng.normal(0, 10, 6)
+    [one] = differences(rows_of(scores), psnr_metric)
+    [other] = differences(rows_of({name: array + shift for name, array in scores.items()}), psnr_metric)
+    assert (other.mean, other.low, other.high) == pytest.approx((one.mean, one.low, one.high), abs=1e-9)
+
+
+def test_the_same_call_gives_the_same_numbers_and_another_seed_similar_ones(rng, psnr_metric):
+    rows = rows_of({"a": rng.normal(size=(2, 9)), "b": rng.normal(size=(2, 9))})
+    [one], [again] = differences(rows, psnr_metric), differences(rows, psnr_metric)
+    [other] = differences(rows, psnr_metric, seed=1)
+    assert one == again
+    assert one.low != other.low
+    assert one.low == pytest.approx(other.low, abs=0.05 * (one.high - one.low))
+
+
+# --- what is compared ---
+
+
+def test_images_too_small_for_a_metric_are_left_out_for_all(rng, psnr_metric):
+    scores = {name: rng.normal(size=(2, 5)) for name in ("a", "b")}
+    for array in scores.values():
+        array[:, 3] = np.nan
+    whole = {name: np.delete(array, 3, axis=1) for name, array in scores.items()}
+    assert ranking(rows_of(scores), psnr_metric).means == pytest.approx(ranking(rows_of(whole), psnr_metric).means)
+
+
+def test_methods_with_missing_rows_are_left_out(rng, psnr_metric):
+    rows = rows_of({name: rng.normal(size=(2, 5)) for name in ("whole", "no_seed_1", "no_picture", "diverged")})
+    rows = [row for row in rows if (row.method, row.seed) != ("no_seed_1", 1)]
+    rows = [row for row in rows if (row.method, row.image, row.seed) != ("no_picture", "002.png", 0)]
+    rows = [Row(r.image, r.method, r.seed, {"psnr": math.nan}) if r.method == "diverged" else r for r in rows]
+    methods = ["whole", "no_seed_1", "no_picture", "diverged", "never_ran"]
+    assert ranking(rows, psnr_metric, methods).order == ("whole",)
+    assert differences(rows, psnr_metric, methods) == []
+    assert excluded_methods(rows, psnr_metric, methods) == methods[1:]
+
+
+def test_the_degraded_input_is_compared_under_every_seed(rng, psnr_metric):
+    restored = rng.normal(30, 1, 6) + rng.normal(0, 0.1, (3, 6))
+    rows = rows_of({"l1": restored, DEGRADED: restored.mean(0) - 2})
+    [found] = differences(rows, psnr_metric)
+    assert found.mean == pytest.approx(2)
+    assert found.significant
+    assert ranking(rows, psnr_metric).order == ("l1", DEGRADED)
+
+
+@pytest.mark.parametrize("rows", [[], rows_of({"a": np.full((1, 3), np.nan)})], ids=["no rows", "no numbers"])
+def test_nothing_to_compare_is_said(rows, psnr_metric):
+    for function in (ranking, differences):
+        with pytest.raises(LossmithError, match="nothing to compare in PSNR"):
+            function(rows, psnr_metric)
+    assert rankings(rows, [psnr_metric]) == []
+
+
+def test_a_row_that_occurs_twice_is_refused(psnr_metric):
+    rows = [Row("a.png", "l1", 0, {"psnr": 30.0})] * 2
+    for function in (ranking, differences, lambda r, m: rankings(r, [m])):
+        with pytest.raises(LossmithError, match=r"'a.png' occurs twice for method 'l1', seed 0"):
+            function(rows, psnr_metric)
+
+
+# --- standings ---
+
+
+def test_the_best_comes_first_in_either_direction(rng, psnr_metric, gmsd_metric):
+    scores = {"low": np.full(4, 1.0), "high": np.full(4, 3.0), "middle": np.full(4, 2.0)}
+    assert ranking(rows_of(scores), psnr_metric).order == ("high", "middle", "low")
+    assert ranking(rows_of(scores, "gmsd"), gmsd_metric).order == ("low", "middle", "high")
+
+
+def test_equal_methods_share_the_lead(rng, psnr_metric):
+    same = rng.normal(size=(2, 5))
+    assert ranking(rows_of({"a": same, "b": same.copy()}), psnr_metric).leaders == ("a", "b")
+
+
+def test_the_degraded_input_leads_only_if_nothing_is_better(rng, psnr_metric):
+    noise = rng.normal(0, 0.5, (2, 8))
+    slightly_better = ranking(rows_of({"l1": noise - noise.mean() + 0.01, DEGRADED: np.zeros(8)}), psnr_metric)
+    slightly_worse = ranking(rows_of({"l1": noise - noise.mean() - 0.01, DEGRADED: np.zeros(8)}), psnr_metric)
+    much_worse = ranking(rows_of({"l1": noise - 9, DEGRADED: np.zeros(8)}), psnr_metric)
+    assert slightly_better.leaders == ("l1",)
+    assert slightly_worse.leaders == (DEGRADED, "l1")
+    assert much_worse.leaders == (DEGRADED,)
+
+
+def test_mean_ranks_average_places_over_metrics(psnr_metric, gmsd_metric):
+    def of(metric, **means):
+        return Ranking(metric, tuple(means), means, {}, ())
+
+    ranks = mean_ranks([of(psnr_metric, a=3.0, b=2.0, c=1.0), of(gmsd_metric, a=0.2, b=0.1, c=0.2, extra=0.0)])
+    assert ranks == {"b": 1.5, "a": 1.75, "c": 2.75}
+    assert list(ranks) == ["b", "a", "c"]
+    assert mean_ranks([]) == {}
+
+
+def test_mean_ranks_do_not_depend_on_the_order_of_methods(rng, psnr_metric):
+    found = [ranking(rows_of({n: rng.normal(size=5) for n in "abc"}), psnr_metric, resamples=50) for _ in range(4)]
+    reordered = [Ranking(s.metric, s.order[::-1], dict(reversed(s.means.items())), {}, ()) for s in found]
+    assert mean_ranks(found) == mean_ranks(reordered)
+    assert sum(mean_ranks(found).values()) == pytest.approx(6)
+
+
+def test_all_pairs_come_once(rng, psnr_metric):
+    rows = rows_of({name: rng.normal(size=4) for name in "abcd"})
+    pairs = [(d.first, d.second) for d in differences(rows, psnr_metric, resamples=50)]
+    assert pairs == list(itertools.combinations("abcd", 2))
+
+
+def test_levels_of_damage_are_not_taken_for_so_many_images(rng, psnr_metric) -> None:
+    """A picture at three levels counts once: intervals are those of its mean scores."""
+    scores = rng.normal(size=(2, 3, 5))
+    rows = [
+        Row(f"{p}@{level}", method, 0, {"psnr": float(scores[m, k, p])})
+        for (m, method), (k, level), p in itertools.product(
+            enumerate(("l1", "l2")), enumerate(("low", "middle", "high")), range(5)
+        )
+    ]
+    means = [
+        Row(str(p), method, 0, {"psnr": float(scores[m, :, p].mean())})
+        for (m, method), p in itertools.product(enumerate(("l1", "l2")), range(5))
+    ]
+    (found,), (wanted,) = (differences(each, psnr_metric) for each in (rows, means))
+    assert (found.mean, found.low, found.high) == pytest.approx((wanted.mean, wanted.low, wanted.high))

@@ -1,0 +1,387 @@
+"""The grammar: what can be read, what cannot, and that what is written is read back."""
+
+import math
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lossmith.core.errors import LossmithError, missing_extra, unknown_name_error
+from lossmith.expressions import (
+    Call,
+    HasExpression,
+    Node,
+    Product,
+    Sum,
+    Timeline,
+    Value,
+    bind_arguments,
+    format_call,
+    format_value,
+    instantiate,
+    parse_call,
+    parse_chain,
+    parse_loss,
+    resolve,
+)
+
+A, B = Call("a"), Call("b")
+
+
+@pytest.mark.parametrize(
+    ("text", "node"),
+    [
+        ("a", A),
+        ("  a\t( )\n", A),
+        ("a()", A),
+        ("a + b", Sum((A, B))),
+        ("a+b+a", Sum((A, B, A))),
+        ("(a)", A),
+        ("((a + b))", Sum((A, B))),
+        ("2*a", Product(2, A)),
+        ("a*2", Product(2, A)),
+        ("2*a*3", Product(6, A)),
+        ("-.5 * a", Product(-0.5, A)),
+        ("+1e-3*a", Product(0.001, A)),
+        ("2.*a", Product(2, A)),
+        ("a + -2*b", Sum((A, Product(-2, B)))),
+        ("2*(a + b)", Product(2, Sum((A, B)))),
+        ("(a + b)*2 + a", Sum((Product(2, Sum((A, B))), A))),
+        ("2*(3*a)", Product(2, Product(3, A))),
+        ("1*a", A),
+        ("2*a*0.5 + b", Sum((A, B))),
+        ("a until 50% then b", Timeline((A, B), (0.5,))),
+        ("a until 12.5 % then 2*b until 99% then a + b", Timeline((A, Product(2, B), Sum((A, B))), (0.125, 0.99))),
+        ("a + (a until 50% then b)", Sum((A, Timeline((A, B), (0.5,))))),
+        ("2*(a until 50% then b)", Product(2, Timeline((A, B), (0.5,)))),
+        ("until until 5% then then", Timeline((Call("until"), Call("then")), (0.05,))),
+        ("my.own.module:Loss(3)", Call("my.own.module:Loss", (3,))),
+    ],
+)
+def test_losses_are_sums_of_weighted_calls(text: str, node: Node) -> None:
+    assert parse_loss(text) == node
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("-3", -3),
+        ("+3", 3),
+        ("3.0", 3.0),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        ("true", True),
+        ("False", False),
+        ("NONE", None),
+        ("vgg19", "vgg19"),
+        ("vgg19:conv5_4", "vgg19:conv5_4"),
+        ("my loss.safetensors", "my loss.safetensors"),
+        ("/a/b-c_d/1.5x.pt", "/a/b-c_d/1.5x.pt"),
+        ("4:2:0", "4:2:0"),
+        ("nan", "nan"),
+        ("inf", "inf"),
+        ("1.2.3", "1.2.3"),
+        ("a+b*c|d", "a+b*c|d"),
+        ('"3"', "3"),
+        ("'true'", "true"),
+        ('""', ""),
+        ("\"a, (b) = 'c'\"", "a, (b) = 'c'"),
+        ("'say \"a\"'", 'say "a"'),
+    ],
+)
+def test_values_are_numbers_constants_or_text(text: str, value: Value) -> None:
+    for written in (f"f({text})", f"f( {text} )", f"f(x={text})", f"f(x = {text} )"):
+        call = parse_call(written, "loss")
+        (found,) = (*call.arguments, *(found for _, found in call.options))
+        assert (found, type(found)) == (value, type(value))
+
+
+def test_arguments_come_before_options() -> None:
+    assert parse_call("f(1, x, key=2, other = a b)", "loss") == Call("f", (1, "x"), (("key", 2), ("other", "a b")))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "loss expression '' ends where the name of a loss was expected (column 1)"),
+        ("   ", "loss expression '   ' ends where the name of a loss was expected (column 4)"),
+        ("a +", "loss expression 'a +' ends where the name of a loss was expected (column 4)"),
+        ("+ a", "loss expression '+ a' has '+ a' where the name of a loss was expected (column 1)"),
+        ("a b", "loss expression 'a b' has 'b' where the end was expected (column 3)"),
+        ("a - b", "loss expression 'a - b' has '- b' where the end was expected (column 3)"),
+        ("a / 2", "loss expression 'a / 2' has '/ 2' where the end was expected (column 3)"),
+        ("a*b", "loss expression 'a*b' has 'b' where a number was expected (column 3)"),
+        ("2", "loss expression '2' ends where '*' and a loss was expected (column 2)"),
+        ("2 + a", "loss expression '2 + a' has '+ a' where '*' and a loss was expected (column 3)"),
+        ("2*", "loss expression '2*' ends where the name of a loss was expected (column 3)"),
+        ("(a", "loss expression '(a' ends where ')' was expected (column 3)"),
+        ("a)", "loss expression 'a)' has ')' where the end was expected (column 2)"),
+        ("()", "loss expression '()' has ')' where the name of a loss was expected (column 2)"),
+        ("a(", "loss expression 'a(' ends where a value was expected (column 3)"),
+        ("a(1", "loss expression 'a(1' ends where ')' was expected (column 4)"),
+        ("a(1,)", "loss expression 'a(1,)' has ')' where a value was expected (column 5)"),
+        ("a(,)", "loss expression 'a(,)' has ',)' where a value was expected (column 3)"),
+        ("a(x=1, 2)", "loss expression 'a(x=1, 2)' has '2)' where a named argument was expected (column 8)"),
+        ("a(x=)", "loss expression 'a(x=)' has ')' where a value was expected (column 5)"),
+        ("a('b)", "loss expression 'a('b)' has ''b)' where a value was expected (column 3)"),
+        ("a('b'c)", "loss expression 'a('b'c)' has 'c)' where ')' was expected (column 6)"),
+        ("a(b(c))", "loss expression 'a(b(c))' has '(c))' where ')' was expected (column 4)"),
+        ("a until", "loss expression 'a until' ends where a percentage was expected (column 8)"),
+        ("a until x", "loss expression 'a until x' has 'x' where a percentage was expected (column 9)"),
+        ("a until 5 then b", "loss expression 'a until 5 then b' has 'then b' where '%' was expected (column 11)"),
+        ("a until 5% b", "loss expression 'a until 5% b' has 'b' where 'then' was expected (column 12)"),
+        ("a until 0% then b", "loss expression 'a until 0% then b' needs percentages that rise between 0 and 100"),
+        (
+            "a until 100% then b",
+            "loss expression 'a until 100% then b' needs percentages that rise between 0 and 100",
+        ),
+        (
+            "a until 5% then b until 5% then a",
+            "loss expression 'a until 5% then b until 5% then a' needs percentages that rise between 0 and 100",
+        ),
+        ("1e400*a", "loss expression '1e400*a': the number 1e400 is too large"),
+        ("a(1e400)", "loss expression 'a(1e400)': the number 1e400 is too large"),
+        ("a(x=-1e400)", "loss expression 'a(x=-1e400)': the number -1e400 is too large"),
+        ("a until 1e400% then b", "loss expression 'a until 1e400% then b': the number 1e400 is too large"),
+        (":a", "loss expression ':a' has ':a' where the name of a loss was expected (column 1)"),
+        ("a:", "loss expression 'a:' has ':' where the end was expected (column 2)"),
+        ("a | b", "loss expression 'a | b' has '| b' where the end was expected (column 3)"),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(LossmithError) as refused:
+        parse_loss(text)
+    assert str(refused.value) == message
+
+
+def test_a_number_of_thousands_of_digits_is_too_large_as_well() -> None:
+    for text in (f"{'9' * 5000}*a", f"a({'9' * 5000})"):
+        with pytest.raises(LossmithError, match=r"is too large$"):
+            parse_loss(text)
+
+
+@pytest.mark.parametrize("brackets", [51, 2000])
+def test_brackets_within_brackets_come_to_an_end(brackets: int) -> None:
+    with pytest.raises(LossmithError, match=r"^loss expression has more than 50 brackets within each other$"):
+        parse_loss("(" * brackets + "a" + ")" * brackets)
+    assert parse_loss("(" * 50 + "a" + ")" * 50 + " + (a)" * 50) == Sum((A,) * 51)
+
+
+def test_chains_are_calls_one_after_the_other() -> None:
+    assert parse_chain("a") == (A,)
+    assert parse_chain("a | b(2)|a") == (A, Call("b", (2,)), A)
+    with pytest.raises(LossmithError, match=r"^task expression 'a \|' ends where the name of a task was expected"):
+        parse_chain("a |", kind="task")
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.text("ab1.5e*+-()=,:|%'\" \n\tuntilthen", max_size=30) | st.text(max_size=12))
+def test_any_text_is_read_or_refused_in_a_sentence(text: str) -> None:
+    for parse in (parse_loss, parse_chain, partial(parse_call, kind="network")):
+        try:
+            parse(text)
+        except LossmithError as error:
+            assert "expression" in str(error)  # noqa: PT017
+
+
+# --- written ---------------------------------------------------------------------------------------------------
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**12), 10**12),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=12).filter(lambda text: not {"'", '"'} <= set(text)),  # both quotes cannot be written
+    st.sampled_from(
+        ["true", "None", "5", "-1e5", " a", "a ", "a=b", "a,b", "(a)", "", "1.5x", "ä ö", 'a"b', "a'b"]
+    ),
+)
+NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,5}(\.[a-z]{1,3}){0,2}(:[A-Z][a-z]{0,4})?", fullmatch=True)
+KEYS = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    name=NAMES,
+    arguments=st.lists(VALUES, max_size=3),
+    options=st.dictionaries(KEYS, VALUES, max_size=3),
+)
+def test_what_is_written_is_read_back(name: str, arguments: list[Value], options: dict[str, Value]) -> None:
+    call = Call(name, tuple(arguments), tuple(options.items()))
+    again = parse_call(format_call(call), "loss")
+    assert again == call
+    assert format_call(again) == format_call(call)
+    for value, found in zip(
+        [*arguments, *options.values()], [*again.arguments, *dict(again.options).values()], strict=True
+    ):
+        # Whole floats become integers, which every float parameter takes; never the other way round.
+        assert type(value) is type(found) or (isinstance(value, float) and value.is_integer())
+
+
+def test_integers_stay_integers_however_large() -> None:
+    assert format_value(10_000_000) == "10000000"
+    assert format_value(1e7) == "1e+07"
+
+
+class Filter(HasExpression):
+    name = "filter"
+
+    def __init__(self, strength: float, mode: str = "soft", *, steps: int | None = None) -> None:
+        self.strength, self.mode, self.steps = strength, mode, steps
+
+
+@pytest.mark.parametrize(
+    ("made", "written"),
+    [
+        (Filter(0.5), "filter(0.5)"),
+        (Filter(2, "soft", steps=None), "filter(2)"),
+        (Filter(2, "a, b", steps=3), 'filter(2, mode="a, b", steps=3)'),
+    ],
+)
+def test_what_is_spelled_names_only_what_differs(made: Filter, written: str) -> None:
+    assert str(made) == written
+    again = instantiate(parse_call(written, "filter"), Filter, "filter")
+    assert vars(again) == vars(made)
+
+
+# --- looked up and called --------------------------------------------------------------------------------------
+
+
+def test_a_name_is_the_catalogues_and_a_path_is_anybodys() -> None:
+    assert resolve(Call("a"), {"a": Filter}, "filter") is Filter
+    assert resolve(Call("math:hypot"), {}, "filter") is math.hypot
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("b", "filter 'b' is not known; known are aaa"),
+        ("aba", "filter 'aba' is not known; did you mean 'aaa'?"),
+        ("AAA", "filter 'AAA' is not known; did you mean 'aaa'?"),
+        ("no_such_module:b", "filter 'no_such_module:b' cannot be imported: No module named 'no_such_module'"),
+        ("math.no:b", "filter 'math.no:b' cannot be imported: No module named 'math.no'; 'math' is not a package"),
+        ("math:no", "filter 'math:no': module 'math' has no 'no'"),
+        ("math:pi", "filter 'math:pi' is neither a class nor a function"),
+    ],
+)
+def test_what_is_not_there_is_said(name: str, message: str) -> None:
+    with pytest.raises(LossmithError) as refused:
+        resolve(Call(name), {"aaa": Filter}, "filter")
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def f(:\n", "filter 'theirs:F' cannot be imported: invalid syntax (theirs.py, line 1)"),
+        ("import a_missing_one\n", "filter 'theirs:F' cannot be imported: No module named 'a_missing_one'"),
+        (
+            "import sys\n\nsys.exit('used as a script')\n",
+            "filter 'theirs:F' cannot be imported: 'theirs' ends the program (theirs.py, line 3); "
+            "what it does as a program belongs under if __name__ == '__main__'",
+        ),
+        (
+            "class F:\n    def __init__(self, weight: int) -> None:\n        raise ValueError('too heavy')\n",
+            "filter 'theirs:F' fails with ValueError: too heavy (theirs.py, line 3)",
+        ),
+        (
+            "def F(weight: int) -> None:\n    raise SystemExit(weight)\n",
+            "filter 'theirs:F' fails with SystemExit: 3 (theirs.py, line 2)",
+        ),
+    ],
+)
+def test_what_keeps_anybodys_code_from_being_used_is_said(
+    source: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "theirs", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # the next module of this name must be read anew
+    call = Call("theirs:F", (3,))
+    with pytest.raises(LossmithError) as refused:
+        instantiate(call, resolve(call, {}, "filter"), "filter")
+    assert str(refused.value) == message
+
+
+def test_what_is_given_is_used_where_the_call_is_silent() -> None:
+    def taken(a: int, b: int = 2, **more: int) -> dict[str, int]:
+        return {"a": a, "b": b, **more}
+
+    def picky(a: int, b: int = 2) -> dict[str, int]:
+        return {"a": a, "b": b}
+
+    assert instantiate(parse_call("f(1)", "f"), picky, "f", b=5, c=6) == {"a": 1, "b": 5}
+    assert instantiate(parse_call("f(1, 3)", "f"), picky, "f", b=5, c=6) == {"a": 1, "b": 3}
+    assert instantiate(parse_call("f(1, b=4)", "f"), picky, "f", b=5, c=6) == {"a": 1, "b": 4}
+    assert instantiate(parse_call("f(1)", "f"), taken, "f", b=5, c=6) == {"a": 1, "b": 5, "c": 6}
+    assert instantiate(parse_call("f(1, c=7)", "f"), taken, "f", b=5, c=6) == {"a": 1, "b": 5, "c": 7}
+
+
+def test_arguments_may_still_be_ahead() -> None:
+    def scaled(x: float, y: float, by: int = 1) -> float:
+        return by * (x + y)
+
+    assert bind_arguments(parse_call("f(by=3)", "f"), scaled, "f", ahead=2)(1, 2) == 9
+    with pytest.raises(LossmithError, match=r"^f 'f': too many positional arguments$"):
+        bind_arguments(Call("f"), lambda x: x, "f", ahead=2)
+
+
+def test_a_builtin_without_a_signature_is_called_as_it_is() -> None:
+    assert instantiate(parse_call("max(3, 7)", "f"), max, "f", unknown=1) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("f", "filter 'f': missing a required argument: 'strength'"),
+        ("f(1, a, 3)", "filter 'f': too many positional arguments"),
+        ("f(1, strength=2)", "filter 'f': multiple values for argument 'strength'"),
+        ("f(strenght=1)", "option of filter f: 'strenght' is not known; did you mean 'strength'?"),
+        ("f(1, zzz=1)", "option of filter f: 'zzz' is not known; known are mode, steps, strength"),
+        ("f(abc)", "filter 'f': strength must be a number, not 'abc'"),
+        ("f(true)", "filter 'f': strength must be a number, not True"),
+        ("f(1, mode=2)", "filter 'f': mode must be text, not 2"),
+        ("f(1, steps=2.5)", "filter 'f': steps must be a whole number or none, not 2.5"),
+        ("f(1, steps=false)", "filter 'f': steps must be a whole number or none, not False"),
+    ],
+)
+def test_what_does_not_fit_is_said(text: str, message: str) -> None:
+    with pytest.raises(LossmithError) as refused:
+        instantiate(parse_call(text, "filter"), Filter, "filter")
+    assert str(refused.value) == message
+
+
+def test_only_annotations_that_can_be_written_are_enforced() -> None:
+    def free(a, b: list[int], c: "int", *rest: int, d: dict[str, int] | None = None, **more: int) -> tuple:  # type: ignore[no-untyped-def,type-arg]
+        return a, b, c, *rest, d, *more.values()
+
+    found = instantiate(parse_call("f(x, y, z, w, d=v, e=u)", "f"), free, "f")
+    assert found == ("x", "y", "z", "w", "v", "u")
+
+
+def test_an_error_in_a_factory_of_ours_is_not_hidden() -> None:
+    def broken(size: int) -> None:
+        raise TypeError("a fault of its own")
+
+    with pytest.raises(TypeError, match="a fault of its own"):
+        instantiate(Call("f", (1,)), broken, "f")
+
+
+# --- sentences -------------------------------------------------------------------------------------------------
+
+
+def test_a_mistake_is_a_value_error_with_a_hint() -> None:
+    assert isinstance(unknown_name_error("loss", "x", []), ValueError)
+    assert str(unknown_name_error("loss", "x", [])) == "loss 'x' is not known; there is none"
+    assert str(unknown_name_error("loss", "x", ["b", "a"])) == "loss 'x' is not known; known are a, b"
+
+
+def test_a_missing_package_says_how_to_get_it() -> None:
+    error = missing_extra("lossmith.compare", ModuleNotFoundError(name="lightning"))
+    assert isinstance(error, ImportError)
+    wanted = "lossmith.compare needs 'lightning', which comes with: pip install \"lossmith[workbench]\""
+    assert str(error) == wanted

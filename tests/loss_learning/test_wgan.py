@@ -1,0 +1,219 @@
+"""The pyramid, the game of one scale, and the balance of what comes out of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lossmith.degradations import degradation, resize
+from lossmith.loss_learning import PUBLISHED, DegradedSample, LossRecipe
+from lossmith.loss_learning.calibration import calibrate_layers, rescale
+from lossmith.loss_learning.pyramid import NOISE_DRAWS, ImagePyramid, Scale
+from lossmith.loss_learning.recipe import RECEPTIVE_FIELD
+from lossmith.loss_learning.visualization import score_maps
+from lossmith.loss_learning.wgan import ScaleWGAN, gradient_penalty
+from lossmith.losses.mdf.discriminator import PatchDiscriminator, downscale
+
+CPU = torch.device("cpu")
+
+
+def sample(scene: Tensor, damage: str) -> DegradedSample:
+    return DegradedSample(scene, degradation(damage))
+
+
+def test_a_critic_that_sees_shrunk_images_learns_from_shrunk_degradation(scene: Tensor, small: LossRecipe) -> None:
+    pyramid = ImagePyramid(sample(scene, "jpeg(10)"), small, seed=0)
+    degraded = degradation("jpeg(10)")(scene)
+    expected = downscale(degraded[None], 0.5) - downscale(scene[None], 0.5)
+    assert pyramid.scale_factors == [0.5, 1.0]
+    torch.testing.assert_close(pyramid.errors(0), expected)
+
+
+def test_a_critic_that_sees_full_images_learns_from_degradation_done_anew(
+    scene: Tensor, small: LossRecipe
+) -> None:
+    pyramid = ImagePyramid(sample(scene, "jpeg(10)"), replace(small, input_scale="full"), seed=0)
+    half = downscale(scene[None], 0.5)[0]
+    torch.testing.assert_close(pyramid.errors(0)[0], degradation("jpeg(10)")(half) - half)
+
+
+def test_random_degradation_is_drawn_several_times_and_follows_from_the_seed(
+    scene: Tensor, small: LossRecipe
+) -> None:
+    errors = [ImagePyramid(sample(scene, "noise(25)"), small, seed).errors(1) for seed in (0, 0, 1)]
+    assert torch.equal(errors[0], errors[1])
+    assert not torch.equal(errors[0], errors[2])
+    assert len({float(error.sum()) for error in errors[0]}) == NOISE_DRAWS
+    assert float(errors[0].std()) == pytest.approx(25 / 255, rel=0.02)  # 48,384 draws
+
+
+def test_where_the_degradation_shrinks_images_the_enlarged_scale_before_is_the_degradation(
+    scene: Tensor, small: LossRecipe
+) -> None:
+    pyramid = ImagePyramid(sample(scene, "bicubic(4)"), small, seed=0)
+    coarsest = pyramid.scale(0, None)
+    assert torch.equal(coarsest.base, coarsest.degraded)
+    assert not torch.allclose(coarsest.base[0], coarsest.clean, atol=0.05)
+
+
+def test_of_a_degradation_that_also_shrinks_the_rest_is_kept(scene: Tensor, small: LossRecipe) -> None:
+    odd = scene[:, :47, :55]  # no multiples of 2
+    errors = ImagePyramid(sample(odd, "bicubic(2) | noise(25)"), small, seed=0).errors(1)
+    assert errors.shape == (NOISE_DRAWS, 3, 47, 55)
+    small_noise = degradation("noise(25)")(scene[:, :23, :27], np.random.default_rng(0)) - scene[:, :23, :27]
+    enlarged = resize(small_noise, (46, 54))
+    assert float(errors[..., :46, :54].std()) == pytest.approx(float(enlarged.std()), rel=0.05)
+    assert not ImagePyramid(sample(odd, "bicubic(2)"), small, seed=0).errors(1).any()
+
+
+def test_the_error_of_a_pair_is_nothing_but_their_difference(scene: Tensor, small: LossRecipe) -> None:
+    for recipe in (small, replace(small, input_scale="full"), replace(small, max_side=40)):
+        same = ImagePyramid(DegradedSample(scene, None, scene), recipe, seed=0)
+        lighter = ImagePyramid(DegradedSample(scene, None, scene + 0.1), recipe, seed=0)
+        for scale in range(len(same.scale_factors)):
+            assert not same.errors(scale).any()
+            torch.testing.assert_close(lighter.errors(scale), torch.full_like(same.errors(scale), 0.1))
+
+
+def test_no_scale_is_smaller_than_what_a_critic_looks_at(scene: Tensor, small: LossRecipe) -> None:
+    pyramid = ImagePyramid(sample(scene, "jpeg"), replace(small, min_side=11, factor=0.75), seed=0)
+    assert min(pyramid.clean(0).shape[1:]) >= RECEPTIVE_FIELD
+
+
+def test_the_crops_of_a_step_show_one_place(scene: Tensor, small: LossRecipe) -> None:
+    scale = ImagePyramid(sample(scene, "noise(0)"), small, seed=0).scale(1, 2 * downscale(scene[None], 0.5) - 1)
+    clean, base, degraded = scale.crops(small, np.random.default_rng(0))
+    assert clean.shape == (2, 3, 24, 24)
+    assert torch.equal(base, degraded)  # noise without strength
+    assert float((base - clean).abs().mean()) < 0.1 < float((base - clean.flip(0)).abs().mean())
+
+
+def test_the_faithful_round_runs_the_critic_as_often_as_the_published_weights_say(scene: Tensor) -> None:
+    """Their normalisations have counted 12,000 batches in 1000 rounds a scale."""
+    recipe = replace(PUBLISHED, iterations=2, width=4, max_width=4)
+    pyramid = ImagePyramid(sample(scene, "noise(25)"), recipe, seed=0)
+    gan = ScaleWGAN(recipe, 0, 0, CPU)
+    for _ in range(2):
+        gan.train_iteration(pyramid.scale(0, None))
+    assert int(gan.critic.head.norm.num_batches_tracked) == 12 * 2
+
+
+def test_the_penalty_against_a_slope_known_in_closed_form() -> None:
+    critic = nn.Conv2d(3, 1, 1, bias=False, dtype=torch.float64)
+    with torch.no_grad():
+        critic.weight.copy_(torch.tensor([2.0, 3.0, 6.0]).reshape(1, 3, 1, 1))  # a vector of length 7
+    images = torch.rand(2, 3, 5, 4, dtype=torch.float64)
+    assert gradient_penalty(critic, images).item() == pytest.approx(36.0, rel=1e-9)
+    gradient_penalty(critic, images).backward()
+    # d (|w| - 1)^2 / dw = 2 (|w| - 1) w / |w|
+    expected = 12 * torch.tensor([2.0, 3.0, 6.0], dtype=torch.float64) / 7
+    torch.testing.assert_close(critic.weight.grad.flatten(), expected)
+
+
+def played(scene: Tensor, recipe: LossRecipe, rounds: int) -> tuple[ScaleWGAN, Scale]:
+    scale = ImagePyramid(sample(scene, "noise(50)"), recipe, seed=0).scale(0, None)
+    gan = ScaleWGAN(recipe, 0, 0, CPU)
+    for _ in range(rounds):
+        gan.train_iteration(scale)
+    return gan, scale
+
+
+def test_the_critic_learns_to_prefer_the_clean_image(scene: Tensor, small: LossRecipe) -> None:
+    gan, scale = played(scene, replace(small, width=8, critic_steps=2, batch=4, learning_rate=2e-3), rounds=40)
+    critic = gan.critic.eval()
+    with torch.no_grad():
+        assert critic(scale.clean[None]).mean() > critic(scale.degraded).mean()
+
+
+def test_the_generator_learns_to_restore(scene: Tensor, small: LossRecipe) -> None:
+    gan, scale = played(scene, replace(small, width=8, reconstruction_weight=1e3, learning_rate=2e-3), rounds=60)
+    before = (scale.degraded - scale.clean).square().mean()
+    assert (gan.reconstructions(scale) - scale.clean).square().mean() < 0.7 * before
+
+
+def test_a_round_follows_from_the_state_alone(scene: Tensor, small: LossRecipe) -> None:
+    scale = ImagePyramid(sample(scene, "noise(25)"), small, seed=0).scale(0, None)
+    straight, stopped, resumed = (ScaleWGAN(small, 0, 5, CPU) for _ in range(3))
+    straight.train_iteration(scale)
+    stopped.train_iteration(scale)
+    torch.rand(7)  # what others draw changes nothing
+    resumed.restore(stopped.state())
+    assert straight.train_iteration(scale) == resumed.train_iteration(scale)
+    for own, other in zip(
+        straight.critic.state_dict().values(), resumed.critic.state_dict().values(), strict=True
+    ):
+        assert torch.equal(own, other)
+
+
+def trained_like(width: int) -> PatchDiscriminator:
+    """A critic with normalisations that do something."""
+    torch.manual_seed(0)
+    critic = PatchDiscriminator(width).double()
+    for _ in range(3):
+        critic(torch.rand(2, 3, 24, 24, dtype=torch.float64))
+    for module in critic.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight)
+            nn.init.normal_(module.bias)
+    return critic.eval().requires_grad_(False)
+
+
+def test_scaling_changes_the_size_of_the_features_and_nothing_else() -> None:
+    critic, image = trained_like(5), torch.rand(1, 3, 20, 20, dtype=torch.float64)
+    before = critic.features(image)
+    rescale(critic, 2.0, 3.0, 5.0)
+    for factor, old, new in zip((2, 3, 5), before, critic.features(image), strict=True):
+        torch.testing.assert_close(new, factor * old)
+
+
+def test_balanced_layers_vary_as_much_as_they_are_to_count_and_add_up() -> None:
+    critics, factors = [trained_like(4), trained_like(6)], [0.5, 1.0]
+    clean = [torch.rand(1, 3, 20, 20, dtype=torch.float64) for _ in critics]
+    degraded = [image + 0.1 * torch.randn_like(image) for image in clean]
+    calibrate_layers(critics, factors, clean, degraded, target_value=0.3)
+    spreads = [
+        [float(tap.var((0, 2, 3), correction=0).mean()) for tap in critic.features(target)]
+        for critic, target in zip(critics, clean, strict=True)
+    ]
+    whole = spreads[1][0] / 0.9
+    assert spreads[0] == pytest.approx([0.25 * share * whole for share in (0.9, 0.09, 0.01)])
+    assert spreads[1] == pytest.approx([share * whole for share in (0.9, 0.09, 0.01)])
+    distances = [
+        float((seen - known).square().mean())
+        for critic, target, image in zip(critics, clean, degraded, strict=True)
+        for seen, known in zip(critic.features(image), critic.features(target), strict=True)
+    ]
+    assert sum(distances) == pytest.approx(0.3)
+
+
+def test_critics_that_see_no_difference_are_not_blown_up() -> None:
+    critic, image = trained_like(4), torch.rand(1, 3, 20, 20, dtype=torch.float64)
+    calibrate_layers([critic], [1.0], [image], [image], target_value=0.3)
+    assert float(critic.features(image)[0].var((0, 2, 3), correction=0).mean()) == pytest.approx(0.9)
+
+
+def test_a_layer_that_is_the_same_everywhere_is_left_alone() -> None:
+    critic, even = trained_like(4), torch.full((1, 3, 20, 20), 0.5, dtype=torch.float64)
+    before = critic.features(even)
+    calibrate_layers([critic], [1.0], [even], [even + 0.1 * torch.randn_like(even)], target_value=0.3)
+    ratios = [float((new / old).mean()) for old, new in zip(before, critic.features(even), strict=True)]
+    assert ratios == pytest.approx([ratios[0]] * 3)  # but for what all are multiplied by
+
+
+def test_scores_of_a_single_patch_are_the_same_everywhere() -> None:
+    critic, image = trained_like(4), torch.rand(1, 3, 11, 11, dtype=torch.float64)
+    calibrate_layers([critic], [1.0], [image], [image + 0.1 * torch.randn_like(image)], target_value=0.3)
+    assert all(weights.isfinite().all() for weights in critic.state_dict().values())
+
+
+def test_responses_are_images_that_light_up_where_the_degradation_is() -> None:
+    critic, clean = trained_like(6).float(), torch.full((1, 3, 60, 60), 0.2)
+    degraded = clean.clone()
+    degraded[..., 40:, :] += 0.5
+    seen = score_maps(critic, clean, degraded)
+    for shown in vars(seen).values():
+        assert shown.shape[0] == 3
+        assert 0 <= float(shown.min()) <= float(shown.max()) <= 1
+    assert float(seen.distance[:, :20].max()) == 0 < float(seen.distance[:, -10:].mean())

@@ -1,0 +1,282 @@
+"""MDF: the published formula, its gradient, and a module like any other."""
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from lossmith import LossmithError
+from lossmith.degradations import TASKS
+from lossmith.losses import MDFLoss, loss
+from lossmith.losses.mdf.loss_file import SHIPPED
+
+from .samples import SCALES, discriminators_of, pair, write
+
+KINDS: dict[str, list[dict[str, Any]]] = {
+    "as published": SCALES,
+    "at fractions of the resolution": [{"width": 4, "factor": 0.5}, {"width": 6, "factor": 0.75}],
+    "strided": [{"width": 4, "factor": 1.0, "stride": 2}, {"width": 4, "factor": 0.8, "stride": 3}],
+    "three layers and six": [{"width": 4, "factor": 1.0, "layers": 3}, {"width": 4, "factor": 1.0, "layers": 6}],
+}
+
+
+def formula(scales: list[dict[str, Any]], prediction: Tensor, target: Tensor, signed: bool = False) -> Tensor:
+    """What the paper's code computes: whole modules, in float64, one value per picture."""
+    total = prediction.new_zeros(len(prediction))
+    for discriminator, scale in zip(discriminators_of(scales), scales, strict=True):
+        seen = []
+        for image in (prediction, target):
+            size = [int(side * scale["factor"] + 0.5) for side in image.shape[2:]]
+            small = interpolate(image, size, mode="bilinear", antialias=True)
+            seen.append(discriminator.double().features(2 * small - 1 if signed else small))
+        for ours, theirs in zip(*seen, strict=True):
+            total = total + (ours - theirs).square().mean((1, 2, 3))
+    return total
+
+
+@pytest.fixture
+def mdf(tmp_path: Path) -> MDFLoss:
+    return MDFLoss.load(write(tmp_path / "loss.safetensors"))
+
+
+# --- value and gradient ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("signed", [False, True])
+def test_it_is_the_published_formula(tmp_path: Path, kind: str, signed: bool) -> None:
+    file = write(tmp_path / "loss.safetensors", KINDS[kind], range=[-1, 1] if signed else [0, 1])
+    criterion = MDFLoss.load(file, reduction="none")
+    prediction, target = pair(criterion.min_side + 6)
+    prediction.requires_grad_()
+    expected = formula(KINDS[kind], prediction, target, signed)
+    found = criterion(prediction, target)
+    # the folded weights are kept in float32
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+    slopes = [torch.autograd.grad(value.sum(), prediction)[0] for value in (found, expected)]
+    assert (slopes[0] - slopes[1]).norm() < 1e-6 * slopes[1].norm()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("extra", [0, 1, 2, 3])
+def test_the_gradient_is_the_differences(tmp_path: Path, kind: str, extra: int) -> None:
+    """At every remainder of the sides by the stride, since what a stride leaves over gets no gradient."""
+    criterion = MDFLoss.load(write(tmp_path / "loss.safetensors", KINDS[kind]), reduction="none")
+    prediction, target = pair(criterion.min_side + extra)
+    assert torch.autograd.gradcheck(
+        lambda x: criterion(x, target), prediction.requires_grad_(), fast_mode=True, eps=1e-7, atol=1e-6
+    )
+
+
+def test_the_range_may_be_said_in_the_call(tmp_path: Path) -> None:
+    file = write(tmp_path / "loss.safetensors")
+    prediction, target = pair()
+    for words, signed in [("0..1", False), ("-1..1", True)]:
+        found = loss(f"mdf({file}, range={words})")(prediction, target)
+        expected = formula(SCALES, prediction, target, signed).mean()
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+
+
+def test_float32_is_close_to_float64(mdf: MDFLoss) -> None:
+    prediction, target = pair()
+    found = mdf(prediction.float(), target.float())
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), mdf(prediction, target), rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_and_autocast_are_computed_in_float32(mdf: MDFLoss, dtype: torch.dtype) -> None:
+    prediction, target = pair(dtype=dtype)
+    prediction.requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = mdf(prediction, target)
+    assert torch.equal(found, mdf(prediction.float(), target.float()))
+    assert torch.autograd.grad(found, prediction)[0].dtype == dtype
+
+
+def test_bfloat16_when_asked_for_is_near(tmp_path: Path) -> None:
+    file = write(tmp_path / "loss.safetensors")
+    prediction, target = pair(dtype=torch.float32)
+    found = loss(f"mdf({file}, precision=bfloat16)")(prediction, target)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, loss(f"mdf({file})")(prediction, target), rtol=0.05, atol=0)  # eight bits
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_equal_images_give_exactly_zero(mdf: MDFLoss, layout: torch.memory_format) -> None:
+    image = pair(dtype=torch.float32)[1].to(memory_format=layout).requires_grad_()
+    value = mdf(image, image.detach().clone())
+    assert value == 0
+    assert not torch.autograd.grad(value, image)[0].any()
+
+
+# --- what else it gives ------------------------------------------------------------------------------------------
+
+
+def test_each_image_has_its_own_value(mdf: MDFLoss) -> None:
+    prediction, target = pair(batch=3)
+    each = MDFLoss.load(mdf.file, reduction="none")
+    alone = [mdf(prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
+    torch.testing.assert_close(each(prediction, target), torch.stack(alone), rtol=1e-12, atol=0)
+
+
+def test_the_terms_are_the_discriminators_and_add_up(mdf: MDFLoss) -> None:
+    prediction, target = pair()
+    terms = mdf.terms(prediction, target)
+    assert list(terms) == [f"mdf(loss) scale {k}" for k in range(3)]
+    torch.testing.assert_close(torch.stack([*terms.values()]).sum(), mdf(prediction, target), rtol=1e-12, atol=0)
+
+
+def test_the_coarsest_discriminators_are_used_first(tmp_path: Path) -> None:
+    file = write(tmp_path / "loss.safetensors", used=2)
+    prediction, target = pair()
+    parts = [*MDFLoss.load(file, scales=3).terms(prediction, target).values()]
+    torch.testing.assert_close(MDFLoss.load(file)(prediction, target), parts[0] + parts[1], rtol=1e-12, atol=0)
+    torch.testing.assert_close(MDFLoss.load(file, scales=1)(prediction, target), parts[0], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fixed_target_gives_the_same_value_and_gradient(tmp_path: Path, kind: str) -> None:
+    criterion = MDFLoss.load(write(tmp_path / "loss.safetensors", KINDS[kind]))
+    prediction, target = pair(criterion.min_side + 3, dtype=torch.float32)
+    fixed = criterion.with_target(target)
+    target_was = target.clone()
+    target.zero_()  # what was kept is kept
+    prediction.requires_grad_()
+    values = fixed(prediction), criterion(prediction, target_was)
+    assert torch.equal(*values)
+    assert torch.equal(*(torch.autograd.grad(value, prediction)[0] for value in values))
+    assert not fixed.state_dict().keys() - {f"loss.{name}" for name in criterion.state_dict()}
+    with pytest.raises(LossmithError, match=r"differ in shape"):
+        fixed(prediction[:1])
+
+
+# --- a module like any other -------------------------------------------------------------------------------------
+
+
+def test_the_discriminators_are_moved_copied_and_pickled_with_it_and_not_saved(
+    mdf: MDFLoss, tmp_path: Path
+) -> None:
+    prediction, target = pair()
+    expected = mdf(prediction, target)
+    assert not list(mdf.parameters())
+    other = MDFLoss.load(write(tmp_path / "other.safetensors", SCALES[::-1]), scales=3)
+    assert other(prediction, target) != expected
+    assert not mdf.state_dict()
+    for twin in (copy.deepcopy(mdf), pickle.loads(pickle.dumps(mdf))):
+        assert torch.equal(twin(prediction, target), expected)
+        assert str(twin) == f"mdf({mdf.file})"
+    assert {buffer.device.type for buffer in mdf.to("meta").buffers()} == {"meta"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_compiles_in_one_piece(tmp_path: Path, kind: str) -> None:
+    torch.compiler.reset()
+    criterion = MDFLoss.load(write(tmp_path / "loss.safetensors", KINDS[kind]))
+    prediction, target = pair(criterion.min_side, dtype=torch.float32)
+    prediction.requires_grad_()
+    compiled = torch.compile(criterion, fullgraph=True, backend="aot_eager")
+    values = compiled(prediction, target), criterion(prediction, target)
+    # the compiler may reduce in another order
+    torch.testing.assert_close(*values, rtol=1e-6, atol=0)
+    torch.testing.assert_close(*(torch.autograd.grad(value, prediction)[0] for value in values))
+
+
+def test_it_keeps_one_image_per_discriminator_for_the_backward_pass(mdf: MDFLoss) -> None:
+    prediction, target = pair(dtype=torch.float32)
+    kept: list[Tensor] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        mdf(prediction.requires_grad_(), target)
+    assert sum(tensor.numel() for tensor in kept) <= len(SCALES) * prediction.numel()
+
+
+def test_backward_may_be_repeated_and_changes_nothing(mdf: MDFLoss) -> None:
+    prediction, target = pair()
+    prediction.requires_grad_()
+    before = prediction.detach().clone(), target.detach().clone()
+    value = mdf(prediction, target)
+    (2 * value).backward(retain_graph=True)
+    once = prediction.grad.clone()
+    value.backward()
+    torch.testing.assert_close(prediction.grad, 1.5 * once, rtol=1e-12, atol=0)
+    assert torch.equal(prediction, before[0])
+    assert torch.equal(target, before[1])
+    with torch.no_grad():
+        assert not mdf(prediction, target).requires_grad
+
+
+def test_a_second_derivative_is_refused(mdf: MDFLoss) -> None:
+    prediction, target = pair()
+    value = mdf(prediction.requires_grad_(), target)
+    with pytest.raises(LossmithError, match=r"^mdf has a first derivative only"):
+        torch.autograd.grad(value, prediction, create_graph=True)
+
+
+# --- as an expression --------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_named_in_the_expression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a folder" / "my-loss.v2.safetensors")
+    for expression in ("mdf(a folder/my-loss.v2.safetensors)", "0.5*mdf(a folder/my-loss.v2.safetensors, 2) + l1"):
+        assert str(loss(str(loss(expression)))) == str(loss(expression))
+    assert str(loss('mdf("a folder/my-loss.v2.safetensors")')) == "mdf(a folder/my-loss.v2.safetensors)"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (", scales=4", "mdf: scales must be 1 to 3, as many as FILE has, not 4"),
+        (", scales=0", "mdf: scales must be 1 to 3, as many as FILE has, not 0"),
+        (", range=255", "loss 'mdf': range must be text or none, not 255"),
+        (", range=0..255", "mdf: range must be 0..1 or -1..1, not '0..255'"),
+        (", precision=float16", "mdf: precision must be 'full' or 'bfloat16', not 'float16'"),
+        (", scale=3", "option of loss mdf: 'scale' is not known; did you mean 'scales'?"),
+    ],
+)
+def test_options_that_make_no_sense(tmp_path: Path, options: str, message: str) -> None:
+    file = write(tmp_path / "loss.safetensors")
+    with pytest.raises(LossmithError) as refused:
+        loss(f"mdf({file}{options})")
+    assert str(refused.value) == message.replace("FILE", str(file))
+
+
+def test_images_that_make_no_sense(tmp_path: Path) -> None:
+    criterion = MDFLoss.load(write(tmp_path / "loss.safetensors", KINDS["at fractions of the resolution"]))
+    assert criterion.min_side == 21  # half of it, rounded, is 11
+    gray = torch.rand(1, 1, 30, 30)
+    with pytest.raises(
+        LossmithError, match=r"takes pictures of 3 channels, not 1; gray pictures are repeated with gray=repeat$"
+    ):
+        criterion(gray, gray)
+    small = torch.rand(1, 3, 20, 30)
+    with pytest.raises(LossmithError, match=r"needs at least 21 x 21 pixels, not 20 x 30$"):
+        criterion(small, small)
+
+
+def test_without_a_file_or_with_a_name_that_is_none() -> None:
+    with pytest.raises(LossmithError, match=r"^loss 'mdf': missing a required argument: 'file'; `lossmith "):
+        loss("mdf")
+    with pytest.raises(
+        LossmithError, match=r"^shipped loss 'nosuch' is not known; .*; files end in \.safetensors$"
+    ):
+        loss("mdf(nosuch)")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_shipped_loss_is_small_and_works(name: str) -> None:
+    assert (SHIPPED / f"{name}.safetensors").stat().st_size <= 3 * 10**6
+    criterion = MDFLoss(name)
+    assert criterion.card["degradation"]
+    prediction, target = pair(criterion.min_side, dtype=torch.float32)
+    assert criterion(prediction, target) > criterion(target, target) == 0

@@ -1,0 +1,182 @@
+"""The extractor: the layer that was asked for, nothing behind it, of the picture as it is."""
+
+import copy
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from lossmith import LossmithError
+from lossmith.losses import FeatureExtractor, loss
+
+from .feature_networks import Methodical, Untraceable, image, made, out_of_place, pairing
+
+# --- the layer ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", ["vgg16", "vgg16_bn"])
+def test_conv_is_before_the_activation_and_relu_after_it(network: str) -> None:
+    before, after = FeatureExtractor(network, ["conv2_2", "relu2_2"], "random")(image())
+    if network == "vgg16_bn":
+        (before,) = FeatureExtractor(network, ["bn2_2"], "random")(image())
+    assert before.min() < 0
+    assert torch.equal(after, before.clamp(min=0))
+    # alone, the activation may overwrite the convolution's output
+    assert torch.equal(FeatureExtractor(network, ["relu2_2"], "random")(image())[0], after)
+
+
+def test_names_are_counted_as_people_count() -> None:
+    network = models.vgg19(weights=None).features
+    for name, index in {
+        "conv5_4": 34,
+        "relu5_4": 35,
+        "pool3": 18,
+        "relu3_4": 17,
+        "conv16": 34,
+        "relu1": 1,
+    }.items():
+        (found,) = FeatureExtractor("vgg19", [name], "random").network.children()
+        last = [*found.children()][-1]
+        assert type(last) is type(network[index])
+        assert len([*found.children()]) == index + 1
+
+
+@pytest.mark.parametrize("layers", [[name] for name in out_of_place(made(), image())] + [[]])
+def test_what_a_network_overwrites_is_given_as_it_was(layers: list[str]) -> None:
+    network, x = made(), image()
+    expected = out_of_place(network, x)
+    layers = layers or [*expected]
+    for name, found in zip(layers, FeatureExtractor(network, layers)(x), strict=True):
+        torch.testing.assert_close(found, expected[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [Untraceable, Methodical])
+def test_a_network_that_cannot_be_traced_is_stopped_behind_the_last_layer(kind: type[nn.Module]) -> None:
+    network, x = made(kind), image()
+    expected = out_of_place(network, x)
+    stopped = copy.deepcopy(network)
+    stopped.drop.register_forward_pre_hook(lambda *_: pytest.fail("it went on"))
+    extractor = FeatureExtractor(stopped, ["norm", "first"])
+    for name, found in zip(["norm", "first"], extractor(x), strict=True):
+        torch.testing.assert_close(found, expected[name], rtol=1e-5, atol=1e-6)
+    with pytest.raises(LossmithError, match="layer 'second' is not reached when the network runs"):
+        FeatureExtractor(made(Untraceable), ["second"])(x)
+    with pytest.raises(LossmithError, match="layer 'drop' gives a tuple, not feature maps"):
+        FeatureExtractor(pairing(network), ["drop"])(x)
+    with pytest.raises(LossmithError, match="layer 'norn' is not known; did you mean 'norm'"):
+        FeatureExtractor(network, ["norn"])
+
+
+class Interrupted(nn.Module):
+    """A network that does something else while it is run."""
+
+    def __init__(self, errand: Callable[[], object]) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3)
+        self.errand = errand
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.errand()
+        features: Tensor = self.first(x)
+        return features
+
+
+def test_while_a_network_is_cut_other_threads_compute_as_ever() -> None:
+    """Tracing changes how modules are called everywhere."""
+    network, x, found = made().eval(), image(), []
+    with ThreadPoolExecutor(1) as other:
+        FeatureExtractor(Interrupted(lambda: found.append(other.submit(network, x).result())), ["first"])
+    (once,) = found  # and not again, as when it could not be traced
+    assert torch.equal(once, network(x))
+
+
+def test_two_threads_do_not_cut_at_once() -> None:
+    begun, together = Event(), []
+    with ThreadPoolExecutor(1) as other:
+
+        def meanwhile() -> None:
+            other.submit(FeatureExtractor, Interrupted(lambda: begun.set()), ["first"])
+            together.append(begun.wait(0.3))
+
+        FeatureExtractor(Interrupted(meanwhile), ["first"])
+    assert together == [False]
+    assert begun.is_set()
+
+
+def test_a_block_is_its_last_operation() -> None:
+    names = ["layer1", "layer1.1", "layer1.1.relu_1", "layer1.1.add", "layer1.1.bn2"]
+    block, same, last, added, norm = FeatureExtractor("resnet18", names, "random")(image())
+    assert torch.equal(block, same)
+    assert torch.equal(block, last)
+    assert torch.equal(block, added.clamp(min=0))
+    assert norm.min() < 0
+
+
+def test_the_tail_is_neither_kept_nor_run() -> None:
+    extractor = FeatureExtractor("vgg19", ["relu2_2"], "random")
+    assert len([module for module in extractor.modules() if isinstance(module, nn.Conv2d)]) == 4
+    assert not [module for module in extractor.modules() if isinstance(module, nn.Linear)]
+
+
+# --- pictures ----------------------------------------------------------------------------------------------------
+
+
+def test_images_are_normalized_as_the_weights_want_it_or_as_is_said() -> None:
+    see = nn.Sequential(nn.Conv2d(3, 3, 1))
+    nn.init.dirac_(see[0].weight)
+    nn.init.zeros_(see[0].bias)
+    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    seen = {None: image(), "weights": image(), "imagenet": (image() - mean) / deviation}
+    for normalize, expected in seen.items():
+        torch.testing.assert_close(FeatureExtractor(see, ["0"], normalize=normalize)(image())[0], expected)
+    of_imagenet = FeatureExtractor("squeezenet1_1", ["conv1"], "random", normalize="imagenet")(image())[0]
+    assert torch.equal(FeatureExtractor("squeezenet1_1", ["conv1"], "random")(image())[0], of_imagenet)
+    with pytest.raises(LossmithError, match="normalize must be weights, imagenet or none, not 'vgg'"):
+        FeatureExtractor(see, ["0"], normalize="vgg")
+
+
+@pytest.mark.parametrize(
+    ("network", "layer", "least"),
+    [
+        ("alexnet", "relu5", 31),
+        ("squeezenet1_1", "fire9", 17),
+        ("squeezenet1_1", "relu1", 3),
+        ("vgg16", "relu3_3", 4),
+        ("googlenet", "inception5b", 15),
+        ("resnet18", "layer4", 1),
+    ],
+)
+def test_the_least_size_is_what_the_network_can_do(network: str, layer: str, least: int) -> None:
+    criterion = loss(f"features({network}, {layer}, weights=random)")
+    assert criterion.min_side == least
+    assert criterion(*image(least, least + 9)[:, None]).isfinite()
+    if least > 1:
+        with pytest.raises(LossmithError, match=rf"needs at least {least} x {least} pixels, not {least + 2} x "):
+            criterion(*image(least + 2, least - 1)[:, None])
+        with pytest.raises(Exception, match="size"):  # the network could indeed not
+            criterion.extractor(image(least - 1, least - 1))
+
+
+def test_gray_images_are_refused_by_a_network_for_color() -> None:
+    gray = image(channels=1)
+    with pytest.raises(LossmithError, match="squeezenet1_1 takes pictures of 3 channels, not 1"):
+        loss("features(squeezenet1_1, fire2, weights=random)")(gray, gray)
+    assert FeatureExtractor(nn.Sequential(nn.Conv2d(1, 2, 3)), ["0"])(gray)[0].shape == (2, 2, 38, 46)
+
+
+def test_a_nan_stays_one() -> None:
+    x = image()
+    x[0, 0, 20, 20] = torch.nan
+    (found,) = FeatureExtractor("squeezenet1_1", ["fire9"], "random")(x)
+    assert found[0].isnan().any()
+    assert found[1].isfinite().all()
+
+
+def test_what_is_no_feature_map_is_refused() -> None:
+    flat = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten())
+    with pytest.raises(LossmithError, match=r"gives \(1, \d+\), not feature maps"):
+        FeatureExtractor(flat, ["1"])

@@ -1,0 +1,104 @@
+"""What ssim, ms_ssim and mix make of inputs of docs/structural_inputs.md; what holds for all is in tests/hostile.
+
+The truth is the same loss in float64 on pictures in [0, 1], plainly stored, which test_structural.py and
+test_zhao.py hold against independent implementations.
+"""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from lossmith.losses import Loss, loss
+
+Pair = tuple[Tensor, Tensor]
+SIDES = {"ssim": 32, "ms_ssim": 164, "mix": 32}
+
+each_loss = pytest.mark.parametrize("name", SIDES)
+
+
+def usual(name: str, batch: int = 2, channels: int = 3) -> Pair:
+    """Smooth targets and noisy predictions of them, float32 in [0, 1]."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(batch, channels, 6, 6, generator=generator)
+    target = torch.nn.functional.interpolate(coarse, (SIDES[name], SIDES[name]), mode="bilinear")
+    return (target + 0.1 * torch.randn(target.shape, generator=generator)).clamp(0, 1), target
+
+
+def value_and_gradient(criterion: Loss, prediction: Tensor, target: Tensor) -> tuple[float, Tensor]:
+    leaf = prediction.detach().requires_grad_()
+    value = criterion(leaf, target)
+    scale = 2.0**12  # as in training with float16, whose smallest number is above many a gradient
+    (gradient,) = torch.autograd.grad(scale * value, leaf)
+    return value.item(), gradient.double() / scale
+
+
+@each_loss
+def test_two_constants_differ_in_luminance_only(name: str) -> None:
+    a, b, c1 = 0.2, 0.8, 0.01**2
+    luminance = (2 * a * b + c1) / (a * a + b * b + c1)
+    missing = {
+        "ssim": 1 - luminance,
+        "ms_ssim": 1 - luminance**0.1333,
+        "mix": 0.84 * (1 - luminance) + 0.16 * (b - a),
+    }
+    x, y = usual(name)
+    value, gradient = value_and_gradient(loss(name), torch.full_like(x, a), torch.full_like(y, b))
+    assert value == pytest.approx(missing[name], abs=1e-6)
+    assert gradient.sum() < 0  # brighter is better
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("value", [0.0, 0.6, 1.0, None], ids=["black", "grey", "white", "a picture"])
+def test_equal_images_give_exactly_nothing(name: str, dtype: torch.dtype, value: float | None) -> None:
+    _, target = usual(name)
+    image = (target if value is None else torch.full_like(target, value)).to(dtype)
+    found, gradient = value_and_gradient(loss(name), image.clone(), image)
+    assert found == 0
+    assert not gradient.any()
+
+
+@each_loss
+def test_a_negative_finds_its_way_out(name: str) -> None:
+    """The loss is beyond 1, and a step down its slope makes it less."""
+    _, target = usual(name)
+    value, gradient = value_and_gradient(loss(name), 1 - target, target)
+    stepped = 1 - target - 0.01 * (gradient / gradient.abs().max()).float()
+    assert value > 1
+    assert loss(name)(stepped, target) < value
+
+
+@each_loss
+def test_called_with_no_option_it_reads_images_in_0_to_1(name: str) -> None:
+    prediction, target = usual(name)
+    assert loss(name)(prediction, target) == loss(f"{name}(data_range=1)")(prediction, target)
+
+
+# --- not detected: a check of the values would make a GPU wait --------------------------------------------------
+
+
+@each_loss
+@pytest.mark.parametrize("misread", [lambda x: 255 * x, lambda x: 2 * x - 1], ids=["0..255", "[-1, 1]"])
+def test_a_range_that_is_not_said_is_not_guessed(name: str, misread: Callable[[Tensor], Tensor]) -> None:
+    """A finite number comes out, and it is not that of the pictures in [0, 1]."""
+    prediction, target = (image.double() for image in usual(name))
+    value, gradient = value_and_gradient(loss(name), misread(prediction), misread(target))
+    assert gradient.isfinite().all()
+    assert value != pytest.approx(loss(name)(prediction, target).item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["ssim", "ms_ssim"])
+def test_with_the_range_said_bytes_count_as_images_in_0_to_1(name: str) -> None:
+    prediction, target = (image.double() for image in usual(name))
+    found = loss(f"{name}(data_range=255)")(255 * prediction, 255 * target)
+    assert found.item() == pytest.approx(loss(name)(prediction, target).item(), abs=1e-12)
+
+
+def test_mix_takes_images_below_its_window() -> None:
+    """Its window of 33 pixels is cut off at the border, wherever that is."""
+    prediction, target = (image[..., :8, :8] for image in usual("mix"))
+    value, gradient = value_and_gradient(loss("mix"), prediction, target)
+    assert value == pytest.approx(loss("mix")(prediction.double(), target.double()).item(), abs=1e-5)
+    assert gradient.any()

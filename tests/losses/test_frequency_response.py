@@ -1,0 +1,51 @@
+"""What a loss asks for, told for losses of which it is known."""
+
+from math import isnan
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from lossmith.losses import MSELoss
+from lossmith.losses.frequency_response import COLORS, band_names, frequency_response
+
+image = torch.full((3, 160, 128), 0.5)
+
+
+def test_l2_asks_for_everything_alike_whatever_its_weight() -> None:
+    for distance in (MSELoss(), 7 * MSELoss()):
+        found = frequency_response(distance, [image])
+        assert list(found) == list(COLORS)
+        for row in found.values():
+            assert row == pytest.approx([1.0] * len(band_names()), rel=1e-4)
+
+
+def test_a_loss_of_shrunk_images_asks_for_low_frequencies() -> None:
+    def shrunk(prediction: Tensor, target: Tensor) -> Tensor:
+        return (avg_pool2d(prediction, 4) - avg_pool2d(target, 4)).square().mean()
+
+    for row in frequency_response(shrunk, [image]).values():
+        assert row == sorted(row, reverse=True)
+        assert row[-1] < 0.01 * row[0]
+
+
+def test_a_loss_of_one_color_asks_for_it() -> None:
+    def blue(prediction: Tensor, target: Tensor) -> Tensor:
+        return (prediction - target)[:, 2].square().mean()
+
+    found = frequency_response(blue, [image])
+    # blue's share of the directions: 1/3 of grey, 2/3 of blue to yellow, nothing of red to green
+    assert found["grey"] == pytest.approx([1.0] * len(band_names()), rel=1e-3)
+    assert found["blue to yellow"] == pytest.approx([2.0] * len(band_names()), rel=1e-3)
+    assert found["red to green"] == pytest.approx([0.0] * len(band_names()), abs=1e-3)
+
+
+def test_of_a_band_that_a_small_image_does_not_hold_nothing_is_said() -> None:
+    row = frequency_response(MSELoss(), [torch.full((3, 32, 40), 0.5)])["grey"]
+    assert [isnan(value) for value in row] == [True] + [False] * 6
+    assert row[1:] == pytest.approx([1.0] * 6, rel=1e-4)
+
+
+def test_a_distance_that_is_always_0_asks_for_nothing() -> None:
+    assert frequency_response(lambda x, y: x.new_zeros(()), [image])["grey"] == [0.0] * len(band_names())

@@ -1,0 +1,55 @@
+"""Between two networks."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lossmith import LossmithError
+from lossmith.models.interpolation import interpolate_weights, weight_cosine
+from lossmith.networks import VGGDiscriminatorPooled, network
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1))
+def test_weights_are_mixed_number_by_number(alpha: float) -> None:
+    first, second = (torch.randn(3, 5, dtype=torch.float64) for _ in range(2))
+    mixed = interpolate_weights({"a": first}, {"a": second}, alpha)["a"]
+    torch.testing.assert_close(mixed, (1 - alpha) * first + alpha * second, rtol=1e-12, atol=1e-12)
+
+
+def test_the_ends_are_exact_and_nothing_is_changed_in_place() -> None:
+    first, second = (network("srresnet(features=4, blocks=1)").state_dict() for _ in range(2))
+    before = {name: tensor.clone() for name, tensor in first.items()}
+    for alpha, end in ((0, first), (1, second)):
+        assert all(
+            torch.equal(tensor, end[name]) for name, tensor in interpolate_weights(first, second, alpha).items()
+        )
+    assert all(torch.equal(tensor, first[name]) for name, tensor in before.items())
+
+
+def test_statistics_are_mixed_and_counters_are_the_first_ones() -> None:
+    first, second = VGGDiscriminatorPooled(features=1), VGGDiscriminatorPooled(features=1)
+    second(torch.rand(2, 3, 64, 64))
+    mixed = interpolate_weights(first.state_dict(), second.state_dict(), 0.5)
+    assert mixed["bn1_0.num_batches_tracked"] == 0
+    torch.testing.assert_close(mixed["bn1_0.running_mean"], second.get_buffer("bn1_0.running_mean") / 2)
+
+
+@pytest.mark.parametrize("other", ["srresnet(features=4, blocks=2)", "srresnet(features=5, blocks=1)", "fcn"])
+def test_other_architectures_are_refused(other: str) -> None:
+    first, second = (network(e).state_dict() for e in ("srresnet(features=4, blocks=1)", other))
+    with pytest.raises(LossmithError, match=r"^the two networks differ in architecture, and only equal ones can"):
+        interpolate_weights(first, second, 0.5)
+
+
+def test_relatives_are_told_from_strangers() -> None:
+    first, stranger = (network("srresnet(features=16, blocks=2)").state_dict() for _ in range(2))
+    child = {
+        name: tensor + 0.1 * tensor.std() * torch.randn_like(tensor)
+        for name, tensor in first.items()
+        if tensor.ndim > 1
+    }
+    assert weight_cosine(first, first) == pytest.approx(1)
+    assert weight_cosine({name: first[name] for name in child}, child) > 0.95
+    assert abs(weight_cosine(first, stranger)) < 0.1

@@ -1,0 +1,213 @@
+"""The page is one complete file, whatever it is given."""
+
+import base64
+import io
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from lossmith.core.errors import LossmithError
+from lossmith.report import ImageComparison, ReportData, write_report
+
+from .conftest import LOSSES, Builder, imitation, jpeg
+
+EIGHT = [*LOSSES, "l1 + 0.006*features(vgg19, conv5_4)", "charbonnier", "mdf(my-loss.safetensors)"]
+
+
+class Page(HTMLParser):
+    """All tags and all text of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.source = path.read_text("utf-8")
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def written(contents: ReportData, folder: Path) -> Page:
+    path = folder / "report.html"
+    write_report(path, contents)
+    return Page(path)
+
+
+def check_complete(page: Page) -> None:
+    """Nothing is loaded, nothing runs but our scripts, and every reference is met."""
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in page.tags:
+        assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
+        for name in ("src", "href", "srcset", "poster", "action", "data", "xlink:href"):
+            value = attributes.get(name, "#main")
+            assert value.startswith(("#", "data:image/")), (tag, name, value)
+            if value.startswith("#"):
+                assert value[1:] in ids
+        for name in ("aria-labelledby", "for"):
+            assert attributes.get(name, "main") in ids
+    assert not re.search(r"url\((?!#|\"?data:)|@import", page.source)
+    assert len(page.all("script")) == 3
+    [policy] = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "NaN" not in page.source.split('id="data">')[1].split("</script>")[0]
+
+
+def test_everything_is_on_the_page_and_the_file_is_complete(usual: ReportData, tmp_path: Path) -> None:
+    page = written(usual, tmp_path)
+    check_complete(page)
+    for words in (usual.degradation, usual.network, usual.budget, usual.protocol, usual.command, *LOSSES):
+        assert words in page.text
+    for label, value in usual.environment.items():
+        assert label in page.text
+        assert value in page.text
+    headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(headings))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html"]
+
+
+def test_each_image_is_embedded_once_and_without_loss(usual: ReportData, tmp_path: Path) -> None:
+    sources = [image["src"] for image in written(usual, tmp_path).all("img")]
+    assert len(sources) == len(set(sources)) == sum(len(each.restored) + 2 for each in usual.comparisons)
+    first = usual.comparisons[0]
+    expected = [first.degraded, *first.restored.values(), first.target]
+    for source, pixels in zip(sources, expected, strict=False):
+        decoded = Image.open(io.BytesIO(base64.b64decode(source.split(",")[1])))
+        assert np.array_equal(np.asarray(decoded.convert("RGB")), pixels)
+
+
+def test_hostile_names_stay_text(usual: ReportData, tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\"&{{ 7*7 }}"
+    renamed = {"l1": evil}
+
+    def name(text: str) -> str:
+        return renamed.get(text, text)
+
+    contents = replace(
+        usual,
+        verdict=f"{evil} wins",
+        degradation=evil,
+        network=evil,
+        budget=evil,
+        protocol=evil,
+        command=evil,
+        results=[replace(c, loss=name(c.loss), failure=evil if c.loss == "l2" else None) for c in usual.results],
+        rankings=[
+            replace(
+                s,
+                metric=replace(s.metric, label=evil, unit=evil),
+                order=tuple(map(name, s.order)),
+                means={name(k): v for k, v in s.means.items()},
+                intervals={name(k): v for k, v in s.intervals.items()},
+                leaders=tuple(map(name, s.leaders)),
+            )
+            for s in usual.rankings
+        ],
+        differences=[replace(d, first=name(d.first), second=name(d.second)) for d in usual.differences],
+        rows=[replace(row, method=name(row.method), image=evil) for row in usual.rows],
+        comparisons=[
+            replace(e, image=evil, restored={name(k): v for k, v in e.restored.items()}) for e in usual.comparisons
+        ],
+        environment={evil: evil + "\udcff"},
+    )
+    page = written(contents, tmp_path)
+    check_complete(page)
+    assert "<script>alert" not in page.source
+    assert page.text.count(evil) > 20
+    assert len(page.all("img")) == sum(len(each.restored) + 2 for each in contents.comparisons)
+
+
+@pytest.mark.parametrize("losses", [["l1"], EIGHT], ids=["one", "eight"])
+@pytest.mark.parametrize("seeds", [(0,), (3, 5, 8)], ids=["one seed", "three seeds"])
+def test_few_and_many(tournament: Builder, losses: list[str], seeds: tuple[int, ...], tmp_path: Path) -> None:
+    small = {"cat": data.chelsea()[100:180, 100:220].copy()}
+    page = written(tournament(losses=losses, seeds=seeds, images=small), tmp_path)
+    check_complete(page)
+    assert all(loss in page.text for loss in losses)
+    assert ("noise of training is not included" in page.text) == (len(seeds) == 1)
+
+
+def test_a_failure_is_told_in_the_table_and_beside_the_costs(tournament: Builder, tmp_path: Path) -> None:
+    page = written(tournament(failed="ssim", measured=["psnr"]), tmp_path)
+    check_complete(page)
+    assert page.text.count("the loss became NaN at step 312.") == 2
+
+
+def test_all_losses_may_fail(tournament: Builder, tmp_path: Path) -> None:
+    contents = tournament(losses=["l1"], failed="l1", seeds=(0,), measured=["psnr"])
+    check_complete(written(replace(contents, rankings=[], differences=[], rows=[]), tmp_path))
+
+
+def test_scores_may_be_missing_or_infinite(usual: ReportData, tmp_path: Path) -> None:
+    rows = [
+        replace(row, scores={**row.scores, "psnr": math.inf if row.method == "l1" else math.nan})
+        for row in usual.rows
+    ]
+    first = usual.rankings[0]
+    means = {**first.means, "l1": math.inf, "l2": math.nan}
+    rankings = [replace(first, means=means, intervals={}), *usual.rankings[1:]]
+    page = written(replace(usual, rows=rows, rankings=rankings), tmp_path)
+    check_complete(page)
+    assert "∞" in page.text
+
+
+def test_without_images_curves_or_costs(usual: ReportData, tmp_path: Path) -> None:
+    bare = [replace(c, curves=[], milliseconds_per_step=math.nan, activation_mb=None) for c in usual.results]
+    page = written(replace(usual, comparisons=[], results=bare), tmp_path)
+    check_complete(page)
+    assert "No pictures were kept." in page.text
+    assert "No training curves were recorded." in page.text
+
+
+def test_tiny_and_gray_images(tournament: Builder, tmp_path: Path) -> None:
+    images = {
+        "tiny": data.astronaut()[40:70, 200:240].copy(),
+        "grey": np.repeat(data.camera()[:90, :120, None], 3, axis=2),
+        "flat": np.full((48, 64, 3), 128, np.uint8),
+    }
+    check_complete(written(tournament(losses=["l1", "l2"], images=images, measured=["psnr"]), tmp_path))
+
+
+def test_large_images_are_cropped_to_where_losses_differ_and_it_is_said(usual: ReportData, tmp_path: Path) -> None:
+    wide = np.tile(np.arange(1500, dtype=np.uint8)[None, :, None], (100, 1, 3))
+    other = wide.copy()
+    other[:, 900:964] ^= 64
+    comparison = ImageComparison("wide", wide, wide, {"l1": wide, "l2": other})
+    page = written(replace(usual, comparisons=[comparison]), tmp_path)
+    assert "1024 × 100 pixels of 1500 × 100, around where the losses differ most" in page.text
+    image = Image.open(io.BytesIO(base64.b64decode(page.all("img")[0]["src"].split(",")[1])))
+    assert image.size == (1024, 100)
+    assert np.asarray(image.convert("RGB"))[0, 0, 0] == (900 + 32 - 512) % 256
+
+
+def test_the_file_stays_below_10_mb(usual: ReportData, tmp_path: Path) -> None:
+    shown = []
+    for name in ("astronaut", "chelsea", "coffee", "rocket"):
+        target = np.ascontiguousarray(getattr(data, name)()[:400, :512])
+        degraded = jpeg(target)
+        restored = {loss: imitation(target, degraded, i, 0) for i, loss in enumerate(LOSSES)}
+        shown.append(ImageComparison(name, target, degraded, restored))
+    assert len(written(replace(usual, comparisons=shown), tmp_path).source) < 10e6
+
+
+def test_a_folder_that_cannot_be_written_is_named(usual: ReportData, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(LossmithError, match="cannot write"):
+        write_report(tmp_path / "file" / "report.html", replace(usual, comparisons=[]))

@@ -1,0 +1,71 @@
+"""What is no picture is refused before anything is written, and what is hardly one is told."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch import Tensor, nn
+
+from lossmith.core.errors import LossmithError
+from lossmith.restoration import FileRestorer, RestoreOptions, TorchEngine
+
+
+class Does(nn.Module):
+    def __init__(self, what: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.what = what
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.what(images)
+
+
+def restorer_of(what: Callable[[Tensor], Tensor], **options: float) -> FileRestorer:
+    return FileRestorer(TorchEngine(Does(what), 1, "m"), RestoreOptions(precision="float32", **options))
+
+
+def photo(path: Path, channels: int = 3, light: float = 1.0) -> Path:
+    values = np.random.default_rng(0).integers(0, 256, (40, 50, channels)) * light
+    Image.fromarray(values.astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (lambda x: x + 60, r"makes 60 to 61, not 0 to 1; was it made for 0\.\.255\?"),
+        (lambda x: 255 * (0.1 + x), r"makes 25\.5 to 280, not 0 to 1; was it made for 0\.\.255\?"),
+        (lambda x: 0.3 * x - 0.8, r"makes -0\.8 to -0\.5, not 0 to 1; was it made for -1\.\.1\?"),
+        (lambda x: x - 60, r"makes -60 to -59, not 0 to 1$"),
+    ],
+)
+@pytest.mark.parametrize("channels", [3, 4])  # alpha, which is right, does not hide it
+def test_what_lies_outside_almost_everywhere_is_refused(what, said: str, channels: int, tmp_path: Path) -> None:
+    image = photo(tmp_path / "a.png", channels)
+    for memory, words in ((1.0, said), (5e-5, "makes .* not 0 to 1")):  # whole, and in tiles
+        with pytest.raises(LossmithError, match=f"^model 'm' {words}"):
+            restorer_of(what, memory=memory).restore(image, tmp_path / "b.png")
+    assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "light", "said"),
+    [
+        (lambda x: 2 * x - 1, 1.0, "much of what model 'm' makes lies outside of 0 to 1"),
+        (lambda x: x / 255, 1.0, "what model 'm' makes is almost black"),
+        (lambda x: x / 255, 0.01, None),  # as the picture is
+        (lambda x: 1.1 * x - 0.05, 1.0, None),  # some contrast
+        (lambda x: x - 0.05, 0.0, None),  # a little below black
+    ],
+)
+def test_what_is_hardly_a_image_is_told_once_for_all(what, light: float, said, tmp_path: Path) -> None:
+    restorer = restorer_of(what)
+    for name in ("a", "b", "c"):
+        restorer.restore(photo(tmp_path / f"{name}.png", light=light), tmp_path / "out" / f"{name}.png")
+    if said is None:
+        assert restorer.told() == []
+    else:
+        (told,) = restorer.told()
+        assert told.startswith(said)
+        assert told.endswith("'a.png' and 2 more")

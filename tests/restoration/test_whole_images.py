@@ -1,0 +1,297 @@
+"""Tiled, striped or whole: the result is the network's on the whole picture, or it is said that it is not."""
+
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from lossmith.core.errors import LossmithError
+from lossmith.networks import network
+from lossmith.restoration.channels import ChannelAdapter
+from lossmith.restoration.engine import TorchEngine
+from lossmith.restoration.tiling import plan as planning
+from lossmith.restoration.tiling.plan import Halo, Planner
+from lossmith.restoration.tiling.raster import Raster
+from lossmith.restoration.tiling.receptive_field import sizes_of
+from lossmith.restoration.tiling.run import finalize, new_canvas, restore_tiles
+from lossmith.restoration.verification import verify
+
+SPREAD = 1e-5
+"""Of the largest value: pictures of other sizes are added up in another order, in float32."""
+
+
+def conv(channels: int = 3, kernel: int = 3, **options: Any) -> nn.Conv2d:
+    padding = options.get("dilation", 1) * (kernel // 2)
+    return nn.Conv2d(channels, channels, kernel, padding=padding, **options)
+
+
+class Unshuffled(nn.Module):
+    """Takes blocks of `block` x `block` pixels, and whole ones only."""
+
+    def __init__(self, block: int) -> None:
+        super().__init__()
+        self.block, self.layer = block, conv(3 * block**2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.layer(F.pixel_unshuffle(x, self.block)), self.block)
+
+
+class Windows(nn.Module):
+    """Takes the mean of windows of `side`; pictures are padded to whole ones, at the end or, unevenly, at both."""
+
+    def __init__(self, side: int, both_ends: bool = False) -> None:
+        super().__init__()
+        self.side, self.both_ends = side, both_ends
+
+    def forward(self, x: Tensor) -> Tensor:
+        side, (height, width) = self.side, x.shape[-2:]
+        down, across = -height % side, -width % side
+        top, left = (down // 2, across // 2) if self.both_ends else (0, 0)
+        padded = F.pad(x, (left, across - left, top, down - top), "replicate")
+        means = F.interpolate(F.avg_pool2d(padded, side), scale_factor=float(side))
+        return x + means[..., top : top + height, left : left + width]
+
+
+class UNet(nn.Module):
+    """Halves three times and comes back; takes multiples of 8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(nn.Conv2d(3, 3, 4, stride=2, padding=1) for _ in range(3))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(3, 3, 2, stride=2) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        halved = [x]
+        for layer in self.down:
+            halved.append(layer(halved[-1]))
+        x = halved.pop()
+        for layer in self.up:
+            x = layer(x) + halved.pop()
+        return x
+
+
+class Strided(nn.Module):
+    """Every second pixel only; odd sides come out one too large, so they are refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 12, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.layer(x), 2)
+
+
+class Table(nn.Module):
+    """Looks values up by their neighbour's: what is no number is lost on the way."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        beside = F.pad(x, (0, 5))[..., 5:]
+        return x + torch.linspace(0, 1, 16)[(beside * 15).nan_to_num().clamp(0, 15).long()]
+
+
+class Mean(nn.Module):
+    """Depends on all of the picture, weakly."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x - 0.2 * x.mean((2, 3), keepdim=True)
+
+
+class Vignette(nn.Module):
+    """Depends on where in the picture a pixel is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = (torch.linspace(0.5, 1, length) for length in x.shape[-2:])
+        return x * rows[:, None] * columns
+
+
+class Wide(nn.Module):
+    """Wants at least 7 pixels, for it mirrors 6."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 13, padding=6, padding_mode="reflect")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, and what an independent caller must know of it."""
+
+    make: Any
+    scale: int = 1
+    channels: int = 3
+    multiple: int = 1
+    least: int = 1
+    bounded: bool = True
+
+
+CASES = {
+    "identity": Case(nn.Identity),
+    "layers": Case(lambda: nn.Sequential(conv(), nn.ReLU(), conv(kernel=5))),
+    "gray": Case(lambda: nn.Sequential(conv(1), nn.ReLU(), conv(1)), channels=1),
+    "dilated": Case(lambda: nn.Sequential(conv(dilation=9), conv(dilation=2))),
+    "fcn": Case(lambda: network("fcn", 1)),
+    "srresnet x3": Case(lambda: network("srresnet_small(features=4, blocks=1)", 3), scale=3),
+    "srresnet x4": Case(lambda: network("srresnet(features=4, blocks=1)", 4), scale=4),
+    "rrdbnet x2": Case(lambda: network("rrdbnet(features=4, blocks=1, growth=2)", 2), scale=2),
+    "rrdbnet x1": Case(lambda: network("rrdbnet(features=4, blocks=1, growth=2)", 1)),
+    "unshuffled 2": Case(lambda: Unshuffled(2), multiple=2),
+    "unshuffled 3": Case(lambda: Unshuffled(3), multiple=3),
+    "unshuffled 7": Case(lambda: Unshuffled(7), multiple=7),
+    "windows 5": Case(lambda: Windows(5)),
+    "windows 8": Case(lambda: Windows(8)),
+    "windows 24": Case(lambda: Windows(24)),
+    "windows at both ends": Case(lambda: Windows(6, both_ends=True), bounded=False),
+    "u-net": Case(UNet, multiple=8),
+    "strided": Case(Strided, multiple=2),
+    "table": Case(Table, bounded=False),
+    "mean": Case(Mean, bounded=False),
+    "vignette": Case(Vignette, bounded=False),
+    "mirrored": Case(Wide, least=7),
+}
+
+
+@cache
+def planner_of(name: str) -> Planner:
+    case = CASES[name]
+    torch.manual_seed(5)
+    module = case.make().eval().requires_grad_(False)
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):  # so that all that is seen matters
+            nn.init.kaiming_normal_(layer.weight)
+            if layer.bias is not None:
+                nn.init.normal_(layer.bias, 0, 0.1)
+    engine = TorchEngine(module, case.scale, name, channels=case.channels)
+    return Planner(engine, engine, sizes_of(engine))
+
+
+def mirrored(image: np.ndarray[Any, Any], tall: int, wide: int) -> np.ndarray[Any, Any]:
+    """Continued to `tall` x `wide` without the last row and column a second time, as numpy does it."""
+    for axis, side in enumerate((tall, wide)):
+        pad = [(0, 0)] * image.ndim
+        pad[axis] = (0, side - image.shape[axis])
+        image = np.pad(image, pad, "reflect" if image.shape[axis] > 1 else "edge")
+    return image
+
+
+def reference(name: str, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The network itself on the whole picture: mirrored to a size that it takes, and cut again."""
+    case, module = CASES[name], planner_of(name).exact.module  # type: ignore[attr-defined]
+    height, width = image.shape[:2]
+    tall, wide = (-(-max(side, case.least) // case.multiple) * case.multiple for side in (height, width))
+    planes = torch.from_numpy(mirrored(image, tall, wide)).permute(2, 0, 1).float()[None] / 255
+    with torch.no_grad():
+        made = module(planes)[0].permute(1, 2, 0).numpy()
+    return made[: case.scale * height, : case.scale * width]
+
+
+def restored(
+    name: str, image: np.ndarray[Any, Any], room: int, halo: Halo, folder: Path
+) -> tuple[np.ndarray[Any, Any], planning.TilePlan]:
+    """What `lossmith restore` makes of it before rounding, with memory for `room` pixels, and its plan."""
+    source, painted, finished, to = (
+        Raster(folder / part, *image.shape, "uint8") for part in ("source", "painted", "finished", "settled")
+    )
+    source.create().mapped("r+")[:] = image
+    planner = planner_of(name)
+    plan = planner.plan(source, room * planner.need + 1, halo, 0)
+    canvas = new_canvas(source, planner.exact.scale, plan, "float32", painted, finished)
+    restore_tiles(source, canvas, ChannelAdapter(planner.used), plan)
+    return np.array(finalize(canvas, plan, "float32", to).mapped()), plan
+
+
+short, long = st.integers(1, 12), st.integers(1, 150)
+primes = st.sampled_from([2, 3, 5, 7, 13, 17, 31, 61, 73, 97, 127])
+near = st.sampled_from([side + more for side in (16, 32, 48, 64, 96, 128) for more in (-1, 0, 1)])
+sides = st.one_of(st.tuples(long, long), st.tuples(short, st.integers(150, 700)), st.tuples(primes, near))
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    name=st.sampled_from(list(CASES)),
+    size=sides,
+    turned=st.booleans(),
+    whole=st.sampled_from([1, 16 * 16, 50 * 50, planning.MAX_WHOLE_PIXELS]),
+    room=st.one_of(st.just(10**6), st.integers(200, 20_000)),
+    halo=st.sampled_from(["auto", "exact", 0, 5, 40]),
+)
+def test_the_result_is_that_of_the_whole_image(
+    name: str, size: tuple[int, int], turned: bool, whole: int, room: int, halo: Halo
+) -> None:
+    height, width = size[::-1] if turned else size
+    rng = np.random.default_rng(height * width)
+    image = rng.integers(0, 256, (height, width, CASES[name].channels), np.uint8)
+    wanted = reference(name, image)
+    refusal = ""
+    with mock.patch.object(planning, "MAX_WHOLE_PIXELS", whole), tempfile.TemporaryDirectory() as folder:
+        try:
+            made, plan = restored(name, image, room, halo, Path(folder))
+        except LossmithError as error:
+            refusal = str(error)
+    if refusal:
+        event("refused")
+        assert "--memory" in refusal
+        assert room < 10**6  # where there is room for the whole picture, nothing is refused
+        return
+    bound = SPREAD * np.abs(wanted).max()
+    if plan.blended:
+        event("blended")
+        assert halo != "exact"
+        assert plan.note
+        assert room < 10**6  # where there is room for the whole picture, it is exact
+        assert not CASES[name].bounded or halo in (0, 5) or room < 150**2
+    else:
+        event("whole" if plan.whole else "tiles")
+        assert np.abs(made - wanted).max() <= bound
+
+
+def test_what_is_said_of_a_shortened_context_is_true_of_the_image(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    layers = [conv(kernel=9) for _ in range(5)]
+    for layer in layers:  # smooth, so that what is far counts a little
+        nn.init.constant_(layer.weight, 0.3 / 81)
+    engine = TorchEngine(nn.Sequential(*layers).eval().requires_grad_(False), 1, "smooth")
+    planner = Planner(engine, engine, sizes_of(engine))
+    source = Raster(tmp_path / "source", 200, 300, 3, "uint8").create()
+    source.mapped("r+")[:] = np.random.default_rng(0).integers(0, 256, (200, 300, 3))
+    plan = planner.plan(source, 60 * 60 * planner.need, 12, 0)
+    assert plan.blended
+    said = float(plan.note.split("at most ")[1].split()[0])
+    found = verify(planner, source, plan)
+    assert found.window is None
+    assert 0 < found.largest <= 3 * said  # measured at one place, the busiest
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.bounded])
+def test_with_too_little_around_them_tiles_show(name: str, tmp_path: Path) -> None:
+    """So that the test above can fail."""
+    image = np.random.default_rng(0).integers(0, 256, (70, 130, CASES[name].channels), np.uint8)
+    seen = planner_of(name).reach().pixels
+    assert seen is not None
+    made, plan = restored(name, image, 10**6, "exact", tmp_path)
+    assert np.abs(made - reference(name, image)).max() <= SPREAD * np.abs(made).max()
+    if seen:
+        less, plan = restored(name, image, 60 * 60, seen // 4, tmp_path)
+        assert plan.blended
+        assert np.abs(less - reference(name, image).clip(0, 1)).max() > SPREAD
+
+
+def test_the_sizes_and_steps_of_networks_are_found() -> None:
+    for name, case in CASES.items():
+        planner = planner_of(name)
+        assert (planner.sizes.multiple, planner.sizes.least >= case.least) == (case.multiple, True), name
+        assert (planner.reach().pixels is not None) == case.bounded, name
+    grids = {name: planner_of(name).reach().stride for name in ("windows 5", "windows 24", "u-net", "layers")}
+    assert grids == {"windows 5": 5, "windows 24": 24, "u-net": 8, "layers": 1}

@@ -1,0 +1,303 @@
+"""The command line: what it says, and what it refuses with one sentence and status 2."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import lossmith
+from lossmith.cli import run
+from lossmith.core.errors import LossmithError
+from lossmith.models.model_file import save_model
+from lossmith.networks import network
+
+QUICK = ["--network", "srresnet_small(features=8, blocks=1)", "--steps", "2", "--batch", "2", "--patch", "32"]
+
+
+def refused(words: list[object], capsys: pytest.CaptureFixture[str]) -> str:
+    """The sentence with which a command is refused."""
+    status = run([str(word) for word in words])
+    captured = capsys.readouterr()
+    assert status == 2, captured
+    assert captured.out == ""
+    assert captured.err.startswith("lossmith: ")
+    assert captured.err.count("\n") == 1, captured.err
+    assert "Traceback" not in captured.err
+    return captured.err.removeprefix("lossmith: ").strip()
+
+
+def test_losses_lists_the_catalogue_with_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["losses"]) == 0
+    out = capsys.readouterr().out
+    for name in ("l1", "charbonnier", "ms_ssim_sigmas", "mix", "161"):
+        assert name in out
+
+
+@pytest.mark.parametrize("command", ["compare", "train", "evaluate"])
+def test_help_names_every_option_with_its_meaning(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    expected = {
+        "compare": ("IMAGES", "--losses", "--degradation", "--steps", "--minutes", "--seeds", "--test", "--out"),
+        "train": ("IMAGES", "--loss", "--network", "--seed", "--ema", "--precision"),
+        "evaluate": ("SUBJECT", "--test", "--color", "--border"),
+    }
+    for option in expected[command]:
+        assert option in out, option
+
+
+def test_compare_writes_its_tables_and_prints_the_verdict_and_the_report(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["compare", photos, "--degradation", "noise(25)", "--losses", "l1", "0.5*l2 + 0.5*tv", *QUICK]
+    assert run([str(word) for word in [*words, "--seeds", "1", "--out", out]]) == 0
+    printed = capsys.readouterr().out
+    assert str(out / "report.html") in printed
+    for name in ("report.html", "results.csv", "results.json", "compare.yaml"):
+        assert (out / name).is_file(), name
+
+
+def test_options_come_from_a_yaml_file_and_the_command_line_wins(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "study.yaml"
+    config.write_text(
+        f"pictures: ['{photos}']\ndegradation: noise(25)\nloss: l2\nsteps: 3\nbatch: 2\npatch: 32\n"
+        "network: srresnet_small(features=8, blocks=1)\n"
+    )
+    out = tmp_path / "run"
+    assert run(["train", "--config", str(config), "--out", str(out), "--steps", "2"]) == 0
+    written = (out / "run.yaml").read_text()
+    assert "loss: l2" in written
+    assert "steps: 2" in written
+    capsys.readouterr()
+    config.write_text(f"pictures: '{photos}'\nlosses: l1\nsteps: 2\nbatch: 2\npatch: 32\nseeds: 1\n")
+    assert run(["compare", f"--config={config}", "--out", str(tmp_path / "one")]) == 0
+    assert "losses:\n- l1\n" in (tmp_path / "one" / "compare.yaml").read_text()
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("stepz: 3\n", "a.yaml: option 'stepz' is not known; did you mean 'steps'?"),
+        ("3: 3\n", "a.yaml: option '3' is not known; known are adversarial, "),
+        ("losses: l1\n", "a.yaml: option 'losses' is not known; did you mean 'loss'?"),
+        ("steps: two\n", 'Invalid value for steps: must be a whole number, not "two" as a.yaml says.'),
+        ("steps: 2.5\n", 'Invalid value for steps: must be a whole number, not "2.5" as a.yaml says.'),
+        ("loss: [l1, l2]\n", "Invalid value for loss from a.yaml"),
+        ("decay: cos\n", 'Invalid value "cos" for decay from a.yaml. Choose from: "cosine", "none",'),
+        ("steps: 2\nminutes: 1\n", "in steps or in minutes, not both"),
+        ("steps: 2\nsteps: 3\n", "a.yaml: 'steps' is in line 1 and in line 2; remove one"),
+    ],
+)
+def test_a_mistake_in_a_yaml_file_names_the_file_and_the_option(
+    text: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text(text)
+    assert sentence in refused(["train", "--config", "a.yaml"], capsys)
+
+
+def test_a_word_that_is_not_utf8_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(["train", "--out", "caf\udce9"], capsys) == r"'caf\udce9' is not text in UTF-8; rename it"
+
+
+def test_a_loss_may_begin_with_minus(photos: Path, tmp_path: Path) -> None:
+    words = ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path / "out"]
+    assert run([*map(str, words), "--losses", "l1", "-0.5*l1 + 2*l2"]) == 0
+    assert "- -0.5*l1 + 2*l2\n" in (tmp_path / "out" / "compare.yaml").read_text()
+
+
+def test_evaluate_scores_a_model_and_a_folder_of_results(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert run([str(w) for w in ["train", photos, "--degradation", "noise(25)", *QUICK, "--out", out]]) == 0
+    capsys.readouterr()
+    assert run(["evaluate", str(out / "model.safetensors"), "--test", str(photos)]) == 0
+    table = capsys.readouterr().out
+    assert "degraded" in table
+    assert "PSNR" in table
+    assert "RGB, no crop, rounded to 8 bits" in table
+    words = ["evaluate", str(photos), "--test", str(photos), "--color", "y", "--border", "3", "--out"]
+    assert run([*words, str(tmp_path / "scores.csv")]) == 0
+    rows = (tmp_path / "scores.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == [path.stem for path in sorted(photos.iterdir())]
+    assert "Y (BT.601 studio swing), 3 px cropped" in capsys.readouterr().out
+
+
+def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(photos, tmp_path / "damaged")
+    words = ["train", "--clean", photos, "--degraded", tmp_path / "damaged", *QUICK, "--out", tmp_path / "run"]
+    assert run([str(word) for word in words]) == 0
+    assert "degradation: pairs of damaged" in (tmp_path / "run" / "run.yaml").read_text()
+    capsys.readouterr()
+    (tmp_path / "damaged" / "3.png").unlink()
+    assert "no partner" in refused([*words[:-1], tmp_path / "again"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["compare", "--losses", "mixx"], "loss 'mixx' is not known; did you mean 'mix'?"),
+        (["compare", "--losses", "l1 +"], "ends where the name of a loss was expected"),
+        (["compare", "--losses", "l1", "1*l1"], "loss 'l1' is given twice; each may be given once"),
+        (["compare", "--degradation", "jpg(10)"], "did you mean 'jpeg'?"),
+        (["compare", "--degradation", "jpeg(200)"], "quality must be 1 to 100"),
+        (["compare", "--network", "fnc"], "did you mean 'fcn'?"),
+        (["compare", "--steps", "5", "--minutes", "1"], "in steps or in minutes, not both"),
+        (["compare", "--seeds", "0"], "seeds must be a whole number, at least 1, not 0"),
+        (["train", "--seed", "9" * 40], "seed must be 0 to 9223372036854775807"),
+        (["train", "--out", ""], "the value after '--out' is empty"),
+        (["train", "--degradation="], "the value after '--degradation=' is empty"),
+        (["train", "--config"], "--config needs the name of a YAML file"),
+        (["train", "--config", "a.yaml", "--config=b.yaml"], "--config may be given once"),
+        (["train", "--config", "none.yaml"], "cannot read none.yaml: No such file or directory"),
+        (["train", "--out", "/dev/null/run", *QUICK], "cannot write /dev/null/run/.lock: Not a directory"),
+        (["compare", "--stepz", "5"], "--stepz"),
+        (["compare", "--steps", "many"], "many"),
+        (["compare", "--seeds", "1.5"], 'Invalid value for --seeds: must be a whole number, not "1.5".'),
+        (["compare", "--clean", "somewhere"], "both --clean and --degraded"),
+        (["compare", "nowhere"], "'nowhere' does not exist"),
+        (["compare", "--losses", "ms_ssim"], "needs patches of at least 161 pixels"),
+        (["train", "--loss", "no.such:Loss"], "cannot be imported"),
+        (["evaluate", "nothing.safetensors"], "does not exist"),
+        (["comparre"], "comparre"),
+        (["compare", "--init-partial"], "--init-partial goes with --init"),
+        (
+            ["compare", "--losses", "l1", "photo.png"],
+            "'photo.png' is taken for a value of --losses",
+        ),
+        (["train", "--steps", "--out", "here"], "the value after '--steps' is missing"),
+        (
+            ["train", "--network", "4x.pth"],
+            "network '4x.pth' is a file; --init begins with",
+        ),
+        (["train", "--device", "mps"], "device mps is not there"),
+        (["restore"], "restore needs IMAGES; for example: lossmith restore photos/ --model "),
+        (["restore", "a.png", "--model", "m.pth"], "restore needs --out; for example: lossmith restore photos/"),
+        (["restore", "--model", "m.pth", "a.png", "--out", "b"], "'a.png' is taken for a value of --model"),
+        (["restore", "a.png", "--model", "m", "--out", "b", "--memory", "8GB"], 'must be a number, not "8GB"'),
+        (
+            ["restore", "a.png", "--model", "m", "--out", "b", "--halo", "x"],
+            'number or auto or exact, not "x"',
+        ),
+        (["evaluate", "results", "targets"], "evaluate has no use for 'targets'; for example: lossmith evaluate "),
+        (["losses", "l1"], "losses has no use for 'l1'"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_nothing_is_written(
+    words: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(words, capsys)
+    assert not any(tmp_path.iterdir())
+
+
+def test_nothing_is_made_among_the_images(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(photos.rglob("*"))
+    assert "the folder of what is to be made; choose another --out" in refused(
+        ["train", str(photos), "--out", str(photos), *QUICK], capsys
+    )
+    assert sorted(photos.rglob("*")) == before
+
+
+def bad_image(folder: Path, kind: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    path = folder / f"a-{kind}.png"  # sorted first, so that it is trained on
+    match kind:
+        case "text":
+            path.write_text("not a picture")
+        case "cut":
+            image.save(path)
+            path.write_bytes(path.read_bytes()[:3000])
+        case "cut-jpeg":
+            image.save(folder / "a-cut.jpg", quality=95)
+            (folder / "a-cut.jpg").write_bytes((folder / "a-cut.jpg").read_bytes()[:2000])
+        case "cmyk":
+            image.convert("CMYK").save(folder / "a-cmyk.jpg")
+        case "see-through":
+            image.putalpha(128)
+            image.save(path)
+        case "tiny":
+            image.crop((0, 0, 8, 8)).save(path)
+
+
+@pytest.mark.parametrize("kind", ["text", "cut", "cut-jpeg", "cmyk", "see-through", "tiny", "empty"])
+def test_images_that_cannot_be_used_are_named(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(2):
+        Image.fromarray(np.full((64, 64, 3), 99 + i, np.uint8)).save(folder / f"good{i}.png")
+    if kind == "empty":
+        shutil.rmtree(folder)
+        folder.mkdir()
+    else:
+        bad_image(folder, kind)
+    out = tmp_path / "out"
+    sentence = refused(["compare", folder, *QUICK, "--out", out], capsys)
+    assert (kind.removesuffix("-jpeg") if kind != "empty" else "holds no pictures") in sentence
+    assert not out.exists()
+
+
+def test_a_image_in_training_and_test_is_refused(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is also trained on" in refused(["train", photos, "--test", photos / "1.png"], capsys)
+
+
+def test_a_folder_that_belongs_to_another_comparison_is_refused(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(w) for w in ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path, "--losses"]]
+    assert run([*words, "l1"]) == 0
+    capsys.readouterr()
+    assert "belongs to another configuration: losses" in refused([*words, "l2"], capsys)
+
+
+def test_a_disk_that_takes_no_more_is_one_sentence(photos: Path, tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
+        "from lossmith.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    words = [sys.executable, "-c", program, "train", photos, *QUICK, "--out", tmp_path / "run"]
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, env={**os.environ})
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "cannot write" in done.stderr.splitlines()[-1]
+
+
+def test_a_model_file_runs_no_code_that_it_names(
+    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, mark = tmp_path / "m.safetensors", tmp_path / "ran"
+    save_model(path, network("fcn"), {"network": f"os:system('touch {mark}')", "scale": 1, "degradation": "jpeg"})
+    assert "only run when you name it yourself" in refused(["evaluate", path, "--test", photos], capsys)
+    save_model(path, network("fcn"), {"network": "fcn", "scale": 1, "degradation": f"os:system('touch {mark}')"})
+    assert "give --degradation" in refused(["evaluate", path, "--test", photos], capsys)
+    assert not mark.exists()
+
+
+def test_help_keeps_the_asterisks_of_expressions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for expression in ("0.01*tv", "esrgan + 0.01*l1", "20*mdf(sr)"):
+        assert expression in shown
+
+
+def test_one_model_may_be_given_to_restore_without_a_list(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(LossmithError, match=r"^'none\.pth' does not exist"):
+        lossmith.restore(str(photos), model="none.pth", out=tmp_path / "out")  # type: ignore[arg-type]

@@ -1,0 +1,147 @@
+"""Names of other tools' options are taken for ours where they mean the same, and answered where they do not."""
+
+from importlib.metadata import version
+
+import pytest
+
+from lossmith.cli import app, epilogue, run
+from lossmith.core.errors import LossmithError
+from lossmith.option_synonyms import ANSWERS, COMMANDS, SAME, command_for, option_for
+
+COMPUTING = ("compare", "train", "evaluate", "learn-loss", "restore", "export", "blend", "reproduce")
+
+
+def options(command: str) -> set[str]:
+    names = (name for argument in app[command].assemble_argument_collection() for name in argument.names)
+    return {name.removeprefix("--") for name in names}
+
+
+@pytest.mark.parametrize(
+    ("word", "option"),
+    [
+        ("lr", "learning-rate"),
+        ("batch_size", "batch"),
+        ("patch-size", "patch"),
+        ("max-steps", "steps"),
+        ("output", "out"),
+        ("criterion", "loss"),
+        ("arch", "network"),
+        ("val", "test"),
+        ("learning_rate", "learning-rate"),
+    ],
+)
+def test_a_name_that_means_the_same_is_taken(word: str, option: str) -> None:
+    assert option_for(word, options("train")) == option
+
+
+@pytest.mark.parametrize(
+    ("command", "word", "option"),
+    [
+        ("restore", "i", "pictures"),
+        ("restore", "s", "scale-to"),
+        ("restore", "r", "recursive"),
+        ("restore", "outscale", "scale-to"),
+        ("train", "data-dir", "pictures"),
+        ("evaluate", "pred", "subject"),
+        ("evaluate", "gt", "test"),
+        ("train", "gt", "clean"),
+        ("learn-loss", "iters", "iterations"),
+    ],
+)
+def test_a_name_means_what_the_command_has(command: str, word: str, option: str) -> None:
+    assert option_for(word, options(command)) == option
+
+
+def test_help_and_version_are_words_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["help", "restore"]) == 0
+    assert "Usage: lossmith restore" in capsys.readouterr().out
+    assert run(["version"]) == 0
+    assert capsys.readouterr().out.strip() == version("lossmith")
+
+
+def test_a_choice_may_be_in_upper_case(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "nothing.pth", "--color", "RGB"]) == 2
+    assert "'nothing.pth' does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "part"),
+    [
+        ("resume", "the same command goes on by itself"),
+        ("epochs", "--steps or --minutes"),
+        ("scale", "bicubic"),
+        ("gpu", "--device"),
+        ("num_workers", "OMP_NUM_THREADS"),
+        ("lr-decay", "--decay"),
+        ("weight-decay", "Adam"),
+        ("fp16", "--precision"),
+        ("opt", "--config"),
+        ("jpeg-quality", "jpeg"),
+        ("val-freq", "by themselves"),
+        ("launcher", "--devices"),
+    ],
+)
+def test_what_is_done_in_another_way_is_said(word: str, part: str) -> None:
+    with pytest.raises(LossmithError, match=part):
+        option_for(word, options("train"))
+
+
+def test_an_option_that_there_is_means_itself() -> None:
+    for command in COMPUTING:
+        for option in options(command):
+            assert option_for(option, options(command)) == option
+
+
+def test_every_name_is_taken_for_options_that_there_are() -> None:
+    known = set().union(*map(options, COMPUTING))
+    assert set(SAME) <= known
+    spread = [word for words in ANSWERS for word in words.split()]
+    assert len(spread) == len(set(spread)), "a word has two answers"
+
+
+def test_the_commands_of_others_lead_to_ours() -> None:
+    assert all(command in app for command in COMMANDS)
+    assert (command_for("inference"), command_for("test"), command_for("nothing")) == ("restore", "evaluate", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["train", "--resume"], "there is no --resume: the same command goes on"),
+        (["train", "-opt", "x.yml"], "--config FILE"),
+        (["train", "-x"], "option -x of train is not known; `lossmith train --help` lists those that are"),
+        (["train", "--stepz", "3"], "option --stepz of train is not known; did you mean --steps?"),
+        (["train", "--qqq"], "option --qqq of train is not known; `lossmith train --help` lists those that are"),
+        (["train", "--lr", "fast"], 'must be a number, not "fast"'),
+        (["inference", "-i", "x"], "there is no command 'inference'; `lossmith restore` does that"),
+        (["train", "--device", "tpu"], "device must be cpu, mps, cuda or a certain one such as cuda:1, not 'tpu'"),
+        (["train", "--device"], "--device needs the name of a device"),
+    ],
+)
+def test_the_command_line_answers_in_one_sentence(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["losses", "networks", "degradations", "metrics"])
+def test_what_there_is_is_listed(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    first = {
+        "losses": "charbonnier",
+        "networks": "features=32, blocks=4",
+        "degradations": "blur",
+        "metrics": "gmsd",
+    }
+    assert run([command]) == 0
+    assert first[command] in capsys.readouterr().out
+    assert run([command, "--help"]) == 0
+    assert "YAML" not in capsys.readouterr().out
+
+
+def test_an_example_runs_the_command_that_it_is_of() -> None:
+    for command in COMPUTING:
+        if "Example" in (text := epilogue(app[command].default_command)):
+            assert f"Example: lossmith {command} " in text

@@ -1,0 +1,364 @@
+"""One run on two devices is the run on one: the same steps on the same batches, to float rounding."""
+
+import csv
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lossmith.cli import run as command
+from lossmith.core.devices import check_devices, per_device_batch
+from lossmith.core.errors import LossmithError
+from lossmith.data import PatchDataset, PreparedData
+from lossmith.data.loader import BatchDataset
+from lossmith.evaluation import protocol_for
+from lossmith.losses import loss
+from lossmith.losses.adversarial import adversarial
+from lossmith.networks import discriminator, network
+from lossmith.training import Recipe, RunFolder, RunSummary
+from lossmith.training.adversarial import AdversarialModule
+from lossmith.training.loop import fit
+from lossmith.training.run import SupervisedTask, train_run
+from lossmith.training.validation import SampleWriter
+
+from .test_isolation import state_of_the_process
+
+# A sum in another order differs by some units in the last of float32's 24 bits, and Adam, which divides a gradient
+# by its own size, can make any step of that where the gradient itself is nothing but rounding. So weights are
+# compared as a whole, with how far they have moved. Measured: 1e-5; with any one part left out, 5e-2 and more.
+ROUNDING = 1e-4
+
+RECIPE = Recipe(network="srresnet_small(features=8, blocks=1)", steps=12, batch=4, patch=32, ema=0.9)
+LOSS = "l1 until 50% then mix"
+
+
+def metrics(out: Path) -> list[dict[str, float]]:
+    with (out / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: float(value) for key, value in row.items() if value and key != "seconds"} for row in rows]
+
+
+def apart(ours: dict[str, Tensor], theirs: dict[str, Tensor], first: dict[str, Tensor]) -> float:
+    """The distance between two sets of weights, as a part of how far theirs are from where they began."""
+
+    def distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
+        return torch.cat([(a[name] - b[name]).double().flatten() for name in theirs]).norm()
+
+    return float(distance(ours, theirs) / distance(theirs, first))
+
+
+@pytest.fixture(scope="module")
+def lesson_on(gathered: PreparedData) -> Callable[..., RunSummary]:
+    """`lesson_on(devices, out, album)`: the run of these tests."""
+
+    def train(devices: int, out: Path, sample_writer: SampleWriter | None = None) -> RunSummary:
+        return train_run(
+            RunFolder(out),
+            SupervisedTask(loss(LOSS), RECIPE),
+            gathered.source,
+            gathered.test_pairs,
+            protocol_for(1),
+            seed=3,
+            devices=devices,
+            sample_writer=sample_writer,
+        )
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def one(lesson_on: Callable[..., RunSummary], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lesson_on(1, out := tmp_path_factory.mktemp("one"))
+    return out
+
+
+@pytest.fixture(scope="module")
+def two(lesson_on: Callable[..., RunSummary], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    before = state_of_the_process()
+    summary = lesson_on(2, out := tmp_path_factory.mktemp("two"))
+    assert state_of_the_process() == before
+    assert not multiprocessing.active_children()
+    assert summary.device == "2 x cpu process"
+    return out
+
+
+def first_weights() -> dict[str, Tensor]:
+    torch.manual_seed(3)
+    return network(RECIPE.network, 1).state_dict()
+
+
+def weights(out: Path) -> dict[str, Tensor]:
+    return load_file(out / "model.safetensors")
+
+
+def test_two_devices_end_where_one_does(one: Path, two: Path) -> None:
+    assert apart(weights(two), weights(one), first_weights()) < ROUNDING
+    for ours, theirs in zip(metrics(two), metrics(one), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)  # printed values of the loss, its terms and PSNR
+
+
+class StopsAt(SampleWriter):
+    """Does something to the run in the middle of it."""
+
+    def __init__(self, folder: Path, step: int, deed: Callable[[], None]) -> None:
+        super().__init__(folder)
+        self.step, self.deed = step, deed
+
+    def write(self, step: int, degraded: Tensor, restored: Tensor, clean: Tensor) -> None:
+        if step == self.step:
+            self.deed()
+
+
+STOPS = [
+    signal.SIGTERM,
+    *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGINT, signal.SIGUSR1)),
+]
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_a_stopped_run_on_two_devices_goes_on_exactly(
+    number: signal.Signals, two: Path, lesson_on: Callable[..., RunSummary], tmp_path: Path
+) -> None:
+    stop = StopsAt(tmp_path / "samples", 5, lambda: os.kill(os.getpid(), number))
+    with pytest.raises(KeyboardInterrupt):
+        lesson_on(2, tmp_path, stop)
+    assert not multiprocessing.active_children()
+    assert not (tmp_path / "summary.json").exists()
+    lesson_on(2, tmp_path)
+    ours, whole = weights(tmp_path), weights(two)
+    assert all(torch.equal(ours[name], whole[name]) for name in whole)
+    assert metrics(tmp_path) == metrics(two)
+
+
+def test_what_two_devices_began_one_ends(one: Path, lesson_on: Callable[..., RunSummary], tmp_path: Path) -> None:
+    """And one of the two is killed, which is said and leaves nothing behind."""
+
+    def kill() -> None:
+        (follower,) = multiprocessing.active_children()
+        assert follower.pid
+        os.kill(follower.pid, signal.SIGKILL)
+
+    with pytest.raises(LossmithError, match=r"process 2 of 2 ended with signal 9; the same command goes on"):
+        lesson_on(2, tmp_path, StopsAt(tmp_path / "samples", 5, kill))
+    lesson_on(1, tmp_path)
+    assert apart(weights(tmp_path), weights(one), first_weights()) < ROUNDING
+
+
+def test_against_a_discriminator_too(gathered: PreparedData, tmp_path: Path) -> None:
+    """Its batch normalisation and its relativistic average go over the whole batch; each alone would be seen.
+
+    The relativistic loss does not see what is added to all that the discriminator says, so the gradients of the
+    discriminator's last biases are rounding and nothing else.
+    """
+    unseen = ("linear1.bias", "linear2.bias")
+    recipe = replace(RECIPE, ema=0.0, steps=8)
+    ended = {}
+    for devices in (1, 2):
+        torch.manual_seed(0)
+        module = AdversarialModule(
+            network(recipe.network, 1),
+            loss("l1"),
+            discriminator("vgg_any(features=2)", recipe.patch),
+            adversarial("ragan"),
+            1.0,
+            recipe,
+        )
+        began = {name: value.detach().clone() for name, value in module.modules.named_parameters()}
+        folder = RunFolder(tmp_path / str(devices))
+        fit(module, PatchDataset(gathered.source, recipe.patch), gathered.test_pairs, folder, "", devices=devices)
+        ended[devices] = module.modules.state_dict()
+    for side in ("restorer.", "discriminator."):
+        names = [name for name in began if side in name and not name.endswith(unseen)]
+        assert names
+        assert apart(*({name: each[name] for name in names} for each in (ended[2], ended[1], began))) < ROUNDING
+    statistics = [name for name in ended[1] if "running_" in name]
+    assert statistics
+    for name in statistics:
+        torch.testing.assert_close(ended[2][name], ended[1][name], rtol=1e-3, atol=1e-5)
+    ours, theirs = (metrics(tmp_path / str(devices))[-1] for devices in (2, 1))
+    for row in (ours, theirs):
+        row["critic_gap"] = row.pop("discriminator_real") - row.pop("discriminator_fake")
+    assert ours == pytest.approx(theirs, rel=1e-3)
+
+
+NORMALISED = """
+import sys
+import torch
+from torch import distributed, nn
+from torch.multiprocessing import spawn
+from lossmith.training import Recipe
+from lossmith.training.distributed.environment import ddp_fabric, environments
+from lossmith.training.distributed.collectives import sync_batch_norm, all_gather, distributed_context
+
+torch.manual_seed(0)
+IMAGES, WISHES = torch.rand(2, 6, 3, 5, 4, dtype=torch.float64)
+WEIGHT = torch.randn(3, dtype=torch.float64)
+
+def norm():
+    made = nn.BatchNorm2d(3).double().train()
+    made.weight.data.copy_(WEIGHT)
+    return made
+
+def outcome(made, images, wishes, everyones):
+    images = images.clone().requires_grad_()
+    given = everyones(made(images))
+    loss = (given * wishes).exp().mean()  # by no means the mean of what it is for the parts
+    loss.backward()
+    return given, loss, images.grad, made.weight.grad, made.bias.grad, made.running_mean, made.running_var
+
+def work(rank, places):
+    made = norm()
+    expected = outcome(norm(), IMAGES, WISHES, lambda given: given)
+    with ddp_fabric(Recipe(), places[rank], 1) as fabric, distributed_context(fabric):
+        sync_batch_norm(made, fabric)
+        share = slice(3 * rank, 3 * rank + 3)
+        given, loss, images, weight, bias, mean, variance = outcome(made, IMAGES[share], WISHES, all_gather)
+        for gradient in (weight, bias):
+            distributed.all_reduce(gradient)
+            gradient /= 2  # as DDP does
+        ours = given, loss, images / 2, weight, bias, mean, variance
+        for mine, theirs in zip(ours, (*expected[:2], expected[2][share], *expected[3:]), strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-14)
+        assert int(made.num_batches_tracked) == 1
+
+if __name__ == "__main__":
+    spawn(work, (environments(2),), 2)
+    print("the same")
+"""
+
+
+@pytest.mark.slow
+def test_batch_normalization_and_what_is_gathered_have_their_true_gradients(tmp_path: Path) -> None:
+    """In float64, against torch's own layer on the whole batch."""
+    (tmp_path / "program.py").write_text(NORMALISED)
+    done = subprocess.run([sys.executable, tmp_path / "program.py"], capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("the same\n"), done.stderr
+
+
+def test_devices_share_out_each_batch(gathered: PreparedData) -> None:
+    patches = PatchDataset(gathered.source, 32, seed=1)
+    whole = next(iter(BatchDataset(patches, 6, start=4)))
+    parts: Any = [next(iter(BatchDataset(patches, 6, start=4, shard=(rank, 3)))) for rank in range(3)]
+    for side, images in enumerate(whole):
+        assert torch.equal(torch.cat([part[side] for part in parts]), images)
+
+
+@pytest.mark.parametrize(
+    ("batch", "devices", "sentence"),
+    [
+        (16, 3, "a batch of 16 cannot be shared out among 3 devices; let it be a multiple of 3"),
+        (2, 4, "a batch of 2 cannot be shared out among 4 devices"),
+        (16, 0, "devices must be a whole number, at least 1, not 0"),
+        (16, 2.0, "devices must be a whole number, at least 1, not 2.0"),
+    ],
+)
+def test_what_cannot_be_shared_out_is_refused(batch: int, devices: Any, sentence: str) -> None:
+    with pytest.raises(LossmithError, match=f"^{sentence}"):
+        per_device_batch(batch, devices)
+
+
+@pytest.mark.parametrize("variable", ["SLURM_STEP_NUM_TASKS", "WORLD_SIZE"])
+def test_a_launcher_that_starts_several_is_refused(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "4")
+    check_devices(1)
+    with pytest.raises(LossmithError, match="this command was started 4 times at once, and starts the processes"):
+        check_devices(2)
+
+
+@pytest.mark.parametrize("name", ["train", "compare"])
+def test_nothing_is_written_before_it_is_refused(
+    name: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [name, str(photos), "--devices", "3", "--batch", "4", "--out", str(tmp_path / "out")]
+    assert command(words) == 2
+    assert capsys.readouterr().err.startswith("lossmith: a batch of 4 cannot be shared out among 3 devices")
+    assert not (tmp_path / "out").exists()
+
+
+QUICK = [
+    "--degradation",
+    "noise(25)",
+    "--network",
+    RECIPE.network,
+    "--patch",
+    "32",
+    "--batch",
+    "2",
+    "--devices",
+    "2",
+]
+SLURM = {
+    "SLURM_JOB_ID": "1",
+    "SLURM_NTASKS": "4",
+    "SLURM_PROCID": "0",
+    "SLURM_LOCALID": "0",
+    "SLURM_JOB_NAME": "job",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "program",
+    [[sys.executable, "-m", "lossmith"], [str(Path(sys.executable).with_name("lossmith"))]],
+    ids=["module", "script"],
+)
+def test_one_process_speaks_and_writes(program: list[str], photos: Path, tmp_path: Path) -> None:
+    """As a command, in the script of a Slurm job, whose variables are about something else."""
+    words = [*program, "train", str(photos), *QUICK, "--steps", "3", "--out", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **SLURM}, check=True)
+    assert done.stdout.count("3 steps in") == 1
+    assert done.stderr.count("\n") == done.stderr.count("step 3") == 1, done.stderr
+    assert len(list(tmp_path.glob("tensorboard/*"))) == 1
+
+
+UNGUARDED = """
+import sys
+from pathlib import Path
+import lossmith
+lossmith.train(lossmith.Data([Path(sys.argv[1])]), out=Path(sys.argv[2]), devices=2,
+               recipe=lossmith.Recipe(network="srresnet_small(features=8, blocks=1)", steps=2, batch=2, patch=32))
+"""
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_what_is_missing(photos: Path, tmp_path: Path) -> None:
+    script, out = tmp_path / "script.py", tmp_path / "out"
+    script.write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, script, photos, out], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "before it began; a script that trains on several devices must do so under `if __name__" in done.stderr
+
+
+@pytest.mark.slow
+def test_when_the_leader_is_killed_the_others_end(photos: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "lossmith", "train", photos, *QUICK, "--minutes", "5", "--out", tmp_path]
+    leader = subprocess.Popen(words, start_new_session=True)
+    try:
+        while not (tmp_path / "metrics.csv").exists():
+            assert leader.poll() is None
+            time.sleep(0.1)
+        leader.kill()
+        leader.wait()
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                os.killpg(leader.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.1)
+        pytest.fail("a process was left behind")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(leader.pid, signal.SIGKILL)

@@ -1,0 +1,81 @@
+"""A run leaves the process as it found it."""
+
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lossmith.core.errors import LossmithError
+from lossmith.core.signals import SIGNALS
+from lossmith.training import RunSummary
+from lossmith.training.isolation import isolated_global_state
+
+Train = Callable[..., RunSummary]
+
+
+def state_of_the_process() -> dict[str, object]:
+    return {
+        "torch": torch.get_rng_state().tolist(),
+        "numpy": str(np.random.get_state()),  # noqa: NPY002 (somebody else's program may use it)
+        "random": random.getstate(),
+        "warnings": list(warnings.filters),
+        "lightning": logging.getLogger("lightning.fabric").level,
+        "signals": [signal.getsignal(number) for number in SIGNALS],
+        "tf32": torch.backends.cudnn.allow_tf32,
+        "gradients": torch.is_grad_enabled(),
+        "threads": torch.get_num_threads(),
+        "environment": dict(os.environ),
+    }
+
+
+def test_a_run_changes_nothing_around_it(train: Train, tmp_path: Path) -> None:
+    before = state_of_the_process()
+    train(tmp_path)
+    assert state_of_the_process() == before
+    train(tmp_path)  # finished
+    assert state_of_the_process() == before
+
+
+def test_nor_does_one_that_is_refused(train: Train, tmp_path: Path) -> None:
+    before = state_of_the_process()
+    with pytest.raises(LossmithError):
+        train(tmp_path, "ms_ssim")
+    assert state_of_the_process() == before
+
+
+def test_weights_do_not_depend_on_what_was_drawn_before(train: Train, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        train(tmp_path / str(seed))
+    first, second = ((tmp_path / str(seed) / "model.safetensors").read_bytes() for seed in (1, 2))
+    assert first == second
+
+
+def test_inside_lightning_is_quiet_and_float32_is_float32() -> None:
+    with isolated_global_state():
+        assert logging.getLogger("lightning.fabric").level == logging.ERROR
+        assert not torch.backends.cudnn.allow_tf32
+
+
+IMPORT = """
+import logging, warnings
+import lightning.fabric, torch
+before = list(warnings.filters), logging.getLogger("lightning.fabric").level, torch.get_rng_state().tolist()
+import lossmith.training.run
+after = list(warnings.filters), logging.getLogger("lightning.fabric").level, torch.get_rng_state().tolist()
+assert before[1:] == after[1:]
+assert [f for f in after[0] if f not in before[0] and f[3] and "lightning" in str(f[3])] == []
+"""
+
+
+def test_importing_changes_nothing() -> None:
+    subprocess.run([sys.executable, "-c", IMPORT], check=True)
