@@ -17,7 +17,7 @@ demo: $(READY)  ## train under five losses on the sample photographs and write t
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(READY)  ## all tests, and what other packages' losses make of the same hostile pictures
+test-slow: $(READY)  ## all tests, and what other packages' losses make of the same hostile images
 	$(BIN)/python -m pytest
 	$(BIN)/python benchmarks/reliability.py --out runs/reliability.md && cat runs/reliability.md
 
@@ -26,7 +26,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(READY)  ## the benchmarks that take minutes and need no pictures of yours
+bench: $(READY)  ## the benchmarks that take minutes and need no images of yours
 	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/l1_then_l2.py
 	$(BIN)/python benchmarks/structural_cost.py

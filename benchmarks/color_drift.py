@@ -1,8 +1,8 @@
-"""How much of each loss's error is one wrong shift of a picture's colours?
+"""How much of each loss's error is one wrong shift of an image's colours?
 
     python benchmarks/color_drift.py runs/zhao-small/jpeg --test BSDS500_test
 
-For the restored pictures of a tournament, RGB: the PSNR, the PSNR after taking out each picture's mean error per
+For the restored images of a tournament, RGB: the PSNR, the PSNR after taking out each image's mean error per
 channel, and that mean error in levels of 255.
 """
 
@@ -23,7 +23,7 @@ def main() -> None:
     print("| loss | PSNR, dB | without the shift, dB | shift, levels |\n| --- | --- | --- | --- |")
     for run in sorted((options.tournament / "runs").iterdir()):
         whole, rest, shifts = [], [], []
-        for path in sorted(run.glob("seed-*/pictures/*.png")):
+        for path in sorted(run.glob("seed-*/images/*.png")):
             error = from_8bit(read_image(path)) - from_8bit(read_image(targets[path.stem]))
             shift = error.mean((1, 2), keepdim=True)
             whole.append(-10 * float(error.square().mean().log10()))

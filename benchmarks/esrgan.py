@@ -5,9 +5,9 @@
 `tiny` only shows that everything works: a minute, and nothing to be learned from its numbers. `small` is the
 recipe `esrgan_small`, for two CPU cores; `full` the paper's, for a GPU and many days. A stopped run goes on.
 
-Written into the folder of the run: `table.md`, and for every picture of --show `crops/NAME.png`, from left to
+Written into the folder of the run: `table.md`, and for every image of --show `crops/NAME.png`, from left to
 right the input (bicubic), the stage psnr, the stage gan and the original, where the original has most detail.
---show is a folder of pictures; without it they are the photographs of scikit-image of the demonstration.
+--show is a folder of images; without it they are the photographs of scikit-image of the demonstration.
 
 PSNR and SSIM are on Y with 4 pixels cropped; LPIPS needs the weights of SqueezeNet and its heads in the folder
 LOSSMITH_WEIGHTS. "Blur" looks at no original: the perceptual blur of Crete et al. (SPIE 2007) as scikit-image has
@@ -61,7 +61,7 @@ def blur(image: Tensor) -> float:
 
 
 def versions(out: Path, images: Sequence[Path]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Every picture as each method has it."""
+    """Every image as each method has it."""
     pairs = make_test_pairs(images, degradation("bicubic(4)"))
     stages = {
         stage: restore_images(load_model(RunFolder(out / stage).model).restorer, pairs) for stage in METHODS[1:3]
@@ -109,7 +109,7 @@ def table(out: Path, tests: Sequence[Path]) -> str:
         digits = [*(metric.digits for metric in metrics), 3]
         cells = ["" if np.isnan(m) else f"{m:.{d}f}" for m, d in zip(means, digits, strict=True)]
         lines.append(f"| {method} | {' | '.join(cells)} |")
-    return "\n".join(lines) + f"\n\nMeans over {len(rows['gan'])} pictures.\n"
+    return "\n".join(lines) + f"\n\nMeans over {len(rows['gan'])} images.\n"
 
 
 def main() -> None:

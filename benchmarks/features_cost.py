@@ -9,7 +9,7 @@ One process, in turn, medians after a warm-up. Time is forward and backward, the
 `fixed target` is `loss.fixed(target)`, which has seen the target before; `compiled` is torch.compile, which needs
 a C++ compiler. Memory is the peak of one pass above what was there before, for each in a process of its own. "Off"
 is how far value and gradient (L2 norm) are from ours in float64. Weights are the usual ImageNet ones where this
-machine has them, and random otherwise, which costs the same. The pictures are soft blobs with noise.
+machine has them, and random otherwise, which costs the same. The images are soft blobs with noise.
 """
 
 import argparse
@@ -66,7 +66,7 @@ ENTRIES = {
     "lpips_vgg": Entry("lpips(vgg, weights={vgg16})", (4, 3, 128, 128), lambda: rivals.lpips("vgg")),
     "dists": Entry("dists(weights={vgg16})", (4, 3, 128, 128), rivals.dists),
     "style": Entry("style(weights={vgg16})", (4, 3, 128, 128), rivals.style),
-    # relu3_3 of four pictures of 128 x 128, and of one of 256 x 256
+    # relu3_3 of four images of 128 x 128, and of one of 256 x 256
     "contextual": Entry("", (4, 256, 32, 32), rivals.contextual),
     "contextual_64": Entry("", (1, 256, 64, 64), rivals.contextual),
 }

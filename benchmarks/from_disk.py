@@ -1,4 +1,4 @@
-"""What training costs when its pictures lie decoded on a disk, against the same in memory.
+"""What training costs when its images lie decoded on a disk, against the same in memory.
 
     python benchmarks/from_disk.py [--images FOLDER] [--damage "jpeg(10)"] [--steps 200] [--cold]
 
@@ -87,7 +87,7 @@ def main() -> None:
             taken[0].append(one)
             taken[1].append(other)
     middles = [1000 * median(times) for times in taken]
-    print("| pictures | in memory, ms per step | on a disk, ms per step | ratio |")
+    print("| images | in memory, ms per step | on a disk, ms per step | ratio |")
     print("| --- | --- | --- | --- |")
     print(f"| {len(paths)} | {middles[0]:.1f} | {middles[1]:.1f} | {middles[1] / middles[0]:.3f} |")
 

@@ -3,7 +3,7 @@
 // Written anew from the description of the design, for `structural_gpu.py` to measure beside ours, as the package is
 // not on PyPI: a block of 16 x 16 threads makes as many pixels from a tile in shared memory that is 5 pixels larger on
 // every side, along the rows first, then down the columns. Forward writes the map of SSIM and three maps of its
-// derivatives; back filters these, times the map's own gradient. Outside of the picture everything is 0.
+// derivatives; back filters these, times the map's own gradient. Outside of the image everything is 0.
 
 #include <cuda_runtime.h>
 
@@ -23,7 +23,7 @@ __device__ float pixel(const float* plane, int row, int column, int height, int 
 __global__ __launch_bounds__(BLOCK* BLOCK) void forward(const float* x, const float* y, float* map, float* by_mean,
                                                         float* by_square, float* by_product, int channels, int height,
                                                         int width) {
-    __shared__ float pictures[TILE][TILE][2];
+    __shared__ float images[TILE][TILE][2];
     __shared__ float rows[TILE][BLOCK][5];
     const int left = blockIdx.x * BLOCK, top = blockIdx.y * BLOCK;
     const int thread = threadIdx.y * BLOCK + threadIdx.x;
@@ -31,18 +31,18 @@ __global__ __launch_bounds__(BLOCK* BLOCK) void forward(const float* x, const fl
         const size_t plane = (size_t(blockIdx.z) * channels + channel) * height * width;
         for (int i = thread; i < TILE * TILE; i += BLOCK * BLOCK) {
             const int row = i / TILE, column = i % TILE;
-            pictures[row][column][0] = pixel(x + plane, top + row - REACH, left + column - REACH, height, width);
-            pictures[row][column][1] = pixel(y + plane, top + row - REACH, left + column - REACH, height, width);
+            images[row][column][0] = pixel(x + plane, top + row - REACH, left + column - REACH, height, width);
+            images[row][column][1] = pixel(y + plane, top + row - REACH, left + column - REACH, height, width);
         }
         __syncthreads();
         for (int row = threadIdx.y; row < TILE; row += BLOCK) {
             const int middle = threadIdx.x + REACH;
-            float a = pictures[row][middle][0], b = pictures[row][middle][1];
+            float a = images[row][middle][0], b = images[row][middle][1];
             float sums[5] = {TAPS[0] * a, TAPS[0] * a * a, TAPS[0] * b, TAPS[0] * b * b, TAPS[0] * a * b};
 #pragma unroll
             for (int k = 1; k <= REACH; ++k) {
-                const float p = pictures[row][middle - k][0], q = pictures[row][middle + k][0];
-                const float r = pictures[row][middle - k][1], s = pictures[row][middle + k][1];
+                const float p = images[row][middle - k][0], q = images[row][middle + k][0];
+                const float r = images[row][middle - k][1], s = images[row][middle + k][1];
                 sums[0] += TAPS[k] * (p + q);
                 sums[1] += TAPS[k] * (p * p + q * q);
                 sums[2] += TAPS[k] * (r + s);
@@ -128,24 +128,24 @@ __global__ __launch_bounds__(BLOCK* BLOCK) void backward(const float* x, const f
     }
 }
 
-dim3 grid(int pictures, int height, int width) {
-    return dim3((width + BLOCK - 1) / BLOCK, (height + BLOCK - 1) / BLOCK, pictures);
+dim3 grid(int images, int height, int width) {
+    return dim3((width + BLOCK - 1) / BLOCK, (height + BLOCK - 1) / BLOCK, images);
 }
 
 }  // namespace
 
 extern "C" int ssim_forward(const float* x, const float* y, float* map, float* by_mean, float* by_square,
-                            float* by_product, int pictures, int channels, int height, int width,
+                            float* by_product, int images, int channels, int height, int width,
                             cudaStream_t stream) {
-    forward<<<grid(pictures, height, width), dim3(BLOCK, BLOCK), 0, stream>>>(x, y, map, by_mean, by_square,
+    forward<<<grid(images, height, width), dim3(BLOCK, BLOCK), 0, stream>>>(x, y, map, by_mean, by_square,
                                                                               by_product, channels, height, width);
     return cudaGetLastError();
 }
 
 extern "C" int ssim_backward(const float* x, const float* y, const float* outer, const float* by_mean,
-                             const float* by_square, const float* by_product, float* gradient, int pictures,
+                             const float* by_square, const float* by_product, float* gradient, int images,
                              int channels, int height, int width, cudaStream_t stream) {
-    backward<<<grid(pictures, height, width), dim3(BLOCK, BLOCK), 0, stream>>>(
+    backward<<<grid(images, height, width), dim3(BLOCK, BLOCK), 0, stream>>>(
         x, y, outer, by_mean, by_square, by_product, gradient, channels, height, width);
     return cudaGetLastError();
 }

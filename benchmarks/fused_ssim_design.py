@@ -52,5 +52,5 @@ def launch(name: str, tensors: list[Tensor], like: Tensor) -> None:
 
 
 def ssim(prediction: Tensor, target: Tensor) -> Tensor:
-    """1 - SSIM of contiguous float32 pictures in [0, 1], where the whole window fits."""
+    """1 - SSIM of contiguous float32 images in [0, 1], where the whole window fits."""
     return 1 - _Map.apply(prediction, target)[:, :, 5:-5, 5:-5].mean()

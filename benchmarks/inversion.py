@@ -1,4 +1,4 @@
-"""Can a picture be recovered through a loss alone? The inversion benchmark of the authors of MDF.
+"""Can an image be recovered through a loss alone? The inversion benchmark of the authors of MDF.
 
     python benchmarks/inversion.py mdf.safetensors --out docs/inversion.md [--losses l1 mdf] [--size 384x512]
                                                    [--image photo.png]
@@ -113,7 +113,7 @@ def main() -> None:
     theirs += [row(name, *curve) for name, curve in AUTHORS.items()]
     print(*theirs, sep="\n")
     if options.out:
-        title = ["# Recovering a picture through a loss", "", f"    {shlex.join(['python', *sys.argv])}", ""]
+        title = ["# Recovering an image through a loss", "", f"    {shlex.join(['python', *sys.argv])}", ""]
         write_text(options.out, "\n".join([*title, *lines, *theirs, ""]))
 
 

@@ -3,7 +3,7 @@
     python benchmarks/l1_then_l2.py --train BSDS500_train --test BSDS500_test --out docs
 
 Trains the paper's network four ways (L2, L1, and each until half of the run, then the other) and draws the
-PSNR, which is the L2 error on a logarithmic scale, on crops of the test pictures over the steps. Writes
+PSNR, which is the L2 error on a logarithmic scale, on crops of the test images over the steps. Writes
 l1-then-l2.svg and l1-then-l2.md to --out. Without --train and --test the sample photographs are used.
 """
 
@@ -60,7 +60,7 @@ def main() -> None:
     outcome = compare(data, losses=list(LOSSES), seeds=options.seeds, recipe=recipe, out=options.runs)
     draw(options.runs, options.seeds, options.out / "l1-then-l2.svg")
     ranks = ranking(outcome.rows, METRICS["l2"], [DEGRADED, *LOSSES])
-    lines = ["| loss | 1000·L2 on the test pictures, with 95 % interval |", "| --- | --- |"]
+    lines = ["| loss | 1000·L2 on the test images, with 95 % interval |", "| --- | --- |"]
     for name in ranks.order:
         low, high = ranks.intervals[name]
         lines.append(f"| `{name}` | {ranks.means[name]:.4f} ({low:.4f} to {high:.4f}) |")

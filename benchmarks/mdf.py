@@ -9,10 +9,10 @@
 
 claim    the losses of the paper against each other, for super-resolution, denoising and JPEG;
 matrix   losses learned for each damage (rows) used to restore each damage (columns);
-stripes  a damage without a name, vertical stripes, known only by a pair of pictures: its loss is learned from the
+stripes  a damage without a name, vertical stripes, known only by a pair of images: its loss is learned from the
          pair, and restorers are trained under it and under L1, in a tournament.
 
---train and --test are any folders of pictures. The table is written to --out as mdf-WHAT-SCALE.md. A stopped
+--train and --test are any folders of images. The table is written to --out as mdf-WHAT-SCALE.md. A stopped
 benchmark goes on with the same command. LPIPS is there when its weights are: see the README.
 
 Claim and matrix are trained by `trials`, and --runs holds one CSV file for each damage, to which losses can be
@@ -58,7 +58,7 @@ SR_PATCH = 96
 
 @dataclass(frozen=True)
 class Bench:
-    """The pictures and the budget, and where everything is written."""
+    """The images and the budget, and where everything is written."""
 
     scale: Scale
     train: Path
@@ -76,7 +76,7 @@ class Bench:
         return trials(damage, losses, scale, self.train, self.tests, self.runs / f"{name}.csv")
 
     def pairs(self, name: str, losses: list[str], data: Data) -> list[Row]:
-        """The same for pairs of pictures, whose damage has no name: a tournament."""
+        """The same for pairs of images, whose damage has no name: a tournament."""
         scale = self.scale
         recipe = Recipe(
             network=scale.network,
@@ -101,12 +101,12 @@ class Bench:
         return (
             f"{scale.network}, {scale.steps:,} steps of {scale.batch} patches of {patches}, "
             f"Adam {scale.learning_rate:g} with a rise over {rise} and cosine decay, {scale.seeds} seeds, "
-            f"{len(self.tests)} test pictures, on {' and '.join(dict.fromkeys(devices))}.\n"
+            f"{len(self.tests)} test images, on {' and '.join(dict.fromkeys(devices))}.\n"
         )
 
 
 def table(title: str, rows: list[Row]) -> str:
-    """Means over pictures and seeds; the best loss and its equals are bold. Then the differences from L1."""
+    """Means over images and seeds; the best loss and its equals are bold. Then the differences from L1."""
     methods, metrics = methods_of(rows), metrics_of(rows)
     gained = [metric for metric in metrics if metric.name in GAINED]
     found = rankings(rows, metrics, methods)
@@ -182,8 +182,8 @@ def matrix(bench: Bench) -> Iterator[str]:
 
 
 def stripes(bench: Bench) -> Iterator[str]:
-    """Every picture is handed over as a pair: nothing here tells lossmith what stripes are."""
-    folder = bench.runs / "stripes-pictures"
+    """Every image is handed over as a pair: nothing here tells lossmith what stripes are."""
+    folder = bench.runs / "stripes-images"
     split = {"train": find_images([bench.train]), "test": bench.tests}
     for name, images in split.items():
         for path in images:
@@ -206,7 +206,7 @@ def stripes(bench: Bench) -> Iterator[str]:
 
 
 def striped(clean: Tensor) -> Tensor:
-    """What a scanner with uneven sensors makes of a picture: every column has a gain and an offset of its own."""
+    """What a scanner with uneven sensors makes of an image: every column has a gain and an offset of its own."""
     rng = torch.Generator().manual_seed(clean.shape[2])
     gain, offset = torch.randn(2, 1, 1, clean.shape[2], generator=rng)
     return (clean * (1 + 0.12 * gain) + 0.04 * offset).clamp(0, 1)

@@ -3,7 +3,7 @@
     python benchmarks/mdf_cost.py mdf.safetensors [--learned my-loss.safetensors ...] [--compiled]
 
 `mdf.safetensors` is a published file, converted by `lossmith convert-mdf`. The reference is each discriminator as
-frozen modules (convolution, BatchNorm in evaluation, leaky ReLU), called on both pictures, and autograd. All take
+frozen modules (convolution, BatchNorm in evaluation, leaky ReLU), called on both images, and autograd. All take
 turns in one process; printed are medians after a warm-up, the value and the gradient beside the reference's, and
 the growth of the peak memory over one forward and backward pass, in a process of its own for each (on a CPU
 as Linux counts it).
@@ -62,7 +62,7 @@ ROWS: dict[str, Callable[[Path, Tensor], Distance]] = {
 
 
 def images(shape: list[int]) -> tuple[Tensor, Tensor]:
-    """A soft picture and a noisy version of it."""
+    """A soft image and a noisy version of it."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(shape[0], shape[1], 8, 8, generator=generator)
     target = nn.functional.interpolate(coarse, shape[2:], mode="bicubic").clamp(0, 1)

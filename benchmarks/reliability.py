@@ -1,4 +1,4 @@
-"""What losses make of hostile pictures, ours and other packages': writes docs/reliability.md.
+"""What losses make of hostile images, ours and other packages': writes docs/reliability.md.
 
     python benchmarks/reliability.py        # some minutes on one core; --out FILE writes elsewhere
 
@@ -50,7 +50,7 @@ COLORS = (3,)
 
 @dataclass(frozen=True)
 class Family:
-    """Losses of one kind, and how many pictures they are given."""
+    """Losses of one kind, and how many images they are given."""
 
     title: str
     ours: str
@@ -58,14 +58,14 @@ class Family:
     count: int
     color_blind: bool = True
     least: int = 0
-    """From which side on all of them take pictures, where that is more than what ours needs."""
+    """From which side on all of them take images, where that is more than what ours needs."""
     slack: float = 1e-6
-    """What others may give for identical pictures; of ours it is 0."""
+    """What others may give for identical images; of ours it is 0."""
 
 
 @dataclass
 class Record:
-    """What came of all the pictures that a loss was given."""
+    """What came of all the images that a loss was given."""
 
     faults: dict[str, list[tuple[Case, str]]] = field(default_factory=lambda: {fault: [] for fault in FAULTS})
     refusals: list[str] = field(default_factory=list)
@@ -117,7 +117,7 @@ FAMILIES = (
 
 
 def sample(family: Family, least: int) -> list[Case]:
-    """Always the same pictures."""
+    """Always the same images."""
     found: list[Case] = []
 
     @seed(SEED)
@@ -138,7 +138,7 @@ def sample(family: Family, least: int) -> list[Case]:
 
 def judged(subject: Subject, given: Iterable[Case]) -> Record:
     criterion, record = subject.make(), Record()
-    criterion(*FIRST.pair())  # since some go by the dtype of their first pictures for ever
+    criterion(*FIRST.pair())  # since some go by the dtype of their first images for ever
     for case in given:
         verdict = examine(subject, criterion, case)
         for fault in verdict.faults:
@@ -177,7 +177,7 @@ def section(family: Family, examples: list[str]) -> list[str]:
         for input in nonsense(subjects["lossmith"])
     ]
     examples += [line for who, record in records.items() for line in shown(f"{who}, {family.title}", record)]
-    head = [f"of {len(given)} pairs of pictures", *(records)]
+    head = [f"of {len(given)} pairs of images", *(records)]
     nobody = [fault for fault, found in counts.items() if not any(found)]
     return [f"### {family.title}", "", *table(head, rows), "", f"With nobody: {'; '.join(nobody)}.", ""]
 
@@ -191,7 +191,7 @@ def in_words(outcome: str, words: str) -> str:
 
 
 def shown(who: str, record: Record) -> list[str]:
-    """The smallest pictures that show each fault."""
+    """The smallest images that show each fault."""
     lines = []
     for fault, found in record.faults.items():
         if found:

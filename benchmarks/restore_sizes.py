@@ -1,11 +1,11 @@
-"""Whether `lossmith restore` gives what the network gives, on pictures of many sizes.
+"""Whether `lossmith restore` gives what the network gives, on images of many sizes.
 
     python benchmarks/restore_sizes.py [--model FILE] [--image FILE] [--count 100] [--largest 300] [--memory GB]
 
-Takes parts of a picture, of random sizes, odd, prime, long and thin among them, restores each through the same
+Takes parts of an image, of random sizes, odd, prime, long and thin among them, restores each through the same
 functions as the command does, `--verify` included, and compares the file that is written with the network itself,
 as its module is called in PyTorch, on the whole part. Prints the worst of all, in 8-bit levels, and ends with
-status 1 if a value is off by more than one. Without a model, an untrained `fcn` is taken, without a picture noise.
+status 1 if a value is off by more than one. Without a model, an untrained `fcn` is taken, without an image noise.
 `--memory` makes it tiles.
 """
 

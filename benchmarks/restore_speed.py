@@ -104,7 +104,7 @@ def report(title: str, runners: dict[str, Contender], image: Tensor, rounds: int
     for _ in range(rounds):
         for name, run in runners.items():
             with retained_buffers() if name.startswith("lossmith") else nullcontext():
-                run(image)  # as in a picture of many tiles
+                run(image)  # as in an image of many tiles
                 synchronize()
                 begun = time.perf_counter()
                 run(image)

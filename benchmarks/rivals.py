@@ -8,7 +8,7 @@ Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
 def ssim() -> dict[str, Criterion]:
-    """SSIM under an 11x11 Gaussian of sigma 1.5, without a border, for pictures in [0, 1]."""
+    """SSIM under an 11x11 Gaussian of sigma 1.5, without a border, for images in [0, 1]."""
     import kornia
     import piq
     import piqa
@@ -26,7 +26,7 @@ def ssim() -> dict[str, Criterion]:
 
 
 def ms_ssim() -> dict[str, Criterion]:
-    """MS-SSIM over five halvings, for pictures in [0, 1]; kornia has none."""
+    """MS-SSIM over five halvings, for images in [0, 1]; kornia has none."""
     import piq
     import piqa
     import pytorch_msssim

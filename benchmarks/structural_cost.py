@@ -7,7 +7,7 @@
 One process, interleaved, each called twice and timed the second time, medians. Time is forward and backward,
 the gradient by the prediction only. A row is a way to compute: `plain` is PyTorch alone, `numba` what `pip
 install lossmith[fast]` brings, `compiled` what torch.compile makes of the losses (it needs a C++ compiler).
-Memory is the peak above that of the two pictures, in pictures, each way in a process of its own. Errors are
+Memory is the peak above that of the two images, in images, each way in a process of its own. Errors are
 relative to our own definition in float64, of the value, and of the gradient in the maximum norm; a package that
 pads or reduces otherwise (torchmetrics, kornia's mix) differs by that.
 """
@@ -117,7 +117,7 @@ def errors(criterion: Criterion, name: str, prediction: Tensor, target: Tensor) 
 
 
 def peak(name: str, how: str, shape: tuple[int, ...]) -> float:
-    """Memory above that of the pictures, in pictures; Linux tells. To be called in a fresh process."""
+    """Memory above that of the images, in images; Linux tells. To be called in a fresh process."""
     criterion, (prediction, target) = way(name, how), images(shape)
     value_and_gradient(criterion, *(torch.rand(1, 3, 176, 176) for _ in range(2)))  # loads what is to be loaded
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
@@ -147,7 +147,7 @@ def table(name: str, shape: str, hows: list[str]) -> str:
     lines = [
         f"### {name}, {'x'.join(map(str, SHAPES[shape]))}",
         "",
-        "| | ms | speed over the best other | memory, pictures | error of value | of gradient |",
+        "| | ms | speed over the best other | memory, images | error of value | of gradient |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for how, criterion in ways.items():

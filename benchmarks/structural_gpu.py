@@ -6,7 +6,7 @@ Contenders take turns in one process, ten calls each; printed are medians, betwe
 At small sizes what Python does between kernels takes longer than the kernels: `--replayed` leaves it out by
 replaying each call from a CUDA graph, and leaves out those that cannot be recorded. `--compiled` adds what
 torch.compile makes of our losses, which takes minutes. The share of bandwidth is how much of the speed of a plain
-copy, measured here too, it would take to read both pictures and write the gradient once (12 bytes a value) in that
+copy, measured here too, it would take to read both images and write the gradient once (12 bytes a value) in that
 time. The last column is the error of the gradient, relative to our definition in float64 in the maximum norm.
 """
 

@@ -50,7 +50,7 @@ class Awkward:
     made: Callable[[Tensor, Tensor], Pair]
     clue: str = r"(?!)"  # matches nothing: whoever refuses this cannot say why
     meant: Callable[[Tensor], Tensor] | None = lambda image: image
-    """From a picture as given to the picture in [0, 1] that its owner means; none where no value has a sense."""
+    """From an image as given to the image in [0, 1] that its owner means; none where no value has a sense."""
     called: Callable[[Criterion], Criterion] = lambda criterion: criterion
 
 
@@ -107,16 +107,16 @@ def inputs(name: str) -> list[Awkward]:
         Awkward("float32 under bfloat16 autocast", lambda x, y: (x, y), called=autocast),
         Awkward("float32 against float64", lambda x, y: (x, y.double()), "same (d|data )?type"),
         Awkward("an empty batch", both(lambda x: x[:0]), "batch|empty", None),
-        Awkward("equal black pictures", partial(constant, 0.0, 0.0)),
-        Awkward("equal constant pictures", partial(constant, 0.6, 0.6)),
+        Awkward("equal black images", partial(constant, 0.0, 0.0)),
+        Awkward("equal constant images", partial(constant, 0.6, 0.6)),
         Awkward("constants 0.2 and 0.8", partial(constant, 0.2, 0.8)),
         Awkward("the target, brighter by 0.2", lambda _, y: (0.8 * y + 0.2, 0.8 * y)),
-        Awkward("identical pictures", lambda _, y: (y.clone(), y)),
+        Awkward("identical images", lambda _, y: (y.clone(), y)),
         Awkward("a negative for its positive", lambda _, y: (1 - y, y)),
         Awkward("nearly flat and bright", flat_and_bright),
         Awkward("channels-last", both(lambda x: x.contiguous(memory_format=torch.channels_last))),
         Awkward(
-            "transposed, every second column of a wider picture",
+            "transposed, every second column of a wider image",
             both(lambda x: x.repeat_interleave(2, 3)[..., ::2].transpose(2, 3)),
         ),
         Awkward(
@@ -157,7 +157,7 @@ def answer(criterion: Criterion, prediction: Tensor, target: Tensor) -> Answer:
 
 
 def truth(criterion: Criterion, meant: Callable[[Tensor], Tensor], prediction: Tensor, target: Tensor) -> Answer:
-    """What the same criterion gives in float64 (float32 if it takes no other) for what the pictures mean."""
+    """What the same criterion gives in float64 (float32 if it takes no other) for what the images mean."""
 
     def properly(x: Tensor, y: Tensor) -> Tensor:
         return criterion(meant(x).contiguous(), meant(y).contiguous())

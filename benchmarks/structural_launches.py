@@ -2,9 +2,9 @@
 
     python benchmarks/structural_launches.py [--losses ssim ms_ssim mix]
 
-Pictures on a GPU are compared by a few kernels, and small ones are done before Python has asked for the next.
+Images on a GPU are compared by a few kernels, and small ones are done before Python has asked for the next.
 Here the kernels are compiled for an H100, as Triton can without one, and a driver that launches nothing takes
-them; all else runs on small pictures on the CPU, which also computes it: what `ms_ssim` takes to halve them is
+them; all else runs on small images on the CPU, which also computes it: what `ms_ssim` takes to halve them is
 too much here. Microseconds of a forward and backward pass, and of that in the engine, the medians of many.
 """
 

@@ -50,7 +50,7 @@ REHEARSALS = 3
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is spent on one run, on how many pictures."""
+    """How much is spent on one run, on how many images."""
 
     network: str
     steps: int
@@ -84,7 +84,7 @@ class Batches:
 def trials(
     damage: str, losses: Sequence[str], scale: Scale, train: Path, tests: list[Path], table: Path
 ) -> list[Row]:
-    """The scores of degraded test pictures, and of what restorers trained under each loss and seed make of them.
+    """The scores of degraded test images, and of what restorers trained under each loss and seed make of them.
 
     All losses of a seed begin with the same weights and meet the same batches. What is finished stands in the CSV
     file `table` and is not done again, so more losses can be added later. One process at a time may write to it. A
@@ -93,7 +93,7 @@ def trials(
     names = list(dict.fromkeys(str(loss(expression)) for expression in losses))
     rows = read_csv(table) if table.exists() else []
     if rows and {row.image for row in rows} != set(image_names(tests)):
-        raise LossmithError(f"{table} was made with other test pictures; name another folder for the runs")
+        raise LossmithError(f"{table} was made with other test images; name another folder for the runs")
     done = {(row.method, row.seed) for row in rows}
     left = {seed: [name for name in names if (name, seed) not in done] for seed in range(scale.seeds)}
     left = {seed: missing for seed, missing in left.items() if missing}
@@ -138,7 +138,7 @@ def usable_metrics() -> list[str]:
 def judged(
     method: str, seed: int, restored: Iterable[Tensor], pairs: Sequence[ImagePair], metrics: Sequence[str]
 ) -> list[Row]:
-    """A row for every picture, scored in threads while the next one is restored."""
+    """A row for every image, scored in threads while the next one is restored."""
     protocol = protocol_for(pairs[0].scale)
 
     def row(made: Tensor, pair: ImagePair) -> Row:

@@ -3,8 +3,8 @@
     python benchmarks/zhao.py --scale small --train BSDS500_train --test BSDS500_test  # 2 cores, 30 minutes
     python benchmarks/zhao.py --scale full --train BSDS500_train --test BSDS500_test   # a GPU
 
---train and --test are any folders of pictures. The table of a task is written to --out as zhao-SCALE-TASK.md; its
-report, with the curves and the pictures, to runs/zhao-SCALE/TASK. A stopped benchmark goes on with the same
+--train and --test are any folders of images. The table of a task is written to --out as zhao-SCALE-TASK.md; its
+report, with the curves and the images, to runs/zhao-SCALE/TASK. A stopped benchmark goes on with the same
 command.
 """
 
@@ -32,7 +32,7 @@ COLUMNS = ("l2", "psnr", "l1", "ssim", "ms_ssim", "iw_ssim", "gmsd", "fsim", "lp
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is spent on one run, on how many pictures."""
+    """How much is spent on one run, on how many images."""
 
     steps: int
     batch: int
@@ -50,7 +50,7 @@ SCALES = {
 
 
 def table(rows: list[Row]) -> str:
-    """Means over pictures and seeds as a Markdown table; the best loss and its equals are bold."""
+    """Means over images and seeds as a Markdown table; the best loss and its equals are bold."""
     methods = [DEGRADED, *LOSSES]
     columns = [find_metric(name) for name in COLUMNS if name in rows[0].scores]
     found = rankings(rows, columns, methods)
@@ -76,7 +76,7 @@ def conditions(scale: Scale, run: Path, tests: int) -> str:
     device = json.loads((run / "results.json").read_text(encoding="utf-8"))["environment"]["Device"]
     return (
         f"FCN, {scale.steps:,} steps of {scale.batch} patches of {scale.patch} x {scale.patch}, "
-        f"Adam {scale.learning_rate:g} with cosine decay, {scale.seeds} seeds, {tests} test pictures, "
+        f"Adam {scale.learning_rate:g} with cosine decay, {scale.seeds} seeds, {tests} test images, "
         f"on {device}.\n\n    {shlex.join(['python', *sys.argv])}"
     )
 

@@ -1,4 +1,4 @@
-"""A small world to train in: smooth random pictures, a quick network, a few steps."""
+"""A small world to train in: smooth random images, a quick network, a few steps."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def smooth_image(seed: int, height: int, width: int) -> torch.Tensor:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of six small pictures."""
+    """A folder of six small images."""
     folder = tmp_path_factory.mktemp("photos")
     for seed in range(6):
         write_image(folder / f"{seed}.png", smooth_image(seed, 48 + 2 * seed, 64))

@@ -68,7 +68,7 @@ def test_options_come_from_a_yaml_file_and_the_command_line_wins(
 ) -> None:
     config = tmp_path / "study.yaml"
     config.write_text(
-        f"pictures: ['{photos}']\ndegradation: noise(25)\nloss: l2\nsteps: 3\nbatch: 2\npatch: 32\n"
+        f"images: ['{photos}']\ndegradation: noise(25)\nloss: l2\nsteps: 3\nbatch: 2\npatch: 32\n"
         "network: srresnet_small(features=8, blocks=1)\n"
     )
     out = tmp_path / "run"
@@ -77,7 +77,7 @@ def test_options_come_from_a_yaml_file_and_the_command_line_wins(
     assert "loss: l2" in written
     assert "steps: 2" in written
     capsys.readouterr()
-    config.write_text(f"pictures: '{photos}'\nlosses: l1\nsteps: 2\nbatch: 2\npatch: 32\nseeds: 1\n")
+    config.write_text(f"images: '{photos}'\nlosses: l1\nsteps: 2\nbatch: 2\npatch: 32\nseeds: 1\n")
     assert run(["compare", f"--config={config}", "--out", str(tmp_path / "one")]) == 0
     assert "losses:\n- l1\n" in (tmp_path / "one" / "compare.yaml").read_text()
     capsys.readouterr()
@@ -219,7 +219,7 @@ def bad_image(folder: Path, kind: str) -> None:
     path = folder / f"a-{kind}.png"  # sorted first, so that it is trained on
     match kind:
         case "text":
-            path.write_text("not a picture")
+            path.write_text("not an image")
         case "cut":
             image.save(path)
             path.write_bytes(path.read_bytes()[:3000])
@@ -239,7 +239,7 @@ def bad_image(folder: Path, kind: str) -> None:
 def test_images_that_cannot_be_used_are_named(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
     for i in range(2):
         Image.fromarray(np.full((64, 64, 3), 99 + i, np.uint8)).save(folder / f"good{i}.png")
@@ -250,11 +250,11 @@ def test_images_that_cannot_be_used_are_named(
         bad_image(folder, kind)
     out = tmp_path / "out"
     sentence = refused(["compare", folder, *QUICK, "--out", out], capsys)
-    assert (kind.removesuffix("-jpeg") if kind != "empty" else "holds no pictures") in sentence
+    assert (kind.removesuffix("-jpeg") if kind != "empty" else "holds no images") in sentence
     assert not out.exists()
 
 
-def test_a_image_in_training_and_test_is_refused(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_in_training_and_test_is_refused(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is also trained on" in refused(["train", photos, "--test", photos / "1.png"], capsys)
 
 

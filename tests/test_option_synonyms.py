@@ -37,11 +37,11 @@ def test_a_name_that_means_the_same_is_taken(word: str, option: str) -> None:
 @pytest.mark.parametrize(
     ("command", "word", "option"),
     [
-        ("restore", "i", "pictures"),
+        ("restore", "i", "images"),
         ("restore", "s", "scale-to"),
         ("restore", "r", "recursive"),
         ("restore", "outscale", "scale-to"),
-        ("train", "data-dir", "pictures"),
+        ("train", "data-dir", "images"),
         ("evaluate", "pred", "subject"),
         ("evaluate", "gt", "test"),
         ("train", "gt", "clean"),

@@ -178,7 +178,7 @@ def metrics() -> str:
 
 def run(words: Sequence[str]) -> int:
     """Run one command; returns the exit status: 0, 1 when a part failed, 2 after the user's mistake."""
-    filterwarnings("ignore", module=r"PIL\.")  # of damaged pictures; what matters of them is said
+    filterwarnings("ignore", module=r"PIL\.")  # of damaged images; what matters of them is said
     try:
         words = list(words)
         _check_words(words)
@@ -279,12 +279,12 @@ def _translate(words: list[str]) -> None:
                     f"did you mean --{near[0]}?" if near else f"`lossmith {command} --help` lists those that are"
                 )
                 raise LossmithError(f"option {hyphens}{name} of {command} is not known; {hint}")
-    if "pictures" in known:
+    if "images" in known:
         _refuse_swallowed(words)
 
 
 def _refuse_swallowed(words: Sequence[str]) -> None:
-    """An option that takes several values takes all that follow, and pictures may be among them."""
+    """An option that takes several values takes all that follow, and images may be among them."""
     if not words[1:2] or not words[1].startswith("-") or "--images" in words:
         return
     option = ""
@@ -293,7 +293,7 @@ def _refuse_swallowed(words: Sequence[str]) -> None:
         follows = not before.startswith("-") and not word.startswith("-")
         swallows = option in ("--losses", "--model")
         if swallows and follows and (Path(word).is_dir() or Path(word).suffix.lower() in SUFFIXES):
-            raise LossmithError(f"'{word}' is taken for a value of {option}; name pictures before the options")
+            raise LossmithError(f"'{word}' is taken for a value of {option}; name images before the options")
 
 
 def _take(words: list[str], option: str, needed: str) -> str | None:

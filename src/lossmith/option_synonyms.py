@@ -23,9 +23,9 @@ SAME = {
     "clean": "gt hr dataroot-gt",
     "degraded": "lq dataroot-lq noisy low-quality",
     "test": "val valid validation val-dir test-dir gt gt-dir hr hr-dir target targets reference ground-truth ref",
-    "pictures": "i input inputs input-dir input-path source src images data dataset data-dir data-path dataroot "
+    "images": "i input inputs input-dir input-path source src pictures data dataset data-dir data-path dataroot "
     "train-dir train train-data dir-data folder img-path",
-    "picture": "i input image img",
+    "image": "i input picture img",
     "subject": "i input results result sr sr-dir pred preds prediction predictions restored test-model",
     "recursive": "r recurse",
     "scale-to": "outscale out-scale scale upscale s scale-factor upscale-factor",
@@ -39,7 +39,7 @@ _PRECISION = "--precision bfloat16 or float32 sets the arithmetic; by default it
 _OPTIMIZER = "networks are trained with Adam; what can be set is --learning-rate, --decay and --ema"
 _FILE = "a YAML file of options is given as --config FILE"
 _WEIGHTS = "--init FILE begins with the weights of another model; a stopped run goes on with the same command"
-_INPUT = "pictures are named without an option, as in `lossmith COMMAND photos/`"
+_INPUT = "images are named without an option, as in `lossmith COMMAND photos/`"
 ANSWERS = {
     "resume auto-resume resume-from resume-from-checkpoint resume-state continue continue-train resume-path": (
         "the same command goes on by itself where it was stopped"
@@ -86,10 +86,10 @@ ANSWERS = {
     "metric metrics eval-metrics": "all metrics are computed that can be; `lossmith metrics` lists them",
     "force overwrite f y yes": "nothing is overwritten: choose another --out, or delete the folder first",
     "dry-run fast-dev-run sanity-check num-sanity-val-steps": (
-        "the first step and the smallest test picture are always tried before anything is written"
+        "the first step and the smallest test image are always tried before anything is written"
     ),
     "val-freq val-interval val-every eval-every check-val-every-n-epoch test-every val-check-interval": (
-        "crops of the test pictures are scored on the way by themselves, and all pictures at the end"
+        "crops of the test images are scored on the way by themselves, and all images at the end"
     ),
     "hflip use-hflip rot use-rot augment augmentation no-augment flip": (
         "patches are flipped and turned in all eight ways"
@@ -97,9 +97,9 @@ ANSWERS = {
     "tile tile-size t tile-pad tile-overlap tilesize": (
         "tiles follow from the memory that is free; `lossmith restore --help` lists --memory and --halo"
     ),
-    "color colors n-colors channels in-channels rgb-range": "pictures are RGB; networks have three channels",
-    "suffix ext": "`lossmith restore --help` lists --format; results keep the names of their pictures",
-    "cache cache-dir in-memory pin-memory prefetch": "there is nothing to set: pictures are kept where they fit",
+    "color colors n-colors channels in-channels rgb-range": "images are RGB; networks have three channels",
+    "suffix ext": "`lossmith restore --help` lists --format; results keep the names of their images",
+    "cache cache-dir in-memory pin-memory prefetch": "there is nothing to set: images are kept where they fit",
     "lr-dir lr-path lr-folder train-lr dataroot-lr": "pairs of your own are given as --clean DIR --degraded DIR",
     "hr-dir hr-path gt-dir gt-path train-hr train-gt dataroot-hr gt-folder lq-dir lq-path lq-folder": (
         "pairs of your own are given as --clean DIR --degraded DIR"

@@ -96,7 +96,7 @@ def test_a_range_gives_a_page_and_a_table(couple: tuple[Path, Path], targets: Pa
     outcome = blend(*couple, alpha="0:1:0.5", out=out, test=[targets])
     assert str(outcome) == f"page: {out / 'blend.html'}"
     page = (out / "blend.html").read_text()
-    # four details, three alphas, the input and the target, twice over; and for each picture three
+    # four details, three alphas, the input and the target, twice over; and for each image three
     # that a slider fills in: the two ways and the target
     assert page.count("<img ") == 2 * 2 * (3 + 2) + 2 * (2 + 1)
     assert "lossmith blend" in page
@@ -105,27 +105,27 @@ def test_a_range_gives_a_page_and_a_table(couple: tuple[Path, Path], targets: Pa
     with (out / "blend.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["method"] for row in rows[:6]] == [
-        f"{way} {alpha}" for way in ("weights", "pictures") for alpha in ("0", "0.5", "1")
+        f"{way} {alpha}" for way in ("weights", "images") for alpha in ("0", "0.5", "1")
     ]
     by_name = {(row["image"], row["method"]): float(row["psnr"]) for row in rows}
     for name in ("astronaut", "chelsea"):
         for end in "01":  # where nothing is mixed, there is no difference between the two ways
-            assert by_name[name, f"weights {end}"] == by_name[name, f"pictures {end}"]
+            assert by_name[name, f"weights {end}"] == by_name[name, f"images {end}"]
 
 
 def test_images_are_mixed_as_images_and_weights_as_weights(
     couple: tuple[Path, Path], targets: Path, tmp_path: Path
 ) -> None:
-    """The squared error of mixed pictures is convex, so below the chord; that of mixed weights need not."""
+    """The squared error of mixed images is convex, so below the chord; that of mixed weights need not."""
     blend(*couple, alpha="0:1:0.25", out=tmp_path / "out", test=[targets])
     with (tmp_path / "out" / "blend.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["image"] == "astronaut"]
     errors = {row["method"]: 10 ** (-float(row["psnr"]) / 10) for row in rows}
     for alpha in (0.25, 0.5, 0.75):
-        chord = (1 - alpha) * errors["pictures 0"] + alpha * errors["pictures 1"]
+        chord = (1 - alpha) * errors["images 0"] + alpha * errors["images 1"]
         # rounding to 8 bits adds a twelfth of a level squared at most
-        assert errors[f"pictures {alpha:g}"] <= chord + 1 / 12 / 255**2
-        assert errors[f"weights {alpha:g}"] != errors[f"pictures {alpha:g}"]
+        assert errors[f"images {alpha:g}"] <= chord + 1 / 12 / 255**2
+        assert errors[f"weights {alpha:g}"] != errors[f"images {alpha:g}"]
 
 
 def test_what_comes_from_outside_is_escaped(couple: tuple[Path, Path], targets: Path, tmp_path: Path) -> None:

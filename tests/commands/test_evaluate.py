@@ -13,7 +13,7 @@ from lossmith.models.model_file import save_model
 from lossmith.networks import network
 
 PERFECT = 100.0
-"""The PSNR of a picture to itself."""
+"""The PSNR of an image to itself."""
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_degraded_images_are_not_degraded_again(model: Path, photos: Path, tmp_p
 
 
 def test_targets_are_not_their_own_degraded_images(model: Path, photos: Path) -> None:
-    assert "for both the clean and the degraded pictures" in refused(model, test=[photos], degraded=photos)
+    assert "for both the clean and the degraded images" in refused(model, test=[photos], degraded=photos)
 
 
 def test_an_empty_degradation_is_not_the_models_own(model: Path, photos: Path) -> None:
@@ -57,24 +57,24 @@ def test_an_empty_degradation_is_not_the_models_own(model: Path, photos: Path) -
 
 def test_a_scale_that_does_not_fit_is_said_plainly(model: Path, model_x2: Path, photos: Path) -> None:
     assert refused(model, test=[photos], degradation="bicubic(2)") == (
-        "the model keeps the size, but the clean pictures are 2 times larger than the degraded ones"
+        "the model keeps the size, but the clean images are 2 times larger than the degraded ones"
     )
     assert refused(model_x2, test=[photos], degradation="jpeg(10)") == (
-        "the model enlarges by 2, but the clean pictures are as large as the degraded ones"
+        "the model enlarges by 2, but the clean images are as large as the degraded ones"
     )
 
 
-def test_a_image_that_cannot_be_scored_is_named(model_x2: Path, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_scored_is_named(model_x2: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "small" / "speck.png", torch.zeros(3, 4, 4))
     sentence = refused(model_x2, test=[tmp_path / "small"])
-    assert sentence == "cropping 2 px from each side leaves nothing of 'speck'; name larger pictures with --test"
+    assert sentence == "cropping 2 px from each side leaves nothing of 'speck'; name larger images with --test"
 
 
 def test_one_misfit_does_not_hide_the_other_scores(photos: Path, tmp_path: Path) -> None:
     results = shutil.copytree(photos, tmp_path / "results")
     write_image(results / "3.png", torch.zeros(3, 8, 8))
     (results / "1.png").unlink()
-    (results / "0.png").write_bytes(b"no picture")
+    (results / "0.png").write_bytes(b"no image")
     found = lossmith.evaluate(results, test=[photos])
     assert [row.image for row in found.rows] == ["2", "4", "5"]
     assert found.status == 1

@@ -263,7 +263,7 @@ class Unlike(nn.Module):
         return self.conv(x) + (1.0 if torch.compiler.is_exporting() else 0.0)
 
 class Choosy(Unlike):
-    '''Looks at the picture before it decides what to do.'''
+    '''Looks at the image before it decides what to do.'''
     def forward(self, x):
         return self.conv(x) if x.mean() > 0.5 else x
 

@@ -151,7 +151,7 @@ def test_recipes_have_a_discriminator_that_takes_their_patches(name: str) -> Non
     recipe, adversarial = PRESETS[name]
     judge = discriminator(str(adversarial.discriminator), recipe.patch).eval()
     logits = judge(torch.zeros(1, 3, recipe.patch, recipe.patch))
-    assert logits.shape in ((1, 1), (1, 1, recipe.patch, recipe.patch)), "one of the picture, or of every pixel"
+    assert logits.shape in ((1, 1), (1, 1, recipe.patch, recipe.patch)), "one of the image, or of every pixel"
 
 
 # --- the perceptual term ---------------------------------------------------------------------------------------

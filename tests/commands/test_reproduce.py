@@ -19,7 +19,7 @@ TINY = Recipe(degradation="noise(20)", network="fcn", steps=3, patch=16, batch=2
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     for number in (2, 10, 1):  # whose natural order is not that of their names
         write_image(
             folder / f"{number}.png", torch.rand(3, 40, 44, generator=torch.Generator().manual_seed(number))
@@ -35,7 +35,7 @@ def model(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("image") / "picture.png"
+    path = tmp_path_factory.mktemp("image") / "image.png"
     write_image(path, torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0)))
     return path
 

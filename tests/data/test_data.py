@@ -1,4 +1,4 @@
-"""Which pictures a study trains on and which it tests on."""
+"""Which images a study trains on and which it tests on."""
 
 import shutil
 from pathlib import Path
@@ -67,11 +67,11 @@ def test_pairs_are_not_degraded_again(photos: Path) -> None:
 
 
 def test_one_image_is_too_few(photos: Path) -> None:
-    with pytest.raises(LossmithError, match="one picture is too few"):
+    with pytest.raises(LossmithError, match="one image is too few"):
         prepare_data(Data([photos / "0.png"]), "jpeg")
 
 
-def test_a_image_may_not_be_trained_and_tested_on(photos: Path, tmp_path: Path) -> None:
+def test_an_image_may_not_be_trained_and_tested_on(photos: Path, tmp_path: Path) -> None:
     shutil.copy(photos / "1.png", tmp_path / "renamed.png")
     with pytest.raises(LossmithError, match="is also trained on"):
         prepare_data(Data([photos], test=[tmp_path]), "jpeg")

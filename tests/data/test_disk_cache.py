@@ -1,4 +1,4 @@
-"""Pictures on a disk are those in memory, to the last bit."""
+"""Images on a disk are those in memory, to the last bit."""
 
 import pickle
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_what_does_not_fit_into_memory_goes_to_the_disk(
     assert not list(tmp_path.iterdir())
     assert "of memory decoded, and 1 kB are free, so they are decoded onto the disk" in capsys.readouterr().err
     monkeypatch.setattr(keeping_module, "free_disk", lambda folder: 1000)
-    with pytest.raises(LossmithError, match="make room there, or take fewer pictures"):
+    with pytest.raises(LossmithError, match="make room there, or take fewer images"):
         prepare_data(Data([photos]), "jpeg", tmp_path / "run")
     monkeypatch.setattr(keeping_module, "free_memory", lambda: 1 << 40)
     assert not PatchDataset(prepare_data(Data([photos]), "jpeg", tmp_path).source, 32).on_disk

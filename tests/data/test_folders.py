@@ -1,4 +1,4 @@
-"""Which pictures are meant, and which belong together."""
+"""Which images are meant, and which belong together."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from lossmith.data.folders import find_places, names_of
 
 
 def fill(folder: Path, *names: str, size: tuple[int, int] = (8, 6)) -> Path:
-    """Pictures of (width, height) in a folder."""
+    """Images of (width, height) in a folder."""
     folder.mkdir(exist_ok=True)
     for name in names:
         Image.new("RGB", size).save(folder / name)
@@ -46,13 +46,13 @@ def test_files_and_folders_mix_and_nothing_comes_twice(tmp_path: Path) -> None:
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match=r"nowhere' does not exist$"):
         find_images(tmp_path / "nowhere")
-    with pytest.raises(LossmithError, match=r"holds no pictures \(.png .jpg"):
+    with pytest.raises(LossmithError, match=r"holds no images \(.png .jpg"):
         find_images(tmp_path)
-    with pytest.raises(LossmithError, match="no pictures were given"):
+    with pytest.raises(LossmithError, match="no images were given"):
         find_images([])
 
 
-def test_a_still_gif_is_a_image(tmp_path: Path) -> None:
+def test_a_still_gif_is_an_image(tmp_path: Path) -> None:
     assert names(find_images(fill(tmp_path, "a.gif", "b.PGM", "c.jfif"))) == ["a.gif", "b.PGM", "c.jfif"]
 
 
@@ -82,7 +82,7 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 
 def test_one_folder_holds_no_pairs(tmp_path: Path) -> None:
     fill(tmp_path / "a", "1.png")
-    with pytest.raises(LossmithError, match=r"is given for both the clean and the degraded pictures; name two"):
+    with pytest.raises(LossmithError, match=r"is given for both the clean and the degraded images; name two"):
         pair_folders(tmp_path / "a", tmp_path / "a" / ".." / "a")
 
 
@@ -166,7 +166,7 @@ def test_sizes_that_fit_no_scale_are_refused(tmp_path: Path, size: tuple[int, in
 def test_a_name_must_not_lie_about_the_scale(tmp_path: Path) -> None:
     clean, degraded = fill(tmp_path / "a", "1.png", size=(24, 12)), fill(tmp_path / "b", "1x4.png", size=(12, 6))
     with pytest.raises(
-        LossmithError, match=r"1x4.png' is named for scale 4, but its clean picture is 2 times larger"
+        LossmithError, match=r"1x4.png' is named for scale 4, but its clean image is 2 times larger"
     ):
         pair_folders(clean, degraded)
 
@@ -196,7 +196,7 @@ def test_patterns_are_filled_in(tmp_path: Path) -> None:
     assert names(find_images([tmp_path / "**" / "b.png"])) == ["b.png", "b.png"]
     fill(tmp_path / "[y]", "e.png")
     assert names(find_images(tmp_path / "[y]" / "*.png")) == ["e.png"]
-    for pattern, said in (("*.webp", "no file matches"), ("*.txt", "are no pictures"), ("**x", "is no pattern")):
+    for pattern, said in (("*.webp", "no file matches"), ("*.txt", "are no images"), ("**x", "is no pattern")):
         with pytest.raises(LossmithError, match=said):
             find_images(tmp_path / pattern)
 
@@ -241,7 +241,7 @@ def test_a_naming_of_ones_own_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
     pairs = pair_folders(clean, degraded, pair="{}_one:{}_two")
     assert [(c.name, d.name) for c, d in pairs] == [("1_one.png", "1_two.png"), ("2_one.png", "2_two.png")]
     assert "left out, being called neither '{}_one' nor '{}_two': 'mask.png'" in capsys.readouterr().err
-    with pytest.raises(LossmithError, match=r"no picture in '.*b' is called '{}_three'; there is such as '1_two'"):
+    with pytest.raises(LossmithError, match=r"no image in '.*b' is called '{}_three'; there is such as '1_two'"):
         pair_folders(clean, degraded, pair="{}_one:{}_three")
     fill(degraded, "3_two.png")
     with pytest.raises(LossmithError, match=r"'3_two' in '.*b' has no partner in '.*a' by --pair"):
@@ -256,7 +256,7 @@ def test_a_refusal_offers_what_would_pair_them_all(tmp_path: Path) -> None:
     with pytest.raises(LossmithError) as error:
         pair_folders(clean, degraded)
     assert str(error.value).endswith("""where '1_two' comes nearest; --pair "{}_one:{}_two" would pair them all""")
-    with pytest.raises(LossmithError, match=r"by their names, '.*LR' holds the degraded pictures .*; swap them"):
+    with pytest.raises(LossmithError, match=r"by their names, '.*LR' holds the degraded images .*; swap them"):
         pair_folders(fill(tmp_path / "LR", "1_LR.png"), fill(tmp_path / "HR", "1_HR.png"))
 
 
@@ -282,7 +282,7 @@ def test_a_folder_within_the_other_is_not_part_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["1x4", "1_LR4", "1_4x"])
 def test_every_way_of_naming_a_scale_is_held_to_it(name: str, tmp_path: Path) -> None:
     clean = fill(tmp_path / "a", "1_HR.png" if "LR" in name else "1.png", size=(24, 12))
-    with pytest.raises(LossmithError, match="is named for scale 4, but its clean picture is 2 times larger"):
+    with pytest.raises(LossmithError, match="is named for scale 4, but its clean image is 2 times larger"):
         pair_folders(clean, fill(tmp_path / "b", f"{name}.png", size=(12, 6)))
 
 

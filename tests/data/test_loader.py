@@ -41,7 +41,7 @@ def test_loading_draws_nothing_from_the_global_generator(gathered: PreparedData)
 
 
 class Reports(Degradation):
-    """Writes into the picture which signals are ignored where it is made."""
+    """Writes into the image which signals are ignored where it is made."""
 
     name = "reports"
     random = True

@@ -81,7 +81,7 @@ def test_plain_ids_always_pair(numbers: set[int], convention: tuple[str, str], r
 @settings(deadline=None)
 @given(ids(PLAIN), ids(PLAIN), st.sampled_from([*CONVENTIONS.values()]))
 def test_what_is_of_others_is_not_paired(ours: list[str], theirs: list[str], convention: tuple[str, str]) -> None:
-    """A picture too many, or another one, on either side: nobody is paired with whoever is left."""
+    """An image too many, or another one, on either side: nobody is paired with whoever is left."""
     assume({name.casefold() for name in ours} != {name.casefold() for name in theirs})
     assert (
         partners([convention[0].format(name) for name in ours], [convention[1].format(name) for name in theirs])

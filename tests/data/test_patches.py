@@ -1,4 +1,4 @@
-"""A patch is a pure function of (seed, index), and is damaged as the whole picture would be."""
+"""A patch is a pure function of (seed, index), and is damaged as the whole image would be."""
 
 import pickle
 from collections import Counter
@@ -23,7 +23,7 @@ def noise_image(height: int, width: int, seed: int = 0) -> Tensor:
 
 
 def source(damage: str, *sizes: tuple[int, int]) -> TrainingImages:
-    """What `degraded_images` would make of random pictures in files."""
+    """What `degraded_images` would make of random images in files."""
     whole = degradation(damage)
     first, rest = whole.split_deterministic()
     clean = tuple(noise_image(*size, seed) for seed, size in enumerate(sizes))
@@ -177,7 +177,7 @@ def test_a_patch_may_be_the_whole_image() -> None:
     ("patch", "seed", "message"),
     [
         (15, 0, "patch must be a multiple of the scale 2, not 15"),
-        (50, 0, "picture '1' has 20x90 pixels, too few for a patch of 50"),
+        (50, 0, "image '1' has 20x90 pixels, too few for a patch of 50"),
         (0, 0, "patch must be a whole number, 1 or more, not 0"),
         (16, -1, "seed must be a whole number, 0 or more, not -1"),
     ],

@@ -1,4 +1,4 @@
-"""Every picture becomes uint8 RGB as it is meant to be seen."""
+"""Every image becomes uint8 RGB as it is meant to be seen."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ TURNS = {
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tiff", "webp"])
-def test_a_image_is_turned_as_the_camera_was_held(tmp_path: Path, suffix: str, orientation: int) -> None:
+def test_an_image_is_turned_as_the_camera_was_held(tmp_path: Path, suffix: str, orientation: int) -> None:
     path = tmp_path / f"a.{suffix}"
     exif = Image.Exif()
     exif[0x0112] = orientation

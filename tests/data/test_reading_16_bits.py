@@ -1,4 +1,4 @@
-"""16-bit pictures are rounded to the nearest 8 bits, not cut down."""
+"""16-bit images are rounded to the nearest 8 bits, not cut down."""
 
 import struct
 import zlib
@@ -74,7 +74,7 @@ def test_interlaced_16_bit_png_is_read_too(tmp_path: Path, channels: int, color_
 
 
 def filtered(values: np.ndarray, kind: int) -> bytes:
-    """The rows of a 16-bit RGB picture, each byte less what PNG's filter of that number predicts for it."""
+    """The rows of a 16-bit RGB image, each byte less what PNG's filter of that number predicts for it."""
     pixels = np.stack((values >> 8, values & 255), -1).reshape(len(values), -1).astype(int)
     height, width = pixels.shape
     rows = b""

@@ -60,7 +60,7 @@ def test_other_color_spaces_are_refused(tmp_path: Path) -> None:
 def test_several_images_in_one_file_are_refused(tmp_path: Path, suffix: str) -> None:
     other = Image.fromarray(255 - COLORS)
     Image.fromarray(COLORS).save(tmp_path / f"a.{suffix}", save_all=True, append_images=[other])
-    with pytest.raises(LossmithError, match=r"holds several pictures \(an animation or pages\)"):
+    with pytest.raises(LossmithError, match=r"holds several images \(an animation or pages\)"):
         read_image(tmp_path / f"a.{suffix}")
 
 
@@ -70,7 +70,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, kept: float) -
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(LossmithError, match=rf"^picture '{path}' is (truncated or damaged|not a picture)"):
+    with pytest.raises(LossmithError, match=rf"^image '{path}' is (truncated or damaged|not an image)"):
         read_image(path)
 
 
@@ -88,7 +88,7 @@ def test_a_flipped_byte_is_found_by_the_checksum(tmp_path: Path) -> None:
 def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(
-        LossmithError, match=r"a.png' is (empty|not a picture that can be read|truncated or damaged)"
+        LossmithError, match=r"a.png' is (empty|not an image that can be read|truncated or damaged)"
     ):
         read_image(tmp_path / "a.png")
 
@@ -104,5 +104,5 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
     for read in (read_image, image_size):
         with pytest.raises(LossmithError, match=r"none.png' does not exist$"):
             read(tmp_path / "none.png")
-        with pytest.raises(LossmithError, match="is a folder, not a picture"):
+        with pytest.raises(LossmithError, match="is a folder, not an image"):
             read(tmp_path)

@@ -1,4 +1,4 @@
-"""Whole pictures to test with, and pictures in memory to train on."""
+"""Whole images to test with, and images in memory to train on."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from lossmith.degradations import JPEG, Bicubic, Mosaic, Noise, degradation, fro
 
 
 def photos(folder: Path, *names: str, size: tuple[int, int] = (30, 21)) -> list[Path]:
-    """Random pictures of (width, height)."""
+    """Random images of (width, height)."""
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     for name in names:
@@ -105,14 +105,14 @@ def test_progress_is_told(tmp_path: Path) -> None:
 
 def test_the_first_bad_image_is_the_one_reported(tmp_path: Path) -> None:
     paths = photos(tmp_path, "a.png", "b.png", "c.png")
-    paths[1].write_bytes(b"no picture")
+    paths[1].write_bytes(b"no image")
     for load in (degraded_images, make_pairs):
-        with pytest.raises(LossmithError, match=r"b.png' is not a picture"):
+        with pytest.raises(LossmithError, match=r"b.png' is not an image"):
             load(paths, Noise(5))
 
 
 def test_no_images_and_tiny_images_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(LossmithError, match="no pictures were given"):
+    with pytest.raises(LossmithError, match="no images were given"):
         degraded_images([], Noise(5))
     with pytest.raises(LossmithError, match="has 3x9 pixels, too few to be shrunk by 4"):
         make_pairs(photos(tmp_path, "a.png", size=(9, 3)), Bicubic(4))

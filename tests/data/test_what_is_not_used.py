@@ -45,7 +45,7 @@ def png_with(path: Path, *chunks: bytes) -> Path:
         (GRAYS.astype("i1"), {}, "holds 32-bit or signed integers"),
         (GRAYS.astype("f2"), {}, "holds a channel of float16"),
         (COLORS.astype("f4"), {"photometric": "rgb"}, "holds 3 channels of float32"),
-        (np.stack([GRAYS] * 5), {"imagej": True, "truncate": True}, "holds a stack of 5 pictures"),
+        (np.stack([GRAYS] * 5), {"imagej": True, "truncate": True}, "holds a stack of 5 images"),
     ],
 )
 def test_a_tiff_of_other_channels_is_refused(
@@ -98,7 +98,7 @@ def test_a_ppm_of_more_than_8_bits_is_refused(tmp_path: Path, header: bytes) -> 
         (b"<!DOCTYPE html><html>", "is a web page"),
     ],
 )
-def test_what_stands_for_a_image_is_called_by_its_name(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_what_stands_for_an_image_is_called_by_its_name(tmp_path: Path, content: bytes, sentence: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(LossmithError, match=sentence):
         read_image(tmp_path / "a.jpg")
@@ -124,7 +124,7 @@ def test_what_is_the_same_of_many_files_is_said_once(tmp_path: Path, capsys: pyt
 
 def test_the_first_that_cannot_be_read_is_named_and_the_others_counted(tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "c.png"):
-        (tmp_path / name).write_bytes(b"no picture")
+        (tmp_path / name).write_bytes(b"no image")
     with pytest.raises(LossmithError, match=r"a\.png' .*\(and 2 more cannot be read\)"):
         look_at(sorted(tmp_path.iterdir()))
 

@@ -1,4 +1,4 @@
-"""Pictures are written whole, as 8-bit PNG."""
+"""Images are written whole, as 8-bit PNG."""
 
 from pathlib import Path
 

@@ -37,7 +37,7 @@ def matlab_line(line: np.ndarray, new: int, scale: float) -> np.ndarray:
 
 
 def matlab(image: Tensor, sides: tuple[int, int], scales: tuple[float, float], rounded: bool) -> Tensor:
-    """imresize of (H, W): vertically, then horizontally; 8-bit pictures are rounded after each."""
+    """imresize of (H, W): vertically, then horizontally; 8-bit images are rounded after each."""
     work = image.double().numpy() * 255
 
     def done(values: np.ndarray) -> np.ndarray:
@@ -125,7 +125,7 @@ def test_a_scale_that_is_none_is_refused(scale: object) -> None:
         Bicubic(scale)  # type: ignore[arg-type]
 
 
-def test_a_image_that_does_not_divide_is_refused() -> None:
+def test_an_image_that_does_not_divide_is_refused() -> None:
     with pytest.raises(LossmithError, match="9x8 pixels must be cropped to multiples of 4 first"):
         Bicubic(4)(torch.rand(3, 9, 8))
 

@@ -96,7 +96,7 @@ def test_a_name_without_a_module_is_refused() -> None:
         ("not_a_tensor", "gave ndarray instead of a tensor"),
         ("nothing_at_all", "gave NoneType instead of a tensor"),
         ("not_finite", "gave values that are not finite"),
-        ("raises", r"^degradation 'sample_damage:raises' fails on a picture \(3, 4, 4\) with KeyError: 'blur'$"),
+        ("raises", r"^degradation 'sample_damage:raises' fails on an image \(3, 4, 4\) with KeyError: 'blur'$"),
     ],
 )
 def test_a_result_that_is_no_image_is_one_sentence(name: str, message: str) -> None:

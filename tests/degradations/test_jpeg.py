@@ -23,7 +23,7 @@ def smooth(height: int = 40, width: int = 56) -> Tensor:
 @pytest.mark.parametrize("quality", [1, 10, 75, 100])
 def test_the_result_is_what_a_file_would_hold(tmp_path: Path, quality: int, subsampling: str) -> None:
     clean = smooth()
-    path = tmp_path / "picture.jpg"
+    path = tmp_path / "image.jpg"
     number = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}[subsampling]
     whole = Image.fromarray(to_8bit(clean).permute(1, 2, 0).numpy())
     whole.save(path, quality=quality, subsampling=number)

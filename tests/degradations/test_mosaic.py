@@ -80,7 +80,7 @@ def test_bad_patterns_and_tiny_images_are_refused() -> None:
         Mosaic("rgbg")
     with pytest.raises(LossmithError, match=r"^mosaic: pattern must be one of"):
         bayer_sample(torch.rand(3, 4, 4), "RGGB")
-    with pytest.raises(LossmithError, match=r"^mosaic: a picture must have 2x2 pixels at least, not 1x5$"):
+    with pytest.raises(LossmithError, match=r"^mosaic: an image must have 2x2 pixels at least, not 1x5$"):
         Mosaic()(torch.rand(3, 1, 5))
 
 

@@ -16,7 +16,7 @@ from lossmith.evaluation.results import Metric
 
 @pytest.fixture(scope="package", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Pictures are small here; threads that wait for one another on a busy machine take ten times as long."""
+    """Images are small here; threads that wait for one another on a busy machine take ten times as long."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -49,7 +49,7 @@ def _rounded(image: Tensor) -> Tensor:
 
 @pytest.fixture(params=[_noisy, _blurred, _faded], ids=["noisy", "blurred", "faded"])
 def damage(request: pytest.FixtureRequest) -> Callable[[Tensor], Tensor]:
-    """A damage that leaves 8-bit pictures."""
+    """A damage that leaves 8-bit images."""
     function: Callable[[Tensor], Tensor] = request.param
     return function
 

@@ -1,4 +1,4 @@
-"""Gray pictures are degraded and scored as pictures of one channel."""
+"""Gray images are degraded and scored as images of one channel."""
 
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def test_scores_are_those_of_one_channel(gray: Path) -> None:
 
 def test_the_protocol_says_so(gray: Path) -> None:
     pairs = make_pairs([gray], degradation("noise(25)"))
-    assert str(protocol_of(pairs)) == "RGB, no crop, rounded to 8 bits; of gray pictures one channel"
+    assert str(protocol_of(pairs)) == "RGB, no crop, rounded to 8 bits; of gray images one channel"
 
 
 def test_why_a_column_is_nan_is_said_once() -> None:

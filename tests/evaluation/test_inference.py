@@ -1,4 +1,4 @@
-"""Test pictures of any size go through any network, as `restore` would do it."""
+"""Test images of any size go through any network, as `restore` would do it."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ class Quarters(nn.Module):
 
 
 class Halves(nn.Module):
-    """Gives odd pictures back with other sides."""
+    """Gives odd images back with other sides."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ def test_sizes_that_a_network_refuses_are_mirrored_up_and_cut_back(
 
 
 @pytest.mark.parametrize("name", ["fcn", "srresnet_small(features=8, blocks=1)"])
-def test_a_image_that_does_not_fit_goes_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_does_not_fit_goes_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     restorer, given = network(name, 2 if "srresnet" in name else 1).eval(), pair(61, 40)
     scale = 2 if "srresnet" in name else 1
     whole = Whole(restorer, scale)(given.degraded[None])

@@ -1,4 +1,4 @@
-"""What is done to two pictures before they are compared."""
+"""What is done to two images before they are compared."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_an_8_bit_image_stays_as_it_is_in_every_precision_that_can_hold_it(dtype
     image = (levels.to(torch.float64) / 255).expand(3, 2, -1)
     prepared, _ = prepare(image.to(dtype), image, Protocol())
     assert prepared.dtype == torch.float64
-    assert torch.equal(prepared, image[:1])  # one channel, as the picture is gray
+    assert torch.equal(prepared, image[:1])  # one channel, as the image is gray
 
 
 def test_y_is_matlabs_and_is_not_rounded_again(photo):

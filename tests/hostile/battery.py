@@ -18,13 +18,13 @@ Criterion = Callable[[Tensor, Tensor], Tensor]
 
 NO_VALUE = "the value is NaN or infinite"
 NO_GRADIENT = "the gradient is NaN or infinite"
-DEAD = "the gradient is 0 where the pictures differ"
+DEAD = "the gradient is 0 where the images differ"
 WRONG_VALUE = "the value depends on dtype or layout"
 WRONG_GRADIENT = "the gradient depends on dtype or layout"
-NOT_ZERO = "identical pictures do not give 0"
+NOT_ZERO = "identical images do not give 0"
 CHANGED = "an input is changed"
 RESTLESS = "a second call gives another value"
-MIXED = "a batch is not the mean of its pictures"
+MIXED = "a batch is not the mean of its images"
 COLORED = "the order of the colours matters"
 UNCLEAR = "a crash that does not say why"
 FAULTS = (
@@ -39,7 +39,7 @@ GRADIENT_TOLERANCE = 1e-2
 NOTHING = 1e-5
 """A gradient with less than this norm counts as 0; usual ones have 1e-3 to 1."""
 CLEARLY_APART = 1e-3
-"""A value above it is that of different pictures."""
+"""A value above it is that of different images."""
 LARGEST = 16.0
 """To about this the largest number of a gradient is scaled, as one does when training in float16 ..."""
 MOST = 2.0**12
@@ -48,7 +48,7 @@ MOST = 2.0**12
 
 @dataclass(frozen=True)
 class Subject:
-    """A loss, and which pictures it takes."""
+    """A loss, and which images it takes."""
 
     name: str
     make: Callable[[], Criterion]
@@ -57,15 +57,15 @@ class Subject:
     odd: bool = False
     """Whether sides must be odd."""
     usual: int = 0
-    """The side of pictures without a fault, where it is more than a little above the least."""
+    """The side of images without a fault, where it is more than a little above the least."""
     color_blind: bool = True
     """Whether it treats all channels alike."""
     slack: float = 0.0
-    """How far from 0 the value of identical pictures may be."""
+    """How far from 0 the value of identical images may be."""
     distance: bool = True
-    """Whether it is 0 for identical pictures only."""
+    """Whether it is 0 for identical images only."""
     needs_texture: bool = False
-    """Whether that, and a slope, is promised only where no two places of the pictures are alike."""
+    """Whether that, and a slope, is promised only where no two places of the images are alike."""
 
     def __str__(self) -> str:
         return self.name
@@ -128,7 +128,7 @@ def examine(subject: Subject, criterion: Criterion, case: Case) -> Verdict:
 
 
 def _truth(criterion: Criterion, prediction: Tensor, target: Tensor) -> Answer:
-    """What it gives for these pictures, plainly stored, in float64 (in float32 if it takes no other)."""
+    """What it gives for these images, plainly stored, in float64 (in float32 if it takes no other)."""
     try:
         return answer(criterion, prediction.double().contiguous(), target.double().contiguous())
     except RuntimeError:
@@ -164,7 +164,7 @@ def _off(subject: Subject, found: Answer, true: Answer, case: Case, scale: float
 
 @torch.no_grad()
 def _moved(subject: Subject, criterion: Criterion, prediction: Tensor, target: Tensor) -> Iterator[str]:
-    """Pictures one by one or in another order, and colours in another order, should change nothing."""
+    """Images one by one or in another order, and colours in another order, should change nothing."""
 
     def value(*pair: Tensor) -> float:
         return criterion(*pair).double().sum().item()
@@ -180,7 +180,7 @@ def _moved(subject: Subject, criterion: Criterion, prediction: Tensor, target: T
 
 
 def _clue(case: Case) -> str:
-    """What a refusal has to speak of: something that is not usual about the pictures."""
+    """What a refusal has to speak of: something that is not usual about the images."""
     clues = ["at least|larger than|size: |image height|image width"]
     if {*case.dtypes} != {torch.float32} or case.autocast:
         clues.append("dtype|data type|same type|scalar type|input type|not implemented for|float64|float16")

@@ -1,4 +1,4 @@
-"""Pairs of pictures that a loss may meet: of any shape, dtype, layout in memory and contents."""
+"""Pairs of images that a loss may meet: of any shape, dtype, layout in memory and contents."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ TAME: dict[str, Made] = {
     "nearly flat and bright": lambda x, y: (0.9 + 0.004 * (x + y - 1), 0.9 + 0.004 * (y - 0.5)),
     "a little outside": lambda x, y: (1.2 * (0.7 * y + 0.3 * x) - 0.1, y),
 }
-"""Contents as training brings them, of a noise x and a smooth picture y, both in [0, 1]."""
+"""Contents as training brings them, of a noise x and a smooth image y, both in [0, 1]."""
 
 WILD: dict[str, Made] = {
     "negated": lambda _, y: (-y, y),
@@ -83,17 +83,17 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "batch behind": lambda x: x.movedim(0, -1).contiguous().movedim(-1, 0),
     "expanded": lambda x: x[:1, :1].expand(x.shape),
 }
-"""The same numbers, stored otherwise; "expanded" repeats the first channel of the first picture without a copy."""
+"""The same numbers, stored otherwise; "expanded" repeats the first channel of the first image without a copy."""
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 STEPS = (0, 0, 1, 2, 5, 8, 13)
 THIN = 120
-"""How much longer than the least side a long and thin picture is."""
+"""How much longer than the least side a long and thin image is."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A pair of pictures."""
+    """A pair of images."""
 
     shape: tuple[int, int, int, int]
     values: str

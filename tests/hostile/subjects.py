@@ -37,13 +37,13 @@ COMPOSED = (
 EVERY = (*PIXEL, *STRUCTURAL, *DEEP, *LEARNED, *COMPOSED)
 
 HEAVY = ("ms_ssim", *LEARNED, *(name for name in DEEP if "squeezenet" not in name and "squeeze," not in name))
-"""Those of which a test that is to be quick gives small pictures only."""
+"""Those of which a test that is to be quick gives small images only."""
 
 SLACK = {
     # matrix roots in float64, of features in float32
     f"style_w2(layers=relu1 + 2*fire2, {SMALL})": 1e-6,
 }
-"""What identical pictures may give where the catalogue says that it is not exactly 0."""
+"""What identical images may give where the catalogue says that it is not exactly 0."""
 
 cached = cache(loss)
 

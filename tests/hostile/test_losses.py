@@ -1,4 +1,4 @@
-"""Every loss of the catalogue against pictures of any shape, dtype, layout and contents; nonsense is refused."""
+"""Every loss of the catalogue against images of any shape, dtype, layout and contents; nonsense is refused."""
 
 from functools import cache
 
@@ -100,7 +100,7 @@ def test_an_infinite_pixel_is_not_hidden(expression: str) -> None:
 @each_loss
 def test_a_pixel_that_is_no_number_stays_with_its_image(expression: str) -> None:
     if ":" in expression:
-        pytest.skip("others' losses give one number for all pictures")
+        pytest.skip("others' losses give one number for all images")
     of, each = subject(expression), loss(expression, reduction="none")
     prediction, target = Case(
         (2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd), "noisy", FLOATS, PLAIN, 0
@@ -118,10 +118,10 @@ UNUSUAL = {
     "complex": (lambda x: x.to(torch.complex64), "floating point"),
     "true or false": (lambda x: x > 0.5, "floating point"),
     "8-bit floats": (lambda x: x.to(torch.float8_e4m3fn), "floating point"),
-    "sparse": (lambda x: x.to_sparse(), "pictures must be dense, not torch.sparse_coo"),
-    "an array": (lambda x: x.numpy(), "pictures must be tensors (N, C, H, W), not ndarray"),
-    "one picture": (lambda x: x[0], "pictures must be (N, C, H, W)"),
-    "no channels": (lambda x: x[:, :0], "the pictures have no channels"),
+    "sparse": (lambda x: x.to_sparse(), "images must be dense, not torch.sparse_coo"),
+    "an array": (lambda x: x.numpy(), "images must be tensors (N, C, H, W), not ndarray"),
+    "one image": (lambda x: x[0], "images must be (N, C, H, W)"),
+    "no channels": (lambda x: x[:, :0], "the images have no channels"),
     "no height": (lambda x: x[:, :, :0], " needs at least "),
 }
 

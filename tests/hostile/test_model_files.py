@@ -275,7 +275,7 @@ def test_a_header_that_announces_more_than_there_is(tmp_path: Path) -> None:
 
 
 def graph(kind: str) -> bytes:
-    """An ONNX graph that is not one from a picture to a picture."""
+    """An ONNX graph that is not one from an image to an image."""
     onnx = pytest.importorskip("onnx")
     from onnx import TensorProto, helper
 

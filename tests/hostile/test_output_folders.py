@@ -72,7 +72,7 @@ def model(path: Path, scale: int = 1) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_image_of_any_name_stays_in_the_folder(name: str, world: Path) -> None:
+def test_an_image_of_any_name_stays_in_the_folder(name: str, world: Path) -> None:
     here = world / "here"
     source, tool = image(here / "in" / f"{name}.png"), model(here / "m.safetensors")
     found = sentence(lambda: restore([source], model=[tool], out=here / "out"))

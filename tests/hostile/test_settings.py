@@ -17,7 +17,7 @@ from .amounts import FEW, MANY, fuzzed
 from .corruption import damaged, sentence
 
 STUDY = b"""# a study
-pictures: [nowhere, 'else']
+images: [nowhere, 'else']
 losses: [l1, "0.84*ms_ssim + 0.16*l1", &a mix, *a]
 steps: 100
 learning-rate: 2e-3
@@ -95,7 +95,7 @@ yaml = (
 
 
 def say(content: bytes, folder: Path) -> str:
-    """What the command line says of it: one line, and status 2, for there are no such pictures."""
+    """What the command line says of it: one line, and status 2, for there are no such images."""
     path, heard = folder / "study.yaml", io.StringIO()
     path.write_bytes(content)
     sentence(lambda: read_config_file(path))

@@ -1,4 +1,4 @@
-"""A small picture with edges and texture, and a recipe of a second."""
+"""A small image with edges and texture, and a recipe of a second."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from lossmith.loss_learning import LossRecipe
 
 @pytest.fixture(scope="session")
 def small() -> LossRecipe:
-    """Two scales of a picture of 48 pixels."""
+    """Two scales of an image of 48 pixels."""
     return LossRecipe(iterations=3, min_side=24, width=4, max_width=8, crop=24, batch=2)
 
 
@@ -26,6 +26,6 @@ def scene() -> Tensor:
 
 @pytest.fixture
 def image(scene: Tensor, tmp_path: Path) -> Path:
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     write_image(path, scene)
     return path

@@ -1,4 +1,4 @@
-"""From a picture to a loss file: `lossmith.learn_loss`."""
+"""From an image to a loss file: `lossmith.learn_loss`."""
 
 import signal
 from collections.abc import Callable
@@ -70,10 +70,10 @@ def test_a_balanced_loss_is_worth_an_l1_on_the_degradation_it_was_learned_from(
     stripes = scene.clone()
     stripes[:, :, ::4] *= 0.6
     write_image(tmp_path / "striped.png", stripes)
-    recipe = replace(small, min_side=48)  # one scale, where the damaged picture is what the critic sees
+    recipe = replace(small, min_side=48)  # one scale, where the damaged image is what the critic sees
     out = tmp_path / "loss.safetensors"
     learn_loss(image, degraded=tmp_path / "striped.png", recipe=recipe, out=out)
-    # the lesson's damage lies on a picture that has lost its finest detail, so the two agree roughly
+    # the lesson's damage lies on an image that has lost its finest detail, so the two agree roughly
     ratio = float(MDFLoss.load(out)(stripes[None], scene[None]) / (stripes - scene).abs().mean())
     assert 0.2 < ratio < 2
     assert load_loss(out)[1]["task"] == "own"
@@ -215,7 +215,7 @@ def test_what_cannot_be_learned_from_is_refused_in_a_sentence(
         ({}, "either --degradation or --degraded"),
         ({"degradation": "jpeg", "degraded": image}, "either --degradation or --degraded"),
         ({"degradation": "jpek"}, "degradation 'jpek' is not known; did you mean 'jpeg'?"),
-        ({"degraded": image}, "are the same picture, so there is no damage to learn"),
+        ({"degraded": image}, "are the same image, so there is no damage to learn"),
         ({"degraded": tmp_path / "tiny.png"}, "must be of one size, not 48x56 and 12x56 pixels"),
         ({"degraded": tmp_path / "none.png"}, "does not exist"),
         ({"degradation": "jpeg", "out": tmp_path / "loss.pth"}, "call it loss.safetensors"),

@@ -9,7 +9,7 @@ from lossmith.loss_learning.progress import iteration_costs
 from lossmith.loss_learning.pyramid import ImagePyramid
 
 SECONDS = (0.051, 0.066, 0.095, 0.151, 0.633, 1.360, 2.763, 4.960)
-"""Of a round of the published recipe at each scale of a picture of 169 x 250 pixels, timed on two cores."""
+"""Of a round of the published recipe at each scale of an image of 169 x 250 pixels, timed on two cores."""
 
 
 @pytest.mark.parametrize("scale", range(len(SECONDS)))

@@ -1,4 +1,4 @@
-"""The error that a damage makes covers all of a picture, whatever its size."""
+"""The error that a damage makes covers all of an image, whatever its size."""
 
 import numpy as np
 import pytest

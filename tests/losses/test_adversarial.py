@@ -164,7 +164,7 @@ def test_a_better_restorer_pays_less_and_makes_its_discriminator_pay_more(name: 
     worse, better = torch.tensor([[-0.6], [-0.4]]), torch.tensor([[0.1], [0.0]])
     loss = adversarial(name)
     assert loss.generator_loss(real, better) < loss.generator_loss(real, worse)
-    if name != "lsgan":  # whose discriminator wants zero for restored pictures, not less
+    if name != "lsgan":  # whose discriminator wants zero for restored images, not less
         assert loss.discriminator_loss(real, better) > loss.discriminator_loss(real, worse)
 
 
@@ -208,9 +208,9 @@ def test_every_mistake_is_a_sentence(expression: str, message: str) -> None:
 def test_outputs_that_are_none_are_refused(name: str, wrong: Any) -> None:
     fine, loss = torch.zeros(2, 1), adversarial(name)
     for side in (loss.discriminator_loss, loss.generator_loss):
-        with pytest.raises(LossmithError, match=r"output on real pictures must be a tensor of floats, not "):
+        with pytest.raises(LossmithError, match=r"output on real images must be a tensor of floats, not "):
             side(wrong, fine)
-        with pytest.raises(LossmithError, match=r"output on restored pictures must be a tensor of floats, not "):
+        with pytest.raises(LossmithError, match=r"output on restored images must be a tensor of floats, not "):
             side(fine, wrong)
         with pytest.raises(LossmithError, match=r"are on meta \(real\) and cpu \(restored\); move one of them"):
             side(fine.to("meta"), fine)

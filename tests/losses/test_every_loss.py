@@ -165,7 +165,7 @@ def test_the_layout_in_memory_does_not_matter(
     torch.testing.assert_close(found[1], expected[1], rtol=1e-9, atol=1e-11)
 
 
-# --- equal pictures, extreme pictures --------------------------------------------------------------------------
+# --- equal images, extreme images --------------------------------------------------------------------------
 
 IMAGES: dict[str, Callable[[int, int], Tensor]] = {
     "random": lambda channels, side: rand(2, channels, side, side, dtype=torch.float32),

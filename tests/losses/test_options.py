@@ -107,10 +107,10 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: loss(5), "a loss is named in text"),  # type: ignore[arg-type]
     (lambda: loss(["l1", "tv"]), "a loss is named in text"),  # type: ignore[arg-type]
     (lambda: loss(L1Loss()), "a loss is named in text"),  # type: ignore[arg-type]
-    (lambda: SSIMLoss().with_target(None), "ssim: pictures must be tensors"),  # type: ignore[arg-type]
+    (lambda: SSIMLoss().with_target(None), "ssim: images must be tensors"),  # type: ignore[arg-type]
     (
         lambda: L1Loss().with_target(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)),
-        "l1: pictures must be floating point",
+        "l1: images must be floating point",
     ),
     (lambda: PerceptualLoss(3, "relu1_2"), "a network is named, such as vgg19"),  # type: ignore[arg-type]
 ]

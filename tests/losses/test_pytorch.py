@@ -117,7 +117,7 @@ def test_vmap_goes_over_stacks_of_images_and_over_single_ones(expression: str) -
     close(vmap(grad(criterion))(predictions, targets), slopes)
     of_one = vmap(grad(lambda p, t: criterion(p[None], t[None])))(x, y)
     close(of_one, 2 * gradient(criterion, x, y))
-    with pytest.raises(LossmithError, match=r"pictures must be \(N, C, H, W\), not \(3, 43, 45\)$"):
+    with pytest.raises(LossmithError, match=r"images must be \(N, C, H, W\), not \(3, 43, 45\)$"):
         vmap(criterion)(x, y)
 
 
@@ -185,7 +185,7 @@ def test_functional_call_trains_one_network_and_an_ensemble(expression: str) -> 
 # --- tracers ---------------------------------------------------------------------------------------------------
 
 OTHERS = [pair(1, 47, 51, seed=1), pair(3, 57, 43, seed=2)]
-"""Pictures of other sizes, and more or fewer of them."""
+"""Images of other sizes, and more or fewer of them."""
 
 
 @pytest.mark.parametrize("expression", EVERY)
@@ -440,7 +440,7 @@ def test_the_sum_is_that_of_every_images_value(expression: str) -> None:
 def test_gray_images_are_repeated_when_asked(expression: str) -> None:
     x, y = (each[:, :1] for each in pair())
     made = loss(expression)
-    with pytest.raises(LossmithError, match=r"of 3 channels, not 1; gray pictures are repeated with gray=repeat$"):
+    with pytest.raises(LossmithError, match=r"of 3 channels, not 1; gray images are repeated with gray=repeat$"):
         made(x, y)
     asked = losses.loss(expression.replace(")", ", gray=repeat)"))
     assert isinstance(asked, Loss)

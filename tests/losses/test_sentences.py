@@ -16,16 +16,16 @@ WHOLE = torch.rand(2, 3, 23, 23)
 @pytest.mark.parametrize(
     ("prediction", "target", "message"),
     [
-        (WHOLE[0], WHOLE[0], "pictures must be (N, C, H, W), not (3, 23, 23)"),
-        (WHOLE[None], WHOLE[None], "pictures must be (N, C, H, W), not (1, 2, 3, 23, 23)"),
+        (WHOLE[0], WHOLE[0], "images must be (N, C, H, W), not (3, 23, 23)"),
+        (WHOLE[None], WHOLE[None], "images must be (N, C, H, W), not (1, 2, 3, 23, 23)"),
         (WHOLE, WHOLE[:1], "prediction (2, 3, 23, 23) and target (1, 3, 23, 23) differ in shape"),
         (WHOLE, WHOLE[:, :1], "prediction (2, 3, 23, 23) and target (2, 1, 23, 23) differ in shape"),
         (WHOLE, WHOLE[0], "prediction (2, 3, 23, 23) and target (3, 23, 23) differ in shape"),
-        (WHOLE, WHOLE.byte(), "pictures must be floating point in [0, 1], not torch.float32 and torch.uint8"),
-        (WHOLE.long(), WHOLE, "pictures must be floating point in [0, 1], not torch.int64 and torch.float32"),
-        (WHOLE.bool(), WHOLE.bool(), "pictures must be floating point in [0, 1], not torch.bool and torch.bool"),
+        (WHOLE, WHOLE.byte(), "images must be floating point in [0, 1], not torch.float32 and torch.uint8"),
+        (WHOLE.long(), WHOLE, "images must be floating point in [0, 1], not torch.int64 and torch.float32"),
+        (WHOLE.bool(), WHOLE.bool(), "images must be floating point in [0, 1], not torch.bool and torch.bool"),
         (WHOLE[:0], WHOLE[:0], "the batch is empty"),
-        (WHOLE[:, :0], WHOLE[:, :0], "the pictures have no channels"),
+        (WHOLE[:, :0], WHOLE[:, :0], "the images have no channels"),
     ],
 )
 def test_images_that_are_none(expression: str, prediction: Tensor, target: Tensor, message: str) -> None:

@@ -176,7 +176,7 @@ def test_what_gives_no_single_number_is_refused(name: str, given: str) -> None:
         ("my_losses:Missing", "loss 'my_losses:Missing': module 'my_losses' has no 'Missing'"),
         (
             "my_losses:NotCalled",
-            "loss 'my_losses:NotCalled' makes objects that cannot be called with two pictures",
+            "loss 'my_losses:NotCalled' makes objects that cannot be called with two images",
         ),
         ("my_losses:constant", "loss 'my_losses:constant' is neither a class nor a function"),
         ("my_losses:Offset", "loss 'my_losses:Offset': missing a required argument: 'by'"),

@@ -1,4 +1,4 @@
-"""Other people's weights: three layouts of RRDBNet and two of SRResNet give the same pictures as our own names."""
+"""Other people's weights: three layouts of RRDBNet and two of SRResNet give the same images as our own names."""
 
 import re
 from collections.abc import Callable

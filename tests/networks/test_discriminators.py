@@ -60,7 +60,7 @@ def plain_vgg(weights: dict[str, Tensor], x: Tensor, halvings: int) -> Tensor:
 
 
 def with_statistics(made: nn.Module, size: int = 128) -> nn.Module:
-    """In evaluation mode, with the statistics of some pictures, under which signals neither grow nor fade."""
+    """In evaluation mode, with the statistics of some images, under which signals neither grow nor fade."""
     for module in made.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
@@ -198,8 +198,7 @@ def test_every_mistake_is_a_sentence(expression: str, size: int | None, message:
         (
             "vgg(features=1)",
             64,
-            "discriminator vgg(features=1) takes pictures of 128 x 128 pixels, not 64 x 64; vgg_any takes any "
-            "size",
+            "discriminator vgg(features=1) takes images of 128 x 128 pixels, not 64 x 64; vgg_any takes any size",
         ),
         (
             "vgg_any(features=1)",

@@ -145,7 +145,7 @@ def test_the_small_one_starts_close_to_the_bicubic_enlargement() -> None:
     for scale in SCALES:
         made = SRResNetSmall(scale)
         bicubic = F.interpolate(image, scale_factor=scale, mode="bicubic", antialias=True) if scale > 1 else image
-        # Weights are a tenth of the usual, so that the branch is some hundredths of the picture.
+        # Weights are a tenth of the usual, so that the branch is some hundredths of the image.
         assert (made(image) - bicubic).abs().mean() < 0.03
 
 

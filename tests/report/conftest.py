@@ -27,7 +27,7 @@ def photographs(height: int = 200, width: int = 256) -> dict[str, Pixels]:
 
 
 def jpeg(image: Pixels, quality: int = 10) -> Pixels:
-    """The picture with real JPEG artefacts."""
+    """The image with real JPEG artefacts."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality)
     return np.asarray(Image.open(file).convert("RGB"))
@@ -44,7 +44,7 @@ def imitation(target: Pixels, degraded: Pixels, index: int, seed: int) -> Pixels
 
 
 def scores(image: Pixels, target: Pixels, measured: Sequence[str]) -> dict[str, float]:
-    """True scores of one picture."""
+    """True scores of one image."""
     pair = [torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255 for pixels in (image, target)]
     return score(pair[0], pair[1], Protocol(), measured)
 

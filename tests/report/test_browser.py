@@ -47,12 +47,12 @@ def opened(usual: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def page(opened: Browser) -> Iterator[Browser]:
-    """The page afresh, every picture open; afterwards the console must be silent."""
+    """The page afresh, every image open; afterwards the console must be silent."""
     opened.emulate()
     opened.driver.refresh()
     for index in range(len(opened.all(".exhibit"))):
         opened.run(f"document.querySelectorAll('.exhibit')[{index}].scrollIntoView({{behavior: 'instant'}})")
-        ready = f".exhibit[data-ready]:is(#picture-{index})"
+        ready = f".exhibit[data-ready]:is(#image-{index})"
         WebDriverWait(opened.driver, 10).until(lambda _, ready=ready: opened.all(ready))
     opened.run("scrollTo({top: 0, behavior: 'instant'})")
     yield opened
@@ -60,22 +60,22 @@ def page(opened: Browser) -> Iterator[Browser]:
 
 
 def test_the_slider_shows_one_image_on_each_side(page: Browser, usual: ReportData) -> None:
-    comparison, canvas = usual.comparisons[0], "#picture-0 .slider canvas"
+    comparison, canvas = usual.comparisons[0], "#image-0 .slider canvas"
     x, y = 100, 90
     left, right = comparison.restored["mix"], comparison.target
     assert not np.array_equal(left[y, x], right[y, x])
-    page.choose("#picture-0 select.left", "4")
-    page.choose("#picture-0 select.right", "6")
-    position = page.show("#picture-0 .position")
+    page.choose("#image-0 select.left", "4")
+    page.choose("#image-0 select.right", "6")
+    position = page.show("#image-0 .position")
     position.send_keys(Keys.HOME)
     assert page.pixel(canvas, x, y) == right[y, x].tolist()
     position.send_keys(Keys.END)
     assert page.pixel(canvas, x, y) == left[y, x].tolist()
-    page.one("#picture-0 .swap").click()
+    page.one("#image-0 .swap").click()
     assert page.pixel(canvas, x, y) == right[y, x].tolist()
     position.send_keys(Keys.HOME, *[Keys.PAGE_UP] * 3)
     before = float(position.get_property("value"))
-    slider = page.show("#picture-0 .slider")
+    slider = page.show("#image-0 .slider")
     ActionChains(page.driver).move_to_element(slider).click_and_hold().move_by_offset(60, 0).release().perform()
     after = float(position.get_property("value"))
     assert after != before
@@ -84,22 +84,22 @@ def test_the_slider_shows_one_image_on_each_side(page: Browser, usual: ReportDat
 
 
 def looking_at(page: Browser) -> tuple[float, float]:
-    """The top left corner of the close ups of the first picture, in its pixels."""
-    script = """const style = document.querySelector('#picture-0 .looking').style;
-        const {width, height} = document.querySelector('#picture-0').dataset;
+    """The top left corner of the close ups of the first image, in its pixels."""
+    script = """const style = document.querySelector('#image-0 .looking').style;
+        const {width, height} = document.querySelector('#image-0').dataset;
         return [parseFloat(style.left) / 100 * width, parseFloat(style.top) / 100 * height]"""
     left, top = page.run(script)
     return left, top
 
 
 def check_close_ups(page: Browser, usual: ReportData) -> None:
-    """All close ups show the same place, each of its own picture."""
+    """All close ups show the same place, each of its own image."""
     comparison = usual.comparisons[0]
     images = [comparison.degraded, *comparison.restored.values(), comparison.target]
     left, top = looking_at(page)
-    zoom = int(page.one("#picture-0 .zoom").get_property("value"))
+    zoom = int(page.one("#image-0 .zoom").get_property("value"))
     for index, image in enumerate(images):
-        canvas = f"#picture-0 .crop[data-frame='{index}'] canvas"
+        canvas = f"#image-0 .crop[data-frame='{index}'] canvas"
         found = [page.pixel(canvas, k, k) for k in (20, 77)]
         expected = [image[int(top + (k + 0.5) / zoom), int(left + (k + 0.5) / zoom)].tolist() for k in (20, 77)]
         assert found == expected
@@ -107,36 +107,36 @@ def check_close_ups(page: Browser, usual: ReportData) -> None:
 
 def test_close_ups_move_together(page: Browser, usual: ReportData) -> None:
     check_close_ups(page, usual)
-    crop = page.show("#picture-0 .crop[data-frame='2']")
-    page.all("#picture-0 .spot")[-1].click()
+    crop = page.show("#image-0 .crop[data-frame='2']")
+    page.all("#image-0 .spot")[-1].click()
     start = looking_at(page)
     ActionChains(page.driver).move_to_element(crop).click_and_hold().move_by_offset(24, 12).release().perform()
-    zoom = int(page.one("#picture-0 .zoom").get_property("value"))
+    zoom = int(page.one("#image-0 .zoom").get_property("value"))
     assert looking_at(page) == pytest.approx(
         (max(0, start[0] - 24 / zoom), max(0, start[1] - 12 / zoom)), abs=0.02
     )
     check_close_ups(page, usual)
-    page.all("#picture-0 .spot")[0].click()
+    page.all("#image-0 .spot")[0].click()
     start = looking_at(page)
     crop.send_keys(Keys.ARROW_LEFT if start[0] > 60 else Keys.ARROW_RIGHT)
     assert abs(looking_at(page)[0] - start[0]) == pytest.approx(8, abs=0.02)
     crop.send_keys("+")
-    assert int(page.one("#picture-0 .zoom").get_property("value")) == zoom + 1
-    assert page.one("#picture-0 .zoomed").text == f"{zoom + 1}×"
+    assert int(page.one("#image-0 .zoom").get_property("value")) == zoom + 1
+    assert page.one("#image-0 .zoomed").text == f"{zoom + 1}×"
     check_close_ups(page, usual)
-    page.choose("#picture-0 .what", "error")
-    assert page.all("#picture-0 .crop.empty")
-    ActionChains(page.driver).move_to_element(page.show("#picture-0 .maps canvas")).click().perform()
+    page.choose("#image-0 .what", "error")
+    assert page.all("#image-0 .crop.empty")
+    ActionChains(page.driver).move_to_element(page.show("#image-0 .maps canvas")).click().perform()
     assert looking_at(page) != start
 
 
 def test_error_maps_have_one_scale(page: Browser, usual: ReportData) -> None:
     comparison = usual.comparisons[0]
-    maps = page.all("#picture-0 .maps canvas")
+    maps = page.all("#image-0 .maps canvas")
     assert len(maps) == len(comparison.restored) + 1
     error = np.abs(comparison.degraded.astype(int) - comparison.target).sum(axis=2)
     dark, bright = (np.unravel_index(i, error.shape) for i in (error.argmin(), error.argmax()))
-    selector = "#picture-0 .maps canvas[data-frame='0']"
+    selector = "#image-0 .maps canvas[data-frame='0']"
     assert page.pixel(selector, int(bright[1]), int(bright[0])) == [252, 255, 164]
     assert sum(page.pixel(selector, int(dark[1]), int(dark[0]))) < 12
 

@@ -172,7 +172,7 @@ def test_without_images_curves_or_costs(usual: ReportData, tmp_path: Path) -> No
     bare = [replace(c, curves=[], milliseconds_per_step=math.nan, activation_mb=None) for c in usual.results]
     page = written(replace(usual, comparisons=[], results=bare), tmp_path)
     check_complete(page)
-    assert "No pictures were kept." in page.text
+    assert "No images were kept." in page.text
     assert "No training curves were recorded." in page.text
 
 

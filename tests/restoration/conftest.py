@@ -1,4 +1,4 @@
-"""Small models in files, and pictures of every kind."""
+"""Small models in files, and images of every kind."""
 
 from collections.abc import Callable
 from pathlib import Path

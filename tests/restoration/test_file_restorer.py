@@ -1,4 +1,4 @@
-"""What a picture file holds beside its colours survives; what cannot be done is said and leaves nothing behind."""
+"""What an image file holds beside its colours survives; what cannot be done is said and leaves nothing behind."""
 
 import io
 import struct
@@ -94,7 +94,7 @@ def test_png_and_tiff_give_back_every_bit(height: int, width: int, channels: int
         folder = Path(name)
         raster = raster_of(values, folder / "raster")
         for format in ("png", "tiff"):
-            path = folder / f"picture{ENDINGS[format]}"
+            path = folder / f"image{ENDINGS[format]}"
             encode(path, raster, format, None, Metadata(), {"a": 1})
             assert np.array_equal(decode(path, folder / "back").raster.mapped(), values)
             assert read_record(path) == {"a": 1}
@@ -280,7 +280,7 @@ REFUSED_TIFFS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "12 bits": (GRAY16 >> 4, {"photometric": "minisblack"}, "12 bits per value"),
     "Lab": ((RGB16 >> 8).astype(np.uint8), {"photometric": "cielab"}, "CIELab"),
     "ink": ((RGBA16 >> 8).astype(np.uint8), {"photometric": "separated"}, "CMYK"),
-    "pages": (np.stack([RGB16, RGB16]), {"photometric": "rgb"}, "holds several pictures"),
+    "pages": (np.stack([RGB16, RGB16]), {"photometric": "rgb"}, "holds several images"),
 }
 
 
@@ -312,7 +312,7 @@ def test_a_smaller_copy_in_the_file_is_told_and_left_out(tmp_path: Path) -> None
         file.write(RGB16[::2, ::2].copy(), photometric="rgb", subfiletype=1)
     decoded = decode(tmp_path / "a.tif", tmp_path / "raw")
     assert np.array_equal(decoded.raster.mapped(), RGB16)
-    assert decoded.metadata.lost == ("smaller copies of the picture in the file",)
+    assert decoded.metadata.lost == ("smaller copies of the image in the file",)
 
 
 def test_a_16_bit_image_that_is_dark_is_told(tmp_path: Path) -> None:
@@ -340,8 +340,8 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
     Image.new("CMYK", (4, 4)).save(tmp_path / "print.tif")
     Image.fromarray(noise(40, 40, 3)).save(tmp_path / "whole.png")
     (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:2000])
-    assert "holds several pictures" in refused(tmp_path / "moving.webp", result)
-    assert "holds several pictures" in refused(tmp_path / "pages.tif", result)
+    assert "holds several images" in refused(tmp_path / "moving.webp", result)
+    assert "holds several images" in refused(tmp_path / "pages.tif", result)
     assert "CMYK" in refused(tmp_path / "print.tif", result)
     assert "truncated or damaged" in refused(tmp_path / "half.png", result)
 
@@ -394,7 +394,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_image(tmp_path: Path, monkeyp
     assert refused(tmp_path / "a.png", tmp_path / "b.png").endswith("No space left on device")
 
 
-def test_a_image_that_was_begun_goes_on_with_what_is_finished(tmp_path: Path) -> None:
+def test_an_image_that_was_begun_goes_on_with_what_is_finished(tmp_path: Path) -> None:
     calls: list[int] = []
 
     class Counted(nn.Module):

@@ -224,7 +224,7 @@ def test_one_size_is_tiled_at_that_size_with_what_it_sees(
     made, restorer = restored(path, values, tmp_path)
     wanted = the_blur(values, constants)
     down, across = (min(side, of) for side, of in zip(engine.size, image, strict=True))
-    # a picture smaller than the size is mirrored: at such an end 4 pixels are not the blur of the picture itself
+    # an image smaller than the size is mirrored: at such an end 4 pixels are not the blur of the image itself
     inner = (
         slice(None, down - 4 if image[0] < engine.size[0] else None),
         slice(None, across - 4 if image[1] < engine.size[1] else None),
@@ -277,10 +277,10 @@ def test_scales_are_found_by_trying(tmp_path: Path) -> None:
     path = graph(tmp_path / "a.onnx", nodes, constants={"scales": np.array([1, 1, 3, 3], np.float32)})
     assert opened(path).scale == 3
     turned = [helper.make_node("Transpose", ["i"], ["o"], perm=[0, 1, 3, 2])]
-    assert "which is no picture" in refusal(graph(tmp_path / "b.onnx", turned))
+    assert "which is no image" in refusal(graph(tmp_path / "b.onnx", turned))
     uneven = [helper.make_node("Resize", ["i", "", "scales"], ["o"], mode="nearest")]
     path = graph(tmp_path / "c.onnx", uneven, constants={"scales": np.array([1, 1, 1.5, 1.5], np.float32)})
-    assert "makes float32 [1, 3, 96, 120] of [1, 3, 64, 80], which is no picture" in refusal(path)
+    assert "makes float32 [1, 3, 96, 120] of [1, 3, 64, 80], which is no image" in refusal(path)
 
 
 def test_what_lies_outside_of_0_to_1_is_refused_and_never_written(tmp_path: Path) -> None:
@@ -293,19 +293,19 @@ def test_what_lies_outside_of_0_to_1_is_refused_and_never_written(tmp_path: Path
     assert not (tmp_path / "made.png").exists()
 
 
-def test_what_is_no_image_to_a_image_is_named(tmp_path: Path) -> None:
+def test_what_is_no_image_to_an_image_is_named(tmp_path: Path) -> None:
     same = [helper.make_node("Identity", ["i"], ["o"])]
     two = [*same, helper.make_node("Identity", ["i"], ["p"])]
     pair = [helper.make_node("Add", ["i", "sigma"], ["o"])]
     numbers = [helper.make_node("GlobalAveragePool", ["i"], ["o"])]
     whole = (TensorProto.INT64, TensorProto.INT64)
     at = tmp_path / "a.onnx"
-    assert "takes [n, 4, h, w], which is no picture of 1 or 3" in refusal(graph(at, same, ["n", 4, "h", "w"]))
-    assert "takes [b, 3, d, h, w], which is no picture" in refusal(graph(at, same, ["b", 3, "d", "h", "w"]))
-    assert "takes tensor(int64) [n, 3, h, w], not a picture" in refusal(graph(at, same, types=whole))
-    assert "takes 2 inputs (i, sigma), not one picture" in refusal(graph(at, pair, inputs=("i", "sigma")))
-    assert "makes 2 pictures (o, p); keep the one you mean" in refusal(graph(at, two, outputs=("o", "p")))
-    assert "makes float32 [1, 3, 1, 1] of [1, 3, 64, 80], which is no picture" in refusal(graph(at, numbers))
+    assert "takes [n, 4, h, w], which is no image of 1 or 3" in refusal(graph(at, same, ["n", 4, "h", "w"]))
+    assert "takes [b, 3, d, h, w], which is no image" in refusal(graph(at, same, ["b", 3, "d", "h", "w"]))
+    assert "takes tensor(int64) [n, 3, h, w], not an image" in refusal(graph(at, same, types=whole))
+    assert "takes 2 inputs (i, sigma), not one image" in refusal(graph(at, pair, inputs=("i", "sigma")))
+    assert "makes 2 images (o, p); keep the one you mean" in refusal(graph(at, two, outputs=("o", "p")))
+    assert "makes float32 [1, 3, 1, 1] of [1, 3, 64, 80], which is no image" in refusal(graph(at, numbers))
 
 
 def test_an_output_beside_the_image_is_passed_over(tmp_path: Path) -> None:

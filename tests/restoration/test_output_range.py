@@ -1,4 +1,4 @@
-"""What is no picture is refused before anything is written, and what is hardly one is told."""
+"""What is no image is refused before anything is written, and what is hardly one is told."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -54,12 +54,12 @@ def test_what_lies_outside_almost_everywhere_is_refused(what, said: str, channel
     [
         (lambda x: 2 * x - 1, 1.0, "much of what model 'm' makes lies outside of 0 to 1"),
         (lambda x: x / 255, 1.0, "what model 'm' makes is almost black"),
-        (lambda x: x / 255, 0.01, None),  # as the picture is
+        (lambda x: x / 255, 0.01, None),  # as the image is
         (lambda x: 1.1 * x - 0.05, 1.0, None),  # some contrast
         (lambda x: x - 0.05, 0.0, None),  # a little below black
     ],
 )
-def test_what_is_hardly_a_image_is_told_once_for_all(what, light: float, said, tmp_path: Path) -> None:
+def test_what_is_hardly_an_image_is_told_once_for_all(what, light: float, said, tmp_path: Path) -> None:
     restorer = restorer_of(what)
     for name in ("a", "b", "c"):
         restorer.restore(photo(tmp_path / f"{name}.png", light=light), tmp_path / "out" / f"{name}.png")

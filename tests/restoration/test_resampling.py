@@ -105,10 +105,10 @@ def test_sizes(height: int, width: int, scale: int, factor: float, longest: int)
     ],
 )
 def test_results_have_the_size_that_was_asked_for(wish: Any, size: tuple[int, int], tmp_path: Path) -> None:
-    picture = smooth(30, 40)
+    image = smooth(30, 40)
     exif = Image.Exif()
     exif[0x8769] = {0xA002: 40, 0xA003: 30}
-    Image.fromarray(picture).save(tmp_path / "a.png", exif=exif, dpi=(100, 100))
+    Image.fromarray(image).save(tmp_path / "a.png", exif=exif, dpi=(100, 100))
     restorer = FileRestorer(enlarging(4), RestoreOptions(**wish))
     restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
     with Image.open(tmp_path / "b.png") as image:
@@ -116,8 +116,8 @@ def test_results_have_the_size_that_was_asked_for(wish: Any, size: tuple[int, in
         written = image.getexif().get_ifd(0x8769)
         assert (written[0xA002], written[0xA003]) == size
         assert image.info["dpi"] == pytest.approx((100 * size[0] / 40, 100 * size[1] / 30), rel=0.01)
-        # the network's picture in that size, not the picture itself enlarged
-        cubic = np.asarray(Image.fromarray(picture).resize((160, 120), Image.Resampling.BICUBIC).resize(size))
+        # the network's image in that size, not the image itself enlarged
+        cubic = np.asarray(Image.fromarray(image).resize((160, 120), Image.Resampling.BICUBIC).resize(size))
         assert np.abs(np.asarray(image).astype(int) - cubic)[4:-4, 4:-4].mean() < 3
     assert restorer.is_done(tmp_path / "a.png", tmp_path / "b.png")
     assert not FileRestorer(enlarging(4), RestoreOptions(scale_to=3.5)).is_done(
@@ -135,7 +135,7 @@ def test_geotiff_and_proportions(tmp_path: Path) -> None:
     tags = tifffile.TiffFile(tmp_path / "b.tif").pages[0].tags
     assert tags[33550].value == pytest.approx((10 / 1.5, 10 / 3, 0))
     said = " ".join(restorer.foreseen())
-    assert "changes the proportions of the picture, to those of --size: 'a.tif'" in said
+    assert "changes the proportions of the image, to those of --size: 'a.tif'" in said
     assert "enlarges 2 times by the model and the rest of the way by interpolation: 'a.tif'" in said
 
 

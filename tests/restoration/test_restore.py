@@ -38,7 +38,7 @@ def test_a_folder_is_restored_and_the_second_time_skipped(saved, tmp_path: Path)
     assert record["asked"]["model"]["model"] == model.name
     again = lossmith.restore([folder], model=[model], out=out)
     assert (again.results, again.skipped) == ([], first.results)
-    # what is asked for differently is done anew, and so is a picture that has changed
+    # what is asked for differently is done anew, and so is an image that has changed
     assert len(lossmith.restore([folder], model=[model], out=out, bits="16").results) == 2
     images(folder, "other.png", "a.png")
     assert [path.name for path in lossmith.restore([folder], model=[model], out=out, bits="16").results] == [
@@ -76,7 +76,7 @@ def test_a_full_disk_is_told_before_the_work(
     values = 3 * 40 * 30
     largest = values + 4 * values  # it, and its result
     monkeypatch.setattr("lossmith.core.resources.free_disk", lambda folder: largest - 1)
-    with pytest.raises(LossmithError, match=r"the largest picture and its result, unpacked, take .* make room"):
+    with pytest.raises(LossmithError, match=r"the largest image and its result, unpacked, take .* make room"):
         lossmith.restore([photos], model=[model], out=out)
     assert not out.exists()
     for module in ("lossmith.core.resources", "lossmith.commands.restore"):
@@ -89,7 +89,7 @@ def test_an_input_is_never_overwritten(saved, tmp_path: Path, capsys: pytest.Cap
     folder = images(tmp_path / "in", "a.png")
     before = (folder / "a.png").read_bytes()
     assert run(["restore", str(folder), "--model", str(saved(SMALL, 1)), "--out", str(folder)]) == 2
-    assert "would overwrite a picture that is to be restored" in capsys.readouterr().err
+    assert "would overwrite an image that is to be restored" in capsys.readouterr().err
     assert (folder / "a.png").read_bytes() == before
 
 
@@ -122,7 +122,7 @@ def test_one_after_another_they_do_not_replace_each_other(saved, tmp_path: Path)
 
 
 def test_results_keep_their_folders(saved, tmp_path: Path) -> None:
-    """And are not restored again, though they lie where pictures are searched."""
+    """And are not restored again, though they lie where images are searched."""
     shots = tmp_path / "shots"
     for place in (".", "1", "2", "2/deep", ".hidden"):
         (shots / place).mkdir(parents=True, exist_ok=True)
@@ -190,16 +190,14 @@ def test_what_one_file_cannot_be_is_refused(saved, tmp_path: Path) -> None:
         return str(error.value).replace(f"{tmp_path}/", "")
 
     one = [folder / "a.png"]
-    assert (
-        refused([folder], "r.png") == "--out 'r.png' names one file, which cannot hold 2 pictures; name a folder"
-    )
+    assert refused([folder], "r.png") == "--out 'r.png' names one file, which cannot hold 2 images; name a folder"
     assert "cannot hold the results of 2 models; name a folder" in refused(one, "r.png", 2)
     assert refused(one, "r.png", format="jpeg") == (
         "--format jpeg and --out 'r.png' say different things; leave --format out"
     )
     assert "'r.bmp' cannot be written; restore writes .png, .jpg, .webp" in refused(one, "r.bmp")
     assert "'r.jxl' cannot be written" in refused(one, "r.jxl")
-    assert "would overwrite a picture that is to be restored" in refused(one, "in/a.png")
+    assert "would overwrite an image that is to be restored" in refused(one, "in/a.png")
     done = lossmith.restore(one, model=models[:1], out=folder / "b.png")
     assert "was not made by lossmith restore" in done.failures[0]
 
@@ -254,11 +252,11 @@ def test_verify_says_what_half_precision_and_tiles_change(saved, tmp_path: Path)
     words = {"model": [saved(SMALL, 1)], "out": tmp_path / "out", "verify": True}
     half = str(lossmith.restore([folder], precision="bfloat16", **words))
     assert "one tile: bfloat16 differs from float32 by at most" in half
-    assert "of the 8-bit values are the same; compared with the network on the whole picture" in half
-    # whatever memory the tiles have, they are compared with the whole picture
+    assert "of the 8-bit values are the same; compared with the network on the whole image" in half
+    # whatever memory the tiles have, they are compared with the whole image
     tiles = str(lossmith.restore([folder], precision="float32", memory=5e-5, **words))
     assert "6 tiles that see 4 pixels around: computed in float32; differs by at most" in tiles
-    assert "compared with the network on the whole picture" in tiles
+    assert "compared with the network on the whole image" in tiles
     assert float(tiles.split("at most ")[1].split()[0]) < 0.01
 
 

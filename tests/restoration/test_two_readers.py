@@ -137,7 +137,7 @@ def test_both_read_the_same(name: str, tmp_path: Path) -> None:
 def test_neither_reads(name: str, tmp_path: Path) -> None:
     NEITHER[name](path := tmp_path / name)
     for read in (read_image, lambda path: decode(path, tmp_path / "raster")):
-        with pytest.raises(LossmithError, match=rf"picture '.*{name}' "):
+        with pytest.raises(LossmithError, match=rf"image '.*{name}' "):
             read(path)
 
 
@@ -145,7 +145,7 @@ def test_neither_reads(name: str, tmp_path: Path) -> None:
 def test_what_training_would_not_read_in_full_it_refuses(name: str, tmp_path: Path) -> None:
     TRAINING_REFUSES[name](path := tmp_path / name)
     decode(path, tmp_path / "raster")
-    with pytest.raises(LossmithError, match=rf"picture '.*{name}' "):
+    with pytest.raises(LossmithError, match=rf"image '.*{name}' "):
         read_image(path)
 
 

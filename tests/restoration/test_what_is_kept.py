@@ -1,4 +1,4 @@
-"""Whatever a picture says beside its pixels is in the result, true for its size and colours, or in the remarks."""
+"""Whatever an image says beside its pixels is in the result, true for its size and colours, or in the remarks."""
 
 import io
 import struct
@@ -327,10 +327,10 @@ TABLE: dict[str, Said] = {
         "PNG text",
     ),
     "png: more behind it": Said(
-        lambda path: followed(png, path, b"PK\3\4hidden"), holds(b"hidden"), "behind the picture"
+        lambda path: followed(png, path, b"PK\3\4hidden"), holds(b"hidden"), "behind the image"
     ),
     "jpeg: more behind it": Said(
-        lambda path: followed(jpeg, path, b"ftypmp42"), holds(b"ftypmp42"), "behind the picture"
+        lambda path: followed(jpeg, path, b"ftypmp42"), holds(b"ftypmp42"), "behind the image"
     ),
     "jpeg: oblong pixels": Said(
         lambda path: path.write_bytes(jpeg_bytes()[:13] + b"\0\0\2\0\1" + jpeg_bytes()[18:]),
@@ -420,12 +420,12 @@ GRAYS = Image.fromarray(COLORS[..., 0])
 @pytest.mark.parametrize("format", ALL)
 @pytest.mark.parametrize("profile", [GRAY_PROFILE, RGB_PROFILE, b"no profile" * 20])
 @pytest.mark.parametrize(
-    "picture", [GRAYS, GRAYS.convert("P"), Image.fromarray(COLORS), Image.fromarray(COLORS).quantize(9)]
+    "image", [GRAYS, GRAYS.convert("P"), Image.fromarray(COLORS), Image.fromarray(COLORS).quantize(9)]
 )
 def test_a_profile_is_one_for_the_pixels_that_are_written(
-    picture: Image.Image, profile: bytes, format: Format, tmp_path: Path
+    image: Image.Image, profile: bytes, format: Format, tmp_path: Path
 ) -> None:
-    picture.save(tmp_path / "a.png", icc_profile=profile)
+    image.save(tmp_path / "a.png", icc_profile=profile)
     result, remarks = restored(tmp_path / "a.png", format)
     with Image.open(result) as image:
         written = image.info.get("icc_profile")
@@ -464,7 +464,7 @@ def test_a_turned_image_says_so_nowhere(format: Format, tmp_path: Path) -> None:
 
 
 def place_of(tags: dict[int, Any], column: float, row: float) -> tuple[float, float]:
-    """Where on Earth a point of the picture lies, in pixels from the upper left corner; OGC GeoTIFF 1.1, B.6."""
+    """Where on Earth a point of the image lies, in pixels from the upper left corner; OGC GeoTIFF 1.1, B.6."""
     points = 1025 in tags.get(34735, ())[4::4] and 2 in tags[34735][7::4]
     column, row = (column - 0.5, row - 0.5) if points else (column, row)
     if 34264 in tags:

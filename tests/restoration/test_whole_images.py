@@ -1,4 +1,4 @@
-"""Tiled, striped or whole: the result is the network's on the whole picture, or it is said that it is not."""
+"""Tiled, striped or whole: the result is the network's on the whole image, or it is said that it is not."""
 
 import tempfile
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from lossmith.restoration.tiling.run import finalize, new_canvas, restore_tiles
 from lossmith.restoration.verification import verify
 
 SPREAD = 1e-5
-"""Of the largest value: pictures of other sizes are added up in another order, in float32."""
+"""Of the largest value: images of other sizes are added up in another order, in float32."""
 
 
 def conv(channels: int = 3, kernel: int = 3, **options: Any) -> nn.Conv2d:
@@ -47,7 +47,7 @@ class Unshuffled(nn.Module):
 
 
 class Windows(nn.Module):
-    """Takes the mean of windows of `side`; pictures are padded to whole ones, at the end or, unevenly, at both."""
+    """Takes the mean of windows of `side`; images are padded to whole ones, at the end or, unevenly, at both."""
 
     def __init__(self, side: int, both_ends: bool = False) -> None:
         super().__init__()
@@ -100,14 +100,14 @@ class Table(nn.Module):
 
 
 class Mean(nn.Module):
-    """Depends on all of the picture, weakly."""
+    """Depends on all of the image, weakly."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x - 0.2 * x.mean((2, 3), keepdim=True)
 
 
 class Vignette(nn.Module):
-    """Depends on where in the picture a pixel is."""
+    """Depends on where in the image a pixel is."""
 
     def forward(self, x: Tensor) -> Tensor:
         rows, columns = (torch.linspace(0.5, 1, length) for length in x.shape[-2:])
@@ -187,7 +187,7 @@ def mirrored(image: np.ndarray[Any, Any], tall: int, wide: int) -> np.ndarray[An
 
 
 def reference(name: str, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The network itself on the whole picture: mirrored to a size that it takes, and cut again."""
+    """The network itself on the whole image: mirrored to a size that it takes, and cut again."""
     case, module = CASES[name], planner_of(name).exact.module  # type: ignore[attr-defined]
     height, width = image.shape[:2]
     tall, wide = (-(-max(side, case.least) // case.multiple) * case.multiple for side in (height, width))
@@ -243,14 +243,14 @@ def test_the_result_is_that_of_the_whole_image(
     if refusal:
         event("refused")
         assert "--memory" in refusal
-        assert room < 10**6  # where there is room for the whole picture, nothing is refused
+        assert room < 10**6  # where there is room for the whole image, nothing is refused
         return
     bound = SPREAD * np.abs(wanted).max()
     if plan.blended:
         event("blended")
         assert halo != "exact"
         assert plan.note
-        assert room < 10**6  # where there is room for the whole picture, it is exact
+        assert room < 10**6  # where there is room for the whole image, it is exact
         assert not CASES[name].bounded or halo in (0, 5) or room < 150**2
     else:
         event("whole" if plan.whole else "tiles")

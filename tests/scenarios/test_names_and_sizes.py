@@ -71,7 +71,7 @@ def test_results_are_called_as_other_programs_call_them(name: str, lossmith: Los
     assert lossmith("evaluate", "sr", "--test", photos).status == 0
 
 
-def test_out_may_be_a_image(lossmith: Lossmith, photos: Path, x1: Path) -> None:
+def test_out_may_be_an_image(lossmith: Lossmith, photos: Path, x1: Path) -> None:
     assert lossmith("restore", photos / "p0.png", "--model", x1, "--out", "result.png").status == 0
     assert Image.open("result.png").size == (128, 128)
     assert "result.jpg" in lossmith("restore", photos, "--model", x1, "--out", "result.jpg").refusal
@@ -97,7 +97,7 @@ def test_patterns_are_filled_in_everywhere(lossmith: Lossmith, photos: Path) -> 
     words = ("--degradation", "jpeg(10)", "--network", "fcn", *QUICK)
     assert lossmith("train", "photos/*.png", *words, "--out", "a").status == 0
     assert lossmith("train", "photos/p[01].png", "--test", "photos/p[23].png", *words, "--out", "b").status == 0
-    Path("settings.yaml").write_text('pictures: ["photos/*.png"]\n')
+    Path("settings.yaml").write_text('images: ["photos/*.png"]\n')
     assert lossmith("train", "--config", "settings.yaml", *words, "--out", "c").status == 0
     assert "nothing" not in lossmith("train", "photos/*.gif", *words, "--out", "d").refusal
 

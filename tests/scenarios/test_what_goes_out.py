@@ -1,4 +1,4 @@
-"""What a picture says of itself is true of the result, or told to be gone."""
+"""What an image says of itself is true of the result, or told to be gone."""
 
 import io
 import struct

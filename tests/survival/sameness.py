@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 def assert_same(whole: Path, killed: Path, but: Collection[str] = ()) -> None:
     """Every file of the one is in the other and holds the same, bit for bit, and no file is there that should not.
 
-    Weights, rows, scores, pictures, receipts, states and pages; of TensorBoard's events, what is shown of them.
+    Weights, rows, scores, images, receipts, states and pages; of TensorBoard's events, what is shown of them.
     What is in files called as in `but` may differ.
     """
     assert _files(whole) == _files(killed)

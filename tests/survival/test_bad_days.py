@@ -231,7 +231,7 @@ def test_where_both_states_are_damaged_it_says_what_to_do(
     assert_same(whole.folder, tmp_path)
 
 
-# --- two processes, odd clocks, lost pictures -------------------------------------------------------------------
+# --- two processes, odd clocks, lost images -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["train", "adversarial", "learn-loss", "compare"])
@@ -319,7 +319,7 @@ def test_images_that_become_unreadable(
     assert nursery.run(tmp_path, *words, fault=half).status < 0
     ended = nursery.run(tmp_path, *words)
     assert ended.status == 2
-    assert re.fullmatch(r"lossmith: picture 'photos/0\.png' is truncated or damaged \(.*\)\n", ended.errors)
+    assert re.fullmatch(r"lossmith: image 'photos/0\.png' is truncated or damaged \(.*\)\n", ended.errors)
     shutil.copytree(photos, tmp_path / "photos", dirs_exist_ok=True)
     ended = nursery.run(tmp_path, *words, fault=Fault(preparation=LOSE))
     assert ended.status == 0, ended.errors

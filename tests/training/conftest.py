@@ -1,4 +1,4 @@
-"""A small run, and the pictures for it."""
+"""A small run, and the images for it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ def small() -> Recipe:
 
 @pytest.fixture(scope="session")
 def train(gathered: PreparedData, small: Recipe) -> Train:
-    """`train(folder, loss, recipe, ...)` with the pictures above."""
+    """`train(folder, loss, recipe, ...)` with the images above."""
 
     def start(out: Path, criterion: Any = "l1", recipe: Recipe = small, **options: Any) -> RunSummary:
         chosen = loss(criterion) if isinstance(criterion, str) else criterion

@@ -242,7 +242,7 @@ def test_a_loss_without_a_level_for_guessing_says_nothing() -> None:
 
 
 class SeesTheGrid(nn.Module):
-    """Knows how much pictures differ from what they are between their pixels: nothing else would be so easy."""
+    """Knows how much images differ from what they are between their pixels: nothing else would be so easy."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -256,7 +256,7 @@ class SeesTheGrid(nn.Module):
 def test_a_discriminator_that_tells_noise_from_images_is_said_to_win(
     recipe: Recipe, gathered: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pictures are smooth and the restorer, which hardly learns, leaves the noise in them."""
+    """The images are smooth and the restorer, which hardly learns, leaves the noise in them."""
     monkeypatch.setattr(
         "lossmith.training.adversarial.DiscriminatorDominanceMonitor",
         lambda kind: DiscriminatorDominanceMonitor(kind, window_steps=5),

@@ -257,7 +257,7 @@ def test_crops_to_watch_are_aligned_in_both_sizes(photos: Path) -> None:
     assert clean.shape[-2:] == (32, 32)
     assert degraded.shape[-2:] == (16, 16)
     enlarged = torch.nn.functional.interpolate(degraded, scale_factor=2, mode="bicubic")
-    assert (enlarged - clean).abs().mean() < 0.02  # the same place, since the pictures are smooth
+    assert (enlarged - clean).abs().mean() < 0.02  # the same place, since the images are smooth
 
 
 def test_a_model_file_gives_the_network_back(tmp_path: Path) -> None:

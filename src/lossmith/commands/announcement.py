@@ -11,10 +11,10 @@ from lossmith.training import Recipe
 def opening(
     losses: str, recipe: Recipe, data: Data, prepared: PreparedData, out: Path, devices: int, runs: int = 1
 ) -> str:
-    """One line: what is trained for how long, on which pictures, on what device, and where it will be found."""
+    """One line: what is trained for how long, on which images, on what device, and where it will be found."""
     trained, tested = len(prepared.source.names), len({without_level(pair.name) for pair in prepared.test_pairs})
     samples = data.images is None and data.clean is None
-    kind = "sample photographs of scikit-image" if samples else "picture" if trained == 1 else "pictures"
+    kind = "sample photographs of scikit-image" if samples else "image" if trained == 1 else "images"
     times = f"{runs} runs of " if runs > 1 else ""
     start = f" from {recipe.init}" if recipe.init else ""
     return (

@@ -52,8 +52,8 @@ def blend(
 ) -> Blended:
     """Blend two models of one architecture: their weights become (1 - alpha) FIRST + alpha SECOND.
 
-    A single alpha gives a model. A range gives a page: what every blend makes of the test pictures, the same mix
-    of the two models' pictures beside it, and both on the plane of distortion and perception.
+    A single alpha gives a model. A range gives a page: what every blend makes of the test images, the same mix
+    of the two models' images beside it, and both on the plane of distortion and perception.
 
     Parameters
     ----------

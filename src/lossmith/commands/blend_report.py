@@ -1,4 +1,4 @@
-"""Every blend of two models applied to the test pictures, scored, and put on a page."""
+"""Every blend of two models applied to the test images, scored, and put on a page."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -33,8 +33,8 @@ from lossmith.report.crops import absolute_error, find_crops
 from lossmith.report.pages.blend import BlendContents, Point, Strip, write_blend
 
 MAX_IMAGES = 4
-"""Pictures on the page: those on which the two models differ most."""
-WEIGHTS, IMAGES = "weights", "pictures"
+"""Images on the page: those on which the two models differ most."""
+WEIGHTS, IMAGES = "weights", "images"
 """The two ways to mix."""
 
 
@@ -103,7 +103,7 @@ def write_page(
 
 
 Mixed = dict[str, list[Tensor]]
-"""By the way of mixing, one picture for every alpha."""
+"""By the way of mixing, one image for every alpha."""
 
 
 def _mixed(model_pair: ModelPair, alphas: Sequence[float], pair: ImagePair) -> Mixed:

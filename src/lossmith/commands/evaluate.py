@@ -38,13 +38,13 @@ from lossmith.restoration import open_restorer
 
 @dataclass(frozen=True, repr=False)
 class Evaluation(Outcome):
-    """The scores of every picture, and how they were taken."""
+    """The scores of every image, and how they were taken."""
 
     rows: list[Row]
     protocol: Protocol
     remarks: list[str] = field(default_factory=list)
     misfits: list[str] = field(default_factory=list)
-    """Why a picture was not scored, in one sentence each; the means are those of the others."""
+    """Why an image was not scored, in one sentence each; the means are those of the others."""
     cropping: str = ""
     """What was cropped of targets or results that differed by less than the scale."""
 
@@ -54,12 +54,12 @@ class Evaluation(Outcome):
 
     @property
     def status(self) -> int:
-        """What the command ends with: 1 when a picture was not scored."""
+        """What the command ends with: 1 when an image was not scored."""
         return 1 if self.misfits else 0
 
     @property
     def headline(self) -> str:
-        return f"{len({row.image for row in self.rows})} pictures scored; {self.protocol_in_words}"
+        return f"{len({row.image for row in self.rows})} images scored; {self.protocol_in_words}"
 
     def __str__(self) -> str:
         metrics = [find_metric(name) for name in self.rows[0].scores]
@@ -93,23 +93,23 @@ def evaluate(
     border: int | None = None,
     out: Path | None = None,
 ) -> Evaluation:
-    """Score a model, or a folder of results, picture by picture.
+    """Score a model, or a folder of results, image by image.
 
     Parameters
     ----------
     subject
-        A model: ours, any that spandrel knows, or ONNX; or a folder of restored pictures.
+        A model: ours, any that spandrel knows, or ONNX; or a folder of restored images.
     test
         The targets: files, folders or patterns; results belong to them by file name
         [default: the test photographs that scikit-image ships].
     degraded
-        Folder of the degraded pictures that belong to one --test folder, for a model; without it the targets are
+        Folder of the degraded images that belong to one --test folder, for a model; without it the targets are
         degraded anew.
     degradation
         How the targets are degraded for a model [default: as it was trained].
     pair
         How files are called that belong together, where it is not seen: target and result, such as "{}:{}_out", or
-        target and degraded picture, such as "{}_HR:{}_LR2".
+        target and degraded image, such as "{}_HR:{}_LR2".
     recursive
         Search folders within folders too.
     network
@@ -159,7 +159,7 @@ def evaluate(
 def _refuse_what_is_neither(subject: Path) -> None:
     """Raise LossmithError for what is neither a model nor a folder of results, and say what is."""
     if subject.is_file() and subject.suffix.lower() in SUFFIXES:
-        raise LossmithError(f"'{subject}' is a picture; evaluate takes a model, or a folder of results")
+        raise LossmithError(f"'{subject}' is an image; evaluate takes a model, or a folder of results")
     if subject.is_dir():
         results = any(path.suffix.lower() in SUFFIXES for path in subject.iterdir())
         if (subject / FILE).is_file() or (not results and models_in(subject)):
@@ -167,7 +167,7 @@ def _refuse_what_is_neither(subject: Path) -> None:
 
 
 Restored = Iterable[tuple[str, str, Tensor, Tensor]]
-"""(picture, method, result, target)"""
+"""(image, method, result, target)"""
 
 
 def _of_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], Protocol, list[str]]:
@@ -225,5 +225,5 @@ def _pairs(
     if pairs[0].scale != model.scale:
         does = f"enlarges by {model.scale}" if model.scale > 1 else "keeps the size"
         sizes = f"{pairs[0].scale} times larger than" if pairs[0].scale > 1 else "as large as"
-        raise LossmithError(f"the model {does}, but the clean pictures are {sizes} the degraded ones")
+        raise LossmithError(f"the model {does}, but the clean images are {sizes} the degraded ones")
     return pairs

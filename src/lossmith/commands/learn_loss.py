@@ -1,4 +1,4 @@
-"""`lossmith learn-loss`: a loss from one picture."""
+"""`lossmith learn-loss`: a loss from one image."""
 
 import shlex
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def learn_loss(
     out: Path = Path("my-loss.safetensors"),
     save_every: float = 30.0,
 ) -> LearnedLoss:
-    """Learn a loss from one clean picture and the damage that you care about.
+    """Learn a loss from one clean image and the damage that you care about.
 
     A stopped run goes on with the same command. Beside the loss file lie a page that shows what each scale has
     learned and a folder with what a stopped run needs, which may be deleted afterwards.
@@ -65,11 +65,11 @@ def learn_loss(
     Parameters
     ----------
     image
-        A clean picture, rich in detail.
+        A clean image, rich in detail.
     degradation
         The damage: sr, denoise, jpeg, demosaic, or an expression such as "jpeg(10)" or "bicubic(2) | noise(5)".
     degraded
-        The same picture damaged by yourself, instead of --degradation: the damage is whatever differs.
+        The same image damaged by yourself, instead of --degradation: the damage is whatever differs.
     recipe
         The pyramid and the game that is played at each of its scales.
     seed
@@ -147,7 +147,7 @@ def _contents(
             )
         )
     facts = {
-        "Picture": f"{card['image']['width']} x {card['image']['height']} pixels, "
+        "Image": f"{card['image']['width']} x {card['image']['height']} pixels, "
         f"SHA-256 {card['image']['image_sha256']}",
         "Recipe": ", ".join(f"{name} {value}" for name, value in card["recipe"].items()),
         "Seed": str(card["seed"]),

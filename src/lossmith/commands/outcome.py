@@ -42,7 +42,7 @@ class Outcome:
 
 
 def _table(rows: Sequence[Row]) -> Markup:
-    """The mean score of each method, over pictures and seeds."""
+    """The mean score of each method, over images and seeds."""
     metrics = [find_metric(name) for name in rows[0].scores]
     lines = [_line("th", ["", *(metric.label for metric in metrics)])]
     for method in dict.fromkeys(row.method for row in rows):

@@ -80,7 +80,7 @@ def reproduce(
     file
         A model.safetensors of a run or of `lossmith export`, or a loss of `lossmith learn-loss`.
     images
-        Files, folders (also with folders within) or patterns among which the pictures are that it was made from;
+        Files, folders (also with folders within) or patterns among which the images are that it was made from;
         they are known by their SHA-256.
         Those of scikit-image are found by themselves.
     init_from
@@ -153,7 +153,7 @@ def _beginning(file: Path, receipt: dict[str, Any], said: Path | None) -> Path:
 
 
 def _gathered(file: Path, receipt: dict[str, Any], images: Any) -> PreparedData:
-    """The pictures that a model was trained on and tested with, in their order."""
+    """The images that a model was trained on and tested with, in their order."""
     fingerprint = {name: receipt[name] for name in IMAGES}
     train, tests = (_find(file, each, images) for each in fingerprint.values())
     damage = str(receipt["degradation"])

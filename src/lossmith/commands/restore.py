@@ -1,4 +1,4 @@
-"""`lossmith restore`: models applied to whole pictures."""
+"""`lossmith restore`: models applied to whole images."""
 
 import os
 import time
@@ -36,11 +36,11 @@ class Restored(Outcome):
     skipped: list[Path]
     """Finished before."""
     failures: list[str] = field(default_factory=list)
-    """Why a picture was not restored, in one sentence each."""
+    """Why an image was not restored, in one sentence each."""
     remarks: list[str] = field(default_factory=list)
     page: Path | None = None
     foreseen: list[str] = field(default_factory=list)
-    """What the results do not keep of what the pictures are and say, or not as it was; said before the work."""
+    """What the results do not keep of what the images are and say, or not as it was; said before the work."""
 
     @property
     def headline(self) -> str:
@@ -48,7 +48,7 @@ class Restored(Outcome):
 
     @property
     def status(self) -> int:
-        """What the command ends with: 1 when a picture failed."""
+        """What the command ends with: 1 when an image failed."""
         return 1 if self.failures else 0
 
     def __str__(self) -> str:
@@ -78,10 +78,10 @@ def restore(
     verify: bool = False,
     page: bool = False,
 ) -> Restored:
-    """Restore whole pictures with a model, tile by tile, without seams.
+    """Restore whole images with a model, tile by tile, without seams.
 
     A tile goes through the network with its whole receptive field around it, so what is made equals what the
-    network makes of the whole picture; where that does not fit, the error is measured and said. Pictures keep
+    network makes of the whole image; where that does not fit, the error is measured and said. Images keep
     their bits, transparency, and what their files say beside the pixels, true for the result; what is not kept is
     said before the work. A record of what was done is written into them.
     What is finished is skipped, and a stopped run goes on, with the same command.
@@ -93,18 +93,18 @@ def restore(
     model
         Model files: ours, any that spandrel knows, or ONNX. Several are shown side by side on one page.
     out
-        Folder for the results: NAME.png; with several models MODEL/NAME.png. For one picture and one model it may
+        Folder for the results: NAME.png; with several models MODEL/NAME.png. For one image and one model it may
         be the file to write, such as result.png.
     recursive
         Restore what is in folders within folders too; the results keep their folders.
     format
         What is written [default: png, or what the ending of OUT says].
     bits
-        Bits per value in PNG and TIFF; auto: as the picture has.
+        Bits per value in PNG and TIFF; auto: as the image has.
     quality
         1 to 100, of JPEG and WebP [default: 95 for JPEG; WebP without loss].
     alpha
-        Whether transparency is enlarged bicubically, or restored by the network like a gray picture.
+        Whether transparency is enlarged bicubically, or restored by the network like a gray image.
     halo
         Pixels around a tile that the network sees: exact, its receptive field; auto, less where that would be
         dear and makes no visible difference; or a number.
@@ -115,20 +115,20 @@ def restore(
     network
         The network of a model, where the file does not say it: an expression, or import.path:Class.
     scale_to
-        How many times as large as the picture the result is, such as 2 with a model for 4 times; what the model
+        How many times as large as the image the result is, such as 2 with a model for 4 times; what the model
         makes is resampled [default: as large as the model makes it].
     size
         The same in pixels: of the longer side, or WIDTHxHEIGHT.
     verify
-        Compare the first picture with the network on the whole of it in float32, or on what fits into memory.
+        Compare the first image with the network on the whole of it in float32, or on what fits into memory.
     page
-        Write a page that shows each picture beside what the model made of it; several models always have one.
+        Write a page that shows each image beside what the model made of it; several models always have one.
 
     Raises
     ------
     LossmithError
-        For anything that the caller can mend before the first picture, in one sentence. What is wrong with a
-        single picture is among the failures.
+        For anything that the caller can mend before the first image, in one sentence. What is wrong with a
+        single image is among the failures.
     """
     out = Path(out)
     options = RestoreOptions(
@@ -183,18 +183,18 @@ def _page_path(out: Path) -> Path:
 
 
 def _foreseen(jobs: Sequence[Job], folder: Path, packed: float) -> list[str]:
-    """What results will not keep of what the pictures are and say: said now, before the work.
+    """What results will not keep of what the images are and say: said now, before the work.
 
     `packed` is how many bytes of a file stand for one of a photograph in it, about.
 
-    Raises LossmithError when the disk has no room to work on the largest picture.
+    Raises LossmithError when the disk has no room to work on the largest image.
     """
     needs = []
     for tool, image, result in jobs:
         if not os.path.exists(result):
             with suppress(LossmithError):  # told when its turn comes
                 needs.append(tool.foresee(image))
-    check_disk(folder, max(map(sum, needs), default=0), "the largest picture and its result, unpacked,")
+    check_disk(folder, max(map(sum, needs), default=0), "the largest image and its result, unpacked,")
     sentences = list(dict.fromkeys(sentence for tool, _, _ in jobs for sentence in tool.foreseen()))
     if (need := packed * sum(made for _, made in needs)) > (free := free_disk(folder)):
         sentences.append(
@@ -239,7 +239,7 @@ def _told(error: LossmithError, image: Path) -> str:
 
 
 def _rows(places: Mapping[Path, Path], jobs: Sequence[Job], finished: Sequence[Path]) -> Rows:
-    """What is shown: the pictures that all models have restored."""
+    """What is shown: the images that all models have restored."""
     there = set(finished)
     rows: Rows = {}
     for tool, image, result in jobs:

@@ -1,4 +1,4 @@
-"""What models have made of the same pictures, on one page."""
+"""What models have made of the same images, on one page."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,15 +12,15 @@ from lossmith.report.pages.side_by_side import RestoredImage, write_restored
 from lossmith.restoration import decode, look_at, to_levels
 
 MAX_IMAGES = 24
-"""Pictures on a page, which would otherwise be too heavy to open."""
+"""Images on a page, which would otherwise be too heavy to open."""
 
 
 Rows = dict[Path, tuple[str, dict[str, Path]]]
-"""By picture: its name, and the results by their models."""
+"""By image: its name, and the results by their models."""
 
 
 def write_side_by_side(page: Path, results: Rows) -> None:
-    """Write the page of pictures and results; the middle of what is larger than a screen.
+    """Write the page of images and results; the middle of what is larger than a screen.
 
     Results of different scales are shown at the largest one's size.
     """
@@ -35,7 +35,7 @@ def _shown(image: Path, name: str, results: Mapping[str, Path], room: Path) -> R
     height, width = max(sizes.values())
     given_height, given_width = look_at(image).size
     tall, wide = min(1.0, MAX_SIDE / height), min(1.0, MAX_SIDE / width)
-    # the same middle part of all of them, in parts of the picture
+    # the same middle part of all of them, in parts of the image
     part = (tall, wide)
     size = (round(height * tall), round(width * wide))
     versions = {"input": middle_of(image, part, size, room)}
@@ -46,7 +46,7 @@ def _shown(image: Path, name: str, results: Mapping[str, Path], room: Path) -> R
 
 
 def middle_of(path: Path, part: tuple[float, float], size: tuple[int, int], room: Path) -> Pixels:
-    """The nearest 8-bit colours of the middle part of a picture, (height, width) of it, in a size (height, width).
+    """The nearest 8-bit colours of the middle part of an image, (height, width) of it, in a size (height, width).
 
     Its pixels are decoded at `room`.
     """

@@ -1,4 +1,4 @@
-"""Restored pictures in a folder, and the targets that they belong to."""
+"""Restored images in a folder, and the targets that they belong to."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ class ResultFolder:
 
     method: str
     images: dict[str, tuple[Path, Path | None]]
-    """By the picture's name: its target, and its result, if there is one."""
+    """By the image's name: its target, and its result, if there is one."""
     scale: int = 1
     """By which some targets are no multiple, so that their results lack the rest, or have too much."""
     remarks: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class ResultFolder:
 def fits(full: Sequence[int], size: Sequence[int], scale: int) -> bool:
     """Whether a network that enlarges by `scale` makes such a result for a target: as large, or nearly so.
 
-    The target lacks the last pixels of a multiple, which its degraded picture then has as a whole pixel or not.
+    The target lacks the last pixels of a multiple, which its degraded image then has as a whole pixel or not.
     """
     rounded = ({side, side // scale * scale, -(-side // scale) * scale} for side in full)
     return all(side in sides for side, sides in zip(size, rounded, strict=True))
@@ -88,7 +88,7 @@ def match_results(
 
 
 def _named(paths: Sequence[Path], recursive: bool, without: Iterable[Path]) -> dict[str, Path]:
-    """Pictures by their names; those that are, or lie in, something else are left out, unless all do."""
+    """Images by their names; those that are, or lie in, something else are left out, unless all do."""
     places = find_places(paths, recursive)
     others = {path.resolve() for path in without}
     kept = {image: place for image, place in places.items() if not _is_among(image, others)}

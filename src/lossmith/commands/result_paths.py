@@ -1,4 +1,4 @@
-"""Where restored pictures go, so that none takes the place of another, or of what somebody else has made."""
+"""Where restored images go, so that none takes the place of another, or of what somebody else has made."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,18 +17,18 @@ SPELLINGS: dict[str, Format] = {
 
 
 def is_one_file(out: Path) -> bool:
-    """Whether --out names a picture and no folder; a folder may be called so if it is there already."""
+    """Whether --out names an image and no folder; a folder may be called so if it is there already."""
     return out.suffix.lower() in (*SUFFIXES, *NOT_READ) and not out.is_dir()
 
 
 def format_for(out: Path, asked: Format | None) -> Format:
     """What is written: as asked, or as the ending of one file says; else PNG.
 
-    Raises LossmithError where they say different things, and for a file that is no picture.
+    Raises LossmithError where they say different things, and for a file that is no image.
     """
     if not is_one_file(out):
         if out.is_file():
-            raise LossmithError(f"'{out}' is a file, and no picture; --out is a folder, or one picture's file")
+            raise LossmithError(f"'{out}' is a file, and no image; --out is a folder, or one image's file")
         return asked or "png"
     named = SPELLINGS.get(out.suffix.lower())
     if named is None:
@@ -39,7 +39,7 @@ def format_for(out: Path, asked: Format | None) -> Format:
 
 
 def without_results(places: Mapping[Path, Path], out: Path) -> dict[Path, Path]:
-    """The pictures that are to be restored: not results of ours, where they lie within what is searched."""
+    """The images that are to be restored: not results of ours, where they lie within what is searched."""
     inside = out.resolve()
     kept = {
         image: place
@@ -52,12 +52,12 @@ def without_results(places: Mapping[Path, Path], out: Path) -> dict[Path, Path]:
 def result_paths(
     places: Mapping[Path, Path], out: Path, models: Iterable[str], ending: str
 ) -> dict[tuple[str, Path], Path]:
-    """The file for what each model makes of each picture.
+    """The file for what each model makes of each image.
 
-    NAME.png, in the folders in which the pictures lie below what was searched; with several models, each in its
-    folder. Where two pictures would have one file, it is called after the whole of their names: a.jpg.png.
+    NAME.png, in the folders in which the images lie below what was searched; with several models, each in its
+    folder. Where two images would have one file, it is called after the whole of their names: a.jpg.png.
 
-    Raises LossmithError where a result would lie outside `out`, in the place of a picture, or in that of another
+    Raises LossmithError where a result would lie outside `out`, in the place of an image, or in that of another
     result.
     """
     models = list(models)
@@ -65,7 +65,7 @@ def result_paths(
         raise LossmithError(f"two models are called '{twice[0]}'; rename one, so that results can be told apart")
     if is_one_file(out):
         if len(models) > 1 or len(places) > 1:
-            much = f"{len(places)} pictures" if len(models) == 1 else f"the results of {len(models)} models"
+            much = f"{len(places)} images" if len(models) == 1 else f"the results of {len(models)} models"
             raise LossmithError(f"--out '{out}' names one file, which cannot hold {much}; name a folder")
         results = {(models[0], image): out for image in places}
     else:
@@ -92,7 +92,7 @@ def _refuse_clashes(results: Mapping[tuple[str, Path], Path]) -> None:
     taken: dict[Path, Path] = {}
     for (_, image), result in results.items():
         if result.resolve() in inputs:
-            raise LossmithError(f"'{result}' would overwrite a picture that is to be restored; change --out")
+            raise LossmithError(f"'{result}' would overwrite an image that is to be restored; change --out")
         if result in taken:
             raise LossmithError(f"'{taken[result]}' and '{image}' would both become '{result}'; rename one")
         if result in folders:

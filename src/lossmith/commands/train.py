@@ -54,7 +54,7 @@ class TrainResult(Outcome):
         psnr = fmean(row.scores["psnr"] for row in self.rows)
         before = f"{self.pretraining}\n" if self.pretraining else ""
         skipped = f", {self.summary.skipped} of them skipped," if self.summary.skipped else ""
-        tested = f"{len(self.rows)} test pictures" if len(self.rows) > 1 else "the test picture"
+        tested = f"{len(self.rows)} test images" if len(self.rows) > 1 else "the test image"
         return before + (
             f"{counted(self.summary.steps, 'step')}{skipped} in {self.summary.seconds:.0f} s; "
             f"mean PSNR of {tested} {psnr:.2f} dB\n"
@@ -81,7 +81,7 @@ def train(
     Parameters
     ----------
     data
-        The pictures.
+        The images.
     loss
         What is minimised: a name from `lossmith losses`, or an expression such as `mix + 0.01*tv` or
         `l1 until 50% then l2` [default: l1; with --discriminator, `esrgan + 0.01*l1` where the weights of VGG-19

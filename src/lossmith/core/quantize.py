@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def is_gray(image: Tensor) -> bool:
-    """Whether the three channels of (3, H, W) are equal everywhere, however the picture is stored.
+    """Whether the three channels of (3, H, W) are equal everywhere, however the image is stored.
 
     >>> is_gray(torch.rand(1, 4, 4).expand(3, -1, -1)), is_gray(torch.rand(3, 4, 4))
     (True, False)
@@ -32,7 +32,7 @@ def from_8bit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def compact(image: Tensor) -> Tensor:
-    """A float picture as uint8 if that loses nothing, as float32 otherwise.
+    """A float image as uint8 if that loses nothing, as float32 otherwise.
 
     >>> compact(torch.tensor([0.0, 0.2])).dtype, compact(torch.tensor([0.0, 0.21])).dtype
     (torch.uint8, torch.float32)

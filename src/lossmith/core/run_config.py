@@ -22,7 +22,7 @@ def write_or_check(path: Path, config: dict[str, Any]) -> None:
 def check(path: Path, config: dict[str, Any], advice: str = "choose another --out") -> None:
     """Raise LossmithError when the file is there and does not hold the same configuration.
 
-    It names the options that differ; of pictures, which are mappings, it only says that they do. `advice` is what
+    It names the options that differ; of images, which are mappings, it only says that they do. `advice` is what
     to do then.
     """
     if not path.exists():

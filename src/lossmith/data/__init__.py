@@ -1,4 +1,4 @@
-"""Pictures: files to tensors and back, folders, samples, pairs to test with and patches to train on.
+"""Images: files to tensors and back, folders, samples, pairs to test with and patches to train on.
 
 source = degraded_images(find_images("photos"), degradation("bicubic(4)"))
 degraded, clean = Patches(source, patch=96, seed=0)[index]

@@ -1,4 +1,4 @@
-"""Decoded pictures on a disk, for when they do not fit into memory."""
+"""Decoded images on a disk, for when they do not fit into memory."""
 
 import os
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from lossmith.core.files import write_error
 from lossmith.core.resources import existing
 
 SIDE = 64
-"""Of the squares in which pictures lie in the file: a patch is read in a few pieces, and little beside it."""
+"""Of the squares in which images lie in the file: a patch is read in a few pieces, and little beside it."""
 
 
 class Shelf:
-    """A file that holds pictures, without a name: it vanishes with the last process that reads it.
+    """A file that holds images, without a name: it vanishes with the last process that reads it.
 
     Made in the folder `beside`, or the nearest around it that exists. Several threads may put and read at once.
 
@@ -37,7 +37,7 @@ class Shelf:
         self._end, self._lock = 0, Lock()
 
     def put(self, image: Tensor) -> "Shelved":
-        """Keep a picture, (3, H, W) of any type."""
+        """Keep an image, (3, H, W) of any type."""
         squares = _squares(image.numpy())
         with self._lock:
             start, self._end = self._end, self._end + squares.nbytes
@@ -46,13 +46,13 @@ class Shelf:
             while done < len(content):
                 done += os.pwrite(self._file.fileno(), content[done:], start + done)
         except OSError as error:
-            raise write_error(self._place / "decoded pictures", error) from error
+            raise write_error(self._place / "decoded images", error) from error
         return Shelved(self, start, tuple(image.shape), image.dtype)
 
     def read(self, start: int, count: int) -> bytes:
         content = os.pread(self._file.fileno(), count, start)
         if len(content) < count:
-            raise LossmithError(f"the decoded pictures in {self._place} can no longer be read")
+            raise LossmithError(f"the decoded images in {self._place} can no longer be read")
         return content
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -67,7 +67,7 @@ def _of_another_process(process: int, number: int, place: Path) -> Shelf:
         shelf._file = Path(f"/proc/{process}/fd/{number}").open("rb")  # noqa: SIM115
     except OSError as error:
         raise LossmithError(
-            "the pictures do not fit into memory, and other processes cannot reach them on the disk: let devices "
+            "the images do not fit into memory, and other processes cannot reach them on the disk: let devices "
             "be 1, and the executor local"
         ) from error
     return shelf
@@ -75,7 +75,7 @@ def _of_another_process(process: int, number: int, place: Path) -> Shelf:
 
 @dataclass(frozen=True)
 class Shelved:
-    """A picture on a shelf."""
+    """An image on a shelf."""
 
     shelf: Shelf
     start: int
@@ -104,11 +104,11 @@ class Shelved:
 
 
 Kept = Tensor | Shelved
-"""A picture in memory, or on a disk."""
+"""An image in memory, or on a disk."""
 
 
 def cut(image: Kept, top: int, bottom: int, left: int, right: int) -> Tensor:
-    """A part of a picture, wherever it is kept."""
+    """A part of an image, wherever it is kept."""
     if isinstance(image, Shelved):
         return image.cut(top, bottom, left, right)
     return image[:, top:bottom, left:right]
@@ -125,5 +125,5 @@ def _squares(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def stored(sizes: Sequence[tuple[int, int]], bytes_per_pixel: float) -> int:
-    """Bytes that pictures of these sizes take on a shelf."""
+    """Bytes that images of these sizes take on a shelf."""
     return int(sum(-(-h // SIDE) * -(-w // SIDE) for h, w in sizes) * SIDE**2 * bytes_per_pixel)

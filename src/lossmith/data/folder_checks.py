@@ -1,4 +1,4 @@
-"""What a folder holds beside the pictures that are read from it: told once, or refused where it is a picture."""
+"""What a folder holds beside the images that are read from it: told once, or refused where it is an image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,11 +28,11 @@ OTHERS = (
     (0, b"DDS ", "a DDS texture"),
     (0, b"\x93NUMPY", "an array of NumPy"),
 )
-"""What else people call pictures: where their marks stand, and what they are."""
+"""What else people call images: where their marks stand, and what they are."""
 
 
 def refuse_lost(folder: Path, inside: Sequence[Path], endings: Sequence[str]) -> None:
-    """Raise LossmithError for pictures in a folder that are not there: links to nowhere, and what a cloud has."""
+    """Raise LossmithError for images in a folder that are not there: links to nowhere, and what a cloud has."""
     lost = [path for path in inside if path.suffix.lower() in endings and path.is_symlink() and not path.exists()]
     if lost:
         raise LossmithError(
@@ -46,27 +46,27 @@ def refuse_lost(folder: Path, inside: Sequence[Path], endings: Sequence[str]) ->
 
 
 def tell_others(folder: Path, inside: Sequence[Path], images: Sequence[Path], recursive: bool) -> None:
-    """Say once what is inside a folder and not among the pictures that are read from it."""
+    """Say once what is inside a folder and not among the images that are read from it."""
     taken = set(images)
     others = [path for path in inside if path not in taken and path.name.lower() not in OF_THE_SYSTEM]
     if folders := [path for path in others if path.is_dir() and (path.is_symlink() or not recursive)]:
         notify(f"folders within '{folder}' are not searched: {and_more(folders)}")
     if files := [path for path in others if not path.is_dir()]:
-        notify(f"in '{folder}' these are passed over, not being pictures by their ending: {and_more(files)}")
+        notify(f"in '{folder}' these are passed over, not being images by their ending: {and_more(files)}")
 
 
 def no_image(path: Path) -> str | None:
-    """What a file holds instead of a picture, where that can be told from its beginning."""
+    """What a file holds instead of an image, where that can be told from its beginning."""
     with path.open("rb") as file:
         begins = file.read(64)
     if not begins:
         return "is empty"
     if begins.startswith(b"version https://git-lfs"):
-        return "is a pointer of git-lfs and not the picture itself; fetch it with `git lfs pull`"
+        return "is a pointer of git-lfs and not the image itself; fetch it with `git lfs pull`"
     if begins.startswith((b"/annex/objects/", b".git/annex/objects/", b"../.git/annex/objects/")):
-        return "is a pointer of git-annex and not the picture itself; fetch it with `git annex get`"
+        return "is a pointer of git-annex and not the image itself; fetch it with `git annex get`"
     if begins.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        return "is a web page and not a picture; it was perhaps downloaded without permission"
+        return "is a web page and not an image; it was perhaps downloaded without permission"
     return next(
         (f"is {what}; convert it to PNG" for at, mark, what in OTHERS if begins[at:].startswith(mark)), None
     )

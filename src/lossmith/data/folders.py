@@ -1,4 +1,4 @@
-"""Which pictures are meant: files, folders, and patterns that no shell has filled in."""
+"""Which images are meant: files, folders, and patterns that no shell has filled in."""
 
 import os
 import re
@@ -10,41 +10,41 @@ from lossmith.core.errors import LossmithError, and_more
 from lossmith.data.folder_checks import refuse_lost, tell_others
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm")
-"""Files with these endings, in any case, are pictures."""
+"""Files with these endings, in any case, are images."""
 NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".exr", ".hdr")
-"""Pictures that are refused, not passed over in silence; only a camera's raw files, beside its pictures, are."""
+"""Images that are refused, not passed over in silence; only a camera's raw files, beside its images, are."""
 
 
 def find_images(paths: str | Path | Iterable[str | Path], recursive: bool = False) -> list[Path]:
-    """The pictures that are meant by files, folders and patterns such as `photos/*.png`, in turn.
+    """The images that are meant by files, folders and patterns such as `photos/*.png`, in turn.
 
     Folders within a folder are searched if `recursive`; links to folders never are, as they may lead anywhere,
-    also in circles. Hidden files and folders are left out. A folder's pictures come in natural order, 2.png before
-    10.png. A picture that is meant twice comes once.
+    also in circles. Hidden files and folders are left out. A folder's images come in natural order, 2.png before
+    10.png. An image that is meant twice comes once.
 
-    Raises LossmithError for a path that does not exist, for a folder or pattern without pictures or with some that
+    Raises LossmithError for a path that does not exist, for a folder or pattern without images or with some that
     cannot be read, and for names that are not text.
     """
     return list(find_places(paths, recursive))
 
 
 def find_places(paths: str | Path | Iterable[str | Path], recursive: bool = False) -> dict[Path, Path]:
-    """The pictures that `find_images` finds, and where each lies below the folder that was searched for it.
+    """The images that `find_images` finds, and where each lies below the folder that was searched for it.
 
-    For a pattern, that is the folder before its first sign; a picture that is named itself lies nowhere but there.
+    For a pattern, that is the folder before its first sign; an image that is named itself lies nowhere but there.
     """
     found: dict[Path, Path] = {}
     for path in [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]:
         for image, place in _meant_by(path, recursive).items():
             found.setdefault(image, place)
     if not found:
-        raise LossmithError("no pictures were given")
+        raise LossmithError("no images were given")
     _refuse_undecoded(found)
     return found
 
 
 def one_image(path: Path) -> Path:
-    """The picture that is meant by a file, or by a pattern that fits one only.
+    """The image that is meant by a file, or by a pattern that fits one only.
 
     Raises LossmithError for a pattern that fits none or several.
     """
@@ -52,7 +52,7 @@ def one_image(path: Path) -> Path:
         return path
     found = find_images(path)
     if len(found) > 1:
-        raise LossmithError(f"'{path}' fits {and_more(found)}, and one picture is asked for")
+        raise LossmithError(f"'{path}' fits {and_more(found)}, and one image is asked for")
     return found[0]
 
 
@@ -62,9 +62,9 @@ def is_pattern(path: Path) -> bool:
 
 
 def names_of(places: Mapping[Path, Path]) -> dict[Path, str]:
-    """A name for each picture of `find_places`: its place without its ending, or with it where two would be one.
+    """A name for each image of `find_places`: its place without its ending, or with it where two would be one.
 
-    Where pictures of several folders lie at one place, all places are below the folder that they have in common.
+    Where images of several folders lie at one place, all places are below the folder that they have in common.
 
     >>> [*names_of({p: p for p in map(Path, ["a.png", "b.png", "b.jpg", "c/a.png"])}).values()]
     ['a', 'b.png', 'b.jpg', 'c/a']
@@ -101,13 +101,13 @@ def _meant_by(path: Path, recursive: bool) -> dict[Path, Path]:
 
 
 def _below(root: Path, image: Path) -> Path:
-    """A picture's place in a folder; a pattern may lead out of it again."""
+    """An image's place in a folder; a pattern may lead out of it again."""
     place = Path(os.path.normpath(image.relative_to(root)))
     return Path(image.name) if ".." in place.parts else place
 
 
 def _matches(pattern: Path, recursive: bool) -> tuple[Path, list[Path]]:
-    """The folder before the first sign of a pattern, and what matches: pictures, or else folders' pictures."""
+    """The folder before the first sign of a pattern, and what matches: images, or else folders' images."""
     fixed = next(i for i in range(len(pattern.parts)) if is_pattern(Path(*pattern.parts[: i + 1])))
     root, rest = Path(*pattern.parts[:fixed]), Path(*pattern.parts[fixed:])
     try:
@@ -124,7 +124,7 @@ def _matches(pattern: Path, recursive: bool) -> tuple[Path, list[Path]]:
     ]
     images = _readable(files)
     if not images:
-        raise LossmithError(f"what matches '{pattern}' are no pictures ({' '.join(SUFFIXES)})")
+        raise LossmithError(f"what matches '{pattern}' are no images ({' '.join(SUFFIXES)})")
     tell_others(root, files, images, recursive)
     return root, list(dict.fromkeys(images))
 
@@ -139,7 +139,7 @@ def _images_in(folder: Path, recursive: bool) -> list[Path]:
     if not images:
         deeper = not recursive and any(path.is_dir() for path in inside)
         within = "; folders within it are not searched without --recursive" if deeper else ""
-        raise LossmithError(f"folder '{folder}' holds no pictures ({' '.join(SUFFIXES)}){within}")
+        raise LossmithError(f"folder '{folder}' holds no images ({' '.join(SUFFIXES)}){within}")
     tell_others(folder, inside, images, recursive)
     return images
 
@@ -171,7 +171,7 @@ def _refuse_undecoded(paths: Iterable[Path]) -> None:
         try:
             str(path).encode()
         except UnicodeEncodeError as error:
-            raise LossmithError(f"the name of picture {str(path)!a} is not text in UTF-8; rename it") from error
+            raise LossmithError(f"the name of image {str(path)!a} is not text in UTF-8; rename it") from error
 
 
 def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:

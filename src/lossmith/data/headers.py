@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIXTEEN = "16 bits a value are rounded to the 8 that are trained and scored on"
-FIRST = "of a file that holds several pictures only the main one is read"
+FIRST = "of a file that holds several images only the main one is read"
 COLORS = "colours are read as the numbers that they are, though the file says that they are {}"
 PROBES = ((0, 0, 0), (64, 64, 64), (128, 128, 128), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255))
 ALIKE = 4
@@ -42,7 +42,7 @@ class Headers:
 
 
 def look_at(paths: Iterable[Path], strict: bool = True) -> Headers:
-    """Look at the headers of pictures, and say what will not be used of what they hold.
+    """Look at the headers of images, and say what will not be used of what they hold.
 
     Raises LossmithError for the first that cannot be read, and says how many more cannot; else these are left out.
     """
@@ -68,7 +68,7 @@ def look_at(paths: Iterable[Path], strict: bool = True) -> Headers:
 
 
 def _look(path: Path) -> tuple[tuple[int, int], list[str]] | LossmithError:
-    """The size of a picture, and what will not be used of it."""
+    """The size of an image, and what will not be used of it."""
     try:
         with open_image(path) as image:
             wide = check_header(path, image)

@@ -64,7 +64,7 @@ def make_loader(
     """Batches from number `start` on, cut by `workers` processes.
 
     By default up to eight feed a CUDA device; on a CPU the training process cuts them itself, in next to no time,
-    one batch ahead where pictures lie on a disk.
+    one batch ahead where images lie on a disk.
     """
     cuda = torch.cuda.is_available()
     if workers is None:

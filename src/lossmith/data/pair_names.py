@@ -1,4 +1,4 @@
-"""Which names belong together: of clean pictures and degraded ones, of targets and results.
+"""Which names belong together: of clean images and degraded ones, of targets and results.
 
 Names are without their endings, with `/` between folders. The field marks them by tags such as `_HR` and `_LR2`,
 and what is left without them tells which belong together. A convention is what all names bear. The one that they
@@ -23,7 +23,7 @@ DEGRADED = (
     "in blur blurry blurred haze hazy rain rainy jpeg jpg compressed degraded damaged corrupted source src"
 )
 NUMBERED = r"(?:lr|lq|noisy|noise|sigma|jpe?g|qf?)_?\d+"
-"""Of degraded pictures: LR2, noise25, jpeg_10."""
+"""Of degraded images: LR2, noise25, jpeg_10."""
 SCALE = r"x\d{1,2}(?:[mwd]\d?)?|\d{1,2}x"
 """Often right behind the name: babyx4, 0001x4m. DIV2K's are mild, wild and difficult."""
 MOST = 3
@@ -96,7 +96,7 @@ def results_of(targets: Sequence[str], results: Sequence[str]) -> Pairing | None
 
 
 def other_scale(clean: str, degraded: str, scale: int) -> int | None:
-    """The scale that the name of a degraded picture gives, where it is another and the clean one's does not.
+    """The scale that the name of a degraded image gives, where it is another and the clean one's does not.
 
     >>> other_scale("0001", "0001x4m", 2), other_scale("0001", "0001x4m", 4), other_scale("1_HR_x2", "1_LR_x2", 3)
     (4, None, None)

@@ -1,4 +1,4 @@
-"""Pictures of two folders that belong together."""
+"""Images of two folders that belong together."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -25,21 +25,21 @@ LOOKED_THROUGH = 1000
 """Names among which the nearest is looked for."""
 
 Side = Mapping[str, Path]
-"""The pictures of a folder by their names."""
+"""The images of a folder by their names."""
 
 
 def pair_folders(
     clean: str | Path, degraded: str | Path, pair: str | None = None, recursive: bool = False
 ) -> list[tuple[Path, Path]]:
-    """The pictures of two folders that belong together: (clean, degraded), in natural order.
+    """The images of two folders that belong together: (clean, degraded), in natural order.
 
     `baby.png` belongs to `BABY.jpg` or, as DIV2K names them, to `babyx4.png`; `1_HR.png` to `1_LR2.png`; see
     `lossmith.data.pair_names`. `pair` says it in any other case: "{}_a:{}_b". Folders may be patterns. One folder
-    may be given twice, if names tell the clean pictures in it from the degraded ones. The clean picture must be
+    may be given twice, if names tell the clean images in it from the degraded ones. The clean image must be
     larger by the same whole scale throughout; of a size that is no multiple of it, the last rows and columns are
     left over.
 
-    Raises LossmithError for a missing or empty folder, pictures without a partner (naming up to three), names that
+    Raises LossmithError for a missing or empty folder, images without a partner (naming up to three), names that
     can be paired in two ways, and sizes that do not fit.
     """
     folders = Path(clean), Path(degraded)
@@ -61,16 +61,16 @@ def pair_folders(
 
 
 def names_in(folder: Path, recursive: bool) -> dict[str, Path]:
-    """The pictures in a folder, or those that match a pattern, by their names."""
+    """The images in a folder, or those that match a pattern, by their names."""
     if folder.is_file():
         raise LossmithError(f"'{folder}' is not a folder")
     return {name: image for image, name in names_of(find_places(folder, recursive)).items()}
 
 
 def common_scale(pairs: Sequence[tuple[Path, Path]]) -> int:
-    """By which whole number the clean pictures are larger than the degraded ones, all of them.
+    """By which whole number the clean images are larger than the degraded ones, all of them.
 
-    Of what is no multiple of it, the degraded pictures may lack a part of a pixel, or have it.
+    Of what is no multiple of it, the degraded images may lack a part of a pixel, or have it.
     """
     sizes = [(image_size(clean), image_size(degraded)) for clean, degraded in pairs]
     likely = max(sizes[0][0][1] // sizes[0][1][1], 1)
@@ -89,7 +89,7 @@ def common_scale(pairs: Sequence[tuple[Path, Path]]) -> int:
 
 
 def _fits(clean: tuple[int, int], degraded: tuple[int, int], scale: int) -> bool:
-    """Whether the sides of a degraded picture are those of the clean one by the scale, rounded down or up."""
+    """Whether the sides of a degraded image are those of the clean one by the scale, rounded down or up."""
     return all(few in (side // scale, -(-side // scale)) for side, few in zip(clean, degraded, strict=True))
 
 
@@ -97,7 +97,7 @@ def _refuse_another_scale(pairing: Pairing, degraded: Side, scale: int) -> None:
     for one, other in pairing.items():
         if named := other_scale(one, other, scale):
             raise LossmithError(
-                f"'{degraded[other]}' is named for scale {named}, but its clean picture is {scale} times larger"
+                f"'{degraded[other]}' is named for scale {named}, but its clean image is {scale} times larger"
             )
 
 
@@ -119,7 +119,7 @@ def _as_said(pair: str, sides: Sequence[Side], folders: Sequence[Path], one: boo
     for pattern, named, side, folder in zip(patterns, found, sides, folders, strict=True):
         if not named:
             there = f"; there is such as '{next(iter(side))}'" if side else ""
-            raise LossmithError(f"no picture in '{folder}' is called '{pattern}'{there}")
+            raise LossmithError(f"no image in '{folder}' is called '{pattern}'{there}")
     for index in (0, 1):
         if lonely := [name for shared, name in found[index].items() if shared not in found[1 - index]]:
             said = _without_partner(lonely, folders[index], folders[1 - index])
@@ -133,7 +133,7 @@ def _as_said(pair: str, sides: Sequence[Side], folders: Sequence[Path], one: boo
 
 def _one_folder(folder: Path) -> LossmithError:
     return LossmithError(
-        f"'{folder}' is given for both the clean and the degraded pictures; name two folders, or say how they are "
+        f"'{folder}' is given for both the clean and the degraded images; name two folders, or say how they are "
         f"called, such as {EXAMPLE}"
     )
 
@@ -147,7 +147,7 @@ def _unpaired(sides: Sequence[Side], folders: Sequence[Path]) -> LossmithError:
                 names = f"'{other.name}' and '{path.name}' in '{folder}'"
                 return LossmithError(f"{names} have one name; remove one")
     if partners([*sides[1]], [*sides[0]]):
-        swapped = f"'{folders[0]}' holds the degraded pictures and '{folders[1]}' the clean ones"
+        swapped = f"'{folders[0]}' holds the degraded images and '{folders[1]}' the clean ones"
         return LossmithError(f"by their names, {swapped}; swap them")
     rests = [
         {name: set(readings(name, words).values()) for name in side}

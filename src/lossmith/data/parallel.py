@@ -14,21 +14,21 @@ from lossmith.data.reading import read_image
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
-"""Told how many pictures are done, of how many."""
+"""Told how many images are done, of how many."""
 
 
 def read_cropped(path: Path, scale: int) -> Tensor:
-    """The picture in a file, without the last rows and columns that are no multiple of `scale`."""
+    """The image in a file, without the last rows and columns that are no multiple of `scale`."""
     image = read_image(path)
     height, width = (side // scale * scale for side in image.shape[1:])
     if not height or not width:
         size = f"{image.shape[1]}x{image.shape[2]}"
-        raise LossmithError(f"picture '{path}' has {size} pixels, too few to be shrunk by {scale}")
+        raise LossmithError(f"image '{path}' has {size} pixels, too few to be shrunk by {scale}")
     return image[:, :height, :width].contiguous()
 
 
 def read_together(clean: Path, degraded: Path, scale: int) -> tuple[Tensor, Tensor]:
-    """A clean picture and its degraded one, without the last rows and columns that only one of them has.
+    """A clean image and its degraded one, without the last rows and columns that only one of them has.
 
     Some programs round the sides of what they shrink up: of 101 pixels the half is 51, of which 50 are whole.
     """
@@ -45,7 +45,7 @@ def parallel_map(
     Raises what they raise, and LossmithError when the memory runs out.
     """
     if not loads:
-        raise LossmithError("no pictures were given")
+        raise LossmithError("no images were given")
     done: list[T] = []
     with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
         futures = [pool.submit(load) for load in loads]
@@ -58,7 +58,7 @@ def parallel_map(
             if not out_of_memory(error):
                 raise
             raise LossmithError(
-                f"the memory ran out with {len(done)} of {len(loads)} pictures read; take fewer, or smaller ones"
+                f"the memory ran out with {len(done)} of {len(loads)} images read; take fewer, or smaller ones"
             ) from error
         finally:  # the first mistake is reported at once
             pool.shutdown(wait=False, cancel_futures=True)

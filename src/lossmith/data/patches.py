@@ -17,14 +17,14 @@ from lossmith.degradations.checks import check_int
 class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
     """`patches[index]` is (degraded, clean), float32 (3, p / scale, p / scale) and (3, p, p); index >= 0.
 
-    `patch` is p, the side of the clean patch. Which picture (the larger, the more often), which crop, which of
+    `patch` is p, the side of the clean patch. Which image (the larger, the more often), which crop, which of
     the eight flips and rotations and which noise: all of it follows from (seed, index) through the counter-based
     generator Philox. There is no order, no epoch and no length, so that a run resumes by counting on, and any
     number of workers or machines sees the same data. The flip comes after the damage, on both patches. What is
-    random in the damage is applied to the patch with enough of the picture around it to come out as in the whole
-    picture.
+    random in the damage is applied to the patch with enough of the image around it to come out as in the whole
+    image.
 
-    Raises LossmithError when `patch` is no multiple of the scale or larger than a picture.
+    Raises LossmithError when `patch` is no multiple of the scale or larger than an image.
 
     >>> flat = torch.full((3, 8, 9), 51, dtype=torch.uint8)
     >>> degraded, clean = PatchDataset(TrainingImages(("flat",), (flat,), (flat,), scale=1), patch=4, seed=0)[123]
@@ -42,7 +42,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
             height, width = sizes[small[0]]
             others = f" (and {len(small) - 1} more have)" if small[1:] else ""
             raise LossmithError(
-                f"patches: picture '{small[0]}' has {height}x{width} pixels, too few for a patch of {patch}"
+                f"patches: image '{small[0]}' has {height}x{width} pixels, too few for a patch of {patch}"
                 f"{others}; let patch be smaller, or take it away"
             )
         self.images, self.patch, self.seed = images, patch, seed
@@ -51,7 +51,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def on_disk(self) -> bool:
-        """Whether pictures are read from a disk."""
+        """Whether images are read from a disk."""
         return any(isinstance(image, Shelved) for image in self.images.clean)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
@@ -101,7 +101,7 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 
 def _context(start: int, side: int, limit: int, margin: int, alignment: int, scale: int) -> tuple[int, int]:
-    """From where to where a patch must be damaged, so that cut edges do not show: aligned, within the picture.
+    """From where to where a patch must be damaged, so that cut edges do not show: aligned, within the image.
 
     >>> _context(40, 48, 200, margin=16, alignment=16, scale=1)
     (16, 104)

@@ -1,4 +1,4 @@
-"""Which pictures are trained on, and which are tested on."""
+"""Which images are trained on, and which are tested on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,29 +17,29 @@ from lossmith.data.training_images import TrainingImages, degraded_images, paire
 from lossmith.degradations import Degradation, degradation
 
 HOLD_OUT_EVERY = 5
-"""Where no test pictures are named, every fifth picture is kept from training for the test."""
+"""Where no test images are named, every fifth image is kept from training for the test."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """The pictures of a study.
+    """The images of a study.
 
-    Clean pictures are degraded as the recipe says; or pairs of your own are given, matched by file name. Without
+    Clean images are degraded as the recipe says; or pairs of your own are given, matched by file name. Without
     any, the photographs that scikit-image ships are used.
     """
 
     images: list[Path] | None = None
-    """Clean training pictures: files, folders or patterns such as "photos/*.png" [default: photographs that
+    """Clean training images: files, folders or patterns such as "photos/*.png" [default: photographs that
     scikit-image ships]."""
     test: list[Path] | None = field(default=None, kw_only=True)
-    """Clean test pictures: files, folders or patterns [default: every fifth of IMAGES, held out; without
+    """Clean test images: files, folders or patterns [default: every fifth of IMAGES, held out; without
     IMAGES, other photographs that scikit-image ships]."""
     clean: Path | None = field(default=None, kw_only=True)
-    """Folder (or pattern) of clean pictures of your own pairs, instead of IMAGES and --degradation."""
+    """Folder (or pattern) of clean images of your own pairs, instead of IMAGES and --degradation."""
     degraded: Path | None = field(default=None, kw_only=True)
-    """Folder (or pattern) of the degraded pictures that belong to --clean, by file name."""
+    """Folder (or pattern) of the degraded images that belong to --clean, by file name."""
     test_degraded: Path | None = field(default=None, kw_only=True)
-    """Folder of the degraded pictures that belong to --test, when --clean and --degraded are given."""
+    """Folder of the degraded images that belong to --test, when --clean and --degraded are given."""
     pair: str | None = field(default=None, kw_only=True)
     """How the files of --clean and --degraded are called that belong together, such as "{}_HR:{}_LR2"
     [default: what the field's tags, such as these, tell]."""
@@ -64,7 +64,7 @@ class Data:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """The pictures of a study, decoded and degraded."""
+    """The images of a study, decoded and degraded."""
 
     source: TrainingImages
     test_pairs: Sequence[ImagePair]
@@ -77,9 +77,9 @@ class PreparedData:
 
 
 def prepare_data(data: Data, expression: str | None, beside: Path = Path()) -> PreparedData:
-    """Find, decode and degrade all pictures of a study; `degradation` is a degradation expression [default: jpeg].
+    """Find, decode and degrade all images of a study; `degradation` is a degradation expression [default: jpeg].
 
-    Pictures that do not fit into memory are decoded onto the disk of `beside`, the folder of what is to be made.
+    Images that do not fit into memory are decoded onto the disk of `beside`, the folder of what is to be made.
 
     Raises LossmithError for what is missing, unreadable, unpaired, in both training and test, or in that folder.
     """
@@ -130,7 +130,7 @@ def _own_pairs(data: Data, clean: Path, degraded: Path, beside: Path) -> Prepare
 
 
 def gather_tests(paths: Sequence[Path], kind: Degradation, beside: Path) -> Sequence[ImagePair]:
-    """Decode and degrade pictures to test with."""
+    """Decode and degrade images to test with."""
     sizes = look_at(paths).of(paths)
     return make_test_pairs(paths, kind, keeping=keeping([], sizes, kind, kind.scale, beside))
 
@@ -146,19 +146,19 @@ Item = TypeVar("Item", Path, tuple[Path, Path])
 
 
 def _split(found: list[Item], tests: list[Item] | None) -> tuple[list[Item], list[Item]]:
-    """Training and test; without test pictures every fifth is held out."""
+    """Training and test; without test images every fifth is held out."""
     if tests is not None:
         return found, tests
     if len(found) < 2:
         raise LossmithError(
-            "one picture is too few to train and to test with; add pictures, or name others with --test"
+            "one image is too few to train and to test with; add images, or name others with --test"
         )
     tests = found[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY] or found[-1:]
     return [item for item in found if item not in tests], tests
 
 
 def _refuse_among(images: Sequence[Path], out: Path) -> None:
-    """What a run writes among pictures would be found among them the next time."""
+    """What a run writes among images would be found among them the next time."""
     if inside := next((path for path in images if path.parent.resolve() == out.resolve()), None):
         raise LossmithError(f"'{inside}' lies in '{out}', the folder of what is to be made; choose another --out")
 
@@ -168,7 +168,7 @@ def _fingerprint(train: Sequence[Path], tests: Sequence[Path]) -> dict[str, dict
     known = {digests[path]: path for path in train}
     for path in tests:
         if digests[path] in known:
-            raise LossmithError(f"test picture '{path}' is also trained on, as '{known[digests[path]]}'")
+            raise LossmithError(f"test image '{path}' is also trained on, as '{known[digests[path]]}'")
     return {
         "training_images": dict(zip(image_names(train), (digests[path] for path in train), strict=True)),
         "test_images": dict(zip(image_names(tests), (digests[path] for path in tests), strict=True)),

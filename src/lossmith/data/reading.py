@@ -1,4 +1,4 @@
-"""Picture files to tensors, or one sentence that says why not."""
+"""Image files to tensors, or one sentence that says why not."""
 
 import os
 import zlib
@@ -41,14 +41,14 @@ QUARTER = 1 << 14
 
 
 def read_image(path: str | Path) -> Tensor:
-    """The picture in a file as it is meant to be seen: uint8 (3, H, W), RGB.
+    """The image in a file as it is meant to be seen: uint8 (3, H, W), RGB.
 
-    Gray, black-and-white and palette pictures become RGB; the EXIF orientation is applied; colour profiles are
-    ignored, as restoration benchmarks do. Of 16-bit pictures (PNG in gray or colour, TIFF in gray) the nearest
+    Gray, black-and-white and palette images become RGB; the EXIF orientation is applied; colour profiles are
+    ignored, as restoration benchmarks do. Of 16-bit images (PNG in gray or colour, TIFF in gray) the nearest
     8-bit value is taken, v / 257 rounded. An alpha channel must be opaque. Of a camera's multi-picture JPEG the
-    main picture is read. `look_at` says what of this a person should know.
+    main image is read. `look_at` says what of this a person should know.
 
-    Raises LossmithError, naming the file, for what is missing, no picture, damaged, transparent, animated, in
+    Raises LossmithError, naming the file, for what is missing, no image, damaged, transparent, animated, in
     CMYK or another colour space, of other channels than gray or RGB and transparency, of more than 16 bits, of 16
     bits that use a quarter of their range or less, or larger than Pillow's guard against decompression bombs
     allows.
@@ -75,7 +75,7 @@ def check_header(path: str | Path, image: "Image") -> str:
     """
     tiff = image.format == "TIFF"
     if holds_pages(path, image) if tiff else getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise image_error(path, "holds several pictures (an animation or pages); save the one you mean by itself")
+        raise image_error(path, "holds several images (an animation or pages); save the one you mean by itself")
     raw_mode = raw_mode_of(image)
     if tiff:
         check_stack(path, str(getattr(image, "tag_v2", {}).get(DESCRIPTION, "")))
@@ -92,7 +92,7 @@ def check_header(path: str | Path, image: "Image") -> str:
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """(H, W) of the picture that `read_image` would give, from the file's header alone."""
+    """(H, W) of the image that `read_image` would give, from the file's header alone."""
     with open_image(path) as image:
         return size_of(image)
 
@@ -165,7 +165,7 @@ def explained(path: str | Path) -> Iterator[None]:
 
     path = Path(path)
     if path.is_dir():
-        raise image_error(path, "is a folder, not a picture")
+        raise image_error(path, "is a folder, not an image")
     try:
         yield
     except LossmithError:
@@ -176,7 +176,7 @@ def explained(path: str | Path) -> Iterator[None]:
     except PermissionError as error:
         raise image_error(path, "may not be read") from error
     except UnidentifiedImageError as error:
-        unread = f"is not a picture that can be read ({', '.join(_FORMATS)})"
+        unread = f"is not an image that can be read ({', '.join(_FORMATS)})"
         raise image_error(path, no_image(path) or why_not_read(path) or unread) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise image_error(
@@ -189,7 +189,7 @@ def explained(path: str | Path) -> Iterator[None]:
 
 
 def image_error(path: str | Path, reason: str) -> LossmithError:
-    return LossmithError(f"picture '{path}' {reason}")
+    return LossmithError(f"image '{path}' {reason}")
 
 
 def raw_mode_of(image: "Image") -> str:
@@ -215,7 +215,7 @@ def orientation_of(image: "Image", exif: "Callable[[Image], Any] | None" = None)
     """As EXIF says it, which `exif` gets from the file."""
     try:
         return int((image.getexif() if exif is None else exif(image)).get(_ORIENTATION, 1))
-    except Exception:  # a picture with damaged EXIF is still a picture
+    except Exception:  # an image with damaged EXIF is still an image
         return 1
 
 
@@ -254,7 +254,7 @@ def _refuse_few_levels(path: str | Path, wide: np.ndarray[Any, Any]) -> None:
         raise image_error(
             path,
             f"has 16 bits, and its values, {least} to {most} of 65535, would become {left} levels of 8 bits, "
-            "and these are trained and scored on; spread the values of all pictures alike over 0 to 65535 first",
+            "and these are trained and scored on; spread the values of all images alike over 0 to 65535 first",
         )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from lossmith.core.errors import LossmithError
 
 _SAMPLES = {
-    # The stereo twins are both here, so none of the test pictures shows what was trained on.
+    # The stereo twins are both here, so none of the test images shows what was trained on.
     "train": (
         "brick.png",
         "camera.png",
@@ -23,7 +23,7 @@ _SAMPLES = {
 
 
 def sample_images(split: Literal["train", "test"]) -> list[Path]:
-    """Pictures to train on (eight, 2.1 megapixels) or to test with (four); none is in both.
+    """Images to train on (eight, 2.1 megapixels) or to test with (four); none is in both.
 
     They are too few to train a network to the level of the literature, and enough to see that everything works.
     The fundus and deep-sky photographs of scikit-image are left out: large, and nearly flat.
@@ -32,11 +32,11 @@ def sample_images(split: Literal["train", "test"]) -> list[Path]:
     ['astronaut', 'chelsea', 'ihc', 'rocket']
     """
     if split not in _SAMPLES:
-        raise LossmithError(f"sample pictures are for 'train' or 'test', not '{split}'")
+        raise LossmithError(f"sample images are for 'train' or 'test', not '{split}'")
     home = find_spec("skimage")
     if home is None or home.origin is None:
-        raise LossmithError("the sample pictures come with scikit-image; pip install lossmith[workbench]")
+        raise LossmithError("the sample images come with scikit-image; pip install lossmith[workbench]")
     images = [Path(home.origin).parent / "data" / name for name in _SAMPLES[split]]
     if missing := [path for path in images if not path.is_file()]:
-        raise LossmithError(f"scikit-image lacks the sample picture '{missing[0]}'; install it anew")
+        raise LossmithError(f"scikit-image lacks the sample image '{missing[0]}'; install it anew")
     return images

@@ -1,4 +1,4 @@
-"""Whole pictures to test with: degraded, and clean as they should be."""
+"""Whole images to test with: degraded, and clean as they should be."""
 
 import hashlib
 from collections import Counter
@@ -21,7 +21,7 @@ from lossmith.degradations import Degradation, compact, from_8bit, is_gray
 
 @dataclass(frozen=True)
 class ImagePair:
-    """A whole picture to test with: float32, `degraded` (3, h, w) and `clean` (3, h * scale, w * scale).
+    """A whole image to test with: float32, `degraded` (3, h, w) and `clean` (3, h * scale, w * scale).
 
     Clean values are in [0, 1]; degraded ones may lie outside, as noise is not clipped.
     """
@@ -31,11 +31,11 @@ class ImagePair:
     clean: Tensor
     scale: int
     degradation: str = ""
-    """How it was degraded, where the damage has ranges and so pictures are tested at several levels of it."""
+    """How it was degraded, where the damage has ranges and so images are tested at several levels of it."""
 
     @property
     def gray(self) -> bool:
-        """Whether the clean picture is gray: its three channels are equal."""
+        """Whether the clean image is gray: its three channels are equal."""
         return is_gray(self.clean)
 
 
@@ -99,14 +99,14 @@ def make_test_pairs(
     *,
     keeping: Keeping = IN_MEMORY,
 ) -> Sequence[ImagePair]:
-    """Degrade whole pictures.
+    """Degrade whole images.
 
     Sides that are no multiples of the scale lose their last rows and columns, as in the benchmarks. Randomness is
-    a function of `seed` and the picture's name alone, so every loss meets the same noise; that of gray pictures is
-    gray. Where the damage has ranges every picture is tested thrice: at their low ends, middles and high ends, as
+    a function of `seed` and the image's name alone, so every loss meets the same noise; that of gray images is
+    gray. Where the damage has ranges every image is tested thrice: at their low ends, middles and high ends, as
     `name@low` and so on, but not where that is no damage at all.
 
-    Raises LossmithError for pictures that cannot be read or are smaller than the scale.
+    Raises LossmithError for images that cannot be read or are smaller than the scale.
     """
 
     levels, of_gray = degradation.levels, degradation.for_gray().levels
@@ -132,7 +132,7 @@ def make_test_pairs(
 
 
 def load_test_pairs(pairs: Sequence[tuple[Path, Path]], *, keeping: Keeping = IN_MEMORY) -> Sequence[ImagePair]:
-    """Read pictures that somebody else degraded: what `pair_folders` has found, (clean, degraded)."""
+    """Read images that somebody else degraded: what `pair_folders` has found, (clean, degraded)."""
     scale = common_scale(pairs)
 
     def load(clean: Path, degraded: Path, name: str) -> KeptPair:
@@ -145,7 +145,7 @@ def load_test_pairs(pairs: Sequence[tuple[Path, Path]], *, keeping: Keeping = IN
 
 
 def image_names(paths: Sequence[Path]) -> list[str]:
-    """One name for each picture: its stem, preceded by its folders and with its ending only to tell it apart.
+    """One name for each image: its stem, preceded by its folders and with its ending only to tell it apart.
 
     >>> image_names([Path("a/1.png"), Path("b/2.png"), Path("b/1.png"), Path("b/1.jpg")])
     ['a-1', '2', 'b-1.png', 'b-1.jpg']
@@ -169,7 +169,7 @@ def _forms(path: Path) -> list[str]:
 
 
 def image_rng(seed: int, name: str) -> np.random.Generator:
-    """The generator for one picture's damage: the same for whoever asks.
+    """The generator for one image's damage: the same for whoever asks.
 
     >>> [int(image_rng(0, "baby").integers(1000)) for _ in range(2)]
     [18, 18]

@@ -24,11 +24,11 @@ def check_channels(path: str | Path, image: "Image") -> None:
     """Raise LossmithError for signed values, and for channels neither of colour nor marked as transparency."""
     tags: Any = getattr(image, "tag_v2", {})
     if SIGNED in _each(tags.get(FORMAT, ())):
-        raise LossmithError(f"picture '{path}' holds 32-bit or signed integers; only 8 and 16 bits are read")
+        raise LossmithError(f"image '{path}' holds 32-bit or signed integers; only 8 and 16 bits are read")
     _check(path, tags.get(SAMPLES, 1), COLORS.get(tags.get(PHOTOMETRIC, 1)), tags.get(EXTRA, ()))
     # of separate planes of 16 bits Pillow takes every byte for a value
     if (bits := max(_each(tags.get(BITS, 1)))) > 8 and image.mode in ("RGB", "RGBA", "RGBX", "LA"):
-        raise LossmithError(f"picture '{path}' is a {bits}-bit colour TIFF; save it as PNG, which is read in full")
+        raise LossmithError(f"image '{path}' is a {bits}-bit colour TIFF; save it as PNG, which is read in full")
 
 
 def white_is_zero(image: "Image") -> bool:
@@ -38,7 +38,7 @@ def white_is_zero(image: "Image") -> bool:
 
 
 def holds_pages(path: str | Path, image: "Image") -> bool:
-    """Whether other pictures than smaller copies of the first follow it."""
+    """Whether other images than smaller copies of the first follow it."""
     try:
         if getattr(image, "n_frames", 1) == 1:
             return False
@@ -55,9 +55,7 @@ def check_stack(path: str | Path, description: str) -> None:
     """Raise LossmithError for a stack of ImageJ that only its description tells of."""
     count = re.search(r"^images=(\d+)", description, re.MULTILINE)
     if description.startswith("ImageJ=") and count and int(count[1]) > 1:
-        raise LossmithError(
-            f"picture '{path}' holds a stack of {count[1]} pictures; save the one you mean by itself"
-        )
+        raise LossmithError(f"image '{path}' holds a stack of {count[1]} images; save the one you mean by itself")
 
 
 def why_not_read(path: Path) -> str | None:
@@ -75,7 +73,7 @@ def why_not_read(path: Path) -> str | None:
             held = f"{channels} of {page.dtype} in {page.photometric.name}"
             return f"holds {held}; save it as gray or RGB of 8 bits first"
     except LossmithError as error:
-        return str(error).removeprefix(f"picture '{path}' ")
+        return str(error).removeprefix(f"image '{path}' ")
     except Exception:  # whatever it stumbles over; it is damaged then
         return None
 
@@ -86,7 +84,7 @@ def _check(path: str | Path, samples: int, colors: int | None, extra: Any) -> No
     marks = [int(mark) for mark in _each(extra)]
     if samples == colors + 1 and marks[:1] and marks[0] in ALPHA:
         return
-    raise LossmithError(f"picture '{path}' {many_channels(samples)}; only gray and RGB are read")
+    raise LossmithError(f"image '{path}' {many_channels(samples)}; only gray and RGB are read")
 
 
 def many_channels(samples: int) -> str:

@@ -1,4 +1,4 @@
-"""Pictures to train on, with everything done to them that need be done only once."""
+"""Images to train on, with everything done to them that need be done only once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from lossmith.degradations import Degradation, compact, from_8bit, is_gray
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """What patches are cut from: pictures decoded once, a few bytes per pixel, in memory or on a disk.
+    """What patches are cut from: images decoded once, a few bytes per pixel, in memory or on a disk.
 
     Made by `degraded_images` or `paired_images`. `predegraded` is what the deterministic links before the first
     random one have made of `clean`, once and for all; `random_degradation` is what must still be done to it for
@@ -31,11 +31,11 @@ class TrainingImages:
     """By how much the degraded patches will be smaller."""
     random_degradation: Degradation | None = None
     gray: frozenset[int] = frozenset()
-    """Which of the pictures are gray, so that `rest_of_gray` is done to them."""
+    """Which of the images are gray, so that `rest_of_gray` is done to them."""
     rest_of_gray: Degradation | None = None
 
     def rest_of(self, image: int) -> Degradation | None:
-        """What must still be done to a patch of that picture."""
+        """What must still be done to a patch of that image."""
         return self.rest_of_gray if image in self.gray else self.random_degradation
 
 
@@ -46,12 +46,12 @@ def degraded_images(
     *,
     keeping: Keeping = IN_MEMORY,
 ) -> TrainingImages:
-    """Clean pictures, and the damage to do to them; noise on gray ones is gray.
+    """Clean images, and the damage to do to them; noise on gray ones is gray.
 
-    Sides that are no multiples of the scale lose their last rows and columns. DIV2K's 800 pictures take 7 GB, and
+    Sides that are no multiples of the scale lose their last rows and columns. DIV2K's 800 images take 7 GB, and
     what is made of them once is kept beside them: as much again for JPEG, a sixteenth for bicubic(4).
 
-    Raises LossmithError for pictures that cannot be read or are smaller than the scale.
+    Raises LossmithError for images that cannot be read or are smaller than the scale.
     """
     first, rest = degradation.split_deterministic()
 
@@ -78,7 +78,7 @@ def degraded_images(
 def paired_images(
     pairs: Sequence[tuple[Path, Path]], progress: Progress | None = None, *, keeping: Keeping = IN_MEMORY
 ) -> TrainingImages:
-    """Pictures that somebody else degraded: what `pair_folders` has found, (clean, degraded)."""
+    """Images that somebody else degraded: what `pair_folders` has found, (clean, degraded)."""
     scale = common_scale(pairs)
 
     def load(clean: Path, degraded: Path) -> tuple[Kept, Kept]:

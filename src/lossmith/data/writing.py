@@ -1,4 +1,4 @@
-"""Tensors to picture files."""
+"""Tensors to image files."""
 
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +14,7 @@ from lossmith.degradations import to_8bit
 
 
 def write_image(path: str | Path, image: Tensor) -> None:
-    """Write a picture as 8-bit PNG, whole or not at all: under a temporary name first, then renamed.
+    """Write an image as 8-bit PNG, whole or not at all: under a temporary name first, then renamed.
 
     `image` is (3, H, W), RGB: uint8, or floats in [0, 1], which are clipped and rounded to 8 bits. Any device.
 
@@ -23,13 +23,13 @@ def write_image(path: str | Path, image: Tensor) -> None:
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
-        raise LossmithError(f"picture '{path}' must be named .png, which is what is written")
+        raise LossmithError(f"image '{path}' must be named .png, which is what is written")
     if not (image.dtype == torch.uint8 or torch.is_floating_point(image)):
-        raise LossmithError(f"picture '{path}' must be uint8 or floats in [0, 1], not {image.dtype}")
+        raise LossmithError(f"image '{path}' must be uint8 or floats in [0, 1], not {image.dtype}")
     if image.ndim != 3 or image.shape[0] != 3 or image.numel() == 0:
-        raise LossmithError(f"picture '{path}' must be (3, H, W), not {tuple(image.shape)}")
+        raise LossmithError(f"image '{path}' must be (3, H, W), not {tuple(image.shape)}")
     if image.isnan().any():
-        raise LossmithError(f"picture '{path}' was not written, for it holds NaN")
+        raise LossmithError(f"image '{path}' was not written, for it holds NaN")
     from PIL import Image
 
     content = BytesIO()

@@ -1,4 +1,4 @@
-"""The damage: what makes a degraded picture from a clean one.
+"""The damage: what makes a degraded image from a clean one.
 
     degradation("bicubic(2) | noise(5) | jpeg(50)")(clean, rng)
 

@@ -18,18 +18,18 @@ LEVELS = {"low": 0.0, "middle": 0.5, "high": 1.0}
 
 
 class Degradation(HasExpression):
-    """The damage done to a clean picture: a pure function of the picture and of `rng`.
+    """The damage done to a clean image: a pure function of the image and of `rng`.
 
     `degradation(clean)` takes a float tensor (3, H, W), RGB in [0, 1], with H and W multiples of `scale`, and
     gives (3, H / scale, W / scale). Random ones (`random` is true) draw from `rng`, a NumPy generator; the
     others ignore it. `str()` gives the expression back. A subclass implements `degrade`, which may rely on
     checked arguments, and on numbers where ranges were given: every call draws them first.
 
-    Raises LossmithError for a picture of another shape or type, and for a random degradation without `rng`.
+    Raises LossmithError for an image of another shape or type, and for a random degradation without `rng`.
     """
 
     scale: int = 1
-    """By how much the picture shrinks; H and W must be multiples of it."""
+    """By how much the image shrinks; H and W must be multiples of it."""
     keeps_gray: ClassVar[bool] = True
     """Whether of three equal channels it makes three equal ones, in the form that `for_gray` gives."""
     whole: ClassVar[frozenset[str]] = frozenset()
@@ -70,7 +70,7 @@ class Degradation(HasExpression):
 
     @property
     def levels(self) -> dict[str, "Degradation"]:
-        """What a picture is tested with: at the low ends, the middles and the high ends of the ranges.
+        """What an image is tested with: at the low ends, the middles and the high ends of the ranges.
 
         What changes nothing, as noise(0) does, is left out: there is nothing to restore. Without ranges it is the
         degradation itself, under the name "".
@@ -82,12 +82,12 @@ class Degradation(HasExpression):
 
     @property
     def margin(self) -> int:
-        """How many pixels of the clean picture next to a cut edge may degrade differently from the whole."""
+        """How many pixels of the clean image next to a cut edge may degrade differently from the whole."""
         return 0
 
     @property
     def alignment(self) -> int:
-        """The grid on which a crop's corner must lie for the crop to degrade as the whole picture does.
+        """The grid on which a crop's corner must lie for the crop to degrade as the whole image does.
 
         >>> from lossmith.degradations import degradation
         >>> [(degradation(d).margin, degradation(d).alignment) for d in ("noise(5)", "jpeg(10)", "mosaic")]
@@ -96,7 +96,7 @@ class Degradation(HasExpression):
         return self.scale
 
     def for_gray(self) -> "Degradation":
-        """The same damage as it is done to a gray picture, whose three channels are equal: noise is gray there.
+        """The same damage as it is done to a gray image, whose three channels are equal: noise is gray there.
 
         >>> from lossmith.degradations import degradation
         >>> str(degradation("bicubic(2) | noise(5)").for_gray())
@@ -105,7 +105,7 @@ class Degradation(HasExpression):
         return self
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
-        """The degraded picture, for a checked `clean` and an `rng` that is there when `random` is true."""
+        """The degraded image, for a checked `clean` and an `rng` that is there when `random` is true."""
         raise NotImplementedError
 
     def split_deterministic(self) -> tuple["Degradation | None", "Degradation | None"]:
@@ -121,7 +121,7 @@ class Degradation(HasExpression):
 
 
 def _changes(damage: Degradation) -> bool:
-    """Whether it changes a picture in 8 bits."""
+    """Whether it changes an image in 8 bits."""
     rng = np.random.default_rng(0)
     image = torch.from_numpy(rng.integers(0, 256, (3, 64, 64), dtype=np.uint8))
     return damage.scale > 1 or not torch.equal(to_8bit(damage(from_8bit(image), rng)), image)

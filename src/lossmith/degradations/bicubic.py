@@ -13,9 +13,9 @@ from lossmith.degradations.resampling import resize_8bit
 
 @dataclass(frozen=True)
 class Bicubic(Degradation):
-    """Shrink by a whole number, bit for bit as MATLAB's `imresize` shrinks 8-bit pictures.
+    """Shrink by a whole number, bit for bit as MATLAB's `imresize` shrinks 8-bit images.
 
-    The picture is rounded to 8 bits first and the result holds k / 255. This is how the low-resolution pictures
+    The image is rounded to 8 bits first and the result holds k / 255. This is how the low-resolution images
     of Set5, Set14, BSD100 and DIV2K were made: pixel by pixel the same. `resampling.resize` is the
     differentiable form.
 

@@ -15,7 +15,7 @@ from lossmith.degradations.checks import check_nonnegative, ends
 from lossmith.expressions import Range
 
 WIDEST = 100
-"""Pixels of standard deviation; more leaves nothing of a picture."""
+"""Pixels of standard deviation; more leaves nothing of an image."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Blur(Degradation):
     """Blur with a Gaussian of standard deviation `sigma`, in pixels.
 
     The kernel is sampled, cut off at 4 sigma (rounded up, so 2 x ceil(4 sigma) + 1 pixels wide) and normalised.
-    The picture continues beyond its edges mirrored, edge pixels included, as for `bicubic`. Nothing is rounded.
+    The image continues beyond its edges mirrored, edge pixels included, as for `bicubic`. Nothing is rounded.
     The same as SciPy's `gaussian_filter` with mode="reflect" and radius=ceil(4 sigma).
 
     >>> Blur(1.5)(torch.rand(3, 33, 17)).shape

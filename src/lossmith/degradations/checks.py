@@ -1,4 +1,4 @@
-"""What is wrong with a parameter or a picture, in one sentence."""
+"""What is wrong with a parameter or an image, in one sentence."""
 
 import math
 
@@ -51,9 +51,9 @@ def check_clean(owner: str, clean: object, scale: int) -> None:
     """Refuse anything but a float tensor (3, H, W) whose sides are multiples of `scale`."""
     if not isinstance(clean, Tensor) or not torch.is_floating_point(clean):
         kind = clean.dtype if isinstance(clean, Tensor) else type(clean).__name__
-        raise LossmithError(f"{owner}: the picture must be a float tensor in [0, 1], not {kind}")
+        raise LossmithError(f"{owner}: the image must be a float tensor in [0, 1], not {kind}")
     if clean.ndim != 3 or clean.shape[0] != 3 or clean.numel() == 0:
-        raise LossmithError(f"{owner}: the picture must be (3, H, W), not {tuple(clean.shape)}")
+        raise LossmithError(f"{owner}: the image must be (3, H, W), not {tuple(clean.shape)}")
     if clean.shape[1] % scale or clean.shape[2] % scale:
         size = f"{clean.shape[1]}x{clean.shape[2]}"
-        raise LossmithError(f"{owner}: a picture of {size} pixels must be cropped to multiples of {scale} first")
+        raise LossmithError(f"{owner}: an image of {size} pixels must be cropped to multiples of {scale} first")

@@ -80,7 +80,7 @@ class Custom(Degradation):
         except Exception as error:
             kind = type(error).__name__
             raise LossmithError(
-                f"degradation '{self.name}' fails on a picture {tuple(clean.shape)} with {kind}: {error}"
+                f"degradation '{self.name}' fails on an image {tuple(clean.shape)} with {kind}: {error}"
             ) from error
         wanted = (3, clean.shape[1] // self.scale, clean.shape[2] // self.scale)
         if not isinstance(made, Tensor):
@@ -107,7 +107,7 @@ class Custom(Degradation):
 
 
 def _takes_rng(path: str, function: Any, options: dict[str, Value]) -> bool:
-    """Whether the function wants `rng` after the picture; checks that the call can be made."""
+    """Whether the function wants `rng` after the image; checks that the call can be made."""
     try:
         signature = inspect.signature(function)
     except ValueError:  # some builtins have none

@@ -21,7 +21,7 @@ class JPEG(Degradation):
     """Compress with libjpeg at `quality` 1 to 100 and decompress, in memory.
 
     `subsampling` is how finely colour is kept: "4:4:4", "4:2:2" or "4:2:0" (the usual); "gray" compresses
-    BT.601 luma alone, as the gray benchmarks do, and gives three equal channels. The picture is rounded to
+    BT.601 luma alone, as the gray benchmarks do, and gives three equal channels. The image is rounded to
     8 bits first and the result holds k / 255.
 
     >>> JPEG(10)(torch.rand(3, 33, 17)).shape

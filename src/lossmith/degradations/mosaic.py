@@ -64,13 +64,13 @@ def bayer_sample(clean: Tensor, pattern: str = "rggb") -> Tensor:
 def demosaic_bilinear(raw: Tensor, pattern: str = "rggb") -> Tensor:
     """(3, H, W) from raw samples (1, H, W): every missing value is the mean of its nearest samples.
 
-    The picture continues beyond its edge by reflection about the edge pixel, which keeps the pattern's phase, so
+    The image continues beyond its edge by reflection about the edge pixel, which keeps the pattern's phase, so
     edges are interpolated from the right colours. Raises LossmithError below 2x2 pixels.
     """
     check_choice("mosaic", "pattern", pattern, PATTERNS)
     height, width = raw.shape[-2:]
     if min(height, width) < 2:
-        raise LossmithError(f"mosaic: a picture must have 2x2 pixels at least, not {height}x{width}")
+        raise LossmithError(f"mosaic: an image must have 2x2 pixels at least, not {height}x{width}")
     planes = raw.new_zeros(3, height, width)
     for row, column, channel in _cell(pattern):
         planes[channel, row::2, column::2] = raw[0, row::2, column::2]

@@ -17,7 +17,7 @@ class Noise(Degradation):
     """Add white Gaussian noise of standard deviation `sigma`, on 0-255 as papers quote it.
 
     Nothing is clipped, so values leave [0, 1], as in the classical denoising test. With `gray` the three channels
-    get the same noise, as gray pictures always do.
+    get the same noise, as gray images always do.
 
     >>> flat = torch.full((3, 200, 200), 0.5)
     >>> round(float((Noise(25)(flat, np.random.default_rng(0)) - flat).std() * 255))
@@ -52,10 +52,10 @@ class ShotNoise(Degradation):
     Poissonian-Gaussian noise modeling and fitting for single-image raw-data", 2008, eq. 4. Nothing is clipped;
     a negative intensity counts as 0. Noise is independent from pixel to pixel and channel to channel, so
     `shot_noise | mosaic` is exactly a mosaic sensor whose raw samples are noisy. With `gray` the three channels
-    get the same white noise, as gray pictures always do; a mosaic, which sees one of them a pixel, cannot tell.
+    get the same white noise, as gray images always do; a mosaic, which sees one of them a pixel, cannot tell.
 
     With the defaults, `shot_noise | mosaic` leaves McMaster at a PSNR of 28.2 dB, which is where Zhao et al.,
-    "Loss functions for image restoration with neural networks", 2017, started from on their pictures.
+    "Loss functions for image restoration with neural networks", 2017, started from on their images.
 
     >>> flat = torch.full((3, 200, 200), 0.5)
     >>> round(float((ShotNoise(0.02, 0)(flat, np.random.default_rng(0)) - flat).var()), 3)

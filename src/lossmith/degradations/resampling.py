@@ -1,8 +1,8 @@
 """MATLAB's `imresize`: bicubic (a = -0.5), antialiased when it shrinks, edges mirrored.
 
 Keys, "Cubic convolution interpolation for digital image processing", 1981; antialiasing stretches the kernel
-by the reduction, as MATLAB does. A picture is resampled one side after the other; an output pixel is a weighted
-sum of a few input pixels (taps), added up in the order of the picture, as MATLAB adds them.
+by the reduction, as MATLAB does. An image is resampled one side after the other; an output pixel is a weighted
+sum of a few input pixels (taps), added up in the order of the image, as MATLAB adds them.
 """
 
 import math
@@ -18,14 +18,14 @@ from lossmith.core.quantize import from_8bit, to_8bit
 
 
 def resize(images: Tensor, to: float | tuple[int, int]) -> Tensor:
-    """Shrink or enlarge pictures as MATLAB's `imresize` does floating-point ones.
+    """Shrink or enlarge images as MATLAB's `imresize` does floating-point ones.
 
     `images` are (..., H, W) floats of any range and on any device; `to` is a factor (2 enlarges, 0.5 shrinks;
     the new sides are rounded up) or the new (H, W). Nothing is rounded or clipped, so results may leave the
     input's range by a little; the gradient goes through. Half precision is computed in float32. On CUDA the
     gradient is bit-reproducible under `torch.use_deterministic_algorithms`.
 
-    Raises LossmithError when the pictures are not floats or `to` is not positive.
+    Raises LossmithError when the images are not floats or `to` is not positive.
 
     >>> resize(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), (1, 2))
     tensor([[0.0547, 0.9453]])
@@ -33,7 +33,7 @@ def resize(images: Tensor, to: float | tuple[int, int]) -> Tensor:
     torch.Size([2, 3, 15, 18])
     """
     if not torch.is_floating_point(images) or images.ndim < 2 or 0 in images.shape[-2:]:
-        raise LossmithError("resize: pictures must be a float tensor (..., H, W)")
+        raise LossmithError("resize: images must be a float tensor (..., H, W)")
     height, width = images.shape[-2:]
     sides = to if isinstance(to, tuple) else (_new_side(height, to), _new_side(width, to))
     if min(sides) < 1:
@@ -45,7 +45,7 @@ def resize(images: Tensor, to: float | tuple[int, int]) -> Tensor:
 
 
 def resize_8bit(images: Tensor, factor: float) -> Tensor:
-    """Shrink or enlarge 8-bit pictures bit for bit as MATLAB's `imresize` does.
+    """Shrink or enlarge 8-bit images bit for bit as MATLAB's `imresize` does.
 
     MATLAB resamples vertically, rounds half up and clips to 8 bits, then does the same horizontally. `images`
     are (..., H, W) in [0, 1] and are rounded to 8 bits first; the result holds k / 255 exactly.
@@ -55,7 +55,7 @@ def resize_8bit(images: Tensor, factor: float) -> Tensor:
             [ 14., 241.]])
     """
     if not torch.is_floating_point(images) or not factor > 0:
-        raise LossmithError("resize_8bit: pictures must be floats in [0, 1] and the factor positive")
+        raise LossmithError("resize_8bit: images must be floats in [0, 1] and the factor positive")
     work = to_8bit(images.detach())
     for dim in (-2, -1):
         exact = _resample(work.to(torch.float64), dim, _new_side(work.shape[dim], factor), factor)

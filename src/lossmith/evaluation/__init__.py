@@ -1,4 +1,4 @@
-"""Metrics under a declared protocol, rows per picture, and what they say about who is better."""
+"""Metrics under a declared protocol, rows per image, and what they say about who is better."""
 
 from lossmith.evaluation.csv_io import check_table, read_csv, write_csv
 from lossmith.evaluation.inference import baseline, check_border, protocol_of, restore_images

@@ -1,4 +1,4 @@
-"""Rows as a CSV file: one line per picture, method and seed, with the protocol beside the numbers."""
+"""Rows as a CSV file: one line per image, method and seed, with the protocol beside the numbers."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ def check_table(path: Path) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Row], protocol: Protocol | str) -> None:
-    """Write rows whole: picture, method, seed, protocol, then a column per metric, in order of appearance.
+    """Write rows whole: image, method, seed, protocol, then a column per metric, in order of appearance.
 
     Numbers keep all their digits; a score that a row does not have is left empty.
 

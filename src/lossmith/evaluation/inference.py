@@ -1,4 +1,4 @@
-"""A restorer applied to whole test pictures."""
+"""A restorer applied to whole test images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,9 +31,9 @@ SHARE = 0.5
 
 
 def restore_images(restorer: nn.Module, pairs: Sequence[ImagePair]) -> Iterator[Tensor]:
-    """Each degraded picture restored, (3, H, W) on the CPU, in float32, as the network makes it of the whole.
+    """Each degraded image restored, (3, H, W) on the CPU, in float32, as the network makes it of the whole.
 
-    Where the network refuses its size, the picture is mirrored beyond its lower and right edge up to one that it
+    Where the network refuses its size, the image is mirrored beyond its lower and right edge up to one that it
     takes, as `lossmith restore` does. Where it does not fit into memory, it goes through the network in bands that
     overlap by the receptive field.
 
@@ -61,7 +61,7 @@ def restore_images(restorer: nn.Module, pairs: Sequence[ImagePair]) -> Iterator[
 
 @dataclass
 class Whole:
-    """A restorer that takes pictures of any size: (N, 3, h, w) to (N, 3, scale h, scale w), on its device."""
+    """A restorer that takes images of any size: (N, 3, h, w) to (N, 3, scale h, scale w), on its device."""
 
     restorer: nn.Module
     scale: int
@@ -82,16 +82,16 @@ class Whole:
         return self._restored(self._grown(degraded))[..., :height, :width]
 
     def refuses(self, degraded: Tensor) -> bool:
-        """Whether it is the size of a picture that the network does not take, and another would do."""
+        """Whether it is the size of an image that the network does not take, and another would do."""
         try:
             return self._grown(degraded).shape != degraded.shape
         except LossmithError:  # it runs on none of the sizes tried
             return False
 
     def rows_at_once(self, height: int, width: int) -> int:
-        """How many rows of a picture go through the network at once where all would take too much memory, else 0.
+        """How many rows of an image go through the network at once where all would take too much memory, else 0.
 
-        Raises LossmithError when a few would, too, or when each pixel of the result depends on all of the picture.
+        Raises LossmithError when a few would, too, or when each pixel of the result depends on all of the image.
         """
         free = SHARE * free_memory(self._device)
         if height * width * ALWAYS_FITS * self.scale**2 <= free:
@@ -104,7 +104,7 @@ class Whole:
         rows = (int(free / (need * rounded_up(width, step))) - 2 * _halo(reach)) // step * step
         if reach.pixels is None or rows < step:
             raise LossmithError(
-                f"a test picture of {size} pixels needs {amount(height * width * need)} of memory in the network, "
+                f"a test image of {size} pixels needs {amount(height * width * need)} of memory in the network, "
                 f"and {amount(free)} are free for it; name smaller ones with --test"
             )
         return rows
@@ -155,7 +155,7 @@ class Whole:
 
 
 def mirrored(image: Tensor, side: int, dim: int) -> Tensor:
-    """A picture, continued along one dimension up to `side` by its mirror image, the last row not repeated.
+    """An image, continued along one dimension up to `side` by its mirror image, the last row not repeated.
 
     >>> mirrored(torch.tensor([[1, 2, 3]]), 7, -1).tolist()
     [[1, 2, 3, 2, 1, 2, 3]]
@@ -176,25 +176,25 @@ def _halo(reach: ReceptiveField) -> int:
 
 def _too_large(degraded: Tensor) -> str:
     size = f"{degraded.shape[-2]}x{degraded.shape[-1]}"
-    return f"a test picture of {size} pixels needs more memory than there is; name smaller ones with --test"
+    return f"a test image of {size} pixels needs more memory than there is; name smaller ones with --test"
 
 
 def protocol_of(pairs: Sequence[ImagePair]) -> Protocol:
-    """The protocol of papers for these pictures."""
+    """The protocol of papers for these images."""
     return protocol_for(pairs[0].scale, [pair.degradation for pair in pairs], any(pair.gray for pair in pairs))
 
 
 def check_border(pairs: Sequence[ImagePair], protocol: Protocol) -> None:
-    """Raise LossmithError for pictures of which nothing is left to score, before any is restored."""
+    """Raise LossmithError for images of which nothing is left to score, before any is restored."""
     small = [pair.name for pair in pairs if min(pair.clean.shape[1:]) <= 2 * protocol.border]
     if small:
         others = f" and {len(small) - 1} more" if small[1:] else ""
         raise LossmithError(
             f"cropping {protocol.border} px from each side leaves nothing of '{small[0]}'{others}; name larger "
-            "pictures with --test"
+            "images with --test"
         )
 
 
 def baseline(pair: ImagePair) -> Tensor:
-    """What one has without a network: the degraded picture, enlarged as MATLAB does it where it is smaller."""
+    """What one has without a network: the degraded image, enlarged as MATLAB does it where it is smaller."""
     return pair.degraded if pair.scale == 1 else resize_8bit(pair.degraded, pair.scale)

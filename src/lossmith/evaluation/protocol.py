@@ -14,11 +14,11 @@ from lossmith.evaluation.metrics.luma import as_gray, studio_luma
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is done to both pictures before they are compared; `str()` says it in words.
+    """What is done to both images before they are compared; `str()` says it in words.
 
     `color` is "rgb" or "y" (BT.601 studio swing, as super-resolution papers do); `border` pixels are cropped
-    from each side. Both pictures are always clamped to [0, 1] and rounded to 8 bits first. `levels` are the
-    damages that each picture is tested with, where they are more than one. Where the target is gray one channel is
+    from each side. Both images are always clamped to [0, 1] and rounded to 8 bits first. `levels` are the
+    damages that each image is tested with, where they are more than one. Where the target is gray one channel is
     scored, for which the luma of a coloured prediction is taken, as `lossmith restore` writes it; `gray` says that
     there are such targets.
 
@@ -45,29 +45,29 @@ class Protocol:
     def __str__(self) -> str:
         color = "RGB" if self.color == "rgb" else "Y (BT.601 studio swing)"
         crop = f"{self.border} px cropped from each side" if self.border else "no crop"
-        levels = f"; each picture after {', after '.join(self.levels)}" if self.levels else ""
-        gray = "; of gray pictures one channel" if self.gray else ""
+        levels = f"; each image after {', after '.join(self.levels)}" if self.levels else ""
+        gray = "; of gray images one channel" if self.gray else ""
         return f"{color}, {crop}, rounded to 8 bits{gray}{levels}"
 
 
 def protocol_for(scale: int, damages: Iterable[str] = (), gray: bool = False) -> Protocol:
     """What the papers use: Y with `scale` pixels cropped for super-resolution, all of RGB for the rest.
 
-    `damages` are what the test pictures say of theirs; `gray` is whether some of them are.
+    `damages` are what the test images say of theirs; `gray` is whether some of them are.
 
     >>> print(protocol_for(scale=3))
     Y (BT.601 studio swing), 3 px cropped from each side, rounded to 8 bits
     >>> protocol_for(scale=1)
     Protocol(color='rgb', border=0, levels=(), gray=False)
     >>> print(protocol_for(1, ["noise(0)", "noise(50)", "noise(0)"]))
-    RGB, no crop, rounded to 8 bits; each picture after noise(0), after noise(50)
+    RGB, no crop, rounded to 8 bits; each image after noise(0), after noise(50)
     """
     levels = tuple(dict.fromkeys(filter(None, damages)))
     return Protocol("y", scale, levels, gray) if scale > 1 else Protocol(levels=levels, gray=gray)
 
 
 def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor]:
-    """Two pictures, made ready to be compared: float64 on the CPU, (3, H, W), or (1, H, W) for Y and for gray.
+    """Two images, made ready to be compared: float64 on the CPU, (3, H, W), or (1, H, W) for Y and for gray.
 
     Both are (3, H, W) RGB floats in [0, 1] on any device. They are clamped, rounded to 8 bits (halves go up;
     a target that came from an 8-bit file stays as it was), cropped, and turned into Y, which is not rounded

@@ -21,7 +21,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Row:
-    """The scores of one picture as one method restored it."""
+    """The scores of one image as one method restored it."""
 
     image: str
     method: str
@@ -31,7 +31,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """`first` minus `second` in one metric, with a paired bootstrap interval over pictures and seeds."""
+    """`first` minus `second` in one metric, with a paired bootstrap interval over images and seeds."""
 
     metric: str
     first: str
@@ -40,7 +40,7 @@ class Difference:
     low: float
     high: float
     win_rate: float
-    """Fraction of pictures on which `first` is better."""
+    """Fraction of images on which `first` is better."""
 
     @property
     def significant(self) -> bool:

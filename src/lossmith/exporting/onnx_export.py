@@ -22,7 +22,7 @@ from lossmith.restoration.engine import TorchEngine
 from lossmith.restoration.tiling.receptive_field import sizes_of
 
 CHECKED_SIZES = 3
-"""Random pictures, of random sizes where these are free, on which a graph is held against PyTorch."""
+"""Random images, of random sizes where these are free, on which a graph is held against PyTorch."""
 SIDES = (12, 40)
 """From and to how many pixels they are drawn."""
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2}
@@ -44,16 +44,16 @@ class OnnxExport:
 
     opset: int
     deviation: float
-    """The largest difference to PyTorch in float32 on `CHECKED_SIZES` random pictures."""
+    """The largest difference to PyTorch in float32 on `CHECKED_SIZES` random images."""
     size: Size | None = None
     """The only size that it takes, where it takes one only."""
     multiple: int = 1
-    """What the sides of pictures must be a multiple of."""
+    """What the sides of images must be a multiple of."""
 
     def __str__(self) -> str:
         takes = f", takes {self.size[0]} x {self.size[1]} pixels only" if self.size else ""
         takes += f", takes sides that are multiples of {self.multiple}" if self.multiple > 1 else ""
-        tried = f"{CHECKED_SIZES} random {'pictures' if self.size else 'sizes'}"
+        tried = f"{CHECKED_SIZES} random {'images' if self.size else 'sizes'}"
         return f"opset {self.opset}{takes}, at most {self.deviation:.1e} from PyTorch on {tried}"
 
 
@@ -87,7 +87,7 @@ def write_onnx(
 
 
 def _multiple(model: Model) -> int:
-    """What the sides of pictures must be a multiple of; 1 also for a network that runs on none of those tried."""
+    """What the sides of images must be a multiple of; 1 also for a network that runs on none of those tried."""
     engine = TorchEngine(
         model.restorer, model.scale, channels=model.channels, multiple_of=model.multiple_of, minimum=model.minimum
     )
@@ -210,7 +210,7 @@ def _deviation(
     options.log_severity_level = 3
     session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     worst = 0.0
-    rng = np.random.default_rng(0)  # always the same pictures, so that a graph that was good once stays good
+    rng = np.random.default_rng(0)  # always the same images, so that a graph that was good once stays good
     for count, height, width in shapes:
         images = torch.from_numpy(rng.random((count, model.channels, height, width), dtype=np.float32))
         size = "x".join(map(str, images.shape))
@@ -234,7 +234,7 @@ def _deviation(
 
 
 def _random_shapes(multiple: int) -> Iterator[tuple[int, int, int]]:
-    """Always the same ones, of one to three pictures."""
+    """Always the same ones, of one to three images."""
     rng = np.random.default_rng(0)
     for count in range(1, CHECKED_SIZES + 1):
         height, width = (multiple * int(side) for side in rng.integers(*SIDES, 2))

@@ -3,10 +3,10 @@
 A leaky ReLU passes a positive factor on, so the outputs of a layer can be scaled in its normalisation, and the
 next convolution takes the factor back.
 
-Deep layers, and critics of small pictures, answer to low frequencies alone. Were they scaled until the damage,
+Deep layers, and critics of small images, answer to low frequencies alone. Were they scaled until the damage,
 which may have little of these, is worth as much to them as to the others, the loss would ask for low
 frequencies forty times as much as for the rest, and restorers would hardly begin to mend the rest. So all are
-scaled by how much they vary on the clean picture, and the layers that answer to all frequencies count most.
+scaled by how much they vary on the clean image, and the layers that answer to all frequencies count most.
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ def calibrate_layers(
     degraded: Sequence[Tensor],
     target_value: float,
 ) -> None:
-    """Scale the features so that they vary on clean pictures as much as they are to count.
+    """Scale the features so that they vary on clean images as much as they are to count.
 
     Those of a critic by how many pixels it will see, and in it the layers by `LAYER_WEIGHTS`; then all together,
-    so that the loss between the damaged pictures and the clean ones is `target_value`, unless no critic tells them
-    apart. `factors` are the sides of what the critics will see, in those of the whole picture; `clean` and
+    so that the loss between the damaged images and the clean ones is `target_value`, unless no critic tells them
+    apart. `factors` are the sides of what the critics will see, in those of the whole image; `clean` and
     `degraded` are (N, 3, H, W) in the critics' range, one of each for every critic. A layer that is the same
     everywhere keeps its size, but for what all are multiplied by.
     """
@@ -50,7 +50,7 @@ def calibrate_layers(
 
 
 def l1_value(clean: Tensor, degraded: Tensor) -> float:
-    """The mean absolute difference of pictures in [-1, 1], as losses see it, which take them as [0, 1]."""
+    """The mean absolute difference of images in [-1, 1], as losses see it, which take them as [0, 1]."""
     return float((degraded - clean).abs().mean()) / 2
 
 

@@ -10,7 +10,7 @@ from lossmith.loss_learning.sample import DegradedSample
 from lossmith.loss_learning.train import LearnedCritics
 
 RANGE = [-1, 1]
-"""What the critics take the pictures' [0, 1] as."""
+"""What the critics take the images' [0, 1] as."""
 
 
 def make_card(

@@ -1,4 +1,4 @@
-"""The network that tries to pass for the clean picture."""
+"""The network that tries to pass for the clean image."""
 
 import torch
 from torch import Tensor, nn

@@ -41,7 +41,7 @@ class ScaleProgress:
 
 
 OVERHEAD = 1_200_000
-"""What a round costs however small the pictures are, in the units of `iteration_costs`."""
+"""What a round costs however small the images are, in the units of `iteration_costs`."""
 
 
 def iteration_costs(pyramid: ImagePyramid, recipe: LossRecipe) -> list[float]:

@@ -1,4 +1,4 @@
-"""The picture and its damage at every scale, coarse to fine."""
+"""The image and its damage at every scale, coarse to fine."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from lossmith.loss_learning.sample import DegradedSample
 from lossmith.losses.mdf.discriminator import downscale, downscaled_side
 
 NOISE_DRAWS = 6
-"""How often random damage is drawn for the picture at each scale; crops and flips make more of them."""
+"""How often random damage is drawn for the image at each scale; crops and flips make more of them."""
 
 Crops = tuple[Tensor, Tensor, Tensor]
 """(clean, base, damaged), each (N, 3, h, w) in [-1, 1]."""
@@ -34,7 +34,7 @@ def scale_factors(height: int, width: int, recipe: LossRecipe) -> list[float]:
     powers = (recipe.factor**power for power in range(max(0, coarser), -1, -1))
     found = [factor for factor in powers if downscaled_side(side, factor) >= RECEPTIVE_FIELD]
     if not found:
-        raise LossmithError(f"the picture has {height}x{width} pixels at its finest scale, too few to learn from")
+        raise LossmithError(f"the image has {height}x{width} pixels at its finest scale, too few to learn from")
     return found
 
 
@@ -66,7 +66,7 @@ class Scale:
 
 
 class ImagePyramid:
-    """Everything that is known before anything is learned: (3, H, W) pictures in [0, 1] and errors, by scale."""
+    """Everything that is known before anything is learned: (3, H, W) images in [0, 1] and errors, by scale."""
 
     def __init__(self, sample: DegradedSample, recipe: LossRecipe, seed: int) -> None:
         longest = max(sample.clean.shape[1:])
@@ -76,16 +76,16 @@ class ImagePyramid:
 
     @property
     def input_factors(self) -> list[float]:
-        """By how much what each critic sees, as a part of the loss, is smaller than the picture."""
+        """By how much what each critic sees, as a part of the loss, is smaller than the image."""
         return self.scale_factors if self.recipe.input_scale == "scale" else [1.0] * len(self.scale_factors)
 
     def clean(self, scale: int) -> Tensor:
         return _shrunk(self.finest, self.scale_factors[scale])
 
     def errors(self, scale: int) -> Tensor:
-        """(D, 3, H, W): the damage's errors as the critic of this scale will meet them in restored pictures.
+        """(D, 3, H, W): the damage's errors as the critic of this scale will meet them in restored images.
 
-        A critic that sees shrunk pictures learns from shrunk damage, one that sees full pictures from damage done
+        A critic that sees shrunk images learns from shrunk damage, one that sees full images from damage done
         to the small one. A draw is the same damage at all scales where it is shrunk.
         """
         return torch.stack(list(self._errors(scale)))
@@ -102,7 +102,7 @@ class ImagePyramid:
     def scale(self, number: int, before: Tensor | None) -> Scale:
         """What is to be learned from at a scale; `before` are the results of the scale before, (D, 3, h, w).
 
-        The coarsest begins as the others do, with a picture that has lost its finest detail.
+        The coarsest begins as the others do, with an image that has lost its finest detail.
         """
         clean, errors = _signed(self.clean(number)), 2 * self.errors(number)
         if before is None:

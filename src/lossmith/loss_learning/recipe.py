@@ -1,4 +1,4 @@
-"""How a loss is learned: everything but the picture and its damage."""
+"""How a loss is learned: everything but the image and its damage."""
 
 from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_origin
@@ -25,16 +25,16 @@ class LossRecipe:
     min_side: int = 96
     """Shorter side of the coarsest scale, in pixels, at least about."""
     max_side: int = 1024
-    """Longer side of the finest scale; larger pictures are shrunk to it."""
+    """Longer side of the finest scale; larger images are shrunk to it."""
     width: int = 32
     """Channels of the critic and the generator at the coarsest scale."""
     max_width: int = 32
     """Channels that are never exceeded; up to there they double every fourth scale."""
     input_scale: Literal["scale", "full"] = "scale"
-    """What a critic looks at as a part of the loss: the pictures shrunk to the scale it was trained on, or always
-    the full ones. The damage it learns from is shrunk with the picture, or done anew at every scale."""
+    """What a critic looks at as a part of the loss: the images shrunk to the scale it was trained on, or always
+    the full ones. The damage it learns from is shrunk with the image, or done anew at every scale."""
     crop: int = 40
-    """Side of the square crops that a step sees; 0 for the whole picture."""
+    """Side of the square crops that a step sees; 0 for the whole image."""
     batch: int = 4
     """Crops per step."""
     learning_rate: float = 5e-4
@@ -44,7 +44,7 @@ class LossRecipe:
     reconstruction_weight: float = 10.0
     """Weight of the generator's squared error."""
     fake_samples: Literal["path", "restored"] = "path"
-    """What the critic learns to tell from the clean picture: anything on the way from the damaged to the restored
+    """What the critic learns to tell from the clean image: anything on the way from the damaged to the restored
     one, in one batch with the clean one, or only the restored ones, in batches of their own."""
     balance: Literal["layers", "none"] = "layers"
     """Scale the features, so that critics weigh by their pixels, and in each the head ten times as much as the
@@ -98,4 +98,4 @@ PUBLISHED = LossRecipe(
     fake_samples="restored",
     balance="none",
 )
-"""The published procedure: SinGAN's pyramid on the whole picture, 3 + 3 steps a round, nine scales if square."""
+"""The published procedure: SinGAN's pyramid on the whole image, 3 + 3 steps a round, nine scales if square."""

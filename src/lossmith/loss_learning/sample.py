@@ -1,4 +1,4 @@
-"""One picture and the damage that its loss is to be learned from."""
+"""One image and the damage that its loss is to be learned from."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +18,9 @@ from lossmith.losses.mdf.discriminator import downscale_to
 
 @dataclass(frozen=True)
 class DegradedSample:
-    """What a loss is learned from: a clean picture, (3, H, W) in [0, 1], and a way to damage it.
+    """What a loss is learned from: a clean image, (3, H, W) in [0, 1], and a way to damage it.
 
-    The damage is an expression that can be done to any picture, or the difference to a damaged picture of the
+    The damage is an expression that can be done to any image, or the difference to a damaged image of the
     same size.
     """
 
@@ -32,7 +32,7 @@ class DegradedSample:
 
     @property
     def name(self) -> str:
-        return str(self.degradation) if self.degradation else "the difference between two pictures"
+        return str(self.degradation) if self.degradation else "the difference between two images"
 
     @property
     def random(self) -> bool:
@@ -40,9 +40,9 @@ class DegradedSample:
         return self.degradation is not None and self.degradation.random
 
     def residual(self, clean: Tensor, rng: np.random.Generator) -> Tensor:
-        """The error that the damage makes on `clean`: this lesson's picture, or a smaller copy of it.
+        """The error that the damage makes on `clean`: this lesson's image, or a smaller copy of it.
 
-        Where the damage makes pictures smaller, it is what the damage has done beside shrinking them, enlarged:
+        Where the damage makes images smaller, it is what the damage has done beside shrinking them, enlarged:
         nothing for plain super-resolution. What that has to undo is in the pyramid already, whose every scale
         begins with the enlarged result of the one before.
         """
@@ -55,14 +55,14 @@ class DegradedSample:
         whole = clean[:, : height - height % scale, : width - width % scale]
         error = self.degradation(whole, rng) - Bicubic(scale)(whole)
         enlarged = resize(error, (whole.shape[1], whole.shape[2]))
-        # the rows and columns that are no whole pixel of the smaller picture are damaged like their neighbours
+        # the rows and columns that are no whole pixel of the smaller image are damaged like their neighbours
         return pad(enlarged[None], (0, width % scale, 0, height % scale), "replicate")[0]
 
 
 def load_sample(image: Path, damage: str | None, degraded: Path | None) -> DegradedSample:
-    """The lesson in a picture and the expression of its damage, or in a pair of pictures.
+    """The lesson in an image and the expression of its damage, or in a pair of images.
 
-    Raises LossmithError when the pictures cannot be read, are too small or do not belong together, and when the
+    Raises LossmithError when the images cannot be read, are too small or do not belong together, and when the
     damage is not given exactly once.
     """
     if (damage is None) == (degraded is None):
@@ -71,7 +71,7 @@ def load_sample(image: Path, damage: str | None, degraded: Path | None) -> Degra
     clean = from_8bit(read_image(image))
     if min(clean.shape[1:]) < 2 * RECEPTIVE_FIELD:
         size = f"{clean.shape[1]}x{clean.shape[2]}"
-        raise LossmithError(f"picture '{image}' has {size} pixels, too few to learn a loss from")
+        raise LossmithError(f"image '{image}' has {size} pixels, too few to learn a loss from")
     fingerprint = {"image_sha256": sha256_of(image)}
     if degraded is None:
         assert damage is not None
@@ -82,5 +82,5 @@ def load_sample(image: Path, damage: str | None, degraded: Path | None) -> Degra
         sizes = " and ".join(f"{side.shape[1]}x{side.shape[2]}" for side in (clean, other))
         raise LossmithError(f"'{image}' and '{degraded}' must be of one size, not {sizes} pixels")
     if bool((other == clean).all()):
-        raise LossmithError(f"'{image}' and '{degraded}' are the same picture, so there is no damage to learn")
+        raise LossmithError(f"'{image}' and '{degraded}' are the same image, so there is no damage to learn")
     return DegradedSample(clean, None, other, {**fingerprint, "degraded_sha256": sha256_of(degraded)})

@@ -1,4 +1,4 @@
-"""Phase 1: from a picture and its damage to the critics of a loss."""
+"""Phase 1: from an image and its damage to the critics of a loss."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class LearnedCritics:
 
     critics: list[PatchDiscriminator]
     factors: list[float]
-    """Of the sides that each critic sees, as a part of the loss, to those of the whole picture."""
+    """Of the sides that each critic sees, as a part of the loss, to those of the whole image."""
     clean: list[Tensor]
-    """The picture of each scale, (1, 3, H, W) in [-1, 1]."""
+    """The image of each scale, (1, 3, H, W) in [-1, 1]."""
     degraded: list[Tensor]
     """The same, damaged."""
 

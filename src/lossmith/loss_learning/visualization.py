@@ -1,4 +1,4 @@
-"""What a critic makes of the clean and of the damaged picture, as pictures."""
+"""What a critic makes of the clean and of the damaged image, as images."""
 
 from dataclasses import dataclass
 
@@ -8,26 +8,26 @@ from torch import Tensor
 from lossmith.losses.mdf.discriminator import PatchDiscriminator
 
 MAX_SIDE = 256
-"""Longest side of what is shown; larger pictures are cut to their middle."""
+"""Longest side of what is shown; larger images are cut to their middle."""
 
 
 @dataclass(frozen=True)
 class ScoreMaps:
-    """(3, H, W) pictures in [0, 1]; the maps are in shades of gray."""
+    """(3, H, W) images in [0, 1]; the maps are in shades of gray."""
 
     clean: Tensor
     degraded: Tensor
     clean_score: Tensor
-    """Light where the critic takes the clean picture for clean."""
+    """Light where the critic takes the clean image for clean."""
     degraded_score: Tensor
-    """The same for the damaged picture, in the same shades."""
+    """The same for the damaged image, in the same shades."""
     distance: Tensor
     """Light where the loss between the two is large."""
 
 
 @torch.no_grad()
 def score_maps(critic: PatchDiscriminator, clean: Tensor, degraded: Tensor) -> ScoreMaps:
-    """Of a frozen critic to a pair of pictures (1, 3, H, W) in [-1, 1]."""
+    """Of a frozen critic to a pair of images (1, 3, H, W) in [-1, 1]."""
     clean, degraded = center_crop(clean), center_crop(degraded)
     known, found = critic.features(clean), critic.features(degraded)
     scores = torch.cat([known[-1], found[-1]])
@@ -51,7 +51,7 @@ def _shade(image: Tensor) -> Tensor:
 
 
 def center_crop(image: Tensor, least: int = 0) -> Tensor:
-    """What is shown of a picture (..., H, W), or at least so many pixels of its sides."""
+    """What is shown of an image (..., H, W), or at least so many pixels of its sides."""
     return _center(image, *(min(max(MAX_SIDE, least), side) for side in image.shape[-2:]))
 
 

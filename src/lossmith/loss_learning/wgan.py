@@ -1,4 +1,4 @@
-"""The game of one scale: a critic learns to tell the clean picture from a generator's attempts to restore it.
+"""The game of one scale: a critic learns to tell the clean image from a generator's attempts to restore it.
 
 A Wasserstein critic with gradient penalty, Gulrajani et al., NeurIPS 2017, over patches as in SinGAN, Shaham et
 al., ICCV 2019. What is read off the critic afterwards is a loss, so the generator is thrown away.
@@ -62,7 +62,7 @@ class ScaleWGAN:
     def _critic_step(
         self, clean: Tensor, base: Tensor, degraded: Tensor, rng: np.random.Generator
     ) -> dict[str, Tensor]:
-        """One step to tell pictures apart: how often it did, by how much, how far its slope was from 1."""
+        """One step to tell images apart: how often it did, by how much, how far its slope was from 1."""
         with torch.no_grad():
             fake = self.generator(degraded, base)
         if self.recipe.fake_samples == "path":

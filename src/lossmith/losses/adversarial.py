@@ -1,18 +1,18 @@
 """Adversarial losses: what a discriminator minimises, and what the restorer minimises against it.
 
-Both are functions of the discriminator's outputs on real and on restored ("fake") pictures, logits of any shape,
+Both are functions of the discriminator's outputs on real and on restored ("fake") images, logits of any shape,
 and give a scalar:
 
     discriminator_loss = adversary.discriminator_loss(discriminator(clean), discriminator(restored.detach()))
     restorer_loss = adversary.generator_loss(discriminator(clean), discriminator(restored))
 
-Where gradients go. `discriminator_loss` sends them to both of its arguments, so the restored pictures must be
+Where gradients go. `discriminator_loss` sends them to both of its arguments, so the restored images must be
 detached there, or the restorer would be trained to please the discriminator's loss. `generator_loss` sends them to
-`fake` alone: what the discriminator says of real pictures does not depend on the restorer, so `real` is detached,
+`fake` alone: what the discriminator says of real images does not depend on the restorer, so `real` is detached,
 exactly and not as an approximation. The discriminator's own weights collect gradients in the restorer's step
 unless `requires_grad_(False)` says otherwise.
 
-Means are taken over all outputs, whether one a picture or one a pixel, and in float32 whatever comes in. Sums of
+Means are taken over all outputs, whether one an image or one a pixel, and in float32 whatever comes in. Sums of
 two means are sums, not halves, except where the name says so.
 """
 
@@ -32,7 +32,7 @@ class AdversarialLoss(HasExpression):
 
     A subclass says in `looks_real` and `looks_fake` what it costs, output by output, that a discriminator did not
     call something real, or fake. With `relativistic`, every output is measured against the mean of the other side,
-    as a relativistic average discriminator is asked whether real pictures are *more* real than restored ones.
+    as a relativistic average discriminator is asked whether real images are *more* real than restored ones.
 
     Raises LossmithError when an argument is empty or holds no floats.
     """
@@ -66,7 +66,7 @@ class AdversarialLoss(HasExpression):
                     else f"a {type(logits).__name__}; of a discriminator with several, add up the loss of each"
                 )
                 raise LossmithError(
-                    f"{self.name}: the discriminator's output on {side} pictures must be a tensor of floats, not "
+                    f"{self.name}: the discriminator's output on {side} images must be a tensor of floats, not "
                     f"{found}"
                 )
         if real.device != fake.device:
@@ -164,7 +164,7 @@ class WGANLoss(AdversarialLoss):
 
 
 class RaGANLoss(RelativisticLoss, GANLoss):
-    """ESRGAN's: the sum of both sides, so that real and restored pictures both count for the restorer.
+    """ESRGAN's: the sum of both sides, so that real and restored images both count for the restorer.
 
     >>> zero = torch.zeros(4, 1)
     >>> round(RaGANLoss().generator_loss(zero, zero).item(), 6)

@@ -13,10 +13,10 @@ from lossmith.expressions import HasExpression, brief, format_value
 from lossmith.losses.function_transforms import full_precision, quiet_tracer
 
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"mean": Tensor.mean, "sum": Tensor.sum, "none": lambda x: x}
-"""What is made of one value per picture."""
+"""What is made of one value per image."""
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-"""The types of numbers in which pictures may come."""
+"""The types of numbers in which images may come."""
 
 
 class Precise(nn.Module):
@@ -40,7 +40,7 @@ class Loss(HasExpression, Precise):
     """A distance between a prediction and its target: `loss(prediction, target)` is a scalar to minimise.
 
     Both are (N, C, H, W) floating-point tensors, RGB in [0, 1], prediction first. `reduction="none"` gives one
-    value per picture, (N,), and "sum" the sum of these. The gradient goes to the prediction only; a target that
+    value per image, (N,), and "sum" the sum of these. The gradient goes to the prediction only; a target that
     requires one is refused, which finds swapped arguments. Half precision and autocast are computed in float32,
     `.half()` or not. Nothing is clamped, moved to another device or changed in place.
 
@@ -48,17 +48,17 @@ class Loss(HasExpression, Precise):
     `loss + loss` and `number * loss` are losses, and `str(loss)` is the expression that makes it again.
 
     Raises LossmithError (a ValueError) when shapes or devices differ, the batch is empty, the tensors hold
-    integers, or the pictures are smaller than `min_side`.
+    integers, or the images are smaller than `min_side`.
     """
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""
     """The definition in words."""
     bounds: ClassVar[str] = "0 and up"
-    """The values it can take; identical pictures always give 0 unless this says otherwise."""
+    """The values it can take; identical images always give 0 unless this says otherwise."""
     source: ClassVar[str] = ""
     min_side: int = 1
-    """Height and width a picture must have at least, in pixels."""
+    """Height and width an image must have at least, in pixels."""
     needs_parentheses: ClassVar[bool] = False
     """Whether its expression needs brackets to be a part of another."""
 
@@ -69,7 +69,7 @@ class Loss(HasExpression, Precise):
         self.reduction = reduction
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """One value per picture, (N,), for checked inputs in float32 or float64."""
+        """One value per image, (N,), for checked inputs in float32 or float64."""
         raise NotImplementedError
 
     def mean(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -274,19 +274,19 @@ def check_pair(prediction: Tensor, target: Tensor, name: object, min_side: int =
     """
     if not (isinstance(prediction, Tensor) and isinstance(target, Tensor)):
         kinds = f"{type(prediction).__name__} and {type(target).__name__}"
-        raise LossmithError(f"{name}: pictures must be tensors (N, C, H, W), not {kinds}")
+        raise LossmithError(f"{name}: images must be tensors (N, C, H, W), not {kinds}")
     if prediction.ndim != 4:
-        raise LossmithError(f"{name}: pictures must be (N, C, H, W), not {tuple(prediction.shape)}")
+        raise LossmithError(f"{name}: images must be (N, C, H, W), not {tuple(prediction.shape)}")
     if prediction.shape != target.shape:
         raise LossmithError(
             f"{name}: prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape"
         )
     if prediction.dtype not in FLOATS or target.dtype not in FLOATS:
         raise LossmithError(
-            f"{name}: pictures must be floating point in [0, 1], not {prediction.dtype} and {target.dtype}"
+            f"{name}: images must be floating point in [0, 1], not {prediction.dtype} and {target.dtype}"
         )
     if prediction.layout != torch.strided or target.layout != torch.strided:
-        raise LossmithError(f"{name}: pictures must be dense, not {prediction.layout} and {target.layout}")
+        raise LossmithError(f"{name}: images must be dense, not {prediction.layout} and {target.layout}")
     if prediction.device != target.device:
         devices = f"the prediction is on {prediction.device} and the target on {target.device}"
         raise LossmithError(f"{name}: {devices}; move one of them")
@@ -295,7 +295,7 @@ def check_pair(prediction: Tensor, target: Tensor, name: object, min_side: int =
     if prediction.shape[0] == 0:
         raise LossmithError(f"{name}: the batch is empty")
     if prediction.shape[1] == 0:
-        raise LossmithError(f"{name}: the pictures have no channels")
+        raise LossmithError(f"{name}: the images have no channels")
     height, width = prediction.shape[-2:]
     if height < min_side or width < min_side:
         raise LossmithError(f"{name} needs at least {min_side} x {min_side} pixels, not {height} x {width}")

@@ -26,7 +26,7 @@ def frequency_response(
 ) -> dict[str, list[float]]:
     """By colour, for every band: the distance that noise of that colour and band makes, over the mean of all.
 
-    NaN for a band of which the pictures, being small, hold no frequency.
+    NaN for a band of which the images, being small, hold no frequency.
 
     `distance` is a loss or another function of a prediction and a target, (1, 3, H, W) in [0, 1], and `images`
     are (3, H, W). L2 has 1 everywhere. A restorer trained under the loss mends first what has a large number.
@@ -54,7 +54,7 @@ def frequency_response(
 def noise(
     like: Tensor, band: tuple[float, float], color: tuple[float, float, float], rng: torch.Generator
 ) -> Tensor:
-    """(3, H, W), as faint in every band of which the picture holds a frequency."""
+    """(3, H, W), as faint in every band of which the image holds a frequency."""
     white = torch.randn(like.shape[-2:], generator=rng)
     made: Tensor = torch.fft.ifft2(torch.fft.fft2(white) * band_mask(like, band)).real
     made /= made.square().mean().sqrt()

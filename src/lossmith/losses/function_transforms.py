@@ -60,7 +60,7 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
 
 
 def quiet_tracer() -> AbstractContextManager[object]:
-    """Without the remarks of `torch.jit.trace` on our code: what it records holds for pictures of other sizes."""
+    """Without the remarks of `torch.jit.trace` on our code: what it records holds for images of other sizes."""
     return _quiet() if _is_traced() else nullcontext()
 
 

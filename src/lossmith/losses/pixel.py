@@ -40,7 +40,7 @@ class MSELoss(Loss):
 class CharbonnierLoss(Loss):
     """A smooth L1: mean of sqrt(d^2 + epsilon^2) - epsilon.
 
-    Subtracting epsilon, which others omit, changes no gradient and makes identical pictures give 0.
+    Subtracting epsilon, which others omit, changes no gradient and makes identical images give 0.
 
     Source: Charbonnier et al., ICIP 1994; Lai et al., CVPR 2017 (epsilon 1e-3).
     """

@@ -1,4 +1,4 @@
-"""Losses that compare summaries of two pictures, so that those of a target that stays as it is are made once."""
+"""Losses that compare summaries of two images, so that those of a target that stays as it is are made once."""
 
 from collections.abc import Iterable
 
@@ -19,27 +19,27 @@ class PrecomputableLoss(Loss):
     """A loss for which a few tensors say all that it wants to know of a target."""
 
     gray: str
-    """What is done with pictures of one channel, if it takes more: "refuse", or "repeat" it."""
+    """What is done with images of one channel, if it takes more: "refuse", or "repeat" it."""
     any_size = False
-    """Whether the target may be another picture, of another size, as one whose style is wanted."""
+    """Whether the target may be another image, of another size, as one whose style is wanted."""
 
     def target_features(self, target: Tensor) -> Iterable[Tensor]:
         """What is compared of a target, without a graph; each may be computed only when it is asked for."""
         raise NotImplementedError
 
     def compare_to(self, features: Iterable[Tensor], prediction: Tensor) -> Tensor:
-        """The distance of a prediction to a target with these summaries, one value per picture."""
+        """The distance of a prediction to a target with these summaries, one value per image."""
         raise NotImplementedError
 
     def in_channels(self, image: Tensor, channels: int, taken_by: object) -> Tensor:
-        """A picture of so many channels."""
+        """An image of so many channels."""
         found = image.shape[1]
         if found == channels:
             return image
         if found == 1 and self.gray == "repeat":
             return image.expand(-1, channels, -1, -1)
-        hint = "; gray pictures are repeated with gray=repeat" if found == 1 else ""
-        raise LossmithError(f"{taken_by} takes pictures of {channels} channels, not {found}{hint}")
+        hint = "; gray images are repeated with gray=repeat" if found == 1 else ""
+        raise LossmithError(f"{taken_by} takes images of {channels} channels, not {found}{hint}")
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         return self.compare_to(self.target_features(target), prediction)

@@ -120,11 +120,11 @@ def _instantiate(call: Call, reduction: str) -> Loss:
         made: Loss = instantiate(call, factory, "loss", reduction=reduction)
         return made
     if reduction != "mean":
-        raise LossmithError(f"loss '{call.name}' is not ours, so it cannot be asked for one value per picture")
+        raise LossmithError(f"loss '{call.name}' is not ours, so it cannot be asked for one value per image")
     if isinstance(factory, type):
         function = instantiate(call, factory, "loss")
         if not callable(function):
-            raise LossmithError(f"loss '{call.name}' makes objects that cannot be called with two pictures")
+            raise LossmithError(f"loss '{call.name}' makes objects that cannot be called with two images")
         return CallableLoss(function, format_call(call))
     # A function is the loss itself, its options bound.
     if call.arguments:

@@ -30,7 +30,7 @@ from lossmith.networks import NETWORKS, Restorer, network
 ALIKE = 0.25
 """The share of names in common from which on a network of ours is worth naming."""
 PROBES = (64, 256)
-"""Heights of the pictures on which is tried what anybody's network takes and makes; they are twice as wide."""
+"""Heights of the images on which is tried what anybody's network takes and makes; they are twice as wide."""
 Weights = dict[str, Tensor]
 
 

@@ -27,7 +27,7 @@ class Model:
     receipt: dict[str, Any]
     channels: int = 3
     multiple_of: int = 1
-    """What the sides of pictures must be a multiple of."""
+    """What the sides of images must be a multiple of."""
     minimum: int = 1
     """The shortest side that it takes."""
 

@@ -62,7 +62,7 @@ def is_spandrels(receipt: dict[str, Any]) -> bool:
 def by_spandrel(found: Sequence[StateDict]) -> tuple[StateDict, Model] | None:
     """The weights of a network that spandrel knows, and the model; None where it knows none.
 
-    Raises LossmithError for one that does not restore RGB or gray pictures, or whose weights are not whole, and
+    Raises LossmithError for one that does not restore RGB or gray images, or whose weights are not whole, and
     ModuleNotFoundError where spandrel is not installed.
     """
     from spandrel import ModelLoader, UnsupportedModelError
@@ -90,7 +90,7 @@ def _model(found: Any) -> Model:
     from spandrel import ImageModelDescriptor
 
     if not isinstance(found, ImageModelDescriptor):
-        raise LossmithError(f"holds a network ({found.architecture.name}) that needs a mask besides the picture")
+        raise LossmithError(f"holds a network ({found.architecture.name}) that needs a mask besides the image")
     if found.input_channels != found.output_channels or found.input_channels not in (1, 3):
         channels = f"{found.input_channels} channels to {found.output_channels}"
         raise LossmithError(f"holds a network that maps {channels}; only 1 to 1 and 3 to 3 are applied here")

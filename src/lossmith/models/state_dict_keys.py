@@ -57,7 +57,7 @@ def detect_network(weights: Mapping[str, Tensor]) -> str | None:
 
     None for names that are neither those of an RRDBNet nor of an SRResNet, large or small.
 
-    Raises LossmithError for what has the names of one, and is none of RGB pictures.
+    Raises LossmithError for what has the names of one, and is none of RGB images.
     """
     try:
         if "body.0.rdb1.conv1.weight" in weights:

@@ -1,4 +1,4 @@
-"""Networks that restore pictures, and discriminators that judge them."""
+"""Networks that restore images, and discriminators that judge them."""
 
 import inspect
 from collections.abc import Callable

@@ -34,7 +34,7 @@ class Restorer(HasExpression, nn.Module):
 
 
 def upsample(images: Tensor, scale: int, mode: str) -> Tensor:
-    """Pictures `scale` times as high and wide; as they are when `scale` is 1.
+    """Images `scale` times as high and wide; as they are when `scale` is 1.
 
     Bicubic is that of MATLAB and Pillow (a = -0.5), which torch takes when asked for antialiasing, and not its
     default of -0.75.

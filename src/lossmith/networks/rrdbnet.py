@@ -97,7 +97,7 @@ class DenseBlock(nn.Module):
 def folded(images: Tensor, factor: int) -> Tensor:
     """Squares of `factor` pixels as channels; sides are first continued by reflection to a multiple of it.
 
-    Reflection by index, since `F.pad` cannot reflect more pixels than a picture has, and because an exporter can
+    Reflection by index, since `F.pad` cannot reflect more pixels than an image has, and because an exporter can
     follow it for every size.
 
     >>> folded(torch.arange(3.0).reshape(1, 1, 1, 3), 2).flatten().tolist()

@@ -61,7 +61,7 @@ def _index(methods: Sequence[Method], name: str) -> int | None:
 
 
 def _differences(contents: ReportData, methods: Sequence[Method]) -> list[list[Any]]:
-    """[metric, first, second, mean, low, high, won by first] of each pair; a tie on a picture counts half."""
+    """[metric, first, second, mean, low, high, won by first] of each pair; a tie on an image counts half."""
     entries = []
     for position, ranking in enumerate(contents.rankings):
         for pair in contents.differences:

@@ -1,4 +1,4 @@
-"""Where to look: the windows of a picture in which the losses differ most."""
+"""Where to look: the windows of an image in which the losses differ most."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def find_crops(comparison: ImageComparison) -> list[Crop]:
     """Up to three windows that do not overlap, the one where the local error varies most between losses first, but
     those in which the target is flat last.
 
-    With a single loss, or when all gave the same picture, the degraded input counts as a method; when even that
+    With a single loss, or when all gave the same image, the degraded input counts as a method; when even that
     is equal to them, the windows with the most detail in the target are taken.
     """
     height, width = comparison.target.shape[:2]
@@ -59,7 +59,7 @@ def absolute_error(image: Pixels, target: Pixels) -> Map:
 
 
 def local_error(image: Pixels, target: Pixels) -> Map:
-    """The absolute error around each pixel, of the same size as the pictures."""
+    """The absolute error around each pixel, of the same size as the images."""
     grain = min(GRAIN, *target.shape[:2])
     before = grain // 2
     padded = np.pad(absolute_error(image, target), (before, grain - 1 - before), mode="edge")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lossmith.evaluation.results import Difference, Ranking, Row
 
 Pixels = NDArray[np.uint8]
-"""A picture as (height, width, 3) RGB bytes."""
+"""An image as (height, width, 3) RGB bytes."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Curve:
     seed: int
     steps: list[int]
     values: dict[str, list[float]]
-    """`loss`, one entry per named term, and `psnr` on crops of the test pictures (nan where not measured)."""
+    """`loss`, one entry per named term, and `psnr` on crops of the test images (nan where not measured)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class LossResult:
 
 @dataclass(frozen=True)
 class ImageComparison:
-    """One test picture: all arrays have the size of the target."""
+    """One test image: all arrays have the size of the target."""
 
     image: str
     target: Pixels
@@ -65,4 +65,4 @@ class ReportData:
     environment: dict[str, str]
     """Versions, hardware, data: label and value, shown at the foot."""
     notes: list[str] = field(default_factory=list)
-    """What a reader of the results should know of them: what was not measured, how pictures were read."""
+    """What a reader of the results should know of them: what was not measured, how images were read."""

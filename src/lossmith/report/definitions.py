@@ -3,13 +3,13 @@
 from lossmith.evaluation.results import Metric
 
 DEFINITIONS = {
-    "psnr": "Peak signal-to-noise ratio, −10·log10 of the mean squared error, averaged over the pictures.",
+    "psnr": "Peak signal-to-noise ratio, −10·log10 of the mean squared error, averaged over the images.",
     "l1": "Mean absolute error on 0 to 1, times 1000.",
     "l2": "Mean squared error on 0 to 1, times 1000.",
     "ssim": "Structural similarity, 11×11 Gaussian, sigma 1.5, K 0.01 and 0.03, valid region (Wang et al. 2004).",
     "ms_ssim": "Structural similarity over five scales (Wang et al. 2003).",
     "iw_ssim": "Multi-scale structural similarity weighted by local information (Wang and Li 2011).",
-    "gmsd": "Deviation of the gradient magnitude similarity over the picture (Xue et al. 2014).",
+    "gmsd": "Deviation of the gradient magnitude similarity over the image (Xue et al. 2014).",
     "fsim": "Feature similarity: phase congruency and gradient magnitude of the luma (Zhang et al. 2011).",
     "fsimc": "Feature similarity with chroma (Zhang et al. 2011).",
     "lpips": "Learned perceptual distance between deep features (Zhang et al. 2018).",

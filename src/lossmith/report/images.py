@@ -1,4 +1,4 @@
-"""A test picture, prepared to be looked at: pictures as data URIs, spots, the scale of errors, scores."""
+"""A test image, prepared to be looked at: images as data URIs, spots, the scale of errors, scores."""
 
 import base64
 import io
@@ -18,14 +18,14 @@ from lossmith.report.methods import TARGET, Method
 MAX_SIDE, LEAST = 1024, 256
 """Longer sides are cropped to where the losses differ most; to less where the page would exceed PIXELS."""
 PIXELS = 3_000_000
-"""Of all pictures on a page together, some 9 megabytes."""
+"""Of all images on a page together, some 9 megabytes."""
 CEILINGS = (2, 4, 8, 16, 32, 64, 128, 255)
 """Round ends for the scale of error maps, in 8-bit levels."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One version of a test picture."""
+    """One version of a test image."""
 
     method: Method
     uri: str
@@ -36,7 +36,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Score:
-    """One number of the table under a picture."""
+    """One number of the table under an image."""
 
     text: str
     best: bool
@@ -44,13 +44,13 @@ class Score:
 
 @dataclass(frozen=True)
 class View:
-    """All that the page shows of one test picture; frames: degraded, each loss, target."""
+    """All that the page shows of one test image; frames: degraded, each loss, target."""
 
     image: str
     width: int
     height: int
     cropped_from: tuple[int, int] | None
-    """Full width and height, if the picture was cropped."""
+    """Full width and height, if the image was cropped."""
     frames: list[Frame]
     crops: list[Crop]
     ceiling: int
@@ -65,7 +65,7 @@ class View:
 
 
 def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence[Method]) -> View:
-    """Prepare one test picture."""
+    """Prepare one test image."""
     height, width = comparison.target.shape[:2]
     comparison = _cropped(comparison, longest_side(contents))
     shown_height, shown_width = comparison.target.shape[:2]
@@ -88,10 +88,10 @@ def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence
     )
 
 
-def data_uri(picture: Pixels) -> str:
-    """The picture without loss: WebP, a quarter smaller than PNG, or PNG where Pillow was built without it."""
+def data_uri(image: Pixels) -> str:
+    """The image without loss: WebP, a quarter smaller than PNG, or PNG where Pillow was built without it."""
     file = io.BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(picture))
+    image = Image.fromarray(np.ascontiguousarray(image))
     if features.check("webp"):
         image.save(file, "WEBP", lossless=True, quality=60, method=4)
         kind = "webp"
@@ -109,7 +109,7 @@ def error_ceiling(comparison: ImageComparison) -> int:
 
 
 def longest_side(contents: ReportData) -> int:
-    """The side that pictures are cropped to, so that many of them do not make the page too heavy to be sent."""
+    """The side that images are cropped to, so that many of them do not make the page too heavy to be sent."""
     shapes = [(len(comparison.restored) + 2, *comparison.target.shape[:2]) for comparison in contents.comparisons]
     sides = range(MAX_SIDE, LEAST, -32)
     fitting = (s for s in sides if sum(n * min(h, s) * min(w, s) for n, h, w in shapes) <= PIXELS)
@@ -146,7 +146,7 @@ def _frame(comparison: ImageComparison, method: Method, image: Pixels) -> Frame:
 def _scores(
     image: str, contents: ReportData, methods: Sequence[Method]
 ) -> tuple[list[Metric], list[tuple[Method, list[Score]]]]:
-    """The scores of the pictures shown, which are of the first seed; metrics that were not measured left out."""
+    """The scores of the images shown, which are of the first seed; metrics that were not measured left out."""
     rows: dict[str, Row] = {}
     for row in contents.rows:
         if row.image == image and (row.method not in rows or row.seed < rows[row.method].seed):

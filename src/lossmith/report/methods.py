@@ -1,4 +1,4 @@
-"""Who is on the page: every method with the colour and the mark that it keeps in table, charts and pictures."""
+"""Who is on the page: every method with the colour and the mark that it keeps in table, charts and images."""
 
 from dataclasses import dataclass
 

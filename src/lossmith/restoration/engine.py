@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 class Engine(Protocol):
-    """Pictures in, restored pictures out: (N, channels, h, w) to (N, channels, scale h, scale w).
+    """Images in, restored images out: (N, channels, h, w) to (N, channels, scale h, scale w).
 
     Both are float32 on the CPU; what goes to a device and in which precision it computes is the engine's own.
     Heights and widths given are multiples of `multiple_of` and at least `minimum`.

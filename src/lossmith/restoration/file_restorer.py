@@ -1,4 +1,4 @@
-"""One picture file restored into another."""
+"""One image file restored into another."""
 
 import json
 import os
@@ -35,7 +35,7 @@ from lossmith.restoration.tiling.run import TileCanvas, WholeDoesNotFit, finaliz
 from lossmith.restoration.verification import Verified, middle, verify
 
 DARK = 1 << 14
-"""16-bit values below which, as of 14 bits and fewer, all of a picture is dark."""
+"""16-bit values below which, as of 14 bits and fewer, all of an image is dark."""
 DOUBTFUL_REMARK = "JPEG data that are damaged in places, where pixels may be wrong:"
 DARK_REMARK = "16-bit values that use at most a quarter of their range look dark to a model; spread them first:"
 
@@ -52,7 +52,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class RestoreOptions:
-    """How pictures are to be restored; see `lossmith.restore`."""
+    """How images are to be restored; see `lossmith.restore`."""
 
     format: Format = "png"
     bits: Bits = "auto"
@@ -79,7 +79,7 @@ class RestoreOptions:
             raise LossmithError(f"memory must be more than 0 gigabytes, not {self.memory}")
 
     def size_of(self, height: int, width: int, scale: int) -> tuple[int, int]:
-        """Height and width of the result of a picture, of which a model makes one `scale` times as large."""
+        """Height and width of the result of an image, of which a model makes one `scale` times as large."""
         return size_of_result(height, width, scale, self.scale_to, self.size)
 
 
@@ -90,18 +90,18 @@ class FileRestorer:
     reference: Engine
     options: RestoreOptions = field(default_factory=RestoreOptions)
     notes: list[str] = field(default_factory=list)
-    """What the user should know of the model, as far as the pictures up to now have shown."""
+    """What the user should know of the model, as far as the images up to now have shown."""
     oddities: dict[str, dict[Path, None]] = field(default_factory=dict)
-    """What is strange about results, and about those of which pictures."""
+    """What is strange about results, and about those of which images."""
     planner: Planner | None = None
-    """Knows the engine on its device and in its precision, chosen on the first picture."""
+    """Knows the engine on its device and in its precision, chosen on the first image."""
     most: float = inf
-    """Bytes of which a picture in one piece has shown that they are not there."""
+    """Bytes of which an image in one piece has shown that they are not there."""
     changes: dict[str, dict[Path, None]] = field(default_factory=dict)
-    """What results will not keep, or not as it was, and of which pictures."""
+    """What results will not keep, or not as it was, and of which images."""
 
     def is_done(self, image: Path, result: Path) -> bool:
-        """Whether the result is there, made from this very picture in this way.
+        """Whether the result is there, made from this very image in this way.
 
         Raises LossmithError when the file that is there was made by something else.
         """
@@ -112,14 +112,14 @@ class FileRestorer:
             raise LossmithError(
                 f"'{result}' exists and was not made by lossmith restore; move it, or change --out"
             )
-        if (source := record.get("picture", image.name)) != image.name:
+        if (source := record.get("image", image.name)) != image.name:
             raise LossmithError(
                 f"'{result}' was made of '{source}'; restore both with one command, or change --out"
             )
         return bool(record.get("asked") == self._asked(image))
 
     def restore(self, image: Path, result: Path, advance: Callable[[int], None] = lambda pixels: None) -> None:
-        """Restore a picture; what was finished before it was stopped stays. `advance` hears of pixels done.
+        """Restore an image; what was finished before it was stopped stays. `advance` hears of pixels done.
 
         Raises LossmithError, in one sentence, when it cannot be read, restored or written; then nothing new is
         under the name of the result.
@@ -139,9 +139,9 @@ class FileRestorer:
         return [*self.notes, *(f"{what} {and_more([*images])}" for what, images in self.oddities.items())]
 
     def foresee(self, image: Path) -> tuple[int, int]:
-        """Note in `changes` what the result of a picture will not keep, as far as its header says.
+        """Note in `changes` what the result of an image will not keep, as far as its header says.
 
-        Gives the bytes, unpacked, of the picture and of what the model makes of it.
+        Gives the bytes, unpacked, of the image and of what the model makes of it.
         """
         original, _ = self._looked_at(image)
         values = original.height * original.width * original.channels
@@ -149,11 +149,11 @@ class FileRestorer:
         return values * np.dtype(original.dtype).itemsize, made
 
     def foreseen(self) -> list[str]:
-        """What results will not keep, or not as it was: each once, with a picture, and how many more."""
+        """What results will not keep, or not as it was: each once, with an image, and how many more."""
         return [f"{what}: {and_more([*images])}" for what, images in self.changes.items()]
 
     def verified(self, image: Path, folder: Path) -> Verified:
-        """What tiles and half precision change, against the network on the whole of a picture."""
+        """What tiles and half precision change, against the network on the whole of an image."""
         _make(folder)
         try:
             source = decode(image, folder / "source").raster
@@ -175,7 +175,7 @@ class FileRestorer:
             raise LossmithError(f"{few}; end what else uses it, or take a smaller network") from error
 
     def _looked_at(self, image: Path) -> tuple[Original, Cargo]:
-        """A picture, and what is written beside its result; raises LossmithError where that cannot be."""
+        """An image, and what is written beside its result; raises LossmithError where that cannot be."""
         original, scale = look_at(image), self.reference.scale
         dtype = self._dtype(original.dtype)
         size = self.options.size_of(*original.size, scale)
@@ -205,7 +205,7 @@ class FileRestorer:
                 "tiles": "blended" if plan.blended else "exact",
                 "halo": plan.halo,
             }
-            record = {"picture": image.name, "asked": self._asked(image), "done": done, "version": __version__}
+            record = {"image": image.name, "asked": self._asked(image), "done": done, "version": __version__}
             canvas = self._canvas(source, folder, plan, dtype, {**record, "plan": asdict(plan)})
             advance(_finished_pixels(canvas, plan, source))
             try:
@@ -231,7 +231,7 @@ class FileRestorer:
                 encode(draft, made, self.options.format, self.options.quality, cargo.metadata, record)
         except (OSError, LossmithError):
             raise
-        except Exception as error:  # whatever writers stumble over in what anybody's picture says
+        except Exception as error:  # whatever writers stumble over in what anybody's image says
             beside = f"with what '{image}' says beside its pixels"
             advice = "take it out, or take another --format"
             raise LossmithError(f"cannot write '{result}' {beside} ({error}); {advice}") from error
@@ -282,7 +282,7 @@ class FileRestorer:
             digest = file_digest(file, "sha256").hexdigest()
         # how much memory there was changes nothing that is seen
         options = {name: value for name, value in asdict(self.options).items() if name != "memory"}
-        return {"picture": digest, "model": self.reference.metadata, "scale": self.reference.scale, **options}
+        return {"image": digest, "model": self.reference.metadata, "scale": self.reference.scale, **options}
 
 
 def _make(folder: Path) -> None:

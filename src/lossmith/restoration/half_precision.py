@@ -27,7 +27,7 @@ def agreement(first: Tensor, second: Tensor) -> float:
 def fastest_accurate(engine: TorchEngine, sample: Tensor) -> TorchEngine:
     """The engine in the half precision that changes next to nothing on a sample, or in float32.
 
-    `sample` is (1, channels, h, w) of the picture that is to be restored.
+    `sample` is (1, channels, h, w) of the image that is to be restored.
     """
     exact = engine(sample)
     for precision in faster_precisions(engine.device):

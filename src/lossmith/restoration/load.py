@@ -31,7 +31,7 @@ def load_engine(path: Path, network_expression: str | None = None) -> Engine:
 
 
 def open_restorer(path: Path, own_network: str | None = None) -> Model:
-    """The same, as a module for pictures of any size, with the receipt that is in the file."""
+    """The same, as a module for images of any size, with the receipt that is in the file."""
     path = Path(path)
     check_file(path)
     if path.suffix.lower() == ".onnx":

@@ -22,7 +22,7 @@ TRIED = ((64, 80), (96, 144), (120, 180), (252, 336), (256, 320))
 
 @dataclass(frozen=True)
 class OnnxEngine:
-    """A graph with one picture in and one out."""
+    """A graph with one image in and one out."""
 
     session: Any
     given: Port
@@ -34,12 +34,12 @@ class OnnxEngine:
     minimum: int = 1
     size: tuple[int, int] | None = None
     batch: int | None = None
-    """How many pictures at a time it takes; None for any number."""
+    """How many images at a time it takes; None for any number."""
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
     def numbers(self) -> tuple[Range, Range]:
-        """In which numbers it takes and makes pictures."""
+        """In which numbers it takes and makes images."""
         return self.given.range, self.made.range
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class OnnxEngine:
 def open_onnx(path: Path, metadata: dict[str, str]) -> OnnxEngine:
     """Open a graph; how its axes lie, its scale and in which numbers it works is found by trying.
 
-    Raises LossmithError, saying what was found, when it does not make one picture of 1 or 3 channels from another,
+    Raises LossmithError, saying what was found, when it does not make one image of 1 or 3 channels from another,
     or without onnxruntime.
     """
     metadata = metadata | _digests_beside(path)
@@ -71,10 +71,10 @@ def open_onnx(path: Path, metadata: dict[str, str]) -> OnnxEngine:
     inputs = session.get_inputs()
     if len(inputs) != 1:
         names = ", ".join(port.name for port in inputs)
-        raise LossmithError(f"model '{path}' takes {len(inputs)} inputs ({names}), not one picture")
+        raise LossmithError(f"model '{path}' takes {len(inputs)} inputs ({names}), not one image")
     axes = "[" + ", ".join(str(side) for side in inputs[0].shape or ()) + "]"
     if inputs[0].type not in TYPES:
-        raise LossmithError(f"model '{path}' takes {inputs[0].type} {axes}, not a picture of floats or bytes")
+        raise LossmithError(f"model '{path}' takes {inputs[0].type} {axes}, not an image of floats or bytes")
     failures = []
     for reading in readings_of(inputs[0].shape or ()):
         engine = _tried(path, session, reading)
@@ -85,7 +85,7 @@ def open_onnx(path: Path, metadata: dict[str, str]) -> OnnxEngine:
             return replace(engine, metadata={**metadata, "network": "ONNX", **numbers})
         failures.append(engine)
     if not failures:
-        raise LossmithError(f"model '{path}' takes {axes}, which is no picture of 1 or 3 channels")
+        raise LossmithError(f"model '{path}' takes {axes}, which is no image of 1 or 3 channels")
     raise LossmithError(f"model '{path}' {failures[0]}")
 
 
@@ -104,10 +104,10 @@ def _tried(path: Path, session: Any, reading: Reading) -> OnnxEngine | str:
         images = [output for output in outputs if output.port is not None]
         if len(images) > 1:
             names = ", ".join(output.name for output in images)
-            raise LossmithError(f"model '{path}' makes {len(images)} pictures ({names}); keep the one you mean")
+            raise LossmithError(f"model '{path}' makes {len(images)} images ({names}); keep the one you mean")
         if not images or images[0].port is None:
             shapes = ", ".join(f"{output.values.dtype} {list(output.values.shape)}" for output in outputs)
-            return f"makes {shapes} of {list(given.pack(image).shape)}, which is no picture"
+            return f"makes {shapes} of {list(given.pack(image).shape)}, which is no image"
         (made,) = images
         engine = OnnxEngine(
             session,
@@ -189,7 +189,7 @@ def _in_its_numbers(engine: OnnxEngine, image: Array) -> OnnxEngine:
 
 
 def _alike(made: Array, wanted: Array) -> bool:
-    """Whether something may be a picture restored: much the same brightness, contrast and content."""
+    """Whether something may be an image restored: much the same brightness, contrast and content."""
     if not np.isfinite(made).all() or abs(float((made - wanted).mean())) > 0.2:
         return False
     contrast = float(made.std() / wanted.std())

@@ -1,4 +1,4 @@
-"""The two ends of an ONNX graph: how a picture's axes lie in its tensors, and which numbers are its values."""
+"""The two ends of an ONNX graph: how an image's axes lie in its tensors, and which numbers are its values."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -82,7 +82,7 @@ class Reading:
     layout: str
     channels: int
     batch: int | None
-    """How many pictures; None for any number."""
+    """How many images; None for any number."""
     size: tuple[int, int] | None
     """Height and width, where they are fixed."""
 
@@ -107,7 +107,7 @@ class Output:
     name: str
     values: Array
     port: Port | None
-    """How it is a picture; None where it is none."""
+    """How it is an image; None where it is none."""
     scale: int = 1
 
 

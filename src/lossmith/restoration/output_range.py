@@ -1,4 +1,4 @@
-"""Whether what a network makes is a picture, in the numbers that pictures are made of here: 0 to 1."""
+"""Whether what a network makes is an image, in the numbers that images are made of here: 0 to 1."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ FAR = 0.1
 ALMOST_ALL, MANY = 0.9, 0.25
 """Shares of values that are outside from which on a result is refused, and from which on it is told."""
 DARK, BRIGHT = 2 / 255, 20 / 255
-"""The brightest value of a result that is black to the eye, and of a picture that is not."""
+"""The brightest value of a result that is black to the eye, and of an image that is not."""
 
 
 @dataclass
 class Outcome:
-    """The values that a network has made of a picture, part by part."""
+    """The values that a network has made of an image, part by part."""
 
     model: str
     values: int = 0
@@ -41,7 +41,7 @@ class Outcome:
 
     @property
     def remark(self) -> str:
-        """What the user should know about the whole; the same words for all pictures."""
+        """What the user should know about the whole; the same words for all images."""
         if self.outside > MANY * self.values:
             return (
                 f"much of what model '{self.model}' makes lies outside of 0 to 1 and was cut off there "

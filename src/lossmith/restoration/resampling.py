@@ -32,7 +32,7 @@ def check_size(scale_to: float | None, size: Size | None) -> None:
 def size_of_result(
     height: int, width: int, scale: int, scale_to: float | None, size: Size | None
 ) -> tuple[int, int]:
-    """(height, width) of the result of a picture, of which the network makes one `scale` times as large.
+    """(height, width) of the result of an image, of which the network makes one `scale` times as large.
 
     >>> size_of_result(300, 400, 4, 1.5, None), size_of_result(300, 400, 4, None, 1000)
     ((450, 600), (750, 1000))
@@ -62,7 +62,7 @@ def about_size(given: tuple[int, int], made: tuple[int, int], scale: int) -> Ite
     if max(down, across) > scale:
         yield f"enlarges {scale} times by the model and the rest of the way by interpolation"
     if any(abs(length - max(down, across) * side) > 1 for length, side in zip(made, given, strict=True)):
-        yield "changes the proportions of the picture, to those of --size"
+        yield "changes the proportions of the image, to those of --size"
 
 
 def resampled(raster: Raster, size: tuple[int, int], to: Path) -> Raster:

@@ -1,4 +1,4 @@
-"""Any engine as a module that takes colour pictures."""
+"""Any engine as a module that takes colour images."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from lossmith.restoration.engine import Engine
 
 
 class Applied(nn.Module):
-    """(N, 3, h, w) to (N, 3, scale h, scale w); a network for gray pictures gets the channels one by one."""
+    """(N, 3, h, w) to (N, 3, scale h, scale w); a network for gray images gets the channels one by one."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Applied(nn.Module):
         """As large as a network of one size wants them, by reflection."""
         if images.shape[-2] > tall or images.shape[-1] > wide:
             only = f"model '{self.engine.name}' takes {tall} x {wide} pixels only"
-            raise LossmithError(f"{only}; restore the degraded pictures with it, and score the folder")
+            raise LossmithError(f"{only}; restore the degraded images with it, and score the folder")
         for dim, length in ((-2, tall), (-1, wide)):
             last = images.shape[dim] - 1
             images = images.index_select(dim, (last - (torch.arange(length) - last).abs()).clamp(min=0))

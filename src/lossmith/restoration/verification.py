@@ -1,4 +1,4 @@
-"""How far what is done differs from what would be exact: the network on the whole picture, in float32."""
+"""How far what is done differs from what would be exact: the network on the whole image, in float32."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,10 +33,10 @@ class Verified:
     same: float
     """Share of the values that are the same 8-bit numbers."""
     tiles: int
-    """How many the picture is cut into."""
+    """How many the image is cut into."""
     halo: int
     window: tuple[int, int] | None
-    """Height and width of the window; None when it was the whole picture."""
+    """Height and width of the window; None when it was the whole image."""
 
     def __str__(self) -> str:
         tiles = "one tile" if self.tiles == 1 else f"{self.tiles} tiles that see {self.halo} pixels around"
@@ -45,7 +45,7 @@ class Verified:
             if self.precision == "float32"
             else f"{self.precision} differs from float32"
         )
-        window = "the whole picture"
+        window = "the whole image"
         if self.window is not None:
             tall, wide = self.window
             window = f"the middle of a window of {tall} x {wide} pixels, the largest that is possible here"
@@ -56,9 +56,9 @@ class Verified:
 
 
 def verify(planner: Planner, source: Raster, plan: TilePlan, restore_alpha: bool = False) -> Verified:
-    """Compare tiles with the network on the whole picture, or on the largest window that fits into memory.
+    """Compare tiles with the network on the whole image, or on the largest window that fits into memory.
 
-    What lies near the end of a window is left out: there it is the window that differs from the whole picture.
+    What lies near the end of a window is left out: there it is the window that differs from the whole image.
     """
     exact = planner.exact
     room = int(SHARE * free_memory(CPU) / bytes_per_pixel(exact, planner.sizes))
@@ -97,7 +97,7 @@ def _tiles(source: Raster, plan: TilePlan) -> Iterator[Rectangle]:
 
 
 def _window(planner: Planner, source: Raster, plan: TilePlan, room: int) -> Rectangle:
-    """The whole picture if it has at most so many pixels; otherwise as much, about a tile's end in the middle."""
+    """The whole image if it has at most so many pixels; otherwise as much, about a tile's end in the middle."""
     size, (tall, wide) = planner.exact.size, planner.given(source)
     if size is None and tall * wide > room:
         side = max(isqrt(room), room // min(tall, wide), SAMPLE)
@@ -117,7 +117,7 @@ def _stretch(length: int, most: int, tile: int, step: int) -> tuple[int, int]:
 
 
 def _trusted(planner: Planner, source: Raster, window: Rectangle) -> Rectangle:
-    """The part of a window which the network makes as it makes it of the whole picture, or, where it looks too far
+    """The part of a window which the network makes as it makes it of the whole image, or, where it looks too far
     for that, the middle."""
     if (window.height, window.width) == (source.height, source.width):
         return window
@@ -148,7 +148,7 @@ def _made(paint: ChannelAdapter, source: Raster, plan: TilePlan, spot: Rectangle
 
 
 def middle(engine: Engine, source: Raster, sizes: Sizes) -> Tensor:
-    """(1, channels, h, w) float32 from the middle of a picture, of a size that the engine takes."""
+    """(1, channels, h, w) float32 from the middle of an image, of a size that the engine takes."""
     side = rounded_up(max(SAMPLE, sizes.least), sizes.multiple)
     top, left = (max(0, (length - side) // 2) for length in (source.height, source.width))
     pixels = source.read(Rectangle(top, left, top + side, left + side))

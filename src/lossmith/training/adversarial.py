@@ -34,7 +34,7 @@ class GeneratorLoss(Loss):
         self.min_side = getattr(discriminator, "min_side", 1)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        with torch.no_grad():  # what it says of real pictures does not depend on the restorer
+        with torch.no_grad():  # what it says of real images does not depend on the restorer
             real = all_gather(self.discriminator(target))
         return self.adversarial.generator_loss(real, all_gather(self.discriminator(prediction)))
 
@@ -45,7 +45,7 @@ class GeneratorLoss(Loss):
 WINDOW_STEPS = 200
 """Steps over which the discriminator's loss is averaged, and after which the device is asked for it."""
 WARN_BELOW = 0.02
-"""A discriminator whose loss is below this part of what guessing costs tells every picture apart."""
+"""A discriminator whose loss is below this part of what guessing costs tells every image apart."""
 
 
 class DiscriminatorDominanceMonitor:
@@ -91,17 +91,17 @@ class DiscriminatorDominanceMonitor:
 
 
 class AdversarialModule(SupervisedModule):
-    """A restorer that learns under a loss and from a discriminator, which learns to tell its pictures from real
+    """A restorer that learns under a loss and from a discriminator, which learns to tell its images from real
     ones.
 
     At every step the restorer takes one, under content + weight * adversarial, with the discriminator's weights
-    frozen, and the discriminator takes one, on the pictures that the restorer had just made. Both follow the
+    frozen, and the discriminator takes one, on the images that the restorer had just made. Both follow the
     recipe's learning rate; `discriminator_learning_rate` is the discriminator's where the recipe's is at its
     highest.
 
-    Both networks are in train mode throughout, so the discriminator's batch normalisation goes by the pictures at
+    Both networks are in train mode throughout, so the discriminator's batch normalisation goes by the images at
     hand, real and restored apart. Processes that train together ask the adversarial loss about what the
-    discriminator says of all their pictures, on whose mean it may depend. Source: Wang et al., ECCVW 2018, section
+    discriminator says of all their images, on whose mean it may depend. Source: Wang et al., ECCVW 2018, section
     3.2 and equation 3.
     """
 

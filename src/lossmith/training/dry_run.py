@@ -123,18 +123,18 @@ def _attribute_errors_to(what: str, patches: Tensor) -> Iterator[None]:
 
 
 SCORING = 480
-"""Bytes for each pixel of a picture while it is scored by all metrics; measured at 6 megapixels."""
+"""Bytes for each pixel of an image while it is scored by all metrics; measured at 6 megapixels."""
 STAND_IN = 64
-"""Pixels of the sides of the small pictures that stand for large ones: so many to twice as many, as much over a
+"""Pixels of the sides of the small images that stand for large ones: so many to twice as many, as much over a
 multiple of it as theirs."""
 
 
 def dry_run_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protocol) -> None:
-    """Restore a picture of every size that is tested, by a network that has not been trained; score the smallest.
+    """Restore an image of every size that is tested, by a network that has not been trained; score the smallest.
 
-    Large pictures are stood for by small parts of them. That the largest fits into memory is estimated.
+    Large images are stood for by small parts of them. That the largest fits into memory is estimated.
 
-    Raises LossmithError when the network takes no picture of such a size, there is nothing to score, or too little
+    Raises LossmithError when the network takes no image of such a size, there is nothing to score, or too little
     memory to score it.
     """
     check_border(test_pairs, protocol)
@@ -155,7 +155,7 @@ def dry_run_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Pro
         others = f" and {len(grown) - 1} more" if len(grown) > 1 else ""
         notify(
             f"network '{expression}' takes sides that are multiples of {whole.sizes.multiple}, from "
-            f"{whole.sizes.least} on; test pictures of other sizes are mirrored at their edges, and what is made "
+            f"{whole.sizes.least} on; test images of other sizes are mirrored at their edges, and what is made "
             f"beyond them is cut off: '{grown[0]}'{others}"
         )
 
@@ -165,7 +165,7 @@ def _check_memory(tests: Sequence[ImagePair]) -> None:
     need, name = max((SCORING * pair.clean[0].numel(), pair.name) for pair in tests)
     if free is not None and need > free:
         raise LossmithError(
-            f"to score test picture '{name}' takes about {amount(need)} of memory, and {amount(free)} are free; "
+            f"to score test image '{name}' takes about {amount(need)} of memory, and {amount(free)} are free; "
             "name smaller ones with --test"
         )
 

@@ -65,7 +65,7 @@ def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
 
 
 def _expression(path: Path, model: Model) -> str:
-    """The network of a file, to be trained at the scale of the pictures."""
+    """The network of a file, to be trained at the scale of the images."""
     if not isinstance(model.restorer, SpandrelModule):
         call = parse_call(str(model.receipt["network"]), "network")
         return format_call(replace(call, options=tuple(each for each in call.options if each[0] != "scale")))

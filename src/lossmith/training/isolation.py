@@ -16,7 +16,7 @@ def isolated_global_state() -> Iterator[None]:
     - The random numbers of the caller go on afterwards as if nothing had been drawn.
     - Lightning does not speak of its own products and of workers; lossmith says what matters itself.
     - float32 is float32: CUDA's convolutions would otherwise round its mantissa to 10 bits (TF32), and with it the
-      statistics of the losses and the pictures that are scored.
+      statistics of the losses and the images that are scored.
     """
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
     levels, tf32 = [logger.level for logger in loggers], cudnn.allow_tf32

@@ -29,7 +29,7 @@ def fit(
 ) -> TrainState:
     """Teach `module` to the end of its budget, from the checkpoint in `folder` if there is one.
 
-    `sample_writer` gets sample pictures. Each of the `devices` learns from its share of every batch; see `launch`.
+    `sample_writer` gets sample images. Each of the `devices` learns from its share of every batch; see `launch`.
 
     Raises Diverged when something is no longer a number, and KeyboardInterrupt after Ctrl-C or SIGTERM.
     """

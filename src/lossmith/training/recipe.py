@@ -13,7 +13,7 @@ Decay = Literal["cosine", "none", "fifths", "esrgan"]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The damage, the network and the budget of a run. All but the losses, the seeds and the pictures."""
+    """The damage, the network and the budget of a run. All but the losses, the seeds and the images."""
 
     degradation: str | None = None
     """What is to be undone: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(0..25)"

@@ -155,9 +155,9 @@ def train_run(
     sample_writer: SampleWriter | None = None,
     opening: str = "",
 ) -> RunSummary:
-    """Train a restorer, keep its model, and restore and score the test pictures.
+    """Train a restorer, keep its model, and restore and score the test images.
 
-    What the `remarks` say of how pictures are read goes into the model's receipt.
+    What the `remarks` say of how images are read goes into the model's receipt.
 
     The same call on the same folder continues a run that was stopped, and returns at once when it is finished.
     On a CPU the resumed run ends with exactly the weights of one that was never stopped.

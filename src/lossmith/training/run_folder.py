@@ -64,7 +64,7 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     def image(self, name: str) -> Path:
-        """Where the restored test picture of that name lies."""
+        """Where the restored test image of that name lies."""
         return self.path / "images" / f"{safe_file_name(name)}.png"
 
     @property

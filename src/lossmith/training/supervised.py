@@ -1,4 +1,4 @@
-"""A restorer that learns from pairs of pictures under one loss."""
+"""A restorer that learns from pairs of images under one loss."""
 
 from collections.abc import Iterable
 from functools import cached_property, reduce
@@ -101,12 +101,12 @@ class SupervisedModule(TrainingModule):
         return values
 
     def to_device(self, batch: Batch) -> Batch:
-        """The pictures where the network is."""
+        """The images where the network is."""
         degraded, clean = (to_channels_last(images, self._fabric.device) for images in batch)
         return degraded, clean
 
     def forward_backward(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[StepMetrics, Tensor]:
-        """The first half of a step: what it gave, and the pictures that the restorer made, detached."""
+        """The first half of a step: what it gave, and the images that the restorer made, detached."""
         set_loss_progress(self.loss, progress)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, progress)
@@ -163,7 +163,7 @@ class SupervisedModule(TrainingModule):
 
 
 def to_channels_last(images: Tensor, device: torch.device) -> Tensor:
-    """Pictures on the device, each pixel's channels beside each other, as convolutions want them."""
+    """Images on the device, each pixel's channels beside each other, as convolutions want them."""
     return images.to(device, non_blocking=True).to(memory_format=torch.channels_last)
 
 

@@ -16,7 +16,7 @@ from lossmith.training.state import TrainState
 
 
 class SampleWriter:
-    """A picture for every examination: crops side by side, in rows degraded, restored and clean.
+    """An image for every examination: crops side by side, in rows degraded, restored and clean.
 
     What is not a number is black: that a run has diverged is for others to say.
     """
@@ -36,7 +36,7 @@ VALIDATIONS_PER_RUN = 10
 
 
 class Validator:
-    """Measures PSNR on crops of the test pictures now and then; the clock stands still meanwhile.
+    """Measures PSNR on crops of the test images now and then; the clock stands still meanwhile.
 
     Nothing is chosen by what it finds: it only draws the curve.
     """
@@ -77,7 +77,7 @@ class Validator:
 
 
 def center_crops(test_pairs: Sequence[ImagePair], side: int, most: int) -> tuple[Tensor, Tensor]:
-    """(degraded, clean) batches of equal crops from the middle of the first `most` test pictures."""
+    """(degraded, clean) batches of equal crops from the middle of the first `most` test images."""
     scale = test_pairs[0].scale
     shown = test_pairs[:most]
     side = min(side, *(min(pair.degraded.shape[1:]) * scale for pair in shown)) // scale

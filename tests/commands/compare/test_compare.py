@@ -188,7 +188,7 @@ def test_test_images_that_cannot_be_scored_are_found_before_training(
 
 
 class Stubborn(torch.nn.Conv2d):
-    """Takes pictures of 32 x 32 only."""
+    """Takes images of 32 x 32 only."""
 
     def __init__(self) -> None:
         super().__init__(3, 3, 1)
@@ -210,7 +210,7 @@ def test_a_network_that_takes_patches_only_is_found_before_training(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_image_with_a_very_long_name_is_kept(photos: Path, tmp_path: Path) -> None:
+def test_an_image_with_a_very_long_name_is_kept(photos: Path, tmp_path: Path) -> None:
     name = "n" * 250
     shutil.copy(photos / "1.png", tmp_path / f"{name}.png")
     data = lossmith.Data([photos / "2.png", photos / "3.png"], test=[tmp_path / f"{name}.png"])

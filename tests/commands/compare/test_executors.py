@@ -39,7 +39,7 @@ def compare(photos: Path, out: Path, machines: Execution = HERE) -> Comparison:
 
 
 def differing(ours: Path, theirs: Path) -> list[Path]:
-    """Which weights, scores, pictures and tables are not the same to the last bit."""
+    """Which weights, scores, images and tables are not the same to the last bit."""
     kept = ("results.csv", "scores.csv", "model.safetensors", "run.yaml", "compare.yaml")
     files = [path.relative_to(theirs) for path in theirs.rglob("*") if path.name in kept or path.suffix == ".png"]
     assert len(files) >= 2 + 4 * (3 + 1)

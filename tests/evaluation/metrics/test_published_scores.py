@@ -24,7 +24,7 @@ def _read(path: Path) -> Tensor:
 
 
 def _on_8_bit_gray(metric, prediction: Tensor, target: Tensor) -> float:
-    """As MATLAB code does it that begins with `rgb2gray` of 8-bit pictures."""
+    """As MATLAB code does it that begins with `rgb2gray` of 8-bit images."""
     return metric(full_luma(prediction).round() / 255, full_luma(target).round() / 255)
 
 

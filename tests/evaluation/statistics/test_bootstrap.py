@@ -1,4 +1,4 @@
-"""How sure a mean over pictures and seeds is."""
+"""How sure a mean over images and seeds is."""
 
 import math
 
@@ -73,7 +73,7 @@ def test_one_number_says_nothing_about_others():
 
 
 def test_the_bootstraps_spread_is_the_two_way_formula(rng):
-    """Variance of means over n for pictures and seeds, and of the remainder over both (Owen 2007)."""
+    """Variance of means over n for images and seeds, and of the remainder over both (Owen 2007)."""
     values = rng.normal(size=(4, 6)) + rng.normal(size=6) + rng.normal(size=(4, 1))
     spread = resampled_means(values[None], 200_000, seed=0)[0].var()
     rest = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()

@@ -18,7 +18,7 @@ from lossmith.evaluation.statistics.ranking import (
 
 
 def rows_of(scores: dict[str, np.ndarray], metric: str = "psnr") -> list[Row]:
-    """Rows from one (seeds, pictures) array per method."""
+    """Rows from one (seeds, images) array per method."""
     return [
         Row(f"{p:03}.png", method, s, {metric: float(value)})
         for method, array in scores.items()
@@ -113,11 +113,11 @@ def test_images_too_small_for_a_metric_are_left_out_for_all(rng, psnr_metric):
 
 
 def test_methods_with_missing_rows_are_left_out(rng, psnr_metric):
-    rows = rows_of({name: rng.normal(size=(2, 5)) for name in ("whole", "no_seed_1", "no_picture", "diverged")})
+    rows = rows_of({name: rng.normal(size=(2, 5)) for name in ("whole", "no_seed_1", "no_image", "diverged")})
     rows = [row for row in rows if (row.method, row.seed) != ("no_seed_1", 1)]
-    rows = [row for row in rows if (row.method, row.image, row.seed) != ("no_picture", "002.png", 0)]
+    rows = [row for row in rows if (row.method, row.image, row.seed) != ("no_image", "002.png", 0)]
     rows = [Row(r.image, r.method, r.seed, {"psnr": math.nan}) if r.method == "diverged" else r for r in rows]
-    methods = ["whole", "no_seed_1", "no_picture", "diverged", "never_ran"]
+    methods = ["whole", "no_seed_1", "no_image", "diverged", "never_ran"]
     assert ranking(rows, psnr_metric, methods).order == ("whole",)
     assert differences(rows, psnr_metric, methods) == []
     assert excluded_methods(rows, psnr_metric, methods) == methods[1:]
@@ -195,7 +195,7 @@ def test_all_pairs_come_once(rng, psnr_metric):
 
 
 def test_levels_of_damage_are_not_taken_for_so_many_images(rng, psnr_metric) -> None:
-    """A picture at three levels counts once: intervals are those of its mean scores."""
+    """An image at three levels counts once: intervals are those of its mean scores."""
     scores = rng.normal(size=(2, 3, 5))
     rows = [
         Row(f"{p}@{level}", method, 0, {"psnr": float(scores[m, k, p])})

@@ -87,11 +87,11 @@ CASES = {
         [],
         "Only the degraded input was scored, with 31.00 dB PSNR.",
     ),
-    "one picture": (
+    "one image": (
         [ranking(PSNR, ("mix", "l1"), mix=31.4, l1=31.2)],
         [Difference("psnr", "mix", "l1", 0.2, float("nan"), float("nan"), 1.0)],
         "No clear winner on PSNR: mix (31.40 dB) is not distinguishable from l1 "
-        "(0.20 dB behind; one picture and one seed give no interval).",
+        "(0.20 dB behind; one image and one seed give no interval).",
     ),
     "a tiny margin": (
         [ranking(PSNR, ("mix",), mix=31.4203, l1=31.42)],
@@ -118,7 +118,7 @@ CASES = {
         [],
         "l1 is alone, with 31.20 dB PSNR. No method is known to beat the degraded input on SSIM and GMSD.",
     ),
-    "nothing": ([], [], "Nothing could be compared: no method has scores for every picture and seed."),
+    "nothing": ([], [], "Nothing could be compared: no method has scores for every image and seed."),
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ KINDS: dict[str, list[dict[str, Any]]] = {
 
 
 def formula(scales: list[dict[str, Any]], prediction: Tensor, target: Tensor, signed: bool = False) -> Tensor:
-    """What the paper's code computes: whole modules, in float64, one value per picture."""
+    """What the paper's code computes: whole modules, in float64, one value per image."""
     total = prediction.new_zeros(len(prediction))
     for discriminator, scale in zip(discriminators_of(scales), scales, strict=True):
         seen = []
@@ -256,7 +256,7 @@ def test_images_that_make_no_sense(tmp_path: Path) -> None:
     assert criterion.min_side == 21  # half of it, rounded, is 11
     gray = torch.rand(1, 1, 30, 30)
     with pytest.raises(
-        LossmithError, match=r"takes pictures of 3 channels, not 1; gray pictures are repeated with gray=repeat$"
+        LossmithError, match=r"takes images of 3 channels, not 1; gray images are repeated with gray=repeat$"
     ):
         criterion(gray, gray)
     small = torch.rand(1, 3, 20, 30)

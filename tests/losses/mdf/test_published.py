@@ -32,7 +32,7 @@ def images(folder: Path) -> Iterator[Any]:
 
 @pytest.fixture(params=FILES)
 def case(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> tuple[MDFLoss, dict[str, Tensor]]:
-    """The loss, and what it is to give for each picture."""
+    """The loss, and what it is to give for each image."""
     scales = [{"width": width, "factor": 1.0} for width in FILES[request.param]]
     card = {"scales": scales, "range": [0, 1], "default_scales": 8}
     file = tmp_path / "published.safetensors"

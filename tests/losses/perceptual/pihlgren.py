@@ -1,7 +1,7 @@
 """The fourteen loss networks of Pihlgren et al. and the four layers at which they tap each.
 
 Source: Pihlgren et al., A Systematic Performance Analysis of Deep Perceptual Loss Networks, arXiv 2302.04032.
-Their super-resolution and autoencoder runs feed pictures as they are (`normalize=none`), with the mean squared
+Their super-resolution and autoencoder runs feed images as they are (`normalize=none`), with the mean squared
 difference at one layer: `features(vgg11, relu1_1, distance=l2, normalize=none)`.
 """
 

@@ -1,4 +1,4 @@
-"""The extractor: the layer that was asked for, nothing behind it, of the picture as it is."""
+"""The extractor: the layer that was asked for, nothing behind it, of the image as it is."""
 
 import copy
 from collections.abc import Callable
@@ -122,7 +122,7 @@ def test_the_tail_is_neither_kept_nor_run() -> None:
     assert not [module for module in extractor.modules() if isinstance(module, nn.Linear)]
 
 
-# --- pictures ----------------------------------------------------------------------------------------------------
+# --- images ----------------------------------------------------------------------------------------------------
 
 
 def test_images_are_normalized_as_the_weights_want_it_or_as_is_said() -> None:
@@ -163,7 +163,7 @@ def test_the_least_size_is_what_the_network_can_do(network: str, layer: str, lea
 
 def test_gray_images_are_refused_by_a_network_for_color() -> None:
     gray = image(channels=1)
-    with pytest.raises(LossmithError, match="squeezenet1_1 takes pictures of 3 channels, not 1"):
+    with pytest.raises(LossmithError, match="squeezenet1_1 takes images of 3 channels, not 1"):
         loss("features(squeezenet1_1, fire2, weights=random)")(gray, gray)
     assert FeatureExtractor(nn.Sequential(nn.Conv2d(1, 2, 3)), ["0"])(gray)[0].shape == (2, 2, 38, 46)
 

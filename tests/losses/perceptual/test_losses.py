@@ -65,7 +65,7 @@ def made(kind: type[Loss], **options: object) -> Loss:
 
 
 def by_hand(of_a_layer: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
-    """The weighted sum over the layers of a formula of two feature maps (C, H, W), picture by picture."""
+    """The weighted sum over the layers of a formula of two feature maps (C, H, W), image by image."""
     layers = zip((1, 0.5), seen_by_small(prediction), seen_by_small(target), strict=True)
     return sum(w * torch.stack([of_a_layer(x, y) for x, y in zip(xs, ys, strict=True)]) for w, xs, ys in layers)
 

@@ -97,7 +97,7 @@ def test_without_a_file_timm_downloads_it(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_material_network_is_read_from_the_file_that_was_published(tmp_path: Path) -> None:
-    """Its layers by the names in the file, its pooling rounding up, its pictures as they are."""
+    """Its layers by the names in the file, its pooling rounding up, its images as they are."""
     shapes = {"11": (64, 3), "12": (64, 64), "21": (128, 64), "22": (128, 128), "31": (256, 128)}
     generator = torch.Generator().manual_seed(0)
     state = {}

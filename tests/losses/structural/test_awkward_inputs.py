@@ -1,6 +1,6 @@
 """What ssim, ms_ssim and mix make of inputs of docs/structural_inputs.md; what holds for all is in tests/hostile.
 
-The truth is the same loss in float64 on pictures in [0, 1], plainly stored, which test_structural.py and
+The truth is the same loss in float64 on images in [0, 1], plainly stored, which test_structural.py and
 test_zhao.py hold against independent implementations.
 """
 
@@ -51,7 +51,7 @@ def test_two_constants_differ_in_luminance_only(name: str) -> None:
 
 @each_loss
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-@pytest.mark.parametrize("value", [0.0, 0.6, 1.0, None], ids=["black", "grey", "white", "a picture"])
+@pytest.mark.parametrize("value", [0.0, 0.6, 1.0, None], ids=["black", "grey", "white", "an image"])
 def test_equal_images_give_exactly_nothing(name: str, dtype: torch.dtype, value: float | None) -> None:
     _, target = usual(name)
     image = (target if value is None else torch.full_like(target, value)).to(dtype)
@@ -82,7 +82,7 @@ def test_called_with_no_option_it_reads_images_in_0_to_1(name: str) -> None:
 @each_loss
 @pytest.mark.parametrize("misread", [lambda x: 255 * x, lambda x: 2 * x - 1], ids=["0..255", "[-1, 1]"])
 def test_a_range_that_is_not_said_is_not_guessed(name: str, misread: Callable[[Tensor], Tensor]) -> None:
-    """A finite number comes out, and it is not that of the pictures in [0, 1]."""
+    """A finite number comes out, and it is not that of the images in [0, 1]."""
     prediction, target = (image.double() for image in usual(name))
     value, gradient = value_and_gradient(loss(name), misread(prediction), misread(target))
     assert gradient.isfinite().all()

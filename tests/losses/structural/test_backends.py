@@ -55,7 +55,7 @@ def engine(request: pytest.FixtureRequest) -> Backend:
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that pictures of a test's size are cut into strips as large ones are."""
+    """So that images of a test's size are cut into strips as large ones are."""
     monkeypatch.setattr(torch_backend, "PIXELS", 400)
     monkeypatch.setattr(numba_backend, "STRIP", 150)
 

@@ -31,7 +31,7 @@ def images(side: int, batch: int = 2, dtype: torch.dtype = torch.float64) -> tup
 
 
 def skimage_map(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
-    """scikit-image's SSIM map of one channel, where its window lies inside the picture."""
+    """scikit-image's SSIM map of one channel, where its window lies inside the image."""
     _, full = structural_similarity(
         x, y, data_range=1.0, gaussian_weights=True, sigma=sigma, use_sample_covariance=False, full=True
     )

@@ -32,7 +32,7 @@ zhao = tuple(Gaussian(sigma, side) for sigma, side in ((0.5, 9), (1.0, 17), (2.0
 
 @pytest.fixture(autouse=True)
 def short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program takes few rows and columns: small pictures, enough for the interpreter, then fill several."""
+    """A program takes few rows and columns: small images, enough for the interpreter, then fill several."""
     if INTERPRETED:
         from lossmith.losses.structural.backends import triton_backend
 
@@ -59,7 +59,7 @@ def images(*shape: int) -> tuple[Tensor, Tensor]:
 def check_agreement(
     x: Tensor, y: Tensor, plan: SSIMSpec, tolerance: float = 1e-6, of_slopes: float | None = None
 ) -> None:
-    """To `tolerance` of each sum and of the largest slope: a few roundings of float32 pictures and weights."""
+    """To `tolerance` of each sum and of the largest slope: a few roundings of float32 images and weights."""
     sums, gradient = sweep(x, y, plan)
     true_sums, true_gradient = (
         each.cpu()

@@ -20,7 +20,7 @@ def pair(*shape: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def weights_around(row: int, column: int, shape: tuple[int, int], sigma: float, reach: int) -> np.ndarray:
-    """Gaussian weights of a picture's pixels around one of them, none beyond `reach`, summing to 1."""
+    """Gaussian weights of an image's pixels around one of them, none beyond `reach`, summing to 1."""
     rows, columns = np.arange(shape[0])[:, None] - row, np.arange(shape[1]) - column
     weights = np.exp(-(rows**2 + columns**2) / (2 * sigma**2))
     weights[(abs(rows) > reach) | (abs(columns) > reach)] = 0
@@ -117,7 +117,7 @@ def test_a_window_smaller_than_the_patch_is_another_loss_at_its_middle() -> None
 
 
 def test_far_from_the_border_nothing_is_rescaled() -> None:
-    """A picture inside a larger one: 16 pixels from its border the similarity is the larger one's."""
+    """An image inside a larger one: 16 pixels from its border the similarity is the larger one's."""
     x, y = pair(1, 2, 60, 50)
     inner = MSSSIMSigmasLoss().loss_map(x[:, :, 5:55, 4:46], y[:, :, 5:55, 4:46])
     outer = MSSSIMSigmasLoss().loss_map(x, y)[:, :, 5:55, 4:46]
@@ -126,7 +126,7 @@ def test_far_from_the_border_nothing_is_rescaled() -> None:
 
 
 def test_the_luminance_is_the_widest_gaussians() -> None:
-    """For flat pictures every cs is 1, so what is left is l of their values."""
+    """For flat images every cs is 1, so what is left is l of their values."""
     a, b = torch.full((1, 3, 9, 9), 0.2).double(), torch.full((1, 3, 9, 9), 0.7).double()
     l = (2 * 0.2 * 0.7 + C1) / (0.2**2 + 0.7**2 + C1)
     assert MSSSIMSigmasLoss()(a, b).item() == pytest.approx(1 - l, abs=1e-7)  # 0.2 and 0.7 are float32's

@@ -99,7 +99,7 @@ def test_the_full_srresnet_tiled_equals_whole(scale: int, tmp_path: Path) -> Non
 
 @dataclass(frozen=True)
 class Cramped(TorchEngine):
-    """An engine that has room for pictures of so many pixels, and notes what went through."""
+    """An engine that has room for images of so many pixels, and notes what went through."""
 
     room: int = 1 << 30
     seen: list[tuple[int, int]] = field(default_factory=list)
@@ -182,7 +182,7 @@ def test_with_room_enough_the_same_network_is_given_the_whole_image(tmp_path: Pa
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 17), (61, 73), (96, 100), (255, 3), (64, 48)])
 @pytest.mark.parametrize(("expression", "scale"), [("fcn", 1), ("rrdbnet(features=8, blocks=1, growth=4)", 2)])
-def test_a_image_of_any_size_that_fits_is_one_piece(
+def test_an_image_of_any_size_that_fits_is_one_piece(
     height: int, width: int, expression: str, scale: int, tmp_path: Path
 ) -> None:
     engine = lively(expression, scale)
@@ -193,7 +193,7 @@ def test_a_image_of_any_size_that_fits_is_one_piece(
     assert np.abs(tiled(source, engine, plan) - whole).max() <= SPREAD * np.abs(whole).max()
 
 
-def test_a_image_that_was_to_be_one_piece_and_does_not_fit_comes_in_tiles_that_overlap(tmp_path: Path) -> None:
+def test_an_image_that_was_to_be_one_piece_and_does_not_fit_comes_in_tiles_that_overlap(tmp_path: Path) -> None:
     module = lively("srresnet_small(features=4, blocks=1)", 2).module
     values = np.random.default_rng(1).integers(0, 256, (120, 131, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
@@ -209,7 +209,7 @@ def test_a_image_that_was_to_be_one_piece_and_does_not_fit_comes_in_tiles_that_o
 
 def test_exact_is_exact_or_refused(tmp_path: Path) -> None:
     engine = TorchEngine(Average(), 1, name="mean")
-    with pytest.raises(LossmithError, match=r"^model 'mean' looks at the whole picture, so tiles cannot be exact"):
+    with pytest.raises(LossmithError, match=r"^model 'mean' looks at the whole image, so tiles cannot be exact"):
         Planner(engine, engine, sizes_of(engine)).plan(image(tmp_path, 200, 180), 1e5, "exact", 0)
 
 

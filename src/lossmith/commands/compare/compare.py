@@ -72,7 +72,7 @@ def compare(
     Parameters
     ----------
     data
-        The pictures.
+        The images.
     losses
         The contenders: names from `lossmith losses`, or expressions such as "l1 + 0.1*tv" or
         "l1 until 50% then l2" [default: l2 l1 ssim mix]. From Python also modules and functions.

@@ -25,7 +25,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Job:
-    """What sets a run of a tournament apart. The losses and the pictures are the tournament's."""
+    """What sets a run of a tournament apart. The losses and the images are the tournament's."""
 
     loss: str
     seed: int

@@ -181,7 +181,7 @@ def _connected() -> Iterator[None]:
 
 
 def _put_images(prepared: PreparedData) -> Any:
-    """The pictures: once in the memory of every machine, however many of its runs read them."""
+    """The images: once in the memory of every machine, however many of its runs read them."""
     ray.util.register_serializer(Tensor, serializer=Tensor.numpy, deserializer=_tensor)
     try:
         return ray.put(prepared)

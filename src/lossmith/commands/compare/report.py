@@ -35,7 +35,7 @@ from lossmith.report import Curve, ImageComparison, LossResult, ReportData, writ
 from lossmith.training import Recipe
 
 MAX_IMAGES = 4
-"""Test pictures on the page: those on which the losses differ most."""
+"""Test images on the page: those on which the losses differ most."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ def _facts(tournament: TournamentResults) -> dict[str, str]:
     recipe, summaries = tournament.recipe, [e.summary for e in tournament.results if e.summary]
     packages = ("torch", "lightning", "torchmetrics", "numpy", "pillow")
     return {
-        "Training pictures": str(len(tournament.data.source.names)),
-        "Test pictures": ", ".join(pair.name for pair in tournament.data.test_pairs),
+        "Training images": str(len(tournament.data.source.names)),
+        "Test images": ", ".join(pair.name for pair in tournament.data.test_pairs),
         "Patches": f"{recipe.batch} of {recipe.patch} x {recipe.patch} pixels per step",
         "Optimiser": f"Adam, learning rate {recipe.learning_rate:g}, decay {recipe.decay}, ema {recipe.ema:g}",
         "Arithmetic": summaries[0].precision if summaries else recipe.precision,

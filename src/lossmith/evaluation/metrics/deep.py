@@ -51,8 +51,8 @@ def available_deep_metrics() -> dict[str, tuple[Metric, Score]]:
 
     Looks in the folder named by LOSSMITH_WEIGHTS and in torch.hub's checkpoint folder. Each function takes
     (prediction, target), float (3, H, W) RGB in [0, 1], and gives LPIPS v0.1 or DISTS in float32: 0 for equal
-    pictures, NaN for pictures that are too small for LPIPS (AlexNet 31 pixels, SqueezeNet 17, VGG-16 16). DISTS
-    is computed on the picture as it is, not on one of 256 pixels.
+    images, NaN for images that are too small for LPIPS (AlexNet 31 pixels, SqueezeNet 17, VGG-16 16). DISTS
+    is computed on the image as it is, not on one of 256 pixels.
 
     Sources: Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018; Ding, Ma, Wang, Simoncelli, TPAMI 2022.
 
@@ -95,7 +95,7 @@ def missing_weights(name: str = "lpips_alex") -> str:
 
 
 def distance(name: str, weights: Path, prediction: Tensor, target: Tensor) -> float:
-    """The deep metric of one pair of (3, H, W) pictures, with the backbone weights from this file.
+    """The deep metric of one pair of (3, H, W) images, with the backbone weights from this file.
 
     Raises LossmithError when the file does not hold the backbone.
     """

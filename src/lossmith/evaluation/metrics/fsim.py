@@ -1,6 +1,6 @@
 """FSIM and FSIMc: similarity of phase congruency and gradients, weighted by phase congruency.
 
-Both arguments of both functions are float64 (C, H, W) in [0, 1]. The picture is first reduced so that its
+Both arguments of both functions are float64 (C, H, W) in [0, 1]. The image is first reduced so that its
 shorter side is about 256 pixels. Source: Zhang, Zhang, Mou, Zhang, IEEE TIP 20(8), 2011, and FeatureSIM.m.
 """
 
@@ -31,7 +31,7 @@ def fsim(prediction: Tensor, target: Tensor) -> float:
 
 
 def fsimc(prediction: Tensor, target: Tensor) -> float:
-    """Feature similarity of luma and chrominance, 0 to 1; of gray pictures, the same as `fsim`.
+    """Feature similarity of luma and chrominance, 0 to 1; of gray images, the same as `fsim`.
 
     >>> image = torch.rand(3, 32, 32, dtype=torch.float64)
     >>> fsimc(image.flip(0), image) < fsim(image.flip(0), image)
@@ -54,7 +54,7 @@ def _score(prediction: Tensor, target: Tensor, color: bool) -> float:
         turned = torch.ones_like(hue).where(hue >= 0, math.cos(math.pi * CHROMA_EXPONENT))
         alike = alike * turned * hue.abs().pow(CHROMA_EXPONENT)
     weight = torch.maximum(waves_x, waves_y)
-    if weight.sum() == 0:  # nothing to see in either picture
+    if weight.sum() == 0:  # nothing to see in either image
         return float(alike.mean().item())
     return float(((alike * weight).sum() / weight.sum()).item())
 

@@ -36,7 +36,7 @@ def information_content(distorted: Tensor, reference: Tensor, parent: Tensor | N
 
 
 def _distortion(distorted: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """Gain and noise variance of the distortion in every 3x3 window inside the picture: least squares."""
+    """Gain and noise variance of the distortion in every 3x3 window inside the image: least squares."""
     products = [distorted, reference, distorted.square(), reference.square(), distorted * reference]
     means = F.avg_pool2d(torch.cat(products), 3, stride=1)
     mean_d, mean_r, dd, rr, dr = means.chunk(5)
@@ -62,7 +62,7 @@ def _scale_mixture(neighbors: Tensor) -> tuple[Tensor, Tensor]:
     """Of a GSM fitted to the neighbourhoods: the local energy of each, and the variances of its components.
 
     The energy y C^-1 y / n is the maximum-likelihood scale. A direction in which nothing varies (a flat
-    picture) is left out, where the authors' code divides by zero.
+    image) is left out, where the authors' code divides by zero.
     """
     count = neighbors.shape[1]
     variances, directions = torch.linalg.eigh(neighbors.T @ neighbors / len(neighbors))
@@ -91,8 +91,8 @@ BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 def laplacian_pyramid(image: Tensor, levels: int) -> list[Tensor]:
     """`levels` bands of (1, H, W), finest first, each half the size of the one before (rounded up).
 
-    All but the last hold what is lost in halving; the last is the remaining small picture. Gains are those of
-    the toolbox, whose filter sums to sqrt(2) along each side: the small picture of band k is 2^k times as bright.
+    All but the last hold what is lost in halving; the last is the remaining small image. Gains are those of
+    the toolbox, whose filter sums to sqrt(2) along each side: the small image of band k is 2^k times as bright.
 
     Source: Burt, Adelson, IEEE Trans. Communications 31(4), 1983.
 
@@ -152,7 +152,7 @@ def iw_ssim(prediction: Tensor, target: Tensor) -> float:
         if last:
             pooled = quality.mean()
         else:
-            parent = y[level + 1] if level + 1 < LEVELS - 1 else None  # the small picture is no band
+            parent = y[level + 1] if level + 1 < LEVELS - 1 else None  # the small image is no band
             rim = (WINDOW - 3) // 2  # where the windows of SSIM, unlike those of information, do not fit
             weight = information_content(x[level], y[level], parent)[:, rim:-rim, rim:-rim]
             total = weight.sum()

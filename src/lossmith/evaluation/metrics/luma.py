@@ -11,7 +11,7 @@ BT601 = (0.299, 0.587, 0.114)
 def studio_luma(image: Tensor) -> Tensor:
     """BT.601 studio-swing Y of (3, H, W) RGB in [0, 1], as (1, H, W) from 16/255 to 235/255; not rounded.
 
-    What MATLAB's `rgb2ycbcr` gives for floating-point pictures, and what super-resolution is scored on.
+    What MATLAB's `rgb2ycbcr` gives for floating-point images, and what super-resolution is scored on.
 
     >>> (studio_luma(torch.ones(3, 1, 1)) * 255).item()
     235.0
@@ -31,7 +31,7 @@ def full_luma(image: Tensor) -> Tensor:
 
 
 def as_gray(image: Tensor) -> Tensor:
-    """(1, H, W) of (3, H, W) RGB: the one channel of a gray picture, and else the full-range luma, not rounded.
+    """(1, H, W) of (3, H, W) RGB: the one channel of a gray image, and else the full-range luma, not rounded.
 
     >>> as_gray(torch.full((3, 1, 1), 0.3, dtype=torch.float64)).item()
     0.3

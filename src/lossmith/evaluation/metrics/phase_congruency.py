@@ -1,4 +1,4 @@
-"""Phase congruency: how much the waves that make up a picture agree at each pixel.
+"""Phase congruency: how much the waves that make up an image agree at each pixel.
 
 Edges and lines are where they agree, whatever the contrast. Log-Gabor wavelets of 4 scales and 4 orientations,
 less what noise would give. Source: Kovesi, "Image features from phase congruency", Videre 1(3), 1999, in the
@@ -21,11 +21,11 @@ NOISE_DEVIATIONS = 2.0
 NOISE_RESCALE = 1.7
 EPSILON = 1e-4
 FLAT = 1e-9
-"""Wavelet responses below this (of pictures on 0 to 255) are rounding errors."""
+"""Wavelet responses below this (of images on 0 to 255) are rounding errors."""
 
 
 class Bank(NamedTuple):
-    """The wavelets for one picture size."""
+    """The wavelets for one image size."""
 
     filters: Tensor
     """(orientations, scales, H, W), in the frequency domain, zero frequency first."""
@@ -34,7 +34,7 @@ class Bank(NamedTuple):
 
 
 def phase_congruency(luma: Tensor) -> Tensor:
-    """Phase congruency of (1, H, W) on 0 to 255: (1, H, W), 0 to 1, 0 where the picture is flat.
+    """Phase congruency of (1, H, W) on 0 to 255: (1, H, W), 0 to 1, 0 where the image is flat.
 
     >>> step = torch.zeros(1, 64, 64, dtype=torch.float64)
     >>> step[..., 32:] = 100
@@ -57,7 +57,7 @@ def phase_congruency(luma: Tensor) -> Tensor:
 
 @lru_cache(maxsize=4)
 def wavelets(height: int, width: int) -> Bank:
-    """The log-Gabor wavelets for pictures of this size; the last few sizes are remembered."""
+    """The log-Gabor wavelets for images of this size; the last few sizes are remembered."""
     v, u = torch.meshgrid(_frequencies(height), _frequencies(width), indexing="ij")
     radius, angle = torch.hypot(u, v), torch.atan2(-v, u)
     corners = 1 / (1 + (radius / 0.45) ** 30)  # a Butterworth low-pass, so that no wave runs off the grid

@@ -8,14 +8,14 @@ import math
 from torch import Tensor
 
 CEILING = 100.0
-"""Identical pictures count as this many dB, because a mean with infinity in it says nothing."""
+"""Identical images count as this many dB, because a mean with infinity in it says nothing."""
 
 
 def psnr(prediction: Tensor, target: Tensor, ceiling: float = CEILING) -> float:
     """Peak signal-to-noise ratio in dB: -10 log10 of the mean squared error over all channels and pixels.
 
-    At most `ceiling`, so identical pictures give 100 dB; `math.inf` takes the ceiling away. The PSNR of a set
-    is the mean of the pictures' PSNR.
+    At most `ceiling`, so identical images give 100 dB; `math.inf` takes the ceiling away. The PSNR of a set
+    is the mean of the images' PSNR.
 
     >>> import torch
     >>> black = torch.zeros(3, 8, 8, dtype=torch.float64)

@@ -58,15 +58,15 @@ def default_metrics() -> list[str]:
 def score(
     prediction: Tensor, target: Tensor, protocol: Protocol, metrics: Sequence[str] | None = None
 ) -> dict[str, float]:
-    """The scores of one picture, (3, H, W) RGB floats in [0, 1] on any device, prediction first.
+    """The scores of one image, (3, H, W) RGB floats in [0, 1] on any device, prediction first.
 
     `metrics` are names from METRICS or of deep metrics; by default those of `default_metrics`. PSNR, SSIM,
     MS-SSIM and the errors follow the protocol's colour. IW-SSIM, GMSD, FSIM and LPIPS are defined on RGB or on
     their own luma and always get RGB; crop and rounding are the protocol's for all. Of a gray target, whose three
-    channels are equal, one channel is scored, against the luma of the prediction. NaN where a picture is too
+    channels are equal, one channel is scored, against the luma of the prediction. NaN where an image is too
     small for a metric (MS-SSIM and IW-SSIM below 161 pixels, SSIM below 11) or the prediction holds NaN.
 
-    Raises LossmithError for unknown names, missing weights, and pictures that `prepare` refuses.
+    Raises LossmithError for unknown names, missing weights, and images that `prepare` refuses.
 
     >>> import torch
     >>> target = torch.zeros(3, 32, 32)
@@ -83,28 +83,28 @@ def score(
 
 
 def score_row(image: str, method: str, prediction: Tensor, target: Tensor, protocol: Protocol) -> Row:
-    """The row of one picture, under the default metrics; what `score` refuses is said with the picture's name.
+    """The row of one image, under the default metrics; what `score` refuses is said with the image's name.
 
     >>> import torch
     >>> gray = torch.full((3, 8, 8), 0.5)
     >>> score_row("grey", "mix", gray[:, 1:], gray, Protocol())
     Traceback (most recent call last):
-    lossmith.core.errors.LossmithError: picture 'grey': prediction and target differ in size, 7x8 and 8x8 pixels
+    lossmith.core.errors.LossmithError: image 'grey': prediction and target differ in size, 7x8 and 8x8 pixels
     """
     try:
         return Row(image, method, 0, score(prediction, target, protocol))
     except LossmithError as error:
-        raise LossmithError(f"picture '{image}': {str(error).removeprefix('score: ')}") from error
+        raise LossmithError(f"image '{image}': {str(error).removeprefix('score: ')}") from error
     except Exception as error:
         if not out_of_memory(error):
             raise
         raise LossmithError(
-            f"picture '{image}': there is not enough memory to score it; cut it into parts"
+            f"image '{image}': there is not enough memory to score it; cut it into parts"
         ) from error
 
 
 def why_nan(rows: Sequence[Row]) -> list[str]:
-    """A sentence for each least size of metrics that were not measured on some pictures, since these are smaller.
+    """A sentence for each least size of metrics that were not measured on some images, since these are smaller.
 
     >>> why_nan([Row("stamp", "mix", 0, {"psnr": 30.0, "ms_ssim": float("nan"), "iw_ssim": float("nan")})])
     ["MS-SSIM and IW-SSIM are nan, for these have fewer than 161 pixels to a side: 'stamp'"]

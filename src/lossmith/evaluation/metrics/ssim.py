@@ -1,7 +1,7 @@
 """SSIM and MS-SSIM as scores; the definitions are those of the losses.
 
 Both arguments of every function are float64 (C, H, W) in [0, 1]; channels are scored apart and averaged.
-A picture below the least size scores NaN.
+An image below the least size scores NaN.
 """
 
 import math
@@ -33,7 +33,7 @@ def ssim(prediction: Tensor, target: Tensor) -> float:
 def ms_ssim(prediction: Tensor, target: Tensor) -> float:
     """SSIM over five halvings; see `lossmith.losses.structural.losses.MSSSIMLoss`.
 
-    0 to 1 (a channel whose pictures are anti-correlated counts as 0); NaN below 161x161 pixels.
+    0 to 1 (a channel whose images are anti-correlated counts as 0); NaN below 161x161 pixels.
     Source: Wang, Simoncelli, Bovik, Asilomar 2003.
 
     >>> image = torch.rand(3, 161, 161, dtype=torch.float64)

@@ -1,6 +1,6 @@
-"""How sure a mean over pictures and seeds is.
+"""How sure a mean over images and seeds is.
 
-Pictures are resampled with replacement, and so are seeds: the question is what another set of pictures and
+Images are resampled with replacement, and so are seeds: the question is what another set of images and
 another training run would give (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 2007).
 """
 
@@ -15,10 +15,10 @@ CONFIDENCE = 0.95
 
 
 def resampled_means(values: Array, resamples: int, seed: int) -> Array:
-    """Means of (methods, seeds, pictures) over resampled pictures and seeds: (methods, resamples).
+    """Means of (methods, seeds, images) over resampled images and seeds: (methods, resamples).
 
     All methods share the resamples, so differences between rows of the result are paired. With one seed (or
-    one picture) only pictures (or seeds) vary.
+    one image) only images (or seeds) vary.
 
     >>> resampled_means(np.ones((2, 3, 4)), resamples=5, seed=0).shape
     (2, 5)
@@ -33,10 +33,10 @@ def resampled_means(values: Array, resamples: int, seed: int) -> Array:
 
 
 def interval(values: Array, means: Array, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The interval around the mean of (seeds, pictures), from its resampled means.
+    """The interval around the mean of (seeds, images), from its resampled means.
 
     The percentile interval, stretched about the mean by `stretch` so that it keeps its promise with the five
-    pictures of Set5 too. (nan, nan) for one number alone, which says nothing about others.
+    images of Set5 too. (nan, nan) for one number alone, which says nothing about others.
 
     >>> values = np.array([[0.1, 0.2, 0.3, 0.2, 0.2]])
     >>> low, high = interval(values, resampled_means(values[None], 1000, seed=0)[0])
@@ -52,11 +52,11 @@ def interval(values: Array, means: Array, confidence: float = CONFIDENCE) -> tup
 
 
 def stretch(values: Array, confidence: float = CONFIDENCE) -> float:
-    """How much wider than the percentile interval of (seeds, pictures) an honest one is; 1 for many of both.
+    """How much wider than the percentile interval of (seeds, images) an honest one is; 1 for many of both.
 
     The bootstrap takes variances over n, not n - 1, and its quantiles are of a normal, not of Student's t: with
-    5 pictures its 95 % intervals hold the truth 83 % of the time (Hesterberg, The American Statistician 69(4),
-    2015, section 4). With seeds it also counts thrice what is neither due to the picture nor to the seed. So:
+    5 images its 95 % intervals hold the truth 83 % of the time (Hesterberg, The American Statistician 69(4),
+    2015, section 4). With seeds it also counts thrice what is neither due to the image nor to the seed. So:
     the ratio of the t interval's half-width, its degrees of freedom after Satterthwaite (1946), to the
     half-width of a normal with the bootstrap's variance.
 

@@ -1,6 +1,6 @@
 """From rows to standings: who is better, by how much, and how sure that is.
 
-A score of one picture under one seed is a row; see `score_table` for which rows count and `bootstrap` for the
+A score of one image under one seed is a row; see `score_table` for which rows count and `bootstrap` for the
 intervals. Intervals are 95 % for one comparison at a time: among 45 pairs of methods that do not differ at all,
 two will look different. Everything is deterministic.
 """
@@ -27,7 +27,7 @@ def differences(
 ) -> list[Difference]:
     """Every pair of methods that can be compared, once, in the order of `methods` (all in the rows by default).
 
-    `mean` is first minus second, over pictures and seeds; `won` the fraction of pictures on which the first is
+    `mean` is first minus second, over images and seeds; `won` the fraction of images on which the first is
     better on average over seeds, ties counting half.
 
     Raises LossmithError when there is nothing to compare.
@@ -90,7 +90,7 @@ def rankings(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Ranking]:
-    """One standing per metric; a metric that no method has for every picture and seed is left out.
+    """One standing per metric; a metric that no method has for every image and seed is left out.
 
     Raises LossmithError when a row occurs twice.
 
@@ -109,7 +109,7 @@ def rankings(
 
 
 def excluded_methods(rows: Sequence[Row], metric: Metric, methods: Sequence[str]) -> list[str]:
-    """The methods that cannot be compared, because a picture or a seed of theirs is missing.
+    """The methods that cannot be compared, because an image or a seed of theirs is missing.
 
     >>> excluded_methods([Row("a", "l1", 0, {"psnr": 30.0})], Metric("psnr", "PSNR", True, 2), ["l1", "l2"])
     ['l2']

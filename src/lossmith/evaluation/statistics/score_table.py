@@ -1,4 +1,4 @@
-"""From rows to an array: which methods can be compared, on which pictures and seeds."""
+"""From rows to an array: which methods can be compared, on which images and seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from lossmith.evaluation.results import DEGRADED, Metric, Row
 
 
 class NothingToCompareError(LossmithError):
-    """No method has a number for every picture and seed."""
+    """No method has a number for every image and seed."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class ScoreTable:
     seeds: tuple[int, ...]
     images: tuple[str, ...]
     values: NDArray[np.float64]
-    """(methods, seeds, pictures)."""
+    """(methods, seeds, images)."""
 
 
 def score_table(rows: Sequence[Row], metric: Metric, methods: Sequence[str] | None = None) -> ScoreTable:
     """Arrange rows for comparison; `methods` are all that occur, in order of appearance, if not given.
 
-    A picture on which no method has a finite number (it is too small for the metric) is left out for all. A
-    method that lacks a number for any remaining picture under any seed (its run failed) is left out, because a
-    mean over other pictures cannot be compared. The degraded input knows no seeds: its scores stand for each.
+    An image on which no method has a finite number (it is too small for the metric) is left out for all. A
+    method that lacks a number for any remaining image under any seed (its run failed) is left out, because a
+    mean over other images cannot be compared. The degraded input knows no seeds: its scores stand for each.
 
-    A picture that is tested at several levels of the damage counts once, with the mean of its scores: its levels
-    are not so many independent pictures.
+    An image that is tested at several levels of the damage counts once, with the mean of its scores: its levels
+    are not so many independent images.
 
     Raises LossmithError when there are no rows, when a row occurs twice, and when no method is complete.
 
@@ -54,7 +54,7 @@ def score_table(rows: Sequence[Row], metric: Metric, methods: Sequence[str] | No
     complete = np.isfinite(values).all((1, 2)) & (len(images) > 0)
     if not complete.any():
         raise NothingToCompareError(
-            f"nothing to compare in {metric.label}: no method has it for every picture and seed"
+            f"nothing to compare in {metric.label}: no method has it for every image and seed"
         )
     kept = tuple(name for name, whole in zip(names, complete, strict=True) if whole)
     return ScoreTable(kept, tuple(seeds), tuple(images), values[complete])
@@ -65,7 +65,7 @@ def _by_place(rows: Sequence[Row], metric: str) -> dict[tuple[str, int, str], fl
     for row in rows:
         place = (row.method, row.seed, row.image)
         if place in scores:
-            raise LossmithError(f"picture '{row.image}' occurs twice for method '{row.method}', seed {row.seed}")
+            raise LossmithError(f"image '{row.image}' occurs twice for method '{row.method}', seed {row.seed}")
         scores[place] = row.scores.get(metric, np.nan)
     levels: dict[tuple[str, int, str], list[float]] = {}
     for (method, seed, image), score in scores.items():
@@ -74,7 +74,7 @@ def _by_place(rows: Sequence[Row], metric: str) -> dict[tuple[str, int, str], fl
 
 
 def without_level(image: str) -> str:
-    """The picture's own name, without the level of its damage.
+    """The image's own name, without the level of its damage.
 
     >>> without_level("baby@low"), without_level("me@home")
     ('baby', 'me@home')

@@ -20,7 +20,7 @@ def verdict(rankings: Sequence[Ranking], differences: Sequence[Difference]) -> s
     'mix wins on PSNR with 31.42 dB, 0.21 dB ahead of l1 (95 % interval 0.15 to 0.27).'
     """
     if not rankings:
-        return "Nothing could be compared: no method has scores for every picture and seed."
+        return "Nothing could be compared: no method has scores for every image and seed."
     main = next((each for each in rankings if each.metric.name == "psnr"), rankings[0])
     alone = all(name in (main.order[0], DEGRADED) for name in main.order)
     # who is alone wins nothing; that it does not reach its input is worth saying all the same
@@ -66,7 +66,7 @@ def _margin(main: Ranking, differences: Sequence[Difference], rival: str) -> tup
     if found is None:
         return _number(metric, margin), ""
     if math.isnan(found.low):
-        return _number(metric, margin), "one picture and one seed give no interval"
+        return _number(metric, margin), "one image and one seed give no interval"
     as_is = (found.first == best) == metric.higher_is_better
     low, high = (found.low, found.high) if as_is else (-found.high, -found.low)
     digits = _digits(metric, margin)

@@ -1,4 +1,4 @@
-"""The small discriminator that becomes a loss: trained as a discriminator on one picture, then frozen.
+"""The small discriminator that becomes a loss: trained as a discriminator on one image, then frozen.
 
 The patch discriminator of SinGAN (Shaham, Dekel & Michaeli, ICCV 2019), in the form of MDF
 (Mustafa et al., WACV 2022).
@@ -32,7 +32,7 @@ class PatchDiscriminator(nn.Module):
     """A patch discriminator: `layers` convolutions of 3 x 3, `width` channels wide, without padding.
 
     A head, `layers - 2` blocks of body and a linear tail; the scores are (N, 1, h, w), one per patch. With five
-    layers a patch is 11 x 11 pixels, and the scores are 10 pixels shorter than the picture either way. The head
+    layers a patch is 11 x 11 pixels, and the scores are 10 pixels shorter than the image either way. The head
     may have a `stride`, which makes everything after it cheaper.
 
     >>> import torch
@@ -59,7 +59,7 @@ class PatchDiscriminator(nn.Module):
 
 
 def downscale(image: Tensor, factor: float) -> Tensor:
-    """A picture (N, C, H, W) at a fraction of its resolution: antialiased bilinear, sides rounded to whole pixels.
+    """An image (N, C, H, W) at a fraction of its resolution: antialiased bilinear, sides rounded to whole pixels.
 
     The pyramid of the training and the loss shrink alike, so that a discriminator meets what it was trained on.
 
@@ -74,7 +74,7 @@ def downscale(image: Tensor, factor: float) -> Tensor:
 
 
 def downscale_to(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """The same to a size; a picture that has it is left as it is."""
+    """The same to a size; an image that has it is left as it is."""
     if image.shape[-2:] == size:
         return image
     return resized(image, size)

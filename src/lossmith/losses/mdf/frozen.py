@@ -1,4 +1,4 @@
-"""A discriminator in use: plain convolutions that give distances and, with them, the gradients to the picture."""
+"""A discriminator in use: plain convolutions that give distances and, with them, the gradients to the image."""
 
 from collections.abc import Sequence
 from itertools import count, repeat
@@ -51,7 +51,7 @@ class Convolution(nn.Module):
 class FrozenDiscriminator(nn.Module):
     """A discriminator whose BatchNorms and range are folded into its convolutions.
 
-    It takes pictures in [0, 1]; a `signed` discriminator was trained on [-1, 1].
+    It takes images in [0, 1]; a `signed` discriminator was trained on [-1, 1].
     """
 
     def __init__(self, discriminator: PatchDiscriminator, factor: float, signed: bool) -> None:
@@ -73,10 +73,10 @@ class FrozenDiscriminator(nn.Module):
             return taps(self.outputs(image))
 
     def distance(self, image: Tensor, features: Features) -> Tensor:
-        """The three mean squared differences to these features, added up: one number per picture, (N,).
+        """The three mean squared differences to these features, added up: one number per image, (N,).
 
         Its gradient is computed at once, so that of all that a graph would keep until the backward pass, one
-        picture remains. The price is that it cannot be differentiated twice, but by `torch.func`.
+        image remains. The price is that it cannot be differentiated twice, but by `torch.func`.
         """
         if transformed(image):
             return squared(errors_of(self.outputs(image), features))
@@ -98,7 +98,7 @@ class FrozenDiscriminator(nn.Module):
         return [*outputs[1:], self.layers[-1](outputs[-1])]
 
     def backward(self, errors: list[Tensor], outputs: list[Tensor], image: Tensor) -> Tensor:
-        """The gradient of the distance to the picture, from its errors, which are used up."""
+        """The gradient of the distance to the image, from its errors, which are used up."""
         head, body, gradient = (error.mul_(2 / error[0].numel()) for error in errors)
         joining = {0: head, len(outputs) - 2: body}
         for n in reversed(range(len(outputs) - 1)):
@@ -133,7 +133,7 @@ def fold_batchnorm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor
 
 
 def min_side(discriminator: PatchDiscriminator, factor: float) -> int:
-    """The shortest side of a picture that, at this factor, has a patch for the discriminator."""
+    """The shortest side of an image that, at this factor, has a patch for the discriminator."""
     patch = 3 + 2 * (discriminator.layers - 1) * discriminator.stride
     return next(side for side in count(patch) if downscaled_side(side, factor) >= patch)
 

@@ -1,4 +1,4 @@
-"""MDF: the distance between two pictures as discriminators see it, which were trained on one picture and its
+"""MDF: the distance between two images as discriminators see it, which were trained on one image and its
 damage.
 """
 
@@ -25,7 +25,7 @@ class MDFLoss(PrecomputableLoss):
     between the features of the prediction and of the target.
 
     `file` is a loss file, or the name of a loss that comes with lossmith. `scales` says how many of its
-    discriminators to use, from the coarsest, and `range` what they take the pictures' [0, 1] as: "0..1" or
+    discriminators to use, from the coarsest, and `range` what they take the images' [0, 1] as: "0..1" or
     "-1..1"; by default the file says both. `precision="bfloat16"` needs half the memory, and less time where the
     processor multiplies in it; values are then off by about 1 % and gradients by 3 %. On a GPU, "full" has the
     precision that torch gives its convolutions.
@@ -34,12 +34,12 @@ class MDFLoss(PrecomputableLoss):
     after the other, each with its gradient, so that the memory is that of one discriminator. There is no second
     derivative, but by `torch.func`.
 
-    Raises LossmithError when the file is not what it should be, and for pictures that have not three channels; the
-    one of gray pictures is repeated with `gray="repeat"`.
+    Raises LossmithError when the file is not what it should be, and for images that have not three channels; the
+    one of gray images is repeated with `gray="repeat"`.
     """
 
     name = "mdf"
-    formula = "sum over discriminators, learned from one picture, of mean squared differences of their features"
+    formula = "sum over discriminators, learned from one image, of mean squared differences of their features"
     source = "Mustafa et al. 2022"
     min_side = 11
 
@@ -95,7 +95,7 @@ class MDFLoss(PrecomputableLoss):
         return torch.stack(distances).sum(0)
 
     def prepare_input(self, image: Tensor, discriminator: FrozenDiscriminator) -> Tensor:
-        """A picture as a discriminator is to see it."""
+        """An image as a discriminator is to see it."""
         seen = downscale(self.in_channels(image, 3, self), discriminator.factor)
         dtype = torch.bfloat16 if self.precision == "bfloat16" else image.dtype
         return channels_last(seen, dtype)

@@ -4,11 +4,11 @@ file.
 The tensors of discriminator k are `k.head.conv.weight`, `k.head.norm.running_mean`, `k.body.block1.conv.weight`,
 ..., `k.tail.bias`, coarsest discriminator first. The card is JSON, in the metadata under `lossmith-loss-1`:
 
-- `scales` (needed): for each discriminator its `width`, the `factor` at which it sees the picture (1.0: as it is),
+- `scales` (needed): for each discriminator its `width`, the `factor` at which it sees the image (1.0: as it is),
   and, where they are not 5 and 1, its `layers` and `stride`;
-- `range` (needed): [0, 1] or [-1, 1], what the discriminators take the pictures' [0, 1] as;
+- `range` (needed): [0, 1] or [-1, 1], what the discriminators take the images' [0, 1] as;
 - `used`: how many discriminators the loss has by default, from the coarsest; all of them where it says nothing;
-- what else is worth knowing: task, degradation, picture, recipe, seed, versions, cost, licence ...
+- what else is worth knowing: task, degradation, image, recipe, seed, versions, cost, licence ...
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from lossmith.losses.mdf.discriminator import PatchDiscriminator
 
 FORMAT = "lossmith-loss-1"
 RANGES = {"0..1": [0, 1], "-1..1": [-1, 1]}
-"""What discriminators can take the pictures' [0, 1] as, by the names that the loss's option has."""
+"""What discriminators can take the images' [0, 1] as, by the names that the loss's option has."""
 
 SHIPPED = Path(__file__).with_name("shipped")
 

@@ -26,7 +26,7 @@ class VGG16MINC(nn.Sequential):
     """The thirteen convolutions of VGG-16 up to conv5_3, before its activation; pooling rounds sizes up.
 
     Its state dict is that of the published file `VGG16minc_53.pth`: a weight and a bias for each of `conv11`,
-    `conv12`, `conv21`, ... `conv53`, RGB. Pictures are fed as they are, in [0, 1].
+    `conv12`, `conv21`, ... `conv53`, RGB. Images are fed as they are, in [0, 1].
 
     Source: Wang et al., ECCVW 2018, section 4.4, on Bell et al., Material Recognition in the Wild, CVPR 2015.
     """
@@ -44,7 +44,7 @@ class VGG16MINC(nn.Sequential):
 
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and standard deviation of ImageNet's pictures in [0, 1], channel by channel."""
+"""Mean and standard deviation of ImageNet's images in [0, 1], channel by channel."""
 
 # What the published weights of these two expect; and initialisations that take minutes.
 OPTIONS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
@@ -94,7 +94,7 @@ class Backbone:
 def backbone(network: str | nn.Module) -> Backbone:
     """A network of torchvision (`vgg19`), of timm (`timm/resnet18`) or of yours (`my_package.my_module:MyNet`).
 
-    `minc` is `VGG16MINC`. A network of yours comes with its weights, and gets pictures as they are. It is copied.
+    `minc` is `VGG16MINC`. A network of yours comes with its weights, and gets images as they are. It is copied.
 
     Raises LossmithError for names that nobody knows, and ImportError where the package is not installed.
     """
@@ -116,7 +116,7 @@ def backbone(network: str | nn.Module) -> Backbone:
 def _minc() -> Backbone:
     with torch.device("meta"):
         network = VGG16MINC()
-    # the code that the weights were published with feeds pictures as they are
+    # the code that the weights were published with feeds images as they are
     files = ("VGG16minc_53.pth", "VGG16minc_53.safetensors")
     return Backbone("minc", network, files, download_hint=" from ESRGAN's authors")
 

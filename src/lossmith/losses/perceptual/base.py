@@ -1,4 +1,4 @@
-"""Losses on what a frozen network sees in pictures; the simplest of them compares its features themselves."""
+"""Losses on what a frozen network sees in images; the simplest of them compares its features themselves."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,11 +20,11 @@ Layers = str | Sequence[str] | Mapping[str, float]
 
 
 class FeatureLoss(PrecomputableLoss):
-    """A distance between what a network sees in two pictures, layer by layer.
+    """A distance between what a network sees in two images, layer by layer.
 
     A subclass says what of a feature map is compared (`statistic`) and how (`layer_distance`). What the options
     `network`, `weights`, `normalize` and `precision` mean is said at `FeatureExtractor`. The network's weights are
-    not trained, nor saved with the loss. Pictures must have its channels, but that of gray ones is repeated with
+    not trained, nor saved with the loss. Images must have its channels, but that of gray ones is repeated with
     `gray="repeat"`, and they are never resized.
     """
 
@@ -50,7 +50,7 @@ class FeatureLoss(PrecomputableLoss):
         return features
 
     def layer_distance(self, layer: int, prediction: Tensor, target: Tensor) -> Tensor:
-        """The distance of a prediction's summary at a layer to the target's, one value per picture."""
+        """The distance of a prediction's summary at a layer to the target's, one value per image."""
         raise NotImplementedError
 
     def target_features(self, target: Tensor) -> list[Tensor]:

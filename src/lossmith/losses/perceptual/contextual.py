@@ -1,4 +1,4 @@
-"""The contextual loss, which compares pictures that are not aligned."""
+"""The contextual loss, which compares images that are not aligned."""
 
 from typing import NamedTuple
 
@@ -93,14 +93,14 @@ class RowStats(NamedTuple):
 def similarity(
     prediction: Tensor, target: Tensor, distance: Distance, bandwidth: float, chunk_size: int = CHUNK_SIZE
 ) -> Tensor:
-    """CX of features (N, I, C) and (N, J, C), one value per picture; the gradient goes to ours, once.
+    """CX of features (N, I, C) and (N, J, C), one value per image; the gradient goes to ours, once.
 
     With the scales s_i = bandwidth (min_k d_ik + 1e-5), the scores x_i . y_j / s_i and the shares c_ij, their
     softmax over j, to which the offset makes no difference, CX is the mean over j of max_i c_ij.
     """
     sought = torch.is_grad_enabled() and prediction.requires_grad
     values, gradients = [], []
-    # as many pictures at a time as fit, since whatever is done to what lies in the cache is cheap
+    # as many images at a time as fit, since whatever is done to what lies in the cache is cheap
     images = max(1, chunk_size // (prediction.shape[1] * target.shape[1]))
     with torch.no_grad():
         for some in zip(torch.split(prediction, images), torch.split(target, images), strict=True):
@@ -140,7 +140,7 @@ def _joined(seen: list[RowStats]) -> RowStats:
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    """Of each picture; a single one's is a little faster as `mm`."""
+    """Of each image; a single one's is a little faster as `mm`."""
     return (a[0] @ b[0])[None] if len(a) == 1 else torch.bmm(a, b)
 
 
@@ -191,7 +191,7 @@ class ContextualLoss(LayerLoss):
     With d_ij the distance of the prediction's feature at place i to the target's at j, weighed against that of the
     nearest, w_ij = exp((1 - d_ij / (min_k d_ik + 1e-5)) / bandwidth), CX is the mean over j of the maximum over i
     of w_ij / sum_k w_ik. `distance` is cosine (of features seen from the mean of the target's own), l1 or l2
-    (squared). Every picture is compared with its own target only.
+    (squared). Every image is compared with its own target only.
 
     The distances are made in pieces, so that memory is bounded for maps of any size. Of cosine and l2, which are
     products, the slope is computed together with them, and there is no second derivative; l1 is many times slower.
@@ -202,7 +202,7 @@ class ContextualLoss(LayerLoss):
 
     name = "contextual"
     formula = "weighted sum over layers of -log of the mean best contextual similarity of the target's features"
-    bounds = "0 and up; identical pictures give 0 if no two of their features are alike"
+    bounds = "0 and up; identical images give 0 if no two of their features are alike"
     source = "Mechrez et al. 2018"
 
     def __init__(
@@ -235,7 +235,7 @@ class ContextualLoss(LayerLoss):
 def contextual_similarity(
     prediction: Tensor, target: Tensor, distance: str, bandwidth: float, chunk_size: int = CHUNK_SIZE
 ) -> Tensor:
-    """CX of features (N, I, C) and (N, J, C): one value per picture, 1 at most."""
+    """CX of features (N, I, C) and (N, J, C): one value per image, 1 at most."""
     whole = transformed(prediction, target)
     if distance in PRODUCT_DISTANCES and not whole:
         return similarity(prediction, target, PRODUCT_DISTANCES[distance], bandwidth, chunk_size)

@@ -32,11 +32,11 @@ class L2Pool(nn.Module):
 
 
 class DISTS(FeatureLoss):
-    """The deep distance of image structure and texture, of pictures in [0, 1], as they are: not resized.
+    """The deep distance of image structure and texture, of images in [0, 1], as they are: not resized.
 
-    The weighted mean, over the picture's own channels and those of five layers of VGG-16, of
+    The weighted mean, over the image's own channels and those of five layers of VGG-16, of
     1 - (2 m m' + c) / (m^2 + m'^2 + c) and 1 - (2 s_xy + c) / (s_x^2 + s_y^2 + c), with the features' means m and
-    variances and covariance s over the picture.
+    variances and covariance s over the image.
 
     `weights` are the file of the ImageNet weights of VGG-16, `heads` that of DISTS's own, `weights.pt`; by default
     `dists.pt` in the weight folders, or that of an installed DISTS-pytorch or torchmetrics.
@@ -69,7 +69,7 @@ class DISTS(FeatureLoss):
             self.register_buffer(f"structure{layer}", structure, persistent=False)
 
     def features(self, image: Tensor) -> list[Tensor]:
-        # in one order in memory, whatever theirs is, so that equal pictures have equal means to the last bit
+        # in one order in memory, whatever theirs is, so that equal images have equal means to the last bit
         ordered = image.to(self.extractor.mean.dtype).movedim(1, 3).contiguous().movedim(3, 1)
         return [ordered, *super().features(image)]
 

@@ -1,4 +1,4 @@
-"""What a frozen network sees in pictures: any network, at any of its layers."""
+"""What a frozen network sees in images: any network, at any of its layers."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ from lossmith.losses.perceptual.graph import feature_graph, freeze
 from lossmith.losses.perceptual.weights import init_random, load_into
 
 MAX_PROBED_SIDE = 512
-"""Networks that refuse pictures of this side take one size only, of which they tell themselves."""
+"""Networks that refuse images of this side take one size only, of which they tell themselves."""
 
 
 class FeatureExtractor(nn.Module):
-    """The feature maps of pictures, (N, C, H, W) in [0, 1], at some layers of a network, as a list.
+    """The feature maps of images, (N, C, H, W) in [0, 1], at some layers of a network, as a list.
 
     `network` is a name, or a module of yours (see `backbone`), `layers` are names in it (see `feature_graph`).
     `weights` are a file, safetensors or a state dict, or "random", which are always the same. By default they are
     those that the network's name stands for: a file of their usual name in the folder LOSSMITH_WEIGHTS or in
     torch.hub's cache, or else what torchvision or timm download into theirs. `normalize` says what the network
-    gets: pictures as its "weights" are used to, or with the mean and deviation of "imagenet" taken out, or as they
+    gets: images as its "weights" are used to, or with the mean and deviation of "imagenet" taken out, or as they
     are (None).
 
     It computes nothing behind the last layer and holds none of its weights. It stays in eval mode. Its weights are
-    buffers, which move with it and are not saved with it, and no gradient ever goes to them. Pictures are never
+    buffers, which move with it and are not saved with it, and no gradient ever goes to them. Images are never
     resized: `min_side` is what they must have, found by trying.
 
     >>> extractor = FeatureExtractor("vgg16", ["relu1_2", "conv3_1"], "random")
@@ -70,7 +70,7 @@ class FeatureExtractor(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         if image.shape[1] != self.channels:
-            raise LossmithError(f"{self.name} takes pictures of {self.channels} channels, not {image.shape[1]}")
+            raise LossmithError(f"{self.name} takes images of {self.channels} channels, not {image.shape[1]}")
         seen = (image.to(self.mean.dtype) - self.mean) / self.deviation
         weight = next((buffer for buffer in self.network.buffers() if buffer.is_floating_point()), self.mean)
         features: list[Tensor] = self.network(channels_last(seen, weight.dtype))
@@ -100,7 +100,7 @@ def _channels(network: nn.Module) -> int:
 
 
 def _min_side(extractor: FeatureExtractor) -> int:
-    """The side that a picture must have for every layer to make something of it, or 1 where none is found."""
+    """The side that an image must have for every layer to make something of it, or 1 where none is found."""
     ghost = deepcopy(extractor.network).to("meta")  # which computes sizes and no numbers
 
     dtype = next((tensor.dtype for tensor in ghost.state_dict().values() if tensor.is_floating_point()), None)
@@ -108,7 +108,7 @@ def _min_side(extractor: FeatureExtractor) -> int:
     def suffices(side: int) -> bool:
         try:
             features = ghost(torch.empty(1, extractor.channels, side, side, dtype=dtype, device="meta"))
-        except Exception:  # whatever a network may raise at a picture that is too small
+        except Exception:  # whatever a network may raise at an image that is too small
             return False
         _check_maps(extractor.name, features)
         return all(feature.numel() for feature in features)

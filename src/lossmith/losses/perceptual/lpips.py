@@ -19,7 +19,7 @@ NETWORKS = {
 
 
 class LPIPS(FeatureLoss):
-    """The learned perceptual distance, version 0.1, of pictures in [0, 1].
+    """The learned perceptual distance, version 0.1, of images in [0, 1].
 
     The sum over layers of the mean over places of sum_c w_c (u_c - u'_c)^2, where u are feature vectors of length
     1 and w the weights of the trained heads; `linear=false` is the unlearned form, w = 1.

@@ -1,4 +1,4 @@
-"""Style losses: how features go together, wherever in the picture that is."""
+"""Style losses: how features go together, wherever in the image that is."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ STYLE_LAYERS = "relu1_2 + relu2_2 + relu3_3 + relu4_3"
 class GramBase(LayerLoss):
     """A loss on statistics of feature maps.
 
-    `fixed(picture)` is the loss against the style of one picture, for pictures of any size.
+    `fixed(image)` is the loss against the style of one image, for images of any size.
     """
 
     any_size = True
@@ -62,7 +62,7 @@ class StyleW2Loss(GramBase):
     formula = (
         "weighted sum over layers of the squared 2-Wasserstein distance of Gaussians with the features' moments"
     )
-    bounds = "0 and up; identical pictures give 0 to within rounding"
+    bounds = "0 and up; identical images give 0 to within rounding"
     source = "Gelbrich 1990"
 
     def statistic(self, features: Tensor) -> Tensor:

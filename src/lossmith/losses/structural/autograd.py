@@ -1,7 +1,7 @@
 """What is measured between planes: a value for each, and with it the gradient, which backward only hands over.
 
 The gradient of a mean is known as soon as the mean is: it is all that is kept for the backward pass, beside the
-two pictures as they were compared, in float32 or float64. Only when second derivatives are asked for
+two images as they were compared, in float32 or float64. Only when second derivatives are asked for
 (`create_graph=True`) is the formula differentiated by autograd instead.
 """
 
@@ -25,12 +25,12 @@ class Measure(Protocol):
 
 
 def reduce_all(prediction: Tensor, target: Tensor, measure: Measure) -> Tensor:
-    """What all planes of (N, C, H, W) pictures add up to, a scalar, differentiable by the prediction."""
+    """What all planes of (N, C, H, W) images add up to, a scalar, differentiable by the prediction."""
     return _fused(prediction, target, measure, total)
 
 
 def per_plane(prediction: Tensor, target: Tensor, measure: Measure) -> Tensor:
-    """What each plane of (N, C, H, W) pictures adds to the whole, (N, C), differentiable by the prediction."""
+    """What each plane of (N, C, H, W) images adds to the whole, (N, C), differentiable by the prediction."""
     return _fused(prediction, target, measure, each)
 
 

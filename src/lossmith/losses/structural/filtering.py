@@ -42,10 +42,10 @@ class Span(NamedTuple):
 
 
 class Window:
-    """A separable window over pictures of one size, and what becomes of it at their border.
+    """A separable window over images of one size, and what becomes of it at their border.
 
     `taps` are an odd number of weights that sum to 1. With `same` there is one mean for every pixel, over the part
-    of the window inside the picture; without, only where all of it is inside.
+    of the window inside the image; without, only where all of it is inside.
     """
 
     def __init__(self, taps: Tensor, same: bool, height: int, width: int, share: float = 1) -> None:
@@ -56,7 +56,7 @@ class Window:
         self.uncovered = (
             1 / (covered_weight(height, taps)[:, None] * covered_weight(width, taps)) if same else None
         )
-        """What a mean over the part of the window inside the picture is multiplied by."""
+        """What a mean over the part of the window inside the image is multiplied by."""
         self.band = band(taps)
         self._taps_back, self._band_back = SLOPE * share * taps, SLOPE * share * self.band
 
@@ -85,7 +85,7 @@ class Window:
         spread = filter_columns(slopes.flatten(0, -3), self._taps_back, self._band_back, padding)
         del slopes  # memory for what follows, if the caller kept none
         back = filter_rows(spread, self.taps, 2 * self.reach)
-        first = span.start + self.border // 2 - self.reach  # the row of the picture that `back` begins with
+        first = span.start + self.border // 2 - self.reach  # the row of the image that `back` begins with
         last = first + back.shape[1]
         back = back[:, max(span.top - first, 0) : back.shape[1] - max(last - span.bottom, 0)]
         begin = max(first - span.top, 0)
@@ -93,7 +93,7 @@ class Window:
 
 
 def windows_of(spec: SSIMSpec, images: Tensor, share: float = 1) -> list[Window]:
-    """The plan's windows over pictures of this size and type."""
+    """The plan's windows over images of this size and type."""
     height, width = images.shape[-2:]
     return [Window(gaussian_window(*each, images), spec.same, height, width, share) for each in spec.windows]
 
@@ -166,7 +166,7 @@ def _shifted_sums(planes: Tensor, taps: Tensor) -> Tensor:
 
 
 def local_means(images: Tensor, under: Gaussian) -> Tensor:
-    """At every pixel, over the part of the window inside the picture: (..., H, W)."""
+    """At every pixel, over the part of the window inside the image: (..., H, W)."""
     height, width = images.shape[-2:]
     window = Window(gaussian_window(under.sigma, under.side, images), True, height, width)
     return window.filter(images, Span(0, height, 0, height))
@@ -188,7 +188,7 @@ def _correlated(values: Tensor, taps: Tensor) -> Tensor:
 
 
 def center_weights(sigma: float, like: Tensor) -> tuple[Tensor, Tensor]:
-    """The weights, of rows and of columns, of a Gaussian as large as the picture."""
+    """The weights, of rows and of columns, of a Gaussian as large as the image."""
     height, width = like.shape[-2:]
     return gaussian_window(sigma, height, like), gaussian_window(sigma, width, like)
 

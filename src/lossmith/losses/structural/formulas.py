@@ -1,12 +1,12 @@
-"""Local dissimilarity of two pictures from local means, with its derivatives: the arithmetic of every SSIM.
+"""Local dissimilarity of two images from local means, with its derivatives: the arithmetic of every SSIM.
 
-Everything is said of the sum u = x + y and the difference d = x - y of the pictures. With their local means m and
+Everything is said of the sum u = x + y and the difference d = x - y of the images. With their local means m and
 n and variances V and W, the two factors of SSIM fall short of 1 by
 
     1 - l  = 2 n^2 / (m^2 + n^2 + 2 C1)          1 - cs = 2 W / (V + W + 2 C2)
 
 This is Wang's definition term by term: 4 mean_x mean_y = m^2 - n^2 and 4 covariance = V - W. Nothing near 1 is
-ever subtracted from 1, so equal pictures give exactly 0, and nearly equal ones lose no digit.
+ever subtracted from 1, so equal images give exactly 0, and nearly equal ones lose no digit.
 
 A variance is the mean of squares less the square of the mean. Both are taken about the mean of the whole plane,
 which leaves the variance as it is and keeps its rounding small.
@@ -29,7 +29,7 @@ SAMPLES = 2**14
 
 
 class Constants(NamedTuple):
-    """What keeps SSIM's fractions from 0 / 0, for pictures with values from 0 to `data_range`."""
+    """What keeps SSIM's fractions from 0 / 0, for images with values from 0 to `data_range`."""
 
     k1: float = 0.01
     k2: float = 0.03
@@ -116,7 +116,7 @@ def dissimilarity_and_slopes(
 def _contrast(means: Tensor, constants: Constants, into: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Half of 1 - cs and its denominator.
 
-    The rounding of a variance is far below C2 for pictures in range, but could turn the denominator around for a
+    The rounding of a variance is far below C2 for images in range, but could turn the denominator around for a
     network that has run away, hence the bounds.
     """
     variances = torch.addcmul(means[2:], means[:2], means[:2], value=-1, out=into)
@@ -169,7 +169,7 @@ class SSIMSpec(NamedTuple):
     luminance: bool = True
     """Whether the luminance under the last window is a factor, beside the contrast-structure under each."""
     same: bool = False
-    """Compare at every pixel, by the part of a window inside the picture; else only where the windows fit."""
+    """Compare at every pixel, by the part of a window inside the image; else only where the windows fit."""
 
     @property
     def border(self) -> int:

@@ -46,9 +46,9 @@ class SSIMLoss(_SSIMBase):
     """1 - SSIM: local luminance, contrast and structure under an 11x11 Gaussian window of sigma 1.5.
 
     `padding` says what is done at the border. "valid" (the default) compares where the whole window is inside the
-    picture, as the authors' code and scikit-image's `gaussian_weights=True, use_sample_covariance=False` do. The
+    image, as the authors' code and scikit-image's `gaussian_weights=True, use_sample_covariance=False` do. The
     other two compare at every pixel: "same" by the part of the window that is inside, "reflect" by a mirrored
-    picture, which counts the border twice. `data_range` is the value of white, 1 here and 255 for bytes.
+    image, which counts the border twice. `data_range` is the value of white, 1 here and 255 for bytes.
 
     Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004.
 
@@ -60,7 +60,7 @@ class SSIMLoss(_SSIMBase):
 
     name = "ssim"
     formula = "1 - mean of luminance x contrast-structure under an 11 x 11 Gaussian, sigma 1.5"
-    bounds = "0 to 2 (above 1 where pictures are anti-correlated)"
+    bounds = "0 to 2 (above 1 where images are anti-correlated)"
     source = "Wang et al. 2004"
 
     def __init__(
@@ -115,7 +115,7 @@ class MSSSIMLoss(SSIMLoss):
     weights to sum to 1, for training on small patches. `weights` are numbers of your own, finest scale first, as
     a sequence or as text ("0.3 0.3 0.4"), one for each level, taken as they are.
 
-    A mean cs can be negative where pictures are anti-correlated; its fractional power does not exist, and the
+    A mean cs can be negative where images are anti-correlated; its fractional power does not exist, and the
     usual clamp to 0 leaves no gradient. Here MS-SSIM is 0 then, and the loss grows beyond 1 by
     weight x |mean cs|, so training finds its way out. Wherever every factor is positive this is the standard.
 
@@ -124,7 +124,7 @@ class MSSSIMLoss(SSIMLoss):
 
     name = "ms_ssim"
     formula = "1 - product over 5 halvings of (mean contrast-structure)^weight, luminance at the coarsest"
-    bounds = "0 to 2 (above 1 where pictures are anti-correlated)"
+    bounds = "0 to 2 (above 1 where images are anti-correlated)"
     source = "Wang et al. 2003"
     WEIGHTS: ClassVar[tuple[float, ...]] = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
@@ -155,8 +155,8 @@ class MSSSIMLoss(SSIMLoss):
         self.min_side = (self.min_side - 1) * 2 ** (levels - 1) + 1
 
     def loss_map(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """There is none: the product is of means over the picture."""
-        raise LossmithError("ms_ssim is a product of means over the picture and has no map; ssim has one")
+        """There is none: the product is of means over the image."""
+        raise LossmithError("ms_ssim is a product of means over the image and has no map; ssim has one")
 
     def _measure(self) -> Measure:
         return MultiScale(self._spec(), self.exponents, self.window // 2 if self.padding == "reflect" else 0)
@@ -166,11 +166,11 @@ class MSSSIMLoss(SSIMLoss):
 
 
 class MSSSIMSigmasLoss(_SSIMBase):
-    """1 - MS-SSIM with five Gaussians on the full-size picture instead of a pyramid.
+    """1 - MS-SSIM with five Gaussians on the full-size image instead of a pyramid.
 
     l of the widest Gaussian times the product of cs under every Gaussian, all exponents 1, for each channel.
 
-    - `form="dense"`: at every pixel, then the mean. The 33x33 window is cut off at the border of the picture and
+    - `form="dense"`: at every pixel, then the mean. The 33x33 window is cut off at the border of the image and
       its weights rescaled, so any size works and no pixel is invented.
     - `form="centre"`: as published, once per channel at the middle pixel of the patch, under Gaussians as large
       as the whole patch; sides must be odd. It is the dense form read at the middle, if `window` covers the patch.

@@ -24,7 +24,7 @@ class MultiScale(NamedTuple):
     exponents: tuple[float, ...]
     """Of the finest scale first."""
     mirror: int = 0
-    """Pixels by which the pictures of every scale are continued by their mirror images."""
+    """Pixels by which the images of every scale are continued by their mirror images."""
 
     @property
     def specs(self) -> list[SSIMSpec]:

@@ -1,4 +1,4 @@
-"""The dissimilarity of pictures at one scale: its map, its mean, and what it is at the middle."""
+"""The dissimilarity of images at one scale: its map, its mean, and what it is at the middle."""
 
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ def dissimilarity_map(prediction: Tensor, target: Tensor, spec: SSIMSpec) -> Ten
 
 
 def central_dissimilarity(prediction: Tensor, target: Tensor, spec: SSIMSpec) -> Tensor:
-    """The same at the middle only, (..., 1, 1), under Gaussians as large as the pictures."""
+    """The same at the middle only, (..., 1, 1), under Gaussians as large as the images."""
     center = torch.stack(center_of(prediction, target))
     maps = moment_maps(prediction, target, center)
     means = [weighted_mean(maps, *center_weights(sigma, maps))[..., None, None] for sigma, _ in spec.windows]

@@ -10,7 +10,7 @@ from lossmith.networks.base import MAX_FEATURES
 
 
 class Discriminator(HasExpression, nn.Module):
-    """A network that says how real pictures look: (N, 3, H, W) RGB in [0, 1] to logits, (N, 1) or (N, 1, H, W).
+    """A network that says how real images look: (N, 3, H, W) RGB in [0, 1] to logits, (N, 1) or (N, 1, H, W).
 
     Logits are what the adversarial losses take: no sigmoid at the end. `str()` gives the expression that makes it
     again.
@@ -18,7 +18,7 @@ class Discriminator(HasExpression, nn.Module):
 
     name: ClassVar[str]
     min_side: int = 1
-    """Height and width a picture must have at least, in pixels."""
+    """Height and width an image must have at least, in pixels."""
 
     def __init__(self, features: int = 64) -> None:
         super().__init__()

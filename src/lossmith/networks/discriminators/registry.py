@@ -18,7 +18,7 @@ DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
 def discriminator(expression: str, size: int | None = None) -> nn.Module:
     """The discriminator that an expression describes: `vgg`, `unet(features=32)`, `my_package.nets:MyCritic`.
 
-    `size` is the side of the square pictures that it will judge, handed to those that take one. Anybody's
+    `size` is the side of the square images that it will judge, handed to those that take one. Anybody's
     discriminator must map (N, 3, H, W) to logits.
 
     Raises LossmithError, in one sentence, for what cannot be understood.

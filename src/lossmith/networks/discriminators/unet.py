@@ -13,7 +13,7 @@ class UNetDiscriminator(Discriminator):
     """Three halvings and back with skips, and one logit for every pixel; 4,376,897 parameters.
 
     (N, 3, H, W) to (N, 1, H, W), 8 pixels a side at least. All convolutions but the first and the last are
-    spectrally normalised: none makes a picture's difference larger. `load_state_dict` also takes the keys of the
+    spectrally normalised: none makes an image's difference larger. `load_state_dict` also takes the keys of the
     field's UNetDiscriminatorSN (`conv1.weight_orig` ...).
 
     Source: Wang et al., Real-ESRGAN, ICCVW 2021, after Schönfeld et al., CVPR 2020; spectral normalisation of

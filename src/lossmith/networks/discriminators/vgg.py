@@ -13,7 +13,7 @@ LAST_SIDE = 4
 class VGGDiscriminator(Discriminator):
     """Pairs of convolutions, 3x3 and 4x4 with stride 2, down to 4 x 4, then two linear layers.
 
-    (N, 3, size, size) to one logit a picture, (N, 1), for a `size` of 128 (14,499,401 parameters) or 256. Every
+    (N, 3, size, size) to one logit an image, (N, 1), for a `size` of 128 (14,499,401 parameters) or 256. Every
     convolution but the first is normalised over the batch and has no bias; leaky ReLU of 0.2. Keys are those of
     the field's VGGStyleDiscriminator.
 
@@ -65,14 +65,14 @@ class VGGDiscriminator(Discriminator):
         height, width = images.shape[-2:]
         if (height, width) != (self.size, self.size):
             raise LossmithError(
-                f"discriminator {self} takes pictures of {self.size} x {self.size} pixels, not {height} x "
+                f"discriminator {self} takes images of {self.size} x {self.size} pixels, not {height} x "
                 f"{width}; "
                 "vgg_any takes any size"
             )
 
 
 class VGGDiscriminatorPooled(VGGDiscriminator):
-    """The VGG-style discriminator for pictures of 32 x 32 pixels and more: the last map is averaged to 4 x 4.
+    """The VGG-style discriminator for images of 32 x 32 pixels and more: the last map is averaged to 4 x 4.
 
     At 128 x 128 it is the discriminator for 128, key for key and to the last digit.
     """

@@ -30,7 +30,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Strip:
-    """One detail of a test picture, at every alpha, for each way of mixing."""
+    """One detail of a test image, at every alpha, for each way of mixing."""
 
     image: str
     degraded: Pixels

@@ -22,7 +22,7 @@ WIDE, TALL = 320, 90
 
 @dataclass(frozen=True)
 class LearnedScale:
-    """One scale: its pictures by caption and its curves by name, one value a round."""
+    """One scale: its images by caption and its curves by name, one value a round."""
 
     title: str
     images: dict[str, Pixels]

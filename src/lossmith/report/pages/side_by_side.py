@@ -1,4 +1,4 @@
-"""The one-file page on which pictures and what models made of them are looked at side by side."""
+"""The one-file page on which images and what models made of them are looked at side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from lossmith.report.data import ImageComparison, Pixels
 from lossmith.report.images import data_uri
 from lossmith.report.templates import write_page
 
-STYLES = ("theme", "base", "pictures", "print")
+STYLES = ("theme", "base", "images", "print")
 SCRIPTS = ("common", "split", "errors", "crops", "exhibits")
 
 
 @dataclass(frozen=True)
 class RestoredImage:
-    """A picture and what each model has made of it; all arrays (H, W, 3) of one size."""
+    """An image and what each model has made of it; all arrays (H, W, 3) of one size."""
 
     name: str
     versions: dict[str, Pixels]
@@ -46,7 +46,7 @@ class RestoredImage:
 def write_restored(path: Path, images: Sequence[RestoredImage], left_out: int = 0) -> None:
     """Write the page as one HTML file that needs nothing else; what comes from outside is escaped.
 
-    `left_out` pictures more were restored than are shown.
+    `left_out` images more were restored than are shown.
 
     Raises LossmithError when the file cannot be written.
     """

@@ -13,7 +13,7 @@ from lossmith.report.results_table import results_table
 from lossmith.report.templates import write_page
 from lossmith.report.verdict_markup import verdict_lines
 
-STYLES = ("theme", "base", "tables", "charts", "pictures", "print")
+STYLES = ("theme", "base", "tables", "charts", "images", "print")
 SCRIPTS = (
     "common",
     "tables",
@@ -35,7 +35,7 @@ SCRIPTS = (
 def write_report(path: Path, contents: ReportData) -> None:
     """Write the page of a tournament as one HTML file that needs nothing else, and no network.
 
-    Everything that comes from outside (names of pictures and losses, the command, failures) is escaped.
+    Everything that comes from outside (names of images and losses, the command, failures) is escaped.
 
     Raises LossmithError when the file cannot be written.
     """

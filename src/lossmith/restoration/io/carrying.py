@@ -25,7 +25,7 @@ from lossmith.restoration.io.xmp import corrected
 
 WIDTH, HEIGHT, PIXELS_ACROSS, PIXELS_DOWN = 0x0100, 0x0101, 0xA002, 0xA003
 SUBJECT = (0x9214, 0xA214)
-"""Where in the picture the subject is, in pixels."""
+"""Where in the image the subject is, in pixels."""
 FOCAL = (0xA20E, 0xA20F)
 """Pixels per inch or centimetre of the camera's sensor."""
 OLD_JPEG = 0x9102
@@ -116,7 +116,7 @@ def _colors(original: Original, format: Format, remarks: list[str]) -> tuple[Pro
     space = space_of(said.icc)
     holds = "RGB" if format == "webp" or not gray else "GRAY"
     if said.icc is not None and space is None:
-        remarks.append(_left_out("a colour profile that is damaged, or none for pictures"))
+        remarks.append(_left_out("a colour profile that is damaged, or none for images"))
     elif space == holds:
         if format != "png":
             _tell_chunks([name for name in BEFORE_ICC if name in said.chunks], format, remarks)
@@ -160,7 +160,7 @@ def _tags(
         tags[UNIT] = entry(SHORT, [2], order)
     if (height, width) != (original.height, original.width) and _tells_sizes(tags.get(DESCRIPTION)):
         del tags[DESCRIPTION]
-        remarks.append(_left_out("a description that says how large the picture was"))
+        remarks.append(_left_out("a description that says how large the image was"))
     maker = tags.pop(RECORD, None)
     if isinstance(maker, Entry) and not maker.data.startswith(b'{"lossmith'):
         remarks.append(_left_out("EXIF ProcessingSoftware, where now stands what was done"))
@@ -182,7 +182,7 @@ def _exposure(
         if tag in (PIXELS_ACROSS, PIXELS_DOWN):
             yield tag, entry(LONG, [size[1] if tag == PIXELS_ACROSS else size[0]], order)
         elif tag in SUBJECT and original.turned:
-            remarks.append(_left_out("where the subject is (EXIF), since the picture was turned"))
+            remarks.append(_left_out("where the subject is (EXIF), since the image was turned"))
         elif tag in (*SUBJECT, *FOCAL) and isinstance(content, Entry):
             first = FOCAL.index(tag) if tag in FOCAL else 0  # across and down by turns, or one of them
             values = [growth[(first + i) % 2] * value for i, value in enumerate(numbers(content, order))]
@@ -192,7 +192,7 @@ def _exposure(
                     entry(content.kind, values if content.kind == RATIONAL else [*map(round, values)], order),
                 )
             else:
-                remarks.append(_left_out("places in the picture (EXIF) that are no numbers or too large"))
+                remarks.append(_left_out("places in the image (EXIF) that are no numbers or too large"))
         elif tag == OLD_JPEG:
             remarks.append(_left_out("the bits per pixel of the camera's JPEG (EXIF)"))
         else:
@@ -206,14 +206,14 @@ def _place(original: Original, format: Format, growth: Growth, remarks: list[str
     if not said.geo:
         return {}
     if format != "tiff":
-        remarks.append(_no_place("where the picture lies on Earth (GeoTIFF)", format, "tiff"))
+        remarks.append(_no_place("where the image lies on Earth (GeoTIFF)", format, "tiff"))
     elif original.turned:
-        remarks.append(_left_out("where the picture lies on Earth (GeoTIFF), since it was turned"))
+        remarks.append(_left_out("where the image lies on Earth (GeoTIFF), since it was turned"))
     else:
         try:
             return geo.enlarged(said.geo, said.order, growth)
         except Exception:  # of numbers that are missing
-            remarks.append(_left_out("where the picture lies on Earth (GeoTIFF), which is damaged"))
+            remarks.append(_left_out("where the image lies on Earth (GeoTIFF), which is damaged"))
     return {}
 
 

@@ -1,4 +1,4 @@
-"""A picture file into a raster, with all that it says beside its pixels.
+"""An image file into a raster, with all that it says beside its pixels.
 
 libvips decodes, some rows at a time, whatever it knows; BMP, PPM and rare packings of TIFF come from Pillow.
 """
@@ -50,7 +50,7 @@ SIGNATURES = {
 
 @dataclass(frozen=True)
 class Original:
-    """A picture file that has been looked at; its pixels are still undecoded."""
+    """An image file that has been looked at; its pixels are still undecoded."""
 
     path: Path
     height: int
@@ -87,11 +87,11 @@ class Decoded:
 
 
 def decode(path: Path, to: Path) -> Decoded:
-    """Decode a picture into a raster at `to`: uint8 or uint16, (H, W, 1 to 4), gray or RGB, then alpha.
+    """Decode an image into a raster at `to`: uint8 or uint16, (H, W, 1 to 4), gray or RGB, then alpha.
 
-    The EXIF orientation is applied. Palette pictures become RGB.
+    The EXIF orientation is applied. Palette images become RGB.
 
-    Raises LossmithError, naming the file, for what is missing, no picture, damaged, animated, of several pages, in
+    Raises LossmithError, naming the file, for what is missing, no image, damaged, animated, of several pages, in
     another colour space, of other channels or depths, or so large that it may be a decompression bomb, and when
     the disk is full.
     """
@@ -99,7 +99,7 @@ def decode(path: Path, to: Path) -> Decoded:
 
 
 def look_at(path: Path) -> Original:
-    """What a picture is and says, without its pixels.
+    """What an image is and says, without its pixels.
 
     Raises LossmithError as `decode` does.
     """
@@ -132,7 +132,7 @@ def _gif(path: Path) -> Original:
     metadata, announced = metadata_of_gif(path)
     found = _original(path, metadata)
     if announced != (found.width, found.height):  # libvips goes by what is drawn
-        raise ValueError("its size is not that of its picture")
+        raise ValueError("its size is not that of its image")
     return found
 
 
@@ -173,7 +173,7 @@ def _tiff(path: Path) -> Original:
     _check_size(path, kind.height, kind.width)
     metadata = metadata_of_tiff(directories)
     if smaller:
-        metadata = metadata.lacking("smaller copies of the picture in the file")
+        metadata = metadata.lacking("smaller copies of the image in the file")
     return Original(path, kind.height, kind.width, kind.channels, kind.dtype, metadata, pillow=kind.pillow)
 
 
@@ -210,7 +210,7 @@ def _check_size(path: Path, height: int, width: int) -> None:
 
 
 def pixels_of(original: Original, to: Path) -> Decoded:
-    """Decode a picture that has been looked at."""
+    """Decode an image that has been looked at."""
     if not original.jpeg:
         return _decoded(original, to)
     try:

@@ -1,4 +1,4 @@
-"""A raster into a picture file, with what the original said beside its pixels, and a record of what was done.
+"""A raster into an image file, with what the original said beside its pixels, and a record of what was done.
 
 libvips writes the pixels, row by row. It loses EXIF that it does not know, so what stands before the pixels of a
 PNG or a JPEG is Pillow's, and the directory of a TIFF is amended.
@@ -65,7 +65,7 @@ JPEG = Parts(2, b"\xff\xdb", 0)
 
 
 def check_fits(shape: tuple[int, int, int], format: Format) -> None:
-    """Raise LossmithError when the format cannot hold a picture of this shape (H, W, C)."""
+    """Raise LossmithError when the format cannot hold an image of this shape (H, W, C)."""
     *sides, channels = shape
     longest, limit = max(sides), LONGEST_SIDE.get(format)
     if limit is not None and longest > limit:
@@ -79,7 +79,7 @@ def check_fits(shape: tuple[int, int, int], format: Format) -> None:
 def encode(
     path: Path, raster: Raster, format: Format, quality: int | None, metadata: Metadata, record: dict[str, Any]
 ) -> None:
-    """Write the picture. 16 bits go into PNG and TIFF as they are and into JPEG and WebP rounded to 8.
+    """Write the image. 16 bits go into PNG and TIFF as they are and into JPEG and WebP rounded to 8.
 
     Raises OSError.
     """
@@ -104,7 +104,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """What `encode` has written into a file about how it was made; None where there is nothing of the kind."""
     try:
         record = json.loads(_recorded(path))["lossmith restore"]
-    except Exception:  # whatever is wrong with it, it is no picture of ours
+    except Exception:  # whatever is wrong with it, it is no image of ours
         return None
     return record if isinstance(record, dict) else None
 
@@ -202,7 +202,7 @@ def _said(metadata: Metadata, tags: Directory) -> dict[str, Any]:
 
 
 def _write_webp(path: Path, raster: Raster, quality: int | None, metadata: Metadata, tags: Directory) -> None:
-    """By Pillow: the encoder holds the whole picture, whoever calls it, and libvips loses EXIF."""
+    """By Pillow: the encoder holds the whole image, whoever calls it, and libvips loses EXIF."""
     from PIL import Image
 
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[raster.channels]

@@ -10,7 +10,7 @@ RASTER_TYPE, PIXEL_IS_POINT = 1025, 2
 
 
 def enlarged(geo: Directory, order: str, growth: tuple[float, float]) -> Directory:
-    """The same place for a picture with so many times as many pixels across and down.
+    """The same place for an image with so many times as many pixels across and down.
 
     Source: OGC GeoTIFF 1.1, 7.1.2. Where pixels are points, the first one lies at (0, 0); else its corner does.
     """

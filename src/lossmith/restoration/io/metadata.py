@@ -1,4 +1,4 @@
-"""What a picture says beside its pixels, and what of it nobody here can keep."""
+"""What an image says beside its pixels, and what of it nobody here can keep."""
 
 import io
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from lossmith.restoration.io.exif import ASCII, Directory, Entry, numbers, read_
 ORIENTATION, ACROSS, DOWN, UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 RESOLUTION = (ACROSS, DOWN, UNIT)
 RECORD = 0x000B
-"""EXIF's ProcessingSoftware, in which all four formats can say by what a picture was made."""
+"""EXIF's ProcessingSoftware, in which all four formats can say by what an image was made."""
 XMP, IPTC, PHOTOSHOP, ICC = 700, 33723, 34377, 34675
 IPTC_RESOURCE = 0x0404
 """Under which Photoshop keeps IPTC in a JPEG."""
@@ -28,11 +28,11 @@ THUMBNAIL = "the embedded thumbnail"
 
 @dataclass(frozen=True)
 class Metadata:
-    """Everything that is known beside the pixels, as it was said of the picture as it was."""
+    """Everything that is known beside the pixels, as it was said of the image as it was."""
 
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
-    """Pixels per inch, across and down, of the picture as it should be seen."""
+    """Pixels per inch, across and down, of the image as it should be seen."""
     tags: Directory = field(default_factory=dict)
     """EXIF, with the directories within it."""
     geo: Directory = field(default_factory=dict)
@@ -61,7 +61,7 @@ def with_exif(metadata: Metadata, exif: bytes | None) -> Metadata:
         return metadata
     try:
         read = read_directories(io.BytesIO(exif.removeprefix(b"Exif\0\0")))
-    except Exception:  # a picture with damaged EXIF is still a picture
+    except Exception:  # an image with damaged EXIF is still an image
         return metadata.lacking("EXIF, which is damaged")
     found = replace(metadata, tags=read.main, order=read.order)
     found = found.lacking("a part of EXIF, which is damaged") if read.damaged else found

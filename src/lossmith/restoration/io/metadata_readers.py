@@ -30,15 +30,15 @@ from lossmith.restoration.io.metadata import (
 )
 
 TEXT = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 18246, 18249, 37510, *range(40091, 40096))
-"""Tags of a TIFF that are about the picture, not about the file: description, camera, date, author, rating ..."""
+"""Tags of a TIFF that are about the image, not about the file: description, camera, date, author, rating ..."""
 WEBP_CHUNKS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ICCP", b"EXIF", b"XMP ", b"ANIM", b"ANMF"}
 PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"sBIT", b"hIST")
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 OBLONG = "the shape of pixels that are not square"
 EXIF_MARK = b"Exif\0\0"
 PADDING = b"\0\n\r\xff"
-BEHIND = "what stands in the file behind the picture"
-FURTHER = "the further pictures in the file"
+BEHIND = "what stands in the file behind the image"
+FURTHER = "the further images in the file"
 
 
 def metadata_of_png(path: Path) -> tuple[Metadata, Any]:

@@ -1,4 +1,4 @@
-"""What a TIFF is: one picture of gray or RGB, of 8 or 16 bits, or why not."""
+"""What a TIFF is: one image of gray or RGB, of 8 or 16 bits, or why not."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ BY_PILLOW = {34925: "LZMA", 50000: "ZSTD", 50001: "WebP"}
 UNSIGNED, UNDEFINED, FLOAT = 1, 4, 3
 ALPHA = (1, 2)
 """How transparency is marked: the colours are multiplied by it, which libvips undoes, or not."""
-SEVERAL = "holds several pictures (an animation or pages); save the one you mean by itself"
+SEVERAL = "holds several images (an animation or pages); save the one you mean by itself"
 
 
 @dataclass(frozen=True)

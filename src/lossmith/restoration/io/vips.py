@@ -11,7 +11,7 @@ from lossmith.restoration.tiling.raster import Raster
 
 @cache
 def vips() -> Any:
-    """The library, so that it keeps nothing of one picture for the next."""
+    """The library, so that it keeps nothing of one image for the next."""
     os.environ.setdefault("VIPS_WARNING", "1")  # what matters of a damaged file is raised
     import pyvips
 

@@ -1,4 +1,4 @@
-"""XMP that stays true when a picture has been turned and enlarged."""
+"""XMP that stays true when an image has been turned and enlarged."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ BEHIND = {
     "http://ns.google.com/photos/1.0/camera/",
     "http://ns.google.com/photos/1.0/depthmap/",
 }
-"""What speaks of other pictures, films and maps behind the picture in the same file, which the result has not."""
+"""What speaks of other images, films and maps behind the image in the same file, which the result has not."""
 LONGEST = 1 << 24
 
 
@@ -59,12 +59,12 @@ def corrected(
     for names, factor in zip((r"\w*(?:Width|Left)Pixels", r"\w*(?:Height|Top)Pixels"), growth, strict=True):
         without = _changed(without, PANORAMA, names, _left_out if turned else partial(_enlarged, factor))
     if turned and without != text:
-        lost.append("the place of the picture in a panorama (XMP GPano)")
+        lost.append("the place of the image in a panorama (XMP GPano)")
     text = without
     for space in sorted(BEHIND):
         without = _changed(text, space, r"\w+", _left_out)
         if without != text:
-            lost.append("what XMP says of other pictures in the file")
+            lost.append("what XMP says of other images in the file")
         text = without
     return text.encode(), list(dict.fromkeys(lost))
 

@@ -1,4 +1,4 @@
-"""How a picture is cut, decided before anything is begun: so that it fits, and so that no cut can be seen."""
+"""How an image is cut, decided before anything is begun: so that it fits, and so that no cut can be seen."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,7 +26,7 @@ from lossmith.restoration.tiling.tiles import Rectangle, expand_by_halo, rounded
 Halo = int | Literal["auto", "exact"]
 
 MAX_WHOLE_PIXELS = 1 << 20
-"""Pixels of pictures that are restored in one piece where they fit; larger ones show their progress in tiles."""
+"""Pixels of images that are restored in one piece where they fit; larger ones show their progress in tiles."""
 CELL = 16
 """Pixels of the squares in which what is finished is noted, at least."""
 TARGET_OVERHEAD, MAX_OVERHEAD = 1.1, 2.0
@@ -41,7 +41,7 @@ PLACES = 5
 
 @dataclass(frozen=True)
 class TilePlan:
-    """How a picture is cut into tiles."""
+    """How an image is cut into tiles."""
 
     tile: tuple[int, int]
     """The largest height and width of a tile in input pixels, its surroundings not counted: whole cells."""
@@ -58,7 +58,7 @@ class TilePlan:
     blended: bool = False
     """Whether tiles fade into each other, since what lies outside the halo matters too."""
     whole: bool = False
-    """Whether there is one tile, the picture."""
+    """Whether there is one tile, the image."""
     note: str = ""
     """What the user should know about it."""
 
@@ -73,7 +73,7 @@ class TilePlan:
         return -(-self.halo // 4) if self.blended else 0
 
     def around(self, tile: Rectangle, source: Raster) -> Rectangle:
-        """What the network sees of a picture when it makes a tile."""
+        """What the network sees of an image when it makes a tile."""
         return expand_by_halo(tile, self.halo, self.step, source.height, source.width, self.least, self.fixed)
 
     @property
@@ -84,7 +84,7 @@ class TilePlan:
 
 @dataclass
 class Planner:
-    """Plans how pictures are restored by `used`; `exact` is the same engine on the CPU in float32.
+    """Plans how images are restored by `used`; `exact` is the same engine on the CPU in float32.
 
     What is to be found out of a network is found out once.
     """
@@ -92,7 +92,7 @@ class Planner:
     exact: Engine
     used: Engine
     sizes: Sizes
-    """What pictures it takes."""
+    """What images it takes."""
     _reaches: dict[int, ReceptiveField] = field(default_factory=dict)
 
     @cached_property
@@ -110,7 +110,7 @@ class Planner:
         return self._reaches[longest]
 
     def given(self, source: Raster) -> tuple[int, int]:
-        """The height and width in which the network is given the whole of a picture."""
+        """The height and width in which the network is given the whole of an image."""
         if self.exact.size is not None:
             return self.exact.size
         tall, wide = (
@@ -148,7 +148,7 @@ class Planner:
             return self.whole(source)
         if halo == "exact":
             raise LossmithError(
-                f"model '{self.used.name}' looks at the whole picture, so tiles cannot be exact, and whole it "
+                f"model '{self.used.name}' looks at the whole image, so tiles cannot be exact, and whole it "
                 f"needs {tall * wide * self.need / 1e9:.1f} GB; give more --memory, or leave --halo out"
             )
         return self._shortened(reach, source, largest, halo, floor, budget)
@@ -194,9 +194,9 @@ class Planner:
             return exact
         sees = "more than the memory holds" if reach.pixels is None else f"{reach.pixels} pixels to each side"
         changes = (
-            "by how much that changes the picture cannot be measured in so little memory"
+            "by how much that changes the image cannot be measured in so little memory"
             if error is None
-            else f"which changes at most {error:.2g} of 255 levels where the picture is busiest, brightest "
+            else f"which changes at most {error:.2g} of 255 levels where the image is busiest, brightest "
             f"and darkest, measured against a window of {window.height} x {window.width} pixels"
         )
         remark = (

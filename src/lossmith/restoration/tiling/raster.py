@@ -1,4 +1,4 @@
-"""The pixels of a picture in a file of their own, of which only the part in use is in memory."""
+"""The pixels of an image in a file of their own, of which only the part in use is in memory."""
 
 import os
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Raster:
     """Pixels (height, width, channels) in a file: uint8, uint16 or float32, row after row, nothing else.
 
     The file is mapped anew for each access: pages that stay mapped count as memory of the program, and of a
-    large picture they would be all.
+    large image they would be all.
     """
 
     path: Path
@@ -63,7 +63,7 @@ class Raster:
         return np.memmap(self.path, self.dtype, mode, shape=(self.height, self.width, self.channels))
 
     def read(self, place: Rectangle) -> Pixels:
-        """A copy of one part. Beyond the lower and right edge the picture is mirrored."""
+        """A copy of one part. Beyond the lower and right edge the image is mirrored."""
         rows = _mirrored(place.top, place.bottom, self.height)
         columns = _mirrored(place.left, place.right, self.width)
         top, left = rows.min(), columns.min()
@@ -89,7 +89,7 @@ class Raster:
 
 
 def _mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """The rows that stand for rows `start` to `stop` of a picture of `length`, mirrored about its last row."""
+    """The rows that stand for rows `start` to `stop` of an image of `length`, mirrored about its last row."""
     rows = np.arange(start, stop)
     if stop <= length:
         return rows

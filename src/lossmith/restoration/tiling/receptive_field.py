@@ -4,7 +4,7 @@ A value that is not a number, put into one place of the input, makes everything 
 number. So a run through the real network shows its receptive field, whatever its layers are. What runs elsewhere
 than in PyTorch may lose such values (vectorised maxima do); there the place is changed by large numbers instead,
 and every output that differs in any bit depends on it. What was found is put to the test before it is believed: a
-part cut out of a picture must give what the whole picture gives there.
+part cut out of an image must give what the whole image gives there.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ THIN = (4, 16, 64, 192)
 
 @dataclass(frozen=True)
 class Sizes:
-    """Which pictures a network takes."""
+    """Which images a network takes."""
 
     multiple: int
     """What the height and width of its input must be a multiple of."""
@@ -44,7 +44,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What an output pixel depends on, and where a picture may be cut."""
+    """What an output pixel depends on, and where an image may be cut."""
 
     pixels: int | None
     """How far away, in input pixels, something can be that it depends on; None without a bound."""
@@ -97,7 +97,7 @@ def _least(engine: Engine, multiple: int, works: int) -> int:
 
 
 def _failure(engine: Engine, *sizes: tuple[int, int]) -> Exception | None:
-    """What a network raises on pictures of these sizes."""
+    """What a network raises on images of these sizes."""
     try:
         for tall, wide in sizes:
             engine(_noise(engine, tall, wide))
@@ -141,7 +141,7 @@ def measure_receptive_field(engine: Engine, longest: int = LONGEST, sizes: Sizes
 
 
 def reach_within(engine: Engine) -> ReceptiveField:
-    """The receptive field of an engine that takes pictures of one size only, as far as that shows it."""
+    """The receptive field of an engine that takes images of one size only, as far as that shows it."""
     assert engine.size is not None
     fields, steps = [], []
     for turned in (False, True):
@@ -162,7 +162,7 @@ def reach_within(engine: Engine) -> ReceptiveField:
 
 
 def _beyond(engine: Engine, image: Tensor, turned: bool) -> int | None:
-    """How far one half of a picture is felt in the other; None when it is felt up to the end."""
+    """How far one half of an image is felt in the other; None when it is felt up to the end."""
     length = image.shape[-1]
     half, far = length // 2, 0
     for block, other in ((slice(half, length), slice(0, half)), (slice(0, half), slice(half, length))):
@@ -174,7 +174,7 @@ def _beyond(engine: Engine, image: Tensor, turned: bool) -> int | None:
 
 
 def _is_alike(engine: Engine, image: Tensor, step: int, pixels: int, turned: bool) -> bool:
-    """Whether a picture moved by a step gives the same result, moved."""
+    """Whether an image moved by a step gives the same result, moved."""
     first, last = pixels + step, image.shape[-1] - pixels - step
     if last - first < step:
         return False
@@ -213,7 +213,7 @@ def _felt_around(engine: Engine, grid: int, tall: int, length: int) -> int | Non
 
 
 def _spread(engine: Engine, grid: int, tall: int, length: int, turned: bool) -> int | None:
-    """How far a block in the middle of a long thin picture is felt; None when it is felt up to an end."""
+    """How far a block in the middle of a long thin image is felt; None when it is felt up to an end."""
     # a wide block, or networks that leave gaps between what they look at would reach over the ends unseen
     start, stop = 3 * length // 8 // grid * grid, 5 * length // 8 // grid * grid
     places = _felt(engine, _noise(engine, tall, length), slice(start, stop), turned).nonzero().flatten()
@@ -241,7 +241,7 @@ def _felt(engine: Engine, image: Tensor, block: slice, turned: bool) -> Tensor:
 
 
 def _grid(engine: Engine, multiple: int, tall: int, pixels: int) -> int | None:
-    """The least step on which a picture may be cut with no change `pixels` away from the cut; None without one."""
+    """The least step on which an image may be cut with no change `pixels` away from the cut; None without one."""
     down, across = (_step(engine, multiple, tall, pixels, turned) for turned in (True, False))
     return None if down is None or across is None else lcm(down, across)
 
@@ -263,7 +263,7 @@ def _step(engine: Engine, multiple: int, tall: int, pixels: int, turned: bool) -
 
 
 def _may_be_cut(engine: Engine, image: Tensor, whole: Tensor, step: int, pixels: int, turned: bool) -> bool:
-    """Whether parts that begin on a step, and end on one or with the picture, give what the whole gives there."""
+    """Whether parts that begin on a step, and end on one or with the image, give what the whole gives there."""
     length, halo = image.shape[-1], rounded_up(pixels, step)
     inner = step + (length - 1 - step) // step * step
     for end, trusted in ((inner, inner - halo), (length, length)):
@@ -288,5 +288,5 @@ def _noise(engine: Engine, tall: int, length: int) -> Tensor:
 
 
 def _run(engine: Engine, image: Tensor, turned: bool) -> Tensor:
-    """The network on a picture, or on the picture lying down, turned back."""
+    """The network on an image, or on the image lying down, turned back."""
     return engine(image.mT.contiguous()).mT if turned else engine(image)

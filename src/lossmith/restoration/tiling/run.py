@@ -1,4 +1,4 @@
-"""A picture restored tile by tile: what is finished stays finished, whatever happens."""
+"""An image restored tile by tile: what is finished stays finished, whatever happens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from lossmith.restoration.tiling.tiles import Rectangle, blend_weights, even_sid
 
 @dataclass(frozen=True)
 class TileCanvas:
-    """What has been made of a picture so far, on disk, and which cells of it are finished."""
+    """What has been made of an image so far, on disk, and which cells of it are finished."""
 
     painted: Raster
     """The result; or, where tiles fade into each other, sums of weighted values and, last, of the weights."""
@@ -26,7 +26,7 @@ class TileCanvas:
 
 
 class WholeDoesNotFit(Exception):
-    """A picture that was to be restored in one piece needs more memory than there is."""
+    """An image that was to be restored in one piece needs more memory than there is."""
 
 
 def restore_tiles(
@@ -39,11 +39,11 @@ def restore_tiles(
 ) -> None:
     """Restore what of `source` is not finished yet. `advance` is told how many input pixels each tile had.
 
-    `outcome` counts what the network makes, and refuses what is no picture.
+    `outcome` counts what the network makes, and refuses what is no image.
 
     When a tile does not fit into memory, the rest is done in smaller ones.
 
-    Raises LossmithError when the smallest does not fit, or the network makes what is no picture; WholeDoesNotFit
+    Raises LossmithError when the smallest does not fit, or the network makes what is no image; WholeDoesNotFit
     when one piece was planned.
     """
     most = plan.tile
@@ -104,10 +104,10 @@ def restore_tile(
 ) -> RestoredTile:
     """Restore one tile, about [0, 1] and not clipped, but where tiles fade into each other.
 
-    Raises LossmithError when the network fails, or makes what is no picture.
+    Raises LossmithError when the network fails, or makes what is no image.
     """
     scale, around = paint.engine.scale, plan.around(tile, source)
-    # beyond the lower and right edge the picture is mirrored, where the network asks for more
+    # beyond the lower and right edge the image is mirrored, where the network asks for more
     given = source.read(around.grown(plan.multiple, plan.least))
     restored = _painted(paint, given)
     if not np.isfinite(restored).all():
@@ -154,7 +154,7 @@ def new_canvas(
     *,
     keep: bool = False,
 ) -> TileCanvas:
-    """An empty canvas for a picture, in the files of `painted` and `finished`, or the one that is there.
+    """An empty canvas for an image, in the files of `painted` and `finished`, or the one that is there.
 
     Raises LossmithError when the disk is full.
     """

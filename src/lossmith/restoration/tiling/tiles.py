@@ -1,4 +1,4 @@
-"""Which part of a picture comes next, and what is needed around it: rectangles, and nothing else."""
+"""Which part of an image comes next, and what is needed around it: rectangles, and nothing else."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Grid = NDArray[Any]
-"""One truth value per cell of a picture: whether it is finished."""
+"""One truth value per cell of an image: whether it is finished."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Rectangle:
         return self.right - self.left
 
     def times(self, factor: int) -> "Rectangle":
-        """The same place in a picture that is so many times larger."""
+        """The same place in an image that is so many times larger."""
         return Rectangle(factor * self.top, factor * self.left, factor * self.bottom, factor * self.right)
 
     def within(self, outer: "Rectangle") -> "Rectangle":
@@ -67,7 +67,7 @@ class Rectangle:
 def next_tile(finished: Grid, cell: int, tall: int, wide: int, height: int, width: int) -> Rectangle | None:
     """The first part that is not finished, from the top left on, at most `tall` x `wide` pixels; None at the end.
 
-    `finished` has one value per `cell` x `cell` pixels of a picture of `height` x `width`. It does not matter how
+    `finished` has one value per `cell` x `cell` pixels of an image of `height` x `width`. It does not matter how
     what is finished was cut into tiles, so the size may change on the way, and a stopped run goes on.
 
     >>> next_tile(np.array([[1, 0, 0], [0, 0, 0]], bool), cell=16, tall=32, wide=64, height=30, width=48)
@@ -96,9 +96,9 @@ def expand_by_halo(
     least: tuple[int, int] = (1, 1),
     fixed: bool = False,
 ) -> Rectangle:
-    """The tile with at least `halo` pixels around it, from a step to a step, or to where the picture ends.
+    """The tile with at least `halo` pixels around it, from a step to a step, or to where the image ends.
 
-    It is no smaller than `least` (height, width) where the picture has room for that, and no larger if `fixed`;
+    It is no smaller than `least` (height, width) where the image has room for that, and no larger if `fixed`;
     then a tile with its halo must have room in it.
 
     >>> expand_by_halo(Rectangle(16, 0, 32, 16), halo=3, step=4, height=40, width=18)
@@ -111,7 +111,7 @@ def expand_by_halo(
 
 def _span(start: int, end: int, halo: int, step: int, length: int, least: int, fixed: bool) -> tuple[int, int]:
     first, last = max(0, (start - halo) // step * step), min(length, rounded_up(end + halo, step))
-    if (missing := least - (last - first)) > 0:  # to both sides, or where there is picture
+    if (missing := least - (last - first)) > 0:  # to both sides, or where there is image
         first = max(0, rounded_up(first - missing // 2, step))
         last = min(length, max(last, first + least))
         if last - first < least:
@@ -142,7 +142,7 @@ def blend_weights(tile: Rectangle, around: Rectangle, height: int, width: int) -
     """Weights (around.height, around.width, 1) with which a tile and its surroundings fade into their neighbours.
 
     They rise from the outer edge to as far inside the tile as the surroundings reach outside it, so that two
-    neighbours weigh the same where their tiles meet. Where the picture ends nothing fades.
+    neighbours weigh the same where their tiles meet. Where the image ends nothing fades.
     """
     down = _blend_weight(
         around.height, tile.top - around.top, around.bottom - tile.bottom, around.bottom == height

@@ -1,4 +1,4 @@
-"""Which code computes the sums: the fastest that is there for these pictures.
+"""Which code computes the sums: the fastest that is there for these images.
 
 All engines do the same arithmetic; only rounding tells them apart. Numba (`pip install lossmith[fast]`) compiles
 its loops when they are first called, which takes some seconds once, and keeps them on disk.

@@ -1,8 +1,8 @@
 """The compiled loops of the CPU engine: a strip of rows is taken through all steps while it is in cache.
 
 Filter down and across, compare, filter the slopes back. All compiled functions stand in this one file, as Numba's
-cache does not notice when a function of another file changes. The borders are those of `windows`: with `same`, a
-picture is surrounded by zeros and each mean is divided by the weight that lies inside.
+cache does not notice when a function of another file changes. The borders are those of `windows`: with `same`, an
+image is surrounded by zeros and each mean is divided by the weight that lies inside.
 
 Loops are written so that LLVM fills vector registers, without which they take twice as long:
 
@@ -87,7 +87,7 @@ def strip(
     """One strip: writes its rows of the gradient, returns the sum over the positions that it owns.
 
     `maps` and `slopes` are from `scratch_buffers`. All indices but those of `x`, `y` and `gradient` are of the
-    padded picture, in which the mean at row r is over the rows r to r + 2 reach.
+    padded image, in which the mean at row r is over the rows r to r + 2 reach.
     """
     height, width = x.shape[1:]
     count, reach = len(reaches), reaches[-1]
@@ -108,7 +108,7 @@ def strip(
             _prepare(x, y, plane, source, u, d, maps, row)
         else:
             _clear(maps, row)
-    # filtered down, a row lies amid the zeros that surround the picture, or that surround all positions
+    # filtered down, a row lies amid the zeros that surround the image, or that surround all positions
     apart = maps.shape[2] + 2 * margin
     pixels = np.zeros(4 * count * apart + 2 * reach + BLOCK, dtype=x.dtype)
     cells = np.zeros((count + 1) * CELL, dtype=x.dtype)

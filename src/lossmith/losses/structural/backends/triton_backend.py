@@ -14,7 +14,7 @@ from lossmith.losses.structural.formulas import Gaussian, SSIMSpec
 Taps = tuple[float, ...]
 
 LANES = 32
-"""Of a program: one warp, so that small pictures too make many programs."""
+"""Of a program: one warp, so that small images too make many programs."""
 
 
 def dissimilarity_and_grad(

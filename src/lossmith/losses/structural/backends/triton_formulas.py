@@ -39,7 +39,7 @@ def shares_of_row(position, rows, along, TAPS: tl.constexpr, SAME: tl.constexpr)
 
 @triton.jit
 def _share(position, length, taps):
-    nearest = tl.minimum(tl.maximum(position, 0), length - 1)  # beyond the picture nobody asks
+    nearest = tl.minimum(tl.maximum(position, 0), length - 1)  # beyond the image nobody asks
     first = nearest - len(taps) // 2
     weight = 0.0 * nearest
     for k in tl.static_range(len(taps)):

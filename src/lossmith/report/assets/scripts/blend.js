@@ -1,4 +1,4 @@
-// One detail at one alpha, large, beside the target; the pictures are those of the strip below.
+// One detail at one alpha, large, beside the target; the images are those of the strip below.
 for (const viewer of document.querySelectorAll(".viewer")) {
   const rows = [...viewer.nextElementSibling.querySelectorAll("tbody tr")].map((row) => [...row.querySelectorAll("img")]);
   const range = viewer.querySelector("input");

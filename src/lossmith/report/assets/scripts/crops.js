@@ -7,7 +7,7 @@ function setUpCrops(exhibit, images, errorMaps, size) {
   const spots = [...exhibit.querySelectorAll(".spot")];
   const view = { x: size.width / 2, y: size.height / 2, zoom: 3 };
 
-  // Source pixels across a tile, and the top left one, kept inside the picture where it is large enough.
+  // Source pixels across a tile, and the top left one, kept inside the image where it is large enough.
   const windowOf = () => {
     const across = tiles[0].clientWidth / view.zoom;
     const inside = (centre, length) => {
@@ -108,7 +108,7 @@ function listen(tile, grid, view, moveBy, zoomTo) {
   });
 }
 
-// A frame on the large picture and the error maps: where the close ups look.
+// A frame on the large image and the error maps: where the close ups look.
 function showWindow(exhibit, left, top, across, size) {
   const percent = (value, length) => `${clamp((value / length) * 100, 0, 100)}%`;
   for (const box of exhibit.querySelectorAll(".looking")) {

@@ -3,7 +3,7 @@ const curveChart = byId("curve-chart");
 const hiddenLines = new Set();
 
 const CURVE_NOTES = {
-  psnr: "PSNR on crops of the test pictures, measured now and then. Its beginning may lie below the frame.",
+  psnr: "PSNR on crops of the test images, measured now and then. Its beginning may lie below the frame.",
   loss: "The values of different losses cannot be compared with each other; only the shape of a line counts.",
   relative: "Each loss divided by its own first value, for the values of different losses cannot be compared.",
   terms: "The parts that this loss is the sum of, weighted as in the sum.",

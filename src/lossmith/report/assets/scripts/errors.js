@@ -1,4 +1,4 @@
-// Maps of the absolute error, computed here from the embedded pictures: black to white through red and yellow.
+// Maps of the absolute error, computed here from the embedded images: black to white through red and yellow.
 // The colours are those of matplotlib's "inferno", which are evenly spaced to the eye, also without red or green.
 const RAMP = [
   [0, 0, 4],
@@ -33,15 +33,15 @@ function pixelsOf(image) {
   return context.getImageData(0, 0, canvas.width, canvas.height).data;
 }
 
-// Draws |picture - target|, averaged over the colours; `ceiling` levels and more get the brightest colour.
-function drawError(canvas, picture, target, ceiling) {
+// Draws |image - target|, averaged over the colours; `ceiling` levels and more get the brightest colour.
+function drawError(canvas, image, target, ceiling) {
   const context = canvas.getContext("2d");
   const shown = context.createImageData(canvas.width, canvas.height);
   const out = shown.data;
   const gain = (SHADES - 1) / (3 * ceiling);
   for (let i = 0; i < out.length; i += 4) {
     let sum = 0;
-    for (let k = i; k < i + 3; k++) sum += Math.abs(picture[k] - target[k]);
+    for (let k = i; k < i + 3; k++) sum += Math.abs(image[k] - target[k]);
     const entry = 3 * Math.min(SHADES - 1, Math.round(sum * gain));
     out[i] = rampTable[entry];
     out[i + 1] = rampTable[entry + 1];

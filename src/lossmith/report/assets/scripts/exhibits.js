@@ -1,10 +1,10 @@
-// Wires up a test picture when it comes near the screen.
+// Wires up a test image when it comes near the screen.
 async function openExhibit(exhibit) {
   if ("opened" in exhibit.dataset) return;
   exhibit.dataset.opened = "";
   const images = [...exhibit.querySelectorAll(".gallery img")];
   await Promise.all(images.map((image) => image.decode()));
-  exhibit.dataset.live = ""; // until here the pictures stand there as they are, for who looks only once
+  exhibit.dataset.live = ""; // until here the images stand there as they are, for who looks only once
   const size = { width: Number(exhibit.dataset.width), height: Number(exhibit.dataset.height) };
   const names = [...exhibit.querySelectorAll("select.left option")].map((option) => option.textContent);
   setUpSplit(exhibit, images, names);
@@ -27,7 +27,7 @@ const nearScreen = new IntersectionObserver((entries) => {
     }
 }, { rootMargin: "800px" });
 for (const exhibit of document.querySelectorAll(".exhibit")) {
-  // small pictures are enlarged by a whole factor, so that their pixels stay square
+  // small images are enlarged by a whole factor, so that their pixels stay square
   const width = Number(exhibit.dataset.width);
   const enlarged = Math.max(1, Math.floor(480 / width));
   exhibit.style.setProperty("--shown", `${width * enlarged}px`);

@@ -32,7 +32,7 @@ function forestHead(metric, reference) {
     column("", all ? "Pair" : "Method"),
     column("plot", ends, html("div", { class: "plot-axis" })),
     column("size", "Difference", unit),
-    column("won", "Pictures won"),
+    column("won", "Images won"),
     column("outcome", all ? "First of the pair" : `Than ${shorten(data.methods[reference].label, 24)}`));
 }
 
@@ -48,7 +48,7 @@ function forestRow(pair, metric, single, digits) {
     html("th", { scope: "row" }, names),
     html("td", { class: "plot" }),
     html("td", { class: "size" }, html("span", { class: "mean" }, signed(pair.mean)), html("small", {}, ends)),
-    html("td", { class: "won" }, won, html("small", {}, "of pictures")),
+    html("td", { class: "won" }, won, html("small", {}, "of images")),
     html("td", { class: `outcome ${sure}` }, outcome.words));
 }
 

@@ -1,4 +1,4 @@
-// Two versions of a picture, one on each side of a line that a pointer or the slider moves.
+// Two versions of an image, one on each side of a line that a pointer or the slider moves.
 function setUpSplit(exhibit, images, names) {
   const [left, right] = ["left", "right"].map((side) => exhibit.querySelector(`select.${side}`));
   const slider = exhibit.querySelector(".slider");

@@ -1,4 +1,4 @@
-"""Picture files with anything wrong in them: a picture or a sentence comes of each, and a restoration goes on."""
+"""Image files with anything wrong in them: an image or a sentence comes of each, and a restoration goes on."""
 
 import io
 import struct
@@ -68,7 +68,7 @@ def files() -> dict[str, bytes]:
         "a.gif": saved(image, "GIF"),
         "a.bmp": saved(image, "BMP"),
         "a.ppm": saved(image, "PPM"),
-        "text.png": b"not a picture",
+        "text.png": b"not an image",
         "empty.jpg": b"",
     }
 
@@ -96,7 +96,7 @@ def look(path: Path, scratch: Path) -> None:
 @each_kind
 @settings(max_examples=FEW, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_any_damage_gives_a_image_or_a_sentence(
+def test_any_damage_gives_an_image_or_a_sentence(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / kind
@@ -108,7 +108,7 @@ def test_any_damage_gives_a_image_or_a_sentence(
 @each_kind
 @settings(max_examples=2 * MANY, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_any_damage_of_many_gives_a_image_or_a_sentence(
+def test_any_damage_of_many_gives_an_image_or_a_sentence(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / kind
@@ -203,7 +203,7 @@ def restore(content: bytes, kind: str, format: Any, folder: Path) -> bool:
     result.unlink(missing_ok=True)
     said = sentence(lambda: restorer(format).restore(source, result))
     assert {path.name for path in out.iterdir()} <= {result.name, f".{result.name}.unfinished"}
-    fuzzed("pictures restored")
+    fuzzed("images restored")
     if isinstance(said, str):
         assert not result.exists()
         return False
@@ -261,6 +261,6 @@ def test_a_damaged_image_is_one_line_on_the_command_line(tmp_path: Path) -> None
     command = [sys.executable, "-m", "lossmith", "compare", str(tmp_path), "--out", str(tmp_path / "runs")]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"lossmith: picture '{tmp_path / kind}' is ")
+    assert done.stderr.startswith(f"lossmith: image '{tmp_path / kind}' is ")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "runs").exists()
