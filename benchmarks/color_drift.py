@@ -1,4 +1,4 @@
-"""How much of each loss's error is one wrong shift of an image's colours?
+"""How much of each loss's error is one wrong shift of an image's colors?
 
     python benchmarks/color_drift.py runs/zhao-small/jpeg --test BSDS500_test
 

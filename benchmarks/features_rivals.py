@@ -1,4 +1,4 @@
-"""Deep losses of other packages, and as people write them down, each as a function that one minimises.
+"""Deep losses of other packages, and as people write them down, each as a function that one minimizes.
 
 All hold the same weights as ours: whatever torchvision is asked for, it gives the weights of `holding`.
 """
@@ -129,7 +129,7 @@ def style() -> dict[str, Criterion]:
     names = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     return {
         "torchvision slice": OfSlices("vgg16", taps, lambda x, y: nn.functional.mse_loss(gram(x), gram(y))),
-        "piq, not normalised": piq.StyleLoss("vgg16", names, weights=[1.0] * 4),
+        "piq, not normalized": piq.StyleLoss("vgg16", names, weights=[1.0] * 4),
     }
 
 

@@ -5,7 +5,7 @@
 
 A photograph, by default the coffee cup of scikit-image, is the target, and uniform noise the start; Adam with a
 learning rate of 0.1 changes the pixels so that the loss falls. The PSNR is on RGB, clipped to [0, 1]. The losses
-are those of the catalogue, or of `--losses`, and those of the loss files that are given.
+are those of the catalog, or of `--losses`, and those of the loss files that are given.
 """
 
 import argparse
@@ -39,7 +39,7 @@ AUTHORS = {
     "L2 + 0.1 VGG": (11.82, 18.00, 20.68, 21.83, 22.00),
     "VGG": (9.62, 10.27, 10.37, 10.32, 9.95),
 }
-"""What the authors of MDF stored of theirs: another photograph of 384 x 512, the same optimiser."""
+"""What the authors of MDF stored of theirs: another photograph of 384 x 512, the same optimizer."""
 
 
 def photograph(path: Path | None, height: int, width: int) -> Tensor:

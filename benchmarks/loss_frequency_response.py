@@ -1,4 +1,4 @@
-"""What losses ask for, by the frequency and the colour of errors: `lossmith.losses.frequency_response` as a table.
+"""What losses ask for, by the frequency and the color of errors: `lossmith.losses.frequency_response` as a table.
 
 python benchmarks/loss_frequency_response.py l2 ssim "mdf(jpeg)" "mdf(mine.safetensors)" [--images DIR]
 """
@@ -22,7 +22,7 @@ def main() -> None:
     paths = find_images([options.images]) if options.images else sample_images("test")
     whole = [from_8bit(read_image(path)) for path in paths]
     images = [x[:, :SIDE, :SIDE] for x in whole if min(x.shape[1:]) >= SIDE][:IMAGES]
-    print("| loss | colour |", " | ".join(band_names()), "|")
+    print("| loss | color |", " | ".join(band_names()), "|")
     print("| --- " * (2 + len(band_names())) + "|")
     for expression in options.losses:
         for color, row in frequency_response(loss(expression), images).items():

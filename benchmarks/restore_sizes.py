@@ -82,7 +82,7 @@ def difference(
     engine = restorer.reference
     assert isinstance(engine, TorchEngine)
     planes = torch.from_numpy(values.copy()).permute(2, 0, 1)[None].float() / 255
-    with torch.no_grad():  # a network for gray takes the colours one by one
+    with torch.no_grad():  # a network for gray takes the colors one by one
         whole = engine.module(planes if engine.channels == 3 else planes.transpose(0, 1)).reshape(
             3, engine.scale * values.shape[0], -1
         )

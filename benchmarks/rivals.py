@@ -1,4 +1,4 @@
-"""The structural losses of other packages, each as a function of (prediction, target) that one minimises."""
+"""The structural losses of other packages, each as a function of (prediction, target) that one minimizes."""
 
 from collections.abc import Callable
 

@@ -31,7 +31,7 @@ def refused(words: list[object], capsys: pytest.CaptureFixture[str]) -> str:
     return captured.err.removeprefix("lossmith: ").strip()
 
 
-def test_losses_lists_the_catalogue_with_sources(capsys: pytest.CaptureFixture[str]) -> None:
+def test_losses_lists_the_catalog_with_sources(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["losses"]) == 0
     out = capsys.readouterr().out
     for name in ("l1", "charbonnier", "ms_ssim_sigmas", "mix", "161"):

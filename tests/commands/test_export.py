@@ -352,7 +352,7 @@ def test_a_card_says_nothing_that_the_receipt_does_not(tmp_path: Path) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=20).filter(lambda text: "\0" not in text), st.integers(1, 16))
-def test_every_name_is_one_that_a_catalogue_and_this_command_take(text: str, scale: int) -> None:
+def test_every_name_is_one_that_a_catalog_and_this_command_take(text: str, scale: int) -> None:
     name = model_name(Path("model.pth"), scale, text)
     assert name.isascii()
     assert name.replace("-", "").isalnum()

@@ -1,4 +1,4 @@
-"""What is shown of an image is its pixels as 8-bit colours, whatever it holds."""
+"""What is shown of an image is its pixels as 8-bit colors, whatever it holds."""
 
 from pathlib import Path
 from typing import Any

@@ -114,7 +114,7 @@ def test_16_bit_gray_tiff_is_rounded_too(tmp_path: Path, order: str) -> None:
 def test_16_bit_color_tiff_is_refused_because_it_would_be_cut_down(tmp_path: Path) -> None:
     tifffile = pytest.importorskip("tifffile")
     tifffile.imwrite(tmp_path / "a.tiff", RNG.integers(0, 65536, (5, 7, 3)).astype(np.uint16), photometric="rgb")
-    with pytest.raises(LossmithError, match=r"a.tiff' is a 16-bit colour TIFF; save it as PNG"):
+    with pytest.raises(LossmithError, match=r"a.tiff' is a 16-bit color TIFF; save it as PNG"):
         read_image(tmp_path / "a.tiff")
 
 

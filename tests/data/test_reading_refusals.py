@@ -20,7 +20,7 @@ def transparent_files(folder: Path) -> list[Path]:
     clear.save(folder / "rgba.png")
     clear.convert("LA").save(folder / "la.png")
     Image.fromarray(COLORS).quantize(8).save(folder / "palette.png", transparency=0)
-    Image.fromarray(COLORS).save(folder / "colour.png", transparency=tuple(COLORS[0, 0].tolist()))
+    Image.fromarray(COLORS).save(folder / "color.png", transparency=tuple(COLORS[0, 0].tolist()))
     return sorted(folder.iterdir())
 
 
@@ -52,7 +52,7 @@ def test_32_bits_are_refused(tmp_path: Path, mode: str, message: str) -> None:
 
 def test_other_color_spaces_are_refused(tmp_path: Path) -> None:
     Image.fromarray(COLORS).convert("LAB").save(tmp_path / "a.tiff")
-    with pytest.raises(LossmithError, match="is in the colour mode LAB; convert it to RGB first"):
+    with pytest.raises(LossmithError, match="is in the color mode LAB; convert it to RGB first"):
         read_image(tmp_path / "a.tiff")
 
 

@@ -18,7 +18,7 @@ PATTERNS = ["rggb", "bggr", "grbg", "gbrg"]
 
 
 def dense_reference(clean: Tensor, pattern: str) -> np.ndarray:
-    """Bilinear demosaicking as normalised convolution: sum of weighted samples over sum of weights."""
+    """Bilinear demosaicking as normalized convolution: sum of weighted samples over sum of weights."""
     from scipy.ndimage import convolve
 
     _, height, width = clean.shape

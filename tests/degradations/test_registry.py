@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_one_sentence(text: str, message: str) -> None:
         degradation(text)
 
 
-def test_the_catalogue_names_are_the_degradations_own() -> None:
+def test_the_catalog_names_are_the_degradations_own() -> None:
     assert {name: kind.name for name, kind in DEGRADATIONS.items()} == {name: name for name in DEGRADATIONS}
 
 

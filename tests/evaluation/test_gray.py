@@ -61,7 +61,7 @@ def test_scores_are_those_of_one_channel(gray: Path) -> None:
     names = list(METRICS)
     plain = score(pair.degraded, pair.clean, Protocol(), names)
     weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
-    tint = torch.tensor([0.05, -0.03, 0.0])[:, None, None]  # shifts colours, and leaves the luma nearly as it was
+    tint = torch.tensor([0.05, -0.03, 0.0])[:, None, None]  # shifts colors, and leaves the luma nearly as it was
     tint = tint - (weights * tint).sum()
     tinted = score(pair.degraded + tint, pair.clean, Protocol(), names)
     assert tinted == pytest.approx(plain, rel=0.02)

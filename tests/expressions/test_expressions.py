@@ -251,7 +251,7 @@ def test_what_is_spelled_names_only_what_differs(made: Filter, written: str) -> 
 # --- looked up and called --------------------------------------------------------------------------------------
 
 
-def test_a_name_is_the_catalogues_and_a_path_is_anybodys() -> None:
+def test_a_name_is_the_catalogs_and_a_path_is_anybodys() -> None:
     assert resolve(Call("a"), {"a": Filter}, "filter") is Filter
     assert resolve(Call("math:hypot"), {}, "filter") is math.hypot
 

@@ -25,7 +25,7 @@ NOT_ZERO = "identical images do not give 0"
 CHANGED = "an input is changed"
 RESTLESS = "a second call gives another value"
 MIXED = "a batch is not the mean of its images"
-COLORED = "the order of the colours matters"
+COLORED = "the order of the colors matters"
 UNCLEAR = "a crash that does not say why"
 FAULTS = (
     *(NO_VALUE, NO_GRADIENT, DEAD, WRONG_VALUE, WRONG_GRADIENT, NOT_ZERO),
@@ -164,7 +164,7 @@ def _off(subject: Subject, found: Answer, true: Answer, case: Case, scale: float
 
 @torch.no_grad()
 def _moved(subject: Subject, criterion: Criterion, prediction: Tensor, target: Tensor) -> Iterator[str]:
-    """Images one by one or in another order, and colours in another order, should change nothing."""
+    """Images one by one or in another order, and colors in another order, should change nothing."""
 
     def value(*pair: Tensor) -> float:
         return criterion(*pair).double().sum().item()
@@ -220,7 +220,7 @@ def nonsense(subject: Subject) -> list[Nonsense]:
         found.append(Nonsense(f"3 {fewer}", lambda x, y: (x, y[:, :1]), f"{shapes}|channels"))
     if 1 not in subject.channels:
         found.append(
-            Nonsense("gray to a network of colours", lambda x, y: (x[:, :1], y[:, :1]), f"{shapes}|channels")
+            Nonsense("gray to a network of colors", lambda x, y: (x[:, :1], y[:, :1]), f"{shapes}|channels")
         )
     if subject.least > 1:
         small = "at least|larger than|input size: |must be larger|too small"

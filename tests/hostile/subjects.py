@@ -1,4 +1,4 @@
-"""Every loss of the catalogue, with small networks of random weights, and sums of losses."""
+"""Every loss of the catalog, with small networks of random weights, and sums of losses."""
 
 from functools import cache, partial
 
@@ -43,7 +43,7 @@ SLACK = {
     # matrix roots in float64, of features in float32
     f"style_w2(layers=relu1 + 2*fire2, {SMALL})": 1e-6,
 }
-"""What identical images may give where the catalogue says that it is not exactly 0."""
+"""What identical images may give where the catalog says that it is not exactly 0."""
 
 cached = cache(loss)
 

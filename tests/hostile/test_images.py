@@ -74,7 +74,7 @@ def files() -> dict[str, bytes]:
 
 
 def wide_tiff() -> bytes:
-    """16 bits in colour, which another library reads."""
+    """16 bits in color, which another library reads."""
     import tifffile
 
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Every loss of the catalogue against images of any shape, dtype, layout and contents; nonsense is refused."""
+"""Every loss of the catalog against images of any shape, dtype, layout and contents; nonsense is refused."""
 
 from functools import cache
 
@@ -26,7 +26,7 @@ def check(of: Subject, case: Case) -> None:
     fuzzed(f"images: {of}")
 
 
-def test_every_name_of_the_catalogue_is_here() -> None:
+def test_every_name_of_the_catalog_is_here() -> None:
     assert {*CATALOGUE} - {*ALIASES} <= {expression.partition("(")[0] for expression in EVERY}
 
 

@@ -184,7 +184,7 @@ def test_the_page_shows_every_scale_and_is_complete(image: Path, small: LossReci
     page = made.page.read_text(encoding="utf-8")
     assert page.count("<img ") == 5 * 2
     assert page.count("<polyline ") == 4 * 2
-    assert page.count("<td style=") == 3 * 7  # what it asks for, by colour and frequency
+    assert page.count("<td style=") == 3 * 7  # what it asks for, by color and frequency
     assert "--degradation jpeg" in page
     assert "a &lt;b&gt;" in page
     assert "http://" not in page

@@ -91,7 +91,7 @@ def test_the_crops_of_a_step_show_one_place(scene: Tensor, small: LossRecipe) ->
 
 
 def test_the_faithful_round_runs_the_critic_as_often_as_the_published_weights_say(scene: Tensor) -> None:
-    """Their normalisations have counted 12,000 batches in 1000 rounds a scale."""
+    """Their normalizations have counted 12,000 batches in 1000 rounds a scale."""
     recipe = replace(PUBLISHED, iterations=2, width=4, max_width=4)
     pyramid = ImagePyramid(sample(scene, "noise(25)"), recipe, seed=0)
     gan = ScaleWGAN(recipe, 0, 0, CPU)
@@ -148,7 +148,7 @@ def test_a_round_follows_from_the_state_alone(scene: Tensor, small: LossRecipe) 
 
 
 def trained_like(width: int) -> PatchDiscriminator:
-    """A critic with normalisations that do something."""
+    """A critic with normalizations that do something."""
     torch.manual_seed(0)
     critic = PatchDiscriminator(width).double()
     for _ in range(3):

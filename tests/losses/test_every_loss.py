@@ -36,7 +36,7 @@ SIMILARITIES = [expression for expression in SINGLE if "ssim" in expression]
 
 
 def side_of(expression: str) -> int:
-    """A side that the loss takes and that its halving and its centre leave symmetric."""
+    """A side that the loss takes and that its halving and its center leave symmetric."""
     return 24 if "ms_ssim(" in expression else 23
 
 
@@ -61,7 +61,7 @@ def value_and_gradient(criterion: nn.Module, prediction: Tensor, target: Tensor)
     return value.detach(), gradient
 
 
-def test_every_name_of_the_catalogue_is_tested_here() -> None:
+def test_every_name_of_the_catalog_is_tested_here() -> None:
     assert {*LOSSES, *PRESETS} <= {expression.split("(")[0] for expression in SINGLE}
 
 

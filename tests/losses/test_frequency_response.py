@@ -35,17 +35,17 @@ def test_a_loss_of_one_color_asks_for_it() -> None:
         return (prediction - target)[:, 2].square().mean()
 
     found = frequency_response(blue, [image])
-    # blue's share of the directions: 1/3 of grey, 2/3 of blue to yellow, nothing of red to green
-    assert found["grey"] == pytest.approx([1.0] * len(band_names()), rel=1e-3)
+    # blue's share of the directions: 1/3 of gray, 2/3 of blue to yellow, nothing of red to green
+    assert found["gray"] == pytest.approx([1.0] * len(band_names()), rel=1e-3)
     assert found["blue to yellow"] == pytest.approx([2.0] * len(band_names()), rel=1e-3)
     assert found["red to green"] == pytest.approx([0.0] * len(band_names()), abs=1e-3)
 
 
 def test_of_a_band_that_a_small_image_does_not_hold_nothing_is_said() -> None:
-    row = frequency_response(MSELoss(), [torch.full((3, 32, 40), 0.5)])["grey"]
+    row = frequency_response(MSELoss(), [torch.full((3, 32, 40), 0.5)])["gray"]
     assert [isnan(value) for value in row] == [True] + [False] * 6
     assert row[1:] == pytest.approx([1.0] * 6, rel=1e-4)
 
 
 def test_a_distance_that_is_always_0_asks_for_nothing() -> None:
-    assert frequency_response(lambda x, y: x.new_zeros(()), [image])["grey"] == [0.0] * len(band_names())
+    assert frequency_response(lambda x, y: x.new_zeros(()), [image])["gray"] == [0.0] * len(band_names())

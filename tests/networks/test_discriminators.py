@@ -94,7 +94,7 @@ def test_the_unet_discriminator_judges_every_pixel(height: int, width: int) -> N
 
 
 def plain_unet(weights: dict[str, Tensor], x: Tensor) -> Tensor:
-    """The published U-Net discriminator, its convolutions already normalised."""
+    """The published U-Net discriminator, its convolutions already normalized."""
 
     def conv(index: int, x: Tensor, stride: int = 1) -> Tensor:
         bias = weights.get(f"conv{index}.bias")

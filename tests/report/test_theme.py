@@ -1,4 +1,4 @@
-"""The colours of the page can be seen: WCAG 2 contrast in light and dark."""
+"""The colors of the page can be seen: WCAG 2 contrast in light and dark."""
 
 import re
 from itertools import combinations

@@ -59,7 +59,7 @@ def check_complete(page: Page) -> None:
             assert value.startswith(("#", "data:image/")), (tag, name, value)
             if value.startswith("#"):
                 assert value[1:] in ids
-        for name in ("aria-labelledby", "for"):
+        for name in ("aria-labeledby", "for"):
             assert attributes.get(name, "main") in ids
     assert not re.search(r"url\((?!#|\"?data:)|@import", page.source)
     assert len(page.all("script")) == 3
@@ -179,7 +179,7 @@ def test_without_images_curves_or_costs(usual: ReportData, tmp_path: Path) -> No
 def test_tiny_and_gray_images(tournament: Builder, tmp_path: Path) -> None:
     images = {
         "tiny": data.astronaut()[40:70, 200:240].copy(),
-        "grey": np.repeat(data.camera()[:90, :120, None], 3, axis=2),
+        "gray": np.repeat(data.camera()[:90, :120, None], 3, axis=2),
         "flat": np.full((48, 64, 3), 128, np.uint8),
     }
     check_complete(written(tournament(losses=["l1", "l2"], images=images, measured=["psnr"]), tmp_path))

@@ -1,4 +1,4 @@
-"""What an image file holds beside its colours survives; what cannot be done is said and leaves nothing behind."""
+"""What an image file holds beside its colors survives; what cannot be done is said and leaves nothing behind."""
 
 import io
 import struct
@@ -107,7 +107,7 @@ def test_png_and_tiff_give_back_every_bit(height: int, width: int, channels: int
 def test_gray_alpha_and_16_bits_stay_what_they_are(channels: int, dtype: str, tmp_path: Path) -> None:
     values = noise(20, 30, channels, dtype=dtype)
     encode(tmp_path / "a.png", raster_of(values, tmp_path / "raw"), "png", None, Metadata(), {})
-    # a network for colours sees gray three times, so that its luma is the same value again
+    # a network for colors sees gray three times, so that its luma is the same value again
     FileRestorer(identity(), RestoreOptions(precision="float32")).restore(tmp_path / "a.png", tmp_path / "b.png")
     assert np.array_equal(decode(tmp_path / "b.png", tmp_path / "back").raster.mapped(), values)
 

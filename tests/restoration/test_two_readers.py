@@ -109,7 +109,7 @@ NEITHER = {
     "animated.gif": by_pillow(GRAY, save_all=True, append_images=[Image.fromarray(255 - GRAY)]),
 }
 TRAINING_REFUSES = {
-    "wide-colours.tif": by_tifffile(WIDE, photometric="rgb"),
+    "wide-colors.tif": by_tifffile(WIDE, photometric="rgb"),
     "wide-planes.tif": by_tifffile(PLANES, photometric="rgb", planarconfig="separate"),
     "wide-packed-planes.tif": by_tifffile(PLANES, photometric="rgb", planarconfig="separate", compression="zlib"),
     "transparent.png": by_pillow(np.dstack([RGB, GRAY])),

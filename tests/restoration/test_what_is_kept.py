@@ -1,4 +1,4 @@
-"""Whatever an image says beside its pixels is in the result, true for its size and colours, or in the remarks."""
+"""Whatever an image says beside its pixels is in the result, true for its size and colors, or in the remarks."""
 
 import io
 import struct

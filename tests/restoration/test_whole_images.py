@@ -92,7 +92,7 @@ class Strided(nn.Module):
 
 
 class Table(nn.Module):
-    """Looks values up by their neighbour's: what is no number is lost on the way."""
+    """Looks values up by their neighbor's: what is no number is lost on the way."""
 
     def forward(self, x: Tensor) -> Tensor:
         beside = F.pad(x, (0, 5))[..., 5:]

@@ -26,7 +26,7 @@ from lossmith.training.validation import SampleWriter
 
 
 class TinyDiscriminator(nn.Sequential):
-    """Normalises as the paper's does.
+    """Normalizes as the paper's does.
 
     Without a bias before that, nor at the end, which a relativistic loss does not see: their gradients would be
     rounding alone, which Adam makes as large as any.

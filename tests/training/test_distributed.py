@@ -157,7 +157,7 @@ def test_what_two_devices_began_one_ends(one: Path, lesson_on: Callable[..., Run
 
 
 def test_against_a_discriminator_too(gathered: PreparedData, tmp_path: Path) -> None:
-    """Its batch normalisation and its relativistic average go over the whole batch; each alone would be seen.
+    """Its batch normalization and its relativistic average go over the whole batch; each alone would be seen.
 
     The relativistic loss does not see what is added to all that the discriminator says, so the gradients of the
     discriminator's last biases are rounding and nothing else.

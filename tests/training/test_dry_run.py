@@ -48,7 +48,7 @@ class Bare(nn.Module):
         return x
 
 class Averaged(Net):
-    \"\"\"Batch normalisation of one value per image, which a batch of one has not enough of.\"\"\"
+    \"\"\"Batch normalization of one value per image, which a batch of one has not enough of.\"\"\"
     def __init__(self):
         super().__init__()
         self.norm = nn.BatchNorm1d(3)

@@ -1,4 +1,4 @@
-"""A run is recognised by its folder: finished, unfinished, damaged, or somebody else's."""
+"""A run is recognized by its folder: finished, unfinished, damaged, or somebody else's."""
 
 import json
 from collections.abc import Callable

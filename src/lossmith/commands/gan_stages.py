@@ -89,6 +89,6 @@ def _bytes_to_write(recipe: Recipe, adversarial: AdversarialRecipe, prepared: Pr
     restorer = network(str(recipe.network), prepared.source.scale)
     judge = discriminator(str(adversarial.discriminator), recipe.patch)
     weights = sum(int(tensor.nbytes) for tensor in judge.state_dict().values())
-    # three states are there at a time, each with the discriminator and two numbers of its optimiser for each
+    # three states are there at a time, each with the discriminator and two numbers of its optimizer for each
     # weight
     return bytes_to_write(restorer, recipe, prepared.test_pairs, runs=2) + 3 * 3 * weights

@@ -46,7 +46,7 @@ def _shown(image: Path, name: str, results: Mapping[str, Path], room: Path) -> R
 
 
 def middle_of(path: Path, part: tuple[float, float], size: tuple[int, int], room: Path) -> Pixels:
-    """The nearest 8-bit colours of the middle part of an image, (height, width) of it, in a size (height, width).
+    """The nearest 8-bit colors of the middle part of an image, (height, width) of it, in a size (height, width).
 
     Its pixels are decoded at `room`.
     """

@@ -83,7 +83,7 @@ def train(
     data
         The images.
     loss
-        What is minimised: a name from `lossmith losses`, or an expression such as `mix + 0.01*tv` or
+        What is minimized: a name from `lossmith losses`, or an expression such as `mix + 0.01*tv` or
         `l1 until 50% then l2` [default: l1; with --discriminator, `esrgan + 0.01*l1` where the weights of VGG-19
         are at hand, and else `20*mdf(sr)` in the place of esrgan].
     seed

@@ -18,7 +18,7 @@ class Diverged(LossmithError):
 
 
 def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> LossmithError:
-    """The error for a name that is not in a catalogue, with the nearest name that is.
+    """The error for a name that is not in a catalog, with the nearest name that is.
 
     >>> str(unknown_name_error("loss", "mixx", ["l1", "mix"]))
     "loss 'mixx' is not known; did you mean 'mix'?"

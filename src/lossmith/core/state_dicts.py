@@ -109,7 +109,7 @@ def _state_of_ours(path: Path) -> str:
 def find_state_dicts(checkpoint: object) -> list[StateDict]:
     """The weights in what a training program has saved, at any depth, with and without what is before all names.
 
-    What lies beside them, as numbers, texts and the state of an optimiser do, is passed over.
+    What lies beside them, as numbers, texts and the state of an optimizer do, is passed over.
 
     >>> weight = Tensor(2)
     >>> [found.path for found in find_state_dicts({"state_dict": {"net_g.conv": weight, "net_d.conv": weight}})]
@@ -227,7 +227,7 @@ def misfit(wanted: Mapping[str, Size], given: Mapping[str, Size]) -> str:
 
 
 def is_counter(name: str) -> bool:
-    """Of batches, in batch normalisation; which old files have not, and nobody needs."""
+    """Of batches, in batch normalization; which old files have not, and nobody needs."""
     return name.endswith("num_batches_tracked")
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 SIXTEEN = "16 bits a value are rounded to the 8 that are trained and scored on"
 FIRST = "of a file that holds several images only the main one is read"
-COLORS = "colours are read as the numbers that they are, though the file says that they are {}"
+COLORS = "colors are read as the numbers that they are, though the file says that they are {}"
 PROBES = ((0, 0, 0), (64, 64, 64), (128, 128, 128), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255))
 ALIKE = 4
-"""8-bit levels by which colours may differ from sRGB and pass for it."""
+"""8-bit levels by which colors may differ from sRGB and pass for it."""
 SRGB_GAMMA = 0.45455
 SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 SRGB_CODE = (1, 13)
@@ -87,7 +87,7 @@ def _unused(image: "Image", wide: str) -> Iterator[str]:
 
 
 def colors_of(image: "Image") -> str:
-    """The colour space that an open file names, in words; empty where it is sRGB, or none is named."""
+    """The color space that an open file names, in words; empty where it is sRGB, or none is named."""
     code = dict(chunks_of(image)).get(b"cICP") if image.format == "PNG" else None
     if code:  # it comes before all others
         return "" if tuple(code[:2]) == SRGB_CODE else f"of code {'/'.join(map(str, code[:2]))} (cICP)"
@@ -104,7 +104,7 @@ def colors_of(image: "Image") -> str:
 
 @lru_cache(maxsize=64)
 def _differing(profile: bytes) -> str:
-    """The name of an ICC profile, if it shows some colours, or grays if it is for these, otherwise than sRGB."""
+    """The name of an ICC profile, if it shows some colors, or grays if it is for these, otherwise than sRGB."""
     from PIL import Image, ImageCms
 
     mode = "L" if profile[16:20] == b"GRAY" else "RGB"
@@ -115,7 +115,7 @@ def _differing(profile: bytes) -> str:
         name = ImageCms.getProfileDescription(icc).strip() or "without a name"
         after = ImageCms.profileToProfile(before, icc, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return "in a colour profile that cannot be understood"
+        return "in a color profile that cannot be understood"
     shown, meant = (each.convert("RGB").tobytes() for each in (after, before)) if after else (b"", b"")
     alike = all(abs(x - y) <= ALIKE for x, y in zip(shown, meant, strict=True))
     return "" if alike else f"in the profile '{name}'"

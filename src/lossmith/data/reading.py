@@ -43,13 +43,13 @@ QUARTER = 1 << 14
 def read_image(path: str | Path) -> Tensor:
     """The image in a file as it is meant to be seen: uint8 (3, H, W), RGB.
 
-    Gray, black-and-white and palette images become RGB; the EXIF orientation is applied; colour profiles are
-    ignored, as restoration benchmarks do. Of 16-bit images (PNG in gray or colour, TIFF in gray) the nearest
+    Gray, black-and-white and palette images become RGB; the EXIF orientation is applied; color profiles are
+    ignored, as restoration benchmarks do. Of 16-bit images (PNG in gray or color, TIFF in gray) the nearest
     8-bit value is taken, v / 257 rounded. An alpha channel must be opaque. Of a camera's multi-picture JPEG the
     main image is read. `look_at` says what of this a person should know.
 
     Raises LossmithError, naming the file, for what is missing, no image, damaged, transparent, animated, in
-    CMYK or another colour space, of other channels than gray or RGB and transparency, of more than 16 bits, of 16
+    CMYK or another color space, of other channels than gray or RGB and transparency, of more than 16 bits, of 16
     bits that use a quarter of their range or less, or larger than Pillow's guard against decompression bombs
     allows.
     """
@@ -84,10 +84,10 @@ def check_header(path: str | Path, image: "Image") -> str:
         raise image_error(path, "is a PPM or PGM of more than 8 bits; save it as PNG, which is read in full")
     wide = ";16" in raw_mode and (image.format == "PNG" or image.mode.startswith("I;16"))
     if not wide and image.mode not in _8BIT_MODES:
-        reason = _REFUSED_MODES.get(image.mode, f"is in the colour mode {image.mode}; convert it to RGB first")
+        reason = _REFUSED_MODES.get(image.mode, f"is in the color mode {image.mode}; convert it to RGB first")
         raise image_error(path, reason)
     if not wide and ";16" in raw_mode:
-        raise image_error(path, f"is a 16-bit colour {image.format}; save it as PNG, which is read in full")
+        raise image_error(path, f"is a 16-bit color {image.format}; save it as PNG, which is read in full")
     return (raw_mode or image.mode) if wide else ""
 
 
@@ -193,7 +193,7 @@ def image_error(path: str | Path, reason: str) -> LossmithError:
 
 
 def raw_mode_of(image: "Image") -> str:
-    """How the file stores its pixels, such as "RGB;16B"; `image.mode` hides that colour has 16 bits."""
+    """How the file stores its pixels, such as "RGB;16B"; `image.mode` hides that color has 16 bits."""
     first = _arguments(image)[0]
     return first if isinstance(first, str) else ""
 
@@ -233,7 +233,7 @@ def _pixels_of_16_bits(path: str | Path, image: "Image", raw_mode: str) -> np.nd
     elif raw_mode == "LA;16B":  # four bytes a pixel
         parts = decode_raw(path, "RGBA").astype(np.uint32)
         wide = 256 * parts[..., ::2] + parts[..., 1::2]
-    else:  # Pillow keeps the upper bytes of colours; taken for little-endian, it keeps the lower ones
+    else:  # Pillow keeps the upper bytes of colors; taken for little-endian, it keeps the lower ones
         wide = 256 * np.asarray(image).astype(np.uint32) + decode_raw(path, raw_mode.replace("16B", "16L"))
     keyed = "transparency" in image.info and (wide == image.info["transparency"]).all(-1).any()
     colors = {2: 1, 4: 3}.get(wide.shape[2], wide.shape[2])

@@ -17,18 +17,18 @@ SIGNED = 2
 COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
 """Channels by the photometric interpretation: gray from white or from black, RGB, palette, CMYK, YCbCr, LAB."""
 ALPHA = (1, 2)
-"""What an extra sample is called that is transparency: multiplied into the colours, or not."""
+"""What an extra sample is called that is transparency: multiplied into the colors, or not."""
 
 
 def check_channels(path: str | Path, image: "Image") -> None:
-    """Raise LossmithError for signed values, and for channels neither of colour nor marked as transparency."""
+    """Raise LossmithError for signed values, and for channels neither of color nor marked as transparency."""
     tags: Any = getattr(image, "tag_v2", {})
     if SIGNED in _each(tags.get(FORMAT, ())):
         raise LossmithError(f"image '{path}' holds 32-bit or signed integers; only 8 and 16 bits are read")
     _check(path, tags.get(SAMPLES, 1), COLORS.get(tags.get(PHOTOMETRIC, 1)), tags.get(EXTRA, ()))
     # of separate planes of 16 bits Pillow takes every byte for a value
     if (bits := max(_each(tags.get(BITS, 1)))) > 8 and image.mode in ("RGB", "RGBA", "RGBX", "LA"):
-        raise LossmithError(f"image '{path}' is a {bits}-bit colour TIFF; save it as PNG, which is read in full")
+        raise LossmithError(f"image '{path}' is a {bits}-bit color TIFF; save it as PNG, which is read in full")
 
 
 def white_is_zero(image: "Image") -> bool:

@@ -22,7 +22,7 @@ WIDEST = 100
 class Blur(Degradation):
     """Blur with a Gaussian of standard deviation `sigma`, in pixels.
 
-    The kernel is sampled, cut off at 4 sigma (rounded up, so 2 x ceil(4 sigma) + 1 pixels wide) and normalised.
+    The kernel is sampled, cut off at 4 sigma (rounded up, so 2 x ceil(4 sigma) + 1 pixels wide) and normalized.
     The image continues beyond its edges mirrored, edge pixels included, as for `bicubic`. Nothing is rounded.
     The same as SciPy's `gaussian_filter` with mode="reflect" and radius=ceil(4 sigma).
 

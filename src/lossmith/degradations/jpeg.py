@@ -20,7 +20,7 @@ _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "gray")
 class JPEG(Degradation):
     """Compress with libjpeg at `quality` 1 to 100 and decompress, in memory.
 
-    `subsampling` is how finely colour is kept: "4:4:4", "4:2:2" or "4:2:0" (the usual); "gray" compresses
+    `subsampling` is how finely color is kept: "4:4:4", "4:2:2" or "4:2:0" (the usual); "gray" compresses
     BT.601 luma alone, as the gray benchmarks do, and gives three equal channels. The image is rounded to
     8 bits first and the result holds k / 255.
 
@@ -42,7 +42,7 @@ class JPEG(Degradation):
 
     @property
     def margin(self) -> int:
-        # An incomplete block at the far edge, at most 15 (7) pixels, and the colour interpolated next to it.
+        # An incomplete block at the far edge, at most 15 (7) pixels, and the color interpolated next to it.
         return self.alignment
 
     @property

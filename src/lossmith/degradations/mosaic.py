@@ -1,4 +1,4 @@
-"""Demosaicking's damage: a sensor that sees one colour per pixel."""
+"""Demosaicking's damage: a sensor that sees one color per pixel."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,12 +13,12 @@ from lossmith.degradations.base import Degradation
 from lossmith.degradations.checks import check_choice
 
 PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
-"""The colours of the 2x2 cell, row by row."""
+"""The colors of the 2x2 cell, row by row."""
 
 
 @dataclass(frozen=True)
 class Mosaic(Degradation):
-    """Sample the Bayer `pattern` and interpolate the two missing colours of each pixel bilinearly.
+    """Sample the Bayer `pattern` and interpolate the two missing colors of each pixel bilinearly.
 
     On McMaster this leaves a cPSNR of 32.3 dB. Noise on the sensor comes before: `shot_noise | mosaic` is
     exactly noise on the raw samples, since noise is drawn per pixel and only the sampled values are kept.
@@ -48,7 +48,7 @@ class Mosaic(Degradation):
 
 
 def bayer_sample(clean: Tensor, pattern: str = "rggb") -> Tensor:
-    """What a Bayer sensor records of (3, H, W): (1, H, W), at each pixel the value of its own colour.
+    """What a Bayer sensor records of (3, H, W): (1, H, W), at each pixel the value of its own color.
 
     >>> bayer_sample(torch.tensor([0.1, 0.2, 0.3])[:, None, None].expand(3, 2, 2), "rggb")
     tensor([[[0.1000, 0.2000],
@@ -65,7 +65,7 @@ def demosaic_bilinear(raw: Tensor, pattern: str = "rggb") -> Tensor:
     """(3, H, W) from raw samples (1, H, W): every missing value is the mean of its nearest samples.
 
     The image continues beyond its edge by reflection about the edge pixel, which keeps the pattern's phase, so
-    edges are interpolated from the right colours. Raises LossmithError below 2x2 pixels.
+    edges are interpolated from the right colors. Raises LossmithError below 2x2 pixels.
     """
     check_choice("mosaic", "pattern", pattern, PATTERNS)
     height, width = raw.shape[-2:]

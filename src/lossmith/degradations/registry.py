@@ -14,7 +14,7 @@ from lossmith.expressions import Call, instantiate, parse_chain
 DEGRADATIONS: dict[str, type[Degradation]] = {
     kind.name: kind for kind in (Bicubic, Blur, Noise, ShotNoise, JPEG, Mosaic)
 }
-"""The catalogue."""
+"""The catalog."""
 
 TASKS: dict[str, str] = {
     "sr": "bicubic(4)",

@@ -1,4 +1,4 @@
-"""Under which protocol a number is measured: colour, border and rounding."""
+"""Under which protocol a number is measured: color, border and rounding."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class Protocol:
     `color` is "rgb" or "y" (BT.601 studio swing, as super-resolution papers do); `border` pixels are cropped
     from each side. Both images are always clamped to [0, 1] and rounded to 8 bits first. `levels` are the
     damages that each image is tested with, where they are more than one. Where the target is gray one channel is
-    scored, for which the luma of a coloured prediction is taken, as `lossmith restore` writes it; `gray` says that
+    scored, for which the luma of a colored prediction is taken, as `lossmith restore` writes it; `gray` says that
     there are such targets.
 
-    Raises LossmithError for another colour or a negative border.
+    Raises LossmithError for another color or a negative border.
 
     >>> print(Protocol("y", 4))
     Y (BT.601 studio swing), 4 px cropped from each side, rounded to 8 bits

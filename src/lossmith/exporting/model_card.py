@@ -65,7 +65,7 @@ def compatibility(model: Model) -> str:
 
 
 ARCHITECTURES = {"rrdbnet": "esrgan", "srresnet": "sr-res-net"}
-"""The catalogue's names of our networks; others keep their own."""
+"""The catalog's names of our networks; others keep their own."""
 
 
 def make_card(
@@ -118,7 +118,7 @@ def _description(model: Model) -> str:
 
 
 def _tags(scale: int, degradation: str) -> list[str]:
-    """Some of the catalogue's tags; it wants at least one."""
+    """Some of the catalog's tags; it wants at least one."""
     tags = ["general-upscaler"] if scale > 1 else []
     tags += ["jpeg"] if "jpeg" in degradation else []
     tags += ["denoise"] if "noise" in degradation else []

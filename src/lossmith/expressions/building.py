@@ -21,15 +21,15 @@ _MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _TO_COME = object()
 
 
-def resolve(call: Call, catalogue: Mapping[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
-    """What a call names: an entry of the catalogue, or anybody's `import.path:Attribute`.
+def resolve(call: Call, catalog: Mapping[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
+    """What a call names: an entry of the catalog, or anybody's `import.path:Attribute`.
 
     An error in the code of a module that is imported is not hidden: its traceback is what its author needs.
     """
     if ":" not in call.name:
-        if call.name not in catalogue:
-            raise unknown_name_error(kind, call.name, catalogue)
-        return catalogue[call.name]
+        if call.name not in catalog:
+            raise unknown_name_error(kind, call.name, catalog)
+        return catalog[call.name]
     path, _, attribute = call.name.partition(":")
     if path.count(".") > MAX_DEPTH:  # for each of which Python's import goes deeper
         raise LossmithError(f"{kind} '{call.name[:60]}...' cannot be imported: nobody has so many packages")

@@ -1,4 +1,4 @@
-"""What a catalogue has, for people to read."""
+"""What a catalog has, for people to read."""
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
@@ -20,7 +20,7 @@ def options_of(factory: Callable[..., Any], given: Collection[str] = ()) -> str:
     )
 
 
-def listed(catalogue: Mapping[str, Callable[..., Any]], given: Collection[str] = ()) -> str:
+def listed(catalog: Mapping[str, Callable[..., Any]], given: Collection[str] = ()) -> str:
     """A paragraph for each: its name, the first sentence that it says of itself, its options."""
     return "\n\n".join(
         "\n  ".join(
@@ -33,7 +33,7 @@ def listed(catalogue: Mapping[str, Callable[..., Any]], given: Collection[str] =
                 ],
             )
         )
-        for name, factory in catalogue.items()
+        for name, factory in catalog.items()
     )
 
 

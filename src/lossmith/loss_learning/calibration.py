@@ -1,6 +1,6 @@
 """How much each layer of each critic counts in the loss, set without a number more in the file.
 
-A leaky ReLU passes a positive factor on, so the outputs of a layer can be scaled in its normalisation, and the
+A leaky ReLU passes a positive factor on, so the outputs of a layer can be scaled in its normalization, and the
 next convolution takes the factor back.
 
 Deep layers, and critics of small images, answer to low frequencies alone. Were they scaled until the damage,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 class Generator(nn.Module):
     """(base + tanh of five convolutions of `degraded`): what is missing from `base`, of any size, in [-1, 1].
 
-    Blocks of convolution, batch normalisation and leaky ReLU as in SinGAN (Shaham et al., ICCV 2019); the borders
+    Blocks of convolution, batch normalization and leaky ReLU as in SinGAN (Shaham et al., ICCV 2019); the borders
     are mirrored in each layer, so that the size stays.
     """
 
@@ -30,7 +30,7 @@ def _block(before: int, after: int) -> nn.Sequential:
 
 
 def init_weights(network: nn.Module, generator: torch.Generator) -> None:
-    """First weights as in SinGAN: convolutions of deviation 0.02, normalisations close to 1."""
+    """First weights as in SinGAN: convolutions of deviation 0.02, normalizations close to 1."""
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d):

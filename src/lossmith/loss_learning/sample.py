@@ -55,7 +55,7 @@ class DegradedSample:
         whole = clean[:, : height - height % scale, : width - width % scale]
         error = self.degradation(whole, rng) - Bicubic(scale)(whole)
         enlarged = resize(error, (whole.shape[1], whole.shape[2]))
-        # the rows and columns that are no whole pixel of the smaller image are damaged like their neighbours
+        # the rows and columns that are no whole pixel of the smaller image are damaged like their neighbors
         return pad(enlarged[None], (0, width % scale, 0, height % scale), "replicate")[0]
 
 

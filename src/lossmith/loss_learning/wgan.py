@@ -69,7 +69,7 @@ class ScaleWGAN:
             shares = torch.from_numpy(rng.random((len(fake), 1, 1, 1), np.float32)).to(fake)
             fake = torch.lerp(fake, degraded, shares)
             lower, higher = self.critic(torch.cat([fake, clean])).chunk(2)
-        else:  # in a batch of its own each side is normalised, and loses what its mean and contrast would say
+        else:  # in a batch of its own each side is normalized, and loses what its mean and contrast would say
             lower, higher = self.critic(fake), self.critic(clean)
         wasserstein = higher.mean() - lower.mean()
         penalty = gradient_penalty(self.critic, torch.lerp(clean, fake, float(rng.random())))

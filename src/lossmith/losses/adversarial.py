@@ -1,4 +1,4 @@
-"""Adversarial losses: what a discriminator minimises, and what the restorer minimises against it.
+"""Adversarial losses: what a discriminator minimizes, and what the restorer minimizes against it.
 
 Both are functions of the discriminator's outputs on real and on restored ("fake") images, logits of any shape,
 and give a scalar:
@@ -48,12 +48,12 @@ class AdversarialLoss(HasExpression):
         raise NotImplementedError
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the discriminator minimises."""
+        """What the discriminator minimizes."""
         real, fake = self._checked(real, fake)
         return self.looks_real(real).mean() + self.looks_fake(fake).mean()
 
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the restorer minimises; no gradient reaches `real`."""
+        """What the restorer minimizes; no gradient reaches `real`."""
         _, fake = self._checked(real, fake)
         return self.looks_real(fake).mean()
 

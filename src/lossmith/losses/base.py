@@ -37,7 +37,7 @@ class Precise(nn.Module):
 
 
 class Loss(HasExpression, Precise):
-    """A distance between a prediction and its target: `loss(prediction, target)` is a scalar to minimise.
+    """A distance between a prediction and its target: `loss(prediction, target)` is a scalar to minimize.
 
     Both are (N, C, H, W) floating-point tensors, RGB in [0, 1], prediction first. `reduction="none"` gives one
     value per image, (N,), and "sum" the sum of these. The gradient goes to the prediction only; a target that

@@ -1,4 +1,4 @@
-"""What a loss asks for: how much it makes of small errors, by their frequency and their colour."""
+"""What a loss asks for: how much it makes of small errors, by their frequency and their color."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -10,7 +10,7 @@ from torch import Tensor
 
 EDGES = (0.0, 0.01, 0.03, 0.06, 0.12, 0.25, 0.5, 0.71)
 """Of the bands of frequencies, in cycles per pixel; the last is that of a chessboard."""
-COLORS = {"grey": (1.0, 1.0, 1.0), "blue to yellow": (-1.0, -1.0, 2.0), "red to green": (1.0, -1.0, 0.0)}
+COLORS = {"gray": (1.0, 1.0, 1.0), "blue to yellow": (-1.0, -1.0, 2.0), "red to green": (1.0, -1.0, 0.0)}
 NOISE_RMS = 0.01
 """Root mean square of the errors' length over pixels: so small that a loss answers with its square."""
 
@@ -24,7 +24,7 @@ def band_names() -> list[str]:
 def frequency_response(
     distance: Callable[[Tensor, Tensor], Tensor], images: Sequence[Tensor]
 ) -> dict[str, list[float]]:
-    """By colour, for every band: the distance that noise of that colour and band makes, over the mean of all.
+    """By color, for every band: the distance that noise of that color and band makes, over the mean of all.
 
     NaN for a band of which the images, being small, hold no frequency.
 

@@ -63,7 +63,7 @@ class CharbonnierLoss(Loss):
 class TVLoss(Loss):
     """Total variation of the prediction; the target only has to have its shape.
 
-    The mean over vertical neighbours of |difference|^exponent plus the same over horizontal neighbours
+    The mean over vertical neighbors of |difference|^exponent plus the same over horizontal neighbors
     (anisotropic; exponent 1 after Rudin et al. 1992, exponent 2 as in Johnson et al. 2016).
 
     >>> TVLoss()(torch.eye(2).expand(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)).item()
@@ -71,7 +71,7 @@ class TVLoss(Loss):
     """
 
     name = "tv"
-    formula = "mean |difference|^exponent of vertical plus of horizontal neighbours of the prediction"
+    formula = "mean |difference|^exponent of vertical plus of horizontal neighbors of the prediction"
     bounds = "0 and up; 0 for a flat prediction, whatever the target"
     source = "Rudin et al. 1992"
     min_side = 2

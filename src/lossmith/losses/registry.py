@@ -83,7 +83,7 @@ CATALOGUE: dict[str, Callable[..., Loss]] = {**LOSSES, **PRESETS, **DEEP, **ALIA
 def loss(expression: str, *, reduction: str = "mean") -> Loss:
     """The loss that an expression describes.
 
-    Names from the catalogue, options in brackets, numbers, `+` and `*`, anybody's class or function as
+    Names from the catalog, options in brackets, numbers, `+` and `*`, anybody's class or function as
     `import.path:Name`, and changes during a run as `... until 50% then ...`. See `lossmith losses` for the
     names. `str()` of the result is the expression again.
 
@@ -154,7 +154,7 @@ def overview() -> str:
 
 
 def describe(name: str) -> str:
-    """What the catalogue says of a loss, in a few lines.
+    """What the catalog says of a loss, in a few lines.
 
     >>> print(describe("charbonnier"))
     charbonnier

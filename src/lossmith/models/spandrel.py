@@ -19,7 +19,7 @@ CODE = "spandrel.architectures."
 
 
 class SpandrelModule(nn.Module):
-    """What spandrel has recognised, as a module; it knows how its networks are called, and what they take."""
+    """What spandrel has recognized, as a module; it knows how its networks are called, and what they take."""
 
     def __init__(self, descriptor: Any) -> None:
         super().__init__()

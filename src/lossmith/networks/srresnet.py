@@ -1,4 +1,4 @@
-"""SRResNet without batch normalisation, and a variant that trains in minutes on a CPU."""
+"""SRResNet without batch normalization, and a variant that trains in minutes on a CPU."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,13 +8,13 @@ from lossmith.networks.base import Restorer, upsample
 
 
 class SRResNet(Restorer):
-    """16 residual blocks of 64 channels, no batch normalisation, pixel shuffle; 1,517,571 parameters at x4.
+    """16 residual blocks of 64 channels, no batch normalization, pixel shuffle; 1,517,571 parameters at x4.
 
     (N, 3, h, w) to (N, 3, scale h, scale w) for scale 1, 2, 3, 4 or 8. The bilinearly enlarged input is added at
     the end, so the network learns what is missing. Keys and arithmetic are those of the modified SRResNet that
     the field trains ("MSRResNet").
 
-    Source: Ledig et al., CVPR 2017; without batch normalisation as Wang et al., ECCVW 2018.
+    Source: Ledig et al., CVPR 2017; without batch normalization as Wang et al., ECCVW 2018.
 
     >>> sum(p.numel() for p in SRResNet(scale=4).parameters())
     1517571

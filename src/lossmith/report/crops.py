@@ -43,7 +43,7 @@ def find_crops(comparison: ImageComparison) -> list[Crop]:
     if not interest.any():
         interest = local_error(comparison.target, np.full_like(comparison.target, comparison.target.mean()))
     crops = pick_windows(box_sum(interest, side), side)
-    return sorted(crops, key=lambda crop: _is_flat(comparison.target, crop))  # what can be recognised comes first
+    return sorted(crops, key=lambda crop: _is_flat(comparison.target, crop))  # what can be recognized comes first
 
 
 def _is_flat(target: Pixels, crop: Crop) -> bool:
@@ -53,7 +53,7 @@ def _is_flat(target: Pixels, crop: Crop) -> bool:
 
 
 def absolute_error(image: Pixels, target: Pixels) -> Map:
-    """Absolute difference in 8-bit levels, averaged over the colours, (height, width)."""
+    """Absolute difference in 8-bit levels, averaged over the colors, (height, width)."""
     difference: Map = np.abs(image.astype(np.float64) - target).mean(axis=2)
     return difference
 

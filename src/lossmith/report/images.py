@@ -54,7 +54,7 @@ class View:
     frames: list[Frame]
     crops: list[Crop]
     ceiling: int
-    """Absolute error at which the colour scale of the error maps ends."""
+    """Absolute error at which the color scale of the error maps ends."""
     metrics: list[Metric]
     scores: list[tuple[Method, list[Score]]]
 
@@ -88,10 +88,10 @@ def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence
     )
 
 
-def data_uri(image: Pixels) -> str:
+def data_uri(pixels: Pixels) -> str:
     """The image without loss: WebP, a quarter smaller than PNG, or PNG where Pillow was built without it."""
     file = io.BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(image))
+    image = Image.fromarray(np.ascontiguousarray(pixels))
     if features.check("webp"):
         image.save(file, "WEBP", lossless=True, quality=60, method=4)
         kind = "webp"

@@ -1,4 +1,4 @@
-"""Who is on the page: every method with the colour and the mark that it keeps in table, charts and images."""
+"""Who is on the page: every method with the color and the mark that it keeps in table, charts and images."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from lossmith.expressions import brief
 from lossmith.report.data import ReportData
 
 SHAPES = ("circle", "square", "triangle", "diamond", "wedge", "cross", "hexagon", "star")
-"""Marks that differ without colour; the symbols are drawn in `assets/sections/marks.html.j2`."""
+"""Marks that differ without color; the symbols are drawn in `assets/sections/marks.html.j2`."""
 COLORS = 8
-"""Colours in `assets/styles/theme.css`: told apart in light and dark, and with the three colour blindnesses."""
+"""Colors in `assets/styles/theme.css`: told apart in light and dark, and with the three color blindnesses."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Method:
     name: str
     label: str
     style: str
-    """The CSS class that carries its colour."""
+    """The CSS class that carries its color."""
     shape: str
     kind: str
     """"loss", "degraded" or "target"."""
@@ -40,7 +40,7 @@ def methods_of(contents: ReportData) -> list[Method]:
             name=result.loss,
             label=label,
             style=f"m{index % COLORS}",
-            # a ninth loss has the first colour again, but another mark
+            # a ninth loss has the first color again, but another mark
             shape=SHAPES[(index + index // COLORS) % len(SHAPES)],
             kind="loss",
             failure=result.failure,

@@ -1,4 +1,4 @@
-"""Trained models on whole images: tiles without seams, colour, transparency, metadata."""
+"""Trained models on whole images: tiles without seams, color, transparency, metadata."""
 
 from lossmith.restoration.channels import to_levels
 from lossmith.restoration.engine import Engine, Precision, TorchEngine

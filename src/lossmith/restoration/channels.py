@@ -1,4 +1,4 @@
-"""Between the pixels of files and what networks take: gray for a colour network, colours for a gray one, alpha."""
+"""Between the pixels of files and what networks take: gray for a color network, colors for a gray one, alpha."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class ChannelAdapter:
     def __call__(self, pixels: Pixels) -> Pixels:
         """(h, w, C) uint8 or uint16 to (scale h, scale w, C) float32 about [0, 1], not yet clipped.
 
-        A network for colours sees gray as RGB, and the luma of what it makes is taken; a network for gray sees
+        A network for colors sees gray as RGB, and the luma of what it makes is taken; a network for gray sees
         red, green and blue one after another.
         """
         white = float(np.iinfo(pixels.dtype).max)

@@ -168,7 +168,7 @@ def _session(path: Path) -> Any:
 
 
 def _test_image(count: int, channels: int, height: int, width: int) -> Array:
-    """Waves of several lengths and colours, from 0.1 to 0.9."""
+    """Waves of several lengths and colors, from 0.1 to 0.9."""
     y, x = np.mgrid[:height, :width] / 16
     waves = [np.sin(x + c) * np.cos(0.7 * y - c) + 0.5 * np.sin(0.3 * (x + y) + 2 * c) for c in range(channels)]
     image = (0.5 + 0.4 * np.stack(waves) / np.abs(waves).max()).astype(np.float32)

@@ -88,7 +88,7 @@ class Reading:
 
 
 def readings_of(shape: Sequence[Any]) -> Iterator[Reading]:
-    """The likeliest first: where the channels are said, then colour before gray."""
+    """The likeliest first: where the channels are said, then color before gray."""
     sides = [side if isinstance(side, int) and side > 0 else None for side in shape]
     for said, layout in product((True, False), LAYOUTS):
         if len(layout) != len(sides):

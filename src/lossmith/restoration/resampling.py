@@ -68,7 +68,7 @@ def about_size(given: tuple[int, int], made: tuple[int, int], scale: int) -> Ite
 def resampled(raster: Raster, size: tuple[int, int], to: Path) -> Raster:
     """A raster in another size (height, width), by Lanczos' filter, as wide as it must be for nothing to alias.
 
-    Only some rows at a time are in memory. Colours count as much as they are opaque.
+    Only some rows at a time are in memory. Colors count as much as they are opaque.
 
     Raises LossmithError when the disk is full.
     """

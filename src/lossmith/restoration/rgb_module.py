@@ -1,4 +1,4 @@
-"""Any engine as a module that takes colour images."""
+"""Any engine as a module that takes color images."""
 
 import torch
 from torch import Tensor, nn

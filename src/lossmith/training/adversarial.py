@@ -99,7 +99,7 @@ class AdversarialModule(SupervisedModule):
     recipe's learning rate; `discriminator_learning_rate` is the discriminator's where the recipe's is at its
     highest.
 
-    Both networks are in train mode throughout, so the discriminator's batch normalisation goes by the images at
+    Both networks are in train mode throughout, so the discriminator's batch normalization goes by the images at
     hand, real and restored apart. Processes that train together ask the adversarial loss about what the
     discriminator says of all their images, on whose mean it may depend. Source: Wang et al., ECCVW 2018, section
     3.2 and equation 3.

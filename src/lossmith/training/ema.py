@@ -10,7 +10,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 class EMA(nn.Module):
     """A copy of a network, which follows it slowly: average = decay * average + (1 - decay) * weight.
 
-    It begins with the network's first weights. Buffers, as batch normalisation has them, are copied. torch's own
+    It begins with the network's first weights. Buffers, as batch normalization has them, are copied. torch's own
     `AveragedModel` asks the device at every step whether it is the first, and waits for the answer.
     """
 

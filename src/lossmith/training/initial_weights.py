@@ -27,7 +27,7 @@ class Init:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a run is recognised by that begins with them."""
+        """What a run is recognized by that begins with them."""
         return {"begins_with": self.sha256, **({"begins_with_part": True} if self.partial else {})}
 
     def load(self, restorer: nn.Module) -> None:

@@ -39,7 +39,7 @@ def saved_activation_bytes(module: SupervisedModule, batch: Batch) -> int:
 def bytes_to_write(restorer: nn.Module, recipe: Recipe, tests: Sequence[ImagePair], runs: int = 1) -> int:
     """Bytes that so many runs write, at least: states, models, and the test images at a byte per pixel."""
     weights = sum(int(tensor.nbytes) for tensor in restorer.state_dict().values())
-    state = weights * (3 + (recipe.ema > 0))  # the optimiser keeps two numbers for each
+    state = weights * (3 + (recipe.ema > 0))  # the optimizer keeps two numbers for each
     images = sum(int(pair.clean[0].numel()) for pair in tests)
     return runs * (2 * state + weights + images) + state  # a state is written before the oldest is let go
 

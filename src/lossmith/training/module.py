@@ -15,7 +15,7 @@ StepMetrics = dict[str, Tensor]
 class TrainingModule(Protocol):
     """Something that learns from one batch at a time. The loop knows nothing else about it.
 
-    It owns its networks, their losses and their optimisers, however many they are. Whatever a step changes is part
+    It owns its networks, their losses and their optimizers, however many they are. Whatever a step changes is part
     of `state_dict`, or a resumed run would not end where an uninterrupted one ends.
     """
 

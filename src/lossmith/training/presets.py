@@ -20,7 +20,7 @@ PRESETS = {
         ),
         AdversarialRecipe(discriminator="vgg", psnr_steps=1_000_000, psnr_learning_rate=2e-4, psnr_decay="fifths"),
     ),
-    # for two CPU cores; nearest neighbours enlarge without the weave that pixel shuffles learn against a
+    # for two CPU cores; nearest neighbors enlarge without the weave that pixel shuffles learn against a
     # discriminator
     "esrgan_small": (
         Recipe(
@@ -32,7 +32,7 @@ PRESETS = {
             learning_rate=2e-4,
             ema=0.99,
         ),
-        # a discriminator without spectral normalisation wins at once over a network so small
+        # a discriminator without spectral normalization wins at once over a network so small
         AdversarialRecipe(
             discriminator="unet(features=16)",
             discriminator_learning_rate=1e-4,

@@ -26,7 +26,7 @@ class Recipe:
     init_partial: bool = False
     """Begin with those weights of --init that fit, and with fresh ones for the rest."""
     steps: int | None = None
-    """Budget in optimiser steps [default: 400, unless --minutes is given]."""
+    """Budget in optimizer steps [default: 400, unless --minutes is given]."""
     minutes: float | None = None
     """Budget in minutes of training per run, instead of steps."""
     patch: int = 64
@@ -68,7 +68,7 @@ class Recipe:
 
     @property
     def resume_key(self) -> dict[str, Any]:
-        """All that a run is recognised by when it is to go on, but for the weights that it begins with."""
+        """All that a run is recognized by when it is to go on, but for the weights that it begins with."""
         others = ("on_nan", "init", "init_partial")
         return {name: value for name, value in asdict(self).items() if name not in others}
 

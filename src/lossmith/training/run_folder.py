@@ -1,4 +1,4 @@
-"""A run is a folder; this is what its files are called and how it is recognised."""
+"""A run is a folder; this is what its files are called and how it is recognized."""
 
 import json
 from collections.abc import Sequence

@@ -31,7 +31,7 @@ def mutable_buffers(modules: nn.Module) -> list[Tensor]:
 
 
 class StepSnapshot:
-    """What a step changes before the optimisers do: these buffers, and which random numbers come next."""
+    """What a step changes before the optimizers do: these buffers, and which random numbers come next."""
 
     def __init__(self, buffers: Iterable[Tensor]) -> None:
         self._buffers = [(buffer, buffer.clone()) for buffer in buffers]

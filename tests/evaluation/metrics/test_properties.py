@@ -117,6 +117,6 @@ def test_unknown_metrics_are_refused_with_a_hint(name, complaint, photo):
         find_metric(name)
 
 
-def test_the_catalogue_is_keyed_by_name():
+def test_the_catalog_is_keyed_by_name():
     assert all(name == metric.name for name, metric in METRICS.items())
     assert [name for name, metric in METRICS.items() if not metric.higher_is_better] == ["gmsd", "l1", "l2"]

@@ -51,7 +51,7 @@ def test_two_constants_differ_in_luminance_only(name: str) -> None:
 
 @each_loss
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-@pytest.mark.parametrize("value", [0.0, 0.6, 1.0, None], ids=["black", "grey", "white", "an image"])
+@pytest.mark.parametrize("value", [0.0, 0.6, 1.0, None], ids=["black", "gray", "white", "an image"])
 def test_equal_images_give_exactly_nothing(name: str, dtype: torch.dtype, value: float | None) -> None:
     _, target = usual(name)
     image = (target if value is None else torch.full_like(target, value)).to(dtype)

@@ -133,7 +133,7 @@ def _facts(tournament: TournamentResults) -> dict[str, str]:
         "Training images": str(len(tournament.data.source.names)),
         "Test images": ", ".join(pair.name for pair in tournament.data.test_pairs),
         "Patches": f"{recipe.batch} of {recipe.patch} x {recipe.patch} pixels per step",
-        "Optimiser": f"Adam, learning rate {recipe.learning_rate:g}, decay {recipe.decay}, ema {recipe.ema:g}",
+        "Optimizer": f"Adam, learning rate {recipe.learning_rate:g}, decay {recipe.decay}, ema {recipe.ema:g}",
         "Arithmetic": summaries[0].precision if summaries else recipe.precision,
         "Device": summaries[0].device if summaries else device_name(),
         "System": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",

@@ -17,7 +17,7 @@ TINY = 1e-15
 def information_content(distorted: Tensor, reference: Tensor, parent: Tensor | None = None) -> Tensor:
     """Information content in bits, (1, H - 2, W - 2), of one band of two Laplacian pyramids, both (1, H, W).
 
-    The neighbourhood of a pixel is 3x3, and its parent in the next coarser band of the reference, if given.
+    The neighborhood of a pixel is 3x3, and its parent in the next coarser band of the reference, if given.
 
     >>> band = torch.randn(1, 16, 16, dtype=torch.float64)
     >>> bits = information_content(band, band)
@@ -50,7 +50,7 @@ def _distortion(distorted: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _neighborhoods(band: Tensor, parent: Tensor | None) -> Tensor:
-    """(pixels, 9 or 10): every 3x3 window inside the band, and the parent of its centre."""
+    """(pixels, 9 or 10): every 3x3 window inside the band, and the parent of its center."""
     height, width = band.shape[-2:]
     columns = [F.unfold(band[None], 3)[0]]
     if parent is not None:
@@ -59,7 +59,7 @@ def _neighborhoods(band: Tensor, parent: Tensor | None) -> Tensor:
 
 
 def _scale_mixture(neighbors: Tensor) -> tuple[Tensor, Tensor]:
-    """Of a GSM fitted to the neighbourhoods: the local energy of each, and the variances of its components.
+    """Of a GSM fitted to the neighborhoods: the local energy of each, and the variances of its components.
 
     The energy y C^-1 y / n is the maximum-likelihood scale. A direction in which nothing varies (a flat
     image) is left out, where the authors' code divides by zero.

@@ -25,7 +25,7 @@ def gradient(image: Tensor, smoothing: tuple[float, float, float]) -> Tensor:
 def downsample(image: Tensor, factor: int) -> Tensor:
     """Mean of factor x factor pixels of (C, H, W), then every factor-th of them; outside is 0, as in `conv2`.
 
-    For factor 2 these are disjoint blocks, for 3 they are centred on the pixels that stay.
+    For factor 2 these are disjoint blocks, for 3 they are centered on the pixels that stay.
 
     >>> downsample(torch.arange(8.0).reshape(1, 2, 4), 2)
     tensor([[[2.5000, 4.5000]]])

@@ -15,7 +15,7 @@ from torch import Tensor
 SCALES, ORIENTATIONS = 4, 4
 SHORTEST_WAVE, WAVE_RATIO = 6, 2
 RADIAL_SIGMA = 0.55
-"""Of the log-Gabor's transfer function, as a ratio to its centre frequency."""
+"""Of the log-Gabor's transfer function, as a ratio to its center frequency."""
 ANGULAR_SIGMA = math.pi / ORIENTATIONS / 1.2
 NOISE_DEVIATIONS = 2.0
 NOISE_RESCALE = 1.7

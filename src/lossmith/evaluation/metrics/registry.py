@@ -1,4 +1,4 @@
-"""The catalogue of metrics, and one call that applies them under a protocol."""
+"""The catalog of metrics, and one call that applies them under a protocol."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -61,7 +61,7 @@ def score(
     """The scores of one image, (3, H, W) RGB floats in [0, 1] on any device, prediction first.
 
     `metrics` are names from METRICS or of deep metrics; by default those of `default_metrics`. PSNR, SSIM,
-    MS-SSIM and the errors follow the protocol's colour. IW-SSIM, GMSD, FSIM and LPIPS are defined on RGB or on
+    MS-SSIM and the errors follow the protocol's color. IW-SSIM, GMSD, FSIM and LPIPS are defined on RGB or on
     their own luma and always get RGB; crop and rounding are the protocol's for all. Of a gray target, whose three
     channels are equal, one channel is scored, against the luma of the prediction. NaN where an image is too
     small for a metric (MS-SSIM and IW-SSIM below 161 pixels, SSIM below 11) or the prediction holds NaN.
@@ -87,9 +87,9 @@ def score_row(image: str, method: str, prediction: Tensor, target: Tensor, proto
 
     >>> import torch
     >>> gray = torch.full((3, 8, 8), 0.5)
-    >>> score_row("grey", "mix", gray[:, 1:], gray, Protocol())
+    >>> score_row("gray", "mix", gray[:, 1:], gray, Protocol())
     Traceback (most recent call last):
-    lossmith.core.errors.LossmithError: image 'grey': prediction and target differ in size, 7x8 and 8x8 pixels
+    lossmith.core.errors.LossmithError: image 'gray': prediction and target differ in size, 7x8 and 8x8 pixels
     """
     try:
         return Row(image, method, 0, score(prediction, target, protocol))

@@ -16,7 +16,7 @@ MEASURED = {
     "lpips": {"lpips"},
     "dists": {"dists"},
 }
-"""The metrics that are a loss of the catalogue, a part of it, or the same but for windows, scales or networks."""
+"""The metrics that are a loss of the catalog, a part of it, or the same but for windows, scales or networks."""
 
 
 def optimizes_metric(loss: str, metric: str) -> bool:

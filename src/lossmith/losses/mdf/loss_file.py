@@ -8,7 +8,7 @@ The tensors of discriminator k are `k.head.conv.weight`, `k.head.norm.running_me
   and, where they are not 5 and 1, its `layers` and `stride`;
 - `range` (needed): [0, 1] or [-1, 1], what the discriminators take the images' [0, 1] as;
 - `used`: how many discriminators the loss has by default, from the coarsest; all of them where it says nothing;
-- what else is worth knowing: task, degradation, image, recipe, seed, versions, cost, licence ...
+- what else is worth knowing: task, degradation, image, recipe, seed, versions, cost, license ...
 """
 
 from collections.abc import Sequence

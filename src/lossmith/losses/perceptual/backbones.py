@@ -46,7 +46,7 @@ class VGG16MINC(nn.Sequential):
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of ImageNet's images in [0, 1], channel by channel."""
 
-# What the published weights of these two expect; and initialisations that take minutes.
+# What the published weights of these two expect; and initializations that take minutes.
 OPTIONS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
 
 

@@ -197,7 +197,7 @@ class _ReachedError(Exception):
 
 
 def freeze(network: nn.Module) -> None:
-    """Make its weights buffers, which no optimiser ever sees and no checkpoint repeats."""
+    """Make its weights buffers, which no optimizer ever sees and no checkpoint repeats."""
     for module in network.modules():
         for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
             delattr(module, name)

@@ -33,7 +33,7 @@ class GramBase(LayerLoss):
 class StyleLoss(GramBase):
     """The mean squared difference of Gram matrices, F F' / (C H W), where F are a layer's features, (C, H W).
 
-    Source: Gatys et al., CVPR 2016, with the normalisation and the layers of Johnson et al., ECCV 2016.
+    Source: Gatys et al., CVPR 2016, with the normalization and the layers of Johnson et al., ECCV 2016.
     """
 
     name = "style"

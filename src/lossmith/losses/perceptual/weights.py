@@ -78,7 +78,7 @@ def load_into(network: nn.Module, state: Mapping[str, Tensor], source: str, call
 
 
 def init_random(network: nn.Module) -> None:
-    """He initialisation from a fixed seed: the same network every time, whose features neither grow nor fade."""
+    """He initialization from a fixed seed: the same network every time, whose features neither grow nor fade."""
     generator = torch.Generator("cpu").manual_seed(0)
     for name, tensor in network.state_dict().items():
         if tensor.ndim > 1:

@@ -25,7 +25,7 @@ SLOPE = -4.0
 """The unit of derivatives, so that nothing is multiplied by it on the way."""
 
 SAMPLES = 2**14
-"""Pixels of all planes that their centre is found from."""
+"""Pixels of all planes that their center is found from."""
 
 
 class Constants(NamedTuple):
@@ -67,7 +67,7 @@ def subsampled_center(x: Tensor, y: Tensor) -> Center:
 
 
 def moment_maps(x: Tensor, y: Tensor, center: Tensor) -> Tensor:
-    """u and d about their centre (2, ..., 1, 1), and the squares of these: (4, ...)."""
+    """u and d about their center (2, ..., 1, 1), and the squares of these: (4, ...)."""
     u, d = x + y - center[0], x - y - center[1]
     return torch.stack([u, d, u * u, d * d])
 

@@ -1,6 +1,6 @@
 """Structural similarity: SSIM, MS-SSIM over a pyramid, MS-SSIM over Gaussians, and the mix with L1.
 
-All compare each colour channel with itself and average over channels, so a permutation of the channels changes
+All compare each color channel with itself and average over channels, so a permutation of the channels changes
 nothing. Variances are population variances. The constants are (k1 L)^2 and (k2 L)^2, with the range L.
 """
 
@@ -205,7 +205,7 @@ class MSSSIMSigmasLoss(_SSIMBase):
         self.form, self.sigmas = form, _kept(sigmas, self.deviations)
 
     def loss_map(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The loss per channel and position: (N, C, H, W) dense, (N, C, 1, 1) at the centre."""
+        """The loss per channel and position: (N, C, H, W) dense, (N, C, 1, 1) at the center."""
         return self.evaluate_map(self._loss_map, prediction, target)
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -221,7 +221,7 @@ class MSSSIMSigmasLoss(_SSIMBase):
             return dissimilarity_map(prediction, target, self._spec())
         height, width = prediction.shape[-2:]
         if height % 2 == 0 or width % 2 == 0:
-            raise LossmithError(f"{self}: the patch needs odd sides to have a centre, not {height} x {width}")
+            raise LossmithError(f"{self}: the patch needs odd sides to have a center, not {height} x {width}")
         return central_dissimilarity(prediction, target, self._spec())
 
     def _spec(self) -> SSIMSpec:

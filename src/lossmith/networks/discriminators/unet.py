@@ -1,4 +1,4 @@
-"""The U-Net discriminator with spectral normalisation, which judges every pixel."""
+"""The U-Net discriminator with spectral normalization, which judges every pixel."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ class UNetDiscriminator(Discriminator):
     """Three halvings and back with skips, and one logit for every pixel; 4,376,897 parameters.
 
     (N, 3, H, W) to (N, 1, H, W), 8 pixels a side at least. All convolutions but the first and the last are
-    spectrally normalised: none makes an image's difference larger. `load_state_dict` also takes the keys of the
+    spectrally normalized: none makes an image's difference larger. `load_state_dict` also takes the keys of the
     field's UNetDiscriminatorSN (`conv1.weight_orig` ...).
 
-    Source: Wang et al., Real-ESRGAN, ICCVW 2021, after Schönfeld et al., CVPR 2020; spectral normalisation of
+    Source: Wang et al., Real-ESRGAN, ICCVW 2021, after Schönfeld et al., CVPR 2020; spectral normalization of
     Miyato et al., ICLR 2018.
 
     >>> sum(p.numel() for p in UNetDiscriminator().parameters())
@@ -65,7 +65,7 @@ def _as_large_as(skip: Tensor, x: Tensor) -> Tensor:
 
 
 def _rename_spectral(module: nn.Module, state: dict[str, Any], *_: object) -> None:
-    """From the names of torch's older spectral normalisation to those of the present one."""
+    """From the names of torch's older spectral normalization to those of the present one."""
     names = {"weight_orig": "parametrizations.weight.original"}
     names |= {f"weight_{vector}": f"parametrizations.weight.0._{vector}" for vector in "uv"}
     for key in list(state):

@@ -14,7 +14,7 @@ class VGGDiscriminator(Discriminator):
     """Pairs of convolutions, 3x3 and 4x4 with stride 2, down to 4 x 4, then two linear layers.
 
     (N, 3, size, size) to one logit an image, (N, 1), for a `size` of 128 (14,499,401 parameters) or 256. Every
-    convolution but the first is normalised over the batch and has no bias; leaky ReLU of 0.2. Keys are those of
+    convolution but the first is normalized over the batch and has no bias; leaky ReLU of 0.2. Keys are those of
     the field's VGGStyleDiscriminator.
 
     Source: Ledig et al., CVPR 2017, figure 4; as ESRGAN was trained, Wang et al., ECCVW 2018.

@@ -39,7 +39,7 @@ class LearnedContents:
     bands: Sequence[str]
     """Of frequencies."""
     spectrum: dict[str, list[float]]
-    """How much the loss makes of an error of some colour, in every band."""
+    """How much the loss makes of an error of some color, in every band."""
     facts: dict[str, str]
 
 
@@ -88,7 +88,7 @@ def _thinned(values: Sequence[float]) -> NDArray[np.float64]:
 
 
 def share(value: float) -> int:
-    """How much of the colour for much a cell has, in percent, so that what is written in it can be read.
+    """How much of the color for much a cell has, in percent, so that what is written in it can be read.
 
     >>> [share(value) for value in (0.0, 1.0, 2.0, 50.0)]
     [0, 20, 40, 40]

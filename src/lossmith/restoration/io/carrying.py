@@ -32,7 +32,7 @@ OLD_JPEG = 0x9102
 """Bits per pixel of the JPEG that the camera made."""
 MAKER_NOTE, DESCRIPTION = 0x927C, 0x010E
 BEFORE_ICC = (b"cICP", b"mDCV", b"cLLI")
-"""Chunks of a PNG that say more of its colours than a profile beside them, or other things."""
+"""Chunks of a PNG that say more of its colors than a profile beside them, or other things."""
 NOTES_KEPT = "the camera maker's notes are kept as they were, and may say what is no longer true"
 ROOM = 60_000
 """Bytes of EXIF that a JPEG has room for, beside the record of what was done."""
@@ -109,27 +109,27 @@ Profiles = tuple[bytes | None, bytes | None]
 
 
 def _colors(original: Original, format: Format, remarks: list[str]) -> tuple[Profiles, dict[bytes, bytes]]:
-    """The profile that is written and the one that is converted from; and what PNG says of colours otherwise."""
+    """The profile that is written and the one that is converted from; and what PNG says of colors otherwise."""
     said = original.metadata
     chunks = dict(said.chunks) if format == "png" else {}
     gray = original.channels < 3
     space = space_of(said.icc)
     holds = "RGB" if format == "webp" or not gray else "GRAY"
     if said.icc is not None and space is None:
-        remarks.append(_left_out("a colour profile that is damaged, or none for images"))
+        remarks.append(_left_out("a color profile that is damaged, or none for images"))
     elif space == holds:
         if format != "png":
             _tell_chunks([name for name in BEFORE_ICC if name in said.chunks], format, remarks)
         return (said.icc, None), chunks
     elif space in ("GRAY", "RGB") and gray:
         remarks.append(
-            f"leaves out a colour profile for {space}, which {NAMES[format]} does not hold for "
-            f"{'RGB' if format == 'webp' else 'gray'}, but keeps its colours, converted to sRGB"
+            f"leaves out a color profile for {space}, which {NAMES[format]} does not hold for "
+            f"{'RGB' if format == 'webp' else 'gray'}, but keeps its colors, converted to sRGB"
         )
         return (srgb_profile() if holds == "RGB" else None, said.icc), {}
     elif space is not None:
         remarks.append(
-            _left_out(f"a colour profile that is for {space}, while the pixels are {'gray' if gray else 'RGB'}")
+            _left_out(f"a color profile that is for {space}, while the pixels are {'gray' if gray else 'RGB'}")
         )
     if format == "png":
         return (None, None), chunks
@@ -142,7 +142,7 @@ def _colors(original: Original, format: Format, remarks: list[str]) -> tuple[Pro
 def _tell_chunks(chunks: Collection[bytes], format: Format, remarks: list[str]) -> None:
     if chunks:
         names = ", ".join(chunk.decode() for chunk in chunks)
-        remarks.append(_no_place(f"what PNG says of its colours ({names})", format, "png"))
+        remarks.append(_no_place(f"what PNG says of its colors ({names})", format, "png"))
 
 
 def _tags(

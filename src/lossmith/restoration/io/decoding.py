@@ -81,7 +81,7 @@ class Decoded:
     raster: Raster
     metadata: Metadata
     brightest: int = 0
-    """The largest value of its colours."""
+    """The largest value of its colors."""
     doubtful: bool = False
     """Whether the decoder has warned that some pixels may be wrong."""
 
@@ -92,7 +92,7 @@ def decode(path: Path, to: Path) -> Decoded:
     The EXIF orientation is applied. Palette images become RGB.
 
     Raises LossmithError, naming the file, for what is missing, no image, damaged, animated, of several pages, in
-    another colour space, of other channels or depths, or so large that it may be a decompression bomb, and when
+    another color space, of other channels or depths, or so large that it may be a decompression bomb, and when
     the disk is full.
     """
     return pixels_of(look_at(path), to)
@@ -188,7 +188,7 @@ def _by_pillow(path: Path) -> Original:
         if image.format == "PPM" and image.mode == "RGB" and most_of(image) > 255:
             raise image_error(path, "is a PPM of more than 8 bits; save it as PNG or TIFF")
         if image.mode not in ("1", "L", "P", "RGB", "RGBA") and not wide:
-            raise image_error(path, f"is in the colour mode {image.mode}; convert it to RGB first")
+            raise image_error(path, f"is in the color mode {image.mode}; convert it to RGB first")
         channels = {"1": 1, "L": 1, "RGBA": 4}.get(image.mode, 1 if wide else 3)
         told = {"PPM": metadata_of_ppm, "BMP": metadata_of_bmp}[str(image.format)](path)
         metadata = replace(told, dpi=resolution(*image.info.get("dpi", (0, 0))))

@@ -215,7 +215,7 @@ def _write_webp(path: Path, raster: Raster, quality: int | None, metadata: Metad
         top += len(strip)
     options = _said(metadata, tags) | ({"xmp": metadata.xmp} if metadata.xmp else {})
     options |= {"lossless": True} if quality is None else {"quality": quality}
-    image.save(path, "WEBP", exact=True, **options)  # colours too where nothing is seen of them
+    image.save(path, "WEBP", exact=True, **options)  # colors too where nothing is seen of them
 
 
 def _write_tiff(path: Path, image: Any, big: bool, metadata: Metadata, tags: Directory) -> None:

@@ -47,7 +47,7 @@ class Metadata:
     texts: Mapping[str, str] = field(default_factory=dict)
     """The text of a PNG, by keyword."""
     chunks: Mapping[bytes, bytes] = field(default_factory=dict)
-    """What a PNG says of its colours without a profile."""
+    """What a PNG says of its colors without a profile."""
     lost: tuple[str, ...] = ()
     """What is there, and is not kept."""
 

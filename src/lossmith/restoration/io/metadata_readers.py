@@ -222,7 +222,7 @@ def metadata_of_bmp(path: Path) -> Metadata:
             file.seek(14 + start)
             return Metadata(icc=file.read(min(length, MOST)))
     plain = colors in (b"", b"sRGB", b"Win ")
-    return Metadata() if plain else Metadata(lost=("what BMP says of its colours",))
+    return Metadata() if plain else Metadata(lost=("what BMP says of its colors",))
 
 
 def metadata_of_tiff(directories: Directories) -> Metadata:

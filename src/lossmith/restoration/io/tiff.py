@@ -24,7 +24,7 @@ JPEG = 7
 BY_PILLOW = {34925: "LZMA", 50000: "ZSTD", 50001: "WebP"}
 UNSIGNED, UNDEFINED, FLOAT = 1, 4, 3
 ALPHA = (1, 2)
-"""How transparency is marked: the colours are multiplied by it, which libvips undoes, or not."""
+"""How transparency is marked: the colors are multiplied by it, which libvips undoes, or not."""
 SEVERAL = "holds several images (an animation or pages); save the one you mean by itself"
 
 
@@ -76,7 +76,7 @@ def _check_values(path: Path, colors: int, bits: set[float], tags: dict[int, tup
         raise image_error(path, f"holds {what}; only 8 and 16 bits are restored")
     from_jpeg = colors == YCBCR and tags.get(COMPRESSION, (1,))[0] == JPEG
     if colors not in DEPTHS or (colors == YCBCR and not from_jpeg):
-        space = SPACES.get(colors, f"colours of kind {colors}")
+        space = SPACES.get(colors, f"colors of kind {colors}")
         raise image_error(path, f"is a TIFF in {space}; convert it to RGB first")
     if len(bits) > 1 or not bits <= DEPTHS[colors]:
         called = " and ".join(f"{each:.0f}" for each in sorted(bits))

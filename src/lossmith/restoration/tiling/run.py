@@ -96,7 +96,7 @@ class RestoredTile:
     """Where it belongs in the result: the tile, and what it fades in around it."""
     values: Pixels
     weights: Pixels
-    """(height, width, 1): how much it counts against its neighbours."""
+    """(height, width, 1): how much it counts against its neighbors."""
 
 
 def restore_tile(

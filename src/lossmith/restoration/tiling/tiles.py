@@ -139,10 +139,10 @@ def even_side(length: int, most: int, cell: int) -> int:
 
 
 def blend_weights(tile: Rectangle, around: Rectangle, height: int, width: int) -> NDArray[np.float32]:
-    """Weights (around.height, around.width, 1) with which a tile and its surroundings fade into their neighbours.
+    """Weights (around.height, around.width, 1) with which a tile and its surroundings fade into their neighbors.
 
     They rise from the outer edge to as far inside the tile as the surroundings reach outside it, so that two
-    neighbours weigh the same where their tiles meet. Where the image ends nothing fades.
+    neighbors weigh the same where their tiles meet. Where the image ends nothing fades.
     """
     down = _blend_weight(
         around.height, tile.top - around.top, around.bottom - tile.bottom, around.bottom == height

@@ -49,7 +49,7 @@ def all_reduce_mean(values: StepMetrics) -> StepMetrics:
 
 
 def sync_batch_norm(network: nn.Module, fabric: Fabric) -> None:
-    """Let batch normalisation go by the images of all processes, as it does where one has them all.
+    """Let batch normalization go by the images of all processes, as it does where one has them all.
 
     torch's SyncBatchNorm does it too, but on CUDA only.
     """
@@ -61,7 +61,7 @@ def sync_batch_norm(network: nn.Module, fabric: Fabric) -> None:
 
 
 def _synced_forward(self: _BatchNorm, x: Tensor) -> Tensor:
-    """Batch normalisation by the mean and variance of all processes' images, equally many each."""
+    """Batch normalization by the mean and variance of all processes' images, equally many each."""
     if not self.training:
         return type(self).forward(self, x)
     others = [dimension for dimension in range(x.ndim) if dimension != 1]

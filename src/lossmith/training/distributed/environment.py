@@ -80,7 +80,7 @@ def ddp_fabric(recipe: Recipe, environment: ProcessEnvironment, threads: int) ->
 
     On a CPU, the processes share the cores.
     """
-    # the statistics of batch normalisation are the same everywhere: see `distributed_context`
+    # the statistics of batch normalization are the same everywhere: see `distributed_context`
     strategy = DDPStrategy(cluster_environment=environment, broadcast_buffers=False)
     fabric = Fabric(
         accelerator=best_device().type,

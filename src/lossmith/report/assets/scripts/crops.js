@@ -10,9 +10,9 @@ function setUpCrops(exhibit, images, errorMaps, size) {
   // Source pixels across a tile, and the top left one, kept inside the image where it is large enough.
   const windowOf = () => {
     const across = tiles[0].clientWidth / view.zoom;
-    const inside = (centre, length) => {
+    const inside = (center, length) => {
       if (across >= length) return (length - across) / 2;
-      return clamp(centre - across / 2, 0, length - across);
+      return clamp(center - across / 2, 0, length - across);
     };
     return { left: inside(view.x, size.width), top: inside(view.y, size.height), across };
   };
@@ -39,7 +39,7 @@ function setUpCrops(exhibit, images, errorMaps, size) {
     showWindow(exhibit, left, top, across, size);
     exhibit.querySelector(".zoomed").value = `${view.zoom}×`;
     zoom.value = view.zoom;
-    exhibit.querySelector(".where").value = `centre ${Math.round(view.x)}, ${Math.round(view.y)}`;
+    exhibit.querySelector(".where").value = `center ${Math.round(view.x)}, ${Math.round(view.y)}`;
     for (const spot of spots) spot.setAttribute("aria-pressed", String(view.spot === spot));
   };
 
@@ -54,8 +54,8 @@ function setUpCrops(exhibit, images, errorMaps, size) {
   };
 
   for (const spot of spots) {
-    const centre = (start) => Number(start) + Number(spot.dataset.side) / 2;
-    spot.addEventListener("click", () => moveTo(centre(spot.dataset.x), centre(spot.dataset.y), spot));
+    const center = (start) => Number(start) + Number(spot.dataset.side) / 2;
+    spot.addEventListener("click", () => moveTo(center(spot.dataset.x), center(spot.dataset.y), spot));
   }
   zoom.addEventListener("input", () => zoomTo(Number(zoom.value)));
   what.addEventListener("change", draw);

@@ -1,4 +1,4 @@
-// Training curves: one colour and mark per loss, thin lines for seeds, a thick one for their mean.
+// Training curves: one color and mark per loss, thin lines for seeds, a thick one for their mean.
 const curveChart = byId("curve-chart");
 const hiddenLines = new Set();
 

@@ -1,5 +1,5 @@
 // Maps of the absolute error, computed here from the embedded images: black to white through red and yellow.
-// The colours are those of matplotlib's "inferno", which are evenly spaced to the eye, also without red or green.
+// The colors are those of matplotlib's "inferno", which are evenly spaced to the eye, also without red or green.
 const RAMP = [
   [0, 0, 4],
   [31, 12, 72],
@@ -13,15 +13,15 @@ const RAMP = [
 ];
 const SHADES = 766; // sums of three 8-bit differences
 
-function rampColour(share) {
+function rampColor(share) {
   const place = clamp(share, 0, 1) * (RAMP.length - 1);
   const low = Math.min(Math.floor(place), RAMP.length - 2);
   return RAMP[low].map((value, i) => value + (RAMP[low + 1][i] - value) * (place - low));
 }
 
-const shades = Array.from({ length: SHADES }, (_, i) => rampColour(i / (SHADES - 1)));
+const shades = Array.from({ length: SHADES }, (_, i) => rampColor(i / (SHADES - 1)));
 const rampTable = Uint8ClampedArray.from(shades.flat());
-const rampStops = RAMP.map((colour) => `rgb(${colour.join(" ")})`).join(", ");
+const rampStops = RAMP.map((color) => `rgb(${color.join(" ")})`).join(", ");
 for (const ramp of document.querySelectorAll(".ramp")) {
   ramp.style.background = `linear-gradient(to right, ${rampStops})`;
 }
@@ -33,7 +33,7 @@ function pixelsOf(image) {
   return context.getImageData(0, 0, canvas.width, canvas.height).data;
 }
 
-// Draws |image - target|, averaged over the colours; `ceiling` levels and more get the brightest colour.
+// Draws |image - target|, averaged over the colors; `ceiling` levels and more get the brightest color.
 function drawError(canvas, image, target, ceiling) {
   const context = canvas.getContext("2d");
   const shown = context.createImageData(canvas.width, canvas.height);
