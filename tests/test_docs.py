@@ -1,0 +1,124 @@
+"""What the documentation shows exists: links, files, commands with their options; and its Python runs."""
+
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import torch
+
+from lossmith.cli import run
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
+CURRENT = [name for name in TEXTS if name != "CHANGELOG.md"]
+"""The pages that tell of today. The changelog may name what is gone."""
+
+LISTS = ("losses", "networks", "degradations", "metrics")
+"""Commands that take nothing but --help."""
+EVERYWHERE = {"--config", "--device", "--help", "--preset"}
+TRAINS = re.compile(r"\.(compare|train|learn_loss|restore|evaluate)\(")
+"""What makes a block of code too long to run: it is compiled only."""
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def links() -> Iterator[tuple[str, str]]:
+    for name, text in TEXTS.items():
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if not re.match(r"https?:", target):
+                yield name, target
+
+
+@pytest.mark.parametrize(("page", "target"), sorted(set(links())))
+def test_a_link_leads_to_a_file_and_its_heading(page: str, target: str) -> None:
+    path, _, anchor = target.partition("#")
+    file = (ROOT / page).parent / path if path else ROOT / page
+    assert file.exists()
+    if anchor:
+        assert anchor in anchors(file.read_text(encoding="utf-8"))
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, ahead = set(), ["README.md"]
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        targets = [
+            ((ROOT / page).parent / target.partition("#")[0]).resolve() for at, target in links() if at == page
+        ]
+        names = [str(path.relative_to(ROOT)) for path in targets if path.suffix == ".md"]
+        ahead += [name for name in names if name not in reached and name in TEXTS]
+    assert not {name for name in TEXTS if name.startswith("docs/")} - reached
+
+
+@pytest.mark.parametrize("page", CURRENT)
+def test_files_of_the_repository_that_a_page_names_exist(page: str) -> None:
+    named = re.findall(r"\b(?:benchmarks|tests|examples|docs|tools)/[\w/.-]*\w\.(?:py|yaml|md|cu)\b", TEXTS[page])
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+def code(text: str) -> str:
+    """The code of a page: indented and fenced blocks, and spans, each on a line of its own."""
+    fenced = re.findall(r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"^    (.+)$", re.sub(r"\\\n\s*", "", text), re.MULTILINE)
+    spans = [" ".join(span.split()) for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", text)]
+    return "\n".join([*(part.replace("\\\n", " ") for part in fenced), *indented, *spans])
+
+
+def commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The commands of lossmith that a page shows, with the options of each."""
+    for line in code(text).splitlines():
+        for command, rest in re.findall(r"(?<![\w/.-])lossmith ([a-z][a-z-]*)\b([^|;&#]*)", line):
+            yield command, re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest)
+
+
+SHOWN = sorted(
+    {(command, option) for name in CURRENT for command, options in commands(TEXTS[name]) for option in options}
+)
+
+
+@pytest.fixture(scope="session")
+def options_of() -> dict[str, set[str]]:
+    """The options of every command, from its help."""
+    helps = {}
+    for command in sorted({command for command, _ in SHOWN}):
+        with redirect_stdout(StringIO()) as out:
+            assert run([command, "--help"]) == 0
+        helps[command] = {*re.findall(r"--[a-z][a-z-]*", out.getvalue()), *EVERYWHERE}
+    return helps
+
+
+@pytest.mark.parametrize(("command", "option"), SHOWN)
+def test_an_option_that_a_page_shows_is_one_of_its_command(
+    command: str, option: str, options_of: dict[str, set[str]]
+) -> None:
+    assert option in options_of[command]
+
+
+def python_blocks() -> Iterator[tuple[str, list[str]]]:
+    """The Python of each page, in fences."""
+    for name in CURRENT:
+        if found := re.findall(r"^```python\n(.*?)^```$", TEXTS[name], re.MULTILINE | re.DOTALL):
+            yield name, found
+
+
+@pytest.mark.parametrize(("page", "parts"), [pytest.param(*each, id=each[0]) for each in python_blocks()])
+def test_the_python_of_a_page_runs(
+    page: str, parts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    torch.manual_seed(0)
+    names: dict[str, object] = {"__name__": page}
+    for part in parts:
+        compiled = compile(part, page, "exec")
+        if not TRAINS.search(part):
+            exec(compiled, names)
