@@ -12,8 +12,15 @@ from lossmith.evaluation.metrics.registry import (
     why_nan,
 )
 from lossmith.evaluation.protocol import Protocol, protocol_for
-from lossmith.evaluation.results import DEGRADED, Difference, Metric, Ranking, Row
-from lossmith.evaluation.statistics.ranking import differences, mean_ranks, ranking, rankings
+from lossmith.evaluation.results import DEGRADED, Difference, Metric, RankedMethod, Ranking, Row, as_columns
+from lossmith.evaluation.statistics.ranking import (
+    differences,
+    main_ranking,
+    mean_ranks,
+    ranked_methods,
+    ranking,
+    rankings,
+)
 from lossmith.evaluation.statistics.score_table import without_level
 from lossmith.evaluation.statistics.verdict import verdict
 
@@ -23,8 +30,10 @@ __all__ = [
     "Difference",
     "Metric",
     "Protocol",
+    "RankedMethod",
     "Ranking",
     "Row",
+    "as_columns",
     "available_deep_metrics",
     "baseline",
     "check_border",
@@ -32,9 +41,11 @@ __all__ = [
     "default_metrics",
     "differences",
     "find_metric",
+    "main_ranking",
     "mean_ranks",
     "protocol_for",
     "protocol_of",
+    "ranked_methods",
     "ranking",
     "rankings",
     "read_csv",

@@ -1,6 +1,9 @@
 """The plain values that evaluation produces and the report shows."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 DEGRADED = "degraded"
 """The name under which the degraded input itself is scored, as a row like any other."""
@@ -49,11 +52,58 @@ class Difference:
 
 @dataclass(frozen=True)
 class Ranking:
-    """How all methods stand in one metric, best first."""
+    """All methods in one metric, best first."""
 
     metric: Metric
     order: tuple[str, ...]
     means: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     leaders: tuple[str, ...]
-    """The best method, and every method that cannot be told apart from it; one name is a winner."""
+    """The best method, and every method that is not significantly worse."""
+
+    @property
+    def winner(self) -> str | None:
+        """The method that is significantly better than all others, or None.
+
+        The degraded input wins nothing, and neither does a method that was compared with nothing else.
+
+        >>> psnr = Metric("psnr", "PSNR", True, 2)
+        >>> Ranking(psnr, ("mix", "l1"), {"mix": 31.4, "l1": 31.2}, {}, leaders=("mix",)).winner
+        'mix'
+        >>> Ranking(psnr, ("mix", "l1"), {"mix": 31.4, "l1": 31.2}, {}, leaders=("mix", "l1")).winner is None
+        True
+        """
+        best, rivals = self.order[0], set(self.order[1:]) - {DEGRADED}
+        return best if self.leaders == (best,) and best != DEGRADED and rivals else None
+
+
+@dataclass(frozen=True)
+class RankedMethod:
+    """One line of a ranking."""
+
+    rank: int
+    """1 is the best."""
+    name: str
+    mean: float
+    """Over images and seeds."""
+    interval: tuple[float, float]
+    """The 95 % interval of the mean; NaN for one image and one seed."""
+    behind: float
+    """How much worse the mean is than that of the best method: 0 and up, in the unit of the metric."""
+    significant: bool
+    """Whether the best method is significantly better than this one; False for the best itself."""
+
+
+def as_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Rows as columns of one length: image, method, seed, then one per metric, NaN where a row has no score.
+
+    >>> as_columns([Row("a", "l1", 0, {"psnr": 30.0}), Row("a", "l2", 0)])
+    {'image': ['a', 'a'], 'method': ['l1', 'l2'], 'seed': [0, 0], 'psnr': [30.0, nan]}
+    """
+    metrics = dict.fromkeys(name for row in rows for name in row.scores)
+    return {
+        "image": [row.image for row in rows],
+        "method": [row.method for row in rows],
+        "seed": [row.seed for row in rows],
+        **{name: [row.scores.get(name, math.nan) for row in rows] for name in metrics},
+    }

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from lossmith.core.errors import LossmithError
-from lossmith.evaluation.results import DEGRADED, Ranking, Row
+from lossmith.evaluation.results import DEGRADED, Ranking, Row, as_columns
 from lossmith.evaluation.statistics.ranking import (
     differences,
     excluded_methods,
+    main_ranking,
     mean_ranks,
+    ranked_methods,
     ranking,
     rankings,
 )
@@ -209,3 +211,58 @@ def test_levels_of_damage_are_not_taken_for_so_many_images(rng, psnr_metric) -> 
     ]
     (found,), (wanted,) = (differences(each, psnr_metric) for each in (rows, means))
     assert (found.mean, found.low, found.high) == pytest.approx((wanted.mean, wanted.low, wanted.high))
+
+
+# --- what a result shows ---
+
+
+def test_the_winner_is_the_only_leader_and_neither_the_input_nor_alone(psnr_metric):
+    def ranked(*order, leaders):
+        return Ranking(psnr_metric, order, dict.fromkeys(order, 1.0), {}, leaders)
+
+    assert ranked("a", "b", leaders=("a",)).winner == "a"
+    assert ranked("a", "b", DEGRADED, leaders=("a",)).winner == "a"
+    assert ranked("a", "b", leaders=("a", "b")).winner is None
+    assert ranked(DEGRADED, "a", "b", leaders=(DEGRADED,)).winner is None
+    assert ranked("a", leaders=("a",)).winner is None
+    assert ranked("a", DEGRADED, leaders=("a",)).winner is None
+
+
+def test_the_main_ranking_is_psnr_or_else_the_first(psnr_metric, gmsd_metric):
+    psnr, gmsd = (Ranking(metric, ("a",), {}, {}, ()) for metric in (psnr_metric, gmsd_metric))
+    assert main_ranking([gmsd, psnr]) is psnr
+    assert main_ranking([gmsd]) is gmsd
+    assert main_ranking([]) is None
+
+
+def test_ranked_methods_say_how_far_behind_the_best_each_is_and_whether_that_is_significant(rng, gmsd_metric):
+    base = rng.normal(0.1, 0.01, (2, 12))
+    scores = {"worse": base + 0.05 + rng.normal(0, 1e-4, base.shape), "best": base, "tied": base[::-1] + 1e-9}
+    rows = rows_of({**scores, DEGRADED: base.mean(0) + 0.2}, "gmsd")
+    lines = ranked_methods(ranking(rows, gmsd_metric), differences(rows, gmsd_metric))
+    assert [(line.rank, line.name) for line in lines] == [(1, "best"), (2, "tied"), (3, "worse"), (4, DEGRADED)]
+    assert [line.significant for line in lines] == [False, False, True, True]
+    assert [line.behind for line in lines] == pytest.approx([0, 1e-9, 0.05, 0.2], abs=1e-3)
+    assert all(line.interval[0] <= line.mean <= line.interval[1] for line in lines)
+    assert lines[0].mean == pytest.approx(base.mean())
+
+
+def test_ranked_methods_ignore_differences_in_other_metrics(rng, psnr_metric, gmsd_metric):
+    scores = {name: rng.normal(size=(2, 6)) for name in ("a", "b")}
+    rows = [
+        Row(row.image, row.method, row.seed, {"psnr": row.scores["psnr"], "gmsd": -(row.scores["psnr"] ** 2)})
+        for row in rows_of(scores)
+    ]
+    both = [*differences(rows, gmsd_metric), *differences(rows, psnr_metric)]
+    assert ranked_methods(ranking(rows, psnr_metric), both) == ranked_methods(
+        ranking(rows, psnr_metric), differences(rows, psnr_metric)
+    )
+
+
+def test_rows_become_columns_of_one_length_with_nan_for_missing_scores():
+    columns = as_columns([Row("a", "l1", 0, {"psnr": 30.0}), Row("b", "l1", 1, {"gmsd": 0.1})])
+    assert list(columns) == ["image", "method", "seed", "psnr", "gmsd"]
+    assert {len(column) for column in columns.values()} == {2}
+    assert (columns["image"], columns["seed"], columns["psnr"][0]) == (["a", "b"], [0, 1], 30.0)
+    assert math.isnan(columns["psnr"][1])
+    assert as_columns([]) == {"image": [], "method": [], "seed": []}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from lossmith.evaluation.results import DEGRADED, Difference, Metric, Ranking, Row
+from lossmith.evaluation.results import DEGRADED, Difference, Metric, RankedMethod, Ranking, Row
 from lossmith.evaluation.statistics.bootstrap import Array, interval, resampled_means
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
 
@@ -106,6 +106,41 @@ def rankings(
         except NothingToCompareError:
             continue
     return found
+
+
+def main_ranking(rankings: Sequence[Ranking]) -> Ranking | None:
+    """The ranking that decides who wins: that in PSNR, or else the first; None if there is none.
+
+    >>> gmsd, psnr = Metric("gmsd", "GMSD", False, 4), Metric("psnr", "PSNR", True, 2)
+    >>> main_ranking([Ranking(gmsd, ("a",), {}, {}, ("a",)), Ranking(psnr, ("b",), {}, {}, ("b",))]).order
+    ('b',)
+    """
+    return next((ranking for ranking in rankings if ranking.metric.name == "psnr"), next(iter(rankings), None))
+
+
+def ranked_methods(ranking: Ranking, differences: Sequence[Difference]) -> list[RankedMethod]:
+    """The lines of a ranking, best first; `differences` hold its pairs, and may hold those of other metrics.
+
+    >>> rows = [Row(image, method, 0, {"psnr": value}) for method, values in
+    ...         {"l2": (29.0, 30.0), "l1": (30.0, 31.1)}.items() for image, value in zip("ab", values)]
+    >>> psnr = Metric("psnr", "PSNR", True, 2)
+    >>> lines = ranked_methods(ranking(rows, psnr), differences(rows, psnr))
+    >>> [(line.rank, line.name, round(line.mean, 2), round(line.behind, 2), line.significant) for line in lines]
+    [(1, 'l1', 30.55, 0.0, False), (2, 'l2', 29.5, 1.05, True)]
+    """
+    best = ranking.order[0]
+    pairs = {frozenset((d.first, d.second)): d for d in differences if d.metric == ranking.metric.name}
+    return [
+        RankedMethod(
+            rank=rank,
+            name=name,
+            mean=ranking.means[name],
+            interval=ranking.intervals[name],
+            behind=abs(ranking.means[best] - ranking.means[name]),
+            significant=name != best and pairs[frozenset((best, name))].significant,
+        )
+        for rank, name in enumerate(ranking.order, start=1)
+    ]
 
 
 def excluded_methods(rows: Sequence[Row], metric: Metric, methods: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from lossmith.evaluation.results import DEGRADED, Difference, Metric, Ranking
+from lossmith.evaluation.statistics.ranking import main_ranking
 
 INPUT = "the degraded input"
 
@@ -19,9 +20,9 @@ def verdict(rankings: Sequence[Ranking], differences: Sequence[Difference]) -> s
     >>> verdict([result], [Difference("psnr", "l1", "mix", -0.21, -0.27, -0.15, 0.1)])
     'mix wins on PSNR with 31.42 dB, 0.21 dB ahead of l1 (95 % interval 0.15 to 0.27).'
     """
-    if not rankings:
+    main = main_ranking(rankings)
+    if main is None:
         return "Nothing could be compared: no method has scores for every image and seed."
-    main = next((each for each in rankings if each.metric.name == "psnr"), rankings[0])
     alone = all(name in (main.order[0], DEGRADED) for name in main.order)
     # who is alone wins nothing; that it does not reach its input is worth saying all the same
     others = [each for each in rankings if each is not main and (not alone or each.order[0] == DEGRADED)]
