@@ -13,6 +13,7 @@ from lossmith import LossmithError
 from lossmith.losses import (
     L1Loss,
     Loss,
+    LossLike,
     MixLoss,
     MSELoss,
     Schedule,
@@ -294,14 +295,26 @@ def test_percentages_are_written_as_they_were_read(percent: float) -> None:
     assert str(loss(f"l1 until {percent:g}% then l2")) == f"l1 until {percent:g}% then l2"
 
 
-def test_anything_callable_is_a_loss() -> None:
+@pytest.mark.parametrize(
+    "candidate",
+    ["l1", L1Loss(), nn.L1Loss(), nn.functional.l1_loss, lambda a, b: (a - b).abs().mean()],
+    ids=["expression", "loss", "module", "function", "lambda"],
+)
+def test_as_loss_takes_expressions_losses_modules_and_functions(candidate: LossLike) -> None:
     x, y = pair()
+    criterion = as_loss(candidate)
+    assert isinstance(criterion, Loss)
+    assert close(criterion(x, y), L1Loss()(x, y))
+    assert isinstance(2 * criterion + MSELoss(), SumLoss)
+
+
+def test_as_loss_leaves_a_loss_as_it_is() -> None:
     assert as_loss(criterion := L1Loss()) is criterion
-    assert close(as_loss(nn.L1Loss())(x, y), L1Loss()(x, y))
-    assert close(as_loss(lambda a, b: (a - b).abs().mean())(x, y), L1Loss()(x, y))
-    assert isinstance(2 * as_loss(nn.L1Loss()) + MSELoss(), SumLoss)
-    with pytest.raises(LossmithError, match=r"^a loss is a function of \(prediction, target\), not str$"):
-        as_loss("l1")
+
+
+def test_as_loss_refuses_what_cannot_be_called() -> None:
+    with pytest.raises(LossmithError, match=r"^a loss is a function of \(prediction, target\), not int$"):
+        as_loss(3)  # type: ignore[arg-type]
 
 
 # --- labels and other people's loops ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 >>> criterion(prediction, torch.rand(2, 3, 48, 48)).backward()
 """
 
-from lossmith.losses.base import CallableLoss, Loss, SumLoss, WeightedLoss, as_loss
+from lossmith.losses.base import CallableLoss, Loss, LossLike, SumLoss, WeightedLoss
 from lossmith.losses.mdf.loss import MDFLoss
 from lossmith.losses.mdf.loss_file import load_loss, save_loss
 from lossmith.losses.perceptual.base import PerceptualLoss
@@ -17,7 +17,7 @@ from lossmith.losses.perceptual.extractor import FeatureExtractor
 from lossmith.losses.perceptual.lpips import LPIPS
 from lossmith.losses.perceptual.style import StyleLoss, StyleW2Loss
 from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss, TVLoss
-from lossmith.losses.registry import DEEP, LOSSES, PRESETS, describe, loss, overview
+from lossmith.losses.registry import DEEP, LOSSES, PRESETS, as_loss, describe, loss, overview
 from lossmith.losses.schedule import Schedule
 from lossmith.losses.structural.losses import MixLoss, MSSSIMLoss, MSSSIMSigmasLoss, SSIMLoss
 
@@ -33,6 +33,7 @@ __all__ = [
     "FeatureExtractor",
     "L1Loss",
     "Loss",
+    "LossLike",
     "MDFLoss",
     "MSELoss",
     "MSSSIMLoss",

@@ -113,7 +113,7 @@ class Loss(HasExpression, Precise):
         return TargetedLoss(self, target)
 
     def __add__(self, other: Any) -> "Loss":
-        return self if _is_number(other) and other == 0 else SumLoss([self, as_loss(other)])
+        return self if _is_number(other) and other == 0 else SumLoss([self, loss_from_callable(other)])
 
     __radd__ = __add__  # lets the built-in sum() add losses
 
@@ -248,23 +248,29 @@ class TargetedSum(nn.Module):
         return torch.stack(values).sum(dim=0)
 
 
-def as_loss(candidate: Any) -> Loss:
-    """Any loss, module or function of (prediction, target), as a `Loss`.
+LossLike = str | Loss | nn.Module | Callable[[Tensor, Tensor], Tensor]
+"""What is taken for a loss in Python: an expression, a loss, a module or a function of (prediction, target)."""
 
-    Only a function that can be imported has an expression. An object's name says what it is, and is no expression:
-    with which options it was made cannot be told, and reading it back must not give another loss.
 
-    >>> str(as_loss(nn.functional.mse_loss)), str(as_loss(nn.SmoothL1Loss(beta=2)))
+def loss_from_callable(function: Callable[[Tensor, Tensor], Tensor]) -> Loss:
+    """A loss, module or function of (prediction, target), as a `Loss`; a `Loss` as it is.
+
+    Only a function that can be imported has an expression. The expression of an object names its class alone and
+    cannot be read back, since the options that the object was made with are not known.
+
+    Raises LossmithError for what cannot be called.
+
+    >>> str(loss_from_callable(nn.functional.mse_loss)), str(loss_from_callable(nn.SmoothL1Loss(beta=2)))
     ('torch.nn.functional:mse_loss', 'object of torch.nn.modules.loss:SmoothL1Loss')
     """
-    if isinstance(candidate, Loss):
-        return candidate
-    if not callable(candidate):
-        raise LossmithError(f"a loss is a function of (prediction, target), not {type(candidate).__name__}")
-    made_by = candidate if hasattr(candidate, "__qualname__") else type(candidate)
-    path = f"{made_by.__module__}:{made_by.__qualname__}"
-    importable = made_by is candidate and made_by.__qualname__.isidentifier()
-    return CallableLoss(candidate, path if importable else f"object of {path}")
+    if isinstance(function, Loss):
+        return function
+    if not callable(function):
+        raise LossmithError(f"a loss is a function of (prediction, target), not {type(function).__name__}")
+    owner = function if hasattr(function, "__qualname__") else type(function)
+    path = f"{owner.__module__}:{owner.__qualname__}"
+    importable = owner is function and owner.__qualname__.isidentifier()
+    return CallableLoss(function, path if importable else f"object of {path}")
 
 
 def check_pair(prediction: Tensor, target: Tensor, name: object, min_side: int = 1) -> None:
@@ -313,10 +319,11 @@ def parenthesized(loss: Loss) -> str:
 __all__ = [
     "CallableLoss",
     "Loss",
+    "LossLike",
     "SumLoss",
     "TargetedLoss",
     "WeightedLoss",
-    "as_loss",
     "check_pair",
+    "loss_from_callable",
     "parenthesized",
 ]

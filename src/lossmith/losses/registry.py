@@ -18,7 +18,7 @@ from lossmith.expressions import (
     parse_loss,
     resolve,
 )
-from lossmith.losses.base import CallableLoss, Loss, SumLoss, WeightedLoss
+from lossmith.losses.base import CallableLoss, Loss, LossLike, SumLoss, WeightedLoss, loss_from_callable
 from lossmith.losses.mdf.loss import MDFLoss
 from lossmith.losses.mdf.loss_file import shipped_losses
 from lossmith.losses.perceptual.base import FeatureLoss, PerceptualLoss
@@ -100,6 +100,18 @@ def loss(expression: str, *, reduction: str = "mean") -> Loss:
     if not isinstance(expression, str):
         raise LossmithError(f"a loss is named in text, such as 'l1 + 0.1*tv', not by {expression!r}")
     return _build(parse_loss(expression), reduction)
+
+
+def as_loss(candidate: LossLike) -> Loss:
+    """The loss that an expression, a module or a function of (prediction, target) stands for; a `Loss` as it is.
+
+    Raises LossmithError for an expression that cannot be understood, and for what cannot be called.
+
+    >>> import torch
+    >>> str(as_loss("l1 + 0.1*tv")), str(as_loss(torch.nn.functional.mse_loss))
+    ('l1 + 0.1*tv', 'torch.nn.functional:mse_loss')
+    """
+    return loss(candidate) if isinstance(candidate, str) else loss_from_callable(candidate)
 
 
 def _build(node: Node, reduction: str) -> Loss:
