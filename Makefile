@@ -25,6 +25,7 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(READY)  ## the benchmarks that take minutes and need no images of yours
 	$(BIN)/python benchmarks/training_overhead.py

@@ -1,103 +1,74 @@
-"""Which room may use which: no import from a lower room to a higher one, and no circle of modules."""
+"""The rooms of the package: that `make lint` sees imports that should not be, and what it does not look at."""
 
-import ast
-from collections.abc import Iterator
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+
+import grimp
+import pytest
 
 import lossmith
 
-HOME = Path(lossmith.__file__).parent
+PACKAGE = Path(lossmith.__file__).parent
+CONFIG = Path(__file__).parents[1] / "pyproject.toml"
+LAYERS, CIRCLES = "A room imports only the rooms below it", "Nothing imports itself by way of its neighbors"
+MAX_LINES = 400
 
-ROOMS = (
-    "_version",
-    "core",
-    "expressions",
-    "losses",
-    "degradations",
-    "networks",
-    "models",
-    "data",
-    "restoration",
-    "evaluation",
-    "training",
-    "loss_learning",
-    "exporting",
-    "report",
-    "commands",
-    "config_file",
-    "option_synonyms",
-    "cli",
-    "__main__",
+
+def lint_imports(home: Path) -> str:
+    """What the import linter says of the package in a folder."""
+    command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", command, "--config", CONFIG, "--no-cache"],
+        env={**os.environ, "PYTHONPATH": str(home)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == int("BROKEN" in result.stdout), result.stderr
+    return result.stdout
+
+
+def test_rooms_import_only_those_below_them_and_none_in_a_circle() -> None:
+    assert "BROKEN" not in lint_imports(PACKAGE.parent)
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "broken"),
+    [
+        ("core/errors.py", "import lossmith.training.run", LAYERS),
+        ("core/errors.py", "def late():\n    from lossmith.losses import loss", LAYERS),
+        ("networks/fcn.py", "from lossmith.degradations import degradation", LAYERS),
+        ("a_room_that_nobody_knows.py", "import lossmith.core.errors", LAYERS),
+        ("training/ema.py", "def late():\n    from lossmith.training.loop import fit", CIRCLES),
+        ("losses/mdf/discriminator.py", "from lossmith.losses.registry import loss", CIRCLES),
+    ],
 )
-"""From the ground up; a room may use those before it."""
+def test_an_import_upward_or_in_a_circle_breaks_the_lint(
+    module: str, line: str, broken: str, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(PACKAGE, tmp_path / "lossmith", ignore=shutil.ignore_patterns("__pycache__", "shipped"))
+    with (copy / module).open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    assert f"{broken} BROKEN" in lint_imports(tmp_path)
 
 
-def modules() -> dict[str, Path]:
-    """All modules of the package by their dotted names."""
-    found = {}
-    for path in HOME.rglob("*.py"):
-        parts = list(path.relative_to(HOME).with_suffix("").parts)
-        found[".".join(["lossmith", *(parts[:-1] if parts[-1] == "__init__" else parts)])] = path
-    return found
-
-
-MODULES = modules()
-
-
-def imports(path: Path) -> Iterator[str]:
-    """The modules of the package that a file imports, wherever in it, but for the sake of types alone."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped = {
-        id(child)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
-        for child in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in MODULES)
-        if isinstance(node, ast.ImportFrom) and node.module in MODULES:
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                yield inner if inner in MODULES else str(node.module)
-
-
-ARROWS = {name: set(imports(path)) - {name} for name, path in MODULES.items()}
-
-
-def room_of(module: str) -> str:
-    return module.split(".")[1] if "." in module else ""
-
-
-def test_every_module_is_in_a_room() -> None:
-    assert {room_of(module) for module in MODULES} - {""} == set(ROOMS)
-
-
-def test_nothing_is_imported_from_a_higher_room() -> None:
-    upward = [
-        f"{module} imports {target}"
-        for module, targets in ARROWS.items()
-        for target in targets
-        if room_of(module) and ROOMS.index(room_of(target) or "__main__") > ROOMS.index(room_of(module))
+def test_no_module_imports_a_package_that_holds_it() -> None:
+    graph = grimp.build_graph("lossmith", exclude_type_checking_imports=True, cache_dir=None)
+    inward = [
+        f"{module} imports {package}"
+        for module in graph.modules
+        for package in graph.find_modules_directly_imported_by(module)
+        if module.startswith(f"{package}.")
     ]
-    assert not upward
+    assert not inward
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    done: set[str] = set()
-
-    def walk(module: str, road: list[str]) -> None:
-        assert module not in road, " -> ".join([*road[road.index(module) :], module])
-        if module not in done:
-            for target in sorted(ARROWS[module]):
-                walk(target, [*road, module])
-            done.add(module)
-
-    for module in ARROWS:
-        walk(module, [])
+def test_no_file_is_longer_than_one_reads_at_a_time() -> None:
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert not [f"{path}: {count} lines" for path, count in lines.items() if count > MAX_LINES]
 
 
-def test_the_ground_and_the_pure_rooms_need_only_torch_and_safetensors() -> None:
-    assert (HOME / "core" / "__init__.py").read_text(encoding="utf-8") == ""
+def test_importing_a_module_of_core_loads_no_other() -> None:
+    assert (PACKAGE / "core" / "__init__.py").read_text(encoding="utf-8") == ""

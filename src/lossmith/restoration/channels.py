@@ -1,15 +1,17 @@
 """Between the pixels of files and what networks take: gray for a color network, colors for a gray one, alpha."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lossmith.networks.base import upsample
 from lossmith.restoration.engine import Engine
-from lossmith.restoration.tiling.raster import Pixels
 
+Pixels = NDArray[Any]
 LUMA = (0.299, 0.587, 0.114)
 
 

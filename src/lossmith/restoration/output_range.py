@@ -1,9 +1,11 @@
 """Whether what a network makes is an image, in the numbers that images are made of here: 0 to 1."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from lossmith.core.errors import LossmithError
-from lossmith.restoration.tiling.raster import Pixels
 
 FAR = 0.1
 """How far outside of 0 to 1 a value is before it counts; networks overshoot a little at edges."""
@@ -24,7 +26,7 @@ class Outcome:
     given: float = 0.0
     """The brightest value that it was given."""
 
-    def add(self, given: float, made: Pixels) -> None:
+    def add(self, given: float, made: NDArray[Any]) -> None:
         """Count a part: the brightest value of what was given, in [0, 1], and what the network has made of it.
 
         Raises LossmithError when almost all of that lies outside of 0 to 1.

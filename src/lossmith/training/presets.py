@@ -3,7 +3,7 @@
 from typing import Any
 
 from lossmith.core.errors import unknown_name_error
-from lossmith.training import AdversarialRecipe, Recipe
+from lossmith.training.recipe import AdversarialRecipe, Recipe
 
 PRESETS = {
     # Wang et al., ECCVW 2018; the million steps and the average are those of its authors' later toolbox

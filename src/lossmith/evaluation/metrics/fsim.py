@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from lossmith.evaluation.metrics.luma import full_luma
+from lossmith.evaluation.luma import full_luma
 from lossmith.evaluation.metrics.matlab_filters import downsample, gradient, similarity
 from lossmith.evaluation.metrics.phase_congruency import phase_congruency
 

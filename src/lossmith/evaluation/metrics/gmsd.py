@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from lossmith.evaluation.metrics.luma import full_luma
+from lossmith.evaluation.luma import full_luma
 from lossmith.evaluation.metrics.matlab_filters import downsample, gradient, similarity
 
 PREWITT = (1 / 3, 1 / 3, 1 / 3)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lossmith.evaluation.metrics.luma import full_luma
+from lossmith.evaluation.luma import full_luma
 from lossmith.losses.structural.filtering import gaussian_window, separable_filter
 from lossmith.losses.structural.losses import MSSSIMLoss
 
