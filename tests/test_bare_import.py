@@ -31,12 +31,12 @@ def run(program: str) -> str:
     return done.stdout
 
 
-def test_importing_lossmith_loads_nothing() -> None:
+def test_importing_lossmith_loads_no_dependency() -> None:
     heavy = ["torch", "numpy", "lossmith.losses", *WORKBENCH]
     assert run(f"import sys, lossmith; print([name for name in {heavy} if name in sys.modules])") == "[]\n"
 
 
-def test_losses_and_networks_load_and_need_no_workbench_package() -> None:
+def test_losses_and_networks_need_only_torch_and_safetensors() -> None:
     program = f"""
 import sys
 
@@ -61,7 +61,7 @@ print([name for name in {WORKBENCH} if name in sys.modules])
     assert run(program) == "[]\n"
 
 
-def test_a_function_without_its_packages_says_what_to_install(
+def test_a_command_without_its_packages_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "attic.py").write_text("import a_package_of_the_workbench\n")
@@ -76,19 +76,19 @@ def test_a_function_without_its_packages_says_what_to_install(
     )
 
 
-def test_other_names_are_not_there() -> None:
+def test_unknown_attributes_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match=r"^module 'lossmith' has no attribute 'comparison'$"):
         lossmith.comparison  # noqa: B018
     assert not hasattr(lossmith, "comparison")
 
 
-def test_every_public_name_has_a_home() -> None:
+def test_every_public_name_is_lazily_loaded() -> None:
     assert {*lossmith.__all__} == {"LossmithError", "__version__", *lossmith._LAZY}
     assert lossmith.loss is lossmith.losses.loss
     assert lossmith.network is lossmith.networks.network
 
 
-def test_rooms_are_there_without_an_import_of_their_own() -> None:
+def test_subpackages_are_attributes_without_their_own_import() -> None:
     assert (
         run("import lossmith; print(lossmith.losses.L1Loss.name, lossmith.networks.__name__)")
         == "l1 lossmith.networks\n"
@@ -98,7 +98,7 @@ def test_rooms_are_there_without_an_import_of_their_own() -> None:
         _ = lossmith.cellars
 
 
-def test_a_missing_extra_is_one_sentence_without_what_came_before() -> None:
+def test_a_missing_extra_is_one_sentence_without_a_cause() -> None:
     program = """
 import sys, traceback
 sys.modules["PIL"] = None

@@ -109,7 +109,7 @@ def test_a_word_that_is_not_utf8_is_refused(capsys: pytest.CaptureFixture[str]) 
     assert refused(["train", "--out", "caf\udce9"], capsys) == r"'caf\udce9' is not text in UTF-8; rename it"
 
 
-def test_a_loss_may_begin_with_minus(photos: Path, tmp_path: Path) -> None:
+def test_an_option_value_may_begin_with_minus(photos: Path, tmp_path: Path) -> None:
     words = ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path / "out"]
     assert run([*map(str, words), "--losses", "l1", "-0.5*l1 + 2*l2"]) == 0
     assert "- -0.5*l1 + 2*l2\n" in (tmp_path / "out" / "compare.yaml").read_text()
@@ -193,7 +193,7 @@ def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pyt
         (["losses", "l1"], "losses has no use for 'l1'"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_nothing_is_written(
+def test_user_errors_are_one_sentence_and_write_nothing(
     words: list[str],
     sentence: str,
     tmp_path: Path,
@@ -205,7 +205,7 @@ def test_a_mistake_is_one_sentence_and_nothing_is_written(
     assert not any(tmp_path.iterdir())
 
 
-def test_nothing_is_made_among_the_images(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_folder_of_the_images_is_refused_as_output(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(photos.rglob("*"))
     assert "the folder of what is to be made; choose another --out" in refused(
         ["train", str(photos), "--out", str(photos), *QUICK], capsys
@@ -236,9 +236,7 @@ def bad_image(folder: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "cut", "cut-jpeg", "cmyk", "see-through", "tiny", "empty"])
-def test_images_that_cannot_be_used_are_named(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unusable_images_are_named(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
     for i in range(2):
@@ -258,7 +256,7 @@ def test_an_image_in_training_and_test_is_refused(photos: Path, capsys: pytest.C
     assert "is also trained on" in refused(["train", photos, "--test", photos / "1.png"], capsys)
 
 
-def test_a_folder_that_belongs_to_another_comparison_is_refused(
+def test_the_folder_of_another_comparison_is_refused(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [str(w) for w in ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path, "--losses"]]
@@ -267,7 +265,7 @@ def test_a_folder_that_belongs_to_another_comparison_is_refused(
     assert "belongs to another configuration: losses" in refused([*words, "l2"], capsys)
 
 
-def test_a_disk_that_takes_no_more_is_one_sentence(photos: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_sentence(photos: Path, tmp_path: Path) -> None:
     program = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
@@ -280,9 +278,7 @@ def test_a_disk_that_takes_no_more_is_one_sentence(photos: Path, tmp_path: Path)
     assert "cannot write" in done.stderr.splitlines()[-1]
 
 
-def test_a_model_file_runs_no_code_that_it_names(
-    tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_file_runs_no_code(tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, mark = tmp_path / "m.safetensors", tmp_path / "ran"
     save_model(path, network("fcn"), {"network": f"os:system('touch {mark}')", "scale": 1, "degradation": "jpeg"})
     assert "only run when you name it yourself" in refused(["evaluate", path, "--test", photos], capsys)
@@ -291,7 +287,7 @@ def test_a_model_file_runs_no_code_that_it_names(
     assert not mark.exists()
 
 
-def test_help_keeps_the_asterisks_of_expressions(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_the_asterisks_of_expressions(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for expression in ("0.01*tv", "esrgan + 0.01*l1", "20*mdf(sr)"):

@@ -8,7 +8,7 @@ from lossmith.config_file import read_config_file
 from lossmith.core.errors import LossmithError
 
 
-def test_options_are_read_as_they_would_be_typed(tmp_path: Path) -> None:
+def test_yaml_options_are_read_as_on_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(
         "# a study\nsteps: 400\nlearning-rate: 2e-3\nlosses: [l1, '0.5*l2 + 0.5*tv']\nminutes: null\nema:\n"
@@ -38,7 +38,7 @@ def test_options_are_read_as_they_would_be_typed(tmp_path: Path) -> None:
         ("", " must hold options and their values, such as 'steps: 400'"),
     ],
 )
-def test_what_is_no_option_is_said_with_its_line(text: str, message: str, tmp_path: Path) -> None:
+def test_unknown_yaml_options_are_named_with_their_line(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(text)
     with pytest.raises(LossmithError) as refused:
@@ -57,7 +57,7 @@ def test_what_is_no_option_is_said_with_its_line(text: str, message: str, tmp_pa
         (None, ": No such file or directory"),
     ],
 )
-def test_what_cannot_be_read_is_said(content: bytes | None, message: str, tmp_path: Path) -> None:
+def test_unreadable_yaml_files_are_refused(content: bytes | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     if content is not None:
         path.write_bytes(content)

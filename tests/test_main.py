@@ -17,7 +17,7 @@ def listen_to_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs are deaf to
 
 
-def test_an_interrupted_training_says_so_and_keeps_its_state(photos: Path, tmp_path: Path) -> None:
+def test_an_interrupted_training_says_so_and_saves_its_checkpoint(photos: Path, tmp_path: Path) -> None:
     words = ["train", photos, "--network", "fcn", "--steps", "1000000", "--batch", "1", "--patch", "32"]
     training = subprocess.Popen(
         [*COMMAND, *map(str, words), "--out", str(tmp_path)],
@@ -35,7 +35,7 @@ def test_an_interrupted_training_says_so_and_keeps_its_state(photos: Path, tmp_p
     assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
 
 
-def test_an_interrupt_while_it_loads_is_no_traceback() -> None:
+def test_an_interrupt_during_import_shows_no_traceback() -> None:
     program = (
         "import sys; from lossmith.__main__ import main\n"
         "class Interrupted:\n"
@@ -49,7 +49,7 @@ def test_an_interrupt_while_it_loads_is_no_traceback() -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_to_stop_is_obeyed_wherever_the_program_is(number: signal.Signals) -> None:
+def test_a_stop_signal_ends_the_program_at_any_point(number: signal.Signals) -> None:
     program = (
         f"import signal, lossmith.cli; from lossmith.__main__ import main\n"
         f"lossmith.cli.run = lambda words: signal.raise_signal({number:d}) or 0\n"
@@ -60,7 +60,7 @@ def test_a_signal_to_stop_is_obeyed_wherever_the_program_is(number: signal.Signa
     assert done.stderr == "lossmith: stopped; the same command goes on from here\n"
 
 
-def test_a_reader_that_has_had_enough_is_no_error() -> None:
+def test_a_closed_output_pipe_is_no_error() -> None:
     program = subprocess.Popen([*COMMAND, "losses"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert program.stdout is not None
     program.stdout.close()  # as `head` does

@@ -30,7 +30,7 @@ def options(command: str) -> set[str]:
         ("learning_rate", "learning-rate"),
     ],
 )
-def test_a_name_that_means_the_same_is_taken(word: str, option: str) -> None:
+def test_synonyms_of_options_are_taken(word: str, option: str) -> None:
     assert option_for(word, options("train")) == option
 
 
@@ -48,18 +48,18 @@ def test_a_name_that_means_the_same_is_taken(word: str, option: str) -> None:
         ("learn-loss", "iters", "iterations"),
     ],
 )
-def test_a_name_means_what_the_command_has(command: str, word: str, option: str) -> None:
+def test_a_synonym_means_the_option_that_the_command_has(command: str, word: str, option: str) -> None:
     assert option_for(word, options(command)) == option
 
 
-def test_help_and_version_are_words_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_and_version_can_be_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["help", "restore"]) == 0
     assert "Usage: lossmith restore" in capsys.readouterr().out
     assert run(["version"]) == 0
     assert capsys.readouterr().out.strip() == version("lossmith")
 
 
-def test_a_choice_may_be_in_upper_case(capsys: pytest.CaptureFixture[str]) -> None:
+def test_choices_can_be_in_upper_case(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "nothing.pth", "--color", "RGB"]) == 2
     assert "'nothing.pth' does not exist" in capsys.readouterr().err
 
@@ -81,25 +81,25 @@ def test_a_choice_may_be_in_upper_case(capsys: pytest.CaptureFixture[str]) -> No
         ("launcher", "--devices"),
     ],
 )
-def test_what_is_done_in_another_way_is_said(word: str, part: str) -> None:
+def test_options_of_other_programs_are_answered_with_advice(word: str, part: str) -> None:
     with pytest.raises(LossmithError, match=part):
         option_for(word, options("train"))
 
 
-def test_an_option_that_there_is_means_itself() -> None:
+def test_existing_options_are_never_replaced_by_synonyms() -> None:
     for command in COMPUTING:
         for option in options(command):
             assert option_for(option, options(command)) == option
 
 
-def test_every_name_is_taken_for_options_that_there_are() -> None:
+def test_every_synonym_stands_for_an_existing_option() -> None:
     known = set().union(*map(options, COMPUTING))
     assert set(SAME) <= known
     spread = [word for words in ANSWERS for word in words.split()]
     assert len(spread) == len(set(spread)), "a word has two answers"
 
 
-def test_the_commands_of_others_lead_to_ours() -> None:
+def test_commands_of_other_programs_are_answered_with_ours() -> None:
     assert all(command in app for command in COMMANDS)
     assert (command_for("inference"), command_for("test"), command_for("nothing")) == ("restore", "evaluate", None)
 
@@ -128,7 +128,9 @@ def test_the_command_line_answers_in_one_sentence(
 
 
 @pytest.mark.parametrize("command", ["losses", "networks", "degradations", "metrics"])
-def test_what_there_is_is_listed(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lists_of_losses_metrics_and_networks_are_printed(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = {
         "losses": "charbonnier",
         "networks": "features=32, blocks=4",
@@ -141,7 +143,7 @@ def test_what_there_is_is_listed(command: str, capsys: pytest.CaptureFixture[str
     assert "YAML" not in capsys.readouterr().out
 
 
-def test_an_example_runs_the_command_that_it_is_of() -> None:
+def test_help_examples_run_their_own_command() -> None:
     for command in COMPUTING:
         if "Example" in (text := epilogue(app[command].default_command)):
             assert f"Example: lossmith {command} " in text

@@ -61,7 +61,7 @@ def of_ones_own() -> Weights:
 
 
 @pytest.mark.parametrize("kind", [of_ours, of_spandrels, of_ones_own])
-def test_every_command_opens_every_wrapping_as_the_bare_weights(
+def test_every_command_opens_weights_in_every_wrapping(
     kind: Callable[[], Weights], photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "my_door.py").write_text(OWN)

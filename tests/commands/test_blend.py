@@ -80,7 +80,7 @@ def test_checkpoints_of_the_field_can_be_blended(tmp_path: Path) -> None:
     assert load_model(out).scale == 4
 
 
-def test_strangers_are_blended_with_a_word_of_doubt(tmp_path: Path) -> None:
+def test_unrelated_models_are_blended_with_a_warning(tmp_path: Path) -> None:
     first, second = (saved(tmp_path / f"{seed}.safetensors", seed=seed) for seed in (1, 2))
     words = str(blend(first, second, alpha="0.5", out=tmp_path / "2x-both.safetensors"))
     assert re.search(
@@ -128,7 +128,7 @@ def test_images_are_mixed_as_images_and_weights_as_weights(
         assert errors[f"weights {alpha:g}"] != errors[f"images {alpha:g}"]
 
 
-def test_what_comes_from_outside_is_escaped(couple: tuple[Path, Path], targets: Path, tmp_path: Path) -> None:
+def test_html_in_names_is_escaped(couple: tuple[Path, Path], targets: Path, tmp_path: Path) -> None:
     evil = tmp_path / "<b>&.safetensors"
     evil.write_bytes(couple[0].read_bytes())
     blend(evil, couple[1], alpha="0:1:1", out=tmp_path / "out", test=[targets])
@@ -137,7 +137,7 @@ def test_what_comes_from_outside_is_escaped(couple: tuple[Path, Path], targets: 
     assert "&lt;b&gt;&amp;" in page
 
 
-def test_the_command_line_takes_what_python_takes(
+def test_the_command_line_takes_the_same_alphas_as_python(
     couple: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "2x-mixed.safetensors"
@@ -190,7 +190,7 @@ def test_other_architectures_are_refused_in_one_sentence(tmp_path: Path) -> None
         ),
     ],
 )
-def test_every_mistake_is_a_sentence(
+def test_invalid_blend_options_are_refused(
     options: dict[str, str],
     message: str,
     couple: tuple[Path, Path],
@@ -204,7 +204,7 @@ def test_every_mistake_is_a_sentence(
     assert str(refused.value) == message
 
 
-def test_a_damage_that_only_its_owner_knows_must_be_named(tmp_path: Path) -> None:
+def test_a_users_own_degradation_must_be_named(tmp_path: Path) -> None:
     models = [saved(tmp_path / f"{n}.safetensors", degradation="my_code:damage") for n in "ab"]
     with pytest.raises(
         LossmithError, match=r"^what the first model undoes is not known, or your own code: give --deg"
@@ -216,18 +216,18 @@ def test_a_damage_that_only_its_owner_knows_must_be_named(tmp_path: Path) -> Non
     ("text", "alphas"),
     [("0", [0]), ("1", [1]), ("0.3:0.9:0.3", [0.3, 0.6, 0.9]), ("0:1:0.4", [0, 0.4, 0.8])],
 )
-def test_alphas_are_read(text: str, alphas: list[float]) -> None:
+def test_alphas_are_parsed(text: str, alphas: list[float]) -> None:
     assert parse_alphas(text) == alphas
 
 
-def test_the_usual_range_has_eleven_values_with_both_ends() -> None:
+def test_the_default_alphas_are_eleven_values_with_both_ends() -> None:
     assert parse_alphas("0:1:0.1") == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
 
 
 @pytest.mark.parametrize(
     "text", ["", "a", "0:1", "1:0:0.1", "0:1:0", "0:2:0.5", "-0.1", "nan", "0:1:0.1:2", "0:1:nan"]
 )
-def test_alphas_that_are_none_are_refused(text: str) -> None:
+def test_invalid_alphas_are_refused(text: str) -> None:
     with pytest.raises(LossmithError, match=r"^alpha must be a number from 0 to 1, or a range start:stop:step"):
         parse_alphas(text)
 
@@ -260,7 +260,7 @@ def test_axes_have_a_handful_of_round_steps(span: float) -> None:
         ((30.0, 30.001, 28.0), "No alpha is better than both ends"),
     ],
 )
-def test_the_page_says_first_whether_a_blend_is_worth_it(psnr: tuple[float, ...], words: str) -> None:
+def test_the_page_begins_with_whether_a_blend_is_better(psnr: tuple[float, ...], words: str) -> None:
     points = [Point(alpha, {"psnr": value, "gmsd": 0.1}) for alpha, value in zip((0, 0.5, 1), psnr, strict=True)]
     metrics = [find_metric("psnr"), find_metric("gmsd")]
     contents = BlendContents(("a", "b"), "", "", "", metrics, {"weights": points}, [], 1, "", "", {})

@@ -36,26 +36,26 @@ def refused(subject: Path, **options: Any) -> str:
     return str(error.value)
 
 
-def test_the_folder_of_a_run_is_no_folder_of_results(model: Path, photos: Path) -> None:
+def test_the_folder_of_a_run_is_not_taken_for_results(model: Path, photos: Path) -> None:
     run = model.parent
     assert refused(run, test=[photos]) == f"'{run}' is a folder; name the model in it: {model}"
 
 
-def test_degraded_images_are_not_degraded_again(model: Path, photos: Path, tmp_path: Path) -> None:
+def test_given_degraded_images_are_not_degraded_again(model: Path, photos: Path, tmp_path: Path) -> None:
     degraded = shutil.copytree(photos, tmp_path / "degraded")
     sentence = refused(model, test=[photos], degraded=degraded, degradation="jpeg(10)")
     assert sentence == "give either --degraded or --degradation, not both"
 
 
-def test_targets_are_not_their_own_degraded_images(model: Path, photos: Path) -> None:
+def test_targets_given_as_degraded_images_are_refused(model: Path, photos: Path) -> None:
     assert "for both the clean and the degraded images" in refused(model, test=[photos], degraded=photos)
 
 
-def test_an_empty_degradation_is_not_the_models_own(model: Path, photos: Path) -> None:
+def test_an_empty_degradation_is_refused(model: Path, photos: Path) -> None:
     assert "degradation expression ''" in refused(model, test=[photos], degradation="")
 
 
-def test_a_scale_that_does_not_fit_is_said_plainly(model: Path, model_x2: Path, photos: Path) -> None:
+def test_a_scale_that_does_not_fit_is_refused(model: Path, model_x2: Path, photos: Path) -> None:
     assert refused(model, test=[photos], degradation="bicubic(2)") == (
         "the model keeps the size, but the clean images are 2 times larger than the degraded ones"
     )
@@ -64,13 +64,13 @@ def test_a_scale_that_does_not_fit_is_said_plainly(model: Path, model_x2: Path, 
     )
 
 
-def test_an_image_that_cannot_be_scored_is_named(model_x2: Path, tmp_path: Path) -> None:
+def test_images_that_cannot_be_scored_are_named(model_x2: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "small" / "speck.png", torch.zeros(3, 4, 4))
     sentence = refused(model_x2, test=[tmp_path / "small"])
     assert sentence == "cropping 2 px from each side leaves nothing of 'speck'; name larger images with --test"
 
 
-def test_one_misfit_does_not_hide_the_other_scores(photos: Path, tmp_path: Path) -> None:
+def test_one_unscored_image_does_not_hide_the_other_scores(photos: Path, tmp_path: Path) -> None:
     results = shutil.copytree(photos, tmp_path / "results")
     write_image(results / "3.png", torch.zeros(3, 8, 8))
     (results / "1.png").unlink()
@@ -87,7 +87,7 @@ def test_one_misfit_does_not_hide_the_other_scores(photos: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("naming", ["{}_out.png", "{}_x4_SwinIR.jpg", "SR_{}.png", "{}x4_out.png"])
-def test_results_are_known_by_what_their_names_have_in_common(naming: str, photos: Path, tmp_path: Path) -> None:
+def test_results_are_matched_by_common_parts_of_their_names(naming: str, photos: Path, tmp_path: Path) -> None:
     results = renamed(photos, tmp_path / "results", naming)
     found = lossmith.evaluate(results, test=[photos])
     assert [row.scores["psnr"] for row in found.rows] == [PERFECT] * 6
@@ -97,7 +97,7 @@ def test_results_are_known_by_what_their_names_have_in_common(naming: str, photo
     assert found.status == 0
 
 
-def test_any_other_naming_is_said(photos: Path, tmp_path: Path) -> None:
+def test_any_other_naming_is_an_option(photos: Path, tmp_path: Path) -> None:
     results = renamed(photos, tmp_path / "results", "the {} of mine.png")
     with_tail = renamed(photos, tmp_path / "targets", "{} and more.png")
     sentence = refused(results, test=[with_tail])
@@ -115,7 +115,7 @@ def test_any_other_naming_is_said(photos: Path, tmp_path: Path) -> None:
         ((99, 98), (100, 100), 4),
     ],
 )
-def test_sides_may_differ_by_less_than_the_scale(
+def test_sides_can_differ_by_less_than_the_scale(
     full: tuple[int, int], size: tuple[int, int], scale: int, tmp_path: Path
 ) -> None:
     """A network that enlarges by 3 makes 99 pixels of 33, and 102 of 34: it knows nothing of the hundredth."""
@@ -130,7 +130,7 @@ def test_sides_may_differ_by_less_than_the_scale(
 
 
 @pytest.mark.parametrize("size", [(90, 100), (110, 100), (101, 99)])
-def test_other_sizes_are_no_results(size: tuple[int, int], tmp_path: Path) -> None:
+def test_results_of_other_sizes_are_refused(size: tuple[int, int], tmp_path: Path) -> None:
     write_image(tmp_path / "targets" / "a.png", torch.zeros(3, 100, 100))
     write_image(tmp_path / "results" / "a.png", torch.zeros(3, *size))
     sentence = refused(tmp_path / "results", test=[tmp_path / "targets"])
@@ -139,7 +139,7 @@ def test_other_sizes_are_no_results(size: tuple[int, int], tmp_path: Path) -> No
     )
 
 
-def test_folders_within_folders_are_scored(photos: Path, tmp_path: Path) -> None:
+def test_nested_folders_are_scored(photos: Path, tmp_path: Path) -> None:
     for part in ("day", "night"):
         shutil.copytree(photos, tmp_path / "targets" / part)
         renamed(photos, tmp_path / "targets" / "results" / part, "{}_out.png")

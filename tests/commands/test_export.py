@@ -76,7 +76,7 @@ def test_spandrel_opens_what_is_exported_and_gives_the_same_images(
     ("expression", "scale"),
     [("srresnet(features=8, blocks=2)", 4), ("srresnet_small(features=8, blocks=1)", 2), ("fcn", 1)],
 )
-def test_what_spandrel_does_not_know_is_said(expression: str, scale: int, tmp_path: Path) -> None:
+def test_networks_unknown_to_spandrel_are_reported(expression: str, scale: int, tmp_path: Path) -> None:
     spandrel = pytest.importorskip("spandrel")
     path = tmp_path / f"{scale}x-sharp.safetensors"
     assert "which spandrel does not know" in (
@@ -87,7 +87,7 @@ def test_what_spandrel_does_not_know_is_said(expression: str, scale: int, tmp_pa
 
 
 @pytest.mark.parametrize("expression", ["rrdbnet(scale=4, blocks=1, growth=8)", "rrdbnet(scale=3, blocks=1)"])
-def test_forms_of_rrdbnet_that_spandrel_mistakes_are_not_promised(expression: str) -> None:
+def test_forms_of_rrdbnet_that_spandrel_misreads_are_not_promised(expression: str) -> None:
     assert compatibility(Model(network(expression), {})).startswith(
         "opens in lossmith; spandrel knows this network with a growth of"
     )
@@ -102,7 +102,7 @@ def test_the_safetensors_file_keeps_weights_and_receipt(tmp_path: Path) -> None:
     assert (tmp_path / "4x-sharp.safetensors").read_bytes() == source.read_bytes()
 
 
-def test_half_is_half_as_large(tmp_path: Path) -> None:
+def test_a_half_precision_export_is_half_as_large(tmp_path: Path) -> None:
     source = saved(tmp_path, "srresnet(features=32, blocks=1)", 4)
     export(source, out=tmp_path / "4x-sharp.safetensors", half=True)
     # beside the weights lies a header of keys, some kilobytes
@@ -114,7 +114,7 @@ def test_half_is_half_as_large(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
-def test_the_oldest_layout_comes_out_with_todays_keys(scale: int, tmp_path: Path) -> None:
+def test_the_old_rrdbnet_layout_is_exported_with_current_keys(scale: int, tmp_path: Path) -> None:
     made = network("rrdbnet(features=4, blocks=1, growth=4, unshuffle=1)", scale).eval()
     ups = {1: 0, 2: 1, 4: 2}[scale]
     places = {"conv_first": "0", "conv_body": "1.sub.1", "conv_up1": "3", "conv_up2": "6"}
@@ -164,7 +164,7 @@ def test_the_onnx_graph_gives_the_same_images_at_any_size(expression: str, scale
     assert json.loads(metadata[FORMAT])["loss"] == RECEIPT["loss"]
 
 
-def test_the_half_graph_takes_and_gives_half_and_stays_close(tmp_path: Path) -> None:
+def test_the_float16_graph_takes_and_gives_float16_and_stays_close(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     source, path = saved(tmp_path, "srresnet(features=8, blocks=1)", 2), tmp_path / "2x-sharp.onnx"
     export(source, out=path, half=True)
@@ -199,7 +199,7 @@ def test_a_graph_for_an_older_runtime_gives_the_same_images(network: str, opset:
 
 
 @pytest.mark.parametrize("opset", [None, 17])
-def test_a_graph_of_one_size_takes_that_size(opset: int | None, tmp_path: Path) -> None:
+def test_a_fixed_size_graph_takes_that_size(opset: int | None, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     source, path = saved(tmp_path, "srresnet(features=4, blocks=1)", 2), tmp_path / "2x-sharp.onnx"
     assert "takes 24 x 40 pixels only" in str(export(source, out=path, size="24x40", opset=opset))
@@ -211,7 +211,7 @@ def test_a_graph_of_one_size_takes_that_size(opset: int | None, tmp_path: Path) 
         np.testing.assert_allclose(found, load_any_model(source).restorer(images).numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_a_network_of_multiples_gives_a_graph_of_multiples(
+def test_a_network_with_a_size_multiple_gives_a_graph_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -231,7 +231,7 @@ def test_a_network_of_multiples_gives_a_graph_of_multiples(
         export(tmp_path / "model.safetensors", out=tmp_path / "1x-ten.onnx", network=own, size="10x12")
 
 
-def test_what_spandrel_knows_is_exported_too(tmp_path: Path) -> None:
+def test_a_spandrel_model_is_exported(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("spandrel")
     from spandrel.architectures.Compact import Compact
@@ -282,7 +282,7 @@ class Stubborn(Unlike):
         ("Stubborn", r"^the network itself fails on 1x3x\d+x\d+, so its sizes are not free: The size of tensor a"),
     ],
 )
-def test_a_graph_that_would_be_wrong_is_not_written(
+def test_a_graph_with_wrong_output_is_not_written(
     name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("onnxruntime")
@@ -296,7 +296,7 @@ def test_a_graph_that_would_be_wrong_is_not_written(
     sys.modules.pop("my_graphs")
 
 
-def test_without_its_packages_onnx_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_onnx_an_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(LossmithError) as refused:
         export(saved(tmp_path, "fcn", 1), out=tmp_path / "1x-sharp.onnx")
@@ -352,7 +352,7 @@ def test_a_card_says_nothing_that_the_receipt_does_not(tmp_path: Path) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=20).filter(lambda text: "\0" not in text), st.integers(1, 16))
-def test_every_name_is_one_that_a_catalog_and_this_command_take(text: str, scale: int) -> None:
+def test_default_export_names_are_valid(text: str, scale: int) -> None:
     name = model_name(Path("model.pth"), scale, text)
     assert name.isascii()
     assert name.replace("-", "").isalnum()
@@ -363,12 +363,12 @@ def test_every_name_is_one_that_a_catalog_and_this_command_take(text: str, scale
 @pytest.mark.parametrize(
     "name", ["4x-a.onnx", "4x_a.onnx", "a_x4.onnx", "RealESRGAN_x4plus.pth", "4x.safetensors"]
 )
-def test_names_that_carry_the_scale_are_taken(name: str) -> None:
+def test_export_names_with_the_scale_are_taken(name: str) -> None:
     check_scale(Path(name), 4)
 
 
 @pytest.mark.parametrize("name", ["a.onnx", "2x-a.onnx", "2x-a-4x.onnx", "ax4.onnx", "14x-a.onnx"])
-def test_names_without_the_scale_or_with_another_are_refused(name: str) -> None:
+def test_export_names_without_the_scale_or_with_another_are_refused(name: str) -> None:
     with pytest.raises(LossmithError, match=r"^programs read the scale from a model's name; call it 4x-\S+$"):
         check_scale(Path(name), 4)
 
@@ -385,7 +385,7 @@ def test_names_without_the_scale_or_with_another_are_refused(name: str) -> None:
         ("4x-a.onnx", {"size": "64x"}, "size must be HEIGHTxWIDTH, such as 256x320, not '64x'"),
     ],
 )
-def test_every_mistake_is_a_sentence(
+def test_invalid_export_options_are_refused(
     out: str, options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

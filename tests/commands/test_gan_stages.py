@@ -41,7 +41,7 @@ def written(path: Path) -> dict[str, object]:
     return content
 
 
-def test_two_stages_in_one_folder_and_what_is_typed_comes_before_the_recipe(
+def test_two_stages_share_a_folder_and_options_override_the_preset(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words(photos, tmp_path, ema="0.5")) == 0
@@ -88,7 +88,7 @@ def test_the_disk_must_hold_both_stages_before_the_first_begins(
         ({"recipe": "esrgan"}, "--preset may be given once"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence_before_anything_is_written(
+def test_conflicting_gan_options_are_one_sentence_before_anything_is_written(
     changes: dict[str, str], sentence: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words(photos, tmp_path / "out", **changes)) == 2
@@ -108,7 +108,7 @@ def test_what_does_not_fit_is_one_sentence_before_anything_is_written(
         (["train", "--psnr-steps", "3"], "psnr_steps is for training against a discriminator, and none is named"),
     ],
 )
-def test_a_mistake_with_a_recipe_is_one_sentence(
+def test_invalid_presets_are_one_sentence(
     typed: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(typed) == 2
@@ -123,7 +123,7 @@ def test_a_folder_is_not_continued_with_another_discriminator(
     assert "discriminator is 'vgg_any(features=2)' there and 'vgg_any(features=3)' here" in capsys.readouterr().err
 
 
-def test_a_recipe_may_stand_in_a_file_and_yields_to_it(photos: Path, tmp_path: Path) -> None:
+def test_options_of_a_yaml_file_override_the_preset(photos: Path, tmp_path: Path) -> None:
     lines = [f"{option.removeprefix('--').replace('-', '_')}: {value}" for option, value in QUICK.items()]
     config = tmp_path / "mine.yaml"
     config.write_text("\n".join(["preset: esrgan_small", f"images: {photos}", *lines]) + "\n")
@@ -132,7 +132,7 @@ def test_a_recipe_may_stand_in_a_file_and_yields_to_it(photos: Path, tmp_path: P
     assert (there["steps"], there["psnr_steps"], there["discriminator_learning_rate"]) == (1, 3, 1e-4)
 
 
-def test_the_recipe_named_esrgan_is_the_papers() -> None:
+def test_the_esrgan_preset_is_the_papers() -> None:
     recipe, adversarial = (lossmith.preset("esrgan")[part] for part in ("recipe", "adversarial"))
     assert sum(weight.numel() for weight in lossmith.network(recipe.network, 4).parameters()) == 16_697_987
     assert (recipe.degradation, recipe.patch, recipe.batch, recipe.learning_rate) == ("bicubic(4)", 128, 16, 1e-4)
@@ -145,7 +145,7 @@ def test_the_recipe_named_esrgan_is_the_papers() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_recipes_have_a_discriminator_that_takes_their_patches(name: str) -> None:
+def test_presets_have_a_discriminator_that_takes_their_patches(name: str) -> None:
     from lossmith.networks import discriminator
 
     recipe, adversarial = PRESETS[name]
@@ -157,7 +157,7 @@ def test_recipes_have_a_discriminator_that_takes_their_patches(name: str) -> Non
 # --- the perceptual term ---------------------------------------------------------------------------------------
 
 
-def test_without_the_weights_of_vgg_19_the_loss_is_ours_and_that_is_said(
+def test_without_vgg19_weights_the_fallback_loss_is_used_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
@@ -172,7 +172,7 @@ def test_without_the_weights_of_vgg_19_the_loss_is_ours_and_that_is_said(
     assert capsys.readouterr().err == ""
 
 
-def test_the_loss_that_was_taken_instead_is_in_the_receipt(
+def test_the_fallback_loss_is_in_the_receipt(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
@@ -216,7 +216,7 @@ def uninterrupted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.mark.parametrize("stage", [pytest.param("psnr", marks=pytest.mark.slow), "gan"])
-def test_a_killed_run_ends_with_exactly_the_weights_of_a_whole_one(
+def test_a_killed_gan_run_ends_with_exactly_the_weights_of_an_uninterrupted_one(
     stage: str, photos: Path, uninterrupted: Path, tmp_path: Path
 ) -> None:
     process = start(photos, tmp_path)

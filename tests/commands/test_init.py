@@ -39,7 +39,7 @@ def begun(folder: Path) -> object:
     return yaml.safe_load((folder / "run.yaml").read_text()).get("begins_with")
 
 
-def test_a_run_begins_with_the_weights_and_the_network_of_the_file(
+def test_a_run_starts_with_the_weights_and_network_of_the_init_file(
     photos: Path, start: Path, tmp_path: Path
 ) -> None:
     run = train(Data([photos]), recipe=Recipe(init=start, **SMALL), out=tmp_path / "run")
@@ -52,7 +52,7 @@ def test_a_run_begins_with_the_weights_and_the_network_of_the_file(
     assert "begins_with" not in load_model(fresh.folder / "model.safetensors").receipt
 
 
-def test_weights_of_others_are_begun_with_too(photos: Path, tmp_path: Path) -> None:
+def test_a_run_starts_from_weights_of_other_programs(photos: Path, tmp_path: Path) -> None:
     expression = "rrdbnet(scale=2, features=4, blocks=1, growth=2)"
     state = network(expression).state_dict()
     torch.save({"state_dict": {f"net_g.{name}": t for name, t in state.items()}, "epoch": 3}, tmp_path / "a.ckpt")
@@ -62,7 +62,7 @@ def test_weights_of_others_are_begun_with_too(photos: Path, tmp_path: Path) -> N
     )
 
 
-def test_what_spandrel_knows_is_trained_and_opened_again(photos: Path, tmp_path: Path) -> None:
+def test_a_spandrel_network_is_trained_and_opened_again(photos: Path, tmp_path: Path) -> None:
     pytest.importorskip("spandrel")
     from spandrel.architectures.Compact import Compact
 
@@ -77,7 +77,7 @@ def test_what_spandrel_knows_is_trained_and_opened_again(photos: Path, tmp_path:
     )
 
 
-def test_shapes_that_differ_are_named_unless_part_of_the_weights_will_do(
+def test_weights_of_other_shapes_are_named_unless_partial_init_is_allowed(
     photos: Path, start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     larger = {**SMALL, "degradation": "bicubic(3)"}
@@ -98,7 +98,7 @@ def test_shapes_that_differ_are_named_unless_part_of_the_weights_will_do(
     assert load_model(run.folder / "model.safetensors").receipt["begins_with_part"] is True
 
 
-def test_every_loss_of_a_comparison_begins_there(photos: Path, start: Path, tmp_path: Path) -> None:
+def test_every_loss_of_a_comparison_starts_from_the_init_file(photos: Path, start: Path, tmp_path: Path) -> None:
     compare(Data([photos]), losses=["l1", "l2"], seeds=1, recipe=Recipe(init=start, **SMALL), out=tmp_path / "out")
     models = list((tmp_path / "out" / "runs").glob("*/seed-0/model.safetensors"))
     assert len(models) == 2
@@ -106,7 +106,9 @@ def test_every_loss_of_a_comparison_begins_there(photos: Path, start: Path, tmp_
     assert yaml.safe_load((tmp_path / "out" / "compare.yaml").read_text())["begins_with"] == sha256_of(start)
 
 
-def test_against_a_critic_the_first_stage_begins_there(photos: Path, start: Path, tmp_path: Path) -> None:
+def test_the_first_stage_of_adversarial_training_starts_from_the_init_file(
+    photos: Path, start: Path, tmp_path: Path
+) -> None:
     adversarial = AdversarialRecipe(discriminator="unet(features=2)", psnr_steps=1)
     out = tmp_path / "run"
     train(Data([photos]), loss="l1", recipe=Recipe(init=start, **SMALL), adversarial=adversarial, out=out)
@@ -115,7 +117,7 @@ def test_against_a_critic_the_first_stage_begins_there(photos: Path, start: Path
     assert begun(out / "gan") == sha256_of(out / "psnr" / "model.safetensors")
 
 
-def test_it_is_reproduced_with_the_same_weights_only(photos: Path, start: Path, tmp_path: Path) -> None:
+def test_reproduce_needs_the_same_init_file(photos: Path, start: Path, tmp_path: Path) -> None:
     recipe = Recipe(init=start, **{**SMALL, "learning_rate": 1e-3})
     model = train(Data([photos]), recipe=recipe, out=tmp_path / "run").folder / "model.safetensors"
     assert reproduce(model, images=[photos], init_from=start, out=tmp_path / "anew").status == 0
@@ -126,7 +128,7 @@ def test_it_is_reproduced_with_the_same_weights_only(photos: Path, start: Path, 
             reproduce(model, images=[photos], init_from=other, out=tmp_path / "other")
 
 
-def test_a_folder_is_only_gone_on_with_from_the_same_beginning(photos: Path, start: Path, tmp_path: Path) -> None:
+def test_a_run_is_resumed_only_with_the_same_init_file(photos: Path, start: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(Data([photos]), recipe=Recipe(init=start, **SMALL), out=out)
     again = train(Data([photos]), recipe=Recipe(init=start, **SMALL), out=out)
@@ -147,7 +149,7 @@ def test_a_folder_is_only_gone_on_with_from_the_same_beginning(photos: Path, sta
         ("text.pth", "text.pth is neither a safetensors file nor a checkpoint of PyTorch"),
     ],
 )
-def test_what_cannot_be_begun_with_is_one_sentence(
+def test_invalid_init_files_are_one_sentence(
     name: str, message: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -14,7 +14,7 @@ ROWS = [
 ]
 
 
-def test_a_console_gets_one_line() -> None:
+def test_repr_of_a_result_is_one_line() -> None:
     for outcome in (
         Comparison("l1 wins. " * 50, Path("report.html"), ROWS),
         Evaluation(ROWS, Protocol()),
@@ -24,7 +24,7 @@ def test_a_console_gets_one_line() -> None:
         assert len(repr(outcome)) < 150
 
 
-def test_a_notebook_gets_the_means_and_a_link() -> None:
+def test_html_of_a_result_has_the_means_and_a_link() -> None:
     shown = Comparison("l1 wins.", Path("my runs/report.html"), ROWS)._repr_html_()
     assert "<p>l1 wins.</p>" in shown
     assert "<td>&lt;l1&gt;</td><td>30.50</td>" in shown

@@ -55,7 +55,7 @@ def rewritten(path: Path, out: Path, **entries: object) -> Path:
     return out
 
 
-def test_a_receipt_says_what_made_the_model(model: Path) -> None:
+def test_a_receipt_names_everything_that_made_the_model(model: Path) -> None:
     receipt = card(model)
     assert receipt["loss"] == "l1 + 0.1*tv"
     assert receipt["seed"] == 3
@@ -65,7 +65,7 @@ def test_a_receipt_says_what_made_the_model(model: Path) -> None:
     assert receipt["versions"].keys() == {"lossmith", "code", "torch", "python"}
 
 
-def test_a_receipt_from_before_there_were_gray_scores_and_levels_still_holds(
+def test_an_old_receipt_without_gray_scores_and_levels_is_reproduced(
     model: Path, images: Path, tmp_path: Path
 ) -> None:
     older = rewritten(model, tmp_path / "older.safetensors", protocol={"color": "rgb", "border": 0})
@@ -73,7 +73,7 @@ def test_a_receipt_from_before_there_were_gray_scores_and_levels_still_holds(
 
 
 @pytest.mark.parametrize("exported", [False, True])
-def test_a_model_is_made_again_bit_for_bit(model: Path, images: Path, exported: bool, tmp_path: Path) -> None:
+def test_a_model_is_reproduced_bit_for_bit(model: Path, images: Path, exported: bool, tmp_path: Path) -> None:
     if exported:
         export(model, out=tmp_path / "1x-other.safetensors", half=True)
     file = tmp_path / "1x-other.safetensors" if exported else model
@@ -83,7 +83,7 @@ def test_a_model_is_made_again_bit_for_bit(model: Path, images: Path, exported: 
     assert "to the last bit" in str(result)
 
 
-def test_as_many_threads_compute_as_then(model: Path, images: Path, tmp_path: Path) -> None:
+def test_reproduce_computes_with_the_receipts_number_of_threads(model: Path, images: Path, tmp_path: Path) -> None:
     before = torch.get_num_threads()
     file = rewritten(model, tmp_path / "model.safetensors", threads=before + 1)
     result = reproduce(file, images=[images])
@@ -91,7 +91,7 @@ def test_as_many_threads_compute_as_then(model: Path, images: Path, tmp_path: Pa
     assert torch.get_num_threads() == before
 
 
-def test_another_result_is_told_from_the_same(model: Path, images: Path, tmp_path: Path) -> None:
+def test_a_different_result_is_reported(model: Path, images: Path, tmp_path: Path) -> None:
     versions = {**card(model)["versions"], "torch": "1.0"}
     file = rewritten(model, tmp_path / "model.safetensors", seed=4, versions=versions)
     result = reproduce(file, images=[images])
@@ -104,7 +104,7 @@ QUICK = LossRecipe(iterations=2, min_side=48, width=4, max_width=4)
 
 
 @pytest.mark.parametrize("pair", [False, True], ids=["expression", "pair"])
-def test_a_learned_loss_is_made_again_bit_for_bit(image: Path, pair: bool, tmp_path: Path) -> None:
+def test_a_learned_loss_is_reproduced_bit_for_bit(image: Path, pair: bool, tmp_path: Path) -> None:
     worse = tmp_path / "worse.png"
     write_image(worse, torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(1)))
     damage = {"degraded": worse} if pair else {"degradation": "noise(20)"}
@@ -125,7 +125,7 @@ def test_a_learned_loss_is_made_again_bit_for_bit(image: Path, pair: bool, tmp_p
         ({"seed": "x"}, "seed must be 0 to"),
     ],
 )
-def test_a_loss_that_cannot_be_made_again_is_told(
+def test_a_loss_that_cannot_be_reproduced_is_refused(
     image: Path, tmp_path: Path, entries: dict, sentence: str
 ) -> None:
     learned = learn_loss(image, degradation="jpeg", recipe=QUICK, out=tmp_path / "my.safetensors")
@@ -135,7 +135,7 @@ def test_a_loss_that_cannot_be_made_again_is_told(
     assert not (tmp_path / "changed-anew").exists()
 
 
-def test_the_second_stage_of_adversarial_training_begins_where_it_began(images: Path, tmp_path: Path) -> None:
+def test_reproduce_starts_the_second_stage_from_the_same_weights(images: Path, tmp_path: Path) -> None:
     recipe = replace(TINY, degradation="bicubic(4)", network="srresnet_small(features=4, blocks=1)", patch=32)
     adversarial = AdversarialRecipe(discriminator="vgg_any(features=2)", psnr_steps=2)
     trained = train(Data([images]), loss="l1", recipe=recipe, adversarial=adversarial, out=tmp_path / "run")
@@ -159,7 +159,7 @@ def test_the_second_stage_of_adversarial_training_begins_where_it_began(images: 
         ({"training_images": {"cat": "0" * 64, "dog": "1" * 64}}, "'cat' and 1 more; say with --images"),
     ],
 )
-def test_what_cannot_be_made_again_is_said(
+def test_models_that_cannot_be_reproduced_are_refused(
     model: Path, images: Path, tmp_path: Path, entries: dict, sentence: str
 ) -> None:
     file = rewritten(model, tmp_path / "model.safetensors", **entries)

@@ -15,7 +15,7 @@ WIDE = np.random.default_rng(0).integers(0, 65536, (12, 16, 4), dtype=np.uint16)
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_the_nearest_colors_of_any_image_are_shown(channels: int, dtype: Any, tmp_path: Path) -> None:
+def test_any_image_is_shown_in_its_nearest_8_bit_colors(channels: int, dtype: Any, tmp_path: Path) -> None:
     levels = np.iinfo(dtype).max
     pixels = (WIDE[..., :channels] // (65536 // (levels + 1))).astype(dtype).squeeze()
     told = {"photometric": "rgb" if channels > 2 else "minisblack"}
@@ -27,7 +27,7 @@ def test_the_nearest_colors_of_any_image_are_shown(channels: int, dtype: Any, tm
     assert np.array_equal(shown, expected)
 
 
-def test_of_results_in_other_sizes_the_same_middle_is_shown(tmp_path: Path) -> None:
+def test_results_of_other_sizes_show_the_same_center(tmp_path: Path) -> None:
     small = np.zeros((8, 8), np.uint8)
     small[2:6, 2:6] = 255
     Image.fromarray(small).save(tmp_path / "small.png")

@@ -12,7 +12,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.files import atomic_write, safe_file_name, write_text
 
 
-def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+def test_atomic_write_replaces_the_file_or_leaves_it_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "a.txt"
     write_text(path, "first")
     with suppress(KeyboardInterrupt), atomic_write(path) as draft:
@@ -24,13 +24,13 @@ def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["a.txt"]
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unwritable_place_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LossmithError, match=r"^cannot write .*file/a\.txt: "):
         write_text(tmp_path / "file" / "a.txt", "text")
 
 
-def test_the_file_before_may_be_kept(tmp_path: Path) -> None:
+def test_the_previous_file_can_be_kept(tmp_path: Path) -> None:
     path, former = tmp_path / "a", tmp_path / "b"
     for content in "123":
         with atomic_write(path, former) as draft:
@@ -53,13 +53,13 @@ def test_a_full_disk_is_a_sentence_with_advice(tmp_path: Path) -> None:
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.text(st.characters(codec="utf-8"), min_size=1) | st.text("aä文😀.-", min_size=60, max_size=300))
-def test_a_file_name_leaves_room_for_an_ending(name: str) -> None:
+def test_a_safe_file_name_leaves_room_for_an_extension(name: str) -> None:
     safe = safe_file_name(name)
     assert 0 < len(os.fsencode(safe)) <= 100  # of the 255 bytes that Linux allows, and 143 on encrypted folders
     assert not {"/", "\0"} & set(safe)
 
 
-def test_long_names_stay_different() -> None:
+def test_long_safe_file_names_stay_unique() -> None:
     long = "文" * 90
     assert len({safe_file_name(long + "a"), safe_file_name(long + "b"), safe_file_name(long)}) == 3
     assert safe_file_name("a" * 100) == "a" * 100

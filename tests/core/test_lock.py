@@ -10,7 +10,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.lock import folder_lock
 
 
-def test_the_second_is_refused_by_name_and_welcome_afterwards(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_and_accepted_afterwards(tmp_path: Path) -> None:
     with folder_lock(tmp_path):
         sentence = r"is in use by another lossmith \(process \d+ on .+\); wait"
         with pytest.raises(LossmithError, match=sentence), folder_lock(tmp_path):
@@ -22,7 +22,7 @@ def test_the_second_is_refused_by_name_and_welcome_afterwards(tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
-def test_folders_that_nobody_used_are_not_left_behind(tmp_path: Path) -> None:
+def test_unused_folders_are_removed(tmp_path: Path) -> None:
     with folder_lock(tmp_path / "a" / "b"):
         assert (tmp_path / "a" / "b").is_dir()
     assert not list(tmp_path.iterdir())
@@ -31,7 +31,7 @@ def test_folders_that_nobody_used_are_not_left_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "mine"]
 
 
-def test_who_is_alone_clears_away_drafts_and_nothing_else(tmp_path: Path) -> None:
+def test_the_lock_holder_removes_partial_files_and_nothing_else(tmp_path: Path) -> None:
     for name in (".run.yaml.123.part", "mine.part", ".mine"):
         (tmp_path / name).touch()
     with folder_lock(tmp_path):
@@ -50,7 +50,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     sentence = r"^cannot write .*file/folder/\.lock: Not a directory$"
     with pytest.raises(LossmithError, match=sentence), folder_lock(tmp_path / "file" / "folder"):

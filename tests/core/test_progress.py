@@ -21,7 +21,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_it_is_time_after_a_pause_and_at_the_end(clock: Clock) -> None:
+def test_a_bar_is_due_after_a_pause_and_at_the_end(clock: Clock) -> None:
     with ProgressBar() as bar:
         assert not bar.due(0.0)
         assert bar.due(1.0), "the end is always shown"
@@ -31,7 +31,7 @@ def test_it_is_time_after_a_pause_and_at_the_end(clock: Clock) -> None:
         assert not bar.due(0.6), "it has just been shown"
 
 
-def test_lines_go_to_stderr_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_lines_go_to_stderr_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressBar() as bar:
         bar.show("l1 + 0.1*tv", 0.5, "step 3 [not markup]")
     written = capsys.readouterr()

@@ -8,7 +8,7 @@ from lossmith.core import resources
 from lossmith.core.errors import LossmithError
 
 
-def test_a_full_disk_is_told_beforehand_and_what_lies_there_already_counts(
+def test_a_full_disk_is_reported_beforehand_and_existing_files_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resources, "free_disk", lambda folder: 5_000)
@@ -19,12 +19,12 @@ def test_a_full_disk_is_told_beforehand_and_what_lies_there_already_counts(
     resources.check_disk(tmp_path, 9_000, "the results")
 
 
-def test_the_disk_is_that_of_the_nearest_folder(tmp_path: Path) -> None:
+def test_free_disk_is_that_of_the_nearest_existing_folder(tmp_path: Path) -> None:
     assert resources.existing(tmp_path / "a" / "b") == tmp_path
     assert resources.free_disk(tmp_path / "a" / "b") > 0
 
 
-def test_the_least_of_all_limits_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_memory_is_the_smallest_of_all_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"_of_computer": 3_000, "_of_groups": None, "_of_limit": 2_000}
     for name, value in limits.items():
         monkeypatch.setattr(resources, name, lambda value=value: value)
@@ -33,7 +33,7 @@ def test_the_least_of_all_limits_counts(monkeypatch: pytest.MonkeyPatch) -> None
     assert resources.free_memory() == 0
 
 
-def test_a_control_group_gives_up_what_it_keeps_of_files(tmp_path: Path) -> None:
+def test_the_file_cache_of_a_cgroup_counts_as_free(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("900\n")
     (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 300\n")

@@ -83,7 +83,7 @@ def test_weights_are_found_in_every_wrapping(
     assert all(tensor.equal(plain[name].float()) for name, tensor in model.restorer.state_dict().items())
 
 
-def test_averaged_weights_are_taken_first_and_the_receipt_says_so(tmp_path: Path) -> None:
+def test_ema_weights_are_preferred_and_the_receipt_says_so(tmp_path: Path) -> None:
     raw, averaged = weights(), {name: 2 * tensor for name, tensor in weights().items()}
     torch.save({"params": raw, "params_ema": averaged, "discriminator": raw}, tmp_path / "a.pth")
     model = load_any_model(tmp_path / "a.pth")
@@ -91,7 +91,7 @@ def test_averaged_weights_are_taken_first_and_the_receipt_says_so(tmp_path: Path
     assert model.receipt["origin"]["weights"] == "params_ema"
 
 
-def test_of_lightnings_modules_the_network_is_taken(tmp_path: Path) -> None:
+def test_the_network_of_a_lightning_module_is_taken(tmp_path: Path) -> None:
     """Beside it lie those that judge it, and counters."""
     state = {
         **named("generator.", weights()),
@@ -103,13 +103,13 @@ def test_of_lightnings_modules_the_network_is_taken(tmp_path: Path) -> None:
     assert load_any_model(tmp_path / "a.ckpt").receipt["origin"]["weights"] == "state_dict.generator"
 
 
-def test_part_of_a_network_is_not_taken_for_the_whole(tmp_path: Path) -> None:
+def test_a_part_of_a_network_is_not_taken_for_the_network(tmp_path: Path) -> None:
     torch.save({**named("model.", weights()), "refine.weight": torch.ones(3, 3, 1, 1)}, tmp_path / "a.pth")
     with pytest.raises(LossmithError, match="the weights of no network that is known"):
         load_any_model(tmp_path / "a.pth")
 
 
-def test_of_several_that_fit_none_is_taken_silently(tmp_path: Path) -> None:
+def test_two_fitting_state_dicts_are_refused_unless_equal(tmp_path: Path) -> None:
     other = {name: 2 * tensor for name, tensor in weights().items()}
     torch.save({"first": weights(), "second": other}, tmp_path / "a.pth")
     with pytest.raises(LossmithError, match="weights that fit under 'first' and under 'second', and does not say"):
@@ -130,9 +130,7 @@ class Own(nn.Module):
         return made
 
 
-def test_a_network_of_ones_own_is_opened_as_tutorials_save_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_users_network_saved_as_in_tutorials_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mynet.py").write_text(
         "from torch import nn\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
         "        self.conv, self.norm = nn.Conv2d(3, 3, 3, 1, 1), nn.BatchNorm2d(3)\n"
@@ -156,12 +154,12 @@ def test_a_network_of_ones_own_is_opened_as_tutorials_save_it(
         *((name, Rank.COMPANION) for name in ("netD", "net_d", "D", "discriminator_ema", "perceptual_loss")),
     ],
 )
-def test_names_of_training_programs_are_understood(name: str, rank: Rank) -> None:
+def test_key_prefixes_of_training_programs_are_stripped(name: str, rank: Rank) -> None:
     (found, *_) = find_state_dicts({name: {"a.weight": torch.ones(2)}})
     assert found.rank == rank
 
 
-def test_a_file_that_holds_itself_or_no_end_of_weights_is_read_once() -> None:
+def test_cyclic_and_huge_containers_are_searched_in_bounded_time() -> None:
     endless: dict[str, object] = {"a": torch.ones(2)}
     endless["model"] = [endless, endless]
     assert [found.path for found in find_state_dicts(endless)] == [()]
@@ -184,7 +182,7 @@ def made_safe(said: str, folder: Path) -> None:
     assert (folder / "a-weights.pth").is_file()
 
 
-def test_a_whole_module_is_named_and_its_owner_is_told_what_to_do(tmp_path: Path) -> None:
+def test_a_pickled_module_is_refused_with_advice(tmp_path: Path) -> None:
     torch.save(network(OURS), tmp_path / "a.pth")
     said = refusal(tmp_path / "a.pth")
     assert said.startswith(
@@ -198,7 +196,7 @@ class Config:
     """Something of one's own that is saved with the weights."""
 
 
-def test_an_object_of_ones_own_beside_the_weights_is_named(tmp_path: Path) -> None:
+def test_a_users_object_beside_the_weights_is_named(tmp_path: Path) -> None:
     torch.save({"state_dict": weights(), "config": Config()}, tmp_path / "a.pth")
     said = refusal(tmp_path / "a.pth")
     assert (
@@ -209,7 +207,7 @@ def test_an_object_of_ones_own_beside_the_weights_is_named(tmp_path: Path) -> No
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_programs_are_named(tmp_path: Path) -> None:
+def test_files_of_other_programs_are_named(tmp_path: Path) -> None:
     image = torch.rand(1, 3, 8, 8)
     torch.jit.trace(network(OURS).eval(), image).save(tmp_path / "a.pt")
     said = refusal(tmp_path / "a.pt")
@@ -230,7 +228,7 @@ def test_programs_are_named(tmp_path: Path) -> None:
         (torch.ones(2), "holds a Tensor, not weights by name"),
     ],
 )
-def test_what_holds_no_weights_is_said(checkpoint: object, message: str, tmp_path: Path) -> None:
+def test_files_without_weights_are_refused(checkpoint: object, message: str, tmp_path: Path) -> None:
     torch.save(checkpoint, tmp_path / "a.pth")
     assert refusal(tmp_path / "a.pth") == message
 
@@ -244,16 +242,14 @@ def test_a_pickle_under_another_name_is_read_as_what_it_is(tmp_path: Path) -> No
     assert refusal(tmp_path / "c.pkl") == "is neither a safetensors file nor a checkpoint of PyTorch"
 
 
-def test_losses_read_their_weights_by_the_same_door(tmp_path: Path) -> None:
+def test_backbone_weights_are_found_in_any_wrapping(tmp_path: Path) -> None:
     torch.save({"state_dict": {"module.alpha": torch.ones(2), "module.beta": torch.ones(3)}}, tmp_path / "a.PTH")
     assert read_state_dict(tmp_path / "a.PTH", ["alpha", "beta"]).keys() == {"alpha", "beta"}
 
 
 @pytest.mark.parametrize("protocol", [4, 5])
 @pytest.mark.parametrize("archive", [True, False])
-def test_the_lines_that_make_a_safe_file_of_a_newer_pickle_do_so(
-    protocol: int, archive: bool, tmp_path: Path
-) -> None:
+def test_the_suggested_code_converts_a_newer_pickle(protocol: int, archive: bool, tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     weights = network("fcn").state_dict()
     torch.save(weights, path, pickle_protocol=protocol, _use_new_zipfile_serialization=archive)
@@ -265,7 +261,7 @@ def test_the_lines_that_make_a_safe_file_of_a_newer_pickle_do_so(
 
 
 @pytest.mark.parametrize("key", ["model", "params_ema"])
-def test_the_lines_that_make_a_safe_file_take_the_weights_under_their_name(key: str, tmp_path: Path) -> None:
+def test_the_suggested_code_takes_the_weights_under_their_key(key: str, tmp_path: Path) -> None:
     torch.save({key: network("fcn").state_dict(), "by": partial(int, 3)}, tmp_path / "a.pth")
     made_safe(refusal(tmp_path / "a.pth"), tmp_path)
     assert read_state_dicts(tmp_path / "a-weights.pth")
@@ -286,14 +282,14 @@ def test_the_lines_that_make_a_safe_file_take_the_weights_under_their_name(key: 
         (b"7767517\n8 8\n", "is of ncnn; name the .pth or .safetensors file from which it was made"),
     ],
 )
-def test_what_is_no_weights_is_told_from_how_it_begins(
+def test_other_file_formats_are_recognized_by_their_first_bytes(
     content: bytes, message: str, name: str, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(content)
     assert refusal(tmp_path / name).startswith(message)
 
 
-def test_tensors_without_values_and_of_eight_bits(tmp_path: Path) -> None:
+def test_meta_tensors_are_refused_and_float8_tensors_are_read(tmp_path: Path) -> None:
     weights = network("fcn").state_dict()
     torch.save({name: tensor.to("meta") for name, tensor in weights.items()}, tmp_path / "a.pth")
     with pytest.raises(LossmithError, match=r"holds a tensor '.*' that has no values"):
@@ -304,14 +300,14 @@ def test_tensors_without_values_and_of_eight_bits(tmp_path: Path) -> None:
     assert all(torch.equal(opened[name], tensor.float()) for name, tensor in small.items())
 
 
-def test_arrays_of_numpy_are_named(tmp_path: Path) -> None:
+def test_numpy_arrays_in_place_of_tensors_are_named(tmp_path: Path) -> None:
     torch.save({"conv.weight": torch.ones(2).numpy()}, tmp_path / "a.pth")
     assert refusal(tmp_path / "a.pth").startswith(
         "holds 'conv.weight' as objects and not as tensors; if they are ar"
     )
 
 
-def test_losses_find_a_part_of_a_network_in_its_wrapping(tmp_path: Path) -> None:
+def test_a_part_of_a_network_is_found_in_any_wrapping(tmp_path: Path) -> None:
     part = {"features.0.weight": torch.ones(2), "features.0.bias": torch.ones(2)}
     critic = {f"module.vgg.{name}": tensor for name, tensor in part.items()}
     torch.save({"state_dict": {**critic, "module.net_g.conv.weight": torch.zeros(3)}}, tmp_path / "a.pth")

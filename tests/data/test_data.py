@@ -38,7 +38,7 @@ def test_the_receipt_tells_files_apart_by_their_content(photos: Path) -> None:
     assert all(len(digest) == 64 for digest in digests)
 
 
-def test_own_pairs_are_trained_on_as_they_are(photos: Path, tmp_path: Path) -> None:
+def test_given_pairs_are_trained_on_unchanged(photos: Path, tmp_path: Path) -> None:
     for path in photos.iterdir():
         shutil.copy(path, tmp_path / path.name)
     found = prepare_data(Data(clean=photos, degraded=tmp_path), None)
@@ -56,12 +56,12 @@ def test_own_pairs_are_trained_on_as_they_are(photos: Path, tmp_path: Path) -> N
         ({"clean": Path("a"), "degraded": Path("b"), "test": [Path("c")]}, "needs --test-degraded"),
     ],
 )
-def test_what_does_not_go_together_is_refused(options: dict[str, object], sentence: str) -> None:
+def test_conflicting_data_options_are_refused(options: dict[str, object], sentence: str) -> None:
     with pytest.raises(LossmithError, match=sentence):
         Data(**options)  # type: ignore[arg-type]
 
 
-def test_pairs_are_not_degraded_again(photos: Path) -> None:
+def test_given_pairs_are_not_degraded_again(photos: Path) -> None:
     with pytest.raises(LossmithError, match="degraded already"):
         prepare_data(Data(clean=photos, degraded=photos), "jpeg")
 
@@ -71,13 +71,13 @@ def test_one_image_is_too_few(photos: Path) -> None:
         prepare_data(Data([photos / "0.png"]), "jpeg")
 
 
-def test_an_image_may_not_be_trained_and_tested_on(photos: Path, tmp_path: Path) -> None:
+def test_an_image_in_training_and_test_is_refused(photos: Path, tmp_path: Path) -> None:
     shutil.copy(photos / "1.png", tmp_path / "renamed.png")
     with pytest.raises(LossmithError, match="is also trained on"):
         prepare_data(Data([photos], test=[tmp_path]), "jpeg")
 
 
-def test_patterns_and_folders_within_folders_are_taken_everywhere(photos: Path, tmp_path: Path) -> None:
+def test_patterns_and_nested_folders_are_taken_everywhere(photos: Path, tmp_path: Path) -> None:
     shutil.copytree(photos, tmp_path / "data" / "HR")
     (tmp_path / "data" / "LR").mkdir()
     for path in photos.iterdir():

@@ -27,7 +27,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_a_part_is_that_of_the_image(shelf: Shelf, data: st.DataObject) -> None:
+def test_a_crop_from_the_disk_cache_equals_the_image(shelf: Shelf, data: st.DataObject) -> None:
     height, width = data.draw(st.tuples(st.integers(1, 200), st.integers(1, 200)))
     top, left = data.draw(st.tuples(st.integers(0, height - 1), st.integers(0, width - 1)))
     bottom, right = data.draw(st.tuples(st.integers(top + 1, height), st.integers(left + 1, width)))
@@ -40,7 +40,7 @@ def test_a_part_is_that_of_the_image(shelf: Shelf, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_patches_and_pairs_are_the_same(photos: Path, shelf: Shelf, damage: str) -> None:
+def test_patches_and_pairs_from_disk_equal_those_from_memory(photos: Path, shelf: Shelf, damage: str) -> None:
     paths, kind = find_images(photos), degradation(damage)
     memory, disk = (
         PatchDataset(degraded_images(paths, kind, keeping=each), 32) for each in (Keeping(), Keeping(shelf))
@@ -59,7 +59,7 @@ def test_patches_and_pairs_are_the_same(photos: Path, shelf: Shelf, damage: str)
         assert torch.equal(one.degraded, other.degraded)
 
 
-def test_what_does_not_fit_into_memory_goes_to_the_disk(
+def test_images_beyond_memory_go_to_the_disk_cache(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(keeping_module, "free_memory", lambda: 1000)
@@ -74,7 +74,7 @@ def test_what_does_not_fit_into_memory_goes_to_the_disk(
     assert not PatchDataset(prepare_data(Data([photos]), "jpeg", tmp_path).source, 32).on_disk
 
 
-def test_memory_that_runs_out_while_reading_is_one_sentence(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_while_reading_is_one_sentence(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise MemoryError
 

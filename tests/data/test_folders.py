@@ -24,12 +24,12 @@ def names(paths: list[Path]) -> list[str]:
     return [path.name for path in paths]
 
 
-def test_a_folders_images_come_in_natural_order(tmp_path: Path) -> None:
+def test_images_of_a_folder_are_in_natural_order(tmp_path: Path) -> None:
     fill(tmp_path, "10.png", "2.png", "b1.PNG", "a3.jpg", "A2.bmp", "1.tif")
     assert names(find_images(tmp_path)) == ["1.tif", "2.png", "10.png", "A2.bmp", "a3.jpg", "b1.PNG"]
 
 
-def test_other_files_hidden_ones_and_folders_within_are_left_out(tmp_path: Path) -> None:
+def test_other_files_hidden_files_and_subfolders_are_left_out(tmp_path: Path) -> None:
     fill(tmp_path, "a.png", ".hidden.png")
     (tmp_path / "notes.txt").touch()
     fill(tmp_path / "more", "b.png")
@@ -37,13 +37,13 @@ def test_other_files_hidden_ones_and_folders_within_are_left_out(tmp_path: Path)
     assert names(find_images(str(tmp_path))) == ["a.png"]
 
 
-def test_files_and_folders_mix_and_nothing_comes_twice(tmp_path: Path) -> None:
+def test_files_and_folders_can_be_mixed_without_duplicates(tmp_path: Path) -> None:
     first, second = fill(tmp_path / "z", "1.png", "2.png"), fill(tmp_path / "a", "3.png")
     found = find_images([first / "2.png", first, str(second), second / "3.png"])
     assert names(found) == ["2.png", "1.png", "3.png"]
 
 
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+def test_missing_paths_are_named(tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match=r"nowhere' does not exist$"):
         find_images(tmp_path / "nowhere")
     with pytest.raises(LossmithError, match=r"holds no images \(.png .jpg"):
@@ -56,7 +56,7 @@ def test_a_still_gif_is_an_image(tmp_path: Path) -> None:
     assert names(find_images(fill(tmp_path, "a.gif", "b.PGM", "c.jfif"))) == ["a.gif", "b.PGM", "c.jfif"]
 
 
-def test_no_image_is_passed_over_in_silence(tmp_path: Path) -> None:
+def test_no_image_is_skipped_silently(tmp_path: Path) -> None:
     fill(tmp_path, "a.png")
     (tmp_path / "IMG_1.HEIC").touch()
     with pytest.raises(
@@ -65,7 +65,7 @@ def test_no_image_is_passed_over_in_silence(tmp_path: Path) -> None:
         find_images(tmp_path)
 
 
-def test_folders_within_are_mentioned_where_nothing_else_is(tmp_path: Path) -> None:
+def test_subfolders_are_mentioned_where_a_folder_holds_no_images(tmp_path: Path) -> None:
     fill(tmp_path / "more", "b.png")
     with pytest.raises(LossmithError, match=r"; folders within it are not searched without --recursive$"):
         find_images(tmp_path)
@@ -112,7 +112,7 @@ def test_a_clean_image_may_be_a_little_larger(tmp_path: Path) -> None:
     assert len(pair_folders(clean, degraded)) == 1
 
 
-def test_images_without_a_partner_are_named(tmp_path: Path) -> None:
+def test_images_without_a_pair_are_named(tmp_path: Path) -> None:
     clean = fill(tmp_path / "a", "1.png", "2.png", "3.png", "4.png", "5.png")
     degraded = fill(tmp_path / "b", "1.png")
     with pytest.raises(
@@ -137,7 +137,7 @@ def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
         pair_folders(clean, degraded)
 
 
-def test_two_partners_of_one_image_are_refused(tmp_path: Path) -> None:
+def test_two_matches_for_one_image_are_refused(tmp_path: Path) -> None:
     clean, degraded = fill(tmp_path / "a", "1.png"), fill(tmp_path / "b", "1.png", "1x1.png")
     with pytest.raises(LossmithError, match=r"'1.png' and '1x1.png' in '.*b' both belong to '1.png'; remove one"):
         pair_folders(clean, degraded)
@@ -163,7 +163,7 @@ def test_sizes_that_fit_no_scale_are_refused(tmp_path: Path, size: tuple[int, in
         pair_folders(clean, degraded)
 
 
-def test_a_name_must_not_lie_about_the_scale(tmp_path: Path) -> None:
+def test_a_name_that_contradicts_the_scale_is_refused(tmp_path: Path) -> None:
     clean, degraded = fill(tmp_path / "a", "1.png", size=(24, 12)), fill(tmp_path / "b", "1x4.png", size=(12, 6))
     with pytest.raises(
         LossmithError, match=r"1x4.png' is named for scale 4, but its clean image is 2 times larger"
@@ -177,7 +177,7 @@ def test_pair_folders_must_be_folders(tmp_path: Path) -> None:
         pair_folders(clean, clean / "1.png")
 
 
-def test_no_sample_is_both_trained_on_and_tested_with() -> None:
+def test_no_sample_image_is_in_training_and_test() -> None:
     train, test = sample_images("train"), sample_images("test")
     assert all(path.is_file() for path in train + test)
     assert not {path.stem.partition("_")[0] for path in train} & {path.stem.partition("_")[0] for path in test}
@@ -185,7 +185,7 @@ def test_no_sample_is_both_trained_on_and_tested_with() -> None:
         sample_images("val")  # type: ignore[arg-type]
 
 
-def test_patterns_are_filled_in(tmp_path: Path) -> None:
+def test_glob_patterns_find_images(tmp_path: Path) -> None:
     fill(tmp_path, "a.png", "b.png", "c.jpg", ".hidden.png", "[x].png")
     (tmp_path / "notes.txt").touch()
     fill(tmp_path / "more", "d.png", "b.png")
@@ -201,7 +201,7 @@ def test_patterns_are_filled_in(tmp_path: Path) -> None:
             find_images(tmp_path / pattern)
 
 
-def test_places_are_below_what_was_searched(tmp_path: Path) -> None:
+def test_result_places_are_relative_to_the_searched_folder(tmp_path: Path) -> None:
     fill(tmp_path / "in", "a.png")
     fill(tmp_path / "in" / "more", "b.png")
     places = {Path("a.png"), Path("more/b.png")}
@@ -211,9 +211,7 @@ def test_places_are_below_what_was_searched(tmp_path: Path) -> None:
     assert [*find_places(tmp_path / "in" / "*" / ".." / "a.png").values()] == [Path("a.png")], "nothing leads out"
 
 
-def test_folders_within_folders_are_searched_without_going_in_circles(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_recursive_search_does_not_follow_cycles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(tmp_path / "in", "b.png", "10.png", "2.png")
     fill(tmp_path / "in" / "a", "z.png")
     fill(tmp_path / "in" / "a" / ".thumbs", "small.png")
@@ -224,7 +222,7 @@ def test_folders_within_folders_are_searched_without_going_in_circles(
     assert "not searched: 'out' and 1 more" in capsys.readouterr().err
 
 
-def test_names_are_endings_where_needed_and_always_different(tmp_path: Path) -> None:
+def test_names_keep_extensions_where_needed_and_are_unique(tmp_path: Path) -> None:
     def named(*places: str) -> list[str]:
         return [*names_of({Path(place): Path(place) for place in places}).values()]
 
@@ -235,7 +233,7 @@ def test_names_are_endings_where_needed_and_always_different(tmp_path: Path) -> 
     assert [*names_of(twins).values()] == ["a/p", "b/p"]
 
 
-def test_a_naming_of_ones_own_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_users_pair_pattern_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clean = fill(tmp_path / "a", "1_one.png", "2_one.png", "mask.png")
     degraded = fill(tmp_path / "b", "1_two.png", "2_two.png")
     pairs = pair_folders(clean, degraded, pair="{}_one:{}_two")
@@ -248,7 +246,7 @@ def test_a_naming_of_ones_own_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
         pair_folders(clean, degraded, pair="{}_one:{}_two")
 
 
-def test_a_refusal_offers_what_would_pair_them_all(tmp_path: Path) -> None:
+def test_a_refusal_suggests_the_pattern_that_matches_all(tmp_path: Path) -> None:
     clean, degraded = (
         fill(tmp_path / "a", "1_one.png", "2_one.png"),
         fill(tmp_path / "b", "1_two.png", "2_two.png"),
@@ -260,7 +258,7 @@ def test_a_refusal_offers_what_would_pair_them_all(tmp_path: Path) -> None:
         pair_folders(fill(tmp_path / "LR", "1_LR.png"), fill(tmp_path / "HR", "1_HR.png"))
 
 
-def test_one_folder_may_hold_both_sides(tmp_path: Path) -> None:
+def test_one_folder_can_hold_both_sides_of_pairs(tmp_path: Path) -> None:
     for scene in ("1", "2"):
         (tmp_path / "in").mkdir(exist_ok=True)
         fill(tmp_path / "in" / scene, "GT_1.png", "NOISY_1.png")
@@ -273,14 +271,14 @@ def test_one_folder_may_hold_both_sides(tmp_path: Path) -> None:
     assert said == pairs
 
 
-def test_a_folder_within_the_other_is_not_part_of_it(tmp_path: Path) -> None:
+def test_a_nested_folder_of_degraded_images_is_not_searched_for_clean_ones(tmp_path: Path) -> None:
     clean = fill(tmp_path / "data", "1.png", "2.png", size=(16, 12))
     degraded = fill(clean / "LR", "1.png", "2.png")
     assert [d.parent.name for _, d in pair_folders(clean, degraded, recursive=True)] == ["LR", "LR"]
 
 
 @pytest.mark.parametrize("name", ["1x4", "1_LR4", "1_4x"])
-def test_every_way_of_naming_a_scale_is_held_to_it(name: str, tmp_path: Path) -> None:
+def test_every_scale_in_a_name_is_checked_against_the_sizes(name: str, tmp_path: Path) -> None:
     clean = fill(tmp_path / "a", "1_HR.png" if "LR" in name else "1.png", size=(24, 12))
     with pytest.raises(LossmithError, match="is named for scale 4, but its clean image is 2 times larger"):
         pair_folders(clean, fill(tmp_path / "b", f"{name}.png", size=(12, 6)))

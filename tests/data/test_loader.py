@@ -19,7 +19,7 @@ def equal(ours: object, theirs: object) -> bool:
     return all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))  # type: ignore[call-overload]
 
 
-def test_a_stream_may_start_anywhere(gathered: PreparedData) -> None:
+def test_a_batch_stream_can_start_at_any_step(gathered: PreparedData) -> None:
     patches = PatchDataset(gathered.source, 32, seed=1)
     batches = islice(BatchDataset(patches, 4, start=0), 2, 4)
     later = islice(BatchDataset(patches, 4, start=2), 2)
@@ -27,7 +27,7 @@ def test_a_stream_may_start_anywhere(gathered: PreparedData) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_workers_give_the_batches_that_there_are_without(workers: int, gathered: PreparedData) -> None:
+def test_workers_give_the_same_batches_as_no_workers(workers: int, gathered: PreparedData) -> None:
     patches = PatchDataset(gathered.source, 32, seed=1)
     alone = islice(make_loader(patches, 2, start=5, workers=0), 7)
     together = islice(make_loader(patches, 2, start=5, workers=workers), 7)
@@ -51,7 +51,7 @@ class Reports(Degradation):
         return torch.full_like(clean, float(all(ignored) and get_worker_info() is not None))
 
 
-def test_workers_leave_signals_to_the_trainer(gathered: PreparedData) -> None:
+def test_workers_ignore_stop_signals(gathered: PreparedData) -> None:
     source = replace(gathered.source, random_degradation=Reports())
     degraded, _ = next(iter(make_loader(PatchDataset(source, 32), 2, start=0, workers=1)))  # type: ignore[misc]
     assert degraded.min() == 1
@@ -68,7 +68,7 @@ class Breaks(Degradation):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_an_error_arrives_as_the_sentence_it_was(workers: int, gathered: PreparedData) -> None:
+def test_an_error_in_a_worker_keeps_its_sentence(workers: int, gathered: PreparedData) -> None:
     source = replace(gathered.source, random_degradation=Breaks())
     last = list(make_loader(PatchDataset(source, 32), 2, start=0, workers=workers))[-1]
     assert isinstance(last, LossmithError)

@@ -47,7 +47,7 @@ def ids(words: Sequence[str]) -> st.SearchStrategy[list[str]]:
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=CONVENTIONS.keys())
-def test_the_fields_conventions_are_known(convention: tuple[str, str]) -> None:
+def test_known_naming_conventions_pair(convention: tuple[str, str]) -> None:
     ours, theirs = convention
     names = ["0001", "0010", "0100"]
     wanted = {ours.format(name): theirs.format(name) for name in names}
@@ -59,7 +59,7 @@ def test_the_fields_conventions_are_known(convention: tuple[str, str]) -> None:
 
 @settings(deadline=None)
 @given(ids(PLAIN + LIKE_TAGS), st.sampled_from([*CONVENTIONS.values()]), st.randoms())
-def test_names_under_a_convention_pair_exactly_or_not_at_all(names: list[str], convention, rng) -> None:
+def test_names_of_a_convention_pair_exactly_or_not_at_all(names: list[str], convention, rng) -> None:
     """Also where ids look like tags: two ways of reading them are a reason to ask, never to guess."""
     wanted = {convention[0].format(name): convention[1].format(name) for name in names}
     shuffled = [*wanted.values()]
@@ -80,7 +80,9 @@ def test_plain_ids_always_pair(numbers: set[int], convention: tuple[str, str], r
 
 @settings(deadline=None)
 @given(ids(PLAIN), ids(PLAIN), st.sampled_from([*CONVENTIONS.values()]))
-def test_what_is_of_others_is_not_paired(ours: list[str], theirs: list[str], convention: tuple[str, str]) -> None:
+def test_an_unmatched_name_on_either_side_pairs_nothing(
+    ours: list[str], theirs: list[str], convention: tuple[str, str]
+) -> None:
     """An image too many, or another one, on either side: nobody is paired with whoever is left."""
     assume({name.casefold() for name in ours} != {name.casefold() for name in theirs})
     assert (
@@ -100,11 +102,11 @@ def test_what_is_of_others_is_not_paired(ours: list[str], theirs: list[str], con
         (["a1"], ["a_1"]),
     ],
 )
-def test_when_in_doubt_nothing_is_paired(clean: list[str], degraded: list[str]) -> None:
+def test_ambiguous_names_are_not_paired(clean: list[str], degraded: list[str]) -> None:
     assert partners(clean, degraded) is None
 
 
-def test_one_folder_may_hold_both() -> None:
+def test_names_of_both_sides_in_one_folder_are_paired() -> None:
     assert divided(["1_GT", "1_NOISY", "2_GT", "2_NOISY"]) == {"1_GT": "1_NOISY", "2_GT": "2_NOISY"}
     assert divided(["1_GT", "1_NOISY", "2_GT"]) is None
     assert divided(["1", "1x2"]) is None, "which of two is clean must be said"
@@ -129,12 +131,12 @@ def test_one_folder_may_hold_both() -> None:
 @pytest.mark.parametrize("target", ["{}", "{}_HR", "GT_{}"])
 @settings(deadline=None, max_examples=15)
 @given(names=st.sets(st.sampled_from(["baby", "img_001", "img_002", "bird", "0801", "é", "B1"]), min_size=1))
-def test_results_are_known_by_what_they_have_in_common(naming: str, target: str, names: set[str]) -> None:
+def test_results_are_matched_by_their_common_prefix_and_suffix(naming: str, target: str, names: set[str]) -> None:
     wanted = {target.format(name): naming.format(name) for name in names}
     assert results_of([*wanted], [*reversed(wanted.values())]) == wanted
 
 
-def test_missing_results_and_others_among_them_hide_nothing() -> None:
+def test_missing_and_foreign_results_do_not_hide_the_others() -> None:
     assert results_of(["a", "b", "c"], ["a_out", "b_out", "grid"]) == {"a": "a_out", "b": "b_out"}
     assert results_of(["a", "b", "c"], ["c", "x", "y"]) == {"c": "c"}
     assert results_of(["a", "b", "c", "d"], ["a_out", "x", "y", "z"]) is None, "one of four may be chance"
@@ -142,12 +144,12 @@ def test_missing_results_and_others_among_them_hide_nothing() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "a:b", "{}:b", "{}:{}:{}", "{}_{}:{}"])
-def test_a_pair_needs_as_many_gaps_on_both_sides(text: str) -> None:
+def test_a_pair_pattern_needs_as_many_gaps_on_both_sides(text: str) -> None:
     with pytest.raises(LossmithError, match=r"^--pair takes two names with \{\} for what they share"):
         read_pair(text)
 
 
-def test_a_pair_may_say_anything() -> None:
+def test_a_pair_pattern_can_hold_any_characters() -> None:
     clean, degraded = read_pair("{}/a/{}_*.png:{}/b/{}.JPG")
     assert called(clean, ["1/A/2_*", "1/a/2"]).keys() == called(degraded, ["1/b/2", "2/c/3"]).keys() == {"1\0002"}
     with pytest.raises(LossmithError, match=r"'1_HR' and '1_hr' are one under '{}_HR'"):

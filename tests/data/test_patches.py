@@ -47,7 +47,7 @@ def places(patch: Tensor, whole: Tensor) -> list[tuple[int, int, int]]:
 
 
 @pytest.mark.parametrize("damage", ["bicubic(2)", "jpeg(10)", "mosaic", "bicubic(4)"])
-def test_both_patches_come_from_the_same_place_turned_the_same_way(damage: str) -> None:
+def test_both_patches_have_the_same_place_and_augmentation(damage: str) -> None:
     made = source(damage, (44, 36))
     patches = PatchDataset(made, patch=16, seed=1)
     clean = from_8bit(made.clean[0])
@@ -86,7 +86,7 @@ class Constant(Degradation):
     ["bicubic(2)", "bicubic(3)", "jpeg(10)", "mosaic", "mosaic | bicubic(3)", "bicubic(2) | jpeg(20)"],
 )
 @pytest.mark.parametrize("size", [(150, 138), (126, 24)])
-def test_damaging_a_patch_is_cutting_from_the_degraded_whole(degradation: str, size: tuple[int, int]) -> None:
+def test_degrading_a_patch_equals_cropping_the_degraded_image(degradation: str, size: tuple[int, int]) -> None:
     whole = source(degradation, size)
     late = TrainingImages(whole.names, whole.clean, whole.clean, whole.scale, Constant(degradation))
     at_once, patch_by_patch = PatchDataset(whole, 24, seed=3), PatchDataset(late, 24, seed=3)
@@ -95,7 +95,7 @@ def test_damaging_a_patch_is_cutting_from_the_degraded_whole(degradation: str, s
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
-def test_a_degradation_in_two_parts_is_cut_at_the_right_place() -> None:
+def test_a_degradation_split_in_two_is_cropped_at_the_right_place() -> None:
     clean = source("bicubic(2) | noise(0) | bicubic(2)", (96, 80))
     assert str(clean.random_degradation) == "noise(0) | bicubic(2)"
     patches = PatchDataset(clean, patch=32, seed=0)
@@ -117,7 +117,7 @@ def test_a_patch_is_a_pure_function_of_seed_and_index(seed: int, index: int) -> 
 
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 1000), st.integers(1, 9))
-def test_a_batch_is_its_patches(start: int, count: int) -> None:
+def test_a_batch_stacks_its_patches(start: int, count: int) -> None:
     patches = PatchDataset(source("bicubic(2) | noise(5)", (40, 50)), 16, seed=0)
     degraded, clean = patches.batch(start, count)
     assert degraded.shape == (count, 3, 8, 8)
@@ -137,7 +137,7 @@ def test_workers_make_the_same_patches() -> None:
     assert torch.equal(copy[3][0], patches[3][0])
 
 
-def test_larger_images_are_met_more_often() -> None:
+def test_larger_images_are_sampled_more_often() -> None:
     sizes = [(16, 16), (32, 16), (64, 64)]
     flat = tuple(torch.full((3, *size), value, dtype=torch.uint8) for value, size in enumerate(sizes))
     patches = PatchDataset(TrainingImages(("a", "b", "c"), flat, flat, 1), 8, seed=0)
@@ -149,7 +149,7 @@ def test_larger_images_are_met_more_often() -> None:
         assert met[value] / 4000 == pytest.approx(share, abs=4 * (share * (1 - share) / 4000) ** 0.5)
 
 
-def test_every_crop_and_every_turn_occurs_equally_often() -> None:
+def test_every_crop_and_augmentation_is_equally_likely() -> None:
     made = source("mosaic", (9, 10))
     patches = PatchDataset(made, patch=8, seed=0)
     clean = from_8bit(made.clean[0])
@@ -168,7 +168,7 @@ def test_noise_differs_from_patch_to_patch_with_the_right_strength() -> None:
     assert np.abs(correlation - np.eye(50)).max() < 0.2
 
 
-def test_a_patch_may_be_the_whole_image() -> None:
+def test_a_patch_can_be_the_whole_image() -> None:
     made = source("noise(5) | jpeg(50)", (16, 16))
     assert places(PatchDataset(made, 16, seed=0)[0][1], from_8bit(made.clean[0]))
 
@@ -182,11 +182,11 @@ def test_a_patch_may_be_the_whole_image() -> None:
         (16, -1, "seed must be a whole number, 0 or more, not -1"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(patch: int, seed: int, message: str) -> None:
+def test_patches_that_do_not_fit_the_images_are_one_sentence(patch: int, seed: int, message: str) -> None:
     with pytest.raises(LossmithError, match=message):
         PatchDataset(source("bicubic(2)", (60, 60), (20, 90)), patch, seed)
 
 
-def test_there_is_no_patch_before_the_first() -> None:
+def test_negative_patch_indices_are_refused() -> None:
     with pytest.raises(IndexError, match="counted from 0"):
         PatchDataset(source("noise(5)", (20, 20)), 8)[-1]

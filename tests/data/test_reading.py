@@ -22,7 +22,7 @@ def tensor(pixels: np.ndarray) -> Tensor:
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "ppm", "webp"])
-def test_colors_are_read_as_they_are(tmp_path: Path, suffix: str) -> None:
+def test_color_images_are_read_exactly(tmp_path: Path, suffix: str) -> None:
     Image.fromarray(COLORS).save(tmp_path / f"a.{suffix}", lossless=True)
     image = read_image(tmp_path / f"a.{suffix}")
     assert image.dtype == torch.uint8
@@ -45,7 +45,7 @@ def test_black_and_white_and_palettes_become_colors(tmp_path: Path) -> None:
     assert torch.equal(read_image(tmp_path / "b.png"), tensor(np.asarray(palette.convert("RGB"))))
 
 
-def test_jpeg_is_what_pillow_decodes(tmp_path: Path) -> None:
+def test_jpeg_equals_pillows_decoding(tmp_path: Path) -> None:
     Image.fromarray(COLORS).save(tmp_path / "a.jpg")
     with Image.open(tmp_path / "a.jpg") as file:
         assert torch.equal(read_image(tmp_path / "a.jpg"), tensor(np.asarray(file)))
@@ -65,7 +65,7 @@ TURNS = {
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tiff", "webp"])
-def test_an_image_is_turned_as_the_camera_was_held(tmp_path: Path, suffix: str, orientation: int) -> None:
+def test_exif_orientation_is_applied(tmp_path: Path, suffix: str, orientation: int) -> None:
     path = tmp_path / f"a.{suffix}"
     exif = Image.Exif()
     exif[0x0112] = orientation

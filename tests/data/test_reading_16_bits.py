@@ -97,7 +97,7 @@ def test_every_row_filter_of_16_bit_png_is_undone(tmp_path: Path, kind: int) -> 
     assert torch.equal(read_image(path), tensor(np.round(values / 257)))
 
 
-def test_16_bit_halves_and_ends(tmp_path: Path) -> None:
+def test_16_bit_rounding_of_halves_and_extremes(tmp_path: Path) -> None:
     """255 levels lie 257 apart, so halves do not occur; next to them it is rounded either way."""
     values = np.array([[[0], [128], [129], [257], [65535 - 129], [65535 - 128], [65535]]], np.uint16)
     assert read_image(png16(tmp_path / "a.png", values, 0))[0, 0].tolist() == [0, 0, 1, 1, 254, 255, 255]
@@ -118,7 +118,7 @@ def test_16_bit_color_tiff_is_refused_because_it_would_be_cut_down(tmp_path: Pat
         read_image(tmp_path / "a.tiff")
 
 
-def test_a_color_key_that_no_pixel_has_is_no_transparency(tmp_path: Path) -> None:
+def test_a_color_key_without_matching_pixels_is_not_transparency(tmp_path: Path) -> None:
     values = RNG.integers(0, 60000, (5, 7, 3)).astype(np.uint16)
     path = png16(tmp_path / "a.png", values, 2, color_key(65535, 65535, 65535))
     assert torch.equal(read_image(path), tensor(np.round(values / 257)))

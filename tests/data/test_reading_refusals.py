@@ -44,7 +44,7 @@ def test_cmyk_is_refused(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("mode", "message"), [("F", "holds 32-bit floating-point values"), ("I", "holds 32-bit or signed integers")]
 )
-def test_32_bits_are_refused(tmp_path: Path, mode: str, message: str) -> None:
+def test_32_bit_images_are_refused(tmp_path: Path, mode: str, message: str) -> None:
     Image.fromarray(GRAYS).convert(mode).save(tmp_path / "a.tiff")
     with pytest.raises(LossmithError, match=message):
         read_image(tmp_path / "a.tiff")
@@ -85,7 +85,7 @@ def test_a_flipped_byte_is_found_by_the_checksum(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
-def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_not_images_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(
         LossmithError, match=r"a.png' is (empty|not an image that can be read|truncated or damaged)"

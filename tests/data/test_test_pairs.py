@@ -42,7 +42,7 @@ def test_noise_depends_on_seed_and_name_alone(tmp_path: Path) -> None:
     assert not torch.allclose(added[0], added[1])
 
 
-def test_pairs_of_ones_own_are_read(tmp_path: Path) -> None:
+def test_pairs_from_folders_are_read(tmp_path: Path) -> None:
     photos(tmp_path / "clean", "a.png", "b.png", size=(31, 21))
     photos(tmp_path / "small", "ax3.png", "bx3.png", size=(10, 7))
     found = pair_folders(tmp_path / "clean", tmp_path / "small")
@@ -68,7 +68,7 @@ def test_degraded_images_may_have_been_rounded_up(tmp_path: Path) -> None:
         assert (degraded.shape, clean.shape) == (pair.degraded.shape, pair.clean.shape)
 
 
-def test_what_is_deterministic_is_done_once(tmp_path: Path) -> None:
+def test_deterministic_degradations_are_computed_once(tmp_path: Path) -> None:
     source = degraded_images(photos(tmp_path, "a.png"), degradation("bicubic(2) | jpeg(30) | noise(5) | jpeg(50)"))
     clean = from_8bit(read_image(tmp_path / "a.png")[:, :20, :30])
     assert torch.equal(from_8bit(source.clean[0]), clean)
@@ -80,7 +80,7 @@ def test_what_is_deterministic_is_done_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "dtype"), [("jpeg(5)", torch.uint8), ("bicubic(3)", torch.uint8), ("mosaic", torch.float32)]
 )
-def test_8_bits_are_kept_where_they_lose_nothing(tmp_path: Path, text: str, dtype: torch.dtype) -> None:
+def test_pairs_are_kept_in_8_bits_where_that_is_exact(tmp_path: Path, text: str, dtype: torch.dtype) -> None:
     source = degraded_images(photos(tmp_path, "a.png"), degradation(text))
     assert source.predegraded[0].dtype == dtype
     assert source.random_degradation is None
@@ -96,7 +96,7 @@ def test_a_random_degradation_starts_from_the_clean_image_itself(tmp_path: Path)
     assert source.predegraded[0] is source.clean[0]
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
+def test_progress_is_reported(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     paths = photos(tmp_path, "a.png", "b.png")
     degraded_images(paths, Noise(5), progress=lambda done, of: told.append((done, of)))
@@ -128,7 +128,7 @@ def test_no_images_and_tiny_images_are_refused(tmp_path: Path) -> None:
         ([], []),
     ],
 )
-def test_names_are_short_and_different_and_good_for_files(paths: list[str], names: list[str]) -> None:
+def test_pair_names_are_short_unique_and_valid_file_names(paths: list[str], names: list[str]) -> None:
     assert image_names([Path(path) for path in paths]) == names
 
 
@@ -141,7 +141,7 @@ def test_a_range_of_degradation_is_tested_at_three_levels_under_the_same_noise(t
     torch.testing.assert_close(5 * low, high, rtol=0, atol=1e-6)
 
 
-def test_an_end_of_a_range_that_changes_nothing_is_not_tested(tmp_path: Path) -> None:
+def test_the_end_of_a_range_that_is_the_identity_is_not_tested(tmp_path: Path) -> None:
     pairs = make_pairs(photos(tmp_path, "a.png"), degradation("noise(0..50)"))
     assert [pair.degradation for pair in pairs] == ["noise(25)", "noise(50)"]
     assert len(make_pairs([tmp_path / "a.png"], degradation("noise(0..0.01)"))) == 3

@@ -63,13 +63,13 @@ def test_a_marked_alpha_channel_is_alpha(tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "a.tif").permute(1, 2, 0).numpy(), COLORS)
 
 
-def test_16_bits_that_count_from_white_are_turned_round(tmp_path: Path) -> None:
+def test_16_bit_white_is_zero_is_inverted(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", GRAYS.astype("u2") * 257, photometric="miniswhite")
     assert np.array_equal(read_image(tmp_path / "a.tif")[0].numpy(), 255 - GRAYS)
 
 
 @pytest.mark.parametrize(("least", "most"), [(400, 3100), (0, 4096), (30000, 33000), (0, 16384)])
-def test_16_bits_of_a_small_range_are_refused(tmp_path: Path, least: int, most: int) -> None:
+def test_16_bit_images_of_few_levels_are_refused(tmp_path: Path, least: int, most: int) -> None:
     values = RNG.integers(least, most, (200, 200)).astype("u2")
     Image.fromarray(values).save(tmp_path / "a.png")
     levels = len(np.unique((values.astype(int) + 128) // 257))
@@ -77,7 +77,7 @@ def test_16_bits_of_a_small_range_are_refused(tmp_path: Path, least: int, most: 
         read_image(tmp_path / "a.png")
 
 
-def test_16_bits_that_were_8_lose_nothing_and_are_read(tmp_path: Path) -> None:
+def test_16_bit_images_made_of_8_bits_are_read(tmp_path: Path) -> None:
     Image.fromarray((GRAYS // 20).astype("u2") * 257).save(tmp_path / "a.png")
     assert np.array_equal(read_image(tmp_path / "a.png")[0].numpy(), GRAYS // 20)
 
@@ -98,7 +98,7 @@ def test_a_ppm_of_more_than_8_bits_is_refused(tmp_path: Path, header: bytes) -> 
         (b"<!DOCTYPE html><html>", "is a web page"),
     ],
 )
-def test_what_stands_for_an_image_is_called_by_its_name(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_files_in_place_of_an_image_are_named(tmp_path: Path, content: bytes, sentence: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(LossmithError, match=sentence):
         read_image(tmp_path / "a.jpg")
@@ -111,7 +111,9 @@ def remarks(*paths: Path) -> str:
     return " | ".join(look_at(paths).remarks)
 
 
-def test_what_is_the_same_of_many_files_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_note_that_holds_for_many_files_is_given_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("a", "b", "c"):
         Image.fromarray(RNG.integers(0, 65536, (20, 24)).astype("u2")).save(tmp_path / f"{name}.png")
     Image.fromarray(COLORS).save(tmp_path / "d.png")
@@ -122,7 +124,7 @@ def test_what_is_the_same_of_many_files_is_said_once(tmp_path: Path, capsys: pyt
     assert headers.of([tmp_path / "d.png"]) == [(20, 24)]
 
 
-def test_the_first_that_cannot_be_read_is_named_and_the_others_counted(tmp_path: Path) -> None:
+def test_the_first_unreadable_image_is_named_and_the_others_counted(tmp_path: Path) -> None:
     for name in ("a.png", "b.png", "c.png"):
         (tmp_path / name).write_bytes(b"no image")
     with pytest.raises(LossmithError, match=r"a\.png' .*\(and 2 more cannot be read\)"):
@@ -140,13 +142,13 @@ def test_the_first_that_cannot_be_read_is_named_and_the_others_counted(tmp_path:
         ([chunk(b"sRGB", b"\0")], ""),
     ],
 )
-def test_other_colors_than_srgb_are_told(tmp_path: Path, chunks: list[bytes], said: str) -> None:
+def test_color_profiles_other_than_srgb_are_reported(tmp_path: Path, chunks: list[bytes], said: str) -> None:
     found = remarks(png_with(tmp_path / "a.png", *chunks))
     assert said in found
     assert bool(found) == bool(said)
 
 
-def test_a_profile_is_told_unless_it_is_as_good_as_srgb(tmp_path: Path) -> None:
+def test_a_profile_is_reported_unless_it_equals_srgb(tmp_path: Path) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for name, icc in {"srgb": srgb, "junk": b"junk" * 50}.items():
         Image.fromarray(COLORS).save(tmp_path / f"{name}.jpg", icc_profile=icc)
@@ -155,13 +157,13 @@ def test_a_profile_is_told_unless_it_is_as_good_as_srgb(tmp_path: Path) -> None:
     assert "cannot be understood: 'junk.jpg'" in remarks(tmp_path / "junk.jpg")
 
 
-def test_of_a_cameras_multi_image_file_the_main_one_is_used(tmp_path: Path) -> None:
+def test_the_main_image_of_a_multi_image_jpeg_is_used(tmp_path: Path) -> None:
     main = Image.fromarray(COLORS)
     main.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[main])
     assert "only the main one is read: 'a.jpg'" in remarks(tmp_path / "a.jpg")
 
 
-def test_remarks_are_gathered_for_the_report(photos: Path, tmp_path: Path) -> None:
+def test_notes_about_images_are_collected_for_the_report(photos: Path, tmp_path: Path) -> None:
     Image.fromarray(RNG.integers(0, 65536, (64, 64)).astype("u2")).save(tmp_path / "wide.png")
     found = prepare_data(Data([photos, tmp_path]), "jpeg")
     assert [remark for remark in found.remarks if "'wide.png'" in remark]
@@ -170,7 +172,7 @@ def test_remarks_are_gathered_for_the_report(photos: Path, tmp_path: Path) -> No
 # --- folders ---------------------------------------------------------------------------------------------------
 
 
-def test_links_that_lead_nowhere_are_refused_and_counted(photos: Path, tmp_path: Path) -> None:
+def test_broken_symlinks_are_refused_and_counted(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "0.png").symlink_to(photos / "0.png")
     for i in range(1, 4):
         (tmp_path / f"{i}.png").symlink_to(f"/annex/{i}.png")
@@ -180,9 +182,7 @@ def test_links_that_lead_nowhere_are_refused_and_counted(photos: Path, tmp_path:
         find_images(tmp_path / "2.png")
 
 
-def test_what_is_passed_over_is_told_once(
-    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_skipped_files_are_reported_once(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a.dng", "b.npy", "notes.txt", "Thumbs.db", ".DS_Store"):
         (tmp_path / name).touch()
     (tmp_path / "sub").mkdir()

@@ -16,7 +16,7 @@ def image() -> torch.Tensor:
     return torch.randint(0, 256, (3, 5, 7), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+def test_written_images_are_read_back_exactly(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", image())
     assert torch.equal(read_image(tmp_path / "a.png"), image())
 
@@ -27,23 +27,23 @@ def test_floats_are_rounded_to_8_bits(tmp_path: Path, dtype: torch.dtype) -> Non
     assert torch.equal(read_image(tmp_path / "a.png"), image())
 
 
-def test_values_outside_are_clipped(tmp_path: Path) -> None:
+def test_values_out_of_range_are_clipped(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", torch.tensor([-3.0, 0.5, float("inf")])[:, None, None])
     assert read_image(tmp_path / "a.png").flatten().tolist() == [0, 128, 255]
 
 
 @given(st.floats(0, 1, width=32))
-def test_rounding_takes_the_nearest(value: float) -> None:
+def test_values_are_rounded_to_the_nearest_level(value: float) -> None:
     assert abs(int(to_uint8_hwc(torch.full((3, 1, 1), value))[0, 0, 0]) - 255 * value) <= 0.5 + 1e-5
 
 
-def test_bytes_are_as_image_libraries_want_them() -> None:
+def test_to_uint8_hwc_has_the_layout_of_image_libraries() -> None:
     pixels = to_uint8_hwc(image())
     assert (pixels.shape, pixels.dtype) == ((5, 7, 3), np.uint8)
     assert np.array_equal(pixels, image().permute(1, 2, 0).numpy())
 
 
-def test_a_network_output_may_be_written_as_it_is(tmp_path: Path) -> None:
+def test_a_network_output_can_be_written_directly(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", torch.rand(3, 4, 4, requires_grad=True))
     assert read_image(tmp_path / "a.png").shape == (3, 4, 4)
 
@@ -76,7 +76,9 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch:
         ("a.png", torch.full((3, 4, 4), float("nan")), "was not written, for it holds NaN"),
     ],
 )
-def test_what_is_no_image_is_refused(tmp_path: Path, name: str, tensor: torch.Tensor, message: str) -> None:
+def test_arrays_that_are_not_images_are_refused(
+    tmp_path: Path, name: str, tensor: torch.Tensor, message: str
+) -> None:
     with pytest.raises(LossmithError, match=message):
         write_image(tmp_path / name, tensor)
     assert not list(tmp_path.iterdir())

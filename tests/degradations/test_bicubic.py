@@ -49,7 +49,7 @@ def matlab(image: Tensor, sides: tuple[int, int], scales: tuple[float, float], r
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
-def test_the_reduction_is_matlabs_on_8_bits(scale: int) -> None:
+def test_downscaling_equals_matlab_on_8_bits(scale: int) -> None:
     clean = torch.rand(3, 4 * scale, 5 * scale, generator=torch.Generator().manual_seed(scale))
     degraded = Bicubic(scale)(clean)
     for channel in range(3):
@@ -58,21 +58,21 @@ def test_the_reduction_is_matlabs_on_8_bits(scale: int) -> None:
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_enlargement_is_matlabs_on_8_bits(scale: int) -> None:
+def test_upscaling_equals_matlab_on_8_bits(scale: int) -> None:
     small = torch.rand(6, 7, generator=torch.Generator().manual_seed(scale))
     expected = matlab(small, (6 * scale, 7 * scale), (scale, scale), rounded=True)
     assert torch.equal(resize_8bit(small, scale), expected.float())
 
 
 @pytest.mark.parametrize("sides", [(4, 3), (5, 11), (9, 13), (20, 30), (1, 1), (23, 4)])
-def test_any_size_is_matlabs_on_floats(sides: tuple[int, int]) -> None:
+def test_resizing_to_any_size_equals_matlab_on_floats(sides: tuple[int, int]) -> None:
     image = torch.rand(9, 13, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = matlab(image, sides, (sides[0] / 9, sides[1] / 13), rounded=False)
     torch.testing.assert_close(resize(image, sides), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("factor", [4.0, 2.0, 0.5, 0.25])
-def test_the_float_form_is_torchs_with_mirrored_edges(factor: float) -> None:
+def test_float_resizing_equals_torch_with_mirrored_edges(factor: float) -> None:
     images = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     flipped = torch.cat([images.flip(-1), images, images.flip(-1)], -1)
     mirrored = torch.cat([flipped.flip(-2), flipped, flipped.flip(-2)], -2)
@@ -82,7 +82,7 @@ def test_the_float_form_is_torchs_with_mirrored_edges(factor: float) -> None:
     torch.testing.assert_close(resize(images, factor), expected, rtol=0, atol=1e-12)
 
 
-def test_the_float_form_has_a_gradient() -> None:
+def test_float_resizing_has_a_gradient() -> None:
     image = torch.rand(1, 6, 8, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda p: resize(p, 0.5), image)
     assert torch.autograd.gradcheck(lambda p: resize(p, (9, 7)), image)
@@ -100,7 +100,7 @@ def test_resizing_commutes_with_flips(seed: int, factor: float) -> None:
     torch.testing.assert_close(resize(image.flip(0), factor), resize(image, factor).flip(0))
 
 
-def test_batches_and_half_precision_are_kept() -> None:
+def test_resizing_keeps_batches_and_half_precision() -> None:
     images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     assert torch.equal(resize(images, 0.5)[1, 2], resize(images[1, 2], 0.5))
     half = resize(images.half(), 0.5)
@@ -113,14 +113,14 @@ def test_a_third_of_a_multiple_of_three_is_exact(side: int) -> None:
     assert resize(torch.zeros(2, side), 1 / 3).shape[-1] == side // 3
 
 
-def test_8_bit_values_survive_the_way_there_and_back() -> None:
+def test_8_bit_values_round_trip() -> None:
     levels = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(to_8bit(from_8bit(levels)), levels)
     assert torch.equal(to_8bit(from_8bit(levels, torch.float64)), levels)
 
 
 @pytest.mark.parametrize("scale", [1, 0, -2, 2.5, "two", True, None])
-def test_a_scale_that_is_none_is_refused(scale: object) -> None:
+def test_invalid_scales_are_refused(scale: object) -> None:
     with pytest.raises(LossmithError, match=r"bicubic: scale must be a whole number, 2 or more, not"):
         Bicubic(scale)  # type: ignore[arg-type]
 
@@ -139,12 +139,12 @@ def test_an_image_that_does_not_divide_is_refused() -> None:
         (torch.zeros(4, 4), (0, 3)),
     ],
 )
-def test_what_cannot_be_resized_is_refused(images: Tensor, to: float) -> None:
+def test_inputs_that_cannot_be_resized_are_refused(images: Tensor, to: float) -> None:
     with pytest.raises(LossmithError, match=r"^resize: "):
         resize(images, to)
 
 
-def test_8_bit_resizing_wants_floats_and_a_positive_factor() -> None:
+def test_8_bit_resizing_refuses_integers_and_nonpositive_factors() -> None:
     for images, factor in ((torch.zeros(4, 4, dtype=torch.uint8), 2.0), (torch.zeros(4, 4), 0.0)):
         with pytest.raises(LossmithError, match=r"^resize_8bit: "):
             resize_8bit(images, factor)

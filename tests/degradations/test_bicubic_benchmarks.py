@@ -29,7 +29,7 @@ def decoded(path: Path, scale: int) -> Tensor:
 @needs_data
 @pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("folder", ["Set5", "Set14"])
-def test_every_pixel_of_the_published_low_resolution_images_is_met(folder: str, scale: int) -> None:
+def test_every_pixel_of_published_low_resolution_images_is_reproduced(folder: str, scale: int) -> None:
     images = benchmark(folder)
     assert len(images) == {"Set5": 5, "Set14": 14}[folder]
     for path in images:
@@ -70,7 +70,7 @@ def test_set5_meets_the_published_bicubic_row(scale: int) -> None:
 
 @needs_data
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_set5_as_8_bit_color_is_next_to_the_published_row(scale: int) -> None:
+def test_set5_as_8_bit_color_is_close_to_the_published_row(scale: int) -> None:
     rows = []
     for path in benchmark("Set5"):
         clean = decoded(path, scale)

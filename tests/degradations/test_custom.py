@@ -43,7 +43,7 @@ def test_an_option_in_second_place_is_not_a_generator() -> None:
     assert not degradation("sample_damage:needs_amount(amount=0.5)").random
 
 
-def test_it_may_shrink_and_say_its_margin() -> None:
+def test_a_users_function_can_downscale_and_declare_its_margin() -> None:
     damage = degradation("sample_damage:halved")
     assert (damage.scale, damage.margin, damage.alignment) == (2, 0, 2)
     assert damage(torch.rand(3, 6, 4)).shape == (3, 3, 2)
@@ -51,7 +51,7 @@ def test_it_may_shrink_and_say_its_margin() -> None:
     assert (chain.scale, chain.random) == (2, True)
 
 
-def test_the_image_given_stays_as_it_is() -> None:
+def test_the_input_image_is_unchanged() -> None:
     clean = torch.ones(3, 2, 2)
     assert degradation("sample_damage:in_place")(clean).sum() == 0
     assert clean.sum() == 12
@@ -60,7 +60,7 @@ def test_the_image_given_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     "text", ["sample_damage:darker", "sample_damage:darker(by=0.25)", "sample_damage:halved | jpeg(5)"]
 )
-def test_it_is_written_as_it_was_read(text: str) -> None:
+def test_custom_degradations_round_trip(text: str) -> None:
     assert str(degradation(text)) == text
     assert degradation(text) == degradation(text)
     assert hash(degradation(text)) == hash(degradation(text))
@@ -78,7 +78,7 @@ def test_it_is_written_as_it_was_read(text: str) -> None:
         ("sample_damage:bad_scale", "scale must be a whole number, 1 or more, not 0.5"),
     ],
 )
-def test_what_cannot_be_called_is_one_sentence(text: str, message: str) -> None:
+def test_objects_that_cannot_be_called_are_one_sentence(text: str, message: str) -> None:
     with pytest.raises(LossmithError, match=message):
         degradation(text)
 
@@ -99,6 +99,6 @@ def test_a_name_without_a_module_is_refused() -> None:
         ("raises", r"^degradation 'sample_damage:raises' fails on an image \(3, 4, 4\) with KeyError: 'blur'$"),
     ],
 )
-def test_a_result_that_is_no_image_is_one_sentence(name: str, message: str) -> None:
+def test_a_result_that_is_not_an_image_is_one_sentence(name: str, message: str) -> None:
     with pytest.raises(LossmithError, match=message):
         degradation(f"sample_damage:{name}")(torch.ones(3, 4, 4))

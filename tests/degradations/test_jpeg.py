@@ -21,7 +21,7 @@ def smooth(height: int = 40, width: int = 56) -> Tensor:
 
 @pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
 @pytest.mark.parametrize("quality", [1, 10, 75, 100])
-def test_the_result_is_what_a_file_would_hold(tmp_path: Path, quality: int, subsampling: str) -> None:
+def test_jpeg_degradation_equals_a_saved_file(tmp_path: Path, quality: int, subsampling: str) -> None:
     clean = smooth()
     path = tmp_path / "image.jpg"
     number = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}[subsampling]
@@ -32,7 +32,7 @@ def test_the_result_is_what_a_file_would_hold(tmp_path: Path, quality: int, subs
     assert np.array_equal(to_8bit(JPEG(quality, subsampling)(clean)).permute(1, 2, 0).numpy(), expected)
 
 
-def test_results_are_8_bit_values() -> None:
+def test_jpeg_degradation_gives_8_bit_values() -> None:
     degraded = JPEG(30)(smooth())
     assert torch.equal(degraded, from_8bit(to_8bit(degraded)))
 
@@ -45,7 +45,7 @@ def test_gray_compresses_luma_and_gives_three_equal_channels() -> None:
     assert float((degraded - gray).abs().mean()) < 0.02
 
 
-def test_coarser_is_further_away() -> None:
+def test_a_lower_quality_is_a_larger_error() -> None:
     clean = smooth()
     errors = [float((JPEG(quality)(clean) - clean).square().mean()) for quality in (5, 20, 50, 95)]
     assert errors == sorted(errors, reverse=True)
@@ -54,7 +54,7 @@ def test_coarser_is_further_away() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 17)])
-def test_any_size_is_kept(size: tuple[int, int]) -> None:
+def test_jpeg_degradation_keeps_any_size(size: tuple[int, int]) -> None:
     assert JPEG(10)(torch.rand(3, *size)).shape == (3, *size)
 
 

@@ -35,7 +35,7 @@ def dense_reference(clean: Tensor, pattern: str) -> np.ndarray:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @pytest.mark.parametrize("size", [(2, 2), (3, 2), (5, 7), (8, 6)])
-def test_it_is_the_normalized_convolution(pattern: str, size: tuple[int, int]) -> None:
+def test_demosaicing_equals_normalized_convolution(pattern: str, size: tuple[int, int]) -> None:
     clean = torch.rand(3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = torch.from_numpy(dense_reference(clean, pattern))
     torch.testing.assert_close(Mosaic(pattern)(clean), expected, rtol=0, atol=1e-14)
@@ -52,7 +52,7 @@ def test_a_sensor_sees_one_color_at_each_pixel(pattern: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_what_was_sampled_is_kept(pattern: str) -> None:
+def test_sampled_pixels_are_kept(pattern: str) -> None:
     clean = torch.rand(3, 7, 9, generator=torch.Generator().manual_seed(0))
     assert torch.equal(bayer_sample(Mosaic(pattern)(clean), pattern), bayer_sample(clean, pattern))
 
@@ -70,7 +70,7 @@ def test_noise_before_the_mosaic_is_noise_on_the_raw_samples() -> None:
     assert torch.equal(chain(clean, np.random.default_rng(3)), demosaic_bilinear(bayer_sample(noisy)))
 
 
-def test_it_has_a_gradient() -> None:
+def test_mosaic_has_a_gradient() -> None:
     raw = torch.rand(1, 4, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(demosaic_bilinear, raw)
 
@@ -95,7 +95,7 @@ def mcmaster() -> list[Tensor]:
 
 
 @pytest.mark.skipif("LOSSMITH_DATA" not in os.environ, reason="LOSSMITH_DATA is not set")
-def test_mcmaster_begins_where_the_papers_begin() -> None:
+def test_mcmaster_meets_the_published_psnr() -> None:
     rng = np.random.default_rng(0)
     rows = []
     for clean in mcmaster():

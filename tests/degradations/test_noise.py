@@ -35,12 +35,12 @@ def test_noise_is_not_clipped(damage: Degradation) -> None:
     assert float(damage(torch.ones(3, 20, 20), rng()).max()) > 1
 
 
-def test_negative_intensities_count_as_none() -> None:
+def test_negative_intensities_have_no_shot_noise() -> None:
     assert torch.equal(ShotNoise(0.1, 0.0)(torch.full((3, 4, 4), -0.2), rng()), torch.full((3, 4, 4), -0.2))
 
 
 @pytest.mark.parametrize("damage", [Noise(25), ShotNoise()])
-def test_the_generator_alone_decides(damage: Degradation) -> None:
+def test_noise_depends_on_the_generator_alone(damage: Degradation) -> None:
     clean = torch.rand(3, 8, 8)
     before = clean.clone()
     assert torch.equal(damage(clean, rng(1)), damage(clean, rng(1)))
@@ -63,7 +63,7 @@ def test_a_missing_generator_is_an_error(damage: Degradation, generator: object)
 
 
 @pytest.mark.parametrize("bad", [-1, float("nan"), float("inf"), "much", None, True])
-def test_amounts_that_are_none_are_refused(bad: object) -> None:
+def test_invalid_noise_amounts_are_refused(bad: object) -> None:
     with pytest.raises(LossmithError, match=r"^noise: sigma must be a number, 0 or more"):
         Noise(bad)  # type: ignore[arg-type]
     with pytest.raises(LossmithError, match=r"^shot_noise: a must be a number, 0 or more"):

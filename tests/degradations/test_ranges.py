@@ -19,7 +19,7 @@ CHAIN = "blur(2) | bicubic(2) | noise(0..25) | jpeg(30..95)"
 
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-3, 1e9))
-def test_a_range_is_written_as_it_is_read(low: float, width: float) -> None:
+def test_ranges_round_trip(low: float, width: float) -> None:
     (found,) = parse_call(
         text := format_call(parse_call(f"f({Range(low, low + width)})", "test")), "test"
     ).arguments
@@ -27,7 +27,7 @@ def test_a_range_is_written_as_it_is_read(low: float, width: float) -> None:
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.floats(0, 1))
-def test_both_ends_belong_to_it(low: float, width: float, share: float) -> None:
+def test_a_range_includes_both_ends(low: float, width: float, share: float) -> None:
     whole = Range(low, low + width)
     assert (whole.at(0), whole.at(1)) == (low, low + width)
     assert low <= whole.at(share) <= low + width
@@ -70,12 +70,12 @@ def test_text_and_objects_mean_the_same(text: str, same: Degradation) -> None:
         ("jpeg(10, subsampling=1..2)", "subsampling must be one of 4:4:4, .* not 1..2"),
     ],
 )
-def test_what_cannot_range_is_one_sentence(text: str, message: str) -> None:
+def test_options_that_cannot_be_ranges_are_one_sentence(text: str, message: str) -> None:
     with pytest.raises(LossmithError, match=message):
         degradation(text)
 
 
-def test_losses_and_networks_do_not_range() -> None:
+def test_losses_and_networks_take_no_ranges() -> None:
     with pytest.raises(LossmithError, match="sigma must be one value"):
         loss("ssim(sigma=1..2)")
     with pytest.raises(LossmithError, match="blocks must be one value"):
@@ -94,7 +94,7 @@ def test_whole_numbers_are_drawn_with_both_ends() -> None:
     assert drawn == {"jpeg(30)", "jpeg(31)", "jpeg(32)"}
 
 
-def test_the_generator_alone_decides() -> None:
+def test_range_values_depend_on_the_generator_alone() -> None:
     damage, clean = degradation(CHAIN), torch.rand(3, 32, 32)
     first, again, other = (damage(clean, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
@@ -103,11 +103,11 @@ def test_the_generator_alone_decides() -> None:
         damage(clean)
 
 
-def test_the_margin_is_that_of_the_widest() -> None:
+def test_the_margin_of_a_range_is_the_widest() -> None:
     assert degradation("blur(0.2..3)").margin == degradation("blur(3)").margin == 12
 
 
-def test_it_is_tested_at_the_ends_and_the_middle() -> None:
+def test_a_range_is_tested_at_its_ends_and_middle() -> None:
     levels = {name: str(damage) for name, damage in degradation(CHAIN).levels.items()}
     assert levels == {
         "low": "blur(2) | bicubic(2) | noise(0) | jpeg(30)",
@@ -117,14 +117,14 @@ def test_it_is_tested_at_the_ends_and_the_middle() -> None:
     assert degradation("noise(5)").levels == {"": Noise(5)}
 
 
-def test_what_is_fixed_is_still_done_only_once() -> None:
+def test_fixed_parts_of_a_range_are_computed_once() -> None:
     assert tuple(map(str, degradation(CHAIN).split_deterministic())) == (
         "blur(2) | bicubic(2)",
         "noise(0..25) | jpeg(30..95)",
     )
 
 
-def test_a_function_of_ones_own_may_range_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_of_a_users_function_can_be_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     damage = degradation("sample_damage:needs_amount(amount=0.25..0.75)")
     assert str(damage) == "sample_damage:needs_amount(amount=0.25..0.75)"

@@ -38,7 +38,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_degradation_is_written_as_it_was_read(text: str) -> None:
+def test_degradation_expressions_round_trip(text: str) -> None:
     made = degradation(text)
     assert str(made) == text
     assert degradation(str(made)) == made
@@ -50,7 +50,7 @@ def test_a_task_is_short_for_a_degradation(task: str, meaning: str) -> None:
     assert str(degradation(task)) == meaning
 
 
-def test_a_task_may_be_a_link() -> None:
+def test_a_task_name_can_be_a_link_of_a_chain() -> None:
     assert str(degradation("sr | demosaic")) == "bicubic(4) | shot_noise | mosaic"
 
 
@@ -75,12 +75,12 @@ def test_jpeg_with_a_quality_is_not_the_task() -> None:
         ("bicubic(2, 3)", "too many positional arguments"),
     ],
 )
-def test_what_cannot_be_read_is_one_sentence(text: str, message: str) -> None:
+def test_invalid_degradation_expressions_are_one_sentence(text: str, message: str) -> None:
     with pytest.raises(LossmithError, match=message):
         degradation(text)
 
 
-def test_the_catalog_names_are_the_degradations_own() -> None:
+def test_registry_names_are_the_degradations_own() -> None:
     assert {name: kind.name for name, kind in DEGRADATIONS.items()} == {name: name for name in DEGRADATIONS}
 
 
@@ -93,7 +93,7 @@ def test_a_chain_applies_its_links_in_order() -> None:
     assert chain.random
 
 
-def test_chains_are_laid_flat_and_not_empty() -> None:
+def test_chains_are_flattened_and_not_empty() -> None:
     inner = Chain([Noise(1), Mosaic()])
     assert Chain([Bicubic(2), inner]).links == (Bicubic(2), Noise(1), Mosaic())
     with pytest.raises(LossmithError, match="at least one"):
@@ -137,7 +137,9 @@ DETERMINISTIC = [
 @settings(deadline=None, max_examples=15)
 @given(data=st.data())
 @pytest.mark.parametrize("text", DETERMINISTIC)
-def test_an_aligned_crop_degrades_as_the_whole_away_from_its_cut_edges(text: str, data: st.DataObject) -> None:
+def test_a_degraded_aligned_crop_equals_the_degraded_image_away_from_its_edges(
+    text: str, data: st.DataObject
+) -> None:
     damage = degradation(text)
     scale, margin, grid = damage.scale, damage.margin, damage.alignment
     height, width = (-(-150 // scale) * scale for _ in range(2))
@@ -182,12 +184,12 @@ def test_margins_are_whole_output_pixels(text: str) -> None:
         (torch.zeros(3, 0, 8), r"must be \(3, H, W\), not \(3, 0, 8\)"),
     ],
 )
-def test_what_is_no_image_is_refused(text: str, image: Tensor, message: str) -> None:
+def test_inputs_that_are_not_images_are_refused(text: str, image: Tensor, message: str) -> None:
     with pytest.raises(LossmithError, match=message):
         degradation(text)(image, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("text", ["bicubic(2)", "jpeg(10)", "mosaic", "noise(5)"])
-def test_precision_is_kept(text: str) -> None:
+def test_degradations_keep_the_dtype(text: str) -> None:
     damage: Degradation = degradation(text)
     assert damage(torch.rand(3, 8, 8, dtype=torch.float64), np.random.default_rng(0)).dtype == torch.float64

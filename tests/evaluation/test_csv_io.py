@@ -18,19 +18,19 @@ ROWS = [
 ]
 
 
-def test_rows_come_back_equal_to_the_last_bit(tmp_path):
+def test_csv_rows_round_trip_exactly(tmp_path):
     write_csv(tmp_path / "rows.csv", ROWS, Protocol())
     assert read_csv(tmp_path / "rows.csv") == ROWS
 
 
-def test_nan_and_infinity_come_back(tmp_path):
+def test_nan_and_infinity_round_trip(tmp_path):
     write_csv(tmp_path / "rows.csv", [Row("a", "l1", 0, {"psnr": math.inf, "ssim": math.nan})], "")
     [row] = read_csv(tmp_path / "rows.csv")
     assert row.scores["psnr"] == math.inf
     assert math.isnan(row.scores["ssim"])
 
 
-def test_every_line_names_the_protocol(tmp_path):
+def test_every_csv_line_names_the_protocol(tmp_path):
     write_csv(tmp_path / "rows.csv", ROWS, Protocol("y", 4))
     with (tmp_path / "rows.csv").open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
@@ -38,12 +38,12 @@ def test_every_line_names_the_protocol(tmp_path):
     assert {line["protocol"] for line in lines} == {str(Protocol("y", 4))}
 
 
-def test_no_rows_make_a_table_too(tmp_path):
+def test_a_table_without_rows_is_written(tmp_path):
     write_csv(tmp_path / "rows.csv", [], Protocol())
     assert read_csv(tmp_path / "rows.csv") == []
 
 
-def test_the_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_the_csv_file_is_written_atomically(tmp_path, monkeypatch):
     path = tmp_path / "rows.csv"
     write_csv(path, ROWS[:1], Protocol())
 
@@ -68,7 +68,7 @@ def test_the_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         (b"\xff\xfe", "it is not text"),
     ],
 )
-def test_what_is_no_table_is_refused(content, complaint, tmp_path):
+def test_files_that_are_not_tables_are_refused(content, complaint, tmp_path):
     path = tmp_path / "rows.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(LossmithError, match=complaint):

@@ -37,12 +37,12 @@ def test_noise_on_a_gray_image_is_gray(gray: Path, damage: str) -> None:
     assert all(is_gray(each) for each in degraded)
 
 
-def test_gray_noise_is_as_strong(gray: Path) -> None:
+def test_gray_noise_has_the_same_variance(gray: Path) -> None:
     (pair,) = make_pairs([gray], degradation("noise(25)"))
     assert float((pair.degraded - pair.clean).std() * 255) == pytest.approx(25, rel=0.02)
 
 
-def test_what_comes_after_a_mosaic_is_in_color(gray: Path) -> None:
+def test_noise_after_a_mosaic_is_in_color(gray: Path) -> None:
     assert str(degradation("noise(5) | mosaic | noise(5)").for_gray()) == "noise(5, gray=true) | mosaic | noise(5)"
     (pair,) = make_pairs([gray], degradation("mosaic | noise(5)"))
     assert not is_gray(pair.degraded)
@@ -56,7 +56,7 @@ def test_a_gray_place_in_a_color_image_gets_color_noise(tmp_path: Path) -> None:
     assert not any(is_gray(each) for each in degraded)
 
 
-def test_scores_are_those_of_one_channel(gray: Path) -> None:
+def test_a_gray_image_scores_as_one_channel(gray: Path) -> None:
     (pair,) = make_pairs([gray], degradation("noise(25)"))
     names = list(METRICS)
     plain = score(pair.degraded, pair.clean, Protocol(), names)
@@ -70,12 +70,12 @@ def test_scores_are_those_of_one_channel(gray: Path) -> None:
     assert plain["psnr"] == pytest.approx(-10 * float(error.square().mean().log10()), abs=1e-6)
 
 
-def test_the_protocol_says_so(gray: Path) -> None:
+def test_the_protocol_mentions_gray_images(gray: Path) -> None:
     pairs = make_pairs([gray], degradation("noise(25)"))
     assert str(protocol_of(pairs)) == "RGB, no crop, rounded to 8 bits; of gray images one channel"
 
 
-def test_why_a_column_is_nan_is_said_once() -> None:
+def test_the_reason_for_a_nan_column_is_given_once() -> None:
     nan = float("nan")
     rows = [Row(name, "l1", 0, {"psnr": 30.0, "ssim": 0.9, "ms_ssim": nan}) for name in ("a", "b", "c")]
     assert why_nan(rows) == ["MS-SSIM is nan, for these have fewer than 161 pixels to a side: 'a' and 2 more"]

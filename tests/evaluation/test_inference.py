@@ -41,9 +41,7 @@ def pair(height: int, width: int, scale: int = 1) -> ImagePair:
 
 @pytest.mark.parametrize("kind", [Quarters, Halves])
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (64, 64), (65, 63)])
-def test_sizes_that_a_network_refuses_are_mirrored_up_and_cut_back(
-    kind: type[nn.Module], size: tuple[int, int]
-) -> None:
+def test_sizes_that_a_network_refuses_are_padded_and_cropped(kind: type[nn.Module], size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     restorer, given = kind().eval(), pair(*size)
     (restored,) = restore_images(restorer, [given])
@@ -56,7 +54,7 @@ def test_sizes_that_a_network_refuses_are_mirrored_up_and_cut_back(
 
 
 @pytest.mark.parametrize("name", ["fcn", "srresnet_small(features=8, blocks=1)"])
-def test_an_image_that_does_not_fit_goes_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_does_not_fit_is_restored_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     restorer, given = network(name, 2 if "srresnet" in name else 1).eval(), pair(61, 40)
     scale = 2 if "srresnet" in name else 1
     whole = Whole(restorer, scale)(given.degraded[None])
@@ -65,7 +63,7 @@ def test_an_image_that_does_not_fit_goes_in_bands(name: str, monkeypatch: pytest
     torch.testing.assert_close(bands, whole, rtol=0, atol=1e-6)  # convolutions of other sizes round otherwise
 
 
-def test_how_many_rows_fit_follows_from_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_height_of_a_band_follows_from_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Whole(network("fcn").eval(), 1)
     monkeypatch.setattr("lossmith.evaluation.inference.free_memory", lambda _: 1 << 40)
     assert whole.rows_at_once(1000, 1000) == 0
@@ -76,5 +74,5 @@ def test_how_many_rows_fit_follows_from_the_memory(monkeypatch: pytest.MonkeyPat
         whole.rows_at_once(1000, 1000)
 
 
-def test_the_protocol_of_a_color_image_says_nothing_of_gray() -> None:
+def test_the_protocol_of_a_color_image_does_not_mention_gray() -> None:
     assert str(Protocol()) == "RGB, no crop, rounded to 8 bits"

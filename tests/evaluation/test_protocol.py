@@ -17,7 +17,7 @@ from lossmith.evaluation.protocol import Protocol, prepare, protocol_for
         (4, "Y (BT.601 studio swing), 4 px cropped from each side, rounded to 8 bits"),
     ],
 )
-def test_papers_score_super_resolution_on_y_and_the_rest_on_rgb(scale, words):
+def test_super_resolution_is_scored_on_y_and_the_rest_on_rgb(scale, words):
     assert str(protocol_for(scale)) == words
 
 
@@ -38,7 +38,7 @@ def test_an_8_bit_image_stays_as_it_is_in_every_precision_that_can_hold_it(dtype
     assert torch.equal(prepared, image[:1])  # one channel, as the image is gray
 
 
-def test_y_is_matlabs_and_is_not_rounded_again(photo):
+def test_y_equals_matlabs_and_is_not_rounded_again(photo):
     image = photo(20, 30)
     y, _ = prepare(image, image, Protocol("y", 0))
     independent = rgb2ycbcr(image.permute(1, 2, 0).numpy())[..., 0] / 255
@@ -53,7 +53,7 @@ def test_the_border_is_cropped_from_each_side(photo):
     assert torch.equal(target, prepared)
 
 
-def test_the_inputs_are_left_alone_and_no_gradient_remains(photo):
+def test_scoring_leaves_inputs_unchanged_and_keeps_no_gradient(photo):
     prediction = (photo(8, 8) * 1.2).requires_grad_()
     before = prediction.detach().clone()
     prepared, _ = prepare(prediction, photo(8, 8), Protocol())
@@ -78,7 +78,7 @@ GRAY = torch.zeros(3, 8, 8)
         (GRAY, GRAY * torch.nan, Protocol(), "the target holds NaN"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(prediction, target, protocol, complaint):
+def test_images_that_cannot_be_compared_are_refused(prediction, target, protocol, complaint):
     with pytest.raises(LossmithError, match=complaint):
         prepare(prediction, target, protocol)
 
@@ -91,6 +91,6 @@ def test_what_cannot_be_compared_is_refused(prediction, target, protocol, compla
         ("y", 1.5, "border must be"),
     ],
 )
-def test_there_is_no_other_protocol(color, border, complaint):
+def test_invalid_protocols_are_refused(color, border, complaint):
     with pytest.raises(LossmithError, match=complaint):
         Protocol(color, border)

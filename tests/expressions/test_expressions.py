@@ -152,7 +152,7 @@ def test_arguments_come_before_options() -> None:
         ("a | b", "loss expression 'a | b' has '| b' where the end was expected (column 3)"),
     ],
 )
-def test_what_cannot_be_read_is_said_with_its_place(text: str, message: str) -> None:
+def test_syntax_errors_name_their_position(text: str, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         parse_loss(text)
     assert str(refused.value) == message
@@ -165,13 +165,13 @@ def test_a_number_of_thousands_of_digits_is_too_large_as_well() -> None:
 
 
 @pytest.mark.parametrize("brackets", [51, 2000])
-def test_brackets_within_brackets_come_to_an_end(brackets: int) -> None:
+def test_nesting_that_is_too_deep_is_refused(brackets: int) -> None:
     with pytest.raises(LossmithError, match=r"^loss expression has more than 50 brackets within each other$"):
         parse_loss("(" * brackets + "a" + ")" * brackets)
     assert parse_loss("(" * 50 + "a" + ")" * 50 + " + (a)" * 50) == Sum((A,) * 51)
 
 
-def test_chains_are_calls_one_after_the_other() -> None:
+def test_chains_are_calls_in_order() -> None:
     assert parse_chain("a") == (A,)
     assert parse_chain("a | b(2)|a") == (A, Call("b", (2,)), A)
     with pytest.raises(LossmithError, match=r"^task expression 'a \|' ends where the name of a task was expected"):
@@ -180,7 +180,7 @@ def test_chains_are_calls_one_after_the_other() -> None:
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.text("ab1.5e*+-()=,:|%'\" \n\tuntilthen", max_size=30) | st.text(max_size=12))
-def test_any_text_is_read_or_refused_in_a_sentence(text: str) -> None:
+def test_any_text_is_parsed_or_refused_in_one_sentence(text: str) -> None:
     for parse in (parse_loss, parse_chain, partial(parse_call, kind="network")):
         try:
             parse(text)
@@ -210,7 +210,7 @@ KEYS = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True)
     arguments=st.lists(VALUES, max_size=3),
     options=st.dictionaries(KEYS, VALUES, max_size=3),
 )
-def test_what_is_written_is_read_back(name: str, arguments: list[Value], options: dict[str, Value]) -> None:
+def test_formatted_expressions_round_trip(name: str, arguments: list[Value], options: dict[str, Value]) -> None:
     call = Call(name, tuple(arguments), tuple(options.items()))
     again = parse_call(format_call(call), "loss")
     assert again == call
@@ -242,7 +242,7 @@ class Filter(HasExpression):
         (Filter(2, "a, b", steps=3), 'filter(2, mode="a, b", steps=3)'),
     ],
 )
-def test_what_is_spelled_names_only_what_differs(made: Filter, written: str) -> None:
+def test_formatting_leaves_out_default_arguments(made: Filter, written: str) -> None:
     assert str(made) == written
     again = instantiate(parse_call(written, "filter"), Filter, "filter")
     assert vars(again) == vars(made)
@@ -251,7 +251,7 @@ def test_what_is_spelled_names_only_what_differs(made: Filter, written: str) -> 
 # --- looked up and called --------------------------------------------------------------------------------------
 
 
-def test_a_name_is_the_catalogs_and_a_path_is_anybodys() -> None:
+def test_a_name_is_looked_up_in_the_registry_and_a_path_is_imported() -> None:
     assert resolve(Call("a"), {"a": Filter}, "filter") is Filter
     assert resolve(Call("math:hypot"), {}, "filter") is math.hypot
 
@@ -268,7 +268,7 @@ def test_a_name_is_the_catalogs_and_a_path_is_anybodys() -> None:
         ("math:pi", "filter 'math:pi' is neither a class nor a function"),
     ],
 )
-def test_what_is_not_there_is_said(name: str, message: str) -> None:
+def test_unknown_names_are_refused_with_a_hint(name: str, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         resolve(Call(name), {"aaa": Filter}, "filter")
     assert str(refused.value) == message
@@ -294,7 +294,7 @@ def test_what_is_not_there_is_said(name: str, message: str) -> None:
         ),
     ],
 )
-def test_what_keeps_anybodys_code_from_being_used_is_said(
+def test_import_errors_of_a_users_code_are_reported(
     source: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "theirs.py").write_text(source)
@@ -307,7 +307,7 @@ def test_what_keeps_anybodys_code_from_being_used_is_said(
     assert str(refused.value) == message
 
 
-def test_what_is_given_is_used_where_the_call_is_silent() -> None:
+def test_defaults_fill_arguments_that_a_call_leaves_out() -> None:
     def taken(a: int, b: int = 2, **more: int) -> dict[str, int]:
         return {"a": a, "b": b, **more}
 
@@ -321,7 +321,7 @@ def test_what_is_given_is_used_where_the_call_is_silent() -> None:
     assert instantiate(parse_call("f(1, c=7)", "f"), taken, "f", b=5, c=6) == {"a": 1, "b": 5, "c": 7}
 
 
-def test_arguments_may_still_be_ahead() -> None:
+def test_a_partial_call_may_lack_arguments() -> None:
     def scaled(x: float, y: float, by: int = 1) -> float:
         return by * (x + y)
 
@@ -349,13 +349,13 @@ def test_a_builtin_without_a_signature_is_called_as_it_is() -> None:
         ("f(1, steps=false)", "filter 'f': steps must be a whole number or none, not False"),
     ],
 )
-def test_what_does_not_fit_is_said(text: str, message: str) -> None:
+def test_arguments_that_do_not_fit_the_signature_are_refused(text: str, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         instantiate(parse_call(text, "filter"), Filter, "filter")
     assert str(refused.value) == message
 
 
-def test_only_annotations_that_can_be_written_are_enforced() -> None:
+def test_only_annotations_of_plain_types_are_enforced() -> None:
     def free(a, b: list[int], c: "int", *rest: int, d: dict[str, int] | None = None, **more: int) -> tuple:  # type: ignore[no-untyped-def,type-arg]
         return a, b, c, *rest, d, *more.values()
 
@@ -363,7 +363,7 @@ def test_only_annotations_that_can_be_written_are_enforced() -> None:
     assert found == ("x", "y", "z", "w", "v", "u")
 
 
-def test_an_error_in_a_factory_of_ours_is_not_hidden() -> None:
+def test_an_error_inside_a_factory_is_not_hidden() -> None:
     def broken(size: int) -> None:
         raise TypeError("a fault of its own")
 
@@ -374,7 +374,7 @@ def test_an_error_in_a_factory_of_ours_is_not_hidden() -> None:
 # --- sentences -------------------------------------------------------------------------------------------------
 
 
-def test_a_mistake_is_a_value_error_with_a_hint() -> None:
+def test_expression_errors_are_value_errors_with_a_hint() -> None:
     assert isinstance(unknown_name_error("loss", "x", []), ValueError)
     assert str(unknown_name_error("loss", "x", [])) == "loss 'x' is not known; there is none"
     assert str(unknown_name_error("loss", "x", ["b", "a"])) == "loss 'x' is not known; known are a, b"

@@ -93,7 +93,7 @@ anything = st.text(max_size=20) | st.text("()+*|,=%'\" 1e9untilthe\n.", max_size
 @each_kind
 @settings(max_examples=4 * FEW, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_anything_written_is_made_or_refused(kind: str, data: st.DataObject) -> None:
+def test_any_expression_is_built_or_refused(kind: str, data: st.DataObject) -> None:
     made(kind, data.draw(expressions(kind) | anything))
 
 
@@ -101,7 +101,7 @@ def test_anything_written_is_made_or_refused(kind: str, data: st.DataObject) -> 
 @each_kind
 @settings(max_examples=4 * MANY, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_many_a_thing_written_is_made_or_refused(kind: str, data: st.DataObject) -> None:
+def test_many_expressions_are_built_or_refused(kind: str, data: st.DataObject) -> None:
     made(kind, data.draw(expressions(kind) | anything))
 
 
@@ -124,5 +124,5 @@ LONG = {
 
 @each_kind
 @pytest.mark.parametrize("long", LONG)
-def test_what_is_long_is_made_or_refused(kind: str, long: str) -> None:
+def test_long_expressions_are_built_or_refused(kind: str, long: str) -> None:
     made(kind, LONG[long])

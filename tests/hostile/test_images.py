@@ -96,7 +96,7 @@ def look(path: Path, scratch: Path) -> None:
 @each_kind
 @settings(max_examples=FEW, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_any_damage_gives_an_image_or_a_sentence(
+def test_a_damaged_image_is_read_or_refused(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / kind
@@ -108,7 +108,7 @@ def test_any_damage_gives_an_image_or_a_sentence(
 @each_kind
 @settings(max_examples=2 * MANY, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_any_damage_of_many_gives_an_image_or_a_sentence(
+def test_many_damaged_images_are_read_or_refused(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / kind
@@ -118,7 +118,7 @@ def test_any_damage_of_many_gives_an_image_or_a_sentence(
 
 @each_kind
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".gif", ".webp", ".bmp", ".ppm", ""])
-def test_the_ending_may_lie(kind: str, suffix: str, tmp_path: Path) -> None:
+def test_an_image_with_a_wrong_extension_is_read_or_refused(kind: str, suffix: str, tmp_path: Path) -> None:
     for name in ("true" + Path(kind).suffix, "false" + suffix):
         (tmp_path / name).write_bytes(FILES[kind])
     found = [
@@ -174,7 +174,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_refused_without_the_memory_that_it_wants(name: str, tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_refused_without_its_memory(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(BOMBS[name])
     tracemalloc.start()
@@ -215,7 +215,7 @@ def restore(content: bytes, kind: str, format: Any, folder: Path) -> bool:
 @pytest.mark.parametrize("kind", ["a.png", "a.jpg", "a.tif", "a.webp"])
 @settings(max_examples=FEW // 2, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_damaged_words_beside_the_pixels_stop_no_restoration(
+def test_damaged_metadata_stops_no_restoration(
     kind: str, format: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     restore(data.draw(damaged(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
@@ -226,7 +226,7 @@ def test_damaged_words_beside_the_pixels_stop_no_restoration(
 @pytest.mark.parametrize("kind", ["a.png", "a.jpg", "a.tif", "a.webp"])
 @settings(max_examples=MANY, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_damaged_words_of_many_stop_no_restoration(
+def test_much_damaged_metadata_stops_no_restoration(
     kind: str, format: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     restore(data.draw(damaged(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
@@ -234,7 +234,7 @@ def test_damaged_words_of_many_stop_no_restoration(
 
 @pytest.mark.parametrize("format", ENDINGS)
 @pytest.mark.parametrize("bits", [0x00000000, 0x80000000, 0x7F800000, 0x7FC00000, 0x7F7FFFFF, 0xBF800000])
-def test_a_resolution_that_is_no_number_is_left_out(format: str, bits: int, tmp_path: Path) -> None:
+def test_a_resolution_that_is_not_finite_is_left_out(format: str, bits: int, tmp_path: Path) -> None:
     """NaN, infinity, 0, and what is too large for any format: as a float in the EXIF of a JPEG."""
     tags = exif()
     tags[0x011A] = 72.0
@@ -245,7 +245,7 @@ def test_a_resolution_that_is_no_number_is_left_out(format: str, bits: int, tmp_
     assert restore(content[:place] + float_tag + content[place + 12 :], "a.jpg", format, tmp_path)
 
 
-def test_more_words_than_a_format_holds_are_one_sentence(tmp_path: Path) -> None:
+def test_more_metadata_than_a_format_holds_is_one_sentence(tmp_path: Path) -> None:
     tags = exif()
     tags[0x010E] = "x" * 70_000
     content = saved(Image.fromarray(COLORS), "PNG", exif=tags)

@@ -72,7 +72,7 @@ def refused(path: Path) -> str:
     return said
 
 
-def test_the_undamaged_file_is_read(tmp_path: Path) -> None:
+def test_the_intact_loss_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(file_of())
     assert not isinstance(read(path)[0], str)
@@ -91,14 +91,14 @@ def damage(folder: Path, content: bytes) -> None:
 
 @settings(max_examples=2 * FEW, deadline=None, derandomize=True)
 @given(content=damaged(file_of()))
-def test_any_damage_gives_a_loss_or_a_sentence(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_damaged_loss_file_is_read_or_refused(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     damage(tmp_path_factory.getbasetemp(), content)
 
 
 @pytest.mark.slow
 @settings(max_examples=5 * MANY, deadline=None, derandomize=True)
 @given(content=damaged(file_of()))
-def test_any_damage_of_many_gives_a_loss_or_a_sentence(
+def test_many_damaged_loss_files_are_read_or_refused(
     content: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     damage(tmp_path_factory.getbasetemp(), content)
@@ -121,7 +121,7 @@ HEADERS: list[object] = [
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=lambda header: repr(header)[:50])
-def test_a_header_that_lies_is_refused(header: object, tmp_path: Path) -> None:
+def test_a_false_header_is_refused(header: object, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(4))
@@ -160,7 +160,7 @@ CARDS: list[object] = [
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: repr(card)[:70])
-def test_a_card_that_lies_is_refused(card: object, tmp_path: Path) -> None:
+def test_a_false_loss_card_is_refused(card: object, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(file_of(card))
     if card == scale(factor=1) or card == scale(factor=True):
@@ -170,7 +170,7 @@ def test_a_card_that_lies_is_refused(card: object, tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
 
 
-def test_what_else_a_card_says_is_shown_on_lines_of_its_own(tmp_path: Path) -> None:
+def test_unknown_card_entries_are_shown_on_their_own_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(file_of({**CARD, "task": "\x1b[2J\ud800\u202e\0", "deep": json.loads("[" * 400 + "]" * 400)}))
     shown = show_loss(str(path))
@@ -194,7 +194,7 @@ ODD: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("kind", ODD)
 @pytest.mark.parametrize("name", ["0.head.conv.weight", "1.body.block1.norm.running_var", "1.tail.bias"])
-def test_a_tensor_of_another_kind_is_refused(kind: str, name: str, tmp_path: Path) -> None:
+def test_a_tensor_of_another_dtype_is_refused(kind: str, name: str, tmp_path: Path) -> None:
     found = tensors()
     found[name] = ODD[kind](found[name].clone() + 1e-3)
     path = tmp_path / "a.safetensors"
@@ -204,7 +204,7 @@ def test_a_tensor_of_another_kind_is_refused(kind: str, name: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.bool, torch.uint8, torch.complex64, torch.float32])
-def test_a_counter_of_any_kind_makes_no_trouble(dtype: torch.dtype, tmp_path: Path) -> None:
+def test_a_counter_of_any_dtype_is_read_or_refused(dtype: torch.dtype, tmp_path: Path) -> None:
     found = tensors()
     found["0.head.norm.num_batches_tracked"] = torch.tensor(3.0).to(dtype)
     path = tmp_path / "a.safetensors"
@@ -217,7 +217,7 @@ def test_a_counter_of_any_kind_makes_no_trouble(dtype: torch.dtype, tmp_path: Pa
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("name", ["a.pth", "a.safetensors", "a.pt"])
-def test_a_pickle_never_runs(name: str, protocol: int, tmp_path: Path) -> None:
+def test_a_pickle_given_as_a_loss_never_runs(name: str, protocol: int, tmp_path: Path) -> None:
     mark = tmp_path / "it ran"
     pickle.loads(pickle.dumps(Trap(mark), protocol))
     mark.rmdir()  # the trap works

@@ -26,7 +26,7 @@ def check(of: Subject, case: Case) -> None:
     fuzzed(f"images: {of}")
 
 
-def test_every_name_of_the_catalog_is_here() -> None:
+def test_every_loss_of_the_registry_is_fuzzed() -> None:
     assert {*CATALOGUE} - {*ALIASES} <= {expression.partition("(")[0] for expression in EVERY}
 
 
@@ -42,13 +42,13 @@ def fuzz(expression: str, count: int, small: bool = False) -> None:
 
 
 @each_loss
-def test_whatever_the_images_are_the_answer_is_right(expression: str) -> None:
+def test_fuzzed_pairs_give_correct_values_and_gradients(expression: str) -> None:
     heavy = expression in HEAVY
     fuzz(expression, FEW // 4 if heavy else FEW // 2, small=heavy)
 
 
 @each_loss
-def test_thin_images_that_are_equal_give_0_however_they_are_stored(expression: str) -> None:
+def test_equal_thin_images_give_zero_in_any_memory_layout(expression: str) -> None:
     """Where a side is one pixel long, two layouts are one, and sums may come in another order."""
     of = subject(expression)
     least = of.least + (of.odd and of.least % 2 == 0)
@@ -57,20 +57,20 @@ def test_thin_images_that_are_equal_give_0_however_they_are_stored(expression: s
 
 @pytest.mark.slow
 @each_loss
-def test_whatever_many_images_are_the_answer_is_right(expression: str) -> None:
+def test_many_fuzzed_pairs_give_correct_values_and_gradients(expression: str) -> None:
     fuzz(expression, MANY // 8 if expression in HEAVY else MANY)
 
 
 @pytest.mark.slow
 @each_loss
-def test_a_large_image_is_nothing_special(expression: str) -> None:
+def test_a_large_pair_gives_correct_values_and_gradients(expression: str) -> None:
     slow = expression in HEAVY or "contextual" in expression
     sides = (255, 385) if slow else (511, 769)
     check(subject(expression), Case((1, 3, *sides), "noisy", FLOATS, ("plain", "channels-last"), seed=0))
 
 
 @each_loss
-def test_what_has_no_meaning_is_refused_in_a_sentence_of_ours(expression: str) -> None:
+def test_meaningless_pairs_are_refused_in_one_sentence(expression: str) -> None:
     of = subject(expression)
     for says, (outcome, words) in answers_to_nonsense(of, of.make()).items():
         assert outcome == "refused", (says, words)
@@ -78,13 +78,13 @@ def test_what_has_no_meaning_is_refused_in_a_sentence_of_ours(expression: str) -
 
 
 @each_loss
-def test_a_pixel_that_is_no_number_makes_value_and_gradient_none(expression: str) -> None:
+def test_a_nan_pixel_makes_value_and_gradient_nan(expression: str) -> None:
     of = subject(expression)
     assert answer_to_a_nan(of, of.make()) == "NaN"
 
 
 @each_loss
-def test_an_infinite_pixel_is_not_hidden(expression: str) -> None:
+def test_an_infinite_pixel_gives_no_finite_value(expression: str) -> None:
     """The value is infinite where the distance is, or NaN; it is never finite."""
     of = subject(expression)
     prediction, target = Case(
@@ -98,7 +98,7 @@ def test_an_infinite_pixel_is_not_hidden(expression: str) -> None:
 
 
 @each_loss
-def test_a_pixel_that_is_no_number_stays_with_its_image(expression: str) -> None:
+def test_a_nan_pixel_does_not_spread_to_other_images(expression: str) -> None:
     if ":" in expression:
         pytest.skip("others' losses give one number for all images")
     of, each = subject(expression), loss(expression, reduction="none")
@@ -128,7 +128,7 @@ UNUSUAL = {
 
 @each_loss
 @pytest.mark.parametrize("kind", UNUSUAL)
-def test_tensors_that_are_no_images_are_refused(expression: str, kind: str) -> None:
+def test_tensors_that_are_not_images_are_refused(expression: str, kind: str) -> None:
     change, words = UNUSUAL[kind]
     of = subject(expression)
     image = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
@@ -146,7 +146,7 @@ def test_images_on_two_devices_are_refused_by_name(expression: str) -> None:
 
 
 @each_loss
-def test_numbers_that_are_negated_only_when_read_are_read(expression: str) -> None:
+def test_lazily_negated_tensors_are_resolved(expression: str) -> None:
     """As the imaginary part of a conjugate is."""
     of = subject(expression)
     image = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)

@@ -83,7 +83,7 @@ def damage(folder: Path, kind: str, content: bytes) -> None:
 @pytest.mark.parametrize("kind", FILES)
 @settings(max_examples=FEW, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_any_damage_gives_a_model_or_a_sentence(
+def test_a_damaged_model_file_is_read_or_refused(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     damage(tmp_path_factory.getbasetemp(), kind, data.draw(damaged(FILES[kind]())))
@@ -93,7 +93,7 @@ def test_any_damage_gives_a_model_or_a_sentence(
 @pytest.mark.parametrize("kind", FILES)
 @settings(max_examples=MANY, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_any_damage_of_many_gives_a_model_or_a_sentence(
+def test_many_damaged_model_files_are_read_or_refused(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     damage(tmp_path_factory.getbasetemp(), kind, data.draw(damaged(FILES[kind]())))
@@ -122,7 +122,7 @@ def traps(mark: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", traps(Path()))
-def test_a_pickle_never_runs(name: str, tmp_path: Path) -> None:
+def test_a_pickle_given_as_a_model_never_runs(name: str, tmp_path: Path) -> None:
     mark = tmp_path / "it ran"
     pickle.loads(pickle.dumps(Trap(mark)))
     mark.rmdir()  # the trap works
@@ -157,7 +157,7 @@ CARDS: list[object] = [
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: repr(card)[:60])
-def test_a_card_that_lies_is_refused(card: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_false_model_card_is_refused(card: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "model.safetensors"
     path.write_bytes(ours(card))
@@ -178,7 +178,7 @@ def test_a_card_that_lies_is_refused(card: object, tmp_path: Path, monkeypatch: 
         "rrdbnet(growth=99999999999999999999)",
     ],
 )
-def test_a_card_that_names_a_network_beyond_all_memory_costs_nothing(expression: str, tmp_path: Path) -> None:
+def test_a_card_of_a_network_beyond_all_memory_allocates_nothing(expression: str, tmp_path: Path) -> None:
     path = tmp_path / "2x.safetensors"
     path.write_bytes(ours({"network": expression, "scale": 2}))
     began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -249,13 +249,13 @@ ODD: dict[str, Callable[[Weights], object]] = {
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_tensors_that_do_not_fit_are_refused(kind: str, tmp_path: Path) -> None:
+def test_tensors_that_do_not_fit_the_network_are_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.pth"
     torch.save(ODD[kind](weights()), path)
     refused(path)
 
 
-def test_a_header_that_announces_more_than_there_is(tmp_path: Path) -> None:
+def test_a_header_that_announces_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "header.safetensors"
     vast = {"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
     twice = {name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]} for name in "ab"}
@@ -330,7 +330,7 @@ def test_a_graph_that_makes_no_images_is_refused(kind: str, tmp_path: Path) -> N
 
 @settings(max_examples=FEW, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_rubbish_that_is_called_a_graph_is_refused(
+def test_arbitrary_bytes_called_onnx_are_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     pytest.importorskip("onnxruntime")

@@ -72,7 +72,7 @@ def model(path: Path, scale: int = 1) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_image_of_any_name_stays_in_the_folder(name: str, world: Path) -> None:
+def test_results_of_images_of_any_name_stay_in_the_folder(name: str, world: Path) -> None:
     here = world / "here"
     source, tool = image(here / "in" / f"{name}.png"), model(here / "m.safetensors")
     found = sentence(lambda: restore([source], model=[tool], out=here / "out"))
@@ -84,7 +84,7 @@ def test_an_image_of_any_name_stays_in_the_folder(name: str, world: Path) -> Non
 
 
 @pytest.mark.parametrize("name", [*NAMES[:4], "..\\..\\x", "a\nb", "<b>", "*", "é" * 60])
-def test_models_of_any_name_stay_in_the_folder(name: str, world: Path) -> None:
+def test_results_of_models_of_any_name_stay_in_the_folder(name: str, world: Path) -> None:
     here = world / "here"
     source = image(here / "in" / "a.png")
     tools = [model(here / "in" / f"{name}.safetensors"), model(here / "in" / "other.safetensors")]
@@ -94,7 +94,7 @@ def test_models_of_any_name_stay_in_the_folder(name: str, world: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../there/x", "/there/x", ".."])
-def test_the_name_for_an_export_is_a_name(name: str, world: Path) -> None:
+def test_an_export_name_with_a_path_is_refused(name: str, world: Path) -> None:
     tool = model(world / "here" / "m.safetensors")
     sentence(lambda: export(tool, out=world / "here" / "out", name=name))
     assert all("/" not in path for path in everything(world / "here" / "out"))
@@ -102,7 +102,7 @@ def test_the_name_for_an_export_is_a_name(name: str, world: Path) -> None:
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.text(max_size=30) | st.text("./\\~ -", max_size=8))
-def test_a_name_that_is_made_of_anything_has_no_folder(text: str) -> None:
+def test_safe_file_name_of_any_text_has_no_folder(text: str) -> None:
     for name in (safe_file_name(text), model_name(Path("m.pth"), 2, text)):
         assert Path(name).name == name
         assert name not in ("", ".", "..")
@@ -127,7 +127,7 @@ def test_a_name_that_is_made_of_anything_has_no_folder(text: str) -> None:
         ("side-by-side.html", "there/precious"),
     ],
 )
-def test_restore_follows_no_link_out_of_its_folder(link: str, to: str, world: Path) -> None:
+def test_restore_follows_no_symlink_out_of_its_folder(link: str, to: str, world: Path) -> None:
     here, out = world / "here", world / "here" / "out"
     out.mkdir()
     place = out / link.format(pid=os.getpid())
@@ -150,7 +150,9 @@ def test_restore_follows_no_link_out_of_its_folder(link: str, to: str, world: Pa
         (".onnx", "there/new"),
     ],
 )
-def test_export_and_blend_follow_no_link_out_of_their_folder(ending: str, link: str, to: str, world: Path) -> None:
+def test_export_and_blend_follow_no_symlink_out_of_their_folder(
+    ending: str, link: str, to: str, world: Path
+) -> None:
     here, out = world / "here", world / "here" / "out"
     if ending == ".onnx":
         pytest.importorskip("onnxscript")
@@ -162,7 +164,7 @@ def test_export_and_blend_follow_no_link_out_of_their_folder(ending: str, link: 
         sentence(lambda: blend(tool, other, alpha="0.5", out=out / "2x-m.safetensors"))
 
 
-def test_the_folder_itself_may_be_a_link(world: Path) -> None:
+def test_the_output_folder_itself_can_be_a_symlink(world: Path) -> None:
     """As those are that lead to a larger disk."""
     here = world / "here"
     (here / "disk").mkdir()

@@ -112,14 +112,14 @@ def say(content: bytes, folder: Path) -> str:
 
 @settings(max_examples=10 * FEW, deadline=None, derandomize=True)
 @given(content=yaml)
-def test_any_yaml_is_options_or_a_sentence(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_yaml_is_read_or_refused(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     say(content, tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.slow
 @settings(max_examples=10 * MANY, deadline=None, derandomize=True)
 @given(content=yaml)
-def test_many_a_yaml_is_options_or_a_sentence(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_many_yaml_files_are_read_or_refused(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     say(content, tmp_path_factory.getbasetemp())
 
 
@@ -143,13 +143,13 @@ LARGE = {
 
 
 @pytest.mark.parametrize("kind", LARGE)
-def test_what_is_large_is_one_sentence(kind: str, tmp_path: Path) -> None:
+def test_a_huge_yaml_file_is_one_sentence(kind: str, tmp_path: Path) -> None:
     assert say(LARGE[kind], tmp_path)
 
 
 @pytest.mark.parametrize("key", ["recipe", "out", "losses", "device", "steps"])
 @pytest.mark.parametrize("escape", ["\\ud800", "\\udfff", "\\0", "a\\0b", "\\ud83d\\ude00"])
-def test_characters_that_are_no_text_are_refused(key: str, escape: str, tmp_path: Path) -> None:
+def test_control_characters_in_yaml_are_refused(key: str, escape: str, tmp_path: Path) -> None:
     assert "has characters that are no text" in say(f'{key}: "{escape}"'.encode(), tmp_path)
     assert "has characters that are no text" in say(f'{key}: [fine, "{escape}"]'.encode(), tmp_path)
     assert "has characters that are no text" in say(f'"{escape}{key}": fine'.encode(), tmp_path)
@@ -165,7 +165,7 @@ def test_characters_that_are_no_text_are_refused(key: str, escape: str, tmp_path
         "!!python/module:antigravity",
     ],
 )
-def test_a_tag_makes_nothing_run(tag: str, tmp_path: Path) -> None:
+def test_a_yaml_object_tag_runs_nothing(tag: str, tmp_path: Path) -> None:
     mark = tmp_path / "it ran"
     path = tmp_path / "study.yaml"
     path.write_text(f"losses: {tag.replace('MARK', str(mark))}\n")
@@ -174,7 +174,7 @@ def test_a_tag_makes_nothing_run(tag: str, tmp_path: Path) -> None:
     assert not mark.exists()
 
 
-def test_a_tag_makes_nothing_run_in_a_program_of_its_own_either(tmp_path: Path) -> None:
+def test_a_yaml_object_tag_runs_nothing_on_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("losses: !!python/object/apply:os.mkdir [mark]\n")
     command = [sys.executable, "-m", "lossmith", "compare", "--config", "study.yaml", "--images", "none"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -28,7 +28,7 @@ def same(one: Path, other: Path) -> bool:
     return mine.keys() == others.keys() and all(torch.equal(mine[name], others[name]) for name in mine)
 
 
-def test_a_loss_is_a_file_that_says_where_it_comes_from(image: Path, small: LossRecipe, tmp_path: Path) -> None:
+def test_a_learned_loss_file_holds_its_provenance(image: Path, small: LossRecipe, tmp_path: Path) -> None:
     out = tmp_path / "loss.safetensors"
     made = learn_loss(image, degradation="jpeg", recipe=small, out=out, seed=4, license="CC0-1.0")
     card = load_loss(out)[1]
@@ -45,7 +45,7 @@ def test_a_loss_is_a_file_that_says_where_it_comes_from(image: Path, small: Loss
     assert card["seconds"] > 0
 
 
-def test_the_published_way_every_critic_sees_the_full_image(
+def test_under_the_published_recipe_every_critic_sees_the_full_image(
     image: Path, small: LossRecipe, tmp_path: Path
 ) -> None:
     recipe = replace(small, input_scale="full", fake_samples="restored", balance="none", crop=0, batch=1)
@@ -54,7 +54,7 @@ def test_the_published_way_every_critic_sees_the_full_image(
     assert [scale["factor"] for scale in card["scales"]] == [1.0, 1.0]
 
 
-def test_it_asks_for_nothing_where_there_is_nothing_to_restore(
+def test_the_loss_has_no_gradient_where_there_is_nothing_to_restore(
     image: Path, scene: Tensor, small: LossRecipe, tmp_path: Path
 ) -> None:
     learn_loss(image, degradation="noise(50)", recipe=small, out=tmp_path / "loss.safetensors")
@@ -79,7 +79,7 @@ def test_a_balanced_loss_is_worth_an_l1_on_the_degradation_it_was_learned_from(
     assert load_loss(out)[1]["task"] == "own"
 
 
-def test_the_seed_decides_and_nothing_else(image: Path, small: LossRecipe, tmp_path: Path) -> None:
+def test_the_learned_loss_depends_on_the_seed_alone(image: Path, small: LossRecipe, tmp_path: Path) -> None:
     outs = [tmp_path / f"{n}.safetensors" for n in range(3)]
     for out, seed in zip(outs, (1, 1, 2), strict=True):
         torch.manual_seed(len(out.name) + seed)
@@ -107,7 +107,7 @@ def crash() -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 6])
 @pytest.mark.parametrize("save_every", [0.0, 1e9])
-def test_killed_at_any_round_it_ends_with_the_same_weights(
+def test_a_run_killed_at_any_iteration_ends_with_the_same_weights(
     number: int,
     save_every: float,
     image: Path,
@@ -129,7 +129,7 @@ def test_killed_at_any_round_it_ends_with_the_same_weights(
     assert same(whole, killed)
 
 
-def test_ctrl_c_is_obeyed_after_the_round_with_the_state_saved(
+def test_ctrl_c_ends_the_run_after_the_iteration_with_a_checkpoint(
     image: Path, small: LossRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, listener = tmp_path / "loss.safetensors", signal.getsignal(signal.SIGINT)
@@ -155,7 +155,9 @@ def test_a_finished_loss_is_not_learned_again(
         learn_loss(image, degradation="jpeg", recipe=small, out=out, seed=1)
 
 
-def test_nobody_elses_file_is_overwritten(image: Path, small: LossRecipe, tmp_path: Path) -> None:
+def test_a_file_made_by_another_program_is_never_overwritten(
+    image: Path, small: LossRecipe, tmp_path: Path
+) -> None:
     out = tmp_path / "loss.safetensors"
     out.write_text("precious")
     with pytest.raises(LossmithError, match="exists already; choose another --out"):
@@ -191,7 +193,7 @@ def test_the_page_shows_every_scale_and_is_complete(image: Path, small: LossReci
     assert "https://" not in page
 
 
-def test_a_degraded_state_is_named(image: Path, small: LossRecipe, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_named(image: Path, small: LossRecipe, tmp_path: Path) -> None:
     out, state = tmp_path / "loss.safetensors", tmp_path / "loss.learning" / "state.ckpt"
     state.parent.mkdir()
     for content in (b"", b"PK\x03\x04 not a checkpoint"):
@@ -200,14 +202,14 @@ def test_a_degraded_state_is_named(image: Path, small: LossRecipe, tmp_path: Pat
             learn_loss(image, degradation="jpeg", recipe=small, out=out)
 
 
-def test_what_diverges_is_said_and_not_kept(image: Path, small: LossRecipe, tmp_path: Path) -> None:
+def test_a_diverged_loss_is_reported_and_not_saved(image: Path, small: LossRecipe, tmp_path: Path) -> None:
     recipe = replace(small, learning_rate=1e38)
     with pytest.raises(Diverged, match=r"no longer made of numbers after round \d; no state .*rate"):
         learn_loss(image, degradation="jpeg", recipe=recipe, out=tmp_path / "loss.safetensors")
     assert not (tmp_path / "loss.safetensors").exists()
 
 
-def test_what_cannot_be_learned_from_is_refused_in_a_sentence(
+def test_images_that_cannot_be_learned_from_are_refused_in_one_sentence(
     image: Path, scene: Tensor, small: LossRecipe, tmp_path: Path
 ) -> None:
     write_image(tmp_path / "tiny.png", scene[:, :12])
@@ -243,6 +245,6 @@ def test_what_cannot_be_learned_from_is_refused_in_a_sentence(
         ({"input_scale": "half"}, "input_scale must be scale or full, not 'half'"),
     ],
 )
-def test_a_recipe_without_meaning_is_refused(options: dict[str, Any], sentence: str) -> None:
+def test_invalid_loss_recipes_are_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(LossmithError, match=sentence):
         LossRecipe(**options)

@@ -13,7 +13,7 @@ SECONDS = (0.051, 0.066, 0.095, 0.151, 0.633, 1.360, 2.763, 4.960)
 
 
 @pytest.mark.parametrize("scale", range(len(SECONDS)))
-def test_the_speed_at_any_scale_tells_the_time_of_all_within_a_third(scale: int) -> None:
+def test_the_remaining_time_is_estimated_within_a_third_at_any_scale(scale: int) -> None:
     found = iteration_costs(
         ImagePyramid(DegradedSample(torch.zeros(3, 169, 250), degradation("jpeg")), PUBLISHED, seed=0), PUBLISHED
     )

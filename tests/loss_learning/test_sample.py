@@ -9,7 +9,7 @@ from lossmith.loss_learning.sample import DegradedSample
 
 
 @pytest.mark.parametrize("size", [(60, 60), (61, 62), (59, 64)])
-def test_degradation_that_shrinks_reaches_the_last_row_and_column(size: tuple[int, int]) -> None:
+def test_a_downscaling_degradation_reaches_the_last_row_and_column(size: tuple[int, int]) -> None:
     clean = torch.from_numpy(np.random.default_rng(0).random((3, *size), np.float32))
     sample = DegradedSample(clean, degradation("bicubic(3) | noise(30)"), None, {})
     error = sample.residual(clean, np.random.Generator(np.random.Philox(1)))

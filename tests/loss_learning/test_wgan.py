@@ -49,7 +49,7 @@ def test_random_degradation_is_drawn_several_times_and_follows_from_the_seed(
     assert float(errors[0].std()) == pytest.approx(25 / 255, rel=0.02)  # 48,384 draws
 
 
-def test_where_the_degradation_shrinks_images_the_enlarged_scale_before_is_the_degradation(
+def test_for_super_resolution_the_upsampled_previous_scale_is_the_degraded_image(
     scene: Tensor, small: LossRecipe
 ) -> None:
     pyramid = ImagePyramid(sample(scene, "bicubic(4)"), small, seed=0)
@@ -58,7 +58,7 @@ def test_where_the_degradation_shrinks_images_the_enlarged_scale_before_is_the_d
     assert not torch.allclose(coarsest.base[0], coarsest.clean, atol=0.05)
 
 
-def test_of_a_degradation_that_also_shrinks_the_rest_is_kept(scene: Tensor, small: LossRecipe) -> None:
+def test_a_degradation_that_also_downscales_keeps_its_other_part(scene: Tensor, small: LossRecipe) -> None:
     odd = scene[:, :47, :55]  # no multiples of 2
     errors = ImagePyramid(sample(odd, "bicubic(2) | noise(25)"), small, seed=0).errors(1)
     assert errors.shape == (NOISE_DRAWS, 3, 47, 55)
@@ -68,7 +68,7 @@ def test_of_a_degradation_that_also_shrinks_the_rest_is_kept(scene: Tensor, smal
     assert not ImagePyramid(sample(odd, "bicubic(2)"), small, seed=0).errors(1).any()
 
 
-def test_the_error_of_a_pair_is_nothing_but_their_difference(scene: Tensor, small: LossRecipe) -> None:
+def test_the_residual_is_the_difference_of_the_pair(scene: Tensor, small: LossRecipe) -> None:
     for recipe in (small, replace(small, input_scale="full"), replace(small, max_side=40)):
         same = ImagePyramid(DegradedSample(scene, None, scene), recipe, seed=0)
         lighter = ImagePyramid(DegradedSample(scene, None, scene + 0.1), recipe, seed=0)
@@ -77,12 +77,12 @@ def test_the_error_of_a_pair_is_nothing_but_their_difference(scene: Tensor, smal
             torch.testing.assert_close(lighter.errors(scale), torch.full_like(same.errors(scale), 0.1))
 
 
-def test_no_scale_is_smaller_than_what_a_critic_looks_at(scene: Tensor, small: LossRecipe) -> None:
+def test_no_scale_is_smaller_than_the_critics_receptive_field(scene: Tensor, small: LossRecipe) -> None:
     pyramid = ImagePyramid(sample(scene, "jpeg"), replace(small, min_side=11, factor=0.75), seed=0)
     assert min(pyramid.clean(0).shape[1:]) >= RECEPTIVE_FIELD
 
 
-def test_the_crops_of_a_step_show_one_place(scene: Tensor, small: LossRecipe) -> None:
+def test_the_crops_of_an_iteration_show_the_same_place(scene: Tensor, small: LossRecipe) -> None:
     scale = ImagePyramid(sample(scene, "noise(0)"), small, seed=0).scale(1, 2 * downscale(scene[None], 0.5) - 1)
     clean, base, degraded = scale.crops(small, np.random.default_rng(0))
     assert clean.shape == (2, 3, 24, 24)
@@ -90,7 +90,7 @@ def test_the_crops_of_a_step_show_one_place(scene: Tensor, small: LossRecipe) ->
     assert float((base - clean).abs().mean()) < 0.1 < float((base - clean.flip(0)).abs().mean())
 
 
-def test_the_faithful_round_runs_the_critic_as_often_as_the_published_weights_say(scene: Tensor) -> None:
+def test_the_published_recipe_updates_the_critic_as_often_as_the_published_weights_show(scene: Tensor) -> None:
     """Their normalizations have counted 12,000 batches in 1000 rounds a scale."""
     recipe = replace(PUBLISHED, iterations=2, width=4, max_width=4)
     pyramid = ImagePyramid(sample(scene, "noise(25)"), recipe, seed=0)
@@ -100,7 +100,7 @@ def test_the_faithful_round_runs_the_critic_as_often_as_the_published_weights_sa
     assert int(gan.critic.head.norm.num_batches_tracked) == 12 * 2
 
 
-def test_the_penalty_against_a_slope_known_in_closed_form() -> None:
+def test_the_gradient_penalty_equals_its_closed_form() -> None:
     critic = nn.Conv2d(3, 1, 1, bias=False, dtype=torch.float64)
     with torch.no_grad():
         critic.weight.copy_(torch.tensor([2.0, 3.0, 6.0]).reshape(1, 3, 1, 1))  # a vector of length 7
@@ -133,7 +133,7 @@ def test_the_generator_learns_to_restore(scene: Tensor, small: LossRecipe) -> No
     assert (gan.reconstructions(scale) - scale.clean).square().mean() < 0.7 * before
 
 
-def test_a_round_follows_from_the_state_alone(scene: Tensor, small: LossRecipe) -> None:
+def test_an_iteration_depends_on_the_state_alone(scene: Tensor, small: LossRecipe) -> None:
     scale = ImagePyramid(sample(scene, "noise(25)"), small, seed=0).scale(0, None)
     straight, stopped, resumed = (ScaleWGAN(small, 0, 5, CPU) for _ in range(3))
     straight.train_iteration(scale)
@@ -168,7 +168,7 @@ def test_scaling_changes_the_size_of_the_features_and_nothing_else() -> None:
         torch.testing.assert_close(new, factor * old)
 
 
-def test_balanced_layers_vary_as_much_as_they_are_to_count_and_add_up() -> None:
+def test_calibrated_layers_have_the_variance_of_their_weights() -> None:
     critics, factors = [trained_like(4), trained_like(6)], [0.5, 1.0]
     clean = [torch.rand(1, 3, 20, 20, dtype=torch.float64) for _ in critics]
     degraded = [image + 0.1 * torch.randn_like(image) for image in clean]
@@ -188,13 +188,13 @@ def test_balanced_layers_vary_as_much_as_they_are_to_count_and_add_up() -> None:
     assert sum(distances) == pytest.approx(0.3)
 
 
-def test_critics_that_see_no_difference_are_not_blown_up() -> None:
+def test_calibration_does_not_scale_up_constant_critics() -> None:
     critic, image = trained_like(4), torch.rand(1, 3, 20, 20, dtype=torch.float64)
     calibrate_layers([critic], [1.0], [image], [image], target_value=0.3)
     assert float(critic.features(image)[0].var((0, 2, 3), correction=0).mean()) == pytest.approx(0.9)
 
 
-def test_a_layer_that_is_the_same_everywhere_is_left_alone() -> None:
+def test_calibration_leaves_constant_layers_unchanged() -> None:
     critic, even = trained_like(4), torch.full((1, 3, 20, 20), 0.5, dtype=torch.float64)
     before = critic.features(even)
     calibrate_layers([critic], [1.0], [even], [even + 0.1 * torch.randn_like(even)], target_value=0.3)
@@ -208,7 +208,7 @@ def test_scores_of_a_single_patch_are_the_same_everywhere() -> None:
     assert all(weights.isfinite().all() for weights in critic.state_dict().values())
 
 
-def test_responses_are_images_that_light_up_where_the_degradation_is() -> None:
+def test_score_maps_are_bright_where_the_degradation_is() -> None:
     critic, clean = trained_like(6).float(), torch.full((1, 3, 60, 60), 0.2)
     degraded = clean.clone()
     degraded[..., 40:, :] += 0.5

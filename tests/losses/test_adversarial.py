@@ -61,14 +61,14 @@ logits = arrays.arrays("float64", (4, 3), elements=st.floats(-8, 8)).map(torch.f
 names = pytest.mark.parametrize("name", ADVERSARIAL)
 
 
-def test_every_loss_has_its_closed_form_here() -> None:
+def test_every_adversarial_loss_has_its_closed_form_here() -> None:
     assert set(FORMS) == set(ADVERSARIAL)
 
 
 @names
 @settings(max_examples=30, deadline=None)
 @given(real=logits, fake=logits)
-def test_values_are_those_of_the_papers(name: str, real: Tensor, fake: Tensor) -> None:
+def test_values_equal_the_papers_formulas(name: str, real: Tensor, fake: Tensor) -> None:
     loss = adversarial(name)
     discriminator, generator = FORMS[name]
     # the closed form loses digits in 1 - sigmoid(8), which is 3e-4
@@ -78,7 +78,7 @@ def test_values_are_those_of_the_papers(name: str, real: Tensor, fake: Tensor) -
     torch.testing.assert_close(loss.generator_loss(real, fake), generator(real, fake), rtol=1e-9, atol=1e-9)
 
 
-def test_the_standard_one_is_binary_cross_entropy_with_logits() -> None:
+def test_gan_is_binary_cross_entropy_with_logits() -> None:
     real, fake = torch.randn(6, 1), torch.randn(6, 1)
     ones, zeros = torch.ones(6, 1), torch.zeros(6, 1)
     cross = F.binary_cross_entropy_with_logits
@@ -86,7 +86,7 @@ def test_the_standard_one_is_binary_cross_entropy_with_logits() -> None:
     torch.testing.assert_close(adversarial("gan").discriminator_loss(real, fake), expected)
 
 
-def test_a_discriminator_that_cannot_tell_costs_two_log_two_and_not_one() -> None:
+def test_an_undecided_discriminator_costs_two_log_two() -> None:
     zero = torch.zeros(3, 1)
     assert adversarial("ragan").discriminator_loss(zero, zero).item() == pytest.approx(2 * math.log(2))
     assert adversarial("ragan").generator_loss(zero, zero).item() == pytest.approx(2 * math.log(2))
@@ -94,7 +94,7 @@ def test_a_discriminator_that_cannot_tell_costs_two_log_two_and_not_one() -> Non
 
 
 @names
-def test_gradients_are_those_of_the_papers(name: str) -> None:
+def test_gradients_equal_the_papers_formulas(name: str) -> None:
     loss = adversarial(name)
     # random numbers, which do not lie on the corners of a hinge
     real, fake = torch.randn(2, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2
@@ -119,7 +119,7 @@ def test_the_restorers_loss_sends_no_gradient_to_the_outputs_on_real_images(name
 
 
 @names
-def test_in_training_each_side_learns_from_its_own_loss_alone(name: str) -> None:
+def test_each_side_learns_from_its_own_loss_alone(name: str) -> None:
     """The two steps as the module's docstring writes them."""
     restorer, discriminator = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 1, 1)
     clean, degraded = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
@@ -150,7 +150,7 @@ def test_extreme_outputs_give_finite_losses_and_gradients(name: str, size: float
 
 
 @names
-def test_outputs_in_half_precision_are_computed_in_full(name: str) -> None:
+def test_half_precision_outputs_are_computed_in_float32(name: str) -> None:
     real, fake = torch.full((2, 1), 300.0), torch.full((2, 1), -300.0)  # 600 squared is no float16
     for side in ("discriminator_loss", "generator_loss"):
         found = getattr(adversarial(name), side)(real.half(), fake.half())
@@ -159,7 +159,7 @@ def test_outputs_in_half_precision_are_computed_in_full(name: str) -> None:
 
 
 @names
-def test_a_better_restorer_pays_less_and_makes_its_discriminator_pay_more(name: str) -> None:
+def test_a_better_restorer_lowers_its_loss_and_raises_the_discriminators(name: str) -> None:
     real = torch.tensor([[0.3], [0.5]])
     worse, better = torch.tensor([[-0.6], [-0.4]]), torch.tensor([[0.1], [0.0]])
     loss = adversarial(name)
@@ -175,7 +175,7 @@ def test_wasserstein_needs_no_relativistic_form() -> None:
 
 
 @names
-def test_one_output_a_pixel_and_unequal_batches_are_taken(name: str) -> None:
+def test_per_pixel_outputs_and_unequal_batches_are_taken(name: str) -> None:
     real, fake = torch.randn(2, 1, 6, 6), torch.randn(3, 1, 5, 5)
     loss = adversarial(name)
     torch.testing.assert_close(
@@ -195,7 +195,7 @@ def test_one_output_a_pixel_and_unequal_batches_are_taken(name: str) -> None:
         ),
     ],
 )
-def test_every_mistake_is_a_sentence(expression: str, message: str) -> None:
+def test_invalid_adversarial_losses_are_refused(expression: str, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         adversarial(expression)
     assert str(refused.value) == message
@@ -205,7 +205,7 @@ def test_every_mistake_is_a_sentence(expression: str, message: str) -> None:
 @pytest.mark.parametrize(
     "wrong", [torch.zeros(0, 1), torch.ones(2, 1, dtype=torch.int64), [torch.ones(2, 1)], None]
 )
-def test_outputs_that_are_none_are_refused(name: str, wrong: Any) -> None:
+def test_invalid_discriminator_outputs_are_refused(name: str, wrong: Any) -> None:
     fine, loss = torch.zeros(2, 1), adversarial(name)
     for side in (loss.discriminator_loss, loss.generator_loss):
         with pytest.raises(LossmithError, match=r"output on real images must be a tensor of floats, not "):

@@ -67,7 +67,7 @@ def test_every_loss_can_keep_its_target(expression: str, reduction: str) -> None
         fixed(prediction[..., :-1])
 
 
-def test_python_adds_and_multiplies_the_same() -> None:
+def test_python_operators_build_the_same_loss() -> None:
     x, y = pair()
     built = 0.84 * SSIMLoss() + L1Loss() * 0.16 + 2 * (TVLoss() + 3 * MSELoss())
     assert str(built) == "0.84*ssim + 0.16*l1 + 2*(tv + 3*l2)"
@@ -77,7 +77,7 @@ def test_python_adds_and_multiplies_the_same() -> None:
     assert close((nn.MSELoss() + L1Loss())(x, y), L1Loss()(x, y) + MSELoss()(x, y))
 
 
-def test_a_sum_needs_the_most_that_a_part_needs() -> None:
+def test_a_sum_has_the_largest_min_side_of_its_terms() -> None:
     for expression in ("l1 + ms_ssim", "2*ms_ssim", "l1 + 3*(tv + ms_ssim)", "l1 until 5% then ms_ssim"):
         assert loss(expression).min_side == 161
 
@@ -176,7 +176,7 @@ def test_a_schedule_starts_with_its_first_loss() -> None:
     assert torch.equal(loss("l1 until 1% then l2")(x, y), L1Loss()(x, y))
 
 
-def test_a_schedule_may_be_a_part() -> None:
+def test_a_schedule_can_be_a_term() -> None:
     x, y = pair()
     whole = loss("0.1*tv + 2*(l1 until 50% then l2)")
     (schedule,) = (module for module in whole.modules() if isinstance(module, Schedule))
@@ -240,7 +240,7 @@ def expressions() -> st.SearchStrategy[str]:
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(expression=expressions(), progress=st.floats(0, 1))
-def test_what_is_written_is_read_back(expression: str, progress: float) -> None:
+def test_loss_expressions_round_trip(expression: str, progress: float) -> None:
     x, y = pair(1)
     made = loss(expression)
     again = loss(str(made))
@@ -282,7 +282,7 @@ def test_what_is_written_is_read_back(expression: str, progress: float) -> None:
         (2 * L1Loss("none") + TVLoss(2, "none"), '2*l1(reduction="none") + tv(exponent=2, reduction="none")'),
     ],
 )
-def test_what_python_builds_is_written_so_that_it_is_read_back(built: Loss, written: str) -> None:
+def test_losses_built_in_python_round_trip(built: Loss, written: str) -> None:
     assert str(built) == written
     again = loss(written)
     assert str(again) == written
@@ -291,7 +291,7 @@ def test_what_python_builds_is_written_so_that_it_is_read_back(built: Loss, writ
 
 
 @pytest.mark.parametrize("percent", [0.1, 1, 7, 14, 28, 29, 33.3, 55, 56, 57, 58, 99.99])
-def test_percentages_are_written_as_they_were_read(percent: float) -> None:
+def test_percentages_round_trip(percent: float) -> None:
     assert str(loss(f"l1 until {percent:g}% then l2")) == f"l1 until {percent:g}% then l2"
 
 
@@ -320,7 +320,7 @@ def test_as_loss_refuses_what_cannot_be_called() -> None:
 # --- labels and other people's loops ---------------------------------------------------------------------------
 
 
-def test_terms_are_called_by_the_stems_of_files(tmp_path: Path) -> None:
+def test_terms_are_named_by_the_stems_of_loss_files(tmp_path: Path) -> None:
     shipped = find_loss("jpeg").read_bytes()
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
@@ -338,7 +338,7 @@ def test_terms_are_called_by_the_stems_of_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("inside", ["l1 until 50% then l2", "0.5*(l1 until 50% then l2) + tv"])
-def test_a_schedule_whose_progress_nobody_sets_says_so_once(inside: str) -> None:
+def test_a_schedule_without_progress_warns_once(inside: str) -> None:
     criterion = loss(inside)
     x, y = torch.rand(2, 1, 1, 8, 8)
     x.requires_grad_()
@@ -352,7 +352,7 @@ def test_a_schedule_whose_progress_nobody_sets_says_so_once(inside: str) -> None
     assert len(said) == 1
 
 
-def test_a_schedule_whose_progress_is_set_says_nothing() -> None:
+def test_a_schedule_with_progress_does_not_warn() -> None:
     criterion = loss("l1 until 50% then l2")
     x, y = torch.rand(2, 1, 1, 8, 8)
     with warnings.catch_warnings():

@@ -70,7 +70,7 @@ def test_every_name_of_the_catalog_is_tested_here() -> None:
 
 @pytest.mark.parametrize("expression", EVERY)
 @pytest.mark.parametrize("reduction", ["mean", "none"])
-def test_the_gradient_is_the_differences(expression: str, reduction: str) -> None:
+def test_gradients_equal_finite_differences(expression: str, reduction: str) -> None:
     prediction, target = pair(expression, channels=2)
     criterion = loss(expression, reduction=reduction)
     assert torch.autograd.gradcheck(
@@ -79,21 +79,21 @@ def test_the_gradient_is_the_differences(expression: str, reduction: str) -> Non
 
 
 @pytest.mark.parametrize("expression", SINGLE)
-def test_the_gradient_is_the_differences_pixel_by_pixel(expression: str) -> None:
+def test_gradients_equal_finite_differences_pixel_by_pixel(expression: str) -> None:
     criterion = loss(expression)
     side = max(criterion.min_side, 5)
     prediction, target = rand(1, 1, side, side, seed=3), rand(1, 1, side, side, seed=4)
     assert torch.autograd.gradcheck(lambda x: criterion(x, target), prediction.requires_grad_(), atol=1e-6)
 
 
-def test_the_whole_pyramids_gradient_is_the_differences() -> None:
+def test_the_full_ms_ssim_gradient_equals_finite_differences() -> None:
     criterion, target = loss("ms_ssim"), rand(1, 1, 161, 165)
     prediction = (0.7 * target + 0.3 * rand(1, 1, 161, 165, seed=1)).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: criterion(x, target), prediction, fast_mode=True, atol=1e-6)
 
 
 @pytest.mark.parametrize("expression", SIMILARITIES)
-def test_the_gradient_holds_where_contrast_is_negative(expression: str) -> None:
+def test_gradients_hold_where_contrast_is_negative(expression: str) -> None:
     _, target = pair(expression, channels=1)
     criterion, prediction = loss(expression), (1 - target).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: criterion(x, target), prediction, fast_mode=True, atol=1e-6)
@@ -113,7 +113,7 @@ MOVES: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("expression", EVERY)
 @pytest.mark.parametrize("move", MOVES)
-def test_the_value_does_not_depend_on_the_side_from_which_one_looks(expression: str, move: str) -> None:
+def test_values_are_invariant_to_flips_and_transposition(expression: str, move: str) -> None:
     prediction, target = pair(expression)
     moved = MOVES[move](prediction), MOVES[move](target)
     # float64 sums in another order; the variances behind cs lose three digits more
@@ -151,7 +151,7 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     layouts=st.tuples(*[st.sampled_from(sorted(LAYOUTS))] * 2),
     seed=st.integers(0, 99),
 )
-def test_the_layout_in_memory_does_not_matter(
+def test_memory_layout_does_not_matter(
     expression: str, batch: int, channels: int, height: int, width: int, layouts: tuple[str, str], seed: int
 ) -> None:
     criterion = loss(expression)
@@ -214,7 +214,7 @@ def extremes(side: int) -> dict[str, tuple[Tensor, Tensor]]:
 
 @pytest.mark.parametrize("expression", [e for e in SIMILARITIES if "mix" not in e])
 @pytest.mark.parametrize("kind", extremes(1))
-def test_a_similarity_stays_within_its_bounds_even_for_a_network_that_ran_away(expression: str, kind: str) -> None:
+def test_similarities_stay_within_bounds_for_extreme_predictions(expression: str, kind: str) -> None:
     value = loss(expression)(*extremes(side_of(expression))[kind]).item()
     # Rounding may carry each of five factors 1 % beyond its bound; see contrast_structure.
     assert -0.06 < value < 2.06
@@ -276,7 +276,7 @@ def test_a_gpu_gives_the_cpus_value(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", COMPILED)
-def test_it_compiles_in_one_piece(expression: str) -> None:
+def test_every_loss_compiles_without_graph_breaks(expression: str) -> None:
     torch.compiler.reset()
     criterion = loss(expression)
     side = max(criterion.min_side, 15)
@@ -289,7 +289,7 @@ def test_it_compiles_in_one_piece(expression: str) -> None:
     torch.testing.assert_close(found[1], expected[1], rtol=0, atol=1e-5 * expected[1].abs().max().item())
 
 
-def test_a_schedule_is_not_compiled_anew_at_every_step() -> None:
+def test_a_schedule_is_not_recompiled_at_every_step() -> None:
     torch.compiler.reset()
     compilations = []
 
@@ -309,7 +309,7 @@ def test_a_schedule_is_not_compiled_anew_at_every_step() -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_it_holds_no_state_and_can_be_moved_copied_and_pickled(expression: str) -> None:
+def test_losses_have_no_state_and_can_be_moved_copied_and_pickled(expression: str) -> None:
     prediction, target = pair(expression)
     criterion = loss(expression)
     assert not criterion.state_dict()
@@ -324,7 +324,7 @@ def test_it_holds_no_state_and_can_be_moved_copied_and_pickled(expression: str) 
 
 
 @pytest.mark.parametrize("expression", SINGLE)
-def test_it_says_what_it_is(expression: str) -> None:
+def test_losses_have_formula_bounds_and_docstring(expression: str) -> None:
     criterion = loss(expression)
     assert criterion.formula
     assert criterion.bounds

@@ -13,7 +13,7 @@ from lossmith.losses.frequency_response import COLORS, band_names, frequency_res
 image = torch.full((3, 160, 128), 0.5)
 
 
-def test_l2_asks_for_everything_alike_whatever_its_weight() -> None:
+def test_l2_is_equally_sensitive_to_all_bands_whatever_its_weight() -> None:
     for distance in (MSELoss(), 7 * MSELoss()):
         found = frequency_response(distance, [image])
         assert list(found) == list(COLORS)
@@ -21,7 +21,7 @@ def test_l2_asks_for_everything_alike_whatever_its_weight() -> None:
             assert row == pytest.approx([1.0] * len(band_names()), rel=1e-4)
 
 
-def test_a_loss_of_shrunk_images_asks_for_low_frequencies() -> None:
+def test_a_loss_of_downscaled_images_is_sensitive_to_low_frequencies() -> None:
     def shrunk(prediction: Tensor, target: Tensor) -> Tensor:
         return (avg_pool2d(prediction, 4) - avg_pool2d(target, 4)).square().mean()
 
@@ -30,7 +30,7 @@ def test_a_loss_of_shrunk_images_asks_for_low_frequencies() -> None:
         assert row[-1] < 0.01 * row[0]
 
 
-def test_a_loss_of_one_color_asks_for_it() -> None:
+def test_a_loss_of_one_color_is_sensitive_to_it() -> None:
     def blue(prediction: Tensor, target: Tensor) -> Tensor:
         return (prediction - target)[:, 2].square().mean()
 
@@ -41,11 +41,11 @@ def test_a_loss_of_one_color_asks_for_it() -> None:
     assert found["red to green"] == pytest.approx([0.0] * len(band_names()), abs=1e-3)
 
 
-def test_of_a_band_that_a_small_image_does_not_hold_nothing_is_said() -> None:
+def test_a_band_that_a_small_image_cannot_hold_is_left_out() -> None:
     row = frequency_response(MSELoss(), [torch.full((3, 32, 40), 0.5)])["gray"]
     assert [isnan(value) for value in row] == [True] + [False] * 6
     assert row[1:] == pytest.approx([1.0] * 6, rel=1e-4)
 
 
-def test_a_distance_that_is_always_0_asks_for_nothing() -> None:
+def test_a_constant_loss_is_sensitive_to_nothing() -> None:
     assert frequency_response(lambda x, y: x.new_zeros(()), [image])["gray"] == [0.0] * len(band_names())

@@ -57,7 +57,7 @@ MADE = st.one_of(
 
 @given(made=st.one_of(MADE, st.builds(lambda made, by: by * made + L1Loss(), MADE, st.floats(0.1, 3))))
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_what_is_written_down_is_read_back_as_the_same_loss(made: Loss) -> None:
+def test_loss_expressions_with_options_round_trip(made: Loss) -> None:
     again = loss(str(made))
     assert type(again) is type(made)
     assert str(again) == str(made)
@@ -77,7 +77,7 @@ LAYERS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("layers", "text"), LAYERS)
 @pytest.mark.parametrize("kind", [PerceptualLoss, ContextualLoss])
-def test_layers_may_be_a_list_or_weights_by_name(kind: type[Any], layers: Any, text: str) -> None:
+def test_layers_can_be_a_list_or_a_dict_of_weights(kind: type[Any], layers: Any, text: str) -> None:
     made = kind("squeezenet1_1", layers, weights="random")
     assert made.layers == text
     assert str(loss(str(made))) == str(made)
@@ -117,13 +117,13 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
 
 
 @pytest.mark.parametrize(("made", "message"), REFUSED)
-def test_an_option_of_a_wrong_kind_is_refused_in_one_sentence(made: Callable[[], Any], message: str) -> None:
+def test_an_option_of_the_wrong_type_is_refused_in_one_sentence(made: Callable[[], Any], message: str) -> None:
     with pytest.raises(LossmithError, match=f"^{message}"):
         made()
 
 
 @pytest.mark.parametrize("half", [0.5, np.float32(0.5), np.float64(0.5)])
-def test_numpys_numbers_are_weights_from_either_side(half: Any) -> None:
+def test_numpy_numbers_can_be_weights_on_either_side(half: Any) -> None:
     for weighted in (half * L1Loss(), L1Loss() * half):
         assert isinstance(weighted, WeightedLoss)
         assert str(weighted) == "0.5*l1"
@@ -138,5 +138,5 @@ def test_numpys_numbers_are_weights_from_either_side(half: Any) -> None:
         ("vgg(squeezenet1_1, relu1, weights=random)", "features("),
     ],
 )
-def test_other_names_are_written_back_by_the_usual_ones(alias: str, name: str) -> None:
+def test_aliases_are_formatted_under_the_canonical_name(alias: str, name: str) -> None:
     assert str(loss(alias)).startswith(name)

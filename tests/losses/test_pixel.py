@@ -50,7 +50,7 @@ def pair(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> tupl
     shape=st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(2, 12), st.integers(2, 12)),
     seed=st.integers(0, 1000),
 )
-def test_the_value_is_the_formulas(expression: str, shape: tuple[int, ...], seed: int) -> None:
+def test_pixel_losses_equal_their_formulas(expression: str, shape: tuple[int, ...], seed: int) -> None:
     x, y = pair(*shape, seed=seed)
     expected = FORMULAS[expression](x.numpy(), y.numpy())
     # A mean of at most a thousand numbers of size 1: some ulps of float64.
@@ -58,13 +58,13 @@ def test_the_value_is_the_formulas(expression: str, shape: tuple[int, ...], seed
 
 
 @pytest.mark.parametrize("expression", FORMULAS)
-def test_single_precision_is_that_of_its_numbers(expression: str) -> None:
+def test_pixel_losses_in_float32_equal_float64_of_the_same_numbers(expression: str) -> None:
     x, y = pair(2, 3, 40, 40, dtype=torch.float32)
     expected = FORMULAS[expression](x.double().numpy(), y.double().numpy())
     assert loss(expression)(x, y).item() == pytest.approx(expected, rel=1e-6)
 
 
-def test_charbonnier_is_the_square_near_zero_and_l1_far_from_it() -> None:
+def test_charbonnier_is_quadratic_near_zero_and_l1_far_from_it() -> None:
     near, far, zero = torch.full((1, 1, 2, 2), 1e-5), torch.full((1, 1, 2, 2), 0.9), torch.zeros(1, 1, 2, 2)
     criterion = CharbonnierLoss(epsilon=1e-2)
     assert criterion(near.double(), zero.double()).item() == pytest.approx((1e-5) ** 2 / (2 * 1e-2), rel=1e-5)
@@ -81,7 +81,7 @@ def test_charbonnier_is_exactly_zero_for_equal_images_at_any_epsilon(epsilon: fl
     assert torch.equal(x.grad, torch.zeros_like(x))
 
 
-def test_tv_looks_at_the_prediction_alone() -> None:
+def test_tv_depends_on_the_prediction_alone() -> None:
     x, y = pair(2, 3, 9, 7)
     assert TVLoss()(x, y) == TVLoss()(x, x) == TVLoss()(x, 5 * y)
     assert TVLoss()(torch.full_like(x, 0.3), y) == 0

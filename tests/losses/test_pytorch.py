@@ -94,7 +94,7 @@ def close(found: Tensor, expected: Tensor, share: float = 1e-4) -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_func_grad_and_jvp_are_the_usual_gradient(expression: str) -> None:
+def test_func_grad_and_jvp_equal_autograd(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair()
     usual, direction = gradient(criterion, x, y), torch.randn_like(x)
     close(grad(criterion)(x, y), usual)
@@ -156,7 +156,7 @@ def test_a_graph_of_the_gradient_gives_the_second_derivative(expression: str) ->
     close(second, grad(lambda p: (grad(criterion)(p, y) * direction).sum())(x), 1e-3)
 
 
-def test_a_hessian_of_a_few_numbers() -> None:
+def test_hessian_of_a_few_parameters() -> None:
     criterion, (x, y) = loss("ssim").double(), (each.double() for each in pair(1, 13, 13))
     found = hessian(lambda shift: criterion(x + shift, y))(torch.zeros((), dtype=torch.float64))
     steps = torch.tensor([1e-5, -1e-5], dtype=torch.float64)
@@ -190,7 +190,7 @@ OTHERS = [pair(1, 47, 51, seed=1), pair(3, 57, 43, seed=2)]
 
 @pytest.mark.parametrize("expression", EVERY)
 @pytest.mark.filterwarnings("error::torch.jit.TracerWarning", "ignore:.*deprecated")
-def test_a_trace_holds_for_images_of_other_sizes(expression: str) -> None:
+def test_a_traced_loss_takes_other_sizes(expression: str) -> None:
     criterion = loss(expression)
     traced = torch.jit.trace(criterion, pair(), check_trace=False)
     for x, y in [pair(), *OTHERS]:
@@ -199,7 +199,7 @@ def test_a_trace_holds_for_images_of_other_sizes(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_an_exported_loss_is_the_loss(expression: str) -> None:
+def test_an_exported_loss_gives_equal_values(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair()
     exported = torch.export.export(criterion, (x, y), strict=False).module()
     other = pair(seed=1)
@@ -227,7 +227,7 @@ def test_an_exported_loss_takes_all_sizes(expression: str) -> None:
         close(exported(*other), criterion(*other))
 
 
-def test_whoever_listens_to_operations_hears_them() -> None:
+def test_dispatch_modes_see_the_operations() -> None:
     criterion, (x, y) = loss("mix"), pair()
     recorded = make_fx(criterion)(x, y)
     other = pair(seed=1)
@@ -235,7 +235,7 @@ def test_whoever_listens_to_operations_hears_them() -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_images_may_be_fake(expression: str) -> None:
+def test_fake_tensors_give_shapes(expression: str) -> None:
     criterion, each = loss(expression, reduction="none"), pair()
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         assert criterion(*map(mode.from_tensor, each)).shape == (2,)
@@ -249,7 +249,7 @@ def test_images_may_be_fake(expression: str) -> None:
         *(pytest.param(dear, marks=pytest.mark.slow) for dear in ("mix", "ms_ssim(levels=2)")),
     ],
 )
-def test_it_compiles_for_all_sizes(expression: str) -> None:
+def test_losses_compile_with_dynamic_shapes(expression: str) -> None:
     torch.compiler.reset()
     criterion = loss(expression)
     compiled = torch.compile(criterion, dynamic=True, fullgraph=True, backend="eager")
@@ -260,7 +260,7 @@ def test_it_compiles_for_all_sizes(expression: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*deprecated")
 @pytest.mark.parametrize("expression", ["l1", "mix + l1", "mdf(jpeg)"])
-def test_a_script_is_refused_in_one_sentence(expression: str) -> None:
+def test_torchscript_is_refused_in_one_sentence(expression: str) -> None:
     class Holder(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -276,7 +276,7 @@ def test_a_script_is_refused_in_one_sentence(expression: str) -> None:
 
 @pytest.mark.parametrize("expression", EVERY)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_of_a_model_leaves_its_loss_in_float32(expression: str, dtype: torch.dtype) -> None:
+def test_half_on_a_model_leaves_its_loss_in_float32(expression: str, dtype: torch.dtype) -> None:
     x, y = pair()
     usual = loss(expression)
     held = nn.ModuleDict({"loss": loss(expression), "fixed": loss(expression).with_target(y)}).to(dtype)
@@ -308,7 +308,7 @@ def test_the_default_dtype_changes_nothing(expression: str, default: torch.dtype
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_the_device_meta_knows_shapes(expression: str) -> None:
+def test_the_meta_device_gives_shapes(expression: str) -> None:
     x, y = (each.to("meta") for each in pair())
     found = loss(expression, reduction="none").to("meta")(x.requires_grad_(), y)
     assert found.shape == (2,)
@@ -318,7 +318,7 @@ def test_the_device_meta_knows_shapes(expression: str) -> None:
 
 @pytest.mark.parametrize("expression", EVERY)
 @pytest.mark.parametrize("reentrant", [True, False])
-def test_a_checkpoint_computes_the_same_twice(expression: str, reentrant: bool) -> None:
+def test_activation_checkpointing_gives_the_same_gradient(expression: str, reentrant: bool) -> None:
     criterion, (x, y) = loss(expression), pair()
     leaf = x.clone().requires_grad_()
     checkpoint(criterion, leaf, y, use_reentrant=reentrant).backward()
@@ -327,7 +327,7 @@ def test_a_checkpoint_computes_the_same_twice(expression: str, reentrant: bool) 
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_usual_loops_get_usual_gradients(expression: str) -> None:
+def test_gradients_in_usual_training_loops_are_correct(expression: str) -> None:
     """Accumulated over batches, seen by hooks, asked for again and again by LBFGS."""
     criterion, (x, y) = loss(expression), pair()
     leaf, heard = x.clone().requires_grad_(), []
@@ -412,7 +412,7 @@ def test_autocast_changes_nothing(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_no_loss_is_in_the_checkpoint_of_who_holds_it(expression: str) -> None:
+def test_a_loss_adds_nothing_to_the_state_dict_of_its_module(expression: str) -> None:
     assert not loss(expression).state_dict()
 
 
@@ -428,7 +428,7 @@ def test_a_checkpoint_from_when_critics_were_saved_still_loads() -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_the_sum_is_that_of_every_images_value(expression: str) -> None:
+def test_reduction_sum_adds_every_images_value(expression: str) -> None:
     x, y = pair(3)
     each, summed = loss(expression, reduction="none"), loss(expression, reduction="sum")
     close(summed(x, y), each(x, y).sum(), 1e-6)
@@ -453,7 +453,7 @@ def test_gray_images_are_repeated_when_asked(expression: str) -> None:
 @pytest.mark.parametrize("expression", ["ssim", "ms_ssim(levels=2)", "mix"])
 @pytest.mark.usefixtures("without_numba")
 @pytest.mark.filterwarnings("ignore:.*deprecated")
-def test_it_is_so_without_numba_too(expression: str) -> None:
+def test_function_transforms_and_tracing_work_without_numba(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair()
     close(grad(criterion)(x, y), gradient(criterion, x, y))
     close(vmap(criterion)(x[None], y[None])[0], criterion(x, y))

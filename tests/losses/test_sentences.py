@@ -28,7 +28,9 @@ WHOLE = torch.rand(2, 3, 23, 23)
         (WHOLE[:, :0], WHOLE[:, :0], "the images have no channels"),
     ],
 )
-def test_images_that_are_none(expression: str, prediction: Tensor, target: Tensor, message: str) -> None:
+def test_tensors_that_are_not_images_are_refused(
+    expression: str, prediction: Tensor, target: Tensor, message: str
+) -> None:
     with pytest.raises(LossmithError) as refused:
         loss(expression)(prediction, target)
     assert str(refused.value).endswith(f": {message}")
@@ -47,7 +49,7 @@ def test_images_that_are_none(expression: str, prediction: Tensor, target: Tenso
         ("mix", 1),
     ],
 )
-def test_images_that_are_too_small(expression: str, least: int) -> None:
+def test_images_that_are_too_small_are_refused(expression: str, least: int) -> None:
     criterion = loss(expression)
     least_image = torch.rand(1, 1, least, least)
     assert criterion(least_image, least_image).isfinite()
@@ -107,12 +109,12 @@ def test_images_that_are_too_small(expression: str, least: int) -> None:
         ("1e200*1e200*l1", "a loss's weight must be a finite number, not inf"),
     ],
 )
-def test_what_cannot_be_made(expression: str, message: str) -> None:
+def test_invalid_loss_options_are_refused(expression: str, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         loss(expression)
     assert str(refused.value) == message
 
 
-def test_the_sentence_names_the_loss_with_its_options() -> None:
+def test_errors_name_the_loss_with_its_options() -> None:
     with pytest.raises(LossmithError, match=r"^ssim\(window=25\) needs at least 25 x 25 pixels, not 23 x 23$"):
         loss("l1 + 0.5*ssim(window=25)")(WHOLE, WHOLE)

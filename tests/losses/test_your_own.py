@@ -97,7 +97,7 @@ def pair() -> tuple[Tensor, Tensor]:
         ("torch.nn.functional:mse_loss", lambda d: d.square().mean()),
     ],
 )
-def test_a_class_or_a_function_by_its_path_with_its_options(expression: str, expected: object) -> None:
+def test_a_users_class_or_function_is_imported_with_its_options(expression: str, expected: object) -> None:
     x, y = pair()
     criterion = loss(expression)
     assert callable(expected)
@@ -107,7 +107,7 @@ def test_a_class_or_a_function_by_its_path_with_its_options(expression: str, exp
     torch.testing.assert_close(loss(str(criterion))(x, y), criterion(x, y))
 
 
-def test_it_gets_what_every_loss_gets() -> None:
+def test_a_users_loss_is_checked_and_summed_like_any_other() -> None:
     x, y = pair()
     leaf = x.clone().requires_grad_()
     loss("my_losses:both")(leaf, y).backward()
@@ -122,7 +122,7 @@ def test_it_gets_what_every_loss_gets() -> None:
         loss("my_losses:both")(x[:0], y[:0])
 
 
-def test_its_weights_are_the_losses_weights() -> None:
+def test_parameters_of_a_users_loss_are_registered() -> None:
     criterion = loss("l1 + 2*my_losses:Offset(0.5)")
     (weight,) = criterion.parameters()
     assert list(criterion.state_dict()) == ["parts.1.of.function.by"]
@@ -135,14 +135,14 @@ def test_its_weights_are_the_losses_weights() -> None:
 
 
 @pytest.mark.parametrize("expression", ["my_losses:power(exponent=3)", "my_losses:Offset(0.5)"])
-def test_it_compiles_in_one_piece(expression: str) -> None:
+def test_a_users_loss_compiles_without_graph_breaks(expression: str) -> None:
     torch.compiler.reset()
     x, y = pair()
     compiled = torch.compile(loss(expression), fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(x, y), loss(expression)(x, y))
 
 
-def test_it_may_be_a_stage() -> None:
+def test_a_users_loss_can_be_a_stage_of_a_schedule() -> None:
     schedule = loss("l1 until 20% then my_losses:power(exponent=2)")
     assert isinstance(schedule, Schedule)
     assert isinstance(schedule.stages[1], CallableLoss)
@@ -150,7 +150,7 @@ def test_it_may_be_a_stage() -> None:
 
 
 @pytest.mark.parametrize(("name", "given"), [("vector", r"\(2,\)"), ("number", "float")])
-def test_what_gives_no_single_number_is_refused(name: str, given: str) -> None:
+def test_a_users_loss_that_gives_no_scalar_is_refused(name: str, given: str) -> None:
     criterion = loss(f"l1 + my_losses:{name}")
     message = rf"^loss 'my_losses:{name}' must return one number in a tensor, not {given}$"
     with pytest.raises(LossmithError, match=message):
@@ -202,23 +202,23 @@ def test_what_gives_no_single_number_is_refused(name: str, given: str) -> None:
         ("my_losses:vector(size=2)", "option of loss my_losses:vector: 'size' is not known; there is none"),
     ],
 )
-def test_every_mistake_is_a_sentence(expression: str, message: str) -> None:
+def test_invalid_users_losses_are_refused_in_one_sentence(expression: str, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         loss(expression)
     assert str(refused.value) == message
 
 
-def test_a_fault_in_its_module_is_shown_as_what_it_is() -> None:
+def test_an_error_in_a_users_module_is_shown_as_raised() -> None:
     with pytest.raises(AttributeError, match="no_such_function"):
         loss("my_faulty_losses:Loss")
 
 
-def test_one_value_per_image_is_ours_only() -> None:
+def test_a_users_loss_has_no_value_per_image() -> None:
     with pytest.raises(LossmithError, match=r"^loss 'my_losses:power' is not ours, so it cannot be asked for one"):
         loss("l1 + my_losses:power", reduction="none")
 
 
 @pytest.mark.parametrize("given", [None, 3, ["l1"]])
-def test_a_loss_is_named_in_text(given: Any) -> None:
+def test_loss_takes_only_text(given: Any) -> None:
     with pytest.raises(LossmithError, match=r"^a loss is named in text, such as 'l1 \+ 0.1\*tv', not by"):
         loss(given)

@@ -21,7 +21,7 @@ def weights() -> dict[str, torch.Tensor]:
     return dict(network(NETWORK).state_dict())
 
 
-def test_a_checkpoint_of_the_field_becomes_a_model(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+def test_a_published_checkpoint_becomes_a_model(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "net_g_latest.pth"
     nested = {"params": {name: 0 * tensor for name, tensor in weights.items()}}
     nested["params_ema"] = {f"module.{name}": tensor for name, tensor in weights.items()}
@@ -45,13 +45,13 @@ def test_safetensors_without_a_receipt_are_recognized_too(
     assert all(torch.equal(t, weights[n].half().float()) for n, t in model.restorer.state_dict().items())
 
 
-def test_a_model_of_ours_keeps_its_receipt(tmp_path: Path) -> None:
+def test_a_lossmith_model_keeps_its_receipt(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_model(path, network("fcn"), {"network": "fcn", "scale": 1, "loss": "l1"})
     assert load_any_model(path).receipt == {"network": "fcn", "scale": 1, "loss": "l1"}
 
 
-def test_weights_that_nobody_knows_may_be_named(tmp_path: Path) -> None:
+def test_unknown_weights_are_opened_with_a_named_network(tmp_path: Path) -> None:
     path = tmp_path / "small.pth"
     torch.save(network("fcn", 2).state_dict(), path)
     with pytest.raises(LossmithError, match=r"small.pth holds the weights of no network that is known here"):
@@ -94,7 +94,7 @@ class Windowed(Enlarging):
 @pytest.mark.parametrize(
     ("kind", "channels", "scale"), [(Gray, 1, 1), (Enlarging, 3, 4), (Scaled, 3, 3), (Windowed, 3, 4)]
 )
-def test_what_a_network_of_ones_own_takes_and_makes_is_found_out(
+def test_channels_and_scale_of_a_users_network_are_found(
     kind: type[nn.Module], channels: int, scale: int, tmp_path: Path
 ) -> None:
     torch.save(kind().state_dict(), tmp_path / "own.pth")
@@ -122,7 +122,7 @@ def test_a_pickle_that_runs_code_is_refused_and_not_run(name: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", [b"no model at all", pickle.dumps({}, 2)[:-1]])
-def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_files_that_are_not_checkpoints_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     path.write_bytes(content)
     with pytest.raises(
@@ -131,27 +131,27 @@ def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path) -> Non
         load_any_model(path)
 
 
-def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "model.pth")
     with pytest.raises(LossmithError, match=r"model.pth holds a list, not weights by name$"):
         load_any_model(tmp_path / "model.pth")
 
 
-def test_weights_that_are_not_numbers_are_refused(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+def test_nan_weights_of_a_checkpoint_are_refused(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
     weights["conv_hr.bias"][0] = torch.nan
     torch.save(weights, tmp_path / "model.pth")
     with pytest.raises(LossmithError, match=r"model.pth holds weights that are not numbers$"):
         load_any_model(tmp_path / "model.pth")
 
 
-def test_what_is_missing_is_said(tmp_path: Path) -> None:
+def test_missing_tensors_are_named(tmp_path: Path) -> None:
     with pytest.raises(
         LossmithError, match=r"none.pth' does not exist; a model is the model.safetensors in the folder"
     ):
         load_any_model(tmp_path / "none.pth")
 
 
-def test_no_room_is_made_for_a_network_that_the_weights_do_not_fit(
+def test_a_network_is_not_allocated_where_weights_do_not_fit(
     tmp_path: Path, weights: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.save({**weights, "conv_body.bias": torch.zeros(1)}, tmp_path / "model.pth")

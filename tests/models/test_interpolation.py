@@ -12,13 +12,13 @@ from lossmith.networks import VGGDiscriminatorPooled, network
 
 @settings(deadline=None)
 @given(st.floats(0, 1))
-def test_weights_are_mixed_number_by_number(alpha: float) -> None:
+def test_weights_are_interpolated_element_by_element(alpha: float) -> None:
     first, second = (torch.randn(3, 5, dtype=torch.float64) for _ in range(2))
     mixed = interpolate_weights({"a": first}, {"a": second}, alpha)["a"]
     torch.testing.assert_close(mixed, (1 - alpha) * first + alpha * second, rtol=1e-12, atol=1e-12)
 
 
-def test_the_ends_are_exact_and_nothing_is_changed_in_place() -> None:
+def test_the_end_points_are_exact_and_inputs_unchanged() -> None:
     first, second = (network("srresnet(features=4, blocks=1)").state_dict() for _ in range(2))
     before = {name: tensor.clone() for name, tensor in first.items()}
     for alpha, end in ((0, first), (1, second)):
@@ -28,7 +28,7 @@ def test_the_ends_are_exact_and_nothing_is_changed_in_place() -> None:
     assert all(torch.equal(tensor, first[name]) for name, tensor in before.items())
 
 
-def test_statistics_are_mixed_and_counters_are_the_first_ones() -> None:
+def test_statistics_are_interpolated_and_counters_are_the_first_models() -> None:
     first, second = VGGDiscriminatorPooled(features=1), VGGDiscriminatorPooled(features=1)
     second(torch.rand(2, 3, 64, 64))
     mixed = interpolate_weights(first.state_dict(), second.state_dict(), 0.5)
@@ -43,7 +43,7 @@ def test_other_architectures_are_refused(other: str) -> None:
         interpolate_weights(first, second, 0.5)
 
 
-def test_relatives_are_told_from_strangers() -> None:
+def test_weight_cosine_tells_related_models_from_unrelated_ones() -> None:
     first, stranger = (network("srresnet(features=16, blocks=2)").state_dict() for _ in range(2))
     child = {
         name: tensor + 0.1 * tensor.std() * torch.randn_like(tensor)

@@ -30,7 +30,7 @@ def test_a_receipt_that_names_no_network_is_refused(receipt: str, sentence: str,
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_not_numbers_are_refused(value: float, tmp_path: Path) -> None:
+def test_nan_weights_of_a_model_file_are_refused(value: float, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     made: Any = network("fcn")
     with torch.no_grad():

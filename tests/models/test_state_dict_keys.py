@@ -121,7 +121,7 @@ def test_every_layout_of_srresnet_gives_the_same_images(scale: int, older: bool)
     st.integers(1, 9),
     st.sampled_from(LAYOUTS),
 )
-def test_the_sizes_of_a_network_are_read_off_its_weights(
+def test_the_options_of_a_network_are_read_off_its_weights(
     folding: tuple[int, int], features: int, blocks: int, growth: int, layout: Callable[[State], State]
 ) -> None:
     scale, fold = folding
@@ -135,7 +135,7 @@ def test_the_sizes_of_a_network_are_read_off_its_weights(
     assert again.scale == scale
 
 
-def test_what_is_unknown_or_does_not_fit_together_is_refused() -> None:
+def test_unknown_or_inconsistent_weights_are_refused() -> None:
     state = filled("rrdbnet(scale=4, features=4, blocks=1, growth=2)").state_dict()
     assert detect_network({"layers.0.weight": torch.ones(2)}) is None
     with pytest.raises(LossmithError, match=r"^holds weights that do not fit together: 'conv_last.weight'$"):

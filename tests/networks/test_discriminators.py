@@ -34,7 +34,7 @@ def count(expression: str) -> int:
         ("unet", 4_376_897),
     ],
 )
-def test_discriminators_have_their_published_sizes(expression: str, parameters: int) -> None:
+def test_discriminators_have_the_published_number_of_parameters(expression: str, parameters: int) -> None:
     assert count(expression) == parameters
 
 
@@ -71,14 +71,14 @@ def with_statistics(made: nn.Module, size: int = 128) -> nn.Module:
 
 
 @pytest.mark.parametrize(("size", "halvings"), [(128, 5), (256, 6)])
-def test_the_vgg_discriminator_computes_what_is_published(size: int, halvings: int) -> None:
+def test_vgg_discriminator_equals_the_published_one(size: int, halvings: int) -> None:
     made = with_statistics(VGGDiscriminator(size, features=4), size)
     images = torch.rand(2, 3, size, size, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(made(images), plain_vgg(made.state_dict(), images, halvings))
 
 
-def test_the_vgg_discriminator_for_any_size_is_the_one_for_128_there() -> None:
+def test_the_pooled_vgg_discriminator_equals_the_fixed_one_at_128_pixels() -> None:
     fixed, free = with_statistics(VGGDiscriminator(features=4)), VGGDiscriminatorPooled(features=4).double().eval()
     free.load_state_dict(fixed.state_dict())
     images = torch.rand(1, 3, 128, 128, dtype=torch.float64)
@@ -89,7 +89,7 @@ def test_the_vgg_discriminator_for_any_size_is_the_one_for_128_there() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (16, 24), (13, 27)])
-def test_the_unet_discriminator_judges_every_pixel(height: int, width: int) -> None:
+def test_unet_discriminator_gives_a_logit_per_pixel(height: int, width: int) -> None:
     assert UNetDiscriminator(features=4)(torch.rand(2, 3, height, width)).shape == (2, 1, height, width)
 
 
@@ -113,7 +113,7 @@ def plain_unet(weights: dict[str, Tensor], x: Tensor) -> Tensor:
     return conv(9, F.leaky_relu(conv(8, F.leaky_relu(conv(7, x), 0.2)), 0.2))
 
 
-def test_the_unet_discriminator_computes_what_is_published() -> None:
+def test_unet_discriminator_equals_the_published_one() -> None:
     made = UNetDiscriminator(features=4).double()
     images = torch.rand(2, 3, 16, 24, dtype=torch.float64)
     for _ in range(60):  # every pass in training mode brings the estimate of the largest singular value closer
@@ -134,7 +134,7 @@ def test_the_unet_discriminator_computes_what_is_published() -> None:
         torch.testing.assert_close(made(images), plain_unet(weights, images))
 
 
-def test_the_unet_discriminator_takes_the_keys_of_the_field() -> None:
+def test_unet_discriminator_has_the_keys_of_published_checkpoints() -> None:
     made = UNetDiscriminator(features=4).eval()
     older = {
         name.replace("parametrizations.weight.original", "weight_orig").replace(
@@ -150,7 +150,7 @@ def test_the_unet_discriminator_takes_the_keys_of_the_field() -> None:
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
-def test_every_discriminator_learns_and_lets_gradients_through_to_the_image(name: str) -> None:
+def test_every_discriminator_learns_and_passes_gradients_to_the_image(name: str) -> None:
     made = discriminator(f"{name}(features=2)")
     images = torch.rand(2, 3, 128, 128, requires_grad=True)
     made(images).mean().backward()
@@ -170,7 +170,7 @@ def test_every_discriminator_learns_and_lets_gradients_through_to_the_image(name
         ("unet", 100, "unet"),
     ],
 )
-def test_what_is_written_is_read_back(expression: str, size: int | None, written: str) -> None:
+def test_discriminator_expressions_round_trip(expression: str, size: int | None, written: str) -> None:
     with torch.device("meta"):
         assert str(discriminator(expression, size)) == written
         assert str(discriminator(written)) == written
@@ -186,7 +186,7 @@ def test_what_is_written_is_read_back(expression: str, size: int | None, written
         ("builtins:list", None, "discriminator 'builtins:list' gives list instead of a torch.nn.Module"),
     ],
 )
-def test_every_mistake_is_a_sentence(expression: str, size: int | None, message: str) -> None:
+def test_invalid_discriminator_expressions_are_refused(expression: str, size: int | None, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         discriminator(expression, size)
     assert str(refused.value) == message

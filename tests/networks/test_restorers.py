@@ -29,7 +29,7 @@ def conv(inputs: int, outputs: int, side: int = 3) -> int:
 # --- size ------------------------------------------------------------------------------------------------------
 
 
-def test_the_fcn_has_the_papers_size() -> None:
+def test_fcn_has_the_papers_number_of_parameters() -> None:
     slopes = sum(p.numel() for m in FCN().modules() if isinstance(m, nn.PReLU) for p in m.parameters())
     assert slopes == 128
     assert weights_in(FCN()) - slopes == 122_883 == conv(3, 64, 9) + conv(64, 64, 5) + conv(64, 3, 5)
@@ -39,21 +39,21 @@ def test_the_fcn_has_the_papers_size() -> None:
 @pytest.mark.parametrize(
     ("scale", "upsampling"), [(1, 0), (2, conv(64, 256)), (3, conv(64, 576)), (4, 2 * conv(64, 256))]
 )
-def test_srresnet_has_the_fields_size(scale: int, upsampling: int) -> None:
+def test_srresnet_has_the_published_number_of_parameters(scale: int, upsampling: int) -> None:
     expected = conv(3, 64) + 16 * 2 * conv(64, 64) + upsampling + conv(64, 64) + conv(64, 3)
     assert weights_in(SRResNet(scale)) == expected
     if scale == 4:
         assert expected == 1_517_571
 
 
-def test_the_small_one_is_small() -> None:
+def test_srresnet_small_is_small() -> None:
     assert weights_in(SRResNetSmall()) == conv(3, 32) + 4 * 2 * conv(32, 32) + conv(32, 3) == 75_747
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", [(16, 16), (9, 7), (1, 5)])
-def test_the_output_is_scale_times_the_input(name: str, scale: int, size: tuple[int, int]) -> None:
+def test_output_is_scale_times_the_input(name: str, scale: int, size: tuple[int, int]) -> None:
     made = network(
         {"srresnet": "srresnet(blocks=2)", "rrdbnet": "rrdbnet(features=8, blocks=1)"}.get(name, name), scale
     )
@@ -63,7 +63,7 @@ def test_the_output_is_scale_times_the_input(name: str, scale: int, size: tuple[
 
 
 @pytest.mark.parametrize("expression", ["fcn", "srresnet(blocks=2, features=8)", "srresnet_small"])
-def test_the_input_stays_and_the_output_follows_its_type(expression: str) -> None:
+def test_the_input_is_unchanged_and_the_output_has_its_dtype(expression: str) -> None:
     image = torch.rand(1, 3, 8, 8, dtype=torch.float64)
     before = image.clone()
     assert network(expression, 2).double()(image).dtype == torch.float64
@@ -73,7 +73,7 @@ def test_the_input_stays_and_the_output_follows_its_type(expression: str) -> Non
 # --- arithmetic ------------------------------------------------------------------------------------------------
 
 
-def test_the_fcn_sees_17_pixels() -> None:
+def test_fcn_has_a_receptive_field_of_17_pixels() -> None:
     image = torch.rand(1, 3, 31, 31, requires_grad=True)
     (gradient,) = torch.autograd.grad(FCN()(image)[0, :, 15, 15].sum(), image)
     touched = gradient.abs().sum((0, 1)) > 0
@@ -129,7 +129,7 @@ def plain_small(weights: dict[str, Tensor], image: Tensor, scale: int) -> Tensor
     ("expression", "reference"),
     [("fcn", plain_fcn), ("srresnet(blocks=3, features=8)", plain_srresnet), ("srresnet_small", plain_small)],
 )
-def test_the_arithmetic_is_that_of_its_weights(expression: str, reference: object, scale: int) -> None:
+def test_restorers_compute_in_the_dtype_of_their_weights(expression: str, reference: object, scale: int) -> None:
     made = network(expression, scale).double()
     with torch.no_grad():
         for parameter in made.parameters():  # not the first ones, of which many are zero
@@ -140,7 +140,7 @@ def test_the_arithmetic_is_that_of_its_weights(expression: str, reference: objec
         torch.testing.assert_close(made(image), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_the_small_one_starts_close_to_the_bicubic_enlargement() -> None:
+def test_srresnet_small_starts_close_to_bicubic_upsampling() -> None:
     image = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
     for scale in SCALES:
         made = SRResNetSmall(scale)
@@ -149,7 +149,7 @@ def test_the_small_one_starts_close_to_the_bicubic_enlargement() -> None:
         assert (made(image) - bicubic).abs().mean() < 0.03
 
 
-def test_srresnet_starts_close_to_the_bilinear_enlargement() -> None:
+def test_srresnet_starts_close_to_bilinear_upsampling() -> None:
     image = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(0))
     for scale in SCALES:
         bilinear = F.interpolate(image, scale_factor=scale, mode="bilinear")
@@ -159,7 +159,7 @@ def test_srresnet_starts_close_to_the_bilinear_enlargement() -> None:
 # --- names -----------------------------------------------------------------------------------------------------
 
 
-def test_the_keys_are_those_that_the_ecosystem_knows() -> None:
+def test_srresnet_has_the_keys_of_published_checkpoints() -> None:
     def layers(made: nn.Module) -> set[str]:
         return {name.removesuffix(".weight").removesuffix(".bias") for name in made.state_dict()}
 
@@ -189,7 +189,7 @@ def test_the_keys_are_those_that_the_ecosystem_knows() -> None:
         ("rrdbnet(blocks=1, features=4, unshuffle=1)", 1, "rrdbnet(features=4, blocks=1, unshuffle=1)"),
     ],
 )
-def test_what_is_written_is_read_back(expression: str, scale: int | None, written: str) -> None:
+def test_network_expressions_round_trip(expression: str, scale: int | None, written: str) -> None:
     made = network(expression, scale)
     assert str(made) == written
     assert isinstance(made, Restorer)
@@ -254,9 +254,7 @@ def my_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
         ("torch.nn:Identity", 1, 1),
     ],
 )
-def test_anybodys_network_takes_the_scale_if_it_has_a_parameter_for_it(
-    expression: str, scale: int | None, gain: float
-) -> None:
+def test_a_users_network_gets_the_scale_if_it_takes_one(expression: str, scale: int | None, gain: float) -> None:
     image = torch.rand(1, 3, 4, 5)
     expected = gain * F.interpolate(image, scale_factor=scale or 1, mode="nearest")
     torch.testing.assert_close(network(expression, scale)(image), expected)
@@ -298,14 +296,14 @@ def test_a_function_may_make_the_network() -> None:
         ("my_networks:no_network", 1, "network 'my_networks:no_network' gives int instead of a torch.nn.Module"),
     ],
 )
-def test_every_mistake_is_a_sentence(expression: str, scale: int | None, message: str) -> None:
+def test_invalid_network_expressions_are_refused(expression: str, scale: int | None, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         network(expression, scale)
     assert str(refused.value) == message
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_enlargement_under_a_network_is_matlabs_away_from_the_border(scale: int) -> None:
+def test_bicubic_upsampling_equals_matlab_away_from_the_border(scale: int) -> None:
     image = torch.rand(2, 3, 16, 20)
     inner = (..., slice(3 * scale, -3 * scale), slice(3 * scale, -3 * scale))
     ours, matlab = upsample(image, scale, "bicubic"), resize(image, float(scale))

@@ -21,7 +21,7 @@ def conv(inputs: int, outputs: int) -> int:
 
 
 @pytest.mark.parametrize(("scale", "fold"), [(4, 1), (2, 2), (1, 4)])
-def test_it_has_the_published_size(scale: int, fold: int) -> None:
+def test_rrdbnet_has_the_published_number_of_parameters(scale: int, fold: int) -> None:
     dense = sum(conv(64 + 32 * k, 32) for k in range(4)) + conv(192, 64)
     expected = (
         conv(3 * fold**2, 64) + 23 * 3 * dense + conv(64, 64) + 2 * conv(64, 64) + conv(64, 64) + conv(64, 3)
@@ -32,7 +32,7 @@ def test_it_has_the_published_size(scale: int, fold: int) -> None:
         assert expected == 16_697_987
 
 
-def test_the_keys_are_those_that_the_ecosystem_knows() -> None:
+def test_rrdbnet_has_the_keys_of_published_checkpoints() -> None:
     layers = {name.rsplit(".", 1)[0] for name in network(TINY, 4).state_dict()}
     body = {f"body.{n}.rdb{m}.conv{k}" for n in range(2) for m in (1, 2, 3) for k in range(1, 6)}
     assert layers == body | {"conv_first", "conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"}
@@ -79,7 +79,9 @@ def plain(weights: dict[str, Tensor], image: Tensor, fold: int, factors: list[in
         (1, ", unshuffle=2", 2, [2]),
     ],
 )
-def test_the_arithmetic_is_that_of_its_weights(scale: int, options: str, fold: int, factors: list[int]) -> None:
+def test_rrdbnet_computes_in_the_dtype_of_its_weights(
+    scale: int, options: str, fold: int, factors: list[int]
+) -> None:
     made = network(TINY.replace(")", f"{options})"), scale).double()
     with torch.no_grad():
         for parameter in made.parameters():  # not the first ones, of which many are zero
@@ -91,13 +93,13 @@ def test_the_arithmetic_is_that_of_its_weights(scale: int, options: str, fold: i
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
 @pytest.mark.parametrize(("height", "width"), [(8, 12), (7, 9), (5, 6)])
-def test_sides_that_do_not_fold_are_continued_by_reflection(factor: int, height: int, width: int) -> None:
+def test_odd_sides_are_padded_by_reflection(factor: int, height: int, width: int) -> None:
     image = torch.rand(1, 3, height, width)
     reflected = F.pad(image, [0, -width % factor, 0, -height % factor], mode="reflect")
     assert torch.equal(folded(image, factor), F.pixel_unshuffle(reflected, factor))
 
 
-def test_a_branch_starts_at_a_tenth_of_the_usual_size() -> None:
+def test_residual_branches_start_at_a_tenth_of_the_default_init() -> None:
     made = RRDBNet(4, features=64, blocks=1)
     weight = made.get_parameter("body.0.rdb2.conv3.weight")
     usual = (2 / weight[0].numel()) ** 0.5  # He et al.
@@ -124,7 +126,7 @@ def test_a_branch_starts_at_a_tenth_of_the_usual_size() -> None:
         ("rrdbnet(growth=-1)", 4, "rrdbnet: growth must be at least 1, not -1"),
     ],
 )
-def test_every_mistake_is_a_sentence(expression: str, scale: int, message: str) -> None:
+def test_invalid_rrdbnet_options_are_refused(expression: str, scale: int, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         network(expression, scale)
     assert str(refused.value) == message

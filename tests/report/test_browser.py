@@ -105,7 +105,7 @@ def check_close_ups(page: Browser, usual: ReportData) -> None:
         assert found == expected
 
 
-def test_close_ups_move_together(page: Browser, usual: ReportData) -> None:
+def test_zoomed_crops_move_together(page: Browser, usual: ReportData) -> None:
     check_close_ups(page, usual)
     crop = page.show("#image-0 .crop[data-frame='2']")
     page.all("#image-0 .spot")[-1].click()
@@ -130,7 +130,7 @@ def test_close_ups_move_together(page: Browser, usual: ReportData) -> None:
     assert looking_at(page) != start
 
 
-def test_error_maps_have_one_scale(page: Browser, usual: ReportData) -> None:
+def test_error_maps_share_one_scale(page: Browser, usual: ReportData) -> None:
     comparison = usual.comparisons[0]
     maps = page.all("#image-0 .maps canvas")
     assert len(maps) == len(comparison.restored) + 1
@@ -156,7 +156,7 @@ def test_the_table_sorts_by_keyboard(page: Browser) -> None:
     assert [h.get_attribute("aria-sort") for h in page.all(".results th[aria-sort]")].count("none") == 4
 
 
-def test_differences_follow_the_choices(page: Browser, usual: ReportData) -> None:
+def test_difference_images_follow_the_selected_losses(page: Browser, usual: ReportData) -> None:
     methods = len(usual.results) + 1
     assert len(page.all("#forest tbody tr")) == methods - 1
     page.choose("#difference-reference", "all")
@@ -169,7 +169,7 @@ def test_differences_follow_the_choices(page: Browser, usual: ReportData) -> Non
     assert outcomes.count("▲ better") == len(outcomes) - len(unsure)
 
 
-def test_curves_can_be_chosen_hidden_and_read(page: Browser, usual: ReportData) -> None:
+def test_curves_can_be_selected_hidden_and_read(page: Browser, usual: ReportData) -> None:
     lines = len(usual.results)
     assert len(page.all("#curve-chart .line:not(.thin)")) == lines
     assert len(page.all("#curve-chart .line.thin")) == lines * len(usual.seeds)
@@ -186,7 +186,7 @@ def test_curves_can_be_chosen_hidden_and_read(page: Browser, usual: ReportData) 
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_labels_on_the_plane_do_not_hide_each_other(page: Browser, width: int, usual: ReportData) -> None:
+def test_chart_labels_do_not_overlap(page: Browser, width: int, usual: ReportData) -> None:
     page.emulate(width=width)
     page.show("#plane-chart")
     WebDriverWait(page.driver, 5).until(
@@ -208,7 +208,7 @@ def test_labels_on_the_plane_do_not_hide_each_other(page: Browser, width: int, u
     assert len(page.all("#plane-chart text.name")) == len(usual.results)
 
 
-def test_every_control_is_reached_by_the_tab_key_and_shows_it(page: Browser) -> None:
+def test_every_control_can_be_focused_by_keyboard(page: Browser) -> None:
     describe = """const e = document.activeElement, s = getComputedStyle(e);
         const name = e.className?.baseVal ?? e.className;
         return [name, e.id, e.tagName, s.outlineStyle, parseFloat(s.outlineWidth)]"""
@@ -261,7 +261,7 @@ def test_the_command_can_be_copied(page: Browser) -> None:
     WebDriverWait(page.driver, 5).until(lambda _: button.text in ("Copied", "Press Ctrl+C"))
 
 
-def test_verdict_and_table_need_no_script(page: Browser, usual: ReportData) -> None:
+def test_verdict_and_table_work_without_javascript(page: Browser, usual: ReportData) -> None:
     page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         page.driver.refresh()

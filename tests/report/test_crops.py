@@ -24,7 +24,7 @@ def test_box_sums_are_sums_over_windows() -> None:
     assert box_sum(values, 3)[2, 4] == pytest.approx(values[2:5, 4:7].sum())
 
 
-def test_spots_hold_the_places_where_one_loss_fails() -> None:
+def test_crops_show_where_one_loss_fails() -> None:
     restored = {"l1": with_patch(30, 40, 140), "l2": with_patch(200, 120, 160), "mix": flat()}
     crops = find_crops(ImageComparison("p", flat(), flat(level=90), restored))
     assert [crop.side for crop in crops][:2] == [64, 64]
@@ -35,7 +35,7 @@ def test_spots_hold_the_places_where_one_loss_fails() -> None:
         assert y + 20 <= crop.y + 64
 
 
-def test_spots_do_not_overlap_and_lie_inside() -> None:
+def test_crops_lie_inside_and_do_not_overlap() -> None:
     rng = np.random.default_rng(1)
     noisy = {name: rng.integers(0, 256, (150, 220, 3), dtype=np.uint8) for name in ("a", "b")}
     crops = find_crops(ImageComparison("p", flat(150, 220), flat(150, 220), noisy))
@@ -46,30 +46,30 @@ def test_spots_do_not_overlap_and_lie_inside() -> None:
         assert all(abs(one.x - other.x) >= 64 or abs(one.y - other.y) >= 64 for other in crops[:i])
 
 
-def test_with_one_loss_the_spots_are_where_it_changed_its_input() -> None:
+def test_crops_of_one_loss_show_where_it_changed_its_input() -> None:
     [crop, *_] = find_crops(ImageComparison("p", flat(), with_patch(200, 120, 160), {"l1": flat()}))
     assert crop.x <= 200 <= crop.x + 44
 
 
-def test_when_all_is_equal_the_target_decides_and_at_last_the_middle() -> None:
+def test_crops_of_equal_results_show_detail_in_the_target_or_the_middle() -> None:
     target = with_patch(30, 40, 140)
     [crop, *_] = find_crops(ImageComparison("p", target, target, {"l1": target, "l2": target}))
     assert crop.x <= 30 <= crop.x + 44
     assert find_crops(ImageComparison("p", flat(), flat(), {})) == [Crop(118, 68, 64)]
 
 
-def test_a_tiny_image_is_one_spot() -> None:
+def test_a_tiny_image_is_one_crop() -> None:
     [crop] = find_crops(ImageComparison("p", flat(30, 30), flat(30, 30, 90), {"l1": flat(30, 30, 95)}))
     assert crop == Crop(0, 0, 30)
 
 
-def test_the_scale_of_errors_ends_at_a_round_number() -> None:
+def test_the_error_scale_ends_at_a_round_number() -> None:
     assert error_ceiling(ImageComparison("p", flat(), flat(level=10), {"l1": flat(level=110)})) == 16
     assert error_ceiling(ImageComparison("p", flat(), flat(), {"l1": flat()})) == 2
     assert error_ceiling(ImageComparison("p", flat(level=0), flat(level=255), {})) == 255
 
 
-def test_what_is_flat_comes_last() -> None:
+def test_flat_regions_are_cropped_last() -> None:
     """Losses differ most in a flat sky, and less where something is to be seen."""
     rng = np.random.default_rng(0)
     target = np.full((64, 192, 3), 128, np.uint8)

@@ -20,7 +20,7 @@ def marked(page: str) -> dict[str, list[bool]]:
     }
 
 
-def test_a_score_in_what_was_trained_on_is_marked(tournament: Builder, tmp_path: Path) -> None:
+def test_a_score_in_an_optimized_metric_is_marked(tournament: Builder, tmp_path: Path) -> None:
     contents = tournament(losses=["l2", "l1", "charbonnier"], measured=["psnr", "l1", "gmsd"], shown=False)
     write_report(tmp_path / "page.html", contents)
     page = (tmp_path / "page.html").read_text("utf-8")
@@ -34,7 +34,7 @@ def test_a_score_in_what_was_trained_on_is_marked(tournament: Builder, tmp_path:
     assert "The method was trained on this measure" in page
 
 
-def test_where_none_is_nothing_is_explained(tournament: Builder, tmp_path: Path) -> None:
+def test_a_page_without_optimized_metrics_has_no_footnote(tournament: Builder, tmp_path: Path) -> None:
     contents = tournament(losses=["charbonnier", "tv"], measured=["psnr", "gmsd"], shown=False)
     write_report(tmp_path / "page.html", contents)
     assert "rained on this measure" not in (tmp_path / "page.html").read_text("utf-8")

@@ -25,7 +25,7 @@ def ranking(metric: Metric, means: dict[str, float], leaders: tuple[str, ...]) -
     return Ranking(metric, order, means, {name: (m - 1, m + 1) for name, m in means.items()}, leaders)
 
 
-def test_the_table_marks_the_best_and_what_is_tied_with_it(usual: ReportData) -> None:
+def test_the_table_marks_the_best_and_those_tied_with_it(usual: ReportData) -> None:
     contents = replace(usual, rankings=[ranking(PSNR, {"l1": 30, "l2": 29, "mix": 31}, ("mix", "l1"))])
     table = results_table(contents, methods_of(contents))
     marks = {line.method.name: line.scores[0].mark for line in table.lines}
@@ -35,7 +35,7 @@ def test_the_table_marks_the_best_and_what_is_tied_with_it(usual: ReportData) ->
     assert [line.method.name for line in table.lines][:3] == ["mix", "l1", "l2"]
 
 
-def test_infinite_and_absent_scores_have_their_signs(usual: ReportData) -> None:
+def test_infinite_and_missing_scores_are_formatted(usual: ReportData) -> None:
     means = {"l1": math.inf, "l2": math.nan, "mix": -0.001}
     contents = replace(usual, rankings=[ranking(PSNR, means, ("l1",))])
     table = results_table(contents, methods_of(contents))
@@ -45,7 +45,7 @@ def test_infinite_and_absent_scores_have_their_signs(usual: ReportData) -> None:
     assert cells["mix"].text == "0.00"
 
 
-def test_a_loss_that_failed_is_no_line_but_a_failure(tournament: Builder) -> None:
+def test_a_failed_loss_is_not_a_table_row_but_a_failure(tournament: Builder) -> None:
     contents = tournament(failed="ssim", seeds=(0,), shown=False, measured=["psnr"])
     table = results_table(contents, methods_of(contents))
     assert "ssim" not in [line.method.name for line in table.lines]
@@ -53,7 +53,7 @@ def test_a_loss_that_failed_is_no_line_but_a_failure(tournament: Builder) -> Non
     assert "ssim" not in [cost.method.name for cost in costs_of(contents, methods_of(contents))]
 
 
-def test_every_loss_keeps_a_color_and_mark_of_its_own(tournament: Builder, usual: ReportData) -> None:
+def test_every_loss_has_its_own_color_and_marker(tournament: Builder, usual: ReportData) -> None:
     many = [replace(usual.results[0], loss=f"loss{i}") for i in range(20)]
     looks = [(method.style, method.shape) for method in methods_of(replace(usual, results=many))]
     assert len(set(looks)) == 21
@@ -69,12 +69,14 @@ def test_every_loss_keeps_a_color_and_mark_of_its_own(tournament: Builder, usual
         (["psnr"], None),
     ],
 )
-def test_the_plane_takes_the_best_axes_there_are(names: list[str], expected: tuple[str, str] | None) -> None:
+def test_the_scatter_plot_takes_the_best_available_axes(
+    names: list[str], expected: tuple[str, str] | None
+) -> None:
     found = plane_axes([ranking(replace(PSNR, name=name), {"l1": 1.0}, ("l1",)) for name in names])
     assert (found and tuple(axis.metric.name for axis in found)) == expected
 
 
-def test_what_json_cannot_hold_is_null(usual: ReportData) -> None:
+def test_non_finite_numbers_are_null_in_json(usual: ReportData) -> None:
     nothing = Difference("psnr", "l1", "l2", math.inf, math.nan, math.nan, 1.0)
     means = {"l1": math.inf, DEGRADED: 20.0}
     rankings = [ranking(PSNR, means, ("l1",)), ranking(replace(PSNR, name="ssim"), means, ("l1",))]
@@ -83,7 +85,7 @@ def test_what_json_cannot_hold_is_null(usual: ReportData) -> None:
     assert data["plane"]["points"][0] == {"method": 1, "x": None, "y": None}
 
 
-def test_lines_of_different_steps_are_averaged_where_both_are_known() -> None:
+def test_curves_of_different_lengths_are_averaged_where_both_exist() -> None:
     first = np.array([0.0, 10, 20]), np.array([0.0, 10, 20])
     second = np.array([5.0, 15]), np.array([1.0, 1])
     found = mean_line([first, second])
@@ -92,7 +94,7 @@ def test_lines_of_different_steps_are_averaged_where_both_are_known() -> None:
     assert mean_line([first, (np.array([30.0]), np.array([1.0]))]) is None
 
 
-def test_the_verdict_is_kept_and_its_losses_are_found(usual: ReportData) -> None:
+def test_losses_are_marked_up_in_the_verdict(usual: ReportData) -> None:
     long = "0.84*ms_ssim + 0.16*l1 until 50% then l2"
     verdict = f"{long} wins with 31.4 dB, 0.2 dB ahead of l1 (interval -0.1 to 0.3). mix also wins on SSIM."
     headline, rest = verdict_lines(verdict, methods_of(usual))

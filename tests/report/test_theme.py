@@ -24,7 +24,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-def test_text_and_marks_stand_out(theme: dict[str, str]) -> None:
+def test_colors_have_enough_contrast(theme: dict[str, str]) -> None:
     for text in ("ink", "soft", "accent", "alarm"):
         for ground in ("paper", "card"):
             assert contrast(theme[text], theme[ground]) >= 4.5, (text, ground)

@@ -68,7 +68,7 @@ def check_complete(page: Page) -> None:
     assert "NaN" not in page.source.split('id="data">')[1].split("</script>")[0]
 
 
-def test_everything_is_on_the_page_and_the_file_is_complete(usual: ReportData, tmp_path: Path) -> None:
+def test_the_page_shows_every_result_and_is_self_contained(usual: ReportData, tmp_path: Path) -> None:
     page = written(usual, tmp_path)
     check_complete(page)
     for words in (usual.degradation, usual.network, usual.budget, usual.protocol, usual.command, *LOSSES):
@@ -83,7 +83,7 @@ def test_everything_is_on_the_page_and_the_file_is_complete(usual: ReportData, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html"]
 
 
-def test_each_image_is_embedded_once_and_without_loss(usual: ReportData, tmp_path: Path) -> None:
+def test_each_image_is_embedded_once_and_losslessly(usual: ReportData, tmp_path: Path) -> None:
     sources = [image["src"] for image in written(usual, tmp_path).all("img")]
     assert len(sources) == len(set(sources)) == sum(len(each.restored) + 2 for each in usual.comparisons)
     first = usual.comparisons[0]
@@ -93,7 +93,7 @@ def test_each_image_is_embedded_once_and_without_loss(usual: ReportData, tmp_pat
         assert np.array_equal(np.asarray(decoded.convert("RGB")), pixels)
 
 
-def test_hostile_names_stay_text(usual: ReportData, tmp_path: Path) -> None:
+def test_html_in_names_is_escaped(usual: ReportData, tmp_path: Path) -> None:
     evil = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\"&{{ 7*7 }}"
     renamed = {"l1": evil}
 
@@ -136,7 +136,9 @@ def test_hostile_names_stay_text(usual: ReportData, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("losses", [["l1"], EIGHT], ids=["one", "eight"])
 @pytest.mark.parametrize("seeds", [(0,), (3, 5, 8)], ids=["one seed", "three seeds"])
-def test_few_and_many(tournament: Builder, losses: list[str], seeds: tuple[int, ...], tmp_path: Path) -> None:
+def test_pages_of_few_and_of_many_losses_and_seeds(
+    tournament: Builder, losses: list[str], seeds: tuple[int, ...], tmp_path: Path
+) -> None:
     small = {"cat": data.chelsea()[100:180, 100:220].copy()}
     page = written(tournament(losses=losses, seeds=seeds, images=small), tmp_path)
     check_complete(page)
@@ -144,18 +146,18 @@ def test_few_and_many(tournament: Builder, losses: list[str], seeds: tuple[int, 
     assert ("noise of training is not included" in page.text) == (len(seeds) == 1)
 
 
-def test_a_failure_is_told_in_the_table_and_beside_the_costs(tournament: Builder, tmp_path: Path) -> None:
+def test_a_failed_loss_is_shown_in_the_table_and_the_costs(tournament: Builder, tmp_path: Path) -> None:
     page = written(tournament(failed="ssim", measured=["psnr"]), tmp_path)
     check_complete(page)
     assert page.text.count("the loss became NaN at step 312.") == 2
 
 
-def test_all_losses_may_fail(tournament: Builder, tmp_path: Path) -> None:
+def test_a_page_where_all_losses_failed(tournament: Builder, tmp_path: Path) -> None:
     contents = tournament(losses=["l1"], failed="l1", seeds=(0,), measured=["psnr"])
     check_complete(written(replace(contents, rankings=[], differences=[], rows=[]), tmp_path))
 
 
-def test_scores_may_be_missing_or_infinite(usual: ReportData, tmp_path: Path) -> None:
+def test_a_page_with_missing_and_infinite_scores(usual: ReportData, tmp_path: Path) -> None:
     rows = [
         replace(row, scores={**row.scores, "psnr": math.inf if row.method == "l1" else math.nan})
         for row in usual.rows
@@ -168,7 +170,7 @@ def test_scores_may_be_missing_or_infinite(usual: ReportData, tmp_path: Path) ->
     assert "∞" in page.text
 
 
-def test_without_images_curves_or_costs(usual: ReportData, tmp_path: Path) -> None:
+def test_a_page_without_images_curves_or_costs(usual: ReportData, tmp_path: Path) -> None:
     bare = [replace(c, curves=[], milliseconds_per_step=math.nan, activation_mb=None) for c in usual.results]
     page = written(replace(usual, comparisons=[], results=bare), tmp_path)
     check_complete(page)
@@ -176,7 +178,7 @@ def test_without_images_curves_or_costs(usual: ReportData, tmp_path: Path) -> No
     assert "No training curves were recorded." in page.text
 
 
-def test_tiny_and_gray_images(tournament: Builder, tmp_path: Path) -> None:
+def test_a_page_of_tiny_and_gray_images(tournament: Builder, tmp_path: Path) -> None:
     images = {
         "tiny": data.astronaut()[40:70, 200:240].copy(),
         "gray": np.repeat(data.camera()[:90, :120, None], 3, axis=2),
@@ -185,7 +187,7 @@ def test_tiny_and_gray_images(tournament: Builder, tmp_path: Path) -> None:
     check_complete(written(tournament(losses=["l1", "l2"], images=images, measured=["psnr"]), tmp_path))
 
 
-def test_large_images_are_cropped_to_where_losses_differ_and_it_is_said(usual: ReportData, tmp_path: Path) -> None:
+def test_large_images_are_cropped_to_where_losses_differ(usual: ReportData, tmp_path: Path) -> None:
     wide = np.tile(np.arange(1500, dtype=np.uint8)[None, :, None], (100, 1, 3))
     other = wide.copy()
     other[:, 900:964] ^= 64

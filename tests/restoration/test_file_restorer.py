@@ -53,9 +53,7 @@ def photo(path: Path, **extra: Any) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff"])
-def test_color_profile_resolution_and_exif_are_kept_and_the_image_stands_upright(
-    format: Format, tmp_path: Path
-) -> None:
+def test_profile_resolution_and_exif_are_kept_and_the_image_is_upright(format: Format, tmp_path: Path) -> None:
     upright = photo(tmp_path / "photo.jpg", quality=90)
     result = tmp_path / f"result{ENDINGS[format]}"
     FileRestorer(identity(), RestoreOptions(format, precision="float32")).restore(tmp_path / "photo.jpg", result)
@@ -83,7 +81,7 @@ def test_color_profile_resolution_and_exif_are_kept_and_the_image_stands_upright
     st.sampled_from(["uint8", "uint16"]),
     st.integers(0, 9),
 )
-def test_png_and_tiff_give_back_every_bit(height: int, width: int, channels: int, dtype: str, seed: int) -> None:
+def test_png_and_tiff_are_lossless(height: int, width: int, channels: int, dtype: str, seed: int) -> None:
     import tempfile
 
     rng = np.random.default_rng(seed)
@@ -104,7 +102,7 @@ def test_png_and_tiff_give_back_every_bit(height: int, width: int, channels: int
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_gray_alpha_and_16_bits_stay_what_they_are(channels: int, dtype: str, tmp_path: Path) -> None:
+def test_gray_alpha_and_16_bits_are_kept(channels: int, dtype: str, tmp_path: Path) -> None:
     values = noise(20, 30, channels, dtype=dtype)
     encode(tmp_path / "a.png", raster_of(values, tmp_path / "raw"), "png", None, Metadata(), {})
     # a network for colors sees gray three times, so that its luma is the same value again
@@ -112,7 +110,7 @@ def test_gray_alpha_and_16_bits_stay_what_they_are(channels: int, dtype: str, tm
     assert np.array_equal(decode(tmp_path / "b.png", tmp_path / "back").raster.mapped(), values)
 
 
-def test_a_network_for_gray_restores_colors_one_by_one(tmp_path: Path) -> None:
+def test_a_gray_network_restores_color_channels_one_by_one(tmp_path: Path) -> None:
     values = noise(20, 30, 3)
     Image.fromarray(values).save(tmp_path / "a.png")
     FileRestorer(identity(channels=1)).restore(tmp_path / "a.png", tmp_path / "b.png")
@@ -125,7 +123,7 @@ class Negative(nn.Module):
 
 
 @pytest.mark.parametrize(("alpha", "expected"), [("resize", lambda a: a), ("restore", lambda a: 255 - a)])
-def test_alpha_is_enlarged_or_restored(alpha: Any, expected: Any, tmp_path: Path) -> None:
+def test_alpha_is_resized_or_restored(alpha: Any, expected: Any, tmp_path: Path) -> None:
     values = noise(20, 30, 4)
     Image.fromarray(values).save(tmp_path / "a.png")
     restorer = FileRestorer(TorchEngine(Negative(), 1), RestoreOptions(alpha=alpha, precision="float32"))
@@ -135,7 +133,7 @@ def test_alpha_is_enlarged_or_restored(alpha: Any, expected: Any, tmp_path: Path
     assert np.array_equal(made[..., 3], expected(values[..., 3]))
 
 
-def test_what_is_enlarged_has_its_alpha_enlarged(tmp_path: Path) -> None:
+def test_alpha_is_enlarged_with_the_image(tmp_path: Path) -> None:
     Image.new("RGBA", (30, 20), (10, 20, 30, 77)).save(tmp_path / "a.png")
     FileRestorer(identity(2)).restore(tmp_path / "a.png", tmp_path / "b.png")
     with Image.open(tmp_path / "b.png") as image:
@@ -143,7 +141,7 @@ def test_what_is_enlarged_has_its_alpha_enlarged(tmp_path: Path) -> None:
         assert image.getpixel((30, 20)) == (10, 20, 30, 77)
 
 
-def test_bits_may_be_asked_for(tmp_path: Path) -> None:
+def test_bits_option_sets_the_bit_depth(tmp_path: Path) -> None:
     Image.fromarray(noise(8, 8, 3)).save(tmp_path / "a.png")
     FileRestorer(identity(), RestoreOptions(bits="16")).restore(tmp_path / "a.png", tmp_path / "b.png")
     assert decode(tmp_path / "b.png", tmp_path / "back").raster.dtype == "uint16"
@@ -174,14 +172,14 @@ TIFFS: dict[str, tuple[Any, dict[str, Any], Any]] = {
 
 
 @pytest.mark.parametrize("name", TIFFS)
-def test_tiffs_of_every_layout_are_read_to_the_bit(name: str, tmp_path: Path) -> None:
+def test_tiffs_of_every_layout_are_read_exactly(name: str, tmp_path: Path) -> None:
     values, options, expected = TIFFS[name]
     tifffile.imwrite(tmp_path / "a.tif", values, **options)
     assert np.array_equal(decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped(), expected)
 
 
 @pytest.mark.parametrize("compression", ["lzw", "deflate", "packbits"])
-def test_16_bit_tiffs_are_unpacked_by_whatever_they_were_packed(compression: str, tmp_path: Path) -> None:
+def test_16_bit_tiffs_of_every_compression_are_read(compression: str, tmp_path: Path) -> None:
     pyvips.Image.new_from_array(RGB16).copy(interpretation="rgb16").tiffsave(
         str(tmp_path / "a.tif"), compression=compression
     )
@@ -189,7 +187,7 @@ def test_16_bit_tiffs_are_unpacked_by_whatever_they_were_packed(compression: str
 
 
 @pytest.mark.parametrize("compression", ["zstd", "lzma"])
-def test_tiffs_in_rare_packings_are_read_but_for_16_bits_of_colors(compression: str, tmp_path: Path) -> None:
+def test_tiffs_of_rare_compressions_are_read_except_16_bit_color(compression: str, tmp_path: Path) -> None:
     values = noise(20, 30, 4)
     Image.fromarray(values).save(tmp_path / "a.tif", compression=compression)
     assert np.array_equal(decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped(), values)
@@ -197,20 +195,20 @@ def test_tiffs_in_rare_packings_are_read_but_for_16_bits_of_colors(compression: 
     assert np.array_equal(decode(tmp_path / "b.tif", tmp_path / "raw").raster.mapped()[..., 0], GRAY16)
 
 
-def test_a_small_copy_in_front_as_in_raw_files_is_not_taken_for_the_image(tmp_path: Path) -> None:
+def test_a_raw_file_that_begins_with_a_thumbnail_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", noise(20, 30, 3), photometric="rgb", subfiletype=1)
     assert "begins with a small copy" in refused(tmp_path / "a.tif", tmp_path / "b.png")
 
 
 @pytest.mark.parametrize("length", [200, 240, 251])
-def test_names_may_be_as_long_as_the_disk_takes_them(length: int, tmp_path: Path) -> None:
+def test_names_of_maximal_length_are_restored(length: int, tmp_path: Path) -> None:
     photo(tmp_path / f"{'a' * length}.png")
     result = tmp_path / f"{'b' * length}.png"
     FileRestorer(identity()).restore(tmp_path / f"{'a' * length}.png", result)
     assert read_record(result) is not None
 
 
-def test_a_name_that_is_too_long_with_another_ending_is_told(tmp_path: Path) -> None:
+def test_a_name_too_long_with_its_new_extension_is_one_sentence(tmp_path: Path) -> None:
     photo(tmp_path / f"{'a' * 251}.png")
     restorer = FileRestorer(identity(), RestoreOptions("webp"))
     result = tmp_path / f"{'a' * 251}.webp"
@@ -219,7 +217,7 @@ def test_a_name_that_is_too_long_with_another_ending_is_told(tmp_path: Path) -> 
         restorer.restore(tmp_path / f"{'a' * 251}.png", result)
 
 
-def test_a_network_that_does_not_even_fit_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_network_that_does_not_fit_into_memory_is_one_sentence(tmp_path: Path) -> None:
     class Full(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
@@ -234,7 +232,7 @@ def test_a_network_that_does_not_even_fit_is_told_in_one_sentence(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_a_network_that_fails_on_one_size_is_told_in_one_sentence(tmp_path: Path) -> None:
+def test_a_network_that_fails_on_some_size_is_one_sentence(tmp_path: Path) -> None:
     class Choosy(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return images if images.shape[-1] != 37 else images.view(7, -1)
@@ -245,13 +243,13 @@ def test_a_network_that_fails_on_one_size_is_told_in_one_sentence(tmp_path: Path
         restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
 
 
-def test_a_packing_that_nobody_here_unpacks_is_named(tmp_path: Path) -> None:
+def test_an_unsupported_tiff_compression_is_named(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", RGB16, photometric="rgb", compression="lzma")
     assert "packed by LZMA; save it packed by Deflate" in refused(tmp_path / "a.tif", tmp_path / "b.png")
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_colors_that_are_multiplied_by_their_alpha_are_divided(dtype: Any, tmp_path: Path) -> None:
+def test_premultiplied_alpha_is_divided_out(dtype: Any, tmp_path: Path) -> None:
     white = int(np.iinfo(dtype).max)
     alpha = np.full((20, 30, 1), white // 3, dtype)
     given = np.concatenate([noise(20, 30, 3, dtype=dtype) // 3, alpha], axis=2)
@@ -285,7 +283,7 @@ REFUSED_TIFFS: dict[str, tuple[Any, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED_TIFFS)
-def test_other_tiffs_are_refused_by_what_they_are_and_nothing_is_left(name: str, tmp_path: Path) -> None:
+def test_unsupported_tiffs_are_refused_by_kind_and_leave_nothing(name: str, tmp_path: Path) -> None:
     values, options, said = REFUSED_TIFFS[name]
     tifffile.imwrite(tmp_path / "a.tif", values, **options)
     if name == "12 bits":
@@ -295,7 +293,7 @@ def test_other_tiffs_are_refused_by_what_they_are_and_nothing_is_left(name: str,
     assert not (tmp_path / "out").exists()
 
 
-def test_a_jpeg_with_damage_in_the_middle_is_restored_and_told(tmp_path: Path) -> None:
+def test_a_jpeg_damaged_in_the_middle_is_restored_and_reported(tmp_path: Path) -> None:
     Image.fromarray(noise(40, 40, 3)).save(tmp_path / "whole.jpg", quality=95)
     content = bytearray((tmp_path / "whole.jpg").read_bytes())
     content[-600:-580] = b"\xff\xd0" * 10  # markers that have no place there
@@ -306,7 +304,7 @@ def test_a_jpeg_with_damage_in_the_middle_is_restored_and_told(tmp_path: Path) -
     assert restorer.told() == ["JPEG data that are damaged in places, where pixels may be wrong: 'hurt.jpg'"]
 
 
-def test_a_smaller_copy_in_the_file_is_told_and_left_out(tmp_path: Path) -> None:
+def test_smaller_copies_in_a_tiff_are_left_out_and_reported(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(RGB16, photometric="rgb")
         file.write(RGB16[::2, ::2].copy(), photometric="rgb", subfiletype=1)
@@ -315,7 +313,7 @@ def test_a_smaller_copy_in_the_file_is_told_and_left_out(tmp_path: Path) -> None
     assert decoded.metadata.lost == ("smaller copies of the image in the file",)
 
 
-def test_a_16_bit_image_that_is_dark_is_told(tmp_path: Path) -> None:
+def test_a_dark_16_bit_image_is_reported(tmp_path: Path) -> None:
     restorer = FileRestorer(identity())
     for name, values in {"dark": RGB16 >> 4, "bright": RGB16}.items():
         tifffile.imwrite(tmp_path / f"{name}.tif", values, photometric="rgb")
@@ -332,7 +330,7 @@ def refused(path: Path, to: Path, options: RestoreOptions = RestoreOptions(), sc
     return str(error.value)
 
 
-def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_unreadable_images_are_refused_in_one_sentence(tmp_path: Path) -> None:
     result = tmp_path / "out" / "a.png"
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:], lossless=True)
@@ -358,13 +356,13 @@ def png_of(width: int, height: int, pixels: bytes) -> bytes:
     return file.getvalue()
 
 
-def test_a_small_file_that_says_it_is_huge_is_refused(tmp_path: Path) -> None:
+def test_a_small_file_that_announces_a_huge_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(png_of(50_000, 50_000, bytes(50_001)))
     assert "decompression bomb" in refused(tmp_path / "bomb.png", tmp_path / "out" / "a.png")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_that_holds_more_pixels_than_pillow_believes_is_read(tmp_path: Path) -> None:
+def test_a_genuine_image_beyond_pillows_pixel_limit_is_read(tmp_path: Path) -> None:
     height, width = 13_000, 14_000
     (tmp_path / "scan.png").write_bytes(png_of(width, height, bytes(height * (width + 1))))
     with pytest.raises(Image.DecompressionBombError):
@@ -373,7 +371,7 @@ def test_a_file_that_holds_more_pixels_than_pillow_believes_is_read(tmp_path: Pa
     assert (raster.height, raster.width, raster.channels) == (height, width, 1)
 
 
-def test_what_a_format_cannot_hold_is_refused_before_any_work(tmp_path: Path) -> None:
+def test_images_that_the_format_cannot_hold_are_refused_before_any_work(tmp_path: Path) -> None:
     Image.new("RGB", (16384, 1)).save(tmp_path / "wide.png")
     Image.new("RGBA", (4, 4), (0, 0, 0, 9)).save(tmp_path / "clear.png")
     assert "WEBP holds 16383 pixels a side" in refused(
@@ -394,7 +392,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_image(tmp_path: Path, monkeyp
     assert refused(tmp_path / "a.png", tmp_path / "b.png").endswith("No space left on device")
 
 
-def test_an_image_that_was_begun_goes_on_with_what_is_finished(tmp_path: Path) -> None:
+def test_a_started_image_resumes_with_its_finished_tiles(tmp_path: Path) -> None:
     calls: list[int] = []
 
     class Counted(nn.Module):

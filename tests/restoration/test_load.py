@@ -14,7 +14,7 @@ from lossmith.restoration import TorchEngine, load_engine
 SIZE = (1, 3, 20, 24)
 
 
-def test_our_own_file_is_opened(saved) -> None:
+def test_a_lossmith_model_is_opened(saved) -> None:
     path = saved("srresnet_small(features=4, blocks=1)", 2)
     engine = load_engine(path)
     assert (engine.name, engine.scale, engine.channels) == ("2x-srresnet_small", 2, 3)
@@ -23,13 +23,13 @@ def test_our_own_file_is_opened(saved) -> None:
     assert engine(torch.rand(SIZE)).shape == (1, 3, 40, 48)
 
 
-def test_a_model_of_a_run_is_known_by_its_folder(saved, tmp_path: Path) -> None:
+def test_a_model_of_a_run_is_named_after_its_folder(saved, tmp_path: Path) -> None:
     (tmp_path / "my-run").mkdir()
     path = saved("fcn", 1).rename(tmp_path / "my-run" / "model.safetensors")
     assert load_engine(path).name == "my-run"
 
 
-def test_what_spandrel_knows_is_opened_and_equal(tmp_path: Path) -> None:
+def test_a_spandrel_model_is_opened_and_gives_equal_output(tmp_path: Path) -> None:
     spandrel = pytest.importorskip("spandrel")
     from spandrel.architectures.Compact import Compact
 
@@ -47,7 +47,7 @@ def test_what_spandrel_knows_is_opened_and_equal(tmp_path: Path) -> None:
     assert torch.equal(engine(image), expected)
 
 
-def test_onnx_is_opened_and_equal_and_its_reach_is_found(tmp_path: Path) -> None:
+def test_an_onnx_model_gives_equal_output_and_its_receptive_field_is_found(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     from lossmith.restoration.tiling.receptive_field import measure_receptive_field
@@ -82,7 +82,7 @@ class Trap:
         return (print, ("the trap has sprung",))
 
 
-def test_a_pickle_with_more_than_weights_is_refused_and_not_run(
+def test_a_pickle_of_more_than_weights_is_refused_and_not_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save({"params": {"w": torch.ones(1)}, "extra": Trap()}, tmp_path / "a.pth")
@@ -92,7 +92,7 @@ def test_a_pickle_with_more_than_weights_is_refused_and_not_run(
     assert capsys.readouterr().out == ""
 
 
-def test_what_is_no_model_is_said(tmp_path: Path) -> None:
+def test_files_that_are_not_models_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("not a model")
     (tmp_path / "text.safetensors").write_text("not a model")
     (tmp_path / "text.onnx").write_text("not a model")
@@ -102,7 +102,7 @@ def test_what_is_no_model_is_said(tmp_path: Path) -> None:
         assert name in refusal(tmp_path / name)
 
 
-def test_an_unknown_architecture_is_said_with_the_closest_of_ours(tmp_path: Path) -> None:
+def test_an_unknown_architecture_is_refused_with_the_closest_known_one(tmp_path: Path) -> None:
     class Mine(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -119,7 +119,7 @@ def test_an_unknown_architecture_is_said_with_the_closest_of_ours(tmp_path: Path
     assert "--network 'fcn(scale=4)'" in said
 
 
-def test_weights_of_ours_without_a_card_are_named_by_hand(tmp_path: Path) -> None:
+def test_bare_weights_are_opened_with_a_named_network(tmp_path: Path) -> None:
     torch.save(network("fcn").state_dict(), tmp_path / "bare.pth")
     engine = load_engine(tmp_path / "bare.pth", "fcn(scale=2)")
     assert engine.scale == 2

@@ -102,7 +102,7 @@ TYPES = {"float": TensorProto.FLOAT, "half": TensorProto.FLOAT16, "double": Tens
 
 
 @pytest.mark.parametrize("shape", [FREE, ["n", "c", "h", "w"], [1, 3, None, None], [2, 3, "h", "w"]])
-def test_axes_as_in_pytorch_whichever_are_free(shape: list[Any], tmp_path: Path) -> None:
+def test_nchw_graphs_are_opened_whichever_axes_are_free(shape: list[Any], tmp_path: Path) -> None:
     node, constants = blur()
     path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], shape, constants=constants)
     engine = opened(path)
@@ -113,7 +113,7 @@ def test_axes_as_in_pytorch_whichever_are_free(shape: list[Any], tmp_path: Path)
 
 
 @pytest.mark.parametrize("shape", [["n", "h", "w", 3], [1, None, None, 3], ["n", "h", "w", "c"]])
-def test_channels_may_come_last(shape: list[Any], tmp_path: Path) -> None:
+def test_channels_last_graphs_are_opened(shape: list[Any], tmp_path: Path) -> None:
     node, constants = blur()
     nodes = [
         helper.make_node("Transpose", ["i"], ["x"], perm=[0, 3, 1, 2]),
@@ -125,7 +125,7 @@ def test_channels_may_come_last(shape: list[Any], tmp_path: Path) -> None:
     assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
 
-def test_the_axis_of_images_may_be_missing(tmp_path: Path) -> None:
+def test_graphs_without_a_batch_axis_are_opened(tmp_path: Path) -> None:
     node, constants = blur()
     nodes = [
         helper.make_node("Unsqueeze", ["i", "first"], ["x"]),
@@ -138,7 +138,7 @@ def test_the_axis_of_images_may_be_missing(tmp_path: Path) -> None:
     assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
 
-def test_a_graph_for_gray_with_free_channels_is_one_for_gray(tmp_path: Path) -> None:
+def test_a_gray_graph_with_a_free_channel_axis_is_gray(tmp_path: Path) -> None:
     node, constants = blur(1)
     path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], ["n", "c", "h", "w"], constants=constants)
     assert opened(path).channels == 1
@@ -149,7 +149,7 @@ def test_a_graph_for_gray_with_free_channels_is_one_for_gray(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("types", [("half", "half"), ("double", "double"), ("float", "half"), ("half", "float")])
-def test_floats_of_every_width(types: tuple[str, str], tmp_path: Path) -> None:
+def test_graphs_of_16_32_and_64_bit_floats_are_opened(types: tuple[str, str], tmp_path: Path) -> None:
     given, made = (TYPES[each] for each in types)
     node, constants = blur()
     nodes = [
@@ -185,7 +185,9 @@ def in_numbers(low: float, high: float, given_bytes: bool, made_bytes: bool) -> 
 
 
 @pytest.mark.parametrize(("given_bytes", "made_bytes"), [(True, True), (False, True), (True, False)])
-def test_bytes_and_floats_from_0_to_255(given_bytes: bool, made_bytes: bool, tmp_path: Path) -> None:
+def test_graphs_of_bytes_and_of_floats_in_0_to_255_are_opened(
+    given_bytes: bool, made_bytes: bool, tmp_path: Path
+) -> None:
     nodes, constants = in_numbers(0, 255, given_bytes, made_bytes)
     types = tuple(TensorProto.UINT8 if each else TensorProto.FLOAT for each in (given_bytes, made_bytes))
     path = graph(tmp_path / "a.onnx", nodes, types=types, constants=constants)
@@ -195,14 +197,14 @@ def test_bytes_and_floats_from_0_to_255(given_bytes: bool, made_bytes: bool, tmp
     assert restorer.told() == ["model 'a' works in other numbers, 0 to 255 in, 0 to 255 out: they are converted"]
 
 
-def test_floats_from_0_to_255_to_which_other_numbers_are_black(tmp_path: Path) -> None:
+def test_a_range_of_0_to_255_is_found_where_other_ranges_give_black(tmp_path: Path) -> None:
     nodes = [helper.make_node("Max", ["i", "floor"], ["o"])]
     path = graph(tmp_path / "a.onnx", nodes, constants={"floor": np.float32(16)})
     image = photo(30, 41)
     assert np.array_equal(restored(path, image, tmp_path)[0], np.maximum(image, 16))
 
 
-def test_floats_from_minus_1_to_1(tmp_path: Path) -> None:
+def test_a_range_of_minus_1_to_1_is_found(tmp_path: Path) -> None:
     nodes, constants = in_numbers(-1, 1, False, False)
     path = graph(tmp_path / "a.onnx", nodes, constants=constants)
     image = photo(30, 41)
@@ -212,7 +214,7 @@ def test_floats_from_minus_1_to_1(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 96), (33, 50), (64, "w"), ("h", 48)])
 @pytest.mark.parametrize("image", [(20, 30), (64, 64), (150, 131), (30, 200), (97, 40)])
-def test_one_size_is_tiled_at_that_size_with_what_it_sees(
+def test_a_fixed_size_graph_is_tiled_at_its_size_with_its_receptive_field(
     size: tuple[Any, Any], image: tuple[int, int], tmp_path: Path
 ) -> None:
     node, constants = blur(halo=4)
@@ -233,7 +235,7 @@ def test_one_size_is_tiled_at_that_size_with_what_it_sees(
     assert restorer.told() == []
 
 
-def test_one_size_whose_every_pixel_sees_all_comes_in_windows_that_fade_and_it_is_said(tmp_path: Path) -> None:
+def test_windows_of_a_global_fixed_size_graph_are_blended_and_reported(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("GlobalAveragePool", ["i"], ["mean"]),
         helper.make_node("Mul", ["mean", "little"], ["less"]),
@@ -252,7 +254,7 @@ def test_one_size_whose_every_pixel_sees_all_comes_in_windows_that_fade_and_it_i
 
 
 @pytest.mark.parametrize("multiple", [2, 3, 6])
-def test_multiples_are_found_by_trying(multiple: int, tmp_path: Path) -> None:
+def test_the_size_multiple_of_a_graph_is_found_by_trying(multiple: int, tmp_path: Path) -> None:
     channels = 3 * multiple**2
     nodes = [
         helper.make_node("SpaceToDepth", ["i"], ["x"], blocksize=multiple),
@@ -272,7 +274,7 @@ def test_multiples_are_found_by_trying(multiple: int, tmp_path: Path) -> None:
     assert np.abs(made - np.floor(255 * whole[:65, :63].clip(0, 1) + 0.5)).max() <= 1
 
 
-def test_scales_are_found_by_trying(tmp_path: Path) -> None:
+def test_the_scale_of_a_graph_is_found_by_trying(tmp_path: Path) -> None:
     nodes = [helper.make_node("Resize", ["i", "", "scales"], ["o"], mode="nearest")]
     path = graph(tmp_path / "a.onnx", nodes, constants={"scales": np.array([1, 1, 3, 3], np.float32)})
     assert opened(path).scale == 3
@@ -283,7 +285,7 @@ def test_scales_are_found_by_trying(tmp_path: Path) -> None:
     assert "makes float32 [1, 3, 96, 120] of [1, 3, 64, 80], which is no image" in refusal(path)
 
 
-def test_what_lies_outside_of_0_to_1_is_refused_and_never_written(tmp_path: Path) -> None:
+def test_output_out_of_range_is_refused_and_never_written(tmp_path: Path) -> None:
     nodes = [helper.make_node("Add", ["i", "c"], ["o"])]
     path = graph(tmp_path / "bytes.onnx", nodes, constants={"c": np.float32(60)})
     with pytest.raises(
@@ -293,7 +295,7 @@ def test_what_lies_outside_of_0_to_1_is_refused_and_never_written(tmp_path: Path
     assert not (tmp_path / "made.png").exists()
 
 
-def test_what_is_no_image_to_an_image_is_named(tmp_path: Path) -> None:
+def test_graphs_that_are_not_image_to_image_are_refused_by_name(tmp_path: Path) -> None:
     same = [helper.make_node("Identity", ["i"], ["o"])]
     two = [*same, helper.make_node("Identity", ["i"], ["p"])]
     pair = [helper.make_node("Add", ["i", "sigma"], ["o"])]
@@ -308,14 +310,14 @@ def test_what_is_no_image_to_an_image_is_named(tmp_path: Path) -> None:
     assert "makes float32 [1, 3, 1, 1] of [1, 3, 64, 80], which is no image" in refusal(graph(at, numbers))
 
 
-def test_an_output_beside_the_image_is_passed_over(tmp_path: Path) -> None:
+def test_further_outputs_of_a_graph_are_ignored(tmp_path: Path) -> None:
     nodes = [helper.make_node("GlobalAveragePool", ["i"], ["p"]), helper.make_node("Identity", ["i"], ["o"])]
     path = graph(tmp_path / "a.onnx", nodes, outputs=("p", "o"))
     image = photo(20, 30)
     assert np.array_equal(restored(path, image, tmp_path)[0], image)
 
 
-def test_weights_in_a_file_of_their_own_are_part_of_the_record_and_missed_by_name(tmp_path: Path) -> None:
+def test_external_weights_are_in_the_record_and_named_when_missing(tmp_path: Path) -> None:
     node, constants = blur()
     path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], constants=constants)
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
@@ -328,7 +330,7 @@ def test_weights_in_a_file_of_their_own_are_part_of_the_record_and_missed_by_nam
     assert "keeps its weights in 'weights.bin', which is not beside it" in refusal(path)
 
 
-def test_planning_knows_the_one_size(tmp_path: Path) -> None:
+def test_the_planner_knows_the_fixed_size(tmp_path: Path) -> None:
     path = graph(tmp_path / "a.onnx", [helper.make_node("Identity", ["i"], ["o"])], [1, 3, 64, 64])
     engine = opened(path)
     assert Planner(engine, engine, sizes_of(engine)).reach().pixels == 0

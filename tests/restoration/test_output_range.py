@@ -41,7 +41,7 @@ def photo(path: Path, channels: int = 3, light: float = 1.0) -> Path:
     ],
 )
 @pytest.mark.parametrize("channels", [3, 4])  # alpha, which is right, does not hide it
-def test_what_lies_outside_almost_everywhere_is_refused(what, said: str, channels: int, tmp_path: Path) -> None:
+def test_output_almost_entirely_out_of_range_is_refused(what, said: str, channels: int, tmp_path: Path) -> None:
     image = photo(tmp_path / "a.png", channels)
     for memory, words in ((1.0, said), (5e-5, "makes .* not 0 to 1")):  # whole, and in tiles
         with pytest.raises(LossmithError, match=f"^model 'm' {words}"):
@@ -59,7 +59,7 @@ def test_what_lies_outside_almost_everywhere_is_refused(what, said: str, channel
         (lambda x: x - 0.05, 0.0, None),  # a little below black
     ],
 )
-def test_what_is_hardly_an_image_is_told_once_for_all(what, light: float, said, tmp_path: Path) -> None:
+def test_doubtful_output_is_reported_once_for_the_image(what, light: float, said, tmp_path: Path) -> None:
     restorer = restorer_of(what)
     for name in ("a", "b", "c"):
         restorer.restore(photo(tmp_path / f"{name}.png", light=light), tmp_path / "out" / f"{name}.png")

@@ -40,7 +40,9 @@ def enlarging(scale: int) -> TorchEngine:
 
 @pytest.mark.parametrize("size", [(40, 51), (77, 90), (33, 150), (200, 231), (1, 1), (101, 40)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_it_is_lanczos_of_the_whole_image(size: tuple[int, int], dtype: str, tmp_path: Path) -> None:
+def test_resampling_equals_pillows_lanczos_on_the_whole_image(
+    size: tuple[int, int], dtype: str, tmp_path: Path
+) -> None:
     values = smooth(101, 131, 1, dtype)
     made = np.array(resampled(raster_of(values, tmp_path / "a"), size, tmp_path / "b").mapped())[..., 0]
 
@@ -56,14 +58,14 @@ def test_it_is_lanczos_of_the_whole_image(size: tuple[int, int], dtype: str, tmp
     assert np.abs(made - wanted.clip(0, np.iinfo(dtype).max)).max() <= 0.5 + np.iinfo(dtype).max * 1e-6
 
 
-def test_what_is_finer_than_the_result_is_gone_and_not_aliased(tmp_path: Path) -> None:
+def test_downsampling_does_not_alias(tmp_path: Path) -> None:
     stripes = np.zeros((120, 120, 1), np.uint8)
     stripes[:, ::2] = 255
     made = np.array(resampled(raster_of(stripes, tmp_path / "a"), (40, 40), tmp_path / "b").mapped())
     assert np.abs(made[5:-5, 5:-5].astype(int) - 127.5).max() <= 3
 
 
-def test_colors_of_what_is_transparent_do_not_bleed(tmp_path: Path) -> None:
+def test_colors_of_transparent_pixels_do_not_bleed(tmp_path: Path) -> None:
     values = np.zeros((60, 60, 4), np.uint8)
     values[:, :30] = 10, 200, 30, 255
     values[:, 30:] = 255, 0, 255, 0
@@ -72,7 +74,7 @@ def test_colors_of_what_is_transparent_do_not_bleed(tmp_path: Path) -> None:
     assert np.abs(seen[:, :3] - (10, 200, 30)).max() <= 3
 
 
-def test_strips_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resampling_in_strips_equals_resampling_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raster = raster_of(smooth(90, 70), tmp_path / "a")
     whole = np.array(resampled(raster, (57, 41), tmp_path / "b").mapped())
     monkeypatch.setattr("lossmith.restoration.resampling.STRIP", 5000)
@@ -82,7 +84,9 @@ def test_strips_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 4), st.floats(0.01, 100), st.integers(1, 9999))
-def test_sizes(height: int, width: int, scale: int, factor: float, longest: int) -> None:
+def test_result_sizes_follow_scale_to_and_size(
+    height: int, width: int, scale: int, factor: float, longest: int
+) -> None:
     assert size_of_result(height, width, scale, None, None) == (scale * height, scale * width)
     for made, side in zip(size_of_result(height, width, scale, factor, None), (height, width), strict=True):
         assert made >= 1
@@ -104,7 +108,7 @@ def test_sizes(height: int, width: int, scale: int, factor: float, longest: int)
         ({"scale_to": 6}, (240, 180)),
     ],
 )
-def test_results_have_the_size_that_was_asked_for(wish: Any, size: tuple[int, int], tmp_path: Path) -> None:
+def test_results_have_the_requested_size(wish: Any, size: tuple[int, int], tmp_path: Path) -> None:
     image = smooth(30, 40)
     exif = Image.Exif()
     exif[0x8769] = {0xA002: 40, 0xA003: 30}
@@ -126,7 +130,7 @@ def test_results_have_the_size_that_was_asked_for(wish: Any, size: tuple[int, in
     assert json.loads(json.dumps(read_record(tmp_path / "b.png")))["asked"]["model"] == {}
 
 
-def test_geotiff_and_proportions(tmp_path: Path) -> None:
+def test_geotiff_follows_the_requested_size_and_changed_proportions_are_reported(tmp_path: Path) -> None:
     place = [(33550, "d", 3, (10.0, 10.0, 0.0)), (33922, "d", 6, (0, 0, 0, 5e5, 4e6, 0))]
     keys = [(34735, "H", 8, (1, 1, 0, 1, 3072, 0, 1, 32632))]
     tifffile.imwrite(tmp_path / "a.tif", smooth(30, 40), photometric="rgb", extratags=place + keys)
@@ -150,12 +154,12 @@ def test_geotiff_and_proportions(tmp_path: Path) -> None:
         ({"size": -3}, "size must be the longer side in pixels, or WIDTHxHEIGHT, not '-3'"),
     ],
 )
-def test_what_is_no_size_is_refused(wish: Any, said: str) -> None:
+def test_invalid_sizes_are_refused(wish: Any, said: str) -> None:
     with pytest.raises(LossmithError, match=f"^{said}$".replace("%", "[%]")):
         RestoreOptions(**wish)
 
 
-def test_what_a_format_cannot_hold_in_that_size_is_refused_before_any_work(tmp_path: Path) -> None:
+def test_a_size_that_the_format_cannot_hold_is_refused_before_any_work(tmp_path: Path) -> None:
     Image.fromarray(smooth(10, 200)).save(tmp_path / "a.png")
     with pytest.raises(LossmithError, match="WEBP holds 16383 pixels a side, the result has 20000"):
         FileRestorer(enlarging(2), RestoreOptions("webp", scale_to=100)).restore(
@@ -164,13 +168,13 @@ def test_what_a_format_cannot_hold_in_that_size_is_refused_before_any_work(tmp_p
 
 
 @pytest.mark.slow
-def test_what_the_model_makes_may_be_larger_than_a_format_holds(tmp_path: Path) -> None:
+def test_the_models_output_may_exceed_the_format_limit_before_resampling(tmp_path: Path) -> None:
     Image.fromarray(smooth(10, 200)).save(tmp_path / "a.png")
     FileRestorer(enlarging(100), RestoreOptions("webp", size=150)).restore(tmp_path / "a.png", tmp_path / "b.webp")
     assert Image.open(tmp_path / "b.webp").size == (150, 8)
 
 
-def test_the_command_takes_a_size(saved, tmp_path: Path) -> None:
+def test_restore_takes_size_on_the_command_line(saved, tmp_path: Path) -> None:
     Image.fromarray(smooth(30, 40)).save(tmp_path / "a.png")
     model = saved("srresnet_small(features=4, blocks=1)", 2)
     for wish, size in ({"scale_to": 1.5}, (60, 45)), ({"size": "50x20"}, (50, 20)), ({"size": 20}, (20, 15)):

@@ -27,7 +27,7 @@ def images(folder: Path, *names: str) -> Path:
 SMALL = "srresnet_small(features=4, blocks=1)"
 
 
-def test_a_folder_is_restored_and_the_second_time_skipped(saved, tmp_path: Path) -> None:
+def test_a_folder_is_restored_and_skipped_the_second_time(saved, tmp_path: Path) -> None:
     model, out = saved(SMALL, 2), tmp_path / "out"
     folder = images(tmp_path / "in", "a.png", "b.jpg")
     first = lossmith.restore([folder], model=[model], out=out)
@@ -48,7 +48,7 @@ def test_a_folder_is_restored_and_the_second_time_skipped(saved, tmp_path: Path)
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png", "other.png"]
 
 
-def test_patterns_are_filled_in(saved, tmp_path: Path) -> None:
+def test_glob_patterns_are_expanded(saved, tmp_path: Path) -> None:
     images(tmp_path / "in", "a.png", "b.png", "c.jpg")
     done = lossmith.restore([tmp_path / "in" / "*.png"], model=[saved(SMALL, 1)], out=tmp_path / "out")
     assert [path.name for path in done.results] == ["a.png", "b.png"]
@@ -56,7 +56,7 @@ def test_patterns_are_filled_in(saved, tmp_path: Path) -> None:
         lossmith.restore([tmp_path / "in" / "*.webp"], model=[saved(SMALL, 1)], out=tmp_path / "out")
 
 
-def test_a_truncated_image_in_the_middle_is_told_at_the_end_and_the_rest_is_done(
+def test_a_truncated_image_is_reported_at_the_end_and_the_rest_is_restored(
     saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = images(tmp_path / "in", "a.png", "b.png", "c.png")
@@ -69,7 +69,7 @@ def test_a_truncated_image_in_the_middle_is_told_at_the_end_and_the_rest_is_done
     assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["a.png", "c.png"]
 
 
-def test_a_full_disk_is_told_before_the_work(
+def test_a_full_disk_is_reported_before_the_work(
     saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos, model, out = images(tmp_path / "in", "a.png", "b.png", "c.png"), saved(SMALL, 2), tmp_path / "out"
@@ -93,7 +93,7 @@ def test_an_input_is_never_overwritten(saved, tmp_path: Path, capsys: pytest.Cap
     assert (folder / "a.png").read_bytes() == before
 
 
-def test_nor_is_a_file_that_something_else_has_made(saved, tmp_path: Path) -> None:
+def test_a_file_made_by_another_program_is_never_overwritten(saved, tmp_path: Path) -> None:
     folder, out = images(tmp_path / "in", "a.png"), images(tmp_path / "out", "x.png", "a.png")
     before = (out / "a.png").read_bytes()
     done = lossmith.restore([folder], model=[saved(SMALL, 1)], out=out)
@@ -102,7 +102,7 @@ def test_nor_is_a_file_that_something_else_has_made(saved, tmp_path: Path) -> No
     assert (out / "a.png").read_bytes() == before
 
 
-def test_two_images_of_one_name_keep_their_endings(saved, tmp_path: Path) -> None:
+def test_images_of_the_same_stem_keep_their_extensions(saved, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "a.png", "a.jpg", "b.png", "c.png", "c.png.png", "c.jpg")
     names = ["a.jpg", "a.png", "b", "c.jpg", "c.png", "c.png.png"]
     first = lossmith.restore([folder], model=[saved(SMALL, 1)], out=tmp_path / "out")
@@ -112,7 +112,7 @@ def test_two_images_of_one_name_keep_their_endings(saved, tmp_path: Path) -> Non
         assert one.tobytes() != other.tobytes()
 
 
-def test_one_after_another_they_do_not_replace_each_other(saved, tmp_path: Path) -> None:
+def test_a_result_of_another_image_is_never_replaced(saved, tmp_path: Path) -> None:
     folder, out = images(tmp_path / "in", "a.png", "a.jpg"), tmp_path / "out"
     assert lossmith.restore([folder / "a.png"], model=[saved(SMALL, 1)], out=out).status == 0
     before = (out / "a.png").read_bytes()
@@ -121,7 +121,7 @@ def test_one_after_another_they_do_not_replace_each_other(saved, tmp_path: Path)
     assert (out / "a.png").read_bytes() == before
 
 
-def test_results_keep_their_folders(saved, tmp_path: Path) -> None:
+def test_recursive_results_keep_their_folders(saved, tmp_path: Path) -> None:
     """And are not restored again, though they lie where images are searched."""
     shots = tmp_path / "shots"
     for place in (".", "1", "2", "2/deep", ".hidden"):
@@ -138,7 +138,7 @@ def test_results_keep_their_folders(saved, tmp_path: Path) -> None:
     assert (by_pattern.results, sorted(by_pattern.skipped)) == ([], sorted(wanted))
 
 
-def test_images_of_one_name_from_two_folders_are_kept_apart(saved, tmp_path: Path) -> None:
+def test_images_of_one_name_from_two_folders_get_their_own_results(saved, tmp_path: Path) -> None:
     for part in ("1", "2"):
         images(tmp_path / part, "p.png", f"only-{part}.png")
     done = lossmith.restore([tmp_path / "1", tmp_path / "2"], model=[saved(SMALL, 1)], out=tmp_path / "out")
@@ -150,7 +150,7 @@ def test_images_of_one_name_from_two_folders_are_kept_apart(saved, tmp_path: Pat
     ]
 
 
-def test_no_result_is_written_through_a_link(saved, tmp_path: Path) -> None:
+def test_results_are_not_written_through_a_symlink(saved, tmp_path: Path) -> None:
     images(images(tmp_path / "in", "a.png") / "part", "b.png")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
@@ -163,7 +163,7 @@ def test_no_result_is_written_through_a_link(saved, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "format"), [("r.png", "PNG"), ("r.JPG", "JPEG"), ("new/r.webp", "WEBP"), ("r.tiff", "TIFF")]
 )
-def test_one_image_may_be_given_its_files_name(name: str, format: str, saved, tmp_path: Path) -> None:
+def test_out_may_name_the_result_file_of_one_image(name: str, format: str, saved, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "a.png")
     done = lossmith.restore([folder / "a.png"], model=[saved(SMALL, 2)], out=tmp_path / name)
     assert done.results == [tmp_path / name]
@@ -174,13 +174,13 @@ def test_one_image_may_be_given_its_files_name(name: str, format: str, saved, tm
     assert beside - {"in", "models"} == {Path(name).name}
 
 
-def test_one_file_may_lie_beside_its_image(saved, tmp_path: Path) -> None:
+def test_a_result_file_may_lie_beside_its_image(saved, tmp_path: Path) -> None:
     folder, out = images(tmp_path / "in", "a.png"), tmp_path / "in" / "a2.png"
     assert lossmith.restore([folder], model=[saved(SMALL, 1)], out=out).results == [out]
     assert lossmith.restore([folder], model=[saved(SMALL, 1)], out=out).skipped == [out]
 
 
-def test_what_one_file_cannot_be_is_refused(saved, tmp_path: Path) -> None:
+def test_a_result_file_for_several_images_or_of_another_format_is_refused(saved, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "a.png", "b.png")
     models = [saved(SMALL, 2), saved("fcn", 1)]
 
@@ -202,18 +202,18 @@ def test_what_one_file_cannot_be_is_refused(saved, tmp_path: Path) -> None:
     assert "was not made by lossmith restore" in done.failures[0]
 
 
-def test_a_folder_may_be_called_after_its_model(saved, tmp_path: Path) -> None:
+def test_an_output_folder_may_be_named_after_the_model_file(saved, tmp_path: Path) -> None:
     done = lossmith.restore([images(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path / "4x.pth")
     assert done.results == [tmp_path / "4x.pth" / "a.png"]
 
 
-def test_a_folder_that_is_there_may_be_called_as_it_likes(saved, tmp_path: Path) -> None:
+def test_an_existing_output_folder_may_end_in_an_image_extension(saved, tmp_path: Path) -> None:
     (tmp_path / "d.png").mkdir()
     done = lossmith.restore([images(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path / "d.png")
     assert done.results == [tmp_path / "d.png" / "a.png"]
 
 
-def test_several_models_come_side_by_side(saved, tmp_path: Path) -> None:
+def test_several_models_are_shown_side_by_side(saved, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "<a>.png")
     models = [saved(SMALL, 2), saved("fcn", 1)]
     done = lossmith.restore([folder], model=models, out=tmp_path / "out")
@@ -236,7 +236,7 @@ def test_a_page_opens_on_the_input_and_the_first_model(saved, tmp_path: Path) ->
         assert shown == [("0", "input"), ("1", "2x-srresnet_small")]
 
 
-def test_a_page_of_somebody_else_is_kept(saved, tmp_path: Path) -> None:
+def test_a_page_made_by_another_program_is_never_overwritten(saved, tmp_path: Path) -> None:
     words = {"model": [saved(SMALL, 1)], "out": tmp_path / "r.png", "page": True}
     folder = images(tmp_path / "in", "a.png")
     assert lossmith.restore([folder], **words).page == tmp_path / "r.html"
@@ -247,7 +247,7 @@ def test_a_page_of_somebody_else_is_kept(saved, tmp_path: Path) -> None:
     assert (tmp_path / "r.html").read_text() == "mine"
 
 
-def test_verify_says_what_half_precision_and_tiles_change(saved, tmp_path: Path) -> None:
+def test_verify_reports_the_error_of_half_precision_and_tiles(saved, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "a.png")
     words = {"model": [saved(SMALL, 1)], "out": tmp_path / "out", "verify": True}
     half = str(lossmith.restore([folder], precision="bfloat16", **words))
@@ -261,7 +261,7 @@ def test_verify_says_what_half_precision_and_tiles_change(saved, tmp_path: Path)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (73, 61), (130, 3), (97, 101)])
-def test_verify_sees_a_seam_of_any_image(size, saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_detects_a_seam_in_any_image(size, saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = FileRestorer(load_engine(saved("fcn", 1)), RestoreOptions(precision="float32", memory=1e-3))
     values = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
@@ -272,7 +272,7 @@ def test_verify_sees_a_seam_of_any_image(size, saved, tmp_path: Path, monkeypatc
     assert (found.largest > 0.5) == (found.tiles > 1) == (max(size) > 16)
 
 
-def test_verify_says_which_window_it_has_compared_where_the_whole_does_not_fit(
+def test_verify_names_the_window_compared_where_the_whole_image_does_not_fit(
     saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tool = FileRestorer(load_engine(saved("fcn", 1)), RestoreOptions(precision="float32", memory=1e-2))
@@ -299,6 +299,6 @@ def test_verify_says_which_window_it_has_compared_where_the_whole_does_not_fit(
         ({"memory": 0.0}, "memory must be more than 0 gigabytes"),
     ],
 )
-def test_impossible_wishes_are_refused(options, said, saved, tmp_path: Path) -> None:
+def test_invalid_options_are_refused(options, said, saved, tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match=f"^{said}"):
         lossmith.restore([images(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path, **options)

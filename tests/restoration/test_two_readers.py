@@ -126,7 +126,7 @@ def restored(path: Path, to: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", BOTH)
-def test_both_read_the_same(name: str, tmp_path: Path) -> None:
+def test_training_and_restoration_read_the_same_pixels(name: str, tmp_path: Path) -> None:
     BOTH[name](path := tmp_path / name)
     trained = read_image(path).permute(1, 2, 0).numpy()
     assert np.array_equal(trained, restored(path, tmp_path / "raster"))
@@ -134,7 +134,7 @@ def test_both_read_the_same(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NEITHER)
-def test_neither_reads(name: str, tmp_path: Path) -> None:
+def test_training_and_restoration_refuse_the_same_files(name: str, tmp_path: Path) -> None:
     NEITHER[name](path := tmp_path / name)
     for read in (read_image, lambda path: decode(path, tmp_path / "raster")):
         with pytest.raises(LossmithError, match=rf"image '.*{name}' "):
@@ -142,14 +142,14 @@ def test_neither_reads(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TRAINING_REFUSES)
-def test_what_training_would_not_read_in_full_it_refuses(name: str, tmp_path: Path) -> None:
+def test_training_refuses_files_that_only_restoration_reads_in_full(name: str, tmp_path: Path) -> None:
     TRAINING_REFUSES[name](path := tmp_path / name)
     decode(path, tmp_path / "raster")
     with pytest.raises(LossmithError, match=rf"image '.*{name}' "):
         read_image(path)
 
 
-def test_what_else_people_call_images_is_called_by_its_name(tmp_path: Path) -> None:
+def test_other_kinds_of_image_file_are_named(tmp_path: Path) -> None:
     (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
     for read in (read_image, look_at):
         with pytest.raises(LossmithError, match=r"phone.jpg' is a HEIC file; convert it to PNG"):

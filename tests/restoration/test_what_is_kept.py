@@ -378,7 +378,7 @@ def info_of(path: Path, name: str, otherwise: Any) -> Any:
 
 @pytest.mark.parametrize("format", ALL)
 @pytest.mark.parametrize("name", TABLE)
-def test_what_a_file_says_is_in_the_result_or_in_the_remarks(name: str, format: Format, tmp_path: Path) -> None:
+def test_all_metadata_is_in_the_result_or_in_the_notes(name: str, format: Format, tmp_path: Path) -> None:
     said = TABLE[name]
     said.write(tmp_path / "source")
     result, remarks = restored(tmp_path / "source", format)
@@ -422,7 +422,7 @@ GRAYS = Image.fromarray(COLORS[..., 0])
 @pytest.mark.parametrize(
     "image", [GRAYS, GRAYS.convert("P"), Image.fromarray(COLORS), Image.fromarray(COLORS).quantize(9)]
 )
-def test_a_profile_is_one_for_the_pixels_that_are_written(
+def test_the_color_profile_fits_the_pixels_that_are_written(
     image: Image.Image, profile: bytes, format: Format, tmp_path: Path
 ) -> None:
     image.save(tmp_path / "a.png", icc_profile=profile)
@@ -435,7 +435,7 @@ def test_a_profile_is_one_for_the_pixels_that_are_written(
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_gray_that_leaves_its_profile_keeps_its_colors(dtype: Any, tmp_path: Path) -> None:
+def test_gray_pixels_without_their_profile_are_converted_to_srgb(dtype: Any, tmp_path: Path) -> None:
     ramp = (np.arange(256, dtype=np.uint32) * (257 if dtype == np.uint16 else 1)).astype(dtype)
     Image.fromarray(np.tile(ramp, (4, 1))).save(tmp_path / "a.png", icc_profile=GRAY_PROFILE)
     result, _ = restored(tmp_path / "a.png", "webp", scale=1)
@@ -446,7 +446,7 @@ def test_gray_that_leaves_its_profile_keeps_its_colors(dtype: Any, tmp_path: Pat
 
 
 @pytest.mark.parametrize("format", ALL)
-def test_a_turned_image_says_so_nowhere(format: Format, tmp_path: Path) -> None:
+def test_an_image_turned_upright_has_no_orientation_left(format: Format, tmp_path: Path) -> None:
     tags = exif()
     tags[0x0112] = 6
     Image.fromarray(COLORS).save(
@@ -478,7 +478,7 @@ def place_of(tags: dict[int, Any], column: float, row: float) -> tuple[float, fl
 @pytest.mark.parametrize("kind", [1, 2], ids=["pixels are areas", "pixels are points"])
 @pytest.mark.parametrize("matrix", [False, True])
 @pytest.mark.parametrize("scale", [1, 2, 4])
-def test_every_point_stays_where_it_is_on_earth(kind: int, matrix: bool, scale: int, tmp_path: Path) -> None:
+def test_geotiff_coordinates_of_every_pixel_are_kept(kind: int, matrix: bool, scale: int, tmp_path: Path) -> None:
     keys = (34735, 3, 8, (1, 1, 0, 1, 1025, 0, 1, kind))
     model = (34264, 12, 16, (10.0, 2.0, 0, 5e5, 3.0, -9.0, 0, 4e6, 0, 0, 0, 0, 0, 0, 0, 1))
     tiff(tmp_path / "a.tif", *((model,) if matrix else GEO), keys)
@@ -491,7 +491,7 @@ def test_every_point_stays_where_it_is_on_earth(kind: int, matrix: bool, scale: 
         assert place_of(after, scale * column, scale * row) == pytest.approx(place_of(before, column, row))
 
 
-def test_what_many_files_lose_is_one_line(tmp_path: Path) -> None:
+def test_a_loss_of_metadata_in_many_files_is_one_line(tmp_path: Path) -> None:
     restorer = FileRestorer(TorchEngine(nn.Identity(), 1), RestoreOptions("webp"))
     for number in range(3):
         png(tmp_path / f"{number}.png", info=texts())
@@ -499,21 +499,21 @@ def test_what_many_files_lose_is_one_line(tmp_path: Path) -> None:
     assert [line.endswith(": '0.png' and 2 more") for line in restorer.foreseen()] == [True]
 
 
-def test_16_bits_that_become_8_are_told_unless_asked_for(tmp_path: Path) -> None:
+def test_reducing_16_bits_to_8_is_reported_unless_requested(tmp_path: Path) -> None:
     wide = COLORS[..., 0].astype(np.uint16) * 257
     Image.fromarray(wide).save(tmp_path / "a.png")
     assert any("8 bits of 16" in remark for remark in restored(tmp_path / "a.png", "jpeg")[1])
     assert restored(tmp_path / "a.png", "png", bits="8")[1] == []
 
 
-def test_colors_that_nobody_sees_are_kept_too(tmp_path: Path) -> None:
+def test_colors_of_fully_transparent_pixels_are_kept(tmp_path: Path) -> None:
     values = np.dstack([COLORS, np.zeros((20, 30), np.uint8)])
     Image.fromarray(values).save(tmp_path / "a.png")
     result, _ = restored(tmp_path / "a.png", "webp", scale=1)
     assert np.array_equal(np.asarray(Image.open(result)), values)
 
 
-def test_text_that_looks_like_the_beginning_of_the_pixels_is_only_text(tmp_path: Path) -> None:
+def test_text_that_contains_the_marker_of_pixel_data_does_no_harm(tmp_path: Path) -> None:
     words = PngInfo()
     words.add_text("parameters", "IDAT and \xff\xdb")
     png(tmp_path / "a.png", info=words)
@@ -523,7 +523,7 @@ def test_text_that_looks_like_the_beginning_of_the_pixels_is_only_text(tmp_path:
     assert Image.open(io.BytesIO(restored(tmp_path / "a.jpg", "jpeg", scale=1)[0].read_bytes())).load()
 
 
-def test_the_makers_notes_are_kept_or_left_out_and_not_both(tmp_path: Path) -> None:
+def test_maker_notes_are_kept_or_left_out_and_not_both(tmp_path: Path) -> None:
     long = exif()
     long.get_ifd(0x8769)[0x927C] = MAKER + bytes(61_000)
     png(tmp_path / "a.png", exif=long)

@@ -227,7 +227,7 @@ sides = st.one_of(st.tuples(long, long), st.tuples(short, st.integers(150, 700))
     room=st.one_of(st.just(10**6), st.integers(200, 20_000)),
     halo=st.sampled_from(["auto", "exact", 0, 5, 40]),
 )
-def test_the_result_is_that_of_the_whole_image(
+def test_a_restored_file_equals_the_network_on_the_whole_image(
     name: str, size: tuple[int, int], turned: bool, whole: int, room: int, halo: Halo
 ) -> None:
     height, width = size[::-1] if turned else size
@@ -257,7 +257,7 @@ def test_the_result_is_that_of_the_whole_image(
         assert np.abs(made - wanted).max() <= bound
 
 
-def test_what_is_said_of_a_shortened_context_is_true_of_the_image(tmp_path: Path) -> None:
+def test_the_reported_error_of_a_shortened_halo_holds_for_the_image(tmp_path: Path) -> None:
     torch.manual_seed(0)
     layers = [conv(kernel=9) for _ in range(5)]
     for layer in layers:  # smooth, so that what is far counts a little
@@ -275,7 +275,7 @@ def test_what_is_said_of_a_shortened_context_is_true_of_the_image(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.bounded])
-def test_with_too_little_around_them_tiles_show(name: str, tmp_path: Path) -> None:
+def test_a_halo_that_is_too_small_changes_the_result(name: str, tmp_path: Path) -> None:
     """So that the test above can fail."""
     image = np.random.default_rng(0).integers(0, 256, (70, 130, CASES[name].channels), np.uint8)
     seen = planner_of(name).reach().pixels
@@ -288,7 +288,7 @@ def test_with_too_little_around_them_tiles_show(name: str, tmp_path: Path) -> No
         assert np.abs(less - reference(name, image).clip(0, 1)).max() > SPREAD
 
 
-def test_the_sizes_and_steps_of_networks_are_found() -> None:
+def test_sizes_and_strides_of_networks_are_found() -> None:
     for name, case in CASES.items():
         planner = planner_of(name)
         assert (planner.sizes.multiple, planner.sizes.least >= case.least) == (case.multiple, True), name

@@ -15,7 +15,7 @@ from .conftest import QUICK, TINY, Lossmith
 SR = ("--degradation", "bicubic(2)", "--network", TINY, *QUICK)
 
 
-def test_training_begins_from_a_file(lossmith: Lossmith, photos: Path, x2: Path) -> None:
+def test_training_starts_from_a_weights_file(lossmith: Lossmith, photos: Path, x2: Path) -> None:
     outcome = lossmith("train", photos, *SR, "--init", x2, "--learning-rate", "1e-12", "--out", "tuned")
     assert outcome.status == 0, outcome.said
     before, after = (load_any_model(path).restorer.state_dict() for path in (x2, Path("tuned/model.safetensors")))
@@ -24,7 +24,9 @@ def test_training_begins_from_a_file(lossmith: Lossmith, photos: Path, x2: Path)
     assert sha256_of(x2) in Path("tuned/run.yaml").read_text()
 
 
-def test_all_losses_of_a_comparison_begin_from_it(lossmith: Lossmith, photos: Path, x2: Path) -> None:
+def test_every_loss_of_a_comparison_starts_from_the_weights_file(
+    lossmith: Lossmith, photos: Path, x2: Path
+) -> None:
     outcome = lossmith("compare", photos, *SR, "--losses", "l1", "l2", "--seeds", "1", "--init", x2, "--out", "c")
     assert outcome.status == 0, outcome.said
     runs = list(Path("c").rglob("run.yaml"))
@@ -34,7 +36,7 @@ def test_all_losses_of_a_comparison_begin_from_it(lossmith: Lossmith, photos: Pa
         assert yaml.safe_load(run.read_text())
 
 
-def test_shapes_that_differ_are_named(lossmith: Lossmith, photos: Path, x2: Path) -> None:
+def test_weights_of_other_shapes_are_named(lossmith: Lossmith, photos: Path, x2: Path) -> None:
     other = ("--degradation", "bicubic(2)", "--network", "srresnet_small(features=12, blocks=1)", *QUICK)
     said = lossmith("train", photos, *other, "--init", x2, "--out", "t").refusal
     assert "conv_first" in said or "shape" in said
@@ -49,14 +51,14 @@ def test_a_finished_run_says_how_to_go_on(lossmith: Lossmith, photos: Path) -> N
 
 
 @pytest.mark.parametrize("damage", ["noise(0..50)", "jpeg(30..95)", "blur(2)", "blur(0.2..3) | noise(5)"])
-def test_damage_of_many_strengths(damage: str, lossmith: Lossmith, photos: Path) -> None:
+def test_degradation_strengths_can_be_a_range(damage: str, lossmith: Lossmith, photos: Path) -> None:
     outcome = lossmith("train", photos, "--degradation", damage, "--network", "fcn", *QUICK, "--out", "blind")
     assert outcome.status == 0, outcome.said
     assert load_any_model(Path("blind/model.safetensors")).receipt["degradation"] == damage
 
 
 @pytest.mark.parametrize("size", [["--scale-to", "1.5"], ["--size", "200x200"]], ids=" ".join)
-def test_the_size_of_a_result_is_chosen(size: list[str], lossmith: Lossmith, photos: Path, x2: Path) -> None:
+def test_the_size_of_a_result_can_be_chosen(size: list[str], lossmith: Lossmith, photos: Path, x2: Path) -> None:
     from PIL import Image
 
     assert lossmith("restore", photos / "p0.png", "--model", x2, "--out", "out", *size).status == 0
@@ -64,7 +66,7 @@ def test_the_size_of_a_result_is_chosen(size: list[str], lossmith: Lossmith, pho
     assert Image.open("out/p0.png").size == wanted
 
 
-def test_graphs_for_older_runtimes_and_of_one_size(lossmith: Lossmith, x2: Path) -> None:
+def test_onnx_graphs_for_older_runtimes_and_of_a_fixed_size(lossmith: Lossmith, x2: Path) -> None:
     import onnx
 
     assert lossmith("export", x2, "--out", "2x-old.onnx", "--opset", "17", "--size", "64x48").status == 0
@@ -74,7 +76,7 @@ def test_graphs_for_older_runtimes_and_of_one_size(lossmith: Lossmith, x2: Path)
     assert sorted(shape[2:]) == [48, 64]
 
 
-def test_the_network_of_the_file_is_taken(lossmith: Lossmith, photos: Path, x2: Path) -> None:
+def test_the_network_is_that_of_the_weights_file(lossmith: Lossmith, photos: Path, x2: Path) -> None:
     words = ("train", photos, "--degradation", "bicubic(2)", *QUICK, "--init", x2, "--out", "t")
     assert lossmith(*words).status == 0
     wanted = network(TINY, 2).state_dict()

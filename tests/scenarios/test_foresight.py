@@ -28,7 +28,7 @@ def test_test_images_of_any_size_are_scored_under_a_network_of_multiples(lossmit
     assert len(Path("run/scores.csv").read_text().splitlines()) >= 4
 
 
-def test_images_that_memory_cannot_hold_are_kept_on_the_disk(
+def test_images_beyond_memory_are_kept_on_disk(
     lossmith: Lossmith, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK)
@@ -40,7 +40,7 @@ def test_images_that_memory_cannot_hold_are_kept_on_the_disk(
     assert Path("disk/scores.csv").read_bytes() == Path("memory/scores.csv").read_bytes()
 
 
-def test_a_test_image_that_memory_cannot_score_is_told_before_the_first_step(
+def test_a_test_image_too_large_to_score_is_reported_before_the_first_step(
     lossmith: Lossmith, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lossmith.training.dry_run.free_memory", lambda: 5_000_000)  # 128 x 128 take 8 MB
@@ -49,7 +49,7 @@ def test_a_test_image_that_memory_cannot_score_is_told_before_the_first_step(
     assert not Path("run/model.safetensors").exists()
 
 
-def test_memory_that_runs_out_while_scoring_is_one_sentence(
+def test_out_of_memory_while_scoring_is_one_sentence(
     lossmith: Lossmith, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def score(*_: object) -> dict[str, float]:

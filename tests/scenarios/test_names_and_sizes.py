@@ -14,7 +14,7 @@ CONVENTIONS = [
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_pairs_are_told_by_the_names_of_the_field(convention: str, lossmith: Lossmith, photos: Path) -> None:
+def test_pairs_are_matched_by_known_naming_conventions(convention: str, lossmith: Lossmith, photos: Path) -> None:
     clean, degraded = convention.split(":")
     Path("hr").mkdir()
     Path("lr").mkdir()
@@ -26,7 +26,7 @@ def test_pairs_are_told_by_the_names_of_the_field(convention: str, lossmith: Los
     assert outcome.status == 0, outcome.said
 
 
-def test_any_other_convention_is_an_option(lossmith: Lossmith, photos: Path) -> None:
+def test_any_other_naming_convention_can_be_given(lossmith: Lossmith, photos: Path) -> None:
     Path("hr").mkdir()
     Path("lr").mkdir()
     for index in range(4):
@@ -38,7 +38,7 @@ def test_any_other_convention_is_an_option(lossmith: Lossmith, photos: Path) -> 
     assert lossmith(*words, "--pair", "sharp-{}:phone{}-small").status == 0
 
 
-def test_targets_larger_by_less_than_the_scale_lose_their_last_rows(lossmith: Lossmith, photos: Path) -> None:
+def test_targets_larger_by_less_than_the_scale_are_cropped(lossmith: Lossmith, photos: Path) -> None:
     Path("hr").mkdir()
     Path("sr").mkdir()
     for index in range(2):
@@ -64,14 +64,14 @@ def test_one_misfit_does_not_hide_the_other_scores(lossmith: Lossmith, photos: P
 
 
 @pytest.mark.parametrize("name", ["{}_out.png", "{}_SwinIR.png", "{}_x4_SwinIR.png", "{}_4x-model.png"])
-def test_results_are_called_as_other_programs_call_them(name: str, lossmith: Lossmith, photos: Path) -> None:
+def test_results_named_as_by_other_programs_are_matched(name: str, lossmith: Lossmith, photos: Path) -> None:
     Path("sr").mkdir()
     for path in photos.iterdir():
         Image.open(path).save(f"sr/{name.format(path.stem)}")
     assert lossmith("evaluate", "sr", "--test", photos).status == 0
 
 
-def test_out_may_be_an_image(lossmith: Lossmith, photos: Path, x1: Path) -> None:
+def test_out_can_be_an_image_file(lossmith: Lossmith, photos: Path, x1: Path) -> None:
     assert lossmith("restore", photos / "p0.png", "--model", x1, "--out", "result.png").status == 0
     assert Image.open("result.png").size == (128, 128)
     assert "result.jpg" in lossmith("restore", photos, "--model", x1, "--out", "result.jpg").refusal
@@ -79,7 +79,7 @@ def test_out_may_be_an_image(lossmith: Lossmith, photos: Path, x1: Path) -> None
     assert "mymodel.pth" in said
 
 
-def test_folders_within_folders_and_images_of_one_name(lossmith: Lossmith, photos: Path, x1: Path) -> None:
+def test_nested_folders_with_images_of_one_name_are_restored(lossmith: Lossmith, photos: Path, x1: Path) -> None:
     for chapter in "12":
         (Path("nest") / chapter).mkdir(parents=True)
         Image.open(photos / "p0.png").save(f"nest/{chapter}/p0.png")
@@ -93,7 +93,7 @@ def test_folders_within_folders_and_images_of_one_name(lossmith: Lossmith, photo
     assert len(list(Path("d").glob("*.png"))) == 2
 
 
-def test_patterns_are_filled_in_everywhere(lossmith: Lossmith, photos: Path) -> None:
+def test_glob_patterns_are_expanded_in_every_command(lossmith: Lossmith, photos: Path) -> None:
     words = ("--degradation", "jpeg(10)", "--network", "fcn", *QUICK)
     assert lossmith("train", "photos/*.png", *words, "--out", "a").status == 0
     assert lossmith("train", "photos/p[01].png", "--test", "photos/p[23].png", *words, "--out", "b").status == 0
@@ -102,7 +102,7 @@ def test_patterns_are_filled_in_everywhere(lossmith: Lossmith, photos: Path) -> 
     assert "nothing" not in lossmith("train", "photos/*.gif", *words, "--out", "d").refusal
 
 
-def test_a_pattern_may_mean_one_image(lossmith: Lossmith, photos: Path) -> None:
+def test_a_pattern_can_match_one_image(lossmith: Lossmith, photos: Path) -> None:
     words = ("--degradation", "jpeg(10)", "--out", "mine.safetensors")
     assert "3 more" in lossmith("learn-loss", "photos/*.png", *words).refusal
     assert (

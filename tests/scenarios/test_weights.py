@@ -35,7 +35,7 @@ WRAPPED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("command", ["restore", "evaluate", "export"])
 @pytest.mark.parametrize("wrapping", WRAPPED)
-def test_the_wrapping_does_not_matter(command: str, wrapping: str, lossmith: Lossmith, photos: Path) -> None:
+def test_weights_are_found_in_any_wrapping(command: str, wrapping: str, lossmith: Lossmith, photos: Path) -> None:
     torch.save(WRAPPED[wrapping], "model.pth")
     words = {
         "restore": ["restore", photos / "p0.png", "--model", "model.pth", "--out", "out"],
@@ -46,12 +46,12 @@ def test_the_wrapping_does_not_matter(command: str, wrapping: str, lossmith: Los
     assert outcome.status == 0, outcome.said
 
 
-def test_the_case_of_an_ending_does_not_matter(lossmith: Lossmith, photos: Path) -> None:
+def test_the_case_of_a_file_extension_does_not_matter(lossmith: Lossmith, photos: Path) -> None:
     save_file(dict(WEIGHTS), "UPPER.SAFETENSORS")
     assert lossmith("restore", photos / "p0.png", "--model", "UPPER.SAFETENSORS", "--out", "out").status == 0
 
 
-def test_a_network_of_ones_own_as_tutorials_save_it(
+def test_a_users_network_saved_as_in_tutorials_is_restored_with(
     lossmith: Lossmith, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("nets_of_a_tutorial.py").write_text(
@@ -70,7 +70,7 @@ def test_a_network_of_ones_own_as_tutorials_save_it(
     assert lossmith(*words, "--out", "out").status == 0
 
 
-def test_the_state_of_a_run_names_its_model(lossmith: Lossmith, photos: Path) -> None:
+def test_a_training_checkpoint_is_answered_with_its_model(lossmith: Lossmith, photos: Path) -> None:
     lossmith("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", "--steps", "1", "--patch", "32",
              "--batch", "2", "--out", "x")  # fmt: skip
     said = lossmith("restore", photos / "p0.png", "--model", "x/checkpoints/last.ckpt", "--out", "o")
@@ -109,7 +109,7 @@ def graph(module: torch.nn.Module, shape: tuple[int, ...], axes: dict[int, str])
     ],
     ids=["free channels, fixed size", "fixed size", "channels last"],
 )
-def test_graphs_of_every_shape_are_restored_with(
+def test_onnx_graphs_of_every_shape_are_restored_with(
     module: torch.nn.Module, shape: tuple[int, ...], axes: dict[int, str], lossmith: Lossmith, photos: Path
 ) -> None:
     graph(module, shape, axes)
@@ -118,7 +118,7 @@ def test_graphs_of_every_shape_are_restored_with(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_graph_that_makes_bytes_is_not_written_white(lossmith: Lossmith, photos: Path) -> None:
+def test_an_onnx_graph_that_gives_bytes_is_not_written_white(lossmith: Lossmith, photos: Path) -> None:
     graph(AddSixty(), (1, 3, 32, 32), {2: "h", 3: "w"})
     outcome = lossmith("restore", photos / "p0.png", "--model", "graph.onnx", "--out", "out")
     assert outcome.status != 0
@@ -133,7 +133,7 @@ def test_a_graph_that_makes_bytes_is_not_written_white(lossmith: Lossmith, photo
         ["blend", "x.onnx", "y.onnx", "--alpha", "0.5", "--out", "z.safetensors"],
     ],
 )
-def test_what_takes_no_graph_says_who_does(words: list[str], lossmith: Lossmith) -> None:
+def test_commands_without_onnx_name_those_with_it(words: list[str], lossmith: Lossmith) -> None:
     for name in "xy":
         Path(f"{name}.onnx").write_bytes(b"a graph")
     assert "restore and evaluate" in lossmith(*words).refusal

@@ -10,7 +10,7 @@ from PIL import Image
 from .conftest import QUICK, Lossmith
 
 
-def test_links_that_lead_nowhere_are_named(lossmith: Lossmith, photos: Path) -> None:
+def test_broken_symlinks_are_named(lossmith: Lossmith, photos: Path) -> None:
     for index in range(4, 10):
         (photos / f"p{index}.png").symlink_to(f"/annex/{index}.png")
     said = lossmith("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK, "--out", "run")
@@ -21,7 +21,7 @@ def test_links_that_lead_nowhere_are_named(lossmith: Lossmith, photos: Path) -> 
 
 @pytest.mark.parametrize("command", ["train", "restore"])
 @pytest.mark.parametrize("kind", ["unmarked extra sample", "in 16 bits", "four times min-is-black"])
-def test_a_fourth_band_is_no_transparency(
+def test_an_unmarked_fourth_channel_is_not_taken_for_alpha(
     command: str, kind: str, lossmith: Lossmith, photos: Path, x1: Path, tmp_path: Path
 ) -> None:
     bands = np.dstack([np.asarray(Image.open(photos / "p0.png")), np.full((128, 128), 40, "u1")])
@@ -45,7 +45,7 @@ def test_a_fourth_band_is_no_transparency(
     assert "0.tif" in said
 
 
-def test_microscopy_in_16_bits_does_not_become_eleven_levels(lossmith: Lossmith, tmp_path: Path) -> None:
+def test_a_16_bit_image_that_would_become_few_levels_is_refused(lossmith: Lossmith, tmp_path: Path) -> None:
     for kind, low, high in (("clean", 400, 3100), ("noisy", 202, 4119)):
         (tmp_path / kind).mkdir()
         for index in range(3):
@@ -58,7 +58,7 @@ def test_microscopy_in_16_bits_does_not_become_eleven_levels(lossmith: Lossmith,
     assert "levels" in outcome.said
 
 
-def test_noise_on_a_gray_image_is_gray_and_it_is_scored_in_one_channel(
+def test_a_gray_image_gets_gray_noise_and_is_scored_in_one_channel(
     lossmith: Lossmith, photos: Path, tmp_path: Path
 ) -> None:
     gray = tmp_path / "gray"

@@ -43,7 +43,7 @@ def gray_profile() -> bytes:
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp", "tiff"])
 @pytest.mark.parametrize("source", ["gray JPEG", "palette PNG"])
-def test_a_profile_fits_the_pixels_that_are_written(
+def test_the_color_profile_fits_the_pixels_that_are_written(
     source: str, format: str, lossmith: Lossmith, photos: Path, x2: Path
 ) -> None:
     gray = Image.open(photos / "p0.png").convert("L")
@@ -65,7 +65,7 @@ def test_a_profile_fits_the_pixels_that_are_written(
             )
 
 
-def test_ratings_prompts_and_comments_are_carried_or_told(lossmith: Lossmith, photos: Path, x2: Path) -> None:
+def test_ratings_prompts_and_comments_are_kept_or_reported(lossmith: Lossmith, photos: Path, x2: Path) -> None:
     image, exif = Image.open(photos / "p0.png"), Image.Exif()
     exif.get_ifd(0x8769).update({0xA002: 128, 0xA003: 128})
     Path("meta").mkdir()
@@ -83,7 +83,7 @@ def test_ratings_prompts_and_comments_are_carried_or_told(lossmith: Lossmith, ph
         assert result.text["parameters"] == "a castle, Seed: 1"  # type: ignore[attr-defined]
 
 
-def test_a_map_stays_where_it_is(lossmith: Lossmith, photos: Path, x2: Path) -> None:
+def test_a_geotiff_keeps_its_place(lossmith: Lossmith, photos: Path, x2: Path) -> None:
     tags = [
         (33550, "d", 3, (10.0, 10.0, 0.0)),
         (33922, "d", 6, (0, 0, 0, 5e5, 4e6, 0)),

@@ -13,7 +13,9 @@ from .conftest import Lossmith
 @pytest.mark.parametrize(
     ("option", "right"), [("--resume", "same command"), ("--epochs", "--steps"), ("--amp", "--precision")]
 )
-def test_other_programs_options_are_answered(option: str, right: str, lossmith: Lossmith, photos: Path) -> None:
+def test_options_of_other_programs_are_answered_with_advice(
+    option: str, right: str, lossmith: Lossmith, photos: Path
+) -> None:
     assert right in lossmith("train", photos, option, "1e-4").refusal
 
 
@@ -21,7 +23,7 @@ def test_other_programs_options_are_answered(option: str, right: str, lossmith: 
     ("option", "value", "said"),
     [("--lr", "-1", "learning_rate"), ("--batch-size", "0", "batch"), ("--pretrained", "none.pth", "none.pth")],
 )
-def test_other_programs_options_are_taken_for_ours(
+def test_options_of_other_programs_are_taken_as_synonyms(
     option: str, value: str, said: str, lossmith: Lossmith, photos: Path
 ) -> None:
     assert said in lossmith("train", photos, option, value).refusal
@@ -31,11 +33,11 @@ def test_other_programs_options_are_taken_for_ours(
     ("theirs", "ours"),
     [("mse", "l2"), ("mae", "l1"), ("0.5*mae + 0.5*mse", "0.5*l1 + 0.5*l2")],
 )
-def test_other_programs_losses_are_ours(theirs: str, ours: str) -> None:
+def test_loss_names_of_other_programs_are_aliases(theirs: str, ours: str) -> None:
     assert str(loss(theirs)) == ours
 
 
-def test_why_a_number_is_missing(lossmith: Lossmith, photos: Path) -> None:
+def test_the_reason_for_a_missing_score_is_given(lossmith: Lossmith, photos: Path) -> None:
     for folder in ("sr", "hr"):
         Path(folder).mkdir()
         Image.open(photos / "p0.png").resize((40, 40)).save(f"{folder}/tiny.png")
@@ -45,11 +47,11 @@ def test_why_a_number_is_missing(lossmith: Lossmith, photos: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["networks", "degradations", "metrics", "losses"])
-def test_what_there_is_can_be_listed(command: str, lossmith: Lossmith) -> None:
+def test_losses_metrics_and_networks_can_be_listed(command: str, lossmith: Lossmith) -> None:
     assert len(lossmith(command).said.splitlines()) > 4
 
 
-def test_a_failure_leaves_no_folder(lossmith: Lossmith, x1: Path) -> None:
+def test_a_refused_command_leaves_no_folder(lossmith: Lossmith, x1: Path) -> None:
     Path("broken").mkdir()
     Path("broken/a.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     assert lossmith("restore", "broken", "--model", x1, "--out", "out").status in (1, 2)

@@ -51,7 +51,7 @@ FULL = re.compile(
 
 
 @pytest.mark.parametrize("name", ["train", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
-def test_a_disk_that_is_full_again_and_again(
+def test_a_repeatedly_full_disk_loses_nothing(
     name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     """It grows a little whenever the command has ended for want of room, until there is enough."""
@@ -95,7 +95,7 @@ pathlib.Path.open = full
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 @pytest.mark.parametrize("name", SORTS)
-def test_no_room_for_each_sort_of_file_in_turn(
+def test_a_full_disk_for_each_kind_of_file_is_one_sentence_and_loses_nothing(
     name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     whole = wholes[name]
@@ -120,7 +120,7 @@ def test_no_room_for_each_sort_of_file_in_turn(
         ("evaluate run/model.safetensors --test {photos} --out scores.csv", "scores.csv"),
     ],
 )
-def test_no_room_for_what_is_made_of_a_model(
+def test_a_full_disk_for_exports_is_one_sentence_and_loses_nothing(
     words: str, sort: str, nursery: Nursery, wholes: dict[str, Whole], photos: Path
 ) -> None:
     folder = wholes["train"].folder
@@ -135,7 +135,7 @@ def test_no_room_for_what_is_made_of_a_model(
 
 
 @pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
-def test_a_folder_that_may_not_be_written(
+def test_a_read_only_folder_is_one_sentence(
     name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     with read_only_folder(tmp_path) as place:
@@ -190,7 +190,7 @@ def kill_half_way(whole: Whole, nursery: Nursery, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "damage"), [("train", cut), ("train", flip), ("train", empty), ("learn-loss", flip)]
 )
-def test_a_damaged_state_is_noticed_and_the_one_before_is_used(
+def test_a_damaged_checkpoint_is_detected_and_the_previous_one_used(
     name: str,
     damage: Callable[[bytes, random.Random], bytes],
     nursery: Nursery,
@@ -212,7 +212,7 @@ def test_a_damaged_state_is_noticed_and_the_one_before_is_used(
 
 
 @pytest.mark.parametrize("name", ["train", "learn-loss"])
-def test_where_both_states_are_damaged_it_says_what_to_do(
+def test_two_damaged_checkpoints_are_one_sentence_with_advice(
     name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     whole = wholes[name]
@@ -308,7 +308,7 @@ for kind, name in ((SupervisedModule, "step"), (ScaleWGAN, "play")):
 
 
 @pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
-def test_images_that_become_unreadable(
+def test_images_that_become_unreadable_are_named(
     name: str, nursery: Nursery, wholes: dict[str, Whole], photos: Path, tmp_path: Path
 ) -> None:
     """A run that has begun does not miss them; one that is to go on says which, and goes on when it is back."""
@@ -359,7 +359,7 @@ for kind, name in ((SupervisedModule, "forward_backward"), (ScaleWGAN, "play")):
         ("learn-loss", "to learn this loss", "round 2 of scale 1", "batch, crop or width,"),
     ],
 )
-def test_memory_that_runs_out_in_the_middle_of_a_step(
+def test_out_of_memory_in_the_middle_of_a_step_loses_nothing(
     name: str, what: str, kept: str, lower: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     """By the system's limit, which torch's allocator meets in the third step, when gradients are there already."""

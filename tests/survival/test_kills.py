@@ -42,7 +42,9 @@ def kill_until(kills: int, whole: Whole, nursery: Nursery, chance: random.Random
         ("compare", Fault(at_touch=101)),
     ],
 )
-def test_killed_once(name: str, fault: Fault, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path) -> None:
+def test_a_command_killed_once_ends_with_the_same_files(
+    name: str, fault: Fault, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+) -> None:
     whole = wholes[name]
     assert nursery.run(tmp_path, *whole.words, fault=fault).status < 0
     ended = nursery.run(tmp_path, *whole.words)
@@ -52,7 +54,7 @@ def test_killed_once(name: str, fault: Fault, nursery: Nursery, wholes: dict[str
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_killed_fifty_times(
+def test_a_command_killed_fifty_times_ends_with_the_same_files(
     name: str,
     nursery: Nursery,
     wholes: dict[str, Whole],
@@ -89,7 +91,7 @@ for kind, name in ((SupervisedModule, "step"), (ScaleWGAN, "play")):
         ("compare", signal.SIGUSR1),
     ],
 )
-def test_told_to_stop_it_saves_and_says_so(
+def test_a_stop_signal_saves_and_says_so(
     name: str, number: signal.Signals, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     whole = wholes[name]

@@ -123,7 +123,7 @@ def test_both_optimizers_have_the_papers_betas(recipe: Recipe) -> None:
         assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)
 
 
-def test_the_restorers_part_leaves_the_discriminators_weights_alone_and_the_other_way_round(
+def test_generator_and_discriminator_losses_change_only_their_own_weights(
     recipe: Recipe, gathered: PreparedData
 ) -> None:
     module = prepared(recipe)
@@ -141,7 +141,7 @@ def test_the_restorers_part_leaves_the_discriminators_weights_alone_and_the_othe
     assert not differ(restorer, module.restorer)
 
 
-def test_a_step_after_a_state_is_read_back_is_the_step_of_who_went_on(
+def test_a_step_after_loading_a_checkpoint_equals_the_uninterrupted_one(
     recipe: Recipe, gathered: PreparedData
 ) -> None:
     patches = PatchDataset(gathered.source, recipe.patch)
@@ -156,7 +156,7 @@ def test_a_step_after_a_state_is_read_back_is_the_step_of_who_went_on(
     assert {name.partition(".")[0] for name in states[0]} == {"restorer", "loss", "ema"}
 
 
-def test_milestones_are_those_of_the_paper() -> None:
+def test_learning_rate_milestones_are_the_papers() -> None:
     gan, psnr = (Recipe(learning_rate=1e-4, decay=decay) for decay in ("esrgan", "fifths"))
     paper = {0: 1, 49_999: 1, 50_000: 2, 100_000: 4, 199_999: 4, 200_000: 8, 300_000: 16, 400_000: 16}
     assert {step: 1e-4 / learning_rate(gan, step / 400_000) for step in paper} == pytest.approx(paper)
@@ -164,7 +164,7 @@ def test_milestones_are_those_of_the_paper() -> None:
     assert {step: 1e-4 / learning_rate(psnr, step / 1_000_000) for step in paper} == pytest.approx(paper)
 
 
-def test_every_term_and_both_scores_are_in_the_journal_and_samples_beside_it(
+def test_every_term_and_both_scores_are_logged_with_samples(
     recipe: Recipe, gathered: PreparedData, tmp_path: Path
 ) -> None:
     folder = RunFolder(tmp_path)
@@ -192,7 +192,7 @@ def test_every_term_and_both_scores_are_in_the_journal_and_samples_beside_it(
     assert len(samples) == sum(bool(row["psnr"]) for row in rows) == 11
 
 
-def test_a_discriminator_that_is_no_longer_a_number_is_not_saved(
+def test_a_discriminator_with_nan_weights_is_not_saved(
     recipe: Recipe, gathered: PreparedData, tmp_path: Path
 ) -> None:
     module = contested(recipe, weight=1e-30)  # so that the restorer stays well
@@ -208,7 +208,7 @@ def test_a_discriminator_that_is_no_longer_a_number_is_not_saved(
 
 
 @pytest.mark.parametrize(("kind", "chance"), [("gan", 1.386294), ("lsgan", 1.0), ("hinge", 2.0), ("ralsgan", 2.0)])
-def test_chance_is_the_loss_of_a_discriminator_who_says_nothing(kind: str, chance: float) -> None:
+def test_undecided_loss_is_that_of_a_constant_discriminator(kind: str, chance: float) -> None:
     assert DiscriminatorDominanceMonitor(adversarial(kind)).undecided_loss == pytest.approx(chance)
 
 
@@ -220,7 +220,7 @@ def noted(hand: DiscriminatorDominanceMonitor, value: float, steps: int) -> list
     return [str(warning.message) for warning in caught]
 
 
-def test_a_discriminator_that_wins_outright_is_told_once() -> None:
+def test_a_dominant_discriminator_is_reported_once() -> None:
     hand = DiscriminatorDominanceMonitor(adversarial("ragan"), window_steps=5)
     assert noted(hand, 0.2, 50) == [], "far ahead, but not out of reach"
     assert noted(hand, 1e-4, 4) == [], "not for long enough"
@@ -228,7 +228,7 @@ def test_a_discriminator_that_wins_outright_is_told_once() -> None:
     assert sentence.startswith("the discriminator wins outright: over 5 steps its loss was 0.0001")
 
 
-def test_who_goes_on_from_a_state_is_told_when_the_other_would_have_been_and_not_again() -> None:
+def test_a_resumed_run_reports_dominance_at_the_same_step_and_once() -> None:
     before, after = (DiscriminatorDominanceMonitor(adversarial("ragan"), window_steps=5) for _ in range(2))
     noted(before, 1e-4, 4)
     after.load_state_dict(before.state_dict())
@@ -237,7 +237,7 @@ def test_who_goes_on_from_a_state_is_told_when_the_other_would_have_been_and_not
     assert noted(before, 1e-4, 50) == []
 
 
-def test_a_loss_without_a_level_for_guessing_says_nothing() -> None:
+def test_a_loss_without_an_undecided_level_reports_no_dominance() -> None:
     assert noted(DiscriminatorDominanceMonitor(adversarial("wgan"), window_steps=5), -1e9, 50) == []
 
 
@@ -253,7 +253,7 @@ class SeesTheGrid(nn.Module):
         return self.slope[0] + 1000 * self.slope[1] * (0.05 - rough)
 
 
-def test_a_discriminator_that_tells_noise_from_images_is_said_to_win(
+def test_a_discriminator_that_tells_noise_from_images_is_dominant(
     recipe: Recipe, gathered: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The images are smooth and the restorer, which hardly learns, leaves the noise in them."""
@@ -297,7 +297,7 @@ def test_a_discriminator_that_tells_noise_from_images_is_said_to_win(
         ),
     ],
 )
-def test_a_contest_without_meaning_is_refused(options: dict[str, object], sentence: str) -> None:
+def test_invalid_adversarial_recipes_are_refused(options: dict[str, object], sentence: str) -> None:
     with pytest.raises(LossmithError) as refused:
         AdversarialRecipe(**options)  # type: ignore[arg-type]
     assert str(refused.value) == sentence

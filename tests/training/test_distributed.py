@@ -103,7 +103,7 @@ def weights(out: Path) -> dict[str, Tensor]:
     return load_file(out / "model.safetensors")
 
 
-def test_two_devices_end_where_one_does(one: Path, two: Path) -> None:
+def test_two_devices_end_with_the_weights_of_one(one: Path, two: Path) -> None:
     assert apart(weights(two), weights(one), first_weights()) < ROUNDING
     for ours, theirs in zip(metrics(two), metrics(one), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4)  # printed values of the loss, its terms and PSNR
@@ -128,7 +128,7 @@ STOPS = [
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_a_stopped_run_on_two_devices_goes_on_exactly(
+def test_a_stopped_run_on_two_devices_resumes_exactly(
     number: signal.Signals, two: Path, lesson_on: Callable[..., RunSummary], tmp_path: Path
 ) -> None:
     stop = StopsAt(tmp_path / "samples", 5, lambda: os.kill(os.getpid(), number))
@@ -142,7 +142,9 @@ def test_a_stopped_run_on_two_devices_goes_on_exactly(
     assert metrics(tmp_path) == metrics(two)
 
 
-def test_what_two_devices_began_one_ends(one: Path, lesson_on: Callable[..., RunSummary], tmp_path: Path) -> None:
+def test_a_run_of_two_devices_can_be_finished_by_one(
+    one: Path, lesson_on: Callable[..., RunSummary], tmp_path: Path
+) -> None:
     """And one of the two is killed, which is said and leaves nothing behind."""
 
     def kill() -> None:
@@ -156,7 +158,7 @@ def test_what_two_devices_began_one_ends(one: Path, lesson_on: Callable[..., Run
     assert apart(weights(tmp_path), weights(one), first_weights()) < ROUNDING
 
 
-def test_against_a_discriminator_too(gathered: PreparedData, tmp_path: Path) -> None:
+def test_adversarial_training_on_two_devices_equals_one(gathered: PreparedData, tmp_path: Path) -> None:
     """Its batch normalization and its relativistic average go over the whole batch; each alone would be seen.
 
     The relativistic loss does not see what is added to all that the discriminator says, so the gradients of the
@@ -240,14 +242,14 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_batch_normalization_and_what_is_gathered_have_their_true_gradients(tmp_path: Path) -> None:
+def test_synchronized_batch_norm_and_all_gather_have_true_gradients(tmp_path: Path) -> None:
     """In float64, against torch's own layer on the whole batch."""
     (tmp_path / "program.py").write_text(NORMALISED)
     done = subprocess.run([sys.executable, tmp_path / "program.py"], capture_output=True, text=True, check=False)
     assert done.stdout.endswith("the same\n"), done.stderr
 
 
-def test_devices_share_out_each_batch(gathered: PreparedData) -> None:
+def test_each_batch_is_sharded_over_devices(gathered: PreparedData) -> None:
     patches = PatchDataset(gathered.source, 32, seed=1)
     whole = next(iter(BatchDataset(patches, 6, start=4)))
     parts: Any = [next(iter(BatchDataset(patches, 6, start=4, shard=(rank, 3)))) for rank in range(3)]
@@ -264,7 +266,7 @@ def test_devices_share_out_each_batch(gathered: PreparedData) -> None:
         (16, 2.0, "devices must be a whole number, at least 1, not 2.0"),
     ],
 )
-def test_what_cannot_be_shared_out_is_refused(batch: int, devices: Any, sentence: str) -> None:
+def test_a_batch_that_cannot_be_sharded_is_refused(batch: int, devices: Any, sentence: str) -> None:
     with pytest.raises(LossmithError, match=f"^{sentence}"):
         per_device_batch(batch, devices)
 
@@ -278,7 +280,7 @@ def test_a_launcher_that_starts_several_is_refused(variable: str, monkeypatch: p
 
 
 @pytest.mark.parametrize("name", ["train", "compare"])
-def test_nothing_is_written_before_it_is_refused(
+def test_a_refused_distributed_run_writes_nothing(
     name: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [name, str(photos), "--devices", "3", "--batch", "4", "--out", str(tmp_path / "out")]
@@ -314,7 +316,7 @@ SLURM = {
     [[sys.executable, "-m", "lossmith"], [str(Path(sys.executable).with_name("lossmith"))]],
     ids=["module", "script"],
 )
-def test_one_process_speaks_and_writes(program: list[str], photos: Path, tmp_path: Path) -> None:
+def test_only_the_leader_prints_and_writes(program: list[str], photos: Path, tmp_path: Path) -> None:
     """As a command, in the script of a Slurm job, whose variables are about something else."""
     words = [*program, "train", str(photos), *QUICK, "--steps", "3", "--out", str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **SLURM}, check=True)
@@ -333,7 +335,7 @@ lossmith.train(lossmith.Data([Path(sys.argv[1])]), out=Path(sys.argv[2]), device
 
 
 @pytest.mark.slow
-def test_a_script_without_a_guard_is_told_what_is_missing(photos: Path, tmp_path: Path) -> None:
+def test_a_script_without_a_main_guard_is_told_so(photos: Path, tmp_path: Path) -> None:
     script, out = tmp_path / "script.py", tmp_path / "out"
     script.write_text(UNGUARDED)
     done = subprocess.run([sys.executable, script, photos, out], capture_output=True, text=True, check=False)

@@ -45,7 +45,9 @@ class BreaksAt(torch.nn.Module):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_the_step_the_term_and_what_is_saved_are_named(value: float, train: Train, tmp_path: Path) -> None:
+def test_a_divergence_names_its_step_its_term_and_the_last_checkpoint(
+    value: float, train: Train, tmp_path: Path
+) -> None:
     broken = CallableLoss(BreaksAt(5, value), "my:BreaksAt") + loss("l2")
     with pytest.raises(Diverged) as stopped:
         train(tmp_path, broken, save_every=0.0)
@@ -61,14 +63,16 @@ def test_the_step_the_term_and_what_is_saved_are_named(value: float, train: Trai
     assert [int(row["step"]) for row in rows] == [0, 1, 2, 3, 4]
 
 
-def test_where_nothing_was_reached_nothing_is_said_to_be_saved(train: Train, tmp_path: Path) -> None:
+def test_a_divergence_before_the_first_checkpoint_names_none(train: Train, tmp_path: Path) -> None:
     with pytest.raises(Diverged, match=r"at step 1, .*; no state was saved before that, and"):
         train(tmp_path, CallableLoss(BreaksAt(1), "my:BreaksAt"))
     assert not (tmp_path / "checkpoints").exists()
     assert not (tmp_path / "model.safetensors").exists()
 
 
-def test_the_step_is_exact_though_nobody_looks_at_every_one(train: Train, small: Recipe, tmp_path: Path) -> None:
+def test_the_diverged_step_is_exact_though_steps_are_checked_in_batches(
+    train: Train, small: Recipe, tmp_path: Path
+) -> None:
     """A row of the journal at every fourth step, no checkpoint before the end."""
     broken = CallableLoss(BreaksAt(202), "my:BreaksAt")
     with pytest.raises(Diverged, match=r"became nan at step 202, in its term 'my:BreaksAt'"):
@@ -162,9 +166,7 @@ def test_a_step_that_raises_changes_nothing_either(gathered: PreparedData, small
     assert torch.equal(torch.get_rng_state(), chance)
 
 
-def test_what_is_skipped_is_counted_in_the_journal_the_summary_and_the_receipt(
-    train: Train, small: Recipe, tmp_path: Path
-) -> None:
+def test_skipped_steps_are_counted_in_log_summary_and_receipt(train: Train, small: Recipe, tmp_path: Path) -> None:
     summary = train(tmp_path, CallableLoss(BreaksOnSome(), "my:loss"), skipping(small, steps=40))
     rows = metrics(tmp_path)[1:]
     counts = [int(float(row["skipped"])) for row in rows]
@@ -193,7 +195,7 @@ def test_skipping_resumes_exactly_and_a_stopped_run_may_go_on_with_it(
 @pytest.mark.parametrize(
     ("most", "where"), [("MAX_CONSECUTIVE_SKIPS", "in a row"), ("MAX_SKIPPED_STEPS", "of the run")]
 )
-def test_skipping_has_an_end(
+def test_too_many_skipped_steps_end_the_run(
     most: str, where: str, train: Train, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"lossmith.training.loss_monitor.{most}", 3)
@@ -216,7 +218,7 @@ def values(**numbers: float) -> dict[str, Tensor]:
     return {name: torch.tensor(number) for name, number in numbers.items()}
 
 
-def test_a_look_names_the_first_of_several_broken_steps_and_terms() -> None:
+def test_the_first_of_several_diverged_steps_and_terms_is_named() -> None:
     lookout = LossMonitor(TrainState(Recipe()), every_seconds=math.inf)
     for step, (a, b) in enumerate([(1.0, 2.0), (3.0, math.inf), (math.nan, math.nan)], 7):
         lookout.update(step, values(loss=a + b, a=a, b=b))
@@ -234,12 +236,12 @@ def test_terms_that_are_finite_may_have_a_sum_that_is_not() -> None:
         lookout.flush()
 
 
-def test_it_looks_by_itself_when_it_is_time() -> None:
+def test_the_loss_monitor_flushes_by_itself_after_its_interval() -> None:
     with pytest.raises(Diverged, match="at step 1"):
         LossMonitor(TrainState(Recipe()), every_seconds=0.0).update(1, values(loss=math.nan, a=math.nan))
 
 
-def test_what_has_been_seen_is_forgotten() -> None:
+def test_the_loss_monitor_forgets_flushed_steps() -> None:
     lookout = LossMonitor(TrainState(Recipe()), every_seconds=math.inf)
     lookout.flush()
     lookout.update(1, values(loss=1.0, a=1.0))
@@ -247,7 +249,7 @@ def test_what_has_been_seen_is_forgotten() -> None:
     assert not lookout._pending
 
 
-def test_means_are_of_the_steps_that_had_a_value_since_they_were_asked_for() -> None:
+def test_means_cover_the_steps_with_a_value_since_the_last_call() -> None:
     lookout = LossMonitor(TrainState(Recipe()), every_seconds=math.inf)
     lookout.update(1, values(loss=1.0, a=1.0))
     lookout.flush()

@@ -110,7 +110,7 @@ def my_things(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
         ),
     ],
 )
-def test_a_network_that_cannot_be_trained(
+def test_an_untrainable_network_is_refused(
     name: str, sentence: str, train: Train, small: Recipe, tmp_path: Path
 ) -> None:
     with pytest.raises(LossmithError, match=f"^{sentence}"):
@@ -118,7 +118,9 @@ def test_a_network_that_cannot_be_trained(
     assert not (tmp_path / "run").exists()
 
 
-def test_what_fails_only_in_train_mode_and_with_that_batch(train: Train, small: Recipe, tmp_path: Path) -> None:
+def test_a_network_that_fails_only_in_train_mode_at_this_batch_is_refused(
+    train: Train, small: Recipe, tmp_path: Path
+) -> None:
     recipe = replace(small, network="my_things:Averaged", batch=1)
     with pytest.raises(
         LossmithError, match=r"'my_things:Averaged' fails on patches .* with ValueError: Expected more"
@@ -129,7 +131,7 @@ def test_what_fails_only_in_train_mode_and_with_that_batch(train: Train, small: 
 
 
 @pytest.mark.parametrize("name", ["late", "wrong"])
-def test_a_damage_that_fails(name: str, photos: Path, small: Recipe) -> None:
+def test_a_failing_degradation_is_refused(name: str, photos: Path, small: Recipe) -> None:
     kind = "noise(5) | my_things:" + name  # not first, so that it is done patch by patch
     with pytest.raises(LossmithError, match=rf"^degradation 'my_things:{name}' (fails on|gave)"):
         dry_run([loss("l1")], small, prepare_data(Data([photos]), kind).source)
@@ -150,7 +152,7 @@ def misshapen(prediction: Tensor, target: Tensor) -> Tensor:
         (lambda prediction, target: prediction.detach().mean(), "loss 'my:own' gives no gradient"),
     ],
 )
-def test_a_loss_that_cannot_be_trained_with(function: Any, sentence: str, train: Train, tmp_path: Path) -> None:
+def test_an_untrainable_loss_is_refused(function: Any, sentence: str, train: Train, tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match=f"^{sentence}"):
         train(tmp_path / "run", CallableLoss(function, "my:own"))
     assert not (tmp_path / "run").exists()
@@ -167,7 +169,7 @@ def test_every_stage_of_a_schedule_is_tried(train: Train, tmp_path: Path) -> Non
     assert not (tmp_path / "run").exists()
 
 
-def test_losses_and_generators_are_left_as_they_were(gathered: PreparedData, small: Recipe) -> None:
+def test_a_dry_run_leaves_losses_and_generators_unchanged(gathered: PreparedData, small: Recipe) -> None:
     class Counts(torch.nn.Module):
         calls = 0
 
@@ -199,7 +201,7 @@ def test_losses_and_generators_are_left_as_they_were(gathered: PreparedData, sma
         ({"network": "srresnet_small(features=1000000)"}, "l1", "features must be at most 1024, not 1000000"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_recipes_that_do_not_fit_images_network_or_loss_are_refused(
     recipe: dict[str, Any], criterion: str, sentence: str, train: Train, small: Recipe, tmp_path: Path
 ) -> None:
     with pytest.raises(LossmithError, match=sentence):
@@ -207,7 +209,7 @@ def test_what_does_not_fit_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_only_a_lack_of_memory_is_called_one() -> None:
+def test_other_errors_are_not_reported_as_out_of_memory() -> None:
     lacking = [
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
@@ -224,7 +226,7 @@ def test_only_a_lack_of_memory_is_called_one() -> None:
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "3", None])
-def test_a_seed_that_is_none(seed: Any, train: Train, tmp_path: Path) -> None:
+def test_invalid_seeds_are_refused(seed: Any, train: Train, tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match=r"^train: seed must be 0 to 9223372036854775807, not"):
         train(tmp_path / "run", seed=seed)
     assert not (tmp_path / "run").exists()
@@ -235,13 +237,13 @@ def test_the_largest_seed_trains(train: Train, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf"), "soon"])
-def test_a_time_between_checkpoints_that_is_none(seconds: Any, train: Train, tmp_path: Path) -> None:
+def test_an_invalid_save_every_is_refused(seconds: Any, train: Train, tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match=r"^train: save_every must be a number, 0 or more, not"):
         train(tmp_path / "run", save_every=seconds)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_patch_that_the_network_does_not_take_is_answered_with_one_that_it_does(
+def test_a_patch_size_that_the_network_refuses_is_answered_with_one_it_takes(
     train: Train, small: Recipe, tmp_path: Path
 ) -> None:
     recipe = replace(small, network="my_things:Unshuffled", patch=30)
@@ -251,7 +253,7 @@ def test_a_patch_that_the_network_does_not_take_is_answered_with_one_that_it_doe
     assert not (tmp_path / "run").exists()
 
 
-def test_a_disk_without_room_for_the_results_is_told_before_the_start(
+def test_a_disk_without_room_is_reported_before_the_start(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lossmith.core.resources.free_disk", lambda folder: 1000)

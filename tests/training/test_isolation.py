@@ -37,7 +37,7 @@ def state_of_the_process() -> dict[str, object]:
     }
 
 
-def test_a_run_changes_nothing_around_it(train: Train, tmp_path: Path) -> None:
+def test_a_run_leaves_the_global_state_unchanged(train: Train, tmp_path: Path) -> None:
     before = state_of_the_process()
     train(tmp_path)
     assert state_of_the_process() == before
@@ -45,14 +45,14 @@ def test_a_run_changes_nothing_around_it(train: Train, tmp_path: Path) -> None:
     assert state_of_the_process() == before
 
 
-def test_nor_does_one_that_is_refused(train: Train, tmp_path: Path) -> None:
+def test_a_refused_run_leaves_the_global_state_unchanged(train: Train, tmp_path: Path) -> None:
     before = state_of_the_process()
     with pytest.raises(LossmithError):
         train(tmp_path, "ms_ssim")
     assert state_of_the_process() == before
 
 
-def test_weights_do_not_depend_on_what_was_drawn_before(train: Train, tmp_path: Path) -> None:
+def test_weights_do_not_depend_on_the_global_rng(train: Train, tmp_path: Path) -> None:
     for seed in (1, 2):
         torch.manual_seed(seed)
         train(tmp_path / str(seed))
@@ -60,7 +60,7 @@ def test_weights_do_not_depend_on_what_was_drawn_before(train: Train, tmp_path: 
     assert first == second
 
 
-def test_inside_lightning_is_quiet_and_float32_is_float32() -> None:
+def test_inside_a_run_lightning_is_silent_and_tf32_is_off() -> None:
     with isolated_global_state():
         assert logging.getLogger("lightning.fabric").level == logging.ERROR
         assert not torch.backends.cudnn.allow_tf32
@@ -77,5 +77,5 @@ assert [f for f in after[0] if f not in before[0] and f[3] and "lightning" in st
 """
 
 
-def test_importing_changes_nothing() -> None:
+def test_importing_leaves_the_global_state_unchanged() -> None:
     subprocess.run([sys.executable, "-c", IMPORT], check=True)

@@ -34,11 +34,11 @@ import lossmith
         ({"precision": "fp8"}, "precision must be auto or float32 or bfloat16, not 'fp8'"),
     ],
 )
-def test_a_recipe_without_meaning_is_refused(options: dict[str, Any], sentence: str) -> None:
+def test_invalid_recipes_are_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(lossmith.LossmithError) as refused:
         lossmith.Recipe(**options)
     assert str(refused.value) == sentence
 
 
-def test_whole_numbers_are_numbers() -> None:
+def test_integers_are_accepted_where_floats_are_expected() -> None:
     assert lossmith.Recipe(minutes=2, learning_rate=1, ema=0).budget == "2 minutes"

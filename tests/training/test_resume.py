@@ -52,7 +52,7 @@ def uninterrupted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     ("number", "save_every"),
     [(signal.SIGKILL, 0.0), (signal.SIGKILL, 0.1), (signal.SIGINT, 0.1), (signal.SIGTERM, 0.1)],
 )
-def test_a_stopped_run_ends_with_exactly_the_weights_of_a_whole_one(
+def test_a_resumed_run_ends_with_exactly_the_weights_of_an_uninterrupted_one(
     number: signal.Signals, save_every: float, photos: Path, uninterrupted: Path, tmp_path: Path
 ) -> None:
     process = start(photos, tmp_path, save_every)

@@ -43,7 +43,7 @@ def saved_step(out: Path) -> int:
     return int(state["train_state"]["step"])
 
 
-def test_a_run_is_a_folder_with_everything_in_it(train: Train, gathered: PreparedData, tmp_path: Path) -> None:
+def test_a_run_folder_holds_every_result(train: Train, gathered: PreparedData, tmp_path: Path) -> None:
     summary = train(tmp_path)
     assert summary.steps == 12
     assert summary.milliseconds_per_step == pytest.approx(1000 * summary.seconds / 12)
@@ -55,7 +55,7 @@ def test_a_run_is_a_folder_with_everything_in_it(train: Train, gathered: Prepare
     assert not list(tmp_path.rglob("*.part")), "a file was left half-written"
 
 
-def test_the_journal_holds_named_terms_that_sum_to_the_loss(train: Train, tmp_path: Path) -> None:
+def test_the_log_holds_named_terms_that_sum_to_the_loss(train: Train, tmp_path: Path) -> None:
     train(tmp_path, "l1 + 0.1*tv")
     rows = metrics(tmp_path)
     assert [int(row["step"]) for row in rows] == list(range(13))
@@ -134,7 +134,7 @@ def test_no_step_begins_after_the_minutes_are_spent(
     assert state.timer.elapsed == 5
 
 
-def test_what_is_left_to_write_when_the_minutes_are_spent_needs_no_step(
+def test_a_resumed_run_with_its_minutes_spent_writes_results_without_a_step(
     train: Train, small: Recipe, tmp_path: Path
 ) -> None:
     recipe = replace(small, steps=None, minutes=0.01)
@@ -146,7 +146,7 @@ def test_what_is_left_to_write_when_the_minutes_are_spent_needs_no_step(
     assert (tmp_path / "model.safetensors").read_bytes() == weights
 
 
-def test_the_clock_stands_still_while_it_is_paused_or_stopped() -> None:
+def test_the_timer_stands_still_while_paused_or_stopped() -> None:
     watch = Timer(elapsed=2.0)
     watch.start()
     with watch.paused():
@@ -161,7 +161,7 @@ def test_the_clock_stands_still_while_it_is_paused_or_stopped() -> None:
     assert after - before >= 0.01
 
 
-def test_the_learning_rate_rises_for_a_twentieth_and_falls_along_a_cosine() -> None:
+def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
     rates = [learning_rate(Recipe(learning_rate=0.5), i / 100) for i in range(101)]
     assert rates[0] == pytest.approx(0.005)
     assert rates[:6] == sorted(rates[:6])
@@ -170,7 +170,9 @@ def test_the_learning_rate_rises_for_a_twentieth_and_falls_along_a_cosine() -> N
     assert learning_rate(Recipe(learning_rate=0.5, decay="none"), 0.9) == 0.5
 
 
-def test_test_images_are_only_looked_at(gathered: PreparedData, small: Recipe, tmp_path: Path) -> None:
+def test_validation_does_not_update_batch_normalization(
+    gathered: PreparedData, small: Recipe, tmp_path: Path
+) -> None:
     restorer = Normalized()
     go(SupervisedModule(restorer, loss("l1"), small), gathered, tmp_path)
     assert int(restorer.norm.num_batches_tracked) == small.steps
@@ -188,7 +190,7 @@ class StopsInStep(SupervisedModule):
         return super().training_step(batch, progress)
 
 
-def test_a_network_that_draws_resumes_exactly(gathered: PreparedData, small: Recipe, tmp_path: Path) -> None:
+def test_a_network_with_dropout_resumes_exactly(gathered: PreparedData, small: Recipe, tmp_path: Path) -> None:
     def weights(kind: type[SupervisedModule], out: Path) -> dict[str, Tensor]:
         torch.manual_seed(5)
         module = kind(Normalized(), loss("l1"), small)
@@ -203,7 +205,7 @@ def test_a_network_that_draws_resumes_exactly(gathered: PreparedData, small: Rec
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_signals_are_given_back_after_a_run(train: Train, tmp_path: Path) -> None:
+def test_signal_handlers_are_restored_after_a_run(train: Train, tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     train(tmp_path)
     assert [signal.getsignal(number) for number in SIGNALS] == before
@@ -217,7 +219,7 @@ class StopsInSetUp(SupervisedModule):
         super().setup(fabric)
 
 
-def test_ctrl_c_before_the_first_step_is_obeyed_after_it(
+def test_ctrl_c_before_the_first_step_ends_the_run_after_it(
     gathered: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
@@ -234,7 +236,7 @@ class BreaksInSetUp(SupervisedModule):
         raise RuntimeError("no device")
 
 
-def test_a_run_that_never_began_leaves_the_journal_alone(
+def test_a_run_that_never_started_leaves_the_log_unchanged(
     gathered: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
     RunFolder(tmp_path).metrics_csv.write_text("from before")
@@ -243,7 +245,7 @@ def test_a_run_that_never_began_leaves_the_journal_alone(
     assert RunFolder(tmp_path).metrics_csv.read_text() == "from before"
 
 
-def test_memory_kept_for_backward_grows_with_the_batch(gathered: PreparedData, small: Recipe) -> None:
+def test_activation_memory_grows_with_the_batch(gathered: PreparedData, small: Recipe) -> None:
     module = SupervisedModule(network("fcn"), loss("l1"), small)
     patches = PatchDataset(gathered.source, 32, seed=1)
     one, two = (saved_activation_bytes(module, patches.batch(0, n)) for n in (1, 2))
@@ -251,7 +253,7 @@ def test_memory_kept_for_backward_grows_with_the_batch(gathered: PreparedData, s
     assert two == pytest.approx(2 * one, rel=0.01)
 
 
-def test_crops_to_watch_are_aligned_in_both_sizes(photos: Path) -> None:
+def test_sample_crops_are_aligned_in_input_and_target(photos: Path) -> None:
     pairs = prepare_data(Data([photos]), "bicubic(2)").test_pairs
     degraded, clean = center_crops(pairs, side=33, most=8)
     assert clean.shape[-2:] == (32, 32)
@@ -270,7 +272,7 @@ def test_a_model_file_gives_the_network_back(tmp_path: Path) -> None:
     assert model.receipt["loss"] == "l1"
 
 
-def test_what_is_not_a_model_is_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_models_are_refused(tmp_path: Path) -> None:
     good = tmp_path / "m.safetensors"
     save_model(good, network("fcn"), {"network": "fcn", "scale": 1})
     cut = tmp_path / "cut.safetensors"

@@ -25,7 +25,7 @@ def damage(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_a_result_that_is_lost_is_made_anew(name: str, train: Train, tmp_path: Path) -> None:
+def test_a_lost_result_is_computed_again(name: str, train: Train, tmp_path: Path) -> None:
     train(tmp_path)
     whole = (tmp_path / name).read_bytes()
     for how in ("deleted", "cut short", "emptied"):
@@ -37,7 +37,7 @@ def test_a_result_that_is_lost_is_made_anew(name: str, train: Train, tmp_path: P
     assert (tmp_path / name).stat().st_mtime_ns == before, "it is finished again"
 
 
-def test_a_result_that_cannot_be_made_anew_is_named(train: Train, tmp_path: Path) -> None:
+def test_a_lost_result_that_cannot_be_computed_again_is_named(train: Train, tmp_path: Path) -> None:
     train(tmp_path)
     (tmp_path / "checkpoints" / "last.ckpt").unlink()
     train(tmp_path)  # nothing is missing
@@ -48,7 +48,7 @@ def test_a_result_that_cannot_be_made_anew_is_named(train: Train, tmp_path: Path
     assert train(tmp_path).steps == 12
 
 
-def test_a_result_of_an_unfinished_run_is_no_matter(train: Train, tmp_path: Path) -> None:
+def test_results_of_an_unfinished_run_are_not_checked(train: Train, tmp_path: Path) -> None:
     train(tmp_path)
     for name in ("summary.json", "scores.csv"):
         (tmp_path / name).unlink()
@@ -91,7 +91,7 @@ def test_the_summary_says_what_the_results_hold(train: Train, tmp_path: Path) ->
     assert all(len(digest) == 64 for digest in files.values())
 
 
-def test_drafts_of_a_killed_process_are_cleared_away(train: Train, tmp_path: Path) -> None:
+def test_partial_files_of_a_killed_process_are_removed(train: Train, tmp_path: Path) -> None:
     drafts = [tmp_path / name for name in (".metrics.csv.1.part", "checkpoints/.last.ckpt.99999.part")]
     for draft in drafts:
         draft.parent.mkdir(exist_ok=True)
@@ -119,7 +119,7 @@ def test_a_folder_of_another_configuration_is_refused(train: Train, small: Recip
 CONFIGURATION = {"loss": "l1", "seed": 0, "training_images": {f"{i}": f"{i:064x}" for i in range(200)}}
 
 
-def test_of_images_it_is_only_said_that_they_differ(tmp_path: Path) -> None:
+def test_changed_images_are_reported_without_listing_digests(tmp_path: Path) -> None:
     write_or_check(tmp_path / "run.yaml", CONFIGURATION)
     fewer = dict(list(CONFIGURATION["training_images"].items())[1:])  # type: ignore[attr-defined]
     with pytest.raises(LossmithError) as refused:
@@ -133,7 +133,7 @@ def test_of_images_it_is_only_said_that_they_differ(tmp_path: Path) -> None:
     "content",
     [b"", b"- a\n", b"loss: l1\n", b"loss: l1\nseed: 0\nfrom: elsewhere\n", b"{", b"\xff\xfe\x00", b"\0"],
 )
-def test_a_damaged_configuration_is_called_damaged(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_run_configuration_is_reported(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_bytes(content)
     with pytest.raises(LossmithError, match=r"run\.yaml is damaged, or was written by another version") as refused:
         write_or_check(tmp_path / "run.yaml", CONFIGURATION)
@@ -141,7 +141,7 @@ def test_a_damaged_configuration_is_called_damaged(content: bytes, tmp_path: Pat
     assert (tmp_path / "run.yaml").read_bytes() == content
 
 
-def test_the_same_configuration_is_welcome(tmp_path: Path) -> None:
+def test_the_folder_of_the_same_configuration_is_accepted(tmp_path: Path) -> None:
     write_or_check(tmp_path / "run.yaml", CONFIGURATION)
     before = (tmp_path / "run.yaml").read_bytes()
     write_or_check(tmp_path / "run.yaml", CONFIGURATION)

@@ -55,7 +55,7 @@ def test_every_loss_and_seed_scores_every_image_and_so_does_the_degraded_input(o
     assert repr(read_csv(outcome.report.parent / "results.csv")) == repr(outcome.rows)  # nan is not equal to nan
 
 
-def test_losses_share_their_first_weights_and_patches_and_seeds_do_not(photos: Path, tmp_path: Path) -> None:
+def test_losses_share_initial_weights_and_patches_and_seeds_do_not(photos: Path, tmp_path: Path) -> None:
     twice = compare(photos, tmp_path / "a", ("l1", CallableLoss(loss("l1"), "l1 again")), seeds=2)
     runs = twice.report.parent / "runs"
     weights = {path.parent: load_file(path) for path in sorted(runs.rglob("model.safetensors"))}
@@ -68,7 +68,7 @@ def test_losses_share_their_first_weights_and_patches_and_seeds_do_not(photos: P
     assert not any(torch.equal(first["conv_first.weight"], other["conv_first.weight"]) for other in others)
 
 
-def test_results_json_says_all_that_is_needed_to_repeat_it(outcome: Comparison) -> None:
+def test_results_json_holds_all_that_a_repetition_needs(outcome: Comparison) -> None:
     told = json.loads((outcome.report.parent / "results.json").read_text())
     assert told["verdict"] == outcome.verdict
     assert told["degradation"] == "noise(25)"
@@ -80,7 +80,7 @@ def test_results_json_says_all_that_is_needed_to_repeat_it(outcome: Comparison) 
     assert len(told["rows"]) == len(outcome.rows)
 
 
-def test_the_same_call_again_trains_nothing_and_says_the_same(outcome: Comparison, photos: Path) -> None:
+def test_the_same_call_again_trains_nothing_and_gives_the_same_verdict(outcome: Comparison, photos: Path) -> None:
     folder = outcome.report.parent
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("model.safetensors")}
     again = compare(photos, folder)
@@ -89,7 +89,7 @@ def test_the_same_call_again_trains_nothing_and_says_the_same(outcome: Compariso
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_a_stopped_tournament_goes_on(outcome: Comparison, photos: Path, tmp_path: Path) -> None:
+def test_a_stopped_tournament_resumes(outcome: Comparison, photos: Path, tmp_path: Path) -> None:
     compare(photos, tmp_path)
     unfinished = tmp_path / "runs" / "l2" / "seed-1"
     for name in ("summary.json", "scores.csv", "model.safetensors"):
@@ -98,7 +98,7 @@ def test_a_stopped_tournament_goes_on(outcome: Comparison, photos: Path, tmp_pat
     assert repr(again.rows) == repr(outcome.rows)
 
 
-def test_a_loss_that_breaks_is_reported_and_the_others_go_on(photos: Path, tmp_path: Path) -> None:
+def test_a_failing_loss_is_reported_and_the_others_are_trained(photos: Path, tmp_path: Path) -> None:
     broken = CallableLoss(Breaks(), "my:Breaks")
     outcome = lossmith.compare(
         lossmith.Data([photos]), losses=[broken, loss("l1")], seeds=1, recipe=RECIPE, out=tmp_path
@@ -111,7 +111,7 @@ def test_a_loss_that_breaks_is_reported_and_the_others_go_on(photos: Path, tmp_p
     assert "became nan at step 2" in outcome.report.read_text()
 
 
-def test_when_every_loss_breaks_it_says_so(photos: Path, tmp_path: Path) -> None:
+def test_a_tournament_where_every_loss_fails_says_so(photos: Path, tmp_path: Path) -> None:
     broken = CallableLoss(Breaks(), "my:Breaks")
     with pytest.raises(lossmith.LossmithError, match="no run was finished"):
         lossmith.compare(lossmith.Data([photos]), losses=[broken], seeds=1, recipe=RECIPE, out=tmp_path)
@@ -132,7 +132,7 @@ def test_both_precisions_train(precision: str, photos: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("lost", ["scores.csv", "metrics.csv", "model.safetensors"])
-def test_what_a_finished_run_has_lost_is_made_anew(lost: str, photos: Path, tmp_path: Path) -> None:
+def test_lost_results_of_a_finished_run_are_computed_again(lost: str, photos: Path, tmp_path: Path) -> None:
     outcome = compare(photos, tmp_path, ["l1"], seeds=1)
     file = tmp_path / "runs" / "l1" / "seed-0" / lost
     file.write_bytes(file.read_bytes()[:20])
@@ -143,7 +143,7 @@ def test_what_a_finished_run_has_lost_is_made_anew(lost: str, photos: Path, tmp_
         compare(photos, tmp_path, ["l1"], seeds=1)
 
 
-def test_a_damaged_configuration_is_called_so(outcome: Comparison, photos: Path, tmp_path: Path) -> None:
+def test_a_damaged_compare_configuration_is_reported(outcome: Comparison, photos: Path, tmp_path: Path) -> None:
     shutil.copytree(outcome.report.parent, tmp_path, dirs_exist_ok=True)
     written = (tmp_path / "compare.yaml").read_text()
     for text in ("", written[: len(written) // 2], "losses: [\n"):
@@ -152,7 +152,7 @@ def test_a_damaged_configuration_is_called_so(outcome: Comparison, photos: Path,
             compare(photos, tmp_path)
 
 
-def test_a_metric_that_comes_or_goes_between_two_sittings_is_refused(
+def test_a_change_of_metrics_when_resuming_is_refused(
     outcome: Comparison, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(outcome.report.parent, tmp_path, dirs_exist_ok=True)
@@ -174,9 +174,7 @@ def test_a_loss_is_compared_once_however_it_is_written(twice: list[Any], photos:
 
 
 @pytest.mark.parametrize("study", ["train", "compare"])
-def test_test_images_that_cannot_be_scored_are_found_before_training(
-    study: str, photos: Path, tmp_path: Path
-) -> None:
+def test_unscorable_test_images_are_found_before_training(study: str, photos: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
     write_image(small / "fine.png", torch.zeros(3, 16, 16))
     write_image(small / "speck.png", torch.zeros(3, 4, 4))
@@ -198,7 +196,7 @@ class Stubborn(torch.nn.Conv2d):
 
 
 @pytest.mark.parametrize("study", ["train", "compare"])
-def test_a_network_that_takes_patches_only_is_found_before_training(
+def test_a_network_that_fails_on_whole_images_is_found_before_training(
     study: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "theirs", SimpleNamespace(Stubborn=Stubborn))

@@ -83,7 +83,7 @@ def once(what: Callable[[], object], within: float = 120) -> object:
     raise TimeoutError
 
 
-def test_on_two_nodes_of_which_one_loses_its_worker(
+def test_a_lost_ray_worker_on_one_of_two_nodes_is_replaced(
     here: Comparison, cluster: object, photos: Path, tmp_path: Path
 ) -> None:
     first = tmp_path / "runs" / LOSSES[0] / "seed-0"
@@ -127,7 +127,7 @@ def words(photos: Path, out: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_tournament_on_a_cluster_goes_on(
+def test_a_stopped_tournament_on_a_cluster_resumes(
     number: signal.Signals, here: Comparison, cluster: object, photos: Path, tmp_path: Path
 ) -> None:
     runs = [tmp_path / "runs" / name / "seed-0" for name in LOSSES]
@@ -146,7 +146,7 @@ def test_a_stopped_tournament_on_a_cluster_goes_on(
 
 
 @pytest.mark.slow
-def test_a_node_is_lost_with_all_that_ran_there(
+def test_runs_of_a_lost_node_are_run_elsewhere(
     here: Comparison, cluster: object, photos: Path, tmp_path: Path
 ) -> None:
     node = cluster.add_node(num_cpus=1)  # type: ignore[attr-defined]
@@ -164,7 +164,7 @@ def test_a_node_is_lost_with_all_that_ran_there(
 
 
 @pytest.mark.slow
-def test_two_runs_share_a_gpu(here: Comparison, cluster: object, photos: Path, tmp_path: Path) -> None:
+def test_two_runs_can_share_a_gpu(here: Comparison, cluster: object, photos: Path, tmp_path: Path) -> None:
     """Ray counts GPUs as it is told to, and asks nobody whether they are there."""
     node = cluster.add_node(num_cpus=2, num_gpus=1)  # type: ignore[attr-defined]
     runs = [tmp_path / "runs" / name / f"seed-{seed}" for name in LOSSES for seed in range(2)]
@@ -183,7 +183,7 @@ def test_two_runs_share_a_gpu(here: Comparison, cluster: object, photos: Path, t
 
 
 @pytest.mark.slow
-def test_a_cluster_that_does_not_see_the_folder(
+def test_a_cluster_that_does_not_see_the_folder_is_refused(
     here: Comparison, cluster: object, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lossmith.commands.compare import ray_executor
@@ -195,7 +195,7 @@ def test_a_cluster_that_does_not_see_the_folder(
     assert repr(outcome.rows) == repr(here.rows)
 
 
-def test_where_the_folder_is_not_shared_the_files_of_a_run_come_back(here: Comparison, tmp_path: Path) -> None:
+def test_without_a_shared_folder_the_files_of_a_run_are_sent_back(here: Comparison, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     from lossmith.commands.compare.ray_executor import pack, unpack
     from lossmith.training import RunFolder
@@ -227,7 +227,7 @@ def test_a_finished_tournament_needs_no_cluster(here: Comparison, photos: Path) 
         (["--executor", "ray", "--cpus-per-run", "0"], "cpus_per_run must be above 0"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
+def test_invalid_execution_options_are_refused(
     options: list[str], sentence: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(["compare", str(photos), "--out", str(tmp_path / "out"), *options]) == 2
@@ -235,7 +235,7 @@ def test_what_makes_no_sense_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_without_ray_it_says_what_to_install(
+def test_without_ray_an_error_says_what_to_install(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)

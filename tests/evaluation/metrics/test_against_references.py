@@ -115,7 +115,7 @@ def test_fsimc_of_gray_images_is_fsim(photo, damage):
     assert fsimc(prediction, gray) == pytest.approx(fsim(prediction, gray), abs=1e-9)
 
 
-def test_psnr_has_a_ceiling_so_that_means_exist(photo):
+def test_psnr_of_equal_images_is_finite(photo):
     image = photo(16, 16)
     almost = image.clone()
     almost[0, 0, 0] += 1e-8

@@ -42,7 +42,7 @@ def _random_squeezenet(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def test_without_weights_there_is_none_and_a_sentence_says_what_to_do(photo, tmp_path):
+def test_a_deep_metric_without_weights_is_absent_and_says_what_to_do(photo, tmp_path):
     assert available_deep_metrics() == {}
     assert not any(name.startswith("lpips") for name in default_metrics())
     for ask in (find_metric, lambda name: score(photo(32, 32), photo(32, 32), Protocol(), [name])):
@@ -57,7 +57,7 @@ def test_without_weights_there_is_none_and_a_sentence_says_what_to_do(photo, tmp
 
 @pytest.mark.parametrize("name", ["squeezenet1_1-b8a52dc0.pth", SQUEEZE])
 @pytest.mark.parametrize("place", ["hub/checkpoints", "mine"])
-def test_torchvisions_file_and_safetensors_are_found_in_both_folders(name, place, tmp_path, monkeypatch, photo):
+def test_weights_are_found_under_both_names_in_both_folders(name, place, tmp_path, monkeypatch, photo):
     _random_squeezenet(tmp_path / place, name)
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path / "mine"))
     metric, function = available_deep_metrics()["lpips_squeeze"]
@@ -67,7 +67,7 @@ def test_torchvisions_file_and_safetensors_are_found_in_both_folders(name, place
     assert default_metrics()[-1] == "lpips_squeeze"
 
 
-def test_what_is_merely_offered_is_never_downloaded(photo, monkeypatch):
+def test_missing_metric_weights_are_never_downloaded(photo, monkeypatch):
     def never(url, *_, **__):
         pytest.fail(f"{url} was asked for")
 
@@ -79,7 +79,7 @@ def test_what_is_merely_offered_is_never_downloaded(photo, monkeypatch):
             score(photo(32, 32), photo(32, 32), Protocol(), [name])
 
 
-def test_alexnet_is_preferred(tmp_path, monkeypatch):
+def test_lpips_prefers_alexnet(tmp_path, monkeypatch):
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     for name in ("vgg16-397923af.pth", SQUEEZE, "alexnet-owt-7be5be79.pth"):
         (tmp_path / name).touch()
@@ -90,14 +90,14 @@ def test_alexnet_is_preferred(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "complaint"), [(b"", "cannot read the weights"), (b"cos\nsystem\n(S'true'\ntR.", "cannot read")]
 )
-def test_a_damaged_or_dangerous_file_is_refused(content, complaint, tmp_path, monkeypatch, photo):
+def test_damaged_or_unsafe_metric_weights_are_refused(content, complaint, tmp_path, monkeypatch, photo):
     (tmp_path / "squeezenet1_1-b8a52dc0.pth").write_bytes(content)
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     with pytest.raises(LossmithError, match=complaint):
         score(photo(32, 32), photo(32, 32), Protocol(), ["lpips_squeeze"])
 
 
-def test_weights_of_another_network_are_refused(tmp_path, monkeypatch, photo):
+def test_metric_weights_of_another_network_are_refused(tmp_path, monkeypatch, photo):
     save_file({"features.0.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / SQUEEZE)
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     with pytest.raises(
@@ -106,7 +106,7 @@ def test_weights_of_another_network_are_refused(tmp_path, monkeypatch, photo):
         score(photo(32, 32), photo(32, 32), Protocol(), ["lpips_squeeze"])
 
 
-def test_dists_is_scored_where_the_weights_of_its_network_are(tmp_path, monkeypatch, photo):
+def test_dists_is_scored_where_its_weights_exist(tmp_path, monkeypatch, photo):
     with pytest.raises(LossmithError, match="dists needs torchvision's VGG-16 weights: put vgg16-397923af"):
         find_metric("dists")
     torch.manual_seed(0)
@@ -121,7 +121,7 @@ def test_dists_is_scored_where_the_weights_of_its_network_are(tmp_path, monkeypa
     assert 0 < function(photo(40, 40).flip(1), photo(40, 40)) < 2
 
 
-def test_too_small_images_score_nan(tmp_path, monkeypatch, photo):
+def test_images_too_small_for_a_deep_metric_score_nan(tmp_path, monkeypatch, photo):
     _random_squeezenet(tmp_path, SQUEEZE)
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     function = available_deep_metrics()["lpips_squeeze"][1]

@@ -9,7 +9,7 @@ from lossmith.evaluation.metrics.phase_congruency import phase_congruency
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
-def test_shrink_is_matlabs_filter_and_subsampling(factor):
+def test_downsample_is_matlabs_filter_and_subsampling(factor):
     """`conv2(x, ones(f) / f^2, 'same')`, then every f-th pixel."""
     image = torch.rand(1, 13, 17, dtype=torch.float64)
     size = factor - 1
@@ -23,7 +23,7 @@ def test_shrink_is_matlabs_filter_and_subsampling(factor):
 
 
 @pytest.mark.parametrize("size", [(33, 48), (40, 161)])
-def test_the_pyramid_gives_the_image_back(size):
+def test_the_laplacian_pyramid_reconstructs_the_image(size):
     """Enlarging the last band and adding the others, coarsest first, is the inverse."""
     from lossmith.evaluation.metrics.iw_ssim import _upsample
 
@@ -48,11 +48,11 @@ def test_phase_congruency_is_between_0_and_1_and_0_on_flat_images(photo):
         assert phase_congruency(flat).abs().max() == 0
 
 
-def test_information_grows_with_contrast(photo):
+def test_information_content_grows_with_contrast(photo):
     band = laplacian_pyramid(photo(64, 64)[:1] * 255, 2)[0]
     assert information_content(2 * band, 2 * band).mean() > information_content(band, band).mean() > 0
 
 
-def test_information_of_a_flat_band_is_nothing():
+def test_information_content_of_a_flat_band_is_zero():
     flat = torch.zeros(1, 16, 16, dtype=torch.float64)
     assert information_content(flat, flat).sum() == 0

@@ -19,7 +19,7 @@ def test_equal_images_have_the_best_score(photo, protocol):
 
 
 @pytest.mark.parametrize("protocol", [Protocol(), Protocol("y", 4)], ids=str)
-def test_more_damage_scores_worse(photo, protocol):
+def test_stronger_degradation_scores_worse(photo, protocol):
     target = photo(176, 180)
     noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0), dtype=target.dtype)
     little, much = (score(target + sigma * noise, target, protocol) for sigma in (0.02, 0.08))
@@ -77,11 +77,11 @@ def test_a_prediction_with_nan_scores_nan_everywhere(photo):
     assert all(math.isnan(value) for value in score(broken, target, Protocol()).values())
 
 
-def test_only_the_metrics_asked_for_are_computed_in_that_order(photo):
+def test_only_the_requested_metrics_are_computed_in_order(photo):
     assert list(score(photo(16, 16), photo(16, 16), Protocol(), ["gmsd", "psnr"])) == ["gmsd", "psnr"]
 
 
-def test_metrics_with_a_color_of_their_own_do_not_follow_the_protocols(photo, damage):
+def test_metrics_with_a_fixed_color_space_ignore_the_protocols(photo, damage):
     target = photo(170, 170)
     rgb = score(damage(target), target, Protocol("rgb", 4))
     y = score(damage(target), target, Protocol("y", 4))

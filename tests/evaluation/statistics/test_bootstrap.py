@@ -14,7 +14,7 @@ def rng():
     return np.random.default_rng(0)
 
 
-def test_with_one_seed_it_is_scipys_paired_percentile_bootstrap_stretched(rng):
+def test_with_one_seed_the_interval_is_scipys_paired_bootstrap_widened(rng):
     first, second = rng.normal(30, 3, 12) + rng.normal(0, 0.2, (2, 12))
     both = resampled_means(np.stack([first, second])[:, None], 20_000, seed=0)
     found = interval((first - second)[None], both[0] - both[1])
@@ -39,7 +39,7 @@ def test_with_one_seed_it_is_scipys_paired_percentile_bootstrap_stretched(rng):
     ("images", "seeds", "between_images", "between_seeds"),
     [(5, 1, 1.0, 0.0), (5, 3, 1.0, 0.3), (14, 3, 1.0, 0.0), (30, 5, 0.5, 0.2), (30, 5, 0.0, 0.0)],
 )
-def test_it_holds_the_truth_95_percent_of_the_time(images, seeds, between_images, between_seeds, rng):
+def test_the_interval_covers_the_truth_95_percent_of_the_time(images, seeds, between_images, between_seeds, rng):
     """In 500 repetitions: 95 % +- 3 standard errors of 1 %, and more where only noise differs.
 
     There the bootstrap is known to be cautious. Without the stretch the first case has 83 %.
@@ -57,17 +57,17 @@ def test_it_holds_the_truth_95_percent_of_the_time(images, seeds, between_images
     assert 0.92 <= hits / 500 <= (0.98 if between_images else 1)
 
 
-def test_many_images_need_no_stretch(rng):
+def test_with_many_images_the_interval_is_not_widened(rng):
     assert stretch(rng.normal(size=(1, 2000))) == pytest.approx(1, abs=2e-3)
 
 
 @pytest.mark.parametrize("shape", [(1, 7), (3, 1), (4, 9)])
-def test_no_variation_leaves_no_doubt(shape):
+def test_without_variation_the_interval_has_no_width(shape):
     values = np.full(shape, 0.3)
     assert interval(values, resampled_means(values[None], 100, seed=0)[0]) == pytest.approx((0.3, 0.3))
 
 
-def test_one_number_says_nothing_about_others():
+def test_one_value_gives_an_interval_of_nan():
     values = np.array([[0.3]])
     assert all(math.isnan(end) for end in interval(values, resampled_means(values[None], 100, seed=0)[0]))
 

@@ -34,18 +34,18 @@ CASES = [
 
 
 @pytest.mark.parametrize(("loss", "metric", "expected"), CASES)
-def test_a_loss_contains_a_metric_or_does_not(loss: str, metric: str, expected: bool) -> None:
+def test_optimizes_metric_finds_the_metric_inside_a_loss(loss: str, metric: str, expected: bool) -> None:
     assert optimizes_metric(loss, metric) is expected
 
 
 @given(st.sampled_from(sorted(MEASURED)), st.sampled_from(sorted(MEASURED)), st.sampled_from(sorted(METRICS)))
-def test_a_sum_contains_what_its_parts_contain(first: str, second: str, metric: str) -> None:
+def test_a_sum_optimizes_the_metrics_of_its_terms(first: str, second: str, metric: str) -> None:
     either = optimizes_metric(first, metric) or optimizes_metric(second, metric)
     assert optimizes_metric(f"{first} + 0.5*{second}", metric) is either
     assert optimizes_metric(f"{first} until 30% then {second}", metric) is either
 
 
-def test_all_names_are_known() -> None:
+def test_every_loss_and_metric_of_the_overlap_table_exists() -> None:
     assert MEASURED.keys() <= CATALOGUE.keys()
     assert {stem for stems in MEASURED.values() for stem in stems} <= {*METRICS, "lpips", "dists"}
     # a preset is marked as the loss that it is

@@ -36,7 +36,7 @@ def rng():
 # --- differences ---
 
 
-def test_a_clear_winner_is_found_and_a_tie_is_not(rng, psnr_metric):
+def test_a_clear_winner_is_significant_and_a_tie_is_not(rng, psnr_metric):
     base = rng.normal(30, 3, 20) + rng.normal(0, 0.05, (3, 20))
     better = base + 0.2 + rng.normal(0, 0.05, (3, 20))
     alike = base + rng.normal(0, 0.05, (3, 20))
@@ -50,7 +50,7 @@ def test_a_clear_winner_is_found_and_a_tie_is_not(rng, psnr_metric):
     assert ranking(rows, psnr_metric).leaders == ("better",)
 
 
-def test_under_the_null_there_is_rarely_a_winner(rng, psnr_metric):
+def test_under_the_null_hypothesis_a_winner_is_rare(rng, psnr_metric):
     """Five equal methods, 60 times: one must beat all four others, so fewer than 5 % single winners."""
     winners = 0
     for _ in range(60):
@@ -59,7 +59,7 @@ def test_under_the_null_there_is_rarely_a_winner(rng, psnr_metric):
     assert winners <= 6
 
 
-def test_won_counts_images_by_their_mean_over_seeds_and_ties_half(psnr_metric, gmsd_metric):
+def test_win_rate_counts_images_by_mean_over_seeds_and_ties_as_half(psnr_metric, gmsd_metric):
     first = np.array([[1.0, 5.0, 2.0, 3.0], [1.0, 1.0, 2.0, 3.0]])
     second = np.array([[0.0, 2.0, 2.0, 4.0], [0.0, 2.0, 2.0, 4.0]])  # won, won, tied, lost
     [higher] = differences(rows_of({"a": first, "b": second}), psnr_metric)
@@ -135,7 +135,7 @@ def test_the_degraded_input_is_compared_under_every_seed(rng, psnr_metric):
 
 
 @pytest.mark.parametrize("rows", [[], rows_of({"a": np.full((1, 3), np.nan)})], ids=["no rows", "no numbers"])
-def test_nothing_to_compare_is_said(rows, psnr_metric):
+def test_a_table_without_comparable_methods_is_refused(rows, psnr_metric):
     for function in (ranking, differences):
         with pytest.raises(LossmithError, match="nothing to compare in PSNR"):
             function(rows, psnr_metric)
@@ -152,7 +152,7 @@ def test_a_row_that_occurs_twice_is_refused(psnr_metric):
 # --- standings ---
 
 
-def test_the_best_comes_first_in_either_direction(rng, psnr_metric, gmsd_metric):
+def test_the_best_method_comes_first_for_either_metric_direction(rng, psnr_metric, gmsd_metric):
     scores = {"low": np.full(4, 1.0), "high": np.full(4, 3.0), "middle": np.full(4, 2.0)}
     assert ranking(rows_of(scores), psnr_metric).order == ("high", "middle", "low")
     assert ranking(rows_of(scores, "gmsd"), gmsd_metric).order == ("low", "middle", "high")
@@ -190,13 +190,13 @@ def test_mean_ranks_do_not_depend_on_the_order_of_methods(rng, psnr_metric):
     assert sum(mean_ranks(found).values()) == pytest.approx(6)
 
 
-def test_all_pairs_come_once(rng, psnr_metric):
+def test_each_pair_of_methods_comes_once(rng, psnr_metric):
     rows = rows_of({name: rng.normal(size=4) for name in "abcd"})
     pairs = [(d.first, d.second) for d in differences(rows, psnr_metric, resamples=50)]
     assert pairs == list(itertools.combinations("abcd", 2))
 
 
-def test_levels_of_damage_are_not_taken_for_so_many_images(rng, psnr_metric) -> None:
+def test_degradation_levels_of_one_image_do_not_count_as_images(rng, psnr_metric) -> None:
     """An image at three levels counts once: intervals are those of its mean scores."""
     scores = rng.normal(size=(2, 3, 5))
     rows = [

@@ -123,11 +123,11 @@ CASES = {
 
 
 @pytest.mark.parametrize(("found", "pairs", "sentence"), CASES.values(), ids=CASES.keys())
-def test_verdict(found, pairs, sentence):
+def test_verdict_sentences(found, pairs, sentence):
     assert verdict(found, pairs) == sentence
 
 
-def test_verdict_of_real_rows():
+def test_verdict_of_simulated_rows():
     rng = np.random.default_rng(0)
     base = rng.normal(30, 3, 14)
     rows = [

@@ -49,7 +49,7 @@ def mdf(tmp_path: Path) -> MDFLoss:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("signed", [False, True])
-def test_it_is_the_published_formula(tmp_path: Path, kind: str, signed: bool) -> None:
+def test_mdf_equals_the_published_formula(tmp_path: Path, kind: str, signed: bool) -> None:
     file = write(tmp_path / "loss.safetensors", KINDS[kind], range=[-1, 1] if signed else [0, 1])
     criterion = MDFLoss.load(file, reduction="none")
     prediction, target = pair(criterion.min_side + 6)
@@ -64,7 +64,7 @@ def test_it_is_the_published_formula(tmp_path: Path, kind: str, signed: bool) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("extra", [0, 1, 2, 3])
-def test_the_gradient_is_the_differences(tmp_path: Path, kind: str, extra: int) -> None:
+def test_mdf_gradient_equals_finite_differences(tmp_path: Path, kind: str, extra: int) -> None:
     """At every remainder of the sides by the stride, since what a stride leaves over gets no gradient."""
     criterion = MDFLoss.load(write(tmp_path / "loss.safetensors", KINDS[kind]), reduction="none")
     prediction, target = pair(criterion.min_side + extra)
@@ -73,7 +73,7 @@ def test_the_gradient_is_the_differences(tmp_path: Path, kind: str, extra: int) 
     )
 
 
-def test_the_range_may_be_said_in_the_call(tmp_path: Path) -> None:
+def test_data_range_scales_the_images_of_mdf(tmp_path: Path) -> None:
     file = write(tmp_path / "loss.safetensors")
     prediction, target = pair()
     for words, signed in [("0..1", False), ("-1..1", True)]:
@@ -82,7 +82,7 @@ def test_the_range_may_be_said_in_the_call(tmp_path: Path) -> None:
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
 
 
-def test_float32_is_close_to_float64(mdf: MDFLoss) -> None:
+def test_mdf_in_float32_is_close_to_float64(mdf: MDFLoss) -> None:
     prediction, target = pair()
     found = mdf(prediction.float(), target.float())
     assert found.dtype == torch.float32
@@ -90,7 +90,7 @@ def test_float32_is_close_to_float64(mdf: MDFLoss) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_and_autocast_are_computed_in_float32(mdf: MDFLoss, dtype: torch.dtype) -> None:
+def test_mdf_computes_half_precision_and_autocast_in_float32(mdf: MDFLoss, dtype: torch.dtype) -> None:
     prediction, target = pair(dtype=dtype)
     prediction.requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -99,7 +99,7 @@ def test_half_precision_and_autocast_are_computed_in_float32(mdf: MDFLoss, dtype
     assert torch.autograd.grad(found, prediction)[0].dtype == dtype
 
 
-def test_bfloat16_when_asked_for_is_near(tmp_path: Path) -> None:
+def test_mdf_in_bfloat16_is_close(tmp_path: Path) -> None:
     file = write(tmp_path / "loss.safetensors")
     prediction, target = pair(dtype=torch.float32)
     found = loss(f"mdf({file}, precision=bfloat16)")(prediction, target)
@@ -108,7 +108,7 @@ def test_bfloat16_when_asked_for_is_near(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_equal_images_give_exactly_zero(mdf: MDFLoss, layout: torch.memory_format) -> None:
+def test_mdf_of_equal_images_is_exactly_zero(mdf: MDFLoss, layout: torch.memory_format) -> None:
     image = pair(dtype=torch.float32)[1].to(memory_format=layout).requires_grad_()
     value = mdf(image, image.detach().clone())
     assert value == 0
@@ -118,14 +118,14 @@ def test_equal_images_give_exactly_zero(mdf: MDFLoss, layout: torch.memory_forma
 # --- what else it gives ------------------------------------------------------------------------------------------
 
 
-def test_each_image_has_its_own_value(mdf: MDFLoss) -> None:
+def test_mdf_of_a_batch_is_that_of_each_image(mdf: MDFLoss) -> None:
     prediction, target = pair(batch=3)
     each = MDFLoss.load(mdf.file, reduction="none")
     alone = [mdf(prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
     torch.testing.assert_close(each(prediction, target), torch.stack(alone), rtol=1e-12, atol=0)
 
 
-def test_the_terms_are_the_discriminators_and_add_up(mdf: MDFLoss) -> None:
+def test_mdf_terms_are_its_discriminators_and_add_up(mdf: MDFLoss) -> None:
     prediction, target = pair()
     terms = mdf.terms(prediction, target)
     assert list(terms) == [f"mdf(loss) scale {k}" for k in range(3)]
@@ -141,7 +141,7 @@ def test_the_coarsest_discriminators_are_used_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fixed_target_gives_the_same_value_and_gradient(tmp_path: Path, kind: str) -> None:
+def test_mdf_with_a_precomputed_target_gives_the_same_value_and_gradient(tmp_path: Path, kind: str) -> None:
     criterion = MDFLoss.load(write(tmp_path / "loss.safetensors", KINDS[kind]))
     prediction, target = pair(criterion.min_side + 3, dtype=torch.float32)
     fixed = criterion.with_target(target)
@@ -175,7 +175,7 @@ def test_the_discriminators_are_moved_copied_and_pickled_with_it_and_not_saved(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_compiles_in_one_piece(tmp_path: Path, kind: str) -> None:
+def test_mdf_compiles_without_graph_breaks(tmp_path: Path, kind: str) -> None:
     torch.compiler.reset()
     criterion = MDFLoss.load(write(tmp_path / "loss.safetensors", KINDS[kind]))
     prediction, target = pair(criterion.min_side, dtype=torch.float32)
@@ -187,7 +187,7 @@ def test_it_compiles_in_one_piece(tmp_path: Path, kind: str) -> None:
     torch.testing.assert_close(*(torch.autograd.grad(value, prediction)[0] for value in values))
 
 
-def test_it_keeps_one_image_per_discriminator_for_the_backward_pass(mdf: MDFLoss) -> None:
+def test_mdf_saves_one_image_per_discriminator_for_backward(mdf: MDFLoss) -> None:
     prediction, target = pair(dtype=torch.float32)
     kept: list[Tensor] = []
 
@@ -200,7 +200,7 @@ def test_it_keeps_one_image_per_discriminator_for_the_backward_pass(mdf: MDFLoss
     assert sum(tensor.numel() for tensor in kept) <= len(SCALES) * prediction.numel()
 
 
-def test_backward_may_be_repeated_and_changes_nothing(mdf: MDFLoss) -> None:
+def test_mdf_backward_can_be_repeated(mdf: MDFLoss) -> None:
     prediction, target = pair()
     prediction.requires_grad_()
     before = prediction.detach().clone(), target.detach().clone()
@@ -215,7 +215,7 @@ def test_backward_may_be_repeated_and_changes_nothing(mdf: MDFLoss) -> None:
         assert not mdf(prediction, target).requires_grad
 
 
-def test_a_second_derivative_is_refused(mdf: MDFLoss) -> None:
+def test_mdf_second_derivatives_are_refused(mdf: MDFLoss) -> None:
     prediction, target = pair()
     value = mdf(prediction.requires_grad_(), target)
     with pytest.raises(LossmithError, match=r"^mdf has a first derivative only"):
@@ -225,7 +225,7 @@ def test_a_second_derivative_is_refused(mdf: MDFLoss) -> None:
 # --- as an expression --------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_named_in_the_expression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mdf_expressions_name_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "a folder" / "my-loss.v2.safetensors")
     for expression in ("mdf(a folder/my-loss.v2.safetensors)", "0.5*mdf(a folder/my-loss.v2.safetensors, 2) + l1"):
@@ -244,14 +244,14 @@ def test_a_file_is_named_in_the_expression(tmp_path: Path, monkeypatch: pytest.M
         (", scale=3", "option of loss mdf: 'scale' is not known; did you mean 'scales'?"),
     ],
 )
-def test_options_that_make_no_sense(tmp_path: Path, options: str, message: str) -> None:
+def test_invalid_mdf_options_are_refused(tmp_path: Path, options: str, message: str) -> None:
     file = write(tmp_path / "loss.safetensors")
     with pytest.raises(LossmithError) as refused:
         loss(f"mdf({file}{options})")
     assert str(refused.value) == message.replace("FILE", str(file))
 
 
-def test_images_that_make_no_sense(tmp_path: Path) -> None:
+def test_images_that_mdf_cannot_take_are_refused(tmp_path: Path) -> None:
     criterion = MDFLoss.load(write(tmp_path / "loss.safetensors", KINDS["at fractions of the resolution"]))
     assert criterion.min_side == 21  # half of it, rounded, is 11
     gray = torch.rand(1, 1, 30, 30)
@@ -264,7 +264,7 @@ def test_images_that_make_no_sense(tmp_path: Path) -> None:
         criterion(small, small)
 
 
-def test_without_a_file_or_with_a_name_that_is_none() -> None:
+def test_mdf_without_a_file_or_with_an_unknown_name_is_refused() -> None:
     with pytest.raises(LossmithError, match=r"^loss 'mdf': missing a required argument: 'file'; `lossmith "):
         loss("mdf")
     with pytest.raises(

@@ -30,7 +30,7 @@ def refusal(file: Path) -> str:
     return message.removeprefix(str(file))
 
 
-def test_what_is_written_comes_back(tmp_path: Path) -> None:
+def test_loss_files_round_trip(tmp_path: Path) -> None:
     card = {**CARD, "task": "jpeg", "recipe": {"steps": 9, "rate": 0.1}, "license": "CC0, naïvely"}
     file = tmp_path / "new folder" / "loss.safetensors"
     save_loss(file, discriminators_of(SCALES), card)
@@ -56,7 +56,7 @@ def test_equal_losses_make_equal_files(tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_half_the_file_is_nearly_the_loss(tmp_path: Path) -> None:
+def test_a_float16_file_gives_nearly_the_same_loss(tmp_path: Path) -> None:
     scales = [{"width": 32, "factor": 1.0}]
     files = [tmp_path / "whole.safetensors", tmp_path / "half.safetensors"]
     for file, half in zip(files, (False, True), strict=True):
@@ -66,7 +66,7 @@ def test_half_the_file_is_nearly_the_loss(tmp_path: Path) -> None:
     torch.testing.assert_close(*values, rtol=2e-3, atol=0)  # float16 has eleven bits
 
 
-def test_a_card_that_does_not_fit_the_discriminators_is_not_written(tmp_path: Path) -> None:
+def test_a_card_that_does_not_fit_its_discriminators_is_not_written(tmp_path: Path) -> None:
     file = tmp_path / "loss.safetensors"
     with pytest.raises(LossmithError, match=r"tensor '0\.head\.conv\.weight' is \(8, 3, 3, 3\)"):
         save_loss(file, [random_discriminator(8)], {"scales": [{"width": 4, "factor": 1.0}], "range": [0, 1]})
@@ -109,7 +109,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Tensor]], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_tensors_that_are_not_what_the_card_says(tmp_path: Path, fault: str) -> None:
+def test_tensors_that_contradict_the_card_are_refused(tmp_path: Path, fault: str) -> None:
     change, message = FAULTS[fault]
     file = write(tmp_path / "loss.safetensors")
     state = load_file(file)
@@ -148,7 +148,7 @@ def test_tensors_that_are_not_what_the_card_says(tmp_path: Path, fault: str) -> 
         ({"default_scales": "all"}, ": 'used' of its card must be from 1 to 3, not 'all'"),
     ],
 )
-def test_cards_that_no_loss_can_be_made_by(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_invalid_cards_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     file = write(tmp_path / "loss.safetensors")
     save_file(load_file(file), file, {FORMAT: json.dumps({**CARD, **change})})
     assert refusal(file) == message
@@ -168,13 +168,13 @@ def test_cards_that_no_loss_can_be_made_by(tmp_path: Path, change: dict[str, Any
         ({FORMAT: "{"}, " has a card that is not JSON: Expecting property name enclosed in double quotes"),
     ],
 )
-def test_files_of_other_kinds(tmp_path: Path, metadata: dict[str, str] | None, message: str) -> None:
+def test_files_of_other_kinds_are_refused(tmp_path: Path, metadata: dict[str, str] | None, message: str) -> None:
     file = write(tmp_path / "loss.safetensors")
     save_file(load_file(file), file, metadata)
     assert refusal(file).startswith(message)
 
 
-def test_pickles_and_other_bytes(tmp_path: Path) -> None:
+def test_pickles_and_arbitrary_bytes_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "loss.safetensors"
     assert refusal(file) == " is not a file"
     for protocol in range(2, 6):
@@ -190,7 +190,7 @@ def test_pickles_and_other_bytes(tmp_path: Path) -> None:
         assert refusal(file).startswith(" is not a whole safetensors file: ")
 
 
-def test_a_length_that_looks_like_a_pickle_is_no_pickle(tmp_path: Path) -> None:
+def test_a_header_length_that_looks_like_a_pickle_is_not_taken_for_one(tmp_path: Path) -> None:
     """A safetensors file begins with the length of its header: 0x80 0x02 where that is 640 bytes."""
     file = write(tmp_path / "loss.safetensors")
     whole = file.read_bytes()

@@ -159,7 +159,7 @@ def test_a_malicious_pickle_does_not_run(tmp_path: Path, names: ModuleType, plac
 
 
 @pytest.mark.parametrize("name", ["builtins.eval", "torch.load", "collections.OrderedDict.fromkeys", "os.system"])
-def test_only_known_names_are_looked_up(tmp_path: Path, name: str) -> None:
+def test_only_allowed_names_are_looked_up_in_a_pickle(tmp_path: Path, name: str) -> None:
     module, _, attribute = name.partition(".")
     words = b"".join(b"\x8c" + bytes([len(word)]) + word.encode() for word in (module, attribute))
     file = tmp_path / "names.pth"
@@ -189,7 +189,7 @@ def test_other_networks_are_refused(tmp_path: Path, names: ModuleType) -> None:
         assert refusal(published(file, names, nothing)) == "it is not a list of discriminators"
 
 
-def test_a_file_that_is_cut_short_is_refused_wherever_the_cut_is(tmp_path: Path, names: ModuleType) -> None:
+def test_a_truncated_pickle_is_refused_at_every_length(tmp_path: Path, names: ModuleType) -> None:
     whole = published(tmp_path / "whole.pth", names, discriminators_of(SCALES)).read_bytes()
     file = tmp_path / "cut.pth"
     for length in [*range(160), *range(160, len(whole), 997), len(whole) - 1]:
@@ -197,7 +197,7 @@ def test_a_file_that_is_cut_short_is_refused_wherever_the_cut_is(tmp_path: Path,
         assert refusal(file)
 
 
-def test_damaged_bytes_are_one_sentence_too(tmp_path: Path, names: ModuleType) -> None:
+def test_damaged_bytes_of_a_pickle_are_one_sentence(tmp_path: Path, names: ModuleType) -> None:
     whole = published(tmp_path / "whole.pth", names, discriminators_of(SCALES[:1])).read_bytes()
     file, random = tmp_path / "damaged.pth", np.random.default_rng(0)
     for _ in range(300):
@@ -210,7 +210,7 @@ def test_damaged_bytes_are_one_sentence_too(tmp_path: Path, names: ModuleType) -
             assert "cannot be converted: " in str(error)  # noqa: PT017
 
 
-def test_other_formats_are_named(tmp_path: Path) -> None:
+def test_files_of_other_formats_are_named(tmp_path: Path) -> None:
     file = tmp_path / "new.pth"
     torch.save([3], file)
     assert refusal(file) == "it is not in the format of torch before 1.6, in which MDF was published"

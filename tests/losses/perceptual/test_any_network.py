@@ -11,7 +11,7 @@ from lossmith.losses import FeatureExtractor, loss
 from .feature_networks import image
 
 
-def test_a_network_of_timm() -> None:
+def test_a_timm_network_is_a_backbone() -> None:
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     network = timm.create_model("resnet18").eval()
@@ -26,7 +26,7 @@ def test_a_network_of_timm() -> None:
     assert by_name.mean.flatten().tolist() == pytest.approx([0.485, 0.456, 0.406])
 
 
-def test_a_network_by_its_import_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_by_its_import_path_is_a_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_networks.py").write_text(
         "from torch import nn\n"
         "def small():\n    return nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU())\n"

@@ -19,7 +19,7 @@ from .feature_networks import Methodical, Untraceable, image, made, out_of_place
 
 
 @pytest.mark.parametrize("network", ["vgg16", "vgg16_bn"])
-def test_conv_is_before_the_activation_and_relu_after_it(network: str) -> None:
+def test_conv_layers_are_before_the_activation_and_relu_after(network: str) -> None:
     before, after = FeatureExtractor(network, ["conv2_2", "relu2_2"], "random")(image())
     if network == "vgg16_bn":
         (before,) = FeatureExtractor(network, ["bn2_2"], "random")(image())
@@ -29,7 +29,7 @@ def test_conv_is_before_the_activation_and_relu_after_it(network: str) -> None:
     assert torch.equal(FeatureExtractor(network, ["relu2_2"], "random")(image())[0], after)
 
 
-def test_names_are_counted_as_people_count() -> None:
+def test_layer_aliases_count_like_the_literature() -> None:
     network = models.vgg19(weights=None).features
     for name, index in {
         "conv5_4": 34,
@@ -46,7 +46,7 @@ def test_names_are_counted_as_people_count() -> None:
 
 
 @pytest.mark.parametrize("layers", [[name] for name in out_of_place(made(), image())] + [[]])
-def test_what_a_network_overwrites_is_given_as_it_was(layers: list[str]) -> None:
+def test_features_overwritten_in_place_are_kept(layers: list[str]) -> None:
     network, x = made(), image()
     expected = out_of_place(network, x)
     layers = layers or [*expected]
@@ -55,7 +55,7 @@ def test_what_a_network_overwrites_is_given_as_it_was(layers: list[str]) -> None
 
 
 @pytest.mark.parametrize("kind", [Untraceable, Methodical])
-def test_a_network_that_cannot_be_traced_is_stopped_behind_the_last_layer(kind: type[nn.Module]) -> None:
+def test_an_untraceable_network_is_stopped_after_the_last_layer(kind: type[nn.Module]) -> None:
     network, x = made(kind), image()
     expected = out_of_place(network, x)
     stopped = copy.deepcopy(network)
@@ -85,7 +85,7 @@ class Interrupted(nn.Module):
         return features
 
 
-def test_while_a_network_is_cut_other_threads_compute_as_ever() -> None:
+def test_hooking_a_network_does_not_disturb_other_threads() -> None:
     """Tracing changes how modules are called everywhere."""
     network, x, found = made().eval(), image(), []
     with ThreadPoolExecutor(1) as other:
@@ -94,7 +94,7 @@ def test_while_a_network_is_cut_other_threads_compute_as_ever() -> None:
     assert torch.equal(once, network(x))
 
 
-def test_two_threads_do_not_cut_at_once() -> None:
+def test_two_threads_do_not_trace_at_once() -> None:
     begun, together = Event(), []
     with ThreadPoolExecutor(1) as other:
 
@@ -107,7 +107,7 @@ def test_two_threads_do_not_cut_at_once() -> None:
     assert begun.is_set()
 
 
-def test_a_block_is_its_last_operation() -> None:
+def test_a_block_name_means_its_last_operation() -> None:
     names = ["layer1", "layer1.1", "layer1.1.relu_1", "layer1.1.add", "layer1.1.bn2"]
     block, same, last, added, norm = FeatureExtractor("resnet18", names, "random")(image())
     assert torch.equal(block, same)
@@ -116,7 +116,7 @@ def test_a_block_is_its_last_operation() -> None:
     assert norm.min() < 0
 
 
-def test_the_tail_is_neither_kept_nor_run() -> None:
+def test_layers_after_the_last_feature_are_neither_kept_nor_run() -> None:
     extractor = FeatureExtractor("vgg19", ["relu2_2"], "random")
     assert len([module for module in extractor.modules() if isinstance(module, nn.Conv2d)]) == 4
     assert not [module for module in extractor.modules() if isinstance(module, nn.Linear)]
@@ -125,7 +125,7 @@ def test_the_tail_is_neither_kept_nor_run() -> None:
 # --- images ----------------------------------------------------------------------------------------------------
 
 
-def test_images_are_normalized_as_the_weights_want_it_or_as_is_said() -> None:
+def test_images_are_normalized_as_the_weights_or_the_option_says() -> None:
     see = nn.Sequential(nn.Conv2d(3, 3, 1))
     nn.init.dirac_(see[0].weight)
     nn.init.zeros_(see[0].bias)
@@ -150,7 +150,7 @@ def test_images_are_normalized_as_the_weights_want_it_or_as_is_said() -> None:
         ("resnet18", "layer4", 1),
     ],
 )
-def test_the_least_size_is_what_the_network_can_do(network: str, layer: str, least: int) -> None:
+def test_min_side_is_the_smallest_that_the_network_takes(network: str, layer: str, least: int) -> None:
     criterion = loss(f"features({network}, {layer}, weights=random)")
     assert criterion.min_side == least
     assert criterion(*image(least, least + 9)[:, None]).isfinite()
@@ -168,7 +168,7 @@ def test_gray_images_are_refused_by_a_network_for_color() -> None:
     assert FeatureExtractor(nn.Sequential(nn.Conv2d(1, 2, 3)), ["0"])(gray)[0].shape == (2, 2, 38, 46)
 
 
-def test_a_nan_stays_one() -> None:
+def test_nan_pixels_give_nan_features() -> None:
     x = image()
     x[0, 0, 20, 20] = torch.nan
     (found,) = FeatureExtractor("squeezenet1_1", ["fire9"], "random")(x)
@@ -176,7 +176,7 @@ def test_a_nan_stays_one() -> None:
     assert found[1].isfinite().all()
 
 
-def test_what_is_no_feature_map_is_refused() -> None:
+def test_outputs_that_are_not_feature_maps_are_refused() -> None:
     flat = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten())
     with pytest.raises(LossmithError, match=r"gives \(1, \d+\), not feature maps"):
         FeatureExtractor(flat, ["1"])

@@ -14,7 +14,7 @@ from .feature_networks import Everywhere, Untraceable, image, made
 
 
 @pytest.mark.parametrize("kind", [Everywhere, Untraceable])
-def test_the_network_is_frozen_and_yours_stays_as_it_is(kind: type[nn.Module]) -> None:
+def test_the_backbone_is_a_frozen_copy(kind: type[nn.Module]) -> None:
     network = made(kind).train()
     before = copy.deepcopy(network.state_dict())
     extractor = FeatureExtractor(network, ["norm"])
@@ -36,7 +36,7 @@ def test_the_network_is_frozen_and_yours_stays_as_it_is(kind: type[nn.Module]) -
 
 
 @pytest.mark.parametrize("network", ["squeezenet1_1", Untraceable])
-def test_it_is_copied_pickled_and_moved(network: str | type[nn.Module]) -> None:
+def test_a_frozen_backbone_is_copied_pickled_and_moved(network: str | type[nn.Module]) -> None:
     layers = ["fire2"] if network == "squeezenet1_1" else ["norm"]
     extractor = FeatureExtractor(network if isinstance(network, str) else made(network), layers, "random")
     (expected,) = extractor(image())
@@ -48,7 +48,7 @@ def test_it_is_copied_pickled_and_moved(network: str | type[nn.Module]) -> None:
     assert {buffer.device.type for buffer in extractor.to("meta").buffers()} == {"meta"}
 
 
-def test_it_compiles_in_one_piece() -> None:
+def test_a_frozen_backbone_compiles_without_graph_breaks() -> None:
     torch.compiler.reset()
     extractor = FeatureExtractor("squeezenet1_1", ["relu1", "fire3"], "random")
     compiled = torch.compile(extractor, fullgraph=True, backend="aot_eager")
@@ -56,14 +56,14 @@ def test_it_compiles_in_one_piece() -> None:
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_bfloat16_when_asked_for_is_near() -> None:
+def test_a_bfloat16_backbone_is_close() -> None:
     (full,) = FeatureExtractor("squeezenet1_1", ["fire3"], "random")(image())
     (rough,) = FeatureExtractor("squeezenet1_1", ["fire3"], "random", precision="bfloat16")(image())
     assert rough.dtype == torch.float32
     assert 0 < (rough - full).norm() < 0.02 * full.norm()  # eight bits, a few layers
 
 
-def test_under_autocast_it_computes_as_without() -> None:
+def test_autocast_does_not_change_a_frozen_backbone() -> None:
     extractor = FeatureExtractor("squeezenet1_1", ["fire3"], "random")
     expected = extractor(image())[0]
     criterion = loss("features(squeezenet1_1, fire3, weights=random)")
@@ -77,7 +77,7 @@ def test_under_autocast_it_computes_as_without() -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_train_with_it_as_one_would(tmp_path: Path) -> None:
+def test_ddp_with_a_frozen_backbone_equals_one_process(tmp_path: Path) -> None:
     """The average of the gradients of two halves of a batch is that of the batch, and buffers stay as they are."""
     torch.multiprocessing.spawn(half, (str(tmp_path),), nprocs=2)
     network, criterion = small_restorer(), loss(IN_TWO)

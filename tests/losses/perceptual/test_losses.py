@@ -78,12 +78,12 @@ POINTWISE = {
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
-def test_features_is_the_mean_distance_of_the_maps(distance: str) -> None:
+def test_features_equals_the_mean_distance_of_feature_maps(distance: str) -> None:
     found = made(PerceptualLoss, distance=distance)(*pair())
     torch.testing.assert_close(found, by_hand(POINTWISE[distance], *pair()), rtol=1e-12, atol=0)
 
 
-def test_style_is_the_mean_squared_difference_of_grams() -> None:
+def test_style_equals_the_mean_squared_difference_of_gram_matrices() -> None:
     def gram(x: Tensor) -> Tensor:
         rows = [[(a * b).sum() / x.numel() for b in x] for a in x]
         return torch.tensor(rows, dtype=x.dtype)
@@ -92,7 +92,7 @@ def test_style_is_the_mean_squared_difference_of_grams() -> None:
     torch.testing.assert_close(made(StyleLoss)(*pair()), expected, rtol=1e-10, atol=0)
 
 
-def test_style_w2_is_the_distance_of_gaussians() -> None:
+def test_style_w2_equals_the_wasserstein_distance_of_gaussians() -> None:
     def formula(x: Tensor, y: Tensor) -> Tensor:
         means = [z.flatten(1).mean(1) for z in (x, y)]
         s, t = (z.flatten(1).cov(correction=0) + 1e-4 * torch.eye(len(z)) for z in (x, y))
@@ -123,7 +123,7 @@ def brute_force(distance: str, x: Tensor, y: Tensor, bandwidth: float = 0.5) -> 
 
 @pytest.mark.parametrize("distance", contextual.DISTANCES)
 @pytest.mark.parametrize("batch", [1, 2])
-def test_contextual_is_its_brute_force(distance: str, batch: int) -> None:
+def test_contextual_equals_brute_force(distance: str, batch: int) -> None:
     prediction, target = pair(8, batch)
     expected = by_hand(lambda x, y: brute_force(distance, x, y, 0.3), prediction, target)
     found = made(ContextualLoss, distance=distance, bandwidth=0.3)(prediction, target)
@@ -131,7 +131,7 @@ def test_contextual_is_its_brute_force(distance: str, batch: int) -> None:
 
 
 @pytest.mark.parametrize("distance", contextual.DISTANCES)
-def test_in_pieces_contextual_is_the_same(distance: str) -> None:
+def test_contextual_in_chunks_equals_contextual_at_once(distance: str) -> None:
     x, y = (torch.rand(2, 30, 7, generator=torch.Generator().manual_seed(n)).double() for n in (0, 1))
     x.requires_grad_()
     values = [contextual.contextual_similarity(x, y, distance, 0.5, at_once) for at_once in (1, 500, 10**6)]
@@ -146,7 +146,7 @@ def test_in_pieces_contextual_is_the_same(distance: str) -> None:
     [(PerceptualLoss, {}), (StyleLoss, {}), (StyleW2Loss, {})]
     + [(ContextualLoss, {"distance": d}) for d in contextual.DISTANCES],
 )
-def test_the_gradient_is_the_differences(kind: type[Loss], options: dict[str, str]) -> None:
+def test_perceptual_gradients_equal_finite_differences(kind: type[Loss], options: dict[str, str]) -> None:
     prediction, target = pair(9)
     criterion = made(kind, **options)
     assert torch.autograd.gradcheck(
@@ -158,7 +158,7 @@ def test_the_gradient_is_the_differences(kind: type[Loss], options: dict[str, st
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_equal_images_give_nothing(expression: str) -> None:
+def test_perceptual_losses_of_equal_images_are_zero(expression: str) -> None:
     image = pair()[1].float()
     value, gradient = value_and_gradient(loss(expression), image, image.clone())
     if "w2" in expression:  # roots in float64
@@ -170,7 +170,7 @@ def test_equal_images_give_nothing(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_each_image_has_its_own_value(expression: str) -> None:
+def test_perceptual_losses_of_a_batch_are_those_of_each_image(expression: str) -> None:
     prediction, target = (image.float() for image in pair(batch=3))
     each = loss(expression, reduction="none")
     together = each(prediction, target)
@@ -181,7 +181,7 @@ def test_each_image_has_its_own_value(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_a_fixed_target_gives_the_same_value_and_gradient(expression: str) -> None:
+def test_a_precomputed_target_gives_the_same_value_and_gradient(expression: str) -> None:
     prediction, target = (image.float() for image in pair())
     criterion = loss(expression)
     expected = value_and_gradient(criterion, prediction, target)
@@ -194,7 +194,7 @@ def test_a_fixed_target_gives_the_same_value_and_gradient(expression: str) -> No
 
 
 @pytest.mark.parametrize("expression", [e for e in EVERY if "style" in e])
-def test_a_style_image_may_have_another_size(expression: str) -> None:
+def test_a_style_image_can_have_another_size(expression: str) -> None:
     prediction, target = pair()[0].float(), pair(30, batch=1)[1].float()
     fixed = loss(expression, reduction="none").with_target(target)
     alone = torch.cat([fixed(image[None]) for image in prediction])
@@ -205,7 +205,7 @@ def test_a_style_image_may_have_another_size(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_autocast_and_half_precision_are_computed_in_float32(expression: str) -> None:
+def test_perceptual_losses_compute_half_precision_and_autocast_in_float32(expression: str) -> None:
     prediction, target = (image.bfloat16() for image in pair())
     expected = loss(expression)(prediction.float(), target.float())
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -223,7 +223,7 @@ def test_contextual_has_a_first_derivative_only(distance: str) -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_it_is_a_module_like_any_other(expression: str) -> None:
+def test_a_perceptual_loss_is_an_ordinary_module(expression: str) -> None:
     prediction, target = (image.float() for image in pair())
     criterion = loss(expression)
     expected = criterion(prediction, target)
@@ -243,7 +243,7 @@ def test_it_is_a_module_like_any_other(expression: str) -> None:
 
 
 @pytest.mark.parametrize("expression", EVERY)
-def test_it_compiles_in_one_piece(expression: str) -> None:
+def test_perceptual_losses_compile_without_graph_breaks(expression: str) -> None:
     torch.compiler.reset()
     criterion = loss(expression)
     prediction, target = (image.float() for image in pair())
@@ -270,7 +270,7 @@ def test_the_presets_are_what_the_papers_use() -> None:
         assert "a least size that follows from the network" in describe(name)
 
 
-def test_layers_are_a_weighted_sum() -> None:
+def test_layers_are_summed_with_their_weights() -> None:
     assert parse_layers(" conv5_4 ") == (["conv5_4"], [1.0])
     assert parse_layers("0.1*relu1_2+relu2_2") == (["relu1_2", "relu2_2"], [0.1, 1.0])
     for wrong in ("", "relu1_2 +", "2*", "x*relu1_2", "nan*relu1_2", "2*3*relu1_2"):
@@ -288,11 +288,11 @@ def test_layers_are_a_weighted_sum() -> None:
         ("features(vgg16)", "missing a required argument: 'layers'"),
     ],
 )
-def test_a_wrong_option_is_one_sentence(expression: str, sentence: str) -> None:
+def test_invalid_perceptual_options_are_one_sentence(expression: str, sentence: str) -> None:
     with pytest.raises(LossmithError, match=sentence):
         loss(expression)
 
 
-def test_a_network_of_yours_is_named_but_not_spelled() -> None:
+def test_a_users_backbone_is_named_but_not_formatted() -> None:
     criterion = PerceptualLoss(small(), "0")
     assert str(criterion) == 'features(object of torch.nn.modules.container:Sequential, "0")'

@@ -29,7 +29,7 @@ def run_children(network: nn.Module, last: int, image: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PIHLGREN]
 )
-def test_each_layer_is_the_child_that_the_papers_code_counts(name: str, tmp_path: Path) -> None:
+def test_each_layer_is_the_module_that_the_papers_code_counts(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = models.get_model(name, weights=None, **OPTIONS.get(name, {})).eval()
     torch.save(network.state_dict(), tmp_path / "weights.pth")

@@ -71,7 +71,7 @@ def lpips_by_hand(layers: nn.Sequential, net: str, linear: bool, prediction: Ten
 @pytest.mark.parametrize("linear", [True, False])
 @pytest.mark.parametrize("net", TAPS)
 @torch.no_grad()
-def test_lpips_is_the_papers_formula(net: str, linear: bool, tmp_path: Path) -> None:
+def test_lpips_equals_the_papers_formula(net: str, linear: bool, tmp_path: Path) -> None:
     layers, file = backbone(TAPS[net][0], tmp_path)
     criterion = loss(f"lpips({net}, linear={linear}, weights={file})", reduction="none")
     for batch, height, width in [(1, 33, 47), (2, 31, 31)]:
@@ -93,7 +93,7 @@ class Pooling(nn.Module):
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 10), (1, 1), (2, 3)])
-def test_two_averages_are_the_window_of_dists(height: int, width: int) -> None:
+def test_two_averages_equal_the_window_of_dists(height: int, width: int) -> None:
     x = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0)).double()
     torch.testing.assert_close(L2Pool()(x), hann_pooling(x), rtol=1e-12, atol=1e-12)
 
@@ -122,7 +122,7 @@ def dists_by_hand(layers: nn.Sequential, prediction: Tensor, target: Tensor) -> 
 
 
 @torch.no_grad()
-def test_dists_is_the_papers_formula(tmp_path: Path) -> None:
+def test_dists_equals_the_papers_formula(tmp_path: Path) -> None:
     layers, file = backbone("vgg16", tmp_path)
     for batch, height, width in [(1, 33, 47), (2, 9, 12)]:
         found = loss(f"dists(weights={file})", reduction="none")(*pair(height, width, batch))
@@ -145,7 +145,7 @@ def test_lpips_on_imagenet_weights() -> None:
 @pytest.mark.parametrize(
     "expression", ["lpips(squeeze, weights=random, heads={})", "dists(weights=random, heads={})"]
 )
-def test_heads_of_something_else_are_refused(expression: str, tmp_path: Path) -> None:
+def test_lpips_heads_of_another_network_are_refused(expression: str, tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match=r"needs a file of .*, and gone.pth is not a file"):
         loss(expression.format("gone.pth"))
     torch.save({"alpha": torch.ones(3), "lin0.model.1.weight": torch.ones(1, 3, 1, 1)}, tmp_path / "heads.pth")
@@ -154,7 +154,7 @@ def test_heads_of_something_else_are_refused(expression: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("expression", ["lpips(squeeze, weights=random)", "dists(weights=random)"])
-def test_without_heads_a_sentence_says_where_to_put_them(
+def test_missing_lpips_heads_are_one_sentence_with_their_place(
     expression: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -166,7 +166,7 @@ def test_without_heads_a_sentence_says_where_to_put_them(
         loss(expression)
 
 
-def test_the_slope_of_dists_is_that_of_its_formula_and_so_is_its_second() -> None:
+def test_first_and_second_derivatives_of_dists_equal_its_formulas() -> None:
     generator = torch.Generator().manual_seed(0)
     prediction, target = (torch.randn(2, 3, 4, 5, generator=generator, dtype=torch.float64) for _ in range(2))
     criterion = loss("dists(weights=random)").double()

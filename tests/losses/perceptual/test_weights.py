@@ -33,7 +33,7 @@ def squeezenet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
 
 @pytest.mark.parametrize("place", ["hub/checkpoints", "mine", "said"])
 @pytest.mark.parametrize("name", ["squeezenet1_1-b8a52dc0.pth", "squeezenet1_1_imagenet.safetensors"])
-def test_weights_are_found_where_they_usually_are_or_where_it_is_said(
+def test_weights_are_found_in_their_default_and_given_places(
     place: str, name: str, squeezenet: nn.Module, tmp_path: Path
 ) -> None:
     file = tmp_path / place / name
@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("options", "sentence"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_cannot_be_had_is_one_sentence(options: dict[str, Any], sentence: str, squeezenet: nn.Module) -> None:
+def test_missing_weights_are_one_sentence(options: dict[str, Any], sentence: str, squeezenet: nn.Module) -> None:
     if "timm" in options.get("network", ""):
         pytest.importorskip("timm")
     with pytest.raises(LossmithError, match=sentence):
@@ -158,14 +158,14 @@ def test_what_cannot_be_had_is_one_sentence(options: dict[str, Any], sentence: s
 
 @pytest.mark.parametrize("content", [b"", b"cos\nsystem\n(S'true'\ntR.", b"\x08" + bytes(20)])
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-def test_a_damaged_or_dangerous_file_is_refused(content: bytes, suffix: str, tmp_path: Path) -> None:
+def test_damaged_or_unsafe_backbone_weights_are_refused(content: bytes, suffix: str, tmp_path: Path) -> None:
     file = tmp_path / f"weights.{suffix}"
     file.write_bytes(content)
     with pytest.raises(LossmithError, match=f"^cannot read the weights in {file}: [^\n]*$"):
         FeatureExtractor("squeezenet1_1", ["fire2"], str(file))
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+def test_backbone_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     save_file({"features.0.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "other.safetensors")
     with pytest.raises(
         LossmithError, match=r"other.safetensors does not hold the weights of squeezenet1_1: 'feat"

@@ -52,7 +52,7 @@ def test_two_constants_differ_in_luminance_only(name: str) -> None:
 @each_loss
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("value", [0.0, 0.6, 1.0, None], ids=["black", "gray", "white", "an image"])
-def test_equal_images_give_exactly_nothing(name: str, dtype: torch.dtype, value: float | None) -> None:
+def test_equal_images_give_exactly_zero(name: str, dtype: torch.dtype, value: float | None) -> None:
     _, target = usual(name)
     image = (target if value is None else torch.full_like(target, value)).to(dtype)
     found, gradient = value_and_gradient(loss(name), image.clone(), image)
@@ -61,7 +61,7 @@ def test_equal_images_give_exactly_nothing(name: str, dtype: torch.dtype, value:
 
 
 @each_loss
-def test_a_negative_finds_its_way_out(name: str) -> None:
+def test_a_negative_image_converges_to_its_target(name: str) -> None:
     """The loss is beyond 1, and a step down its slope makes it less."""
     _, target = usual(name)
     value, gradient = value_and_gradient(loss(name), 1 - target, target)
@@ -71,7 +71,7 @@ def test_a_negative_finds_its_way_out(name: str) -> None:
 
 
 @each_loss
-def test_called_with_no_option_it_reads_images_in_0_to_1(name: str) -> None:
+def test_the_default_data_range_is_1(name: str) -> None:
     prediction, target = usual(name)
     assert loss(name)(prediction, target) == loss(f"{name}(data_range=1)")(prediction, target)
 
@@ -81,7 +81,7 @@ def test_called_with_no_option_it_reads_images_in_0_to_1(name: str) -> None:
 
 @each_loss
 @pytest.mark.parametrize("misread", [lambda x: 255 * x, lambda x: 2 * x - 1], ids=["0..255", "[-1, 1]"])
-def test_a_range_that_is_not_said_is_not_guessed(name: str, misread: Callable[[Tensor], Tensor]) -> None:
+def test_the_data_range_is_not_guessed(name: str, misread: Callable[[Tensor], Tensor]) -> None:
     """A finite number comes out, and it is not that of the images in [0, 1]."""
     prediction, target = (image.double() for image in usual(name))
     value, gradient = value_and_gradient(loss(name), misread(prediction), misread(target))
@@ -90,7 +90,7 @@ def test_a_range_that_is_not_said_is_not_guessed(name: str, misread: Callable[[T
 
 
 @pytest.mark.parametrize("name", ["ssim", "ms_ssim"])
-def test_with_the_range_said_bytes_count_as_images_in_0_to_1(name: str) -> None:
+def test_with_data_range_255_bytes_equal_images_in_0_to_1(name: str) -> None:
     prediction, target = (image.double() for image in usual(name))
     found = loss(f"{name}(data_range=255)")(255 * prediction, 255 * target)
     assert found.item() == pytest.approx(loss(name)(prediction, target).item(), abs=1e-12)

@@ -79,7 +79,7 @@ def check(engine: Backend, plan: SSIMSpec, x: Tensor, y: Tensor, tolerance: floa
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @settings(max_examples=6, deadline=None, derandomize=True)
 @given(count=st.integers(1, 7), height=st.integers(11, 60), width=st.integers(11, 60), seed=st.integers(0, 99))
-def test_each_engine_gives_what_autograd_gives(
+def test_each_backend_equals_autograd(
     plan: str, dtype: torch.dtype, count: int, height: int, width: int, seed: int
 ) -> None:
     x, y = planes(count, height, width, PLANS[plan].constants.data_range, seed)
@@ -91,7 +91,7 @@ def test_each_engine_gives_what_autograd_gives(
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("shape", [(1, 90, 23), (3, 41, 61), (2, 11, 200), (5, 12, 11)])
-def test_strips_join_without_a_seam(engine: Backend, plan: str, shape: tuple[int, int, int]) -> None:
+def test_strips_join_without_seams(engine: Backend, plan: str, shape: tuple[int, int, int]) -> None:
     check(engine, PLANS[plan], *planes(*shape, PLANS[plan].constants.data_range), 1e-12)
 
 
@@ -122,7 +122,7 @@ SIDES = [(16, 24), (17, 24), (16, 23), (21, 19), (1, 8), (7, 1)]
 
 
 @pytest.mark.parametrize("sides", SIDES)
-def test_halving_is_the_mean_of_2_x_2_pixels_with_the_last_repeated(
+def test_downsample2x_is_the_mean_of_2_x_2_pixels_with_the_last_repeated(
     engine: Backend, sides: tuple[int, int]
 ) -> None:
     x, _ = planes(3, *sides, 1.0)
@@ -132,7 +132,7 @@ def test_halving_is_the_mean_of_2_x_2_pixels_with_the_last_repeated(
 
 
 @pytest.mark.parametrize("sides", SIDES)
-def test_spreading_is_the_transpose_of_halving(engine: Backend, sides: tuple[int, int]) -> None:
+def test_upsample2x_add_is_the_transpose_of_downsample2x(engine: Backend, sides: tuple[int, int]) -> None:
     fine, added = planes(3, *sides, 1.0)
     coarse, by = engine.downsample2x(planes(3, *sides, 1.0, seed=1)[0]), torch.tensor([0.5, 0.0, 3.0]).double()
     leaf = fine.clone().requires_grad_()
@@ -146,7 +146,7 @@ def test_spreading_is_the_transpose_of_halving(engine: Backend, sides: tuple[int
 @pytest.mark.parametrize("sides", [(44, 48), (45, 48), (47, 53)])
 @pytest.mark.parametrize(("same", "mirror"), [(False, 0), (True, 0), (False, 5)], ids=["valid", "same", "reflect"])
 @pytest.mark.parametrize("opposed", [False, True])
-def test_a_pyramid_has_the_gradient_that_autograd_finds(
+def test_the_multi_scale_gradient_equals_autograd(
     engine: Backend,
     monkeypatch: pytest.MonkeyPatch,
     sides: tuple[int, int],
@@ -184,7 +184,7 @@ print(value.item().hex(), *(number.hex() for number in x.grad.flatten().tolist()
 """
 
 
-def test_freshly_compiled_code_and_code_from_the_cache_agree_to_the_last_bit(tmp_path: Path) -> None:
+def test_fresh_and_cached_compiled_code_agree_exactly(tmp_path: Path) -> None:
     # else a run that is taken up again would end elsewhere: its first part compiled, its second did not
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     said = []
@@ -194,7 +194,7 @@ def test_freshly_compiled_code_and_code_from_the_cache_agree_to_the_last_bit(tmp
     assert said[0] == said[1]
 
 
-def test_the_plain_engine_serves_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_torch_backend_is_used_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = (each[None].float() for each in planes(3, 40, 40, 1.0))
     expected = SSIMLoss()(x, y)
     assert dispatch.backend_for(x) is numba_backend
@@ -230,7 +230,7 @@ class _Wrong(_Broken):
         return sums, gradient if gradient is None else -gradient
 
 
-def test_kernels_that_fail_are_found_out_before_they_are_used() -> None:
+def test_failing_kernels_are_detected_before_use() -> None:
     cpu_device = torch.device("cpu")
     assert dispatch.self_test(numba_backend, cpu_device)
     for engine, reason in [(_Broken(), "Failed to find C compiler"), (_Wrong(), "they compute nonsense")]:
@@ -238,7 +238,7 @@ def test_kernels_that_fail_are_found_out_before_they_are_used() -> None:
             assert not dispatch.self_test(engine, cpu_device)
 
 
-def test_tensors_without_data_take_the_plain_engine() -> None:
+def test_tensors_without_data_take_the_torch_backend() -> None:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with FakeTensorMode():
@@ -275,7 +275,7 @@ def slope(x: Tensor, y: Tensor) -> Tensor:
     return gradient
 
 
-def test_several_threads_may_call_at_once() -> None:
+def test_several_threads_can_call_at_once() -> None:
     pairs = [tuple(each[None] for each in planes(3, 40, 44, 1.0, seed)) for seed in range(8)]
     expected = [slope(*pair) for pair in pairs]
     torch.set_num_threads(3)  # each of which takes its share of the planes
@@ -285,7 +285,7 @@ def test_several_threads_may_call_at_once() -> None:
     assert all(map(torch.equal, found, expected))
 
 
-def test_without_a_place_to_keep_what_numba_compiles_there_is_plain_pytorch() -> None:
+def test_without_a_numba_cache_folder_the_torch_backend_is_used() -> None:
     program = (
         "import numba.core.caching as caching, torch\n"
         "(getattr(caching, 'CacheImpl', None) or caching._CacheImpl)._locator_classes = []\n"  # by Numba's release
@@ -314,14 +314,14 @@ def test_the_gradient_is_in_full_precision_under_autocast(again: str) -> None:
 
 
 @pytest.mark.parametrize("height", [6, 11, 30])
-def test_reflection_is_ssim_of_mirrored_images(height: int) -> None:
+def test_padding_reflect_equals_ssim_of_reflected_images(height: int) -> None:
     x, y = (each[None] for each in planes(3, height, 17, 1.0))
     mirrored = [torch.nn.functional.pad(each, (5, 5, 5, 5), mode="reflect") for each in (x, y)]
     assert SSIMLoss(padding="reflect")(x, y).item() == pytest.approx(SSIMLoss()(*mirrored).item(), rel=1e-14)
     assert SSIMLoss(padding="reflect").loss_map(x, y).shape == x.shape
 
 
-def test_inside_all_paddings_are_one() -> None:
+def test_all_paddings_agree_away_from_the_border() -> None:
     x, y = (each[None] for each in planes(2, 40, 30, 1.0))
     valid = SSIMLoss().loss_map(x, y)
     for padding in ("same", "reflect"):
@@ -329,7 +329,7 @@ def test_inside_all_paddings_are_one() -> None:
         torch.testing.assert_close(inside, valid, rtol=0, atol=1e-12)
 
 
-def test_images_in_bytes_are_those_in_fractions() -> None:
+def test_data_range_255_equals_data_range_1() -> None:
     x, y = (each[None] for each in planes(3, 64, 64, 1.0))
     for name in ("ssim", "ms_ssim(levels=2)", "ms_ssim_sigmas", "mix"):
         inner = name.removesuffix(")") + (", " if name.endswith(")") else "(")
@@ -359,7 +359,7 @@ def test_the_loss_is_the_mean_of_its_map(make: Callable[[], SSIMLoss], shape: tu
         make().loss_map(x, y[..., 1:])
 
 
-def test_weights_are_the_users() -> None:
+def test_custom_level_weights_are_used() -> None:
     x, y = (each[None] for each in planes(3, 64, 64, 1.0))
     told, written = MSSSIMLoss(2, weights=(0.4, 0.6)), loss('ms_ssim(2, weights="0.4 0.6")')
     assert told(x, y) == written(x, y) != MSSSIMLoss(2)(x, y)
@@ -385,7 +385,7 @@ def test_weights_are_the_users() -> None:
         ('mix(sigmas="2 1")', "mix: sigmas must rise, not (2.0, 1.0)"),
     ],
 )
-def test_options_out_of_range_are_refused(expression: str, message: str) -> None:
+def test_structural_options_out_of_range_are_refused(expression: str, message: str) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011 (its text is compared)
         loss(expression)
     assert str(refused.value) == message
@@ -404,13 +404,13 @@ def test_options_out_of_range_are_refused(expression: str, message: str) -> None
         "mix",
     ],
 )
-def test_second_derivatives_are_the_differences_of_the_first(expression: str) -> None:
+def test_second_derivatives_equal_finite_differences_of_the_first(expression: str) -> None:
     x, y = (each[None] for each in planes(1, 7, 8, 1.0))
     criterion = loss(expression)
     assert torch.autograd.gradgradcheck(lambda p: criterion(p, y), x.requires_grad_(), fast_mode=True, atol=1e-6)
 
 
-def test_no_gradient_is_computed_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_gradient_is_computed_where_none_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     class Watched(_Broken):

@@ -45,7 +45,7 @@ WINDOWS = {1.0: 9, 1.5: 11, 2.0: 15}
 
 @pytest.mark.parametrize(("sigma", "window"), WINDOWS.items())
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_ssim_is_scikit_images(sigma: float, window: int, dtype: torch.dtype) -> None:
+def test_ssim_equals_scikit_image(sigma: float, window: int, dtype: torch.dtype) -> None:
     x, y = images(64, dtype=dtype)
     # In float32 the weights' sum is off by up to 1e-7, and variances by that much of the squared mean: against
     # a C2 of 9e-4, some 1e-6, depending on the window. For the usual one it is less.
@@ -55,7 +55,7 @@ def test_ssim_is_scikit_images(sigma: float, window: int, dtype: torch.dtype) ->
     assert SSIMLoss(window, sigma)(x, y).item() == pytest.approx(1 - expected, abs=tolerance)
 
 
-def test_the_map_is_scikit_images_position_by_position() -> None:
+def test_the_ssim_map_equals_scikit_image() -> None:
     x, y = images(40)
     planes = zip(x.flatten(0, 1).numpy(), y.flatten(0, 1).numpy(), strict=True)
     expected = np.array([skimage_map(a, b, 1.5) for a, b in planes])
@@ -64,7 +64,7 @@ def test_the_map_is_scikit_images_position_by_position() -> None:
     np.testing.assert_allclose(found.flatten(0, 1).numpy(), 1 - expected, rtol=0, atol=1e-12)
 
 
-def test_ssim_is_pytorch_msssims() -> None:
+def test_ssim_equals_pytorch_msssim() -> None:
     x, y = images(64)
     expected = 1 - pytorch_msssim.ssim(x, y, data_range=1, win_size=11, win_sigma=1.5).item()
     assert SSIMLoss()(x, y).item() == pytest.approx(expected, abs=5e-6)  # its window is float32, made and summed
@@ -151,7 +151,7 @@ def msssim_package(x: Tensor, y: Tensor) -> float:
         (msssim_package, 192, 2e-6),
     ],
 )
-def test_ms_ssim_is_the_references(reference: Similarity, side: int, tolerance: float) -> None:
+def test_ms_ssim_equals_its_references(reference: Similarity, side: int, tolerance: float) -> None:
     x, y = images(side)
     assert MSSSIMLoss()(x, y).item() == pytest.approx(1 - reference(x, y), abs=tolerance)
     assert MSSSIMLoss()(x.float(), y.float()).item() == pytest.approx(MSSSIMLoss()(x, y).item(), abs=3e-7)
@@ -212,13 +212,13 @@ def test_the_loss_is_continuous_where_contrast_changes_its_sign() -> None:
 
 
 @pytest.mark.parametrize("levels", [0, 6, -1])
-def test_levels_must_exist(levels: int) -> None:
+def test_invalid_levels_are_refused(levels: int) -> None:
     with pytest.raises(LossmithError, match=f"^ms_ssim: levels must be 1 to 5, not {levels}$"):
         MSSSIMLoss(levels)
 
 
 @pytest.mark.parametrize("kind", [SSIMLoss, MSSSIMLoss])
-def test_windows_must_have_a_middle_and_a_width(kind: type[SSIMLoss]) -> None:
+def test_windows_must_be_odd_and_positive(kind: type[SSIMLoss]) -> None:
     with pytest.raises(LossmithError, match=rf"^{kind.name}: window must be an odd number of pixels, not 10$"):
         kind(window=10)
     with pytest.raises(LossmithError, match=rf"^{kind.name}: window must be an odd number of pixels, not -1$"):
@@ -229,7 +229,7 @@ def test_windows_must_have_a_middle_and_a_width(kind: type[SSIMLoss]) -> None:
         kind(sigma=float("nan"))
 
 
-def test_what_is_derived_from_ssim_is_averaged_as_it_says() -> None:
+def test_a_subclass_of_ssim_is_reduced_after_its_own_per_image() -> None:
     class Squared(SSIMLoss):
         def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
             return super().per_image(prediction, target).square()
@@ -239,7 +239,7 @@ def test_what_is_derived_from_ssim_is_averaged_as_it_says() -> None:
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.3], ids=["the mean itself", "a part of it"])
-def test_the_gradient_is_scaled_as_what_follows_says(factor: float) -> None:
+def test_the_gradient_is_scaled_by_the_incoming_one(factor: float) -> None:
     x, y = torch.rand(2, 2, 3, 16, 16, dtype=torch.float64)
     leaf = x.clone().requires_grad_()
     (factor * SSIMLoss()(leaf, y)).backward()

@@ -24,7 +24,7 @@ def three(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.mark.parametrize(("useful", "expected"), [(1, 1), (3, 3), (100, 3)])
-def test_so_many_threads_work_at_once(useful: int, expected: int) -> None:
+def test_the_requested_number_of_threads_work_at_once(useful: int, expected: int) -> None:
     meeting = threading.Barrier(expected)  # nobody passes before all are there
     seen = set()
 
@@ -37,14 +37,14 @@ def test_so_many_threads_work_at_once(useful: int, expected: int) -> None:
     assert threading.get_ident() in seen
 
 
-def test_fewer_tasks_than_threads_are_no_harm() -> None:
+def test_fewer_tasks_than_threads_all_run() -> None:
     for _ in range(50):
         tasks, done = iter(range(2)), list[int]()
         run_parallel(lambda tasks=tasks, done=done: done.extend(tasks), 2)  # type: ignore[misc]
         assert sorted(done) == [0, 1]
 
 
-def test_a_failure_in_any_thread_is_the_callers() -> None:
+def test_an_exception_in_any_thread_reaches_the_caller() -> None:
     me = threading.get_ident()
     for fails_here in (True, False):
         meeting = threading.Barrier(3)
@@ -140,13 +140,13 @@ print(process.exitcode)
     [(INTERRUPTED, "200\n"), (COLD, "0.0\n0\n"), (LATE, "0.0\n0\n")],
     ids=["alarms", "fork", "fork before the first import"],
 )
-def test_in_a_process_of_its_own(program: str, said: str) -> None:
+def test_threads_in_a_fresh_process(program: str, said: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.stdout == said, done.stderr
     assert "ignored" not in done.stderr
 
 
 @ON_LINUX
-def test_pytorchs_threads_can_be_had_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorchs_openmp_threads_are_found_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert threads._openmp_region() is not None

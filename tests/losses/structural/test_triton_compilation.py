@@ -60,7 +60,7 @@ def compiled(kernel: Callable[..., Any], *numbers: float, pointers: int, **optio
     ("windows", "window"), [(ssim, 0), (zhao, 0), pytest.param(zhao, 4, marks=pytest.mark.slow)]
 )
 @pytest.mark.usefixtures("an_h100")
-def test_they_compile_for_an_h100(windows: tuple[Gaussian, ...], window: int, same: bool) -> None:
+def test_kernels_compile_for_an_h100(windows: tuple[Gaussian, ...], window: int, same: bool) -> None:
     from lossmith.losses.structural.backends import triton_backend, triton_kernels
 
     taps = tuple(map(triton_backend.taps_of, windows))

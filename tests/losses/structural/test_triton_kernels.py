@@ -76,7 +76,7 @@ def check_agreement(
 
 
 @pytest.mark.skipif(INTERPRETED, reason="this is the interpreter")
-def test_all_of_this_holds_in_the_interpreter() -> None:
+def test_all_kernel_tests_pass_in_the_triton_interpreter() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", __file__]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -87,49 +87,49 @@ def test_all_of_this_holds_in_the_interpreter() -> None:
 @pytest.mark.parametrize("luminance", [True, False], ids=["with luminance", "contrast only"])
 @pytest.mark.parametrize("same", [True, False], ids=["same", "valid"])
 @pytest.mark.parametrize("windows", [small, eleven], ids=["5 wide", "11 wide"])
-def test_one_window(windows: tuple[Gaussian, ...], same: bool, luminance: bool) -> None:
+def test_kernels_agree_for_one_window(windows: tuple[Gaussian, ...], same: bool, luminance: bool) -> None:
     check_agreement(*images(1, 13, 17), SSIMSpec(windows, luminance=luminance, same=same))
 
 
 @on_a_device
 @pytest.mark.parametrize("luminance", [True, False], ids=["with luminance", "contrast only"])
-def test_five_windows(luminance: bool) -> None:
+def test_kernels_agree_for_five_windows(luminance: bool) -> None:
     check_agreement(*images(1, 10, 17), SSIMSpec(five, luminance=luminance, same=True))
 
 
 @on_a_device
 @pytest.mark.slow
-def test_windows_of_the_paper() -> None:
+def test_kernels_agree_for_the_windows_of_zhao() -> None:
     check_agreement(*images(1, 35, 37), SSIMSpec(zhao, same=True))
 
 
 @on_a_device
-def test_window_of_33() -> None:
+def test_kernels_agree_for_a_window_of_33() -> None:
     check_agreement(*images(1, 34, 35), SSIMSpec((Gaussian(8.0, 33),)))
 
 
 @on_a_device
 @pytest.mark.parametrize("same", [True, False], ids=["same", "valid"])
 @pytest.mark.parametrize("shape", [(3, 17, 8), (2, 5, 71), (1, 8, 64)])
-def test_blocks_need_not_fill(shape: tuple[int, ...], same: bool) -> None:
+def test_kernels_agree_where_blocks_are_partly_filled(shape: tuple[int, ...], same: bool) -> None:
     check_agreement(*images(*shape), SSIMSpec(small, same=same))
 
 
 @on_a_device
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 7), (2, 4, 3)])
-def test_same_takes_images_smaller_than_the_window(shape: tuple[int, ...]) -> None:
+def test_same_padding_takes_images_smaller_than_the_window(shape: tuple[int, ...]) -> None:
     # The variance of few pixels may be all rounding: 1e-7 of squares up to 1, beside 2 C2 = 2e-3.
     check_agreement(*images(*shape), SSIMSpec(eleven, same=True), tolerance=1e-4)
 
 
 @on_a_device
-def test_bytes() -> None:
+def test_kernels_agree_for_images_in_0_to_255() -> None:
     x, y = images(2, 9, 11)
     check_agreement(255 * x, 255 * y, SSIMSpec(small, Constants(data_range=255.0)))
 
 
 @on_a_device
-def test_values_far_out_of_range() -> None:
+def test_kernels_agree_for_values_far_out_of_range() -> None:
     x, y = images(2, 9, 11)
     check_agreement(1e4 * x, -1e4 * y, SSIMSpec(small))
 
@@ -191,7 +191,7 @@ def test_the_value_is_the_same_bits_with_a_gradient_without_and_again(plan: SSIM
 
 
 @on_a_device
-def test_the_scales_of_a_pyramid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_agree_at_every_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     from lossmith.losses.structural.backends import dispatch, triton_backend
 
     x, y = (each.to(DEVICE) for each in images(2, 15, 19))
@@ -215,12 +215,12 @@ def test_the_scales_of_a_pyramid(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["ssim", "ms_ssim_sigmas"],
 )
 @pytest.mark.parametrize("shape", [(6, 250, 333), (1, 1080, 1920)])
-def test_images_of_real_sizes(shape: tuple[int, ...], plan: SSIMSpec, of_slopes: float) -> None:
+def test_kernels_agree_for_images_of_real_sizes(shape: tuple[int, ...], plan: SSIMSpec, of_slopes: float) -> None:
     check_agreement(*images(*shape), plan, of_slopes=of_slopes)
 
 
 @on_a_gpu
-def test_they_are_what_images_on_a_gpu_are_compared_by() -> None:
+def test_cuda_tensors_take_the_triton_backend() -> None:
     from lossmith.losses.structural.backends import dispatch, triton_backend
 
     assert dispatch.backend_for(torch.ones(1, device="cuda")) is triton_backend
@@ -228,7 +228,7 @@ def test_they_are_what_images_on_a_gpu_are_compared_by() -> None:
 
 @on_a_gpu
 @pytest.mark.slow
-def test_more_pixels_than_32_bits_count() -> None:
+def test_kernels_index_beyond_32_bits() -> None:
     planes, side = 2**15 + 1, 256
     if torch.cuda.mem_get_info()[0] < 70 * 2**30:
         pytest.skip("needs 70 GiB on the GPU")

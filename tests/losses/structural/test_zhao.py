@@ -54,7 +54,9 @@ def plain_mix(x: Tensor, y: Tensor, alpha: float, window: int, center: bool) -> 
 
 @pytest.mark.parametrize("alpha", [0.84, 0.025, 0.0, 1.0])
 @pytest.mark.parametrize(("shape", "window"), [((2, 3, 11, 14), 33), ((1, 2, 9, 20), 7), ((1, 1, 1, 5), 33)])
-def test_the_dense_form_is_the_equations_at_every_pixel(alpha: float, shape: tuple[int, ...], window: int) -> None:
+def test_the_dense_form_equals_the_papers_equations_at_every_pixel(
+    alpha: float, shape: tuple[int, ...], window: int
+) -> None:
     x, y = pair(*shape)
     expected = plain_mix(x, y, alpha, window, center=False)
     assert MixLoss(alpha, window=window)(x, y).item() == pytest.approx(expected, abs=1e-12)
@@ -64,7 +66,7 @@ def test_the_dense_form_is_the_equations_at_every_pixel(alpha: float, shape: tup
 
 @pytest.mark.parametrize("alpha", [0.84, 0.025, 0.0, 1.0])
 @pytest.mark.parametrize("shape", [(2, 3, 31, 31), (1, 2, 9, 21), (1, 1, 1, 1)])
-def test_the_center_form_is_the_equations_at_the_middle(alpha: float, shape: tuple[int, ...]) -> None:
+def test_the_center_form_equals_the_papers_equations_at_the_center(alpha: float, shape: tuple[int, ...]) -> None:
     x, y = pair(*shape)
     expected = plain_mix(x, y, alpha, 33, center=True)
     assert MixLoss(alpha, form="centre")(x, y).item() == pytest.approx(expected, abs=1e-12)
@@ -89,7 +91,7 @@ def closed_form_gradient(x: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarr
 
 
 @pytest.mark.parametrize("alpha", [0.84, 0.025, 1.0])
-def test_the_gradient_is_the_papers_closed_form(alpha: float) -> None:
+def test_the_gradient_equals_the_papers_closed_form(alpha: float) -> None:
     x, y = pair(2, 3, 31, 31)
     x.requires_grad_()
     MixLoss(alpha, form="centre")(x, y).backward()
@@ -125,7 +127,7 @@ def test_far_from_the_border_nothing_is_rescaled() -> None:
     assert (inner - outer).abs().max() > 1e-4
 
 
-def test_the_luminance_is_the_widest_gaussians() -> None:
+def test_luminance_comes_from_the_widest_gaussian() -> None:
     """For flat images every cs is 1, so what is left is l of their values."""
     a, b = torch.full((1, 3, 9, 9), 0.2).double(), torch.full((1, 3, 9, 9), 0.7).double()
     l = (2 * 0.2 * 0.7 + C1) / (0.2**2 + 0.7**2 + C1)
@@ -133,7 +135,7 @@ def test_the_luminance_is_the_widest_gaussians() -> None:
     assert loss("mix(alpha=0)")(a, b).item() == pytest.approx(0.5, abs=1e-7)
 
 
-def test_the_alpha_is_the_papers_and_pl4nn_the_published_codes() -> None:
+def test_mix_has_the_papers_alpha_and_pl4nn_the_published_codes() -> None:
     x, y = pair(1, 3, 15, 15)
     assert isinstance(mix := loss("mix"), MixLoss)
     assert isinstance(published := loss("mix_pl4nn"), MixLoss)
@@ -174,7 +176,7 @@ def test_the_center_form_needs_a_center(name: str, sides: tuple[int, int]) -> No
         ("mix(alpha=-0.5)", "mix: alpha must be 0 to 1, not -0.5"),
     ],
 )
-def test_parameters_out_of_range_are_refused(expression: str, message: str) -> None:
+def test_zhao_parameters_out_of_range_are_refused(expression: str, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         loss(expression)
     assert str(refused.value) == message

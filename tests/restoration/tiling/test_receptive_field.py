@@ -23,7 +23,9 @@ from lossmith.restoration.tiling.receptive_field import ReceptiveField, measure_
         ("srresnet(blocks=3, features=8)", 1, 1 + 6 + 2),
     ],
 )
-def test_our_networks_look_as_far_as_their_layers_add_up_to(expression: str, scale: int, pixels: int) -> None:
+def test_receptive_fields_of_own_networks_are_the_sum_over_their_layers(
+    expression: str, scale: int, pixels: int
+) -> None:
     assert measure_receptive_field(TorchEngine(network(expression, scale).eval(), scale)) == ReceptiveField(
         pixels, stride=1, multiple=1
     )
@@ -71,22 +73,22 @@ class Stubborn(nn.Module):
         raise RuntimeError("not today")
 
 
-def test_what_is_taken_in_blocks_has_their_grid() -> None:
+def test_a_network_of_pixel_blocks_has_their_stride() -> None:
     assert measure_receptive_field(TorchEngine(Blocks(), 1)) == ReceptiveField(0, stride=4, multiple=4)
     assert measure_receptive_field(TorchEngine(PaddedBlocks(), 1)) == ReceptiveField(0, stride=4, multiple=1)
 
 
-def test_what_looks_everywhere_has_no_bound() -> None:
+def test_a_global_network_has_no_bounded_receptive_field() -> None:
     assert measure_receptive_field(TorchEngine(Average(), 1)).pixels is None
 
 
-def test_what_is_out_of_interest_counts_as_everywhere() -> None:
+def test_a_receptive_field_beyond_the_longest_probe_counts_as_unbounded() -> None:
     far = TorchEngine(nn.Conv2d(3, 3, 3, dilation=100, padding=100), 1)
     assert measure_receptive_field(far).pixels == 100
     assert measure_receptive_field(far, longest=256).pixels is None
 
 
-def test_what_runs_elsewhere_is_measured_by_differences() -> None:
+def test_an_engine_that_loses_nan_is_measured_by_differences() -> None:
     class Elsewhere(TorchEngine):  # an engine that loses what is not a number, as vectorised maxima do
         def __call__(self, images: Tensor) -> Tensor:
             return super().__call__(images.nan_to_num())
@@ -99,12 +101,12 @@ def test_what_runs_elsewhere_is_measured_by_differences() -> None:
     assert measure_receptive_field(engine).pixels == 2
 
 
-def test_a_network_that_takes_nothing_is_said() -> None:
+def test_a_network_that_runs_on_no_size_is_refused() -> None:
     with pytest.raises(LossmithError, match=r"^model 'network' runs on none of the sizes tried: not today$"):
         measure_receptive_field(TorchEngine(Stubborn(), 1))
 
 
-def test_probes_leave_no_trace() -> None:
+def test_measuring_does_not_change_the_network() -> None:
     net = network("srresnet_small(features=4, blocks=1)").eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     measure_receptive_field(TorchEngine(net, 1))

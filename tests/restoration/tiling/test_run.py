@@ -74,7 +74,9 @@ def lively(expression: str, scale: int) -> TorchEngine:
         ("rrdbnet(features=8, blocks=1, growth=4)", 2),  # pixel unshuffle: places on a grid of 2
     ],
 )
-def test_tiled_equals_whole_to_float_rounding(expression: str, scale: int, tmp_path: Path) -> None:
+def test_tiled_output_equals_whole_image_output_to_float_rounding(
+    expression: str, scale: int, tmp_path: Path
+) -> None:
     engine = lively(expression, scale)
     source = image(tmp_path, 101, 86)
     reach = measure_receptive_field(engine)
@@ -90,7 +92,7 @@ def test_tiled_equals_whole_to_float_rounding(expression: str, scale: int, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [1, 4])
-def test_the_full_srresnet_tiled_equals_whole(scale: int, tmp_path: Path) -> None:
+def test_tiled_output_of_the_full_srresnet_equals_whole_image_output(scale: int, tmp_path: Path) -> None:
     engine = lively("srresnet", scale)
     source = image(tmp_path, 150, 110)
     whole = ChannelAdapter(engine)(source.mapped()[:])
@@ -111,7 +113,7 @@ class Cramped(TorchEngine):
         return super().__call__(images)
 
 
-def test_tiles_shrink_when_memory_runs_out_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_tiles_shrink_when_memory_runs_out_and_finished_tiles_stay(tmp_path: Path) -> None:
     engine = Cramped(lively("srresnet_small(features=4, blocks=1)", 2).module, 2, room=64 * 64)
     source = image(tmp_path, 120, 130)
     plan = TilePlan((128, 128), halo=4)
@@ -123,7 +125,7 @@ def test_tiles_shrink_when_memory_runs_out_and_nothing_is_lost(tmp_path: Path) -
     assert np.abs(canvas.painted.mapped() - whole).max() <= SPREAD * np.abs(whole).max()
 
 
-def test_when_not_even_the_smallest_tile_fits_it_is_said(tmp_path: Path) -> None:
+def test_too_little_memory_for_the_smallest_tile_is_one_sentence(tmp_path: Path) -> None:
     engine = Cramped(nn.Identity(), 1, room=100)
     source = image(tmp_path, 64, 64)
     with pytest.raises(LossmithError, match=r"^there is not enough memory even for tiles of 16 pixels"):
@@ -136,7 +138,7 @@ class Interrupted(Exception):
     pass
 
 
-def test_a_stopped_image_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_stopped_image_resumes_at_the_next_tile(tmp_path: Path) -> None:
     engine = Cramped(nn.Identity(), 1)
     source = image(tmp_path, 64, 96)
     plan, tiles = TilePlan((32, 32)), []
@@ -162,7 +164,7 @@ class Average(nn.Module):
         return images - 1e-3 * images.mean((1, 2, 3), keepdim=True)
 
 
-def test_what_looks_everywhere_fades_from_tile_to_tile_and_the_error_is_said(tmp_path: Path) -> None:
+def test_tiles_of_a_global_network_are_blended_and_the_error_is_reported(tmp_path: Path) -> None:
     engine = TorchEngine(Average(), 1, name="mean")
     source = image(tmp_path, 200, 180)
     whole_need = 200 * 180 * 3 * 4
@@ -173,7 +175,7 @@ def test_what_looks_everywhere_fades_from_tile_to_tile_and_the_error_is_said(tmp
     assert 0 < np.abs(values.clip(0, 1) - whole.clip(0, 1)).max() < 1e-3
 
 
-def test_with_room_enough_the_same_network_is_given_the_whole_image(tmp_path: Path) -> None:
+def test_a_global_network_gets_the_whole_image_where_it_fits(tmp_path: Path) -> None:
     engine = TorchEngine(Average(), 1)
     plan = Planner(engine, engine, sizes_of(engine)).plan(image(tmp_path, 200, 180), 1e9, "auto", 0)
     assert plan.whole
@@ -193,7 +195,7 @@ def test_an_image_of_any_size_that_fits_is_one_piece(
     assert np.abs(tiled(source, engine, plan) - whole).max() <= SPREAD * np.abs(whole).max()
 
 
-def test_an_image_that_was_to_be_one_piece_and_does_not_fit_comes_in_tiles_that_overlap(tmp_path: Path) -> None:
+def test_an_image_that_does_not_fit_in_one_piece_is_restored_in_overlapping_tiles(tmp_path: Path) -> None:
     module = lively("srresnet_small(features=4, blocks=1)", 2).module
     values = np.random.default_rng(1).integers(0, 256, (120, 131, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
@@ -207,13 +209,13 @@ def test_an_image_that_was_to_be_one_piece_and_does_not_fit_comes_in_tiles_that_
     )  # a seam of this network is tens of levels; float rounding, 1
 
 
-def test_exact_is_exact_or_refused(tmp_path: Path) -> None:
+def test_halo_exact_is_exact_or_refused(tmp_path: Path) -> None:
     engine = TorchEngine(Average(), 1, name="mean")
     with pytest.raises(LossmithError, match=r"^model 'mean' looks at the whole image, so tiles cannot be exact"):
         Planner(engine, engine, sizes_of(engine)).plan(image(tmp_path, 200, 180), 1e5, "exact", 0)
 
 
-def test_a_receptive_field_that_would_be_dear_is_shortened_unless_exact_is_asked_for(tmp_path: Path) -> None:
+def test_a_costly_halo_is_shortened_unless_halo_is_exact(tmp_path: Path) -> None:
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 3, 9, padding=4) for _ in range(8)]
     engine = TorchEngine(nn.Sequential(*layers).eval().requires_grad_(False), 1)
@@ -232,7 +234,7 @@ def test_a_receptive_field_that_would_be_dear_is_shortened_unless_exact_is_asked
 
 
 @pytest.mark.parametrize("budget", [1e5, 1e6, 1e7])
-def test_what_is_planned_keeps_to_its_budget(budget: float, tmp_path: Path) -> None:
+def test_a_plan_keeps_to_its_memory_budget(budget: float, tmp_path: Path) -> None:
     from lossmith.restoration.tiling.memory import PeakMemory
 
     engine = lively("srresnet_small(features=8, blocks=1)", 1)
@@ -244,7 +246,7 @@ def test_what_is_planned_keeps_to_its_budget(budget: float, tmp_path: Path) -> N
     assert peak.bytes <= budget
 
 
-def test_a_live_peak_counts_what_lives_at_once() -> None:
+def test_peak_memory_counts_tensors_alive_at_the_same_time() -> None:
     from lossmith.restoration.tiling.memory import PeakMemory
 
     with PeakMemory() as peak:
@@ -256,7 +258,7 @@ def test_a_live_peak_counts_what_lives_at_once() -> None:
     assert len(view) == 10
 
 
-def test_a_network_that_makes_no_numbers_is_named(tmp_path: Path) -> None:
+def test_a_network_with_nan_output_is_named(tmp_path: Path) -> None:
     class Broken(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             return images / 0 * 0

@@ -26,7 +26,7 @@ def test_tiles_of_changing_sizes_cover_every_pixel_once(height, width, cell, til
 
 
 @given(st.integers(0, 10), st.integers(0, 10), sides, st.sampled_from([1, 2, 4]))
-def test_surroundings_hold_the_halo_and_lie_on_the_grid(row, column, halo, grid) -> None:
+def test_a_tile_expanded_by_its_halo_lies_on_the_stride(row, column, halo, grid) -> None:
     height, width = 200, 203
     tile = Rectangle(16 * row, 16 * column, 16 * row + 16, 16 * column + 16)
     around = expand_by_halo(tile, halo, grid, height, width)
@@ -38,7 +38,7 @@ def test_surroundings_hold_the_halo_and_lie_on_the_grid(row, column, halo, grid)
 
 
 @given(st.integers(1, 5000), st.integers(1, 600), st.sampled_from([16, 24]))
-def test_even_sides_cover_in_as_few_tiles_as_possible(length, most, cell) -> None:
+def test_even_tiles_cover_a_length_with_as_few_tiles_as_possible(length, most, cell) -> None:
     side = even_side(length, most, cell)
     fitting = max(cell, most // cell * cell)
     assert side % cell == 0
@@ -47,7 +47,7 @@ def test_even_sides_cover_in_as_few_tiles_as_possible(length, most, cell) -> Non
 
 
 @given(st.integers(1, 8), st.integers(33, 90), st.integers(33, 90))
-def test_fading_weights_of_neighbors_add_up_to_something_everywhere(halo, height, width) -> None:
+def test_blend_weights_of_neighboring_tiles_are_positive_everywhere(halo, height, width) -> None:
     total, finished = np.zeros((height, width, 1)), np.zeros((-(-height // 16), -(-width // 16)), bool)
     while (tile := next_tile(finished, 16, 16, 32, height, width)) is not None:
         around = expand_by_halo(tile, halo, 1, height, width)
