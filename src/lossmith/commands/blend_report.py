@@ -9,9 +9,9 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from lossmith._version import __version__
-from lossmith.core.devices import best_device, device_name
+from lossmith.core.devices import best_device
 from lossmith.core.progress import ProgressBar
+from lossmith.core.provenance import environment
 from lossmith.data import ImagePair, to_uint8_hwc
 from lossmith.evaluation import (
     Protocol,
@@ -95,8 +95,7 @@ def write_page(
         command=command,
         facts={
             "Cosine of the weights": f"{cosine:.4f}",
-            "Device": device_name(),
-            "Versions": f"lossmith {__version__}, torch {torch.__version__}",
+            **environment(),
         },
     )
     write_blend(out / "blend.html", contents)

@@ -1,33 +1,48 @@
-"""The command that repeats a study."""
+"""The shell command that repeats a call of a public function, for pages and receipts."""
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from lossmith.data import Data
-from lossmith.training import Recipe
 
+def command_line(command: str, arguments: Iterable[object], *settings: Any, **options: Any) -> str:
+    """The shell command that repeats a call.
 
-def command_line(name: str, data: Data, recipe: Recipe, **options: Any) -> str:
-    """What to type to do it again; options that have their default are left out.
+    Parameters
+    ----------
+    command
+        The name of the command, such as "compare".
+    arguments
+        Its positional arguments.
+    settings
+        Dataclasses of options, such as `Data` and `Recipe`; fields that have their default are left out, and so is
+        `images`, which is positional.
+    options
+        Other options: None, False and "" are left out, True is a flag, and a list stands for several values.
 
     >>> from pathlib import Path
-    >>> command_line("compare", Data([Path("photos")]), Recipe(steps=50), losses=["l1", "mix + 0.1*tv"])
+    >>> from lossmith.training import Recipe
+    >>> command_line("compare", [Path("photos")], Recipe(steps=50), losses=["l1", "mix + 0.1*tv"])
     "lossmith compare photos --losses l1 'mix + 0.1*tv' --steps 50"
     """
-    words = ["lossmith", name, *map(str, data.images or ())]
-    for key, value in {**changed(data), **options, **changed(recipe)}.items():
-        if key != "images":
-            words += [f"--{key.replace('_', '-')}", *([] if value is True else _words(value))]
+    words = ["lossmith", command, *map(str, arguments)]
+    for part in settings:
+        options |= {name: value for name, value in changed(part).items() if name != "images"}
+    for name, value in options.items():
+        if value is not None and value is not False and value != "":
+            words += [f"--{name.replace('_', '-')}", *_words(value)]
     return shlex.join(words)
 
 
 def changed(settings: Any) -> dict[str, Any]:
-    """The fields of a dataclass that have another value than they have when nothing is said."""
-    usual = type(settings)()
+    """The fields of a settings dataclass whose values are not None and differ from their defaults."""
+    defaults = type(settings)()
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    return {name: value for name, value in values.items() if value not in (None, getattr(usual, name))}
+    return {name: value for name, value in values.items() if value not in (None, getattr(defaults, name))}
 
 
 def _words(value: Any) -> list[str]:
+    if value is True:
+        return []
     return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]

@@ -2,16 +2,18 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from glob import escape
 from pathlib import Path
 from typing import Any
 
+from lossmith.commands.command_line import command_line
 from lossmith.commands.outcome import Outcome
 from lossmith.core.devices import device_name
-from lossmith.core.errors import LossmithError, counted, notify
-from lossmith.core.files import remove_partial_files
+from lossmith.core.errors import counted, notify
+from lossmith.core.files import refuse_existing, remove_partial_files
 from lossmith.core.lock import folder_lock
+from lossmith.core.provenance import environment
 from lossmith.core.run_config import check, write_or_check
 from lossmith.data import to_uint8_hwc
 from lossmith.data.folders import one_image
@@ -93,8 +95,8 @@ def learn_loss(
     pyramid = ImagePyramid(load_sample(image, degradation, degraded), recipe, seed)
     sample = pyramid.sample
     folder, page = out.with_suffix(".learning"), out.with_suffix(".html")
-    if not folder.exists() and (taken := next((path for path in (out, page) if path.exists()), None)):
-        raise LossmithError(f"{taken} exists already; choose another --out")
+    if not folder.exists():
+        refuse_existing(out, page)
     options = {"degradation": degradation, "degraded": degraded, "seed": seed, "license": license, "out": out}
     asked = {"degradation": sample.name, **sample.fingerprint, "seed": seed, "license": license, **asdict(recipe)}
     check(folder / "learn.yaml", asked)
@@ -109,7 +111,7 @@ def learn_loss(
             checkpointer = LearningCheckpointer(folder / "state.ckpt", save_every)
             learned = train_critics(pyramid, checkpointer)
             card = make_card(sample, recipe, seed, learned, checkpointer.timer.elapsed)
-            command = _command(image, options, recipe)
+            command = command_line("learn-loss", [image], recipe, **options)
             save_loss(out, learned.critics, {**card, "license": license}, half=True)
             loss = MDFLoss.load(out)
             asks = frequency_response(loss, [center_crop((learned.clean[-1][0] + 1) / 2, loss.min_side)])
@@ -151,16 +153,7 @@ def _contents(
         f"SHA-256 {card['image']['image_sha256']}",
         "Recipe": ", ".join(f"{name} {value}" for name, value in card["recipe"].items()),
         "Seed": str(card["seed"]),
-        "Time": f"{duration(card['seconds'])} on {card['device']}",
-        "Versions": ", ".join(f"{name} {value}" for name, value in card["versions"].items()),
+        "Time": duration(card["seconds"]),
+        **environment(),
     }
     return LearnedContents(card["degradation"], command, scales, band_names(), asks, facts)
-
-
-def _command(image: Path, options: dict[str, Any], recipe: LossRecipe) -> str:
-    changed = {f.name: value for f in fields(recipe) if (value := getattr(recipe, f.name)) != f.default}
-    words = ["lossmith", "learn-loss", str(image)]
-    for name, value in {**options, **changed}.items():
-        if value not in (None, ""):
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join(words)

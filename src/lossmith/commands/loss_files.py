@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lossmith._version import __version__
 from lossmith.core.errors import LossmithError, escape_control
-from lossmith.core.files import sha256_of
+from lossmith.core.files import refuse_existing, sha256_of
 from lossmith.losses.mdf.loss_file import (
     check_name,
     expression_of,
@@ -85,8 +85,7 @@ def convert_mdf(file: Path, *, out: Path) -> str:
     """
     file, out = Path(file), Path(out)
     check_name(out)
-    if out.exists():
-        raise LossmithError(f"{out} exists already; choose another --out")
+    refuse_existing(out)
     stacks = read_pickle(file)
     card = {
         "origin": {"file": file.name, "sha256": sha256_of(file)},

@@ -37,8 +37,14 @@ def check_folder(out: Path, what: str) -> None:
         raise LossmithError(f"{called}; name a folder, such as '{out.with_suffix('')}'")
 
 
+def refuse_existing(*paths: Path) -> None:
+    """Raise LossmithError if one of the files that are to be written exists."""
+    if existing := next((path for path in paths if path.exists()), None):
+        raise LossmithError(f"{existing} exists already; choose another --out")
+
+
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of what is in a file."""
+    """The SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 

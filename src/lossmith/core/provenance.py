@@ -34,6 +34,16 @@ def versions() -> dict[str, str]:
     }
 
 
+def environment(*packages: str) -> dict[str, str]:
+    """Device, system and versions, as pages show them; `packages` are further packages whose versions matter."""
+    releases = {**versions(), **{name: version(name) for name in packages}}
+    return {
+        "Device": device_name(),
+        "System": f"{platform.system()} {platform.machine()}",
+        "Versions": ", ".join(f"{name} {release}" for name, release in releases.items()),
+    }
+
+
 def provenance(devices: int = 1) -> dict[str, Any]:
     """The entries of a receipt that say what made it."""
     threads = torch.get_num_threads()

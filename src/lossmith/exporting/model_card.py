@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 from datetime import date
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.files import sha256_of
 from lossmith.models.model_file import Model
 from lossmith.models.spandrel import SpandrelModule
 from lossmith.networks import RRDBNet, SRResNet
@@ -134,12 +134,10 @@ def _size(model: Model) -> list[str] | None:
 
 def _resource(path: Path) -> dict[str, Any]:
     onnx = path.suffix == ".onnx"
-    with path.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
     return {
         "platform": "onnx" if onnx else "pytorch",
         "type": "onnx" if onnx else "safetensors",
         "size": path.stat().st_size,
-        "sha256": digest,
+        "sha256": sha256_of(path),
         "urls": [],
     }

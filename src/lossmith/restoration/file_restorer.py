@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from hashlib import file_digest
 from math import inf
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,7 +15,7 @@ import numpy as np
 from lossmith._version import __version__
 from lossmith.core.devices import best_device, out_of_memory
 from lossmith.core.errors import LossmithError, and_more
-from lossmith.core.files import atomic_write, hidden_beside, write_text
+from lossmith.core.files import atomic_write, hidden_beside, sha256_of, write_text
 from lossmith.restoration.channels import BICUBIC_REACH, ChannelAdapter
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.half_precision import fastest_accurate
@@ -278,11 +277,10 @@ class FileRestorer:
         return {"auto": dtype, "8": "uint8", "16": "uint16"}[self.options.bits]
 
     def _asked(self, image: Path) -> dict[str, Any]:
-        with image.open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
         # how much memory there was changes nothing that is seen
         options = {name: value for name, value in asdict(self.options).items() if name != "memory"}
-        return {"image": digest, "model": self.reference.metadata, "scale": self.reference.scale, **options}
+        engine = self.reference
+        return {"image": sha256_of(image), "model": engine.metadata, "scale": engine.scale, **options}
 
 
 def _make(folder: Path) -> None:

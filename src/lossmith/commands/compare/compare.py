@@ -100,7 +100,7 @@ def compare(
     executor = execution.build(devices)
     per_device_batch(recipe.batch, devices)
     losses = _listed(losses)
-    command = command_line("compare", data, recipe, losses=losses, seeds=seeds, out=out)
+    command = command_line("compare", data.images or (), data, recipe, losses=losses, seeds=seeds, out=out)
     contenders = _contenders(losses)
     if not isinstance(seeds, int) or seeds < 1:
         raise LossmithError(f"seeds must be a whole number, at least 1, not {seeds!r}")

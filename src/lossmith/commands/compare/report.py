@@ -3,19 +3,16 @@
 import csv
 import json
 import math
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 
-from lossmith._version import __version__
 from lossmith.commands.compare.job import RunResult
-from lossmith.core.devices import device_name
 from lossmith.core.files import write_text
+from lossmith.core.provenance import environment
 from lossmith.data import ImagePair, PreparedData, read_image, to_uint8_hwc
 from lossmith.evaluation import (
     DEGRADED,
@@ -128,16 +125,15 @@ def _exhibits(tournament: TournamentResults, losses: Sequence[str]) -> list[Imag
 
 def _facts(tournament: TournamentResults) -> dict[str, str]:
     recipe, summaries = tournament.recipe, [e.summary for e in tournament.results if e.summary]
-    packages = ("torch", "lightning", "torchmetrics", "numpy", "pillow")
+    device = {"Device": summaries[0].device} if summaries else {}  # the runs may have been on other machines
     return {
         "Training images": str(len(tournament.data.source.names)),
         "Test images": ", ".join(pair.name for pair in tournament.data.test_pairs),
         "Patches": f"{recipe.batch} of {recipe.patch} x {recipe.patch} pixels per step",
         "Optimizer": f"Adam, learning rate {recipe.learning_rate:g}, decay {recipe.decay}, ema {recipe.ema:g}",
         "Arithmetic": summaries[0].precision if summaries else recipe.precision,
-        "Device": summaries[0].device if summaries else device_name(),
-        "System": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "Versions": ", ".join([f"lossmith {__version__}", *(f"{name} {version(name)}" for name in packages)]),
+        **environment("lightning", "torchmetrics", "numpy", "pillow"),
+        **device,
     }
 
 

@@ -41,7 +41,7 @@ def in_srgb(raster: Raster, icc: bytes, colors: int, to: Path) -> Raster:
         gray = gray.bandjoin([gray, gray])
     wide = raster.dtype == "uint16"
     known = gray.copy(
-        interpretation="rgb16" if wide and gray.bands == 3 else "gray16" if wide else gray.interpretation
+        interpretation="rgb16" if wide and gray.bands == 3 else "grey16" if wide else gray.interpretation
     )
     known.set_type(library.GValue.blob_type, "icc-profile-data", icc)
     seen = known.icc_transform("srgb", embedded=True, depth=16 if wide else 8, intent="relative")
