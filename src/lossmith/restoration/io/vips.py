@@ -32,7 +32,7 @@ def plainly() -> Iterator[None]:
 def image_of(raster: Raster) -> Any:
     """A raster, as libvips sees it; it reads only the part in use."""
     wide = raster.dtype == "uint16"
-    colors = "rgb" if raster.channels > 2 else "gray"
+    colors = "rgb" if raster.channels > 2 else "grey"  # as libvips spells it
     interpretation = f"{colors}16" if wide else "srgb" if raster.channels > 2 else "b-w"
     image = vips().Image.rawload(
         str(raster.path), raster.width, raster.height, raster.channels, format="ushort" if wide else "uchar"
