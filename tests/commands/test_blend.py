@@ -3,6 +3,7 @@
 import csv
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -170,11 +171,11 @@ def test_other_architectures_are_refused_in_one_sentence(tmp_path: Path) -> None
     [
         (
             {"alpha": "0.5", "out": "page"},
-            "one alpha gives one model, a .safetensors file, and page is called otherwise",
+            "one alpha gives one model, a .safetensors file, and page has another ending",
         ),
         (
             {"alpha": "0:1:0.5", "out": "2x.safetensors"},
-            "a range of alphas gives a page in a folder, and 2x.safetensors names a file",
+            "several alphas give a page in a folder, and 2x.safetensors names a file",
         ),
         (
             {"alpha": "0.5", "out": "c.safetensors"},
@@ -213,11 +214,21 @@ def test_a_users_own_degradation_must_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "alphas"),
-    [("0", [0]), ("1", [1]), ("0.3:0.9:0.3", [0.3, 0.6, 0.9]), ("0:1:0.4", [0, 0.4, 0.8])],
+    ("alpha", "alphas"),
+    [
+        ("0", [0]),
+        ("1", [1]),
+        ("0.3:0.9:0.3", [0.3, 0.6, 0.9]),
+        ("0:1:0.4", [0, 0.4, 0.8]),
+        ("0, 0.2,1", [0, 0.2, 1]),
+        (0, [0]),
+        (0.25, [0.25]),
+        ((0, 0.2, 1.0), [0, 0.2, 1]),
+        (np.linspace(0, 1, 5), [0, 0.25, 0.5, 0.75, 1]),
+    ],
 )
-def test_alphas_are_parsed(text: str, alphas: list[float]) -> None:
-    assert parse_alphas(text) == alphas
+def test_alphas_are_parsed(alpha: Any, alphas: list[float]) -> None:
+    assert parse_alphas(alpha) == alphas
 
 
 def test_the_default_alphas_are_eleven_values_with_both_ends() -> None:
@@ -225,16 +236,17 @@ def test_the_default_alphas_are_eleven_values_with_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "0:1", "1:0:0.1", "0:1:0", "0:2:0.5", "-0.1", "nan", "0:1:0.1:2", "0:1:nan"]
+    "alpha",
+    ["", "a", "0:1", "1:0:0.1", "0:1:0", "0:2:0.5", "-0.1", "nan", "0:1:0.1:2", "0:1:nan", "0,", [], [0.5, 0.2]],
 )
-def test_invalid_alphas_are_refused(text: str) -> None:
-    with pytest.raises(LossmithError, match=r"^alpha must be a number from 0 to 1, or a range start:stop:step"):
-        parse_alphas(text)
+def test_invalid_alphas_are_refused(alpha: Any) -> None:
+    with pytest.raises(LossmithError, match=r"^`alpha` must be a number from 0 to 1, up to 101 rising ones"):
+        parse_alphas(alpha)
 
 
 @pytest.mark.parametrize(("text", "count"), [("0:1:0.001", 1001), ("0:0.5:0.9", 1)])
 def test_ranges_of_too_many_or_too_few_are_refused(text: str, count: int) -> None:
-    with pytest.raises(LossmithError, match=rf"^alpha '{text}' has {count} values; a range has 2 to 101$"):
+    with pytest.raises(LossmithError, match=rf"^`alpha='{text}'` has {count} values; a range has 2 to 101$"):
         parse_alphas(text)
 
 

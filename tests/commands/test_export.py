@@ -202,7 +202,7 @@ def test_a_graph_for_an_older_runtime_gives_the_same_images(network: str, opset:
 def test_a_fixed_size_graph_takes_that_size(opset: int | None, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     source, path = saved(tmp_path, "srresnet(features=4, blocks=1)", 2), tmp_path / "2x-sharp.onnx"
-    assert "takes 24 x 40 pixels only" in str(export(source, out=path, size="24x40", opset=opset))
+    assert "takes 40 x 24 pixels only" in str(export(source, out=path, size="40x24", opset=opset))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].shape == [1, 3, 24, 40]
     images = torch.rand(1, 3, 24, 40)
@@ -227,8 +227,8 @@ def test_a_network_with_a_size_multiple_gives_a_graph_with_it(
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"input": torch.rand(1, 3, 12, 20).numpy()})
     assert found.shape == (1, 3, 12, 20)
-    with pytest.raises(LossmithError, match=r"^the network cannot be exported to ONNX of 10 x 12 pixels: "):
-        export(tmp_path / "model.safetensors", out=tmp_path / "1x-ten.onnx", network=own, size="10x12")
+    with pytest.raises(LossmithError, match=r"^the network cannot be exported to ONNX of 12 x 10 pixels: "):
+        export(tmp_path / "model.safetensors", out=tmp_path / "1x-ten.onnx", network=own, size=(12, 10))
 
 
 def test_a_spandrel_model_is_exported(tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_export_names_without_the_scale_or_with_another_are_refused(name: str) -
         ("4x-there.json", {}, "4x-there.json exists already; choose another --out"),
         ("4x-a.json", {"opset": 17}, "--opset and --size are for an ONNX graph, and none is written"),
         ("4x-a.onnx", {"opset": 3}, "opset must be from 9 to 23, not 3"),
-        ("4x-a.onnx", {"size": "64x"}, "size must be HEIGHTxWIDTH, such as 256x320, not '64x'"),
+        ("4x-a.onnx", {"size": "64x"}, "`size` must be WIDTHxHEIGHT, such as 320x256, not '64x'"),
     ],
 )
 def test_invalid_export_options_are_refused(

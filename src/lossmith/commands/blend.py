@@ -1,16 +1,17 @@
 """`lossmith blend`: models between two models, as one file or as a page."""
 
 import math
-import shlex
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from lossmith.commands.blend_report import ModelPair, write_page
+from lossmith.commands.command_line import command_line
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError
-from lossmith.core.files import LIKE_FILES
+from lossmith.core.files import LIKE_FILES, refuse_existing
 from lossmith.core.provenance import versions
 from lossmith.data import find_images, gather_tests, sample_images
 from lossmith.degradations import degradation as parse_degradation
@@ -43,7 +44,7 @@ def blend(
     first: Path,
     second: Path,
     *,
-    alpha: str = "0:1:0.1",
+    alpha: str | float | Sequence[float] = "0:1:0.1",
     out: Path,
     test: list[Path] | None = None,
     recursive: bool = False,
@@ -52,7 +53,7 @@ def blend(
 ) -> Blended:
     """Blend two models of one architecture: their weights become (1 - alpha) FIRST + alpha SECOND.
 
-    A single alpha gives a model. A range gives a page: what every blend makes of the test images, the same mix
+    A single alpha gives a model. Several give a page: what every blend makes of the test images, the same mix
     of the two models' images beside it, and both on the plane of distortion and perception.
 
     Parameters
@@ -63,11 +64,12 @@ def blend(
     second
         The model at alpha 1, usually trained adversarially from the first.
     alpha
-        One number from 0 to 1, or a range as start:stop:step.
+        One number from 0 to 1, rising numbers with commas between, or a range as start:stop:step. From Python
+        also a number or a sequence of them.
     out
-        The model to write, such as 4x-blend.safetensors; for a range, the folder of the page.
+        The model to write, such as 4x-blend.safetensors; for several alphas, the folder of the page.
     test
-        The targets of a range: files, folders or patterns [default: the test photographs that scikit-image ships].
+        The clean images of the page: files, folders or patterns [default: test photographs of scikit-image].
     recursive
         Search folders within folders for targets too.
     degradation
@@ -81,7 +83,7 @@ def blend(
         For anything that the caller can mend, in one sentence.
     """
     first, second, out = Path(first), Path(second), Path(out)
-    alphas = parse_alphas(str(alpha))
+    alphas = parse_alphas(alpha)
     _check_out(out, single=len(alphas) == 1)
     model_pair = _couple(first, second, network)
     cosine = weight_cosine(*(model.restorer.state_dict() for model in model_pair.models))
@@ -97,51 +99,61 @@ def blend(
         raise LossmithError(
             f"the models enlarge by {model_pair.scale}, but '{damage}' shrinks by {pairs[0].scale}"
         )
-    options: dict[str, Any] = {
-        "alpha": alpha,
-        "test": test,
-        "degradation": degradation,
-        "network": network,
-        "out": out,
-    }
-    options |= {"recursive": True} if recursive else {}
-    command = _command(first, second, options)
+    command = command_line(
+        "blend",
+        [first, second],
+        alpha=_alpha_text(alpha),
+        test=test,
+        recursive=recursive,
+        degradation=degradation,
+        network=network,
+        out=out,
+    )
     write_page(out, model_pair, alphas, pairs, damage=damage, note=note, cosine=cosine, command=command)
     return Blended(out / "blend.html", note)
 
 
-def parse_alphas(text: str) -> list[float]:
-    """One number, or the numbers of a range, its end among them where the step meets it.
+def parse_alphas(alpha: str | float | Sequence[float]) -> list[float]:
+    """The values of alpha, one or several in rising order; a range includes its end where a step meets it.
 
-    >>> parse_alphas("0.8"), parse_alphas("0:1:0.25")
-    ([0.8], [0.0, 0.25, 0.5, 0.75, 1.0])
+    >>> parse_alphas("0.8"), parse_alphas("0:1:0.25"), parse_alphas("0,0.3,1")
+    ([0.8], [0.0, 0.25, 0.5, 0.75, 1.0], [0.0, 0.3, 1.0])
+    >>> parse_alphas(0.8), parse_alphas([0, 0.3, 1])
+    ([0.8], [0.0, 0.3, 1.0])
     """
+    text = _alpha_text(alpha)
+    separator = ":" if ":" in text else ","
     try:
-        numbers = [float(part) for part in text.split(":")]
+        numbers = [float(part) for part in text.split(separator)]
     except ValueError:
         numbers = []
     inside = bool(numbers) and all(0 <= number <= 1 for number in numbers)
-    if inside and len(numbers) == 1:
+    if separator == ":" and inside and len(numbers) == 3 and numbers[0] < numbers[1] and numbers[2] > 0:
+        start, stop, step = numbers
+        count = math.floor((stop - start) / step + 1e-9) + 1  # steps such as 0.1 are not exact in binary
+        if not 2 <= count <= MAX_ALPHAS:
+            raise LossmithError(f"`alpha='{text}'` has {count} values; a range has 2 to {MAX_ALPHAS}")
+        return [round(start + index * step, 9) for index in range(count)]
+    rising = all(low < high for low, high in pairwise(numbers))
+    if separator == "," and inside and rising and len(numbers) <= MAX_ALPHAS:
         return numbers
-    if not inside or len(numbers) != 3 or numbers[0] >= numbers[1] or numbers[2] == 0:
-        raise LossmithError(
-            f"alpha must be a number from 0 to 1, or a range start:stop:step such as 0:1:0.1, not '{text}'"
-        )
-    start, stop, step = numbers
-    count = math.floor((stop - start) / step + 1e-9) + 1  # 0.1 is no exact number
-    if not 2 <= count <= MAX_ALPHAS:
-        raise LossmithError(f"alpha '{text}' has {count} values; a range has 2 to {MAX_ALPHAS}")
-    return [round(start + index * step, 9) for index in range(count)]
+    raise LossmithError(
+        f"`alpha` must be a number from 0 to 1, up to {MAX_ALPHAS} rising ones such as 0,0.3,1, or a range "
+        f"start:stop:step such as 0:1:0.1, not '{text}'"
+    )
+
+
+def _alpha_text(alpha: str | float | Sequence[float]) -> str:
+    """Alpha as it is typed on the command line."""
+    return str(alpha) if isinstance(alpha, str | float | int) else ",".join(map(str, alpha))
 
 
 def _check_out(out: Path, single: bool) -> None:
     if single and out.suffix != ".safetensors":
-        raise LossmithError(f"one alpha gives one model, a .safetensors file, and {out} is called otherwise")
+        raise LossmithError(f"one alpha gives one model, a .safetensors file, and {out} has another ending")
     if not single and (out.is_file() or out.suffix.lower() in LIKE_FILES) and not out.is_dir():
-        raise LossmithError(f"a range of alphas gives a page in a folder, and {out} names a file")
-    for path in (out,) if single else (out / "blend.html", out / "blend.csv"):
-        if path.exists():
-            raise LossmithError(f"{path} exists already; choose another --out")
+        raise LossmithError(f"several alphas give a page in a folder, and {out} names a file")
+    refuse_existing(*((out,) if single else (out / "blend.html", out / "blend.csv")))
 
 
 def _couple(first: Path, second: Path, network: str | None) -> ModelPair:
@@ -185,15 +197,6 @@ def _damage(model: Model, said: str | None) -> str:
     if not named or ":" in named or named.startswith("pairs of"):
         raise LossmithError("what the first model undoes is not known, or your own code: give --degradation")
     return named
-
-
-def _command(first: Path, second: Path, options: Mapping[str, Any]) -> str:
-    words = ["lossmith", "blend", str(first), str(second)]
-    for key, value in options.items():
-        if value is not None:
-            values = value if isinstance(value, list) else [] if value is True else [value]
-            words += [f"--{key}", *map(str, values)]
-    return shlex.join(words)
 
 
 def _title(path: Path) -> str:

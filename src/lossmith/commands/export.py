@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError
-from lossmith.core.files import write_text
+from lossmith.core.files import refuse_existing, write_text
 from lossmith.exporting import check_scale, compatibility, make_card, model_name, write_onnx
 from lossmith.models.foreign import load_any_model
 from lossmith.models.model_file import FORMAT, save_model
@@ -33,7 +33,7 @@ def export(
     name: str | None = None,
     half: bool = False,
     opset: int | None = None,
-    size: str | None = None,
+    size: str | tuple[int, int] | None = None,
     author: str | None = None,
     license: str | None = None,
     network: str | None = None,
@@ -54,7 +54,7 @@ def export(
     opset
         Version of ONNX's operators, for older runtimes [default: the newest that torch writes].
     size
-        The one size that the ONNX graph takes, as HEIGHTxWIDTH [default: any].
+        The one size of images that the ONNX graph takes, as WIDTHxHEIGHT in pixels [default: any].
     author
         Of the model, for the card.
     license
@@ -68,13 +68,12 @@ def export(
         For anything that the caller can mend, in one sentence.
     """
     model, out = Path(model), Path(out)
-    sides = read_size(size)
+    sides = None if size is None else parse_size(size)
     opened = load_any_model(model, network)
     targets = _targets(out, model_name(model, opened.scale, name))
     for path in targets:
         check_scale(path, opened.scale)
-        if path.exists():
-            raise LossmithError(f"{path} exists already; choose another --out")
+    refuse_existing(*targets)
     if (opset or sides) and not any(path.suffix.lower() == ".onnx" for path in targets):
         raise LossmithError("--opset and --size are for an ONNX graph, and none is written")
     if name is not None and not _is_folder(out):
@@ -95,19 +94,18 @@ def export(
     return Exported({path: files[path] for path in targets})
 
 
-def read_size(text: str | None) -> tuple[int, int] | None:
-    """A height and a width.
+def parse_size(size: str | tuple[int, int]) -> tuple[int, int]:
+    """(height, width) in pixels of "WIDTHxHEIGHT", of one side of a square, or of (width, height).
 
-    >>> read_size("256x320"), read_size("64")
-    ((256, 320), (64, 64))
+    >>> parse_size("320x256"), parse_size("64"), parse_size((320, 256))
+    ((256, 320), (64, 64), (256, 320))
     """
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", str(text).strip().lower())
-    sides = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if min(sides) < 1:
-        raise LossmithError(f"size must be HEIGHTxWIDTH, such as 256x320, not '{text}'")
-    return sides
+    text = str(size) if isinstance(size, str | int) else "x".join(map(str, size))
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip().lower())
+    width, height = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if min(width, height) < 1:
+        raise LossmithError(f"`size` must be WIDTHxHEIGHT, such as 320x256, not '{text}'")
+    return height, width
 
 
 def _targets(out: Path, stem: str) -> list[Path]:

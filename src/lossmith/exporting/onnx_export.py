@@ -36,6 +36,7 @@ CUBIC = 11
 """The first version that has bicubic enlargement."""
 
 Size = tuple[int, int]
+"""(height, width) in pixels."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class OnnxExport:
     """What the sides of images must be a multiple of."""
 
     def __str__(self) -> str:
-        takes = f", takes {self.size[0]} x {self.size[1]} pixels only" if self.size else ""
+        takes = f", takes {self.size[1]} x {self.size[0]} pixels only" if self.size else ""
         takes += f", takes sides that are multiples of {self.multiple}" if self.multiple > 1 else ""
         tried = f"{CHECKED_SIZES} random {'images' if self.size else 'sizes'}"
         return f"opset {self.opset}{takes}, at most {self.deviation:.1e} from PyTorch on {tried}"
@@ -144,7 +145,7 @@ def _export(
     except Exception as error:  # whatever the exporter stumbles over in anybody's network
         cause = error.__cause__ or error
         first = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
-        how = f"of {size[0]} x {size[1]} pixels" if size else "with free sizes"
+        how = f"of {size[1]} x {size[0]} pixels" if size else "with free sizes"
         in_opset = f" in opset {opset}" if opset else ""
         raise LossmithError(f"the network cannot be exported to ONNX {how}{in_opset}: {first}") from error
 
