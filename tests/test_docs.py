@@ -103,22 +103,30 @@ def test_an_option_that_a_page_shows_is_one_of_its_command(
     assert option in options_of[command]
 
 
-def python_blocks() -> Iterator[tuple[str, list[str]]]:
-    """The Python of each page, in fences."""
-    for name in CURRENT:
-        if found := re.findall(r"^```python\n(.*?)^```$", TEXTS[name], re.MULTILINE | re.DOTALL):
-            yield name, found
+def python_blocks() -> dict[str, list[str]]:
+    """The fenced Python of each page."""
+    fenced = {
+        name: re.findall(r"^```python\n(.*?)^```$", TEXTS[name], re.MULTILINE | re.DOTALL) for name in CURRENT
+    }
+    return {name: found for name, found in fenced.items() if found}
 
 
-@pytest.mark.parametrize(("page", "parts"), [pytest.param(*each, id=each[0]) for each in python_blocks()])
-def test_the_python_of_a_page_runs(
-    page: str, parts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+BLOCKS = python_blocks()
+QUOTING = "docs/extending.md"
+"""The page whose code is that of the examples, which have tests of their own."""
+
+
+@pytest.mark.parametrize("page", sorted({*BLOCKS} - {QUOTING}))
+def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(ROOT / "examples")
     torch.manual_seed(0)
     names: dict[str, object] = {"__name__": page}
-    for part in parts:
+    for part in BLOCKS[page]:
         compiled = compile(part, page, "exec")
         if not TRAINS.search(part):
             exec(compiled, names)
+
+
+def test_the_code_that_a_page_quotes_is_that_of_the_examples() -> None:
+    examples = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py"))
+    assert not [part for part in BLOCKS[QUOTING] if part not in examples]

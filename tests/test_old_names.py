@@ -28,7 +28,7 @@ OLD_MODULES = {
     "discriminative_frozen loss_file mdf_pickle transforms",
     "networks": "critic critics vgg_critic unet_critic layouts interpolation",
     "exporting": "onnx_graph naming openers card",
-    "evaluation": "fidelity structure filtering information laplacian iw_ssim gmsd fsim phase_congruency luma "
+    "evaluation": "fidelity structure filtering information laplacian iw_ssim gmsd fsim phase_congruency "
     "deep grid bootstrap trained_on restoring tables",
     "restoration": "opening planes halves kept_memory verifying decoding encoding png tiff raster reach footprint "
     "sweep plan tiles applied outcome carrying exif formats geo metadata metadata_readers profiles vips xmp",
