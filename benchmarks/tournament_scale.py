@@ -22,7 +22,7 @@ from lossmith.commands.compare.report import TournamentResults, make_page
 from lossmith.data import Data, prepare_data
 from lossmith.evaluation import DEGRADED, Row, baseline, protocol_for, read_csv, score_row, write_csv
 from lossmith.losses import loss
-from lossmith.training import Recipe, RunFolder
+from lossmith.training import Recipe, RunFolder, RunSettings
 
 SHAPES = ("2x2", "10x10", "20x10", "50x20")
 
@@ -53,7 +53,7 @@ def main(shapes: list[str]) -> None:
     protocol = protocol_for(gathered.source.scale)
     with TemporaryDirectory() as place:
         out = Path(place)
-        job = Job("l1", 0, out / "runs" / "l1" / "seed-0", recipe, protocol, 60.0, 1)
+        job = Job("l1", out / "runs" / "l1" / "seed-0", recipe, RunSettings(protocol=protocol))
         for attempt in ("first in its process", "a later one"):
             job = replace(job, folder=out / "runs" / attempt.replace(" ", "-"))
             start = time.perf_counter()

@@ -73,7 +73,7 @@ def test_the_disk_must_hold_both_stages_before_the_first_begins(
 ) -> None:
     monkeypatch.setattr("lossmith.core.resources.free_disk", lambda folder: 1000)
     assert run(words(photos, tmp_path / "run")) == 2
-    assert "the results of both stages take about" in capsys.readouterr().err
+    assert "the results of 2 runs take about" in capsys.readouterr().err
     assert not (tmp_path / "run" / "run.yaml").exists()
 
 

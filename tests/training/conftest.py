@@ -9,8 +9,8 @@ import pytest
 from lossmith.data import PreparedData
 from lossmith.evaluation import protocol_for
 from lossmith.losses import loss
-from lossmith.training import Recipe, RunFolder, RunSummary
-from lossmith.training.run import train_supervised
+from lossmith.training import Recipe, RunFolder, RunSettings, RunSummary
+from lossmith.training.run import SupervisedTask, train_run
 
 Train = Callable[..., RunSummary]
 
@@ -26,15 +26,7 @@ def train(gathered: PreparedData, small: Recipe) -> Train:
 
     def start(out: Path, criterion: Any = "l1", recipe: Recipe = small, **options: Any) -> RunSummary:
         chosen = loss(criterion) if isinstance(criterion, str) else criterion
-        return train_supervised(
-            RunFolder(out),
-            chosen,
-            recipe,
-            gathered.source,
-            gathered.test_pairs,
-            protocol_for(1),
-            fingerprint=gathered.fingerprint,
-            **options,
-        )
+        settings = RunSettings(protocol=protocol_for(1), **options)
+        return train_run(RunFolder(out), SupervisedTask(chosen, recipe), gathered, settings)
 
     return start

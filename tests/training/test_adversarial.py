@@ -304,7 +304,7 @@ def test_invalid_adversarial_recipes_are_refused(options: dict[str, object], sen
 
 
 def test_a_discriminator_without_weights_is_refused(recipe: Recipe) -> None:
-    with pytest.raises(LossmithError, match="discriminator Flatten has nothing to train"):
+    with pytest.raises(LossmithError, match="discriminator Flatten has no parameters to train"):
         AdversarialModule(network("fcn"), loss("l1"), nn.Flatten(), adversarial("gan"), 1.0, recipe)
 
 

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lossmith.cli import run as command
-from lossmith.core.devices import check_devices, per_device_batch
+from lossmith.core.devices import check_devices
 from lossmith.core.errors import LossmithError
 from lossmith.data import PatchDataset, PreparedData
 from lossmith.data.loader import BatchDataset
@@ -27,7 +27,7 @@ from lossmith.evaluation import protocol_for
 from lossmith.losses import loss
 from lossmith.losses.adversarial import adversarial
 from lossmith.networks import discriminator, network
-from lossmith.training import Recipe, RunFolder, RunSummary
+from lossmith.training import Recipe, RunFolder, RunSettings, RunSummary
 from lossmith.training.adversarial import AdversarialModule
 from lossmith.training.loop import fit
 from lossmith.training.run import SupervisedTask, train_run
@@ -67,11 +67,8 @@ def lesson_on(gathered: PreparedData) -> Callable[..., RunSummary]:
         return train_run(
             RunFolder(out),
             SupervisedTask(loss(LOSS), RECIPE),
-            gathered.source,
-            gathered.test_pairs,
-            protocol_for(1),
-            seed=3,
-            devices=devices,
+            gathered,
+            RunSettings(protocol=protocol_for(1), seed=3, devices=devices),
             sample_writer=sample_writer,
         )
 
@@ -260,15 +257,15 @@ def test_each_batch_is_sharded_over_devices(gathered: PreparedData) -> None:
 @pytest.mark.parametrize(
     ("batch", "devices", "sentence"),
     [
-        (16, 3, "a batch of 16 cannot be shared out among 3 devices; let it be a multiple of 3"),
-        (2, 4, "a batch of 2 cannot be shared out among 4 devices"),
+        (16, 3, "a batch of 16 cannot be divided among 3 devices; let it be a multiple of 3"),
+        (2, 4, "a batch of 2 cannot be divided among 4 devices"),
         (16, 0, "devices must be a whole number, at least 1, not 0"),
         (16, 2.0, "devices must be a whole number, at least 1, not 2.0"),
     ],
 )
 def test_a_batch_that_cannot_be_sharded_is_refused(batch: int, devices: Any, sentence: str) -> None:
     with pytest.raises(LossmithError, match=f"^{sentence}"):
-        per_device_batch(batch, devices)
+        Recipe(batch=batch).per_device(devices)
 
 
 @pytest.mark.parametrize("variable", ["SLURM_STEP_NUM_TASKS", "WORLD_SIZE"])
@@ -285,7 +282,7 @@ def test_a_refused_distributed_run_writes_nothing(
 ) -> None:
     words = [name, str(photos), "--devices", "3", "--batch", "4", "--out", str(tmp_path / "out")]
     assert command(words) == 2
-    assert capsys.readouterr().err.startswith("lossmith: a batch of 4 cannot be shared out among 3 devices")
+    assert capsys.readouterr().err.startswith("lossmith: a batch of 4 cannot be divided among 3 devices")
     assert not (tmp_path / "out").exists()
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError
 from lossmith.data import Data, PreparedData, prepare_data
+from lossmith.evaluation import protocol_for
 from lossmith.losses import CallableLoss, loss
 from lossmith.training import Recipe, RunSummary
 from lossmith.training.dry_run import dry_run
@@ -97,13 +98,13 @@ def my_things(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("Pair", "network 'my_things:Pair' gives tuple instead of a tensor"),
+        ("Pair", "network 'my_things:Pair' returned tuple instead of a tensor"),
         (
             "Half",
-            r"network 'my_things:Half' makes torch.float32 \(2, 3, 32, 16\) of patches \(2, 3, 32, 32\); floats",
+            r"network 'my_things:Half' returned torch.float32 \(2, 3, 32, 16\) for patches \(2, 3, 32, 32\)",
         ),
-        ("Whole", r"network 'my_things:Whole' makes torch.uint8 \(2, 3, 32, 32\) of patches"),
-        ("Bare", "network 'my_things:Bare' has nothing to train"),
+        ("Whole", r"network 'my_things:Whole' returned torch.uint8 \(2, 3, 32, 32\) for patches"),
+        ("Bare", "network 'my_things:Bare' has no parameters to train"),
         (
             "OneWay",
             r"network 'my_things:OneWay' fails on patches \(2, 3, 32, 32\) with ArithmeticError: no way back",
@@ -134,7 +135,7 @@ def test_a_network_that_fails_only_in_train_mode_at_this_batch_is_refused(
 def test_a_failing_degradation_is_refused(name: str, photos: Path, small: Recipe) -> None:
     kind = "noise(5) | my_things:" + name  # not first, so that it is done patch by patch
     with pytest.raises(LossmithError, match=rf"^degradation 'my_things:{name}' (fails on|gave)"):
-        dry_run([loss("l1")], small, prepare_data(Data([photos]), kind).source)
+        dry_run([loss("l1")], small, prepare_data(Data([photos]), kind), protocol_for(1))
 
 
 # --- losses ----------------------------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ def test_a_dry_run_leaves_losses_and_generators_unchanged(gathered: PreparedData
 
     counts, before = Counts(), torch.get_rng_state()
     schedule = loss("l1 until 50% then l2")
-    dry_run([CallableLoss(counts, "my:Counts"), schedule], small, gathered.source)
+    dry_run([CallableLoss(counts, "my:Counts"), schedule], small, gathered, protocol_for(1))
     assert counts.calls == 0
     assert schedule.progress == 0
     assert torch.equal(torch.get_rng_state(), before)
@@ -195,7 +196,7 @@ def test_a_dry_run_leaves_losses_and_generators_unchanged(gathered: PreparedData
         ({"patch": 10**6}, "l1", "too few for a patch of 1000000"),
         ({}, "ms_ssim", "'ms_ssim' needs patches of at least 161 pixels, not 32"),
         ({"network": "unett"}, "l1", "network 'unett' is not known"),
-        ({"network": "torch.nn:Identity"}, "l1", "has nothing to train"),
+        ({"network": "torch.nn:Identity"}, "l1", "has no parameters to train"),
         ({"batch": 10**10}, "l1", "not enough memory for steps of 10000000000 patches .*; lower batch or patch"),
         ({"batch": 10**18}, "l1", "not enough memory for steps of"),
         ({"network": "srresnet_small(features=1000000)"}, "l1", "features must be at most 1024, not 1000000"),
@@ -247,7 +248,7 @@ def test_a_patch_size_that_the_network_refuses_is_answered_with_one_it_takes(
     train: Train, small: Recipe, tmp_path: Path
 ) -> None:
     recipe = replace(small, network="my_things:Unshuffled", patch=30)
-    sentence = "takes patches whose side is a multiple of 4, from 4 on, and 30 is not; let patch be 32"
+    sentence = "takes patches whose side is a multiple of 4, at least 4, and 30 is not; set patch to 32"
     with pytest.raises(LossmithError, match=sentence):
         train(tmp_path / "run", recipe=recipe)
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""What a study is about to do, said before it does it."""
+"""The sentence with which a training announces itself."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from lossmith.evaluation import without_level
 from lossmith.training import Recipe
 
 
-def opening(
+def announcement(
     losses: str, recipe: Recipe, data: Data, prepared: PreparedData, out: Path, devices: int, runs: int = 1
 ) -> str:
-    """One line: what is trained for how long, on which images, on what device, and where it will be found."""
+    """What is trained, for how long, on which images and device, and where the results will be: one line."""
     trained, tested = len(prepared.source.names), len({without_level(pair.name) for pair in prepared.test_pairs})
     samples = data.images is None and data.clean is None
     kind = "sample photographs of scikit-image" if samples else "image" if trained == 1 else "images"

@@ -31,7 +31,7 @@ from lossmith.losses import loss
 from lossmith.losses.mdf.loss_file import FORMAT as LOSS
 from lossmith.models.model_file import FORMAT as MODEL
 from lossmith.models.model_file import check_file
-from lossmith.training import AdversarialRecipe, Recipe, RunFolder
+from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSettings
 
 IMAGES = ("training_images", "test_images")
 MADE_BY = ("versions", "device", "devices", "threads")
@@ -128,16 +128,10 @@ def _trained(file: Path, receipt: dict[str, Any], images: Any, init_from: Path |
         begun = replace(recipe, init=start, init_partial="begins_with_part" in receipt)
         task = SupervisedTask(criterion, recipe, init=open_init(begun, prepared.source.scale)[1])
     folder = RunFolder(out)
-    train_run(
-        folder,
-        task,
-        prepared.source,
-        prepared.test_pairs,
-        Protocol(**receipt["protocol"]),
-        seed=receipt["seed"],
-        fingerprint=prepared.fingerprint,
-        devices=receipt.get("devices", 1),
+    settings = RunSettings(
+        protocol=Protocol(**receipt["protocol"]), seed=receipt["seed"], devices=receipt.get("devices", 1)
     )
+    train_run(folder, task, prepared, settings)
     return folder.model
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from lossmith.commands.announcement import opening
+from lossmith.commands.announcement import announcement
 from lossmith.commands.gan_stages import train_gan
 from lossmith.commands.outcome import Outcome
-from lossmith.core.devices import check_devices, per_device_batch
+from lossmith.core.devices import check_devices
 from lossmith.core.errors import counted
 from lossmith.core.files import check_folder
 from lossmith.data import Data, prepare_data
@@ -17,8 +17,7 @@ from lossmith.losses import as_loss
 from lossmith.losses import loss as parse
 from lossmith.losses.perceptual.backbones import backbone
 from lossmith.losses.perceptual.weights import find_file, missing_file_hint
-from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSummary
-from lossmith.training.dry_run import dry_run_test
+from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSettings, RunSummary
 from lossmith.training.initial_weights import open_init
 
 PUBLISHED_LOSS = "esrgan + 0.01*l1"
@@ -106,50 +105,27 @@ def train(
     """
     out = Path(out)
     check_folder(out, "a run with its model")
-    per_device_batch(recipe.batch, devices)
+    recipe.per_device(devices)  # raises before images are read
     check_devices(devices)
     wanted = loss if loss is not None else content_loss() if adversarial.discriminator else "l1"
     criterion = parse(wanted) if isinstance(wanted, str) else as_loss(wanted)
     prepared = prepare_data(data, recipe.degradation, out)
-    recipe = replace(recipe, degradation=prepared.degradation)
-    recipe, init = open_init(recipe, prepared.source.scale)
-    protocol = protocol_of(prepared.test_pairs)
-    dry_run_test(str(recipe.network), prepared.test_pairs, protocol)
+    recipe, init = open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
+    settings = RunSettings(
+        protocol=protocol_of(prepared.test_pairs), seed=seed, save_every=save_every, devices=devices
+    )
     before = f" (after {adversarial.pretrain_recipe(recipe).budget} under {adversarial.psnr_loss})"
     against = f" and against {adversarial.discriminator}{before}" if adversarial.discriminator else ""
-    begun = opening(f"{criterion}{against}", recipe, data, prepared, out, devices)
-    if adversarial.discriminator is not None:
-        stages = train_gan(
-            out,
-            criterion,
-            recipe,
-            adversarial,
-            prepared,
-            protocol,
-            seed=seed,
-            save_every=save_every,
-            devices=devices,
-            opening=begun,
-            init=init,
-        )
-        first, second = (TrainResult(*stage) for stage in stages)
-        return replace(second, pretraining=first)
-    folder = RunFolder(out)
-    from lossmith.training.run import train_supervised
+    sentence = announcement(f"{criterion}{against}", recipe, data, prepared, out, devices)
+    if adversarial.discriminator is None:
+        from lossmith.training.run import SupervisedTask, train_run
 
-    summary = train_supervised(
-        folder,
-        criterion,
-        recipe,
-        prepared.source,
-        prepared.test_pairs,
-        protocol,
-        seed=seed,
-        fingerprint=prepared.fingerprint,
-        remarks=prepared.remarks,
-        save_every=save_every,
-        devices=devices,
-        opening=begun,
-        init=init,
-    )
-    return TrainResult(out, summary, read_csv(folder.scores))
+        task = SupervisedTask(criterion, recipe, init=init)
+        return _result(out, train_run(RunFolder(out), task, prepared, settings, announcement=sentence))
+    stages = train_gan(out, criterion, recipe, adversarial, prepared, settings, init=init, announcement=sentence)
+    first, second = (_result(*stage) for stage in stages)
+    return replace(second, pretraining=first)
+
+
+def _result(out: Path, summary: RunSummary) -> TrainResult:
+    return TrainResult(out, summary, read_csv(RunFolder(out).scores))

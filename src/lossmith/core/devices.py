@@ -56,24 +56,6 @@ def device_name(devices: int = 1) -> str:
     return f"{best_device().type}, {counted(torch.get_num_threads(), 'thread')}"
 
 
-def per_device_batch(batch: int, devices: int) -> int:
-    """How many patches of a batch each of the devices gets. Raises LossmithError when it does not come out even.
-
-    >>> per_device_batch(16, 2)
-    8
-    >>> per_device_batch(16, 3)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    lossmith.core.errors.LossmithError: a batch of 16 cannot be shared out among 3 devices; ...
-    """
-    if not isinstance(devices, int) or devices < 1:
-        raise LossmithError(f"devices must be a whole number, at least 1, not {devices!r}")
-    if batch % devices:
-        raise LossmithError(
-            f"a batch of {batch} cannot be shared out among {devices} devices; let it be a multiple of {devices}"
-        )
-    return batch // devices
-
-
 def check_devices(devices: int) -> None:
     """Raise LossmithError where this process cannot train on that many devices."""
     if devices == 1:

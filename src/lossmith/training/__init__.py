@@ -1,10 +1,11 @@
 """Training runs.
 
-`lossmith.training.run` is imported where a run begins, and not here: it brings Lightning, which takes seconds to
-load, and neither help nor a refusal should wait for it.
+`lossmith.training.run` is imported where a run begins, and not here: it imports Lightning, which takes seconds,
+and neither the help nor an error message should wait for it.
 """
 
 from lossmith.training.recipe import AdversarialRecipe, Recipe
 from lossmith.training.run_folder import RunFolder, RunSummary
+from lossmith.training.run_settings import RunSettings
 
-__all__ = ["AdversarialRecipe", "Recipe", "RunFolder", "RunSummary"]
+__all__ = ["AdversarialRecipe", "Recipe", "RunFolder", "RunSettings", "RunSummary"]

@@ -121,7 +121,7 @@ class AdversarialModule(SupervisedModule):
             parameter for parameter in discriminator.parameters() if parameter.requires_grad
         ]
         if not self._discriminator_parameters:
-            raise LossmithError(f"discriminator {type(discriminator).__name__} has nothing to train")
+            raise LossmithError(f"discriminator {type(discriminator).__name__} has no parameters to train")
         self.discriminator = discriminator.to(memory_format=torch.channels_last)
         self.adversarial = adversarial
         self.dominance_monitor = DiscriminatorDominanceMonitor(adversarial)

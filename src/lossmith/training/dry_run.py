@@ -1,4 +1,4 @@
-"""One step before the first, to find out what cannot be trained before anything is written."""
+"""A trial step and a trial test, to refuse what cannot be trained before anything is written."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from torch.nn import Module
 from lossmith.core.devices import autocast, best_device, out_of_memory
 from lossmith.core.errors import LossmithError, notify
 from lossmith.core.resources import amount, free_memory
-from lossmith.data import ImagePair, PatchDataset, TrainingImages
+from lossmith.data import ImagePair, PatchDataset, PreparedData, TrainingImages
 from lossmith.evaluation import Protocol, check_border, restore_images, score_row
 from lossmith.evaluation.inference import Whole
 from lossmith.losses import Loss, Schedule
@@ -24,14 +24,33 @@ from lossmith.training.supervised import set_loss_progress
 
 
 @isolated_global_state()
-def dry_run(losses: Sequence[Loss], recipe: Recipe, source: TrainingImages) -> None:
-    """Take the first step of a run under every loss, with a network and losses that are thrown away.
+def dry_run(losses: Sequence[Loss], recipe: Recipe, data: PreparedData, protocol: Protocol) -> None:
+    """Take the first step of a run under every loss, and test the network, with copies that are thrown away.
 
-    It is the step of the run: as many patches, in train mode, forwards and backwards, on the same device and in
+    The step is that of the run: as many patches, in train mode, forward and backward, on the same device and in
     the same precision. A loss that changes during the run is tried at each of its stages.
 
-    Raises LossmithError, in one sentence, for what does not fit together.
+    Parameters
+    ----------
+    losses
+        All losses that the network is to be trained under.
+    recipe
+        The network, the patches and the precision; its batch is that of one device.
+    data
+        The images to train on and to test with.
+    protocol
+        Under which the test images are to be scored.
+
+    Raises
+    ------
+    LossmithError
+        In one sentence, for what does not fit together or into memory.
     """
+    _try_training(losses, recipe, data.source)
+    _try_test(str(recipe.network), data.test_pairs, protocol)
+
+
+def _try_training(losses: Sequence[Loss], recipe: Recipe, source: TrainingImages) -> None:
     for loss in losses:
         if recipe.patch < loss.min_side:
             raise LossmithError(
@@ -42,57 +61,59 @@ def dry_run(losses: Sequence[Loss], recipe: Recipe, source: TrainingImages) -> N
         degraded, clean = (images.to(best_device(), memory_format=torch.channels_last) for images in batch)
         restored = _check_network(recipe, degraded, clean)
         for loss in losses:
-            tried = deepcopy(loss).to(restored.device)
-            for start in _schedule_starts(tried):
-                set_loss_progress(tried, start)
-                gradient = _check_loss(tried, recipe, restored.detach(), clean)
+            criterion = deepcopy(loss).to(restored.device)
+            for start in _schedule_starts(criterion):
+                set_loss_progress(criterion, start)
+                gradient = _check_loss(criterion, recipe, restored.detach(), clean)
         with _attribute_errors_to(f"network '{recipe.network}'", degraded):
             torch.autograd.backward(restored, gradient)
 
 
 def _check_network(recipe: Recipe, degraded: Tensor, clean: Tensor) -> Tensor:
-    """What a fresh network makes of the patches."""
+    """The output of a fresh network for the patches, (N, 3, H, W), with its graph."""
     name = f"network '{recipe.network}'"
-    restorer = network(str(recipe.network), clean.shape[-1] // degraded.shape[-1])
-    restorer.to(degraded.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     scale = clean.shape[-1] // degraded.shape[-1]
+    restorer = network(str(recipe.network), scale)
+    restorer.to(degraded.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     with autocast(recipe.precision), _attribute_errors_to(name, degraded):
         try:
             restored = restorer(degraded)
         except Exception:
-            _refuse_patch(name, restorer, degraded, scale)
+            _refuse_patch_size(name, restorer, degraded, scale)
             raise
     if not isinstance(restored, Tensor):
-        raise LossmithError(f"{name} gives {type(restored).__name__} instead of a tensor")
+        raise LossmithError(f"{name} returned {type(restored).__name__} instead of a tensor")
     if restored.shape != clean.shape:
-        _refuse_patch(name, restorer, degraded, scale)
+        _refuse_patch_size(name, restorer, degraded, scale)
     if restored.shape != clean.shape or not restored.is_floating_point():
-        made, given, wanted = (tuple(images.shape) for images in (restored, degraded, clean))
-        raise LossmithError(f"{name} makes {restored.dtype} {made} of patches {given}; floats {wanted} are needed")
+        output, wanted, patches = (tuple(images.shape) for images in (restored, clean, degraded))
+        raise LossmithError(
+            f"{name} returned {restored.dtype} {output} for patches {patches}; expected floating point {wanted}"
+        )
     if not restored.requires_grad:
-        raise LossmithError(f"{name} has nothing to train")
+        raise LossmithError(f"{name} has no parameters to train")
     return restored
 
 
-def _refuse_patch(name: str, restorer: Module, degraded: Tensor, scale: int) -> None:
-    """Raise LossmithError where the side of the patches is what the network does not take."""
+def _refuse_patch_size(name: str, restorer: Module, degraded: Tensor, scale: int) -> None:
+    """Raise LossmithError when the side of the patches is one that the network does not take."""
     whole, patch = Whole(restorer, scale), scale * degraded.shape[-1]
     if whole.refuses(degraded):
         step, least = scale * whole.sizes.multiple, scale * whole.sizes.least
         raise LossmithError(
-            f"{name} takes patches whose side is a multiple of {step}, from {least} on, and {patch} is not; let "
-            f"patch be {max(least, rounded_up(patch, step))}"
+            f"{name} takes patches whose side is a multiple of {step}, at least {least}, and {patch} is not; set "
+            f"patch to {max(least, rounded_up(patch, step))}"
         )
 
 
 def _check_loss(loss: Loss, recipe: Recipe, restored: Tensor, clean: Tensor) -> Tensor:
-    """The gradient that the network would get from the loss."""
+    """The gradient of the loss with respect to the restored patches."""
     name = f"loss '{loss}'"
     restored.requires_grad_()
     with autocast(recipe.precision), _attribute_errors_to(name, restored):
         value = torch.stack(list(loss.terms(restored, clean).values())).sum(0)
     if value.ndim:
-        raise LossmithError(f"{name} gives {tuple(value.shape)} instead of one number")
+        raise LossmithError(f"{name} returned shape {tuple(value.shape)} instead of a scalar")
     gradient = None
     if value.requires_grad:
         with _attribute_errors_to(name, restored):
@@ -103,14 +124,14 @@ def _check_loss(loss: Loss, recipe: Recipe, restored: Tensor, clean: Tensor) -> 
 
 
 def _schedule_starts(loss: Loss) -> list[float]:
-    """Where each part of the loss that changes during the run begins."""
+    """The progress, 0 to 1, at which each stage of the loss's schedules begins."""
     ends = {end for module in loss.modules() if isinstance(module, Schedule) for end in module.ends}
     return sorted({0.0, *ends})
 
 
 @contextmanager
-def _attribute_errors_to(what: str, patches: Tensor) -> Iterator[None]:
-    """Say in one sentence whose code has failed."""
+def _attribute_errors_to(name: str, patches: Tensor) -> Iterator[None]:
+    """Turn an exception of the user's code into a LossmithError that names the network or loss."""
     try:
         yield
     except LossmithError:
@@ -119,50 +140,47 @@ def _attribute_errors_to(what: str, patches: Tensor) -> Iterator[None]:
         if out_of_memory(error):
             raise
         kind = type(error).__name__
-        raise LossmithError(f"{what} fails on patches {tuple(patches.shape)} with {kind}: {error}") from error
+        raise LossmithError(f"{name} fails on patches {tuple(patches.shape)} with {kind}: {error}") from error
 
 
-SCORING = 480
-"""Bytes for each pixel of an image while it is scored by all metrics; measured at 6 megapixels."""
-STAND_IN = 64
-"""Pixels of the sides of the small images that stand for large ones: so many to twice as many, as much over a
-multiple of it as theirs."""
+SCORING_BYTES_PER_PIXEL = 480
+"""Memory that all metrics together take for an image; measured at 6 megapixels."""
+MIN_PROXY_SIDE = 64
+"""Least side, in pixels, of the crops that are restored in the place of large test images; below twice this, an
+image is restored as it is."""
 
 
-def dry_run_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protocol) -> None:
-    """Restore an image of every size that is tested, by a network that has not been trained; score the smallest.
+def _try_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protocol) -> None:
+    """Restore an image of every tested size with an untrained network, and score the smallest.
 
-    Large images are stood for by small parts of them. That the largest fits into memory is estimated.
-
-    Raises LossmithError when the network takes no image of such a size, there is nothing to score, or too little
-    memory to score it.
+    Crops are restored in the place of large images. Whether the largest fits into memory is estimated.
     """
     check_border(test_pairs, protocol)
     _check_memory(test_pairs)
     smallest = min(test_pairs, key=lambda pair: min(pair.clean.shape[1:]))
-    fresh = network(expression, smallest.scale).eval().to(best_device())
-    for restored in restore_images(fresh, [smallest]):
+    restorer = network(expression, smallest.scale).eval().to(best_device())
+    for restored in restore_images(restorer, [smallest]):
         score_row(smallest.name, "untrained", restored, smallest.clean, protocol)
-    whole = Whole(fresh, smallest.scale)
-    stood_for: dict[tuple[int, int], ImagePair] = {}
+    whole = Whole(restorer, smallest.scale)
+    proxies: dict[tuple[int, int], ImagePair] = {}
     for pair in test_pairs:
         whole.rows_at_once(*pair.degraded.shape[1:])
-        part = _part(pair)
-        stood_for.setdefault((part.degraded.shape[1], part.degraded.shape[2]), part)
-    for _ in restore_images(fresh, list(stood_for.values())):
+        proxy = _proxy(pair)
+        proxies.setdefault((proxy.degraded.shape[1], proxy.degraded.shape[2]), proxy)
+    for _ in restore_images(restorer, list(proxies.values())):
         pass
-    if grown := [part.name for part in stood_for.values() if whole.refuses(part.degraded[None])]:
-        others = f" and {len(grown) - 1} more" if len(grown) > 1 else ""
+    if padded := [proxy.name for proxy in proxies.values() if whole.refuses(proxy.degraded[None])]:
+        others = f" and {len(padded) - 1} more" if len(padded) > 1 else ""
         notify(
-            f"network '{expression}' takes sides that are multiples of {whole.sizes.multiple}, from "
-            f"{whole.sizes.least} on; test images of other sizes are mirrored at their edges, and what is made "
-            f"beyond them is cut off: '{grown[0]}'{others}"
+            f"network '{expression}' takes sides that are multiples of {whole.sizes.multiple}, at least "
+            f"{whole.sizes.least}; test images of other sizes are padded by reflection, and their results "
+            f"cropped: '{padded[0]}'{others}"
         )
 
 
-def _check_memory(tests: Sequence[ImagePair]) -> None:
+def _check_memory(test_pairs: Sequence[ImagePair]) -> None:
     free = free_memory()
-    need, name = max((SCORING * pair.clean[0].numel(), pair.name) for pair in tests)
+    need, name = max((SCORING_BYTES_PER_PIXEL * pair.clean[0].numel(), pair.name) for pair in test_pairs)
     if free is not None and need > free:
         raise LossmithError(
             f"to score test image '{name}' takes about {amount(need)} of memory, and {amount(free)} are free; "
@@ -170,16 +188,17 @@ def _check_memory(tests: Sequence[ImagePair]) -> None:
         )
 
 
-def _part(pair: ImagePair) -> ImagePair:
-    height, width = (_short(side) for side in pair.degraded.shape[1:])
+def _proxy(pair: ImagePair) -> ImagePair:
+    """A small crop, whose sides leave the same remainders as the image's, since networks are built of strides."""
+    height, width = (_proxy_side(side) for side in pair.degraded.shape[1:])
     clean = pair.clean[:, : height * pair.scale, : width * pair.scale]
     return ImagePair(pair.name, pair.degraded[:, :height, :width], clean, pair.scale)
 
 
-def _short(side: int) -> int:
-    """A small side that is as much over a multiple of whatever a network may ask for.
+def _proxy_side(side: int) -> int:
+    """A small side with the same remainder by any power of two up to `MIN_PROXY_SIDE`.
 
-    >>> _short(100), _short(1003) % 64 == 1003 % 64
+    >>> _proxy_side(100), _proxy_side(1003) % 64 == 1003 % 64
     (100, True)
     """
-    return side if side < 2 * STAND_IN else STAND_IN + side % STAND_IN
+    return side if side < 2 * MIN_PROXY_SIDE else MIN_PROXY_SIDE + side % MIN_PROXY_SIDE

@@ -36,12 +36,24 @@ def saved_activation_bytes(module: SupervisedModule, batch: Batch) -> int:
     return sum(kept.values())
 
 
-def bytes_to_write(restorer: nn.Module, recipe: Recipe, tests: Sequence[ImagePair], runs: int = 1) -> int:
-    """Bytes that so many runs write, at least: states, models, and the test images at a byte per pixel."""
-    weights = sum(int(tensor.nbytes) for tensor in restorer.state_dict().values())
-    state = weights * (3 + (recipe.ema > 0))  # the optimizer keeps two numbers for each
-    images = sum(int(pair.clean[0].numel()) for pair in tests)
-    return runs * (2 * state + weights + images) + state  # a state is written before the oldest is let go
+def bytes_to_write(
+    restorer: nn.Module,
+    discriminator: nn.Module | None,
+    recipe: Recipe,
+    test_pairs: Sequence[ImagePair],
+    runs: int = 1,
+) -> int:
+    """Bytes that so many runs write, at least: checkpoints, models, and the test images at a byte per pixel."""
+    weights = _weight_bytes(restorer)
+    checkpoint = weights * (3 + (recipe.ema > 0))  # the optimizer keeps two numbers for each weight
+    images = sum(int(pair.clean[0].numel()) for pair in test_pairs)
+    # a run keeps two checkpoints, and writes a third before it deletes the older
+    need = runs * (2 * checkpoint + weights + images) + checkpoint
+    return need if discriminator is None else need + 3 * 3 * _weight_bytes(discriminator)
+
+
+def _weight_bytes(module: nn.Module) -> int:
+    return sum(int(tensor.nbytes) for tensor in module.state_dict().values())
 
 
 @contextmanager

@@ -72,6 +72,26 @@ class Recipe:
         others = ("on_nan", "init", "init_partial")
         return {name: value for name, value in asdict(self).items() if name not in others}
 
+    def per_device(self, devices: int) -> "Recipe":
+        """The recipe as each of the devices sees it: with its share of the batch.
+
+        Raises LossmithError when the batch cannot be divided evenly.
+
+        >>> Recipe(batch=16).per_device(2).batch
+        8
+        >>> Recipe(batch=16).per_device(3)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        lossmith.core.errors.LossmithError: a batch of 16 cannot be divided among 3 devices; ...
+        """
+        if not isinstance(devices, int) or devices < 1:
+            raise LossmithError(f"devices must be a whole number, at least 1, not {devices!r}")
+        if self.batch % devices:
+            raise LossmithError(
+                f"a batch of {self.batch} cannot be divided among {devices} devices; let it be a multiple of "
+                f"{devices}"
+            )
+        return replace(self, batch=self.batch // devices)
+
     @property
     def budget(self) -> str:
         """The budget in words."""

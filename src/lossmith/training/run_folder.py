@@ -8,7 +8,7 @@ from typing import Any
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import remove_partial_files, safe_file_name, sha256_of, write_text
-from lossmith.core.run_config import check, go_on, write_or_check
+from lossmith.core.run_config import check, go_on
 from lossmith.core.state_file import CheckpointFile
 
 CHECKPOINT_FORMAT = "lossmith run 4"
@@ -81,12 +81,10 @@ class RunFolder:
             raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another --out")
         check(self.config, configuration, go_on(self.model))
 
-    def claim(self, configuration: dict[str, Any]) -> None:
-        """Make the folder that of this configuration, without the drafts that a killed process left in it."""
-        self.check(configuration)
+    def remove_partial_files(self) -> None:
+        """Remove what a killed process left half-written anywhere in the folder."""
         for folder in (self.path, *filter(Path.is_dir, self.path.rglob("*"))):
             remove_partial_files(folder)
-        write_or_check(self.config, configuration)
 
     def finish(self, summary: RunSummary, images: Sequence[Path]) -> None:
         """Mark the run as finished, with what its files hold; this file is written last."""
@@ -123,6 +121,3 @@ class RunFolder:
 
 def _digest(path: Path) -> str | None:
     return sha256_of(path) if path.is_file() else None
-
-
-__all__ = ["RunFolder", "RunSummary", "write_or_check"]

@@ -1,24 +1,20 @@
 """`lossmith compare`: the loss tournament."""
 
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lossmith.commands.announcement import opening
+from lossmith.commands.announcement import announcement
 from lossmith.commands.command_line import command_line
 from lossmith.commands.compare.executors import Execution
 from lossmith.commands.compare.job import Job, RunResult
 from lossmith.commands.compare.report import TournamentResults, make_page
 from lossmith.commands.outcome import Outcome
-from lossmith.core.devices import per_device_batch
 from lossmith.core.errors import LossmithError, notify
 from lossmith.core.files import check_folder, safe_file_name
-from lossmith.core.lock import folder_lock
-from lossmith.core.resources import check_disk
-from lossmith.core.run_config import check, write_or_check
+from lossmith.core.run_config import check
 from lossmith.data import Data, prepare_data
 from lossmith.evaluation import (
     DEGRADED,
@@ -32,9 +28,7 @@ from lossmith.evaluation import (
 )
 from lossmith.losses import Loss, as_loss
 from lossmith.losses import loss as parse
-from lossmith.networks import network
-from lossmith.training import Recipe
-from lossmith.training.dry_run import dry_run_test
+from lossmith.training import Recipe, RunSettings
 from lossmith.training.initial_weights import open_init
 
 DEFAULT_LOSSES = ("l2", "l1", "ssim", "mix")
@@ -98,69 +92,60 @@ def compare(
     out = Path(out)
     check_folder(out, "a tournament with its report")
     executor = execution.build(devices)
-    per_device_batch(recipe.batch, devices)
+    recipe.per_device(devices)  # raises before images are read
     losses = _listed(losses)
     command = command_line("compare", data.images or (), data, recipe, losses=losses, seeds=seeds, out=out)
     contenders = _contenders(losses)
     if not isinstance(seeds, int) or seeds < 1:
         raise LossmithError(f"seeds must be a whole number, at least 1, not {seeds!r}")
     prepared = prepare_data(data, recipe.degradation, out)
-    recipe = replace(recipe, degradation=prepared.degradation)
-    recipe, init = open_init(recipe, prepared.source.scale)
-    part = replace(recipe, batch=per_device_batch(recipe.batch, devices))  # as each of the devices sees it
-    protocol = protocol_of(prepared.test_pairs)
-    from lossmith.training.memory import bytes_to_write
-    from lossmith.training.run import dry_run
-
-    configuration = {
+    recipe, init = open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
+    settings = RunSettings(protocol=protocol_of(prepared.test_pairs), save_every=save_every, devices=devices)
+    config = {
         "losses": list(contenders),
         "seeds": seeds,
-        "metrics": default_metrics(),  # one more when weights are put into their folder, which must not mix
+        "metrics": default_metrics(),  # more of them once the user adds weights, and a table must not mix both
         **recipe.resume_key,
         **(init.identity if init else {}),
         **prepared.fingerprint,
     }
-    check(out / "compare.yaml", configuration)
-    with folder_lock(out):
-        dry_run(list(contenders.values()), part, prepared.source)
-        dry_run_test(str(recipe.network), prepared.test_pairs, protocol)
-        runs = seeds * len(contenders)
-        need = bytes_to_write(
-            network(str(recipe.network), prepared.source.scale), recipe, prepared.test_pairs, runs
+    jobs = [
+        Job(
+            name,
+            out / "runs" / safe_file_name(name) / f"seed-{seed}",
+            recipe,
+            replace(settings, seed=seed, dry_run=False),
+            init,
         )
-        check_disk(out, need, f"the results of {runs} runs")
-        write_or_check(out / "compare.yaml", configuration)
-        jobs = [
-            Job(
-                name,
-                seed,
-                out / "runs" / safe_file_name(name) / f"seed-{seed}",
-                recipe,
-                protocol,
-                save_every,
-                devices,
-                init,
-            )
-            for seed in range(seeds)  # outside, so that an early look at a long tournament shows every loss
-            for name in contenders
-        ]
+        for seed in range(seeds)  # the outer loop, so that every loss has a result early in a long tournament
+        for name in contenders
+    ]
+    check(out / "compare.yaml", config)
+    from lossmith.training.run import SupervisedTask, begin
+
+    tasks = [SupervisedTask(criterion, recipe) for criterion in contenders.values()]
+    with begin(out / "compare.yaml", config, tasks, prepared, settings, runs=len(jobs)):
         if any(job.load_result() is None for job in jobs):
-            notify(opening(", ".join(contenders), recipe, data, prepared, out, devices, len(jobs)))
-        came: dict[tuple[str, int], RunResult] = {}
-        with closing(executor.run_jobs(jobs, contenders, prepared)) as outcomes:
-            for entry in outcomes:
-                came[entry.loss, entry.seed] = entry
-                if entry.failure:  # the others go on, and the page says what happened to this one
-                    print(f"lossmith: {entry.loss}, seed {entry.seed}: {entry.failure}", file=sys.stderr)
-        entries = [came[job.loss, job.seed] for job in jobs]
-        if not any(entry.summary for entry in entries):
-            raise LossmithError(f"no run was finished: {entries[0].loss}, {entries[0].failure}")
+            notify(announcement(", ".join(contenders), recipe, data, prepared, out, devices, len(jobs)))
+        by_job: dict[tuple[str, int], RunResult] = {}
+        with closing(executor.run_jobs(jobs, contenders, prepared)) as results:
+            for result in results:
+                by_job[result.loss, result.seed] = result
+                if result.failure:  # the others continue, and the report names this one
+                    notify(f"{result.loss}, seed {result.seed}: {result.failure}")
+        runs = [by_job[job.loss, job.settings.seed] for job in jobs]
+        finished = [run for run in runs if run.summary]
+        if not finished:
+            raise LossmithError(f"no run was finished: {runs[0].loss}, {runs[0].failure}")
         rows = [
-            score_row(pair.name, DEGRADED, baseline(pair), pair.clean, protocol) for pair in prepared.test_pairs
+            score_row(pair.name, DEGRADED, baseline(pair), pair.clean, settings.protocol)
+            for pair in prepared.test_pairs
         ]
-        rows += [row for entry in entries if entry.summary for row in read_csv(entry.folder.scores)]
-        write_csv(out / "results.csv", rows, protocol)
-        tournament = TournamentResults(list(contenders), entries, rows, prepared, recipe, protocol, seeds, command)
+        rows += [row for run in finished for row in read_csv(run.folder.scores)]
+        write_csv(out / "results.csv", rows, settings.protocol)
+        tournament = TournamentResults(
+            list(contenders), runs, rows, prepared, recipe, settings.protocol, seeds, command
+        )
         verdict = make_page(tournament, out)
         return Comparison(verdict, out / "report.html", rows)
 

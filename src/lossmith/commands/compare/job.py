@@ -1,19 +1,18 @@
-"""One run of a tournament, as it is handed to whoever carries it out."""
+"""One run of a tournament, as it is handed to an executor."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from lossmith.core.errors import Diverged
 from lossmith.data import PreparedData
-from lossmith.evaluation import Protocol
 from lossmith.losses import Loss
-from lossmith.training import Recipe, RunFolder, RunSummary
+from lossmith.training import Recipe, RunFolder, RunSettings, RunSummary
 from lossmith.training.initial_weights import Init
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What came of one run of a tournament."""
+    """The outcome of one run of a tournament."""
 
     loss: str
     seed: int
@@ -21,19 +20,17 @@ class RunResult:
     summary: RunSummary | None
     """None when the run failed."""
     failure: str | None
+    """Why the run failed, in one sentence."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What sets a run of a tournament apart. The losses and the images are the tournament's."""
+    """What sets one run of a tournament apart; the losses and the images are passed beside it."""
 
     loss: str
-    seed: int
     folder: Path
     recipe: Recipe
-    protocol: Protocol
-    save_every: float
-    devices: int
+    settings: RunSettings
     init: Init | None = None
 
     @property
@@ -41,29 +38,23 @@ class Job:
         return RunFolder(self.folder)
 
     def run(self, criterion: Loss, data: PreparedData) -> RunResult:
-        """Train, from where the run was left. That the loss is no longer a number is an outcome like others."""
-        from lossmith.training.run import train_supervised
+        """Train, from the last checkpoint if there is one. A loss that diverges is a result and raises nothing."""
+        from lossmith.training.run import SupervisedTask, train_run
 
+        task = SupervisedTask(criterion, self.recipe, init=self.init)
         try:
-            summary = train_supervised(
-                self.run_folder,
-                criterion,
-                self.recipe,
-                data.source,
-                data.test_pairs,
-                self.protocol,
-                seed=self.seed,
-                fingerprint=data.fingerprint,
-                remarks=data.remarks,
-                save_every=self.save_every,
-                devices=self.devices,
-                init=self.init,
-            )
+            return self._result(train_run(self.run_folder, task, data, self.settings))
         except Diverged as error:
-            return RunResult(self.loss, self.seed, self.run_folder, summary=None, failure=str(error))
-        return RunResult(self.loss, self.seed, self.run_folder, summary, failure=None)
+            return self.failed(str(error))
 
     def load_result(self) -> RunResult | None:
-        """What came of it, if it was carried out before."""
+        """The result of the run, if it is finished."""
         summary = self.run_folder.load_summary()
-        return RunResult(self.loss, self.seed, self.run_folder, summary, failure=None) if summary else None
+        return self._result(summary) if summary else None
+
+    def failed(self, reason: str) -> RunResult:
+        """The result of a run that failed for this reason."""
+        return self._result(None, reason)
+
+    def _result(self, summary: RunSummary | None, failure: str | None = None) -> RunResult:
+        return RunResult(self.loss, self.settings.seed, self.run_folder, summary, failure)

@@ -147,7 +147,7 @@ def _stop(running: list[Any]) -> None:
 
 def _given_up(job: Job, error: RayError) -> RunResult:
     reason = " ".join(str(error).split())
-    return RunResult(job.loss, job.seed, job.run_folder, None, f"its worker died {RETRIES + 1} times: {reason}")
+    return job.failed(f"its worker died {RETRIES + 1} times: {reason}")
 
 
 @contextmanager
