@@ -96,7 +96,7 @@ def test_result_sizes_follow_scale_to_and_size(
 
 
 @pytest.mark.parametrize(
-    ("wish", "size"),
+    ("options", "size"),
     [
         ({"scale_to": 2}, (80, 60)),
         ({"scale_to": 1.5}, (60, 45)),
@@ -108,26 +108,26 @@ def test_result_sizes_follow_scale_to_and_size(
         ({"scale_to": 6}, (240, 180)),
     ],
 )
-def test_results_have_the_requested_size(wish: Any, size: tuple[int, int], tmp_path: Path) -> None:
-    image = smooth(30, 40)
+def test_results_have_the_requested_size(options: Any, size: tuple[int, int], tmp_path: Path) -> None:
+    pixels = smooth(30, 40)
     exif = Image.Exif()
     exif[0x8769] = {0xA002: 40, 0xA003: 30}
-    Image.fromarray(image).save(tmp_path / "a.png", exif=exif, dpi=(100, 100))
-    restorer = FileRestorer(enlarging(4), RestoreOptions(**wish))
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif, dpi=(100, 100))
+    restorer = FileRestorer(enlarging(4), RestoreOptions(**options))
     restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
-    with Image.open(tmp_path / "b.png") as image:
-        assert image.size == size
-        written = image.getexif().get_ifd(0x8769)
-        assert (written[0xA002], written[0xA003]) == size
-        assert image.info["dpi"] == pytest.approx((100 * size[0] / 40, 100 * size[1] / 30), rel=0.01)
+    with Image.open(tmp_path / "b.png") as written:
+        assert written.size == size
+        tags = written.getexif().get_ifd(0x8769)
+        assert (tags[0xA002], tags[0xA003]) == size
+        assert written.info["dpi"] == pytest.approx((100 * size[0] / 40, 100 * size[1] / 30), rel=0.01)
         # the network's image in that size, not the image itself enlarged
-        cubic = np.asarray(Image.fromarray(image).resize((160, 120), Image.Resampling.BICUBIC).resize(size))
-        assert np.abs(np.asarray(image).astype(int) - cubic)[4:-4, 4:-4].mean() < 3
+        cubic = np.asarray(Image.fromarray(pixels).resize((160, 120), Image.Resampling.BICUBIC).resize(size))
+        assert np.abs(np.asarray(written).astype(int) - cubic)[4:-4, 4:-4].mean() < 3
     assert restorer.is_done(tmp_path / "a.png", tmp_path / "b.png")
     assert not FileRestorer(enlarging(4), RestoreOptions(scale_to=3.5)).is_done(
         tmp_path / "a.png", tmp_path / "b.png"
     )
-    assert json.loads(json.dumps(read_record(tmp_path / "b.png")))["asked"]["model"] == {}
+    assert json.loads(json.dumps(read_record(tmp_path / "b.png")))["settings"]["model"] == {}
 
 
 def test_geotiff_follows_the_requested_size_and_changed_proportions_are_reported(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`lossmith restore`, from folders to folders."""
 
+import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from lossmith.cli import run
 from lossmith.core.errors import LossmithError
 from lossmith.restoration import FileRestorer, RestoreOptions, load_engine
 from lossmith.restoration.io.encoding import read_record
+from lossmith.restoration.io.metadata import RECORD
 from lossmith.restoration.tiling.plan import Planner, TilePlan
 
 
@@ -35,7 +38,7 @@ def test_a_folder_is_restored_and_skipped_the_second_time(saved, tmp_path: Path)
     assert Image.open(out / "a.png").size == (80, 60)
     record = read_record(out / "a.png")
     assert record is not None
-    assert record["asked"]["model"]["model"] == model.name
+    assert record["settings"]["model"]["model"] == model.name
     again = lossmith.restore([folder], model=[model], out=out)
     assert (again.results, again.skipped) == ([], first.results)
     # what is asked for differently is done anew, and so is an image that has changed
@@ -46,6 +49,41 @@ def test_a_folder_is_restored_and_skipped_the_second_time(saved, tmp_path: Path)
         "other.png",
     ]
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png", "other.png"]
+
+
+# what version 0.1 wrote into a result, by the keys of today
+OLD_RECORD = {"image": "picture", "settings": "asked", "applied": "done", "version": "version"}
+
+
+def with_an_old_record(result: Path) -> None:
+    """Write the record of a PNG under the keys of version 0.1."""
+    record = read_record(result)
+    assert record is not None
+    old = {OLD_RECORD[key]: value for key, value in record.items()}
+    old["asked"]["picture"] = old["asked"].pop("image_sha256")
+    exif = Image.Exif()
+    exif[RECORD] = json.dumps({"lossmith restore": old}, sort_keys=True)
+    with Image.open(result) as image:
+        image.save(result, exif=exif)
+    assert b'"picture"' in result.read_bytes()
+
+
+def test_a_result_of_version_0_1_is_recognized_as_done(saved, tmp_path: Path) -> None:
+    model, out = saved(SMALL, 2), tmp_path / "out"
+    folder = images(tmp_path / "in", "a.png")
+    lossmith.restore([folder], model=[model], out=out)
+    with_an_old_record(out / "a.png")
+    done = lossmith.restore([folder], model=[model], out=out)
+    assert (done.results, done.skipped) == ([], [out / "a.png"])
+    assert lossmith.restore([folder], model=[model], out=out, alpha="restore").results == [out / "a.png"]
+
+
+def test_a_result_of_version_0_1_is_not_replaced_by_that_of_another_image(saved, tmp_path: Path) -> None:
+    model, out = saved(SMALL, 2), tmp_path / "out"
+    lossmith.restore([images(tmp_path / "in", "a.png")], model=[model], out=out)
+    with_an_old_record(out / "a.png")
+    (failure,) = lossmith.restore([images(tmp_path / "other", "a.jpg")], model=[model], out=out).failures
+    assert "was made of 'a.png'" in failure
 
 
 def test_glob_patterns_are_expanded(saved, tmp_path: Path) -> None:
@@ -80,7 +118,7 @@ def test_a_full_disk_is_reported_before_the_work(
         lossmith.restore([photos], model=[model], out=out)
     assert not out.exists()
     for module in ("lossmith.core.resources", "lossmith.commands.restore"):
-        monkeypatch.setattr(f"{module}.free_disk", lambda folder: largest)
+        monkeypatch.setattr(sys.modules[module], "free_disk", lambda folder: largest)
     assert len(lossmith.restore([photos], model=[model], out=out).results) == 3
     assert "the results may take about 22 kB, and 18 kB are free" in capsys.readouterr().err
 

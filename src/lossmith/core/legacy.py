@@ -26,6 +26,9 @@ LOSS_RECIPE = {
     "reconstruction": "reconstruction_weight",
 }
 
+RESTORATION_RECORD = {"picture": "image", "asked": "settings", "done": "applied"}
+RESTORATION_SETTINGS = {"picture": "image_sha256"}
+
 OPTIONS = {
     "critic": "discriminator",
     "critic-learning-rate": "discriminator-learning-rate",
@@ -57,4 +60,12 @@ def card_of_today(card: Mapping[str, Any]) -> dict[str, Any]:
     for part, table in (("image", LOSS_CARD_IMAGE), ("recipe", LOSS_RECIPE)):
         if isinstance(today.get(part), dict):
             today[part] = renamed(today[part], table)
+    return today
+
+
+def record_of_today(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record inside a restored image, of any version."""
+    today = renamed(record, RESTORATION_RECORD)
+    if isinstance(today.get("settings"), dict):
+        today["settings"] = renamed(today["settings"], RESTORATION_SETTINGS)
     return today

@@ -115,7 +115,7 @@ class FileRestorer:
             raise LossmithError(
                 f"'{result}' was made of '{source}'; restore both with one command, or change --out"
             )
-        return bool(record.get("asked") == self._asked(image))
+        return bool(record.get("settings") == self._settings_of(image))
 
     def restore(self, image: Path, result: Path, advance: Callable[[int], None] = lambda pixels: None) -> None:
         """Restore an image; what was finished before it was stopped stays. `advance` hears of pixels done.
@@ -199,12 +199,17 @@ class FileRestorer:
         used = planner.used
         while True:
             plan = self._plan(planner, source)
-            done = {
+            applied = {
                 "precision": getattr(used, "precision", "float32"),
                 "tiles": "blended" if plan.blended else "exact",
                 "halo": plan.halo,
             }
-            record = {"image": image.name, "asked": self._asked(image), "done": done, "version": __version__}
+            record = {
+                "image": image.name,
+                "settings": self._settings_of(image),
+                "applied": applied,
+                "version": __version__,
+            }
             canvas = self._canvas(source, folder, plan, dtype, {**record, "plan": asdict(plan)})
             advance(_finished_pixels(canvas, plan, source))
             try:
@@ -276,11 +281,11 @@ class FileRestorer:
             return "uint8"
         return {"auto": dtype, "8": "uint8", "16": "uint16"}[self.options.bits]
 
-    def _asked(self, image: Path) -> dict[str, Any]:
-        # how much memory there was changes nothing that is seen
+    def _settings_of(self, image: Path) -> dict[str, Any]:
+        """All that determines the result of an image, which `memory` does not."""
         options = {name: value for name, value in asdict(self.options).items() if name != "memory"}
         engine = self.reference
-        return {"image": sha256_of(image), "model": engine.metadata, "scale": engine.scale, **options}
+        return {"image_sha256": sha256_of(image), "model": engine.metadata, "scale": engine.scale, **options}
 
 
 def _make(folder: Path) -> None:
