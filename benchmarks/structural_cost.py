@@ -163,7 +163,7 @@ def table(name: str, shape: str, hows: list[str]) -> str:
 def tables(names: list[str], shapes: list[str]) -> Iterator[str]:
     packages = ("torch", "numba", "pytorch-msssim", "piq", "piqa", "kornia", "torchmetrics")
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    yield "# What the structural losses cost\n\n" + textwrap.dedent(__doc__.split("\n\n", 2)[2])
+    yield "## On a CPU\n\n" + textwrap.dedent(__doc__.split("\n\n", 2)[2])
     yield f"Measured by `python benchmarks/structural_cost.py` on: {device_name()}; {versions}.\n"
     for name in names:
         for shape in shapes:
