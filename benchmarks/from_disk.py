@@ -20,9 +20,9 @@ import torch
 
 from lossmith.core.devices import synchronize
 from lossmith.data import PatchDataset, degraded_images, find_images, sample_images
-from lossmith.data.disk_cache import Shelf
+from lossmith.data.disk_cache import DiskCache
 from lossmith.data.loader import batches
-from lossmith.data.storage import IN_MEMORY, Keeping
+from lossmith.data.storage import IN_MEMORY, Storage
 from lossmith.degradations import degradation
 from lossmith.losses import loss
 from lossmith.networks import network
@@ -51,9 +51,9 @@ def turns(
         yield seconds, torch.cat([weights.detach().flatten() for weights in module.restorer.parameters()])
 
 
-def forget(shelf: Shelf) -> None:
+def forget(cache: DiskCache) -> None:
     """Let the system keep nothing of the file in memory."""
-    number = shelf._file.fileno()
+    number = cache._file.fileno()
     os.fdatasync(number)
     os.posix_fadvise(number, 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -70,13 +70,13 @@ def main() -> None:
     parser.add_argument("--disk", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
     paths = find_images(options.images) if options.images else sample_images("train")
-    kind, shelf = degradation(options.damage), Shelf(options.disk)
+    kind, cache = degradation(options.damage), DiskCache(options.disk)
     recipe = Recipe(network=options.network, batch=options.batch, patch=options.patch, steps=options.steps)
     memory, disk = (
-        turns(PatchDataset(degraded_images(paths, kind, keeping=keeping), recipe.patch, seed=0), recipe, before)
-        for keeping, before in (
+        turns(PatchDataset(degraded_images(paths, kind, storage=storage), recipe.patch, seed=0), recipe, before)
+        for storage, before in (
             (IN_MEMORY, lambda: None),
-            (Keeping(shelf), (lambda: forget(shelf)) if options.cold else lambda: None),
+            (Storage(cache), (lambda: forget(cache)) if options.cold else lambda: None),
         )
     )
     taken: tuple[list[float], list[float]] = ([], [])

@@ -9,51 +9,52 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossmith.core.errors import LossmithError
-from lossmith.data import Data, PatchDataset, degraded_images, find_images, prepare_data
+from lossmith.data import Data, PatchDataset, degraded_images, find_images, prepare_data, storage
 from lossmith.data import make_test_pairs as make_pairs
-from lossmith.data import storage as keeping_module
-from lossmith.data.disk_cache import Shelf, cut
+from lossmith.data.disk_cache import DiskCache, crop
 from lossmith.data.loader import batches
-from lossmith.data.storage import Keeping
+from lossmith.data.storage import Storage
 from lossmith.degradations import degradation
 
-DAMAGES = ["jpeg(10)", "bicubic(2)", "noise(25)", "mosaic", "bicubic(2) | noise(5) | jpeg(50)"]
+EXPRESSIONS = ["jpeg(10)", "bicubic(2)", "noise(25)", "mosaic", "bicubic(2) | noise(5) | jpeg(50)"]
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    return Shelf(tmp_path_factory.mktemp("disk"))
+def cache(tmp_path_factory: pytest.TempPathFactory) -> DiskCache:
+    return DiskCache(tmp_path_factory.mktemp("disk"))
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_a_crop_from_the_disk_cache_equals_the_image(shelf: Shelf, data: st.DataObject) -> None:
+def test_a_crop_from_the_disk_cache_equals_the_image(cache: DiskCache, data: st.DataObject) -> None:
     height, width = data.draw(st.tuples(st.integers(1, 200), st.integers(1, 200)))
     top, left = data.draw(st.tuples(st.integers(0, height - 1), st.integers(0, width - 1)))
     bottom, right = data.draw(st.tuples(st.integers(top + 1, height), st.integers(left + 1, width)))
     image = torch.rand(3, height, width)
     if data.draw(st.booleans()):
         image = (image * 255).to(torch.uint8)
-    kept = shelf.put(image)
-    assert torch.equal(cut(kept, top, bottom, left, right), cut(image, top, bottom, left, right))
-    assert torch.equal(kept.whole(), image)
+    stored = cache.put(image)
+    assert torch.equal(crop(stored, top, bottom, left, right), crop(image, top, bottom, left, right))
+    assert torch.equal(stored.read(), image)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_patches_and_pairs_from_disk_equal_those_from_memory(photos: Path, shelf: Shelf, damage: str) -> None:
-    paths, kind = find_images(photos), degradation(damage)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_patches_and_pairs_from_disk_equal_those_from_memory(
+    photos: Path, cache: DiskCache, expression: str
+) -> None:
+    paths, kind = find_images(photos), degradation(expression)
     memory, disk = (
-        PatchDataset(degraded_images(paths, kind, keeping=each), 32) for each in (Keeping(), Keeping(shelf))
+        PatchDataset(degraded_images(paths, kind, storage=place), 32) for place in (Storage(), Storage(cache))
     )
     assert disk.on_disk
     assert not memory.on_disk
-    for ours, theirs in zip(batches(disk, 4, 3), batches(memory, 4, 3), strict=False):
-        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
-        if torch.equal(ours[0], memory.batch(4 * 8, 4)[0]):
+    for from_disk, from_memory in zip(batches(disk, 4, 3), batches(memory, 4, 3), strict=False):
+        assert all(torch.equal(a, b) for a, b in zip(from_disk, from_memory, strict=True))
+        if torch.equal(from_disk[0], memory.batch(4 * 8, 4)[0]):
             break
     copy = pickle.loads(pickle.dumps(disk))
     assert torch.equal(copy.batch(5, 2)[0], memory.batch(5, 2)[0])
-    for one, other in zip(make_pairs(paths, kind), make_pairs(paths, kind, keeping=Keeping(shelf)), strict=True):
+    for one, other in zip(make_pairs(paths, kind), make_pairs(paths, kind, storage=Storage(cache)), strict=True):
         assert one.name == other.name
         assert torch.equal(one.clean, other.clean)
         assert torch.equal(one.degraded, other.degraded)
@@ -62,15 +63,15 @@ def test_patches_and_pairs_from_disk_equal_those_from_memory(photos: Path, shelf
 def test_images_beyond_memory_go_to_the_disk_cache(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(keeping_module, "free_memory", lambda: 1000)
+    monkeypatch.setattr(storage, "free_memory", lambda: 1000)
     found = prepare_data(Data([photos]), "jpeg", tmp_path / "run")
     assert PatchDataset(found.source, 32).on_disk
     assert not list(tmp_path.iterdir())
     assert "of memory decoded, and 1 kB are free, so they are decoded onto the disk" in capsys.readouterr().err
-    monkeypatch.setattr(keeping_module, "free_disk", lambda folder: 1000)
+    monkeypatch.setattr(storage, "free_disk", lambda folder: 1000)
     with pytest.raises(LossmithError, match="make room there, or take fewer images"):
         prepare_data(Data([photos]), "jpeg", tmp_path / "run")
-    monkeypatch.setattr(keeping_module, "free_memory", lambda: 1 << 40)
+    monkeypatch.setattr(storage, "free_memory", lambda: 1 << 40)
     assert not PatchDataset(prepare_data(Data([photos]), "jpeg", tmp_path).source, 32).on_disk
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lossmith.core.errors import LossmithError
 from lossmith.data import find_images, pair_folders, sample_images
-from lossmith.data.folders import find_places, names_of
+from lossmith.data.folders import find_image_places, unique_names
 
 
 def fill(folder: Path, *names: str, size: tuple[int, int] = (8, 6)) -> Path:
@@ -205,10 +205,12 @@ def test_result_places_are_relative_to_the_searched_folder(tmp_path: Path) -> No
     fill(tmp_path / "in", "a.png")
     fill(tmp_path / "in" / "more", "b.png")
     places = {Path("a.png"), Path("more/b.png")}
-    assert {*find_places(tmp_path / "in", recursive=True).values()} == places
-    assert {*find_places(tmp_path / "in" / "**" / "*.png").values()} == places
-    assert [*find_places(tmp_path / "in" / "more" / "b.png").values()] == [Path("b.png")]
-    assert [*find_places(tmp_path / "in" / "*" / ".." / "a.png").values()] == [Path("a.png")], "nothing leads out"
+    assert {*find_image_places(tmp_path / "in", recursive=True).values()} == places
+    assert {*find_image_places(tmp_path / "in" / "**" / "*.png").values()} == places
+    assert [*find_image_places(tmp_path / "in" / "more" / "b.png").values()] == [Path("b.png")]
+    assert [*find_image_places(tmp_path / "in" / "*" / ".." / "a.png").values()] == [Path("a.png")], (
+        "nothing leads out"
+    )
 
 
 def test_recursive_search_does_not_follow_cycles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,13 +226,13 @@ def test_recursive_search_does_not_follow_cycles(tmp_path: Path, capsys: pytest.
 
 def test_names_keep_extensions_where_needed_and_are_unique(tmp_path: Path) -> None:
     def named(*places: str) -> list[str]:
-        return [*names_of({Path(place): Path(place) for place in places}).values()]
+        return [*unique_names({Path(place): Path(place) for place in places}).values()]
 
     assert named("a.png", "a.jpg", "b.png") == ["a.png", "a.jpg", "b"]
     assert named("a.png", "a.jpg", "a.png.jpg") == ["a.png", "a.jpg", "a.png.jpg"]
     assert named("a.png", "A.jpg", "x/a.png") == ["a.png", "A.jpg", "x/a"]
     twins = {tmp_path / part / "p.png": Path("p.png") for part in "ab"}
-    assert [*names_of(twins).values()] == ["a/p", "b/p"]
+    assert [*unique_names(twins).values()] == ["a/p", "b/p"]
 
 
 def test_a_users_pair_pattern_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

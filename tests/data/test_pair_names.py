@@ -7,7 +7,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lossmith.core.errors import LossmithError
-from lossmith.data.pair_names import called, divided, partners, read_pair, results_of
+from lossmith.data.pair_names import (
+    match_names,
+    match_names_in_one_folder,
+    match_pattern,
+    match_results_to_targets,
+    parse_pair,
+)
 
 CONVENTIONS = {
     "the same": ("{}", "{}"),
@@ -52,7 +58,7 @@ def test_known_naming_conventions_pair(convention: tuple[str, str]) -> None:
     names = ["0001", "0010", "0100"]
     wanted = {ours.format(name): theirs.format(name) for name in names}
     for change in (str, str.upper, str.lower):
-        assert partners([*wanted], [change(name) for name in reversed(wanted.values())]) == {
+        assert match_names([*wanted], [change(name) for name in reversed(wanted.values())]) == {
             clean: change(degraded) for clean, degraded in wanted.items()
         }
 
@@ -64,7 +70,7 @@ def test_names_of_a_convention_pair_exactly_or_not_at_all(names: list[str], conv
     wanted = {convention[0].format(name): convention[1].format(name) for name in names}
     shuffled = [*wanted.values()]
     rng.shuffle(shuffled)
-    assert partners([*wanted], shuffled) in (wanted, None)
+    assert match_names([*wanted], shuffled) in (wanted, None)
 
 
 @settings(deadline=None)
@@ -75,7 +81,7 @@ def test_plain_ids_always_pair(numbers: set[int], convention: tuple[str, str], r
     wanted = {convention[0].format(f"{i:04}"): convention[1].format(f"{i:04}") for i in numbers}
     shuffled = [*wanted.values()]
     rng.shuffle(shuffled)
-    assert partners([*wanted], shuffled) == wanted
+    assert match_names([*wanted], shuffled) == wanted
 
 
 @settings(deadline=None)
@@ -86,7 +92,7 @@ def test_an_unmatched_name_on_either_side_pairs_nothing(
     """An image too many, or another one, on either side: nobody is paired with whoever is left."""
     assume({name.casefold() for name in ours} != {name.casefold() for name in theirs})
     assert (
-        partners([convention[0].format(name) for name in ours], [convention[1].format(name) for name in theirs])
+        match_names([convention[0].format(name) for name in ours], [convention[1].format(name) for name in theirs])
         is None
     )
 
@@ -103,13 +109,16 @@ def test_an_unmatched_name_on_either_side_pairs_nothing(
     ],
 )
 def test_ambiguous_names_are_not_paired(clean: list[str], degraded: list[str]) -> None:
-    assert partners(clean, degraded) is None
+    assert match_names(clean, degraded) is None
 
 
 def test_names_of_both_sides_in_one_folder_are_paired() -> None:
-    assert divided(["1_GT", "1_NOISY", "2_GT", "2_NOISY"]) == {"1_GT": "1_NOISY", "2_GT": "2_NOISY"}
-    assert divided(["1_GT", "1_NOISY", "2_GT"]) is None
-    assert divided(["1", "1x2"]) is None, "which of two is clean must be said"
+    assert match_names_in_one_folder(["1_GT", "1_NOISY", "2_GT", "2_NOISY"]) == {
+        "1_GT": "1_NOISY",
+        "2_GT": "2_NOISY",
+    }
+    assert match_names_in_one_folder(["1_GT", "1_NOISY", "2_GT"]) is None
+    assert match_names_in_one_folder(["1", "1x2"]) is None, "which of two is clean must be said"
 
 
 @pytest.mark.parametrize(
@@ -133,24 +142,30 @@ def test_names_of_both_sides_in_one_folder_are_paired() -> None:
 @given(names=st.sets(st.sampled_from(["baby", "img_001", "img_002", "bird", "0801", "é", "B1"]), min_size=1))
 def test_results_are_matched_by_their_common_prefix_and_suffix(naming: str, target: str, names: set[str]) -> None:
     wanted = {target.format(name): naming.format(name) for name in names}
-    assert results_of([*wanted], [*reversed(wanted.values())]) == wanted
+    assert match_results_to_targets([*wanted], [*reversed(wanted.values())]) == wanted
 
 
 def test_missing_and_foreign_results_do_not_hide_the_others() -> None:
-    assert results_of(["a", "b", "c"], ["a_out", "b_out", "grid"]) == {"a": "a_out", "b": "b_out"}
-    assert results_of(["a", "b", "c"], ["c", "x", "y"]) == {"c": "c"}
-    assert results_of(["a", "b", "c", "d"], ["a_out", "x", "y", "z"]) is None, "one of four may be chance"
-    assert results_of(["a", "b"], ["a_1", "a_2", "b_1", "b_2"]) is None, "two sets of results"
+    assert match_results_to_targets(["a", "b", "c"], ["a_out", "b_out", "grid"]) == {"a": "a_out", "b": "b_out"}
+    assert match_results_to_targets(["a", "b", "c"], ["c", "x", "y"]) == {"c": "c"}
+    assert match_results_to_targets(["a", "b", "c", "d"], ["a_out", "x", "y", "z"]) is None, (
+        "one of four may be chance"
+    )
+    assert match_results_to_targets(["a", "b"], ["a_1", "a_2", "b_1", "b_2"]) is None, "two sets of results"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "a:b", "{}:b", "{}:{}:{}", "{}_{}:{}"])
 def test_a_pair_pattern_needs_as_many_gaps_on_both_sides(text: str) -> None:
     with pytest.raises(LossmithError, match=r"^--pair takes two names with \{\} for what they share"):
-        read_pair(text)
+        parse_pair(text)
 
 
 def test_a_pair_pattern_can_hold_any_characters() -> None:
-    clean, degraded = read_pair("{}/a/{}_*.png:{}/b/{}.JPG")
-    assert called(clean, ["1/A/2_*", "1/a/2"]).keys() == called(degraded, ["1/b/2", "2/c/3"]).keys() == {"1\0002"}
+    clean, degraded = parse_pair("{}/a/{}_*.png:{}/b/{}.JPG")
+    assert (
+        match_pattern(clean, ["1/A/2_*", "1/a/2"]).keys()
+        == match_pattern(degraded, ["1/b/2", "2/c/3"]).keys()
+        == {"1\0002"}
+    )
     with pytest.raises(LossmithError, match=r"'1_HR' and '1_hr' are one under '{}_HR'"):
-        called("{}_HR", ["1_HR", "1_hr"])
+        match_pattern("{}_HR", ["1_HR", "1_hr"])

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from lossmith.core.errors import LossmithError
 from lossmith.data import Data, find_images, prepare_data, read_image
-from lossmith.data.headers import look_at
+from lossmith.data.headers import read_headers
 
 RNG = np.random.default_rng(0)
 COLORS = RNG.integers(0, 256, (20, 24, 3), dtype=np.uint8)
@@ -52,7 +52,7 @@ def test_a_tiff_of_other_channels_is_refused(
     tmp_path: Path, pixels: np.ndarray, options: dict, sentence: str
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
-    for read in (read_image, lambda path: look_at([path])):
+    for read in (read_image, lambda path: read_headers([path])):
         with pytest.raises(LossmithError, match=rf"a.tif' .*{sentence}"):
             read(tmp_path / "a.tif")
 
@@ -108,7 +108,7 @@ def test_files_in_place_of_an_image_are_named(tmp_path: Path, content: bytes, se
 
 
 def remarks(*paths: Path) -> str:
-    return " | ".join(look_at(paths).remarks)
+    return " | ".join(read_headers(paths).remarks)
 
 
 def test_a_note_that_holds_for_many_files_is_given_once(
@@ -117,7 +117,7 @@ def test_a_note_that_holds_for_many_files_is_given_once(
     for name in ("a", "b", "c"):
         Image.fromarray(RNG.integers(0, 65536, (20, 24)).astype("u2")).save(tmp_path / f"{name}.png")
     Image.fromarray(COLORS).save(tmp_path / "d.png")
-    headers = look_at(sorted(tmp_path.iterdir()))
+    headers = read_headers(sorted(tmp_path.iterdir()))
     assert len(headers.remarks) == 1
     assert headers.remarks[0].endswith(": 'a.png' and 2 more")
     assert capsys.readouterr().err == f"lossmith: {headers.remarks[0]}\n"
@@ -128,7 +128,7 @@ def test_the_first_unreadable_image_is_named_and_the_others_counted(tmp_path: Pa
     for name in ("a.png", "b.png", "c.png"):
         (tmp_path / name).write_bytes(b"no image")
     with pytest.raises(LossmithError, match=r"a\.png' .*\(and 2 more cannot be read\)"):
-        look_at(sorted(tmp_path.iterdir()))
+        read_headers(sorted(tmp_path.iterdir()))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lossmith import LossmithError
 from lossmith.networks import RRDBNet, network
-from lossmith.networks.rrdbnet import folded
+from lossmith.networks.rrdbnet import pad_and_unshuffle
 
 TINY = "rrdbnet(features=6, blocks=2, growth=4)"
 
@@ -96,7 +96,7 @@ def test_rrdbnet_computes_in_the_dtype_of_its_weights(
 def test_odd_sides_are_padded_by_reflection(factor: int, height: int, width: int) -> None:
     image = torch.rand(1, 3, height, width)
     reflected = F.pad(image, [0, -width % factor, 0, -height % factor], mode="reflect")
-    assert torch.equal(folded(image, factor), F.pixel_unshuffle(reflected, factor))
+    assert torch.equal(pad_and_unshuffle(image, factor), F.pixel_unshuffle(reflected, factor))
 
 
 def test_residual_branches_start_at_a_tenth_of_the_default_init() -> None:

@@ -13,7 +13,7 @@ from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import LIKE_FILES, refuse_existing
 from lossmith.core.provenance import versions
-from lossmith.data import find_images, gather_tests, sample_images
+from lossmith.data import find_images, prepare_test_images, sample_images
 from lossmith.degradations import degradation as parse_degradation
 from lossmith.exporting import check_scale
 from lossmith.models.foreign import load_any_model
@@ -94,7 +94,7 @@ def blend(
         return Blended(out, note)
     damage = _damage(model_pair.models[0], degradation)
     targets = find_images(test, recursive) if test else sample_images("test")
-    pairs = gather_tests(targets, parse_degradation(damage), out)
+    pairs = prepare_test_images(targets, parse_degradation(damage), out)
     if pairs[0].scale != model_pair.scale:
         raise LossmithError(
             f"the models enlarge by {model_pair.scale}, but '{damage}' shrinks by {pairs[0].scale}"

@@ -12,9 +12,16 @@ from lossmith.commands.outcome import Outcome
 from lossmith.commands.result_folder import ResultFolder, match_results
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
-from lossmith.data import ImagePair, find_images, gather_pairs, gather_tests, pair_folders, sample_images
+from lossmith.data import (
+    ImagePair,
+    find_images,
+    pair_folders,
+    prepare_test_images,
+    prepare_test_pairs,
+    sample_images,
+)
 from lossmith.data.folders import SUFFIXES, is_pattern
-from lossmith.data.headers import look_at
+from lossmith.data.headers import read_headers
 from lossmith.degradations import degradation as parse_degradation
 from lossmith.degradations import is_gray
 from lossmith.evaluation import (
@@ -32,7 +39,7 @@ from lossmith.evaluation import (
     why_nan,
     write_csv,
 )
-from lossmith.models.model_file import FILE, Model, check_file, models_in
+from lossmith.models.model_file import MODEL_FILE, Model, check_file, models_in
 from lossmith.restoration import open_restorer
 
 
@@ -162,7 +169,7 @@ def _refuse_what_is_neither(subject: Path) -> None:
         raise LossmithError(f"'{subject}' is an image; evaluate takes a model, or a folder of results")
     if subject.is_dir():
         results = any(path.suffix.lower() in SUFFIXES for path in subject.iterdir())
-        if (subject / FILE).is_file() or (not results and models_in(subject)):
+        if (subject / MODEL_FILE).is_file() or (not results and models_in(subject)):
             check_file(subject)  # which names the models of a run, of its stages, of a tournament
 
 
@@ -172,7 +179,7 @@ Restored = Iterable[tuple[str, str, Tensor, Tensor]]
 
 def _of_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], Protocol, list[str]]:
     """The rows of what can be scored, the protocol, which says of gray targets, and why the others cannot."""
-    look_at([path for both in folder.images.values() for path in both if path], strict=False)
+    read_headers([path for both in folder.images.values() for path in both if path], strict=False)
     rows, misfits, gray = [], [], False
     for name in folder.images:
         try:
@@ -210,7 +217,7 @@ def _pairs(
             raise LossmithError("give either --degraded or --degradation, not both")
         if not test or len(test) != 1:
             raise LossmithError("--degraded goes with one --test folder")
-        pairs = gather_pairs(pair_folders(test[0], degraded, pair, recursive), Path())
+        pairs = prepare_test_pairs(pair_folders(test[0], degraded, pair, recursive), Path())
     else:
         named = str(model.receipt.get("degradation", ""))
         if expression is None and not named:
@@ -221,7 +228,7 @@ def _pairs(
             raise LossmithError("what the model undoes is your own: give --degradation, or --test and --degraded")
         kind = parse_degradation(named if expression is None else expression)
         images = find_images(test, recursive) if test else sample_images("test")
-        pairs = gather_tests(images, kind, Path())
+        pairs = prepare_test_images(images, kind, Path())
     if pairs[0].scale != model.scale:
         does = f"enlarges by {model.scale}" if model.scale > 1 else "keeps the size"
         sizes = f"{pairs[0].scale} times larger than" if pairs[0].scale > 1 else "as large as"

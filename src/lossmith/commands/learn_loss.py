@@ -16,7 +16,7 @@ from lossmith.core.lock import folder_lock
 from lossmith.core.provenance import environment
 from lossmith.core.run_config import check, write_or_check
 from lossmith.data import to_uint8_hwc
-from lossmith.data.folders import one_image
+from lossmith.data.folders import single_image
 from lossmith.degradations.checks import check_int
 from lossmith.loss_learning import LossRecipe, load_sample
 from lossmith.loss_learning.card import make_card
@@ -88,8 +88,8 @@ def learn_loss(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
-    image, out = one_image(Path(image)), Path(out)
-    degraded = None if degraded is None else one_image(Path(degraded))
+    image, out = single_image(Path(image)), Path(out)
+    degraded = None if degraded is None else single_image(Path(degraded))
     check_name(out)
     check_int("learn-loss", "seed", seed, 0, 2**63 - 1)
     pyramid = ImagePyramid(load_sample(image, degradation, degraded), recipe, seed)

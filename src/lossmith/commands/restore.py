@@ -14,7 +14,7 @@ from lossmith.commands.result_paths import format_for, is_one_file, result_paths
 from lossmith.core.errors import LossmithError, notify
 from lossmith.core.progress import ProgressBar, time_left
 from lossmith.core.resources import amount, check_disk, free_disk
-from lossmith.data.folders import find_places
+from lossmith.data.folders import find_image_places
 from lossmith.report.templates import is_ours
 from lossmith.restoration import (
     ENDINGS,
@@ -134,7 +134,7 @@ def restore(
     options = RestoreOptions(
         format_for(out, format), bits, quality, alpha, halo, memory, precision, scale_to=scale_to, size=size
     )
-    places = without_results(find_places(images, recursive), out)
+    places = without_results(find_image_places(images, recursive), out)
     found = list(places)
     models = [model] if isinstance(model, str | Path) else model
     tools = [FileRestorer(load_engine(path, network), options) for path in map(Path, models)]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError, and_more
 from lossmith.data import image_names, image_size, read_image, sample_images
-from lossmith.data.folders import find_places, is_pattern, names_of
-from lossmith.data.pair_names import Pairing, called, likely_pair, read_pair, results_of
+from lossmith.data.folders import find_image_places, is_pattern, unique_names
+from lossmith.data.pair_names import Pairing, match_pattern, match_results_to_targets, parse_pair, suggest_pair
 from lossmith.degradations import from_8bit
 
 SCALES = range(2, 9)
@@ -89,10 +89,10 @@ def match_results(
 
 def _named(paths: Sequence[Path], recursive: bool, without: Iterable[Path]) -> dict[str, Path]:
     """Images by their names; those that are, or lie in, something else are left out, unless all do."""
-    places = find_places(paths, recursive)
+    places = find_image_places(paths, recursive)
     others = {path.resolve() for path in without}
     kept = {image: place for image, place in places.items() if not _is_among(image, others)}
-    return {name: image for image, name in names_of(kept or places).items()}
+    return {name: image for image, name in unique_names(kept or places).items()}
 
 
 def _is_among(image: Path, others: Container[Path]) -> bool:
@@ -102,11 +102,11 @@ def _is_among(image: Path, others: Container[Path]) -> bool:
 
 def _matched(targets: Mapping[str, Path], results: Mapping[str, Path], folder: Path, pair: str | None) -> Pairing:
     if pair is not None:
-        sides = zip(read_pair(pair), (targets, results), strict=True)
-        ours, theirs = (called(pattern, names) for pattern, names in sides)
+        sides = zip(parse_pair(pair), (targets, results), strict=True)
+        ours, theirs = (match_pattern(pattern, names) for pattern, names in sides)
         found = {ours[shared]: theirs[shared] for shared in ours if shared in theirs}
     else:
-        found = results_of([*targets], [*results]) or {}
+        found = match_results_to_targets([*targets], [*results]) or {}
     if not found:
         missing = ", ".join(path.name for path in [*targets.values()][:3])
         naming = "by the name" if pair is None else f"by --pair '{pair}'"
@@ -121,7 +121,7 @@ def _likely(targets: Iterable[str], results: Iterable[str]) -> str:
     """How some of the results are called, as far as one can guess."""
     some = [*results][:LOOKED_THROUGH]
     near = ((target, *get_close_matches(target, some, 1, cutoff=0)) for target in [*targets][:GUESSED])
-    guesses = Counter(likely_pair(*both) for both in near)
+    guesses = Counter(suggest_pair(*both) for both in near)
     guesses[""] = 0
     likely, times = guesses.most_common(1)[0]
     return likely if times > 1 or len(some) == 1 else "{}:{}_out"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lossmith.core.errors import LossmithError
-from lossmith.data.folders import NOT_READ, SUFFIXES, names_of
+from lossmith.data.folders import SUFFIXES, UNREADABLE_SUFFIXES, unique_names
 from lossmith.restoration import ENDINGS, Format
 from lossmith.restoration.io.encoding import read_record
 
@@ -18,7 +18,7 @@ SPELLINGS: dict[str, Format] = {
 
 def is_one_file(out: Path) -> bool:
     """Whether --out names an image and no folder; a folder may be called so if it is there already."""
-    return out.suffix.lower() in (*SUFFIXES, *NOT_READ) and not out.is_dir()
+    return out.suffix.lower() in (*SUFFIXES, *UNREADABLE_SUFFIXES) and not out.is_dir()
 
 
 def format_for(out: Path, asked: Format | None) -> Format:
@@ -72,7 +72,7 @@ def result_paths(
         results = {
             (model, image): (out if len(models) == 1 else out / model) / f"{name}{ending}"
             for model in models
-            for image, name in names_of(places).items()
+            for image, name in unique_names(places).items()
         }
         _refuse_outside(results.values(), out)
     _refuse_clashes(results)

@@ -7,7 +7,7 @@ degraded, clean = Patches(source, patch=96, seed=0)[index]
 from lossmith.data.folders import find_images
 from lossmith.data.pairing import pair_folders
 from lossmith.data.patches import PatchDataset
-from lossmith.data.prepare import Data, PreparedData, gather_pairs, gather_tests, prepare_data
+from lossmith.data.prepare import Data, PreparedData, prepare_data, prepare_test_images, prepare_test_pairs
 from lossmith.data.reading import image_size, read_image
 from lossmith.data.samples import sample_images
 from lossmith.data.test_pairs import ImagePair, image_names, load_test_pairs, make_test_pairs
@@ -22,8 +22,6 @@ __all__ = [
     "TrainingImages",
     "degraded_images",
     "find_images",
-    "gather_pairs",
-    "gather_tests",
     "image_names",
     "image_size",
     "load_test_pairs",
@@ -31,6 +29,8 @@ __all__ = [
     "pair_folders",
     "paired_images",
     "prepare_data",
+    "prepare_test_images",
+    "prepare_test_pairs",
     "read_image",
     "sample_images",
     "to_uint8_hwc",

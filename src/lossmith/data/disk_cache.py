@@ -1,4 +1,4 @@
-"""Decoded images on a disk, for when they do not fit into memory."""
+"""A file of decoded images, for data that does not fit into memory."""
 
 import os
 from collections.abc import Sequence
@@ -16,114 +16,126 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.files import write_error
 from lossmith.core.resources import existing
 
-SIDE = 64
-"""Of the squares in which images lie in the file: a patch is read in a few pieces, and little beside it."""
+TILE_SIDE = 64
+"""Side of the square tiles in which images lie in the file, so that a patch is read in a few pieces."""
 
 
-class Shelf:
-    """A file that holds images, without a name: it vanishes with the last process that reads it.
+class DiskCache:
+    """A nameless temporary file of decoded images, which vanishes with the last process that reads it.
 
-    Made in the folder `beside`, or the nearest around it that exists. Several threads may put and read at once.
+    Several threads may write and read at once. A cache can be pickled for a process on the same machine, which can
+    then read from it.
 
-    Raises LossmithError when nothing can be written there.
+    Parameters
+    ----------
+    beside
+        The folder for the file; where it does not exist, the nearest one around it.
+
+    Raises
+    ------
+    LossmithError
+        When nothing can be written there.
     """
 
     def __init__(self, beside: Path) -> None:
-        self._place = existing(beside)
+        self._folder = existing(beside)
         try:
-            self._file: IO[bytes] = TemporaryFile(dir=self._place)  # noqa: SIM115 (it lives as long as this does)
+            self._file: IO[bytes] = TemporaryFile(dir=self._folder)  # noqa: SIM115 (it lives as long as this does)
         except OSError as error:
-            raise write_error(self._place, error) from error
+            raise write_error(self._folder, error) from error
         self._end, self._lock = 0, Lock()
 
-    def put(self, image: Tensor) -> "Shelved":
-        """Keep an image, (3, H, W) of any type."""
-        squares = _squares(image.numpy())
+    def put(self, image: Tensor) -> "CachedImage":
+        """Append an image, (3, H, W) of any type."""
+        tiles = _to_tiles(image.numpy())
         with self._lock:
-            start, self._end = self._end, self._end + squares.nbytes
+            start, self._end = self._end, self._end + tiles.nbytes
         try:
-            content, done = squares.data.cast("B"), 0
-            while done < len(content):
-                done += os.pwrite(self._file.fileno(), content[done:], start + done)
+            content, written = tiles.data.cast("B"), 0
+            while written < len(content):
+                written += os.pwrite(self._file.fileno(), content[written:], start + written)
         except OSError as error:
-            raise write_error(self._place / "decoded images", error) from error
-        return Shelved(self, start, tuple(image.shape), image.dtype)
+            raise write_error(self._folder / "decoded images", error) from error
+        return CachedImage(self, start, tuple(image.shape), image.dtype)
 
     def read(self, start: int, count: int) -> bytes:
+        """`count` bytes of the file from `start` on."""
         content = os.pread(self._file.fileno(), count, start)
         if len(content) < count:
-            raise LossmithError(f"the decoded images in {self._place} can no longer be read")
+            raise LossmithError(f"the decoded images in {self._folder} can no longer be read")
         return content
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _of_another_process, (os.getpid(), self._file.fileno(), self._place)
+        return _open_from_process, (os.getpid(), self._file.fileno(), self._folder)
 
 
-def _of_another_process(process: int, number: int, place: Path) -> Shelf:
-    """The shelf of a process of this machine, as one that it has started sees it."""
-    shelf = Shelf.__new__(Shelf)
-    shelf._place, shelf._end, shelf._lock = place, 0, Lock()
+def _open_from_process(process: int, descriptor: int, folder: Path) -> DiskCache:
+    """The cache that another process of this machine holds open under a file descriptor; for reading."""
+    cache = DiskCache.__new__(DiskCache)
+    cache._folder, cache._end, cache._lock = folder, 0, Lock()
     try:
-        shelf._file = Path(f"/proc/{process}/fd/{number}").open("rb")  # noqa: SIM115
+        cache._file = Path(f"/proc/{process}/fd/{descriptor}").open("rb")  # noqa: SIM115
     except OSError as error:
         raise LossmithError(
             "the images do not fit into memory, and other processes cannot reach them on the disk: let devices "
             "be 1, and the executor local"
         ) from error
-    return shelf
+    return cache
 
 
 @dataclass(frozen=True)
-class Shelved:
-    """An image on a shelf."""
+class CachedImage:
+    """A decoded image in a `DiskCache`."""
 
-    shelf: Shelf
+    cache: DiskCache
     start: int
+    """Its first byte in the file."""
     shape: tuple[int, ...]
     dtype: torch.dtype
 
-    def cut(self, top: int, bottom: int, left: int, right: int) -> Tensor:
-        """What a tensor's [:, top:bottom, left:right] would be."""
+    def crop(self, top: int, bottom: int, left: int, right: int) -> Tensor:
+        """The same as `image[:, top:bottom, left:right]` of the tensor."""
         channels, _, width = self.shape
-        across = -(-width // SIDE)
-        first, last = left // SIDE, -(-right // SIDE)
-        size = channels * SIDE * SIDE * self.dtype.itemsize
+        columns = -(-width // TILE_SIDE)
+        first, last = left // TILE_SIDE, -(-right // TILE_SIDE)
+        tile_bytes = channels * TILE_SIDE * TILE_SIDE * self.dtype.itemsize
         rows = [
-            self.shelf.read(self.start + (row * across + first) * size, (last - first) * size)
-            for row in range(top // SIDE, -(-bottom // SIDE))
+            self.cache.read(self.start + (row * columns + first) * tile_bytes, (last - first) * tile_bytes)
+            for row in range(top // TILE_SIDE, -(-bottom // TILE_SIDE))
         ]
-        read = np.frombuffer(bytearray().join(rows), np.dtype(str(self.dtype).removeprefix("torch.")))
-        squares = read.reshape(len(rows), last - first, channels, SIDE, SIDE)
-        whole = squares.transpose(2, 0, 3, 1, 4).reshape(channels, len(rows) * SIDE, (last - first) * SIDE)
-        row, column = top - top // SIDE * SIDE, left - first * SIDE
-        return torch.from_numpy(whole[:, row : row + bottom - top, column : column + right - left])
+        values = np.frombuffer(bytearray().join(rows), np.dtype(str(self.dtype).removeprefix("torch.")))
+        tiles = values.reshape(len(rows), last - first, channels, TILE_SIDE, TILE_SIDE)
+        area = tiles.transpose(2, 0, 3, 1, 4).reshape(channels, len(rows) * TILE_SIDE, (last - first) * TILE_SIDE)
+        row, column = top - top // TILE_SIDE * TILE_SIDE, left - first * TILE_SIDE
+        return torch.from_numpy(area[:, row : row + bottom - top, column : column + right - left])
 
-    def whole(self) -> Tensor:
-        """All of it."""
-        return self.cut(0, self.shape[1], 0, self.shape[2]).contiguous()
-
-
-Kept = Tensor | Shelved
-"""An image in memory, or on a disk."""
+    def read(self) -> Tensor:
+        """The whole image."""
+        return self.crop(0, self.shape[1], 0, self.shape[2]).contiguous()
 
 
-def cut(image: Kept, top: int, bottom: int, left: int, right: int) -> Tensor:
-    """A part of an image, wherever it is kept."""
-    if isinstance(image, Shelved):
-        return image.cut(top, bottom, left, right)
+StoredImage = Tensor | CachedImage
+"""An image in memory or on the disk."""
+
+
+def crop(image: StoredImage, top: int, bottom: int, left: int, right: int) -> Tensor:
+    """`image[:, top:bottom, left:right]`, wherever the image is stored."""
+    if isinstance(image, CachedImage):
+        return image.crop(top, bottom, left, right)
     return image[:, top:bottom, left:right]
 
 
-def _squares(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """(3, H, W) as squares, (rows, columns, 3, SIDE, SIDE), those at the far edges filled up."""
+def _to_tiles(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """(rows, columns, 3, TILE_SIDE, TILE_SIDE) of (3, H, W), padded with zeros at the bottom and the right."""
     channels, height, width = image.shape
-    down, across = -(-height // SIDE), -(-width // SIDE)
-    wide = np.zeros((channels, down * SIDE, across * SIDE), image.dtype)
-    wide[:, :height, :width] = image
-    squares = wide.reshape(channels, down, SIDE, across, SIDE).transpose(1, 3, 0, 2, 4)
-    return np.ascontiguousarray(squares)
+    rows, columns = -(-height // TILE_SIDE), -(-width // TILE_SIDE)
+    padded = np.zeros((channels, rows * TILE_SIDE, columns * TILE_SIDE), image.dtype)
+    padded[:, :height, :width] = image
+    tiles = padded.reshape(channels, rows, TILE_SIDE, columns, TILE_SIDE).transpose(1, 3, 0, 2, 4)
+    return np.ascontiguousarray(tiles)
 
 
-def stored(sizes: Sequence[tuple[int, int]], bytes_per_pixel: float) -> int:
-    """Bytes that images of these sizes take on a shelf."""
-    return int(sum(-(-h // SIDE) * -(-w // SIDE) for h, w in sizes) * SIDE**2 * bytes_per_pixel)
+def cached_bytes(sizes: Sequence[tuple[int, int]], bytes_per_pixel: float) -> int:
+    """Bytes that images of these sizes, (height, width), take in a `DiskCache`."""
+    tiles = sum(-(-height // TILE_SIDE) * -(-width // TILE_SIDE) for height, width in sizes)
+    return int(tiles * TILE_SIDE**2 * bytes_per_pixel)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from lossmith.core.errors import LossmithError, and_more, notify
 
-OF_THE_SYSTEM = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
+SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 """What file managers leave in folders, and nobody misses."""
 
 
-OTHERS = (
+FOREIGN_SIGNATURES = (
     (4, b"ftyphei", "a HEIC file"),
     (4, b"ftypmif1", "a HEIC or AVIF file"),
     (4, b"ftypavif", "an AVIF file"),
@@ -31,7 +31,7 @@ OTHERS = (
 """What else people call images: where their marks stand, and what they are."""
 
 
-def refuse_lost(folder: Path, inside: Sequence[Path], endings: Sequence[str]) -> None:
+def refuse_missing(folder: Path, inside: Sequence[Path], endings: Sequence[str]) -> None:
     """Raise LossmithError for images in a folder that are not there: links to nowhere, and what a cloud has."""
     lost = [path for path in inside if path.suffix.lower() in endings and path.is_symlink() and not path.exists()]
     if lost:
@@ -45,17 +45,17 @@ def refuse_lost(folder: Path, inside: Sequence[Path], endings: Sequence[str]) ->
         raise LossmithError(f"'{name}'{others} in '{folder}' lie in iCloud only; download them first")
 
 
-def tell_others(folder: Path, inside: Sequence[Path], images: Sequence[Path], recursive: bool) -> None:
+def report_unused(folder: Path, inside: Sequence[Path], images: Sequence[Path], recursive: bool) -> None:
     """Say once what is inside a folder and not among the images that are read from it."""
     taken = set(images)
-    others = [path for path in inside if path not in taken and path.name.lower() not in OF_THE_SYSTEM]
+    others = [path for path in inside if path not in taken and path.name.lower() not in SYSTEM_FILES]
     if folders := [path for path in others if path.is_dir() and (path.is_symlink() or not recursive)]:
         notify(f"folders within '{folder}' are not searched: {and_more(folders)}")
     if files := [path for path in others if not path.is_dir()]:
         notify(f"in '{folder}' these are passed over, not being images by their ending: {and_more(files)}")
 
 
-def no_image(path: Path) -> str | None:
+def describe_non_image(path: Path) -> str | None:
     """What a file holds instead of an image, where that can be told from its beginning."""
     with path.open("rb") as file:
         begins = file.read(64)
@@ -68,5 +68,6 @@ def no_image(path: Path) -> str | None:
     if begins.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "is a web page and not an image; it was perhaps downloaded without permission"
     return next(
-        (f"is {what}; convert it to PNG" for at, mark, what in OTHERS if begins[at:].startswith(mark)), None
+        (f"is {what}; convert it to PNG" for at, mark, what in FOREIGN_SIGNATURES if begins[at:].startswith(mark)),
+        None,
     )

@@ -71,7 +71,7 @@ def make_loader(
         workers = min(8, (os.cpu_count() or 1) // shard[1]) if cuda else 0
     stream = BatchDataset(patches, size, start, shard)
     if not workers:
-        return ahead(stream) if patches.on_disk else stream
+        return prefetch(stream) if patches.on_disk else stream
     return DataLoader(
         stream,
         batch_size=None,
@@ -82,7 +82,7 @@ def make_loader(
     )
 
 
-def ahead(stream: Iterable[T]) -> Iterator[T]:
+def prefetch(stream: Iterable[T]) -> Iterator[T]:
     """The same, each made by a thread while the one before is at work: a disk may let one wait."""
     coming = iter(stream)
     with ThreadPoolExecutor(1) as pool:

@@ -14,72 +14,74 @@ from unicodedata import normalize
 
 from lossmith.core.errors import LossmithError
 
-CLEAN = (
+CLEAN_TAGS = (
     "hr hq gt clean clear sharp target reference ref original orig expert mean normal norain high highres hires "
     "truth groundtruth ground_truth tgt"
 )
-DEGRADED = (
+DEGRADED_TAGS = (
     "lr lq lrbi lrbd lrdn bic biclr bicubic lowres lores low mild wild difficult unknown noisy noise real input "
     "in blur blurry blurred haze hazy rain rainy jpeg jpg compressed degraded damaged corrupted source src"
 )
-NUMBERED = r"(?:lr|lq|noisy|noise|sigma|jpe?g|qf?)_?\d+"
+NUMBERED_TAG = r"(?:lr|lq|noisy|noise|sigma|jpe?g|qf?)_?\d+"
 """Of degraded images: LR2, noise25, jpeg_10."""
-SCALE = r"x\d{1,2}(?:[mwd]\d?)?|\d{1,2}x"
+SCALE_TAG = r"x\d{1,2}(?:[mwd]\d?)?|\d{1,2}x"
 """Often right behind the name: babyx4, 0001x4m. DIV2K's are mild, wild and difficult."""
-MOST = 3
+MAX_TAGS = 3
 """Tags that are looked for in a name."""
 
 Pairing = dict[str, str]
 Tags = tuple[str, ...]
 
 
-def partners(clean: Sequence[str], degraded: Sequence[str]) -> Pairing | None:
+def match_names(clean: Sequence[str], degraded: Sequence[str]) -> Pairing | None:
     """{clean: degraded} of all names, or None where they do not say it beyond doubt.
 
-    >>> partners(["a_HR", "b_HR"], ["bx2", "ax2"])
+    >>> match_names(["a_HR", "b_HR"], ["bx2", "ax2"])
     {'a_HR': 'ax2', 'b_HR': 'bx2'}
-    >>> partners(["a", "b"], ["a", "c"])
+    >>> match_names(["a", "b"], ["a", "c"])
     """
     if set(clean) == set(degraded):
         return {name: name for name in clean}
-    return _agreed(
+    return _unanimous(
         {left[rest]: right[rest] for rest in left}
-        for left in _conventions(clean, CLEAN)
-        for right in _conventions(degraded, DEGRADED)
+        for left in _common_conventions(clean, CLEAN_TAGS)
+        for right in _common_conventions(degraded, DEGRADED_TAGS)
         if left.keys() == right.keys()
     )
 
 
-def divided(names: Sequence[str]) -> Pairing | None:
+def match_names_in_one_folder(names: Sequence[str]) -> Pairing | None:
     """{clean: degraded} of names that lie in one folder, every one of them marked as the one or the other.
 
-    >>> divided(["1_GT", "1_NOISY", "2_GT", "2_NOISY"])
+    >>> match_names_in_one_folder(["1_GT", "1_NOISY", "2_GT", "2_NOISY"])
     {'1_GT': '1_NOISY', '2_GT': '2_NOISY'}
     """
     ways = (
         {left[rest]: right[rest] for rest in left}
-        for tags, left in _by_rest(names, CLEAN).items()
-        for others, right in _by_rest(names, DEGRADED).items()
+        for tags, left in _names_by_stem(names, CLEAN_TAGS).items()
+        for others, right in _names_by_stem(names, DEGRADED_TAGS).items()
         if tags and others and left.keys() == right.keys()
     )
-    return _agreed(way for way in ways if sorted([*way, *way.values()]) == sorted(names))
+    return _unanimous(way for way in ways if sorted([*way, *way.values()]) == sorted(names))
 
 
-def results_of(targets: Sequence[str], results: Sequence[str]) -> Pairing | None:
+def match_results_to_targets(targets: Sequence[str], results: Sequence[str]) -> Pairing | None:
     """{target: result} of the same names, or of results with a beginning or end that all of them have.
 
     Results may be missing, and others may lie among them: what matches most counts, and must be most of them.
 
-    >>> results_of(["baby", "bird", "head"], ["baby_x4_SwinIR", "bird_x4_SwinIR"])
+    >>> match_results_to_targets(["baby", "bird", "head"], ["baby_x4_SwinIR", "bird_x4_SwinIR"])
     {'baby': 'baby_x4_SwinIR', 'bird': 'bird_x4_SwinIR'}
     """
     same = {name: name for name in targets if name in set(results)}
-    known = {tags: rests for tags, rests in _by_rest(targets, CLEAN).items() if len(rests) == len(targets)}
+    known = {
+        tags: rests for tags, rests in _names_by_stem(targets, CLEAN_TAGS).items() if len(rests) == len(targets)
+    }
     ways: dict[tuple[str, Tags, Tags], Pairing] = {}
     twice = set()
     for result in results:
-        for affix, stem in _stems(result):
-            for others, rest in readings(stem, DEGRADED).items():
+        for affix, stem in _without_affixes(result):
+            for others, rest in without_tags(stem, DEGRADED_TAGS).items():
                 for tags, rests in known.items():
                     if rest in rests:
                         way = (affix, tags, others)
@@ -92,23 +94,24 @@ def results_of(targets: Sequence[str], results: Sequence[str]) -> Pairing | None
     few = min(len(targets), len(results))
     if most < few and 2 * most <= few:
         return None
-    return _agreed(pairing for pairing in one_to_one if len(pairing) == most)
+    return _unanimous(pairing for pairing in one_to_one if len(pairing) == most)
 
 
-def other_scale(clean: str, degraded: str, scale: int) -> int | None:
+def conflicting_scale(clean: str, degraded: str, scale: int) -> int | None:
     """The scale that the name of a degraded image gives, where it is another and the clean one's does not.
 
-    >>> other_scale("0001", "0001x4m", 2), other_scale("0001", "0001x4m", 4), other_scale("1_HR_x2", "1_LR_x2", 3)
-    (4, None, None)
+    >>> conflicting_scale("0001", "0001x4m", 2), conflicting_scale("0001", "0001x4m", 4)
+    (4, None)
+    >>> conflicting_scale("1_HR_x2", "1_LR_x2", 3)
     """
-    here, there = (_tags(name, DEGRADED) for name in (degraded, clean))
+    here, there = (_tags(name, DEGRADED_TAGS) for name in (degraded, clean))
     said = [re.fullmatch(r"(lr_?|x)?(\d+)([mwd]\d?|x)?", tag) for tag in here - there]
     # RealSR's LR4 are as large as their HR
     given = {int(each[2]) for each in said if each and not (scale == 1 and (each[1] or "").startswith("lr"))}
     return given.pop() if len(given) == 1 and scale not in given else None
 
 
-def read_pair(text: str) -> tuple[str, str]:
+def parse_pair(text: str) -> tuple[str, str]:
     """The two sides of what a user says of names: "{}_HR:{}_LR2".
 
     Raises LossmithError for anything else.
@@ -122,12 +125,12 @@ def read_pair(text: str) -> tuple[str, str]:
     return sides[0], sides[1]
 
 
-def called(pattern: str, names: Iterable[str]) -> Pairing:
+def match_pattern(pattern: str, names: Iterable[str]) -> Pairing:
     """{what stands for {}: the name} of the names that are as a pattern says, in either case.
 
     Raises LossmithError where two names are one.
 
-    >>> called("{}_HR", ["1_HR", "2_hr", "3_LR"])
+    >>> match_pattern("{}_HR", ["1_HR", "2_hr", "3_LR"])
     {'1': '1_HR', '2': '2_hr'}
     """
     literal = "(.+?)".join(map(re.escape, normalize("NFC", pattern).split("{}")))
@@ -139,12 +142,12 @@ def called(pattern: str, names: Iterable[str]) -> Pairing:
     return found
 
 
-def likely_pair(first: str, second: str) -> str:
+def suggest_pair(first: str, second: str) -> str:
     """How two names would be said to belong together.
 
-    >>> likely_pair("baby_a", "baby_b.small")
+    >>> suggest_pair("baby_a", "baby_b.small")
     '{}_a:{}_b.small'
-    >>> likely_pair("1_clear", "1_cloudy")
+    >>> suggest_pair("1_clear", "1_cloudy")
     '{}_clear:{}_cloudy'
     """
     block = SequenceMatcher(None, first, second, autojunk=False).find_longest_match()
@@ -155,7 +158,7 @@ def likely_pair(first: str, second: str) -> str:
     return f"{first.replace(shared, '{}', 1)}:{second.replace(shared, '{}', 1)}" if shared else ""
 
 
-def _agreed(ways: Iterable[Pairing]) -> Pairing | None:
+def _unanimous(ways: Iterable[Pairing]) -> Pairing | None:
     """The way that all are, if there is any."""
     found = None
     for way in ways:
@@ -165,36 +168,36 @@ def _agreed(ways: Iterable[Pairing]) -> Pairing | None:
     return found
 
 
-def _conventions(names: Sequence[str], words: str) -> list[Pairing]:
+def _common_conventions(names: Sequence[str], words: str) -> list[Pairing]:
     """For each set of tags that all names bear: the names by what is left of them."""
-    return [by_rest for by_rest in _by_rest(names, words).values() if len(by_rest) == len(names)]
+    return [by_rest for by_rest in _names_by_stem(names, words).values() if len(by_rest) == len(names)]
 
 
-def _by_rest(names: Iterable[str], words: str) -> dict[Tags, Pairing]:
+def _names_by_stem(names: Iterable[str], words: str) -> dict[Tags, Pairing]:
     """For each set of tags: the names that bear it, by what is left of them; none where two are left the same."""
     found: dict[Tags, Pairing] = {}
     twice = set()
     for name in names:
-        for tags, rest in readings(name, words).items():
+        for tags, rest in without_tags(name, words).items():
             if found.setdefault(tags, {}).setdefault(rest, name) != name:
                 twice.add(tags)
     return {tags: by_rest for tags, by_rest in found.items() if tags not in twice}
 
 
-def readings(name: str, words: str) -> dict[Tags, str]:
+def without_tags(name: str, words: str) -> dict[Tags, str]:
     """What is left of a name without some of its tags, by the tags; without any, the name itself.
 
     A tag that a name bears twice is taken away at its first place or, named so, at its last.
     """
     name = normalize("NFC", name)
-    spans = list(_spans(name, words))
+    spans = list(_tag_spans(name, words))
     found: dict[Tags, str] = {}
-    for count in range(min(len(spans), MOST) + 1):
+    for count in range(min(len(spans), MAX_TAGS) + 1):
         for chosen in combinations(spans, count):
             if all(before[1] <= after[0] for before, after in pairwise(chosen)):
                 rest = name
                 for start, end in reversed(chosen):
-                    rest = _without(rest, start, end)
+                    rest = _remove_tag(rest, start, end)
                 tags = tuple(name[start:end].casefold() for start, end in chosen)
                 if rest:
                     found.setdefault(tags, rest.casefold())
@@ -203,13 +206,13 @@ def readings(name: str, words: str) -> dict[Tags, str]:
     return found
 
 
-def _spans(name: str, words: str) -> Iterator[tuple[int, int]]:
+def _tag_spans(name: str, words: str) -> Iterator[tuple[int, int]]:
     """Where tags stand: words from one border to another, and scales, also right behind something."""
-    for kind in _kinds(words):
+    for kind in _tag_patterns(words):
         for match in kind.finditer(name):
             start, end = match.span(1)
             before, here = name[start - 1 : start], name[start]
-            if kind is _SCALE:
+            if kind is _SCALE_PATTERN:
                 begins = not (before.isdigit() and here.isdigit())
             else:
                 begins = not before.isalpha() or (before.islower() and here.isupper())
@@ -217,23 +220,23 @@ def _spans(name: str, words: str) -> Iterator[tuple[int, int]]:
                 yield start, end
 
 
-_SCALE = re.compile(rf"(?=({SCALE})(?![^\W_]))", re.IGNORECASE)
+_SCALE_PATTERN = re.compile(rf"(?=({SCALE_TAG})(?![^\W_]))", re.IGNORECASE)
 
 
 @cache
-def _kinds(words: str) -> list[re.Pattern[str]]:
+def _tag_patterns(words: str) -> list[re.Pattern[str]]:
     """What may stand at any place of a name: words, words with numbers, scales."""
     longest_first = "|".join(sorted(words.split(), key=len, reverse=True))
-    kinds = [longest_first, NUMBERED] if words is DEGRADED else [longest_first]
+    kinds = [longest_first, NUMBERED_TAG] if words is DEGRADED_TAGS else [longest_first]
     end = r"(?:(?=x\d)|(?![^\W\d_]))(?!(?<=\d)\d)"  # a scale may follow at once, as in LRx2
-    return [*(re.compile(f"(?=({kind}){end})", re.IGNORECASE) for kind in kinds), _SCALE]
+    return [*(re.compile(f"(?=({kind}){end})", re.IGNORECASE) for kind in kinds), _SCALE_PATTERN]
 
 
 def _tags(name: str, words: str) -> set[str]:
-    return {name[start:end].casefold() for start, end in _spans(name, words)}
+    return {name[start:end].casefold() for start, end in _tag_spans(name, words)}
 
 
-def _stems(name: str) -> Iterator[tuple[str, str]]:
+def _without_affixes(name: str) -> Iterator[tuple[str, str]]:
     """A name without a beginning or an end, by what was cut away."""
     yield "", name
     for match in re.finditer(r"[\W_]+", name):
@@ -243,11 +246,13 @@ def _stems(name: str) -> Iterator[tuple[str, str]]:
             yield name[: match.end()].casefold() + "{}", name[match.end() :]
 
 
-def _without(name: str, start: int, end: int) -> str:
+def _remove_tag(name: str, start: int, end: int) -> str:
     """A name without a tag and what joins it to the rest.
 
-    >>> _without("0001_GT_SRGB", 5, 7), _without("GT_1", 0, 2), _without("a/blur/1", 2, 6), _without("1x2", 1, 3)
-    ('0001_SRGB', '1', 'a/1', '1')
+    >>> _remove_tag("0001_GT_SRGB", 5, 7), _remove_tag("GT_1", 0, 2)
+    ('0001_SRGB', '1')
+    >>> _remove_tag("a/blur/1", 2, 6), _remove_tag("1x2", 1, 3)
+    ('a/1', '1')
     """
     left, right = name[:start].rstrip("_-. /"), name[end:].lstrip("_-. /")
     gap = name[len(left) : start] + name[end : len(name) - len(right)]

@@ -5,23 +5,23 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from lossmith.core.errors import LossmithError, and_more, notify
-from lossmith.data.folders import find_places, names_of
+from lossmith.data.folders import find_image_places, unique_names
 from lossmith.data.pair_names import (
-    CLEAN,
-    DEGRADED,
+    CLEAN_TAGS,
+    DEGRADED_TAGS,
     Pairing,
-    called,
-    divided,
-    likely_pair,
-    other_scale,
-    partners,
-    read_pair,
-    readings,
+    conflicting_scale,
+    match_names,
+    match_names_in_one_folder,
+    match_pattern,
+    parse_pair,
+    suggest_pair,
+    without_tags,
 )
 from lossmith.data.reading import image_size
 
-EXAMPLE = '--pair "{}_HR:{}_LR2"'
-LOOKED_THROUGH = 1000
+PAIR_EXAMPLE = '--pair "{}_HR:{}_LR2"'
+MAX_CANDIDATES = 1000
 """Names among which the nearest is looked for."""
 
 Side = Mapping[str, Path]
@@ -47,11 +47,11 @@ def pair_folders(
     sides = [names_in(folder, recursive) for folder in folders[: 1 if one else 2]]
     sides = [*sides, *sides] if one else [_without(sides[0], *folders), _without(sides[1], *folders[::-1])]
     if pair is not None:
-        pairing = _as_said(pair, sides, folders, one)
+        pairing = _match_by_pattern(pair, sides, folders, one)
     else:
-        found = divided([*sides[0]]) if one else partners(*map(list, sides))
+        found = match_names_in_one_folder([*sides[0]]) if one else match_names(*map(list, sides))
         if found is None:
-            raise _one_folder(folders[0]) if one else _unpaired(sides, folders)
+            raise _same_folder_error(folders[0]) if one else _unpaired_error(sides, folders)
         pairing = found
     pairs = [(sides[0][name], sides[1][pairing[name]]) for name in sides[0] if name in pairing]
     scale = common_scale(pairs)
@@ -64,7 +64,7 @@ def names_in(folder: Path, recursive: bool) -> dict[str, Path]:
     """The images in a folder, or those that match a pattern, by their names."""
     if folder.is_file():
         raise LossmithError(f"'{folder}' is not a folder")
-    return {name: image for image, name in names_of(find_places(folder, recursive)).items()}
+    return {name: image for image, name in unique_names(find_image_places(folder, recursive)).items()}
 
 
 def common_scale(pairs: Sequence[tuple[Path, Path]]) -> int:
@@ -95,7 +95,7 @@ def _fits(clean: tuple[int, int], degraded: tuple[int, int], scale: int) -> bool
 
 def _refuse_another_scale(pairing: Pairing, degraded: Side, scale: int) -> None:
     for one, other in pairing.items():
-        if named := other_scale(one, other, scale):
+        if named := conflicting_scale(one, other, scale):
             raise LossmithError(
                 f"'{degraded[other]}' is named for scale {named}, but its clean image is {scale} times larger"
             )
@@ -109,9 +109,9 @@ def _without(side: dict[str, Path], folder: Path, other: Path) -> dict[str, Path
     return {name: path for name, path in side.items() if not path.parent.resolve().is_relative_to(inner)}
 
 
-def _as_said(pair: str, sides: Sequence[Side], folders: Sequence[Path], one: bool) -> Pairing:
-    patterns = read_pair(pair)
-    found = [called(pattern, side) for pattern, side in zip(patterns, sides, strict=True)]
+def _match_by_pattern(pair: str, sides: Sequence[Side], folders: Sequence[Path], one: bool) -> Pairing:
+    patterns = parse_pair(pair)
+    found = [match_pattern(pattern, side) for pattern, side in zip(patterns, sides, strict=True)]
     if one:  # what is called by the longer of the two is not the other as well
         short, long = (0, 1) if len(patterns[0]) < len(patterns[1]) else (1, 0)
         taken = set(found[long].values())
@@ -122,7 +122,7 @@ def _as_said(pair: str, sides: Sequence[Side], folders: Sequence[Path], one: boo
             raise LossmithError(f"no image in '{folder}' is called '{pattern}'{there}")
     for index in (0, 1):
         if lonely := [name for shared, name in found[index].items() if shared not in found[1 - index]]:
-            said = _without_partner(lonely, folders[index], folders[1 - index])
+            said = _name_unpaired(lonely, folders[index], folders[1 - index])
             raise LossmithError(f"{said} by --pair '{pair}'")
     used = {side[name] for side, named in zip(sides, found, strict=True) for name in named.values()}
     if left := [path for side in sides for path in side.values() if path not in used]:
@@ -131,14 +131,14 @@ def _as_said(pair: str, sides: Sequence[Side], folders: Sequence[Path], one: boo
     return {found[0][shared]: found[1][shared] for shared in found[0]}
 
 
-def _one_folder(folder: Path) -> LossmithError:
+def _same_folder_error(folder: Path) -> LossmithError:
     return LossmithError(
         f"'{folder}' is given for both the clean and the degraded images; name two folders, or say how they are "
-        f"called, such as {EXAMPLE}"
+        f"called, such as {PAIR_EXAMPLE}"
     )
 
 
-def _unpaired(sides: Sequence[Side], folders: Sequence[Path]) -> LossmithError:
+def _unpaired_error(sides: Sequence[Side], folders: Sequence[Path]) -> LossmithError:
     """Why nothing was paired, and what would help."""
     for side, folder in zip(sides, folders, strict=True):
         stems: dict[Path, Path] = {}
@@ -146,19 +146,19 @@ def _unpaired(sides: Sequence[Side], folders: Sequence[Path]) -> LossmithError:
             if (other := stems.setdefault(path.with_suffix(""), path)) != path:
                 names = f"'{other.name}' and '{path.name}' in '{folder}'"
                 return LossmithError(f"{names} have one name; remove one")
-    if partners([*sides[1]], [*sides[0]]):
+    if match_names([*sides[1]], [*sides[0]]):
         swapped = f"'{folders[0]}' holds the degraded images and '{folders[1]}' the clean ones"
         return LossmithError(f"by their names, {swapped}; swap them")
     rests = [
-        {name: set(readings(name, words).values()) for name in side}
-        for side, words in zip(sides, (CLEAN, DEGRADED), strict=True)
+        {name: set(without_tags(name, words).values()) for name in side}
+        for side, words in zip(sides, (CLEAN_TAGS, DEGRADED_TAGS), strict=True)
     ]
     for index in (0, 1):
         known = set().union(*rests[1 - index].values())
         if lonely := [name for name, mine in rests[index].items() if not mine & known]:
-            near = get_close_matches(lonely[0], [*sides[1 - index]][:LOOKED_THROUGH], 1, cutoff=0)[0]
-            likely = likely_pair(*((lonely[0], near) if index == 0 else (near, lonely[0])))
-            said = _without_partner(lonely, folders[index], folders[1 - index])
+            near = get_close_matches(lonely[0], [*sides[1 - index]][:MAX_CANDIDATES], 1, cutoff=0)[0]
+            likely = suggest_pair(*((lonely[0], near) if index == 0 else (near, lonely[0])))
+            said = _name_unpaired(lonely, folders[index], folders[1 - index])
             return LossmithError(f"{said}, where '{near}' comes nearest; {_advice(likely, sides, len(lonely))}")
     for one in rests[0]:
         claims = [name for name in rests[1] if one.casefold() in rests[1][name]]
@@ -167,11 +167,11 @@ def _unpaired(sides: Sequence[Side], folders: Sequence[Path]) -> LossmithError:
             return LossmithError(f"{both} in '{folders[1]}' both belong to '{sides[0][one].name}'; remove one")
     return LossmithError(
         f"the names in '{folders[0]}' and '{folders[1]}' can be paired in more than one way; say how they are "
-        f"called, such as {EXAMPLE}"
+        f"called, such as {PAIR_EXAMPLE}"
     )
 
 
-def _without_partner(names: Sequence[str], folder: Path, other: Path) -> str:
+def _name_unpaired(names: Sequence[str], folder: Path, other: Path) -> str:
     named = ", ".join(f"'{name}'" for name in names[:3])
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     has = "has" if len(names) == 1 else "have"
@@ -183,12 +183,12 @@ def _advice(likely: str, sides: Sequence[Side], lonely: int) -> str:
         return f'--pair "{likely}" would pair them all'
     if 2 * lonely < len(sides[0]):
         return "add what is missing, or take away what is too much"
-    return f"say how they are called, such as {EXAMPLE}"
+    return f"say how they are called, such as {PAIR_EXAMPLE}"
 
 
 def _pairs_all(pair: str, sides: Sequence[Side]) -> bool:
     try:
-        left, right = (called(pattern, side) for pattern, side in zip(read_pair(pair), sides, strict=True))
+        left, right = (match_pattern(pattern, side) for pattern, side in zip(parse_pair(pair), sides, strict=True))
     except LossmithError:
         return False
     return left.keys() == right.keys() and len(left) == len(sides[0]) == len(sides[1])

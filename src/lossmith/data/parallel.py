@@ -27,7 +27,7 @@ def read_cropped(path: Path, scale: int) -> Tensor:
     return image[:, :height, :width].contiguous()
 
 
-def read_together(clean: Path, degraded: Path, scale: int) -> tuple[Tensor, Tensor]:
+def read_image_pair(clean: Path, degraded: Path, scale: int) -> tuple[Tensor, Tensor]:
     """A clean image and its degraded one, without the last rows and columns that only one of them has.
 
     Some programs round the sides of what they shrink up: of 101 pixels the half is 51, of which 50 are whole.

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lossmith.core.errors import LossmithError
-from lossmith.data.disk_cache import Shelved, cut
+from lossmith.data.disk_cache import CachedImage, crop
 from lossmith.data.training_images import TrainingImages
 from lossmith.degradations import from_8bit
 from lossmith.degradations.checks import check_int
@@ -52,7 +52,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
     @property
     def on_disk(self) -> bool:
         """Whether images are read from a disk."""
-        return any(isinstance(image, Shelved) for image in self.images.clean)
+        return any(isinstance(image, CachedImage) for image in self.images.clean)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         degraded, clean = self.batch(index, 1)
@@ -79,7 +79,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         top = int(row * ((image.shape[1] - patch) // scale + 1)) * scale
         left = int(column * ((image.shape[2] - patch) // scale + 1)) * scale
         turn = int(8 * turn)
-        _to_float(_augment(cut(image, top, top + patch, left, left + patch).numpy(), turn), clean)
+        _to_float(_augment(crop(image, top, top + patch, left, left + patch).numpy(), turn), clean)
         _to_float(_augment(self._degraded(at, top, left, rng), turn), degraded)
 
     def _degraded(self, at: int, top: int, left: int, rng: np.random.Generator) -> "Array":
@@ -88,10 +88,10 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         done = source.clean[at].shape[1] // started.shape[1]  # the scale of what has been done already
         side, row, column = self.patch // done, top // done, left // done
         if (rest := source.rest_of(at)) is None:
-            return cut(started, row, row + side, column, column + side).numpy()
+            return crop(started, row, row + side, column, column + side).numpy()
         above, below = _context(row, side, started.shape[1], rest.margin, rest.alignment, rest.scale)
         before, after = _context(column, side, started.shape[2], rest.margin, rest.alignment, rest.scale)
-        context = cut(started, above, below, before, after)
+        context = crop(started, above, below, before, after)
         degraded = rest(from_8bit(context) if context.dtype == torch.uint8 else context, rng).numpy()
         row, column, side = (row - above) // rest.scale, (column - before) // rest.scale, side // rest.scale
         return degraded[:, row : row + side, column : column + side]

@@ -8,10 +8,10 @@ from typing import TypeVar
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.data.folders import find_images, is_pattern
-from lossmith.data.headers import look_at
+from lossmith.data.headers import read_headers
 from lossmith.data.pairing import common_scale, pair_folders
 from lossmith.data.samples import sample_images
-from lossmith.data.storage import keeping
+from lossmith.data.storage import choose_storage
 from lossmith.data.test_pairs import ImagePair, image_names, load_test_pairs, make_test_pairs
 from lossmith.data.training_images import TrainingImages, degraded_images, paired_images
 from lossmith.degradations import Degradation, degradation
@@ -86,27 +86,27 @@ def prepare_data(data: Data, expression: str | None, beside: Path = Path()) -> P
     if data.clean is not None and data.degraded is not None:
         if expression is not None:
             raise LossmithError("pairs of your own are degraded already; leave --degradation out")
-        return _own_pairs(data, data.clean, data.degraded, beside)
+        return _prepare_given_pairs(data, data.clean, data.degraded, beside)
     kind = degradation(expression or "jpeg")
     named = None if data.test is None else find_images(data.test, data.recursive)
     if data.images is not None:
         train, tests = _split(find_images(data.images, data.recursive), named)
     else:
         train, tests = sample_images("train"), named or sample_images("test")
-    _refuse_among([*train, *tests], beside)
-    headers = look_at([*train, *tests])
+    _refuse_images_in([*train, *tests], beside)
+    headers = read_headers([*train, *tests])
     fingerprint = _fingerprint(train, tests)
-    place = keeping(headers.of(train), headers.of(tests), kind, kind.scale, beside)
+    place = choose_storage(headers.of(train), headers.of(tests), kind, kind.scale, beside)
     return PreparedData(
-        degraded_images(train, kind, keeping=place),
-        make_test_pairs(tests, kind, keeping=place),
+        degraded_images(train, kind, storage=place),
+        make_test_pairs(tests, kind, storage=place),
         str(kind),
         fingerprint,
         headers.remarks,
     )
 
 
-def _own_pairs(data: Data, clean: Path, degraded: Path, beside: Path) -> PreparedData:
+def _prepare_given_pairs(data: Data, clean: Path, degraded: Path, beside: Path) -> PreparedData:
     def paired(clean: Path, degraded: Path) -> list[tuple[Path, Path]]:
         return pair_folders(clean, degraded, data.pair, data.recursive)
 
@@ -115,31 +115,31 @@ def _own_pairs(data: Data, clean: Path, degraded: Path, beside: Path) -> Prepare
     if (scale := common_scale(train)) != common_scale(tests):
         raise LossmithError(f"training pairs have scale {scale} and test pairs {common_scale(tests)}")
     trained, tested = ([file for pair in pairs for file in pair] for pairs in (train, tests))
-    _refuse_among([*trained, *tested], beside)
-    headers = look_at([*trained, *tested])
+    _refuse_images_in([*trained, *tested], beside)
+    headers = read_headers([*trained, *tested])
     fingerprint = _fingerprint(trained, tested)
     sizes, others = (headers.of([clean for clean, _ in pairs]) for pairs in (train, tests))
-    place = keeping(sizes, others, None, scale, beside)
+    place = choose_storage(sizes, others, None, scale, beside)
     return PreparedData(
-        paired_images(train, keeping=place),
-        load_test_pairs(tests, keeping=place),
+        paired_images(train, storage=place),
+        load_test_pairs(tests, storage=place),
         f"pairs of {(degraded.parent if is_pattern(degraded) else degraded).name}",
         fingerprint,
         headers.remarks,
     )
 
 
-def gather_tests(paths: Sequence[Path], kind: Degradation, beside: Path) -> Sequence[ImagePair]:
+def prepare_test_images(paths: Sequence[Path], kind: Degradation, beside: Path) -> Sequence[ImagePair]:
     """Decode and degrade images to test with."""
-    sizes = look_at(paths).of(paths)
-    return make_test_pairs(paths, kind, keeping=keeping([], sizes, kind, kind.scale, beside))
+    sizes = read_headers(paths).of(paths)
+    return make_test_pairs(paths, kind, storage=choose_storage([], sizes, kind, kind.scale, beside))
 
 
-def gather_pairs(pairs: Sequence[tuple[Path, Path]], beside: Path) -> Sequence[ImagePair]:
+def prepare_test_pairs(pairs: Sequence[tuple[Path, Path]], beside: Path) -> Sequence[ImagePair]:
     """Decode pairs of one's own, (clean, degraded), to test with."""
-    headers = look_at([file for pair in pairs for file in pair])
+    headers = read_headers([file for pair in pairs for file in pair])
     sizes = headers.of([clean for clean, _ in pairs])
-    return load_test_pairs(pairs, keeping=keeping([], sizes, None, common_scale(pairs), beside))
+    return load_test_pairs(pairs, storage=choose_storage([], sizes, None, common_scale(pairs), beside))
 
 
 Item = TypeVar("Item", Path, tuple[Path, Path])
@@ -157,7 +157,7 @@ def _split(found: list[Item], tests: list[Item] | None) -> tuple[list[Item], lis
     return [item for item in found if item not in tests], tests
 
 
-def _refuse_among(images: Sequence[Path], out: Path) -> None:
+def _refuse_images_in(images: Sequence[Path], out: Path) -> None:
     """What a run writes among images would be found among them the next time."""
     if inside := next((path for path in images if path.parent.resolve() == out.resolve()), None):
         raise LossmithError(f"'{inside}' lies in '{out}', the folder of what is to be made; choose another --out")

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from lossmith.core.devices import out_of_memory
 from lossmith.core.errors import LossmithError
-from lossmith.data.folder_checks import no_image
+from lossmith.data.folder_checks import describe_non_image
 from lossmith.data.tiff import (
     DESCRIPTION,
     check_channels,
     check_stack,
-    holds_pages,
+    has_pages,
+    unsupported_reason,
     white_is_zero,
-    why_not_read,
 )
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ _REFUSED_MODES = {
     "I": "holds 32-bit or signed integers; only 8 and 16 bits are read",
 }
 _ORIENTATION = 0x0112
-LYING = (5, 6, 7, 8)
+TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
 """Orientations for which height and width change places."""
-QUARTER = 1 << 14
+MIN_16BIT_SPREAD = 1 << 14
 """16-bit values that all lie within so many, as those of 14 bits and fewer do, lose too much in 8 bits."""
 
 
@@ -56,7 +56,7 @@ def read_image(path: str | Path) -> Tensor:
     with open_image(path) as image:
         wide = check_header(path, image)
         if image.format == "PNG":
-            _check_sums(path)
+            _check_png_checksums(path)
         image.load()
         pixels = _pixels_of_16_bits(path, image, wide) if wide else _pixels_of_8_bits(image)
         if pixels.shape[2] in (2, 4):
@@ -74,13 +74,13 @@ def check_header(path: str | Path, image: "Image") -> str:
     Raises LossmithError for what is not read, as far as the header tells.
     """
     tiff = image.format == "TIFF"
-    if holds_pages(path, image) if tiff else getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+    if has_pages(path, image) if tiff else getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise image_error(path, "holds several images (an animation or pages); save the one you mean by itself")
     raw_mode = raw_mode_of(image)
     if tiff:
         check_stack(path, str(getattr(image, "tag_v2", {}).get(DESCRIPTION, "")))
         check_channels(path, image)
-    if image.format == "PPM" and most_of(image) > 255:
+    if image.format == "PPM" and max_value_of(image) > 255:
         raise image_error(path, "is a PPM or PGM of more than 8 bits; save it as PNG, which is read in full")
     wide = ";16" in raw_mode and (image.format == "PNG" or image.mode.startswith("I;16"))
     if not wide and image.mode not in _8BIT_MODES:
@@ -99,11 +99,13 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 def size_of(image: "Image") -> tuple[int, int]:
     """(H, W) of an open file, upright; its pixels stay undecoded."""
-    turned = image.format != "TIFF" and _announced_orientation(image) in LYING  # Pillow turns a TIFF's size itself
+    turned = (
+        image.format != "TIFF" and _header_orientation(image) in TRANSPOSED_ORIENTATIONS
+    )  # Pillow turns a TIFF's size itself
     return image.size if turned else (image.height, image.width)
 
 
-def _announced_orientation(image: "Image") -> int:
+def _header_orientation(image: "Image") -> int:
     from PIL import Image
 
     if image.format == "PNG":  # which decodes itself, for what might be said behind the pixels
@@ -130,7 +132,7 @@ def chunks_of(image: "Image") -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _check_sums(path: str | Path) -> None:
+def _check_png_checksums(path: str | Path) -> None:
     """Raise ValueError for a PNG of which a part was changed or cut off; Pillow lets pixels change unseen."""
     with Path(path).open("rb") as file:
         file.seek(8)
@@ -152,14 +154,14 @@ def open_image(path: str | Path) -> Iterator["Image"]:
 
     Image.init()
     with (
-        explained(path),
+        errors_as_sentences(path),
         Image.open(path, formats=[known for known in _FORMATS if known in Image.OPEN]) as image,
     ):
         yield image
 
 
 @contextmanager
-def explained(path: str | Path) -> Iterator[None]:
+def errors_as_sentences(path: str | Path) -> Iterator[None]:
     """Whatever goes wrong with a file inside is said in one sentence."""
     from PIL import Image, UnidentifiedImageError
 
@@ -177,7 +179,7 @@ def explained(path: str | Path) -> Iterator[None]:
         raise image_error(path, "may not be read") from error
     except UnidentifiedImageError as error:
         unread = f"is not an image that can be read ({', '.join(_FORMATS)})"
-        raise image_error(path, no_image(path) or why_not_read(path) or unread) from error
+        raise image_error(path, describe_non_image(path) or unsupported_reason(path) or unread) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise image_error(
             path, "has so many pixels that it may be a decompression bomb; cut it into parts"
@@ -194,17 +196,17 @@ def image_error(path: str | Path, reason: str) -> LossmithError:
 
 def raw_mode_of(image: "Image") -> str:
     """How the file stores its pixels, such as "RGB;16B"; `image.mode` hides that color has 16 bits."""
-    first = _arguments(image)[0]
+    first = _decoder_arguments(image)[0]
     return first if isinstance(first, str) else ""
 
 
-def most_of(image: "Image") -> int:
+def max_value_of(image: "Image") -> int:
     """The largest value that a PPM announces; Pillow scales what is more than 255 down without a word."""
-    _, *rest = _arguments(image)
+    _, *rest = _decoder_arguments(image)
     return rest[0] if rest and isinstance(rest[0], int) else 65535 if ";16" in raw_mode_of(image) else 255
 
 
-def _arguments(image: "Image") -> tuple[Any, ...]:
+def _decoder_arguments(image: "Image") -> tuple[Any, ...]:
     """What Pillow tells its decoder."""
     tiles: list[Any] = getattr(image, "tile", [])
     arguments = tiles[0][3] if tiles else ""
@@ -246,7 +248,7 @@ def _pixels_of_16_bits(path: str | Path, image: "Image", raw_mode: str) -> np.nd
 def _refuse_few_levels(path: str | Path, wide: np.ndarray[Any, Any]) -> None:
     """Raise LossmithError for 16-bit values so close together that 8 bits leave little of them."""
     least, most = int(wide.min()), int(wide.max())
-    if most - least >= QUARTER:
+    if most - least >= MIN_16BIT_SPREAD:
         return
     met = np.flatnonzero(np.bincount(wide.reshape(-1)))
     left = len(np.unique((met + 128) // 257))
@@ -270,7 +272,7 @@ def decode_raw(path: str | Path, raw_mode: str) -> np.ndarray[Any, Any]:
 
 def apply_orientation(pixels: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, Any]:
     """Turn pixels (H, W, C) as EXIF says the camera was held."""
-    if orientation in LYING:
+    if orientation in TRANSPOSED_ORIENTATIONS:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]

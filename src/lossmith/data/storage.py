@@ -1,4 +1,4 @@
-"""Where the images of a study are kept: in memory where they fit, else on the disk of its results."""
+"""Where the images of a study are stored: in memory if they fit, else on the disk."""
 
 import os
 from collections.abc import Sequence
@@ -10,74 +10,95 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError, notify
 from lossmith.core.resources import amount, free_disk, free_memory
-from lossmith.data.disk_cache import Kept, Shelf, stored
+from lossmith.data.disk_cache import DiskCache, StoredImage, cached_bytes
 from lossmith.degradations import Degradation, compact, from_8bit
 
-SHARE = 0.5
-"""Of the free memory, for images; the rest is for the steps of training, and for scoring."""
-AT_WORK = 100
-"""Bytes per pixel of an image that is being decoded and degraded."""
+MEMORY_SHARE = 0.5
+"""Of the free memory, for images; the rest is for the steps of training and for scoring."""
+DECODING_BYTES_PER_PIXEL = 100
+"""Memory that an image takes while it is decoded and degraded."""
 
 Sizes = Sequence[tuple[int, int]]
+"""(height, width) of images."""
 
 
 @dataclass(frozen=True)
-class Keeping:
-    """Where images are kept, and how many are decoded at a time."""
+class Storage:
+    """Where images are stored, and how many are decoded at a time."""
 
-    shelf: Shelf | None = None
+    cache: DiskCache | None = None
     """None for memory."""
     threads: int = min(8, os.cpu_count() or 1)
 
-    def keep(self, image: Tensor) -> Kept:
-        """The image, where it is kept."""
-        return image if self.shelf is None else self.shelf.put(image)
+    def store(self, image: Tensor) -> StoredImage:
+        """The image as it is stored."""
+        return image if self.cache is None else self.cache.put(image)
 
 
-IN_MEMORY = Keeping()
+IN_MEMORY = Storage()
 
 
-def keeping(train: Sizes, tests: Sizes, degradation: Degradation | None, scale: int, beside: Path) -> Keeping:
-    """How images of these sizes are kept; `degradation` is None for pairs of one's own.
+def choose_storage(
+    train: Sizes, tests: Sizes, degradation: Degradation | None, scale: int, beside: Path
+) -> Storage:
+    """Memory if the images fit into half of what is free, else a cache on the disk.
 
-    Raises LossmithError when they fit neither into memory nor on the disk of `beside`.
+    Parameters
+    ----------
+    train, tests
+        Sizes of the clean training and test images.
+    degradation
+        How they are degraded; None for given pairs.
+    scale
+        How many times larger than the degraded images they are.
+    beside
+        The folder on whose disk the cache would be.
+
+    Raises
+    ------
+    LossmithError
+        When the images fit neither into memory nor on the disk.
     """
     free = free_memory()
-    if free is None:  # nobody tells
+    if free is None:  # this platform does not tell
         return IN_MEMORY
     largest = max(height * width for height, width in (*train, *tests))
-    threads = max(1, min(Keeping.threads, int(SHARE * free / (AT_WORK * largest))))
+    threads = max(1, min(Storage.threads, int(MEMORY_SHARE * free / (DECODING_BYTES_PER_PIXEL * largest))))
     levels = len(degradation.levels) if degradation is not None else 1
-    in_memory = int(_pixels(train) * _kept(degradation, scale) + _pixels(tests) * 12 * levels * (1 + scale**-2))
-    if in_memory <= SHARE * free:
-        return Keeping(None, threads)
+    per_pixel = _training_bytes_per_pixel(degradation, scale)
+    in_memory = int(_pixels(train) * per_pixel + _pixels(tests) * 12 * levels * (1 + scale**-2))
+    if in_memory <= MEMORY_SHARE * free:
+        return Storage(None, threads)
     count = f"{len(train)} training and {len(tests)} test images" if train else f"{len(tests)} test images"
-    said = f"the {count} take {amount(in_memory)} of memory decoded, and {amount(free)} are free"
+    need = f"the {count} take {amount(in_memory)} of memory decoded, and {amount(free)} are free"
     if not hasattr(os, "pread"):  # Windows
-        raise LossmithError(f"{said}; take fewer, or smaller ones")
-    on_disk = stored(train, _kept(degradation, scale)) + stored(tests, 3 + 12 * levels * scale**-2)
+        raise LossmithError(f"{need}; take fewer, or smaller ones")
+    on_disk = cached_bytes(train, per_pixel) + cached_bytes(tests, 3 + 12 * levels * scale**-2)
     if on_disk > (room := free_disk(beside)):
         raise LossmithError(
-            f"{said}; on the disk of {beside} they would take {amount(on_disk)}, and {amount(room)} are free; "
+            f"{need}; on the disk of {beside} they would take {amount(on_disk)}, and {amount(room)} are free; "
             "make room there, or take fewer images, or smaller ones"
         )
-    notify(f"{said}, so they are decoded onto the disk of {beside}, where they take {amount(on_disk)}")
-    return Keeping(Shelf(beside), threads)
+    notify(f"{need}, so they are decoded onto the disk of {beside}, where they take {amount(on_disk)}")
+    return Storage(DiskCache(beside), threads)
 
 
-def _kept(degradation: Degradation | None, scale: int) -> float:
-    """Bytes for each pixel of a training image: itself, and what is made of it once, as a small one shows."""
+def _training_bytes_per_pixel(degradation: Degradation | None, scale: int) -> float:
+    """Bytes for each pixel of a clean training image: its own, and those of its predegraded image.
+
+    The latter is uint8 or float32, which is found by degrading a small random image.
+    """
     if degradation is None:
         return 3 + 3 * scale**-2
-    first, _ = degradation.split_deterministic()
-    if first is None:
+    deterministic, _ = degradation.split_deterministic()
+    if deterministic is None:
         return 3
     side = -(-64 // degradation.scale) * degradation.scale
     try:
-        made = compact(first(from_8bit(torch.randint(256, (3, side, side), dtype=torch.uint8))))
-    except LossmithError:  # one's own function may want larger images
+        degraded = compact(deterministic(from_8bit(torch.randint(256, (3, side, side), dtype=torch.uint8))))
+    except LossmithError:  # a function of the user's may need larger images
         return 3 + 12
-    return 3 + made.nbytes / side**2
+    return 3 + degraded.nbytes / side**2
 
 
 def _pixels(sizes: Sizes) -> int:

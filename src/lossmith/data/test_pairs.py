@@ -1,4 +1,4 @@
-"""Whole images to test with: degraded, and clean as they should be."""
+"""Pairs of whole images to test with: degraded and clean."""
 
 import hashlib
 from collections import Counter
@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lossmith.data.disk_cache import Shelved
+from lossmith.data.disk_cache import CachedImage
 from lossmith.data.pairing import common_scale
-from lossmith.data.parallel import parallel_map, read_cropped, read_together
-from lossmith.data.storage import IN_MEMORY, Keeping
+from lossmith.data.parallel import parallel_map, read_cropped, read_image_pair
+from lossmith.data.storage import IN_MEMORY, Storage
 from lossmith.degradations import Degradation, compact, from_8bit, is_gray
 
 
 @dataclass(frozen=True)
 class ImagePair:
-    """A whole image to test with: float32, `degraded` (3, h, w) and `clean` (3, h * scale, w * scale).
+    """A degraded image and its clean one, whole: float32 (3, h, w) and (3, h * scale, w * scale).
 
     Clean values are in [0, 1]; degraded ones may lie outside, as noise is not clipped.
     """
@@ -31,36 +31,37 @@ class ImagePair:
     clean: Tensor
     scale: int
     degradation: str = ""
-    """How it was degraded, where the damage has ranges and so images are tested at several levels of it."""
+    """Its expression, where it has ranges, so that images are tested at several levels of it."""
 
     @property
     def gray(self) -> bool:
-        """Whether the clean image is gray: its three channels are equal."""
+        """Whether the three channels of the clean image are equal."""
         return is_gray(self.clean)
 
 
 @dataclass(frozen=True)
-class ShelvedPair:
-    """A pair on a disk."""
+class CachedPair:
+    """An `ImagePair` in a disk cache."""
 
     name: str
-    degraded: Shelved
-    clean: Shelved
+    degraded: CachedImage
+    clean: CachedImage
     scale: int
     degradation: str
 
     def read(self) -> ImagePair:
-        degraded, clean = (_as_float(each.whole()) for each in (self.degraded, self.clean))
+        """The pair, in memory."""
+        degraded, clean = (_as_float(image.read()) for image in (self.degraded, self.clean))
         return ImagePair(self.name, degraded, clean, self.scale, self.degradation)
 
 
-KeptPair = ImagePair | ShelvedPair
+StoredPair = ImagePair | CachedPair
 
 
-class ShelvedPairs(Sequence[ImagePair]):
-    """Pairs that are read from a disk each time they are asked for."""
+class CachedPairs(Sequence[ImagePair]):
+    """A sequence of pairs, each read from the disk every time it is asked for."""
 
-    def __init__(self, pairs: Sequence[ShelvedPair]) -> None:
+    def __init__(self, pairs: Sequence[CachedPair]) -> None:
         self.pairs = pairs
 
     def __len__(self) -> int:
@@ -69,23 +70,23 @@ class ShelvedPairs(Sequence[ImagePair]):
     @overload
     def __getitem__(self, index: int) -> ImagePair: ...
     @overload
-    def __getitem__(self, index: slice) -> "ShelvedPairs": ...
-    def __getitem__(self, index: int | slice) -> "ImagePair | ShelvedPairs":
+    def __getitem__(self, index: slice) -> "CachedPairs": ...
+    def __getitem__(self, index: int | slice) -> "ImagePair | CachedPairs":
         if isinstance(index, slice):
-            return ShelvedPairs(self.pairs[index])
+            return CachedPairs(self.pairs[index])
         return self.pairs[index].read()
 
 
-def _kept(pair: ImagePair, keeping: Keeping) -> KeptPair:
-    if keeping.shelf is None:
+def _store(pair: ImagePair, storage: Storage) -> StoredPair:
+    if storage.cache is None:
         return pair
-    degraded, clean = (keeping.shelf.put(compact(each)) for each in (pair.degraded, pair.clean))
-    return ShelvedPair(pair.name, degraded, clean, pair.scale, pair.degradation)
+    degraded, clean = (storage.cache.put(compact(image)) for image in (pair.degraded, pair.clean))
+    return CachedPair(pair.name, degraded, clean, pair.scale, pair.degradation)
 
 
-def _pairs(kept: Sequence[KeptPair]) -> Sequence[ImagePair]:
-    shelved = [pair for pair in kept if isinstance(pair, ShelvedPair)]
-    return ShelvedPairs(shelved) if shelved else [pair for pair in kept if isinstance(pair, ImagePair)]
+def _as_sequence(pairs: Sequence[StoredPair]) -> Sequence[ImagePair]:
+    cached = [pair for pair in pairs if isinstance(pair, CachedPair)]
+    return CachedPairs(cached) if cached else [pair for pair in pairs if isinstance(pair, ImagePair)]
 
 
 def _as_float(image: Tensor) -> Tensor:
@@ -97,68 +98,84 @@ def make_test_pairs(
     degradation: Degradation,
     seed: int = 0,
     *,
-    keeping: Keeping = IN_MEMORY,
+    storage: Storage = IN_MEMORY,
 ) -> Sequence[ImagePair]:
     """Degrade whole images.
 
-    Sides that are no multiples of the scale lose their last rows and columns, as in the benchmarks. Randomness is
-    a function of `seed` and the image's name alone, so every loss meets the same noise; that of gray images is
-    gray. Where the damage has ranges every image is tested thrice: at their low ends, middles and high ends, as
-    `name@low` and so on, but not where that is no damage at all.
+    Randomness is a function of `seed` and the image's name alone, so every loss is tested on the same noise; that
+    of gray images is gray. Where parameters of the degradation are ranges, every image is tested three times, at
+    their low ends, middles and high ends, as `name@low` and so on; a level that changes nothing is left out.
 
-    Raises LossmithError for images that cannot be read or are smaller than the scale.
+    Parameters
+    ----------
+    paths
+        Files of clean images. Sides that are not multiples of the scale lose their last rows and columns, as in
+        the benchmarks.
+    degradation
+        How to degrade them.
+    seed
+        Of random degradations.
+    storage
+        Where to store the pairs.
+
+    Raises
+    ------
+    LossmithError
+        For images that cannot be read or are smaller than the scale.
     """
+    levels, gray_levels = degradation.levels, degradation.for_gray().levels
 
-    levels, of_gray = degradation.levels, degradation.for_gray().levels
-
-    def load(path: Path, name: str) -> list[KeptPair]:
+    def load(path: Path, name: str) -> list[StoredPair]:
         clean = from_8bit(read_cropped(path, degradation.scale))
         return [
-            _kept(
+            _store(
                 ImagePair(
                     f"{name}@{level}" if level else name,
-                    damage(clean, image_rng(seed, name)),
+                    degrade(clean, image_rng(seed, name)),
                     clean,
                     degradation.scale,
                     str(levels[level]) if level else "",
                 ),
-                keeping,
+                storage,
             )
-            for level, damage in (of_gray if is_gray(clean) else levels).items()
+            for level, degrade in (gray_levels if is_gray(clean) else levels).items()
         ]
 
     loads = [partial(load, path, name) for path, name in zip(paths, image_names(paths), strict=True)]
-    return _pairs([pair for pairs in parallel_map(loads, threads=keeping.threads) for pair in pairs])
+    return _as_sequence([pair for pairs in parallel_map(loads, threads=storage.threads) for pair in pairs])
 
 
-def load_test_pairs(pairs: Sequence[tuple[Path, Path]], *, keeping: Keeping = IN_MEMORY) -> Sequence[ImagePair]:
-    """Read images that somebody else degraded: what `pair_folders` has found, (clean, degraded)."""
+def load_test_pairs(pairs: Sequence[tuple[Path, Path]], *, storage: Storage = IN_MEMORY) -> Sequence[ImagePair]:
+    """Read given pairs of files, (clean, degraded), such as `pair_folders` finds."""
     scale = common_scale(pairs)
 
-    def load(clean: Path, degraded: Path, name: str) -> KeptPair:
-        large, small = read_together(clean, degraded, scale)
-        return _kept(ImagePair(name, from_8bit(small), from_8bit(large), scale), keeping)
+    def load(clean_path: Path, degraded_path: Path, name: str) -> StoredPair:
+        clean, degraded = read_image_pair(clean_path, degraded_path, scale)
+        return _store(ImagePair(name, from_8bit(degraded), from_8bit(clean), scale), storage)
 
     names = image_names([clean for clean, _ in pairs])
     loads = [partial(load, *pair, name) for pair, name in zip(pairs, names, strict=True)]
-    return _pairs(parallel_map(loads, threads=keeping.threads))
+    return _as_sequence(parallel_map(loads, threads=storage.threads))
 
 
 def image_names(paths: Sequence[Path]) -> list[str]:
-    """One name for each image: its stem, preceded by its folders and with its ending only to tell it apart.
+    """A unique name for each image: its stem, with its suffix and the folders around it only where needed.
 
     >>> image_names([Path("a/1.png"), Path("b/2.png"), Path("b/1.png"), Path("b/1.jpg")])
     ['a-1', '2', 'b-1.png', 'b-1.jpg']
     """
-    forms = [_forms(path) for path in paths]
-    level = [0] * len(paths)
-    for _ in range(max((len(form) for form in forms), default=0)):
-        taken = Counter(form[i] for form, i in zip(forms, level, strict=True))
-        level = [min(i + (taken[form[i]] > 1), len(form) - 1) for form, i in zip(forms, level, strict=True)]
-    return [form[i] for form, i in zip(forms, level, strict=True)]
+    candidates = [_name_candidates(path) for path in paths]
+    chosen = [0] * len(paths)
+    for _ in range(max((len(names) for names in candidates), default=0)):
+        counts = Counter(names[i] for names, i in zip(candidates, chosen, strict=True))
+        chosen = [
+            min(i + (counts[names[i]] > 1), len(names) - 1) for names, i in zip(candidates, chosen, strict=True)
+        ]
+    return [names[i] for names, i in zip(candidates, chosen, strict=True)]
 
 
-def _forms(path: Path) -> list[str]:
+def _name_candidates(path: Path) -> list[str]:
+    """Names for an image, from the shortest to the longest."""
     folders = [part.strip("/\\:") for part in path.parts[:-1]]
     longer = [
         "-".join([*folders[-depth:], name])
@@ -169,7 +186,7 @@ def _forms(path: Path) -> list[str]:
 
 
 def image_rng(seed: int, name: str) -> np.random.Generator:
-    """The generator for one image's damage: the same for whoever asks.
+    """The random generator for the degradation of one image, a function of seed and name.
 
     >>> [int(image_rng(0, "baby").integers(1000)) for _ in range(2)]
     [18, 18]

@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 BITS, PHOTOMETRIC, DESCRIPTION, SAMPLES, EXTRA, FORMAT = 258, 262, 270, 277, 338, 339
 WHITE_IS_ZERO = 0
-REDUCED = 1
+REDUCED_SIZE = 1
 """What a page is called that is a smaller copy of another."""
 SIGNED = 2
-COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
+COLOR_CHANNELS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
 """Channels by the photometric interpretation: gray from white or from black, RGB, palette, CMYK, YCbCr, LAB."""
-ALPHA = (1, 2)
+ALPHA_SAMPLES = (1, 2)
 """What an extra sample is called that is transparency: multiplied into the colors, or not."""
 
 
 def check_channels(path: str | Path, image: "Image") -> None:
     """Raise LossmithError for signed values, and for channels neither of color nor marked as transparency."""
     tags: Any = getattr(image, "tag_v2", {})
-    if SIGNED in _each(tags.get(FORMAT, ())):
+    if SIGNED in _values(tags.get(FORMAT, ())):
         raise LossmithError(f"image '{path}' holds 32-bit or signed integers; only 8 and 16 bits are read")
-    _check(path, tags.get(SAMPLES, 1), COLORS.get(tags.get(PHOTOMETRIC, 1)), tags.get(EXTRA, ()))
+    _check_samples(path, tags.get(SAMPLES, 1), COLOR_CHANNELS.get(tags.get(PHOTOMETRIC, 1)), tags.get(EXTRA, ()))
     # of separate planes of 16 bits Pillow takes every byte for a value
-    if (bits := max(_each(tags.get(BITS, 1)))) > 8 and image.mode in ("RGB", "RGBA", "RGBX", "LA"):
+    if (bits := max(_values(tags.get(BITS, 1)))) > 8 and image.mode in ("RGB", "RGBA", "RGBX", "LA"):
         raise LossmithError(f"image '{path}' is a {bits}-bit color TIFF; save it as PNG, which is read in full")
 
 
@@ -37,7 +37,7 @@ def white_is_zero(image: "Image") -> bool:
     return bool(tags.get(PHOTOMETRIC, 1) == WHITE_IS_ZERO)
 
 
-def holds_pages(path: str | Path, image: "Image") -> bool:
+def has_pages(path: str | Path, image: "Image") -> bool:
     """Whether other images than smaller copies of the first follow it."""
     try:
         if getattr(image, "n_frames", 1) == 1:
@@ -48,7 +48,7 @@ def holds_pages(path: str | Path, image: "Image") -> bool:
 
     with tifffile.TiffFile(path) as tiff:
         pages: list[Any] = list(tiff.pages)
-        return not all(int(page.keyframe.subfiletype) & REDUCED for page in pages[1:])
+        return not all(int(page.keyframe.subfiletype) & REDUCED_SIZE for page in pages[1:])
 
 
 def check_stack(path: str | Path, description: str) -> None:
@@ -58,7 +58,7 @@ def check_stack(path: str | Path, description: str) -> None:
         raise LossmithError(f"image '{path}' holds a stack of {count[1]} images; save the one you mean by itself")
 
 
-def why_not_read(path: Path) -> str | None:
+def unsupported_reason(path: Path) -> str | None:
     """Why Pillow does not know the TIFF in a file; None where it is none."""
     with path.open("rb") as file:
         if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -68,7 +68,7 @@ def why_not_read(path: Path) -> str | None:
 
         with tifffile.TiffFile(path) as tiff:
             page: Any = tiff.pages[0]
-            _check(path, page.samplesperpixel, COLORS.get(page.photometric), page.extrasamples)
+            _check_samples(path, page.samplesperpixel, COLOR_CHANNELS.get(page.photometric), page.extrasamples)
             channels = f"{page.samplesperpixel} channels" if page.samplesperpixel > 1 else "a channel"
             held = f"{channels} of {page.dtype} in {page.photometric.name}"
             return f"holds {held}; save it as gray or RGB of 8 bits first"
@@ -78,16 +78,16 @@ def why_not_read(path: Path) -> str | None:
         return None
 
 
-def _check(path: str | Path, samples: int, colors: int | None, extra: Any) -> None:
+def _check_samples(path: str | Path, samples: int, colors: int | None, extra: Any) -> None:
     if colors is None or samples <= colors:
         return
-    marks = [int(mark) for mark in _each(extra)]
-    if samples == colors + 1 and marks[:1] and marks[0] in ALPHA:
+    marks = [int(mark) for mark in _values(extra)]
+    if samples == colors + 1 and marks[:1] and marks[0] in ALPHA_SAMPLES:
         return
-    raise LossmithError(f"image '{path}' {many_channels(samples)}; only gray and RGB are read")
+    raise LossmithError(f"image '{path}' {describe_channels(samples)}; only gray and RGB are read")
 
 
-def many_channels(samples: int) -> str:
+def describe_channels(samples: int) -> str:
     """What is said of channels that are neither gray, RGB nor transparency."""
     if samples == 3:
         return "has 3 channels that are not marked as RGB"
@@ -95,6 +95,6 @@ def many_channels(samples: int) -> str:
     return f"has {samples} channels{last}"
 
 
-def _each(value: Any) -> tuple[Any, ...]:
+def _values(value: Any) -> tuple[Any, ...]:
     """The values of a tag, which stands by itself where there is one."""
     return tuple(value) if isinstance(value, tuple | list) else (value,)

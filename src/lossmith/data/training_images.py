@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lossmith.data.disk_cache import Kept
+from lossmith.data.disk_cache import StoredImage
 from lossmith.data.pairing import common_scale
-from lossmith.data.parallel import Progress, parallel_map, read_cropped, read_together
-from lossmith.data.storage import IN_MEMORY, Keeping
+from lossmith.data.parallel import Progress, parallel_map, read_cropped, read_image_pair
+from lossmith.data.storage import IN_MEMORY, Storage
 from lossmith.data.test_pairs import image_names
 from lossmith.degradations import Degradation, compact, from_8bit, is_gray
 
@@ -23,9 +23,9 @@ class TrainingImages:
     """
 
     names: tuple[str, ...]
-    clean: tuple[Kept, ...]
+    clean: tuple[StoredImage, ...]
     """uint8 (3, H, W)."""
-    predegraded: tuple[Kept, ...]
+    predegraded: tuple[StoredImage, ...]
     """(3, H / s, W / s): uint8 where every value is k / 255, else float32; `clean` itself if nothing was done."""
     scale: int
     """By how much the degraded patches will be smaller."""
@@ -44,7 +44,7 @@ def degraded_images(
     degradation: Degradation,
     progress: Progress | None = None,
     *,
-    keeping: Keeping = IN_MEMORY,
+    storage: Storage = IN_MEMORY,
 ) -> TrainingImages:
     """Clean images, and the damage to do to them; noise on gray ones is gray.
 
@@ -55,14 +55,14 @@ def degraded_images(
     """
     first, rest = degradation.split_deterministic()
 
-    def load(path: Path) -> tuple[Kept, Kept, bool]:
+    def load(path: Path) -> tuple[StoredImage, StoredImage, bool]:
         clean = read_cropped(path, degradation.scale)
-        kept = keeping.keep(clean)
-        started = kept if first is None else keeping.keep(compact(first(from_8bit(clean))))
+        kept = storage.store(clean)
+        started = kept if first is None else storage.store(compact(first(from_8bit(clean))))
         return kept, started, is_gray(clean)
 
     clean, started, gray = zip(
-        *parallel_map([partial(load, path) for path in paths], progress, keeping.threads), strict=True
+        *parallel_map([partial(load, path) for path in paths], progress, storage.threads), strict=True
     )
     return TrainingImages(
         tuple(image_names(paths)),
@@ -76,16 +76,16 @@ def degraded_images(
 
 
 def paired_images(
-    pairs: Sequence[tuple[Path, Path]], progress: Progress | None = None, *, keeping: Keeping = IN_MEMORY
+    pairs: Sequence[tuple[Path, Path]], progress: Progress | None = None, *, storage: Storage = IN_MEMORY
 ) -> TrainingImages:
     """Images that somebody else degraded: what `pair_folders` has found, (clean, degraded)."""
     scale = common_scale(pairs)
 
-    def load(clean: Path, degraded: Path) -> tuple[Kept, Kept]:
-        large, small = read_together(clean, degraded, scale)
-        return keeping.keep(large), keeping.keep(small)
+    def load(clean: Path, degraded: Path) -> tuple[StoredImage, StoredImage]:
+        large, small = read_image_pair(clean, degraded, scale)
+        return storage.store(large), storage.store(small)
 
     clean, degraded = zip(
-        *parallel_map([partial(load, *pair) for pair in pairs], progress, keeping.threads), strict=True
+        *parallel_map([partial(load, *pair) for pair in pairs], progress, storage.threads), strict=True
     )
     return TrainingImages(tuple(image_names([path for path, _ in pairs])), clean, degraded, scale)

@@ -78,7 +78,7 @@ class Degradation(HasExpression):
         if not self.ranged:
             return {"": self}
         every = {name: self.at(lambda share=share: share) for name, share in LEVELS.items()}  # type: ignore[misc]
-        return {name: damage for name, damage in every.items() if _changes(damage)} or every
+        return {name: damage for name, damage in every.items() if _alters_images(damage)} or every
 
     @property
     def margin(self) -> int:
@@ -120,7 +120,7 @@ class Degradation(HasExpression):
         return damage.degrade(clean, rng)
 
 
-def _changes(damage: Degradation) -> bool:
+def _alters_images(damage: Degradation) -> bool:
     """Whether it changes an image in 8 bits."""
     rng = np.random.default_rng(0)
     image = torch.from_numpy(rng.integers(0, 256, (3, 64, 64), dtype=np.uint8))

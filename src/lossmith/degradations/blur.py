@@ -11,10 +11,10 @@ from torch.nn.functional import conv2d
 
 from lossmith.core.errors import LossmithError
 from lossmith.degradations.base import Degradation
-from lossmith.degradations.checks import check_nonnegative, ends
+from lossmith.degradations.checks import check_nonnegative, range_ends
 from lossmith.expressions import Range
 
-WIDEST = 100
+MAX_SIGMA = 100
 """Pixels of standard deviation; more leaves nothing of an image."""
 
 
@@ -35,8 +35,8 @@ class Blur(Degradation):
 
     def __post_init__(self) -> None:
         check_nonnegative(self.name, "sigma", self.sigma)
-        if self._widest > WIDEST:
-            raise LossmithError(f"blur: sigma must be at most {WIDEST} pixels, not {self._widest:g}")
+        if self._widest > MAX_SIGMA:
+            raise LossmithError(f"blur: sigma must be at most {MAX_SIGMA} pixels, not {self._widest:g}")
 
     @property
     def margin(self) -> int:
@@ -44,19 +44,19 @@ class Blur(Degradation):
 
     @property
     def _widest(self) -> float:
-        return float(ends(self.sigma)[-1])  # type: ignore[arg-type]
+        return float(range_ends(self.sigma)[-1])  # type: ignore[arg-type]
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
         assert not isinstance(self.sigma, Range)
-        kernel = gaussian(self.sigma, self.margin)
+        kernel = gaussian_kernel(self.sigma, self.margin)
         work = clean.to(torch.promote_types(clean.dtype, torch.float32))
         return _filtered(_filtered(work, kernel, 1), kernel, 2).to(clean.dtype)
 
 
-def gaussian(sigma: float, radius: int) -> Tensor:
+def gaussian_kernel(sigma: float, radius: int) -> Tensor:
     """The kernel, (2 radius + 1,) in float64.
 
-    >>> gaussian(0.5, 2)
+    >>> gaussian_kernel(0.5, 2)
     tensor([2.6387e-04, 1.0645e-01, 7.8657e-01, 1.0645e-01, 2.6387e-04],
            dtype=torch.float64)
     """

@@ -24,13 +24,13 @@ def check_int(owner: str, key: str, value: object, low: int, high: int | None = 
 
 def check_nonnegative(owner: str, key: str, value: object) -> None:
     """Refuse anything but a finite number that is not negative, or a range of such numbers."""
-    for end in ends(value):
+    for end in range_ends(value):
         number = isinstance(end, int | float) and not isinstance(end, bool)
         if not number or not math.isfinite(end) or end < 0:  # type: ignore[arg-type,operator]
             raise LossmithError(f"{owner}: {key} must be a number, 0 or more, not {end}")
 
 
-def ends(value: object) -> tuple[object, ...]:
+def range_ends(value: object) -> tuple[object, ...]:
     """Both ends of a range; a value that is none alone."""
     return (value.low, value.high) if isinstance(value, Range) else (value,)
 
@@ -41,7 +41,7 @@ def check_choice(owner: str, key: str, value: object, choices: tuple[str, ...]) 
         raise LossmithError(f"{owner}: {key} must be one of {', '.join(choices)}, not {value}")
 
 
-def check_flag(owner: str, key: str, value: object) -> None:
+def check_bool(owner: str, key: str, value: object) -> None:
     """Refuse anything but true and false."""
     if not isinstance(value, bool):
         raise LossmithError(f"{owner}: {key} must be true or false, not {value}")

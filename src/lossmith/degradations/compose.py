@@ -71,7 +71,7 @@ class Chain(Degradation):
     def split_deterministic(self) -> tuple[Degradation | None, Degradation | None]:
         """The links before the first random one, and the rest; None where there are none."""
         first = next((i for i, link in enumerate(self.links) if link.random), len(self.links))
-        return chained(self.links[:first]), chained(self.links[first:])
+        return compose(self.links[:first]), compose(self.links[first:])
 
     def __str__(self) -> str:
         return " | ".join(map(str, self.links))
@@ -86,7 +86,7 @@ class Chain(Degradation):
         return hash(self.links)
 
 
-def chained(links: Sequence[Degradation]) -> Degradation | None:
+def compose(links: Sequence[Degradation]) -> Degradation | None:
     """None, the one link, or the chain of several."""
     if len(links) < 2:
         return links[0] if links else None

@@ -44,7 +44,7 @@ class Custom(Degradation):
         if inspect.isclass(self.function):
             raise LossmithError(f"degradation '{path}' is a class; name a function")
         self._draws = _takes_rng(path, self.function, options)
-        self.whole = _whole(self.function)  # type: ignore[misc]
+        self.whole = _integer_parameters(self.function)  # type: ignore[misc]
         self.scale = getattr(self.function, "scale", 1)
         check_int(path, "scale", self.scale, 1)
         check_int(path, "margin", self.margin, 0)
@@ -122,7 +122,7 @@ def _takes_rng(path: str, function: Any, options: dict[str, Value]) -> bool:
     return random
 
 
-def _whole(function: Any) -> frozenset[str]:
+def _integer_parameters(function: Any) -> frozenset[str]:
     """The parameters that take whole numbers only."""
     try:
         parameters = inspect.signature(function).parameters.values()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lossmith.core.quantize import from_8bit, to_8bit
 from lossmith.degradations.base import Degradation
-from lossmith.degradations.checks import check_choice, check_int, ends
+from lossmith.degradations.checks import check_choice, check_int, range_ends
 from lossmith.expressions import Range
 
 _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "gray")
@@ -36,7 +36,7 @@ class JPEG(Degradation):
     subsampling: str = "4:2:0"
 
     def __post_init__(self) -> None:
-        for quality in ends(self.quality):
+        for quality in range_ends(self.quality):
             check_int(self.name, "quality", quality, 1, 100)
         check_choice(self.name, "subsampling", self.subsampling, _SUBSAMPLINGS)
 

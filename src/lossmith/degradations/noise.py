@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lossmith.degradations.base import Degradation
-from lossmith.degradations.checks import check_flag, check_nonnegative
+from lossmith.degradations.checks import check_bool, check_nonnegative
 from lossmith.expressions import Range
 
 
@@ -34,7 +34,7 @@ class Noise(Degradation):
 
     def __post_init__(self) -> None:
         check_nonnegative(self.name, "sigma", self.sigma)
-        check_flag(self.name, "gray", self.gray)
+        check_bool(self.name, "gray", self.gray)
 
     def for_gray(self) -> "Noise":
         return replace(self, gray=True)
@@ -74,7 +74,7 @@ class ShotNoise(Degradation):
     def __post_init__(self) -> None:
         check_nonnegative(self.name, "a", self.a)
         check_nonnegative(self.name, "b", self.b)
-        check_flag(self.name, "gray", self.gray)
+        check_bool(self.name, "gray", self.gray)
 
     def for_gray(self) -> "ShotNoise":
         return replace(self, gray=True)

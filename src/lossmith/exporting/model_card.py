@@ -12,7 +12,7 @@ from lossmith.models.model_file import Model
 from lossmith.models.spandrel import SpandrelModule
 from lossmith.networks import RRDBNet, SRResNet
 
-SCALE = re.compile(r"(?<![A-Za-z0-9])(?:(\d+)x|x(\d+))(?![0-9])", re.IGNORECASE)
+SCALE_PATTERN = re.compile(r"(?<![A-Za-z0-9])(?:(\d+)x|x(\d+))(?![0-9])", re.IGNORECASE)
 """`4x` or `x4` at the beginning of a word."""
 
 
@@ -23,7 +23,7 @@ def model_name(source: Path, scale: int, name: str | None = None) -> str:
     ('4x-sharp', '4x-RRDB-ESRGAN')
     """
     given = name or (source.resolve().parent.name if source.stem == "model" else source.stem)
-    words = re.findall(r"[A-Za-z0-9]+", SCALE.sub(" ", given))
+    words = re.findall(r"[A-Za-z0-9]+", SCALE_PATTERN.sub(" ", given))
     return "-".join([f"{scale}x", *(words or ["model"])])
 
 
@@ -35,7 +35,7 @@ def check_scale(path: Path, scale: int) -> None:
     Traceback (most recent call last):
     lossmith.core.errors.LossmithError: programs read the scale from a model's name; call it 2x-sharp.onnx
     """
-    said = {int(before or after) for before, after in SCALE.findall(path.stem)}
+    said = {int(before or after) for before, after in SCALE_PATTERN.findall(path.stem)}
     if said != {scale}:
         raise LossmithError(
             f"programs read the scale from a model's name; call it {model_name(path, scale)}{path.suffix}"

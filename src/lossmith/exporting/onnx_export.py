@@ -23,16 +23,16 @@ from lossmith.restoration.tiling.receptive_field import sizes_of
 
 CHECKED_SIZES = 3
 """Random images, of random sizes where these are free, on which a graph is held against PyTorch."""
-SIDES = (12, 40)
+CHECKED_SIDES = (12, 40)
 """From and to how many pixels they are drawn."""
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2}
 """How far an output may be from PyTorch's in float32, as a share of the largest, or of 1 where that is less."""
 
 
 OPSETS = range(9, 24)
-"""Versions of ONNX's operators that may be asked for; the newer exporter of torch begins with that of `NEWER`."""
-NEWER = 18
-CUBIC = 11
+"""Versions of ONNX's operator set that can be written."""
+NEW_EXPORTER_OPSET = 18
+BICUBIC_OPSET = 11
 """The first version that has bicubic enlargement."""
 
 Size = tuple[int, int]
@@ -72,13 +72,13 @@ def write_onnx(
     """
     if opset is not None and opset not in OPSETS:
         raise LossmithError(f"opset must be from {OPSETS.start} to {OPSETS.stop - 1}, not {opset}")
-    runtime = _needed()
+    runtime = _import_onnxruntime()
     dtype = torch.float16 if half else torch.float32
-    multiple = 1 if size else _multiple(model)
+    multiple = 1 if size else _size_multiple(model)
     shapes = [(1, *size)] * CHECKED_SIZES if size else list(_random_shapes(multiple))
-    with _quiet(), atomic_write(path) as draft:
+    with _silent_exporters(), atomic_write(path) as draft:
         _export(draft, deepcopy(model.restorer).to(dtype), model.channels, dtype, multiple, opset, size)
-        written = _with_receipt(draft, key, model.receipt)
+        written = _write_receipt(draft, key, model.receipt)
         if opset is not None and written != opset:
             raise LossmithError(
                 f"torch writes this network in opset {written}, and not in {opset}; ask for another"
@@ -87,7 +87,7 @@ def write_onnx(
     return OnnxExport(written, deviation, size, multiple)
 
 
-def _multiple(model: Model) -> int:
+def _size_multiple(model: Model) -> int:
     """What the sides of images must be a multiple of; 1 also for a network that runs on none of those tried."""
     engine = TorchEngine(
         model.restorer, model.scale, channels=model.channels, multiple_of=model.multiple_of, minimum=model.minimum
@@ -98,7 +98,7 @@ def _multiple(model: Model) -> int:
         return 1
 
 
-def _needed() -> Any:
+def _import_onnxruntime() -> Any:
     """onnxruntime, if all that is needed is there; better said before any work is done."""
     try:
         import onnx  # noqa: F401
@@ -124,10 +124,10 @@ def _export(
     example = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
     names: dict[str, Any] = {"input_names": ["input"], "output_names": ["output"], "opset_version": opset}
     try:
-        if opset is not None and opset < NEWER:  # which only torch's former exporter writes
+        if opset is not None and opset < NEW_EXPORTER_OPSET:  # which only torch's former exporter writes
             free = {} if size else {0: "batch", 2: "height", 3: "width"}
             axes = {"input": free, "output": free}
-            with _bicubic_known(opset):
+            with _bicubic_registered(opset):
                 torch.onnx.export(
                     restorer, (example,), path, dynamo=False, verbose=False, dynamic_axes=axes, **names
                 )
@@ -137,7 +137,7 @@ def _export(
                 (example,),
                 path,
                 dynamo=True,
-                dynamic_shapes=_free(multiple, size),
+                dynamic_shapes=_dynamic_shapes(multiple, size),
                 verbose=False,
                 external_data=False,
                 **names,
@@ -151,13 +151,13 @@ def _export(
 
 
 @contextmanager
-def _bicubic_known(opset: int) -> Iterator[None]:
+def _bicubic_registered(opset: int) -> Iterator[None]:
     """Tell torch's former exporter how ONNX enlarges bicubically, which it does from opset 11 on."""
-    if opset < CUBIC:
+    if opset < BICUBIC_OPSET:
         yield
         return
     torch.onnx.register_custom_op_symbolic(  # type: ignore[attr-defined]
-        "aten::_upsample_bicubic2d_aa", _enlarged_bicubic, opset
+        "aten::_upsample_bicubic2d_aa", _upsample_bicubic, opset
     )
     try:
         yield
@@ -168,7 +168,7 @@ def _bicubic_known(opset: int) -> Iterator[None]:
 
 
 @symbolic_helper.parse_args("v", "none", "b", "fs")
-def _enlarged_bicubic(graph: Any, images: Any, size: None, align_corners: bool, scales: Sequence[float]) -> Any:
+def _upsample_bicubic(graph: Any, images: Any, size: None, align_corners: bool, scales: Sequence[float]) -> Any:
     """Antialiasing leaves what is enlarged as it is, but for the kernel and for how it ends at the borders."""
     nothing = graph.op("Constant", value_t=torch.tensor([], dtype=torch.float32))
     factors = graph.op("Constant", value_t=torch.tensor([1.0, 1.0, *scales]))
@@ -184,7 +184,7 @@ def _enlarged_bicubic(graph: Any, images: Any, size: None, align_corners: bool, 
     )
 
 
-def _free(multiple: int, size: Size | None) -> Any:
+def _dynamic_shapes(multiple: int, size: Size | None) -> Any:
     """The axes that are free, as torch's newer exporter wants to hear it."""
     if size:
         return None
@@ -193,7 +193,7 @@ def _free(multiple: int, size: Size | None) -> Any:
     return ({0: torch.export.Dim("batch"), 2: tall, 3: wide},)
 
 
-def _with_receipt(path: Path, key: str, receipt: dict[str, Any]) -> int:
+def _write_receipt(path: Path, key: str, receipt: dict[str, Any]) -> int:
     """Write the receipt into a graph; its opset is returned."""
     import onnx
 
@@ -238,12 +238,12 @@ def _random_shapes(multiple: int) -> Iterator[tuple[int, int, int]]:
     """Always the same ones, of one to three images."""
     rng = np.random.default_rng(0)
     for count in range(1, CHECKED_SIZES + 1):
-        height, width = (multiple * int(side) for side in rng.integers(*SIDES, 2))
+        height, width = (multiple * int(side) for side in rng.integers(*CHECKED_SIDES, 2))
         yield count, height, width
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silent_exporters() -> Iterator[None]:
     """The exporters warn of their own internals, and print a graph that fails, to the user's confusion."""
     logger, log = logging.getLogger("onnxscript"), torch._C._jit_onnx_log
     level = logger.level

@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.data import read_image
-from lossmith.data.headers import look_at
+from lossmith.data.headers import read_headers
 from lossmith.degradations import Bicubic, Degradation, degradation, from_8bit, is_gray, resize
 from lossmith.loss_learning.recipe import RECEPTIVE_FIELD
 from lossmith.losses.mdf.discriminator import downscale_to
@@ -67,7 +67,7 @@ def load_sample(image: Path, damage: str | None, degraded: Path | None) -> Degra
     """
     if (damage is None) == (degraded is None):
         raise LossmithError("say what the loss is to be learned from: either --degradation or --degraded")
-    look_at([image] if degraded is None else [image, degraded])
+    read_headers([image] if degraded is None else [image, degraded])
     clean = from_8bit(read_image(image))
     if min(clean.shape[1:]) < 2 * RECEPTIVE_FIELD:
         size = f"{clean.shape[1]}x{clean.shape[2]}"

@@ -18,18 +18,18 @@ from lossmith.models.model_file import (
     Model,
     are_finite,
     check_file,
-    fill,
     load_model,
+    load_weights,
     shapes,
     shapes_of,
 )
-from lossmith.models.spandrel import by_spandrel, is_spandrels
+from lossmith.models.spandrel import is_spandrel_model, load_by_spandrel
 from lossmith.models.state_dict_keys import canonicalize_keys, detect_network
 from lossmith.networks import NETWORKS, Restorer, network
 
-ALIKE = 0.25
+MIN_NAME_OVERLAP = 0.25
 """The share of names in common from which on a network of ours is worth naming."""
-PROBES = (64, 256)
+PROBE_HEIGHTS = (64, 256)
 """Heights of the images on which is tried what anybody's network takes and makes; they are twice as wide."""
 Weights = dict[str, Tensor]
 
@@ -47,21 +47,21 @@ def load_any_model(path: Path, network_expression: str | None = None) -> Model:
     if path.suffix.lower() == ".onnx":
         raise LossmithError(f"{path} is a graph; restore and evaluate take it as it is, but it holds no network")
     if is_safetensors(path) and any(name.startswith("lossmith-") for name in formats_of(path)):
-        return _ours(path, network_expression)
+        return _load_own(path, network_expression)
     found = read_state_dicts(path)
     if network_expression is not None:
         restorer = network(network_expression)
         return _model(path, restorer, network_expression, *weights_for(path, restorer, found))
-    return _recognized(path, found)
+    return _detect_model(path, found)
 
 
-def _ours(path: Path, own_network: str | None) -> Model:
+def _load_own(path: Path, own_network: str | None) -> Model:
     try:
         return load_model(path, own_network)
     except LossmithError:
         if own_network is None:
             weights, receipt = load_tensors(path, FORMAT)
-            if is_spandrels(receipt) and (known := by_spandrel([StateDict(weights)])):
+            if is_spandrel_model(receipt) and (known := load_by_spandrel([StateDict(weights)])):
                 return replace(known[1], receipt=receipt)
         raise
 
@@ -74,28 +74,28 @@ def weights_for(path: Path, restorer: nn.Module, found: Sequence[StateDict]) -> 
     wanted = shapes(restorer.state_dict())
 
     def fit(each: StateDict) -> Weights | None:
-        return None if misfit(wanted, shapes(weights := named_for(restorer, each))) else weights
+        return None if misfit(wanted, shapes(weights := canonical_weights(restorer, each))) else weights
 
-    with _about(path):
+    with _errors_naming(path):
         chosen = choose(found, fit)
     if chosen is not None:
         return chosen
-    wrong = misfit(wanted, shapes(named_for(restorer, closest(restorer, found))))
-    raise LossmithError(f"{path} does not hold the weights of {_spelled(restorer)}: {wrong}")
+    wrong = misfit(wanted, shapes(canonical_weights(restorer, closest_state_dict(restorer, found))))
+    raise LossmithError(f"{path} does not hold the weights of {_describe(restorer)}: {wrong}")
 
 
-def named_for(restorer: nn.Module, each: StateDict) -> Weights:
+def canonical_weights(restorer: nn.Module, each: StateDict) -> Weights:
     """Weights under the names that this network has for them; those of ours have had others."""
     return canonicalize_keys(each.weights) if isinstance(restorer, Restorer) else each.weights
 
 
-def closest(restorer: nn.Module, found: Sequence[StateDict]) -> StateDict:
+def closest_state_dict(restorer: nn.Module, found: Sequence[StateDict]) -> StateDict:
     """The weights with the most names of this network."""
     wanted = restorer.state_dict().keys()
-    return max(found, key=lambda each: len(wanted & named_for(restorer, each).keys()))
+    return max(found, key=lambda each: len(wanted & canonical_weights(restorer, each).keys()))
 
 
-def _recognized(path: Path, found: Sequence[StateDict]) -> Model:
+def _detect_model(path: Path, found: Sequence[StateDict]) -> Model:
     """The model whose network is told from the weights."""
     reasons: list[str] = []
 
@@ -112,31 +112,31 @@ def _recognized(path: Path, found: Sequence[StateDict]) -> Model:
             reasons.append(f"does not hold the weights of {expression}: {wrong}")
         return None if wrong else (expression, weights)
 
-    with _about(path):
+    with _errors_naming(path):
         chosen = choose(found, as_ours)
     if chosen is not None:
         each, (expression, weights) = chosen
         return _model(path, network(expression), expression, each, weights)
-    with _about(path):
+    with _errors_naming(path):
         return _by_spandrel(path, found, reasons)
 
 
 def _by_spandrel(path: Path, found: Sequence[StateDict], reasons: Sequence[str]) -> Model:
     """The model of a network that spandrel knows; `reasons` are those for which it is none of ours."""
     try:
-        known = by_spandrel(found)
+        known = load_by_spandrel(found)
     except ModuleNotFoundError as error:
-        reason = reasons[0] if reasons else _unknown(found, "here")
+        reason = reasons[0] if reasons else _unknown_network_error(found, "here")
         raise LossmithError(f'{reason}; spandrel may know it: pip install "lossmith[spandrel]"') from error
     except LossmithError as error:
         raise LossmithError(reasons[0] if reasons else str(error)) from error
     if known is None:
-        raise LossmithError(reasons[0] if reasons else _unknown(found, "here or to spandrel"))
+        raise LossmithError(reasons[0] if reasons else _unknown_network_error(found, "here or to spandrel"))
     each, model = known
     return replace(model, receipt={**model.receipt, "origin": _origin(path, each)})
 
 
-def _unknown(found: Sequence[StateDict], where: str) -> str:
+def _unknown_network_error(found: Sequence[StateDict], where: str) -> str:
     """What to do with weights that nobody knows: which of our networks has the most of their names."""
     best, names, most = "", set[str](), 0.0
     each = found[0]
@@ -147,7 +147,7 @@ def _unknown(found: Sequence[StateDict], where: str) -> str:
             if (share := len(theirs & ours) / len(theirs | ours)) > most:
                 best, each, names, most = name, candidate, theirs ^ ours, share
     said = f"holds{each.place} the weights of no network that is known {where}"
-    if most < ALIKE:
+    if most < MIN_NAME_OVERLAP:
         return f"{said}, such as {quoted(each.weights)}; name your own network: --network my_package.nets:MyNet"
     but = f", but for {quoted(sorted(names))}" if names else ""
     return (
@@ -156,7 +156,7 @@ def _unknown(found: Sequence[StateDict], where: str) -> str:
 
 
 @contextmanager
-def _about(path: Path) -> Iterator[None]:
+def _errors_naming(path: Path) -> Iterator[None]:
     """Sentences about what is in a file begin with its name."""
     try:
         yield
@@ -165,9 +165,9 @@ def _about(path: Path) -> Iterator[None]:
 
 
 def _model(path: Path, restorer: nn.Module, expression: str, found: StateDict, weights: Weights) -> Model:
-    with _about(path):
+    with _errors_naming(path):
         found.checked()
-    fill(restorer, weights)
+    load_weights(restorer, weights)
     if not are_finite(weights):
         raise LossmithError(f"{path} holds weights that are not numbers")
     restorer.eval().requires_grad_(False)
@@ -178,7 +178,7 @@ def _model(path: Path, restorer: nn.Module, expression: str, found: StateDict, w
 
 def _channels_and_scale(restorer: nn.Module) -> tuple[int, int]:
     """Those of a network of anybody's, found by trying; where it runs on nothing, the opener will say why."""
-    for side, channels in product(PROBES, (3, 1)):
+    for side, channels in product(PROBE_HEIGHTS, (3, 1)):
         image = torch.full((1, channels, side, 2 * side), 0.5)
         try:
             with torch.inference_mode():
@@ -197,8 +197,8 @@ def _origin(path: Path, found: StateDict) -> dict[str, str]:
     return {"file": path.name, "sha256": sha256_of(path), **where}
 
 
-def _spelled(restorer: nn.Module) -> str:
+def _describe(restorer: nn.Module) -> str:
     return str(restorer) if isinstance(restorer, Restorer) else type(restorer).__name__
 
 
-__all__ = ["closest", "load_any_model", "named_for", "weights_for"]
+__all__ = ["canonical_weights", "closest_state_dict", "load_any_model", "weights_for"]

@@ -15,7 +15,7 @@ from lossmith.core.state_dicts import listed, misfit
 from lossmith.networks import network
 
 FORMAT = "lossmith-model-1"
-FILE = "model.safetensors"
+MODEL_FILE = "model.safetensors"
 """What the model of a run is called, in the run's folder."""
 
 
@@ -65,7 +65,7 @@ def load_model(path: Path, network_expression: str | None = None) -> Model:
     restorer = network(expression, scale)
     if wrong := misfit(shapes(restorer.state_dict()), shapes(weights)):
         raise LossmithError(f"{path} does not hold the weights of {expression}: {wrong}")
-    fill(restorer, weights)
+    load_weights(restorer, weights)
     if not are_finite(weights):
         raise LossmithError(f"{path} holds weights that are not numbers; train it anew")
     return Model(restorer.eval().requires_grad_(False), receipt)
@@ -74,23 +74,23 @@ def load_model(path: Path, network_expression: str | None = None) -> Model:
 def check_file(path: Path) -> None:
     """Raise LossmithError for what is no file, which names the models in a folder."""
     if path.is_dir():
-        raise LossmithError(f"'{path}' is a folder{_with_models(models_in(path))}")
+        raise LossmithError(f"'{path}' is a folder{_list_models(models_in(path))}")
     if not path.is_file():
         missing = "is not a file" if path.exists() else "does not exist"
-        raise LossmithError(f"'{path}' {missing}; a model is the {FILE} in the folder of a run")
+        raise LossmithError(f"'{path}' {missing}; a model is the {MODEL_FILE} in the folder of a run")
 
 
 def models_in(folder: Path) -> list[Path]:
     """The models of a run, of its stages, or of a tournament."""
-    return [path for depth in range(4) for path in sorted(folder.glob("*/" * depth + FILE))]
+    return [path for depth in range(4) for path in sorted(folder.glob("*/" * depth + MODEL_FILE))]
 
 
-def _with_models(models: Sequence[Path]) -> str:
+def _list_models(models: Sequence[Path]) -> str:
     named = listed([str(model) for model in models])
     return f"; name {'the' if len(models) == 1 else 'a'} model in it: {named}" if models else " without a model"
 
 
-def fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Give a network weights that fit it."""
     network.load_state_dict({**network.state_dict(), **weights})
 

@@ -12,9 +12,9 @@ from lossmith.expressions import Call, format_call
 from lossmith.models.model_file import Model, shapes
 from lossmith.networks import network
 
-SIGN = ", by spandrel"
+SPANDREL_SUFFIX = ", by spandrel"
 """How the networks of these models end in receipts."""
-CODE = "spandrel.architectures."
+SPANDREL_MODULES = "spandrel.architectures."
 """What the classes of its networks begin with."""
 
 
@@ -53,13 +53,13 @@ class SpandrelModule(nn.Module):
         return None if misfit(shapes(again.state_dict()), shapes(self.state_dict())) else expression
 
 
-def is_spandrels(receipt: dict[str, Any]) -> bool:
+def is_spandrel_model(receipt: dict[str, Any]) -> bool:
     """Whether a file of ours holds a network of spandrel's, which is told by its weights, not by its receipt."""
     expression = str(receipt.get("network", ""))
-    return expression.endswith(SIGN) or expression.startswith(CODE)
+    return expression.endswith(SPANDREL_SUFFIX) or expression.startswith(SPANDREL_MODULES)
 
 
-def by_spandrel(found: Sequence[StateDict]) -> tuple[StateDict, Model] | None:
+def load_by_spandrel(found: Sequence[StateDict]) -> tuple[StateDict, Model] | None:
     """The weights of a network that spandrel knows, and the model; None where it knows none.
 
     Raises LossmithError for one that does not restore RGB or gray images, or whose weights are not whole, and
@@ -96,7 +96,7 @@ def _model(found: Any) -> Model:
         raise LossmithError(f"holds a network that maps {channels}; only 1 to 1 and 3 to 3 are applied here")
     return Model(
         SpandrelModule(found),
-        {"network": f"{found.architecture.name}{SIGN}", "scale": found.scale},
+        {"network": f"{found.architecture.name}{SPANDREL_SUFFIX}", "scale": found.scale},
         channels=found.input_channels,
         multiple_of=found.size_requirements.multiple_of,
         minimum=max(found.size_requirements.minimum, 1),

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-FILES = (".safetensors", ".pth", ".pt", ".ckpt", ".onnx")
+MODEL_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".onnx")
 
 
 def network(expression: str, scale: int | None = None) -> nn.Module:
@@ -49,7 +49,7 @@ def network(expression: str, scale: int | None = None) -> nn.Module:
     >>> str(network("srresnet(blocks=8)", scale=2))
     'srresnet(scale=2, blocks=8)'
     """
-    if expression.lower().endswith(FILES):
+    if expression.lower().endswith(MODEL_SUFFIXES):
         raise LossmithError(f"network '{expression}' is a file; --init begins with the weights of a model")
     call = parse_call(expression, "network")
     factory = resolve(call, NETWORKS, "network")

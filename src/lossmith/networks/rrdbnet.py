@@ -8,18 +8,31 @@ from lossmith.core.errors import LossmithError
 from lossmith.networks.base import Restorer, upsample
 from lossmith.networks.srresnet import scale_init
 
-RESIDUAL = 0.2
-"""What a branch is multiplied by before it is added: without it, so deep a network does not train."""
+RESIDUAL_SCALE = 0.2
+"""Factor of every residual branch, without which so deep a network does not train."""
 
 
 class RRDBNet(Restorer):
     """23 residual blocks, each of three dense blocks of five convolutions; 16,697,987 parameters at x4.
 
-    (N, 3, h, w) to (N, 3, scale h, scale w) for scale 1, 2, 3, 4 or 8. At scale 1 and 2 the input is first folded
-    by pixel-unshuffle, 4 x 4 and 2 x 2 pixels into channels, so that the body works on small maps; `unshuffle`
-    says otherwise, and 1 is what the oldest models of these scales have. A side that is no multiple of it is
-    continued by reflection and the result is cut. Keys and arithmetic are those that the field knows as RRDBNet
-    or ESRGAN: files open in spandrel, and through it in ComfyUI and chaiNNer.
+    (N, 3, h, w) to (N, 3, scale h, scale w). At scales 1 and 2 the input first goes through a pixel unshuffle of 4
+    x 4 and 2 x 2 pixels, so that the body works on small maps; sides that are not multiples of that are padded by
+    reflection, and the output is cropped. Keys and arithmetic are those known as RRDBNet or ESRGAN: files open in
+    spandrel, and through it in ComfyUI and chaiNNer.
+
+    Parameters
+    ----------
+    scale
+        1, 2, 3, 4 or 8.
+    features
+        Channels of the body.
+    blocks
+        Residual blocks.
+    growth
+        Channels that each convolution of a dense block adds.
+    unshuffle
+        The factor of the pixel unshuffle [default: 4 at scale 1, 2 at scale 2, else 1]; the oldest models of
+        scales 1 and 2 have 1.
 
     Source: Wang et al., ECCVW 2018, section 3.1; x1 and x2 as BasicSR has them.
 
@@ -38,9 +51,9 @@ class RRDBNet(Restorer):
         self._fold = {1: 4, 2: 2}.get(scale, 1) if unshuffle is None else unshuffle
         factors = {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}.get(scale * self._fold)
         if factors is None:
-            named = f"scale must be 1, 2, 3, 4 or 8, not {scale}"
-            times = f"scale times unshuffle must be 1, 2, 3, 4 or 8, not {scale} times {unshuffle}"
-            raise LossmithError(f"{self.name}: {named if unshuffle is None else times}")
+            by_scale = f"scale must be 1, 2, 3, 4 or 8, not {scale}"
+            by_product = f"scale times unshuffle must be 1, 2, 3, 4 or 8, not {scale} times {unshuffle}"
+            raise LossmithError(f"{self.name}: {by_scale if unshuffle is None else by_product}")
         self._factors: tuple[int, ...] = factors
         self.conv_first = nn.Conv2d(3 * self._fold**2, features, 3, padding=1)
         self.body = nn.Sequential(*(ResidualDenseBlocks(features, growth) for _ in range(blocks)))
@@ -53,7 +66,7 @@ class RRDBNet(Restorer):
 
     def forward(self, degraded: Tensor) -> Tensor:
         height, width = degraded.shape[-2:]
-        x = self.conv_first(folded(degraded, self._fold))
+        x = self.conv_first(pad_and_unshuffle(degraded, self._fold))
         x = x + self.conv_body(self.body(x))
         for index, factor in enumerate(self._factors, 1):
             x = F.leaky_relu(self.get_submodule(f"conv_up{index}")(upsample(x, factor, "nearest")), 0.2)
@@ -72,11 +85,11 @@ class ResidualDenseBlocks(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         branch: Tensor = self.rdb3(self.rdb2(self.rdb1(x)))
-        return x + RESIDUAL * branch
+        return x + RESIDUAL_SCALE * branch
 
 
 class DenseBlock(nn.Module):
-    """x + 0.2 * five convolutions, each of which sees the block's input and what all before it have made."""
+    """x + 0.2 * five densely connected convolutions: each gets the block's input and all outputs before it."""
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
@@ -87,27 +100,27 @@ class DenseBlock(nn.Module):
         self.conv5 = nn.Conv2d(features + 4 * growth, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = x
+        features = x
         for conv in (self.conv1, self.conv2, self.conv3, self.conv4):
-            seen = torch.cat([seen, F.leaky_relu(conv(seen), 0.2)], dim=1)
-        branch: Tensor = self.conv5(seen)
-        return x + RESIDUAL * branch
+            features = torch.cat([features, F.leaky_relu(conv(features), 0.2)], dim=1)
+        branch: Tensor = self.conv5(features)
+        return x + RESIDUAL_SCALE * branch
 
 
-def folded(images: Tensor, factor: int) -> Tensor:
-    """Squares of `factor` pixels as channels; sides are first continued by reflection to a multiple of it.
+def pad_and_unshuffle(images: Tensor, factor: int) -> Tensor:
+    """Pixel unshuffle by `factor`, after padding the sides by reflection to multiples of it.
 
-    Reflection by index, since `F.pad` cannot reflect more pixels than an image has, and because an exporter can
-    follow it for every size.
+    The reflection is done by indexing: `F.pad` cannot reflect more pixels than an image has, and exporters can
+    trace indexing for free sizes.
 
-    >>> folded(torch.arange(3.0).reshape(1, 1, 1, 3), 2).flatten().tolist()
+    >>> pad_and_unshuffle(torch.arange(3.0).reshape(1, 1, 1, 3), 2).flatten().tolist()
     [0.0, 2.0, 1.0, 1.0, 0.0, 2.0, 1.0, 1.0]
     """
     if factor == 1:
         return images
     for dim in (-2, -1):
         last = images.shape[dim] - 1
-        whole = (images.shape[dim] + factor - 1) // factor * factor
-        places = last - (torch.arange(whole, device=images.device) - last).abs()
-        images = images.index_select(dim, places.clamp(min=0))
+        padded = (images.shape[dim] + factor - 1) // factor * factor
+        indices = last - (torch.arange(padded, device=images.device) - last).abs()
+        images = images.index_select(dim, indices.clamp(min=0))
     return F.pixel_unshuffle(images, factor)

@@ -10,8 +10,8 @@ from lossmith.core.errors import LossmithError, notify
 from lossmith.core.files import sha256_of
 from lossmith.core.state_dicts import StateDict, quoted, read_state_dicts
 from lossmith.expressions import format_call, parse_call
-from lossmith.models.foreign import closest, load_any_model, named_for, weights_for
-from lossmith.models.model_file import Model, are_finite, check_file, fill
+from lossmith.models.foreign import canonical_weights, closest_state_dict, load_any_model, weights_for
+from lossmith.models.model_file import Model, are_finite, check_file, load_weights
 from lossmith.models.spandrel import SpandrelModule
 from lossmith.networks import network
 from lossmith.training.recipe import Recipe
@@ -31,7 +31,7 @@ class Init:
         return {"begins_with": self.sha256, **({"begins_with_part": True} if self.partial else {})}
 
     def load(self, restorer: nn.Module) -> None:
-        fill(restorer, self.weights)
+        load_weights(restorer, self.weights)
 
 
 def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
@@ -53,7 +53,7 @@ def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
         found = read_state_dicts(path)
     restorer = network(str(recipe.network), scale)
     if recipe.init_partial:
-        weights = _what_fits(path, restorer, closest(restorer, found))
+        weights = _what_fits(path, restorer, closest_state_dict(restorer, found))
     else:
         try:
             _, weights = weights_for(path, restorer, found)
@@ -79,7 +79,7 @@ def _expression(path: Path, model: Model) -> str:
 
 def _what_fits(path: Path, restorer: nn.Module, found: StateDict) -> dict[str, Tensor]:
     """Those of the weights that the network has in this shape; what they are is told."""
-    wanted, given = restorer.state_dict(), named_for(restorer, found)
+    wanted, given = restorer.state_dict(), canonical_weights(restorer, found)
     found.checked()
     fitting = {
         name: tensor for name, tensor in given.items() if name in wanted and tensor.shape == wanted[name].shape

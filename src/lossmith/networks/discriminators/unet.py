@@ -51,15 +51,15 @@ class UNetDiscriminator(Discriminator):
         x1 = F.leaky_relu(self.conv1(x0), 0.2)
         x2 = F.leaky_relu(self.conv2(x1), 0.2)
         x3 = F.leaky_relu(self.conv3(x2), 0.2)
-        x = x2 + F.leaky_relu(self.conv4(_as_large_as(x2, x3)), 0.2)
-        x = x1 + F.leaky_relu(self.conv5(_as_large_as(x1, x)), 0.2)
-        x = x0 + F.leaky_relu(self.conv6(_as_large_as(x0, x)), 0.2)
+        x = x2 + F.leaky_relu(self.conv4(_resize_like(x2, x3)), 0.2)
+        x = x1 + F.leaky_relu(self.conv5(_resize_like(x1, x)), 0.2)
+        x = x0 + F.leaky_relu(self.conv6(_resize_like(x0, x)), 0.2)
         x = F.leaky_relu(self.conv8(F.leaky_relu(self.conv7(x), 0.2)), 0.2)
         logits: Tensor = self.conv9(x)
         return logits
 
 
-def _as_large_as(skip: Tensor, x: Tensor) -> Tensor:
+def _resize_like(skip: Tensor, x: Tensor) -> Tensor:
     """Enlarged to the size of the map that it will be added to, which is odd where halving lost a row."""
     return F.interpolate(x, size=skip.shape[-2:], mode="bilinear")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lossmith.core.errors import LossmithError
-from lossmith.data.reading import apply_orientation, explained, image_error, most_of, open_image
+from lossmith.data.reading import apply_orientation, errors_as_sentences, image_error, max_value_of, open_image
 from lossmith.data.tiff import DESCRIPTION, check_stack
 from lossmith.restoration.io.exif import Entry, read_directories
 from lossmith.restoration.io.metadata import Metadata, resolution, with_exif
@@ -103,7 +103,7 @@ def look_at(path: Path) -> Original:
 
     Raises LossmithError as `decode` does.
     """
-    with explained(path):
+    with errors_as_sentences(path):
         with path.open("rb") as file:
             head = file.read(16)
         kind = next((kind for mark, kind in SIGNATURES.items() if head.startswith(mark)), None)
@@ -185,7 +185,7 @@ def _by_pillow(path: Path) -> Original:
         if getattr(image, "n_frames", 1) > 1:
             raise image_error(path, SEVERAL)
         wide = image.mode == "I" or image.mode.startswith("I;16")
-        if image.format == "PPM" and image.mode == "RGB" and most_of(image) > 255:
+        if image.format == "PPM" and image.mode == "RGB" and max_value_of(image) > 255:
             raise image_error(path, "is a PPM of more than 8 bits; save it as PNG or TIFF")
         if image.mode not in ("1", "L", "P", "RGB", "RGBA") and not wide:
             raise image_error(path, f"is in the color mode {image.mode}; convert it to RGB first")
@@ -224,7 +224,7 @@ def _decoded(original: Original, to: Path, fail_on: str = "error") -> Decoded:
     raster = Raster(to, *shape, original.dtype).create()
     colors = 1 if original.channels < 3 else 3
     top, brightest = 0, 0
-    with explained(original.path):
+    with errors_as_sentences(original.path):
         for strip in _strips(original, fail_on):
             raster.mapped("r+")[top : top + len(strip)] = strip
             top, brightest = top + len(strip), max(brightest, int(strip[..., :colors].max()))

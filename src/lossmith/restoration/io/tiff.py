@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import IO
 
 from lossmith.data.reading import image_error
-from lossmith.data.tiff import REDUCED, many_channels
+from lossmith.data.tiff import REDUCED_SIZE, describe_channels
 from lossmith.restoration.io.exif import Directories, Entry, numbers, read_directories
 
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, COLORS = 254, 256, 257, 258, 259, 262
@@ -49,7 +49,7 @@ def kind_of(path: Path, directories: Directories) -> Kind:
     tags = {tag: numbers(content, directories.order) for tag, content in directories.main.items() if tag in known}
     (colors,), samples = tags[COLORS], int(tags.get(SAMPLES, (1,))[0])
     bits = set(tags.get(BITS, (1,)))
-    if int(tags.get(SUBFILE, (0,))[0]) & REDUCED:
+    if int(tags.get(SUBFILE, (0,))[0]) & REDUCED_SIZE:
         raise image_error(path, "begins with a small copy, as a camera's raw files do; develop it first")
     _check_values(path, int(colors), bits, tags)
     if sum(tags.get(STRIP_BYTES, tags.get(TILE_BYTES, ()))) > path.stat().st_size:
@@ -59,7 +59,7 @@ def kind_of(path: Path, directories: Directories) -> Kind:
     if samples != own and extra not in ALPHA:
         raise image_error(
             path,
-            f"{many_channels(samples)}; only gray and RGB are restored",
+            f"{describe_channels(samples)}; only gray and RGB are restored",
         )
     channels = 3 if colors == PALETTE else samples
     packing = int(tags.get(COMPRESSION, (1,))[0])
@@ -93,6 +93,6 @@ def has_smaller_copies(path: Path, file: IO[bytes], page: Directories) -> bool:
         met.add(page.following)
         page = read_directories(file, page.following)
         kind = page.main.get(SUBFILE)
-        if not isinstance(kind, Entry) or not int(numbers(kind, page.order)[0]) & REDUCED:
+        if not isinstance(kind, Entry) or not int(numbers(kind, page.order)[0]) & REDUCED_SIZE:
             raise image_error(path, SEVERAL)
     return len(met) > 1
