@@ -15,10 +15,12 @@ RESIDUAL_SCALE = 0.2
 class RRDBNet(Restorer):
     """23 residual blocks, each of three dense blocks of five convolutions; 16,697,987 parameters at x4.
 
-    (N, 3, h, w) to (N, 3, scale h, scale w). At scales 1 and 2 the input first goes through a pixel unshuffle of 4
-    x 4 and 2 x 2 pixels, so that the body works on small maps; sides that are not multiples of that are padded by
+    (N, 3, h, w) to (N, 3, scale h, scale w). At scales 1 and 2 the input first goes through a pixel unshuffle by 4
+    and 2, so that the body works on small maps; sides that are not multiples of that are padded by
     reflection, and the output is cropped. Keys and arithmetic are those known as RRDBNet or ESRGAN: files open in
     spandrel, and through it in ComfyUI and chaiNNer.
+
+    Source: Wang et al., ECCVW 2018, section 3.1; x1 and x2 as BasicSR has them.
 
     Parameters
     ----------
@@ -34,8 +36,8 @@ class RRDBNet(Restorer):
         The factor of the pixel unshuffle [default: 4 at scale 1, 2 at scale 2, else 1]; the oldest models of
         scales 1 and 2 have 1.
 
-    Source: Wang et al., ECCVW 2018, section 3.1; x1 and x2 as BasicSR has them.
-
+    Examples
+    --------
     >>> sum(p.numel() for p in RRDBNet(scale=4, blocks=1).parameters())
     870659
     """
