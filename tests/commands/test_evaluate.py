@@ -75,26 +75,28 @@ def test_one_unscored_image_does_not_hide_the_other_scores(photos: Path, tmp_pat
     write_image(results / "3.png", torch.zeros(3, 8, 8))
     (results / "1.png").unlink()
     (results / "0.png").write_bytes(b"no image")
-    found = lossmith.evaluate(results, test=[photos])
-    assert [row.image for row in found.rows] == ["2", "4", "5"]
-    assert found.status == 1
-    assert [misfit.replace(str(tmp_path), "").replace(str(photos), "") for misfit in found.misfits[1:]] == [
+    evaluation = lossmith.evaluate(results, test=[photos])
+    assert [row.image for row in evaluation.rows] == ["2", "4", "5"]
+    assert evaluation.status == 1
+    assert [
+        failure.replace(str(tmp_path), "").replace(str(photos), "") for failure in evaluation.failures[1:]
+    ] == [
         "'/1.png' has no result",
         "'/results/3.png' has 8x8 pixels, and its target '/3.png' 54x64",
     ]
-    assert "0.png" in found.misfits[0]
-    assert "3 not scored, and in no mean:" in str(found)
+    assert "0.png" in evaluation.failures[0]
+    assert "3 not scored, and in no mean:" in str(evaluation)
 
 
 @pytest.mark.parametrize("naming", ["{}_out.png", "{}_x4_SwinIR.jpg", "SR_{}.png", "{}x4_out.png"])
 def test_results_are_matched_by_common_parts_of_their_names(naming: str, photos: Path, tmp_path: Path) -> None:
     results = renamed(photos, tmp_path / "results", naming)
-    found = lossmith.evaluate(results, test=[photos])
-    assert [row.scores["psnr"] for row in found.rows] == [PERFECT] * 6
-    assert found.remarks == [
+    evaluation = lossmith.evaluate(results, test=[photos])
+    assert [row.scores["psnr"] for row in evaluation.rows] == [PERFECT] * 6
+    assert evaluation.notes == [
         f"results belong to targets by their names, as '{Path(naming).stem.format(0)}' to '0'"
     ]
-    assert found.status == 0
+    assert evaluation.status == 0
 
 
 def test_any_other_naming_is_an_option(photos: Path, tmp_path: Path) -> None:
@@ -102,8 +104,8 @@ def test_any_other_naming_is_an_option(photos: Path, tmp_path: Path) -> None:
     with_tail = renamed(photos, tmp_path / "targets", "{} and more.png")
     sentence = refused(results, test=[with_tail])
     assert sentence.endswith('say how results are called, such as --pair "{} and more:the {} of mine"')
-    found = lossmith.evaluate(results, test=[with_tail], pair="{} and more:the {} of mine")
-    assert [row.scores["psnr"] for row in found.rows] == [PERFECT] * 6
+    evaluation = lossmith.evaluate(results, test=[with_tail], pair="{} and more:the {} of mine")
+    assert [row.scores["psnr"] for row in evaluation.rows] == [PERFECT] * 6
 
 
 @pytest.mark.parametrize(
@@ -122,10 +124,10 @@ def test_sides_can_differ_by_less_than_the_scale(
     content = torch.rand(3, 102, 102, generator=torch.Generator().manual_seed(0))
     write_image(tmp_path / "targets" / "a.png", content[:, : full[0], : full[1]])
     write_image(tmp_path / "results" / "a.png", content[:, : size[0], : size[1]])
-    found = lossmith.evaluate(tmp_path / "results", test=[tmp_path / "targets"], out=tmp_path / "scores.csv")
-    assert found.rows[0].scores["psnr"] == PERFECT
+    evaluation = lossmith.evaluate(tmp_path / "results", test=[tmp_path / "targets"], out=tmp_path / "scores.csv")
+    assert evaluation.rows[0].scores["psnr"] == PERFECT
     said = f"; last rows and columns beyond a multiple of {scale} cropped"
-    assert said in str(found)
+    assert said in str(evaluation)
     assert said in (tmp_path / "scores.csv").read_text()
 
 
@@ -143,8 +145,8 @@ def test_nested_folders_are_scored(photos: Path, tmp_path: Path) -> None:
     for part in ("day", "night"):
         shutil.copytree(photos, tmp_path / "targets" / part)
         renamed(photos, tmp_path / "targets" / "results" / part, "{}_out.png")
-    found = lossmith.evaluate(tmp_path / "targets" / "results", test=[tmp_path / "targets"], recursive=True)
-    assert [row.scores["psnr"] for row in found.rows] == [PERFECT] * 12
+    evaluation = lossmith.evaluate(tmp_path / "targets" / "results", test=[tmp_path / "targets"], recursive=True)
+    assert [row.scores["psnr"] for row in evaluation.rows] == [PERFECT] * 12
     patterns = [tmp_path / "targets" / "day" / "*.png", tmp_path / "targets" / "night"]
     by_pattern = lossmith.evaluate(tmp_path / "targets" / "results" / "*" / "*.png", test=patterns)
     assert [row.scores["psnr"] for row in by_pattern.rows] == [PERFECT] * 12

@@ -1,14 +1,11 @@
 """`lossmith evaluate`: a model, or a folder of results, against its targets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Literal
 
-from torch import Tensor
-
-from lossmith.commands.outcome import Outcome
+from lossmith.commands.outcome import ScoredOutcome, mean_scores
 from lossmith.commands.result_folder import ResultFolder, match_results
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
@@ -44,47 +41,61 @@ from lossmith.restoration import open_restorer
 
 
 @dataclass(frozen=True, repr=False)
-class Evaluation(Outcome):
-    """The scores of every image, and how they were taken."""
+class Evaluation(ScoredOutcome):
+    """The scores of a model or of a folder of results, image by image."""
 
     rows: list[Row]
+    """One row per image and method; for a model, those of its degraded input come first."""
     protocol: Protocol
-    remarks: list[str] = field(default_factory=list)
-    misfits: list[str] = field(default_factory=list)
-    """Why an image was not scored, in one sentence each; the means are those of the others."""
+    notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """Why an image was not scored, one sentence each; the means are those of the other images."""
     cropping: str = ""
-    """What was cropped of targets or results that differed by less than the scale."""
+    """Which rows and columns were cropped where target and result differ by less than the scale."""
 
     @property
-    def protocol_in_words(self) -> str:
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Image to metric to score, of the model or the folder; those of the degraded input are in `rows`."""
+        return {row.image: dict(row.scores) for row in self.rows if row.method == self._method}
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Metric to mean score over all images, of the model or the folder."""
+        return mean_scores(self.rows, self._method)
+
+    @property
+    def _method(self) -> str:
+        return self.rows[-1].method
+
+    @property
+    def protocol_text(self) -> str:
         return f"{self.protocol}{self.cropping}"
 
     @property
     def status(self) -> int:
-        """What the command ends with: 1 when an image was not scored."""
-        return 1 if self.misfits else 0
+        """Exit status of the command: 1 when an image was not scored."""
+        return 1 if self.failures else 0
 
     @property
     def headline(self) -> str:
-        return f"{len({row.image for row in self.rows})} images scored; {self.protocol_in_words}"
+        return f"{len({row.image for row in self.rows})} images scored; {self.protocol_text}"
 
     def __str__(self) -> str:
         metrics = [find_metric(name) for name in self.rows[0].scores]
         lines = [["image", "method", *(metric.label for metric in metrics)]]
         for method in dict.fromkeys(row.method for row in self.rows):
             rows = [row for row in self.rows if row.method == method]
-            mean = {m.name: fmean(row.scores[m.name] for row in rows) for m in metrics}
             lines += [
                 [row.image, method, *(f"{row.scores[m.name]:.{m.digits}f}" for m in metrics)]
-                for row in [*rows, Row("mean", method, 0, mean)]
+                for row in [*rows, Row("mean", method, 0, mean_scores(rows, method))]
             ]
         widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
         table = "\n".join(
-            "  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)) for line in lines
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines
         )
-        missing = [f"{len(self.misfits)} not scored, and in no mean:"] if self.misfits else []
-        beside = [*why_nan(self.rows), *self.remarks, *missing, *(f"  {misfit}" for misfit in self.misfits)]
-        return "\n".join([table, f"protocol: {self.protocol_in_words}", *beside])
+        failed = [f"{len(self.failures)} not scored, and in no mean:"] if self.failures else []
+        notes = [*why_nan(self.rows), *self.notes, *failed, *(f"  {failure}" for failure in self.failures)]
+        return "\n".join([table, f"protocol: {self.protocol_text}", *notes])
 
 
 def evaluate(
@@ -136,7 +147,7 @@ def evaluate(
     subject = Path(subject)
     if out is not None:
         check_table(Path(out))
-    _refuse_what_is_neither(subject)
+    _check_subject(subject)
     results = None
     if subject.is_dir() or is_pattern(subject):
         if degraded is not None or degradation is not None:
@@ -152,53 +163,52 @@ def evaluate(
         border=protocol.border if border is None else border,
     )
     if results is not None:
-        rows, protocol, misfits = _of_folder(results, protocol)
-        evaluation = Evaluation(rows, protocol, results.remarks, misfits, results.cropping)
+        rows, protocol, failures = _score_folder(results, protocol)
+        evaluation = Evaluation(rows, protocol, results.remarks, failures, results.cropping)
     else:
         name = str(model.receipt.get("loss", subject.stem))
         check_border(pairs, protocol)
-        evaluation = Evaluation([score_row(*each, protocol) for each in _of_model(name, model, pairs)], protocol)
+        evaluation = Evaluation(_score_model(name, model, pairs, protocol), protocol)
     if out is not None:
-        write_csv(out, evaluation.rows, evaluation.protocol_in_words)
+        write_csv(out, evaluation.rows, evaluation.protocol_text)
     return evaluation
 
 
-def _refuse_what_is_neither(subject: Path) -> None:
-    """Raise LossmithError for what is neither a model nor a folder of results, and say what is."""
+def _check_subject(subject: Path) -> None:
+    """Raise LossmithError for an image, and for a folder that holds models instead of results."""
     if subject.is_file() and subject.suffix.lower() in SUFFIXES:
         raise LossmithError(f"'{subject}' is an image; evaluate takes a model, or a folder of results")
     if subject.is_dir():
         results = any(path.suffix.lower() in SUFFIXES for path in subject.iterdir())
         if (subject / MODEL_FILE).is_file() or (not results and models_in(subject)):
-            check_file(subject)  # which names the models of a run, of its stages, of a tournament
+            check_file(subject)  # raises, naming the models in the folder
 
 
-Restored = Iterable[tuple[str, str, Tensor, Tensor]]
-"""(image, method, result, target)"""
-
-
-def _of_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], Protocol, list[str]]:
-    """The rows of what can be scored, the protocol, which says of gray targets, and why the others cannot."""
-    read_headers([path for both in folder.images.values() for path in both if path], strict=False)
-    rows, misfits, gray = [], [], False
+def _score_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], Protocol, list[str]]:
+    """Rows of the images that can be scored, the protocol as it applies to them, and why the others failed."""
+    read_headers([path for pair in folder.images.values() for path in pair if path], strict=False)
+    rows, failures, gray = [], [], False
     for name in folder.images:
         try:
             result, target = folder.read(name)
             rows.append(score_row(name, folder.method, result, target, protocol))
             gray = gray or is_gray(target)
         except LossmithError as error:
-            misfits.append(str(error))
+            failures.append(str(error))
     if not rows:
-        raise LossmithError(misfits[0] + (f" (and {len(misfits) - 1} more misfits)" if misfits[1:] else ""))
-    return rows, replace(protocol, gray=gray), misfits
+        others = f" (and {len(failures) - 1} more images)" if failures[1:] else ""
+        raise LossmithError(failures[0] + others)
+    return rows, replace(protocol, gray=gray), failures
 
 
-def _of_model(name: str, model: Model, pairs: Sequence[ImagePair]) -> Restored:
-    for pair in pairs:
-        yield pair.name, DEGRADED, baseline(pair), pair.clean
+def _score_model(name: str, model: Model, pairs: Sequence[ImagePair], protocol: Protocol) -> list[Row]:
+    """Rows of the degraded inputs, then of what the model makes of them."""
+    rows = [score_row(pair.name, DEGRADED, baseline(pair), pair.clean, protocol) for pair in pairs]
     restored = restore_images(model.restorer.to(best_device()), pairs)
-    for pair, image in zip(pairs, restored, strict=True):
-        yield pair.name, name, image, pair.clean
+    return rows + [
+        score_row(pair.name, name, image, pair.clean, protocol)
+        for pair, image in zip(pairs, restored, strict=True)
+    ]
 
 
 def _pairs(

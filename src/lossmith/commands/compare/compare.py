@@ -11,7 +11,7 @@ from lossmith.commands.command_line import command_line
 from lossmith.commands.compare.executors import Execution
 from lossmith.commands.compare.job import Job, RunResult
 from lossmith.commands.compare.report import TournamentResults, make_page
-from lossmith.commands.outcome import Outcome
+from lossmith.commands.outcome import ScoredOutcome
 from lossmith.core.errors import LossmithError, notify
 from lossmith.core.files import check_folder, safe_file_name
 from lossmith.core.run_config import check
@@ -35,7 +35,7 @@ DEFAULT_LOSSES = ("l2", "l1", "ssim", "mix")
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison(Outcome):
+class Comparison(ScoredOutcome):
     """The outcome of a tournament."""
 
     verdict: str
