@@ -17,12 +17,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from lossmith.commands.compare.job import Job, RunResult
+from lossmith.commands.compare.job import Job
 from lossmith.commands.compare.report import TournamentResults, make_page
 from lossmith.data import Data, prepare_data
 from lossmith.evaluation import DEGRADED, Row, baseline, protocol_for, read_csv, score_row, write_csv
 from lossmith.losses import loss
-from lossmith.training import Recipe, RunFolder, RunSettings
+from lossmith.training import Recipe, RunSettings
 
 SHAPES = ("2x2", "10x10", "20x10", "50x20")
 
@@ -70,7 +70,7 @@ def main(shapes: list[str]) -> None:
             pairs = [(name, seed) for seed in range(seeds) for name in names]
             before = resident()
             rows = [*untrained, *(row for name, seed in pairs for row in noisy(mine, name, seed, rng))]
-            entries = [RunResult(name, seed, RunFolder(job.folder), entry.summary, None) for name, seed in pairs]
+            entries = [replace(entry, loss=name, seed=seed) for name, seed in pairs]
             target = out / shape
             target.mkdir()
             start = time.perf_counter()

@@ -17,6 +17,7 @@
     Execution              where the runs of a tournament are carried out
     preset("esrgan")       what `train` needs to train as a paper did
     LossRecipe             how a loss is learned
+    TrainResult, Comparison, RunResult, Evaluation, ...   what the functions above return
 
 Importing lossmith loads nothing; each name brings what it needs when it is first used.
 """
@@ -30,7 +31,16 @@ from lossmith.core.errors import LossmithError, missing_extra
 
 if TYPE_CHECKING:
     from lossmith.commands import (
+        Blended,
+        Comparison,
+        Evaluation,
         Execution,
+        Exported,
+        LearnedLoss,
+        Reproduced,
+        Restored,
+        RunResult,
+        TrainResult,
         blend,
         compare,
         convert_mdf,
@@ -71,17 +81,35 @@ _LAZY = {
     "reproduce": "commands",
     "preset": "training.presets",
     "Execution": "commands",
+    "Blended": "commands",
+    "Comparison": "commands",
+    "Evaluation": "commands",
+    "Exported": "commands",
+    "LearnedLoss": "commands",
+    "Reproduced": "commands",
+    "Restored": "commands",
+    "RunResult": "commands",
+    "TrainResult": "commands",
 }
 
 _ROOMS = tuple(room.name for room in iter_modules(__path__) if room.ispkg)
 
 __all__ = [
     "AdversarialRecipe",
+    "Blended",
+    "Comparison",
     "Data",
+    "Evaluation",
     "Execution",
+    "Exported",
+    "LearnedLoss",
     "LossRecipe",
     "LossmithError",
     "Recipe",
+    "Reproduced",
+    "Restored",
+    "RunResult",
+    "TrainResult",
     "__version__",
     "blend",
     "compare",

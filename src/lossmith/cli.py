@@ -120,8 +120,8 @@ for command in (compare, train, evaluate, learn_loss, show_loss, convert_mdf, ex
 LISTS = {
     name
     for owner in (Data, compare, train, evaluate, blend, restore, reproduce)
-    for name, hint in get_type_hints(owner).items()
-    if any(get_origin(part) is list for part in (hint, *get_args(hint)))
+    for name, hint in get_type_hints(owner, include_extras=True).items()
+    if any(get_origin(part) is list or getattr(part, "n_tokens", 1) == -1 for part in (hint, *get_args(hint)))
 }
 """The options that take several values."""
 

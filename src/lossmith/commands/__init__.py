@@ -3,6 +3,7 @@
 from lossmith.commands.blend import Blended, blend
 from lossmith.commands.compare.compare import Comparison, compare
 from lossmith.commands.compare.executors import Execution
+from lossmith.commands.compare.job import RunResult
 from lossmith.commands.evaluate import Evaluation, evaluate
 from lossmith.commands.export import Exported, export
 from lossmith.commands.learn_loss import LearnedLoss, learn_loss
@@ -21,6 +22,7 @@ __all__ = [
     "LearnedLoss",
     "Reproduced",
     "Restored",
+    "RunResult",
     "TrainResult",
     "blend",
     "compare",

@@ -7,14 +7,15 @@ from statistics import fmean
 
 from lossmith.commands.announcement import announcement
 from lossmith.commands.gan_stages import train_gan
-from lossmith.commands.outcome import Outcome
+from lossmith.commands.loss_options import LossOption
+from lossmith.commands.outcome import ScoredOutcome
+from lossmith.commands.trained_run import TrainedRun
 from lossmith.core.devices import check_devices
 from lossmith.core.errors import counted
 from lossmith.core.files import check_folder
 from lossmith.data import Data, prepare_data
 from lossmith.evaluation import Row, protocol_of, read_csv
 from lossmith.losses import as_loss
-from lossmith.losses import loss as parse
 from lossmith.losses.perceptual.backbones import backbone
 from lossmith.losses.perceptual.weights import find_file, missing_file_hint
 from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSettings, RunSummary
@@ -40,14 +41,17 @@ def content_loss() -> str:
 
 
 @dataclass(frozen=True, repr=False)
-class TrainResult(Outcome):
-    """A finished run."""
+class TrainResult(TrainedRun, ScoredOutcome):
+    """The result of a run: `result.model(images)` restores images."""
 
     folder: Path
     summary: RunSummary
+    """What the run cost."""
     rows: list[Row]
+    """The scores of every test image."""
+    network: str
     pretraining: "TrainResult | None" = None
-    """The stage before this one, of two."""
+    """The result of the first stage, where there were two."""
 
     def __str__(self) -> str:
         psnr = fmean(row.scores["psnr"] for row in self.rows)
@@ -57,14 +61,14 @@ class TrainResult(Outcome):
         return before + (
             f"{counted(self.summary.steps, 'step')}{skipped} in {self.summary.seconds:.0f} s; "
             f"mean PSNR of {tested} {psnr:.2f} dB\n"
-            f"model: {RunFolder(self.folder).model}"
+            f"model: {self.model_path}"
         )
 
 
 def train(
     data: Data = Data(),
     *,
-    loss: str | None = None,
+    loss: LossOption = None,
     seed: int = 0,
     recipe: Recipe = Recipe(),
     adversarial: AdversarialRecipe = AdversarialRecipe(),
@@ -107,8 +111,7 @@ def train(
     check_folder(out, "a run with its model")
     recipe.per_device(devices)  # raises before images are read
     check_devices(devices)
-    wanted = loss if loss is not None else content_loss() if adversarial.discriminator else "l1"
-    criterion = parse(wanted) if isinstance(wanted, str) else as_loss(wanted)
+    criterion = as_loss(loss if loss is not None else content_loss() if adversarial.discriminator else "l1")
     prepared = prepare_data(data, recipe.degradation, out)
     recipe, init = open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
     settings = RunSettings(
@@ -121,11 +124,12 @@ def train(
         from lossmith.training.run import SupervisedTask, train_run
 
         task = SupervisedTask(criterion, recipe, init=init)
-        return _result(out, train_run(RunFolder(out), task, prepared, settings, announcement=sentence))
+        summary = train_run(RunFolder(out), task, prepared, settings, announcement=sentence)
+        return _result(out, summary, recipe)
     stages = train_gan(out, criterion, recipe, adversarial, prepared, settings, init=init, announcement=sentence)
-    first, second = (_result(*stage) for stage in stages)
+    first, second = (_result(*stage, recipe) for stage in stages)
     return replace(second, pretraining=first)
 
 
-def _result(out: Path, summary: RunSummary) -> TrainResult:
-    return TrainResult(out, summary, read_csv(RunFolder(out).scores))
+def _result(folder: Path, summary: RunSummary, recipe: Recipe) -> TrainResult:
+    return TrainResult(folder, summary, read_csv(RunFolder(folder).scores), str(recipe.network))

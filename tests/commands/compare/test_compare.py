@@ -18,7 +18,7 @@ import lossmith
 from lossmith.commands import Comparison
 from lossmith.commands.compare import compare as tournament
 from lossmith.data import write_image
-from lossmith.evaluation import DEGRADED, read_csv
+from lossmith.evaluation import DEGRADED, Metric, Ranking, read_csv
 from lossmith.losses import CallableLoss, loss
 
 RECIPE = lossmith.Recipe(
@@ -221,3 +221,39 @@ def test_a_run_without_its_configuration_is_not_adopted(photos: Path, tmp_path: 
     (tmp_path / "run.yaml").unlink()
     with pytest.raises(lossmith.LossmithError, match=r"holds a run but no run\.yaml"):
         lossmith.train(lossmith.Data([photos]), loss="l2", recipe=RECIPE, out=tmp_path)
+
+
+def test_the_result_names_the_winner_and_ranks_all_methods(outcome: Comparison) -> None:
+    assert [line.rank for line in outcome.ranking] == [1, 2, 3]
+    assert {line.name for line in outcome.ranking} == {"l1", "l2", DEGRADED}
+    means = [line.mean for line in outcome.ranking]
+    assert means == sorted(means, reverse=True), "PSNR, best first"
+    assert {ranking.metric.name for ranking in outcome.rankings} >= {"psnr", "ssim"}
+    assert (outcome.winner is not None) == (f"{outcome.winner} wins on PSNR" in outcome.verdict)
+
+
+@pytest.mark.parametrize(("leaders", "winner"), [(("mix",), "mix"), (("mix", "l1"), None)])
+def test_the_winner_is_the_only_leader_in_psnr(leaders: tuple[str, ...], winner: str | None) -> None:
+    gmsd = Ranking(Metric("gmsd", "GMSD", False, 4), ("l1", "mix"), {}, {}, ("l1",))
+    psnr = Ranking(Metric("psnr", "PSNR", True, 2), ("mix", "l1"), {}, {}, leaders)
+    assert Comparison("", Path(), [], [gmsd, psnr]).winner == winner
+    assert Comparison("", Path(), []).winner is None
+
+
+def test_every_run_of_the_result_has_a_model_that_restores(outcome: Comparison) -> None:
+    assert [(run.loss, run.seed) for run in outcome.runs] == [("l1", 0), ("l2", 0), ("l1", 1), ("l2", 1)]
+    for run in outcome.runs:
+        assert run.model_path == run.folder / "model.safetensors"
+        assert not run.model.training
+        saved = load_file(run.model_path)
+        assert all(torch.equal(saved[name], tensor) for name, tensor in run.model.state_dict().items())
+    assert outcome.runs[0].model(torch.rand(2, 3, 9, 7)).shape == (2, 3, 9, 7)
+
+
+def test_the_data_frame_has_the_scores_of_every_row(outcome: Comparison) -> None:
+    pytest.importorskip("pandas")
+    frame = outcome.to_dataframe()
+    assert len(frame) == len(outcome.rows)
+    assert list(frame.columns[:4]) == ["image", "method", "seed", "psnr"]
+    best = frame.groupby("method")["psnr"].mean()
+    assert best["l1"] == pytest.approx(next(line.mean for line in outcome.ranking if line.name == "l1"))

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+
+from torch import nn
 
 from lossmith.commands.announcement import announcement
 from lossmith.commands.command_line import command_line
 from lossmith.commands.compare.executors import Execution
 from lossmith.commands.compare.job import Job, RunResult
 from lossmith.commands.compare.report import TournamentResults, make_page
+from lossmith.commands.loss_options import LossesOption
 from lossmith.commands.outcome import ScoredOutcome
 from lossmith.core.errors import LossmithError, notify
 from lossmith.core.files import check_folder, safe_file_name
@@ -18,16 +20,20 @@ from lossmith.core.run_config import check
 from lossmith.data import Data, prepare_data
 from lossmith.evaluation import (
     DEGRADED,
+    Difference,
+    RankedMethod,
+    Ranking,
     Row,
     baseline,
     default_metrics,
+    main_ranking,
     protocol_of,
+    ranked_methods,
     read_csv,
     score_row,
     write_csv,
 )
-from lossmith.losses import Loss, as_loss
-from lossmith.losses import loss as parse
+from lossmith.losses import Loss, LossLike, as_loss
 from lossmith.training import Recipe, RunSettings
 from lossmith.training.initial_weights import open_init
 
@@ -36,11 +42,32 @@ DEFAULT_LOSSES = ("l2", "l1", "ssim", "mix")
 
 @dataclass(frozen=True, repr=False)
 class Comparison(ScoredOutcome):
-    """The outcome of a tournament."""
+    """The result of a tournament."""
 
     verdict: str
+    """The winner, its lead and how sure that is, in a sentence or two."""
     report: Path
+    """The page."""
     rows: list[Row]
+    """The scores of every image, method and seed, those of the degraded input included."""
+    rankings: list[Ranking] = field(default_factory=list)
+    """One for each metric."""
+    differences: list[Difference] = field(default_factory=list)
+    """Every pair of methods, in each metric."""
+    runs: list[RunResult] = field(default_factory=list)
+    """Every run, with its loss, its seed, its folder and its model."""
+
+    @property
+    def winner(self) -> str | None:
+        """The loss that is significantly better than all others in PSNR, or None."""
+        main = main_ranking(self.rankings)
+        return main.winner if main else None
+
+    @property
+    def ranking(self) -> list[RankedMethod]:
+        """All methods in PSNR, best first, the degraded input among them."""
+        main = main_ranking(self.rankings)
+        return ranked_methods(main, self.differences) if main else []
 
     def __str__(self) -> str:
         return f"{self.verdict}\nreport: {self.report}"
@@ -49,7 +76,7 @@ class Comparison(ScoredOutcome):
 def compare(
     data: Data = Data(),
     *,
-    losses: list[str] | None = None,
+    losses: LossesOption = None,
     seeds: int = 2,
     recipe: Recipe = Recipe(),
     out: Path = Path("runs/compare"),
@@ -68,7 +95,7 @@ def compare(
     data
         The images.
     losses
-        The contenders: names from `lossmith losses`, or expressions such as "l1 + 0.1*tv" or
+        The contenders, one or several: names from `lossmith losses`, or expressions such as "l1 + 0.1*tv" or
         "l1 until 50% then l2" [default: l2 l1 ssim mix]. From Python also modules and functions.
     seeds
         Runs per loss, each with its own first weights and patches.
@@ -93,9 +120,10 @@ def compare(
     check_folder(out, "a tournament with its report")
     executor = execution.build(devices)
     recipe.per_device(devices)  # raises before images are read
-    losses = _listed(losses)
-    command = command_line("compare", data.images or (), data, recipe, losses=losses, seeds=seeds, out=out)
-    contenders = _contenders(losses)
+    contenders = _contenders(_listed(losses))
+    command = command_line(
+        "compare", data.images or (), data, recipe, losses=list(contenders), seeds=seeds, out=out
+    )
     if not isinstance(seeds, int) or seeds < 1:
         raise LossmithError(f"seeds must be a whole number, at least 1, not {seeds!r}")
     prepared = prepare_data(data, recipe.degradation, out)
@@ -141,29 +169,29 @@ def compare(
             score_row(pair.name, DEGRADED, baseline(pair), pair.clean, settings.protocol)
             for pair in prepared.test_pairs
         ]
-        rows += [row for run in finished for row in read_csv(run.folder.scores)]
+        rows += [row for run in finished for row in read_csv(run.run_folder.scores)]
         write_csv(out / "results.csv", rows, settings.protocol)
         tournament = TournamentResults(
             list(contenders), runs, rows, prepared, recipe, settings.protocol, seeds, command
         )
-        verdict = make_page(tournament, out)
-        return Comparison(verdict, out / "report.html", rows)
+        page = make_page(tournament, out)
+        return Comparison(page.verdict, out / "report.html", rows, page.rankings, page.differences, runs)
 
 
-def _listed(losses: Any) -> list[Any]:
-    """One loss is a list of one."""
+def _listed(losses: LossLike | Sequence[LossLike] | None) -> list[LossLike]:
+    """The losses as a list, which a single one need not be."""
     if losses is None:
         return list(DEFAULT_LOSSES)
-    return [losses] if isinstance(losses, str) or callable(losses) else list(losses)
+    return [losses] if isinstance(losses, str | nn.Module) or callable(losses) else list(losses)
 
 
-def _contenders(losses: Sequence[Any]) -> dict[str, Loss]:
-    named: dict[str, Loss] = {}
-    for given in losses:
-        criterion = parse(given) if isinstance(given, str) else as_loss(given)
-        if (name := str(criterion)) in named:
+def _contenders(losses: Sequence[LossLike]) -> dict[str, Loss]:
+    """The losses by their expressions."""
+    contenders: dict[str, Loss] = {}
+    for criterion in map(as_loss, losses):
+        if (name := str(criterion)) in contenders:
             raise LossmithError(f"loss '{name}' is given twice; each may be given once")
-        named[name] = criterion
-    if not named:
+        contenders[name] = criterion
+    if not contenders:
         raise LossmithError("a comparison needs at least one loss")
-    return named
+    return contenders

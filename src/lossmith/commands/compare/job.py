@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lossmith.commands.trained_run import TrainedRun
 from lossmith.core.errors import Diverged
 from lossmith.data import PreparedData
 from lossmith.losses import Loss
@@ -11,12 +12,13 @@ from lossmith.training.initial_weights import Init
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """The outcome of one run of a tournament."""
+class RunResult(TrainedRun):
+    """The result of one run of a tournament."""
 
     loss: str
     seed: int
-    folder: RunFolder
+    folder: Path
+    network: str
     summary: RunSummary | None
     """None when the run failed."""
     failure: str | None
@@ -57,4 +59,4 @@ class Job:
         return self._result(None, reason)
 
     def _result(self, summary: RunSummary | None, failure: str | None = None) -> RunResult:
-        return RunResult(self.loss, self.settings.seed, self.run_folder, summary, failure)
+        return RunResult(self.loss, self.settings.seed, self.folder, str(self.recipe.network), summary, failure)

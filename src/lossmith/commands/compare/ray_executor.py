@@ -96,7 +96,7 @@ class RayExecutor:
                         unpack(files, job.folder)
                     count = len(jobs) - len(running)
                     bar.show("tournament", count / len(jobs), f"{count} of {len(jobs)} runs")
-                    yield replace(entry, folder=job.run_folder)
+                    yield replace(entry, folder=job.folder)
             finally:
                 _stop(list(running))
 

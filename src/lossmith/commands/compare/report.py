@@ -49,8 +49,8 @@ class TournamentResults:
     command: str
 
 
-def make_page(tournament: TournamentResults, out: Path) -> str:
-    """Write `report.html` and `results.json`; returns the verdict."""
+def make_page(tournament: TournamentResults, out: Path) -> ReportData:
+    """Write `report.html` and `results.json`; returns what they hold."""
     finished = [name for name in tournament.losses if not _failure(tournament, name)]
     methods = [DEGRADED, *finished]
     metrics = [find_metric(name) for name in tournament.rows[0].scores]
@@ -75,7 +75,7 @@ def make_page(tournament: TournamentResults, out: Path) -> str:
     )
     _write_json(out / "results.json", contents, found, pairs)
     write_report(out / "report.html", contents)
-    return words
+    return contents
 
 
 def _contender(tournament: TournamentResults, loss: str) -> LossResult:
@@ -97,7 +97,7 @@ def _failure(tournament: TournamentResults, loss: str) -> str | None:
 
 
 def _curve(entry: RunResult) -> Curve:
-    with entry.folder.metrics_csv.open(newline="", encoding="utf-8") as file:
+    with entry.run_folder.metrics_csv.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name not in ("step", "seconds", "learning_rate", "skipped")]
     values = {name: [float(row[name] or "nan") for row in rows] for name in names}
@@ -105,7 +105,7 @@ def _curve(entry: RunResult) -> Curve:
 
 
 def _exhibits(tournament: TournamentResults, losses: Sequence[str]) -> list[ImageComparison]:
-    first = {e.loss: e.folder for e in tournament.results if e.seed == 0 and e.loss in losses}
+    first = {e.loss: e.run_folder for e in tournament.results if e.seed == 0 and e.loss in losses}
 
     def spread(pair: ImagePair) -> float:
         scores = [r.scores["psnr"] for r in tournament.rows if r.image == pair.name and r.method in losses]
