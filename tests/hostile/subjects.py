@@ -13,7 +13,7 @@ STRUCTURAL = (
     *("ssim", "ssim(window=5, padding=same)", "ssim(padding=reflect)"),
     *("ms_ssim", "ms_ssim(levels=2)", "ms_ssim(levels=3, window=5, padding=same)"),
     "ms_ssim(levels=2, window=5, padding=reflect)",
-    *("ms_ssim_sigmas", "ms_ssim_sigmas(form=centre)", "mix", "mix(form=centre)", "mix_pl4nn"),
+    *("ms_ssim_sigmas", "ms_ssim_sigmas(form=center)", "mix", "mix(form=center)", "mix_pl4nn"),
 )
 SMALL = "network=squeezenet1_1, weights=random"
 DEEP = (
@@ -56,7 +56,7 @@ def subject(expression: str) -> Subject:
         partial(cached, expression),
         channels=(3,) if deep else (1, 2, 3, 4),
         least=criterion.min_side,
-        odd="form=centre" in expression,
+        odd="form=center" in expression,
         color_blind=not deep,
         slack=SLACK.get(expression, 0),
         distance=expression not in TV,

@@ -191,7 +191,7 @@ def test_per_pixel_outputs_and_unequal_batches_are_taken(name: str) -> None:
         ("ragan(weight=2)", "option of adversarial loss ragan: 'weight' is not known; there is none"),
         (
             "builtins:list",
-            "adversarial loss 'builtins:list' must have the functions 'discriminator' and 'generator'",
+            "adversarial loss 'builtins:list' must have the methods discriminator_loss and generator_loss",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """Losses add up, change during a run, and can be written down."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,9 @@ from lossmith.losses import (
     as_loss,
     loss,
 )
+from lossmith.losses.adversarial import adversarial
 from lossmith.losses.mdf.loss_file import find_loss
+from lossmith.losses.structural import mix as structural
 
 
 def pair(batch: int = 2) -> tuple[Tensor, Tensor]:
@@ -121,6 +124,28 @@ def test_terms_carry_gradients() -> None:
     assert close(parts.grad, whole.grad)
 
 
+@pytest.mark.parametrize("expression", ["{}", "2*{}", "{} + 0.5*({} + 2*{})", "{} until 50% then l2", "mix + {}"])
+def test_terms_cost_one_forward_pass(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def counted(name: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def counting(*arguments: object) -> Tensor:
+            calls.append(name)
+            return function(*arguments)
+
+        return counting
+
+    monkeypatch.setattr(L1Loss, "per_image", counted("l1", L1Loss.per_image))
+    monkeypatch.setattr(structural, "per_plane", counted("mix", structural.per_plane))
+    criterion, (x, y) = loss(expression.replace("{}", "l1")), pair()
+    value = criterion(x, y)
+    of_a_forward_pass = calls.copy()
+    calls.clear()
+    terms = criterion.terms(x, y)
+    assert close(torch.as_tensor(sum(terms.values())), value)
+    assert calls == of_a_forward_pass != []
+
+
 @pytest.mark.parametrize("factor", ["2", None, True, torch.tensor(2.0), L1Loss()])
 def test_a_loss_is_multiplied_by_numbers_only(factor: object) -> None:
     with pytest.raises(LossmithError, match=r"^a loss can be multiplied by a number, not by "):
@@ -207,9 +232,9 @@ CALLS = [
     "ssim(window=7, sigma=1.25)",
     "ms_ssim(levels=2)",
     "ms_ssim(levels=1, window=5, sigma=1)",
-    "ms_ssim_sigmas(form=centre)",
-    "mix(alpha=0.025, form=centre)",
-    "mix(form=centre)",
+    "ms_ssim_sigmas(form=center)",
+    "mix(alpha=0.025, form=center)",
+    "mix(form=center)",
     "torch.nn:L1Loss",
     "torch.nn:SmoothL1Loss(beta=0.5)",
     "torch.nn.functional:huber_loss(delta=0.1)",
@@ -315,6 +340,39 @@ def test_as_loss_leaves_a_loss_as_it_is() -> None:
 def test_as_loss_refuses_what_cannot_be_called() -> None:
     with pytest.raises(LossmithError, match=r"^a loss is a function of \(prediction, target\), not int$"):
         as_loss(3)  # type: ignore[arg-type]
+
+
+# --- repr ------------------------------------------------------------------------------------------------------
+
+
+def test_repr_shows_every_option() -> None:
+    assert repr(loss("ssim(sigma=2, padding=same)")) == (
+        "SSIMLoss(window=11, sigma=2, padding='same', k1=0.01, k2=0.03, data_range=1.0, reduction='mean')"
+    )
+    assert repr(MixLoss(sigmas=[1, 2], reduction="sum")) == (
+        "MixLoss(alpha=0.84, form='dense', window=33, sigmas=(1.0, 2.0), k1=0.01, k2=0.03, data_range=1.0, "
+        "reduction='sum')"
+    )
+    assert repr(adversarial("ragan")) == "RaGANLoss()"
+
+
+def test_repr_nests_as_modules_do() -> None:
+    assert (
+        repr(loss("l1 + 0.5*tv"))
+        == """SumLoss(
+  (losses): ModuleList(
+    (0): L1Loss(reduction='mean')
+    (1): WeightedLoss(
+      weight=0.5
+      (loss): TVLoss(exponent=1.0, reduction='mean')
+    )
+  )
+)"""
+    )
+    assert repr(as_loss(nn.L1Loss())).splitlines()[1:3] == [
+        "  expression='object of torch.nn.modules.loss:L1Loss'",
+        "  (function): L1Loss()",
+    ]
 
 
 # --- labels and other people's loops ---------------------------------------------------------------------------

@@ -23,15 +23,15 @@ SINGLE = [
     "ms_ssim(levels=2)",
     "ms_ssim(levels=1, window=7)",
     "ms_ssim_sigmas",
-    "ms_ssim_sigmas(form=centre)",
+    "ms_ssim_sigmas(form=center)",
     "mix",
-    "mix(form=centre)",
+    "mix(form=center)",
     "mix_pl4nn",
 ]
 TOGETHER = ["0.84*ms_ssim_sigmas + 0.16*l1", "2*(ssim + 0.5*tv) + l2", "l1 until 50% then 2*ssim + l2"]
 EVERY = SINGLE + TOGETHER
 DISTANCES = [expression for expression in EVERY if "tv" not in expression]
-COMPILED = [*LOSSES, "mix(form=centre)", *TOGETHER]
+COMPILED = [*LOSSES, "mix(form=center)", *TOGETHER]
 SIMILARITIES = [expression for expression in SINGLE if "ssim" in expression]
 
 
@@ -156,7 +156,7 @@ def test_memory_layout_does_not_matter(
 ) -> None:
     criterion = loss(expression)
     least = max(criterion.min_side, 5)
-    step = 2 if "centre" in expression else 1
+    step = 2 if "center" in expression else 1
     shape = (batch, channels, least + step * height, least + step * width)
     prediction, target = rand(*shape, seed=seed), rand(*shape, seed=seed + 100)
     expected = value_and_gradient(criterion, prediction, target)

@@ -92,16 +92,16 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: SSIMLoss(padding=None), "ssim: padding must be text, not None"),  # type: ignore[arg-type]
     (lambda: SSIMLoss(reduction=None), "ssim: reduction must be text, not None"),  # type: ignore[arg-type]
     (lambda: MSSSIMLoss(levels="5"), "ms_ssim: levels must be a whole number, not '5'"),  # type: ignore[arg-type]
-    (lambda: MSSSIMLoss(weights=5.0), "ms_ssim: weights must be numbers between spaces"),  # type: ignore[arg-type]
+    (lambda: MSSSIMLoss(weights=5.0), "ms_ssim: weights must be numbers separated by spaces"),  # type: ignore[arg-type]
     (lambda: MixLoss(alpha="0.84"), "mix: alpha must be a number, not '0.84'"),  # type: ignore[arg-type]
-    (lambda: MixLoss(sigmas=np.ones((2, 2))), "mix: sigmas must be numbers between spaces"),
+    (lambda: MixLoss(sigmas=np.ones((2, 2))), "mix: sigmas must be numbers separated by spaces"),
     (lambda: TVLoss(exponent="2"), "tv: exponent must be a number, not '2'"),  # type: ignore[arg-type]
     (lambda: CharbonnierLoss(epsilon=None), "charbonnier: epsilon must be a number, not None"),  # type: ignore[arg-type]
     (lambda: MDFLoss("jpeg", scales=2.0), "mdf: scales must be a whole number or none, not 2.0"),  # type: ignore[arg-type]
     (lambda: MDFLoss("jpeg", gray="gray"), "mdf: gray must be 'refuse' or 'repeat', not 'gray'"),
     (lambda: PerceptualLoss("vgg16", [1]), "layers are written as 'relu1_2"),  # type: ignore[list-item]
     (lambda: PerceptualLoss("vgg16", None), "layers are written as 'relu1_2"),  # type: ignore[arg-type]
-    (lambda: SumLoss([]), "a sum of losses needs one at least"),
+    (lambda: SumLoss([]), "a sum of losses needs at least one loss"),
     (lambda: Schedule([], []), "a schedule needs one rising fraction"),
     (lambda: Schedule([L1Loss(), TVLoss()], ["half"]), "a schedule needs one rising fraction"),  # type: ignore[list-item]
     (lambda: loss(5), "a loss is named in text"),  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ STRUCTURAL = [
     "ssim",
     "ssim(padding=reflect)",
     "ms_ssim(levels=2)",
-    "ms_ssim_sigmas(form=centre)",
+    "ms_ssim_sigmas(form=center)",
     "mix",
     "2*(ssim + 0.5*tv) + l2",
 ]
@@ -88,6 +88,21 @@ def gradient(criterion: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, 
 def close(found: Tensor, expected: Tensor, share: float = 1e-4) -> None:
     """To a share of the largest number: the plain formulas round differently from the loops, in float32."""
     torch.testing.assert_close(found, expected, rtol=0, atol=share * expected.abs().max().item())
+
+
+# --- reductions ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", EVERY)
+def test_every_reduction_is_made_of_the_values_of_the_images(expression: str) -> None:
+    x, y = pair(3)
+    values = loss(expression, reduction="none")(x, y)
+    assert values.shape == (3,)
+    for reduction, expected in {"mean": values.mean(), "sum": values.sum(), "none": values}.items():
+        criterion = loss(expression, reduction=reduction)
+        close(criterion(x, y), expected)
+        close(criterion.with_target(y)(x), expected)
+        close(sum(criterion.terms(x, y).values(), torch.zeros(())), expected)
 
 
 # --- torch.func ------------------------------------------------------------------------------------------------

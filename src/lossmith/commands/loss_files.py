@@ -1,4 +1,4 @@
-"""`lossmith show-loss` and `lossmith convert-mdf`: loss files looked at, and made of the published pickles."""
+"""`lossmith show-loss` prints the card of a loss; `lossmith convert-mdf` converts the published pickles."""
 
 import json
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from torch import Tensor
 from lossmith._version import __version__
 from lossmith.core.errors import LossmithError, escape_control
 from lossmith.core.files import refuse_existing, sha256_of
+from lossmith.expressions import instantiate, parse_call
+from lossmith.losses.mdf.loss import MDFLoss
 from lossmith.losses.mdf.loss_file import (
     check_name,
     expression_of,
@@ -23,7 +25,7 @@ from lossmith.losses.mdf.loss_file import (
 from lossmith.losses.mdf.published_pickle import read_pickle
 
 PUBLISHED_SCALES = 8
-"""The discriminators that the published loss uses, of the eight or nine in a file."""
+"""How many of the eight or nine discriminators in a file the published loss uses."""
 
 
 def show_loss(file: str) -> str:
@@ -32,18 +34,29 @@ def show_loss(file: str) -> str:
     Parameters
     ----------
     file
-        A loss file, or the name of a loss that comes with lossmith, such as jpeg.
+        A loss file, the name of a loss that comes with lossmith, such as jpeg, or its expression, such as
+        "mdf(jpeg)".
 
     Raises
     ------
     LossmithError
-        When the file is not in every part what its card says.
+        When the file does not hold what its card says, and for the expression of a loss without a card.
     """
-    path = find_loss(file)
+    path = find_loss(_name_in(file))
     state, card = load_loss(path)
     numbers = sum(tensor.numel() for tensor in state.values())
     facts = {"file": f"{path.name}, {path.stat().st_size:,} bytes, {numbers:,} numbers", **card}
     return "\n".join(_lines(facts))
+
+
+def _name_in(text: str) -> str:
+    """The file or the name in an expression `mdf(...)`; any other text as it is."""
+    if not text.endswith(")") or Path(text).exists():
+        return text
+    call = parse_call(text, "loss")
+    if call.name != MDFLoss.name:
+        raise LossmithError(f"only mdf losses have a card, and '{text}' is not one")
+    return str(instantiate(call, MDFLoss, "loss").file)
 
 
 def _lines(facts: dict[str, Any], margin: str = "") -> Iterator[str]:
@@ -67,7 +80,7 @@ def _plain(value: Any) -> str:
 
 
 def convert_mdf(file: Path, *, out: Path) -> str:
-    """Make a loss file of a pickle that the authors of MDF published, such as Ds_JPEG.pth.
+    """Convert a pickle that the authors of MDF published, such as Ds_JPEG.pth, to a loss file.
 
     The pickle is read without running any code from it.
 
@@ -81,7 +94,7 @@ def convert_mdf(file: Path, *, out: Path) -> str:
     Raises
     ------
     LossmithError
-        When the file is not a published MDF file, or `out` is there already.
+        When the file is not a published MDF file, or `out` exists already.
     """
     file, out = Path(file), Path(out)
     check_name(out)

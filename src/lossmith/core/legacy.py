@@ -14,6 +14,9 @@ RECEIPT = {
     "critic_learning_rate": "discriminator_learning_rate",
 }
 
+LOSS_FORMS = {"centre": "center"}
+"""Values of the option `form` in the expressions of losses."""
+
 LOSS_CARD = {"picture": "image", "licence": "license", "used": "default_scales"}
 LOSS_CARD_IMAGE = {"picture_sha256": "image_sha256"}
 LOSS_RECIPE = {

@@ -1,4 +1,4 @@
-"""From values and calls back to text that the grammar reads."""
+"""Values and calls as text that the parser reads back, and the base class of objects that have an expression."""
 
 import inspect
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from lossmith.expressions.parser import BARE, read_value
 
 
 class HasExpression:
-    """Something that can be written down: `str()` gives the expression that makes it again.
+    """Base class of objects whose `str()` is the expression that makes them again.
 
-    Every parameter of `__init__` must be kept in an attribute of the same name. Those without a default are
-    written by position, the others by name and only when they differ from the default.
+    Every parameter of `__init__` must be kept in an attribute of the same name. In the expression, parameters
+    without a default go by position, the others by name and only when they differ from the default.
 
-    What `__init__` is given may be numbers of numpy or torch, and paths; it gets Python's own. What is not of the
-    kind that a parameter is annotated with is refused in one sentence.
+    Arguments may also be numbers of NumPy or torch, and paths: `__init__` receives Python numbers and text. An
+    argument of another type than its annotation raises a LossmithError.
     """
 
     name: ClassVar[str]
@@ -29,37 +29,46 @@ class HasExpression:
             cls.__init__ = _checked(cls.__init__)  # type: ignore[method-assign]
 
     def __str__(self) -> str:
-        parts = []
+        arguments = []
         for key, parameter in inspect.signature(type(self)).parameters.items():
             value = format_value(getattr(self, key))
             if parameter.default is parameter.empty:
-                parts.append(value)
+                arguments.append(value)
             elif value != format_value(parameter.default):
-                parts.append(f"{key}={value}")
-        return f"{self.name}({', '.join(parts)})" if parts else self.name
+                arguments.append(f"{key}={value}")
+        return f"{self.name}({', '.join(arguments)})" if arguments else self.name
+
+    def extra_repr(self) -> str:
+        """All options with their values, for `repr()`, where PyTorch lists the modules within by itself."""
+        options = {key: getattr(self, key, None) for key in inspect.signature(type(self)).parameters}
+        return ", ".join(
+            f"{key}={value!r}"
+            for key, value in options.items()
+            if isinstance(value, int | float | str | tuple | None)
+        )
 
 
 def _checked(init: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(init)
 
     @wraps(init)
-    def checked(self: HasExpression, *arguments: Any, **options: Any) -> None:
+    def checked_init(self: HasExpression, *arguments: Any, **options: Any) -> None:
         try:
-            given = signature.bind(self, *arguments, **options)
+            bound = signature.bind(self, *arguments, **options)
         except TypeError:
-            return init(self, *arguments, **options)  # which says in Python's own words what is missing
+            return init(self, *arguments, **options)  # raises Python's own message
         name = getattr(self, "name", type(self).__name__)
-        for key, value in given.arguments.items():
+        for key, value in bound.arguments.items():
             if kinds_of(signature.parameters[key]):
-                given.arguments[key] = plain(value)
-                check_kind(f"{name}: {key}", given.arguments[key], signature.parameters[key])
-        return init(*given.args, **given.kwargs)
+                bound.arguments[key] = plain(value)
+                check_kind(f"{name}: {key}", bound.arguments[key], signature.parameters[key])
+        return init(*bound.args, **bound.kwargs)
 
-    return checked
+    return checked_init
 
 
 def plain(value: Any) -> Any:
-    """Numbers and sequences of numpy, torch and Python as numbers and tuples of Python, paths as text.
+    """The Python number, tuple or text that a value of NumPy, torch or Python stands for.
 
     >>> plain([1, (2.5,)]), plain("l1")
     ((1, (2.5,)), 'l1')
@@ -72,18 +81,18 @@ def plain(value: Any) -> Any:
 
 
 def format_call(call: Call) -> str:
-    """Write a call so that the grammar reads it back.
+    """The text of a call, which the parser reads back.
 
     >>> format_call(Call("jpeg", (10,), (("subsampling", "4:4:4"),)))
     'jpeg(10, subsampling=4:4:4)'
     """
-    parts = [format_value(value) for value in call.arguments]
-    parts += [f"{key}={format_value(value)}" for key, value in call.options]
-    return f"{call.name}({', '.join(parts)})" if parts else call.name
+    arguments = [format_value(value) for value in call.arguments]
+    arguments += [f"{key}={format_value(value)}" for key, value in call.options]
+    return f"{call.name}({', '.join(arguments)})" if arguments else call.name
 
 
 def format_value(value: Any) -> str:
-    """Write a value so that the grammar reads it back; numbers in a row become a text of them.
+    """The text of a value, which the parser reads back; a sequence becomes a text of its numbers.
 
     >>> format_value(0.5), format_value("vgg19"), format_value("a, b"), format_value([1, 0.5])
     ('0.5', 'vgg19', '"a, b"', '1 0.5')

@@ -19,7 +19,8 @@ from lossmith.losses.perceptual.style import StyleLoss, StyleW2Loss
 from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss, TVLoss
 from lossmith.losses.registry import DEEP, LOSSES, PRESETS, as_loss, describe, loss, overview
 from lossmith.losses.schedule import Schedule
-from lossmith.losses.structural.losses import MixLoss, MSSSIMLoss, MSSSIMSigmasLoss, SSIMLoss
+from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
+from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
 
 __all__ = [
     "DEEP",

@@ -1,4 +1,4 @@
-"""Adversarial losses: what a discriminator minimizes, and what the restorer minimizes against it.
+"""Adversarial losses: of a discriminator, and of the restorer (the generator) that is trained against it.
 
 Both are functions of the discriminator's outputs on real and on restored ("fake") images, logits of any shape,
 and give a scalar:
@@ -6,14 +6,13 @@ and give a scalar:
     discriminator_loss = adversary.discriminator_loss(discriminator(clean), discriminator(restored.detach()))
     restorer_loss = adversary.generator_loss(discriminator(clean), discriminator(restored))
 
-Where gradients go. `discriminator_loss` sends them to both of its arguments, so the restored images must be
-detached there, or the restorer would be trained to please the discriminator's loss. `generator_loss` sends them to
-`fake` alone: what the discriminator says of real images does not depend on the restorer, so `real` is detached,
-exactly and not as an approximation. The discriminator's own weights collect gradients in the restorer's step
-unless `requires_grad_(False)` says otherwise.
+Gradients. `discriminator_loss` has gradients by both of its arguments, so detach the restored images there, or
+the restorer is trained to lower the discriminator's loss. `generator_loss` has a gradient by `fake` alone: the
+outputs on real images do not depend on the restorer, so detaching `real` is no approximation. In the restorer's
+step, the discriminator's weights accumulate gradients too, unless they are frozen by `requires_grad_(False)`.
 
-Means are taken over all outputs, whether one an image or one a pixel, and in float32 whatever comes in. Sums of
-two means are sums, not halves, except where the name says so.
+Means are over all outputs, one per image or one per pixel, and at least in float32. The two sides are added and
+not averaged, but for `ragan_basicsr`.
 """
 
 from collections.abc import Callable
@@ -28,13 +27,15 @@ from lossmith.expressions import HasExpression, instantiate, parse_call, resolve
 
 
 class AdversarialLoss(HasExpression):
-    """A pair of losses that work against each other.
+    """Base class: the losses of a discriminator and of the restorer against it.
 
-    A subclass says in `looks_real` and `looks_fake` what it costs, output by output, that a discriminator did not
-    call something real, or fake. With `relativistic`, every output is measured against the mean of the other side,
-    as a relativistic average discriminator is asked whether real images are *more* real than restored ones.
+    A subclass defines `looks_real` and `looks_fake`: the loss of each logit, if the image should be called real,
+    or fake.
 
-    Raises LossmithError when an argument is empty or holds no floats.
+    Raises
+    ------
+    LossmithError
+        When called with logits that are empty, not floating point, or on different devices.
     """
 
     name: ClassVar[str]
@@ -42,46 +43,52 @@ class AdversarialLoss(HasExpression):
     source: ClassVar[str]
 
     def looks_real(self, logits: Tensor) -> Tensor:
+        """The loss of each logit of an image that should be called real, in the shape of the logits."""
         raise NotImplementedError
 
     def looks_fake(self, logits: Tensor) -> Tensor:
+        """The loss of each logit of an image that should be called fake, in the shape of the logits."""
         raise NotImplementedError
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the discriminator minimizes."""
+        """The discriminator's loss, a scalar, from its logits on real and on detached restored images."""
         real, fake = self._checked(real, fake)
         return self.looks_real(real).mean() + self.looks_fake(fake).mean()
 
     def generator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the restorer minimizes; no gradient reaches `real`."""
+        """The restorer's loss, a scalar, from the logits on real and on restored images; `real` is detached."""
         _, fake = self._checked(real, fake)
         return self.looks_real(fake).mean()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
 
     def _checked(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         for side, logits in (("real", real), ("restored", fake)):
             if not (isinstance(logits, Tensor) and logits.is_floating_point() and logits.numel()):
-                found = (
+                description = (
                     f"{tuple(logits.shape)} of {logits.dtype}"
                     if isinstance(logits, Tensor)
                     else f"a {type(logits).__name__}; of a discriminator with several, add up the loss of each"
                 )
                 raise LossmithError(
                     f"{self.name}: the discriminator's output on {side} images must be a tensor of floats, not "
-                    f"{found}"
+                    f"{description}"
                 )
         if real.device != fake.device:
             raise LossmithError(
                 f"{self.name}: the discriminator's outputs are on {real.device} (real) and {fake.device} "
-                "(restored); "
-                "move one of them"
+                "(restored); move one of them"
             )
-        wide = torch.promote_types(torch.promote_types(real.dtype, fake.dtype), torch.float32)
-        return real.to(wide), fake.to(wide)
+        dtype = torch.promote_types(torch.promote_types(real.dtype, fake.dtype), torch.float32)
+        return real.to(dtype), fake.to(dtype)
 
 
 class RelativisticLoss(AdversarialLoss):
-    """On differences to the other side's mean; the restorer's loss is the discriminator's with the sides
-    swapped.
+    """Base class: losses of the differences between logits and the mean of the other side's logits.
+
+    A relativistic average discriminator says whether real images are more realistic than restored ones. The
+    restorer's loss is the discriminator's with the sides swapped.
     """
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -94,7 +101,7 @@ class RelativisticLoss(AdversarialLoss):
 
 
 class GANLoss(AdversarialLoss):
-    """Cross entropy with logits; the restorer's is the one that does not saturate, -log D(fake).
+    """Cross entropy with logits; the restorer's loss is the non-saturating one, -log D(fake).
 
     >>> one = torch.ones(1)
     >>> loss = GANLoss().discriminator_loss
@@ -114,7 +121,7 @@ class GANLoss(AdversarialLoss):
 
 
 class LSGANLoss(AdversarialLoss):
-    """Squared distance to 1 for real and 0 for fake; twice the paper's, which halves every term."""
+    """Squared distance to 1 (real) and to 0 (fake): twice the paper's loss, which halves every term."""
 
     name = "lsgan"
     formula = "discriminator: mean (r - 1)^2 + mean f^2; restorer: mean (f - 1)^2"
@@ -128,7 +135,7 @@ class LSGANLoss(AdversarialLoss):
 
 
 class HingeLoss(AdversarialLoss):
-    """Outputs beyond a margin of 1 cost the discriminator nothing; the restorer's is linear."""
+    """Hinge loss with a margin of 1 for the discriminator; the restorer's loss is linear."""
 
     name = "hinge"
     formula = "discriminator: mean max(0, 1 - r) + mean max(0, 1 + f); restorer: -mean f"
@@ -146,10 +153,9 @@ class HingeLoss(AdversarialLoss):
 
 
 class WGANLoss(AdversarialLoss):
-    """The difference of the means; the discriminator must be kept Lipschitz by other means, such as a gradient
-    penalty.
+    """The difference of the mean logits, for a discriminator that is kept Lipschitz, as by a gradient penalty.
 
-    It has no relativistic average form of its own: its differences to the other side's mean are twice itself.
+    There is no relativistic form, which would be twice the loss itself.
     """
 
     name = "wgan"
@@ -164,7 +170,7 @@ class WGANLoss(AdversarialLoss):
 
 
 class RaGANLoss(RelativisticLoss, GANLoss):
-    """ESRGAN's: the sum of both sides, so that real and restored images both count for the restorer.
+    """Relativistic average GAN loss, as in ESRGAN: real and restored images both count for the restorer.
 
     >>> zero = torch.zeros(4, 1)
     >>> round(RaGANLoss().generator_loss(zero, zero).item(), 6)
@@ -177,22 +183,22 @@ class RaGANLoss(RelativisticLoss, GANLoss):
 
 
 class RaGANBasicSRLoss(RaGANLoss):
-    """Half of `ragan`, for the discriminator and for the restorer, as BasicSR trains ESRGAN.
+    """Half of `ragan`, for the discriminator and for the restorer, as in BasicSR's training of ESRGAN.
 
-    A weight of 5e-3 there is one of 2.5e-3 of the paper's. Its latest versions also let no gradient through the
-    means in the discriminator's step, which is not done here.
+    A weight of 5e-3 in BasicSR is 2.5e-3 of the paper's loss. Its latest versions also detach the means in the
+    discriminator's step, which is not done here.
     """
 
     name = "ragan_basicsr"
     formula = "half of ragan"
     source = "BasicSR's ESRGANModel"
 
-    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:  # the restorer's goes through it too
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:  # `generator_loss` calls it as well
         return super().discriminator_loss(real, fake) / 2
 
 
 class RaLSGANLoss(RelativisticLoss, LSGANLoss):
-    """Differences to the other side's mean should be 1 for real and -1 for fake."""
+    """Relativistic average LSGAN loss: differences to the other side's mean should be 1 (real) and -1 (fake)."""
 
     name = "ralsgan"
     formula = "discriminator: mean (r - mean f - 1)^2 + mean (f - mean r + 1)^2; restorer: with r and f swapped"
@@ -203,7 +209,7 @@ class RaLSGANLoss(RelativisticLoss, LSGANLoss):
 
 
 class RaHingeLoss(RelativisticLoss, HingeLoss):
-    """The hinge on differences to the other side's mean, for both."""
+    """Relativistic average hinge loss: the hinge of differences to the other side's mean, for both sides."""
 
     name = "rahinge"
     formula = "discriminator: hinge of r - mean f and f - mean r; restorer: with r and f swapped"
@@ -216,11 +222,13 @@ ADVERSARIAL: dict[str, Callable[..., AdversarialLoss]] = {
 }
 
 
-def adversarial(expression: str) -> AdversarialLoss:
-    """The adversarial loss of this name, or anybody's as `import.path:Name` with `discriminator_loss` and
-    `generator_loss`.
+METHODS = ("discriminator_loss", "generator_loss")
 
-    Raises LossmithError, in one sentence, for what cannot be understood.
+
+def adversarial(expression: str) -> AdversarialLoss:
+    """The adversarial loss of a name, or of an `import.path:Name` with both methods of `AdversarialLoss`.
+
+    Raises LossmithError for an expression that cannot be understood.
 
     >>> str(adversarial("ragan"))
     'ragan'
@@ -229,12 +237,10 @@ def adversarial(expression: str) -> AdversarialLoss:
     lossmith.core.errors.LossmithError: adversarial loss 'hing' is not known; did you mean 'hinge'?
     """
     call = parse_call(expression, "adversarial loss")
-    made = instantiate(call, resolve(call, ADVERSARIAL, "adversarial loss"), "adversarial loss")
-    if not all(callable(getattr(made, side, None)) for side in ("discriminator_loss", "generator_loss")):
-        raise LossmithError(
-            f"adversarial loss '{call.name}' must have the functions 'discriminator' and 'generator'"
-        )
-    return made  # type: ignore[no-any-return]
+    loss = instantiate(call, resolve(call, ADVERSARIAL, "adversarial loss"), "adversarial loss")
+    if not all(callable(getattr(loss, method, None)) for method in METHODS):
+        raise LossmithError(f"adversarial loss '{call.name}' must have the methods {' and '.join(METHODS)}")
+    return loss  # type: ignore[no-any-return]
 
 
 __all__ = ["ADVERSARIAL", "AdversarialLoss", "RelativisticLoss", "adversarial"]

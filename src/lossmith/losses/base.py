@@ -1,4 +1,4 @@
-"""What every loss is, and how losses add up."""
+"""The base class of losses, and their weighted sums."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,54 +13,70 @@ from lossmith.expressions import HasExpression, brief, format_value
 from lossmith.losses.function_transforms import full_precision, quiet_tracer
 
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"mean": Tensor.mean, "sum": Tensor.sum, "none": lambda x: x}
-"""What is made of one value per image."""
+"""How the values of the images, (N,), are reduced."""
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-"""The types of numbers in which images may come."""
+"""The data types that images may have."""
 
 
 class Precise(nn.Module):
-    """A module whose floating-point buffers and parameters never go below float32.
+    """A module whose floating-point buffers and parameters are never converted to less than float32.
 
-    Whoever calls `.half()` on a model that holds a loss means the model. What has fewer digits on purpose, as the
-    network of `precision="bfloat16"`, keeps them.
+    `.half()` on a model that holds a loss is meant for the model. What is in lower precision on purpose, such as
+    the network of a loss with `precision="bfloat16"`, stays so.
     """
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        def keeping_digits(tensor: Tensor) -> Tensor:
-            moved = fn(tensor)
-            lowered = moved.is_floating_point() and moved.dtype.itemsize < torch.float32.itemsize
-            return tensor.to(moved.device) if lowered else moved  # the tensor itself, as `moved` has lost digits
+        def at_least_float32(tensor: Tensor) -> Tensor:
+            converted = fn(tensor)
+            lowered = converted.is_floating_point() and converted.dtype.itemsize < torch.float32.itemsize
+            return tensor.to(converted.device) if lowered else converted  # `converted` has lost its digits
 
-        super()._apply(keeping_digits, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(at_least_float32, recurse)  # type: ignore[no-untyped-call]
         return self
 
 
 class Loss(HasExpression, Precise):
     """A distance between a prediction and its target: `loss(prediction, target)` is a scalar to minimize.
 
-    Both are (N, C, H, W) floating-point tensors, RGB in [0, 1], prediction first. `reduction="none"` gives one
-    value per image, (N,), and "sum" the sum of these. The gradient goes to the prediction only; a target that
-    requires one is refused, which finds swapped arguments. Half precision and autocast are computed in float32,
-    `.half()` or not. Nothing is clamped, moved to another device or changed in place.
+    Both images are (N, C, H, W) floating-point tensors, RGB in [0, 1], prediction first. The gradient goes to the
+    prediction only. Half precision and autocast are computed in float32, after `.half()` too. Nothing is clamped,
+    moved to another device or changed in place.
+
+    `loss + loss` and `number * loss` are losses, and `str(loss)` is the expression that makes the loss again.
+
+    For the value and its parts, for a log, compute the parts: they cost one forward pass, and their sum is the
+    value.
+
+        terms = criterion.terms(prediction, target)
+        value = sum(terms.values())
 
     A subclass implements `per_image` and sets the class variables, which `lossmith losses` prints.
-    `loss + loss` and `number * loss` are losses, and `str(loss)` is the expression that makes it again.
 
-    Raises LossmithError (a ValueError) when shapes or devices differ, the batch is empty, the tensors hold
-    integers, or the images are smaller than `min_side`.
+    Parameters
+    ----------
+    reduction
+        "mean" over the images of the batch, their "sum", or "none": one value per image, (N,).
+
+    Raises
+    ------
+    LossmithError
+        A ValueError: for an unknown reduction; when called, if shapes or devices differ, the batch is empty, the
+        tensors hold integers, the images are smaller than `min_side`, or the target requires a gradient, as it
+        does when the arguments are swapped.
     """
 
     name: ClassVar[str]
     formula: ClassVar[str] = ""
     """The definition in words."""
     bounds: ClassVar[str] = "0 and up"
-    """The values it can take; identical images always give 0 unless this says otherwise."""
+    """The values that the loss can take; identical images give 0 unless this says otherwise."""
     source: ClassVar[str] = ""
+    """The publication that defines the loss."""
     min_side: int = 1
-    """Height and width an image must have at least, in pixels."""
+    """The smallest height and width of an image, in pixels."""
     needs_parentheses: ClassVar[bool] = False
-    """Whether its expression needs brackets to be a part of another."""
+    """Whether the expression needs parentheses to be a part of another."""
 
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
@@ -69,11 +85,11 @@ class Loss(HasExpression, Precise):
         self.reduction = reduction
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """One value per image, (N,), for checked inputs in float32 or float64."""
+        """The loss of each image, (N,), for checked inputs in float32 or float64."""
         raise NotImplementedError
 
     def mean(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """That of `per_image`: a scalar. A subclass may know it in fewer steps."""
+        """The mean of `per_image`, a scalar. A subclass may compute it in fewer steps."""
         return self.per_image(prediction, target).mean()
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -82,33 +98,33 @@ class Loss(HasExpression, Precise):
         return self.evaluate(self.per_image, prediction, target)
 
     def evaluate(self, formula: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
-        """Check the inputs, compute `formula` in full precision and reduce it."""
+        """The reduced values of `formula`, (N,), computed in full precision from checked inputs."""
         return REDUCTIONS[self.reduction](self.evaluate_map(formula, prediction, target))
 
     def evaluate_map(
         self, formula: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor
     ) -> Tensor:
-        """Check the inputs and compute `formula` in full precision."""
+        """The value of `formula`, computed in full precision from checked inputs."""
         with quiet_tracer():
             check_pair(prediction, target, self, self.min_side)
             dtype = torch.promote_types(torch.promote_types(prediction.dtype, target.dtype), torch.float32)
             with full_precision(prediction.device):
-                # what is lazily negated, as the imaginary part of a conjugate is, not every engine can read
+                # not every backend can read lazily negated tensors, such as the imaginary part of a conjugate
                 return formula(prediction.to(dtype).resolve_neg(), target.detach().to(dtype).resolve_neg())
 
     @property
     def label(self) -> str:
-        """Its expression for legends and logs, in which files go by their stems."""
+        """The expression for legends and logs, with files by their stems."""
         return brief(str(self))
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The named parts whose sum is the loss, each with its weight already applied."""
+        """The weighted terms by name, whose sum is the loss, from one forward pass."""
         return {self.label: self(prediction, target)}
 
     def with_target(self, target: Tensor) -> nn.Module:
-        """The loss of a prediction alone, `with_target(prediction)`, for a target that stays as it is.
+        """A module that gives the loss of a prediction alone, against a fixed target.
 
-        What a deep loss knows of its target is then made once; the target is a buffer and not saved.
+        A deep loss computes the features of the target only once. The target is a buffer that is not saved.
         """
         return TargetedLoss(self, target)
 
@@ -123,7 +139,7 @@ class Loss(HasExpression, Precise):
         return WeightedLoss(float(weight), self)
 
     __rmul__ = __mul__
-    __array_ufunc__ = None  # lets numpy's numbers leave the product to us
+    __array_ufunc__ = None  # makes a NumPy number times a loss call __rmul__
 
     def __prepare_scriptable__(self) -> NoReturn:
         raise LossmithError(
@@ -132,7 +148,20 @@ class Loss(HasExpression, Precise):
 
 
 class WeightedLoss(Loss):
-    """A loss times a number."""
+    """A loss times a finite number.
+
+    Parameters
+    ----------
+    weight
+        The factor; that of a weighted loss is multiplied by it.
+    loss
+        The loss, whose reduction is kept.
+
+    Raises
+    ------
+    LossmithError
+        For a weight that is not finite.
+    """
 
     def __init__(self, weight: float, loss: Loss) -> None:
         super().__init__(loss.reduction)
@@ -160,14 +189,25 @@ class WeightedLoss(Loss):
 
 
 class SumLoss(Loss):
-    """The sum of losses."""
+    """The sum of losses.
+
+    Parameters
+    ----------
+    losses
+        One loss at least, all of one reduction; the losses of a sum are taken singly.
+
+    Raises
+    ------
+    LossmithError
+        For an empty list, and for losses of different reductions.
+    """
 
     needs_parentheses = True
 
     def __init__(self, losses: list[Loss]) -> None:
-        flat = [loss for part in losses for loss in (part.losses if isinstance(part, SumLoss) else [part])]
+        flat = [term for loss in losses for term in (loss.losses if isinstance(loss, SumLoss) else [loss])]
         if not flat:
-            raise LossmithError("a sum of losses needs one at least")
+            raise LossmithError("a sum of losses needs at least one loss")
         super().__init__(flat[0].reduction)
         if len({loss.reduction for loss in flat}) > 1:
             raise LossmithError("losses that are added must share one reduction")
@@ -182,21 +222,34 @@ class SumLoss(Loss):
         return TargetedSum([loss.with_target(target) for loss in self.losses], [1.0] * len(self.losses))
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        named: dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
         owners: dict[str, str] = {}
         for loss in self.losses:
             for name, value in loss.terms(prediction, target).items():
                 while owners.setdefault(name, str(loss)) != str(loss):  # files of one stem, in two folders
                     name += "'"
-                named[name] = named[name] + value if name in named else value
-        return named
+                terms[name] = terms[name] + value if name in terms else value
+        return terms
 
     def __str__(self) -> str:
         return " + ".join(parenthesized(loss) for loss in self.losses)
 
 
 class CallableLoss(Loss):
-    """Anybody's module or function of (prediction, target) as a loss; it must give one number."""
+    """A module or function of (prediction, target) as a loss.
+
+    Parameters
+    ----------
+    function
+        Gets two (N, C, H, W) images in float32 or float64, and returns one number in a tensor.
+    expression
+        What `str()` of the loss is.
+
+    Raises
+    ------
+    LossmithError
+        When called, if the function returns anything but one number in a tensor.
+    """
 
     source = "yours"
 
@@ -220,7 +273,10 @@ class CallableLoss(Loss):
 
 
 class TargetedLoss(Precise):
-    """A loss against one target, which moves with it and is not saved with it."""
+    """A loss against a fixed target, called with the prediction alone.
+
+    The target, (N, C, H, W), is a buffer: it moves with the module and is not saved with it.
+    """
 
     target: Tensor
 
@@ -237,14 +293,14 @@ class TargetedLoss(Precise):
 
 
 class TargetedSum(nn.Module):
-    """The weighted sum of losses that know their target."""
+    """The weighted sum of losses against fixed targets, called with the prediction alone."""
 
     def __init__(self, losses: list[nn.Module], weights: list[float]) -> None:
         super().__init__()
         self.losses, self.weights = nn.ModuleList(losses), weights
 
     def forward(self, prediction: Tensor) -> Tensor:
-        values = [weight * part(prediction) for weight, part in zip(self.weights, self.losses, strict=True)]
+        values = [weight * loss(prediction) for weight, loss in zip(self.weights, self.losses, strict=True)]
         return torch.stack(values).sum(dim=0)
 
 
@@ -274,13 +330,25 @@ def loss_from_callable(function: Callable[[Tensor, Tensor], Tensor]) -> Loss:
 
 
 def check_pair(prediction: Tensor, target: Tensor, name: object, min_side: int = 1) -> None:
-    """Refuse what has no meaning, without reading a pixel (so that a GPU never waits).
+    """Refuse images that a loss cannot compare, without reading a pixel, which would synchronize a GPU.
 
-    `name` is written only when there is something to refuse.
+    Parameters
+    ----------
+    prediction, target
+        The images, (N, C, H, W).
+    name
+        Begins the sentence; it is formatted only when there is an error.
+    min_side
+        The smallest height and width, in pixels.
+
+    Raises
+    ------
+    LossmithError
+        One sentence that says which of the conditions on images is not met.
     """
     if not (isinstance(prediction, Tensor) and isinstance(target, Tensor)):
-        kinds = f"{type(prediction).__name__} and {type(target).__name__}"
-        raise LossmithError(f"{name}: images must be tensors (N, C, H, W), not {kinds}")
+        types = f"{type(prediction).__name__} and {type(target).__name__}"
+        raise LossmithError(f"{name}: images must be tensors (N, C, H, W), not {types}")
     if prediction.ndim != 4:
         raise LossmithError(f"{name}: images must be (N, C, H, W), not {tuple(prediction.shape)}")
     if prediction.shape != target.shape:
@@ -312,7 +380,7 @@ def _is_number(value: object) -> bool:
 
 
 def parenthesized(loss: Loss) -> str:
-    """Its expression, fit to be a part of another."""
+    """The expression of a loss, in parentheses if it needs them to be a part of another."""
     return f"({loss})" if loss.needs_parentheses else str(loss)
 
 

@@ -1,4 +1,4 @@
-"""Losses that compare pixel by pixel."""
+"""Pixel losses: L1, MSE, Charbonnier and total variation."""
 
 import math
 
@@ -10,8 +10,14 @@ from lossmith.losses.base import Loss
 
 
 class L1Loss(Loss):
-    """Mean absolute error.
+    """Mean absolute error, the mean of |prediction - target|.
 
+    Parameters
+    ----------
+    reduction
+        "mean", "sum" or "none", over the images.
+
+    >>> import torch
     >>> L1Loss()(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.25)).item()
     0.25
     """
@@ -24,8 +30,14 @@ class L1Loss(Loss):
 
 
 class MSELoss(Loss):
-    """Mean squared error. (Zhao et al.'s code halves it; this one, like everybody's, does not.)
+    """Mean squared error, the mean of (prediction - target)^2, without the factor 1/2 of Zhao et al.'s code.
 
+    Parameters
+    ----------
+    reduction
+        "mean", "sum" or "none", over the images.
+
+    >>> import torch
     >>> MSELoss()(torch.zeros(1, 3, 8, 8), torch.full((1, 3, 8, 8), 0.5)).item()
     0.25
     """
@@ -38,11 +50,25 @@ class MSELoss(Loss):
 
 
 class CharbonnierLoss(Loss):
-    """A smooth L1: mean of sqrt(d^2 + epsilon^2) - epsilon.
+    """The Charbonnier loss, a smooth L1: the mean of sqrt((prediction - target)^2 + epsilon^2) - epsilon.
 
-    Subtracting epsilon, which others omit, changes no gradient and makes identical images give 0.
+    Other implementations do not subtract epsilon, which changes no gradient and makes identical images give 0.
 
-    Source: Charbonnier et al., ICIP 1994; Lai et al., CVPR 2017 (epsilon 1e-3).
+    Parameters
+    ----------
+    epsilon
+        The error below which the loss is quadratic, in units of the images; 1e-30 at least.
+    reduction
+        "mean", "sum" or "none", over the images.
+
+    Raises
+    ------
+    LossmithError
+        For an epsilon that is not finite or below 1e-30, which float32 would round to 0.
+
+    References
+    ----------
+    Charbonnier et al., ICIP 1994; Lai et al., CVPR 2017 (epsilon 1e-3).
     """
 
     name = "charbonnier"
@@ -61,11 +87,23 @@ class CharbonnierLoss(Loss):
 
 
 class TVLoss(Loss):
-    """Total variation of the prediction; the target only has to have its shape.
+    """Anisotropic total variation of the prediction; the target only has to have the same shape.
 
-    The mean over vertical neighbors of |difference|^exponent plus the same over horizontal neighbors
-    (anisotropic; exponent 1 after Rudin et al. 1992, exponent 2 as in Johnson et al. 2016).
+    The mean over vertical neighbors of |difference|^exponent plus the mean over horizontal neighbors.
 
+    Parameters
+    ----------
+    exponent
+        1 after Rudin et al., Physica D 1992, or 2 as in Johnson et al., ECCV 2016; any finite number from 1 up.
+    reduction
+        "mean", "sum" or "none", over the images.
+
+    Raises
+    ------
+    LossmithError
+        For an exponent below 1, whose gradient is infinite at 0.
+
+    >>> import torch
     >>> TVLoss()(torch.eye(2).expand(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)).item()
     2.0
     """

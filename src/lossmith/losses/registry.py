@@ -28,7 +28,8 @@ from lossmith.losses.perceptual.lpips import LPIPS
 from lossmith.losses.perceptual.style import StyleLoss, StyleW2Loss
 from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss, TVLoss
 from lossmith.losses.schedule import Schedule
-from lossmith.losses.structural.losses import MixLoss, MSSSIMLoss, MSSSIMSigmasLoss, SSIMLoss
+from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
+from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
 
 LOSSES: dict[str, type[Loss]] = {
     loss.name: loss

@@ -20,6 +20,7 @@ from lossmith import LossmithError
 from lossmith.commands.loss_files import convert_mdf, show_loss
 from lossmith.losses import MDFLoss, load_loss
 from lossmith.losses.mdf.discriminator import ConvBlock, PatchDiscriminator
+from lossmith.losses.mdf.loss_file import expression_of
 from lossmith.losses.mdf.published_pickle import MAGIC, VERSION, read_pickle
 
 from .samples import discriminators_of, pair, write
@@ -253,3 +254,28 @@ def test_show_loss_prints_the_card(tmp_path: Path) -> None:
         "\\x1b[2Jkey: 1",
     ]
     assert show_loss(str(file)).startswith(f"file: my.safetensors, {numbers:,} bytes, ")
+
+
+@pytest.mark.parametrize("expression", ["mdf(jpeg)", "mdf(file=jpeg, scales=1)", 'mdf("jpeg")'])
+def test_show_loss_takes_the_name_and_the_expression_of_a_shipped_loss(expression: str) -> None:
+    assert show_loss(expression) == show_loss("jpeg")
+    assert show_loss("jpeg").startswith("file: jpeg.safetensors, ")
+
+
+def test_show_loss_takes_the_expression_of_a_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "my, own (1).safetensors")
+    assert show_loss(expression_of(file)) == show_loss(str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("ssim(window=7)", r"^only mdf losses have a card, and 'ssim\(window=7\)' is not one$"),
+        ("mdf(jpg)", r"^shipped loss 'jpg' is not known; did you mean 'jpeg'\?; files end in \.safetensors$"),
+        ("mdf()", r"^loss 'mdf': missing a required argument: 'file'"),
+        ("jpg", r"^shipped loss 'jpg' is not known"),
+    ],
+)
+def test_show_loss_refuses_what_has_no_card_in_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(LossmithError, match=sentence):
+        show_loss(text)

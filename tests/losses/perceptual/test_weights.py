@@ -171,3 +171,22 @@ def test_backbone_weights_of_another_network_are_refused(tmp_path: Path) -> None
         LossmithError, match=r"other.safetensors does not hold the weights of squeezenet1_1: 'feat"
     ):
         FeatureExtractor("squeezenet1_1", ["fire2"], str(tmp_path / "other.safetensors"))
+
+
+@pytest.mark.parametrize(("network", "other"), [("vgg16", "vgg19"), ("vgg19", "vgg16"), ("vgg16", "vgg16_bn")])
+def test_weights_of_a_network_that_begins_alike_are_refused(network: str, other: str, tmp_path: Path) -> None:
+    with torch.device("meta"):
+        state = models.get_model(other, weights=None).state_dict()
+    file = tmp_path / f"{other}.safetensors"
+    # the layers that run as they are, and of the others only the names
+    used = ("features.0.", "features.2.")
+    save_file({k: torch.zeros(t.shape if k.startswith(used) else ()) for k, t in state.items()}, file)
+    sentence = rf"^{file} does not hold the weights of {network}: "
+    with pytest.raises(LossmithError, match=sentence):
+        FeatureExtractor(network, ["relu1_2"], str(file))
+
+
+def test_weights_with_another_head_are_taken(tmp_path: Path) -> None:
+    state = models.squeezenet1_1(weights=None, num_classes=3).state_dict()
+    save_file({**state, "teacher.0.weight": torch.zeros(1)}, tmp_path / "fine_tuned.safetensors")
+    FeatureExtractor("squeezenet1_1", ["fire2"], str(tmp_path / "fine_tuned.safetensors"))

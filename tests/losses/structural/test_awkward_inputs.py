@@ -1,7 +1,7 @@
 """What ssim, ms_ssim and mix make of inputs of docs/structural_inputs.md; what holds for all is in tests/hostile.
 
 The truth is the same loss in float64 on images in [0, 1], plainly stored, which test_structural.py and
-test_zhao.py hold against independent implementations.
+test_mix.py hold against independent implementations.
 """
 
 from collections.abc import Callable

@@ -343,9 +343,9 @@ def test_data_range_255_equals_data_range_1() -> None:
         (lambda: SSIMLoss(), (30, 22)),
         (lambda: SSIMLoss(padding="same"), (40, 32)),
         (lambda: loss("ms_ssim_sigmas"), (40, 32)),
-        (lambda: loss("ms_ssim_sigmas(form=centre)"), (1, 1)),
+        (lambda: loss("ms_ssim_sigmas(form=center)"), (1, 1)),
         (lambda: loss("mix"), (40, 32)),
-        (lambda: loss("mix(form=centre)"), (1, 1)),
+        (lambda: loss("mix(form=center)"), (1, 1)),
     ],
 )
 def test_the_loss_is_the_mean_of_its_map(make: Callable[[], SSIMLoss], shape: tuple[int, int]) -> None:
@@ -376,10 +376,10 @@ def test_custom_level_weights_are_used() -> None:
         ("ssim(padding=full)", "ssim: padding must be one of valid, same, reflect, not 'full'"),
         ("ssim(k1=0)", "ssim: k1 must be above 0, not 0"),
         ("mix(data_range=-1)", "mix: data_range must be above 0, not -1"),
-        ('ms_ssim(weights="1 2")', "ms_ssim: 2 weights cannot serve 5 levels"),
+        ('ms_ssim(weights="1 2")', "ms_ssim: 5 levels need 5 weights, not 2"),
         (
             'ms_ssim(weights="a b")',
-            "ms_ssim: weights must be numbers between spaces, such as \"1 2 4\", not 'a b'",
+            "ms_ssim: weights must be numbers separated by spaces, such as \"1 2 4\", not 'a b'",
         ),
         ('ms_ssim(weights="1 -2")', "ms_ssim: weights must be above 0, not -2.0"),
         ('mix(sigmas="2 1")', "mix: sigmas must rise, not (2.0, 1.0)"),

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lossmith.evaluation.luma import full_luma
 from lossmith.losses.structural.filtering import gaussian_window, separable_filter
-from lossmith.losses.structural.losses import MSSSIMLoss
+from lossmith.losses.structural.ssim import MSSSIMLoss
 
 EYE_NOISE = 0.4
 TINY = 1e-15

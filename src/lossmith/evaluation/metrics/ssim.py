@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from lossmith.losses.structural.losses import MSSSIMLoss, SSIMLoss
+from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
 
 _SSIM = SSIMLoss()
 _MS_SSIM = MSSSIMLoss(reduction="none")
@@ -17,7 +17,7 @@ _MS_SSIM = MSSSIMLoss(reduction="none")
 
 def ssim(prediction: Tensor, target: Tensor) -> float:
     """Structural similarity under an 11x11 Gaussian window of sigma 1.5; see
-    `lossmith.losses.structural.losses.SSIMLoss`.
+    `lossmith.losses.structural.ssim.SSIMLoss`.
 
     At most 1; NaN below 11x11 pixels. Source: Wang et al., IEEE TIP 13(4), 2004.
 
@@ -31,7 +31,7 @@ def ssim(prediction: Tensor, target: Tensor) -> float:
 
 
 def ms_ssim(prediction: Tensor, target: Tensor) -> float:
-    """SSIM over five halvings; see `lossmith.losses.structural.losses.MSSSIMLoss`.
+    """SSIM over five halvings; see `lossmith.losses.structural.ssim.MSSSIMLoss`.
 
     0 to 1 (a channel whose images are anti-correlated counts as 0); NaN below 161x161 pixels.
     Source: Wang, Simoncelli, Bovik, Asilomar 2003.

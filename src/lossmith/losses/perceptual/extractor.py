@@ -134,7 +134,8 @@ def _load_weights(network: nn.Module, backbone: Backbone, weights: str | None) -
     if weights == "random":
         init_random(network)
     else:
-        load_into(network, *backbone.weights(weights), backbone.name)
+        state, source = backbone.weights(weights)
+        load_into(network, state, source, backbone.name, backbone.network.state_dict().keys())
 
 
 __all__ = ["FeatureExtractor"]

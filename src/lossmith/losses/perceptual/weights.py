@@ -1,7 +1,7 @@
 """Files of weights: where they are looked for, and how they are read."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -65,8 +65,34 @@ def read_state_dict(path: Path, wanted: Iterable[str] = ()) -> dict[str, Tensor]
         raise LossmithError(f"cannot read the weights in {path}: it {reason}") from error
 
 
-def load_into(network: nn.Module, state: Mapping[str, Tensor], source: str, called: str) -> None:
-    """Load what a network holds, and nothing beyond it, since a file may hold more of the network."""
+def load_into(
+    network: nn.Module, state: Mapping[str, Tensor], source: str, called: str, all_names: Collection[str]
+) -> None:
+    """Copy weights into a network of which only the first layers are kept.
+
+    Parameters
+    ----------
+    network
+        The layers that are kept.
+    state
+        Tensors by name, of these layers or of the whole network.
+    source, called
+        The file and the network, for messages.
+    all_names
+        The names of all tensors of the whole network.
+
+    Raises
+    ------
+    LossmithError
+        If a tensor is missing or has another shape, or if there are further layers that the whole network does
+        not have: VGG-19 begins as VGG-16 does.
+    """
+    parts = {name.partition(".")[0] for name in all_names}
+    for name in state:
+        if name not in all_names and name.partition(".")[0] in parts and not is_counter(name):
+            raise LossmithError(
+                f"{source} does not hold the weights of {called}: it has '{name}', which {called} does not have"
+            )
     for name, tensor in network.state_dict().items():
         if is_counter(name):
             continue

@@ -69,9 +69,9 @@ def test_the_dense_form_equals_the_papers_equations_at_every_pixel(
 def test_the_center_form_equals_the_papers_equations_at_the_center(alpha: float, shape: tuple[int, ...]) -> None:
     x, y = pair(*shape)
     expected = plain_mix(x, y, alpha, 33, center=True)
-    assert MixLoss(alpha, form="centre")(x, y).item() == pytest.approx(expected, abs=1e-12)
+    assert MixLoss(alpha, form="center")(x, y).item() == pytest.approx(expected, abs=1e-12)
     if alpha == 1:
-        assert MSSSIMSigmasLoss(form="centre")(x, y).item() == pytest.approx(expected, abs=1e-12)
+        assert MSSSIMSigmasLoss(form="center")(x, y).item() == pytest.approx(expected, abs=1e-12)
 
 
 def closed_form_gradient(x: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarray:
@@ -94,7 +94,7 @@ def closed_form_gradient(x: np.ndarray, y: np.ndarray, alpha: float) -> np.ndarr
 def test_the_gradient_equals_the_papers_closed_form(alpha: float) -> None:
     x, y = pair(2, 3, 31, 31)
     x.requires_grad_()
-    MixLoss(alpha, form="centre")(x, y).backward()
+    MixLoss(alpha, form="center")(x, y).backward()
     planes = zip(x.detach().flatten(0, 1).numpy(), y.flatten(0, 1).numpy(), strict=True)
     expected = np.array([closed_form_gradient(a, b, alpha) for a, b in planes]).reshape(x.shape) / 6
     assert x.grad is not None
@@ -105,7 +105,7 @@ def test_the_gradient_equals_the_papers_closed_form(alpha: float) -> None:
 def test_the_dense_form_read_at_the_middle_is_the_center_form(shape: tuple[int, ...]) -> None:
     x, y = pair(*shape)
     dense = MSSSIMSigmasLoss(window=33).loss_map(x, y)
-    center = MSSSIMSigmasLoss(form="centre").loss_map(x, y)
+    center = MSSSIMSigmasLoss(form="center").loss_map(x, y)
     assert dense.shape == shape
     assert center.shape == (*shape[:2], 1, 1)
     middle = dense[:, :, shape[2] // 2, shape[3] // 2, None, None]
@@ -115,7 +115,7 @@ def test_the_dense_form_read_at_the_middle_is_the_center_form(shape: tuple[int, 
 def test_a_window_smaller_than_the_patch_is_another_loss_at_its_middle() -> None:
     x, y = pair(1, 3, 31, 31)
     small = MSSSIMSigmasLoss(window=9).loss_map(x, y)[:, :, 15, 15, None, None]
-    assert (small - MSSSIMSigmasLoss(form="centre").loss_map(x, y)).abs().max() > 1e-3
+    assert (small - MSSSIMSigmasLoss(form="center").loss_map(x, y)).abs().max() > 1e-3
 
 
 def test_far_from_the_border_nothing_is_rescaled() -> None:
@@ -143,7 +143,12 @@ def test_mix_has_the_papers_alpha_and_pl4nn_the_published_codes() -> None:
     assert loss("mix_pl4nn")(x, y) == loss("mix(alpha=0.025)")(x, y) != loss("mix")(x, y)
 
 
-@pytest.mark.parametrize("form", ["dense", "centre"])
+@pytest.mark.parametrize("name", ["ms_ssim_sigmas", "mix"])
+def test_the_former_spelling_of_the_center_form_is_understood(name: str) -> None:
+    assert str(loss(f"{name}(form=centre)")) == f"{name}(form=center)"
+
+
+@pytest.mark.parametrize("form", ["dense", "center"])
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_the_terms_of_the_mix_carry_their_weights(form: str, reduction: str) -> None:
     x, y = pair(3, 3, 15, 15)
@@ -160,16 +165,16 @@ def test_the_terms_of_the_mix_carry_their_weights(form: str, reduction: str) -> 
 @pytest.mark.parametrize("name", ["ms_ssim_sigmas", "mix"])
 def test_the_center_form_needs_a_center(name: str, sides: tuple[int, int]) -> None:
     x = torch.rand(1, 3, *sides)
-    message = rf"^{name}\(form=centre\): the patch needs odd sides to have a centre, not {sides[0]} x {sides[1]}$"
+    message = rf"^{name}\(form=center\): the patch needs odd sides to have a center, not {sides[0]} x {sides[1]}$"
     with pytest.raises(LossmithError, match=message):
-        loss(f"{name}(form=centre)")(x, x)
+        loss(f"{name}(form=center)")(x, x)
 
 
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("ms_ssim_sigmas(form=middle)", "ms_ssim_sigmas: form must be 'dense' or 'centre', not 'middle'"),
-        ("mix(form=middle)", "mix: form must be 'dense' or 'centre', not 'middle'"),
+        ("ms_ssim_sigmas(form=middle)", "ms_ssim_sigmas: form must be 'dense' or 'center', not 'middle'"),
+        ("mix(form=middle)", "mix: form must be 'dense' or 'center', not 'middle'"),
         ("mix(window=32)", "mix: window must be an odd number of pixels, not 32"),
         ("ms_ssim_sigmas(window=0)", "ms_ssim_sigmas: window must be an odd number of pixels, not 0"),
         ("mix(alpha=1.01)", "mix: alpha must be 0 to 1, not 1.01"),
