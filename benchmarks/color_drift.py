@@ -1,9 +1,9 @@
-"""How much of each loss's error is one wrong shift of an image's colors?
+"""The share of each loss's error that is a constant shift of an image's colors.
 
     python benchmarks/color_drift.py runs/zhao-small/jpeg --test BSDS500_test
 
-For the restored images of a tournament, RGB: the PSNR, the PSNR after taking out each image's mean error per
-channel, and that mean error in levels of 255.
+Prints, for the restored RGB images of a tournament, the PSNR, the PSNR after subtracting each image's mean error
+per channel, and that mean error in levels of 255.
 """
 
 import argparse
@@ -22,14 +22,14 @@ def main() -> None:
     targets = {path.stem: path for path in find_images(options.test)}
     print("| loss | PSNR, dB | without the shift, dB | shift, levels |\n| --- | --- | --- | --- |")
     for run in sorted((options.tournament / "runs").iterdir()):
-        whole, rest, shifts = [], [], []
+        psnrs, corrected_psnrs, shifts = [], [], []
         for path in sorted(run.glob("seed-*/images/*.png")):
             error = from_8bit(read_image(path)) - from_8bit(read_image(targets[path.stem]))
             shift = error.mean((1, 2), keepdim=True)
-            whole.append(-10 * float(error.square().mean().log10()))
-            rest.append(-10 * float((error - shift).square().mean().log10()))
+            psnrs.append(-10 * float(error.square().mean().log10()))
+            corrected_psnrs.append(-10 * float((error - shift).square().mean().log10()))
             shifts.append(255 * float(shift.abs().mean()))
-        print(f"| {run.name} | {fmean(whole):.2f} | {fmean(rest):.2f} | {fmean(shifts):.2f} |")
+        print(f"| {run.name} | {fmean(psnrs):.2f} | {fmean(corrected_psnrs):.2f} | {fmean(shifts):.2f} |")
 
 
 if __name__ == "__main__":

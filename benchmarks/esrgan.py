@@ -1,17 +1,17 @@
-"""ESRGAN's two stages, trained by the named recipe and held against each other.
+"""ESRGAN's two stages, trained by a preset and compared.
 
     python benchmarks/esrgan.py --scale small --train DIR --test DIR [--out DIR] [--show DIR]
 
-`tiny` only shows that everything works: a minute, and nothing to be learned from its numbers. `small` is the
-recipe `esrgan_small`, for two CPU cores; `full` the paper's, for a GPU and many days. A stopped run goes on.
+`tiny` only shows that everything works: it takes a minute, and its numbers mean nothing. `small` is the preset
+`esrgan_small`, for two CPU cores; `full` the paper's, for a GPU and many days. A stopped run continues.
 
 Written into the folder of the run: `table.md`, and for every image of --show `crops/NAME.png`, from left to
-right the input (bicubic), the stage psnr, the stage gan and the original, where the original has most detail.
+right the input (bicubic), stage psnr, stage gan and the original, where the original has most detail.
 --show is a folder of images; without it they are the photographs of scikit-image of the demonstration.
 
 PSNR and SSIM are on Y with 4 pixels cropped; LPIPS needs the weights of SqueezeNet and its heads in the folder
-LOSSMITH_WEIGHTS. "Blur" looks at no original: the perceptual blur of Crete et al. (SPIE 2007) as scikit-image has
-it, from 0 for sharp to 1, on the luma; noise is sharp to it too, so read it beside the row of the original.
+LOSSMITH_WEIGHTS. "Blur" needs no original: it is the perceptual blur of Crete et al. (SPIE 2007) in scikit-image,
+from 0 for sharp to 1, on the luma; noise is sharp to it too, so read it beside the row of the original.
 """
 
 import argparse
@@ -43,12 +43,12 @@ from lossmith.models.model_file import load_model
 from lossmith.report.crops import box_sum
 from lossmith.training import RunFolder
 
-SIDE = 128
+CROP_SIDE = 128
 METHODS = ("bicubic", "psnr", "gan", "original")
 
 
 def settings(scale: str) -> dict[str, Any]:
-    """The recipe and the contest of a scale."""
+    """The recipe and the adversarial recipe of a scale."""
     if scale != "tiny":
         return lossmith.preset({"small": "esrgan_small", "full": "esrgan"}[scale])
     small = lossmith.preset("esrgan_small")
@@ -61,7 +61,7 @@ def blur(image: Tensor) -> float:
 
 
 def versions(out: Path, images: Sequence[Path]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Every image as each method has it."""
+    """The name of every image, and its versions by method."""
     pairs = make_test_pairs(images, degradation("bicubic(4)"))
     stages = {
         stage: restore_images(load_model(RunFolder(out / stage).model).restorer, pairs) for stage in METHODS[1:3]
@@ -74,16 +74,16 @@ def versions(out: Path, images: Sequence[Path]) -> Iterator[tuple[str, dict[str,
 
 
 def detail(original: Tensor) -> tuple[slice, slice]:
-    """The window in which the original changes most from pixel to pixel."""
-    side = min(SIDE, *original.shape[1:])
+    """The crop with the largest sum of gradients of the original."""
+    side = min(CROP_SIDE, *original.shape[1:])
     down, right = torch.gradient(full_luma(original)[0].double())
     sums = box_sum((down.abs() + right.abs()).numpy(), side)
     top, left = (int(i) for i in np.unravel_index(sums.argmax(), sums.shape))
     return slice(top, top + side), slice(left, left + side)
 
 
-def cut(out: Path, shown: Sequence[Path]) -> None:
-    """Write the crops."""
+def write_crops(out: Path, shown: Sequence[Path]) -> None:
+    """Write the crops, one file an image."""
     for name, images in versions(out, shown):
         rows, columns = detail(images["original"])
         crops = [images[method][:, rows, columns] for method in METHODS]
@@ -125,7 +125,7 @@ def main() -> None:
     out = options.out or Path(f"runs/esrgan-{options.scale}")
     data = lossmith.Data([options.train], test=[options.test])
     print(lossmith.train(data, out=out, **settings(options.scale)))
-    cut(out, find_images([options.show]) if options.show else sample_images("test"))
+    write_crops(out, find_images([options.show]) if options.show else sample_images("test"))
     text = table(out, find_images([options.test]))
     (out / "table.md").write_text(text)
     print(text)

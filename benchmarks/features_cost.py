@@ -1,15 +1,15 @@
-"""What the deep losses cost beside other packages on the same weights.
+"""The cost of feature losses beside other packages, on the same weights.
 
     python benchmarks/features_cost.py                              # prints the tables; minutes
     python benchmarks/features_cost.py --only lpips_alex dists      # some of them
-    python benchmarks/features_cost.py --results cost.json          # keeps them, and prints all that it has kept
+    python benchmarks/features_cost.py --results cost.json          # adds to the file, and prints all its results
     python benchmarks/features_cost.py --device cuda
 
 One process, in turn, medians after a warm-up. Time is forward and backward, the gradient by the prediction only.
-`fixed target` is `loss.fixed(target)`, which has seen the target before; `compiled` is torch.compile, which needs
-a C++ compiler. Memory is the peak of one pass above what was there before, for each in a process of its own. "Off"
-is how far value and gradient (L2 norm) are from ours in float64. Weights are the usual ImageNet ones where this
-machine has them, and random otherwise, which costs the same. The images are soft blobs with noise.
+`fixed target` is `loss.with_target(target)`, which knows the target's features; `compiled` is torch.compile, which
+needs a C++ compiler. Memory is the peak of one pass above what was there before, for each in a process of its own.
+"Off" is the relative error of value and gradient (L2 norm) from ours in float64. Weights are the usual ImageNet ones
+where this machine has them, and random otherwise, which costs the same. The images are soft blobs with noise.
 """
 
 import argparse
@@ -41,14 +41,14 @@ from lossmith.losses.perceptual.contextual import contextual_similarity
 from lossmith.losses.perceptual.weights import find_file, init_random, read_state_dict
 
 NETWORKS = ("alexnet", "squeezenet1_1", "vgg16", "vgg19")
-WARM_UP = 2
+WARMUP_ROUNDS = 2
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A loss, ours as an expression in which {vgg16} stands for a file, or of feature maps where that is empty."""
+    """A loss as an expression, in which {vgg16} stands for a file; if empty, a function of feature maps."""
 
-    ours: str
+    expression: str
     shape: tuple[int, ...]
     rivals: Callable[[], dict[str, Criterion]]
 
@@ -70,59 +70,60 @@ ENTRIES = {
     "contextual": Entry("", (4, 256, 32, 32), rivals.contextual),
     "contextual_64": Entry("", (1, 256, 64, 64), rivals.contextual),
 }
-OURS = ("float32", "fixed target", "bfloat16", "bfloat16, fixed target", "compiled", "compiled, bfloat16")
+VARIANTS = ("float32", "fixed target", "bfloat16", "bfloat16, fixed target", "compiled", "compiled, bfloat16")
 
 
 def weight_files(folder: Path) -> dict[str, Path]:
-    """Of each network the file with its usual weights, or one with random ones."""
+    """For each network a file with its usual weights, or with random ones."""
     files = {}
     for name in NETWORKS:
-        found = find_file(backbone(name).files)
+        weights = find_file(backbone(name).files)
         with torch.device("meta"):
-            made = nn.ModuleDict({"features": models.get_model(name, weights=None).features})
-        made.to_empty(device="cpu")
-        if found:
-            made.load_state_dict(read_state_dict(found), strict=False)
+            network = nn.ModuleDict({"features": models.get_model(name, weights=None).features})
+        network.to_empty(device="cpu")
+        if weights:
+            network.load_state_dict(read_state_dict(weights), strict=False)
         else:
-            init_random(made)
+            init_random(network)
         files[name] = folder / f"{name}.safetensors"
-        save_file(made.state_dict(), files[name])
+        save_file(network.state_dict(), files[name])
     return files
 
 
-def ours(entry: Entry, how: str, files: dict[str, Path], target: Tensor) -> Criterion:
-    if not entry.ours:
-        return torch.compile(of_maps) if "compiled" in how else of_maps
-    expression = entry.ours.format(**files)
+def our_criterion(entry: Entry, how: str, files: dict[str, Path], target: Tensor) -> Criterion:
+    if not entry.expression:
+        return torch.compile(contextual_of_maps) if "compiled" in how else contextual_of_maps
+    expression = entry.expression.format(**files)
     if "bfloat16" in how:
         expression = expression.removesuffix(")") + ", precision=bfloat16)"
     criterion = loss(expression).to(target.device)
     if "fixed" in how:
-        kept = criterion.with_target(target)
-        return lambda prediction, _: kept(prediction)
+        fixed = criterion.with_target(target)
+        return lambda prediction, _: fixed(prediction)
     return torch.compile(criterion) if "compiled" in how else criterion
 
 
-def of_maps(prediction: Tensor, target: Tensor) -> Tensor:
-    ours, theirs = (maps.flatten(2).mT for maps in (prediction, target))
-    return -contextual_similarity(ours, theirs, "cosine", 0.5).log().mean()
+def contextual_of_maps(prediction: Tensor, target: Tensor) -> Tensor:
+    """The contextual loss of feature maps (N, C, H, W)."""
+    prediction, target = (maps.flatten(2).mT for maps in (prediction, target))
+    return -contextual_similarity(prediction, target, "cosine", 0.5).log().mean()
 
 
 def ways(
     name: str, files: dict[str, Path], target: Tensor, compiled: bool = False, only: str | None = None
 ) -> dict[str, Criterion]:
-    """All ways to compute a loss, ours first, or `only` one of them."""
+    """All ways to compute a loss, ours first, or the one that `only` names."""
     entry = ENTRIES[name]
-    hows = [how for how in OURS if compiled or "compiled" not in how]
-    if not entry.ours:
+    hows = [how for how in VARIANTS if compiled or "compiled" not in how]
+    if not entry.expression:
         hows = [how for how in hows if how in ("float32", "compiled")]
-    made = {how: ours(entry, how, files, target) for how in hows if only in (None, how)}
+    criteria = {how: our_criterion(entry, how, files, target) for how in hows if only in (None, how)}
     if only in hows:
-        return made
-    with rivals.holding(files):
+        return criteria
+    with rivals.torchvision_weights(files):
         others = entry.rivals()
-    return made | {
-        how: each.to(target.device) if isinstance(each, nn.Module) else each for how, each in others.items()
+    return criteria | {
+        how: other.to(target.device) if isinstance(other, nn.Module) else other for how, other in others.items()
     }
 
 
@@ -150,42 +151,50 @@ def now(device: str) -> float:
 def seconds(name: str, files: dict[str, Path], device: str, rounds: int, compiled: bool) -> dict[str, float]:
     """The median time of each way, taken in turn so that a busy machine hits all alike."""
     prediction, target = images(ENTRIES[name].shape, device)
-    contenders = ways(name, files, target, compiled)
-    times: dict[str, list[float]] = {how: [] for how in contenders}
-    for _ in range(WARM_UP + rounds):
-        for how, criterion in contenders.items():
+    criteria = ways(name, files, target, compiled)
+    times: dict[str, list[float]] = {how: [] for how in criteria}
+    for _ in range(WARMUP_ROUNDS + rounds):
+        for how, criterion in criteria.items():
             start = now(device)
             value_and_gradient(criterion, prediction, target)
             times[how].append(now(device) - start)
-    return {how: statistics.median(each[WARM_UP:]) for how, each in times.items()}
+    return {how: statistics.median(series[WARMUP_ROUNDS:]) for how, series in times.items()}
 
 
-def deviations(name: str, files: dict[str, Path], device: str, compiled: bool) -> dict[str, tuple[float, float]]:
-    """Of the value and of the gradient of each way from ours in float64."""
+def relative_errors(
+    name: str, files: dict[str, Path], device: str, compiled: bool
+) -> dict[str, tuple[float, float]]:
+    """Relative errors of value and gradient of each way, from ours in float64."""
     prediction, target = images(ENTRIES[name].shape, device)
-    exact = of_maps if not ENTRIES[name].ours else loss(ENTRIES[name].ours.format(**files)).to(device).double()
+    exact = (
+        contextual_of_maps
+        if not ENTRIES[name].expression
+        else loss(ENTRIES[name].expression.format(**files)).to(device).double()
+    )
     value, gradient = value_and_gradient(exact, prediction.double(), target.double())
-    found = {}
+    errors = {}
     for how, criterion in ways(name, files, target, compiled).items():
-        its_value, its_gradient = value_and_gradient(criterion, prediction, target)
-        off = abs(its_value.item() / value.item() - 1)
-        found[how] = off, ((its_gradient.double() - gradient).norm() / gradient.norm()).item()
-    return found
+        measured, slope = value_and_gradient(criterion, prediction, target)
+        errors[how] = (
+            abs(measured.item() / value.item() - 1),
+            ((slope.double() - gradient).norm() / gradient.norm()).item(),
+        )
+    return errors
 
 
 def memory(name: str, how: str, files: dict[str, Path], device: str, threads: int) -> float:
-    """MiB above what was there before, of one pass; run in a fresh process."""
+    """The peak of one pass above the memory before, in MiB; run in a fresh process."""
     torch.set_num_threads(threads)
     prediction, target = images(ENTRIES[name].shape, device)
     criterion = ways(name, files, target, only=how)[how]
-    if "fixed" not in how:  # loads what is to be loaded
+    if "fixed" not in how:  # loads libraries and weights
         value_and_gradient(criterion, prediction[:1, :, :32, :32], target[:1, :, :32, :32])
     if device == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         value_and_gradient(criterion, prediction, target)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _status("VmRSS")
     value_and_gradient(criterion, prediction, target)
     return (_status("VmHWM") - before) / 2**10
@@ -197,20 +206,20 @@ def _status(key: str) -> int:
 
 
 def memories(name: str, files: dict[str, Path], device: str, threads: int) -> dict[str, float]:
-    # freed blocks go back at once, so that what one pass leaves is not taken for what the next does not need
+    # freed blocks return to the system at once, or leftovers of one pass would hide what the next one needs
     os.environ.update(MALLOC_MMAP_THRESHOLD_="65536", MALLOC_TRIM_THRESHOLD_="65536")
     _, target = images((1, *ENTRIES[name].shape[1:]), device)
     context = multiprocessing.get_context("spawn")
-    found = {}
+    peaks = {}
     for how in ways(name, files, target):
         with context.Pool(1) as pool:
-            found[how] = pool.apply(memory, (name, how, files, device, threads))
-    return found
+            peaks[how] = pool.apply(memory, (name, how, files, device, threads))
+    return peaks
 
 
 def table(name: str, measured: dict[str, Any]) -> str:
     times = measured["seconds"]
-    others = [how for how in times if how not in OURS]
+    others = [how for how in times if how not in VARIANTS]
     best = min(times[how] for how in others)
     lines = [
         f"### {name}, {'x'.join(map(str, ENTRIES[name].shape))}",
@@ -218,11 +227,12 @@ def table(name: str, measured: dict[str, Any]) -> str:
         "| | ms | speed over the best other | memory, MiB | value off | gradient off |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for how, taken in times.items():
+    for how, time_s in times.items():
         label = how if how in others else f"**lossmith, {how}**"
-        used = [f"{each[how]:.0f}" for each in [measured.get("memory", {})] if how in each]
-        off = [f"{each:.0e}" for each in measured.get("off", {}).get(how, [])]
-        cells = [label, f"{1e3 * taken:.0f}", f"{best / taken:.2f}", *(used or [""]), *(off or ["", ""])]
+        peaks = measured.get("memory", {})
+        used = [f"{peaks[how]:.0f}"] if how in peaks else []
+        off = [f"{error:.0e}" for error in measured.get("off", {}).get(how, [])]
+        cells = [label, f"{1e3 * time_s:.0f}", f"{best / time_s:.2f}", *(used or [""]), *(off or ["", ""])]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
@@ -241,22 +251,24 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(options.threads)
-    kept = json.loads(options.results.read_text()) if options.results and options.results.exists() else {}
-    packages = ", ".join(f"{each} {version(each)}" for each in ("torch", "lpips", "DISTS-pytorch", "piq", "piqa"))
+    stored = json.loads(options.results.read_text()) if options.results and options.results.exists() else {}
+    packages = ", ".join(
+        f"{package} {version(package)}" for package in ("torch", "lpips", "DISTS-pytorch", "piq", "piqa")
+    )
     print(f"{device_name()}; {packages}\n")
     with tempfile.TemporaryDirectory() as folder:
         files = weight_files(Path(folder))
         for name in options.only:
-            found = kept.setdefault(name, {})
+            results = stored.setdefault(name, {})
             if "seconds" in options.what:
-                found["seconds"] = seconds(name, files, options.device, options.rounds, options.compiled)
+                results["seconds"] = seconds(name, files, options.device, options.rounds, options.compiled)
             if "off" in options.what:
-                found["off"] = deviations(name, files, options.device, options.compiled)
+                results["off"] = relative_errors(name, files, options.device, options.compiled)
             if "memory" in options.what:
-                found["memory"] = memories(name, files, options.device, options.threads)
+                results["memory"] = memories(name, files, options.device, options.threads)
             if options.results:
-                write_text(options.results, json.dumps(kept, indent=1))
-    for name, measured in kept.items():
+                write_text(options.results, json.dumps(stored, indent=1))
+    for name, measured in stored.items():
         if "seconds" in measured:
             print(table(name, measured), flush=True)
 

@@ -1,6 +1,6 @@
-"""Deep losses of other packages, and as people write them down, each as a function that one minimizes.
+"""Feature losses of other packages, and as they are usually written, each as a function to minimize.
 
-All hold the same weights as ours: whatever torchvision is asked for, it gives the weights of `holding`.
+All have the same weights as ours: within `torchvision_weights`, torchvision returns these.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,8 +23,8 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @contextmanager
-def holding(weights: dict[str, Path]) -> Iterator[None]:
-    """While it lasts, torchvision's networks have the weights in these files, and nothing is downloaded."""
+def torchvision_weights(weights: dict[str, Path]) -> Iterator[None]:
+    """Within the block, torchvision's networks have the weights of these files, and nothing is downloaded."""
     import piq.perceptual
 
     makers = {name: lambda *_, name=name, **__: network(name, weights[name]) for name in weights}
@@ -34,19 +34,19 @@ def holding(weights: dict[str, Path]) -> Iterator[None]:
 
 
 def network(name: str, file: Path) -> nn.Module:
-    """A network of torchvision of which only the features have numbers; nobody here runs more."""
+    """A network of torchvision with the weights of its features; the rest stays empty and is never run."""
     with torch.device("meta"):
-        made = models.get_model(name, weights=None)
-    made.features.to_empty(device="cpu")
+        network = models.get_model(name, weights=None)
+    network.features.to_empty(device="cpu")
     state = load_file(file)
-    made.features.load_state_dict(
+    network.features.load_state_dict(
         {key.removeprefix("features."): state[key] for key in state if "features" in key}
     )
-    return made.eval()
+    return network.eval()
 
 
 class Slice(nn.Module):
-    """The first layers of a torchvision network, frozen; gives what comes out of some of them."""
+    """The first layers of a torchvision network, frozen; returns the outputs of some of them."""
 
     def __init__(self, name: str, taps: Sequence[int]) -> None:
         super().__init__()
@@ -55,16 +55,16 @@ class Slice(nn.Module):
             self.register_buffer(statistic, torch.tensor(values).view(1, 3, 1, 1))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        x, found = (image - self.mean) / self.deviation, []
+        x, outputs = (image - self.mean) / self.deviation, []
         for index, layer in enumerate(self.layers):
             x = layer(x)
             if index in self.taps:
-                found.append(x)
-        return found
+                outputs.append(x)
+        return outputs
 
 
 class OfSlices(nn.Module):
-    """A distance of features, added up over the layers."""
+    """A distance of features, summed over the layers."""
 
     def __init__(self, name: str, taps: Sequence[int], distance: Criterion) -> None:
         super().__init__()
@@ -87,11 +87,11 @@ def vgg19_conv5_4() -> dict[str, Criterion]:
 def vgg16_relu2_2() -> dict[str, Criterion]:
     import piq
 
-    theirs = piq.ContentLoss("vgg16", ("relu2_2",))
+    content_loss = piq.ContentLoss("vgg16", ("relu2_2",))
     return {
         "torchvision slice": OfSlices("vgg16", [8], nn.functional.mse_loss),
-        # it adds channels up where others take their mean
-        "piq": lambda x, y: theirs(x, y) / 128,
+        # piq sums over channels where others take the mean
+        "piq": lambda x, y: content_loss(x, y) / 128,
     }
 
 

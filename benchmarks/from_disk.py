@@ -1,11 +1,11 @@
-"""What training costs when its images lie decoded on a disk, against the same in memory.
+"""The cost of a training step with the decoded images on a disk, beside images in memory.
 
-    python benchmarks/from_disk.py [--images FOLDER] [--damage "jpeg(10)"] [--steps 200] [--cold]
+    python benchmarks/from_disk.py [--images FOLDER] [--degradation "jpeg(10)"] [--steps 200] [--cold]
 
-Both train one network on the same patches in one process and take turns every 20 steps, so that a machine that is
-faster now and slower then is so for both. That they end with the same weights, to the last bit, is checked. With
-`--cold` the system is told before every step to forget what it keeps of the file in memory, which is the worst
-that can happen: each patch comes from the disk itself. Printed are the medians of all turns and their ratio.
+Both train one network on the same patches in one process and take turns every 20 steps, so that changes in the
+machine's speed affect both. A check compares their final weights bit for bit. `--cold` drops the file from the
+page cache before every step, the worst case: each patch comes from the disk itself. Prints the medians of all
+turns and their ratio.
 """
 
 import argparse
@@ -30,38 +30,38 @@ from lossmith.training import Recipe
 from lossmith.training.distributed.environment import single_process_fabric
 from lossmith.training.supervised import SupervisedModule
 
-TURN = 20
+STEPS_PER_TURN = 20
 
 
 def turns(
     patches: PatchDataset, recipe: Recipe, forget: Callable[[], None]
 ) -> Iterator[tuple[float, torch.Tensor]]:
-    """Seconds for each step, of every turn, and the weights after it."""
+    """The seconds per step of every turn, and the weights after it."""
     torch.manual_seed(0)
     module = SupervisedModule(network(recipe.network, patches.images.scale), loss("l1"), recipe)
     module.setup(single_process_fabric(recipe))
     stream = batches(patches, recipe.batch, 0)
     while True:
-        begun = time.perf_counter()
-        for _ in range(TURN):
+        start = time.perf_counter()
+        for _ in range(STEPS_PER_TURN):
             forget()
             module.training_step(next(stream), 0.0)
         synchronize()
-        seconds = (time.perf_counter() - begun) / TURN
+        seconds = (time.perf_counter() - start) / STEPS_PER_TURN
         yield seconds, torch.cat([weights.detach().flatten() for weights in module.restorer.parameters()])
 
 
 def forget(cache: DiskCache) -> None:
-    """Let the system keep nothing of the file in memory."""
-    number = cache._file.fileno()
-    os.fdatasync(number)
-    os.posix_fadvise(number, 0, 0, os.POSIX_FADV_DONTNEED)
+    """Drop the file from the page cache."""
+    descriptor = cache._file.fileno()
+    os.fdatasync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path)
-    parser.add_argument("--damage", default="jpeg(10)")
+    parser.add_argument("--degradation", default="jpeg(10)")
     parser.add_argument("--network", default="srresnet_small")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--patch", type=int, default=64)
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--disk", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
     paths = find_images(options.images) if options.images else sample_images("train")
-    kind, cache = degradation(options.damage), DiskCache(options.disk)
+    kind, cache = degradation(options.degradation), DiskCache(options.disk)
     recipe = Recipe(network=options.network, batch=options.batch, patch=options.patch, steps=options.steps)
     memory, disk = (
         turns(PatchDataset(degraded_images(paths, kind, storage=storage), recipe.patch, seed=0), recipe, before)
@@ -79,17 +79,17 @@ def main() -> None:
             (Storage(cache), (lambda: forget(cache)) if options.cold else lambda: None),
         )
     )
-    taken: tuple[list[float], list[float]] = ([], [])
-    for turn in range(1 + -(-options.steps // TURN)):
-        (one, weights), (other, same) = next(memory), next(disk)
-        assert torch.equal(weights, same)
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(1 + -(-options.steps // STEPS_PER_TURN)):
+        (memory_time, weights), (disk_time, disk_weights) = next(memory), next(disk)
+        assert torch.equal(weights, disk_weights)
         if turn:  # the first warms up
-            taken[0].append(one)
-            taken[1].append(other)
-    middles = [1000 * median(times) for times in taken]
+            times[0].append(memory_time)
+            times[1].append(disk_time)
+    medians = [1000 * median(series) for series in times]
     print("| images | in memory, ms per step | on a disk, ms per step | ratio |")
     print("| --- | --- | --- | --- |")
-    print(f"| {len(paths)} | {middles[0]:.1f} | {middles[1]:.1f} | {middles[1] / middles[0]:.3f} |")
+    print(f"| {len(paths)} | {medians[0]:.1f} | {medians[1]:.1f} | {medians[1] / medians[0]:.3f} |")
 
 
 if __name__ == "__main__":

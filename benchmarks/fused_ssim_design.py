@@ -1,4 +1,4 @@
-"""SSIM the way fused-ssim computes it, compiled by nvcc from `fused_ssim_design.cu`, to measure ours beside."""
+"""SSIM as fused-ssim computes it, compiled by nvcc from `fused_ssim_design.cu`, for comparison."""
 
 import ctypes
 import shutil
@@ -21,7 +21,7 @@ def available() -> bool:
 @cache
 def library() -> ctypes.CDLL:
     major, minor = torch.cuda.get_device_capability()
-    folder = tempfile.mkdtemp()  # as long as this process, which keeps the library open
+    folder = tempfile.mkdtemp()  # kept for the lifetime of this process, which has the library open
     binary = Path(folder) / "fused_ssim_design.so"
     options = ["-O3", f"-arch=sm_{major}{minor}", "-shared", "-Xcompiler", "-fPIC", "-cudart", "static"]
     subprocess.run(["nvcc", *options, str(SOURCE), "-o", str(binary)], check=True)
@@ -37,10 +37,10 @@ class _Map(torch.autograd.Function):
         return maps[0]
 
     @staticmethod
-    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None]:
-        prediction, target, *slopes = ctx.saved_tensors
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
+        prediction, target, *derivatives = ctx.saved_tensors
         gradient = torch.empty_like(prediction)
-        launch("ssim_backward", [prediction, target, outer.contiguous(), *slopes, gradient], prediction)
+        launch("ssim_backward", [prediction, target, grad_output.contiguous(), *derivatives, gradient], prediction)
         return gradient, None
 
 
@@ -52,5 +52,5 @@ def launch(name: str, tensors: list[Tensor], like: Tensor) -> None:
 
 
 def ssim(prediction: Tensor, target: Tensor) -> Tensor:
-    """1 - SSIM of contiguous float32 images in [0, 1], where the whole window fits."""
+    """1 - SSIM of contiguous float32 images in [0, 1], without the border of half a window."""
     return 1 - _Map.apply(prediction, target)[:, :, 5:-5, 5:-5].mean()

@@ -1,4 +1,4 @@
-"""Can an image be recovered through a loss alone? The inversion benchmark of the authors of MDF.
+"""Recovering an image by minimizing a loss: the inversion benchmark of the authors of MDF.
 
     python benchmarks/inversion.py mdf.safetensors --out docs/inversion.md [--losses l1 mdf] [--size 384x512]
                                                    [--image photo.png]
@@ -27,9 +27,9 @@ from lossmith.losses import LOSSES, Loss, loss
 from lossmith.losses.mdf.discriminator import downscale
 from lossmith.losses.mdf.loss_file import expression_of
 
-MARKS = (10, 50, 100, 200, 500)
+REPORTED_STEPS = (10, 50, 100, 200, 500)
 LEARNING_RATE = 0.1
-AUTHORS = {
+AUTHORS_PSNRS = {
     "L2": (19.17, 36.95, 59.02, 104.00, 149.48),
     "SSIM": (15.75, 35.90, 58.50, 56.71, 53.29),
     "MS-SSIM": (12.59, 17.32, 20.00, 26.02, 52.75),
@@ -39,38 +39,38 @@ AUTHORS = {
     "L2 + 0.1 VGG": (11.82, 18.00, 20.68, 21.83, 22.00),
     "VGG": (9.62, 10.27, 10.37, 10.32, 9.95),
 }
-"""What the authors of MDF stored of theirs: another photograph of 384 x 512, the same optimizer."""
+"""PSNRs stored by the authors of MDF: another photograph of 384 x 512, the same optimizer."""
 
 
 def photograph(path: Path | None, height: int, width: int) -> Tensor:
-    """(1, 3, height, width): the middle of the photograph, which is first shrunk to cover the authors' size."""
+    """(1, 3, height, width): the center of the photograph, downscaled first to cover the authors' size."""
     path = path or next(path for path in sample_images("train") if path.stem == "coffee")
-    whole = from_8bit(read_image(path))[None]
-    image = downscale(whole, min(1.0, max(384 / whole.shape[2], 512 / whole.shape[3])))
+    image = from_8bit(read_image(path))[None]
+    image = downscale(image, min(1.0, max(384 / image.shape[2], 512 / image.shape[3])))
     if height > image.shape[2] or width > image.shape[3]:
         raise LossmithError(f"--size can be {image.shape[2]}x{image.shape[3]} at most, not {height}x{width}")
     top, left = (image.shape[2] - height) // 2, (image.shape[3] - width) // 2
     return image[..., top : top + height, left : left + width].to(best_device())
 
 
-def psnr(found: Tensor, target: Tensor) -> float:
-    return -10 * float((found.clamp(0, 1) - target).square().mean().log10())
+def psnr(image: Tensor, target: Tensor) -> float:
+    return -10 * float((image.clamp(0, 1) - target).square().mean().log10())
 
 
 def invert(criterion: Loss, target: Tensor, marks: list[int]) -> list[float]:
-    """The PSNR after so many steps."""
+    """The PSNR after each number of steps in `marks`."""
     noise = torch.rand(target.shape, generator=torch.Generator().manual_seed(0))
-    found = noise.to(target.device).requires_grad_()
-    judge = criterion.with_target(target)
-    optimizer = torch.optim.Adam([found], lr=LEARNING_RATE)
-    reached = []
+    image = noise.to(target.device).requires_grad_()
+    distance = criterion.with_target(target)
+    optimizer = torch.optim.Adam([image], lr=LEARNING_RATE)
+    psnrs = []
     for step in range(1, marks[-1] + 1):
         optimizer.zero_grad()
-        judge(found).backward()
+        distance(image).backward()
         optimizer.step()
         if step in marks:
-            reached.append(psnr(found.detach(), target))
-    return reached
+            psnrs.append(psnr(image.detach(), target))
+    return psnrs
 
 
 def row(*cells: str | float) -> str:
@@ -83,13 +83,13 @@ def table(marks: Iterable[int], *more: str) -> str:
 
 
 def attempt(expression: str, target: Tensor, marks: list[int]) -> str:
-    """A row: the PSNRs and the time, or why there are none."""
+    """A row of the table: the PSNRs and the time, or the error."""
     start = time.perf_counter()
     try:
-        reached = invert(loss(expression).to(target.device), target, marks)
+        psnrs = invert(loss(expression).to(target.device), target, marks)
     except LossmithError as error:
         return row(f"`{expression}`", *[""] * len(marks), str(error))
-    return row(f"`{expression}`", *reached, f"{time.perf_counter() - start:.0f} s")
+    return row(f"`{expression}`", *psnrs, f"{time.perf_counter() - start:.0f} s")
 
 
 def main() -> None:
@@ -102,19 +102,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     height, width = map(int, options.size.split("x"))
-    marks = [mark for mark in MARKS if mark < options.steps] + [options.steps]
+    marks = [mark for mark in REPORTED_STEPS if mark < options.steps] + [options.steps]
     target = photograph(options.image, height, width)
     lines = [f"{height} x {width} pixels, {device_name()}; PSNR in dB.", "", table(marks, "time")]
     print(*lines, sep="\n", flush=True)
     for expression in [*options.losses, *map(expression_of, options.files)]:
         lines.append(attempt(expression, target, marks))
         print(lines[-1], flush=True)
-    theirs = ["", "The authors' own, on another photograph of 384 x 512 pixels:", "", table(MARKS)]
-    theirs += [row(name, *curve) for name, curve in AUTHORS.items()]
-    print(*theirs, sep="\n")
+    published = ["", "The authors' own, on another photograph of 384 x 512 pixels:", "", table(REPORTED_STEPS)]
+    published += [row(name, *curve) for name, curve in AUTHORS_PSNRS.items()]
+    print(*published, sep="\n")
     if options.out:
         title = ["# Recovering an image through a loss", "", f"    {shlex.join(['python', *sys.argv])}", ""]
-        write_text(options.out, "\n".join([*title, *lines, *theirs, ""]))
+        write_text(options.out, "\n".join([*title, *lines, *published, ""]))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python benchmarks/l1_then_l2.py --train BSDS500_train --test BSDS500_test --out docs
 
-Trains the paper's network four ways (L2, L1, and each until half of the run, then the other) and draws the
-PSNR, which is the L2 error on a logarithmic scale, on crops of the test images over the steps. Writes
+Trains the paper's network four ways (L2, L1, and each for half of the run, then the other) and plots the PSNR,
+the L2 error on a logarithmic scale, on crops of the test images over the steps. Writes
 l1-then-l2.svg and l1-then-l2.md to --out. Without --train and --test the sample photographs are used.
 """
 
@@ -69,24 +69,24 @@ def main() -> None:
 
 
 def draw(runs: Path, seeds: int, path: Path) -> None:
-    """One line per loss, its seeds thin behind their mean."""
+    """Plot one line per loss, its seeds thin behind their mean."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     lowest, highest = np.inf, -np.inf
     for name, color in zip(LOSSES, COLORS, strict=True):
         curves = [curve(runs / "runs" / safe_file_name(name) / f"seed-{seed}") for seed in range(seeds)]
         values = [np.array(psnr) for _, psnr in curves]
         steps = curves[0][0]
-        for each in values:
-            axes.plot(steps, each, color=color, alpha=0.25, linewidth=0.8)
+        for seed_values in values:
+            axes.plot(steps, seed_values, color=color, alpha=0.25, linewidth=0.8)
         axes.plot(steps, np.mean(values, axis=0), color=color, linewidth=2, label=name)
         late = np.array(values)[:, len(steps) // 5 :]
         highest, lowest = max(highest, late.max()), min(lowest, late.min())
-    axes.set_ylim(lowest - 0.2, highest + 0.2)  # the first fifth, far below all that matters, is cut off
+    axes.set_ylim(lowest - 0.2, highest + 0.2)  # the first fifth, far below the rest, is cut off
     axes.set(xlabel="steps", ylabel="PSNR on test crops, dB", xlim=(0, None))
     axes.grid(alpha=0.25, which="both")
     axes.legend(frameon=False)
-    with atomic_write(path) as draft:
-        figure.savefig(draft, format="svg")
+    with atomic_write(path) as tmp:
+        figure.savefig(tmp, format="svg")
 
 
 if __name__ == "__main__":

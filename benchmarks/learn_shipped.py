@@ -2,9 +2,9 @@
 
     python benchmarks/learn_shipped.py  # 2 cores, minutes for each
 
-The photograph is the left of the stereo pair "motorcycle" that scikit-image ships, which no test image of ours
-shows. Files, pages and what a stopped run needs are written to --out; a stopped one goes on with the same command.
-With --ship the files take the place of those in the package.
+The photograph is the left one of the stereo pair "motorcycle" that scikit-image ships, which is in no test set
+here. Files, pages and checkpoints are written to --out; a stopped run continues with the same command. With
+--ship the files replace those in the package.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What losses ask for, by the frequency and the color of errors: `lossmith.losses.frequency_response` as a table.
+"""The frequency response of losses, by color axis: `lossmith.losses.frequency_response` as a table.
 
 python benchmarks/loss_frequency_response.py l2 ssim "mdf(jpeg)" "mdf(mine.safetensors)" [--images DIR]
 """
@@ -11,7 +11,7 @@ from lossmith.degradations import from_8bit
 from lossmith.losses import loss
 from lossmith.losses.frequency_response import band_names, frequency_response
 
-SIDE, IMAGES = 256, 6
+CROP_SIDE, MAX_IMAGES = 256, 6
 
 
 def main() -> None:
@@ -20,8 +20,8 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="a folder; else the photographs of the demo")
     options = parser.parse_args()
     paths = find_images([options.images]) if options.images else sample_images("test")
-    whole = [from_8bit(read_image(path)) for path in paths]
-    images = [x[:, :SIDE, :SIDE] for x in whole if min(x.shape[1:]) >= SIDE][:IMAGES]
+    photographs = [from_8bit(read_image(path)) for path in paths]
+    images = [x[:, :CROP_SIDE, :CROP_SIDE] for x in photographs if min(x.shape[1:]) >= CROP_SIDE][:MAX_IMAGES]
     print("| loss | color |", " | ".join(band_names()), "|")
     print("| --- " * (2 + len(band_names())) + "|")
     for expression in options.losses:

@@ -1,23 +1,23 @@
-"""What a learned loss is good for: restorers trained under it and under the usual losses, with the same budget.
+"""Learned losses beside the usual ones: restorers trained under each with the same budget, and scored.
 
     python benchmarks/mdf.py claim --train BSDS500_train --test BSDS500_test
     python benchmarks/mdf.py matrix --train BSDS500_train --test BSDS500_test    # with claim 75 minutes, one core
     python benchmarks/mdf.py stripes --train BSDS500_train --test BSDS500_test              # minutes
     python benchmarks/mdf.py claim --scale full --train BSDS500_train --test BSDS500_test   # a GPU, hours
-    python benchmarks/mdf.py claim --scale full --damages sr jpeg --more "l1 + 0.1*features(vgg19, conv3_4)" ...
+    python benchmarks/mdf.py claim --scale full --degradations sr jpeg --more "features(vgg19, conv3_4)" ...
     python benchmarks/mdf.py matrix --scale full --rows mine/sr.safetensors mine/jpeg.safetensors ...
 
 claim    the losses of the paper against each other, for super-resolution, denoising and JPEG;
-matrix   losses learned for each damage (rows) used to restore each damage (columns);
-stripes  a damage without a name, vertical stripes, known only by a pair of images: its loss is learned from the
-         pair, and restorers are trained under it and under L1, in a tournament.
+matrix   losses learned for each degradation (rows) used to restore each degradation (columns);
+stripes  a degradation without an expression, vertical stripes, given only as a pair of images: its loss is
+         learned from the pair, and restorers are trained under it and under L1, in a tournament.
 
 --train and --test are any folders of images. The table is written to --out as mdf-WHAT-SCALE.md. A stopped
-benchmark goes on with the same command. LPIPS is there when its weights are: see the README.
+benchmark continues with the same command. LPIPS is scored if its weights are installed: see the README.
 
-Claim and matrix are trained by `trials`, and --runs holds one CSV file for each damage, to which losses can be
-added later. With --damages, several processes can share a GPU, each with damages of its own; what they did is made
-into one table by the same command without it.
+Claim and matrix are trained by `trials`, and --runs holds one CSV file for each degradation, to which losses can
+be added later. With --degradations, several processes can share a GPU, each with its own degradations; the same
+command without the option makes one table of their results.
 """
 
 import argparse
@@ -37,15 +37,15 @@ from lossmith.degradations import from_8bit
 from lossmith.evaluation import DEGRADED, Metric, Row, differences, find_metric, rankings
 from lossmith.losses.mdf.loss_file import expression_of
 from lossmith.training import Recipe
-from trials import Scale, made_on, trials
+from trials import Scale, devices_of, trials
 
 LOSSES = ("l1", "l2", "ssim", "ms_ssim_sigmas", "mix")
-DAMAGES = {"sr": "bicubic(4)", "denoise": "noise(25)", "denoise50": "noise(50)", "jpeg": "jpeg(10)"}
+DEGRADATIONS = {"sr": "bicubic(4)", "denoise": "noise(25)", "denoise50": "noise(50)", "jpeg": "jpeg(10)"}
 MATRIX = ("sr", "denoise", "jpeg", "demosaic")
-DAMAGES_OF = {"claim": list(DAMAGES), "matrix": list(MATRIX), "stripes": []}
+DEGRADATIONS_OF = {"claim": list(DEGRADATIONS), "matrix": list(MATRIX), "stripes": []}
 COLUMNS = ("psnr", "ssim", "gmsd", "lpips_squeeze")
-BASE, GAINED = "l1", ("psnr", "lpips_squeeze")
-"""From which loss the differences are shown, and in which metrics."""
+BASELINE, GAIN_METRICS = "l1", ("psnr", "lpips_squeeze")
+"""The loss from which differences are shown, and the metrics in which they are."""
 
 SCALES = {
     "tiny": Scale("srresnet_small(features=8, blocks=1)", 4, 2, 64, 1e-3, seeds=1, tests=2),
@@ -53,30 +53,30 @@ SCALES = {
     "full": Scale("srresnet_small(features=32, blocks=8)", 4000, 16, 64, 1e-3, seeds=3, tests=32),
 }
 SR_PATCH = 96
-"""Of clean patches for super-resolution; what is enlarged would otherwise be seen 16 pixels wide."""
+"""Side of clean patches for super-resolution; at 64 their degraded versions would be 16 pixels wide."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The images and the budget, and where everything is written."""
+    """The images, the budget and the output folder of a benchmark."""
 
     scale: Scale
     train: Path
     tests: list[Path]
     runs: Path
-    damages: list[str]
+    degradations: list[str]
     learned: list[str]
     """Expressions of the losses in the rows of the matrix."""
-    rivals: list[str]
+    more: list[str]
     """Expressions of more losses that the claim is tested with."""
 
-    def rows(self, name: str, damage: str, losses: list[str]) -> list[Row]:
-        """The scores under every loss; of one damage, what claim and matrix have in common is trained once."""
+    def rows(self, name: str, degradation: str, losses: list[str]) -> list[Row]:
+        """The scores under every loss. Runs that claim and matrix share for a degradation are trained once."""
         scale = replace(self.scale, patch=SR_PATCH) if name == "sr" else self.scale
-        return trials(damage, losses, scale, self.train, self.tests, self.runs / f"{name}.csv")
+        return trials(degradation, losses, scale, self.train, self.tests, self.runs / f"{name}.csv")
 
     def pairs(self, name: str, losses: list[str], data: Data) -> list[Row]:
-        """The same for pairs of images, whose damage has no name: a tournament."""
+        """The same for pairs of images, by a tournament: their degradation has no expression."""
         scale = self.scale
         recipe = Recipe(
             network=scale.network,
@@ -90,14 +90,14 @@ class Bench:
         return outcome.rows
 
     def conditions(self, what: str) -> str:
-        """Under which the runs in the folder were made, and on what, as they tell themselves."""
+        """The settings and devices of the runs in the folder, in a sentence."""
         scale, patches, rise = self.scale, f"{self.scale.patch} x {self.scale.patch}", "20 steps"
         if what == "stripes":
             results = json.loads((self.runs / what / "results.json").read_text(encoding="utf-8"))
             rise, devices = "a twentieth of them", [results["environment"]["Device"]]
         else:
             patches += f" ({SR_PATCH} x {SR_PATCH} for sr)"
-            devices = [device for file in sorted(self.runs.glob("*.csv")) for device in made_on(file)]
+            devices = [device for file in sorted(self.runs.glob("*.csv")) for device in devices_of(file)]
         return (
             f"{scale.network}, {scale.steps:,} steps of {scale.batch} patches of {patches}, "
             f"Adam {scale.learning_rate:g} with a rise over {rise} and cosine decay, {scale.seeds} seeds, "
@@ -106,36 +106,41 @@ class Bench:
 
 
 def table(title: str, rows: list[Row]) -> str:
-    """Means over images and seeds; the best loss and its equals are bold. Then the differences from L1."""
+    """Means over images and seeds, the leaders in bold, then the differences from L1, as Markdown."""
     methods, metrics = methods_of(rows), metrics_of(rows)
-    gained = [metric for metric in metrics if metric.name in GAINED]
-    found = rankings(rows, metrics, methods)
-    gains = [differences_from_base(rows, metric) for metric in gained]
-    heads = [f"{each.metric.label} {'↑' if each.metric.higher_is_better else '↓'}" for each in found]
+    gain_metrics = [metric for metric in metrics if metric.name in GAIN_METRICS]
+    standings = rankings(rows, metrics, methods)
+    gains = [differences_from_base(rows, metric) for metric in gain_metrics]
+    heads = [
+        f"{standing.metric.label} {'↑' if standing.metric.higher_is_better else '↓'}" for standing in standings
+    ]
     lines = [
         [
             f"`{method}`",
-            *(number(each.metric, each.means.get(method), method in each.leaders) for each in found),
+            *(
+                number(standing.metric, standing.means.get(method), method in standing.leaders)
+                for standing in standings
+            ),
             *(gain.get(method, "") for gain in gains),
         ]
         for method in methods
     ]
-    return markdown(title, ["", *heads, *(f"{metric.label} - {BASE}" for metric in gained)], lines)
+    return markdown(title, ["", *heads, *(f"{metric.label} - {BASELINE}" for metric in gain_metrics)], lines)
 
 
 def differences_from_base(rows: list[Row], metric: Metric) -> dict[str, str]:
-    """By how much the mean of each loss is above that of L1, with the paired 95 % interval."""
-    others = [method for method in methods_of(rows) if method not in (DEGRADED, BASE)]
+    """The mean of each loss minus that of L1, with the paired 95 % interval."""
+    others = [method for method in methods_of(rows) if method not in (DEGRADED, BASELINE)]
     digits = metric.digits
     return {
         each.first: f"{each.mean:+.{digits}f} [{each.low:.{digits}f}, {each.high:.{digits}f}]"
-        for each in differences(rows, metric, [*others, BASE])
-        if each.second == BASE
+        for each in differences(rows, metric, [*others, BASELINE])
+        if each.second == BASELINE
     }
 
 
 def number(metric: Metric, mean: float | None, bold: bool = False) -> str:
-    """Nothing for a loss that diverged."""
+    """A mean in the digits of its metric; empty for a loss that diverged."""
     if mean is None:
         return ""
     return f"**{mean:.{metric.digits}f}**" if bold else f"{mean:.{metric.digits}f}"
@@ -155,34 +160,46 @@ def metrics_of(rows: list[Row]) -> list[Metric]:
 
 
 def claim(bench: Bench) -> Iterator[str]:
-    for name, damage in DAMAGES.items():
-        if name in bench.damages:
+    for name, degradation in DEGRADATIONS.items():
+        if name in bench.degradations:
             learned = f"mdf({name.removesuffix('50')})"
-            rows = bench.rows(name, damage, [*LOSSES, learned, f"l1 + {learned}", *bench.rivals])
-            yield table(f"`{damage}`", rows)
+            rows = bench.rows(name, degradation, [*LOSSES, learned, f"l1 + {learned}", *bench.more])
+            yield table(f"`{degradation}`", rows)
 
 
 def matrix(bench: Bench) -> Iterator[str]:
-    """One table for each metric, with the restored damages for columns."""
-    damages = [name for name in MATRIX if name in bench.damages]
-    rows = {damage: bench.rows(damage, DAMAGES.get(damage, damage), [BASE, *bench.learned]) for damage in damages}
-    for metric in metrics_of(rows[damages[0]]):
-        found = [rankings(rows[damage], [metric])[0] for damage in damages]
-        gained = damages if metric.name in GAINED else []
-        gains = [differences_from_base(rows[damage], metric) for damage in gained]
+    """One table for each metric, with a column for each degradation that is restored."""
+    degradations = [name for name in MATRIX if name in bench.degradations]
+    rows = {
+        degradation: bench.rows(
+            degradation, DEGRADATIONS.get(degradation, degradation), [BASELINE, *bench.learned]
+        )
+        for degradation in degradations
+    }
+    for metric in metrics_of(rows[degradations[0]]):
+        standings = [rankings(rows[degradation], [metric])[0] for degradation in degradations]
+        gain_metrics = degradations if metric.name in GAIN_METRICS else []
+        gains = [differences_from_base(rows[degradation], metric) for degradation in gain_metrics]
         lines = [
             [
                 f"`{method}`",
-                *(number(metric, each.means.get(method), method in each.leaders) for each in found),
+                *(
+                    number(metric, standing.means.get(method), method in standing.leaders)
+                    for standing in standings
+                ),
                 *(gain.get(method, "") for gain in gains),
             ]
-            for method in methods_of(rows[damages[0]])
+            for method in methods_of(rows[degradations[0]])
         ]
-        yield markdown(metric.label, ["", *damages, *(f"{damage} - {BASE}" for damage in gained)], lines)
+        yield markdown(
+            metric.label,
+            ["", *degradations, *(f"{degradation} - {BASELINE}" for degradation in gain_metrics)],
+            lines,
+        )
 
 
 def stripes(bench: Bench) -> Iterator[str]:
-    """Every image is handed over as a pair: nothing here tells lossmith what stripes are."""
+    """A tournament on pairs of images: nothing tells lossmith what stripes are."""
     folder = bench.runs / "stripes-images"
     split = {"train": find_images([bench.train]), "test": bench.tests}
     for name, images in split.items():
@@ -192,7 +209,7 @@ def stripes(bench: Bench) -> Iterator[str]:
                 write_image(folder / name / "striped" / target.name, striped(clean))
                 write_image(target, clean)
     sample = next(path for path in sample_images("train") if path.stem == "motorcycle_left")
-    pair = folder / "lesson.png"
+    pair = folder / "sample.png"
     write_image(pair, striped(from_8bit(read_image(sample))))
     learned = learn_loss(sample, degraded=pair, out=bench.runs / "stripes.safetensors")
     data = Data(
@@ -206,22 +223,22 @@ def stripes(bench: Bench) -> Iterator[str]:
 
 
 def striped(clean: Tensor) -> Tensor:
-    """What a scanner with uneven sensors makes of an image: every column has a gain and an offset of its own."""
+    """The image as a scanner with uneven sensors gives it: each column has its own gain and offset."""
     rng = torch.Generator().manual_seed(clean.shape[2])
     gain, offset = torch.randn(2, 1, 1, clean.shape[2], generator=rng)
     return (clean * (1 + 0.12 * gain) + 0.04 * offset).clamp(0, 1)
 
 
-PARTS: dict[str, Callable[[Bench], Iterator[str]]] = {"claim": claim, "matrix": matrix, "stripes": stripes}
+SECTIONS: dict[str, Callable[[Bench], Iterator[str]]] = {"claim": claim, "matrix": matrix, "stripes": stripes}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=PARTS)
+    parser.add_argument("what", choices=SECTIONS)
     parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)
-    parser.add_argument("--damages", nargs="+", help="of claim or matrix, these only [default: all]")
+    parser.add_argument("--degradations", nargs="+", help="only these of claim or matrix [default: all]")
     parser.add_argument(
         "--rows", nargs="+", default=MATRIX, help="learned losses of the matrix: names of shipped ones, or files"
     )
@@ -232,21 +249,21 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=None)
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
-    if alien := {*(options.damages or [])} - {*DAMAGES_OF[options.what]}:
-        parser.error(f"{options.what} has no {', '.join(sorted(alien))}")
+    if unknown := {*(options.degradations or [])} - {*DEGRADATIONS_OF[options.what]}:
+        parser.error(f"{options.what} has no {', '.join(sorted(unknown))}")
     scale = SCALES[options.scale]
     bench = Bench(
         scale,
         options.train,
         scale.images(options.test),
         options.runs or Path("runs") / f"mdf-{options.scale}",
-        damages=options.damages or DAMAGES_OF[options.what],
+        degradations=options.degradations or DEGRADATIONS_OF[options.what],
         learned=[*map(expression_of, options.rows)],
-        rivals=[*map(expression_of, options.mdf), *options.more],
+        more=[*map(expression_of, options.mdf), *options.more],
     )
-    out = options.out / f"{'-'.join(['mdf', options.what, options.scale, *(options.damages or [])])}.md"
+    out = options.out / f"{'-'.join(['mdf', options.what, options.scale, *(options.degradations or [])])}.md"
     sections: list[str] = []
-    for section in PARTS[options.what](bench):
+    for section in SECTIONS[options.what](bench):
         print(section, flush=True)
         sections.append(section)  # written at once, since the next may take hours
         write_text(out, "\n".join([bench.conditions(options.what), *sections]))

@@ -1,12 +1,12 @@
-"""What MDF costs, forward and backward, beside the frozen arrangement it was published in, with the same weights.
+"""The cost of MDF, forward and backward, beside the published arrangement with the same weights.
 
     python benchmarks/mdf_cost.py mdf.safetensors [--learned my-loss.safetensors ...] [--compiled]
 
 `mdf.safetensors` is a published file, converted by `lossmith convert-mdf`. The reference is each discriminator as
 frozen modules (convolution, BatchNorm in evaluation, leaky ReLU), called on both images, and autograd. All take
-turns in one process; printed are medians after a warm-up, the value and the gradient beside the reference's, and
-the growth of the peak memory over one forward and backward pass, in a process of its own for each (on a CPU
-as Linux counts it).
+turns in one process. Prints medians after a warm-up, errors of value and gradient from the reference, and the
+growth of the peak memory over one forward and backward pass, in a process of its own for each (on a CPU as Linux
+counts it).
 """
 
 import argparse
@@ -23,12 +23,12 @@ from lossmith.core.devices import best_device, device_name
 from lossmith.losses import MDFLoss, load_loss
 from lossmith.losses.mdf.loss_file import load_discriminators
 
-WARM_UP = 2
+WARMUP_ROUNDS = 2
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 class Reference(nn.Module):
-    """The published formula, written down as one does."""
+    """The published formula in plain PyTorch."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -38,16 +38,15 @@ class Reference(nn.Module):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         value = prediction.new_zeros(())
         for discriminator in self.discriminators:
-            for ours, theirs in zip(
-                discriminator.features(prediction), discriminator.features(target), strict=True
-            ):
-                value = value + (ours - theirs).square().mean()
+            pairs = zip(discriminator.features(prediction), discriminator.features(target), strict=True)
+            for prediction_features, target_features in pairs:
+                value = value + (prediction_features - target_features).square().mean()
         return value
 
 
 def fixed(loss: MDFLoss, target: Tensor) -> Distance:
-    kept = loss.to(target.device).with_target(target)
-    return lambda prediction, _: kept(prediction)
+    distance = loss.to(target.device).with_target(target)
+    return lambda prediction, _: distance(prediction)
 
 
 ROWS: dict[str, Callable[[Path, Tensor], Distance]] = {
@@ -91,11 +90,11 @@ def now() -> float:
 
 
 def memory(name: str, file: Path, shape: list[int], threads: int) -> float:
-    """MiB that the first pass at this size needs; run in a fresh process."""
+    """The memory of the first pass at this size, in MiB; run in a fresh process."""
     torch.set_num_threads(threads)
     prediction, target = images(shape)
     small = prediction[:1, :, :64, :64], target[:1, :, :64, :64]
-    measure(make("mdf", file, small[1]), *small)  # so that what torch itself needs at first is not counted
+    measure(make("mdf", file, small[1]), *small)  # excludes what torch itself allocates at first
     before = peak()
     distance = make(name, file, target)
     measure(distance, prediction, target)
@@ -105,7 +104,7 @@ def memory(name: str, file: Path, shape: list[int], threads: int) -> float:
 def peak() -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    # getrusage would give a child the peak of its parent
+    # getrusage would return the parent's peak in a child
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
 
@@ -122,19 +121,19 @@ def main() -> None:
     entries = [(name, name, options.file) for name in names]
     entries += [(f"mdf({path.name})", "mdf", path) for path in options.learned]
     prediction, target = images(options.shape)
-    contenders = [make(name, file, target) for _, name, file in entries]
-    times: list[list[float]] = [[] for _ in contenders]
-    for _ in range(WARM_UP + options.rounds):
-        for contender, taken in zip(contenders, times, strict=True):
-            taken.append(measure(contender, prediction, target)[0])
-    medians = [median(taken[WARM_UP:]) for taken in times]
-    _, value, gradient = measure(contenders[0], prediction, target)
+    distances = [make(name, file, target) for _, name, file in entries]
+    times: list[list[float]] = [[] for _ in distances]
+    for _ in range(WARMUP_ROUNDS + options.rounds):
+        for distance, taken in zip(distances, times, strict=True):
+            taken.append(measure(distance, prediction, target)[0])
+    medians = [median(taken[WARMUP_ROUNDS:]) for taken in times]
+    _, value, gradient = measure(distances[0], prediction, target)
     print(f"{'x'.join(map(str, options.shape))}, {device_name()}\n")
     print("| | ms | times as fast | value off by | gradient off by | memory, MiB |")
     print("| --- | --- | --- | --- | --- | --- |")
     context = multiprocessing.get_context("spawn")
-    for (label, name, file), contender, taken in zip(entries, contenders, medians, strict=True):
-        _, ours, slope = measure(contender, prediction, target)
+    for (label, name, file), distance, taken in zip(entries, distances, medians, strict=True):
+        _, ours, slope = measure(distance, prediction, target)
         same = file == options.file
         off = f"{float((ours - value).abs() / value):.1e}" if same else ""
         tilt = f"{float((slope - gradient).norm() / gradient.norm()):.1e}" if same else ""

@@ -1,12 +1,12 @@
-"""Restoring against plain PyTorch with the same weights: time, and difference.
+"""The speed of restoring beside plain PyTorch with the same weights, and the difference of the results.
 
     python benchmarks/restore_speed.py [--side 128] [--rounds 5] [--blocks 23] [--threads 2]
 
-RRDBNet is spandrel's own, opened by both sides from the same file; SRResNet is ours. One process, all contenders
-in turn in every round, each called twice and timed the second time; medians. "plain" is the network as it comes,
-under no_grad; "channels-last" the best arrangement known for float32 (channels-last weights and input, inference
-mode). Ours is the engine that `lossmith restore` uses, with its copies from and to the CPU and keeping its memory,
-in float32 and in the half precisions that the device has circuits for.
+RRDBNet is spandrel's own, opened by both sides from the same file; SRResNet is ours. One process, all in turn in
+every round, each called twice and timed the second time; medians. "plain" is the module under no_grad;
+"channels-last" the fastest arrangement known for float32 (channels-last weights and input, inference mode).
+"lossmith" is the engine of `lossmith restore`, with its copies from and to the CPU and its retained buffers, in
+float32 and in the half precisions that the device supports in hardware.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def rrdbnet(folder: Path, blocks: int) -> tuple[str, nn.Module, TorchEngine]:
-    """spandrel's network with random weights, and what we make of its file."""
+    """spandrel's network with random weights, and our engine for its file."""
     from spandrel import ModelLoader
     from spandrel.architectures.ESRGAN import ESRGANArch  # its builder gives the network for a state dict
 
@@ -56,7 +56,7 @@ def rrdbnet(folder: Path, blocks: int) -> tuple[str, nn.Module, TorchEngine]:
     torch.save(ours.state_dict(), path)
     rival = ModelLoader("cpu").load_from_file(path)
     assert isinstance(rival.architecture, ESRGANArch)
-    return f"RRDBNet x4, {blocks} blocks (rival: spandrel)", rival.model, opened(path)
+    return f"RRDBNet x4, {blocks} blocks (rival: spandrel)", rival.model, torch_engine(path)
 
 
 def srresnet(folder: Path) -> tuple[str, nn.Module, TorchEngine]:
@@ -64,10 +64,10 @@ def srresnet(folder: Path) -> tuple[str, nn.Module, TorchEngine]:
     net = network("srresnet", 4)
     path = folder / "4x-srresnet.safetensors"
     save_model(path, net, {"network": "srresnet", "scale": 4})
-    return "SRResNet x4 (rival: the module itself)", net, opened(path)
+    return "SRResNet x4 (rival: the module itself)", net, torch_engine(path)
 
 
-def opened(path: Path) -> TorchEngine:
+def torch_engine(path: Path) -> TorchEngine:
     engine = load_engine(path)
     assert isinstance(engine, TorchEngine)
     return engine.on(best_device())
@@ -80,22 +80,22 @@ def contenders(rival: nn.Module, engine: TorchEngine) -> dict[str, Contender]:
 
     def run_plain(image: Tensor) -> Tensor:
         with torch.no_grad():
-            made: Tensor = plain(image.to(device)).cpu()
-        return made
+            output: Tensor = plain(image.to(device)).cpu()
+        return output
 
     def run_channels_last(image: Tensor) -> Tensor:
         with torch.inference_mode():
-            made: Tensor = last(image.to(device).contiguous(memory_format=torch.channels_last)).cpu()
-        return made
+            output: Tensor = last(image.to(device).contiguous(memory_format=torch.channels_last)).cpu()
+        return output
 
-    found: dict[str, Contender] = {
+    runners: dict[str, Contender] = {
         "plain": run_plain,
         "channels-last": run_channels_last,
         "lossmith float32": engine,
     }
     for precision in faster_precisions(device):
-        found[f"lossmith {precision}"] = engine.computing_in(precision)
-    return found
+        runners[f"lossmith {precision}"] = engine.computing_in(precision)
+    return runners
 
 
 def report(title: str, runners: dict[str, Contender], image: Tensor, rounds: int) -> None:
@@ -106,10 +106,10 @@ def report(title: str, runners: dict[str, Contender], image: Tensor, rounds: int
             with retained_buffers() if name.startswith("lossmith") else nullcontext():
                 run(image)  # as in an image of many tiles
                 synchronize()
-                begun = time.perf_counter()
+                start = time.perf_counter()
                 run(image)
                 synchronize()
-                times[name].append(time.perf_counter() - begun)
+                times[name].append(time.perf_counter() - start)
     exact, slowest = results["plain"], statistics.median(times["plain"])
     print(f"\n{title}\n{'':20}  {'median':>9}  {'speed':>6}  {'largest difference':>18}  8-bit values the same")
     for name, seconds in times.items():

@@ -1,4 +1,4 @@
-"""The structural losses of other packages, each as a function of (prediction, target) that one minimizes."""
+"""The structural losses of other packages, each as a function of (prediction, target) to minimize."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,11 @@ def ssim() -> dict[str, Criterion]:
     import pytorch_msssim
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    theirs = piqa.SSIM()
+    piqa_ssim = piqa.SSIM()
     return {
         "pytorch-msssim": lambda x, y: 1 - pytorch_msssim.ssim(x, y, data_range=1),
         "piq": lambda x, y: 1 - piq.ssim(x, y, data_range=1.0, downsample=False),
-        "piqa": lambda x, y: 1 - theirs(x, y),
+        "piqa": lambda x, y: 1 - piqa_ssim(x, y),
         "kornia": lambda x, y: 2 * kornia.losses.ssim_loss(x, y, 11, padding="valid"),
         "torchmetrics": lambda x, y: 1 - structural_similarity_index_measure(x, y, data_range=1.0),
     }
@@ -32,11 +32,11 @@ def ms_ssim() -> dict[str, Criterion]:
     import pytorch_msssim
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-    theirs = piqa.MS_SSIM()
+    piqa_ms_ssim = piqa.MS_SSIM()
     return {
         "pytorch-msssim": lambda x, y: 1 - pytorch_msssim.ms_ssim(x, y, data_range=1),
         "piq": lambda x, y: 1 - piq.multi_scale_ssim(x, y, data_range=1.0),
-        "piqa": lambda x, y: 1 - theirs(x, y),
+        "piqa": lambda x, y: 1 - piqa_ms_ssim(x, y),
         "torchmetrics": lambda x, y: 1 - multiscale_structural_similarity_index_measure(x, y, data_range=1.0),
     }
 
@@ -49,41 +49,41 @@ def mix() -> dict[str, Criterion]:
 
 
 def ssim_by_default() -> dict[str, Criterion]:
-    """SSIM as one first writes it: no option but those that must be given."""
+    """SSIM with required options only, as a first use of each package."""
     import kornia
     import piq
     import piqa
     import pytorch_msssim
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    theirs = piqa.SSIM()
+    piqa_ssim = piqa.SSIM()
     return {
         "pytorch-msssim": lambda x, y: 1 - pytorch_msssim.ssim(x, y),
         "piq": lambda x, y: 1 - piq.ssim(x, y),
-        "piqa": lambda x, y: 1 - theirs(x, y),
+        "piqa": lambda x, y: 1 - piqa_ssim(x, y),
         "kornia": lambda x, y: kornia.losses.ssim_loss(x, y, 11),
         "torchmetrics": lambda x, y: 1 - structural_similarity_index_measure(x, y),
     }
 
 
 def ms_ssim_by_default() -> dict[str, Criterion]:
-    """MS-SSIM as one first writes it."""
+    """MS-SSIM with required options only."""
     import piq
     import piqa
     import pytorch_msssim
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-    theirs = piqa.MS_SSIM()
+    piqa_ms_ssim = piqa.MS_SSIM()
     return {
         "pytorch-msssim": lambda x, y: 1 - pytorch_msssim.ms_ssim(x, y),
         "piq": lambda x, y: 1 - piq.multi_scale_ssim(x, y),
-        "piqa": lambda x, y: 1 - theirs(x, y),
+        "piqa": lambda x, y: 1 - piqa_ms_ssim(x, y),
         "torchmetrics": lambda x, y: 1 - multiscale_structural_similarity_index_measure(x, y),
     }
 
 
 def mix_by_default() -> dict[str, Criterion]:
-    """The mix as one first writes it."""
+    """The mix with required options only."""
     import kornia
 
     return {"kornia": kornia.losses.MS_SSIMLoss()}

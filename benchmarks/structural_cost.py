@@ -1,4 +1,4 @@
-"""What the structural losses cost, and how exact they are, beside other packages.
+"""The cost and the accuracy of the structural losses beside other packages.
 
     python benchmarks/structural_cost.py                  # prints the tables; --out FILE writes them
     python benchmarks/structural_cost.py --losses ssim --shapes 4x256
@@ -44,9 +44,9 @@ SHAPES = {
     "1x1024": (1, 3, 1024, 1024),
 }
 LOSSES = {"ssim": rivals.ssim, "ms_ssim": rivals.ms_ssim, "mix": rivals.mix}
-OURS = ("plain", "numba", "compiled")
+OUR_VARIANTS = ("plain", "numba", "compiled")
 MAIN_SHAPE = "4x256"
-"""Where everything is measured; elsewhere not what takes minutes: to compile, others' memory, torchmetrics."""
+"""The shape with all measurements; others omit what takes minutes: compiling, others' memory, torchmetrics."""
 
 
 @contextmanager
@@ -60,8 +60,8 @@ def only_plain() -> Iterator[None]:
 
 
 def way(name: str, how: str) -> Criterion:
-    """A loss of ours or of another package."""
-    if how not in OURS:
+    """A loss of ours, computed in one of OUR_VARIANTS, or of another package."""
+    if how not in OUR_VARIANTS:
         return LOSSES[name]()[how]
     criterion = loss(name)
     if how == "numba":
@@ -95,7 +95,7 @@ def value_and_gradient(criterion: Criterion, prediction: Tensor, target: Tensor)
 def seconds(ways: dict[str, Criterion], prediction: Tensor, target: Tensor, rounds: int) -> dict[str, float]:
     """The median time of each way, taken in turn so that a busy machine hits all alike.
 
-    A turn is two calls, of which the second is timed: it finds memory as a call of its own kind left it.
+    A turn is two calls, of which the second is timed: its memory is as a call of the same kind left it.
     """
     for criterion in ways.values():
         value_and_gradient(criterion, prediction, target)
@@ -106,7 +106,7 @@ def seconds(ways: dict[str, Criterion], prediction: Tensor, target: Tensor, roun
             start = time.perf_counter()
             value_and_gradient(criterion, prediction, target)
             times[how].append(time.perf_counter() - start)
-    return {how: statistics.median(each) for how, each in times.items()}
+    return {how: statistics.median(series) for how, series in times.items()}
 
 
 def errors(criterion: Criterion, name: str, prediction: Tensor, target: Tensor) -> tuple[float, float]:
@@ -117,10 +117,10 @@ def errors(criterion: Criterion, name: str, prediction: Tensor, target: Tensor) 
 
 
 def peak(name: str, how: str, shape: tuple[int, ...]) -> float:
-    """Memory above that of the images, in images; Linux tells. To be called in a fresh process."""
+    """The peak memory above that of the images, in images; Linux only. To be called in a fresh process."""
     criterion, (prediction, target) = way(name, how), images(shape)
-    value_and_gradient(criterion, *(torch.rand(1, 3, 176, 176) for _ in range(2)))  # loads what is to be loaded
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    value_and_gradient(criterion, *(torch.rand(1, 3, 176, 176) for _ in range(2)))  # loads libraries and compiles
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _status("VmRSS")
     value_and_gradient(criterion, prediction, target)
     return (_status("VmHWM") - before) * 1024 / (prediction.numel() * 4)
@@ -132,7 +132,7 @@ def _status(key: str) -> int:
 
 
 def peak_in_a_process(name: str, how: str, shape: str) -> float:
-    # freed blocks go back at once, so that what one step leaves is not taken for what the next does not need
+    # freed blocks return to the system at once, or leftovers of one step would hide what the next one needs
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
     command = [sys.executable, __file__, "--peak", name, how, shape]
     finished = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -143,7 +143,7 @@ def table(name: str, shape: str, hows: list[str]) -> str:
     ways = {how: way(name, how) for how in hows}
     prediction, target = images(SHAPES[shape])
     times = seconds(ways, prediction, target, rounds=3 if name == "mix" or shape == "1x1024" else 21)
-    best = min((time for how, time in times.items() if how not in OURS), default=math.nan)
+    best = min((time for how, time in times.items() if how not in OUR_VARIANTS), default=math.nan)
     lines = [
         f"### {name}, {'x'.join(map(str, SHAPES[shape]))}",
         "",
@@ -152,9 +152,9 @@ def table(name: str, shape: str, hows: list[str]) -> str:
     ]
     for how, criterion in ways.items():
         value, gradient = errors(criterion, name, prediction, target)
-        measured = sys.platform == "linux" and how != "compiled" and (how in OURS or shape == MAIN_SHAPE)
+        measured = sys.platform == "linux" and how != "compiled" and (how in OUR_VARIANTS or shape == MAIN_SHAPE)
         used = f"{peak_in_a_process(name, how, shape):.1f}" if measured else ""
-        label = f"**lossmith, {how}**" if how in OURS else how
+        label = f"**lossmith, {how}**" if how in OUR_VARIANTS else how
         ratio = "" if math.isnan(best) else f"{best / times[how]:.2f}"
         lines.append(f"| {label} | {1e3 * times[how]:.1f} | {ratio} | {used} | {value:.0e} | {gradient:.0e} |")
     return "\n".join([*lines, ""])
@@ -168,11 +168,11 @@ def tables(names: list[str], shapes: list[str]) -> Iterator[str]:
     for name in names:
         for shape in shapes:
             slow = () if shape == MAIN_SHAPE else ("compiled", "torchmetrics")
-            hows = [how for how in (*OURS, *LOSSES[name]()) if how not in slow]
+            hows = [how for how in (*OUR_VARIANTS, *LOSSES[name]()) if how not in slow]
             if name == "ms_ssim" and shape == "16x128":
                 shape = "16x192"  # five halvings need 161 pixels
             if name == "mix" and shape == "1x1024":
-                hows.remove("kornia")  # it takes ten minutes and more
+                hows.remove("kornia")  # it takes more than ten minutes
             yield table(name, shape, hows)
 
 

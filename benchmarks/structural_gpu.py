@@ -1,13 +1,13 @@
-"""What the structural losses cost on a GPU, forward and backward, beside other ways to compute them.
+"""The cost of the structural losses on a GPU, forward and backward, beside other implementations.
 
     python benchmarks/structural_gpu.py [--rounds 30] [--replayed] [--compiled]
 
-Contenders take turns in one process, ten calls each; printed are medians, between CUDA events, after a warm-up.
-At small sizes what Python does between kernels takes longer than the kernels: `--replayed` leaves it out by
-replaying each call from a CUDA graph, and leaves out those that cannot be recorded. `--compiled` adds what
-torch.compile makes of our losses, which takes minutes. The share of bandwidth is how much of the speed of a plain
-copy, measured here too, it would take to read both images and write the gradient once (12 bytes a value) in that
-time. The last column is the error of the gradient, relative to our definition in float64 in the maximum norm.
+All take turns in one process, ten calls each. Prints medians between CUDA events, after a warm-up. At small sizes
+Python between the kernels takes longer than the kernels: `--replayed` excludes it by replaying each call from a
+CUDA graph, and skips those that cannot be captured. `--compiled` adds our losses under torch.compile, which takes
+minutes. The share of bandwidth is that of reading both images and writing the gradient once (12 bytes a value) in
+that time, relative to a plain copy, which is measured too. The last column is the error of the gradient, relative
+to our definition in float64 in the maximum norm.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from lossmith.losses import MixLoss, MSSSIMLoss, SSIMLoss
 from lossmith.losses.structural.backends import dispatch, torch_backend
 from lossmith.losses.structural.backends.dispatch import Backend
 
-WARM_UP = 5
-CALLS = 10
-"""In a row, as in a training that a GPU runs behind; from a start, it is Python alone that would be timed."""
+WARMUP_ROUNDS = 5
+CALLS_PER_ROUND = 10
+"""In a row, as in a training in which the GPU runs behind; a single call would time Python alone."""
 SHAPES = {"16x256": (16, 3, 256, 256), "4k": (1, 3, 2160, 3840)}
 LOSSES: dict[str, type[nn.Module]] = {"ssim": SSIMLoss, "ms_ssim": MSSSIMLoss, "mix": MixLoss}
 PEERS = {  # by loss: name, module, function, options
@@ -45,13 +45,13 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 def contenders(name: str, prediction: Tensor, target: Tensor, compiled: bool) -> dict[str, Call]:
-    """A forward and backward pass each; what is not installed is left out."""
+    """A forward and backward pass by each implementation that is installed."""
     from lossmith.losses.structural.backends import triton_backend
 
     ours = LOSSES[name]()
     calls: dict[str, Call] = {
-        "lossmith, Triton": partial(with_engine, triton_backend, ours, prediction, target),
-        "lossmith, plain PyTorch": partial(with_engine, torch_backend, ours, prediction, target),
+        "lossmith, Triton": partial(with_backend, triton_backend, ours, prediction, target),
+        "lossmith, plain PyTorch": partial(with_backend, torch_backend, ours, prediction, target),
     }
     if compiled:
         fused = torch.compile(LOSSES[name](), dynamic=False)
@@ -73,8 +73,8 @@ def forward_and_backward(distance: Distance, prediction: Tensor, target: Tensor)
     return torch.autograd.grad(distance(prediction, target), prediction)[0]
 
 
-def with_engine(engine: Backend, loss: Distance, prediction: Tensor, target: Tensor) -> Tensor:
-    dispatch.backend_for = lambda _: engine  # an assignment, since what happens here is timed
+def with_backend(backend: Backend, loss: Distance, prediction: Tensor, target: Tensor) -> Tensor:
+    dispatch.backend_for = lambda _: backend  # an assignment, since this is timed
     return forward_and_backward(loss, prediction, target)
 
 
@@ -83,11 +83,11 @@ def error(call: Call, true: Tensor) -> float:
 
 
 def replayed(call: Call) -> Callable[[], object] | None:
-    """The same kernels without Python between them; None for what does more than launch kernels."""
+    """The call as a CUDA graph, without Python between kernels; None if it cannot be captured."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):  # capture wants a warm-up on a stream of its own
-        for _ in range(WARM_UP):
+    with torch.cuda.stream(stream):  # a capture needs a warm-up on a stream of its own
+        for _ in range(WARMUP_ROUNDS):
             call()
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
@@ -101,28 +101,28 @@ def replayed(call: Call) -> Callable[[], object] | None:
 
 
 def medians(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Milliseconds of each."""
+    """The median time of each call, in milliseconds."""
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(WARM_UP + rounds):
+    for _ in range(WARMUP_ROUNDS + rounds):
         for name, call in calls.items():
             times[name].append(milliseconds(call))
-    return {name: median(taken[WARM_UP:]) for name, taken in times.items()}
+    return {name: median(series[WARMUP_ROUNDS:]) for name, series in times.items()}
 
 
 def milliseconds(call: Callable[[], object]) -> float:
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     start.record()
-    for _ in range(CALLS):
+    for _ in range(CALLS_PER_ROUND):
         call()
     end.record()
     end.synchronize()
-    return float(start.elapsed_time(end)) / CALLS
+    return float(start.elapsed_time(end)) / CALLS_PER_ROUND
 
 
 def copied_bytes_per_ms(rounds: int) -> float:
     source = torch.zeros(2**28, device="cuda")
-    into = torch.empty_like(source)
-    return 2 * source.nbytes / medians({"copy": lambda: into.copy_(source)}, rounds)["copy"]
+    destination = torch.empty_like(source)
+    return 2 * source.nbytes / medians({"copy": lambda: destination.copy_(source)}, rounds)["copy"]
 
 
 def images(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -142,15 +142,17 @@ def measure(options: argparse.Namespace) -> None:
     for shape in options.shapes:
         prediction, target = images(SHAPES[shape])
         for name in options.losses:
-            asked = contenders(name, prediction, target, options.compiled)
+            implementations = contenders(name, prediction, target, options.compiled)
             exact = prediction.detach().double().requires_grad_(), target.double()
-            true = with_engine(torch_backend, LOSSES[name](), *exact)
-            errors = {label: error(call, true) for label, call in asked.items()}
-            prepared = {label: replayed(call) if options.replayed else call for label, call in asked.items()}
+            true = with_backend(torch_backend, LOSSES[name](), *exact)
+            errors = {label: error(call, true) for label, call in implementations.items()}
+            prepared = {
+                label: replayed(call) if options.replayed else call for label, call in implementations.items()
+            }
             calls = {label: call for label, call in prepared.items() if call}
-            taken = medians(calls, options.rounds)
-            for label, time in taken.items():
-                ahead, share = max(taken.values()) / time, 12 * target.numel() / time / speed
+            times = medians(calls, options.rounds)
+            for label, time in times.items():
+                ahead, share = max(times.values()) / time, 12 * target.numel() / time / speed
                 size = "x".join(map(str, target.shape))
                 cells = f"{time:.3f} | {ahead:.1f} | {share:.0%} | {errors[label]:.0e}"
                 print(f"| {name} | {size} | {label} | {cells} |", flush=True)
@@ -161,8 +163,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
-    parser.add_argument("--replayed", action="store_true", help="from CUDA graphs, without what Python costs")
-    parser.add_argument("--compiled", action="store_true", help="torch.compile of our losses, too")
+    parser.add_argument("--replayed", action="store_true", help="from CUDA graphs, without Python between kernels")
+    parser.add_argument("--compiled", action="store_true", help="our losses under torch.compile, too")
     options = parser.parse_args()
     try:
         measure(options)

@@ -1,8 +1,8 @@
-"""What structural losses make of awkward input, ours and other packages': writes docs/structural_inputs.md.
+"""Structural losses on awkward input, ours and other packages': writes docs/structural_inputs.md.
 
     python benchmarks/structural_inputs.py        # a minute or two on one core; --out FILE writes elsewhere
 
-The words of the page are in structural_inputs.md, beside this file.
+The text of the page is in structural_inputs.md, beside this file.
 """
 
 import argparse
@@ -26,32 +26,32 @@ from rivals import Criterion
 from structural_cost import images
 
 Pair = tuple[Tensor, Tensor]
-SIDES = {"ssim": 96, "ms_ssim": 192, "mix": 64}
-TOO_SMALL = {"ssim": 8, "ms_ssim": 96, "mix": 8}
+USUAL_SIDES = {"ssim": 96, "ms_ssim": 192, "mix": 64}
+SMALL_SIDES = {"ssim": 8, "ms_ssim": 96, "mix": 8}
 OTHERS = {"ssim": rivals.ssim, "ms_ssim": rivals.ms_ssim, "mix": rivals.mix}
-BY_DEFAULT = {
+OTHERS_BY_DEFAULT = {
     "ssim": rivals.ssim_by_default,
     "ms_ssim": rivals.ms_ssim_by_default,
     "mix": rivals.mix_by_default,
 }
 VALUE_TOLERANCE = 1e-4
 GRADIENT_TOLERANCE = 1e-2
-NO_VALUE, NO_GRADIENT = 1e-5, 1e-5
-"""What counts as 0, of a value and of the norm of a gradient; usual gradients have norms of some 1e-3 to 1e-2."""
-SCALE = 2.0**12
-"""The value is multiplied by it before the backward pass, as one does when training in float16."""
+ZERO_VALUE, ZERO_GRADIENT = 1e-5, 1e-5
+"""Below these, a value and the norm of a gradient count as 0; usual gradients have norms of 1e-3 to 1e-2."""
+LOSS_SCALE = 2.0**12
+"""Loss scale before the backward pass, as usual when training in float16."""
 
 
 @dataclass(frozen=True)
-class Awkward:
-    """An input, made of a usual pair in [0, 1], and what a sentence that refuses it has to speak of."""
+class AwkwardInput:
+    """An input made from a usual pair in [0, 1], and a pattern that a clear error message about it matches."""
 
-    says: str
-    made: Callable[[Tensor, Tensor], Pair]
-    clue: str = r"(?!)"  # matches nothing: whoever refuses this cannot say why
-    meant: Callable[[Tensor], Tensor] | None = lambda image: image
-    """From an image as given to the image in [0, 1] that its owner means; none where no value has a sense."""
-    called: Callable[[Criterion], Criterion] = lambda criterion: criterion
+    label: str
+    make: Callable[[Tensor, Tensor], Pair]
+    clue: str = r"(?!)"  # matches nothing: there is no reason to refuse it
+    meaning: Callable[[Tensor], Tensor] | None = lambda image: image
+    """From the input to the image in [0, 1] that it stands for; None if no value is defined."""
+    wrap: Callable[[Criterion], Criterion] = lambda criterion: criterion
 
 
 def autocast(criterion: Criterion) -> Criterion:
@@ -63,7 +63,7 @@ def autocast(criterion: Criterion) -> Criterion:
 
 
 def flat_and_bright(x: Tensor, _: Tensor) -> Pair:
-    """Variances far below the square of the mean, from which one subtracts to have them."""
+    """Variances far below the square of the mean, from which they are computed by a subtraction."""
     first, second = torch.randn((2, *x.shape), generator=torch.Generator().manual_seed(3)) * 0.002
     return 0.9 + first + second, 0.9 + first
 
@@ -82,54 +82,54 @@ def both(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Pair]
     return lambda x, y: (change(x), change(y))
 
 
-def inputs(name: str) -> list[Awkward]:
-    small = TOO_SMALL[name]
+def inputs(name: str) -> list[AwkwardInput]:
+    small = SMALL_SIDES[name]
     return [
-        Awkward("[0, 1], float32", lambda x, y: (x, y)),
-        Awkward("0..255, range left at 1", both(lambda x: x * 255), "range|values", lambda x: x / 255),
-        Awkward("[-1, 1], range left at 1", both(lambda x: x * 2 - 1), "range|values", lambda x: (x + 1) / 2),
-        Awkward("a prediction a little outside [0, 1]", lambda x, y: (x * 1.2 - 0.1, y), "range|values"),
-        Awkward("uint8", both(lambda x: (x * 255).byte()), "float|type|values", lambda x: x / 255),
-        Awkward(
+        AwkwardInput("[0, 1], float32", lambda x, y: (x, y)),
+        AwkwardInput("0..255, range left at 1", both(lambda x: x * 255), "range|values", lambda x: x / 255),
+        AwkwardInput("[-1, 1], range left at 1", both(lambda x: x * 2 - 1), "range|values", lambda x: (x + 1) / 2),
+        AwkwardInput("a prediction a little outside [0, 1]", lambda x, y: (x * 1.2 - 0.1, y), "range|values"),
+        AwkwardInput("uint8", both(lambda x: (x * 255).byte()), "float|type|values", lambda x: x / 255),
+        AwkwardInput(
             f"{small} x {small}",
             both(lambda x: x[..., :small, :small].contiguous()),
             "at least|larger than|Input size: ",
-            (lambda x: x) if name == "mix" else None,  # the mix has a meaning at any size
+            (lambda x: x) if name == "mix" else None,  # the mix is defined at any size
         ),
-        Awkward("width differs by one", lambda x, y: (x, y[..., :-1]), "shape|size|dimension", None),
-        Awkward("batch of 2 against 1", lambda x, y: (x, y[:1]), "shape|size|dimension", None),
-        Awkward("3 channels against 1", lambda x, y: (x, y[:, :1]), "shape|size|dimension|channels", None),
-        Awkward("1 channel", both(lambda x: x[:, :1]), "channels"),
-        Awkward("a NaN pixel", with_a_nan, "NaN|finite", None),
-        Awkward("float64", both(Tensor.double)),
-        Awkward("float16", both(Tensor.half)),
-        Awkward("bfloat16", both(Tensor.bfloat16)),
-        Awkward("float32 under bfloat16 autocast", lambda x, y: (x, y), called=autocast),
-        Awkward("float32 against float64", lambda x, y: (x, y.double()), "same (d|data )?type"),
-        Awkward("an empty batch", both(lambda x: x[:0]), "batch|empty", None),
-        Awkward("equal black images", partial(constant, 0.0, 0.0)),
-        Awkward("equal constant images", partial(constant, 0.6, 0.6)),
-        Awkward("constants 0.2 and 0.8", partial(constant, 0.2, 0.8)),
-        Awkward("the target, brighter by 0.2", lambda _, y: (0.8 * y + 0.2, 0.8 * y)),
-        Awkward("identical images", lambda _, y: (y.clone(), y)),
-        Awkward("a negative for its positive", lambda _, y: (1 - y, y)),
-        Awkward("nearly flat and bright", flat_and_bright),
-        Awkward("channels-last", both(lambda x: x.contiguous(memory_format=torch.channels_last))),
-        Awkward(
+        AwkwardInput("width differs by one", lambda x, y: (x, y[..., :-1]), "shape|size|dimension", None),
+        AwkwardInput("batch of 2 against 1", lambda x, y: (x, y[:1]), "shape|size|dimension", None),
+        AwkwardInput("3 channels against 1", lambda x, y: (x, y[:, :1]), "shape|size|dimension|channels", None),
+        AwkwardInput("1 channel", both(lambda x: x[:, :1]), "channels"),
+        AwkwardInput("a NaN pixel", with_a_nan, "NaN|finite", None),
+        AwkwardInput("float64", both(Tensor.double)),
+        AwkwardInput("float16", both(Tensor.half)),
+        AwkwardInput("bfloat16", both(Tensor.bfloat16)),
+        AwkwardInput("float32 under bfloat16 autocast", lambda x, y: (x, y), wrap=autocast),
+        AwkwardInput("float32 against float64", lambda x, y: (x, y.double()), "same (d|data )?type"),
+        AwkwardInput("an empty batch", both(lambda x: x[:0]), "batch|empty", None),
+        AwkwardInput("equal black images", partial(constant, 0.0, 0.0)),
+        AwkwardInput("equal constant images", partial(constant, 0.6, 0.6)),
+        AwkwardInput("constants 0.2 and 0.8", partial(constant, 0.2, 0.8)),
+        AwkwardInput("the target, brighter by 0.2", lambda _, y: (0.8 * y + 0.2, 0.8 * y)),
+        AwkwardInput("identical images", lambda _, y: (y.clone(), y)),
+        AwkwardInput("a negative for its positive", lambda _, y: (1 - y, y)),
+        AwkwardInput("nearly flat and bright", flat_and_bright),
+        AwkwardInput("channels-last", both(lambda x: x.contiguous(memory_format=torch.channels_last))),
+        AwkwardInput(
             "transposed, every second column of a wider image",
             both(lambda x: x.repeat_interleave(2, 3)[..., ::2].transpose(2, 3)),
         ),
-        Awkward(
+        AwkwardInput(
             "target that requires a gradient",
             lambda x, y: (x, y),
             "gradient",
-            called=lambda criterion: lambda x, y: criterion(x, y.detach().requires_grad_()),
+            wrap=lambda criterion: lambda x, y: criterion(x, y.detach().requires_grad_()),
         ),
-        Awkward(
+        AwkwardInput(
             "prediction and target swapped",
             lambda x, y: (x, y),
             "gradient",
-            called=lambda criterion: lambda x, y: criterion(y, x),
+            wrap=lambda criterion: lambda x, y: criterion(y, x),
         ),
     ]
 
@@ -138,9 +138,9 @@ def inputs(name: str) -> list[Awkward]:
 class Answer:
     value: float
     gradient: Tensor | None
-    """By the prediction, where it can have one."""
+    """With respect to the prediction, if it can have one."""
     rounding: float
-    """Of the dtype in which the value came, relative to it."""
+    """Relative rounding error of the value's dtype."""
 
     @property
     def dead(self) -> bool:
@@ -152,37 +152,37 @@ def answer(criterion: Criterion, prediction: Tensor, target: Tensor) -> Answer:
     value = criterion(leaf, target)
     gradient = None
     if leaf.requires_grad:
-        gradient = torch.autograd.grad(SCALE * value.double(), leaf)[0].double() / SCALE
+        gradient = torch.autograd.grad(LOSS_SCALE * value.double(), leaf)[0].double() / LOSS_SCALE
     return Answer(value.item(), gradient, torch.finfo(value.dtype).eps / 2)
 
 
-def truth(criterion: Criterion, meant: Callable[[Tensor], Tensor], prediction: Tensor, target: Tensor) -> Answer:
-    """What the same criterion gives in float64 (float32 if it takes no other) for what the images mean."""
+def truth(criterion: Criterion, meaning: Callable[[Tensor], Tensor], prediction: Tensor, target: Tensor) -> Answer:
+    """The value of the same criterion in float64 (float32 if it takes no other) for the images that are meant."""
 
-    def properly(x: Tensor, y: Tensor) -> Tensor:
-        return criterion(meant(x).contiguous(), meant(y).contiguous())
+    def reference(x: Tensor, y: Tensor) -> Tensor:
+        return criterion(meaning(x).contiguous(), meaning(y).contiguous())
 
     try:
-        return answer(properly, prediction.double(), target.double())
+        return answer(reference, prediction.double(), target.double())
     except RuntimeError:
-        return answer(properly, prediction.float(), target.float())
+        return answer(reference, prediction.float(), target.float())
 
 
-def verdict(criterion: Criterion, awkward: Awkward, usual: Pair, properly: Criterion) -> tuple[str, str]:
-    """The cell of the table, and the sentence if it is a refusal."""
-    prediction, target = awkward.made(*usual)
+def verdict(criterion: Criterion, awkward: AwkwardInput, usual: Pair, reference: Criterion) -> tuple[str, str]:
+    """The cell of the table, and the error message if the input was refused."""
+    prediction, target = awkward.make(*usual)
     try:
-        found = answer(awkward.called(criterion), prediction, target)
+        result = answer(awkward.wrap(criterion), prediction, target)
     except Exception as error:
-        words = " ".join(str(error).split()) or "(no words)"
-        clear = re.search(awkward.clue, words, re.IGNORECASE)
-        return "refused" if clear else "*refused unclearly*", f"{type(error).__name__}: {words}"
-    if found.value != found.value:
-        return "NaN, **gradient 0**" if found.dead else "NaN", ""
-    if awkward.meant is None:
-        return f"**{found.value:.4g}**, means nothing", ""
-    true = truth(properly, awkward.meant, prediction, target)
-    return ", ".join(faults(found, true, torch.equal(prediction, target))) or "right", ""
+        message = " ".join(str(error).split()) or "(no message)"
+        clear = re.search(awkward.clue, message, re.IGNORECASE)
+        return "refused" if clear else "*refused unclearly*", f"{type(error).__name__}: {message}"
+    if result.value != result.value:
+        return "NaN, **gradient 0**" if result.dead else "NaN", ""
+    if awkward.meaning is None:
+        return f"**{result.value:.4g}**, means nothing", ""
+    true = truth(reference, awkward.meaning, prediction, target)
+    return ", ".join(faults(result, true, torch.equal(prediction, target))) or "right", ""
 
 
 def faults(found: Answer, true: Answer, equal: bool) -> list[str]:
@@ -192,7 +192,7 @@ def faults(found: Answer, true: Answer, equal: bool) -> list[str]:
 
 
 def value_faults(found: Answer, true: Answer) -> list[str]:
-    tolerance = NO_VALUE + max(VALUE_TOLERANCE, found.rounding) * abs(true.value)
+    tolerance = ZERO_VALUE + max(VALUE_TOLERANCE, found.rounding) * abs(true.value)
     return [f"**{found.value:.4g}** for {true.value:.4g}"] if abs(found.value - true.value) > tolerance else []
 
 
@@ -202,39 +202,39 @@ def gradient_faults(found: Answer, true: Answer) -> list[str]:
     if not found.gradient.isfinite().all():
         return ["**gradient NaN**"]
     norm, off = true.gradient.norm().item(), (found.gradient - true.gradient).norm().item()
-    if norm < NO_GRADIENT:
-        return [f"gradient {off:.0e} for 0"] if off > NO_GRADIENT else []
+    if norm < ZERO_GRADIENT:
+        return [f"gradient {off:.0e} for 0"] if off > ZERO_GRADIENT else []
     return [f"gradient {off / norm:.1%} off"] if off > GRADIENT_TOLERANCE * norm else []
 
 
 def departures(criterion: Criterion, published: Criterion, usual: Pair) -> list[str]:
-    """How its definition, computed in float64, differs from the published one."""
-    found, true = (truth(each, lambda image: image, *usual) for each in (criterion, published))
-    return faults(found, true, equal=False)
+    """The differences of its definition, computed in float64, from the published one."""
+    own, true = (truth(c, lambda image: image, *usual) for c in (criterion, published))
+    return faults(own, true, equal=False)
 
 
 def section(name: str, refusals: dict[str, str]) -> list[str]:
-    """The table of a loss; each new kind of refusal is added to `refusals`."""
-    usual = images((2, 3, SIDES[name], SIDES[name]))
+    """The table of a loss; each new kind of error message is added to `refusals`."""
+    usual = images((2, 3, USUAL_SIDES[name], USUAL_SIDES[name]))
     criteria: dict[str, Criterion] = {"lossmith": loss(name), **OTHERS[name]()}
-    first_written: dict[str, Criterion] = {"lossmith": loss(name), **BY_DEFAULT[name]()}
-    by_default = Awkward("called with no option", lambda x, y: (x, y))
+    defaults: dict[str, Criterion] = {"lossmith": loss(name), **OTHERS_BY_DEFAULT[name]()}
+    by_default = AwkwardInput("called with no option", lambda x, y: (x, y))
     departing = {who: departures(criterion, criteria["lossmith"], usual) for who, criterion in criteria.items()}
-    # where definitions agree the published one is the truth: some others' float64 is not exact, or does not exist
-    properly = {who: criteria[who if departing[who] else "lossmith"] for who in criteria}
+    # where definitions agree the published one is the reference: not all packages are exact in float64
+    references = {who: criteria[who if departing[who] else "lossmith"] for who in criteria}
     rows = [
         ["definition, in float64", *(", ".join(departing[who]) or "as published" for who in criteria)],
-        [by_default.says, *(verdict(first_written[who], by_default, usual, properly[who])[0] for who in criteria)],
+        [by_default.label, *(verdict(defaults[who], by_default, usual, references[who])[0] for who in criteria)],
     ]
     for awkward in inputs(name):
-        row = [awkward.says]
+        row = [awkward.label]
         for who, criterion in criteria.items():
-            cell, sentence = verdict(criterion, awkward, usual, properly[who])
+            cell, message = verdict(criterion, awkward, usual, references[who])
             row.append(cell)
-            if sentence:
-                kind = re.sub(r"[-\d.]+", "", f"{who}: {sentence.replace(name, '')}")
-                quoted = sentence[:150].replace("`", "'")
-                refusals.setdefault(kind, f"- {who}, {awkward.says}: `{quoted}`")
+            if message:
+                kind = re.sub(r"[-\d.]+", "", f"{who}: {message.replace(name, '')}")
+                quoted = message[:150].replace("`", "'")
+                refusals.setdefault(kind, f"- {who}, {awkward.label}: `{quoted}`")
         rows.append(row)
     return [f"## {name}", "", *table(["input", *criteria], rows), ""]
 

@@ -1,11 +1,11 @@
-"""What Python takes of a structural loss on a GPU, measured without one.
+"""The time that Python takes for a structural loss on a GPU, measured without a GPU.
 
     python benchmarks/structural_launches.py [--losses ssim ms_ssim mix]
 
-Images on a GPU are compared by a few kernels, and small ones are done before Python has asked for the next.
-Here the kernels are compiled for an H100, as Triton can without one, and a driver that launches nothing takes
-them; all else runs on small images on the CPU, which also computes it: what `ms_ssim` takes to halve them is
-too much here. Microseconds of a forward and backward pass, and of that in the engine, the medians of many.
+On a GPU a loss is a few kernels, and for small images they finish before Python has launched the next one. Here
+the kernels are compiled for an H100, which Triton can do without one, and a driver takes them that launches
+nothing; all else runs on small images on the CPU, including the halving of images for `ms_ssim`, which is counted
+too high here. Prints the median microseconds of a forward and backward pass, and the part within the backend.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from lossmith.losses import loss
 from lossmith.losses.structural.backends import dispatch, triton_backend
 
 SIDE = 176
-"""Five scales of which fit."""
+"""Large enough for five scales."""
 
 
-class Nothing:
-    """A launcher of kernels, and what Triton asks a GPU for."""
+class FakeLauncher:
+    """A kernel launcher that does nothing, and the properties of a GPU that Triton reads."""
 
     def __init__(self, *about_the_kernel: Any) -> None: ...
 
@@ -43,9 +43,11 @@ class Nothing:
         return {"max_shared_mem": 2**17, "multiprocessor_count": 132, "max_num_regs": 2**16, "warpSize": 32}
 
 
-class NoH100(DriverBase):
+class FakeH100Driver(DriverBase):
+    """A Triton driver for an H100 that is not there."""
+
     def __init__(self) -> None:
-        self.launcher_cls, self.utils = Nothing, Nothing()
+        self.launcher_cls, self.utils = FakeLauncher, FakeLauncher()
 
     is_active = classmethod(lambda _: True)
 
@@ -86,7 +88,7 @@ def main() -> None:
     parser.add_argument("--losses", nargs="+", choices=("ssim", "ms_ssim", "mix"), default=["ssim", "ms_ssim"])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    triton.runtime.driver.set_active(NoH100())
+    triton.runtime.driver.set_active(FakeH100Driver())
     torch.cuda.device_of = lambda _: nullcontext()  # type: ignore[assignment, misc, return-value]
     dispatch.backend_for = lambda _: triton_backend
     target, prediction = torch.rand(1, 1, SIDE, SIDE), torch.rand(1, 1, SIDE, SIDE, requires_grad=True)
@@ -94,9 +96,9 @@ def main() -> None:
         criterion = loss(name)
         planes = prediction.detach()[0], target[0]
         plan = criterion._plan()  # type: ignore[operator]
-        whole = microseconds(lambda: torch.autograd.grad(criterion(prediction, target), prediction))  # noqa: B023
-        engine = microseconds(lambda: triton_backend.dissimilarity_and_grad(*planes, plan, 1.0, True))  # noqa: B023
-        print(f"{name}: {whole:.0f} us, of which one scale in the engine {engine:.0f}")
+        total = microseconds(lambda: torch.autograd.grad(criterion(prediction, target), prediction))  # noqa: B023
+        backend = microseconds(lambda: triton_backend.dissimilarity_and_grad(*planes, plan, 1.0, True))  # noqa: B023
+        print(f"{name}: {total:.0f} us, of which one scale in the backend {backend:.0f}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""What a tournament costs beside the training itself, by the number of its runs.
+"""The cost of a tournament beside the training itself, by the number of its runs.
 
-One run of one step is carried out as `compare` does: its folder, and its time but for training, are every run's.
-Then the tables and the page are made for tournaments of more and more runs that have all come out like it, but for
-some noise in their scores. Memory is read from /proc, so on Linux only.
+Runs one job of one step as `compare` does: its folder, and its time without the training, are those of every run.
+Then tables and page are made for tournaments of more and more runs that are copies of it with some noise in their
+scores. Memory is read from /proc, so on Linux only.
 
     python benchmarks/tournament_scale.py                 # 2 losses x 2 seeds to 50 losses x 20 seeds
     python benchmarks/tournament_scale.py 100x10          # another shape
 """
 
+import argparse
 import resource
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -28,41 +28,42 @@ SHAPES = ("2x2", "10x10", "20x10", "50x20")
 
 
 def megabytes(folder: Path) -> tuple[int, float]:
-    """How many files there are, and their size."""
+    """The number of files and their size in MB."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return len(files), sum(path.stat().st_size for path in files) / 1e6
 
 
 def resident() -> float:
-    """Megabytes of this process in memory."""
+    """The resident memory of this process, in MB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
 def noisy(rows: list[Row], name: str, seed: int, rng: np.random.Generator) -> list[Row]:
-    def shaken(value: float) -> float:
+    def with_noise(value: float) -> float:
         return value * (1 + 1e-3 * rng.standard_normal())
 
     return [
-        replace(row, method=name, seed=seed, scores={key: shaken(value) for key, value in row.scores.items()})
+        replace(row, method=name, seed=seed, scores={key: with_noise(value) for key, value in row.scores.items()})
         for row in rows
     ]
 
 
-def main(shapes: list[str]) -> None:
-    gathered, recipe = prepare_data(Data(), None), Recipe(steps=1)
-    protocol = protocol_for(gathered.source.scale)
+def measure(shapes: list[str]) -> None:
+    """Print the cost of one job, and of the tables and the page of every shape of tournament."""
+    data, recipe = prepare_data(Data(), None), Recipe(steps=1)
+    protocol = protocol_for(data.source.scale)
     with TemporaryDirectory() as place:
         out = Path(place)
         job = Job("l1", out / "runs" / "l1" / "seed-0", recipe, RunSettings(protocol=protocol))
         for attempt in ("first in its process", "a later one"):
             job = replace(job, folder=out / "runs" / attempt.replace(" ", "-"))
             start = time.perf_counter()
-            entry = job.run(loss("l1"), gathered)
+            entry = job.run(loss("l1"), data)
             print(f"a run of one step, {attempt}: {time.perf_counter() - start:.1f} s", flush=True)
         files, size = megabytes(job.folder)
         states = megabytes(job.folder / "checkpoints")[1]
         print(f"its folder: {files} files, {size:.1f} MB, of which states {states:.1f} MB")
-        untrained = [score_row(p.name, DEGRADED, baseline(p), p.clean, protocol) for p in gathered.test_pairs]
+        untrained = [score_row(p.name, DEGRADED, baseline(p), p.clean, protocol) for p in data.test_pairs]
         mine = read_csv(entry.folder.scores)
         for shape in shapes:
             losses, seeds = map(int, shape.split("x"))
@@ -75,9 +76,7 @@ def main(shapes: list[str]) -> None:
             target.mkdir()
             start = time.perf_counter()
             write_csv(target / "results.csv", rows, protocol)
-            tournament = TournamentResults(
-                names, entries, rows, gathered, recipe, protocol, seeds, "lossmith compare"
-            )
+            tournament = TournamentResults(names, entries, rows, data, recipe, protocol, seeds, "lossmith compare")
             make_page(tournament, target)
             sizes = ", ".join(
                 f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(target.iterdir())
@@ -89,5 +88,11 @@ def main(shapes: list[str]) -> None:
             )
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shapes", nargs="*", default=list(SHAPES), help="LOSSESxSEEDS, such as 10x10")
+    measure(parser.parse_args().shapes)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(SHAPES))
+    main()

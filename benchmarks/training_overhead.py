@@ -1,12 +1,12 @@
-"""What a training step costs beyond a bare PyTorch loop with the same network, loss and patches.
+"""The cost of a training step beyond a bare PyTorch loop with the same network, loss and patches.
 
     python benchmarks/training_overhead.py [--case demo] [--case zhao] [--rounds 2] [--steps 400]
 
-Both loops train in one process and take turns step by step, so that a machine that is faster now and slower then
-is so for both. Every round times `--steps` steps of each after a warm-up of ten. Printed are the ratio of the
-medians of all steps, and the ratio of their sums. A bare step cuts its patches, moves them and trains; lossmith's
-also contain the journal (100 rows of metrics.csv in any run), TensorBoard events and the progress line, and their
-sum what the clock of a run leaves out: the 10 looks at the test crops, however long the run.
+Both loops train in one process and take turns step by step, so that changes in the machine's speed affect both.
+Every round times `--steps` steps of each after a warm-up of ten. Prints the ratio of the medians of all steps, and
+the ratio of their sums. A bare step cuts its patches, moves them and trains; lossmith's also contains logging (100
+rows of metrics.csv in any run, TensorBoard events, the progress bar), and the sum contains what the timer of a run
+leaves out: its 10 validations on crops, however long the run.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from lossmith.training.isolation import isolated_global_state
 from lossmith.training.loop import fit
 from lossmith.training.supervised import SupervisedModule
 
-WARM_UP = 10
+WARMUP_STEPS = 10
 CASES = {
     "demo": ("the demo's network, 8 patches of 48", "srresnet_small", 8, 48),
     "zhao": ("Zhao's network, 4 patches of 32", "fcn", 4, 32),
@@ -39,7 +39,7 @@ CASES = {
 
 
 def bare_loop(restorer: nn.Module, patches: PatchDataset, recipe: Recipe) -> Iterator[None]:
-    """The plainest loop there is, one step at a time."""
+    """A minimal training loop, one step at a time."""
     device = best_device()
     restorer = restorer.to(device, memory_format=torch.channels_last)
     criterion = loss("l1")
@@ -56,29 +56,29 @@ def bare_loop(restorer: nn.Module, patches: PatchDataset, recipe: Recipe) -> Ite
         yield
 
 
-class InTurns(SupervisedModule):
-    """Lets the bare loop take a step before each of its own, and notes how long both take."""
+class InterleavedModule(SupervisedModule):
+    """A training module that runs a step of the bare loop before each of its own, and times both."""
 
-    def __init__(self, bare: Iterator[None], *what: Any) -> None:
-        super().__init__(*what)
+    def __init__(self, bare: Iterator[None], *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.bare = bare
         self.bare_steps: list[float] = []
-        self.our_steps: list[float] = []
-        """All from the end of one bare step to the beginning of the next: the whole of our loop."""
-        self._began: float | None = None
+        self.loop_steps: list[float] = []
+        """From the end of one bare step to the start of the next: everything that lossmith's loop does."""
+        self._start: float | None = None
 
     def training_step(self, batch: tuple[Tensor, Tensor], progress: float) -> dict[str, Tensor]:
-        ended = now()
-        if self._began is not None:
-            self.our_steps.append(ended - self._began)
+        end = now()
+        if self._start is not None:
+            self.loop_steps.append(end - self._start)
         next(self.bare)
-        self._began = now()
-        self.bare_steps.append(self._began - ended)
+        self._start = now()
+        self.bare_steps.append(self._start - end)
         return super().training_step(batch, progress)
 
 
 def now() -> float:
-    """The time at which the device has done all that it was given."""
+    """The time when the device has finished its queue."""
     synchronize()
     return time.perf_counter()
 
@@ -87,10 +87,10 @@ def compete(
     net: str, patches: PatchDataset, recipe: Recipe, tests: list[ImagePair]
 ) -> tuple[list[float], list[float]]:
     """Seconds of each bare step and each of lossmith's."""
-    module = InTurns(bare_loop(network(net), patches, recipe), network(net), loss("l1"), recipe)
+    module = InterleavedModule(bare_loop(network(net), patches, recipe), network(net), loss("l1"), recipe)
     with tempfile.TemporaryDirectory() as folder, isolated_global_state():
         fit(module, patches, tests, RunFolder(Path(folder)), "in turns")
-    return module.bare_steps[WARM_UP:-1], module.our_steps[WARM_UP:]
+    return module.bare_steps[WARMUP_STEPS:-1], module.loop_steps[WARMUP_STEPS:]
 
 
 def main() -> None:
@@ -105,13 +105,13 @@ def main() -> None:
     print("| case | bare, ms per step | lossmith, ms per step | ratio | ratio of whole loops |")
     print("| --- | --- | --- | --- | --- |")
     for name, net, batch, patch in (CASES[case] for case in options.case or CASES):
-        recipe = Recipe(network=net, batch=batch, patch=patch, steps=options.steps + WARM_UP + 1)
+        recipe = Recipe(network=net, batch=batch, patch=patch, steps=options.steps + WARMUP_STEPS + 1)
         patches = PatchDataset(source, patch, seed=0)
         rounds = [compete(net, patches, recipe, tests) for _ in range(options.rounds)]
-        bare, ours = (list(chain(*steps)) for steps in zip(*rounds, strict=True))
-        middles = [1000 * median(steps) for steps in (bare, ours)]
-        ratios = f"{middles[1] / middles[0]:.3f} | {sum(ours) / sum(bare):.3f}"
-        print(f"| {name} | {middles[0]:.1f} | {middles[1]:.1f} | {ratios} |", flush=True)
+        bare, loop = (list(chain(*steps)) for steps in zip(*rounds, strict=True))
+        medians = [1000 * median(steps) for steps in (bare, loop)]
+        ratios = f"{medians[1] / medians[0]:.3f} | {sum(loop) / sum(bare):.3f}"
+        print(f"| {name} | {medians[0]:.1f} | {medians[1]:.1f} | {ratios} |", flush=True)
 
 
 if __name__ == "__main__":

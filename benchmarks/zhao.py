@@ -1,11 +1,11 @@
-"""Zhao et al. 2017 again: the three tasks of the paper, its network, its five losses, one table each.
+"""Zhao et al. 2017 reproduced: the three tasks of the paper, its network and its five losses, a table a task.
 
     python benchmarks/zhao.py --scale small --train BSDS500_train --test BSDS500_test  # 2 cores, 30 minutes
     python benchmarks/zhao.py --scale full --train BSDS500_train --test BSDS500_test   # a GPU
 
 --train and --test are any folders of images. The table of a task is written to --out as zhao-SCALE-TASK.md; its
-report, with the curves and the images, to runs/zhao-SCALE/TASK. A stopped benchmark goes on with the same
-command.
+report, with the curves and the images, to runs/zhao-SCALE/TASK. A stopped benchmark continues with the
+same command.
 """
 
 import argparse
@@ -32,7 +32,7 @@ COLUMNS = ("l2", "psnr", "l1", "ssim", "ms_ssim", "iw_ssim", "gmsd", "fsim", "lp
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is spent on one run, on how many images."""
+    """The budget of one run, and the numbers of seeds and test images."""
 
     steps: int
     batch: int
@@ -50,21 +50,23 @@ SCALES = {
 
 
 def table(rows: list[Row]) -> str:
-    """Means over images and seeds as a Markdown table; the best loss and its equals are bold."""
+    """Means over images and seeds as a Markdown table, the leaders in bold."""
     methods = [DEGRADED, *LOSSES]
     columns = [find_metric(name) for name in COLUMNS if name in rows[0].scores]
-    found = rankings(rows, columns, methods)
+    standings = rankings(rows, columns, methods)
     ranks = mean_ranks(rankings(rows, columns, LOSSES))
-    labels = [f"{each.metric.label} {'↑' if each.metric.higher_is_better else '↓'}" for each in found]
+    labels = [
+        f"{standing.metric.label} {'↑' if standing.metric.higher_is_better else '↓'}" for standing in standings
+    ]
     lines = [["", *labels, "mean rank"], ["---"] * (len(labels) + 2)]
     for method in methods:
         rank = f"{ranks[method]:.1f}" if method in ranks else ""
-        lines.append([method, *(cell(each, method) for each in found), rank])
+        lines.append([method, *(cell(standing, method) for standing in standings), rank])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def cell(ranking: Ranking, method: str) -> str:
-    """The mean, bold for the best and its equals; nothing for a loss that diverged."""
+    """The mean, in bold for leaders; empty for a loss that diverged."""
     if method not in ranking.means:
         return ""
     number = f"{ranking.means[method]:.{ranking.metric.digits}f}"
@@ -72,7 +74,7 @@ def cell(ranking: Ranking, method: str) -> str:
 
 
 def conditions(scale: Scale, run: Path, tests: int) -> str:
-    """Under which the table of a tournament was made, and the command that makes it again."""
+    """The settings of a tournament, and the command that repeats it."""
     device = json.loads((run / "results.json").read_text(encoding="utf-8"))["environment"]["Device"]
     return (
         f"FCN, {scale.steps:,} steps of {scale.batch} patches of {scale.patch} x {scale.patch}, "
@@ -94,14 +96,14 @@ def main() -> None:
     tests = find_images(options.test)
     tests = tests[:: max(1, len(tests) // scale.tests)][: scale.tests]
     for task in options.tasks:
-        title, damage = TASKS[task]
+        title, degradation = TASKS[task]
         run = options.runs / f"zhao-{options.scale}" / task
         outcome = compare(
             Data([options.train], test=tests),
             losses=list(LOSSES),
             seeds=scale.seeds,
             recipe=Recipe(
-                degradation=damage,
+                degradation=degradation,
                 network="fcn",
                 steps=scale.steps,
                 batch=scale.batch,
@@ -110,8 +112,8 @@ def main() -> None:
             ),
             out=run,
         )
-        made = conditions(scale, run, len(tests))
-        text = f"## {title} (`{damage}`)\n\n{made}\n\n{table(outcome.rows)}\n\n{outcome.verdict}\n"
+        settings = conditions(scale, run, len(tests))
+        text = f"## {title} (`{degradation}`)\n\n{settings}\n\n{table(outcome.rows)}\n\n{outcome.verdict}\n"
         print(text, flush=True)
         write_text(options.out / f"zhao-{options.scale}-{task}.md", text)
 
