@@ -8,8 +8,8 @@
 One process, in turn, medians after a warm-up. Time is forward and backward, the gradient by the prediction only.
 `fixed target` is `loss.with_target(target)`, which knows the target's features; `compiled` is torch.compile, which
 needs a C++ compiler. Memory is the peak of one pass above what was there before, for each in a process of its own.
-"Off" is the relative error of value and gradient (L2 norm) from ours in float64. Weights are the usual ImageNet ones
-where this machine has them, and random otherwise, which costs the same. The images are soft blobs with noise.
+"Off" is the relative error of value and gradient (L2 norm) from ours in float64. Weights are the usual ImageNet
+ones where this machine has them, and random otherwise, which costs the same. The images are soft blobs with noise.
 """
 
 import argparse
