@@ -222,7 +222,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     examples: list[str] = []
-    with TemporaryDirectory() as folder, features_rivals.holding(random_weights(Path(folder))):
+    with TemporaryDirectory() as folder, features_rivals.torchvision_weights(random_weights(Path(folder))):
         tables = [line for family in FAMILIES for line in section(family, examples)]
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     page = Template(Path(__file__).with_suffix(".md").read_text(encoding="utf-8")).substitute(
