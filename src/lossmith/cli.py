@@ -158,7 +158,7 @@ def degradations() -> str:
         f"{listed(DEGRADATIONS)}\n\n{tasks}\n\n"
         'One after the other: "bicubic(2) | noise(5) | jpeg(50)". A number may be a range, drawn anew for every\n'
         'patch: "noise(0..50)", "jpeg(30..95)"; tests are made at its ends and its middle.\n'
-        'Your own: "my_package.my_module:my_damage".'
+        'Your own: "my_package.my_module:my_degradation".'
     )
 
 

@@ -58,7 +58,7 @@ def test_workers_ignore_stop_signals(gathered: PreparedData) -> None:
 
 
 class Breaks(Degradation):
-    """A damage that breaks."""
+    """A degradation that fails."""
 
     name = "breaks"
     random = True

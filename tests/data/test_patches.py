@@ -1,4 +1,4 @@
-"""A patch is a pure function of (seed, index), and is damaged as the whole image would be."""
+"""A patch is a pure function of (seed, index), and is degraded as the whole image would be."""
 
 import pickle
 from collections import Counter
@@ -22,9 +22,9 @@ def noise_image(height: int, width: int, seed: int = 0) -> Tensor:
     return torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)
 
 
-def source(damage: str, *sizes: tuple[int, int]) -> TrainingImages:
+def source(expression: str, *sizes: tuple[int, int]) -> TrainingImages:
     """What `degraded_images` would make of random images in files."""
-    whole = degradation(damage)
+    whole = degradation(expression)
     first, rest = whole.split_deterministic()
     clean = tuple(noise_image(*size, seed) for seed, size in enumerate(sizes))
     started = tuple(image if first is None else compact(first(from_8bit(image))) for image in clean)
@@ -46,12 +46,12 @@ def places(patch: Tensor, whole: Tensor) -> list[tuple[int, int, int]]:
     return found
 
 
-@pytest.mark.parametrize("damage", ["bicubic(2)", "jpeg(10)", "mosaic", "bicubic(4)"])
-def test_both_patches_have_the_same_place_and_augmentation(damage: str) -> None:
-    made = source(damage, (44, 36))
+@pytest.mark.parametrize("expression", ["bicubic(2)", "jpeg(10)", "mosaic", "bicubic(4)"])
+def test_both_patches_have_the_same_place_and_augmentation(expression: str) -> None:
+    made = source(expression, (44, 36))
     patches = PatchDataset(made, patch=16, seed=1)
     clean = from_8bit(made.clean[0])
-    degraded = degradation(damage)(clean)
+    degraded = degradation(expression)(clean)
     for index in range(8):
         small, large = patches[index]
         assert small.shape == (3, 16 // made.scale, 16 // made.scale)

@@ -29,37 +29,37 @@ def test_shot_noise_has_a_variance_linear_in_intensity(a: float, b: float, value
     assert float(added.double().var()) == pytest.approx(a * value + b, rel=0.05, abs=1e-9)
 
 
-@pytest.mark.parametrize("damage", [Noise(50), ShotNoise(0.1, 0.01)])
-def test_noise_is_not_clipped(damage: Degradation) -> None:
-    assert float(damage(torch.zeros(3, 20, 20), rng()).min()) < 0
-    assert float(damage(torch.ones(3, 20, 20), rng()).max()) > 1
+@pytest.mark.parametrize("degrade", [Noise(50), ShotNoise(0.1, 0.01)])
+def test_noise_is_not_clipped(degrade: Degradation) -> None:
+    assert float(degrade(torch.zeros(3, 20, 20), rng()).min()) < 0
+    assert float(degrade(torch.ones(3, 20, 20), rng()).max()) > 1
 
 
 def test_negative_intensities_have_no_shot_noise() -> None:
     assert torch.equal(ShotNoise(0.1, 0.0)(torch.full((3, 4, 4), -0.2), rng()), torch.full((3, 4, 4), -0.2))
 
 
-@pytest.mark.parametrize("damage", [Noise(25), ShotNoise()])
-def test_noise_depends_on_the_generator_alone(damage: Degradation) -> None:
+@pytest.mark.parametrize("degrade", [Noise(25), ShotNoise()])
+def test_noise_depends_on_the_generator_alone(degrade: Degradation) -> None:
     clean = torch.rand(3, 8, 8)
     before = clean.clone()
-    assert torch.equal(damage(clean, rng(1)), damage(clean, rng(1)))
-    assert not torch.equal(damage(clean, rng(1)), damage(clean, rng(2)))
+    assert torch.equal(degrade(clean, rng(1)), degrade(clean, rng(1)))
+    assert not torch.equal(degrade(clean, rng(1)), degrade(clean, rng(2)))
     assert torch.equal(clean, before)
 
 
-@pytest.mark.parametrize("damage", [Noise(25), ShotNoise()])
-def test_noise_differs_between_pixels_and_channels(damage: Degradation) -> None:
-    added = damage(torch.full((3, 50, 50), 0.5), rng()) - 0.5
+@pytest.mark.parametrize("degrade", [Noise(25), ShotNoise()])
+def test_noise_differs_between_pixels_and_channels(degrade: Degradation) -> None:
+    added = degrade(torch.full((3, 50, 50), 0.5), rng()) - 0.5
     correlation = np.corrcoef(added.reshape(3, -1).numpy())
     assert np.abs(correlation - np.eye(3)).max() < 0.06
 
 
-@pytest.mark.parametrize("damage", [Noise(25), ShotNoise()])
+@pytest.mark.parametrize("degrade", [Noise(25), ShotNoise()])
 @pytest.mark.parametrize("generator", [None, 7, torch.Generator()])
-def test_a_missing_generator_is_an_error(damage: Degradation, generator: object) -> None:
-    with pytest.raises(LossmithError, match=f"{damage.name}: draws random numbers, so it needs rng"):
-        damage(torch.rand(3, 4, 4), generator)  # type: ignore[arg-type]
+def test_a_missing_generator_is_an_error(degrade: Degradation, generator: object) -> None:
+    with pytest.raises(LossmithError, match=f"{degrade.name}: draws random numbers, so it needs rng"):
+        degrade(torch.rand(3, 4, 4), generator)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("bad", [-1, float("nan"), float("inf"), "much", None, True])

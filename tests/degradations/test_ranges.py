@@ -1,4 +1,4 @@
-"""A range of damage: drawn anew at every call, evenly, from the generator alone; tested at stated levels."""
+"""Ranges of degradations: drawn anew at every call, evenly, from the generator alone; tested at stated levels."""
 
 from pathlib import Path
 
@@ -48,7 +48,26 @@ def test_text_and_objects_mean_the_same(text: str, same: Degradation) -> None:
     made = degradation(text)
     assert made == same == degradation(str(made))
     assert made.random
-    assert made.ranged
+    assert made.has_ranges
+
+
+@pytest.mark.parametrize(
+    ("from_pair", "same"),
+    [
+        (Noise((0, 50)), Noise(Range(0, 50))),
+        (JPEG((30, 95)), JPEG(Range(30, 95))),
+        (Blur((0.2, 3)), Blur(Range(0.2, 3))),
+        (ShotNoise(a=(0.001, 0.01)), ShotNoise(Range(0.001, 0.01))),
+    ],
+)
+def test_python_takes_a_pair_for_a_range(from_pair: Degradation, same: Degradation) -> None:
+    assert from_pair == same
+    assert str(from_pair) == str(same)
+
+
+def test_a_range_of_three_numbers_is_refused() -> None:
+    with pytest.raises(LossmithError, match=r"^noise: sigma must be a number, or a range as \(low, high\), not"):
+        Noise((1, 2, 3))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -95,12 +114,12 @@ def test_whole_numbers_are_drawn_with_both_ends() -> None:
 
 
 def test_range_values_depend_on_the_generator_alone() -> None:
-    damage, clean = degradation(CHAIN), torch.rand(3, 32, 32)
-    first, again, other = (damage(clean, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    degrade, clean = degradation(CHAIN), torch.rand(3, 32, 32)
+    first, again, other = (degrade(clean, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     with pytest.raises(LossmithError, match="needs rng"):
-        damage(clean)
+        degrade(clean)
 
 
 def test_the_margin_of_a_range_is_the_widest() -> None:
@@ -108,7 +127,7 @@ def test_the_margin_of_a_range_is_the_widest() -> None:
 
 
 def test_a_range_is_tested_at_its_ends_and_middle() -> None:
-    levels = {name: str(damage) for name, damage in degradation(CHAIN).levels.items()}
+    levels = {name: str(degrade) for name, degrade in degradation(CHAIN).levels.items()}
     assert levels == {
         "low": "blur(2) | bicubic(2) | noise(0) | jpeg(30)",
         "middle": "blur(2) | bicubic(2) | noise(12.5) | jpeg(63)",
@@ -126,10 +145,10 @@ def test_fixed_parts_of_a_range_are_computed_once() -> None:
 
 def test_options_of_a_users_function_can_be_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    damage = degradation("sample_damage:needs_amount(amount=0.25..0.75)")
-    assert str(damage) == "sample_damage:needs_amount(amount=0.25..0.75)"
+    degrade = degradation("sample_degradations:needs_amount(amount=0.25..0.75)")
+    assert str(degrade) == "sample_degradations:needs_amount(amount=0.25..0.75)"
     rng = np.random.default_rng(0)
-    values = {float(damage(torch.ones(3, 2, 2), rng).mean()) for _ in range(20)}
+    values = {float(degrade(torch.ones(3, 2, 2), rng).mean()) for _ in range(20)}
     assert len(values) == 20
     assert 0.25 <= min(values) < max(values) <= 0.75
-    assert torch.equal(damage.levels["high"](torch.ones(3, 2, 2)), torch.full((3, 2, 2), 0.75))
+    assert torch.equal(degrade.levels["high"](torch.ones(3, 2, 2)), torch.full((3, 2, 2), 0.75))

@@ -140,8 +140,8 @@ DETERMINISTIC = [
 def test_a_degraded_aligned_crop_equals_the_degraded_image_away_from_its_edges(
     text: str, data: st.DataObject
 ) -> None:
-    damage = degradation(text)
-    scale, margin, grid = damage.scale, damage.margin, damage.alignment
+    degrade = degradation(text)
+    scale, margin, grid = degrade.scale, degrade.margin, degrade.alignment
     height, width = (-(-150 // scale) * scale for _ in range(2))
     clean = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
 
@@ -162,15 +162,15 @@ def test_a_degraded_aligned_crop_equals_the_degraded_image_away_from_its_edges(
         c = slice((columns.start - left) // scale, (columns.stop - left) // scale)
         return degraded[:, r, c]
 
-    crop = damage(clean[:, top:bottom, left:right])
-    torch.testing.assert_close(cut(crop, top, left), cut(damage(clean), 0, 0), rtol=0, atol=1e-6)
+    crop = degrade(clean[:, top:bottom, left:right])
+    torch.testing.assert_close(cut(crop, top, left), cut(degrade(clean), 0, 0), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("text", DETERMINISTIC)
 def test_margins_are_whole_output_pixels(text: str) -> None:
-    damage = degradation(text)
-    assert damage.margin % damage.scale == 0
-    assert damage.alignment % damage.scale == 0
+    degrade = degradation(text)
+    assert degrade.margin % degrade.scale == 0
+    assert degrade.alignment % degrade.scale == 0
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -191,5 +191,5 @@ def test_inputs_that_are_not_images_are_refused(text: str, image: Tensor, messag
 
 @pytest.mark.parametrize("text", ["bicubic(2)", "jpeg(10)", "mosaic", "noise(5)"])
 def test_degradations_keep_the_dtype(text: str) -> None:
-    damage: Degradation = degradation(text)
-    assert damage(torch.rand(3, 8, 8, dtype=torch.float64), np.random.default_rng(0)).dtype == torch.float64
+    degrade: Degradation = degradation(text)
+    assert degrade(torch.rand(3, 8, 8, dtype=torch.float64), np.random.default_rng(0)).dtype == torch.float64

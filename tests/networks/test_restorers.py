@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from lossmith import LossmithError
 from lossmith.degradations import resize
-from lossmith.networks import FCN, NETWORKS, Restorer, SRResNet, SRResNetSmall, network
+from lossmith.networks import FCN, NETWORKS, NetworkLike, Restorer, SRResNet, SRResNetSmall, network
 from lossmith.networks.base import upsample
 
 SCALES = [1, 2, 3, 4, 8]
 
 
-def weights_in(made: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in made.parameters())
+def parameters_of(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def conv(inputs: int, outputs: int, side: int = 3) -> int:
@@ -32,8 +32,8 @@ def conv(inputs: int, outputs: int, side: int = 3) -> int:
 def test_fcn_has_the_papers_number_of_parameters() -> None:
     slopes = sum(p.numel() for m in FCN().modules() if isinstance(m, nn.PReLU) for p in m.parameters())
     assert slopes == 128
-    assert weights_in(FCN()) - slopes == 122_883 == conv(3, 64, 9) + conv(64, 64, 5) + conv(64, 3, 5)
-    assert weights_in(FCN(scale=4)) == weights_in(FCN())
+    assert parameters_of(FCN()) - slopes == 122_883 == conv(3, 64, 9) + conv(64, 64, 5) + conv(64, 3, 5)
+    assert parameters_of(FCN(scale=4)) == parameters_of(FCN())
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_fcn_has_the_papers_number_of_parameters() -> None:
 )
 def test_srresnet_has_the_published_number_of_parameters(scale: int, upsampling: int) -> None:
     expected = conv(3, 64) + 16 * 2 * conv(64, 64) + upsampling + conv(64, 64) + conv(64, 3)
-    assert weights_in(SRResNet(scale)) == expected
+    assert parameters_of(SRResNet(scale)) == expected
     if scale == 4:
         assert expected == 1_517_571
 
 
 def test_srresnet_small_is_small() -> None:
-    assert weights_in(SRResNetSmall()) == conv(3, 32) + 4 * 2 * conv(32, 32) + conv(32, 3) == 75_747
+    assert parameters_of(SRResNetSmall()) == conv(3, 32) + 4 * 2 * conv(32, 32) + conv(32, 3) == 75_747
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -277,8 +277,8 @@ def test_a_function_may_make_the_network() -> None:
         ("fcn(scale=1.5)", None, "network 'fcn': scale must be a whole number, not 1.5"),
         ("fcn(scale=0)", None, "fcn: scale must be at least 1, not 0"),
         ("fcn", 0, "fcn: scale must be at least 1, not 0"),
-        ("fcn(scale=2)", 4, "network 'fcn(scale=2)' enlarges by 2, but 4 is asked for"),
-        ("srresnet_small(2)", 1, "network 'srresnet_small(scale=2)' enlarges by 2, but 1 is asked for"),
+        ("fcn(scale=2)", 4, "network 'fcn(scale=2)' has scale 2, but scale 4 is needed"),
+        ("srresnet_small(2)", 1, "network 'srresnet_small(scale=2)' has scale 2, but scale 1 is needed"),
         (
             "fcn(width=2)",
             1,
@@ -300,6 +300,16 @@ def test_invalid_network_expressions_are_refused(expression: str, scale: int | N
     with pytest.raises(LossmithError) as refused:
         network(expression, scale)
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("same", [SRResNetSmall, SRResNetSmall(scale=2), "srresnet_small(scale=2)"])
+def test_classes_and_restorers_are_taken_for_networks(same: NetworkLike) -> None:
+    assert str(network(same, 2)) == "srresnet_small(scale=2)"
+
+
+def test_a_module_without_an_expression_is_refused() -> None:
+    with pytest.raises(LossmithError, match=r"^a network is given as an expression, or as"):
+        network(nn.Conv2d(3, 3, 1))
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

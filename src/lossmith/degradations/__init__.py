@@ -1,4 +1,4 @@
-"""The damage: what makes a degraded image from a clean one.
+"""Degradations: functions that make a degraded image of a clean one.
 
     degradation("bicubic(2) | noise(5) | jpeg(50)")(clean, rng)
 
@@ -14,7 +14,7 @@ from lossmith.degradations.custom import Custom
 from lossmith.degradations.jpeg import JPEG
 from lossmith.degradations.mosaic import Mosaic, bayer_sample, demosaic_bilinear
 from lossmith.degradations.noise import Noise, ShotNoise
-from lossmith.degradations.registry import DEGRADATIONS, TASKS, degradation
+from lossmith.degradations.registry import DEGRADATIONS, TASKS, DegradationLike, degradation
 from lossmith.degradations.resampling import resize, resize_8bit
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Chain",
     "Custom",
     "Degradation",
+    "DegradationLike",
     "Mosaic",
     "Noise",
     "ShotNoise",

@@ -1,4 +1,4 @@
-"""What every degradation is."""
+"""The base class of degradations."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -10,50 +10,52 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.quantize import from_8bit, to_8bit
-from lossmith.degradations.checks import check_clean
+from lossmith.degradations.checks import as_range, check_clean
 from lossmith.expressions import HasExpression, Range
 
 LEVELS = {"low": 0.0, "middle": 0.5, "high": 1.0}
-"""Where in its ranges a damage is tested, as shares of the way from their low ends to their high ones."""
+"""Where in its ranges a degradation is tested, from their low ends (0) to their high ends (1)."""
 
 
 class Degradation(HasExpression):
-    """The damage done to a clean image: a pure function of the image and of `rng`.
+    """Base class of degradations: pure functions of a clean image and a random generator.
 
-    `degradation(clean)` takes a float tensor (3, H, W), RGB in [0, 1], with H and W multiples of `scale`, and
-    gives (3, H / scale, W / scale). Random ones (`random` is true) draw from `rng`, a NumPy generator; the
-    others ignore it. `str()` gives the expression back. A subclass implements `degrade`, which may rely on
-    checked arguments, and on numbers where ranges were given: every call draws them first.
+    `degradation(clean, rng)` takes a float tensor (3, H, W), RGB in [0, 1], with H and W multiples of `scale`, and
+    returns (3, H / scale, W / scale). Random degradations (`random` is true) draw from `rng`, a NumPy generator;
+    the others ignore it. `str()` returns the expression.
+
+    A subclass implements `degrade`, which gets checked arguments. A parameter may be a `Range`, or a pair (low,
+    high) in Python: every call then draws a number from it before `degrade` is called.
 
     Raises LossmithError for an image of another shape or type, and for a random degradation without `rng`.
     """
 
     scale: int = 1
-    """By how much the image shrinks; H and W must be multiples of it."""
+    """The factor by which the image shrinks; H and W must be multiples of it."""
     keeps_gray: ClassVar[bool] = True
-    """Whether of three equal channels it makes three equal ones, in the form that `for_gray` gives."""
-    whole: ClassVar[frozenset[str]] = frozenset()
-    """The parameters whose ranges hold whole numbers only."""
+    """Whether three equal channels stay equal under the degradation that `for_gray` returns."""
+    integer_parameters: ClassVar[frozenset[str]] = frozenset()
+    """The parameters whose ranges hold integers only."""
 
     @property
     def random(self) -> bool:
-        """Whether `rng` is drawn from, so that every call may differ."""
-        return self.ranged
+        """Whether calls draw from `rng`, so that they differ."""
+        return self.has_ranges
 
     @property
-    def ranged(self) -> bool:
-        """Whether a parameter is a range, from which each call draws a number."""
+    def has_ranges(self) -> bool:
+        """Whether a parameter is a range, from which every call draws a number."""
         return bool(self._ranges)
 
-    def at(self, share: Callable[[], float]) -> "Degradation":
-        """Itself, with a number for each range: `share` says how far it is from the low end (0) to the high (1).
+    def at(self, position: Callable[[], float]) -> "Degradation":
+        """The degradation with a number for each range: its low end at `position()` 0, its high end at 1.
 
         >>> from lossmith.degradations import degradation
         >>> str(degradation("noise(0..50) | jpeg(30..95)").at(lambda: 0.5))
         'noise(25) | jpeg(63)'
         """
-        numbers = {key: each.at(share(), whole=key in self.whole) for key, each in self._ranges.items()}
-        return self._with(numbers)
+        integers = self.integer_parameters
+        return self._with({key: r.at(position(), whole=key in integers) for key, r in self._ranges.items()})
 
     @property
     def _parameters(self) -> Mapping[str, Any]:
@@ -64,30 +66,36 @@ class Degradation(HasExpression):
         return {key: value for key, value in self._parameters.items() if isinstance(value, Range)}
 
     def _with(self, numbers: Mapping[str, float]) -> "Degradation":
-        made = copy(self)
-        vars(made).update(numbers)
-        return made
+        degradation = copy(self)
+        vars(degradation).update(numbers)
+        return degradation
+
+    def _pairs_to_ranges(self) -> None:
+        """Turn parameters that were given as (low, high) into ranges."""
+        for key, value in vars(self).items():
+            if isinstance(value, tuple):
+                object.__setattr__(self, key, as_range(self.name, key, value))
 
     @property
     def levels(self) -> dict[str, "Degradation"]:
-        """What an image is tested with: at the low ends, the middles and the high ends of the ranges.
+        """The degradations of a test: at the low ends, the middles and the high ends of the ranges, by name.
 
-        What changes nothing, as noise(0) does, is left out: there is nothing to restore. Without ranges it is the
-        degradation itself, under the name "".
+        One that changes nothing, such as noise(0), is left out, as there is nothing to restore. Without ranges
+        there is only the degradation itself, under the name "".
         """
-        if not self.ranged:
+        if not self.has_ranges:
             return {"": self}
-        every = {name: self.at(lambda share=share: share) for name, share in LEVELS.items()}  # type: ignore[misc]
-        return {name: damage for name, damage in every.items() if _alters_images(damage)} or every
+        levels = {name: self.at(lambda x=x: x) for name, x in LEVELS.items()}  # type: ignore[misc]
+        return {name: level for name, level in levels.items() if _alters_images(level)} or levels
 
     @property
     def margin(self) -> int:
-        """How many pixels of the clean image next to a cut edge may degrade differently from the whole."""
+        """Width of the border, in clean pixels, in which a crop may degrade unlike the whole image."""
         return 0
 
     @property
     def alignment(self) -> int:
-        """The grid on which a crop's corner must lie for the crop to degrade as the whole image does.
+        """The grid, in pixels, on which a crop must begin to degrade like the whole image.
 
         >>> from lossmith.degradations import degradation
         >>> [(degradation(d).margin, degradation(d).alignment) for d in ("noise(5)", "jpeg(10)", "mosaic")]
@@ -96,7 +104,7 @@ class Degradation(HasExpression):
         return self.scale
 
     def for_gray(self) -> "Degradation":
-        """The same damage as it is done to a gray image, whose three channels are equal: noise is gray there.
+        """The same degradation for gray images, whose three channels are equal: its noise is gray.
 
         >>> from lossmith.degradations import degradation
         >>> str(degradation("bicubic(2) | noise(5)").for_gray())
@@ -105,23 +113,23 @@ class Degradation(HasExpression):
         return self
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
-        """The degraded image, for a checked `clean` and an `rng` that is there when `random` is true."""
+        """The degraded image, (3, H / scale, W / scale); `clean` is checked, and `rng` given if `random`."""
         raise NotImplementedError
 
     def split_deterministic(self) -> tuple["Degradation | None", "Degradation | None"]:
-        """What can be done once and for all, and the rest that must be drawn anew each time."""
+        """The deterministic part, applied once per image, and the random part, drawn for every patch."""
         return (None, self) if self.random else (self, None)
 
     def __call__(self, clean: Tensor, rng: np.random.Generator | None = None) -> Tensor:
         check_clean(self.name, clean, self.scale)
         if self.random and not isinstance(rng, np.random.Generator):
             raise LossmithError(f"{self.name}: draws random numbers, so it needs rng, a numpy.random.Generator")
-        damage = self.at(rng.random) if self.ranged and rng is not None else self
-        return damage.degrade(clean, rng)
+        degradation = self.at(rng.random) if self.has_ranges and rng is not None else self
+        return degradation.degrade(clean, rng)
 
 
-def _alters_images(damage: Degradation) -> bool:
-    """Whether it changes an image in 8 bits."""
+def _alters_images(degradation: Degradation) -> bool:
+    """Whether the degradation changes an 8-bit image."""
     rng = np.random.default_rng(0)
     image = torch.from_numpy(rng.integers(0, 256, (3, 64, 64), dtype=np.uint8))
-    return damage.scale > 1 or not torch.equal(to_8bit(damage(from_8bit(image), rng)), image)
+    return degradation.scale > 1 or not torch.equal(to_8bit(degradation(from_8bit(image), rng)), image)

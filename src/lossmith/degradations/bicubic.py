@@ -1,4 +1,4 @@
-"""Super-resolution's damage: MATLAB's bicubic reduction."""
+"""The degradation of super-resolution: MATLAB's bicubic downscaling."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -13,12 +13,19 @@ from lossmith.degradations.resampling import resize_8bit
 
 @dataclass(frozen=True)
 class Bicubic(Degradation):
-    """Shrink by a whole number, bit for bit as MATLAB's `imresize` shrinks 8-bit images.
+    """Downscale by an integer, bit for bit as MATLAB's `imresize` does with 8-bit images.
 
-    The image is rounded to 8 bits first and the result holds k / 255. This is how the low-resolution images
-    of Set5, Set14, BSD100 and DIV2K were made: pixel by pixel the same. `resampling.resize` is the
+    The image is rounded to 8 bits first, and the result holds multiples of 1 / 255. The low-resolution images of
+    Set5, Set14, BSD100 and DIV2K were made this way, and are reproduced exactly. `resampling.resize` is the
     differentiable form.
 
+    Parameters
+    ----------
+    scale
+        The factor, an integer from 2 on.
+
+    Examples
+    --------
     >>> import torch
     >>> Bicubic(2)(torch.rand(3, 8, 6)).shape
     torch.Size([3, 4, 3])

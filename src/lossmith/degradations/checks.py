@@ -1,4 +1,4 @@
-"""What is wrong with a parameter or an image, in one sentence."""
+"""Checks of parameters and images, whose errors are one sentence."""
 
 import math
 
@@ -10,45 +10,56 @@ from lossmith.expressions import Range
 
 
 def check_int(owner: str, key: str, value: object, low: int, high: int | None = None) -> None:
-    """Refuse anything but an integer from `low` to `high`.
+    """Raise LossmithError for anything but an integer from `low` to `high`.
 
     >>> check_int("jpeg", "quality", 0, 1, 100)
     Traceback (most recent call last):
     lossmith.core.errors.LossmithError: jpeg: quality must be 1 to 100, not 0
     """
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):  # type: ignore[operator]
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    if not is_int or value < low or (high is not None and value > high):  # type: ignore[operator]
         wanted = f"{low} to {high}" if high is not None else f"a whole number, {low} or more"
         raise LossmithError(f"{owner}: {key} must be {wanted}, not {value}")
 
 
 def check_nonnegative(owner: str, key: str, value: object) -> None:
-    """Refuse anything but a finite number that is not negative, or a range of such numbers."""
+    """Raise LossmithError for anything but a finite number from 0 on, or a range of such numbers."""
     for end in range_ends(value):
-        number = isinstance(end, int | float) and not isinstance(end, bool)
-        if not number or not math.isfinite(end) or end < 0:  # type: ignore[arg-type,operator]
+        is_number = isinstance(end, int | float) and not isinstance(end, bool)
+        if not is_number or not math.isfinite(end) or end < 0:  # type: ignore[arg-type,operator]
             raise LossmithError(f"{owner}: {key} must be a number, 0 or more, not {end}")
 
 
 def range_ends(value: object) -> tuple[object, ...]:
-    """Both ends of a range; a value that is none alone."""
+    """The low and the high end of a range; any other value by itself."""
     return (value.low, value.high) if isinstance(value, Range) else (value,)
 
 
+def as_range(owner: str, key: str, pair: tuple[float, ...]) -> Range:
+    """The range of a pair (low, high).
+
+    >>> as_range("noise", "sigma", (0, 50))
+    Range(low=0, high=50)
+    """
+    if len(pair) != 2:
+        raise LossmithError(f"{owner}: {key} must be a number, or a range as (low, high), not {pair}")
+    return Range(*pair)
+
+
 def check_choice(owner: str, key: str, value: object, choices: tuple[str, ...]) -> None:
-    """Refuse anything but one of `choices`."""
+    """Raise LossmithError for anything but one of `choices`."""
     if value not in choices:
         raise LossmithError(f"{owner}: {key} must be one of {', '.join(choices)}, not {value}")
 
 
 def check_bool(owner: str, key: str, value: object) -> None:
-    """Refuse anything but true and false."""
+    """Raise LossmithError for anything but True and False."""
     if not isinstance(value, bool):
         raise LossmithError(f"{owner}: {key} must be true or false, not {value}")
 
 
 def check_clean(owner: str, clean: object, scale: int) -> None:
-    """Refuse anything but a float tensor (3, H, W) whose sides are multiples of `scale`."""
+    """Raise LossmithError for anything but a float tensor (3, H, W) whose sides are multiples of `scale`."""
     if not isinstance(clean, Tensor) or not torch.is_floating_point(clean):
         kind = clean.dtype if isinstance(clean, Tensor) else type(clean).__name__
         raise LossmithError(f"{owner}: the image must be a float tensor in [0, 1], not {kind}")

@@ -1,4 +1,4 @@
-"""Degradations one after the other."""
+"""Chains of degradations."""
 
 from collections.abc import Callable, Sequence
 from math import lcm
@@ -11,10 +11,17 @@ from lossmith.degradations.base import Degradation
 
 
 class Chain(Degradation):
-    """What `a | b | c` means: `a` first. `links` may hold chains; they are laid out flat.
+    """Degradations applied one after the other, written `a | b | c`; `a` is applied first.
 
     The scale is the product of the links' scales; a chain is random if any link is.
 
+    Parameters
+    ----------
+    links
+        The degradations in order, at least one; chains among them are flattened.
+
+    Examples
+    --------
     >>> from lossmith.degradations import degradation
     >>> chain = degradation("bicubic(2) | noise(5) | jpeg(50)")
     >>> chain.scale, chain.random, chain.margin, chain.alignment
@@ -28,8 +35,8 @@ class Chain(Degradation):
     def __init__(self, links: Sequence[Degradation]) -> None:
         if not links:
             raise LossmithError("chain: needs at least one degradation")
-        nested = (link.links if isinstance(link, Chain) else (link,) for link in links)
-        self.links: tuple[Degradation, ...] = tuple(link for part in nested for link in part)
+        flat = (link.links if isinstance(link, Chain) else (link,) for link in links)
+        self.links: tuple[Degradation, ...] = tuple(link for group in flat for link in group)
         self._scales = [1]
         for link in self.links:
             self._scales.append(self._scales[-1] * link.scale)
@@ -40,16 +47,16 @@ class Chain(Degradation):
         return any(link.random for link in self.links)
 
     @property
-    def ranged(self) -> bool:
-        return any(link.ranged for link in self.links)
+    def has_ranges(self) -> bool:
+        return any(link.has_ranges for link in self.links)
 
-    def at(self, share: Callable[[], float]) -> "Chain":
-        return Chain([link.at(share) for link in self.links])
+    def at(self, position: Callable[[], float]) -> "Chain":
+        return Chain([link.at(position) for link in self.links])
 
     @property
     def margin(self) -> int:
-        reach = sum(scale * link.margin for scale, link in zip(self._scales, self.links, strict=False))
-        return -(-reach // self.scale) * self.scale
+        margin = sum(scale * link.margin for scale, link in zip(self._scales, self.links, strict=False))
+        return -(-margin // self.scale) * self.scale
 
     @property
     def alignment(self) -> int:
@@ -69,7 +76,7 @@ class Chain(Degradation):
         return clean
 
     def split_deterministic(self) -> tuple[Degradation | None, Degradation | None]:
-        """The links before the first random one, and the rest; None where there are none."""
+        """The links before the first random one, and the others; None for no links."""
         first = next((i for i, link in enumerate(self.links) if link.random), len(self.links))
         return compose(self.links[:first]), compose(self.links[first:])
 
@@ -87,7 +94,7 @@ class Chain(Degradation):
 
 
 def compose(links: Sequence[Degradation]) -> Degradation | None:
-    """None, the one link, or the chain of several."""
+    """The chain of several links; the link itself if there is only one, None if there is none."""
     if len(links) < 2:
         return links[0] if links else None
     return Chain(links)

@@ -1,4 +1,4 @@
-"""Anybody's function as a degradation."""
+"""A user's function as a degradation."""
 
 import inspect
 from collections.abc import Mapping
@@ -11,40 +11,51 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError
 from lossmith.degradations.base import Degradation
-from lossmith.degradations.checks import check_int
+from lossmith.degradations.checks import as_range, check_int
 from lossmith.expressions import Call, Value, format_value, resolve
 
 
 class Custom(Degradation):
-    """The function at an import path, `package.module:function`, called as `function(clean, **options)`.
+    """The function at an import path, called as `function(clean, **options)`.
 
-    It gets a float tensor (3, H, W) in [0, 1] and gives a finite float tensor (3, H / scale, W / scale). It is
-    random, and called as `function(clean, rng, **options)`, if it has a parameter named `rng` or a second
-    parameter without a default; a deterministic function must always give the same result. It may say more
-    about itself in attributes:
+    The function gets a float tensor (3, H, W) in [0, 1] and returns a finite float tensor (3, H / scale, W /
+    scale). It is random, and called as `function(clean, rng, **options)`, if it has a parameter named `rng` or a
+    second parameter without a default; any other function must always return the same. Attributes of the function
+    say more:
 
-    - `scale` (1): by how much it shrinks;
-    - `margin` (16 times the scale): how many pixels away from a cut edge its result may differ;
-    - `alignment` (the scale): the grid on which a crop must start.
+    - `scale` (1): the factor by which it downscales;
+    - `margin` (16 times the scale): width of the border in which a crop may degrade unlike the whole image;
+    - `alignment` (the scale): the grid on which a crop must begin.
 
-    An option may be a range, such as `amount=0..3`, and then the function gets another number at each call; whole
-    ones if its parameter is annotated as int.
+    Parameters
+    ----------
+    path
+        The import path, `package.module:function`.
+    options
+        Its keyword arguments. One may be a range, such as `amount=0..3`, (0, 3) in Python, from which every call
+        draws a number; an integer if the parameter is annotated as int.
 
-    Raises LossmithError when it cannot be imported, does not take the options, or gives something else.
+    Raises
+    ------
+    LossmithError
+        When the function cannot be imported, does not take the options, or returns something else.
     """
 
-    def __init__(self, path: str, /, **options: Value) -> None:
+    def __init__(self, path: str, /, **options: Value | tuple[float, float]) -> None:
         self.name = path  # type: ignore[misc]  # every function has its own
-        self.options = options
+        self.options: dict[str, Value] = {
+            key: as_range(path, key, value) if isinstance(value, tuple) else value
+            for key, value in options.items()
+        }
         if ":" not in path:
             raise LossmithError(
-                f"degradation '{path}' is not an import path such as my_package.my_module:my_damage"
+                f"degradation '{path}' is not an import path such as my_package.my_module:my_degradation"
             )
         self.function: Any = resolve(Call(path), {}, "degradation")
         if inspect.isclass(self.function):
             raise LossmithError(f"degradation '{path}' is a class; name a function")
-        self._draws = _takes_rng(path, self.function, options)
-        self.whole = _integer_parameters(self.function)  # type: ignore[misc]
+        self._draws = _takes_rng(path, self.function, self.options)
+        self.integer_parameters = _integer_parameters(self.function)  # type: ignore[misc]
         self.scale = getattr(self.function, "scale", 1)
         check_int(path, "scale", self.scale, 1)
         check_int(path, "margin", self.margin, 0)
@@ -52,16 +63,16 @@ class Custom(Degradation):
 
     @property
     def random(self) -> bool:
-        return self._draws or self.ranged
+        return self._draws or self.has_ranges
 
     @property
     def _parameters(self) -> Mapping[str, Any]:
         return self.options
 
     def _with(self, numbers: Mapping[str, float]) -> "Custom":
-        made = copy(self)
-        made.options = {**self.options, **numbers}
-        return made
+        degradation = copy(self)
+        degradation.options = {**self.options, **numbers}
+        return degradation
 
     @property
     def margin(self) -> int:
@@ -72,9 +83,9 @@ class Custom(Degradation):
         return getattr(self.function, "alignment", self.scale)
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
-        given = (clean.clone(), rng) if self._draws else (clean.clone(),)  # a function may work in place
+        arguments = (clean.clone(), rng) if self._draws else (clean.clone(),)  # functions may work in place
         try:
-            made = self.function(*given, **self.options)
+            degraded = self.function(*arguments, **self.options)
         except LossmithError:
             raise
         except Exception as error:
@@ -82,15 +93,15 @@ class Custom(Degradation):
             raise LossmithError(
                 f"degradation '{self.name}' fails on an image {tuple(clean.shape)} with {kind}: {error}"
             ) from error
-        wanted = (3, clean.shape[1] // self.scale, clean.shape[2] // self.scale)
-        if not isinstance(made, Tensor):
-            raise LossmithError(f"degradation '{self.name}' gave {type(made).__name__} instead of a tensor")
-        if not torch.is_floating_point(made) or tuple(made.shape) != wanted:
-            found = f"{made.dtype} of shape {tuple(made.shape)}"
-            raise LossmithError(f"degradation '{self.name}' gave {found} instead of a float tensor {wanted}")
-        if not made.isfinite().all():
+        shape = (3, clean.shape[1] // self.scale, clean.shape[2] // self.scale)
+        if not isinstance(degraded, Tensor):
+            raise LossmithError(f"degradation '{self.name}' gave {type(degraded).__name__} instead of a tensor")
+        if not torch.is_floating_point(degraded) or tuple(degraded.shape) != shape:
+            kind = f"{degraded.dtype} of shape {tuple(degraded.shape)}"
+            raise LossmithError(f"degradation '{self.name}' gave {kind} instead of a float tensor {shape}")
+        if not degraded.isfinite().all():
             raise LossmithError(f"degradation '{self.name}' gave values that are not finite")
-        return made.to(clean)
+        return degraded.to(clean)
 
     def __str__(self) -> str:
         options = ", ".join(f"{key}={format_value(value)}" for key, value in self.options.items())
@@ -107,13 +118,13 @@ class Custom(Degradation):
 
 
 def _takes_rng(path: str, function: Any, options: dict[str, Value]) -> bool:
-    """Whether the function wants `rng` after the image; checks that the call can be made."""
+    """Whether the function takes `rng` after the image; raises LossmithError if it cannot be called at all."""
     try:
         signature = inspect.signature(function)
     except ValueError:  # some builtins have none
         return False
-    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    second = [p for p in signature.parameters.values() if p.kind in places][1:2]
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    second = [p for p in signature.parameters.values() if p.kind in positional][1:2]
     random = any(p.name not in options and (p.name == "rng" or p.default is p.empty) for p in second)
     try:
         signature.bind(*([None] * (2 if random else 1)), **options)
@@ -123,7 +134,7 @@ def _takes_rng(path: str, function: Any, options: dict[str, Value]) -> bool:
 
 
 def _integer_parameters(function: Any) -> frozenset[str]:
-    """The parameters that take whole numbers only."""
+    """The parameters that are annotated as int."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:

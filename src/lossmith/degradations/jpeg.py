@@ -1,4 +1,4 @@
-"""Deblocking's damage: real JPEG."""
+"""The degradation of JPEG artifact removal: compression by libjpeg."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,10 +20,18 @@ _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "gray")
 class JPEG(Degradation):
     """Compress with libjpeg at `quality` 1 to 100 and decompress, in memory.
 
-    `subsampling` is how finely color is kept: "4:4:4", "4:2:2" or "4:2:0" (the usual); "gray" compresses
-    BT.601 luma alone, as the gray benchmarks do, and gives three equal channels. The image is rounded to
-    8 bits first and the result holds k / 255.
+    The image is rounded to 8 bits first, and the result holds multiples of 1 / 255.
 
+    Parameters
+    ----------
+    quality
+        1 to 100, or a range.
+    subsampling
+        Of the color channels: "4:4:4", "4:2:2" or "4:2:0". "gray" compresses BT.601 luma alone, as the gray
+        benchmarks do, and returns three equal channels.
+
+    Examples
+    --------
     >>> JPEG(10)(torch.rand(3, 33, 17)).shape
     torch.Size([3, 33, 17])
     >>> str(JPEG(10, "4:4:4"))
@@ -31,18 +39,19 @@ class JPEG(Degradation):
     """
 
     name: ClassVar[str] = "jpeg"
-    whole = frozenset({"quality"})
-    quality: int | Range
+    integer_parameters = frozenset({"quality"})
+    quality: int | Range | tuple[int, int]
     subsampling: str = "4:2:0"
 
     def __post_init__(self) -> None:
+        self._pairs_to_ranges()
         for quality in range_ends(self.quality):
             check_int(self.name, "quality", quality, 1, 100)
         check_choice(self.name, "subsampling", self.subsampling, _SUBSAMPLINGS)
 
     @property
     def margin(self) -> int:
-        # An incomplete block at the far edge, at most 15 (7) pixels, and the color interpolated next to it.
+        # an incomplete block at the far edge, at most 15 (7) pixels, and the color interpolated next to it
         return self.alignment
 
     @property

@@ -1,4 +1,4 @@
-"""Demosaicking's damage: a sensor that sees one color per pixel."""
+"""The degradation of demosaicking: a Bayer sensor, which records one color per pixel."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,23 +13,30 @@ from lossmith.degradations.base import Degradation
 from lossmith.degradations.checks import check_choice
 
 PATTERNS = ("rggb", "bggr", "grbg", "gbrg")
-"""The colors of the 2x2 cell, row by row."""
+"""Bayer patterns: the colors of the 2x2 cell, row by row."""
 
 
 @dataclass(frozen=True)
 class Mosaic(Degradation):
     """Sample the Bayer `pattern` and interpolate the two missing colors of each pixel bilinearly.
 
-    On McMaster this leaves a cPSNR of 32.3 dB. Noise on the sensor comes before: `shot_noise | mosaic` is
-    exactly noise on the raw samples, since noise is drawn per pixel and only the sampled values are kept.
+    The result has a cPSNR of 32.3 dB on McMaster. Sensor noise comes first: `shot_noise | mosaic` is exactly noise
+    on the raw samples, since noise is independent from pixel to pixel and only the sampled values remain.
 
+    Parameters
+    ----------
+    pattern
+        "rggb", "bggr", "grbg" or "gbrg".
+
+    Examples
+    --------
     >>> gray = torch.full((3, 5, 7), 0.5)
     >>> torch.equal(Mosaic()(gray), gray)
     True
     """
 
     name: ClassVar[str] = "mosaic"
-    keeps_gray = False  # fringes show in the channels apart
+    keeps_gray = False  # each channel is interpolated from other samples
     pattern: str = "rggb"
 
     def __post_init__(self) -> None:
@@ -37,7 +44,7 @@ class Mosaic(Degradation):
 
     @property
     def margin(self) -> int:
-        return 2  # one would do, but a crop must stay on the 2x2 grid
+        return 2  # the filter reaches 1 pixel, but a crop must stay on the 2x2 grid
 
     @property
     def alignment(self) -> int:
@@ -48,7 +55,7 @@ class Mosaic(Degradation):
 
 
 def bayer_sample(clean: Tensor, pattern: str = "rggb") -> Tensor:
-    """What a Bayer sensor records of (3, H, W): (1, H, W), at each pixel the value of its own color.
+    """Raw samples (1, H, W) of a Bayer sensor for an image (3, H, W): at each pixel the value of one color.
 
     >>> bayer_sample(torch.tensor([0.1, 0.2, 0.3])[:, None, None].expand(3, 2, 2), "rggb")
     tensor([[[0.1000, 0.2000],
@@ -62,10 +69,12 @@ def bayer_sample(clean: Tensor, pattern: str = "rggb") -> Tensor:
 
 
 def demosaic_bilinear(raw: Tensor, pattern: str = "rggb") -> Tensor:
-    """(3, H, W) from raw samples (1, H, W): every missing value is the mean of its nearest samples.
+    """Bilinear demosaicking: (3, H, W) of raw samples (1, H, W).
 
-    The image continues beyond its edge by reflection about the edge pixel, which keeps the pattern's phase, so
-    edges are interpolated from the right colors. Raises LossmithError below 2x2 pixels.
+    Every missing value is the mean of its nearest samples. The image is padded by reflection about the edge
+    pixels, which keeps the phase of the pattern, so that edges are interpolated from the right colors.
+
+    Raises LossmithError below 2x2 pixels.
     """
     check_choice("mosaic", "pattern", pattern, PATTERNS)
     height, width = raw.shape[-2:]
@@ -74,13 +83,15 @@ def demosaic_bilinear(raw: Tensor, pattern: str = "rggb") -> Tensor:
     planes = raw.new_zeros(3, height, width)
     for row, column, channel in _cell(pattern):
         planes[channel, row::2, column::2] = raw[0, row::2, column::2]
-    wide = functional.pad(planes, (1, 1, 1, 1), mode="reflect")
-    # A plane is 0 where it has no sample. Red and blue are filled along their rows, then the rows between are.
-    rows = wide[::2, :, 1:-1] + (wide[::2, :, :-2] + wide[::2, :, 2:]) / 2
+    padded = functional.pad(planes, (1, 1, 1, 1), mode="reflect")
+    # planes are 0 where they have no sample: fill the rows of red and blue that have samples, then those between
+    rows = padded[::2, :, 1:-1] + (padded[::2, :, :-2] + padded[::2, :, 2:]) / 2
     red, blue = rows[:, 1:-1] + (rows[:, :-2] + rows[:, 2:]) / 2
-    beside, above = wide[1, 1:-1, :-2] + wide[1, 1:-1, 2:], wide[1, :-2, 1:-1] + wide[1, 2:, 1:-1]
-    return torch.stack((red, planes[1] + (beside + above) / 4, blue))
+    horizontal = padded[1, 1:-1, :-2] + padded[1, 1:-1, 2:]
+    vertical = padded[1, :-2, 1:-1] + padded[1, 2:, 1:-1]
+    return torch.stack((red, planes[1] + (horizontal + vertical) / 4, blue))
 
 
 def _cell(pattern: str) -> list[tuple[int, int, int]]:
-    return [(place // 2, place % 2, "rgb".index(color)) for place, color in enumerate(pattern)]
+    """(row, column, channel) of the four pixels of a pattern's cell."""
+    return [(index // 2, index % 2, "rgb".index(color)) for index, color in enumerate(pattern)]

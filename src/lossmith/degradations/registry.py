@@ -1,4 +1,8 @@
-"""Degradations by name, and from text."""
+"""Degradations by name, and of expressions."""
+
+from collections.abc import Callable
+
+from torch import Tensor
 
 from lossmith.core.errors import LossmithError, unknown_name_error
 from lossmith.degradations.base import Degradation
@@ -9,12 +13,12 @@ from lossmith.degradations.custom import Custom
 from lossmith.degradations.jpeg import JPEG
 from lossmith.degradations.mosaic import Mosaic
 from lossmith.degradations.noise import Noise, ShotNoise
-from lossmith.expressions import Call, instantiate, parse_chain
+from lossmith.expressions import Call, import_path, instantiate, parse_chain
 
 DEGRADATIONS: dict[str, type[Degradation]] = {
     kind.name: kind for kind in (Bicubic, Blur, Noise, ShotNoise, JPEG, Mosaic)
 }
-"""The catalog."""
+"""The degradations by name."""
 
 TASKS: dict[str, str] = {
     "sr": "bicubic(4)",
@@ -22,17 +26,29 @@ TASKS: dict[str, str] = {
     "jpeg": "jpeg(10)",
     "demosaic": "shot_noise | mosaic",
 }
-"""What papers call a task, and the degradation it stands for. Only the bare word counts: `jpeg(40)` is itself."""
+"""Tasks of the literature and the degradations they stand for; `jpeg(40)`, with an option, is not a task."""
+
+DegradationLike = str | Degradation | Callable[..., Tensor]
+"""An expression, a degradation, or a function of a module; see `Custom` for what a function takes and returns."""
 
 
-def degradation(expression: str) -> Degradation:
-    """The degradation that an expression describes: names of DEGRADATIONS or TASKS or import paths, `|` between.
+def degradation(description: DegradationLike) -> Degradation:
+    """The degradation of an expression; a degradation is returned as it is, and a function is wrapped.
 
-    Numbers may be ranges, `noise(0..50)`: then one is drawn, evenly, at every call, whole ones for jpeg. `str()`
-    of the result gives an expression that makes it again.
+    Parameters
+    ----------
+    description
+        An expression: names of DEGRADATIONS or TASKS, or import paths of functions, with `|` between. Numbers may
+        be ranges, as in `noise(0..50)`, from which every call draws uniformly. Or a degradation, or a function
+        that a module has under its own name.
 
-    Raises LossmithError when it cannot be read, a name is not known or an option does not fit.
+    Raises
+    ------
+    LossmithError
+        When the expression cannot be parsed, a name is not known or an option does not fit.
 
+    Examples
+    --------
     >>> str(degradation("bicubic(2) | noise(5)"))
     'bicubic(2) | noise(5)'
     >>> str(degradation("demosaic"))
@@ -41,7 +57,11 @@ def degradation(expression: str) -> Degradation:
     Traceback (most recent call last):
     lossmith.core.errors.LossmithError: degradation 'bicubik' is not known; did you mean 'bicubic'?
     """
-    links = [_link(call) for call in parse_chain(expression)]
+    if isinstance(description, Degradation):
+        return description
+    if not isinstance(description, str):
+        return Custom(import_path(description, "degradation"))
+    links = [_link(call) for call in parse_chain(description)]
     return links[0] if len(links) == 1 else Chain(links)
 
 
@@ -55,9 +75,9 @@ def _link(call: Call) -> Degradation:
             raise LossmithError(f"degradation '{call.name}': write its options with their names, such as amount=3")
         return Custom(call.name, **dict(call.options))
     if call.name in DEGRADATIONS:
-        made: Degradation = instantiate(call, DEGRADATIONS[call.name], "degradation")
-        return made
+        link: Degradation = instantiate(call, DEGRADATIONS[call.name], "degradation")
+        return link
     if call.name in TASKS:
-        meant = TASKS[call.name]
-        raise LossmithError(f"degradation '{call.name}' is short for '{meant}' and takes no options; write that")
+        meaning = TASKS[call.name]
+        raise LossmithError(f"degradation '{call.name}' is short for '{meaning}' and takes no options; write that")
     raise unknown_name_error("degradation", call.name, {*DEGRADATIONS, *TASKS})

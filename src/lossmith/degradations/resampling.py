@@ -1,8 +1,8 @@
-"""MATLAB's `imresize`: bicubic (a = -0.5), antialiased when it shrinks, edges mirrored.
+"""MATLAB's `imresize`: bicubic (a = -0.5), antialiased when downscaling, with mirrored edges.
 
-Keys, "Cubic convolution interpolation for digital image processing", 1981; antialiasing stretches the kernel
-by the reduction, as MATLAB does. An image is resampled one side after the other; an output pixel is a weighted
-sum of a few input pixels (taps), added up in the order of the image, as MATLAB adds them.
+Keys, "Cubic convolution interpolation for digital image processing", 1981. Antialiasing stretches the kernel by
+the downscaling factor, as MATLAB does. An image is resampled vertically, then horizontally; an output pixel is a
+weighted sum of a few input pixels (taps), added in the order of the image, as in MATLAB.
 """
 
 import math
@@ -18,15 +18,26 @@ from lossmith.core.quantize import from_8bit, to_8bit
 
 
 def resize(images: Tensor, to: float | tuple[int, int]) -> Tensor:
-    """Shrink or enlarge images as MATLAB's `imresize` does floating-point ones.
+    """Resize images as MATLAB's `imresize` does with floating-point images.
 
-    `images` are (..., H, W) floats of any range and on any device; `to` is a factor (2 enlarges, 0.5 shrinks;
-    the new sides are rounded up) or the new (H, W). Nothing is rounded or clipped, so results may leave the
-    input's range by a little; the gradient goes through. Half precision is computed in float32. On CUDA the
-    gradient is bit-reproducible under `torch.use_deterministic_algorithms`.
+    Differentiable. Values are neither rounded nor clipped, so results may slightly leave the input's range. Half
+    precision is computed in float32. On CUDA the gradient is bit-reproducible under
+    `torch.use_deterministic_algorithms`.
 
-    Raises LossmithError when the images are not floats or `to` is not positive.
+    Parameters
+    ----------
+    images
+        (..., H, W) floats of any range, on any device.
+    to
+        A factor (2 upscales, 0.5 downscales; the new sides are rounded up), or the new (H, W).
 
+    Raises
+    ------
+    LossmithError
+        When the images are not floats or `to` is not positive.
+
+    Examples
+    --------
     >>> resize(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), (1, 2))
     tensor([[0.0547, 0.9453]])
     >>> resize(torch.rand(2, 3, 10, 12), 1.5).shape
@@ -45,10 +56,10 @@ def resize(images: Tensor, to: float | tuple[int, int]) -> Tensor:
 
 
 def resize_8bit(images: Tensor, factor: float) -> Tensor:
-    """Shrink or enlarge 8-bit images bit for bit as MATLAB's `imresize` does.
+    """Resize 8-bit images bit for bit as MATLAB's `imresize` does.
 
-    MATLAB resamples vertically, rounds half up and clips to 8 bits, then does the same horizontally. `images`
-    are (..., H, W) in [0, 1] and are rounded to 8 bits first; the result holds k / 255 exactly.
+    MATLAB resamples vertically, rounds half up and clips to 8 bits, then does the same horizontally. `images` are
+    (..., H, W) in [0, 1] and are rounded to 8 bits first; the result holds multiples of 1 / 255.
 
     >>> resize_8bit(torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(4, 4), 0.5) * 255
     tensor([[ 14., 241.],
@@ -64,7 +75,7 @@ def resize_8bit(images: Tensor, factor: float) -> Tensor:
 
 
 def _new_side(side: int, factor: float) -> int:
-    return math.ceil(side * factor - 1e-9)  # 510 / 3 is 170 whichever way 1/3 is rounded
+    return math.ceil(side * factor - 1e-9)  # 510 * (1 / 3) must be 170 however 1 / 3 is rounded
 
 
 def _resample(images: Tensor, dim: int, side: int, scale: float) -> Tensor:
@@ -82,19 +93,20 @@ def _resample(images: Tensor, dim: int, side: int, scale: float) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _taps(old: int, new: int, scale: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Which input pixels, with which weights, make each output pixel: both (taps, new), in double precision."""
+    """Indices of the input pixels of each output pixel, and their weights in float64: both (taps, new)."""
     stretch = min(scale, 1.0)
-    reach = 4 / stretch
+    support = 4 / stretch
     center = (np.arange(new) + 0.5) / scale - 0.5
-    places = np.floor(center - reach / 2) + np.arange(math.ceil(reach) + 2)[:, None]
-    weights = _cubic(stretch * (center - places))
+    positions = np.floor(center - support / 2) + np.arange(math.ceil(support) + 2)[:, None]
+    weights = _cubic(stretch * (center - positions))
     weights /= weights.sum(0)
-    used = np.abs(weights).max(1) > 0
-    mirrored = places[used].astype(np.int64) % (2 * old)
-    return np.minimum(mirrored, 2 * old - 1 - mirrored), weights[used]
+    nonzero = np.abs(weights).max(1) > 0
+    mirrored = positions[nonzero].astype(np.int64) % (2 * old)
+    return np.minimum(mirrored, 2 * old - 1 - mirrored), weights[nonzero]
 
 
 def _cubic(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Keys' cubic convolution kernel with a = -0.5."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x * x + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2

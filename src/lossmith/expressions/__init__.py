@@ -15,8 +15,8 @@ bracket, so file names and `vgg19:conv5_4` need no quotes.
 """
 
 from lossmith.expressions.brief import brief
-from lossmith.expressions.building import bind_arguments, instantiate, resolve
-from lossmith.expressions.formatting import HasExpression, format_call, format_value, plain
+from lossmith.expressions.building import bind_arguments, import_path, instantiate, resolve
+from lossmith.expressions.formatting import HasExpression, as_expression, format_call, format_value, plain
 from lossmith.expressions.listing import listed, options_of
 from lossmith.expressions.nodes import Call, Node, Product, Range, Sum, Timeline, Value
 from lossmith.expressions.parser import parse_call, parse_chain, parse_loss
@@ -30,10 +30,12 @@ __all__ = [
     "Sum",
     "Timeline",
     "Value",
+    "as_expression",
     "bind_arguments",
     "brief",
     "format_call",
     "format_value",
+    "import_path",
     "instantiate",
     "listed",
     "options_of",

@@ -2,12 +2,13 @@
 
 import importlib
 import inspect
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from lossmith.core.errors import LossmithError, unknown_name_error
 from lossmith.expressions.nodes import Call, Range
@@ -48,6 +49,20 @@ def resolve(call: Call, catalog: Mapping[str, Callable[..., Any]], kind: str) ->
     if not callable(found):
         raise LossmithError(f"{kind} '{call.name}' is neither a class nor a function")
     return found  # type: ignore[no-any-return]
+
+
+def import_path(thing: Callable[..., Any], kind: str) -> str:
+    """The path `module:name` by which `resolve` finds a function or a class.
+
+    Raises LossmithError for one that its module does not hold under its own name, such as a lambda.
+
+    >>> import_path(import_path, "degradation")
+    'lossmith.expressions.building:import_path'
+    """
+    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", "")
+    if not module or getattr(sys.modules.get(module), name, None) is not thing:
+        raise LossmithError(f"{kind} {thing!r} has no import path; define it at the top level of a module")
+    return f"{module}:{name}"
 
 
 def instantiate(call: Call, factory: Callable[..., Any], kind: str, **given: Any) -> Any:
@@ -127,8 +142,10 @@ def _range_hint(call: Call, signature: inspect.Signature) -> str:
 
 
 def _kinds(parameter: inspect.Parameter) -> tuple[Any, ...]:
+    """The types of a parameter's values, but for tuples: only Python code can pass those."""
     annotation = parameter.annotation
-    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return tuple(kind for kind in kinds if get_origin(kind) is not tuple)
 
 
 def kinds_of(parameter: inspect.Parameter) -> tuple[type, ...]:

@@ -1,12 +1,13 @@
 """Values and calls as text that the parser reads back, and the base class of objects that have an expression."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from os import PathLike, fspath
 from typing import Any, ClassVar
 
-from lossmith.expressions.building import check_kind, kinds_of
+from lossmith.core.errors import LossmithError
+from lossmith.expressions.building import check_kind, import_path, kinds_of
 from lossmith.expressions.nodes import Call, Range
 from lossmith.expressions.parser import BARE, read_value
 
@@ -110,3 +111,34 @@ def format_value(value: Any) -> str:
     if BARE.fullmatch(text) and text.strip() == text and isinstance(read_value(text), str) and "=" not in text:
         return text
     return f"'{text}'" if '"' in text else f'"{text}"'
+
+
+def as_expression(thing: Any, kind: str, catalog: Mapping[str, Callable[..., Any]]) -> str:
+    """The expression of something that Python code passed instead of one.
+
+    Parameters
+    ----------
+    thing
+        An expression, an object that has one, or a class or function that makes such objects: its name in the
+        catalog, or else its import path, is the expression.
+    kind
+        What it is, for errors: "network".
+    catalog
+        The classes and functions with names.
+
+    Raises
+    ------
+    LossmithError
+        For any other object, and for a class or function without an import path.
+    """
+    if isinstance(thing, str):
+        return thing
+    if isinstance(thing, HasExpression):
+        return str(thing)
+    if inspect.isclass(thing) or inspect.isroutine(thing):
+        names = {factory: name for name, factory in catalog.items()}
+        return names.get(thing) or import_path(thing, kind)
+    raise LossmithError(
+        f"a {kind} is given as an expression, or as a class or function that makes it, not as a "
+        f"{type(thing).__name__}"
+    )

@@ -1,4 +1,4 @@
-"""What every restorer is."""
+"""The base class of restoration networks."""
 
 from typing import ClassVar
 
@@ -9,13 +9,18 @@ from lossmith.core.errors import LossmithError
 from lossmith.expressions import HasExpression
 
 MAX_FEATURES = 1024
-"""Features, blocks and whatever else a network is made of; more than anybody has built."""
+"""The largest number of features, blocks and the like, far beyond the networks that are in use."""
 
 
 class Restorer(HasExpression, nn.Module):
-    """A network that undoes damage: (N, 3, h, w) to (N, 3, scale h, scale w), RGB in [0, 1].
+    """Base class of restoration networks: (N, 3, h, w) to (N, 3, scale h, scale w), RGB in [0, 1].
 
-    `str()` gives the expression that makes it again. The output is not clamped.
+    The output is not clamped. `str()` returns the expression of the architecture.
+
+    Parameters
+    ----------
+    scale
+        The factor by which the network upscales, 1 to 1024.
     """
 
     name: ClassVar[str]
@@ -34,10 +39,10 @@ class Restorer(HasExpression, nn.Module):
 
 
 def upsample(images: Tensor, scale: int, mode: str) -> Tensor:
-    """Images `scale` times as high and wide; as they are when `scale` is 1.
+    """Upscale images (N, C, h, w) to (N, C, scale h, scale w).
 
-    Bicubic is that of MATLAB and Pillow (a = -0.5), which torch takes when asked for antialiasing, and not its
-    default of -0.75.
+    `mode` is that of `torch.nn.functional.interpolate`. Bicubic has a = -0.5 as in MATLAB and Pillow, which torch
+    uses with antialiasing; without, it has -0.75.
     """
     if scale == 1:
         return images

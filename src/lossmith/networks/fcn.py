@@ -8,12 +8,19 @@ from lossmith.networks.base import Restorer, upsample
 class FCN(Restorer):
     """Three convolutions, 9x9, 5x5 and 5x5, of 64 features with PReLU between: 122,883 weights and 128 slopes.
 
-    (N, 3, h, w) to (N, 3, scale h, scale w). For `scale` above 1 it works on the bicubically enlarged input, as
-    the paper's super-resolution does. Borders are padded with zeros so that the size stays (the paper does not
-    say). Receptive field 17 pixels.
+    (N, 3, h, w) to (N, 3, scale h, scale w). For scales above 1 it works on the bicubically upscaled input, as the
+    paper's super-resolution does. Convolutions are zero-padded to keep the size (the paper does not say). Its
+    receptive field has 17 pixels.
 
     Source: Zhao, Gallo, Frosio, Kautz, IEEE TCI 3(1), 2017, section IV.
 
+    Parameters
+    ----------
+    scale
+        The factor by which it upscales.
+
+    Examples
+    --------
     >>> sum(p.numel() for p in FCN().parameters()) - 2 * 64
     122883
     """

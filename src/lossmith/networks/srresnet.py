@@ -10,12 +10,22 @@ from lossmith.networks.base import Restorer, upsample
 class SRResNet(Restorer):
     """16 residual blocks of 64 channels, no batch normalization, pixel shuffle; 1,517,571 parameters at x4.
 
-    (N, 3, h, w) to (N, 3, scale h, scale w) for scale 1, 2, 3, 4 or 8. The bilinearly enlarged input is added at
-    the end, so the network learns what is missing. Keys and arithmetic are those of the modified SRResNet that
-    the field trains ("MSRResNet").
+    (N, 3, h, w) to (N, 3, scale h, scale w). The network predicts a residual, which is added to the bilinearly
+    upscaled input. Keys and arithmetic are those of BasicSR's MSRResNet.
 
     Source: Ledig et al., CVPR 2017; without batch normalization as Wang et al., ECCVW 2018.
 
+    Parameters
+    ----------
+    scale
+        1, 2, 3, 4 or 8.
+    features
+        Channels of the body.
+    blocks
+        Residual blocks.
+
+    Examples
+    --------
     >>> sum(p.numel() for p in SRResNet(scale=4).parameters())
     1517571
     """
@@ -48,12 +58,23 @@ class SRResNet(Restorer):
 
 
 class SRResNetSmall(Restorer):
-    """A quarter of SRResNet's depth, half its width, and one shuffle straight to the full size.
+    """SRResNet of a quarter of the depth and half the width, with a single pixel shuffle; 75,747 parameters at x1.
 
-    (N, 3, h, w) to (N, 3, scale h, scale w) for any scale. All convolutions work at the input's size; the
-    bicubically enlarged input is added at the end. 75,747 parameters at scale 1; made for experiments of
-    minutes on two CPU cores, where its training step is some 25 times cheaper than SRResNet's.
+    (N, 3, h, w) to (N, 3, scale h, scale w). All convolutions work at the input's size; the residual is added to
+    the bicubically upscaled input. Made for experiments of minutes on two CPU cores, where its training step is
+    some 25 times cheaper than SRResNet's.
 
+    Parameters
+    ----------
+    scale
+        Any integer from 1 on.
+    features
+        Channels of the body.
+    blocks
+        Residual blocks.
+
+    Examples
+    --------
     >>> sum(p.numel() for p in SRResNetSmall().parameters())
     75747
     """
@@ -76,7 +97,7 @@ class SRResNetSmall(Restorer):
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(relu(conv(x)))."""
+    """x + conv(relu(conv(x))), of 3x3 convolutions."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -89,7 +110,10 @@ class ResidualBlock(nn.Module):
 
 
 def scale_init(network: nn.Module, factor: float) -> None:
-    """Kaiming-normal weights times `factor` and zero biases, so that a residual network starts near identity."""
+    """Initialize convolutions with Kaiming-normal weights times `factor` and zero biases.
+
+    Residual branches are then small, and the network starts near identity.
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)

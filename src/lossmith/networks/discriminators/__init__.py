@@ -1,4 +1,4 @@
-"""Discriminators of adversarial training: VGG-style, and a U-Net that judges every pixel."""
+"""Discriminators for adversarial training: VGG-style, and a U-Net with a logit for every pixel."""
 
 from lossmith.networks.discriminators.base import Discriminator
 from lossmith.networks.discriminators.registry import DISCRIMINATORS, discriminator

@@ -1,4 +1,4 @@
-"""What every discriminator is: the discriminator of adversarial training."""
+"""The base class of discriminators."""
 
 from typing import ClassVar
 
@@ -10,15 +10,20 @@ from lossmith.networks.base import MAX_FEATURES
 
 
 class Discriminator(HasExpression, nn.Module):
-    """A network that says how real images look: (N, 3, H, W) RGB in [0, 1] to logits, (N, 1) or (N, 1, H, W).
+    """Base class of discriminators: (N, 3, H, W) RGB in [0, 1] to logits, (N, 1) or (N, 1, H, W).
 
-    Logits are what the adversarial losses take: no sigmoid at the end. `str()` gives the expression that makes it
-    again.
+    There is no sigmoid at the end: adversarial losses take logits. `str()` returns the expression of the
+    architecture.
+
+    Parameters
+    ----------
+    features
+        Channels of the first convolution, 1 to 1024.
     """
 
     name: ClassVar[str]
     min_side: int = 1
-    """Height and width an image must have at least, in pixels."""
+    """The least height and width of images, in pixels."""
 
     def __init__(self, features: int = 64) -> None:
         super().__init__()
@@ -31,7 +36,5 @@ class Discriminator(HasExpression, nn.Module):
     def _check_images(self, images: Tensor) -> None:
         height, width = images.shape[-2:]
         if min(height, width) < self.min_side:
-            side = self.min_side
-            raise LossmithError(
-                f"discriminator {self} needs at least {side} x {side} pixels, not {height} x {width}"
-            )
+            least = f"{self.min_side} x {self.min_side}"
+            raise LossmithError(f"discriminator {self} needs at least {least} pixels, not {height} x {width}")

@@ -1,11 +1,12 @@
-"""The discriminators by name, and how an expression becomes a discriminator."""
+"""Discriminators by name, and of expressions."""
 
 from collections.abc import Callable
 
 from torch import nn
 
 from lossmith.core.errors import LossmithError
-from lossmith.expressions import instantiate, parse_call, resolve
+from lossmith.expressions import as_expression, instantiate, parse_call, resolve
+from lossmith.networks.discriminators.base import Discriminator
 from lossmith.networks.discriminators.unet import UNetDiscriminator
 from lossmith.networks.discriminators.vgg import VGGDiscriminator, VGGDiscriminatorPooled
 
@@ -13,31 +14,50 @@ DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
     discriminator.name: discriminator
     for discriminator in (VGGDiscriminator, VGGDiscriminatorPooled, UNetDiscriminator)
 }
+"""The discriminators by name."""
+
+DiscriminatorLike = str | Discriminator | Callable[..., nn.Module]
+"""An expression, a class or function that makes a discriminator, or a discriminator, for its architecture."""
 
 
-def discriminator(expression: str, size: int | None = None) -> nn.Module:
-    """The discriminator that an expression describes: `vgg`, `unet(features=32)`, `my_package.nets:MyCritic`.
+def discriminator_expression(discriminator: DiscriminatorLike) -> str:
+    """The expression of a discriminator; see `as_expression`.
 
-    `size` is the side of the square images that it will judge, handed to those that take one. Anybody's
-    discriminator must map (N, 3, H, W) to logits.
+    >>> discriminator_expression(UNetDiscriminator(features=32)), discriminator_expression(VGGDiscriminator)
+    ('unet(features=32)', 'vgg')
+    """
+    return as_expression(discriminator, "discriminator", DISCRIMINATORS)
 
-    Raises LossmithError, in one sentence, for what cannot be understood.
 
+def discriminator(description: DiscriminatorLike, size: int | None = None) -> nn.Module:
+    """A new discriminator of an expression: `vgg`, `unet(features=32)`, `my_package.nets:MyDiscriminator`.
+
+    Parameters
+    ----------
+    description
+        The expression; or a class or function that makes the discriminator; or a discriminator, of which a new one
+        is made. It must map (N, 3, H, W) to logits.
+    size
+        Side of the square images, in pixels; passed to discriminators that take a `size`.
+
+    Raises
+    ------
+    LossmithError
+        When the expression cannot be parsed, a name is not known or an option does not fit.
+
+    Examples
+    --------
     >>> str(discriminator("vgg", size=256)), str(discriminator("unet(features=32)", size=256))
     ('vgg(size=256)', 'unet(features=32)')
     """
-    call = parse_call(expression, "discriminator")
-    made = instantiate(
-        call,
-        resolve(call, DISCRIMINATORS, "discriminator"),
-        "discriminator",
-        **({} if size is None else {"size": size}),
-    )
-    if not isinstance(made, nn.Module):
+    call = parse_call(discriminator_expression(description), "discriminator")
+    options = {} if size is None else {"size": size}
+    module = instantiate(call, resolve(call, DISCRIMINATORS, "discriminator"), "discriminator", **options)
+    if not isinstance(module, nn.Module):
         raise LossmithError(
-            f"discriminator '{call.name}' gives {type(made).__name__} instead of a torch.nn.Module"
+            f"discriminator '{call.name}' gives {type(module).__name__} instead of a torch.nn.Module"
         )
-    return made
+    return module
 
 
-__all__ = ["DISCRIMINATORS", "discriminator"]
+__all__ = ["DISCRIMINATORS", "DiscriminatorLike", "discriminator", "discriminator_expression"]

@@ -1,4 +1,4 @@
-"""The U-Net discriminator with spectral normalization, which judges every pixel."""
+"""The U-Net discriminator with spectral normalization, which has a logit for every pixel."""
 
 from typing import Any
 
@@ -10,15 +10,22 @@ from lossmith.networks.discriminators.base import Discriminator
 
 
 class UNetDiscriminator(Discriminator):
-    """Three halvings and back with skips, and one logit for every pixel; 4,376,897 parameters.
+    """U-Net of three scales with skip connections, and a logit for every pixel; 4,376,897 parameters.
 
-    (N, 3, H, W) to (N, 1, H, W), 8 pixels a side at least. All convolutions but the first and the last are
-    spectrally normalized: none makes an image's difference larger. `load_state_dict` also takes the keys of the
-    field's UNetDiscriminatorSN (`conv1.weight_orig` ...).
+    (N, 3, H, W) to (N, 1, H, W), for sides from 8 pixels on. All convolutions but the first and the last are
+    spectrally normalized. `load_state_dict` also takes the keys of BasicSR's UNetDiscriminatorSN
+    (`conv1.weight_orig` ...).
 
     Source: Wang et al., Real-ESRGAN, ICCVW 2021, after Schönfeld et al., CVPR 2020; spectral normalization of
     Miyato et al., ICLR 2018.
 
+    Parameters
+    ----------
+    features
+        Channels of the first convolution.
+
+    Examples
+    --------
     >>> sum(p.numel() for p in UNetDiscriminator().parameters())
     4376897
     """
@@ -34,7 +41,7 @@ class UNetDiscriminator(Discriminator):
             return spectral_norm(nn.Conv2d(inputs, outputs, side, side - 2, 1, bias=False))
 
         self.conv0 = nn.Conv2d(3, f, 3, padding=1)
-        self.conv1 = normalized(f, 2 * f, side=4)  # halves
+        self.conv1 = normalized(f, 2 * f, side=4)  # of stride 2
         self.conv2 = normalized(2 * f, 4 * f, side=4)
         self.conv3 = normalized(4 * f, 8 * f, side=4)
         self.conv4 = normalized(8 * f, 4 * f)
@@ -60,12 +67,12 @@ class UNetDiscriminator(Discriminator):
 
 
 def _resize_like(skip: Tensor, x: Tensor) -> Tensor:
-    """Enlarged to the size of the map that it will be added to, which is odd where halving lost a row."""
+    """Upsample `x` to the size of the skip connection, which may be odd."""
     return F.interpolate(x, size=skip.shape[-2:], mode="bilinear")
 
 
 def _rename_spectral(module: nn.Module, state: dict[str, Any], *_: object) -> None:
-    """From the names of torch's older spectral normalization to those of the present one."""
+    """Rename the keys of torch's former spectral normalization to those of its present one."""
     names = {"weight_orig": "parametrizations.weight.original"}
     names |= {f"weight_{vector}": f"parametrizations.weight.0._{vector}" for vector in "uv"}
     for key in list(state):

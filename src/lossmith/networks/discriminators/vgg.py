@@ -7,18 +7,27 @@ from lossmith.core.errors import LossmithError
 from lossmith.networks.discriminators.base import Discriminator
 
 LAST_SIDE = 4
-"""Height and width of the last map, which is then flattened."""
+"""Height and width of the last feature map, before it is flattened."""
 
 
 class VGGDiscriminator(Discriminator):
-    """Pairs of convolutions, 3x3 and 4x4 with stride 2, down to 4 x 4, then two linear layers.
+    """Pairs of convolutions, 3x3 and 4x4 with stride 2, down to 4 x 4 pixels, then two linear layers.
 
-    (N, 3, size, size) to one logit an image, (N, 1), for a `size` of 128 (14,499,401 parameters) or 256. Every
-    convolution but the first is normalized over the batch and has no bias; leaky ReLU of 0.2. Keys are those of
-    the field's VGGStyleDiscriminator.
+    (N, 3, size, size) to one logit per image, (N, 1); 14,499,401 parameters at size 128. Every convolution but the
+    first has batch normalization and no bias; leaky ReLU of slope 0.2. Keys are those of BasicSR's
+    VGGStyleDiscriminator.
 
     Source: Ledig et al., CVPR 2017, figure 4; as ESRGAN was trained, Wang et al., ECCVW 2018.
 
+    Parameters
+    ----------
+    size
+        Side of the images, 128 or 256 pixels.
+    features
+        Channels of the first convolution.
+
+    Examples
+    --------
     >>> sum(p.numel() for p in VGGDiscriminator().parameters())
     14499401
     """
@@ -34,15 +43,15 @@ class VGGDiscriminator(Discriminator):
 
     def _build(self, halvings: int) -> None:
         self._halvings = halvings
-        wide = [self.features * 2 ** min(index, 3) for index in range(halvings)]
-        for index, channels in enumerate(wide):
-            before = wide[index - 1] if index else 3
+        widths = [self.features * 2 ** min(index, 3) for index in range(halvings)]
+        for index, channels in enumerate(widths):
+            before = widths[index - 1] if index else 3
             self.add_module(f"conv{index}_0", nn.Conv2d(before, channels, 3, 1, 1, bias=index == 0))
             if index > 0:
                 self.add_module(f"bn{index}_0", nn.BatchNorm2d(channels))
             self.add_module(f"conv{index}_1", nn.Conv2d(channels, channels, 4, 2, 1, bias=False))
             self.add_module(f"bn{index}_1", nn.BatchNorm2d(channels))
-        self.linear1 = nn.Linear(wide[-1] * LAST_SIDE**2, 100)
+        self.linear1 = nn.Linear(widths[-1] * LAST_SIDE**2, 100)
         self.linear2 = nn.Linear(100, 1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -51,30 +60,34 @@ class VGGDiscriminator(Discriminator):
         x = self._step(x, "0_1")
         for index in range(1, self._halvings):
             x = self._step(self._step(x, f"{index}_0"), f"{index}_1")
-        x = F.leaky_relu(self.linear1(self._last(x).flatten(1)), 0.2)
+        x = F.leaky_relu(self.linear1(self._resize_last(x).flatten(1)), 0.2)
         logits: Tensor = self.linear2(x)
         return logits
 
     def _step(self, x: Tensor, name: str) -> Tensor:
         return F.leaky_relu(self.get_submodule(f"bn{name}")(self.get_submodule(f"conv{name}")(x)), 0.2)
 
-    def _last(self, x: Tensor) -> Tensor:
+    def _resize_last(self, x: Tensor) -> Tensor:
         return x
 
     def _check_images(self, images: Tensor) -> None:
         height, width = images.shape[-2:]
         if (height, width) != (self.size, self.size):
             raise LossmithError(
-                f"discriminator {self} takes images of {self.size} x {self.size} pixels, not {height} x "
-                f"{width}; "
+                f"discriminator {self} takes images of {self.size} x {self.size} pixels, not {height} x {width}; "
                 "vgg_any takes any size"
             )
 
 
 class VGGDiscriminatorPooled(VGGDiscriminator):
-    """The VGG-style discriminator for images of 32 x 32 pixels and more: the last map is averaged to 4 x 4.
+    """VGG-style discriminator for images from 32 x 32 pixels on: the last feature map is averaged to 4 x 4.
 
-    At 128 x 128 it is the discriminator for 128, key for key and to the last digit.
+    At 128 x 128 pixels it equals `VGGDiscriminator(128)`, with the same keys.
+
+    Parameters
+    ----------
+    features
+        Channels of the first convolution.
     """
 
     name = "vgg_any"
@@ -84,7 +97,7 @@ class VGGDiscriminatorPooled(VGGDiscriminator):
         Discriminator.__init__(self, features)
         self._build(halvings=5)
 
-    def _last(self, x: Tensor) -> Tensor:
+    def _resize_last(self, x: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(x, LAST_SIDE)
 
     def _check_images(self, images: Tensor) -> None:
