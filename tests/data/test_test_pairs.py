@@ -114,7 +114,7 @@ def test_the_first_bad_image_is_the_one_reported(tmp_path: Path) -> None:
 def test_no_images_and_tiny_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match="no images were given"):
         degraded_images([], Noise(5))
-    with pytest.raises(LossmithError, match="has 3x9 pixels, too few to be shrunk by 4"):
+    with pytest.raises(LossmithError, match="has 3x9 pixels, too few to be downscaled by 4"):
         make_pairs(photos(tmp_path, "a.png", size=(9, 3)), Bicubic(4))
 
 

@@ -65,7 +65,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("name", "tensor", "message"),
     [
-        ("a.jpg", torch.rand(3, 4, 4), "must be named .png"),
+        ("a.jpg", torch.rand(3, 4, 4), "must end in .png"),
         (
             "a.png",
             torch.zeros(3, 4, 4, dtype=torch.int64),
@@ -73,7 +73,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch:
         ),
         ("a.png", torch.rand(1, 3, 4, 4), r"must be \(3, H, W\), not \(1, 3, 4, 4\)"),
         ("a.png", torch.rand(4, 4, 4), r"must be \(3, H, W\)"),
-        ("a.png", torch.full((3, 4, 4), float("nan")), "was not written, for it holds NaN"),
+        ("a.png", torch.full((3, 4, 4), float("nan")), "was not written because it holds NaN"),
     ],
 )
 def test_arrays_that_are_not_images_are_refused(

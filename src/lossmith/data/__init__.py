@@ -1,7 +1,7 @@
-"""Images: files to tensors and back, folders, samples, pairs to test with and patches to train on.
+"""Image files to tensors and back: reading, writing, folders, pairs to test on, patches to train on.
 
-source = degraded_images(find_images("photos"), degradation("bicubic(4)"))
-degraded, clean = Patches(source, patch=96, seed=0)[index]
+images = degraded_images(find_images("photos"), degradation("bicubic(4)"))
+degraded, clean = PatchDataset(images, patch=96, seed=0)[index]
 """
 
 from lossmith.data.folders import find_images

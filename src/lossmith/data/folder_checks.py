@@ -1,4 +1,4 @@
-"""What a folder holds beside the images that are read from it: told once, or refused where it is an image."""
+"""Files in a folder that are not read as images: reported once, or refused where they should be images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 from lossmith.core.errors import LossmithError, and_more, notify
 
 SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
-"""What file managers leave in folders, and nobody misses."""
-
+"""Files that file managers leave in folders, which are not worth a word."""
 
 FOREIGN_SIGNATURES = (
     (4, b"ftyphei", "a HEIC file"),
@@ -28,11 +27,11 @@ FOREIGN_SIGNATURES = (
     (0, b"DDS ", "a DDS texture"),
     (0, b"\x93NUMPY", "an array of NumPy"),
 )
-"""What else people call images: where their marks stand, and what they are."""
+"""Files that are taken for images: offset and bytes of their signature, and what they are."""
 
 
 def refuse_missing(folder: Path, inside: Sequence[Path], endings: Sequence[str]) -> None:
-    """Raise LossmithError for images in a folder that are not there: links to nowhere, and what a cloud has."""
+    """Raise LossmithError for images that a folder only seems to hold: broken links, and files left in iCloud."""
     lost = [path for path in inside if path.suffix.lower() in endings and path.is_symlink() and not path.exists()]
     if lost:
         raise LossmithError(
@@ -46,9 +45,9 @@ def refuse_missing(folder: Path, inside: Sequence[Path], endings: Sequence[str])
 
 
 def report_unused(folder: Path, inside: Sequence[Path], images: Sequence[Path], recursive: bool) -> None:
-    """Say once what is inside a folder and not among the images that are read from it."""
-    taken = set(images)
-    others = [path for path in inside if path not in taken and path.name.lower() not in SYSTEM_FILES]
+    """Report what is inside a folder and not among the images that are read from it."""
+    used = set(images)
+    others = [path for path in inside if path not in used and path.name.lower() not in SYSTEM_FILES]
     if folders := [path for path in others if path.is_dir() and (path.is_symlink() or not recursive)]:
         notify(f"folders within '{folder}' are not searched: {and_more(folders)}")
     if files := [path for path in others if not path.is_dir()]:
@@ -56,7 +55,7 @@ def report_unused(folder: Path, inside: Sequence[Path], images: Sequence[Path], 
 
 
 def describe_non_image(path: Path) -> str | None:
-    """What a file holds instead of an image, where that can be told from its beginning."""
+    """What a file is instead of an image, as the end of a sentence, if its first bytes tell; else None."""
     with path.open("rb") as file:
         begins = file.read(64)
     if not begins:

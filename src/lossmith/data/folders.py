@@ -1,4 +1,4 @@
-"""Which images are meant: files, folders, and patterns that no shell has filled in."""
+"""Finding image files: named ones, those in folders, and those that match patterns."""
 
 import os
 import re
@@ -10,76 +10,85 @@ from lossmith.core.errors import LossmithError, and_more
 from lossmith.data.folder_checks import refuse_missing, report_unused
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm")
-"""Files with these endings, in any case, are images."""
+"""Suffixes of images, in upper or lower case."""
 UNREADABLE_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".exr", ".hdr")
-"""Images that are refused, not passed over in silence; only a camera's raw files, beside its images, are."""
+"""Suffixes of images that cannot be read and are refused; raw files of cameras are only reported."""
 
 
 def find_images(paths: str | Path | Iterable[str | Path], recursive: bool = False) -> list[Path]:
-    """The images that are meant by files, folders and patterns such as `photos/*.png`, in turn.
+    """The images of files, folders and patterns such as `photos/*.png`, each once, in order.
 
-    Folders within a folder are searched if `recursive`; links to folders never are, as they may lead anywhere,
-    also in circles. Hidden files and folders are left out. A folder's images come in natural order, 2.png before
-    10.png. An image that is meant twice comes once.
+    Hidden files and folders are left out. The images of a folder are in natural order, 2.png before 10.png.
 
-    Raises LossmithError for a path that does not exist, for a folder or pattern without images or with some that
-    cannot be read, and for names that are not text.
+    Parameters
+    ----------
+    paths
+        Files, folders or patterns.
+    recursive
+        Search folders within folders too. Links to folders are never followed, as they may lead in circles.
+
+    Raises
+    ------
+    LossmithError
+        For a path that does not exist, for a folder or pattern without images or with some that cannot be read,
+        and for names that are not UTF-8.
     """
     return list(find_image_places(paths, recursive))
 
 
 def find_image_places(paths: str | Path | Iterable[str | Path], recursive: bool = False) -> dict[Path, Path]:
-    """The images that `find_images` finds, and where each lies below the folder that was searched for it.
+    """The images of `find_images`, each with its place: its path below the folder that was searched.
 
-    For a pattern, that is the folder before its first sign; an image that is named itself lies nowhere but there.
+    For a pattern, that folder is the part before the first wildcard. The place of an image that was named itself
+    is its file name.
     """
-    found: dict[Path, Path] = {}
+    places: dict[Path, Path] = {}
     for path in [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]:
         for image, place in _expand(path, recursive).items():
-            found.setdefault(image, place)
-    if not found:
+            places.setdefault(image, place)
+    if not places:
         raise LossmithError("no images were given")
-    _refuse_undecodable_names(found)
-    return found
+    _refuse_undecodable_names(places)
+    return places
 
 
 def single_image(path: Path) -> Path:
-    """The image that is meant by a file, or by a pattern that fits one only.
+    """The image at a path, or the only one that matches a pattern.
 
-    Raises LossmithError for a pattern that fits none or several.
+    Raises LossmithError for a pattern that matches none or several.
     """
     if not is_pattern(path):
         return path
-    found = find_images(path)
-    if len(found) > 1:
-        raise LossmithError(f"'{path}' fits {and_more(found)}, and one image is asked for")
-    return found[0]
+    images = find_images(path)
+    if len(images) > 1:
+        raise LossmithError(f"'{path}' matches {and_more(images)}; name a single image")
+    return images[0]
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether a path is to be filled in. What exists under this very name is no pattern."""
-    return any(sign in str(path) for sign in "*?[") and not path.exists()
+    """Whether a path has wildcards and does not itself exist."""
+    return any(wildcard in str(path) for wildcard in "*?[") and not path.exists()
 
 
 def unique_names(places: Mapping[Path, Path]) -> dict[Path, str]:
     """A unique name for each image of `find_image_places`: its place, with its suffix only where needed.
 
-    Where images of several folders lie at one place, all places are below the folder that they have in common.
+    If images of several folders have the same place, all names are relative to the folder that contains them all.
 
     >>> [*unique_names({p: p for p in map(Path, ["a.png", "b.png", "b.jpg", "c/a.png"])}).values()]
     ['a', 'b.png', 'b.jpg', 'c/a']
     """
     if len(set(places.values())) < len(places):
-        whole = {image: Path(os.path.abspath(image)) for image in places}
-        common = os.path.commonpath([path.parent for path in whole.values()])
-        places = {image: path.relative_to(common) for image, path in whole.items()}
+        absolute = {image: Path(os.path.abspath(image)) for image in places}
+        common = os.path.commonpath([path.parent for path in absolute.values()])
+        places = {image: path.relative_to(common) for image, path in absolute.items()}
     names = {image: place.with_suffix("").as_posix() for image, place in places.items()}
-    while True:  # again, since what has got its ending back may be the bare name of another
-        taken = Counter(name.casefold() for name in names.values())  # some file systems see no case
+    while True:  # repeat, since a name with its suffix may equal another's without
+        counts = Counter(name.casefold() for name in names.values())  # some file systems ignore case
         longer = {
             image: place.as_posix()
             for image, place in places.items()
-            if taken[names[image].casefold()] > 1 and names[image] != place.as_posix()
+            if counts[names[image].casefold()] > 1 and names[image] != place.as_posix()
         }
         if not longer:
             return names
@@ -87,6 +96,7 @@ def unique_names(places: Mapping[Path, Path]) -> dict[Path, str]:
 
 
 def _expand(path: Path, recursive: bool) -> dict[Path, Path]:
+    """The images of one file, folder or pattern, and their places."""
     if path.is_file():
         return {path: Path(path.name)}
     if is_pattern(path):
@@ -101,35 +111,35 @@ def _expand(path: Path, recursive: bool) -> dict[Path, Path]:
 
 
 def _place_below(root: Path, image: Path) -> Path:
-    """An image's place in a folder; a pattern may lead out of it again."""
+    """The path of an image below a folder; its file name, if a pattern has led out of the folder by `..`."""
     place = Path(os.path.normpath(image.relative_to(root)))
     return Path(image.name) if ".." in place.parts else place
 
 
 def _expand_pattern(pattern: Path, recursive: bool) -> tuple[Path, list[Path]]:
-    """The folder before the first sign of a pattern, and what matches: images, or else folders' images."""
+    """The folder before the first wildcard, and the images that match, or else those in folders that match."""
     fixed = next(i for i in range(len(pattern.parts)) if is_pattern(Path(*pattern.parts[: i + 1])))
     root, rest = Path(*pattern.parts[:fixed]), Path(*pattern.parts[fixed:])
     try:
-        found = sorted(root.glob(str(rest)), key=lambda path: [_natural(part) for part in path.parts])
+        matches = sorted(root.glob(str(rest)), key=lambda path: [_natural_key(part) for part in path.parts])
     except (ValueError, NotImplementedError) as error:
-        raise LossmithError(f"'{pattern}' is no pattern: {error}") from error
-    if not _hidden(rest):
-        found = [path for path in found if not _hidden(path.relative_to(root))]
-    if not found:
+        raise LossmithError(f"'{pattern}' is not a valid pattern: {error}") from error
+    if not _is_hidden(rest):
+        matches = [path for path in matches if not _is_hidden(path.relative_to(root))]
+    if not matches:
         raise LossmithError(f"no file matches '{pattern}'")
-    refuse_missing(root, found, (*SUFFIXES, *UNREADABLE_SUFFIXES))
-    files = [path for path in found if path.is_file()] or [
-        path for each in found for path in _list_folder(each, recursive)
+    refuse_missing(root, matches, (*SUFFIXES, *UNREADABLE_SUFFIXES))
+    files = [path for path in matches if path.is_file()] or [
+        path for folder in matches for path in _list_folder(folder, recursive)
     ]
     images = _select_images(files)
     if not images:
-        raise LossmithError(f"what matches '{pattern}' are no images ({' '.join(SUFFIXES)})")
+        raise LossmithError(f"no file that matches '{pattern}' is an image ({' '.join(SUFFIXES)})")
     report_unused(root, files, images, recursive)
     return root, list(dict.fromkeys(images))
 
 
-def _hidden(path: Path) -> bool:
+def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") and part not in (".", "..") for part in path.parts)
 
 
@@ -145,12 +155,12 @@ def _images_in(folder: Path, recursive: bool) -> list[Path]:
 
 
 def _list_folder(folder: Path, recursive: bool) -> Iterator[Path]:
-    """What is seen in a folder, in natural order, and then what is in the folders within it."""
+    """What is visible in a folder, in natural order, then in the folders within it if `recursive`."""
     try:
         inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise LossmithError(f"folder '{folder}' cannot be read: {error.strerror or error}") from error
-    inside.sort(key=lambda path: _natural(path.name))
+    inside.sort(key=lambda path: _natural_key(path.name))
     refuse_missing(folder, inside, (*SUFFIXES, *UNREADABLE_SUFFIXES))
     yield from inside
     for path in inside if recursive else ():
@@ -159,9 +169,10 @@ def _list_folder(folder: Path, recursive: bool) -> Iterator[Path]:
 
 
 def _select_images(paths: Iterable[Path]) -> list[Path]:
+    """The files with suffixes of images; raises LossmithError for images that cannot be read."""
     files = [path for path in paths if path.is_file()]
-    if unread := [path for path in files if path.suffix.lower() in UNREADABLE_SUFFIXES]:
-        where = f"'{unread[0].name}' in '{unread[0].parent}'"
+    if unreadable := [path for path in files if path.suffix.lower() in UNREADABLE_SUFFIXES]:
+        where = f"'{unreadable[0].name}' in '{unreadable[0].parent}'"
         raise LossmithError(f"{where} cannot be read; convert it to PNG, or take it away")
     return [path for path in files if path.suffix.lower() in SUFFIXES]
 
@@ -174,8 +185,8 @@ def _refuse_undecodable_names(paths: Iterable[Path]) -> None:
             raise LossmithError(f"the name of image {str(path)!a} is not text in UTF-8; rename it") from error
 
 
-def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """Digits compare as numbers and come before letters, whose case does not matter; a draw is decided by it."""
+def _natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """Sort key: digits compare as numbers and come before letters; case counts only between equal names."""
     parts = re.findall(r"\d+|\D+", name)
     keys = [(False, int(part), "") if part.isdecimal() else (True, 0, part.casefold()) for part in parts]
     return keys, name

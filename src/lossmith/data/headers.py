@@ -1,4 +1,4 @@
-"""What the headers of many files say, before any is decoded: sizes, faults, and what a person should know."""
+"""The headers of image files, read before any is decoded: sizes, faults, and content that will not be used."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,55 +20,56 @@ MULTI_IMAGE_REMARK = "of a file that holds several images only the main one is r
 COLOR_SPACE_REMARK = "colors are read as the numbers that they are, though the file says that they are {}"
 PROBE_COLORS = ((0, 0, 0), (64, 64, 64), (128, 128, 128), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255))
 MAX_COLOR_DIFFERENCE = 4
-"""8-bit levels by which colors may differ from sRGB and pass for it."""
+"""8-bit levels by which colors of a profile may differ from sRGB and still count as sRGB."""
 SRGB_GAMMA = 0.45455
 SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 SRGB_CODE = (1, 13)
-"""Primaries and transfer in a cICP chunk."""
+"""Primaries and transfer function of sRGB in a cICP chunk."""
 
 
 @dataclass(frozen=True)
 class Headers:
-    """Of some files."""
+    """The headers of image files."""
 
     sizes: dict[Path, tuple[int, int]]
-    """(H, W), upright."""
+    """(height, width) after the EXIF orientation is applied."""
     remarks: tuple[str, ...]
-    """What will not be used of what the files hold; each names a file, and how many more."""
+    """Sentences about content that will not be used; each names a file, and how many more."""
 
     def of(self, paths: Iterable[Path]) -> list[tuple[int, int]]:
-        """The sizes of these."""
+        """The sizes of some of the files."""
         return [self.sizes[path] for path in paths]
 
 
 def read_headers(paths: Iterable[Path], strict: bool = True) -> Headers:
-    """Look at the headers of images, and say what will not be used of what they hold.
+    """Read the headers of images, and report content that will not be used.
 
-    Raises LossmithError for the first that cannot be read, and says how many more cannot; else these are left out.
+    If `strict`, raises LossmithError for the first file that cannot be read, with the number of others; otherwise
+    such files are left out.
     """
     files = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        looks = list(pool.map(_read_header, files))
-    faults = [look for look in looks if isinstance(look, LossmithError)]
+        headers = list(pool.map(_read_header, files))
+    faults = [header for header in headers if isinstance(header, LossmithError)]
     if faults and strict:
         others = f" (and {len(faults) - 1} more cannot be read)" if len(faults) > 1 else ""
         raise LossmithError(f"{faults[0]}{others}")
     sizes: dict[Path, tuple[int, int]] = {}
-    seen: dict[str, list[Path]] = {}
-    for path, look in zip(files, looks, strict=True):
-        if isinstance(look, LossmithError):
+    unused: dict[str, list[Path]] = {}
+    for path, header in zip(files, headers, strict=True):
+        if isinstance(header, LossmithError):
             continue
-        sizes[path], phrases = look
+        sizes[path], phrases = header
         for phrase in phrases:
-            seen.setdefault(phrase, []).append(path)
-    remarks = tuple(f"{phrase}: {and_more(found)}" for phrase, found in seen.items())
+            unused.setdefault(phrase, []).append(path)
+    remarks = tuple(f"{phrase}: {and_more(paths)}" for phrase, paths in unused.items())
     for sentence in remarks:
         notify(sentence)
     return Headers(sizes, remarks)
 
 
 def _read_header(path: Path) -> tuple[tuple[int, int], list[str]] | LossmithError:
-    """The size of an image, and what will not be used of it."""
+    """The size of an image, and phrases about its content that will not be used; or why it cannot be read."""
     try:
         with open_image(path) as image:
             wide = check_header(path, image)
@@ -82,14 +83,14 @@ def _unused_content(image: "Image", wide: str) -> Iterator[str]:
         yield SIXTEEN_BIT_REMARK
     if getattr(image, "n_frames", 1) > 1:
         yield MULTI_IMAGE_REMARK
-    if named := color_space_of(image):
-        yield COLOR_SPACE_REMARK.format(named)
+    if space := color_space_of(image):
+        yield COLOR_SPACE_REMARK.format(space)
 
 
 def color_space_of(image: "Image") -> str:
-    """The color space that an open file names, in words; empty where it is sRGB, or none is named."""
+    """The color space that an open file declares, in words; empty for sRGB, or if none is declared."""
     code = dict(chunks_of(image)).get(b"cICP") if image.format == "PNG" else None
-    if code:  # it comes before all others
+    if code:  # cICP takes precedence over all other chunks
         return "" if tuple(code[:2]) == SRGB_CODE else f"of code {'/'.join(map(str, code[:2]))} (cICP)"
     if profile := image.info.get("icc_profile"):
         return _profile_unlike_srgb(profile)
@@ -98,13 +99,13 @@ def color_space_of(image: "Image") -> str:
     gamma, primaries = image.info.get("gamma", SRGB_GAMMA), image.info.get("chromaticity", SRGB_CHROMATICITIES)
     if abs(gamma - SRGB_GAMMA) > 0.01:
         return f"of gamma {1 / gamma:.2f} (gAMA)" if gamma > 0 else "of no gamma (gAMA)"
-    far = any(abs(x - y) > 0.005 for x, y in zip(primaries, SRGB_CHROMATICITIES, strict=False))
-    return "of other primaries than sRGB's (cHRM)" if far else ""
+    differ = any(abs(x - y) > 0.005 for x, y in zip(primaries, SRGB_CHROMATICITIES, strict=False))
+    return "of other primaries than sRGB's (cHRM)" if differ else ""
 
 
 @lru_cache(maxsize=64)
 def _profile_unlike_srgb(profile: bytes) -> str:
-    """The name of an ICC profile, if it shows some colors, or grays if it is for these, otherwise than sRGB."""
+    """The name of an ICC profile if it maps a few test colors, or grays, unlike sRGB; else an empty string."""
     from PIL import Image, ImageCms
 
     mode = "L" if profile[16:20] == b"GRAY" else "RGB"
@@ -116,6 +117,6 @@ def _profile_unlike_srgb(profile: bytes) -> str:
         after = ImageCms.profileToProfile(before, icc, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
         return "in a color profile that cannot be understood"
-    shown, meant = (each.convert("RGB").tobytes() for each in (after, before)) if after else (b"", b"")
-    alike = all(abs(x - y) <= MAX_COLOR_DIFFERENCE for x, y in zip(shown, meant, strict=True))
-    return "" if alike else f"in the profile '{name}'"
+    mapped, original = (image.convert("RGB").tobytes() for image in (after, before)) if after else (b"", b"")
+    same = all(abs(x - y) <= MAX_COLOR_DIFFERENCE for x, y in zip(mapped, original, strict=True))
+    return "" if same else f"in the profile '{name}'"

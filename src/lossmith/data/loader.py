@@ -1,4 +1,4 @@
-"""The endless stream of training batches, which can start anywhere."""
+"""The endless stream of training batches, which can start at any batch."""
 
 import os
 import signal
@@ -17,41 +17,49 @@ from lossmith.data.patches import PatchDataset
 
 T = TypeVar("T")
 Batch = tuple[Tensor, Tensor]
-"""(degraded, clean)"""
-
+"""(degraded, clean), each (N, 3, H, W)."""
 
 Shard = tuple[int, int]
-"""(0, 1) for all of every batch, (1, 2) for the second half of it, and so on."""
+"""(index, number of shards): (0, 1) for whole batches, (1, 2) for the second half of every batch, and so on."""
 NO_SHARDING: Shard = (0, 1)
 
 
 class BatchDataset(IterableDataset[Batch | LossmithError]):
-    """Batch k holds patches k * size to (k + 1) * size - 1, whoever makes it: resuming is starting at k.
+    """Endless batches of patches: batch k holds patches k * size to (k + 1) * size - 1, whichever worker makes it.
 
-    Of every batch, `shard` is made; `size` is a multiple of the number of shares.
+    A LossmithError ends the stream as its last item: raised in a worker, its message would be the worker's
+    traceback.
 
-    What cannot be made ends the stream with the error as its last item; raised in a worker, it would arrive with
-    the worker's traceback for a message.
+    Parameters
+    ----------
+    patches
+        The patches.
+    size
+        Patches per batch, a multiple of the number of shards.
+    start
+        The number of the first batch; a resumed run starts at its next one.
+    shard
+        The part of every batch to make.
     """
 
     def __init__(self, patches: PatchDataset, size: int, start: int, shard: Shard = NO_SHARDING) -> None:
         self.patches, self.size, self.start = patches, size, start
-        which, shares = shard
-        self.count = size // shares
-        self.skipped = which * self.count
+        index, shards = shard
+        self.count = size // shards
+        self.offset = index * self.count
 
     def __iter__(self) -> Iterator[Batch | LossmithError]:
         worker = get_worker_info()
         first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
         try:
             for k in count(self.start + first, stride):
-                yield self.patches.batch(k * self.size + self.skipped, self.count)
+                yield self.patches.batch(k * self.size + self.offset, self.count)
         except LossmithError as error:
             yield error
 
 
 def batches(patches: PatchDataset, size: int, start: int, shard: Shard = NO_SHARDING) -> Iterator[Batch]:
-    """Batches from number `start` on, without end. Raises what kept one from being made."""
+    """Endless batches from number `start` on. Raises LossmithError if one cannot be made."""
     for batch in make_loader(patches, size, start, shard):
         if isinstance(batch, LossmithError):
             raise batch
@@ -61,10 +69,10 @@ def batches(patches: PatchDataset, size: int, start: int, shard: Shard = NO_SHAR
 def make_loader(
     patches: PatchDataset, size: int, start: int, shard: Shard = NO_SHARDING, workers: int | None = None
 ) -> Iterable[Batch | LossmithError]:
-    """Batches from number `start` on, cut by `workers` processes.
+    """Endless batches from number `start` on, made by `workers` processes.
 
-    By default up to eight feed a CUDA device; on a CPU the training process cuts them itself, in next to no time,
-    one batch ahead where images lie on a disk.
+    By default up to eight workers feed a CUDA device. On a CPU the training process makes them itself, which takes
+    next to no time; if images are on the disk, a thread prefetches one batch.
     """
     cuda = torch.cuda.is_available()
     if workers is None:
@@ -76,23 +84,23 @@ def make_loader(
         stream,
         batch_size=None,
         num_workers=workers,
-        pin_memory=cuda,  # to be copied without waiting
+        pin_memory=cuda,  # for asynchronous copies to the device
         worker_init_fn=_leave_signals_to_the_trainer,
-        generator=torch.Generator(),  # its own, or it draws from the global one, which a resume restores
+        generator=torch.Generator(),  # or it would draw from the global one, which a resumed run restores
     )
 
 
 def prefetch(stream: Iterable[T]) -> Iterator[T]:
-    """The same, each made by a thread while the one before is at work: a disk may let one wait."""
-    coming = iter(stream)
+    """The same items, each made by a thread while the previous one is in use."""
+    items = iter(stream)
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, coming, None)
-        while (item := following.result()) is not None:
-            following = pool.submit(next, coming, None)
+        upcoming = pool.submit(next, items, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = pool.submit(next, items, None)
             yield item
 
 
 def _leave_signals_to_the_trainer(_: int) -> None:
-    """Ctrl-C and a cluster's signals reach workers too, but the step under way still needs them."""
+    """Ignore Ctrl-C and the signals of clusters, which reach workers too: the current step still needs them."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Many files at once."""
+"""Reading many image files in parallel threads."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,23 +14,26 @@ from lossmith.data.reading import read_image
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
-"""Told how many images are done, of how many."""
+"""Called with the number of images that are done, and of all."""
 
 
 def read_cropped(path: Path, scale: int) -> Tensor:
-    """The image in a file, without the last rows and columns that are no multiple of `scale`."""
+    """The image in a file, uint8 (3, H, W), cropped at the bottom and the right to multiples of `scale`.
+
+    Raises LossmithError for an image that cannot be read, or with a side below `scale`.
+    """
     image = read_image(path)
     height, width = (side // scale * scale for side in image.shape[1:])
     if not height or not width:
         size = f"{image.shape[1]}x{image.shape[2]}"
-        raise LossmithError(f"image '{path}' has {size} pixels, too few to be shrunk by {scale}")
+        raise LossmithError(f"image '{path}' has {size} pixels, too few to be downscaled by {scale}")
     return image[:, :height, :width].contiguous()
 
 
 def read_image_pair(clean: Path, degraded: Path, scale: int) -> tuple[Tensor, Tensor]:
-    """A clean image and its degraded one, without the last rows and columns that only one of them has.
+    """A clean image and its degraded one, cropped to the part that both have: uint8 (3, H, W), (3, H / s, W / s).
 
-    Some programs round the sides of what they shrink up: of 101 pixels the half is 51, of which 50 are whole.
+    Some programs round the sides of a downscaled image up: of 101 pixels to 51, the last of which is half a pixel.
     """
     large, small = read_cropped(clean, scale), read_image(degraded)
     height, width = (side // scale for side in large.shape[1:])
@@ -40,26 +43,26 @@ def read_image_pair(clean: Path, degraded: Path, scale: int) -> tuple[Tensor, Te
 def parallel_map(
     loads: Sequence[Callable[[], T]], progress: Progress | None = None, threads: int | None = None
 ) -> list[T]:
-    """Call them all, in threads: decoding and resampling let others run meanwhile.
+    """The results of all `loads`, called in threads; decoding and resampling release the interpreter's lock.
 
-    Raises what they raise, and LossmithError when the memory runs out.
+    Raises the first error of a call at once, and LossmithError when the memory runs out.
     """
     if not loads:
         raise LossmithError("no images were given")
-    done: list[T] = []
+    results: list[T] = []
     with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
         futures = [pool.submit(load) for load in loads]
         try:
             for future in futures:
-                done.append(future.result())
+                results.append(future.result())
                 if progress:
-                    progress(len(done), len(loads))
+                    progress(len(results), len(loads))
         except Exception as error:
             if not out_of_memory(error):
                 raise
             raise LossmithError(
-                f"the memory ran out with {len(done)} of {len(loads)} images read; take fewer, or smaller ones"
+                f"the memory ran out with {len(results)} of {len(loads)} images read; take fewer, or smaller ones"
             ) from error
-        finally:  # the first mistake is reported at once
+        finally:  # do not wait for the other calls before an error is reported
             pool.shutdown(wait=False, cancel_futures=True)
-    return done
+    return results

@@ -1,4 +1,4 @@
-"""Random patches without a state: a pure function of (seed, index)."""
+"""Random training patches as a pure function of (seed, index)."""
 
 from itertools import accumulate
 
@@ -15,17 +15,30 @@ from lossmith.degradations.checks import check_int
 
 
 class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
-    """`patches[index]` is (degraded, clean), float32 (3, p / scale, p / scale) and (3, p, p); index >= 0.
+    """Random pairs of patches: `patches[index]` is (degraded, clean), float32 (3, p / s, p / s) and (3, p, p).
 
-    `patch` is p, the side of the clean patch. Which image (the larger, the more often), which crop, which of
-    the eight flips and rotations and which noise: all of it follows from (seed, index) through the counter-based
-    generator Philox. There is no order, no epoch and no length, so that a run resumes by counting on, and any
-    number of workers or machines sees the same data. The flip comes after the damage, on both patches. What is
-    random in the damage is applied to the patch with enough of the image around it to come out as in the whole
+    The image (larger ones more often), the crop, one of the eight flips and rotations and the noise all follow
+    from (seed, index) through the counter-based generator Philox. There are no epochs and no length: a run resumes
+    at any index, and any number of workers or machines gets the same data. Both patches are flipped after the
+    degradation. Its random part is applied to the patch with enough context to equal a crop of the degraded whole
     image.
 
-    Raises LossmithError when `patch` is no multiple of the scale or larger than an image.
+    Parameters
+    ----------
+    images
+        The training images, of scale s.
+    patch
+        Side p of the clean patches in pixels, a multiple of the scale.
+    seed
+        An integer from 0 on.
 
+    Raises
+    ------
+    LossmithError
+        When `patch` is not a multiple of the scale or is larger than an image.
+
+    Examples
+    --------
     >>> flat = torch.full((3, 8, 9), 51, dtype=torch.uint8)
     >>> degraded, clean = PatchDataset(TrainingImages(("flat",), (flat,), (flat,), scale=1), patch=4, seed=0)[123]
     >>> clean.shape, float(degraded[0, 0, 0])
@@ -51,7 +64,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def on_disk(self) -> bool:
-        """Whether images are read from a disk."""
+        """Whether images are read from the disk."""
         return any(isinstance(image, CachedImage) for image in self.images.clean)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
@@ -71,29 +84,30 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def _fill(self, index: int, degraded: "Array", clean: "Array") -> None:
         source, patch, scale = self.images, self.patch, self.images.scale
-        # Each index owns 2**128 numbers of the stream that the seed names.
+        # the seed selects a stream of random numbers, of which every index has 2**128 of its own
         rng = np.random.Generator(np.random.Philox(key=self.seed, counter=index << 128))
-        which, row, column, turn = rng.random(4).tolist()
-        at = int(np.searchsorted(self._areas, which * self._areas[-1], side="right"))
-        image = source.clean[at]
+        position, row, column, turn = rng.random(4).tolist()
+        number = int(np.searchsorted(self._areas, position * self._areas[-1], side="right"))
+        image = source.clean[number]
         top = int(row * ((image.shape[1] - patch) // scale + 1)) * scale
         left = int(column * ((image.shape[2] - patch) // scale + 1)) * scale
         turn = int(8 * turn)
         _to_float(_augment(crop(image, top, top + patch, left, left + patch).numpy(), turn), clean)
-        _to_float(_augment(self._degraded(at, top, left, rng), turn), degraded)
+        _to_float(_augment(self._degraded(number, top, left, rng), turn), degraded)
 
-    def _degraded(self, at: int, top: int, left: int, rng: np.random.Generator) -> "Array":
-        """The degraded patch whose clean one begins at (top, left)."""
-        source, started = self.images, self.images.predegraded[at]
-        done = source.clean[at].shape[1] // started.shape[1]  # the scale of what has been done already
-        side, row, column = self.patch // done, top // done, left // done
-        if (rest := source.rest_of(at)) is None:
-            return crop(started, row, row + side, column, column + side).numpy()
-        above, below = _context(row, side, started.shape[1], rest.margin, rest.alignment, rest.scale)
-        before, after = _context(column, side, started.shape[2], rest.margin, rest.alignment, rest.scale)
-        context = crop(started, above, below, before, after)
-        degraded = rest(from_8bit(context) if context.dtype == torch.uint8 else context, rng).numpy()
-        row, column, side = (row - above) // rest.scale, (column - before) // rest.scale, side // rest.scale
+    def _degraded(self, number: int, top: int, left: int, rng: np.random.Generator) -> "Array":
+        """The degraded patch of an image whose clean patch begins at (top, left)."""
+        images, image = self.images, self.images.predegraded[number]
+        scale = images.clean[number].shape[1] // image.shape[1]  # of the deterministic part alone
+        side, row, column = self.patch // scale, top // scale, left // scale
+        if (degrade := images.random_degradation_of(number)) is None:
+            return crop(image, row, row + side, column, column + side).numpy()
+        above, below = _context(row, side, image.shape[1], degrade.margin, degrade.alignment, degrade.scale)
+        before, after = _context(column, side, image.shape[2], degrade.margin, degrade.alignment, degrade.scale)
+        context = crop(image, above, below, before, after)
+        degraded = degrade(from_8bit(context) if context.dtype == torch.uint8 else context, rng).numpy()
+        row, column = (row - above) // degrade.scale, (column - before) // degrade.scale
+        side //= degrade.scale
         return degraded[:, row : row + side, column : column + side]
 
 
@@ -101,7 +115,7 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 
 def _context(start: int, side: int, limit: int, margin: int, alignment: int, scale: int) -> tuple[int, int]:
-    """From where to where a patch must be damaged, so that cut edges do not show: aligned, within the image.
+    """(start, stop) of the pixels to degrade, along one side, for a patch to equal a crop of the degraded image.
 
     >>> _context(40, 48, 200, margin=16, alignment=16, scale=1)
     (16, 104)

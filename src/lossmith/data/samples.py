@@ -1,4 +1,4 @@
-"""Photographs that are there when scikit-image is installed, so that everything can be tried at once."""
+"""The photographs that come with scikit-image, as sample images."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Literal
 from lossmith.core.errors import LossmithError
 
 _SAMPLES = {
-    # The stereo twins are both here, so none of the test images shows what was trained on.
+    # both images of the stereo pair are here, so that no test image shows a scene of the training
     "train": (
         "brick.png",
         "camera.png",
@@ -23,10 +23,12 @@ _SAMPLES = {
 
 
 def sample_images(split: Literal["train", "test"]) -> list[Path]:
-    """Images to train on (eight, 2.1 megapixels) or to test with (four); none is in both.
+    """The eight sample images for training (2.1 megapixels in all), or the four for testing.
 
-    They are too few to train a network to the level of the literature, and enough to see that everything works.
-    The fundus and deep-sky photographs of scikit-image are left out: large, and nearly flat.
+    They are too few to reach the level of the literature, and enough to see that everything works. The fundus and
+    deep-sky photographs of scikit-image are left out, being large and nearly flat.
+
+    Raises LossmithError if scikit-image or one of its images is missing.
 
     >>> [path.stem for path in sample_images("test")]
     ['astronaut', 'chelsea', 'ihc', 'rocket']

@@ -1,4 +1,4 @@
-"""Images to train on, with everything done to them that need be done only once."""
+"""Training images, decoded and degraded as far as that is deterministic."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,28 +15,28 @@ from lossmith.degradations import Degradation, compact, from_8bit, is_gray
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """What patches are cut from: images decoded once, a few bytes per pixel, in memory or on a disk.
+    """Decoded training images, a few bytes per pixel, in memory or on the disk.
 
-    Made by `degraded_images` or `paired_images`. `predegraded` is what the deterministic links before the first
-    random one have made of `clean`, once and for all; `random_degradation` is what must still be done to it for
-    every patch.
+    Made by `degraded_images` or `paired_images`. The degradation is split: its deterministic part has been applied
+    to the whole images, `predegraded`; its random part, `random_degradation`, is applied to every patch.
     """
 
     names: tuple[str, ...]
     clean: tuple[StoredImage, ...]
     """uint8 (3, H, W)."""
     predegraded: tuple[StoredImage, ...]
-    """(3, H / s, W / s): uint8 where every value is k / 255, else float32; `clean` itself if nothing was done."""
+    """(3, H / s, W / s): uint8 if all values are multiples of 1 / 255, else float32; `clean` without such a part."""
     scale: int
-    """By how much the degraded patches will be smaller."""
+    """How many times smaller than the clean patches the degraded ones are."""
     random_degradation: Degradation | None = None
     gray: frozenset[int] = frozenset()
-    """Which of the images are gray, so that `rest_of_gray` is done to them."""
-    rest_of_gray: Degradation | None = None
+    """The numbers of the gray images."""
+    random_gray_degradation: Degradation | None = None
+    """The random part for gray images."""
 
-    def rest_of(self, image: int) -> Degradation | None:
-        """What must still be done to a patch of that image."""
-        return self.rest_of_gray if image in self.gray else self.random_degradation
+    def random_degradation_of(self, number: int) -> Degradation | None:
+        """The random part of the degradation of an image."""
+        return self.random_gray_degradation if number in self.gray else self.random_degradation
 
 
 def degraded_images(
@@ -46,31 +46,46 @@ def degraded_images(
     *,
     storage: Storage = IN_MEMORY,
 ) -> TrainingImages:
-    """Clean images, and the damage to do to them; noise on gray ones is gray.
+    """Clean images, and their degradation; the noise of gray images is gray.
 
-    Sides that are no multiples of the scale lose their last rows and columns. DIV2K's 800 images take 7 GB, and
-    what is made of them once is kept beside them: as much again for JPEG, a sixteenth for bicubic(4).
+    The 800 images of DIV2K take 7 GB, and their predegraded images as much again for JPEG, a sixteenth for
+    bicubic(4).
 
-    Raises LossmithError for images that cannot be read or are smaller than the scale.
+    Parameters
+    ----------
+    paths
+        Files of clean images. Sides that are not multiples of the scale lose their last rows and columns.
+    degradation
+        How to degrade them.
+    progress
+        Called after every image.
+    storage
+        Where to store them.
+
+    Raises
+    ------
+    LossmithError
+        For images that cannot be read or are smaller than the scale.
     """
-    first, rest = degradation.split_deterministic()
+    deterministic, random = degradation.split_deterministic()
 
     def load(path: Path) -> tuple[StoredImage, StoredImage, bool]:
         clean = read_cropped(path, degradation.scale)
-        kept = storage.store(clean)
-        started = kept if first is None else storage.store(compact(first(from_8bit(clean))))
-        return kept, started, is_gray(clean)
+        stored = storage.store(clean)
+        if deterministic is None:
+            return stored, stored, is_gray(clean)
+        return stored, storage.store(compact(deterministic(from_8bit(clean)))), is_gray(clean)
 
-    clean, started, gray = zip(
+    clean, predegraded, gray = zip(
         *parallel_map([partial(load, path) for path in paths], progress, storage.threads), strict=True
     )
     return TrainingImages(
         tuple(image_names(paths)),
         clean,
-        started,
+        predegraded,
         degradation.scale,
-        rest,
-        frozenset(index for index, each in enumerate(gray) if each),
+        random,
+        frozenset(number for number, is_gray_image in enumerate(gray) if is_gray_image),
         degradation.for_gray().split_deterministic()[1],
     )
 
@@ -78,12 +93,12 @@ def degraded_images(
 def paired_images(
     pairs: Sequence[tuple[Path, Path]], progress: Progress | None = None, *, storage: Storage = IN_MEMORY
 ) -> TrainingImages:
-    """Images that somebody else degraded: what `pair_folders` has found, (clean, degraded)."""
+    """Given pairs of files, (clean, degraded), such as `pair_folders` finds."""
     scale = common_scale(pairs)
 
-    def load(clean: Path, degraded: Path) -> tuple[StoredImage, StoredImage]:
-        large, small = read_image_pair(clean, degraded, scale)
-        return storage.store(large), storage.store(small)
+    def load(clean_path: Path, degraded_path: Path) -> tuple[StoredImage, StoredImage]:
+        clean, degraded = read_image_pair(clean_path, degraded_path, scale)
+        return storage.store(clean), storage.store(degraded)
 
     clean, degraded = zip(
         *parallel_map([partial(load, *pair) for pair in pairs], progress, storage.threads), strict=True

@@ -1,4 +1,4 @@
-"""Tensors to image files."""
+"""Writing tensors to image files."""
 
 from io import BytesIO
 from pathlib import Path
@@ -14,22 +14,29 @@ from lossmith.degradations import to_8bit
 
 
 def write_image(path: str | Path, image: Tensor) -> None:
-    """Write an image as 8-bit PNG, whole or not at all: under a temporary name first, then renamed.
+    """Write an image as an 8-bit PNG, atomically.
 
-    `image` is (3, H, W), RGB: uint8, or floats in [0, 1], which are clipped and rounded to 8 bits. Any device.
+    Parameters
+    ----------
+    path
+        A file ending in .png.
+    image
+        (3, H, W) RGB on any device: uint8, or floats in [0, 1], which are clipped and rounded to 8 bits.
 
-    Raises LossmithError when it is something else, holds NaN, the name does not end in .png, or the file cannot
-    be written.
+    Raises
+    ------
+    LossmithError
+        For any other tensor, for NaN, for another suffix, and when the file cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
-        raise LossmithError(f"image '{path}' must be named .png, which is what is written")
+        raise LossmithError(f"image '{path}' must end in .png, the format that is written")
     if not (image.dtype == torch.uint8 or torch.is_floating_point(image)):
         raise LossmithError(f"image '{path}' must be uint8 or floats in [0, 1], not {image.dtype}")
     if image.ndim != 3 or image.shape[0] != 3 or image.numel() == 0:
         raise LossmithError(f"image '{path}' must be (3, H, W), not {tuple(image.shape)}")
     if image.isnan().any():
-        raise LossmithError(f"image '{path}' was not written, for it holds NaN")
+        raise LossmithError(f"image '{path}' was not written because it holds NaN")
     from PIL import Image
 
     content = BytesIO()
@@ -38,7 +45,7 @@ def write_image(path: str | Path, image: Tensor) -> None:
 
 
 def to_uint8_hwc(image: Tensor) -> np.ndarray[Any, Any]:
-    """(H, W, 3) uint8, as image libraries want it, of (3, H, W) uint8 or floats in [0, 1].
+    """(H, W, 3) uint8, as image libraries take it, of a tensor (3, H, W) of uint8 or of floats in [0, 1].
 
     >>> to_uint8_hwc(torch.tensor([0.0, 0.5, 1.2])[:, None, None])
     array([[[  0, 128, 255]]], dtype=uint8)
