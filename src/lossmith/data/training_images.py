@@ -25,7 +25,7 @@ class TrainingImages:
     clean: tuple[StoredImage, ...]
     """uint8 (3, H, W)."""
     predegraded: tuple[StoredImage, ...]
-    """(3, H / s, W / s): uint8 if all values are multiples of 1 / 255, else float32; `clean` without such a part."""
+    """(3, H / s, W / s): uint8 if all values are multiples of 1 / 255, else float32; or `clean` itself."""
     scale: int
     """How many times smaller than the clean patches the degraded ones are."""
     random_degradation: Degradation | None = None
