@@ -1,4 +1,4 @@
-"""The loss tournament from Python: which loss removes JPEG artefacts best, on the sample photographs?"""
+"""Compare losses from Python: which one removes JPEG artifacts best, on the sample photographs?"""
 
 from pathlib import Path
 

@@ -1,7 +1,9 @@
 """Degradations of your own: functions of a clean image (3, H, W) in [0, 1].
 
-lossmith train photos/ --degradation "custom_degradation:scanlines(strength=0.4)" --out runs/scanlines
-lossmith train photos/ --degradation "custom_degradation:dust(grains=5..50) | jpeg(40)" --out runs/dust
+In this folder, or wherever Python finds this module:
+
+    lossmith train photos/ --degradation "custom_degradation:scanlines(strength=0.4)" --out runs/scanlines
+    lossmith train photos/ --degradation "custom_degradation:dust(grains=5..50) | jpeg(40)" --out runs/dust
 """
 
 import numpy as np

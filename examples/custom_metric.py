@@ -1,6 +1,8 @@
 """A metric of your own over the restored images of a tournament, with lossmith's paired statistics.
 
-python custom_metric.py runs/jpeg --targets holiday/
+The folder is that of a finished `lossmith compare`, the targets are its test images:
+
+    python custom_metric.py runs/jpeg --targets holiday/
 """
 
 import argparse

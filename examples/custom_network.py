@@ -1,6 +1,8 @@
 """A network of your own: any torch.nn.Module that maps (N, 3, h, w) to (N, 3, scale h, scale w).
 
-lossmith train photos/ --degradation "bicubic(2)" --network "custom_network:TinySR(features=24)" --out runs/tiny
+In this folder, or wherever Python finds this module:
+
+    lossmith train photos/ --degradation "bicubic(2)" --network "custom_network:TinySR(features=24)" --out runs/tiny
 """
 
 import torch.nn.functional as F
