@@ -103,9 +103,9 @@ def lpips(net: str) -> dict[str, Criterion]:
     assert file is not None
     heads = [head.flatten() for head in read_state_dict(file).values()]
     with patch.object(piqa.lpips, "get_weights", lambda network: [nn.Parameter(head) for head in heads]):
-        theirs = piqa.lpips.LPIPS(network=net)
+        piqa_lpips = piqa.lpips.LPIPS(network=net)
     published = lpips.LPIPS(net=net, verbose=False).requires_grad_(False)
-    return {"lpips": lambda x, y: published(x, y, normalize=True).mean(), "piqa": theirs}
+    return {"lpips": lambda x, y: published(x, y, normalize=True).mean(), "piqa": piqa_lpips}
 
 
 def dists() -> dict[str, Criterion]:
@@ -115,11 +115,11 @@ def dists() -> dict[str, Criterion]:
     file = find_file(*heads_of_dists())
     assert file is not None
     with patch("torch.hub.load_state_dict_from_url", lambda *_, **__: read_state_dict(file)):
-        theirs = piq.DISTS()
+        piq_dists = piq.DISTS()
     published = DISTS_pytorch.DISTS(load_weights=False).requires_grad_(False)
     for name, tensor in read_state_dict(file).items():
         getattr(published, name).data = tensor
-    return {"DISTS-pytorch": lambda x, y: published(x, y, require_grad=True, batch_average=True), "piq": theirs}
+    return {"DISTS-pytorch": lambda x, y: published(x, y, require_grad=True, batch_average=True), "piq": piq_dists}
 
 
 def style() -> dict[str, Criterion]:

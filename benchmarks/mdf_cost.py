@@ -124,23 +124,24 @@ def main() -> None:
     distances = [make(name, file, target) for _, name, file in entries]
     times: list[list[float]] = [[] for _ in distances]
     for _ in range(WARMUP_ROUNDS + options.rounds):
-        for distance, taken in zip(distances, times, strict=True):
-            taken.append(measure(distance, prediction, target)[0])
-    medians = [median(taken[WARMUP_ROUNDS:]) for taken in times]
+        for distance, series in zip(distances, times, strict=True):
+            series.append(measure(distance, prediction, target)[0])
+    medians = [median(series[WARMUP_ROUNDS:]) for series in times]
     _, value, gradient = measure(distances[0], prediction, target)
     print(f"{'x'.join(map(str, options.shape))}, {device_name()}\n")
     print("| | ms | times as fast | value off by | gradient off by | memory, MiB |")
     print("| --- | --- | --- | --- | --- | --- |")
     context = multiprocessing.get_context("spawn")
-    for (label, name, file), distance, taken in zip(entries, distances, medians, strict=True):
-        _, ours, slope = measure(distance, prediction, target)
-        same = file == options.file
-        off = f"{float((ours - value).abs() / value):.1e}" if same else ""
-        tilt = f"{float((slope - gradient).norm() / gradient.norm()):.1e}" if same else ""
+    for (label, name, file), distance, time_s in zip(entries, distances, medians, strict=True):
+        _, own_value, own_gradient = measure(distance, prediction, target)
+        comparable = file == options.file
+        value_error = f"{float((own_value - value).abs() / value):.1e}" if comparable else ""
+        gradient_error = f"{float((own_gradient - gradient).norm() / gradient.norm()):.1e}" if comparable else ""
         with context.Pool(1) as pool:
-            needed = pool.apply(memory, (name, file, options.shape, torch.get_num_threads()))
+            memory_mib = pool.apply(memory, (name, file, options.shape, torch.get_num_threads()))
         print(
-            f"| {label} | {1000 * taken:.0f} | {medians[0] / taken:.2f} | {off} | {tilt} | {needed:.0f} |",
+            f"| {label} | {1000 * time_s:.0f} | {medians[0] / time_s:.2f} "
+            f"| {value_error} | {gradient_error} | {memory_mib:.0f} |",
             flush=True,
         )
 

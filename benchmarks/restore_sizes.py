@@ -38,14 +38,14 @@ def main() -> None:
             RestoreOptions(precision="float32", memory=options.memory),
         )
         image = photo(options.image, options.max_side, rng)
-        worst = max(
+        largest = max(
             (difference(restorer, part(image, options.max_side, rng), folder) for _ in range(options.count)),
             key=lambda difference: max(difference[:2]),
         )
-    off, verified, size, tiles = worst
-    print(f"worst of {options.count}: {size[1]} x {size[0]} pixels in {tiles} tile(s): written {off} levels off")
+    error, verified, size, tiles = largest
+    print(f"worst of {options.count}: {size[1]} x {size[0]} pixels in {tiles} tile(s): written {error} levels off")
     print(f"--verify says {verified:.2g}")
-    sys.exit(off > 1 or verified > 1)
+    sys.exit(error > 1 or verified > 1)
 
 
 def untrained(folder: Path) -> Path:
@@ -86,9 +86,9 @@ def difference(
             3, engine.scale * values.shape[0], -1
         )
     expected = np.floor(255 * output.clamp(0, 1).permute(1, 2, 0).numpy() + 0.5).astype(int)
-    off = int(np.abs(np.asarray(Image.open(result)).astype(int) - expected).max())
+    error = int(np.abs(np.asarray(Image.open(result)).astype(int) - expected).max())
     result.unlink()
-    return off, verified.largest, values.shape[:2], verified.tiles
+    return error, verified.largest, values.shape[:2], verified.tiles
 
 
 if __name__ == "__main__":

@@ -51,9 +51,9 @@ def rrdbnet(folder: Path, blocks: int) -> tuple[str, nn.Module, TorchEngine]:
     from spandrel.architectures.ESRGAN import ESRGANArch  # its builder gives the network for a state dict
 
     torch.manual_seed(0)
-    ours = network(f"rrdbnet(blocks={blocks})", 4)
+    restorer = network(f"rrdbnet(blocks={blocks})", 4)
     path = folder / "4x-rrdbnet.pth"
-    torch.save(ours.state_dict(), path)
+    torch.save(restorer.state_dict(), path)
     rival = ModelLoader("cpu").load_from_file(path)
     assert isinstance(rival.architecture, ESRGANArch)
     return f"RRDBNet x4, {blocks} blocks (rival: spandrel)", rival.model, torch_engine(path)

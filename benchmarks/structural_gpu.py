@@ -44,14 +44,14 @@ Call = Callable[[], Tensor]
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
-def contenders(name: str, prediction: Tensor, target: Tensor, compiled: bool) -> dict[str, Call]:
+def implementations_of(name: str, prediction: Tensor, target: Tensor, compiled: bool) -> dict[str, Call]:
     """A forward and backward pass by each implementation that is installed."""
     from lossmith.losses.structural.backends import triton_backend
 
-    ours = LOSSES[name]()
+    criterion = LOSSES[name]()
     calls: dict[str, Call] = {
-        "lossmith, Triton": partial(with_backend, triton_backend, ours, prediction, target),
-        "lossmith, plain PyTorch": partial(with_backend, torch_backend, ours, prediction, target),
+        "lossmith, Triton": partial(with_backend, triton_backend, criterion, prediction, target),
+        "lossmith, plain PyTorch": partial(with_backend, torch_backend, criterion, prediction, target),
     }
     if compiled:
         fused = torch.compile(LOSSES[name](), dynamic=False)
@@ -142,7 +142,7 @@ def measure(options: argparse.Namespace) -> None:
     for shape in options.shapes:
         prediction, target = images(SHAPES[shape])
         for name in options.losses:
-            implementations = contenders(name, prediction, target, options.compiled)
+            implementations = implementations_of(name, prediction, target, options.compiled)
             exact = prediction.detach().double().requires_grad_(), target.double()
             true = with_backend(torch_backend, LOSSES[name](), *exact)
             errors = {label: error(call, true) for label, call in implementations.items()}

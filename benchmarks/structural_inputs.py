@@ -185,29 +185,29 @@ def verdict(criterion: Criterion, awkward: AwkwardInput, usual: Pair, reference:
     return ", ".join(faults(result, true, torch.equal(prediction, target))) or "right", ""
 
 
-def faults(found: Answer, true: Answer, equal: bool) -> list[str]:
-    if found.dead and not equal:
-        return [f"{found.value:.4g}, **gradient 0**"]
-    return value_faults(found, true) + gradient_faults(found, true)
+def faults(result: Answer, true: Answer, equal: bool) -> list[str]:
+    if result.dead and not equal:
+        return [f"{result.value:.4g}, **gradient 0**"]
+    return value_faults(result, true) + gradient_faults(result, true)
 
 
-def value_faults(found: Answer, true: Answer) -> list[str]:
-    tolerance = ZERO_VALUE + max(VALUE_TOLERANCE, found.rounding) * abs(true.value)
-    return [f"**{found.value:.4g}** for {true.value:.4g}"] if abs(found.value - true.value) > tolerance else []
+def value_faults(result: Answer, true: Answer) -> list[str]:
+    tolerance = ZERO_VALUE + max(VALUE_TOLERANCE, result.rounding) * abs(true.value)
+    return [f"**{result.value:.4g}** for {true.value:.4g}"] if abs(result.value - true.value) > tolerance else []
 
 
-def gradient_faults(found: Answer, true: Answer) -> list[str]:
-    if found.gradient is None or true.gradient is None:
+def gradient_faults(result: Answer, true: Answer) -> list[str]:
+    if result.gradient is None or true.gradient is None:
         return []
-    if not found.gradient.isfinite().all():
+    if not result.gradient.isfinite().all():
         return ["**gradient NaN**"]
-    norm, off = true.gradient.norm().item(), (found.gradient - true.gradient).norm().item()
+    norm, off = true.gradient.norm().item(), (result.gradient - true.gradient).norm().item()
     if norm < ZERO_GRADIENT:
         return [f"gradient {off:.0e} for 0"] if off > ZERO_GRADIENT else []
     return [f"gradient {off / norm:.1%} off"] if off > GRADIENT_TOLERANCE * norm else []
 
 
-def departures(criterion: Criterion, published: Criterion, usual: Pair) -> list[str]:
+def definition_faults(criterion: Criterion, published: Criterion, usual: Pair) -> list[str]:
     """The differences of its definition, computed in float64, from the published one."""
     own, true = (truth(c, lambda image: image, *usual) for c in (criterion, published))
     return faults(own, true, equal=False)
@@ -219,11 +219,13 @@ def section(name: str, refusals: dict[str, str]) -> list[str]:
     criteria: dict[str, Criterion] = {"lossmith": loss(name), **OTHERS[name]()}
     defaults: dict[str, Criterion] = {"lossmith": loss(name), **OTHERS_BY_DEFAULT[name]()}
     by_default = AwkwardInput("called with no option", lambda x, y: (x, y))
-    departing = {who: departures(criterion, criteria["lossmith"], usual) for who, criterion in criteria.items()}
+    own_definitions = {
+        who: definition_faults(criterion, criteria["lossmith"], usual) for who, criterion in criteria.items()
+    }
     # where definitions agree the published one is the reference: not all packages are exact in float64
-    references = {who: criteria[who if departing[who] else "lossmith"] for who in criteria}
+    references = {who: criteria[who if own_definitions[who] else "lossmith"] for who in criteria}
     rows = [
-        ["definition, in float64", *(", ".join(departing[who]) or "as published" for who in criteria)],
+        ["definition, in float64", *(", ".join(own_definitions[who]) or "as published" for who in criteria)],
         [by_default.label, *(verdict(defaults[who], by_default, usual, references[who])[0] for who in criteria)],
     ]
     for awkward in inputs(name):

@@ -94,8 +94,10 @@ def trials(
     rows = read_csv(table) if table.exists() else []
     if rows and {row.image for row in rows} != set(image_names(tests)):
         raise LossmithError(f"{table} was made with other test images; name another folder for the runs")
-    done = {(row.method, row.seed) for row in rows}
-    missing_names = {seed: [name for name in names if (name, seed) not in done] for seed in range(scale.seeds)}
+    finished_runs = {(row.method, row.seed) for row in rows}
+    missing_names = {
+        seed: [name for name in names if (name, seed) not in finished_runs] for seed in range(scale.seeds)
+    }
     missing_names = {seed: missing for seed, missing in missing_names.items() if missing}
     if missing_names:
         data = prepare_data(Data([train], test=tests), degradation)
