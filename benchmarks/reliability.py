@@ -1,10 +1,9 @@
-"""What losses make of hostile images, ours and other packages': writes docs/reliability.md.
+"""Losses on hostile images, ours and other packages': writes docs/reliability.md.
 
     python benchmarks/reliability.py        # some minutes on one core; --out FILE writes elsewhere
 
-What is asked of them is in tests/hostile/battery.py, what they are given in tests/hostile/cases.py; our own tests
-ask the same. Networks have random weights, always the same. The words of the page are in reliability.md, beside
-this file.
+The checks are in tests/hostile/battery.py, the images in tests/hostile/cases.py; our own tests use the same.
+Networks have the same random weights in every run. The text of the page is in reliability.md, beside this file.
 """
 
 import argparse
@@ -44,13 +43,13 @@ PACKAGES = (
     *("lossmith", "torch", "hypothesis", "pytorch-msssim", "piq", "piqa", "kornia", "torchmetrics", "lpips"),
     "DISTS-pytorch",
 )
-COLORS = (3,)
-"""Channels; some of the others take no other number."""
+CHANNELS = (3,)
+"""Numbers of channels; some of the others take only these."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Losses of one kind, and how many images they are given."""
+    """Losses of one kind, and the number of pairs of images that they get."""
 
     title: str
     ours: str
@@ -58,14 +57,14 @@ class Family:
     count: int
     color_blind: bool = True
     least: int = 0
-    """From which side on all of them take images, where that is more than what ours needs."""
+    """The smallest side that all of them take, if it is above ours."""
     slack: float = 1e-6
-    """What others may give for identical images; of ours it is 0."""
+    """Tolerance for identical images in other packages; for ours it is 0."""
 
 
 @dataclass
 class Record:
-    """What came of all the images that a loss was given."""
+    """The results of a loss on all pairs of images."""
 
     faults: dict[str, list[tuple[Case, str]]] = field(default_factory=lambda: {fault: [] for fault in FAULTS})
     refusals: list[str] = field(default_factory=list)
@@ -102,23 +101,23 @@ def content() -> dict[str, Criterion]:
     return features_rivals.vgg16_relu2_2()
 
 
-OF_VGG = 32
-"""The least side for those that run the whole of it, whatever layer they were asked for."""
+MIN_VGG_SIDE = 32
+"""The smallest side for packages that run the whole network, whatever the layer."""
 FAMILIES = (
     Family("SSIM", "ssim", rivals.ssim, 300),
     Family("MS-SSIM", "ms_ssim", rivals.ms_ssim, 60, least=176),
     Family("The mix of MS-SSIM and L1", "mix", rivals.mix, 300),
     Family("LPIPS on AlexNet", "lpips(alex, weights=random)", lpips_of_alex, 60, False),
-    Family("LPIPS on VGG", "lpips(vgg, weights=random)", lpips_of_vgg, 40, False, OF_VGG),
-    Family("DISTS", "dists(weights=random)", dists, 40, False, OF_VGG),
-    Family("Features of VGG", "johnson(weights=random)", content, 100, False, OF_VGG),
-    Family("Style of VGG", "style(weights=random)", features_rivals.style, 40, False, OF_VGG),
+    Family("LPIPS on VGG", "lpips(vgg, weights=random)", lpips_of_vgg, 40, False, MIN_VGG_SIDE),
+    Family("DISTS", "dists(weights=random)", dists, 40, False, MIN_VGG_SIDE),
+    Family("Features of VGG", "johnson(weights=random)", content, 100, False, MIN_VGG_SIDE),
+    Family("Style of VGG", "style(weights=random)", features_rivals.style, 40, False, MIN_VGG_SIDE),
 )
 
 
 def sample(family: Family, least: int) -> list[Case]:
-    """Always the same images."""
-    found: list[Case] = []
+    """The images of a family, the same in every run."""
+    drawn: list[Case] = []
 
     @seed(SEED)
     @settings(
@@ -128,18 +127,18 @@ def sample(family: Family, least: int) -> list[Case]:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases(COLORS, least))
+    @given(cases(CHANNELS, least))
     def collect(case: Case) -> None:
-        found.append(case)
+        drawn.append(case)
 
     collect()
-    return found
+    return drawn
 
 
-def judged(subject: Subject, given: Iterable[Case]) -> Record:
+def examine_all(subject: Subject, sampled: Iterable[Case]) -> Record:
     criterion, record = subject.make(), Record()
-    criterion(*FIRST.pair())  # since some go by the dtype of their first images for ever
-    for case in given:
+    criterion(*FIRST.pair())  # since some keep the dtype of their first images
+    for case in sampled:
         verdict = examine(subject, criterion, case)
         for fault in verdict.faults:
             record.faults[fault].append((case, verdict.refusal))
@@ -151,52 +150,61 @@ def judged(subject: Subject, given: Iterable[Case]) -> Record:
 
 
 def section(family: Family, examples: list[str]) -> list[str]:
-    """The table of a family; what shows each fault is added to `examples`."""
+    """The table of a family; the smallest images with each fault are added to `examples`."""
     criterion = loss(family.ours)
-    of = {"lossmith": criterion, **family.others()}
+    criteria = {"lossmith": criterion, **family.others()}
     shapes = {
-        "channels": (1, 3) if family.color_blind else COLORS,
+        "channels": (1, 3) if family.color_blind else CHANNELS,
         "least": criterion.min_side,
         "usual": family.least,
         "color_blind": family.color_blind,
     }
-    given = sample(family, max(criterion.min_side, family.least))
+    sampled = sample(family, max(criterion.min_side, family.least))
     subjects = {
         who: Subject(
-            who, partial(lambda found: found, found), slack=0 if found is criterion else family.slack, **shapes
+            who, partial(lambda loss: loss, each), slack=0 if each is criterion else family.slack, **shapes
         )
-        for who, found in of.items()
+        for who, each in criteria.items()
     }
-    records = {who: judged(subject, given) for who, subject in subjects.items()}
+    records = {who: examine_all(subject, sampled) for who, subject in subjects.items()}
     counts = {fault: [len(record.faults[fault]) for record in records.values()] for fault in FAULTS}
-    rows = [[fault, *(str(count or "–") for count in found)] for fault, found in counts.items() if any(found)]
+    rows = [[fault, *(str(count or "–") for count in row)] for fault, row in counts.items() if any(row)]
     rows.append(["refused, and why", *(str(len(record.refusals) or "–") for record in records.values())])
     rows.append(["a NaN pixel", *(NANS.get(record.nan, f"**{record.nan}**") for record in records.values())])
     rows += [
-        [input.says, *(in_words(*record.nonsense[input.says]) for record in records.values())]
+        [input.says, *(cell(*record.nonsense[input.says]) for record in records.values())]
         for input in nonsense(subjects["lossmith"])
     ]
-    examples += [line for who, record in records.items() for line in shown(f"{who}, {family.title}", record)]
-    head = [f"of {len(given)} pairs of images", *(records)]
-    nobody = [fault for fault, found in counts.items() if not any(found)]
-    return [f"### {family.title}", "", *table(head, rows), "", f"With nobody: {'; '.join(nobody)}.", ""]
+    examples += [
+        line for who, record in records.items() for line in smallest_examples(f"{who}, {family.title}", record)
+    ]
+    head = [f"of {len(sampled)} pairs of images", *(records)]
+    absent = [fault for fault, row in counts.items() if not any(row)]
+    return [
+        f"### {family.title}",
+        "",
+        *table(head, rows),
+        "",
+        f"No package has these faults: {'; '.join(absent)}.",
+        "",
+    ]
 
 
 NANS = {"NaN": "NaN", "refused": "refused", "unclear": "*refused unclearly*"}
-"""Answers to a pixel that is no number that hide nothing."""
+"""Acceptable answers to a NaN pixel."""
 
 
-def in_words(outcome: str, words: str) -> str:
+def cell(outcome: str, words: str) -> str:
     return {"refused": "refused", "unclear": "*refused unclearly*"}.get(outcome, f"**{words}**")
 
 
-def shown(who: str, record: Record) -> list[str]:
-    """The smallest images that show each fault."""
+def smallest_examples(who: str, record: Record) -> list[str]:
+    """A line for each fault, with the smallest images that show it."""
     lines = []
-    for fault, found in record.faults.items():
-        if found:
-            case, words = min(found, key=lambda pair: pair[0].numbers)
-            lines.append(f"- {who}: {fault}: {case}" + (f": `{words[:150]}`" if words else ""))
+    for fault, examples in record.faults.items():
+        if examples:
+            case, message = min(examples, key=lambda pair: pair[0].numbers)
+            lines.append(f"- {who}: {fault}: {case}" + (f": `{message[:150]}`" if message else ""))
     return lines
 
 
@@ -205,7 +213,7 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def random_weights(folder: Path) -> dict[str, Path]:
-    """Files of networks whose features have our random weights."""
+    """Files of networks with random weights, by name."""
     files = {}
     for name in ("alexnet", "vgg16"):
         features = models.get_model(name, weights=None).features
