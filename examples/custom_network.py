@@ -2,7 +2,7 @@
 
 In this folder, or wherever Python finds this module:
 
-    lossmith train photos/ --degradation "bicubic(2)" --network "custom_network:TinySR(features=24)" --out runs/tiny
+    lossmith train photos/ --degradation "bicubic(2)" --network "custom_network:TinySR(features=24)" --out runs/x2
 """
 
 import torch.nn.functional as F
