@@ -241,7 +241,9 @@ def test_a_second_process_is_refused_and_harms_nothing(
     """The first waits in a step until the second has ended; both were given the same command."""
     whole, go = wholes[name], tmp_path / "go"
     first = nursery.begin(tmp_path, *whole.words, fault=Fault(preparation=WAIT.format(go=str(go))))
+    begun = time.monotonic()
     while not list(tmp_path.rglob(".lock")):
+        assert time.monotonic() < begun + 120, "the first process has taken no lock"
         time.sleep(0.01)
     try:
         refused = second_nursery.run(tmp_path, *whole.words)
@@ -262,9 +264,9 @@ def test_a_second_process_is_refused_and_harms_nothing(
 
 WAIT = """
 import pathlib, time
-from lossmith.loss_learning.wgan import Game
-from lossmith.training.supervised import Supervised
-for kind, name in ((Supervised, "step"), (Game, "play")):
+from lossmith.loss_learning.wgan import ScaleWGAN
+from lossmith.training.supervised import SupervisedModule
+for kind, name in ((SupervisedModule, "training_step"), (ScaleWGAN, "train_iteration")):
     def waiting(self, *arguments, plain=getattr(kind, name)):
         while not pathlib.Path({go!r}).exists():
             time.sleep(0.01)
@@ -298,7 +300,7 @@ LOSE = """
 import pathlib
 from lossmith.loss_learning.wgan import ScaleWGAN
 from lossmith.training.supervised import SupervisedModule
-for kind, name in ((SupervisedModule, "step"), (ScaleWGAN, "play")):
+for kind, name in ((SupervisedModule, "training_step"), (ScaleWGAN, "train_iteration")):
     def losing(self, *arguments, plain=getattr(kind, name)):
         for path in pathlib.Path("photos").iterdir():
             path.write_bytes(path.read_bytes()[:100])
@@ -335,7 +337,7 @@ import resource
 import torch
 from lossmith.loss_learning.wgan import ScaleWGAN
 from lossmith.training.supervised import SupervisedModule
-for kind, name in ((SupervisedModule, "forward_backward"), (ScaleWGAN, "play")):
+for kind, name in ((SupervisedModule, "forward_backward"), (ScaleWGAN, "train_iteration")):
     def exhausting(self, *arguments, plain=getattr(kind, name), calls=[]):
         calls.append(self)
         given = plain(self, *arguments)

@@ -72,7 +72,7 @@ TELL = """
 import signal
 from lossmith.loss_learning.wgan import ScaleWGAN
 from lossmith.training.supervised import SupervisedModule
-for kind, name in ((SupervisedModule, "step"), (ScaleWGAN, "play")):
+for kind, name in ((SupervisedModule, "training_step"), (ScaleWGAN, "train_iteration")):
     def told(self, *arguments, plain=getattr(kind, name), calls=[]):
         calls.append(self)
         if len(calls) == 2:

@@ -81,7 +81,7 @@ ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch
 
 INTERRUPTED = """
 import itertools, signal, time
-from lossmith.losses.structural import threads
+from lossmith.losses.structural.backends import threads
 import torch
 torch.set_num_threads(2)
 caught = 0
