@@ -148,6 +148,16 @@ def test_reproduce_starts_the_second_stage_from_the_same_weights(images: Path, t
     assert reproduce(away, images=[images], init_from=before).status == 0
 
 
+def test_a_model_that_began_with_a_part_of_other_weights_is_made_again(images: Path, tmp_path: Path) -> None:
+    large, small = (replace(TINY, network=f"srresnet_small(features=4, blocks={blocks})") for blocks in (2, 1))
+    first = train(Data([images]), recipe=large, out=tmp_path / "first").folder / "model.safetensors"
+    partial = replace(small, init=first, init_partial=True)
+    begun = train(Data([images]), recipe=partial, out=tmp_path / "begun").folder / "model.safetensors"
+    assert card(begun)["begins_with_part"]
+    result = reproduce(begun, images=[images], init_from=first)
+    assert result.status == 0
+
+
 @pytest.mark.parametrize(
     ("entries", "sentence"),
     [

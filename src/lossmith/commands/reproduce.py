@@ -12,8 +12,9 @@ from lossmith.commands.learn_loss import learn_loss
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError, escape_control
 from lossmith.core.files import check_folder, sha256_of
-from lossmith.core.legacy import card_of_today, receipt_of_today
+from lossmith.core.legacy import rename_card, rename_entries
 from lossmith.core.provenance import receipt_threads
+from lossmith.core.run_config import BEGINNING
 from lossmith.core.safetensors_io import formats_of, is_safetensors, load_tensors
 from lossmith.data import (
     PreparedData,
@@ -35,10 +36,13 @@ from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSettings
 
 IMAGES = ("training_images", "test_images")
 MADE_BY = ("versions", "device", "devices", "threads")
-OF_A_RUN = (*IMAGES, *MADE_BY, "loss", "scale", "seed", "protocol", "begins_with", "skipped", "remarks")
+OF_A_RUN = (*IMAGES, *MADE_BY, "loss", "scale", "seed", "protocol", *BEGINNING, "skipped", "remarks")
 """Entries of a model's receipt beside the fields of its recipe."""
 OF_A_LOSS = (*MADE_BY, "task", "degradation", "image", "scales", "range", "recipe", "seed", "seconds", "license")
 """Entries of the card of a learned loss."""
+DIGESTS = ("image_sha256", "degraded_sha256")
+OF_AN_IMAGE = (*DIGESTS, "width", "height")
+"""What a card says of the image that a loss was learned from."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,7 +105,7 @@ def reproduce(
     check_folder(out, "what is made")
     kind = LOSS if LOSS in formats_of(file) else MODEL
     before, card = load_tensors(file, kind)
-    card = card_of_today(card) if kind == LOSS else receipt_of_today(card)
+    card = rename_card(card) if kind == LOSS else rename_entries(card)
     with receipt_threads(card):
         anew = _learned(file, card, images, out) if kind == LOSS else _trained(file, card, images, init_from, out)
     after, made = load_tensors(anew, kind)
@@ -117,6 +121,7 @@ def _trained(file: Path, receipt: dict[str, Any], images: Any, init_from: Path |
     if receipt.get("minutes"):
         raise LossmithError(f"{file} was trained for {receipt['minutes']} minutes, which is never twice the same")
     _refuse_unknown(file, receipt, OF_A_RUN, Recipe, AdversarialRecipe)
+    _refuse_unknown(file, receipt["protocol"], (), Protocol)
     recipe = Recipe(**_fitting(receipt, Recipe))
     criterion = loss(str(receipt["loss"]))
     start = _beginning(file, receipt, init_from)
@@ -162,11 +167,12 @@ def _learned(file: Path, card: dict[str, Any], images: Any, out: Path) -> Path:
     _check(file, card, needed=("degradation", "seed"), parts=("recipe", "image"))
     _refuse_code(file, card, ("degradation",))
     _check(file, card["image"], needed=("image_sha256",))
-    digests = (name for name in ("image_sha256", "degraded_sha256") if name in card["image"])
+    _refuse_unknown(file, card, OF_A_LOSS)
+    _refuse_unknown(file, card["image"], OF_AN_IMAGE)
+    _refuse_unknown(file, card["recipe"], (), LossRecipe)
+    digests = (name for name in DIGESTS if name in card["image"])
     image, *degraded = _find(file, {name: card["image"][name] for name in digests}, images)
     damage = {"degraded": degraded[0]} if degraded else {"degradation": str(card["degradation"])}
-    _refuse_unknown(file, card, OF_A_LOSS)
-    _refuse_unknown(file, card["recipe"], (), LossRecipe)
     recipe = LossRecipe(**_fitting(card["recipe"], LossRecipe))
     path = out / file.name
     learn_loss(image, recipe=recipe, seed=card["seed"], license=str(card.get("license", "")), out=path, **damage)

@@ -1,24 +1,14 @@
-"""What options, and entries of files, were called before version 0.2: old name to new name.
+"""What entries of files, and options, were called before version 0.2: old name to new name.
 
-Options are still taken under their old names; receipts and cards are read through the tables, so files that were
-written before stay readable.
+Options are still taken under their old names, and files that were written before are read through the tables.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-RECEIPT = {
-    "training_pictures": "training_images",
-    "test_pictures": "test_images",
-    "critic": "discriminator",
-    "critic_learning_rate": "discriminator_learning_rate",
-}
-
 LOSS_FORMS = {"centre": "center"}
 """Values of the option `form` in the expressions of losses."""
 
-LOSS_CARD = {"picture": "image", "licence": "license", "used": "default_scales"}
-LOSS_CARD_IMAGE = {"picture_sha256": "image_sha256"}
 LOSS_RECIPE = {
     "least_side": "min_side",
     "most_side": "max_side",
@@ -29,8 +19,25 @@ LOSS_RECIPE = {
     "reconstruction": "reconstruction_weight",
 }
 
+ENTRIES = {
+    "training_pictures": "training_images",
+    "test_pictures": "test_images",
+    "critic": "discriminator",
+    "critic_learning_rate": "discriminator_learning_rate",
+    "kept_mb": "activation_mb",
+    "picture": "image",
+    "picture_sha256": "image_sha256",
+    "licence": "license",
+    "used": "default_scales",
+    **LOSS_RECIPE,
+}
+"""Of receipts, loss cards, run.yaml, summary.json and tables of scores."""
+
 RESTORATION_RECORD = {"picture": "image", "asked": "settings", "done": "applied"}
 RESTORATION_SETTINGS = {"picture": "image_sha256"}
+
+IMAGES_FOLDER = "pictures"
+"""The folder of a run's restored test images, which is called `images` today."""
 
 OPTIONS = {
     "critic": "discriminator",
@@ -43,32 +50,31 @@ OPTIONS = {
 }
 
 
-def renamed(entries: Mapping[str, Any], table: Mapping[str, str]) -> dict[str, Any]:
-    """The entries under their names of today.
+def rename_entries(
+    entries: Mapping[str, Any], table: Mapping[str, str] = ENTRIES, **parts: Mapping[str, str]
+) -> dict[str, Any]:
+    """The entries under their new names; `parts` are tables for entries that are mappings themselves, by new name.
 
-    >>> renamed({"licence": "MIT", "seed": 0}, LOSS_CARD)
-    {'license': 'MIT', 'seed': 0}
+    An old name beside the new one is left, so that neither value is lost.
+
+    >>> rename_entries({"licence": "MIT", "picture": {"picture_sha256": "0"}}, image=ENTRIES)
+    {'license': 'MIT', 'image': {'image_sha256': '0'}}
     """
-    return {table.get(name, name): value for name, value in entries.items()}
+    renamed = {}
+    for name, value in entries.items():
+        new = table.get(name, name)
+        renamed[name if new in entries else new] = value
+    for part, inner in parts.items():
+        if isinstance(renamed.get(part), dict):
+            renamed[part] = rename_entries(renamed[part], inner)
+    return renamed
 
 
-def receipt_of_today(receipt: Mapping[str, Any]) -> dict[str, Any]:
-    """The receipt of a model, of any version."""
-    return renamed(receipt, RECEIPT)
-
-
-def card_of_today(card: Mapping[str, Any]) -> dict[str, Any]:
+def rename_card(card: Mapping[str, Any]) -> dict[str, Any]:
     """The card of a loss file, of any version."""
-    today = renamed(card, LOSS_CARD)
-    for part, table in (("image", LOSS_CARD_IMAGE), ("recipe", LOSS_RECIPE)):
-        if isinstance(today.get(part), dict):
-            today[part] = renamed(today[part], table)
-    return today
+    return rename_entries(card, image=ENTRIES, recipe=ENTRIES)
 
 
-def record_of_today(record: Mapping[str, Any]) -> dict[str, Any]:
+def rename_record(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record inside a restored image, of any version."""
-    today = renamed(record, RESTORATION_RECORD)
-    if isinstance(today.get("settings"), dict):
-        today["settings"] = renamed(today["settings"], RESTORATION_SETTINGS)
-    return today
+    return rename_entries(record, RESTORATION_RECORD, settings=RESTORATION_SETTINGS)

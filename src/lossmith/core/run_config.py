@@ -7,6 +7,7 @@ import yaml
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import write_text
+from lossmith.core.legacy import rename_entries
 
 BEGINNING = {"begins_with", "begins_with_part"}
 """What is only there where training began with weights of a file."""
@@ -31,7 +32,8 @@ def check(path: Path, config: dict[str, Any], advice: str = "choose another --ou
         stored = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError):
         stored = None
-    if not isinstance(stored, dict) or (stored.keys() ^ config.keys()) - BEGINNING:
+    stored = rename_entries(stored) if isinstance(stored, dict) else {}
+    if (stored.keys() ^ config.keys()) - BEGINNING:
         raise LossmithError(
             f"{path} is damaged, or was written by another version of lossmith; choose another --out"
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import LIKE_FILES, write_text
+from lossmith.core.legacy import ENTRIES
 from lossmith.evaluation.protocol import Protocol
 from lossmith.evaluation.results import Row
 
@@ -55,7 +56,7 @@ def read_csv(path: Path) -> list[Row]:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise LossmithError(f"cannot read {path}: {reason}") from error
     reader = csv.DictReader(io.StringIO(text))
-    columns = reader.fieldnames or []
+    reader.fieldnames = columns = [ENTRIES.get(column, column) for column in reader.fieldnames or []]
     if missing := [key for key in KEYS if key not in columns]:
         raise LossmithError(f"{path} is no table of scores: the column '{missing[0]}' is missing")
     rows = []

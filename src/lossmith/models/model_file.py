@@ -9,7 +9,7 @@ import torch
 from torch import Size, Tensor, nn
 
 from lossmith.core.errors import LossmithError
-from lossmith.core.legacy import receipt_of_today
+from lossmith.core.legacy import rename_entries
 from lossmith.core.safetensors_io import load_tensors, save_tensors
 from lossmith.core.state_dicts import listed, misfit
 from lossmith.networks import network
@@ -51,7 +51,7 @@ def load_model(path: Path, network_expression: str | None = None) -> Model:
     """
     check_file(path)
     weights, receipt = load_tensors(path, FORMAT)
-    receipt = receipt_of_today(receipt)
+    receipt = rename_entries(receipt)
     try:
         expression, scale = str(network_expression or receipt["network"]), int(receipt["scale"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lossmith.core.devices import best_device
 from lossmith.core.files import sha256_of
+from lossmith.core.legacy import rename_entries
 from lossmith.models.foreign import load_any_model
 from lossmith.models.model_file import FORMAT, Model, check_file
 from lossmith.restoration.engine import Engine, TorchEngine
@@ -49,7 +50,7 @@ def _receipt_of(graph: OnnxEngine) -> dict[str, Any]:
         receipt = json.loads(graph.session.get_modelmeta().custom_metadata_map.get(FORMAT, ""))
     except (ValueError, RecursionError):
         return {}
-    return receipt if isinstance(receipt, dict) else {}
+    return rename_entries(receipt) if isinstance(receipt, dict) else {}
 
 
 def engine_of(model: Model, path: Path, about: dict[str, str]) -> TorchEngine:

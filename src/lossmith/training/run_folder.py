@@ -8,6 +8,7 @@ from typing import Any
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import remove_partial_files, safe_file_name, sha256_of, write_text
+from lossmith.core.legacy import IMAGES_FOLDER, rename_entries
 from lossmith.core.run_config import check, go_on
 from lossmith.core.state_file import CheckpointFile
 
@@ -65,7 +66,8 @@ class RunFolder:
 
     def image(self, name: str) -> Path:
         """Where the restored test image of that name lies."""
-        return self.path / "images" / f"{safe_file_name(name)}.png"
+        old = self.path / IMAGES_FOLDER
+        return (old if old.is_dir() else self.path / "images") / f"{safe_file_name(name)}.png"
 
     @property
     def scores(self) -> Path:
@@ -100,7 +102,7 @@ class RunFolder:
         if not self.summary.is_file():
             return None
         try:
-            stored = json.loads(self.summary.read_text(encoding="utf-8"))
+            stored = rename_entries(json.loads(self.summary.read_text(encoding="utf-8")))
             files = dict(stored.pop("files"))
             summary = RunSummary(**stored)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError, unknown_name_error
-from lossmith.core.legacy import card_of_today
+from lossmith.core.legacy import rename_card
 from lossmith.core.safetensors_io import load_tensors, save_tensors
 from lossmith.expressions import format_value
 from lossmith.losses.base import FLOATS
@@ -91,7 +91,7 @@ def load_loss(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             "lossmith convert-mdf FILE --out LOSS.safetensors"
         )
     state, card = load_tensors(path, FORMAT)
-    card = card_of_today(card)
+    card = rename_card(card)
     validate(path, state, card)
     return state, card
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lossmith.core.errors import LossmithError
-from lossmith.core.legacy import record_of_today
+from lossmith.core.legacy import rename_record
 from lossmith.restoration.io.exif import (
     ASCII,
     BYTE,
@@ -107,7 +107,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
         record = json.loads(_recorded(path))["lossmith restore"]
     except Exception:  # whatever is wrong with it, it is no image of ours
         return None
-    return record_of_today(record) if isinstance(record, dict) else None
+    return rename_record(record) if isinstance(record, dict) else None
 
 
 def _recorded(path: Path) -> str | bytes:
