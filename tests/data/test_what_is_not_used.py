@@ -73,7 +73,7 @@ def test_16_bit_images_of_few_levels_are_refused(tmp_path: Path, least: int, mos
     values = RNG.integers(least, most, (200, 200)).astype("u2")
     Image.fromarray(values).save(tmp_path / "a.png")
     levels = len(np.unique((values.astype(int) + 128) // 257))
-    with pytest.raises(LossmithError, match=rf"would become {levels} levels of 8 bits.*spread the values"):
+    with pytest.raises(LossmithError, match=rf"would become {levels} levels of the 8 bits.*scale the values"):
         read_image(tmp_path / "a.png")
 
 

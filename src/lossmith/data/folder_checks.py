@@ -35,13 +35,13 @@ def refuse_missing(folder: Path, inside: Sequence[Path], endings: Sequence[str])
     lost = [path for path in inside if path.suffix.lower() in endings and path.is_symlink() and not path.exists()]
     if lost:
         raise LossmithError(
-            f"'{lost[0]}' is a link to '{lost[0].readlink()}', which is not there"
-            f"{and_more(lost, ', and so are {} more links')}; fetch what they lead to, or take them away"
+            f"'{lost[0]}' is a link to '{lost[0].readlink()}', which does not exist"
+            f"{and_more(lost, ', and so are {} more links')}; restore their targets, or remove the links"
         )
     if left := sorted(folder.glob(".*.icloud")):
         name = left[0].name.removeprefix(".").removesuffix(".icloud")
         others = and_more(left, " and {} more")
-        raise LossmithError(f"'{name}'{others} in '{folder}' lie in iCloud only; download them first")
+        raise LossmithError(f"'{name}'{others} in '{folder}' are in iCloud only; download them first")
 
 
 def report_unused(folder: Path, inside: Sequence[Path], images: Sequence[Path], recursive: bool) -> None:

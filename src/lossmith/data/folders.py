@@ -104,7 +104,7 @@ def _expand(path: Path, recursive: bool) -> dict[Path, Path]:
     elif path.is_dir():
         root, images = path, _images_in(path, recursive)
     elif path.is_symlink():
-        raise LossmithError(f"'{path}' is a link to '{path.readlink()}', which is not there")
+        raise LossmithError(f"'{path}' is a link to '{path.readlink()}', which does not exist")
     else:
         raise LossmithError(f"'{path}' does not exist")
     return {image: _place_below(root, image) for image in images}

@@ -1,4 +1,4 @@
-"""Image files to tensors, or one sentence that says why not."""
+"""Reading image files to tensors, with errors of one sentence."""
 
 import os
 import zlib
@@ -28,30 +28,34 @@ if TYPE_CHECKING:
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 _8BIT_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
+CMYK = "is in CMYK, for print; convert it to RGB first"
 _REFUSED_MODES = {
-    "CMYK": "is in CMYK, for print; convert it to RGB first",
+    "CMYK": CMYK,
     "F": "holds 32-bit floating-point values; only 8 and 16 bits are read",
     "I": "holds 32-bit or signed integers; only 8 and 16 bits are read",
 }
 _ORIENTATION = 0x0112
 TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
-"""Orientations for which height and width change places."""
+"""EXIF orientations that exchange height and width."""
 MIN_16BIT_SPREAD = 1 << 14
-"""16-bit values that all lie within so many, as those of 14 bits and fewer do, lose too much in 8 bits."""
+"""The least spread of 16-bit values: those of 14 bits or fewer would lose too much in 8 bits."""
+SEVERAL_IMAGES = "holds several images (an animation or pages); save the one you mean by itself"
 
 
 def read_image(path: str | Path) -> Tensor:
-    """The image in a file as it is meant to be seen: uint8 (3, H, W), RGB.
+    """The image in a file, as uint8 (3, H, W) RGB.
 
     Gray, black-and-white and palette images become RGB; the EXIF orientation is applied; color profiles are
-    ignored, as restoration benchmarks do. Of 16-bit images (PNG in gray or color, TIFF in gray) the nearest
-    8-bit value is taken, v / 257 rounded. An alpha channel must be opaque. Of a camera's multi-picture JPEG the
-    main image is read. `look_at` says what of this a person should know.
+    ignored, as in restoration benchmarks. Values of 16-bit images (PNG in gray or color, TIFF in gray) are rounded
+    to 8 bits, v / 257. An alpha channel must be opaque. Of a camera's multi-picture JPEG the main image is read.
+    `read_headers` reports what is not used.
 
-    Raises LossmithError, naming the file, for what is missing, no image, damaged, transparent, animated, in
-    CMYK or another color space, of other channels than gray or RGB and transparency, of more than 16 bits, of 16
-    bits that use a quarter of their range or less, or larger than Pillow's guard against decompression bombs
-    allows.
+    Raises
+    ------
+    LossmithError
+        Naming the file: if it is missing, not an image, damaged, transparent, animated, in CMYK or another color
+        space, or larger than Pillow's limit against decompression bombs; if it has other channels than gray or RGB
+        and transparency, more than 16 bits, or 16 bits that use a quarter of their range or less.
     """
     with open_image(path) as image:
         wide = check_header(path, image)
@@ -63,19 +67,19 @@ def read_image(path: str | Path) -> Tensor:
             if pixels[..., -1].min() < 255:
                 raise image_error(path, "has transparent pixels; put it on a background first")
             pixels = pixels[..., :-1]
-        turned = apply_orientation(pixels, orientation_of(image))
-    channels = np.broadcast_to(turned, (*turned.shape[:2], 3)).transpose(2, 0, 1)
+        upright = apply_orientation(pixels, orientation_of(image))
+    channels = np.broadcast_to(upright, (*upright.shape[:2], 3)).transpose(2, 0, 1)
     return torch.from_numpy(np.array(channels, order="C"))
 
 
 def check_header(path: str | Path, image: "Image") -> str:
-    """How an open file stores 16 bits, or nothing for fewer; loading the file would make that be forgotten.
+    """Pillow's raw mode of an open 16-bit file, empty for other depths; Pillow forgets it when the file is loaded.
 
-    Raises LossmithError for what is not read, as far as the header tells.
+    Raises LossmithError for an image that cannot be read, as far as its header tells.
     """
     tiff = image.format == "TIFF"
     if has_pages(path, image) if tiff else getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise image_error(path, "holds several images (an animation or pages); save the one you mean by itself")
+        raise image_error(path, SEVERAL_IMAGES)
     raw_mode = raw_mode_of(image)
     if tiff:
         check_stack(path, str(getattr(image, "tag_v2", {}).get(DESCRIPTION, "")))
@@ -92,77 +96,77 @@ def check_header(path: str | Path, image: "Image") -> str:
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """(H, W) of the image that `read_image` would give, from the file's header alone."""
+    """(height, width) of the image that `read_image` returns, from the header of the file alone."""
     with open_image(path) as image:
         return size_of(image)
 
 
 def size_of(image: "Image") -> tuple[int, int]:
-    """(H, W) of an open file, upright; its pixels stay undecoded."""
-    turned = (
-        image.format != "TIFF" and _header_orientation(image) in TRANSPOSED_ORIENTATIONS
-    )  # Pillow turns a TIFF's size itself
-    return image.size if turned else (image.height, image.width)
+    """(height, width) of an open file after its EXIF orientation is applied; the pixels stay undecoded."""
+    # Pillow itself transposes the size of a TIFF
+    transposed = image.format != "TIFF" and _header_orientation(image) in TRANSPOSED_ORIENTATIONS
+    return image.size if transposed else (image.height, image.width)
 
 
 def _header_orientation(image: "Image") -> int:
+    """The EXIF orientation; a PNG is decoded for it only if metadata may follow its pixels."""
     from PIL import Image
 
-    if image.format == "PNG":  # which decodes itself, for what might be said behind the pixels
+    if image.format == "PNG":  # Pillow's own getexif decodes the pixels, in search of later chunks
         kinds = [kind for kind, _ in chunks_of(image)]
-        behind = kinds[len(kinds) - kinds[::-1].index(b"IDAT") :] if b"IDAT" in kinds else []
-        if not {b"eXIf", b"iTXt", b"zTXt", b"tEXt"}.intersection(behind):
+        later = kinds[len(kinds) - kinds[::-1].index(b"IDAT") :] if b"IDAT" in kinds else []
+        if not {b"eXIf", b"iTXt", b"zTXt", b"tEXt"}.intersection(later):
             return orientation_of(image, Image.Image.getexif)
     return orientation_of(image)
 
 
 def chunks_of(image: "Image") -> list[tuple[bytes, bytes]]:
-    """The chunks of an open PNG file: the kind of each, and what short ones hold."""
-    file, found = getattr(image, "fp", None), []
+    """(type, content) of the chunks of an open PNG file; the content of long chunks is left empty."""
+    file, chunks = getattr(image, "fp", None), []
     if file is None:
         return []
-    place = file.tell()
+    position = file.tell()
     file.seek(8)
     while len(head := file.read(8)) == 8:
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
         content = file.read(length) if length < 64 else b""
         file.seek(length - len(content) + 4, os.SEEK_CUR)
-        found.append((kind, content))
-    file.seek(place)
-    return found
+        chunks.append((kind, content))
+    file.seek(position)
+    return chunks
 
 
 def _check_png_checksums(path: str | Path) -> None:
-    """Raise ValueError for a PNG of which a part was changed or cut off; Pillow lets pixels change unseen."""
+    """Raise ValueError for a truncated or altered PNG; Pillow does not check the checksums of pixels."""
     with Path(path).open("rb") as file:
         file.seek(8)
         kind = b""
         while kind != b"IEND":
             head = file.read(8)
             length, kind = int.from_bytes(head[:4], "big"), head[4:]
-            content, told = file.read(length), file.read(4)
-            if len(told) < 4:
+            content, checksum = file.read(length), file.read(4)
+            if len(checksum) < 4:
                 raise ValueError("it ends too early")
-            if zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(told, "big") and kind[:1].isupper():
+            if zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(checksum, "big") and kind[:1].isupper():
                 raise ValueError("its checksums do not agree with what it holds")
 
 
 @contextmanager
 def open_image(path: str | Path) -> Iterator["Image"]:
-    """The file, open; whatever goes wrong inside is said in one sentence."""
+    """The image file, opened by Pillow; errors within the block become one sentence."""
     from PIL import Image
 
     Image.init()
     with (
         errors_as_sentences(path),
-        Image.open(path, formats=[known for known in _FORMATS if known in Image.OPEN]) as image,
+        Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as image,
     ):
         yield image
 
 
 @contextmanager
 def errors_as_sentences(path: str | Path) -> Iterator[None]:
-    """Whatever goes wrong with a file inside is said in one sentence."""
+    """Turn any error within the block into a LossmithError about the file, of one sentence."""
     from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
@@ -173,48 +177,51 @@ def errors_as_sentences(path: str | Path) -> Iterator[None]:
     except LossmithError:
         raise
     except FileNotFoundError as error:
-        leads = f"is a link to '{path.readlink()}', which is not there" if path.is_symlink() else "does not exist"
-        raise image_error(path, leads) from error
+        broken = (
+            f"is a link to '{path.readlink()}', which does not exist" if path.is_symlink() else "does not exist"
+        )
+        raise image_error(path, broken) from error
     except PermissionError as error:
-        raise image_error(path, "may not be read") from error
+        raise image_error(path, "cannot be read: permission denied") from error
     except UnidentifiedImageError as error:
-        unread = f"is not an image that can be read ({', '.join(_FORMATS)})"
-        raise image_error(path, describe_non_image(path) or unsupported_reason(path) or unread) from error
+        unknown = f"is not an image that can be read ({', '.join(_FORMATS)})"
+        raise image_error(path, describe_non_image(path) or unsupported_reason(path) or unknown) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise image_error(
             path, "has so many pixels that it may be a decompression bomb; cut it into parts"
         ) from error
-    except Exception as error:  # decoders raise whatever they stumble over
+    except Exception as error:  # decoders raise anything
         if out_of_memory(error):
             raise image_error(path, "needs more memory to be read than there is; cut it into parts") from error
         raise image_error(path, f"is truncated or damaged ({error})") from error
 
 
 def image_error(path: str | Path, reason: str) -> LossmithError:
+    """The error about an image file; `reason` ends a sentence that begins with its name."""
     return LossmithError(f"image '{path}' {reason}")
 
 
 def raw_mode_of(image: "Image") -> str:
-    """How the file stores its pixels, such as "RGB;16B"; `image.mode` hides that color has 16 bits."""
-    first = _decoder_arguments(image)[0]
-    return first if isinstance(first, str) else ""
+    """Pillow's name for the layout of pixels in a file, such as "RGB;16B"; `image.mode` hides 16 bits of color."""
+    mode = _decoder_arguments(image)[0]
+    return mode if isinstance(mode, str) else ""
 
 
 def max_value_of(image: "Image") -> int:
-    """The largest value that a PPM announces; Pillow scales what is more than 255 down without a word."""
+    """The maximum value that a PPM declares; Pillow scales values down silently if it is above 255."""
     _, *rest = _decoder_arguments(image)
     return rest[0] if rest and isinstance(rest[0], int) else 65535 if ";16" in raw_mode_of(image) else 255
 
 
 def _decoder_arguments(image: "Image") -> tuple[Any, ...]:
-    """What Pillow tells its decoder."""
+    """The arguments that Pillow passes to its decoder."""
     tiles: list[Any] = getattr(image, "tile", [])
     arguments = tiles[0][3] if tiles else ""
     return arguments if isinstance(arguments, tuple) and arguments else (arguments,)
 
 
 def orientation_of(image: "Image", exif: "Callable[[Image], Any] | None" = None) -> int:
-    """As EXIF says it, which `exif` gets from the file."""
+    """The EXIF orientation, 1 to 8; `exif` reads the EXIF data [default: `image.getexif`]."""
     try:
         return int((image.getexif() if exif is None else exif(image)).get(_ORIENTATION, 1))
     except Exception:  # an image with damaged EXIF is still an image
@@ -222,46 +229,46 @@ def orientation_of(image: "Image", exif: "Callable[[Image], Any] | None" = None)
 
 
 def _pixels_of_8_bits(image: "Image") -> np.ndarray[Any, Any]:
-    """(H, W, C) uint8."""
+    """(H, W, C) uint8: RGB, or RGBA if there may be transparency."""
     alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
     return np.asarray(image.convert("RGBA" if alpha else "RGB"))
 
 
 def _pixels_of_16_bits(path: str | Path, image: "Image", raw_mode: str) -> np.ndarray[Any, Any]:
-    """(H, W, C) uint8, each value the nearest to v / 257."""
+    """(H, W, C) uint8, values v rounded to v / 257."""
     if image.mode.startswith("I;16"):
         wide = np.asarray(image).astype(np.uint32)[..., None]
         wide = 65535 - wide if white_is_zero(image) else wide
-    elif raw_mode == "LA;16B":  # four bytes a pixel
+    elif raw_mode == "LA;16B":  # of four bytes per pixel
         parts = decode_raw(path, "RGBA").astype(np.uint32)
         wide = 256 * parts[..., ::2] + parts[..., 1::2]
-    else:  # Pillow keeps the upper bytes of colors; taken for little-endian, it keeps the lower ones
+    else:  # Pillow keeps the upper bytes of colors; read as little-endian, it keeps the lower ones
         wide = 256 * np.asarray(image).astype(np.uint32) + decode_raw(path, raw_mode.replace("16B", "16L"))
-    keyed = "transparency" in image.info and (wide == image.info["transparency"]).all(-1).any()
+    has_color_key = "transparency" in image.info and (wide == image.info["transparency"]).all(-1).any()
     colors = {2: 1, 4: 3}.get(wide.shape[2], wide.shape[2])
-    if keyed or (colors < wide.shape[2] and wide[..., -1].min() < 65535):
+    if has_color_key or (colors < wide.shape[2] and wide[..., -1].min() < 65535):
         raise image_error(path, "has transparent pixels; put it on a background first")
     _refuse_few_levels(path, wide[..., :colors])
     return ((wide + 128) // 257).astype(np.uint8)
 
 
 def _refuse_few_levels(path: str | Path, wide: np.ndarray[Any, Any]) -> None:
-    """Raise LossmithError for 16-bit values so close together that 8 bits leave little of them."""
-    least, most = int(wide.min()), int(wide.max())
-    if most - least >= MIN_16BIT_SPREAD:
+    """Raise LossmithError for 16-bit values of a small spread, of which 8 bits would keep only a few levels."""
+    low, high = int(wide.min()), int(wide.max())
+    if high - low >= MIN_16BIT_SPREAD:
         return
-    met = np.flatnonzero(np.bincount(wide.reshape(-1)))
-    left = len(np.unique((met + 128) // 257))
-    if len(met) > 2 * left:
+    values = np.flatnonzero(np.bincount(wide.reshape(-1)))
+    levels = len(np.unique((values + 128) // 257))
+    if len(values) > 2 * levels:
         raise image_error(
             path,
-            f"has 16 bits, and its values, {least} to {most} of 65535, would become {left} levels of 8 bits, "
-            "and these are trained and scored on; spread the values of all images alike over 0 to 65535 first",
+            f"has 16 bits, and its values, {low} to {high} of 65535, would become {levels} levels of the 8 bits "
+            "that are trained and scored on; scale the values of all images alike to 0 to 65535 first",
         )
 
 
 def decode_raw(path: str | Path, raw_mode: str) -> np.ndarray[Any, Any]:
-    """The pixels of a PNG file, unpacked as if it held them in `raw_mode`."""
+    """The pixels of a PNG file, decoded as if they were stored in `raw_mode`."""
     from PIL import Image
 
     with Image.open(path, formats=("PNG",)) as image:
@@ -271,7 +278,7 @@ def decode_raw(path: str | Path, raw_mode: str) -> np.ndarray[Any, Any]:
 
 
 def apply_orientation(pixels: np.ndarray[Any, Any], orientation: int) -> np.ndarray[Any, Any]:
-    """Turn pixels (H, W, C) as EXIF says the camera was held."""
+    """Pixels (H, W, C) turned and flipped upright by an EXIF orientation, 1 to 8."""
     if orientation in TRANSPOSED_ORIENTATIONS:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from lossmith.core.errors import LossmithError
-from lossmith.data.reading import apply_orientation, errors_as_sentences, image_error, max_value_of, open_image
+from lossmith.data.reading import (
+    CMYK,
+    SEVERAL_IMAGES,
+    apply_orientation,
+    errors_as_sentences,
+    image_error,
+    max_value_of,
+    open_image,
+)
 from lossmith.data.tiff import DESCRIPTION, check_stack
 from lossmith.restoration.io.exif import Entry, read_directories
 from lossmith.restoration.io.metadata import Metadata, resolution, with_exif
@@ -25,7 +33,7 @@ from lossmith.restoration.io.metadata_readers import (
     metadata_of_tiff,
 )
 from lossmith.restoration.io.profiles import space_of
-from lossmith.restoration.io.tiff import SEVERAL, has_smaller_copies, kind_of
+from lossmith.restoration.io.tiff import has_smaller_copies, kind_of
 from lossmith.restoration.io.vips import plainly, vips
 from lossmith.restoration.tiling.raster import Pixels, Raster
 
@@ -115,7 +123,7 @@ def look_at(path: Path) -> Original:
 def _png(path: Path) -> Original:
     metadata, stream = metadata_of_png(path)
     if (stream.im_n_frames or 1) > 1:
-        raise image_error(path, SEVERAL)
+        raise image_error(path, SEVERAL_IMAGES)
     palette = stream.im_palette[1] if stream.im_palette else b""
     grays = bool(palette) and palette[::3] == palette[1::3] == palette[2::3]
     found = _original(path, metadata)
@@ -150,9 +158,9 @@ def _original(path: Path, metadata: Metadata) -> Original:
     """Of what libvips reads as gray or RGB, and alpha."""
     image = _opened(path)
     if image.get_typeof("n-pages") and image.get("n-pages") > 1:
-        raise image_error(path, SEVERAL)
+        raise image_error(path, SEVERAL_IMAGES)
     if image.interpretation == "cmyk":
-        raise image_error(path, "is in CMYK, for print; convert it to RGB first")
+        raise image_error(path, CMYK)
     if image.format not in ("uchar", "ushort") or image.bands > 4:
         raise image_error(
             path, f"has {image.bands} channels of {image.format}; only 8 and 16 bits, gray or RGB, are restored"
@@ -183,7 +191,7 @@ _LOOKS = {"png": _png, "jpeg": _jpeg, "gif": _gif, "webp": _webp, "tiff": _tiff}
 def _by_pillow(path: Path) -> Original:
     with open_image(path) as image:
         if getattr(image, "n_frames", 1) > 1:
-            raise image_error(path, SEVERAL)
+            raise image_error(path, SEVERAL_IMAGES)
         wide = image.mode == "I" or image.mode.startswith("I;16")
         if image.format == "PPM" and image.mode == "RGB" and max_value_of(image) > 255:
             raise image_error(path, "is a PPM of more than 8 bits; save it as PNG or TIFF")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lossmith.data.reading import image_error
+from lossmith.data.reading import SEVERAL_IMAGES, image_error
 from lossmith.data.tiff import REDUCED_SIZE, describe_channels
 from lossmith.restoration.io.exif import Directories, Entry, numbers, read_directories
 
@@ -25,7 +25,6 @@ BY_PILLOW = {34925: "LZMA", 50000: "ZSTD", 50001: "WebP"}
 UNSIGNED, UNDEFINED, FLOAT = 1, 4, 3
 ALPHA = (1, 2)
 """How transparency is marked: the colors are multiplied by it, which libvips undoes, or not."""
-SEVERAL = "holds several images (an animation or pages); save the one you mean by itself"
 
 
 @dataclass(frozen=True)
@@ -94,5 +93,5 @@ def has_smaller_copies(path: Path, file: IO[bytes], page: Directories) -> bool:
         page = read_directories(file, page.following)
         kind = page.main.get(SUBFILE)
         if not isinstance(kind, Entry) or not int(numbers(kind, page.order)[0]) & REDUCED_SIZE:
-            raise image_error(path, SEVERAL)
+            raise image_error(path, SEVERAL_IMAGES)
     return len(met) > 1
