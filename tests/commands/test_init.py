@@ -145,7 +145,7 @@ def test_a_run_is_resumed_only_with_the_same_init_file(photos: Path, start: Path
     ("name", "message"),
     [
         ("none.pth", "'none.pth' does not exist; a model is the model.safetensors in the folder of a run"),
-        ("a.onnx", "a.onnx is a graph, which is applied and not trained; --init takes weights"),
+        ("a.onnx", "a.onnx is an ONNX graph, which cannot be trained; --init takes weights"),
         ("text.pth", "text.pth is neither a safetensors file nor a checkpoint of PyTorch"),
     ],
 )

@@ -198,7 +198,7 @@ def test_a_discriminator_with_nan_weights_is_not_saved(
     module = contested(recipe, weight=1e-30)  # so that the restorer stays well
     with torch.no_grad():
         module.discriminator[1].running_mean.fill_(torch.nan)  # which no step looks at
-    with pytest.raises(Diverged, match="the weights are no longer numbers"):
+    with pytest.raises(Diverged, match="the weights are not finite"):
         fit(module, PatchDataset(gathered.source, recipe.patch), gathered.test_pairs, RunFolder(tmp_path), "a run")
     assert not RunFolder(tmp_path).checkpoint.exists()
 
@@ -225,7 +225,7 @@ def test_a_dominant_discriminator_is_reported_once() -> None:
     assert noted(hand, 0.2, 50) == [], "far ahead, but not out of reach"
     assert noted(hand, 1e-4, 4) == [], "not for long enough"
     (sentence,) = noted(hand, 1e-4, 50)
-    assert sentence.startswith("the discriminator wins outright: over 5 steps its loss was 0.0001")
+    assert sentence.startswith("the discriminator dominates: over 5 steps its loss was 0.0001")
 
 
 def test_a_resumed_run_reports_dominance_at_the_same_step_and_once() -> None:
@@ -273,7 +273,7 @@ def test_a_discriminator_that_tells_noise_from_images_is_dominant(
     patches = PatchDataset(gathered.source, recipe.patch)
     for step in range(4):
         module.training_step(patches.batch(2 * step, 2), 0.0)
-    with pytest.warns(UserWarning, match="the discriminator wins outright"):
+    with pytest.warns(UserWarning, match="the discriminator dominates"):
         module.training_step(patches.batch(8, 2), 0.0)
 
 

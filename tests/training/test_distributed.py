@@ -337,7 +337,9 @@ def test_a_script_without_a_main_guard_is_told_so(photos: Path, tmp_path: Path) 
     script.write_text(UNGUARDED)
     done = subprocess.run([sys.executable, script, photos, out], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "before it began; a script that trains on several devices must do so under `if __name__" in done.stderr
+    assert (
+        "before it was ready; a script that trains on several devices must do so under `if __name__" in done.stderr
+    )
 
 
 @pytest.mark.slow

@@ -255,7 +255,7 @@ def test_activation_memory_grows_with_the_batch(gathered: PreparedData, small: R
 
 def test_sample_crops_are_aligned_in_input_and_target(photos: Path) -> None:
     pairs = prepare_data(Data([photos]), "bicubic(2)").test_pairs
-    degraded, clean = center_crops(pairs, side=33, most=8)
+    degraded, clean = center_crops(pairs, side=33, max_images=8)
     assert clean.shape[-2:] == (32, 32)
     assert degraded.shape[-2:] == (16, 16)
     enlarged = torch.nn.functional.interpolate(degraded, scale_factor=2, mode="bicubic")

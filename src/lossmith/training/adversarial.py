@@ -1,4 +1,4 @@
-"""A restorer and a discriminator that learn against each other."""
+"""Adversarial training: a restorer and a discriminator, and a monitor of who wins."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,10 +20,17 @@ from lossmith.training.supervised import SupervisedModule, all_weights_finite
 
 
 class GeneratorLoss(Loss):
-    """The restorer's part of an adversarial loss; `str()` gives that loss's name.
+    """The generator's adversarial loss, as a loss term; `str()` gives the name of the adversarial loss.
 
-    The discriminator belongs to the term, moves with it and is saved with it. Its weights are frozen: the gradient
-    goes through it to the prediction, and no further. It says what it thinks in the precision of its surroundings.
+    The discriminator is a submodule, so it moves and is saved with the term. Its weights are frozen: the gradient
+    passes through it to the prediction. It computes in the precision of the surrounding autocast.
+
+    Parameters
+    ----------
+    discriminator
+        From images, (N, 3, H, W), to logits of any shape with N first.
+    adversarial
+        Turns the logits of real and restored images into a scalar.
     """
 
     bounds = "any number"
@@ -34,7 +41,7 @@ class GeneratorLoss(Loss):
         self.min_side = getattr(discriminator, "min_side", 1)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        with torch.no_grad():  # what it says of real images does not depend on the restorer
+        with torch.no_grad():  # the logits of real images do not depend on the restorer
             real = all_gather(self.discriminator(target))
         return self.adversarial.generator_loss(real, all_gather(self.discriminator(prediction)))
 
@@ -43,16 +50,16 @@ class GeneratorLoss(Loss):
 
 
 WINDOW_STEPS = 200
-"""Steps over which the discriminator's loss is averaged, and after which the device is asked for it."""
+"""Steps over which the discriminator's loss is averaged; reading the mean waits for the device."""
 WARN_BELOW = 0.02
-"""A discriminator whose loss is below this part of what guessing costs tells every image apart."""
+"""The fraction of an undecided discriminator's loss below which it classifies practically every image right."""
 
 
 class DiscriminatorDominanceMonitor:
-    """Warns, once in a run, when the discriminator's loss stays far below that of a discriminator who guesses.
+    """Warns, once in a run, when the discriminator's loss stays far below that of an undecided discriminator.
 
-    From then on the restorer learns little from it. Losses that guessing costs nothing, as `wgan`, say nothing
-    about who wins.
+    The restorer then gets hardly any gradient from it. Losses that are 0 for an undecided discriminator, such as
+    `wgan`, do not show who wins, and are not monitored.
 
     >>> from lossmith.losses.adversarial import RaGANLoss
     >>> round(DiscriminatorDominanceMonitor(RaGANLoss()).undecided_loss, 6)
@@ -68,7 +75,7 @@ class DiscriminatorDominanceMonitor:
         self._warned = False
 
     def update(self, step_loss: Tensor) -> None:
-        """Take note of the discriminator's loss at a step, a detached number on any device."""
+        """Add the discriminator's loss at a step, a detached scalar on any device."""
         self._sum, self._count = self._sum + step_loss, self._count + 1
         if self._count < self.window_steps:
             return
@@ -76,10 +83,9 @@ class DiscriminatorDominanceMonitor:
         if self.undecided_loss > 0 and mean < WARN_BELOW * self.undecided_loss and not self._warned:
             self._warned = True
             warnings.warn(
-                f"the discriminator wins outright: over {self.window_steps} steps its loss was {mean:.2g}, and "
-                "guessing costs "
-                f"{self.undecided_loss:.2g}; lower discriminator_learning_rate, take a smaller discriminator, or "
-                "train longer before it",
+                f"the discriminator dominates: over {self.window_steps} steps its loss was {mean:.2g}, and an "
+                f"undecided one has {self.undecided_loss:.2g}; lower discriminator_learning_rate, take a smaller "
+                "discriminator, or train longer before it",
                 stacklevel=2,
             )
 
@@ -91,18 +97,33 @@ class DiscriminatorDominanceMonitor:
 
 
 class AdversarialModule(SupervisedModule):
-    """A restorer that learns under a loss and from a discriminator, which learns to tell its images from real
-    ones.
+    """Adversarial training of a restorer: each step updates the restorer, then the discriminator.
 
-    At every step the restorer takes one, under content + weight * adversarial, with the discriminator's weights
-    frozen, and the discriminator takes one, on the images that the restorer had just made. Both follow the
-    recipe's learning rate; `discriminator_learning_rate` is the discriminator's where the recipe's is at its
-    highest.
+    The restorer minimizes content + weight * adversarial with the discriminator frozen; the discriminator then
+    learns from the same restored images. Both networks stay in train mode, so the discriminator's batch
+    normalization uses the statistics of the current images, separately for real and restored ones. With several
+    processes the adversarial loss gets the logits of all their images, since relativistic losses depend on the
+    mean logit. Source: Wang et al., ECCVW 2018, section 3.2 and equation 3.
 
-    Both networks are in train mode throughout, so the discriminator's batch normalization goes by the images at
-    hand, real and restored apart. Processes that train together ask the adversarial loss about what the
-    discriminator says of all their images, on whose mean it may depend. Source: Wang et al., ECCVW 2018, section
-    3.2 and equation 3.
+    Parameters
+    ----------
+    restorer
+        The network that restores.
+    content
+        Its loss beside the adversarial one.
+    discriminator
+        From images, (N, 3, H, W), to logits.
+    adversarial, weight
+        The adversarial loss, and its weight in the restorer's loss.
+    recipe
+        The optimizer's settings; both networks follow its learning rate schedule.
+    discriminator_learning_rate
+        The discriminator's peak learning rate; by default the recipe's.
+
+    Raises
+    ------
+    LossmithError
+        When the discriminator has no trainable parameters.
     """
 
     betas = (0.9, 0.999)
@@ -135,7 +156,7 @@ class AdversarialModule(SupervisedModule):
         sync_batch_norm(self.discriminator, fabric)
         rate = self.recipe.learning_rate * self._discriminator_lr_factor
         adam = torch.optim.Adam(self._discriminator_parameters, lr=rate, betas=self.betas, fused=True)
-        with unfrozen(self._discriminator_parameters):  # several processes agree on what there is to train
+        with unfrozen(self._discriminator_parameters):  # DDP registers the parameters that require a gradient
             self._ddp_discriminator, self._discriminator_optimizer = fabric.setup(self.discriminator, adam)
 
     def forward_backward(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[StepMetrics, Tensor]:
@@ -164,11 +185,11 @@ class AdversarialModule(SupervisedModule):
 
     @property
     def is_finite(self) -> bool:
-        """Whether every weight and every statistic of both networks is a finite number."""
+        """Whether all weights and buffers of both networks are finite."""
         return super().is_finite and all_weights_finite(self.discriminator)
 
     def state_dict(self) -> dict[str, Any]:
-        # the discriminator's weights are among those of the loss
+        # the discriminator's weights are among the modules, as part of the loss
         return {
             **super().state_dict(),
             "discriminator_optimizer": self._discriminator_optimizer.state_dict(),
@@ -183,7 +204,7 @@ class AdversarialModule(SupervisedModule):
 
 @contextmanager
 def unfrozen(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """These parameters learn within the block, and only there."""
+    """Let these parameters require a gradient within the block, and only there."""
     for parameter in parameters:
         parameter.requires_grad_(True)
     try:

@@ -1,4 +1,4 @@
-"""Keeps the state of a run, so that it can be stopped at any moment."""
+"""Saves the state of a run, so that it can be stopped at any moment and resumed."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from lossmith.training.state import TrainState
 
 
 class Stateful(Protocol):
-    """What a run consists of."""
+    """A part of a run's state."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -24,9 +24,18 @@ class Stateful(Protocol):
 
 
 class Checkpointer:
-    """Saves the whole state every so many seconds, at the end, and when the run is told to stop or a step fails.
+    """Saves the whole state at intervals, at the end, and when the run is told to stop or a step fails.
 
-    A state in which something is not a number is never saved; the one before stays.
+    A state with NaN or infinity in it is never saved; the checkpoint before it stays.
+
+    Parameters
+    ----------
+    file
+        Where the state is saved.
+    every_seconds
+        Time between two checkpoints.
+    train_state, module, others
+        The parts of the state, which are saved under their names.
     """
 
     def __init__(
@@ -40,7 +49,7 @@ class Checkpointer:
         self.file, self.every_seconds = file, every_seconds
         self.train_state, self.module = train_state, module
         self.saved: int | None = None
-        """The step after which the state was saved last, if it was."""
+        """The step after which the latest checkpoint was saved, if there is one."""
         self._parts: dict[str, Stateful] = {
             **others,
             "train_state": train_state,
@@ -50,13 +59,13 @@ class Checkpointer:
         self._saved_at = time.monotonic()
         self._stop = StopFlag()
         self._last_completed_step: int | None = None
-        """The last step after which everything that belongs to it was done."""
+        """The latest step whose validation and logging are done too."""
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Note signals to stop, and obey between two steps, so that the state saved is never half a step.
+        """Defer stop signals to the end of a step, so that no checkpoint is taken in the middle of one.
 
-        When something fails within the block, the state after the last whole step is saved.
+        When the block raises, the state after the last completed step is saved.
         """
         with self._stop.deferred():
             try:
@@ -66,17 +75,17 @@ class Checkpointer:
                 if out_of_memory(error):
                     raise out_of_memory_error(self.train_state.recipe, self.saved_message) from error
                 raise
-        self._stop.raise_if_set()  # too late for another step
+        self._stop.raise_if_set()  # set after the last step
 
     @property
     def saved_message(self) -> str:
-        """What is saved, in words."""
+        """Which checkpoint there is, as a part of an error message."""
         if self.saved is None:
             return "no state was saved before that"
         return f"the state after step {self.saved} is saved"
 
     def load(self) -> None:
-        """Bring every part to where the run was left, if it was begun."""
+        """Restore every part from the checkpoint, if there is one."""
         if state := self.file.load():
             for name, part in self._parts.items():
                 part.load_state_dict(state[name])
@@ -84,7 +93,7 @@ class Checkpointer:
         self._saved_at = time.monotonic()
 
     def on_step_end(self) -> None:
-        """A step is done. Save, if it is time. Raises Interrupted, with the state saved, when told to stop."""
+        """Save the state if it is time, or if the run is told to stop, and then raise Interrupted."""
         self._last_completed_step = self.train_state.step
         stop = self._stop.signal_number
         if stop or self.train_state.done or time.monotonic() - self._saved_at >= self.every_seconds:
@@ -94,15 +103,16 @@ class Checkpointer:
 
     def _save(self) -> None:
         with self.train_state.timer.paused():
-            state = {name: part.state_dict() for name, part in self._parts.items()}  # which looks at the loss
+            # the loss monitor's state_dict raises Diverged if a pending loss is not finite
+            state = {name: part.state_dict() for name, part in self._parts.items()}
             if not self.module.is_finite:  # a gradient can be NaN where the loss was not
-                raise Diverged(f"the weights are no longer numbers after step {self.train_state.step}")
+                raise Diverged(f"the weights are not finite after step {self.train_state.step}")
             self.file.save(state)
         self.saved = self.train_state.step
         self._saved_at = time.monotonic()
 
     def _save_on_exception(self) -> None:
-        """Save what was reached when a step failed, which has then changed nothing."""
+        """Save the state after the last completed step; a step that raises leaves it unchanged."""
         if self._last_completed_step == self.train_state.step != self.saved:
-            with suppress(LossmithError):  # what has failed is said already
+            with suppress(LossmithError):  # the first error is the one to report
                 self._save()

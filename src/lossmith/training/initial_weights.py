@@ -1,4 +1,4 @@
-"""Weights that training begins with, instead of fresh ones."""
+"""Initial weights from a file, instead of fresh ones."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from lossmith.training.recipe import Recipe
 
 @dataclass(frozen=True, eq=False)
 class Init:
-    """The weights, and where they come from. They travel with a run, which may be carried out elsewhere."""
+    """Initial weights, and the file that they come from; pickled with a run that another machine carries out."""
 
     weights: dict[str, Tensor]
     sha256: str
@@ -27,7 +27,7 @@ class Init:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a run is recognized by that begins with them."""
+        """Entries of the configuration and the receipt that identify these weights."""
         return {"begins_with": self.sha256, **({"begins_with_part": True} if self.partial else {})}
 
     def load(self, restorer: nn.Module) -> None:
@@ -35,40 +35,44 @@ class Init:
 
 
 def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
-    """The recipe with its network, which is that of the file where none is named, and what training begins with.
+    """The recipe with its network filled in, and the initial weights of `recipe.init`, if there are any.
 
-    Raises LossmithError, in one sentence, for what cannot be opened or trained, or does not fit the network.
+    A recipe without a network gets that of the file. `scale` is that of the training images.
+
+    Raises LossmithError for a file that cannot be read or trained, or does not fit the network.
     """
     if recipe.init is None:
         return recipe, None
     path = recipe.init
     check_file(path)
     if path.suffix.lower() == ".onnx":
-        raise LossmithError(f"{path} is a graph, which is applied and not trained; --init takes weights")
+        raise LossmithError(f"{path} is an ONNX graph, which cannot be trained; --init takes weights")
     if recipe.network is None:
         model = load_any_model(path)
         recipe = replace(recipe, network=_expression(path, model))
-        found = [StateDict(model.restorer.state_dict())]
+        candidates = [StateDict(model.restorer.state_dict())]
     else:
-        found = read_state_dicts(path)
+        candidates = read_state_dicts(path)
     restorer = network(str(recipe.network), scale)
     if recipe.init_partial:
-        weights = _what_fits(path, restorer, closest_state_dict(restorer, found))
+        weights = _fitting_weights(path, restorer, closest_state_dict(restorer, candidates))
     else:
         try:
-            _, weights = weights_for(path, restorer, found)
+            _, weights = weights_for(path, restorer, candidates)
         except LossmithError as error:
             raise LossmithError(f"{error}; --init-partial loads what fits") from error
     if not are_finite(weights):
-        raise LossmithError(f"{path} holds weights that are not numbers")
+        raise LossmithError(f"{path} holds weights that are not finite")
     return recipe, Init(weights, sha256_of(path), recipe.init_partial)
 
 
 def _expression(path: Path, model: Model) -> str:
-    """The network of a file, to be trained at the scale of the images."""
+    """The expression of a file's network without its scale, which is that of the images."""
     if not isinstance(model.restorer, SpandrelModule):
         call = parse_call(str(model.receipt["network"]), "network")
-        return format_call(replace(call, options=tuple(each for each in call.options if each[0] != "scale")))
+        return format_call(
+            replace(call, options=tuple((name, value) for name, value in call.options if name != "scale"))
+        )
     if (expression := model.restorer.expression) is None:
         raise LossmithError(
             f"{path} holds a network ({model.restorer.architecture}) whose options cannot be written down here; "
@@ -77,18 +81,18 @@ def _expression(path: Path, model: Model) -> str:
     return expression
 
 
-def _what_fits(path: Path, restorer: nn.Module, found: StateDict) -> dict[str, Tensor]:
-    """Those of the weights that the network has in this shape; what they are is told."""
-    wanted, given = restorer.state_dict(), canonical_weights(restorer, found)
-    found.checked()
+def _fitting_weights(path: Path, restorer: nn.Module, weights: StateDict) -> dict[str, Tensor]:
+    """The weights whose names and shapes the network has; the user is told how many."""
+    expected, given = restorer.state_dict(), canonical_weights(restorer, weights)
+    weights.checked()
     fitting = {
-        name: tensor for name, tensor in given.items() if name in wanted and tensor.shape == wanted[name].shape
+        name: tensor for name, tensor in given.items() if name in expected and tensor.shape == expected[name].shape
     }
     if not fitting:
         raise LossmithError(f"{path} holds nothing that fits this network")
-    fresh = [name for name in wanted if name not in fitting]
+    fresh = [name for name in expected if name not in fitting]
     rest = f"; fresh are {quoted(fresh)}" if fresh else ""
-    notify(f"{len(fitting)} of the network's {len(wanted)} weights come from {path}{rest}")
+    notify(f"{len(fitting)} of the network's {len(expected)} weights come from {path}{rest}")
     return fitting
 
 

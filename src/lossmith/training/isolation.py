@@ -1,4 +1,4 @@
-"""What a run changes in the process, and puts back."""
+"""Restores the global state of the process that a run changes."""
 
 import logging
 import warnings
@@ -11,12 +11,12 @@ from torch.backends import cudnn
 
 @contextmanager
 def isolated_global_state() -> Iterator[None]:
-    """Whatever is drawn, silenced and set within the block is for the block alone.
+    """Restores RNG states, log levels, warning filters and TF32 on exit.
 
-    - The random numbers of the caller go on afterwards as if nothing had been drawn.
-    - Lightning does not speak of its own products and of workers; lossmith says what matters itself.
-    - float32 is float32: CUDA's convolutions would otherwise round its mantissa to 10 bits (TF32), and with it the
-      statistics of the losses and the images that are scored.
+    - The caller's random number generators continue afterwards as if nothing had been drawn.
+    - Lightning's advertisements and hints about workers are silenced.
+    - TF32 is off: it would round the inputs of CUDA's convolutions to 10 bits of mantissa, and with them the
+      statistics of the losses and the restored images.
     """
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
     levels, tf32 = [logger.level for logger in loggers], cudnn.allow_tf32

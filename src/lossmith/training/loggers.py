@@ -1,4 +1,4 @@
-"""Writes down how a run goes."""
+"""Loggers of a run: CSV, TensorBoard and a progress bar."""
 
 import csv
 import io
@@ -19,18 +19,18 @@ from lossmith.core.progress import ProgressBar, time_left
 from lossmith.training.module import StepMetrics
 from lossmith.training.state import TrainState
 
-KIND = "events.out.tfevents"
+EVENT_FILE_PREFIX = "events.out.tfevents"
 
 
 class TensorBoardWriter:
-    """One file of scalars, in a folder where files of former sittings may lie.
+    """Writes an event file of scalars into a folder that may hold event files of earlier sessions.
 
-    What those hold from step `after` on is taken back. TensorBoard's own writer works in a thread, where a full
-    disk ends as a traceback; here it is a LossmithError.
+    A session log of step `after` makes TensorBoard discard what those hold from there on. TensorBoard's own writer
+    works in a thread, where a full disk ends in a traceback; this one raises a LossmithError.
     """
 
     def __init__(self, folder: Path, after: int) -> None:
-        self.path = folder / f"{KIND}.{_timestamp(folder):010}.{socket.gethostname()}.{os.getpid()}"
+        self.path = folder / f"{EVENT_FILE_PREFIX}.{_timestamp(folder):010}.{socket.gethostname()}.{os.getpid()}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("wb")
@@ -41,7 +41,7 @@ class TensorBoardWriter:
         self._write(Event(step=after, session_log=SessionLog(status=SessionLog.START)))
 
     def add_scalars(self, step: int, values: dict[str, float]) -> None:
-        """Scalars of a step, by their names."""
+        """Write the scalars of a step, by name."""
         scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
         self._write(Event(step=step, summary=Summary(value=scalars)))
 
@@ -54,59 +54,66 @@ class TensorBoardWriter:
             raise write_error(self.path, error) from error
 
     def close(self) -> None:
-        with suppress(OSError):  # which was raised when it was met
+        with suppress(OSError):  # raised before, by the write that failed
             self._file.close()
 
 
 def _timestamp(folder: Path) -> int:
-    """The seconds of this moment, as is usual; but files are read in the order of their names, and clocks jump."""
-    numbers = (path.name.split(".")[3] for path in folder.glob(f"{KIND}.*.*"))
+    """The Unix time, as usual, or more: event files are read in the order of their names, and clocks may jump."""
+    numbers = (path.name.split(".")[3] for path in folder.glob(f"{EVENT_FILE_PREFIX}.*.*"))
     return max([int(time.time()), *(int(number) + 1 for number in numbers if number.isdecimal())])
 
 
-LOG_ENTRIES = 100
-"""Rows of `metrics.csv` over a whole run."""
-WRITE_EVERY = 5.0
-"""Seconds between two writings of `metrics.csv`, each of which waits for the disk."""
+ROWS_PER_RUN = 100
+"""Rows of `metrics.csv` that a run writes, at equal distances of its budget."""
+WRITE_EVERY_S = 5.0
+"""Seconds between two writes of `metrics.csv`, each of which waits for the disk."""
 
 
 class CSVLogger:
     """Writes `metrics.csv` and TensorBoard events.
 
     All rows are part of the checkpoint, so a resumed run has each of them once.
+
+    Parameters
+    ----------
+    path
+        The CSV file; the events go into the folder `tensorboard` beside it.
+    every_seconds
+        Least time between two writes of the CSV file.
     """
 
-    def __init__(self, path: Path, every_seconds: float = WRITE_EVERY) -> None:
+    def __init__(self, path: Path, every_seconds: float = WRITE_EVERY_S) -> None:
         self.path, self.every_seconds = path, every_seconds
-        self._written = -math.inf
+        self._written_at = -math.inf
         self.rows: list[dict[str, float]] = []
-        self._done = 0
+        self._last_row = 0
         self._events: TensorBoardWriter | None = None
 
     def should_log(self, state: TrainState) -> bool:
         """Whether it is time for another row."""
-        return int(LOG_ENTRIES * state.progress) > self._done
+        return int(ROWS_PER_RUN * state.progress) > self._last_row
 
     def log(self, state: TrainState, values: dict[str, float]) -> None:
         """Add a row."""
-        self._done = int(LOG_ENTRIES * state.progress)
+        self._last_row = int(ROWS_PER_RUN * state.progress)
         if self._events is None:
             self._events = self._open_events()
         row = {"step": float(state.step), "seconds": round(state.timer.elapsed, 3), **values}
         self.rows.append(row)
         self._events.add_scalars(state.step, {name: row[name] for name in row if name != "step"})
-        if time.monotonic() - self._written >= self.every_seconds:
+        if time.monotonic() - self._written_at >= self.every_seconds:
             self.write()
-            self._written = time.monotonic()
+            self._written_at = time.monotonic()
 
     def _open_events(self) -> TensorBoardWriter:
-        """Events to go on with after the last row; what a killed run logged after its checkpoint is taken back."""
+        """A writer that discards what a killed run logged after its last checkpoint."""
         after = int(self.rows[-1]["step"]) + 1 if self.rows else 0
         return TensorBoardWriter(self.path.parent / "tensorboard", after)
 
     def write(self) -> None:
-        """Write all rows, whose keys differ, as one CSV table with columns in the order of first appearance."""
-        if not self.rows:  # a run that failed before it began shall not empty the table of its last attempt
+        """Write all rows as one CSV table; their keys differ, and columns are in the order of first appearance."""
+        if not self.rows:  # a run that fails before its first step must not empty the table of the one before
             return
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()
@@ -116,16 +123,16 @@ class CSVLogger:
         write_text(self.path, text.getvalue())
 
     def close(self) -> None:
-        """Write what is not yet written."""
+        """Close the event file and write all rows."""
         if self._events is not None:
             self._events.close()
         self.write()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "done": self._done}
+        return {"rows": self.rows, "last_row": self._last_row}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.rows, self._done = state["rows"], state["done"]
+        self.rows, self._last_row = state["rows"], state["last_row"]
 
 
 class TrainingProgressBar:
@@ -143,13 +150,13 @@ class TrainingProgressBar:
         self._bar.__exit__()
 
     def show(self, state: TrainState, values: StepMetrics) -> None:
-        """Show what the latest step gave, if it is time."""
+        """Show the metrics of the latest step, if it is time."""
         if self._bar.due(state.progress):
             self._bar.show(self.title, state.progress, format_status(state, values))
 
 
 def format_status(state: TrainState, values: StepMetrics) -> str:
-    """Step, rate, time left and the named terms, in words."""
+    """Step, steps per second, time left and the named terms, as text."""
     elapsed, progress = state.timer.elapsed, state.progress
     rate = state.step / max(elapsed, 1e-9)
     left = time_left(elapsed / max(progress, 1e-9) * (1 - progress))

@@ -9,7 +9,7 @@ from lossmith.data import ImagePair, PatchDataset
 from lossmith.data.loader import batches
 from lossmith.training.checkpointer import Checkpointer
 from lossmith.training.distributed.launcher import launch
-from lossmith.training.loggers import WRITE_EVERY, CSVLogger, TrainingProgressBar
+from lossmith.training.loggers import WRITE_EVERY_S, CSVLogger, TrainingProgressBar
 from lossmith.training.loss_monitor import LossMonitor
 from lossmith.training.module import TrainingModule
 from lossmith.training.run_folder import RunFolder
@@ -27,18 +27,40 @@ def fit(
     sample_writer: SampleWriter | None = None,
     devices: int = 1,
 ) -> TrainState:
-    """Teach `module` to the end of its budget, from the checkpoint in `folder` if there is one.
+    """Train a module to the end of its budget, from the checkpoint in `folder` if there is one.
 
-    `sample_writer` gets sample images. Each of the `devices` learns from its share of every batch; see `launch`.
+    Parameters
+    ----------
+    module
+        What is trained.
+    patches
+        The training patches, in their order.
+    test_pairs
+        Test images, of which center crops are validated.
+    folder
+        Where checkpoints and metrics are written.
+    title
+        What the progress bar shows.
+    save_every
+        Seconds between two checkpoints.
+    sample_writer
+        Gets sample images at every validation.
+    devices
+        How many train together, each on its share of every batch; see `launch`.
 
-    Raises Diverged when something is no longer a number, and KeyboardInterrupt after Ctrl-C or SIGTERM.
+    Raises
+    ------
+    Diverged
+        When the loss, a gradient or a weight is not finite any more.
+    Interrupted
+        A KeyboardInterrupt, after Ctrl-C or SIGTERM; the state is saved.
     """
     recipe = module.recipe
     state = TrainState(recipe)
     loss_monitor = LossMonitor(state)
-    # as large and as many as a batch: a look costs less than a step, in time and in memory
+    # crops as large and as many as a batch's patches, so that a validation costs less than a step
     validator = Validator(*center_crops(test_pairs, recipe.patch, recipe.batch), sample_writer)
-    logger = CSVLogger(folder.metrics_csv, min(WRITE_EVERY, save_every))
+    logger = CSVLogger(folder.metrics_csv, min(WRITE_EVERY_S, save_every))
     checkpointer = Checkpointer(
         folder.state, save_every, state, module, loss_monitor=loss_monitor, validator=validator, logger=logger
     )
@@ -59,7 +81,7 @@ def fit(
             while not state.done:
                 processes.signal_step(state.progress)
                 metrics = module.training_step(next(stream), state.progress)
-                loss_monitor.update(state.step + 1, metrics)  # a step that breaks here has not been taken
+                loss_monitor.update(state.step + 1, metrics)  # may raise Diverged, before the step is counted
                 state.advance()
                 val_metrics = validator.maybe_validate(state, module)
                 if val_metrics or logger.should_log(state):

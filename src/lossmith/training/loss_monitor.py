@@ -1,4 +1,4 @@
-"""What the loss is, asked without making the device wait at every step."""
+"""Reads the losses of several steps at once, without a device sync at every step, and checks them for NaN."""
 
 import math
 import time
@@ -12,15 +12,23 @@ from lossmith.training.state import TrainState
 from lossmith.training.supervised import SKIPPED
 
 MAX_CONSECUTIVE_SKIPS = 10
+"""Steps in a row that may be skipped."""
 MAX_SKIPPED_STEPS = 100
 """Steps of a run that may be skipped."""
 
 
 class LossMonitor:
-    """Keeps the values of the latest steps where they were computed, and looks at them together now and then.
+    """Collects the metrics of the latest steps on the device, and reads them together at intervals.
 
-    A look waits until the device has come that far, so there is one every `every_seconds`, and one before anything
-    is written down. What has been written is therefore always from before the step that broke.
+    Reading waits for the device, so it happens every `every_seconds`, and before anything is logged or saved: logs
+    and checkpoints never hold values from after a non-finite loss.
+
+    Parameters
+    ----------
+    train_state
+        The run's progress; skipped steps are counted in it.
+    every_seconds
+        Time between two reads.
     """
 
     def __init__(self, train_state: TrainState, every_seconds: float = 1.0) -> None:
@@ -33,24 +41,24 @@ class LossMonitor:
         self._broken = False
 
     def update(self, step: int, values: StepMetrics) -> None:
-        """Remember what a step gave: `loss` and its terms.
+        """Add the metrics of a step: `loss` and its terms.
 
-        Raises Diverged, sooner or later, for what is no number; at once for a step that changed nothing for that
-        reason, unless the recipe lets it be skipped.
+        Raises Diverged for a value that is not finite, at the next read; for a skipped step at once, unless the
+        recipe allows skipping.
         """
         self._pending.append((step, values))
         if SKIPPED in values or time.monotonic() - self._flushed_at >= self.every_seconds:
             self.flush()
 
     def flush(self) -> None:
-        """Raise Diverged, with the first step and the term, if a value noted since the last look is not finite."""
+        """Read the pending metrics; raise Diverged, naming step and term, for the first that is not finite."""
         if self._broken:
-            raise Diverged("the loss is no longer a number")
-        unseen, self._pending, self._flushed_at = self._pending, [], time.monotonic()
-        if not unseen:
+            raise Diverged("the loss is not finite")
+        pending, self._pending, self._flushed_at = self._pending, [], time.monotonic()
+        if not pending:
             return
-        numbers = iter(torch.stack([value for _, values in unseen for value in values.values()]).tolist())
-        for step, values in unseen:
+        numbers = iter(torch.stack([value for _, values in pending for value in values.values()]).tolist())
+        for step, values in pending:
             self._add(step, {name: next(numbers) for name in values})
 
     def _add(self, step: int, numbers: dict[str, float]) -> None:
@@ -58,7 +66,7 @@ class LossMonitor:
             self._skip(_describe_failure(step, numbers))
             return
         if not all(map(math.isfinite, numbers.values())):
-            self._broken = True  # what the step did is in the weights
+            self._broken = True  # the weights have been updated with it
             raise Diverged(_describe_failure(step, numbers))
         self._consecutive_skips = 0
         for name, number in numbers.items():
@@ -66,22 +74,22 @@ class LossMonitor:
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def _skip(self, why: str) -> None:
-        """Count a step that changed nothing, or raise Diverged, as the recipe says."""
+        """Count a skipped step, or raise Diverged if the recipe or the limits do not allow it."""
         if self.train_state.recipe.on_nan == "stop":
             raise Diverged(why)
-        for skipped, most, where in (
+        for skipped, limit, where in (
             (self._consecutive_skips, MAX_CONSECUTIVE_SKIPS, " in a row"),
             (self.train_state.skipped, MAX_SKIPPED_STEPS, " of the run"),
         ):
-            if skipped >= most:
-                raise Diverged(f"{why}, after {most} steps{where} were skipped")
+            if skipped >= limit:
+                raise Diverged(f"{why}, after {limit} steps{where} were skipped")
         self._consecutive_skips += 1
         self.train_state.skipped += 1
 
     def pop_means(self) -> dict[str, float]:
-        """Each value averaged over the steps that had it, since this was asked before. It looks first.
+        """The mean of each metric over the steps that had it since the last call, after a flush.
 
-        With them, where steps may be skipped, how many have been in the run.
+        Where the recipe allows skipping, the run's number of skipped steps is among them.
         """
         self.flush()
         means = {name: total / self._counts[name] for name, total in self._sums.items()}
@@ -90,15 +98,19 @@ class LossMonitor:
 
     def state_dict(self) -> dict[str, Any]:
         self.flush()
-        return {"sums": self._sums, "counts": self._counts, "in_a_row": self._consecutive_skips}
+        return {"sums": self._sums, "counts": self._counts, "consecutive_skips": self._consecutive_skips}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._sums, self._counts, self._consecutive_skips = state["sums"], state["counts"], state["in_a_row"]
+        self._sums, self._counts, self._consecutive_skips = (
+            state["sums"],
+            state["counts"],
+            state["consecutive_skips"],
+        )
 
 
 def _describe_failure(step: int, numbers: dict[str, float]) -> str:
     broken = [name for name, number in numbers.items() if not math.isfinite(number)]
     if not broken:
-        return f"the gradient is no longer a number at step {step}, though the loss, {numbers['loss']:.4g}, is one"
-    first = min(broken, key=lambda name: name == "loss")  # which is only to blame when no term is
+        return f"the gradient is not finite at step {step}, though the loss, {numbers['loss']:.4g}, is"
+    first = min(broken, key=lambda name: name == "loss")  # a term, if one is not finite, rather than the sum
     return f"the loss became {numbers[first]} at step {step}, in its term '{'sum' if first == 'loss' else first}'"

@@ -1,4 +1,4 @@
-"""The learning rate over a run, as a function of the part of the budget that is spent."""
+"""The learning rate as a function of the spent fraction of the budget."""
 
 import math
 from collections.abc import Sequence
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from lossmith.training.recipe import Recipe
 
 WARMUP_FRACTION = 0.05
-"""The part of the budget over which the learning rate rises."""
+"""The fraction of the budget over which the learning rate rises linearly."""
 STEP_MILESTONES: dict[str, Sequence[float]] = {
     "fifths": (0.2, 0.4, 0.6, 0.8),
     "esrgan": (1 / 8, 1 / 4, 1 / 2, 3 / 4),
 }
-"""After which parts of the budget the learning rate is halved: in ESRGAN's first stage every 200,000 of a million
-steps, in its second after 50,000, 100,000, 200,000 and 300,000 of 400,000."""
+"""Fractions of the budget after which the learning rate is halved: in ESRGAN's first stage after every 200,000 of
+a million steps, in its second after 50,000, 100,000, 200,000 and 300,000 of 400,000."""
 
 
 def learning_rate(recipe: Recipe, progress: float) -> float:
-    """The learning rate when `progress` of the budget is spent.
+    """The learning rate when the fraction `progress` of the budget, 0 to 1, is spent.
 
     >>> [round(learning_rate(Recipe(learning_rate=1.0), p), 3) for p in (0.0, 0.05, 0.5, 1.0)]
     [0.01, 0.994, 0.505, 0.01]
@@ -24,9 +24,11 @@ def learning_rate(recipe: Recipe, progress: float) -> float:
     [1.0, 0.5, 0.25, 0.125, 0.0625]
     """
     if recipe.decay in STEP_MILESTONES:
-        return float(recipe.learning_rate * 0.5 ** sum(progress >= part for part in STEP_MILESTONES[recipe.decay]))
-    # It rises over the first twentieth: without that, the first large steps can throw a fresh network so far off
-    # that a structural loss, which is flat there, never finds back.
+        return float(
+            recipe.learning_rate * 0.5 ** sum(progress >= milestone for milestone in STEP_MILESTONES[recipe.decay])
+        )
+    # Without a warm-up the first large steps can move a fresh network to where a structural loss is flat, and
+    # training does not recover.
     rise = min(1.0, 0.01 + progress / WARMUP_FRACTION)
     fall = 1.0 if recipe.decay == "none" else 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
     return recipe.learning_rate * rise * fall

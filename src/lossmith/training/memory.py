@@ -1,4 +1,4 @@
-"""How much memory a training step keeps and how much of a disk a run, and what to do when there is not enough."""
+"""Memory of a training step, disk space of a run, and what to do where there is too little."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,25 +15,33 @@ from lossmith.training.supervised import SupervisedModule, set_loss_progress, to
 
 
 def saved_activation_bytes(module: SupervisedModule, batch: Batch) -> int:
-    """Bytes that autograd keeps between the forward and backward pass of the last step, weights not counted."""
-    modules = module.modules.to(best_device()).train()
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*modules.parameters(), *modules.buffers())}
-    kept: dict[int, int] = {}
+    """Bytes that autograd saves for the backward pass of the last step, without the weights.
 
-    def note(tensor: Tensor) -> Tensor:
+    Parameters
+    ----------
+    module
+        The module; its loss is set to the end of its schedule.
+    batch
+        (degraded, clean), (N, 3, h, w) and (N, 3, H, W).
+    """
+    modules = module.modules.to(best_device()).train()
+    weights = {tensor.untyped_storage().data_ptr() for tensor in (*modules.parameters(), *modules.buffers())}
+    activations: dict[int, int] = {}
+
+    def record(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
+        if storage.data_ptr() not in weights:
+            activations[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     degraded, clean = (to_channels_last(images, best_device()) for images in batch)
     set_loss_progress(module.loss, 1.0)
-    hooks = torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor)
+    hooks = torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor)
     with torch.enable_grad(), autocast(module.recipe.precision), hooks:
-        # the graph lives until the sum below is done, so no storage is counted under a reused address
+        # the graph stays alive until all storages are summed, so that no address is reused by another
         total = module.loss(module.restorer(degraded), clean)
     del total
-    return sum(kept.values())
+    return sum(activations.values())
 
 
 def bytes_to_write(
@@ -58,25 +66,26 @@ def _weight_bytes(module: nn.Module) -> int:
 
 @contextmanager
 def explain_out_of_memory(recipe: Recipe) -> Iterator[None]:
-    """Say what to lower when the block needs more memory than there is."""
+    """Turn an out-of-memory error within the block into a LossmithError that says what to lower."""
     try:
         yield
     except Exception as error:
         if not out_of_memory(error):
             raise
-        raise LossmithError(f"{_too_little(recipe)}; lower batch or patch, or take a smaller network") from error
+        raise LossmithError(
+            f"{_not_enough_memory(recipe)}; lower batch or patch, or take a smaller network"
+        ) from error
 
 
 def out_of_memory_error(recipe: Recipe, saved_message: str) -> LossmithError:
-    """What to say when there was enough memory for the steps before; `kept` says what is saved."""
+    """The error for memory that runs out during a run; `saved_message` says which checkpoint there is."""
     return LossmithError(
-        f"{_too_little(recipe)} any more; {saved_message}: end what else uses the device, and the same command "
-        "goes on; or "
-        "lower batch or patch, or take a smaller network, with another --out"
+        f"{_not_enough_memory(recipe)} any more; {saved_message}: end what else uses the device, and the same "
+        "command goes on; or lower batch or patch, or take a smaller network, with another --out"
     )
 
 
-def _too_little(recipe: Recipe) -> str:
+def _not_enough_memory(recipe: Recipe) -> str:
     return (
         f"there is not enough memory for steps of {recipe.batch} patches of {recipe.patch} pixels through network "
         f"'{recipe.network}'"

@@ -1,4 +1,4 @@
-"""What a run teaches, as the loop sees it."""
+"""The interface of what the loop trains."""
 
 from typing import Any, Protocol
 
@@ -9,35 +9,35 @@ from lossmith.data.loader import Batch
 from lossmith.training.recipe import Recipe
 
 StepMetrics = dict[str, Tensor]
-"""What a step gave, on the device and detached: `loss`, then the named terms that it is made of."""
+"""Detached scalars of a step, on the device: `loss`, then the named terms that it is the sum of."""
 
 
 class TrainingModule(Protocol):
-    """Something that learns from one batch at a time. The loop knows nothing else about it.
+    """The interface of what the loop trains, one batch at a time.
 
-    It owns its networks, their losses and their optimizers, however many they are. Whatever a step changes is part
-    of `state_dict`, or a resumed run would not end where an uninterrupted one ends.
+    A module owns its networks, losses and optimizers. Everything that a step changes must be in `state_dict`, or a
+    resumed run would differ from an uninterrupted one.
     """
 
     recipe: Recipe
 
     def setup(self, fabric: Fabric) -> None:
-        """Move to the device, ready for the first step; called once, before all that follows."""
+        """Move to the device and build the optimizers; called once, before anything else."""
 
     def training_step(self, batch: Batch, progress: float) -> StepMetrics:
-        """Learn from a batch, when `progress` of the budget is spent."""
+        """Take an optimizer step on a batch, (degraded, clean); `progress` is the spent fraction of the budget."""
 
     @property
     def learning_rate(self) -> float:
-        """That of the latest step."""
+        """The learning rate of the latest step."""
 
     @property
     def trained_network(self) -> nn.Module:
-        """The network to keep."""
+        """The network to save."""
 
     @property
     def is_finite(self) -> bool:
-        """Whether every weight is a finite number."""
+        """Whether all weights are finite."""
 
     def state_dict(self) -> dict[str, Any]: ...
 

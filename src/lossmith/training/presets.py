@@ -1,4 +1,4 @@
-"""Recipes by name."""
+"""Recipes by name, as in `train(data, **preset("esrgan"))`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from lossmith.core.errors import unknown_name_error
 from lossmith.training.recipe import AdversarialRecipe, Recipe
 
 PRESETS = {
-    # Wang et al., ECCVW 2018; the million steps and the average are those of its authors' later toolbox
+    # Wang et al., ECCVW 2018; the million steps and the averaged weights are those of BasicSR, their toolbox
     "esrgan": (
         Recipe(
             degradation="bicubic(4)",
@@ -20,7 +20,7 @@ PRESETS = {
         ),
         AdversarialRecipe(discriminator="vgg", psnr_steps=1_000_000, psnr_learning_rate=2e-4, psnr_decay="fifths"),
     ),
-    # for two CPU cores; nearest neighbors enlarge without the weave that pixel shuffles learn against a
+    # for two CPU cores; rrdbnet upsamples by nearest neighbors, and pixel shuffles learn a checkerboard against a
     # discriminator
     "esrgan_small": (
         Recipe(
@@ -32,7 +32,7 @@ PRESETS = {
             learning_rate=2e-4,
             ema=0.99,
         ),
-        # a discriminator without spectral normalization wins at once over a network so small
+        # a discriminator without spectral normalization dominates so small a network at once
         AdversarialRecipe(
             discriminator="unet(features=16)",
             discriminator_learning_rate=1e-4,
@@ -44,9 +44,9 @@ PRESETS = {
 
 
 def preset(name: str) -> dict[str, Any]:
-    """The arguments of `train` that the recipe of that name consists of: `recipe` and `adversarial`.
+    """The arguments `recipe` and `adversarial` of `train` that belong to this name.
 
-    Raises LossmithError for a name that nobody knows.
+    Raises LossmithError for an unknown name.
 
     >>> preset("esrgan")["adversarial"].discriminator
     'vgg'

@@ -1,4 +1,4 @@
-"""How a restorer is trained: everything that is the same for every loss of a comparison."""
+"""The settings of a training: everything that is the same for every loss of a comparison."""
 
 import math
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,15 +16,15 @@ class Recipe:
     """The damage, the network and the budget of a run. All but the losses, the seeds and the images."""
 
     degradation: str | None = None
-    """What is to be undone: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(0..25)"
-    [default: jpeg, which is jpeg(10)]."""
+    """The degradation: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(0..25)" [default:
+    jpeg, which is jpeg(10)]."""
     network: str | None = None
-    """What is trained: srresnet_small, srresnet, rrdbnet, fcn, or your own as import.path:Class
+    """The network: srresnet_small, srresnet, rrdbnet, fcn, or your own as import.path:Class
     [default: that of --init, or else srresnet_small]."""
     init: Path | None = None
-    """Weights to begin with instead of fresh ones: a model of ours, or anybody's that fits the network."""
+    """A model file whose weights training begins with: of lossmith, or any other that fits the network."""
     init_partial: bool = False
-    """Begin with those weights of --init that fit, and with fresh ones for the rest."""
+    """Take those weights of --init that fit the network, and fresh ones for the rest."""
     steps: int | None = None
     """Budget in optimizer steps [default: 400, unless --minutes is given]."""
     minutes: float | None = None
@@ -34,17 +34,17 @@ class Recipe:
     batch: int = 16
     """Patches per step."""
     learning_rate: float = 1e-3
-    """Of Adam, at its highest."""
+    """Adam's peak learning rate."""
     decay: Decay = "cosine"
-    """How the learning rate goes: it rises over the first twentieth of the run, and falls to a hundredth along a
-    cosine, or not at all; or it is halved after every fifth, or as for esrgan after 1/8, 1/4, 1/2 and 3/4."""
+    """Decay of the learning rate: cosine, to a hundredth, or none, both after a warm-up over a twentieth of the
+    budget; fifths, halved after every fifth of it; or esrgan, halved after 1/8, 1/4, 1/2 and 3/4."""
     ema: float = 0.0
-    """Average the weights exponentially with this decay, such as 0.999; 0 for no averaging."""
+    """Decay of the exponential moving average of the weights, such as 0.999; 0 for no averaging."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the network's arithmetic; auto is bfloat16 on a CUDA device and float32 elsewhere."""
+    """Precision of the network; auto is bfloat16 on a CUDA device that has it, and float32 elsewhere."""
     on_nan: Literal["stop", "skip"] = "stop"
-    """When a loss or a gradient is no number: stop, with the state before that step saved; or skip the step, at
-    most 10 in a row and 100 in a run. A stopped run may go on with another choice."""
+    """When a loss or a gradient is NaN or infinite: stop, with the state before that step saved; or skip the step,
+    at most 10 in a row and 100 in a run. A stopped run may continue with another choice."""
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.minutes is not None:
@@ -68,7 +68,7 @@ class Recipe:
 
     @property
     def resume_key(self) -> dict[str, Any]:
-        """All that a run is recognized by when it is to go on, but for the weights that it begins with."""
+        """The settings that must be the same for a run to be resumed, without its initial weights."""
         others = ("on_nan", "init", "init_partial")
         return {name: value for name, value in asdict(self).items() if name not in others}
 
@@ -94,12 +94,12 @@ class Recipe:
 
     @property
     def budget(self) -> str:
-        """The budget in words."""
+        """The budget as text, such as '400 steps'."""
         return counted(self.steps, "step") if self.steps else f"{self.minutes:g} minutes"
 
 
 def check_type(name: str, value: Any, annotation: Any) -> None:
-    """Refuse a value of another kind than its field is annotated with."""
+    """Raise LossmithError for a value whose type is not that of its field's annotation."""
     if value is None and NoneType in get_args(annotation):
         return
     kind = annotation if get_origin(annotation) is Literal else (*get_args(annotation), annotation)[0]
@@ -117,25 +117,25 @@ _TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "tru
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialRecipe:
-    """Adversarial training, in two stages: first under a plain loss, then against a discriminator."""
+    """Adversarial training in two stages: first under a plain loss, then against a discriminator."""
 
     discriminator: str | None = None
-    """Train against a discriminator: vgg, vgg_any, unet, or your own as import.path:Class. A first stage, psnr,
-    comes before it; loss, steps, learning_rate and decay are those of the second, gan."""
+    """The discriminator: vgg, vgg_any, unet, or your own as import.path:Class. Training then has two stages, psnr
+    and gan; loss, steps, learning_rate and decay are those of the second."""
     adversarial: str = "ragan"
     """The adversarial loss: gan, lsgan, hinge, wgan, ragan, ragan_basicsr, ralsgan, rahinge."""
     adversarial_weight: float = 5e-3
-    """Its weight in the restorer's loss."""
+    """Weight of the adversarial loss in the restorer's loss."""
     discriminator_learning_rate: float | None = None
-    """Of the discriminator [default: the restorer's]."""
+    """Peak learning rate of the discriminator [default: the restorer's]."""
     psnr_loss: str = "l1"
     """The loss of the first stage."""
     psnr_steps: int | None = None
     """Steps of the first stage [default: the budget of the second]."""
     psnr_learning_rate: float | None = None
-    """Of the first stage [default: that of the second]."""
+    """Peak learning rate of the first stage [default: that of the second]."""
     psnr_decay: Decay | None = None
-    """How the learning rate of the first stage goes [default: as in the second]."""
+    """Decay of the learning rate of the first stage [default: that of the second]."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -146,7 +146,7 @@ class AdversarialRecipe:
                 raise LossmithError(f"{field.name} must be above 0 and finite, not {value}")
 
     def pretrain_recipe(self, recipe: Recipe) -> Recipe:
-        """The recipe of the first stage, where `recipe` is that of the second."""
+        """The recipe of the first stage; `recipe` is that of the second."""
         return replace(
             recipe,
             steps=self.psnr_steps or recipe.steps,

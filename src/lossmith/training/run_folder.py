@@ -1,4 +1,4 @@
-"""A run is a folder; this is what its files are called and how it is recognized."""
+"""The folder of a run: the names of its files, its configuration, and whether it is finished."""
 
 import json
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ from lossmith.core.run_config import check, go_on
 from lossmith.core.state_file import CheckpointFile
 
 CHECKPOINT_FORMAT = "lossmith run 4"
-"""The mark of what a checkpoint holds: to be changed with it."""
+"""Written into every checkpoint; to be changed with what a checkpoint holds."""
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a finished run cost."""
+    """The cost of a finished run."""
 
     steps: int
     seconds: float
     activation_mb: float
-    """Megabytes that one step keeps for its backward pass: activations of the network and the loss."""
+    """Megabytes that autograd saves for the backward pass of a step: activations of the network and the loss."""
     device: str
     precision: str
     skipped: int = 0
-    """Steps that were left out, since their loss or their gradient was no number."""
+    """Steps that were skipped, since their loss or gradient was not finite."""
 
     def __post_init__(self) -> None:
         if not all(isinstance(number, int | float) for number in (self.steps, self.seconds, self.activation_mb)):
@@ -40,7 +40,7 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where everything of one run lies."""
+    """The files of one run."""
 
     path: Path
 
@@ -65,7 +65,7 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     def image(self, name: str) -> Path:
-        """Where the restored test image of that name lies."""
+        """The file of the restored test image of that name."""
         old = self.path / IMAGES_FOLDER
         return (old if old.is_dir() else self.path / "images") / f"{safe_file_name(name)}.png"
 
@@ -78,7 +78,7 @@ class RunFolder:
         return self.path / "summary.json"
 
     def check(self, configuration: dict[str, Any]) -> None:
-        """Raise LossmithError when the folder belongs to another configuration, or one cannot tell."""
+        """Raise LossmithError when the folder belongs to another configuration, or holds a run without one."""
         if not self.config.exists() and (self.state.exists or self.summary.exists()):
             raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another --out")
         check(self.config, configuration, go_on(self.model))
@@ -89,7 +89,7 @@ class RunFolder:
             remove_partial_files(folder)
 
     def finish(self, summary: RunSummary, images: Sequence[Path]) -> None:
-        """Mark the run as finished, with what its files hold; this file is written last."""
+        """Write the summary with the SHA-256 of every result, as the last file of a run."""
         results = [self.model, self.metrics_csv, self.scores, *images]
         files = {path.relative_to(self.path).as_posix(): _digest(path) for path in results}
         write_text(self.summary, json.dumps({**asdict(summary), "files": files}, indent=2) + "\n")

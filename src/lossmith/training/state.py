@@ -1,4 +1,4 @@
-"""How far a run has come."""
+"""The progress of a run."""
 
 from typing import Any
 
@@ -7,19 +7,19 @@ from lossmith.training.recipe import Recipe
 
 
 class TrainState:
-    """Steps taken, or skipped, and seconds spent, out of a budget of steps or of seconds."""
+    """Steps and seconds spent, out of a budget of steps or of minutes."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.step = 0
         self.skipped = 0
-        """How many of the steps changed nothing, since what they gave was no number."""
+        """How many of the steps were skipped, since a loss or gradient was not finite."""
         self.timer = Timer()
         self.progress = 0.0
-        """The fraction of the budget that is spent, 0 to 1, as of the latest step."""
+        """The fraction of the budget that is spent, 0 to 1, after the latest step."""
 
     def advance(self) -> None:
-        """Another step has been taken."""
+        """Count a step."""
         self.step += 1
         self.progress = self._spent()
 

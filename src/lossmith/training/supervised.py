@@ -1,4 +1,4 @@
-"""A restorer that learns from pairs of images under one loss."""
+"""Supervised training of a restorer under one loss."""
 
 from collections.abc import Iterable
 from functools import cached_property, reduce
@@ -19,19 +19,19 @@ from lossmith.training.module import StepMetrics, TrainingModule
 from lossmith.training.recipe import Recipe
 
 SKIPPED = "skipped"
-"""Among the values of a step: it changed nothing."""
+"""The name of a step's metric that is 1 when the step was skipped."""
 
 
 def mutable_buffers(modules: nn.Module) -> list[Tensor]:
-    """The buffers that a forward pass may change.
+    """The buffers that a forward pass may change: those of modules in train mode.
 
-    Modules in evaluation mode, such as the frozen networks of losses, change none, and may hold many.
+    Modules in eval mode, such as the frozen networks of losses, may have many and change none.
     """
     return [buffer for module in modules.modules() if module.training for buffer in module.buffers(recurse=False)]
 
 
 class StepSnapshot:
-    """What a step changes before the optimizers do: these buffers, and which random numbers come next."""
+    """The state that a forward pass changes: these buffers, and the random number generators."""
 
     def __init__(self, buffers: Iterable[Tensor]) -> None:
         self._buffers = [(buffer, buffer.clone()) for buffer in buffers]
@@ -39,28 +39,38 @@ class StepSnapshot:
 
     @torch.no_grad()
     def rollback(self) -> None:
-        """Bring it all back to where it was."""
-        for buffer, before in self._buffers:
-            buffer.copy_(before)
+        """Restore the buffers and the generators."""
+        for buffer, saved in self._buffers:
+            buffer.copy_(saved)
         RNGState().load_state_dict(self._rng_state)
 
 
 def all_finite(values: Iterable[Tensor], parameters: Iterable[Tensor]) -> Tensor:
-    """Whether all values and all gradients of what is learning are numbers, as one boolean on the device."""
+    """Whether all values and all gradients of the parameters are finite, as one boolean on the device."""
     grads = (parameter.grad for parameter in parameters)
     gradients = [gradient for gradient in grads if gradient is not None and gradient.numel()]
-    sums = [gradient.sum() for gradient in gradients]  # which one that is no number makes none; and are quick
+    # one NaN or inf makes the whole sum non-finite, and a sum is cheap
+    sums = [gradient.sum() for gradient in gradients]
     return torch.stack([value.float() for value in (*values, *sums)]).isfinite().all()
 
 
 class SupervisedModule(TrainingModule):
-    """A restorer that learns to undo damage under a loss.
+    """Supervised training of a restorer with Adam.
 
-    The learning rate and the loss's schedule are functions of the fraction of the budget spent.
+    The learning rate and the loss's schedule are functions of the spent fraction of the budget.
+
+    Parameters
+    ----------
+    restorer
+        From degraded images, (N, 3, h, w), to restored ones, (N, 3, H, W).
+    loss
+        What is minimized.
+    recipe
+        The optimizer's settings, the precision, and whether weights are averaged.
     """
 
     betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
-    """Of Adam."""
+    """Adam's decay rates."""
 
     def __init__(self, restorer: nn.Module, loss: Loss, recipe: Recipe) -> None:
         self.restorer = restorer.to(memory_format=torch.channels_last)
@@ -80,33 +90,34 @@ class SupervisedModule(TrainingModule):
         self._network, self._optimizer = fabric.setup(self.restorer, adam)
 
     def training_step(self, batch: Batch, progress: float) -> StepMetrics:
-        """Learn from a batch; a step that fails, or gives what is no number and is seen to, changes nothing.
+        """Take an optimizer step on a batch.
 
-        On a CPU every step is seen to. A GPU would have to be waited for, so there it is done on request.
+        If the step raises, or a checked loss or gradient is not finite, nothing changes. The check needs a sync,
+        so on GPUs it is opt-in (`on_nan="skip"`); on a CPU every step is checked.
         """
         snapshot = StepSnapshot(self._buffers)
         try:
             values, _ = self.forward_backward(*self.to_device(batch), progress)
             values = all_reduce_mean(values)
-            good = not self._check_gradients or self._all_agree(
+            finite = not self._check_gradients or self._true_everywhere(
                 all_finite(values.values(), self._trainable_parameters)
             )
         except Exception:
             snapshot.rollback()
             raise
-        if not good:
+        if not finite:
             snapshot.rollback()
             return {**values, SKIPPED: torch.ones((), device=self._fabric.device)}
         self.optimizer_step(values)
         return values
 
     def to_device(self, batch: Batch) -> Batch:
-        """The images where the network is."""
+        """The batch on the network's device, in channels-last layout."""
         degraded, clean = (to_channels_last(images, self._fabric.device) for images in batch)
         return degraded, clean
 
     def forward_backward(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[StepMetrics, Tensor]:
-        """The first half of a step: what it gave, and the images that the restorer made, detached."""
+        """The first half of a step: its metrics, and the restored images, (N, 3, H, W), detached."""
         set_loss_progress(self.loss, progress)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, progress)
@@ -120,7 +131,7 @@ class SupervisedModule(TrainingModule):
         return values, restored.detach()
 
     def optimizer_step(self, values: StepMetrics) -> None:
-        """The second half of a step, which gave `values`."""
+        """The second half of a step, whose metrics are `values`."""
         self._optimizer.step()
         if self.ema:
             self.ema.update(self.restorer)
@@ -133,11 +144,11 @@ class SupervisedModule(TrainingModule):
     def _trainable_parameters(self) -> list[nn.Parameter]:
         return list(self.restorer.parameters())
 
-    def _all_agree(self, good: Tensor) -> bool:
-        """Whether it is so in every process that takes this step."""
+    def _true_everywhere(self, flag: Tensor) -> bool:
+        """Whether the flag is true in every process that takes this step."""
         if self._fabric.world_size == 1:
-            return bool(good)
-        return bool(self._fabric.all_reduce(good.float(), reduce_op="mean") == 1)
+            return bool(flag)
+        return bool(self._fabric.all_reduce(flag.float(), reduce_op="mean") == 1)
 
     @property
     def learning_rate(self) -> float:
@@ -146,12 +157,12 @@ class SupervisedModule(TrainingModule):
 
     @property
     def trained_network(self) -> nn.Module:
-        """The network to keep: the averaged one where there is one."""
+        """The network to save: the averaged one, if weights are averaged."""
         return self.ema.module if self.ema else self.restorer
 
     @property
     def is_finite(self) -> bool:
-        """Whether every weight and every statistic of the network is a finite number."""
+        """Whether all weights and buffers of the network are finite."""
         return all_weights_finite(self.restorer)
 
     def state_dict(self) -> dict[str, Any]:
@@ -163,18 +174,18 @@ class SupervisedModule(TrainingModule):
 
 
 def to_channels_last(images: Tensor, device: torch.device) -> Tensor:
-    """Images on the device, each pixel's channels beside each other, as convolutions want them."""
+    """Images on the device in channels-last layout, in which convolutions are fastest."""
     return images.to(device, non_blocking=True).to(memory_format=torch.channels_last)
 
 
 def set_loss_progress(loss: Loss, progress: float) -> None:
-    """Set every part of a loss that changes during the run to where it is at `progress`."""
+    """Set every schedule in a loss to the spent fraction of the budget, 0 to 1."""
     for module in loss.modules():
         if isinstance(module, Schedule):
             module.progress = progress
 
 
 def all_weights_finite(network: nn.Module) -> bool:
-    """Whether every weight and every statistic is a finite number."""
+    """Whether all weights and buffers are finite."""
     tensors = [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
     return bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all())

@@ -1,4 +1,4 @@
-"""Looks at test crops during a run, to draw the curve of PSNR."""
+"""Validation during a run: PSNR and sample images of crops of the test images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,41 +16,55 @@ from lossmith.training.state import TrainState
 
 
 class SampleWriter:
-    """An image for every examination: crops side by side, in rows degraded, restored and clean.
+    """Writes an image at every validation: crops side by side, in rows degraded, restored and clean.
 
-    What is not a number is black: that a run has diverged is for others to say.
+    NaN pixels are drawn black; divergence is reported by the loss monitor.
+
+    Parameters
+    ----------
+    folder
+        Where `step-0000100.png` and the like are written.
+    max_images
+        How many crops are shown.
     """
 
     def __init__(self, folder: Path, max_images: int = 6) -> None:
         self.folder, self.max_images = folder, max_images
 
     def write(self, step: int, degraded: Tensor, restored: Tensor, clean: Tensor) -> None:
-        """Write the first few crops; `degraded` may be smaller than the others, (N, 3, h, w)."""
+        """Write the first crops: `degraded`, (N, 3, h, w), enlarged to the size of the others, (N, 3, H, W)."""
         small = interpolate(degraded.float(), size=clean.shape[-2:], mode="nearest")
         rows = [torch.cat(list(row[: self.max_images].float().cpu()), dim=2) for row in (small, restored, clean)]
         write_image(self.folder / f"step-{step:07d}.png", torch.cat(rows, dim=1).nan_to_num())
 
 
 VALIDATIONS_PER_RUN = 10
-"""How often in a run the test crops are restored and measured."""
+"""Validations in a run, at equal distances of its budget, beside the one before the first step."""
 
 
 class Validator:
-    """Measures PSNR on crops of the test images now and then; the clock stands still meanwhile.
+    """Measures the mean PSNR of crops of the test images, while the run's timer is paused.
 
-    Nothing is chosen by what it finds: it only draws the curve.
+    The result is only logged; no checkpoint and no setting is selected by it.
+
+    Parameters
+    ----------
+    degraded, clean
+        The crops, (N, 3, h, w) and (N, 3, H, W).
+    sample_writer
+        Gets the crops of every validation.
     """
 
     def __init__(self, degraded: Tensor, clean: Tensor, sample_writer: SampleWriter | None = None) -> None:
         self.degraded, self.clean, self.sample_writer = degraded, clean, sample_writer
-        self._done = -1
+        self._last_validation = -1
 
     def maybe_validate(self, state: TrainState, module: TrainingModule) -> dict[str, float]:
-        """The PSNR by its name, where it is time; else nothing."""
+        """Validate if it is time: `{"psnr": value in dB}`, else an empty dictionary."""
         due = int(VALIDATIONS_PER_RUN * state.progress)
-        if due <= self._done:
+        if due <= self._last_validation:
             return {}
-        self._done = due
+        self._last_validation = due
         with state.timer.paused():
             restored = self._restored(module.trained_network)
             if self.sample_writer:
@@ -70,21 +84,24 @@ class Validator:
         return float((-10 * error.clamp(min=1e-10).log10()).mean())
 
     def state_dict(self) -> dict[str, Any]:
-        return {"done": self._done}
+        return {"last_validation": self._last_validation}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._done = state["done"]
+        self._last_validation = state["last_validation"]
 
 
-def center_crops(test_pairs: Sequence[ImagePair], side: int, most: int) -> tuple[Tensor, Tensor]:
-    """(degraded, clean) batches of equal crops from the middle of the first `most` test images."""
+def center_crops(test_pairs: Sequence[ImagePair], side: int, max_images: int) -> tuple[Tensor, Tensor]:
+    """Center crops of the first test images, of one size: degraded, (N, 3, h, w), and clean, (N, 3, H, W).
+
+    `side` is that of the clean crops, and less where an image is smaller.
+    """
     scale = test_pairs[0].scale
-    shown = test_pairs[:most]
-    side = min(side, *(min(pair.degraded.shape[1:]) * scale for pair in shown)) // scale
+    pairs = test_pairs[:max_images]
+    side = min(side, *(min(pair.degraded.shape[1:]) * scale for pair in pairs)) // scale
     degraded, clean = [], []
-    for pair in shown:
+    for pair in pairs:
         top, left = ((length - side) // 2 for length in pair.degraded.shape[1:])
         degraded.append(pair.degraded[:, top : top + side, left : left + side])
-        top, left, big = top * scale, left * scale, side * scale
-        clean.append(pair.clean[:, top : top + big, left : left + big])
+        top, left, clean_side = top * scale, left * scale, side * scale
+        clean.append(pair.clean[:, top : top + clean_side, left : left + clean_side])
     return torch.stack(degraded), torch.stack(clean)

@@ -1,4 +1,4 @@
-"""What several processes that train one run must know of each other to learn as one."""
+"""Collective operations, so that several processes compute what one process with the whole batch would."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +13,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lossmith.training.module import StepMetrics
 
 _fabric: Fabric | None = None
-"""That which connects this process to others, while there are others."""
+"""The Fabric that connects this process to others, within `distributed_context`."""
 
 
 @contextmanager
 def distributed_context(fabric: Fabric) -> Iterator[None]:
-    """Within the block, this process trains with those that `fabric` connects it to."""
+    """Let `all_gather` and `all_reduce_mean` use this Fabric within the block."""
     global _fabric
     _fabric = fabric
     try:
@@ -28,11 +28,11 @@ def distributed_context(fabric: Fabric) -> Iterator[None]:
 
 
 def all_gather(mine: Tensor) -> Tensor:
-    """What every process has, one after the other along the first dimension; its gradient finds the way back.
+    """The tensors of all processes, concatenated along the first dimension; differentiable.
 
-    (n, ...) to (processes * n, ...), in the order of the patches; what is given, where a process trains alone. All
-    must come here, with tensors of one shape. DDP averages gradients over the processes, and the gradient of this
-    sums them, so what is computed alike everywhere from the result has its true gradient.
+    (n, ...) to (processes * n, ...), in the order of the patches. A single process gets its own tensor back. Every
+    process must call this with a tensor of the same shape. DDP averages gradients over the processes, and the
+    backward pass of this sums them, so a loss that every process computes from the result has the right gradient.
     """
     if _fabric is None:
         return mine
@@ -41,7 +41,7 @@ def all_gather(mine: Tensor) -> Tensor:
 
 
 def all_reduce_mean(values: StepMetrics) -> StepMetrics:
-    """What a step gave, averaged over the processes."""
+    """The metrics of a step, averaged over the processes."""
     if _fabric is None:
         return values
     means: Any = _fabric.all_reduce(torch.stack(list(values.values())), reduce_op="mean")
@@ -49,9 +49,9 @@ def all_reduce_mean(values: StepMetrics) -> StepMetrics:
 
 
 def sync_batch_norm(network: nn.Module, fabric: Fabric) -> None:
-    """Let batch normalization go by the images of all processes, as it does where one has them all.
+    """Let batch normalization use the statistics of all processes' images.
 
-    torch's SyncBatchNorm does it too, but on CUDA only.
+    torch's SyncBatchNorm does the same, but on CUDA only.
     """
     if fabric.world_size == 1:
         return
@@ -61,12 +61,12 @@ def sync_batch_norm(network: nn.Module, fabric: Fabric) -> None:
 
 
 def _synced_forward(self: _BatchNorm, x: Tensor) -> Tensor:
-    """Batch normalization by the mean and variance of all processes' images, equally many each."""
+    """The forward pass of batch normalization with the statistics of all processes, which have equal batches."""
     if not self.training:
         return type(self).forward(self, x)
     others = [dimension for dimension in range(x.ndim) if dimension != 1]
-    wide = x.to(torch.promote_types(x.dtype, torch.float32))
-    variance, mean = torch.var_mean(wide, others, correction=0)
+    x32 = x.to(torch.promote_types(x.dtype, torch.float32))
+    variance, mean = torch.var_mean(x32, others, correction=0)
     means, variances = all_gather(torch.stack([mean, variance])[None]).unbind(1)
     mean = means.mean(0)
     variance = (variances + (means - mean).square()).mean(0)
@@ -78,7 +78,7 @@ def _synced_forward(self: _BatchNorm, x: Tensor) -> Tensor:
             self.running_mean.lerp_(mean.to(self.running_mean), weight)
             self.running_var.lerp_(variance.to(self.running_var) * count / max(1, count - 1), weight)
     shape = [1, -1, *[1] * (x.ndim - 2)]
-    normal = (wide - mean.view(shape)) * (variance.view(shape) + self.eps).rsqrt()
+    normalized = (x32 - mean.view(shape)) * (variance.view(shape) + self.eps).rsqrt()
     if self.affine:
-        normal = normal * self.weight.view(shape) + self.bias.view(shape)
-    return normal.to(x.dtype)
+        normalized = normalized * self.weight.view(shape) + self.bias.view(shape)
+    return normalized.to(x.dtype)

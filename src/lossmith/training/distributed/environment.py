@@ -1,4 +1,4 @@
-"""The device and the arithmetic of a process, alone or among others."""
+"""Fabric set-up: device, precision, DDP environment."""
 
 import os
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ from lossmith.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class ProcessEnvironment(ClusterEnvironment):
-    """One of the processes that train one run on this machine, as Lightning asks about it.
+    """Lightning's cluster environment for one of the processes that train a run on this machine.
 
-    Lightning would otherwise believe what it finds in the environment, as under Slurm, or start processes by
-    running this program again from its first line.
+    Without it Lightning would use what it finds in the environment, such as Slurm's variables, or start processes
+    by running this program again from its first line.
     """
 
     rank: int
@@ -58,13 +58,13 @@ class ProcessEnvironment(ClusterEnvironment):
 
 
 def environments(processes: int) -> list[ProcessEnvironment]:
-    """That of every process, the first one's first."""
+    """The environments of all processes, by rank."""
     port = find_free_network_port()
     return [ProcessEnvironment(rank, processes, port) for rank in range(processes)]
 
 
 def single_process_fabric(recipe: Recipe) -> Fabric:
-    """For a process that trains alone, on the device that is current."""
+    """The Fabric of a process that trains alone, on the current device."""
     cuda = torch.cuda.is_available()
     return Fabric(
         accelerator=best_device().type,
@@ -76,11 +76,11 @@ def single_process_fabric(recipe: Recipe) -> Fabric:
 
 @contextmanager
 def ddp_fabric(recipe: Recipe, environment: ProcessEnvironment, threads: int) -> Iterator[Fabric]:
-    """For a process among others, with which it is connected within the block, and on its own device.
+    """The Fabric of one of several processes, on its own device; they are connected within the block.
 
-    On a CPU, the processes share the cores.
+    On a CPU the processes share the cores, `threads` each.
     """
-    # the statistics of batch normalization are the same everywhere: see `distributed_context`
+    # no broadcast: `sync_batch_norm` keeps the buffers of batch normalization equal
     strategy = DDPStrategy(cluster_environment=environment, broadcast_buffers=False)
     fabric = Fabric(
         accelerator=best_device().type,
@@ -88,8 +88,8 @@ def ddp_fabric(recipe: Recipe, environment: ProcessEnvironment, threads: int) ->
         strategy=strategy,
         precision=_precision(recipe),
     )
-    names = ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")  # which it will set
-    before = {name: os.environ.get(name) for name in names}
+    names = ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")  # set by Fabric
+    saved = {name: os.environ.get(name) for name in names}
     own_threads = torch.get_num_threads()
     try:
         fabric.launch()
@@ -99,7 +99,7 @@ def ddp_fabric(recipe: Recipe, environment: ProcessEnvironment, threads: int) ->
         if distributed.is_initialized():
             distributed.destroy_process_group()
         torch.set_num_threads(own_threads)
-        for name, value in before.items():
+        for name, value in saved.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value

@@ -1,4 +1,4 @@
-"""The processes that train one run: one leads, the others do as it says."""
+"""Starts the worker processes that train a run together with this one."""
 
 import signal
 from collections.abc import Iterator, Sequence
@@ -27,29 +27,29 @@ from lossmith.training.distributed.worker import pickle_setup, worker_main
 from lossmith.training.module import TrainingModule
 
 JOIN_TIMEOUT_S = 10.0
-"""Seconds that a process has to end."""
+"""Seconds that a worker has to end before it is killed."""
 
 
 @dataclass(frozen=True)
 class WorkerHandle:
-    """A process that follows this one, and the line to it."""
+    """A worker process, and the connection to it."""
 
     environment: ProcessEnvironment
     process: SpawnProcess
     connection: Connection
 
     def send_setup(self, payload: bytes) -> None:
-        """Give it what it needs, and wait until it is ready. Raises LossmithError if it ends before."""
+        """Send what it needs, and wait until it is ready. Raises LossmithError if it ends before."""
         try:
             self.connection.send_bytes(payload)
             answer = self.connection.recv()
         except (EOFError, OSError):
-            raise LossmithError(f"{self._end()} before it began; {MAIN_GUARD_HINT}") from None
+            raise LossmithError(f"{self._end()} before it was ready; {MAIN_GUARD_HINT}") from None
         if isinstance(answer, Exception):
             raise answer
 
     def failure(self) -> Exception | None:
-        """Why it has ended, if it has."""
+        """The exception with which it ended, if it has ended."""
         try:
             if self.connection.poll(JOIN_TIMEOUT_S / 10):
                 answer = self.connection.recv()
@@ -59,13 +59,14 @@ class WorkerHandle:
         return None
 
     def _end(self) -> str:
+        """How it ended, as the beginning of a sentence."""
         self.process.join(JOIN_TIMEOUT_S)
         code = self.process.exitcode or 0
         how = f"signal {-code}" if code < 0 else f"status {code}"
         return f"process {self.environment.rank + 1} of {self.environment.num_processes} ended with {how}"
 
     def shutdown(self) -> None:
-        """Let it end, and see to it."""
+        """Close the connection, wait until the worker ends, and kill it if it does not."""
         self.connection.close()
         self.process.join(JOIN_TIMEOUT_S)
         self.process.kill()
@@ -74,11 +75,11 @@ class WorkerHandle:
 
 @dataclass(frozen=True)
 class WorkerPool:
-    """The processes of one run, as the first of them sees the others.
+    """The worker processes of a run, as the leader sees them; none where one process trains alone.
 
-    The first alone keeps time, writes, prints and listens to signals. Before every step it tells the others how
-    much of the budget is spent, and they take the same step on their shares of the batch; when the line is cut,
-    they end. Alone, it has nobody to tell.
+    Only the leader keeps time, writes, prints and handles signals. Before every step it sends the spent fraction
+    of the budget, and the workers take the same step on their shares of the batch; they end when the connection is
+    closed.
     """
 
     fabric: Fabric
@@ -86,84 +87,86 @@ class WorkerPool:
 
     @property
     def shard(self) -> Shard:
-        """Which part of every batch is this process's."""
+        """The leader's share of every batch: (rank, processes)."""
         return 0, 1 + len(self.workers)
 
     def send_state(self, module: TrainingModule, step: int) -> None:
-        """Bring the others to where this process is, after `step`."""
+        """Send the state after `step` to the workers."""
         if not self.workers:
             return
         state = BytesIO()
         torch.save({"module": module.state_dict(), "step": step}, state)
-        for each in self.workers:
-            each.connection.send_bytes(state.getbuffer())
+        for worker in self.workers:
+            worker.connection.send_bytes(state.getbuffer())
 
     def signal_step(self, progress: float) -> None:
-        """Let the others take a step too, when `progress` of the budget is spent."""
-        for each in self.workers:
-            each.connection.send(progress)
+        """Let the workers take a step, when the fraction `progress` of the budget is spent."""
+        for worker in self.workers:
+            worker.connection.send(progress)
 
 
 @contextmanager
 def launch(module: TrainingModule, patches: PatchDataset, devices: int) -> Iterator[WorkerPool]:
-    """This process, with as many others as make `devices`, connected and ready to prepare their learners.
+    """Start workers until `devices` processes, this one included, are connected and ready to set up the module.
 
-    The others are copies: they share no memory with this one, and end with the block.
+    Workers get copies, share no memory with this process, and end with the block.
 
-    Raises LossmithError when one cannot be started, and when one ends, with its own reason where it had one.
+    Raises LossmithError when a worker cannot be started or ends, with the worker's own error if it had one.
     """
     if devices == 1:
         yield WorkerPool(single_process_fabric(module.recipe))
         return
-    own, *others = environments(devices)
+    own, *worker_environments = environments(devices)
     threads = max(1, torch.get_num_threads() // devices)
-    load = pickle_setup(module, patches)
-    with _workers(others, threads) as followers:
-        for each in followers:
-            each.send_setup(load)
+    payload = pickle_setup(module, patches)
+    with _workers(worker_environments, threads) as workers:
+        for worker in workers:
+            worker.send_setup(payload)
         with ddp_fabric(module.recipe, own, threads) as fabric, distributed_context(fabric):
             try:
-                yield WorkerPool(fabric, followers)
-            except (RuntimeError, OSError) as error:  # a process that fails takes the others with it
-                failures = [failure for each in followers if (failure := each.failure())]
-                raise min([*failures, error], key=lambda each: not isinstance(each, LossmithError)) from error
+                yield WorkerPool(fabric, workers)
+            except (RuntimeError, OSError) as error:  # a collective fails here when a worker ends
+                failures = [failure for worker in workers if (failure := worker.failure())]
+                raise min([*failures, error], key=lambda cause: not isinstance(cause, LossmithError)) from error
 
 
 @contextmanager
-def _workers(others: Sequence[ProcessEnvironment], threads: int) -> Iterator[list[WorkerHandle]]:
-    followers: list[WorkerHandle] = []
+def _workers(worker_environments: Sequence[ProcessEnvironment], threads: int) -> Iterator[list[WorkerHandle]]:
+    """Started workers, which are shut down at the end of the block."""
+    workers: list[WorkerHandle] = []
     try:
         with _signals_blocked():
-            for place in others:
-                followers.append(_start_worker(place, threads))  # noqa: PERF401 (those that started must end)
-        yield followers
+            for environment in worker_environments:
+                # no comprehension, which would lose those that started when one fails
+                workers.append(_start_worker(environment, threads))  # noqa: PERF401
+        yield workers
     finally:
-        for each in followers:
-            each.connection.close()
-        for each in followers:
-            each.shutdown()
+        for worker in workers:
+            worker.connection.close()
+        for worker in workers:
+            worker.shutdown()
 
 
-def _start_worker(place: ProcessEnvironment, threads: int) -> WorkerHandle:
-    context = get_context("spawn")  # a fork inherits threads in the middle of their work, and no CUDA
-    mine, theirs = context.Pipe()
-    # what is large goes by the line: nobody would read the end of large arguments if it died before
-    process = context.Process(target=worker_main, args=(place, threads, theirs))
+def _start_worker(environment: ProcessEnvironment, threads: int) -> WorkerHandle:
+    context = get_context("spawn")  # a fork would inherit running threads, and cannot use CUDA
+    connection, worker_end = context.Pipe()
+    # The payload goes through the pipe, later: large process arguments block forever if the child dies early.
+    process = context.Process(target=worker_main, args=(environment, threads, worker_end))
     process.start()
-    theirs.close()  # or the line would stay open when the other end dies
-    return WorkerHandle(place, process, mine)
+    worker_end.close()  # so that the pipe is closed when the worker dies
+    return WorkerHandle(environment, process, connection)
 
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """What is started within the block is deaf to the signals that tell a run to stop: this process hears them."""
+    """Child processes start with stop signals blocked; only the leader handles them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # which would open the ears again
-    stops = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    resource_tracker.ensure_running()  # starting it within the block would unblock the signals
+    stop_signals = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -1,4 +1,4 @@
-"""A process that trains a run together with the one that started it."""
+"""The main function of a worker process, which trains a run together with the process that started it."""
 
 import pickle
 import warnings
@@ -17,7 +17,12 @@ from lossmith.training.module import TrainingModule
 
 
 def pickle_setup(module: TrainingModule, patches: PatchDataset) -> bytes:
-    """What a process needs to follow. It is a copy: torch's way of sending would share the weights themselves."""
+    """The module, the patches and the seed for a worker, as bytes.
+
+    Plain pickle makes copies; torch's multiprocessing would share the weights' memory.
+
+    Raises LossmithError for what cannot be pickled.
+    """
     try:
         return pickle.dumps((module, patches, torch.initial_seed()))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -28,13 +33,13 @@ def pickle_setup(module: TrainingModule, patches: PatchDataset) -> bytes:
 
 
 def worker_main(environment: ProcessEnvironment, threads: int, leader: Connection) -> None:
-    """Take every step that the leader orders, on this process's share of the batch, until it orders no more."""
+    """Take every step that the leader signals, on this process's share of the batch, until it disconnects."""
     try:
         with isolated_global_state():
-            warnings.simplefilter("ignore")  # the leader says it
+            warnings.simplefilter("ignore")  # the leader shows them
             _train(environment, threads, leader)
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # the leader is gone, in whichever way
+        pass  # the leader has ended
     except Exception as error:
         kind = LossmithError if isinstance(error, LossmithError) else RuntimeError
         leader.send(kind(str(error)))
@@ -55,12 +60,12 @@ def _train(environment: ProcessEnvironment, threads: int, leader: Connection) ->
         torch.enable_grad(),
     ):
         module.setup(fabric)
-        begin = torch.load(BytesIO(leader.recv_bytes()), map_location="cpu", weights_only=True)
-        module.load_state_dict(begin["module"])
-        step = begin["step"]
+        start = torch.load(BytesIO(leader.recv_bytes()), map_location="cpu", weights_only=True)
+        module.load_state_dict(start["module"])
+        step = start["step"]
         for batch in batches(patches, module.recipe.batch, step, (environment.rank, environment.num_processes)):
             progress = leader.recv()
-            # what a network draws, as dropout does, differs from process to process, and is the same when resumed
+            # Dropout and the like must draw differently in every process, and the same again in a resumed run.
             torch.manual_seed((seed + step * environment.num_processes + environment.rank) % 2**63)
             module.training_step(batch, progress)
             step += 1
