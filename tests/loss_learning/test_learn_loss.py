@@ -24,16 +24,16 @@ def weights(path: Path) -> dict[str, Tensor]:
 
 
 def same(one: Path, other: Path) -> bool:
-    mine, others = weights(one), weights(other)
-    return mine.keys() == others.keys() and all(torch.equal(mine[name], others[name]) for name in mine)
+    first, second = weights(one), weights(other)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_learned_loss_file_holds_its_provenance(image: Path, small: LossRecipe, tmp_path: Path) -> None:
     out = tmp_path / "loss.safetensors"
-    made = learn_loss(image, degradation="jpeg", recipe=small, out=out, seed=4, license="CC0-1.0")
+    result = learn_loss(image, degradation="jpeg", recipe=small, out=out, seed=4, license="CC0-1.0")
     card = load_loss(out)[1]
-    assert made.path == out
-    assert "2 scales learned" in str(made)
+    assert result.path == out
+    assert "2 scales learned" in str(result)
     assert card["task"] == "jpeg"
     assert card["degradation"] == "jpeg(10)"
     assert card["scales"] == [{"width": 4, "factor": 0.5}, {"width": 4, "factor": 1.0}]
@@ -45,7 +45,7 @@ def test_a_learned_loss_file_holds_its_provenance(image: Path, small: LossRecipe
     assert card["seconds"] > 0
 
 
-def test_under_the_published_recipe_every_critic_sees_the_full_image(
+def test_under_the_published_recipe_every_discriminator_gets_the_full_image(
     image: Path, small: LossRecipe, tmp_path: Path
 ) -> None:
     recipe = replace(small, input_scale="full", fake_samples="restored", balance="none", crop=0, batch=1)
@@ -70,10 +70,10 @@ def test_a_balanced_loss_is_worth_an_l1_on_the_degradation_it_was_learned_from(
     stripes = scene.clone()
     stripes[:, :, ::4] *= 0.6
     write_image(tmp_path / "striped.png", stripes)
-    recipe = replace(small, min_side=48)  # one scale, where the damaged image is what the critic sees
+    recipe = replace(small, min_side=48)  # one scale, where the degraded image is the discriminator's input
     out = tmp_path / "loss.safetensors"
     learn_loss(image, degraded=tmp_path / "striped.png", recipe=recipe, out=out)
-    # the lesson's damage lies on an image that has lost its finest detail, so the two agree roughly
+    # training degrades an image without its finest detail, so the two agree roughly
     ratio = float(MDFLoss.load(out)(stripes[None], scene[None]) / (stripes - scene).abs().mean())
     assert 0.2 < ratio < 2
     assert load_loss(out)[1]["task"] == "own"
@@ -88,15 +88,15 @@ def test_the_learned_loss_depends_on_the_seed_alone(image: Path, small: LossReci
     assert not same(outs[0], outs[2])
 
 
-def at_round(number: int, what: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have something happen in the middle of a round, counted over all scales."""
-    play, played = ScaleWGAN.train_iteration, []
+def at_iteration(number: int, action: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have something happen at the beginning of an iteration, counted over all scales."""
+    train_iteration, calls = ScaleWGAN.train_iteration, []
 
     def interrupted(self: ScaleWGAN, *arguments: Any) -> dict[str, float]:
-        played.append(self)
-        if len(played) == number:
-            what()
-        return play(self, *arguments)
+        calls.append(self)
+        if len(calls) == number:
+            action()
+        return train_iteration(self, *arguments)
 
     monkeypatch.setattr(ScaleWGAN, "train_iteration", interrupted)
 
@@ -118,15 +118,15 @@ def test_a_run_killed_at_any_iteration_ends_with_the_same_weights(
     def go(out: Path) -> None:
         learn_loss(image, degradation="noise(25)", recipe=small, out=out, save_every=save_every)
 
-    whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
-    go(whole)
+    uninterrupted, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    go(uninterrupted)
     with monkeypatch.context() as patch:
-        at_round(number, crash, patch)
+        at_iteration(number, crash, patch)
         with pytest.raises(RuntimeError, match="power cut"):
             go(killed)
     assert not killed.exists()
     go(killed)
-    assert same(whole, killed)
+    assert same(uninterrupted, killed)
 
 
 def test_ctrl_c_ends_the_run_after_the_iteration_with_a_checkpoint(
@@ -134,12 +134,12 @@ def test_ctrl_c_ends_the_run_after_the_iteration_with_a_checkpoint(
 ) -> None:
     out, listener = tmp_path / "loss.safetensors", signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
-        at_round(2, lambda: signal.raise_signal(signal.SIGINT), patch)
+        at_iteration(2, lambda: signal.raise_signal(signal.SIGINT), patch)
         with pytest.raises(KeyboardInterrupt):
             learn_loss(image, degradation="jpeg", recipe=small, out=out)
     assert signal.getsignal(signal.SIGINT) is listener
-    kept = torch.load(tmp_path / "loss.learning" / "state.ckpt", weights_only=True)
-    assert [row["iteration"] for row in kept["rows"]] == [1, 2]
+    checkpoint = torch.load(tmp_path / "loss.learning" / "state.ckpt", weights_only=True)
+    assert [row["iteration"] for row in checkpoint["rows"]] == [1, 2]
     learn_loss(image, degradation="jpeg", recipe=small, out=out)
     assert out.exists()
 
@@ -149,7 +149,7 @@ def test_a_finished_loss_is_not_learned_again(
 ) -> None:
     out = tmp_path / "loss.safetensors"
     first = learn_loss(image, degradation="jpeg", recipe=small, out=out)
-    at_round(1, crash, monkeypatch)
+    at_iteration(1, crash, monkeypatch)
     assert learn_loss(image, degradation="jpeg", recipe=small, out=out) == first
     with pytest.raises(LossmithError, match=r"another configuration: seed is 0 there and 1 here; choose another"):
         learn_loss(image, degradation="jpeg", recipe=small, out=out, seed=1)
@@ -170,23 +170,25 @@ def test_a_file_made_by_another_program_is_never_overwritten(
     assert page.read_text() == "precious"
 
 
-def test_a_critic_of_a_tiny_scale_sees_enough_of_the_image_for_the_page(small: LossRecipe, tmp_path: Path) -> None:
-    # shrunk 32 times, 352 pixels are the 11 that it needs, and the 256 that are shown would be too few
+def test_the_page_shows_enough_of_the_image_for_a_discriminator_of_a_tiny_scale(
+    small: LossRecipe, tmp_path: Path
+) -> None:
+    # downscaled by 32, 352 pixels are the 11 that it needs, and the 256 that are shown would be too few
     write_image(tmp_path / "large.png", torch.rand(3, 352, 352, generator=torch.Generator().manual_seed(0)))
     recipe = replace(small, min_side=11, iterations=1)
-    made = learn_loss(
+    result = learn_loss(
         tmp_path / "large.png", degradation="noise(25)", recipe=recipe, out=tmp_path / "loss.safetensors"
     )
-    assert MDFLoss.load(made.path).min_side > 256
-    assert "What the loss asks for" in made.page.read_text(encoding="utf-8")
+    assert MDFLoss.load(result.path).min_side > 256
+    assert "What the loss asks for" in result.page.read_text(encoding="utf-8")
 
 
 def test_the_page_shows_every_scale_and_is_complete(image: Path, small: LossRecipe, tmp_path: Path) -> None:
-    made = learn_loss(image, degradation="jpeg", recipe=small, out=tmp_path / "a <b>.safetensors")
-    page = made.page.read_text(encoding="utf-8")
+    result = learn_loss(image, degradation="jpeg", recipe=small, out=tmp_path / "a <b>.safetensors")
+    page = result.page.read_text(encoding="utf-8")
     assert page.count("<img ") == 5 * 2
     assert page.count("<polyline ") == 4 * 2
-    assert page.count("<td style=") == 3 * 7  # what it asks for, by color and frequency
+    assert page.count("<td style=") == 3 * 7  # the frequency response, by color and frequency
     assert "--degradation jpeg" in page
     assert "a &lt;b&gt;" in page
     assert "http://" not in page
@@ -204,7 +206,7 @@ def test_a_damaged_checkpoint_is_named(image: Path, small: LossRecipe, tmp_path:
 
 def test_a_diverged_loss_is_reported_and_not_saved(image: Path, small: LossRecipe, tmp_path: Path) -> None:
     recipe = replace(small, learning_rate=1e38)
-    with pytest.raises(Diverged, match=r"no longer made of numbers after round \d; no state .*rate"):
+    with pytest.raises(Diverged, match=r"are not finite after iteration \d; no state .*rate"):
         learn_loss(image, degradation="jpeg", recipe=recipe, out=tmp_path / "loss.safetensors")
     assert not (tmp_path / "loss.safetensors").exists()
 
@@ -217,7 +219,7 @@ def test_images_that_cannot_be_learned_from_are_refused_in_one_sentence(
         ({}, "either --degradation or --degraded"),
         ({"degradation": "jpeg", "degraded": image}, "either --degradation or --degraded"),
         ({"degradation": "jpek"}, "degradation 'jpek' is not known; did you mean 'jpeg'?"),
-        ({"degraded": image}, "are the same image, so there is no damage to learn"),
+        ({"degraded": image}, "are the same image, so there is no degradation to learn"),
         ({"degraded": tmp_path / "tiny.png"}, "must be of one size, not 48x56 and 12x56 pixels"),
         ({"degraded": tmp_path / "none.png"}, "does not exist"),
         ({"degradation": "jpeg", "out": tmp_path / "loss.pth"}, "call it loss.safetensors"),
@@ -240,7 +242,7 @@ def test_images_that_cannot_be_learned_from_are_refused_in_one_sentence(
         ({"factor": 1.0}, "factor must be between 0 and 1, not 1.0"),
         ({"crop": 10}, "crop must be 0 or at least 11, not 10"),
         ({"min_side": 10}, "must be at least 11"),
-        ({"width": 64}, "widest must be at least width, 64, not 32"),
+        ({"width": 64}, "max_width must be at least width, 64, not 32"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number, 0 or more, not nan"),
         ({"input_scale": "half"}, "input_scale must be scale or full, not 'half'"),
     ],

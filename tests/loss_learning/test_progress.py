@@ -1,4 +1,4 @@
-"""How long is left while a loss is learned."""
+"""The estimate of the remaining time while a loss is learned."""
 
 import pytest
 import torch
@@ -9,14 +9,14 @@ from lossmith.loss_learning.progress import iteration_costs
 from lossmith.loss_learning.pyramid import ImagePyramid
 
 SECONDS = (0.051, 0.066, 0.095, 0.151, 0.633, 1.360, 2.763, 4.960)
-"""Of a round of the published recipe at each scale of an image of 169 x 250 pixels, timed on two cores."""
+"""Of an iteration of the published recipe at each scale of an image of 169 x 250 pixels, timed on two cores."""
 
 
 @pytest.mark.parametrize("scale", range(len(SECONDS)))
 def test_the_remaining_time_is_estimated_within_a_third_at_any_scale(scale: int) -> None:
-    found = iteration_costs(
+    costs = iteration_costs(
         ImagePyramid(DegradedSample(torch.zeros(3, 169, 250), degradation("jpeg")), PUBLISHED, seed=0), PUBLISHED
     )
-    assert len(found) == len(SECONDS)
-    told = sum(found) * SECONDS[scale] / found[scale]
-    assert told == pytest.approx(sum(SECONDS), rel=1 / 3)
+    assert len(costs) == len(SECONDS)
+    estimate = sum(costs) * SECONDS[scale] / costs[scale]
+    assert estimate == pytest.approx(sum(SECONDS), rel=1 / 3)

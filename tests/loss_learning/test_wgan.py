@@ -1,4 +1,4 @@
-"""The pyramid, the game of one scale, and the balance of what comes out of it."""
+"""The pyramid, the WGAN-GP training of a scale, and the calibration of its features."""
 
 from dataclasses import replace
 
@@ -19,11 +19,13 @@ from lossmith.losses.mdf.discriminator import PatchDiscriminator, downscale
 CPU = torch.device("cpu")
 
 
-def sample(scene: Tensor, damage: str) -> DegradedSample:
-    return DegradedSample(scene, degradation(damage))
+def sample(scene: Tensor, expression: str) -> DegradedSample:
+    return DegradedSample(scene, degradation(expression))
 
 
-def test_a_critic_that_sees_shrunk_images_learns_from_shrunk_degradation(scene: Tensor, small: LossRecipe) -> None:
+def test_with_input_scale_scale_the_degradation_is_downscaled_with_the_image(
+    scene: Tensor, small: LossRecipe
+) -> None:
     pyramid = ImagePyramid(sample(scene, "jpeg(10)"), small, seed=0)
     degraded = degradation("jpeg(10)")(scene)
     expected = downscale(degraded[None], 0.5) - downscale(scene[None], 0.5)
@@ -31,9 +33,7 @@ def test_a_critic_that_sees_shrunk_images_learns_from_shrunk_degradation(scene: 
     torch.testing.assert_close(pyramid.errors(0), expected)
 
 
-def test_a_critic_that_sees_full_images_learns_from_degradation_done_anew(
-    scene: Tensor, small: LossRecipe
-) -> None:
+def test_with_input_scale_full_the_downscaled_image_is_degraded(scene: Tensor, small: LossRecipe) -> None:
     pyramid = ImagePyramid(sample(scene, "jpeg(10)"), replace(small, input_scale="full"), seed=0)
     half = downscale(scene[None], 0.5)[0]
     torch.testing.assert_close(pyramid.errors(0)[0], degradation("jpeg(10)")(half) - half)
@@ -91,7 +91,7 @@ def test_the_crops_of_an_iteration_show_the_same_place(scene: Tensor, small: Los
 
 
 def test_the_published_recipe_updates_the_critic_as_often_as_the_published_weights_show(scene: Tensor) -> None:
-    """Their normalizations have counted 12,000 batches in 1000 rounds a scale."""
+    """Their normalizations have counted 12,000 batches in 1000 iterations per scale."""
     recipe = replace(PUBLISHED, iterations=2, width=4, max_width=4)
     pyramid = ImagePyramid(sample(scene, "noise(25)"), recipe, seed=0)
     gan = ScaleWGAN(recipe, 0, 0, CPU)
@@ -112,23 +112,27 @@ def test_the_gradient_penalty_equals_its_closed_form() -> None:
     torch.testing.assert_close(critic.weight.grad.flatten(), expected)
 
 
-def played(scene: Tensor, recipe: LossRecipe, rounds: int) -> tuple[ScaleWGAN, Scale]:
+def trained(scene: Tensor, recipe: LossRecipe, iterations: int) -> tuple[ScaleWGAN, Scale]:
     scale = ImagePyramid(sample(scene, "noise(50)"), recipe, seed=0).scale(0, None)
     gan = ScaleWGAN(recipe, 0, 0, CPU)
-    for _ in range(rounds):
+    for _ in range(iterations):
         gan.train_iteration(scale)
     return gan, scale
 
 
 def test_the_critic_learns_to_prefer_the_clean_image(scene: Tensor, small: LossRecipe) -> None:
-    gan, scale = played(scene, replace(small, width=8, critic_steps=2, batch=4, learning_rate=2e-3), rounds=40)
+    gan, scale = trained(
+        scene, replace(small, width=8, critic_steps=2, batch=4, learning_rate=2e-3), iterations=40
+    )
     critic = gan.critic.eval()
     with torch.no_grad():
         assert critic(scale.clean[None]).mean() > critic(scale.degraded).mean()
 
 
 def test_the_generator_learns_to_restore(scene: Tensor, small: LossRecipe) -> None:
-    gan, scale = played(scene, replace(small, width=8, reconstruction_weight=1e3, learning_rate=2e-3), rounds=60)
+    gan, scale = trained(
+        scene, replace(small, width=8, reconstruction_weight=1e3, learning_rate=2e-3), iterations=60
+    )
     before = (scale.degraded - scale.clean).square().mean()
     assert (gan.reconstructions(scale) - scale.clean).square().mean() < 0.7 * before
 
@@ -138,82 +142,86 @@ def test_an_iteration_depends_on_the_state_alone(scene: Tensor, small: LossRecip
     straight, stopped, resumed = (ScaleWGAN(small, 0, 5, CPU) for _ in range(3))
     straight.train_iteration(scale)
     stopped.train_iteration(scale)
-    torch.rand(7)  # what others draw changes nothing
+    torch.rand(7)  # the global generator is not used
     resumed.restore(stopped.state())
     assert straight.train_iteration(scale) == resumed.train_iteration(scale)
-    for own, other in zip(
+    for one, other in zip(
         straight.critic.state_dict().values(), resumed.critic.state_dict().values(), strict=True
     ):
-        assert torch.equal(own, other)
+        assert torch.equal(one, other)
 
 
-def trained_like(width: int) -> PatchDiscriminator:
-    """A critic with normalizations that do something."""
+def random_discriminator(width: int) -> PatchDiscriminator:
+    """A discriminator whose normalizations are not the identity."""
     torch.manual_seed(0)
-    critic = PatchDiscriminator(width).double()
+    discriminator = PatchDiscriminator(width).double()
     for _ in range(3):
-        critic(torch.rand(2, 3, 24, 24, dtype=torch.float64))
-    for module in critic.modules():
+        discriminator(torch.rand(2, 3, 24, 24, dtype=torch.float64))
+    for module in discriminator.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight)
             nn.init.normal_(module.bias)
-    return critic.eval().requires_grad_(False)
+    return discriminator.eval().requires_grad_(False)
 
 
 def test_scaling_changes_the_size_of_the_features_and_nothing_else() -> None:
-    critic, image = trained_like(5), torch.rand(1, 3, 20, 20, dtype=torch.float64)
-    before = critic.features(image)
-    rescale(critic, 2.0, 3.0, 5.0)
-    for factor, old, new in zip((2, 3, 5), before, critic.features(image), strict=True):
+    discriminator, image = random_discriminator(5), torch.rand(1, 3, 20, 20, dtype=torch.float64)
+    before = discriminator.features(image)
+    rescale(discriminator, 2.0, 3.0, 5.0)
+    for factor, old, new in zip((2, 3, 5), before, discriminator.features(image), strict=True):
         torch.testing.assert_close(new, factor * old)
 
 
 def test_calibrated_layers_have_the_variance_of_their_weights() -> None:
-    critics, factors = [trained_like(4), trained_like(6)], [0.5, 1.0]
-    clean = [torch.rand(1, 3, 20, 20, dtype=torch.float64) for _ in critics]
+    discriminators, factors = [random_discriminator(4), random_discriminator(6)], [0.5, 1.0]
+    clean = [torch.rand(1, 3, 20, 20, dtype=torch.float64) for _ in discriminators]
     degraded = [image + 0.1 * torch.randn_like(image) for image in clean]
-    calibrate_layers(critics, factors, clean, degraded, target_value=0.3)
-    spreads = [
-        [float(tap.var((0, 2, 3), correction=0).mean()) for tap in critic.features(target)]
-        for critic, target in zip(critics, clean, strict=True)
+    calibrate_layers(discriminators, factors, clean, degraded, target_value=0.3)
+    variances = [
+        [float(features.var((0, 2, 3), correction=0).mean()) for features in discriminator.features(target)]
+        for discriminator, target in zip(discriminators, clean, strict=True)
     ]
-    whole = spreads[1][0] / 0.9
-    assert spreads[0] == pytest.approx([0.25 * share * whole for share in (0.9, 0.09, 0.01)])
-    assert spreads[1] == pytest.approx([share * whole for share in (0.9, 0.09, 0.01)])
+    total = variances[1][0] / 0.9
+    assert variances[0] == pytest.approx([0.25 * weight * total for weight in (0.9, 0.09, 0.01)])
+    assert variances[1] == pytest.approx([weight * total for weight in (0.9, 0.09, 0.01)])
     distances = [
-        float((seen - known).square().mean())
-        for critic, target, image in zip(critics, clean, degraded, strict=True)
-        for seen, known in zip(critic.features(image), critic.features(target), strict=True)
+        float((prediction - target).square().mean())
+        for discriminator, reference, image in zip(discriminators, clean, degraded, strict=True)
+        for prediction, target in zip(
+            discriminator.features(image), discriminator.features(reference), strict=True
+        )
     ]
     assert sum(distances) == pytest.approx(0.3)
 
 
-def test_calibration_does_not_scale_up_constant_critics() -> None:
-    critic, image = trained_like(4), torch.rand(1, 3, 20, 20, dtype=torch.float64)
-    calibrate_layers([critic], [1.0], [image], [image], target_value=0.3)
-    assert float(critic.features(image)[0].var((0, 2, 3), correction=0).mean()) == pytest.approx(0.9)
+def test_calibration_does_not_scale_up_constant_discriminators() -> None:
+    discriminator, image = random_discriminator(4), torch.rand(1, 3, 20, 20, dtype=torch.float64)
+    calibrate_layers([discriminator], [1.0], [image], [image], target_value=0.3)
+    assert float(discriminator.features(image)[0].var((0, 2, 3), correction=0).mean()) == pytest.approx(0.9)
 
 
 def test_calibration_leaves_constant_layers_unchanged() -> None:
-    critic, even = trained_like(4), torch.full((1, 3, 20, 20), 0.5, dtype=torch.float64)
-    before = critic.features(even)
-    calibrate_layers([critic], [1.0], [even], [even + 0.1 * torch.randn_like(even)], target_value=0.3)
-    ratios = [float((new / old).mean()) for old, new in zip(before, critic.features(even), strict=True)]
-    assert ratios == pytest.approx([ratios[0]] * 3)  # but for what all are multiplied by
+    discriminator, constant = random_discriminator(4), torch.full((1, 3, 20, 20), 0.5, dtype=torch.float64)
+    before = discriminator.features(constant)
+    calibrate_layers(
+        [discriminator], [1.0], [constant], [constant + 0.1 * torch.randn_like(constant)], target_value=0.3
+    )
+    ratios = [float((new / old).mean()) for old, new in zip(before, discriminator.features(constant), strict=True)]
+    assert ratios == pytest.approx([ratios[0]] * 3)  # all are multiplied by one factor
 
 
 def test_scores_of_a_single_patch_are_the_same_everywhere() -> None:
-    critic, image = trained_like(4), torch.rand(1, 3, 11, 11, dtype=torch.float64)
-    calibrate_layers([critic], [1.0], [image], [image + 0.1 * torch.randn_like(image)], target_value=0.3)
-    assert all(weights.isfinite().all() for weights in critic.state_dict().values())
+    discriminator, image = random_discriminator(4), torch.rand(1, 3, 11, 11, dtype=torch.float64)
+    calibrate_layers([discriminator], [1.0], [image], [image + 0.1 * torch.randn_like(image)], target_value=0.3)
+    assert all(weights.isfinite().all() for weights in discriminator.state_dict().values())
 
 
 def test_score_maps_are_bright_where_the_degradation_is() -> None:
-    critic, clean = trained_like(6).float(), torch.full((1, 3, 60, 60), 0.2)
+    discriminator, clean = random_discriminator(6).float(), torch.full((1, 3, 60, 60), 0.2)
     degraded = clean.clone()
     degraded[..., 40:, :] += 0.5
-    seen = score_maps(critic, clean, degraded)
-    for shown in vars(seen).values():
-        assert shown.shape[0] == 3
-        assert 0 <= float(shown.min()) <= float(shown.max()) <= 1
-    assert float(seen.distance[:, :20].max()) == 0 < float(seen.distance[:, -10:].mean())
+    maps = score_maps(discriminator, clean, degraded)
+    for image in vars(maps).values():
+        assert image.shape[0] == 3
+        assert 0 <= float(image.min()) <= float(image.max()) <= 1
+    assert float(maps.distance[:, :20].max()) == 0 < float(maps.distance[:, -10:].mean())

@@ -22,7 +22,7 @@ from lossmith.loss_learning import LossRecipe, load_sample
 from lossmith.loss_learning.card import make_card
 from lossmith.loss_learning.checkpointer import LearningCheckpointer, Row
 from lossmith.loss_learning.pyramid import ImagePyramid
-from lossmith.loss_learning.train import LearnedCritics, train_critics
+from lossmith.loss_learning.train import LearnedDiscriminators, train_discriminators
 from lossmith.loss_learning.visualization import center_crop, score_maps
 from lossmith.losses.frequency_response import band_names, frequency_response
 from lossmith.losses.mdf.loss import MDFLoss
@@ -33,12 +33,15 @@ from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, wr
 
 @dataclass(frozen=True, repr=False)
 class LearnedLoss(Outcome):
-    """The outcome: a file to name in `mdf(...)`."""
+    """A learned loss: its file, to be named in `mdf(...)`, and its page."""
 
     path: Path
+    """The loss file."""
     page: Path
+    """The page that shows what each scale has learned."""
     scales: int
     seconds: float
+    """Time spent on learning."""
 
     def __str__(self) -> str:
         return (
@@ -59,25 +62,25 @@ def learn_loss(
     out: Path = Path("my-loss.safetensors"),
     save_every: float = 30.0,
 ) -> LearnedLoss:
-    """Learn a loss from one clean image and the damage that you care about.
+    """Learn a loss from one clean image and its degradation.
 
-    A stopped run goes on with the same command. Beside the loss file lie a page that shows what each scale has
-    learned and a folder with what a stopped run needs, which may be deleted afterwards.
+    A stopped run continues with the same command. Beside the loss file are a page that shows what each scale has
+    learned, and a folder with the checkpoint, which may be deleted afterwards.
 
     Parameters
     ----------
     image
         A clean image, rich in detail.
     degradation
-        The damage: sr, denoise, jpeg, demosaic, or an expression such as "jpeg(10)" or "bicubic(2) | noise(5)".
+        The degradation: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(5)".
     degraded
-        The same image damaged by yourself, instead of --degradation: the damage is whatever differs.
+        The same image, degraded, instead of --degradation: the loss is learned from the difference.
     recipe
-        The pyramid and the game that is played at each of its scales.
+        The image pyramid, and the training at each of its scales.
     seed
-        Of first weights, crops and noise.
+        Seed of first weights, crops and noise.
     license
-        Under which you give the loss away; written on its card.
+        License of the loss, which is written on its card.
     out
         The loss file to write.
     save_every
@@ -98,54 +101,59 @@ def learn_loss(
     if not folder.exists():
         refuse_existing(out, page)
     options = {"degradation": degradation, "degraded": degraded, "seed": seed, "license": license, "out": out}
-    asked = {"degradation": sample.name, **sample.fingerprint, "seed": seed, "license": license, **asdict(recipe)}
-    check(folder / "learn.yaml", asked)
+    config = {"degradation": sample.name, **sample.fingerprint, "seed": seed, "license": license, **asdict(recipe)}
+    check(folder / "learn.yaml", config)
     if not (out.exists() and page.exists()):
         with folder_lock(folder):
-            write_or_check(folder / "learn.yaml", asked)
+            write_or_check(folder / "learn.yaml", config)
             scales = len(pyramid.scale_factors)
-            begun = f"learning a loss at {counted(scales, 'scale')} of {image}, {sample.name}"
-            notify(f"{begun}; {device_name()}; into {out}")
+            announcement = f"learning a loss at {counted(scales, 'scale')} of {image}, {sample.name}"
+            notify(f"{announcement}; {device_name()}; into {out}")
             for result in (out, page):
                 remove_partial_files(out.parent, of=escape(result.name))
             checkpointer = LearningCheckpointer(folder / "state.ckpt", save_every)
-            learned = train_critics(pyramid, checkpointer)
+            learned = train_discriminators(pyramid, checkpointer)
             card = make_card(sample, recipe, seed, learned, checkpointer.timer.elapsed)
             command = command_line("learn-loss", [image], recipe, **options)
-            save_loss(out, learned.critics, {**card, "license": license}, half=True)
+            save_loss(out, learned.discriminators, {**card, "license": license}, half=True)
             loss = MDFLoss.load(out)
-            asks = frequency_response(loss, [center_crop((learned.clean[-1][0] + 1) / 2, loss.min_side)])
-            write_learned(page, _contents(learned, asks, checkpointer.rows, card, command))
+            responses = frequency_response(loss, [center_crop((learned.clean[-1][0] + 1) / 2, loss.min_side)])
+            write_learned(page, _contents(learned, responses, checkpointer.rows, card, command))
     _, card = load_loss(out)
     return LearnedLoss(out, page, len(card["scales"]), card["seconds"])
 
 
 def _contents(
-    learned: LearnedCritics, asks: dict[str, list[float]], rows: Sequence[Row], card: dict[str, Any], command: str
+    learned: LearnedDiscriminators,
+    responses: dict[str, list[float]],
+    rows: Sequence[Row],
+    card: dict[str, Any],
+    command: str,
 ) -> LearnedContents:
     names = {
-        "accuracy": "Share of patches that the critic tells apart, half by chance",
-        "wasserstein": "How far apart it scores them",
-        "mse": "The generator's mean squared error",
-        "gradient_penalty": "Unevenness of the critic's slope",
+        "accuracy": "Accuracy of the discriminator; 0.5 is chance",
+        "wasserstein": "Wasserstein distance: mean difference of its scores",
+        "mse": "Mean squared error of the generator",
+        "gradient_penalty": "Gradient penalty",
     }
     scales = []
-    for number, critic in enumerate(learned.critics):
+    for number, discriminator in enumerate(learned.discriminators):
         clean = learned.clean[number]
-        seen = score_maps(critic, clean, learned.degraded[number])
+        maps = score_maps(discriminator, clean, learned.degraded[number])
         images = {
-            "Clean": seen.clean,
-            "Damaged": seen.degraded,
-            "Verdict on the clean one": seen.clean_score,
-            "Verdict on the damaged one": seen.degraded_score,
-            "Where the loss sees a difference": seen.distance,
+            "Clean": maps.clean,
+            "Degraded": maps.degraded,
+            "Scores of the clean image": maps.clean_score,
+            "Scores of the degraded image": maps.degraded_score,
+            "Where the loss is large": maps.distance,
         }
-        mine = [row for row in rows if row["scale"] == number]
+        scale_rows = [row for row in rows if row["scale"] == number]
         scales.append(
             LearnedScale(
-                title=f"Scale {number + 1}: {clean.shape[3]} x {clean.shape[2]} pixels, {critic.width} channels",
-                images={caption: to_uint8_hwc(shown) for caption, shown in images.items()},
-                curves={label: [row[name] for row in mine] for name, label in names.items()},
+                title=f"Scale {number + 1}: {clean.shape[3]} x {clean.shape[2]} pixels, "
+                f"{discriminator.width} channels",
+                images={caption: to_uint8_hwc(image) for caption, image in images.items()},
+                curves={label: [row[name] for row in scale_rows] for name, label in names.items()},
             )
         )
     facts = {
@@ -156,4 +164,4 @@ def _contents(
         "Time": duration(card["seconds"]),
         **environment(),
     }
-    return LearnedContents(card["degradation"], command, scales, band_names(), asks, facts)
+    return LearnedContents(card["degradation"], command, scales, band_names(), responses, facts)

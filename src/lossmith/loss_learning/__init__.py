@@ -1,4 +1,4 @@
-"""Phase 1 of MDF: a loss learned from one image and its damage."""
+"""Learning an MDF loss from one image and its degradation: discriminators by WGAN-GP, scale by scale."""
 
 from lossmith.loss_learning.recipe import PUBLISHED, LossRecipe
 from lossmith.loss_learning.sample import DegradedSample, load_sample

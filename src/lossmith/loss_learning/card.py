@@ -1,4 +1,4 @@
-"""What a loss file says of itself."""
+"""The card of a learned loss: the metadata of its file."""
 
 from dataclasses import asdict
 from typing import Any
@@ -7,24 +7,24 @@ from lossmith.core.provenance import provenance
 from lossmith.degradations import TASKS
 from lossmith.loss_learning.recipe import LossRecipe
 from lossmith.loss_learning.sample import DegradedSample
-from lossmith.loss_learning.train import LearnedCritics
+from lossmith.loss_learning.train import LearnedDiscriminators
 
 RANGE = [-1, 1]
-"""What the critics take the images' [0, 1] as."""
+"""The range to which the discriminators' inputs are mapped from [0, 1]."""
 
 
 def make_card(
-    sample: DegradedSample, recipe: LossRecipe, seed: int, learned: LearnedCritics, seconds: float
+    sample: DegradedSample, recipe: LossRecipe, seed: int, learned: LearnedDiscriminators, seconds: float
 ) -> dict[str, Any]:
-    """The card of a learned loss: what it is for, how the critics are used and where they come from."""
+    """The card of a learned loss: its task, how its discriminators are used and how they were trained."""
     height, width = sample.clean.shape[1:]
     return {
         "task": task_of(sample),
         "degradation": sample.name,
         "image": {**sample.fingerprint, "width": width, "height": height},
         "scales": [
-            {"width": critic.width, "factor": factor}
-            for critic, factor in zip(learned.critics, learned.factors, strict=True)
+            {"width": discriminator.width, "factor": factor}
+            for discriminator, factor in zip(learned.discriminators, learned.factors, strict=True)
         ],
         "range": RANGE,
         "recipe": asdict(recipe),
@@ -35,7 +35,7 @@ def make_card(
 
 
 def task_of(sample: DegradedSample) -> str:
-    """The name that papers have for the damage, or "own".
+    """The name of the restoration task, or "own" if the degradation is not that of a usual one.
 
     >>> import torch
     >>> from lossmith.degradations import degradation

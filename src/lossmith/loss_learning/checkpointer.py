@@ -1,4 +1,4 @@
-"""What a stopped run goes on from: the state of every game, the curves and the time spent."""
+"""Saves what a stopped run needs to resume: the state of every scale, the curves and the time spent."""
 
 import time
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ from lossmith.loss_learning.progress import ScaleProgress
 from lossmith.loss_learning.wgan import ScaleWGAN
 
 FORMAT = "lossmith learning 3"
-"""The mark of what the file holds: to be changed with it."""
+"""Written into every checkpoint; to be changed with what a checkpoint holds."""
 
 Row = dict[str, float]
-"""`scale`, `iteration`, and what the game gave: see `ScaleWGAN.train_iteration`."""
+"""`scale`, `iteration`, and what `ScaleWGAN.train_iteration` returns."""
 
 
 @dataclass
 class LearningCheckpointer:
-    """Kept in one file, written whole every so many seconds, after every scale and when the run is told to stop.
+    """Saves a checkpoint every `save_every` seconds, after every scale and when the run is told to stop.
 
-    Signals to stop are noted and obeyed between two rounds, so that what is saved is never half a round.
+    Stop signals are deferred to the end of an iteration, so that no checkpoint is taken in the middle of one.
     """
 
     path: Path
@@ -34,71 +34,69 @@ class LearningCheckpointer:
     rows: list[Row] = field(default_factory=list)
     timer: Timer = field(default_factory=Timer)
     _states: dict[int, dict[str, Any]] = field(default_factory=dict)
-    _saved: float = 0.0
+    _saved_at: float = 0.0
     _saved_message: str = "no state was saved before that"
 
     def __post_init__(self) -> None:
         self._file = CheckpointFile(self.path, FORMAT, "learn this loss anew")
         self._stop = StopFlag()
-        if kept := self._file.load():
-            self.rows, self._states = kept["rows"], kept["states"]
-            self.timer = Timer(kept["seconds"])
+        if checkpoint := self._file.load():
+            self.rows, self._states = checkpoint["rows"], checkpoint["states"]
+            self.timer = Timer(checkpoint["seconds"])
             if self.rows:
-                self._note_saved()
+                self._set_saved_message()
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Listen for signals to stop and keep the time while the block runs."""
-        self._saved = time.monotonic()
+        """Defer stop signals, and run the timer, within the block."""
+        self._saved_at = time.monotonic()
         self.timer.start()
         try:
             with self._stop.deferred():
                 yield
-            self._stop.raise_if_set()  # too late for another round
+            self._stop.raise_if_set()  # set after the last iteration
         except Exception as error:
             if not out_of_memory(error):
                 raise
             raise LossmithError(
                 f"there is not enough memory to learn this loss; {self._saved_message}: end what else uses the "
-                "device, and "
-                "the same command goes on; or lower batch, crop or width, with another --out"
+                "device, and the same command goes on; or lower batch, crop or width, with another --out"
             ) from error
         finally:
             self.timer.stop()
 
     def resume(self, gan: ScaleWGAN) -> None:
-        """Bring a fresh game to where it was left, if it was begun."""
-        if kept := self._states.get(gan.number):
-            gan.restore(kept)
+        """Load the state of this scale, if there is one."""
+        if state := self._states.get(gan.number):
+            gan.restore(state)
 
     def record(self, gan: ScaleWGAN, row: Row, progress: ScaleProgress) -> None:
-        """Note a round, and save when it is time.
+        """Add the metrics of an iteration to the curves and the progress bar, and save if it is time.
 
-        Raises Diverged for networks that are not numbers any more, and Interrupted when told to stop.
+        Raises Diverged for weights that are not finite, and Interrupted when the run is told to stop.
         """
         self.rows.append({"scale": gan.number, "iteration": gan.iteration, **row})
         progress.show(gan.number, gan.iteration, row, self.timer.elapsed)
         finished = gan.iteration == gan.recipe.iterations
-        told = self._stop.signal_number  # once, as it may change at any moment
-        if told or finished or time.monotonic() - self._saved >= self.save_every:
+        signal_number = self._stop.signal_number  # read once, as a signal may arrive at any moment
+        if signal_number or finished or time.monotonic() - self._saved_at >= self.save_every:
             self._save(gan)
-        if told:
+        if signal_number:
             self._stop.raise_if_set()
 
     def _save(self, gan: ScaleWGAN) -> None:
-        if not gan.is_finite:  # asked here only, as looking at every weight takes time
+        if not gan.is_finite:  # checked only here, since reading every weight takes time
             raise Diverged(
-                f"scale {gan.number + 1} is no longer made of numbers after round {gan.iteration}; "
-                f"{self._saved_message}, "
-                "and a lower learning_rate usually helps"
+                f"the weights of scale {gan.number + 1} are not finite after iteration {gan.iteration}; "
+                f"{self._saved_message}, and a lower learning_rate usually helps"
             )
         self._states[gan.number] = gan.state()
         self._file.save({"rows": self.rows, "states": self._states, "seconds": self.timer.elapsed})
-        self._saved = time.monotonic()
-        self._note_saved()
+        self._saved_at = time.monotonic()
+        self._set_saved_message()
 
-    def _note_saved(self) -> None:
+    def _set_saved_message(self) -> None:
         last = self.rows[-1]
         self._saved_message = (
-            f"the state after round {last['iteration']:.0f} of scale {last['scale'] + 1:.0f} is saved"
+            f"the state after iteration {last['iteration']:.0f} of scale {last['scale'] + 1:.0f} is saved"
         )

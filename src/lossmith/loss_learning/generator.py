@@ -1,14 +1,19 @@
-"""The network that tries to pass for the clean image."""
+"""The generator: a network that restores the degraded image at one scale."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Generator(nn.Module):
-    """(base + tanh of five convolutions of `degraded`): what is missing from `base`, of any size, in [-1, 1].
+    """The generator of a scale: `base` + tanh of five convolutions of `degraded`, both (N, 3, H, W) in [-1, 1].
 
-    Blocks of convolution, batch normalization and leaky ReLU as in SinGAN (Shaham et al., ICCV 2019); the borders
-    are mirrored in each layer, so that the size stays.
+    Blocks of convolution, batch normalization and leaky ReLU as in SinGAN (Shaham et al., ICCV 2019); every layer
+    pads by replication, so that the size stays.
+
+    Parameters
+    ----------
+    width
+        Channels of the hidden layers.
     """
 
     def __init__(self, width: int) -> None:
@@ -21,16 +26,16 @@ class Generator(nn.Module):
         return base + torch.tanh(self.tail(self.body(self.head(degraded))))
 
 
-def _block(before: int, after: int) -> nn.Sequential:
+def _block(in_channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(before, after, 3, padding=1, padding_mode="replicate"),
-        nn.BatchNorm2d(after),
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="replicate"),
+        nn.BatchNorm2d(out_channels),
         nn.LeakyReLU(0.2, inplace=True),
     )
 
 
 def init_weights(network: nn.Module, generator: torch.Generator) -> None:
-    """First weights as in SinGAN: convolutions of deviation 0.02, normalizations close to 1."""
+    """Initialize as in SinGAN: N(0, 0.02) for convolutions, N(1, 0.02) for the scales of normalizations."""
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d):

@@ -1,4 +1,4 @@
-"""The image and its damage at every scale, coarse to fine."""
+"""The image pyramid: the clean image and its degradation at every scale, coarse to fine."""
 
 import math
 from collections.abc import Iterator
@@ -15,78 +15,91 @@ from lossmith.loss_learning.sample import DegradedSample
 from lossmith.losses.mdf.discriminator import downscale, downscaled_side
 
 NOISE_DRAWS = 6
-"""How often random damage is drawn for the image at each scale; crops and flips make more of them."""
+"""How often a random degradation is drawn at each scale; crops and flips add variety."""
 
 Crops = tuple[Tensor, Tensor, Tensor]
-"""(clean, base, damaged), each (N, 3, h, w) in [-1, 1]."""
+"""(clean, base, degraded), each (N, 3, h, w) in [-1, 1]."""
 
 
 def scale_factors(height: int, width: int, recipe: LossRecipe) -> list[float]:
-    """By how much every scale is smaller than the finest, coarsest first.
+    """The side of every scale relative to the finest, coarsest first.
+
+    Raises LossmithError when the image is too small to learn from.
 
     >>> from lossmith.loss_learning.recipe import PUBLISHED
-    >>> found = scale_factors(250, 250, PUBLISHED)
-    >>> len(found), round(250 * found[0]), found[-1]
+    >>> factors = scale_factors(250, 250, PUBLISHED)
+    >>> len(factors), round(250 * factors[0]), factors[-1]
     (9, 25, 1.0)
     """
     side = min(height, width)
-    coarser = round(math.log(recipe.min_side / side) / math.log(recipe.factor))
-    powers = (recipe.factor**power for power in range(max(0, coarser), -1, -1))
-    found = [factor for factor in powers if downscaled_side(side, factor) >= RECEPTIVE_FIELD]
-    if not found:
+    coarsest = round(math.log(recipe.min_side / side) / math.log(recipe.factor))
+    powers = (recipe.factor**power for power in range(max(0, coarsest), -1, -1))
+    factors = [factor for factor in powers if downscaled_side(side, factor) >= RECEPTIVE_FIELD]
+    if not factors:
         raise LossmithError(f"the image has {height}x{width} pixels at its finest scale, too few to learn from")
-    return found
+    return factors
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What the two networks of one scale see; everything in [-1, 1]."""
+    """The images from which the two networks of a scale learn, in [-1, 1]."""
 
     clean: Tensor
     """(3, H, W)."""
     base: Tensor
-    """(D, 3, H, W): the enlarged results of the scale before, one for each draw of the damage."""
+    """(D, 3, H, W): the upsampled results of the coarser scale, one for each draw of the degradation."""
     degraded: Tensor
-    """(D, 3, H, W): `base` with the error of the damage added."""
+    """(D, 3, H, W): `base` plus the error of the degradation."""
 
     def crops(self, recipe: LossRecipe, rng: np.random.Generator) -> Crops:
-        """One step's crops, each with a draw of the damage and a flip of its own."""
+        """The crops of a step, each with its own draw of the degradation and its own flip."""
         height, width = self.clean.shape[1:]
         tall, wide = (min(recipe.crop or side, side) for side in (height, width))
-        cut = []
+        crops = []
         for _ in range(recipe.batch):
             draw, flip = int(rng.integers(len(self.base))), int(rng.integers(4)) if recipe.crop else 0
             top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
             window = (..., slice(top, top + tall), slice(left, left + wide))
-            turned = [axis for axis in (1, 2) if flip & axis]
+            axes = [axis for axis in (1, 2) if flip & axis]
             images = (self.clean, self.base[draw], self.degraded[draw])
-            cut.append([image[window].flip(turned) for image in images])
-        clean, base, degraded = (torch.stack(column) for column in zip(*cut, strict=True))
+            crops.append([image[window].flip(axes) for image in images])
+        clean, base, degraded = (torch.stack(column) for column in zip(*crops, strict=True))
         return clean, base, degraded
 
 
 class ImagePyramid:
-    """Everything that is known before anything is learned: (3, H, W) images in [0, 1] and errors, by scale."""
+    """The clean image, (3, H, W) in [0, 1], and the errors of its degradation, by scale.
+
+    Parameters
+    ----------
+    sample
+        The image and its degradation.
+    recipe
+        Its sides and its factor; an image larger than `max_side` is downscaled to it.
+    seed
+        Of random degradations.
+    """
 
     def __init__(self, sample: DegradedSample, recipe: LossRecipe, seed: int) -> None:
         longest = max(sample.clean.shape[1:])
         self.sample, self.recipe, self.seed = sample, recipe, seed
-        self.finest = _shrunk(sample.clean, min(1.0, recipe.max_side / longest))
+        self.finest = _downscaled(sample.clean, min(1.0, recipe.max_side / longest))
         self.scale_factors = scale_factors(self.finest.shape[1], self.finest.shape[2], recipe)
 
     @property
     def input_factors(self) -> list[float]:
-        """By how much what each critic sees, as a part of the loss, is smaller than the image."""
+        """Downscaling factor of each discriminator's input, as a part of the loss."""
         return self.scale_factors if self.recipe.input_scale == "scale" else [1.0] * len(self.scale_factors)
 
     def clean(self, scale: int) -> Tensor:
-        return _shrunk(self.finest, self.scale_factors[scale])
+        """The clean image at a scale, (3, H, W) in [0, 1]."""
+        return _downscaled(self.finest, self.scale_factors[scale])
 
     def errors(self, scale: int) -> Tensor:
-        """(D, 3, H, W): the damage's errors as the critic of this scale will meet them in restored images.
+        """The errors of the degradation at a scale, one for each draw: (D, 3, H, W).
 
-        A critic that sees shrunk images learns from shrunk damage, one that sees full images from damage done
-        to the small one. A draw is the same damage at all scales where it is shrunk.
+        With `input_scale="scale"` the error at the finest scale is downscaled, since the discriminator's inputs
+        will be, and a draw is the same at all scales. With "full" the downscaled image is degraded.
         """
         return torch.stack(list(self._errors(scale)))
 
@@ -95,26 +108,26 @@ class ImagePyramid:
         for draw in range(NOISE_DRAWS if self.sample.random else 1):
             rng = np.random.Generator(np.random.Philox(key=self.seed, counter=draw << 128))
             if self.recipe.input_scale == "scale":
-                yield _shrunk(self.sample.residual(self.finest, rng), factor)
+                yield _downscaled(self.sample.residual(self.finest, rng), factor)
             else:
                 yield self.sample.residual(clean, rng)
 
-    def scale(self, number: int, before: Tensor | None) -> Scale:
-        """What is to be learned from at a scale; `before` are the results of the scale before, (D, 3, h, w).
+    def scale(self, number: int, coarser: Tensor | None) -> Scale:
+        """The images of a scale; `coarser` are the results of the scale before, (D, 3, h, w), if there is one.
 
-        The coarsest begins as the others do, with an image that has lost its finest detail.
+        At the coarsest scale the clean image, downscaled and upsampled, takes their place.
         """
         clean, errors = _signed(self.clean(number)), 2 * self.errors(number)
-        if before is None:
-            before = _shrunk(clean, self.recipe.factor)[None]
-        base = resize(before, (clean.shape[1], clean.shape[2])).expand(errors.shape)
+        if coarser is None:
+            coarser = _downscaled(clean, self.recipe.factor)[None]
+        base = resize(coarser, (clean.shape[1], clean.shape[2])).expand(errors.shape)
         return Scale(clean, base, base + errors)
 
 
-def _shrunk(image: Tensor, factor: float) -> Tensor:
+def _downscaled(image: Tensor, factor: float) -> Tensor:
     return downscale(image[None], factor)[0]
 
 
 def _signed(image: Tensor) -> Tensor:
-    """[0, 1] as [-1, 1]."""
+    """From [0, 1] to [-1, 1]."""
     return 2 * image - 1

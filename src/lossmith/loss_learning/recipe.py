@@ -1,4 +1,4 @@
-"""How a loss is learned: everything but the image and its damage."""
+"""The settings of loss learning: everything but the image and its degradation."""
 
 from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_origin
@@ -9,46 +9,46 @@ from lossmith.degradations.checks import check_int, check_nonnegative
 
 @dataclass(frozen=True, kw_only=True)
 class LossRecipe:
-    """The pyramid, the networks and the game that a generator and a critic play at each of its scales.
+    """The image pyramid, the networks, and the WGAN-GP training at each scale.
 
-    The defaults are made for minutes on a CPU; `PUBLISHED` is the published procedure.
+    The defaults take minutes on a CPU; `PUBLISHED` is the published procedure.
     """
 
     iterations: int = 150
-    """Rounds of the game at each scale."""
+    """Training iterations at each scale."""
     critic_steps: int = 1
-    """Steps of the critic in one round."""
+    """Steps of the critic, the discriminator, in an iteration."""
     generator_steps: int = 1
-    """Steps of the generator in one round."""
+    """Steps of the generator in an iteration."""
     factor: float = 0.5
-    """From the side of one scale to that of the next coarser one."""
+    """Ratio of the sides of one scale and the next finer one."""
     min_side: int = 96
-    """Shorter side of the coarsest scale, in pixels, at least about."""
+    """Shorter side of the coarsest scale, in pixels, approximately."""
     max_side: int = 1024
-    """Longer side of the finest scale; larger images are shrunk to it."""
+    """Longer side of the finest scale, in pixels; larger images are downscaled to it."""
     width: int = 32
-    """Channels of the critic and the generator at the coarsest scale."""
+    """Channels of the discriminator and the generator at the coarsest scale."""
     max_width: int = 32
-    """Channels that are never exceeded; up to there they double every fourth scale."""
+    """Largest number of channels; up to it they double every fourth scale."""
     input_scale: Literal["scale", "full"] = "scale"
-    """What a critic looks at as a part of the loss: the images shrunk to the scale it was trained on, or always
-    the full ones. The damage it learns from is shrunk with the image, or done anew at every scale."""
+    """Input of a discriminator as a part of the loss: images downscaled to the scale it was trained on, or full
+    ones. For training, the degraded image is downscaled, or the degradation applied to the downscaled image."""
     crop: int = 40
-    """Side of the square crops that a step sees; 0 for the whole image."""
+    """Side of the square training crops, in pixels; 0 for the whole image."""
     batch: int = 4
     """Crops per step."""
     learning_rate: float = 5e-4
-    """Of Adam, for both networks."""
+    """Adam's learning rate, for both networks."""
     gradient_penalty: float = 10.0
-    """Weight of the critic's gradient penalty: the larger, the smoother its features."""
+    """Weight of the gradient penalty: the larger, the smoother the features."""
     reconstruction_weight: float = 10.0
-    """Weight of the generator's squared error."""
+    """Weight of the mean squared error in the generator's loss."""
     fake_samples: Literal["path", "restored"] = "path"
-    """What the critic learns to tell from the clean image: anything on the way from the damaged to the restored
-    one, in one batch with the clean one, or only the restored ones, in batches of their own."""
+    """What the discriminator learns to tell from clean crops: random interpolations of the degraded and the
+    restored crop, in one batch with the clean ones; or restored crops, in a batch of their own."""
     balance: Literal["layers", "none"] = "layers"
-    """Scale the features, so that critics weigh by their pixels, and in each the head ten times as much as the
-    body, and the scores next to nothing; or not."""
+    """Scale the features, so that discriminators are weighted by their pixels, and in each the head ten times as
+    much as the body, and the scores next to nothing; or do not."""
 
     def __post_init__(self) -> None:
         for name in ("iterations", "critic_steps", "generator_steps", "min_side", "max_side", "width", "batch"):
@@ -62,16 +62,16 @@ class LossRecipe:
         if self.crop and self.crop < RECEPTIVE_FIELD:
             raise LossmithError(f"crop must be 0 or at least {RECEPTIVE_FIELD}, not {self.crop}")
         if min(self.min_side, self.max_side) < RECEPTIVE_FIELD:
-            raise LossmithError(f"least_side and most_side must be at least {RECEPTIVE_FIELD}")
+            raise LossmithError(f"min_side and max_side must be at least {RECEPTIVE_FIELD}")
         if self.max_width < self.width:
-            raise LossmithError(f"widest must be at least width, {self.width}, not {self.max_width}")
+            raise LossmithError(f"max_width must be at least width, {self.width}, not {self.max_width}")
         for field in fields(self):
             choices = get_args(field.type) if get_origin(field.type) is Literal else None
             if choices and (value := getattr(self, field.name)) not in choices:
                 raise LossmithError(f"{field.name} must be {' or '.join(choices)}, not '{value}'")
 
     def width_at(self, scale: int) -> int:
-        """Channels at a scale, counted from the coarsest.
+        """Channels at a scale; 0 is the coarsest.
 
         >>> [PUBLISHED.width_at(k) for k in (0, 3, 4, 8)]
         [32, 32, 64, 128]
@@ -80,7 +80,7 @@ class LossRecipe:
 
 
 RECEPTIVE_FIELD = 11
-"""Side of what one value of a critic depends on, in pixels: five unpadded 3 x 3 convolutions."""
+"""Side of the receptive field of a discriminator, in pixels: five unpadded 3 x 3 convolutions."""
 
 PUBLISHED = LossRecipe(
     iterations=1000,
@@ -98,4 +98,4 @@ PUBLISHED = LossRecipe(
     fake_samples="restored",
     balance="none",
 )
-"""The published procedure: SinGAN's pyramid on the whole image, 3 + 3 steps a round, nine scales if square."""
+"""The published procedure: SinGAN's pyramid on the whole image, 3 + 3 steps per iteration, nine scales."""

@@ -1,4 +1,4 @@
-"""One image and the damage that its loss is to be learned from."""
+"""The image and the degradation that a loss is learned from."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,54 +18,55 @@ from lossmith.losses.mdf.discriminator import downscale_to
 
 @dataclass(frozen=True)
 class DegradedSample:
-    """What a loss is learned from: a clean image, (3, H, W) in [0, 1], and a way to damage it.
+    """A clean image and its degradation, from which a loss is learned.
 
-    The damage is an expression that can be done to any image, or the difference to a damaged image of the
-    same size.
+    The degradation is a function, which applies to any image, or is given by a degraded image of the same size.
     """
 
     clean: Tensor
+    """(3, H, W) in [0, 1]."""
     degradation: Degradation | None
     degraded: Tensor | None = None
     fingerprint: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of the files by what they are."""
+    """SHA-256 of the files: `image_sha256` and `degraded_sha256`."""
 
     @property
     def name(self) -> str:
+        """The degradation's expression, where it has one."""
         return str(self.degradation) if self.degradation else "the difference between two images"
 
     @property
     def random(self) -> bool:
-        """Whether the damage can be drawn more than once."""
+        """Whether the degradation has random parameters or noise."""
         return self.degradation is not None and self.degradation.random
 
     def residual(self, clean: Tensor, rng: np.random.Generator) -> Tensor:
-        """The error that the damage makes on `clean`: this lesson's image, or a smaller copy of it.
+        """The degraded minus the clean image, for `clean`: the image of this sample, or a downscaled copy of it.
 
-        Where the damage makes images smaller, it is what the damage has done beside shrinking them, enlarged:
-        nothing for plain super-resolution. What that has to undo is in the pyramid already, whose every scale
-        begins with the enlarged result of the one before.
+        Where the degradation downscales, it is the difference to plain bicubic downscaling, upsampled: 0 for plain
+        super-resolution, whose loss of detail the pyramid has already, as every scale starts from the upsampled
+        result of the coarser one.
         """
         height, width = clean.shape[1:]
-        if self.degraded is not None:  # the error itself is shrunk, so that nothing else is in it
+        if self.degraded is not None:  # downscale the error, so that it holds no error of downscaling
             return downscale_to((self.degraded - self.clean)[None], (height, width))[0]
         assert self.degradation is not None
         if (scale := self.degradation.scale) == 1:
             return self.degradation(clean, rng) - clean
-        whole = clean[:, : height - height % scale, : width - width % scale]
-        error = self.degradation(whole, rng) - Bicubic(scale)(whole)
-        enlarged = resize(error, (whole.shape[1], whole.shape[2]))
-        # the rows and columns that are no whole pixel of the smaller image are damaged like their neighbors
-        return pad(enlarged[None], (0, width % scale, 0, height % scale), "replicate")[0]
+        cropped = clean[:, : height - height % scale, : width - width % scale]
+        error = self.degradation(cropped, rng) - Bicubic(scale)(cropped)
+        upsampled = resize(error, (cropped.shape[1], cropped.shape[2]))
+        # the last rows and columns, which were cropped, get the error of their neighbors
+        return pad(upsampled[None], (0, width % scale, 0, height % scale), "replicate")[0]
 
 
-def load_sample(image: Path, damage: str | None, degraded: Path | None) -> DegradedSample:
-    """The lesson in an image and the expression of its damage, or in a pair of images.
+def load_sample(image: Path, expression: str | None, degraded: Path | None) -> DegradedSample:
+    """The sample of an image and the expression of its degradation, or of a pair of images.
 
-    Raises LossmithError when the images cannot be read, are too small or do not belong together, and when the
-    damage is not given exactly once.
+    Raises LossmithError when the images cannot be read, are too small or do not belong together, and unless
+    exactly one of `expression` and `degraded` is given.
     """
-    if (damage is None) == (degraded is None):
+    if (expression is None) == (degraded is None):
         raise LossmithError("say what the loss is to be learned from: either --degradation or --degraded")
     read_headers([image] if degraded is None else [image, degraded])
     clean = from_8bit(read_image(image))
@@ -74,13 +75,13 @@ def load_sample(image: Path, damage: str | None, degraded: Path | None) -> Degra
         raise LossmithError(f"image '{image}' has {size} pixels, too few to learn a loss from")
     fingerprint = {"image_sha256": sha256_of(image)}
     if degraded is None:
-        assert damage is not None
-        kind = degradation(damage)
+        assert expression is not None
+        kind = degradation(expression)
         return DegradedSample(clean, kind.for_gray() if is_gray(clean) else kind, None, fingerprint)
     other = from_8bit(read_image(degraded))
     if other.shape != clean.shape:
         sizes = " and ".join(f"{side.shape[1]}x{side.shape[2]}" for side in (clean, other))
         raise LossmithError(f"'{image}' and '{degraded}' must be of one size, not {sizes} pixels")
     if bool((other == clean).all()):
-        raise LossmithError(f"'{image}' and '{degraded}' are the same image, so there is no damage to learn")
+        raise LossmithError(f"'{image}' and '{degraded}' are the same image, so there is no degradation to learn")
     return DegradedSample(clean, None, other, {**fingerprint, "degraded_sha256": sha256_of(degraded)})

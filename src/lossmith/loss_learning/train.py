@@ -1,4 +1,4 @@
-"""Phase 1: from an image and its damage to the critics of a loss."""
+"""Trains the discriminators of a loss, scale by scale, coarse to fine."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ from lossmith.losses.mdf.discriminator import PatchDiscriminator
 
 
 @dataclass(frozen=True)
-class LearnedCritics:
-    """The critics of a loss, coarsest first, on the CPU, and what they have learned from."""
+class LearnedDiscriminators:
+    """The discriminators of a loss, coarsest first, on the CPU, and the images that they learned from."""
 
-    critics: list[PatchDiscriminator]
+    discriminators: list[PatchDiscriminator]
     factors: list[float]
-    """Of the sides that each critic sees, as a part of the loss, to those of the whole image."""
+    """The side of each discriminator's input, as a part of the loss, relative to the whole image."""
     clean: list[Tensor]
     """The image of each scale, (1, 3, H, W) in [-1, 1]."""
     degraded: list[Tensor]
-    """The same, damaged."""
+    """The same, degraded."""
 
 
-def train_critics(pyramid: ImagePyramid, checkpointer: LearningCheckpointer) -> LearnedCritics:
-    """Play the game of every scale, coarse to fine.
+def train_discriminators(pyramid: ImagePyramid, checkpointer: LearningCheckpointer) -> LearnedDiscriminators:
+    """Train the networks of every scale, coarse to fine, from the checkpoint if there is one.
 
-    What `checkpointer` has kept is not played again; on a CPU the critics are then the same to the last bit.
+    On a CPU the discriminators of a resumed run are the same to the last bit.
 
     Raises Interrupted, a KeyboardInterrupt, when told to stop, with the state saved.
     """
     recipe = pyramid.recipe
-    learned = LearnedCritics([], pyramid.input_factors, [], [])
+    learned = LearnedDiscriminators([], pyramid.input_factors, [], [])
     coarser: ScaleWGAN | None = None
     results: Tensor | None = None
     with checkpointer.guard(), ScaleProgress(iteration_costs(pyramid, recipe), recipe.iterations) as progress:
@@ -46,14 +46,14 @@ def train_critics(pyramid: ImagePyramid, checkpointer: LearningCheckpointer) -> 
             checkpointer.resume(gan)
             while gan.iteration < recipe.iterations:
                 checkpointer.record(gan, gan.train_iteration(scale), progress)
-            learned.critics.append(deepcopy(gan.critic).cpu().eval().requires_grad_(False))
+            learned.discriminators.append(deepcopy(gan.critic).cpu().eval().requires_grad_(False))
             learned.clean.append(scale.clean[None])
             learned.degraded.append(scale.degraded[:1])
             results, coarser = gan.reconstructions(scale), gan
     if recipe.balance == "layers":
         target_value = l1_value(learned.clean[-1], learned.degraded[-1])
-        calibrate_layers(learned.critics, learned.factors, learned.clean, learned.degraded, target_value)
+        calibrate_layers(learned.discriminators, learned.factors, learned.clean, learned.degraded, target_value)
     return learned
 
 
-__all__ = ["LearnedCritics", "train_critics"]
+__all__ = ["LearnedDiscriminators", "train_discriminators"]

@@ -1,4 +1,4 @@
-"""What a critic makes of the clean and of the damaged image, as images."""
+"""Score and loss maps of a discriminator for one clean/degraded pair."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from lossmith.losses.mdf.discriminator import PatchDiscriminator
 
 MAX_SIDE = 256
-"""Longest side of what is shown; larger images are cut to their middle."""
+"""Longest side of the maps, in pixels; larger images are center-cropped."""
 
 
 @dataclass(frozen=True)
@@ -18,24 +18,26 @@ class ScoreMaps:
     clean: Tensor
     degraded: Tensor
     clean_score: Tensor
-    """Light where the critic takes the clean image for clean."""
+    """Light where the discriminator scores the clean image as clean."""
     degraded_score: Tensor
-    """The same for the damaged image, in the same shades."""
+    """The same for the degraded image, on the same gray scale."""
     distance: Tensor
     """Light where the loss between the two is large."""
 
 
 @torch.no_grad()
-def score_maps(critic: PatchDiscriminator, clean: Tensor, degraded: Tensor) -> ScoreMaps:
-    """Of a frozen critic to a pair of images (1, 3, H, W) in [-1, 1]."""
+def score_maps(discriminator: PatchDiscriminator, clean: Tensor, degraded: Tensor) -> ScoreMaps:
+    """The maps of a frozen discriminator for a pair of images, (1, 3, H, W) in [-1, 1]."""
     clean, degraded = center_crop(clean), center_crop(degraded)
-    known, found = critic.features(clean), critic.features(degraded)
-    scores = torch.cat([known[-1], found[-1]])
+    target, prediction = discriminator.features(clean), discriminator.features(degraded)
+    scores = torch.cat([target[-1], prediction[-1]])
     low, high = torch.quantile(scores.flatten(), torch.tensor([0.02, 0.98]))
     shades = (scores - low) / (high - low).clamp(min=1e-12)
-    sides = found[-1].shape[-2:]
-    errors = [_center((a - b).square().mean(1, keepdim=True), *sides) for a, b in zip(known, found, strict=True)]
-    # the root, since few places hold nearly all of a squared error
+    sides = prediction[-1].shape[-2:]
+    errors = [
+        _center((a - b).square().mean(1, keepdim=True), *sides) for a, b in zip(target, prediction, strict=True)
+    ]
+    # the square root, since a squared error is concentrated in few places
     distance = torch.stack([error / error.mean().clamp(min=1e-12) for error in errors]).mean(0).sqrt()
     return ScoreMaps(
         clean=_shade((clean + 1) / 2),
@@ -50,9 +52,9 @@ def _shade(image: Tensor) -> Tensor:
     return image[0].clamp(0, 1).expand(3, -1, -1)
 
 
-def center_crop(image: Tensor, least: int = 0) -> Tensor:
-    """What is shown of an image (..., H, W), or at least so many pixels of its sides."""
-    return _center(image, *(min(max(MAX_SIDE, least), side) for side in image.shape[-2:]))
+def center_crop(image: Tensor, min_side: int = 0) -> Tensor:
+    """The center of an image, (..., H, W), with sides of `MAX_SIDE`, or of `min_side` if that is more."""
+    return _center(image, *(min(max(MAX_SIDE, min_side), side) for side in image.shape[-2:]))
 
 
 def _center(image: Tensor, height: int, width: int) -> Tensor:

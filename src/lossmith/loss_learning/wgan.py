@@ -1,7 +1,7 @@
-"""The game of one scale: a critic learns to tell the clean image from a generator's attempts to restore it.
+"""WGAN-GP at one scale: a critic learns to tell the clean image from the generator's restorations.
 
-A Wasserstein critic with gradient penalty, Gulrajani et al., NeurIPS 2017, over patches as in SinGAN, Shaham et
-al., ICCV 2019. What is read off the critic afterwards is a loss, so the generator is thrown away.
+Gulrajani et al., NeurIPS 2017, over patches as in SinGAN, Shaham et al., ICCV 2019. The critic's features become
+the loss; the generator is discarded.
 """
 
 from typing import Any
@@ -17,11 +17,22 @@ from lossmith.loss_learning.recipe import LossRecipe
 from lossmith.losses.mdf.discriminator import PatchDiscriminator
 
 ADAM_BETAS = (0.5, 0.999)
-"""Of Adam."""
 
 
 class ScaleWGAN:
-    """The two networks of one scale, what they are trained with, and how many rounds have been played."""
+    """The critic and the generator of a scale, their optimizers, and the number of iterations so far.
+
+    Parameters
+    ----------
+    recipe
+        The networks' width, the optimizer and the weights of the losses.
+    scale
+        The number of the scale; 0 is the coarsest.
+    seed
+        Of first weights, crops and draws.
+    device
+        Where the networks are trained.
+    """
 
     def __init__(self, recipe: LossRecipe, scale: int, seed: int, device: torch.device) -> None:
         self.recipe, self.number, self.seed, self.device = recipe, scale, seed, device
@@ -41,47 +52,52 @@ class ScaleWGAN:
     def networks(self) -> tuple[PatchDiscriminator, Generator]:
         return self.critic, self.generator
 
-    def init_from(self, before: "ScaleWGAN") -> None:
-        """Begin where the coarser scale has ended, if the networks are of one width."""
-        if before.critic.width == self.critic.width:
-            for own, former in zip(self.networks, before.networks, strict=True):
-                own.load_state_dict(former.state_dict())
+    def init_from(self, coarser: "ScaleWGAN") -> None:
+        """Copy the weights of the coarser scale, if its networks have the same width."""
+        if coarser.critic.width == self.critic.width:
+            for network, trained in zip(self.networks, coarser.networks, strict=True):
+                network.load_state_dict(trained.state_dict())
 
     def train_iteration(self, scale: Scale) -> dict[str, float]:
-        """One round, which follows from the networks and its number alone; returns what is worth a curve."""
+        """Train both networks for one iteration, and return its metrics by name.
+
+        The result depends on the networks, the seed and the number of the iteration only.
+        """
         rng = _stream(self.seed, self.number, self.iteration + 1)
         for _ in range(self.recipe.critic_steps):
-            found = self._critic_step(*self._crops(scale, rng), rng)
-        self.critic.requires_grad_(False)  # the generator's gradient goes through it, and stops there
+            metrics = self._critic_step(*self._crops(scale, rng), rng)
+        self.critic.requires_grad_(
+            False
+        )  # the generator's gradient passes through it and must not accumulate in it
         for _ in range(self.recipe.generator_steps):
-            found["mse"] = self._generator_step(*self._crops(scale, rng))
+            metrics["mse"] = self._generator_step(*self._crops(scale, rng))
         self.critic.requires_grad_(True)
         self.iteration += 1
-        return {name: value.item() for name, value in found.items()}
+        return {name: value.item() for name, value in metrics.items()}
 
     def _critic_step(
         self, clean: Tensor, base: Tensor, degraded: Tensor, rng: np.random.Generator
     ) -> dict[str, Tensor]:
-        """One step to tell images apart: how often it did, by how much, how far its slope was from 1."""
+        """A step of the critic; returns accuracy, Wasserstein distance and gradient penalty."""
         with torch.no_grad():
             fake = self.generator(degraded, base)
         if self.recipe.fake_samples == "path":
-            shares = torch.from_numpy(rng.random((len(fake), 1, 1, 1), np.float32)).to(fake)
-            fake = torch.lerp(fake, degraded, shares)
-            lower, higher = self.critic(torch.cat([fake, clean])).chunk(2)
-        else:  # in a batch of its own each side is normalized, and loses what its mean and contrast would say
-            lower, higher = self.critic(fake), self.critic(clean)
-        wasserstein = higher.mean() - lower.mean()
+            weights = torch.from_numpy(rng.random((len(fake), 1, 1, 1), np.float32)).to(fake)
+            fake = torch.lerp(fake, degraded, weights)
+            fake_scores, clean_scores = self.critic(torch.cat([fake, clean])).chunk(2)
+        else:  # separate batches are normalized separately, so the critic cannot use their mean and contrast
+            fake_scores, clean_scores = self.critic(fake), self.critic(clean)
+        wasserstein = clean_scores.mean() - fake_scores.mean()
         penalty = gradient_penalty(self.critic, torch.lerp(clean, fake, float(rng.random())))
         _step(self.optimizers[0], self.recipe.gradient_penalty * penalty - wasserstein)
         return {
-            "accuracy": (higher > lower).float().mean(),
+            "accuracy": (clean_scores > fake_scores).float().mean(),
             "wasserstein": wasserstein,
             "gradient_penalty": penalty,
         }
 
     def _generator_step(self, clean: Tensor, base: Tensor, degraded: Tensor) -> Tensor:
-        """One step to restore and to deceive; returns the squared error."""
+        """A step of the generator; returns the mean squared error."""
         fake = self.generator(degraded, base)
         mse = mse_loss(fake, clean)
         _step(self.optimizers[1], self.recipe.reconstruction_weight * mse - self.critic(fake).mean())
@@ -94,20 +110,20 @@ class ScaleWGAN:
 
     @torch.no_grad()
     def reconstructions(self, scale: Scale) -> Tensor:
-        """What the generator makes of each draw of the damage, (D, 3, H, W) on the CPU."""
+        """The generator's output for each draw of the degradation, (D, 3, H, W) on the CPU."""
         self.generator.eval()
         pairs = zip(scale.degraded, scale.base, strict=True)
-        made = [self.generator(d[None].to(self.device), b[None].to(self.device)).cpu() for d, b in pairs]
+        outputs = [self.generator(d[None].to(self.device), b[None].to(self.device)).cpu() for d, b in pairs]
         self.generator.train()
-        return torch.cat(made)
+        return torch.cat(outputs)
 
     @property
     def is_finite(self) -> bool:
-        """Whether every weight is a finite number."""
+        """Whether all weights are finite."""
         return all(bool(torch.isfinite(weight).all()) for net in self.networks for weight in net.parameters())
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next round depends on."""
+        """Everything that the next iteration depends on."""
         return {
             "iteration": self.iteration,
             "networks": [network.state_dict() for network in self.networks],
@@ -115,16 +131,18 @@ class ScaleWGAN:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a `state`."""
+        """Load a `state`."""
         self.iteration = state["iteration"]
-        for network, kept in zip(self.networks, state["networks"], strict=True):
-            network.load_state_dict(kept)
-        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
+        for network, saved in zip(self.networks, state["networks"], strict=True):
+            network.load_state_dict(saved)
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
 
 
 def gradient_penalty(critic: nn.Module, images: Tensor) -> Tensor:
-    """How far the critic's slope is from 1: (|gradient of the scores at a pixel| - 1)^2, mean over pixels.
+    """The gradient penalty of WGAN-GP, per pixel: the mean of (|gradient of the scores| - 1)^2.
+
+    `images` are (N, 3, H, W), interpolated between real and fake ones.
 
     >>> flat = gradient_penalty(nn.Conv2d(3, 1, 1).requires_grad_(False).apply(lambda m: m.weight.fill_(3**-0.5)),
     ...                   torch.rand(1, 3, 4, 4))
@@ -132,10 +150,10 @@ def gradient_penalty(critic: nn.Module, images: Tensor) -> Tensor:
     0.0
     """
     images = images.detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
-    # the root of exactly 0 has no slope of its own
-    length = (slope.square().sum(1) + 1e-12).sqrt()
-    return (length - 1).square().mean()
+    (gradient,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
+    # the square root is not differentiable at 0
+    norm = (gradient.square().sum(1) + 1e-12).sqrt()
+    return (norm - 1).square().mean()
 
 
 def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -145,5 +163,5 @@ def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 
 
 def _stream(seed: int, scale: int, number: int) -> np.random.Generator:
-    """The random numbers of one round: a function of the seed, the scale and the round."""
+    """The random numbers of an iteration, as a function of the seed, the scale and the iteration's number."""
     return np.random.Generator(np.random.Philox(key=[seed, scale], counter=number << 128))
