@@ -133,7 +133,7 @@ def test_images_without_a_pair_are_named(tmp_path: Path) -> None:
 
 def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
     clean, degraded = fill(tmp_path / "a", "1.png", "1.jpg"), fill(tmp_path / "b", "1.png")
-    with pytest.raises(LossmithError, match=r"'1.jpg' and '1.png' in '.*a' have one name; remove one"):
+    with pytest.raises(LossmithError, match=r"'1.jpg' and '1.png' in '.*a' have the same name; remove one"):
         pair_folders(clean, degraded)
 
 
@@ -166,7 +166,7 @@ def test_sizes_that_fit_no_scale_are_refused(tmp_path: Path, size: tuple[int, in
 def test_a_name_that_contradicts_the_scale_is_refused(tmp_path: Path) -> None:
     clean, degraded = fill(tmp_path / "a", "1.png", size=(24, 12)), fill(tmp_path / "b", "1x4.png", size=(12, 6))
     with pytest.raises(
-        LossmithError, match=r"1x4.png' is named for scale 4, but its clean image is 2 times larger"
+        LossmithError, match=r"1x4.png' has scale 4 in its name, but its clean image is 2 times larger"
     ):
         pair_folders(clean, degraded)
 
@@ -245,7 +245,7 @@ def test_a_users_pair_pattern_is_taken(tmp_path: Path, capsys: pytest.CaptureFix
     pairs = pair_folders(clean, degraded, pair="{}_one:{}_two")
     assert [(c.name, d.name) for c, d in pairs] == [("1_one.png", "1_two.png"), ("2_one.png", "2_two.png")]
     assert "left out, being called neither '{}_one' nor '{}_two': 'mask.png'" in capsys.readouterr().err
-    with pytest.raises(LossmithError, match=r"no image in '.*b' is called '{}_three'; there is such as '1_two'"):
+    with pytest.raises(LossmithError, match=r"no image in '.*b' is called '{}_three'; one is called '1_two'"):
         pair_folders(clean, degraded, pair="{}_one:{}_three")
     fill(degraded, "3_two.png")
     with pytest.raises(LossmithError, match=r"'3_two' in '.*b' has no partner in '.*a' by --pair"):
@@ -286,7 +286,7 @@ def test_a_nested_folder_of_degraded_images_is_not_searched_for_clean_ones(tmp_p
 @pytest.mark.parametrize("name", ["1x4", "1_LR4", "1_4x"])
 def test_every_scale_in_a_name_is_checked_against_the_sizes(name: str, tmp_path: Path) -> None:
     clean = fill(tmp_path / "a", "1_HR.png" if "LR" in name else "1.png", size=(24, 12))
-    with pytest.raises(LossmithError, match="is named for scale 4, but its clean image is 2 times larger"):
+    with pytest.raises(LossmithError, match="has scale 4 in its name, but its clean image is 2 times larger"):
         pair_folders(clean, fill(tmp_path / "b", f"{name}.png", size=(12, 6)))
 
 

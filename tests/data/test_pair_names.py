@@ -167,5 +167,5 @@ def test_a_pair_pattern_can_hold_any_characters() -> None:
         == match_pattern(degraded, ["1/b/2", "2/c/3"]).keys()
         == {"1\0002"}
     )
-    with pytest.raises(LossmithError, match=r"'1_HR' and '1_hr' are one under '{}_HR'"):
+    with pytest.raises(LossmithError, match=r"'1_HR' and '1_hr' are the same under '{}_HR'"):
         match_pattern("{}_HR", ["1_HR", "1_hr"])

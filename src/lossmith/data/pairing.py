@@ -1,4 +1,4 @@
-"""Images of two folders that belong together."""
+"""Pairing the clean and the degraded images of two folders."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -22,7 +22,7 @@ from lossmith.data.reading import image_size
 
 PAIR_EXAMPLE = '--pair "{}_HR:{}_LR2"'
 MAX_CANDIDATES = 1000
-"""Names among which the nearest is looked for."""
+"""The most names among which the nearest is searched."""
 
 Side = Mapping[str, Path]
 """The images of a folder by their names."""
@@ -31,104 +31,117 @@ Side = Mapping[str, Path]
 def pair_folders(
     clean: str | Path, degraded: str | Path, pair: str | None = None, recursive: bool = False
 ) -> list[tuple[Path, Path]]:
-    """The images of two folders that belong together: (clean, degraded), in natural order.
+    """The pairs of images of two folders, (clean, degraded), in natural order.
 
-    `baby.png` belongs to `BABY.jpg` or, as DIV2K names them, to `babyx4.png`; `1_HR.png` to `1_LR2.png`; see
-    `lossmith.data.pair_names`. `pair` says it in any other case: "{}_a:{}_b". Folders may be patterns. One folder
-    may be given twice, if names tell the clean images in it from the degraded ones. The clean image must be
-    larger by the same whole scale throughout; of a size that is no multiple of it, the last rows and columns are
-    left over.
+    `baby.png` is paired with `BABY.jpg` or, as DIV2K names them, `babyx4.png`, `1_HR.png` with `1_LR2.png`; see
+    `lossmith.data.pair_names`. Clean images must be larger by the same integer scale throughout; sides that are
+    not multiples of it lose their last rows and columns.
 
-    Raises LossmithError for a missing or empty folder, images without a partner (naming up to three), names that
-    can be paired in two ways, and sizes that do not fit.
+    Parameters
+    ----------
+    clean, degraded
+        Folders or patterns. They may be the same folder, if names tell its clean images from its degraded ones.
+    pair
+        Patterns of the names that belong together, such as "{}_a:{}_b" [default: by the usual tags].
+    recursive
+        Search folders within folders too.
+
+    Raises
+    ------
+    LossmithError
+        For a missing or empty folder, images without a partner (naming up to three), names that can be paired in
+        two ways, and sizes that do not fit.
     """
     folders = Path(clean), Path(degraded)
-    one = folders[0].resolve() == folders[1].resolve()
-    sides = [names_in(folder, recursive) for folder in folders[: 1 if one else 2]]
-    sides = [*sides, *sides] if one else [_without(sides[0], *folders), _without(sides[1], *folders[::-1])]
+    same = folders[0].resolve() == folders[1].resolve()
+    sides = [names_in(folder, recursive) for folder in folders[: 1 if same else 2]]
+    sides = [*sides, *sides] if same else [_without(sides[0], *folders), _without(sides[1], *folders[::-1])]
     if pair is not None:
-        pairing = _match_by_pattern(pair, sides, folders, one)
+        pairing = _match_by_pattern(pair, sides, folders, same)
     else:
-        found = match_names_in_one_folder([*sides[0]]) if one else match_names(*map(list, sides))
-        if found is None:
-            raise _same_folder_error(folders[0]) if one else _unpaired_error(sides, folders)
-        pairing = found
+        by_names = match_names_in_one_folder([*sides[0]]) if same else match_names(*map(list, sides))
+        if by_names is None:
+            raise _same_folder_error(folders[0]) if same else _unpaired_error(sides, folders)
+        pairing = by_names
     pairs = [(sides[0][name], sides[1][pairing[name]]) for name in sides[0] if name in pairing]
     scale = common_scale(pairs)
     if pair is None:
-        _refuse_another_scale(pairing, sides[1], scale)
+        _refuse_conflicting_scale(pairing, sides[1], scale)
     return pairs
 
 
 def names_in(folder: Path, recursive: bool) -> dict[str, Path]:
-    """The images in a folder, or those that match a pattern, by their names."""
+    """The images of a folder or a pattern by their unique names."""
     if folder.is_file():
         raise LossmithError(f"'{folder}' is not a folder")
     return {name: image for image, name in unique_names(find_image_places(folder, recursive)).items()}
 
 
 def common_scale(pairs: Sequence[tuple[Path, Path]]) -> int:
-    """By which whole number the clean images are larger than the degraded ones, all of them.
+    """The integer scale by which all clean images are larger than their degraded ones.
 
-    Of what is no multiple of it, the degraded images may lack a part of a pixel, or have it.
+    Where a clean side is not a multiple of it, the degraded side may be rounded down or up. Raises LossmithError,
+    naming the first pair that does not fit, if there is no such scale.
     """
     sizes = [(image_size(clean), image_size(degraded)) for clean, degraded in pairs]
     likely = max(sizes[0][0][1] // sizes[0][1][1], 1)
     misfits = {
-        scale: next((i for i, each in enumerate(sizes) if not _fits(*each, scale)), None)
+        scale: next((i for i, pair in enumerate(sizes) if not _fits(*pair, scale)), None)
         for scale in (likely, likely + 1)
     }
     if fitting := [scale for scale, misfit in misfits.items() if misfit is None]:
         return fitting[0]
     scale = max(misfits, key=lambda scale: misfits[scale] or 0)
-    at = misfits[scale] or 0
-    (height, width), (h, w) = sizes[at]
-    said = f"'{pairs[at][0]}' has {height}x{width} pixels and '{pairs[at][1]}' has {h}x{w}"
-    first = f" of the first pair, '{pairs[0][0].name}'" if at else ""
-    raise LossmithError(f"{said}, which does not fit the scale {scale}{first}")
+    misfit = misfits[scale] or 0
+    (height, width), (h, w) = sizes[misfit]
+    both = f"'{pairs[misfit][0]}' has {height}x{width} pixels and '{pairs[misfit][1]}' has {h}x{w}"
+    first = f" of the first pair, '{pairs[0][0].name}'" if misfit else ""
+    raise LossmithError(f"{both}, which does not fit the scale {scale}{first}")
 
 
 def _fits(clean: tuple[int, int], degraded: tuple[int, int], scale: int) -> bool:
-    """Whether the sides of a degraded image are those of the clean one by the scale, rounded down or up."""
-    return all(few in (side // scale, -(-side // scale)) for side, few in zip(clean, degraded, strict=True))
+    """Whether the degraded sides are the clean ones divided by the scale, rounded down or up."""
+    return all(small in (side // scale, -(-side // scale)) for side, small in zip(clean, degraded, strict=True))
 
 
-def _refuse_another_scale(pairing: Pairing, degraded: Side, scale: int) -> None:
-    for one, other in pairing.items():
-        if named := conflicting_scale(one, other, scale):
+def _refuse_conflicting_scale(pairing: Pairing, degraded: Side, scale: int) -> None:
+    for clean_name, degraded_name in pairing.items():
+        if other_scale := conflicting_scale(clean_name, degraded_name, scale):
             raise LossmithError(
-                f"'{degraded[other]}' is named for scale {named}, but its clean image is {scale} times larger"
+                f"'{degraded[degraded_name]}' has scale {other_scale} in its name, but its clean image is {scale} "
+                "times larger"
             )
 
 
 def _without(side: dict[str, Path], folder: Path, other: Path) -> dict[str, Path]:
-    """What lies in a folder and not in the other, where that is within it."""
+    """The images of a folder without those of the other folder, if that is within it."""
     inner, outer = other.resolve(), folder.resolve()
     if inner == outer or not inner.is_relative_to(outer):
         return side
     return {name: path for name, path in side.items() if not path.parent.resolve().is_relative_to(inner)}
 
 
-def _match_by_pattern(pair: str, sides: Sequence[Side], folders: Sequence[Path], one: bool) -> Pairing:
+def _match_by_pattern(pair: str, sides: Sequence[Side], folders: Sequence[Path], same: bool) -> Pairing:
+    """The pairing of names by the patterns of a `pair` option."""
     patterns = parse_pair(pair)
-    found = [match_pattern(pattern, side) for pattern, side in zip(patterns, sides, strict=True)]
-    if one:  # what is called by the longer of the two is not the other as well
+    matches = [match_pattern(pattern, side) for pattern, side in zip(patterns, sides, strict=True)]
+    if same:  # a name that matches the longer pattern may also match the shorter one
         short, long = (0, 1) if len(patterns[0]) < len(patterns[1]) else (1, 0)
-        taken = set(found[long].values())
-        found[short] = {shared: name for shared, name in found[short].items() if name not in taken}
-    for pattern, named, side, folder in zip(patterns, found, sides, folders, strict=True):
-        if not named:
-            there = f"; there is such as '{next(iter(side))}'" if side else ""
-            raise LossmithError(f"no image in '{folder}' is called '{pattern}'{there}")
+        matched = set(matches[long].values())
+        matches[short] = {shared: name for shared, name in matches[short].items() if name not in matched}
+    for pattern, names, side, folder in zip(patterns, matches, sides, folders, strict=True):
+        if not names:
+            example = f"; one is called '{next(iter(side))}'" if side else ""
+            raise LossmithError(f"no image in '{folder}' is called '{pattern}'{example}")
     for index in (0, 1):
-        if lonely := [name for shared, name in found[index].items() if shared not in found[1 - index]]:
-            said = _name_unpaired(lonely, folders[index], folders[1 - index])
+        if unpaired := [name for shared, name in matches[index].items() if shared not in matches[1 - index]]:
+            said = _name_unpaired(unpaired, folders[index], folders[1 - index])
             raise LossmithError(f"{said} by --pair '{pair}'")
-    used = {side[name] for side, named in zip(sides, found, strict=True) for name in named.values()}
+    used = {side[name] for side, names in zip(sides, matches, strict=True) for name in names.values()}
     if left := [path for side in sides for path in side.values() if path not in used]:
         called_neither = f"being called neither '{patterns[0]}' nor '{patterns[1]}'"
         notify(f"left out, {called_neither}: {and_more([*dict.fromkeys(left)])}")
-    return {found[0][shared]: found[1][shared] for shared in found[0]}
+    return {matches[0][shared]: matches[1][shared] for shared in matches[0]}
 
 
 def _same_folder_error(folder: Path) -> LossmithError:
@@ -139,32 +152,33 @@ def _same_folder_error(folder: Path) -> LossmithError:
 
 
 def _unpaired_error(sides: Sequence[Side], folders: Sequence[Path]) -> LossmithError:
-    """Why nothing was paired, and what would help."""
+    """The error for names that could not be paired, with advice."""
     for side, folder in zip(sides, folders, strict=True):
         stems: dict[Path, Path] = {}
         for path in side.values():
             if (other := stems.setdefault(path.with_suffix(""), path)) != path:
                 names = f"'{other.name}' and '{path.name}' in '{folder}'"
-                return LossmithError(f"{names} have one name; remove one")
+                return LossmithError(f"{names} have the same name; remove one")
     if match_names([*sides[1]], [*sides[0]]):
         swapped = f"'{folders[0]}' holds the degraded images and '{folders[1]}' the clean ones"
         return LossmithError(f"by their names, {swapped}; swap them")
-    rests = [
+    stems_of = [
         {name: set(without_tags(name, words).values()) for name in side}
         for side, words in zip(sides, (CLEAN_TAGS, DEGRADED_TAGS), strict=True)
     ]
     for index in (0, 1):
-        known = set().union(*rests[1 - index].values())
-        if lonely := [name for name, mine in rests[index].items() if not mine & known]:
-            near = get_close_matches(lonely[0], [*sides[1 - index]][:MAX_CANDIDATES], 1, cutoff=0)[0]
-            likely = suggest_pair(*((lonely[0], near) if index == 0 else (near, lonely[0])))
-            said = _name_unpaired(lonely, folders[index], folders[1 - index])
-            return LossmithError(f"{said}, where '{near}' comes nearest; {_advice(likely, sides, len(lonely))}")
-    for one in rests[0]:
-        claims = [name for name in rests[1] if one.casefold() in rests[1][name]]
-        if len(claims) > 1:
-            both = " and ".join(f"'{sides[1][name].name}'" for name in claims[:2])
-            return LossmithError(f"{both} in '{folders[1]}' both belong to '{sides[0][one].name}'; remove one")
+        known = set().union(*stems_of[1 - index].values())
+        if unpaired := [name for name, mine in stems_of[index].items() if not mine & known]:
+            near = get_close_matches(unpaired[0], [*sides[1 - index]][:MAX_CANDIDATES], 1, cutoff=0)[0]
+            likely = suggest_pair(*((unpaired[0], near) if index == 0 else (near, unpaired[0])))
+            said = _name_unpaired(unpaired, folders[index], folders[1 - index])
+            return LossmithError(f"{said}, where '{near}' comes nearest; {_advice(likely, sides, len(unpaired))}")
+    for clean_name in stems_of[0]:
+        partners = [name for name in stems_of[1] if clean_name.casefold() in stems_of[1][name]]
+        if len(partners) > 1:
+            both = " and ".join(f"'{sides[1][name].name}'" for name in partners[:2])
+            clean = sides[0][clean_name].name
+            return LossmithError(f"{both} in '{folders[1]}' both belong to '{clean}'; remove one")
     return LossmithError(
         f"the names in '{folders[0]}' and '{folders[1]}' can be paired in more than one way; say how they are "
         f"called, such as {PAIR_EXAMPLE}"
@@ -178,11 +192,12 @@ def _name_unpaired(names: Sequence[str], folder: Path, other: Path) -> str:
     return f"{named}{more} in '{folder}' {has} no partner in '{other}'"
 
 
-def _advice(likely: str, sides: Sequence[Side], lonely: int) -> str:
+def _advice(likely: str, sides: Sequence[Side], unpaired: int) -> str:
+    """What would pair the names: a `pair` option, or other files."""
     if likely and _pairs_all(likely, sides):
         return f'--pair "{likely}" would pair them all'
-    if 2 * lonely < len(sides[0]):
-        return "add what is missing, or take away what is too much"
+    if 2 * unpaired < len(sides[0]):
+        return "add the missing images, or remove the others"
     return f"say how they are called, such as {PAIR_EXAMPLE}"
 
 

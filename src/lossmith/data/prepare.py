@@ -1,4 +1,4 @@
-"""Which images are trained on, and which are tested on."""
+"""The images of a study: which to train on and which to test on, found, decoded and degraded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ from lossmith.data.samples import sample_images
 from lossmith.data.storage import choose_storage
 from lossmith.data.test_pairs import ImagePair, image_names, load_test_pairs, make_test_pairs
 from lossmith.data.training_images import TrainingImages, degraded_images, paired_images
-from lossmith.degradations import Degradation, degradation
+from lossmith.degradations import Degradation, DegradationLike, degradation
 
 HOLD_OUT_EVERY = 5
-"""Where no test images are named, every fifth image is kept from training for the test."""
+"""Without test images, every fifth training image is held out."""
 
 
 @dataclass(frozen=True)
@@ -69,37 +69,48 @@ class PreparedData:
     source: TrainingImages
     test_pairs: Sequence[ImagePair]
     degradation: str
-    """The degradation's expression, or where the pairs come from."""
+    """The expression of the degradation; for given pairs, "pairs of" and the name of their folder."""
     fingerprint: dict[str, dict[str, str]]
     """The SHA-256 of every file by its name, for the receipt: `training_images` and `test_images`."""
     remarks: tuple[str, ...] = ()
-    """What the files hold and nobody uses, as the user was told."""
+    """Sentences about content of the files that is not used."""
 
 
-def prepare_data(data: Data, expression: str | None, beside: Path = Path()) -> PreparedData:
-    """Find, decode and degrade all images of a study; `degradation` is a degradation expression [default: jpeg].
+def prepare_data(data: Data, expression: DegradationLike | None, beside: Path = Path()) -> PreparedData:
+    """Find, decode and degrade all images of a study.
 
-    Images that do not fit into memory are decoded onto the disk of `beside`, the folder of what is to be made.
+    Parameters
+    ----------
+    data
+        The images.
+    expression
+        The degradation; None for given pairs, and for the default, jpeg.
+    beside
+        The folder of the results. Images that do not fit into memory are decoded onto its disk.
 
-    Raises LossmithError for what is missing, unreadable, unpaired, in both training and test, or in that folder.
+    Raises
+    ------
+    LossmithError
+        For images that are missing, unreadable, unpaired, in both training and test, or in the folder of the
+        results.
     """
     if data.clean is not None and data.degraded is not None:
         if expression is not None:
             raise LossmithError("pairs of your own are degraded already; leave --degradation out")
         return _prepare_given_pairs(data, data.clean, data.degraded, beside)
     kind = degradation(expression or "jpeg")
-    named = None if data.test is None else find_images(data.test, data.recursive)
+    test_images = None if data.test is None else find_images(data.test, data.recursive)
     if data.images is not None:
-        train, tests = _split(find_images(data.images, data.recursive), named)
+        train, tests = _split(find_images(data.images, data.recursive), test_images)
     else:
-        train, tests = sample_images("train"), named or sample_images("test")
+        train, tests = sample_images("train"), test_images or sample_images("test")
     _refuse_images_in([*train, *tests], beside)
     headers = read_headers([*train, *tests])
     fingerprint = _fingerprint(train, tests)
-    place = choose_storage(headers.of(train), headers.of(tests), kind, kind.scale, beside)
+    storage = choose_storage(headers.of(train), headers.of(tests), kind, kind.scale, beside)
     return PreparedData(
-        degraded_images(train, kind, storage=place),
-        make_test_pairs(tests, kind, storage=place),
+        degraded_images(train, kind, storage=storage),
+        make_test_pairs(tests, kind, storage=storage),
         str(kind),
         fingerprint,
         headers.remarks,
@@ -114,15 +125,15 @@ def _prepare_given_pairs(data: Data, clean: Path, degraded: Path, beside: Path) 
     train, tests = _split(paired(clean, degraded), held_out)
     if (scale := common_scale(train)) != common_scale(tests):
         raise LossmithError(f"training pairs have scale {scale} and test pairs {common_scale(tests)}")
-    trained, tested = ([file for pair in pairs for file in pair] for pairs in (train, tests))
-    _refuse_images_in([*trained, *tested], beside)
-    headers = read_headers([*trained, *tested])
-    fingerprint = _fingerprint(trained, tested)
-    sizes, others = (headers.of([clean for clean, _ in pairs]) for pairs in (train, tests))
-    place = choose_storage(sizes, others, None, scale, beside)
+    train_files, test_files = ([file for pair in pairs for file in pair] for pairs in (train, tests))
+    _refuse_images_in([*train_files, *test_files], beside)
+    headers = read_headers([*train_files, *test_files])
+    fingerprint = _fingerprint(train_files, test_files)
+    sizes, test_sizes = (headers.of([clean for clean, _ in pairs]) for pairs in (train, tests))
+    storage = choose_storage(sizes, test_sizes, None, scale, beside)
     return PreparedData(
-        paired_images(train, storage=place),
-        load_test_pairs(tests, storage=place),
+        paired_images(train, storage=storage),
+        load_test_pairs(tests, storage=storage),
         f"pairs of {(degraded.parent if is_pattern(degraded) else degraded).name}",
         fingerprint,
         headers.remarks,
@@ -130,13 +141,13 @@ def _prepare_given_pairs(data: Data, clean: Path, degraded: Path, beside: Path) 
 
 
 def prepare_test_images(paths: Sequence[Path], kind: Degradation, beside: Path) -> Sequence[ImagePair]:
-    """Decode and degrade images to test with."""
+    """Decode and degrade test images, stored in memory or beside the results."""
     sizes = read_headers(paths).of(paths)
     return make_test_pairs(paths, kind, storage=choose_storage([], sizes, kind, kind.scale, beside))
 
 
 def prepare_test_pairs(pairs: Sequence[tuple[Path, Path]], beside: Path) -> Sequence[ImagePair]:
-    """Decode pairs of one's own, (clean, degraded), to test with."""
+    """Decode given test pairs, (clean, degraded), stored in memory or beside the results."""
     headers = read_headers([file for pair in pairs for file in pair])
     sizes = headers.of([clean for clean, _ in pairs])
     return load_test_pairs(pairs, storage=choose_storage([], sizes, None, common_scale(pairs), beside))
@@ -145,25 +156,26 @@ def prepare_test_pairs(pairs: Sequence[tuple[Path, Path]], beside: Path) -> Sequ
 Item = TypeVar("Item", Path, tuple[Path, Path])
 
 
-def _split(found: list[Item], tests: list[Item] | None) -> tuple[list[Item], list[Item]]:
-    """Training and test; without test images every fifth is held out."""
+def _split(items: list[Item], tests: list[Item] | None) -> tuple[list[Item], list[Item]]:
+    """(training, test) images; without given test images every fifth is held out."""
     if tests is not None:
-        return found, tests
-    if len(found) < 2:
+        return items, tests
+    if len(items) < 2:
         raise LossmithError(
             "one image is too few to train and to test with; add images, or name others with --test"
         )
-    tests = found[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY] or found[-1:]
-    return [item for item in found if item not in tests], tests
+    tests = items[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY] or items[-1:]
+    return [item for item in items if item not in tests], tests
 
 
 def _refuse_images_in(images: Sequence[Path], out: Path) -> None:
-    """What a run writes among images would be found among them the next time."""
+    """Raise LossmithError for images in the folder of results, which the next run would take for images."""
     if inside := next((path for path in images if path.parent.resolve() == out.resolve()), None):
         raise LossmithError(f"'{inside}' lies in '{out}', the folder of what is to be made; choose another --out")
 
 
 def _fingerprint(train: Sequence[Path], tests: Sequence[Path]) -> dict[str, dict[str, str]]:
+    """The SHA-256 of every file; raises LossmithError for a test image that is also a training image."""
     digests = {path: sha256_of(path) for path in (*train, *tests)}
     known = {digests[path]: path for path in train}
     for path in tests:
