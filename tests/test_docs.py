@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+import lossmith
 from lossmith.cli import run
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = Path(lossmith.__file__).parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
 CURRENT = [name for name in TEXTS if name != "CHANGELOG.md"]
@@ -63,6 +65,14 @@ def test_every_page_is_reached_from_the_readme() -> None:
 def test_files_of_the_repository_that_a_page_names_exist(page: str) -> None:
     named = re.findall(r"\b(?:benchmarks|tests|examples|docs|tools)/[\w/.-]*\w\.(?:py|yaml|md|cu)\b", TEXTS[page])
     assert not [path for path in named if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_modules_and_rooms_that_a_page_names_exist(page: str) -> None:
+    rooms = [path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
+    named = re.findall(rf"(?<![\w/])((?:{'|'.join(rooms)})/[\w/]*(?:\.py)?)", TEXTS[page])
+    assert len(named) > 20
+    assert not [path for path in named if not (PACKAGE / path).exists()]
 
 
 def code(text: str) -> str:
