@@ -126,7 +126,7 @@ def test_images_without_a_pair_are_named(tmp_path: Path) -> None:
     fill(degraded, "2.png", "3.png", "4.png")
     with pytest.raises(
         LossmithError,
-        match=r"^'5' in '.*a' has no partner in '.*b', where '4' comes nearest; add what",
+        match=r"^'5' in '.*a' has no partner in '.*b', where '4' comes nearest; add the missing",
     ):
         pair_folders(clean, degraded)
 
