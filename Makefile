@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint bench
+.PHONY: demo test test-slow lint bench docs
 
 # Set-up: everything into .venv, from PyPI only.
 $(READY): pyproject.toml
@@ -31,3 +31,6 @@ bench: $(READY)  ## the benchmarks that take minutes and need no images of yours
 	$(BIN)/python benchmarks/training_overhead.py
 	$(BIN)/python benchmarks/l1_then_l2.py
 	$(BIN)/python benchmarks/structural_cost.py
+
+docs: $(READY)  ## write docs/cli.md from the help texts
+	$(BIN)/python tools/cli_reference.py
