@@ -143,10 +143,10 @@ def networks() -> str:
     options.
     """
     return (
-        f"{listed(NETWORKS, given=['scale'])}\n\n"
+        f"{listed(NETWORKS, excluded=['scale'])}\n\n"
         'Options go in brackets: "srresnet(features=32, blocks=8)". The scale follows from the damage.\n'
         'Your own: "my_package.my_module:MyNetwork".\n\n'
-        f"Discriminators, for --discriminator:\n\n{listed(DISCRIMINATORS, given=['size'])}"
+        f"Discriminators, for --discriminator:\n\n{listed(DISCRIMINATORS, excluded=['size'])}"
     )
 
 

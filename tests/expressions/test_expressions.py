@@ -134,14 +134,14 @@ def test_arguments_come_before_options() -> None:
         ("a until x", "loss expression 'a until x' has 'x' where a percentage was expected (column 9)"),
         ("a until 5 then b", "loss expression 'a until 5 then b' has 'then b' where '%' was expected (column 11)"),
         ("a until 5% b", "loss expression 'a until 5% b' has 'b' where 'then' was expected (column 12)"),
-        ("a until 0% then b", "loss expression 'a until 0% then b' needs percentages that rise between 0 and 100"),
+        ("a until 0% then b", "loss expression 'a until 0% then b' needs rising percentages between 0 and 100"),
         (
             "a until 100% then b",
-            "loss expression 'a until 100% then b' needs percentages that rise between 0 and 100",
+            "loss expression 'a until 100% then b' needs rising percentages between 0 and 100",
         ),
         (
             "a until 5% then b until 5% then a",
-            "loss expression 'a until 5% then b until 5% then a' needs percentages that rise between 0 and 100",
+            "loss expression 'a until 5% then b until 5% then a' needs rising percentages between 0 and 100",
         ),
         ("1e400*a", "loss expression '1e400*a': the number 1e400 is too large"),
         ("a(1e400)", "loss expression 'a(1e400)': the number 1e400 is too large"),
@@ -166,7 +166,7 @@ def test_a_number_of_thousands_of_digits_is_too_large_as_well() -> None:
 
 @pytest.mark.parametrize("brackets", [51, 2000])
 def test_nesting_that_is_too_deep_is_refused(brackets: int) -> None:
-    with pytest.raises(LossmithError, match=r"^loss expression has more than 50 brackets within each other$"):
+    with pytest.raises(LossmithError, match=r"^loss expression has more than 50 nested parentheses$"):
         parse_loss("(" * brackets + "a" + ")" * brackets)
     assert parse_loss("(" * 50 + "a" + ")" * 50 + " + (a)" * 50) == Sum((A,) * 51)
 
@@ -282,7 +282,7 @@ def test_unknown_names_are_refused_with_a_hint(name: str, message: str) -> None:
         (
             "import sys\n\nsys.exit('used as a script')\n",
             "filter 'theirs:F' cannot be imported: 'theirs' ends the program (theirs.py, line 3); "
-            "what it does as a program belongs under if __name__ == '__main__'",
+            "move what it does as a program under if __name__ == '__main__'",
         ),
         (
             "class F:\n    def __init__(self, weight: int) -> None:\n        raise ValueError('too heavy')\n",

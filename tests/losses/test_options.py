@@ -104,9 +104,9 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: SumLoss([]), "a sum of losses needs at least one loss"),
     (lambda: Schedule([], []), "a schedule needs one rising fraction"),
     (lambda: Schedule([L1Loss(), TVLoss()], ["half"]), "a schedule needs one rising fraction"),  # type: ignore[list-item]
-    (lambda: loss(5), "a loss is named in text"),  # type: ignore[arg-type]
-    (lambda: loss(["l1", "tv"]), "a loss is named in text"),  # type: ignore[arg-type]
-    (lambda: loss(L1Loss()), "a loss is named in text"),  # type: ignore[arg-type]
+    (lambda: loss(5), "the expression of a loss is text"),  # type: ignore[arg-type]
+    (lambda: loss(["l1", "tv"]), "the expression of a loss is text"),  # type: ignore[arg-type]
+    (lambda: loss(L1Loss()), "the expression of a loss is text"),  # type: ignore[arg-type]
     (lambda: SSIMLoss().with_target(None), "ssim: images must be tensors"),  # type: ignore[arg-type]
     (
         lambda: L1Loss().with_target(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)),

@@ -214,11 +214,11 @@ def test_an_error_in_a_users_module_is_shown_as_raised() -> None:
 
 
 def test_a_users_loss_has_no_value_per_image() -> None:
-    with pytest.raises(LossmithError, match=r"^loss 'my_losses:power' is not ours, so it cannot be asked for one"):
+    with pytest.raises(LossmithError, match=r"^loss 'my_losses:power' gives one number for all images"):
         loss("l1 + my_losses:power", reduction="none")
 
 
 @pytest.mark.parametrize("given", [None, 3, ["l1"]])
 def test_loss_takes_only_text(given: Any) -> None:
-    with pytest.raises(LossmithError, match=r"^a loss is named in text, such as 'l1 \+ 0.1\*tv', not by"):
+    with pytest.raises(LossmithError, match=r"^the expression of a loss is text, such as 'l1 \+ 0.1\*tv', not"):
         loss(given)

@@ -1,4 +1,4 @@
-"""The grammar in which losses, degradations and networks are written; parsed, never evaluated.
+"""The grammar of expressions for losses, degradations and networks, which are parsed and never evaluated.
 
     timeline := sum ("until" NUMBER "%" "then" sum)*
     sum      := product ("+" product)*
@@ -10,8 +10,8 @@
     argument := [identifier "="] value
     value    := NUMBER | NUMBER..NUMBER | true | false | none | bare word | "quoted text"
 
-`0..50` is a range to draw from, for the numbers of a degradation. A bare word runs to the next comma or closing
-bracket, so file names and `vgg19:conv5_4` need no quotes.
+`0..50` is a range to draw from, for the numbers of a degradation. A bare word ends before the next comma or
+parenthesis, so file names and `vgg19:conv5_4` need no quotes.
 """
 
 from lossmith.expressions.brief import brief

@@ -1,4 +1,4 @@
-"""An expression as it stands in legends and logs: of a file only its stem."""
+"""Short expressions for legends and logs, with only the stems of files."""
 
 import re
 from pathlib import PurePath
@@ -6,12 +6,12 @@ from pathlib import PurePath
 from lossmith.expressions.formatting import format_value
 
 VALUE = re.compile(r"""(?<=[(,=])(\s*)(?:"([^"]*)"|'([^']*)'|([^,()"'\s=][^,()"'=]*))(?=\s*[,)])""")
-"""One in brackets, with or without quotation marks; it stands after its space."""
+"""A value in parentheses, with or without quotation marks, after optional space."""
 FILES = (".safetensors", ".pth", ".pt", ".ckpt")
 
 
 def brief(expression: str) -> str:
-    """The expression without the folders and the endings of files; all else stays as it is.
+    """The expression without the folders and the suffixes of files.
 
     >>> brief("l1 + 0.1*mdf(/a/long/path/my-loss.safetensors, scales=2)")
     'l1 + 0.1*mdf(my-loss, scales=2)'
@@ -21,11 +21,11 @@ def brief(expression: str) -> str:
     return VALUE.sub(_stem, expression)
 
 
-def _stem(found: re.Match[str]) -> str:
-    space, *quoted_or_not = found.groups()
+def _stem(match: re.Match[str]) -> str:
+    space, *quoted_or_not = match.groups()
     value = next(filter(None, quoted_or_not), "")
     if not value.lower().endswith(FILES):
-        return found[0]
+        return match[0]
     return space + format_value(PurePath(value.replace("\\", "/")).stem)
 
 

@@ -1,4 +1,4 @@
-"""From a call to what it names, called with arguments that fit."""
+"""Building of objects from calls: finding the class or function, and checking and binding its arguments."""
 
 import importlib
 import inspect
@@ -16,24 +16,37 @@ from lossmith.expressions.parser import MAX_DEPTH
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
 _KINDS[Range] = "a range such as 0..50"
-_LISTS = {"loss": "losses", "network": "networks", "critic": "networks", "degradation": "degradations"}
-"""The commands that list what there is of a kind."""
+_LISTS = {"loss": "losses", "network": "networks", "discriminator": "networks", "degradation": "degradations"}
+"""The command that lists the entries of each kind."""
 _MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-_TO_COME = object()
+_PENDING = object()
 
 
 def resolve(call: Call, catalog: Mapping[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
-    """What a call names: an entry of the catalog, or anybody's `import.path:Attribute`.
+    """The class or function that a call names: an entry of the catalog, or an `import.path:Attribute`.
 
-    An error in the code of a module that is imported is not hidden: its traceback is what its author needs.
+    Parameters
+    ----------
+    call
+        The call; only its name is used.
+    catalog
+        Classes and functions by name.
+    kind
+        What is named, such as "loss", for messages.
+
+    Raises
+    ------
+    LossmithError
+        If there is no such name, module or attribute, or it cannot be called. Other errors of the imported module
+        keep their traceback, which its author needs.
     """
     if ":" not in call.name:
         if call.name not in catalog:
             raise unknown_name_error(kind, call.name, catalog)
         return catalog[call.name]
     path, _, attribute = call.name.partition(":")
-    if path.count(".") > MAX_DEPTH:  # for each of which Python's import goes deeper
-        raise LossmithError(f"{kind} '{call.name[:60]}...' cannot be imported: nobody has so many packages")
+    if path.count(".") > MAX_DEPTH:  # Python's import recurses for each of them
+        raise LossmithError(f"{kind} '{call.name[:60]}...' cannot be imported: it has too many packages")
     try:
         module = importlib.import_module(path)
     except (ModuleNotFoundError, SyntaxError) as error:  # a SyntaxError says the file and the line
@@ -41,14 +54,14 @@ def resolve(call: Call, catalog: Mapping[str, Callable[..., Any]], kind: str) ->
     except SystemExit as error:
         raise LossmithError(
             f"{kind} '{call.name}' cannot be imported: '{path}' ends the program ({_place(error)}); "
-            "what it does as a program belongs under if __name__ == '__main__'"
+            "move what it does as a program under if __name__ == '__main__'"
         ) from error
     if not hasattr(module, attribute):
         raise LossmithError(f"{kind} '{call.name}': module '{path}' has no '{attribute}'")
-    found = getattr(module, attribute)
-    if not callable(found):
+    factory = getattr(module, attribute)
+    if not callable(factory):
         raise LossmithError(f"{kind} '{call.name}' is neither a class nor a function")
-    return found  # type: ignore[no-any-return]
+    return factory  # type: ignore[no-any-return]
 
 
 def import_path(thing: Callable[..., Any], kind: str) -> str:
@@ -66,10 +79,23 @@ def import_path(thing: Callable[..., Any], kind: str) -> str:
 
 
 def instantiate(call: Call, factory: Callable[..., Any], kind: str, **given: Any) -> Any:
-    """Call `factory` with the call's arguments; a misfit is one sentence.
+    """The result of `factory` with the arguments of a call.
 
-    Those `given` are added where the factory takes them and the call itself says nothing about them. What
-    anybody's own factory raises may be its answer to these arguments, and is said in one sentence too.
+    Parameters
+    ----------
+    call
+        The call.
+    factory
+        The class or function, from `resolve`.
+    kind
+        What is made, such as "loss", for messages.
+    **given
+        Further arguments, for parameters that the factory has and the call does not set.
+
+    Raises
+    ------
+    LossmithError
+        If the arguments do not fit, or if a factory of the user's raises anything.
     """
     make = bind_arguments(call, factory, kind, **given)
     if ":" not in call.name:
@@ -84,7 +110,7 @@ def instantiate(call: Call, factory: Callable[..., Any], kind: str, **given: Any
 
 
 def _place(error: BaseException) -> str:
-    """The file and the line where it was raised."""
+    """The file and the line where an error was raised."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{Path(last.filename).name}, line {last.lineno}"
 
@@ -92,7 +118,7 @@ def _place(error: BaseException) -> str:
 def bind_arguments(
     call: Call, factory: Callable[..., Any], kind: str, ahead: int = 0, **given: Any
 ) -> Callable[..., Any]:
-    """What `instantiate` would call, checked; `ahead` positional arguments are still to come."""
+    """The factory with its arguments bound and checked; `ahead` positional arguments come first, later."""
     options = dict(call.options)
     try:
         signature = inspect.signature(factory)
@@ -107,34 +133,34 @@ def bind_arguments(
             if not known:
                 raise LossmithError(f"{error}{_listing(call, kind)}")
             raise error
-    arguments = (*[_TO_COME] * ahead, *call.arguments)
+    arguments = (*[_PENDING] * ahead, *call.arguments)
     hint = _range_hint(call, signature)
     try:
-        said = signature.bind_partial(*arguments, **options).arguments
-        silent = (set(parameters) | set(given) if open_ended else set(parameters)) - set(said) - set(options)
-        given = {key: value for key, value in given.items() if key in silent}
+        bound = signature.bind_partial(*arguments, **options).arguments
+        unset = (set(parameters) | set(given) if open_ended else set(parameters)) - set(bound) - set(options)
+        given = {key: value for key, value in given.items() if key in unset}
         signature.bind(*arguments, **options, **given)
     except TypeError as error:
         hint = hint or (_listing(call, kind) if str(error).startswith("missing") else "")
         raise LossmithError(f"{kind} '{call.name}': {error}{hint}") from error
-    for key, value in said.items():
+    for key, value in bound.items():
         kinds = _kinds(parameters[key])
         if key in options and isinstance(value, Range) and str in kinds and Range not in kinds:
-            options[key] = str(value)  # `mdf(file, range=0..1)` names a range, of which nothing is drawn
-        elif value is not _TO_COME:
+            options[key] = str(value)  # in `mdf(file, range=0..1)` it is text
+        elif value is not _PENDING:
             check_kind(f"{kind} '{call.name}': {key}", value, parameters[key], hint)
     return partial(factory, *call.arguments, **options, **given)
 
 
 def _listing(call: Call, kind: str) -> str:
-    """Where the options of what we have ourselves are listed."""
-    ours = ":" not in call.name and kind in _LISTS
-    return f"; `lossmith {_LISTS[kind]}` lists the options" if ours else ""
+    """A hint to the command that lists the options of a catalog's entry."""
+    in_catalog = ":" not in call.name and kind in _LISTS
+    return f"; `lossmith {_LISTS[kind]}` lists the options" if in_catalog else ""
 
 
 def _range_hint(call: Call, signature: inspect.Signature) -> str:
-    """How a range is written, for who writes `noise(0, 50)` or `noise([0, 50])`; nothing where none is taken."""
-    if len(call.arguments) < 2 or not any(Range in _kinds(each) for each in signature.parameters.values()):
+    """A hint how a range is written, for `noise(0, 50)` and `noise([0, 50])`; empty if no parameter takes one."""
+    if len(call.arguments) < 2 or not any(Range in _kinds(option) for option in signature.parameters.values()):
         return ""
     numbers = sorted(value for value in call.arguments if type(value) in (int, float))  # type: ignore[type-var]
     low, high = numbers if len(numbers) == 2 else (30, 50)
@@ -149,14 +175,16 @@ def _kinds(parameter: inspect.Parameter) -> tuple[Any, ...]:
 
 
 def kinds_of(parameter: inspect.Parameter) -> tuple[type, ...]:
-    """The kinds of values that the parameter is annotated with, if all of them can be written; else none."""
+    """The types of a parameter's annotation, if expressions can hold values of all of them; else none."""
     kinds = _kinds(parameter)
-    written = parameter.kind not in _MANY and all(isinstance(kind, type) and kind in _KINDS for kind in kinds)
-    return kinds if written else ()
+    can_be_written = parameter.kind not in _MANY and all(
+        isinstance(kind, type) and kind in _KINDS for kind in kinds
+    )
+    return kinds if can_be_written else ()
 
 
 def check_kind(what: str, value: Any, parameter: inspect.Parameter, hint: str = "") -> None:
-    """Refuse a value of another kind than the parameter is annotated with."""
+    """Raise LossmithError for a value of another type than the parameter's annotation."""
     if isinstance(value, Range) and Range not in _kinds(parameter):
         raise LossmithError(f"{what} must be one value, not the range {value}")
     kinds = kinds_of(parameter)

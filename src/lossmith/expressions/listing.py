@@ -1,4 +1,4 @@
-"""What a catalog has, for people to read."""
+"""Descriptions of the entries of a catalog, for the commands that list them."""
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
@@ -7,21 +7,21 @@ from typing import Any
 from lossmith.expressions.formatting import format_value
 
 
-def options_of(factory: Callable[..., Any], given: Collection[str] = ()) -> str:
-    """The parameters of what a name stands for, with their defaults; without those that are `given` by others.
+def options_of(factory: Callable[..., Any], excluded: Collection[str] = ()) -> str:
+    """The parameters of a class or function with their defaults, except the `excluded` ones.
 
-    >>> options_of(lambda file, side=9, scale=1: None, given=["scale"])
+    >>> options_of(lambda file, side=9, scale=1: None, excluded=["scale"])
     'file, side=9'
     """
     return ", ".join(
         name if parameter.default is parameter.empty else f"{name}={format_value(parameter.default)}"
         for name, parameter in inspect.signature(factory).parameters.items()
-        if name not in given
+        if name not in excluded
     )
 
 
-def listed(catalog: Mapping[str, Callable[..., Any]], given: Collection[str] = ()) -> str:
-    """A paragraph for each: its name, the first sentence that it says of itself, its options."""
+def listed(catalog: Mapping[str, Callable[..., Any]], excluded: Collection[str] = ()) -> str:
+    """A paragraph for each entry: its name, the summary of its docstring, and its options."""
     return "\n\n".join(
         "\n  ".join(
             filter(
@@ -29,7 +29,7 @@ def listed(catalog: Mapping[str, Callable[..., Any]], given: Collection[str] = (
                 [
                     name,
                     _summary(factory),
-                    f"options: {options}" if (options := options_of(factory, given)) else "",
+                    f"options: {options}" if (options := options_of(factory, excluded)) else "",
                 ],
             )
         )

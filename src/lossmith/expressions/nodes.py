@@ -1,4 +1,4 @@
-"""What an expression consists of, once it has been read."""
+"""The syntax tree of an expression."""
 
 import math
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from lossmith.core.errors import LossmithError
 
 @dataclass(frozen=True)
 class Range:
-    """`low..high`: a number that is drawn anew, evenly, whenever one is needed. Both ends belong to it.
+    """`low..high`: a range from which a number is drawn uniformly whenever one is needed, both ends included.
 
-    Raises LossmithError where the ends are not two finite numbers that rise.
+    Raises LossmithError unless the ends are two finite numbers and `low < high`.
     """
 
     low: float
@@ -31,7 +31,7 @@ class Range:
         return f"{self.low}..{self.high}"
 
     def at(self, share: float, *, whole: bool = False) -> float:
-        """The number that is a share of the way, 0 to 1, from the low end to the high one.
+        """The number at a fraction, 0 to 1, of the way from the low end to the high one; `whole` gives integers.
 
         >>> Range(0, 50).at(0.5), Range(30, 95).at(0.5, whole=True), Range(0.1, 0.3).at(1)
         (25.0, 63, 0.3)
@@ -55,7 +55,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Product:
-    """`weight * of`."""
+    """`weight * node`."""
 
     weight: float
     node: "Node"

@@ -1,4 +1,4 @@
-"""From a text to its nodes, or one sentence that says where it cannot be read."""
+"""The parser of expressions, whose errors say in one sentence where a text cannot be read."""
 
 import math
 import re
@@ -16,63 +16,63 @@ BARE = re.compile(r"[^,()\"'\s][^,()\"']*")
 QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
 CONSTANTS: dict[str, Value] = {"true": True, "false": False, "none": None}
 MAX_DEPTH = 50
-"""Brackets within brackets; nobody writes more, and Python's stack does not hold thousands."""
+"""The most nested parentheses: more are not useful, and thousands overflow Python's stack."""
 
 
 def parse_loss(text: str) -> Node:
-    """Parse a sum of weighted calls, or a timeline of them.
+    """The syntax tree of a loss: a sum of weighted calls, or a timeline of such sums.
 
     >>> parse_loss("l1 + 0.1*tv")
     Sum(terms=(Call(name='l1', arguments=(), options=()), Product(weight=0.1, node=Call(name='tv', \
 arguments=(), options=()))))
     """
-    reader = Parser(text, "loss")
-    node = reader.timeline()
-    reader.finish()
+    parser = Parser(text, "loss")
+    node = parser.timeline()
+    parser.finish()
     return node
 
 
 def parse_chain(text: str, kind: str = "degradation") -> tuple[Call, ...]:
-    """Parse calls that are applied one after the other.
+    """The calls of a chain, which are applied one after the other.
 
     >>> [call.name for call in parse_chain("bicubic(2) | noise(5) | jpeg(50)")]
     ['bicubic', 'noise', 'jpeg']
     """
-    reader = Parser(text, kind)
-    calls = [reader.call()]
-    while reader.take("|"):
-        calls.append(reader.call())
-    reader.finish()
+    parser = Parser(text, kind)
+    calls = [parser.call()]
+    while parser.take("|"):
+        calls.append(parser.call())
+    parser.finish()
     return tuple(calls)
 
 
 def parse_call(text: str, kind: str) -> Call:
-    """Parse one call, such as the name of a network with its options."""
-    reader = Parser(text, kind)
-    call = reader.call()
-    reader.finish()
+    """The single call of an expression, such as the name of a network with its options."""
+    parser = Parser(text, kind)
+    call = parser.call()
+    parser.finish()
     return call
 
 
 class Parser:
-    """A text and how far it has been read."""
+    """A recursive-descent parser: a text and the position up to which it has been read."""
 
     def __init__(self, text: str, kind: str) -> None:
         if not isinstance(text, str):
-            raise LossmithError(f"a {kind} is named in a text, not by {type(text).__name__}")
+            raise LossmithError(f"the expression of a {kind} is text, not {type(text).__name__}")
         self.text, self.kind, self.at = text, kind, 0
         self.depth = 0
 
-    def fail(self, wanted: str) -> NoReturn:
+    def fail(self, expected: str) -> NoReturn:
         rest = self.text[self.at :].strip()
-        where = f"has '{rest}' where {wanted} was expected" if rest else f"ends where {wanted} was expected"
+        where = f"has '{rest}' where {expected} was expected" if rest else f"ends where {expected} was expected"
         raise LossmithError(f"{self.kind} expression '{self.text}' {where} (column {self.at + 1})")
 
     def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         self.skip_space()
-        if found := pattern.match(self.text, self.at):
-            self.at = found.end()
-        return found
+        if match := pattern.match(self.text, self.at):
+            self.at = match.end()
+        return match
 
     def take(self, symbol: str) -> bool:
         return self.match(re.compile(re.escape(symbol))) is not None
@@ -81,8 +81,8 @@ class Parser:
         return self.match(re.compile(rf"{word}\b")) is not None
 
     def number(self) -> float | None:
-        found = self.match(NUMBER)
-        return float(self.finite(found[0])) if found else None
+        match = self.match(NUMBER)
+        return float(self.finite(match[0])) if match else None
 
     def finite(self, text: str) -> str:
         if NUMBER.fullmatch(text) and math.isinf(float(text)):
@@ -113,9 +113,7 @@ class Parser:
                 self.fail("'then'")
             stages.append(self.sum())
         if [*ends, 1.0] != sorted({0.0, *ends, 1.0})[1:]:
-            raise LossmithError(
-                f"{self.kind} expression '{self.text}' needs percentages that rise between 0 and 100"
-            )
+            raise LossmithError(f"{self.kind} expression '{self.text}' needs rising percentages between 0 and 100")
         return Timeline(tuple(stages), tuple(ends)) if ends else stages[0]
 
     def sum(self) -> Node:
@@ -144,7 +142,7 @@ class Parser:
             return self.call()
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise LossmithError(f"{self.kind} expression has more than {MAX_DEPTH} brackets within each other")
+            raise LossmithError(f"{self.kind} expression has more than {MAX_DEPTH} nested parentheses")
         inner = self.timeline()
         self.need(")")
         self.depth -= 1

@@ -1,4 +1,4 @@
-"""Values whose gradient was computed together with them, so that no graph need be kept for it."""
+"""Attaching gradients that were computed together with values, so that no graph is kept for them."""
 
 from typing import Any
 
@@ -9,7 +9,24 @@ from lossmith.core.errors import LossmithError
 
 
 def with_gradient(values: Tensor, of: Tensor, gradients: Tensor, name: str) -> Tensor:
-    """Values (N,), which autograd now takes for functions of a tensor (N, ...) with these gradients, (N, ...)."""
+    """Values as a function of a tensor, with known gradients.
+
+    Parameters
+    ----------
+    values
+        (N,), without a graph.
+    of
+        The tensor that they depend on, (N, ...).
+    gradients
+        The gradient of each value by its part of the tensor, (N, ...).
+    name
+        The loss, for the message.
+
+    Raises
+    ------
+    LossmithError
+        In the backward pass, if a second derivative is asked for.
+    """
     attached: Tensor = _KnownGradient.apply(of, values, gradients, name)
     return attached
 
@@ -23,14 +40,14 @@ class _KnownGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:
-        if torch.is_grad_enabled():  # as it is only with create_graph=True
+        if torch.is_grad_enabled():  # only with create_graph=True
             raise LossmithError(
-                f"{ctx.name} has a first derivative only: backward without create_graph=True, "
+                f"{ctx.name} has a first derivative only: call backward without create_graph=True, "
                 "or differentiate it by torch.func"
             )
         (gradients,) = ctx.saved_tensors
-        each = upstream.view(-1, *[1] * (gradients.ndim - 1))
-        return each.to(gradients.dtype) * gradients, None, None, None
+        factors = upstream.view(-1, *[1] * (gradients.ndim - 1))
+        return factors.to(gradients.dtype) * gradients, None, None, None
 
 
 __all__ = ["with_gradient"]

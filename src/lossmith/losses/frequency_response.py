@@ -1,4 +1,4 @@
-"""What a loss asks for: how much it makes of small errors, by their frequency and their color."""
+"""The frequency response of a loss: its sensitivity to small errors, by frequency band and color axis."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 EDGES = (0.0, 0.01, 0.03, 0.06, 0.12, 0.25, 0.5, 0.71)
-"""Of the bands of frequencies, in cycles per pixel; the last is that of a chessboard."""
+"""The edges of the frequency bands in cycles per pixel; the last is the frequency of a chessboard."""
 COLORS = {"gray": (1.0, 1.0, 1.0), "blue to yellow": (-1.0, -1.0, 2.0), "red to green": (1.0, -1.0, 0.0)}
 NOISE_RMS = 0.01
-"""Root mean square of the errors' length over pixels: so small that a loss answers with its square."""
+"""The root mean square of the errors over pixels, small enough that a smooth loss is quadratic in it."""
 
 
 def band_names() -> list[str]:
-    """The names of the bands."""
+    """The names of the frequency bands, such as "0.01 to 0.03"."""
     return [f"{low:g} to {high:g}" for low, high in pairwise(EDGES)]
 
 
@@ -24,20 +24,25 @@ def band_names() -> list[str]:
 def frequency_response(
     distance: Callable[[Tensor, Tensor], Tensor], images: Sequence[Tensor]
 ) -> dict[str, list[float]]:
-    """By color, for every band: the distance that noise of that color and band makes, over the mean of all.
+    """The distance that noise of each color and band makes, over the mean of all: by color, a value per band.
 
-    NaN for a band of which the images, being small, hold no frequency.
+    L2 gives 1 everywhere. A restorer that is trained under the loss first corrects errors with a large value.
 
-    `distance` is a loss or another function of a prediction and a target, (1, 3, H, W) in [0, 1], and `images`
-    are (3, H, W). L2 has 1 everywhere. A restorer trained under the loss mends first what has a large number.
+    Parameters
+    ----------
+    distance
+        A loss, or another function of a prediction and a target, (1, 3, H, W) in [0, 1].
+    images
+        The images that noise is added to, (3, H, W). A band of which none of them holds a frequency, since they
+        are small, is NaN.
 
     >>> from lossmith.losses import MSELoss
-    >>> found = frequency_response(MSELoss(), [torch.full((3, 128, 128), 0.5)])
-    >>> {round(value, 3) for row in found.values() for value in row}
+    >>> response = frequency_response(MSELoss(), [torch.full((3, 128, 128), 0.5)])
+    >>> {round(value, 3) for row in response.values() for value in row}
     {1.0}
     """
     rng = torch.Generator().manual_seed(0)
-    found = {
+    distances = {
         name: [
             sum(float(distance((x + noise(x, band, color, rng))[None], x[None])) for x in images)
             if all(band_mask(x, band).any() for x in images)
@@ -46,24 +51,24 @@ def frequency_response(
         ]
         for name, color in COLORS.items()
     }
-    values = [value for row in found.values() for value in row]
+    values = [value for row in distances.values() for value in row]
     mean = fmean(value for value in values if not isnan(value)) or 1.0
-    return {name: [value / mean for value in row] for name, row in found.items()}
+    return {name: [value / mean for value in row] for name, row in distances.items()}
 
 
 def noise(
     like: Tensor, band: tuple[float, float], color: tuple[float, float, float], rng: torch.Generator
 ) -> Tensor:
-    """(3, H, W), as faint in every band of which the image holds a frequency."""
+    """Noise (3, H, W) in a frequency band and along a color axis, with the root mean square `NOISE_RMS`."""
     white = torch.randn(like.shape[-2:], generator=rng)
-    made: Tensor = torch.fft.ifft2(torch.fft.fft2(white) * band_mask(like, band)).real
-    made /= made.square().mean().sqrt()
+    filtered: Tensor = torch.fft.ifft2(torch.fft.fft2(white) * band_mask(like, band)).real
+    filtered /= filtered.square().mean().sqrt()
     direction = torch.nn.functional.normalize(torch.tensor(color), dim=0)
-    return (NOISE_RMS * direction[:, None, None] * made).to(like)
+    return (NOISE_RMS * direction[:, None, None] * filtered).to(like)
 
 
 def band_mask(image: Tensor, band: tuple[float, float]) -> Tensor:
-    """(H, W), true for those of the discrete Fourier transform that lie in a band, but for 0."""
+    """(H, W), true for the frequencies of the discrete Fourier transform within a band, except 0."""
     rows, columns = (torch.fft.fftfreq(side) for side in image.shape[-2:])
     frequency: Tensor = (rows[:, None].square() + columns.square()).sqrt()
     return (frequency >= band[0]) & (frequency < band[1]) & (frequency > 0)

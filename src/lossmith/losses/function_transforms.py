@@ -1,4 +1,4 @@
-"""Who else goes through the arithmetic of a loss, beside PyTorch's usual backward pass."""
+"""Whether code runs under torch.func, a tracer or a compiler, beside the usual backward pass."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,7 +11,7 @@ from torch.jit import TracerWarning, is_tracing  # type: ignore[attr-defined]
 
 
 def differentiated(*tensors: Tensor) -> bool:
-    """Whether `torch.func` or a forward derivative goes through it, which know PyTorch's own operations only."""
+    """Whether `torch.func` or forward-mode AD is active, which differentiate only PyTorch's own operations."""
     if torch.compiler.is_compiling():
         return False
     return torch._C._are_functorch_transforms_active() or any(
@@ -21,9 +21,9 @@ def differentiated(*tensors: Tensor) -> bool:
 
 
 def recorded() -> bool:
-    """Whether operations are written down, as by `torch.jit.trace` and `torch.export`.
+    """Whether operations are recorded, as by `torch.jit.trace` and `torch.export`.
 
-    What other code computes would be a constant to them.
+    They would record what other code computes as a constant.
     """
     if torch.compiler.is_compiling():
         exporting = getattr(torch.compiler, "is_exporting", None)  # since PyTorch 2.7
@@ -36,31 +36,31 @@ def _is_traced() -> bool:
 
 
 def transformed(*tensors: Tensor) -> bool:
-    """Whether it must consist of PyTorch's own differentiable operations, and of nothing else."""
+    """Whether code must consist of PyTorch's own differentiable operations only."""
     return recorded() or differentiated(*tensors)
 
 
 def plainly(*tensors: Tensor) -> bool:
-    """The same, or it is for a compiler to fuse."""
+    """Whether code must consist of PyTorch's own operations, for transforms and tracers, or for torch.compile."""
     return torch.compiler.is_compiling() or transformed(*tensors)
 
 
 def channels_last(images: Tensor, dtype: torch.dtype) -> Tensor:
-    """In the order in memory that convolutions like best; of what is vectorised, none can be asked for."""
+    """Images in the memory format that is fastest for convolutions; transforms allow no choice of it."""
     if transformed(images):
         return images.to(dtype)
     return images.to(dtype, memory_format=torch.channels_last)
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """No autocast, which some devices, such as `meta`, do not have at all."""
+    """A context without autocast, also for devices that have none, such as `meta`."""
     if torch.amp.is_autocast_available(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
 
 
 def quiet_tracer() -> AbstractContextManager[object]:
-    """Without the remarks of `torch.jit.trace` on our code: what it records holds for images of other sizes."""
+    """A context without the warnings of `torch.jit.trace` on this code, which holds for images of other sizes."""
     return _quiet() if _is_traced() else nullcontext()
 
 

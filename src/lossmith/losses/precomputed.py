@@ -1,4 +1,4 @@
-"""Losses that compare summaries of two images, so that those of a target that stays as it is are made once."""
+"""Losses on features of two images, which are computed once for a target that is fixed."""
 
 from collections.abc import Iterable
 
@@ -10,36 +10,37 @@ from lossmith.losses.function_transforms import full_precision
 
 
 def check_gray(name: str, gray: str) -> str:
+    """The value of the option `gray`; raises LossmithError for any but "refuse" and "repeat"."""
     if gray not in ("refuse", "repeat"):
         raise LossmithError(f"{name}: gray must be 'refuse' or 'repeat', not '{gray}'")
     return gray
 
 
 class PrecomputableLoss(Loss):
-    """A loss for which a few tensors say all that it wants to know of a target."""
+    """A loss that compares a prediction with features of the target, tensors that can be computed beforehand."""
 
     gray: str
-    """What is done with images of one channel, if it takes more: "refuse", or "repeat" it."""
+    """What to do with images of one channel, if the loss takes more: "refuse" them, or "repeat" the channel."""
     any_size = False
-    """Whether the target may be another image, of another size, as one whose style is wanted."""
+    """Whether a fixed target may have another size than the prediction, as the target of a style may."""
 
     def target_features(self, target: Tensor) -> Iterable[Tensor]:
-        """What is compared of a target, without a graph; each may be computed only when it is asked for."""
+        """The features of a target, without a graph; an iterator may compute each when it is needed."""
         raise NotImplementedError
 
     def compare_to(self, features: Iterable[Tensor], prediction: Tensor) -> Tensor:
-        """The distance of a prediction to a target with these summaries, one value per image."""
+        """The distance of a prediction to a target with these features, (N,)."""
         raise NotImplementedError
 
-    def in_channels(self, image: Tensor, channels: int, taken_by: object) -> Tensor:
-        """An image of so many channels."""
-        found = image.shape[1]
-        if found == channels:
+    def in_channels(self, image: Tensor, channels: int, network: object) -> Tensor:
+        """The image with this number of channels: a gray one is repeated or refused, as `gray` says."""
+        own_channels = image.shape[1]
+        if own_channels == channels:
             return image
-        if found == 1 and self.gray == "repeat":
+        if own_channels == 1 and self.gray == "repeat":
             return image.expand(-1, channels, -1, -1)
-        hint = "; gray images are repeated with gray=repeat" if found == 1 else ""
-        raise LossmithError(f"{taken_by} takes images of {channels} channels, not {found}{hint}")
+        hint = "; gray images are repeated with gray=repeat" if own_channels == 1 else ""
+        raise LossmithError(f"{network} takes images of {channels} channels, not {own_channels}{hint}")
 
     def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
         return self.compare_to(self.target_features(target), prediction)
@@ -49,24 +50,24 @@ class PrecomputableLoss(Loss):
 
 
 class PrecomputedLoss(TargetedLoss):
-    """A loss against one target, whose summaries are buffers, too."""
+    """A loss against a fixed target, whose features are buffers as well."""
 
     loss: PrecomputableLoss
 
     def __init__(self, loss: PrecomputableLoss, target: Tensor) -> None:
         super().__init__(loss, target)
         with full_precision(target.device):
-            summaries = list(loss.target_features(self.target))
-        self.kept = [f"summary{n}" for n, _ in enumerate(summaries)]
-        for name, summary in zip(self.kept, summaries, strict=True):
-            self.register_buffer(name, summary, persistent=False)
+            features = list(loss.target_features(self.target))
+        self.buffer_names = [f"feature{n}" for n, _ in enumerate(features)]
+        for name, feature in zip(self.buffer_names, features, strict=True):
+            self.register_buffer(name, feature, persistent=False)
 
     def forward(self, prediction: Tensor) -> Tensor:
         target = prediction.detach() if self.loss.any_size else self.target
-        return self.loss.evaluate(self._against_kept, prediction, target)
+        return self.loss.evaluate(self._compare_to_buffers, prediction, target)
 
-    def _against_kept(self, prediction: Tensor, _: Tensor) -> Tensor:
-        return self.loss.compare_to([getattr(self, name) for name in self.kept], prediction)
+    def _compare_to_buffers(self, prediction: Tensor, _: Tensor) -> Tensor:
+        return self.loss.compare_to([getattr(self, name) for name in self.buffer_names], prediction)
 
 
 __all__ = ["PrecomputableLoss", "check_gray"]

@@ -1,4 +1,4 @@
-"""The losses by name, and how an expression becomes a loss."""
+"""The registry of losses by name, and the construction of losses from expressions."""
 
 import inspect
 from collections.abc import Callable
@@ -48,19 +48,22 @@ DEEP: dict[str, Callable[..., Loss]] = {
     "esrgan": partial(PerceptualLoss, "vgg19", "conv5_4"),
     "minc": partial(PerceptualLoss, "minc", "conv5_3"),
 }
-"""Losses that are read from files, such as the weights of a network, and names for some with options."""
+"""Losses with weights, which are read from files, and names for some of them with particular options."""
 
-OF_PAPERS = {
+DESCRIPTIONS = {
     "mix_pl4nn": ("the mix of Zhao et al. with the alpha of their published code", "Zhao et al. 2017, pl4nn"),
     "johnson": (
-        "features of VGG-16 that still say where things are",
+        "features of a middle layer of VGG-16, which still hold positions",
         "Johnson et al. 2016",
     ),
-    "srgan": ("SRGAN's content loss: deep features of VGG-19, for texture beside a critic", "Ledig et al. 2017"),
-    "esrgan": ("ESRGAN's: features of VGG-19 before the activation, beside a critic", "Wang et al. 2018"),
+    "srgan": (
+        "SRGAN's content loss: deep features of VGG-19, for texture beside a discriminator",
+        "Ledig et al. 2017",
+    ),
+    "esrgan": ("ESRGAN's: features of VGG-19 before the activation, beside a discriminator", "Wang et al. 2018"),
     "minc": ("ESRGAN's variant for materials: VGG-16 trained on MINC, before the activation", "Wang et al. 2018"),
 }
-"""What names with options are for, and whence they are."""
+"""The description and the source of each name that stands for particular options."""
 
 ALIASES: dict[str, type[Loss]] = {
     "mae": L1Loss,
@@ -68,7 +71,7 @@ ALIASES: dict[str, type[Loss]] = {
     "perceptual": PerceptualLoss,
     "vgg": PerceptualLoss,
 }
-"""What others call some of them; they are written back by their own names."""
+"""Other names that are understood; `str()` of the loss has the name of its class."""
 
 SHIPPED = {
     "jpeg": "against the blocks and rings of JPEG",
@@ -76,19 +79,26 @@ SHIPPED = {
     "sr": "for super-resolution",
     "demosaic": "against noise and the traces of a Bayer mosaic",
 }
-"""What the learned losses that come with lossmith are for."""
+"""The task of each learned loss that comes with lossmith."""
 
 CATALOGUE: dict[str, Callable[..., Loss]] = {**LOSSES, **PRESETS, **DEEP, **ALIASES}
 
 
 def loss(expression: str, *, reduction: str = "mean") -> Loss:
-    """The loss that an expression describes.
+    """The loss that an expression describes; `str()` of the loss is the expression again.
 
-    Names from the catalog, options in brackets, numbers, `+` and `*`, anybody's class or function as
-    `import.path:Name`, and changes during a run as `... until 50% then ...`. See `lossmith losses` for the
-    names. `str()` of the result is the expression again.
+    Parameters
+    ----------
+    expression
+        Names of losses (`lossmith losses` lists them) with options in parentheses, numbers, `+` and `*`; a class
+        or function of yours as `import.path:Name`; a change during the run as `... until 50% then ...`.
+    reduction
+        "mean", "sum" or "none", over the images.
 
-    Raises LossmithError, in one sentence, for what cannot be understood.
+    Raises
+    ------
+    LossmithError
+        In one sentence, for an expression that cannot be understood, and for options that a loss refuses.
 
     >>> str(loss("l1 + 0.1*tv")), str(loss("mix_pl4nn"))
     ('l1 + 0.1*tv', 'mix(alpha=0.025)')
@@ -99,7 +109,7 @@ def loss(expression: str, *, reduction: str = "mean") -> Loss:
     lossmith.core.errors.LossmithError: loss 'mixx' is not known; did you mean 'mix'?
     """
     if not isinstance(expression, str):
-        raise LossmithError(f"a loss is named in text, such as 'l1 + 0.1*tv', not by {expression!r}")
+        raise LossmithError(f"the expression of a loss is text, such as 'l1 + 0.1*tv', not {expression!r}")
     return _build(parse_loss(expression), reduction)
 
 
@@ -119,8 +129,8 @@ def _build(node: Node, reduction: str) -> Loss:
     match node:
         case Call():
             return _instantiate(node, reduction)
-        case Product(weight, of):
-            return WeightedLoss(weight, _build(of, reduction))
+        case Product(weight, factor):
+            return WeightedLoss(weight, _build(factor, reduction))
         case Sum(terms):
             return SumLoss([_build(term, reduction) for term in terms])
         case _:
@@ -130,16 +140,19 @@ def _build(node: Node, reduction: str) -> Loss:
 def _instantiate(call: Call, reduction: str) -> Loss:
     factory = resolve(call, CATALOGUE, "loss")
     if ":" not in call.name:
-        made: Loss = instantiate(call, factory, "loss", reduction=reduction)
-        return made
+        criterion: Loss = instantiate(call, factory, "loss", reduction=reduction)
+        return criterion
     if reduction != "mean":
-        raise LossmithError(f"loss '{call.name}' is not ours, so it cannot be asked for one value per image")
+        raise LossmithError(
+            f"loss '{call.name}' gives one number for all images, "
+            f"so its reduction must be 'mean', not '{reduction}'"
+        )
     if isinstance(factory, type):
         function = instantiate(call, factory, "loss")
         if not callable(function):
             raise LossmithError(f"loss '{call.name}' makes objects that cannot be called with two images")
         return CallableLoss(function, format_call(call))
-    # A function is the loss itself, its options bound.
+    # a function is the loss itself, with its options bound
     if call.arguments:
         raise LossmithError(
             f"loss '{call.name}' is a function: write its options with their names, such as weight=3"
@@ -153,21 +166,21 @@ def _call_of(entry: "partial[Loss]") -> Call:
 
 
 def overview() -> str:
-    """All of them, in the words of `lossmith losses`."""
-    also = ", ".join(f"{alias} is {meant.name}" for alias, meant in ALIASES.items())
+    """The description of all losses, as `lossmith losses` prints it."""
+    aliases = ", ".join(f"{alias} is {loss.name}" for alias, loss in ALIASES.items())
     return "\n\n".join(
         [
             "Start with l1, mix, or l1 + mdf(TASK) with a TASK of " + ", ".join(shipped_losses()) + ".",
             *map(describe, [*LOSSES, *PRESETS, *DEEP]),
-            f'Options go in brackets: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1".\n'
+            f'Options go in parentheses: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1".\n'
             f'They may change during a run: "l1 until 50% then l2". Your own: "my_package.my_module:MyLoss".\n'
-            f"Other names are understood: {also}.",
+            f"Other names are understood: {aliases}.",
         ]
     )
 
 
 def describe(name: str) -> str:
-    """What the catalog says of a loss, in a few lines.
+    """The formula, range, minimum size, source and options of a loss, in a few lines.
 
     >>> print(describe("charbonnier"))
     charbonnier
@@ -176,17 +189,17 @@ def describe(name: str) -> str:
       options: epsilon=0.001
     """
     entry = CATALOGUE[name]
-    made: Any = getattr(entry, "func", entry) if name in DEEP else loss(name)
-    formula, source = OF_PAPERS.get(name, (made.formula, made.source))
+    criterion: Any = getattr(entry, "func", entry) if name in DEEP else loss(name)
+    formula, source = DESCRIPTIONS.get(name, (criterion.formula, criterion.source))
     if isinstance(entry, partial):
         formula = f"{formula}: {format_call(_call_of(entry))}"
-    deep = isinstance(made, type) and issubclass(made, FeatureLoss)
-    least = (
-        "a least size that follows from the network"
-        if deep
-        else f"at least {made.min_side} x {made.min_side} pixels"
+    has_network = isinstance(criterion, type) and issubclass(criterion, FeatureLoss)
+    size = (
+        "a minimum size that depends on the network"
+        if has_network
+        else f"at least {criterion.min_side} x {criterion.min_side} pixels"
     )
-    facts = [f"range {made.bounds}", least, source]
+    facts = [f"range {criterion.bounds}", size, source]
     parameters = inspect.signature(CATALOGUE[name]).parameters
     options = ", ".join(
         option if parameter.default is parameter.empty else f"{option}={format_value(parameter.default)}"
@@ -194,6 +207,6 @@ def describe(name: str) -> str:
         if option != "reduction"
     )
     lines = [formula, "; ".join(filter(None, facts)), f"options: {options}" if options else ""]
-    if made is MDFLoss:
+    if criterion is MDFLoss:
         lines += [f"ships as mdf({file}): {SHIPPED.get(file, 'a learned loss')}" for file in shipped_losses()]
     return "\n  ".join(filter(None, [name, *lines]))

@@ -10,15 +10,27 @@ from lossmith.core.errors import LossmithError
 from lossmith.losses.base import Loss, check_pair, parenthesized
 from lossmith.losses.function_transforms import plainly, quiet_tracer
 
-PATIENCE = 300
-"""Steps for which a schedule does not mind that its `progress` stays 0."""
+WARNING_STEPS = 300
+"""Steps after which a schedule whose `progress` is still 0 warns."""
 
 
 class Schedule(Loss):
-    """`"l1 until 50% then l2"`: one loss after the other.
+    """One loss after the other: `"l1 until 50% then l2"`.
 
-    Whoever trains sets `progress`, the fraction of the run that is done, before each step; lossmith's own
-    training does. A loss without a schedule ignores it. Where nobody sets it, a warning says so once.
+    Set `progress`, the fraction of the run that is done, before each step; lossmith's training does. Losses
+    without a schedule ignore it. If it is still 0 after 300 steps, a warning says so once.
+
+    Parameters
+    ----------
+    stages
+        The losses, in order.
+    ends
+        The fraction of the run at which each stage but the last ends, rising, between 0 and 1.
+
+    Raises
+    ------
+    LossmithError
+        For ends that do not rise between 0 and 1, or do not fit the number of stages.
 
     >>> from lossmith.losses import L1Loss, MSELoss
     >>> schedule = Schedule([L1Loss(), MSELoss()], [0.5])
@@ -37,7 +49,7 @@ class Schedule(Loss):
         self.stages: Sequence[Loss] = nn.ModuleList(stages)  # type: ignore[assignment]
         self.ends = list(ends)
         self.progress = 0.0
-        self._steps = 0  # since it was made, until `progress` is set
+        self._steps = 0  # counted until `progress` is set
         self.min_side = max(stage.min_side for stage in stages)
 
     @property
@@ -47,18 +59,18 @@ class Schedule(Loss):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         with quiet_tracer():
-            check_pair(prediction, target, self, self.min_side)  # too small for a later stage is said now
+            check_pair(prediction, target, self, self.min_side)  # refuses images too small for a later stage now
         self._count(prediction)
         value: Tensor = self.current(prediction, target)
         return value
 
     def _count(self, prediction: Tensor) -> None:
-        if plainly() or self.progress or self._steps > PATIENCE or not prediction.requires_grad:
+        if plainly() or self.progress or self._steps > WARNING_STEPS or not prediction.requires_grad:
             return
         self._steps += 1
-        if self._steps > PATIENCE:
+        if self._steps > WARNING_STEPS:
             warn(
-                f"{self} is still at its beginning after {PATIENCE} steps, as nobody has set its progress; "
+                f"{self} is still at its beginning after {WARNING_STEPS} steps, because its progress was not set; "
                 "set loss.progress = step / steps before each step",
                 stacklevel=4,
             )
@@ -68,7 +80,7 @@ class Schedule(Loss):
         return self.current.terms(prediction, target)
 
     def __str__(self) -> str:
-        # A sum may stand between `until` and `then` as it is, a schedule in a schedule may not.
+        # within a schedule, only another schedule needs parentheses, a sum does not
         texts = [parenthesized(stage) if isinstance(stage, Schedule) else str(stage) for stage in self.stages]
-        untils = [f" until {100 * end:.12g}% then " for end in self.ends]
-        return "".join(part for pair in zip(texts, [*untils, ""], strict=True) for part in pair)
+        separators = [f" until {100 * end:.12g}% then " for end in self.ends]
+        return "".join(part for pair in zip(texts, [*separators, ""], strict=True) for part in pair)

@@ -83,15 +83,15 @@ def nan(tensor: Tensor) -> Tensor:
 FAULTS: dict[str, tuple[Callable[[dict[str, Tensor]], object], str]] = {
     "a missing tensor": (
         lambda state: state.pop("1.tail.bias"),
-        " lacks the tensor '1.tail.bias', which its card asks for",
+        " lacks the tensor '1.tail.bias', which its card requires",
     ),
     "a foreign tensor": (
         lambda state: state.update({"3.tail.bias": torch.zeros(1)}),
-        " has a tensor '3.tail.bias', of which its card knows nothing",
+        " has a tensor '3.tail.bias', which its card does not describe",
     ),
     "another shape": (
         lambda state: state.update({"0.tail.weight": torch.zeros(1, 4, 5, 5)}),
-        ": tensor '0.tail.weight' is (1, 4, 5, 5), and its card asks for (1, 4, 3, 3)",
+        ": tensor '0.tail.weight' is (1, 4, 5, 5), but its card says (1, 4, 3, 3)",
     ),
     "whole numbers": (
         lambda state: state.update({"0.tail.weight": torch.zeros(1, 4, 3, 3, dtype=torch.int32)}),
@@ -144,8 +144,8 @@ def test_tensors_that_contradict_the_card_are_refused(tmp_path: Path, fault: str
         ),
         ({"range": [0, 255]}, ": 'range' of its card must be [0, 1] or [-1, 1], not [0, 255]"),
         ({"range": None}, ": 'range' of its card must be [0, 1] or [-1, 1], not None"),
-        ({"default_scales": 4}, ": 'used' of its card must be from 1 to 3, not 4"),
-        ({"default_scales": "all"}, ": 'used' of its card must be from 1 to 3, not 'all'"),
+        ({"default_scales": 4}, ": 'default_scales' of its card must be from 1 to 3, not 4"),
+        ({"default_scales": "all"}, ": 'default_scales' of its card must be from 1 to 3, not 'all'"),
     ],
 )
 def test_invalid_cards_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:

@@ -181,7 +181,7 @@ def test_other_networks_are_refused(tmp_path: Path, names: ModuleType) -> None:
     discriminators = discriminators_of(SCALES)
     discriminators[0].body.block2 = discriminators[0].body.block1
     file = published(tmp_path / "other.pth", names, discriminators)
-    assert refusal(file) == "one of its modules stands in several places"
+    assert refusal(file) == "one of its modules is in several places"
     discriminators = discriminators_of(SCALES)
     discriminators[0].head.conv.weight = torch.nn.Parameter(torch.ones(()))
     with pytest.raises(LossmithError, match=r"no 'head\.conv\.weight' of a convolution"):

@@ -267,7 +267,7 @@ def test_the_presets_are_what_the_papers_use() -> None:
     assert {name: str(loss(f"{name}(weights=random)")) for name in expected} == expected
     for name in expected:
         assert "options: distance=" in describe(name)
-        assert "a least size that follows from the network" in describe(name)
+        assert "a minimum size that depends on the network" in describe(name)
 
 
 def test_layers_are_summed_with_their_weights() -> None:

@@ -56,8 +56,8 @@ def engine(request: pytest.FixtureRequest) -> Backend:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that images of a test's size are cut into strips as large ones are."""
-    monkeypatch.setattr(torch_backend, "PIXELS", 400)
-    monkeypatch.setattr(numba_backend, "STRIP", 150)
+    monkeypatch.setattr(torch_backend, "PIECE_PIXELS", 400)
+    monkeypatch.setattr(numba_backend, "STRIP_PIXELS", 150)
 
 
 def check(engine: Backend, plan: SSIMSpec, x: Tensor, y: Tensor, tolerance: float) -> None:
@@ -233,7 +233,7 @@ class _Wrong(_Broken):
 def test_failing_kernels_are_detected_before_use() -> None:
     cpu_device = torch.device("cpu")
     assert dispatch.self_test(numba_backend, cpu_device)
-    for engine, reason in [(_Broken(), "Failed to find C compiler"), (_Wrong(), "they compute nonsense")]:
+    for engine, reason in [(_Broken(), "Failed to find C compiler"), (_Wrong(), "their results are wrong")]:
         with pytest.warns(UserWarning, match=reason):
             assert not dispatch.self_test(engine, cpu_device)
 

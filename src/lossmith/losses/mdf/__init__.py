@@ -1,4 +1,4 @@
-"""MDF: a loss on the features of small discriminators, kept in loss files; four are shipped."""
+"""MDF: a loss on the features of small discriminators, stored in loss files; four come with lossmith."""
 
 from lossmith.losses.mdf.loss import MDFLoss
 from lossmith.losses.mdf.loss_file import load_loss, save_loss

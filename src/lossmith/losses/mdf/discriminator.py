@@ -1,6 +1,6 @@
-"""The small discriminator that becomes a loss: trained as a discriminator on one image, then frozen.
+"""The patch discriminator of MDF, which is trained on one image and then frozen as a loss.
 
-The patch discriminator of SinGAN (Shaham, Dekel & Michaeli, ICCV 2019), in the form of MDF
+It is that of SinGAN (Shaham, Dekel & Michaeli, ICCV 2019), in the form of MDF
 (Mustafa et al., WACV 2022).
 """
 
@@ -10,8 +10,8 @@ from collections import OrderedDict
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-SLOPE = 0.2
-"""Of the leaky ReLU, below zero."""
+NEGATIVE_SLOPE = 0.2
+"""The slope of the leaky ReLU below zero."""
 
 
 class ConvBlock(nn.Module):
@@ -21,7 +21,7 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(channels, width, 3, stride)
         self.norm = nn.BatchNorm2d(width)
-        self.activation = nn.LeakyReLU(SLOPE)
+        self.activation = nn.LeakyReLU(NEGATIVE_SLOPE)
 
     def forward(self, image: Tensor) -> Tensor:
         features: Tensor = self.activation(self.norm(self.conv(image)))
@@ -29,11 +29,19 @@ class ConvBlock(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """A patch discriminator: `layers` convolutions of 3 x 3, `width` channels wide, without padding.
+    """A patch discriminator of 3 x 3 convolutions without padding: a head, a body and a linear tail.
 
-    A head, `layers - 2` blocks of body and a linear tail; the scores are (N, 1, h, w), one per patch. With five
-    layers a patch is 11 x 11 pixels, and the scores are 10 pixels shorter than the image either way. The head
-    may have a `stride`, which makes everything after it cheaper.
+    It maps images (N, 3, H, W) to scores (N, 1, h, w), one per patch. With five layers and stride 1 a patch is
+    11 x 11 pixels, and the scores have 10 rows and columns fewer than the image.
+
+    Parameters
+    ----------
+    width
+        The channels of all layers but the last.
+    layers
+        The number of convolutions: a head, `layers - 2` blocks of the body, and the tail.
+    stride
+        The stride of the head, which makes all layers after it cheaper.
 
     >>> import torch
     >>> PatchDiscriminator(32)(torch.rand(2, 3, 48, 64)).shape
@@ -49,7 +57,7 @@ class PatchDiscriminator(nn.Module):
         self.tail = nn.Conv2d(width, 1, 3)
 
     def features(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What MDF compares: the outputs of the head, of the body, and the scores."""
+        """The features that MDF compares: the outputs of the head and of the body, and the scores."""
         head = self.head(image)
         body = self.body(head)
         return head, body, self.tail(body)
@@ -59,9 +67,9 @@ class PatchDiscriminator(nn.Module):
 
 
 def downscale(image: Tensor, factor: float) -> Tensor:
-    """An image (N, C, H, W) at a fraction of its resolution: antialiased bilinear, sides rounded to whole pixels.
+    """Images (N, C, H, W) at a fraction of their resolution: antialiased bilinear, sides rounded to whole pixels.
 
-    The pyramid of the training and the loss shrink alike, so that a discriminator meets what it was trained on.
+    Training and loss downscale alike, so that a discriminator gets inputs like those that it was trained on.
 
     >>> import torch
     >>> downscale(torch.rand(1, 3, 48, 64), 0.75).shape
@@ -74,22 +82,23 @@ def downscale(image: Tensor, factor: float) -> Tensor:
 
 
 def downscale_to(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """The same to a size; an image that has it is left as it is."""
+    """Images (N, C, H, W) downscaled to a size (height, width); of this size, they are returned as they are."""
     if image.shape[-2:] == size:
         return image
     return resized(image, size)
 
 
 def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images (N, C, H, W) resized to (height, width): antialiased bilinear."""
     return interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def downscaled_side(side: int, factor: float) -> int:
     """The length of a side after `downscale`."""
-    if isinstance(side, Tensor):  # as `torch.jit.trace` has it, which an int would become a constant for
+    if isinstance(side, Tensor):  # under `torch.jit.trace`, which would record an int as a constant
         return (side.double() * factor + 0.5).long().clamp(min=1)
-    shrunk = math.floor(side * factor + 0.5)
-    return max(1, shrunk) if isinstance(shrunk, int) else shrunk  # a formula, as `torch.export` has it
+    length = math.floor(side * factor + 0.5)
+    return max(1, length) if isinstance(length, int) else length  # symbolic under `torch.export`
 
 
-__all__ = ["SLOPE", "ConvBlock", "PatchDiscriminator", "downscale", "downscale_to", "downscaled_side"]
+__all__ = ["NEGATIVE_SLOPE", "ConvBlock", "PatchDiscriminator", "downscale", "downscale_to", "downscaled_side"]

@@ -1,4 +1,4 @@
-"""A discriminator in use: plain convolutions that give distances and, with them, the gradients to the image."""
+"""A frozen discriminator: plain convolutions that compute distances together with their gradients."""
 
 from collections.abc import Sequence
 from itertools import count, repeat
@@ -10,17 +10,17 @@ from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu_
 
 from lossmith.losses.autograd import with_gradient
 from lossmith.losses.function_transforms import transformed
-from lossmith.losses.mdf.discriminator import SLOPE, PatchDiscriminator, downscaled_side
+from lossmith.losses.mdf.discriminator import NEGATIVE_SLOPE, PatchDiscriminator, downscaled_side
 
 TAPS = ("head", "body", "scores")
-"""Which outputs of a discriminator MDF compares."""
+"""The outputs of a discriminator that MDF compares."""
 
 Features = Sequence[Tensor]
-"""One per tap."""
+"""The outputs, one per tap."""
 
 
 class Convolution(nn.Module):
-    """A 3 x 3 convolution without padding, its weights buffers in channels_last that are not saved."""
+    """A 3 x 3 convolution without padding, whose weights are channels_last buffers that are not saved."""
 
     weight: Tensor
     bias: Tensor
@@ -35,30 +35,43 @@ class Convolution(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         return conv2d(image, self.weight.to(image.dtype), self.bias.to(image.dtype), self.stride)
 
+    def extra_repr(self) -> str:
+        outputs, inputs = self.weight.shape[:2]
+        return f"{inputs}, {outputs}, kernel_size=(3, 3), stride={self.stride}"
+
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
-        """Pass over the weights in checkpoints of the time when they were saved; those of the file count."""
+        """Ignore weights in checkpoints of earlier versions, which saved them; those of the loss file are used."""
         for name in ("weight", "bias"):
             state_dict.pop(prefix + name, None)
         super()._load_from_state_dict(state_dict, prefix, *others)
 
     def backward(self, gradient: Tensor, image: Tensor) -> Tensor:
-        """The gradient to what it was given, which had the size of `image`."""
-        left_over = [(side - 3) % self.stride for side in image.shape[-2:]]
+        """The gradient by the input, which had the size of `image`."""
+        output_padding = [(side - 3) % self.stride for side in image.shape[-2:]]
         weight = self.weight.to(gradient.dtype)
-        return conv_transpose2d(gradient, weight, stride=self.stride, output_padding=left_over)
+        return conv_transpose2d(gradient, weight, stride=self.stride, output_padding=output_padding)
 
 
 class FrozenDiscriminator(nn.Module):
-    """A discriminator whose BatchNorms and range are folded into its convolutions.
+    """A discriminator whose BatchNorms and input range are folded into its convolutions.
 
-    It takes images in [0, 1]; a `signed` discriminator was trained on [-1, 1].
+    Its images are (N, 3, H, W) in [0, 1].
+
+    Parameters
+    ----------
+    discriminator
+        The trained discriminator.
+    factor
+        The resolution of its input, as a fraction of that of the images; `MDFLoss` downscales them.
+    signed
+        Whether it was trained on images in [-1, 1].
     """
 
     def __init__(self, discriminator: PatchDiscriminator, factor: float, signed: bool) -> None:
         super().__init__()
         self.factor = factor
         self.min_side = min_side(discriminator, factor)
-        folded = [fold_batchnorm(stage.conv, stage.norm) for stage in (discriminator.head, *discriminator.body)]
+        folded = [fold_batchnorm(block.conv, block.norm) for block in (discriminator.head, *discriminator.body)]
         folded.append((discriminator.tail.weight.double(), discriminator.tail.bias.double()))  # type: ignore[union-attr]
         if signed:
             weight, bias = folded[0]
@@ -68,49 +81,49 @@ class FrozenDiscriminator(nn.Module):
         self.layers: Sequence[Convolution] = nn.ModuleList(convolutions)  # type: ignore[assignment]
 
     def features(self, image: Tensor) -> Features:
-        """What is compared, without a graph."""
+        """The features of an image, without a graph."""
         with torch.no_grad():
             return taps(self.outputs(image))
 
     def distance(self, image: Tensor, features: Features) -> Tensor:
-        """The three mean squared differences to these features, added up: one number per image, (N,).
+        """The sum of the three mean squared differences to these features, (N,).
 
-        Its gradient is computed at once, so that of all that a graph would keep until the backward pass, one
-        image remains. The price is that it cannot be differentiated twice, but by `torch.func`.
+        The gradient is computed at once, so that the graph keeps one image until the backward pass instead of all
+        activations. There is no second derivative, except by `torch.func`.
         """
         if transformed(image):
             return squared(errors_of(self.outputs(image), features))
-        wanted = image.requires_grad and torch.is_grad_enabled()
+        need_grad = image.requires_grad and torch.is_grad_enabled()
         with torch.no_grad():
             outputs = self.outputs(image)
             errors = errors_of(outputs, features)
             value = squared(errors)
-            if not wanted:
+            if not need_grad:
                 return value
             gradient = self.backward(errors, outputs, image)
         return with_gradient(value, image, gradient, "mdf")
 
     def outputs(self, image: Tensor) -> list[Tensor]:
-        """Of every layer."""
+        """The outputs of all layers."""
         outputs = [image]
         for layer in self.layers[:-1]:
-            outputs.append(leaky_relu_(layer(outputs[-1]), SLOPE))
+            outputs.append(leaky_relu_(layer(outputs[-1]), NEGATIVE_SLOPE))
         return [*outputs[1:], self.layers[-1](outputs[-1])]
 
     def backward(self, errors: list[Tensor], outputs: list[Tensor], image: Tensor) -> Tensor:
-        """The gradient of the distance to the image, from its errors, which are used up."""
+        """The gradient of the distance by the image, from the errors of the features, which are overwritten."""
         head, body, gradient = (error.mul_(2 / error[0].numel()) for error in errors)
-        joining = {0: head, len(outputs) - 2: body}
+        error_gradients = {0: head, len(outputs) - 2: body}
         for n in reversed(range(len(outputs) - 1)):
             gradient = self.layers[n + 1].backward(gradient, outputs[n])
-            if n in joining:
-                gradient += joining[n]
-            gradient = torch.ops.aten.leaky_relu_backward(gradient, outputs[n], SLOPE, True)
+            if n in error_gradients:
+                gradient += error_gradients[n]
+            gradient = torch.ops.aten.leaky_relu_backward(gradient, outputs[n], NEGATIVE_SLOPE, True)
         return self.layers[0].backward(gradient, image)
 
 
 def squared(errors: list[Tensor]) -> Tensor:
-    """The means of their squares, added up, (N,)."""
+    """The sum of the mean squares of the errors, (N,)."""
     return torch.stack([at_least_float32(error).square().mean((1, 2, 3)) for error in errors]).sum(0)
 
 
@@ -123,7 +136,7 @@ def taps(outputs: list[Tensor]) -> Features:
 
 
 def fold_batchnorm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """The weight and the bias of a convolution that does what both do, in float64."""
+    """The weight and the bias, in float64, of one convolution that is equal to both layers."""
     mean, variance, gain, shift, bias = (
         tensor.double()  # type: ignore[union-attr]
         for tensor in (norm.running_mean, norm.running_var, norm.weight, norm.bias, convolution.bias)
@@ -133,13 +146,13 @@ def fold_batchnorm(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor
 
 
 def min_side(discriminator: PatchDiscriminator, factor: float) -> int:
-    """The shortest side of an image that, at this factor, has a patch for the discriminator."""
+    """The smallest side of an image that holds a patch of the discriminator at this factor."""
     patch = 3 + 2 * (discriminator.layers - 1) * discriminator.stride
     return next(side for side in count(patch) if downscaled_side(side, factor) >= patch)
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
-    """For sums, in which half precision would lose all digits."""
+    """The tensor in float32, if it has less precision, for sums."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 

@@ -1,6 +1,4 @@
-"""MDF: the distance between two images as discriminators see it, which were trained on one image and its
-damage.
-"""
+"""MDF: the distance between the features of discriminators that were trained on one image and its degradation."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -19,23 +17,41 @@ from lossmith.losses.precomputed import PrecomputableLoss, check_gray
 
 
 class MDFLoss(PrecomputableLoss):
-    """The multi-scale discriminative feature loss of a loss file (Mustafa et al., WACV 2022).
+    """The multi-scale discriminative feature (MDF) loss of a loss file.
 
-    The sum, over the discriminators and three taps of each (head, body, scores), of the mean squared difference
-    between the features of the prediction and of the target.
+    The sum, over the discriminators and three outputs of each (head, body, scores), of the mean squared difference
+    between the features of prediction and target, (N, 3, H, W) in [0, 1].
 
-    `file` is a loss file, or the name of a loss that comes with lossmith. `scales` says how many of its
-    discriminators to use, from the coarsest, and `range` what they take the images' [0, 1] as: "0..1" or
-    "-1..1"; by default the file says both. `precision="bfloat16"` needs half the memory, and less time where the
-    processor multiplies in it; values are then off by about 1 % and gradients by 3 %. On a GPU, "full" has the
-    precision that torch gives its convolutions.
+    The weights of the discriminators are buffers, which move with the module and are not saved with it. The
+    discriminators are computed one after the other, each with its gradient, so that the memory is that of one.
+    There is no second derivative, except by `torch.func`.
 
-    The discriminators are buffers, which move with the module and are not saved with it. They are computed one
-    after the other, each with its gradient, so that the memory is that of one discriminator. There is no second
-    derivative, but by `torch.func`.
+    Parameters
+    ----------
+    file
+        A loss file, or the name of a loss that comes with lossmith: sr, denoise, jpeg or demosaic.
+    scales
+        How many of the discriminators to use, from the coarsest; by default as many as the file says.
+    range
+        The range of the discriminators' inputs, to which [0, 1] is mapped: "0..1" or "-1..1"; by default that of
+        the file.
+    precision
+        "full" is float32, or on a GPU the precision that torch gives its convolutions. "bfloat16" needs half the
+        memory, and less time on processors that support it; values are off by about 1 % and gradients by 3 %.
+    gray
+        "refuse" images of one channel, or "repeat" the channel.
+    reduction
+        "mean", "sum" or "none", over the images.
 
-    Raises LossmithError when the file is not what it should be, and for images that have not three channels; the
-    one of gray images is repeated with `gray="repeat"`.
+    Raises
+    ------
+    LossmithError
+        If the file is missing or does not hold what its card says, and for options out of range; when called, for
+        images without three channels.
+
+    References
+    ----------
+    Mustafa et al., Training a task-specific image reconstruction loss, WACV 2022.
     """
 
     name = "mdf"
@@ -62,11 +78,11 @@ class MDFLoss(PrecomputableLoss):
         if precision not in ("full", "bfloat16"):
             raise LossmithError(f"mdf: precision must be 'full' or 'bfloat16', not '{precision}'")
         entries = self.card["scales"]
-        used = self.card.get("default_scales", len(entries)) if scales is None else scales
-        if not 1 <= used <= len(entries):
-            raise LossmithError(f"mdf: scales must be 1 to {len(entries)}, as many as {path} has, not {used}")
+        count = self.card.get("default_scales", len(entries)) if scales is None else scales
+        if not 1 <= count <= len(entries):
+            raise LossmithError(f"mdf: scales must be 1 to {len(entries)}, as many as {path} has, not {count}")
         signed = (RANGES[range] if range else self.card["range"]) == RANGES["-1..1"]
-        discriminators = zip(load_discriminators(state, self.card)[:used], entries[:used], strict=True)
+        discriminators = zip(load_discriminators(state, self.card)[:count], entries[:count], strict=True)
         frozen = [
             FrozenDiscriminator(discriminator, entry["factor"], signed) for discriminator, entry in discriminators
         ]
@@ -75,11 +91,11 @@ class MDFLoss(PrecomputableLoss):
 
     @classmethod
     def load(cls, file: str | Path, **options: Any) -> "MDFLoss":
-        """The loss of a file: `MDFLoss.load("my-loss.safetensors")`."""
+        """The loss of a file, with the options of the class: `MDFLoss.load("my-loss.safetensors")`."""
         return cls(str(file), **options)
 
     def target_features(self, target: Tensor) -> Iterator[Tensor]:
-        """Its features, discriminator by discriminator and tap by tap."""
+        """The features of a target, discriminator by discriminator and tap by tap."""
         return (
             feature
             for discriminator in self.discriminators
@@ -95,22 +111,22 @@ class MDFLoss(PrecomputableLoss):
         return torch.stack(distances).sum(0)
 
     def prepare_input(self, image: Tensor, discriminator: FrozenDiscriminator) -> Tensor:
-        """An image as a discriminator is to see it."""
-        seen = downscale(self.in_channels(image, 3, self), discriminator.factor)
+        """Images as the input of a discriminator: downscaled, in its precision and memory format."""
+        downscaled = downscale(self.in_channels(image, 3, self), discriminator.factor)
         dtype = torch.bfloat16 if self.precision == "bfloat16" else image.dtype
-        return channels_last(seen, dtype)
+        return channels_last(downscaled, dtype)
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """What each discriminator adds to the loss, the coarsest first."""
+        """The term of each discriminator, the coarsest first, from one forward pass."""
 
-        def part(discriminator: FrozenDiscriminator, prediction: Tensor, target: Tensor) -> Tensor:
+        def term(discriminator: FrozenDiscriminator, prediction: Tensor, target: Tensor) -> Tensor:
             return discriminator.distance(
                 self.prepare_input(prediction, discriminator),
                 discriminator.features(self.prepare_input(target, discriminator)),
             )
 
         return {
-            f"{self.label} scale {k}": self.evaluate(partial(part, discriminator), prediction, target)
+            f"{self.label} scale {k}": self.evaluate(partial(term, discriminator), prediction, target)
             for k, discriminator in enumerate(self.discriminators)
         }
 

@@ -1,14 +1,14 @@
-"""Loss files: the discriminators of a learned loss and the card that says where they come from, in one safetensors
-file.
+"""Loss files: the discriminators of a learned loss and a card that describes them, in one safetensors file.
 
 The tensors of discriminator k are `k.head.conv.weight`, `k.head.norm.running_mean`, `k.body.block1.conv.weight`,
 ..., `k.tail.bias`, coarsest discriminator first. The card is JSON, in the metadata under `lossmith-loss-1`:
 
-- `scales` (needed): for each discriminator its `width`, the `factor` at which it sees the image (1.0: as it is),
-  and, where they are not 5 and 1, its `layers` and `stride`;
-- `range` (needed): [0, 1] or [-1, 1], what the discriminators take the images' [0, 1] as;
-- `used`: how many discriminators the loss has by default, from the coarsest; all of them where it says nothing;
-- what else is worth knowing: task, degradation, image, recipe, seed, versions, cost, license ...
+- `scales` (required): for each discriminator its `width`, the `factor` by which its input is downscaled (1.0:
+not at
+  all), and, if they are not 5 and 1, its `layers` and `stride`;
+- `range` (required): [0, 1] or [-1, 1], the range of the discriminators' inputs;
+- `default_scales`: how many discriminators the loss uses by default, from the coarsest; by default all;
+- further facts: task, degradation, image, recipe, seed, versions, cost, license ...
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from lossmith.losses.mdf.discriminator import PatchDiscriminator
 
 FORMAT = "lossmith-loss-1"
 RANGES = {"0..1": [0, 1], "-1..1": [-1, 1]}
-"""What discriminators can take the images' [0, 1] as, by the names that the loss's option has."""
+"""The ranges of the discriminators' inputs, by the values of the option `range` of the loss."""
 
 SHIPPED = Path(__file__).with_name("shipped")
 
@@ -38,7 +38,7 @@ def shipped_losses() -> list[str]:
 
 
 def find_loss(name: str) -> Path:
-    """The file of a shipped loss, such as `jpeg`; what has a suffix or a folder is the name of a file."""
+    """The file of a shipped loss, such as `jpeg`; a name with a suffix or a folder is that of a file."""
     if Path(name).suffix or "/" in name or "\\" in name:
         return Path(name)
     if name not in shipped_losses():
@@ -49,7 +49,7 @@ def find_loss(name: str) -> Path:
 
 
 def expression_of(path: Path | str) -> str:
-    """What to write for the loss of a file.
+    """The expression of the loss of a file.
 
     >>> expression_of(Path("mine.safetensors")), expression_of(Path("a, b.safetensors"))
     ('mdf(mine.safetensors)', 'mdf("a, b.safetensors")')
@@ -58,18 +58,32 @@ def expression_of(path: Path | str) -> str:
 
 
 def check_name(path: Path) -> None:
-    """Refuse to write a loss under a name by which none is found."""
+    """Refuse to write a loss file that does not end in .safetensors, since such a file is not found again."""
     if path.suffix != ".safetensors":
         name = f"{path.stem or 'my-loss'}.safetensors"
-        raise LossmithError(f"a loss is kept in a .safetensors file; call it {name}")
+        raise LossmithError(f"a loss is stored in a .safetensors file; call it {name}")
 
 
 def save_loss(
     path: Path, discriminators: Sequence[PatchDiscriminator], card: dict[str, Any], half: bool = False
 ) -> None:
-    """Write a loss file; `half` stores the convolutions' weights in float16, and the file is half as long.
+    """Write a loss file.
 
-    Raises LossmithError when the card does not fit the discriminators, or a weight is not a finite number.
+    Parameters
+    ----------
+    path
+        The file to write.
+    discriminators
+        The discriminators, the coarsest first.
+    card
+        The card; see the module.
+    half
+        Store the weights of convolutions in float16, which halves the size of the file.
+
+    Raises
+    ------
+    LossmithError
+        If the card does not fit the discriminators, or a weight is not finite.
     """
     state = {
         f"{k}.{name}": tensor.half() if half and tensor.ndim == 4 else tensor
@@ -81,13 +95,13 @@ def save_loss(
 
 
 def load_loss(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and the card of a loss file. No code is ever run.
+    """The tensors and the card of a loss file. No code in it is run.
 
-    Raises LossmithError, in one sentence, when the file is not in every part what its card says.
+    Raises LossmithError, in one sentence, if the file does not hold exactly what its card says.
     """
     if path.is_file() and _is_pickle(path):
         raise LossmithError(
-            f"{path} is a pickle, which is never loaded; for the published MDF files there is: "
+            f"{path} is a pickle, which is never loaded; convert the published MDF files by: "
             "lossmith convert-mdf FILE --out LOSS.safetensors"
         )
     state, card = load_tensors(path, FORMAT)
@@ -99,13 +113,13 @@ def load_loss(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _is_pickle(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(9)
-    # nine bytes, since safetensors files begin with a length, which may look like a pickle, and then a brace
-    begins_like_one = start[:2] == b"PK" or (start[:1] == b"\x80" and start[1:2] in b"\1\2\3\4\5")
-    return begins_like_one and start[8:] != b"{"
+    # safetensors files begin with a length of eight bytes, which may look like a pickle, and then a brace
+    looks_like_pickle = start[:2] == b"PK" or (start[:1] == b"\x80" and start[1:2] in b"\1\2\3\4\5")
+    return looks_like_pickle and start[8:] != b"{"
 
 
 def load_discriminators(state: dict[str, Tensor], card: dict[str, Any]) -> list[PatchDiscriminator]:
-    """The discriminators that `load_loss` gave the tensors of, frozen and in float32."""
+    """The discriminators from what `load_loss` returns, in eval mode, without gradients and in float32."""
     discriminators = []
     for k, scale in enumerate(card["scales"]):
         discriminator = _discriminator(scale).float().to_empty(device="cpu")
@@ -115,29 +129,29 @@ def load_discriminators(state: dict[str, Tensor], card: dict[str, Any]) -> list[
 
 
 def _discriminator(scale: dict[str, Any]) -> PatchDiscriminator:
-    """A discriminator of the kind that an entry of the card describes, without weights."""
+    """The discriminator that an entry of the card describes, without weights."""
     with torch.device("meta"):
         return PatchDiscriminator(scale["width"], scale.get("layers", 5), scale.get("stride", 1))
 
 
 def validate(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None:
-    """Refuse tensors that are not exactly what the card says."""
+    """Raise LossmithError unless the tensors are exactly those that the card describes."""
     check_card(path, card)
-    if len(card["scales"]) > len(state):  # before so many discriminators are made
+    if len(card["scales"]) > len(state):  # before that many discriminators are built
         raise LossmithError(f"{path} lists {len(card['scales'])} discriminators, and holds {len(state)} tensors")
-    wanted = {
+    shapes = {
         f"{k}.{name}": tensor.shape
         for k, scale in enumerate(card["scales"])
         for name, tensor in _discriminator(scale).state_dict().items()
     }
-    if missing := sorted(wanted.keys() - state.keys()):
-        raise LossmithError(f"{path} lacks the tensor '{missing[0]}', which its card asks for")
-    if foreign := sorted(state.keys() - wanted.keys()):
-        raise LossmithError(f"{path} has a tensor {foreign[0]!r}, of which its card knows nothing")
-    for name, shape in wanted.items():
+    if missing := sorted(shapes.keys() - state.keys()):
+        raise LossmithError(f"{path} lacks the tensor '{missing[0]}', which its card requires")
+    if unexpected := sorted(state.keys() - shapes.keys()):
+        raise LossmithError(f"{path} has a tensor {unexpected[0]!r}, which its card does not describe")
+    for name, shape in shapes.items():
         if state[name].shape != shape:
-            found = tuple(state[name].shape)
-            raise LossmithError(f"{path}: tensor '{name}' is {found}, and its card asks for {tuple(shape)}")
+            own_shape = tuple(state[name].shape)
+            raise LossmithError(f"{path}: tensor '{name}' is {own_shape}, but its card says {tuple(shape)}")
         if state[name].dtype not in (*FLOATS, *([torch.int64] if name.endswith("num_batches_tracked") else [])):
             raise LossmithError(f"{path}: tensor '{name}' is {state[name].dtype}, not floating point")
         if not state[name].isfinite().all():
@@ -147,27 +161,32 @@ def validate(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None
 
 
 def check_card(path: Path, card: dict[str, Any]) -> None:
-    """Refuse a card that a loss cannot be made by."""
+    """Raise LossmithError for a card that does not describe a loss."""
     scales = card.get("scales")
     if not isinstance(scales, list) or not scales:
         raise LossmithError(f"{path}: its card must list 'scales', one entry for each discriminator")
     for k, scale in enumerate(scales):
         if not isinstance(scale, dict):
             raise LossmithError(f"{path}: scale {k} of its card must be an object with 'width' and 'factor'")
-        for key, default, least, most in (("width", None, 1, 4096), ("layers", 5, 3, 64), ("stride", 1, 1, 16)):
+        for key, default, minimum, maximum in (
+            ("width", None, 1, 4096),
+            ("layers", 5, 3, 64),
+            ("stride", 1, 1, 16),
+        ):
             value = scale.get(key, default)
-            if type(value) is not int or not least <= value <= most:
+            if type(value) is not int or not minimum <= value <= maximum:
                 raise LossmithError(
-                    f"{path}: '{key}' of scale {k} must be a whole number from {least} to {most}, not {value!r}"
+                    f"{path}: '{key}' of scale {k} must be a whole number from {minimum} to {maximum}, "
+                    f"not {value!r}"
                 )
         factor = scale.get("factor")
         if not isinstance(factor, int | float) or not 0.01 <= factor <= 1:
             raise LossmithError(f"{path}: 'factor' of scale {k} must be a number from 0.01 to 1, not {factor!r}")
     if card.get("range") not in RANGES.values():
         raise LossmithError(f"{path}: 'range' of its card must be [0, 1] or [-1, 1], not {card.get('range')!r}")
-    used = card.get("default_scales", len(scales))
-    if type(used) is not int or not 1 <= used <= len(scales):
-        raise LossmithError(f"{path}: 'used' of its card must be from 1 to {len(scales)}, not {used!r}")
+    count = card.get("default_scales", len(scales))
+    if type(count) is not int or not 1 <= count <= len(scales):
+        raise LossmithError(f"{path}: 'default_scales' of its card must be from 1 to {len(scales)}, not {count!r}")
 
 
 __all__ = [

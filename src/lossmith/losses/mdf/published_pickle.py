@@ -1,8 +1,8 @@
-"""The pickles in which the authors of MDF published their discriminators, read without running any code from them.
+"""A reader of the pickles in which MDF was published, which runs no code from them.
 
 They are lists of modules in the format of torch before 1.6: three short pickles (a magic number, the version of
-that format, facts about the machine), the modules, the keys of the storages, then each storage: length and bytes.
-The names that a pickle may use are those below; what they name there is made of parts that can do nothing.
+the format, facts about the machine), the modules, the keys of the storages, then each storage: length and bytes.
+A pickle may use only the names in `ALLOWED`, which stand for classes and functions without side effects.
 """
 
 import math
@@ -26,14 +26,14 @@ VERSION = 1001
 def read_pickle(path: Path) -> list[dict[str, Tensor]]:
     """The tensors of each discriminator by their names, such as `head.conv.weight`.
 
-    Raises LossmithError, in one sentence, when the file is anything else.
+    Raises LossmithError, in one sentence, if the file is not one of the published pickles.
     """
     try:
         with path.open("rb") as file:
             return _read(file, path.stat().st_size)
     except OSError as error:
         raise LossmithError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # damaged pickles fail in every way there is
+    except Exception as error:  # damaged pickles raise exceptions of all kinds
         reason = (
             str(error)
             if isinstance(error, UnsupportedPickleError)
@@ -43,12 +43,12 @@ def read_pickle(path: Path) -> list[dict[str, Tensor]]:
 
 
 class UnsupportedPickleError(Exception):
-    """Why a file is not a published MDF file."""
+    """A file is not a published MDF file; the message says why."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A stretch of numbers that comes later in the file."""
+    """A run of numbers that follows later in the file."""
 
     key: str
     dtype: torch.dtype
@@ -57,7 +57,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class View:
-    """A tensor to be: a part of a storage."""
+    """A tensor as a view of a storage."""
 
     storage: Storage
     offset: int
@@ -66,7 +66,7 @@ class View:
 
 
 class Part:
-    """Stands for a module of the pickle: a bag for its attributes, which must be as MDF has them."""
+    """A module of the pickle: a container of its attributes, `fixed` of which must have MDF's values."""
 
     fixed: ClassVar[dict[str, Any]] = {}
 
@@ -107,9 +107,9 @@ ALLOWED: dict[str, Callable[..., Any] | torch.dtype] = {
 
 
 class RestrictedUnpickler(pickle._Unpickler):
-    """An unpickler that knows the names above and no other.
+    """An unpickler that accepts the names above only.
 
-    It is the one in Python: that in C, told to number an object 2^32, takes the memory for as many.
+    It is the Python implementation: that in C allocates memory for any memo index that a file names, such as 2^32.
     """
 
     def find_class(self, module: str, name: str) -> Any:
@@ -117,12 +117,12 @@ class RestrictedUnpickler(pickle._Unpickler):
             raise UnsupportedPickleError(f"it asks for '{full}', which no MDF file needs")
         return ALLOWED[full]
 
-    def persistent_load(self, what: Any) -> Any:
-        """A class comes with its source text, which is left aside; a storage with where to find it."""
-        if what[0] == "module":
-            return what[1]
-        kind, dtype, key, _, count, whole = what
-        if kind != "storage" or not isinstance(dtype, torch.dtype) or whole is not None:
+    def persistent_load(self, reference: Any) -> Any:
+        """The class of a module, without its source text, or the description of a storage."""
+        if reference[0] == "module":
+            return reference[1]
+        kind, dtype, key, _, count, view = reference
+        if kind != "storage" or not isinstance(dtype, torch.dtype) or view is not None:
             raise UnsupportedPickleError("it refers to something that is not a storage")
         return Storage(key, dtype, count)
 
@@ -141,29 +141,29 @@ def _read(file: BinaryIO, length: int) -> list[dict[str, Tensor]]:
     modules, keys = RestrictedUnpickler(file).load(), RestrictedUnpickler(file).load()
     if not isinstance(modules, list) or not modules or not all(isinstance(module, Part) for module in modules):
         raise UnsupportedPickleError("it is not a list of discriminators")
-    met: set[int] = set()
-    named = [dict(_tensors(module, met)) for module in modules]
-    storages = {view.storage.key: view.storage for views in named for view in views.values()}
+    visited: set[int] = set()
+    discriminators = [dict(_tensors(module, visited)) for module in modules]
+    storages = {view.storage.key: view.storage for views in discriminators for view in views.values()}
     data = {key: _numbers(file, storages[key], length) for key in keys}
-    return [{name: _tensor(view, data) for name, view in views.items()} for views in named]
+    return [{name: _tensor(view, data) for name, view in views.items()} for views in discriminators]
 
 
-def _tensors(module: Part, met: set[int]) -> Iterator[tuple[str, View]]:
-    """The tensors of a module and of those in it, by their dotted names; `met` are modules that came before."""
+def _tensors(module: Part, visited: set[int]) -> Iterator[tuple[str, View]]:
+    """The tensors of a module and its submodules by their dotted names; `visited` are ids of earlier modules."""
     attributes = vars(module)
     for key, value in module.fixed.items():
         if attributes.get(key) != value:
             raise UnsupportedPickleError(
                 f"a {type(module).__name__.lower()} has {key} {attributes.get(key)}, not {value}"
             )
-    if id(module) in met:  # or a few modules within each other, again and again, would make any number of names
-        raise UnsupportedPickleError("one of its modules stands in several places")
-    met.add(id(module))
+    if id(module) in visited:  # a few modules that share submodules would make any number of names
+        raise UnsupportedPickleError("one of its modules is in several places")
+    visited.add(id(module))
     for name, view in [*attributes["_parameters"].items(), *attributes["_buffers"].items()]:
         if view is not None:
             yield name, view
     for name, inner in attributes["_modules"].items():
-        for rest, view in _tensors(inner, met):
+        for rest, view in _tensors(inner, visited):
             yield f"{name}.{rest}", view
 
 
@@ -171,7 +171,7 @@ def _numbers(file: BinaryIO, storage: Storage, length: int) -> Tensor:
     (count,) = struct.unpack("<q", file.read(8))
     size = count * storage.dtype.itemsize
     if count != storage.count or not 0 < size <= length:
-        raise UnsupportedPickleError(f"it has {count} numbers where {storage.count} were announced")
+        raise UnsupportedPickleError(f"it has {count} numbers where {storage.count} were declared")
     if len(numbers := file.read(size)) < size:
         raise UnsupportedPickleError("it ends before its last number")
     return torch.frombuffer(bytearray(numbers), dtype=storage.dtype)

@@ -1,4 +1,4 @@
-"""Losses on what a frozen network sees in images; the simplest of them compares its features themselves."""
+"""Losses on the features of a frozen network; `PerceptualLoss` compares the feature maps themselves."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,17 +15,26 @@ from lossmith.losses.precomputed import PrecomputableLoss, check_gray
 
 DISTANCES: dict[str, Loss] = {distance.name: distance for distance in (L1Loss(), MSELoss(), CharbonnierLoss())}
 
-
 Layers = str | Sequence[str] | Mapping[str, float]
+"""Layers as an expression "relu1_2 + 0.5*relu2_2", a sequence of such terms, or a weight for each name."""
 
 
 class FeatureLoss(PrecomputableLoss):
-    """A distance between what a network sees in two images, layer by layer.
+    """Base class: the weighted sum over layers of a distance between the features of two images.
 
-    A subclass says what of a feature map is compared (`statistic`) and how (`layer_distance`). What the options
-    `network`, `weights`, `normalize` and `precision` mean is said at `FeatureExtractor`. The network's weights are
-    not trained, nor saved with the loss. Images must have its channels, but that of gray ones is repeated with
-    `gray="repeat"`, and they are never resized.
+    A subclass defines what of a feature map is compared (`statistic`) and how (`layer_distance`). The weights of
+    the network are not trained, and not saved with the loss. Images are never resized.
+
+    Parameters
+    ----------
+    extractor
+        Gives the features.
+    layer_weights
+        The weight of each layer.
+    gray
+        "refuse" images of one channel, or "repeat" the channel, if the network takes more.
+    reduction
+        "mean", "sum" or "none", over the images.
     """
 
     def __init__(
@@ -41,20 +50,20 @@ class FeatureLoss(PrecomputableLoss):
         self.min_side = extractor.min_side
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """The feature maps that are compared, layer by layer."""
+        """The feature maps of an image, layer by layer."""
         features: list[Tensor] = self.extractor(image)
         return features
 
     def statistic(self, features: Tensor) -> Tensor:
-        """What of a feature map, (N, C, H, W), is compared."""
+        """What is compared of a feature map, (N, C, H, W)."""
         return features
 
     def layer_distance(self, layer: int, prediction: Tensor, target: Tensor) -> Tensor:
-        """The distance of a prediction's summary at a layer to the target's, one value per image."""
+        """The distance between the statistics of prediction and target at a layer, (N,)."""
         raise NotImplementedError
 
     def target_features(self, target: Tensor) -> list[Tensor]:
-        """Layer by layer."""
+        """The statistics of a target, layer by layer, without a graph."""
         with torch.no_grad():
             return self._statistics(target)
 
@@ -68,9 +77,21 @@ class FeatureLoss(PrecomputableLoss):
 
 
 class LayerLoss(FeatureLoss):
-    """A deep loss at any layers of any network.
+    """Base class: a feature loss at any layers of any network.
 
-    `layers` are such as "relu2_2" or "relu1_2 + 0.5*relu2_2", a list of these, or their weights by name.
+    Parameters
+    ----------
+    network
+        A name, such as vgg19 or timm/resnet18, or a module with its weights; see `backbone`.
+    layers
+        "relu2_2", "relu1_2 + 0.5*relu2_2", a sequence of such terms, or weights by name, {"relu1_2": 1.0}; see
+        `feature_graph` for the names.
+    weights, normalize, precision
+        See `FeatureExtractor`.
+    gray
+        "refuse" images of one channel, or "repeat" the channel.
+    reduction
+        "mean", "sum" or "none", over the images.
     """
 
     def __init__(
@@ -84,27 +105,48 @@ class LayerLoss(FeatureLoss):
         reduction: str,
     ) -> None:
         layers = as_text(layers)
-        names, weighting = parse_layers(layers)
+        names, layer_weights = parse_layers(layers)
         super().__init__(
-            FeatureExtractor(network, names, weights, normalize, precision), weighting, gray, reduction
+            FeatureExtractor(network, names, weights, normalize, precision), layer_weights, gray, reduction
         )
         self.network, self.layers = self.extractor.name, layers
         self.weights, self.normalize, self.precision = weights, normalize, precision
 
 
 class PerceptualLoss(LayerLoss):
-    """The distance between feature maps: the content or perceptual loss.
+    """The perceptual (content) loss: the weighted sum over layers of the mean distance between feature maps.
 
-    The weighted sum over layers of the mean of |difference| (l1), of its square (l2) or of its Charbonnier form,
-    over channels and places. `conv5_4` is before the activation, `relu5_4` after it.
+    The mean is over channels and positions. `conv5_4` is before the activation, `relu5_4` after it.
 
+    Parameters
+    ----------
+    network, layers
+        See `LayerLoss`.
+    distance
+        l1, l2 (squared) or charbonnier.
+    weights, normalize, precision
+        See `FeatureExtractor`.
+    gray
+        "refuse" images of one channel, or "repeat" the channel.
+    reduction
+        "mean", "sum" or "none", over the images.
+
+    Raises
+    ------
+    LossmithError
+        For unknown networks, layers and distances, and weights that are missing or are of another network; when
+        called, for images that are smaller than the network needs, or that do not have its channels.
+
+    References
+    ----------
+    Johnson et al., ECCV 2016 (`johnson`: vgg16, relu2_2, l2); Ledig et al., CVPR 2017 (`srgan`: vgg19, relu5_4,
+    l2); Wang et al., ECCVW 2018 (`esrgan`: vgg19, conv5_4, l1; `minc`: minc, conv5_3, l1).
+
+    >>> import torch
     >>> criterion = PerceptualLoss("squeezenet1_1", "relu1 + 0.5*fire3", weights="random")
     >>> image = torch.rand(1, 3, 32, 32)
     >>> criterion(image, image).item(), criterion.min_side
     (0.0, 5)
-
-    Sources: Johnson et al., ECCV 2016 (`johnson`: vgg16, relu2_2, l2); Ledig et al., CVPR 2017 (`srgan`: vgg19,
-    relu5_4, l2); Wang et al., ECCVW 2018 (`esrgan`: vgg19, conv5_4, l1; `minc`: minc, conv5_3, l1).
     """
 
     name = "features"
@@ -128,19 +170,23 @@ class PerceptualLoss(LayerLoss):
         self.distance = distance
 
     def layer_distance(self, layer: int, prediction: Tensor, target: Tensor) -> Tensor:
-        # the order of the numbers in memory, which spares a copy
+        # in the order of the numbers in memory, which saves a copy
         return DISTANCES[self.distance].per_image(prediction.movedim(1, 3), target.movedim(1, 3))
 
 
 def as_text(layers: Layers) -> str:
-    """A weighted sum of layers.
+    """Layers as the expression of a weighted sum.
 
     >>> as_text(["relu1_2", "0.5*relu2_2"]), as_text({"relu1_2": 1, "relu2_2": 0.5})
     ('relu1_2 + 0.5*relu2_2', '1*relu1_2 + 0.5*relu2_2')
     """
     if isinstance(layers, Mapping):
         layers = [f"{format_value(weight)}*{name}" for name, weight in layers.items()]
-    if not isinstance(layers, str) and isinstance(layers, Sequence) and all(isinstance(x, str) for x in layers):
+    if (
+        not isinstance(layers, str)
+        and isinstance(layers, Sequence)
+        and all(isinstance(term, str) for term in layers)
+    ):
         layers = " + ".join(layers)
     if not isinstance(layers, str):
         raise LossmithError(

@@ -1,4 +1,4 @@
-"""DISTS: how structure and texture, which are correlations and means of features, agree."""
+"""DISTS: the distance of texture (means of features) and structure (their correlations)."""
 
 import sys
 from pathlib import Path
@@ -18,30 +18,48 @@ from lossmith.losses.perceptual.weights import find_or_raise, package_file, read
 LAYERS = ["features.3", "features.8", "features.15", "features.22", "features.29"]
 """relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of VGG-16, by their paths."""
 
-C = 1e-6
-"""What keeps both fractions finite."""
+STABILIZER = 1e-6
+"""Added to numerators and denominators, so that fractions stay finite."""
 
 
 class L2Pool(nn.Module):
-    """Half the size, by the root of the blurred square: a pooling that neither aliases nor clips."""
+    """L2 pooling to half the size: the root of the blurred squares, which neither aliases nor clips."""
 
     def forward(self, features: Tensor) -> Tensor:
-        # two averages over 2 x 2, one with stride 2, are the Hann window (1 2 1) that DISTS blurs with
+        # two averages over 2 x 2, the second with stride 2, are the Hann window (1 2 1) of DISTS
         blurred = avg_pool2d(avg_pool2d(features.square(), 2, stride=1, padding=1), 2)
         return (blurred + 1e-12).sqrt()
 
 
 class DISTS(FeatureLoss):
-    """The deep distance of image structure and texture, of images in [0, 1], as they are: not resized.
+    """Deep image structure and texture similarity, as a distance, of images in [0, 1], which are not resized.
 
-    The weighted mean, over the image's own channels and those of five layers of VGG-16, of
-    1 - (2 m m' + c) / (m^2 + m'^2 + c) and 1 - (2 s_xy + c) / (s_x^2 + s_y^2 + c), with the features' means m and
-    variances and covariance s over the image.
+    The weighted mean, over the channels of the image and of five layers of VGG-16, of
+    1 - (2 m m' + c) / (m^2 + m'^2 + c) and 1 - (2 s_xy + c) / (s_x^2 + s_y^2 + c), with the means m, m', the
+    variances s_x^2, s_y^2 and the covariance s_xy of the features over the image.
 
-    `weights` are the file of the ImageNet weights of VGG-16, `heads` that of DISTS's own, `weights.pt`; by default
-    `dists.pt` in the weight folders, or that of an installed DISTS-pytorch or torchmetrics.
+    Parameters
+    ----------
+    weights
+        The file of VGG-16's ImageNet weights; see `FeatureExtractor`.
+    heads
+        The file of DISTS's own weights, `weights.pt`. By default `dists.pt` in the weight folders, or the file
+        of an installed DISTS-pytorch or torchmetrics.
+    precision
+        See `FeatureExtractor`.
+    gray
+        "refuse" images of one channel, or "repeat" the channel.
+    reduction
+        "mean", "sum" or "none", over the images.
 
-    Source: Ding, Ma, Wang, Simoncelli, TPAMI 2022.
+    Raises
+    ------
+    LossmithError
+        For files that are missing or hold other weights.
+
+    References
+    ----------
+    Ding, Ma, Wang, Simoncelli, Image quality assessment: unifying structure and texture similarity, TPAMI 2022.
     """
 
     name = "dists"
@@ -69,7 +87,7 @@ class DISTS(FeatureLoss):
             self.register_buffer(f"structure{layer}", structure, persistent=False)
 
     def features(self, image: Tensor) -> list[Tensor]:
-        # in one order in memory, whatever theirs is, so that equal images have equal means to the last bit
+        # in one memory format, so that equal images have equal means to the last bit
         ordered = image.to(self.extractor.mean.dtype).movedim(1, 3).contiguous().movedim(3, 1)
         return [ordered, *super().features(image)]
 
@@ -82,12 +100,12 @@ class DISTS(FeatureLoss):
 
 
 def dissimilarity(prediction: Tensor, target: Tensor, texture: Tensor, structure: Tensor) -> Tensor:
-    """(N,) of (N, C, H, W): what means and structures have apart, weighted and summed over channels."""
+    """The weighted sum over channels of the distances of texture and structure: (N,) of (N, C, H, W)."""
     return _weighted(*_statistics(prediction, target), texture, structure)
 
 
 class _Dissimilarity(torch.autograd.Function):
-    """The same, with a gradient from both features alone, where autograd would keep their deviations too."""
+    """`dissimilarity`, whose backward pass needs the features only, while autograd would keep their deviations."""
 
     @staticmethod
     def forward(ctx: Any, prediction: Tensor, target: Tensor, *weights: Tensor) -> Tensor:
@@ -97,32 +115,36 @@ class _Dissimilarity(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
-        prediction, target, mean, apart, away, unlike, alike, texture, structure = ctx.saved_tensors
+        prediction, target, mean, mean_difference, mean_energy, error_variance, variances, *weights = (
+            ctx.saved_tensors
+        )
+        texture, structure = weights
         if torch.is_grad_enabled():  # for second derivatives
             values = dissimilarity(prediction, target, texture, structure)
             return *torch.autograd.grad(values, prediction, outer[0], create_graph=True), None, None, None
-        each = (2 / prediction[0, 0].numel()) * outer[0][:, None]
-        by_mean = each * texture * apart * (1 - mean * apart / away) / away
-        by_difference = each * structure / alike
-        by_deviation = by_difference * unlike / alike
-        # by_mean + by_difference (ours - theirs - apart) - by_deviation (ours - mean)
-        constant = by_mean - by_difference * apart + by_deviation * mean
+        factor = (2 / prediction[0, 0].numel()) * outer[0][:, None]
+        by_mean = factor * texture * mean_difference * (1 - mean * mean_difference / mean_energy) / mean_energy
+        by_difference = factor * structure / variances
+        by_deviation = by_difference * error_variance / variances
+        # by_mean + by_difference (prediction - target - mean_difference) - by_deviation (prediction - mean)
+        constant = by_mean - by_difference * mean_difference + by_deviation * mean
         slopes = (prediction - target).mul_(by_difference[..., None, None])
         slopes.addcmul_(prediction, by_deviation[..., None, None], value=-1).add_(constant[..., None, None])
         return slopes, None, None, None
 
 
 def _statistics(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Of each channel, (N, C): our mean, how far it is from theirs, the sum of the squares of both, the variance
-    of the difference, the sum of the variances."""
-    prediction, target = (
-        prediction.movedim(1, 3),
-        target.movedim(1, 3),
-    )  # the order of the numbers in memory, for speed
-    mean, mean_ = prediction.mean((1, 2)), target.mean((1, 2))
-    alike = _variance(prediction, mean) + _variance(target, mean_) + C
-    apart = mean - mean_
-    return mean, apart, mean.square() + mean_.square() + C, _variance(prediction - target, apart), alike
+    """Five statistics of each channel, (N, C).
+
+    The mean of the prediction, its difference to the target's, the sum of the squares of both means, the
+    variance of prediction - target, and the sum of both variances; the sums with the stabilizer.
+    """
+    prediction, target = prediction.movedim(1, 3), target.movedim(1, 3)  # the order in memory, for speed
+    mean, target_mean = prediction.mean((1, 2)), target.mean((1, 2))
+    variances = _variance(prediction, mean) + _variance(target, target_mean) + STABILIZER
+    mean_difference = mean - target_mean
+    mean_energy = mean.square() + target_mean.square() + STABILIZER
+    return mean, mean_difference, mean_energy, _variance(prediction - target, mean_difference), variances
 
 
 def _variance(maps: Tensor, mean: Tensor) -> Tensor:
@@ -130,28 +152,36 @@ def _variance(maps: Tensor, mean: Tensor) -> Tensor:
 
 
 def _weighted(
-    _: Tensor, apart: Tensor, away: Tensor, unlike: Tensor, alike: Tensor, texture: Tensor, structure: Tensor
+    _: Tensor,
+    mean_difference: Tensor,
+    mean_energy: Tensor,
+    error_variance: Tensor,
+    variances: Tensor,
+    texture: Tensor,
+    structure: Tensor,
 ) -> Tensor:
-    return apart.square() / away @ texture + unlike / alike @ structure
+    return mean_difference.square() / mean_energy @ texture + error_variance / variances @ structure
 
 
 def head_files() -> tuple[list[str], list[Path]]:
-    """The names that DISTS's own weights go by, and where packages have them."""
+    """The file names of DISTS's own weights, and their paths in installed packages."""
     return ["dists.pt", "dists/weights.pt"], [
         Path(sys.prefix) / "weights.pt",  # where DISTS-pytorch puts them
         *package_file("torchmetrics", "functional/image/dists_models/weights.pt"),
     ]
 
 
-def read_heads(file: str | None, widths: list[int]) -> list[tuple[Tensor, Tensor]]:
-    """The weights of texture and of structure, layer by layer; all together they sum to 1."""
+def read_heads(file: str | None, channels: list[int]) -> list[tuple[Tensor, Tensor]]:
+    """The weights of texture and of structure, layer by layer, which all together sum to 1."""
     path = find_or_raise(file, *head_files(), "dists needs a file of its own weights")
     state = read_state_dict(path, names := ("alpha", "beta"))
     both = [state.get(name, torch.empty(0)).flatten().float() for name in names]
-    if any(head.numel() != sum(widths) for head in both):
-        raise LossmithError(f"{path} does not hold dists's own weights, {sum(widths)} numbers 'alpha' and 'beta'")
+    if any(head.numel() != sum(channels) for head in both):
+        raise LossmithError(
+            f"{path} does not hold dists's own weights, {sum(channels)} numbers 'alpha' and 'beta'"
+        )
     total = both[0].sum() + both[1].sum()
-    return list(zip(*(torch.split(head / total, widths) for head in both), strict=True))
+    return list(zip(*(torch.split(head / total, channels) for head in both), strict=True))
 
 
 __all__ = ["DISTS", "L2Pool", "head_files"]

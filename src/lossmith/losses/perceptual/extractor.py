@@ -1,4 +1,4 @@
-"""What a frozen network sees in images: any network, at any of its layers."""
+"""The feature maps of images at any layers of any network, which is frozen."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -14,29 +14,42 @@ from lossmith.losses.perceptual.graph import feature_graph, freeze
 from lossmith.losses.perceptual.weights import init_random, load_into
 
 MAX_PROBED_SIDE = 512
-"""Networks that refuse images of this side take one size only, of which they tell themselves."""
+"""Networks that refuse images of this side take one size only, and say so themselves."""
 
 
 class FeatureExtractor(nn.Module):
-    """The feature maps of images, (N, C, H, W) in [0, 1], at some layers of a network, as a list.
+    """A module that gives the feature maps of images at some layers of a network, as a list.
 
-    `network` is a name, or a module of yours (see `backbone`), `layers` are names in it (see `feature_graph`).
-    `weights` are a file, safetensors or a state dict, or "random", which are always the same. By default they are
-    those that the network's name stands for: a file of their usual name in the folder LOSSMITH_WEIGHTS or in
-    torch.hub's cache, or else what torchvision or timm download into theirs. `normalize` says what the network
-    gets: images as its "weights" are used to, or with the mean and deviation of "imagenet" taken out, or as they
-    are (None).
+    Images are (N, C, H, W) in [0, 1] and never resized; `min_side` is the smallest side that all layers can
+    process. Layers after the last one that is asked for are dropped. The module stays in eval mode. Its weights
+    are buffers, which move with the module, are not saved with it, and get no gradients.
 
-    It computes nothing behind the last layer and holds none of its weights. It stays in eval mode. Its weights are
-    buffers, which move with it and are not saved with it, and no gradient ever goes to them. Images are never
-    resized: `min_side` is what they must have, found by trying.
+    Parameters
+    ----------
+    network
+        A name, or a module of yours; see `backbone`.
+    layers
+        Names of layers; see `feature_graph`.
+    weights
+        A file (safetensors or a state dict), or "random", which is the same every time. By default the weights
+        that the network's name stands for: a file of their usual name in the folder LOSSMITH_WEIGHTS or in
+        torch.hub's cache, or else downloaded by torchvision or timm into their caches.
+    normalize
+        "weights" normalizes images as the weights expect it, "imagenet" by ImageNet's mean and standard deviation;
+        None leaves them as they are.
+    precision
+        "full" computes in the precision of the weights: float32, or what the module is converted to, such as
+        `.double()`. With "bfloat16" the network alone is in bfloat16.
 
+    Raises
+    ------
+    LossmithError
+        For unknown networks and layers, and for weights that are missing or are of another network.
+
+    >>> import torch
     >>> extractor = FeatureExtractor("vgg16", ["relu1_2", "conv3_1"], "random")
     >>> [tuple(features.shape) for features in extractor(torch.rand(1, 3, 32, 40))]
     [(1, 64, 32, 40), (1, 256, 8, 10)]
-
-    Everything is computed in the precision of its weights: float32, or what it is converted to, such as
-    `.double()`; with `precision="bfloat16"` the network alone is in bfloat16.
     """
 
     mean: Tensor
@@ -51,16 +64,16 @@ class FeatureExtractor(nn.Module):
         precision: str = "full",
     ) -> None:
         super().__init__()
-        known = network if isinstance(network, Backbone) else backbone(network)
-        self.name = known.name
-        mean, deviation = _normalization(known, normalize)
+        source = network if isinstance(network, Backbone) else backbone(network)
+        self.name = source.name
+        mean, deviation = _normalization(source, normalize)
         for name, values in (("mean", mean), ("deviation", deviation)):
             buffer = torch.tensor(values, dtype=torch.float32, device="cpu").view(1, -1, 1, 1)
             self.register_buffer(name, buffer, persistent=False)
-        self.network = feature_graph(known.network, [layers] if isinstance(layers, str) else layers)
+        self.network = feature_graph(source.network, [layers] if isinstance(layers, str) else layers)
         self.channels = _channels(self.network)
         self.min_side = _min_side(self)
-        _load_weights(self.network, known, weights)
+        _load_weights(self.network, source, weights)
         freeze(self.network)
         self.network.to(memory_format=torch.channels_last)
         if precision not in ("full", "bfloat16"):
@@ -71,51 +84,53 @@ class FeatureExtractor(nn.Module):
     def forward(self, image: Tensor) -> list[Tensor]:
         if image.shape[1] != self.channels:
             raise LossmithError(f"{self.name} takes images of {self.channels} channels, not {image.shape[1]}")
-        seen = (image.to(self.mean.dtype) - self.mean) / self.deviation
+        normalized = (image.to(self.mean.dtype) - self.mean) / self.deviation
         weight = next((buffer for buffer in self.network.buffers() if buffer.is_floating_point()), self.mean)
-        features: list[Tensor] = self.network(channels_last(seen, weight.dtype))
+        features: list[Tensor] = self.network(channels_last(normalized, weight.dtype))
         return [feature.to(self.mean.dtype) for feature in features]
 
     def channels_per_layer(self) -> list[int]:
-        """How many channels each of the layers has."""
+        """The number of channels of each layer."""
         smallest = self.mean.new_zeros(1, self.channels, self.min_side, self.min_side)
         return [feature.shape[1] for feature in self(smallest)]
 
     def train(self, mode: bool = True) -> "FeatureExtractor":
-        """Stay in eval mode, whatever happens around it."""
+        """Stay in eval mode, whatever the mode of the modules around it."""
         return super().train(False)
 
 
-def _normalization(known: Backbone, normalize: str | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _normalization(backbone: Backbone, normalize: str | None) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if normalize not in ("weights", "imagenet", None):
         raise LossmithError(f"normalize must be weights, imagenet or none, not '{normalize}'")
-    asked = IMAGENET if normalize == "imagenet" else known.normalization if normalize else None
-    return asked or ((0.0,), (1.0,))
+    statistics = IMAGENET if normalize == "imagenet" else backbone.normalization if normalize else None
+    return statistics or ((0.0,), (1.0,))
 
 
 def _channels(network: nn.Module) -> int:
-    """As many as its first convolution takes."""
+    """The number of channels that the network's first convolution takes."""
     first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
     return first.in_channels if first else 3
 
 
 def _min_side(extractor: FeatureExtractor) -> int:
-    """The side that an image must have for every layer to make something of it, or 1 where none is found."""
-    ghost = deepcopy(extractor.network).to("meta")  # which computes sizes and no numbers
+    """The smallest side of an image for which every layer has an output, or 1 if none is found."""
+    meta_network = deepcopy(extractor.network).to("meta")  # computes shapes only
 
-    dtype = next((tensor.dtype for tensor in ghost.state_dict().values() if tensor.is_floating_point()), None)
+    dtype = next(
+        (tensor.dtype for tensor in meta_network.state_dict().values() if tensor.is_floating_point()), None
+    )
 
     def suffices(side: int) -> bool:
         try:
-            features = ghost(torch.empty(1, extractor.channels, side, side, dtype=dtype, device="meta"))
-        except Exception:  # whatever a network may raise at an image that is too small
+            features = meta_network(torch.empty(1, extractor.channels, side, side, dtype=dtype, device="meta"))
+        except Exception:  # whatever a network raises for an image that is too small
             return False
         _check_maps(extractor.name, features)
         return all(feature.numel() for feature in features)
 
     sides = range(1, MAX_PROBED_SIDE + 1)
-    found = bisect_left(sides, True, key=suffices)
-    return sides[found] if found < len(sides) else 1
+    index = bisect_left(sides, True, key=suffices)
+    return sides[index] if index < len(sides) else 1
 
 
 def _check_maps(name: str, features: list[Tensor]) -> None:
@@ -127,8 +142,8 @@ def _check_maps(name: str, features: list[Tensor]) -> None:
 
 def _load_weights(network: nn.Module, backbone: Backbone, weights: str | None) -> None:
     if weights is None and not backbone.files:
-        return  # a network of yours comes with them
-    network.float()  # whatever the default was when it was made
+        return  # a module of the user's comes with its weights
+    network.float()  # whatever the default dtype was when it was built
     if any(tensor.is_meta for tensor in network.state_dict().values()):
         network.to_empty(device="cpu")
     if weights == "random":

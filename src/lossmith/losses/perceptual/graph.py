@@ -1,4 +1,4 @@
-"""A network that runs only as far as the layers that are asked for, and gives what comes out of them."""
+"""A network cut after the layers that are asked for, which returns their outputs."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,12 +15,12 @@ KINDS = {nn.Conv2d: "conv", nn.BatchNorm2d: "bn", nn.ReLU: "relu"}
 
 
 def layer_aliases(network: nn.Module) -> dict[str, str]:
-    """The path of each layer in `network.features`, or in a network that is itself a sequence, by its usual names.
+    """The paths of the layers of `network.features`, or of a sequential network, by their usual names.
 
     `conv5_4`, `relu2_2`, `bn1_1`: block and number within it (VGG), where `pool3` ends block 3; `conv4`, `relu8`:
     counted throughout (AlexNet); `fire2`: SqueezeNet's modules, counted as in its paper.
 
-    `conv5_4` is before the activation, `relu5_4` after it. What a module of the network is called, it stays.
+    `conv5_4` is before the activation, `relu5_4` after it. Names of the network's own modules take precedence.
 
     >>> network = nn.Module()
     >>> network.features = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3))
@@ -31,45 +31,54 @@ def layer_aliases(network: nn.Module) -> dict[str, str]:
     if not isinstance(layers, nn.Sequential):
         return {}
     prefix = "" if layers is network else "features."
-    named: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     block, within, throughout, fires = 1, 0, 0, count(2)
-    for path, layer in layers.named_children():
-        place = f"{prefix}{path}"
+    for name, layer in layers.named_children():
+        path = f"{prefix}{name}"
         if kind := KINDS.get(type(layer)):
             if kind == "conv":
                 within, throughout = within + 1, throughout + 1
-            named[f"{kind}{block}_{within}"] = named[f"{kind}{throughout}"] = place
+            aliases[f"{kind}{block}_{within}"] = aliases[f"{kind}{throughout}"] = path
         elif isinstance(layer, nn.MaxPool2d):
-            named[f"pool{block}"] = place
+            aliases[f"pool{block}"] = path
             block, within = block + 1, 0
         elif type(layer).__name__ == "Fire":
-            named[f"fire{next(fires)}"] = place
-    own = dict(network.named_modules())
-    return {name: place for name, place in named.items() if name not in own}
+            aliases[f"fire{next(fires)}"] = path
+    own_names = dict(network.named_modules())
+    return {alias: path for alias, path in aliases.items() if alias not in own_names}
 
 
 OVERWRITABLE = (nn.Conv2d, nn.BatchNorm2d)
-"""Layers whose output nobody else holds, so that it may be changed in place."""
+"""Layers that make a new output, which may be changed in place."""
 
 
 def feature_graph(network: nn.Module, layers: Sequence[str]) -> nn.Module:
-    """A module that gives the outputs of these layers, as a list.
+    """A module that returns the outputs of some layers of a network, as a list.
 
-    A layer is named as people name it (`relu2_2`, see `layer_names`), by the path of its module (`layer4.1.bn2`;
-    of a block, its last layer), or by path and operation (`layer4.1.add`, `layer1.0.relu_1` for the second run).
-    The network is traced; what comes after the last of the layers is not kept. A network that cannot be traced
-    is stopped behind the last of them.
+    The network is traced, and operations after the last of the layers are dropped. A network that cannot be
+    traced is stopped after the last of them by hooks.
 
-    The network is changed: it is put into eval mode and does not compute in place where that could be seen.
+    Parameters
+    ----------
+    network
+        It is changed: put into eval mode, and its in-place operations are disabled where they would change an
+        output.
+    layers
+        The usual names (`relu2_2`, see `layer_aliases`), the paths of modules (`layer4.1.bn2`; the path of a
+        block means its last layer), or path and operation (`layer4.1.add`; `layer1.0.relu_1` for the second
+        call).
 
-    Raises LossmithError for layers that it does not have.
+    Raises
+    ------
+    LossmithError
+        For layers that the network does not have.
     """
     network.eval()
     aliases = layer_aliases(network)
     paths = [aliases.get(layer, layer) for layer in layers]
     try:
         graph = _trace(network)
-    except Exception:  # what the code of a network may raise when it is run without numbers
+    except Exception:  # whatever the code of a network raises when it is traced
         return HookedNetwork(network, paths, aliases)
     if any(_changes_its_input(node) for node in graph.nodes):
         return HookedNetwork(network, paths, aliases)
@@ -77,7 +86,7 @@ def feature_graph(network: nn.Module, layers: Sequence[str]) -> nn.Module:
 
 
 class _Tracer(fx.Tracer):
-    """Notes what is called in its own thread. What others call meanwhile, it would otherwise meet as well."""
+    """A tracer that records calls of its own thread only, since tracing patches modules in all threads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +99,7 @@ class _Tracer(fx.Tracer):
 
 
 _tracing = RLock()
-"""Held while a network is traced, which changes how modules are called in all threads."""
+"""Held while a network is traced, which patches module calls in all threads."""
 
 
 def _trace(network: nn.Module) -> fx.Graph:
@@ -99,52 +108,52 @@ def _trace(network: nn.Module) -> fx.Graph:
 
 
 def _cut(network: nn.Module, graph: fx.Graph, paths: list[str], aliases: dict[str, str]) -> nn.Module:
-    named = _named_nodes(graph)
+    nodes = _named_nodes(graph)
     for path in paths:
-        if path not in named:
-            raise unknown_name_error("layer", path, {*named, *aliases})
-    taps = [named[path] for path in paths]
+        if path not in nodes:
+            raise unknown_name_error("layer", path, {*nodes, *aliases})
+    taps = [nodes[path] for path in paths]
     (end,) = (node for node in graph.nodes if node.op == "output")
     end.args = (taps,)
-    whole = fx.GraphModule(network, graph)
-    whole.graph.eliminate_dead_code()
-    _forbid_in_place(whole, taps)
-    return fx.GraphModule(whole, whole.graph)  # which takes over what the graph still runs
+    module = fx.GraphModule(network, graph)
+    module.graph.eliminate_dead_code()
+    _forbid_in_place(module, taps)
+    return fx.GraphModule(module, module.graph)  # has only the modules that the graph still calls
 
 
 def _named_nodes(graph: fx.Graph) -> dict[str, fx.Node]:
-    """The nodes by path; an operation by the path of its module and its name; a block by its last node."""
-    named: dict[str, fx.Node] = {}
+    """The nodes by name: the path of a module or a block (its last node), or path and name of an operation."""
+    nodes: dict[str, fx.Node] = {}
     blocks: dict[str, fx.Node] = {}
-    runs: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
     for node in graph.nodes:
         if not node.op.startswith("call_"):
             continue
         path = [module for module, _ in node.meta.get("nn_module_stack", {}).values()]
         if node.op == "call_module":
-            own, path = str(node.target), path[:-1]
+            name, path = str(node.target), path[:-1]
         else:
-            own = ".".join([*path[-1:], getattr(node.target, "__name__", str(node.target))])
-        named[f"{own}_{runs[own]}" if runs[own] else own] = node
-        runs[own] += 1
+            name = ".".join([*path[-1:], getattr(node.target, "__name__", str(node.target))])
+        nodes[f"{name}_{calls[name]}" if calls[name] else name] = node
+        calls[name] += 1
         blocks.update(dict.fromkeys(path, node))
-    return {**blocks, **named}
+    return {**blocks, **nodes}
 
 
 def _changes_its_input(node: fx.Node) -> bool:
-    """Whether it is an operation such as `x.relu_()`, which works by what it does to its input."""
+    """Whether a node is an operation such as `x.relu_()`, which changes its input."""
     name = getattr(node.target, "__name__", str(node.target))
     return node.op in ("call_method", "call_function") and name.endswith("_") and not name.endswith("__")
 
 
 def _forbid_in_place(network: fx.GraphModule, taps: list[fx.Node]) -> None:
-    """Let an activation overwrite only what a layer has just made for it alone; that saves half the memory."""
+    """Let an activation work in place only on a new output that nothing else uses, which saves half the memory."""
     modules = dict(network.named_modules())
 
     def may_overwrite(node: fx.Node) -> bool:
-        (given, *_) = node.all_input_nodes
-        made_for_it = given.op == "call_module" and isinstance(modules[str(given.target)], OVERWRITABLE)
-        return made_for_it and given not in taps and len(given.users) == 1
+        (source, *_) = node.all_input_nodes
+        is_new = source.op == "call_module" and isinstance(modules[str(source.target)], OVERWRITABLE)
+        return is_new and source not in taps and len(source.users) == 1
 
     for node in network.graph.nodes:
         if node.op == "call_function" and node.kwargs.get("inplace"):
@@ -154,7 +163,7 @@ def _forbid_in_place(network: fx.GraphModule, taps: list[fx.Node]) -> None:
 
 
 class HookedNetwork(nn.Module):
-    """A network that is left behind the last of the layers that are asked for."""
+    """A network that is stopped by hooks after the last of the layers that are asked for."""
 
     def __init__(self, network: nn.Module, paths: list[str], aliases: dict[str, str]) -> None:
         super().__init__()
@@ -168,13 +177,13 @@ class HookedNetwork(nn.Module):
         self.network, self.paths = network, paths
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        found: dict[str, Tensor] = {}
+        outputs: dict[str, Tensor] = {}
 
-        def keep(path: str, module: nn.Module, given: Any, output: Tensor) -> Tensor:
+        def keep(path: str, module: nn.Module, arguments: Any, output: Tensor) -> Tensor:
             if not isinstance(output, Tensor):
                 raise LossmithError(f"layer '{path}' gives a {type(output).__name__}, not feature maps")
-            found[path] = output
-            if found.keys() == {*self.paths}:
+            outputs[path] = output
+            if outputs.keys() == {*self.paths}:
                 raise _ReachedError
             return output.clone()  # the network may overwrite it
 
@@ -187,9 +196,9 @@ class HookedNetwork(nn.Module):
         finally:
             for hook in hooks:
                 hook.remove()
-        if missed := [path for path in self.paths if path not in found]:
-            raise LossmithError(f"layer '{missed[0]}' is not reached when the network runs")
-        return [found[path] for path in self.paths]
+        if missing := [path for path in self.paths if path not in outputs]:
+            raise LossmithError(f"layer '{missing[0]}' is not reached when the network runs")
+        return [outputs[path] for path in self.paths]
 
 
 class _ReachedError(Exception):
@@ -197,7 +206,7 @@ class _ReachedError(Exception):
 
 
 def freeze(network: nn.Module) -> None:
-    """Make its weights buffers, which no optimizer ever sees and no checkpoint repeats."""
+    """Turn the weights of a network into buffers, which optimizers do not see and checkpoints do not hold."""
     for module in network.modules():
         for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
             delattr(module, name)

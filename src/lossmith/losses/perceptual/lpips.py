@@ -1,4 +1,4 @@
-"""LPIPS: how far apart unit feature vectors are, in the directions that observers were found to mind."""
+"""LPIPS: the distance between unit feature vectors, weighted as human observers judge differences."""
 
 from pathlib import Path
 
@@ -15,20 +15,42 @@ NETWORKS = {
     "vgg": ("vgg16", ["relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"]),
     "squeeze": ("squeezenet1_1", ["relu1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9"]),
 }
-"""By the names that the lpips package has for them: the network and its layers."""
+"""The network and its layers by the name that the lpips package gives them."""
 
 
 class LPIPS(FeatureLoss):
-    """The learned perceptual distance, version 0.1, of images in [0, 1].
+    """The learned perceptual distance LPIPS, version 0.1, of images in [0, 1].
 
-    The sum over layers of the mean over places of sum_c w_c (u_c - u'_c)^2, where u are feature vectors of length
-    1 and w the weights of the trained heads; `linear=false` is the unlearned form, w = 1.
+    The sum over layers of the mean over positions of sum_c w_c (u_c - u'_c)^2, where u and u' are the feature
+    vectors of both images, normalized to length 1, and w the weights of the trained heads.
 
-    `network` is alex, vgg or squeeze; `weights` are the file of its ImageNet weights. `heads` are the file of the
-    trained w, as the lpips package has it; by default `lpips_alex.pth` and so on in the weight folders, or those
-    in an installed lpips or torchmetrics.
+    Parameters
+    ----------
+    network
+        alex, vgg or squeeze.
+    linear
+        Use the trained heads; False is the unlearned form, w = 1.
+    weights
+        The file of the network's ImageNet weights; see `FeatureExtractor`.
+    heads
+        The file of the trained heads, as in the lpips package. By default `lpips_alex.pth` and so on in the weight
+        folders, or those of an installed lpips or torchmetrics.
+    precision
+        See `FeatureExtractor`.
+    gray
+        "refuse" images of one channel, or "repeat" the channel.
+    reduction
+        "mean", "sum" or "none", over the images.
 
-    Source: Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018.
+    Raises
+    ------
+    LossmithError
+        For an unknown network, and for files that are missing or hold other weights.
+
+    References
+    ----------
+    Zhang, Isola, Efros, Shechtman, Wang, The unreasonable effectiveness of deep features as a perceptual metric,
+    CVPR 2018.
     """
 
     name = "lpips"
@@ -53,9 +75,9 @@ class LPIPS(FeatureLoss):
         )
         self.network, self.linear, self.weights = network, linear, weights
         self.heads, self.precision = heads, precision
-        widths = self.extractor.channels_per_layer()
-        ones = [torch.ones(width, dtype=torch.float32, device="cpu") for width in widths]
-        for layer, head in enumerate(read_heads(network, heads, widths) if linear else ones):
+        channels = self.extractor.channels_per_layer()
+        ones = [torch.ones(count, dtype=torch.float32, device="cpu") for count in channels]
+        for layer, head in enumerate(read_heads(network, heads, channels) if linear else ones):
             self.register_buffer(f"head{layer}", head, persistent=False)
 
     def statistic(self, features: Tensor) -> Tensor:
@@ -65,12 +87,12 @@ class LPIPS(FeatureLoss):
     def layer_distance(self, layer: int, prediction: Tensor, target: Tensor) -> Tensor:
         head: Tensor = getattr(self, f"head{layer}")
         differences = (prediction - target).square()
-        # where channels lie side by side in memory, weighing them first is three times as fast
+        # in channels_last memory, weighting the channels first is three times as fast
         return (differences.movedim(1, 3) @ head).mean((1, 2))
 
 
 def head_files(network: str) -> tuple[list[str], list[Path]]:
-    """The names that the trained heads of a network go by, and where packages have them."""
+    """The file names of a network's trained heads, and their paths in installed packages."""
     packaged = f"{network}.pth"
     return [f"lpips_{packaged}", f"lpips_linear_heads/v0.1/{packaged}"], [
         *package_file("lpips", f"weights/v0.1/{packaged}"),
@@ -78,13 +100,13 @@ def head_files(network: str) -> tuple[list[str], list[Path]]:
     ]
 
 
-def read_heads(network: str, file: str | None, widths: list[int]) -> list[Tensor]:
-    """The weights of the channels, layer by layer."""
+def read_heads(network: str, file: str | None, channels: list[int]) -> list[Tensor]:
+    """The trained weights of the channels, layer by layer."""
     path = find_or_raise(file, *head_files(network), f"lpips({network}) needs a file of trained heads")
-    names = [f"lin{layer}.model.1.weight" for layer, _ in enumerate(widths)]
+    names = [f"lin{layer}.model.1.weight" for layer, _ in enumerate(channels)]
     state = read_state_dict(path, names)
     heads = [state.get(name, torch.empty(0)) for name in names]
-    if [head.numel() for head in heads] != widths:
+    if [head.numel() for head in heads] != channels:
         raise LossmithError(f"{path} does not hold the trained heads of lpips({network})")
     return [head.flatten().float() for head in heads]
 

@@ -1,4 +1,4 @@
-"""Style losses: how features go together, wherever in the image that is."""
+"""Style losses: distances between statistics of features over all positions of an image."""
 
 import torch
 from torch import Tensor, nn
@@ -6,13 +6,24 @@ from torch import Tensor, nn
 from lossmith.losses.perceptual.base import LayerLoss, Layers
 
 STYLE_LAYERS = "relu1_2 + relu2_2 + relu3_3 + relu4_3"
-"""Those of Johnson et al., in VGG-16."""
+"""The layers of VGG-16 that Johnson et al. use."""
 
 
 class GramBase(LayerLoss):
-    """A loss on statistics of feature maps.
+    """Base class: a loss on statistics of feature maps.
 
-    `fixed(image)` is the loss against the style of one image, for images of any size.
+    `with_target(image)` is the loss against the style of one image, for predictions of any size.
+
+    Parameters
+    ----------
+    network, layers
+        See `LayerLoss`; by default those of Johnson et al.
+    weights, normalize, precision
+        See `FeatureExtractor`.
+    gray
+        "refuse" images of one channel, or "repeat" the channel.
+    reduction
+        "mean", "sum" or "none", over the images.
     """
 
     any_size = True
@@ -33,7 +44,11 @@ class GramBase(LayerLoss):
 class StyleLoss(GramBase):
     """The mean squared difference of Gram matrices, F F' / (C H W), where F are a layer's features, (C, H W).
 
-    Source: Gatys et al., CVPR 2016, with the normalization and the layers of Johnson et al., ECCV 2016.
+    The parameters are those of `GramBase`.
+
+    References
+    ----------
+    Gatys et al., CVPR 2016, with the normalization and the layers of Johnson et al., ECCV 2016.
     """
 
     name = "style"
@@ -49,13 +64,16 @@ class StyleLoss(GramBase):
 
 
 class StyleW2Loss(GramBase):
-    """The squared 2-Wasserstein distance between the features taken for Gaussians, divided by their channels.
+    """The squared 2-Wasserstein distance of Gaussians with the moments of the features, over their channels.
 
-    |m - m'|^2 + trace(S + S' - 2 (S'^1/2 S S'^1/2)^1/2), of the means and the covariances of a layer's features;
-    1e-4 is added to the variances of both, so that the slope stays finite where features are constant. Matrix
-    roots are computed in float64. There is no second derivative.
+    |m - m'|^2 + trace(S + S' - 2 (S'^1/2 S S'^1/2)^1/2), with the means m, m' and the covariances S, S' of a
+    layer's features. 1e-4 is added to all variances, so that the gradient stays finite where features are
+    constant. Matrix roots are computed in float64. There is no second derivative. The parameters are those of
+    `GramBase`.
 
-    Source: the distance of Gelbrich, Mathematische Nachrichten 1990.
+    References
+    ----------
+    Gelbrich, Mathematische Nachrichten 1990.
     """
 
     name = "style_w2"
@@ -69,35 +87,36 @@ class StyleW2Loss(GramBase):
         """The mean and the covariance of the features, side by side, (N, C, 1 + C)."""
         flat = features.flatten(2).double()
         mean = flat.mean(2, keepdim=True)
-        centerd = flat - mean
+        centered = flat - mean
         floor = 1e-4 * torch.eye(flat.shape[1], dtype=flat.dtype, device=flat.device)
-        return torch.cat([mean, centerd @ centerd.mT / flat.shape[2] + floor], 2)
+        return torch.cat([mean, centered @ centered.mT / flat.shape[2] + floor], 2)
 
     def target_features(self, target: Tensor) -> list[Tensor]:
-        """The mean and the root of the covariance, side by side: of a target nothing else is wanted."""
-        return [torch.cat([found[..., :1], _root(found[..., 1:])], 2) for found in super().target_features(target)]
+        """The mean and the root of the covariance of the features, side by side, (N, C, 1 + C)."""
+        moments = super().target_features(target)
+        return [torch.cat([moment[..., :1], _root(moment[..., 1:])], 2) for moment in moments]
 
     def layer_distance(self, layer: int, prediction: Tensor, target: Tensor) -> Tensor:
         mean, root = target[..., 0], target[..., 1:]
         covariance = prediction[..., 1:]
-        apart = (prediction[..., 0] - mean).square().sum(1)
+        means = (prediction[..., 0] - mean).square().sum(1)
         traces = covariance.diagonal(dim1=1, dim2=2).sum(1) + root.square().sum((1, 2))
-        distance = apart + traces - 2 * _trace_of_root(root @ covariance @ root)
+        distance = means + traces - 2 * _trace_of_root(root @ covariance @ root)
         return distance.to(self.extractor.mean.dtype) / mean.shape[1]
 
 
 def _root(matrix: Tensor) -> Tensor:
-    """The square root of symmetric matrices without negative eigenvalues."""
+    """The square root of positive semidefinite matrices."""
     values, vectors = torch.linalg.eigh(matrix)
     root: Tensor = vectors * values.clamp(min=0).sqrt()[:, None, :] @ vectors.mT
     return root
 
 
 def _trace_of_root(matrix: Tensor) -> Tensor:
-    """The trace of the square root of such matrices.
+    """The trace of the square root of positive semidefinite matrices.
 
-    Only the eigenvalues are differentiated, as v' M v with the eigenvectors v held fast, which is their exact
-    slope and, unlike that of the vectors, finite where eigenvalues coincide.
+    Only the eigenvalues are differentiated, as v' M v with constant eigenvectors v. That is their exact gradient
+    and, unlike the gradient of the eigenvectors, finite where eigenvalues coincide.
     """
     vectors: Tensor = torch.linalg.eigh(matrix.detach()).eigenvectors
     return (vectors * (matrix @ vectors)).sum(1).clamp(min=1e-16).sqrt().sum(1)

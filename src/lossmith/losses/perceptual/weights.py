@@ -1,4 +1,4 @@
-"""Files of weights: where they are looked for, and how they are read."""
+"""Files of weights: the folders that are searched, reading, and loading into a network."""
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,28 +16,26 @@ WEIGHTS_FOLDER = "LOSSMITH_WEIGHTS"
 
 
 def weight_folders() -> list[Path]:
-    """Where weights are looked for, in this order: the folder of yours, then torch.hub's checkpoints."""
+    """The folders of weights, in order: the folder in LOSSMITH_WEIGHTS, then torch.hub's checkpoints."""
     own = os.environ.get(WEIGHTS_FOLDER)
     return ([Path(own)] if own else []) + [Path(torch.hub.get_dir()) / "checkpoints"]
 
 
 def package_file(package: str, file: str) -> list[Path]:
-    """A file within a package, which is not imported; nothing where it is not installed."""
+    """The path of a file within a package, without importing it; empty if the package is not installed."""
     spec = find_spec(package)
-    return [Path(place) / file for place in (spec and spec.submodule_search_locations) or []]
+    return [Path(folder) / file for folder in (spec and spec.submodule_search_locations) or []]
 
 
 def find_file(names: Iterable[str], extra_paths: Iterable[Path] = ()) -> Path | None:
-    """The first file of one of these names in the weight folders, or else the first that there is
-    `extra_paths`.
-    """
+    """The first file of one of these names in the weight folders, or else the first existing extra path."""
     names = list(names)
     candidates = [folder / name for folder in weight_folders() for name in names]
     return next((path for path in [*candidates, *extra_paths] if path.is_file()), None)
 
 
 def find_or_raise(file: str | None, names: Sequence[str], extra_paths: Iterable[Path], needed: str) -> Path:
-    """The file that was said, or the usual one; where there is none, one sentence says what is `needed`."""
+    """The given file, or the first of the usual names; a LossmithError begins with `needed` if there is none."""
     path = Path(file) if file else find_file(names, extra_paths)
     if path is None:
         raise LossmithError(f"{needed}: {missing_file_hint(names[0])}")
@@ -47,7 +45,7 @@ def find_or_raise(file: str | None, names: Sequence[str], extra_paths: Iterable[
 
 
 def missing_file_hint(file: str) -> str:
-    """The second half of a sentence about a missing file."""
+    """The second half of a sentence about a missing file: where to put it."""
     return (
         f"put {file} into {weight_folders()[-1]} or into the folder named by the environment variable "
         f"{WEIGHTS_FOLDER}"
@@ -55,11 +53,11 @@ def missing_file_hint(file: str) -> str:
 
 
 def read_state_dict(path: Path, wanted: Iterable[str] = ()) -> dict[str, Tensor]:
-    """The weights in a file with the most of the `wanted` names; no code in it is ever run."""
+    """The weights in a file that have the most of the `wanted` names; no code in the file is run."""
     try:
-        found = read_state_dicts(path)
+        candidates = read_state_dicts(path)
         names = set(wanted)
-        return max(found, key=lambda each: len(names & each.weights.keys())).checked()
+        return max(candidates, key=lambda candidate: len(names & candidate.weights.keys())).checked()
     except (LossmithError, OSError) as error:
         reason = str(error).removeprefix(f"{path} ")
         raise LossmithError(f"cannot read the weights in {path}: it {reason}") from error
@@ -104,7 +102,7 @@ def load_into(
 
 
 def init_random(network: nn.Module) -> None:
-    """He initialization from a fixed seed: the same network every time, whose features neither grow nor fade."""
+    """He initialization from a fixed seed: the same every time, and features keep their scale over layers."""
     generator = torch.Generator("cpu").manual_seed(0)
     for name, tensor in network.state_dict().items():
         if tensor.ndim > 1:

@@ -1,4 +1,4 @@
-"""The dissimilarity of images at one scale: its map, its mean, and what it is at the middle."""
+"""The dissimilarity 1 - SSIM at one scale: its map, its mean, and its value at the center."""
 
 from typing import NamedTuple
 
@@ -20,14 +20,14 @@ class MeanDissimilarity(NamedTuple):
         return means / means.shape[0]
 
     def values_and_grad(self, x: Tensor, y: Tensor, need_grad: bool) -> tuple[Tensor, Tensor | None]:
-        share = 1 / (len(x) * self.spec.positions(x))
+        scale = 1 / (len(x) * self.spec.positions(x))
         return dispatch.backend_for(x).dissimilarity_and_grad(
-            x.contiguous(), y.contiguous(), self.spec, share, need_grad
+            x.contiguous(), y.contiguous(), self.spec, scale, need_grad
         )
 
 
 def dissimilarity_map(prediction: Tensor, target: Tensor, spec: SSIMSpec) -> Tensor:
-    """1 - [l] prod cs at every position, (..., H - lost, W - lost), differentiable as often as one likes."""
+    """1 - [l] prod cs at every position, (..., H - border, W - border); supports higher-order gradients."""
     windows = windows_of(spec, prediction)
     center = torch.stack(center_of(prediction, target))
     maps = moment_maps(prediction, target, center)
@@ -38,7 +38,7 @@ def dissimilarity_map(prediction: Tensor, target: Tensor, spec: SSIMSpec) -> Ten
 
 
 def central_dissimilarity(prediction: Tensor, target: Tensor, spec: SSIMSpec) -> Tensor:
-    """The same at the middle only, (..., 1, 1), under Gaussians as large as the images."""
+    """1 - [l] prod cs at the center only, (..., 1, 1), under Gaussians as large as the images."""
     center = torch.stack(center_of(prediction, target))
     maps = moment_maps(prediction, target, center)
     means = [weighted_mean(maps, *center_weights(sigma, maps))[..., None, None] for sigma, _ in spec.windows]

@@ -1,4 +1,4 @@
-"""`halving` as compiled loops, plane by plane."""
+"""Downsampling by 2 and its adjoint as compiled loops, plane by plane."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def upsample_plane_add(coarse: Array, fine: Array, by: Array, plane: int) -> Non
     factor, one = by[plane], by.dtype.type(1)
     for row in range(height):
         above, into = coarse[plane, row // 2], fine[plane, row]
-        times = one + one if row == height - 1 and height % 2 else one  # the last row had stood for two
+        times = one + one if row == height - 1 and height % 2 else one  # an odd last row was repeated
         for column in range(np.uintp(width // 2)):
             at = np.uintp(2) * column
             after = at + np.uintp(1)

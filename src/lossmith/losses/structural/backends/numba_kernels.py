@@ -1,15 +1,15 @@
-"""The compiled loops of the CPU engine: a strip of rows is taken through all steps while it is in cache.
+"""The compiled loops of the CPU backend: each strip of rows goes through all steps while it is in cache.
 
-Filter down and across, compare, filter the slopes back. All compiled functions stand in this one file, as Numba's
-cache does not notice when a function of another file changes. The borders are those of `windows`: with `same`, an
-image is surrounded by zeros and each mean is divided by the weight that lies inside.
+The steps: filter columns and rows, compare, filter the derivatives back. All compiled functions are in this one
+file, since Numba's cache does not notice changes of a function in another file. The borders are those of
+`filtering.Window`: with `same`, an image is padded with zeros and each mean is divided by the weight inside.
 
-Loops are written so that LLVM fills vector registers, without which they take twice as long:
+The loops are written so that LLVM vectorizes them, without which they take twice as long:
 
-- Rows are given as an array and a place, since a view of every row would cost as much as the arithmetic.
+- Rows are passed as an array and an offset, since a view of every row would cost as much as the arithmetic.
 - Offsets are unsigned, since an index that might be negative is checked at every pixel.
-- Lengths are rounded up to whole vectors, `lanes`; what lies beyond a row's end is zero or of no account.
-- What is known of the positions of a row stands in cells of one array, at distances that the compiler knows.
+- Lengths are rounded up to whole vectors, `lanes`; values beyond the end of a row are zero or unused.
+- Intermediate values of a row are in cells of one array, at distances that are known at compile time.
 """
 
 from collections.abc import Callable
@@ -26,15 +26,15 @@ BLOCK = 128
 VECTORS = 32
 """Lengths are multiples of this: four registers of eight numbers."""
 
-# Rows of a cell, which each window has, and after them the luminance. The first four are at first the means of
-# u, d, u^2 and d^2.
+# The rows of a cell. There is a cell for each window, and one for the luminance after them. The first four rows
+# initially hold the means of u, d, u^2 and d^2.
 MEAN_U, MEAN_D = np.uintp(0), np.uintp(BLOCK)
 BOTTOM, PART = np.uintp(2 * BLOCK), np.uintp(3 * BLOCK)
 """The denominator of a factor, and 1 - the factor."""
 OTHERS = np.uintp(4 * BLOCK)
 """The product of all other factors."""
 SO_FAR = np.uintp(5 * BLOCK)
-"""A product that grows from cell to cell, until slopes take its place."""
+"""The cumulative product over cells, which the derivatives overwrite."""
 BY_MEANS, BY_UU, BY_DD = np.uintp(5 * BLOCK), np.uintp(6 * BLOCK), np.uintp(7 * BLOCK)
 CELL = 8 * BLOCK
 BACK = np.uintp(CELL)
@@ -43,18 +43,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """Sums may be reordered and contracted, to fill the vector registers; NaN and infinity stay what they are.
+    """Compile a function so that sums may be reordered for vectorization; NaN and infinity keep their meaning.
 
-    Each goes whole into whatever calls it. Left by itself it is compiled twice, alone and beside its caller, with
-    other roundings; and which of the two is called would hang on whether Numba's cache had been filled before.
+    Functions are inlined into their callers. Otherwise each is compiled twice, alone and with its caller, with
+    different rounding, and which of the two is called would depend on the state of Numba's cache.
     """
     options: dict[str, Any] = {"nogil": True, "cache": True, "forceinline": True, "error_model": "numpy"}
-    made: F = njit(fastmath={"reassoc", "contract", "nsz"}, **options)(function)
-    return made
+    dispatcher: F = njit(fastmath={"reassoc", "contract", "nsz"}, **options)(function)
+    return dispatcher
 
 
 def scratch_buffers(rows: int, width: int, windows: int, reach: int, dtype: Any) -> tuple[Array, Array]:
-    """What a thread needs to work on a strip of this many rows: maps of pixels, and of slopes."""
+    """The buffers of a thread for a strip of this many rows: maps of pixels, and of derivatives."""
     maps = np.zeros((4, rows + 4 * reach, lanes(width)), dtype)
     return maps, np.zeros((3 * windows, rows + 6 * reach, lanes(width)), dtype)
 
@@ -84,7 +84,7 @@ def strip(
     top: int,
     bottom: int,
 ) -> float:
-    """One strip: writes its rows of the gradient, returns the sum over the positions that it owns.
+    """Write a strip's rows of the gradient and return the sum over its positions.
 
     `maps` and `slopes` are from `scratch_buffers`. All indices but those of `x`, `y` and `gradient` are of the
     padded image, in which the mean at row r is over the rows r to r + 2 reach.
@@ -95,9 +95,9 @@ def strip(
     wanted = gradient.shape[0] > 0
     outputs = height + 2 * margin - 2 * reach
     across = width + 2 * margin - 2 * reach
-    first, last = top, min(bottom, outputs)  # the positions that are the strip's own
+    first, last = top, min(bottom, outputs)  # the positions of this strip
     own = (first, last)
-    if wanted:  # its pixels are under windows that begin up to 2 reach above
+    if wanted:  # its pixels are under windows that begin up to 2 reach above it
         first, last = max(top + margin - 2 * reach, 0), min(bottom + margin, outputs)
     if first >= last:
         return 0.0
@@ -108,7 +108,7 @@ def strip(
             _prepare(x, y, plane, source, u, d, maps, row)
         else:
             _clear(maps, row)
-    # filtered down, a row lies amid the zeros that surround the image, or that surround all positions
+    # a row of column sums, between the zeros that pad the image, or all positions
     apart = maps.shape[2] + 2 * margin
     pixels = np.zeros(4 * count * apart + 2 * reach + BLOCK, dtype=x.dtype)
     cells = np.zeros((count + 1) * CELL, dtype=x.dtype)
@@ -182,7 +182,7 @@ def _prepare(
 
 @compiled
 def _down(source: Array, m: int, row: int, taps: Array, k: int, reach: int, out: Array, start: Any) -> None:
-    """Weighted sums of rows of source[m], from `row` on; taps are symmetric about the middle of their array."""
+    """Weighted sums down the columns of source[m], from `row` on; taps are symmetric about their middle."""
     width = np.uintp(source.shape[2])
     at = taps.shape[1] // 2
     middle = row + at
@@ -219,7 +219,7 @@ def _down(source: Array, m: int, row: int, taps: Array, k: int, reach: int, out:
 def _across(
     source: Array, begin: Any, taps: Array, k: int, reach: int, out: Array, place: Any, length: int
 ) -> None:
-    """The same along a row, whose first window begins at `begin`."""
+    """Weighted sums along a row, whose first window begins at `begin`."""
     at = taps.shape[1] // 2
     middle, width = begin + np.uintp(at), np.uintp(length)
     t0, done = taps[k, at], 0
@@ -287,7 +287,7 @@ def _lightness(cells: Array, cell: Any, length: int, center_u: Any, center_d: An
 
 @compiled
 def _one_minus_product(cells: Array, factors: int, length: int) -> float:
-    """Summed over a row."""
+    """The sum over a row of 1 - the product of the factors."""
     summed, last = 0.0, np.uintp((factors - 1) * CELL) + SO_FAR
     for c in range(np.uintp(length)):
         cells[SO_FAR + c] = cells[PART + c]
@@ -304,7 +304,7 @@ def _one_minus_product(cells: Array, factors: int, length: int) -> float:
 
 @compiled
 def _products_of_others(cells: Array, factors: int, length: int) -> None:
-    """The product of all factors before, then times that of all after."""
+    """For every factor the product of all others: of those before it, times those after it."""
     last = np.uintp((factors - 1) * CELL) + SO_FAR
     for c in range(np.uintp(length)):
         cells[OTHERS + c] = 1

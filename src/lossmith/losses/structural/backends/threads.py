@@ -1,9 +1,8 @@
-"""Python functions in several threads at once: those of PyTorch, where they can be had.
+"""Python functions in several threads at once: in PyTorch's own OpenMP threads, if they are accessible.
 
-PyTorch's threads look for work for some milliseconds after each of its operations, and hold the cores meanwhile.
-Other threads would have to share these cores with them; so what is to be done is given to them. Where other
-processes want the cores too, all wait until each of the threads has had its turn, as in PyTorch's own operations;
-so what is soon done is better done alone.
+PyTorch's threads spin for some milliseconds after each of its operations and occupy the cores. Other threads would
+share these cores with them, so the work is given to them. If other processes need the cores too, all threads
+wait for the last one, as in PyTorch's own operations, so small work is better done in one thread.
 """
 
 import ctypes
@@ -17,31 +16,37 @@ from typing import NamedTuple
 
 import torch
 
-_METHOD = multiprocessing.get_start_method(allow_none=True)  # without this it would be chosen from now on
+_METHOD = multiprocessing.get_start_method(allow_none=True)  # allow_none does not fix the method from now on
 _FORKED = multiprocessing.parent_process() is not None and _METHOD in (None, "fork")
 HOME = None if _FORKED else os.getpid()
-"""The process whose OpenMP threads are there; they do not survive a fork. To be imported before there is one."""
+"""The process with OpenMP threads, which do not survive a fork; this module is to be imported before one."""
 
 _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 class OpenMPRegion(NamedTuple):
-    """How OpenMP begins and ends a parallel region, from the very library that PyTorch uses."""
+    """The functions that begin and end a parallel region, from the OpenMP library that PyTorch uses."""
 
     start: Callable[..., object]
     end: Callable[[], object]
 
 
 def run_parallel(work: Callable[[], object], useful: int) -> None:
-    """Call `work` in as many threads as PyTorch would take, this one among them, or only in so many.
+    """Call `work` in as many threads as PyTorch uses, including this one.
 
-    More than are useful may call it where there are at least two.
+    Parameters
+    ----------
+    work
+        Takes shares of the work until none is left; it is called once in every thread.
+    useful
+        The number of threads that have enough to do. With one, no other thread is used; with more, all of
+        PyTorch's may be.
     """
     threads = min(torch.get_num_threads(), useful)
     if threads <= 1:
         work()
-    elif (team := _openmp_region()) and os.getpid() == HOME:
-        _in_torchs_threads(team, work)
+    elif (region := _openmp_region()) and os.getpid() == HOME:
+        _in_torchs_threads(region, work)
     else:
         others = [_pool(os.getpid()).submit(work) for _ in range(threads - 1)]
         work()
@@ -49,34 +54,34 @@ def run_parallel(work: Callable[[], object], useful: int) -> None:
             other.result()
 
 
-def _in_torchs_threads(team: OpenMPRegion, work: Callable[[], object]) -> None:
+def _in_torchs_threads(region: OpenMPRegion, work: Callable[[], object]) -> None:
     failures: list[BaseException] = []
 
     def guarded(_: int) -> None:
         try:
             work()
-        except BaseException as failure:  # nothing may pass through C
+        except BaseException as failure:  # no exception may pass through C
             failures.append(failure)
 
-    # all of them, as a team that changes its size is slow to gather; who finds nothing to do goes back
+    # all threads, since a team that changes its size is slow to start; those without work return at once
     callback, threads = _CALLBACK(guarded), torch.get_num_threads()
-    try:  # interrupts come after calls, and this one is the first, so there always is a region to end
-        team.start(callback, None, threads)
-        work()  # here and not in the callback, through which no interrupt would come
+    try:  # an interrupt is raised after a call, and `start` is the first, so there is always a region to end
+        region.start(callback, None, threads)
+        work()  # here and not in the callback, where an interrupt would be lost
     finally:
-        team.end()
+        region.end()
     try:
         if failures:
             raise failures[0]
     finally:
-        failures.clear()  # whose frames refer to it
+        failures.clear()  # breaks the reference cycle through their frames
 
 
 @cache
 def _openmp_region() -> OpenMPRegion | None:
     library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
     try:
-        openmp = ctypes.CDLL(str(library))  # its symbols are those of what it is linked to as well
+        openmp = ctypes.CDLL(str(library))  # gives access to the symbols of the libraries it links to
         start, end = openmp.GOMP_parallel_start, openmp.GOMP_parallel_end
     except (OSError, AttributeError):  # another system, or another OpenMP
         return None
@@ -87,5 +92,5 @@ def _openmp_region() -> OpenMPRegion | None:
 
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
-    """One for each process, as threads do not survive a fork; they begin when they are first needed."""
+    """The thread pool of a process, since threads do not survive a fork; threads start when first needed."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="lossmith")

@@ -1,4 +1,4 @@
-"""The dissimilarity of planes and its gradient in plain PyTorch, piece by piece so that all stays in cache."""
+"""The dissimilarity of planes and its gradient in plain PyTorch, in pieces that stay in cache."""
 
 from collections.abc import Iterator
 
@@ -17,11 +17,11 @@ from lossmith.losses.structural.formulas import (
 
 
 def downsample2x(images: Tensor) -> Tensor:
-    """The means of 2 x 2 pixels, (P, H, W) to half the sides, rounded up: the last row is repeated, if odd."""
-    if recorded():  # without a question about sizes, whose answer would become a condition
+    """The means of 2 x 2 pixels, (P, H, W) to half the sides, rounded up: an odd last row is repeated."""
+    if recorded():  # without a branch on sizes, which would be recorded as a condition
         return _halved_along(_halved_along(images, 1), 2)
     even = not plainly(images) and all(side % 2 == 0 for side in images.shape[-2:])
-    if even and images.is_cpu:  # the same in half the time
+    if even and images.is_cpu:  # the same result in half the time
         return F.interpolate(images[None], scale_factor=0.5, mode="bilinear")[0]
     return F.avg_pool2d(images, 2, ceil_mode=True, count_include_pad=False)
 
@@ -35,12 +35,12 @@ def _halved_along(images: Tensor, axis: int) -> Tensor:
 
 @torch.no_grad()
 def upsample2x_add(coarse: Tensor, fine: Tensor, by: Tensor) -> Tensor:
-    """`by` x `fine` (P, H, W), of each plane, plus four times `coarse` carried back through `downsample2x`.
+    """`by` x `fine` (P, H, W), for each plane, plus four times the adjoint of `downsample2x` of `coarse`.
 
-    The sum takes the place of `fine`, and `coarse` is used up.
+    The sum overwrites `fine`, and `coarse` is overwritten as well.
     """
     height, width = fine.shape[1:]
-    if height % 2:  # the last row had stood for two
+    if height % 2:  # the last row was repeated
         coarse[:, -1].mul_(2)
     if width % 2:
         coarse[:, :, -1].mul_(2)
@@ -48,56 +48,56 @@ def upsample2x_add(coarse: Tensor, fine: Tensor, by: Tensor) -> Tensor:
     return torch.addcmul(enlarged, fine, by[:, None, None], out=fine)
 
 
-PIXELS = 3 * 2**16
-"""In a piece under one window: few, so that its maps stay in cache and small, and enough to outweigh calls."""
+PIECE_PIXELS = 3 * 2**16
+"""Pixels of a piece under one window: few enough that its maps stay in cache, enough to outweigh the calls."""
 
-PIXELS_ELSEWHERE = 2**24
-"""The same on a GPU, which waits for calls more than for memory."""
+PIECE_PIXELS_GPU = 2**24
+"""The same on a GPU, where calls cost more than memory."""
 
 
 @torch.no_grad()
 def dissimilarity_and_grad(
     x: Tensor, y: Tensor, spec: SSIMSpec, scale: float, need_grad: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Of (P, H, W) planes the summed dissimilarity, (P,), and if wanted its slopes by x, both times `scale`."""
+    """The summed dissimilarity of (P, H, W) planes, (P,), and if needed its gradient by x, both times `scale`."""
     windows = windows_of(spec, x, scale)
-    whole = torch.stack(subsampled_center(x, y))
+    centers = torch.stack(subsampled_center(x, y))
     totals, gradient = x.new_zeros(len(x)), torch.empty_like(x) if need_grad else None
     bottom = 0
-    room = x.new_empty(0)  # for the maps of one piece after another, as fresh memory is slow
-    pixels = 6 * (PIXELS if x.is_cpu else PIXELS_ELSEWHERE) // (len(windows) + 5)
-    for these, start, stop in _pieces(x.shape, windows[-1], pixels):
+    buffer = x.new_empty(0)  # reused for the maps of every piece, since fresh memory is slow
+    pixels = 6 * (PIECE_PIXELS if x.is_cpu else PIECE_PIXELS_GPU) // (len(windows) + 5)
+    for planes, start, stop in _pieces(x.shape, windows[-1], pixels):
         span = windows[-1].span(start, stop)
-        seam = bottom - span.top if start else 0  # rows that the piece above has reached as well
+        seam = bottom - span.top if start else 0  # rows that the windows of the piece above cover as well
         bottom = span.bottom
         rows = slice(span.top, span.bottom)
-        center = whole[:, these]
-        given = x[these, rows]
-        if room.numel() < 4 * given.numel():
-            room = x.new_empty(4 * given.numel())
-        maps = room[: 4 * given.numel()].view(4, *given.shape)
-        _fill(maps, given, y[these, rows], center)
+        center = centers[:, planes]
+        pixels_x = x[planes, rows]
+        if buffer.numel() < 4 * pixels_x.numel():
+            buffer = x.new_empty(4 * pixels_x.numel())
+        maps = buffer[: 4 * pixels_x.numel()].view(4, *pixels_x.shape)
+        _fill(maps, pixels_x, y[planes, rows], center)
         means = [window.filter(maps, span) for window in windows]
         if gradient is None:
             values = dissimilarity(means, center, spec.constants, spec.luminance)
-            totals[these] += values.sum((1, 2)).mul_(scale)
+            totals[planes] += values.sum((1, 2)).mul_(scale)
             continue
         sums, slopes_under = dissimilarity_and_slopes(means, center, spec.constants, spec.luminance)
-        totals[these] += sums.mul_(scale)
-        del means  # memory for what follows
-        carried, _ = windows[-1].filter_adjoint(slopes_under.pop(), span)
-        for window in windows[-2::-1]:  # they reach less far
-            more, reached = window.filter_adjoint(slopes_under.pop(), span)
-            carried[..., reached, :] += more
-        by_means, by_dd, by_uu = carried
-        into = gradient[these, rows]
-        by_means[:, :seam] += into[:, :seam]
-        torch.addcmul(by_means.addcmul_(maps[0], by_uu), maps[1], by_dd, value=-1, out=into)
+        totals[planes] += sums.mul_(scale)
+        del means  # frees memory
+        adjoint, _ = windows[-1].filter_adjoint(slopes_under.pop(), span)
+        for window in windows[-2::-1]:  # narrower windows cover fewer rows
+            narrower, covered_rows = window.filter_adjoint(slopes_under.pop(), span)
+            adjoint[..., covered_rows, :] += narrower
+        by_means, by_dd, by_uu = adjoint
+        out = gradient[planes, rows]
+        by_means[:, :seam] += out[:, :seam]
+        torch.addcmul(by_means.addcmul_(maps[0], by_uu), maps[1], by_dd, value=-1, out=out)
     return totals, gradient
 
 
 def _fill(maps: Tensor, x: Tensor, y: Tensor, center: Tensor) -> None:
-    """Write `moment_maps` into one piece of memory, (4, ...)."""
+    """Write `moment_maps` into preallocated memory, (4, ...)."""
     torch.add(x, y, out=maps[0])
     torch.sub(x, y, out=maps[1])
     maps[:2].sub_(center)
@@ -105,7 +105,7 @@ def _fill(maps: Tensor, x: Tensor, y: Tensor, center: Tensor) -> None:
 
 
 def _pieces(shape: torch.Size, window: Window, pixels: int) -> Iterator[tuple[slice, int, int]]:
-    """Several whole planes, or several rows of one, at a time: which planes, and from which row of means."""
+    """The pieces, each several planes or several rows of one: planes, first and last row of means."""
     planes, height, width = shape
     together, rows = pixels // (height * width), height
     if not together:

@@ -1,4 +1,4 @@
-"""The dissimilarity of planes and its gradient on a GPU, by kernels; to import it, Triton must be there."""
+"""The dissimilarity of planes and its gradient by Triton kernels on a GPU; importing it needs Triton."""
 
 from functools import cache
 from typing import Any
@@ -14,15 +14,15 @@ from lossmith.losses.structural.formulas import Gaussian, SSIMSpec
 Taps = tuple[float, ...]
 
 LANES = 32
-"""Of a program: one warp, so that small images too make many programs."""
+"""Lanes of a program: one warp, so that small images make many programs too."""
 
 
 def dissimilarity_and_grad(
     x: Tensor, y: Tensor, spec: SSIMSpec, scale: float, need_grad: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Of (P, H, W) planes the summed dissimilarity, (P,), and if wanted its slopes by x, both times `scale`.
+    """The summed dissimilarity of (P, H, W) planes, (P,), and if needed its gradient by x, both times `scale`.
 
-    x and y are contiguous float32. The same input gives the same bits, as no program adds to another's sums.
+    x and y are contiguous float32. Results are deterministic, since no program adds to the sums of another.
     """
     windows = tuple(map(taps_of, spec.windows))
     rows, columns = (side - spec.border for side in x.shape[1:])
@@ -45,7 +45,7 @@ def _forward(
     scale: float,
     need_grad: bool,
 ) -> Tensor:
-    """Fills `maps` with what the window has to say; every tile's sums, (P, tiles), under the last window."""
+    """Fill `maps` for a window; after the last window, returns the sum of every tile, (P, tiles)."""
     tile = tile_of(windows[window])
     sums = x.new_empty(len(x), tiles(tile, *maps.shape[-2:]))
     forward[(sums.numel(),)](
@@ -68,26 +68,27 @@ def _backward(
 
 
 def tile_of(taps: Taps) -> dict[str, Any]:
-    """What a program does at a time, and how it is compiled.
+    """The tile of a program, and its compilation options.
 
-    Two columns to a lane share most of what they load, and a row is loaded while the one before it is worked on;
-    but under wide windows there are no registers for either. A strip has more rows under a wide window, as each
-    filters `len(taps) - 1` rows beyond its own.
+    Two columns per lane share most of their loads, and a row is loaded while the one before it is computed; wide
+    windows leave no registers for either. A strip has more rows under a wide window, since every strip filters
+    `len(taps) - 1` rows beyond its own.
     """
     narrow = len(taps) <= 13
-    compiled = {"num_warps": 1, "enable_fp_fusion": True}  # which will not be Triton's default for ever
+    compiled = {"num_warps": 1, "enable_fp_fusion": True}  # not relied on as Triton's default
     strip = max(32, 2 * len(taps))
     return {"STRIP": strip, "LANES": LANES, "EACH": 2 if narrow else 1, "AHEAD": narrow, **compiled}
 
 
 def tiles(tile: dict[str, Any], rows: int, columns: int) -> int:
-    """In a plane of so many positions."""
+    """The number of tiles in a plane of so many positions."""
     down, across = -(-rows // tile["STRIP"]), -(-columns // (tile["LANES"] * tile["EACH"]))
     return int(down * across)
 
 
 @cache
 def taps_of(window: Gaussian) -> Taps:
+    """The weights of a window as numbers, which kernels are compiled with."""
     like = torch.empty(0, dtype=torch.float32, device="cpu")
     return tuple(gaussian_window(window.sigma, window.side, like).tolist())
 

@@ -1,8 +1,8 @@
-"""What the kernels make of means, in Triton: the formulas of `formulas.py`, by the names that they have there."""
+"""The formulas of `formulas.py` in Triton, under the same names."""
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, assignment"
 # ruff: noqa: RUF005
-# What is in here is Triton's language, which knows no Python types and no starred tuples.
+# Triton's language has no Python types and no starred tuples.
 
 import triton
 import triton.language as tl
@@ -15,7 +15,7 @@ def inside(position, length):
 
 @triton.jit
 def shares_of(position, length, TAPS: tl.constexpr, SAME: tl.constexpr):
-    """For every window, 1 over the part of its weight that is inside, around these positions of a line."""
+    """For every window, 1 over its weight inside a line, around each of these positions."""
     shares = ()
     for window in tl.static_range(len(TAPS)):
         taps = TAPS[window]
@@ -28,7 +28,7 @@ def shares_of(position, length, TAPS: tl.constexpr, SAME: tl.constexpr):
 
 @triton.jit
 def shares_of_row(position, rows, along, TAPS: tl.constexpr, SAME: tl.constexpr):
-    """The shares along a row, times those of the row itself, which are 1 but near the border."""
+    """The factors along a row, times those of the row itself, which are 1 except near the border."""
     shares = along
     if SAME:
         reach = len(TAPS[len(TAPS) - 1]) // 2
@@ -39,7 +39,7 @@ def shares_of_row(position, rows, along, TAPS: tl.constexpr, SAME: tl.constexpr)
 
 @triton.jit
 def _share(position, length, taps):
-    nearest = tl.minimum(tl.maximum(position, 0), length - 1)  # beyond the image nobody asks
+    nearest = tl.minimum(tl.maximum(position, 0), length - 1)  # results beyond the image are unused
     first = nearest - len(taps) // 2
     weight = 0.0 * nearest
     for k in tl.static_range(len(taps)):
@@ -66,7 +66,7 @@ def _products(these, those):
 
 @triton.jit
 def dissimilarity_and_slopes(means, center, LUMINANCE: tl.constexpr, C1: tl.constexpr, C2: tl.constexpr):
-    """1 - [l] prod cs for means under several windows, with l the last one's, and for each its three slopes."""
+    """1 - [l] prod cs for means under several windows, l of the last, and for each its three derivatives."""
     parts, spreads = (), ()
     for window in tl.static_range(len(means)):
         part, spread = _contrast(means[window], C2)

@@ -1,20 +1,20 @@
-"""The dissimilarity and its gradient in Triton: for each window one kernel forward and one back.
+"""The dissimilarity and its gradient as Triton kernels: for each window one forward and one backward.
 
-A program owns a few columns, `EACH` of them to a lane, and walks down a strip of rows. Along a row, a window is
-a sum of shifted loads, which the first cache serves; the columns of a lane share them. Down the columns it is a
-filter in transposed form: what each of the windows under way has got so far is pending in registers, and a new
-row adds to all of them at once. So lanes share nothing and nothing waits. Windows, constants and choices are
-compiled in.
+A program computes a few columns, `EACH` of them per lane, and goes down a strip of rows. Along a row, a window
+is a sum of shifted loads from the L1 cache, which the columns of a lane share. Down the columns it is a filter
+in transposed form: the partial sums of all windows under way are pending in registers, and a new row adds to all
+of them. So lanes share nothing and need no synchronization. Windows, constants and options are compile-time
+constants.
 
-Forward reads x and y and writes three maps of slopes; back reads these five and writes the gradient. At least 44
-bytes move for each pixel; 12 no method could spare.
+Forward reads x and y and writes three maps of derivatives; backward reads these five and writes the gradient. At
+least 44 bytes are moved per pixel, 12 of which no method could avoid.
 
 `TAPS` are the weights of every window, the widest last, and `WINDOW` is the one that a kernel filters with.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator, assignment"
 # ruff: noqa: RUF005
-# What is in here is Triton's language, which knows no Python types and no starred tuples.
+# Triton's language has no Python types and no starred tuples.
 
 import triton
 import triton.language as tl
@@ -35,14 +35,14 @@ def forward(
     C1: tl.constexpr, C2: tl.constexpr,
     STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
-    """Means under one window, to `maps`; under the last, instead, every program's sum, and slopes by all means.
+    """Write means under one window to `maps`; for the last window, instead, the sums and all derivatives.
 
-    `maps` are (4, windows, planes, rows, columns), the means of u, d, u^2 and d^2, of which slopes take the place
-    of three; a single window's means are not kept, so 3 maps will do.
+    `maps` are (4, windows, planes, rows, columns), the means of u, d, u^2 and d^2; derivatives overwrite three of
+    them. The means of a single window are not stored, so 3 maps suffice.
     """
     taps = TAPS[WINDOW]
     rows, columns = height - _lost(taps, SAME), width - _lost(taps, SAME)
-    lead = len(taps) // 2 if SAME else 0  # so far above and left of its position a window begins
+    lead = len(taps) // 2 if SAME else 0  # a window begins this far above and left of its position
     plane, top, first = _place(rows, columns, STRIP, LANES, EACH)
     x_plane, y_plane = x + plane * height * width, y + plane * height * width
     middle = _middle(x_plane, y_plane, height * width)
@@ -51,7 +51,7 @@ def forward(
     columns_shares = ()
     for each in tl.static_range(EACH):
         columns_shares += (shares_of(first + each, columns, TAPS, SAME),)
-    # lanes beyond the last column look at that one, so that they need no masks
+    # lanes beyond the last column read that one, so that they need no masks
     at = first - lead if SAME else tl.minimum(first, columns - 1)
     amid = _amid(first - lead, width, taps, LANES * EACH) if SAME else True
     total = tl.zeros((LANES,), tl.float32)
@@ -95,7 +95,7 @@ def backward(
     TAPS: tl.constexpr, WINDOW: tl.constexpr, SAME: tl.constexpr,
     STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.constexpr, AHEAD: tl.constexpr,
 ):  # fmt: skip
-    """What the slopes under one window say of the pixels: begins `gradient` under the first, else adds to it."""
+    """The gradient from the derivatives under one window: written for the first window, added for the others."""
     taps = TAPS[WINDOW]
     rows, columns = height - _lost(taps, SAME), width - _lost(taps, SAME)
     lead = len(taps) // 2 if SAME else len(taps) - 1
@@ -139,7 +139,7 @@ def backward(
 
 @triton.jit
 def _place(rows, columns, STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.constexpr):
-    """Which plane, which first row and, for every lane, which first column are this program's."""
+    """The plane and the first row of this program, and the first column of every lane."""
     program, across = tl.program_id(0), tl.cdiv(columns, LANES * EACH)
     tiles = across * tl.cdiv(rows, STRIP)
     tile = program % tiles
@@ -149,25 +149,25 @@ def _place(rows, columns, STRIP: tl.constexpr, LANES: tl.constexpr, EACH: tl.con
 
 @triton.jit
 def _amid(at, length, taps, COLUMNS: tl.constexpr):
-    """Whether the windows of all lanes, which begin `at`, are inside a row."""
+    """Whether the windows of all lanes, which begin at `at`, are inside a row."""
     return (tl.min(at) >= 0) & (tl.min(at) + COLUMNS + len(taps) - 1 <= length)
 
 
 @triton.jit
 def _lost(taps, SAME: tl.constexpr):
-    """How many fewer rows, and columns, of positions there are than of pixels."""
+    """The number of pixels minus the number of positions along an axis."""
     return 0 if SAME else len(taps) - 1
 
 
 SAMPLES: tl.constexpr = tl.constexpr(256)
-"""Pixels of a plane that its middle is found from."""
+"""Pixels of a plane from which its center is estimated."""
 
 
 @triton.jit
 def _middle(x, y, pixels):
-    """The means of x and y over pixels spread over a plane: any values near them make rounding small."""
+    """The means of x and y over a sample of a plane's pixels: any values near the means keep rounding small."""
     k = tl.arange(0, SAMPLES)
-    place = k * ((pixels // SAMPLES) | 1)  # an odd step, so that it meets more than a few columns
+    place = k * ((pixels // SAMPLES) | 1)  # an odd step, so that it samples many columns
     there = place < pixels
     count = tl.sum(there.to(tl.int32))
     mean_x = tl.sum(tl.load(x + place, mask=there, other=0.0)) / count
@@ -186,14 +186,14 @@ def _pixels_along(
         else:
             length = tl.where(inside(row, height), width, 0)
             pixels = _loaded(x, y, middle, row, at, width, length, taps, EACH, True)
-    else:  # the row after the last is read ahead, though nobody asks for it
+    else:  # the row after the last is read ahead but unused
         pixels = _loaded(x, y, middle, tl.minimum(row, height - 1), at, width, width, taps, EACH, False)
     return pixels
 
 
 @triton.jit
 def _loaded(x, y, middle, row, at, width, length, taps, EACH: tl.constexpr, BORDER: tl.constexpr):
-    """Beyond the border, where the middle stands, u and d are 0."""
+    """The pixels under the windows; beyond the border they are the center, for which u and d are 0."""
     pixels = ()
     x_places, y_places = x + row * width + at, y + row * width + at
     for k in tl.static_range(len(taps) + EACH - 1):
@@ -210,7 +210,7 @@ def _loaded(x, y, middle, row, at, width, length, taps, EACH: tl.constexpr, BORD
 
 @triton.jit
 def _sums_along(pixels, center, taps, EACH: tl.constexpr):
-    """For each of the columns of a lane, sums of u, d, u^2 and d^2 along a row, under its window."""
+    """The sums of u, d, u^2 and d^2 along a row, under the window of each column of a lane."""
     sums = _zeros(pixels[0][0], 4 * EACH)
     for k in tl.static_range(len(pixels)):
         a, b = pixels[k]
@@ -229,7 +229,7 @@ def _slopes_along(
     maps, apart, row, at, rows, columns, amid, taps,
     WINDOW: tl.constexpr, WINDOWS: tl.constexpr, EACH: tl.constexpr,
 ):  # fmt: skip
-    """The slopes along a row, under windows that begin `at` in the first columns of the lanes; 0 beyond."""
+    """The derivatives along a row, under windows that begin `at` in the lanes' first columns; 0 beyond."""
     if amid & inside(row, rows):
         slopes = _loaded_slopes(maps, apart, row, at, columns, columns, taps, WINDOW, WINDOWS, EACH, False)
     else:
@@ -254,7 +254,7 @@ def _loaded_slopes(
 
 @triton.jit
 def _across(sums, values, K: tl.constexpr, taps, EACH: tl.constexpr):
-    """The sums of each column's window with the values that are the K-th under the first column's."""
+    """The sums of each column's window after adding the K-th values under the window of the first column."""
     after = ()
     for each in tl.static_range(EACH):
         for kind in tl.static_range(len(values)):
@@ -270,7 +270,7 @@ def _across(sums, values, K: tl.constexpr, taps, EACH: tl.constexpr):
 
 @triton.jit
 def _down(pending, along, taps):
-    """For each map what the windows under way have got after one more row; the first of them is complete."""
+    """The partial sums of the windows under way after one more row, for each map; the first is complete."""
     after = ()
     for kind in tl.static_range(len(along)):
         sums = ()
@@ -282,7 +282,7 @@ def _down(pending, along, taps):
 
 @triton.jit
 def _complete(pending, COLUMN: tl.constexpr, share):
-    """The means of the windows that are complete, in one of the columns of a lane."""
+    """The means of the complete windows in one of the columns of a lane."""
     means = ()
     for kind in tl.static_range(4):
         means += (pending[4 * COLUMN + kind][0],)
