@@ -1,4 +1,4 @@
-"""The engines behind the structural losses agree with each other, with autograd, and about every border."""
+"""The backend behind the structural losses agree with each other, with autograd, and about every border."""
 
 import multiprocessing
 import os
@@ -14,15 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lossmith.losses import MixLoss, MSSSIMLoss, SSIMLoss, loss, structural
+from lossmith.losses import MixLoss, MSSSIMLoss, SSIMLoss, loss
+from lossmith.losses.structural import backends
 from lossmith.losses.structural.backends import dispatch, numba_backend, torch_backend
 from lossmith.losses.structural.backends.dispatch import Backend
 from lossmith.losses.structural.formulas import Constants, Gaussian, SSIMSpec
 from lossmith.losses.structural.multi_scale import MultiScale
 from lossmith.losses.structural.single_scale import dissimilarity_map
 
-ENGINES: dict[str, Backend] = {"plain": torch_backend, "numba": numba_backend}
-PLANS = {
+BACKENDS: dict[str, Backend] = {"torch": torch_backend, "numba": numba_backend}
+SPECS = {
     "ssim": SSIMSpec((Gaussian(1.5, 11),)),
     "contrast": SSIMSpec((Gaussian(1.5, 11),), luminance=False),
     "same": SSIMSpec((Gaussian(1.5, 11),), same=True),
@@ -41,16 +42,16 @@ def planes(count: int, height: int, width: int, peak: float, seed: int = 0) -> t
     return 0.7 * y + 0.3 * x, y
 
 
-def by_autograd(x: Tensor, y: Tensor, plan: SSIMSpec) -> tuple[Tensor, Tensor]:
+def by_autograd(x: Tensor, y: Tensor, spec: SSIMSpec) -> tuple[Tensor, Tensor]:
     leaf = x.clone().requires_grad_()
-    sums = dissimilarity_map(leaf, y, plan).sum((-2, -1))
+    sums = dissimilarity_map(leaf, y, spec).sum((-2, -1))
     (gradient,) = torch.autograd.grad(sums.sum(), leaf)
     return sums.detach(), gradient
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Backend:
-    return ENGINES[request.param]
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return BACKENDS[request.param]
 
 
 @pytest.fixture
@@ -60,54 +61,54 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numba_backend, "STRIP_PIXELS", 150)
 
 
-def check(engine: Backend, plan: SSIMSpec, x: Tensor, y: Tensor, tolerance: float) -> None:
-    expected, slope = by_autograd(x.double(), y.double(), plan)
-    sums, gradient = engine.dissimilarity_and_grad(x, y, plan, 0.25, True)
+def check(backend: Backend, spec: SSIMSpec, x: Tensor, y: Tensor, tolerance: float) -> None:
+    expected, slope = by_autograd(x.double(), y.double(), spec)
+    sums, gradient = backend.dissimilarity_and_grad(x, y, spec, 0.25, True)
     assert gradient is not None
     expected, slope = 0.25 * expected, 0.25 * slope
-    positions = (x.shape[-2] - plan.border) * (x.shape[-1] - plan.border)
+    positions = (x.shape[-2] - spec.border) * (x.shape[-1] - spec.border)
     torch.testing.assert_close(sums.double(), expected, rtol=tolerance, atol=tolerance * positions)
     torch.testing.assert_close(
         gradient.double(), slope, rtol=0, atol=tolerance * (slope.abs().max().item() + 1e-9)
     )
-    alone, none = engine.dissimilarity_and_grad(x, y, plan, 0.25, False)
+    alone, none = backend.dissimilarity_and_grad(x, y, spec, 0.25, False)
     assert none is None
     torch.testing.assert_close(alone, sums, rtol=tolerance, atol=tolerance * positions)
 
 
-@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @settings(max_examples=6, deadline=None, derandomize=True)
 @given(count=st.integers(1, 7), height=st.integers(11, 60), width=st.integers(11, 60), seed=st.integers(0, 99))
 def test_each_backend_equals_autograd(
-    plan: str, dtype: torch.dtype, count: int, height: int, width: int, seed: int
+    spec: str, dtype: torch.dtype, count: int, height: int, width: int, seed: int
 ) -> None:
-    x, y = planes(count, height, width, PLANS[plan].constants.data_range, seed)
+    x, y = planes(count, height, width, SPECS[spec].constants.data_range, seed)
     # float32: a variance is a difference of squares and is divided by a C2 of 9e-4
-    for engine in ENGINES.values():
-        check(engine, PLANS[plan], x.to(dtype), y.to(dtype), 1e-12 if dtype == torch.float64 else 2e-5)
+    for backend in BACKENDS.values():
+        check(backend, SPECS[spec], x.to(dtype), y.to(dtype), 1e-12 if dtype == torch.float64 else 2e-5)
 
 
 @pytest.mark.usefixtures("small_pieces")
-@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("shape", [(1, 90, 23), (3, 41, 61), (2, 11, 200), (5, 12, 11)])
-def test_strips_join_without_seams(engine: Backend, plan: str, shape: tuple[int, int, int]) -> None:
-    check(engine, PLANS[plan], *planes(*shape, PLANS[plan].constants.data_range), 1e-12)
+def test_strips_join_without_seams(backend: Backend, spec: str, shape: tuple[int, int, int]) -> None:
+    check(backend, SPECS[spec], *planes(*shape, SPECS[spec].constants.data_range), 1e-12)
 
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize(
-    ("engine", "tolerance"),
+    ("backend", "tolerance"),
     # matrix products of PyTorch may add up in another order where there are more threads
     [pytest.param(torch_backend, 1e-6, id="plain"), pytest.param(numba_backend, 0, id="numba")],
 )
-def test_the_number_of_threads_changes_at_most_rounding(engine: Backend, tolerance: float) -> None:
+def test_the_number_of_threads_changes_at_most_rounding(backend: Backend, tolerance: float) -> None:
     x, y = (each.float() for each in planes(4, 60, 50, 1.0))
     found = []
     before = torch.get_num_threads()
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        found.append(engine.dissimilarity_and_grad(x, y, PLANS["five sigmas"], 1.0, True))
+        found.append(backend.dissimilarity_and_grad(x, y, SPECS["five sigmas"], 1.0, True))
     torch.set_num_threads(before)
     (first_sums, first), *others = found
     assert first is not None
@@ -123,23 +124,23 @@ SIDES = [(16, 24), (17, 24), (16, 23), (21, 19), (1, 8), (7, 1)]
 
 @pytest.mark.parametrize("sides", SIDES)
 def test_downsample2x_is_the_mean_of_2_x_2_pixels_with_the_last_repeated(
-    engine: Backend, sides: tuple[int, int]
+    backend: Backend, sides: tuple[int, int]
 ) -> None:
     x, _ = planes(3, *sides, 1.0)
     repeated = torch.nn.functional.pad(x[None], (0, sides[1] % 2, 0, sides[0] % 2), mode="replicate")
     expected = torch.nn.functional.avg_pool2d(repeated, 2)[0]
-    torch.testing.assert_close(engine.downsample2x(x), expected, rtol=1e-15, atol=0)
+    torch.testing.assert_close(backend.downsample2x(x), expected, rtol=1e-15, atol=0)
 
 
 @pytest.mark.parametrize("sides", SIDES)
-def test_upsample2x_add_is_the_transpose_of_downsample2x(engine: Backend, sides: tuple[int, int]) -> None:
+def test_upsample2x_add_is_the_transpose_of_downsample2x(backend: Backend, sides: tuple[int, int]) -> None:
     fine, added = planes(3, *sides, 1.0)
-    coarse, by = engine.downsample2x(planes(3, *sides, 1.0, seed=1)[0]), torch.tensor([0.5, 0.0, 3.0]).double()
+    coarse, by = backend.downsample2x(planes(3, *sides, 1.0, seed=1)[0]), torch.tensor([0.5, 0.0, 3.0]).double()
     leaf = fine.clone().requires_grad_()
     (transposed,) = torch.autograd.grad(torch_backend.downsample2x(leaf), leaf, coarse)
     expected = added * by[:, None, None] + 4 * transposed
     torch.testing.assert_close(
-        engine.upsample2x_add(coarse.clone(), added.clone(), by), expected, rtol=1e-14, atol=0
+        backend.upsample2x_add(coarse.clone(), added.clone(), by), expected, rtol=1e-14, atol=0
     )
 
 
@@ -147,26 +148,26 @@ def test_upsample2x_add_is_the_transpose_of_downsample2x(engine: Backend, sides:
 @pytest.mark.parametrize(("same", "mirror"), [(False, 0), (True, 0), (False, 5)], ids=["valid", "same", "reflect"])
 @pytest.mark.parametrize("opposed", [False, True])
 def test_the_multi_scale_gradient_equals_autograd(
-    engine: Backend,
+    backend: Backend,
     monkeypatch: pytest.MonkeyPatch,
     sides: tuple[int, int],
     same: bool,
     mirror: int,
     opposed: bool,
 ) -> None:
-    monkeypatch.setattr(dispatch, "backend_for", lambda x: engine)
+    monkeypatch.setattr(dispatch, "backend_for", lambda x: backend)
     x, y = planes(4, *sides, 1.0)
     if opposed:  # a factor below 0 in one plane, and in the others none
         x[1] = 1 - y[1]
-    pyramid = MultiScale(SSIMSpec((Gaussian(1.5, 11),), same=same), (0.2, 0.3, 0.5), mirror)
+    multi_scale = MultiScale(SSIMSpec((Gaussian(1.5, 11),), same=same), (0.2, 0.3, 0.5), mirror)
     leaf = x.clone().requires_grad_()
-    parts = pyramid.values(leaf, y)
+    parts = multi_scale.values(leaf, y)
     (expected,) = torch.autograd.grad(parts.sum(), leaf)
     assert (parts[1] > 0.25).item() == opposed
-    found, gradient = pyramid.values_and_grad(x, y, True)
+    found, gradient = multi_scale.values_and_grad(x, y, True)
     torch.testing.assert_close(found, parts.detach(), rtol=1e-12, atol=0)
     torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-12 * expected.abs().max().item())
-    alone, none = pyramid.values_and_grad(x, y, False)
+    alone, none = multi_scale.values_and_grad(x, y, False)
     torch.testing.assert_close(alone, found, rtol=1e-12, atol=0)
     assert none is None
 
@@ -187,11 +188,11 @@ print(value.item().hex(), *(number.hex() for number in x.grad.flatten().tolist()
 def test_fresh_and_cached_compiled_code_agree_exactly(tmp_path: Path) -> None:
     # else a run that is taken up again would end elsewhere: its first part compiled, its second did not
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    said = []
+    outputs = []
     for _ in ("compiled", "cached"):
-        said.append(subprocess.check_output([sys.executable, "-c", BITS], env=environment, text=True))
-        assert list(tmp_path.rglob("strips.strip-*.nbc")), "the code was kept"
-    assert said[0] == said[1]
+        outputs.append(subprocess.check_output([sys.executable, "-c", BITS], env=environment, text=True))
+        assert list(tmp_path.rglob("numba_kernels.strip-*.nbc")), "no compiled code is cached"
+    assert outputs[0] == outputs[1]
 
 
 def test_the_torch_backend_is_used_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +200,7 @@ def test_the_torch_backend_is_used_where_numba_is_missing(monkeypatch: pytest.Mo
     expected = SSIMLoss()(x, y)
     assert dispatch.backend_for(x) is numba_backend
     dispatch._numba.cache_clear()
-    monkeypatch.delattr(structural, "cpu")
+    monkeypatch.delattr(backends, "numba_backend")
     monkeypatch.setitem(sys.modules, "lossmith.losses.structural.backends.numba_backend", None)
     try:
         assert dispatch.backend_for(x) is torch_backend
@@ -209,7 +210,7 @@ def test_the_torch_backend_is_used_where_numba_is_missing(monkeypatch: pytest.Mo
 
 
 class _Broken:
-    """An engine whose compiler is missing."""
+    """An backend whose compiler is missing."""
 
     downsample2x, upsample2x_add = (
         staticmethod(torch_backend.downsample2x),
@@ -217,25 +218,25 @@ class _Broken:
     )
 
     def dissimilarity_and_grad(
-        self, x: Tensor, y: Tensor, plan: SSIMSpec, share: float, slopes: bool
+        self, x: Tensor, y: Tensor, spec: SSIMSpec, scale: float, need_grad: bool
     ) -> tuple[Tensor, Tensor | None]:
         raise RuntimeError("first line\nFailed to find C compiler")
 
 
 class _Wrong(_Broken):
     def dissimilarity_and_grad(
-        self, x: Tensor, y: Tensor, plan: SSIMSpec, share: float, slopes: bool
+        self, x: Tensor, y: Tensor, spec: SSIMSpec, scale: float, need_grad: bool
     ) -> tuple[Tensor, Tensor | None]:
-        sums, gradient = torch_backend.dissimilarity_and_grad(x, y, plan, share, slopes)
+        sums, gradient = torch_backend.dissimilarity_and_grad(x, y, spec, scale, need_grad)
         return sums, gradient if gradient is None else -gradient
 
 
 def test_failing_kernels_are_detected_before_use() -> None:
     cpu_device = torch.device("cpu")
     assert dispatch.self_test(numba_backend, cpu_device)
-    for engine, reason in [(_Broken(), "Failed to find C compiler"), (_Wrong(), "their results are wrong")]:
+    for backend, reason in [(_Broken(), "Failed to find C compiler"), (_Wrong(), "their results are wrong")]:
         with pytest.warns(UserWarning, match=reason):
-            assert not dispatch.self_test(engine, cpu_device)
+            assert not dispatch.self_test(backend, cpu_device)
 
 
 def test_tensors_without_data_take_the_torch_backend() -> None:
@@ -278,7 +279,7 @@ def slope(x: Tensor, y: Tensor) -> Tensor:
 def test_several_threads_can_call_at_once() -> None:
     pairs = [tuple(each[None] for each in planes(3, 40, 44, 1.0, seed)) for seed in range(8)]
     expected = [slope(*pair) for pair in pairs]
-    torch.set_num_threads(3)  # each of which takes its share of the planes
+    torch.set_num_threads(3)  # each of which takes its scale of the planes
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda pair: slope(*pair), pairs))
     torch.set_num_threads(1)
@@ -289,8 +290,8 @@ def test_without_a_numba_cache_folder_the_torch_backend_is_used() -> None:
     program = (
         "import numba.core.caching as caching, torch\n"
         "(getattr(caching, 'CacheImpl', None) or caching._CacheImpl)._locator_classes = []\n"  # by Numba's release
-        "from lossmith.losses import SSIM\n"
-        "print(float(SSIM()(torch.ones(1, 1, 16, 16), torch.ones(1, 1, 16, 16))))"
+        "from lossmith.losses import SSIMLoss\n"
+        "print(float(SSIMLoss()(torch.ones(1, 1, 16, 16), torch.ones(1, 1, 16, 16))))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "0.0\n"
@@ -411,14 +412,14 @@ def test_second_derivatives_equal_finite_differences_of_the_first(expression: st
 
 
 def test_no_gradient_is_computed_where_none_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    requests = []
 
     class Watched(_Broken):
-        def sweep(
-            self, x: Tensor, y: Tensor, plan: SSIMSpec, share: float, slopes: bool
+        def dissimilarity_and_grad(
+            self, x: Tensor, y: Tensor, spec: SSIMSpec, scale: float, need_grad: bool
         ) -> tuple[Tensor, Tensor | None]:
-            asked.append(slopes)
-            return torch_backend.dissimilarity_and_grad(x, y, plan, share, slopes)
+            requests.append(need_grad)
+            return torch_backend.dissimilarity_and_grad(x, y, spec, scale, need_grad)
 
     monkeypatch.setattr(dispatch, "backend_for", lambda x: Watched())
     x, y = (each[None] for each in planes(1, 20, 20, 1.0))
@@ -426,4 +427,4 @@ def test_no_gradient_is_computed_where_none_is_required(monkeypatch: pytest.Monk
     with torch.no_grad():
         SSIMLoss()(x.clone().requires_grad_(), y)
     SSIMLoss()(x.requires_grad_(), y)
-    assert asked == [False, False, True]
+    assert requests == [False, False, True]

@@ -1,4 +1,4 @@
-"""The kernels of the structural losses say what the plain engine says in float64.
+"""The kernels of the structural losses say what the plain backend says in float64.
 
 With a GPU these tests run on it. They also run in Triton's interpreter on the CPU: Triton reads TRITON_INTERPRET
 when it is imported, so one test repeats this file in a process of its own, where the others then have a device.
@@ -41,12 +41,12 @@ def short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(triton_backend, "tile_of", lambda taps: {**whole(taps), "STRIP": max(8, len(taps))})
 
 
-def sweep(x: Tensor, y: Tensor, plan: SSIMSpec, slopes: bool = True) -> tuple[Tensor, Tensor | None]:
+def run_kernels(x: Tensor, y: Tensor, spec: SSIMSpec, need_grad: bool = True) -> tuple[Tensor, Tensor | None]:
     from lossmith.losses.structural.backends import (
         triton_backend,  # Triton must be imported after the choice of a device
     )
 
-    sums, gradient = triton_backend.dissimilarity_and_grad(x.to(DEVICE), y.to(DEVICE), plan, 0.25, slopes)
+    sums, gradient = triton_backend.dissimilarity_and_grad(x.to(DEVICE), y.to(DEVICE), spec, 0.25, need_grad)
     return sums.cpu(), None if gradient is None else gradient.cpu()
 
 
@@ -57,21 +57,21 @@ def images(*shape: int) -> tuple[Tensor, Tensor]:
 
 
 def check_agreement(
-    x: Tensor, y: Tensor, plan: SSIMSpec, tolerance: float = 1e-6, of_slopes: float | None = None
+    x: Tensor, y: Tensor, spec: SSIMSpec, tolerance: float = 1e-6, gradient_tolerance: float | None = None
 ) -> None:
     """To `tolerance` of each sum and of the largest slope: a few roundings of float32 images and weights."""
-    sums, gradient = sweep(x, y, plan)
+    sums, gradient = run_kernels(x, y, spec)
     true_sums, true_gradient = (
         each.cpu()
         for each in torch_backend.dissimilarity_and_grad(
-            x.to(DEVICE).double(), y.to(DEVICE).double(), plan, 0.25, True
+            x.to(DEVICE).double(), y.to(DEVICE).double(), spec, 0.25, True
         )
         if each is not None
     )
     assert gradient is not None
     assert sums.dtype == gradient.dtype == torch.float32
     torch.testing.assert_close(sums.double(), true_sums, rtol=tolerance, atol=0)
-    atol = (of_slopes or tolerance) * true_gradient.abs().max().item()
+    atol = (gradient_tolerance or tolerance) * true_gradient.abs().max().item()
     torch.testing.assert_close(gradient.double(), true_gradient, rtol=0, atol=atol)
 
 
@@ -142,11 +142,11 @@ def test_inverted_images_are_1_to_2_apart() -> None:
 
 @on_a_device
 @pytest.mark.parametrize(
-    "plan", [SSIMSpec(small), SSIMSpec(five[:2], same=True)], ids=["one window", "two windows"]
+    "spec", [SSIMSpec(small), SSIMSpec(five[:2], same=True)], ids=["one window", "two windows"]
 )
-def test_equal_images_give_exactly_0(plan: SSIMSpec) -> None:
+def test_equal_images_give_exactly_0(spec: SSIMSpec) -> None:
     _, y = images(1, 6, 7)
-    sums, gradient = sweep(y, y, plan)
+    sums, gradient = run_kernels(y, y, spec)
     assert gradient is not None
     assert sums.eq(0).all()
     assert gradient.eq(0).all()
@@ -156,7 +156,7 @@ def test_equal_images_give_exactly_0(plan: SSIMSpec) -> None:
 @pytest.mark.parametrize("values", [(0.0, 1.0), (1.0, 0.0), (0.3, 0.3), (1e4, -1e4), (1e4, 9e3)])
 def test_constant_images_stay_in_bounds(values: tuple[float, float]) -> None:
     x, y = (torch.full((1, 8, 9), value) for value in values)
-    sums, gradient = sweep(x, y, SSIMSpec(small, same=True))
+    sums, gradient = run_kernels(x, y, SSIMSpec(small, same=True))
     assert gradient is not None
     assert 0 <= sums.item() <= 2 * x.numel()
     assert gradient.isfinite().all()
@@ -166,7 +166,7 @@ def test_constant_images_stay_in_bounds(values: tuple[float, float]) -> None:
 def test_nan_is_not_hidden_and_does_not_spread_to_other_images() -> None:
     x, y = images(2, 9, 11)
     x[0, 4, 5] = torch.nan
-    sums, gradient = sweep(x, y, SSIMSpec(small, luminance=False))
+    sums, gradient = run_kernels(x, y, SSIMSpec(small, luminance=False))
     assert gradient is not None
     assert sums.isnan().tolist() == [True, False]
     assert gradient[0, 4, 5].isnan()
@@ -175,13 +175,13 @@ def test_nan_is_not_hidden_and_does_not_spread_to_other_images() -> None:
 
 @on_a_device
 @pytest.mark.parametrize(
-    "plan", [SSIMSpec(small), SSIMSpec(five[:2], same=True)], ids=["one window", "two windows"]
+    "spec", [SSIMSpec(small), SSIMSpec(five[:2], same=True)], ids=["one window", "two windows"]
 )
-def test_the_value_is_the_same_bits_with_a_gradient_without_and_again(plan: SSIMSpec) -> None:
+def test_the_value_is_the_same_bits_with_a_gradient_without_and_again(spec: SSIMSpec) -> None:
     x, y = images(1, 9, 7)
-    first, gradient = sweep(x, y, plan)
-    again, same_gradient = sweep(x, y, plan)
-    alone, none = sweep(x, y, plan, slopes=False)
+    first, gradient = run_kernels(x, y, spec)
+    again, same_gradient = run_kernels(x, y, spec)
+    alone, none = run_kernels(x, y, spec, need_grad=False)
     assert none is None
     assert first.equal(again)
     assert first.equal(alone)
@@ -195,11 +195,11 @@ def test_kernels_agree_at_every_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     from lossmith.losses.structural.backends import dispatch, triton_backend
 
     x, y = (each.to(DEVICE) for each in images(2, 15, 19))
-    pyramid = MultiScale(SSIMSpec(small), (0.3, 0.7))
+    multi_scale = MultiScale(SSIMSpec(small), (0.3, 0.7))
     monkeypatch.setattr(dispatch, "backend_for", lambda _: torch_backend)
-    true_parts, true_gradient = pyramid.values_and_grad(x.double(), y.double(), True)
+    true_parts, true_gradient = multi_scale.values_and_grad(x.double(), y.double(), True)
     monkeypatch.setattr(dispatch, "backend_for", lambda _: triton_backend)
-    parts, gradient = pyramid.values_and_grad(x, y, True)
+    parts, gradient = multi_scale.values_and_grad(x, y, True)
     assert gradient is not None
     assert true_gradient is not None
     torch.testing.assert_close(parts.double(), true_parts, rtol=1e-6, atol=0)
@@ -209,14 +209,16 @@ def test_kernels_agree_at_every_scale(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @on_a_gpu
 @pytest.mark.parametrize(
-    ("plan", "of_slopes"),
+    ("spec", "gradient_tolerance"),
     # under five windows plain PyTorch in float32 is off by 1.7e-6
     [(SSIMSpec(eleven), 1e-6), (SSIMSpec(zhao, same=True), 1e-5)],
     ids=["ssim", "ms_ssim_sigmas"],
 )
 @pytest.mark.parametrize("shape", [(6, 250, 333), (1, 1080, 1920)])
-def test_kernels_agree_for_images_of_real_sizes(shape: tuple[int, ...], plan: SSIMSpec, of_slopes: float) -> None:
-    check_agreement(*images(*shape), plan, of_slopes=of_slopes)
+def test_kernels_agree_for_images_of_real_sizes(
+    shape: tuple[int, ...], spec: SSIMSpec, gradient_tolerance: float
+) -> None:
+    check_agreement(*images(*shape), spec, gradient_tolerance=gradient_tolerance)
 
 
 @on_a_gpu
