@@ -1,4 +1,4 @@
-"""The backend behind the structural losses agree with each other, with autograd, and about every border."""
+"""The backends of the structural losses agree with each other, with autograd, and about every border."""
 
 import multiprocessing
 import os
@@ -210,7 +210,7 @@ def test_the_torch_backend_is_used_where_numba_is_missing(monkeypatch: pytest.Mo
 
 
 class _Broken:
-    """An backend whose compiler is missing."""
+    """A backend whose compiler is missing."""
 
     downsample2x, upsample2x_add = (
         staticmethod(torch_backend.downsample2x),
@@ -279,7 +279,7 @@ def slope(x: Tensor, y: Tensor) -> Tensor:
 def test_several_threads_can_call_at_once() -> None:
     pairs = [tuple(each[None] for each in planes(3, 40, 44, 1.0, seed)) for seed in range(8)]
     expected = [slope(*pair) for pair in pairs]
-    torch.set_num_threads(3)  # each of which takes its scale of the planes
+    torch.set_num_threads(3)  # each of which computes some of the planes
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda pair: slope(*pair), pairs))
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""The kernels of the structural losses say what the plain backend says in float64.
+"""The Triton kernels of the structural losses agree with the PyTorch backend in float64.
 
 With a GPU these tests run on it. They also run in Triton's interpreter on the CPU: Triton reads TRITON_INTERPRET
 when it is imported, so one test repeats this file in a process of its own, where the others then have a device.
