@@ -77,7 +77,7 @@ def difference(
     source, result = folder / "source.png", folder / "result.png"
     Image.fromarray(values).save(source)
     restorer.restore(source, result)
-    verified = restorer.verified(source, folder / "verify")
+    verified = restorer.verify(source, folder / "verify")
     engine = restorer.reference
     assert isinstance(engine, TorchEngine)
     planes = torch.from_numpy(values.copy()).permute(2, 0, 1)[None].float() / 255
@@ -88,7 +88,7 @@ def difference(
     expected = np.floor(255 * output.clamp(0, 1).permute(1, 2, 0).numpy() + 0.5).astype(int)
     error = int(np.abs(np.asarray(Image.open(result)).astype(int) - expected).max())
     result.unlink()
-    return error, verified.largest, values.shape[:2], verified.tiles
+    return error, verified.max_error, values.shape[:2], verified.tiles
 
 
 if __name__ == "__main__":

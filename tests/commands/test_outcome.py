@@ -23,7 +23,7 @@ def test_repr_of_a_result_is_one_line() -> None:
     for outcome in (
         Comparison("l1 wins. " * 50, Path("report.html"), ROWS),
         Evaluation(ROWS, Protocol()),
-        Restored([Path("a.png")], [], remarks=["a remark"]),
+        Restored([Path("a.png")], [], notes=["a remark"]),
     ):
         assert "\n" not in repr(outcome)
         assert len(repr(outcome)) < 150

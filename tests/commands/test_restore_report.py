@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from lossmith.commands.restore_report import middle_of
+from lossmith.commands.restore_report import center_pixels
 
 WIDE = np.random.default_rng(0).integers(0, 65536, (12, 16, 4), dtype=np.uint16)
 
@@ -21,7 +21,7 @@ def test_any_image_is_shown_in_its_nearest_8_bit_colors(channels: int, dtype: An
     told = {"photometric": "rgb" if channels > 2 else "minisblack"}
     told |= {"extrasamples": ["unassalpha"]} if channels in (2, 4) else {}
     tifffile.imwrite(tmp_path / "a.tif", pixels, **told)
-    shown = middle_of(tmp_path / "a.tif", (1.0, 1.0), (12, 16), tmp_path / "pixels")
+    shown = center_pixels(tmp_path / "a.tif", (1.0, 1.0), (12, 16), tmp_path / "pixels")
     colors = pixels.reshape(12, 16, channels)[..., : 1 if channels < 3 else 3]
     expected = np.broadcast_to(np.floor(colors * (255 / levels) + 0.5), (12, 16, 3))
     assert np.array_equal(shown, expected)
@@ -33,5 +33,5 @@ def test_results_of_other_sizes_show_the_same_center(tmp_path: Path) -> None:
     Image.fromarray(small).save(tmp_path / "small.png")
     Image.fromarray(small.repeat(2, 0).repeat(2, 1)).save(tmp_path / "large.png")
     for name in ("small", "large"):
-        shown = middle_of(tmp_path / f"{name}.png", (0.5, 0.5), (8, 8), tmp_path / "pixels")
+        shown = center_pixels(tmp_path / f"{name}.png", (0.5, 0.5), (8, 8), tmp_path / "pixels")
         assert shown.min() == 255

@@ -68,13 +68,26 @@ def test_16_bit_white_is_zero_is_inverted(tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "a.tif")[0].numpy(), 255 - GRAYS)
 
 
+@pytest.mark.parametrize("hot", [[], [65535], [0, 65535, 65535]], ids=["none", "white", "black and white"])
 @pytest.mark.parametrize(("least", "most"), [(400, 3100), (0, 4096), (30000, 33000), (0, 16384)])
-def test_16_bit_images_of_few_levels_are_refused(tmp_path: Path, least: int, most: int) -> None:
+def test_16_bit_images_of_few_levels_are_refused_whatever_hot_pixels_they_have(
+    tmp_path: Path, least: int, most: int, hot: list[int]
+) -> None:
     values = RNG.integers(least, most, (200, 200)).astype("u2")
+    values[3, : len(hot)] = hot
     Image.fromarray(values).save(tmp_path / "a.png")
-    levels = len(np.unique((values.astype(int) + 128) // 257))
-    with pytest.raises(LossmithError, match=rf"would become {levels} levels of the 8 bits.*scale the values"):
+    inner = np.sort(values, axis=None)[4:-4].astype(int)  # but for one value in 10,000 at each end
+    levels = len(np.unique((inner + 128) // 257))
+    sentence = rf"values, {inner[0]} to {inner[-1]} of 65535, would become {levels} levels of the 8 bits.*scale"
+    with pytest.raises(LossmithError, match=sentence):
         read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (1, 3), (40, 1)])
+def test_tiny_16_bit_images_are_read(tmp_path: Path, size: tuple[int, int]) -> None:
+    values = np.linspace(0, 65535, size[0] * size[1]).astype("u2").reshape(size)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").shape == (3, *size)
 
 
 def test_16_bit_images_made_of_8_bits_are_read(tmp_path: Path) -> None:

@@ -224,11 +224,11 @@ def test_a_network_that_does_not_fit_into_memory_is_one_sentence(tmp_path: Path)
 
     photo(tmp_path / "a.png")
     restorer = FileRestorer(TorchEngine(Full(), 1, "full"))
-    told = "^there is not enough memory to run model 'full' on a small piece"
+    told = "^there is not enough memory to run model 'full' on a small image"
     with pytest.raises(LossmithError, match=told):
         restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
     with pytest.raises(LossmithError, match=told):
-        restorer.verified(tmp_path / "a.png", tmp_path / "work")
+        restorer.verify(tmp_path / "a.png", tmp_path / "work")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
@@ -301,7 +301,9 @@ def test_a_jpeg_damaged_in_the_middle_is_restored_and_reported(tmp_path: Path) -
     restorer = FileRestorer(identity())
     for name in ("whole", "hurt"):
         restorer.restore(tmp_path / f"{name}.jpg", tmp_path / f"{name}.png")
-    assert restorer.told() == ["JPEG data that are damaged in places, where pixels may be wrong: 'hurt.jpg'"]
+    assert restorer.final_notes() == [
+        "JPEG data that are damaged in places, where pixels may be wrong: 'hurt.jpg'"
+    ]
 
 
 def test_smaller_copies_in_a_tiff_are_left_out_and_reported(tmp_path: Path) -> None:
@@ -318,9 +320,9 @@ def test_a_dark_16_bit_image_is_reported(tmp_path: Path) -> None:
     for name, values in {"dark": RGB16 >> 4, "bright": RGB16}.items():
         tifffile.imwrite(tmp_path / f"{name}.tif", values, photometric="rgb")
         restorer.restore(tmp_path / f"{name}.tif", tmp_path / f"{name}.png")
-    assert [line.endswith("look dark to a model; spread them first: 'dark.tif'") for line in restorer.told()] == [
-        True
-    ]
+    assert [
+        line.endswith("look dark to a model; spread them first: 'dark.tif'") for line in restorer.final_notes()
+    ] == [True]
 
 
 def refused(path: Path, to: Path, options: RestoreOptions = RestoreOptions(), scale: int = 1) -> str:  # noqa: B008

@@ -16,7 +16,7 @@ from lossmith.restoration.tiling.plan import Planner
 from lossmith.restoration.tiling.receptive_field import (
     Sizes,
     measure_receptive_field,
-    reach_within,
+    receptive_field_at_fixed_size,
     sizes_of,
 )
 
@@ -194,7 +194,9 @@ def test_graphs_of_bytes_and_of_floats_in_0_to_255_are_opened(
     image = photo(30, 41)
     made, restorer = restored(path, image, tmp_path)
     assert np.abs(made - the_blur(image, constants)).max() <= 1
-    assert restorer.told() == ["model 'a' works in other numbers, 0 to 255 in, 0 to 255 out: they are converted"]
+    assert restorer.final_notes() == [
+        "model 'a' uses other value ranges, 0 to 255 in, 0 to 255 out: they are converted"
+    ]
 
 
 def test_a_range_of_0_to_255_is_found_where_other_ranges_give_black(tmp_path: Path) -> None:
@@ -221,7 +223,7 @@ def test_a_fixed_size_graph_is_tiled_at_its_size_with_its_receptive_field(
     path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], [1, 3, *size], constants=constants)
     engine = opened(path)
     assert engine.size is not None
-    assert reach_within(engine).pixels == 4
+    assert receptive_field_at_fixed_size(engine).pixels == 4
     values = photo(*image)
     made, restorer = restored(path, values, tmp_path)
     wanted = the_blur(values, constants)
@@ -232,7 +234,7 @@ def test_a_fixed_size_graph_is_tiled_at_its_size_with_its_receptive_field(
         slice(None, across - 4 if image[1] < engine.size[1] else None),
     )
     assert np.abs(made[inner] - wanted[inner]).max() <= 1
-    assert restorer.told() == []
+    assert restorer.final_notes() == []
 
 
 def test_windows_of_a_global_fixed_size_graph_are_blended_and_reported(tmp_path: Path) -> None:
@@ -245,9 +247,9 @@ def test_windows_of_a_global_fixed_size_graph_are_blended_and_reported(tmp_path:
     path = graph(tmp_path / "a.onnx", nodes, [1, 3, 64, 64], constants=constants)
     made, restorer = restored(path, photo(150, 100), tmp_path)
     assert np.abs(made - photo(150, 100)).mean() < 5
-    assert restorer.told() == [
+    assert restorer.final_notes() == [
         "model 'a' takes 64 x 64 pixels only and sees more than 16 to each side; its windows overlap by as much "
-        "and fade into each other"
+        "and are blended"
     ]
     with pytest.raises(LossmithError, match="takes 64 x 64 pixels only"):
         restored(path, photo(150, 100), tmp_path, halo="exact")
@@ -279,17 +281,17 @@ def test_the_scale_of_a_graph_is_found_by_trying(tmp_path: Path) -> None:
     path = graph(tmp_path / "a.onnx", nodes, constants={"scales": np.array([1, 1, 3, 3], np.float32)})
     assert opened(path).scale == 3
     turned = [helper.make_node("Transpose", ["i"], ["o"], perm=[0, 1, 3, 2])]
-    assert "which is no image" in refusal(graph(tmp_path / "b.onnx", turned))
+    assert "which is not an image" in refusal(graph(tmp_path / "b.onnx", turned))
     uneven = [helper.make_node("Resize", ["i", "", "scales"], ["o"], mode="nearest")]
     path = graph(tmp_path / "c.onnx", uneven, constants={"scales": np.array([1, 1, 1.5, 1.5], np.float32)})
-    assert "makes float32 [1, 3, 96, 120] of [1, 3, 64, 80], which is no image" in refusal(path)
+    assert "gives float32 [1, 3, 96, 120] for [1, 3, 64, 80], which is not an image" in refusal(path)
 
 
 def test_output_out_of_range_is_refused_and_never_written(tmp_path: Path) -> None:
     nodes = [helper.make_node("Add", ["i", "c"], ["o"])]
     path = graph(tmp_path / "bytes.onnx", nodes, constants={"c": np.float32(60)})
     with pytest.raises(
-        LossmithError, match=r"^model 'bytes' makes 60 to 61, not 0 to 1; was it made for 0\.\.255\?"
+        LossmithError, match=r"^model 'bytes' gives 60 to 61, not 0 to 1; was it trained on 0 to 255\?"
     ):
         restored(path, photo(20, 30), tmp_path)
     assert not (tmp_path / "made.png").exists()
@@ -302,12 +304,12 @@ def test_graphs_that_are_not_image_to_image_are_refused_by_name(tmp_path: Path) 
     numbers = [helper.make_node("GlobalAveragePool", ["i"], ["o"])]
     whole = (TensorProto.INT64, TensorProto.INT64)
     at = tmp_path / "a.onnx"
-    assert "takes [n, 4, h, w], which is no image of 1 or 3" in refusal(graph(at, same, ["n", 4, "h", "w"]))
-    assert "takes [b, 3, d, h, w], which is no image" in refusal(graph(at, same, ["b", 3, "d", "h", "w"]))
+    assert "takes [n, 4, h, w], which is not an image of 1 or 3" in refusal(graph(at, same, ["n", 4, "h", "w"]))
+    assert "takes [b, 3, d, h, w], which is not an image" in refusal(graph(at, same, ["b", 3, "d", "h", "w"]))
     assert "takes tensor(int64) [n, 3, h, w], not an image" in refusal(graph(at, same, types=whole))
     assert "takes 2 inputs (i, sigma), not one image" in refusal(graph(at, pair, inputs=("i", "sigma")))
-    assert "makes 2 images (o, p); keep the one you mean" in refusal(graph(at, two, outputs=("o", "p")))
-    assert "makes float32 [1, 3, 1, 1] of [1, 3, 64, 80], which is no image" in refusal(graph(at, numbers))
+    assert "gives 2 images (o, p); keep one of them" in refusal(graph(at, two, outputs=("o", "p")))
+    assert "gives float32 [1, 3, 1, 1] for [1, 3, 64, 80], which is not an image" in refusal(graph(at, numbers))
 
 
 def test_further_outputs_of_a_graph_are_ignored(tmp_path: Path) -> None:
@@ -333,4 +335,4 @@ def test_external_weights_are_in_the_record_and_named_when_missing(tmp_path: Pat
 def test_the_planner_knows_the_fixed_size(tmp_path: Path) -> None:
     path = graph(tmp_path / "a.onnx", [helper.make_node("Identity", ["i"], ["o"])], [1, 3, 64, 64])
     engine = opened(path)
-    assert Planner(engine, engine, sizes_of(engine)).reach().pixels == 0
+    assert Planner(engine, engine, sizes_of(engine)).receptive_field().pixels == 0

@@ -16,7 +16,7 @@ import lossmith
 from lossmith.core.errors import LossmithError
 from lossmith.restoration import FileRestorer, RestoreOptions, TorchEngine
 from lossmith.restoration.io.encoding import read_record
-from lossmith.restoration.resampling import resampled, size_of_result
+from lossmith.restoration.resampling import resample, size_of_result
 from lossmith.restoration.tiling.raster import Raster
 
 Array = np.ndarray[Any, Any]
@@ -44,7 +44,7 @@ def test_resampling_equals_pillows_lanczos_on_the_whole_image(
     size: tuple[int, int], dtype: str, tmp_path: Path
 ) -> None:
     values = smooth(101, 131, 1, dtype)
-    made = np.array(resampled(raster_of(values, tmp_path / "a"), size, tmp_path / "b").mapped())[..., 0]
+    made = np.array(resample(raster_of(values, tmp_path / "a"), size, tmp_path / "b").mapped())[..., 0]
 
     def weights(old: int, new: int) -> Array:
         """Rows of Lanczos' weights, from the definition."""
@@ -61,7 +61,7 @@ def test_resampling_equals_pillows_lanczos_on_the_whole_image(
 def test_downsampling_does_not_alias(tmp_path: Path) -> None:
     stripes = np.zeros((120, 120, 1), np.uint8)
     stripes[:, ::2] = 255
-    made = np.array(resampled(raster_of(stripes, tmp_path / "a"), (40, 40), tmp_path / "b").mapped())
+    made = np.array(resample(raster_of(stripes, tmp_path / "a"), (40, 40), tmp_path / "b").mapped())
     assert np.abs(made[5:-5, 5:-5].astype(int) - 127.5).max() <= 3
 
 
@@ -69,16 +69,16 @@ def test_colors_of_transparent_pixels_do_not_bleed(tmp_path: Path) -> None:
     values = np.zeros((60, 60, 4), np.uint8)
     values[:, :30] = 10, 200, 30, 255
     values[:, 30:] = 255, 0, 255, 0
-    made = np.array(resampled(raster_of(values, tmp_path / "a"), (17, 23), tmp_path / "b").mapped()).astype(int)
+    made = np.array(resample(raster_of(values, tmp_path / "a"), (17, 23), tmp_path / "b").mapped()).astype(int)
     seen = made[made[..., 3] > 10]
     assert np.abs(seen[:, :3] - (10, 200, 30)).max() <= 3
 
 
 def test_resampling_in_strips_equals_resampling_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raster = raster_of(smooth(90, 70), tmp_path / "a")
-    whole = np.array(resampled(raster, (57, 41), tmp_path / "b").mapped())
-    monkeypatch.setattr("lossmith.restoration.resampling.STRIP", 5000)
-    strips = np.array(resampled(raster, (57, 41), tmp_path / "b").mapped())
+    whole = np.array(resample(raster, (57, 41), tmp_path / "b").mapped())
+    monkeypatch.setattr("lossmith.restoration.resampling.STRIP_BYTES", 5000)
+    strips = np.array(resample(raster, (57, 41), tmp_path / "b").mapped())
     assert np.abs(strips.astype(int) - whole).max() <= 1  # a rounding
 
 
@@ -138,7 +138,7 @@ def test_geotiff_follows_the_requested_size_and_changed_proportions_are_reported
     restorer.restore(tmp_path / "a.tif", tmp_path / "b.tif")
     tags = tifffile.TiffFile(tmp_path / "b.tif").pages[0].tags
     assert tags[33550].value == pytest.approx((10 / 1.5, 10 / 3, 0))
-    said = " ".join(restorer.foreseen())
+    said = " ".join(restorer.change_notes())
     assert "changes the proportions of the image, to those of --size: 'a.tif'" in said
     assert "enlarges 2 times by the model and the rest of the way by interpolation: 'a.tif'" in said
 

@@ -303,11 +303,11 @@ def test_verify_detects_a_seam_in_any_image(size, saved, tmp_path: Path, monkeyp
     tool = FileRestorer(load_engine(saved("fcn", 1)), RestoreOptions(precision="float32", memory=1e-3))
     values = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
-    assert tool.verified(tmp_path / "a.png", tmp_path / "work").largest < 0.01
+    assert tool.verify(tmp_path / "a.png", tmp_path / "work").max_error < 0.01
     torn = TilePlan((16, 16))
     monkeypatch.setattr(Planner, "plan", lambda *_: torn)
-    found = tool.verified(tmp_path / "a.png", tmp_path / "work")
-    assert (found.largest > 0.5) == (found.tiles > 1) == (max(size) > 16)
+    found = tool.verify(tmp_path / "a.png", tmp_path / "work")
+    assert (found.max_error > 0.5) == (found.tiles > 1) == (max(size) > 16)
 
 
 def test_verify_names_the_window_compared_where_the_whole_image_does_not_fit(
@@ -317,11 +317,11 @@ def test_verify_names_the_window_compared_where_the_whole_image_does_not_fit(
     values = np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
     monkeypatch.setattr("lossmith.restoration.verification.free_memory", lambda _: 4e7)
-    found = tool.verified(tmp_path / "a.png", tmp_path / "work")
+    found = tool.verify(tmp_path / "a.png", tmp_path / "work")
     assert found.window is not None
     assert 0 < found.window[0] * found.window[1] < 400 * 300
     assert f"the middle of a window of {found.window[0]} x {found.window[1]} pixels" in str(found)
-    assert found.largest < 0.01  # what lies near the window's own ends is not counted
+    assert found.max_error < 0.01  # what lies near the window's own ends is not counted
 
 
 @pytest.mark.parametrize(

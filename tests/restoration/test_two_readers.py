@@ -13,7 +13,7 @@ from PIL import Image
 
 from lossmith.core.errors import LossmithError
 from lossmith.data import image_size, read_image
-from lossmith.restoration.io.decoding import decode, look_at
+from lossmith.restoration.io.decoding import decode, read_header
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (20, 24, 3), dtype=np.uint8)
@@ -121,7 +121,7 @@ def restored(path: Path, to: Path) -> np.ndarray:
     """What `restore` reads, as (H, W, 3) of 8 bits."""
     pixels = np.array(decode(path, to).raster.mapped()).astype(int)
     pixels = (pixels[..., :-1] if pixels.shape[2] in (2, 4) else pixels) if pixels.shape[2] > 1 else pixels
-    pixels = (pixels + 128) // 257 if look_at(path).dtype == "uint16" else pixels
+    pixels = (pixels + 128) // 257 if read_header(path).dtype == "uint16" else pixels
     return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
 
 
@@ -130,7 +130,7 @@ def test_training_and_restoration_read_the_same_pixels(name: str, tmp_path: Path
     BOTH[name](path := tmp_path / name)
     trained = read_image(path).permute(1, 2, 0).numpy()
     assert np.array_equal(trained, restored(path, tmp_path / "raster"))
-    assert image_size(path) == look_at(path).size == trained.shape[:2]
+    assert image_size(path) == read_header(path).size == trained.shape[:2]
 
 
 @pytest.mark.parametrize("name", NEITHER)
@@ -151,6 +151,6 @@ def test_training_refuses_files_that_only_restoration_reads_in_full(name: str, t
 
 def test_other_kinds_of_image_file_are_named(tmp_path: Path) -> None:
     (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
-    for read in (read_image, look_at):
+    for read in (read_image, read_header):
         with pytest.raises(LossmithError, match=r"phone.jpg' is a HEIC file; convert it to PNG"):
             read(tmp_path / "phone.jpg")

@@ -36,11 +36,11 @@ def restored(source: Path, format: Format, scale: int = 2, **options: Any) -> tu
     """The result, and what is said of it before the work."""
     module = nn.Upsample(scale_factor=scale) if scale > 1 else nn.Identity()
     restorer = FileRestorer(TorchEngine(module, scale), RestoreOptions(format, precision="float32", **options))
-    restorer.foresee(source)
-    said = restorer.foreseen()
+    restorer.inspect(source)
+    said = restorer.change_notes()
     result = source.with_name("result" + ENDINGS[format])
     restorer.restore(source, result)
-    assert restorer.foreseen() == said  # nothing is found out later
+    assert restorer.change_notes() == said  # nothing is found out later
     return result, said
 
 
@@ -495,14 +495,14 @@ def test_a_loss_of_metadata_in_many_files_is_one_line(tmp_path: Path) -> None:
     restorer = FileRestorer(TorchEngine(nn.Identity(), 1), RestoreOptions("webp"))
     for number in range(3):
         png(tmp_path / f"{number}.png", info=texts())
-        restorer.foresee(tmp_path / f"{number}.png")
-    assert [line.endswith(": '0.png' and 2 more") for line in restorer.foreseen()] == [True]
+        restorer.inspect(tmp_path / f"{number}.png")
+    assert [line.endswith(": '0.png' and 2 more") for line in restorer.change_notes()] == [True]
 
 
 def test_reducing_16_bits_to_8_is_reported_unless_requested(tmp_path: Path) -> None:
     wide = COLORS[..., 0].astype(np.uint16) * 257
     Image.fromarray(wide).save(tmp_path / "a.png")
-    assert any("8 bits of 16" in remark for remark in restored(tmp_path / "a.png", "jpeg")[1])
+    assert any("16 bits to 8" in note for note in restored(tmp_path / "a.png", "jpeg")[1])
     assert restored(tmp_path / "a.png", "png", bits="8")[1] == []
 
 

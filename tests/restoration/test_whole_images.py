@@ -188,7 +188,7 @@ def mirrored(image: np.ndarray[Any, Any], tall: int, wide: int) -> np.ndarray[An
 
 def reference(name: str, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The network itself on the whole image: mirrored to a size that it takes, and cut again."""
-    case, module = CASES[name], planner_of(name).exact.module  # type: ignore[attr-defined]
+    case, module = CASES[name], planner_of(name).reference.module  # type: ignore[attr-defined]
     height, width = image.shape[:2]
     tall, wide = (-(-max(side, case.least) // case.multiple) * case.multiple for side in (height, width))
     planes = torch.from_numpy(mirrored(image, tall, wide)).permute(2, 0, 1).float()[None] / 255
@@ -206,9 +206,9 @@ def restored(
     )
     source.create().mapped("r+")[:] = image
     planner = planner_of(name)
-    plan = planner.plan(source, room * planner.need + 1, halo, 0)
-    canvas = new_canvas(source, planner.exact.scale, plan, "float32", painted, finished)
-    restore_tiles(source, canvas, ChannelAdapter(planner.used), plan)
+    plan = planner.plan(source, room * planner.bytes_per_pixel + 1, halo, 0)
+    canvas = new_canvas(source, planner.reference.scale, plan, "float32", painted, finished)
+    restore_tiles(source, canvas, ChannelAdapter(planner.engine), plan)
     return np.array(finalize(canvas, plan, "float32", to).mapped()), plan
 
 
@@ -266,19 +266,19 @@ def test_the_reported_error_of_a_shortened_halo_holds_for_the_image(tmp_path: Pa
     planner = Planner(engine, engine, sizes_of(engine))
     source = Raster(tmp_path / "source", 200, 300, 3, "uint8").create()
     source.mapped("r+")[:] = np.random.default_rng(0).integers(0, 256, (200, 300, 3))
-    plan = planner.plan(source, 60 * 60 * planner.need, 12, 0)
+    plan = planner.plan(source, 60 * 60 * planner.bytes_per_pixel, 12, 0)
     assert plan.blended
     said = float(plan.note.split("at most ")[1].split()[0])
     found = verify(planner, source, plan)
     assert found.window is None
-    assert 0 < found.largest <= 3 * said  # measured at one place, the busiest
+    assert 0 < found.max_error <= 3 * said  # measured at one place, the busiest
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.bounded])
 def test_a_halo_that_is_too_small_changes_the_result(name: str, tmp_path: Path) -> None:
     """So that the test above can fail."""
     image = np.random.default_rng(0).integers(0, 256, (70, 130, CASES[name].channels), np.uint8)
-    seen = planner_of(name).reach().pixels
+    seen = planner_of(name).receptive_field().pixels
     assert seen is not None
     made, plan = restored(name, image, 10**6, "exact", tmp_path)
     assert np.abs(made - reference(name, image)).max() <= SPREAD * np.abs(made).max()
@@ -291,7 +291,9 @@ def test_a_halo_that_is_too_small_changes_the_result(name: str, tmp_path: Path) 
 def test_sizes_and_strides_of_networks_are_found() -> None:
     for name, case in CASES.items():
         planner = planner_of(name)
-        assert (planner.sizes.multiple, planner.sizes.least >= case.least) == (case.multiple, True), name
-        assert (planner.reach().pixels is not None) == case.bounded, name
-    grids = {name: planner_of(name).reach().stride for name in ("windows 5", "windows 24", "u-net", "layers")}
+        assert (planner.sizes.multiple_of, planner.sizes.minimum >= case.least) == (case.multiple, True), name
+        assert (planner.receptive_field().pixels is not None) == case.bounded, name
+    grids = {
+        name: planner_of(name).receptive_field().stride for name in ("windows 5", "windows 24", "u-net", "layers")
+    }
     assert grids == {"windows 5": 5, "windows 24": 24, "u-net": 8, "layers": 1}

@@ -22,41 +22,43 @@ from lossmith.restoration import (
     Halo,
     RestoreOptions,
     load_engine,
-    look_at,
+    read_header,
     retained_buffers,
 )
 
 
 @dataclass(frozen=True, repr=False)
 class Restored(Outcome):
-    """What has come of it."""
+    """The results of `restore`."""
 
     results: list[Path]
-    """Written now."""
+    """Files that were written."""
     skipped: list[Path]
-    """Finished before."""
+    """Files that an earlier call had finished."""
     failures: list[str] = field(default_factory=list)
-    """Why an image was not restored, in one sentence each."""
-    remarks: list[str] = field(default_factory=list)
+    """Why an image was not restored, one sentence each."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know about the results."""
     page: Path | None = None
-    foreseen: list[str] = field(default_factory=list)
-    """What the results do not keep of what the images are and say, or not as it was; said before the work."""
+    """The page on which images and results are shown side by side."""
+    changes: list[str] = field(default_factory=list)
+    """What of the images and their metadata the results do not keep unchanged, as it was reported beforehand."""
 
     @property
     def headline(self) -> str:
-        return str(self).split("\n")[len(self.remarks)]
+        return str(self).split("\n")[len(self.notes)]
 
     @property
     def status(self) -> int:
-        """What the command ends with: 1 when an image failed."""
+        """Exit status of the command: 1 when an image failed."""
         return 1 if self.failures else 0
 
     def __str__(self) -> str:
-        done = f"{len(self.results)} restored"
-        done += f", {len(self.skipped)} done before" if self.skipped else ""
-        done += f", {len(self.failures)} failed:" if self.failures else ""
+        summary = f"{len(self.results)} restored"
+        summary += f", {len(self.skipped)} done before" if self.skipped else ""
+        summary += f", {len(self.failures)} failed:" if self.failures else ""
         page = [f"side by side: {self.page}"] if self.page else []
-        return "\n".join([*self.remarks, done, *(f"  {failure}" for failure in self.failures), *page])
+        return "\n".join([*self.notes, summary, *(f"  {failure}" for failure in self.failures), *page])
 
 
 def restore(
@@ -80,91 +82,92 @@ def restore(
 ) -> Restored:
     """Restore whole images with a model, tile by tile, without seams.
 
-    A tile goes through the network with its whole receptive field around it, so what is made equals what the
-    network makes of the whole image; where that does not fit, the error is measured and said. Images keep
-    their bits, transparency, and what their files say beside the pixels, true for the result; what is not kept is
-    said before the work. A record of what was done is written into them.
-    What is finished is skipped, and a stopped run goes on, with the same command.
+    The network sees each tile with its whole receptive field around it, so the result equals its output for the
+    whole image; where that does not fit into memory, the error is measured and reported. Results keep bit depth,
+    transparency and metadata of the images, with sizes and resolution corrected; what is not kept is reported
+    before the work. A record of the restoration is written into every result.
+    The same command skips finished results and resumes a stopped run.
 
     Parameters
     ----------
     images
         Files, folders, or patterns such as "photos/*.jpg".
     model
-        Model files: ours, any that spandrel knows, or ONNX. Several are shown side by side on one page.
+        Model files: of lossmith, any that spandrel knows, or ONNX. Several are shown side by side on one page.
     out
-        Folder for the results: NAME.png; with several models MODEL/NAME.png. For one image and one model it may
-        be the file to write, such as result.png.
+        Folder for the results: NAME.png; with several models MODEL/NAME.png. For one image and one model also the
+        file to write, such as result.png.
     recursive
-        Restore what is in folders within folders too; the results keep their folders.
+        Restore images in nested folders too; the results keep their folders.
     format
-        What is written [default: png, or what the ending of OUT says].
+        Format of the results [default: png, or by the extension of OUT].
     bits
-        Bits per value in PNG and TIFF; auto: as the image has.
+        Bits per value in PNG and TIFF; auto: those of the image.
     quality
-        1 to 100, of JPEG and WebP [default: 95 for JPEG; WebP without loss].
+        1 to 100, of JPEG and WebP [default: 95 for JPEG; lossless WebP].
     alpha
-        Whether transparency is enlarged bicubically, or restored by the network like a gray image.
+        Whether transparency is resized bicubically, or restored by the network like a gray image.
     halo
-        Pixels around a tile that the network sees: exact, its receptive field; auto, less where that would be
-        dear and makes no visible difference; or a number.
+        Pixels around a tile that the network sees: exact, its receptive field; auto, fewer where that would be
+        slow and makes no visible difference; or a number.
     memory
         Gigabytes that a tile may take in the network [default: half of what is free].
     precision
-        auto takes half precision where the device gains from it and 99 % of the 8-bit values stay the same.
+        auto uses half precision where it is faster on the device and 99 % of the 8-bit values stay the same.
     network
-        The network of a model, where the file does not say it: an expression, or import.path:Class.
+        The network of a model, where the file does not name it: an expression, or import.path:Class.
     scale_to
-        How many times as large as the image the result is, such as 2 with a model for 4 times; what the model
-        makes is resampled [default: as large as the model makes it].
+        Scale of the result, such as 2 with a model of scale 4; the output of the model is resampled
+        [default: the scale of the model].
     size
-        The same in pixels: of the longer side, or WIDTHxHEIGHT.
+        Size of the result in pixels instead: of the longer side, or WIDTHxHEIGHT.
     verify
-        Compare the first image with the network on the whole of it in float32, or on what fits into memory.
+        Compare the first result with the network on the whole image in float32, or on what fits into memory.
     page
-        Write a page that shows each image beside what the model made of it; several models always have one.
+        Write a page that shows each image beside its results; with several models it is always written.
 
     Raises
     ------
     LossmithError
-        For anything that the caller can mend before the first image, in one sentence. What is wrong with a
-        single image is among the failures.
+        For invalid arguments and anything else that is found before the first image. What is wrong with a single
+        image is among the failures.
     """
     out = Path(out)
     options = RestoreOptions(
         format_for(out, format), bits, quality, alpha, halo, memory, precision, scale_to=scale_to, size=size
     )
     places = without_results(find_image_places(images, recursive), out)
-    found = list(places)
+    first_image = next(iter(places))
     models = [model] if isinstance(model, str | Path) else model
-    tools = [FileRestorer(load_engine(path, network), options) for path in map(Path, models)]
-    if not tools:
+    restorers = [FileRestorer(load_engine(path, network), options) for path in map(Path, models)]
+    if not restorers:
         raise LossmithError("restore needs a --model")
-    paths = result_paths(places, out, [tool.reference.name for tool in tools], ENDINGS[options.format])
-    jobs = [(tool, image, paths[tool.reference.name, image]) for tool in tools for image in places]
-    shown = _page_path(out) if page or len(tools) > 1 else None
+    names = [restorer.reference.name for restorer in restorers]
+    paths = result_paths(places, out, names, ENDINGS[options.format])
+    jobs = [(restorer, image, paths[restorer.reference.name, image]) for restorer in restorers for image in places]
+    page_path = _page_path(out) if page or len(restorers) > 1 else None
     results, skipped, failures = [], [], []
-    verified: list[str] = []
-    foreseen = _foreseen(jobs, _folder(out), 0.1 if options.format == "jpeg" or quality else 0.5)
+    verifications: list[str] = []
+    changes = _report_changes(jobs, _folder(out), 0.1 if options.format == "jpeg" or quality else 0.5)
     with ProgressBar("restore") as bar, retained_buffers():
-        meter = _Meter(bar, sum(_pixels(image) for _, image, _ in jobs), len(jobs))
-        for tool, image, result in jobs:
-            meter.begin(image)
+        meter = _PixelMeter(bar, sum(_pixels(image) for _, image, _ in jobs), len(jobs))
+        for restorer, image, result in jobs:
+            meter.start(image)
             try:
-                if tool.is_done(image, result):
+                if restorer.is_done(image, result):
                     skipped.append(result)
                 else:
-                    tool.restore(image, result, meter.advance)
+                    restorer.restore(image, result, meter.advance)
                     results.append(result)
-                if verify and image == found[0]:
-                    verified.append(str(tool.verified(image, _folder(out) / ".verify")))
+                if verify and image == first_image:
+                    verifications.append(str(restorer.verify(image, _folder(out) / ".verify")))
             except LossmithError as error:
-                failures.append(_told(error, image))
-    remarks = [remark for tool in tools for remark in tool.told()] + verified
-    rows = _rows(places, jobs, [*results, *skipped]) if shown else {}
-    if shown and rows:
-        write_side_by_side(shown, rows)
-    return Restored(results, skipped, failures, remarks, shown if rows else None, foreseen)
+                failures.append(_with_name(error, image))
+    notes = [note for restorer in restorers for note in restorer.final_notes()] + verifications
+    rows = _rows(places, jobs, [*results, *skipped]) if page_path else {}
+    if page_path and rows:
+        write_side_by_side(page_path, rows)
+    return Restored(results, skipped, failures, notes, page_path if rows else None, changes)
 
 
 Job = tuple[FileRestorer, Path, Path]
@@ -175,28 +178,28 @@ def _folder(out: Path) -> Path:
 
 
 def _page_path(out: Path) -> Path:
-    """Beside the results; a page that somebody else has made is not overwritten."""
+    """The page beside the results; raises LossmithError where another program made the file of that name."""
     path = out.with_suffix(".html") if is_one_file(out) else out / "side-by-side.html"
     if path.exists() and not is_ours(path):
         raise LossmithError(f"'{path}' exists and is no page of lossmith; move it, or change --out")
     return path
 
 
-def _foreseen(jobs: Sequence[Job], folder: Path, packed: float) -> list[str]:
-    """What results will not keep of what the images are and say: said now, before the work.
+def _report_changes(jobs: Sequence[Job], folder: Path, compression: float) -> list[str]:
+    """Report, and return, what results will not keep of images and metadata, and a disk that is too full.
 
-    `packed` is how many bytes of a file stand for one of a photograph in it, about.
+    `compression` is about the size of a compressed photograph relative to its pixels.
 
     Raises LossmithError when the disk has no room to work on the largest image.
     """
-    needs = []
-    for tool, image, result in jobs:
+    sizes = []
+    for restorer, image, result in jobs:
         if not os.path.exists(result):
-            with suppress(LossmithError):  # told when its turn comes
-                needs.append(tool.foresee(image))
-    check_disk(folder, max(map(sum, needs), default=0), "the largest image and its result, unpacked,")
-    sentences = list(dict.fromkeys(sentence for tool, _, _ in jobs for sentence in tool.foreseen()))
-    if (need := packed * sum(made for _, made in needs)) > (free := free_disk(folder)):
+            with suppress(LossmithError):  # reported when its turn comes
+                sizes.append(restorer.inspect(image))
+    check_disk(folder, max(map(sum, sizes), default=0), "the largest image and its result, unpacked,")
+    sentences = list(dict.fromkeys(note for restorer, _, _ in jobs for note in restorer.change_notes()))
+    if (need := compression * sum(output_bytes for _, output_bytes in sizes)) > (free := free_disk(folder)):
         sentences.append(
             f"the results may take about {amount(need)}, and {amount(free)} are free on the disk of {folder}"
         )
@@ -207,43 +210,44 @@ def _foreseen(jobs: Sequence[Job], folder: Path, packed: float) -> list[str]:
 
 def _pixels(image: Path) -> int:
     try:
-        height, width = look_at(image).size
-    except LossmithError:  # told when its turn comes
+        height, width = read_header(image).size
+    except LossmithError:  # reported when its turn comes
         return 0
     return height * width
 
 
-class _Meter:
-    """Pixels done, on the bar."""
+class _PixelMeter:
+    """Shows finished pixels, and the remaining time, on a progress bar."""
 
     def __init__(self, bar: ProgressBar, total: int, count: int) -> None:
         self._bar, self._total, self._count = bar, max(total, 1), count
         self._done, self._number, self._name = 0, 0, ""
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
 
-    def begin(self, image: Path) -> None:
+    def start(self, image: Path) -> None:
         self._number, self._name = self._number + 1, image.name
 
     def advance(self, pixels: int) -> None:
         self._done += pixels
         done = min(self._done / self._total, 1.0)
         if done and self._bar.due(done):
-            left = time_left((time.monotonic() - self._begun) / done * (1 - done))
+            left = time_left((time.monotonic() - self._started) / done * (1 - done))
             digits = 1 if self._total > 1e6 else 3
             megapixels = f"{self._done / 1e6:.{digits}f} of {self._total / 1e6:.{digits}f} megapixels"
             self._bar.show(self._name, done, f"{self._number} of {self._count}  {megapixels}  {left}")
 
 
-def _told(error: LossmithError, image: Path) -> str:
+def _with_name(error: LossmithError, image: Path) -> str:
+    """The message of an error, with the image where it is not named."""
     return str(error) if image.name in str(error) else f"'{image}': {error}"
 
 
 def _rows(places: Mapping[Path, Path], jobs: Sequence[Job], finished: Sequence[Path]) -> Rows:
-    """What is shown: the images that all models have restored."""
-    there = set(finished)
+    """The images on the page, with their results: those that all models have restored."""
+    existing = set(finished)
     rows: Rows = {}
-    for tool, image, result in jobs:
-        if result in there:
-            rows.setdefault(image, (places[image].as_posix(), {}))[1][tool.reference.name] = result
-    most = max((len(of) for _, of in rows.values()), default=0)
+    for restorer, image, result in jobs:
+        if result in existing:
+            rows.setdefault(image, (places[image].as_posix(), {}))[1][restorer.reference.name] = result
+    most = max((len(results) for _, results in rows.values()), default=0)
     return {image: row for image, row in rows.items() if len(row[1]) == most}

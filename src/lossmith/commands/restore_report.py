@@ -1,4 +1,4 @@
-"""What models have made of the same images, on one page."""
+"""The page that shows images and their results side by side."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,51 +9,52 @@ import numpy as np
 from lossmith.report.data import Pixels
 from lossmith.report.images import MAX_SIDE
 from lossmith.report.pages.side_by_side import RestoredImage, write_restored
-from lossmith.restoration import decode, look_at, to_levels
+from lossmith.restoration import decode, read_header, to_levels
 
 MAX_IMAGES = 24
-"""Images on a page, which would otherwise be too heavy to open."""
-
+"""Images on a page, which more would make too large to open."""
 
 Rows = dict[Path, tuple[str, dict[str, Path]]]
-"""By image: its name, and the results by their models."""
+"""Image to its name and its results, by model."""
 
 
 def write_side_by_side(page: Path, results: Rows) -> None:
-    """Write the page of images and results; the middle of what is larger than a screen.
+    """Write the page of images and results; large ones are cropped to their center.
 
-    Results of different scales are shown at the largest one's size.
+    Results of different scales are shown at the size of the largest.
     """
     with TemporaryDirectory(prefix=".page-", dir=page.parent) as folder:
-        room = Path(folder) / "pixels"
-        shown = [_shown(image, name, of, room) for image, (name, of) in list(results.items())[:MAX_IMAGES]]
+        scratch = Path(folder) / "pixels"
+        shown = [
+            _restored_image(image, name, files, scratch)
+            for image, (name, files) in list(results.items())[:MAX_IMAGES]
+        ]
     write_restored(page, shown, left_out=len(results) - len(shown))
 
 
-def _shown(image: Path, name: str, results: Mapping[str, Path], room: Path) -> RestoredImage:
-    sizes = {model: look_at(path).size for model, path in results.items()}
+def _restored_image(image: Path, name: str, results: Mapping[str, Path], scratch: Path) -> RestoredImage:
+    sizes = {model: read_header(path).size for model, path in results.items()}
     height, width = max(sizes.values())
-    given_height, given_width = look_at(image).size
+    input_height, input_width = read_header(image).size
     tall, wide = min(1.0, MAX_SIDE / height), min(1.0, MAX_SIDE / width)
-    # the same middle part of all of them, in parts of the image
-    part = (tall, wide)
+    fraction = (tall, wide)
     size = (round(height * tall), round(width * wide))
-    versions = {"input": middle_of(image, part, size, room)}
-    versions |= {model: middle_of(path, part, size, room) for model, path in results.items()}
+    versions = {"input": center_pixels(image, fraction, size, scratch)}
+    versions |= {model: center_pixels(path, fraction, size, scratch) for model, path in results.items()}
     cropped = " (the middle of it is shown)" if min(tall, wide) < 1 else ""
-    note = f"{given_width} × {given_height} pixels, restored {width} × {height}{cropped}"
+    note = f"{input_width} × {input_height} pixels, restored {width} × {height}{cropped}"
     return RestoredImage(name, versions, note)
 
 
-def middle_of(path: Path, part: tuple[float, float], size: tuple[int, int], room: Path) -> Pixels:
-    """The nearest 8-bit colors of the middle part of an image, (height, width) of it, in a size (height, width).
+def center_pixels(path: Path, fraction: tuple[float, float], size: tuple[int, int], scratch: Path) -> Pixels:
+    """8-bit RGB of the central `fraction` (of height and width) of an image, resized by nearest neighbor.
 
-    Its pixels are decoded at `room`.
+    The image is decoded into the file `scratch`.
     """
-    raster = decode(path, room).raster
+    raster = decode(path, scratch).raster
     rows, columns = (
         (length * ((1 - share) / 2 + share * (np.arange(count) + 0.5) / count)).astype(int)
-        for length, share, count in zip((raster.height, raster.width), part, size, strict=True)
+        for length, share, count in zip((raster.height, raster.width), fraction, size, strict=True)
     )
     pixels = raster.mapped()[rows][:, columns, : 1 if raster.channels < 3 else 3]
     colors: Pixels = np.broadcast_to(to_levels(pixels / np.float32(raster.levels), "uint8"), (*size, 3))

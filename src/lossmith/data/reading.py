@@ -39,6 +39,8 @@ TRANSPOSED_ORIENTATIONS = (5, 6, 7, 8)
 """EXIF orientations that exchange height and width."""
 MIN_16BIT_SPREAD = 1 << 14
 """The least spread of 16-bit values: those of 14 bits or fewer would lose too much in 8 bits."""
+OUTLIERS = 1e-4
+"""Fraction of 16-bit values at each end, at least one, that are taken for broken pixels of a sensor."""
 SEVERAL_IMAGES = "holds several images (an animation or pages); save the one you mean by itself"
 
 
@@ -253,11 +255,16 @@ def _pixels_of_16_bits(path: str | Path, image: "Image", raw_mode: str) -> np.nd
 
 
 def _refuse_few_levels(path: str | Path, wide: np.ndarray[Any, Any]) -> None:
-    """Raise LossmithError for 16-bit values of a small spread, of which 8 bits would keep only a few levels."""
-    low, high = int(wide.min()), int(wide.max())
+    """Raise LossmithError for 16-bit values of a small spread, of which 8 bits would keep only a few levels.
+
+    The `OUTLIERS` lowest and highest values do not count: some pixels of a sensor are always white or black.
+    """
+    counts = np.bincount(wide.reshape(-1), minlength=1 << 16)
+    outliers = min(max(1, int(OUTLIERS * wide.size)), (wide.size - 1) // 2)
+    low, high = np.searchsorted(counts.cumsum(), [outliers, wide.size - 1 - outliers], side="right")
     if high - low >= MIN_16BIT_SPREAD:
         return
-    values = np.flatnonzero(np.bincount(wide.reshape(-1)))
+    values = low + np.flatnonzero(counts[low : high + 1])
     levels = len(np.unique((values + 128) // 257))
     if len(values) > 2 * levels:
         raise image_error(

@@ -137,7 +137,7 @@ class Whole:
     def _grown(self, degraded: Tensor) -> Tensor:
         """Mirrored beyond the lower and right edge, up to a size that the network takes."""
         height, width = (
-            max(rounded_up(side, self.sizes.multiple), self.sizes.least) for side in degraded.shape[-2:]
+            max(rounded_up(side, self.sizes.multiple_of), self.sizes.minimum) for side in degraded.shape[-2:]
         )
         return mirrored(mirrored(degraded, height, -2), width, -1)
 
@@ -145,7 +145,7 @@ class Whole:
         """Band by band, each with as much around it as the network looks at."""
         grown, halo, step = self._grown(degraded), _halo(self._reach), _step(self._reach)
         height, width = self._enlarged(degraded)
-        last = max(0, grown.shape[-2] - self.sizes.least) // step * step  # where there is enough left for a band
+        last = max(0, grown.shape[-2] - self.sizes.minimum) // step * step  # where there is enough left for a band
         bands = []
         for top in range(0, grown.shape[-2], rows):
             first = max(0, min(top - halo, last))
@@ -167,7 +167,7 @@ def mirrored(image: Tensor, side: int, dim: int) -> Tensor:
 
 
 def _step(reach: ReceptiveField) -> int:
-    return lcm(reach.stride, reach.multiple)
+    return lcm(reach.stride, reach.multiple_of)
 
 
 def _halo(reach: ReceptiveField) -> int:

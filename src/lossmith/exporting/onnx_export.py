@@ -93,7 +93,7 @@ def _size_multiple(model: Model) -> int:
         model.restorer, model.scale, channels=model.channels, multiple_of=model.multiple_of, minimum=model.minimum
     )
     try:
-        return sizes_of(engine).multiple
+        return sizes_of(engine).multiple_of
     except LossmithError:  # the exporter will say more
         return 1
 

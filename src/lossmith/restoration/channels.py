@@ -1,4 +1,4 @@
-"""Between the pixels of files and what networks take: gray for a color network, colors for a gray one, alpha."""
+"""Adapts pixels of 1 to 4 channels to networks for color or gray: gray, RGB and alpha."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,17 +17,17 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class ChannelAdapter:
-    """An engine for pixels of 1 to 4 channels: gray or RGB, and alpha."""
+    """An engine for pixels of 1 to 4 channels: gray or RGB, with or without alpha."""
 
     engine: Engine
     restore_alpha: bool = False
-    """Whether the alpha channel goes through the network too; otherwise it is enlarged bicubically."""
+    """Whether the network restores the alpha channel too; otherwise it is resized bicubically."""
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """(h, w, C) uint8 or uint16 to (scale h, scale w, C) float32 about [0, 1], not yet clipped.
+        """Restore pixels (h, w, C), uint8 or uint16, to (scale * h, scale * w, C) float32 in [0, 1], not clipped.
 
-        A network for colors sees gray as RGB, and the luma of what it makes is taken; a network for gray sees
-        red, green and blue one after another.
+        A color network gets gray as RGB, and the luma of its output is taken; a gray network gets red, green and
+        blue one by one.
         """
         white = float(np.iinfo(pixels.dtype).max)
         planes = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / white
@@ -35,7 +35,7 @@ class ChannelAdapter:
         parts = [self._through_network(planes[:colors])]
         if len(planes) > colors:
             alpha = planes[colors:]
-            parts.append(self._through_network(alpha) if self.restore_alpha else self._enlarged(alpha))
+            parts.append(self._through_network(alpha) if self.restore_alpha else self._resize(alpha))
         restored: Pixels = torch.cat(parts).permute(1, 2, 0).numpy()
         return restored
 
@@ -47,26 +47,23 @@ class ChannelAdapter:
             return (colors * torch.tensor(LUMA)[:, None, None]).sum(0, keepdim=True)
         return self.engine(planes[:, None])[:, 0]
 
-    def _enlarged(self, planes: Tensor) -> Tensor:
+    def _resize(self, planes: Tensor) -> Tensor:
         return upsample(planes[None], self.engine.scale, "bicubic")[0]
 
 
 def planes_for(engine: Engine, pixels: Pixels, levels: int) -> Tensor:
-    """(1, channels, h, w) in [0, 1] for an engine, of pixels (h, w, C), without alpha; red for a gray one."""
+    """Pixels (h, w, C) as (1, channels, h, w) in [0, 1] for an engine, without alpha; red for a gray engine."""
     colors = pixels[..., : 1 if pixels.shape[-1] < 3 else 3]
     planes = torch.from_numpy(colors.astype(np.float32) / levels).permute(2, 0, 1)[None]
     return planes[:, :1].expand(-1, engine.channels, -1, -1) if planes.shape[1] != engine.channels else planes
 
 
 BICUBIC_REACH = 3
-"""Pixels that an enlarged alpha channel depends on to each side."""
+"""Pixels to each side that the resized alpha channel depends on."""
 
 
 def to_levels(values: Pixels, dtype: str) -> Pixels:
-    """The nearest levels of uint8 or uint16 to values in [0, 1]; halves go up, what is outside is clipped.
-
-    float32 keeps the values as they are.
-    """
+    """Round values in [0, 1] to the levels of uint8 or uint16, halves up, and clip; float32 changes nothing."""
     if dtype == "float32":
         return values
     white = np.iinfo(dtype).max

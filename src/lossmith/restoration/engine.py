@@ -1,4 +1,4 @@
-"""A model, ready to be applied: what the rest of this room needs to know of it, and no more."""
+"""The interface of a model for restoration, and its implementation for PyTorch."""
 
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
@@ -15,10 +15,10 @@ CPU = torch.device("cpu")
 
 
 class Engine(Protocol):
-    """Images in, restored images out: (N, channels, h, w) to (N, channels, scale h, scale w).
+    """Maps images (N, channels, h, w) to restored images (N, channels, scale * h, scale * w).
 
-    Both are float32 on the CPU; what goes to a device and in which precision it computes is the engine's own.
-    Heights and widths given are multiples of `multiple_of` and at least `minimum`.
+    Both are float32 on the CPU; device and precision of the computation are up to the engine. The caller passes
+    heights and widths that are multiples of `multiple_of` and at least `minimum`.
     """
 
     @property
@@ -33,12 +33,12 @@ class Engine(Protocol):
     def minimum(self) -> int: ...
     @property
     def size(self) -> tuple[int, int] | None:
-        """The only height and width that it takes; None when it takes others, too."""
+        """The only (height, width) that it takes; None when sizes are free."""
         ...
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What goes into the record of what was done: the file, its digest, the network."""
+        """The model in the record of a result: its file, SHA-256 and network."""
         ...
 
     def __call__(self, images: Tensor) -> Tensor: ...
@@ -46,7 +46,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class TorchEngine:
-    """A PyTorch network as an engine: channels-last, in inference mode, in half precision when asked to."""
+    """A PyTorch network as an engine: channels-last, in inference mode, in float32 or half precision."""
 
     module: nn.Module
     scale: int
@@ -60,33 +60,34 @@ class TorchEngine:
     precision: Precision = "float32"
 
     def __call__(self, images: Tensor) -> Tensor:
-        with torch.inference_mode(), self._arithmetic():
-            given = images.to(self.device).contiguous(memory_format=torch.channels_last)
-            restored = self.module(given)
-        return checked(restored, images, self).float().cpu()
+        with torch.inference_mode(), self._autocast():
+            restored = self.module(images.to(self.device).contiguous(memory_format=torch.channels_last))
+        return check_output(restored, images, self).float().cpu()
 
-    def _arithmetic(self) -> AbstractContextManager[object]:
+    def _autocast(self) -> AbstractContextManager[object]:
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, getattr(torch, self.precision))
 
     def on(self, device: torch.device) -> "TorchEngine":
-        """The same engine on a device; this one stays where it is."""
+        """A copy of the engine on a device."""
         module = (self.module if device == self.device else deepcopy(self.module)).to(
             device, memory_format=torch.channels_last
         )  # type: ignore[call-overload]
         return replace(self, module=module.eval().requires_grad_(False), device=device)
 
     def computing_in(self, precision: Precision) -> "TorchEngine":
-        """The same engine in another precision."""
+        """The engine in another precision, with the same weights."""
         return replace(self, precision=precision)
 
 
-def checked(restored: object, given: Tensor, engine: Engine) -> Tensor:
-    """What an engine has made, if its shape is right; LossmithError otherwise."""
-    count, _, height, width = given.shape
+def check_output(output: object, images: Tensor, engine: Engine) -> Tensor:
+    """Return the output of an engine; raise LossmithError where its shape is not the expected one."""
+    count, _, height, width = images.shape
     expected = (count, engine.channels, engine.scale * height, engine.scale * width)
-    if not isinstance(restored, Tensor) or tuple(restored.shape) != expected:
-        found = tuple(restored.shape) if isinstance(restored, Tensor) else type(restored).__name__
-        raise LossmithError(f"model '{engine.name}' makes {found} of {tuple(given.shape)}, not {expected}")
-    return restored
+    if not isinstance(output, Tensor) or tuple(output.shape) != expected:
+        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise LossmithError(
+            f"model '{engine.name}' returned {shape} for input {tuple(images.shape)}; expected {expected}"
+        )
+    return output

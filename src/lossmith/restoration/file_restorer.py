@@ -1,4 +1,4 @@
-"""One image file restored into another."""
+"""Restores one image file into another."""
 
 import json
 import os
@@ -19,25 +19,22 @@ from lossmith.core.files import atomic_write, hidden_beside, sha256_of, write_te
 from lossmith.restoration.channels import BICUBIC_REACH, ChannelAdapter
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.half_precision import fastest_accurate
-from lossmith.restoration.io.carrying import Cargo, loaded
-from lossmith.restoration.io.decoding import Original, decode, look_at, pixels_of
+from lossmith.restoration.io.decoding import Original, decode, decode_pixels, read_header
 from lossmith.restoration.io.encoding import check_fits, encode, read_record
 from lossmith.restoration.io.formats import Format
-from lossmith.restoration.io.profiles import in_srgb
-from lossmith.restoration.output_range import Outcome
-from lossmith.restoration.resampling import Size, about_size, check_size, resampled, size_of_result
-from lossmith.restoration.tiling.memory import SHARE, free_memory
+from lossmith.restoration.io.profiles import convert_to_srgb
+from lossmith.restoration.io.transfer import TransferredMetadata, transfer_metadata
+from lossmith.restoration.output_range import RangeCheck
+from lossmith.restoration.resampling import Size, check_size, resample, size_notes, size_of_result
+from lossmith.restoration.tiling.memory import MEMORY_FRACTION, free_memory
 from lossmith.restoration.tiling.plan import Halo, Planner, TilePlan
 from lossmith.restoration.tiling.raster import Raster
 from lossmith.restoration.tiling.receptive_field import Sizes, sizes_of
 from lossmith.restoration.tiling.run import TileCanvas, WholeDoesNotFit, finalize, new_canvas, restore_tiles
-from lossmith.restoration.verification import Verified, middle, verify
+from lossmith.restoration.verification import Verification, center_sample, verify
 
-DARK = 1 << 14
-"""16-bit values below which, as of 14 bits and fewer, all of an image is dark."""
-DOUBTFUL_REMARK = "JPEG data that are damaged in places, where pixels may be wrong:"
-DARK_REMARK = "16-bit values that use at most a quarter of their range look dark to a model; spread them first:"
-
+DOUBTFUL_NOTE = "JPEG data that are damaged in places, where pixels may be wrong:"
+DARK_NOTE = "16-bit values that use at most a quarter of their range look dark to a model; spread them first:"
 
 Bits = Literal["auto", "8", "16"]
 Alpha = Literal["resize", "restore"]
@@ -51,7 +48,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class RestoreOptions:
-    """How images are to be restored; see `lossmith.restore`."""
+    """The settings of a restoration; `lossmith.restore` describes them.
+
+    Raises LossmithError where a value is invalid.
+    """
 
     format: Format = "png"
     bits: Bits = "auto"
@@ -78,33 +78,34 @@ class RestoreOptions:
             raise LossmithError(f"memory must be more than 0 gigabytes, not {self.memory}")
 
     def size_of(self, height: int, width: int, scale: int) -> tuple[int, int]:
-        """Height and width of the result of an image, of which a model makes one `scale` times as large."""
+        """Height and width of the result of an image (height, width) under a model of `scale`."""
         return size_of_result(height, width, scale, self.scale_to, self.size)
 
 
 @dataclass
 class FileRestorer:
-    """A model and how it is to be used, on one file after another."""
+    """Restores files one after another with a model."""
 
     reference: Engine
+    """The model on the CPU in float32."""
     options: RestoreOptions = field(default_factory=RestoreOptions)
     notes: list[str] = field(default_factory=list)
-    """What the user should know of the model, as far as the images up to now have shown."""
-    oddities: dict[str, dict[Path, None]] = field(default_factory=dict)
-    """What is strange about results, and about those of which images."""
+    """What the user should know about the model, as far as the images so far have shown."""
+    warnings: dict[str, dict[Path, None]] = field(default_factory=dict)
+    """Doubts about results, and the images that they concern."""
     planner: Planner | None = None
-    """Knows the engine on its device and in its precision, chosen on the first image."""
-    most: float = inf
-    """Bytes of which an image in one piece has shown that they are not there."""
+    """Plans for the engine on its device and in its precision, chosen on the first image."""
+    max_bytes: float = inf
+    """Bytes that were not available when an image in one piece ran out of memory."""
     changes: dict[str, dict[Path, None]] = field(default_factory=dict)
-    """What results will not keep, or not as it was, and of which images."""
+    """Metadata that results will not keep unchanged, and the images that they concern."""
 
     def is_done(self, image: Path, result: Path) -> bool:
-        """Whether the result is there, made from this very image in this way.
+        """Whether the result exists and was made from the same image with the same model and options.
 
-        Raises LossmithError when the file that is there was made by something else.
+        Raises LossmithError where the existing file was made from another image or by another program.
         """
-        if not os.path.exists(result):  # which, of a name that is too long, is an error elsewhere
+        if not os.path.exists(result):  # Path.exists raises for a name that is too long
             return False
         record = read_record(result)
         if record is None:
@@ -118,89 +119,98 @@ class FileRestorer:
         return bool(record.get("settings") == self._settings_of(image))
 
     def restore(self, image: Path, result: Path, advance: Callable[[int], None] = lambda pixels: None) -> None:
-        """Restore an image; what was finished before it was stopped stays. `advance` hears of pixels done.
+        """Restore an image file; tiles that were finished by an earlier, stopped call are kept.
 
-        Raises LossmithError, in one sentence, when it cannot be read, restored or written; then nothing new is
-        under the name of the result.
+        `advance` is called with the number of input pixels that are finished.
+
+        Raises LossmithError where the image cannot be read, restored or written; the result is then not written.
         """
-        original, cargo = self._looked_at(image)
+        original, transferred = self._read_header(image)
         folder = hidden_beside(result, "unfinished")
         try:
-            _make(folder)
-            with _kept_if_begun(folder), self._enough_memory():
-                self._restore(original, cargo, result, folder, advance)
+            _make_work_folder(folder)
+            with _removed_unless_started(folder), self._explain_out_of_memory():
+                self._restore(original, transferred, result, folder, advance)
         except OSError as error:
             raise LossmithError(f"cannot write {result}: {error.strerror or error}") from error
         shutil.rmtree(folder, ignore_errors=True)
 
-    def told(self) -> list[str]:
-        """What the user should know at the end."""
-        return [*self.notes, *(f"{what} {and_more([*images])}" for what, images in self.oddities.items())]
+    def final_notes(self) -> list[str]:
+        """What the user should know when all images are restored."""
+        return [*self.notes, *(f"{note} {and_more([*images])}" for note, images in self.warnings.items())]
 
-    def foresee(self, image: Path) -> tuple[int, int]:
-        """Note in `changes` what the result of an image will not keep, as far as its header says.
+    def inspect(self, image: Path) -> tuple[int, int]:
+        """Enter in `changes` which metadata of an image its result will not keep unchanged.
 
-        Gives the bytes, unpacked, of the image and of what the model makes of it.
+        Returns the sizes in bytes, uncompressed, of the image and of the model's output for it.
         """
-        original, _ = self._looked_at(image)
+        original, _ = self._read_header(image)
         values = original.height * original.width * original.channels
-        made = values * self.reference.scale**2 * np.dtype(self._dtype(original.dtype)).itemsize
-        return values * np.dtype(original.dtype).itemsize, made
+        output_bytes = values * self.reference.scale**2 * np.dtype(self._dtype(original.dtype)).itemsize
+        return values * np.dtype(original.dtype).itemsize, output_bytes
 
-    def foreseen(self) -> list[str]:
-        """What results will not keep, or not as it was: each once, with an image, and how many more."""
-        return [f"{what}: {and_more([*images])}" for what, images in self.changes.items()]
+    def change_notes(self) -> list[str]:
+        """Metadata that results will not keep unchanged: each once, with one image and the number of others."""
+        return [f"{note}: {and_more([*images])}" for note, images in self.changes.items()]
 
-    def verified(self, image: Path, folder: Path) -> Verified:
-        """What tiles and half precision change, against the network on the whole of an image."""
-        _make(folder)
+    def verify(self, image: Path, folder: Path) -> Verification:
+        """Compare tiles and half precision with the network on the whole image in float32."""
+        _make_work_folder(folder)
         try:
             source = decode(image, folder / "source").raster
-            with self._enough_memory():
+            with self._explain_out_of_memory():
                 planner = self._planner_for(source)
                 return verify(planner, source, self._plan(planner, source), self.options.alpha == "restore")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def _enough_memory(self) -> Iterator[None]:
-        """For the pieces on which a network is tried, too, which cannot be smaller."""
+    def _explain_out_of_memory(self) -> Iterator[None]:
+        """Raise out-of-memory errors of the block as LossmithError."""
         try:
             yield
         except Exception as error:
             if not out_of_memory(error):
                 raise
-            few = f"there is not enough memory to run model '{self.reference.name}' on a small piece"
-            raise LossmithError(f"{few}; end what else uses it, or take a smaller network") from error
+            problem = f"there is not enough memory to run model '{self.reference.name}' on a small image"
+            raise LossmithError(f"{problem}; end what else uses it, or take a smaller network") from error
 
-    def _looked_at(self, image: Path) -> tuple[Original, Cargo]:
-        """An image, and what is written beside its result; raises LossmithError where that cannot be."""
-        original, scale = look_at(image), self.reference.scale
+    def _read_header(self, image: Path) -> tuple[Original, TransferredMetadata]:
+        """The header of an image and the metadata of its result.
+
+        Raises LossmithError where the image cannot be read, or the format cannot hold the result.
+        """
+        original, scale = read_header(image), self.reference.scale
         dtype = self._dtype(original.dtype)
         size = self.options.size_of(*original.size, scale)
         check_fits((*size, original.channels), self.options.format)
-        cargo = loaded(original, self.options.format, size, narrowed=dtype != original.dtype)
-        for what in (*cargo.remarks, *about_size(original.size, size, scale)):
-            self.changes.setdefault(what, {})[image] = None
-        return original, cargo
+        transferred = transfer_metadata(original, self.options.format, size, narrowed=dtype != original.dtype)
+        for note in (*transferred.notes, *size_notes(original.size, size, scale)):
+            self.changes.setdefault(note, {})[image] = None
+        return original, transferred
 
     def _restore(
-        self, original: Original, cargo: Cargo, result: Path, folder: Path, advance: Callable[[int], None]
+        self,
+        original: Original,
+        transferred: TransferredMetadata,
+        result: Path,
+        folder: Path,
+        advance: Callable[[int], None],
     ) -> None:
         image = original.path
-        decoded = pixels_of(original, folder / "source")
+        decoded = decode_pixels(original, folder / "source")
         source = decoded.raster
-        if source.dtype == "uint16" and decoded.brightest < DARK:
-            self.oddities.setdefault(DARK_REMARK, {})[image] = None
+        if decoded.dark:
+            self.warnings.setdefault(DARK_NOTE, {})[image] = None
         if decoded.doubtful:
-            self.oddities.setdefault(DOUBTFUL_REMARK, {})[image] = None
+            self.warnings.setdefault(DOUBTFUL_NOTE, {})[image] = None
         dtype = self._dtype(source.dtype)
         planner = self._planner_for(source)
-        used = planner.used
+        engine = planner.engine
         while True:
             plan = self._plan(planner, source)
             applied = {
-                "precision": getattr(used, "precision", "float32"),
+                "precision": getattr(engine, "precision", "float32"),
                 "tiles": "blended" if plan.blended else "exact",
                 "halo": plan.halo,
             }
@@ -211,72 +221,79 @@ class FileRestorer:
                 "version": __version__,
             }
             canvas = self._canvas(source, folder, plan, dtype, {**record, "plan": asdict(plan)})
-            advance(_finished_pixels(canvas, plan, source))
+            advance(_finished_pixels(canvas, source))
             try:
-                outcome = Outcome(used.name)
-                restore_tiles(
-                    source, canvas, ChannelAdapter(used, self.options.alpha == "restore"), plan, advance, outcome
-                )
+                range_check = RangeCheck(engine.name)
+                adapter = ChannelAdapter(engine, self.options.alpha == "restore")
+                restore_tiles(source, canvas, adapter, plan, advance, range_check)
                 break
             except WholeDoesNotFit:
-                self.most = min(self.most, source.height * source.width * planner.need) / 4
-        if outcome.remark:
-            self.oddities.setdefault(outcome.remark, {})[image] = None
-        made = finalize(canvas, plan, dtype, replace(source, path=folder / "settled"))
+                self.max_bytes = min(self.max_bytes, source.height * source.width * planner.bytes_per_pixel) / 4
+        if range_check.note:
+            self.warnings.setdefault(range_check.note, {})[image] = None
+        output = finalize(canvas, plan, dtype, replace(source, path=folder / "finalized"))
         size = self.options.size_of(source.height, source.width, self.reference.scale)
-        if size != (made.height, made.width):
-            made = resampled(made, size, folder / "resampled")
+        if size != (output.height, output.width):
+            output = resample(output, size, folder / "resampled")
         source.path.unlink()
         try:
-            if cargo.from_profile:
+            if transferred.source_profile:
                 colors = 3 if self.options.format == "webp" else 1
-                made = in_srgb(made, cargo.from_profile, colors, folder / "srgb")
-            with atomic_write(result) as draft:
-                encode(draft, made, self.options.format, self.options.quality, cargo.metadata, record)
+                output = convert_to_srgb(output, transferred.source_profile, colors, folder / "srgb")
+            with atomic_write(result) as path:
+                encode(path, output, self.options.format, self.options.quality, transferred.metadata, record)
         except (OSError, LossmithError):
             raise
-        except Exception as error:  # whatever writers stumble over in what anybody's image says
-            beside = f"with what '{image}' says beside its pixels"
+        except Exception as error:  # any exception of a writer, on account of somebody's metadata
+            metadata = f"with the metadata of '{image}'"
             advice = "take it out, or take another --format"
-            raise LossmithError(f"cannot write '{result}' {beside} ({error}); {advice}") from error
+            raise LossmithError(f"cannot write '{result}' {metadata} ({error}); {advice}") from error
 
     def _plan(self, planner: Planner, source: Raster) -> TilePlan:
-        used = planner.used
-        device = used.device if isinstance(used, TorchEngine) else best_device()
-        budget = SHARE * free_memory(device) if self.options.memory is None else 1e9 * self.options.memory
-        floor = BICUBIC_REACH if source.channels in (2, 4) and used.scale > 1 else 0
-        plan = planner.plan(source, min(budget, self.most), self.options.halo, floor)
+        engine = planner.engine
+        device = engine.device if isinstance(engine, TorchEngine) else best_device()
+        budget = (
+            MEMORY_FRACTION * free_memory(device) if self.options.memory is None else 1e9 * self.options.memory
+        )
+        floor = BICUBIC_REACH if source.channels in (2, 4) and engine.scale > 1 else 0
+        plan = planner.plan(source, min(budget, self.max_bytes), self.options.halo, floor)
         if plan.note and plan.note not in self.notes:
             self.notes.append(plan.note)
         return plan
 
     def _planner_for(self, source: Raster) -> Planner:
         if self.planner is None:
-            exact, sizes = self.reference, sizes_of(self.reference)
-            used = self._chosen(exact, source, sizes) if isinstance(exact, TorchEngine) else exact
-            self.planner = Planner(exact, used, sizes)
-            if numbers := exact.metadata.get("numbers"):
-                self.notes.append(f"model '{exact.name}' works in other numbers, {numbers}: they are converted")
+            reference, sizes = self.reference, sizes_of(self.reference)
+            engine = reference
+            if isinstance(reference, TorchEngine):
+                engine = self._choose_engine(reference, source, sizes)
+            self.planner = Planner(reference, engine, sizes)
+            if ranges := reference.metadata.get("numbers"):
+                self.notes.append(
+                    f"model '{reference.name}' uses other value ranges, {ranges}: they are converted"
+                )
         return self.planner
 
-    def _chosen(self, exact: TorchEngine, source: Raster, sizes: Sizes) -> Engine:
-        engine = exact.on(best_device())
+    def _choose_engine(self, reference: TorchEngine, source: Raster, sizes: Sizes) -> Engine:
+        """The engine on the best device, in the precision of the options."""
+        engine = reference.on(best_device())
         if self.options.precision != "auto":
             return engine.computing_in(self.options.precision)
-        return fastest_accurate(engine, middle(exact, source, sizes))
+        return fastest_accurate(engine, center_sample(reference, source, sizes))
 
     def _canvas(
         self, source: Raster, folder: Path, plan: TilePlan, dtype: str, state: dict[str, Any]
     ) -> TileCanvas:
-        """What was begun in the same way, or a new one."""
-        painted, finished = (replace(source, path=folder / name) for name in ("painted", "finished"))
-        note, text = folder / "state.json", json.dumps(state, sort_keys=True)
-        begun = note.is_file() and note.read_text() == text
-        canvas = new_canvas(source, self.reference.scale, plan, dtype, painted, finished, keep=begun)
-        write_text(note, text)
+        """The unfinished canvas of an earlier call in the same state, or a new one."""
+        pixels, finished = (replace(source, path=folder / name) for name in ("pixels", "finished"))
+        state_file, text = folder / "state.json", json.dumps(state, sort_keys=True)
+        resumed = state_file.is_file() and state_file.read_text() == text
+        canvas = new_canvas(source, self.reference.scale, plan, dtype, pixels, finished, keep=resumed)
+        write_text(state_file, text)
         return canvas
 
     def _dtype(self, dtype: str) -> str:
+        """The dtype of the result of an image of a dtype."""
         if self.options.format in ("jpeg", "webp"):
             return "uint8"
         return {"auto": dtype, "8": "uint8", "16": "uint16"}[self.options.bits]
@@ -288,16 +305,16 @@ class FileRestorer:
         return {"image_sha256": sha256_of(image), "model": engine.metadata, "scale": engine.scale, **options}
 
 
-def _make(folder: Path) -> None:
-    """A folder to work in, through which nothing is written anywhere else."""
+def _make_work_folder(folder: Path) -> None:
+    """Create a folder for temporary files; refuse symlinks, through which files elsewhere could be overwritten."""
     folder.mkdir(parents=True, exist_ok=True)
     if link := next((path for path in (folder, *folder.iterdir()) if path.is_symlink()), None):
         raise LossmithError(f"'{link}' is a link, which may lead anywhere; remove it")
 
 
 @contextmanager
-def _kept_if_begun(folder: Path) -> Iterator[None]:
-    """When the block fails, the folder goes, unless a restoration would go on with what is in it."""
+def _removed_unless_started(folder: Path) -> Iterator[None]:
+    """Remove the folder when the block fails, unless it holds finished tiles to resume from."""
     try:
         yield
     except BaseException:
@@ -307,6 +324,6 @@ def _kept_if_begun(folder: Path) -> Iterator[None]:
         raise
 
 
-def _finished_pixels(canvas: TileCanvas, plan: TilePlan, source: Raster) -> int:
+def _finished_pixels(canvas: TileCanvas, source: Raster) -> int:
     cells = canvas.finished.mapped()
     return int(cells.mean() * source.height * source.width)

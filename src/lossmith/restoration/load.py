@@ -1,4 +1,4 @@
-"""Model files of every kind, opened as engines; no code that a file brings is ever run."""
+"""Loads model files of every kind as engines, without running code from them."""
 
 import json
 from pathlib import Path
@@ -11,41 +11,43 @@ from lossmith.models.foreign import load_any_model
 from lossmith.models.model_file import FORMAT, Model, check_file
 from lossmith.restoration.engine import Engine, TorchEngine
 from lossmith.restoration.onnx_engine import OnnxEngine, open_onnx
-from lossmith.restoration.rgb_module import Applied
+from lossmith.restoration.rgb_module import RGBModule
 
 
 def load_engine(path: Path, network_expression: str | None = None) -> Engine:
-    """A model file as an engine on the CPU: one of ours, any that spandrel knows, or ONNX.
+    """Load a model file as an engine on the CPU: a lossmith model, any that spandrel knows, or ONNX.
 
-    `network_expression` is the expression of a network, for weights that do not say what they belong to. Pickles
-    are read with `weights_only=True`, or not at all.
+    `network_expression` names the network of weights that do not tell it. Pickles are read with
+    `weights_only=True`, or not at all.
 
-    Raises LossmithError, in one sentence, for what is no such file, and when spandrel or onnxruntime is needed
-    and missing.
+    Raises LossmithError where the file is not a model, and where spandrel or onnxruntime is needed and missing.
     """
     path = Path(path)
     check_file(path)
-    about = {"model": path.name, "sha256": sha256_of(path)}
+    metadata = {"model": path.name, "sha256": sha256_of(path)}
     if path.suffix.lower() == ".onnx":
-        return open_onnx(path, about)
-    return engine_of(load_any_model(path, network_expression), path, about)
+        return open_onnx(path, metadata)
+    return engine_of(load_any_model(path, network_expression), path, metadata)
 
 
-def open_restorer(path: Path, own_network: str | None = None) -> Model:
-    """The same, as a module for images of any size, with the receipt that is in the file."""
+def open_restorer(path: Path, network_expression: str | None = None) -> Model:
+    """Load a model file as a module for RGB images of any size, with the receipt from the file.
+
+    Raises LossmithError as `load_engine` does.
+    """
     path = Path(path)
     check_file(path)
     if path.suffix.lower() == ".onnx":
         graph = open_onnx(path, {})
-        return Model(Applied(graph), {"network": "ONNX", **_receipt_of(graph), "scale": graph.scale})
-    model = load_any_model(path, own_network)
+        return Model(RGBModule(graph), {"network": "ONNX", **_receipt_of(graph), "scale": graph.scale})
+    model = load_any_model(path, network_expression)
     if model.channels == 3:
         return model
-    return Model(Applied(engine_of(model, path, {}).on(best_device())), model.receipt)
+    return Model(RGBModule(engine_of(model, path, {}).on(best_device())), model.receipt)
 
 
 def _receipt_of(graph: OnnxEngine) -> dict[str, Any]:
-    """What `lossmith export` has written into a graph; nothing in those of others."""
+    """The receipt that `lossmith export` wrote into a graph; empty for other graphs."""
     try:
         receipt = json.loads(graph.session.get_modelmeta().custom_metadata_map.get(FORMAT, ""))
     except (ValueError, RecursionError):
@@ -53,9 +55,9 @@ def _receipt_of(graph: OnnxEngine) -> dict[str, Any]:
     return rename_entries(receipt) if isinstance(receipt, dict) else {}
 
 
-def engine_of(model: Model, path: Path, about: dict[str, str]) -> TorchEngine:
-    """An opened model as an engine."""
-    # a run's model.safetensors is known by its folder
+def engine_of(model: Model, path: Path, metadata: dict[str, str]) -> TorchEngine:
+    """A loaded model as an engine on the CPU."""
+    # the model.safetensors of a run is named after its folder
     name = path.resolve().parent.name if path.stem == "model" else path.stem
     network = str(model.receipt.get("network", type(model.restorer).__name__))
     return TorchEngine(
@@ -65,5 +67,5 @@ def engine_of(model: Model, path: Path, about: dict[str, str]) -> TorchEngine:
         channels=model.channels,
         multiple_of=model.multiple_of,
         minimum=model.minimum,
-        metadata={**about, "network": network},
+        metadata={**metadata, "network": network},
     )

@@ -1,32 +1,32 @@
-"""Memory that is kept from one tile to the next, where the C library would give it back and ask for it anew."""
+"""Keeps freed buffers in the process, where glibc would return them to the system after every tile."""
 
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# numbers of glibc's malloc.h
+# constants of glibc's malloc.h
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
-KEPT = {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 64 << 20}
-USUAL = {MMAP_MAX: 65536, TRIM_THRESHOLD: 128 << 10, TOP_PAD: 128 << 10}
+RETAINING_SETTINGS = {MMAP_MAX: 0, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 64 << 20}
+DEFAULT_SETTINGS = {MMAP_MAX: 65536, TRIM_THRESHOLD: 128 << 10, TOP_PAD: 128 << 10}
 
 
 @contextmanager
 def retained_buffers() -> Iterator[None]:
-    """Let the block keep large buffers when they are freed.
+    """Keep large buffers in the process when they are freed inside the block.
 
-    glibc maps every buffer above 32 MB afresh, and the system clears it page by page when it is first touched; in
-    a network that makes many such buffers this takes as long as a third of the arithmetic. Elsewhere than on
-    glibc nothing changes. When the block ends, what is free is given back.
+    glibc maps every buffer above 32 MB anew, and the system clears it page by page on first access, which takes as
+    long as a third of the arithmetic of a network with many such buffers. Without glibc this does nothing. When
+    the block ends, free memory is returned to the system.
     """
     library = _glibc()
     if library is None:
         yield
         return
-    _set(library, KEPT)
+    _set(library, RETAINING_SETTINGS)
     try:
         yield
     finally:
-        _set(library, USUAL)
+        _set(library, DEFAULT_SETTINGS)
         library.malloc_trim(0)
 
 

@@ -1,4 +1,4 @@
-"""ONNX files as engines, by onnxruntime: what a graph takes and makes is found out when it is opened."""
+"""ONNX graphs as engines, run by onnxruntime; layout, scale and value range are detected when one is opened."""
 
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -13,20 +13,20 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.core.foreign_files import foreign_kind
 from lossmith.networks.base import upsample
-from lossmith.restoration.engine import checked
-from lossmith.restoration.onnx_ports import TYPES, UNIT, Array, Port, Range, Reading, outputs_of, readings_of
+from lossmith.restoration.engine import check_output
+from lossmith.restoration.onnx_ports import TYPES, UNIT, Array, InputLayout, Port, Range, input_layouts, outputs_of
 
-TRIED = ((64, 80), (96, 144), (120, 180), (252, 336), (256, 320))
-"""Sizes on which a graph of free sizes is tried: multiples of much, and not square, so that a turn shows."""
+TRIAL_SIZES = ((64, 80), (96, 144), (120, 180), (252, 336), (256, 320))
+"""Sizes on which a graph of free size is tried: multiples of many numbers, and not square."""
 
 
 @dataclass(frozen=True)
 class OnnxEngine:
-    """A graph with one image in and one out."""
+    """An ONNX graph with one image as input and one as output."""
 
     session: Any
-    given: Port
-    made: Port
+    input: Port
+    output: Port
     scale: int
     name: str
     channels: int
@@ -34,39 +34,38 @@ class OnnxEngine:
     minimum: int = 1
     size: tuple[int, int] | None = None
     batch: int | None = None
-    """How many images at a time it takes; None for any number."""
+    """The fixed batch size; None where it is free."""
     metadata: dict[str, str] = field(default_factory=dict)
 
     @property
-    def numbers(self) -> tuple[Range, Range]:
-        """In which numbers it takes and makes images."""
-        return self.given.range, self.made.range
+    def ranges(self) -> tuple[Range, Range]:
+        """The value ranges of input and output."""
+        return self.input.range, self.output.range
 
     def __call__(self, images: Tensor) -> Tensor:
         try:
-            made = self._run(images.numpy())
-        except Exception as error:  # whatever the runtime says of a size or of memory
+            output = self._run(images.numpy())
+        except Exception as error:  # the runtime has its own classes, for sizes and memory alike
             raise RuntimeError(f"{type(error).__name__}: {error}") from error
-        return checked(torch.from_numpy(made), images, self)
+        return check_output(torch.from_numpy(output), images, self)
 
     def _run(self, images: Array) -> Array:
-        parts = []
+        outputs = []
         for start in range(0, len(images), self.batch or len(images)):
-            part = images[start : start + (self.batch or len(images))]
-            missing = (self.batch or len(part)) - len(part)  # of a fixed number, filled up with the last one
-            full = np.concatenate([part, *[part[-1:]] * missing])
-            (made,) = self.session.run([self.made.name], {self.given.name: self.given.pack(full)})
-            parts.append(self.made.unpack(made)[: len(part)])
-        return np.ascontiguousarray(np.concatenate(parts), dtype=np.float32)
+            batch = images[start : start + (self.batch or len(images))]
+            missing = (self.batch or len(batch)) - len(batch)  # a fixed batch is filled up with the last image
+            full = np.concatenate([batch, *[batch[-1:]] * missing])
+            (output,) = self.session.run([self.output.name], {self.input.name: self.input.pack(full)})
+            outputs.append(self.output.unpack(output)[: len(batch)])
+        return np.ascontiguousarray(np.concatenate(outputs), dtype=np.float32)
 
 
 def open_onnx(path: Path, metadata: dict[str, str]) -> OnnxEngine:
-    """Open a graph; how its axes lie, its scale and in which numbers it works is found by trying.
+    """Open an ONNX graph; its axes, scale and value ranges are found by trying.
 
-    Raises LossmithError, saying what was found, when it does not make one image of 1 or 3 channels from another,
-    or without onnxruntime.
+    Raises LossmithError where it does not map one image of 1 or 3 channels to another, and without onnxruntime.
     """
-    metadata = metadata | _digests_beside(path)
+    metadata = metadata | _external_digests(path)
     session = _session(path)
     inputs = session.get_inputs()
     if len(inputs) != 1:
@@ -76,55 +75,52 @@ def open_onnx(path: Path, metadata: dict[str, str]) -> OnnxEngine:
     if inputs[0].type not in TYPES:
         raise LossmithError(f"model '{path}' takes {inputs[0].type} {axes}, not an image of floats or bytes")
     failures = []
-    for reading in readings_of(inputs[0].shape or ()):
-        engine = _tried(path, session, reading)
+    for layout in input_layouts(inputs[0].shape or ()):
+        engine = _try_layout(path, session, layout)
         if isinstance(engine, OnnxEngine):
-            numbers = (
-                {} if engine.numbers == (UNIT, UNIT) else {"numbers": "{} in, {} out".format(*engine.numbers)}
-            )
-            return replace(engine, metadata={**metadata, "network": "ONNX", **numbers})
+            ranges = {} if engine.ranges == (UNIT, UNIT) else {"numbers": "{} in, {} out".format(*engine.ranges)}
+            return replace(engine, metadata={**metadata, "network": "ONNX", **ranges})
         failures.append(engine)
     if not failures:
-        raise LossmithError(f"model '{path}' takes {axes}, which is no image of 1 or 3 channels")
+        raise LossmithError(f"model '{path}' takes {axes}, which is not an image of 1 or 3 channels")
     raise LossmithError(f"model '{path}' {failures[0]}")
 
 
-def _tried(path: Path, session: Any, reading: Reading) -> OnnxEngine | str:
-    """The graph as an engine, if it takes what this reading of its axes says; else what was found."""
+def _try_layout(path: Path, session: Any, layout: InputLayout) -> OnnxEngine | str:
+    """The graph as an engine, if it runs with this layout of its input; else the reason why not."""
     port = session.get_inputs()[0]
-    given = Port(port.name, reading.layout, TYPES[port.type])
+    source = Port(port.name, layout.axes, TYPES[port.type])
     failure = ""
-    for size in (reading.size,) if reading.size else TRIED:
-        image = _test_image(reading.batch or 1, reading.channels, *size)
+    for size in (layout.size,) if layout.size else TRIAL_SIZES:
+        image = _test_image(layout.batch or 1, layout.channels, *size)
         try:
-            outputs = outputs_of(session, given, image)
-        except Exception as error:  # another size may go through
-            failure = failure or f"does not run on {reading.channels} x {size[0]} x {size[1]} ({_line(error)})"
+            outputs = outputs_of(session, source, image)
+        except Exception as error:  # another size may work
+            failure = failure or f"does not run on {layout.channels} x {size[0]} x {size[1]} ({_one_line(error)})"
             continue
         images = [output for output in outputs if output.port is not None]
         if len(images) > 1:
             names = ", ".join(output.name for output in images)
-            raise LossmithError(f"model '{path}' makes {len(images)} images ({names}); keep the one you mean")
+            raise LossmithError(f"model '{path}' gives {len(images)} images ({names}); keep one of them")
         if not images or images[0].port is None:
             shapes = ", ".join(f"{output.values.dtype} {list(output.values.shape)}" for output in outputs)
-            return f"makes {shapes} of {list(given.pack(image).shape)}, which is no image"
-        (made,) = images
+            return f"gives {shapes} for {list(source.pack(image).shape)}, which is not an image"
         engine = OnnxEngine(
             session,
-            given,
+            source,
             images[0].port,
-            made.scale,
+            images[0].scale,
             path.stem,
-            reading.channels,
-            size=reading.size,
-            batch=reading.batch,
+            layout.channels,
+            size=layout.size,
+            batch=layout.batch,
         )
-        return _in_its_numbers(engine, image)
+        return _with_ranges(engine, image)
     return failure
 
 
-def _digests_beside(path: Path) -> dict[str, str]:
-    """The files in which a graph keeps its weights, and what is in them; none where `onnx` is not installed.
+def _external_digests(path: Path) -> dict[str, str]:
+    """Names and SHA-256 of the files that hold external weights of a graph; none where `onnx` is not installed.
 
     Raises LossmithError when one is missing.
     """
@@ -134,7 +130,7 @@ def _digests_beside(path: Path) -> dict[str, str]:
         return {}
     try:
         initializers = onnx.load(path, load_external_data=False).graph.initializer
-    except Exception:  # of what is no graph, onnxruntime says more
+    except Exception:  # not a graph, for which onnxruntime has the better message
         return {}
     entries = (entry for tensor in initializers for entry in tensor.external_data)
     digests = {}
@@ -162,39 +158,39 @@ def _session(path: Path) -> Any:
     ]
     try:
         return onnxruntime.InferenceSession(path, options, providers=providers)
-    except Exception as error:  # its own classes, which differ between releases
-        reason = foreign_kind(path) or f"is not an ONNX file that onnxruntime opens ({_line(error)})"
+    except Exception as error:  # its exception classes differ between releases
+        reason = foreign_kind(path) or f"is not an ONNX file that onnxruntime opens ({_one_line(error)})"
         raise LossmithError(f"model '{path}' {reason}") from error
 
 
 def _test_image(count: int, channels: int, height: int, width: int) -> Array:
-    """Waves of several lengths and colors, from 0.1 to 0.9."""
+    """Images (count, channels, height, width) of waves of several lengths and colors, from 0.1 to 0.9."""
     y, x = np.mgrid[:height, :width] / 16
     waves = [np.sin(x + c) * np.cos(0.7 * y - c) + 0.5 * np.sin(0.3 * (x + y) + 2 * c) for c in range(channels)]
     image = (0.5 + 0.4 * np.stack(waves) / np.abs(waves).max()).astype(np.float32)
     return np.broadcast_to(image, (count, *image.shape))
 
 
-def _in_its_numbers(engine: OnnxEngine, image: Array) -> OnnxEngine:
-    """The engine with the first numbers in which it makes about what it was given; as it is without any."""
-    wanted = upsample(torch.from_numpy(image.copy()), engine.scale, "bicubic").numpy()
-    pairs = product(engine.given.ranges, engine.made.ranges)
-    for given, made in sorted(pairs, key=lambda pair: pair[0] != pair[1]):  # the same on both sides comes first
+def _with_ranges(engine: OnnxEngine, image: Array) -> OnnxEngine:
+    """The engine with the first value ranges under which its output resembles its input; unchanged without any."""
+    expected = upsample(torch.from_numpy(image.copy()), engine.scale, "bicubic").numpy()
+    pairs = product(engine.input.ranges, engine.output.ranges)
+    for source, target in sorted(pairs, key=lambda pair: pair[0] != pair[1]):  # first equal ranges on both sides
         candidate = replace(
-            engine, given=replace(engine.given, range=given), made=replace(engine.made, range=made)
+            engine, input=replace(engine.input, range=source), output=replace(engine.output, range=target)
         )
-        if _alike(candidate._run(image), wanted):
+        if _resembles(candidate._run(image), expected):
             return candidate
     return engine
 
 
-def _alike(made: Array, wanted: Array) -> bool:
-    """Whether something may be an image restored: much the same brightness, contrast and content."""
-    if not np.isfinite(made).all() or abs(float((made - wanted).mean())) > 0.2:
+def _resembles(output: Array, expected: Array) -> bool:
+    """Whether two images have about the same brightness, contrast and content."""
+    if not np.isfinite(output).all() or abs(float((output - expected).mean())) > 0.2:
         return False
-    contrast = float(made.std() / wanted.std())
-    return 0.5 <= contrast <= 2 and float(np.corrcoef(made.ravel(), wanted.ravel())[0, 1]) >= 0.9
+    contrast = float(output.std() / expected.std())
+    return 0.5 <= contrast <= 2 and float(np.corrcoef(output.ravel(), expected.ravel())[0, 1]) >= 0.9
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())

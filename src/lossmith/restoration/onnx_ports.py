@@ -1,4 +1,4 @@
-"""The two ends of an ONNX graph: how an image's axes lie in its tensors, and which numbers are its values."""
+"""Inputs and outputs of ONNX graphs: layout of the axes, dtype and value range."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,28 +14,29 @@ TYPES = {
     "tensor(double)": "float64",
     "tensor(uint8)": "uint8",
 }
-"""Of the tensors that a graph may take and make."""
+"""Tensor types of images, and their NumPy dtypes."""
 LAYOUTS = ("NCHW", "NHWC", "CHW", "HWC")
-SMALLEST = 16
-"""The least fixed height or width that is taken for one; fewer are channels, or blocks of something."""
-CHOSEN = 256
-"""The height or width for a graph that leaves only the other one free."""
+MIN_FIXED_SIDE = 16
+"""The smallest fixed axis that is taken for a height or width; smaller ones are channels or blocks."""
+DEFAULT_SIDE = 256
+"""The height or width of a graph where only the other one is fixed."""
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers that stand for black and white."""
+    """A value range: the numbers for black and white."""
 
     black: float
     white: float
 
-    def of(self, unit: Array) -> Array:
-        """[0, 1] in these numbers."""
-        return self.black + unit * (self.white - self.black)
+    def from_unit(self, values: Array) -> Array:
+        """Values in [0, 1] scaled to this range."""
+        return self.black + values * (self.white - self.black)
 
     def to_unit(self, values: Array) -> Array:
+        """Values of this range scaled to [0, 1]."""
         return (values - self.black) / (self.white - self.black)
 
     def __str__(self) -> str:
@@ -47,7 +48,7 @@ UNIT, BYTES, SIGNED = RANGES = Range(0, 1), Range(0, 255), Range(-1, 1)
 
 @dataclass(frozen=True)
 class Port:
-    """One end of a graph: how its tensors lie, and in which numbers."""
+    """One input or output of a graph that is an image."""
 
     name: str
     layout: str
@@ -57,75 +58,78 @@ class Port:
 
     @property
     def ranges(self) -> tuple[Range, ...]:
-        """In which numbers it may be."""
+        """The possible value ranges of its dtype."""
         return (BYTES,) if self.dtype == "uint8" else RANGES
 
     def pack(self, images: Array) -> Array:
-        """(N, C, H, W) in [0, 1] as the graph takes it."""
-        values = self.range.of(images)
+        """Convert (N, C, H, W) in [0, 1] to the layout, dtype and range of the graph."""
+        values = self.range.from_unit(images)
         if self.dtype == "uint8":
             values = np.clip(np.floor(values + 0.5), 0, 255)
-        laid = np.transpose(values, ["NCHW".index(axis) for axis in "N" + self.layout.removeprefix("N")])
-        return np.ascontiguousarray((laid if "N" in self.layout else laid[0]).astype(self.dtype))
+        tensor = np.transpose(values, ["NCHW".index(axis) for axis in "N" + self.layout.removeprefix("N")])
+        return np.ascontiguousarray((tensor if "N" in self.layout else tensor[0]).astype(self.dtype))
 
-    def unpack(self, made: Array) -> Array:
-        """What the graph made as (N, C, H, W) in [0, 1]."""
-        laid = self.range.to_unit(np.asarray(made, dtype=np.float32))
-        laid = laid if "N" in self.layout else laid[None]
-        return np.transpose(laid, [("N" + self.layout.removeprefix("N")).index(axis) for axis in "NCHW"])
+    def unpack(self, output: Array) -> Array:
+        """Convert an output of the graph to (N, C, H, W) in [0, 1]."""
+        tensor = self.range.to_unit(np.asarray(output, dtype=np.float32))
+        tensor = tensor if "N" in self.layout else tensor[None]
+        return np.transpose(tensor, [("N" + self.layout.removeprefix("N")).index(axis) for axis in "NCHW"])
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the axes of an input may be."""
+class InputLayout:
+    """A possible meaning of the axes of an input."""
 
-    layout: str
+    axes: str
+    """Such as "NCHW"."""
     channels: int
     batch: int | None
-    """How many images; None for any number."""
+    """The fixed batch size; None where it is free."""
     size: tuple[int, int] | None
-    """Height and width, where they are fixed."""
+    """The fixed (height, width); None where they are free."""
 
 
-def readings_of(shape: Sequence[Any]) -> Iterator[Reading]:
-    """The likeliest first: where the channels are said, then color before gray."""
+def input_layouts(shape: Sequence[Any]) -> Iterator[InputLayout]:
+    """Possible layouts of an input, the likeliest first: fixed channels before free ones, color before gray."""
     sides = [side if isinstance(side, int) and side > 0 else None for side in shape]
-    for said, layout in product((True, False), LAYOUTS):
+    for fixed_channels, layout in product((True, False), LAYOUTS):
         if len(layout) != len(sides):
             continue
         batch, channels, height, width = (sides[layout.index(axis)] if axis in layout else 1 for axis in "NCHW")
-        size = (height or CHOSEN, width or CHOSEN) if height or width else None
+        size = (height or DEFAULT_SIDE, width or DEFAULT_SIDE) if height or width else None
         possible = (channels,) if channels in (1, 3) else (3, 1) if channels is None else ()
-        if said == (channels is not None) and (size is None or min(size) >= SMALLEST):
-            yield from (Reading(layout, each, batch, size) for each in possible)
+        if fixed_channels == (channels is not None) and (size is None or min(size) >= MIN_FIXED_SIDE):
+            yield from (InputLayout(layout, count, batch, size) for count in possible)
 
 
 @dataclass(frozen=True)
 class Output:
-    """One output of a trial."""
+    """One output of a trial run."""
 
     name: str
     values: Array
     port: Port | None
-    """How it is an image; None where it is none."""
+    """Its layout as an image; None where it is not one."""
     scale: int = 1
 
 
-def outputs_of(session: Any, given: Port, image: Array) -> list[Output]:
-    values = session.run(None, {given.name: given.pack(image)})
+def outputs_of(session: Any, source: Port, image: Array) -> list[Output]:
+    """Run a graph on an image, and interpret each of its outputs."""
+    values = session.run(None, {source.name: source.pack(image)})
     return [
-        _as_image(port.name, TYPES.get(port.type), np.asarray(made), given.layout, image.shape)
-        for port, made in zip(session.get_outputs(), values, strict=True)
+        _as_image(port.name, TYPES.get(port.type), np.asarray(output), source.layout, image.shape)
+        for port, output in zip(session.get_outputs(), values, strict=True)
     ]
 
 
-def _as_image(name: str, dtype: str | None, made: Array, layout: str, given: tuple[int, ...]) -> Output:
-    for each in (layout, *(other for other in LAYOUTS if other != layout)):
-        if dtype is None or made.ndim != len(each):
+def _as_image(name: str, dtype: str | None, values: Array, layout: str, shape: tuple[int, ...]) -> Output:
+    """An output, as an image where some layout gives it the input's shape (N, C, H, W) times a scale."""
+    for candidate in (layout, *(other for other in LAYOUTS if other != layout)):
+        if dtype is None or values.ndim != len(candidate):
             continue
-        port = Port(name, each, dtype)
-        count, channels, height, width = port.unpack(made).shape
-        scale = height // given[2]
-        if (count, channels) == given[:2] and scale and (height, width) == (scale * given[2], scale * given[3]):
-            return Output(name, made, replace(port, range=port.ranges[0]), scale)
-    return Output(name, made, None)
+        port = Port(name, candidate, dtype)
+        count, channels, height, width = port.unpack(values).shape
+        scale = height // shape[2]
+        if (count, channels) == shape[:2] and scale and (height, width) == (scale * shape[2], scale * shape[3]):
+            return Output(name, values, replace(port, range=port.ranges[0]), scale)
+    return Output(name, values, None)

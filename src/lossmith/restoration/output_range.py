@@ -1,4 +1,4 @@
-"""Whether what a network makes is an image, in the numbers that images are made of here: 0 to 1."""
+"""Checks that the output of a network is an image with values in [0, 1]."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,48 +7,52 @@ from numpy.typing import NDArray
 
 from lossmith.core.errors import LossmithError
 
-FAR = 0.1
-"""How far outside of 0 to 1 a value is before it counts; networks overshoot a little at edges."""
-ALMOST_ALL, MANY = 0.9, 0.25
-"""Shares of values that are outside from which on a result is refused, and from which on it is told."""
-DARK, BRIGHT = 2 / 255, 20 / 255
-"""The brightest value of a result that is black to the eye, and of an image that is not."""
+MAX_OVERSHOOT = 0.1
+"""How far outside of [0, 1] a value may lie; networks overshoot a little at edges."""
+REFUSED_FRACTION, REPORTED_FRACTION = 0.9, 0.25
+"""Fractions of values out of range beyond which a result is refused, and beyond which it is reported."""
+BLACK_LEVEL, VISIBLE_LEVEL = 2 / 255, 20 / 255
+"""Maxima below which a result looks black, and above which an input does not."""
 
 
 @dataclass
-class Outcome:
-    """The values that a network has made of an image, part by part."""
+class RangeCheck:
+    """Counts the output values of a network that lie out of range, tile by tile."""
 
     model: str
-    values: int = 0
-    outside: int = 0
-    brightest: float = 0.0
-    given: float = 0.0
-    """The brightest value that it was given."""
+    count: int = 0
+    out_of_range: int = 0
+    input_max: float = 0.0
+    output_max: float = 0.0
 
-    def add(self, given: float, made: NDArray[Any]) -> None:
-        """Count a part: the brightest value of what was given, in [0, 1], and what the network has made of it.
+    def add(self, input_max: float, output: NDArray[Any]) -> None:
+        """Count a tile: the largest value of its input, in [0, 1], and its output.
 
-        Raises LossmithError when almost all of that lies outside of 0 to 1.
+        Raises LossmithError where almost all of the output is out of range.
         """
-        outside = int(((made < -FAR) | (made > 1 + FAR)).sum())
-        if outside > ALMOST_ALL * made.size:
-            low, high = float(made.min()), float(made.max())
-            made_for = (
-                "; was it made for 0..255?" if high > 2 else "; was it made for -1..1?" if low >= -1.1 else ""
+        out_of_range = int(((output < -MAX_OVERSHOOT) | (output > 1 + MAX_OVERSHOOT)).sum())
+        if out_of_range > REFUSED_FRACTION * output.size:
+            low, high = float(output.min()), float(output.max())
+            hint = (
+                "; was it trained on 0 to 255?"
+                if high > 2
+                else "; was it trained on -1 to 1?"
+                if low >= -1.1
+                else ""
             )
-            raise LossmithError(f"model '{self.model}' makes {low:.3g} to {high:.3g}, not 0 to 1{made_for}")
-        self.values, self.outside = self.values + made.size, self.outside + outside
-        self.brightest, self.given = max(self.brightest, float(made.max())), max(self.given, given)
+            raise LossmithError(f"model '{self.model}' gives {low:.3g} to {high:.3g}, not 0 to 1{hint}")
+        self.count, self.out_of_range = self.count + output.size, self.out_of_range + out_of_range
+        self.input_max = max(self.input_max, input_max)
+        self.output_max = max(self.output_max, float(output.max()))
 
     @property
-    def remark(self) -> str:
-        """What the user should know about the whole; the same words for all images."""
-        if self.outside > MANY * self.values:
+    def note(self) -> str:
+        """What the user should know about the image, in the same words for all images; empty where nothing."""
+        if self.out_of_range > REPORTED_FRACTION * self.count:
             return (
-                f"much of what model '{self.model}' makes lies outside of 0 to 1 and was cut off there "
-                "(was it made for other numbers?):"
+                f"much of the output of model '{self.model}' lies outside of 0 to 1 and was clipped "
+                "(was it trained on another range?):"
             )
-        if self.given > BRIGHT and self.values and self.brightest < DARK:
-            return f"what model '{self.model}' makes is almost black (was it made for other numbers?):"
+        if self.input_max > VISIBLE_LEVEL and self.count and self.output_max < BLACK_LEVEL:
+            return f"the output of model '{self.model}' is almost black (was it trained on another range?):"
         return ""

@@ -1,4 +1,4 @@
-"""Any engine as a module that takes color images."""
+"""An engine of any kind as a PyTorch module for RGB images."""
 
 import torch
 from torch import Tensor, nn
@@ -7,24 +7,24 @@ from lossmith.core.errors import LossmithError
 from lossmith.restoration.engine import Engine
 
 
-class Applied(nn.Module):
-    """(N, 3, h, w) to (N, 3, scale h, scale w); a network for gray images gets the channels one by one."""
+class RGBModule(nn.Module):
+    """Maps (N, 3, h, w) to (N, 3, scale * h, scale * w); a gray network gets the channels one by one."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self.engine = engine
-        # where others look for the device of a network; an engine has its own
-        self.place = nn.Parameter(torch.empty(0), requires_grad=False)
+        # callers look at a parameter for the device of a module; the engine moves images to its own
+        self.device_marker = nn.Parameter(torch.empty(0), requires_grad=False)
 
     def forward(self, images: Tensor) -> Tensor:
         count, channels, height, width = images.shape
-        given = images.cpu().reshape(-1, self.engine.channels, height, width)
-        restored = self.engine(given if self.engine.size is None else self._filled(given, *self.engine.size))
+        planes = images.cpu().reshape(-1, self.engine.channels, height, width)
+        restored = self.engine(planes if self.engine.size is None else self._padded(planes, *self.engine.size))
         height, width = self.engine.scale * height, self.engine.scale * width
         return restored[..., :height, :width].reshape(count, channels, height, width)
 
-    def _filled(self, images: Tensor, tall: int, wide: int) -> Tensor:
-        """As large as a network of one size wants them, by reflection."""
+    def _padded(self, images: Tensor, tall: int, wide: int) -> Tensor:
+        """Images padded by reflection to the fixed size of a network."""
         if images.shape[-2] > tall or images.shape[-1] > wide:
             only = f"model '{self.engine.name}' takes {tall} x {wide} pixels only"
             raise LossmithError(f"{only}; restore the degraded images with it, and score the folder")

@@ -1,4 +1,4 @@
-"""How far what is done differs from what would be exact: the network on the whole image, in float32."""
+"""Measures how far tiles and half precision are from the network on the whole image in float32."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,32 +11,32 @@ from torch import Tensor
 from lossmith.core.devices import out_of_memory
 from lossmith.restoration.channels import ChannelAdapter, planes_for, to_levels
 from lossmith.restoration.engine import CPU, Engine
-from lossmith.restoration.tiling.memory import SHARE, bytes_per_pixel, free_memory
+from lossmith.restoration.tiling.memory import MEMORY_FRACTION, bytes_per_pixel, free_memory
 from lossmith.restoration.tiling.plan import Planner, TilePlan
 from lossmith.restoration.tiling.raster import Pixels, Raster
 from lossmith.restoration.tiling.receptive_field import Sizes
 from lossmith.restoration.tiling.run import restore_tile, tile_sides
 from lossmith.restoration.tiling.tiles import Rectangle, rounded_up
 
-SAMPLE = 96
-"""Pixels of the side of the sample on which precisions are compared."""
+SAMPLE_SIDE = 96
+"""Side in pixels of the sample on which precisions are compared."""
 
 
 @dataclass(frozen=True)
-class Verified:
-    """By how many 8-bit levels what was made differs from what the network makes of a window; str() says it."""
+class Verification:
+    """The difference of a result from the network on a window of the image, in 8-bit levels; str() reports it."""
 
     model: str
     precision: str
-    largest: float
-    mean: float
-    same: float
-    """Share of the values that are the same 8-bit numbers."""
+    max_error: float
+    mean_error: float
+    agreement: float
+    """Fraction of the values that are equal after rounding to 8 bits."""
     tiles: int
-    """How many the image is cut into."""
+    """The number of tiles of the image."""
     halo: int
     window: tuple[int, int] | None
-    """Height and width of the window; None when it was the whole image."""
+    """Height and width of the window; None where it was the whole image."""
 
     def __str__(self) -> str:
         tiles = "one tile" if self.tiles == 1 else f"{self.tiles} tiles that see {self.halo} pixels around"
@@ -50,40 +50,41 @@ class Verified:
             tall, wide = self.window
             window = f"the middle of a window of {tall} x {wide} pixels, the largest that is possible here"
         return (
-            f"{self.model}, {tiles}: {computed} by at most {self.largest:.2g} of 255 levels, {self.mean:.2g} on "
-            f"average; {self.same:.2%} of the 8-bit values are the same; compared with the network on {window}"
+            f"{self.model}, {tiles}: {computed} by at most {self.max_error:.2g} of 255 levels, "
+            f"{self.mean_error:.2g} on average; {self.agreement:.2%} of the 8-bit values are the same; compared "
+            f"with the network on {window}"
         )
 
 
-def verify(planner: Planner, source: Raster, plan: TilePlan, restore_alpha: bool = False) -> Verified:
+def verify(planner: Planner, source: Raster, plan: TilePlan, restore_alpha: bool = False) -> Verification:
     """Compare tiles with the network on the whole image, or on the largest window that fits into memory.
 
-    What lies near the end of a window is left out: there it is the window that differs from the whole image.
+    Pixels near the ends of the window are left out: there the window itself differs from the whole image.
     """
-    exact = planner.exact
-    room = int(SHARE * free_memory(CPU) / bytes_per_pixel(exact, planner.sizes))
-    paint = ChannelAdapter(exact, restore_alpha)
+    reference = planner.reference
+    max_pixels = int(MEMORY_FRACTION * free_memory(CPU) / bytes_per_pixel(reference, planner.sizes))
+    adapter = ChannelAdapter(reference, restore_alpha)
     while True:
-        window = _window(planner, source, plan, room)
+        window = _window(planner, source, plan, max_pixels)
         try:
-            wanted = paint(source.read(window.grown(plan.multiple, plan.least)))
+            expected = adapter(source.read(window.grown(plan.multiple_of, plan.minimum)))
             break
         except Exception as error:
-            if not out_of_memory(error) or room < SAMPLE**2:
+            if not out_of_memory(error) or max_pixels < SAMPLE_SIDE**2:
                 raise
-            room = window.height * window.width // 4
-    spot = _trusted(planner, source, window)
-    made = _made(ChannelAdapter(planner.used, restore_alpha), source, plan, spot)
-    rows, columns = spot.within(window).times(exact.scale).slices
-    reference = wanted[rows, columns].clip(0, 1)
-    difference = 255 * np.abs(reference - made.clip(0, 1))
+            max_pixels = window.height * window.width // 4
+    area = _comparable_area(planner, source, window)
+    actual = _restore_by_tiles(ChannelAdapter(planner.engine, restore_alpha), source, plan, area)
+    rows, columns = area.within(window).times(reference.scale).slices
+    expected = expected[rows, columns].clip(0, 1)
+    difference = 255 * np.abs(expected - actual.clip(0, 1))
     whole = (window.height, window.width) == (source.height, source.width)
-    return Verified(
-        exact.name,
-        getattr(planner.used, "precision", "float32"),
+    return Verification(
+        reference.name,
+        getattr(planner.engine, "precision", "float32"),
         float(difference.max()),
         float(difference.mean()),
-        float((to_levels(reference, "uint8") == to_levels(made, "uint8")).mean()),
+        float((to_levels(expected, "uint8") == to_levels(actual, "uint8")).mean()),
         len(list(_tiles(source, plan))),
         plan.halo,
         None if whole else (window.height, window.width),
@@ -96,33 +97,34 @@ def _tiles(source: Raster, plan: TilePlan) -> Iterator[Rectangle]:
         yield Rectangle(top, left, min(top + tall, source.height), min(left + wide, source.width))
 
 
-def _window(planner: Planner, source: Raster, plan: TilePlan, room: int) -> Rectangle:
-    """The whole image if it has at most so many pixels; otherwise as much, about a tile's end in the middle."""
-    size, (tall, wide) = planner.exact.size, planner.given(source)
-    if size is None and tall * wide > room:
-        side = max(isqrt(room), room // min(tall, wide), SAMPLE)
+def _window(planner: Planner, source: Raster, plan: TilePlan, max_pixels: int) -> Rectangle:
+    """The whole image, or a window of at most `max_pixels` around the end of a tile near the center."""
+    size, (tall, wide) = planner.reference.size, planner.input_size(source)
+    if size is None and tall * wide > max_pixels:
+        side = max(isqrt(max_pixels), max_pixels // min(tall, wide), SAMPLE_SIDE)
         size = side, side
     height, width = (source.height, source.width) if size is None else size
-    ends = tile_sides(source, plan, plan.tile)
-    top, bottom = _stretch(source.height, height, ends[0], plan.step)
-    left, right = _stretch(source.width, width, ends[1], plan.step)
+    sides = tile_sides(source, plan, plan.tile)
+    top, bottom = _span_around_seam(source.height, height, sides[0], plan.step)
+    left, right = _span_around_seam(source.width, width, sides[1], plan.step)
     return Rectangle(top, left, bottom, right)
 
 
-def _stretch(length: int, most: int, tile: int, step: int) -> tuple[int, int]:
-    """Where at most so many pixels begin and end, around the end of a tile in the middle of a length."""
-    size, end = min(length, most), round(length / 2 / tile) * tile
-    start = min(max(0, end - size // 2), length - size) // step * step
+def _span_around_seam(length: int, max_size: int, tile: int, step: int) -> tuple[int, int]:
+    """Start and end of at most `max_size` pixels around the end of a tile near the middle of a length."""
+    size, seam = min(length, max_size), round(length / 2 / tile) * tile
+    start = min(max(0, seam - size // 2), length - size) // step * step
     return start, start + size
 
 
-def _trusted(planner: Planner, source: Raster, window: Rectangle) -> Rectangle:
-    """The part of a window which the network makes as it makes it of the whole image, or, where it looks too far
-    for that, the middle."""
+def _comparable_area(planner: Planner, source: Raster, window: Rectangle) -> Rectangle:
+    """The part of a window that is farther from its ends than the receptive field, or else its middle third."""
     if (window.height, window.width) == (source.height, source.width):
         return window
-    far = planner.reach().pixels
-    down, across = (side // 3 if far is None else min(far, side // 3) for side in (window.height, window.width))
+    radius = planner.receptive_field().pixels
+    down, across = (
+        side // 3 if radius is None else min(radius, side // 3) for side in (window.height, window.width)
+    )
     return Rectangle(
         window.top + down if window.top else 0,
         window.left + across if window.left else 0,
@@ -131,25 +133,25 @@ def _trusted(planner: Planner, source: Raster, window: Rectangle) -> Rectangle:
     )
 
 
-def _made(paint: ChannelAdapter, source: Raster, plan: TilePlan, spot: Rectangle) -> Pixels:
-    """A spot as the tiles of a plan make it, before it is rounded."""
-    target = spot.times(paint.engine.scale)
+def _restore_by_tiles(adapter: ChannelAdapter, source: Raster, plan: TilePlan, area: Rectangle) -> Pixels:
+    """An area restored by the tiles of a plan, before rounding."""
+    target = area.times(adapter.engine.scale)
     sums = np.zeros((target.height, target.width, source.channels), np.float32)
     weights = np.zeros((target.height, target.width, 1), np.float32)
     for tile in _tiles(source, plan):
-        if not plan.around(tile, source).overlap(spot):
+        if not plan.around(tile, source).overlap(area):
             continue
-        restored = restore_tile(source, paint, plan, tile)
-        if common := restored.place.overlap(target):
-            there, here = common.within(target).slices, common.within(restored.place).slices
-            sums[there] += (restored.values * restored.weights)[here]
-            weights[there] += restored.weights[here]
+        restored = restore_tile(source, adapter, plan, tile)
+        if common := restored.area.overlap(target):
+            inside, tile_part = common.within(target).slices, common.within(restored.area).slices
+            sums[inside] += (restored.values * restored.weights)[tile_part]
+            weights[inside] += restored.weights[tile_part]
     return sums / weights
 
 
-def middle(engine: Engine, source: Raster, sizes: Sizes) -> Tensor:
-    """(1, channels, h, w) float32 from the middle of an image, of a size that the engine takes."""
-    side = rounded_up(max(SAMPLE, sizes.least), sizes.multiple)
+def center_sample(engine: Engine, source: Raster, sizes: Sizes) -> Tensor:
+    """(1, channels, h, w) float32 from the center of an image, of a size that the engine takes."""
+    side = rounded_up(max(SAMPLE_SIDE, sizes.minimum), sizes.multiple_of)
     top, left = (max(0, (length - side) // 2) for length in (source.height, source.width))
     pixels = source.read(Rectangle(top, left, top + side, left + side))
     return planes_for(engine, pixels, source.levels).contiguous()

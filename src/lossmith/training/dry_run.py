@@ -99,7 +99,7 @@ def _refuse_patch_size(name: str, restorer: Module, degraded: Tensor, scale: int
     """Raise LossmithError when the side of the patches is one that the network does not take."""
     whole, patch = Whole(restorer, scale), scale * degraded.shape[-1]
     if whole.refuses(degraded):
-        step, least = scale * whole.sizes.multiple, scale * whole.sizes.least
+        step, least = scale * whole.sizes.multiple_of, scale * whole.sizes.minimum
         raise LossmithError(
             f"{name} takes patches whose side is a multiple of {step}, at least {least}, and {patch} is not; set "
             f"patch to {max(least, rounded_up(patch, step))}"
@@ -172,8 +172,8 @@ def _try_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protoc
     if padded := [proxy.name for proxy in proxies.values() if whole.refuses(proxy.degraded[None])]:
         others = f" and {len(padded) - 1} more" if len(padded) > 1 else ""
         notify(
-            f"network '{expression}' takes sides that are multiples of {whole.sizes.multiple}, at least "
-            f"{whole.sizes.least}; test images of other sizes are padded by reflection, and their results "
+            f"network '{expression}' takes sides that are multiples of {whole.sizes.multiple_of}, at least "
+            f"{whole.sizes.minimum}; test images of other sizes are padded by reflection, and their results "
             f"cropped: '{padded[0]}'{others}"
         )
 

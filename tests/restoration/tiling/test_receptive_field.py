@@ -27,7 +27,7 @@ def test_receptive_fields_of_own_networks_are_the_sum_over_their_layers(
     expression: str, scale: int, pixels: int
 ) -> None:
     assert measure_receptive_field(TorchEngine(network(expression, scale).eval(), scale)) == ReceptiveField(
-        pixels, stride=1, multiple=1
+        pixels, stride=1, multiple_of=1
     )
 
 
@@ -74,8 +74,8 @@ class Stubborn(nn.Module):
 
 
 def test_a_network_of_pixel_blocks_has_their_stride() -> None:
-    assert measure_receptive_field(TorchEngine(Blocks(), 1)) == ReceptiveField(0, stride=4, multiple=4)
-    assert measure_receptive_field(TorchEngine(PaddedBlocks(), 1)) == ReceptiveField(0, stride=4, multiple=1)
+    assert measure_receptive_field(TorchEngine(Blocks(), 1)) == ReceptiveField(0, stride=4, multiple_of=4)
+    assert measure_receptive_field(TorchEngine(PaddedBlocks(), 1)) == ReceptiveField(0, stride=4, multiple_of=1)
 
 
 def test_a_global_network_has_no_bounded_receptive_field() -> None:

@@ -81,7 +81,7 @@ def test_tiled_output_equals_whole_image_output_to_float_rounding(
     source = image(tmp_path, 101, 86)
     reach = measure_receptive_field(engine)
     assert reach.pixels is not None
-    plan = TilePlan((32, 32), reach.pixels, reach.stride, reach.multiple)
+    plan = TilePlan((32, 32), reach.pixels, reach.stride, reach.multiple_of)
     whole = ChannelAdapter(engine)(source.mapped()[:])
     bound = SPREAD * np.abs(whole).max()
     assert np.abs(tiled(source, engine, plan) - whole).max() <= bound
@@ -122,7 +122,7 @@ def test_tiles_shrink_when_memory_runs_out_and_finished_tiles_stay(tmp_path: Pat
     assert sum(advanced) == 120 * 130
     assert max(height * width for height, width in engine.seen) <= 64 * 64
     whole = ChannelAdapter(TorchEngine(engine.module, 2))(source.mapped()[:])
-    assert np.abs(canvas.painted.mapped() - whole).max() <= SPREAD * np.abs(whole).max()
+    assert np.abs(canvas.pixels.mapped() - whole).max() <= SPREAD * np.abs(whole).max()
 
 
 def test_too_little_memory_for_the_smallest_tile_is_one_sentence(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_stopped_image_resumes_at_the_next_tile(tmp_path: Path) -> None:
     canvas = canvas_for(source, 1, plan, keep=True)
     restore_tiles(source, canvas, ChannelAdapter(engine), plan)
     assert len(engine.seen) == 2  # of six
-    assert np.array_equal(np.round(canvas.painted.mapped() * 65535), source.mapped())
+    assert np.array_equal(np.round(canvas.pixels.mapped() * 65535), source.mapped())
 
 
 class Average(nn.Module):
@@ -190,7 +190,7 @@ def test_an_image_of_any_size_that_fits_is_one_piece(
     engine = lively(expression, scale)
     source = image(tmp_path, height, width)
     plan = Planner(engine, engine, sizes_of(engine)).plan(source, 1e9, "auto", 0)
-    tall, wide = (-(-side // plan.multiple) * plan.multiple for side in (height, width))
+    tall, wide = (-(-side // plan.multiple_of) * plan.multiple_of for side in (height, width))
     whole = ChannelAdapter(engine)(source.read(Rectangle(0, 0, tall, wide)))[: scale * height, : scale * width]
     assert np.abs(tiled(source, engine, plan) - whole).max() <= SPREAD * np.abs(whole).max()
 
@@ -211,7 +211,7 @@ def test_an_image_that_does_not_fit_in_one_piece_is_restored_in_overlapping_tile
 
 def test_halo_exact_is_exact_or_refused(tmp_path: Path) -> None:
     engine = TorchEngine(Average(), 1, name="mean")
-    with pytest.raises(LossmithError, match=r"^model 'mean' looks at the whole image, so tiles cannot be exact"):
+    with pytest.raises(LossmithError, match=r"^model 'mean' depends on the whole image, so tiles cannot be exact"):
         Planner(engine, engine, sizes_of(engine)).plan(image(tmp_path, 200, 180), 1e5, "exact", 0)
 
 
@@ -264,7 +264,7 @@ def test_a_network_with_nan_output_is_named(tmp_path: Path) -> None:
             return images / 0 * 0
 
     source = image(tmp_path, 20, 20)
-    with pytest.raises(LossmithError, match=r"^model 'broken' makes what is no number"):
+    with pytest.raises(LossmithError, match=r"^model 'broken' gives NaN or infinity"):
         restore_tiles(
             source,
             canvas_for(source, 1, TilePlan((32, 32))),

@@ -1,6 +1,6 @@
-"""An image file into a raster, with all that it says beside its pixels.
+"""Decodes an image file into a raster, with its metadata.
 
-libvips decodes, some rows at a time, whatever it knows; BMP, PPM and rare packings of TIFF come from Pillow.
+libvips decodes strip by strip what it supports; BMP, PPM and rare TIFF compressions are decoded by Pillow.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from lossmith.data.reading import (
 )
 from lossmith.data.tiff import DESCRIPTION, check_stack
 from lossmith.restoration.io.exif import Entry, read_directories
-from lossmith.restoration.io.metadata import Metadata, resolution, with_exif
+from lossmith.restoration.io.metadata import Metadata, valid_dpi, with_exif
 from lossmith.restoration.io.metadata_readers import (
     lost_of_webp,
     metadata_of_bmp,
@@ -33,16 +33,20 @@ from lossmith.restoration.io.metadata_readers import (
     metadata_of_tiff,
 )
 from lossmith.restoration.io.profiles import space_of
-from lossmith.restoration.io.tiff import has_smaller_copies, kind_of
-from lossmith.restoration.io.vips import plainly, vips
+from lossmith.restoration.io.tiff import has_smaller_copies, layout_of
+from lossmith.restoration.io.vips import short_errors, vips
 from lossmith.restoration.tiling.raster import Pixels, Raster
 
-ROWS_AT_ONCE = 256
-"""Rows that are decoded at a time."""
-SMALL = 1 << 27
-"""Pixels that are believed without asking whether the file can hold them."""
-MOST_IN_A_BYTE = 2000
-"""Pixels that one byte of a file may stand for, at most: Deflate and LZW pack up to 1400 bytes into one."""
+STRIP_ROWS = 256
+"""Rows decoded at a time."""
+MAX_UNCHECKED_PIXELS = 1 << 27
+"""Pixels up to which an announced size is accepted without comparing it with the size of the file."""
+MAX_PIXELS_PER_BYTE = 2000
+"""Pixels per byte of a file beyond which it is taken for a bomb; Deflate and LZW compress 1400 to 1 at most."""
+DARK_LEVEL = 1 << 14
+"""16-bit value below which all of an image of 14 bits or fewer lies."""
+OUTLIERS = 1e-4
+"""Share of 16-bit values from `DARK_LEVEL` on that are taken for broken pixels of a sensor; at least one."""
 SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "png",
     b"\xff\xd8\xff": "jpeg",
@@ -58,7 +62,7 @@ SIGNATURES = {
 
 @dataclass(frozen=True)
 class Original:
-    """An image file that has been looked at; its pixels are still undecoded."""
+    """The header of an image file: shape, dtype and metadata; its pixels are not decoded yet."""
 
     path: Path
     height: int
@@ -67,47 +71,49 @@ class Original:
     dtype: str
     metadata: Metadata
     gray_palette: bool = False
+    """Whether it is a PNG with a palette of grays and a gray profile, which is decoded to one channel."""
     pillow: bool = False
-    """Whether Pillow decodes it."""
+    """Whether Pillow decodes it, not libvips."""
     jpeg: bool = False
 
     @property
     def turned(self) -> bool:
+        """Whether the EXIF orientation is anything but upright."""
         return self.metadata.orientation in range(2, 9)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width as it should be seen."""
-        lying = self.turned and (self.metadata.orientation or 1) >= 5
-        return (self.width, self.height) if lying else (self.height, self.width)
+        """Height and width once the EXIF orientation is applied."""
+        transposed = self.turned and (self.metadata.orientation or 1) >= 5
+        return (self.width, self.height) if transposed else (self.height, self.width)
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """The pixels, upright, of 1 to 4 channels: gray or RGB, then alpha."""
+    """Decoded pixels, upright, of 1 to 4 channels: gray or RGB, then alpha."""
 
     raster: Raster
     metadata: Metadata
-    brightest: int = 0
-    """The largest value of its colors."""
+    dark: bool = False
+    """Whether it has 16 bits and its colors use at most a quarter of their range."""
     doubtful: bool = False
-    """Whether the decoder has warned that some pixels may be wrong."""
+    """Whether the decoder warned that some pixels may be wrong."""
 
 
 def decode(path: Path, to: Path) -> Decoded:
-    """Decode an image into a raster at `to`: uint8 or uint16, (H, W, 1 to 4), gray or RGB, then alpha.
+    """Decode an image file into a raster at `to`: uint8 or uint16, (H, W, C), C 1 to 4: gray or RGB, then alpha.
 
     The EXIF orientation is applied. Palette images become RGB.
 
-    Raises LossmithError, naming the file, for what is missing, no image, damaged, animated, of several pages, in
-    another color space, of other channels or depths, or so large that it may be a decompression bomb, and when
-    the disk is full.
+    Raises LossmithError, naming the file, where it is missing, not an image, damaged, animated, of several pages,
+    in another color space, of other channels or bit depths, or so large that it may be a decompression bomb; and
+    when the disk is full.
     """
-    return pixels_of(look_at(path), to)
+    return decode_pixels(read_header(path), to)
 
 
-def look_at(path: Path) -> Original:
-    """What an image is and says, without its pixels.
+def read_header(path: Path) -> Original:
+    """Read the header and the metadata of an image file.
 
     Raises LossmithError as `decode` does.
     """
@@ -117,7 +123,7 @@ def look_at(path: Path) -> Original:
         kind = next((kind for mark, kind in SIGNATURES.items() if head.startswith(mark)), None)
         if kind == "webp" and head[8:12] != b"WEBP":
             kind = None
-        return _LOOKS[kind](path) if kind else _by_pillow(path)
+        return _HEADER_READERS[kind](path) if kind else _pillow_header(path)
 
 
 def _png(path: Path) -> Original:
@@ -125,38 +131,38 @@ def _png(path: Path) -> Original:
     if (stream.im_n_frames or 1) > 1:
         raise image_error(path, SEVERAL_IMAGES)
     palette = stream.im_palette[1] if stream.im_palette else b""
-    grays = bool(palette) and palette[::3] == palette[1::3] == palette[2::3]
-    found = _original(path, metadata)
-    if grays and found.channels > 2 and space_of(metadata.icc) == "GRAY":
-        return replace(found, channels=found.channels - 2, gray_palette=True)
-    return found
+    gray_palette = bool(palette) and palette[::3] == palette[1::3] == palette[2::3]
+    original = _vips_header(path, metadata)
+    if gray_palette and original.channels > 2 and space_of(metadata.icc) == "GRAY":
+        return replace(original, channels=original.channels - 2, gray_palette=True)
+    return original
 
 
 def _jpeg(path: Path) -> Original:
-    return replace(_original(path, metadata_of_jpeg(path)), jpeg=True)
+    return replace(_vips_header(path, metadata_of_jpeg(path)), jpeg=True)
 
 
 def _gif(path: Path) -> Original:
-    metadata, announced = metadata_of_gif(path)
-    found = _original(path, metadata)
-    if announced != (found.width, found.height):  # libvips goes by what is drawn
+    metadata, canvas_size = metadata_of_gif(path)
+    original = _vips_header(path, metadata)
+    if canvas_size != (original.width, original.height):  # libvips takes the size of the frame
         raise ValueError("its size is not that of its image")
-    return found
+    return original
 
 
 def _webp(path: Path) -> Original:
-    image = _opened(path)
+    image = _vips_open(path)
     blobs = [
         image.get(name) if image.get_typeof(name) else None
         for name in ("icc-profile-data", "xmp-data", "exif-data")
     ]
     icc, xmp, exif = blobs
-    return _original(path, with_exif(Metadata(icc=icc, xmp=xmp, lost=lost_of_webp(path)), exif))
+    return _vips_header(path, with_exif(Metadata(icc=icc, xmp=xmp, lost=lost_of_webp(path)), exif))
 
 
-def _original(path: Path, metadata: Metadata) -> Original:
-    """Of what libvips reads as gray or RGB, and alpha."""
-    image = _opened(path)
+def _vips_header(path: Path, metadata: Metadata) -> Original:
+    """The header of an image that libvips decodes: gray or RGB, with or without alpha, 8 or 16 bits."""
+    image = _vips_open(path)
     if image.get_typeof("n-pages") and image.get("n-pages") > 1:
         raise image_error(path, SEVERAL_IMAGES)
     if image.interpretation == "cmyk":
@@ -173,22 +179,23 @@ def _original(path: Path, metadata: Metadata) -> Original:
 def _tiff(path: Path) -> Original:
     with path.open("rb") as file:
         directories = read_directories(file)
-        smaller = has_smaller_copies(path, file, directories)
+        copies = has_smaller_copies(path, file, directories)
     description = directories.main.get(DESCRIPTION)
     if isinstance(description, Entry):
         check_stack(path, description.data.decode("latin-1"))
-    kind = kind_of(path, directories)
-    _check_size(path, kind.height, kind.width)
+    layout = layout_of(path, directories)
+    _check_size(path, layout.height, layout.width)
     metadata = metadata_of_tiff(directories)
-    if smaller:
-        metadata = metadata.lacking("smaller copies of the image in the file")
-    return Original(path, kind.height, kind.width, kind.channels, kind.dtype, metadata, pillow=kind.pillow)
+    if copies:
+        metadata = metadata.with_lost("smaller copies of the image in the file")
+    shape = layout.height, layout.width, layout.channels
+    return Original(path, *shape, layout.dtype, metadata, pillow=layout.pillow)
 
 
-_LOOKS = {"png": _png, "jpeg": _jpeg, "gif": _gif, "webp": _webp, "tiff": _tiff}
+_HEADER_READERS = {"png": _png, "jpeg": _jpeg, "gif": _gif, "webp": _webp, "tiff": _tiff}
 
 
-def _by_pillow(path: Path) -> Original:
+def _pillow_header(path: Path) -> Original:
     with open_image(path) as image:
         if getattr(image, "n_frames", 1) > 1:
             raise image_error(path, SEVERAL_IMAGES)
@@ -198,27 +205,30 @@ def _by_pillow(path: Path) -> Original:
         if image.mode not in ("1", "L", "P", "RGB", "RGBA") and not wide:
             raise image_error(path, f"is in the color mode {image.mode}; convert it to RGB first")
         channels = {"1": 1, "L": 1, "RGBA": 4}.get(image.mode, 1 if wide else 3)
-        told = {"PPM": metadata_of_ppm, "BMP": metadata_of_bmp}[str(image.format)](path)
-        metadata = replace(told, dpi=resolution(*image.info.get("dpi", (0, 0))))
+        metadata = {"PPM": metadata_of_ppm, "BMP": metadata_of_bmp}[str(image.format)](path)
+        metadata = replace(metadata, dpi=valid_dpi(*image.info.get("dpi", (0, 0))))
         dtype = "uint16" if wide else "uint8"
         return Original(path, image.height, image.width, channels, dtype, metadata, pillow=True)
 
 
-def _opened(path: Path, fail_on: str = "error") -> Any:
-    with plainly():
+def _vips_open(path: Path, fail_on: str = "error") -> Any:
+    with short_errors():
         return vips().Image.new_from_file(str(path), access="sequential", fail_on=fail_on)
 
 
 def _check_size(path: Path, height: int, width: int) -> None:
-    """Refuse what says that it is larger than its file can hold."""
-    if height * width > SMALL and height * width > MOST_IN_A_BYTE * path.stat().st_size:
+    """Raise LossmithError where an image announces more pixels than its file can hold."""
+    if height * width > MAX_UNCHECKED_PIXELS and height * width > MAX_PIXELS_PER_BYTE * path.stat().st_size:
         raise image_error(
             path, "says that it has more pixels than such a small file can hold; it may be a decompression bomb"
         )
 
 
-def pixels_of(original: Original, to: Path) -> Decoded:
-    """Decode an image that has been looked at."""
+def decode_pixels(original: Original, to: Path) -> Decoded:
+    """Decode the pixels of an image whose header was read.
+
+    A JPEG that is damaged is decoded as far as possible, and `doubtful`.
+    """
     if not original.jpeg:
         return _decoded(original, to)
     try:
@@ -231,48 +241,52 @@ def _decoded(original: Original, to: Path, fail_on: str = "error") -> Decoded:
     shape = (original.height, original.width, original.channels)
     raster = Raster(to, *shape, original.dtype).create()
     colors = 1 if original.channels < 3 else 3
-    top, brightest = 0, 0
+    top, bright = 0, 0
     with errors_as_sentences(original.path):
         for strip in _strips(original, fail_on):
             raster.mapped("r+")[top : top + len(strip)] = strip
-            top, brightest = top + len(strip), max(brightest, int(strip[..., :colors].max()))
-    return Decoded(_turned(raster, original.metadata.orientation), original.metadata, brightest)
+            top += len(strip)
+            if raster.dtype == "uint16":
+                bright += int((strip[..., :colors] >= DARK_LEVEL).sum())
+    outliers = max(1, int(OUTLIERS * raster.height * raster.width * colors))
+    dark = raster.dtype == "uint16" and bright <= outliers
+    return Decoded(_upright(raster, original.metadata.orientation), original.metadata, dark)
 
 
 def _strips(original: Original, fail_on: str) -> Iterator[Pixels]:
     if original.pillow:
-        yield from _strips_by_pillow(original)
+        yield from _pillow_strips(original)
         return
-    image = _opened(original.path, fail_on)
+    image = _vips_open(original.path, fail_on)
     if image.format not in ("uchar", "ushort") or (image.height, image.width) != (original.height, original.width):
         raise ValueError("its parts contradict each other")
     region = vips().Region.new(image)
-    for top in range(0, image.height, ROWS_AT_ONCE):
-        rows = min(ROWS_AT_ONCE, image.height - top)
-        with plainly():
-            fetched = region.fetch(0, top, image.width, rows)
-        pixels = np.frombuffer(fetched, original.dtype).reshape(rows, image.width, image.bands)
+    for top in range(0, image.height, STRIP_ROWS):
+        rows = min(STRIP_ROWS, image.height - top)
+        with short_errors():
+            strip = region.fetch(0, top, image.width, rows)
+        pixels = np.frombuffer(strip, original.dtype).reshape(rows, image.width, image.bands)
         yield pixels[..., [0, 3][: original.channels]] if original.gray_palette else pixels
 
 
-def _strips_by_pillow(original: Original) -> Iterator[Pixels]:
+def _pillow_strips(original: Original) -> Iterator[Pixels]:
     with open_image(original.path) as image:
         if original.dtype == "uint8":
             image = image.convert({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[original.channels])
-        for top in range(0, image.height, ROWS_AT_ONCE):
-            strip = np.asarray(image.crop((0, top, image.width, min(top + ROWS_AT_ONCE, image.height))))
+        for top in range(0, image.height, STRIP_ROWS):
+            strip = np.asarray(image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height))))
             yield strip.reshape(*strip.shape[:2], -1).astype(original.dtype)
 
 
-def _turned(raster: Raster, orientation: int | None) -> Raster:
-    """Upright, as EXIF says the camera was held."""
+def _upright(raster: Raster, orientation: int | None) -> Raster:
+    """The raster with the EXIF orientation applied, in the same file."""
     if orientation is None or orientation not in range(2, 9):
         return raster
-    lying: Pixels = apply_orientation(raster.mapped(), orientation)
-    height, width, channels = lying.shape
-    standing = Raster(raster.path.with_suffix(".turned"), height, width, channels, raster.dtype).create()
-    pixels = standing.mapped("r+")
-    for top in range(0, standing.height, ROWS_AT_ONCE):
-        pixels[top : top + ROWS_AT_ONCE] = lying[top : top + ROWS_AT_ONCE]
-    standing.path.replace(raster.path)
-    return replace(standing, path=raster.path)
+    oriented: Pixels = apply_orientation(raster.mapped(), orientation)
+    height, width, channels = oriented.shape
+    result = Raster(raster.path.with_suffix(".turned"), height, width, channels, raster.dtype).create()
+    pixels = result.mapped("r+")
+    for top in range(0, height, STRIP_ROWS):
+        pixels[top : top + STRIP_ROWS] = oriented[top : top + STRIP_ROWS]
+    result.path.replace(raster.path)
+    return replace(result, path=raster.path)

@@ -1,7 +1,7 @@
-"""A raster into an image file, with what the original said beside its pixels, and a record of what was done.
+"""Encodes a raster into an image file, with metadata and a record of the restoration.
 
-libvips writes the pixels, row by row. It loses EXIF that it does not know, so what stands before the pixels of a
-PNG or a JPEG is Pillow's, and the directory of a TIFF is amended.
+libvips writes the pixels, row by row. It loses EXIF tags that it does not know, so the header of a PNG or a JPEG
+is written by Pillow, and the directory of a TIFF is replaced after its pixels are written.
 """
 
 import io
@@ -22,11 +22,11 @@ from lossmith.restoration.io.exif import (
     Directory,
     Entry,
     amend,
-    exif_of,
+    exif_block,
     read_directories,
-    reordered,
+    swap_byte_order,
 )
-from lossmith.restoration.io.formats import LONGEST_SIDE, Format
+from lossmith.restoration.io.formats import MAX_SIDE, Format
 from lossmith.restoration.io.metadata import (
     ICC,
     IPTC,
@@ -41,34 +41,34 @@ from lossmith.restoration.io.vips import image_of, vips
 from lossmith.restoration.tiling.raster import Raster
 
 JPEG_QUALITY = 95
-LONGEST_TIFF = 4_000_000_000
-"""Bytes of pixels from which on a TIFF is a BigTIFF."""
+MAX_CLASSIC_TIFF = 4_000_000_000
+"""Bytes of pixels beyond which a BigTIFF is written."""
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Where in a file that what is said beside its pixels may stand."""
+class HeaderSpan:
+    """Where the metadata of a PNG or a JPEG stand: between `start` and the marker of the pixel data."""
 
     start: int
-    """Bytes before it."""
+    """Bytes of the file before the metadata."""
     mark: bytes
-    """With what the rest begins ..."""
+    """Marker of the pixel data."""
     lead: int
-    """... but for so many bytes before."""
+    """Bytes between the end of the metadata and the marker."""
 
     def end(self, content: bytes) -> int:
-        """Where the rest begins in a file of one pixel, or in the beginning of one that says nothing."""
+        """The end of the metadata in a file of one pixel, or in the beginning of a file without metadata."""
         return content.rindex(self.mark) - self.lead
 
 
-PNG = Parts(33, b"IDAT", 4)
-JPEG = Parts(2, b"\xff\xdb", 0)
+PNG = HeaderSpan(33, b"IDAT", 4)
+JPEG = HeaderSpan(2, b"\xff\xdb", 0)
 
 
 def check_fits(shape: tuple[int, int, int], format: Format) -> None:
-    """Raise LossmithError when the format cannot hold an image of this shape (H, W, C)."""
+    """Raise LossmithError where a format cannot hold an image of shape (H, W, C)."""
     *sides, channels = shape
-    longest, limit = max(sides), LONGEST_SIDE.get(format)
+    longest, limit = max(sides), MAX_SIDE.get(format)
     if limit is not None and longest > limit:
         raise LossmithError(
             f"{format.upper()} holds {limit} pixels a side, the result has {longest}; take --format png or tiff"
@@ -80,7 +80,7 @@ def check_fits(shape: tuple[int, int, int], format: Format) -> None:
 def encode(
     path: Path, raster: Raster, format: Format, quality: int | None, metadata: Metadata, record: dict[str, Any]
 ) -> None:
-    """Write the image. 16 bits go into PNG and TIFF as they are and into JPEG and WebP rounded to 8.
+    """Write an image file. PNG and TIFF hold 16 bits; for JPEG and WebP they are rounded to 8.
 
     Raises OSError.
     """
@@ -89,12 +89,13 @@ def encode(
     image = image_of(raster)
     try:
         if format == "png":
-            _write_around(path, _png_words(metadata, tags), PNG, image.pngsave_target, filter="all")
+            _write_with_header(path, _png_header(metadata, tags), PNG, image.pngsave_target, filter="all")
         elif format == "jpeg":
-            wanted = {"Q": JPEG_QUALITY if quality is None else quality, "subsample_mode": "off"}
-            _write_around(path, _jpeg_words(metadata, tags), JPEG, _narrow(image).jpegsave_target, **wanted)
+            options = {"Q": JPEG_QUALITY if quality is None else quality, "subsample_mode": "off"}
+            save = _to_8bit(image).jpegsave_target
+            _write_with_header(path, _jpeg_header(metadata, tags), JPEG, save, **options)
         elif format == "tiff":
-            _write_tiff(path, image, raster.nbytes > LONGEST_TIFF, metadata, tags)
+            _write_tiff(path, image, raster.nbytes > MAX_CLASSIC_TIFF, metadata, tags)
         else:
             _write_webp(path, raster, quality, metadata, tags)
     except vips().Error as error:
@@ -102,50 +103,52 @@ def encode(
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """What `encode` has written into a file about how it was made; None where there is nothing of the kind."""
+    """The record of the restoration that `encode` wrote into a file; None without one."""
     try:
-        record = json.loads(_recorded(path))["lossmith restore"]
-    except Exception:  # whatever is wrong with it, it is no image of ours
+        record = json.loads(_record_text(path))["lossmith restore"]
+    except Exception:  # whatever is wrong with the file, it was not made here
         return None
     return rename_record(record) if isinstance(record, dict) else None
 
 
-def _recorded(path: Path) -> str | bytes:
+def _record_text(path: Path) -> str | bytes:
     from PIL import Image
 
     with path.open("rb") as file:
-        if file.read(2) in (b"II", b"MM"):  # of which Pillow does not open every kind
-            said = read_directories(file).main[RECORD]
-            return said.data.rstrip(b"\0") if isinstance(said, Entry) else b""
+        if file.read(2) in (b"II", b"MM"):  # Pillow does not open every kind of TIFF
+            entry = read_directories(file).main[RECORD]
+            return entry.data.rstrip(b"\0") if isinstance(entry, Entry) else b""
     with Image.open(path) as image:
         return str(image.getexif()[RECORD])
 
 
-def _narrow(image: Any) -> Any:
-    """16 bits to the nearest of 8."""
+def _to_8bit(image: Any) -> Any:
+    """Round 16 bits to 8."""
     if image.format == "uchar":
         return image
     narrow = (image / 257).rint().cast("uchar")
     return narrow.copy(interpretation="srgb" if image.bands > 2 else "b-w")
 
 
-def _write_around(path: Path, words: bytes, parts: Parts, save: Callable[..., None], **options: Any) -> None:
-    """The file that libvips writes, with `words` in the place of what it would say beside the pixels."""
+def _write_with_header(
+    path: Path, header: bytes, span: HeaderSpan, save: Callable[..., None], **options: Any
+) -> None:
+    """Let libvips write a file, with `header` in the place of its own metadata."""
     failures: list[OSError] = []
     with path.open("wb") as file:
 
         def write(content: Any) -> int:
-            new = bytes(content)
+            chunk = bytes(content)
             try:
-                if file.tell() == 0:  # what stands before the pixels comes at once
-                    file.write(new[: parts.start] + words)
-                    file.write(new[new.index(parts.mark) - parts.lead :])
+                if file.tell() == 0:  # the first chunk holds the whole header
+                    file.write(chunk[: span.start] + header)
+                    file.write(chunk[chunk.index(span.mark) - span.lead :])
                 else:
-                    file.write(new)
-            except OSError as error:  # libvips would say no more than that it failed
+                    file.write(chunk)
+            except OSError as error:  # libvips would not tell the reason
                 failures.append(error)
                 return -1
-            return len(new)
+            return len(chunk)
 
         target = vips().TargetCustom()
         target.on_write(write)
@@ -155,12 +158,12 @@ def _write_around(path: Path, words: bytes, parts: Parts, save: Callable[..., No
             raise failures[0] if failures else error from error
 
 
-def _png_words(metadata: Metadata, tags: Directory) -> bytes:
+def _png_header(metadata: Metadata, tags: Directory) -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo, putchunk
 
     colors = io.BytesIO()
-    for name, content in metadata.chunks.items():  # of which Pillow's PngInfo leaves out what it does not know
+    for name, content in metadata.chunks.items():  # PngInfo leaves out chunks that it does not know
         putchunk(colors, name, content)
     info = PngInfo()
     for key, value in metadata.texts.items():
@@ -169,16 +172,16 @@ def _png_words(metadata: Metadata, tags: Directory) -> bytes:
         info.add_text("Comment", metadata.comment)
     if metadata.xmp:
         info.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode())
-    options = _said(metadata, tags)
+    options = _pillow_options(metadata, tags)
     file = io.BytesIO()
     Image.new("L", (1, 1)).save(file, "PNG", pnginfo=info, **options)
     return colors.getvalue() + file.getvalue()[PNG.start : PNG.end(file.getvalue())]
 
 
-def _jpeg_words(metadata: Metadata, tags: Directory) -> bytes:
+def _jpeg_header(metadata: Metadata, tags: Directory) -> bytes:
     from PIL import Image
 
-    options = _said(metadata, tags)
+    options = _pillow_options(metadata, tags)
     if metadata.iptc:
         resource = b"8BIM" + IPTC_RESOURCE.to_bytes(2, "big") + b"\0\0" + len(metadata.iptc).to_bytes(4, "big")
         block = b"Photoshop 3.0\0" + resource + metadata.iptc + b"\0" * (len(metadata.iptc) % 2)
@@ -192,18 +195,18 @@ def _jpeg_words(metadata: Metadata, tags: Directory) -> bytes:
     return file.getvalue()[JPEG.start : JPEG.end(file.getvalue())]
 
 
-def _said(metadata: Metadata, tags: Directory) -> dict[str, Any]:
-    """What Pillow writes into every format, if it is there."""
-    said = {
-        "exif": b"Exif\0\0" + exif_of(tags, metadata.order),
+def _pillow_options(metadata: Metadata, tags: Directory) -> dict[str, Any]:
+    """Options of Pillow's writers for metadata that every format can hold, where there are any."""
+    options = {
+        "exif": b"Exif\0\0" + exif_block(tags, metadata.order),
         "icc_profile": metadata.icc,
         "dpi": metadata.dpi,
     }
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in options.items() if value}
 
 
 def _write_webp(path: Path, raster: Raster, quality: int | None, metadata: Metadata, tags: Directory) -> None:
-    """By Pillow: the encoder holds the whole image, whoever calls it, and libvips loses EXIF."""
+    """Write by Pillow: the encoder holds the whole image in any case, and libvips loses EXIF."""
     from PIL import Image
 
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[raster.channels]
@@ -214,9 +217,9 @@ def _write_webp(path: Path, raster: Raster, quality: int | None, metadata: Metad
         rows = Image.fromarray(narrow.squeeze(-1) if raster.channels == 1 else narrow, mode)
         image.paste(rows.convert(image.mode), (0, top))
         top += len(strip)
-    options = _said(metadata, tags) | ({"xmp": metadata.xmp} if metadata.xmp else {})
+    options = _pillow_options(metadata, tags) | ({"xmp": metadata.xmp} if metadata.xmp else {})
     options |= {"lossless": True} if quality is None else {"quality": quality}
-    image.save(path, "WEBP", exact=True, **options)  # colors too where nothing is seen of them
+    image.save(path, "WEBP", exact=True, **options)  # exact keeps colors of transparent pixels
 
 
 def _write_tiff(path: Path, image: Any, big: bool, metadata: Metadata, tags: Directory) -> None:
@@ -226,4 +229,4 @@ def _write_tiff(path: Path, image: Any, big: bool, metadata: Metadata, tags: Dir
     kept = {
         tag: content for tag, content in {**tags, **metadata.geo}.items() if tag not in LAYOUT or tag in RESOLUTION
     }
-    amend(path, {**reordered(kept, metadata.order, "<"), **entries}, without=RESOLUTION)
+    amend(path, {**swap_byte_order(kept, metadata.order, "<"), **entries}, without=RESOLUTION)

@@ -1,4 +1,4 @@
-"""What an image says beside its pixels, and what of it nobody here can keep."""
+"""Metadata of an image: profile, resolution, EXIF, XMP, IPTC, comments, and what cannot be kept."""
 
 import io
 from collections.abc import Mapping
@@ -10,89 +10,91 @@ from lossmith.restoration.io.exif import ASCII, Directory, Entry, numbers, read_
 ORIENTATION, ACROSS, DOWN, UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 RESOLUTION = (ACROSS, DOWN, UNIT)
 RECORD = 0x000B
-"""EXIF's ProcessingSoftware, in which all four formats can say by what an image was made."""
+"""The EXIF tag ProcessingSoftware, where all four formats can hold the record of a restoration."""
 XMP, IPTC, PHOTOSHOP, ICC = 700, 33723, 34377, 34675
 IPTC_RESOURCE = 0x0404
-"""Under which Photoshop keeps IPTC in a JPEG."""
+"""The Photoshop resource that holds IPTC in a JPEG."""
 LAYOUT = {*range(254, 260), 262, 263, 266, 273, *range(277, 285), *range(288, 294), 296, *range(317, 326)}
 LAYOUT |= {332, 334, 336, *range(338, 342), 347, *range(512, 522), *range(529, 533)}
-"""Tags that say how a file lays out its pixels."""
+"""TIFF tags of the pixel layout, which belong to the file and not to the image."""
 COLOR_CHUNKS = (b"cICP", b"sRGB", b"gAMA", b"cHRM", b"mDCV", b"cLLI")
-HIGHEST = 65535.5
-"""Pixels per inch that JPEG has room for, which are more than anything has."""
-CENTIMETRES = 2.54
-NOTHING = ((None, None), (1.0, 1.0))
-"""Resolutions that say nothing where they have no unit."""
-THUMBNAIL = "the embedded thumbnail"
+MAX_DPI = 65535.5
+"""Pixels per inch that JPEG has room for."""
+CM_PER_INCH = 2.54
+UNITLESS_DEFAULTS = ((None, None), (1.0, 1.0))
+"""Resolutions without a unit that carry no information."""
+THUMBNAIL_NOTE = "the embedded thumbnail"
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Everything that is known beside the pixels, as it was said of the image as it was."""
+    """The metadata of an image file, as it was read."""
 
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
-    """Pixels per inch, across and down, of the image as it should be seen."""
+    """Pixels per inch, across and down, of the image once it is upright."""
     tags: Directory = field(default_factory=dict)
-    """EXIF, with the directories within it."""
+    """EXIF, with its nested directories."""
     geo: Directory = field(default_factory=dict)
-    """The tags of GeoTIFF."""
+    """GeoTIFF tags."""
     order: str = "<"
-    """The order of the bytes in `tags` and `geo`."""
+    """Byte order of `tags` and `geo`: "<" or ">"."""
     orientation: int | None = None
-    """How the camera was held, where that is said."""
+    """EXIF orientation, 1 to 8, where the file has one."""
     xmp: bytes | None = None
     iptc: bytes | None = None
     comment: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
-    """The text of a PNG, by keyword."""
+    """PNG text by keyword."""
     chunks: Mapping[bytes, bytes] = field(default_factory=dict)
-    """What a PNG says of its colors without a profile."""
+    """PNG chunks about color, other than a profile, by name."""
     lost: tuple[str, ...] = ()
-    """What is there, and is not kept."""
+    """Names of what the file holds and no result keeps."""
 
-    def lacking(self, *what: str) -> "Metadata":
-        return replace(self, lost=(*self.lost, *what))
+    def with_lost(self, *names: str) -> "Metadata":
+        """The metadata with more names of what is not kept."""
+        return replace(self, lost=(*self.lost, *names))
 
 
 def with_exif(metadata: Metadata, exif: bytes | None) -> Metadata:
-    """With what an EXIF block says."""
+    """The metadata with the tags, orientation and resolution of an EXIF block."""
     if not exif:
         return metadata
     try:
-        read = read_directories(io.BytesIO(exif.removeprefix(b"Exif\0\0")))
-    except Exception:  # an image with damaged EXIF is still an image
-        return metadata.lacking("EXIF, which is damaged")
-    found = replace(metadata, tags=read.main, order=read.order)
-    found = found.lacking("a part of EXIF, which is damaged") if read.damaged else found
-    return oriented(found.lacking(THUMBNAIL) if read.following else found)
+        directories = read_directories(io.BytesIO(exif.removeprefix(b"Exif\0\0")))
+    except Exception:  # damaged EXIF must not stop a restoration
+        return metadata.with_lost("EXIF, which is damaged")
+    metadata = replace(metadata, tags=directories.main, order=directories.order)
+    if directories.damaged:
+        metadata = metadata.with_lost("a part of EXIF, which is damaged")
+    return with_orientation(metadata.with_lost(THUMBNAIL_NOTE) if directories.following else metadata)
 
 
-def oriented(metadata: Metadata) -> Metadata:
-    """With the orientation and the resolution that its tags say, where it has no other resolution."""
-    said = {tag: _first(metadata.tags, tag, metadata.order) for tag in (ORIENTATION, ACROSS, DOWN, UNIT)}
-    tags = {tag: content for tag, content in metadata.tags.items() if tag not in said}
-    factor = {2: 1.0, 3: CENTIMETRES}.get(int(said[UNIT] or 2))
+def with_orientation(metadata: Metadata) -> Metadata:
+    """Move orientation and resolution out of the tags; a resolution that is already known is kept."""
+    values = {tag: _first(metadata.tags, tag, metadata.order) for tag in (ORIENTATION, ACROSS, DOWN, UNIT)}
+    tags = {tag: content for tag, content in metadata.tags.items() if tag not in values}
+    factor = {2: 1.0, 3: CM_PER_INCH}.get(int(values[UNIT] or 2))
     dpi = metadata.dpi
-    across = said[ACROSS]
-    down = said[DOWN] or across
+    across = values[ACROSS]
+    down = values[DOWN] or across
     if dpi is None and factor and across:
-        dpi = resolution(factor * across, factor * (down or across))
-    elif factor is None and (across, down) not in NOTHING:
-        metadata = metadata.lacking("a resolution without a unit")
-    orientation = said[ORIENTATION]
+        dpi = valid_dpi(factor * across, factor * (down or across))
+    elif factor is None and (across, down) not in UNITLESS_DEFAULTS:
+        metadata = metadata.with_lost("a resolution without a unit")
+    orientation = values[ORIENTATION]
     if dpi and orientation in range(5, 9):
         dpi = dpi[::-1]
     return replace(metadata, tags=tags, dpi=dpi, orientation=None if orientation is None else int(orientation))
 
 
-def resolution(across: Any, down: Any) -> tuple[float, float] | None:
-    """Pixels per inch across and down, where they are numbers that every format holds."""
+def valid_dpi(across: Any, down: Any) -> tuple[float, float] | None:
+    """Pixels per inch across and down as floats; None where a value is not a number that every format holds."""
     try:
-        found = float(across), float(down)
-    except Exception:  # of none, or of a fraction of 0, or of text
+        dpi = float(across), float(down)
+    except Exception:  # None, a fraction with denominator 0, or text
         return None
-    return found if all(0 < each < HIGHEST for each in found) else None
+    return dpi if all(0 < value < MAX_DPI for value in dpi) else None
 
 
 def _first(tags: Directory, tag: int, order: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Color profiles: of which colors they are, and pixels that leave theirs for sRGB."""
+"""ICC color profiles: their color space, and conversion of pixels to sRGB."""
 
 import io
 from dataclasses import replace
@@ -9,7 +9,7 @@ from lossmith.restoration.tiling.raster import Raster
 
 
 def space_of(icc: bytes | None) -> str | None:
-    """ "GRAY", "RGB", "CMYK" ...; None of what is no profile that pixels may have."""
+    """The color space of an ICC profile, such as "GRAY", "RGB" or "CMYK"; None where it is not a valid one."""
     from PIL import ImageCms
 
     if (
@@ -21,31 +21,32 @@ def space_of(icc: bytes | None) -> str | None:
         return None
     try:
         ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    except Exception:  # lcms says no more than that it is none
+    except Exception:  # lcms gives no reason
         return None
     return icc[16:20].decode("ascii", "replace").strip()
 
 
 def srgb_profile() -> bytes:
+    """An ICC profile of sRGB."""
     from PIL import ImageCms
 
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def in_srgb(raster: Raster, icc: bytes, colors: int, to: Path) -> Raster:
-    """Gray pixels that are said by a profile for gray or for RGB, as the `colors` (1 or 3) of sRGB, at `to`."""
+def convert_to_srgb(raster: Raster, icc: bytes, channels: int, to: Path) -> Raster:
+    """Convert gray pixels from a gray or RGB profile to sRGB of 1 or 3 color channels, in a raster at `to`."""
     library = vips()
     image = image_of(raster)
     gray, alpha = image[0], image[1:] if raster.channels == 2 else None
     if space_of(icc) == "RGB":
         gray = gray.bandjoin([gray, gray])
     wide = raster.dtype == "uint16"
-    known = gray.copy(
+    tagged = gray.copy(
         interpretation="rgb16" if wide and gray.bands == 3 else "grey16" if wide else gray.interpretation
     )
-    known.set_type(library.GValue.blob_type, "icc-profile-data", icc)
-    seen = known.icc_transform("srgb", embedded=True, depth=16 if wide else 8, intent="relative")
-    seen = seen if colors == 3 else seen[1]
-    whole = seen.bandjoin(alpha) if alpha is not None else seen
-    whole.rawsave(str(to), keep="none")
-    return replace(raster, path=to, channels=whole.bands)
+    tagged.set_type(library.GValue.blob_type, "icc-profile-data", icc)
+    converted = tagged.icc_transform("srgb", embedded=True, depth=16 if wide else 8, intent="relative")
+    colors = converted if channels == 3 else converted[1]
+    image = colors.bandjoin(alpha) if alpha is not None else colors
+    image.rawsave(str(to), keep="none")
+    return replace(raster, path=to, channels=image.bands)

@@ -1,4 +1,4 @@
-"""libvips, loaded when it is first needed."""
+"""libvips, imported on first use."""
 
 import os
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ from lossmith.restoration.tiling.raster import Raster
 
 @cache
 def vips() -> Any:
-    """The library, so that it keeps nothing of one image for the next."""
-    os.environ.setdefault("VIPS_WARNING", "1")  # what matters of a damaged file is raised
+    """The pyvips module, with its cache of operations turned off."""
+    os.environ.setdefault("VIPS_WARNING", "1")  # damaged files raise errors
     import pyvips
 
-    # files are deleted, and others written, under names that it has seen
+    # the cache goes by file names, under which other images are written later
     pyvips.cache_set_max(0)
     return pyvips
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """What the library says of a failure is many lines; the last one is about the file."""
+def short_errors() -> Iterator[None]:
+    """Raise libvips errors of the block as ValueError with their last line, which is about the file."""
     try:
         yield
     except vips().Error as error:
@@ -30,7 +30,7 @@ def plainly() -> Iterator[None]:
 
 
 def image_of(raster: Raster) -> Any:
-    """A raster, as libvips sees it; it reads only the part in use."""
+    """A raster as a libvips image, of which only the part in use is read."""
     wide = raster.dtype == "uint16"
     colors = "rgb" if raster.channels > 2 else "grey"  # as libvips spells it
     interpretation = f"{colors}16" if wide else "srgb" if raster.channels > 2 else "b-w"

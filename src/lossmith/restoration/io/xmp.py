@@ -1,4 +1,4 @@
-"""XMP that stays true when an image has been turned and enlarged."""
+"""Corrects XMP for a result that was turned upright and enlarged."""
 
 import re
 from collections.abc import Callable
@@ -6,38 +6,38 @@ from functools import partial
 
 TIFF, EXIF, XMP = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/", "http://ns.adobe.com/xap/1.0/"
 PANORAMA = "http://ns.google.com/photos/1.0/panorama/"
-BEHIND = {
+OTHER_IMAGE_NAMESPACES = {
     "http://ns.adobe.com/hdr-gain-map/1.0/",
     "http://ns.google.com/photos/1.0/container/",
     "http://ns.google.com/photos/1.0/container/item/",
     "http://ns.google.com/photos/1.0/camera/",
     "http://ns.google.com/photos/1.0/depthmap/",
 }
-"""What speaks of other images, films and maps behind the image in the same file, which the result has not."""
-LONGEST = 1 << 24
+"""Namespaces about further images, films and maps in the same file, which a result does not have."""
+MAX_LENGTH = 1 << 24
+"""Letters of XMP beyond which it is taken for damaged."""
 
 
-def corrected(
+def correct_xmp(
     xmp: bytes,
     size: tuple[int, int],
     growth: tuple[float, float],
     dpi: tuple[float, float] | None,
     turned: bool,
 ) -> tuple[bytes | None, list[str]]:
-    """XMP for a result of `size` (height, width), and what of it had to be left out, in words.
+    """XMP for a result, and names of what had to be left out.
 
-    `growth`: how many times as many pixels it has across and down.
-
-    `turned`: the file said how the camera was held, and the pixels are upright now.
+    `size` is (height, width) of the result, `dpi` its resolution, `growth` how many times as many pixels it has
+    across and down. `turned` says that the file had an orientation, which was applied to the pixels.
     """
     try:
         text = xmp.decode()
     except UnicodeDecodeError:
         text = ""
-    if not 0 < len(text) < LONGEST or "<!ENTITY" in text:
+    if not 0 < len(text) < MAX_LENGTH or "<!ENTITY" in text:
         return None, ["XMP, which is damaged"]
     height, width = size
-    facts: dict[tuple[str, str], str | None] = {
+    values: dict[tuple[str, str], str | None] = {
         (TIFF, "ImageWidth"): str(width),
         (TIFF, "ImageLength"): str(height),
         (EXIF, "PixelXDimension"): str(width),
@@ -47,57 +47,57 @@ def corrected(
         (TIFF, "ResolutionUnit"): "2" if dpi else None,
     }
     if turned:
-        facts[TIFF, "Orientation"] = "1"
-    for (space, name), value in facts.items():
-        text = _changed(text, space, name, partial(_said, value))
+        values[TIFF, "Orientation"] = "1"
+    for (space, name), value in values.items():
+        text = _replace_property(text, space, name, partial(_constant, value))
     lost = []
-    without = _changed(text, XMP, "Thumbnails", _left_out)
+    without = _replace_property(text, XMP, "Thumbnails", _remove)
     if without != text:
         lost.append("the embedded thumbnail")
     text = without
     without = text
     for names, factor in zip((r"\w*(?:Width|Left)Pixels", r"\w*(?:Height|Top)Pixels"), growth, strict=True):
-        without = _changed(without, PANORAMA, names, _left_out if turned else partial(_enlarged, factor))
+        without = _replace_property(without, PANORAMA, names, _remove if turned else partial(_scaled, factor))
     if turned and without != text:
         lost.append("the place of the image in a panorama (XMP GPano)")
     text = without
-    for space in sorted(BEHIND):
-        without = _changed(text, space, r"\w+", _left_out)
+    for space in sorted(OTHER_IMAGE_NAMESPACES):
+        without = _replace_property(text, space, r"\w+", _remove)
         if without != text:
             lost.append("what XMP says of other images in the file")
         text = without
     return text.encode(), list(dict.fromkeys(lost))
 
 
-def _said(value: str | None, _: str) -> str | None:
+def _constant(value: str | None, _: str) -> str | None:
     return value
 
 
-def _left_out(_: str) -> None:
+def _remove(_: str) -> None:
     return None
 
 
-def _enlarged(factor: float, number: str) -> str | None:
+def _scaled(factor: float, number: str) -> str | None:
     return str(round(factor * int(number))) if number.isdigit() else None
 
 
-def _changed(text: str, space: str, name: str, change: Callable[[str], str | None]) -> str:
-    """Every value of a property, as an attribute or an element, in whatever prefix; None takes it out."""
+def _replace_property(text: str, space: str, name: str, change: Callable[[str], str | None]) -> str:
+    """Apply `change` to every value of a property, attribute or element, under any prefix; None removes it."""
     prefixes = {
         prefix for prefix, uri in re.findall(r"xmlns:([\w.-]+)\s*=\s*[\"']([^\"']*)[\"']", text) if uri == space
     }
     for prefix in prefixes:
-        known = rf"{re.escape(prefix)}:(?:{name})"
+        qualified = rf"{re.escape(prefix)}:(?:{name})"
 
-        def attribute(found: re.Match[str]) -> str:
-            value = change(found[3])
-            return "" if value is None else f"{found[1]}{found[2]}{value}{found[2]}"
+        def attribute(match: re.Match[str]) -> str:
+            value = change(match[3])
+            return "" if value is None else f"{match[1]}{match[2]}{value}{match[2]}"
 
-        def element(found: re.Match[str]) -> str:
-            value = change((found[3] or "").strip())
-            return "" if value is None else f"{found[1]}{value}</{found[2]}>"
+        def element(match: re.Match[str]) -> str:
+            value = change((match[3] or "").strip())
+            return "" if value is None else f"{match[1]}{value}</{match[2]}>"
 
-        text = re.sub(rf"(\s{known}\s*=\s*)([\"'])(.*?)\2", attribute, text)
-        text = re.sub(rf"(<({known})\b(?:[^>/]|/(?!>))*>)(.*?)</\2\s*>", element, text, flags=re.DOTALL)
-        text = re.sub(rf"<{known}\b[^>]*/>", lambda found: "" if change("") is None else found[0], text)
+        text = re.sub(rf"(\s{qualified}\s*=\s*)([\"'])(.*?)\2", attribute, text)
+        text = re.sub(rf"(<({qualified})\b(?:[^>/]|/(?!>))*>)(.*?)</\2\s*>", element, text, flags=re.DOTALL)
+        text = re.sub(rf"<{qualified}\b[^>]*/>", lambda match: "" if change("") is None else match[0], text)
     return text

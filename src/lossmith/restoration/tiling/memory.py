@@ -1,4 +1,4 @@
-"""What a network needs of memory, measured on a small piece before anything large is begun."""
+"""Memory that a network needs per pixel, measured on a small input."""
 
 from typing import Any
 
@@ -12,31 +12,31 @@ from lossmith.restoration.tiling.receptive_field import Sizes
 from lossmith.restoration.tiling.tiles import rounded_up
 
 SAFETY_FACTOR = 1.25
-"""Times what was measured: convolutions take scratch memory that is not seen from outside."""
-SHARE = 0.5
-"""Of the free memory, what the network may take."""
+"""Factor on the measured memory: convolutions take scratch memory that PyTorch does not report."""
+MEMORY_FRACTION = 0.5
+"""Fraction of the free memory that the network may take."""
 ASSUMED_BYTES_PER_PIXEL = 2048
-"""Bytes per pixel, of the input and of the output, assumed of an engine that cannot be looked into."""
+"""Bytes per pixel of input and output, assumed for engines other than PyTorch's."""
 
 
-def bytes_per_pixel(engine: Engine, sizes: Sizes, about: int = 96) -> float:
-    """The most bytes that live at once, per pixel of the input, while about `about` squared are restored."""
-    side = rounded_up(max(about, sizes.least), sizes.multiple)
-    piece = torch.full((1, engine.channels, side, side), 0.5)
+def bytes_per_pixel(engine: Engine, sizes: Sizes, probe: int = 96) -> float:
+    """Peak memory in bytes per input pixel, measured on an input of about `probe` x `probe` pixels."""
+    side = rounded_up(max(probe, sizes.minimum), sizes.multiple_of)
+    image = torch.full((1, engine.channels, side, side), 0.5)
     if not isinstance(engine, TorchEngine):
         return ASSUMED_BYTES_PER_PIXEL * (1 + engine.scale**2)
     if engine.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(engine.device)
         before = torch.cuda.memory_allocated(engine.device)
-        engine(piece)
+        engine(image)
         return float(SAFETY_FACTOR * (torch.cuda.max_memory_allocated(engine.device) - before) / side**2)
     with PeakMemory() as peak:
-        engine(piece)
+        engine(image)
     return float(SAFETY_FACTOR * peak.bytes / side**2)
 
 
 class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """The most bytes that tensors made inside the block have held at one time."""
+    """The largest number of bytes held at one time by tensors that were created inside the block."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -45,18 +45,17 @@ class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        given = {
-            _storage(tensor)._cdata for tensor in torch.utils._pytree.tree_leaves((args, kwargs)) if _is(tensor)
-        }
+        arguments = torch.utils._pytree.tree_leaves((args, kwargs))
+        inputs = {_storage(tensor)._cdata for tensor in arguments if _is_tensor(tensor)}
         for tensor in torch.utils._pytree.tree_leaves(result):
-            if _is(tensor) and (storage := _storage(tensor))._cdata not in given:
+            if _is_tensor(tensor) and (storage := _storage(tensor))._cdata not in inputs:
                 self._live[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())  # type: ignore[no-untyped-call]
         self._live = {key: entry for key, entry in self._live.items() if not entry[0].expired()}
         self.bytes = max(self.bytes, sum(size for _, size in self._live.values()))
         return result
 
 
-def _is(tensor: Any) -> bool:
+def _is_tensor(tensor: Any) -> bool:
     return isinstance(tensor, torch.Tensor)
 
 
@@ -65,7 +64,7 @@ def _storage(tensor: torch.Tensor) -> torch.UntypedStorage:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free: of the device, or of this computer and of the group of programs that this one is in."""
+    """Free bytes of a GPU, or of this computer within the limits of the process's cgroup."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if device.type == "mps":

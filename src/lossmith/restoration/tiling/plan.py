@@ -1,4 +1,4 @@
-"""How an image is cut, decided before anything is begun: so that it fits, and so that no cut can be seen."""
+"""Plans the tiles of an image: small enough for the memory, with a halo large enough that no seam is visible."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,29 +14,29 @@ from lossmith.restoration.engine import Engine
 from lossmith.restoration.tiling.memory import bytes_per_pixel
 from lossmith.restoration.tiling.raster import Raster
 from lossmith.restoration.tiling.receptive_field import (
-    LONGEST,
-    SHORTEST,
+    MAX_PROBE,
+    MIN_PROBE,
     ReceptiveField,
     Sizes,
     measure_receptive_field,
-    reach_within,
+    receptive_field_at_fixed_size,
 )
 from lossmith.restoration.tiling.tiles import Rectangle, expand_by_halo, rounded_up
 
 Halo = int | Literal["auto", "exact"]
 
 MAX_WHOLE_PIXELS = 1 << 20
-"""Pixels of images that are restored in one piece where they fit; larger ones show their progress in tiles."""
-CELL = 16
-"""Pixels of the squares in which what is finished is noted, at least."""
+"""Pixels up to which an image is restored in one piece where it fits; tiles of a larger one show progress."""
+MIN_CELL = 16
+"""Smallest side in pixels of the square cells that are marked as finished."""
 TARGET_OVERHEAD, MAX_OVERHEAD = 1.1, 2.0
-"""Work per pixel, against no overlap, at which tiles need be no larger, and beyond which context is shortened."""
-SHORTENED = (16, 32, 64)
-"""Overlaps that are tried when the receptive field is too large."""
+"""Work relative to no overlap: what tiles are made large enough for, and beyond which the halo is shortened."""
+SHORT_HALOS = (16, 32, 64)
+"""Halos that are tried where the receptive field is too large."""
 MAX_SEAM_LEVELS = 0.1
-"""8-bit levels by which a shortened context may differ."""
-PLACES = 5
-"""Places across and down, of which three are looked at to see what a shortened context changes."""
+"""8-bit levels by which a shortened halo may change the result."""
+SPOT_GRID = 5
+"""Candidate spots across and down, of which three are taken to measure the error of a shortened halo."""
 
 
 @dataclass(frozen=True)
@@ -44,231 +44,236 @@ class TilePlan:
     """How an image is cut into tiles."""
 
     tile: tuple[int, int]
-    """The largest height and width of a tile in input pixels, its surroundings not counted: whole cells."""
+    """The largest height and width of a tile in input pixels without its halo, in whole cells."""
     halo: int = 0
     """Input pixels around a tile that go through the network with it."""
     stride: int = 1
-    """Tiles and their surroundings begin on multiples of it."""
-    multiple: int = 1
-    """What the sides of what goes through the network must be a multiple of."""
-    least: tuple[int, int] = (1, 1)
-    """The smallest height and width that go through the network."""
+    """Tiles with their halo begin on multiples of this."""
+    multiple_of: int = 1
+    """Sides of inputs of the network must be multiples of this."""
+    minimum: tuple[int, int] = (1, 1)
+    """The smallest (height, width) of an input of the network."""
     fixed: bool = False
-    """Whether nothing larger goes through it either."""
+    """Whether `minimum` is the only size that the network takes."""
     blended: bool = False
-    """Whether tiles fade into each other, since what lies outside the halo matters too."""
+    """Whether tiles are blended, since the receptive field exceeds the halo."""
     whole: bool = False
-    """Whether there is one tile, the image."""
+    """Whether the image is one tile."""
     note: str = ""
-    """What the user should know about it."""
+    """What the user should know about the plan."""
 
     @property
     def step(self) -> int:
-        """What tiles, and what goes through the network, begin and end on."""
-        return lcm(self.stride, self.multiple)
+        """Tiles, with and without their halo, begin and end on multiples of this."""
+        return lcm(self.stride, self.multiple_of)
 
     @property
     def fade(self) -> int:
-        """Pixels around a tile that it fades in: few, since those farther out see less around them."""
+        """Pixels around a tile in which it is blended: few, since those farther out have less context."""
         return -(-self.halo // 4) if self.blended else 0
 
     def around(self, tile: Rectangle, source: Raster) -> Rectangle:
-        """What the network sees of an image when it makes a tile."""
-        return expand_by_halo(tile, self.halo, self.step, source.height, source.width, self.least, self.fixed)
+        """The tile with its halo: the input of the network for it."""
+        return expand_by_halo(tile, self.halo, self.step, source.height, source.width, self.minimum, self.fixed)
 
     @property
     def cell(self) -> int:
-        """The side of the squares in which what is finished is noted."""
-        return min(rounded_up(CELL, self.step), *self.tile)
+        """The side of the square cells that are marked as finished."""
+        return min(rounded_up(MIN_CELL, self.step), *self.tile)
 
 
 @dataclass
 class Planner:
-    """Plans how images are restored by `used`; `exact` is the same engine on the CPU in float32.
+    """Plans tiles for `engine`; `reference` is the same engine on the CPU in float32.
 
-    What is to be found out of a network is found out once.
+    Memory and receptive field of the network are measured once, when they are first needed.
     """
 
-    exact: Engine
-    used: Engine
+    reference: Engine
+    engine: Engine
     sizes: Sizes
-    """What images it takes."""
-    _reaches: dict[int, ReceptiveField] = field(default_factory=dict)
+    """The input sizes that the network takes."""
+    _receptive_fields: dict[int, ReceptiveField] = field(default_factory=dict)
 
     @cached_property
-    def need(self) -> float:
-        """Bytes that the network keeps at once, per pixel of its input."""
-        return bytes_per_pixel(self.used, self.sizes)
+    def bytes_per_pixel(self) -> float:
+        """Peak memory of the network per input pixel."""
+        return bytes_per_pixel(self.engine, self.sizes)
 
-    def reach(self, longest: int = LONGEST) -> ReceptiveField:
-        """How far it looks; what looks farther than three eighths of `longest` looks everywhere."""
-        if longest not in self._reaches:
-            fixed = self.exact.size is not None
-            self._reaches[longest] = (
-                reach_within(self.exact) if fixed else measure_receptive_field(self.exact, longest, self.sizes)
+    def receptive_field(self, longest: int = MAX_PROBE) -> ReceptiveField:
+        """The receptive field, which counts as unbounded beyond three eighths of `longest`."""
+        if longest not in self._receptive_fields:
+            self._receptive_fields[longest] = (
+                measure_receptive_field(self.reference, longest, self.sizes)
+                if self.reference.size is None
+                else receptive_field_at_fixed_size(self.reference)
             )
-        return self._reaches[longest]
+        return self._receptive_fields[longest]
 
-    def given(self, source: Raster) -> tuple[int, int]:
-        """The height and width in which the network is given the whole of an image."""
-        if self.exact.size is not None:
-            return self.exact.size
+    def input_size(self, source: Raster) -> tuple[int, int]:
+        """The height and width of the input of the network for a whole image, padding included."""
+        if self.reference.size is not None:
+            return self.reference.size
         tall, wide = (
-            rounded_up(max(side, self.sizes.least), self.sizes.multiple) for side in (source.height, source.width)
+            rounded_up(max(side, self.sizes.minimum), self.sizes.multiple_of)
+            for side in (source.height, source.width)
         )
         return tall, wide
 
     def plan(self, source: Raster, budget: float, halo: Halo, floor: int) -> TilePlan:
-        """Plan how `source` is restored within `budget` bytes for what the network keeps at once.
+        """Plan the tiles of `source` for at most `budget` bytes of memory in the network.
 
-        `floor` is the least halo that something else than the network needs.
+        `floor` is the smallest halo that is needed beside the network's, for the alpha channel.
 
         Raises LossmithError when nothing fits.
         """
-        if self.exact.size is not None:
-            return self._of_one_size(source, self.exact.size, halo, floor)
-        tall, wide = self.given(source)
-        if tall * wide * self.need <= min(budget, MAX_WHOLE_PIXELS * self.need):
+        if self.reference.size is not None:
+            return self._fixed_size(source, self.reference.size, halo, floor)
+        tall, wide = self.input_size(source)
+        if tall * wide * self.bytes_per_pixel <= min(budget, MAX_WHOLE_PIXELS * self.bytes_per_pixel):
             return self.whole(source)
-        room = int(budget / self.need)
-        largest = max(isqrt(room), room // min(tall, wide))  # of what is long and thin, more of its length
-        # what is farther away than this would make the work more than DEAR times what it need be
+        pixels = int(budget / self.bytes_per_pixel)
+        largest = max(isqrt(pixels), pixels // min(tall, wide))  # tiles of a long thin image can be longer
+        # a larger halo would make the work more than MAX_OVERHEAD times that without overlap
         affordable = int(largest * (1 - MAX_OVERHEAD**-0.5) / 2)
-        asked = halo if isinstance(halo, int) else 0
-        longest = LONGEST if halo == "exact" else min(LONGEST, max(SHORTEST, 4 * max(affordable, asked)))
-        reach = self.reach(1 << (longest - 1).bit_length())
-        enough = max(affordable, min(largest // 4, SHORTENED[-1]), SHORTENED[0])
-        bearable = {"auto": enough, "exact": LONGEST}.get(str(halo), asked)
-        if reach.pixels is not None and reach.pixels <= bearable:
-            plan = self._cut(reach, max(reach.pixels, floor), largest)
+        requested = halo if isinstance(halo, int) else 0
+        probe = MAX_PROBE if halo == "exact" else min(MAX_PROBE, max(MIN_PROBE, 4 * max(affordable, requested)))
+        field = self.receptive_field(1 << (probe - 1).bit_length())
+        enough = max(affordable, min(largest // 4, SHORT_HALOS[-1]), SHORT_HALOS[0])
+        max_halo = {"auto": enough, "exact": MAX_PROBE}.get(str(halo), requested)
+        if field.pixels is not None and field.pixels <= max_halo:
+            plan = self._tiles(field, max(field.pixels, floor), largest)
             if plan is None:
-                raise LossmithError(self._too_large(max(reach.pixels, floor), budget))
+                raise LossmithError(self._too_large(max(field.pixels, floor), budget))
             return plan
-        if tall * wide * self.need <= budget:
+        if tall * wide * self.bytes_per_pixel <= budget:
             return self.whole(source)
         if halo == "exact":
             raise LossmithError(
-                f"model '{self.used.name}' looks at the whole image, so tiles cannot be exact, and whole it "
-                f"needs {tall * wide * self.need / 1e9:.1f} GB; give more --memory, or leave --halo out"
+                f"model '{self.engine.name}' depends on the whole image, so tiles cannot be exact, and in one "
+                f"piece it needs {tall * wide * self.bytes_per_pixel / 1e9:.1f} GB; give more --memory, or leave "
+                "--halo out"
             )
-        return self._shortened(reach, source, largest, halo, floor, budget)
+        return self._shortened(field, source, largest, halo, floor, budget)
 
     def whole(self, source: Raster) -> TilePlan:
-        """In one piece."""
-        multiple, least = self.sizes.multiple, self.sizes.least
-        cell = rounded_up(CELL, multiple)
-        # rounded up: a side that is no whole number of cells would be rounded down, to two tiles
+        """The plan of an image in one piece."""
+        multiple, minimum = self.sizes.multiple_of, self.sizes.minimum
+        cell = rounded_up(MIN_CELL, multiple)
+        # whole cells: even_side would round a smaller tile down, to two tiles
         tile = rounded_up(source.height, cell), rounded_up(source.width, cell)
-        return TilePlan(tile, 0, multiple, multiple, (least, least), whole=True)
+        return TilePlan(tile, 0, multiple, multiple, (minimum, minimum), whole=True)
 
-    def _cut(self, reach: ReceptiveField, halo: int, largest: int) -> TilePlan | None:
-        step, least = lcm(reach.stride, reach.multiple), self.sizes.least
-        halo, cell = rounded_up(halo, step), rounded_up(CELL, step)
-        room = (largest - 2 * halo) // cell * cell
-        if room < cell or largest < least:
+    def _tiles(self, field: ReceptiveField, halo: int, largest: int) -> TilePlan | None:
+        """Square tiles with a halo, within `largest` pixels a side; None where there is no room for them."""
+        step, minimum = lcm(field.stride, field.multiple_of), self.sizes.minimum
+        halo, cell = rounded_up(halo, step), rounded_up(MIN_CELL, step)
+        max_side = (largest - 2 * halo) // cell * cell
+        if max_side < cell or largest < minimum:
             return None
         enough = max(256, int(2 * halo / (TARGET_OVERHEAD**0.5 - 1)))
-        side = min(room, rounded_up(enough, cell))
-        return TilePlan((side, side), halo, reach.stride, reach.multiple, (least, least))
+        side = min(max_side, rounded_up(enough, cell))
+        return TilePlan((side, side), halo, field.stride, field.multiple_of, (minimum, minimum))
 
     def _shortened(
-        self, reach: ReceptiveField, source: Raster, largest: int, halo: Halo, floor: int, budget: float
+        self, field: ReceptiveField, source: Raster, largest: int, halo: Halo, floor: int, budget: float
     ) -> TilePlan:
-        candidates = [max(halo, floor)] if isinstance(halo, int) else [max(each, floor) for each in SHORTENED]
-        tried: tuple[TilePlan, float | None, Rectangle] | None = None
+        """Blended tiles with a halo shorter than the receptive field, and a note on the error."""
+        candidates = [max(halo, floor)] if isinstance(halo, int) else [max(short, floor) for short in SHORT_HALOS]
+        best: tuple[TilePlan, float | None, Rectangle] | None = None
         for candidate in candidates:
-            plan = self._cut(reach, candidate, largest)
-            if plan is None or (tried is not None and plan.tile[0] < plan.halo):
+            plan = self._tiles(field, candidate, largest)
+            if plan is None or (best is not None and plan.tile[0] < plan.halo):
                 break
             plan = replace(plan, blended=True)
-            error, window = context_error(self.used, source, plan, largest)
-            tried = plan, error, window
+            error, window = context_error(self.engine, source, plan, largest)
+            best = plan, error, window
             if error is not None and error <= MAX_SEAM_LEVELS:
                 break
-        if tried is None:
+        if best is None:
             raise LossmithError(self._too_large(candidates[0], budget))
-        plan, error, window = tried
-        exact = None if reach.pixels is None else self._cut(reach, max(reach.pixels, floor), largest)
-        seen = error is None or error > MAX_SEAM_LEVELS
-        if halo == "auto" and seen and exact is not None and exact.tile[0] >= exact.halo:  # dear, but possible
+        plan, error, window = best
+        exact = None if field.pixels is None else self._tiles(field, max(field.pixels, floor), largest)
+        visible = error is None or error > MAX_SEAM_LEVELS
+        if halo == "auto" and visible and exact is not None and exact.tile[0] >= exact.halo:  # slow, but exact
             return exact
-        sees = "more than the memory holds" if reach.pixels is None else f"{reach.pixels} pixels to each side"
+        sees = "more than the memory holds" if field.pixels is None else f"{field.pixels} pixels to each side"
         changes = (
             "by how much that changes the image cannot be measured in so little memory"
             if error is None
             else f"which changes at most {error:.2g} of 255 levels where the image is busiest, brightest "
             f"and darkest, measured against a window of {window.height} x {window.width} pixels"
         )
-        remark = (
-            f"model '{self.used.name}' sees {sees}; its tiles see {plan.halo} pixels beyond their edge and fade "
-            f"into each other, {changes}"
+        note = (
+            f"model '{self.engine.name}' sees {sees}; its tiles see {plan.halo} pixels beyond their edge and are "
+            f"blended, {changes}"
         )
-        return replace(plan, note=remark)
+        return replace(plan, note=note)
 
-    def _of_one_size(self, source: Raster, size: tuple[int, int], halo: Halo, floor: int) -> TilePlan:
-        """Windows of the one size that the network takes; they overlap by what it sees, if there is room."""
+    def _fixed_size(self, source: Raster, size: tuple[int, int], halo: Halo, floor: int) -> TilePlan:
+        """Windows of the only size that the network takes, overlapping by its receptive field if there is room."""
         if source.height <= size[0] and source.width <= size[1]:
-            tile = rounded_up(source.height, CELL), rounded_up(source.width, CELL)
-            return TilePlan(tile, least=size, fixed=True, whole=True)
-        reach = self.reach()
-        sees, quarter = max(size) if reach.pixels is None else max(reach.pixels, floor), min(size) // 4
-        asked = max(halo, floor) if isinstance(halo, int) else sees
-        plan = self._windows(size, min(asked, sees), reach.stride, blended=asked < sees)
+            tile = rounded_up(source.height, MIN_CELL), rounded_up(source.width, MIN_CELL)
+            return TilePlan(tile, minimum=size, fixed=True, whole=True)
+        field = self.receptive_field()
+        exact, quarter = max(size) if field.pixels is None else max(field.pixels, floor), min(size) // 4
+        requested = max(halo, floor) if isinstance(halo, int) else exact
+        plan = self._windows(size, min(requested, exact), field.stride, blended=requested < exact)
         if plan is None and halo == "auto":
-            plan = self._windows(size, quarter, reach.stride, blended=True)
+            plan = self._windows(size, quarter, field.stride, blended=True)
         if plan is None:
             raise LossmithError(
-                f"model '{self.used.name}' takes {size[0]} x {size[1]} pixels only, of which {min(asked, sees)} "
-                "at each side are too many; take a smaller --halo"
+                f"model '{self.engine.name}' takes {size[0]} x {size[1]} pixels only, which leaves no room for a "
+                f"halo of {min(requested, exact)}; take a smaller --halo"
             )
         return plan
 
-    def _windows(self, size: tuple[int, int], halo: int, grid: int, blended: bool) -> TilePlan | None:
-        halo = rounded_up(halo, grid)
-        room = min(size) - 2 * halo
-        if room < grid:
+    def _windows(self, size: tuple[int, int], halo: int, stride: int, blended: bool) -> TilePlan | None:
+        halo = rounded_up(halo, stride)
+        inner = min(size) - 2 * halo
+        if inner < stride:
             return None
-        cell = rounded_up(CELL, grid) if room >= rounded_up(CELL, grid) else room // grid * grid
+        cell = rounded_up(MIN_CELL, stride) if inner >= rounded_up(MIN_CELL, stride) else inner // stride * stride
         tall, wide = ((side - 2 * halo) // cell * cell for side in size)
-        remark = (
-            f"model '{self.used.name}' takes {size[0]} x {size[1]} pixels only and sees more than {halo} to each "
-            "side; its windows overlap by as much and fade into each other"
+        note = (
+            f"model '{self.engine.name}' takes {size[0]} x {size[1]} pixels only and sees more than {halo} to "
+            "each side; its windows overlap by as much and are blended"
         )
         return TilePlan(
-            (tall, wide), halo, grid, 1, size, fixed=True, blended=blended, note=remark if blended else ""
+            (tall, wide), halo, stride, 1, size, fixed=True, blended=blended, note=note if blended else ""
         )
 
     def _too_large(self, halo: int, budget: float) -> str:
-        least = max(CELL + 2 * halo, self.sizes.least) ** 2 * self.need
+        need = max(MIN_CELL + 2 * halo, self.sizes.minimum) ** 2 * self.bytes_per_pixel
         return (
-            f"model '{self.used.name}' needs {least / 1e9:.2g} GB for the smallest tile, with {halo} pixels "
+            f"model '{self.engine.name}' needs {need / 1e9:.2g} GB for the smallest tile, with {halo} pixels "
             f"around it; {budget / 1e9:.2g} GB are free; give it more --memory, or a smaller --halo"
         )
 
 
 def context_error(engine: Engine, source: Raster, plan: TilePlan, largest: int) -> tuple[float | None, Rectangle]:
-    """By how many 8-bit levels three spots change when only the plan's halo is seen around them.
+    """The error in 8-bit levels of a plan's halo, and the window that it was compared with.
 
-    Compared with a window four times as far, or as far as fits into `largest` pixels a side; it is returned too.
-    None where there is no larger window.
+    The largest difference over three spots, against a halo four times as large or as large as fits into `largest`
+    pixels a side; None where no larger halo fits.
     """
-    far = min(4 * max(plan.halo, plan.cell), (largest - plan.cell) // 2)
-    errors, shown = [], Rectangle(0, 0, 0, 0)
-    for spot in _places(source, plan.cell):
+    wide_halo = min(4 * max(plan.halo, plan.cell), (largest - plan.cell) // 2)
+    errors, compared = [], Rectangle(0, 0, 0, 0)
+    for spot in _spots(source, plan.cell):
         window, wider = (
-            replace(plan, halo=halo).around(spot, source) for halo in (plan.halo, max(far, plan.halo))
+            replace(plan, halo=halo).around(spot, source) for halo in (plan.halo, max(wide_halo, plan.halo))
         )
-        kept, shown = spot.widened(plan.fade, window), wider
-        near, wide = (spot_in(engine, source, kept, around, plan) for around in (window, wider))
+        area, compared = spot.widened(plan.fade, window), wider
+        narrow, wide = (restore_area(engine, source, area, around, plan) for around in (window, wider))
         if window != wider:
-            errors.append(255 * float((near - wide).abs().max()))
-    return max(errors, default=None), shown
+            errors.append(255 * float((narrow - wide).abs().max()))
+    return max(errors, default=None), compared
 
 
-def _places(source: Raster, side: int) -> list[Rectangle]:
-    """The squares of `side`, beginning on multiples of it, that are busiest, brightest and darkest."""
+def _spots(source: Raster, side: int) -> list[Rectangle]:
+    """The squares of `side` pixels, aligned to multiples of it, that are busiest, brightest and darkest."""
     starts = (
-        sorted({place * (length // side) // PLACES * side for place in range(PLACES)})
+        sorted({index * (length // side) // SPOT_GRID * side for index in range(SPOT_GRID)})
         for length in (source.height, source.width)
     )
     squares = [
@@ -277,13 +282,15 @@ def _places(source: Raster, side: int) -> list[Rectangle]:
     ]
     values = {square: source.read(square) for square in squares}
     busiest = max(squares, key=lambda square: float(values[square].std()))
-    by_light = sorted(squares, key=lambda square: float(values[square].mean()))
-    return list(dict.fromkeys([busiest, by_light[0], by_light[-1]]))
+    by_brightness = sorted(squares, key=lambda square: float(values[square].mean()))
+    return list(dict.fromkeys([busiest, by_brightness[0], by_brightness[-1]]))
 
 
-def spot_in(engine: Engine, source: Raster, spot: Rectangle, window: Rectangle, plan: TilePlan) -> torch.Tensor:
-    """What comes of a spot when the network sees a window around it."""
-    given = window.grown(plan.multiple, plan.least)
-    restored = engine(planes_for(engine, source.read(given), source.levels))
-    rows, columns = spot.within(given).times(engine.scale).slices
+def restore_area(
+    engine: Engine, source: Raster, area: Rectangle, window: Rectangle, plan: TilePlan
+) -> torch.Tensor:
+    """The output of the network for an area when its input is the window around it."""
+    padded = window.grown(plan.multiple_of, plan.minimum)
+    restored = engine(planes_for(engine, source.read(padded), source.levels))
+    rows, columns = area.within(padded).times(engine.scale).slices
     return restored[..., rows, columns].clamp(0, 1)

@@ -1,4 +1,4 @@
-"""The pixels of an image in a file of their own, of which only the part in use is in memory."""
+"""Pixels of an image in a memory-mapped file, of which only the part in use is in memory."""
 
 import os
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from lossmith.core.resources import amount
 from lossmith.restoration.tiling.tiles import Rectangle
 
 Pixels = NDArray[Any]
-STRIP = 1 << 24
-"""Bytes of the strips in which a whole raster is gone through."""
+STRIP_BYTES = 1 << 24
+"""Bytes of the strips in which a raster is processed."""
 
 
 @dataclass(frozen=True)
 class Raster:
-    """Pixels (height, width, channels) in a file: uint8, uint16 or float32, row after row, nothing else.
+    """Pixels (height, width, channels) in a raw file: uint8, uint16 or float32, row by row, without a header.
 
-    The file is mapped anew for each access: pages that stay mapped count as memory of the program, and of a
-    large image they would be all.
+    The file is mapped for each access only: pages that stay mapped count as memory of the process, and would add
+    up to the whole image.
     """
 
     path: Path
@@ -42,9 +42,9 @@ class Raster:
         return int(np.iinfo(self.dtype).max)
 
     def create(self) -> "Raster":
-        """Make the file, all zeros, with its room on the disk, so that a full disk is an error now.
+        """Create the file, all zeros, with its disk space allocated, so that a full disk is an error now.
 
-        Raises LossmithError when there is none.
+        Raises LossmithError when the disk is full.
         """
         try:
             with self.path.open("wb") as file:
@@ -59,37 +59,38 @@ class Raster:
         return self
 
     def mapped(self, mode: Any = "r") -> Any:
-        """All of it, as an array that reads and writes the file; give it up soon."""
+        """The file as an array; release it soon, since mapped pages count as memory."""
         return np.memmap(self.path, self.dtype, mode, shape=(self.height, self.width, self.channels))
 
-    def read(self, place: Rectangle) -> Pixels:
-        """A copy of one part. Beyond the lower and right edge the image is mirrored."""
-        rows = _mirrored(place.top, place.bottom, self.height)
-        columns = _mirrored(place.left, place.right, self.width)
+    def read(self, area: Rectangle) -> Pixels:
+        """A copy of an area; beyond the lower and right edge the image is mirrored."""
+        rows = _mirrored(area.top, area.bottom, self.height)
+        columns = _mirrored(area.left, area.right, self.width)
         top, left = rows.min(), columns.min()
-        part = self.mapped()[top : rows.max() + 1, left : columns.max() + 1]
-        return np.array(part[rows - top][:, columns - left])
+        pixels = self.mapped()[top : rows.max() + 1, left : columns.max() + 1]
+        return np.array(pixels[rows - top][:, columns - left])
 
-    def write(self, place: Rectangle, pixels: Any) -> None:
-        """Write one part, down to the disk: what is noted as finished after it must be there."""
-        whole = self.mapped("r+")
-        whole[place.slices] = pixels
-        whole.flush()
+    def write(self, area: Rectangle, pixels: Any) -> None:
+        """Write an area, flushed to disk: only then may it be marked as finished."""
+        array = self.mapped("r+")
+        array[area.slices] = pixels
+        array.flush()
 
-    def add(self, place: Rectangle, pixels: Pixels) -> None:
-        whole = self.mapped("r+")
-        whole[place.slices] += pixels
-        whole.flush()
+    def add(self, area: Rectangle, pixels: Pixels) -> None:
+        """Add to the values of an area, flushed to disk."""
+        array = self.mapped("r+")
+        array[area.slices] += pixels
+        array.flush()
 
     def strips(self) -> Iterator[Pixels]:
-        """All rows from the top, some at a time."""
-        tall = max(1, STRIP // max(1, self.nbytes // self.height))
-        for top in range(0, self.height, tall):
-            yield np.array(self.mapped()[top : top + tall])
+        """All rows from the top, in strips of about `STRIP_BYTES`."""
+        rows = max(1, STRIP_BYTES // max(1, self.nbytes // self.height))
+        for top in range(0, self.height, rows):
+            yield np.array(self.mapped()[top : top + rows])
 
 
 def _mirrored(start: int, stop: int, length: int) -> NDArray[np.intp]:
-    """The rows that stand for rows `start` to `stop` of an image of `length`, mirrored about its last row."""
+    """Indices `start` to `stop`, those from `length` on reflected about the last index of the image."""
     rows = np.arange(start, stop)
     if stop <= length:
         return rows

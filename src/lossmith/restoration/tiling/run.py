@@ -1,4 +1,4 @@
-"""An image restored tile by tile: what is finished stays finished, whatever happens."""
+"""Restores an image tile by tile; finished tiles stay on disk, so a stopped image is resumed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import torch
 from lossmith.core.devices import out_of_memory
 from lossmith.core.errors import LossmithError
 from lossmith.restoration.channels import ChannelAdapter, to_levels
-from lossmith.restoration.output_range import Outcome
+from lossmith.restoration.output_range import RangeCheck
 from lossmith.restoration.tiling.plan import TilePlan
 from lossmith.restoration.tiling.raster import Pixels, Raster
 from lossmith.restoration.tiling.tiles import Rectangle, blend_weights, even_side, next_tile
@@ -17,106 +17,104 @@ from lossmith.restoration.tiling.tiles import Rectangle, blend_weights, even_sid
 
 @dataclass(frozen=True)
 class TileCanvas:
-    """What has been made of an image so far, on disk, and which cells of it are finished."""
+    """The result so far, on disk, and which cells of it are finished."""
 
-    painted: Raster
-    """The result; or, where tiles fade into each other, sums of weighted values and, last, of the weights."""
+    pixels: Raster
+    """The result; where tiles are blended, sums of weighted values and, as the last channel, of the weights."""
     finished: Raster
-    """(rows of cells, columns of cells, 1): 1 where it is finished."""
+    """(rows of cells, columns of cells, 1): 1 where the cell is finished."""
 
 
 class WholeDoesNotFit(Exception):
-    """An image that was to be restored in one piece needs more memory than there is."""
+    """An image that was planned as one piece needs more memory than there is."""
 
 
 def restore_tiles(
     source: Raster,
     canvas: TileCanvas,
-    paint: ChannelAdapter,
+    adapter: ChannelAdapter,
     plan: TilePlan,
     advance: Callable[[int], None] = lambda pixels: None,
-    outcome: Outcome | None = None,
+    range_check: RangeCheck | None = None,
 ) -> None:
-    """Restore what of `source` is not finished yet. `advance` is told how many input pixels each tile had.
+    """Restore the unfinished tiles of `source` into `canvas`.
 
-    `outcome` counts what the network makes, and refuses what is no image.
+    `advance` is called with the number of input pixels of each finished tile; `range_check` counts output values
+    out of range. When a tile does not fit into memory, the rest is restored in smaller ones.
 
-    When a tile does not fit into memory, the rest is done in smaller ones.
-
-    Raises LossmithError when the smallest does not fit, or the network makes what is no image; WholeDoesNotFit
-    when one piece was planned.
+    Raises LossmithError when the smallest tile does not fit, or the output of the network is not an image; and
+    WholeDoesNotFit when the plan was one piece and it does not fit.
     """
-    most = plan.tile
-    while (tile := _next(source, canvas, plan, most)) is not None:
+    max_tile = plan.tile
+    while (tile := _next_tile(source, canvas, plan, max_tile)) is not None:
         try:
-            restored = restore_tile(source, paint, plan, tile, outcome)
+            restored = restore_tile(source, adapter, plan, tile, range_check)
         except Exception as error:
             if not out_of_memory(error):
                 raise
-            if plan.whole:  # its parts would need to see more than themselves
+            if plan.whole:  # its tiles would need a halo
                 raise WholeDoesNotFit from error
-            if plan.fixed or max(most) <= plan.cell:
+            if plan.fixed or max(max_tile) <= plan.cell:
                 raise LossmithError(
-                    f"there is not enough memory even for tiles of {max(most)} pixels; take a smaller --halo or "
-                    "network"
+                    f"there is not enough memory even for tiles of {max(max_tile)} pixels; take a smaller --halo "
+                    "or network"
                 ) from error
-            half = min(max(most), max(tile.height, tile.width)) // 2 // plan.cell * plan.cell
-            most = (max(plan.cell, half), max(plan.cell, half))
+            half = min(max(max_tile), max(tile.height, tile.width)) // 2 // plan.cell * plan.cell
+            max_tile = (max(plan.cell, half), max(plan.cell, half))
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             continue
         if plan.blended:
-            canvas.painted.add(
-                restored.place, np.concatenate([restored.values * restored.weights, restored.weights], 2)
-            )
+            weighted = np.concatenate([restored.values * restored.weights, restored.weights], 2)
+            canvas.pixels.add(restored.area, weighted)
         else:
-            canvas.painted.write(restored.place, to_levels(restored.values, canvas.painted.dtype))
-        _note(canvas, plan, tile)
+            canvas.pixels.write(restored.area, to_levels(restored.values, canvas.pixels.dtype))
+        _mark_finished(canvas, plan, tile)
         advance(tile.height * tile.width)
 
 
-def tile_sides(source: Raster, plan: TilePlan, most: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of tiles of at most so many pixels, as even as whole cells can be."""
+def tile_sides(source: Raster, plan: TilePlan, max_tile: tuple[int, int]) -> tuple[int, int]:
+    """Height and width, in whole cells, of equal tiles that are no larger than `max_tile` (height, width)."""
     return (
-        even_side(source.height, most[0], plan.cell),
-        even_side(source.width, most[1], plan.cell),
+        even_side(source.height, max_tile[0], plan.cell),
+        even_side(source.width, max_tile[1], plan.cell),
     )
 
 
-def _next(source: Raster, canvas: TileCanvas, plan: TilePlan, most: tuple[int, int]) -> Rectangle | None:
+def _next_tile(source: Raster, canvas: TileCanvas, plan: TilePlan, max_tile: tuple[int, int]) -> Rectangle | None:
     finished = canvas.finished.mapped()[..., 0].astype(bool)
-    return next_tile(finished, plan.cell, *tile_sides(source, plan, most), source.height, source.width)
+    return next_tile(finished, plan.cell, *tile_sides(source, plan, max_tile), source.height, source.width)
 
 
 @dataclass(frozen=True)
 class RestoredTile:
-    """What the network makes of a tile."""
+    """The output of the network for a tile."""
 
-    place: Rectangle
-    """Where it belongs in the result: the tile, and what it fades in around it."""
+    area: Rectangle
+    """The area of the result that it covers: the tile, and what is blended around it."""
     values: Pixels
     weights: Pixels
-    """(height, width, 1): how much it counts against its neighbors."""
+    """(height, width, 1): its weight against its neighbors."""
 
 
 def restore_tile(
-    source: Raster, paint: ChannelAdapter, plan: TilePlan, tile: Rectangle, outcome: Outcome | None = None
+    source: Raster, adapter: ChannelAdapter, plan: TilePlan, tile: Rectangle, range_check: RangeCheck | None = None
 ) -> RestoredTile:
-    """Restore one tile, about [0, 1] and not clipped, but where tiles fade into each other.
+    """Restore one tile to values in [0, 1], clipped only where tiles are blended.
 
-    Raises LossmithError when the network fails, or makes what is no image.
+    Raises LossmithError when the network fails, or its output is not an image.
     """
-    scale, around = paint.engine.scale, plan.around(tile, source)
-    # beyond the lower and right edge the image is mirrored, where the network asks for more
-    given = source.read(around.grown(plan.multiple, plan.least))
-    restored = _painted(paint, given)
+    scale, around = adapter.engine.scale, plan.around(tile, source)
+    # to meet minimum and multiple_of, the image is mirrored beyond its lower and right edge
+    pixels = source.read(around.grown(plan.multiple_of, plan.minimum))
+    restored = _apply(adapter, pixels)
     if not np.isfinite(restored).all():
         raise LossmithError(
-            f"model '{paint.engine.name}' makes what is no number; try --precision float32, or train it anew"
+            f"model '{adapter.engine.name}' gives NaN or infinity; try --precision float32, or train it again"
         )
-    if outcome is not None:
+    if range_check is not None:
         colors = slice(1 if source.channels < 3 else 3)
-        outcome.add(given[..., colors].max() / source.levels, restored[..., colors])
+        range_check.add(pixels[..., colors].max() / source.levels, restored[..., colors])
     kept = tile.widened(plan.fade, around)
     rows, columns = kept.within(around).times(scale).slices
     values = restored[rows, columns]
@@ -126,18 +124,18 @@ def restore_tile(
     return RestoredTile(kept.times(scale), np.clip(values, 0, 1), weights)
 
 
-def _painted(paint: ChannelAdapter, given: Pixels) -> Pixels:
+def _apply(adapter: ChannelAdapter, pixels: Pixels) -> Pixels:
     try:
-        return paint(given)
-    except Exception as error:  # networks of others fail in every way there is
+        return adapter(pixels)
+    except Exception as error:  # a user's network may raise any kind of exception
         if isinstance(error, LossmithError) or out_of_memory(error):
             raise
-        said = str(error).partition("\n")[0] or type(error).__name__
-        place = f"{given.shape[0]} x {given.shape[1]} pixels"
-        raise LossmithError(f"model '{paint.engine.name}' fails on {place}: {said}") from error
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        size = f"{pixels.shape[0]} x {pixels.shape[1]} pixels"
+        raise LossmithError(f"model '{adapter.engine.name}' fails on {size}: {reason}") from error
 
 
-def _note(canvas: TileCanvas, plan: TilePlan, tile: Rectangle) -> None:
+def _mark_finished(canvas: TileCanvas, plan: TilePlan, tile: Rectangle) -> None:
     cells = Rectangle(
         tile.top // plan.cell, tile.left // plan.cell, -(-tile.bottom // plan.cell), -(-tile.right // plan.cell)
     )
@@ -149,18 +147,18 @@ def new_canvas(
     scale: int,
     plan: TilePlan,
     dtype: str,
-    painted: Raster,
+    pixels: Raster,
     finished: Raster,
     *,
     keep: bool = False,
 ) -> TileCanvas:
-    """An empty canvas for an image, in the files of `painted` and `finished`, or the one that is there.
+    """An empty canvas for an image, in the files of `pixels` and `finished`; with `keep` the existing one.
 
     Raises LossmithError when the disk is full.
     """
     channels = source.channels + 1 if plan.blended else source.channels
-    blank = replace(
-        painted,
+    result = replace(
+        pixels,
         height=scale * source.height,
         width=scale * source.width,
         channels=channels,
@@ -173,20 +171,21 @@ def new_canvas(
         channels=1,
         dtype="uint8",
     )
-    for raster in (blank, cells):
+    for raster in (result, cells):
         if not (keep and raster.path.is_file() and raster.path.stat().st_size == raster.nbytes):
             keep = False
             raster.create()
-    return TileCanvas(blank, cells)
+    return TileCanvas(result, cells)
 
 
 def finalize(canvas: TileCanvas, plan: TilePlan, dtype: str, to: Raster) -> Raster:
-    """The finished result in whole numbers; where tiles faded into each other, their sums are divided first."""
+    """The finished result as integers; where tiles were blended, the sums divided by the weights, in `to`."""
+    pixels = canvas.pixels
     if not plan.blended:
-        return canvas.painted
-    result = replace(canvas.painted, path=to.path, channels=canvas.painted.channels - 1, dtype=dtype).create()
+        return pixels
+    result = replace(pixels, path=to.path, channels=pixels.channels - 1, dtype=dtype).create()
     top = 0
-    for strip in canvas.painted.strips():
+    for strip in pixels.strips():
         mean: Pixels = strip[..., :-1] / strip[..., -1:]
         result.write(Rectangle(top, 0, top + len(strip), result.width), to_levels(mean, dtype))
         top += len(strip)
