@@ -87,7 +87,7 @@ def test_reproduce_computes_with_the_receipts_number_of_threads(model: Path, ima
     before = torch.get_num_threads()
     file = rewritten(model, tmp_path / "model.safetensors", threads=before + 1)
     result = reproduce(file, images=[images])
-    assert card(result.anew)["threads"] == before + 1
+    assert card(result.reproduction)["threads"] == before + 1
     assert torch.get_num_threads() == before
 
 
@@ -110,7 +110,7 @@ def test_a_learned_loss_is_reproduced_bit_for_bit(image: Path, pair: bool, tmp_p
     damage = {"degraded": worse} if pair else {"degradation": "noise(20)"}
     learned = learn_loss(image, **damage, recipe=QUICK, seed=5, out=tmp_path / "my.safetensors")
     result = reproduce(learned.path, images=[worse, image])
-    assert result.anew != learned.path
+    assert result.reproduction != learned.path
     assert result.status == 0
 
 

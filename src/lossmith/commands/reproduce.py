@@ -1,4 +1,4 @@
-"""`lossmith reproduce`: a file made again from what it says of itself."""
+"""`lossmith reproduce`: trains a model or a loss again from its receipt."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -34,35 +34,58 @@ from lossmith.models.model_file import FORMAT as MODEL
 from lossmith.models.model_file import check_file
 from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSettings
 
-IMAGES = ("training_images", "test_images")
-MADE_BY = ("versions", "device", "devices", "threads")
-OF_A_RUN = (*IMAGES, *MADE_BY, "loss", "scale", "seed", "protocol", *BEGINNING, "skipped", "remarks")
+IMAGE_ENTRIES = ("training_images", "test_images")
+PROVENANCE_ENTRIES = ("versions", "device", "devices", "threads")
+RECEIPT_ENTRIES = (
+    *IMAGE_ENTRIES,
+    *PROVENANCE_ENTRIES,
+    "loss",
+    "scale",
+    "seed",
+    "protocol",
+    *BEGINNING,
+    "skipped",
+    "remarks",
+)
 """Entries of a model's receipt beside the fields of its recipe."""
-OF_A_LOSS = (*MADE_BY, "task", "degradation", "image", "scales", "range", "recipe", "seed", "seconds", "license")
+CARD_ENTRIES = (
+    *PROVENANCE_ENTRIES,
+    "task",
+    "degradation",
+    "image",
+    "scales",
+    "range",
+    "recipe",
+    "seed",
+    "seconds",
+    "license",
+)
 """Entries of the card of a learned loss."""
-DIGESTS = ("image_sha256", "degraded_sha256")
-OF_AN_IMAGE = (*DIGESTS, "width", "height")
-"""What a card says of the image that a loss was learned from."""
+DIGEST_ENTRIES = ("image_sha256", "degraded_sha256")
+CARD_IMAGE_ENTRIES = (*DIGEST_ENTRIES, "width", "height")
+"""Entries of the card's `image`, the image that the loss was learned from."""
 
 
 @dataclass(frozen=True, repr=False)
 class Reproduced(Outcome):
-    """A file, and the one that was made anew."""
+    """The result of a reproduction."""
 
     file: Path
-    anew: Path
+    """The original file."""
+    reproduction: Path
+    """The new file."""
     difference: float
-    """The norm of the difference of all weights, in parts of that of the weights."""
+    """The norm of the difference of all weights relative to the norm of the original weights."""
     changed: dict[str, tuple[Any, Any]]
-    """What was not as it was: versions of the code, or the device; then and now."""
+    """Versions of packages and the device, where they differ: then and now."""
 
     @property
     def status(self) -> int:
-        """What the command ends with: 1 when the result is another."""
+        """Exit status of the command: 1 when the weights differ."""
         return int(self.difference > 0)
 
     def __str__(self) -> str:
-        lines = [f"made anew: {self.anew}"]
+        lines = [f"reproduced: {self.reproduction}"]
         if self.difference == 0:
             lines.append(f"the result is the same as {self.file}, to the last bit")
         else:
@@ -74,9 +97,9 @@ class Reproduced(Outcome):
 def reproduce(
     file: Path, *, images: list[Path] | None = None, init_from: Path | None = None, out: Path | None = None
 ) -> Reproduced:
-    """Make a model or a learned loss again, as its receipt says, and tell whether the result is the same.
+    """Train a model or learn a loss again, as its receipt says, and tell whether the result is the same.
 
-    A stopped reproduction goes on with the same command. On a CPU, with the same versions and as many threads,
+    A stopped reproduction continues with the same command. On a CPU, with the same versions and as many threads,
     the result is the same to the last bit; the command ends with status 1 where it is not.
 
     Parameters
@@ -84,54 +107,56 @@ def reproduce(
     file
         A model.safetensors of a run or of `lossmith export`, or a loss of `lossmith learn-loss`.
     images
-        Files, folders (also with folders within) or patterns among which the images are that it was made from;
-        they are known by their SHA-256.
-        Those of scikit-image are found by themselves.
+        Files, folders (searched recursively) or patterns that include the images that it was made from, which are
+        recognized by their SHA-256. The photographs of scikit-image are found without it.
     init_from
-        The file that training began with, --init or the stage before [default: that stage, beside the run].
+        The model file that training began with, --init or the first stage [default: that stage, beside the run].
     out
-        Folder for what is made [default: beside the file, its name and -anew].
+        Folder of the reproduction [default: beside the file, its name and -anew].
 
     Raises
     ------
     LossmithError
-        When the file does not say how it was made, or what it was made from is not here.
+        When the file has no complete receipt, or the images or weights that it was made from are not found.
     """
     file = Path(file)
     check_file(file)
     if not is_safetensors(file):
         raise LossmithError(f"{file} does not say how it was made, as models and losses of lossmith do")
     out = Path(out) if out is not None else file.with_name(f"{file.stem}-anew")
-    check_folder(out, "what is made")
+    check_folder(out, "a reproduction")
     kind = LOSS if LOSS in formats_of(file) else MODEL
-    before, card = load_tensors(file, kind)
+    weights, card = load_tensors(file, kind)
     card = rename_card(card) if kind == LOSS else rename_entries(card)
     with receipt_threads(card):
-        anew = _learned(file, card, images, out) if kind == LOSS else _trained(file, card, images, init_from, out)
-    after, made = load_tensors(anew, kind)
-    return Reproduced(file, anew, _difference(before, after), _changed(card, made))
+        if kind == LOSS:
+            reproduction = _learn_again(file, card, images, out)
+        else:
+            reproduction = _train_again(file, card, images, init_from, out)
+    new_weights, new_card = load_tensors(reproduction, kind)
+    return Reproduced(file, reproduction, _difference(weights, new_weights), _changed(card, new_card))
 
 
-def _trained(file: Path, receipt: dict[str, Any], images: Any, init_from: Path | None, out: Path) -> Path:
+def _train_again(file: Path, receipt: dict[str, Any], images: Any, init_from: Path | None, out: Path) -> Path:
     from lossmith.training.initial_weights import open_init
     from lossmith.training.run import AdversarialTask, SupervisedTask, train_run
 
-    _check(file, receipt, needed=("loss", "network", "degradation", "seed"), parts=("protocol", *IMAGES))
+    _check(file, receipt, needed=("loss", "network", "degradation", "seed"), parts=("protocol", *IMAGE_ENTRIES))
     _refuse_code(file, receipt, ("loss", "network", "degradation"))
     if receipt.get("minutes"):
         raise LossmithError(f"{file} was trained for {receipt['minutes']} minutes, which is never twice the same")
-    _refuse_unknown(file, receipt, OF_A_RUN, Recipe, AdversarialRecipe)
+    _refuse_unknown(file, receipt, RECEIPT_ENTRIES, Recipe, AdversarialRecipe)
     _refuse_unknown(file, receipt["protocol"], (), Protocol)
     recipe = Recipe(**_fitting(receipt, Recipe))
     criterion = loss(str(receipt["loss"]))
-    start = _beginning(file, receipt, init_from)
-    prepared = _gathered(file, receipt, images)
+    start = _find_start(file, receipt, init_from)
+    prepared = _find_data(file, receipt, images)
     task = SupervisedTask(criterion, recipe)
     if "discriminator" in receipt:
         task = AdversarialTask(criterion, recipe, AdversarialRecipe(**_fitting(receipt, AdversarialRecipe)), start)
     elif "begins_with" in receipt:
-        begun = replace(recipe, init=start, init_partial="begins_with_part" in receipt)
-        task = SupervisedTask(criterion, recipe, init=open_init(begun, prepared.source.scale)[1])
+        init_recipe = replace(recipe, init=start, init_partial="begins_with_part" in receipt)
+        task = SupervisedTask(criterion, recipe, init=open_init(init_recipe, prepared.source.scale)[1])
     folder = RunFolder(out)
     settings = RunSettings(
         protocol=Protocol(**receipt["protocol"]), seed=receipt["seed"], devices=receipt.get("devices", 1)
@@ -140,53 +165,54 @@ def _trained(file: Path, receipt: dict[str, Any], images: Any, init_from: Path |
     return folder.model
 
 
-def _beginning(file: Path, receipt: dict[str, Any], said: Path | None) -> Path:
-    """The file with the weights that training began with: what was said, or the model of the stage before."""
-    start = said or file.parent.parent / "psnr" / "model.safetensors"
-    wanted = receipt.get("begins_with")
-    if wanted is not None and (not start.is_file() or sha256_of(start) != wanted):
+def _find_start(file: Path, receipt: dict[str, Any], init_from: Path | None) -> Path:
+    """The file with the weights that training began with: `init_from`, or the model of the first stage."""
+    start = init_from or file.parent.parent / "psnr" / "model.safetensors"
+    digest = receipt.get("begins_with")
+    if digest is not None and (not start.is_file() or sha256_of(start) != digest):
         raise LossmithError(
-            f"{file} began with a file that is not here, of the SHA-256 {wanted}; name it with --init-from"
+            f"{file} began with a file that is not here, of the SHA-256 {digest}; name it with --init-from"
         )
     return start
 
 
-def _gathered(file: Path, receipt: dict[str, Any], images: Any) -> PreparedData:
-    """The images that a model was trained on and tested with, in their order."""
-    fingerprint = {name: receipt[name] for name in IMAGES}
-    train, tests = (_find(file, each, images) for each in fingerprint.values())
-    damage = str(receipt["degradation"])
-    if damage.startswith("pairs of "):
-        trained, tested = (list(zip(each[::2], each[1::2], strict=True)) for each in (train, tests))
-        return PreparedData(paired_images(trained), load_test_pairs(tested), damage, fingerprint)
-    kind = degradation(damage)
-    return PreparedData(degraded_images(train, kind), make_test_pairs(tests, kind), damage, fingerprint)
+def _find_data(file: Path, receipt: dict[str, Any], images: Any) -> PreparedData:
+    """The images that a model was trained on and tested with, in the receipt's order."""
+    fingerprint = {name: receipt[name] for name in IMAGE_ENTRIES}
+    train, tests = (_find(file, digests, images) for digests in fingerprint.values())
+    name = str(receipt["degradation"])
+    if name.startswith("pairs of "):
+        train_pairs, test_pairs = (list(zip(paths[::2], paths[1::2], strict=True)) for paths in (train, tests))
+        return PreparedData(paired_images(train_pairs), load_test_pairs(test_pairs), name, fingerprint)
+    kind = degradation(name)
+    return PreparedData(degraded_images(train, kind), make_test_pairs(tests, kind), name, fingerprint)
 
 
-def _learned(file: Path, card: dict[str, Any], images: Any, out: Path) -> Path:
+def _learn_again(file: Path, card: dict[str, Any], images: Any, out: Path) -> Path:
     _check(file, card, needed=("degradation", "seed"), parts=("recipe", "image"))
     _refuse_code(file, card, ("degradation",))
     _check(file, card["image"], needed=("image_sha256",))
-    _refuse_unknown(file, card, OF_A_LOSS)
-    _refuse_unknown(file, card["image"], OF_AN_IMAGE)
+    _refuse_unknown(file, card, CARD_ENTRIES)
+    _refuse_unknown(file, card["image"], CARD_IMAGE_ENTRIES)
     _refuse_unknown(file, card["recipe"], (), LossRecipe)
-    digests = (name for name in DIGESTS if name in card["image"])
+    digests = (name for name in DIGEST_ENTRIES if name in card["image"])
     image, *degraded = _find(file, {name: card["image"][name] for name in digests}, images)
-    damage = {"degraded": degraded[0]} if degraded else {"degradation": str(card["degradation"])}
+    source = {"degraded": degraded[0]} if degraded else {"degradation": str(card["degradation"])}
     recipe = LossRecipe(**_fitting(card["recipe"], LossRecipe))
     path = out / file.name
-    learn_loss(image, recipe=recipe, seed=card["seed"], license=str(card.get("license", "")), out=path, **damage)
+    learn_loss(image, recipe=recipe, seed=card["seed"], license=str(card.get("license", "")), out=path, **source)
     return path
 
 
 def _refuse_code(file: Path, card: dict[str, Any], names: Sequence[str]) -> None:
+    """Raise LossmithError where an entry names code, which is not imported because a file says so."""
     for name in names:
         if ":" in str(card[name]):
             raise LossmithError(f"{file} was made with your own '{card[name]}', whose code a file cannot run")
 
 
 def _check(file: Path, card: dict[str, Any], needed: Sequence[str], parts: Sequence[str] = ()) -> None:
-    """Raise LossmithError where entries are missing, or one that has parts has none."""
+    """Raise LossmithError where an entry is missing, or one of `parts` is not a dictionary with entries."""
     missing = [name for name in needed if name not in card]
     missing += [name for name in parts if not (card.get(name) and isinstance(card[name], dict))]
     if missing:
@@ -194,44 +220,49 @@ def _check(file: Path, card: dict[str, Any], needed: Sequence[str], parts: Seque
 
 
 def _refuse_unknown(file: Path, entries: dict[str, Any], known: Iterable[str], *settings: Any) -> None:
-    """Raise LossmithError for an entry that might mean something to the version that wrote it."""
-    names = {*known, *(field.name for each in settings for field in fields(each))}
-    if strange := sorted(entries.keys() - names):
+    """Raise LossmithError for an unknown entry, which may have changed the result in another version."""
+    names = {*known, *(field.name for kind in settings for field in fields(kind))}
+    if unknown := sorted(entries.keys() - names):
         raise LossmithError(
-            f"{file} has the entry '{strange[0]}', which this lossmith does not know, so the result might be "
+            f"{file} has the entry '{unknown[0]}', which this lossmith does not know, so the result might be "
             "another; reproduce it with the version that its receipt names"
         )
 
 
 def _fitting(card: dict[str, Any], settings: Any) -> dict[str, Any]:
-    """Those of the receipt's entries that are fields of a dataclass."""
+    """The receipt's entries that are fields of a settings dataclass."""
     return {field.name: card[field.name] for field in fields(settings) if field.name in card}
 
 
-def _find(file: Path, wanted: dict[str, str], images: Sequence[Path] | None) -> list[Path]:
-    """The files with these SHA-256, in this order."""
-    given = find_images(images, recursive=True) if images else []
-    here = {sha256_of(path): path for path in (*given, *sample_images("train"), *sample_images("test"))}
-    if missing := [name for name, digest in wanted.items() if str(digest) not in here]:
+def _find(file: Path, digests: dict[str, str], images: Sequence[Path] | None) -> list[Path]:
+    """The files with these SHA-256, by name, in their order."""
+    candidates = find_images(images, recursive=True) if images else []
+    paths = {sha256_of(path): path for path in (*candidates, *sample_images("train"), *sample_images("test"))}
+    if missing := [name for name, digest in digests.items() if str(digest) not in paths]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise LossmithError(f"{file} was made from '{missing[0]}'{others}; say with --images where they are")
-    return [here[str(digest)] for digest in wanted.values()]
+    return [paths[str(digest)] for digest in digests.values()]
 
 
-def _difference(before: dict[str, Tensor], after: dict[str, Tensor]) -> float:
-    """0 if all is the same to the last bit of what the first file holds."""
-    if {name: each.shape for name, each in before.items()} != {name: each.shape for name, each in after.items()}:
+def _difference(weights: dict[str, Tensor], new_weights: dict[str, Tensor]) -> float:
+    """The relative norm of the difference, in the precision of the original: 0 if all bits are equal."""
+    shapes, new_shapes = ({name: w.shape for name, w in ws.items()} for ws in (weights, new_weights))
+    if shapes != new_shapes:
         return math.inf
-    now = {name: after[name].to(each.dtype) for name, each in before.items()}
-    if all(now[name].equal(each) for name, each in before.items()):
+    rounded = {name: new_weights[name].to(weight.dtype) for name, weight in weights.items()}
+    if all(rounded[name].equal(weight) for name, weight in weights.items()):
         return 0.0
-    gap, size = (
-        math.hypot(*(each.double().norm().item() for each in parts))
-        for parts in ([now[name].double() - each.double() for name, each in before.items()], before.values())
-    )
-    return gap / size
+    differences = [rounded[name].double() - weight.double() for name, weight in weights.items()]
+    return _norm(differences) / _norm(weights.values())
 
 
-def _changed(card: dict[str, Any], made: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    then, now = ({**each.get("versions", {}), "device": each.get("device")} for each in (card, made))
-    return {name: (then.get(name, "not said"), value) for name, value in now.items() if then.get(name) != value}
+def _norm(tensors: Iterable[Tensor]) -> float:
+    return math.hypot(*(tensor.double().norm().item() for tensor in tensors))
+
+
+def _changed(card: dict[str, Any], new_card: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The versions and the device that differ, then and now."""
+    then, now = ({**entry.get("versions", {}), "device": entry.get("device")} for entry in (card, new_card))
+    return {
+        name: (then.get(name, "not recorded"), value) for name, value in now.items() if then.get(name) != value
+    }

@@ -23,11 +23,11 @@ from lossmith.training.initial_weights import open_init
 
 PUBLISHED_LOSS = "esrgan + 0.01*l1"
 FALLBACK_LOSS = "20*mdf(sr) + 0.01*l1"
-"""So weighted, its gradient was a third of that of 0.005*ragan after 40 steps of a small discriminator."""
+"""With this weight its gradient was a third of that of 0.005*ragan after 40 steps of a small discriminator."""
 
 
 def content_loss() -> str:
-    """ESRGAN's where the weights of VGG-19 are at hand; else, said aloud, one with a loss that ships with us."""
+    """ESRGAN's content loss if the weights of VGG-19 are found; otherwise, after a note, a shipped loss."""
     vgg = backbone("vgg19")
     if find_file(vgg.files, vgg.extra_paths):
         return PUBLISHED_LOSS
@@ -78,21 +78,21 @@ def train(
 ) -> TrainResult:
     """Train one restorer under one loss, or against a discriminator; the same command continues a stopped run.
 
-    `--preset esrgan` sets the options below as the paper did, and `--preset esrgan_small` for two CPU cores; what
-    you give besides comes first.
+    `--preset esrgan` sets the options below as the paper did, and `--preset esrgan_small` for two CPU cores; other
+    options override those of the preset.
 
     Parameters
     ----------
     data
         The images.
     loss
-        What is minimized: a name from `lossmith losses`, or an expression such as `mix + 0.01*tv` or
-        `l1 until 50% then l2` [default: l1; with --discriminator, `esrgan + 0.01*l1` where the weights of VGG-19
-        are at hand, and else `20*mdf(sr)` in the place of esrgan].
+        The loss: a name from `lossmith losses`, or an expression such as `mix + 0.01*tv` or `l1 until 50% then l2`
+        [default: l1; with --discriminator, `esrgan + 0.01*l1` where the weights of VGG-19 are found, and otherwise
+        `20*mdf(sr)` in the place of esrgan]. From Python also modules and functions.
     seed
-        Of the network's first weights and of the patches.
+        Seed of the network's first weights and of the patches.
     recipe
-        The damage, the network and the budget.
+        The degradation, the network and the budget.
     adversarial
         Training against a discriminator.
     out
@@ -100,7 +100,7 @@ def train(
     save_every
         Seconds between two checkpoints.
     devices
-        That train together, each on its share of every batch: GPUs where there are any, else processes on the CPU.
+        How many devices train together, each on its share of every batch: GPUs, or processes on the CPU.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""`lossmith compare`: the tournament, its runs, where they are carried out, and its page."""
+"""`lossmith compare`: the tournament, its runs, their executors, and its report."""

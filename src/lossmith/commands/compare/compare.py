@@ -86,8 +86,8 @@ def compare(
 ) -> Comparison:
     """Train the same network under several losses with the same budget, and report which one wins.
 
-    Every loss meets the same first weights, fresh ones or those of --init, and the same patches, seed by seed. A
-    stopped tournament goes on with the same command. Beside `report.html` lie `results.csv`, `results.json` and a
+    Every loss gets the same first weights, fresh ones or those of --init, and the same patches, seed by seed. A
+    stopped tournament continues with the same command. It writes `report.html`, `results.csv`, `results.json` and a
     folder for every run.
 
     Parameters
@@ -100,14 +100,13 @@ def compare(
     seeds
         Runs per loss, each with its own first weights and patches.
     recipe
-        The damage, the network and the budget of every run.
+        The degradation, the network and the budget of every run.
     out
         Folder of the tournament.
     save_every
         Seconds between two checkpoints of a run.
     devices
-        That train one run together, each on its share of every batch: GPUs where there are any, else processes on
-        the CPU.
+        How many devices train one run together, each on its share of every batch: GPUs, or processes on the CPU.
     execution
         Where the runs are carried out.
 

@@ -1,4 +1,4 @@
-"""Where the runs of a tournament are carried out."""
+"""Executors: where the runs of a tournament are carried out."""
 
 import math
 from collections.abc import Generator, Mapping, Sequence
@@ -13,20 +13,20 @@ from lossmith.losses import Loss
 
 
 class Executor(Protocol):
-    """Carries out the runs of a tournament. The tournament knows nothing else about it.
+    """The interface by which a tournament has its runs carried out.
 
-    Wherever and in whichever order it does, afterwards the folder of every run lies where its job says, and a
-    run that was stopped goes on when it is carried out again.
+    In any place and order; afterwards the folder of every run is where its job says, and a run that was stopped is
+    resumed when it is carried out again.
     """
 
     def run_jobs(
         self, jobs: Sequence[Job], losses: Mapping[str, Loss], data: PreparedData
     ) -> Generator[RunResult]:
-        """What came of every job, as it comes. Raises what a job raises."""
+        """Yield the result of every job as it finishes. Raises what a job raises."""
 
 
 class LocalExecutor:
-    """One run after the other, in this process."""
+    """Carries out one run after the other, in this process."""
 
     def run_jobs(
         self, jobs: Sequence[Job], losses: Mapping[str, Loss], data: PreparedData
@@ -40,14 +40,14 @@ class Execution:
     """Where the runs of a tournament are carried out."""
 
     executor: Literal["local", "ray"] = "local"
-    """Where: here, one after the other; or ray, as many at once as a Ray cluster has room for (pip install
-    "lossmith[ray]"): the one that RAY_ADDRESS names, or that this machine belongs to, or else this machine."""
+    """Where runs are carried out: local, one after the other; or ray, as many at once as a Ray cluster has room
+    for (pip install "lossmith[ray]"): that of RAY_ADDRESS, or the one this machine belongs to, or this machine."""
     cpus_per_run: float | None = None
-    """Cores that a run takes up on the Ray cluster, and threads that it computes with [default: 1 for each of
+    """Cores that a run reserves on the Ray cluster, and threads that it uses [default: 1 for each of
     --devices]."""
     gpus_per_run: float | None = None
-    """GPUs that a run takes up on the Ray cluster; 0.25 puts four runs on one GPU [default: 1 for each of
-    --devices where the cluster has GPUs, else 0]."""
+    """GPUs that a run reserves on the Ray cluster; 0.25 puts four runs on one GPU [default: 1 for each of
+    --devices where the cluster has GPUs, otherwise 0]."""
 
     def __post_init__(self) -> None:
         if self.executor not in ("local", "ray"):
@@ -66,9 +66,9 @@ class Execution:
                 raise LossmithError(f"{name} must be whole where it is above 1, not {value}")
 
     def build(self, devices: int) -> Executor:
-        """The executor of runs on that many devices each.
+        """The executor for runs on that many devices each.
 
-        Raises LossmithError when this process has not that many, and when Ray is wanted and not installed.
+        Raises LossmithError when this process has fewer devices, and for Ray when it is not installed.
         """
         if self.executor == "local":
             check_devices(devices)

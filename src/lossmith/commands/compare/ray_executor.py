@@ -1,4 +1,4 @@
-"""The runs of a tournament, spread over a Ray cluster."""
+"""The Ray executor: carries out the runs of a tournament on a Ray cluster."""
 
 import logging
 import os
@@ -30,19 +30,19 @@ except ModuleNotFoundError as error:
     raise LossmithError('a Ray cluster needs Ray, which comes with: pip install "lossmith[ray]"') from error
 
 RETRIES = 3
-"""How often a run is taken up again after its worker died."""
+"""How often a run is resubmitted after its worker died."""
 POLL_INTERVAL_S = 0.5
-"""Seconds between two looks whether this process was told to stop."""
+"""Seconds between two checks for a stop signal."""
 STOP_TIMEOUT_S = 60.0
-"""Seconds that runs which are told to stop have to save their state."""
+"""Seconds that cancelled runs have to save their state."""
 
 
 @dataclass(frozen=True)
 class RayExecutor:
-    """As many runs at once as the cluster has room for.
+    """Carries out as many runs at once as the cluster has room for.
 
-    A run computes with as many threads as it takes up cores, and gives, to the last bit, what it gives in any
-    process with so many. When its worker dies, it is taken up again by whichever is free.
+    A run uses as many threads as it reserves cores, and its result is the same, to the last bit, as in any process
+    with as many threads. A run whose worker dies is resubmitted and resumes from its checkpoint.
     """
 
     devices: int
@@ -52,51 +52,51 @@ class RayExecutor:
     def run_jobs(
         self, jobs: Sequence[Job], losses: Mapping[str, Loss], data: PreparedData
     ) -> Generator[RunResult]:
-        to_do = []
+        unfinished = []
         for job in jobs:
-            if entry := job.load_result():  # it lies here, and perhaps here alone
-                yield entry
+            if result := job.load_result():  # workers may not see this folder
+                yield result
             else:
-                to_do.append(job)
-        if to_do:
-            stop = StopFlag()  # noted, since Ray takes no exception of another kind from within
+                unfinished.append(job)
+        if unfinished:
+            stop = StopFlag()  # deferred, since Ray does not pass on exceptions raised by a signal handler
             with _connected(), stop.deferred():
-                yield from self._spread(to_do, losses, data, stop)
+                yield from self._submit_all(unfinished, losses, data, stop)
 
-    def _spread(
+    def _submit_all(
         self, jobs: Sequence[Job], losses: Mapping[str, Loss], prepared: PreparedData, stop: StopFlag
     ) -> Generator[RunResult]:
         task, images = self._task(), _put_images(prepared)
         criteria = {name: ray.put(criterion) for name, criterion in losses.items()}
-        with _shared_folder_marker(jobs) as mark, ProgressBar("tournament") as bar:
+        with _shared_folder_marker(jobs) as marker, ProgressBar("tournament") as bar:
 
             def submit(job: Job) -> Any:
-                return task.remote(replace(job, folder=job.folder.absolute()), criteria[job.loss], images, mark)
+                return task.remote(replace(job, folder=job.folder.absolute()), criteria[job.loss], images, marker)
 
             running = {submit(job): job for job in jobs}
             deaths = dict.fromkeys(jobs, 0)
             try:
                 while running:
                     stop.raise_if_set()
-                    ended, _ = ray.wait(list(running), timeout=POLL_INTERVAL_S)
-                    if not ended:
+                    finished, _ = ray.wait(list(running), timeout=POLL_INTERVAL_S)
+                    if not finished:
                         continue
-                    job = running.pop(done := ended[0])
+                    job = running.pop(finished[0])
                     try:
-                        entry, files = ray.get(done)
-                    except RayTaskError as error:  # it is the run that failed
+                        result, files = ray.get(finished[0])
+                    except RayTaskError as error:  # the run raised
                         raise error.cause from error
-                    except RayError as error:  # and here its worker
+                    except RayError as error:  # the worker died
                         deaths[job] += 1
                         if deaths[job] <= RETRIES:
                             running[submit(job)] = job
                             continue
-                        entry, files = _given_up(job, error), None
+                        result, files = _worker_failure(job, error), None
                     if files:
                         unpack(files, job.folder)
                     count = len(jobs) - len(running)
                     bar.show("tournament", count / len(jobs), f"{count} of {len(jobs)} runs")
-                    yield replace(entry, folder=job.folder)
+                    yield replace(result, folder=job.folder)
             finally:
                 _stop(list(running))
 
@@ -104,23 +104,23 @@ class RayExecutor:
         gpus = self.gpus_per_run
         if gpus is None:
             gpus = self.devices if ray.cluster_resources().get("GPU") else 0  # type: ignore[no-untyped-call]
-        # its own retries would not take up what was stopped by a signal
+        # Ray's own retries do not cover tasks that a signal stopped
         return ray.remote(num_cpus=self.cpus_per_run or self.devices, num_gpus=gpus, max_retries=0)(run_job)
 
 
-def run_job(job: Job, criterion: Loss, prepared: PreparedData, mark: Path) -> tuple[RunResult, bytes | None]:
-    """What a worker does: the outcome, and the run's files where the tournament's folder is not seen from here."""
+def run_job(job: Job, criterion: Loss, prepared: PreparedData, marker: Path) -> tuple[RunResult, bytes | None]:
+    """Carry out a run in a worker: its result, and its files as a tar where `marker` shows no shared folder."""
     cores = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
     torch.set_num_threads(max(1, int(cores)))
-    if mark.exists():
+    if marker.exists():
         return job.run(criterion, prepared), None
-    with TemporaryDirectory() as place:
-        folder = Path(place) / "run"
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "run"
         return replace(job, folder=folder).run(criterion, prepared), pack(folder)
 
 
 def pack(folder: Path) -> bytes:
-    """The files of a run, but for those that it would go on from."""
+    """The files of a run, without its checkpoints, as a tar."""
     archive = BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path in sorted(folder.rglob("*")):
@@ -131,45 +131,45 @@ def pack(folder: Path) -> bytes:
 
 
 def unpack(files: bytes, folder: Path) -> None:
-    """Put the files of a run into its folder. That it is finished is said last, as a run does."""
+    """Unpack the files of a run into its folder; the summary, which marks it as finished, is the last."""
     with tarfile.open(fileobj=BytesIO(files)) as tar:
-        for member in sorted(tar, key=lambda each: each.name == "summary.json"):
+        for member in sorted(tar, key=lambda member: member.name == "summary.json"):
             tar.extract(member, folder, filter="data")
 
 
 def _stop(running: list[Any]) -> None:
-    """Let the runs save their state and end; what waits for its turn never begins."""
-    for each in running:
-        ray.cancel(each)
+    """Cancel all runs; those that have begun save their state."""
+    for task in running:
+        ray.cancel(task)
     if running:
         ray.wait(running, num_returns=len(running), timeout=STOP_TIMEOUT_S)
 
 
-def _given_up(job: Job, error: RayError) -> RunResult:
+def _worker_failure(job: Job, error: RayError) -> RunResult:
     reason = " ".join(str(error).split())
     return job.failed(f"its worker died {RETRIES + 1} times: {reason}")
 
 
 @contextmanager
 def _shared_folder_marker(jobs: Sequence[Job]) -> Iterator[Path]:
-    """A file beside the runs; who sees it sees the folder of the tournament."""
-    beside = Path(os.path.commonpath([job.folder.absolute() for job in jobs]))
-    beside.mkdir(parents=True, exist_ok=True)
-    mark = beside / f".{uuid4().hex}"
-    mark.touch()
+    """A temporary file beside the runs; a worker that sees it shares the tournament's folder."""
+    parent = Path(os.path.commonpath([job.folder.absolute() for job in jobs]))
+    parent.mkdir(parents=True, exist_ok=True)
+    marker = parent / f".{uuid4().hex}"
+    marker.touch()
     try:
-        yield mark
+        yield marker
     finally:
-        mark.unlink(missing_ok=True)
+        marker.unlink(missing_ok=True)
 
 
 @contextmanager
 def _connected() -> Iterator[None]:
-    """Connected to a cluster: as this program is already, or as Ray finds one, or to a new one on this machine."""
+    """Connect to a cluster: the one in use already, one that Ray finds, or a new one on this machine."""
     if ray.is_initialized():
         yield
         return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RayError) as error:
@@ -181,7 +181,7 @@ def _connected() -> Iterator[None]:
 
 
 def _put_images(prepared: PreparedData) -> Any:
-    """The images: once in the memory of every machine, however many of its runs read them."""
+    """Put the images into Ray's object store: once per machine, shared by all runs on it."""
     ray.util.register_serializer(Tensor, serializer=Tensor.numpy, deserializer=_tensor)
     try:
         return ray.put(prepared)
@@ -191,5 +191,5 @@ def _put_images(prepared: PreparedData) -> Any:
 
 def _tensor(array: Any) -> Tensor:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that nobody may write into it; nobody does
+        warnings.simplefilter("ignore")  # the array is read-only, and nothing writes into the tensor
         return torch.from_numpy(array)

@@ -1,4 +1,4 @@
-"""From the folders of a tournament to its verdict, its page and its tables."""
+"""The report of a tournament: its verdict, its page and its tables, from the folders of its runs."""
 
 import csv
 import json
@@ -16,9 +16,7 @@ from lossmith.core.provenance import environment
 from lossmith.data import ImagePair, PreparedData, read_image, to_uint8_hwc
 from lossmith.evaluation import (
     DEGRADED,
-    Difference,
     Protocol,
-    Ranking,
     Row,
     baseline,
     differences,
@@ -32,12 +30,12 @@ from lossmith.report import Curve, ImageComparison, LossResult, ReportData, writ
 from lossmith.training import Recipe
 
 MAX_IMAGES = 4
-"""Test images on the page: those on which the losses differ most."""
+"""Test images on the page: those whose PSNR differs most between the losses."""
 
 
 @dataclass(frozen=True)
 class TournamentResults:
-    """All that has been run."""
+    """The settings of a tournament, and the results of its runs."""
 
     losses: list[str]
     results: list[RunResult]
@@ -54,39 +52,38 @@ def make_page(tournament: TournamentResults, out: Path) -> ReportData:
     finished = [name for name in tournament.losses if not _failure(tournament, name)]
     methods = [DEGRADED, *finished]
     metrics = [find_metric(name) for name in tournament.rows[0].scores]
-    found = rankings(tournament.rows, metrics, methods)
-    pairs = [d for each in found for d in differences(tournament.rows, each.metric, methods)]
-    words = verdict(found, pairs)
+    standings = rankings(tournament.rows, metrics, methods)
+    pairs = [d for standing in standings for d in differences(tournament.rows, standing.metric, methods)]
     contents = ReportData(
-        verdict=words,
+        verdict=verdict(standings, pairs),
         degradation=tournament.data.degradation,
         network=str(tournament.recipe.network),
         budget=f"{tournament.recipe.budget} per run",
         protocol=str(tournament.protocol),
         command=tournament.command,
         seeds=list(range(tournament.seeds)),
-        results=[_contender(tournament, name) for name in tournament.losses],
-        rankings=found,
+        results=[_loss_result(tournament, name) for name in tournament.losses],
+        rankings=standings,
         differences=pairs,
         rows=tournament.rows,
-        comparisons=_exhibits(tournament, finished),
-        environment=_facts(tournament),
+        comparisons=_comparisons(tournament, finished),
+        environment=_environment(tournament),
         notes=[*why_nan(tournament.rows), *tournament.data.remarks],
     )
-    _write_json(out / "results.json", contents, found, pairs)
+    _write_json(out / "results.json", contents)
     write_report(out / "report.html", contents)
     return contents
 
 
-def _contender(tournament: TournamentResults, loss: str) -> LossResult:
-    entries = [entry for entry in tournament.results if entry.loss == loss]
-    done = [entry.summary for entry in entries if entry.summary]
+def _loss_result(tournament: TournamentResults, loss: str) -> LossResult:
+    entries = [result for result in tournament.results if result.loss == loss]
+    summaries = [entry.summary for entry in entries if entry.summary]
     return LossResult(
         loss=loss,
         curves=[_curve(entry) for entry in entries],
-        steps=round(fmean(s.steps for s in done)) if done else 0,
-        milliseconds_per_step=fmean(s.milliseconds_per_step for s in done) if done else math.nan,
-        activation_mb=max(s.activation_mb for s in done) if done else None,
+        steps=round(fmean(s.steps for s in summaries)) if summaries else 0,
+        milliseconds_per_step=fmean(s.milliseconds_per_step for s in summaries) if summaries else math.nan,
+        activation_mb=max(s.activation_mb for s in summaries) if summaries else None,
         failure=_failure(tournament, loss),
     )
 
@@ -104,7 +101,7 @@ def _curve(entry: RunResult) -> Curve:
     return Curve(entry.seed, [int(row["step"]) for row in rows], values)
 
 
-def _exhibits(tournament: TournamentResults, losses: Sequence[str]) -> list[ImageComparison]:
+def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[ImageComparison]:
     first = {e.loss: e.run_folder for e in tournament.results if e.seed == 0 and e.loss in losses}
 
     def spread(pair: ImagePair) -> float:
@@ -123,7 +120,7 @@ def _exhibits(tournament: TournamentResults, losses: Sequence[str]) -> list[Imag
     ]
 
 
-def _facts(tournament: TournamentResults) -> dict[str, str]:
+def _environment(tournament: TournamentResults) -> dict[str, str]:
     recipe, summaries = tournament.recipe, [e.summary for e in tournament.results if e.summary]
     device = {"Device": summaries[0].device} if summaries else {}  # the runs may have been on other machines
     return {
@@ -137,7 +134,7 @@ def _facts(tournament: TournamentResults) -> dict[str, str]:
     }
 
 
-def _write_json(path: Path, contents: ReportData, found: Sequence[Ranking], pairs: Sequence[Difference]) -> None:
+def _write_json(path: Path, contents: ReportData) -> None:
     plain = {
         "verdict": contents.verdict,
         "degradation": contents.degradation,
@@ -152,20 +149,22 @@ def _write_json(path: Path, contents: ReportData, found: Sequence[Ranking], pair
             {
                 **{key: value for key, value in asdict(result).items() if key != "curves"},
                 "optimizes_metric": [
-                    each.metric.name for each in found if optimizes_metric(result.loss, each.metric.name)
+                    ranking.metric.name
+                    for ranking in contents.rankings
+                    if optimizes_metric(result.loss, ranking.metric.name)
                 ],
             }
             for result in contents.results
         ],
-        "rankings": [asdict(each) for each in found],
-        "differences": [{**asdict(each), "significant": each.significant} for each in pairs],
+        "rankings": [asdict(ranking) for ranking in contents.rankings],
+        "differences": [{**asdict(pair), "significant": pair.significant} for pair in contents.differences],
         "rows": [asdict(row) for row in contents.rows],
     }
     write_text(path, json.dumps(_no_nan(plain), indent=1, allow_nan=False) + "\n")
 
 
 def _no_nan(value: object) -> object:
-    """JSON has no NaN and no infinity: null and a string stand for them."""
+    """The value with null for NaN and a string for infinity, which JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     if isinstance(value, dict):
