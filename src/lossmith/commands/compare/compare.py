@@ -87,8 +87,8 @@ def compare(
     """Train the same network under several losses with the same budget, and report which one wins.
 
     Every loss gets the same first weights, fresh ones or those of --init, and the same patches, seed by seed. A
-    stopped tournament continues with the same command. It writes `report.html`, `results.csv`, `results.json` and a
-    folder for every run.
+    stopped tournament continues with the same command. It writes `report.html`, `results.csv`, `results.json` and
+    a folder for every run.
 
     Parameters
     ----------
