@@ -38,7 +38,7 @@ from lossmith.evaluation import (
     restore_images,
     score,
 )
-from lossmith.evaluation.luma import full_luma
+from lossmith.metrics.luma import full_luma
 from lossmith.models.model_file import load_model
 from lossmith.report.crops import box_sum
 from lossmith.training import RunFolder

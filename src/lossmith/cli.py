@@ -36,10 +36,10 @@ from lossmith.data import Data
 from lossmith.data.folders import SUFFIXES
 from lossmith.degradations import DEGRADATIONS, TASKS
 from lossmith.evaluation import METRICS, available_deep_metrics
-from lossmith.evaluation.metrics.deep import DEEP_METRICS, missing_weights
 from lossmith.expressions import listed
 from lossmith.loss_learning import LossRecipe
 from lossmith.losses import overview
+from lossmith.metrics.deep import DEEP_METRICS, missing_weights
 from lossmith.networks import DISCRIMINATORS, NETWORKS
 from lossmith.option_synonyms import command_for, option_for
 from lossmith.report.definitions import definition
@@ -166,7 +166,7 @@ def degradations() -> str:
 def metrics() -> str:
     """List the metrics: what each measures, which way is better, and what those that are not here need."""
     deep = available_deep_metrics()
-    here = [*METRICS.values(), *(metric for metric, _ in deep.values())]
+    here = [*METRICS.values(), *deep.values()]
     lines = [
         f"{each.name}\n  {each.label}, {'higher' if each.higher_is_better else 'lower'} is better\n"
         f"  {definition(each)}"

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from skimage import data
 from torch import Tensor
 
-from lossmith.evaluation.results import Metric
+from lossmith.metrics.registry import Metric
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -11,8 +11,8 @@ from lossmith.data import PatchDataset, degraded_images
 from lossmith.data import make_test_pairs as make_pairs
 from lossmith.degradations import degradation, is_gray
 from lossmith.evaluation import METRICS, Protocol, protocol_of, score
-from lossmith.evaluation.metrics.registry import why_nan
 from lossmith.evaluation.results import Row
+from lossmith.evaluation.scoring import why_nan
 
 RNG = np.random.default_rng(0)
 

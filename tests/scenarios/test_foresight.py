@@ -55,7 +55,7 @@ def test_out_of_memory_while_scoring_is_one_sentence(
     def score(*_: object) -> dict[str, float]:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 480480000 bytes")
 
-    monkeypatch.setattr("lossmith.evaluation.metrics.registry.score", score)
+    monkeypatch.setattr("lossmith.evaluation.scoring.score", score)
     said = lossmith("evaluate", photos, "--test", photos).said
     assert "not enough memory to score it" in said
     assert "Traceback" not in said

@@ -104,11 +104,11 @@ class Nursery:
 
 def main() -> None:
     import torch
+    from lossmith.evaluation.metrics.ssim import ssim
     from PIL import Image
 
     import lossmith.cli
     import lossmith.training.run  # noqa: F401 (both for those who are born)
-    from lossmith.evaluation.metrics.ssim import ssim
 
     torch.set_num_threads(1)
     Image.init()

@@ -2,17 +2,9 @@
 
 from lossmith.evaluation.csv_io import check_table, read_csv, write_csv
 from lossmith.evaluation.inference import baseline, check_border, protocol_of, restore_images
-from lossmith.evaluation.metrics.deep import available_deep_metrics
-from lossmith.evaluation.metrics.registry import (
-    METRICS,
-    default_metrics,
-    find_metric,
-    score,
-    score_row,
-    why_nan,
-)
 from lossmith.evaluation.protocol import Protocol, protocol_for
-from lossmith.evaluation.results import DEGRADED, Difference, Metric, RankedMethod, Ranking, Row, as_columns
+from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row, as_columns
+from lossmith.evaluation.scoring import score, score_row, why_nan
 from lossmith.evaluation.statistics.ranking import (
     differences,
     main_ranking,
@@ -23,6 +15,7 @@ from lossmith.evaluation.statistics.ranking import (
 )
 from lossmith.evaluation.statistics.score_table import without_level
 from lossmith.evaluation.statistics.verdict import verdict
+from lossmith.metrics.registry import METRICS, Metric, available_deep_metrics, default_metrics, find_metric
 
 __all__ = [
     "DEGRADED",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError
 from lossmith.degradations import is_gray
-from lossmith.evaluation.luma import as_gray, studio_luma
+from lossmith.metrics.luma import as_gray, studio_luma
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lossmith.metrics.registry import Metric
+
 DEGRADED = "degraded"
 """The name under which the degraded input itself is scored, as a row like any other."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One column of a results table."""
-
-    name: str
-    label: str
-    higher_is_better: bool
-    digits: int
-    unit: str = ""
-    min_side: int = 1
-    """Pixels below which there is nothing to measure, and the score is NaN."""
 
 
 @dataclass(frozen=True)

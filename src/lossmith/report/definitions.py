@@ -1,6 +1,6 @@
 """What each metric is, in one sentence."""
 
-from lossmith.evaluation.results import Metric
+from lossmith.metrics.registry import Metric
 
 DEFINITIONS = {
     "psnr": "Peak signal-to-noise ratio, −10·log10 of the mean squared error, averaged over the images.",

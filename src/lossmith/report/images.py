@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, features
 
-from lossmith.evaluation.results import Metric, Row
+from lossmith.evaluation.results import Row
+from lossmith.metrics.registry import Metric
 from lossmith.report.crops import Crop, absolute_error, find_crops
 from lossmith.report.data import ImageComparison, Pixels, ReportData
 from lossmith.report.formatting import number

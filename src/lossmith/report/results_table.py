@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lossmith.evaluation import mean_ranks
-from lossmith.evaluation.results import Metric, Ranking
+from lossmith.evaluation.results import Ranking
 from lossmith.evaluation.statistics.metric_overlap import optimizes_metric
+from lossmith.metrics.registry import Metric
 from lossmith.report.data import ReportData
 from lossmith.report.formatting import interval, number
 from lossmith.report.methods import Method

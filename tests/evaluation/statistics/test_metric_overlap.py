@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lossmith.evaluation.metrics.registry import METRICS
 from lossmith.evaluation.statistics.metric_overlap import MEASURED, optimizes_metric
 from lossmith.losses import LOSSES, PRESETS
 from lossmith.losses.registry import CATALOGUE
+from lossmith.metrics.registry import METRICS
 
 CASES = [
     ("l1", "l1", True),

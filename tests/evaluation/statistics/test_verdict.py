@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from lossmith.evaluation.metrics.registry import METRICS
 from lossmith.evaluation.results import DEGRADED, Difference, Ranking, Row
 from lossmith.evaluation.statistics.ranking import differences, rankings
 from lossmith.evaluation.statistics.verdict import verdict
+from lossmith.metrics.registry import METRICS
 
 PSNR, SSIM, GMSD, FSIM = (METRICS[name] for name in ("psnr", "ssim", "gmsd", "fsim"))
 

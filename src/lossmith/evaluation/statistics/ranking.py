@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from lossmith.evaluation.results import DEGRADED, Difference, Metric, RankedMethod, Ranking, Row
+from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row
 from lossmith.evaluation.statistics.bootstrap import Array, interval, resampled_means
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
+from lossmith.metrics.registry import Metric
 
 RESAMPLES = 10_000
 

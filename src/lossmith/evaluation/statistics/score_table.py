@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from lossmith.core.errors import LossmithError
 from lossmith.degradations.base import LEVELS
-from lossmith.evaluation.results import DEGRADED, Metric, Row
+from lossmith.evaluation.results import DEGRADED, Row
+from lossmith.metrics.registry import Metric
 
 
 class NothingToCompareError(LossmithError):

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from lossmith.evaluation.results import DEGRADED, Difference, Metric, Ranking
+from lossmith.evaluation.results import DEGRADED, Difference, Ranking
 from lossmith.evaluation.statistics.ranking import main_ranking
+from lossmith.metrics.registry import Metric
 
 INPUT = "the degraded input"
 

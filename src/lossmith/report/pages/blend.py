@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lossmith.evaluation.results import Metric
+from lossmith.metrics.registry import Metric
 from lossmith.report.data import Pixels
 from lossmith.report.formatting import number
 from lossmith.report.images import data_uri

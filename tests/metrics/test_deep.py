@@ -7,11 +7,11 @@ import pytest
 import torch
 import torchmetrics.functional.image.lpips as torchmetrics_lpips
 import torchvision
+from lossmith.evaluation.metrics.deep import available_deep_metrics, missing_weights
+from lossmith.evaluation.metrics.registry import default_metrics, find_metric, score
 from safetensors.torch import load_file, save_file
 
 from lossmith.core.errors import LossmithError
-from lossmith.evaluation.metrics.deep import available_deep_metrics, missing_weights
-from lossmith.evaluation.metrics.registry import default_metrics, find_metric, score
 from lossmith.evaluation.protocol import Protocol
 
 SQUEEZE = "squeezenet1_1_imagenet.safetensors"

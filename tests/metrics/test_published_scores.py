@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from torch import Tensor
-
-from lossmith.evaluation.luma import full_luma
 from lossmith.evaluation.metrics.fsim import fsimc
 from lossmith.evaluation.metrics.gmsd import gmsd
 from lossmith.evaluation.metrics.pixel import psnr
 from lossmith.evaluation.metrics.registry import score
 from lossmith.evaluation.metrics.ssim import ssim
+from PIL import Image
+from torch import Tensor
+
 from lossmith.evaluation.protocol import protocol_for
 
 

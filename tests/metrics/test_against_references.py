@@ -6,8 +6,6 @@ import piq
 import pytest
 import pytorch_msssim
 import torch
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
 from lossmith.evaluation.metrics import fsim as fsim_module
 from lossmith.evaluation.metrics import phase_congruency
 from lossmith.evaluation.metrics.fsim import fsim, fsimc
@@ -15,6 +13,7 @@ from lossmith.evaluation.metrics.gmsd import gmsd
 from lossmith.evaluation.metrics.iw_ssim import iw_ssim
 from lossmith.evaluation.metrics.pixel import l1, l2, psnr
 from lossmith.evaluation.metrics.ssim import ms_ssim, ssim
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 
 def _psnr(prediction, target):

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lossmith.metrics.matlab_filters import power
+
 SCALES, ORIENTATIONS = 4, 4
 SHORTEST_WAVE, WAVE_RATIO = 6, 2
 RADIAL_SIGMA = 0.55
@@ -34,29 +36,31 @@ class Bank(NamedTuple):
 
 
 def phase_congruency(luma: Tensor) -> Tensor:
-    """Phase congruency of (1, H, W) on 0 to 255: (1, H, W), 0 to 1, 0 where the image is flat.
+    """Phase congruency of (N, 1, H, W) on 0 to 255: (N, 1, H, W), 0 to 1, 0 where the image is flat.
 
-    >>> step = torch.zeros(1, 64, 64, dtype=torch.float64)
+    >>> step = torch.zeros(1, 1, 64, 64, dtype=torch.float64)
     >>> step[..., 32:] = 100
-    >>> phase_congruency(step)[0, 32, 28:36]
+    >>> phase_congruency(step)[0, 0, 32, 28:36]
     tensor([0.3023, 0.3483, 0.4549, 0.7912, 0.7912, 0.4549, 0.3483, 0.3023],
            dtype=torch.float64)
     """
-    bank = wavelets(*luma.shape[-2:])
-    responses = torch.fft.ifft2(torch.fft.fft2(luma) * bank.filters)
+    filters, noise = wavelets(*luma.shape[-2:], luma.dtype, luma.device)
+    responses = torch.fft.ifft2(torch.fft.fft2(luma)[:, None] * filters)  # (N, orientations, scales, H, W)
     amplitudes = responses.abs()
-    total = responses.sum(1, keepdim=True)
+    total = responses.sum(2, keepdim=True)
     direction = total / (total.abs() + EPSILON)
     aligned = responses * direction.conj()
-    energy = (aligned.real - aligned.imag.abs()).sum(1)
-    threshold = _median(amplitudes[:, 0].flatten(1).square()).sqrt() * bank.noise
-    energy = (energy - threshold[:, None, None]).clamp(min=0).sum(0)
-    amplitude = amplitudes.sum((0, 1))
-    return torch.where(amplitude > FLAT, energy / amplitude, 0)[None]
+    energy = (aligned.real - aligned.imag.abs()).sum(2)
+    threshold = power(_median(amplitudes[:, :, 0].flatten(2).square()), 0.5) * noise
+    energy = (energy - threshold[..., None, None]).clamp(min=0).sum(1, keepdim=True)
+    amplitude = amplitudes.sum((1, 2))[:, None]
+    flat = amplitude <= FLAT
+    return torch.where(flat, 0, energy / amplitude.masked_fill(flat, 1))
 
 
 @lru_cache(maxsize=4)
-def wavelets(height: int, width: int) -> Bank:
+@torch.inference_mode(False)  # the bank that is remembered may be needed for a gradient later
+def wavelets(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Bank:
     """The log-Gabor wavelets for images of this size; the last few sizes are remembered."""
     v, u = torch.meshgrid(_frequencies(height), _frequencies(width), indexing="ij")
     radius, angle = torch.hypot(u, v), torch.atan2(-v, u)
@@ -74,7 +78,7 @@ def wavelets(height: int, width: int) -> Bank:
         distance = torch.atan2(turned.sin(), turned.cos())
         angular.append(torch.exp(-(distance**2) / (2 * ANGULAR_SIGMA**2)))
     filters = torch.stack(angular)[:, None] * torch.stack(radial)
-    return Bank(filters, _noise_threshold(filters))
+    return Bank(*(tensor.to(device, dtype) for tensor in (filters, _noise_threshold(filters))))
 
 
 def _noise_threshold(filters: Tensor) -> Tensor:
@@ -93,7 +97,7 @@ def _noise_threshold(filters: Tensor) -> Tensor:
 
 def _frequencies(length: int) -> Tensor:
     """-1/2 to 1/2 with zero first; odd lengths reach both ends, as in Kovesi's code."""
-    ramp = torch.arange(length, dtype=torch.float64) - length // 2
+    ramp = torch.arange(length, dtype=torch.float64, device="cpu") - length // 2
     shifted: Tensor = torch.fft.ifftshift(ramp / (length - length % 2 or 1))
     return shifted
 

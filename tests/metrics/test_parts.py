@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from lossmith.evaluation.metrics.iw_ssim import information_content, laplacian_pyramid
 from lossmith.evaluation.metrics.matlab_filters import downsample
 from lossmith.evaluation.metrics.phase_congruency import phase_congruency

@@ -1,37 +1,41 @@
-"""From RGB to brightness: the two luma conventions that metrics use."""
+"""From RGB to brightness: the two luma conventions that metrics use.
+
+Images are (..., C, H, W) in [0, 1]; one with a single channel is gray, and that channel is its luma.
+"""
 
 import torch
 from torch import Tensor
 
-from lossmith.degradations import is_gray
+from lossmith.core.quantize import is_gray
 
 BT601 = (0.299, 0.587, 0.114)
 
 
 def studio_luma(image: Tensor) -> Tensor:
-    """BT.601 studio-swing Y of (3, H, W) RGB in [0, 1], as (1, H, W) from 16/255 to 235/255; not rounded.
+    """BT.601 studio-swing Y as (..., 1, H, W), from 16/255 to 235/255; not rounded.
 
     What MATLAB's `rgb2ycbcr` gives for floating-point images, and what super-resolution is scored on.
 
     >>> (studio_luma(torch.ones(3, 1, 1)) * 255).item()
     235.0
     """
-    return (_weighted(image, (65.481, 128.553, 24.966)) + 16) / 255
+    rgb = image.expand(*image.shape[:-3], 3, -1, -1)
+    return (_weighted(rgb, (65.481, 128.553, 24.966)) + 16) / 255
 
 
 def full_luma(image: Tensor) -> Tensor:
-    """BT.601 full-range luma of (C, H, W) in [0, 1], on 0 to 255, as (1, H, W); one channel is taken as it is.
+    """BT.601 full-range luma on 0 to 255, as (..., 1, H, W).
 
-    Full-reference metrics of the MATLAB age have constants for this range.
+    Metrics that were published with MATLAB code have constants for this range.
 
     >>> full_luma(torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64).reshape(3, 1, 1)).round(decimals=9).item()
     76.245
     """
-    return (image if image.shape[0] == 1 else _weighted(image, BT601)) * 255
+    return (image if image.shape[-3] == 1 else _weighted(image, BT601)) * 255
 
 
 def as_gray(image: Tensor) -> Tensor:
-    """(1, H, W) of (3, H, W) RGB: the one channel of a gray image, and else the full-range luma, not rounded.
+    """(1, H, W) of (3, H, W) RGB: one channel of a gray image, and else the full-range luma, not rounded.
 
     >>> as_gray(torch.full((3, 1, 1), 0.3, dtype=torch.float64)).item()
     0.3
@@ -41,4 +45,4 @@ def as_gray(image: Tensor) -> Tensor:
 
 def _weighted(image: Tensor, weights: tuple[float, ...]) -> Tensor:
     column = torch.tensor(weights, dtype=image.dtype, device=image.device)[:, None, None]
-    return (image * column).sum(0, keepdim=True)
+    return (image * column).sum(-3, keepdim=True)

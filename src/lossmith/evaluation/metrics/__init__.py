@@ -1,1 +1,0 @@
-"""Quality metrics, a file each; `registry` finds them by name and applies them under a protocol."""

@@ -1,0 +1,98 @@
+"""The scores of images under a protocol."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isnan, nan
+from pathlib import Path
+
+from torch import Tensor
+
+from lossmith.core.devices import out_of_memory
+from lossmith.core.errors import LossmithError, and_more
+from lossmith.evaluation.protocol import Protocol, prepare
+from lossmith.evaluation.results import Row
+from lossmith.metrics.registry import default_metrics, find_metric, follows_color, metric_function
+
+
+def score(
+    prediction: Tensor, target: Tensor, protocol: Protocol, metrics: Sequence[str] | None = None
+) -> dict[str, float]:
+    """The scores of one image by the names of the metrics.
+
+    PSNR, SSIM, MS-SSIM and the errors follow the protocol's color. IW-SSIM, GMSD, FSIM and the deep metrics are
+    defined on RGB or on a luma of their own and always get RGB; crop and rounding are the protocol's for all. Of a
+    gray target, whose three channels are equal, one channel is scored, against the luma of the prediction. A score
+    is NaN where the image is too small for the metric (below 161 pixels for MS-SSIM and IW-SSIM, 11 for SSIM) or
+    the prediction holds NaN.
+
+    Parameters
+    ----------
+    prediction, target
+        (3, H, W) RGB floats in [0, 1], on any device.
+    protocol
+        Color and border.
+    metrics
+        Names from METRICS or of deep metrics; those of `default_metrics` if None.
+
+    Raises
+    ------
+    LossmithError
+        For unknown names, missing weights, and images that `prepare` refuses.
+
+    >>> import torch
+    >>> target = torch.zeros(3, 32, 32)
+    >>> score(target + 1, target, Protocol(), ["l1", "ms_ssim"])
+    {'l1': 1000.0, 'ms_ssim': nan}
+    """
+    names = default_metrics() if metrics is None else list(metrics)
+    specs = [find_metric(name) for name in names]
+    in_color = prepare(prediction, target, protocol)
+    in_rgb = in_color if protocol.color == "rgb" else prepare(prediction, target, replace(protocol, color="rgb"))
+    scores = {}
+    for metric in specs:
+        x, y = in_color if follows_color(metric.name) else in_rgb
+        large_enough = min(y.shape[-2:]) >= metric.min_side
+        scores[metric.name] = metric_function(metric.name)(x[None], y[None]).item() if large_enough else nan
+    return scores
+
+
+def score_row(image: str, method: str, prediction: Tensor, target: Tensor, protocol: Protocol) -> Row:
+    """The row of one image, under the default metrics; what `score` refuses is said with the image's name.
+
+    >>> import torch
+    >>> gray = torch.full((3, 8, 8), 0.5)
+    >>> score_row("gray", "mix", gray[:, 1:], gray, Protocol())
+    Traceback (most recent call last):
+    lossmith.core.errors.LossmithError: image 'gray': prediction and target differ in size, 7x8 and 8x8 pixels
+    """
+    try:
+        return Row(image, method, 0, score(prediction, target, protocol))
+    except LossmithError as error:
+        raise LossmithError(f"image '{image}': {str(error).removeprefix('score: ')}") from error
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise LossmithError(
+            f"image '{image}': there is not enough memory to score it; cut it into parts"
+        ) from error
+
+
+def why_nan(rows: Sequence[Row]) -> list[str]:
+    """A sentence for each least size of metrics that were not measured on some images, since these are smaller.
+
+    >>> why_nan([Row("stamp", "mix", 0, {"psnr": 30.0, "ms_ssim": float("nan"), "iw_ssim": float("nan")})])
+    ["MS-SSIM and IW-SSIM are nan, for these have fewer than 161 pixels to a side: 'stamp'"]
+    """
+    sentences: dict[tuple[int, tuple[str, ...]], list[str]] = {}
+    for name in rows[0].scores if rows else ():
+        metric = find_metric(name)
+        small = dict.fromkeys(
+            row.image for row in rows if isnan(row.scores.get(name, 0)) and not isnan(row.scores.get("psnr", 0))
+        )
+        if small and metric.min_side > 1:
+            sentences.setdefault((metric.min_side, tuple(small)), []).append(metric.label)
+    return [
+        f"{' and '.join(labels)} {'are' if len(labels) > 1 else 'is'} nan, for these have fewer than {least} "
+        f"pixels to a side: {and_more([Path(image) for image in small])}"
+        for (least, small), labels in sentences.items()
+    ]

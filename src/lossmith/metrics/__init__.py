@@ -1,0 +1,103 @@
+"""Quality metrics of restored images, as functions and as `torchmetrics.Metric`.
+
+Functions take (prediction, target), both (N, C, H, W) floats in [0, 1] on one device, and give one value per
+image, (N,):
+
+    psnr, ssim, ms_ssim     follow `color`: "rgb", or "y" for BT.601 luma
+    l1, l2                  1000 times the mean absolute and squared error; follow `color`, too
+    gmsd, fsim, fsimc,      defined on RGB or a luma of their own
+    iw_ssim, lpips, dists
+
+All take `border`, the pixels to crop from each side, and `round_to_8bit`. With `round_to_8bit=True` they give what
+`lossmith evaluate` writes down; without it they are differentiable, and the gradient goes to the prediction. They
+compute in float32 or float64, as the images are (FSIM and IW-SSIM always in float64, LPIPS and DISTS in float32).
+
+PSNR, SSIM, MSSSIM, GMSD, FSIM, FSIMc, IWSSIM, L1, L2, LPIPS and DISTS are the same as classes for Lightning and
+torchmetrics, with the mean over images as their value. They need torchmetrics; the functions need torch alone.
+
+>>> import torch
+>>> target = torch.zeros(2, 3, 32, 32)
+>>> psnr(target + 0.1, target, color="rgb", border=4)
+tensor([20., 20.])
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from lossmith.core.errors import missing_extra
+from lossmith.metrics.deep import dists, lpips
+from lossmith.metrics.feature_similarity import fsim, fsimc
+from lossmith.metrics.gradient_magnitude import gmsd
+from lossmith.metrics.information_weighted import iw_ssim
+from lossmith.metrics.pixel import l1, l2, psnr
+from lossmith.metrics.registry import (
+    METRICS,
+    Metric,
+    available_deep_metrics,
+    default_metrics,
+    find_metric,
+    metric_function,
+)
+from lossmith.metrics.structural import ms_ssim, ssim
+
+if TYPE_CHECKING:
+    from lossmith.metrics.modules import (
+        DISTS,
+        FSIM,
+        GMSD,
+        IWSSIM,
+        L1,
+        L2,
+        LPIPS,
+        MSSSIM,
+        PSNR,
+        SSIM,
+        FSIMc,
+    )
+
+_CLASSES = ("DISTS", "FSIM", "FSIMc", "GMSD", "IWSSIM", "L1", "L2", "LPIPS", "MSSSIM", "PSNR", "SSIM")
+
+__all__ = [
+    "DISTS",
+    "FSIM",
+    "GMSD",
+    "IWSSIM",
+    "L1",
+    "L2",
+    "LPIPS",
+    "METRICS",
+    "MSSSIM",
+    "PSNR",
+    "SSIM",
+    "FSIMc",
+    "Metric",
+    "available_deep_metrics",
+    "default_metrics",
+    "dists",
+    "find_metric",
+    "fsim",
+    "fsimc",
+    "gmsd",
+    "iw_ssim",
+    "l1",
+    "l2",
+    "lpips",
+    "metric_function",
+    "ms_ssim",
+    "psnr",
+    "ssim",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CLASSES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    try:
+        return getattr(import_module(f"{__name__}.modules"), name)
+    except ModuleNotFoundError as error:
+        raise missing_extra(f"{__name__}.{name}", error) from None
+
+
+def __dir__() -> list[str]:
+    return [name for name in __all__ if name not in _CLASSES or find_spec("torchmetrics")]

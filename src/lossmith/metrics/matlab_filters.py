@@ -1,0 +1,55 @@
+"""What MATLAB's `conv2(..., 'same')` does, for the metrics that were written with it; images are (N, C, H, W)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def gradient(image: Tensor, smoothing: tuple[float, float, float]) -> Tensor:
+    """Gradient magnitude of (N, 1, H, W): central differences, smoothed across; outside is 0, as in `conv2`.
+
+    `smoothing` are the weights across the direction of the difference: thirds for Prewitt, 3/16, 10/16, 3/16
+    for Scharr.
+
+    >>> ramp = torch.arange(5.0).expand(1, 1, 5, 5)
+    >>> gradient(ramp, (0.25, 0.5, 0.25))[0, 0, 2]
+    tensor([1., 2., 2., 2., 3.])
+    """
+    across = torch.tensor(smoothing, dtype=image.dtype, device=image.device)
+    difference = torch.tensor([1.0, 0.0, -1.0], dtype=image.dtype, device=image.device)
+    kernels = torch.stack([torch.outer(across, difference), torch.outer(difference, across)])[:, None]
+    horizontal, vertical = F.conv2d(image, kernels, padding=1).chunk(2, dim=1)
+    flat = (horizontal == 0) & (vertical == 0)  # where the root has no derivative
+    return torch.hypot(horizontal, vertical.masked_fill(flat, 1)).masked_fill(flat, 0)
+
+
+def downsample(image: Tensor, factor: int) -> Tensor:
+    """Mean of factor x factor pixels of (N, C, H, W), then every factor-th of them; outside is 0, as in `conv2`.
+
+    For factor 2 these are disjoint blocks, for 3 they are centered on the pixels that stay.
+
+    >>> downsample(torch.arange(8.0).reshape(1, 1, 2, 4), 2)
+    tensor([[[[2.5000, 4.5000]]]])
+    """
+    if factor == 1:
+        return image
+    before, after = (factor - 1) // 2, factor // 2
+    padded = F.pad(image, (before, after, before, after))
+    return F.avg_pool2d(padded, factor, stride=factor)
+
+
+def similarity(x: Tensor, y: Tensor, constant: float) -> Tensor:
+    """(2 x y + c) / (x^2 + y^2 + c): 1 where x = y, less elsewhere."""
+    return (2 * x * y + constant) / (x.square() + y.square() + constant)
+
+
+def power(base: Tensor, exponent: float) -> Tensor:
+    """base ^ exponent for base >= 0 and 0 < exponent < 1, with a derivative of 0, not infinity, where base is 0.
+
+    >>> base = torch.tensor([0.0, 4.0], requires_grad=True)
+    >>> power(base, 0.5).sum().backward()
+    >>> base.grad
+    tensor([0.0000, 0.2500])
+    """
+    zero = base == 0
+    return base.masked_fill(zero, 1).pow(exponent).masked_fill(zero, 0)

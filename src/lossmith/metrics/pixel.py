@@ -1,0 +1,91 @@
+"""Errors of the pixels: PSNR, and the two errors of Zhao et al.'s tables."""
+
+from torch import Tensor
+
+from lossmith.metrics.inputs import Color, in_full_precision, prepare
+
+CEILING = 100.0
+"""Identical images count as this many dB, because a mean over images with infinity in it says nothing."""
+
+
+@in_full_precision
+def psnr(
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    color: Color = "rgb",
+    border: int = 0,
+    round_to_8bit: bool = False,
+    ceiling: float = CEILING,
+) -> Tensor:
+    """Peak signal-to-noise ratio in dB, (N,); higher is better.
+
+    -10 log10 of the mean squared error over all channels and pixels of an image, for a peak of 1. The PSNR of a
+    set is the mean of its images' PSNR.
+
+    Parameters
+    ----------
+    prediction, target
+        (N, C, H, W) floats in [0, 1].
+    color
+        "rgb" for the channels as they are, "y" for BT.601 luma (studio swing, as super-resolution papers use).
+    border
+        Pixels to crop from each side.
+    round_to_8bit
+        Clamp to [0, 1] and round to 8 bits first, as `lossmith evaluate` does; this leaves no gradient.
+    ceiling
+        The most that is given, in dB, which identical images reach; `math.inf` for none.
+
+    >>> import torch
+    >>> black = torch.zeros(2, 3, 8, 8, dtype=torch.float64)
+    >>> psnr(black + 0.1, black)
+    tensor([20.0000, 20.0000], dtype=torch.float64)
+    >>> psnr(black, black)
+    tensor([100., 100.], dtype=torch.float64)
+    """
+    x, y = prepare("psnr", prediction, target, color, border, round_to_8bit)
+    error = (x - y).square().flatten(1).mean(1)
+    # the first limit keeps the logarithm's gradient finite, the second takes off what rounding adds
+    return (-10 * error.clamp(min=10 ** (-ceiling / 10)).log10()).clamp(max=ceiling)
+
+
+@in_full_precision
+def l1(
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    color: Color = "rgb",
+    border: int = 0,
+    round_to_8bit: bool = False,
+) -> Tensor:
+    """1000 times the mean absolute error, (N,); lower is better. Options as for `psnr`.
+
+    Source: the tables of Zhao, Gallo, Frosio, Kautz, IEEE TCI 3(1), 2017.
+
+    >>> import torch
+    >>> l1(torch.full((1, 3, 8, 8), 0.25), torch.zeros(1, 3, 8, 8))
+    tensor([250.])
+    """
+    x, y = prepare("l1", prediction, target, color, border, round_to_8bit)
+    return 1000 * (x - y).abs().flatten(1).mean(1)
+
+
+@in_full_precision
+def l2(
+    prediction: Tensor,
+    target: Tensor,
+    *,
+    color: Color = "rgb",
+    border: int = 0,
+    round_to_8bit: bool = False,
+) -> Tensor:
+    """1000 times the mean squared error, (N,); lower is better. Options as for `psnr`.
+
+    Source: the tables of Zhao, Gallo, Frosio, Kautz, IEEE TCI 3(1), 2017.
+
+    >>> import torch
+    >>> l2(torch.full((1, 3, 8, 8), 0.5), torch.zeros(1, 3, 8, 8))
+    tensor([250.])
+    """
+    x, y = prepare("l2", prediction, target, color, border, round_to_8bit)
+    return 1000 * (x - y).square().flatten(1).mean(1)

@@ -1,0 +1,132 @@
+"""The catalog of metrics: by their names, what they are called, which way is better, and their functions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+
+from torch import Tensor
+
+from lossmith.core.errors import LossmithError, unknown_name_error
+from lossmith.metrics import information_weighted, structural
+from lossmith.metrics.deep import DEEP_METRICS, dists, has_weights, lpips, missing_weights
+from lossmith.metrics.feature_similarity import fsim, fsimc
+from lossmith.metrics.gradient_magnitude import gmsd
+from lossmith.metrics.information_weighted import iw_ssim
+from lossmith.metrics.pixel import l1, l2, psnr
+from lossmith.metrics.structural import ms_ssim, ssim
+
+MetricFunction = Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is called, and how its numbers are read."""
+
+    name: str
+    label: str
+    """For tables and charts."""
+    higher_is_better: bool
+    digits: int
+    """After the point, where it is shown."""
+    unit: str = ""
+    min_side: int = 1
+    """Pixels that an image must have on each side."""
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("psnr", "PSNR", higher_is_better=True, digits=2, unit="dB"),
+        Metric("ssim", "SSIM", higher_is_better=True, digits=4, min_side=structural.SSIM_MIN_SIDE),
+        Metric("ms_ssim", "MS-SSIM", higher_is_better=True, digits=4, min_side=structural.MS_SSIM_MIN_SIDE),
+        Metric("iw_ssim", "IW-SSIM", higher_is_better=True, digits=4, min_side=information_weighted.MIN_SIDE),
+        Metric("gmsd", "GMSD", higher_is_better=False, digits=4),
+        Metric("fsim", "FSIM", higher_is_better=True, digits=4),
+        Metric("fsimc", "FSIMc", higher_is_better=True, digits=4),
+        Metric("l1", "1000·L1", higher_is_better=False, digits=2),
+        Metric("l2", "1000·L2", higher_is_better=False, digits=3),
+    )
+}
+"""The metrics that need no weights."""
+
+_DEEP = {
+    name: Metric(
+        name,
+        "DISTS" if name == "dists" else f"LPIPS ({spec.network})",
+        higher_is_better=False,
+        digits=4,
+        min_side=spec.min_side,
+    )
+    for name, spec in DEEP_METRICS.items()
+}
+
+_FUNCTIONS: dict[str, MetricFunction] = {
+    "psnr": psnr,
+    "ssim": ssim,
+    "ms_ssim": ms_ssim,
+    "iw_ssim": iw_ssim,
+    "gmsd": gmsd,
+    "fsim": fsim,
+    "fsimc": fsimc,
+    "l1": l1,
+    "l2": l2,
+    "lpips_alex": partial(lpips, network="alex"),
+    "lpips_squeeze": partial(lpips, network="squeeze"),
+    "lpips_vgg": partial(lpips, network="vgg"),
+    "dists": dists,
+}
+
+
+def find_metric(name: str) -> Metric:
+    """The metric of this name; LossmithError if it is not known, or is a deep one whose weights are missing.
+
+    >>> find_metric("psnr").unit
+    'dB'
+    >>> find_metric("psrn")
+    Traceback (most recent call last):
+    lossmith.core.errors.LossmithError: metric 'psrn' is not known; did you mean 'psnr'?
+    """
+    if name in METRICS:
+        return METRICS[name]
+    if name not in _DEEP:
+        raise unknown_name_error("metric", name, _FUNCTIONS)
+    if not has_weights(name):
+        raise LossmithError(missing_weights(name))
+    return _DEEP[name]
+
+
+def metric_function(name: str) -> MetricFunction:
+    """The function of this name: (prediction, target), both (N, C, H, W) in [0, 1], and options, to (N,).
+
+    >>> metric_function("psnr") is psnr
+    True
+    """
+    if name not in _FUNCTIONS:
+        raise unknown_name_error("metric", name, _FUNCTIONS)
+    return _FUNCTIONS[name]
+
+
+def follows_color(name: str) -> bool:
+    """Whether a metric has the option `color`; the others are defined on RGB, or on a luma of their own.
+
+    >>> follows_color("psnr"), follows_color("gmsd")
+    (True, False)
+    """
+    return "color" in signature(metric_function(name)).parameters
+
+
+def available_deep_metrics() -> dict[str, Metric]:
+    """The deep metrics whose weights are on this machine, by name, the preferred first; often none.
+
+    Looks in the folder named by LOSSMITH_WEIGHTS and in torch.hub's checkpoint folder.
+
+    >>> list(available_deep_metrics())  # doctest: +SKIP
+    ['lpips_alex', 'lpips_squeeze']
+    """
+    return {name: metric for name, metric in _DEEP.items() if has_weights(name)}
+
+
+def default_metrics() -> list[str]:
+    """All of METRICS, and the preferred of the deep metrics whose weights are on this machine."""
+    return [*METRICS, *list(available_deep_metrics())[:1]]
