@@ -1,10 +1,13 @@
-"""A small world to train in: smooth random images, a quick network, a few steps."""
+"""What many rooms are tested with: a few small images to train on, a photograph, and the benchmark images."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from lossmith.data import Data, PreparedData, prepare_data, write_image
 
@@ -32,3 +35,45 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def gathered(photos: Path) -> PreparedData:
     """These, with noise, to train on and to test with."""
     return prepare_data(Data([photos]), "noise(25)")
+
+
+@pytest.fixture(scope="session")
+def photo() -> Callable[[int, int], Tensor]:
+    """(3, height, width), float64 multiples of 1/255, from a corner of the astronaut."""
+    from skimage import data
+
+    image = torch.from_numpy(data.astronaut().copy()).permute(2, 0, 1).to(torch.float64) / 255
+    return lambda height, width: image[:, :height, -width:].clone()
+
+
+def _noisy(image: Tensor) -> Tensor:
+    noise = torch.from_numpy(np.random.default_rng(0).normal(0, 0.05, tuple(image.shape)))
+    return _rounded(image + noise)
+
+
+def _blurred(image: Tensor) -> Tensor:
+    return _rounded(torch.nn.functional.avg_pool2d(image, 5, stride=1, padding=2, count_include_pad=False))
+
+
+def _faded(image: Tensor) -> Tensor:
+    return _rounded(0.2 + 0.7 * image)
+
+
+def _rounded(image: Tensor) -> Tensor:
+    return (image.clamp(0, 1) * 255).round() / 255
+
+
+@pytest.fixture(params=[_noisy, _blurred, _faded], ids=["noisy", "blurred", "faded"])
+def degrade(request: pytest.FixtureRequest) -> Callable[[Tensor], Tensor]:
+    """A degradation of (..., C, H, W) that leaves 8-bit images."""
+    function: Callable[[Tensor], Tensor] = request.param
+    return function
+
+
+@pytest.fixture(scope="session")
+def benchmark_data() -> Path:
+    """The folder of LOSSMITH_DATA."""
+    folder = os.environ.get("LOSSMITH_DATA")
+    if not folder:
+        pytest.skip("LOSSMITH_DATA is not set")
+    return Path(folder)

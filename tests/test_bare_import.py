@@ -1,4 +1,4 @@
-"""The bare package is light: losses and networks need torch, and importing lossmith needs nothing at all."""
+"""The bare package is light: losses, metrics and networks need torch, and importing lossmith needs nothing."""
 
 import subprocess
 import sys
@@ -48,6 +48,7 @@ class Absent:  # as in a bare installation
 sys.meta_path.insert(0, Absent())
 import lossmith
 import lossmith.losses
+import lossmith.metrics
 import lossmith.networks
 import torch
 
@@ -56,6 +57,9 @@ restored = lossmith.network("srresnet(blocks=1, features=4)", scale=2)(image[...
 for name in lossmith.losses.LOSSES:
     options = "(levels=2)" if name == "ms_ssim" else ""
     lossmith.loss(name + options)(restored, image).item()
+for name in lossmith.metrics.METRICS:
+    large = torch.rand(1, 3, 170, 170)
+    lossmith.metrics.metric_function(name)(large, large).item()
 print([name for name in {WORKBENCH} if name in sys.modules])
 """
     assert run(program) == "[]\n"
@@ -110,3 +114,20 @@ except ImportError as error:
 """
     said = "lossmith.compare needs 'PIL', which comes with: pip install \"lossmith[workbench]\""
     assert run(program) == f"{said} None True\n"
+
+
+def test_metric_classes_without_torchmetrics_are_refused_in_one_sentence_and_not_listed() -> None:
+    program = """
+import sys
+sys.modules["torchmetrics"] = None
+import importlib.util
+importlib.util.find_spec = lambda name: None
+import lossmith.metrics
+print("PSNR" in dir(lossmith.metrics), "psnr" in dir(lossmith.metrics))
+try:
+    lossmith.metrics.PSNR
+except ImportError as error:
+    print(error)
+"""
+    said = "lossmith.metrics.PSNR needs 'torchmetrics', which comes with: pip install \"lossmith[workbench]\""
+    assert run(program) == f"False True\n{said}\n"

@@ -29,18 +29,18 @@ def test_stronger_degradation_scores_worse(photo, protocol):
         assert better == metric.higher_is_better, metric.name
 
 
-def test_similarities_are_symmetric(photo, damage):
+def test_similarities_are_symmetric(photo, degrade):
     """Not IW-SSIM, which weights by the information of the target."""
-    one, other = photo(176, 180), damage(photo(176, 180))
+    one, other = photo(176, 180), degrade(photo(176, 180))
     there, back = score(one, other, Protocol()), score(other, one, Protocol())
     for name in METRICS.keys() - {"iw_ssim"}:
         assert there[name] == pytest.approx(back[name], abs=1e-10), name
 
 
-def test_mirrored_images_score_the_same(photo, damage):
+def test_mirrored_images_score_the_same(photo, degrade):
     """Up to what the pyramids and reductions, which start at the first pixel, make of it."""
     target = photo(176, 192)
-    prediction = damage(target)
+    prediction = degrade(target)
     upright, mirrored = (
         score(prediction, target, Protocol()),
         score(prediction.flip(2), target.flip(2), Protocol()),
@@ -82,28 +82,28 @@ def test_only_the_requested_metrics_are_computed_in_order(photo):
     assert list(score(photo(16, 16), photo(16, 16), Protocol(), ["gmsd", "psnr"])) == ["gmsd", "psnr"]
 
 
-def test_metrics_with_a_fixed_color_space_ignore_the_protocols(photo, damage):
+def test_metrics_with_a_fixed_color_space_ignore_the_protocols(photo, degrade):
     target = photo(170, 170)
-    rgb = score(damage(target), target, Protocol("rgb", 4))
-    y = score(damage(target), target, Protocol("y", 4))
+    rgb = score(degrade(target), target, Protocol("rgb", 4))
+    y = score(degrade(target), target, Protocol("y", 4))
     own = {name for name in METRICS if rgb[name] == y[name]}
     assert own == {"iw_ssim", "gmsd", "fsim", "fsimc"}
 
 
-def test_float32_images_score_as_float64_ones(photo, damage):
+def test_float32_images_score_as_float64_ones(photo, degrade):
     target = photo(170, 170)
-    double = score(damage(target), target, protocol_for(2))
-    assert score(damage(target).float(), target.float(), protocol_for(2)) == double
+    double = score(degrade(target), target, protocol_for(2))
+    assert score(degrade(target).float(), target.float(), protocol_for(2)) == double
 
 
 @pytest.mark.parametrize("gray", [False, True])
-def test_the_default_dtype_changes_no_score(photo, damage, gray):
+def test_the_default_dtype_changes_no_score(photo, degrade, gray):
     target = photo(170, 170)
     target = target[:1].expand(3, -1, -1) if gray else target
-    usual = score(damage(target), target, Protocol(), METRICS)
+    usual = score(degrade(target), target, Protocol(), METRICS)
     torch.set_default_dtype(torch.float64)
     try:
-        assert score(damage(target), target, Protocol(), METRICS) == usual
+        assert score(degrade(target), target, Protocol(), METRICS) == usual
     finally:
         torch.set_default_dtype(torch.float32)
 

@@ -1,18 +1,16 @@
 """LPIPS and DISTS: only where their weights are, never downloaded, and LPIPS as published."""
 
-import math
 from pathlib import Path
 
 import pytest
 import torch
 import torchmetrics.functional.image.lpips as torchmetrics_lpips
 import torchvision
-from lossmith.evaluation.metrics.deep import available_deep_metrics, missing_weights
-from lossmith.evaluation.metrics.registry import default_metrics, find_metric, score
 from safetensors.torch import load_file, save_file
 
 from lossmith.core.errors import LossmithError
-from lossmith.evaluation.protocol import Protocol
+from lossmith.metrics import available_deep_metrics, default_metrics, dists, find_metric, lpips, metric_function
+from lossmith.metrics.deep import missing_weights
 
 SQUEEZE = "squeezenet1_1_imagenet.safetensors"
 
@@ -28,7 +26,7 @@ def no_weights(tmp_path, monkeypatch):
 def squeeze(benchmark_data, monkeypatch):
     """LPIPS on SqueezeNet with real ImageNet weights."""
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(benchmark_data / "weights"))
-    return available_deep_metrics()["lpips_squeeze"]
+    return metric_function("lpips_squeeze")
 
 
 def _random_squeezenet(folder: Path, name: str) -> Path:
@@ -45,7 +43,7 @@ def _random_squeezenet(folder: Path, name: str) -> Path:
 def test_a_deep_metric_without_weights_is_absent_and_says_what_to_do(photo, tmp_path):
     assert available_deep_metrics() == {}
     assert not any(name.startswith("lpips") for name in default_metrics())
-    for ask in (find_metric, lambda name: score(photo(32, 32), photo(32, 32), Protocol(), [name])):
+    for ask in (find_metric, lambda name: metric_function(name)(photo(32, 32), photo(32, 32))):
         with pytest.raises(LossmithError) as error:
             ask("lpips_squeeze")
         assert str(error.value) == missing_weights("lpips_squeeze")
@@ -60,7 +58,7 @@ def test_a_deep_metric_without_weights_is_absent_and_says_what_to_do(photo, tmp_
 def test_weights_are_found_under_both_names_in_both_folders(name, place, tmp_path, monkeypatch, photo):
     _random_squeezenet(tmp_path / place, name)
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path / "mine"))
-    metric, function = available_deep_metrics()["lpips_squeeze"]
+    metric, function = find_metric("lpips_squeeze"), metric_function("lpips_squeeze")
     assert metric.label == "LPIPS (SqueezeNet)"
     assert not metric.higher_is_better
     assert function(photo(40, 40), photo(40, 40)) == 0
@@ -76,7 +74,7 @@ def test_missing_metric_weights_are_never_downloaded(photo, monkeypatch):
     assert not {"lpips_alex", "dists"} & {*default_metrics()}
     for name in ("lpips_alex", "lpips_squeeze", "dists"):
         with pytest.raises(LossmithError, match="put "):
-            score(photo(32, 32), photo(32, 32), Protocol(), [name])
+            metric_function(name)(photo(32, 32), photo(32, 32))
 
 
 def test_lpips_prefers_alexnet(tmp_path, monkeypatch):
@@ -94,7 +92,7 @@ def test_damaged_or_unsafe_metric_weights_are_refused(content, complaint, tmp_pa
     (tmp_path / "squeezenet1_1-b8a52dc0.pth").write_bytes(content)
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     with pytest.raises(LossmithError, match=complaint):
-        score(photo(32, 32), photo(32, 32), Protocol(), ["lpips_squeeze"])
+        lpips(photo(32, 32), photo(32, 32), network="squeeze")
 
 
 def test_metric_weights_of_another_network_are_refused(tmp_path, monkeypatch, photo):
@@ -103,7 +101,7 @@ def test_metric_weights_of_another_network_are_refused(tmp_path, monkeypatch, ph
     with pytest.raises(
         LossmithError, match=r"does not hold .* 'features.0.weight' is missing or has another shape"
     ):
-        score(photo(32, 32), photo(32, 32), Protocol(), ["lpips_squeeze"])
+        lpips(photo(32, 32), photo(32, 32), network="squeeze")
 
 
 def test_dists_is_scored_where_its_weights_exist(tmp_path, monkeypatch, photo):
@@ -115,21 +113,47 @@ def test_dists_is_scored_where_its_weights_exist(tmp_path, monkeypatch, photo):
         {f"features.{key}": tensor for key, tensor in features.items()}, tmp_path / "vgg16_imagenet.safetensors"
     )
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
-    metric, function = available_deep_metrics()["dists"]
+    metric = available_deep_metrics()["dists"]
     assert (metric.label, metric.higher_is_better) == ("DISTS", False)
-    assert function(photo(40, 40), photo(40, 40)) == 0
-    assert 0 < function(photo(40, 40).flip(1), photo(40, 40)) < 2
+    assert dists(photo(40, 40), photo(40, 40)) == 0
+    assert 0 < dists(photo(40, 40).flip(2), photo(40, 40)) < 2
 
 
-def test_images_too_small_for_a_deep_metric_score_nan(tmp_path, monkeypatch, photo):
+def test_images_too_small_for_a_deep_metric_are_refused(tmp_path, monkeypatch, photo):
     _random_squeezenet(tmp_path, SQUEEZE)
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
-    function = available_deep_metrics()["lpips_squeeze"][1]
-    assert math.isnan(function(photo(16, 40), photo(16, 40)))
-    assert math.isfinite(function(photo(17, 17), photo(17, 17)))
+    with pytest.raises(LossmithError, match="lpips_squeeze needs at least 17 x 17 pixels, not 16 x 40"):
+        lpips(photo(16, 40), photo(16, 40), network="squeeze")
+    assert lpips(photo(17, 17), photo(17, 17), network="squeeze").isfinite()
 
 
-def test_lpips_is_the_papers_formula(squeeze, benchmark_data, photo, damage):
+def test_gradients_of_lpips_are_its_slope_even_after_a_call_in_inference_mode(
+    tmp_path, monkeypatch, photo, degrade
+):
+    _random_squeezenet(tmp_path, SQUEEZE)
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    target = photo(40, 40)
+    with torch.inference_mode():
+        lpips(target, target, network="squeeze")
+    prediction = degrade(target).requires_grad_()
+    lpips(prediction, target, network="squeeze").backward()
+    step = 3e-3 * prediction.grad / prediction.grad.norm()
+    with torch.no_grad():
+        ahead, behind = (lpips(prediction + sign * step, target, network="squeeze").item() for sign in (1, -1))
+    # in float32, and the network is not linear within the step
+    assert (ahead - behind) / 2 == pytest.approx((prediction.grad * step).sum().item(), rel=0.2)
+
+
+def test_lpips_of_a_batch_is_that_of_its_images(tmp_path, monkeypatch, photo, degrade):
+    _random_squeezenet(tmp_path, SQUEEZE)
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    targets = torch.cat([photo(40, 48), photo(40, 48).flip(3), photo(40, 48).flip(2)])
+    batch = lpips(degrade(targets), targets, network="squeeze")
+    alone = [lpips(degrade(targets)[n : n + 1], targets[n : n + 1], network="squeeze").item() for n in range(3)]
+    assert batch.tolist() == pytest.approx(alone, rel=1e-5)  # float32
+
+
+def test_lpips_is_the_papers_formula(squeeze, benchmark_data, photo, degrade):
     """Sum over layers of the mean over pixels of head-weighted squared differences of unit feature vectors."""
     network = torchvision.models.squeezenet1_1(weights=None)
     network.load_state_dict(load_file(benchmark_data / "weights" / SQUEEZE))
@@ -141,7 +165,7 @@ def test_lpips_is_the_papers_formula(squeeze, benchmark_data, photo, damage):
     )
 
     def unit_features(image):
-        x = ((2 * image - 1 - shift) / scale)[None]
+        x = (2 * image - 1 - shift) / scale
         found = []
         for index, layer in enumerate(features):
             x = layer(x)
@@ -150,22 +174,22 @@ def test_lpips_is_the_papers_formula(squeeze, benchmark_data, photo, damage):
         return found
 
     target = photo(96, 128)
-    prediction = damage(target)
+    prediction = degrade(target)
     with torch.no_grad():
         layers = zip(unit_features(prediction), unit_features(target), heads, strict=True)
         expected = sum((head.double() * (x - y).square()).sum(1).mean() for x, y, head in layers)
     # float32, and 1e-8 under the root of the norm
-    assert squeeze[1](prediction, target) == pytest.approx(float(expected), rel=1e-5)
+    assert squeeze(prediction, target).item() == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_lpips_is_0_for_equal_images_and_grows_with_distortion(squeeze, photo):
     target = photo(96, 128)
     noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0), dtype=target.dtype)
-    values = [squeeze[1]((target + s * noise).clamp(0, 1), target) for s in (0, 0.02, 0.05, 0.1, 0.2)]
+    values = [squeeze((target + s * noise).clamp(0, 1), target).item() for s in (0, 0.02, 0.05, 0.1, 0.2)]
     assert values[0] == 0
     assert values == sorted(values)
     assert values[1] > 0
 
 
 def test_a_prediction_with_nan_scores_nan(squeeze, photo):
-    assert math.isnan(squeeze[1](photo(64, 64) * torch.nan, photo(64, 64)))
+    assert squeeze(photo(64, 64) * torch.nan, photo(64, 64)).isnan()

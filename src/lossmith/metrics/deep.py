@@ -26,7 +26,7 @@ class DeepMetricSpec:
     network: str
     files: tuple[str, ...]
     """Names of the file with the network's weights: torchvision's own first."""
-    heads: tuple[list[str], list[Path]]
+    heads: Callable[[], tuple[list[str], list[Path]]]
     """Names of the file with the metric's own weights, and where packages have it."""
     build: Callable[..., FeatureLoss]
     min_side: int = 1
@@ -37,12 +37,14 @@ SQUEEZENET = ("squeezenet1_1-b8a52dc0.pth", "squeezenet1_1_imagenet.safetensors"
 VGG16 = ("vgg16-397923af.pth", "vgg16_imagenet.safetensors")
 
 DEEP_METRICS = {
-    "lpips_alex": DeepMetricSpec("AlexNet", ALEXNET, lpips_head_files("alex"), partial(LPIPS, "alex"), 31),
-    "lpips_squeeze": DeepMetricSpec(
-        "SqueezeNet", SQUEEZENET, lpips_head_files("squeeze"), partial(LPIPS, "squeeze"), 17
+    "lpips_alex": DeepMetricSpec(
+        "AlexNet", ALEXNET, partial(lpips_head_files, "alex"), partial(LPIPS, "alex"), 31
     ),
-    "lpips_vgg": DeepMetricSpec("VGG-16", VGG16, lpips_head_files("vgg"), partial(LPIPS, "vgg"), 16),
-    "dists": DeepMetricSpec("VGG-16", VGG16, dists_head_files(), DISTS),
+    "lpips_squeeze": DeepMetricSpec(
+        "SqueezeNet", SQUEEZENET, partial(lpips_head_files, "squeeze"), partial(LPIPS, "squeeze"), 17
+    ),
+    "lpips_vgg": DeepMetricSpec("VGG-16", VGG16, partial(lpips_head_files, "vgg"), partial(LPIPS, "vgg"), 16),
+    "dists": DeepMetricSpec("VGG-16", VGG16, dists_head_files, DISTS),
 }
 """In order of preference."""
 
@@ -84,7 +86,7 @@ def dists(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bit:
 
 def has_weights(name: str) -> bool:
     """Whether the weights of a deep metric are on this machine."""
-    return bool(_backbone_weights(name) and find_file(*DEEP_METRICS[name].heads))
+    return bool(_backbone_weights(name) and find_file(*DEEP_METRICS[name].heads()))
 
 
 def missing_weights(name: str = "lpips_alex") -> str:
@@ -95,7 +97,7 @@ def missing_weights(name: str = "lpips_alex") -> str:
     """
     spec = _spec(name)
     if _backbone_weights(name):
-        return f"{name} needs its own weights, too: {missing_file_hint(spec.heads[0][0])}"
+        return f"{name} needs its own weights, too: {missing_file_hint(spec.heads()[0][0])}"
     return f"{name} needs torchvision's {spec.network} weights: {missing_file_hint(spec.files[0])}"
 
 
