@@ -104,15 +104,15 @@ class Nursery:
 
 def main() -> None:
     import torch
-    from lossmith.evaluation.metrics.ssim import ssim
     from PIL import Image
 
     import lossmith.cli
     import lossmith.training.run  # noqa: F401 (both for those who are born)
+    from lossmith.metrics import ssim
 
     torch.set_num_threads(1)
     Image.init()
-    ssim(*torch.rand(2, 3, 16, 16))  # which loads what is compiled
+    ssim(*torch.rand(2, 1, 3, 16, 16))  # which loads what is compiled
     _count_steps()
     reports = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

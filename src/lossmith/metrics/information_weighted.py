@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lossmith.losses import MSSSIMLoss
 from lossmith.losses.structural.filtering import gaussian_window, separable_filter, widest_float
-from lossmith.losses.structural.losses import MSSSIMLoss
 from lossmith.metrics.inputs import in_full_precision, prepare
 from lossmith.metrics.luma import full_luma
 from lossmith.metrics.matlab_filters import power

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from lossmith.losses.structural.losses import MSSSIMLoss, SSIMLoss
+from lossmith.losses import MSSSIMLoss, SSIMLoss
 from lossmith.metrics.inputs import Color, in_full_precision, prepare
 
 _SSIM = SSIMLoss(reduction="none")
