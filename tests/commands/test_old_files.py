@@ -23,8 +23,8 @@ import yaml
 import lossmith
 from lossmith import AdversarialRecipe, Data, LossmithError, LossRecipe, Recipe
 from lossmith.core.safetensors_io import load_tensors, save_tensors
-from lossmith.evaluation.metrics.registry import default_metrics
 from lossmith.losses.mdf.loss_file import FORMAT as LOSS
+from lossmith.metrics import default_metrics
 from lossmith.models import FORMAT as MODEL
 
 NETWORK = "srresnet_small(features=2, blocks=1)"
