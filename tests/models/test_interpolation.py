@@ -39,7 +39,7 @@ def test_statistics_are_interpolated_and_counters_are_the_first_models() -> None
 @pytest.mark.parametrize("other", ["srresnet(features=4, blocks=2)", "srresnet(features=5, blocks=1)", "fcn"])
 def test_other_architectures_are_refused(other: str) -> None:
     first, second = (network(e).state_dict() for e in ("srresnet(features=4, blocks=1)", other))
-    with pytest.raises(LossmithError, match=r"^the two networks differ in architecture, and only equal ones can"):
+    with pytest.raises(LossmithError, match=r"^the two networks differ in architecture, so they cannot be"):
         interpolate_weights(first, second, 0.5)
 
 

@@ -36,5 +36,5 @@ def test_nan_weights_of_a_model_file_are_refused(value: float, tmp_path: Path) -
     with torch.no_grad():
         next(made.parameters()).view(-1)[0] = value
     save_model(path, made, {"network": "fcn", "scale": 1})
-    with pytest.raises(LossmithError, match=r"holds weights that are not numbers; train it anew$"):
+    with pytest.raises(LossmithError, match=r"holds weights that are not finite; train it again$"):
         load_model(path)

@@ -141,5 +141,5 @@ def test_unknown_or_inconsistent_weights_are_refused() -> None:
     with pytest.raises(LossmithError, match=r"^holds weights that do not fit together: 'conv_last.weight'$"):
         detect_network({name: value for name, value in state.items() if name != "conv_last.weight"})
     gray = {**state, "conv_first.weight": torch.ones(4, 1, 3, 3), "conv_last.weight": torch.ones(1, 4, 3, 3)}
-    with pytest.raises(LossmithError, match=r"^holds an rrdbnet from 1 to 1 channels, and ours is for RGB$"):
+    with pytest.raises(LossmithError, match=r"^holds an rrdbnet from 1 to 1 channels; it must be for RGB$"):
         detect_network(gray)

@@ -1,4 +1,4 @@
-"""Trained models as files: ours, and other people's checkpoints."""
+"""Trained models as files: of lossmith, and checkpoints of other programs."""
 
 from lossmith.models.foreign import load_any_model
 from lossmith.models.model_file import FORMAT, Model, load_model, save_model

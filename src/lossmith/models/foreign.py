@@ -1,4 +1,4 @@
-"""Models from anywhere: our own files, and other people's weights of networks that we or spandrel know."""
+"""Loading models of any origin: files of lossmith, and weights of networks that lossmith or spandrel knows."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,130 +25,143 @@ from lossmith.models.model_file import (
 )
 from lossmith.models.spandrel import is_spandrel_model, load_by_spandrel
 from lossmith.models.state_dict_keys import canonicalize_keys, detect_network
-from lossmith.networks import NETWORKS, Restorer, network
+from lossmith.networks import NETWORKS, NetworkLike, Restorer, network, network_expression
 
 MIN_NAME_OVERLAP = 0.25
-"""The share of names in common from which on a network of ours is worth naming."""
+"""The least share of common tensor names for a network to be suggested."""
 PROBE_HEIGHTS = (64, 256)
-"""Heights of the images on which is tried what anybody's network takes and makes; they are twice as wide."""
+"""Heights of the images, twice as wide, by which the channels and the scale of an unknown network are found."""
 Weights = dict[str, Tensor]
+"""Tensors by name."""
 
 
-def load_any_model(path: Path, network_expression: str | None = None) -> Model:
-    """A model of ours, or anybody's weights: of an RRDBNet or SRResNet in any layout, or of what spandrel knows.
+def load_any_model(path: Path, architecture: NetworkLike | None = None) -> Model:
+    """Load a model of lossmith, or weights of any program. No code in a file is ever run.
 
-    They are found wherever training programs put them; see `find_state_dicts`. Which network they belong to is
-    told from their names and shapes, or said as `network_expression`. No code in a file is ever run.
+    Weights are found wherever training programs put them; see `find_state_dicts`.
 
-    Raises LossmithError, in one sentence, for what is missing, damaged, unsafe or unknown.
+    Parameters
+    ----------
+    path
+        The file.
+    architecture
+        The network of the weights [default: detected by names and shapes of tensors: RRDBNet or SRResNet in any
+        layout of keys, or a network that spandrel knows].
+
+    Raises
+    ------
+    LossmithError
+        For a file that is missing, damaged or unsafe, and for weights of an unknown or another network.
     """
     path = Path(path)
+    expression = None if architecture is None else network_expression(architecture)
     check_file(path)
     if path.suffix.lower() == ".onnx":
         raise LossmithError(f"{path} is a graph; restore and evaluate take it as it is, but it holds no network")
     if is_safetensors(path) and any(name.startswith("lossmith-") for name in formats_of(path)):
-        return _load_own(path, network_expression)
-    found = read_state_dicts(path)
-    if network_expression is not None:
-        restorer = network(network_expression)
-        return _model(path, restorer, network_expression, *weights_for(path, restorer, found))
-    return _detect_model(path, found)
+        return _load_own(path, expression)
+    state_dicts = read_state_dicts(path)
+    if expression is not None:
+        restorer = network(expression)
+        return _model(path, restorer, expression, *weights_for(path, restorer, state_dicts))
+    return _detect_model(path, state_dicts)
 
 
-def _load_own(path: Path, own_network: str | None) -> Model:
+def _load_own(path: Path, expression: str | None) -> Model:
+    """Load a model file of lossmith, whose network may be one that spandrel knows."""
     try:
-        return load_model(path, own_network)
+        return load_model(path, expression)
     except LossmithError:
-        if own_network is None:
+        if expression is None:
             weights, receipt = load_tensors(path, FORMAT)
             if is_spandrel_model(receipt) and (known := load_by_spandrel([StateDict(weights)])):
                 return replace(known[1], receipt=receipt)
         raise
 
 
-def weights_for(path: Path, restorer: nn.Module, found: Sequence[StateDict]) -> tuple[StateDict, Weights]:
-    """Those of the weights in a file that are of this network, under its names.
+def weights_for(path: Path, restorer: nn.Module, state_dicts: Sequence[StateDict]) -> tuple[StateDict, Weights]:
+    """The state dict of a file that fits a network, and its weights under the network's names.
 
-    Raises LossmithError, which says how the closest ones differ.
+    Raises LossmithError, which says how the closest state dict differs.
     """
-    wanted = shapes(restorer.state_dict())
+    expected = shapes(restorer.state_dict())
 
-    def fit(each: StateDict) -> Weights | None:
-        return None if misfit(wanted, shapes(weights := canonical_weights(restorer, each))) else weights
+    def fit(candidate: StateDict) -> Weights | None:
+        return None if misfit(expected, shapes(weights := canonical_weights(restorer, candidate))) else weights
 
     with _errors_naming(path):
-        chosen = choose(found, fit)
-    if chosen is not None:
-        return chosen
-    wrong = misfit(wanted, shapes(canonical_weights(restorer, closest_state_dict(restorer, found))))
-    raise LossmithError(f"{path} does not hold the weights of {_describe(restorer)}: {wrong}")
+        match = choose(state_dicts, fit)
+    if match is not None:
+        return match
+    fault = misfit(expected, shapes(canonical_weights(restorer, closest_state_dict(restorer, state_dicts))))
+    raise LossmithError(f"{path} does not hold the weights of {_describe(restorer)}: {fault}")
 
 
-def canonical_weights(restorer: nn.Module, each: StateDict) -> Weights:
-    """Weights under the names that this network has for them; those of ours have had others."""
-    return canonicalize_keys(each.weights) if isinstance(restorer, Restorer) else each.weights
+def canonical_weights(restorer: nn.Module, state_dict: StateDict) -> Weights:
+    """Weights under the present names of a network; those of lossmith's networks have had other names."""
+    return canonicalize_keys(state_dict.weights) if isinstance(restorer, Restorer) else state_dict.weights
 
 
-def closest_state_dict(restorer: nn.Module, found: Sequence[StateDict]) -> StateDict:
-    """The weights with the most names of this network."""
-    wanted = restorer.state_dict().keys()
-    return max(found, key=lambda each: len(wanted & canonical_weights(restorer, each).keys()))
+def closest_state_dict(restorer: nn.Module, state_dicts: Sequence[StateDict]) -> StateDict:
+    """The state dict that has the most names in common with a network."""
+    names = restorer.state_dict().keys()
+    return max(state_dicts, key=lambda candidate: len(names & canonical_weights(restorer, candidate).keys()))
 
 
-def _detect_model(path: Path, found: Sequence[StateDict]) -> Model:
-    """The model whose network is told from the weights."""
+def _detect_model(path: Path, state_dicts: Sequence[StateDict]) -> Model:
+    """The model of a file that does not name its network."""
     reasons: list[str] = []
 
-    def as_ours(each: StateDict) -> tuple[str, Weights] | None:
+    def detect(candidate: StateDict) -> tuple[str, Weights] | None:
         try:
-            weights = canonicalize_keys(each.checked())
+            weights = canonicalize_keys(candidate.checked())
             if (expression := detect_network(weights)) is None:
                 return None
-            wrong = misfit(shapes_of(expression), shapes(weights))
+            fault = misfit(shapes_of(expression), shapes(weights))
         except LossmithError as error:
             reasons.append(str(error))
             return None
-        if wrong:
-            reasons.append(f"does not hold the weights of {expression}: {wrong}")
-        return None if wrong else (expression, weights)
+        if fault:
+            reasons.append(f"does not hold the weights of {expression}: {fault}")
+        return None if fault else (expression, weights)
 
     with _errors_naming(path):
-        chosen = choose(found, as_ours)
-    if chosen is not None:
-        each, (expression, weights) = chosen
-        return _model(path, network(expression), expression, each, weights)
+        match = choose(state_dicts, detect)
+    if match is not None:
+        state_dict, (expression, weights) = match
+        return _model(path, network(expression), expression, state_dict, weights)
     with _errors_naming(path):
-        return _by_spandrel(path, found, reasons)
+        return _by_spandrel(path, state_dicts, reasons)
 
 
-def _by_spandrel(path: Path, found: Sequence[StateDict], reasons: Sequence[str]) -> Model:
-    """The model of a network that spandrel knows; `reasons` are those for which it is none of ours."""
+def _by_spandrel(path: Path, state_dicts: Sequence[StateDict], reasons: Sequence[str]) -> Model:
+    """The model of a network that spandrel knows; `reasons` say why it is no network of lossmith."""
     try:
-        known = load_by_spandrel(found)
+        match = load_by_spandrel(state_dicts)
     except ModuleNotFoundError as error:
-        reason = reasons[0] if reasons else _unknown_network_error(found, "here")
+        reason = reasons[0] if reasons else _unknown_network_error(state_dicts, "here")
         raise LossmithError(f'{reason}; spandrel may know it: pip install "lossmith[spandrel]"') from error
     except LossmithError as error:
         raise LossmithError(reasons[0] if reasons else str(error)) from error
-    if known is None:
-        raise LossmithError(reasons[0] if reasons else _unknown_network_error(found, "here or to spandrel"))
-    each, model = known
-    return replace(model, receipt={**model.receipt, "origin": _origin(path, each)})
+    if match is None:
+        raise LossmithError(reasons[0] if reasons else _unknown_network_error(state_dicts, "here or to spandrel"))
+    state_dict, model = match
+    return replace(model, receipt={**model.receipt, "origin": _origin(path, state_dict)})
 
 
-def _unknown_network_error(found: Sequence[StateDict], where: str) -> str:
-    """What to do with weights that nobody knows: which of our networks has the most of their names."""
+def _unknown_network_error(state_dicts: Sequence[StateDict], where: str) -> str:
+    """Advice on weights of an unknown network: to name the network with the most names in common, or one's own."""
     best, names, most = "", set[str](), 0.0
-    each = found[0]
+    closest = state_dicts[0]
     for name, factory in NETWORKS.items():
-        ours = set(factory().state_dict())
-        for candidate in found:
-            theirs = set(canonicalize_keys(candidate.weights))
-            if (share := len(theirs & ours) / len(theirs | ours)) > most:
-                best, each, names, most = name, candidate, theirs ^ ours, share
-    said = f"holds{each.place} the weights of no network that is known {where}"
+        expected = set(factory().state_dict())
+        for candidate in state_dicts:
+            keys = set(canonicalize_keys(candidate.weights))
+            if (share := len(keys & expected) / len(keys | expected)) > most:
+                best, closest, names, most = name, candidate, keys ^ expected, share
+    said = f"holds{closest.place} the weights of no network that is known {where}"
     if most < MIN_NAME_OVERLAP:
-        return f"{said}, such as {quoted(each.weights)}; name your own network: --network my_package.nets:MyNet"
+        return f"{said}, such as {quoted(closest.weights)}; name your own network: --network my_package.nets:MyNet"
     but = f", but for {quoted(sorted(names))}" if names else ""
     return (
         f"{said}; closest is {best}, which {most:.0%} of the names fit{but}: name it, --network '{best}(scale=4)'"
@@ -157,44 +170,50 @@ def _unknown_network_error(found: Sequence[StateDict], where: str) -> str:
 
 @contextmanager
 def _errors_naming(path: Path) -> Iterator[None]:
-    """Sentences about what is in a file begin with its name."""
+    """Begin LossmithErrors about the content of a file with its name."""
     try:
         yield
     except LossmithError as error:
         raise LossmithError(f"{path} {error}") from error
 
 
-def _model(path: Path, restorer: nn.Module, expression: str, found: StateDict, weights: Weights) -> Model:
+def _model(path: Path, restorer: nn.Module, expression: str, state_dict: StateDict, weights: Weights) -> Model:
     with _errors_naming(path):
-        found.checked()
+        state_dict.checked()
     load_weights(restorer, weights)
     if not are_finite(weights):
-        raise LossmithError(f"{path} holds weights that are not numbers")
+        raise LossmithError(f"{path} holds weights that are not finite")
     restorer.eval().requires_grad_(False)
-    spelling = str(restorer) if isinstance(restorer, Restorer) else expression
+    receipt_expression = str(restorer) if isinstance(restorer, Restorer) else expression
     channels, scale = (3, restorer.scale) if isinstance(restorer, Restorer) else _channels_and_scale(restorer)
-    return Model(restorer, {"network": spelling, "scale": scale, "origin": _origin(path, found)}, channels)
+    return Model(
+        restorer, {"network": receipt_expression, "scale": scale, "origin": _origin(path, state_dict)}, channels
+    )
 
 
 def _channels_and_scale(restorer: nn.Module) -> tuple[int, int]:
-    """Those of a network of anybody's, found by trying; where it runs on nothing, the opener will say why."""
+    """The channels and the scale of any network, found by running it.
+
+    For a network that runs on no probe, three channels and its attribute `scale`: opening it will give the error.
+    """
     for side, channels in product(PROBE_HEIGHTS, (3, 1)):
         image = torch.full((1, channels, side, 2 * side), 0.5)
         try:
             with torch.inference_mode():
-                made = restorer(image).shape
-        except Exception:  # whatever anybody's network makes of a size or of channels that it does not take
+                shape = restorer(image).shape
+        except Exception:  # networks raise anything for channels or sizes that they do not take
             continue
-        scale = made[-1] // image.shape[-1]
-        if scale and tuple(made) == (1, channels, scale * side, scale * 2 * side):
+        scale = shape[-1] // image.shape[-1]
+        if scale and tuple(shape) == (1, channels, scale * side, scale * 2 * side):
             return channels, int(scale)
-    said = getattr(restorer, "scale", 1)
-    return 3, said if isinstance(said, int) else 1
+    attribute = getattr(restorer, "scale", 1)
+    return 3, attribute if isinstance(attribute, int) else 1
 
 
-def _origin(path: Path, found: StateDict) -> dict[str, str]:
-    where = {"weights": ".".join(found.path)} if found.path else {}
-    return {"file": path.name, "sha256": sha256_of(path), **where}
+def _origin(path: Path, state_dict: StateDict) -> dict[str, str]:
+    """The entry of a receipt that says which file, and what in it, the weights are from."""
+    place = {"weights": ".".join(state_dict.path)} if state_dict.path else {}
+    return {"file": path.name, "sha256": sha256_of(path), **place}
 
 
 def _describe(restorer: nn.Module) -> str:

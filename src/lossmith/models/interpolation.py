@@ -1,4 +1,4 @@
-"""Between two networks: their weights, mixed."""
+"""Interpolation between the weights of two networks."""
 
 from collections.abc import Mapping
 
@@ -11,10 +11,10 @@ from lossmith.core.errors import LossmithError
 def interpolate_weights(
     first: Mapping[str, Tensor], second: Mapping[str, Tensor], alpha: float
 ) -> dict[str, Tensor]:
-    """(1 - alpha) * first + alpha * second, tensor by tensor; exactly the first at 0 and the second at 1.
+    """(1 - alpha) * first + alpha * second, tensor by tensor; exactly `first` at 0 and `second` at 1.
 
-    Only networks of one architecture can be mixed, and it only makes sense where one was trained from the other.
-    Counters, which are no floats, are the first's.
+    The networks must have the same architecture, and the result is only useful if one was trained from the other.
+    Integer tensors, such as counters, are those of `first`.
 
     Source: Wang et al., ECCVW 2018, section 3.4.
 
@@ -25,7 +25,7 @@ def interpolate_weights(
     """
     shapes = [{name: tensor.shape for name, tensor in weights.items()} for weights in (first, second)]
     if shapes[0] != shapes[1]:
-        raise LossmithError("the two networks differ in architecture, and only equal ones can be mixed")
+        raise LossmithError("the two networks differ in architecture, so they cannot be interpolated")
     return {
         name: torch.lerp(tensor, second[name], alpha) if tensor.is_floating_point() else tensor
         for name, tensor in first.items()
@@ -33,12 +33,12 @@ def interpolate_weights(
 
 
 def weight_cosine(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> float:
-    """The cosine between two networks' weights: near 1 if one was trained from the other, near 0 for strangers.
+    """The cosine of two networks' weights: near 1 if one was trained from the other, else near 0.
 
     >>> weight_cosine({"weight": torch.ones(2)}, {"weight": torch.tensor([1.0, -1.0])})
     0.0
     """
-    # biases and statistics are alike among strangers too
+    # biases and statistics of normalization are alike in unrelated networks too
     names = [name for name, tensor in first.items() if tensor.ndim > 1] or list(first)
     a, b = (torch.cat([weights[name].double().flatten() for name in names]) for weights in (first, second))
     return float(torch.dot(a, b) / (a.norm() * b.norm()).clamp(min=torch.finfo(torch.float64).tiny))

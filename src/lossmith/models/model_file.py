@@ -1,4 +1,4 @@
-"""Model files: the weights of a restorer and how it came about, in one safetensors file."""
+"""Model files of lossmith: the weights of a restorer and its receipt, in one safetensors file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from lossmith.networks import network
 
 FORMAT = "lossmith-model-1"
 MODEL_FILE = "model.safetensors"
-"""What the model of a run is called, in the run's folder."""
+"""Name of the model file in the folder of a run."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A restorer with its receipt: `network`, `scale` and what else was written when it was saved."""
+    """A restorer with its receipt, which has `network` (its expression), `scale`, and how it was trained."""
 
     restorer: nn.Module
     receipt: dict[str, Any]
     channels: int = 3
     multiple_of: int = 1
-    """What the sides of images must be a multiple of."""
+    """The sides of images must be multiples of this."""
     minimum: int = 1
-    """The shortest side that it takes."""
+    """The least height and width of images, in pixels."""
 
     @property
     def scale(self) -> int:
@@ -37,17 +37,25 @@ class Model:
 
 
 def save_model(path: Path, restorer: nn.Module, receipt: dict[str, Any]) -> None:
-    """Write the weights and the receipt, which must name `network` (its expression) and `scale`."""
+    """Write a model file; the receipt must have `network` (the expression) and `scale`."""
     save_tensors(path, restorer.state_dict(), FORMAT, receipt)
 
 
 def load_model(path: Path, network_expression: str | None = None) -> Model:
-    """Read a model file. No code that it names is ever run.
+    """Load a model file. No code that it names is ever run.
 
-    A model of a network of your own is made by naming it as `network_expression`, an expression; a file cannot do
-    that.
+    Parameters
+    ----------
+    path
+        The file.
+    network_expression
+        The network [default: that of the receipt]. A network of your own, by import path, must be named here: a
+        file cannot make lossmith run its code.
 
-    Raises LossmithError, in one sentence, when it is missing or is not what it should be.
+    Raises
+    ------
+    LossmithError
+        When the file is missing or damaged, or does not hold the weights of the network.
     """
     check_file(path)
     weights, receipt = load_tensors(path, FORMAT)
@@ -60,51 +68,52 @@ def load_model(path: Path, network_expression: str | None = None) -> Model:
         raise LossmithError(
             f"{path} belongs to '{expression}', whose code is only run when you name it yourself: --network"
         )
-    if network_expression is None and (wrong := misfit(shapes_of(expression, scale), shapes(weights))):
-        raise LossmithError(f"{path} does not hold the weights of {expression}: {wrong}")
+    if network_expression is None and (fault := misfit(shapes_of(expression, scale), shapes(weights))):
+        raise LossmithError(f"{path} does not hold the weights of {expression}: {fault}")
     restorer = network(expression, scale)
-    if wrong := misfit(shapes(restorer.state_dict()), shapes(weights)):
-        raise LossmithError(f"{path} does not hold the weights of {expression}: {wrong}")
+    if fault := misfit(shapes(restorer.state_dict()), shapes(weights)):
+        raise LossmithError(f"{path} does not hold the weights of {expression}: {fault}")
     load_weights(restorer, weights)
     if not are_finite(weights):
-        raise LossmithError(f"{path} holds weights that are not numbers; train it anew")
+        raise LossmithError(f"{path} holds weights that are not finite; train it again")
     return Model(restorer.eval().requires_grad_(False), receipt)
 
 
 def check_file(path: Path) -> None:
-    """Raise LossmithError for what is no file, which names the models in a folder."""
+    """Raise LossmithError for a path that is not a file; for a folder it names the models in it."""
     if path.is_dir():
         raise LossmithError(f"'{path}' is a folder{_list_models(models_in(path))}")
     if not path.is_file():
-        missing = "is not a file" if path.exists() else "does not exist"
-        raise LossmithError(f"'{path}' {missing}; a model is the {MODEL_FILE} in the folder of a run")
+        fault = "is not a file" if path.exists() else "does not exist"
+        raise LossmithError(f"'{path}' {fault}; a model is the {MODEL_FILE} in the folder of a run")
 
 
 def models_in(folder: Path) -> list[Path]:
-    """The models of a run, of its stages, or of a tournament."""
+    """The model files in the folder of a run, of its stages, or of a tournament."""
     return [path for depth in range(4) for path in sorted(folder.glob("*/" * depth + MODEL_FILE))]
 
 
 def _list_models(models: Sequence[Path]) -> str:
-    named = listed([str(model) for model in models])
-    return f"; name {'the' if len(models) == 1 else 'a'} model in it: {named}" if models else " without a model"
+    names = listed([str(model) for model in models])
+    return f"; name {'the' if len(models) == 1 else 'a'} model in it: {names}" if models else " without a model"
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Give a network weights that fit it."""
+    """Load weights that fit a network into it; tensors that are not among them stay."""
     network.load_state_dict({**network.state_dict(), **weights})
 
 
 def are_finite(weights: Mapping[str, Tensor]) -> bool:
-    """Whether all are numbers; in double precision, since torch does not ask this of floats of 8 bits."""
+    """Whether all weights are finite; in double precision, since torch does not check floats of 8 bits."""
     return all(bool(weight.double().isfinite().all()) for weight in weights.values())
 
 
 def shapes(weights: Mapping[str, Tensor]) -> dict[str, Size]:
+    """The shapes of tensors by name."""
     return {name: tensor.shape for name, tensor in weights.items()}
 
 
 def shapes_of(expression: str, scale: int | None = None) -> dict[str, Size]:
-    """The weights of a network of ours, without making room for it: a file may name one that no memory holds."""
+    """The shapes of a network's weights, without allocating them: a file may name a network of any size."""
     with torch.device("meta"):
         return shapes(network(expression, scale).state_dict())

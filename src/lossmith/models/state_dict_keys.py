@@ -1,4 +1,4 @@
-"""Key names of other people's weights, and what network they belong to. Tensors in, tensors out."""
+"""The layouts of keys that state dicts of RRDBNet and SRResNet have had, and the detection of networks by keys."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,11 +9,11 @@ from torch import Tensor
 from lossmith.core.errors import LossmithError
 
 RENAMED_KEYS = (
-    # the first code of ESRGAN, where everything is numbered
+    # the first code of ESRGAN, in which layers are numbered
     (r"^model\.0\.", "conv_first."),
     (r"^model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
     (r"^model\.1\.sub\.\d+\.(weight|bias)$", r"conv_body.\1"),
-    # its published test code, and MSRResNet of the same time
+    # the published test code of ESRGAN, and MSRResNet of the same time
     (r"^RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
     (r"^recon_trunk\.", "body."),
     (r"^trunk_conv\.", "conv_body."),
@@ -22,9 +22,9 @@ RENAMED_KEYS = (
 
 
 def canonicalize_keys(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same weights under the names of today: `conv_first`, `body.0.rdb1.conv1`, `conv_up1` ...
+    """The weights under present names: `conv_first`, `body.0.rdb1.conv1`, `conv_up1` ...
 
-    Three layouts of RRDBNet are known and two of SRResNet; what has other names keeps them.
+    Three layouts of RRDBNet and two of SRResNet are known; other names are kept.
 
     >>> weight = Tensor(1)
     >>> list(canonicalize_keys({"model.0.weight": weight, "model.1.sub.7.RDB2.conv5.0.bias": weight}))
@@ -42,22 +42,19 @@ def canonicalize_keys(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _numbered_tail(weights: Iterable[str]) -> list[tuple[str, str]]:
-    """What the numbers after `model.1` mean: every third an enlargement, then two convolutions, two apart."""
-    numbers = {int(found[1]) for name in weights if (found := re.match(r"model\.(\d+)\.weight$", name))}
+    """Rules for the numbered layers after `model.1`: upsampling convolutions, then the last two convolutions."""
+    numbers = {int(match[1]) for name in weights if (match := re.match(r"model\.(\d+)\.weight$", name))}
     tail = sorted(numbers - {0})
     if len(tail) < 2:
         return []
-    enlarging = [(rf"^model\.{place}\.(?=weight|bias)", f"conv_up{i}.") for i, place in enumerate(tail[:-2], 1)]
-    ends = zip(tail[-2:], ("conv_hr.", "conv_last."), strict=True)
-    return enlarging + [(rf"^model\.{place}\.(?=weight|bias)", name) for place, name in ends]
+    names = [*(f"conv_up{i}." for i in range(1, len(tail) - 1)), "conv_hr.", "conv_last."]
+    return [(rf"^model\.{number}\.(?=weight|bias)", name) for number, name in zip(tail, names, strict=True)]
 
 
 def detect_network(weights: Mapping[str, Tensor]) -> str | None:
-    """The expression of the network that weights under present names belong to, told from names and shapes.
+    """The expression of an RRDBNet or SRResNet, large or small, by present names and shapes of weights.
 
-    None for names that are neither those of an RRDBNet nor of an SRResNet, large or small.
-
-    Raises LossmithError for what has the names of one, and is none of RGB images.
+    None for other names. Raises LossmithError for weights with such names that fit no network for RGB images.
     """
     try:
         if "body.0.rdb1.conv1.weight" in weights:
@@ -79,11 +76,11 @@ def _rrdbnet(weights: Mapping[str, Tensor]) -> str:
     fold = {3: 1, 12: 2, 48: 4}.get(channels)
     if fold is None or len(weights["conv_last.weight"]) != 3:
         raise LossmithError(
-            f"holds an rrdbnet from {channels} to {len(weights['conv_last.weight'])} channels, and ours is for RGB"
+            f"holds an rrdbnet from {channels} to {len(weights['conv_last.weight'])} channels; it must be for RGB"
         )
     scale = 2 ** _count(weights, r"conv_up(\d)\.") // fold
-    usual = {1: 4, 2: 2}.get(scale, 1)
-    unshuffle = "" if fold == usual else f", unshuffle={fold}"
+    default = {1: 4, 2: 2}.get(scale, 1)
+    unshuffle = "" if fold == default else f", unshuffle={fold}"
     return f"rrdbnet(scale={scale}, features={features}, blocks={blocks}, growth={growth}{unshuffle})"
 
 
@@ -102,7 +99,8 @@ def _srresnet_small(weights: Mapping[str, Tensor]) -> str:
 
 
 def _count(weights: Iterable[str], pattern: str) -> int:
-    return len({found[1] for name in weights if (found := re.match(pattern, name))})
+    """The number of different texts that the group of a pattern matches in the names."""
+    return len({match[1] for name in weights if (match := re.match(pattern, name))})
 
 
 __all__ = ["canonicalize_keys", "detect_network"]
