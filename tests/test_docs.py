@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from importlib.util import module_from_spec, spec_from_file_location
 from io import StringIO
 from pathlib import Path
 
@@ -19,8 +20,6 @@ TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page 
 CURRENT = [name for name in TEXTS if name != "CHANGELOG.md"]
 """The pages that tell of today. The changelog may name what is gone."""
 
-LISTS = ("losses", "networks", "degradations", "metrics")
-"""Commands that take nothing but --help."""
 EVERYWHERE = {"--config", "--device", "--help", "--preset"}
 TRAINS = re.compile(r"\.(compare|train|learn_loss|restore|evaluate)\(")
 """What makes a block of code too long to run: it is compiled only."""
@@ -113,12 +112,22 @@ def test_an_option_that_a_page_shows_is_one_of_its_command(
     assert option in options_of[command]
 
 
+def test_the_reference_of_the_command_line_has_every_option() -> None:
+    specification = spec_from_file_location("cli_reference", ROOT / "tools" / "cli_reference.py")
+    assert specification is not None
+    assert specification.loader is not None
+    cli_reference = module_from_spec(specification)
+    specification.loader.exec_module(cli_reference)
+    options = re.compile(r"^(?:## .+|\* `[^`]+`)", re.MULTILINE)
+    assert options.findall(TEXTS["docs/cli.md"]) == options.findall(cli_reference.reference()), "run `make docs`"
+
+
 def python_blocks() -> dict[str, list[str]]:
     """The fenced Python of each page."""
     fenced = {
         name: re.findall(r"^```python\n(.*?)^```$", TEXTS[name], re.MULTILINE | re.DOTALL) for name in CURRENT
     }
-    return {name: found for name, found in fenced.items() if found}
+    return {name: parts for name, parts in fenced.items() if parts}
 
 
 BLOCKS = python_blocks()
