@@ -1,13 +1,13 @@
-"""How much is fuzzed, and the count of it that is printed behind the tests."""
+"""The number of fuzzed inputs: how many per test, and their count, which is printed after the tests."""
 
 from collections import Counter
 
 FEW, MANY = 12, 400
-"""Inputs for each test, by default and where a test is slow."""
+"""Inputs per test, by default and in slow tests."""
 
 counted: Counter[str] = Counter()
 
 
-def fuzzed(what: str) -> None:
-    """Count an input."""
-    counted[what] += 1
+def count_fuzzed(kind: str) -> None:
+    """Count a fuzzed input of a kind."""
+    counted[kind] += 1

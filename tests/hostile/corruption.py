@@ -1,4 +1,4 @@
-"""What may be wrong with a file, and what a reader may do about it: give what is in it, or say one sentence."""
+"""Damages files at random, and checks that a reader gives their content or refuses them in one sentence."""
 
 import os
 from collections.abc import Callable
@@ -14,25 +14,25 @@ T = TypeVar("T")
 
 @st.composite
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """A file of this content after one to three accidents."""
-    found = bytearray(content)
+    """The content of a file after one to three random damages."""
+    file = bytearray(content)
     for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(found)))
+        at = draw(st.integers(0, len(file)))
         length = draw(st.sampled_from([1, 2, 4, 8, 64]))
         kind = draw(st.sampled_from(["cut", "flip", "write", "zero", "repeat", "take out"]))
         if kind == "cut":
-            del found[at:]
-        elif kind == "flip" and at < len(found):
-            found[at] ^= 1 << draw(st.integers(0, 7))
+            del file[at:]
+        elif kind == "flip" and at < len(file):
+            file[at] ^= 1 << draw(st.integers(0, 7))
         elif kind == "write":
-            found[at : at + length] = draw(st.sampled_from(EXTREMES) | st.binary(max_size=8))
+            file[at : at + length] = draw(st.sampled_from(EXTREMES) | st.binary(max_size=8))
         elif kind == "zero":
-            found[at : at + length] = bytes(len(found[at : at + length]))
+            file[at : at + length] = bytes(len(file[at : at + length]))
         elif kind == "repeat":
-            found[at:at] = found[at : at + length]
+            file[at:at] = file[at : at + length]
         else:
-            del found[at : at + length]
-    return bytes(found)
+            del file[at : at + length]
+    return bytes(file)
 
 
 EXTREMES = [
@@ -44,22 +44,22 @@ EXTREMES = [
     b"\0\0\0\x01",
     b"\xff\xff",
 ]
-"""Numbers at the ends of their types."""
+"""Numbers at the limits of their types."""
 
 
-def sentence(read: Callable[[], T]) -> T | str:
-    """What is read, or the one line in which it is refused; whatever else is raised is a fault."""
+def result_or_refusal(call: Callable[[], T]) -> T | str:
+    """The result of a call, or the message of its LossmithError; any other exception fails the test."""
     try:
-        return read()
+        return call()
     except LossmithError as error:
-        words = str(error)
-        assert words, "a refusal without words"
-        assert "Traceback" not in words
-        return words
+        message = str(error)
+        assert message, "a refusal without a message"
+        assert "Traceback" not in message
+        return message
 
 
 class Trap:
-    """A pickle that leaves a mark when anybody runs what it says."""
+    """An object whose pickle creates the folder `mark` when it is run."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark

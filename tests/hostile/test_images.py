@@ -1,4 +1,4 @@
-"""Image files with anything wrong in them: an image or a sentence comes of each, and a restoration goes on."""
+"""Damaged and malicious image files are read or refused in one sentence, and a restoration goes on."""
 
 import io
 import struct
@@ -21,10 +21,10 @@ from lossmith.restoration import FileRestorer, RestoreOptions, TorchEngine
 from lossmith.restoration.io.decoding import decode
 from lossmith.restoration.io.formats import ENDINGS
 
-from .amounts import FEW, MANY, fuzzed
-from .corruption import damaged, sentence
+from .amounts import FEW, MANY, count_fuzzed
+from .corruption import damaged, result_or_refusal
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow's, of what is damaged
+pytestmark = pytest.mark.filterwarnings("ignore")  # of Pillow, for damaged files
 COLORS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
 WIDE = COLORS.astype(np.uint16) * 257
 
@@ -45,18 +45,18 @@ def exif(**more: object) -> Image.Exif:
 def files() -> dict[str, bytes]:
     """A small file of every kind that is read, and of some that are refused."""
     image, gray = Image.fromarray(COLORS), Image.fromarray(COLORS[..., 0])
-    told = {"exif": exif(), "icc_profile": b"profile" * 9, "dpi": (72, 72)}
+    metadata = {"exif": exif(), "icc_profile": b"profile" * 9, "dpi": (72, 72)}
     return {
-        "a.png": saved(image, "PNG", **told),
+        "a.png": saved(image, "PNG", **metadata),
         "16.png": saved(Image.fromarray(WIDE[..., 0]), "PNG"),
         "palette.png": saved(image.quantize(8), "PNG", transparency=0),
         "bits.png": saved(gray.convert("1"), "PNG"),
         "alpha.png": saved(gray.convert("LA"), "PNG"),
-        "a.jpg": saved(image, "JPEG", **told),
+        "a.jpg": saved(image, "JPEG", **metadata),
         "progressive.jpg": saved(image, "JPEG", progressive=True),
         "cmyk.jpg": saved(image.convert("CMYK"), "JPEG"),
         "two.jpg": saved(image, "MPO", save_all=True, append_images=[image]),
-        "a.tif": saved(image, "TIFF", **told),
+        "a.tif": saved(image, "TIFF", **metadata),
         "16.tif": saved(Image.fromarray(WIDE[..., 0]), "TIFF"),
         "lzw.tif": saved(image, "TIFF", compression="tiff_lzw"),
         "zip.tif": saved(image, "TIFF", compression="tiff_adobe_deflate"),
@@ -86,11 +86,12 @@ FILES = files()
 each_kind = pytest.mark.parametrize("kind", FILES)
 
 
-def look(path: Path, scratch: Path) -> None:
-    sentence(lambda: read_image(path))
-    sentence(lambda: image_size(path))
-    sentence(lambda: decode(path, scratch))
-    fuzzed(f"images: {path.suffix[1:]}")
+def assert_read_or_refused(path: Path, scratch: Path) -> None:
+    """Both readers, and the reader of sizes, give a result or raise LossmithError."""
+    result_or_refusal(lambda: read_image(path))
+    result_or_refusal(lambda: image_size(path))
+    result_or_refusal(lambda: decode(path, scratch))
+    count_fuzzed(f"images: {path.suffix[1:]}")
 
 
 @each_kind
@@ -101,7 +102,7 @@ def test_a_damaged_image_is_read_or_refused(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / kind
     path.write_bytes(data.draw(damaged(FILES[kind])))
-    look(path, path.with_name("raster"))
+    assert_read_or_refused(path, path.with_name("raster"))
 
 
 @pytest.mark.slow
@@ -113,7 +114,7 @@ def test_many_damaged_images_are_read_or_refused(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / kind
     path.write_bytes(data.draw(damaged(FILES[kind])))
-    look(path, path.with_name("raster"))
+    assert_read_or_refused(path, path.with_name("raster"))
 
 
 @each_kind
@@ -121,13 +122,13 @@ def test_many_damaged_images_are_read_or_refused(
 def test_an_image_with_a_wrong_extension_is_read_or_refused(kind: str, suffix: str, tmp_path: Path) -> None:
     for name in ("true" + Path(kind).suffix, "false" + suffix):
         (tmp_path / name).write_bytes(FILES[kind])
-    found = [
-        sentence(lambda name=name: read_image(tmp_path / name))
+    expected, actual = (
+        result_or_refusal(lambda name=name: read_image(tmp_path / name))
         for name in ("true" + Path(kind).suffix, "false" + suffix)
-    ]
-    assert type(found[0]) is type(found[1])
-    if isinstance(found[0], torch.Tensor):
-        assert torch.equal(found[0], found[1])
+    )
+    assert type(actual) is type(expected)
+    if isinstance(expected, torch.Tensor):
+        assert torch.equal(actual, expected)
 
 
 # --- bombs ----------------------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def png(width: int, height: int, *chunks: bytes) -> bytes:
 
 
 def tiff(width: int, height: int, bits: int, channels: int) -> bytes:
-    """A TIFF of which there is nothing but what it says."""
+    """A TIFF that has a header and no pixels."""
     tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, bits), (259, 3, 1, 1)]
     tags += [(262, 3, 1, 2 if channels == 3 else 1), (273, 4, 1, 8), (277, 3, 1, channels), (278, 4, 1, height)]
     tags += [(279, 4, 1, min(width * height * channels * bits // 8, 2**32 - 1))]
@@ -178,33 +179,36 @@ def test_a_decompression_bomb_is_refused_without_its_memory(name: str, tmp_path:
     path = tmp_path / name
     path.write_bytes(BOMBS[name])
     tracemalloc.start()
-    found = [sentence(lambda: read_image(path)), sentence(lambda: decode(path, tmp_path / "raster"))]
+    results = [
+        result_or_refusal(lambda: read_image(path)),
+        result_or_refusal(lambda: decode(path, tmp_path / "raster")),
+    ]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5e7
-    if name not in ("pixels.png", "text.png", "international text.png"):  # of which the rest is not needed
-        assert all(isinstance(said, str) for said in found)
+    if name not in ("pixels.png", "text.png", "international text.png"):  # whose bombs are skipped
+        assert all(isinstance(result, str) for result in results)
 
 
 # --- restored all the same ------------------------------------------------------------------------------------
 
 
 def restorer(format: Any) -> FileRestorer:
-    wishes = RestoreOptions(format=format, memory=0.1, halo=0, precision="float32")
-    return FileRestorer(TorchEngine(torch.nn.Identity(), 1), wishes)
+    options = RestoreOptions(format=format, memory=0.1, halo=0, precision="float32")
+    return FileRestorer(TorchEngine(torch.nn.Identity(), 1), options)
 
 
-def restore(content: bytes, kind: str, format: Any, folder: Path) -> bool:
-    """Whether it was; nothing but the result and what was begun is there, and no half of a result."""
+def assert_restored_or_refused(content: bytes, kind: str, format: Any, folder: Path) -> bool:
+    """Restore an image: the result is readable, or absent after a refusal. Returns whether it was restored."""
     source, out = folder / kind, folder / f"out-{format}"
     source.write_bytes(content)
     out.mkdir(exist_ok=True)
     result = out / f"a{ENDINGS[format]}"
     result.unlink(missing_ok=True)
-    said = sentence(lambda: restorer(format).restore(source, result))
+    refusal = result_or_refusal(lambda: restorer(format).restore(source, result))
     assert {path.name for path in out.iterdir()} <= {result.name, f".{result.name}.unfinished"}
-    fuzzed("images restored")
-    if isinstance(said, str):
+    count_fuzzed("images restored")
+    if isinstance(refusal, str):
         assert not result.exists()
         return False
     read_image(result) if Image.open(result).mode in ("L", "RGB") else Image.open(result).load()
@@ -218,7 +222,7 @@ def restore(content: bytes, kind: str, format: Any, folder: Path) -> bool:
 def test_damaged_metadata_stops_no_restoration(
     kind: str, format: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    restore(data.draw(damaged(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
+    assert_restored_or_refused(data.draw(damaged(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.slow
@@ -229,7 +233,7 @@ def test_damaged_metadata_stops_no_restoration(
 def test_much_damaged_metadata_stops_no_restoration(
     kind: str, format: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    restore(data.draw(damaged(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
+    assert_restored_or_refused(data.draw(damaged(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.parametrize("format", ENDINGS)
@@ -242,19 +246,21 @@ def test_a_resolution_that_is_not_finite_is_left_out(format: str, bits: int, tmp
     place = content.find(b"\x01\x1a\0\x05\0\0\0\x01")
     assert place > 0
     float_tag = b"\x01\x1a\0\x0b\0\0\0\x01" + struct.pack(">I", bits)
-    assert restore(content[:place] + float_tag + content[place + 12 :], "a.jpg", format, tmp_path)
+    assert assert_restored_or_refused(
+        content[:place] + float_tag + content[place + 12 :], "a.jpg", format, tmp_path
+    )
 
 
 def test_more_metadata_than_a_format_holds_is_one_sentence(tmp_path: Path) -> None:
     tags = exif()
     tags[0x010E] = "x" * 70_000
     content = saved(Image.fromarray(COLORS), "PNG", exif=tags)
-    assert restore(content, "a.png", "png", tmp_path)
-    assert not restore(content, "a.png", "jpeg", tmp_path)
+    assert assert_restored_or_refused(content, "a.png", "png", tmp_path)
+    assert not assert_restored_or_refused(content, "a.png", "jpeg", tmp_path)
 
 
 def test_a_damaged_image_is_one_line_on_the_command_line(tmp_path: Path) -> None:
-    """Whatever else its decoder would say."""
+    """Messages of the decoder are not shown."""
     kind = "zip.tif"
     (tmp_path / kind).write_bytes(FILES[kind][:-40])
     (tmp_path / "good.png").write_bytes(FILES["alpha.png"])

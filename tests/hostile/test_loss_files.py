@@ -22,8 +22,8 @@ from lossmith.losses.mdf.discriminator import PatchDiscriminator
 from lossmith.losses.mdf.loss_file import FORMAT
 from lossmith.losses.perceptual.weights import read_state_dict
 
-from .amounts import FEW, MANY, fuzzed
-from .corruption import Trap, damaged, sentence
+from .amounts import FEW, MANY, count_fuzzed
+from .corruption import Trap, damaged, result_or_refusal
 
 CARD: dict[str, Any] = {"scales": [{"width": 3, "factor": 0.5}, {"width": 2, "factor": 1.0}], "range": [0, 1]}
 LITTLE = 300_000
@@ -49,50 +49,51 @@ def file_of(card: object = CARD, found: dict[str, Tensor] | None = None) -> byte
     return safetensors_of(tensors() if found is None else found, {FORMAT: text})
 
 
-def read(path: Path) -> list[object]:
-    """In every way in which losses are read."""
+def assert_read_or_refused(path: Path) -> list[object]:
+    """Read a loss file in every way; returns the results, messages of refusals among them."""
     ways: tuple[Callable[[], object], ...] = (
         lambda: load_loss(path),
         lambda: show_loss(str(path)),
         lambda: loss(f'mdf("{path}")'),
         lambda: convert_mdf(path, out=path.with_name("converted.safetensors")),
     )
-    found = [sentence(way) for way in ways]
+    results = [result_or_refusal(way) for way in ways]
     path.with_name("converted.safetensors").unlink(missing_ok=True)
-    return found
+    return results
 
 
-def refused(path: Path) -> str:
-    """As a loss file."""
-    said = sentence(lambda: load_loss(path))
+def assert_refused(path: Path) -> str:
+    """Every reader refuses a loss file; returns the message."""
+    said = result_or_refusal(lambda: load_loss(path))
     assert isinstance(said, str)
     with pytest.raises(LossmithError):
         show_loss(str(path))
-    read(path)
+    assert_read_or_refused(path)
     return said
 
 
 def test_the_intact_loss_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(file_of())
-    assert not isinstance(read(path)[0], str)
+    assert not isinstance(assert_read_or_refused(path)[0], str)
     save_loss(path, discriminators(), CARD)
-    assert not isinstance(read(path)[0], str)
+    assert not isinstance(assert_read_or_refused(path)[0], str)
 
 
-def damage(folder: Path, content: bytes) -> None:
+def assert_damage_read_or_refused(folder: Path, content: bytes) -> None:
+    """A file of this content is read or refused as a loss, as backbone weights and as LPIPS heads."""
     path = folder / "damaged.safetensors"
     path.write_bytes(content)
-    read(path)
-    sentence(lambda: read_state_dict(path))
-    sentence(lambda: loss(f'lpips(squeeze, weights=random, heads="{path}")'))
-    fuzzed("loss files")
+    assert_read_or_refused(path)
+    result_or_refusal(lambda: read_state_dict(path))
+    result_or_refusal(lambda: loss(f'lpips(squeeze, weights=random, heads="{path}")'))
+    count_fuzzed("loss files")
 
 
 @settings(max_examples=2 * FEW, deadline=None, derandomize=True)
 @given(content=damaged(file_of()))
 def test_a_damaged_loss_file_is_read_or_refused(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    damage(tmp_path_factory.getbasetemp(), content)
+    assert_damage_read_or_refused(tmp_path_factory.getbasetemp(), content)
 
 
 @pytest.mark.slow
@@ -101,7 +102,7 @@ def test_a_damaged_loss_file_is_read_or_refused(content: bytes, tmp_path_factory
 def test_many_damaged_loss_files_are_read_or_refused(
     content: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    damage(tmp_path_factory.getbasetemp(), content)
+    assert_damage_read_or_refused(tmp_path_factory.getbasetemp(), content)
 
 
 # --- headers --------------------------------------------------------------------------------------------------
@@ -125,7 +126,7 @@ def test_a_false_header_is_refused(header: object, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(4))
-    refused(path)
+    assert_refused(path)
 
 
 @pytest.mark.parametrize("length", [0, 1, 8, 2**31, 2**32, 2**63, 2**64 - 1])
@@ -134,7 +135,7 @@ def test_a_header_of_any_announced_length_is_refused(length: int, tmp_path: Path
     for rest in (b"", b"{}", b"{" * 3000, b"\xff" * 100):
         path.write_bytes(struct.pack("<Q", length) + rest)
         began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        refused(path)
+        assert_refused(path)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
 
 
@@ -166,7 +167,7 @@ def test_a_false_loss_card_is_refused(card: object, tmp_path: Path) -> None:
     if card == scale(factor=1) or card == scale(factor=True):
         pytest.skip("true is 1, as far as numbers go")
     began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert len(refused(path)) < 20_000
+    assert len(assert_refused(path)) < 20_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
 
 
@@ -200,7 +201,7 @@ def test_a_tensor_of_another_dtype_is_refused(kind: str, name: str, tmp_path: Pa
     path = tmp_path / "a.safetensors"
     path.write_bytes(file_of(CARD, found))
     if not (kind == "flat" and found[name].shape == tensors()[name].shape):
-        refused(path)
+        assert_refused(path)
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.bool, torch.uint8, torch.complex64, torch.float32])
@@ -209,7 +210,7 @@ def test_a_counter_of_any_dtype_is_read_or_refused(dtype: torch.dtype, tmp_path:
     found["0.head.norm.num_batches_tracked"] = torch.tensor(3.0).to(dtype)
     path = tmp_path / "a.safetensors"
     path.write_bytes(file_of(CARD, found))
-    read(path)
+    assert_read_or_refused(path)
 
 
 # --- pickles --------------------------------------------------------------------------------------------------
@@ -224,11 +225,11 @@ def test_a_pickle_given_as_a_loss_never_runs(name: str, protocol: int, tmp_path:
     path = tmp_path / name
     for content in (Trap(mark), [Trap(mark)], {"scales": Trap(mark)}):
         path.write_bytes(pickle.dumps(content, protocol))
-        assert all(isinstance(said, str) for said in read(path))
-        assert isinstance(sentence(lambda: read_state_dict(path)), str)
+        assert all(isinstance(said, str) for said in assert_read_or_refused(path))
+        assert isinstance(result_or_refusal(lambda: read_state_dict(path)), str)
         torch.save(content, path)
-        assert all(isinstance(said, str) for said in read(path))
-        assert isinstance(sentence(lambda: read_state_dict(path)), str)
+        assert all(isinstance(said, str) for said in assert_read_or_refused(path))
+        assert isinstance(result_or_refusal(lambda: read_state_dict(path)), str)
     assert not mark.exists()
 
 
@@ -237,5 +238,5 @@ def test_a_pickle_given_as_a_loss_never_runs(name: str, protocol: int, tmp_path:
 def test_any_pickle_is_converted_or_refused(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "any.pth"
     path.write_bytes(content)
-    read(path)
-    fuzzed("pickles")
+    assert_read_or_refused(path)
+    count_fuzzed("pickles")

@@ -10,7 +10,7 @@ from lossmith import LossmithError
 from lossmith.losses import loss
 from lossmith.losses.registry import ALIASES, CATALOGUE
 
-from .amounts import FEW, MANY, fuzzed
+from .amounts import FEW, MANY, count_fuzzed
 from .battery import Subject, Verdict, answer, answer_to_a_nan, answers_to_nonsense, examine
 from .cases import Case, cases
 from .subjects import EVERY, HEAVY, subject
@@ -20,23 +20,23 @@ each_loss = pytest.mark.parametrize("expression", EVERY)
 subject = cache(subject)
 
 
-def check(of: Subject, case: Case) -> None:
+def assert_no_fault(of: Subject, case: Case) -> None:
     """All that the battery asks, and that nothing is refused."""
     assert examine(of, of.make(), case) == Verdict(), case
-    fuzzed(f"images: {of}")
+    count_fuzzed(f"images: {of}")
 
 
 def test_every_loss_of_the_registry_is_fuzzed() -> None:
     assert {*CATALOGUE} - {*ALIASES} <= {expression.partition("(")[0] for expression in EVERY}
 
 
-def fuzz(expression: str, count: int, small: bool = False) -> None:
+def assert_no_fault_in_random_pairs(expression: str, count: int, small: bool = False) -> None:
     of = subject(expression)
 
     @settings(max_examples=count, deadline=None, derandomize=True)
     @given(case=cases(of.channels, of.least, of.odd, small))
     def test(case: Case) -> None:
-        check(of, case)
+        assert_no_fault(of, case)
 
     test()
 
@@ -44,7 +44,7 @@ def fuzz(expression: str, count: int, small: bool = False) -> None:
 @each_loss
 def test_fuzzed_pairs_give_correct_values_and_gradients(expression: str) -> None:
     heavy = expression in HEAVY
-    fuzz(expression, FEW // 4 if heavy else FEW // 2, small=heavy)
+    assert_no_fault_in_random_pairs(expression, FEW // 4 if heavy else FEW // 2, small=heavy)
 
 
 @each_loss
@@ -52,13 +52,13 @@ def test_equal_thin_images_give_zero_in_any_memory_layout(expression: str) -> No
     """Where a side is one pixel long, two layouts are one, and sums may come in another order."""
     of = subject(expression)
     least = of.least + (of.odd and of.least % 2 == 0)
-    check(of, Case((1, 3, least + 120, least), "identical", FLOATS, ("plain", "channels-last"), seed=0))
+    assert_no_fault(of, Case((1, 3, least + 120, least), "identical", FLOATS, ("plain", "channels-last"), seed=0))
 
 
 @pytest.mark.slow
 @each_loss
 def test_many_fuzzed_pairs_give_correct_values_and_gradients(expression: str) -> None:
-    fuzz(expression, MANY // 8 if expression in HEAVY else MANY)
+    assert_no_fault_in_random_pairs(expression, MANY // 8 if expression in HEAVY else MANY)
 
 
 @pytest.mark.slow
@@ -66,7 +66,7 @@ def test_many_fuzzed_pairs_give_correct_values_and_gradients(expression: str) ->
 def test_a_large_pair_gives_correct_values_and_gradients(expression: str) -> None:
     slow = expression in HEAVY or "contextual" in expression
     sides = (255, 385) if slow else (511, 769)
-    check(subject(expression), Case((1, 3, *sides), "noisy", FLOATS, ("plain", "channels-last"), seed=0))
+    assert_no_fault(subject(expression), Case((1, 3, *sides), "noisy", FLOATS, ("plain", "channels-last"), seed=0))
 
 
 @each_loss

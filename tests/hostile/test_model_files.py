@@ -26,8 +26,8 @@ from lossmith.models.model_file import FORMAT, load_model
 from lossmith.networks import network
 from lossmith.restoration import load_engine
 
-from .amounts import FEW, MANY, fuzzed
-from .corruption import Trap, damaged, sentence
+from .amounts import FEW, MANY, count_fuzzed
+from .corruption import Trap, damaged, result_or_refusal
 
 SMALL = "rrdbnet(scale=2, features=4, blocks=1, growth=2)"
 LITTLE = 500_000
@@ -61,23 +61,25 @@ FILES: dict[str, Callable[[], bytes]] = {
 }
 
 
-def open_in_every_way(path: Path) -> list[object]:
+def assert_opened_or_refused(path: Path) -> list[object]:
+    """Open a model file in every way; returns the results, messages of refusals among them."""
     ways: tuple[Callable[[Path], object], ...] = (load_engine, load_any_model, load_model)
-    return [sentence(lambda way=way: way(path)) for way in ways]
+    return [result_or_refusal(lambda way=way: way(path)) for way in ways]
 
 
-def refused(path: Path) -> list[str]:
-    """The sentences; it is not opened in any way."""
-    found = open_in_every_way(path)
-    assert all(isinstance(said, str) for said in found), found
-    return [str(said) for said in found]
+def assert_refused(path: Path) -> list[str]:
+    """Every reader refuses a model file; returns the messages."""
+    results = assert_opened_or_refused(path)
+    assert all(isinstance(result, str) for result in results), results
+    return [str(result) for result in results]
 
 
-def damage(folder: Path, kind: str, content: bytes) -> None:
+def assert_damage_opened_or_refused(folder: Path, kind: str, content: bytes) -> None:
+    """A file of this content is opened or refused as a model."""
     path = folder / kind
     path.write_bytes(content)
-    open_in_every_way(path)
-    fuzzed(f"model files: {kind.partition('.')[2]}")
+    assert_opened_or_refused(path)
+    count_fuzzed(f"model files: {kind.partition('.')[2]}")
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -86,7 +88,7 @@ def damage(folder: Path, kind: str, content: bytes) -> None:
 def test_a_damaged_model_file_is_read_or_refused(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    damage(tmp_path_factory.getbasetemp(), kind, data.draw(damaged(FILES[kind]())))
+    assert_damage_opened_or_refused(tmp_path_factory.getbasetemp(), kind, data.draw(damaged(FILES[kind]())))
 
 
 @pytest.mark.slow
@@ -96,7 +98,7 @@ def test_a_damaged_model_file_is_read_or_refused(
 def test_many_damaged_model_files_are_read_or_refused(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    damage(tmp_path_factory.getbasetemp(), kind, data.draw(damaged(FILES[kind]())))
+    assert_damage_opened_or_refused(tmp_path_factory.getbasetemp(), kind, data.draw(damaged(FILES[kind]())))
 
 
 # --- pickles that would run -----------------------------------------------------------------------------------
@@ -128,11 +130,13 @@ def test_a_pickle_given_as_a_model_never_runs(name: str, tmp_path: Path) -> None
     mark.rmdir()  # the trap works
     path = tmp_path / name
     path.write_bytes(traps(mark)[name])
-    refused(path)
+    assert_refused(path)
     good = tmp_path / "good.safetensors"
     good.write_bytes(ours())
-    assert isinstance(sentence(lambda: export(path, out=tmp_path / "2x-a.safetensors")), str)
-    assert isinstance(sentence(lambda: blend(good, path, alpha="0.5", out=tmp_path / "2x-b.safetensors")), str)
+    assert isinstance(result_or_refusal(lambda: export(path, out=tmp_path / "2x-a.safetensors")), str)
+    assert isinstance(
+        result_or_refusal(lambda: blend(good, path, alpha="0.5", out=tmp_path / "2x-b.safetensors")), str
+    )
     assert not mark.exists()
     assert {file.name for file in tmp_path.iterdir()} == {name, "good.safetensors"}
 
@@ -162,9 +166,9 @@ def test_a_false_model_card_is_refused(card: object, tmp_path: Path, monkeypatch
     path = tmp_path / "model.safetensors"
     path.write_bytes(ours(card))
     if card in ({"network": SMALL, "scale": 2.5}, {"network": SMALL, "scale": "2"}):  # as good as 2
-        assert not isinstance(open_in_every_way(path)[0], str)
+        assert not isinstance(assert_opened_or_refused(path)[0], str)
     else:
-        refused(path)
+        assert_refused(path)
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
 
 
@@ -182,7 +186,7 @@ def test_a_card_of_a_network_beyond_all_memory_allocates_nothing(expression: str
     path = tmp_path / "2x.safetensors"
     path.write_bytes(ours({"network": expression, "scale": 2}))
     began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refused(path)
+    assert_refused(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
 
 
@@ -199,8 +203,8 @@ def test_compressed_zeros_do_not_fill_the_memory(tmp_path: Path) -> None:
     whole.unlink()
     assert small.stat().st_size < 10**6
     began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refused(small)
-    assert "unpacks to more than itself" in str(sentence(lambda: read_state_dict(small)))
+    assert_refused(small)
+    assert "unpacks to more than itself" in str(result_or_refusal(lambda: read_state_dict(small)))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
 
 
@@ -216,7 +220,7 @@ def test_a_tensor_that_repeats_what_is_stored_does_not_fill_the_memory(tmp_path:
         torch.save({"params": vast}, path)
         assert path.stat().st_size < 10**5
         began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        assert "larger than what is stored of it" in refused(path)[0]
+        assert "larger than what is stored of it" in assert_refused(path)[0]
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
 
 
@@ -252,7 +256,7 @@ ODD: dict[str, Callable[[Weights], object]] = {
 def test_tensors_that_do_not_fit_the_network_are_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.pth"
     torch.save(ODD[kind](weights()), path)
-    refused(path)
+    assert_refused(path)
 
 
 def test_a_header_that_announces_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
@@ -265,10 +269,10 @@ def test_a_header_that_announces_more_than_the_file_holds_is_refused(tmp_path: P
     for header in (vast, twice, *strange, {"a": []}, [], "x"):
         text = json.dumps(header).encode()
         path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(4))
-        refused(path)
+        assert_refused(path)
     for length in (0, 1, 7, 2**31, 2**63, 2**64 - 1):
         path.write_bytes(struct.pack("<Q", length) + b"{}")
-        refused(path)
+        assert_refused(path)
 
 
 # --- graphs ---------------------------------------------------------------------------------------------------
@@ -325,7 +329,7 @@ def test_a_graph_that_makes_no_images_is_refused(kind: str, tmp_path: Path) -> N
     pytest.importorskip("onnxruntime")
     path = tmp_path / "graph.onnx"
     path.write_bytes(graph(kind))
-    refused(path)
+    assert_refused(path)
 
 
 @settings(max_examples=FEW, deadline=None, derandomize=True)
@@ -335,4 +339,4 @@ def test_arbitrary_bytes_called_onnx_are_refused(
 ) -> None:
     pytest.importorskip("onnxruntime")
     content = st.binary(max_size=200) | damaged(graph("one channel"))
-    damage(tmp_path_factory.getbasetemp(), "rubbish.onnx", data.draw(content))
+    assert_damage_opened_or_refused(tmp_path_factory.getbasetemp(), "rubbish.onnx", data.draw(content))

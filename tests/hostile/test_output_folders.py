@@ -16,8 +16,8 @@ from lossmith.exporting import model_name
 from lossmith.models.model_file import save_model
 from lossmith.networks import network
 
-from .amounts import fuzzed
-from .corruption import sentence
+from .amounts import count_fuzzed
+from .corruption import result_or_refusal
 
 NAMES = (
     *(
@@ -75,12 +75,12 @@ def model(path: Path, scale: int = 1) -> Path:
 def test_results_of_images_of_any_name_stay_in_the_folder(name: str, world: Path) -> None:
     here = world / "here"
     source, tool = image(here / "in" / f"{name}.png"), model(here / "m.safetensors")
-    found = sentence(lambda: restore([source], model=[tool], out=here / "out"))
+    found = result_or_refusal(lambda: restore([source], model=[tool], out=here / "out"))
     assert isinstance(found, str) or not found.failures
     assert {path for path in everything(here) if not path.startswith("out/")} <= {
         *("in", f"in/{name}.png", "m.safetensors", "out")
     }
-    fuzzed("names of files")
+    count_fuzzed("names of files")
 
 
 @pytest.mark.parametrize("name", [*NAMES[:4], "..\\..\\x", "a\nb", "<b>", "*", "é" * 60])
@@ -88,15 +88,15 @@ def test_results_of_models_of_any_name_stay_in_the_folder(name: str, world: Path
     here = world / "here"
     source = image(here / "in" / "a.png")
     tools = [model(here / "in" / f"{name}.safetensors"), model(here / "in" / "other.safetensors")]
-    sentence(lambda: restore([source], model=tools, out=here / "deep" / "out"))
+    result_or_refusal(lambda: restore([source], model=tools, out=here / "deep" / "out"))
     assert {path for path in everything(here) if not path.startswith(("in", "deep/out/"))} <= {"deep", "deep/out"}
-    fuzzed("names of files")
+    count_fuzzed("names of files")
 
 
 @pytest.mark.parametrize("name", ["../there/x", "/there/x", ".."])
 def test_an_export_name_with_a_path_is_refused(name: str, world: Path) -> None:
     tool = model(world / "here" / "m.safetensors")
-    sentence(lambda: export(tool, out=world / "here" / "out", name=name))
+    result_or_refusal(lambda: export(tool, out=world / "here" / "out", name=name))
     assert all("/" not in path for path in everything(world / "here" / "out"))
 
 
@@ -106,7 +106,7 @@ def test_safe_file_name_of_any_text_has_no_folder(text: str) -> None:
     for name in (safe_file_name(text), model_name(Path("m.pth"), 2, text)):
         assert Path(name).name == name
         assert name not in ("", ".", "..")
-    fuzzed("names of files")
+    count_fuzzed("names of files")
 
 
 # --- links ----------------------------------------------------------------------------------------------------
@@ -135,8 +135,8 @@ def test_restore_follows_no_symlink_out_of_its_folder(link: str, to: str, world:
     place.symlink_to(world / to)
     source = image(here / "in" / "a.png")
     tools = [model(here / "in" / "one.safetensors"), model(here / "in" / "two.safetensors")]
-    sentence(lambda: restore([source], model=tools[:1], out=out, verify=True))
-    sentence(lambda: restore([source], model=tools, out=out))
+    result_or_refusal(lambda: restore([source], model=tools[:1], out=out, verify=True))
+    result_or_refusal(lambda: restore([source], model=tools, out=out))
 
 
 @pytest.mark.parametrize("link", ["2x-m{ending}", ".2x-m{ending}.{pid}.part"])
@@ -159,9 +159,9 @@ def test_export_and_blend_follow_no_symlink_out_of_their_folder(
     out.mkdir()
     (out / link.format(ending=ending, pid=os.getpid())).symlink_to(world / to)
     tool, other = model(here / "m.safetensors", 2), model(here / "n.safetensors", 2)
-    sentence(lambda: export(tool, out=out / f"2x-m{ending}"))
+    result_or_refusal(lambda: export(tool, out=out / f"2x-m{ending}"))
     if ending == ".safetensors":
-        sentence(lambda: blend(tool, other, alpha="0.5", out=out / "2x-m.safetensors"))
+        result_or_refusal(lambda: blend(tool, other, alpha="0.5", out=out / "2x-m.safetensors"))
 
 
 def test_the_output_folder_itself_can_be_a_symlink(world: Path) -> None:

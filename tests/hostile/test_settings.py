@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from lossmith.cli import run
 from lossmith.config_file import read_config_file
 
-from .amounts import FEW, MANY, fuzzed
-from .corruption import damaged, sentence
+from .amounts import FEW, MANY, count_fuzzed
+from .corruption import damaged, result_or_refusal
 
 STUDY = b"""# a study
 images: [nowhere, 'else']
@@ -94,33 +94,33 @@ yaml = (
 )
 
 
-def say(content: bytes, folder: Path) -> str:
-    """What the command line says of it: one line, and status 2, for there are no such images."""
-    path, heard = folder / "study.yaml", io.StringIO()
+def assert_one_line_and_status_2(content: bytes, folder: Path) -> str:
+    """Run the command line with a YAML file and missing images; returns the message."""
+    path, stderr = folder / "study.yaml", io.StringIO()
     path.write_bytes(content)
-    sentence(lambda: read_config_file(path))
-    with redirect_stderr(heard), redirect_stdout(io.StringIO()):
+    result_or_refusal(lambda: read_config_file(path))
+    with redirect_stderr(stderr), redirect_stdout(io.StringIO()):
         status = run(["compare", "--images", str(folder / "there are none"), "--config", str(path)])
-    words = heard.getvalue()
+    message = stderr.getvalue()
     assert status == 2
-    assert words.startswith("lossmith: ")
-    assert words.count("\n") == 1
-    assert words.encode()
-    fuzzed("YAML files")
-    return words
+    assert message.startswith("lossmith: ")
+    assert message.count("\n") == 1
+    assert message.encode()
+    count_fuzzed("YAML files")
+    return message
 
 
 @settings(max_examples=10 * FEW, deadline=None, derandomize=True)
 @given(content=yaml)
 def test_any_yaml_is_read_or_refused(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    say(content, tmp_path_factory.getbasetemp())
+    assert_one_line_and_status_2(content, tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.slow
 @settings(max_examples=10 * MANY, deadline=None, derandomize=True)
 @given(content=yaml)
 def test_many_yaml_files_are_read_or_refused(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    say(content, tmp_path_factory.getbasetemp())
+    assert_one_line_and_status_2(content, tmp_path_factory.getbasetemp())
 
 
 LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
@@ -144,15 +144,21 @@ LARGE = {
 
 @pytest.mark.parametrize("kind", LARGE)
 def test_a_huge_yaml_file_is_one_sentence(kind: str, tmp_path: Path) -> None:
-    assert say(LARGE[kind], tmp_path)
+    assert assert_one_line_and_status_2(LARGE[kind], tmp_path)
 
 
 @pytest.mark.parametrize("key", ["recipe", "out", "losses", "device", "steps"])
 @pytest.mark.parametrize("escape", ["\\ud800", "\\udfff", "\\0", "a\\0b", "\\ud83d\\ude00"])
 def test_control_characters_in_yaml_are_refused(key: str, escape: str, tmp_path: Path) -> None:
-    assert "has characters that are no text" in say(f'{key}: "{escape}"'.encode(), tmp_path)
-    assert "has characters that are no text" in say(f'{key}: [fine, "{escape}"]'.encode(), tmp_path)
-    assert "has characters that are no text" in say(f'"{escape}{key}": fine'.encode(), tmp_path)
+    assert "has characters that are no text" in assert_one_line_and_status_2(
+        f'{key}: "{escape}"'.encode(), tmp_path
+    )
+    assert "has characters that are no text" in assert_one_line_and_status_2(
+        f'{key}: [fine, "{escape}"]'.encode(), tmp_path
+    )
+    assert "has characters that are no text" in assert_one_line_and_status_2(
+        f'"{escape}{key}": fine'.encode(), tmp_path
+    )
 
 
 @pytest.mark.parametrize(
@@ -169,8 +175,8 @@ def test_a_yaml_object_tag_runs_nothing(tag: str, tmp_path: Path) -> None:
     mark = tmp_path / "it ran"
     path = tmp_path / "study.yaml"
     path.write_text(f"losses: {tag.replace('MARK', str(mark))}\n")
-    sentence(lambda: read_config_file(path))
-    say(path.read_bytes(), tmp_path)
+    result_or_refusal(lambda: read_config_file(path))
+    assert_one_line_and_status_2(path.read_bytes(), tmp_path)
     assert not mark.exists()
 
 
