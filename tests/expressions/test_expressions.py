@@ -1,4 +1,4 @@
-"""The grammar: what can be read, what cannot, and that what is written is read back."""
+"""The grammar of expressions: parsing, errors, formatting and building."""
 
 import math
 import sys
@@ -96,8 +96,8 @@ def test_losses_are_sums_of_weighted_calls(text: str, node: Node) -> None:
 def test_values_are_numbers_constants_or_text(text: str, value: Value) -> None:
     for written in (f"f({text})", f"f( {text} )", f"f(x={text})", f"f(x = {text} )"):
         call = parse_call(written, "loss")
-        (found,) = (*call.arguments, *(found for _, found in call.options))
-        assert (found, type(found)) == (value, type(value))
+        (actual,) = (*call.arguments, *(actual for _, actual in call.options))
+        assert (actual, type(actual)) == (value, type(value))
 
 
 def test_arguments_come_before_options() -> None:
@@ -215,11 +215,11 @@ def test_formatted_expressions_round_trip(name: str, arguments: list[Value], opt
     again = parse_call(format_call(call), "loss")
     assert again == call
     assert format_call(again) == format_call(call)
-    for value, found in zip(
+    for value, actual in zip(
         [*arguments, *options.values()], [*again.arguments, *dict(again.options).values()], strict=True
     ):
         # Whole floats become integers, which every float parameter takes; never the other way round.
-        assert type(value) is type(found) or (isinstance(value, float) and value.is_integer())
+        assert type(value) is type(actual) or (isinstance(value, float) and value.is_integer())
 
 
 def test_integers_stay_integers_however_large() -> None:
@@ -235,17 +235,17 @@ class Filter(HasExpression):
 
 
 @pytest.mark.parametrize(
-    ("made", "written"),
+    ("original", "written"),
     [
         (Filter(0.5), "filter(0.5)"),
         (Filter(2, "soft", steps=None), "filter(2)"),
         (Filter(2, "a, b", steps=3), 'filter(2, mode="a, b", steps=3)'),
     ],
 )
-def test_formatting_leaves_out_default_arguments(made: Filter, written: str) -> None:
-    assert str(made) == written
+def test_formatting_leaves_out_default_arguments(original: Filter, written: str) -> None:
+    assert str(original) == written
     again = instantiate(parse_call(written, "filter"), Filter, "filter")
-    assert vars(again) == vars(made)
+    assert vars(again) == vars(original)
 
 
 # --- looked up and called --------------------------------------------------------------------------------------
@@ -308,7 +308,7 @@ def test_import_errors_of_a_users_code_are_reported(
 
 
 def test_defaults_fill_arguments_that_a_call_leaves_out() -> None:
-    def taken(a: int, b: int = 2, **more: int) -> dict[str, int]:
+    def function(a: int, b: int = 2, **more: int) -> dict[str, int]:
         return {"a": a, "b": b, **more}
 
     def picky(a: int, b: int = 2) -> dict[str, int]:
@@ -317,8 +317,8 @@ def test_defaults_fill_arguments_that_a_call_leaves_out() -> None:
     assert instantiate(parse_call("f(1)", "f"), picky, "f", b=5, c=6) == {"a": 1, "b": 5}
     assert instantiate(parse_call("f(1, 3)", "f"), picky, "f", b=5, c=6) == {"a": 1, "b": 3}
     assert instantiate(parse_call("f(1, b=4)", "f"), picky, "f", b=5, c=6) == {"a": 1, "b": 4}
-    assert instantiate(parse_call("f(1)", "f"), taken, "f", b=5, c=6) == {"a": 1, "b": 5, "c": 6}
-    assert instantiate(parse_call("f(1, c=7)", "f"), taken, "f", b=5, c=6) == {"a": 1, "b": 5, "c": 7}
+    assert instantiate(parse_call("f(1)", "f"), function, "f", b=5, c=6) == {"a": 1, "b": 5, "c": 6}
+    assert instantiate(parse_call("f(1, c=7)", "f"), function, "f", b=5, c=6) == {"a": 1, "b": 5, "c": 7}
 
 
 def test_a_partial_call_may_lack_arguments() -> None:
@@ -359,8 +359,8 @@ def test_only_annotations_of_plain_types_are_enforced() -> None:
     def free(a, b: list[int], c: "int", *rest: int, d: dict[str, int] | None = None, **more: int) -> tuple:  # type: ignore[no-untyped-def,type-arg]
         return a, b, c, *rest, d, *more.values()
 
-    found = instantiate(parse_call("f(x, y, z, w, d=v, e=u)", "f"), free, "f")
-    assert found == ("x", "y", "z", "w", "v", "u")
+    actual = instantiate(parse_call("f(x, y, z, w, d=v, e=u)", "f"), free, "f")
+    assert actual == ("x", "y", "z", "w", "v", "u")
 
 
 def test_an_error_inside_a_factory_is_not_hidden() -> None:

@@ -1,4 +1,4 @@
-"""What is asked of every loss, ours and others': functions that tell what is wrong with an answer.
+"""Checks of a loss, of lossmith or another package: functions that describe what is wrong with its result.
 
 Nothing here knows a loss of ours. A loss is a function of (prediction, target) that gives one number, and a fault
 is a sentence; `examine` tells those of one case, `answers_to_nonsense` those of inputs that have no meaning.
@@ -111,14 +111,14 @@ def examine(subject: Subject, criterion: Criterion, case: Case) -> Verdict:
         true = _truth(criterion, prediction, target)
         scale = _scale(true)
         with torch.autocast("cpu", torch.bfloat16, enabled=case.autocast):
-            found, again = (answer(criterion, prediction, target, scale) for _ in range(2))
-        faults = {*_unsteady(before, (prediction, target), found, again)}
-        if not found.finite:
+            actual, again = (answer(criterion, prediction, target, scale) for _ in range(2))
+        faults = {*_unsteady(before, (prediction, target), actual, again)}
+        if not actual.finite:
             # excused is only what is too large in float64 as well
-            failed = NO_GRADIENT if isfinite(found.value) else NO_VALUE
+            failed = NO_GRADIENT if isfinite(actual.value) else NO_VALUE
             faults |= {failed} if case.tame or true.finite else set()
         elif case.tame:
-            faults |= {*_off(subject, found, true, case, scale)}
+            faults |= {*_off(subject, actual, true, case, scale)}
             faults |= {*_moved(subject, criterion, prediction.float(), target.float())}
     except Exception as error:  # whatever a loss may raise
         words = " ".join(f"{type(error).__name__}: {error}".split())
@@ -140,25 +140,25 @@ def _scale(true: Answer) -> float:
     return min(MOST, 2.0 ** round(log2(LARGEST / largest))) if 1e-30 < largest < 1e30 else 1.0
 
 
-def _unsteady(before: Pair, after: Pair, found: Answer, again: Answer) -> Iterator[str]:
+def _unsteady(before: Pair, after: Pair, actual: Answer, again: Answer) -> Iterator[str]:
     if not all(map(torch.equal, before, after)):
         yield CHANGED
-    if found.finite and (found.value != again.value or not torch.equal(found.gradient, again.gradient)):
+    if actual.finite and (actual.value != again.value or not torch.equal(actual.gradient, again.gradient)):
         yield RESTLESS
 
 
-def _off(subject: Subject, found: Answer, true: Answer, case: Case, scale: float) -> Iterator[str]:
+def _off(subject: Subject, actual: Answer, true: Answer, case: Case, scale: float) -> Iterator[str]:
     measured = subject.distance and not (subject.needs_texture and case.values in FLAT)
-    if case.equal and measured and abs(found.value) > subject.slack:
+    if case.equal and measured and abs(actual.value) > subject.slack:
         yield NOT_ZERO
     smallest = torch.finfo(case.dtypes[0]).smallest_normal / scale
-    if measured and found.value > CLEARLY_APART and not found.gradient.any():
+    if measured and actual.value > CLEARLY_APART and not actual.gradient.any():
         # of others it is excused where the dtype has no number so small
         yield from [DEAD] if true.gradient.abs().max() > smallest or not true.gradient.any() else []
-    if abs(found.value - true.value) > VALUE_TOLERANCE + max(VALUE_TOLERANCE, found.rounding) * abs(true.value):
+    if abs(actual.value - true.value) > VALUE_TOLERANCE + max(VALUE_TOLERANCE, actual.rounding) * abs(true.value):
         yield WRONG_VALUE
-    too_small = smallest * found.gradient.numel() ** 0.5
-    if (found.gradient - true.gradient).norm() > GRADIENT_TOLERANCE * true.gradient.norm() + NOTHING + too_small:
+    too_small = smallest * actual.gradient.numel() ** 0.5
+    if (actual.gradient - true.gradient).norm() > GRADIENT_TOLERANCE * true.gradient.norm() + NOTHING + too_small:
         yield WRONG_GRADIENT
 
 
@@ -206,7 +206,7 @@ class Nonsense:
 def nonsense(subject: Subject) -> list[Nonsense]:
     """Those that are none for this loss."""
     shapes = "shape|size|dimension"
-    found = [
+    actual = [
         Nonsense("bytes", lambda x, y: ((255 * x).byte(), (255 * y).byte()), "float|type|values"),
         Nonsense("whole numbers", lambda x, y: ((9 * x).long(), (9 * y).long()), "float|type|values"),
         Nonsense("width differs by one", lambda x, y: (x, y[..., :-1]), shapes),
@@ -217,16 +217,16 @@ def nonsense(subject: Subject) -> list[Nonsense]:
     ]
     if max(subject.channels) > 1:
         fewer = "channels against 1"
-        found.append(Nonsense(f"3 {fewer}", lambda x, y: (x, y[:, :1]), f"{shapes}|channels"))
+        actual.append(Nonsense(f"3 {fewer}", lambda x, y: (x, y[:, :1]), f"{shapes}|channels"))
     if 1 not in subject.channels:
-        found.append(
+        actual.append(
             Nonsense("gray to a network of colors", lambda x, y: (x[:, :1], y[:, :1]), f"{shapes}|channels")
         )
     if subject.least > 1:
         small = "at least|larger than|input size: |must be larger|too small"
         less = subject.least - 1
-        found.append(Nonsense("too small", lambda x, y: (x[..., :less, :], y[..., :less, :]), small))
-    return found
+        actual.append(Nonsense("too small", lambda x, y: (x[..., :less, :], y[..., :less, :]), small))
+    return actual
 
 
 def answer_to_a_nan(subject: Subject, criterion: Criterion) -> str:
@@ -234,13 +234,13 @@ def answer_to_a_nan(subject: Subject, criterion: Criterion) -> str:
     prediction, target = _usual(subject)
     prediction[0, 0, 2, 2] = torch.nan
     try:
-        found = answer(criterion, prediction, target)
+        actual = answer(criterion, prediction, target)
     except Exception as error:  # whatever a loss may raise
         clear = re.search("nan|finite|values", str(error), re.IGNORECASE)
         return "refused" if clear else "unclear"
-    if isfinite(found.value):
-        return f"{found.value:.4g}"
-    return "NaN" if found.gradient.any() else "NaN, gradient 0"
+    if isfinite(actual.value):
+        return f"{actual.value:.4g}"
+    return "NaN" if actual.gradient.any() else "NaN, gradient 0"
 
 
 def _usual(subject: Subject) -> Pair:
@@ -251,14 +251,14 @@ def _usual(subject: Subject) -> Pair:
 
 def answers_to_nonsense(subject: Subject, criterion: Criterion) -> dict[str, tuple[str, str]]:
     """For each input without a meaning: "refused", "unclear" or "answered", and in what words."""
-    found = {}
+    actual = {}
     for input in nonsense(subject):
         prediction, target = input.made(*_usual(subject))
         leaf = prediction.requires_grad_() if prediction.is_floating_point() else prediction
         try:
-            found[input.says] = "answered", f"{criterion(leaf, target).double().sum().item():.4g}"
+            actual[input.says] = "answered", f"{criterion(leaf, target).double().sum().item():.4g}"
         except Exception as error:  # whatever a loss may raise
             words = " ".join(f"{type(error).__name__}: {error}".split())
             clear = re.search(input.clue, words, re.IGNORECASE)
-            found[input.says] = "refused" if clear else "unclear", words
-    return found
+            actual[input.says] = "refused" if clear else "unclear", words
+    return actual

@@ -1,4 +1,4 @@
-"""Pairs of images that a loss may meet: of any shape, dtype, layout in memory and contents."""
+"""Random pairs of images of any shape, dtype, memory layout and contents."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Every loss of the catalog, with small networks of random weights, and sums of losses."""
+"""Every loss of the registry, with small networks of random weights, and sums of losses."""
 
 from functools import cache, partial
 

@@ -1,4 +1,4 @@
-"""Every loss of the catalog against images of any shape, dtype, layout and contents; nonsense is refused."""
+"""Every loss with images of any shape, dtype, layout and contents; meaningless pairs are refused."""
 
 from functools import cache
 
@@ -91,10 +91,10 @@ def test_an_infinite_pixel_gives_no_finite_value(expression: str) -> None:
         (2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd), "noisy", FLOATS, PLAIN, 0
     ).pair()
     for bright in (prediction, target) if of.distance else (prediction,):
-        kept = bright[0, 1, 2, 3].item()
+        original_value = bright[0, 1, 2, 3].item()
         bright[0, 1, 2, 3] = torch.inf
         assert not answer(of.make(), prediction, target).finite
-        bright[0, 1, 2, 3] = kept
+        bright[0, 1, 2, 3] = original_value
 
 
 @each_loss
@@ -107,9 +107,9 @@ def test_a_nan_pixel_does_not_spread_to_other_images(expression: str) -> None:
     ).pair()
     expected = each(prediction, target)[1]
     prediction[0, 1, 2, 3] = torch.inf
-    found = each(prediction, target)
-    assert not found[0].isfinite()
-    torch.testing.assert_close(found[1], expected, rtol=1e-4, atol=1e-8)  # batches are computed in another order
+    actual = each(prediction, target)
+    assert not actual[0].isfinite()
+    torch.testing.assert_close(actual[1], expected, rtol=1e-4, atol=1e-8)  # batches are computed in another order
 
 
 # --- tensors that are none of the usual ones ------------------------------------------------------------------

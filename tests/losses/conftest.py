@@ -1,4 +1,4 @@
-"""What every test of a loss has around it."""
+"""Fixtures of the tests of losses."""
 
 from collections.abc import Iterator
 

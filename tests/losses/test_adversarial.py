@@ -1,4 +1,4 @@
-"""The adversarial losses against closed forms, at extremes, and the side that their gradients flow to."""
+"""Adversarial losses: closed forms, extreme logits, and the direction of their gradients."""
 
 import math
 from collections.abc import Callable
@@ -99,14 +99,14 @@ def test_gradients_equal_the_papers_formulas(name: str) -> None:
     # random numbers, which do not lie on the corners of a hinge
     real, fake = torch.randn(2, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2
     both = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
-    for ours, paper, sides in (
+    for function, paper, sides in (
         (loss.discriminator_loss, FORMS[name][0], both),
         (loss.generator_loss, FORMS[name][1], both[1:]),
     ):
-        found = torch.autograd.grad(ours(*both), sides, allow_unused=True, materialize_grads=True)
-        wanted = torch.autograd.grad(paper(*both), sides, allow_unused=True, materialize_grads=True)
-        for mine, theirs in zip(found, wanted, strict=True):
-            torch.testing.assert_close(mine, theirs, rtol=1e-8, atol=1e-9)
+        actual = torch.autograd.grad(function(*both), sides, allow_unused=True, materialize_grads=True)
+        expected = torch.autograd.grad(paper(*both), sides, allow_unused=True, materialize_grads=True)
+        for gradient, expected_gradient in zip(actual, expected, strict=True):
+            torch.testing.assert_close(gradient, expected_gradient, rtol=1e-8, atol=1e-9)
 
 
 @names
@@ -153,9 +153,9 @@ def test_extreme_outputs_give_finite_losses_and_gradients(name: str, size: float
 def test_half_precision_outputs_are_computed_in_float32(name: str) -> None:
     real, fake = torch.full((2, 1), 300.0), torch.full((2, 1), -300.0)  # 600 squared is no float16
     for side in ("discriminator_loss", "generator_loss"):
-        found = getattr(adversarial(name), side)(real.half(), fake.half())
-        assert found.dtype == torch.float32
-        assert found == getattr(adversarial(name), side)(real, fake)
+        actual = getattr(adversarial(name), side)(real.half(), fake.half())
+        assert actual.dtype == torch.float32
+        assert actual == getattr(adversarial(name), side)(real, fake)
 
 
 @names
@@ -222,8 +222,8 @@ def test_the_default_dtype_changes_no_adversarial_loss(name: str) -> None:
     usual = adversarial(name).discriminator_loss(real, fake), adversarial(name).generator_loss(real, fake)
     torch.set_default_dtype(torch.float64)
     try:
-        found = adversarial(name).discriminator_loss(real, fake), adversarial(name).generator_loss(real, fake)
+        actual = adversarial(name).discriminator_loss(real, fake), adversarial(name).generator_loss(real, fake)
     finally:
         torch.set_default_dtype(torch.float32)
-    assert found == usual
-    assert found[0].dtype == torch.float32
+    assert actual == usual
+    assert actual[0].dtype == torch.float32

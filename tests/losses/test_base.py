@@ -1,4 +1,4 @@
-"""Losses add up, change during a run, and can be written down."""
+"""Sums, schedules, terms, repr and expressions of losses."""
 
 import warnings
 from collections.abc import Callable
@@ -35,8 +35,8 @@ def pair(batch: int = 2) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def close(found: Tensor, expected: Tensor | float) -> bool:
-    torch.testing.assert_close(found, torch.as_tensor(expected, dtype=found.dtype), rtol=1e-12, atol=1e-14)
+def close(actual: Tensor, expected: Tensor | float) -> bool:
+    torch.testing.assert_close(actual, torch.as_tensor(expected, dtype=actual.dtype), rtol=1e-12, atol=1e-14)
     return True
 
 
@@ -61,10 +61,10 @@ def test_every_loss_can_keep_its_target(expression: str, reduction: str) -> None
     value = criterion(prediction, target)
     expected = value, *torch.autograd.grad(value.sum(), prediction)
     fixed = criterion.with_target(target)
-    target.zero_()  # what was kept is kept
+    target.zero_()  # the target was copied
     value = fixed(prediction)
-    found = value, *torch.autograd.grad(value.sum(), prediction)
-    assert all(map(torch.equal, found, expected))
+    actual = value, *torch.autograd.grad(value.sum(), prediction)
+    assert all(map(torch.equal, actual, expected))
     assert not [name for name in fixed.state_dict() if name.endswith("target")]
     with pytest.raises(LossmithError, match="differ in shape"):
         fixed(prediction[..., :-1])
@@ -116,12 +116,12 @@ def test_the_terms_sum_to_the_loss_and_carry_their_names(
 def test_terms_carry_gradients() -> None:
     x, y = pair()
     criterion = loss("0.5*mix + tv")
-    whole, parts = x.clone().requires_grad_(), x.clone().requires_grad_()
-    criterion(whole, y).backward()
+    composed, parts = x.clone().requires_grad_(), x.clone().requires_grad_()
+    criterion(composed, y).backward()
     torch.stack(list(criterion.terms(parts, y).values())).sum().backward()
-    assert whole.grad is not None
+    assert composed.grad is not None
     assert parts.grad is not None
-    assert close(parts.grad, whole.grad)
+    assert close(parts.grad, composed.grad)
 
 
 @pytest.mark.parametrize("expression", ["{}", "2*{}", "{} + 0.5*({} + 2*{})", "{} until 50% then l2", "mix + {}"])
@@ -203,11 +203,11 @@ def test_a_schedule_starts_with_its_first_loss() -> None:
 
 def test_a_schedule_can_be_a_term() -> None:
     x, y = pair()
-    whole = loss("0.1*tv + 2*(l1 until 50% then l2)")
-    (schedule,) = (module for module in whole.modules() if isinstance(module, Schedule))
-    assert close(whole(x, y), 0.1 * TVLoss()(x, y) + 2 * L1Loss()(x, y))
+    composed = loss("0.1*tv + 2*(l1 until 50% then l2)")
+    (schedule,) = (module for module in composed.modules() if isinstance(module, Schedule))
+    assert close(composed(x, y), 0.1 * TVLoss()(x, y) + 2 * L1Loss()(x, y))
     schedule.progress = 0.5
-    assert close(whole(x, y), 0.1 * TVLoss()(x, y) + 2 * MSELoss()(x, y))
+    assert close(composed(x, y), 0.1 * TVLoss()(x, y) + 2 * MSELoss()(x, y))
 
 
 @pytest.mark.parametrize("ends", [[0.0], [1.0], [-0.1], [1.5], [], [0.2, 0.6]])
@@ -267,19 +267,19 @@ def expressions() -> st.SearchStrategy[str]:
 @given(expression=expressions(), progress=st.floats(0, 1))
 def test_loss_expressions_round_trip(expression: str, progress: float) -> None:
     x, y = pair(1)
-    made = loss(expression)
-    again = loss(str(made))
-    assert str(again) == str(made)
-    assert again.min_side == made.min_side
-    for criterion in (made, again):
+    original = loss(expression)
+    again = loss(str(original))
+    assert str(again) == str(original)
+    assert again.min_side == original.min_side
+    for criterion in (original, again):
         for module in criterion.modules():
             if isinstance(module, Schedule):
                 module.progress = progress
-    value = made(x, y)
+    value = original(x, y)
     # Weights that are multiplied beforehand round differently; cancelling terms leave that behind.
-    size = sum(term.abs().item() for term in made.terms(x, y).values())
+    size = sum(term.abs().item() for term in original.terms(x, y).values())
     torch.testing.assert_close(again(x, y), value, rtol=0, atol=1e-12 * size)
-    total = sum(made.terms(x, y).values(), torch.zeros((), dtype=torch.float64))
+    total = sum(original.terms(x, y).values(), torch.zeros((), dtype=torch.float64))
     torch.testing.assert_close(total, value, rtol=0, atol=1e-12 * size)
 
 
@@ -405,9 +405,9 @@ def test_a_schedule_without_progress_warns_once(inside: str) -> None:
         for _ in range(1000):
             criterion(x, y)
 
-    with pytest.warns(UserWarning, match=r"still at its beginning after 300 steps.*set loss\.progress") as said:
+    with pytest.warns(UserWarning, match=r"still at its beginning after 300 steps.*set loss\.progress") as warned:
         train()
-    assert len(said) == 1
+    assert len(warned) == 1
 
 
 def test_a_schedule_with_progress_does_not_warn() -> None:

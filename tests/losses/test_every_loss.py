@@ -1,4 +1,4 @@
-"""What holds for every loss, and so for sums of them: gradients, invariances, precision, and no NaN, ever."""
+"""Properties of every loss, and of sums: gradients, invariances, precision, and never NaN."""
 
 import copy
 import pickle
@@ -160,9 +160,9 @@ def test_memory_layout_does_not_matter(
     shape = (batch, channels, least + step * height, least + step * width)
     prediction, target = rand(*shape, seed=seed), rand(*shape, seed=seed + 100)
     expected = value_and_gradient(criterion, prediction, target)
-    found = value_and_gradient(criterion, LAYOUTS[layouts[0]](prediction), LAYOUTS[layouts[1]](target))
-    torch.testing.assert_close(found[0], expected[0], rtol=1e-10, atol=1e-13)
-    torch.testing.assert_close(found[1], expected[1], rtol=1e-9, atol=1e-11)
+    actual = value_and_gradient(criterion, LAYOUTS[layouts[0]](prediction), LAYOUTS[layouts[1]](target))
+    torch.testing.assert_close(actual[0], expected[0], rtol=1e-10, atol=1e-13)
+    torch.testing.assert_close(actual[1], expected[1], rtol=1e-9, atol=1e-11)
 
 
 # --- equal images, extreme images --------------------------------------------------------------------------
@@ -254,9 +254,9 @@ def test_autocast_changes_nothing(expression: str) -> None:
     prediction, target = pair(expression, dtype=torch.float32)
     expected = value_and_gradient(loss(expression), prediction, target)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = value_and_gradient(loss(expression), prediction, target)
-    assert torch.equal(found[0], expected[0])
-    assert torch.equal(found[1], expected[1])
+        actual = value_and_gradient(loss(expression), prediction, target)
+    assert torch.equal(actual[0], expected[0])
+    assert torch.equal(actual[1], expected[1])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
@@ -266,10 +266,10 @@ def test_a_gpu_gives_the_cpus_value(expression: str) -> None:
     for channels, layout in [(3, torch.contiguous_format), (3, torch.channels_last), (1, torch.contiguous_format)]:
         images = pair(expression, channels=channels, dtype=torch.float32)
         prediction, target = (image.to(memory_format=layout) for image in images)
-        found = value_and_gradient(loss(expression), prediction.cuda(), target.cuda())
+        actual = value_and_gradient(loss(expression), prediction.cuda(), target.cuda())
         expected = value_and_gradient(loss(expression), prediction, target)
-        torch.testing.assert_close(found[0].cpu(), expected[0], rtol=0, atol=5e-6)
-        torch.testing.assert_close(found[1].cpu(), expected[1], rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(actual[0].cpu(), expected[0], rtol=0, atol=5e-6)
+        torch.testing.assert_close(actual[1].cpu(), expected[1], rtol=1e-3, atol=1e-6)
 
 
 # --- a module like any other -----------------------------------------------------------------------------------
@@ -282,11 +282,11 @@ def test_every_loss_compiles_without_graph_breaks(expression: str) -> None:
     side = max(criterion.min_side, 15)
     prediction, target = (rand(1, 3, side, side, seed=n).float() for n in (0, 1))
     compiled = torch.compile(criterion, fullgraph=True, backend="eager")
-    found = value_and_gradient(compiled, prediction, target)
+    actual = value_and_gradient(compiled, prediction, target)
     expected = value_and_gradient(criterion, prediction, target)
     # a compiler gets the formulas in a form that it can fuse, which rounds differently
-    torch.testing.assert_close(found[0], expected[0], rtol=1e-6, atol=0)
-    torch.testing.assert_close(found[1], expected[1], rtol=0, atol=1e-5 * expected[1].abs().max().item())
+    torch.testing.assert_close(actual[0], expected[0], rtol=1e-6, atol=0)
+    torch.testing.assert_close(actual[1], expected[1], rtol=0, atol=1e-5 * expected[1].abs().max().item())
 
 
 def test_a_schedule_is_not_recompiled_at_every_step() -> None:

@@ -1,4 +1,4 @@
-"""What a loss asks for, told for losses of which it is known."""
+"""The frequency response of losses for which it is known."""
 
 from math import isnan
 
@@ -15,9 +15,9 @@ image = torch.full((3, 160, 128), 0.5)
 
 def test_l2_is_equally_sensitive_to_all_bands_whatever_its_weight() -> None:
     for distance in (MSELoss(), 7 * MSELoss()):
-        found = frequency_response(distance, [image])
-        assert list(found) == list(COLORS)
-        for row in found.values():
+        actual = frequency_response(distance, [image])
+        assert list(actual) == list(COLORS)
+        for row in actual.values():
             assert row == pytest.approx([1.0] * len(band_names()), rel=1e-4)
 
 
@@ -34,11 +34,11 @@ def test_a_loss_of_one_color_is_sensitive_to_it() -> None:
     def blue(prediction: Tensor, target: Tensor) -> Tensor:
         return (prediction - target)[:, 2].square().mean()
 
-    found = frequency_response(blue, [image])
+    actual = frequency_response(blue, [image])
     # blue's share of the directions: 1/3 of gray, 2/3 of blue to yellow, nothing of red to green
-    assert found["gray"] == pytest.approx([1.0] * len(band_names()), rel=1e-3)
-    assert found["blue to yellow"] == pytest.approx([2.0] * len(band_names()), rel=1e-3)
-    assert found["red to green"] == pytest.approx([0.0] * len(band_names()), abs=1e-3)
+    assert actual["gray"] == pytest.approx([1.0] * len(band_names()), rel=1e-3)
+    assert actual["blue to yellow"] == pytest.approx([2.0] * len(band_names()), rel=1e-3)
+    assert actual["red to green"] == pytest.approx([0.0] * len(band_names()), abs=1e-3)
 
 
 def test_a_band_that_a_small_image_cannot_hold_is_left_out() -> None:

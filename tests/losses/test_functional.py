@@ -64,8 +64,8 @@ def test_a_function_is_its_class_with_the_same_options(
 ) -> None:
     criterion = loss(**options, reduction=reduction)
     expected = value_and_gradient(criterion, *pair())
-    found = value_and_gradient(lambda x, y: function(x, y, **options, reduction=reduction), *pair())
-    assert all(map(torch.equal, found, expected))
+    actual = value_and_gradient(lambda x, y: function(x, y, **options, reduction=reduction), *pair())
+    assert all(map(torch.equal, actual, expected))
 
 
 @pytest.mark.parametrize(("function", "loss", "options"), OPTIONS, ids=[cls.__name__ for _, cls, _ in OPTIONS])
@@ -156,10 +156,10 @@ REFERENCES: dict[str, tuple[LossFunction, LossFunction, int, float]] = {
 @pytest.mark.parametrize("name", REFERENCES)
 def test_value_and_gradient_are_those_of_an_independent_implementation(name: str) -> None:
     function, reference, side, tolerance = REFERENCES[name]
-    found, expected = value_and_gradient(function, *pair(side)), value_and_gradient(reference, *pair(side))
-    torch.testing.assert_close(found[0], expected[0], rtol=0, atol=tolerance)
+    actual, expected = value_and_gradient(function, *pair(side)), value_and_gradient(reference, *pair(side))
+    torch.testing.assert_close(actual[0], expected[0], rtol=0, atol=tolerance)
     scale = expected[1].abs().max().item()
-    torch.testing.assert_close(found[1], expected[1], rtol=0, atol=10 * tolerance * scale)
+    torch.testing.assert_close(actual[1], expected[1], rtol=0, atol=10 * tolerance * scale)
 
 
 def test_ssim_is_1_for_identical_images_and_ssim_loss_0() -> None:

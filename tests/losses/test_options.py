@@ -1,4 +1,4 @@
-"""Options: what they may be given as, what is refused in a sentence, and that every loss can be written down."""
+"""Options of losses: accepted and refused types, and expressions that give the loss again."""
 
 import copy
 from collections.abc import Callable
@@ -34,7 +34,7 @@ WHOLE: list[Callable[[int], Any]] = [int, np.int64, np.uint8, torch.tensor]
 ROWS: list[Callable[[Any], Any]] = [tuple, list, np.array, torch.tensor, lambda row: " ".join(map(str, row))]
 
 number = st.builds(lambda kind, value: kind(value), st.sampled_from(NUMBERS), st.floats(0.01, 1.0))
-whole = st.builds(lambda kind, value: kind(value), st.sampled_from(WHOLE), st.integers(1, 5))
+integers = st.builds(lambda kind, value: kind(value), st.sampled_from(WHOLE), st.integers(1, 5))
 odd = st.builds(lambda kind, value: kind(2 * value + 1), st.sampled_from(WHOLE), st.integers(1, 5))
 
 
@@ -48,23 +48,25 @@ MADE = st.one_of(
     st.builds(CharbonnierLoss, epsilon=number),
     st.builds(TVLoss, exponent=st.sampled_from([1, 1.5, np.float32(2), torch.tensor(2.0)])),
     st.builds(SSIMLoss, window=odd, sigma=number, k1=number, data_range=number, padding=st.just("same")),
-    st.builds(MSSSIMLoss, levels=whole, window=odd, k2=number),
+    st.builds(MSSSIMLoss, levels=integers, window=odd, k2=number),
     st.integers(1, 4).flatmap(lambda levels: st.builds(MSSSIMLoss, levels=st.just(levels), weights=row(levels))),
     st.builds(MSSSIMSigmasLoss, sigmas=row(rising=True), window=odd),
     st.builds(MixLoss, alpha=number, sigmas=row(rising=True), data_range=number),
 )
 
 
-@given(made=st.one_of(MADE, st.builds(lambda made, by: by * made + L1Loss(), MADE, st.floats(0.1, 3))))
+@given(
+    criterion=st.one_of(MADE, st.builds(lambda criterion, by: by * criterion + L1Loss(), MADE, st.floats(0.1, 3)))
+)
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_loss_expressions_with_options_round_trip(made: Loss) -> None:
-    again = loss(str(made))
-    assert type(again) is type(made)
-    assert str(again) == str(made)
+def test_loss_expressions_with_options_round_trip(criterion: Loss) -> None:
+    again = loss(str(criterion))
+    assert type(again) is type(criterion)
+    assert str(again) == str(criterion)
     target = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    if made.min_side <= 64:
-        assert torch.equal(again(1 - target, target), made(1 - target, target))
-    assert str(copy.deepcopy(made)) == str(made)
+    if criterion.min_side <= 64:
+        assert torch.equal(again(1 - target, target), criterion(1 - target, target))
+    assert str(copy.deepcopy(criterion)) == str(criterion)
 
 
 LAYERS: list[tuple[Any, str]] = [
@@ -78,9 +80,9 @@ LAYERS: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("layers", "text"), LAYERS)
 @pytest.mark.parametrize("kind", [PerceptualLoss, ContextualLoss])
 def test_layers_can_be_a_list_or_a_dict_of_weights(kind: type[Any], layers: Any, text: str) -> None:
-    made = kind("squeezenet1_1", layers, weights="random")
-    assert made.layers == text
-    assert str(loss(str(made))) == str(made)
+    criterion = kind("squeezenet1_1", layers, weights="random")
+    assert criterion.layers == text
+    assert str(loss(str(criterion))) == str(criterion)
 
 
 REFUSED: list[tuple[Callable[[], Any], str]] = [
@@ -116,10 +118,10 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("made", "message"), REFUSED)
-def test_an_option_of_the_wrong_type_is_refused_in_one_sentence(made: Callable[[], Any], message: str) -> None:
+@pytest.mark.parametrize(("make", "message"), REFUSED)
+def test_an_option_of_the_wrong_type_is_refused_in_one_sentence(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(LossmithError, match=f"^{message}"):
-        made()
+        make()
 
 
 @pytest.mark.parametrize("half", [0.5, np.float32(0.5), np.float64(0.5)])

@@ -1,4 +1,4 @@
-"""l1, l2, charbonnier and tv are what their formulas say, against NumPy in float64."""
+"""l1, l2, charbonnier and tv against their formulas in NumPy, in float64."""
 
 from collections.abc import Callable
 

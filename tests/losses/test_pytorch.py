@@ -1,4 +1,4 @@
-"""What docs/pytorch.md promises: the losses under PyTorch's transforms, tracers, precisions and containers."""
+"""The losses under PyTorch's transforms, tracers, precisions and containers: every row of docs/pytorch.md."""
 
 import subprocess
 import sys
@@ -85,9 +85,9 @@ def gradient(criterion: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, 
     return torch.autograd.grad(criterion(leaf, target).sum(), leaf)[0]
 
 
-def close(found: Tensor, expected: Tensor, share: float = 1e-4) -> None:
+def close(actual: Tensor, expected: Tensor, share: float = 1e-4) -> None:
     """To a share of the largest number: the plain formulas round differently from the loops, in float32."""
-    torch.testing.assert_close(found, expected, rtol=0, atol=share * expected.abs().max().item())
+    torch.testing.assert_close(actual, expected, rtol=0, atol=share * expected.abs().max().item())
 
 
 # --- reductions ------------------------------------------------------------------------------------------------
@@ -173,10 +173,10 @@ def test_a_graph_of_the_gradient_gives_the_second_derivative(expression: str) ->
 
 def test_hessian_of_a_few_parameters() -> None:
     criterion, (x, y) = loss("ssim").double(), (each.double() for each in pair(1, 13, 13))
-    found = hessian(lambda shift: criterion(x + shift, y))(torch.zeros((), dtype=torch.float64))
+    actual = hessian(lambda shift: criterion(x + shift, y))(torch.zeros((), dtype=torch.float64))
     steps = torch.tensor([1e-5, -1e-5], dtype=torch.float64)
     first = [grad(lambda shift: criterion(x + shift, y))(step) for step in steps]
-    torch.testing.assert_close(found, (first[0] - first[1]) / 2e-5, rtol=1e-4, atol=0)
+    torch.testing.assert_close(actual, (first[0] - first[1]) / 2e-5, rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("expression", EVERY)
@@ -316,18 +316,18 @@ def test_the_default_dtype_changes_nothing(expression: str, default: torch.dtype
     expected, slope = usual(x, y), gradient(usual, x, y)
     torch.set_default_dtype(default)
     criterion = losses.loss(expression)
-    found = criterion(x, y)
-    assert found.dtype == torch.float32
-    close(found, expected, 1e-6)
+    actual = criterion(x, y)
+    assert actual.dtype == torch.float32
+    close(actual, expected, 1e-6)
     close(gradient(criterion, x, y), slope, 1e-5)
 
 
 @pytest.mark.parametrize("expression", EVERY)
 def test_the_meta_device_gives_shapes(expression: str) -> None:
     x, y = (each.to("meta") for each in pair())
-    found = loss(expression, reduction="none").to("meta")(x.requires_grad_(), y)
-    assert found.shape == (2,)
-    (slope,) = torch.autograd.grad(found.sum(), x)
+    actual = loss(expression, reduction="none").to("meta")(x.requires_grad_(), y)
+    assert actual.shape == (2,)
+    (slope,) = torch.autograd.grad(actual.sum(), x)
     assert slope.shape == x.shape
 
 
@@ -412,8 +412,8 @@ distributed.destroy_process_group()
 def test_two_processes_that_share_a_batch_get_the_gradient_of_one(tmp_path: Path) -> None:
     commands = [[sys.executable, "-c", SHARED, str(tmp_path), rank] for rank in "01"]
     pair_of_them = [subprocess.Popen(each, stderr=subprocess.PIPE, text=True) for each in commands]
-    said = [each.communicate(timeout=300)[1] for each in pair_of_them]
-    assert [each.returncode for each in pair_of_them] == [0, 0], said
+    errors = [each.communicate(timeout=300)[1] for each in pair_of_them]
+    assert [each.returncode for each in pair_of_them] == [0, 0], errors
 
 
 @pytest.mark.parametrize("expression", EVERY)
@@ -454,15 +454,15 @@ def test_reduction_sum_adds_every_images_value(expression: str) -> None:
 @pytest.mark.parametrize("expression", DEEP)
 def test_gray_images_are_repeated_when_asked(expression: str) -> None:
     x, y = (each[:, :1] for each in pair())
-    made = loss(expression)
+    default = loss(expression)
     with pytest.raises(LossmithError, match=r"of 3 channels, not 1; gray images are repeated with gray=repeat$"):
-        made(x, y)
-    asked = losses.loss(expression.replace(")", ", gray=repeat)"))
-    assert isinstance(asked, Loss)
-    assert losses.loss(str(asked)).gray == "repeat"
-    close(asked(x, y), made(x.expand(-1, 3, -1, -1), y.expand(-1, 3, -1, -1)), 1e-6)
-    assert gradient(asked, x, y).shape == x.shape
-    assert torch.equal(asked(*pair()), made(*pair()))
+        default(x, y)
+    repeating = losses.loss(expression.replace(")", ", gray=repeat)"))
+    assert isinstance(repeating, Loss)
+    assert losses.loss(str(repeating)).gray == "repeat"
+    close(repeating(x, y), default(x.expand(-1, 3, -1, -1), y.expand(-1, 3, -1, -1)), 1e-6)
+    assert gradient(repeating, x, y).shape == x.shape
+    assert torch.equal(repeating(*pair()), default(*pair()))
 
 
 @pytest.mark.parametrize("expression", ["ssim", "ms_ssim(levels=2)", "mix"])

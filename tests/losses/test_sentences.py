@@ -1,4 +1,4 @@
-"""Every mistake with a loss of ours is one sentence that says what to do."""
+"""Mistakes in the use of a loss raise one sentence that says what to do."""
 
 import pytest
 import torch
@@ -57,8 +57,8 @@ def test_images_that_are_too_small_are_refused(expression: str, least: int) -> N
         small = least_image[:, :, :height, :width]
         with pytest.raises(LossmithError) as refused:
             criterion(small, small)
-        wanted = f"{expression} needs at least {least} x {least} pixels, not {height} x {width}"
-        assert str(refused.value) == wanted
+        sentence = f"{expression} needs at least {least} x {least} pixels, not {height} x {width}"
+        assert str(refused.value) == sentence
 
 
 @pytest.mark.parametrize(

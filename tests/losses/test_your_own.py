@@ -1,4 +1,4 @@
-"""Anybody's class or function by its import path."""
+"""Losses of the user, given by import path."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""MDF: the published formula, its gradient, and a module like any other."""
+"""MDFLoss: the published formula, its gradient, options, and its behavior as a module."""
 
 import copy
 import pickle
@@ -29,13 +29,13 @@ def formula(scales: list[dict[str, Any]], prediction: Tensor, target: Tensor, si
     """What the paper's code computes: whole modules, in float64, one value per image."""
     total = prediction.new_zeros(len(prediction))
     for discriminator, scale in zip(discriminators_of(scales), scales, strict=True):
-        seen = []
+        feature_pairs = []
         for image in (prediction, target):
             size = [int(side * scale["factor"] + 0.5) for side in image.shape[2:]]
             small = interpolate(image, size, mode="bilinear", antialias=True)
-            seen.append(discriminator.double().features(2 * small - 1 if signed else small))
-        for ours, theirs in zip(*seen, strict=True):
-            total = total + (ours - theirs).square().mean((1, 2, 3))
+            feature_pairs.append(discriminator.double().features(2 * small - 1 if signed else small))
+        for predicted, reference in zip(*feature_pairs, strict=True):
+            total = total + (predicted - reference).square().mean((1, 2, 3))
     return total
 
 
@@ -55,10 +55,10 @@ def test_mdf_equals_the_published_formula(tmp_path: Path, kind: str, signed: boo
     prediction, target = pair(criterion.min_side + 6)
     prediction.requires_grad_()
     expected = formula(KINDS[kind], prediction, target, signed)
-    found = criterion(prediction, target)
+    actual = criterion(prediction, target)
     # the folded weights are kept in float32
-    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
-    slopes = [torch.autograd.grad(value.sum(), prediction)[0] for value in (found, expected)]
+    torch.testing.assert_close(actual, expected, rtol=1e-6, atol=0)
+    slopes = [torch.autograd.grad(value.sum(), prediction)[0] for value in (actual, expected)]
     assert (slopes[0] - slopes[1]).norm() < 1e-6 * slopes[1].norm()
 
 
@@ -77,16 +77,16 @@ def test_data_range_scales_the_images_of_mdf(tmp_path: Path) -> None:
     file = write(tmp_path / "loss.safetensors")
     prediction, target = pair()
     for words, signed in [("0..1", False), ("-1..1", True)]:
-        found = loss(f"mdf({file}, range={words})")(prediction, target)
+        actual = loss(f"mdf({file}, range={words})")(prediction, target)
         expected = formula(SCALES, prediction, target, signed).mean()
-        torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+        torch.testing.assert_close(actual, expected, rtol=1e-6, atol=0)
 
 
 def test_mdf_in_float32_is_close_to_float64(mdf: MDFLoss) -> None:
     prediction, target = pair()
-    found = mdf(prediction.float(), target.float())
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found.double(), mdf(prediction, target), rtol=1e-5, atol=0)
+    actual = mdf(prediction.float(), target.float())
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual.double(), mdf(prediction, target), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -94,17 +94,17 @@ def test_mdf_computes_half_precision_and_autocast_in_float32(mdf: MDFLoss, dtype
     prediction, target = pair(dtype=dtype)
     prediction.requires_grad_()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = mdf(prediction, target)
-    assert torch.equal(found, mdf(prediction.float(), target.float()))
-    assert torch.autograd.grad(found, prediction)[0].dtype == dtype
+        actual = mdf(prediction, target)
+    assert torch.equal(actual, mdf(prediction.float(), target.float()))
+    assert torch.autograd.grad(actual, prediction)[0].dtype == dtype
 
 
 def test_mdf_in_bfloat16_is_close(tmp_path: Path) -> None:
     file = write(tmp_path / "loss.safetensors")
     prediction, target = pair(dtype=torch.float32)
-    found = loss(f"mdf({file}, precision=bfloat16)")(prediction, target)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, loss(f"mdf({file})")(prediction, target), rtol=0.05, atol=0)  # eight bits
+    actual = loss(f"mdf({file}, precision=bfloat16)")(prediction, target)
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual, loss(f"mdf({file})")(prediction, target), rtol=0.05, atol=0)  # eight bits
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -146,7 +146,7 @@ def test_mdf_with_a_precomputed_target_gives_the_same_value_and_gradient(tmp_pat
     prediction, target = pair(criterion.min_side + 3, dtype=torch.float32)
     fixed = criterion.with_target(target)
     target_was = target.clone()
-    target.zero_()  # what was kept is kept
+    target.zero_()  # the features of the target were copied
     prediction.requires_grad_()
     values = fixed(prediction), criterion(prediction, target_was)
     assert torch.equal(*values)
@@ -189,15 +189,15 @@ def test_mdf_compiles_without_graph_breaks(tmp_path: Path, kind: str) -> None:
 
 def test_mdf_saves_one_image_per_discriminator_for_backward(mdf: MDFLoss) -> None:
     prediction, target = pair(dtype=torch.float32)
-    kept: list[Tensor] = []
+    saved_tensors: list[Tensor] = []
 
     def note(tensor: Tensor) -> Tensor:
-        kept.append(tensor)
+        saved_tensors.append(tensor)
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         mdf(prediction.requires_grad_(), target)
-    assert sum(tensor.numel() for tensor in kept) <= len(SCALES) * prediction.numel()
+    assert sum(tensor.numel() for tensor in saved_tensors) <= len(SCALES) * prediction.numel()
 
 
 def test_mdf_backward_can_be_repeated(mdf: MDFLoss) -> None:

@@ -1,4 +1,4 @@
-"""Loss files: what is written comes back, and what is not in every part what it says is refused."""
+"""Loss files: round trips, and refusal of files that do not hold what their card says."""
 
 import json
 import pickle
@@ -184,19 +184,19 @@ def test_pickles_and_arbitrary_bytes_are_refused(tmp_path: Path) -> None:
     assert refusal(file).startswith(" is a pickle, which is never loaded; ")
     file.write_bytes(b"")
     assert refusal(file) == " is empty; download or copy it again"
-    whole = write(tmp_path / "whole.safetensors").read_bytes()
-    for length in (7, 8, 100, len(whole) - 1):
-        file.write_bytes(whole[:length])
+    intact = write(tmp_path / "whole.safetensors").read_bytes()
+    for length in (7, 8, 100, len(intact) - 1):
+        file.write_bytes(intact[:length])
         assert refusal(file).startswith(" is not a whole safetensors file: ")
 
 
 def test_a_header_length_that_looks_like_a_pickle_is_not_taken_for_one(tmp_path: Path) -> None:
     """A safetensors file begins with the length of its header: 0x80 0x02 where that is 640 bytes."""
     file = write(tmp_path / "loss.safetensors")
-    whole = file.read_bytes()
-    (length,) = struct.unpack("<Q", whole[:8])
-    wanted = (length // 0x10000 + 1) * 0x10000 + 0x280
-    header = whole[8 : 8 + length].ljust(wanted)
-    file.write_bytes(struct.pack("<Q", wanted) + header + whole[8 + length :])
+    intact = file.read_bytes()
+    (length,) = struct.unpack("<Q", intact[:8])
+    padded_length = (length // 0x10000 + 1) * 0x10000 + 0x280
+    header = intact[8 : 8 + length].ljust(padded_length)
+    file.write_bytes(struct.pack("<Q", padded_length) + header + intact[8 + length :])
     assert file.read_bytes()[:2] == b"\x80\x02"
     assert MDFLoss.load(file).card == CARD

@@ -1,4 +1,4 @@
-"""The published pickles are converted without running a line of what is in them."""
+"""The published pickles are converted without running code from them; show_loss."""
 
 import io
 import os
@@ -191,18 +191,18 @@ def test_other_networks_are_refused(tmp_path: Path, names: ModuleType) -> None:
 
 
 def test_a_truncated_pickle_is_refused_at_every_length(tmp_path: Path, names: ModuleType) -> None:
-    whole = published(tmp_path / "whole.pth", names, discriminators_of(SCALES)).read_bytes()
+    intact = published(tmp_path / "whole.pth", names, discriminators_of(SCALES)).read_bytes()
     file = tmp_path / "cut.pth"
-    for length in [*range(160), *range(160, len(whole), 997), len(whole) - 1]:
-        file.write_bytes(whole[:length])
+    for length in [*range(160), *range(160, len(intact), 997), len(intact) - 1]:
+        file.write_bytes(intact[:length])
         assert refusal(file)
 
 
 def test_damaged_bytes_of_a_pickle_are_one_sentence(tmp_path: Path, names: ModuleType) -> None:
-    whole = published(tmp_path / "whole.pth", names, discriminators_of(SCALES[:1])).read_bytes()
+    intact = published(tmp_path / "whole.pth", names, discriminators_of(SCALES[:1])).read_bytes()
     file, random = tmp_path / "damaged.pth", np.random.default_rng(0)
     for _ in range(300):
-        damaged = bytearray(whole)
+        damaged = bytearray(intact)
         damaged[random.integers(6000)] = random.integers(256)
         file.write_bytes(damaged)
         try:

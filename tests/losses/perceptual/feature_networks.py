@@ -1,4 +1,4 @@
-"""Small networks that do what makes trouble, and what they should give."""
+"""Small networks that are difficult to cut, and the features that they should give."""
 
 import copy
 
@@ -59,7 +59,7 @@ class Two(nn.Module):
         return x, x
 
 
-def made(kind: type[nn.Module] = Everywhere) -> nn.Module:
+def build_network(kind: type[nn.Module] = Everywhere) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = kind()
@@ -78,14 +78,14 @@ def pairing(network: nn.Module) -> nn.Module:
 
 def out_of_place(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
     """All that `Everywhere` computes, by name."""
-    found: dict[str, Tensor] = {}
+    actual: dict[str, Tensor] = {}
     with torch.no_grad():
-        found["first"] = network.first(x)
-        found["norm"] = copy.deepcopy(network.norm).eval()(found["first"])
-        found["activation"] = found["norm"].clamp(min=0)
-        found["second"] = network.second(found["activation"])
-        found["add"] = found["second"] + found["activation"]
-        found["hardtanh"] = found["add"].clamp(-0.1, 0.1)
-        found["activation_1"] = found["hardtanh"].clamp(min=0)
-        found["drop"] = found["activation_1"]
-    return found
+        actual["first"] = network.first(x)
+        actual["norm"] = copy.deepcopy(network.norm).eval()(actual["first"])
+        actual["activation"] = actual["norm"].clamp(min=0)
+        actual["second"] = network.second(actual["activation"])
+        actual["add"] = actual["second"] + actual["activation"]
+        actual["hardtanh"] = actual["add"].clamp(-0.1, 0.1)
+        actual["activation_1"] = actual["hardtanh"].clamp(min=0)
+        actual["drop"] = actual["activation_1"]
+    return actual

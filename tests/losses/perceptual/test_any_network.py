@@ -1,4 +1,4 @@
-"""The extractor on networks of timm and of one's own."""
+"""FeatureExtractor with networks of timm and of the user."""
 
 from pathlib import Path
 

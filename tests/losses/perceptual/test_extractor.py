@@ -1,4 +1,4 @@
-"""The extractor: the layer that was asked for, nothing behind it, of the image as it is."""
+"""FeatureExtractor: names of layers, cutting, normalization and image sizes."""
 
 import copy
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from torchvision import models
 from lossmith import LossmithError
 from lossmith.losses import FeatureExtractor, loss
 
-from .feature_networks import Methodical, Untraceable, image, made, out_of_place, pairing
+from .feature_networks import Methodical, Untraceable, build_network, image, out_of_place, pairing
 
 # --- the layer ---------------------------------------------------------------------------------------------------
 
@@ -39,32 +39,32 @@ def test_layer_aliases_count_like_the_literature() -> None:
         "conv16": 34,
         "relu1": 1,
     }.items():
-        (found,) = FeatureExtractor("vgg19", [name], "random").network.children()
-        last = [*found.children()][-1]
+        (actual,) = FeatureExtractor("vgg19", [name], "random").network.children()
+        last = [*actual.children()][-1]
         assert type(last) is type(network[index])
-        assert len([*found.children()]) == index + 1
+        assert len([*actual.children()]) == index + 1
 
 
-@pytest.mark.parametrize("layers", [[name] for name in out_of_place(made(), image())] + [[]])
+@pytest.mark.parametrize("layers", [[name] for name in out_of_place(build_network(), image())] + [[]])
 def test_features_overwritten_in_place_are_kept(layers: list[str]) -> None:
-    network, x = made(), image()
+    network, x = build_network(), image()
     expected = out_of_place(network, x)
     layers = layers or [*expected]
-    for name, found in zip(layers, FeatureExtractor(network, layers)(x), strict=True):
-        torch.testing.assert_close(found, expected[name], rtol=1e-5, atol=1e-6)
+    for name, actual in zip(layers, FeatureExtractor(network, layers)(x), strict=True):
+        torch.testing.assert_close(actual, expected[name], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [Untraceable, Methodical])
 def test_an_untraceable_network_is_stopped_after_the_last_layer(kind: type[nn.Module]) -> None:
-    network, x = made(kind), image()
+    network, x = build_network(kind), image()
     expected = out_of_place(network, x)
     stopped = copy.deepcopy(network)
     stopped.drop.register_forward_pre_hook(lambda *_: pytest.fail("it went on"))
     extractor = FeatureExtractor(stopped, ["norm", "first"])
-    for name, found in zip(["norm", "first"], extractor(x), strict=True):
-        torch.testing.assert_close(found, expected[name], rtol=1e-5, atol=1e-6)
+    for name, actual in zip(["norm", "first"], extractor(x), strict=True):
+        torch.testing.assert_close(actual, expected[name], rtol=1e-5, atol=1e-6)
     with pytest.raises(LossmithError, match="layer 'second' is not reached when the network runs"):
-        FeatureExtractor(made(Untraceable), ["second"])(x)
+        FeatureExtractor(build_network(Untraceable), ["second"])(x)
     with pytest.raises(LossmithError, match="layer 'drop' gives a tuple, not feature maps"):
         FeatureExtractor(pairing(network), ["drop"])(x)
     with pytest.raises(LossmithError, match="layer 'norn' is not known; did you mean 'norm'"):
@@ -87,10 +87,10 @@ class Interrupted(nn.Module):
 
 def test_hooking_a_network_does_not_disturb_other_threads() -> None:
     """Tracing changes how modules are called everywhere."""
-    network, x, found = made().eval(), image(), []
+    network, x, actual = build_network().eval(), image(), []
     with ThreadPoolExecutor(1) as other:
-        FeatureExtractor(Interrupted(lambda: found.append(other.submit(network, x).result())), ["first"])
-    (once,) = found  # and not again, as when it could not be traced
+        FeatureExtractor(Interrupted(lambda: actual.append(other.submit(network, x).result())), ["first"])
+    (once,) = actual  # and not again, as when it could not be traced
     assert torch.equal(once, network(x))
 
 
@@ -130,8 +130,8 @@ def test_images_are_normalized_as_the_weights_or_the_option_says() -> None:
     nn.init.dirac_(see[0].weight)
     nn.init.zeros_(see[0].bias)
     mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
-    seen = {None: image(), "weights": image(), "imagenet": (image() - mean) / deviation}
-    for normalize, expected in seen.items():
+    normalized = {None: image(), "weights": image(), "imagenet": (image() - mean) / deviation}
+    for normalize, expected in normalized.items():
         torch.testing.assert_close(FeatureExtractor(see, ["0"], normalize=normalize)(image())[0], expected)
     of_imagenet = FeatureExtractor("squeezenet1_1", ["conv1"], "random", normalize="imagenet")(image())[0]
     assert torch.equal(FeatureExtractor("squeezenet1_1", ["conv1"], "random")(image())[0], of_imagenet)
@@ -171,9 +171,9 @@ def test_gray_images_are_refused_by_a_network_for_color() -> None:
 def test_nan_pixels_give_nan_features() -> None:
     x = image()
     x[0, 0, 20, 20] = torch.nan
-    (found,) = FeatureExtractor("squeezenet1_1", ["fire9"], "random")(x)
-    assert found[0].isnan().any()
-    assert found[1].isfinite().all()
+    (actual,) = FeatureExtractor("squeezenet1_1", ["fire9"], "random")(x)
+    assert actual[0].isnan().any()
+    assert actual[1].isfinite().all()
 
 
 def test_outputs_that_are_not_feature_maps_are_refused() -> None:

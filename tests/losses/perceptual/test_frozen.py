@@ -1,4 +1,4 @@
-"""The extractor is a frozen module like any other: copied, moved, compiled, under autocast, in two processes."""
+"""FeatureExtractor as a frozen module: copied, moved, compiled, under autocast, in two processes."""
 
 import copy
 import pickle
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from lossmith.losses import FeatureExtractor, loss
 
-from .feature_networks import Everywhere, Untraceable, image, made
+from .feature_networks import Everywhere, Untraceable, build_network, image
 
 
 @pytest.mark.parametrize("kind", [Everywhere, Untraceable])
 def test_the_backbone_is_a_frozen_copy(kind: type[nn.Module]) -> None:
-    network = made(kind).train()
+    network = build_network(kind).train()
     before = copy.deepcopy(network.state_dict())
     extractor = FeatureExtractor(network, ["norm"])
     extractor.train()
@@ -38,7 +38,7 @@ def test_the_backbone_is_a_frozen_copy(kind: type[nn.Module]) -> None:
 @pytest.mark.parametrize("network", ["squeezenet1_1", Untraceable])
 def test_a_frozen_backbone_is_copied_pickled_and_moved(network: str | type[nn.Module]) -> None:
     layers = ["fire2"] if network == "squeezenet1_1" else ["norm"]
-    extractor = FeatureExtractor(network if isinstance(network, str) else made(network), layers, "random")
+    extractor = FeatureExtractor(network if isinstance(network, str) else build_network(network), layers, "random")
     (expected,) = extractor(image())
     for twin in (copy.deepcopy(extractor), pickle.loads(pickle.dumps(extractor))):
         assert torch.equal(twin(image())[0], expected)
@@ -52,8 +52,8 @@ def test_a_frozen_backbone_compiles_without_graph_breaks() -> None:
     torch.compiler.reset()
     extractor = FeatureExtractor("squeezenet1_1", ["relu1", "fire3"], "random")
     compiled = torch.compile(extractor, fullgraph=True, backend="aot_eager")
-    for found, expected in zip(compiled(image()), extractor(image()), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    for actual, expected in zip(compiled(image()), extractor(image()), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_bfloat16_backbone_is_close() -> None:
@@ -113,8 +113,8 @@ def half(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
     module = nn.parallel.DistributedDataParallel(Trained())
-    mine = slice(rank, rank + 1)
-    module(image()[mine], 1 - image()[mine]).backward()
+    own_images = slice(rank, rank + 1)
+    module(image()[own_images], 1 - image()[own_images]).backward()
     gradients = {name: parameter.grad for name, parameter in module.module.network.named_parameters()}
     torch.save(gradients, f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Losses on features: each against its formula in float64, and what holds for all of them."""
+"""Losses on features: each against its formula in float64, and properties of all of them."""
 
 import copy
 import pickle
@@ -57,7 +57,7 @@ def value_and_gradient(criterion: nn.Module, prediction: Tensor, target: Tensor)
     return value.detach(), torch.autograd.grad(value.sum(), leaf)[0]
 
 
-def made(kind: type[Loss], **options: object) -> Loss:
+def build(kind: type[Loss], **options: object) -> Loss:
     return kind(small(), LAYERS, reduction="none", **options).double()
 
 
@@ -79,8 +79,8 @@ POINTWISE = {
 
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_features_equals_the_mean_distance_of_feature_maps(distance: str) -> None:
-    found = made(PerceptualLoss, distance=distance)(*pair())
-    torch.testing.assert_close(found, by_hand(POINTWISE[distance], *pair()), rtol=1e-12, atol=0)
+    actual = build(PerceptualLoss, distance=distance)(*pair())
+    torch.testing.assert_close(actual, by_hand(POINTWISE[distance], *pair()), rtol=1e-12, atol=0)
 
 
 def test_style_equals_the_mean_squared_difference_of_gram_matrices() -> None:
@@ -89,7 +89,7 @@ def test_style_equals_the_mean_squared_difference_of_gram_matrices() -> None:
         return torch.tensor(rows, dtype=x.dtype)
 
     expected = by_hand(lambda x, y: (gram(x) - gram(y)).pow(2).mean(), *pair())
-    torch.testing.assert_close(made(StyleLoss)(*pair()), expected, rtol=1e-10, atol=0)
+    torch.testing.assert_close(build(StyleLoss)(*pair()), expected, rtol=1e-10, atol=0)
 
 
 def test_style_w2_equals_the_wasserstein_distance_of_gaussians() -> None:
@@ -99,7 +99,7 @@ def test_style_w2_equals_the_wasserstein_distance_of_gaussians() -> None:
         both = torch.from_numpy(sqrtm((s @ t).numpy()).real)  # its trace is that of the symmetric form
         return ((means[0] - means[1]).pow(2).sum() + (s + t - 2 * both).trace()) / len(x)
 
-    torch.testing.assert_close(made(StyleW2Loss)(*pair()), by_hand(formula, *pair()), rtol=1e-8, atol=0)
+    torch.testing.assert_close(build(StyleW2Loss)(*pair()), by_hand(formula, *pair()), rtol=1e-8, atol=0)
 
 
 def brute_force(distance: str, x: Tensor, y: Tensor, bandwidth: float = 0.5) -> Tensor:
@@ -126,8 +126,8 @@ def brute_force(distance: str, x: Tensor, y: Tensor, bandwidth: float = 0.5) -> 
 def test_contextual_equals_brute_force(distance: str, batch: int) -> None:
     prediction, target = pair(8, batch)
     expected = by_hand(lambda x, y: brute_force(distance, x, y, 0.3), prediction, target)
-    found = made(ContextualLoss, distance=distance, bandwidth=0.3)(prediction, target)
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=0)
+    actual = build(ContextualLoss, distance=distance, bandwidth=0.3)(prediction, target)
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("distance", contextual.DISTANCES)
@@ -148,7 +148,7 @@ def test_contextual_in_chunks_equals_contextual_at_once(distance: str) -> None:
 )
 def test_perceptual_gradients_equal_finite_differences(kind: type[Loss], options: dict[str, str]) -> None:
     prediction, target = pair(9)
-    criterion = made(kind, **options)
+    criterion = build(kind, **options)
     assert torch.autograd.gradcheck(
         lambda x: criterion(x, target), prediction.requires_grad_(), fast_mode=True, eps=1e-7, atol=1e-6
     )
@@ -186,10 +186,10 @@ def test_a_precomputed_target_gives_the_same_value_and_gradient(expression: str)
     criterion = loss(expression)
     expected = value_and_gradient(criterion, prediction, target)
     fixed = criterion.with_target(target)
-    target.zero_()  # what was kept is kept
-    found = value_and_gradient(lambda x, _: fixed(x), prediction, target)
-    assert torch.equal(found[0], expected[0])
-    assert torch.equal(found[1], expected[1])
+    target.zero_()  # the features of the target were copied
+    actual = value_and_gradient(lambda x, _: fixed(x), prediction, target)
+    assert torch.equal(actual[0], expected[0])
+    assert torch.equal(actual[1], expected[1])
     assert not fixed.state_dict()
 
 
@@ -209,15 +209,15 @@ def test_perceptual_losses_compute_half_precision_and_autocast_in_float32(expres
     prediction, target = (image.bfloat16() for image in pair())
     expected = loss(expression)(prediction.float(), target.float())
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = loss(expression)(prediction, target)
-    assert found.dtype == torch.float32
-    assert torch.equal(found, expected)
+        actual = loss(expression)(prediction, target)
+    assert actual.dtype == torch.float32
+    assert torch.equal(actual, expected)
 
 
 @pytest.mark.parametrize("distance", ["cosine", "l2"])
 def test_contextual_has_a_first_derivative_only(distance: str) -> None:
     prediction, target = pair(9)
-    value = made(ContextualLoss, distance=distance)(prediction.requires_grad_(), target).sum()
+    value = build(ContextualLoss, distance=distance)(prediction.requires_grad_(), target).sum()
     with pytest.raises(LossmithError, match="contextual has a first derivative only"):
         torch.autograd.grad(value, prediction, create_graph=True)
 
@@ -248,10 +248,10 @@ def test_perceptual_losses_compile_without_graph_breaks(expression: str) -> None
     criterion = loss(expression)
     prediction, target = (image.float() for image in pair())
     compiled = torch.compile(criterion, fullgraph=True, backend="aot_eager")
-    found = value_and_gradient(compiled, prediction, target)
+    actual = value_and_gradient(compiled, prediction, target)
     expected = value_and_gradient(criterion, prediction, target)
-    torch.testing.assert_close(found[0], expected[0], rtol=1e-5, atol=0)
-    assert (found[1] - expected[1]).norm() < 1e-3 * expected[1].norm()  # order of sums, beside kinks
+    torch.testing.assert_close(actual[0], expected[0], rtol=1e-5, atol=0)
+    assert (actual[1] - expected[1]).norm() < 1e-3 * expected[1].norm()  # order of sums, beside kinks
 
 
 # --- as it is written --------------------------------------------------------------------------------------------

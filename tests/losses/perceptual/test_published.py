@@ -48,12 +48,12 @@ def backbone(name: str, folder: Path) -> tuple[nn.Sequential, Path]:
 
 
 def tapped(layers: nn.Sequential, indices: tuple[int, ...], image: Tensor) -> list[Tensor]:
-    found, x = [], (image.double() - MEAN) / DEVIATION
+    actual, x = [], (image.double() - MEAN) / DEVIATION
     for index, layer in enumerate(layers[: indices[-1] + 1]):
         x = layer(x)
         if index in indices:
-            found.append(x.clone())
-    return found
+            actual.append(x.clone())
+    return actual
 
 
 def lpips_by_hand(layers: nn.Sequential, net: str, linear: bool, prediction: Tensor, target: Tensor) -> Tensor:
@@ -75,9 +75,9 @@ def test_lpips_equals_the_papers_formula(net: str, linear: bool, tmp_path: Path)
     layers, file = backbone(TAPS[net][0], tmp_path)
     criterion = loss(f"lpips({net}, linear={linear}, weights={file})", reduction="none")
     for batch, height, width in [(1, 33, 47), (2, 31, 31)]:
-        found = criterion(*pair(height, width, batch))
+        actual = criterion(*pair(height, width, batch))
         expected = lpips_by_hand(layers, net, linear, *pair(height, width, batch))
-        torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=0)
+        torch.testing.assert_close(actual.double(), expected, rtol=1e-5, atol=0)
 
 
 def hann_pooling(x: Tensor) -> Tensor:
@@ -125,9 +125,9 @@ def dists_by_hand(layers: nn.Sequential, prediction: Tensor, target: Tensor) -> 
 def test_dists_equals_the_papers_formula(tmp_path: Path) -> None:
     layers, file = backbone("vgg16", tmp_path)
     for batch, height, width in [(1, 33, 47), (2, 9, 12)]:
-        found = loss(f"dists(weights={file})", reduction="none")(*pair(height, width, batch))
+        actual = loss(f"dists(weights={file})", reduction="none")(*pair(height, width, batch))
         expected = dists_by_hand(layers, *pair(height, width, batch))
-        torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(actual.double(), expected, rtol=1e-5, atol=1e-7)
 
 
 @torch.no_grad()
@@ -137,9 +137,9 @@ def test_lpips_on_imagenet_weights() -> None:
     file = Path(os.environ["LOSSMITH_DATA"]) / "weights" / "squeezenet1_1_imagenet.safetensors"
     network = models.squeezenet1_1(weights=None).eval()
     network.load_state_dict(load_file(file))
-    found = loss(f"lpips(squeeze, weights={file})", reduction="none")(*pair(64, 48))
+    actual = loss(f"lpips(squeeze, weights={file})", reduction="none")(*pair(64, 48))
     expected = lpips_by_hand(network.features.double(), "squeeze", True, *pair(64, 48))
-    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(actual.double(), expected, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The extractor's weights: the usual ones from a file or a download, or a sentence that says how to have them."""
+"""Weights of the feature networks: files, downloads, and one sentence where they are missing or wrong."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ def squeezenet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     return models.squeezenet1_1(weights=None).eval()
 
 
-@pytest.mark.parametrize("place", ["hub/checkpoints", "mine", "said"])
+@pytest.mark.parametrize("place", ["hub/checkpoints", "mine", "option"])
 @pytest.mark.parametrize("name", ["squeezenet1_1-b8a52dc0.pth", "squeezenet1_1_imagenet.safetensors"])
 def test_weights_are_found_in_their_default_and_given_places(
     place: str, name: str, squeezenet: nn.Module, tmp_path: Path
@@ -43,7 +43,7 @@ def test_weights_are_found_in_their_default_and_given_places(
     state = {key: tensor for key, tensor in squeezenet.state_dict().items() if key.startswith(run)}
     save_file(state, file) if name.endswith("safetensors") else torch.save(state, file)
     extractor = FeatureExtractor(
-        "squeezenet1_1", ["fire2"], str(file) if place == "said" else None, normalize=None
+        "squeezenet1_1", ["fire2"], str(file) if place == "option" else None, normalize=None
     )
     with torch.no_grad():
         expected = squeezenet.features[:4](image())
@@ -53,10 +53,10 @@ def test_weights_are_found_in_their_default_and_given_places(
 def test_without_a_file_torchvision_downloads_it_into_its_cache(
     squeezenet: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    urls: list[str] = []
 
     def download(url: str, dst: str, *_: object, **__: object) -> None:
-        asked.append(url)
+        urls.append(url)
         torch.save(squeezenet.state_dict(), dst)
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
@@ -65,7 +65,7 @@ def test_without_a_file_torchvision_downloads_it_into_its_cache(
     for _ in range(2):  # once is enough
         extractor = FeatureExtractor("squeezenet1_1", ["fire2"], normalize=None)
         torch.testing.assert_close(extractor(image())[0], expected, rtol=1e-5, atol=1e-6)
-    assert [url.rpartition("/")[2] for url in asked] == ["squeezenet1_1-b8a52dc0.pth"]
+    assert [url.rpartition("/")[2] for url in urls] == ["squeezenet1_1-b8a52dc0.pth"]
     assert (tmp_path / "hub/checkpoints/squeezenet1_1-b8a52dc0.pth").is_file()
 
 
@@ -82,8 +82,8 @@ def test_without_a_file_timm_downloads_it(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(timm, "create_model", pretrained)
     with torch.no_grad():
         expected = own.act1(own.bn1(own.conv1(image())))
-    found = FeatureExtractor("timm/resnet18", ["act1"], normalize=None)(image())[0]
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    actual = FeatureExtractor("timm/resnet18", ["act1"], normalize=None)(image())[0]
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
     def fails(name: str, pretrained: bool = False) -> nn.Module:
         return unreachable() if pretrained else create(name)

@@ -55,8 +55,8 @@ def test_two_constants_differ_in_luminance_only(name: str) -> None:
 def test_equal_images_give_exactly_zero(name: str, dtype: torch.dtype, value: float | None) -> None:
     _, target = usual(name)
     image = (target if value is None else torch.full_like(target, value)).to(dtype)
-    found, gradient = value_and_gradient(loss(name), image.clone(), image)
-    assert found == 0
+    actual, gradient = value_and_gradient(loss(name), image.clone(), image)
+    assert actual == 0
     assert not gradient.any()
 
 
@@ -92,8 +92,8 @@ def test_the_data_range_is_not_guessed(name: str, misread: Callable[[Tensor], Te
 @pytest.mark.parametrize("name", ["ssim", "ms_ssim"])
 def test_with_data_range_255_bytes_equal_images_in_0_to_1(name: str) -> None:
     prediction, target = (image.double() for image in usual(name))
-    found = loss(f"{name}(data_range=255)")(255 * prediction, 255 * target)
-    assert found.item() == pytest.approx(loss(name)(prediction, target).item(), abs=1e-12)
+    actual = loss(f"{name}(data_range=255)")(255 * prediction, 255 * target)
+    assert actual.item() == pytest.approx(loss(name)(prediction, target).item(), abs=1e-12)
 
 
 def test_mix_takes_images_below_its_window() -> None:

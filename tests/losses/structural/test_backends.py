@@ -104,13 +104,13 @@ def test_strips_join_without_seams(backend: Backend, spec: str, shape: tuple[int
 )
 def test_the_number_of_threads_changes_at_most_rounding(backend: Backend, tolerance: float) -> None:
     x, y = (each.float() for each in planes(4, 60, 50, 1.0))
-    found = []
+    actual = []
     before = torch.get_num_threads()
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        found.append(backend.dissimilarity_and_grad(x, y, SPECS["five sigmas"], 1.0, True))
+        actual.append(backend.dissimilarity_and_grad(x, y, SPECS["five sigmas"], 1.0, True))
     torch.set_num_threads(before)
-    (first_sums, first), *others = found
+    (first_sums, first), *others = actual
     assert first is not None
     for sums, gradient in others:
         torch.testing.assert_close(sums, first_sums, rtol=tolerance, atol=0)
@@ -164,11 +164,11 @@ def test_the_multi_scale_gradient_equals_autograd(
     parts = multi_scale.values(leaf, y)
     (expected,) = torch.autograd.grad(parts.sum(), leaf)
     assert (parts[1] > 0.25).item() == opposed
-    found, gradient = multi_scale.values_and_grad(x, y, True)
-    torch.testing.assert_close(found, parts.detach(), rtol=1e-12, atol=0)
+    actual, gradient = multi_scale.values_and_grad(x, y, True)
+    torch.testing.assert_close(actual, parts.detach(), rtol=1e-12, atol=0)
     torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-12 * expected.abs().max().item())
     alone, none = multi_scale.values_and_grad(x, y, False)
-    torch.testing.assert_close(alone, found, rtol=1e-12, atol=0)
+    torch.testing.assert_close(alone, actual, rtol=1e-12, atol=0)
     assert none is None
 
 
@@ -281,9 +281,9 @@ def test_several_threads_can_call_at_once() -> None:
     expected = [slope(*pair) for pair in pairs]
     torch.set_num_threads(3)  # each of which computes some of the planes
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda pair: slope(*pair), pairs))
+        actual = list(pool.map(lambda pair: slope(*pair), pairs))
     torch.set_num_threads(1)
-    assert all(map(torch.equal, found, expected))
+    assert all(map(torch.equal, actual, expected))
 
 
 def test_without_a_numba_cache_folder_the_torch_backend_is_used() -> None:
@@ -307,8 +307,8 @@ def test_the_gradient_is_in_full_precision_under_autocast(again: str) -> None:
         value = SSIMLoss()(leaf, y)
         if again == "a second time":
             torch.autograd.grad(value, leaf, retain_graph=True)
-        (found,) = torch.autograd.grad(value, leaf, create_graph=again == "to be differentiated")
-    torch.testing.assert_close(found.detach(), expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+        (actual,) = torch.autograd.grad(value, leaf, create_graph=again == "to be differentiated")
+    torch.testing.assert_close(actual.detach(), expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
 # --- borders, constants, maps ----------------------------------------------------------------------------------
@@ -353,18 +353,18 @@ def test_the_loss_is_the_mean_of_its_map(make: Callable[[], SSIMLoss], shape: tu
     x, y = (each[None] for each in planes(3, 40, 32, 1.0))
     if shape == (1, 1):
         x, y = x[..., :39, :31], y[..., :39, :31]
-    found = make().loss_map(x, y)
-    assert found.shape == (1, 3, *shape)
-    assert make()(x, y).item() == pytest.approx(found.mean().item(), rel=1e-12)
+    actual = make().loss_map(x, y)
+    assert actual.shape == (1, 3, *shape)
+    assert make()(x, y).item() == pytest.approx(actual.mean().item(), rel=1e-12)
     with pytest.raises(ValueError, match="differ in shape"):
         make().loss_map(x, y[..., 1:])
 
 
 def test_custom_level_weights_are_used() -> None:
     x, y = (each[None] for each in planes(3, 64, 64, 1.0))
-    told, written = MSSSIMLoss(2, weights=(0.4, 0.6)), loss('ms_ssim(2, weights="0.4 0.6")')
-    assert told(x, y) == written(x, y) != MSSSIMLoss(2)(x, y)
-    assert loss(str(written))(x, y) == written(x, y)
+    from_numbers, from_text = MSSSIMLoss(2, weights=(0.4, 0.6)), loss('ms_ssim(2, weights="0.4 0.6")')
+    assert from_numbers(x, y) == from_text(x, y) != MSSSIMLoss(2)(x, y)
+    assert loss(str(from_text))(x, y) == from_text(x, y)
     six = MSSSIMLoss(6, window=3, weights="1 1 1 1 1 1")
     assert six.min_side == 65
     one = loss('ms_ssim_sigmas(sigmas="1.5", window=11)')

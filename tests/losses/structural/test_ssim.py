@@ -59,9 +59,9 @@ def test_the_ssim_map_equals_scikit_image() -> None:
     x, y = images(40)
     planes = zip(x.flatten(0, 1).numpy(), y.flatten(0, 1).numpy(), strict=True)
     expected = np.array([skimage_map(a, b, 1.5) for a, b in planes])
-    found = SSIMLoss().loss_map(x, y)
-    assert found.shape == (2, 3, 30, 30)
-    np.testing.assert_allclose(found.flatten(0, 1).numpy(), 1 - expected, rtol=0, atol=1e-12)
+    actual = SSIMLoss().loss_map(x, y)
+    assert actual.shape == (2, 3, 30, 30)
+    np.testing.assert_allclose(actual.flatten(0, 1).numpy(), 1 - expected, rtol=0, atol=1e-12)
 
 
 def test_ssim_equals_pytorch_msssim() -> None:
@@ -78,8 +78,8 @@ def test_ssim_of_opposite_images_is_near_two() -> None:
 def test_ssim_of_flat_images_is_their_luminance() -> None:
     a, b, c1 = 0.2, 0.6, 0.01**2
     expected = 1 - (2 * a * b + c1) / (a**2 + b**2 + c1)
-    found = SSIMLoss()(torch.full((1, 3, 16, 16), a).double(), torch.full((1, 3, 16, 16), b).double())
-    assert found.item() == pytest.approx(expected, abs=1e-7)  # 0.2 and 0.6 are float32's
+    actual = SSIMLoss()(torch.full((1, 3, 16, 16), a).double(), torch.full((1, 3, 16, 16), b).double())
+    assert actual.item() == pytest.approx(expected, abs=1e-7)  # 0.2 and 0.6 are float32's
 
 
 def test_flat_areas_keep_their_gradient_in_float32() -> None:

@@ -1,4 +1,4 @@
-"""The compiled loops run in PyTorch's threads or, where these cannot be had, in others, which behave alike."""
+"""Parallel loops in PyTorch's OpenMP threads or, if those are not accessible, in a thread pool."""
 
 import signal
 import subprocess
@@ -26,22 +26,22 @@ def three(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 @pytest.mark.parametrize(("useful", "expected"), [(1, 1), (3, 3), (100, 3)])
 def test_the_requested_number_of_threads_work_at_once(useful: int, expected: int) -> None:
     meeting = threading.Barrier(expected)  # nobody passes before all are there
-    seen = set()
+    thread_ids = set()
 
     def work() -> None:
         meeting.wait(timeout=60)
-        seen.add(threading.get_ident())
+        thread_ids.add(threading.get_ident())
 
     run_parallel(work, useful)
-    assert len(seen) == expected
-    assert threading.get_ident() in seen
+    assert len(thread_ids) == expected
+    assert threading.get_ident() in thread_ids
 
 
 def test_fewer_tasks_than_threads_all_run() -> None:
     for _ in range(50):
-        tasks, done = iter(range(2)), list[int]()
-        run_parallel(lambda tasks=tasks, done=done: done.extend(tasks), 2)  # type: ignore[misc]
-        assert sorted(done) == [0, 1]
+        tasks, process = iter(range(2)), list[int]()
+        run_parallel(lambda tasks=tasks, process=process: process.extend(tasks), 2)  # type: ignore[misc]
+        assert sorted(process) == [0, 1]
 
 
 def test_an_exception_in_any_thread_reaches_the_caller() -> None:
@@ -136,14 +136,14 @@ print(process.exitcode)
 
 @ON_LINUX
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("program", "output"),
     [(INTERRUPTED, "200\n"), (COLD, "0.0\n0\n"), (LATE, "0.0\n0\n")],
     ids=["alarms", "fork", "fork before the first import"],
 )
-def test_threads_in_a_fresh_process(program: str, said: str) -> None:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    assert done.stdout == said, done.stderr
-    assert "ignored" not in done.stderr
+def test_threads_in_a_fresh_process(program: str, output: str) -> None:
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert process.stdout == output, process.stderr
+    assert "ignored" not in process.stderr
 
 
 @ON_LINUX

@@ -50,8 +50,8 @@ def an_h100(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
 
 def compiled(kernel: Callable[..., Any], *numbers: float, pointers: int, **options: Any) -> str:
     """The machine's assembly of a kernel of so many float32 tensors and then these numbers."""
-    made = kernel.warmup(*[triton.MockTensor(torch.float32)] * pointers, *numbers, grid=(1,), **options)  # type: ignore[attr-defined]
-    return str(made.asm["ptx"])
+    compiled_kernel = kernel.warmup(*[triton.MockTensor(torch.float32)] * pointers, *numbers, grid=(1,), **options)  # type: ignore[attr-defined]
+    return str(compiled_kernel.asm["ptx"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here the kernels run")

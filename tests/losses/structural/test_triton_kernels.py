@@ -36,9 +36,11 @@ def short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     if INTERPRETED:
         from lossmith.losses.structural.backends import triton_backend
 
-        whole = triton_backend.tile_of
+        original_tile = triton_backend.tile_of
         monkeypatch.setattr(triton_backend, "LANES", 16)
-        monkeypatch.setattr(triton_backend, "tile_of", lambda taps: {**whole(taps), "STRIP": max(8, len(taps))})
+        monkeypatch.setattr(
+            triton_backend, "tile_of", lambda taps: {**original_tile(taps), "STRIP": max(8, len(taps))}
+        )
 
 
 def run_kernels(x: Tensor, y: Tensor, spec: SSIMSpec, need_grad: bool = True) -> tuple[Tensor, Tensor | None]:
@@ -79,8 +81,8 @@ def check_agreement(
 def test_all_kernel_tests_pass_in_the_triton_interpreter() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", __file__]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 @on_a_device
