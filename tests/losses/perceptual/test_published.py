@@ -172,7 +172,7 @@ def test_first_and_second_derivatives_of_dists_equal_its_formulas() -> None:
     criterion = loss("dists(weights=random)").double()
 
     def at_the_image(features: Tensor) -> Tensor:
-        return criterion.between(0, features, target)
+        return criterion.layer_distance(0, features, target)
 
     assert torch.autograd.gradcheck(at_the_image, prediction.requires_grad_())
     assert torch.autograd.gradgradcheck(at_the_image, prediction)
