@@ -125,8 +125,8 @@ def test_a_users_loss_is_checked_and_summed_like_any_other() -> None:
 def test_parameters_of_a_users_loss_are_registered() -> None:
     criterion = loss("l1 + 2*my_losses:Offset(0.5)")
     (weight,) = criterion.parameters()
-    assert list(criterion.state_dict()) == ["parts.1.of.function.by"]
-    assert criterion.to(torch.float64).parts[1].of.function.by.dtype == torch.float64  # type: ignore[attr-defined]
+    assert list(criterion.state_dict()) == ["losses.1.loss.function.by"]
+    assert criterion.to(torch.float64).losses[1].loss.function.by.dtype == torch.float64  # type: ignore[attr-defined]
     x, y = pair()
     (gradient,) = torch.autograd.grad(criterion(x, y), weight)
     assert gradient != 0
