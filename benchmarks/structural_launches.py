@@ -95,9 +95,9 @@ def main() -> None:
     for name in options.losses:
         criterion = loss(name)
         planes = prediction.detach()[0], target[0]
-        plan = criterion._plan()  # type: ignore[operator]
+        spec = criterion._spec()  # type: ignore[operator]
         total = microseconds(lambda: torch.autograd.grad(criterion(prediction, target), prediction))  # noqa: B023
-        backend = microseconds(lambda: triton_backend.dissimilarity_and_grad(*planes, plan, 1.0, True))  # noqa: B023
+        backend = microseconds(lambda: triton_backend.dissimilarity_and_grad(*planes, spec, 1.0, True))  # noqa: B023
         print(f"{name}: {total:.0f} us, of which one scale in the backend {backend:.0f}")
 
 

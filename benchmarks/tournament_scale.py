@@ -22,7 +22,7 @@ from lossmith.commands.compare.report import TournamentResults, make_page
 from lossmith.data import Data, prepare_data
 from lossmith.evaluation import DEGRADED, Row, baseline, protocol_for, read_csv, score_row, write_csv
 from lossmith.losses import loss
-from lossmith.training import Recipe, RunSettings
+from lossmith.training import Recipe, RunFolder, RunSettings
 
 SHAPES = ("2x2", "10x10", "20x10", "50x20")
 
@@ -64,7 +64,7 @@ def measure(shapes: list[str]) -> None:
         states = megabytes(job.folder / "checkpoints")[1]
         print(f"its folder: {files} files, {size:.1f} MB, of which states {states:.1f} MB")
         untrained = [score_row(p.name, DEGRADED, baseline(p), p.clean, protocol) for p in data.test_pairs]
-        mine = read_csv(entry.folder.scores)
+        mine = read_csv(RunFolder(entry.folder).scores)
         for shape in shapes:
             losses, seeds = map(int, shape.split("x"))
             rng, names = np.random.default_rng(0), [f"{k + 1}*l1" for k in range(losses)]
