@@ -1,4 +1,4 @@
-"""What is shown of an image is its pixels as 8-bit colors, whatever it holds."""
+"""The page shows 8-bit colors of images of any kind."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Small models in files, and images of every kind."""
+"""Small model files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ Saver = Callable[[str, int], Path]
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Saver:
-    """Saves a network with lively weights as a model file."""
+    """Saves a network with random weights as a model file."""
 
     def save(expression: str, scale: int) -> Path:
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""What an image file holds beside its colors survives; what cannot be done is said and leaves nothing behind."""
+"""Restoring one file: bit depth, alpha, metadata, refusals, and resuming."""
 
 import io
 import struct
@@ -42,7 +42,7 @@ def identity(scale: int = 1, channels: int = 3) -> TorchEngine:
 
 
 def photo(path: Path, **extra: Any) -> np.ndarray[Any, Any]:
-    """A JPEG or PNG as a camera held upright by its side makes it; the pixels as they should be seen."""
+    """Writes a JPEG or PNG of a rotated camera; returns the upright pixels."""
     exif = Image.Exif()
     exif[0x010F], exif[0x0112] = "A camera", 6
     exif.get_ifd(0x8769)[0x829A] = 0.01
@@ -347,7 +347,7 @@ def test_unreadable_images_are_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 def png_of(width: int, height: int, pixels: bytes) -> bytes:
-    """A gray PNG that says how large it is, and holds these pixels."""
+    """A gray PNG that announces a size, and holds the given pixel data."""
     from PIL.PngImagePlugin import putchunk
 
     file = io.BytesIO(b"\x89PNG\r\n\x1a\n")

@@ -1,4 +1,4 @@
-"""Model files of every kind, and what is no model file."""
+"""Loading model files of every kind, and refusing other files."""
 
 import pickle
 from pathlib import Path

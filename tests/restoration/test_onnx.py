@@ -1,4 +1,4 @@
-"""ONNX graphs as others make them: axes, sizes, numbers and types of every kind are found out, or named."""
+"""ONNX graphs of other programs: layouts, sizes, value ranges and types are detected, or refused by name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +52,7 @@ def graph(
 
 
 def blur(channels: int = 3, halo: int = 2) -> tuple[Any, dict[str, Array]]:
-    """A convolution that looks `halo` far, from "x" to "y"."""
+    """A convolution of radius `halo`, from "x" to "y"."""
     side = 2 * halo + 1
     weights = np.zeros((channels, channels, side, side), np.float32)
     for c in range(channels):
@@ -163,7 +163,7 @@ def test_graphs_of_16_32_and_64_bit_floats_are_opened(types: tuple[str, str], tm
 
 
 def in_numbers(low: float, high: float, given_bytes: bool, made_bytes: bool) -> tuple[list[Any], dict[str, Array]]:
-    """The blur inside of numbers from low to high."""
+    """The blur on values from low to high."""
     node, constants = blur()
     constants |= {"low": np.float32(low), "span": np.float32(high - low)}
     nodes = [

@@ -1,4 +1,4 @@
-"""What is no image is refused before anything is written, and what is hardly one is told."""
+"""Output out of range is refused before anything is written, or reported."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A chosen size: by a filter that does not alias, with all that a file says made true for it."""
+"""A chosen size: antialiased resampling, and metadata corrected for it."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_resampling_equals_pillows_lanczos_on_the_whole_image(
     made = np.array(resample(raster_of(values, tmp_path / "a"), size, tmp_path / "b").mapped())[..., 0]
 
     def weights(old: int, new: int) -> Array:
-        """Rows of Lanczos' weights, from the definition."""
+        """Rows of Lanczos weights, from the definition."""
         centers, width = (np.arange(new) + 0.5) * old / new, max(old / new, 1)
         distance = (np.arange(old) + 0.5 - centers[:, None]) / width
         found = np.where(np.abs(distance) < 3, np.sinc(distance) * np.sinc(distance / 3), 0)

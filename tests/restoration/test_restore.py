@@ -1,4 +1,4 @@
-"""`lossmith restore`, from folders to folders."""
+"""`lossmith restore` on files and folders."""
 
 import json
 import re
@@ -160,7 +160,7 @@ def test_a_result_of_another_image_is_never_replaced(saved, tmp_path: Path) -> N
 
 
 def test_recursive_results_keep_their_folders(saved, tmp_path: Path) -> None:
-    """And are not restored again, though they lie where images are searched."""
+    """They are not restored again, though they lie in the searched folder."""
     shots = tmp_path / "shots"
     for place in (".", "1", "2", "2/deep", ".hidden"):
         (shots / place).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What is trained on and what is restored: of one file the same pixels, or one of the two refuses it."""
+"""Training and restoration read the same pixels from a file, or one of them refuses it."""
 
 import io
 from collections.abc import Callable
@@ -118,7 +118,7 @@ TRAINING_REFUSES = {
 
 
 def restored(path: Path, to: Path) -> np.ndarray:
-    """What `restore` reads, as (H, W, 3) of 8 bits."""
+    """The pixels that `restore` reads, as (H, W, 3) in 8 bits."""
     pixels = np.array(decode(path, to).raster.mapped()).astype(int)
     pixels = (pixels[..., :-1] if pixels.shape[2] in (2, 4) else pixels) if pixels.shape[2] > 1 else pixels
     pixels = (pixels + 128) // 257 if read_header(path).dtype == "uint16" else pixels

@@ -1,4 +1,4 @@
-"""Whatever an image says beside its pixels is in the result, true for its size and colors, or in the remarks."""
+"""Metadata of an image are in the result, corrected for its size and colors, or named in the notes."""
 
 import io
 import struct
@@ -33,7 +33,7 @@ MAKER = b"Nikon\0\x02\x10" + bytes(range(40))
 
 
 def restored(source: Path, format: Format, scale: int = 2, **options: Any) -> tuple[Path, list[str]]:
-    """The result, and what is said of it before the work."""
+    """The result, and the notes that are given before the work."""
     module = nn.Upsample(scale_factor=scale) if scale > 1 else nn.Identity()
     restorer = FileRestorer(TorchEngine(module, scale), RestoreOptions(format, precision="float32", **options))
     restorer.inspect(source)
@@ -57,7 +57,7 @@ def segment(marker: int, content: bytes) -> bytes:
 
 
 def thumbnail(content: bytes) -> bytes:
-    """EXIF with a second directory, as cameras write it."""
+    """EXIF with a nested directory, as cameras write it."""
     directory = struct.pack("<H", 0) + struct.pack("<L", 0)
     return b"Exif\0\0II*\0" + struct.pack("<LHL", 8, 0, 14) + directory + content
 
@@ -78,7 +78,7 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 def png_beginning_with(path: Path, *chunks: tuple[bytes, bytes]) -> None:
-    """What Pillow does not write."""
+    """A PNG that begins with chunks that Pillow does not write."""
     png(path)
     content = path.read_bytes()
     path.write_bytes(content[:33] + b"".join(chunk(*each) for each in chunks) + content[33:])
@@ -103,7 +103,7 @@ def gif_with_more(path: Path) -> None:
 
 
 def bmp_with_profile(path: Path) -> None:
-    """As BITMAPV5HEADER puts it: header, pixels (bottom up, in fours of bytes), profile."""
+    """A BMP of version 5: header, pixels (bottom up, rows of whole 4 bytes), profile."""
     rows = np.pad(COLORS[::-1, :, ::-1].reshape(20, 90), ((0, 0), (0, 2))).tobytes()
     head = struct.pack("<LllHHLLllLL", 124, 30, 20, 1, 24, 0, len(rows), 0, 0, 0, 0) + bytes(16) + b"DEBM"
     head = head.ljust(112, b"\0") + struct.pack("<LLL", 124 + len(rows), len(RGB_PROFILE), 0)
@@ -196,13 +196,13 @@ GEO_KEYS = (34735, 3, 8, (1, 1, 0, 1, 3072, 0, 1, 32632))
 
 @dataclass(frozen=True)
 class Said:
-    """Something that a file says, how it is found again, and by what word a remark would name it."""
+    """One kind of metadata, how to find it in a result, and the word by which a note names it."""
 
     write: Callable[[Path], None]
     there: Callable[[Path], bool]
     word: str
     lives: tuple[str, ...] = ()
-    """The formats in which it must be found; in the others it must be told."""
+    """Formats that must keep it; for the others a note must name it."""
 
 
 ALL = ("png", "jpeg", "webp", "tiff")
@@ -390,7 +390,7 @@ def test_all_metadata_is_in_the_result_or_in_the_notes(name: str, format: Format
 
 
 def gray_profile() -> bytes:
-    """A gray profile of gamma 2.2: what ICC.1:2010 asks for, and no more."""
+    """A minimal gray profile of gamma 2.2 under ICC.1:2010."""
 
     def fixed(*values: float) -> bytes:
         return b"".join(struct.pack(">i", round(65536 * value)) for value in values)
@@ -464,7 +464,7 @@ def test_an_image_turned_upright_has_no_orientation_left(format: Format, tmp_pat
 
 
 def place_of(tags: dict[int, Any], column: float, row: float) -> tuple[float, float]:
-    """Where on Earth a point of the image lies, in pixels from the upper left corner; OGC GeoTIFF 1.1, B.6."""
+    """The world coordinates of a point in pixels from the upper left corner; OGC GeoTIFF 1.1, B.6."""
     points = 1025 in tags.get(34735, ())[4::4] and 2 in tags[34735][7::4]
     column, row = (column - 0.5, row - 0.5) if points else (column, row)
     if 34264 in tags:

@@ -1,4 +1,4 @@
-"""Tiled, striped or whole: the result is the network's on the whole image, or it is said that it is not."""
+"""In tiles or in one piece, results equal the network on the whole image, or the error is reported."""
 
 import tempfile
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from lossmith.restoration.tiling.run import finalize, new_canvas, restore_tiles
 from lossmith.restoration.verification import verify
 
 SPREAD = 1e-5
-"""Of the largest value: images of other sizes are added up in another order, in float32."""
+"""Tolerance relative to the largest value: float32 sums have another order for other sizes."""
 
 
 def conv(channels: int = 3, kernel: int = 3, **options: Any) -> nn.Conv2d:
@@ -36,7 +36,7 @@ def conv(channels: int = 3, kernel: int = 3, **options: Any) -> nn.Conv2d:
 
 
 class Unshuffled(nn.Module):
-    """Takes blocks of `block` x `block` pixels, and whole ones only."""
+    """Processes blocks of `block` x `block` pixels; takes multiples of it only."""
 
     def __init__(self, block: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Unshuffled(nn.Module):
 
 
 class Windows(nn.Module):
-    """Takes the mean of windows of `side`; images are padded to whole ones, at the end or, unevenly, at both."""
+    """Means over windows of `side`; pads images to multiples of it, at the end or, unevenly, at both ends."""
 
     def __init__(self, side: int, both_ends: bool = False) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Windows(nn.Module):
 
 
 class UNet(nn.Module):
-    """Halves three times and comes back; takes multiples of 8."""
+    """A U-Net of three levels; takes multiples of 8."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class UNet(nn.Module):
 
 
 class Strided(nn.Module):
-    """Every second pixel only; odd sides come out one too large, so they are refused."""
+    """A strided network; odd sides give an output one too large, so they are refused."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Strided(nn.Module):
 
 
 class Table(nn.Module):
-    """Looks values up by their neighbor's: what is no number is lost on the way."""
+    """Gathers values by an index computed from neighbors, which loses NaN."""
 
     def forward(self, x: Tensor) -> Tensor:
         beside = F.pad(x, (0, 5))[..., 5:]
@@ -100,14 +100,14 @@ class Table(nn.Module):
 
 
 class Mean(nn.Module):
-    """Depends on all of the image, weakly."""
+    """Depends weakly on the whole image."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x - 0.2 * x.mean((2, 3), keepdim=True)
 
 
 class Vignette(nn.Module):
-    """Depends on where in the image a pixel is."""
+    """Depends on the position of a pixel in the image."""
 
     def forward(self, x: Tensor) -> Tensor:
         rows, columns = (torch.linspace(0.5, 1, length) for length in x.shape[-2:])
@@ -115,7 +115,7 @@ class Vignette(nn.Module):
 
 
 class Wide(nn.Module):
-    """Wants at least 7 pixels, for it mirrors 6."""
+    """Needs at least 7 pixels, since it reflects 6."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class Wide(nn.Module):
 
 @dataclass(frozen=True)
 class Case:
-    """A network, and what an independent caller must know of it."""
+    """A network, and the sizes that it takes."""
 
     make: Any
     scale: int = 1
@@ -178,7 +178,7 @@ def planner_of(name: str) -> Planner:
 
 
 def mirrored(image: np.ndarray[Any, Any], tall: int, wide: int) -> np.ndarray[Any, Any]:
-    """Continued to `tall` x `wide` without the last row and column a second time, as numpy does it."""
+    """The image padded to `tall` x `wide` by numpy's reflection."""
     for axis, side in enumerate((tall, wide)):
         pad = [(0, 0)] * image.ndim
         pad[axis] = (0, side - image.shape[axis])
@@ -187,7 +187,7 @@ def mirrored(image: np.ndarray[Any, Any], tall: int, wide: int) -> np.ndarray[An
 
 
 def reference(name: str, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The network itself on the whole image: mirrored to a size that it takes, and cut again."""
+    """The network on the whole image, padded to a size that it takes and cropped."""
     case, module = CASES[name], planner_of(name).reference.module  # type: ignore[attr-defined]
     height, width = image.shape[:2]
     tall, wide = (-(-max(side, case.least) // case.multiple) * case.multiple for side in (height, width))
@@ -200,7 +200,7 @@ def reference(name: str, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def restored(
     name: str, image: np.ndarray[Any, Any], room: int, halo: Halo, folder: Path
 ) -> tuple[np.ndarray[Any, Any], planning.TilePlan]:
-    """What `lossmith restore` makes of it before rounding, with memory for `room` pixels, and its plan."""
+    """The result of the tiling before rounding, with memory for `room` pixels, and its plan."""
     source, painted, finished, to = (
         Raster(folder / part, *image.shape, "uint8") for part in ("source", "painted", "finished", "settled")
     )
@@ -276,7 +276,7 @@ def test_the_reported_error_of_a_shortened_halo_holds_for_the_image(tmp_path: Pa
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.bounded])
 def test_a_halo_that_is_too_small_changes_the_result(name: str, tmp_path: Path) -> None:
-    """So that the test above can fail."""
+    """Shows that the test above can fail."""
     image = np.random.default_rng(0).integers(0, 256, (70, 130, CASES[name].channels), np.uint8)
     seen = planner_of(name).receptive_field().pixels
     assert seen is not None

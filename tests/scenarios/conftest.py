@@ -1,4 +1,4 @@
-"""What people bring: photographs, a model of each scale, and the command line as they type it."""
+"""Fixtures: photographs, a model of each scale, and the command line as users type it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ QUICK = ("--steps", "1", "--patch", "32", "--batch", "2")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command said and how it ended."""
+    """The output and the status of a command."""
 
     status: int
     said: str
-    """Both streams."""
+    """Standard output and standard error."""
 
     @property
     def refusal(self) -> str:
-        """The one sentence of a command that refused to begin."""
+        """The one sentence of a refused command."""
         lines = [line for line in self.said.splitlines() if line.startswith("lossmith: ")]
         assert self.status == 2, self
         assert len(lines) == 1, self
@@ -40,7 +40,7 @@ Lossmith = Callable[..., Outcome]
 
 @pytest.fixture
 def lossmith(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lossmith:
-    """The command, in a folder of its own."""
+    """Runs a command in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
     def type_in(*words: object) -> Outcome:

@@ -1,4 +1,4 @@
-"""Training begins from somebody's weights, and from damage of many strengths."""
+"""Training starts from given weights, and with a range of degradations."""
 
 from pathlib import Path
 

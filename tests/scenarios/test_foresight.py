@@ -1,4 +1,4 @@
-"""What would fail at the end is told at the beginning."""
+"""Failures that would come at the end are reported at the beginning."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Files are called as the field calls them."""
+"""Naming conventions and sizes of data sets and of results."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whatever the field wraps weights in, every command opens them."""
+"""Every command opens weights in every layout that training programs write."""
 
 from collections import OrderedDict
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a file has that will not be used is refused, or told."""
+"""Parts of an input file that are not used are refused or reported."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What an image says of itself is true of the result, or told to be gone."""
+"""Metadata are correct for the result, or reported as dropped."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""The words that people type, and why a number is missing."""
+"""Option and loss names of other programs, and reasons for missing scores."""
 
 from pathlib import Path
 

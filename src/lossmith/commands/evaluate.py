@@ -1,4 +1,4 @@
-"""`lossmith evaluate`: a model, or a folder of results, against its targets."""
+"""`lossmith evaluate`: scores of a model, or of a folder of results, against targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -116,9 +116,9 @@ def evaluate(
     Parameters
     ----------
     subject
-        A model: ours, any that spandrel knows, or ONNX; or a folder of restored images.
+        A model of lossmith, any that spandrel knows, or ONNX; or a folder of restored images.
     test
-        The targets: files, folders or patterns; results belong to them by file name
+        The targets: files, folders or patterns; results are matched to them by file name
         [default: the test photographs that scikit-image ships].
     degraded
         Folder of the degraded images that belong to one --test folder, for a model; without it the targets are
@@ -126,23 +126,23 @@ def evaluate(
     degradation
         How the targets are degraded for a model [default: as it was trained].
     pair
-        How files are called that belong together, where it is not seen: target and result, such as "{}:{}_out", or
+        Patterns of the names of pairs, where they are not recognized: target and result, such as "{}:{}_out", or
         target and degraded image, such as "{}_HR:{}_LR2".
     recursive
-        Search folders within folders too.
+        Search nested folders too.
     network
-        The network of a model, where the file does not say it: an expression, or import.path:Class.
+        The network of a model, where the file does not name it: an expression, or import.path:Class.
     color
         Score on RGB, or on the Y channel of BT.601 [default: y for a model for super-resolution, rgb otherwise].
     border
-        Pixels left out at each side [default: the scale for a model for super-resolution, 0 otherwise].
+        Pixels cropped at each side [default: the scale for a model for super-resolution, 0 otherwise].
     out
         CSV file to write the rows to.
 
     Raises
     ------
     LossmithError
-        For anything that the caller can mend, in one sentence.
+        For invalid arguments, and images or models that cannot be read or do not fit together.
     """
     subject = Path(subject)
     if out is not None:

@@ -229,12 +229,12 @@ class _PixelMeter:
 
     def advance(self, pixels: int) -> None:
         self._done += pixels
-        done = min(self._done / self._total, 1.0)
-        if done and self._bar.due(done):
-            left = time_left((time.monotonic() - self._started) / done * (1 - done))
+        fraction = min(self._done / self._total, 1.0)
+        if fraction and self._bar.due(fraction):
+            left = time_left((time.monotonic() - self._started) / fraction * (1 - fraction))
             digits = 1 if self._total > 1e6 else 3
             megapixels = f"{self._done / 1e6:.{digits}f} of {self._total / 1e6:.{digits}f} megapixels"
-            self._bar.show(self._name, done, f"{self._number} of {self._count}  {megapixels}  {left}")
+            self._bar.show(self._name, fraction, f"{self._number} of {self._count}  {megapixels}  {left}")
 
 
 def _with_name(error: LossmithError, image: Path) -> str:

@@ -78,7 +78,7 @@ def verify(planner: Planner, source: Raster, plan: TilePlan, restore_alpha: bool
     rows, columns = area.within(window).times(reference.scale).slices
     expected = expected[rows, columns].clip(0, 1)
     difference = 255 * np.abs(expected - actual.clip(0, 1))
-    whole = (window.height, window.width) == (source.height, source.width)
+    is_whole = (window.height, window.width) == (source.height, source.width)
     return Verification(
         reference.name,
         getattr(planner.engine, "precision", "float32"),
@@ -87,7 +87,7 @@ def verify(planner: Planner, source: Raster, plan: TilePlan, restore_alpha: bool
         float((to_levels(expected, "uint8") == to_levels(actual, "uint8")).mean()),
         len(list(_tiles(source, plan))),
         plan.halo,
-        None if whole else (window.height, window.width),
+        None if is_whole else (window.height, window.width),
     )
 
 

@@ -1,4 +1,4 @@
-"""The receptive field found by experiment is the one that layers add up to."""
+"""The measured receptive field equals the sum over the layers."""
 
 import pytest
 import torch
@@ -44,14 +44,14 @@ def test_any_stack_of_convolutions_is_measured_exactly(layers: list[tuple[int, i
 
 
 class Blocks(nn.Module):
-    """Looks at squares of 4 x 4 pixels, and takes only whole ones."""
+    """Processes blocks of 4 x 4 pixels; takes multiples of 4 only."""
 
     def forward(self, images: Tensor) -> Tensor:
         return F.interpolate(F.max_pool2d(images, 4), scale_factor=4.0)
 
 
 class PaddedBlocks(Blocks):
-    """The same for any size."""
+    """The same with padding, for any size."""
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
@@ -60,14 +60,14 @@ class PaddedBlocks(Blocks):
 
 
 class Average(nn.Module):
-    """Depends on every pixel everywhere."""
+    """Depends on every pixel of the image."""
 
     def forward(self, images: Tensor) -> Tensor:
         return images - images.mean((2, 3), keepdim=True)
 
 
 class Stubborn(nn.Module):
-    """Takes nothing."""
+    """Fails on every size."""
 
     def forward(self, images: Tensor) -> Tensor:
         raise RuntimeError("not today")

@@ -1,4 +1,4 @@
-"""Tiled equals whole; memory that runs out, and runs that are stopped, lose nothing."""
+"""Tiled output equals whole-image output; lack of memory and interruptions lose nothing."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from lossmith.restoration.tiling.run import TileCanvas, finalize, new_canvas, re
 from lossmith.restoration.tiling.tiles import Rectangle
 
 SPREAD = 1e-5
-"""Of the largest value: other sizes are added up in another order, through up to 40 layers in float32."""
+"""Tolerance relative to the largest value: float32 sums over up to 40 layers have another order."""
 
 Values = np.ndarray[Any, Any]
 
@@ -42,7 +42,7 @@ def canvas_for(
 
 
 def tiled(source: Raster, engine: TorchEngine, plan: TilePlan) -> Values:
-    """What comes of it in tiles, as floats, not rounded or clipped."""
+    """The image restored in tiles, as floats, neither rounded nor clipped."""
     canvas = canvas_for(source, engine.scale, plan)
     restore_tiles(source, canvas, ChannelAdapter(engine), plan)
     return np.array(
@@ -51,7 +51,7 @@ def tiled(source: Raster, engine: TorchEngine, plan: TilePlan) -> Values:
 
 
 def lively(expression: str, scale: int) -> TorchEngine:
-    """A network whose output depends on everything that it sees, biases and borders included."""
+    """A network with random biases, whose output depends on its whole receptive field."""
     torch.manual_seed(3)
     net = network(expression, scale).eval().requires_grad_(False)
     for part in net.modules():
@@ -101,7 +101,7 @@ def test_tiled_output_of_the_full_srresnet_equals_whole_image_output(scale: int,
 
 @dataclass(frozen=True)
 class Cramped(TorchEngine):
-    """An engine that has room for images of so many pixels, and notes what went through."""
+    """An engine with memory for so many pixels, which records the sizes of its inputs."""
 
     room: int = 1 << 30
     seen: list[tuple[int, int]] = field(default_factory=list)
@@ -158,7 +158,7 @@ def test_a_stopped_image_resumes_at_the_next_tile(tmp_path: Path) -> None:
 
 
 class Average(nn.Module):
-    """Takes away a thousandth of the mean of all that it is given."""
+    """Subtracts a thousandth of the mean of the input."""
 
     def forward(self, images: Tensor) -> Tensor:
         return images - 1e-3 * images.mean((1, 2, 3), keepdim=True)

@@ -1,4 +1,4 @@
-"""Rectangles: everything is covered once, nothing twice, whatever happens on the way."""
+"""Tiles cover every pixel exactly once, also when their size changes."""
 
 import numpy as np
 from hypothesis import given

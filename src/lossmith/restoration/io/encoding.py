@@ -226,7 +226,7 @@ def _write_tiff(path: Path, image: Any, big: bool, metadata: Metadata, tags: Dir
     image.tiffsave(str(path), compression="deflate", predictor="horizontal", bigtiff=big, keep="none")
     blobs = {XMP: (BYTE, metadata.xmp), IPTC: (UNDEFINED, metadata.iptc), ICC: (UNDEFINED, metadata.icc)}
     entries = {tag: Entry(kind, content) for tag, (kind, content) in blobs.items() if content}
-    kept = {
+    image_tags = {
         tag: content for tag, content in {**tags, **metadata.geo}.items() if tag not in LAYOUT or tag in RESOLUTION
     }
-    amend(path, {**swap_byte_order(kept, metadata.order, "<"), **entries}, without=RESOLUTION)
+    amend(path, {**swap_byte_order(image_tags, metadata.order, "<"), **entries}, without=RESOLUTION)

@@ -190,10 +190,10 @@ def amend(path: Path, entries: Directory, without: Collection[int] = ()) -> None
     """Append a new first directory to a TIFF: its entries without some tags, and these little-endian ones."""
     with path.open("r+b") as file:
         directories = read_directories(file)
-        kept = {tag: content for tag, content in directories.main.items() if tag not in without}
+        remaining = {tag: content for tag, content in directories.main.items() if tag not in without}
         at = file.seek(0, os.SEEK_END)
         at += file.write(b"\0" * (at % 2))
         order, big = directories.order, directories.big
-        file.write(pack({**kept, **entries}, at, order, big))
+        file.write(pack({**remaining, **entries}, at, order, big))
         file.seek(8 if big else 4)
         file.write(struct.pack(order + ("Q" if big else "L"), at))

@@ -86,7 +86,7 @@ def transfer_metadata(
     if xmp is not None:
         xmp, lost = correct_xmp(xmp, size, growth, dpi, source.orientation is not None)
         notes += [_left_out(name) for name in lost]
-    kept = replace(
+    metadata = replace(
         source,
         icc=profile[0],
         dpi=dpi,
@@ -97,8 +97,8 @@ def transfer_metadata(
         orientation=None,
         lost=(),
     )
-    kept = _fitting(kept, format, notes)
-    return TransferredMetadata(kept, profile[1], tuple(dict.fromkeys(notes)))
+    metadata = _fitting(metadata, format, notes)
+    return TransferredMetadata(metadata, profile[1], tuple(dict.fromkeys(notes)))
 
 
 def _left_out(name: str) -> str:
@@ -227,41 +227,43 @@ def _georeference(original: Original, format: Format, growth: Growth, notes: lis
     return {}
 
 
-def _fitting(kept: Metadata, format: Format, notes: list[str]) -> Metadata:
+def _fitting(metadata: Metadata, format: Format, notes: list[str]) -> Metadata:
     """The metadata without what the format cannot hold."""
-    if kept.texts and format != "png":
+    if metadata.texts and format != "png":
         notes.append(_unsupported("PNG text", format, "png"))
-        kept = replace(kept, texts={})
-    if kept.comment and format in ("webp", "tiff"):
+        metadata = replace(metadata, texts={})
+    if metadata.comment and format in ("webp", "tiff"):
         notes.append(_unsupported("the comment", format, "png", "jpeg"))
-        kept = replace(kept, comment=None)
-    if kept.iptc and format in ("png", "webp"):
+        metadata = replace(metadata, comment=None)
+    if metadata.iptc and format in ("png", "webp"):
         notes.append(_unsupported("IPTC", format, "jpeg", "tiff"))
-        kept = replace(kept, iptc=None)
-    return _fitting_segments(kept, notes) if format == "jpeg" else kept
+        metadata = replace(metadata, iptc=None)
+    return _fitting_segments(metadata, notes) if format == "jpeg" else metadata
 
 
-def _fitting_segments(kept: Metadata, notes: list[str]) -> Metadata:
-    too_long = [name for name in ("xmp", "iptc", "comment") if len(getattr(kept, name) or "") > MAX_JPEG_SEGMENT]
+def _fitting_segments(metadata: Metadata, notes: list[str]) -> Metadata:
+    too_long = [
+        name for name in ("xmp", "iptc", "comment") if len(getattr(metadata, name) or "") > MAX_JPEG_SEGMENT
+    ]
     if too_long:
         names = {"xmp": "XMP", "iptc": "IPTC", "comment": "the comment"}
         notes += [_left_out(f"{names[name]}, which is longer than JPEG has room for") for name in too_long]
-        parts = {name: None if name in too_long else getattr(kept, name) for name in names}
-        kept = replace(kept, xmp=parts["xmp"], iptc=parts["iptc"], comment=parts["comment"])
-    exposure = kept.tags.get(EXIF)
+        parts = {name: None if name in too_long else getattr(metadata, name) for name in names}
+        metadata = replace(metadata, xmp=parts["xmp"], iptc=parts["iptc"], comment=parts["comment"])
+    exposure = metadata.tags.get(EXIF)
     if (
-        len(exif_block(kept.tags, kept.order)) > MAX_JPEG_EXIF
+        len(exif_block(metadata.tags, metadata.order)) > MAX_JPEG_EXIF
         and isinstance(exposure, dict)
         and MAKER_NOTE in exposure
     ):
         notes.remove(MAKER_NOTE_KEPT)
         notes.append(_left_out("the camera maker's notes, which are longer than JPEG has room for"))
-        kept = replace(
-            kept,
-            tags={**kept.tags, EXIF: {tag: content for tag, content in exposure.items() if tag != MAKER_NOTE}},
+        metadata = replace(
+            metadata,
+            tags={**metadata.tags, EXIF: {tag: content for tag, content in exposure.items() if tag != MAKER_NOTE}},
         )
-    if (length := len(exif_block(kept.tags, kept.order))) > MAX_JPEG_EXIF:
+    if (length := len(exif_block(metadata.tags, metadata.order))) > MAX_JPEG_EXIF:
         raise LossmithError(
             f"says {length} bytes of EXIF, and JPEG has room for {MAX_JPEG_EXIF}; take another --format"
         )
-    return kept
+    return metadata

@@ -115,13 +115,13 @@ def restore_tile(
     if range_check is not None:
         colors = slice(1 if source.channels < 3 else 3)
         range_check.add(pixels[..., colors].max() / source.levels, restored[..., colors])
-    kept = tile.widened(plan.fade, around)
-    rows, columns = kept.within(around).times(scale).slices
+    area = tile.widened(plan.fade, around)
+    rows, columns = area.within(around).times(scale).slices
     values = restored[rows, columns]
     if not plan.blended:
-        return RestoredTile(kept.times(scale), values, np.ones((*values.shape[:2], 1), np.float32))
-    weights = blend_weights(tile.times(scale), kept.times(scale), scale * source.height, scale * source.width)
-    return RestoredTile(kept.times(scale), np.clip(values, 0, 1), weights)
+        return RestoredTile(area.times(scale), values, np.ones((*values.shape[:2], 1), np.float32))
+    weights = blend_weights(tile.times(scale), area.times(scale), scale * source.height, scale * source.width)
+    return RestoredTile(area.times(scale), np.clip(values, 0, 1), weights)
 
 
 def _apply(adapter: ChannelAdapter, pixels: Pixels) -> Pixels:
