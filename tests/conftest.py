@@ -32,7 +32,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def gathered(photos: Path) -> PreparedData:
+def prepared_photos(photos: Path) -> PreparedData:
     """These, with noise, to train on and to test with."""
     return prepare_data(Data([photos]), "noise(25)")
 

@@ -53,10 +53,10 @@ def _enlarge(image: np.ndarray, scale: int, axis: int) -> np.ndarray:
     weights = np.where(x <= 1, 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2)
     mirrored = np.abs(taps + 0.5) - 0.5
     mirrored = np.minimum(mirrored, 2 * old - 1 - mirrored).astype(int)
-    gathered = np.take(image, mirrored, axis=axis)  # the taps come after the axis
-    shape = [1] * gathered.ndim
+    prepared_photos = np.take(image, mirrored, axis=axis)  # the taps come after the axis
+    shape = [1] * prepared_photos.ndim
     shape[axis : axis + 2] = weights.shape
-    exact = (gathered * weights.reshape(shape)).sum(axis + 1)
+    exact = (prepared_photos * weights.reshape(shape)).sum(axis + 1)
     return np.clip(np.floor(exact + 0.5), 0, 255)
 
 

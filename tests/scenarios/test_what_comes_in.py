@@ -67,5 +67,5 @@ def test_a_gray_image_gets_gray_noise_and_is_scored_in_one_channel(
         Image.open(path).convert("L").save(gray / path.name)
     from lossmith.data import Data, prepare_data
 
-    gathered = prepare_data(Data([gray]), "noise(25)")
-    assert all((pair.degraded == pair.degraded[:1]).all() for pair in gathered.test_pairs)
+    prepared_photos = prepare_data(Data([gray]), "noise(25)")
+    assert all((pair.degraded == pair.degraded[:1]).all() for pair in prepared_photos.test_pairs)

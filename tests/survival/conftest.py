@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .processes import Ended, Fault, Nursery, disturbed
+from .processes import Ended, Fault, ForkServer, disturbed
 
 RECIPE = (
     "{photos} --degradation noise(25) --network srresnet_small(features=4,blocks=1) --batch 2 --patch 32 "
@@ -34,32 +34,32 @@ class Whole:
     folder: Path
     ended: Ended
 
-    def fault(self, chance: random.Random) -> Fault:
+    def fault(self, rng: random.Random) -> Fault:
         """Something that kills it at a random moment: between two touches of files, in a byte, or at any time."""
         largest = max(path.stat().st_size for path in self.folder.rglob("*.ckpt"))
-        return chance.choice(
+        return rng.choice(
             [
-                Fault(at_touch=chance.randint(1, self.ended.touches)),
-                Fault(at_touch=chance.randint(1, self.ended.touches)),
-                Fault(at_byte=chance.randrange(largest)),
-                Fault(after=chance.uniform(0, self.ended.seconds)),
-                Fault(after=chance.uniform(0, self.ended.seconds), signal=chance.choice(TOLD)),
+                Fault(at_touch=rng.randint(1, self.ended.touches)),
+                Fault(at_touch=rng.randint(1, self.ended.touches)),
+                Fault(at_byte=rng.randrange(largest)),
+                Fault(after=rng.uniform(0, self.ended.seconds)),
+                Fault(after=rng.uniform(0, self.ended.seconds), signal=rng.choice(TOLD)),
             ]
         )
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
+def fork_server() -> Iterator[ForkServer]:
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")
-def second_nursery() -> Iterator[Nursery]:
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
+def second_fork_server() -> Iterator[ForkServer]:
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")
@@ -69,12 +69,12 @@ def commands(photos: Path) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="session")
 def wholes(
-    nursery: Nursery, commands: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+    fork_server: ForkServer, commands: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Whole]:
     found = {}
     for name, words in commands.items():
         folder = tmp_path_factory.mktemp(f"whole-{name}")
-        ended = nursery.run(folder, *words)
+        ended = fork_server.run(folder, *words)
         assert ended.status == 0, ended.errors
         found[name] = Whole(words, folder, ended)
     return found

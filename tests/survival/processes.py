@@ -65,7 +65,7 @@ disturbed: Counter[str] = Counter()
 """How commands ended before they were done; printed behind the tests."""
 
 
-class Nursery:
+class ForkServer:
     """The other end of the program below."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Whole
-from .processes import Fault, Nursery
+from .processes import Fault, ForkServer
 from .sameness import assert_same
 
 # --- a full disk ------------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ FULL = re.compile(
 
 @pytest.mark.parametrize("name", ["train", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_a_repeatedly_full_disk_loses_nothing(
-    name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     """It grows a little whenever the command has ended for want of room, until there is enough."""
     whole, place = wholes[name], tmp_path / "disk"
@@ -61,7 +61,7 @@ def test_a_repeatedly_full_disk_loses_nothing(
         for kilobytes in (round(4 * 1.3**n) for n in range(30)):
             if grow:
                 grow(kilobytes)
-            ended = nursery.run(place, *whole.words, fault=Fault(largest=None if grow else 1024 * kilobytes))
+            ended = fork_server.run(place, *whole.words, fault=Fault(largest=None if grow else 1024 * kilobytes))
             if ended.status == 0:
                 break
             assert ended.status == 2, ended
@@ -96,17 +96,17 @@ pathlib.Path.open = full
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 @pytest.mark.parametrize("name", SORTS)
 def test_a_full_disk_for_each_kind_of_file_is_one_sentence_and_loses_nothing(
-    name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     whole = wholes[name]
     for sort in SORTS[name].split():
-        ended = nursery.run(tmp_path, *whole.words, fault=Fault(preparation=FILL.format(sort=sort)))
+        ended = fork_server.run(tmp_path, *whole.words, fault=Fault(preparation=FILL.format(sort=sort)))
         assert ended.status == 2, ended.errors
         found = FULL.fullmatch(ended.errors.splitlines()[-1])
         assert found, ended.errors
         assert sort.rpartition("/.")[2] in found[0]
         assert "Traceback" not in ended.errors
-    ended = nursery.run(tmp_path, *whole.words)
+    ended = fork_server.run(tmp_path, *whole.words)
     assert ended.status == 0, ended.errors
     assert_same(whole.folder, tmp_path)
 
@@ -121,11 +121,11 @@ def test_a_full_disk_for_each_kind_of_file_is_one_sentence_and_loses_nothing(
     ],
 )
 def test_a_full_disk_for_exports_is_one_sentence_and_loses_nothing(
-    words: str, sort: str, nursery: Nursery, wholes: dict[str, Whole], photos: Path
+    words: str, sort: str, fork_server: ForkServer, wholes: dict[str, Whole], photos: Path
 ) -> None:
     folder = wholes["train"].folder
     given = words.format(photos=photos).split()
-    ended = nursery.run(folder, *given, fault=Fault(preparation=FILL.format(sort=f".{sort}.")))
+    ended = fork_server.run(folder, *given, fault=Fault(preparation=FILL.format(sort=f".{sort}.")))
     assert ended.status == 2, ended.errors
     assert FULL.fullmatch(ended.errors.splitlines()[-1]), ended.errors
     assert not (folder / sort).exists()
@@ -136,10 +136,10 @@ def test_a_full_disk_for_exports_is_one_sentence_and_loses_nothing(
 
 @pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
 def test_a_read_only_folder_is_one_sentence(
-    name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     with read_only_folder(tmp_path) as place:
-        ended = nursery.run(place, *wholes[name].words)
+        ended = fork_server.run(place, *wholes[name].words)
         assert not list(place.glob("run*"))
     assert ended.status == 2
     said = r"Read-only file system|Permission denied|Operation not permitted"
@@ -169,22 +169,22 @@ def states(folder: Path) -> tuple[Path, Path]:
     return former.with_name(former.name.replace(".previous", "")), former
 
 
-def cut(content: bytes, chance: random.Random) -> bytes:
-    return content[: chance.randrange(len(content))]
+def cut(content: bytes, rng: random.Random) -> bytes:
+    return content[: rng.randrange(len(content))]
 
 
-def flip(content: bytes, chance: random.Random) -> bytes:
-    at, bit = chance.randrange(len(content)), chance.randrange(8)
+def flip(content: bytes, rng: random.Random) -> bytes:
+    at, bit = rng.randrange(len(content)), rng.randrange(8)
     return content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
 
 
-def empty(content: bytes, chance: random.Random) -> bytes:
+def empty(content: bytes, rng: random.Random) -> bytes:
     return b""
 
 
-def kill_half_way(whole: Whole, nursery: Nursery, folder: Path) -> None:
+def kill_half_way(whole: Whole, fork_server: ForkServer, folder: Path) -> None:
     fault = Fault(at_touch=int(0.6 * whole.ended.touches))
-    assert nursery.run(folder, *whole.words, fault=fault).status < 0
+    assert fork_server.run(folder, *whole.words, fault=fault).status < 0
 
 
 @pytest.mark.parametrize(
@@ -193,15 +193,15 @@ def kill_half_way(whole: Whole, nursery: Nursery, folder: Path) -> None:
 def test_a_damaged_checkpoint_is_detected_and_the_previous_one_used(
     name: str,
     damage: Callable[[bytes, random.Random], bytes],
-    nursery: Nursery,
+    fork_server: ForkServer,
     wholes: dict[str, Whole],
     tmp_path: Path,
 ) -> None:
     whole = wholes[name]
-    kill_half_way(whole, nursery, tmp_path)
+    kill_half_way(whole, fork_server, tmp_path)
     latest, _ = states(tmp_path)
     latest.write_bytes(damage(latest.read_bytes(), random.Random(5)))
-    ended = nursery.run(tmp_path, *whole.words)
+    ended = fork_server.run(tmp_path, *whole.words)
     assert ended.status == 0, ended.errors
     path = latest.relative_to(tmp_path)
     sentence = (
@@ -213,21 +213,21 @@ def test_a_damaged_checkpoint_is_detected_and_the_previous_one_used(
 
 @pytest.mark.parametrize("name", ["train", "learn-loss"])
 def test_two_damaged_checkpoints_are_one_sentence_with_advice(
-    name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     whole = wholes[name]
-    kill_half_way(whole, nursery, tmp_path)
+    kill_half_way(whole, fork_server, tmp_path)
     both = states(tmp_path)
     for path in both:
         path.write_bytes(flip(path.read_bytes(), random.Random(6)))
-    ended = nursery.run(tmp_path, *whole.words)
+    ended = fork_server.run(tmp_path, *whole.words)
     assert ended.status == 2
     named = " and ".join(str(path.relative_to(tmp_path)) for path in both)
     anew = "start this run anew" if name == "train" else "learn this loss anew"
     assert ended.errors.splitlines()[-1] == f"lossmith: {named} are damaged; delete both to {anew}"
     for path in both:
         path.unlink()
-    assert nursery.run(tmp_path, *whole.words).status == 0
+    assert fork_server.run(tmp_path, *whole.words).status == 0
     assert_same(whole.folder, tmp_path)
 
 
@@ -236,17 +236,17 @@ def test_two_damaged_checkpoints_are_one_sentence_with_advice(
 
 @pytest.mark.parametrize("name", ["train", "adversarial", "learn-loss", "compare"])
 def test_a_second_process_is_refused_and_harms_nothing(
-    name: str, nursery: Nursery, second_nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, second_fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     """The first waits in a step until the second has ended; both were given the same command."""
     whole, go = wholes[name], tmp_path / "go"
-    first = nursery.begin(tmp_path, *whole.words, fault=Fault(preparation=WAIT.format(go=str(go))))
+    first = fork_server.begin(tmp_path, *whole.words, fault=Fault(preparation=WAIT.format(go=str(go))))
     begun = time.monotonic()
     while not list(tmp_path.rglob(".lock")):
         assert time.monotonic() < begun + 120, "the first process has taken no lock"
         time.sleep(0.01)
     try:
-        refused = second_nursery.run(tmp_path, *whole.words)
+        refused = second_fork_server.run(tmp_path, *whole.words)
     finally:
         go.touch()
         ended = first()
@@ -277,21 +277,21 @@ for kind, name in ((SupervisedModule, "training_step"), (ScaleWGAN, "train_itera
 
 JUMP = """
 import itertools, random, time
-chance = random.Random(8)
-time.time = lambda: chance.uniform(0, 4e9)
+rng = random.Random(8)
+time.time = lambda: rng.uniform(0, 4e9)
 time.time_ns = lambda: int(1e9 * time.time())
 """
 
 
 @pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
 def test_a_clock_that_jumps_changes_nothing(
-    name: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     """Between 1970 and 2096, to and fro at every look, also from one sitting to the next."""
     whole = wholes[name]
     stop = Fault(preparation=JUMP, at_touch=int(0.6 * whole.ended.touches))
-    assert nursery.run(tmp_path, *whole.words, fault=stop).status < 0
-    ended = nursery.run(tmp_path, *whole.words, fault=Fault(preparation=JUMP))
+    assert fork_server.run(tmp_path, *whole.words, fault=stop).status < 0
+    ended = fork_server.run(tmp_path, *whole.words, fault=Fault(preparation=JUMP))
     assert ended.status == 0, ended.errors
     assert_same(whole.folder, tmp_path)
 
@@ -311,19 +311,19 @@ for kind, name in ((SupervisedModule, "training_step"), (ScaleWGAN, "train_itera
 
 @pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
 def test_images_that_become_unreadable_are_named(
-    name: str, nursery: Nursery, wholes: dict[str, Whole], photos: Path, tmp_path: Path
+    name: str, fork_server: ForkServer, wholes: dict[str, Whole], photos: Path, tmp_path: Path
 ) -> None:
     """A run that has begun does not miss them; one that is to go on says which, and goes on when it is back."""
     whole = wholes[name]
     words = [word.replace(str(photos), "photos") for word in whole.words]
     shutil.copytree(photos, tmp_path / "photos")
     half = Fault(preparation=LOSE, at_touch=int(0.6 * whole.ended.touches))
-    assert nursery.run(tmp_path, *words, fault=half).status < 0
-    ended = nursery.run(tmp_path, *words)
+    assert fork_server.run(tmp_path, *words, fault=half).status < 0
+    ended = fork_server.run(tmp_path, *words)
     assert ended.status == 2
     assert re.fullmatch(r"lossmith: image 'photos/0\.png' is truncated or damaged \(.*\)\n", ended.errors)
     shutil.copytree(photos, tmp_path / "photos", dirs_exist_ok=True)
-    ended = nursery.run(tmp_path, *words, fault=Fault(preparation=LOSE))
+    ended = fork_server.run(tmp_path, *words, fault=Fault(preparation=LOSE))
     assert ended.status == 0, ended.errors
     shutil.rmtree(tmp_path / "photos")
     assert_same(whole.folder, tmp_path, but={"report.html", "results.json", "run.html"})  # which name the folder
@@ -362,19 +362,19 @@ for kind, name in ((SupervisedModule, "forward_backward"), (ScaleWGAN, "train_it
     ],
 )
 def test_out_of_memory_in_the_middle_of_a_step_loses_nothing(
-    name: str, what: str, kept: str, lower: str, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+    name: str, what: str, kept: str, lower: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     """By the system's limit, which torch's allocator meets in the third step, when gradients are there already."""
     whole = wholes[name]
     seldom = "99" if name != "learn-loss" else "0"  # a round that fails has changed something
     words = [seldom if before == "--save-every" else word for before, word in pairwise(["", *whole.words])]
-    ended = nursery.run(tmp_path, *words, fault=Fault(preparation=EXHAUST))
+    ended = fork_server.run(tmp_path, *words, fault=Fault(preparation=EXHAUST))
     assert ended.status == 2, ended.errors
     assert re.fullmatch(
         rf"lossmith: there is not enough memory {what}; the state after {kept} is saved: end what else uses the "
         rf"device, and the same command goes on; or lower {lower} with another --out",
         ended.errors.splitlines()[-1],
     )
-    ended = nursery.run(tmp_path, *whole.words)
+    ended = fork_server.run(tmp_path, *whole.words)
     assert ended.status == 0, ended.errors
     assert_same(whole.folder, tmp_path)

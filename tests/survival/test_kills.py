@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 
 from .conftest import COMMANDS, TOLD, Whole
-from .processes import Fault, Nursery
+from .processes import Fault, ForkServer
 from .sameness import assert_same
 
 
-def kill_until(kills: int, whole: Whole, nursery: Nursery, chance: random.Random, tmp_path: Path) -> int:
+def kill_until(kills: int, whole: Whole, fork_server: ForkServer, rng: random.Random, tmp_path: Path) -> int:
     """Kill a command that often, in folder after folder; how many of these came to their end and are the same."""
     killed = folders = 0
     while killed < kills:
         folder, folders = tmp_path / str(folders), folders + 1
         while killed < kills:
-            fault = whole.fault(chance)
-            ended = nursery.run(folder, *whole.words, fault=fault)
+            fault = whole.fault(rng)
+            ended = fork_server.run(folder, *whole.words, fault=fault)
             assert "Error" not in ended.errors, (fault, ended)
             if ended.status == 0:
                 break
             number = signal.SIGXFSZ if fault.at_byte is not None else fault.signal
             assert ended.status in (-number, 128 + number if number in TOLD else -number), (fault, ended)
             killed += 1
-        ended = nursery.run(folder, *whole.words)
+        ended = fork_server.run(folder, *whole.words)
         assert ended.status == 0, ended.errors
         assert_same(whole.folder, folder)
     return folders
@@ -43,11 +43,11 @@ def kill_until(kills: int, whole: Whole, nursery: Nursery, chance: random.Random
     ],
 )
 def test_a_command_killed_once_ends_with_the_same_files(
-    name: str, fault: Fault, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fault: Fault, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     whole = wholes[name]
-    assert nursery.run(tmp_path, *whole.words, fault=fault).status < 0
-    ended = nursery.run(tmp_path, *whole.words)
+    assert fork_server.run(tmp_path, *whole.words, fault=fault).status < 0
+    ended = fork_server.run(tmp_path, *whole.words)
     assert ended.status == 0, ended.errors
     assert_same(whole.folder, tmp_path)
 
@@ -56,14 +56,14 @@ def test_a_command_killed_once_ends_with_the_same_files(
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_killed_fifty_times_ends_with_the_same_files(
     name: str,
-    nursery: Nursery,
+    fork_server: ForkServer,
     wholes: dict[str, Whole],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     kills = {"train": 13, "adversarial": 13, "learn-loss": 12, "compare": 12}[name]
-    chance = random.Random(f"{name} 2")
-    folders = kill_until(kills, wholes[name], nursery, chance, tmp_path)
+    rng = random.Random(f"{name} 2")
+    folders = kill_until(kills, wholes[name], fork_server, rng, tmp_path)
     with capsys.disabled():
         print(f"\n{name}: {kills} kills in {folders} folders, nothing lost, nothing doubled")
 
@@ -92,15 +92,15 @@ for kind, name in ((SupervisedModule, "training_step"), (ScaleWGAN, "train_itera
     ],
 )
 def test_a_stop_signal_saves_and_says_so(
-    name: str, number: signal.Signals, nursery: Nursery, wholes: dict[str, Whole], tmp_path: Path
+    name: str, number: signal.Signals, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
 ) -> None:
     whole = wholes[name]
     rarely = ["1000" if before == "--save-every" else word for before, word in pairwise(["", *whole.words])]
-    ended = nursery.run(tmp_path, *rarely, fault=Fault(preparation=TELL.format(number=number)))
+    ended = fork_server.run(tmp_path, *rarely, fault=Fault(preparation=TELL.format(number=number)))
     assert ended.status == 128 + number, ended.errors
     assert ended.errors.splitlines()[-1] == "lossmith: stopped; the same command goes on from here"
     assert "Traceback" not in ended.errors
     assert any(tmp_path.rglob("*.ckpt")), "the state was saved, though it was not yet time"
-    ended = nursery.run(tmp_path, *whole.words)
+    ended = fork_server.run(tmp_path, *whole.words)
     assert ended.status == 0, ended.errors
     assert_same(whole.folder, tmp_path)

@@ -21,12 +21,12 @@ def small() -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def train(gathered: PreparedData, small: Recipe) -> Train:
+def train(prepared_photos: PreparedData, small: Recipe) -> Train:
     """`train(folder, loss, recipe, ...)` with the images above."""
 
     def start(out: Path, criterion: Any = "l1", recipe: Recipe = small, **options: Any) -> RunSummary:
         chosen = loss(criterion) if isinstance(criterion, str) else criterion
         settings = RunSettings(protocol=protocol_for(1), **options)
-        return train_run(RunFolder(out), SupervisedTask(chosen, recipe), gathered, settings)
+        return train_run(RunFolder(out), SupervisedTask(chosen, recipe), prepared_photos, settings)
 
     return start

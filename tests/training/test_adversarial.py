@@ -77,14 +77,14 @@ def mean_of_the_other_side(real: Tensor, fake: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_steps_are_those_of_a_plain_loop_with_two_optimizers(
-    steps: int, recipe: Recipe, gathered: PreparedData
+    steps: int, recipe: Recipe, prepared_photos: PreparedData
 ) -> None:
     module = prepared(recipe, rate=5e-4)
     torch.manual_seed(7)
     restorer, discriminator = network(recipe.network).train(), TinyDiscriminator().train()
     of_restorer = torch.optim.Adam(restorer.parameters(), lr=1e-3, betas=(0.9, 0.999))
     of_discriminator = torch.optim.Adam(discriminator.parameters(), lr=5e-4, betas=(0.9, 0.999))
-    patches = PatchDataset(gathered.source, recipe.patch)
+    patches = PatchDataset(prepared_photos.source, recipe.patch)
     for step in range(steps):
         degraded, clean = patches.batch(2 * step, 2)
         progress = (0.0, 0.2, 0.5)[step]  # beyond none, the first and the third milestone
@@ -124,10 +124,10 @@ def test_both_optimizers_have_the_papers_betas(recipe: Recipe) -> None:
 
 
 def test_generator_and_discriminator_losses_change_only_their_own_weights(
-    recipe: Recipe, gathered: PreparedData
+    recipe: Recipe, prepared_photos: PreparedData
 ) -> None:
     module = prepared(recipe)
-    degraded, clean = module.to_device(PatchDataset(gathered.source, recipe.patch).batch(0, 2))
+    degraded, clean = module.to_device(PatchDataset(prepared_photos.source, recipe.patch).batch(0, 2))
     discriminator, restorer = weights(module.discriminator), weights(module.restorer)
     _, restored = SupervisedModule.forward_backward(module, degraded, clean, 0.5)
     assert all(parameter.grad is None for parameter in module.discriminator.parameters())
@@ -142,9 +142,9 @@ def test_generator_and_discriminator_losses_change_only_their_own_weights(
 
 
 def test_a_step_after_loading_a_checkpoint_equals_the_uninterrupted_one(
-    recipe: Recipe, gathered: PreparedData
+    recipe: Recipe, prepared_photos: PreparedData
 ) -> None:
-    patches = PatchDataset(gathered.source, recipe.patch)
+    patches = PatchDataset(prepared_photos.source, recipe.patch)
     one = prepared(recipe)
     one.training_step(patches.batch(0, 2), 0.1)
     other = prepared(recipe)
@@ -165,14 +165,14 @@ def test_learning_rate_milestones_are_the_papers() -> None:
 
 
 def test_every_term_and_both_scores_are_logged_with_samples(
-    recipe: Recipe, gathered: PreparedData, tmp_path: Path
+    recipe: Recipe, prepared_photos: PreparedData, tmp_path: Path
 ) -> None:
     folder = RunFolder(tmp_path)
-    patches = PatchDataset(gathered.source, recipe.patch)
+    patches = PatchDataset(prepared_photos.source, recipe.patch)
     fit(
         contested(recipe),
         patches,
-        gathered.test_pairs,
+        prepared_photos.test_pairs,
         folder,
         "a run",
         sample_writer=SampleWriter(tmp_path / "samples"),
@@ -193,13 +193,19 @@ def test_every_term_and_both_scores_are_logged_with_samples(
 
 
 def test_a_discriminator_with_nan_weights_is_not_saved(
-    recipe: Recipe, gathered: PreparedData, tmp_path: Path
+    recipe: Recipe, prepared_photos: PreparedData, tmp_path: Path
 ) -> None:
     module = contested(recipe, weight=1e-30)  # so that the restorer stays well
     with torch.no_grad():
         module.discriminator[1].running_mean.fill_(torch.nan)  # which no step looks at
     with pytest.raises(Diverged, match="the weights are not finite"):
-        fit(module, PatchDataset(gathered.source, recipe.patch), gathered.test_pairs, RunFolder(tmp_path), "a run")
+        fit(
+            module,
+            PatchDataset(prepared_photos.source, recipe.patch),
+            prepared_photos.test_pairs,
+            RunFolder(tmp_path),
+            "a run",
+        )
     assert not RunFolder(tmp_path).checkpoint.exists()
 
 
@@ -254,7 +260,7 @@ class SeesTheGrid(nn.Module):
 
 
 def test_a_discriminator_that_tells_noise_from_images_is_dominant(
-    recipe: Recipe, gathered: PreparedData, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, prepared_photos: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The images are smooth and the restorer, which hardly learns, leaves the noise in them."""
     monkeypatch.setattr(
@@ -270,7 +276,7 @@ def test_a_discriminator_that_tells_noise_from_images_is_dominant(
         replace(recipe, learning_rate=1e-6),
     )
     module.setup(single_process_fabric(replace(recipe, precision="float32")))
-    patches = PatchDataset(gathered.source, recipe.patch)
+    patches = PatchDataset(prepared_photos.source, recipe.patch)
     for step in range(4):
         module.training_step(patches.batch(2 * step, 2), 0.0)
     with pytest.warns(UserWarning, match="the discriminator dominates"):

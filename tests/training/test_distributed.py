@@ -60,14 +60,14 @@ def apart(ours: dict[str, Tensor], theirs: dict[str, Tensor], first: dict[str, T
 
 
 @pytest.fixture(scope="module")
-def lesson_on(gathered: PreparedData) -> Callable[..., RunSummary]:
+def lesson_on(prepared_photos: PreparedData) -> Callable[..., RunSummary]:
     """`lesson_on(devices, out, album)`: the run of these tests."""
 
     def train(devices: int, out: Path, sample_writer: SampleWriter | None = None) -> RunSummary:
         return train_run(
             RunFolder(out),
             SupervisedTask(loss(LOSS), RECIPE),
-            gathered,
+            prepared_photos,
             RunSettings(protocol=protocol_for(1), seed=3, devices=devices),
             sample_writer=sample_writer,
         )
@@ -155,7 +155,7 @@ def test_a_run_of_two_devices_can_be_finished_by_one(
     assert apart(weights(tmp_path), weights(one), first_weights()) < ROUNDING
 
 
-def test_adversarial_training_on_two_devices_equals_one(gathered: PreparedData, tmp_path: Path) -> None:
+def test_adversarial_training_on_two_devices_equals_one(prepared_photos: PreparedData, tmp_path: Path) -> None:
     """Its batch normalization and its relativistic average go over the whole batch; each alone would be seen.
 
     The relativistic loss does not see what is added to all that the discriminator says, so the gradients of the
@@ -176,7 +176,14 @@ def test_adversarial_training_on_two_devices_equals_one(gathered: PreparedData, 
         )
         began = {name: value.detach().clone() for name, value in module.modules.named_parameters()}
         folder = RunFolder(tmp_path / str(devices))
-        fit(module, PatchDataset(gathered.source, recipe.patch), gathered.test_pairs, folder, "", devices=devices)
+        fit(
+            module,
+            PatchDataset(prepared_photos.source, recipe.patch),
+            prepared_photos.test_pairs,
+            folder,
+            "",
+            devices=devices,
+        )
         ended[devices] = module.modules.state_dict()
     for side in ("restorer.", "discriminator."):
         names = [name for name in began if side in name and not name.endswith(unseen)]
@@ -246,8 +253,8 @@ def test_synchronized_batch_norm_and_all_gather_have_true_gradients(tmp_path: Pa
     assert done.stdout.endswith("the same\n"), done.stderr
 
 
-def test_each_batch_is_sharded_over_devices(gathered: PreparedData) -> None:
-    patches = PatchDataset(gathered.source, 32, seed=1)
+def test_each_batch_is_sharded_over_devices(prepared_photos: PreparedData) -> None:
+    patches = PatchDataset(prepared_photos.source, 32, seed=1)
     whole = next(iter(BatchDataset(patches, 6, start=4)))
     parts: Any = [next(iter(BatchDataset(patches, 6, start=4, shard=(rank, 3)))) for rank in range(3)]
     for side, images in enumerate(whole):

@@ -137,12 +137,12 @@ def packed(state: Any) -> bytes:
 @pytest.mark.parametrize("contested", [False, True])
 @pytest.mark.parametrize("criterion", [BreaksAt(2), BreaksAt(2, math.inf)])
 def test_a_skipped_step_changes_nothing_at_all(
-    criterion: torch.nn.Module, contested: bool, gathered: PreparedData, small: Recipe
+    criterion: torch.nn.Module, contested: bool, prepared_photos: PreparedData, small: Recipe
 ) -> None:
     """No weight, no average, no statistic, no momentum, and no random number."""
     taught = module(skipping(small, ema=0.5), deepcopy(criterion), contested)
     taught.setup(single_process_fabric(taught.recipe))
-    patches = PatchDataset(gathered.source, 32)
+    patches = PatchDataset(prepared_photos.source, 32)
     assert SKIPPED not in taught.training_step(patches.batch(0, 2), 0.1)
     before, chance = packed(taught.state_dict()), torch.get_rng_state()
     assert SKIPPED in taught.training_step(patches.batch(2, 2), 0.1)
@@ -150,7 +150,7 @@ def test_a_skipped_step_changes_nothing_at_all(
     assert torch.equal(torch.get_rng_state(), chance)
 
 
-def test_a_step_that_raises_changes_nothing_either(gathered: PreparedData, small: Recipe) -> None:
+def test_a_step_that_raises_changes_nothing_either(prepared_photos: PreparedData, small: Recipe) -> None:
     class Fails(torch.nn.Module):
         def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
             raise torch.OutOfMemoryError
@@ -159,7 +159,7 @@ def test_a_step_that_raises_changes_nothing_either(gathered: PreparedData, small
     taught.setup(single_process_fabric(small))
     before, chance = packed(taught.state_dict()["modules"]), torch.get_rng_state()
     with pytest.raises(torch.OutOfMemoryError):
-        taught.training_step(PatchDataset(gathered.source, 32).batch(0, 2), 0.1)
+        taught.training_step(PatchDataset(prepared_photos.source, 32).batch(0, 2), 0.1)
     assert packed(taught.state_dict()["modules"]) == before
     assert torch.equal(torch.get_rng_state(), chance)
 

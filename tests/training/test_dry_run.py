@@ -170,7 +170,7 @@ def test_every_stage_of_a_schedule_is_tried(train: Train, tmp_path: Path) -> Non
     assert not (tmp_path / "run").exists()
 
 
-def test_a_dry_run_leaves_losses_and_generators_unchanged(gathered: PreparedData, small: Recipe) -> None:
+def test_a_dry_run_leaves_losses_and_generators_unchanged(prepared_photos: PreparedData, small: Recipe) -> None:
     class Counts(torch.nn.Module):
         calls = 0
 
@@ -180,7 +180,7 @@ def test_a_dry_run_leaves_losses_and_generators_unchanged(gathered: PreparedData
 
     counts, before = Counts(), torch.get_rng_state()
     schedule = loss("l1 until 50% then l2")
-    dry_run([CallableLoss(counts, "my:Counts"), schedule], small, gathered, protocol_for(1))
+    dry_run([CallableLoss(counts, "my:Counts"), schedule], small, prepared_photos, protocol_for(1))
     assert counts.calls == 0
     assert schedule.progress == 0
     assert torch.equal(torch.get_rng_state(), before)

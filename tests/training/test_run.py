@@ -43,14 +43,14 @@ def saved_step(out: Path) -> int:
     return int(state["train_state"]["step"])
 
 
-def test_a_run_folder_holds_every_result(train: Train, gathered: PreparedData, tmp_path: Path) -> None:
+def test_a_run_folder_holds_every_result(train: Train, prepared_photos: PreparedData, tmp_path: Path) -> None:
     summary = train(tmp_path)
     assert summary.steps == 12
     assert summary.milliseconds_per_step == pytest.approx(1000 * summary.seconds / 12)
     for name in ("run.yaml", "metrics.csv", "model.safetensors", "checkpoints/last.ckpt", "scores.csv"):
         assert (tmp_path / name).is_file(), name
     assert list((tmp_path / "tensorboard").glob("events*"))
-    names = {pair.name for pair in gathered.test_pairs}
+    names = {pair.name for pair in prepared_photos.test_pairs}
     assert {path.stem for path in (tmp_path / "images").iterdir()} == names
     assert not list(tmp_path.rglob("*.part")), "a file was left half-written"
 
@@ -78,9 +78,9 @@ def test_training_lowers_the_loss(train: Train, small: Recipe, tmp_path: Path) -
     assert sum(values[-10:]) < 0.8 * sum(values[:10])
 
 
-def go(module: SupervisedModule, gathered: PreparedData, out: Path) -> TrainState:
-    patches = PatchDataset(gathered.source, module.recipe.patch)
-    return fit(module, patches, gathered.test_pairs, RunFolder(out), "a run")
+def go(module: SupervisedModule, prepared_photos: PreparedData, out: Path) -> TrainState:
+    patches = PatchDataset(prepared_photos.source, module.recipe.patch)
+    return fit(module, patches, prepared_photos.test_pairs, RunFolder(out), "a run")
 
 
 class Averages(SupervisedModule):
@@ -99,10 +99,10 @@ class Averages(SupervisedModule):
 
 
 def test_averaged_weights_are_the_exponential_average_of_the_weights(
-    gathered: PreparedData, small: Recipe, tmp_path: Path
+    prepared_photos: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
     module = Averages(network(small.network), loss("l1"), replace(small, ema=0.9))
-    go(module, gathered, tmp_path)
+    go(module, prepared_photos, tmp_path)
     for kept, average in zip(module.trained_network.parameters(), module.by_hand, strict=True):
         # twelve roundings of numbers around 0.1 in float32, in another order
         torch.testing.assert_close(kept, average, rtol=1e-5, atol=1e-7)
@@ -125,11 +125,11 @@ class SecondPerStep(SupervisedModule):
 
 @pytest.mark.parametrize("seconds", [4.5, 5.0])
 def test_no_step_begins_after_the_minutes_are_spent(
-    seconds: float, gathered: PreparedData, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seconds: float, prepared_photos: PreparedData, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = SecondPerStep(network(small.network), loss("l1"), replace(small, steps=None, minutes=seconds / 60))
     monkeypatch.setattr("lossmith.core.timer.time", module)
-    state = go(module, gathered, tmp_path)
+    state = go(module, prepared_photos, tmp_path)
     assert state.step == 5
     assert state.timer.elapsed == 5
 
@@ -171,10 +171,10 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
 
 
 def test_validation_does_not_update_batch_normalization(
-    gathered: PreparedData, small: Recipe, tmp_path: Path
+    prepared_photos: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
     restorer = Normalized()
-    go(SupervisedModule(restorer, loss("l1"), small), gathered, tmp_path)
+    go(SupervisedModule(restorer, loss("l1"), small), prepared_photos, tmp_path)
     assert int(restorer.norm.num_batches_tracked) == small.steps
 
 
@@ -190,11 +190,13 @@ class StopsInStep(SupervisedModule):
         return super().training_step(batch, progress)
 
 
-def test_a_network_with_dropout_resumes_exactly(gathered: PreparedData, small: Recipe, tmp_path: Path) -> None:
+def test_a_network_with_dropout_resumes_exactly(
+    prepared_photos: PreparedData, small: Recipe, tmp_path: Path
+) -> None:
     def weights(kind: type[SupervisedModule], out: Path) -> dict[str, Tensor]:
         torch.manual_seed(5)
         module = kind(Normalized(), loss("l1"), small)
-        go(module, gathered, out)
+        go(module, prepared_photos, out)
         return module.restorer.state_dict()
 
     whole = weights(SupervisedModule, tmp_path / "whole")
@@ -220,11 +222,11 @@ class StopsInSetUp(SupervisedModule):
 
 
 def test_ctrl_c_before_the_first_step_ends_the_run_after_it(
-    gathered: PreparedData, small: Recipe, tmp_path: Path
+    prepared_photos: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(KeyboardInterrupt):
-        go(StopsInSetUp(network(small.network), loss("l1"), small), gathered, tmp_path)
+        go(StopsInSetUp(network(small.network), loss("l1"), small), prepared_photos, tmp_path)
     assert saved_step(tmp_path) == 1
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
@@ -237,17 +239,17 @@ class BreaksInSetUp(SupervisedModule):
 
 
 def test_a_run_that_never_started_leaves_the_log_unchanged(
-    gathered: PreparedData, small: Recipe, tmp_path: Path
+    prepared_photos: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
     RunFolder(tmp_path).metrics_csv.write_text("from before")
     with pytest.raises(RuntimeError, match="no device"):
-        go(BreaksInSetUp(network(small.network), loss("l1"), small), gathered, tmp_path)
+        go(BreaksInSetUp(network(small.network), loss("l1"), small), prepared_photos, tmp_path)
     assert RunFolder(tmp_path).metrics_csv.read_text() == "from before"
 
 
-def test_activation_memory_grows_with_the_batch(gathered: PreparedData, small: Recipe) -> None:
+def test_activation_memory_grows_with_the_batch(prepared_photos: PreparedData, small: Recipe) -> None:
     module = SupervisedModule(network("fcn"), loss("l1"), small)
-    patches = PatchDataset(gathered.source, 32, seed=1)
+    patches = PatchDataset(prepared_photos.source, 32, seed=1)
     one, two = (saved_activation_bytes(module, patches.batch(0, n)) for n in (1, 2))
     assert one > 2 * 64 * 32 * 32 * 4, "at least the two inner activations"
     assert two == pytest.approx(2 * one, rel=0.01)

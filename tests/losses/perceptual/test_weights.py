@@ -189,4 +189,6 @@ def test_weights_of_a_network_that_begins_alike_are_refused(network: str, other:
 def test_weights_with_another_head_are_taken(tmp_path: Path) -> None:
     state = models.squeezenet1_1(weights=None, num_classes=3).state_dict()
     save_file({**state, "teacher.0.weight": torch.zeros(1)}, tmp_path / "fine_tuned.safetensors")
-    FeatureExtractor("squeezenet1_1", ["fire2"], str(tmp_path / "fine_tuned.safetensors"))
+    extractor = FeatureExtractor("squeezenet1_1", ["fire2"], str(tmp_path / "fine_tuned.safetensors"))
+    first = state["features.0.weight"]
+    assert any(torch.equal(weight, first) for weight in (*extractor.parameters(), *extractor.buffers()))
