@@ -18,10 +18,10 @@ import sys
 from pathlib import Path
 import lossmith
 lossmith.train(
-    lossmith.Data([Path(sys.argv[1])]), loss="l1 until 50% then mix", seed=3,
+    lossmith.Data([Path(sys.argv[1])]), loss="l1 until 50% then mix + 0.01*mdf(jpeg)", seed=3,
     out=Path(sys.argv[2]), save_every=float(sys.argv[3]),
     recipe=lossmith.Recipe(degradation="noise(25) | jpeg(50)", network="srresnet_small(features=8, blocks=1)",
-                           steps={steps}, batch=2, patch=32, ema=0.9),
+                           steps={steps}, batch=2, patch=44, ema=0.9),
 )
 """
 
