@@ -8,7 +8,7 @@ import torch
 from lossmith.core.progress import ProgressBar
 from lossmith.degradations import degradation
 from lossmith.loss_learning import PUBLISHED, DegradedSample, LossRecipe
-from lossmith.loss_learning.progress import OVERHEAD, ScaleProgress, iteration_costs
+from lossmith.loss_learning.progress import OVERHEAD_COST, ScaleProgress, iteration_costs
 from lossmith.loss_learning.pyramid import ImagePyramid
 
 
@@ -32,7 +32,9 @@ def test_crops_of_one_size_cost_the_same_at_every_scale() -> None:
 def test_twice_the_batch_costs_twice_as_much_but_for_the_overhead(crop: int) -> None:
     once = LossRecipe(crop=crop, batch=2)
     twice = replace(once, batch=4)
-    assert [cost - OVERHEAD for cost in costs(twice)] == pytest.approx([2 * (c - OVERHEAD) for c in costs(once)])
+    assert [cost - OVERHEAD_COST for cost in costs(twice)] == pytest.approx(
+        [2 * (c - OVERHEAD_COST) for c in costs(once)]
+    )
 
 
 def test_the_time_left_is_right_where_iterations_take_what_they_cost(monkeypatch: pytest.MonkeyPatch) -> None:
