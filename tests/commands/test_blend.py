@@ -14,6 +14,7 @@ from lossmith import LossmithError, blend
 from lossmith.cli import run
 from lossmith.commands.blend import parse_alphas
 from lossmith.data import write_image
+from lossmith.degradations import Bicubic
 from lossmith.evaluation import find_metric
 from lossmith.models.model_file import load_model, save_model
 from lossmith.networks import network
@@ -42,7 +43,7 @@ def child(path: Path, parent: Path) -> Path:
 
 
 @pytest.fixture
-def couple(tmp_path: Path) -> tuple[Path, Path]:
+def model_pair(tmp_path: Path) -> tuple[Path, Path]:
     first = saved(tmp_path / "2x-psnr.safetensors")
     return first, child(tmp_path / "2x-gan.safetensors", first)
 
@@ -60,10 +61,10 @@ def targets(tmp_path: Path) -> Path:
 # --- one model -------------------------------------------------------------------------------------------------
 
 
-def test_one_alpha_gives_one_model_that_is_the_mix(couple: tuple[Path, Path], tmp_path: Path) -> None:
+def test_one_alpha_gives_one_model_that_is_the_mix(model_pair: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "2x-mixed.safetensors"
-    assert str(blend(*couple, alpha="0.8", out=out)) == f"model: {out}"
-    mixed, first, second = (load_model(path) for path in (out, *couple))
+    assert str(blend(*model_pair, alpha="0.8", out=out)) == f"model: {out}"
+    mixed, first, second = (load_model(path) for path in (out, *model_pair))
     a, b = first.restorer.state_dict(), second.restorer.state_dict()
     for name, tensor in mixed.restorer.state_dict().items():
         torch.testing.assert_close(tensor, 0.2 * a[name] + 0.8 * b[name])
@@ -92,9 +93,9 @@ def test_unrelated_models_are_blended_with_a_warning(tmp_path: Path) -> None:
 # --- a page ----------------------------------------------------------------------------------------------------
 
 
-def test_a_range_gives_a_page_and_a_table(couple: tuple[Path, Path], targets: Path, tmp_path: Path) -> None:
+def test_a_range_gives_a_page_and_a_table(model_pair: tuple[Path, Path], targets: Path, tmp_path: Path) -> None:
     out = tmp_path / "between"
-    outcome = blend(*couple, alpha="0:1:0.5", out=out, test=[targets])
+    outcome = blend(*model_pair, alpha="0:1:0.5", out=out, test=[targets])
     assert str(outcome) == f"page: {out / 'blend.html'}"
     page = (out / "blend.html").read_text()
     # four details, three alphas, the input and the target, twice over; and for each image three
@@ -115,10 +116,11 @@ def test_a_range_gives_a_page_and_a_table(couple: tuple[Path, Path], targets: Pa
 
 
 def test_images_are_mixed_as_images_and_weights_as_weights(
-    couple: tuple[Path, Path], targets: Path, tmp_path: Path
+    model_pair: tuple[Path, Path], targets: Path, tmp_path: Path
 ) -> None:
     """The squared error of mixed images is convex, so below the chord; that of mixed weights need not."""
-    blend(*couple, alpha="0:1:0.25", out=tmp_path / "out", test=[targets])
+    blend(*model_pair, alpha=(0, 0.25, 0.5, 0.75, 1), degradation=Bicubic(2), out=tmp_path / "out", test=[targets])
+    assert "--alpha 0,0.25,0.5,0.75,1" in (tmp_path / "out" / "blend.html").read_text()
     with (tmp_path / "out" / "blend.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["image"] == "astronaut"]
     errors = {row["method"]: 10 ** (-float(row["psnr"]) / 10) for row in rows}
@@ -129,20 +131,20 @@ def test_images_are_mixed_as_images_and_weights_as_weights(
         assert errors[f"weights {alpha:g}"] != errors[f"images {alpha:g}"]
 
 
-def test_html_in_names_is_escaped(couple: tuple[Path, Path], targets: Path, tmp_path: Path) -> None:
+def test_html_in_names_is_escaped(model_pair: tuple[Path, Path], targets: Path, tmp_path: Path) -> None:
     evil = tmp_path / "<b>&.safetensors"
-    evil.write_bytes(couple[0].read_bytes())
-    blend(evil, couple[1], alpha="0:1:1", out=tmp_path / "out", test=[targets])
+    evil.write_bytes(model_pair[0].read_bytes())
+    blend(evil, model_pair[1], alpha="0:1:1", out=tmp_path / "out", test=[targets])
     page = (tmp_path / "out" / "blend.html").read_text()
     assert "<b>&." not in page
     assert "&lt;b&gt;&amp;" in page
 
 
 def test_the_command_line_takes_the_same_alphas_as_python(
-    couple: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model_pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "2x-mixed.safetensors"
-    assert run(["blend", *map(str, couple), "--alpha", "0.5", "--out", str(out)]) == 0
+    assert run(["blend", *map(str, model_pair), "--alpha", "0.5", "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"model: {out}\n"
     assert run(["export", str(out), "--out", str(tmp_path / "4x-mixed.json")]) == 2
     assert capsys.readouterr().err.endswith("call it 2x-mixed.json\n")
@@ -187,21 +189,21 @@ def test_other_architectures_are_refused_in_one_sentence(tmp_path: Path) -> None
         ),
         (
             {"alpha": "0:1:0.5", "out": "page", "degradation": "bicubic(4)"},
-            "the models enlarge by 2, but 'bicubic(4)' shrinks by 4",
+            "the models have scale 2, but 'bicubic(4)' has scale 4",
         ),
     ],
 )
 def test_invalid_blend_options_are_refused(
     options: dict[str, str],
     message: str,
-    couple: tuple[Path, Path],
+    model_pair: tuple[Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     out = Path(options.pop("out"))
     with pytest.raises(LossmithError) as refused:
-        blend(*couple, out=out, **options)
+        blend(*model_pair, out=out, **options)
     assert str(refused.value) == message
 
 

@@ -6,6 +6,14 @@ from typing import Any
 import pytest
 
 import lossmith
+from lossmith.degradations import Noise
+from lossmith.networks import SRResNetSmall
+from lossmith.training import Recipe
+
+
+def test_a_recipe_takes_objects_for_their_expressions() -> None:
+    recipe = Recipe(degradation=Noise((0, 50)), network=SRResNetSmall)  # type: ignore[arg-type]
+    assert recipe == Recipe(degradation="noise(0..50)", network="srresnet_small")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`lossmith blend`: models between two models, as one file or as a page."""
+"""`lossmith blend`: interpolation between the weights of two models, as a model or as a page."""
 
 import math
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import Any
 
 from lossmith.commands.blend_report import ModelPair, write_page
 from lossmith.commands.command_line import command_line
+from lossmith.commands.loss_options import AlphaOption, DegradationOption, NetworkOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import LIKE_FILES, refuse_existing
@@ -19,11 +20,12 @@ from lossmith.exporting import check_scale
 from lossmith.models.foreign import load_any_model
 from lossmith.models.interpolation import interpolate_weights, weight_cosine
 from lossmith.models.model_file import Model, save_model
+from lossmith.networks import NetworkLike, network_expression
 
 MIN_COSINE = 0.5
-"""A cosine between weights below which two models do not look like relatives."""
+"""The cosine between weights below which two models are taken for unrelated."""
 MAX_ALPHAS = 101
-"""Values of alpha in one command."""
+"""The most values of alpha in one command."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,7 +34,7 @@ class Blended(Outcome):
 
     path: Path
     note: str
-    """Empty where the two models look as if one was trained from the other."""
+    """A warning if the two models seem to be unrelated, else empty."""
 
     def __str__(self) -> str:
         return f"{'model' if self.path.suffix == '.safetensors' else 'page'}: {self.path}" + (
@@ -44,12 +46,12 @@ def blend(
     first: Path,
     second: Path,
     *,
-    alpha: str | float | Sequence[float] = "0:1:0.1",
+    alpha: AlphaOption = "0:1:0.1",
     out: Path,
     test: list[Path] | None = None,
     recursive: bool = False,
-    degradation: str | None = None,
-    network: str | None = None,
+    degradation: DegradationOption = None,
+    network: NetworkOption = None,
 ) -> Blended:
     """Blend two models of one architecture: their weights become (1 - alpha) FIRST + alpha SECOND.
 
@@ -59,8 +61,8 @@ def blend(
     Parameters
     ----------
     first
-        The model at alpha 0, usually the PSNR-oriented one: ours, or anybody's RRDBNet, SRResNet, or what spandrel
-        knows.
+        The model at alpha 0, usually the PSNR-oriented one: of lossmith, or any RRDBNet, SRResNet or network that
+        spandrel knows.
     second
         The model at alpha 1, usually trained adversarially from the first.
     alpha
@@ -75,41 +77,39 @@ def blend(
     degradation
         How the targets are degraded [default: as the first model was trained; bicubic for one that does not say].
     network
-        The network of the models, where it is your own: import.path:Class.
+        The network of the models, if it is your own: import.path:Class.
 
     Raises
     ------
     LossmithError
-        For anything that the caller can mend, in one sentence.
+        For models of two architectures, for wrong alphas or images, and for results that exist.
     """
     first, second, out = Path(first), Path(second), Path(out)
     alphas = parse_alphas(alpha)
     _check_out(out, single=len(alphas) == 1)
-    model_pair = _couple(first, second, network)
+    model_pair = _load_pair(first, second, network)
     cosine = weight_cosine(*(model.restorer.state_dict() for model in model_pair.models))
-    note = "" if cosine >= MIN_COSINE else _stranger(cosine)
+    note = "" if cosine >= MIN_COSINE else _unrelated_note(cosine)
     if len(alphas) == 1:
         check_scale(out, model_pair.scale)
         save_model(out, model_pair.between(alphas[0]), _receipt(model_pair, alphas[0]))
         return Blended(out, note)
-    damage = _damage(model_pair.models[0], degradation)
+    kind = parse_degradation(_known_degradation(model_pair.models[0]) if degradation is None else degradation)
     targets = find_images(test, recursive) if test else sample_images("test")
-    pairs = prepare_test_images(targets, parse_degradation(damage), out)
+    pairs = prepare_test_images(targets, kind, out)
     if pairs[0].scale != model_pair.scale:
-        raise LossmithError(
-            f"the models enlarge by {model_pair.scale}, but '{damage}' shrinks by {pairs[0].scale}"
-        )
+        raise LossmithError(f"the models have scale {model_pair.scale}, but '{kind}' has scale {pairs[0].scale}")
     command = command_line(
         "blend",
         [first, second],
         alpha=_alpha_text(alpha),
         test=test,
         recursive=recursive,
-        degradation=degradation,
-        network=network,
+        degradation=None if degradation is None else kind,
+        network=None if network is None else network_expression(network),
         out=out,
     )
-    write_page(out, model_pair, alphas, pairs, damage=damage, note=note, cosine=cosine, command=command)
+    write_page(out, model_pair, alphas, pairs, degradation=str(kind), note=note, cosine=cosine, command=command)
     return Blended(out / "blend.html", note)
 
 
@@ -156,47 +156,46 @@ def _check_out(out: Path, single: bool) -> None:
     refuse_existing(*((out,) if single else (out / "blend.html", out / "blend.csv")))
 
 
-def _couple(first: Path, second: Path, network: str | None) -> ModelPair:
+def _load_pair(first: Path, second: Path, network: NetworkLike | None) -> ModelPair:
     models = load_any_model(first, network), load_any_model(second, network)
     model_pair = ModelPair(models, (_title(first), _title(second)))
-    kinds = [str(model.restorer).partition("\n")[0] for model in models]
+    architectures = [str(model.restorer).partition("\n")[0] for model in models]
     try:
-        if kinds[0] != kinds[1]:
+        if architectures[0] != architectures[1]:
             raise LossmithError("their names differ")
         interpolate_weights(models[0].restorer.state_dict(), models[1].restorer.state_dict(), 0)
     except LossmithError as error:
-        said = [f"{path} is {kind}" for path, kind in zip((first, second), kinds, strict=True)]
-        raise LossmithError(f"{' and '.join(said)}; only models of one architecture can be blended") from error
+        both = [f"{path} is {name}" for path, name in zip((first, second), architectures, strict=True)]
+        raise LossmithError(f"{' and '.join(both)}; only models of one architecture can be blended") from error
     return model_pair
 
 
-def _stranger(cosine: float) -> str:
+def _unrelated_note(cosine: float) -> str:
     return (
         f"the weights of the two models have a cosine of {cosine:.2f}, so neither seems to be trained from the "
-        "other, and what lies between them may restore nothing"
+        "other, and blends of them may restore nothing"
     )
 
 
 def _receipt(model_pair: ModelPair, alpha: float) -> dict[str, Any]:
     first, second = (model.receipt for model in model_pair.models)
-    kept: dict[str, Any] = {key: first[key] for key in ("network", "scale", "degradation") if key in first}
+    shared: dict[str, Any] = {key: first[key] for key in ("network", "scale", "degradation") if key in first}
     return {
-        **kept,
+        **shared,
         "versions": versions(),
         "loss": f"blend of {' and '.join(model_pair.names)} at {alpha:g}",
         "blend": {"alpha": alpha, "first": first, "second": second},
     }
 
 
-def _damage(model: Model, said: str | None) -> str:
-    if said is not None:
-        return said
-    named = str(model.receipt.get("degradation") or "")
-    if not named and model.scale > 1:
+def _known_degradation(model: Model) -> str:
+    """The degradation that a model was trained on; bicubic for one of a scale whose receipt has none."""
+    expression = str(model.receipt.get("degradation") or "")
+    if not expression and model.scale > 1:
         return f"bicubic({model.scale})"
-    if not named or ":" in named or named.startswith("pairs of"):
+    if not expression or ":" in expression or expression.startswith("pairs of"):
         raise LossmithError("what the first model undoes is not known, or your own code: give --degradation")
-    return named
+    return expression
 
 
 def _title(path: Path) -> str:

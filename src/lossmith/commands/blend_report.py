@@ -1,4 +1,4 @@
-"""Every blend of two models applied to the test images, scored, and put on a page."""
+"""The page of a blend: every blend of two models applied to the test images and scored."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -33,9 +33,9 @@ from lossmith.report.crops import absolute_error, find_crops
 from lossmith.report.pages.blend import BlendContents, Point, Strip, write_blend
 
 MAX_IMAGES = 4
-"""Images on the page: those on which the two models differ most."""
+"""The most images on the page: those on which the two models differ most."""
 WEIGHTS, IMAGES = "weights", "images"
-"""The two ways to mix."""
+"""The two ways of interpolation."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ModelPair:
         return self.models[0].scale
 
     def between(self, alpha: float) -> nn.Module:
-        """The network whose weights are (1 - alpha) of the first and alpha of the second."""
+        """The network of weights (1 - alpha) * first + alpha * second."""
         first, second = (model.restorer for model in self.models)
         restorer = deepcopy(first)
         restorer.load_state_dict(interpolate_weights(first.state_dict(), second.state_dict(), alpha))
@@ -63,12 +63,12 @@ def write_page(
     alphas: Sequence[float],
     pairs: Sequence[ImagePair],
     *,
-    damage: str,
+    degradation: str,
     note: str,
     cosine: float,
     command: str,
 ) -> None:
-    """Write `blend.csv` and `blend.html`."""
+    """Restore and score the test images with every blend; write `blend.csv` and `blend.html`."""
     protocol = protocol_of(pairs)
     check_border(pairs, protocol)
     names = ["psnr", "ssim", *(list(available_deep_metrics())[:1] or ["gmsd"])]
@@ -84,7 +84,7 @@ def write_page(
     write_csv(out / "blend.csv", rows, protocol)
     contents = BlendContents(
         names=model_pair.names,
-        degradation=damage,
+        degradation=degradation,
         network=str(model_pair.models[0].receipt["network"]),
         protocol=str(protocol),
         metrics=[find_metric(name) for name in names],
@@ -102,7 +102,7 @@ def write_page(
 
 
 Mixed = dict[str, list[Tensor]]
-"""By the way of mixing, one image for every alpha."""
+"""An image for every alpha, by the way of interpolation."""
 
 
 def _mixed(model_pair: ModelPair, alphas: Sequence[float], pair: ImagePair) -> Mixed:
@@ -132,12 +132,12 @@ def _method(way: str, alpha: float) -> str:
 
 
 def _mean(rows: Sequence[Row], way: str, alpha: float, names: Sequence[str]) -> Point:
-    mine = [row for row in rows if row.method == _method(way, alpha)]
-    return Point(alpha, {name: fmean(row.scores[name] for row in mine) for name in names})
+    scores = [row.scores for row in rows if row.method == _method(way, alpha)]
+    return Point(alpha, {name: fmean(score[name] for score in scores) for name in names})
 
 
 def _strip(mixed: Mixed, pair: ImagePair) -> Strip:
-    """The detail where the first and the last blend differ most."""
+    """The crop in which the first and the last blend differ most."""
     first, last = to_uint8_hwc(mixed[WEIGHTS][0]), to_uint8_hwc(mixed[WEIGHTS][-1])
     target, degraded = to_uint8_hwc(pair.clean), to_uint8_hwc(baseline(pair))
     crop = find_crops(ImageComparison(pair.name, target, degraded, {"first": first, "last": last}))[0]

@@ -1,10 +1,11 @@
-"""`lossmith export`: a model as the files that other programs open."""
+"""`lossmith export`: a model as files for other programs."""
 
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lossmith.commands.loss_options import NetworkOption, SizeOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import refuse_existing, write_text
@@ -18,12 +19,12 @@ ENDINGS = (".safetensors", ".onnx", ".json")
 
 @dataclass(frozen=True, repr=False)
 class Exported(Outcome):
-    """The files that were written, and what is known of each."""
+    """The files that were written, each with a remark."""
 
     files: dict[Path, str]
 
     def __str__(self) -> str:
-        return "\n".join(f"{path}: {about}" for path, about in self.files.items())
+        return "\n".join(f"{path}: {remark}" for path, remark in self.files.items())
 
 
 def export(
@@ -33,46 +34,46 @@ def export(
     name: str | None = None,
     half: bool = False,
     opset: int | None = None,
-    size: str | tuple[int, int] | None = None,
+    size: SizeOption = None,
     author: str | None = None,
     license: str | None = None,
-    network: str | None = None,
+    network: NetworkOption = None,
 ) -> Exported:
-    """Write a model as other programs open it: safetensors, ONNX and a card, by OUT's ending, or all in a folder.
+    """Write a model for other programs: as safetensors, ONNX or a card, by the suffix of OUT, or all in a folder.
 
     Parameters
     ----------
     model
-        A model of ours, or anybody's weights of an RRDBNet, an SRResNet, or what spandrel knows.
+        A model of lossmith, or any weights of an RRDBNet, an SRResNet, or a network that spandrel knows.
     out
         A .safetensors, .onnx or .json file whose name carries the scale, such as 4x-name.onnx; or a folder for
         all three.
     name
         Name of the files in a folder, without the scale [default: that of the model's file or run].
     half
-        Store float16, half as large; the ONNX graph then also takes and gives float16.
+        Store float16, half as large; the ONNX graph then also has float16 inputs and outputs.
     opset
         Version of ONNX's operators, for older runtimes [default: the newest that torch writes].
     size
         The one size of images that the ONNX graph takes, as WIDTHxHEIGHT in pixels [default: any].
     author
-        Of the model, for the card.
+        Author of the model, for the card.
     license
-        Of the model, for the card: an SPDX expression, such as CC-BY-4.0.
+        License of the model, for the card: an SPDX expression, such as CC-BY-4.0.
     network
-        The network of a model, where the file does not say it: an expression, or import.path:Class.
+        The network of the model, if the file does not name it: an expression, or import.path:Class.
 
     Raises
     ------
     LossmithError
-        For anything that the caller can mend, in one sentence.
+        For a wrong name or an unknown model, for results that exist, and for a network that ONNX cannot express.
     """
     model, out = Path(model), Path(out)
     sides = None if size is None else parse_size(size)
-    opened = load_any_model(model, network)
-    targets = _targets(out, model_name(model, opened.scale, name))
+    loaded = load_any_model(model, network)
+    targets = _targets(out, model_name(model, loaded.scale, name))
     for path in targets:
-        check_scale(path, opened.scale)
+        check_scale(path, loaded.scale)
     refuse_existing(*targets)
     if (opset or sides) and not any(path.suffix.lower() == ".onnx" for path in targets):
         raise LossmithError("--opset and --size are for an ONNX graph, and none is written")
@@ -82,13 +83,13 @@ def export(
     # the graph first: it is the one that can fail
     for path in sorted(targets, key=lambda path: path.suffix.lower() != ".onnx"):
         if path.suffix.lower() == ".onnx":
-            files[path] = str(write_onnx(path, opened, FORMAT, half, opset, sides))
+            files[path] = str(write_onnx(path, loaded, FORMAT, half, opset, sides))
         elif path.suffix.lower() == ".safetensors":
-            save_model(path, opened.restorer.half() if half else opened.restorer, opened.receipt)
-            files[path] = compatibility(opened)
+            save_model(path, loaded.restorer.half() if half else loaded.restorer, loaded.receipt)
+            files[path] = compatibility(loaded)
         else:
-            kept = [path.with_suffix(ending) for ending in ENDINGS[:2]]
-            card = make_card(opened, path.stem, [file for file in kept if file.is_file()], author, license)
+            resources = [path.with_suffix(ending) for ending in ENDINGS[:2]]
+            card = make_card(loaded, path.stem, [file for file in resources if file.is_file()], author, license)
             write_text(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
             files[path] = "card for OpenModelDB, to be completed by hand"
     return Exported({path: files[path] for path in targets})

@@ -7,6 +7,8 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from lossmith.core.errors import LossmithError, counted
+from lossmith.degradations import degradation
+from lossmith.networks import network_expression
 
 Decay = Literal["cosine", "none", "fifths", "esrgan"]
 
@@ -51,6 +53,10 @@ class Recipe:
             raise LossmithError("give the budget in steps or in minutes, not both")
         if self.steps is None and self.minutes is None:
             object.__setattr__(self, "steps", 400)
+        if callable(self.degradation):  # an object or a function, from Python
+            object.__setattr__(self, "degradation", str(degradation(self.degradation)))
+        if callable(self.network):
+            object.__setattr__(self, "network", network_expression(self.network))
         if isinstance(self.init, str):
             object.__setattr__(self, "init", Path(self.init))
         if self.network is None and self.init is None:
