@@ -1,9 +1,11 @@
 """The command line: what it says, and what it refuses with one sentence and status 2."""
 
+import logging
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +95,7 @@ def test_options_come_from_a_yaml_file_and_the_command_line_wins(
         ("steps: 2.5\n", 'Invalid value for steps: must be a whole number, not "2.5" as a.yaml says.'),
         ("loss: [l1, l2]\n", "Invalid value for loss from a.yaml"),
         ("decay: cos\n", 'Invalid value "cos" for decay from a.yaml. Choose from: "cosine", "none",'),
-        ("steps: 2\nminutes: 1\n", "in steps or in minutes, not both"),
+        ("steps: 2\nminutes: 1\n", "as --steps or as --minutes, not both"),
         ("steps: 2\nsteps: 3\n", "a.yaml: 'steps' is in line 1 and in line 2; remove one"),
     ],
 )
@@ -152,8 +154,8 @@ def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pyt
         (["compare", "--degradation", "jpg(10)"], "did you mean 'jpeg'?"),
         (["compare", "--degradation", "jpeg(200)"], "quality must be 1 to 100"),
         (["compare", "--network", "fnc"], "did you mean 'fcn'?"),
-        (["compare", "--steps", "5", "--minutes", "1"], "in steps or in minutes, not both"),
-        (["compare", "--seeds", "0"], "seeds must be a whole number, at least 1, not 0"),
+        (["compare", "--steps", "5", "--minutes", "1"], "as --steps or as --minutes, not both"),
+        (["compare", "--seeds", "0"], "--seeds must be a whole number, at least 1, not 0"),
         (["train", "--seed", "9" * 40], "seed must be 0 to 9223372036854775807"),
         (["train", "--out", ""], "the value after '--out' is empty"),
         (["train", "--degradation="], "the value after '--degradation=' is empty"),
@@ -262,7 +264,7 @@ def test_the_folder_of_another_comparison_is_refused(
     words = [str(w) for w in ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path, "--losses"]]
     assert run([*words, "l1"]) == 0
     capsys.readouterr()
-    assert "belongs to another configuration: losses" in refused([*words, "l2"], capsys)
+    assert "belongs to another configuration: --losses is" in refused([*words, "l2"], capsys)
 
 
 def test_a_full_disk_is_one_sentence(photos: Path, tmp_path: Path) -> None:
@@ -297,3 +299,90 @@ def test_help_shows_the_asterisks_of_expressions(capsys: pytest.CaptureFixture[s
 def test_one_model_may_be_given_to_restore_without_a_list(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match=r"^'none\.pth' does not exist"):
         lossmith.restore(str(photos), model="none.pth", out=tmp_path / "out")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("call", "words", "in_python", "typed"),
+    [
+        (
+            lambda: lossmith.Data(clean="a"),
+            ["train", "--clean", "a"],
+            "pairs of your own need both `clean` and `degraded`",
+            "pairs of your own need both --clean and --degraded",
+        ),
+        (
+            lambda: lossmith.Data(["a"], clean="a", degraded="b"),
+            ["compare", "a", "--clean", "a", "--degraded", "b"],
+            "give either `images` or `clean` and `degraded`, not both",
+            "give either IMAGES or --clean and --degraded, not both",
+        ),
+        (
+            lambda: lossmith.Recipe(steps=1, minutes=1.0),
+            ["train", "--steps", "1", "--minutes", "1"],
+            "give the budget as `steps` or as `minutes`, not both",
+            "give the budget as --steps or as --minutes, not both",
+        ),
+        (
+            lambda: lossmith.Recipe(learning_rate=-1.0),
+            ["train", "--learning-rate", "-1"],
+            "`learning_rate` must be above 0 and finite, not -1.0",
+            "--learning-rate must be above 0 and finite, not -1.0",
+        ),
+        (
+            lambda: lossmith.Execution(gpus_per_run=0.5),
+            ["compare", "--gpus-per-run", "0.5"],
+            "`gpus_per_run` is for a Ray cluster; add `executor=ray`",
+            "--gpus-per-run is for a Ray cluster; add --executor ray",
+        ),
+        (
+            lambda: lossmith.train(out="cat.png"),
+            ["train", "--out", "cat.png"],
+            "'cat.png' is called like a file, and `out` is the folder of a run with its model; "
+            "name a folder, such as 'cat'",
+            "'cat.png' is called like a file, and --out is the folder of a run with its model; "
+            "name a folder, such as 'cat'",
+        ),
+        (
+            lambda: lossmith.learn_loss("cat.png", out="cat.safetensors"),
+            ["learn-loss", "cat.png", "--out", "cat.safetensors"],
+            "say what the loss is to be learned from: either `degradation` or `degraded`",
+            "say what the loss is to be learned from: either --degradation or --degraded",
+        ),
+        (
+            lambda: lossmith.blend("a", "b", alpha=2, out="x"),
+            ["blend", "a", "b", "--alpha", "2", "--out", "x"],
+            "`alpha` must be a number from 0 to 1, up to 101 rising ones such as 0,0.3,1, or a range "
+            "start:stop:step such as 0:1:0.1, not '2'",
+            "--alpha must be a number from 0 to 1, up to 101 rising ones such as 0,0.3,1, or a range "
+            "start:stop:step such as 0:1:0.1, not '2'",
+        ),
+    ],
+)
+def test_an_error_names_the_argument_in_python_and_the_option_on_the_command_line(
+    call: Callable[[], object], words: list[object], in_python: str, typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(LossmithError) as error:
+        call()
+    assert str(error.value) == in_python
+    assert refused(words, capsys) == typed
+
+
+def test_help_names_options_where_docstrings_name_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "instead of IMAGES and --degradation." in shown
+    assert "that belong to --test, when --clean and --degraded are given." in shown
+
+
+def test_what_is_logged_is_printed_with_options_while_a_command_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(*_: object, **__: object) -> None:
+        logging.getLogger("lossmith.data").info("without `recursive`")
+
+    monkeypatch.setattr("lossmith.cli.app", command)
+    command()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("lossmith.cli._translate", lambda words: None)
+    assert run(["train"]) == 0
+    assert capsys.readouterr().err.startswith("lossmith: without ")

@@ -114,7 +114,10 @@ def test_commands_of_other_programs_are_answered_with_ours() -> None:
         (["train", "--qqq"], "option --qqq of train is not known; `lossmith train --help` lists those that are"),
         (["train", "--lr", "fast"], 'must be a number, not "fast"'),
         (["inference", "-i", "x"], "there is no command 'inference'; `lossmith restore` does that"),
-        (["train", "--device", "tpu"], "device must be cpu, mps, cuda or a certain one such as cuda:1, not 'tpu'"),
+        (
+            ["train", "--device", "tpu"],
+            "--device must be cpu, mps, cuda or a certain one such as cuda:1, not 'tpu'",
+        ),
         (["train", "--device"], "--device needs the name of a device"),
     ],
 )

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from lossmith.cli import app
+from lossmith.cli import app, as_typed
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """# The command line
@@ -27,6 +27,12 @@ def reference() -> str:
     sections = generated[generated.index("\n## lossmith ") :]
     joined = re.sub(r"(?<=\S)\n {2,}(?=\S)", " ", sections)  # the continued lines of an option
     lists = re.sub(r"\*\*([A-Z]\w+)\*\*:", r"### \1", joined)
+    lists = re.sub(  # docstrings name parameters, which are options here
+        r"^## lossmith (\S+)\n.*?(?=^## |\Z)",
+        lambda match: as_typed(match[0], match[1]),
+        lists,
+        flags=re.MULTILINE | re.DOTALL,
+    )
     return f"{HEAD}{re.sub(r'^```console$', '```', lists, flags=re.MULTILINE).rstrip()}\n"
 
 

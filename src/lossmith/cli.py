@@ -1,10 +1,13 @@
 """The public functions on the command line, and nothing else: options and help come from their signatures."""
 
+import logging
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -13,6 +16,8 @@ from warnings import filterwarnings
 from cyclopts import App, ArgumentCollection, CoercionError, CycloptsError, Group, Parameter, Token, convert
 from cyclopts.config import Dict
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
+from cyclopts.help import DefaultFormatter, HelpPanel, InlineText
+from rich.markdown import Markdown
 
 from lossmith._version import __version__
 from lossmith.commands import (
@@ -29,20 +34,14 @@ from lossmith.commands import (
 )
 from lossmith.commands.command_line import changed
 from lossmith.commands.compare.executors import Execution
+from lossmith.commands.listings import degradations, losses, metrics, networks
 from lossmith.config_file import read_config_file
 from lossmith.core.devices import use_device
 from lossmith.core.errors import LossmithError, escape_control, unknown_name_error
 from lossmith.data import Data
 from lossmith.data.folders import SUFFIXES
-from lossmith.degradations import DEGRADATIONS, TASKS
-from lossmith.evaluation import METRICS, available_deep_metrics
-from lossmith.expressions import listed
 from lossmith.loss_learning import LossRecipe
-from lossmith.losses import overview
-from lossmith.metrics.deep import DEEP_METRICS, missing_weights
-from lossmith.networks import DISCRIMINATORS, NETWORKS
 from lossmith.option_synonyms import command_for, option_for
-from lossmith.report.definitions import definition
 from lossmith.training import AdversarialRecipe, Recipe
 from lossmith.training.presets import preset
 
@@ -104,6 +103,28 @@ def epilogue(command: Callable[..., Any]) -> str:
     )
 
 
+class HelpFormatter(DefaultFormatter):
+    """Help of a command in which the parameters that docstrings name are options."""
+
+    def __init__(self, command: str = "") -> None:
+        super().__init__()
+        self.command = command
+
+    def __call__(self, console: Any, options: Any, panel: HelpPanel) -> None:
+        entries = [entry.copy(description=self._typed(entry.description)) for entry in panel.entries]
+        super().__call__(console, options, panel.copy(entries=entries))
+
+    def render_description(self, console: Any, options: Any, description: Any) -> None:
+        super().render_description(console, options, self._typed(description))
+
+    def _typed(self, description: Any) -> Any:
+        if not isinstance(markdown := getattr(description, "primary_renderable", None), Markdown):
+            return description
+        text = InlineText(Markdown(as_typed(markdown.markup, self.command)))
+        text.force_empty_end, text.texts = description.force_empty_end, description.texts
+        return text
+
+
 app = App(
     name="lossmith",
     help="Choose, compose and compare the loss function of an image-restoration network.",
@@ -114,8 +135,12 @@ app = App(
     help_epilogue="`lossmith COMMAND --help` tells of a command. Its options may also be in a YAML file, "
     "--config FILE, and --device cpu or --device cuda:1 says where it computes.",
 )
-for command in (compare, train, evaluate, learn_loss, show_loss, convert_mdf, export, blend, restore, reproduce):
+FUNCTIONS = (compare, train, evaluate, learn_loss, show_loss, convert_mdf, export, blend, restore, reproduce)
+COMMANDS = [function.__name__.replace("_", "-") for function in FUNCTIONS]
+for command in FUNCTIONS:
     app.command(command, help_epilogue=epilogue(command))
+for listing in (losses, networks, degradations, metrics):
+    app.command(listing, help_epilogue="")
 
 LISTS = {
     name
@@ -131,59 +156,20 @@ TAKEN = {"config", "preset", "device", "help", "version", "h"}
 SHORT = {"h"}
 
 
-@app.command(help_epilogue="")
-def losses() -> str:
-    """List the losses: name, definition, range, least size, source and options."""
-    return overview()
-
-
-@app.command(help_epilogue="")
-def networks() -> str:
-    """List the networks that can be trained, and the discriminators to train against: what each is, and its
-    options.
-    """
-    return (
-        f"{listed(NETWORKS, excluded=['scale'])}\n\n"
-        'Options go in brackets: "srresnet(features=32, blocks=8)". The scale follows from the damage.\n'
-        'Your own: "my_package.my_module:MyNetwork".\n\n'
-        f"Discriminators, for --discriminator:\n\n{listed(DISCRIMINATORS, excluded=['size'])}"
-    )
-
-
-@app.command(help_epilogue="")
-def degradations() -> str:
-    """List the damages: what each does, and its options."""
-    tasks = "\n".join(f"{name} is short for {meaning}" for name, meaning in TASKS.items())
-    return (
-        f"{listed(DEGRADATIONS)}\n\n{tasks}\n\n"
-        'One after the other: "bicubic(2) | noise(5) | jpeg(50)". A number may be a range, drawn anew for every\n'
-        'patch: "noise(0..50)", "jpeg(30..95)"; tests are made at its ends and its middle.\n'
-        'Your own: "my_package.my_module:my_degradation".'
-    )
-
-
-@app.command(help_epilogue="")
-def metrics() -> str:
-    """List the metrics: what each measures, which way is better, and what those that are not here need."""
-    deep = available_deep_metrics()
-    here = [*METRICS.values(), *deep.values()]
-    lines = [
-        f"{each.name}\n  {each.label}, {'higher' if each.higher_is_better else 'lower'} is better\n"
-        f"  {definition(each)}"
-        for each in here
-    ]
-    lines += [f"{name}\n  not here: {missing_weights(name)}" for name in DEEP_METRICS if name not in deep]
-    return "\n\n".join(lines)
-
-
 def run(words: Sequence[str]) -> int:
     """Run one command; returns the exit status: 0, 1 when a part failed, 2 after the user's mistake."""
     filterwarnings("ignore", module=r"PIL\.")  # of damaged images; what matters of them is said
+    words = list(words)
+    with _log_to_stderr(words[0] if words else ""):
+        return _run(words)
+
+
+def _run(words: list[str]) -> int:
     try:
-        words = list(words)
         _check_words(words)
         _translate(words)
         app.config = _take_file_options(words)
+        app.help_formatter = HelpFormatter(words[0] if words else "")
         result = app(
             [_not_an_option(word) for word in words],
             exit_on_error=False,
@@ -191,13 +177,62 @@ def run(words: Sequence[str]) -> int:
             result_action="return_value",
         )
         if result is not None:
-            print(result)
+            print(as_typed(str(result), words[0]))
     except BrokenPipeError:  # an OSError that is nobody's mistake; `main` ends quietly
         raise
     except (LossmithError, CycloptsError, OSError) as error:
-        print(f"lossmith: {_sentence(error, words)}", file=sys.stderr)
+        print(f"lossmith: {as_typed(_sentence(error, words), words[0] if words else '')}", file=sys.stderr)
         return 2
     return int(getattr(result, "status", 0))
+
+
+@contextmanager
+def _log_to_stderr(command: str) -> Iterator[None]:
+    """Print what the package logs, from INFO on, while a command runs."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            print(f"lossmith: {as_typed(record.getMessage(), command)}", file=sys.stderr)
+
+    logger, handler = logging.getLogger("lossmith"), Handler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def as_typed(text: str, command: str = "") -> str:
+    """A text for Python, in which parameters stand in backticks, for the command line of a command.
+
+    An option gets its hyphens and a positional argument capital letters; other backticks stay.
+
+    >>> as_typed("leave `save_every` out, or take `init='a.pth'`: `lossmith losses`", "train")
+    "leave --save-every out, or take --init 'a.pth': `lossmith losses`"
+    >>> as_typed("give `images`", "train"), as_typed("give `images`", "reproduce")
+    ('give IMAGES', 'give --images')
+    """
+
+    def typed(match: re.Match[str]) -> str:
+        name, value = match.groups()
+        option = _options_by_parameter(command).get(name)
+        return match[0] if option is None else f"{option} {value}" if value else option
+
+    return re.sub(r"`([a-z]\w*)(?:=([^`]*))?`", typed, text)
+
+
+@cache
+def _options_by_parameter(command: str) -> dict[str, str]:
+    """What is typed for a parameter: of this command, or of any where it has none of that name."""
+    options = {name: f"--{name}" for name in TAKEN}
+    for other in sorted(COMMANDS, key=lambda name: name == command):  # its own come last, in the place of others
+        for argument in app[other].assemble_argument_collection():
+            name = argument.name.removeprefix("--")
+            options[name.replace("-", "_")] = name.upper() if argument.field_info.is_positional else argument.name
+    return options
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ ANSWERS = {
     "lr-decay lr-step gamma milestones warmup warmup-steps lr-warmup eta-min lr-gamma decay-steps": (
         "--decay cosine, none, fifths or esrgan says how the learning rate goes; cosine rises first"
     ),
-    "optimizer optim optimizer weight-decay wd beta1 beta2 betas adam-beta1 momentum clip-grad grad-clip "
+    "optimizer optim optimiser weight-decay wd beta1 beta2 betas adam-beta1 momentum clip-grad grad-clip "
     "gradient-clip-val eps max-grad-norm": _OPTIMIZER,
     "accumulate grad-accum accumulate-grad-batches gradient-accumulation-steps": (
         "gradients are not accumulated; --devices shares out a --batch, and a smaller --patch takes less memory"

@@ -185,7 +185,7 @@ def test_other_architectures_are_refused_in_one_sentence(tmp_path: Path) -> None
         ),
         (
             {"alpha": "0.5", "out": "2x-psnr.safetensors"},
-            "2x-psnr.safetensors exists already; choose another --out",
+            "2x-psnr.safetensors exists already; choose another `out`",
         ),
         (
             {"alpha": "0:1:0.5", "out": "page", "degradation": "bicubic(4)"},
@@ -210,7 +210,7 @@ def test_invalid_blend_options_are_refused(
 def test_a_users_own_degradation_must_be_named(tmp_path: Path) -> None:
     models = [saved(tmp_path / f"{n}.safetensors", degradation="my_code:damage") for n in "ab"]
     with pytest.raises(
-        LossmithError, match=r"^what the first model undoes is not known, or your own code: give --deg"
+        LossmithError, match=r"^what the first model undoes is not known, or your own code: give `deg"
     ):
         blend(*models, out=tmp_path / "page")
 

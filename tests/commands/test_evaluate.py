@@ -44,7 +44,7 @@ def test_the_folder_of_a_run_is_not_taken_for_results(model: Path, photos: Path)
 def test_given_degraded_images_are_not_degraded_again(model: Path, photos: Path, tmp_path: Path) -> None:
     degraded = shutil.copytree(photos, tmp_path / "degraded")
     sentence = refused(model, test=[photos], degraded=degraded, degradation="jpeg(10)")
-    assert sentence == "give either --degraded or --degradation, not both"
+    assert sentence == "give either `degraded` or `degradation`, not both"
 
 
 def test_targets_given_as_degraded_images_are_refused(model: Path, photos: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_scale_that_does_not_fit_is_refused(model: Path, model_x2: Path, photo
 def test_images_that_cannot_be_scored_are_named(model_x2: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "small" / "speck.png", torch.zeros(3, 4, 4))
     sentence = refused(model_x2, test=[tmp_path / "small"])
-    assert sentence == "cropping 2 px from each side leaves nothing of 'speck'; name larger images with --test"
+    assert sentence == "cropping 2 px from each side leaves nothing of 'speck'; name larger images with `test`"
 
 
 def test_one_unscored_image_does_not_hide_the_other_scores(photos: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_any_other_naming_is_an_option(photos: Path, tmp_path: Path) -> None:
     results = renamed(photos, tmp_path / "results", "the {} of mine.png")
     with_tail = renamed(photos, tmp_path / "targets", "{} and more.png")
     sentence = refused(results, test=[with_tail])
-    assert sentence.endswith('say how results are called, such as --pair "{} and more:the {} of mine"')
+    assert sentence.endswith('say how results are called, such as `pair="{} and more:the {} of mine"`')
     evaluation = lossmith.evaluate(results, test=[with_tail], pair="{} and more:the {} of mine")
     assert [row.scores["psnr"] for row in evaluation.rows] == [PERFECT] * 6
 

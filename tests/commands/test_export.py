@@ -378,10 +378,10 @@ def test_export_names_without_the_scale_or_with_another_are_refused(name: str) -
     [
         ("4x-a.pth", {}, "4x-a.pth must end in .safetensors, .onnx or .json, or name a folder"),
         ("a.onnx", {}, "programs read the scale from a model's name; call it 4x-a.onnx"),
-        ("4x-a.json", {"name": "b"}, "--name is for a folder; the name of a file is in --out"),
-        ("4x-there.json", {}, "4x-there.json exists already; choose another --out"),
-        ("4x-a.json", {"opset": 17}, "--opset and --size are for an ONNX graph, and none is written"),
-        ("4x-a.onnx", {"opset": 3}, "opset must be from 9 to 23, not 3"),
+        ("4x-a.json", {"name": "b"}, "`name` is for a folder; the name of a file is in `out`"),
+        ("4x-there.json", {}, "4x-there.json exists already; choose another `out`"),
+        ("4x-a.json", {"opset": 17}, "`opset` and `size` are for an ONNX graph, and none is written"),
+        ("4x-a.onnx", {"opset": 3}, "`opset` must be from 9 to 23, not 3"),
         ("4x-a.onnx", {"size": "64x"}, "`size` must be WIDTHxHEIGHT, such as 320x256, not '64x'"),
     ],
 )

@@ -105,7 +105,10 @@ def test_conflicting_gan_options_are_one_sentence_before_anything_is_written(
         (["train", "--preset", "esrgn"], "recipe 'esrgn' is not known; did you mean 'esrgan'?"),
         (["train", "--preset"], "--preset needs a name"),
         (["compare", "--preset", "esrgan"], "--preset is an option of train"),
-        (["train", "--psnr-steps", "3"], "psnr_steps is for training against a discriminator, and none is named"),
+        (
+            ["train", "--psnr-steps", "3"],
+            "--psnr-steps is for training against a discriminator, and none is named",
+        ),
     ],
 )
 def test_invalid_presets_are_one_sentence(
@@ -158,18 +161,19 @@ def test_presets_have_a_discriminator_that_takes_their_patches(name: str) -> Non
 
 
 def test_without_vgg19_weights_the_fallback_loss_is_used_and_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
     assert content_loss() == FALLBACK_LOSS
-    said = capsys.readouterr().err
+    said = caplog.text
     assert f"the loss is '{FALLBACK_LOSS}' instead of the paper's '{PUBLISHED_LOSS}'" in said
     assert str(tmp_path / "hub" / "checkpoints") in said
     assert str(loss(FALLBACK_LOSS)) == FALLBACK_LOSS, "it ships with us"
+    caplog.clear()
     (tmp_path / "vgg19-dcbb9e9d.pth").touch()
     assert content_loss() == PUBLISHED_LOSS
-    assert capsys.readouterr().err == ""
+    assert caplog.text == ""
 
 
 def test_the_fallback_loss_is_in_the_receipt(

@@ -78,7 +78,7 @@ def test_a_spandrel_network_is_trained_and_opened_again(photos: Path, tmp_path: 
 
 
 def test_weights_of_other_shapes_are_named_unless_partial_init_is_allowed(
-    photos: Path, start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    photos: Path, start: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     larger = {**SMALL, "degradation": "bicubic(3)"}
     with pytest.raises(LossmithError) as refused:
@@ -86,13 +86,13 @@ def test_weights_of_other_shapes_are_named_unless_partial_init_is_allowed(
     assert str(refused.value) == (
         f"{start} does not hold the weights of srresnet_small(scale=3, features=6, blocks=1): 'conv_last.weight' "
         "is [12, 6, 3, 3] in it and [27, 6, 3, 3] in the network, 'conv_last.bias' is [12] in it and [27] in the "
-        "network; --init-partial loads what fits"
+        "network; `init_partial` loads what fits"
     )
     assert not (tmp_path / "run").exists()
-    capsys.readouterr()
+    caplog.set_level("INFO", "lossmith")
     run = train(Data([photos]), recipe=Recipe(init=start, init_partial=True, **larger), out=tmp_path / "run")
-    assert "6 of the network's 8 weights come from" in (said := capsys.readouterr().err)
-    assert "fresh are 'conv_last.weight', 'conv_last.bias'" in said
+    assert "6 of the network's 8 weights come from" in caplog.text
+    assert "fresh are 'conv_last.weight', 'conv_last.bias'" in caplog.text
     after, before = weights(run.folder / "model.safetensors"), weights(start)
     assert torch.allclose(after["conv_first.weight"], before["conv_first.weight"], rtol=0, atol=1e-6)
     assert load_model(run.folder / "model.safetensors").receipt["begins_with_part"] is True
@@ -134,10 +134,10 @@ def test_a_run_is_resumed_only_with_the_same_init_file(photos: Path, start: Path
     again = train(Data([photos]), recipe=Recipe(init=start, **SMALL), out=out)
     assert again.summary.steps == 1
     model = out / "model.safetensors"
-    advice = f"choose another --out, where training can begin with its model: --init {model} --out NEW$"
+    advice = f"choose another `out`, where training can begin with its model, `init='{model}'`$"
     with pytest.raises(LossmithError, match=f"it began with other weights; {advice}"):
         train(Data([photos]), recipe=Recipe(network=NETWORK, **SMALL), out=out)
-    with pytest.raises(LossmithError, match=f"steps is 1 there and 2 here; {advice}"):
+    with pytest.raises(LossmithError, match=f"`steps` is 1 there and 2 here; {advice}"):
         train(Data([photos]), recipe=Recipe(init=start, **{**SMALL, "steps": 2}), out=out)
 
 
@@ -145,7 +145,7 @@ def test_a_run_is_resumed_only_with_the_same_init_file(photos: Path, start: Path
     ("name", "message"),
     [
         ("none.pth", "'none.pth' does not exist; a model is the model.safetensors in the folder of a run"),
-        ("a.onnx", "a.onnx is an ONNX graph, which cannot be trained; --init takes weights"),
+        ("a.onnx", "a.onnx is an ONNX graph, which cannot be trained; `init` takes weights"),
         ("text.pth", "text.pth is neither a safetensors file nor a checkpoint of PyTorch"),
     ],
 )
@@ -158,5 +158,5 @@ def test_invalid_init_files_are_one_sentence(
     with pytest.raises(LossmithError) as refused:
         train(Data([photos]), recipe=Recipe(init=Path(name), **SMALL), out=tmp_path / "run")
     assert str(refused.value) == message
-    with pytest.raises(LossmithError, match=r"^--init-partial goes with --init"):
+    with pytest.raises(LossmithError, match=r"^`init_partial` goes with `init`"):
         Recipe(init_partial=True)

@@ -119,7 +119,7 @@ def test_a_learned_loss_is_reproduced_bit_for_bit(image: Path, pair: bool, tmp_p
     [
         ({"degradation": "os:system"}, "your own 'os:system', whose code a file cannot run"),
         ({"image": {"width": 48}}, "its receipt has no image_sha256"),
-        ({"image": {"image_sha256": [1]}}, "was made from 'image_sha256'; say with --images"),
+        ({"image": {"image_sha256": [1]}}, "was made from 'image_sha256'; say with `images`"),
         ({"recipe": {"iterations": "x"}}, "iterations must be a whole number, 1 or more, not x"),
         ({"seed": -1}, "seed must be 0 to"),
         ({"seed": "x"}, "seed must be 0 to"),
@@ -143,7 +143,7 @@ def test_reproduce_starts_the_second_stage_from_the_same_weights(images: Path, t
     assert reproduce(model, images=[images], out=tmp_path / "beside").status == 0
     away = tmp_path / "away.safetensors"
     away.write_bytes(model.read_bytes())
-    with pytest.raises(LossmithError, match="name it with --init-from"):
+    with pytest.raises(LossmithError, match="name it with `init_from`"):
         reproduce(away, images=[images])
     assert reproduce(away, images=[images], init_from=before).status == 0
 
@@ -165,8 +165,8 @@ def test_a_model_that_began_with_a_part_of_other_weights_is_made_again(images: P
         ({"protocol": 3}, "does not say how it was made: its receipt has no protocol"),
         ({"minutes": 2.0}, "was trained for 2.0 minutes"),
         ({"loss": "os:system"}, "your own 'os:system', whose code a file cannot run"),
-        ({"begins_with": "0" * 64}, "name it with --init-from"),
-        ({"training_images": {"cat": "0" * 64, "dog": "1" * 64}}, "'cat' and 1 more; say with --images"),
+        ({"begins_with": "0" * 64}, "name it with `init_from`"),
+        ({"training_images": {"cat": "0" * 64, "dog": "1" * 64}}, "'cat' and 1 more; say with `images`"),
     ],
 )
 def test_models_that_cannot_be_reproduced_are_refused(

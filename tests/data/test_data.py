@@ -50,10 +50,10 @@ def test_given_pairs_are_trained_on_unchanged(photos: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"clean": Path("a")}, "both --clean and --degraded"),
+        ({"clean": Path("a")}, "both `clean` and `degraded`"),
         ({"clean": Path("a"), "degraded": Path("b"), "images": [Path("c")]}, "not both"),
-        ({"test_degraded": Path("a")}, "--test-degraded goes with"),
-        ({"clean": Path("a"), "degraded": Path("b"), "test": [Path("c")]}, "needs --test-degraded"),
+        ({"test_degraded": Path("a")}, "`test_degraded` goes with"),
+        ({"clean": Path("a"), "degraded": Path("b"), "test": [Path("c")]}, "needs `test_degraded`"),
     ],
 )
 def test_conflicting_data_options_are_refused(options: dict[str, object], sentence: str) -> None:

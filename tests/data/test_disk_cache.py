@@ -61,13 +61,14 @@ def test_patches_and_pairs_from_disk_equal_those_from_memory(
 
 
 def test_images_beyond_memory_go_to_the_disk_cache(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "lossmith")
     monkeypatch.setattr(storage, "free_memory", lambda: 1000)
     found = prepare_data(Data([photos]), "jpeg", tmp_path / "run")
     assert PatchDataset(found.source, 32).on_disk
     assert not list(tmp_path.iterdir())
-    assert "of memory decoded, and 1 kB are free, so they are decoded onto the disk" in capsys.readouterr().err
+    assert "of memory decoded, and 1 kB are free, so they are decoded onto the disk" in caplog.text
     monkeypatch.setattr(storage, "free_disk", lambda folder: 1000)
     with pytest.raises(LossmithError, match="make room there, or take fewer images"):
         prepare_data(Data([photos]), "jpeg", tmp_path / "run")

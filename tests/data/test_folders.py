@@ -67,7 +67,7 @@ def test_no_image_is_skipped_silently(tmp_path: Path) -> None:
 
 def test_subfolders_are_mentioned_where_a_folder_holds_no_images(tmp_path: Path) -> None:
     fill(tmp_path / "more", "b.png")
-    with pytest.raises(LossmithError, match=r"; folders within it are not searched without --recursive$"):
+    with pytest.raises(LossmithError, match=r"; folders within it are not searched without `recursive`$"):
         find_images(tmp_path)
 
 
@@ -217,7 +217,7 @@ def test_result_places_are_relative_to_the_searched_folder(tmp_path: Path) -> No
     )
 
 
-def test_recursive_search_does_not_follow_cycles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recursive_search_does_not_follow_cycles(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     fill(tmp_path / "in", "b.png", "10.png", "2.png")
     fill(tmp_path / "in" / "a", "z.png")
     fill(tmp_path / "in" / "a" / ".thumbs", "small.png")
@@ -225,7 +225,7 @@ def test_recursive_search_does_not_follow_cycles(tmp_path: Path, capsys: pytest.
     (tmp_path / "in" / "a" / "up").symlink_to(tmp_path / "in", target_is_directory=True)
     (tmp_path / "in" / "out").symlink_to(tmp_path / "out", target_is_directory=True)
     assert names(find_images(tmp_path / "in", recursive=True)) == ["2.png", "10.png", "b.png", "z.png"]
-    assert "not searched: 'out' and 1 more" in capsys.readouterr().err
+    assert "not searched: 'out' and 1 more" in caplog.text
 
 
 def test_names_keep_extensions_where_needed_and_are_unique(tmp_path: Path) -> None:
@@ -239,16 +239,16 @@ def test_names_keep_extensions_where_needed_and_are_unique(tmp_path: Path) -> No
     assert [*unique_names(twins).values()] == ["a/p", "b/p"]
 
 
-def test_a_users_pair_pattern_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_users_pair_pattern_is_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clean = fill(tmp_path / "a", "1_one.png", "2_one.png", "mask.png")
     degraded = fill(tmp_path / "b", "1_two.png", "2_two.png")
     pairs = pair_folders(clean, degraded, pair="{}_one:{}_two")
     assert [(c.name, d.name) for c, d in pairs] == [("1_one.png", "1_two.png"), ("2_one.png", "2_two.png")]
-    assert "left out, being called neither '{}_one' nor '{}_two': 'mask.png'" in capsys.readouterr().err
+    assert "left out, being called neither '{}_one' nor '{}_two': 'mask.png'" in caplog.text
     with pytest.raises(LossmithError, match=r"no image in '.*b' is called '{}_three'; one is called '1_two'"):
         pair_folders(clean, degraded, pair="{}_one:{}_three")
     fill(degraded, "3_two.png")
-    with pytest.raises(LossmithError, match=r"'3_two' in '.*b' has no partner in '.*a' by --pair"):
+    with pytest.raises(LossmithError, match=r"'3_two' in '.*b' has no partner in '.*a' by `pair="):
         pair_folders(clean, degraded, pair="{}_one:{}_two")
 
 
@@ -259,7 +259,7 @@ def test_a_refusal_suggests_the_pattern_that_matches_all(tmp_path: Path) -> None
     )
     with pytest.raises(LossmithError) as error:
         pair_folders(clean, degraded)
-    assert str(error.value).endswith("""where '1_two' comes nearest; --pair "{}_one:{}_two" would pair them all""")
+    assert str(error.value).endswith("""where '1_two' comes nearest; `pair="{}_one:{}_two"` would pair them all""")
     with pytest.raises(LossmithError, match=r"by their names, '.*LR' holds the degraded images .*; swap them"):
         pair_folders(fill(tmp_path / "LR", "1_LR.png"), fill(tmp_path / "HR", "1_HR.png"))
 

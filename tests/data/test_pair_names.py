@@ -156,7 +156,7 @@ def test_missing_and_foreign_results_do_not_hide_the_others() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "a:b", "{}:b", "{}:{}:{}", "{}_{}:{}"])
 def test_a_pair_pattern_needs_as_many_gaps_on_both_sides(text: str) -> None:
-    with pytest.raises(LossmithError, match=r"^--pair takes two names with \{\} for what they share"):
+    with pytest.raises(LossmithError, match=r"^`pair` takes two names with \{\} for what they share"):
         parse_pair(text)
 
 

@@ -124,16 +124,14 @@ def remarks(*paths: Path) -> str:
     return " | ".join(read_headers(paths).remarks)
 
 
-def test_a_note_that_holds_for_many_files_is_given_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_note_that_holds_for_many_files_is_given_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("a", "b", "c"):
         Image.fromarray(RNG.integers(0, 65536, (20, 24)).astype("u2")).save(tmp_path / f"{name}.png")
     Image.fromarray(COLORS).save(tmp_path / "d.png")
     headers = read_headers(sorted(tmp_path.iterdir()))
     assert len(headers.remarks) == 1
     assert headers.remarks[0].endswith(": 'a.png' and 2 more")
-    assert capsys.readouterr().err == f"lossmith: {headers.remarks[0]}\n"
+    assert caplog.messages == [headers.remarks[0]]
     assert headers.of([tmp_path / "d.png"]) == [(20, 24)]
 
 
@@ -195,13 +193,13 @@ def test_broken_symlinks_are_refused_and_counted(photos: Path, tmp_path: Path) -
         find_images(tmp_path / "2.png")
 
 
-def test_skipped_files_are_reported_once(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_skipped_files_are_reported_once(photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("a.dng", "b.npy", "notes.txt", "Thumbs.db", ".DS_Store"):
         (tmp_path / name).touch()
     (tmp_path / "sub").mkdir()
     (tmp_path / "A.PNG").write_bytes((photos / "0.png").read_bytes())
     assert [path.name for path in find_images(tmp_path)] == ["A.PNG"]
-    said = capsys.readouterr().err
-    assert said.count("\n") == 2
+    assert len(caplog.messages) == 2
+    said = caplog.text
     assert "not searched: 'sub'" in said
     assert "'a.dng' and 2 more" in said

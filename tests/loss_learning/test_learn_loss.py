@@ -151,7 +151,9 @@ def test_a_finished_loss_is_not_learned_again(
     first = learn_loss(image, degradation="jpeg", recipe=small, out=out)
     at_iteration(1, crash, monkeypatch)
     assert learn_loss(image, degradation="jpeg", recipe=small, out=out) == first
-    with pytest.raises(LossmithError, match=r"another configuration: seed is 0 there and 1 here; choose another"):
+    with pytest.raises(
+        LossmithError, match=r"another configuration: `seed` is 0 there and 1 here; choose another"
+    ):
         learn_loss(image, degradation="jpeg", recipe=small, out=out, seed=1)
 
 
@@ -160,12 +162,12 @@ def test_a_file_made_by_another_program_is_never_overwritten(
 ) -> None:
     out = tmp_path / "loss.safetensors"
     out.write_text("precious")
-    with pytest.raises(LossmithError, match="exists already; choose another --out"):
+    with pytest.raises(LossmithError, match="exists already; choose another `out`"):
         learn_loss(image, degradation="jpeg", recipe=small, out=out)
     assert out.read_text() == "precious"
     page = tmp_path / "report.html"
     page.write_text("precious")
-    with pytest.raises(LossmithError, match=r"report\.html exists already; choose another --out"):
+    with pytest.raises(LossmithError, match=r"report\.html exists already; choose another `out`"):
         learn_loss(image, degradation="jpeg", recipe=small, out=page.with_suffix(".safetensors"))
     assert page.read_text() == "precious"
 
@@ -216,8 +218,8 @@ def test_images_that_cannot_be_learned_from_are_refused_in_one_sentence(
 ) -> None:
     write_image(tmp_path / "tiny.png", scene[:, :12])
     for arguments, sentence in [
-        ({}, "either --degradation or --degraded"),
-        ({"degradation": "jpeg", "degraded": image}, "either --degradation or --degraded"),
+        ({}, "either `degradation` or `degraded`"),
+        ({"degradation": "jpeg", "degraded": image}, "either `degradation` or `degraded`"),
         ({"degradation": "jpek"}, "degradation 'jpek' is not known; did you mean 'jpeg'?"),
         ({"degraded": image}, "are the same image, so there is no degradation to learn"),
         ({"degraded": tmp_path / "tiny.png"}, "must be of one size, not 48x56 and 12x56 pixels"),
@@ -239,12 +241,12 @@ def test_images_that_cannot_be_learned_from_are_refused_in_one_sentence(
     ("options", "sentence"),
     [
         ({"iterations": 0}, "iterations must be a whole number, 1 or more, not 0"),
-        ({"factor": 1.0}, "factor must be between 0 and 1, not 1.0"),
-        ({"crop": 10}, "crop must be 0 or at least 11, not 10"),
+        ({"factor": 1.0}, "`factor` must be between 0 and 1, not 1.0"),
+        ({"crop": 10}, "`crop` must be 0 or at least 11, not 10"),
         ({"min_side": 10}, "must be at least 11"),
-        ({"width": 64}, "max_width must be at least width, 64, not 32"),
+        ({"width": 64}, "`max_width` must be at least `width`, 64, not 32"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number, 0 or more, not nan"),
-        ({"input_scale": "half"}, "input_scale must be scale or full, not 'half'"),
+        ({"input_scale": "half"}, "`input_scale` must be scale or full, not 'half'"),
     ],
 )
 def test_invalid_loss_recipes_are_refused(options: dict[str, Any], sentence: str) -> None:

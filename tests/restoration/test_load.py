@@ -116,7 +116,7 @@ def test_an_unknown_architecture_is_refused_with_the_closest_known_one(tmp_path:
     said = refusal(tmp_path / "mine.pth")
     assert "no network that is known" in said
     assert "closest is fcn, which" in said
-    assert "--network 'fcn(scale=4)'" in said
+    assert "`network='fcn(scale=4)'`" in said
 
 
 def test_bare_weights_are_opened_with_a_named_network(tmp_path: Path) -> None:

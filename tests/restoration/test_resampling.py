@@ -139,7 +139,7 @@ def test_geotiff_follows_the_requested_size_and_changed_proportions_are_reported
     tags = tifffile.TiffFile(tmp_path / "b.tif").pages[0].tags
     assert tags[33550].value == pytest.approx((10 / 1.5, 10 / 3, 0))
     said = " ".join(restorer.change_notes())
-    assert "changes the proportions of the image, to those of --size: 'a.tif'" in said
+    assert "changes the proportions of the image, to those of `size`: 'a.tif'" in said
     assert "enlarges 2 times by the model and the rest of the way by interpolation: 'a.tif'" in said
 
 
@@ -147,11 +147,11 @@ def test_geotiff_follows_the_requested_size_and_changed_proportions_are_reported
     ("wish", "said"),
     [
         ({"scale_to": 2, "size": 100}, "scale_to and size both say how large results are; give one of them"),
-        ({"scale_to": 0}, "scale_to must be more than 0 and at most 100, not 0"),
-        ({"scale_to": float("nan")}, "scale_to must be more than 0 and at most 100, not nan"),
-        ({"size": "0x10"}, "size must be the longer side in pixels, or WIDTHxHEIGHT, not '0x10'"),
-        ({"size": "50%"}, "size must be the longer side in pixels, or WIDTHxHEIGHT, not '50%'"),
-        ({"size": -3}, "size must be the longer side in pixels, or WIDTHxHEIGHT, not '-3'"),
+        ({"scale_to": 0}, "`scale_to` must be more than 0 and at most 100, not 0"),
+        ({"scale_to": float("nan")}, "`scale_to` must be more than 0 and at most 100, not nan"),
+        ({"size": "0x10"}, "`size` must be the longer side in pixels, or WIDTHxHEIGHT, not '0x10'"),
+        ({"size": "50%"}, "`size` must be the longer side in pixels, or WIDTHxHEIGHT, not '50%'"),
+        ({"size": -3}, "`size` must be the longer side in pixels, or WIDTHxHEIGHT, not '-3'"),
     ],
 )
 def test_invalid_sizes_are_refused(wish: Any, said: str) -> None:

@@ -108,7 +108,7 @@ def test_a_truncated_image_is_reported_at_the_end_and_the_rest_is_restored(
 
 
 def test_a_full_disk_is_reported_before_the_work(
-    saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     photos, model, out = images(tmp_path / "in", "a.png", "b.png", "c.png"), saved(SMALL, 2), tmp_path / "out"
     values = 3 * 40 * 30
@@ -120,7 +120,7 @@ def test_a_full_disk_is_reported_before_the_work(
     for module in ("lossmith.core.resources", "lossmith.commands.restore"):
         monkeypatch.setattr(sys.modules[module], "free_disk", lambda folder: largest)
     assert len(lossmith.restore([photos], model=[model], out=out).results) == 3
-    assert "the results may take about 22 kB, and 18 kB are free" in capsys.readouterr().err
+    assert "the results may take about 22 kB, and 18 kB are free" in caplog.text
 
 
 def test_an_input_is_never_overwritten(saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,7 +155,7 @@ def test_a_result_of_another_image_is_never_replaced(saved, tmp_path: Path) -> N
     assert lossmith.restore([folder / "a.png"], model=[saved(SMALL, 1)], out=out).status == 0
     before = (out / "a.png").read_bytes()
     later = lossmith.restore([folder / "a.jpg"], model=[saved(SMALL, 1)], out=out)
-    assert "was made of 'a.png'; restore both with one command, or change --out" in later.failures[0]
+    assert "was made of 'a.png'; restore both with one command, or change `out`" in later.failures[0]
     assert (out / "a.png").read_bytes() == before
 
 
@@ -228,10 +228,10 @@ def test_a_result_file_for_several_images_or_of_another_format_is_refused(saved,
         return str(error.value).replace(f"{tmp_path}/", "")
 
     one = [folder / "a.png"]
-    assert refused([folder], "r.png") == "--out 'r.png' names one file, which cannot hold 2 images; name a folder"
+    assert refused([folder], "r.png") == "`out='r.png'` names one file, which cannot hold 2 images; name a folder"
     assert "cannot hold the results of 2 models; name a folder" in refused(one, "r.png", 2)
     assert refused(one, "r.png", format="jpeg") == (
-        "--format jpeg and --out 'r.png' say different things; leave --format out"
+        "`format=jpeg` and `out='r.png'` say different things; leave `format` out"
     )
     assert "'r.bmp' cannot be written; restore writes .png, .jpg, .webp" in refused(one, "r.bmp")
     assert "'r.jxl' cannot be written" in refused(one, "r.jxl")
@@ -327,14 +327,14 @@ def test_verify_names_the_window_compared_where_the_whole_image_does_not_fit(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"quality": 90}, "quality is 1 to 100, for --format jpeg or webp"),
+        ({"quality": 90}, "`quality` is 1 to 100, for `format` jpeg or webp"),
         ({"format": "jpeg", "bits": "16"}, "JPEG holds 8 bits"),
-        ({"halo": -1}, "halo must be 'auto', 'exact' or a number of pixels"),
-        ({"halo": "wide"}, "halo must be 'auto', 'exact' or a number of pixels"),
-        ({"format": "bmp"}, "format must be png, jpeg, webp or tiff, not 'bmp'"),
-        ({"bits": 16}, "bits must be auto, 8 or 16, not 16"),
-        ({"precision": "half"}, "precision must be auto, float32, bfloat16 or float16"),
-        ({"memory": 0.0}, "memory must be more than 0 gigabytes"),
+        ({"halo": -1}, "`halo` must be 'auto', 'exact' or a number of pixels"),
+        ({"halo": "wide"}, "`halo` must be 'auto', 'exact' or a number of pixels"),
+        ({"format": "bmp"}, "`format` must be png, jpeg, webp or tiff, not 'bmp'"),
+        ({"bits": 16}, "`bits` must be auto, 8 or 16, not 16"),
+        ({"precision": "half"}, "`precision` must be auto, float32, bfloat16 or float16"),
+        ({"memory": 0.0}, "`memory` must be more than 0 gigabytes"),
     ],
 )
 def test_invalid_options_are_refused(options, said, saved, tmp_path: Path) -> None:

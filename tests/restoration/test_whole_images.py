@@ -242,7 +242,7 @@ def test_a_restored_file_equals_the_network_on_the_whole_image(
             refusal = str(error)
     if refusal:
         event("refused")
-        assert "--memory" in refusal
+        assert "`memory`" in refusal
         assert room < 10**6  # where there is room for the whole image, nothing is refused
         return
     bound = SPREAD * np.abs(wanted).max()

@@ -356,9 +356,9 @@ for kind, name in ((SupervisedModule, "forward_backward"), (ScaleWGAN, "train_it
 @pytest.mark.parametrize(
     ("name", "what", "kept", "lower"),
     [
-        ("train", r"for steps of 2 patches of 32 pixels .* any more", "step 2", "batch or patch, or .*"),
-        ("adversarial", r"for steps of 2 patches of 32 pixels .* any more", "step 2", "batch or patch, or .*"),
-        ("learn-loss", "to learn this loss", "round 2 of scale 1", "batch, crop or width,"),
+        ("train", r"for steps of 2 patches of 32 pixels .* any more", "step 2", "--batch or --patch, or .*"),
+        ("adversarial", r"for steps of 2 patches of 32 pixels .* any more", "step 2", "--batch or --patch, or .*"),
+        ("learn-loss", "to learn this loss", "round 2 of scale 1", "--batch, --crop or --width,"),
     ],
 )
 def test_out_of_memory_in_the_middle_of_a_step_loses_nothing(

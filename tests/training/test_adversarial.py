@@ -289,17 +289,17 @@ def test_a_discriminator_that_tells_noise_from_images_is_dominant(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"psnr_steps": 5}, "psnr_steps is for training against a discriminator, and none is named"),
-        ({"adversarial": "gan"}, "adversarial is for training against a discriminator, and none is named"),
+        ({"psnr_steps": 5}, "`psnr_steps` is for training against a discriminator, and none is named"),
+        ({"adversarial": "gan"}, "`adversarial` is for training against a discriminator, and none is named"),
         (
             {"discriminator": "vgg", "adversarial_weight": 0.0},
-            "adversarial_weight must be above 0 and finite, not 0.0",
+            "`adversarial_weight` must be above 0 and finite, not 0.0",
         ),
-        ({"discriminator": "vgg", "psnr_steps": 2.5}, "psnr_steps must be a whole number, not 2.5"),
-        ({"discriminator": 3}, "discriminator must be text, not 3"),
+        ({"discriminator": "vgg", "psnr_steps": 2.5}, "`psnr_steps` must be a whole number, not 2.5"),
+        ({"discriminator": 3}, "`discriminator` must be text, not 3"),
         (
             {"discriminator": "vgg", "psnr_decay": "slow"},
-            "psnr_decay must be cosine or none or fifths or esrgan, not 'slow'",
+            "`psnr_decay` must be cosine or none or fifths or esrgan, not 'slow'",
         ),
     ],
 )

@@ -266,8 +266,8 @@ def test_each_batch_is_sharded_over_devices(prepared_photos: PreparedData) -> No
     [
         (16, 3, "a batch of 16 cannot be divided among 3 devices; let it be a multiple of 3"),
         (2, 4, "a batch of 2 cannot be divided among 4 devices"),
-        (16, 0, "devices must be a whole number, at least 1, not 0"),
-        (16, 2.0, "devices must be a whole number, at least 1, not 2.0"),
+        (16, 0, "`devices` must be a whole number, at least 1, not 0"),
+        (16, 2.0, "`devices` must be a whole number, at least 1, not 2.0"),
     ],
 )
 def test_a_batch_that_cannot_be_sharded_is_refused(batch: int, devices: Any, sentence: str) -> None:

@@ -53,7 +53,7 @@ def test_a_divergence_names_its_step_its_term_and_the_last_checkpoint(
         train(tmp_path, broken, save_every=0.0)
     assert str(stopped.value) == (
         f"the loss became {value} at step 5, in its term 'my:BreaksAt'; "
-        "the state after step 4 is saved, and a lower learning_rate usually helps"
+        "the state after step 4 is saved, and a lower `learning_rate` usually helps"
     )
     saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["train_state"]["step"] == 4
@@ -200,7 +200,7 @@ def test_too_many_skipped_steps_end_the_run(
     broken = CallableLoss(BreaksAt(5), "my:BreaksAt")
     sentence = (
         f"the loss became nan at step 8, in its term 'my:BreaksAt', after 3 steps {where} were skipped; "
-        "the state after step 7 is saved, and a lower learning_rate usually helps"
+        "the state after step 7 is saved, and a lower `learning_rate` usually helps"
     )
     for _ in range(2):  # and the state that is saved is such that the same command comes to the same end
         with pytest.raises(Diverged) as stopped:

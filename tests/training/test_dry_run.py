@@ -197,7 +197,11 @@ def test_a_dry_run_leaves_losses_and_generators_unchanged(prepared_photos: Prepa
         ({}, "ms_ssim", "'ms_ssim' needs patches of at least 161 pixels, not 32"),
         ({"network": "unett"}, "l1", "network 'unett' is not known"),
         ({"network": "torch.nn:Identity"}, "l1", "has no parameters to train"),
-        ({"batch": 10**10}, "l1", "not enough memory for steps of 10000000000 patches .*; lower batch or patch"),
+        (
+            {"batch": 10**10},
+            "l1",
+            "not enough memory for steps of 10000000000 patches .*; lower `batch` or `patch`",
+        ),
         ({"batch": 10**18}, "l1", "not enough memory for steps of"),
         ({"network": "srresnet_small(features=1000000)"}, "l1", "features must be at most 1024, not 1000000"),
     ],

@@ -108,9 +108,9 @@ def test_partial_files_of_a_killed_process_are_removed(train: Train, tmp_path: P
 def test_a_folder_of_another_configuration_is_refused(train: Train, small: Recipe, tmp_path: Path) -> None:
     train(tmp_path)
     before = (tmp_path / "run.yaml").read_bytes()
-    with pytest.raises(LossmithError, match=r"another configuration: loss is 'l1' there and 'l2' here; choose"):
+    with pytest.raises(LossmithError, match=r"another configuration: `loss` is 'l1' there and 'l2' here; choose"):
         train(tmp_path, "l2")
-    both = r"seed is 0 there and 1 here, batch is 2 there and 3 here; choose"
+    both = r"`seed` is 0 there and 1 here, `batch` is 2 there and 3 here; choose"
     with pytest.raises(LossmithError, match=both):
         train(tmp_path, recipe=replace(small, batch=3), seed=1)
     assert (tmp_path / "run.yaml").read_bytes() == before
@@ -125,7 +125,7 @@ def test_changed_images_are_reported_without_listing_digests(tmp_path: Path) -> 
     with pytest.raises(LossmithError) as refused:
         check(tmp_path / "run.yaml", {**CONFIGURATION, "training_images": fewer})
     assert str(refused.value) == (
-        f"{tmp_path} belongs to another configuration: the training images differ; choose another --out"
+        f"{tmp_path} belongs to another configuration: the training images differ; choose another `out`"
     )
 
 

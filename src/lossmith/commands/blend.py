@@ -194,7 +194,7 @@ def _known_degradation(model: Model) -> str:
     if not expression and model.scale > 1:
         return f"bicubic({model.scale})"
     if not expression or ":" in expression or expression.startswith("pairs of"):
-        raise LossmithError("what the first model undoes is not known, or your own code: give --degradation")
+        raise LossmithError("what the first model undoes is not known, or your own code: give `degradation`")
     return expression
 
 

@@ -121,7 +121,7 @@ def evaluate(
         The targets: files, folders or patterns; results are matched to them by file name
         [default: the test photographs that scikit-image ships].
     degraded
-        Folder of the degraded images that belong to one --test folder, for a model; without it the targets are
+        Folder of the degraded images that belong to one `test` folder, for a model; without it the targets are
         degraded anew.
     degradation
         How the targets are degraded for a model [default: as it was trained].
@@ -151,7 +151,7 @@ def evaluate(
     results = None
     if subject.is_dir() or is_pattern(subject):
         if degraded is not None or degradation is not None:
-            raise LossmithError("a folder of results is not degraded; leave --degraded and --degradation out")
+            raise LossmithError("a folder of results is not degraded; leave `degraded` and `degradation` out")
         protocol, results = protocol_for(1), match_results(subject, test, pair, recursive)
     else:
         model = open_restorer(subject, network)
@@ -221,21 +221,21 @@ def _pairs(
     recursive: bool,
 ) -> Sequence[ImagePair]:
     if pair is not None and degraded is None:
-        raise LossmithError("--pair goes with --degraded, or with a folder of results")
+        raise LossmithError("`pair` goes with `degraded`, or with a folder of results")
     if degraded is not None:
         if expression is not None:
-            raise LossmithError("give either --degraded or --degradation, not both")
+            raise LossmithError("give either `degraded` or `degradation`, not both")
         if not test or len(test) != 1:
-            raise LossmithError("--degraded goes with one --test folder")
+            raise LossmithError("`degraded` goes with one `test` folder")
         pairs = prepare_test_pairs(pair_folders(test[0], degraded, pair, recursive), Path())
     else:
         named = str(model.receipt.get("degradation", ""))
         if expression is None and not named:
             such = f"bicubic({model.scale})" if model.scale > 1 else "noise(25)"
-            advice = f"give --degradation, such as {such}, or --test and --degraded"
+            advice = f"give a degradation, such as `degradation={such}`, or `test` and `degraded`"
             raise LossmithError(f"{subject} does not say what it undoes: {advice}")
         if expression is None and (":" in named or named.startswith("pairs of")):
-            raise LossmithError("what the model undoes is your own: give --degradation, or --test and --degraded")
+            raise LossmithError("what the model undoes is your own: give `degradation`, or `test` and `degraded`")
         kind = parse_degradation(named if expression is None else expression)
         images = find_images(test, recursive) if test else sample_images("test")
         pairs = prepare_test_images(images, kind, Path())

@@ -76,9 +76,9 @@ def export(
         check_scale(path, loaded.scale)
     refuse_existing(*targets)
     if (opset or sides) and not any(path.suffix.lower() == ".onnx" for path in targets):
-        raise LossmithError("--opset and --size are for an ONNX graph, and none is written")
+        raise LossmithError("`opset` and `size` are for an ONNX graph, and none is written")
     if name is not None and not _is_folder(out):
-        raise LossmithError("--name is for a folder; the name of a file is in --out")
+        raise LossmithError("`name` is for a folder; the name of a file is in `out`")
     files: dict[Path, str] = {}
     # the graph first: it is the one that can fail
     for path in sorted(targets, key=lambda path: path.suffix.lower() != ".onnx"):

@@ -1,5 +1,6 @@
 """`lossmith learn-loss`: a loss from one image."""
 
+import logging
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from typing import Any
 from lossmith.commands.command_line import command_line
 from lossmith.commands.outcome import Outcome
 from lossmith.core.devices import device_name
-from lossmith.core.errors import counted, notify
+from lossmith.core.errors import counted
 from lossmith.core.files import refuse_existing, remove_partial_files
 from lossmith.core.lock import folder_lock
 from lossmith.core.provenance import environment
@@ -30,6 +31,8 @@ from lossmith.losses.mdf.loss_file import check_name, expression_of, load_loss, 
 from lossmith.report.formatting import duration
 from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, repr=False)
 class LearnedLoss(Outcome):
@@ -46,7 +49,7 @@ class LearnedLoss(Outcome):
     def __str__(self) -> str:
         return (
             f"{counted(self.scales, 'scale')} learned in {duration(self.seconds)}\n"
-            f"loss: {self.path}, as in --losses {shlex.quote(expression_of(self.path))}\n"
+            f"loss: {self.path}, as in `losses={shlex.quote(expression_of(self.path))}`\n"
             f"page: {self.page}"
         )
 
@@ -74,7 +77,7 @@ def learn_loss(
     degradation
         The degradation: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(5)".
     degraded
-        The same image, degraded, instead of --degradation: the loss is learned from the difference.
+        The same image, degraded, instead of `degradation`: the loss is learned from the difference.
     recipe
         The image pyramid, and the training at each of its scales.
     seed
@@ -108,7 +111,7 @@ def learn_loss(
             write_or_check(folder / "learn.yaml", config)
             scales = len(pyramid.scale_factors)
             announcement = f"learning a loss at {counted(scales, 'scale')} of {image}, {sample.name}"
-            notify(f"{announcement}; {device_name()}; into {out}")
+            logger.info(f"{announcement}; {device_name()}; into {out}")
             for result in (out, page):
                 remove_partial_files(out.parent, of=escape(result.name))
             checkpointer = LearningCheckpointer(folder / "state.ckpt", save_every)

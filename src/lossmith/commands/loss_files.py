@@ -111,7 +111,7 @@ def convert_mdf(file: Path, *, out: Path) -> str:
     state = {f"{k}.{name}": tensor for k, tensors in enumerate(stacks) for name, tensor in tensors.items()}
     validate(file, state, card)
     save_loss(out, load_discriminators(state, card), card)
-    return f"loss: {out}, as in --losses {quote(expression_of(out))}"
+    return f"loss: {out}, as in `losses={quote(expression_of(out))}`"
 
 
 def _scale(file: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def reproduce(
         Files, folders (searched recursively) or patterns that include the images that it was made from, which are
         recognized by their SHA-256. The photographs of scikit-image are found without it.
     init_from
-        The model file that training began with, --init or the first stage [default: that stage, beside the run].
+        The model file that training began with, `init` or the first stage [default: that stage, beside the run].
     out
         Folder of the reproduction [default: beside the file, its name and -anew].
 
@@ -171,7 +171,7 @@ def _find_start(file: Path, receipt: dict[str, Any], init_from: Path | None) -> 
     digest = receipt.get("begins_with")
     if digest is not None and (not start.is_file() or sha256_of(start) != digest):
         raise LossmithError(
-            f"{file} began with a file that is not here, of the SHA-256 {digest}; name it with --init-from"
+            f"{file} began with a file that is not here, of the SHA-256 {digest}; name it with `init_from`"
         )
     return start
 
@@ -240,7 +240,7 @@ def _find(file: Path, digests: dict[str, str], images: Sequence[Path] | None) ->
     paths = {sha256_of(path): path for path in (*candidates, *sample_images("train"), *sample_images("test"))}
     if missing := [name for name, digest in digests.items() if str(digest) not in paths]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise LossmithError(f"{file} was made from '{missing[0]}'{others}; say with --images where they are")
+        raise LossmithError(f"{file} was made from '{missing[0]}'{others}; say with `images` where they are")
     return [paths[str(digest)] for digest in digests.values()]
 
 

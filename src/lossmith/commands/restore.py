@@ -1,5 +1,6 @@
 """`lossmith restore`: models applied to whole images."""
 
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Literal
 from lossmith.commands.outcome import Outcome
 from lossmith.commands.restore_report import Rows, write_side_by_side
 from lossmith.commands.result_paths import format_for, is_one_file, result_paths, without_results
-from lossmith.core.errors import LossmithError, notify
+from lossmith.core.errors import LossmithError
 from lossmith.core.progress import ProgressBar, time_left
 from lossmith.core.resources import amount, check_disk, free_disk
 from lossmith.data.folders import find_image_places
@@ -25,6 +26,8 @@ from lossmith.restoration import (
     read_header,
     retained_buffers,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -141,7 +144,7 @@ def restore(
     models = [model] if isinstance(model, str | Path) else model
     restorers = [FileRestorer(load_engine(path, network), options) for path in map(Path, models)]
     if not restorers:
-        raise LossmithError("restore needs a --model")
+        raise LossmithError("restore needs a `model`")
     names = [restorer.reference.name for restorer in restorers]
     paths = result_paths(places, out, names, ENDINGS[options.format])
     jobs = [(restorer, image, paths[restorer.reference.name, image]) for restorer in restorers for image in places]
@@ -181,7 +184,7 @@ def _page_path(out: Path) -> Path:
     """The page beside the results; raises LossmithError where another program made the file of that name."""
     path = out.with_suffix(".html") if is_one_file(out) else out / "side-by-side.html"
     if path.exists() and not is_ours(path):
-        raise LossmithError(f"'{path}' exists and is no page of lossmith; move it, or change --out")
+        raise LossmithError(f"'{path}' exists and is no page of lossmith; move it, or change `out`")
     return path
 
 
@@ -204,7 +207,7 @@ def _report_changes(jobs: Sequence[Job], folder: Path, compression: float) -> li
             f"the results may take about {amount(need)}, and {amount(free)} are free on the disk of {folder}"
         )
     for sentence in sentences:
-        notify(sentence)
+        logger.warning(sentence)
     return sentences
 
 

@@ -109,10 +109,10 @@ def _matched(targets: Mapping[str, Path], results: Mapping[str, Path], folder: P
         found = match_results_to_targets([*targets], [*results]) or {}
     if not found:
         missing = ", ".join(path.name for path in [*targets.values()][:3])
-        naming = "by the name" if pair is None else f"by --pair '{pair}'"
+        naming = "by the name" if pair is None else f"by `pair='{pair}'`"
         raise LossmithError(
             f"'{folder}' holds no result for {missing}, {naming}; say how results are called, such as "
-            f'--pair "{_likely(targets, results)}"'
+            f'`pair="{_likely(targets, results)}"`'
         )
     return found
 

@@ -28,13 +28,13 @@ def format_for(out: Path, requested: Format | None) -> Format:
     """
     if not is_one_file(out):
         if out.is_file():
-            raise LossmithError(f"'{out}' is a file, and no image; --out is a folder, or one image's file")
+            raise LossmithError(f"'{out}' is a file, and no image; `out` is a folder, or one image's file")
         return requested or "png"
     format = FORMAT_BY_EXTENSION.get(out.suffix.lower())
     if format is None:
         raise LossmithError(f"'{out}' cannot be written; restore writes {', '.join(FORMAT_BY_EXTENSION)}")
     if requested not in (None, format):
-        raise LossmithError(f"--format {requested} and --out '{out}' say different things; leave --format out")
+        raise LossmithError(f"`format={requested}` and `out='{out}'` say different things; leave `format` out")
     return format
 
 
@@ -65,7 +65,7 @@ def result_paths(
     if is_one_file(out):
         if len(models) > 1 or len(places) > 1:
             content = f"{len(places)} images" if len(models) == 1 else f"the results of {len(models)} models"
-            raise LossmithError(f"--out '{out}' names one file, which cannot hold {content}; name a folder")
+            raise LossmithError(f"`out='{out}'` names one file, which cannot hold {content}; name a folder")
         results = {(models[0], image): out for image in places}
     else:
         results = {
@@ -82,7 +82,7 @@ def _refuse_outside(results: Iterable[Path], out: Path) -> None:
     """Raise LossmithError where a symlink, or a model called "..", leads out of the folder."""
     for folder in dict.fromkeys(result.parent for result in results):
         if not folder.resolve().is_relative_to(out.resolve()):
-            raise LossmithError(f"'{folder}' leads out of '{out}'; rename the model, or change --out")
+            raise LossmithError(f"'{folder}' leads out of '{out}'; rename the model, or change `out`")
 
 
 def _refuse_clashes(results: Mapping[tuple[str, Path], Path]) -> None:
@@ -92,7 +92,7 @@ def _refuse_clashes(results: Mapping[tuple[str, Path], Path]) -> None:
     images: dict[Path, Path] = {}
     for (_, image), result in results.items():
         if result.resolve() in inputs:
-            raise LossmithError(f"'{result}' would overwrite an image that is to be restored; change --out")
+            raise LossmithError(f"'{result}' would overwrite an image that is to be restored; change `out`")
         if result in images:
             raise LossmithError(f"'{images[result]}' and '{image}' would both become '{result}'; rename one")
         if result in folders:

@@ -1,6 +1,6 @@
 """`lossmith train`: one run."""
 
-import sys
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -21,6 +21,8 @@ from lossmith.losses.perceptual.weights import find_file, missing_file_hint
 from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSettings, RunSummary
 from lossmith.training.initial_weights import open_init
 
+logger = logging.getLogger(__name__)
+
 PUBLISHED_LOSS = "esrgan + 0.01*l1"
 FALLBACK_LOSS = "20*mdf(sr) + 0.01*l1"
 """With this weight its gradient was a third of that of 0.005*ragan after 40 steps of a small discriminator."""
@@ -31,11 +33,9 @@ def content_loss() -> str:
     vgg = backbone("vgg19")
     if find_file(vgg.files, vgg.extra_paths):
         return PUBLISHED_LOSS
-    print(
-        f"lossmith: the weights of VGG-19 are not at hand, so the loss is '{FALLBACK_LOSS}' instead of the "
-        "paper's "
-        f"'{PUBLISHED_LOSS}'; for that, {missing_file_hint(vgg.files[0])}",
-        file=sys.stderr,
+    logger.warning(
+        f"the weights of VGG-19 are not at hand, so the loss is '{FALLBACK_LOSS}' instead of the paper's "
+        f"'{PUBLISHED_LOSS}'; for that, {missing_file_hint(vgg.files[0])}"
     )
     return FALLBACK_LOSS
 
@@ -87,7 +87,7 @@ def train(
         The images.
     loss
         The loss: a name from `lossmith losses`, or an expression such as `mix + 0.01*tv` or `l1 until 50% then l2`
-        [default: l1; with --discriminator, `esrgan + 0.01*l1` where the weights of VGG-19 are found, and otherwise
+        [default: l1; with `discriminator`, `esrgan + 0.01*l1` where the weights of VGG-19 are found, and otherwise
         `20*mdf(sr)` in the place of esrgan]. From Python also modules and functions.
     seed
         Seed of the network's first weights and of the patches.

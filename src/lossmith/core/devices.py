@@ -31,7 +31,7 @@ def use_device(name: str) -> None:
     Raises LossmithError for another name, and for a device that is not there.
     """
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
-        raise LossmithError(f"device must be cpu, mps, cuda or a certain one such as cuda:1, not '{name}'")
+        raise LossmithError(f"`device` must be cpu, mps, cuda or a certain one such as cuda:1, not '{name}'")
     kind, _, number = name.partition(":")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if kind != "cuda":
@@ -63,12 +63,12 @@ def check_devices(devices: int) -> None:
     if getattr(current_process(), "_inheriting", False):  # as multiprocessing itself asks
         raise LossmithError(MAIN_GUARD_HINT)
     if distributed.is_available() and distributed.is_initialized():
-        raise LossmithError("this program uses torch.distributed already, so devices must be 1")
+        raise LossmithError("this program uses torch.distributed already, so `devices` must be 1")
     kind, there = best_device().type, torch.cuda.device_count()
     if kind == "cuda" and devices > there:
-        raise LossmithError(f"devices is {devices}, and {there} {'is' if there == 1 else 'are'} there")
+        raise LossmithError(f"`devices` is {devices}, and {there} {'is' if there == 1 else 'are'} there")
     if kind == "mps":
-        raise LossmithError(f"devices is {devices}, and one is there")
+        raise LossmithError(f"`devices` is {devices}, and one is there")
     started = max(int(os.environ.get(name) or 1) for name in ("SLURM_STEP_NUM_TASKS", "WORLD_SIZE"))
     if started > 1:  # by srun, or by torchrun
         raise LossmithError(

@@ -1,6 +1,5 @@
 """What the user can mend is said in one sentence."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -57,11 +56,6 @@ def counted(number: int, thing: str) -> str:
     ('1 step', '2,000 steps')
     """
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def notify(sentence: str) -> None:
-    """Tell the user what needs no answer."""
-    print(f"lossmith: {sentence}", file=sys.stderr)
 
 
 def missing_extra(what: str, error: ModuleNotFoundError) -> ImportError:

@@ -23,7 +23,7 @@ LIKE_FILES = (
     *(".html", ".htm", ".csv", ".json", ".yaml", ".yml", ".txt", ".log", ".zip"),
     *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm"),
 )
-"""Endings of what people take --out for, where it is a folder."""
+"""Endings of what people take `out` for, where it is a folder."""
 
 
 def check_folder(out: Path, what: str) -> None:
@@ -31,16 +31,16 @@ def check_folder(out: Path, what: str) -> None:
     if out.is_dir():
         return
     if out.exists():
-        raise LossmithError(f"'{out}' is a file, and --out is the folder of {what}; choose another")
+        raise LossmithError(f"'{out}' is a file, and `out` is the folder of {what}; choose another")
     if out.suffix.lower() in LIKE_FILES:
-        called = f"'{out}' is called like a file, and --out is the folder of {what}"
+        called = f"'{out}' is called like a file, and `out` is the folder of {what}"
         raise LossmithError(f"{called}; name a folder, such as '{out.with_suffix('')}'")
 
 
 def refuse_existing(*paths: Path) -> None:
     """Raise LossmithError if one of the files that are to be written exists."""
     if existing := next((path for path in paths if path.exists()), None):
-        raise LossmithError(f"{existing} exists already; choose another --out")
+        raise LossmithError(f"{existing} exists already; choose another `out`")
 
 
 def sha256_of(path: Path) -> str:

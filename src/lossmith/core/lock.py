@@ -61,7 +61,7 @@ def _locked(path: Path) -> FileIO:
             file.close()
             raise LossmithError(
                 f"{path.parent} is in use by another lossmith{f' ({owner})' if owner else ''}; "
-                "wait until it has ended, or choose another --out"
+                "wait until it has ended, or choose another `out`"
             ) from error
         except OSError:  # this file system knows no locks
             return file

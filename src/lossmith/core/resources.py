@@ -32,7 +32,7 @@ def check_disk(folder: Path, need: int, what: str) -> None:
     if need - there > free:
         raise LossmithError(
             f"{what} take about {amount(need)}, and {amount(free)} are free on the disk of {folder}; make room, "
-            "or choose another --out"
+            "or choose another `out`"
         )
 
 

@@ -20,7 +20,7 @@ def write_or_check(path: Path, config: dict[str, Any]) -> None:
         write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
-def check(path: Path, config: dict[str, Any], advice: str = "choose another --out") -> None:
+def check(path: Path, config: dict[str, Any], advice: str = "choose another `out`") -> None:
     """Raise LossmithError when the file is there and does not hold the same configuration.
 
     It names the options that differ; of images, which are mappings, it only says that they do. `advice` is what
@@ -35,7 +35,7 @@ def check(path: Path, config: dict[str, Any], advice: str = "choose another --ou
     stored = rename_entries(stored) if isinstance(stored, dict) else {}
     if (stored.keys() ^ config.keys()) - BEGINNING:
         raise LossmithError(
-            f"{path} is damaged, or was written by another version of lossmith; choose another --out"
+            f"{path} is damaged, or was written by another version of lossmith; choose another `out`"
         )
     keys = dict.fromkeys([*config, *stored])
     differences = [_difference(key, stored, config) for key in keys if stored.get(key) != config.get(key)]
@@ -46,8 +46,8 @@ def check(path: Path, config: dict[str, Any], advice: str = "choose another --ou
 def go_on(model: Path) -> str:
     """What to do where a run is to go on in another way than it was begun; a schedule has one end."""
     if not model.is_file():
-        return "choose another --out"
-    return f"choose another --out, where training can begin with its model: --init {model} --out NEW"
+        return "choose another `out`"
+    return f"choose another `out`, where training can begin with its model, `init='{model}'`"
 
 
 def _difference(key: str, there: dict[str, Any], here: dict[str, Any]) -> str:
@@ -55,4 +55,4 @@ def _difference(key: str, there: dict[str, Any], here: dict[str, Any]) -> str:
         return "it began with other weights"
     if isinstance(here[key], dict):
         return f"the {key.replace('_', ' ')} differ"
-    return f"{key} is {there[key]!r} there and {here[key]!r} here"
+    return f"`{key}` is {there[key]!r} there and {here[key]!r} here"

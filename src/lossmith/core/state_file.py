@@ -1,5 +1,6 @@
 """The file from which a stopped run goes on, and the one before it."""
 
+import logging
 import os
 from dataclasses import dataclass
 from hashlib import sha256
@@ -9,8 +10,10 @@ from typing import Any
 
 import torch
 
-from lossmith.core.errors import LossmithError, notify
+from lossmith.core.errors import LossmithError
 from lossmith.core.files import atomic_write, write_error
+
+logger = logging.getLogger(__name__)
 
 State = dict[str, Any]
 CHECKSUM_MARKER = b"\nsha256 "
@@ -69,7 +72,9 @@ class CheckpointFile:
 
     def _use_previous(self) -> None:
         """In the place of the damaged one, which would otherwise become the former one at the next saving."""
-        notify(f"{self.path} is damaged (its checksum is wrong), so this goes on from the state saved before it")
+        logger.warning(
+            f"{self.path} is damaged (its checksum is wrong), so this goes on from the state saved before it"
+        )
         try:
             os.replace(self.previous, self.path)
         except OSError as error:

@@ -1,9 +1,12 @@
 """Files in a folder that are not read as images: reported once, or refused where they should be images."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from lossmith.core.errors import LossmithError, and_more, notify
+from lossmith.core.errors import LossmithError, and_more
+
+logger = logging.getLogger(__name__)
 
 SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 """Files that file managers leave in folders, which are not worth a word."""
@@ -49,9 +52,9 @@ def report_unused(folder: Path, inside: Sequence[Path], images: Sequence[Path], 
     used = set(images)
     others = [path for path in inside if path not in used and path.name.lower() not in SYSTEM_FILES]
     if folders := [path for path in others if path.is_dir() and (path.is_symlink() or not recursive)]:
-        notify(f"folders within '{folder}' are not searched: {and_more(folders)}")
+        logger.warning(f"folders within '{folder}' are not searched: {and_more(folders)}")
     if files := [path for path in others if not path.is_dir()]:
-        notify(f"in '{folder}' these are passed over, not being images by their ending: {and_more(files)}")
+        logger.warning(f"in '{folder}' these are passed over, not being images by their ending: {and_more(files)}")
 
 
 def describe_non_image(path: Path) -> str | None:

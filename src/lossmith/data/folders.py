@@ -148,7 +148,7 @@ def _images_in(folder: Path, recursive: bool) -> list[Path]:
     images = _select_images(inside)
     if not images:
         deeper = not recursive and any(path.is_dir() for path in inside)
-        within = "; folders within it are not searched without --recursive" if deeper else ""
+        within = "; folders within it are not searched without `recursive`" if deeper else ""
         raise LossmithError(f"folder '{folder}' holds no images ({' '.join(SUFFIXES)}){within}")
     report_unused(folder, inside, images, recursive)
     return images

@@ -1,5 +1,6 @@
 """The headers of image files, read before any is decoded: sizes, faults, and content that will not be used."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +10,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lossmith.core.errors import LossmithError, and_more, notify
+from lossmith.core.errors import LossmithError, and_more
 from lossmith.data.reading import check_header, chunks_of, open_image, size_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+logger = logging.getLogger(__name__)
 
 SIXTEEN_BIT_REMARK = "16 bits a value are rounded to the 8 that are trained and scored on"
 MULTI_IMAGE_REMARK = "of a file that holds several images only the main one is read"
@@ -64,7 +67,7 @@ def read_headers(paths: Iterable[Path], strict: bool = True) -> Headers:
             unused.setdefault(phrase, []).append(path)
     remarks = tuple(f"{phrase}: {and_more(paths)}" for phrase, paths in unused.items())
     for sentence in remarks:
-        notify(sentence)
+        logger.warning(sentence)
     return Headers(sizes, remarks)
 
 

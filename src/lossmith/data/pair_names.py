@@ -121,7 +121,7 @@ def parse_pair(text: str) -> tuple[str, str]:
     placeholders = [side.count("{}") for side in sides]
     if len(sides) != 2 or not placeholders[0] or placeholders[0] != placeholders[1]:
         raise LossmithError(
-            f"--pair takes two names with {{}} for what they share, such as \"{{}}_HR:{{}}_LR2\", not '{text}'"
+            f"`pair` takes two names with {{}} for what they share, such as \"{{}}_HR:{{}}_LR2\", not '{text}'"
         )
     return sides[0], sides[1]
 

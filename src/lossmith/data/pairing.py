@@ -1,10 +1,11 @@
 """Pairing the clean and the degraded images of two folders."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from lossmith.core.errors import LossmithError, and_more, notify
+from lossmith.core.errors import LossmithError, and_more
 from lossmith.data.folders import find_image_places, unique_names
 from lossmith.data.pair_names import (
     CLEAN_TAGS,
@@ -20,7 +21,9 @@ from lossmith.data.pair_names import (
 )
 from lossmith.data.reading import image_size
 
-PAIR_EXAMPLE = '--pair "{}_HR:{}_LR2"'
+logger = logging.getLogger(__name__)
+
+PAIR_EXAMPLE = '`pair="{}_HR:{}_LR2"`'
 MAX_CANDIDATES = 1000
 """The most names among which the nearest is searched."""
 
@@ -136,11 +139,11 @@ def _match_by_pattern(pair: str, sides: Sequence[Side], folders: Sequence[Path],
     for index in (0, 1):
         if unpaired := [name for shared, name in matches[index].items() if shared not in matches[1 - index]]:
             said = _name_unpaired(unpaired, folders[index], folders[1 - index])
-            raise LossmithError(f"{said} by --pair '{pair}'")
+            raise LossmithError(f"{said} by `pair='{pair}'`")
     used = {side[name] for side, names in zip(sides, matches, strict=True) for name in names.values()}
     if left := [path for side in sides for path in side.values() if path not in used]:
         called_neither = f"being called neither '{patterns[0]}' nor '{patterns[1]}'"
-        notify(f"left out, {called_neither}: {and_more([*dict.fromkeys(left)])}")
+        logger.warning(f"left out, {called_neither}: {and_more([*dict.fromkeys(left)])}")
     return {matches[0][shared]: matches[1][shared] for shared in matches[0]}
 
 
@@ -195,7 +198,7 @@ def _name_unpaired(names: Sequence[str], folder: Path, other: Path) -> str:
 def _advice(likely: str, sides: Sequence[Side], unpaired: int) -> str:
     """What would pair the names: a `pair` option, or other files."""
     if likely and _pairs_all(likely, sides):
-        return f'--pair "{likely}" would pair them all'
+        return f'`pair="{likely}"` would pair them all'
     if 2 * unpaired < len(sides[0]):
         return "add the missing images, or remove the others"
     return f"say how they are called, such as {PAIR_EXAMPLE}"

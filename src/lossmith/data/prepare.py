@@ -32,16 +32,16 @@ class Data:
     """Clean training images: files, folders or patterns such as "photos/*.png" [default: photographs that
     scikit-image ships]."""
     test: list[Path] | None = field(default=None, kw_only=True)
-    """Clean test images: files, folders or patterns [default: every fifth of IMAGES, held out; without
-    IMAGES, other photographs that scikit-image ships]."""
+    """Clean test images: files, folders or patterns [default: every fifth of `images`, held out; without
+    `images`, other photographs that scikit-image ships]."""
     clean: Path | None = field(default=None, kw_only=True)
-    """Folder (or pattern) of clean images of your own pairs, instead of IMAGES and --degradation."""
+    """Folder (or pattern) of clean images of your own pairs, instead of `images` and `degradation`."""
     degraded: Path | None = field(default=None, kw_only=True)
-    """Folder (or pattern) of the degraded images that belong to --clean, by file name."""
+    """Folder (or pattern) of the degraded images that belong to `clean`, by file name."""
     test_degraded: Path | None = field(default=None, kw_only=True)
-    """Folder of the degraded images that belong to --test, when --clean and --degraded are given."""
+    """Folder of the degraded images that belong to `test`, when `clean` and `degraded` are given."""
     pair: str | None = field(default=None, kw_only=True)
-    """How the files of --clean and --degraded are called that belong together, such as "{}_HR:{}_LR2"
+    """How the files of `clean` and `degraded` are called that belong together, such as "{}_HR:{}_LR2"
     [default: what the field's tags, such as these, tell]."""
     recursive: bool = field(default=False, kw_only=True)
     """Search folders within folders too."""
@@ -51,15 +51,15 @@ class Data:
             if isinstance(given := getattr(self, name), str | Path):
                 object.__setattr__(self, name, [Path(given)])
         if (self.clean is None) != (self.degraded is None):
-            raise LossmithError("pairs of your own need both --clean and --degraded")
+            raise LossmithError("pairs of your own need both `clean` and `degraded`")
         if self.clean is not None and self.images is not None:
-            raise LossmithError("give either IMAGES or --clean and --degraded, not both")
+            raise LossmithError("give either `images` or `clean` and `degraded`, not both")
         if self.test_degraded is not None and (self.clean is None or len(self.test or ()) != 1):
-            raise LossmithError("--test-degraded goes with --clean, --degraded and one --test folder")
+            raise LossmithError("`test_degraded` goes with `clean`, `degraded` and one `test` folder")
         if self.clean is not None and self.test is not None and self.test_degraded is None:
-            raise LossmithError("the test of your own pairs needs --test-degraded beside --test")
+            raise LossmithError("the test of your own pairs needs `test_degraded` beside `test`")
         if self.pair is not None and self.clean is None:
-            raise LossmithError("--pair goes with --clean and --degraded")
+            raise LossmithError("`pair` goes with `clean` and `degraded`")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def prepare_data(data: Data, expression: DegradationLike | None, beside: Path = 
     """
     if data.clean is not None and data.degraded is not None:
         if expression is not None:
-            raise LossmithError("pairs of your own are degraded already; leave --degradation out")
+            raise LossmithError("pairs of your own are degraded already; leave `degradation` out")
         return _prepare_given_pairs(data, data.clean, data.degraded, beside)
     kind = degradation(expression or "jpeg")
     test_images = None if data.test is None else find_images(data.test, data.recursive)
@@ -162,7 +162,7 @@ def _split(items: list[Item], tests: list[Item] | None) -> tuple[list[Item], lis
         return items, tests
     if len(items) < 2:
         raise LossmithError(
-            "one image is too few to train and to test with; add images, or name others with --test"
+            "one image is too few to train and to test with; add images, or name others with `test`"
         )
     tests = items[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY] or items[-1:]
     return [item for item in items if item not in tests], tests
@@ -171,7 +171,7 @@ def _split(items: list[Item], tests: list[Item] | None) -> tuple[list[Item], lis
 def _refuse_images_in(images: Sequence[Path], out: Path) -> None:
     """Raise LossmithError for images in the folder of results, which the next run would take for images."""
     if inside := next((path for path in images if path.parent.resolve() == out.resolve()), None):
-        raise LossmithError(f"'{inside}' lies in '{out}', the folder of what is to be made; choose another --out")
+        raise LossmithError(f"'{inside}' lies in '{out}', the folder of what is to be made; choose another `out`")
 
 
 def _fingerprint(train: Sequence[Path], tests: Sequence[Path]) -> dict[str, dict[str, str]]:

@@ -1,5 +1,6 @@
 """Where the images of a study are stored: in memory if they fit, else on the disk."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lossmith.core.errors import LossmithError, notify
+from lossmith.core.errors import LossmithError
 from lossmith.core.resources import amount, free_disk, free_memory
 from lossmith.data.disk_cache import DiskCache, StoredImage, cached_bytes
 from lossmith.degradations import Degradation, compact, from_8bit
+
+logger = logging.getLogger(__name__)
 
 MEMORY_SHARE = 0.5
 """Of the free memory, for images; the rest is for the steps of training and for scoring."""
@@ -79,7 +82,7 @@ def choose_storage(
             f"{need}; on the disk of {beside} they would take {amount(on_disk)}, and {amount(room)} are free; "
             "make room there, or take fewer images, or smaller ones"
         )
-    notify(f"{need}, so they are decoded onto the disk of {beside}, where they take {amount(on_disk)}")
+    logger.info(f"{need}, so they are decoded onto the disk of {beside}, where they take {amount(on_disk)}")
     return Storage(DiskCache(beside), threads)
 
 

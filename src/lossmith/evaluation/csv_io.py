@@ -23,7 +23,7 @@ def check_table(path: Path) -> None:
             f"scores are written as CSV, and '{path}' is called otherwise; call it scores.csv, say"
         )
     if path.exists() and not path.read_bytes().startswith(",".join(KEYS).encode()):
-        raise LossmithError(f"'{path}' exists and is no table of scores; choose another --out")
+        raise LossmithError(f"'{path}' exists and is no table of scores; choose another `out`")
 
 
 def write_csv(path: Path, rows: Sequence[Row], protocol: Protocol | str) -> None:

@@ -105,7 +105,7 @@ class Whole:
         if reach.pixels is None or rows < step:
             raise LossmithError(
                 f"a test image of {size} pixels needs {amount(height * width * need)} of memory in the network, "
-                f"and {amount(free)} are free for it; name smaller ones with --test"
+                f"and {amount(free)} are free for it; name smaller ones with `test`"
             )
         return rows
 
@@ -176,7 +176,7 @@ def _halo(reach: ReceptiveField) -> int:
 
 def _too_large(degraded: Tensor) -> str:
     size = f"{degraded.shape[-2]}x{degraded.shape[-1]}"
-    return f"a test image of {size} pixels needs more memory than there is; name smaller ones with --test"
+    return f"a test image of {size} pixels needs more memory than there is; name smaller ones with `test`"
 
 
 def protocol_of(pairs: Sequence[ImagePair]) -> Protocol:
@@ -191,7 +191,7 @@ def check_border(pairs: Sequence[ImagePair], protocol: Protocol) -> None:
         others = f" and {len(small) - 1} more" if small[1:] else ""
         raise LossmithError(
             f"cropping {protocol.border} px from each side leaves nothing of '{small[0]}'{others}; name larger "
-            "images with --test"
+            "images with `test`"
         )
 
 

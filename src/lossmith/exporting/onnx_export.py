@@ -71,7 +71,7 @@ def write_onnx(
     something else.
     """
     if opset is not None and opset not in OPSETS:
-        raise LossmithError(f"opset must be from {OPSETS.start} to {OPSETS.stop - 1}, not {opset}")
+        raise LossmithError(f"`opset` must be from {OPSETS.start} to {OPSETS.stop - 1}, not {opset}")
     runtime = _import_onnxruntime()
     dtype = torch.float16 if half else torch.float32
     multiple = 1 if size else _size_multiple(model)
@@ -228,7 +228,7 @@ def _deviation(
             )
         difference = float(np.abs(found.astype(np.float32) - expected.numpy()).max())
         if not difference <= TOLERANCE[dtype] * max(1.0, float(expected.abs().max())):
-            advice = "; leave --half out" if dtype == torch.float16 else ""
+            advice = "; leave `half` out" if dtype == torch.float16 else ""
             raise LossmithError(f"the ONNX graph differs from PyTorch by {difference:.2g} on {size}{advice}")
         worst = max(worst, difference)
     return worst

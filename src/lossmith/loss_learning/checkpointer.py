@@ -60,7 +60,7 @@ class LearningCheckpointer:
                 raise
             raise LossmithError(
                 f"there is not enough memory to learn this loss; {self._saved_message}: end what else uses the "
-                "device, and the same command goes on; or lower batch, crop or width, with another --out"
+                "device, and the same command goes on; or lower `batch`, `crop` or `width`, with another `out`"
             ) from error
         finally:
             self.timer.stop()
@@ -88,7 +88,7 @@ class LearningCheckpointer:
         if not gan.is_finite:  # checked only here, since reading every weight takes time
             raise Diverged(
                 f"the weights of scale {gan.number + 1} are not finite after iteration {gan.iteration}; "
-                f"{self._saved_message}, and a lower learning_rate usually helps"
+                f"{self._saved_message}, and a lower `learning_rate` usually helps"
             )
         self._states[gan.number] = gan.state()
         self._file.save({"rows": self.rows, "states": self._states, "seconds": self.timer.elapsed})

@@ -58,17 +58,17 @@ class LossRecipe:
         for name in ("learning_rate", "gradient_penalty", "reconstruction_weight", "factor"):
             check_nonnegative("learn-loss", name, getattr(self, name))
         if not 0 < self.factor < 1:
-            raise LossmithError(f"factor must be between 0 and 1, not {self.factor}")
+            raise LossmithError(f"`factor` must be between 0 and 1, not {self.factor}")
         if self.crop and self.crop < RECEPTIVE_FIELD:
-            raise LossmithError(f"crop must be 0 or at least {RECEPTIVE_FIELD}, not {self.crop}")
+            raise LossmithError(f"`crop` must be 0 or at least {RECEPTIVE_FIELD}, not {self.crop}")
         if min(self.min_side, self.max_side) < RECEPTIVE_FIELD:
-            raise LossmithError(f"min_side and max_side must be at least {RECEPTIVE_FIELD}")
+            raise LossmithError(f"`min_side` and `max_side` must be at least {RECEPTIVE_FIELD}")
         if self.max_width < self.width:
-            raise LossmithError(f"max_width must be at least width, {self.width}, not {self.max_width}")
+            raise LossmithError(f"`max_width` must be at least `width`, {self.width}, not {self.max_width}")
         for field in fields(self):
             choices = get_args(field.type) if get_origin(field.type) is Literal else None
             if choices and (value := getattr(self, field.name)) not in choices:
-                raise LossmithError(f"{field.name} must be {' or '.join(choices)}, not '{value}'")
+                raise LossmithError(f"`{field.name}` must be {' or '.join(choices)}, not '{value}'")
 
     def width_at(self, scale: int) -> int:
         """Channels at a scale; 0 is the coarsest.

@@ -67,7 +67,7 @@ def load_sample(image: Path, expression: str | None, degraded: Path | None) -> D
     exactly one of `expression` and `degraded` is given.
     """
     if (expression is None) == (degraded is None):
-        raise LossmithError("say what the loss is to be learned from: either --degradation or --degraded")
+        raise LossmithError("say what the loss is to be learned from: either `degradation` or `degraded`")
     read_headers([image] if degraded is None else [image, degraded])
     clean = from_8bit(read_image(image))
     if min(clean.shape[1:]) < 2 * RECEPTIVE_FIELD:

@@ -161,10 +161,12 @@ def _unknown_network_error(state_dicts: Sequence[StateDict], where: str) -> str:
                 best, closest, names, most = name, candidate, keys ^ expected, share
     said = f"holds{closest.place} the weights of no network that is known {where}"
     if most < MIN_NAME_OVERLAP:
-        return f"{said}, such as {quoted(closest.weights)}; name your own network: --network my_package.nets:MyNet"
+        return (
+            f"{said}, such as {quoted(closest.weights)}; name your own network: `network='my_package.nets:MyNet'`"
+        )
     but = f", but for {quoted(sorted(names))}" if names else ""
     return (
-        f"{said}; closest is {best}, which {most:.0%} of the names fit{but}: name it, --network '{best}(scale=4)'"
+        f"{said}; closest is {best}, which {most:.0%} of the names fit{but}: name it, `network='{best}(scale=4)'`"
     )
 
 

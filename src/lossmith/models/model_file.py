@@ -66,7 +66,7 @@ def load_model(path: Path, network_expression: str | None = None) -> Model:
         raise LossmithError(f"{path} does not say which network it belongs to") from error
     if network_expression is None and ":" in expression:
         raise LossmithError(
-            f"{path} belongs to '{expression}', whose code is only run when you name it yourself: --network"
+            f"{path} belongs to '{expression}', whose code is only run when you name it yourself: `network`"
         )
     if network_expression is None and (fault := misfit(shapes_of(expression, scale), shapes(weights))):
         raise LossmithError(f"{path} does not hold the weights of {expression}: {fault}")

@@ -78,7 +78,7 @@ def network(description: NetworkLike, scale: int | None = None) -> nn.Module:
     """
     expression = network_expression(description)
     if expression.lower().endswith(MODEL_SUFFIXES):
-        raise LossmithError(f"network '{expression}' is a file; --init begins with the weights of a model")
+        raise LossmithError(f"network '{expression}' is a file; `init` begins with the weights of a model")
     call = parse_call(expression, "network")
     factory = resolve(call, NETWORKS, "network")
     # a class without an __init__ inherits nn.Module's, whose signature accepts any keyword though it takes none

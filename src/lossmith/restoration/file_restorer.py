@@ -66,16 +66,16 @@ class RestoreOptions:
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
             if (value := getattr(self, name)) not in known:
-                raise LossmithError(f"{name} must be {', '.join(known[:-1])} or {known[-1]}, not {value!r}")
+                raise LossmithError(f"`{name}` must be {', '.join(known[:-1])} or {known[-1]}, not {value!r}")
         check_size(self.scale_to, self.size)
         if self.quality is not None and (self.format not in ("jpeg", "webp") or not 1 <= self.quality <= 100):
-            raise LossmithError("quality is 1 to 100, for --format jpeg or webp")
+            raise LossmithError("`quality` is 1 to 100, for `format` jpeg or webp")
         if self.bits == "16" and self.format not in ("png", "tiff"):
-            raise LossmithError(f"{self.format.upper()} holds 8 bits; 16 go into --format png or tiff")
+            raise LossmithError(f"{self.format.upper()} holds 8 bits; 16 go into `format` png or tiff")
         if (self.halo < 0) if isinstance(self.halo, int) else (self.halo not in ("auto", "exact")):
-            raise LossmithError(f"halo must be 'auto', 'exact' or a number of pixels, not {self.halo}")
+            raise LossmithError(f"`halo` must be 'auto', 'exact' or a number of pixels, not {self.halo}")
         if self.memory is not None and not self.memory > 0:
-            raise LossmithError(f"memory must be more than 0 gigabytes, not {self.memory}")
+            raise LossmithError(f"`memory` must be more than 0 gigabytes, not {self.memory}")
 
     def size_of(self, height: int, width: int, scale: int) -> tuple[int, int]:
         """Height and width of the result of an image (height, width) under a model of `scale`."""
@@ -110,11 +110,11 @@ class FileRestorer:
         record = read_record(result)
         if record is None:
             raise LossmithError(
-                f"'{result}' exists and was not made by lossmith restore; move it, or change --out"
+                f"'{result}' exists and was not made by lossmith restore; move it, or change `out`"
             )
         if (source := record.get("image", image.name)) != image.name:
             raise LossmithError(
-                f"'{result}' was made of '{source}'; restore both with one command, or change --out"
+                f"'{result}' was made of '{source}'; restore both with one command, or change `out`"
             )
         return bool(record.get("settings") == self._settings_of(image))
 
@@ -246,7 +246,7 @@ class FileRestorer:
             raise
         except Exception as error:  # any exception of a writer, on account of somebody's metadata
             metadata = f"with the metadata of '{image}'"
-            advice = "take it out, or take another --format"
+            advice = "take it out, or take another `format`"
             raise LossmithError(f"cannot write '{result}' {metadata} ({error}); {advice}") from error
 
     def _plan(self, planner: Planner, source: Raster) -> TilePlan:

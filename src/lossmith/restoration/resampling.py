@@ -24,7 +24,7 @@ def check_size(scale_to: float | None, size: Size | None) -> None:
     if scale_to is not None and size is not None:
         raise LossmithError("scale_to and size both say how large results are; give one of them")
     if scale_to is not None and not 0 < scale_to <= MAX_FACTOR:
-        raise LossmithError(f"scale_to must be more than 0 and at most {MAX_FACTOR:g}, not {scale_to}")
+        raise LossmithError(f"`scale_to` must be more than 0 and at most {MAX_FACTOR:g}, not {scale_to}")
     if size is not None:
         _sides(size)
 
@@ -55,7 +55,7 @@ def _sides(size: Size) -> int | tuple[int, int]:
     match = re.fullmatch(r"\s*(\d{1,6})(?:\s*[x×X]\s*(\d{1,6}))?\s*", str(size))
     sides = [int(side) for side in match.groups() if side] if match and not isinstance(size, bool) else []
     if not sides or min(sides) < 1:
-        raise LossmithError(f"size must be the longer side in pixels, or WIDTHxHEIGHT, not '{size}'")
+        raise LossmithError(f"`size` must be the longer side in pixels, or WIDTHxHEIGHT, not '{size}'")
     return (sides[0], sides[1]) if len(sides) == 2 else sides[0]
 
 
@@ -65,7 +65,7 @@ def size_notes(source: tuple[int, int], result: tuple[int, int], scale: int) -> 
     if max(down, across) > scale:
         yield f"enlarges {scale} times by the model and the rest of the way by interpolation"
     if any(abs(length - max(down, across) * side) > 1 for length, side in zip(result, source, strict=True)):
-        yield "changes the proportions of the image, to those of --size"
+        yield "changes the proportions of the image, to those of `size`"
 
 
 def resample(raster: Raster, size: tuple[int, int], to: Path) -> Raster:

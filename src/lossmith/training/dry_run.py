@@ -1,5 +1,6 @@
 """A trial step and a trial test, to refuse what cannot be trained before anything is written."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from lossmith.core.devices import autocast, best_device, out_of_memory
-from lossmith.core.errors import LossmithError, notify
+from lossmith.core.errors import LossmithError
 from lossmith.core.resources import amount, free_memory
 from lossmith.data import ImagePair, PatchDataset, PreparedData, TrainingImages
 from lossmith.evaluation import Protocol, check_border, restore_images, score_row
@@ -21,6 +22,8 @@ from lossmith.training.isolation import isolated_global_state
 from lossmith.training.memory import explain_out_of_memory
 from lossmith.training.recipe import Recipe
 from lossmith.training.supervised import set_loss_progress
+
+logger = logging.getLogger(__name__)
 
 
 @isolated_global_state()
@@ -171,7 +174,7 @@ def _try_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protoc
         pass
     if padded := [proxy.name for proxy in proxies.values() if whole.refuses(proxy.degraded[None])]:
         others = f" and {len(padded) - 1} more" if len(padded) > 1 else ""
-        notify(
+        logger.warning(
             f"network '{expression}' takes sides that are multiples of {whole.sizes.multiple_of}, at least "
             f"{whole.sizes.minimum}; test images of other sizes are padded by reflection, and their results "
             f"cropped: '{padded[0]}'{others}"
@@ -184,7 +187,7 @@ def _check_memory(test_pairs: Sequence[ImagePair]) -> None:
     if free is not None and need > free:
         raise LossmithError(
             f"to score test image '{name}' takes about {amount(need)} of memory, and {amount(free)} are free; "
-            "name smaller ones with --test"
+            "name smaller ones with `test`"
         )
 
 

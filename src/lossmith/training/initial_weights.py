@@ -1,12 +1,13 @@
 """Initial weights from a file, instead of fresh ones."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from lossmith.core.errors import LossmithError, notify
+from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.core.state_dicts import StateDict, quoted, read_state_dicts
 from lossmith.expressions import format_call, parse_call
@@ -15,6 +16,8 @@ from lossmith.models.model_file import Model, are_finite, check_file, load_weigh
 from lossmith.models.spandrel import SpandrelModule
 from lossmith.networks import network
 from lossmith.training.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,7 @@ def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
     path = recipe.init
     check_file(path)
     if path.suffix.lower() == ".onnx":
-        raise LossmithError(f"{path} is an ONNX graph, which cannot be trained; --init takes weights")
+        raise LossmithError(f"{path} is an ONNX graph, which cannot be trained; `init` takes weights")
     if recipe.network is None:
         model = load_any_model(path)
         recipe = replace(recipe, network=_expression(path, model))
@@ -60,7 +63,7 @@ def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
         try:
             _, weights = weights_for(path, restorer, candidates)
         except LossmithError as error:
-            raise LossmithError(f"{error}; --init-partial loads what fits") from error
+            raise LossmithError(f"{error}; `init_partial` loads what fits") from error
     if not are_finite(weights):
         raise LossmithError(f"{path} holds weights that are not finite")
     return recipe, Init(weights, sha256_of(path), recipe.init_partial)
@@ -76,7 +79,8 @@ def _expression(path: Path, model: Model) -> str:
     if (expression := model.restorer.expression) is None:
         raise LossmithError(
             f"{path} holds a network ({model.restorer.architecture}) whose options cannot be written down here; "
-            f"to train it, make it in a function of your own, and name that: --network my_nets:make --init {path}"
+            f"to train it, make it in a function of your own, and name that: "
+            f"`network='my_nets:make'`, `init='{path}'`"
         )
     return expression
 
@@ -92,7 +96,7 @@ def _fitting_weights(path: Path, restorer: nn.Module, weights: StateDict) -> dic
         raise LossmithError(f"{path} holds nothing that fits this network")
     fresh = [name for name in expected if name not in fitting]
     rest = f"; fresh are {quoted(fresh)}" if fresh else ""
-    notify(f"{len(fitting)} of the network's {len(expected)} weights come from {path}{rest}")
+    logger.info(f"{len(fitting)} of the network's {len(expected)} weights come from {path}{rest}")
     return fitting
 
 

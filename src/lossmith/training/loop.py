@@ -92,7 +92,9 @@ def fit(
                 checkpointer.on_step_end()
             state.timer.stop()
     except Diverged as error:
-        raise Diverged(f"{error}; {checkpointer.saved_message}, and a lower learning_rate usually helps") from None
+        raise Diverged(
+            f"{error}; {checkpointer.saved_message}, and a lower `learning_rate` usually helps"
+        ) from None
     finally:
         logger.close()
     return state

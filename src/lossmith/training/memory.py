@@ -73,7 +73,7 @@ def explain_out_of_memory(recipe: Recipe) -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise LossmithError(
-            f"{_not_enough_memory(recipe)}; lower batch or patch, or take a smaller network"
+            f"{_not_enough_memory(recipe)}; lower `batch` or `patch`, or take a smaller network"
         ) from error
 
 
@@ -81,7 +81,7 @@ def out_of_memory_error(recipe: Recipe, saved_message: str) -> LossmithError:
     """The error for memory that runs out during a run; `saved_message` says which checkpoint there is."""
     return LossmithError(
         f"{_not_enough_memory(recipe)} any more; {saved_message}: end what else uses the device, and the same "
-        "command goes on; or lower batch or patch, or take a smaller network, with another --out"
+        "command goes on; or lower `batch` or `patch`, or take a smaller network, with another `out`"
     )
 
 

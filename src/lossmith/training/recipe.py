@@ -22,13 +22,13 @@ class Recipe:
     jpeg, which is jpeg(10)]."""
     network: str | None = None
     """The network: srresnet_small, srresnet, rrdbnet, fcn, or your own as import.path:Class
-    [default: that of --init, or else srresnet_small]."""
+    [default: that of `init`, or else srresnet_small]."""
     init: Path | None = None
     """A model file whose weights training begins with: of lossmith, or any other that fits the network."""
     init_partial: bool = False
-    """Take those weights of --init that fit the network, and fresh ones for the rest."""
+    """Take those weights of `init` that fit the network, and fresh ones for the rest."""
     steps: int | None = None
-    """Budget in optimizer steps [default: 400, unless --minutes is given]."""
+    """Budget in optimizer steps [default: 400, unless `minutes` is given]."""
     minutes: float | None = None
     """Budget in minutes of training per run, instead of steps."""
     patch: int = 64
@@ -50,7 +50,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.minutes is not None:
-            raise LossmithError("give the budget in steps or in minutes, not both")
+            raise LossmithError("give the budget as `steps` or as `minutes`, not both")
         if self.steps is None and self.minutes is None:
             object.__setattr__(self, "steps", 400)
         if callable(self.degradation):  # an object or a function, from Python
@@ -62,15 +62,15 @@ class Recipe:
         if self.network is None and self.init is None:
             object.__setattr__(self, "network", "srresnet_small")
         if self.init_partial and self.init is None:
-            raise LossmithError("--init-partial goes with --init, which names the weights to begin with")
+            raise LossmithError("`init_partial` goes with `init`, which names the weights to begin with")
         for field in fields(self):
             check_type(field.name, getattr(self, field.name), field.type)
         for name in ("steps", "minutes", "patch", "batch", "learning_rate"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise LossmithError(f"{name} must be above 0 and finite, not {value}")
+                raise LossmithError(f"`{name}` must be above 0 and finite, not {value}")
         if not 0 <= self.ema < 1:
-            raise LossmithError(f"ema must be from 0 to below 1, not {self.ema}")
+            raise LossmithError(f"`ema` must be from 0 to below 1, not {self.ema}")
 
     @property
     def resume_key(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Recipe:
         lossmith.core.errors.LossmithError: a batch of 16 cannot be divided among 3 devices; ...
         """
         if not isinstance(devices, int) or devices < 1:
-            raise LossmithError(f"devices must be a whole number, at least 1, not {devices!r}")
+            raise LossmithError(f"`devices` must be a whole number, at least 1, not {devices!r}")
         if self.batch % devices:
             raise LossmithError(
                 f"a batch of {self.batch} cannot be divided among {devices} devices; let it be a multiple of "
@@ -115,7 +115,7 @@ def check_type(name: str, value: Any, annotation: Any) -> None:
         same = isinstance(value, Path) if kind is Path else type(value) is kind
         fits, wanted = same or (type(value) is int and kind is float), _TYPE_NAMES[kind]
     if not fits:
-        raise LossmithError(f"{name} must be {wanted}, not {value!r}")
+        raise LossmithError(f"`{name}` must be {wanted}, not {value!r}")
 
 
 _TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a file"}
@@ -147,9 +147,9 @@ class AdversarialRecipe:
         for field in fields(self):
             check_type(field.name, value := getattr(self, field.name), field.type)
             if self.discriminator is None and value != field.default:
-                raise LossmithError(f"{field.name} is for training against a discriminator, and none is named")
+                raise LossmithError(f"`{field.name}` is for training against a discriminator, and none is named")
             if isinstance(value, int | float) and not 0 < value < math.inf:
-                raise LossmithError(f"{field.name} must be above 0 and finite, not {value}")
+                raise LossmithError(f"`{field.name}` must be above 0 and finite, not {value}")
 
     def pretrain_recipe(self, recipe: Recipe) -> Recipe:
         """The recipe of the first stage; `recipe` is that of the second."""

@@ -1,5 +1,6 @@
 """One training run, from a task to a model and its scores."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -11,7 +12,6 @@ import torch
 from torch import nn
 
 from lossmith.core.devices import best_device, check_devices, device_name, resolve_precision
-from lossmith.core.errors import notify
 from lossmith.core.files import sha256_of
 from lossmith.core.lock import folder_lock
 from lossmith.core.provenance import provenance
@@ -34,6 +34,8 @@ from lossmith.training.run_folder import RunFolder, RunSummary
 from lossmith.training.run_settings import RunSettings
 from lossmith.training.supervised import SupervisedModule
 from lossmith.training.validation import SampleWriter
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def train_run(
     with begin(folder.config, config, [task], data, settings):
         folder.remove_partial_files()
         if announcement:
-            notify(announcement)
+            logger.info(announcement)
         torch.manual_seed(seed)
         patches = PatchDataset(data.source, recipe.patch, seed)
         module = task.build_module(data.source.scale)

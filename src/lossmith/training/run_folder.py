@@ -80,7 +80,7 @@ class RunFolder:
     def check(self, configuration: dict[str, Any]) -> None:
         """Raise LossmithError when the folder belongs to another configuration, or holds a run without one."""
         if not self.config.exists() and (self.state.exists or self.summary.exists()):
-            raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another --out")
+            raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another `out`")
         check(self.config, configuration, go_on(self.model))
 
     def remove_partial_files(self) -> None:
@@ -116,7 +116,7 @@ class RunFolder:
             raise LossmithError(
                 f"{self.path} holds a finished run, but {', '.join(changed[:3])} "
                 f"{'is' if len(changed) == 1 else 'are'} "
-                f"missing or damaged; delete {self.summary.name} to train anew, or choose another --out"
+                f"missing or damaged; delete {self.summary.name} to train anew, or choose another `out`"
             )
         return None
 

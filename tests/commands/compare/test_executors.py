@@ -217,14 +217,14 @@ def test_a_finished_tournament_needs_no_cluster(here: Comparison, photos: Path) 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--executor", "rey"], 'Invalid value "rey" for --executor. Choose from: "here", "ray".'),
-        (["--gpus-per-run", "0.5"], "gpus_per_run is for a Ray cluster; add executor ray"),
+        (["--executor", "rey"], 'Invalid value "rey" for --executor. Choose from: "local", "ray".'),
+        (["--gpus-per-run", "0.5"], "--gpus-per-run is for a Ray cluster; add --executor ray"),
         (
             ["--executor", "ray", "--gpus-per-run", "1.5"],
-            "gpus_per_run must be whole where it is above 1, not 1.5",
+            "--gpus-per-run must be whole where it is above 1, not 1.5",
         ),
-        (["--executor", "ray", "--gpus-per-run", "-1"], "gpus_per_run must be a number, 0 or more, not -1"),
-        (["--executor", "ray", "--cpus-per-run", "0"], "cpus_per_run must be above 0"),
+        (["--executor", "ray", "--gpus-per-run", "-1"], "--gpus-per-run must be a number, 0 or more, not -1"),
+        (["--executor", "ray", "--cpus-per-run", "0"], "--cpus-per-run must be above 0"),
     ],
 )
 def test_invalid_execution_options_are_refused(

@@ -108,11 +108,11 @@ def refusal(file: Path) -> str:
 def test_a_converted_pickle_is_the_same_loss(tmp_path: Path, names: ModuleType) -> None:
     file = published(tmp_path / "Ds_mine.pth", names, discriminators_of(SCALES))
     out = tmp_path / "mine.safetensors"
-    assert convert_mdf(file, out=out) == f"loss: {out}, as in --losses 'mdf({out})'"
+    assert convert_mdf(file, out=out) == f"loss: {out}, as in `losses='mdf({out})'`"
     prediction, target = pair()
     expected = MDFLoss.load(write(tmp_path / "expected.safetensors", SCALES))(prediction, target)
     assert torch.equal(MDFLoss.load(out)(prediction, target), expected)
-    with pytest.raises(LossmithError, match=r"exists already; choose another --out$"):
+    with pytest.raises(LossmithError, match=r"exists already; choose another `out`$"):
         convert_mdf(file, out=out)
     with pytest.raises(LossmithError, match=r"a \.safetensors file; call it mine\.safetensors$"):
         convert_mdf(file, out=tmp_path / "mine.pth")

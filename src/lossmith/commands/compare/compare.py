@@ -1,5 +1,6 @@
 """`lossmith compare`: the loss tournament."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from lossmith.commands.compare.job import Job, RunResult
 from lossmith.commands.compare.report import TournamentResults, make_page
 from lossmith.commands.loss_options import LossesOption
 from lossmith.commands.outcome import ScoredOutcome
-from lossmith.core.errors import LossmithError, notify
+from lossmith.core.errors import LossmithError
 from lossmith.core.files import check_folder, safe_file_name
 from lossmith.core.run_config import check
 from lossmith.data import Data, prepare_data
@@ -36,6 +37,8 @@ from lossmith.evaluation import (
 from lossmith.losses import Loss, LossLike, as_loss
 from lossmith.training import Recipe, RunSettings
 from lossmith.training.initial_weights import open_init
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_LOSSES = ("l2", "l1", "ssim", "mix")
 
@@ -86,7 +89,7 @@ def compare(
 ) -> Comparison:
     """Train the same network under several losses with the same budget, and report which one wins.
 
-    Every loss gets the same first weights, fresh ones or those of --init, and the same patches, seed by seed. A
+    Every loss gets the same first weights, fresh ones or those of `init`, and the same patches, seed by seed. A
     stopped tournament continues with the same command. It writes `report.html`, `results.csv`, `results.json` and
     a folder for every run.
 
@@ -124,7 +127,7 @@ def compare(
         "compare", data.images or (), data, recipe, losses=list(contenders), seeds=seeds, out=out
     )
     if not isinstance(seeds, int) or seeds < 1:
-        raise LossmithError(f"seeds must be a whole number, at least 1, not {seeds!r}")
+        raise LossmithError(f"`seeds` must be a whole number, at least 1, not {seeds!r}")
     prepared = prepare_data(data, recipe.degradation, out)
     recipe, init = open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
     settings = RunSettings(protocol=protocol_of(prepared.test_pairs), save_every=save_every, devices=devices)
@@ -153,13 +156,13 @@ def compare(
     tasks = [SupervisedTask(criterion, recipe) for criterion in contenders.values()]
     with begin(out / "compare.yaml", config, tasks, prepared, settings, runs=len(jobs)):
         if any(job.load_result() is None for job in jobs):
-            notify(announcement(", ".join(contenders), recipe, data, prepared, out, devices, len(jobs)))
+            logger.info(announcement(", ".join(contenders), recipe, data, prepared, out, devices, len(jobs)))
         by_job: dict[tuple[str, int], RunResult] = {}
         with closing(executor.run_jobs(jobs, contenders, prepared)) as results:
             for result in results:
                 by_job[result.loss, result.seed] = result
                 if result.failure:  # the others continue, and the report names this one
-                    notify(f"{result.loss}, seed {result.seed}: {result.failure}")
+                    logger.error(f"{result.loss}, seed {result.seed}: {result.failure}")
         runs = [by_job[job.loss, job.settings.seed] for job in jobs]
         finished = [run for run in runs if run.summary]
         if not finished:

@@ -71,10 +71,10 @@ def check_fits(shape: tuple[int, int, int], format: Format) -> None:
     longest, limit = max(sides), MAX_SIDE.get(format)
     if limit is not None and longest > limit:
         raise LossmithError(
-            f"{format.upper()} holds {limit} pixels a side, the result has {longest}; take --format png or tiff"
+            f"{format.upper()} holds {limit} pixels a side, the result has {longest}; take `format` png or tiff"
         )
     if format == "jpeg" and channels in (2, 4):
-        raise LossmithError("JPEG has no transparency; take another --format")
+        raise LossmithError("JPEG has no transparency; take another `format`")
 
 
 def encode(

@@ -69,7 +69,7 @@ def transfer_metadata(
     notes = [_left_out(name) for name in source.lost]
     if narrowed and format in ("jpeg", "webp"):
         notes.append(
-            f"reduces 16 bits to 8, since {FORMAT_NAMES[format]} holds no more (--format png and tiff do)"
+            f"reduces 16 bits to 8, since {FORMAT_NAMES[format]} holds no more (`format` png and tiff do)"
         )
     growth = size[1] / original.size[1], size[0] / original.size[0]
     dpi = None
@@ -108,7 +108,7 @@ def _left_out(name: str) -> str:
 def _unsupported(name: str, format: Format, *others: Format) -> str:
     have = "has" if len(others) == 1 else "have"
     return _left_out(
-        f"{name}, for which {FORMAT_NAMES[format]} has no place (--format {' and '.join(others)} {have})"
+        f"{name}, for which {FORMAT_NAMES[format]} has no place (`format` {' and '.join(others)} {have})"
     )
 
 
@@ -264,6 +264,6 @@ def _fitting_segments(metadata: Metadata, notes: list[str]) -> Metadata:
         )
     if (length := len(exif_block(metadata.tags, metadata.order))) > MAX_JPEG_EXIF:
         raise LossmithError(
-            f"says {length} bytes of EXIF, and JPEG has room for {MAX_JPEG_EXIF}; take another --format"
+            f"says {length} bytes of EXIF, and JPEG has room for {MAX_JPEG_EXIF}; take another `format`"
         )
     return metadata

@@ -151,8 +151,8 @@ class Planner:
         if halo == "exact":
             raise LossmithError(
                 f"model '{self.engine.name}' depends on the whole image, so tiles cannot be exact, and in one "
-                f"piece it needs {tall * wide * self.bytes_per_pixel / 1e9:.1f} GB; give more --memory, or leave "
-                "--halo out"
+                f"piece it needs {tall * wide * self.bytes_per_pixel / 1e9:.1f} GB; give more `memory`, or leave "
+                "`halo` out"
             )
         return self._shortened(field, source, largest, halo, floor, budget)
 
@@ -224,7 +224,7 @@ class Planner:
         if plan is None:
             raise LossmithError(
                 f"model '{self.engine.name}' takes {size[0]} x {size[1]} pixels only, which leaves no room for a "
-                f"halo of {min(requested, exact)}; take a smaller --halo"
+                f"halo of {min(requested, exact)}; take a smaller `halo`"
             )
         return plan
 
@@ -247,7 +247,7 @@ class Planner:
         need = max(MIN_CELL + 2 * halo, self.sizes.minimum) ** 2 * self.bytes_per_pixel
         return (
             f"model '{self.engine.name}' needs {need / 1e9:.2g} GB for the smallest tile, with {halo} pixels "
-            f"around it; {budget / 1e9:.2g} GB are free; give it more --memory, or a smaller --halo"
+            f"around it; {budget / 1e9:.2g} GB are free; give it more `memory`, or a smaller `halo`"
         )
 
 

@@ -56,7 +56,7 @@ def restore_tiles(
                 raise WholeDoesNotFit from error
             if plan.fixed or max(max_tile) <= plan.cell:
                 raise LossmithError(
-                    f"there is not enough memory even for tiles of {max(max_tile)} pixels; take a smaller --halo "
+                    f"there is not enough memory even for tiles of {max(max_tile)} pixels; take a smaller `halo` "
                     "or network"
                 ) from error
             half = min(max(max_tile), max(tile.height, tile.width)) // 2 // plan.cell * plan.cell
@@ -110,7 +110,7 @@ def restore_tile(
     restored = _apply(adapter, pixels)
     if not np.isfinite(restored).all():
         raise LossmithError(
-            f"model '{adapter.engine.name}' gives NaN or infinity; try --precision float32, or train it again"
+            f"model '{adapter.engine.name}' gives NaN or infinity; try `precision=float32`, or train it again"
         )
     if range_check is not None:
         colors = slice(1 if source.channels < 3 else 3)

@@ -1,0 +1,50 @@
+"""`lossmith losses`, `networks`, `degradations` and `metrics`: what may be named, and with which options."""
+
+from lossmith.degradations import DEGRADATIONS, TASKS
+from lossmith.evaluation import METRICS, available_deep_metrics
+from lossmith.expressions import listed
+from lossmith.losses import overview
+from lossmith.metrics.deep import DEEP_METRICS, missing_weights
+from lossmith.networks import DISCRIMINATORS, NETWORKS
+from lossmith.report.definitions import definition
+
+
+def losses() -> str:
+    """List the losses: name, definition, range, least size, source and options."""
+    return overview()
+
+
+def networks() -> str:
+    """List the networks that can be trained, and the discriminators to train against: what each is, and its
+    options.
+    """
+    return (
+        f"{listed(NETWORKS, excluded=['scale'])}\n\n"
+        'Options go in brackets: "srresnet(features=32, blocks=8)". The scale follows from the degradation.\n'
+        'Your own: "my_package.my_module:MyNetwork".\n\n'
+        f"Discriminators, for `discriminator`:\n\n{listed(DISCRIMINATORS, excluded=['size'])}"
+    )
+
+
+def degradations() -> str:
+    """List the degradations: what each does, and its options."""
+    tasks = "\n".join(f"{name} is short for {meaning}" for name, meaning in TASKS.items())
+    return (
+        f"{listed(DEGRADATIONS)}\n\n{tasks}\n\n"
+        'One after the other: "bicubic(2) | noise(5) | jpeg(50)". A number may be a range, drawn anew for every\n'
+        'patch: "noise(0..50)", "jpeg(30..95)"; tests are made at its ends and its middle.\n'
+        'Your own: "my_package.my_module:my_degradation".'
+    )
+
+
+def metrics() -> str:
+    """List the metrics: what each measures, which way is better, and what those that are not here need."""
+    deep = available_deep_metrics()
+    here = [*METRICS.values(), *deep.values()]
+    lines = [
+        f"{metric.name}\n  {metric.label}, {'higher' if metric.higher_is_better else 'lower'} is better\n"
+        f"  {definition(metric)}"
+        for metric in here
+    ]
+    lines += [f"{name}\n  not here: {missing_weights(name)}" for name in DEEP_METRICS if name not in deep]
+    return "\n\n".join(lines)
