@@ -1,4 +1,4 @@
-"""The card of a model: one JSON object as OpenModelDB keeps it, and the loss, for which that has no field."""
+"""The card of a model: a JSON object as in OpenModelDB, with the loss, for which that has no field."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from lossmith.models.spandrel import SpandrelModule
 from lossmith.networks import RRDBNet, SRResNet
 
 SCALE_PATTERN = re.compile(r"(?<![A-Za-z0-9])(?:(\d+)x|x(\d+))(?![0-9])", re.IGNORECASE)
-"""`4x` or `x4` at the beginning of a word."""
+"""A scale in a name: `4x` or `x4` at the beginning of a word."""
 
 
 def model_name(source: Path, scale: int, name: str | None = None) -> str:
@@ -28,7 +28,7 @@ def model_name(source: Path, scale: int, name: str | None = None) -> str:
 
 
 def check_scale(path: Path, scale: int) -> None:
-    """Refuse a file whose name says no scale, or another one.
+    """Raise LossmithError for a file whose name does not contain the scale, or contains another one.
 
     >>> check_scale(Path("4x-sharp.onnx"), 4)
     >>> check_scale(Path("sharp.onnx"), 2)
@@ -43,9 +43,10 @@ def check_scale(path: Path, scale: int) -> None:
 
 
 def compatibility(model: Model) -> str:
-    """In one sentence: spandrel loads models for ComfyUI and chaiNNer, and tells networks by their keys.
+    """Which programs open the model, in one sentence; ComfyUI and chaiNNer load models by spandrel.
 
-    It takes every dense block to grow by 32, and one enlargement to be by 2.
+    Spandrel detects networks by their keys, and assumes for an RRDBNet a growth of 32 and upsampling by factors of
+    2.
 
     >>> compatibility(Model(RRDBNet(4, blocks=1), {}))
     'opens in spandrel as ESRGAN, so in ComfyUI and chaiNNer'
@@ -65,15 +66,16 @@ def compatibility(model: Model) -> str:
 
 
 ARCHITECTURES = {"rrdbnet": "esrgan", "srresnet": "sr-res-net"}
-"""The catalog's names of our networks; others keep their own."""
+"""OpenModelDB's names of networks; other networks keep theirs."""
 
 
 def make_card(
     model: Model, name: str, files: Sequence[Path], author: str | None = None, license: str | None = None
 ) -> dict[str, Any]:
-    """The card of a model whose files are `files`, .safetensors and .onnx.
+    """The card of a model with these files, .safetensors and .onnx.
 
-    What the receipt does not say is left out. `license` is an SPDX expression; None says that none was given.
+    Fields that the receipt does not determine are left out. `license` is an SPDX expression, or None for no
+    license.
     """
     receipt = model.receipt
     network = str(receipt["network"])
@@ -118,7 +120,7 @@ def _description(model: Model) -> str:
 
 
 def _tags(scale: int, degradation: str) -> list[str]:
-    """Some of the catalog's tags; it wants at least one."""
+    """Tags of OpenModelDB, at least one."""
     tags = ["general-upscaler"] if scale > 1 else []
     tags += ["jpeg"] if "jpeg" in degradation else []
     tags += ["denoise"] if "noise" in degradation else []

@@ -1,4 +1,4 @@
-"""A restorer as an ONNX graph that is known to compute the same."""
+"""Export of a restorer as an ONNX graph, checked against PyTorch."""
 
 import json
 import logging
@@ -22,18 +22,18 @@ from lossmith.restoration.engine import TorchEngine
 from lossmith.restoration.tiling.receptive_field import sizes_of
 
 CHECKED_SIZES = 3
-"""Random images, of random sizes where these are free, on which a graph is held against PyTorch."""
+"""Random images, of random sizes if these are free, on which a graph is compared with PyTorch."""
 CHECKED_SIDES = (12, 40)
-"""From and to how many pixels they are drawn."""
+"""The range of their random sides in pixels."""
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 2e-2}
-"""How far an output may be from PyTorch's in float32, as a share of the largest, or of 1 where that is less."""
+"""Tolerated difference to PyTorch in float32, relative to the largest output, or to 1 if that is larger."""
 
 
 OPSETS = range(9, 24)
 """Versions of ONNX's operator set that can be written."""
 NEW_EXPORTER_OPSET = 18
 BICUBIC_OPSET = 11
-"""The first version that has bicubic enlargement."""
+"""The first version with bicubic upsampling."""
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -41,15 +41,15 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class OnnxExport:
-    """What was found out about a graph when it was written."""
+    """The properties of an exported graph."""
 
     opset: int
     deviation: float
     """The largest difference to PyTorch in float32 on `CHECKED_SIZES` random images."""
     size: Size | None = None
-    """The only size that it takes, where it takes one only."""
+    """The only (height, width) that it takes; None if sizes are free."""
     multiple: int = 1
-    """What the sides of images must be a multiple of."""
+    """The sides of images must be multiples of this."""
 
     def __str__(self) -> str:
         takes = f", takes {self.size[1]} x {self.size[0]} pixels only" if self.size else ""
@@ -61,7 +61,7 @@ class OnnxExport:
 def write_onnx(
     path: Path, model: Model, key: str, half: bool = False, opset: int | None = None, size: Size | None = None
 ) -> OnnxExport:
-    """Write a model that is on the CPU; the file is only there once it agrees with PyTorch.
+    """Export a model on the CPU as ONNX; the file is only written if it agrees with PyTorch.
 
     Tensors `input` (N, 3, h, w) and `output` (N, 3, scale h, scale w), RGB in [0, 1], with N, h and w free, or
     N = 1 and (h, w) = `size`; float16 in and out with `half`. The receipt goes into the metadata under `key`, as
@@ -88,7 +88,7 @@ def write_onnx(
 
 
 def _size_multiple(model: Model) -> int:
-    """What the sides of images must be a multiple of; 1 also for a network that runs on none of those tried."""
+    """The multiple that sides of images must be; 1 for a network that fails on all sizes that are tried."""
     engine = TorchEngine(
         model.restorer, model.scale, channels=model.channels, multiple_of=model.multiple_of, minimum=model.minimum
     )
@@ -99,7 +99,7 @@ def _size_multiple(model: Model) -> int:
 
 
 def _import_onnxruntime() -> Any:
-    """onnxruntime, if all that is needed is there; better said before any work is done."""
+    """The module onnxruntime; raises LossmithError, before any work is done, if a package is missing."""
     try:
         import onnx  # noqa: F401
         import onnxruntime
@@ -152,7 +152,7 @@ def _export(
 
 @contextmanager
 def _bicubic_registered(opset: int) -> Iterator[None]:
-    """Tell torch's former exporter how ONNX enlarges bicubically, which it does from opset 11 on."""
+    """Register bicubic upsampling with torch's former exporter, for opsets that have it."""
     if opset < BICUBIC_OPSET:
         yield
         return
@@ -169,7 +169,7 @@ def _bicubic_registered(opset: int) -> Iterator[None]:
 
 @symbolic_helper.parse_args("v", "none", "b", "fs")
 def _upsample_bicubic(graph: Any, images: Any, size: None, align_corners: bool, scales: Sequence[float]) -> Any:
-    """Antialiasing leaves what is enlarged as it is, but for the kernel and for how it ends at the borders."""
+    """Antialiased bicubic upsampling: plain upsampling with a = -0.5 that leaves samples beyond borders out."""
     nothing = graph.op("Constant", value_t=torch.tensor([], dtype=torch.float32))
     factors = graph.op("Constant", value_t=torch.tensor([1.0, 1.0, *scales]))
     return graph.op(
@@ -185,7 +185,7 @@ def _upsample_bicubic(graph: Any, images: Any, size: None, align_corners: bool, 
 
 
 def _dynamic_shapes(multiple: int, size: Size | None) -> Any:
-    """The axes that are free, as torch's newer exporter wants to hear it."""
+    """The free axes, as torch's newer exporter takes them."""
     if size:
         return None
     sides = [torch.export.Dim(name if multiple == 1 else f"{name}_parts") for name in ("height", "width")]
@@ -194,7 +194,7 @@ def _dynamic_shapes(multiple: int, size: Size | None) -> Any:
 
 
 def _write_receipt(path: Path, key: str, receipt: dict[str, Any]) -> int:
-    """Write the receipt into a graph; its opset is returned."""
+    """Write the receipt into the metadata of a graph, and return its opset."""
     import onnx
 
     graph = onnx.load(path)
@@ -235,7 +235,7 @@ def _deviation(
 
 
 def _random_shapes(multiple: int) -> Iterator[tuple[int, int, int]]:
-    """Always the same ones, of one to three images."""
+    """Shapes (count, height, width) of one to three images, the same every time."""
     rng = np.random.default_rng(0)
     for count in range(1, CHECKED_SIZES + 1):
         height, width = (multiple * int(side) for side in rng.integers(*CHECKED_SIDES, 2))
@@ -244,7 +244,7 @@ def _random_shapes(multiple: int) -> Iterator[tuple[int, int, int]]:
 
 @contextmanager
 def _silent_exporters() -> Iterator[None]:
-    """The exporters warn of their own internals, and print a graph that fails, to the user's confusion."""
+    """Silence the exporters, which warn of their internals and print graphs that fail."""
     logger, log = logging.getLogger("onnxscript"), torch._C._jit_onnx_log
     level = logger.level
     logger.setLevel(logging.ERROR)
