@@ -1,5 +1,6 @@
 """What the documentation shows exists: links, files, commands with their options; and its Python runs."""
 
+import pkgutil
 import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -72,6 +73,12 @@ def test_modules_and_rooms_that_a_page_names_exist(page: str) -> None:
     named = re.findall(rf"(?<![\w/])((?:{'|'.join(rooms)})/[\w/]*(?:\.py)?)", TEXTS[page])
     assert len(named) > 20
     assert not [path for path in named if not (PACKAGE / path).exists()]
+
+
+@pytest.mark.parametrize("page", CURRENT)
+def test_names_of_the_package_that_a_page_gives_exist(page: str) -> None:
+    for name in set(re.findall(r"\blossmith(?:\.[A-Za-z_]\w*)+", TEXTS[page])):
+        assert pkgutil.resolve_name(name) is not None, name
 
 
 def code(text: str) -> str:
