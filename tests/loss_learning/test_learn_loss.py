@@ -182,7 +182,7 @@ def test_the_page_shows_enough_of_the_image_for_a_discriminator_of_a_tiny_scale(
         tmp_path / "large.png", degradation="noise(25)", recipe=recipe, out=tmp_path / "loss.safetensors"
     )
     assert MDFLoss.load(result.path).min_side > 256
-    assert "What the loss asks for" in result.page.read_text(encoding="utf-8")
+    assert "Frequency response" in result.page.read_text(encoding="utf-8")
 
 
 def test_the_page_shows_every_scale_and_is_complete(image: Path, small: LossRecipe, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_score_in_an_optimized_metric_is_marked(tournament: Builder, tmp_path:
         "charbonnier": [False] * 4,
         "degraded input": [False] * 4,
     }
-    assert "The method was trained on this measure" in page
+    assert "The loss contains this metric" in page
 
 
 def test_a_page_without_optimized_metrics_has_no_footnote(tournament: Builder, tmp_path: Path) -> None:

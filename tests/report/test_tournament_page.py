@@ -143,7 +143,7 @@ def test_pages_of_few_and_of_many_losses_and_seeds(
     page = written(tournament(losses=losses, seeds=seeds, images=small), tmp_path)
     check_complete(page)
     assert all(loss in page.text for loss in losses)
-    assert ("noise of training is not included" in page.text) == (len(seeds) == 1)
+    assert ("do not include the variation between training runs" in page.text) == (len(seeds) == 1)
 
 
 def test_a_failed_loss_is_shown_in_the_table_and_the_costs(tournament: Builder, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_page_without_images_curves_or_costs(usual: ReportData, tmp_path: Path
     bare = [replace(c, curves=[], milliseconds_per_step=math.nan, activation_mb=None) for c in usual.results]
     page = written(replace(usual, comparisons=[], results=bare), tmp_path)
     check_complete(page)
-    assert "No images were kept." in page.text
+    assert "No restored images are available." in page.text
     assert "No training curves were recorded." in page.text
 
 
@@ -193,7 +193,7 @@ def test_large_images_are_cropped_to_where_losses_differ(usual: ReportData, tmp_
     other[:, 900:964] ^= 64
     comparison = ImageComparison("wide", wide, wide, {"l1": wide, "l2": other})
     page = written(replace(usual, comparisons=[comparison]), tmp_path)
-    assert "1024 × 100 pixels of 1500 × 100, around where the losses differ most" in page.text
+    assert "1024 × 100 pixels of 1500 × 100, where the losses differ most" in page.text
     image = Image.open(io.BytesIO(base64.b64decode(page.all("img")[0]["src"].split(",")[1])))
     assert image.size == (1024, 100)
     assert np.asarray(image.convert("RGB"))[0, 0, 0] == (900 + 32 - 512) % 256

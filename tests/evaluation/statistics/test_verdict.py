@@ -59,7 +59,7 @@ CASES = {
             Difference("psnr", "mix", DEGRADED, 0.02, -0.1, 0.14, 0.5),
         ],
         "mix wins on PSNR with 31.42 dB, 0.21 dB ahead of l1 (95 % interval 0.15 to 0.27), "
-        "but it cannot be told apart from the degraded input.",
+        "but it is not distinguishable from the degraded input.",
     ),
     "a tie that may not have helped": (
         [ranking(PSNR, ("mix", "l1"), mix=31.42, l1=31.40, degraded=31.39)],

@@ -41,7 +41,7 @@ def _headline(main: Ranking, differences: Sequence[Difference]) -> str:
         verb = "reaches" if rivals[0] not in main.leaders else "is known to beat"
         return f"No method {verb} {INPUT} on {metric.label}: it has {score}, {behind}."
     doubtful = _doubtful(main, differences)
-    caveat = f", but it cannot be told apart from {INPUT}" if doubtful else ""
+    caveat = f", but it is not distinguishable from {INPUT}" if doubtful else ""
     if not rivals:
         return f"{best} is alone, with {score} {metric.label}{caveat}."
     ties = [name for name in main.leaders if name != best]

@@ -1,4 +1,4 @@
-// Close ups of the same place in every version, moved and zoomed together.
+// Close-ups of the same place in every version, moved and zoomed together.
 function setUpCrops(exhibit, images, errorMaps, size) {
   const tiles = [...exhibit.querySelectorAll(".crop")];
   const grid = exhibit.querySelector(".crops");
@@ -108,7 +108,7 @@ function listen(tile, grid, view, moveBy, zoomTo) {
   });
 }
 
-// A frame on the large image and the error maps: where the close ups look.
+// A frame on the large image and the error maps: where the close-ups look.
 function showWindow(exhibit, left, top, across, size) {
   const percent = (value, length) => `${clamp((value / length) * 100, 0, 100)}%`;
   for (const box of exhibit.querySelectorAll(".looking")) {

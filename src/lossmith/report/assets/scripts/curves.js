@@ -3,10 +3,10 @@ const curveChart = byId("curve-chart");
 const hiddenLines = new Set();
 
 const CURVE_NOTES = {
-  psnr: "PSNR on crops of the test images, measured now and then. Its beginning may lie below the frame.",
-  loss: "The values of different losses cannot be compared with each other; only the shape of a line counts.",
-  relative: "Each loss divided by its own first value, for the values of different losses cannot be compared.",
-  terms: "The parts that this loss is the sum of, weighted as in the sum.",
+  psnr: "PSNR on crops of the test images, measured at intervals. Its beginning may lie below the frame.",
+  loss: "Values of different losses are not comparable; only the shape of each curve matters.",
+  relative: "Each loss divided by its first value, because values of different losses are not comparable.",
+  terms: "The weighted terms whose sum is this loss.",
 };
 const CURVE_TITLES = {
   psnr: "PSNR on test crops, dB",

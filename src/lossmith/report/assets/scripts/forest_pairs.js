@@ -25,7 +25,7 @@ function outcomeOf({ mean, low, high }, higher) {
   if (!known(mean)) return { words: "not measured", sure: false };
   const better = mean > 0 === higher;
   if (!known(low, high)) {
-    return { words: mean ? `${better ? "better" : "worse"}, how sure is not known` : "equal", sure: false };
+    return { words: mean ? `${better ? "better" : "worse"}, uncertainty unknown` : "equal", sure: false };
   }
   if (low <= 0 && high >= 0) return { words: "not distinguishable", sure: false };
   return { words: better ? "▲ better" : "▼ worse", sure: true };

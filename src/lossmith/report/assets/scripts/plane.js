@@ -38,7 +38,7 @@ const titled = (metric) => (metric.unit ? `${metric.label} in ${metric.unit}` : 
 function planeNote(missing) {
   if (!missing.length) return null;
   const names = missing.map(({ method }) => method.label).join(", ");
-  return html("p", { class: "note" }, `Not shown, for a score is infinite or was not measured: ${names}.`);
+  return html("p", { class: "note" }, `Not shown, because a score is infinite or missing: ${names}.`);
 }
 
 function planeSpot({ method, x, y }, chart, metrics, radius, letters) {
