@@ -1,4 +1,4 @@
-"""`lossmith train` against a discriminator: two stages, named recipes, what is said aloud, and stopping."""
+"""`lossmith train` against a discriminator: two stages, named recipes, what is announced, and stopping."""
 
 import os
 import signal
@@ -32,8 +32,8 @@ QUICK = {
 
 def words(photos: Path, out: Path, **changes: str) -> list[str]:
     options = {**QUICK, **{f"--{name.replace('_', '-')}": value for name, value in changes.items()}}
-    given = [word for option in options.items() for word in option]
-    return ["train", str(photos), "--preset", "esrgan_small", *given, "--out", str(out)]
+    typed = [word for option in options.items() for word in option]
+    return ["train", str(photos), "--preset", "esrgan_small", *typed, "--out", str(out)]
 
 
 def written(path: Path) -> dict[str, object]:
@@ -45,8 +45,8 @@ def test_two_stages_share_a_folder_and_options_override_the_preset(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words(photos, tmp_path, ema="0.5")) == 0
-    printed, told = capsys.readouterr()
-    assert "against vgg_any(features=2) (after 3 steps under l1), 2 steps" in told
+    printed, notes = capsys.readouterr()
+    assert "against vgg_any(features=2) (after 3 steps under l1), 2 steps" in notes
     psnr, gan = tmp_path / "psnr" / "model.safetensors", tmp_path / "gan" / "model.safetensors"
     assert printed.index(str(psnr)) < printed.index(str(gan))
     first, second = (written(path.with_name("run.yaml")) for path in (psnr, gan))
@@ -92,10 +92,10 @@ def test_conflicting_gan_options_are_one_sentence_before_anything_is_written(
     changes: dict[str, str], sentence: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words(photos, tmp_path / "out", **changes)) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("lossmith: ")
-    assert sentence in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("lossmith: ")
+    assert sentence in message
+    assert message.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -208,7 +208,7 @@ def steps_done(stage: Path) -> int:
     return len(metrics.read_text().splitlines()) - 2 if metrics.exists() else 0
 
 
-def journal_without_time(out: Path) -> list[list[str]]:
+def metrics_without_time(out: Path) -> list[list[str]]:
     return [line.split(",")[:1] + line.split(",")[2:] for line in (out / "metrics.csv").read_text().splitlines()]
 
 
@@ -236,13 +236,13 @@ def test_a_killed_gan_run_ends_with_exactly_the_weights_of_an_uninterrupted_one(
     assert run(to_stop(photos, tmp_path, 60.0)) == 0
 
     for each in ("psnr", "gan"):
-        whole, resumed = uninterrupted / each, tmp_path / each
-        assert (resumed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-        assert journal_without_time(resumed) == journal_without_time(whole)
-        samples = sorted(path.name for path in (whole / "samples").iterdir())
+        expected, resumed = uninterrupted / each, tmp_path / each
+        assert (resumed / "model.safetensors").read_bytes() == (expected / "model.safetensors").read_bytes()
+        assert metrics_without_time(resumed) == metrics_without_time(expected)
+        samples = sorted(path.name for path in (expected / "samples").iterdir())
         assert samples == sorted(path.name for path in (resumed / "samples").iterdir())
         for name in samples:
-            assert (resumed / "samples" / name).read_bytes() == (whole / "samples" / name).read_bytes()
+            assert (resumed / "samples" / name).read_bytes() == (expected / "samples" / name).read_bytes()
     states = [
         torch.load(out / "gan" / "checkpoints" / "last.ckpt", weights_only=True)["module"]["modules"]
         for out in (uninterrupted, tmp_path)

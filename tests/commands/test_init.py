@@ -30,12 +30,12 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def is_from(trained: Path, start: Path) -> bool:
-    """Whether training has begun there: rounding and a rate of 1e-9 change less than 1e-6."""
+    """Whether training has start_digest there: rounding and a rate of 1e-9 change less than 1e-6."""
     pairs = zip(weights(trained).values(), weights(start).values(), strict=True)
     return all(torch.allclose(one, other, rtol=0, atol=1e-6) for one, other in pairs)
 
 
-def begun(folder: Path) -> object:
+def start_digest(folder: Path) -> object:
     return yaml.safe_load((folder / "run.yaml").read_text()).get("begins_with")
 
 
@@ -46,7 +46,7 @@ def test_a_run_starts_with_the_weights_and_network_of_the_init_file(
     model = run.folder / "model.safetensors"
     assert is_from(model, start)
     assert load_model(model).receipt["network"] == NETWORK
-    assert load_model(model).receipt["begins_with"] == begun(run.folder) == sha256_of(start)
+    assert load_model(model).receipt["begins_with"] == start_digest(run.folder) == sha256_of(start)
     fresh = train(Data([photos]), recipe=Recipe(network=NETWORK, **SMALL), out=tmp_path / "fresh")
     assert not is_from(fresh.folder / "model.safetensors", start)
     assert "begins_with" not in load_model(fresh.folder / "model.safetensors").receipt
@@ -113,8 +113,8 @@ def test_the_first_stage_of_adversarial_training_starts_from_the_init_file(
     out = tmp_path / "run"
     train(Data([photos]), loss="l1", recipe=Recipe(init=start, **SMALL), adversarial=adversarial, out=out)
     assert is_from(out / "psnr" / "model.safetensors", start)
-    assert begun(out) == begun(out / "psnr") == sha256_of(start)
-    assert begun(out / "gan") == sha256_of(out / "psnr" / "model.safetensors")
+    assert start_digest(out) == start_digest(out / "psnr") == sha256_of(start)
+    assert start_digest(out / "gan") == sha256_of(out / "psnr" / "model.safetensors")
 
 
 def test_reproduce_needs_the_same_init_file(photos: Path, start: Path, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_reproduce_needs_the_same_init_file(photos: Path, start: Path, tmp_path:
     assert reproduce(model, images=[photos], init_from=start, out=tmp_path / "anew").status == 0
     for other in (None, model):
         with pytest.raises(
-            LossmithError, match=f"began with a file that is not here, of the SHA-256 {begun(model.parent)}"
+            LossmithError, match=f"began with a file that is not here, of the SHA-256 {start_digest(model.parent)}"
         ):
             reproduce(model, images=[photos], init_from=other, out=tmp_path / "other")
 

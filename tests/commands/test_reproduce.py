@@ -1,4 +1,4 @@
-"""A file is made again from what it says of itself, and what differs is said."""
+"""A file is reproduced from its receipt, and differences are reported."""
 
 import json
 from dataclasses import replace
@@ -107,8 +107,8 @@ QUICK = LossRecipe(iterations=2, min_side=48, width=4, max_width=4)
 def test_a_learned_loss_is_reproduced_bit_for_bit(image: Path, pair: bool, tmp_path: Path) -> None:
     worse = tmp_path / "worse.png"
     write_image(worse, torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(1)))
-    damage = {"degraded": worse} if pair else {"degradation": "noise(20)"}
-    learned = learn_loss(image, **damage, recipe=QUICK, seed=5, out=tmp_path / "my.safetensors")
+    source = {"degraded": worse} if pair else {"degradation": "noise(20)"}
+    learned = learn_loss(image, **source, recipe=QUICK, seed=5, out=tmp_path / "my.safetensors")
     result = reproduce(learned.path, images=[worse, image])
     assert result.reproduction != learned.path
     assert result.status == 0
@@ -152,9 +152,11 @@ def test_a_model_that_began_with_a_part_of_other_weights_is_made_again(images: P
     large, small = (replace(TINY, network=f"srresnet_small(features=4, blocks={blocks})") for blocks in (2, 1))
     first = train(Data([images]), recipe=large, out=tmp_path / "first").folder / "model.safetensors"
     partial = replace(small, init=first, init_partial=True)
-    begun = train(Data([images]), recipe=partial, out=tmp_path / "begun").folder / "model.safetensors"
-    assert card(begun)["begins_with_part"]
-    result = reproduce(begun, images=[images], init_from=first)
+    partial_model = (
+        train(Data([images]), recipe=partial, out=tmp_path / "partial_model").folder / "model.safetensors"
+    )
+    assert card(partial_model)["begins_with_part"]
+    result = reproduce(partial_model, images=[images], init_from=first)
     assert result.status == 0
 
 

@@ -32,9 +32,9 @@ def halved(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction - target).abs().mean() / 2
 
 
-@pytest.mark.parametrize("given", ["l1", loss("l1"), torch.nn.L1Loss(), halved])
-def test_a_loss_is_an_expression_a_module_or_a_function(given: LossLike, photos: Path, tmp_path: Path) -> None:
-    result = lossmith.train(lossmith.Data([photos]), loss=given, recipe=RECIPE, out=tmp_path)
+@pytest.mark.parametrize("criterion", ["l1", loss("l1"), torch.nn.L1Loss(), halved])
+def test_a_loss_is_an_expression_a_module_or_a_function(criterion: LossLike, photos: Path, tmp_path: Path) -> None:
+    result = lossmith.train(lossmith.Data([photos]), loss=criterion, recipe=RECIPE, out=tmp_path)
     assert result.summary.steps == 2
 
 

@@ -110,9 +110,9 @@ def test_steps_are_those_of_a_plain_loop_with_two_optimizers(
         torch.testing.assert_close(values["discriminator_real"], real.detach().mean(), **close)
         torch.testing.assert_close(values["discriminator_fake"], fake.detach().mean(), **close)
         # Adam's first steps are of the size of the rate whatever the gradient, so one of nothing may turn its sign
-        for ours, theirs in ((module.restorer, restorer), (module.discriminator, discriminator)):
-            for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-                off = ((mine - other).abs() > 2e-5).float().mean()
+        for trained, reference in ((module.restorer, restorer), (module.discriminator, discriminator)):
+            for weight, expected in zip(trained.parameters(), reference.parameters(), strict=True):
+                off = ((weight - expected).abs() > 2e-5).float().mean()
                 assert float(off) < 0.02
 
 
@@ -131,12 +131,14 @@ def test_generator_and_discriminator_losses_change_only_their_own_weights(
     discriminator, restorer = weights(module.discriminator), weights(module.restorer)
     _, restored = SupervisedModule.forward_backward(module, degraded, clean, 0.5)
     assert all(parameter.grad is None for parameter in module.discriminator.parameters())
-    found = [parameter.grad.clone() for parameter in module.restorer.parameters() if parameter.grad is not None]
-    assert found
+    gradients = [
+        parameter.grad.clone() for parameter in module.restorer.parameters() if parameter.grad is not None
+    ]
+    assert gradients
     module._discriminator_forward_backward(clean, restored, 0.5)
     assert all(parameter.grad is not None for parameter in module.discriminator.parameters())
-    kept = [parameter.grad for parameter in module.restorer.parameters() if parameter.grad is not None]
-    assert all(map(torch.equal, found, kept))
+    unchanged = [parameter.grad for parameter in module.restorer.parameters() if parameter.grad is not None]
+    assert all(map(torch.equal, gradients, unchanged))
     assert not differ(discriminator, module.discriminator)
     assert not differ(restorer, module.restorer)
 

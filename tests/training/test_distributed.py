@@ -50,18 +50,20 @@ def metrics(out: Path) -> list[dict[str, float]]:
     return [{key: float(value) for key, value in row.items() if value and key != "seconds"} for row in rows]
 
 
-def apart(ours: dict[str, Tensor], theirs: dict[str, Tensor], first: dict[str, Tensor]) -> float:
-    """The distance between two sets of weights, as a part of how far theirs are from where they began."""
+def relative_distance(
+    weights: dict[str, Tensor], expected: dict[str, Tensor], initial: dict[str, Tensor]
+) -> float:
+    """The distance between two sets of weights, relative to how far the expected ones have moved."""
 
     def distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
-        return torch.cat([(a[name] - b[name]).double().flatten() for name in theirs]).norm()
+        return torch.cat([(a[name] - b[name]).double().flatten() for name in expected]).norm()
 
-    return float(distance(ours, theirs) / distance(theirs, first))
+    return float(distance(weights, expected) / distance(expected, initial))
 
 
 @pytest.fixture(scope="module")
-def lesson_on(prepared_photos: PreparedData) -> Callable[..., RunSummary]:
-    """`lesson_on(devices, out, album)`: the run of these tests."""
+def train_on(prepared_photos: PreparedData) -> Callable[..., RunSummary]:
+    """`train_on(devices, out, sample_writer)`: the run of these tests."""
 
     def train(devices: int, out: Path, sample_writer: SampleWriter | None = None) -> RunSummary:
         return train_run(
@@ -76,15 +78,15 @@ def lesson_on(prepared_photos: PreparedData) -> Callable[..., RunSummary]:
 
 
 @pytest.fixture(scope="module")
-def one(lesson_on: Callable[..., RunSummary], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    lesson_on(1, out := tmp_path_factory.mktemp("one"))
+def one(train_on: Callable[..., RunSummary], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    train_on(1, out := tmp_path_factory.mktemp("one"))
     return out
 
 
 @pytest.fixture(scope="module")
-def two(lesson_on: Callable[..., RunSummary], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two(train_on: Callable[..., RunSummary], tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = state_of_the_process()
-    summary = lesson_on(2, out := tmp_path_factory.mktemp("two"))
+    summary = train_on(2, out := tmp_path_factory.mktemp("two"))
     assert state_of_the_process() == before
     assert not multiprocessing.active_children()
     assert summary.device == "2 x cpu process"
@@ -101,21 +103,21 @@ def weights(out: Path) -> dict[str, Tensor]:
 
 
 def test_two_devices_end_with_the_weights_of_one(one: Path, two: Path) -> None:
-    assert apart(weights(two), weights(one), first_weights()) < ROUNDING
-    for ours, theirs in zip(metrics(two), metrics(one), strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-4)  # printed values of the loss, its terms and PSNR
+    assert relative_distance(weights(two), weights(one), first_weights()) < ROUNDING
+    for row, expected in zip(metrics(two), metrics(one), strict=True):
+        assert row == pytest.approx(expected, rel=1e-4)  # printed values of the loss, its terms and PSNR
 
 
 class StopsAt(SampleWriter):
     """Does something to the run in the middle of it."""
 
-    def __init__(self, folder: Path, step: int, deed: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, step: int, action: Callable[[], None]) -> None:
         super().__init__(folder)
-        self.step, self.deed = step, deed
+        self.step, self.action = step, action
 
     def write(self, step: int, degraded: Tensor, restored: Tensor, clean: Tensor) -> None:
         if step == self.step:
-            self.deed()
+            self.action()
 
 
 STOPS = [
@@ -126,44 +128,44 @@ STOPS = [
 
 @pytest.mark.parametrize("number", STOPS)
 def test_a_stopped_run_on_two_devices_resumes_exactly(
-    number: signal.Signals, two: Path, lesson_on: Callable[..., RunSummary], tmp_path: Path
+    number: signal.Signals, two: Path, train_on: Callable[..., RunSummary], tmp_path: Path
 ) -> None:
     stop = StopsAt(tmp_path / "samples", 5, lambda: os.kill(os.getpid(), number))
     with pytest.raises(KeyboardInterrupt):
-        lesson_on(2, tmp_path, stop)
+        train_on(2, tmp_path, stop)
     assert not multiprocessing.active_children()
     assert not (tmp_path / "summary.json").exists()
-    lesson_on(2, tmp_path)
-    ours, whole = weights(tmp_path), weights(two)
-    assert all(torch.equal(ours[name], whole[name]) for name in whole)
+    train_on(2, tmp_path)
+    resumed, expected = weights(tmp_path), weights(two)
+    assert all(torch.equal(resumed[name], expected[name]) for name in expected)
     assert metrics(tmp_path) == metrics(two)
 
 
 def test_a_run_of_two_devices_can_be_finished_by_one(
-    one: Path, lesson_on: Callable[..., RunSummary], tmp_path: Path
+    one: Path, train_on: Callable[..., RunSummary], tmp_path: Path
 ) -> None:
-    """And one of the two is killed, which is said and leaves nothing behind."""
+    """One of the two is killed; the error names it, and no process is left."""
 
     def kill() -> None:
-        (follower,) = multiprocessing.active_children()
-        assert follower.pid
-        os.kill(follower.pid, signal.SIGKILL)
+        (worker,) = multiprocessing.active_children()
+        assert worker.pid
+        os.kill(worker.pid, signal.SIGKILL)
 
     with pytest.raises(LossmithError, match=r"process 2 of 2 ended with signal 9; the same command goes on"):
-        lesson_on(2, tmp_path, StopsAt(tmp_path / "samples", 5, kill))
-    lesson_on(1, tmp_path)
-    assert apart(weights(tmp_path), weights(one), first_weights()) < ROUNDING
+        train_on(2, tmp_path, StopsAt(tmp_path / "samples", 5, kill))
+    train_on(1, tmp_path)
+    assert relative_distance(weights(tmp_path), weights(one), first_weights()) < ROUNDING
 
 
 def test_adversarial_training_on_two_devices_equals_one(prepared_photos: PreparedData, tmp_path: Path) -> None:
-    """Its batch normalization and its relativistic average go over the whole batch; each alone would be seen.
+    """Its batch normalization and its relativistic mean are over the whole batch; without either it would differ.
 
-    The relativistic loss does not see what is added to all that the discriminator says, so the gradients of the
-    discriminator's last biases are rounding and nothing else.
+    The relativistic loss is invariant to a constant added to all logits, so the gradients of the discriminator's
+    last biases are rounding errors.
     """
-    unseen = ("linear1.bias", "linear2.bias")
+    ignored = ("linear1.bias", "linear2.bias")
     recipe = replace(RECIPE, ema=0.0, steps=8)
-    ended = {}
+    states = {}
     for devices in (1, 2):
         torch.manual_seed(0)
         module = AdversarialModule(
@@ -174,7 +176,7 @@ def test_adversarial_training_on_two_devices_equals_one(prepared_photos: Prepare
             1.0,
             recipe,
         )
-        began = {name: value.detach().clone() for name, value in module.modules.named_parameters()}
+        initial = {name: value.detach().clone() for name, value in module.modules.named_parameters()}
         folder = RunFolder(tmp_path / str(devices))
         fit(
             module,
@@ -184,22 +186,27 @@ def test_adversarial_training_on_two_devices_equals_one(prepared_photos: Prepare
             "",
             devices=devices,
         )
-        ended[devices] = module.modules.state_dict()
+        states[devices] = module.modules.state_dict()
     for side in ("restorer.", "discriminator."):
-        names = [name for name in began if side in name and not name.endswith(unseen)]
+        names = [name for name in initial if side in name and not name.endswith(ignored)]
         assert names
-        assert apart(*({name: each[name] for name in names} for each in (ended[2], ended[1], began))) < ROUNDING
-    statistics = [name for name in ended[1] if "running_" in name]
+        assert (
+            relative_distance(
+                *({name: state[name] for name in names} for state in (states[2], states[1], initial))
+            )
+            < ROUNDING
+        )
+    statistics = [name for name in states[1] if "running_" in name]
     assert statistics
     for name in statistics:
-        torch.testing.assert_close(ended[2][name], ended[1][name], rtol=1e-3, atol=1e-5)
-    ours, theirs = (metrics(tmp_path / str(devices))[-1] for devices in (2, 1))
-    for row in (ours, theirs):
-        row["critic_gap"] = row.pop("discriminator_real") - row.pop("discriminator_fake")
-    assert ours == pytest.approx(theirs, rel=1e-3)
+        torch.testing.assert_close(states[2][name], states[1][name], rtol=1e-3, atol=1e-5)
+    last, expected = (metrics(tmp_path / str(devices))[-1] for devices in (2, 1))
+    for row in (last, expected):
+        row["discriminator_gap"] = row.pop("discriminator_real") - row.pop("discriminator_fake")
+    assert last == pytest.approx(expected, rel=1e-3)
 
 
-NORMALISED = """
+NORMALIZED = """
 import sys
 import torch
 from torch import distributed, nn
@@ -209,35 +216,35 @@ from lossmith.training.distributed.environment import ddp_fabric, environments
 from lossmith.training.distributed.collectives import sync_batch_norm, all_gather, distributed_context
 
 torch.manual_seed(0)
-IMAGES, WISHES = torch.rand(2, 6, 3, 5, 4, dtype=torch.float64)
-WEIGHT = torch.randn(3, dtype=torch.float64)
+IMAGES, WEIGHTS = torch.rand(2, 6, 3, 5, 4, dtype=torch.float64)
+SCALE = torch.randn(3, dtype=torch.float64)
 
 def norm():
-    made = nn.BatchNorm2d(3).double().train()
-    made.weight.data.copy_(WEIGHT)
-    return made
+    layer = nn.BatchNorm2d(3).double().train()
+    layer.weight.data.copy_(SCALE)
+    return layer
 
-def outcome(made, images, wishes, everyones):
+def outcome(layer, images, weights, gather):
     images = images.clone().requires_grad_()
-    given = everyones(made(images))
-    loss = (given * wishes).exp().mean()  # by no means the mean of what it is for the parts
+    output = gather(layer(images))
+    loss = (output * weights).exp().mean()  # not the mean of the losses of the shards
     loss.backward()
-    return given, loss, images.grad, made.weight.grad, made.bias.grad, made.running_mean, made.running_var
+    return output, loss, images.grad, layer.weight.grad, layer.bias.grad, layer.running_mean, layer.running_var
 
-def work(rank, places):
-    made = norm()
-    expected = outcome(norm(), IMAGES, WISHES, lambda given: given)
-    with ddp_fabric(Recipe(), places[rank], 1) as fabric, distributed_context(fabric):
-        sync_batch_norm(made, fabric)
+def work(rank, processes):
+    layer = norm()
+    expected = outcome(norm(), IMAGES, WEIGHTS, lambda output: output)
+    with ddp_fabric(Recipe(), processes[rank], 1) as fabric, distributed_context(fabric):
+        sync_batch_norm(layer, fabric)
         share = slice(3 * rank, 3 * rank + 3)
-        given, loss, images, weight, bias, mean, variance = outcome(made, IMAGES[share], WISHES, all_gather)
+        output, loss, images, weight, bias, mean, variance = outcome(layer, IMAGES[share], WEIGHTS, all_gather)
         for gradient in (weight, bias):
             distributed.all_reduce(gradient)
             gradient /= 2  # as DDP does
-        ours = given, loss, images / 2, weight, bias, mean, variance
-        for mine, theirs in zip(ours, (*expected[:2], expected[2][share], *expected[3:]), strict=True):
-            torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-14)
-        assert int(made.num_batches_tracked) == 1
+        actual = output, loss, images / 2, weight, bias, mean, variance
+        for value, reference in zip(actual, (*expected[:2], expected[2][share], *expected[3:]), strict=True):
+            torch.testing.assert_close(value, reference, rtol=1e-12, atol=1e-14)
+        assert int(layer.num_batches_tracked) == 1
 
 if __name__ == "__main__":
     spawn(work, (environments(2),), 2)
@@ -248,17 +255,17 @@ if __name__ == "__main__":
 @pytest.mark.slow
 def test_synchronized_batch_norm_and_all_gather_have_true_gradients(tmp_path: Path) -> None:
     """In float64, against torch's own layer on the whole batch."""
-    (tmp_path / "program.py").write_text(NORMALISED)
+    (tmp_path / "program.py").write_text(NORMALIZED)
     done = subprocess.run([sys.executable, tmp_path / "program.py"], capture_output=True, text=True, check=False)
     assert done.stdout.endswith("the same\n"), done.stderr
 
 
 def test_each_batch_is_sharded_over_devices(prepared_photos: PreparedData) -> None:
     patches = PatchDataset(prepared_photos.source, 32, seed=1)
-    whole = next(iter(BatchDataset(patches, 6, start=4)))
-    parts: Any = [next(iter(BatchDataset(patches, 6, start=4, shard=(rank, 3)))) for rank in range(3)]
-    for side, images in enumerate(whole):
-        assert torch.equal(torch.cat([part[side] for part in parts]), images)
+    batch = next(iter(BatchDataset(patches, 6, start=4)))
+    shards: Any = [next(iter(BatchDataset(patches, 6, start=4, shard=(rank, 3)))) for rank in range(3)]
+    for side, images in enumerate(batch):
+        assert torch.equal(torch.cat([shard[side] for shard in shards]), images)
 
 
 @pytest.mark.parametrize(

@@ -184,10 +184,10 @@ def test_skipping_resumes_exactly_and_a_stopped_run_may_go_on_with_it(
     with pytest.raises(Diverged, match=r"became nan at step (\d+), .*; the state after step \d+ is saved"):
         train(tmp_path / "stopped", broken, replace(small, steps=40))
     train(tmp_path / "stopped", broken, skipping(small, steps=40))
-    whole, stopped = (tmp_path / name for name in ("whole", "stopped"))
-    assert (whole / "model.safetensors").read_bytes() == (stopped / "model.safetensors").read_bytes()
+    uninterrupted, stopped = (tmp_path / name for name in ("whole", "stopped"))
+    assert (uninterrupted / "model.safetensors").read_bytes() == (stopped / "model.safetensors").read_bytes()
     last = [{name: value or "0" for name, value in row.items()} for row in metrics(stopped)]
-    assert [row["loss"] for row in last] == [row["loss"] or "0" for row in metrics(whole)]
+    assert [row["loss"] for row in last] == [row["loss"] or "0" for row in metrics(uninterrupted)]
 
 
 @pytest.mark.parametrize(

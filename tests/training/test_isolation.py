@@ -1,4 +1,4 @@
-"""A run leaves the process as it found it."""
+"""A run restores the global state of the process."""
 
 import logging
 import os

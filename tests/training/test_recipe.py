@@ -1,4 +1,4 @@
-"""A recipe without meaning is refused where it is made."""
+"""Invalid recipes are refused when they are constructed."""
 
 import math
 from typing import Any

@@ -67,9 +67,9 @@ def test_a_resumed_run_ends_with_exactly_the_weights_of_an_uninterrupted_one(
 
     assert start(photos, tmp_path).wait() == 0
 
-    whole, resumed = (load_file(out / "model.safetensors") for out in (uninterrupted, tmp_path))
-    assert whole.keys() == resumed.keys()
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    expected, resumed = (load_file(out / "model.safetensors") for out in (uninterrupted, tmp_path))
+    assert expected.keys() == resumed.keys()
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
     assert (tmp_path / "model.safetensors").read_bytes() == (uninterrupted / "model.safetensors").read_bytes()
     assert journal_without_time(tmp_path) == journal_without_time(uninterrupted)
     assert (tmp_path / "scores.csv").read_bytes() == (uninterrupted / "scores.csv").read_bytes()

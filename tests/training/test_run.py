@@ -78,7 +78,7 @@ def test_training_lowers_the_loss(train: Train, small: Recipe, tmp_path: Path) -
     assert sum(values[-10:]) < 0.8 * sum(values[:10])
 
 
-def go(module: SupervisedModule, prepared_photos: PreparedData, out: Path) -> TrainState:
+def run_fit(module: SupervisedModule, prepared_photos: PreparedData, out: Path) -> TrainState:
     patches = PatchDataset(prepared_photos.source, module.recipe.patch)
     return fit(module, patches, prepared_photos.test_pairs, RunFolder(out), "a run")
 
@@ -102,11 +102,13 @@ def test_averaged_weights_are_the_exponential_average_of_the_weights(
     prepared_photos: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
     module = Averages(network(small.network), loss("l1"), replace(small, ema=0.9))
-    go(module, prepared_photos, tmp_path)
-    for kept, average in zip(module.trained_network.parameters(), module.by_hand, strict=True):
+    run_fit(module, prepared_photos, tmp_path)
+    for weight, average in zip(module.trained_network.parameters(), module.by_hand, strict=True):
         # twelve roundings of numbers around 0.1 in float32, in another order
-        torch.testing.assert_close(kept, average, rtol=1e-5, atol=1e-7)
-    moved = [weight - kept for weight, kept in zip(module.restorer.parameters(), module.by_hand, strict=True)]
+        torch.testing.assert_close(weight, average, rtol=1e-5, atol=1e-7)
+    moved = [
+        weight - average for weight, average in zip(module.restorer.parameters(), module.by_hand, strict=True)
+    ]
     assert max(float(difference.detach().abs().max()) for difference in moved) > 1e-4, "it lags behind"
 
 
@@ -129,7 +131,7 @@ def test_no_step_begins_after_the_minutes_are_spent(
 ) -> None:
     module = SecondPerStep(network(small.network), loss("l1"), replace(small, steps=None, minutes=seconds / 60))
     monkeypatch.setattr("lossmith.core.timer.time", module)
-    state = go(module, prepared_photos, tmp_path)
+    state = run_fit(module, prepared_photos, tmp_path)
     assert state.step == 5
     assert state.timer.elapsed == 5
 
@@ -147,17 +149,17 @@ def test_a_resumed_run_with_its_minutes_spent_writes_results_without_a_step(
 
 
 def test_the_timer_stands_still_while_paused_or_stopped() -> None:
-    watch = Timer(elapsed=2.0)
-    watch.start()
-    with watch.paused():
-        before = watch.elapsed
+    timer = Timer(elapsed=2.0)
+    timer.start()
+    with timer.paused():
+        before = timer.elapsed
         time.sleep(0.05)
-        assert watch.elapsed == before
+        assert timer.elapsed == before
     time.sleep(0.01)
-    watch.stop()
-    after = watch.elapsed
+    timer.stop()
+    after = timer.elapsed
     time.sleep(0.05)
-    assert watch.elapsed == after > before >= 2.0
+    assert timer.elapsed == after > before >= 2.0
     assert after - before >= 0.01
 
 
@@ -174,7 +176,7 @@ def test_validation_does_not_update_batch_normalization(
     prepared_photos: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
     restorer = Normalized()
-    go(SupervisedModule(restorer, loss("l1"), small), prepared_photos, tmp_path)
+    run_fit(SupervisedModule(restorer, loss("l1"), small), prepared_photos, tmp_path)
     assert int(restorer.norm.num_batches_tracked) == small.steps
 
 
@@ -196,15 +198,15 @@ def test_a_network_with_dropout_resumes_exactly(
     def weights(kind: type[SupervisedModule], out: Path) -> dict[str, Tensor]:
         torch.manual_seed(5)
         module = kind(Normalized(), loss("l1"), small)
-        go(module, prepared_photos, out)
+        run_fit(module, prepared_photos, out)
         return module.restorer.state_dict()
 
-    whole = weights(SupervisedModule, tmp_path / "whole")
+    uninterrupted = weights(SupervisedModule, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         weights(StopsInStep, tmp_path / "stopped")
     assert saved_step(tmp_path / "stopped") == 5
     resumed = weights(SupervisedModule, tmp_path / "stopped")
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in uninterrupted.items())
 
 
 def test_signal_handlers_are_restored_after_a_run(train: Train, tmp_path: Path) -> None:
@@ -226,7 +228,7 @@ def test_ctrl_c_before_the_first_step_ends_the_run_after_it(
 ) -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(KeyboardInterrupt):
-        go(StopsInSetUp(network(small.network), loss("l1"), small), prepared_photos, tmp_path)
+        run_fit(StopsInSetUp(network(small.network), loss("l1"), small), prepared_photos, tmp_path)
     assert saved_step(tmp_path) == 1
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
@@ -243,7 +245,7 @@ def test_a_run_that_never_started_leaves_the_log_unchanged(
 ) -> None:
     RunFolder(tmp_path).metrics_csv.write_text("from before")
     with pytest.raises(RuntimeError, match="no device"):
-        go(BreaksInSetUp(network(small.network), loss("l1"), small), prepared_photos, tmp_path)
+        run_fit(BreaksInSetUp(network(small.network), loss("l1"), small), prepared_photos, tmp_path)
     assert RunFolder(tmp_path).metrics_csv.read_text() == "from before"
 
 
@@ -265,11 +267,11 @@ def test_sample_crops_are_aligned_in_input_and_target(photos: Path) -> None:
 
 
 def test_a_model_file_gives_the_network_back(tmp_path: Path) -> None:
-    made = network("fcn", 2)
-    save_model(tmp_path / "m.safetensors", made, {"network": "fcn", "scale": 2, "loss": "l1"})
+    restorer = network("fcn", 2)
+    save_model(tmp_path / "m.safetensors", restorer, {"network": "fcn", "scale": 2, "loss": "l1"})
     model = load_model(tmp_path / "m.safetensors")
     image = torch.rand(1, 3, 9, 7)
-    assert torch.equal(model.restorer(image), made(image))
+    assert torch.equal(model.restorer(image), restorer(image))
     assert model.scale == 2
     assert model.receipt["loss"] == "l1"
 

@@ -27,11 +27,11 @@ def damage(path: Path, how: str) -> None:
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_lost_result_is_computed_again(name: str, train: Train, tmp_path: Path) -> None:
     train(tmp_path)
-    whole = (tmp_path / name).read_bytes()
+    content = (tmp_path / name).read_bytes()
     for how in ("deleted", "cut short", "emptied"):
         damage(tmp_path / name, how)
         assert train(tmp_path).steps == 12
-        assert (tmp_path / name).read_bytes() == whole, how
+        assert (tmp_path / name).read_bytes() == content, how
     before = (tmp_path / name).stat().st_mtime_ns
     train(tmp_path)
     assert (tmp_path / name).stat().st_mtime_ns == before, "it is finished again"
@@ -61,8 +61,8 @@ def test_a_damaged_file_is_named(name: str, train: Train, tmp_path: Path) -> Non
     train(tmp_path)
     if name != "summary.json":
         (tmp_path / "summary.json").unlink()
-    whole = (tmp_path / name).read_bytes()
-    for damaged in (whole[: len(whole) // 2], b"", b"[1]", b"{}"):
+    content = (tmp_path / name).read_bytes()
+    for damaged in (content[: len(content) // 2], b"", b"[1]", b"{}"):
         (tmp_path / name).write_bytes(damaged)
         with pytest.raises(LossmithError, match=rf"{name} is damaged; delete it"):
             train(tmp_path)
@@ -96,7 +96,7 @@ def test_partial_files_of_a_killed_process_are_removed(train: Train, tmp_path: P
     for draft in drafts:
         draft.parent.mkdir(exist_ok=True)
         draft.write_bytes(b"half")
-    (tmp_path / "notes.part").write_text("mine")
+    (tmp_path / "notes.part").write_text("the user's")
     train(tmp_path)
     assert not any(draft.exists() for draft in drafts)
     assert (tmp_path / "notes.part").exists()

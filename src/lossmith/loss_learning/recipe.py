@@ -17,7 +17,7 @@ class LossRecipe:
     iterations: int = 150
     """Training iterations at each scale."""
     critic_steps: int = 1
-    """Steps of the critic, the discriminator, in an iteration."""
+    """Steps of the discriminator in an iteration."""
     generator_steps: int = 1
     """Steps of the generator in an iteration."""
     factor: float = 0.5

@@ -100,9 +100,9 @@ def _check_network(recipe: Recipe, degraded: Tensor, clean: Tensor) -> Tensor:
 
 def _refuse_patch_size(name: str, restorer: Module, degraded: Tensor, scale: int) -> None:
     """Raise LossmithError when the side of the patches is one that the network does not take."""
-    whole, patch = Whole(restorer, scale), scale * degraded.shape[-1]
-    if whole.refuses(degraded):
-        step, least = scale * whole.sizes.multiple_of, scale * whole.sizes.minimum
+    inference, patch = Whole(restorer, scale), scale * degraded.shape[-1]
+    if inference.refuses(degraded):
+        step, least = scale * inference.sizes.multiple_of, scale * inference.sizes.minimum
         raise LossmithError(
             f"{name} takes patches whose side is a multiple of {step}, at least {least}, and {patch} is not; set "
             f"patch to {max(least, rounded_up(patch, step))}"
@@ -164,19 +164,19 @@ def _try_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protoc
     restorer = network(expression, smallest.scale).eval().to(best_device())
     for restored in restore_images(restorer, [smallest]):
         score_row(smallest.name, "untrained", restored, smallest.clean, protocol)
-    whole = Whole(restorer, smallest.scale)
+    inference = Whole(restorer, smallest.scale)
     proxies: dict[tuple[int, int], ImagePair] = {}
     for pair in test_pairs:
-        whole.rows_at_once(*pair.degraded.shape[1:])
+        inference.rows_at_once(*pair.degraded.shape[1:])
         proxy = _proxy(pair)
         proxies.setdefault((proxy.degraded.shape[1], proxy.degraded.shape[2]), proxy)
     for _ in restore_images(restorer, list(proxies.values())):
         pass
-    if padded := [proxy.name for proxy in proxies.values() if whole.refuses(proxy.degraded[None])]:
+    if padded := [proxy.name for proxy in proxies.values() if inference.refuses(proxy.degraded[None])]:
         others = f" and {len(padded) - 1} more" if len(padded) > 1 else ""
         logger.warning(
-            f"network '{expression}' takes sides that are multiples of {whole.sizes.multiple_of}, at least "
-            f"{whole.sizes.minimum}; test images of other sizes are padded by reflection, and their results "
+            f"network '{expression}' takes sides that are multiples of {inference.sizes.multiple_of}, at least "
+            f"{inference.sizes.minimum}; test images of other sizes are padded by reflection, and their results "
             f"cropped: '{padded[0]}'{others}"
         )
 

@@ -87,10 +87,12 @@ def _expression(path: Path, model: Model) -> str:
 
 def _fitting_weights(path: Path, restorer: nn.Module, weights: StateDict) -> dict[str, Tensor]:
     """The weights whose names and shapes the network has; the user is told how many."""
-    expected, given = restorer.state_dict(), canonical_weights(restorer, weights)
+    expected, tensors = restorer.state_dict(), canonical_weights(restorer, weights)
     weights.checked()
     fitting = {
-        name: tensor for name, tensor in given.items() if name in expected and tensor.shape == expected[name].shape
+        name: tensor
+        for name, tensor in tensors.items()
+        if name in expected and tensor.shape == expected[name].shape
     }
     if not fitting:
         raise LossmithError(f"{path} holds nothing that fits this network")

@@ -15,7 +15,7 @@ Decay = Literal["cosine", "none", "fifths", "esrgan"]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The damage, the network and the budget of a run. All but the losses, the seeds and the images."""
+    """The degradation, the network, the budget and the optimizer of a run: all but loss, seed and images."""
 
     degradation: str | None = None
     """The degradation: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(0..25)" [default:

@@ -1,4 +1,4 @@
-"""The tournament as a Python function: what is fair, what is kept, what is said."""
+"""The tournament as a Python function: fairness, resuming, results and errors."""
 
 import json
 import math
@@ -69,15 +69,15 @@ def test_losses_share_initial_weights_and_patches_and_seeds_do_not(photos: Path,
 
 
 def test_results_json_holds_all_that_a_repetition_needs(outcome: Comparison) -> None:
-    told = json.loads((outcome.report.parent / "results.json").read_text())
-    assert told["verdict"] == outcome.verdict
-    assert told["degradation"] == "noise(25)"
-    assert told["protocol"] == "RGB, no crop, rounded to 8 bits"
-    assert told["command"].startswith("lossmith compare")
+    results = json.loads((outcome.report.parent / "results.json").read_text())
+    assert results["verdict"] == outcome.verdict
+    assert results["degradation"] == "noise(25)"
+    assert results["protocol"] == "RGB, no crop, rounded to 8 bits"
+    assert results["command"].startswith("lossmith compare")
     for word in ("--losses l1 l2", "--seeds 2", "--steps 3", "--degradation 'noise(25)'"):
-        assert word in told["command"]
-    assert {entry["loss"] for entry in told["losses"]} == {"l1", "l2"}
-    assert len(told["rows"]) == len(outcome.rows)
+        assert word in results["command"]
+    assert {entry["loss"] for entry in results["losses"]} == {"l1", "l2"}
+    assert len(results["rows"]) == len(outcome.rows)
 
 
 def test_the_same_call_again_trains_nothing_and_gives_the_same_verdict(outcome: Comparison, photos: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_failing_loss_is_reported_and_the_others_are_trained(photos: Path, tmp
         lossmith.Data([photos]), losses=[broken, loss("l1")], seeds=1, recipe=RECIPE, out=tmp_path
     )
     assert {row.method for row in outcome.rows} == {DEGRADED, "l1"}
-    told = json.loads((tmp_path / "results.json").read_text())
-    failures = {entry["loss"]: entry["failure"] for entry in told["losses"]}
+    results = json.loads((tmp_path / "results.json").read_text())
+    failures = {entry["loss"]: entry["failure"] for entry in results["losses"]}
     assert failures["l1"] is None
     assert "became nan at step 2" in failures["my:Breaks"]
     assert "became nan at step 2" in outcome.report.read_text()

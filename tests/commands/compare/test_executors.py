@@ -38,12 +38,14 @@ def compare(photos: Path, out: Path, machines: Execution = HERE) -> Comparison:
     )
 
 
-def differing(ours: Path, theirs: Path) -> list[Path]:
+def differing(out: Path, expected: Path) -> list[Path]:
     """Which weights, scores, images and tables are not the same to the last bit."""
-    kept = ("results.csv", "scores.csv", "model.safetensors", "run.yaml", "compare.yaml")
-    files = [path.relative_to(theirs) for path in theirs.rglob("*") if path.name in kept or path.suffix == ".png"]
+    names = ("results.csv", "scores.csv", "model.safetensors", "run.yaml", "compare.yaml")
+    files = [
+        path.relative_to(expected) for path in expected.rglob("*") if path.name in names or path.suffix == ".png"
+    ]
     assert len(files) >= 2 + 4 * (3 + 1)
-    return [path for path in files if (ours / path).read_bytes() != (theirs / path).read_bytes()]
+    return [path for path in files if (out / path).read_bytes() != (expected / path).read_bytes()]
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +76,11 @@ def worker_in(folder: Path) -> int | None:
 
 
 def once(what: Callable[[], object], within: float = 120) -> object:
-    """What that says as soon as it says something."""
+    """The first true result of calling it repeatedly, within some seconds."""
     until = time.monotonic() + within
     while time.monotonic() < until:
-        if said := what():
-            return said
+        if result := what():
+            return result
         time.sleep(0.02)
     raise TimeoutError
 
@@ -102,7 +104,7 @@ def test_a_lost_ray_worker_on_one_of_two_nodes_is_replaced(
     ((worker, too_late),) = killed
     assert worker != os.getpid()
     assert not too_late, "the run was over before its worker could be killed"
-    assert len(list(first.glob("tensorboard/*"))) == 2, "it was taken up again"
+    assert len(list(first.glob("tensorboard/*"))) == 2, "it was resubmitted"
     assert differing(tmp_path, here.report.parent) == []
     assert outcome.verdict == here.verdict
     assert repr(outcome.rows) == repr(here.rows)
@@ -121,8 +123,8 @@ def words(photos: Path, out: Path) -> list[str]:
         "--executor": "ray",
         "--out": out,
     }
-    given = [str(word) for option in options.items() for word in option]
-    return [sys.executable, "-m", "lossmith", "compare", str(photos), "--losses", *LOSSES, *given]
+    typed = [str(word) for option in options.items() for word in option]
+    return [sys.executable, "-m", "lossmith", "compare", str(photos), "--losses", *LOSSES, *typed]
 
 
 @pytest.mark.slow
@@ -134,10 +136,10 @@ def test_a_stopped_tournament_on_a_cluster_resumes(
     driver = subprocess.Popen(words(photos, tmp_path), stderr=subprocess.PIPE, text=True)
     once(lambda: all(worker_in(run) for run in runs) or driver.poll() is not None)
     driver.send_signal(number)
-    _, said = driver.communicate()
-    assert driver.returncode == 128 + number, said
-    assert "the same command goes on" in said
-    assert "Traceback" not in said
+    _, err = driver.communicate()
+    assert driver.returncode == 128 + number, err
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
     assert not list(tmp_path.rglob(LOCK_NAME)), "no worker is left"
     assert not any((run / "summary.json").exists() for run in runs)
     subprocess.run(words(photos, tmp_path), check=True)
@@ -165,7 +167,7 @@ def test_runs_of_a_lost_node_are_run_elsewhere(
 
 @pytest.mark.slow
 def test_two_runs_can_share_a_gpu(here: Comparison, cluster: object, photos: Path, tmp_path: Path) -> None:
-    """Ray counts GPUs as it is told to, and asks nobody whether they are there."""
+    """Ray trusts the number of GPUs that a node declares."""
     node = cluster.add_node(num_cpus=2, num_gpus=1)  # type: ignore[attr-defined]
     runs = [tmp_path / "runs" / name / f"seed-{seed}" for name in LOSSES for seed in range(2)]
     at_once = []
@@ -204,8 +206,8 @@ def test_without_a_shared_folder_the_files_of_a_run_are_sent_back(here: Comparis
     unpack(pack(run), tmp_path / "there")
     assert RunFolder(tmp_path / "there").load_summary() == RunFolder(run).load_summary() is not None
     there = {path.relative_to(tmp_path / "there") for path in (tmp_path / "there").rglob("*") if path.is_file()}
-    kept = {path.relative_to(run) for path in run.rglob("*") if path.is_file()}
-    assert there == {path for path in kept if path.parts[0] != "checkpoints"}
+    files = {path.relative_to(run) for path in run.rglob("*") if path.is_file()}
+    assert there == {path for path in files if path.parts[0] != "checkpoints"}
 
 
 def test_a_finished_tournament_needs_no_cluster(here: Comparison, photos: Path) -> None:

@@ -27,7 +27,7 @@ def distributed_context(fabric: Fabric) -> Iterator[None]:
         _fabric = None
 
 
-def all_gather(mine: Tensor) -> Tensor:
+def all_gather(tensor: Tensor) -> Tensor:
     """The tensors of all processes, concatenated along the first dimension; differentiable.
 
     (n, ...) to (processes * n, ...), in the order of the patches. A single process gets its own tensor back. Every
@@ -35,8 +35,8 @@ def all_gather(mine: Tensor) -> Tensor:
     backward pass of this sums them, so a loss that every process computes from the result has the right gradient.
     """
     if _fabric is None:
-        return mine
-    gathered: Any = _fabric.all_gather(mine, sync_grads=True)
+        return tensor
+    gathered: Any = _fabric.all_gather(tensor, sync_grads=True)
     return cast(Tensor, gathered.flatten(0, 1))
 
 
