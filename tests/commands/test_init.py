@@ -30,7 +30,7 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def is_from(trained: Path, start: Path) -> bool:
-    """Whether training has start_digest there: rounding and a rate of 1e-9 change less than 1e-6."""
+    """Whether training started from these weights: rounding and a rate of 1e-9 change less than 1e-6."""
     pairs = zip(weights(trained).values(), weights(start).values(), strict=True)
     return all(torch.allclose(one, other, rtol=0, atol=1e-6) for one, other in pairs)
 

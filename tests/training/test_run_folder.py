@@ -70,7 +70,10 @@ def test_a_damaged_file_is_named(name: str, train: Train, tmp_path: Path) -> Non
     assert train(tmp_path).steps == 12
 
 
-@pytest.mark.parametrize("mark", [{}, {"format": "lossmith run 1"}, {"pytorch-lightning_version": "2.6.6"}])
+@pytest.mark.parametrize(
+    "mark",
+    [{}, {"format": "lossmith run 1"}, {"format": "lossmith run 3"}, {"pytorch-lightning_version": "2.6.6"}],
+)
 def test_a_checkpoint_of_another_version_is_called_so(mark: dict[str, str], train: Train, tmp_path: Path) -> None:
     train(tmp_path)
     (tmp_path / "summary.json").unlink()

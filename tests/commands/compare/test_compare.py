@@ -17,9 +17,10 @@ from torch import Tensor
 import lossmith
 from lossmith.commands import Comparison
 from lossmith.commands.compare import compare as tournament
+from lossmith.core.lock import LOCK_NAME
 from lossmith.data import write_image
 from lossmith.evaluation import DEGRADED, Metric, Ranking, read_csv
-from lossmith.losses import CallableLoss, loss
+from lossmith.losses import CallableLoss, Loss, loss
 
 RECIPE = lossmith.Recipe(
     degradation="noise(25)", network="srresnet_small(features=8, blocks=1)", steps=3, batch=2, patch=32
@@ -183,6 +184,22 @@ def test_unscorable_test_images_are_found_before_training(study: str, photos: Pa
     with pytest.raises(lossmith.LossmithError, match=r"^cropping 2 px from each side leaves nothing of 'speck'"):
         getattr(lossmith, study)(data, recipe=recipe, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("study", ["train", "compare"])
+def test_all_losses_take_one_dry_run_together_and_only_before_anything_is_written(
+    study: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def count(losses: list[Loss], *arguments: Any) -> None:
+        assert [path.name for path in tmp_path.rglob("*") if path.name != LOCK_NAME] == ["out"]
+        calls.append(len(losses))
+
+    monkeypatch.setattr("lossmith.training.run.dry_run", count)
+    options: Any = {"losses": ["l1", "l2"], "seeds": 2} if study == "compare" else {"loss": "l1"}
+    getattr(lossmith, study)(lossmith.Data([photos]), recipe=RECIPE, out=tmp_path / "out", **options)
+    assert calls == [2 if study == "compare" else 1]
 
 
 class Stubborn(torch.nn.Conv2d):
