@@ -55,7 +55,7 @@ def contested(
     )
 
 
-def prepared(recipe: Recipe, **options: object) -> AdversarialModule:
+def set_up_module(recipe: Recipe, **options: object) -> AdversarialModule:
     module = contested(recipe, **options)  # type: ignore[arg-type]
     module.setup(single_process_fabric(replace(recipe, precision="float32")))
     return module
@@ -79,7 +79,7 @@ def mean_of_the_other_side(real: Tensor, fake: Tensor) -> Tensor:
 def test_steps_are_those_of_a_plain_loop_with_two_optimizers(
     steps: int, recipe: Recipe, prepared_photos: PreparedData
 ) -> None:
-    module = prepared(recipe, rate=5e-4)
+    module = set_up_module(recipe, rate=5e-4)
     torch.manual_seed(7)
     restorer, discriminator = network(recipe.network).train(), TinyDiscriminator().train()
     of_restorer = torch.optim.Adam(restorer.parameters(), lr=1e-3, betas=(0.9, 0.999))
@@ -118,7 +118,7 @@ def test_steps_are_those_of_a_plain_loop_with_two_optimizers(
 
 def test_both_optimizers_have_the_papers_betas(recipe: Recipe) -> None:
     """Which a few steps under falling rates hardly tell from others."""
-    module = prepared(recipe)
+    module = set_up_module(recipe)
     for optimizer in (module._optimizer, module._discriminator_optimizer):
         assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)
 
@@ -126,7 +126,7 @@ def test_both_optimizers_have_the_papers_betas(recipe: Recipe) -> None:
 def test_generator_and_discriminator_losses_change_only_their_own_weights(
     recipe: Recipe, prepared_photos: PreparedData
 ) -> None:
-    module = prepared(recipe)
+    module = set_up_module(recipe)
     degraded, clean = module.to_device(PatchDataset(prepared_photos.source, recipe.patch).batch(0, 2))
     discriminator, restorer = weights(module.discriminator), weights(module.restorer)
     _, restored = SupervisedModule.forward_backward(module, degraded, clean, 0.5)
@@ -147,9 +147,9 @@ def test_a_step_after_loading_a_checkpoint_equals_the_uninterrupted_one(
     recipe: Recipe, prepared_photos: PreparedData
 ) -> None:
     patches = PatchDataset(prepared_photos.source, recipe.patch)
-    one = prepared(recipe)
+    one = set_up_module(recipe)
     one.training_step(patches.batch(0, 2), 0.1)
-    other = prepared(recipe)
+    other = set_up_module(recipe)
     other.load_state_dict(deepcopy(one.state_dict()))
     for module in (one, other):
         module.training_step(patches.batch(2, 2), 0.2)
