@@ -21,7 +21,7 @@ def test_options_of_other_programs_are_answered_with_advice(
 
 @pytest.mark.parametrize(
     ("option", "value", "said"),
-    [("--lr", "-1", "learning_rate"), ("--batch-size", "0", "batch"), ("--pretrained", "none.pth", "none.pth")],
+    [("--lr", "-1", "--learning-rate"), ("--batch-size", "0", "batch"), ("--pretrained", "none.pth", "none.pth")],
 )
 def test_options_of_other_programs_are_taken_as_synonyms(
     option: str, value: str, said: str, lossmith: Lossmith, photos: Path
