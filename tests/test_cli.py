@@ -94,7 +94,7 @@ def test_options_come_from_a_yaml_file_and_the_command_line_wins(
         ("losses: l1\n", "a.yaml: option 'losses' is not known; did you mean 'loss'?"),
         ("steps: two\n", 'Invalid value for steps: must be a whole number, not "two" as a.yaml says.'),
         ("steps: 2.5\n", 'Invalid value for steps: must be a whole number, not "2.5" as a.yaml says.'),
-        ("loss: [l1, l2]\n", "Invalid value for loss from a.yaml"),
+        ("loss: [l1, l2]\n", "a.yaml: option 'loss' takes one value, not 2"),
         ("decay: cos\n", 'Invalid value "cos" for decay from a.yaml. Choose from: "cosine", "none",'),
         ("steps: 2\nminutes: 1\n", "as --steps or as --minutes, not both"),
         ("steps: 2\nsteps: 3\n", "a.yaml: 'steps' is in line 1 and in line 2; remove one"),

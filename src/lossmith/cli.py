@@ -250,6 +250,8 @@ class FileOptions:
             if meant not in known:
                 raise unknown_name_error(f"{self.source}: option", name, known)
             value = self.options.pop(name)
+            if isinstance(value, list) and meant not in LISTS:
+                raise LossmithError(f"{self.source}: option '{name}' takes one value, not {len(value)}")
             # on the command line one value is a list of one where a list is taken, and so it is here
             self.options[meant] = [value] if meant in LISTS and isinstance(value, str) else value
         # under the command's name, since cyclopts takes a key that is also a command, as `losses` is, for that one

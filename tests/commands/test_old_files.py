@@ -69,7 +69,7 @@ def test_a_finished_adversarial_run_is_not_trained_again(old: Path) -> None:
 
 def test_a_finished_run_does_not_pass_for_one_of_another_discriminator(old: Path) -> None:
     other = replace(ADVERSARIAL, discriminator="unet(features=2)")
-    with pytest.raises(LossmithError, match=r"discriminator is 'vgg_any.*' there and 'unet.*' here"):
+    with pytest.raises(LossmithError, match=r"`discriminator` is 'vgg_any.*' there and 'unet.*' here"):
         lossmith.train(data(old), loss="l1", recipe=RECIPE, adversarial=other, out=old / "adversarial")
 
 

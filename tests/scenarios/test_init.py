@@ -47,7 +47,7 @@ def test_a_finished_run_says_how_to_go_on(lossmith: Lossmith, photos: Path) -> N
     assert lossmith("train", photos, *SR, "--out", "run").status == 0
     longer = [word if word != "1" else "3" for word in SR]
     outcome = lossmith("train", photos, *longer, "--out", "run")
-    assert outcome.status == 0 or "--init run/model.safetensors" in outcome.refusal
+    assert outcome.status == 0 or "--init 'run/model.safetensors'" in outcome.refusal
 
 
 @pytest.mark.parametrize("damage", ["noise(0..50)", "jpeg(30..95)", "blur(2)", "blur(0.2..3) | noise(5)"])

@@ -358,7 +358,7 @@ for kind, name in ((SupervisedModule, "forward_backward"), (ScaleWGAN, "train_it
     [
         ("train", r"for steps of 2 patches of 32 pixels .* any more", "step 2", "--batch or --patch, or .*"),
         ("adversarial", r"for steps of 2 patches of 32 pixels .* any more", "step 2", "--batch or --patch, or .*"),
-        ("learn-loss", "to learn this loss", "round 2 of scale 1", "--batch, --crop or --width,"),
+        ("learn-loss", "to learn this loss", "iteration 2 of scale 1", "--batch, --crop or --width,"),
     ],
 )
 def test_out_of_memory_in_the_middle_of_a_step_loses_nothing(
@@ -366,7 +366,7 @@ def test_out_of_memory_in_the_middle_of_a_step_loses_nothing(
 ) -> None:
     """By the system's limit, which torch's allocator meets in the third step, when gradients are there already."""
     whole = wholes[name]
-    seldom = "99" if name != "learn-loss" else "0"  # a round that fails has changed something
+    seldom = "99" if name != "learn-loss" else "0"  # an iteration that fails has changed something
     words = [seldom if before == "--save-every" else word for before, word in pairwise(["", *whole.words])]
     ended = fork_server.run(tmp_path, *words, fault=Fault(preparation=EXHAUST))
     assert ended.status == 2, ended.errors

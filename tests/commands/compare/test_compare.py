@@ -158,7 +158,7 @@ def test_a_change_of_metrics_when_resuming_is_refused(
 ) -> None:
     shutil.copytree(outcome.report.parent, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(tournament, "default_metrics", lambda: ["psnr", "lpips_alex"])
-    with pytest.raises(lossmith.LossmithError, match=r"another configuration: metrics is \['psnr', 'ssim', "):
+    with pytest.raises(lossmith.LossmithError, match=r"another configuration: `metrics` is \['psnr', 'ssim', "):
         compare(photos, tmp_path)
 
 
