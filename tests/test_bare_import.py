@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 
 import pytest
 
@@ -70,13 +73,10 @@ def test_a_command_without_its_packages_says_what_to_install(
 ) -> None:
     (tmp_path / "attic.py").write_text("import a_package_of_the_workbench\n")
     monkeypatch.setattr(lossmith, "__path__", [*lossmith.__path__, str(tmp_path)])
-    monkeypatch.setitem(lossmith._LAZY, "compare", "attic")
-    monkeypatch.delitem(vars(lossmith), "compare", raising=False)
     with pytest.raises(ImportError) as refused:
-        lossmith.compare  # noqa: B018
+        lossmith.attic  # noqa: B018
     assert str(refused.value) == (
-        "lossmith.compare needs 'a_package_of_the_workbench', "
-        'which comes with: pip install "lossmith[workbench]"'
+        "lossmith.attic needs 'a_package_of_the_workbench', which comes with: pip install \"lossmith[workbench]\""
     )
 
 
@@ -86,8 +86,19 @@ def test_unknown_attributes_are_attribute_errors() -> None:
     assert not hasattr(lossmith, "comparison")
 
 
-def test_every_public_name_is_lazily_loaded() -> None:
-    assert {*lossmith.__all__} == {"LossmithError", "__version__", *lossmith._LAZY}
+ROOMS = ["lossmith", *(f"lossmith.{room.name}" for room in iter_modules(lossmith.__path__) if room.ispkg)]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_export_can_be_imported_and_is_listed(room: str) -> None:
+    module = import_module(room)
+    exports = getattr(module, "__all__", [])
+    assert set(exports) <= set(dir(module))
+    for name in exports:
+        assert not isinstance(getattr(module, name), ModuleType)
+
+
+def test_an_export_is_the_object_of_its_room() -> None:
     assert lossmith.loss is lossmith.losses.loss
     assert lossmith.network is lossmith.networks.network
 

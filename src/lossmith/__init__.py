@@ -22,12 +22,11 @@
 Importing lossmith loads nothing; each name brings what it needs when it is first used.
 """
 
-import importlib
-from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lossmith._version import __version__
-from lossmith.core.errors import LossmithError, missing_extra
+from lossmith.core.errors import LossmithError
+from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.commands import (
@@ -59,40 +58,8 @@ if TYPE_CHECKING:
     from lossmith.losses import loss
     from lossmith.networks import network
     from lossmith.training import AdversarialRecipe, Recipe
-
-
-_LAZY = {
-    "Data": "data",
-    "Recipe": "training",
-    "AdversarialRecipe": "training",
-    "loss": "losses",
-    "network": "networks",
-    "degradation": "degradations",
-    "train": "commands",
-    "evaluate": "commands",
-    "compare": "commands",
-    "LossRecipe": "loss_learning",
-    "learn_loss": "commands",
-    "show_loss": "commands",
-    "convert_mdf": "commands",
-    "export": "commands",
-    "blend": "commands",
-    "restore": "commands",
-    "reproduce": "commands",
-    "preset": "training.presets",
-    "Execution": "commands",
-    "Blended": "commands",
-    "Comparison": "commands",
-    "Evaluation": "commands",
-    "Exported": "commands",
-    "LearnedLoss": "commands",
-    "Reproduced": "commands",
-    "Restored": "commands",
-    "RunResult": "commands",
-    "TrainResult": "commands",
-}
-
-_ROOMS = tuple(room.name for room in iter_modules(__path__) if room.ispkg)
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "AdversarialRecipe",
@@ -126,17 +93,3 @@ __all__ = [
     "show_loss",
     "train",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY and name not in _ROOMS:
-        raise AttributeError(f"module 'lossmith' has no attribute '{name}'")
-    try:
-        room = importlib.import_module(f"lossmith.{_LAZY.get(name, name)}")
-    except ModuleNotFoundError as error:
-        raise missing_extra(f"lossmith.{name}", error) from None
-    return getattr(room, name) if name in _LAZY else room
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, *_ROOMS])

@@ -4,15 +4,22 @@ images = degraded_images(find_images("photos"), degradation("bicubic(4)"))
 degraded, clean = PatchDataset(images, patch=96, seed=0)[index]
 """
 
-from lossmith.data.folders import find_images
-from lossmith.data.pairing import pair_folders
-from lossmith.data.patches import PatchDataset
-from lossmith.data.prepare import Data, PreparedData, prepare_data, prepare_test_images, prepare_test_pairs
-from lossmith.data.reading import image_size, read_image
-from lossmith.data.samples import sample_images
-from lossmith.data.test_pairs import ImagePair, image_names, load_test_pairs, make_test_pairs
-from lossmith.data.training_images import TrainingImages, degraded_images, paired_images
-from lossmith.data.writing import to_uint8_hwc, write_image
+from typing import TYPE_CHECKING
+
+from lossmith.core.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lossmith.data.folders import find_images
+    from lossmith.data.pairing import pair_folders
+    from lossmith.data.patches import PatchDataset
+    from lossmith.data.prepare import Data, PreparedData, prepare_data, prepare_test_images, prepare_test_pairs
+    from lossmith.data.reading import image_size, read_image
+    from lossmith.data.samples import sample_images
+    from lossmith.data.test_pairs import ImagePair, image_names, load_test_pairs, make_test_pairs
+    from lossmith.data.training_images import TrainingImages, degraded_images, paired_images
+    from lossmith.data.writing import to_uint8_hwc, write_image
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "Data",

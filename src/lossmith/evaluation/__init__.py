@@ -1,21 +1,28 @@
 """Metrics under a declared protocol, rows per image, and what they say about who is better."""
 
-from lossmith.evaluation.csv_io import check_table, read_csv, write_csv
-from lossmith.evaluation.inference import baseline, check_border, protocol_of, restore_images
-from lossmith.evaluation.protocol import Protocol, protocol_for
-from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row, as_columns
-from lossmith.evaluation.scoring import score, score_row, why_nan
-from lossmith.evaluation.statistics.ranking import (
-    differences,
-    main_ranking,
-    mean_ranks,
-    ranked_methods,
-    ranking,
-    rankings,
-)
-from lossmith.evaluation.statistics.score_table import without_level
-from lossmith.evaluation.statistics.verdict import verdict
-from lossmith.metrics.registry import METRICS, Metric, available_deep_metrics, default_metrics, find_metric
+from typing import TYPE_CHECKING
+
+from lossmith.core.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lossmith.evaluation.csv_io import check_table, read_csv, write_csv
+    from lossmith.evaluation.inference import baseline, check_border, protocol_of, restore_images
+    from lossmith.evaluation.protocol import Protocol, protocol_for
+    from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row, as_columns
+    from lossmith.evaluation.scoring import score, score_row, why_nan
+    from lossmith.evaluation.statistics.ranking import (
+        differences,
+        main_ranking,
+        mean_ranks,
+        ranked_methods,
+        ranking,
+        rankings,
+    )
+    from lossmith.evaluation.statistics.score_table import without_level
+    from lossmith.evaluation.statistics.verdict import verdict
+    from lossmith.metrics.registry import METRICS, Metric, available_deep_metrics, default_metrics, find_metric
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "DEGRADED",

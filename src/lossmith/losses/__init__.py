@@ -7,20 +7,27 @@
 >>> criterion(prediction, torch.rand(2, 3, 48, 48)).backward()
 """
 
-from lossmith.losses.base import CallableLoss, Loss, LossLike, SumLoss, WeightedLoss
-from lossmith.losses.mdf.loss import MDFLoss
-from lossmith.losses.mdf.loss_file import load_loss, save_loss
-from lossmith.losses.perceptual.base import PerceptualLoss
-from lossmith.losses.perceptual.contextual import ContextualLoss
-from lossmith.losses.perceptual.dists import DISTS
-from lossmith.losses.perceptual.extractor import FeatureExtractor
-from lossmith.losses.perceptual.lpips import LPIPS
-from lossmith.losses.perceptual.style import StyleLoss, StyleW2Loss
-from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss, TVLoss
-from lossmith.losses.registry import DEEP, LOSSES, PRESETS, as_loss, describe, loss, overview
-from lossmith.losses.schedule import Schedule
-from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
-from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
+from typing import TYPE_CHECKING
+
+from lossmith.core.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lossmith.losses.base import CallableLoss, Loss, LossLike, SumLoss, WeightedLoss
+    from lossmith.losses.mdf.loss import MDFLoss
+    from lossmith.losses.mdf.loss_file import load_loss, save_loss
+    from lossmith.losses.perceptual.base import PerceptualLoss
+    from lossmith.losses.perceptual.contextual import ContextualLoss
+    from lossmith.losses.perceptual.dists import DISTS
+    from lossmith.losses.perceptual.extractor import FeatureExtractor
+    from lossmith.losses.perceptual.lpips import LPIPS
+    from lossmith.losses.perceptual.style import StyleLoss, StyleW2Loss
+    from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss, TVLoss
+    from lossmith.losses.registry import DEEP, LOSSES, PRESETS, as_loss, describe, loss, overview
+    from lossmith.losses.schedule import Schedule
+    from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
+    from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "DEEP",

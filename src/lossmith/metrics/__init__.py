@@ -16,32 +16,22 @@ PSNR, SSIM, MSSSIM, GMSD, FSIM, FSIMc, IWSSIM, L1, L2, LPIPS and DISTS are the s
 torchmetrics, with the mean over images as their value. They need torchmetrics; the functions need torch alone.
 
 >>> import torch
+>>> from lossmith.metrics import psnr
 >>> target = torch.zeros(2, 3, 32, 32)
 >>> psnr(target + 0.1, target, color="rgb", border=4)
 tensor([20., 20.])
 """
 
-from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lossmith.core.errors import missing_extra
-from lossmith.metrics.deep import dists, lpips
-from lossmith.metrics.feature_similarity import fsim, fsimc
-from lossmith.metrics.gradient_magnitude import gmsd
-from lossmith.metrics.information_weighted import iw_ssim
-from lossmith.metrics.pixel import l1, l2, psnr
-from lossmith.metrics.registry import (
-    METRICS,
-    Metric,
-    available_deep_metrics,
-    default_metrics,
-    find_metric,
-    metric_function,
-)
-from lossmith.metrics.structural import ms_ssim, ssim
+from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lossmith.metrics.deep import dists, lpips
+    from lossmith.metrics.feature_similarity import fsim, fsimc
+    from lossmith.metrics.gradient_magnitude import gmsd
+    from lossmith.metrics.information_weighted import iw_ssim
     from lossmith.metrics.modules import (
         DISTS,
         FSIM,
@@ -55,6 +45,22 @@ if TYPE_CHECKING:
         SSIM,
         FSIMc,
     )
+    from lossmith.metrics.pixel import l1, l2, psnr
+    from lossmith.metrics.registry import (
+        METRICS,
+        Metric,
+        available_deep_metrics,
+        default_metrics,
+        find_metric,
+        metric_function,
+    )
+    from lossmith.metrics.structural import ms_ssim, ssim
+else:
+    __getattr__, _all_names = lazy_exports(__name__)
+
+    def __dir__() -> list[str]:
+        return [name for name in _all_names() if name not in _CLASSES or find_spec("torchmetrics")]
+
 
 _CLASSES = ("DISTS", "FSIM", "FSIMc", "GMSD", "IWSSIM", "L1", "L2", "LPIPS", "MSSSIM", "PSNR", "SSIM")
 
@@ -88,16 +94,3 @@ __all__ = [
     "psnr",
     "ssim",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _CLASSES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    try:
-        return getattr(import_module(f"{__name__}.modules"), name)
-    except ModuleNotFoundError as error:
-        raise missing_extra(f"{__name__}.{name}", error) from None
-
-
-def __dir__() -> list[str]:
-    return [name for name in __all__ if name not in _CLASSES or find_spec("torchmetrics")]

@@ -1,6 +1,13 @@
 """The one-file page on which a tournament is read: `write_report(path, contents)`."""
 
-from lossmith.report.data import Curve, ImageComparison, LossResult, Pixels, ReportData
-from lossmith.report.pages.tournament import write_report
+from typing import TYPE_CHECKING
+
+from lossmith.core.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lossmith.report.data import Curve, ImageComparison, LossResult, Pixels, ReportData
+    from lossmith.report.pages.tournament import write_report
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = ["Curve", "ImageComparison", "LossResult", "Pixels", "ReportData", "write_report"]

@@ -1,13 +1,20 @@
 """Restoration of whole images: seamless tiles, color, transparency, metadata."""
 
-from lossmith.restoration.channels import to_levels
-from lossmith.restoration.engine import Engine, Precision, TorchEngine
-from lossmith.restoration.file_restorer import FileRestorer, RestoreOptions
-from lossmith.restoration.io.decoding import decode, read_header
-from lossmith.restoration.io.formats import ENDINGS, Format
-from lossmith.restoration.load import load_engine, open_restorer
-from lossmith.restoration.malloc import retained_buffers
-from lossmith.restoration.tiling.plan import Halo
+from typing import TYPE_CHECKING
+
+from lossmith.core.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lossmith.restoration.channels import to_levels
+    from lossmith.restoration.engine import Engine, Precision, TorchEngine
+    from lossmith.restoration.file_restorer import FileRestorer, RestoreOptions
+    from lossmith.restoration.io.decoding import decode, read_header
+    from lossmith.restoration.io.formats import ENDINGS, Format
+    from lossmith.restoration.load import load_engine, open_restorer
+    from lossmith.restoration.malloc import retained_buffers
+    from lossmith.restoration.tiling.plan import Halo
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "ENDINGS",

@@ -4,8 +4,15 @@
 and neither the help nor an error message should wait for it.
 """
 
-from lossmith.training.recipe import AdversarialRecipe, Recipe
-from lossmith.training.run_folder import RunFolder, RunSummary
-from lossmith.training.run_settings import RunSettings
+from typing import TYPE_CHECKING
+
+from lossmith.core.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lossmith.training.recipe import AdversarialRecipe, Recipe
+    from lossmith.training.run_folder import RunFolder, RunSummary
+    from lossmith.training.run_settings import RunSettings
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = ["AdversarialRecipe", "Recipe", "RunFolder", "RunSettings", "RunSummary"]

@@ -1,0 +1,78 @@
+"""The networks by name, and networks from expressions."""
+
+import inspect
+from collections.abc import Callable
+
+from torch import nn
+
+from lossmith.core.errors import LossmithError
+from lossmith.expressions import as_expression, instantiate, parse_call, resolve
+from lossmith.networks.base import Restorer
+from lossmith.networks.fcn import FCN
+from lossmith.networks.rrdbnet import RRDBNet
+from lossmith.networks.srresnet import SRResNet, SRResNetSmall
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {net.name: net for net in (FCN, SRResNet, SRResNetSmall, RRDBNet)}
+"""The networks by name."""
+
+NetworkLike = str | Restorer | Callable[..., nn.Module]
+"""An expression, a class or function that makes a network, or a restorer, for its architecture alone."""
+
+MODEL_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".onnx")
+"""Files that may be taken for networks."""
+
+
+def network_expression(network: NetworkLike) -> str:
+    """The expression of a network; see `as_expression`.
+
+    >>> network_expression("srresnet"), network_expression(SRResNetSmall(scale=2, blocks=1))
+    ('srresnet', 'srresnet_small(scale=2, blocks=1)')
+    """
+    return as_expression(network, "network", NETWORKS)
+
+
+def network(description: NetworkLike, scale: int | None = None) -> nn.Module:
+    """A new network of an expression: `srresnet`, `srresnet(blocks=8)`, `my_package.nets:MyNet`.
+
+    Parameters
+    ----------
+    description
+        The expression; or a class or function that makes the network; or a restorer, of which a new one is made.
+        The network must map (N, 3, h, w) to (N, 3, scale h, scale w).
+    scale
+        Passed to the network if it takes a scale [default: the expression's, or else the network's own default, or
+        else 1].
+
+    Raises
+    ------
+    LossmithError
+        When the expression cannot be parsed, a name is not known or an option does not fit.
+
+    Examples
+    --------
+    >>> str(network("srresnet(blocks=8)", scale=2))
+    'srresnet(scale=2, blocks=8)'
+    """
+    expression = network_expression(description)
+    if expression.lower().endswith(MODEL_SUFFIXES):
+        raise LossmithError(f"network '{expression}' is a file; `init` begins with the weights of a model")
+    call = parse_call(expression, "network")
+    factory = resolve(call, NETWORKS, "network")
+    # a class without an __init__ inherits nn.Module's, whose signature accepts any keyword though it takes none
+    takes_no_scale = inspect.isclass(factory) and factory.__init__ is nn.Module.__init__
+    uses_default = scale is None and _has_default(factory, "scale")
+    options = {} if takes_no_scale or uses_default else {"scale": 1 if scale is None else scale}
+    module = instantiate(call, factory, "network", **options)
+    if not isinstance(module, nn.Module):
+        raise LossmithError(f"network '{call.name}' gives {type(module).__name__} instead of a torch.nn.Module")
+    if scale is not None and isinstance(module, Restorer) and module.scale != scale:
+        raise LossmithError(f"network '{module}' has scale {module.scale}, but scale {scale} is needed")
+    return module
+
+
+def _has_default(factory: Callable[..., nn.Module], option: str) -> bool:
+    try:
+        parameter = inspect.signature(factory).parameters.get(option)
+    except ValueError:  # some builtins have no signature
+        return False
+    return parameter is not None and parameter.default is not parameter.empty
