@@ -1,4 +1,4 @@
-"""What many rooms are tested with: a few small images to train on, a photograph, and the benchmark images."""
+"""Fixtures of several rooms: training images, a photograph, models, recipes, and the benchmark images."""
 
 import os
 from collections.abc import Callable
@@ -10,6 +10,11 @@ import torch
 from torch import Tensor
 
 from lossmith.data import Data, PreparedData, prepare_data, write_image
+from lossmith.loss_learning import LossRecipe
+from lossmith.models.model_file import save_model
+from lossmith.networks import network
+
+MakeModel = Callable[[str, int], Path]
 
 # Small tensors gain nothing from several threads, and threads that wait for each other cost a busy machine dearly.
 torch.set_num_threads(1)
@@ -35,6 +40,34 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prepared_photos(photos: Path) -> PreparedData:
     """These, with noise, to train on and to test with."""
     return prepare_data(Data([photos]), "noise(25)")
+
+
+@pytest.fixture
+def random_model(tmp_path: Path) -> MakeModel:
+    """`random_model(network, scale)` saves a network with random weights as a model file."""
+
+    def save(expression: str, scale: int) -> Path:
+        torch.manual_seed(0)
+        path = tmp_path / "models" / f"{scale}x-{expression.partition('(')[0]}.safetensors"
+        save_model(path, network(expression, scale), {"network": expression, "scale": scale})
+        return path
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def loss_recipe() -> LossRecipe:
+    """A loss of two scales, learned in a second from the scene below."""
+    return LossRecipe(iterations=3, min_side=24, width=4, max_width=8, crop=24, batch=2)
+
+
+@pytest.fixture(scope="session")
+def scene() -> Tensor:
+    """(3, 48, 56): an image with edges and texture."""
+    rng = torch.Generator().manual_seed(0)
+    rows, columns = torch.meshgrid(torch.linspace(0, 9, 48), torch.linspace(0, 12, 56), indexing="ij")
+    waves = torch.stack([(rows + 2 * columns).sin(), (rows * columns / 3).cos(), (columns - rows).sin()])
+    return (0.5 + 0.3 * waves + 0.05 * torch.rand(3, 48, 56, generator=rng)).clamp(0, 1)
 
 
 @pytest.fixture(scope="session")

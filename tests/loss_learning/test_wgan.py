@@ -24,25 +24,25 @@ def sample(scene: Tensor, expression: str) -> DegradedSample:
 
 
 def test_with_input_scale_scale_the_degradation_is_downscaled_with_the_image(
-    scene: Tensor, small: LossRecipe
+    scene: Tensor, loss_recipe: LossRecipe
 ) -> None:
-    pyramid = ImagePyramid(sample(scene, "jpeg(10)"), small, seed=0)
+    pyramid = ImagePyramid(sample(scene, "jpeg(10)"), loss_recipe, seed=0)
     degraded = degradation("jpeg(10)")(scene)
     expected = downscale(degraded[None], 0.5) - downscale(scene[None], 0.5)
     assert pyramid.scale_factors == [0.5, 1.0]
     torch.testing.assert_close(pyramid.errors(0), expected)
 
 
-def test_with_input_scale_full_the_downscaled_image_is_degraded(scene: Tensor, small: LossRecipe) -> None:
-    pyramid = ImagePyramid(sample(scene, "jpeg(10)"), replace(small, input_scale="full"), seed=0)
+def test_with_input_scale_full_the_downscaled_image_is_degraded(scene: Tensor, loss_recipe: LossRecipe) -> None:
+    pyramid = ImagePyramid(sample(scene, "jpeg(10)"), replace(loss_recipe, input_scale="full"), seed=0)
     half = downscale(scene[None], 0.5)[0]
     torch.testing.assert_close(pyramid.errors(0)[0], degradation("jpeg(10)")(half) - half)
 
 
 def test_random_degradation_is_drawn_several_times_and_follows_from_the_seed(
-    scene: Tensor, small: LossRecipe
+    scene: Tensor, loss_recipe: LossRecipe
 ) -> None:
-    errors = [ImagePyramid(sample(scene, "noise(25)"), small, seed).errors(1) for seed in (0, 0, 1)]
+    errors = [ImagePyramid(sample(scene, "noise(25)"), loss_recipe, seed).errors(1) for seed in (0, 0, 1)]
     assert torch.equal(errors[0], errors[1])
     assert not torch.equal(errors[0], errors[2])
     assert len({float(error.sum()) for error in errors[0]}) == NOISE_DRAWS
@@ -50,26 +50,26 @@ def test_random_degradation_is_drawn_several_times_and_follows_from_the_seed(
 
 
 def test_for_super_resolution_the_upsampled_previous_scale_is_the_degraded_image(
-    scene: Tensor, small: LossRecipe
+    scene: Tensor, loss_recipe: LossRecipe
 ) -> None:
-    pyramid = ImagePyramid(sample(scene, "bicubic(4)"), small, seed=0)
+    pyramid = ImagePyramid(sample(scene, "bicubic(4)"), loss_recipe, seed=0)
     coarsest = pyramid.scale(0, None)
     assert torch.equal(coarsest.base, coarsest.degraded)
     assert not torch.allclose(coarsest.base[0], coarsest.clean, atol=0.05)
 
 
-def test_a_degradation_that_also_downscales_keeps_its_other_part(scene: Tensor, small: LossRecipe) -> None:
+def test_a_degradation_that_also_downscales_keeps_its_other_part(scene: Tensor, loss_recipe: LossRecipe) -> None:
     odd = scene[:, :47, :55]  # no multiples of 2
-    errors = ImagePyramid(sample(odd, "bicubic(2) | noise(25)"), small, seed=0).errors(1)
+    errors = ImagePyramid(sample(odd, "bicubic(2) | noise(25)"), loss_recipe, seed=0).errors(1)
     assert errors.shape == (NOISE_DRAWS, 3, 47, 55)
     small_noise = degradation("noise(25)")(scene[:, :23, :27], np.random.default_rng(0)) - scene[:, :23, :27]
     enlarged = resize(small_noise, (46, 54))
     assert float(errors[..., :46, :54].std()) == pytest.approx(float(enlarged.std()), rel=0.05)
-    assert not ImagePyramid(sample(odd, "bicubic(2)"), small, seed=0).errors(1).any()
+    assert not ImagePyramid(sample(odd, "bicubic(2)"), loss_recipe, seed=0).errors(1).any()
 
 
-def test_the_residual_is_the_difference_of_the_pair(scene: Tensor, small: LossRecipe) -> None:
-    for recipe in (small, replace(small, input_scale="full"), replace(small, max_side=40)):
+def test_the_residual_is_the_difference_of_the_pair(scene: Tensor, loss_recipe: LossRecipe) -> None:
+    for recipe in (loss_recipe, replace(loss_recipe, input_scale="full"), replace(loss_recipe, max_side=40)):
         same = ImagePyramid(DegradedSample(scene, None, scene), recipe, seed=0)
         lighter = ImagePyramid(DegradedSample(scene, None, scene + 0.1), recipe, seed=0)
         for scale in range(len(same.scale_factors)):
@@ -77,14 +77,16 @@ def test_the_residual_is_the_difference_of_the_pair(scene: Tensor, small: LossRe
             torch.testing.assert_close(lighter.errors(scale), torch.full_like(same.errors(scale), 0.1))
 
 
-def test_no_scale_is_smaller_than_the_critics_receptive_field(scene: Tensor, small: LossRecipe) -> None:
-    pyramid = ImagePyramid(sample(scene, "jpeg"), replace(small, min_side=11, factor=0.75), seed=0)
+def test_no_scale_is_smaller_than_the_critics_receptive_field(scene: Tensor, loss_recipe: LossRecipe) -> None:
+    pyramid = ImagePyramid(sample(scene, "jpeg"), replace(loss_recipe, min_side=11, factor=0.75), seed=0)
     assert min(pyramid.clean(0).shape[1:]) >= RECEPTIVE_FIELD
 
 
-def test_the_crops_of_an_iteration_show_the_same_place(scene: Tensor, small: LossRecipe) -> None:
-    scale = ImagePyramid(sample(scene, "noise(0)"), small, seed=0).scale(1, 2 * downscale(scene[None], 0.5) - 1)
-    clean, base, degraded = scale.crops(small, np.random.default_rng(0))
+def test_the_crops_of_an_iteration_show_the_same_place(scene: Tensor, loss_recipe: LossRecipe) -> None:
+    scale = ImagePyramid(sample(scene, "noise(0)"), loss_recipe, seed=0).scale(
+        1, 2 * downscale(scene[None], 0.5) - 1
+    )
+    clean, base, degraded = scale.crops(loss_recipe, np.random.default_rng(0))
     assert clean.shape == (2, 3, 24, 24)
     assert torch.equal(base, degraded)  # noise without strength
     assert float((base - clean).abs().mean()) < 0.1 < float((base - clean.flip(0)).abs().mean())
@@ -120,26 +122,26 @@ def trained(scene: Tensor, recipe: LossRecipe, iterations: int) -> tuple[ScaleWG
     return gan, scale
 
 
-def test_the_critic_learns_to_prefer_the_clean_image(scene: Tensor, small: LossRecipe) -> None:
+def test_the_critic_learns_to_prefer_the_clean_image(scene: Tensor, loss_recipe: LossRecipe) -> None:
     gan, scale = trained(
-        scene, replace(small, width=8, critic_steps=2, batch=4, learning_rate=2e-3), iterations=40
+        scene, replace(loss_recipe, width=8, critic_steps=2, batch=4, learning_rate=2e-3), iterations=40
     )
     critic = gan.critic.eval()
     with torch.no_grad():
         assert critic(scale.clean[None]).mean() > critic(scale.degraded).mean()
 
 
-def test_the_generator_learns_to_restore(scene: Tensor, small: LossRecipe) -> None:
+def test_the_generator_learns_to_restore(scene: Tensor, loss_recipe: LossRecipe) -> None:
     gan, scale = trained(
-        scene, replace(small, width=8, reconstruction_weight=1e3, learning_rate=2e-3), iterations=60
+        scene, replace(loss_recipe, width=8, reconstruction_weight=1e3, learning_rate=2e-3), iterations=60
     )
     before = (scale.degraded - scale.clean).square().mean()
     assert (gan.reconstructions(scale) - scale.clean).square().mean() < 0.7 * before
 
 
-def test_an_iteration_depends_on_the_state_alone(scene: Tensor, small: LossRecipe) -> None:
-    scale = ImagePyramid(sample(scene, "noise(25)"), small, seed=0).scale(0, None)
-    straight, stopped, resumed = (ScaleWGAN(small, 0, 5, CPU) for _ in range(3))
+def test_an_iteration_depends_on_the_state_alone(scene: Tensor, loss_recipe: LossRecipe) -> None:
+    scale = ImagePyramid(sample(scene, "noise(25)"), loss_recipe, seed=0).scale(0, None)
+    straight, stopped, resumed = (ScaleWGAN(loss_recipe, 0, 5, CPU) for _ in range(3))
     straight.train_iteration(scale)
     stopped.train_iteration(scale)
     torch.rand(7)  # the global generator is not used

@@ -14,8 +14,8 @@ from lossmith.restoration import TorchEngine, load_engine
 SIZE = (1, 3, 20, 24)
 
 
-def test_a_lossmith_model_is_opened(saved) -> None:
-    path = saved("srresnet_small(features=4, blocks=1)", 2)
+def test_a_lossmith_model_is_opened(random_model) -> None:
+    path = random_model("srresnet_small(features=4, blocks=1)", 2)
     engine = load_engine(path)
     assert (engine.name, engine.scale, engine.channels) == ("2x-srresnet_small", 2, 3)
     assert engine.metadata["network"] == "srresnet_small(features=4, blocks=1)"
@@ -23,9 +23,9 @@ def test_a_lossmith_model_is_opened(saved) -> None:
     assert engine(torch.rand(SIZE)).shape == (1, 3, 40, 48)
 
 
-def test_a_model_of_a_run_is_named_after_its_folder(saved, tmp_path: Path) -> None:
+def test_a_model_of_a_run_is_named_after_its_folder(random_model, tmp_path: Path) -> None:
     (tmp_path / "my-run").mkdir()
-    path = saved("fcn", 1).rename(tmp_path / "my-run" / "model.safetensors")
+    path = random_model("fcn", 1).rename(tmp_path / "my-run" / "model.safetensors")
     assert load_engine(path).name == "my-run"
 
 

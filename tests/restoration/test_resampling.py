@@ -174,9 +174,9 @@ def test_the_models_output_may_exceed_the_format_limit_before_resampling(tmp_pat
     assert Image.open(tmp_path / "b.webp").size == (150, 8)
 
 
-def test_restore_takes_size_on_the_command_line(saved, tmp_path: Path) -> None:
+def test_restore_takes_size_on_the_command_line(random_model, tmp_path: Path) -> None:
     Image.fromarray(smooth(30, 40)).save(tmp_path / "a.png")
-    model = saved("srresnet_small(features=4, blocks=1)", 2)
+    model = random_model("srresnet_small(features=4, blocks=1)", 2)
     for wish, size in ({"scale_to": 1.5}, (60, 45)), ({"size": "50x20"}, (50, 20)), ({"size": 20}, (20, 15)):
         done = lossmith.restore([tmp_path / "a.png"], model=[model], out=tmp_path / "out", **wish)
         assert Image.open(done.results[0]).size == size

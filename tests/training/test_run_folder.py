@@ -78,12 +78,16 @@ def test_a_checkpoint_of_another_version_is_called_so(mark: dict[str, str], trai
     train(tmp_path)
     (tmp_path / "summary.json").unlink()
     checkpoint = tmp_path / "checkpoints" / "last.ckpt"
-    torch.save({"global_step": 12, **mark}, checkpoint)
+    previous = checkpoint.with_name("last.previous.ckpt")
+    for file in (checkpoint, previous):
+        torch.save({"global_step": 12, **mark}, file)
     before = checkpoint.read_bytes()
-    with pytest.raises(LossmithError, match=r"last\.ckpt was written by another version of lossmith.*; delete it"):
+    remedy = r"last\.ckpt was written by another version of lossmith.*; delete it and last\.previous\.ckpt to"
+    with pytest.raises(LossmithError, match=remedy):
         train(tmp_path)
     assert checkpoint.read_bytes() == before
     checkpoint.unlink()  # as the sentence says
+    previous.unlink()
     assert train(tmp_path).steps == 12
 
 

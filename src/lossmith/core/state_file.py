@@ -1,4 +1,4 @@
-"""The file from which a stopped run goes on, and the one before it."""
+"""Checkpoint files with a checksum, and the previous one as a fallback."""
 
 import logging
 import os
@@ -17,23 +17,23 @@ logger = logging.getLogger(__name__)
 
 State = dict[str, Any]
 CHECKSUM_MARKER = b"\nsha256 "
-"""What stands between the content of a file and its digest."""
+"""Separates the content of a file from its digest."""
 CHECKSUM_BYTES = len(CHECKSUM_MARKER) + 64
 
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """A state on disk, and the one before it, which is used when the latest is found to be damaged.
+    """A training state on disk, and the previous one, which is used when the latest is damaged.
 
-    A file is what `torch.save` writes, with its own SHA-256 after it: a bit that fell over in a weight would
-    otherwise go unnoticed.
+    A file is what `torch.save` writes, followed by its SHA-256: a flipped bit in a weight would otherwise go
+    unnoticed.
     """
 
     path: Path
     format: str
-    """The mark of what this version writes: to be changed with what the states hold."""
+    """The format name that this version writes; it changes with the entries of the states."""
     recovery_hint: str
-    """What is lost without it, such as "start this run anew"."""
+    """What happens when the files are deleted, such as "start this run anew"."""
 
     @property
     def previous(self) -> Path:
@@ -41,10 +41,14 @@ class CheckpointFile:
 
     @property
     def exists(self) -> bool:
-        return self.path.is_file() or self.previous.is_file()
+        return bool(self._files)
+
+    @property
+    def _files(self) -> list[Path]:
+        return [path for path in (self.path, self.previous) if path.is_file()]
 
     def save(self, state: State) -> None:
-        """Write a state whole, and keep the one before. Raises LossmithError when it cannot be written."""
+        """Write a state atomically, and keep the previous one. Raises LossmithError if it cannot be written."""
         content = BytesIO()
         torch.save({"format": self.format, **state}, content)
         content.write(CHECKSUM_MARKER + sha256(content.getbuffer()).hexdigest().encode())
@@ -52,26 +56,26 @@ class CheckpointFile:
             draft.write_bytes(content.getbuffer())
 
     def load(self) -> State | None:
-        """The latest whole state, in the processor's memory; None when there is no file.
+        """The latest undamaged state, on the CPU; None if there is no file.
 
-        Raises LossmithError when no file is whole, or it was written by a version that kept other things.
+        Raises LossmithError if all files are damaged, or if one was written in another format.
         """
-        files = [path for path in (self.path, self.previous) if path.is_file()]
+        files = self._files
         for path in files:
             if (state := self._read(path)) is not None:
                 if path != files[0]:
                     self._use_previous()
                 return state
         if files:
-            one = len(files) == 1
+            single = len(files) == 1
             raise LossmithError(
-                f"{' and '.join(map(str, files))} {'is' if one else 'are'} damaged; "
-                f"delete {'it' if one else 'both'} to {self.recovery_hint}"
+                f"{' and '.join(map(str, files))} {'is' if single else 'are'} damaged; "
+                f"delete {'it' if single else 'both'} to {self.recovery_hint}"
             )
         return None
 
     def _use_previous(self) -> None:
-        """In the place of the damaged one, which would otherwise become the former one at the next saving."""
+        """Replace the damaged file by the previous one; otherwise the next `save` would keep the damaged one."""
         logger.warning(
             f"{self.path} is damaged (its checksum is wrong), so this goes on from the state saved before it"
         )
@@ -81,17 +85,17 @@ class CheckpointFile:
             raise write_error(self.path, error) from error
 
     def _read(self, path: Path) -> State | None:
-        """What a file holds; None if it is damaged."""
+        """The state in a file; None if it is damaged."""
         try:
             content = path.read_bytes()
         except PermissionError as error:
             raise LossmithError(f"cannot read {path}: {error.strerror}") from error
-        except OSError:  # a disk that gives an error for a broken sector
+        except OSError:  # a read error of the disk
             return None
         try:
             state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
             form = state.get("format")
-        except Exception:  # whatever a damaged file makes the reader raise
+        except Exception:  # a damaged file can make the reader raise anything
             return None
         if form == self.format:
             return dict(state) if _is_whole(content) else None
@@ -99,9 +103,11 @@ class CheckpointFile:
             content
         ):
             return None
+        # the other file is most likely of that version too, and would be refused next
+        others = "".join(f" and {file.name}" for file in self._files if file != path)
         raise LossmithError(
             f"{path} was written by another version of lossmith, and this one cannot go on from it; "
-            f"delete it to {self.recovery_hint}"
+            f"delete it{others} to {self.recovery_hint}"
         )
 
 

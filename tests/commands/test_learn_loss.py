@@ -19,6 +19,13 @@ from lossmith.losses.mdf.loss import MDFLoss
 from lossmith.losses.mdf.loss_file import load_loss
 
 
+@pytest.fixture
+def image(scene: Tensor, tmp_path: Path) -> Path:
+    path = tmp_path / "image.png"
+    write_image(path, scene)
+    return path
+
+
 def weights(path: Path) -> dict[str, Tensor]:
     return load_loss(path)[0]
 
@@ -28,9 +35,9 @@ def same(one: Path, other: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_learned_loss_file_holds_its_provenance(image: Path, small: LossRecipe, tmp_path: Path) -> None:
+def test_a_learned_loss_file_holds_its_provenance(image: Path, loss_recipe: LossRecipe, tmp_path: Path) -> None:
     out = tmp_path / "loss.safetensors"
-    result = learn_loss(image, degradation="jpeg", recipe=small, out=out, seed=4, license="CC0-1.0")
+    result = learn_loss(image, degradation="jpeg", recipe=loss_recipe, out=out, seed=4, license="CC0-1.0")
     card = load_loss(out)[1]
     assert result.path == out
     assert "2 scales learned" in str(result)
@@ -38,7 +45,7 @@ def test_a_learned_loss_file_holds_its_provenance(image: Path, small: LossRecipe
     assert card["degradation"] == "jpeg(10)"
     assert card["scales"] == [{"width": 4, "factor": 0.5}, {"width": 4, "factor": 1.0}]
     assert card["range"] == [-1, 1]
-    assert card["recipe"] == asdict(small)
+    assert card["recipe"] == asdict(loss_recipe)
     assert (card["seed"], card["license"]) == (4, "CC0-1.0")
     assert (card["image"]["width"], card["image"]["height"]) == (56, 48)
     assert len(card["image"]["image_sha256"]) == 64
@@ -46,18 +53,18 @@ def test_a_learned_loss_file_holds_its_provenance(image: Path, small: LossRecipe
 
 
 def test_under_the_published_recipe_every_discriminator_gets_the_full_image(
-    image: Path, small: LossRecipe, tmp_path: Path
+    image: Path, loss_recipe: LossRecipe, tmp_path: Path
 ) -> None:
-    recipe = replace(small, input_scale="full", fake_samples="restored", balance="none", crop=0, batch=1)
+    recipe = replace(loss_recipe, input_scale="full", fake_samples="restored", balance="none", crop=0, batch=1)
     learn_loss(image, degradation="noise(25)", recipe=recipe, out=tmp_path / "loss.safetensors")
     card = load_loss(tmp_path / "loss.safetensors")[1]
     assert [scale["factor"] for scale in card["scales"]] == [1.0, 1.0]
 
 
 def test_the_loss_has_no_gradient_where_there_is_nothing_to_restore(
-    image: Path, scene: Tensor, small: LossRecipe, tmp_path: Path
+    image: Path, scene: Tensor, loss_recipe: LossRecipe, tmp_path: Path
 ) -> None:
-    learn_loss(image, degradation="noise(50)", recipe=small, out=tmp_path / "loss.safetensors")
+    learn_loss(image, degradation="noise(50)", recipe=loss_recipe, out=tmp_path / "loss.safetensors")
     loss = MDFLoss.load(tmp_path / "loss.safetensors")
     noisy = (scene + 0.2 * torch.randn(scene.shape, generator=torch.Generator().manual_seed(0)))[None]
     assert float(loss(scene[None], scene[None])) == 0
@@ -65,12 +72,12 @@ def test_the_loss_has_no_gradient_where_there_is_nothing_to_restore(
 
 
 def test_a_balanced_loss_is_worth_an_l1_on_the_degradation_it_was_learned_from(
-    image: Path, scene: Tensor, small: LossRecipe, tmp_path: Path
+    image: Path, scene: Tensor, loss_recipe: LossRecipe, tmp_path: Path
 ) -> None:
     stripes = scene.clone()
     stripes[:, :, ::4] *= 0.6
     write_image(tmp_path / "striped.png", stripes)
-    recipe = replace(small, min_side=48)  # one scale, where the degraded image is the discriminator's input
+    recipe = replace(loss_recipe, min_side=48)  # one scale, where the degraded image is the discriminator's input
     out = tmp_path / "loss.safetensors"
     learn_loss(image, degraded=tmp_path / "striped.png", recipe=recipe, out=out)
     # training degrades an image without its finest detail, so the two agree roughly
@@ -79,11 +86,11 @@ def test_a_balanced_loss_is_worth_an_l1_on_the_degradation_it_was_learned_from(
     assert load_loss(out)[1]["task"] == "own"
 
 
-def test_the_learned_loss_depends_on_the_seed_alone(image: Path, small: LossRecipe, tmp_path: Path) -> None:
+def test_the_learned_loss_depends_on_the_seed_alone(image: Path, loss_recipe: LossRecipe, tmp_path: Path) -> None:
     outs = [tmp_path / f"{n}.safetensors" for n in range(3)]
     for out, seed in zip(outs, (1, 1, 2), strict=True):
         torch.manual_seed(len(out.name) + seed)
-        learn_loss(image, degradation="noise(25)", recipe=small, out=out, seed=seed)
+        learn_loss(image, degradation="noise(25)", recipe=loss_recipe, out=out, seed=seed)
     assert same(outs[0], outs[1])
     assert not same(outs[0], outs[2])
 
@@ -111,12 +118,12 @@ def test_a_run_killed_at_any_iteration_ends_with_the_same_weights(
     number: int,
     save_every: float,
     image: Path,
-    small: LossRecipe,
+    loss_recipe: LossRecipe,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def go(out: Path) -> None:
-        learn_loss(image, degradation="noise(25)", recipe=small, out=out, save_every=save_every)
+        learn_loss(image, degradation="noise(25)", recipe=loss_recipe, out=out, save_every=save_every)
 
     uninterrupted, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
     go(uninterrupted)
@@ -130,54 +137,54 @@ def test_a_run_killed_at_any_iteration_ends_with_the_same_weights(
 
 
 def test_ctrl_c_ends_the_run_after_the_iteration_with_a_checkpoint(
-    image: Path, small: LossRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image: Path, loss_recipe: LossRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, listener = tmp_path / "loss.safetensors", signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
         at_iteration(2, lambda: signal.raise_signal(signal.SIGINT), patch)
         with pytest.raises(KeyboardInterrupt):
-            learn_loss(image, degradation="jpeg", recipe=small, out=out)
+            learn_loss(image, degradation="jpeg", recipe=loss_recipe, out=out)
     assert signal.getsignal(signal.SIGINT) is listener
     checkpoint = torch.load(tmp_path / "loss.learning" / "state.ckpt", weights_only=True)
     assert [row["iteration"] for row in checkpoint["rows"]] == [1, 2]
-    learn_loss(image, degradation="jpeg", recipe=small, out=out)
+    learn_loss(image, degradation="jpeg", recipe=loss_recipe, out=out)
     assert out.exists()
 
 
 def test_a_finished_loss_is_not_learned_again(
-    image: Path, small: LossRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image: Path, loss_recipe: LossRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "loss.safetensors"
-    first = learn_loss(image, degradation="jpeg", recipe=small, out=out)
+    first = learn_loss(image, degradation="jpeg", recipe=loss_recipe, out=out)
     at_iteration(1, crash, monkeypatch)
-    assert learn_loss(image, degradation="jpeg", recipe=small, out=out) == first
+    assert learn_loss(image, degradation="jpeg", recipe=loss_recipe, out=out) == first
     with pytest.raises(
         LossmithError, match=r"another configuration: `seed` is 0 there and 1 here; choose another"
     ):
-        learn_loss(image, degradation="jpeg", recipe=small, out=out, seed=1)
+        learn_loss(image, degradation="jpeg", recipe=loss_recipe, out=out, seed=1)
 
 
 def test_a_file_made_by_another_program_is_never_overwritten(
-    image: Path, small: LossRecipe, tmp_path: Path
+    image: Path, loss_recipe: LossRecipe, tmp_path: Path
 ) -> None:
     out = tmp_path / "loss.safetensors"
     out.write_text("precious")
     with pytest.raises(LossmithError, match="exists already; choose another `out`"):
-        learn_loss(image, degradation="jpeg", recipe=small, out=out)
+        learn_loss(image, degradation="jpeg", recipe=loss_recipe, out=out)
     assert out.read_text() == "precious"
     page = tmp_path / "report.html"
     page.write_text("precious")
     with pytest.raises(LossmithError, match=r"report\.html exists already; choose another `out`"):
-        learn_loss(image, degradation="jpeg", recipe=small, out=page.with_suffix(".safetensors"))
+        learn_loss(image, degradation="jpeg", recipe=loss_recipe, out=page.with_suffix(".safetensors"))
     assert page.read_text() == "precious"
 
 
 def test_the_page_shows_enough_of_the_image_for_a_discriminator_of_a_tiny_scale(
-    small: LossRecipe, tmp_path: Path
+    loss_recipe: LossRecipe, tmp_path: Path
 ) -> None:
     # downscaled by 32, 352 pixels are the 11 that it needs, and the 256 that are shown would be too few
     write_image(tmp_path / "large.png", torch.rand(3, 352, 352, generator=torch.Generator().manual_seed(0)))
-    recipe = replace(small, min_side=11, iterations=1)
+    recipe = replace(loss_recipe, min_side=11, iterations=1)
     result = learn_loss(
         tmp_path / "large.png", degradation="noise(25)", recipe=recipe, out=tmp_path / "loss.safetensors"
     )
@@ -185,8 +192,8 @@ def test_the_page_shows_enough_of_the_image_for_a_discriminator_of_a_tiny_scale(
     assert "Frequency response" in result.page.read_text(encoding="utf-8")
 
 
-def test_the_page_shows_every_scale_and_is_complete(image: Path, small: LossRecipe, tmp_path: Path) -> None:
-    result = learn_loss(image, degradation="jpeg", recipe=small, out=tmp_path / "a <b>.safetensors")
+def test_the_page_shows_every_scale_and_is_complete(image: Path, loss_recipe: LossRecipe, tmp_path: Path) -> None:
+    result = learn_loss(image, degradation="jpeg", recipe=loss_recipe, out=tmp_path / "a <b>.safetensors")
     page = result.page.read_text(encoding="utf-8")
     assert page.count("<img ") == 5 * 2
     assert page.count("<polyline ") == 4 * 2
@@ -197,24 +204,24 @@ def test_the_page_shows_every_scale_and_is_complete(image: Path, small: LossReci
     assert "https://" not in page
 
 
-def test_a_damaged_checkpoint_is_named(image: Path, small: LossRecipe, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_named(image: Path, loss_recipe: LossRecipe, tmp_path: Path) -> None:
     out, state = tmp_path / "loss.safetensors", tmp_path / "loss.learning" / "state.ckpt"
     state.parent.mkdir()
     for content in (b"", b"PK\x03\x04 not a checkpoint"):
         state.write_bytes(content)
         with pytest.raises(LossmithError, match=r"state\.ckpt is damaged; delete it"):
-            learn_loss(image, degradation="jpeg", recipe=small, out=out)
+            learn_loss(image, degradation="jpeg", recipe=loss_recipe, out=out)
 
 
-def test_a_diverged_loss_is_reported_and_not_saved(image: Path, small: LossRecipe, tmp_path: Path) -> None:
-    recipe = replace(small, learning_rate=1e38)
+def test_a_diverged_loss_is_reported_and_not_saved(image: Path, loss_recipe: LossRecipe, tmp_path: Path) -> None:
+    recipe = replace(loss_recipe, learning_rate=1e38)
     with pytest.raises(Diverged, match=r"are not finite after iteration \d; no state .*rate"):
         learn_loss(image, degradation="jpeg", recipe=recipe, out=tmp_path / "loss.safetensors")
     assert not (tmp_path / "loss.safetensors").exists()
 
 
 def test_images_that_cannot_be_learned_from_are_refused_in_one_sentence(
-    image: Path, scene: Tensor, small: LossRecipe, tmp_path: Path
+    image: Path, scene: Tensor, loss_recipe: LossRecipe, tmp_path: Path
 ) -> None:
     write_image(tmp_path / "tiny.png", scene[:, :12])
     for arguments, sentence in [
@@ -228,12 +235,17 @@ def test_images_that_cannot_be_learned_from_are_refused_in_one_sentence(
         ({"degradation": "jpeg", "out": Path()}, "call it my-loss.safetensors"),
         ({"degradation": "jpeg", "seed": -1}, "seed must be 0 to"),
         ({"degradation": "jpeg", "seed": 2**64}, "seed must be 0 to"),
-        ({"degradation": "jpeg", "recipe": replace(small, max_side=11)}, "has 9x11 pixels at its finest scale"),
+        (
+            {"degradation": "jpeg", "recipe": replace(loss_recipe, max_side=11)},
+            "has 9x11 pixels at its finest scale",
+        ),
     ]:
         with pytest.raises(LossmithError, match=sentence.replace("?", r"\?")):
-            learn_loss(image, **{"recipe": small, "out": tmp_path / "loss.safetensors", **arguments})
+            learn_loss(image, **{"recipe": loss_recipe, "out": tmp_path / "loss.safetensors", **arguments})
     with pytest.raises(LossmithError, match="has 12x56 pixels, too few to learn a loss from"):
-        learn_loss(tmp_path / "tiny.png", degradation="jpeg", recipe=small, out=tmp_path / "loss.safetensors")
+        learn_loss(
+            tmp_path / "tiny.png", degradation="jpeg", recipe=loss_recipe, out=tmp_path / "loss.safetensors"
+        )
     assert not (tmp_path / "loss.learning").exists()
 
 

@@ -1,4 +1,4 @@
-"""A score in a measure that the loss was trained on is marked as such."""
+"""The table of results marks a score whose metric the loss optimizes."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 from lossmith.report import write_report
 
 from .conftest import Builder
+
+FOOTNOTE = "The loss contains this metric"
 
 
 def marked(page: str) -> dict[str, list[bool]]:
@@ -31,10 +33,10 @@ def test_a_score_in_an_optimized_metric_is_marked(tournament: Builder, tmp_path:
         "charbonnier": [False] * 4,
         "degraded input": [False] * 4,
     }
-    assert "The loss contains this metric" in page
+    assert FOOTNOTE in page
 
 
 def test_a_page_without_optimized_metrics_has_no_footnote(tournament: Builder, tmp_path: Path) -> None:
     contents = tournament(losses=["charbonnier", "tv"], measured=["psnr", "gmsd"], shown=False)
     write_report(tmp_path / "page.html", contents)
-    assert "rained on this measure" not in (tmp_path / "page.html").read_text("utf-8")
+    assert FOOTNOTE not in (tmp_path / "page.html").read_text("utf-8")

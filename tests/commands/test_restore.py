@@ -30,8 +30,8 @@ def images(folder: Path, *names: str) -> Path:
 SMALL = "srresnet_small(features=4, blocks=1)"
 
 
-def test_a_folder_is_restored_and_skipped_the_second_time(saved, tmp_path: Path) -> None:
-    model, out = saved(SMALL, 2), tmp_path / "out"
+def test_a_folder_is_restored_and_skipped_the_second_time(random_model, tmp_path: Path) -> None:
+    model, out = random_model(SMALL, 2), tmp_path / "out"
     folder = images(tmp_path / "in", "a.png", "b.jpg")
     first = lossmith.restore([folder], model=[model], out=out)
     assert [path.name for path in first.results] == ["a.png", "b.png"]
@@ -68,8 +68,8 @@ def with_an_old_record(result: Path) -> None:
     assert b'"picture"' in result.read_bytes()
 
 
-def test_a_result_of_version_0_1_is_recognized_as_done(saved, tmp_path: Path) -> None:
-    model, out = saved(SMALL, 2), tmp_path / "out"
+def test_a_result_of_version_0_1_is_recognized_as_done(random_model, tmp_path: Path) -> None:
+    model, out = random_model(SMALL, 2), tmp_path / "out"
     folder = images(tmp_path / "in", "a.png")
     lossmith.restore([folder], model=[model], out=out)
     with_an_old_record(out / "a.png")
@@ -78,28 +78,28 @@ def test_a_result_of_version_0_1_is_recognized_as_done(saved, tmp_path: Path) ->
     assert lossmith.restore([folder], model=[model], out=out, alpha="restore").results == [out / "a.png"]
 
 
-def test_a_result_of_version_0_1_is_not_replaced_by_that_of_another_image(saved, tmp_path: Path) -> None:
-    model, out = saved(SMALL, 2), tmp_path / "out"
+def test_a_result_of_version_0_1_is_not_replaced_by_that_of_another_image(random_model, tmp_path: Path) -> None:
+    model, out = random_model(SMALL, 2), tmp_path / "out"
     lossmith.restore([images(tmp_path / "in", "a.png")], model=[model], out=out)
     with_an_old_record(out / "a.png")
     (failure,) = lossmith.restore([images(tmp_path / "other", "a.jpg")], model=[model], out=out).failures
     assert "was made of 'a.png'" in failure
 
 
-def test_glob_patterns_are_expanded(saved, tmp_path: Path) -> None:
+def test_glob_patterns_are_expanded(random_model, tmp_path: Path) -> None:
     images(tmp_path / "in", "a.png", "b.png", "c.jpg")
-    done = lossmith.restore([tmp_path / "in" / "*.png"], model=[saved(SMALL, 1)], out=tmp_path / "out")
+    done = lossmith.restore([tmp_path / "in" / "*.png"], model=[random_model(SMALL, 1)], out=tmp_path / "out")
     assert [path.name for path in done.results] == ["a.png", "b.png"]
     with pytest.raises(LossmithError, match="no file matches"):
-        lossmith.restore([tmp_path / "in" / "*.webp"], model=[saved(SMALL, 1)], out=tmp_path / "out")
+        lossmith.restore([tmp_path / "in" / "*.webp"], model=[random_model(SMALL, 1)], out=tmp_path / "out")
 
 
 def test_a_truncated_image_is_reported_at_the_end_and_the_rest_is_restored(
-    saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    random_model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = images(tmp_path / "in", "a.png", "b.png", "c.png")
     (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:1500])
-    words = ["restore", str(folder), "--model", str(saved(SMALL, 1)), "--out", str(tmp_path / "out")]
+    words = ["restore", str(folder), "--model", str(random_model(SMALL, 1)), "--out", str(tmp_path / "out")]
     assert run(words) == 1
     said = capsys.readouterr().out
     assert "2 restored, 1 failed:" in said
@@ -108,9 +108,13 @@ def test_a_truncated_image_is_reported_at_the_end_and_the_rest_is_restored(
 
 
 def test_a_full_disk_is_reported_before_the_work(
-    saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    random_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    photos, model, out = images(tmp_path / "in", "a.png", "b.png", "c.png"), saved(SMALL, 2), tmp_path / "out"
+    photos, model, out = (
+        images(tmp_path / "in", "a.png", "b.png", "c.png"),
+        random_model(SMALL, 2),
+        tmp_path / "out",
+    )
     values = 3 * 40 * 30
     largest = values + 4 * values  # it, and its result
     monkeypatch.setattr("lossmith.core.resources.free_disk", lambda folder: largest - 1)
@@ -123,43 +127,43 @@ def test_a_full_disk_is_reported_before_the_work(
     assert "the results may take about 22 kB, and 18 kB are free" in caplog.text
 
 
-def test_an_input_is_never_overwritten(saved, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_input_is_never_overwritten(random_model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = images(tmp_path / "in", "a.png")
     before = (folder / "a.png").read_bytes()
-    assert run(["restore", str(folder), "--model", str(saved(SMALL, 1)), "--out", str(folder)]) == 2
+    assert run(["restore", str(folder), "--model", str(random_model(SMALL, 1)), "--out", str(folder)]) == 2
     assert "would overwrite an image that is to be restored" in capsys.readouterr().err
     assert (folder / "a.png").read_bytes() == before
 
 
-def test_a_file_made_by_another_program_is_never_overwritten(saved, tmp_path: Path) -> None:
+def test_a_file_made_by_another_program_is_never_overwritten(random_model, tmp_path: Path) -> None:
     folder, out = images(tmp_path / "in", "a.png"), images(tmp_path / "out", "x.png", "a.png")
     before = (out / "a.png").read_bytes()
-    done = lossmith.restore([folder], model=[saved(SMALL, 1)], out=out)
+    done = lossmith.restore([folder], model=[random_model(SMALL, 1)], out=out)
     assert done.status == 1
     assert "was not made by lossmith restore" in done.failures[0]
     assert (out / "a.png").read_bytes() == before
 
 
-def test_images_of_the_same_stem_keep_their_extensions(saved, tmp_path: Path) -> None:
+def test_images_of_the_same_stem_keep_their_extensions(random_model, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "a.png", "a.jpg", "b.png", "c.png", "c.png.png", "c.jpg")
     names = ["a.jpg", "a.png", "b", "c.jpg", "c.png", "c.png.png"]
-    first = lossmith.restore([folder], model=[saved(SMALL, 1)], out=tmp_path / "out")
+    first = lossmith.restore([folder], model=[random_model(SMALL, 1)], out=tmp_path / "out")
     assert sorted(path.name for path in first.results) == sorted(f"{name}.png" for name in names)
-    assert len(lossmith.restore([folder], model=[saved(SMALL, 1)], out=tmp_path / "out").skipped) == 6
+    assert len(lossmith.restore([folder], model=[random_model(SMALL, 1)], out=tmp_path / "out").skipped) == 6
     with Image.open(tmp_path / "out" / "a.jpg.png") as one, Image.open(tmp_path / "out" / "a.png.png") as other:
         assert one.tobytes() != other.tobytes()
 
 
-def test_a_result_of_another_image_is_never_replaced(saved, tmp_path: Path) -> None:
+def test_a_result_of_another_image_is_never_replaced(random_model, tmp_path: Path) -> None:
     folder, out = images(tmp_path / "in", "a.png", "a.jpg"), tmp_path / "out"
-    assert lossmith.restore([folder / "a.png"], model=[saved(SMALL, 1)], out=out).status == 0
+    assert lossmith.restore([folder / "a.png"], model=[random_model(SMALL, 1)], out=out).status == 0
     before = (out / "a.png").read_bytes()
-    later = lossmith.restore([folder / "a.jpg"], model=[saved(SMALL, 1)], out=out)
+    later = lossmith.restore([folder / "a.jpg"], model=[random_model(SMALL, 1)], out=out)
     assert "was made of 'a.png'; restore both with one command, or change `out`" in later.failures[0]
     assert (out / "a.png").read_bytes() == before
 
 
-def test_recursive_results_keep_their_folders(saved, tmp_path: Path) -> None:
+def test_recursive_results_keep_their_folders(random_model, tmp_path: Path) -> None:
     """They are not restored again, though they lie in the searched folder."""
     shots = tmp_path / "shots"
     for place in (".", "1", "2", "2/deep", ".hidden"):
@@ -168,18 +172,18 @@ def test_recursive_results_keep_their_folders(saved, tmp_path: Path) -> None:
     (shots / "1" / "circle").symlink_to(shots, target_is_directory=True)
     out = shots / "restored"
     wanted = [out / place / "p.png" for place in (".", "1", "2", "2/deep")]
-    first = lossmith.restore([shots], model=[saved(SMALL, 1)], out=out, recursive=True)
+    first = lossmith.restore([shots], model=[random_model(SMALL, 1)], out=out, recursive=True)
     assert first.results == wanted
-    again = lossmith.restore([shots], model=[saved(SMALL, 1)], out=out, recursive=True)
+    again = lossmith.restore([shots], model=[random_model(SMALL, 1)], out=out, recursive=True)
     assert (again.results, again.skipped) == ([], wanted)
-    by_pattern = lossmith.restore([shots / "**" / "*.png"], model=[saved(SMALL, 1)], out=out)
+    by_pattern = lossmith.restore([shots / "**" / "*.png"], model=[random_model(SMALL, 1)], out=out)
     assert (by_pattern.results, sorted(by_pattern.skipped)) == ([], sorted(wanted))
 
 
-def test_images_of_one_name_from_two_folders_get_their_own_results(saved, tmp_path: Path) -> None:
+def test_images_of_one_name_from_two_folders_get_their_own_results(random_model, tmp_path: Path) -> None:
     for part in ("1", "2"):
         images(tmp_path / part, "p.png", f"only-{part}.png")
-    done = lossmith.restore([tmp_path / "1", tmp_path / "2"], model=[saved(SMALL, 1)], out=tmp_path / "out")
+    done = lossmith.restore([tmp_path / "1", tmp_path / "2"], model=[random_model(SMALL, 1)], out=tmp_path / "out")
     assert [str(path.relative_to(tmp_path / "out")) for path in done.results] == [
         "1/only-1.png",
         "1/p.png",
@@ -188,39 +192,41 @@ def test_images_of_one_name_from_two_folders_get_their_own_results(saved, tmp_pa
     ]
 
 
-def test_results_are_not_written_through_a_symlink(saved, tmp_path: Path) -> None:
+def test_results_are_not_written_through_a_symlink(random_model, tmp_path: Path) -> None:
     images(images(tmp_path / "in", "a.png") / "part", "b.png")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "part").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     with pytest.raises(LossmithError, match=r"part' leads out of '.*out'; rename"):
-        lossmith.restore([tmp_path / "in"], model=[saved(SMALL, 1)], out=tmp_path / "out", recursive=True)
+        lossmith.restore([tmp_path / "in"], model=[random_model(SMALL, 1)], out=tmp_path / "out", recursive=True)
     assert not [*(tmp_path / "elsewhere").iterdir()]
 
 
 @pytest.mark.parametrize(
     ("name", "format"), [("r.png", "PNG"), ("r.JPG", "JPEG"), ("new/r.webp", "WEBP"), ("r.tiff", "TIFF")]
 )
-def test_out_may_name_the_result_file_of_one_image(name: str, format: str, saved, tmp_path: Path) -> None:
+def test_out_may_name_the_result_file_of_one_image(name: str, format: str, random_model, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "a.png")
-    done = lossmith.restore([folder / "a.png"], model=[saved(SMALL, 2)], out=tmp_path / name)
+    done = lossmith.restore([folder / "a.png"], model=[random_model(SMALL, 2)], out=tmp_path / name)
     assert done.results == [tmp_path / name]
     with Image.open(tmp_path / name) as image:
         assert (image.format, image.size) == (format, (80, 60))
-    assert lossmith.restore([folder], model=[saved(SMALL, 2)], out=tmp_path / name).skipped == [tmp_path / name]
+    assert lossmith.restore([folder], model=[random_model(SMALL, 2)], out=tmp_path / name).skipped == [
+        tmp_path / name
+    ]
     beside = {path.name for path in (tmp_path / name).parent.iterdir()}
     assert beside - {"in", "models"} == {Path(name).name}
 
 
-def test_a_result_file_may_lie_beside_its_image(saved, tmp_path: Path) -> None:
+def test_a_result_file_may_lie_beside_its_image(random_model, tmp_path: Path) -> None:
     folder, out = images(tmp_path / "in", "a.png"), tmp_path / "in" / "a2.png"
-    assert lossmith.restore([folder], model=[saved(SMALL, 1)], out=out).results == [out]
-    assert lossmith.restore([folder], model=[saved(SMALL, 1)], out=out).skipped == [out]
+    assert lossmith.restore([folder], model=[random_model(SMALL, 1)], out=out).results == [out]
+    assert lossmith.restore([folder], model=[random_model(SMALL, 1)], out=out).skipped == [out]
 
 
-def test_a_result_file_for_several_images_or_of_another_format_is_refused(saved, tmp_path: Path) -> None:
+def test_a_result_file_for_several_images_or_of_another_format_is_refused(random_model, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "a.png", "b.png")
-    models = [saved(SMALL, 2), saved("fcn", 1)]
+    models = [random_model(SMALL, 2), random_model("fcn", 1)]
 
     def refused(sources: list[Path], out: str, count: int = 1, **options: Any) -> str:
         with pytest.raises(LossmithError) as error:
@@ -240,20 +246,24 @@ def test_a_result_file_for_several_images_or_of_another_format_is_refused(saved,
     assert "was not made by lossmith restore" in done.failures[0]
 
 
-def test_an_output_folder_may_be_named_after_the_model_file(saved, tmp_path: Path) -> None:
-    done = lossmith.restore([images(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path / "4x.pth")
+def test_an_output_folder_may_be_named_after_the_model_file(random_model, tmp_path: Path) -> None:
+    done = lossmith.restore(
+        [images(tmp_path / "in", "a.png")], model=[random_model(SMALL, 1)], out=tmp_path / "4x.pth"
+    )
     assert done.results == [tmp_path / "4x.pth" / "a.png"]
 
 
-def test_an_existing_output_folder_may_end_in_an_image_extension(saved, tmp_path: Path) -> None:
+def test_an_existing_output_folder_may_end_in_an_image_extension(random_model, tmp_path: Path) -> None:
     (tmp_path / "d.png").mkdir()
-    done = lossmith.restore([images(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path / "d.png")
+    done = lossmith.restore(
+        [images(tmp_path / "in", "a.png")], model=[random_model(SMALL, 1)], out=tmp_path / "d.png"
+    )
     assert done.results == [tmp_path / "d.png" / "a.png"]
 
 
-def test_several_models_are_shown_side_by_side(saved, tmp_path: Path) -> None:
+def test_several_models_are_shown_side_by_side(random_model, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "<a>.png")
-    models = [saved(SMALL, 2), saved("fcn", 1)]
+    models = [random_model(SMALL, 2), random_model("fcn", 1)]
     done = lossmith.restore([folder], model=models, out=tmp_path / "out")
     assert [path.parent.name for path in done.results] == ["2x-srresnet_small", "1x-fcn"]
     assert done.page == tmp_path / "out" / "side-by-side.html"
@@ -265,8 +275,8 @@ def test_several_models_are_shown_side_by_side(saved, tmp_path: Path) -> None:
         lossmith.restore([folder], model=[models[1]] * 2, out=tmp_path / "out")
 
 
-def test_a_page_opens_on_the_input_and_the_first_model(saved, tmp_path: Path) -> None:
-    folder, models = images(tmp_path / "in", "a.png"), [saved(SMALL, 2), saved("fcn", 1)]
+def test_a_page_opens_on_the_input_and_the_first_model(random_model, tmp_path: Path) -> None:
+    folder, models = images(tmp_path / "in", "a.png"), [random_model(SMALL, 2), random_model("fcn", 1)]
     for count in (1, 2):
         done = lossmith.restore([folder], model=models[:count], out=tmp_path / f"out{count}", page=True)
         assert done.page is not None
@@ -274,8 +284,8 @@ def test_a_page_opens_on_the_input_and_the_first_model(saved, tmp_path: Path) ->
         assert shown == [("0", "input"), ("1", "2x-srresnet_small")]
 
 
-def test_a_page_made_by_another_program_is_never_overwritten(saved, tmp_path: Path) -> None:
-    words = {"model": [saved(SMALL, 1)], "out": tmp_path / "r.png", "page": True}
+def test_a_page_made_by_another_program_is_never_overwritten(random_model, tmp_path: Path) -> None:
+    words = {"model": [random_model(SMALL, 1)], "out": tmp_path / "r.png", "page": True}
     folder = images(tmp_path / "in", "a.png")
     assert lossmith.restore([folder], **words).page == tmp_path / "r.html"
     assert lossmith.restore([folder], **words).page == tmp_path / "r.html"
@@ -285,9 +295,9 @@ def test_a_page_made_by_another_program_is_never_overwritten(saved, tmp_path: Pa
     assert (tmp_path / "r.html").read_text() == "mine"
 
 
-def test_verify_reports_the_error_of_half_precision_and_tiles(saved, tmp_path: Path) -> None:
+def test_verify_reports_the_error_of_half_precision_and_tiles(random_model, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "a.png")
-    words = {"model": [saved(SMALL, 1)], "out": tmp_path / "out", "verify": True}
+    words = {"model": [random_model(SMALL, 1)], "out": tmp_path / "out", "verify": True}
     half = str(lossmith.restore([folder], precision="bfloat16", **words))
     assert "one tile: bfloat16 differs from float32 by at most" in half
     assert "of the 8-bit values are the same; compared with the network on the whole image" in half
@@ -299,8 +309,10 @@ def test_verify_reports_the_error_of_half_precision_and_tiles(saved, tmp_path: P
 
 
 @pytest.mark.parametrize("size", [(1, 1), (73, 61), (130, 3), (97, 101)])
-def test_verify_detects_a_seam_in_any_image(size, saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = FileRestorer(load_engine(saved("fcn", 1)), RestoreOptions(precision="float32", memory=1e-3))
+def test_verify_detects_a_seam_in_any_image(
+    size, random_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = FileRestorer(load_engine(random_model("fcn", 1)), RestoreOptions(precision="float32", memory=1e-3))
     values = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
     assert tool.verify(tmp_path / "a.png", tmp_path / "work").max_error < 0.01
@@ -311,9 +323,9 @@ def test_verify_detects_a_seam_in_any_image(size, saved, tmp_path: Path, monkeyp
 
 
 def test_verify_names_the_window_compared_where_the_whole_image_does_not_fit(
-    saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    random_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tool = FileRestorer(load_engine(saved("fcn", 1)), RestoreOptions(precision="float32", memory=1e-2))
+    tool = FileRestorer(load_engine(random_model("fcn", 1)), RestoreOptions(precision="float32", memory=1e-2))
     values = np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
     monkeypatch.setattr("lossmith.restoration.verification.free_memory", lambda _: 4e7)
@@ -337,6 +349,8 @@ def test_verify_names_the_window_compared_where_the_whole_image_does_not_fit(
         ({"memory": 0.0}, "`memory` must be more than 0 gigabytes"),
     ],
 )
-def test_invalid_options_are_refused(options, said, saved, tmp_path: Path) -> None:
+def test_invalid_options_are_refused(options, said, random_model, tmp_path: Path) -> None:
     with pytest.raises(LossmithError, match=f"^{said}"):
-        lossmith.restore([images(tmp_path / "in", "a.png")], model=[saved(SMALL, 1)], out=tmp_path, **options)
+        lossmith.restore(
+            [images(tmp_path / "in", "a.png")], model=[random_model(SMALL, 1)], out=tmp_path, **options
+        )
