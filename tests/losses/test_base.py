@@ -354,6 +354,7 @@ def test_repr_shows_every_option() -> None:
         "reduction='sum')"
     )
     assert repr(adversarial("ragan")) == "RaGANLoss()"
+    assert "ends=[0.25, 0.5]" in repr(loss("l1 until 25% then tv until 50% then l2"))
 
 
 def test_repr_nests_as_modules_do() -> None:

@@ -45,7 +45,7 @@ class HasExpression:
         return ", ".join(
             f"{key}={value!r}"
             for key, value in options.items()
-            if isinstance(value, int | float | str | tuple | None)
+            if isinstance(value, int | float | str | tuple | list | None)
         )
 
 
