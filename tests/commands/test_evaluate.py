@@ -9,6 +9,7 @@ import torch
 
 import lossmith
 from lossmith.data import write_image
+from lossmith.degradations import Noise
 from lossmith.models.model_file import save_model
 from lossmith.networks import network
 
@@ -39,6 +40,14 @@ def refused(subject: Path, **options: Any) -> str:
 def test_the_folder_of_a_run_is_not_taken_for_results(model: Path, photos: Path) -> None:
     run = model.parent
     assert refused(run, test=[photos]) == f"'{run}' is a folder; name the model in it: {model}"
+
+
+def test_paths_may_be_text_and_a_degradation_an_object(model: Path, photos: Path, tmp_path: Path) -> None:
+    table = tmp_path / "scores.csv"
+    evaluation = lossmith.evaluate(str(model), test=str(photos), degradation=Noise(25), out=str(table))
+    same = lossmith.evaluate(model, test=[photos], degradation="noise(25)")
+    assert evaluation.means["psnr"] == same.means["psnr"]
+    assert table.is_file()
 
 
 def test_given_degraded_images_are_not_degraded_again(model: Path, photos: Path, tmp_path: Path) -> None:

@@ -123,7 +123,9 @@ def test_a_folder_is_not_continued_with_another_discriminator(
 ) -> None:
     assert run(words(photos, tmp_path)) == 0
     assert run(words(photos, tmp_path, discriminator="vgg_any(features=3)")) == 2
-    assert "discriminator is 'vgg_any(features=2)' there and 'vgg_any(features=3)' here" in capsys.readouterr().err
+    assert (
+        "--discriminator is 'vgg_any(features=2)' there and 'vgg_any(features=3)' here" in capsys.readouterr().err
+    )
 
 
 def test_options_of_a_yaml_file_override_the_preset(photos: Path, tmp_path: Path) -> None:

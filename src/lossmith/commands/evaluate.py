@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from lossmith.commands.loss_options import DegradationOption, NetworkOption, PathOption, PathsOption
 from lossmith.commands.outcome import ScoredOutcome, mean_scores
 from lossmith.commands.result_folder import ResultFolder, match_results
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
+from lossmith.core.files import path_list
 from lossmith.data import (
     ImagePair,
     find_images,
@@ -19,8 +21,8 @@ from lossmith.data import (
 )
 from lossmith.data.folders import SUFFIXES, is_pattern
 from lossmith.data.headers import read_headers
+from lossmith.degradations import DegradationLike, is_gray
 from lossmith.degradations import degradation as parse_degradation
-from lossmith.degradations import is_gray
 from lossmith.evaluation import (
     DEGRADED,
     Protocol,
@@ -99,17 +101,17 @@ class Evaluation(ScoredOutcome):
 
 
 def evaluate(
-    subject: Path,
+    subject: PathOption,
     *,
-    test: list[Path] | None = None,
-    degraded: Path | None = None,
-    degradation: str | None = None,
+    test: PathsOption | None = None,
+    degraded: PathOption | None = None,
+    degradation: DegradationOption = None,
     pair: str | None = None,
     recursive: bool = False,
-    network: str | None = None,
+    network: NetworkOption = None,
     color: Literal["auto", "rgb", "y"] = "auto",
     border: int | None = None,
-    out: Path | None = None,
+    out: PathOption | None = None,
 ) -> Evaluation:
     """Score a model, or a folder of results, image by image.
 
@@ -144,18 +146,19 @@ def evaluate(
     LossmithError
         For invalid arguments, and images or models that cannot be read or do not fit together.
     """
-    subject = Path(subject)
+    subject, tests = Path(subject), None if test is None else path_list(test)
+    out = None if out is None else Path(out)
     if out is not None:
-        check_table(Path(out))
+        check_table(out)
     _check_subject(subject)
     results = None
     if subject.is_dir() or is_pattern(subject):
         if degraded is not None or degradation is not None:
             raise LossmithError("a folder of results is not degraded; leave `degraded` and `degradation` out")
-        protocol, results = protocol_for(1), match_results(subject, test, pair, recursive)
+        protocol, results = protocol_for(1), match_results(subject, tests, pair, recursive)
     else:
         model = open_restorer(subject, network)
-        pairs = _pairs(subject, model, test, degraded, degradation, pair, recursive)
+        pairs = _pairs(subject, model, tests, degraded, degradation, pair, recursive)
         protocol = protocol_of(pairs)
     protocol = replace(
         protocol,
@@ -214,30 +217,30 @@ def _score_model(name: str, model: Model, pairs: Sequence[ImagePair], protocol: 
 def _pairs(
     subject: Path,
     model: Model,
-    test: list[Path] | None,
-    degraded: Path | None,
-    expression: str | None,
+    tests: list[Path] | None,
+    degraded: str | Path | None,
+    description: DegradationLike | None,
     pair: str | None,
     recursive: bool,
 ) -> Sequence[ImagePair]:
     if pair is not None and degraded is None:
         raise LossmithError("`pair` goes with `degraded`, or with a folder of results")
     if degraded is not None:
-        if expression is not None:
+        if description is not None:
             raise LossmithError("give either `degraded` or `degradation`, not both")
-        if not test or len(test) != 1:
+        if not tests or len(tests) != 1:
             raise LossmithError("`degraded` goes with one `test` folder")
-        pairs = prepare_test_pairs(pair_folders(test[0], degraded, pair, recursive), Path())
+        pairs = prepare_test_pairs(pair_folders(tests[0], degraded, pair, recursive), Path())
     else:
         named = str(model.receipt.get("degradation", ""))
-        if expression is None and not named:
+        if description is None and not named:
             such = f"bicubic({model.scale})" if model.scale > 1 else "noise(25)"
             advice = f"give a degradation, such as `degradation={such}`, or `test` and `degraded`"
             raise LossmithError(f"{subject} does not say what it undoes: {advice}")
-        if expression is None and (":" in named or named.startswith("pairs of")):
+        if description is None and (":" in named or named.startswith("pairs of")):
             raise LossmithError("what the model undoes is your own: give `degradation`, or `test` and `degraded`")
-        kind = parse_degradation(named if expression is None else expression)
-        images = find_images(test, recursive) if test else sample_images("test")
+        kind = parse_degradation(named if description is None else description)
+        images = find_images(tests, recursive) if tests else sample_images("test")
         pairs = prepare_test_images(images, kind, Path())
     if pairs[0].scale != model.scale:
         does = f"enlarges by {model.scale}" if model.scale > 1 else "keeps the size"

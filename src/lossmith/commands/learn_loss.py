@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lossmith.commands.command_line import command_line
+from lossmith.commands.loss_options import DegradationOption, PathOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.devices import device_name
 from lossmith.core.errors import counted
@@ -18,6 +19,7 @@ from lossmith.core.provenance import environment
 from lossmith.core.run_config import check, write_or_check
 from lossmith.data import to_uint8_hwc
 from lossmith.data.folders import single_image
+from lossmith.degradations import degradation as parse_degradation
 from lossmith.degradations.checks import check_int
 from lossmith.loss_learning import LossRecipe, load_sample
 from lossmith.loss_learning.card import make_card
@@ -55,14 +57,14 @@ class LearnedLoss(Outcome):
 
 
 def learn_loss(
-    image: Path,
+    image: PathOption,
     *,
-    degradation: str | None = None,
-    degraded: Path | None = None,
+    degradation: DegradationOption = None,
+    degraded: PathOption | None = None,
     recipe: LossRecipe = LossRecipe(),
     seed: int = 0,
     license: str = "",
-    out: Path = Path("my-loss.safetensors"),
+    out: PathOption = Path("my-loss.safetensors"),
     save_every: float = 30.0,
 ) -> LearnedLoss:
     """Learn a loss from one clean image and its degradation.
@@ -103,7 +105,13 @@ def learn_loss(
     folder, page = out.with_suffix(".learning"), out.with_suffix(".html")
     if not folder.exists():
         refuse_existing(out, page)
-    options = {"degradation": degradation, "degraded": degraded, "seed": seed, "license": license, "out": out}
+    options = {
+        "degradation": None if degradation is None else parse_degradation(degradation),
+        "degraded": degraded,
+        "seed": seed,
+        "license": license,
+        "out": out,
+    }
     config = {"degradation": sample.name, **sample.fingerprint, "seed": seed, "license": license, **asdict(recipe)}
     check(folder / "learn.yaml", config)
     if not (out.exists() and page.exists()):

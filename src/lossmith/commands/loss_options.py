@@ -1,6 +1,7 @@
-"""Options that are objects in Python, such as losses and networks, and expressions on the command line."""
+"""Types of options that may be objects in Python and are words on the command line: losses, networks, paths."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
@@ -16,6 +17,14 @@ def _text(_: Any, tokens: Sequence[Token]) -> str:
 
 def _texts(_: Any, tokens: Sequence[Token]) -> list[str]:
     return [token.value for token in tokens]
+
+
+def _path(kind: Any, tokens: Sequence[Token]) -> Path:
+    return Path(_text(kind, tokens))
+
+
+def _paths(_: Any, tokens: Sequence[Token]) -> list[Path]:
+    return [Path(token.value) for token in tokens]
 
 
 LossOption = Annotated[LossLike | None, Parameter(converter=_text, n_tokens=1, accepts_keys=False, metavar="STR")]
@@ -34,4 +43,9 @@ SizeOption = Annotated[
 LossesOption = Annotated[
     LossLike | Sequence[LossLike] | None,
     Parameter(converter=_texts, n_tokens=-1, accepts_keys=False, metavar="STR..."),
+]
+PathOption = Annotated[str | Path, Parameter(converter=_path, n_tokens=1, accepts_keys=False, metavar="PATH")]
+PathsOption = Annotated[
+    str | Path | Sequence[str | Path],
+    Parameter(converter=_paths, n_tokens=-1, accepts_keys=False, metavar="PATH..."),
 ]

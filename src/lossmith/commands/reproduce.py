@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from lossmith.commands.learn_loss import learn_loss
+from lossmith.commands.loss_options import PathOption, PathsOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError, escape_control
 from lossmith.core.files import check_folder, sha256_of
@@ -36,6 +37,9 @@ from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSettings
 
 IMAGE_ENTRIES = ("training_images", "test_images")
 PROVENANCE_ENTRIES = ("versions", "device", "devices", "threads")
+Paths = str | Path | Sequence[str | Path] | None
+"""Where to look for the images that a file was made from."""
+
 RECEIPT_ENTRIES = (
     *IMAGE_ENTRIES,
     *PROVENANCE_ENTRIES,
@@ -95,7 +99,11 @@ class Reproduced(Outcome):
 
 
 def reproduce(
-    file: Path, *, images: list[Path] | None = None, init_from: Path | None = None, out: Path | None = None
+    file: PathOption,
+    *,
+    images: PathsOption | None = None,
+    init_from: PathOption | None = None,
+    out: PathOption | None = None,
 ) -> Reproduced:
     """Train a model or learn a loss again, as its receipt says, and tell whether the result is the same.
 
@@ -137,7 +145,9 @@ def reproduce(
     return Reproduced(file, reproduction, _difference(weights, new_weights), _changed(card, new_card))
 
 
-def _train_again(file: Path, receipt: dict[str, Any], images: Any, init_from: Path | None, out: Path) -> Path:
+def _train_again(
+    file: Path, receipt: dict[str, Any], images: Paths, init_from: str | Path | None, out: Path
+) -> Path:
     from lossmith.training.initial_weights import open_init
     from lossmith.training.run import AdversarialTask, SupervisedTask, train_run
 
@@ -165,9 +175,9 @@ def _train_again(file: Path, receipt: dict[str, Any], images: Any, init_from: Pa
     return folder.model
 
 
-def _find_start(file: Path, receipt: dict[str, Any], init_from: Path | None) -> Path:
+def _find_start(file: Path, receipt: dict[str, Any], init_from: str | Path | None) -> Path:
     """The file with the weights that training began with: `init_from`, or the model of the first stage."""
-    start = init_from or file.parent.parent / "psnr" / "model.safetensors"
+    start = Path(init_from) if init_from else file.parent.parent / "psnr" / "model.safetensors"
     digest = receipt.get("begins_with")
     if digest is not None and (not start.is_file() or sha256_of(start) != digest):
         raise LossmithError(
@@ -176,7 +186,7 @@ def _find_start(file: Path, receipt: dict[str, Any], init_from: Path | None) -> 
     return start
 
 
-def _find_data(file: Path, receipt: dict[str, Any], images: Any) -> PreparedData:
+def _find_data(file: Path, receipt: dict[str, Any], images: Paths) -> PreparedData:
     """The images that a model was trained on and tested with, in the receipt's order."""
     fingerprint = {name: receipt[name] for name in IMAGE_ENTRIES}
     train, tests = (_find(file, digests, images) for digests in fingerprint.values())
@@ -188,7 +198,7 @@ def _find_data(file: Path, receipt: dict[str, Any], images: Any) -> PreparedData
     return PreparedData(degraded_images(train, kind), make_test_pairs(tests, kind), name, fingerprint)
 
 
-def _learn_again(file: Path, card: dict[str, Any], images: Any, out: Path) -> Path:
+def _learn_again(file: Path, card: dict[str, Any], images: Paths, out: Path) -> Path:
     _check(file, card, needed=("degradation", "seed"), parts=("recipe", "image"))
     _refuse_code(file, card, ("degradation",))
     _check(file, card["image"], needed=("image_sha256",))
@@ -197,10 +207,17 @@ def _learn_again(file: Path, card: dict[str, Any], images: Any, out: Path) -> Pa
     _refuse_unknown(file, card["recipe"], (), LossRecipe)
     digests = (name for name in DIGEST_ENTRIES if name in card["image"])
     image, *degraded = _find(file, {name: card["image"][name] for name in digests}, images)
-    source = {"degraded": degraded[0]} if degraded else {"degradation": str(card["degradation"])}
     recipe = LossRecipe(**_fitting(card["recipe"], LossRecipe))
     path = out / file.name
-    learn_loss(image, recipe=recipe, seed=card["seed"], license=str(card.get("license", "")), out=path, **source)
+    learn_loss(
+        image,
+        degradation=None if degraded else str(card["degradation"]),
+        degraded=degraded[0] if degraded else None,
+        recipe=recipe,
+        seed=card["seed"],
+        license=str(card.get("license", "")),
+        out=path,
+    )
     return path
 
 
@@ -234,7 +251,7 @@ def _fitting(card: dict[str, Any], settings: Any) -> dict[str, Any]:
     return {field.name: card[field.name] for field in fields(settings) if field.name in card}
 
 
-def _find(file: Path, digests: dict[str, str], images: Sequence[Path] | None) -> list[Path]:
+def _find(file: Path, digests: dict[str, str], images: Paths) -> list[Path]:
     """The files with these SHA-256, by name, in their order."""
     candidates = find_images(images, recursive=True) if images else []
     paths = {sha256_of(path): path for path in (*candidates, *sample_images("train"), *sample_images("test"))}

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from lossmith.commands.loss_options import NetworkOption, PathOption, PathsOption
 from lossmith.commands.outcome import Outcome
 from lossmith.commands.restore_report import Rows, write_side_by_side
 from lossmith.commands.result_paths import format_for, is_one_file, result_paths, without_results
 from lossmith.core.errors import LossmithError
+from lossmith.core.files import path_list
 from lossmith.core.progress import ProgressBar, time_left
 from lossmith.core.resources import amount, check_disk, free_disk
 from lossmith.data.folders import find_image_places
@@ -65,10 +67,10 @@ class Restored(Outcome):
 
 
 def restore(
-    images: list[Path],
+    images: PathsOption,
     *,
-    model: list[Path],
-    out: Path,
+    model: PathsOption,
+    out: PathOption,
     recursive: bool = False,
     format: Literal["png", "jpeg", "webp", "tiff"] | None = None,
     bits: Literal["auto", "8", "16"] = "auto",
@@ -77,7 +79,7 @@ def restore(
     halo: Halo = "auto",
     memory: float | None = None,
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
-    network: str | None = None,
+    network: NetworkOption = None,
     scale_to: float | None = None,
     size: int | str | None = None,
     verify: bool = False,
@@ -141,8 +143,7 @@ def restore(
     )
     places = without_results(find_image_places(images, recursive), out)
     first_image = next(iter(places))
-    models = [model] if isinstance(model, str | Path) else model
-    restorers = [FileRestorer(load_engine(path, network), options) for path in map(Path, models)]
+    restorers = [FileRestorer(load_engine(path, network), options) for path in path_list(model)]
     if not restorers:
         raise LossmithError("restore needs a `model`")
     names = [restorer.reference.name for restorer in restorers]

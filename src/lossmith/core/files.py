@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -41,6 +41,15 @@ def refuse_existing(*paths: Path) -> None:
     """Raise LossmithError if one of the files that are to be written exists."""
     if existing := next((path for path in paths if path.exists()), None):
         raise LossmithError(f"{existing} exists already; choose another `out`")
+
+
+def path_list(paths: str | Path | Iterable[str | Path]) -> list[Path]:
+    """One path or several, as a list.
+
+    >>> [path.name for path in path_list("a.png")], [path.name for path in path_list(["a.png", Path("b.png")])]
+    (['a.png'], ['a.png', 'b.png'])
+    """
+    return [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
 
 
 def sha256_of(path: Path) -> str:

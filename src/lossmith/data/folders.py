@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lossmith.core.errors import LossmithError, and_more
+from lossmith.core.files import path_list
 from lossmith.data.folder_checks import refuse_missing, report_unused
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm")
@@ -43,7 +44,7 @@ def find_image_places(paths: str | Path | Iterable[str | Path], recursive: bool 
     is its file name.
     """
     places: dict[Path, Path] = {}
-    for path in [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]:
+    for path in path_list(paths):
         for image, place in _expand(path, recursive).items():
             places.setdefault(image, place)
     if not places:

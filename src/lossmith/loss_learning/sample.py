@@ -11,7 +11,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.data import read_image
 from lossmith.data.headers import read_headers
-from lossmith.degradations import Bicubic, Degradation, degradation, from_8bit, is_gray, resize
+from lossmith.degradations import Bicubic, Degradation, DegradationLike, degradation, from_8bit, is_gray, resize
 from lossmith.loss_learning.recipe import RECEPTIVE_FIELD
 from lossmith.losses.mdf.discriminator import downscale_to
 
@@ -60,13 +60,13 @@ class DegradedSample:
         return pad(upsampled[None], (0, width % scale, 0, height % scale), "replicate")[0]
 
 
-def load_sample(image: Path, expression: str | None, degraded: Path | None) -> DegradedSample:
-    """The sample of an image and the expression of its degradation, or of a pair of images.
+def load_sample(image: Path, description: DegradationLike | None, degraded: Path | None) -> DegradedSample:
+    """The sample of an image and its degradation, or of a pair of images.
 
     Raises LossmithError when the images cannot be read, are too small or do not belong together, and unless
-    exactly one of `expression` and `degraded` is given.
+    exactly one of `description` and `degraded` is given.
     """
-    if (expression is None) == (degraded is None):
+    if (description is None) == (degraded is None):
         raise LossmithError("say what the loss is to be learned from: either `degradation` or `degraded`")
     read_headers([image] if degraded is None else [image, degraded])
     clean = from_8bit(read_image(image))
@@ -75,8 +75,8 @@ def load_sample(image: Path, expression: str | None, degraded: Path | None) -> D
         raise LossmithError(f"image '{image}' has {size} pixels, too few to learn a loss from")
     fingerprint = {"image_sha256": sha256_of(image)}
     if degraded is None:
-        assert expression is not None
-        kind = degradation(expression)
+        assert description is not None
+        kind = degradation(description)
         return DegradedSample(clean, kind.for_gray() if is_gray(clean) else kind, None, fingerprint)
     other = from_8bit(read_image(degraded))
     if other.shape != clean.shape:

@@ -9,15 +9,16 @@ from lossmith.core.files import sha256_of
 from lossmith.core.legacy import rename_entries
 from lossmith.models.foreign import load_any_model
 from lossmith.models.model_file import FORMAT, Model, check_file
+from lossmith.networks import NetworkLike
 from lossmith.restoration.engine import Engine, TorchEngine
 from lossmith.restoration.onnx_engine import OnnxEngine, open_onnx
 from lossmith.restoration.rgb_module import RGBModule
 
 
-def load_engine(path: Path, network_expression: str | None = None) -> Engine:
+def load_engine(path: str | Path, network: NetworkLike | None = None) -> Engine:
     """Load a model file as an engine on the CPU: a lossmith model, any that spandrel knows, or ONNX.
 
-    `network_expression` names the network of weights that do not tell it. Pickles are read with
+    `network` is the network of weights that do not name it. Pickles are read with
     `weights_only=True`, or not at all.
 
     Raises LossmithError where the file is not a model, and where spandrel or onnxruntime is needed and missing.
@@ -27,10 +28,10 @@ def load_engine(path: Path, network_expression: str | None = None) -> Engine:
     metadata = {"model": path.name, "sha256": sha256_of(path)}
     if path.suffix.lower() == ".onnx":
         return open_onnx(path, metadata)
-    return engine_of(load_any_model(path, network_expression), path, metadata)
+    return engine_of(load_any_model(path, network), path, metadata)
 
 
-def open_restorer(path: Path, network_expression: str | None = None) -> Model:
+def open_restorer(path: str | Path, network: NetworkLike | None = None) -> Model:
     """Load a model file as a module for RGB images of any size, with the receipt from the file.
 
     Raises LossmithError as `load_engine` does.
@@ -40,7 +41,7 @@ def open_restorer(path: Path, network_expression: str | None = None) -> Model:
     if path.suffix.lower() == ".onnx":
         graph = open_onnx(path, {})
         return Model(RGBModule(graph), {"network": "ONNX", **_receipt_of(graph), "scale": graph.scale})
-    model = load_any_model(path, network_expression)
+    model = load_any_model(path, network)
     if model.channels == 3:
         return model
     return Model(RGBModule(engine_of(model, path, {}).on(best_device())), model.receipt)
@@ -59,7 +60,7 @@ def engine_of(model: Model, path: Path, metadata: dict[str, str]) -> TorchEngine
     """A loaded model as an engine on the CPU."""
     # the model.safetensors of a run is named after its folder
     name = path.resolve().parent.name if path.stem == "model" else path.stem
-    network = str(model.receipt.get("network", type(model.restorer).__name__))
+    network_name = str(model.receipt.get("network", type(model.restorer).__name__))
     return TorchEngine(
         model.restorer,
         model.scale,
@@ -67,5 +68,5 @@ def engine_of(model: Model, path: Path, metadata: dict[str, str]) -> TorchEngine
         channels=model.channels,
         multiple_of=model.multiple_of,
         minimum=model.minimum,
-        metadata={**metadata, "network": network},
+        metadata={**metadata, "network": network_name},
     )
