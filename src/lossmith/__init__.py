@@ -2,17 +2,17 @@
 
     loss("mix")            a loss from an expression              (needs only torch)
     network("srresnet")    a restoration network                  (needs only torch)
-    degradation("jpeg(10)")  the damage to undo                   (from here on: lossmith[workbench])
+    degradation("jpeg(10)")  the degradation to undo              (from here on: lossmith[workbench])
     train(...)             one training run, as a folder
     evaluate(...)          a model or a folder of results, scored image by image
     compare(...)           the loss tournament, with its report
-    learn_loss(...)        a loss of your own, from one image and its damage
-    show_loss, convert_mdf what a loss file says of itself; the published MDF as a loss file
+    learn_loss(...)        a loss of your own, from one image and its degradation
+    show_loss, convert_mdf the card of a loss file; the published MDF as a loss file
     export(...)            a model for other programs: safetensors, ONNX, a card
     blend(...)             what lies between two models
     restore(...)           a model applied to whole images
     reproduce(...)         a model or a loss made again from its receipt
-    Data, Recipe           the images of a study; the damage, the network and the budget
+    Data, Recipe           the images of a study; the degradation, the network and the budget
     AdversarialRecipe      training against a discriminator, as ESRGAN's
     Execution              where the runs of a tournament are carried out
     preset("esrgan")       what `train` needs to train as a paper did

@@ -151,8 +151,8 @@ LISTS = {
 """The options that take several values."""
 
 
-TAKEN = {"config", "preset", "device", "help", "version", "h"}
-"""Options that are no parameters."""
+GLOBAL_OPTIONS = {"config", "preset", "device", "help", "version", "h"}
+"""Options of every command that are not parameters of its function."""
 SHORT = {"h"}
 
 
@@ -178,7 +178,7 @@ def _run(words: list[str]) -> int:
         )
         if result is not None:
             print(as_typed(str(result), words[0]))
-    except BrokenPipeError:  # an OSError that is nobody's mistake; `main` ends quietly
+    except BrokenPipeError:  # an OSError, but not an error of the user; `main` ends quietly
         raise
     except (LossmithError, CycloptsError, OSError) as error:
         print(f"lossmith: {as_typed(_sentence(error, words), words[0] if words else '')}", file=sys.stderr)
@@ -227,7 +227,7 @@ def as_typed(text: str, command: str = "") -> str:
 @cache
 def _options_by_parameter(command: str) -> dict[str, str]:
     """What is typed for a parameter: of this command, or of any where it has none of that name."""
-    options = {name: f"--{name}" for name in TAKEN}
+    options = {name: f"--{name}" for name in GLOBAL_OPTIONS}
     for other in sorted(COMMANDS, key=lambda name: name == command):  # its own come last, in the place of others
         for argument in app[other].assemble_argument_collection():
             name = argument.name.removeprefix("--")
@@ -271,24 +271,24 @@ class PresetOptions(FileOptions):
 
 def _take_file_options(words: list[str]) -> list[FileOptions]:
     """Take `--config FILE` and `--preset NAME` out of the words; what comes first counts."""
-    found = []
+    sources = []
     path, recipe = _take(words, "--config", "the name of a YAML file"), _take(words, "--preset", "a name")
     device = _take(words, "--device", "the name of a device, such as cpu or cuda:1") or ""
     if path:
         options = read_config_file(Path(path))
-        named = options.pop("preset", None) or options.pop("recipe", None)
-        recipe = recipe or (str(named) if named is not None else None)
+        preset_name = options.pop("preset", None) or options.pop("recipe", None)
+        recipe = recipe or (str(preset_name) if preset_name is not None else None)
         device = device or str(options.pop("device", ""))
-        found.append(FileOptions(str(Path(path)), options))
+        sources.append(FileOptions(str(Path(path)), options))
     if recipe:
         settings = preset(recipe).values()
         values: dict[str, str | list[str]] = {
             name: str(value) for part in settings for name, value in changed(part).items()
         }
-        found.append(PresetOptions(f"preset {recipe}", values))
+        sources.append(PresetOptions(f"preset {recipe}", values))
     if device:
         use_device(device)
-    return found
+    return sources
 
 
 def _translate(words: list[str]) -> None:
@@ -304,19 +304,19 @@ def _translate(words: list[str]) -> None:
             raise LossmithError(f"there is no command '{command}'; `lossmith {meant}` does that")
         return
     names = {name for argument in app[command].assemble_argument_collection() for name in argument.names}
-    known = {name.removeprefix("--") for name in names} | TAKEN
-    for at, word in enumerate(words):
-        if found := re.fullmatch(r"(--?)([A-Za-z][\w-]*)(=.*)?", word, re.DOTALL):
-            hyphens, name, value = found.groups()
-            if (meant := option_for(name, known)) in known:
-                words[at] = f"{'-' if meant in SHORT else '--'}{meant}{value or ''}"
+    option_names = {name.removeprefix("--") for name in names} | GLOBAL_OPTIONS
+    for index, word in enumerate(words):
+        if match := re.fullmatch(r"(--?)([A-Za-z][\w-]*)(=.*)?", word, re.DOTALL):
+            hyphens, name, value = match.groups()
+            if (meant := option_for(name, option_names)) in option_names:
+                words[index] = f"{'-' if meant in SHORT else '--'}{meant}{value or ''}"
             else:
-                near = get_close_matches(name, sorted(known - SHORT), n=1, cutoff=0.7)
+                near = get_close_matches(name, sorted(option_names - SHORT), n=1, cutoff=0.7)
                 hint = (
                     f"did you mean --{near[0]}?" if near else f"`lossmith {command} --help` lists those that are"
                 )
                 raise LossmithError(f"option {hyphens}{name} of {command} is not known; {hint}")
-    if "images" in known:
+    if "images" in option_names:
         _refuse_swallowed(words)
 
 

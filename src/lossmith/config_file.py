@@ -23,7 +23,7 @@ def read_config_file(path: Path) -> dict[str, str | list[str]]:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
             raise LossmithError(f"{path}, line {line}: the name of an option must be one word")
-        name = _plain(key.value, f"{path}, line {line}: the name of an option").replace("-", "_")
+        name = _check_text(key.value, f"{path}, line {line}: the name of an option").replace("-", "_")
         if name in lines:
             raise LossmithError(f"{path}: '{name}' is in line {lines[name]} and in line {line}; remove one")
         lines[name] = line
@@ -57,15 +57,15 @@ def _texts(value: yaml.Node, where: str) -> str | list[str]:
 def _text(node: yaml.Node, where: str) -> str:
     if not isinstance(node, yaml.ScalarNode) or not node.value:
         raise LossmithError(f"{where} must be a value or a list of values, none of them empty")
-    return _plain(node.value, where)
+    return _check_text(node.value, where)
 
 
-def _plain(text: str, where: str) -> str:
-    """Text that any file name and any message can hold; YAML can write characters that none can."""
+def _check_text(text: str, where: str) -> str:
+    """The text itself; raises LossmithError for characters, possible in YAML, that no file name can hold."""
     try:
-        whole = "\0" not in text and bool(text.encode())
+        encodable = "\0" not in text and bool(text.encode())
     except UnicodeEncodeError:
-        whole = False
-    if not whole:
-        raise LossmithError(f"{where} has characters that are no text")
+        encodable = False
+    if not encodable:
+        raise LossmithError(f"{where} has characters that UTF-8 text cannot hold")
     return text

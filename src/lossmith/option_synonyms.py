@@ -51,7 +51,7 @@ ANSWERS = {
     "num-gpu num-gpus world-size nproc-per-node": "--devices 2 trains on two GPUs",
     "launcher local-rank strategy ddp distributed nodes num-nodes rank master-port dist": _LOCAL,
     "scale upscale s sf scale-factor upscale-factor": (
-        'the scale belongs to the damage, --degradation "bicubic(4)"; a model knows its own'
+        'the scale is part of the degradation, --degradation "bicubic(4)"; a model knows its own'
     ),
     "epochs max-epochs num-epochs n-epochs epoch total-epochs": (
         "patches are drawn at random without end, so the budget is given as --steps or --minutes"
@@ -70,7 +70,7 @@ ANSWERS = {
     ),
     "amp fp16 half bf16 fp32 float16 mixed-precision use-amp no-half autocast": _PRECISION,
     "noise sigma noise-level jpeg jpeg-quality quality blur-sigma blur noise-range jpeg-range": (
-        'the damage is one expression: --degradation "blur(0.2..3) | noise(0..50) | jpeg(30..95)"'
+        'the degradation is one expression: --degradation "blur(0.2..3) | noise(0..50) | jpeg(30..95)"'
     ),
     "opt yaml cfg config-file conf options option-file": _FILE,
     "load weight load-weights load-model restore-from load-checkpoint pretrained-weights checkpoint ckpt weights "
@@ -105,7 +105,7 @@ ANSWERS = {
         "pairs of your own are given as --clean DIR --degraded DIR"
     ),
     "discriminator net-d network-d gan use-gan lambda-gan gan-weight": (
-        "--discriminator vgg trains against a critic, and --adversarial-weight says how much it counts"
+        "--discriminator vgg trains against a discriminator, and --adversarial-weight says how much it counts"
     ),
     "pixel-weight perceptual-weight perceptual loss-weights l1-weight lambda-pixel lambda-perceptual": (
         'weights belong to the loss: --loss "l1 + 0.1*features(vgg19, conv5_4)"'

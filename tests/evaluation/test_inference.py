@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from lossmith.core.errors import LossmithError
 from lossmith.data import ImagePair
 from lossmith.evaluation import Protocol, restore_images
-from lossmith.evaluation.inference import Whole, mirrored
+from lossmith.evaluation.inference import AnySizeNetwork, mirrored
 from lossmith.networks import network
 
 
@@ -57,14 +57,14 @@ def test_sizes_that_a_network_refuses_are_padded_and_cropped(kind: type[nn.Modul
 def test_an_image_that_does_not_fit_is_restored_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     restorer, given = network(name, 2 if "srresnet" in name else 1).eval(), pair(61, 40)
     scale = 2 if "srresnet" in name else 1
-    whole = Whole(restorer, scale)(given.degraded[None])
-    monkeypatch.setattr(Whole, "rows_at_once", lambda *_: 8)
-    bands = Whole(restorer, scale)(given.degraded[None])
+    whole = AnySizeNetwork(restorer, scale)(given.degraded[None])
+    monkeypatch.setattr(AnySizeNetwork, "rows_at_once", lambda *_: 8)
+    bands = AnySizeNetwork(restorer, scale)(given.degraded[None])
     torch.testing.assert_close(bands, whole, rtol=0, atol=1e-6)  # convolutions of other sizes round otherwise
 
 
 def test_the_height_of_a_band_follows_from_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = Whole(network("fcn").eval(), 1)
+    whole = AnySizeNetwork(network("fcn").eval(), 1)
     monkeypatch.setattr("lossmith.evaluation.inference.free_memory", lambda _: 1 << 40)
     assert whole.rows_at_once(1000, 1000) == 0
     monkeypatch.setattr("lossmith.evaluation.inference.free_memory", lambda _: 100 << 20)

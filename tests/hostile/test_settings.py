@@ -150,13 +150,13 @@ def test_a_huge_yaml_file_is_one_sentence(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["recipe", "out", "losses", "device", "steps"])
 @pytest.mark.parametrize("escape", ["\\ud800", "\\udfff", "\\0", "a\\0b", "\\ud83d\\ude00"])
 def test_control_characters_in_yaml_are_refused(key: str, escape: str, tmp_path: Path) -> None:
-    assert "has characters that are no text" in assert_one_line_and_status_2(
+    assert "has characters that UTF-8 text cannot hold" in assert_one_line_and_status_2(
         f'{key}: "{escape}"'.encode(), tmp_path
     )
-    assert "has characters that are no text" in assert_one_line_and_status_2(
+    assert "has characters that UTF-8 text cannot hold" in assert_one_line_and_status_2(
         f'{key}: [fine, "{escape}"]'.encode(), tmp_path
     )
-    assert "has characters that are no text" in assert_one_line_and_status_2(
+    assert "has characters that UTF-8 text cannot hold" in assert_one_line_and_status_2(
         f'"{escape}{key}": fine'.encode(), tmp_path
     )
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.degradations import degradation, resize
-from lossmith.loss_learning import PUBLISHED, DegradedSample, LossRecipe
+from lossmith.loss_learning import PUBLISHED, DegradedSample, LossRecipe, wgan
 from lossmith.loss_learning.calibration import calibrate_layers, rescale
 from lossmith.loss_learning.pyramid import NOISE_DRAWS, ImagePyramid, Scale
 from lossmith.loss_learning.recipe import RECEPTIVE_FIELD
@@ -112,6 +112,33 @@ def test_the_gradient_penalty_equals_its_closed_form() -> None:
     # d (|w| - 1)^2 / dw = 2 (|w| - 1) w / |w|
     expected = 12 * torch.tensor([2.0, 3.0, 6.0], dtype=torch.float64) / 7
     torch.testing.assert_close(critic.weight.grad.flatten(), expected)
+
+
+def test_the_gradient_penalty_is_taken_between_real_and_fake_images(
+    scene: Tensor, loss_recipe: LossRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(loss_recipe, fake_samples="restored")
+    scale = ImagePyramid(sample(scene, "noise(25)"), recipe, seed=0).scale(0, None)
+    gan = ScaleWGAN(recipe, 0, 0, CPU)
+    clean, base, degraded = (torch.rand(2, 3, 24, 24) for _ in range(3))
+    with torch.no_grad():
+        fake = gan.generator(degraded, base)
+    shares: list[float] = []
+
+    def record(critic: nn.Module, images: Tensor) -> Tensor:
+        along = fake - clean
+        share = float(((images - clean) * along).sum() / along.square().sum())
+        torch.testing.assert_close(images, torch.lerp(clean, fake, share))
+        shares.append(share)
+        return gradient_penalty(critic, images)
+
+    monkeypatch.setattr(wgan, "gradient_penalty", record)
+    monkeypatch.setattr(gan, "_crops", lambda scale, rng: (clean, base, degraded))
+    monkeypatch.setattr(gan, "_generator_step", lambda *crops: torch.zeros(()))  # the fake images stay the same
+    for _ in range(3):
+        gan.train_iteration(scale)
+    assert len({round(share, 3) for share in shares}) > 1
+    assert all(0 < share < 1 for share in shares)
 
 
 def trained(scene: Tensor, recipe: LossRecipe, iterations: int) -> tuple[ScaleWGAN, Scale]:

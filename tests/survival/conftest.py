@@ -23,11 +23,11 @@ COMMANDS = {
 }
 
 
-TOLD = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 @dataclass(frozen=True)
-class Whole:
+class ReferenceRun:
     """A command that nobody disturbed."""
 
     words: list[str]
@@ -43,7 +43,7 @@ class Whole:
                 Fault(at_touch=rng.randint(1, self.ended.touches)),
                 Fault(at_byte=rng.randrange(largest)),
                 Fault(after=rng.uniform(0, self.ended.seconds)),
-                Fault(after=rng.uniform(0, self.ended.seconds), signal=rng.choice(TOLD)),
+                Fault(after=rng.uniform(0, self.ended.seconds), signal=rng.choice(STOP_SIGNALS)),
             ]
         )
 
@@ -68,15 +68,15 @@ def commands(photos: Path) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="session")
-def wholes(
+def reference_runs(
     fork_server: ForkServer, commands: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Whole]:
+) -> dict[str, ReferenceRun]:
     found = {}
     for name, words in commands.items():
         folder = tmp_path_factory.mktemp(f"whole-{name}")
         ended = fork_server.run(folder, *words)
         assert ended.status == 0, ended.errors
-        found[name] = Whole(words, folder, ended)
+        found[name] = ReferenceRun(words, folder, ended)
     return found
 
 

@@ -9,17 +9,17 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
-def assert_same(whole: Path, killed: Path, but: Collection[str] = ()) -> None:
+def assert_same(reference: Path, killed: Path, but: Collection[str] = ()) -> None:
     """Every file of the one is in the other and holds the same, bit for bit, and no file is there that should not.
 
     Weights, rows, scores, images, receipts, states and pages; of TensorBoard's events, what is shown of them.
     What is in files called as in `but` may differ.
     """
-    assert _files(whole) == _files(killed)
-    for name in _files(whole):
+    assert _files(reference) == _files(killed)
+    for name in _files(reference):
         if Path(name).name in but:
             continue
-        one, other = (_content(folder / name) for folder in (whole, killed))
+        one, other = (_content(folder / name) for folder in (reference, killed))
         assert one == other, name
     for journal in killed.rglob("metrics.csv"):
         _assert_shown_once(journal)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Whole
+from .conftest import ReferenceRun
 from .processes import Fault, ForkServer
 from .sameness import assert_same
 
@@ -52,16 +52,18 @@ FULL = re.compile(
 
 @pytest.mark.parametrize("name", ["train", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_a_repeatedly_full_disk_loses_nothing(
-    name: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], tmp_path: Path
 ) -> None:
     """It grows a little whenever the command has ended for want of room, until there is enough."""
-    whole, place = wholes[name], tmp_path / "disk"
+    reference, place = reference_runs[name], tmp_path / "disk"
     met = set()
     with small_disk(place) as grow:
         for kilobytes in (round(4 * 1.3**n) for n in range(30)):
             if grow:
                 grow(kilobytes)
-            ended = fork_server.run(place, *whole.words, fault=Fault(largest=None if grow else 1024 * kilobytes))
+            ended = fork_server.run(
+                place, *reference.words, fault=Fault(largest=None if grow else 1024 * kilobytes)
+            )
             if ended.status == 0:
                 break
             assert ended.status == 2, ended
@@ -70,7 +72,7 @@ def test_a_repeatedly_full_disk_loses_nothing(
             assert "Traceback" not in ended.errors
             met.add(found[1] or found[3])
         assert ended.status == 0
-        assert_same(whole.folder, place)
+        assert_same(reference.folder, place)
     assert met, "it was full at least once"
 
 
@@ -96,19 +98,19 @@ pathlib.Path.open = full
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 @pytest.mark.parametrize("name", SORTS)
 def test_a_full_disk_for_each_kind_of_file_is_one_sentence_and_loses_nothing(
-    name: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], tmp_path: Path
 ) -> None:
-    whole = wholes[name]
+    reference = reference_runs[name]
     for sort in SORTS[name].split():
-        ended = fork_server.run(tmp_path, *whole.words, fault=Fault(preparation=FILL.format(sort=sort)))
+        ended = fork_server.run(tmp_path, *reference.words, fault=Fault(preparation=FILL.format(sort=sort)))
         assert ended.status == 2, ended.errors
         found = FULL.fullmatch(ended.errors.splitlines()[-1])
         assert found, ended.errors
         assert sort.rpartition("/.")[2] in found[0]
         assert "Traceback" not in ended.errors
-    ended = fork_server.run(tmp_path, *whole.words)
+    ended = fork_server.run(tmp_path, *reference.words)
     assert ended.status == 0, ended.errors
-    assert_same(whole.folder, tmp_path)
+    assert_same(reference.folder, tmp_path)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
@@ -121,9 +123,9 @@ def test_a_full_disk_for_each_kind_of_file_is_one_sentence_and_loses_nothing(
     ],
 )
 def test_a_full_disk_for_exports_is_one_sentence_and_loses_nothing(
-    words: str, sort: str, fork_server: ForkServer, wholes: dict[str, Whole], photos: Path
+    words: str, sort: str, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], photos: Path
 ) -> None:
-    folder = wholes["train"].folder
+    folder = reference_runs["train"].folder
     given = words.format(photos=photos).split()
     ended = fork_server.run(folder, *given, fault=Fault(preparation=FILL.format(sort=f".{sort}.")))
     assert ended.status == 2, ended.errors
@@ -136,10 +138,10 @@ def test_a_full_disk_for_exports_is_one_sentence_and_loses_nothing(
 
 @pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
 def test_a_read_only_folder_is_one_sentence(
-    name: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], tmp_path: Path
 ) -> None:
     with read_only_folder(tmp_path) as place:
-        ended = fork_server.run(place, *wholes[name].words)
+        ended = fork_server.run(place, *reference_runs[name].words)
         assert not list(place.glob("run*"))
     assert ended.status == 2
     said = r"Read-only file system|Permission denied|Operation not permitted"
@@ -182,9 +184,9 @@ def empty(content: bytes, rng: random.Random) -> bytes:
     return b""
 
 
-def kill_half_way(whole: Whole, fork_server: ForkServer, folder: Path) -> None:
-    fault = Fault(at_touch=int(0.6 * whole.ended.touches))
-    assert fork_server.run(folder, *whole.words, fault=fault).status < 0
+def kill_half_way(reference: ReferenceRun, fork_server: ForkServer, folder: Path) -> None:
+    fault = Fault(at_touch=int(0.6 * reference.ended.touches))
+    assert fork_server.run(folder, *reference.words, fault=fault).status < 0
 
 
 @pytest.mark.parametrize(
@@ -194,41 +196,41 @@ def test_a_damaged_checkpoint_is_detected_and_the_previous_one_used(
     name: str,
     damage: Callable[[bytes, random.Random], bytes],
     fork_server: ForkServer,
-    wholes: dict[str, Whole],
+    reference_runs: dict[str, ReferenceRun],
     tmp_path: Path,
 ) -> None:
-    whole = wholes[name]
-    kill_half_way(whole, fork_server, tmp_path)
+    reference = reference_runs[name]
+    kill_half_way(reference, fork_server, tmp_path)
     latest, _ = states(tmp_path)
     latest.write_bytes(damage(latest.read_bytes(), random.Random(5)))
-    ended = fork_server.run(tmp_path, *whole.words)
+    ended = fork_server.run(tmp_path, *reference.words)
     assert ended.status == 0, ended.errors
     path = latest.relative_to(tmp_path)
     sentence = (
         f"lossmith: {path} is damaged (its checksum is wrong), so this goes on from the state saved before it"
     )
     assert ended.errors.splitlines().count(sentence) == 1
-    assert_same(whole.folder, tmp_path)
+    assert_same(reference.folder, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["train", "learn-loss"])
 def test_two_damaged_checkpoints_are_one_sentence_with_advice(
-    name: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], tmp_path: Path
 ) -> None:
-    whole = wholes[name]
-    kill_half_way(whole, fork_server, tmp_path)
+    reference = reference_runs[name]
+    kill_half_way(reference, fork_server, tmp_path)
     both = states(tmp_path)
     for path in both:
         path.write_bytes(flip(path.read_bytes(), random.Random(6)))
-    ended = fork_server.run(tmp_path, *whole.words)
+    ended = fork_server.run(tmp_path, *reference.words)
     assert ended.status == 2
     named = " and ".join(str(path.relative_to(tmp_path)) for path in both)
     anew = "start this run anew" if name == "train" else "learn this loss anew"
     assert ended.errors.splitlines()[-1] == f"lossmith: {named} are damaged; delete both to {anew}"
     for path in both:
         path.unlink()
-    assert fork_server.run(tmp_path, *whole.words).status == 0
-    assert_same(whole.folder, tmp_path)
+    assert fork_server.run(tmp_path, *reference.words).status == 0
+    assert_same(reference.folder, tmp_path)
 
 
 # --- two processes, odd clocks, lost images -------------------------------------------------------------------
@@ -236,17 +238,21 @@ def test_two_damaged_checkpoints_are_one_sentence_with_advice(
 
 @pytest.mark.parametrize("name", ["train", "adversarial", "learn-loss", "compare"])
 def test_a_second_process_is_refused_and_harms_nothing(
-    name: str, fork_server: ForkServer, second_fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
+    name: str,
+    fork_server: ForkServer,
+    second_fork_server: ForkServer,
+    reference_runs: dict[str, ReferenceRun],
+    tmp_path: Path,
 ) -> None:
     """The first waits in a step until the second has ended; both were given the same command."""
-    whole, go = wholes[name], tmp_path / "go"
-    first = fork_server.begin(tmp_path, *whole.words, fault=Fault(preparation=WAIT.format(go=str(go))))
+    reference, go = reference_runs[name], tmp_path / "go"
+    first = fork_server.begin(tmp_path, *reference.words, fault=Fault(preparation=WAIT.format(go=str(go))))
     begun = time.monotonic()
     while not list(tmp_path.rglob(".lock")):
         assert time.monotonic() < begun + 120, "the first process has taken no lock"
         time.sleep(0.01)
     try:
-        refused = second_fork_server.run(tmp_path, *whole.words)
+        refused = second_fork_server.run(tmp_path, *reference.words)
     finally:
         go.touch()
         ended = first()
@@ -259,7 +265,7 @@ def test_a_second_process_is_refused_and_harms_nothing(
     assert ended.status == 0, ended.errors
     go.unlink()
     assert not list(tmp_path.rglob(".lock"))
-    assert_same(whole.folder, tmp_path)
+    assert_same(reference.folder, tmp_path)
 
 
 WAIT = """
@@ -285,15 +291,15 @@ time.time_ns = lambda: int(1e9 * time.time())
 
 @pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
 def test_a_clock_that_jumps_changes_nothing(
-    name: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], tmp_path: Path
 ) -> None:
     """Between 1970 and 2096, to and fro at every look, also from one sitting to the next."""
-    whole = wholes[name]
-    stop = Fault(preparation=JUMP, at_touch=int(0.6 * whole.ended.touches))
-    assert fork_server.run(tmp_path, *whole.words, fault=stop).status < 0
-    ended = fork_server.run(tmp_path, *whole.words, fault=Fault(preparation=JUMP))
+    reference = reference_runs[name]
+    stop = Fault(preparation=JUMP, at_touch=int(0.6 * reference.ended.touches))
+    assert fork_server.run(tmp_path, *reference.words, fault=stop).status < 0
+    ended = fork_server.run(tmp_path, *reference.words, fault=Fault(preparation=JUMP))
     assert ended.status == 0, ended.errors
-    assert_same(whole.folder, tmp_path)
+    assert_same(reference.folder, tmp_path)
 
 
 LOSE = """
@@ -311,13 +317,13 @@ for kind, name in ((SupervisedModule, "training_step"), (ScaleWGAN, "train_itera
 
 @pytest.mark.parametrize("name", ["train", "learn-loss", "compare"])
 def test_images_that_become_unreadable_are_named(
-    name: str, fork_server: ForkServer, wholes: dict[str, Whole], photos: Path, tmp_path: Path
+    name: str, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], photos: Path, tmp_path: Path
 ) -> None:
     """A run that has begun does not miss them; one that is to go on says which, and goes on when it is back."""
-    whole = wholes[name]
-    words = [word.replace(str(photos), "photos") for word in whole.words]
+    reference = reference_runs[name]
+    words = [word.replace(str(photos), "photos") for word in reference.words]
     shutil.copytree(photos, tmp_path / "photos")
-    half = Fault(preparation=LOSE, at_touch=int(0.6 * whole.ended.touches))
+    half = Fault(preparation=LOSE, at_touch=int(0.6 * reference.ended.touches))
     assert fork_server.run(tmp_path, *words, fault=half).status < 0
     ended = fork_server.run(tmp_path, *words)
     assert ended.status == 2
@@ -326,7 +332,9 @@ def test_images_that_become_unreadable_are_named(
     ended = fork_server.run(tmp_path, *words, fault=Fault(preparation=LOSE))
     assert ended.status == 0, ended.errors
     shutil.rmtree(tmp_path / "photos")
-    assert_same(whole.folder, tmp_path, but={"report.html", "results.json", "run.html"})  # which name the folder
+    assert_same(
+        reference.folder, tmp_path, but={"report.html", "results.json", "run.html"}
+    )  # which name the folder
 
 
 # --- memory -----------------------------------------------------------------------------------------------------
@@ -362,12 +370,18 @@ for kind, name in ((SupervisedModule, "forward_backward"), (ScaleWGAN, "train_it
     ],
 )
 def test_out_of_memory_in_the_middle_of_a_step_loses_nothing(
-    name: str, what: str, kept: str, lower: str, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
+    name: str,
+    what: str,
+    kept: str,
+    lower: str,
+    fork_server: ForkServer,
+    reference_runs: dict[str, ReferenceRun],
+    tmp_path: Path,
 ) -> None:
     """By the system's limit, which torch's allocator meets in the third step, when gradients are there already."""
-    whole = wholes[name]
+    reference = reference_runs[name]
     seldom = "99" if name != "learn-loss" else "0"  # an iteration that fails has changed something
-    words = [seldom if before == "--save-every" else word for before, word in pairwise(["", *whole.words])]
+    words = [seldom if before == "--save-every" else word for before, word in pairwise(["", *reference.words])]
     ended = fork_server.run(tmp_path, *words, fault=Fault(preparation=EXHAUST))
     assert ended.status == 2, ended.errors
     assert re.fullmatch(
@@ -375,6 +389,6 @@ def test_out_of_memory_in_the_middle_of_a_step_loses_nothing(
         rf"device, and the same command goes on; or lower {lower} with another --out",
         ended.errors.splitlines()[-1],
     )
-    ended = fork_server.run(tmp_path, *whole.words)
+    ended = fork_server.run(tmp_path, *reference.words)
     assert ended.status == 0, ended.errors
-    assert_same(whole.folder, tmp_path)
+    assert_same(reference.folder, tmp_path)

@@ -7,28 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import COMMANDS, TOLD, Whole
+from .conftest import COMMANDS, STOP_SIGNALS, ReferenceRun
 from .processes import Fault, ForkServer
 from .sameness import assert_same
 
 
-def kill_until(kills: int, whole: Whole, fork_server: ForkServer, rng: random.Random, tmp_path: Path) -> int:
+def kill_until(
+    kills: int, reference: ReferenceRun, fork_server: ForkServer, rng: random.Random, tmp_path: Path
+) -> int:
     """Kill a command that often, in folder after folder; how many of these came to their end and are the same."""
     killed = folders = 0
     while killed < kills:
         folder, folders = tmp_path / str(folders), folders + 1
         while killed < kills:
-            fault = whole.fault(rng)
-            ended = fork_server.run(folder, *whole.words, fault=fault)
+            fault = reference.fault(rng)
+            ended = fork_server.run(folder, *reference.words, fault=fault)
             assert "Error" not in ended.errors, (fault, ended)
             if ended.status == 0:
                 break
             number = signal.SIGXFSZ if fault.at_byte is not None else fault.signal
-            assert ended.status in (-number, 128 + number if number in TOLD else -number), (fault, ended)
+            assert ended.status in (-number, 128 + number if number in STOP_SIGNALS else -number), (fault, ended)
             killed += 1
-        ended = fork_server.run(folder, *whole.words)
+        ended = fork_server.run(folder, *reference.words)
         assert ended.status == 0, ended.errors
-        assert_same(whole.folder, folder)
+        assert_same(reference.folder, folder)
     return folders
 
 
@@ -43,13 +45,13 @@ def kill_until(kills: int, whole: Whole, fork_server: ForkServer, rng: random.Ra
     ],
 )
 def test_a_command_killed_once_ends_with_the_same_files(
-    name: str, fault: Fault, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
+    name: str, fault: Fault, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], tmp_path: Path
 ) -> None:
-    whole = wholes[name]
-    assert fork_server.run(tmp_path, *whole.words, fault=fault).status < 0
-    ended = fork_server.run(tmp_path, *whole.words)
+    reference = reference_runs[name]
+    assert fork_server.run(tmp_path, *reference.words, fault=fault).status < 0
+    ended = fork_server.run(tmp_path, *reference.words)
     assert ended.status == 0, ended.errors
-    assert_same(whole.folder, tmp_path)
+    assert_same(reference.folder, tmp_path)
 
 
 @pytest.mark.slow
@@ -57,13 +59,13 @@ def test_a_command_killed_once_ends_with_the_same_files(
 def test_a_command_killed_fifty_times_ends_with_the_same_files(
     name: str,
     fork_server: ForkServer,
-    wholes: dict[str, Whole],
+    reference_runs: dict[str, ReferenceRun],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     kills = {"train": 13, "adversarial": 13, "learn-loss": 12, "compare": 12}[name]
     rng = random.Random(f"{name} 2")
-    folders = kill_until(kills, wholes[name], fork_server, rng, tmp_path)
+    folders = kill_until(kills, reference_runs[name], fork_server, rng, tmp_path)
     with capsys.disabled():
         print(f"\n{name}: {kills} kills in {folders} folders, nothing lost, nothing doubled")
 
@@ -85,22 +87,26 @@ for kind, name in ((SupervisedModule, "training_step"), (ScaleWGAN, "train_itera
 @pytest.mark.parametrize(
     ("name", "number"),
     [
-        *(("train", number) for number in TOLD),
+        *(("train", number) for number in STOP_SIGNALS),
         ("adversarial", signal.SIGUSR1),
         ("learn-loss", signal.SIGTERM),
         ("compare", signal.SIGUSR1),
     ],
 )
 def test_a_stop_signal_saves_and_says_so(
-    name: str, number: signal.Signals, fork_server: ForkServer, wholes: dict[str, Whole], tmp_path: Path
+    name: str,
+    number: signal.Signals,
+    fork_server: ForkServer,
+    reference_runs: dict[str, ReferenceRun],
+    tmp_path: Path,
 ) -> None:
-    whole = wholes[name]
-    rarely = ["1000" if before == "--save-every" else word for before, word in pairwise(["", *whole.words])]
+    reference = reference_runs[name]
+    rarely = ["1000" if before == "--save-every" else word for before, word in pairwise(["", *reference.words])]
     ended = fork_server.run(tmp_path, *rarely, fault=Fault(preparation=TELL.format(number=number)))
     assert ended.status == 128 + number, ended.errors
     assert ended.errors.splitlines()[-1] == "lossmith: stopped; the same command goes on from here"
     assert "Traceback" not in ended.errors
     assert any(tmp_path.rglob("*.ckpt")), "the state was saved, though it was not yet time"
-    ended = fork_server.run(tmp_path, *whole.words)
+    ended = fork_server.run(tmp_path, *reference.words)
     assert ended.status == 0, ended.errors
-    assert_same(whole.folder, tmp_path)
+    assert_same(reference.folder, tmp_path)

@@ -76,8 +76,8 @@ def write_page(
     strips: list[Strip] = []
     with ProgressBar() as bar:
         for index, pair in enumerate(pairs):
-            if bar.due(done := index / len(pairs)):
-                bar.show("blending", done, pair.name)
+            if bar.due(fraction := index / len(pairs)):
+                bar.show("blending", fraction, pair.name)
             mixed = _mixed(model_pair, alphas, pair)
             rows += _rows(mixed, alphas, pair, protocol, names)
             strips.append(_strip(mixed, pair))

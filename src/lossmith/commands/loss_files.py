@@ -68,14 +68,14 @@ def _lines(facts: dict[str, Any], margin: str = "") -> Iterator[str]:
             yield f"{margin}{escape_control(name)}:"
             yield from (f"{margin}  {k}: {_pairs(entry)}" for k, entry in enumerate(value))
         else:
-            yield f"{margin}{escape_control(name)}: {_plain(value)}"
+            yield f"{margin}{escape_control(name)}: {_format_value(value)}"
 
 
 def _pairs(entry: dict[str, Any]) -> str:
-    return ", ".join(f"{escape_control(name)} {_plain(value)}" for name, value in entry.items())
+    return ", ".join(f"{escape_control(name)} {_format_value(value)}" for name, value in entry.items())
 
 
-def _plain(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return escape_control(value if isinstance(value, str) else json.dumps(value))
 
 

@@ -70,51 +70,51 @@ def match_results(
 
     Raises LossmithError when none does, or when they could in several ways.
     """
-    targets = _named(test if test else sample_images("test"), recursive, without=[folder])
-    results = _named([folder], recursive, without=targets.values())
-    found = _matched(targets, results, folder, pair)
+    targets = _images_by_name(test if test else sample_images("test"), recursive, without=[folder])
+    results = _images_by_name([folder], recursive, without=targets.values())
+    matches = _match(targets, results, folder, pair)
     images = {
-        name: (path, results[found[key]] if key in found else None)
+        name: (path, results[matches[key]] if key in matches else None)
         for name, (key, path) in zip(image_names([*targets.values()]), targets.items(), strict=True)
     }
     remarks = []
-    if odd := [key for key, name in found.items() if key != name]:
-        remarks.append(f"results belong to targets by their names, as '{found[odd[0]]}' to '{odd[0]}'")
-    used = set(found.values())
-    if others := [path for name, path in results.items() if name not in used]:
+    if odd := [key for key, name in matches.items() if key != name]:
+        remarks.append(f"results belong to targets by their names, as '{matches[odd[0]]}' to '{odd[0]}'")
+    matched = set(matches.values())
+    if others := [path for name, path in results.items() if name not in matched]:
         remarks.append(f"belong to no target: {and_more(others)}")
     method = folder.resolve().name if not is_pattern(folder) else "results"
     return ResultFolder(method, images, _scale(images.values()), remarks)
 
 
-def _named(paths: Sequence[Path], recursive: bool, without: Iterable[Path]) -> dict[str, Path]:
+def _images_by_name(paths: Sequence[Path], recursive: bool, without: Iterable[Path]) -> dict[str, Path]:
     """Images by their names; those that are, or lie in, something else are left out, unless all do."""
     places = find_image_places(paths, recursive)
     others = {path.resolve() for path in without}
-    kept = {image: place for image, place in places.items() if not _is_among(image, others)}
-    return {name: image for image, name in unique_names(kept or places).items()}
+    separate = {image: place for image, place in places.items() if not _is_among(image, others)}
+    return {name: image for image, name in unique_names(separate or places).items()}
 
 
 def _is_among(image: Path, others: Container[Path]) -> bool:
     folder = image.parent.resolve()
-    return any(each in others for each in (image.resolve(), folder, *folder.parents))
+    return any(path in others for path in (image.resolve(), folder, *folder.parents))
 
 
-def _matched(targets: Mapping[str, Path], results: Mapping[str, Path], folder: Path, pair: str | None) -> Pairing:
+def _match(targets: Mapping[str, Path], results: Mapping[str, Path], folder: Path, pair: str | None) -> Pairing:
     if pair is not None:
         sides = zip(parse_pair(pair), (targets, results), strict=True)
-        ours, theirs = (match_pattern(pattern, names) for pattern, names in sides)
-        found = {ours[shared]: theirs[shared] for shared in ours if shared in theirs}
+        target_names, result_names = (match_pattern(pattern, names) for pattern, names in sides)
+        matches = {target_names[shared]: result_names[shared] for shared in target_names if shared in result_names}
     else:
-        found = match_results_to_targets([*targets], [*results]) or {}
-    if not found:
+        matches = match_results_to_targets([*targets], [*results]) or {}
+    if not matches:
         missing = ", ".join(path.name for path in [*targets.values()][:3])
         naming = "by the name" if pair is None else f"by `pair='{pair}'`"
         raise LossmithError(
             f"'{folder}' holds no result for {missing}, {naming}; say how results are called, such as "
             f'`pair="{_likely(targets, results)}"`'
         )
-    return found
+    return matches
 
 
 def _likely(targets: Iterable[str], results: Iterable[str]) -> str:

@@ -29,7 +29,7 @@ def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> LossmithEr
 
 
 def escape_control(text: str) -> str:
-    """Text that may be anybody's, for a terminal, which obeys control characters.
+    """Untrusted text with control characters escaped, for a terminal.
 
     >>> print(escape_control("red" + chr(27) + "[31m"))
     red\\x1b[31m
@@ -38,7 +38,7 @@ def escape_control(text: str) -> str:
 
 
 def and_more(paths: Sequence[Path], more: str = "") -> str:
-    """The first of some files by its name, and how many more there are; or only the latter, in words of your own.
+    """The name of the first file and the number of the others; with `more`, only the number, in that format.
 
     >>> and_more([Path("a/1.png"), Path("a/2.png"), Path("a/3.png")])
     "'1.png' and 2 more"
@@ -50,7 +50,7 @@ def and_more(paths: Sequence[Path], more: str = "") -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """A number of things.
+    """A count with its noun, in singular or plural.
 
     >>> counted(1, "step"), counted(2000, "step")
     ('1 step', '2,000 steps')

@@ -106,19 +106,19 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole."""
+    """Write a text file atomically."""
     write_bytes(path, text.encode())
 
 
 def remove_partial_files(folder: Path, of: str = "*") -> None:
-    """Take away what killed processes left of files called `of` in a folder in which nobody else is at work."""
+    """Remove partial files named after `of` that killed processes left in a folder that no other process uses."""
     for draft in folder.glob(f".{of}.*.part"):
         with suppress(OSError):
             draft.unlink()
 
 
 def safe_file_name(name: str) -> str:
-    """A name that any file system takes, with room for an ending; different for different names.
+    """A unique name that is valid on every file system, with room for an extension.
 
     >>> safe_file_name("mix"), safe_file_name("l1 + 0.1*tv")
     ('mix', 'l1-0.1-tv-973082')

@@ -1,4 +1,4 @@
-"""What files are that people take for weights, and what to do with them."""
+"""Recognizes files that are not weights, with advice on what to do with them."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ KINDS = {
     b"7767517": "is of ncnn; name the .pth or .safetensors file from which it was made",
     b"\x93NUMPY": "is an array of numpy, not weights by name",
 }
-"""By what they begin with."""
+"""Descriptions of files, by their first bytes."""
 
 
 def foreign_kind(path: Path) -> str:
-    """What a file is that is no weights, as the end of a sentence; empty where it cannot be told."""
+    """What kind of file it is instead of weights, as the end of a sentence; empty if unknown."""
     with path.open("rb") as file:
         start = file.read(32).lstrip()
     if not start:

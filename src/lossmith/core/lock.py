@@ -28,7 +28,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
     Raises LossmithError when another process is there, or the folder cannot be written.
     """
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    new_folders = [ancestor for ancestor in (folder, *folder.parents) if not ancestor.exists()]
     path = folder / LOCK_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,8 +43,8 @@ def folder_lock(folder: Path) -> Iterator[None]:
             path.unlink()
         file.close()
         with suppress(OSError):  # raised by the first that is not empty
-            for each in made:
-                each.rmdir()
+            for ancestor in new_folders:
+                ancestor.rmdir()
 
 
 def _locked(path: Path) -> FileIO:

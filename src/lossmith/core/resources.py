@@ -9,8 +9,8 @@ from lossmith.core.errors import LossmithError
 
 def free_memory() -> int | None:
     """Bytes that this process may take, by the computer, its group of programs and `ulimit`; None: unknown."""
-    known = [room for room in (_of_computer(), _of_groups(), _of_limit()) if room is not None]
-    return max(0, min(known)) if known else None
+    limits = [limit for limit in (_of_computer(), _of_groups(), _of_limit()) if limit is not None]
+    return max(0, min(limits)) if limits else None
 
 
 def free_disk(folder: Path) -> int:
@@ -21,7 +21,7 @@ def free_disk(folder: Path) -> int:
 def existing(folder: Path) -> Path:
     """The folder, or the nearest around it that exists."""
     folder = folder.absolute()
-    return next((each for each in (folder, *folder.parents) if each.is_dir()), Path(folder.anchor))
+    return next((parent for parent in (folder, *folder.parents) if parent.is_dir()), Path(folder.anchor))
 
 
 def check_disk(folder: Path, need: int, what: str) -> None:
@@ -59,13 +59,13 @@ def _of_computer() -> int | None:
 
 def _of_groups() -> int | None:
     """The least room in the control groups (version 2, or 1) that this process is in."""
-    found = [
+    rooms = [
         room
         for root, kind in ((Path("/sys/fs/cgroup"), "0::"), (Path("/sys/fs/cgroup/memory"), ":memory:"))
         for group in _groups(root, kind)
         if (room := _of_group(group)) is not None
     ]
-    return min(found, default=None)
+    return min(rooms, default=None)
 
 
 def _groups(root: Path, kind: str) -> list[Path]:
@@ -75,32 +75,32 @@ def _groups(root: Path, kind: str) -> list[Path]:
     except OSError:
         return [root]
     inner = next((line.partition(kind)[2] for line in lines if kind in line), "").strip("/")
-    return [root / inner, *(each for each in (root / inner).parents if each.is_relative_to(root))]
+    return [root / inner, *(parent for parent in (root / inner).parents if parent.is_relative_to(root))]
 
 
 def _of_group(folder: Path) -> int | None:
-    for limit, used, kept in (
+    for limit, usage, cache in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     ):
         try:
-            most, taken = int((folder / limit).read_text()), int((folder / used).read_text())
+            max_bytes, used_bytes = int((folder / limit).read_text()), int((folder / usage).read_text())
             stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-            return most - taken + int(stat.get(kept, 0))  # what is kept of files is given up when asked for
+            return max_bytes - used_bytes + int(stat.get(cache, 0))  # the page cache is given up on demand
         except (OSError, ValueError):  # no such group, or one without a limit
             continue
     return None
 
 
 def _of_limit() -> int | None:
-    """What `ulimit -v` leaves of addresses."""
+    """The free part of the address space under `ulimit -v`."""
     try:
         import resource
 
-        most, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if most == resource.RLIM_INFINITY:
+        max_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if max_bytes == resource.RLIM_INFINITY:
             return None
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        return most - pages * os.sysconf("SC_PAGE_SIZE")
+        return max_bytes - pages * os.sysconf("SC_PAGE_SIZE")
     except (ImportError, OSError, ValueError):  # Windows has no such limits
         return None

@@ -1,4 +1,4 @@
-"""Files of `torch.save` by anybody, read as far as they hold nothing but tensors and plain values."""
+"""Reads files of `torch.save` from untrusted sources, if they hold only tensors and plain values."""
 
 import re
 import warnings
@@ -12,11 +12,11 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.foreign_files import foreign_kind
 
 ARCHIVE = b"PK\x03\x04"
-"""What an archive begins with; torch knows them by it, too."""
+"""The first bytes of a zip archive, by which torch recognizes it too."""
 MAGIC = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 """A number at the beginning of files of torch before 1.6."""
 LOOKED_THROUGH = 1 << 24
-"""Bytes of a pickle in which is looked for what it is, to say it."""
+"""Bytes of a pickle that are searched to say what it holds."""
 
 USUAL = ("params_ema", "state_dict", "model_state_dict", "model", "generator", "netG", "net", "params")
 """Names under which training programs keep the weights, for a sentence about a file that is not opened."""
@@ -40,7 +40,7 @@ PLAIN = """
     lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint
     pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint
 """
-"""What training programs put beside the weights, by name."""
+"""Types that training programs store beside the weights, by name."""
 MAPPINGS = """
     collections.defaultdict lightning.fabric.utilities.data.AttributeDict
     lightning_fabric.utilities.data.AttributeDict pytorch_lightning.utilities.parsing.AttributeDict
@@ -49,7 +49,7 @@ MAPPINGS = """
 
 
 class Aside:
-    """Stands for an object that nobody here needs: it is made of anything, and can do nothing."""
+    """Stands in for an object that is not needed: it takes any arguments and does nothing."""
 
     def __new__(cls, *_: Any) -> "Aside":
         return super().__new__(cls)
@@ -72,7 +72,7 @@ class Sequence(Aside):
         return []
 
 
-# not what is named is made, but one of these, so whatever a file does with these names is safe
+# a file's types are replaced by these stand-ins, so nothing it does with their names can run code
 STAND_INS: list[Any] = [
     *((Aside, name) for name in PLAIN.split()),
     *((Mapping, name) for name in MAPPINGS.split()),
@@ -81,20 +81,19 @@ STAND_INS: list[Any] = [
 
 
 def load_pickle(path: Path) -> Any:
-    """What the file holds; no code in it is ever run.
+    """The content of a pickle; no code in it is ever run.
 
-    Raises LossmithError, in one sentence, for what is no weights, is damaged, or names anything that is not in the
-    lists above.
+    Raises LossmithError for a file that does not hold weights, is damaged, or names a type not listed above.
     """
     try:
         _check_archive(path)
-        # an open file, since of a path torch goes by its ending
+        # an open file, since torch judges a path by its extension
         with torch.serialization.safe_globals(STAND_INS), warnings.catch_warnings(), path.open("rb") as file:
-            warnings.simplefilter("ignore")  # of kinds of pickles that it may not be able to read, and then says
+            warnings.simplefilter("ignore")  # torch warns of unsupported pickles before it raises
             return torch.load(file, map_location="cpu", weights_only=True)
     except LossmithError:
         raise
-    except Exception as error:  # whatever a damaged or a dangerous file makes the reader raise
+    except Exception as error:  # a damaged or dangerous file can make the reader raise anything
         if unsafe := re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error)):
             raise LossmithError(_unsafe(path, unsafe[1])) from error
         raise LossmithError(f"{path} {_not_read(path)}") from error
@@ -103,7 +102,7 @@ def load_pickle(path: Path) -> Any:
 def _check_archive(path: Path) -> None:
     """Refuse archives that hold something else, and those that unpack to more than themselves.
 
-    torch does not compress weights, so the latter are none of its making, and could fill the memory.
+    torch does not compress weights, so it did not write such an archive, which could fill the memory.
     """
     with path.open("rb") as file:
         if file.read(len(ARCHIVE)) != ARCHIVE:
@@ -124,7 +123,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _not_read(path: Path) -> str:
-    """What a file is that torch does not read, and what its owner can do."""
+    """Why torch cannot read a file, and what its owner can do."""
     if (pickled := _pickled(path))[:1] == b"\x80" and pickled[1:2] > b"\3":
         torchs = is_zipfile(path) or MAGIC in pickled[:64]
         weights = _loaded(path) if torchs else f"torch.serialization.pickle.load(open({str(path)!r}, 'rb'))"
@@ -159,18 +158,18 @@ def _names(pickled: bytes, key: str) -> bool:
 
 
 def _safe_file(path: Path, weights: str) -> str:
-    """The lines of Python that make a file which is safe to open."""
+    """Python code that converts it to a file that is safe to open."""
     safe = str(path.with_name(f"{path.stem}-weights.pth"))
     return f"import torch; weights = {weights}; torch.save(weights, {safe!r})"
 
 
 def _pickled(path: Path) -> bytes:
-    """The pickle in a file, or as much of it as is worth looking at."""
+    """The first LOOKED_THROUGH bytes of the pickle in a file."""
     try:
         with ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
             with archive.open(name) as file:
                 return file.read(LOOKED_THROUGH)
-    except Exception:  # a damaged archive makes its reader raise whatever there is
+    except Exception:  # a damaged archive can make the reader raise anything
         with path.open("rb") as plain:
             return plain.read(LOOKED_THROUGH)

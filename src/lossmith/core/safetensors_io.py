@@ -16,10 +16,12 @@ from lossmith.core.foreign_files import foreign_kind
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], format: str, card: dict[str, Any]) -> None:
     """Write the file whole; equal contents make equal files."""
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    cpu_tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # one entry only: safetensors does not keep the order of several
     metadata = {format: json.dumps(card)}
-    write_bytes(path, save(whole, metadata))  # which safetensors' own writer calls a full disk by other words
+    write_bytes(
+        path, save(cpu_tensors, metadata)
+    )  # not by safetensors' writer, whose error for a full disk differs
 
 
 def is_safetensors(path: Path) -> bool:
@@ -69,12 +71,12 @@ def load_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, 
 def _what_it_is(metadata: dict[str, str], format: str) -> str:
     """What a file is, since it is not of this format."""
     kind = _kind(format)
-    ours = next((name for name in metadata if re.fullmatch(r"lossmith-\w+-\d+", name)), None)
-    if ours is None:
+    mark = next((name for name in metadata if re.fullmatch(r"lossmith-\w+-\d+", name)), None)
+    if mark is None:
         return f"is no lossmith {kind} file: its metadata has no entry '{format}'"
-    if _kind(ours) == kind:
-        return f"is of version '{ours}', and this lossmith reads '{format}': update lossmith"
-    return f"holds a {_kind(ours)}, not a {kind}"
+    if _kind(mark) == kind:
+        return f"is of version '{mark}', and this lossmith reads '{format}': update lossmith"
+    return f"holds a {_kind(mark)}, not a {kind}"
 
 
 def _kind(format: str) -> str:

@@ -22,12 +22,12 @@ class Interrupted(KeyboardInterrupt):
 
     @property
     def status(self) -> int:
-        """What the program ends with, as shells count: 130 after Ctrl-C, 143 after SIGTERM, 138 after SIGUSR1."""
+        """The exit status by the convention of shells: 130 after Ctrl-C, 143 after SIGTERM, 138 after SIGUSR1."""
         return 128 + self.number
 
 
 class StopFlag:
-    """Remembers that it was told to stop, for whoever is in the middle of something."""
+    """Records a stop signal, so that work in progress can finish before it stops."""
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
@@ -35,7 +35,7 @@ class StopFlag:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within the block signals are noted, and nothing else happens."""
+        """Within the block stop signals are recorded and have no other effect."""
         with _handled(self._note):
             yield
 
@@ -43,7 +43,7 @@ class StopFlag:
         self.signal_number = number
 
     def raise_if_set(self) -> None:
-        """Raise Stopped, if it was told to."""
+        """Raise Interrupted if a stop signal was recorded."""
         if self.signal_number is not None:
             raise Interrupted(self.signal_number)
 

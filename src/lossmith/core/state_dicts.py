@@ -1,4 +1,4 @@
-"""Weights as files hold them: wherever training programs put them, and whatever these put before the names."""
+"""Finds state dicts in checkpoints, at any depth and under any prefix of the names."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,13 +19,13 @@ from lossmith.core.safetensors_io import is_safetensors
 
 DEEPEST = 8
 """How many names may stand around the weights."""
-MOST = 64
+MAX_STATE_DICTS = 64
 """State dicts that one file may hold."""
-NAMED = 3
+MAX_NAMES = 3
 """Names that a sentence gives as examples."""
 
 # words in the names that training programs use: for averaged weights, for the network, for what judges it, and for
-# what is no network at all
+# not a network
 AVERAGED = "ema|swa|averaged?|avg"
 NETWORK = "models?|module|net|network|generator|gen|g|params?|state|dict|weights?|orig|mod|restorer"
 COMPANION = "discriminator|disc|d|critic|loss|losses|criterion|perceptual|vgg|lpips|metrics?|psnr|ssim|fid"
@@ -43,7 +43,7 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True)
 class StateDict:
-    """Weights by name, and where in the file they lie."""
+    """Weights by name, and their place in the file."""
 
     weights: dict[str, Tensor]
     path: tuple[str, ...] = ()
@@ -57,27 +57,27 @@ class StateDict:
 
     @property
     def place(self) -> str:
-        """Where they lie, as the end of "weights"; empty where they are all that there is."""
+        """Their place, to follow the word "weights"; empty at the top level."""
         return f" under '{'.'.join(self.path)}'" if self.path else ""
 
     def checked(self) -> dict[str, Tensor]:
-        """The weights, if they are to be used; LossmithError otherwise."""
+        """The weights; raises LossmithError if a tensor of them is not usable."""
         for name, tensor in self.weights.items():
-            if wrong := _fault_of(name, tensor):
-                raise LossmithError(f"holds a tensor '{name}' that {wrong}")
+            if fault := _fault_of(name, tensor):
+                raise LossmithError(f"holds a tensor '{name}' that {fault}")
         return self.weights
 
 
 def read_state_dicts(path: Path) -> list[StateDict]:
-    """All weights in a safetensors file or a pickle, the most wanted first; no code in it is ever run.
+    """All state dicts in a safetensors file or a pickle, in order of rank; no code in it is ever run.
 
-    Raises LossmithError, in one sentence, for what is missing, damaged or unsafe, or holds no weights.
+    Raises LossmithError for a file that is missing, damaged or unsafe, or holds no weights.
     """
     checkpoint = _read(path)
     if isinstance(checkpoint, Mapping) and str(checkpoint.get("format", "")).startswith("lossmith "):
         raise LossmithError(f"{path} {_state_of_ours(path)}")
-    if found := find_state_dicts(checkpoint) if isinstance(checkpoint, Mapping | list | tuple) else []:
-        return found
+    if state_dicts := find_state_dicts(checkpoint) if isinstance(checkpoint, Mapping | list | tuple) else []:
+        return state_dicts
     if not isinstance(checkpoint, Mapping):
         raise LossmithError(f"{path} holds a {type(checkpoint).__name__}, not weights by name")
     if objects := [name for name, value in checkpoint.items() if isinstance(value, Aside)]:
@@ -99,7 +99,7 @@ def _read(path: Path) -> Any:
 
 
 def _state_of_ours(path: Path) -> str:
-    """What a file is from which one of our own runs goes on."""
+    """The description of a checkpoint of lossmith, and where its model is."""
     model = path.parent.parent / "model.safetensors"
     if model.is_file():
         return f"is the state from which a run goes on; its model is {model}"
@@ -107,71 +107,76 @@ def _state_of_ours(path: Path) -> str:
 
 
 def find_state_dicts(checkpoint: object) -> list[StateDict]:
-    """The weights in what a training program has saved, at any depth, with and without what is before all names.
+    """The state dicts in a checkpoint, at any depth, with and without a common prefix of their names.
 
-    What lies beside them, as numbers, texts and the state of an optimizer do, is passed over.
+    Other entries, such as numbers, texts and the state of an optimizer, are skipped.
 
     >>> weight = Tensor(2)
     >>> [found.path for found in find_state_dicts({"state_dict": {"net_g.conv": weight, "net_d.conv": weight}})]
     [('state_dict',), ('state_dict', 'net_g'), ('state_dict', 'net_d')]
     """
-    found: list[StateDict] = []
-    met: set[int] = set()
+    state_dicts: list[StateDict] = []
+    visited: set[int] = set()
 
     def visit(inner: object, path: tuple[str, ...]) -> None:
-        if id(inner) in met or len(path) > DEEPEST or len(found) >= MOST or (path and _said(BESIDE, path[-1])):
+        if (
+            id(inner) in visited
+            or len(path) > DEEPEST
+            or len(state_dicts) >= MAX_STATE_DICTS
+            or (path and _has_words(BESIDE, path[-1]))
+        ):
             return
-        met.add(id(inner))
-        # a file may have given its dictionary other methods
+        visited.add(id(inner))
+        # a file can hold a dictionary class with other methods
         items = list(dict.items(inner) if isinstance(inner, dict) else enumerate(inner))  # type: ignore[arg-type]
         weights = {str(name): value for name, value in items if isinstance(value, Tensor)}
         if weights and isinstance(inner, Mapping):
-            found.extend(_without_prefixes(StateDict(weights, path)))
+            state_dicts.extend(_without_prefixes(StateDict(weights, path)))
         for name, value in items:
             if isinstance(value, Mapping | list | tuple):
                 visit(value, (*path, str(name)))
 
     visit(checkpoint, ())
-    return sorted(found, key=lambda each: each.rank)
+    return sorted(state_dicts, key=lambda state_dict: state_dict.rank)
 
 
-def _without_prefixes(whole: StateDict) -> Iterator[StateDict]:
-    """Weights under their full names, then under what is left of them without `module.`, `net_g.` and the like.
+def _without_prefixes(state_dict: StateDict) -> Iterator[StateDict]:
+    """Weights under their full names, then without prefixes such as `module.` and `net_g.`.
 
-    A part of a module is only taken where everything beside it is known to be no part of the network.
+    A submodule is only taken if everything beside it is known not to be part of the network.
     """
-    yield whole
+    yield state_dict
     parts: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in whole.weights.items():
+    for name, tensor in state_dict.weights.items():
         first, dot, rest = name.partition(".")
         if dot:
             parts.setdefault(first, {})[rest] = tensor
         elif tensor.numel() > 1:  # one number may be a counter, such as `n_averaged`
             return
     networks = [name for name in parts if _rank(name) != Rank.COMPANION]
-    if len(whole.path) < DEEPEST and (
+    if len(state_dict.path) < DEEPEST and (
         len(networks) <= 1 or all(_rank(name) in (Rank.AVERAGED, Rank.NETWORK) for name in networks)
     ):
         for name, weights in parts.items():
-            yield from _without_prefixes(StateDict(weights, (*whole.path, name)))
+            yield from _without_prefixes(StateDict(weights, (*state_dict.path, name)))
 
 
 def _rank(name: str) -> Rank:
-    if _said(COMPANION, name):
+    if _has_words(COMPANION, name):
         return Rank.COMPANION
-    if _said(AVERAGED, name):
+    if _has_words(AVERAGED, name):
         return Rank.AVERAGED
-    return Rank.NETWORK if _said(NETWORK, name, all) else Rank.OTHER
+    return Rank.NETWORK if _has_words(NETWORK, name, all) else Rank.OTHER
 
 
-def _said(pattern: str, name: str, how_many: Callable[[list[bool]], bool] = any) -> bool:
-    """Whether words in a name that a program has made, such as `netG_ema` or `params-ema`, are of a kind."""
+def _has_words(pattern: str, name: str, how_many: Callable[[list[bool]], bool] = any) -> bool:
+    """Whether words of a name such as `netG_ema` or `params-ema` match a pattern."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
     return bool(words) and how_many([bool(re.fullmatch(pattern, word.lower())) for word in words])
 
 
 def _fault_of(name: str, tensor: Tensor) -> str:
-    """Why a tensor of a file is not to be used, or nothing."""
+    """Why a tensor of a file cannot be used; empty if it can."""
     if tensor.is_meta:
         return "has no values"
     if tensor.layout != strided or tensor.untyped_storage().nbytes() < tensor.nbytes:
@@ -181,18 +186,20 @@ def _fault_of(name: str, tensor: Tensor) -> str:
     return ""
 
 
-Fit = TypeVar("Fit")
+FitT = TypeVar("FitT")
 
 
-def choose(found: Sequence[StateDict], fit: Callable[[StateDict], Fit | None]) -> tuple[StateDict, Fit] | None:
-    """The most wanted of the weights for which `fit` gives something, and that; None where there are none.
+def choose(
+    state_dicts: Sequence[StateDict], fit: Callable[[StateDict], FitT | None]
+) -> tuple[StateDict, FitT] | None:
+    """The first state dict by rank for which `fit` does not return None, and its value; None if there is none.
 
-    Raises LossmithError where several are wanted as much, and differ.
+    Raises LossmithError if several of the same rank fit, and differ.
     """
-    for _, alike in groupby(found, key=lambda each: each.rank):
-        fitting = [(each, fits) for each in alike if (fits := fit(each)) is not None]
-        if others := [each for each, _ in fitting[1:] if not _equal(each, fitting[0][0])]:
-            places = " and".join(each.place for each in (fitting[0][0], *others[: NAMED - 1]))
+    for _, group in groupby(state_dicts, key=lambda candidate: candidate.rank):
+        fitting = [(candidate, fits) for candidate in group if (fits := fit(candidate)) is not None]
+        if others := [candidate for candidate, _ in fitting[1:] if not _equal(candidate, fitting[0][0])]:
+            places = " and".join(candidate.place for candidate in (fitting[0][0], *others[: MAX_NAMES - 1]))
             raise LossmithError(
                 f"holds weights that fit{places}, and does not say which are meant; keep one of them"
             )
@@ -202,43 +209,43 @@ def choose(found: Sequence[StateDict], fit: Callable[[StateDict], Fit | None]) -
 
 
 def _equal(one: StateDict, other: StateDict) -> bool:
-    """Whether they are the same numbers, under whatever names."""
+    """Whether the tensors are equal, regardless of their names."""
     if len(one.weights) != len(other.weights):
         return False
     pairs = zip(one.weights.values(), other.weights.values(), strict=True)
     return all(a is b or (a.shape == b.shape and bool(a.equal(b.to(a.dtype)))) for a, b in pairs)
 
 
-def misfit(wanted: Mapping[str, Size], given: Mapping[str, Size]) -> str:
-    """How the weights in a file differ from a network's, or nothing: the first few names, and how many more.
+def misfit(expected: Mapping[str, Size], actual: Mapping[str, Size]) -> str:
+    """How the weights in a file differ from a network's: the first few names and the number of others, or nothing.
 
     >>> misfit({"a": Size([3]), "b": Size([2, 2])}, {"b": Size([4]), "c": Size([1])})
     "it lacks 'a', 'b' is [4] in it and [2, 2] in the network, the network has no 'c'"
     """
-    wrong = [
+    faults = [
         f"it lacks '{name}'"
-        if name not in given
-        else f"'{name}' is {list(given[name])} in it and {list(shape)} in the network"
-        for name, shape in wanted.items()
-        if given.get(name) != shape and not (name not in given and is_counter(name))
+        if name not in actual
+        else f"'{name}' is {list(actual[name])} in it and {list(shape)} in the network"
+        for name, shape in expected.items()
+        if actual.get(name) != shape and not (name not in actual and is_counter(name))
     ]
-    wrong += [f"the network has no '{name}'" for name in given if name not in wanted]
-    return listed(wrong)
+    faults += [f"the network has no '{name}'" for name in actual if name not in expected]
+    return listed(faults)
 
 
 def is_counter(name: str) -> bool:
-    """Of batches, in batch normalization; which old files have not, and nobody needs."""
+    """Whether it is the counter of batches of batch normalization, which old files lack and inference ignores."""
     return name.endswith("num_batches_tracked")
 
 
 def listed(things: Sequence[str]) -> str:
-    """The first few, and how many more."""
-    more = f" and {len(things) - NAMED} more" if len(things) > NAMED else ""
-    return ", ".join(things[:NAMED]) + more
+    """The first few names, and the number of others."""
+    others = f" and {len(things) - MAX_NAMES} more" if len(things) > MAX_NAMES else ""
+    return ", ".join(things[:MAX_NAMES]) + others
 
 
 def quoted(names: Iterable[Any]) -> str:
-    """The first few of some names in quotation marks, and how many more."""
+    """The first few names in quotation marks, and the number of others."""
     return listed([f"'{name}'" for name in names])
 
 

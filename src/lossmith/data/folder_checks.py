@@ -35,11 +35,13 @@ FOREIGN_SIGNATURES = (
 
 def refuse_missing(folder: Path, inside: Sequence[Path], endings: Sequence[str]) -> None:
     """Raise LossmithError for images that a folder only seems to hold: broken links, and files left in iCloud."""
-    lost = [path for path in inside if path.suffix.lower() in endings and path.is_symlink() and not path.exists()]
-    if lost:
+    broken_links = [
+        path for path in inside if path.suffix.lower() in endings and path.is_symlink() and not path.exists()
+    ]
+    if broken_links:
         raise LossmithError(
-            f"'{lost[0]}' is a link to '{lost[0].readlink()}', which does not exist"
-            f"{and_more(lost, ', and so are {} more links')}; restore their targets, or remove the links"
+            f"'{broken_links[0]}' is a link to '{broken_links[0].readlink()}', which does not exist"
+            f"{and_more(broken_links, ', and so are {} more links')}; restore their targets, or remove the links"
         )
     if left := sorted(folder.glob(".*.icloud")):
         name = left[0].name.removeprefix(".").removesuffix(".icloud")
@@ -49,8 +51,8 @@ def refuse_missing(folder: Path, inside: Sequence[Path], endings: Sequence[str])
 
 def report_unused(folder: Path, inside: Sequence[Path], images: Sequence[Path], recursive: bool) -> None:
     """Report what is inside a folder and not among the images that are read from it."""
-    used = set(images)
-    others = [path for path in inside if path not in used and path.name.lower() not in SYSTEM_FILES]
+    image_set = set(images)
+    others = [path for path in inside if path not in image_set and path.name.lower() not in SYSTEM_FILES]
     if folders := [path for path in others if path.is_dir() and (path.is_symlink() or not recursive)]:
         logger.warning(f"folders within '{folder}' are not searched: {and_more(folders)}")
     if files := [path for path in others if not path.is_dir()]:

@@ -189,10 +189,10 @@ def _unpaired_error(sides: Sequence[Side], folders: Sequence[Path]) -> LossmithE
 
 
 def _name_unpaired(names: Sequence[str], folder: Path, other: Path) -> str:
-    named = ", ".join(f"'{name}'" for name in names[:3])
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    first_names = ", ".join(f"'{name}'" for name in names[:3])
+    others = f" and {len(names) - 3} more" if len(names) > 3 else ""
     has = "has" if len(names) == 1 else "have"
-    return f"{named}{more} in '{folder}' {has} no partner in '{other}'"
+    return f"{first_names}{others} in '{folder}' {has} no partner in '{other}'"
 
 
 def _advice(likely: str, sides: Sequence[Side], unpaired: int) -> str:

@@ -48,8 +48,8 @@ class Data:
 
     def __post_init__(self) -> None:
         for name in ("images", "test"):
-            if isinstance(given := getattr(self, name), str | Path):
-                object.__setattr__(self, name, [Path(given)])
+            if isinstance(value := getattr(self, name), str | Path):
+                object.__setattr__(self, name, [Path(value)])
         if (self.clean is None) != (self.degraded is None):
             raise LossmithError("pairs of your own need both `clean` and `degraded`")
         if self.clean is not None and self.images is not None:

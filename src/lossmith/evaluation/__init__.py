@@ -1,4 +1,4 @@
-"""Metrics under a declared protocol, rows per image, and what they say about who is better."""
+"""Metrics under a declared protocol, rows of scores per image, and their statistics."""
 
 from typing import TYPE_CHECKING
 

@@ -15,7 +15,7 @@ KEYS = ("image", "method", "seed", "protocol")
 
 
 def check_table(path: Path) -> None:
-    """Raise LossmithError for a file that is no table of ours, or a name that none should have."""
+    """Raise LossmithError for an existing file that is not a table of scores, or a name unfit for CSV."""
     if path.is_dir():
         raise LossmithError(f"'{path}' is a folder; name a CSV file, such as '{path / 'scores.csv'}'")
     if path.suffix.lower() in LIKE_FILES and path.suffix.lower() not in (".csv", ".txt"):

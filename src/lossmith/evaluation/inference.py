@@ -39,14 +39,14 @@ def restore_images(restorer: nn.Module, pairs: Sequence[ImagePair]) -> Iterator[
 
     Raises LossmithError when the network fails all the same.
     """
-    whole: Whole | None = None
+    whole: AnySizeNetwork | None = None
     for pair in pairs:
-        whole = whole or Whole(restorer, pair.scale)
+        whole = whole or AnySizeNetwork(restorer, pair.scale)
         try:
             restored = whole(pair.degraded[None])[0].float().cpu()
         except LossmithError:
             raise
-        except Exception as error:  # whatever a network of one's own may raise
+        except Exception as error:  # a user's network can raise anything
             size, kind = f"{pair.degraded.shape[1]}x{pair.degraded.shape[2]}", type(error).__name__
             raise LossmithError(
                 f"the network fails on '{pair.name}', {size} pixels, with {kind}: {error}"
@@ -60,7 +60,7 @@ def restore_images(restorer: nn.Module, pairs: Sequence[ImagePair]) -> Iterator[
 
 
 @dataclass
-class Whole:
+class AnySizeNetwork:
     """A restorer that takes images of any size: (N, 3, h, w) to (N, 3, scale h, scale w), on its device."""
 
     restorer: nn.Module
@@ -79,12 +79,12 @@ class Whole:
             if not self.refuses(degraded):
                 raise
         height, width = self._enlarged(degraded)
-        return self._restored(self._grown(degraded))[..., :height, :width]
+        return self._restored(self._mirrored_to_grid(degraded))[..., :height, :width]
 
     def refuses(self, degraded: Tensor) -> bool:
         """Whether it is the size of an image that the network does not take, and another would do."""
         try:
-            return self._grown(degraded).shape != degraded.shape
+            return self._mirrored_to_grid(degraded).shape != degraded.shape
         except LossmithError:  # it runs on none of the sizes tried
             return False
 
@@ -134,7 +134,7 @@ class Whole:
     def _enlarged(self, degraded: Tensor) -> tuple[int, int]:
         return degraded.shape[-2] * self.scale, degraded.shape[-1] * self.scale
 
-    def _grown(self, degraded: Tensor) -> Tensor:
+    def _mirrored_to_grid(self, degraded: Tensor) -> Tensor:
         """Mirrored beyond the lower and right edge, up to a size that the network takes."""
         height, width = (
             max(rounded_up(side, self.sizes.multiple_of), self.sizes.minimum) for side in degraded.shape[-2:]
@@ -143,7 +143,7 @@ class Whole:
 
     def _in_bands(self, degraded: Tensor, rows: int) -> Tensor:
         """Band by band, each with as much around it as the network looks at."""
-        grown, halo, step = self._grown(degraded), _halo(self._reach), _step(self._reach)
+        grown, halo, step = self._mirrored_to_grid(degraded), _halo(self._reach), _step(self._reach)
         height, width = self._enlarged(degraded)
         last = max(0, grown.shape[-2] - self.sizes.minimum) // step * step  # where there is enough left for a band
         bands = []

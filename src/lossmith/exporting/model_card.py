@@ -22,8 +22,8 @@ def model_name(source: Path, scale: int, name: str | None = None) -> str:
     >>> model_name(Path("runs/sharp/model.safetensors"), 4), model_name(Path("RRDB_ESRGAN_x4.pth"), 4)
     ('4x-sharp', '4x-RRDB-ESRGAN')
     """
-    given = name or (source.resolve().parent.name if source.stem == "model" else source.stem)
-    words = re.findall(r"[A-Za-z0-9]+", SCALE_PATTERN.sub(" ", given))
+    base_name = name or (source.resolve().parent.name if source.stem == "model" else source.stem)
+    words = re.findall(r"[A-Za-z0-9]+", SCALE_PATTERN.sub(" ", base_name))
     return "-".join([f"{scale}x", *(words or ["model"])])
 
 
@@ -35,8 +35,8 @@ def check_scale(path: Path, scale: int) -> None:
     Traceback (most recent call last):
     lossmith.core.errors.LossmithError: programs read the scale from a model's name; call it 2x-sharp.onnx
     """
-    said = {int(before or after) for before, after in SCALE_PATTERN.findall(path.stem)}
-    if said != {scale}:
+    scales = {int(before or after) for before, after in SCALE_PATTERN.findall(path.stem)}
+    if scales != {scale}:
         raise LossmithError(
             f"programs read the scale from a model's name; call it {model_name(path, scale)}{path.suffix}"
         )

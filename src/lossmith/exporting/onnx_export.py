@@ -142,7 +142,7 @@ def _export(
                 external_data=False,
                 **names,
             )
-    except Exception as error:  # whatever the exporter stumbles over in anybody's network
+    except Exception as error:  # the exporter can raise anything for a user's network
         cause = error.__cause__ or error
         first = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
         how = f"of {size[1]} x {size[0]} pixels" if size else "with free sizes"
@@ -218,7 +218,7 @@ def _deviation(
         try:
             with torch.inference_mode():
                 expected = model.restorer(images)
-        except Exception as error:  # whatever a network of one's own may raise
+        except Exception as error:  # a user's network can raise anything
             fixed = "" if len(set(shapes)) == 1 else ", so its sizes are not free"
             raise LossmithError(f"the network itself fails on {size}{fixed}: {error}") from error
         (found,) = session.run(["output"], {"input": images.to(dtype).numpy()})

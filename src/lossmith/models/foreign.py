@@ -151,23 +151,22 @@ def _by_spandrel(path: Path, state_dicts: Sequence[StateDict], reasons: Sequence
 
 def _unknown_network_error(state_dicts: Sequence[StateDict], where: str) -> str:
     """Advice on weights of an unknown network: to name the network with the most names in common, or one's own."""
-    best, names, most = "", set[str](), 0.0
+    best, names, max_share = "", set[str](), 0.0
     closest = state_dicts[0]
     for name, factory in NETWORKS.items():
         expected = set(factory().state_dict())
         for candidate in state_dicts:
             keys = set(canonicalize_keys(candidate.weights))
-            if (share := len(keys & expected) / len(keys | expected)) > most:
-                best, closest, names, most = name, candidate, keys ^ expected, share
-    said = f"holds{closest.place} the weights of no network that is known {where}"
-    if most < MIN_NAME_OVERLAP:
+            if (share := len(keys & expected) / len(keys | expected)) > max_share:
+                best, closest, names, max_share = name, candidate, keys ^ expected, share
+    fault = f"holds{closest.place} the weights of no network that is known {where}"
+    if max_share < MIN_NAME_OVERLAP:
         return (
-            f"{said}, such as {quoted(closest.weights)}; name your own network: `network='my_package.nets:MyNet'`"
+            f"{fault}, such as {quoted(closest.weights)}; name your own network: `network='my_package.nets:MyNet'`"
         )
     but = f", but for {quoted(sorted(names))}" if names else ""
-    return (
-        f"{said}; closest is {best}, which {most:.0%} of the names fit{but}: name it, `network='{best}(scale=4)'`"
-    )
+    fit = f"{max_share:.0%} of the names fit{but}"
+    return f"{fault}; closest is {best}, which {fit}: name it, `network='{best}(scale=4)'`"
 
 
 @contextmanager

@@ -24,14 +24,14 @@ class Cost:
 
 def costs_of(contents: ReportData, methods: Sequence[Method]) -> list[Cost]:
     """The losses that finished, the cheapest first."""
-    named = {method.name: method for method in methods}
+    methods_by_name = {method.name: method for method in methods}
     finished = [result for result in contents.results if result.failure is None]
     times = [c.milliseconds_per_step for c in finished if math.isfinite(c.milliseconds_per_step)]
     cheapest, dearest = min(times, default=math.nan), max(times, default=math.nan)
     finished.sort(key=lambda c: c.milliseconds_per_step if math.isfinite(c.milliseconds_per_step) else math.inf)
     return [
         Cost(
-            method=named[result.loss],
+            method=methods_by_name[result.loss],
             milliseconds=significant(result.milliseconds_per_step),
             share=_ratio(result.milliseconds_per_step, dearest, missing=0),
             relative=f"{number(_ratio(result.milliseconds_per_step, cheapest), 2)}×",

@@ -25,10 +25,10 @@ def curves_of(contents: ReportData, methods: Sequence[Method]) -> list[dict[str,
         names = dict.fromkeys(name for curve in result.curves for name in curve.values)
         lines = {name: _lines(result.curves, name) for name in names}
         terms = [name for name in names if name not in ("loss", "psnr")]
-        shown = {name: line for name, line in lines.items() if line["seeds"]}
-        if shown:
-            terms = [name for name in terms if name in shown]
-            entries.append({"method": index, "lines": shown, "terms": terms if len(terms) > 1 else []})
+        plotted_lines = {name: line for name, line in lines.items() if line["seeds"]}
+        if plotted_lines:
+            terms = [name for name in terms if name in plotted_lines]
+            entries.append({"method": index, "lines": plotted_lines, "terms": terms if len(terms) > 1 else []})
     return entries
 
 
@@ -44,8 +44,8 @@ def _lines(curves: Sequence[Curve], name: str) -> dict[str, Any]:
 def _measured(curve: Curve, name: str) -> Line:
     values = np.asarray(curve.values.get(name, []), dtype=np.float64)
     steps = np.asarray(curve.steps, dtype=np.float64)[: len(values)]
-    known = np.isfinite(values[: len(steps)])
-    return steps[known], values[: len(steps)][known]
+    finite_steps = np.isfinite(values[: len(steps)])
+    return steps[finite_steps], values[: len(steps)][finite_steps]
 
 
 def mean_line(lines: Sequence[Line]) -> Line | None:
@@ -66,5 +66,5 @@ def mean_line(lines: Sequence[Line]) -> Line | None:
 
 def _points(line: Line) -> list[list[float | None]]:
     steps, values = line
-    chosen = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), POINTS)).round().astype(int))
-    return [[finite(steps[i]), finite(values[i])] for i in chosen]
+    indices = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), POINTS)).round().astype(int))
+    return [[finite(steps[i]), finite(values[i])] for i in indices]

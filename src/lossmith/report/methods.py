@@ -1,4 +1,4 @@
-"""Who is on the page: every method with the color and the mark that it keeps in table, charts and images."""
+"""The methods on the page, each with its color and its mark in table, charts and images."""
 
 from dataclasses import dataclass
 

@@ -14,9 +14,9 @@ ASSETS = Path(__file__).with_name("assets")
 def write_page(
     path: Path, template: str, styles: Sequence[str], scripts: Sequence[str] = (), **values: object
 ) -> None:
-    """Write a page that needs nothing else, and no network; whatever comes from outside is escaped.
+    """Write a self-contained HTML page; all values from outside are escaped.
 
-    The file is written whole: under a temporary name, then renamed.
+    The file is written atomically.
 
     Raises LossmithError when the file cannot be written.
     """
@@ -31,7 +31,7 @@ def write_page(
     page = environment.get_template(template).render(
         styles=_joined("styles", styles, "css"), scripts=_joined("scripts", scripts, "js"), **values
     )
-    # names of files may hold bytes that are no text; they are shown as question marks
+    # file names may hold bytes that are not valid UTF-8; they are shown as question marks
     write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
 
 
@@ -42,7 +42,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _joined(folder: str, names: Sequence[str], ending: str) -> Markup:
-    """Our own files, as they are: they are no templates, so their braces mean nothing to Jinja."""
+    """The contents of asset files, unescaped: they are not templates, so Jinja does not read their braces."""
     return Markup("\n".join((ASSETS / folder / f"{name}.{ending}").read_text("utf-8") for name in names))
 
 

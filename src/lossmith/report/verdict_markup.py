@@ -25,9 +25,9 @@ def verdict_lines(verdict: str, methods: Sequence[Method]) -> tuple[list[TextSpa
 
 def _pieces(text: str, methods: Sequence[Method]) -> list[TextSpan]:
     """Losses are found as whole words, the longest name first: "l1" is not meant in "0.16*l1"."""
-    named = {method.name: method for method in methods if method.kind == "loss" and method.name}
-    if not named or not text:
+    methods_by_name = {method.name: method for method in methods if method.kind == "loss" and method.name}
+    if not methods_by_name or not text:
         return [TextSpan(text)] if text else []
-    names = "|".join(re.escape(name) for name in sorted(named, key=len, reverse=True))
+    names = "|".join(re.escape(name) for name in sorted(methods_by_name, key=len, reverse=True))
     parts = re.split(rf"(?<![\w*.])({names})(?![\w*])", text)
-    return [TextSpan(part, named.get(part)) for part in parts if part]
+    return [TextSpan(part, methods_by_name.get(part)) for part in parts if part]

@@ -96,8 +96,8 @@ def _fitting_weights(path: Path, restorer: nn.Module, weights: StateDict) -> dic
     }
     if not fitting:
         raise LossmithError(f"{path} holds nothing that fits this network")
-    fresh = [name for name in expected if name not in fitting]
-    rest = f"; fresh are {quoted(fresh)}" if fresh else ""
+    new_names = [name for name in expected if name not in fitting]
+    rest = f"; fresh are {quoted(new_names)}" if new_names else ""
     logger.info(f"{len(fitting)} of the network's {len(expected)} weights come from {path}{rest}")
     return fitting
 

@@ -1,1 +1,1 @@
-"""From the scores of every image to who is better, by how much, and how sure that is."""
+"""Paired statistics on scores per image: rankings, differences, confidence intervals and the verdict."""

@@ -16,14 +16,14 @@ MEASURED = {
     "lpips": {"lpips"},
     "dists": {"dists"},
 }
-"""The metrics that are a loss of the catalog, a part of it, or the same but for windows, scales or networks."""
+"""For each loss of the catalog, the metrics that it contains, up to windows, scales and networks."""
 
 
 def optimizes_metric(loss: str, metric: str) -> bool:
     """Whether a loss, as it is written, contains what a metric of this name measures.
 
-    That is so on whatever network LPIPS is, and at whatever time of a run. Of objects and of losses by their
-    import path nobody knows; the answer is no.
+    LPIPS counts with any network, and a schedule's losses at any time of a run. Objects and losses given by an
+    import path are unknown, so the answer for them is no.
 
     >>> optimizes_metric("l1 + 0.1*lpips(vgg)", "lpips_alex"), optimizes_metric("l1 + 0.1*lpips(vgg)", "ssim")
     (True, False)

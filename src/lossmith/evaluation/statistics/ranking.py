@@ -1,4 +1,4 @@
-"""From rows to standings: who is better, by how much, and how sure that is.
+"""Rankings and pairwise differences of methods, with confidence intervals, from rows of scores.
 
 A score of one image under one seed is a row; see `score_table` for which rows count and `bootstrap` for the
 intervals. Intervals are 95 % for one comparison at a time: among 45 pairs of methods that do not differ at all,
@@ -100,13 +100,13 @@ def rankings(
     >>> [s.metric.name for s in found]
     ['psnr']
     """
-    found = []
+    results = []
     for metric in metrics:
         try:
-            found.append(ranking(rows, metric, methods, resamples, seed))
+            results.append(ranking(rows, metric, methods, resamples, seed))
         except NothingToCompareError:
             continue
-    return found
+    return results
 
 
 def main_ranking(rankings: Sequence[Ranking]) -> Ranking | None:

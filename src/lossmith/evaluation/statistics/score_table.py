@@ -34,8 +34,8 @@ def score_table(rows: Sequence[Row], metric: Metric, methods: Sequence[str] | No
     method that lacks a number for any remaining image under any seed (its run failed) is left out, because a
     mean over other images cannot be compared. The degraded input knows no seeds: its scores stand for each.
 
-    An image that is tested at several levels of the damage counts once, with the mean of its scores: its levels
-    are not so many independent images.
+    An image that is tested at several levels of the degradation counts once, with the mean of its scores:
+    its levels are not independent images.
 
     Raises LossmithError when there are no rows, when a row occurs twice, and when no method is complete.
 
@@ -57,8 +57,8 @@ def score_table(rows: Sequence[Row], metric: Metric, methods: Sequence[str] | No
         raise NothingToCompareError(
             f"nothing to compare in {metric.label}: no method has it for every image and seed"
         )
-    kept = tuple(name for name, whole in zip(names, complete, strict=True) if whole)
-    return ScoreTable(kept, tuple(seeds), tuple(images), values[complete])
+    complete_methods = tuple(name for name, is_complete in zip(names, complete, strict=True) if is_complete)
+    return ScoreTable(complete_methods, tuple(seeds), tuple(images), values[complete])
 
 
 def _by_place(rows: Sequence[Row], metric: str) -> dict[tuple[str, int, str], float]:
@@ -71,11 +71,11 @@ def _by_place(rows: Sequence[Row], metric: str) -> dict[tuple[str, int, str], fl
     levels: dict[tuple[str, int, str], list[float]] = {}
     for (method, seed, image), score in scores.items():
         levels.setdefault((method, seed, without_level(image)), []).append(score)
-    return {place: float(np.mean(each)) for place, each in levels.items()}
+    return {place: float(np.mean(level_scores)) for place, level_scores in levels.items()}
 
 
 def without_level(image: str) -> str:
-    """The image's own name, without the level of its damage.
+    """The image's name, without the level of its degradation.
 
     >>> without_level("baby@low"), without_level("me@home")
     ('baby', 'me@home')

@@ -11,10 +11,10 @@ INPUT = "the degraded input"
 
 
 def verdict(rankings: Sequence[Ranking], differences: Sequence[Difference]) -> str:
-    """Who wins on PSNR (or else the first metric), by how much and how sure; then the other metrics' winners.
+    """The winner on PSNR (or else the first metric), its lead and its interval; then the other metrics' winners.
 
-    `differences` should hold the pairs of that metric, those with the degraded input included. Says so when
-    nobody wins, when nobody improves on the degraded input, and when the winner may not have.
+    `differences` should hold the pairs of that metric, including those with the degraded input. The text also says
+    when there is no winner, when no method is better than the degraded input, and when the winner may not be.
 
     >>> psnr = Metric("psnr", "PSNR", True, 2, "dB")
     >>> result = Ranking(psnr, ("mix", "l1"), {"mix": 31.42, "l1": 31.21}, {}, ("mix",))
@@ -24,9 +24,11 @@ def verdict(rankings: Sequence[Ranking], differences: Sequence[Difference]) -> s
     main = main_ranking(rankings)
     if main is None:
         return "Nothing could be compared: no method has scores for every image and seed."
-    alone = all(name in (main.order[0], DEGRADED) for name in main.order)
-    # who is alone wins nothing; that it does not reach its input is worth saying all the same
-    others = [each for each in rankings if each is not main and (not alone or each.order[0] == DEGRADED)]
+    single = all(name in (main.order[0], DEGRADED) for name in main.order)
+    # with one method there is no winner, but still report that it is worse than the input
+    others = [
+        ranking for ranking in rankings if ranking is not main and (not single or ranking.order[0] == DEGRADED)
+    ]
     return " ".join(filter(None, [_headline(main, differences), _elsewhere(main, others)]))
 
 
@@ -55,43 +57,43 @@ def _headline(main: Ranking, differences: Sequence[Difference]) -> str:
 
 
 def _lead(main: Ranking, differences: Sequence[Difference], rival: str) -> str:
-    """How far the best method is ahead of another."""
+    """The lead of the best method over another, in words."""
     amount, interval = _margin(main, differences, rival)
     return f"{amount} ahead of {rival} ({interval})" if interval else f"{amount} ahead of {rival}"
 
 
 def _margin(main: Ranking, differences: Sequence[Difference], rival: str) -> tuple[str, str]:
-    """By how much the best method is better than another, and the interval in words, if known."""
+    """The difference of the best method from another, and its interval in words, if known."""
     metric, best = main.metric, main.order[0]
     margin = abs(main.means[best] - main.means[rival])
-    found = _find(differences, metric, best, rival)
-    if found is None:
+    difference = _find(differences, metric, best, rival)
+    if difference is None:
         return _number(metric, margin), ""
-    if math.isnan(found.low):
+    if math.isnan(difference.low):
         return _number(metric, margin), "one image and one seed give no interval"
-    as_is = (found.first == best) == metric.higher_is_better
-    low, high = (found.low, found.high) if as_is else (-found.high, -found.low)
+    as_is = (difference.first == best) == metric.higher_is_better
+    low, high = (difference.low, difference.high) if as_is else (-difference.high, -difference.low)
     digits = _digits(metric, margin)
     return _number(metric, margin), f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
 
 
 def _doubtful(main: Ranking, differences: Sequence[Difference]) -> bool:
-    """Whether the best method may be no better than its input."""
-    found = _find(differences, main.metric, main.order[0], DEGRADED)
-    return found is not None and not found.significant
+    """Whether the best method is not significantly better than the degraded input."""
+    difference = _find(differences, main.metric, main.order[0], DEGRADED)
+    return difference is not None and not difference.significant
 
 
 def _elsewhere(main: Ranking, others: Sequence[Ranking]) -> str:
-    """Who wins the other metrics."""
-    won: dict[str, list[str]] = {}
-    for each in others:
-        beaten = each.order[0] == DEGRADED
-        winner = DEGRADED if beaten else each.leaders[0] if len(each.leaders) == 1 else ""
-        won.setdefault(winner, []).append(each.metric.label)
-    open_ones, beaten_ones = won.pop("", []), won.pop(DEGRADED, [])
+    """The winners on the other metrics."""
+    metrics_by_winner: dict[str, list[str]] = {}
+    for ranking in others:
+        beaten = ranking.order[0] == DEGRADED
+        winner = DEGRADED if beaten else ranking.leaders[0] if len(ranking.leaders) == 1 else ""
+        metrics_by_winner.setdefault(winner, []).append(ranking.metric.label)
+    open_ones, beaten_ones = metrics_by_winner.pop("", []), metrics_by_winner.pop(DEGRADED, [])
     parts = [
         f"{name} {'also ' if main.leaders == (name,) else ''}wins on {_listed(labels)}"
-        for name, labels in sorted(won.items(), key=lambda item: item[0] != main.order[0])
+        for name, labels in sorted(metrics_by_winner.items(), key=lambda item: item[0] != main.order[0])
     ]
     if open_ones:
         parts.append(f"{_listed(open_ones)} {'has' if len(open_ones) == 1 else 'have'} no clear winner")

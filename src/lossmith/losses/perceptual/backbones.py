@@ -86,7 +86,7 @@ class Backbone:
             raise LossmithError(f"{needed}: {missing_file_hint(self.files[0])}")
         try:
             return self.download(), self.files[0]
-        except Exception as error:  # whatever the packages raise for a network, a proxy or a full disk
+        except Exception as error:  # the packages can raise anything for a failed download or a full disk
             reason = " ".join(str(error).split()) or type(error).__name__
             raise LossmithError(
                 f"{needed}, which could not be downloaded ({reason}): {missing_file_hint(self.files[0])}"
@@ -106,7 +106,7 @@ def backbone(network: str | nn.Module) -> Backbone:
     Raises
     ------
     LossmithError
-        For an unknown name, and for what is no module.
+        For an unknown name, or an object that is not a module.
     ImportError
         If the package is not installed.
     """

@@ -123,7 +123,7 @@ def _min_side(extractor: FeatureExtractor) -> int:
     def suffices(side: int) -> bool:
         try:
             features = meta_network(torch.empty(1, extractor.channels, side, side, dtype=dtype, device="meta"))
-        except Exception:  # whatever a network raises for an image that is too small
+        except Exception:  # a network can raise anything for an image that is too small
             return False
         _check_maps(extractor.name, features)
         return all(feature.numel() for feature in features)

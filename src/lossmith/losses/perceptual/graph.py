@@ -78,7 +78,7 @@ def feature_graph(network: nn.Module, layers: Sequence[str]) -> nn.Module:
     paths = [aliases.get(layer, layer) for layer in layers]
     try:
         graph = _trace(network)
-    except Exception:  # whatever the code of a network raises when it is traced
+    except Exception:  # the code of a network can raise anything when it is traced
         return HookedNetwork(network, paths, aliases)
     if any(_changes_its_input(node) for node in graph.nodes):
         return HookedNetwork(network, paths, aliases)

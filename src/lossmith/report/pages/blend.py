@@ -120,23 +120,24 @@ def verdict(contents: BlendContents) -> str:
     """
     first, *between, last = contents.points["weights"]
     metrics = (contents.metrics[0], contents.metrics[-1])
-    found = []
+    gains = []
     for metric in metrics:
         sign, name = (1 if metric.higher_is_better else -1), metric.name
         best = max(between, key=lambda point: sign * point.scores[name], default=first)
-        shown = 10.0**-metric.digits  # less is no difference that anybody would call one
-        if all(sign * (best.scores[name] - end.scores[name]) >= shown for end in (first, last)):
-            found.append(f"{metric.label} is best at alpha {best.alpha:g}, {_said(metric, best)}")
+        min_gain = 10.0**-metric.digits  # smaller differences are not visible in the printed digits
+        if all(sign * (best.scores[name] - end.scores[name]) >= min_gain for end in (first, last)):
+            gains.append(f"{metric.label} is best at alpha {best.alpha:g}, {_format_score(metric, best)}")
     ends = " and ".join(
-        f"{metric.label} goes from {_said(metric, first)} to {_said(metric, last)}" for metric in metrics
+        f"{metric.label} goes from {_format_score(metric, first)} to {_format_score(metric, last)}"
+        for metric in metrics
     )
-    if not found:
+    if not gains:
         labels = " or ".join(metric.label for metric in metrics)
         return f"No alpha is better than both ends in {labels}: from alpha 0 to 1 {ends}."
-    return f"{'; '.join(found)}: better than at both ends. From alpha 0 to 1 {ends}."
+    return f"{'; '.join(gains)}: better than at both ends. From alpha 0 to 1 {ends}."
 
 
-def _said(metric: Metric, point: Point) -> str:
+def _format_score(metric: Metric, point: Point) -> str:
     return f"{number(point.scores[metric.name], metric.digits)} {metric.unit}".strip()
 
 
@@ -173,7 +174,9 @@ def _marks(points: Sequence[Point], axes: tuple[Axis, Axis]) -> list[Mark]:
     marks = []
     for point in points:
         x, y = (point.scores[axis.metric.name] for axis in axes)
-        said = zip(axes, (x, y), strict=True)
-        words = ", ".join(f"{axis.metric.label} {number(value, axis.metric.digits)}" for axis, value in said)
+        coordinates = zip(axes, (x, y), strict=True)
+        words = ", ".join(
+            f"{axis.metric.label} {number(value, axis.metric.digits)}" for axis, value in coordinates
+        )
         marks.append(Mark(axes[0].place(x), axes[1].place(y), point.alpha, words))
     return marks

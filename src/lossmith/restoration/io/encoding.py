@@ -106,7 +106,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """The record of the restoration that `encode` wrote into a file; None without one."""
     try:
         record = json.loads(_record_text(path))["lossmith restore"]
-    except Exception:  # whatever is wrong with the file, it was not made here
+    except Exception:  # a file that cannot be read was not written by `restore`
         return None
     return rename_record(record) if isinstance(record, dict) else None
 

@@ -44,7 +44,7 @@ MORE_IMAGES_NOTE = "the further images in the file"
 def metadata_of_png(path: Path) -> tuple[Metadata, Any]:
     """The metadata of a PNG, and Pillow's stream of its chunks, read to the end without the pixels.
 
-    Raises whatever Pillow raises for a damaged file.
+    Raises what Pillow raises for a damaged file.
     """
     from PIL.PngImagePlugin import PngStream
 
@@ -124,7 +124,7 @@ def _raw_profile(texts: dict[str, str], name: str, mark: bytes) -> bytes | None:
 
 
 def metadata_of_jpeg(path: Path) -> Metadata:
-    """The metadata of a JPEG. Raises whatever Pillow raises for a damaged file."""
+    """The metadata of a JPEG. Raises what Pillow raises for a damaged file."""
     from PIL.JpegImagePlugin import JpegImageFile
 
     with path.open("rb") as file, JpegImageFile(file) as image:
@@ -177,7 +177,7 @@ def _lost_of_segment(name: str, content: bytes) -> Iterator[str]:
 def metadata_of_gif(path: Path) -> tuple[Metadata, tuple[int, int]]:
     """The metadata of a GIF, and the (width, height) of its canvas.
 
-    Raises whatever Pillow raises for a damaged file.
+    Raises what Pillow raises for a damaged file.
     """
     from PIL.GifImagePlugin import GifImageFile
 

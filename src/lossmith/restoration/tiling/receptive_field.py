@@ -1,4 +1,4 @@
-"""Measures the receptive field of a network, whatever its layers are.
+"""Measures the receptive field of any network, regardless of its layers.
 
 A NaN in one block of the input makes every output NaN that depends on the block, so a run of the real network
 shows its receptive field. Runtimes other than PyTorch may lose NaN (vectorized maxima do); there the block is set

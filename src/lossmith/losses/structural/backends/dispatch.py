@@ -85,7 +85,7 @@ def self_test(backend: Backend, device: torch.device) -> bool:
             for module in (backend, torch_backend)
         )
         failure = "" if torch.allclose(results, expected, rtol=1e-3, atol=1e-4) else "their results are wrong"
-    except Exception as error:  # whatever a compiler or a driver may raise
+    except Exception as error:  # a compiler or a driver can raise anything
         failure = str(error).strip().split("\n")[-1]
     if failure:
         warnings.warn(
