@@ -19,9 +19,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], format: str, card: dict
     cpu_tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # one entry only: safetensors does not keep the order of several
     metadata = {format: json.dumps(card)}
-    write_bytes(
-        path, save(cpu_tensors, metadata)
-    )  # not by safetensors' writer, whose error for a full disk differs
+    # not by safetensors' writer, whose error for a full disk differs
+    write_bytes(path, save(cpu_tensors, metadata))
 
 
 def is_safetensors(path: Path) -> bool:
