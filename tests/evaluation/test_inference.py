@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from lossmith.core.errors import LossmithError
 from lossmith.data import ImagePair
 from lossmith.evaluation import Protocol, restore_images
-from lossmith.evaluation.inference import AnySizeNetwork, mirrored
+from lossmith.evaluation.inference import FullImageInference, mirrored
 from lossmith.networks import network
 
 
@@ -43,28 +43,28 @@ def pair(height: int, width: int, scale: int = 1) -> ImagePair:
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (64, 64), (65, 63)])
 def test_sizes_that_a_network_refuses_are_padded_and_cropped(kind: type[nn.Module], size: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    restorer, given = kind().eval(), pair(*size)
-    (restored,) = restore_images(restorer, [given])
+    restorer, image_pair = kind().eval(), pair(*size)
+    (restored,) = restore_images(restorer, [image_pair])
     height, width = (-(-side // 4) * 4 for side in size)
     if kind is Halves:
         height, width = (side + side % 2 for side in size)
     with torch.no_grad():
-        whole = restorer(mirrored(mirrored(given.degraded[None], height, -2), width, -1))[0]
+        whole = restorer(mirrored(mirrored(image_pair.degraded[None], height, -2), width, -1))[0]
     assert torch.equal(restored, whole[:, : size[0], : size[1]])
 
 
 @pytest.mark.parametrize("name", ["fcn", "srresnet_small(features=8, blocks=1)"])
 def test_an_image_that_does_not_fit_is_restored_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    restorer, given = network(name, 2 if "srresnet" in name else 1).eval(), pair(61, 40)
+    restorer, image_pair = network(name, 2 if "srresnet" in name else 1).eval(), pair(61, 40)
     scale = 2 if "srresnet" in name else 1
-    whole = AnySizeNetwork(restorer, scale)(given.degraded[None])
-    monkeypatch.setattr(AnySizeNetwork, "rows_at_once", lambda *_: 8)
-    bands = AnySizeNetwork(restorer, scale)(given.degraded[None])
+    whole = FullImageInference(restorer, scale)(image_pair.degraded[None])
+    monkeypatch.setattr(FullImageInference, "rows_at_once", lambda *_: 8)
+    bands = FullImageInference(restorer, scale)(image_pair.degraded[None])
     torch.testing.assert_close(bands, whole, rtol=0, atol=1e-6)  # convolutions of other sizes round otherwise
 
 
 def test_the_height_of_a_band_follows_from_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = AnySizeNetwork(network("fcn").eval(), 1)
+    whole = FullImageInference(network("fcn").eval(), 1)
     monkeypatch.setattr("lossmith.evaluation.inference.free_memory", lambda _: 1 << 40)
     assert whole.rows_at_once(1000, 1000) == 0
     monkeypatch.setattr("lossmith.evaluation.inference.free_memory", lambda _: 100 << 20)

@@ -50,9 +50,9 @@ def page(opened: Browser) -> Iterator[Browser]:
     """The page afresh, every image open; afterwards the console must be silent."""
     opened.emulate()
     opened.driver.refresh()
-    for index in range(len(opened.all(".exhibit"))):
-        opened.run(f"document.querySelectorAll('.exhibit')[{index}].scrollIntoView({{behavior: 'instant'}})")
-        ready = f".exhibit[data-ready]:is(#image-{index})"
+    for index in range(len(opened.all(".comparison"))):
+        opened.run(f"document.querySelectorAll('.comparison')[{index}].scrollIntoView({{behavior: 'instant'}})")
+        ready = f".comparison[data-ready]:is(#image-{index})"
         WebDriverWait(opened.driver, 10).until(lambda _, ready=ready: opened.all(ready))
     opened.run("scrollTo({top: 0, behavior: 'instant'})")
     yield opened

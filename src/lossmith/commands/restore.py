@@ -18,7 +18,7 @@ from lossmith.core.files import path_list
 from lossmith.core.progress import ProgressBar, time_left
 from lossmith.core.resources import amount, check_disk, free_disk
 from lossmith.data.folders import find_image_places
-from lossmith.report.templates import is_ours
+from lossmith.report.templates import is_lossmith_page
 from lossmith.restoration import (
     ENDINGS,
     FileRestorer,
@@ -184,7 +184,7 @@ def _folder(out: Path) -> Path:
 def _page_path(out: Path) -> Path:
     """The page beside the results; raises LossmithError where another program made the file of that name."""
     path = out.with_suffix(".html") if is_one_file(out) else out / "side-by-side.html"
-    if path.exists() and not is_ours(path):
+    if path.exists() and not is_lossmith_page(path):
         raise LossmithError(f"'{path}' exists and is no page of lossmith; move it, or change `out`")
     return path
 

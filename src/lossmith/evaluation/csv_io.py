@@ -1,4 +1,4 @@
-"""Rows as a CSV file: one line per image, method and seed, with the protocol beside the numbers."""
+"""Score tables as CSV: one line per image, method and seed, with the protocol in each."""
 
 import csv
 import io
@@ -23,11 +23,11 @@ def check_table(path: Path) -> None:
             f"scores are written as CSV, and '{path}' is called otherwise; call it scores.csv, say"
         )
     if path.exists() and not path.read_bytes().startswith(",".join(KEYS).encode()):
-        raise LossmithError(f"'{path}' exists and is no table of scores; choose another `out`")
+        raise LossmithError(f"'{path}' exists and is not a table of scores; choose another `out`")
 
 
 def write_csv(path: Path, rows: Sequence[Row], protocol: Protocol | str) -> None:
-    """Write rows whole: image, method, seed, protocol, then a column per metric, in order of appearance.
+    """Write rows atomically: image, method, seed, protocol, then a column per metric, in order of appearance.
 
     Numbers keep all their digits; a score that a row does not have is left empty.
 
@@ -48,7 +48,7 @@ def write_csv(path: Path, rows: Sequence[Row], protocol: Protocol | str) -> None
 def read_csv(path: Path) -> list[Row]:
     """The rows of a file that `write_csv` wrote, equal to those that were written.
 
-    Raises LossmithError when the file cannot be read, lacks a column, or holds something else than numbers.
+    Raises LossmithError when the file cannot be read, lacks a column, or has a seed or score that is not a number.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def read_csv(path: Path) -> list[Row]:
     reader = csv.DictReader(io.StringIO(text))
     reader.fieldnames = columns = [ENTRIES.get(column, column) for column in reader.fieldnames or []]
     if missing := [key for key in KEYS if key not in columns]:
-        raise LossmithError(f"{path} is no table of scores: the column '{missing[0]}' is missing")
+        raise LossmithError(f"{path} is not a table of scores: the column '{missing[0]}' is missing")
     rows = []
     for line in reader:
         try:

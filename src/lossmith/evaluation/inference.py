@@ -1,4 +1,4 @@
-"""A restorer applied to whole test images."""
+"""Inference on full-size test images, in bands where memory is short."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,44 +24,43 @@ from lossmith.restoration.tiling.receptive_field import (
 )
 from lossmith.restoration.tiling.tiles import rounded_up
 
-ALWAYS_FITS = 64_000
-"""Bytes per pixel that no network here needs: what fits with so many is not looked into."""
-SHARE = 0.5
-"""Of the free memory, for the network."""
+MAX_BYTES_PER_PIXEL = 64_000
+"""Bytes per output pixel that no known network exceeds: an image that fits with this is not measured."""
+MEMORY_SHARE = 0.5
+"""Fraction of the free memory that the network may use."""
 
 
 def restore_images(restorer: nn.Module, pairs: Sequence[ImagePair]) -> Iterator[Tensor]:
-    """Each degraded image restored, (3, H, W) on the CPU, in float32, as the network makes it of the whole.
+    """Yield each degraded image restored, (3, H, W) float32 on the CPU.
 
-    Where the network refuses its size, the image is mirrored beyond its lower and right edge up to one that it
-    takes, as `lossmith restore` does. Where it does not fit into memory, it goes through the network in bands that
-    overlap by the receptive field.
+    An image whose size the network refuses is padded by reflection at the bottom and right, as `lossmith restore`
+    does. One that does not fit into memory is restored in bands that overlap by the receptive field.
 
-    Raises LossmithError when the network fails all the same.
+    Raises LossmithError when the network fails nevertheless, or returns another size than the target has.
     """
-    whole: AnySizeNetwork | None = None
+    inference: FullImageInference | None = None
     for pair in pairs:
-        whole = whole or AnySizeNetwork(restorer, pair.scale)
+        inference = inference or FullImageInference(restorer, pair.scale)
         try:
-            restored = whole(pair.degraded[None])[0].float().cpu()
+            restored = inference(pair.degraded[None])[0].float().cpu()
         except LossmithError:
             raise
-        except Exception as error:  # a user's network can raise anything
+        except Exception as error:  # a user's network may raise anything
             size, kind = f"{pair.degraded.shape[1]}x{pair.degraded.shape[2]}", type(error).__name__
             raise LossmithError(
                 f"the network fails on '{pair.name}', {size} pixels, with {kind}: {error}"
             ) from error
         if restored.shape != pair.clean.shape:
             raise LossmithError(
-                f"the network makes {tuple(restored.shape)} of '{pair.name}', whose target is "
+                f"the network returns {tuple(restored.shape)} for '{pair.name}', whose target is "
                 f"{tuple(pair.clean.shape)}; does it enlarge by {pair.scale}?"
             )
         yield restored
 
 
 @dataclass
-class AnySizeNetwork:
-    """A restorer that takes images of any size: (N, 3, h, w) to (N, 3, scale h, scale w), on its device."""
+class FullImageInference:
+    """A restorer for images of any size: (N, 3, h, w) to (N, 3, scale h, scale w), on its device."""
 
     restorer: nn.Module
     scale: int
@@ -79,22 +78,22 @@ class AnySizeNetwork:
             if not self.refuses(degraded):
                 raise
         height, width = self._enlarged(degraded)
-        return self._restored(self._mirrored_to_grid(degraded))[..., :height, :width]
+        return self._restored(self._grown(degraded))[..., :height, :width]
 
     def refuses(self, degraded: Tensor) -> bool:
-        """Whether it is the size of an image that the network does not take, and another would do."""
+        """Whether the network does not accept the size of this image, but would accept a larger one."""
         try:
-            return self._mirrored_to_grid(degraded).shape != degraded.shape
-        except LossmithError:  # it runs on none of the sizes tried
+            return self._grown(degraded).shape != degraded.shape
+        except LossmithError:  # it fails at every size that was tried
             return False
 
     def rows_at_once(self, height: int, width: int) -> int:
-        """How many rows of an image go through the network at once where all would take too much memory, else 0.
+        """Rows of a band if the full image would take too much memory, else 0.
 
-        Raises LossmithError when a few would, too, or when each pixel of the result depends on all of the image.
+        Raises LossmithError when even the smallest band would, or when the receptive field is the whole image.
         """
-        free = SHARE * free_memory(self._device)
-        if height * width * ALWAYS_FITS * self.scale**2 <= free:
+        free = MEMORY_SHARE * free_memory(self._device)
+        if height * width * MAX_BYTES_PER_PIXEL * self.scale**2 <= free:
             return 0
         need = bytes_per_pixel(self._engine, self.sizes)
         if height * width * need <= free:
@@ -111,7 +110,7 @@ class AnySizeNetwork:
 
     @cached_property
     def sizes(self) -> Sizes:
-        """Which sizes the network takes."""
+        """The input sizes that the network accepts."""
         return sizes_of(self._engine)
 
     @cached_property
@@ -134,18 +133,19 @@ class AnySizeNetwork:
     def _enlarged(self, degraded: Tensor) -> tuple[int, int]:
         return degraded.shape[-2] * self.scale, degraded.shape[-1] * self.scale
 
-    def _mirrored_to_grid(self, degraded: Tensor) -> Tensor:
-        """Mirrored beyond the lower and right edge, up to a size that the network takes."""
+    def _grown(self, degraded: Tensor) -> Tensor:
+        """Padded by reflection at the bottom and right to a size that the network accepts."""
         height, width = (
             max(rounded_up(side, self.sizes.multiple_of), self.sizes.minimum) for side in degraded.shape[-2:]
         )
         return mirrored(mirrored(degraded, height, -2), width, -1)
 
     def _in_bands(self, degraded: Tensor, rows: int) -> Tensor:
-        """Band by band, each with as much around it as the network looks at."""
-        grown, halo, step = self._mirrored_to_grid(degraded), _halo(self._reach), _step(self._reach)
+        """Restored in bands, each with the receptive field around it."""
+        grown, halo, step = self._grown(degraded), _halo(self._reach), _step(self._reach)
         height, width = self._enlarged(degraded)
-        last = max(0, grown.shape[-2] - self.sizes.minimum) // step * step  # where there is enough left for a band
+        # the last row at which a band of the minimum size fits
+        last = max(0, grown.shape[-2] - self.sizes.minimum) // step * step
         bands = []
         for top in range(0, grown.shape[-2], rows):
             first = max(0, min(top - halo, last))
@@ -155,7 +155,7 @@ class AnySizeNetwork:
 
 
 def mirrored(image: Tensor, side: int, dim: int) -> Tensor:
-    """An image, continued along one dimension up to `side` by its mirror image, the last row not repeated.
+    """An image padded along one dimension to `side` by reflection, without repeating the edge.
 
     >>> mirrored(torch.tensor([[1, 2, 3]]), 7, -1).tolist()
     [[1, 2, 3, 2, 1, 2, 3]]
@@ -180,12 +180,12 @@ def _too_large(degraded: Tensor) -> str:
 
 
 def protocol_of(pairs: Sequence[ImagePair]) -> Protocol:
-    """The protocol of papers for these images."""
+    """The protocol that papers use for these test images."""
     return protocol_for(pairs[0].scale, [pair.degradation for pair in pairs], any(pair.gray for pair in pairs))
 
 
 def check_border(pairs: Sequence[ImagePair], protocol: Protocol) -> None:
-    """Raise LossmithError for images of which nothing is left to score, before any is restored."""
+    """Raise LossmithError if cropping by the border leaves nothing of an image."""
     small = [pair.name for pair in pairs if min(pair.clean.shape[1:]) <= 2 * protocol.border]
     if small:
         others = f" and {len(small) - 1} more" if small[1:] else ""
@@ -196,5 +196,5 @@ def check_border(pairs: Sequence[ImagePair], protocol: Protocol) -> None:
 
 
 def baseline(pair: ImagePair) -> Tensor:
-    """What one has without a network: the degraded image, enlarged as MATLAB does it where it is smaller."""
+    """The degraded input at the size of the target: enlarged by MATLAB's bicubic filter where it is smaller."""
     return pair.degraded if pair.scale == 1 else resize_8bit(pair.degraded, pair.scale)

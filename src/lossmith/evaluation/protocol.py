@@ -1,4 +1,4 @@
-"""Under which protocol a number is measured: color, border and rounding."""
+"""The protocol of a score: color channels, cropped border and rounding."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from lossmith.metrics.luma import as_gray, studio_luma
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is done to both images before they are compared; `str()` says it in words.
+    """How both images are prepared before they are compared; `str()` describes it.
 
     `color` is "rgb" or "y" (BT.601 studio swing, as super-resolution papers do); `border` pixels are cropped
     from each side. Both images are always clamped to [0, 1] and rounded to 8 bits first. `levels` are the
-    damages that each image is tested with, where they are more than one. Where the target is gray one channel is
+    degradations that each image is tested with, if there are several. Where the target is gray one channel is
     scored, for which the luma of a colored prediction is taken, as `lossmith restore` writes it; `gray` says that
     there are such targets.
 
@@ -50,10 +50,10 @@ class Protocol:
         return f"{color}, {crop}, rounded to 8 bits{gray}{levels}"
 
 
-def protocol_for(scale: int, damages: Iterable[str] = (), gray: bool = False) -> Protocol:
+def protocol_for(scale: int, degradations: Iterable[str] = (), gray: bool = False) -> Protocol:
     """What the papers use: Y with `scale` pixels cropped for super-resolution, all of RGB for the rest.
 
-    `damages` are what the test images say of theirs; `gray` is whether some of them are.
+    `degradations` are those of the test images; `gray` says whether some of the targets are gray.
 
     >>> print(protocol_for(scale=3))
     Y (BT.601 studio swing), 3 px cropped from each side, rounded to 8 bits
@@ -62,12 +62,12 @@ def protocol_for(scale: int, damages: Iterable[str] = (), gray: bool = False) ->
     >>> print(protocol_for(1, ["noise(0)", "noise(50)", "noise(0)"]))
     RGB, no crop, rounded to 8 bits; each image after noise(0), after noise(50)
     """
-    levels = tuple(dict.fromkeys(filter(None, damages)))
+    levels = tuple(dict.fromkeys(filter(None, degradations)))
     return Protocol("y", scale, levels, gray) if scale > 1 else Protocol(levels=levels, gray=gray)
 
 
 def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor]:
-    """Two images, made ready to be compared: float64 on the CPU, (3, H, W), or (1, H, W) for Y and for gray.
+    """Prediction and target, prepared for comparison: float64 on the CPU, (3, H, W), or (1, H, W) for Y and gray.
 
     Both are (3, H, W) RGB floats in [0, 1] on any device. They are clamped, rounded to 8 bits (halves go up;
     a target that came from an 8-bit file stays as it was), cropped, and turned into Y, which is not rounded
@@ -85,7 +85,7 @@ def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Ten
     _check(prediction, target, protocol.border)
     gray = is_gray(target)
     exact = (image.detach().cpu().to(torch.float64) for image in (prediction, target))
-    first, second = (_eight_bit(as_gray(each) if gray else each, protocol.border) for each in exact)
+    first, second = (_eight_bit(as_gray(image) if gray else image, protocol.border) for image in exact)
     if protocol.color == "rgb":
         return first, second
     return studio_luma(first.expand(3, -1, -1)), studio_luma(second.expand(3, -1, -1))

@@ -57,7 +57,7 @@ def score(
 
 
 def score_row(image: str, method: str, prediction: Tensor, target: Tensor, protocol: Protocol) -> Row:
-    """The row of one image, under the default metrics; what `score` refuses is said with the image's name.
+    """The row of one image, under the default metrics; errors of `score` name the image.
 
     >>> import torch
     >>> gray = torch.full((3, 8, 8), 0.5)
@@ -78,7 +78,7 @@ def score_row(image: str, method: str, prediction: Tensor, target: Tensor, proto
 
 
 def why_nan(rows: Sequence[Row]) -> list[str]:
-    """A sentence for each least size of metrics that were not measured on some images, since these are smaller.
+    """One sentence per minimum size of metrics that could not be measured on smaller images.
 
     >>> why_nan([Row("stamp", "mix", 0, {"psnr": 30.0, "ms_ssim": float("nan"), "iw_ssim": float("nan")})])
     ["MS-SSIM and IW-SSIM are nan, for these have fewer than 161 pixels to a side: 'stamp'"]

@@ -21,7 +21,7 @@ from lossmith.metrics.inputs import in_full_precision, prepare
 
 @dataclass(frozen=True)
 class DeepMetricSpec:
-    """An ImageNet network under a metric."""
+    """A metric on features of an ImageNet network: its weights and how it is built."""
 
     network: str
     files: tuple[str, ...]
@@ -122,6 +122,6 @@ def _distance(name: str, prediction: Tensor, target: Tensor, border: int, round_
 
 
 @lru_cache(maxsize=2)
-@torch.inference_mode(False)  # the network that is remembered may be needed for a gradient later
+@torch.inference_mode(False)  # the cached network may be needed for a gradient later
 def _loss(name: str, weights: Path, device: torch.device) -> FeatureLoss:
     return DEEP_METRICS[name].build(weights=str(weights), reduction="none").to(device)

@@ -13,7 +13,7 @@ PREWITT = (1 / 3, 1 / 3, 1 / 3)
 def gmsd(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bit: bool = False) -> Tensor:
     """Gradient magnitude similarity deviation, (N,); 0 is best, lower is better.
 
-    How unevenly gradients are kept: the standard deviation of the map of gradient similarity, on the full-range
+    The standard deviation of the map of gradient similarity, on the full-range
     luma, averaged over 2x2 and halved, with Prewitt gradients and c = 170 (on 0 to 255). The deviation is the
     paper's, over N; the authors' MATLAB divides by N - 1, which is 1 + 1/2N times as much.
 

@@ -1,6 +1,6 @@
-"""Phase congruency: how much the waves that make up an image agree at each pixel.
+"""Phase congruency: the agreement in phase of the Fourier components at each pixel.
 
-Edges and lines are where they agree, whatever the contrast. Log-Gabor wavelets of 4 scales and 4 orientations,
+It is high at edges and lines, whatever the contrast. Log-Gabor wavelets of 4 scales and 4 orientations,
 less what noise would give. Source: Kovesi, "Image features from phase congruency", Videre 1(3), 1999, in the
 form of `phasecong2` within the authors' FeatureSIM.m.
 """

@@ -5,7 +5,7 @@ from torch import Tensor
 from lossmith.metrics.inputs import Color, in_full_precision, prepare
 
 CEILING = 100.0
-"""Identical images count as this many dB, because a mean over images with infinity in it says nothing."""
+"""The PSNR of identical images in dB; with infinity a mean over images would be infinite."""
 
 
 @in_full_precision
@@ -34,7 +34,7 @@ def psnr(
     round_to_8bit
         Clamp to [0, 1] and round to 8 bits first, as `lossmith evaluate` does; this leaves no gradient.
     ceiling
-        The most that is given, in dB, which identical images reach; `math.inf` for none.
+        Upper limit in dB, reached by identical images; `math.inf` for none.
 
     >>> import torch
     >>> black = torch.zeros(2, 3, 8, 8, dtype=torch.float64)
@@ -45,7 +45,7 @@ def psnr(
     """
     x, y = prepare("psnr", prediction, target, color, border, round_to_8bit)
     error = (x - y).square().flatten(1).mean(1)
-    # the first limit keeps the logarithm's gradient finite, the second takes off what rounding adds
+    # the first clamp keeps the gradient of the logarithm finite, the second removes rounding errors
     return (-10 * error.clamp(min=10 ** (-ceiling / 10)).log10()).clamp(max=ceiling)
 
 

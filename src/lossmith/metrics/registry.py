@@ -1,4 +1,4 @@
-"""The catalog of metrics: by their names, what they are called, which way is better, and their functions."""
+"""The registry of metrics: name, label, direction, minimum size and function of each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ MetricFunction = Callable[..., Tensor]
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric is called, and how its numbers are read."""
+    """The name, direction, format and minimum size of a metric."""
 
     name: str
     label: str
-    """For tables and charts."""
+    """The name in tables and charts."""
     higher_is_better: bool
     digits: int
-    """After the point, where it is shown."""
+    """Decimals shown."""
     unit: str = ""
     min_side: int = 1
-    """Pixels that an image must have on each side."""
+    """Minimum height and width of an image in pixels."""
 
 
 METRICS: dict[str, Metric] = {

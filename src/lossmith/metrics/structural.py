@@ -67,6 +67,6 @@ def ms_ssim(
     tensor([1.])
     """
     x, y = prepare("ms_ssim", prediction, target, color, border, round_to_8bit, MS_SSIM_MIN_SIDE)
-    # each channel as an image of its own, because the limit is for each
+    # each channel as a separate image, because the clamp at 0 is per channel
     channels: Tensor = 1 - _MS_SSIM(x.flatten(0, 1)[:, None], y.flatten(0, 1)[:, None])
     return channels.reshape(x.shape[:2]).clamp(min=0).mean(1)

@@ -1,4 +1,4 @@
-"""The one-file page on which a tournament is read: `write_report(path, contents)`."""
+"""The report of a tournament as a self-contained HTML file: `write_report(path, contents)`."""
 
 from typing import TYPE_CHECKING
 

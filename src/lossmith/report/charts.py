@@ -1,4 +1,4 @@
-"""What the script draws: the values behind the differences, the curves and the plane, as plain JSON."""
+"""The data of the charts (differences, curves, distortion against perception), as plain JSON."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where to look: the windows of an image in which the losses differ most."""
+"""Selection of the image windows in which the losses differ most."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,11 +43,11 @@ def find_crops(comparison: ImageComparison) -> list[Crop]:
     if not interest.any():
         interest = local_error(comparison.target, np.full_like(comparison.target, comparison.target.mean()))
     crops = pick_windows(box_sum(interest, side), side)
-    return sorted(crops, key=lambda crop: _is_flat(comparison.target, crop))  # what can be recognized comes first
+    return sorted(crops, key=lambda crop: _is_flat(comparison.target, crop))  # windows with structure come first
 
 
 def _is_flat(target: Pixels, crop: Crop) -> bool:
-    """Whether nothing is to be seen there: sky, paper."""
+    """Whether the target has no structure in this window, as in sky."""
     window = target[crop.y : crop.y + crop.side, crop.x : crop.x + crop.side]
     return float(window.mean(axis=2).std()) < FLAT
 
@@ -59,7 +59,7 @@ def absolute_error(image: Pixels, target: Pixels) -> Map:
 
 
 def local_error(image: Pixels, target: Pixels) -> Map:
-    """The absolute error around each pixel, of the same size as the images."""
+    """The absolute error averaged around each pixel, (height, width)."""
     grain = min(GRAIN, *target.shape[:2])
     before = grain // 2
     padded = np.pad(absolute_error(image, target), (before, grain - 1 - before), mode="edge")
@@ -94,5 +94,5 @@ def pick_windows(sums: Map, side: int, count: int = CROPS) -> list[Crop]:
 
 def _variance(maps: Sequence[Map]) -> Map:
     variance: Map = np.var(maps, axis=0)
-    # what is left of equal numbers after rounding is no difference
+    # rounding errors of equal numbers are not a difference
     return np.where(variance > 1e-9, variance, 0.0)

@@ -18,7 +18,7 @@ Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def curves_of(contents: ReportData, methods: Sequence[Method]) -> list[dict[str, Any]]:
-    """Of each loss that took a step: its lines by name, `psnr`, `loss`, and its terms where it has several."""
+    """The curves of each loss that took a step, by name: `psnr`, `loss`, and its terms if there are several."""
     entries = []
     for result in contents.results:
         index = next(i for i, method in enumerate(methods) if method.name == result.loss)

@@ -48,7 +48,7 @@ class ImageComparison:
 
 @dataclass(frozen=True)
 class ReportData:
-    """Everything on the page."""
+    """The content of the page."""
 
     verdict: str
     degradation: str
@@ -65,4 +65,4 @@ class ReportData:
     environment: dict[str, str]
     """Versions, hardware, data: label and value, shown at the foot."""
     notes: list[str] = field(default_factory=list)
-    """What a reader of the results should know of them: what was not measured, how images were read."""
+    """Remarks on the results, such as metrics that were not measured."""

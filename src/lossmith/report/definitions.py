@@ -1,4 +1,4 @@
-"""What each metric is, in one sentence."""
+"""Definitions of the metrics, one sentence each."""
 
 from lossmith.metrics.registry import Metric
 

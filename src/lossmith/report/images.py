@@ -45,7 +45,7 @@ class Score:
 
 @dataclass(frozen=True)
 class View:
-    """All that the page shows of one test image; frames: degraded, each loss, target."""
+    """What the page shows of one test image; frames: degraded, each loss, target."""
 
     image: str
     width: int
@@ -66,16 +66,16 @@ class View:
 
 
 def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence[Method]) -> View:
-    """Prepare one test image."""
+    """The view of one test image."""
     height, width = comparison.target.shape[:2]
     comparison = _cropped(comparison, longest_side(contents))
     shown_height, shown_width = comparison.target.shape[:2]
-    shown = [method for method in methods if method.name in comparison.restored and method.kind == "loss"]
+    losses = [method for method in methods if method.name in comparison.restored and method.kind == "loss"]
     degraded = next(method for method in methods if method.kind == "degraded")
     frames = [_frame(comparison, degraded, comparison.degraded)]
-    frames += [_frame(comparison, method, comparison.restored[method.name]) for method in shown]
+    frames += [_frame(comparison, method, comparison.restored[method.name]) for method in losses]
     frames += [_frame(comparison, TARGET, comparison.target)]
-    metrics, scores = _scores(comparison.image, contents, [degraded, *shown])
+    metrics, scores = _scores(comparison.image, contents, [degraded, *losses])
     return View(
         image=comparison.image,
         width=shown_width,
@@ -122,8 +122,8 @@ def _cropped(comparison: ImageComparison, side: int) -> ImageComparison:
     height, width = comparison.target.shape[:2]
     crop = find_crops(comparison)[0] if max(height, width) > side else Crop(0, 0, 0)
     top, left = (
-        min(max(0, start + crop.side // 2 - side // 2), max(0, whole - side))
-        for start, whole in ((crop.y, height), (crop.x, width))
+        min(max(0, start + crop.side // 2 - side // 2), max(0, length - side))
+        for start, length in ((crop.y, height), (crop.x, width))
     )
     inner = (slice(top, top + side), slice(left, left + side))
     return ImageComparison(
@@ -162,7 +162,7 @@ def _scores(
     for method in known:
         scores = []
         for metric in metrics:
-            values = [_value(rows, each, metric) for each in known]
+            values = [_value(rows, other, metric) for other in known]
             measured = [value for value in values if not math.isnan(value)]
             value = _value(rows, method, metric)
             best = value == (max if metric.higher_is_better else min)(measured)

@@ -35,8 +35,8 @@ def write_page(
     write_text(path, page.encode("utf-8", "replace").decode("utf-8"))
 
 
-def is_ours(path: Path) -> bool:
-    """Whether a file is a page of ours."""
+def is_lossmith_page(path: Path) -> bool:
+    """Whether a file is a page that lossmith wrote."""
     with path.open("rb") as file:
         return b'name="generator" content="lossmith"' in file.read(4096)
 
@@ -46,4 +46,4 @@ def _joined(folder: str, names: Sequence[str], ending: str) -> Markup:
     return Markup("\n".join((ASSETS / folder / f"{name}.{ending}").read_text("utf-8") for name in names))
 
 
-__all__ = ["ASSETS", "is_ours", "write_page"]
+__all__ = ["ASSETS", "is_lossmith_page", "write_page"]

@@ -1,4 +1,4 @@
-"""The verdict, taken apart so that the page can set it: a headline, the rest, and the names of losses in both."""
+"""The verdict split for the page: headline, rest, and the names of losses in both."""
 
 import re
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.resources import amount, free_memory
 from lossmith.data import ImagePair, PatchDataset, PreparedData, TrainingImages
 from lossmith.evaluation import Protocol, check_border, restore_images, score_row
-from lossmith.evaluation.inference import AnySizeNetwork
+from lossmith.evaluation.inference import FullImageInference
 from lossmith.losses import Loss, Schedule
 from lossmith.networks import network
 from lossmith.restoration.tiling.tiles import rounded_up
@@ -100,7 +100,7 @@ def _check_network(recipe: Recipe, degraded: Tensor, clean: Tensor) -> Tensor:
 
 def _refuse_patch_size(name: str, restorer: Module, degraded: Tensor, scale: int) -> None:
     """Raise LossmithError when the side of the patches is one that the network does not take."""
-    inference, patch = AnySizeNetwork(restorer, scale), scale * degraded.shape[-1]
+    inference, patch = FullImageInference(restorer, scale), scale * degraded.shape[-1]
     if inference.refuses(degraded):
         step, least = scale * inference.sizes.multiple_of, scale * inference.sizes.minimum
         raise LossmithError(
@@ -164,7 +164,7 @@ def _try_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protoc
     restorer = network(expression, smallest.scale).eval().to(best_device())
     for restored in restore_images(restorer, [smallest]):
         score_row(smallest.name, "untrained", restored, smallest.clean, protocol)
-    inference = AnySizeNetwork(restorer, smallest.scale)
+    inference = FullImageInference(restorer, smallest.scale)
     proxies: dict[tuple[int, int], ImagePair] = {}
     for pair in test_pairs:
         inference.rows_at_once(*pair.degraded.shape[1:])

@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from lossmith.core.devices import best_device
 from lossmith.data import ImagePair, write_image
-from lossmith.evaluation.inference import AnySizeNetwork
+from lossmith.evaluation.inference import FullImageInference
 from lossmith.training.module import TrainingModule
 from lossmith.training.state import TrainState
 
@@ -75,7 +75,7 @@ class Validator:
     def _restored(self, restorer: torch.nn.Module) -> Tensor:
         was_training = restorer.training
         degraded = self.degraded.to(best_device(), memory_format=torch.channels_last)
-        restored = AnySizeNetwork(restorer.eval(), self.clean.shape[-1] // self.degraded.shape[-1])(degraded)
+        restored = FullImageInference(restorer.eval(), self.clean.shape[-1] // self.degraded.shape[-1])(degraded)
         restorer.train(was_training)
         return restored.clamp(0, 1)
 

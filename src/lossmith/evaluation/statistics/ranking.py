@@ -28,7 +28,7 @@ def differences(
 ) -> list[Difference]:
     """Every pair of methods that can be compared, once, in the order of `methods` (all in the rows by default).
 
-    `mean` is first minus second, over images and seeds; `won` the fraction of images on which the first is
+    `mean` is first minus second, over images and seeds; `win_rate` the fraction of images on which the first is
     better on average over seeds, ties counting half.
 
     Raises LossmithError when there is nothing to compare.
@@ -91,13 +91,13 @@ def rankings(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Ranking]:
-    """One standing per metric; a metric that no method has for every image and seed is left out.
+    """One ranking per metric; a metric that no method has for every image and seed is left out.
 
     Raises LossmithError when a row occurs twice.
 
     >>> rows = [Row("a", "l1", 0, {"psnr": 30.0, "ms_ssim": float("nan")})]
-    >>> found = rankings(rows, [Metric("psnr", "PSNR", True, 2), Metric("ms_ssim", "MS-SSIM", True, 4)])
-    >>> [s.metric.name for s in found]
+    >>> results = rankings(rows, [Metric("psnr", "PSNR", True, 2), Metric("ms_ssim", "MS-SSIM", True, 4)])
+    >>> [s.metric.name for s in results]
     ['psnr']
     """
     results = []
@@ -150,14 +150,14 @@ def excluded_methods(rows: Sequence[Row], metric: Metric, methods: Sequence[str]
     >>> excluded_methods([Row("a", "l1", 0, {"psnr": 30.0})], Metric("psnr", "PSNR", True, 2), ["l1", "l2"])
     ['l2']
     """
-    kept = score_table(rows, metric, methods).methods
-    return [method for method in methods if method not in kept]
+    comparable = score_table(rows, metric, methods).methods
+    return [method for method in methods if method not in comparable]
 
 
 def mean_ranks(rankings: Sequence[Ranking]) -> dict[str, float]:
     """The mean over metrics of each method's rank (1 is best, equal means share), best first.
 
-    The degraded input is ranked like any method. Methods that are missing from a standing are left out.
+    The degraded input is ranked like any method. Methods that are missing from a ranking are left out.
 
     >>> psnr = Ranking(Metric("psnr", "PSNR", True, 2), ("a", "b"), {"a": 31.0, "b": 30.0}, {}, ("a",))
     >>> gmsd = Ranking(Metric("gmsd", "GMSD", False, 4), ("a", "b"), {"a": 0.1, "b": 0.1}, {}, ("a", "b"))
@@ -166,10 +166,10 @@ def mean_ranks(rankings: Sequence[Ranking]) -> dict[str, float]:
     """
     if not rankings:
         return {}
-    common = [name for name in rankings[0].order if all(name in each.means for each in rankings)]
+    common = [name for name in rankings[0].order if all(name in ranking.means for ranking in rankings)]
     ranks = [
-        stats.rankdata([each.means[name] * (-1 if each.metric.higher_is_better else 1) for name in common])
-        for each in rankings
+        stats.rankdata([ranking.means[name] * (-1 if ranking.metric.higher_is_better else 1) for name in common])
+        for ranking in rankings
     ]
     averages = dict(zip(common, np.mean(ranks, axis=0).tolist(), strict=True))
     return dict(sorted(averages.items(), key=lambda item: item[1]))

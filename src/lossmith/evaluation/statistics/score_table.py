@@ -1,4 +1,4 @@
-"""From rows to an array: which methods can be compared, on which images and seeds."""
+"""Scores as an array of methods, seeds and images without missing values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class ScoreTable:
 
 
 def score_table(rows: Sequence[Row], metric: Metric, methods: Sequence[str] | None = None) -> ScoreTable:
-    """Arrange rows for comparison; `methods` are all that occur, in order of appearance, if not given.
+    """Arrange rows for comparison; `methods` defaults to all that occur, in order of appearance.
 
     An image on which no method has a finite number (it is too small for the metric) is left out for all. A
     method that lacks a number for any remaining image under any seed (its run failed) is left out, because a
-    mean over other images cannot be compared. The degraded input knows no seeds: its scores stand for each.
+    mean over other images cannot be compared. The degraded input has no seeds: its scores are repeated for each.
 
     An image that is tested at several levels of the degradation counts once, with the mean of its scores:
     its levels are not independent images.

@@ -1,4 +1,4 @@
-"""What the standings say, in a sentence or two."""
+"""The verdict of a tournament, in a sentence or two."""
 
 import math
 from collections.abc import Sequence

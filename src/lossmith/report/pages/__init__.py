@@ -1,1 +1,1 @@
-"""The pages, each one HTML file that needs nothing else."""
+"""The pages, each a self-contained HTML file."""

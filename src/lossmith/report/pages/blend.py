@@ -42,7 +42,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class BlendContents:
-    """Everything that the page says; `points` and the strips' `mixed` have the ways `weights` and `images`."""
+    """The content of the page; `points` and the strips' `mixed` have the ways `weights` and `images`."""
 
     names: tuple[str, str]
     degradation: str
@@ -94,7 +94,7 @@ class Mark:
 
 
 def write_blend(path: Path, contents: BlendContents) -> None:
-    """Write the page as one HTML file that needs nothing else; what comes from outside is escaped."""
+    """Write the page as a self-contained HTML file; all values are escaped."""
     axes = axes_of(contents)
     write_page(
         path,
@@ -159,14 +159,14 @@ def _airy(values: Sequence[float]) -> tuple[float, float]:
     return min(values) - air, max(values) + air
 
 
-def round_step(span: float, wanted: int = 5) -> float:
-    """1, 2 or 5 times a power of ten, so that about `wanted` steps make the span.
+def round_step(span: float, count: int = 5) -> float:
+    """1, 2 or 5 times a power of ten, so that about `count` steps make the span.
 
     >>> round_step(1.0), round_step(0.03), round_step(7.5)
     (0.2, 0.005, 2.0)
     """
-    power = 10.0 ** math.floor(math.log10(span / wanted))
-    factor = min((1, 2, 5, 10), key=lambda f: abs(math.log(f * power * wanted / span)))
+    power = 10.0 ** math.floor(math.log10(span / count))
+    factor = min((1, 2, 5, 10), key=lambda f: abs(math.log(f * power * count / span)))
     return float(f"{factor * power:.6g}")
 
 

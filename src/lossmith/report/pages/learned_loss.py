@@ -1,4 +1,4 @@
-"""The one-file page that shows what each scale of a learned loss has learned."""
+"""The page of a learned loss: images, score maps and training curves of each scale."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from lossmith.report.templates import write_page
 
 STYLES = ("theme", "base", "learned")
 POINTS = 160
-"""Points a curve is drawn with; each is the mean of the rounds that it stands for."""
+"""Points of a drawn curve; each is the mean of several iterations."""
 WIDE, TALL = 320, 90
-"""Of a curve's drawing, in its own units."""
+"""Width and height of a curve's SVG, in its own units."""
 
 
 @dataclass(frozen=True)
 class LearnedScale:
-    """One scale: its images by caption and its curves by name, one value a round."""
+    """One scale: its images by caption and its curves by name, one value per iteration."""
 
     title: str
     images: dict[str, Pixels]
@@ -31,20 +31,20 @@ class LearnedScale:
 
 @dataclass(frozen=True)
 class LearnedContents:
-    """Everything that the page says."""
+    """The content of the page."""
 
     degradation: str
     command: str
     scales: Sequence[LearnedScale]
     bands: Sequence[str]
-    """Of frequencies."""
+    """Names of the frequency bands."""
     spectrum: dict[str, list[float]]
-    """How much the loss makes of an error of some color, in every band."""
+    """Sensitivity to errors along a color axis, one value per band."""
     facts: dict[str, str]
 
 
 def write_learned(path: Path, contents: LearnedContents) -> None:
-    """Write the page as one HTML file that needs nothing else; what comes from outside is escaped."""
+    """Write the page as a self-contained HTML file; all values are escaped."""
     write_page(
         path,
         "learned.html.j2",
@@ -73,7 +73,7 @@ def curve(values: Sequence[float]) -> str:
 
 
 def ends(values: Sequence[float]) -> tuple[str, str]:
-    """What the bottom and the top of the drawing stand for.
+    """The values at the bottom and the top of the drawing.
 
     >>> ends([0.0, 1.0, 0.5])
     ('0', '1.00')
@@ -88,7 +88,7 @@ def _thinned(values: Sequence[float]) -> NDArray[np.float64]:
 
 
 def share(value: float) -> int:
-    """How much of the color for much a cell has, in percent, so that what is written in it can be read.
+    """Percentage of the highlight color in a table cell, low enough that its text stays legible.
 
     >>> [share(value) for value in (0.0, 1.0, 2.0, 50.0)]
     [0, 20, 40, 40]

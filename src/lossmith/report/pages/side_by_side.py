@@ -1,4 +1,4 @@
-"""The one-file page on which images and what models made of them are looked at side by side."""
+"""The page that shows images and the outputs of models side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from lossmith.report.images import data_uri
 from lossmith.report.templates import write_page
 
 STYLES = ("theme", "base", "images", "print")
-SCRIPTS = ("common", "split", "errors", "crops", "exhibits")
+SCRIPTS = ("common", "split", "errors", "crops", "comparisons")
 
 
 @dataclass(frozen=True)
 class RestoredImage:
-    """An image and what each model has made of it; all arrays (H, W, 3) of one size."""
+    """An image and the output of each model; all arrays (H, W, 3) of one size."""
 
     name: str
     versions: dict[str, Pixels]
@@ -38,15 +38,15 @@ class RestoredImage:
 
     @property
     def crops(self) -> list[Crop]:
-        """Where the models differ most, or what one model makes from its input."""
-        given, *restored = self.versions.items()
-        return find_crops(ImageComparison(self.name, given[1], given[1], dict(restored)))
+        """The windows where the models differ most, or where a single model differs from its input."""
+        source, *restored = self.versions.items()
+        return find_crops(ImageComparison(self.name, source[1], source[1], dict(restored)))
 
 
 def write_restored(path: Path, images: Sequence[RestoredImage], left_out: int = 0) -> None:
-    """Write the page as one HTML file that needs nothing else; what comes from outside is escaped.
+    """Write the page as a self-contained HTML file; all values are escaped.
 
-    `left_out` images more were restored than are shown.
+    `left_out` is the number of restored images that are not shown.
 
     Raises LossmithError when the file cannot be written.
     """

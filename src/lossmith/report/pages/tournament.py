@@ -28,14 +28,14 @@ SCRIPTS = (
     "split",
     "errors",
     "crops",
-    "exhibits",
+    "comparisons",
 )
 
 
 def write_report(path: Path, contents: ReportData) -> None:
-    """Write the page of a tournament as one HTML file that needs nothing else, and no network.
+    """Write the page of a tournament as a self-contained HTML file that needs no network.
 
-    Everything that comes from outside (names of images and losses, the command, failures) is escaped.
+    All values (names of images and losses, the command, failures) are escaped.
 
     Raises LossmithError when the file cannot be written.
     """

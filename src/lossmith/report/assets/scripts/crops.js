@@ -1,10 +1,10 @@
 // Close-ups of the same place in every version, moved and zoomed together.
-function setUpCrops(exhibit, images, errorMaps, size) {
-  const tiles = [...exhibit.querySelectorAll(".crop")];
-  const grid = exhibit.querySelector(".crops");
-  const zoom = exhibit.querySelector(".zoom");
-  const what = exhibit.querySelector(".what");
-  const spots = [...exhibit.querySelectorAll(".spot")];
+function setUpCrops(comparison, images, errorMaps, size) {
+  const tiles = [...comparison.querySelectorAll(".crop")];
+  const grid = comparison.querySelector(".crops");
+  const zoom = comparison.querySelector(".zoom");
+  const what = comparison.querySelector(".what");
+  const spots = [...comparison.querySelectorAll(".spot")];
   const view = { x: size.width / 2, y: size.height / 2, zoom: 3 };
 
   // Source pixels across a tile, and the top left one, kept inside the image where it is large enough.
@@ -36,10 +36,10 @@ function setUpCrops(exhibit, images, errorMaps, size) {
       const unit = side / across;
       context.drawImage(source, -left * unit, -top * unit, size.width * unit, size.height * unit);
     }
-    showWindow(exhibit, left, top, across, size);
-    exhibit.querySelector(".zoomed").value = `${view.zoom}×`;
+    showWindow(comparison, left, top, across, size);
+    comparison.querySelector(".zoomed").value = `${view.zoom}×`;
     zoom.value = view.zoom;
-    exhibit.querySelector(".where").value = `center ${Math.round(view.x)}, ${Math.round(view.y)}`;
+    comparison.querySelector(".where").value = `center ${Math.round(view.x)}, ${Math.round(view.y)}`;
     for (const spot of spots) spot.setAttribute("aria-pressed", String(view.spot === spot));
   };
 
@@ -60,7 +60,7 @@ function setUpCrops(exhibit, images, errorMaps, size) {
   zoom.addEventListener("input", () => zoomTo(Number(zoom.value)));
   what.addEventListener("change", draw);
   for (const tile of tiles) listen(tile, grid, view, moveBy, zoomTo);
-  for (const map of exhibit.querySelectorAll(".maps canvas")) {
+  for (const map of comparison.querySelectorAll(".maps canvas")) {
     const go = (event) => {
       const box = map.getBoundingClientRect();
       const [across, down] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
@@ -109,9 +109,9 @@ function listen(tile, grid, view, moveBy, zoomTo) {
 }
 
 // A frame on the large image and the error maps: where the close-ups look.
-function showWindow(exhibit, left, top, across, size) {
+function showWindow(comparison, left, top, across, size) {
   const percent = (value, length) => `${clamp((value / length) * 100, 0, 100)}%`;
-  for (const box of exhibit.querySelectorAll(".looking")) {
+  for (const box of comparison.querySelectorAll(".looking")) {
     box.style.left = percent(left, size.width);
     box.style.top = percent(top, size.height);
     box.style.width = percent(across, size.width);

@@ -1,9 +1,9 @@
 // Two versions of an image, one on each side of a line that a pointer or the slider moves.
-function setUpSplit(exhibit, images, names) {
-  const [left, right] = ["left", "right"].map((side) => exhibit.querySelector(`select.${side}`));
-  const slider = exhibit.querySelector(".slider");
+function setUpSplit(comparison, images, names) {
+  const [left, right] = ["left", "right"].map((side) => comparison.querySelector(`select.${side}`));
+  const slider = comparison.querySelector(".slider");
   const canvas = slider.querySelector("canvas");
-  const range = exhibit.querySelector(".position");
+  const range = comparison.querySelector(".position");
   const context = canvas.getContext("2d");
 
   const draw = () => {
@@ -22,7 +22,7 @@ function setUpSplit(exhibit, images, names) {
   };
   for (const control of [left, right]) control.addEventListener("change", draw);
   range.addEventListener("input", draw);
-  exhibit.querySelector(".swap").addEventListener("click", () => {
+  comparison.querySelector(".swap").addEventListener("click", () => {
     [left.value, right.value] = [right.value, left.value];
     draw();
   });
