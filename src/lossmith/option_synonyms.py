@@ -30,6 +30,7 @@ SAME = {
     "recursive": "r recurse",
     "scale-to": "outscale out-scale scale upscale s scale-factor upscale-factor",
     "iterations": "steps iters niter",
+    "no-progress": "quiet q silent disable-progress-bar no-progress-bar",
     "save-every": "save-interval save-freq checkpoint-interval",
 }
 """Other names of options that mean the same, in the same unit; they are taken for them."""
@@ -80,7 +81,7 @@ ANSWERS = {
     "log-dir logdir logger wandb tensorboard tb use-wandb use-tb-logger log-every print-freq log-interval": (
         "every run writes metrics.csv and TensorBoard events into its folder, --out"
     ),
-    "verbose v quiet q debug progress": "there are no levels of output; everything is logged in the run's folder",
+    "verbose v debug": "there are no levels of output; everything is logged in the run's folder",
     "deterministic benchmark cudnn-benchmark": "on a CPU a run always gives the same model to the last bit",
     "compile torch-compile": "networks are not compiled; lossmith[fast] compiles the structural losses",
     "metric metrics eval-metrics": "all metrics are computed that can be; `lossmith metrics` lists them",

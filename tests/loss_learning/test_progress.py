@@ -1,5 +1,6 @@
-"""The estimate of the remaining time while a loss is learned."""
+"""The progress bar of loss learning, and the costs by which it advances."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -37,29 +38,28 @@ def test_twice_the_batch_costs_twice_as_much_but_for_the_overhead(crop: int) -> 
     )
 
 
-def test_the_time_left_is_right_where_iterations_take_what_they_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = []
-    monkeypatch.setattr(ProgressBar, "due", lambda self, share: True)
-    monkeypatch.setattr(
-        ProgressBar, "show", lambda self, title, share, status: shown.append((title, share, status))
-    )
-    cost, iterations, seconds = [1.0, 3.0], 10, 0.0
-    with ScaleProgress(cost, iterations) as progress:
-        for scale in (0, 1):
-            for iteration in range(1, iterations + 1):
-                seconds += 10 * cost[scale]
-                progress.show(scale, iteration, {"mse": 0.25}, seconds)
-    assert shown[0] == ("scale 1 of 2", 1 / 40, "iteration 1 of 10    mse 0.25")  # one tells no speed yet
-    assert shown[9] == ("scale 1 of 2", 10 / 40, "iteration 10 of 10  5:00 left  mse 0.25")
-    assert shown[10][2].startswith("iteration 1 of 10  4:30 left")
-    assert shown[-1] == ("scale 2 of 2", 1.0, "iteration 10 of 10  0:00 left  mse 0.25")
+class Bar(ProgressBar):
+    """Keeps what it is told to show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[tuple[str, float, str]] = []
+
+    def update(self, done: float, status: Callable[[], str] = str) -> None:
+        self.shown.append((self.title, done, status()))
 
 
-def test_the_time_left_counts_from_where_a_stopped_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = []
-    monkeypatch.setattr(ProgressBar, "due", lambda self, share: True)
-    monkeypatch.setattr(ProgressBar, "show", lambda self, title, share, status: shown.append(status))
-    with ScaleProgress([1.0], 10) as progress:
-        progress.show(0, 5, {}, 1000.0)
-        progress.show(0, 6, {}, 1002.0)
-    assert shown[-1] == "iteration 6 of 10  0:08 left"
+def test_the_bar_advances_by_what_the_iterations_cost() -> None:
+    bar = Bar()
+    progress = ScaleProgress(bar, [1.0, 3.0], 10)
+    for scale in (0, 1):
+        for iteration in range(1, 11):
+            progress.update(scale, iteration, {"mse": 0.25})
+    fractions = [done * 40 for _, done, _ in bar.shown]
+    assert fractions == pytest.approx([*range(1, 11), *range(13, 41, 3)])
+
+
+def test_the_bar_names_the_scale_the_iteration_and_the_metrics() -> None:
+    bar = Bar()
+    ScaleProgress(bar, [1.0, 3.0], 10).update(0, 7, {"mse": 0.25, "accuracy": 0.5})
+    assert bar.shown[0][::2] == ("scale 1 of 2", "iteration 7 of 10  mse 0.25  accuracy 0.5")

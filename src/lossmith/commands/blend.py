@@ -9,10 +9,11 @@ from typing import Any
 
 from lossmith.commands.blend_report import ModelPair, write_page
 from lossmith.commands.command_line import command_line
-from lossmith.commands.loss_options import AlphaOption, DegradationOption, NetworkOption
+from lossmith.commands.loss_options import AlphaOption, DegradationOption, NetworkOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import LIKE_FILES, refuse_existing
+from lossmith.core.progress import progress_option
 from lossmith.core.provenance import versions
 from lossmith.data import find_images, prepare_test_images, sample_images
 from lossmith.degradations import degradation as parse_degradation
@@ -42,6 +43,7 @@ class Blended(Outcome):
         )
 
 
+@progress_option
 def blend(
     first: Path,
     second: Path,
@@ -52,6 +54,7 @@ def blend(
     recursive: bool = False,
     degradation: DegradationOption = None,
     network: NetworkOption = None,
+    progress: ProgressOption = True,
 ) -> Blended:
     """Blend two models of one architecture: their weights become (1 - alpha) FIRST + alpha SECOND.
 
@@ -78,6 +81,9 @@ def blend(
         How the targets are degraded [default: as the first model was trained; bicubic for one that does not say].
     network
         The network of the models, if it is your own: import.path:Class.
+
+    progress
+        Show a progress bar, in a terminal and in Jupyter.
 
     Raises
     ------

@@ -74,13 +74,13 @@ def write_page(
     names = ["psnr", "ssim", *(list(available_deep_metrics())[:1] or ["gmsd"])]
     rows: list[Row] = []
     strips: list[Strip] = []
-    with ProgressBar() as bar:
+    with ProgressBar("blending") as bar:
         for index, pair in enumerate(pairs):
-            if bar.due(fraction := index / len(pairs)):
-                bar.show("blending", fraction, pair.name)
+            bar.count(index, len(pairs))
             mixed = _mixed(model_pair, alphas, pair)
             rows += _rows(mixed, alphas, pair, protocol, names)
             strips.append(_strip(mixed, pair))
+        bar.count(len(pairs), len(pairs))
     write_csv(out / "blend.csv", rows, protocol)
     contents = BlendContents(
         names=model_pair.names,

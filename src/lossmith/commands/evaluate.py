@@ -5,12 +5,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from lossmith.commands.loss_options import DegradationOption, NetworkOption, PathOption, PathsOption
+from lossmith.commands.loss_options import (
+    DegradationOption,
+    NetworkOption,
+    PathOption,
+    PathsOption,
+    ProgressOption,
+)
 from lossmith.commands.outcome import ScoredOutcome, mean_scores
 from lossmith.commands.result_folder import ResultFolder, match_results
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
+from lossmith.core.progress import ProgressBar, progress_option
 from lossmith.data import (
     ImagePair,
     find_images,
@@ -100,6 +107,7 @@ class Evaluation(ScoredOutcome):
         return "\n".join([table, f"protocol: {self.protocol_text}", *notes])
 
 
+@progress_option
 def evaluate(
     subject: PathOption,
     *,
@@ -112,6 +120,7 @@ def evaluate(
     color: Literal["auto", "rgb", "y"] = "auto",
     border: int | None = None,
     out: PathOption | None = None,
+    progress: ProgressOption = True,
 ) -> Evaluation:
     """Score a model, or a folder of results, image by image.
 
@@ -140,6 +149,9 @@ def evaluate(
         Pixels cropped at each side [default: the scale for a model for super-resolution, 0 otherwise].
     out
         CSV file to write the rows to.
+
+    progress
+        Show a progress bar, in a terminal and in Jupyter.
 
     Raises
     ------
@@ -191,13 +203,16 @@ def _score_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], 
     """Rows of the images that can be scored, the protocol as it applies to them, and why the others failed."""
     read_headers([path for pair in folder.images.values() for path in pair if path], strict=False)
     rows, failures, gray = [], [], False
-    for name in folder.images:
-        try:
-            result, target = folder.read(name)
-            rows.append(score_row(name, folder.method, result, target, protocol))
-            gray = gray or is_gray(target)
-        except LossmithError as error:
-            failures.append(str(error))
+    with ProgressBar("scoring") as bar:
+        for index, name in enumerate(folder.images):
+            bar.count(index, len(folder.images))
+            try:
+                result, target = folder.read(name)
+                rows.append(score_row(name, folder.method, result, target, protocol))
+                gray = gray or is_gray(target)
+            except LossmithError as error:
+                failures.append(str(error))
+        bar.count(len(folder.images), len(folder.images))
     if not rows:
         others = f" (and {len(failures) - 1} more images)" if failures[1:] else ""
         raise LossmithError(failures[0] + others)
@@ -206,12 +221,15 @@ def _score_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], 
 
 def _score_model(name: str, model: Model, pairs: Sequence[ImagePair], protocol: Protocol) -> list[Row]:
     """Rows of the degraded inputs, then of what the model makes of them."""
-    rows = [score_row(pair.name, DEGRADED, baseline(pair), pair.clean, protocol) for pair in pairs]
-    restored = restore_images(model.restorer.to(best_device()), pairs)
-    return rows + [
-        score_row(pair.name, name, image, pair.clean, protocol)
-        for pair, image in zip(pairs, restored, strict=True)
-    ]
+    inputs, results = [], []
+    with ProgressBar("scoring") as bar:
+        bar.count(0, len(pairs))
+        restored = restore_images(model.restorer.to(best_device()), pairs)
+        for pair, image in zip(pairs, restored, strict=True):
+            inputs.append(score_row(pair.name, DEGRADED, baseline(pair), pair.clean, protocol))
+            results.append(score_row(pair.name, name, image, pair.clean, protocol))
+            bar.count(len(results), len(pairs))
+    return inputs + results
 
 
 def _pairs(

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from lossmith.commands.command_line import command_line
-from lossmith.commands.loss_options import DegradationOption, PathOption
+from lossmith.commands.loss_options import DegradationOption, PathOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.devices import device_name
 from lossmith.core.errors import counted
 from lossmith.core.files import refuse_existing, remove_partial_files
 from lossmith.core.lock import folder_lock
+from lossmith.core.progress import progress_option
 from lossmith.core.provenance import environment
 from lossmith.core.run_config import check, write_or_check
 from lossmith.data import to_uint8_hwc
@@ -56,6 +57,7 @@ class LearnedLoss(Outcome):
         )
 
 
+@progress_option
 def learn_loss(
     image: PathOption,
     *,
@@ -66,6 +68,7 @@ def learn_loss(
     license: str = "",
     out: PathOption = Path("my-loss.safetensors"),
     save_every: float = 30.0,
+    progress: ProgressOption = True,
 ) -> LearnedLoss:
     """Learn a loss from one clean image and its degradation.
 
@@ -90,6 +93,9 @@ def learn_loss(
         The loss file to write.
     save_every
         Seconds between two checkpoints.
+
+    progress
+        Show a progress bar, in a terminal and in Jupyter.
 
     Raises
     ------

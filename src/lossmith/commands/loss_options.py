@@ -49,3 +49,4 @@ PathsOption = Annotated[
     str | Path | Sequence[str | Path],
     Parameter(converter=_paths, n_tokens=-1, accepts_keys=False, metavar="PATH..."),
 ]
+ProgressOption = Annotated[bool, Parameter(negative="--no-progress")]

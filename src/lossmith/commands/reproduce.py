@@ -9,11 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from lossmith.commands.learn_loss import learn_loss
-from lossmith.commands.loss_options import PathOption, PathsOption
+from lossmith.commands.loss_options import PathOption, PathsOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError, escape_control
 from lossmith.core.files import check_folder, sha256_of
 from lossmith.core.legacy import rename_card, rename_entries
+from lossmith.core.progress import progress_option
 from lossmith.core.provenance import receipt_threads
 from lossmith.core.run_config import BEGINNING
 from lossmith.core.safetensors_io import formats_of, is_safetensors, load_tensors
@@ -98,12 +99,14 @@ class Reproduced(Outcome):
         return "\n".join(lines)
 
 
+@progress_option
 def reproduce(
     file: PathOption,
     *,
     images: PathsOption | None = None,
     init_from: PathOption | None = None,
     out: PathOption | None = None,
+    progress: ProgressOption = True,
 ) -> Reproduced:
     """Train a model or learn a loss again, as its receipt says, and tell whether the result is the same.
 
@@ -121,6 +124,9 @@ def reproduce(
         The model file that training began with, `init` or the first stage [default: that stage, beside the run].
     out
         Folder of the reproduction [default: beside the file, its name and -anew].
+
+    progress
+        Show a progress bar, in a terminal and in Jupyter.
 
     Raises
     ------

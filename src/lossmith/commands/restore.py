@@ -2,20 +2,19 @@
 
 import logging
 import os
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from lossmith.commands.loss_options import NetworkOption, PathOption, PathsOption
+from lossmith.commands.loss_options import NetworkOption, PathOption, PathsOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.commands.restore_report import Rows, write_side_by_side
 from lossmith.commands.result_paths import format_for, is_one_file, result_paths, without_results
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
-from lossmith.core.progress import ProgressBar, time_left
+from lossmith.core.progress import ProgressBar, progress_option
 from lossmith.core.resources import amount, check_disk, free_disk
 from lossmith.data.folders import find_image_places
 from lossmith.report.templates import is_lossmith_page
@@ -66,6 +65,7 @@ class Restored(Outcome):
         return "\n".join([*self.notes, summary, *(f"  {failure}" for failure in self.failures), *page])
 
 
+@progress_option
 def restore(
     images: PathsOption,
     *,
@@ -84,6 +84,7 @@ def restore(
     size: int | str | None = None,
     verify: bool = False,
     page: bool = False,
+    progress: ProgressOption = True,
 ) -> Restored:
     """Restore whole images with a model, tile by tile, without seams.
 
@@ -130,6 +131,9 @@ def restore(
         Compare the first result with the network on the whole image in float32, or on what fits into memory.
     page
         Write a page that shows each image beside its results; with several models it is always written.
+
+    progress
+        Show a progress bar, in a terminal and in Jupyter.
 
     Raises
     ------
@@ -221,24 +225,27 @@ def _pixels(image: Path) -> int:
 
 
 class _PixelMeter:
-    """Shows finished pixels, and the remaining time, on a progress bar."""
+    """Shows the restored pixels of all images on a progress bar."""
 
     def __init__(self, bar: ProgressBar, total: int, count: int) -> None:
         self._bar, self._total, self._count = bar, max(total, 1), count
-        self._done, self._number, self._name = 0, 0, ""
-        self._started = time.monotonic()
+        self._done, self._number = 0, 0
 
     def start(self, image: Path) -> None:
-        self._number, self._name = self._number + 1, image.name
+        self._number, self._bar.title = self._number + 1, image.name
+        self._update()
 
     def advance(self, pixels: int) -> None:
         self._done += pixels
-        fraction = min(self._done / self._total, 1.0)
-        if fraction and self._bar.due(fraction):
-            left = time_left((time.monotonic() - self._started) / fraction * (1 - fraction))
-            digits = 1 if self._total > 1e6 else 3
-            megapixels = f"{self._done / 1e6:.{digits}f} of {self._total / 1e6:.{digits}f} megapixels"
-            self._bar.show(self._name, fraction, f"{self._number} of {self._count}  {megapixels}  {left}")
+        self._update()
+
+    def _update(self) -> None:
+        self._bar.update(min(self._done / self._total, 1.0), self._status)
+
+    def _status(self) -> str:
+        digits = 1 if self._total > 1e6 else 3
+        megapixels = f"{self._done / 1e6:.{digits}f} of {self._total / 1e6:.{digits}f} megapixels"
+        return f"{self._number} of {self._count}  {megapixels}"
 
 
 def _with_name(error: LossmithError, image: Path) -> str:

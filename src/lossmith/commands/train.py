@@ -7,12 +7,13 @@ from statistics import fmean
 
 from lossmith.commands.announcement import announcement
 from lossmith.commands.gan_stages import train_gan
-from lossmith.commands.loss_options import LossOption
+from lossmith.commands.loss_options import LossOption, ProgressOption
 from lossmith.commands.outcome import ScoredOutcome
 from lossmith.commands.trained_run import TrainedRun
 from lossmith.core.devices import check_devices
 from lossmith.core.errors import counted
 from lossmith.core.files import check_folder
+from lossmith.core.progress import progress_option
 from lossmith.data import Data, prepare_data
 from lossmith.evaluation import Row, protocol_of, read_csv
 from lossmith.losses import as_loss
@@ -65,6 +66,7 @@ class TrainResult(TrainedRun, ScoredOutcome):
         )
 
 
+@progress_option
 def train(
     data: Data = Data(),
     *,
@@ -75,6 +77,7 @@ def train(
     out: Path = Path("runs/train"),
     save_every: float = 60.0,
     devices: int = 1,
+    progress: ProgressOption = True,
 ) -> TrainResult:
     """Train one restorer under one loss, or against a discriminator; the same command continues a stopped run.
 
@@ -101,6 +104,9 @@ def train(
         Seconds between two checkpoints.
     devices
         How many devices train together, each on its share of every batch: GPUs, or processes on the CPU.
+
+    progress
+        Show a progress bar, in a terminal and in Jupyter.
 
     Raises
     ------

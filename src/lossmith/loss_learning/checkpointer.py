@@ -12,7 +12,6 @@ from lossmith.core.errors import Diverged, LossmithError
 from lossmith.core.signals import StopFlag
 from lossmith.core.state_file import CheckpointFile
 from lossmith.core.timer import Timer
-from lossmith.loss_learning.progress import ScaleProgress
 from lossmith.loss_learning.wgan import ScaleWGAN
 
 FORMAT = "lossmith learning 3"
@@ -70,13 +69,12 @@ class LearningCheckpointer:
         if state := self._states.get(gan.number):
             gan.restore(state)
 
-    def record(self, gan: ScaleWGAN, row: Row, progress: ScaleProgress) -> None:
-        """Add the metrics of an iteration to the curves and the progress bar, and save if it is time.
+    def record(self, gan: ScaleWGAN, row: Row) -> None:
+        """Add the metrics of an iteration to the curves, and save if it is time.
 
         Raises Diverged for weights that are not finite, and Interrupted when the run is told to stop.
         """
         self.rows.append({"scale": gan.number, "iteration": gan.iteration, **row})
-        progress.show(gan.number, gan.iteration, row, self.timer.elapsed)
         finished = gan.iteration == gan.recipe.iterations
         signal_number = self._stop.signal_number  # read once, as a signal may arrive at any moment
         if signal_number or finished or time.monotonic() - self._saved_at >= self.save_every:

@@ -1,52 +1,41 @@
-"""The progress bar of loss learning."""
+"""The progress of loss learning, and its cost."""
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from lossmith.core.progress import ProgressBar, time_left
+from lossmith.core.progress import ProgressBar
 from lossmith.loss_learning.pyramid import ImagePyramid
 from lossmith.loss_learning.recipe import LossRecipe
 
 
+@dataclass(frozen=True)
 class ScaleProgress:
-    """A progress bar over the iterations of all scales, weighted by their costs.
-
-    The time left is estimated from the iterations of this session.
+    """Updates a progress bar over the iterations of all scales, weighted by their costs.
 
     Parameters
     ----------
+    bar
+        The progress bar.
     costs
         Of an iteration at each scale, in any unit.
     iterations
         At each scale.
     """
 
-    def __init__(self, costs: Sequence[float], iterations: int) -> None:
-        self.costs, self.iterations = costs, iterations
-        self._start: tuple[float, float] | None = None
-        self._bar = ProgressBar()
+    bar: ProgressBar
+    costs: Sequence[float]
+    iterations: int
 
-    def __enter__(self) -> Self:
-        self._bar.__enter__()
-        return self
+    def update(self, scale: int, iteration: int, values: Mapping[str, float]) -> None:
+        """Show the metrics of an iteration of a scale, both counted as `ScaleWGAN` counts them."""
+        done = (sum(self.costs[:scale]) + self.costs[scale] * iteration / self.iterations) / sum(self.costs)
+        self.bar.title = f"scale {scale + 1} of {len(self.costs)}"
+        self.bar.update(done, partial(self._status, iteration, values))
 
-    def __exit__(self, *_: object) -> None:
-        self._bar.__exit__()
-
-    def show(self, scale: int, iteration: int, values: dict[str, float], seconds: float) -> None:
-        """Show the metrics of an iteration; `seconds` have been spent so far on all scales."""
-        total = sum(self.costs) * self.iterations
-        done = sum(self.costs[:scale]) * self.iterations + self.costs[scale] * iteration
-        if self._start is None:
-            self._start = (done, seconds)
-        if not self._bar.due(done / total):
-            return
-        speed = (done - self._start[0]) / max(seconds - self._start[1], 1e-9)
-        left = time_left((total - done) / speed) if speed else ""
-        status = f"iteration {iteration} of {self.iterations}  {left}" + "".join(
-            f"  {k} {v:.3g}" for k, v in values.items()
-        )
-        self._bar.show(f"scale {scale + 1} of {len(self.costs)}", done / total, status)
+    def _status(self, iteration: int, values: Mapping[str, float]) -> str:
+        metrics = "".join(f"  {name} {value:.3g}" for name, value in values.items())
+        return f"iteration {iteration} of {self.iterations}{metrics}"
 
 
 OVERHEAD_COST = 1_200_000

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lossmith.core.devices import best_device
+from lossmith.core.progress import ProgressBar
 from lossmith.loss_learning.calibration import calibrate_layers, l1_value
 from lossmith.loss_learning.checkpointer import LearningCheckpointer
 from lossmith.loss_learning.progress import ScaleProgress, iteration_costs
@@ -38,14 +39,17 @@ def train_discriminators(pyramid: ImagePyramid, checkpointer: LearningCheckpoint
     learned = LearnedDiscriminators([], pyramid.input_factors, [], [])
     coarser: ScaleWGAN | None = None
     results: Tensor | None = None
-    with checkpointer.guard(), ScaleProgress(iteration_costs(pyramid, recipe), recipe.iterations) as progress:
+    with checkpointer.guard(), ProgressBar() as bar:
+        progress = ScaleProgress(bar, iteration_costs(pyramid, recipe), recipe.iterations)
         for number in range(len(pyramid.scale_factors)):
             gan, scale = ScaleWGAN(recipe, number, pyramid.seed, best_device()), pyramid.scale(number, results)
             if coarser:
                 gan.init_from(coarser)
             checkpointer.resume(gan)
             while gan.iteration < recipe.iterations:
-                checkpointer.record(gan, gan.train_iteration(scale), progress)
+                metrics = gan.train_iteration(scale)
+                progress.update(number, gan.iteration, metrics)
+                checkpointer.record(gan, metrics)
             learned.discriminators.append(deepcopy(gan.critic).cpu().eval().requires_grad_(False))
             learned.clean.append(scale.clean[None])
             learned.degraded.append(scale.degraded[:1])

@@ -1,4 +1,4 @@
-"""Loggers of a run: CSV, TensorBoard and a progress bar."""
+"""Loggers of a run: CSV, TensorBoard, and the text beside its progress bar."""
 
 import csv
 import io
@@ -8,14 +8,13 @@ import socket
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from lossmith.core.files import write_error, write_text
-from lossmith.core.progress import ProgressBar, time_left
 from lossmith.training.module import StepMetrics
 from lossmith.training.state import TrainState
 
@@ -135,30 +134,8 @@ class CSVLogger:
         self.rows, self._last_row = state["rows"], state["last_row"]
 
 
-class TrainingProgressBar:
-    """A progress bar over the budget of a run."""
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self._bar = ProgressBar(title)
-
-    def __enter__(self) -> Self:
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.__exit__()
-
-    def show(self, state: TrainState, values: StepMetrics) -> None:
-        """Show the metrics of the latest step, if it is time."""
-        if self._bar.due(state.progress):
-            self._bar.show(self.title, state.progress, format_status(state, values))
-
-
 def format_status(state: TrainState, values: StepMetrics) -> str:
-    """Step, steps per second, time left and the named terms, as text."""
-    elapsed, progress = state.timer.elapsed, state.progress
-    rate = state.step / max(elapsed, 1e-9)
-    left = time_left(elapsed / max(progress, 1e-9) * (1 - progress))
+    """Step, steps per second and the named terms, as text."""
+    rate = state.step / max(state.timer.elapsed, 1e-9)
     terms = "  ".join(f"{name} {float(value):.4g}" for name, value in values.items() if name != "loss")
-    return f"step {state.step}  {rate:.1f}/s  {left}  {terms}"
+    return f"step {state.step}  {rate:.1f}/s  {terms}"

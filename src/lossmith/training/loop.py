@@ -1,15 +1,17 @@
 """The training loop."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
 from lossmith.core.errors import Diverged
+from lossmith.core.progress import ProgressBar
 from lossmith.data import ImagePair, PatchDataset
 from lossmith.data.loader import batches
 from lossmith.training.checkpointer import Checkpointer
 from lossmith.training.distributed.launcher import launch
-from lossmith.training.loggers import WRITE_EVERY_S, CSVLogger, TrainingProgressBar
+from lossmith.training.loggers import WRITE_EVERY_S, CSVLogger, format_status
 from lossmith.training.loss_monitor import LossMonitor
 from lossmith.training.module import TrainingModule
 from lossmith.training.run_folder import RunFolder
@@ -40,7 +42,7 @@ def fit(
     folder
         Where checkpoints and metrics are written.
     title
-        What the progress bar shows.
+        Of the progress bar.
     save_every
         Seconds between two checkpoints.
     sample_writer
@@ -69,7 +71,7 @@ def fit(
             checkpointer.guard(),
             torch.enable_grad(),
             launch(module, patches, devices) as processes,
-            TrainingProgressBar(title) as progress,
+            ProgressBar(title) as bar,
         ):
             module.setup(processes.fabric)
             checkpointer.load()
@@ -78,6 +80,7 @@ def fit(
             state.timer.start()
             if not logger.rows:
                 logger.log(state, validator.maybe_validate(state, module))
+            bar.update(state.progress)
             while not state.done:
                 processes.signal_step(state.progress)
                 metrics = module.training_step(next(stream), state.progress)
@@ -88,7 +91,7 @@ def fit(
                     logger.log(
                         state, {**loss_monitor.pop_means(), "learning_rate": module.learning_rate, **val_metrics}
                     )
-                progress.show(state, metrics)
+                bar.update(state.progress, partial(format_status, state, metrics))
                 checkpointer.on_step_end()
             state.timer.stop()
     except Diverged as error:

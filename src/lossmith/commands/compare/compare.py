@@ -13,10 +13,11 @@ from lossmith.commands.command_line import command_line
 from lossmith.commands.compare.executors import Execution
 from lossmith.commands.compare.job import Job, RunResult
 from lossmith.commands.compare.report import TournamentResults, make_page
-from lossmith.commands.loss_options import LossesOption
+from lossmith.commands.loss_options import LossesOption, ProgressOption
 from lossmith.commands.outcome import ScoredOutcome
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import check_folder, safe_file_name
+from lossmith.core.progress import progress_option
 from lossmith.core.run_config import check
 from lossmith.data import Data, prepare_data
 from lossmith.evaluation import (
@@ -76,6 +77,7 @@ class Comparison(ScoredOutcome):
         return f"{self.verdict}\nreport: {self.report}"
 
 
+@progress_option
 def compare(
     data: Data = Data(),
     *,
@@ -86,6 +88,7 @@ def compare(
     save_every: float = 60.0,
     devices: int = 1,
     execution: Execution = Execution(),
+    progress: ProgressOption = True,
 ) -> Comparison:
     """Train the same network under several losses with the same budget, and report which one wins.
 
@@ -112,6 +115,9 @@ def compare(
         How many devices train one run together, each on its share of every batch: GPUs, or processes on the CPU.
     execution
         Where the runs are carried out.
+
+    progress
+        Show a progress bar, in a terminal and in Jupyter.
 
     Raises
     ------

@@ -68,12 +68,13 @@ class RayExecutor:
     ) -> Generator[RunResult]:
         task, images = self._task(), _put_images(prepared)
         criteria = {name: ray.put(criterion) for name, criterion in losses.items()}
-        with _shared_folder_marker(jobs) as marker, ProgressBar("tournament") as bar:
+        with _shared_folder_marker(jobs) as marker, ProgressBar("runs") as bar:
 
             def submit(job: Job) -> Any:
                 return task.remote(replace(job, folder=job.folder.absolute()), criteria[job.loss], images, marker)
 
             running = {submit(job): job for job in jobs}
+            bar.count(0, len(jobs))
             deaths = dict.fromkeys(jobs, 0)
             try:
                 while running:
@@ -94,8 +95,7 @@ class RayExecutor:
                         result, files = _worker_failure(job, error), None
                     if files:
                         unpack(files, job.folder)
-                    count = len(jobs) - len(running)
-                    bar.show("tournament", count / len(jobs), f"{count} of {len(jobs)} runs")
+                    bar.count(len(jobs) - len(running), len(jobs))
                     yield replace(result, folder=job.folder)
             finally:
                 _stop(list(running))
