@@ -79,13 +79,13 @@ def test_every_command_opens_weights_in_every_wrapping(
         blend(bare, path, alpha="0.5", out=out / "1x-b.safetensors", **named)
         models = [load_any_model(out / f"1x-{name}.safetensors", *named.values()).restorer for name in "ab"]
         with torch.inference_mode():
-            made = [model(torch.ones(1, 3, 8, 8) / 2) for model in models]
-        return [read_image(out / "restored" / "0.png"), *made, scores]
+            outputs = [model(torch.ones(1, 3, 8, 8) / 2) for model in models]
+        return [read_image(out / "restored" / "0.png"), *outputs, scores]
 
     expected = came_of(bare, tmp_path / "of the bare")
     for name, wrap in WRAPPINGS.items():
         wrap(weights, tmp_path / name)
-        found = came_of(tmp_path / name, tmp_path / f"of {name}")
-        assert all(torch.equal(one, other) for one, other in zip(found[:-1], expected[:-1], strict=True)), name
-        assert found[-1] == pytest.approx(expected[-1], nan_ok=True), name
+        outcome = came_of(tmp_path / name, tmp_path / f"of {name}")
+        assert all(torch.equal(one, other) for one, other in zip(outcome[:-1], expected[:-1], strict=True)), name
+        assert outcome[-1] == pytest.approx(expected[-1], nan_ok=True), name
     sys.modules.pop("my_door", None)

@@ -23,28 +23,28 @@ from lossmith.report.pages.blend import BlendContents, Point, round_step, verdic
 EXPRESSION = "srresnet_small(features=4, blocks=1)"
 
 
-def saved(path: Path, expression: str = EXPRESSION, seed: int = 0, **receipt: object) -> Path:
+def save_network(path: Path, expression: str = EXPRESSION, seed: int = 0, **receipt: object) -> Path:
     torch.manual_seed(seed)
-    made = network(expression, 2)
+    net = network(expression, 2)
     save_model(
-        path, made, {"network": expression, "scale": 2, "degradation": "bicubic(2)", "loss": "l1", **receipt}
+        path, net, {"network": expression, "scale": 2, "degradation": "bicubic(2)", "loss": "l1", **receipt}
     )
     return path
 
 
 def child(path: Path, parent: Path) -> Path:
     """A model not far from another."""
-    made = load_model(parent).restorer
+    net = load_model(parent).restorer
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in net.parameters():
             parameter += 0.02 * torch.randn_like(parameter)
-    save_model(path, made, {**load_model(parent).receipt, "loss": "mdf(sr)"})
+    save_model(path, net, {**load_model(parent).receipt, "loss": "mdf(sr)"})
     return path
 
 
 @pytest.fixture
 def model_pair(tmp_path: Path) -> tuple[Path, Path]:
-    first = saved(tmp_path / "2x-psnr.safetensors")
+    first = save_network(tmp_path / "2x-psnr.safetensors")
     return first, child(tmp_path / "2x-gan.safetensors", first)
 
 
@@ -83,7 +83,7 @@ def test_checkpoints_of_the_field_can_be_blended(tmp_path: Path) -> None:
 
 
 def test_unrelated_models_are_blended_with_a_warning(tmp_path: Path) -> None:
-    first, second = (saved(tmp_path / f"{seed}.safetensors", seed=seed) for seed in (1, 2))
+    first, second = (save_network(tmp_path / f"{seed}.safetensors", seed=seed) for seed in (1, 2))
     words = str(blend(first, second, alpha="0.5", out=tmp_path / "2x-both.safetensors"))
     assert re.search(
         r"\nnote: the weights of the two models have a cosine of -?0\.\d\d, so neither seems to be", words
@@ -154,12 +154,12 @@ def test_the_command_line_takes_the_same_alphas_as_python(
 
 
 def test_other_architectures_are_refused_in_one_sentence(tmp_path: Path) -> None:
-    first = saved(tmp_path / "a.safetensors")
+    first = save_network(tmp_path / "a.safetensors")
     for expression, kind in (
         ("fcn", "fcn(scale=2)"),
         ("srresnet_small(features=5)", "srresnet_small(scale=2, features=5)"),
     ):
-        second = saved(tmp_path / "b.safetensors", expression)
+        second = save_network(tmp_path / "b.safetensors", expression)
         with pytest.raises(LossmithError) as refused:
             blend(first, second, alpha="0.5", out=tmp_path / "2x-c.safetensors")
         assert str(refused.value) == (
@@ -208,7 +208,7 @@ def test_invalid_blend_options_are_refused(
 
 
 def test_a_users_own_degradation_must_be_named(tmp_path: Path) -> None:
-    models = [saved(tmp_path / f"{n}.safetensors", degradation="my_code:damage") for n in "ab"]
+    models = [save_network(tmp_path / f"{n}.safetensors", degradation="my_code:damage") for n in "ab"]
     with pytest.raises(
         LossmithError, match=r"^what the first model undoes is not known, or your own code: give `deg"
     ):

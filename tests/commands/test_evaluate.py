@@ -135,9 +135,9 @@ def test_sides_can_differ_by_less_than_the_scale(
     write_image(tmp_path / "results" / "a.png", content[:, : size[0], : size[1]])
     evaluation = lossmith.evaluate(tmp_path / "results", test=[tmp_path / "targets"], out=tmp_path / "scores.csv")
     assert evaluation.rows[0].scores["psnr"] == PERFECT
-    said = f"; last rows and columns beyond a multiple of {scale} cropped"
-    assert said in str(evaluation)
-    assert said in (tmp_path / "scores.csv").read_text()
+    suffix = f"; last rows and columns beyond a multiple of {scale} cropped"
+    assert suffix in str(evaluation)
+    assert suffix in (tmp_path / "scores.csv").read_text()
 
 
 @pytest.mark.parametrize("size", [(90, 100), (110, 100), (101, 99)])

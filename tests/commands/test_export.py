@@ -28,15 +28,15 @@ RECEIPT = {
 }
 
 
-def saved(folder: Path, expression: str, scale: int) -> Path:
+def save_network(folder: Path, expression: str, scale: int) -> Path:
     """A run's model with weights that are all at work; they, and what is drawn after them, are always the same."""
     torch.manual_seed(0)
-    made = network(expression, scale)
+    net = network(expression, scale)
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in net.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.1)
     path = folder / "sharp" / "model.safetensors"
-    save_model(path, made, {**RECEIPT, "network": expression, "scale": scale})
+    save_model(path, net, {**RECEIPT, "network": expression, "scale": scale})
     return path
 
 
@@ -58,18 +58,18 @@ def test_spandrel_opens_what_is_exported_and_gives_the_same_images(
     expression: str, scale: int, half: bool, tmp_path: Path
 ) -> None:
     spandrel = pytest.importorskip("spandrel")
-    source = saved(tmp_path, expression, scale)
+    source = save_network(tmp_path, expression, scale)
     path = tmp_path / f"{scale}x-sharp.safetensors"
-    said = str(export(source, out=path, half=half))
-    assert said.endswith("opens in spandrel as ESRGAN, so in ComfyUI and chaiNNer")
+    report = str(export(source, out=path, half=half))
+    assert report.endswith("opens in spandrel as ESRGAN, so in ComfyUI and chaiNNer")
     opened = spandrel.ModelLoader("cpu").load_from_file(path)
     assert (opened.architecture.id, opened.scale) == ("ESRGAN", scale)
-    ours = load_any_model(path).restorer
+    reloaded = load_any_model(path).restorer
     for height, width in ((8, 12), (13, 7)):
         image = torch.rand(1, 3, height, width)
         with torch.inference_mode():
             # sums of the same numbers, whose order the two programs may choose differently
-            torch.testing.assert_close(opened.model.float()(image), ours(image), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(opened.model.float()(image), reloaded(image), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_networks_unknown_to_spandrel_are_reported(expression: str, scale: int, 
     spandrel = pytest.importorskip("spandrel")
     path = tmp_path / f"{scale}x-sharp.safetensors"
     assert "which spandrel does not know" in (
-        said := str(export(saved(tmp_path, expression, scale), out=path))
-    ) or ("spandrel does not know this network" in said)
+        report := str(export(save_network(tmp_path, expression, scale), out=path))
+    ) or ("spandrel does not know this network" in report)
     with pytest.raises(spandrel.UnsupportedModelError):
         spandrel.ModelLoader("cpu").load_from_file(path)
 
@@ -97,13 +97,13 @@ def test_forms_of_rrdbnet_that_spandrel_misreads_are_not_promised(expression: st
 
 
 def test_the_safetensors_file_keeps_weights_and_receipt(tmp_path: Path) -> None:
-    source = saved(tmp_path, "srresnet(features=8, blocks=1)", 4)
+    source = save_network(tmp_path, "srresnet(features=8, blocks=1)", 4)
     export(source, out=tmp_path / "4x-sharp.safetensors")
     assert (tmp_path / "4x-sharp.safetensors").read_bytes() == source.read_bytes()
 
 
 def test_a_half_precision_export_is_half_as_large(tmp_path: Path) -> None:
-    source = saved(tmp_path, "srresnet(features=32, blocks=1)", 4)
+    source = save_network(tmp_path, "srresnet(features=32, blocks=1)", 4)
     export(source, out=tmp_path / "4x-sharp.safetensors", half=True)
     # beside the weights lies a header of keys, some kilobytes
     assert (tmp_path / "4x-sharp.safetensors").stat().st_size < 0.55 * source.stat().st_size
@@ -115,12 +115,12 @@ def test_a_half_precision_export_is_half_as_large(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
 def test_the_old_rrdbnet_layout_is_exported_with_current_keys(scale: int, tmp_path: Path) -> None:
-    made = network("rrdbnet(features=4, blocks=1, growth=4, unshuffle=1)", scale).eval()
+    net = network("rrdbnet(features=4, blocks=1, growth=4, unshuffle=1)", scale).eval()
     ups = {1: 0, 2: 1, 4: 2}[scale]
     places = {"conv_first": "0", "conv_body": "1.sub.1", "conv_up1": "3", "conv_up2": "6"}
     places |= {"conv_hr": str(3 * ups + 2), "conv_last": str(3 * ups + 4)}
     old = {}
-    for name, tensor in made.state_dict().items():
+    for name, tensor in net.state_dict().items():
         layer, part = name.rsplit(".", 1)
         dense = layer.replace("body.0.rdb", "1.sub.0.RDB") + ".0" if "rdb" in layer else places[layer]
         old[f"model.{dense}.{part}"] = tensor
@@ -129,7 +129,7 @@ def test_the_old_rrdbnet_layout_is_exported_with_current_keys(scale: int, tmp_pa
     export(tmp_path / f"RRDB_PSNR_x{scale}.pth", out=tmp_path / f"{scale}x-psnr.safetensors")
     again = load_any_model(tmp_path / f"{scale}x-psnr.safetensors")
     image = torch.rand(1, 3, 6, 7)
-    assert torch.equal(again.restorer(image), made(image))
+    assert torch.equal(again.restorer(image), net(image))
     assert again.receipt["origin"]["file"] == f"RRDB_PSNR_x{scale}.pth"
 
 
@@ -147,33 +147,33 @@ def test_the_old_rrdbnet_layout_is_exported_with_current_keys(scale: int, tmp_pa
 def test_the_onnx_graph_gives_the_same_images_at_any_size(expression: str, scale: int, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
-    source, path = saved(tmp_path, expression, scale), tmp_path / f"{scale}x-sharp.onnx"
+    source, path = save_network(tmp_path, expression, scale), tmp_path / f"{scale}x-sharp.onnx"
     export(source, out=path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (given,), (made,) = session.get_inputs(), session.get_outputs()
-    assert (given.name, made.name) == ("input", "output")
-    assert given.type == "tensor(float)"
-    assert [isinstance(side, str) for side in given.shape] == [True, False, True, True]
+    (source_info,), (result_info,) = session.get_inputs(), session.get_outputs()
+    assert (source_info.name, result_info.name) == ("input", "output")
+    assert source_info.type == "tensor(float)"
+    assert [isinstance(side, str) for side in source_info.shape] == [True, False, True, True]
     restorer = load_any_model(source).restorer
     for shape in ((1, 3, 5, 9), (3, 3, 17, 4), (2, 3, 32, 32), (1, 3, 1, 1)):
         images = torch.rand(shape)
-        (found,) = session.run(None, {"input": images.numpy()})
+        (result,) = session.run(None, {"input": images.numpy()})
         with torch.inference_mode():
-            np.testing.assert_allclose(found, restorer(images).numpy(), rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(result, restorer(images).numpy(), rtol=1e-4, atol=1e-5)
     metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     assert json.loads(metadata[FORMAT])["loss"] == RECEIPT["loss"]
 
 
 def test_the_float16_graph_takes_and_gives_float16_and_stays_close(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    source, path = saved(tmp_path, "srresnet(features=8, blocks=1)", 2), tmp_path / "2x-sharp.onnx"
+    source, path = save_network(tmp_path, "srresnet(features=8, blocks=1)", 2), tmp_path / "2x-sharp.onnx"
     export(source, out=path, half=True)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert {tensor.type for tensor in (*session.get_inputs(), *session.get_outputs())} == {"tensor(float16)"}
     images = torch.rand(1, 3, 12, 10)
-    (found,) = session.run(None, {"input": images.half().numpy()})
+    (result,) = session.run(None, {"input": images.half().numpy()})
     with torch.inference_mode():  # float16 has 11 bits
-        np.testing.assert_allclose(found, load_any_model(source).restorer(images).numpy(), atol=5e-3)
+        np.testing.assert_allclose(result, load_any_model(source).restorer(images).numpy(), atol=5e-3)
 
 
 @pytest.mark.parametrize(
@@ -186,29 +186,29 @@ def test_the_float16_graph_takes_and_gives_float16_and_stays_close(tmp_path: Pat
 def test_a_graph_for_an_older_runtime_gives_the_same_images(network: str, opset: int, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
-    source, path = saved(tmp_path, network, 2), tmp_path / "2x-sharp.onnx"
-    said = str(export(source, out=path, opset=opset))
-    assert f": opset {opset}, at most " in said
+    source, path = save_network(tmp_path, network, 2), tmp_path / "2x-sharp.onnx"
+    report = str(export(source, out=path, opset=opset))
+    assert f": opset {opset}, at most " in report
     (version,) = (entry.version for entry in onnx.load(path).opset_import if entry.domain == "")
     assert version == opset
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     images = torch.rand(2, 3, 17, 9)
-    (found,) = session.run(None, {"input": images.numpy()})
+    (result,) = session.run(None, {"input": images.numpy()})
     with torch.inference_mode():
-        np.testing.assert_allclose(found, load_any_model(source).restorer(images).numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(result, load_any_model(source).restorer(images).numpy(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("opset", [None, 17])
 def test_a_fixed_size_graph_takes_that_size(opset: int | None, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    source, path = saved(tmp_path, "srresnet(features=4, blocks=1)", 2), tmp_path / "2x-sharp.onnx"
+    source, path = save_network(tmp_path, "srresnet(features=4, blocks=1)", 2), tmp_path / "2x-sharp.onnx"
     assert "takes 40 x 24 pixels only" in str(export(source, out=path, size="40x24", opset=opset))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].shape == [1, 3, 24, 40]
     images = torch.rand(1, 3, 24, 40)
-    (found,) = session.run(None, {"input": images.numpy()})
+    (result,) = session.run(None, {"input": images.numpy()})
     with torch.inference_mode():
-        np.testing.assert_allclose(found, load_any_model(source).restorer(images).numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(result, load_any_model(source).restorer(images).numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_a_network_with_a_size_multiple_gives_a_graph_with_it(
@@ -222,11 +222,11 @@ def test_a_network_with_a_size_multiple_gives_a_graph_with_it(
     monkeypatch.syspath_prepend(tmp_path)
     own, path = "my_fours:Fours", tmp_path / "1x-fours.onnx"
     save_model(tmp_path / "model.safetensors", network(own), {"network": own, "scale": 1})
-    said = str(export(tmp_path / "model.safetensors", out=path, network=own))
-    assert "takes sides that are multiples of 4" in said
+    report = str(export(tmp_path / "model.safetensors", out=path, network=own))
+    assert "takes sides that are multiples of 4" in report
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"input": torch.rand(1, 3, 12, 20).numpy()})
-    assert found.shape == (1, 3, 12, 20)
+    (result,) = session.run(None, {"input": torch.rand(1, 3, 12, 20).numpy()})
+    assert result.shape == (1, 3, 12, 20)
     with pytest.raises(LossmithError, match=r"^the network cannot be exported to ONNX of 12 x 10 pixels: "):
         export(tmp_path / "model.safetensors", out=tmp_path / "1x-ten.onnx", network=own, size=(12, 10))
 
@@ -243,10 +243,10 @@ def test_a_spandrel_model_is_exported(tmp_path: Path) -> None:
     assert "opens in spandrel as RealESRGAN Compact" in str(outcome)
     image = torch.rand(1, 3, 10, 12)
     with torch.inference_mode():
-        made = [
+        outputs = [
             load_any_model(path).restorer(image) for path in (tmp_path / "compact.pth", next(iter(outcome.files)))
         ]
-    assert torch.equal(*made)
+    assert torch.equal(*outputs)
 
 
 MODULE = """
@@ -299,7 +299,7 @@ def test_a_graph_with_wrong_output_is_not_written(
 def test_without_onnx_an_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(LossmithError) as refused:
-        export(saved(tmp_path, "fcn", 1), out=tmp_path / "1x-sharp.onnx")
+        export(save_network(tmp_path, "fcn", 1), out=tmp_path / "1x-sharp.onnx")
     assert str(refused.value) == "ONNX needs 'onnxscript', which comes with: pip install \"lossmith[onnx]\""
 
 
@@ -308,13 +308,13 @@ def test_without_onnx_an_error_says_what_to_install(tmp_path: Path, monkeypatch:
 
 def test_a_folder_gets_all_three_and_the_card_describes_them(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    source = saved(tmp_path, "rrdbnet(features=4, blocks=1)", 4)
+    source = save_network(tmp_path, "rrdbnet(features=4, blocks=1)", 4)
     outcome = export(source, out=tmp_path / "release", author="someone", license="CC0-1.0")
     assert [path.name for path in outcome.files] == ["4x-sharp.safetensors", "4x-sharp.onnx", "4x-sharp.json"]
     card = json.loads((tmp_path / "release" / "4x-sharp.json").read_text())
     assert card["loss"] == "mix + 0.1*tv"
     assert "`mix + 0.1*tv`" in card["description"]
-    wanted = {
+    expected = {
         "name": "4x-sharp",
         "author": "someone",
         "license": "CC0-1.0",
@@ -330,7 +330,7 @@ def test_a_folder_gets_all_three_and_the_card_describes_them(tmp_path: Path) -> 
         "datasetSize": 2,
         "images": [],
     }
-    assert {key: card[key] for key in wanted} == wanted
+    assert {key: card[key] for key in expected} == expected
     from hashlib import sha256
 
     for resource, path in zip(card["resources"], outcome.files, strict=False):
@@ -389,7 +389,7 @@ def test_invalid_export_options_are_refused(
     out: str, options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    source = saved(tmp_path, "srresnet(features=4, blocks=1)", 4)
+    source = save_network(tmp_path, "srresnet(features=4, blocks=1)", 4)
     Path("4x-there.json").touch()
     with pytest.raises(LossmithError) as refused:
         export(source, out=Path(out), **options)

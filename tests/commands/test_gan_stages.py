@@ -168,9 +168,9 @@ def test_without_vgg19_weights_the_fallback_loss_is_used_and_reported(
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
     assert content_loss() == FALLBACK_LOSS
-    said = caplog.text
-    assert f"the loss is '{FALLBACK_LOSS}' instead of the paper's '{PUBLISHED_LOSS}'" in said
-    assert str(tmp_path / "hub" / "checkpoints") in said
+    log = caplog.text
+    assert f"the loss is '{FALLBACK_LOSS}' instead of the paper's '{PUBLISHED_LOSS}'" in log
+    assert str(tmp_path / "hub" / "checkpoints") in log
     assert str(loss(FALLBACK_LOSS)) == FALLBACK_LOSS, "it ships with us"
     caplog.clear()
     (tmp_path / "vgg19-dcbb9e9d.pth").touch()
@@ -226,19 +226,19 @@ def test_a_killed_gan_run_ends_with_exactly_the_weights_of_an_uninterrupted_one(
     stage: str, photos: Path, uninterrupted: Path, tmp_path: Path
 ) -> None:
     process = start(photos, tmp_path)
-    saved = tmp_path / stage / "checkpoints" / "last.ckpt"
-    while not (steps_done(tmp_path / stage) >= STEPS // 3 and saved.exists()) and process.poll() is None:
+    checkpoint = tmp_path / stage / "checkpoints" / "last.ckpt"
+    while not (steps_done(tmp_path / stage) >= STEPS // 3 and checkpoint.exists()) and process.poll() is None:
         time.sleep(0.005)
     assert process.poll() is None, f"it ended by itself: {process.communicate()[1].decode()}"
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / stage / "summary.json").exists(), "the stage was over before it could be stopped"
-    assert 0 < torch.load(saved, weights_only=True)["train_state"]["step"] < STEPS
+    assert 0 < torch.load(checkpoint, weights_only=True)["train_state"]["step"] < STEPS
 
     assert run(to_stop(photos, tmp_path, 60.0)) == 0
 
-    for each in ("psnr", "gan"):
-        expected, resumed = uninterrupted / each, tmp_path / each
+    for part in ("psnr", "gan"):
+        expected, resumed = uninterrupted / part, tmp_path / part
         assert (resumed / "model.safetensors").read_bytes() == (expected / "model.safetensors").read_bytes()
         assert metrics_without_time(resumed) == metrics_without_time(expected)
         samples = sorted(path.name for path in (expected / "samples").iterdir())

@@ -30,10 +30,10 @@ def test_repr_of_a_result_is_one_line() -> None:
 
 
 def test_html_of_a_result_has_the_means_and_a_link() -> None:
-    shown = Comparison("l1 wins.", Path("my runs/report.html"), ROWS)._repr_html_()
-    assert "<p>l1 wins.</p>" in shown
-    assert "<td>&lt;l1&gt;</td><td>30.50</td>" in shown
-    assert '<a href="my%20runs/report.html">' in shown
+    html = Comparison("l1 wins.", Path("my runs/report.html"), ROWS)._repr_html_()
+    assert "<p>l1 wins.</p>" in html
+    assert "<td>&lt;l1&gt;</td><td>30.50</td>" in html
+    assert '<a href="my%20runs/report.html">' in html
 
 
 @pytest.mark.parametrize("outcome", [Comparison("l1 wins.", Path("r.html"), ROWS), Evaluation(ROWS, Protocol())])

@@ -21,10 +21,10 @@ def test_any_image_is_shown_in_its_nearest_8_bit_colors(channels: int, dtype: An
     told = {"photometric": "rgb" if channels > 2 else "minisblack"}
     told |= {"extrasamples": ["unassalpha"]} if channels in (2, 4) else {}
     tifffile.imwrite(tmp_path / "a.tif", pixels, **told)
-    shown = center_pixels(tmp_path / "a.tif", (1.0, 1.0), (12, 16), tmp_path / "pixels")
+    view = center_pixels(tmp_path / "a.tif", (1.0, 1.0), (12, 16), tmp_path / "pixels")
     colors = pixels.reshape(12, 16, channels)[..., : 1 if channels < 3 else 3]
     expected = np.broadcast_to(np.floor(colors * (255 / levels) + 0.5), (12, 16, 3))
-    assert np.array_equal(shown, expected)
+    assert np.array_equal(view, expected)
 
 
 def test_results_of_other_sizes_show_the_same_center(tmp_path: Path) -> None:
@@ -33,5 +33,5 @@ def test_results_of_other_sizes_show_the_same_center(tmp_path: Path) -> None:
     Image.fromarray(small).save(tmp_path / "small.png")
     Image.fromarray(small.repeat(2, 0).repeat(2, 1)).save(tmp_path / "large.png")
     for name in ("small", "large"):
-        shown = center_pixels(tmp_path / f"{name}.png", (0.5, 0.5), (8, 8), tmp_path / "pixels")
-        assert shown.min() == 255
+        view = center_pixels(tmp_path / f"{name}.png", (0.5, 0.5), (8, 8), tmp_path / "pixels")
+        assert view.min() == 255

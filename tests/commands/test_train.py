@@ -44,8 +44,8 @@ def test_the_model_of_the_result_restores_batches(photos: Path, tmp_path: Path) 
     assert result.model is result.model, "it is loaded once"
     assert not result.model.training
     assert result.model(torch.rand(2, 3, 9, 7)).shape == (2, 3, 18, 14)
-    saved = load_file(tmp_path / "model.safetensors")
-    assert all(torch.equal(saved[name], tensor) for name, tensor in result.model.state_dict().items())
+    weights = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(weights[name], tensor) for name, tensor in result.model.state_dict().items())
 
 
 def test_the_model_of_the_result_may_be_a_network_of_ones_own(

@@ -25,10 +25,10 @@ def gray(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "damage", ["noise(25)", "noise(0..50)", "shot_noise", "bicubic(2) | noise(5) | jpeg(50)", "jpeg(10)"]
+    "degradation_text", ["noise(25)", "noise(0..50)", "shot_noise", "bicubic(2) | noise(5) | jpeg(50)", "jpeg(10)"]
 )
-def test_noise_on_a_gray_image_is_gray(gray: Path, damage: str) -> None:
-    kind = degradation(damage)
+def test_noise_on_a_gray_image_is_gray(gray: Path, degradation_text: str) -> None:
+    kind = degradation(degradation_text)
     for pair in make_pairs([gray], kind):
         assert pair.gray
         assert is_gray(pair.degraded)

@@ -199,7 +199,7 @@ class Nonsense:
     """An input that has no loss, made of a usual pair, and what a refusal has to speak of."""
 
     says: str
-    made: Callable[[Tensor, Tensor], Pair]
+    make_pair: Callable[[Tensor, Tensor], Pair]
     clue: str
 
 
@@ -253,7 +253,7 @@ def answers_to_nonsense(subject: Subject, criterion: Criterion) -> dict[str, tup
     """For each input without a meaning: "refused", "unclear" or "answered", and in what words."""
     actual = {}
     for input in nonsense(subject):
-        prediction, target = input.made(*_usual(subject))
+        prediction, target = input.make_pair(*_usual(subject))
         leaf = prediction.requires_grad_() if prediction.is_floating_point() else prediction
         try:
             actual[input.says] = "answered", f"{criterion(leaf, target).double().sum().item():.4g}"

@@ -129,12 +129,12 @@ class Case:
         noise = torch.rand(self.shape, generator=generator, dtype=torch.float64)
         coarse = torch.rand((*self.shape[:2], 5, 5), generator=generator, dtype=torch.float64)
         smooth = interpolate(coarse, self.shape[2:], mode="bilinear", align_corners=True)
-        made = {**TAME, **WILD}[self.values](noise, 0.9 * smooth + 0.1 * noise.flip(-1))
+        noisy_pair = {**TAME, **WILD}[self.values](noise, 0.9 * smooth + 0.1 * noise.flip(-1))
         if "expanded" in self.layouts:  # before both are compared, so that what was equal stays it
-            made = (made[0][:1, :1].expand(self.shape), made[1][:1, :1].expand(self.shape))
+            noisy_pair = (noisy_pair[0][:1, :1].expand(self.shape), noisy_pair[1][:1, :1].expand(self.shape))
         prediction, target = (
             LAYOUTS[layout](image.clamp(-3e4, 3e4).to(dtype))
-            for image, dtype, layout in zip(made, self.dtypes, self.layouts, strict=True)
+            for image, dtype, layout in zip(noisy_pair, self.dtypes, self.layouts, strict=True)
         )
         return prediction, target
 

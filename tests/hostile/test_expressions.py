@@ -53,8 +53,8 @@ MAKERS: dict[str, tuple[Callable[[str], object], Table]] = {
 def calls(draw: st.DrawFn, table: Table) -> str:
     """A name of ours with options that it has, and values that it may not want."""
     name = draw(st.sampled_from([*table]))
-    made = table[name]
-    known = [*inspect.signature(made).parameters] if made else ["x"]
+    parsed = table[name]
+    known = [*inspect.signature(parsed).parameters] if parsed else ["x"]
     values = st.sampled_from(VALUES)
     plain = draw(st.lists(values, max_size=2))
     options = draw(st.lists(st.tuples(st.sampled_from([*known, "reduction", "zzz"]), values), max_size=3))

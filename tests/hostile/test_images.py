@@ -29,7 +29,7 @@ COLORS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
 WIDE = COLORS.astype(np.uint16) * 257
 
 
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
@@ -47,27 +47,27 @@ def files() -> dict[str, bytes]:
     image, gray = Image.fromarray(COLORS), Image.fromarray(COLORS[..., 0])
     metadata = {"exif": exif(), "icc_profile": b"profile" * 9, "dpi": (72, 72)}
     return {
-        "a.png": saved(image, "PNG", **metadata),
-        "16.png": saved(Image.fromarray(WIDE[..., 0]), "PNG"),
-        "palette.png": saved(image.quantize(8), "PNG", transparency=0),
-        "bits.png": saved(gray.convert("1"), "PNG"),
-        "alpha.png": saved(gray.convert("LA"), "PNG"),
-        "a.jpg": saved(image, "JPEG", **metadata),
-        "progressive.jpg": saved(image, "JPEG", progressive=True),
-        "cmyk.jpg": saved(image.convert("CMYK"), "JPEG"),
-        "two.jpg": saved(image, "MPO", save_all=True, append_images=[image]),
-        "a.tif": saved(image, "TIFF", **metadata),
-        "16.tif": saved(Image.fromarray(WIDE[..., 0]), "TIFF"),
-        "lzw.tif": saved(image, "TIFF", compression="tiff_lzw"),
-        "zip.tif": saved(image, "TIFF", compression="tiff_adobe_deflate"),
-        "jpeg.tif": saved(image, "TIFF", compression="jpeg"),
-        "floats.tif": saved(gray.convert("F"), "TIFF"),
+        "a.png": encode(image, "PNG", **metadata),
+        "16.png": encode(Image.fromarray(WIDE[..., 0]), "PNG"),
+        "palette.png": encode(image.quantize(8), "PNG", transparency=0),
+        "bits.png": encode(gray.convert("1"), "PNG"),
+        "alpha.png": encode(gray.convert("LA"), "PNG"),
+        "a.jpg": encode(image, "JPEG", **metadata),
+        "progressive.jpg": encode(image, "JPEG", progressive=True),
+        "cmyk.jpg": encode(image.convert("CMYK"), "JPEG"),
+        "two.jpg": encode(image, "MPO", save_all=True, append_images=[image]),
+        "a.tif": encode(image, "TIFF", **metadata),
+        "16.tif": encode(Image.fromarray(WIDE[..., 0]), "TIFF"),
+        "lzw.tif": encode(image, "TIFF", compression="tiff_lzw"),
+        "zip.tif": encode(image, "TIFF", compression="tiff_adobe_deflate"),
+        "jpeg.tif": encode(image, "TIFF", compression="jpeg"),
+        "floats.tif": encode(gray.convert("F"), "TIFF"),
         "wide.tif": wide_tiff(),
-        "a.webp": saved(image, "WEBP", exif=exif()),
-        "exact.webp": saved(image, "WEBP", lossless=True),
-        "a.gif": saved(image, "GIF"),
-        "a.bmp": saved(image, "BMP"),
-        "a.ppm": saved(image, "PPM"),
+        "a.webp": encode(image, "WEBP", exif=exif()),
+        "exact.webp": encode(image, "WEBP", lossless=True),
+        "a.gif": encode(image, "GIF"),
+        "a.bmp": encode(image, "BMP"),
+        "a.ppm": encode(image, "PPM"),
         "text.png": b"not an image",
         "empty.jpg": b"",
     }
@@ -242,7 +242,7 @@ def test_a_resolution_that_is_not_finite_is_left_out(format: str, bits: int, tmp
     """NaN, infinity, 0, and what is too large for any format: as a float in the EXIF of a JPEG."""
     tags = exif()
     tags[0x011A] = 72.0
-    content = saved(Image.fromarray(COLORS), "JPEG", exif=tags)
+    content = encode(Image.fromarray(COLORS), "JPEG", exif=tags)
     place = content.find(b"\x01\x1a\0\x05\0\0\0\x01")
     assert place > 0
     float_tag = b"\x01\x1a\0\x0b\0\0\0\x01" + struct.pack(">I", bits)
@@ -254,7 +254,7 @@ def test_a_resolution_that_is_not_finite_is_left_out(format: str, bits: int, tmp
 def test_more_metadata_than_a_format_holds_is_one_sentence(tmp_path: Path) -> None:
     tags = exif()
     tags[0x010E] = "x" * 70_000
-    content = saved(Image.fromarray(COLORS), "PNG", exif=tags)
+    content = encode(Image.fromarray(COLORS), "PNG", exif=tags)
     assert assert_restored_or_refused(content, "a.png", "png", tmp_path)
     assert not assert_restored_or_refused(content, "a.png", "jpeg", tmp_path)
 
@@ -265,8 +265,8 @@ def test_a_damaged_image_is_one_line_on_the_command_line(tmp_path: Path) -> None
     (tmp_path / kind).write_bytes(FILES[kind][:-40])
     (tmp_path / "good.png").write_bytes(FILES["alpha.png"])
     command = [sys.executable, "-m", "lossmith", "compare", str(tmp_path), "--out", str(tmp_path / "runs")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"lossmith: image '{tmp_path / kind}' is ")
-    assert done.stderr.count("\n") == 1
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert process.returncode == 2
+    assert process.stderr.startswith(f"lossmith: image '{tmp_path / kind}' is ")
+    assert process.stderr.count("\n") == 1
     assert not (tmp_path / "runs").exists()

@@ -44,9 +44,9 @@ def tensors() -> dict[str, Tensor]:
     }
 
 
-def file_of(card: object = CARD, found: dict[str, Tensor] | None = None) -> bytes:
+def file_of(card: object = CARD, weights: dict[str, Tensor] | None = None) -> bytes:
     text = card if isinstance(card, str) else json.dumps(card)
-    return safetensors_of(tensors() if found is None else found, {FORMAT: text})
+    return safetensors_of(tensors() if weights is None else weights, {FORMAT: text})
 
 
 def assert_read_or_refused(path: Path) -> list[object]:
@@ -64,12 +64,12 @@ def assert_read_or_refused(path: Path) -> list[object]:
 
 def assert_refused(path: Path) -> str:
     """Every reader refuses a loss file; returns the message."""
-    said = result_or_refusal(lambda: load_loss(path))
-    assert isinstance(said, str)
+    result = result_or_refusal(lambda: load_loss(path))
+    assert isinstance(result, str)
     with pytest.raises(LossmithError):
         show_loss(str(path))
     assert_read_or_refused(path)
-    return said
+    return result
 
 
 def test_the_intact_loss_file_is_read(tmp_path: Path) -> None:
@@ -150,13 +150,13 @@ NUMBERS: tuple[object, ...] = (None, "x", [], {}, True, -1, 0, 10**30, 1e308, fl
 CARDS: list[object] = [
     *("", "{", "null", "3", "[]", "[" * 3000, '{"a": ' + "9" * 5000 + "}", "{}"),
     *(
-        {**CARD, "scales": found}
-        for found in (None, {}, [], [3], [[]], [None], CARD["scales"] * 3, CARD["scales"][:1])
+        {**CARD, "scales": entry}
+        for entry in (None, {}, [], [3], [[]], [None], CARD["scales"] * 3, CARD["scales"][:1])
     ),
     *({**CARD, "scales": [{"width": 4096, "factor": 1.0, "layers": 64}] * count} for count in (2, 20_000)),
     *(scale(**{key: value}) for key in ("width", "factor", "layers", "stride") for value in NUMBERS),
-    *({**CARD, "range": found} for found in (None, [0, 2], "0..1", [0], [], {}, [[0, 1]])),
-    *({**CARD, "default_scales": found} for found in (None, 0, 3, -1, "x", 1.0, True, [])),
+    *({**CARD, "range": entry} for entry in (None, [0, 2], "0..1", [0], [], {}, [[0, 1]])),
+    *({**CARD, "default_scales": entry} for entry in (None, 0, 3, -1, "x", 1.0, True, [])),
 ]
 
 
@@ -174,10 +174,10 @@ def test_a_false_loss_card_is_refused(card: object, tmp_path: Path) -> None:
 def test_unknown_card_entries_are_shown_on_their_own_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(file_of({**CARD, "task": "\x1b[2J\ud800\u202e\0", "deep": json.loads("[" * 400 + "]" * 400)}))
-    shown = show_loss(str(path))
-    assert shown.encode()
-    assert "\x1b" not in shown
-    assert "\0" not in shown
+    description = show_loss(str(path))
+    assert description.encode()
+    assert "\x1b" not in description
+    assert "\0" not in description
 
 
 ODD: dict[str, Callable[[Tensor], Tensor]] = {
@@ -196,29 +196,29 @@ ODD: dict[str, Callable[[Tensor], Tensor]] = {
 @pytest.mark.parametrize("kind", ODD)
 @pytest.mark.parametrize("name", ["0.head.conv.weight", "1.tail.weight"])
 def test_a_weight_of_another_dtype_or_shape_is_refused(kind: str, name: str, tmp_path: Path) -> None:
-    found = tensors()
-    found[name] = ODD[kind](found[name].clone() + 1e-3)
+    weights = tensors()
+    weights[name] = ODD[kind](weights[name].clone() + 1e-3)
     path = tmp_path / "a.safetensors"
-    path.write_bytes(file_of(CARD, found))
+    path.write_bytes(file_of(CARD, weights))
     assert_refused(path)
 
 
 @pytest.mark.parametrize("kind", sorted(ODD.keys() - {"flat"}))  # as a vector is
 @pytest.mark.parametrize("name", ["1.body.block1.norm.running_var", "1.tail.bias"])
 def test_a_vector_of_another_dtype_or_shape_is_refused(kind: str, name: str, tmp_path: Path) -> None:
-    found = tensors()
-    found[name] = ODD[kind](found[name].clone() + 1e-3)
+    weights = tensors()
+    weights[name] = ODD[kind](weights[name].clone() + 1e-3)
     path = tmp_path / "a.safetensors"
-    path.write_bytes(file_of(CARD, found))
+    path.write_bytes(file_of(CARD, weights))
     assert_refused(path)
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.bool, torch.uint8, torch.complex64, torch.float32])
 def test_a_counter_of_any_dtype_is_read_or_refused(dtype: torch.dtype, tmp_path: Path) -> None:
-    found = tensors()
-    found["0.head.norm.num_batches_tracked"] = torch.tensor(3.0).to(dtype)
+    weights = tensors()
+    weights["0.head.norm.num_batches_tracked"] = torch.tensor(3.0).to(dtype)
     path = tmp_path / "a.safetensors"
-    path.write_bytes(file_of(CARD, found))
+    path.write_bytes(file_of(CARD, weights))
     assert_read_or_refused(path)
 
 
@@ -234,10 +234,10 @@ def test_a_pickle_given_as_a_loss_never_runs(name: str, protocol: int, tmp_path:
     path = tmp_path / name
     for content in (Trap(mark), [Trap(mark)], {"scales": Trap(mark)}):
         path.write_bytes(pickle.dumps(content, protocol))
-        assert all(isinstance(said, str) for said in assert_read_or_refused(path))
+        assert all(isinstance(result, str) for result in assert_read_or_refused(path))
         assert isinstance(result_or_refusal(lambda: read_state_dict(path)), str)
         torch.save(content, path)
-        assert all(isinstance(said, str) for said in assert_read_or_refused(path))
+        assert all(isinstance(result, str) for result in assert_read_or_refused(path))
         assert isinstance(result_or_refusal(lambda: read_state_dict(path)), str)
     assert not mark.exists()
 

@@ -101,13 +101,13 @@ def test_an_infinite_pixel_gives_no_finite_value(expression: str) -> None:
 def test_a_nan_pixel_does_not_spread_to_other_images(expression: str) -> None:
     if ":" in expression:
         pytest.skip("others' losses give one number for all images")
-    of, each = subject(expression), loss(expression, reduction="none")
+    of, criterion = subject(expression), loss(expression, reduction="none")
     prediction, target = Case(
         (2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd), "noisy", FLOATS, PLAIN, 0
     ).pair()
-    expected = each(prediction, target)[1]
+    expected = criterion(prediction, target)[1]
     prediction[0, 1, 2, 3] = torch.inf
-    actual = each(prediction, target)
+    actual = criterion(prediction, target)
     assert not actual[0].isfinite()
     torch.testing.assert_close(actual[1], expected, rtol=1e-4, atol=1e-8)  # batches are computed in another order
 

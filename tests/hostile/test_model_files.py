@@ -41,7 +41,7 @@ def weights() -> Weights:
         return dict(network(SMALL).state_dict())
 
 
-def ours(card: object = None, tensors: Weights | None = None) -> bytes:
+def lossmith_file(card: object = None, tensors: Weights | None = None) -> bytes:
     """A model file of ours; `card` is its receipt, text as it is and anything else as JSON."""
     text = card if isinstance(card, str) else json.dumps(card or {"network": SMALL, "scale": 2})
     return safetensors_of(tensors or weights(), {FORMAT: text})
@@ -54,7 +54,7 @@ def pickled(content: object, **options: Any) -> bytes:
 
 
 FILES: dict[str, Callable[[], bytes]] = {
-    "ours.safetensors": ours,
+    "ours.safetensors": lossmith_file,
     "bare.safetensors": lambda: safetensors_of(weights()),
     "zip.pth": lambda: pickled({"params": weights()}),
     "old.pth": lambda: pickled(weights(), _use_new_zipfile_serialization=False),
@@ -132,7 +132,7 @@ def test_a_pickle_given_as_a_model_never_runs(name: str, tmp_path: Path) -> None
     path.write_bytes(traps(mark)[name])
     assert_refused(path)
     good = tmp_path / "good.safetensors"
-    good.write_bytes(ours())
+    good.write_bytes(lossmith_file())
     assert isinstance(result_or_refusal(lambda: export(path, out=tmp_path / "2x-a.safetensors")), str)
     assert isinstance(
         result_or_refusal(lambda: blend(good, path, alpha="0.5", out=tmp_path / "2x-b.safetensors")), str
@@ -164,7 +164,7 @@ CARDS: list[object] = [
 def test_a_false_model_card_is_refused(card: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "model.safetensors"
-    path.write_bytes(ours(card))
+    path.write_bytes(lossmith_file(card))
     if card in ({"network": SMALL, "scale": 2.5}, {"network": SMALL, "scale": "2"}):  # as good as 2
         assert not isinstance(assert_opened_or_refused(path)[0], str)
     else:
@@ -184,7 +184,7 @@ def test_a_false_model_card_is_refused(card: object, tmp_path: Path, monkeypatch
 )
 def test_a_card_of_a_network_beyond_all_memory_allocates_nothing(expression: str, tmp_path: Path) -> None:
     path = tmp_path / "2x.safetensors"
-    path.write_bytes(ours({"network": expression, "scale": 2}))
+    path.write_bytes(lossmith_file({"network": expression, "scale": 2}))
     began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert_refused(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
@@ -194,13 +194,13 @@ def test_a_card_of_a_network_beyond_all_memory_allocates_nothing(expression: str
 
 
 def test_compressed_zeros_do_not_fill_the_memory(tmp_path: Path) -> None:
-    whole, small = tmp_path / "whole.pth", tmp_path / "small.pth"
-    torch.save({"params": {**weights(), "conv_first.bias": torch.empty(160 * 10**6)}}, whole)  # never touched
-    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as archive:
+    intact, small = tmp_path / "whole.pth", tmp_path / "small.pth"
+    torch.save({"params": {**weights(), "conv_first.bias": torch.empty(160 * 10**6)}}, intact)  # never touched
+    with zipfile.ZipFile(intact) as source, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as archive:
         for member in source.namelist():
-            with source.open(member) as given, archive.open(member, "w") as taken:
-                shutil.copyfileobj(given, taken)
-    whole.unlink()
+            with source.open(member) as original, archive.open(member, "w") as altered:
+                shutil.copyfileobj(original, altered)
+    intact.unlink()
     assert small.stat().st_size < 10**6
     began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert_refused(small)
@@ -232,23 +232,23 @@ ODD: dict[str, Callable[[Weights], object]] = {
         "conv_first.weight": torch.tensor(3.0),
         "body.0.rdb1.conv1.weight": torch.tensor(1),
     },
-    "no numbers": lambda found: {name: tensor[:0] for name, tensor in found.items()},
-    "flat": lambda found: {name: tensor.flatten() for name, tensor in found.items()},
-    "whole numbers": lambda found: {name: tensor.to(torch.int8) for name, tensor in found.items()},
-    "complex": lambda found: {name: tensor.to(torch.complex64) for name, tensor in found.items()},
-    "sparse": lambda found: {name: tensor.to_sparse() for name, tensor in found.items()},
-    "two that differ": lambda found: {"a": found, "b": {name: 2 * tensor for name, tensor in found.items()}},
-    "in too deep": lambda found: reduce(lambda inner, _: {"params": inner}, range(30), found),
-    "names that are no text": lambda found: dict(enumerate(found.values())),
-    "half of them": lambda found: dict(list(found.items())[::2]),
-    "one more": lambda found: {**found, "more": torch.ones(1)},
-    "a module beside": lambda found: {**{f"a.{name}": t for name, t in found.items()}, "b.weight": torch.ones(2)},
-    "NaN": lambda found: {**found, "conv_last.bias": torch.full((3,), torch.nan)},
-    "a hole": lambda found: {name: tensor for name, tensor in found.items() if "rdb2" not in name},
-    "blocks far apart": lambda found: {
-        name.replace("body.0.", "body.99999999999."): t for name, t in found.items()
+    "no numbers": lambda state: {name: tensor[:0] for name, tensor in state.items()},
+    "flat": lambda state: {name: tensor.flatten() for name, tensor in state.items()},
+    "whole numbers": lambda state: {name: tensor.to(torch.int8) for name, tensor in state.items()},
+    "complex": lambda state: {name: tensor.to(torch.complex64) for name, tensor in state.items()},
+    "sparse": lambda state: {name: tensor.to_sparse() for name, tensor in state.items()},
+    "two that differ": lambda state: {"a": state, "b": {name: 2 * tensor for name, tensor in state.items()}},
+    "in too deep": lambda state: reduce(lambda inner, _: {"params": inner}, range(30), state),
+    "names that are no text": lambda state: dict(enumerate(state.values())),
+    "half of them": lambda state: dict(list(state.items())[::2]),
+    "one more": lambda state: {**state, "more": torch.ones(1)},
+    "a module beside": lambda state: {**{f"a.{name}": t for name, t in state.items()}, "b.weight": torch.ones(2)},
+    "NaN": lambda state: {**state, "conv_last.bias": torch.full((3,), torch.nan)},
+    "a hole": lambda state: {name: tensor for name, tensor in state.items() if "rdb2" not in name},
+    "blocks far apart": lambda state: {
+        name.replace("body.0.", "body.99999999999."): t for name, t in state.items()
     },
-    "only the first names": lambda found: {"model.0.weight": found["conv_first.weight"]},
+    "only the first names": lambda state: {"model.0.weight": state["conv_first.weight"]},
 }
 
 
@@ -285,7 +285,7 @@ def graph(kind: str) -> bytes:
 
     sides = ["n", 3, "h", "w"]
     image = helper.make_tensor_value_info("input", TensorProto.FLOAT, sides)
-    made = helper.make_tensor_value_info("output", TensorProto.FLOAT, None)
+    output = helper.make_tensor_value_info("output", TensorProto.FLOAT, None)
     nodes = {
         "a number": helper.make_node("ReduceMean", ["input"], ["output"], keepdims=0),
         "a shape": helper.make_node("Shape", ["input"], ["output"]),
@@ -298,15 +298,15 @@ def graph(kind: str) -> bytes:
         "unknown": helper.make_node("RunThis", ["input"], ["output"], domain="of.mine"),
     }
     if kind == "a shape":
-        made = helper.make_tensor_value_info("output", TensorProto.INT64, None)
+        output = helper.make_tensor_value_info("output", TensorProto.INT64, None)
     elif kind == "texts":
-        made = helper.make_tensor_value_info("output", TensorProto.STRING, None)
+        output = helper.make_tensor_value_info("output", TensorProto.STRING, None)
     elif kind == "bits":
-        made = helper.make_tensor_value_info("output", TensorProto.BOOL, None)
+        output = helper.make_tensor_value_info("output", TensorProto.BOOL, None)
     elif kind == "a sequence":
-        made = helper.make_tensor_sequence_value_info("output", TensorProto.FLOAT, None)
+        output = helper.make_tensor_sequence_value_info("output", TensorProto.FLOAT, None)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("of.mine", 1)]
-    model = helper.make_model(helper.make_graph([nodes[kind]], "g", [image], [made]), opset_imports=opsets)
+    model = helper.make_model(helper.make_graph([nodes[kind]], "g", [image], [output]), opset_imports=opsets)
     model.ir_version = 8
     return bytes(onnx._serialize(model) if hasattr(onnx, "_serialize") else model.SerializeToString())
 

@@ -75,8 +75,8 @@ def model(path: Path, scale: int = 1) -> Path:
 def test_results_of_images_of_any_name_stay_in_the_folder(name: str, world: Path) -> None:
     here = world / "here"
     source, tool = image(here / "in" / f"{name}.png"), model(here / "m.safetensors")
-    found = result_or_refusal(lambda: restore([source], model=[tool], out=here / "out"))
-    assert isinstance(found, str) or not found.failures
+    outcome = result_or_refusal(lambda: restore([source], model=[tool], out=here / "out"))
+    assert isinstance(outcome, str) or not outcome.failures
     assert {path for path in everything(here) if not path.startswith("out/")} <= {
         *("in", f"in/{name}.png", "m.safetensors", "out")
     }
@@ -169,6 +169,6 @@ def test_the_output_folder_itself_can_be_a_symlink(world: Path) -> None:
     here = world / "here"
     (here / "disk").mkdir()
     (here / "out").symlink_to(here / "disk")
-    found = restore([image(here / "in" / "a.png")], model=[model(here / "m.safetensors")], out=here / "out")
-    assert found.results == [here / "out" / "a.png"]
+    outcome = restore([image(here / "in" / "a.png")], model=[model(here / "m.safetensors")], out=here / "out")
+    assert outcome.results == [here / "out" / "a.png"]
     assert everything(here / "disk") == {"a.png"}

@@ -87,7 +87,7 @@ VALUES = (
 )
 symbols = st.lists(st.sampled_from(SYMBOLS) | st.text(max_size=3), max_size=25).map("".join)
 options = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=5).map(
-    lambda found: "\n".join(f"{key}: {value}" for key, value in found.items())
+    lambda options: "\n".join(f"{key}: {value}" for key, value in options.items())
 )
 yaml = (
     damaged(STUDY) | st.binary(max_size=60) | (symbols | options).map(lambda text: text.encode("utf8", "replace"))
@@ -183,8 +183,8 @@ def test_a_yaml_object_tag_runs_nothing(tag: str, tmp_path: Path) -> None:
 def test_a_yaml_object_tag_runs_nothing_on_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("losses: !!python/object/apply:os.mkdir [mark]\n")
     command = [sys.executable, "-m", "lossmith", "compare", "--config", "study.yaml", "--images", "none"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.startswith("lossmith: loss 'mark' is not known; ")
-    assert done.stderr.count("\n") == 1
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert process.returncode == 2
+    assert process.stderr.startswith("lossmith: loss 'mark' is not known; ")
+    assert process.stderr.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"study.yaml"}

@@ -35,9 +35,9 @@ def jpeg(image: Pixels, quality: int = 10) -> Pixels:
 
 def imitation(target: Pixels, degraded: Pixels, index: int, seed: int) -> Pixels:
     """What a restoration could look like: part of the damage undone, blurred, and with some noise of its own."""
-    kept = (0.55, 0.5, 0.45, 0.35, 0.4, 0.65, 0.3, 0.5)[index % 8] + 0.02 * seed
+    share = (0.55, 0.5, 0.45, 0.35, 0.4, 0.65, 0.3, 0.5)[index % 8] + 0.02 * seed
     blur, noise = 0.5 * (index % 3), 1.5 * (index % 4)
-    mixed = Image.fromarray(np.uint8(kept * degraded.astype(float) + (1 - kept) * target + 0.5))
+    mixed = Image.fromarray(np.uint8(share * degraded.astype(float) + (1 - share) * target + 0.5))
     pixels = np.asarray(mixed.filter(ImageFilter.GaussianBlur(blur)), dtype=float)
     pixels += np.random.default_rng([index, seed]).normal(0, noise, pixels.shape)
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
@@ -68,7 +68,7 @@ def build(
     seeds: Sequence[int] = (0, 1),
     images: dict[str, Pixels] | None = None,
     failed: str | None = None,
-    shown: bool = True,
+    with_images: bool = True,
     measured: Sequence[str] = MEASURED,
 ) -> ReportData:
     """A tournament of imitations; the loss named `failed` did not finish."""
@@ -78,17 +78,19 @@ def build(
     for name, target in images.items():
         degraded = jpeg(target)
         rows.append(Row(name, DEGRADED, 0, scores(degraded, target, measured)))
-        made = {(loss, s): imitation(target, degraded, losses.index(loss), s) for loss in finished for s in seeds}
-        rows += [Row(name, loss, s, scores(pixels, target, measured)) for (loss, s), pixels in made.items()]
+        restored = {
+            (loss, s): imitation(target, degraded, losses.index(loss), s) for loss in finished for s in seeds
+        }
+        rows += [Row(name, loss, s, scores(pixels, target, measured)) for (loss, s), pixels in restored.items()]
         comparisons.append(
-            ImageComparison(name, target, degraded, {loss: made[loss, seeds[0]] for loss in finished})
+            ImageComparison(name, target, degraded, {loss: restored[loss, seeds[0]] for loss in finished})
         )
     methods = [DEGRADED, *finished]
     metrics = [METRICS[name] for name in measured]
-    found = rankings(rows, metrics, methods, resamples=300)
-    pairs = [d for each in found for d in differences(rows, each.metric, methods, resamples=300)]
+    standings = rankings(rows, metrics, methods, resamples=300)
+    pairs = [d for each in standings for d in differences(rows, each.metric, methods, resamples=300)]
     return ReportData(
-        verdict=verdict(found, pairs),
+        verdict=verdict(standings, pairs),
         degradation="jpeg(10)",
         network="srresnet_small",
         budget="2000 steps per run",
@@ -106,10 +108,10 @@ def build(
             )
             for index, loss in enumerate(losses)
         ],
-        rankings=found,
+        rankings=standings,
         differences=pairs,
         rows=rows,
-        comparisons=comparisons if shown else [],
+        comparisons=comparisons if with_images else [],
         environment={"Device": "CPU, 2 cores", "Versions": "lossmith 0.1.0, torch 2.15.0"},
     )
 

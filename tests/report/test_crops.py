@@ -77,6 +77,6 @@ def test_flat_regions_are_cropped_last() -> None:
     first, second = target.copy(), target.copy()
     first[:, :64] += 40
     second[:, 128:] ^= 8
-    found = find_crops(ImageComparison("sky", target, target, {"a": first, "b": second}))
-    assert found[0].x > 100
-    assert any(crop.x < 64 for crop in found[1:])
+    picked = find_crops(ImageComparison("sky", target, target, {"a": first, "b": second}))
+    assert picked[0].x > 100
+    assert any(crop.x < 64 for crop in picked[1:])

@@ -46,7 +46,7 @@ def test_infinite_and_missing_scores_are_formatted(usual: ReportData) -> None:
 
 
 def test_a_failed_loss_is_not_a_table_row_but_a_failure(tournament: Builder) -> None:
-    contents = tournament(failed="ssim", seeds=(0,), shown=False, measured=["psnr"])
+    contents = tournament(failed="ssim", seeds=(0,), with_images=False, measured=["psnr"])
     table = results_table(contents, methods_of(contents))
     assert "ssim" not in [line.method.name for line in table.lines]
     assert [method.failure for method in table.failures] == ["seed 0: the loss became NaN at step 312."]

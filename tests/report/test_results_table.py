@@ -23,7 +23,7 @@ def marked(page: str) -> dict[str, list[bool]]:
 
 
 def test_a_score_in_an_optimized_metric_is_marked(tournament: Builder, tmp_path: Path) -> None:
-    contents = tournament(losses=["l2", "l1", "charbonnier"], measured=["psnr", "l1", "gmsd"], shown=False)
+    contents = tournament(losses=["l2", "l1", "charbonnier"], measured=["psnr", "l1", "gmsd"], with_images=False)
     write_report(tmp_path / "page.html", contents)
     page = (tmp_path / "page.html").read_text("utf-8")
     rest = [False]  # rank
@@ -37,6 +37,6 @@ def test_a_score_in_an_optimized_metric_is_marked(tournament: Builder, tmp_path:
 
 
 def test_a_page_without_optimized_metrics_has_no_footnote(tournament: Builder, tmp_path: Path) -> None:
-    contents = tournament(losses=["charbonnier", "tv"], measured=["psnr", "gmsd"], shown=False)
+    contents = tournament(losses=["charbonnier", "tv"], measured=["psnr", "gmsd"], with_images=False)
     write_report(tmp_path / "page.html", contents)
     assert FOOTNOTE not in (tmp_path / "page.html").read_text("utf-8")

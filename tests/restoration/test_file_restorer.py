@@ -128,9 +128,9 @@ def test_alpha_is_resized_or_restored(alpha: Any, expected: Any, tmp_path: Path)
     Image.fromarray(values).save(tmp_path / "a.png")
     restorer = FileRestorer(TorchEngine(Negative(), 1), RestoreOptions(alpha=alpha, precision="float32"))
     restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
-    made = np.asarray(Image.open(tmp_path / "b.png"))
-    assert np.array_equal(made[..., :3], 255 - values[..., :3])
-    assert np.array_equal(made[..., 3], expected(values[..., 3]))
+    result = np.asarray(Image.open(tmp_path / "b.png"))
+    assert np.array_equal(result[..., :3], 255 - values[..., :3])
+    assert np.array_equal(result[..., 3], expected(values[..., 3]))
 
 
 def test_alpha_is_enlarged_with_the_image(tmp_path: Path) -> None:

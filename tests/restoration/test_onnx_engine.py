@@ -39,14 +39,14 @@ def graph(
     inputs: Sequence[str] = ("i",),
 ) -> Path:
     """A graph of these nodes from "i" to "o"."""
-    made = helper.make_graph(
+    onnx_graph = helper.make_graph(
         list(nodes),
         "graph",
         [helper.make_tensor_value_info(name, types[0], list(shape)) for name in inputs],
         [helper.make_tensor_value_info(name, types[1], [f"{name}{axis}" for axis in shape]) for name in outputs],
         [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
     )
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(onnx_graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, path)
     return path
 
@@ -61,16 +61,18 @@ def blur(channels: int = 3, halo: int = 2) -> tuple[Any, dict[str, Array]]:
     return node, {"weights": weights}
 
 
-def renamed(node: Any, given: str, made: str) -> Any:
-    node.input[0], node.output[0] = given, made
+def renamed(node: Any, source: str, result: str) -> Any:
+    node.input[0], node.output[0] = source, result
     return node
 
 
 def the_blur(image: Array, constants: dict[str, Array]) -> Array:
     planes = torch.from_numpy(image).permute(2, 0, 1).float()[None] / 255
     weights = torch.from_numpy(constants["weights"])
-    made = torch.nn.functional.conv2d(planes, weights, padding=weights.shape[-1] // 2)[0].permute(1, 2, 0).numpy()
-    return np.floor(255 * made.clip(0, 1) + 0.5).astype(int)
+    result = (
+        torch.nn.functional.conv2d(planes, weights, padding=weights.shape[-1] // 2)[0].permute(1, 2, 0).numpy()
+    )
+    return np.floor(255 * result.clip(0, 1) + 0.5).astype(int)
 
 
 def photo(height: int, width: int) -> Array:
@@ -143,21 +145,21 @@ def test_a_gray_graph_with_a_free_channel_axis_is_gray(tmp_path: Path) -> None:
     path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], ["n", "c", "h", "w"], constants=constants)
     assert opened(path).channels == 1
     image = photo(20, 33)
-    made, _ = restored(path, image, tmp_path)
+    result, _ = restored(path, image, tmp_path)
     for c in range(3):  # one after another
-        assert np.abs(made[..., c] - the_blur(image[..., c : c + 1], constants)[..., 0]).max() <= 1
+        assert np.abs(result[..., c] - the_blur(image[..., c : c + 1], constants)[..., 0]).max() <= 1
 
 
 @pytest.mark.parametrize("types", [("half", "half"), ("double", "double"), ("float", "half"), ("half", "float")])
 def test_graphs_of_16_32_and_64_bit_floats_are_opened(types: tuple[str, str], tmp_path: Path) -> None:
-    given, made = (TYPES[each] for each in types)
+    source, result = (TYPES[each] for each in types)
     node, constants = blur()
     nodes = [
         helper.make_node("Cast", ["i"], ["x"], to=TensorProto.FLOAT),
         node,
-        helper.make_node("Cast", ["y"], ["o"], to=made),
+        helper.make_node("Cast", ["y"], ["o"], to=result),
     ]
-    path = graph(tmp_path / "a.onnx", nodes, types=(given, made), constants=constants)
+    path = graph(tmp_path / "a.onnx", nodes, types=(source, result), constants=constants)
     image = photo(20, 33)
     assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
@@ -192,8 +194,8 @@ def test_graphs_of_bytes_and_of_floats_in_0_to_255_are_opened(
     types = tuple(TensorProto.UINT8 if each else TensorProto.FLOAT for each in (given_bytes, made_bytes))
     path = graph(tmp_path / "a.onnx", nodes, types=types, constants=constants)
     image = photo(30, 41)
-    made, restorer = restored(path, image, tmp_path)
-    assert np.abs(made - the_blur(image, constants)).max() <= 1
+    result, restorer = restored(path, image, tmp_path)
+    assert np.abs(result - the_blur(image, constants)).max() <= 1
     assert restorer.final_notes() == [
         "model 'a' uses other value ranges, 0 to 255 in, 0 to 255 out: they are converted"
     ]
@@ -225,15 +227,15 @@ def test_a_fixed_size_graph_is_tiled_at_its_size_with_its_receptive_field(
     assert engine.size is not None
     assert receptive_field_at_fixed_size(engine).pixels == 4
     values = photo(*image)
-    made, restorer = restored(path, values, tmp_path)
-    wanted = the_blur(values, constants)
+    result, restorer = restored(path, values, tmp_path)
+    expected = the_blur(values, constants)
     down, across = (min(side, of) for side, of in zip(engine.size, image, strict=True))
     # an image smaller than the size is mirrored: at such an end 4 pixels are not the blur of the image itself
     inner = (
         slice(None, down - 4 if image[0] < engine.size[0] else None),
         slice(None, across - 4 if image[1] < engine.size[1] else None),
     )
-    assert np.abs(made[inner] - wanted[inner]).max() <= 1
+    assert np.abs(result[inner] - expected[inner]).max() <= 1
     assert restorer.final_notes() == []
 
 
@@ -245,8 +247,8 @@ def test_windows_of_a_global_fixed_size_graph_are_blended_and_reported(tmp_path:
     ]
     constants = {"little": np.float32(0.02)}
     path = graph(tmp_path / "a.onnx", nodes, [1, 3, 64, 64], constants=constants)
-    made, restorer = restored(path, photo(150, 100), tmp_path)
-    assert np.abs(made - photo(150, 100)).mean() < 5
+    result, restorer = restored(path, photo(150, 100), tmp_path)
+    assert np.abs(result - photo(150, 100)).mean() < 5
     assert restorer.final_notes() == [
         "model 'a' takes 64 x 64 pixels only and sees more than 16 to each side; its windows overlap by as much "
         "and are blended"
@@ -271,9 +273,9 @@ def test_the_size_multiple_of_a_graph_is_found_by_trying(multiple: int, tmp_path
     engine, image = opened(path), photo(65, 63)
     tall, wide = (-(-side // multiple) * multiple for side in (65, 63))
     padded = np.pad(image, ((0, tall - 65), (0, wide - 63), (0, 0)), "reflect")
-    whole = engine(torch.from_numpy(padded).permute(2, 0, 1).float()[None] / 255)[0].permute(1, 2, 0).numpy()
-    made, _ = restored(path, image, tmp_path, memory=1e-2)
-    assert np.abs(made - np.floor(255 * whole[:65, :63].clip(0, 1) + 0.5)).max() <= 1
+    full = engine(torch.from_numpy(padded).permute(2, 0, 1).float()[None] / 255)[0].permute(1, 2, 0).numpy()
+    result, _ = restored(path, image, tmp_path, memory=1e-2)
+    assert np.abs(result - np.floor(255 * full[:65, :63].clip(0, 1) + 0.5)).max() <= 1
 
 
 def test_the_scale_of_a_graph_is_found_by_trying(tmp_path: Path) -> None:
@@ -302,11 +304,11 @@ def test_graphs_that_are_not_image_to_image_are_refused_by_name(tmp_path: Path) 
     two = [*same, helper.make_node("Identity", ["i"], ["p"])]
     pair = [helper.make_node("Add", ["i", "sigma"], ["o"])]
     numbers = [helper.make_node("GlobalAveragePool", ["i"], ["o"])]
-    whole = (TensorProto.INT64, TensorProto.INT64)
+    int64_pair = (TensorProto.INT64, TensorProto.INT64)
     at = tmp_path / "a.onnx"
     assert "takes [n, 4, h, w], which is not an image of 1 or 3" in refusal(graph(at, same, ["n", 4, "h", "w"]))
     assert "takes [b, 3, d, h, w], which is not an image" in refusal(graph(at, same, ["b", 3, "d", "h", "w"]))
-    assert "takes tensor(int64) [n, 3, h, w], not an image" in refusal(graph(at, same, types=whole))
+    assert "takes tensor(int64) [n, 3, h, w], not an image" in refusal(graph(at, same, types=int64_pair))
     assert "takes 2 inputs (i, sigma), not one image" in refusal(graph(at, pair, inputs=("i", "sigma")))
     assert "gives 2 images (o, p); keep one of them" in refusal(graph(at, two, outputs=("o", "p")))
     assert "gives float32 [1, 3, 1, 1] for [1, 3, 64, 80], which is not an image" in refusal(graph(at, numbers))

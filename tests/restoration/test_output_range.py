@@ -32,7 +32,7 @@ def photo(path: Path, channels: int = 3, light: float = 1.0) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("what", "sentence"),
     [
         (lambda x: x + 60, r"gives 60 to 61, not 0 to 1; was it trained on 0 to 255\?"),
         (lambda x: 255 * (0.1 + x), r"gives 25\.5 to 280, not 0 to 1; was it trained on 0 to 255\?"),
@@ -41,16 +41,18 @@ def photo(path: Path, channels: int = 3, light: float = 1.0) -> Path:
     ],
 )
 @pytest.mark.parametrize("channels", [3, 4])  # alpha, which is right, does not hide it
-def test_output_almost_entirely_out_of_range_is_refused(what, said: str, channels: int, tmp_path: Path) -> None:
+def test_output_almost_entirely_out_of_range_is_refused(
+    what, sentence: str, channels: int, tmp_path: Path
+) -> None:
     image = photo(tmp_path / "a.png", channels)
-    for memory, words in ((1.0, said), (5e-5, "gives .* not 0 to 1")):  # whole, and in tiles
+    for memory, words in ((1.0, sentence), (5e-5, "gives .* not 0 to 1")):  # whole, and in tiles
         with pytest.raises(LossmithError, match=f"^model 'm' {words}"):
             restorer_of(what, memory=memory).restore(image, tmp_path / "b.png")
     assert not (tmp_path / "b.png").exists()
 
 
 @pytest.mark.parametrize(
-    ("what", "light", "said"),
+    ("what", "light", "sentence"),
     [
         (lambda x: 2 * x - 1, 1.0, "much of the output of model 'm' lies outside of 0 to 1"),
         (lambda x: x / 255, 1.0, "the output of model 'm' is almost black"),
@@ -59,13 +61,13 @@ def test_output_almost_entirely_out_of_range_is_refused(what, said: str, channel
         (lambda x: x - 0.05, 0.0, None),  # a little below black
     ],
 )
-def test_doubtful_output_is_reported_once_for_the_image(what, light: float, said, tmp_path: Path) -> None:
+def test_doubtful_output_is_reported_once_for_the_image(what, light: float, sentence, tmp_path: Path) -> None:
     restorer = restorer_of(what)
     for name in ("a", "b", "c"):
         restorer.restore(photo(tmp_path / f"{name}.png", light=light), tmp_path / "out" / f"{name}.png")
-    if said is None:
+    if sentence is None:
         assert restorer.final_notes() == []
     else:
         (told,) = restorer.final_notes()
-        assert told.startswith(said)
+        assert told.startswith(sentence)
         assert told.endswith("'a.png' and 2 more")

@@ -193,8 +193,8 @@ def reference(name: str, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     tall, wide = (-(-max(side, case.least) // case.multiple) * case.multiple for side in (height, width))
     planes = torch.from_numpy(mirrored(image, tall, wide)).permute(2, 0, 1).float()[None] / 255
     with torch.no_grad():
-        made = module(planes)[0].permute(1, 2, 0).numpy()
-    return made[: case.scale * height, : case.scale * width]
+        result = module(planes)[0].permute(1, 2, 0).numpy()
+    return result[: case.scale * height, : case.scale * width]
 
 
 def restored(
@@ -223,21 +223,21 @@ sides = st.one_of(st.tuples(long, long), st.tuples(short, st.integers(150, 700))
     name=st.sampled_from(list(CASES)),
     size=sides,
     turned=st.booleans(),
-    whole=st.sampled_from([1, 16 * 16, 50 * 50, planning.MAX_WHOLE_PIXELS]),
+    grid=st.sampled_from([1, 16 * 16, 50 * 50, planning.MAX_WHOLE_PIXELS]),
     room=st.one_of(st.just(10**6), st.integers(200, 20_000)),
     halo=st.sampled_from(["auto", "exact", 0, 5, 40]),
 )
 def test_a_restored_file_equals_the_network_on_the_whole_image(
-    name: str, size: tuple[int, int], turned: bool, whole: int, room: int, halo: Halo
+    name: str, size: tuple[int, int], turned: bool, grid: int, room: int, halo: Halo
 ) -> None:
     height, width = size[::-1] if turned else size
     rng = np.random.default_rng(height * width)
     image = rng.integers(0, 256, (height, width, CASES[name].channels), np.uint8)
-    wanted = reference(name, image)
+    expected = reference(name, image)
     refusal = ""
-    with mock.patch.object(planning, "MAX_WHOLE_PIXELS", whole), tempfile.TemporaryDirectory() as folder:
+    with mock.patch.object(planning, "MAX_WHOLE_PIXELS", grid), tempfile.TemporaryDirectory() as folder:
         try:
-            made, plan = restored(name, image, room, halo, Path(folder))
+            result, plan = restored(name, image, room, halo, Path(folder))
         except LossmithError as error:
             refusal = str(error)
     if refusal:
@@ -245,7 +245,7 @@ def test_a_restored_file_equals_the_network_on_the_whole_image(
         assert "`memory`" in refusal
         assert room < 10**6  # where there is room for the whole image, nothing is refused
         return
-    bound = SPREAD * np.abs(wanted).max()
+    bound = SPREAD * np.abs(expected).max()
     if plan.blended:
         event("blended")
         assert halo != "exact"
@@ -254,7 +254,7 @@ def test_a_restored_file_equals_the_network_on_the_whole_image(
         assert not CASES[name].bounded or halo in (0, 5) or room < 150**2
     else:
         event("whole" if plan.whole else "tiles")
-        assert np.abs(made - wanted).max() <= bound
+        assert np.abs(result - expected).max() <= bound
 
 
 def test_the_reported_error_of_a_shortened_halo_holds_for_the_image(tmp_path: Path) -> None:
@@ -268,22 +268,22 @@ def test_the_reported_error_of_a_shortened_halo_holds_for_the_image(tmp_path: Pa
     source.mapped("r+")[:] = np.random.default_rng(0).integers(0, 256, (200, 300, 3))
     plan = planner.plan(source, 60 * 60 * planner.bytes_per_pixel, 12, 0)
     assert plan.blended
-    said = float(plan.note.split("at most ")[1].split()[0])
-    found = verify(planner, source, plan)
-    assert found.window is None
-    assert 0 < found.max_error <= 3 * said  # measured at one place, the busiest
+    stated = float(plan.note.split("at most ")[1].split()[0])
+    measured = verify(planner, source, plan)
+    assert measured.window is None
+    assert 0 < measured.max_error <= 3 * stated  # measured at one place, the busiest
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.bounded])
 def test_a_halo_that_is_too_small_changes_the_result(name: str, tmp_path: Path) -> None:
     """Shows that the test above can fail."""
     image = np.random.default_rng(0).integers(0, 256, (70, 130, CASES[name].channels), np.uint8)
-    seen = planner_of(name).receptive_field().pixels
-    assert seen is not None
-    made, plan = restored(name, image, 10**6, "exact", tmp_path)
-    assert np.abs(made - reference(name, image)).max() <= SPREAD * np.abs(made).max()
-    if seen:
-        less, plan = restored(name, image, 60 * 60, seen // 4, tmp_path)
+    radius = planner_of(name).receptive_field().pixels
+    assert radius is not None
+    result, plan = restored(name, image, 10**6, "exact", tmp_path)
+    assert np.abs(result - reference(name, image)).max() <= SPREAD * np.abs(result).max()
+    if radius:
+        less, plan = restored(name, image, 60 * 60, radius // 4, tmp_path)
         assert plan.blended
         assert np.abs(less - reference(name, image).clip(0, 1)).max() > SPREAD
 

@@ -22,16 +22,16 @@ class Outcome:
     """The output and the status of a command."""
 
     status: int
-    said: str
+    output: str
     """Standard output and standard error."""
 
     @property
     def refusal(self) -> str:
         """The one sentence of a refused command."""
-        lines = [line for line in self.said.splitlines() if line.startswith("lossmith: ")]
+        lines = [line for line in self.output.splitlines() if line.startswith("lossmith: ")]
         assert self.status == 2, self
         assert len(lines) == 1, self
-        assert "Traceback" not in self.said
+        assert "Traceback" not in self.output
         return lines[0].removeprefix("lossmith: ")
 
 
@@ -67,7 +67,7 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def saved(path: Path, scale: int) -> Path:
+def save_network(path: Path, scale: int) -> Path:
     """A model file of an untrained network."""
     torch.manual_seed(0)
     save_model(path, network(TINY, scale), {"network": TINY, "scale": scale, "degradation": f"bicubic({scale})"})
@@ -76,9 +76,9 @@ def saved(path: Path, scale: int) -> Path:
 
 @pytest.fixture
 def x1(tmp_path: Path) -> Path:
-    return saved(tmp_path / "x1.safetensors", 1)
+    return save_network(tmp_path / "x1.safetensors", 1)
 
 
 @pytest.fixture
 def x2(tmp_path: Path) -> Path:
-    return saved(tmp_path / "x2.safetensors", 2)
+    return save_network(tmp_path / "x2.safetensors", 2)

@@ -11,9 +11,9 @@ from .conftest import QUICK, Lossmith
 def test_a_broken_test_image_is_found_before_the_first_step(lossmith: Lossmith, photos: Path) -> None:
     Path("test").mkdir()
     (Path("test") / "late.png").write_bytes((photos / "p0.png").read_bytes()[:400])
-    said = lossmith("train", photos, "--test", "test", "--degradation", "jpeg(10)", "--network", "fcn", *QUICK,
+    output = lossmith("train", photos, "--test", "test", "--degradation", "jpeg(10)", "--network", "fcn", *QUICK,
                     "--out", "run")  # fmt: skip
-    assert "late.png" in said.refusal
+    assert "late.png" in output.refusal
     assert not Path("run").exists()
 
 
@@ -24,7 +24,7 @@ def test_test_images_of_any_size_are_scored_under_a_network_of_multiples(lossmit
     network = "rrdbnet(scale=1, features=8, blocks=1, growth=4)"  # folds 4 x 4 pixels into one
     outcome = lossmith("train", photos, "--test", "test", "--degradation", "jpeg(10)", "--network", network,
                        *QUICK, "--out", "run")  # fmt: skip
-    assert outcome.status == 0, outcome.said
+    assert outcome.status == 0, outcome.output
     assert len(Path("run/scores.csv").read_text().splitlines()) >= 4
 
 
@@ -35,8 +35,8 @@ def test_images_beyond_memory_are_kept_on_disk(
     assert lossmith(*words, "--out", "memory").status == 0
     monkeypatch.setattr("lossmith.data.storage.free_memory", lambda: 200_000)
     outcome = lossmith(*words, "--out", "disk")
-    assert outcome.status == 0, outcome.said
-    assert "onto the disk" in outcome.said
+    assert outcome.status == 0, outcome.output
+    assert "onto the disk" in outcome.output
     assert Path("disk/scores.csv").read_bytes() == Path("memory/scores.csv").read_bytes()
 
 
@@ -56,6 +56,6 @@ def test_out_of_memory_while_scoring_is_one_sentence(
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 480480000 bytes")
 
     monkeypatch.setattr("lossmith.evaluation.scoring.score", score)
-    said = lossmith("evaluate", photos, "--test", photos).said
-    assert "not enough memory to score it" in said
-    assert "Traceback" not in said
+    output = lossmith("evaluate", photos, "--test", photos).output
+    assert "not enough memory to score it" in output
+    assert "Traceback" not in output

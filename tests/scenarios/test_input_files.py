@@ -13,9 +13,9 @@ from .conftest import QUICK, Lossmith
 def test_broken_symlinks_are_named(lossmith: Lossmith, photos: Path) -> None:
     for index in range(4, 10):
         (photos / f"p{index}.png").symlink_to(f"/annex/{index}.png")
-    said = lossmith("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK, "--out", "run")
-    assert "p4.png" in said.refusal
-    assert "/annex/4.png" in said.refusal
+    output = lossmith("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK, "--out", "run")
+    assert "p4.png" in output.refusal
+    assert "/annex/4.png" in output.refusal
     assert not Path("run").exists()
 
 
@@ -35,14 +35,14 @@ def test_an_unmarked_fourth_channel_is_not_taken_for_alpha(
             values = rows.astype("u2") * 257 if kind == "in 16 bits" else rows
             tifffile.imwrite(folder / f"{index}.tif", values, photometric="rgb", extrasamples=["unspecified"])
     if command == "train":
-        said = lossmith("train", folder, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK).refusal
+        output = lossmith("train", folder, "--degradation", "jpeg(10)", "--network", "fcn", *QUICK).refusal
     else:
         outcome = lossmith("restore", folder, "--model", x1, "--out", "restored", "--format", "tiff")
         assert outcome.status == 1
         assert not list(Path("restored").glob("*.tif"))
-        said = outcome.said
-    assert "4 channels" in said
-    assert "0.tif" in said
+        output = outcome.output
+    assert "4 channels" in output
+    assert "0.tif" in output
 
 
 def test_a_16_bit_image_that_would_become_few_levels_is_refused(lossmith: Lossmith, tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_a_16_bit_image_that_would_become_few_levels_is_refused(lossmith: Lossmi
     outcome = lossmith(
         *("train", "--clean", "clean", "--degraded", "noisy", "--network", "fcn", *QUICK, "--out", "run")
     )
-    assert "0.tif" in outcome.said
-    assert "levels" in outcome.said
+    assert "0.tif" in outcome.output
+    assert "levels" in outcome.output
 
 
 def test_a_gray_image_gets_gray_noise_and_is_scored_in_one_channel(

@@ -23,7 +23,7 @@ def test_pairs_are_matched_by_known_naming_conventions(convention: str, lossmith
         image.save(f"hr/{clean.format(index)}.png")
         image.resize((64, 64), 3).save(f"lr/{degraded.format(index)}.png")
     outcome = lossmith("train", "--clean", "hr", "--degraded", "lr", "--network", TINY, *QUICK, "--out", "run")
-    assert outcome.status == 0, outcome.said
+    assert outcome.status == 0, outcome.output
 
 
 def test_any_other_naming_convention_can_be_given(lossmith: Lossmith, photos: Path) -> None:
@@ -46,8 +46,8 @@ def test_targets_larger_by_less_than_the_scale_are_cropped(lossmith: Lossmith, p
         image.save(f"hr/{index}.png")
         image.crop((0, 0, 99, 99)).resize((33, 33), 3).resize((99, 99), 3).save(f"sr/{index}.png")
     outcome = lossmith("evaluate", "sr", "--test", "hr", "--color", "y", "--border", "3")
-    assert outcome.status == 0, outcome.said
-    assert "99" in outcome.said or "last row" in outcome.said
+    assert outcome.status == 0, outcome.output
+    assert "99" in outcome.output or "last row" in outcome.output
 
 
 def test_one_misfit_does_not_hide_the_other_scores(lossmith: Lossmith, photos: Path) -> None:
@@ -57,10 +57,10 @@ def test_one_misfit_does_not_hide_the_other_scores(lossmith: Lossmith, photos: P
         (image.resize((40, 40)) if index == 1 else image).save(f"sr/p{index}.png")
     outcome = lossmith("evaluate", "sr", "--test", photos)
     assert outcome.status == 1
-    assert "p1" in outcome.said
-    assert "40x40" in outcome.said
+    assert "p1" in outcome.output
+    assert "40x40" in outcome.output
     for scored in ("p0", "p2", "p3"):
-        assert any(line.startswith(scored) for line in outcome.said.splitlines()), outcome.said
+        assert any(line.startswith(scored) for line in outcome.output.splitlines()), outcome.output
 
 
 @pytest.mark.parametrize("name", ["{}_out.png", "{}_SwinIR.png", "{}_x4_SwinIR.png", "{}_4x-model.png"])
@@ -75,8 +75,8 @@ def test_out_can_be_an_image_file(lossmith: Lossmith, photos: Path, x1: Path) ->
     assert lossmith("restore", photos / "p0.png", "--model", x1, "--out", "result.png").status == 0
     assert Image.open("result.png").size == (128, 128)
     assert "result.jpg" in lossmith("restore", photos, "--model", x1, "--out", "result.jpg").refusal
-    said = lossmith("train", photos, "--network", "fcn", *QUICK, "--out", "mymodel.pth").refusal
-    assert "mymodel.pth" in said
+    sentence = lossmith("train", photos, "--network", "fcn", *QUICK, "--out", "mymodel.pth").refusal
+    assert "mymodel.pth" in sentence
 
 
 def test_nested_folders_with_images_of_one_name_are_restored(lossmith: Lossmith, photos: Path, x1: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_color_profile_fits_the_pixels_that_are_written(
     with Image.open(next(Path("out").glob("scan.*"))) as result:
         profile = result.info.get("icc_profile")
         if profile is None:
-            assert "profile" in outcome.said
+            assert "profile" in outcome.output
         else:
             mode = "L" if result.mode in ("L", "I;16") else "RGB"
             ImageCms.profileToProfile(
@@ -78,7 +78,7 @@ def test_ratings_prompts_and_comments_are_kept_or_reported(lossmith: Lossmith, p
         sizes = result.getexif().get_ifd(0x8769)
         assert (sizes[0xA002], sizes[0xA003]) == (256, 256)
     assert b"Rating" in Path("out/cam.png").read_bytes()
-    assert b"hello" in Path("out/cam.png").read_bytes() or "comment" in outcome.said
+    assert b"hello" in Path("out/cam.png").read_bytes() or "comment" in outcome.output
     with Image.open("out/prompt.png") as result:
         assert result.text["parameters"] == "a castle, Seed: 1"  # type: ignore[attr-defined]
 
@@ -92,8 +92,8 @@ def test_a_geotiff_keeps_its_place(lossmith: Lossmith, photos: Path, x2: Path) -
     tifffile.imwrite("geo.tif", np.asarray(Image.open(photos / "p0.png")), photometric="rgb", extratags=tags)
     assert lossmith("restore", "geo.tif", "--model", x2, "--out", "out", "--format", "tiff").status == 0
     with tifffile.TiffFile("out/geo.tif") as file:
-        found = {tag: file.pages[0].tags[tag].value for tag in (33550, 33922, 34735)}  # type: ignore[union-attr]
-    assert found[33550][:2] == (5.0, 5.0)  # half as large, since there are twice as many
-    assert found[33922] == tags[1][3]
-    assert found[34735] == tags[2][3]
-    assert "geo" in lossmith("restore", "geo.tif", "--model", x2, "--out", "png").said.lower()
+        geo_tags = {tag: file.pages[0].tags[tag].value for tag in (33550, 33922, 34735)}  # type: ignore[union-attr]
+    assert geo_tags[33550][:2] == (5.0, 5.0)  # half as large, since there are twice as many
+    assert geo_tags[33922] == tags[1][3]
+    assert geo_tags[34735] == tags[2][3]
+    assert "geo" in lossmith("restore", "geo.tif", "--model", x2, "--out", "png").output.lower()

@@ -43,7 +43,7 @@ def test_weights_are_found_in_any_wrapping(command: str, wrapping: str, lossmith
         "export": ["export", "model.pth", "--name", "a", "--out", "release/"],
     }
     outcome = lossmith(*words[command])
-    assert outcome.status == 0, outcome.said
+    assert outcome.status == 0, outcome.output
 
 
 def test_the_case_of_a_file_extension_does_not_matter(lossmith: Lossmith, photos: Path) -> None:
@@ -73,8 +73,8 @@ def test_a_users_network_saved_as_in_tutorials_is_restored_with(
 def test_a_training_checkpoint_is_answered_with_its_model(lossmith: Lossmith, photos: Path) -> None:
     lossmith("train", photos, "--degradation", "jpeg(10)", "--network", "fcn", "--steps", "1", "--patch", "32",
              "--batch", "2", "--out", "x")  # fmt: skip
-    said = lossmith("restore", photos / "p0.png", "--model", "x/checkpoints/last.ckpt", "--out", "o")
-    assert "x/model.safetensors" in said.refusal
+    output = lossmith("restore", photos / "p0.png", "--model", "x/checkpoints/last.ckpt", "--out", "o")
+    assert "x/model.safetensors" in output.refusal
 
 
 class AddSixty(torch.nn.Module):
@@ -114,7 +114,7 @@ def test_onnx_graphs_of_every_shape_are_restored_with(
 ) -> None:
     graph(module, shape, axes)
     outcome = lossmith("restore", photos / "p0.png", "--model", "graph.onnx", "--out", "out")
-    assert outcome.status == 0, outcome.said
+    assert outcome.status == 0, outcome.output
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -123,7 +123,7 @@ def test_an_onnx_graph_that_gives_bytes_is_not_written_white(lossmith: Lossmith,
     outcome = lossmith("restore", photos / "p0.png", "--model", "graph.onnx", "--out", "out")
     assert outcome.status != 0
     assert not Path("out/p0.png").exists()
-    assert "255" in outcome.said
+    assert "255" in outcome.output
 
 
 @pytest.mark.parametrize(

@@ -262,8 +262,8 @@ def test_every_run_of_the_result_has_a_model_that_restores(outcome: Comparison) 
     for run in outcome.runs:
         assert run.model_path == run.folder / "model.safetensors"
         assert not run.model.training
-        saved = load_file(run.model_path)
-        assert all(torch.equal(saved[name], tensor) for name, tensor in run.model.state_dict().items())
+        state = load_file(run.model_path)
+        assert all(torch.equal(state[name], tensor) for name, tensor in run.model.state_dict().items())
     assert outcome.runs[0].model(torch.rand(2, 3, 9, 7)).shape == (2, 3, 9, 7)
 
 

@@ -17,7 +17,7 @@ def rng():
 def test_with_one_seed_the_interval_is_scipys_paired_bootstrap_widened(rng):
     first, second = rng.normal(30, 3, 12) + rng.normal(0, 0.2, (2, 12))
     both = resampled_means(np.stack([first, second])[:, None], 20_000, seed=0)
-    found = interval((first - second)[None], both[0] - both[1])
+    bounds = interval((first - second)[None], both[0] - both[1])
     reference = stats.bootstrap(
         (first, second),
         lambda x, y, axis: np.mean(x - y, axis=axis),
@@ -32,7 +32,7 @@ def test_with_one_seed_the_interval_is_scipys_paired_bootstrap_widened(rng):
     mean = (first - second).mean()
     expected = [mean + factor * (end - mean) for end in (plain.low, plain.high)]
     # two bootstraps of 20 000 resamples differ by about 1 % of the width
-    assert list(found) == pytest.approx(expected, abs=0.03 * (expected[1] - expected[0]))
+    assert list(bounds) == pytest.approx(expected, abs=0.03 * (expected[1] - expected[0]))
 
 
 @pytest.mark.parametrize(

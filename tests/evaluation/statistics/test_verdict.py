@@ -122,9 +122,9 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("found", "pairs", "sentence"), CASES.values(), ids=CASES.keys())
-def test_verdict_sentences(found, pairs, sentence):
-    assert verdict(found, pairs) == sentence
+@pytest.mark.parametrize(("standings", "pairs", "sentence"), CASES.values(), ids=CASES.keys())
+def test_verdict_sentences(standings, pairs, sentence):
+    assert verdict(standings, pairs) == sentence
 
 
 def test_verdict_of_simulated_rows():
@@ -137,7 +137,7 @@ def test_verdict_of_simulated_rows():
         for p in range(14)
     ]
     rows += [Row(f"{p}", DEGRADED, 0, {"psnr": base[p], "ssim": 0.9}) for p in range(14)]
-    found = rankings(rows, [PSNR, SSIM])
-    words = verdict(found, differences(rows, PSNR))
+    standings = rankings(rows, [PSNR, SSIM])
+    words = verdict(standings, differences(rows, PSNR))
     pattern = r"mix wins on PSNR with 3\d\.\d\d dB, 0\.3\d dB ahead of l2 \(95 % interval 0\.\d\d to 0\.\d\d\)\. "
     assert re.fullmatch(pattern + r"mix also wins on SSIM\.", words)

@@ -37,11 +37,11 @@ def restored(source: Path, format: Format, scale: int = 2, **options: Any) -> tu
     module = nn.Upsample(scale_factor=scale) if scale > 1 else nn.Identity()
     restorer = FileRestorer(TorchEngine(module, scale), RestoreOptions(format, precision="float32", **options))
     restorer.inspect(source)
-    said = restorer.change_notes()
+    sentences = restorer.change_notes()
     result = source.with_name("result" + ENDINGS[format])
     restorer.restore(source, result)
-    assert restorer.change_notes() == said  # nothing is found out later
-    return result, said
+    assert restorer.change_notes() == sentences  # nothing is found out later
+    return result, sentences
 
 
 def exif(**more: Any) -> Image.Exif:
@@ -379,14 +379,14 @@ def info_of(path: Path, name: str, otherwise: Any) -> Any:
 @pytest.mark.parametrize("format", ALL)
 @pytest.mark.parametrize("name", TABLE)
 def test_all_metadata_is_in_the_result_or_in_the_notes(name: str, format: Format, tmp_path: Path) -> None:
-    said = TABLE[name]
-    said.write(tmp_path / "source")
+    entry = TABLE[name]
+    entry.write(tmp_path / "source")
     result, remarks = restored(tmp_path / "source", format)
-    if format in said.lives:
-        assert said.there(result)
+    if format in entry.lives:
+        assert entry.there(result)
     else:
-        assert not said.there(result)
-        assert any(said.word in remark and "'source'" in remark for remark in remarks)
+        assert not entry.there(result)
+        assert any(entry.word in remark and "'source'" in remark for remark in remarks)
 
 
 def gray_profile() -> bytes:

@@ -104,12 +104,12 @@ class Cramped(TorchEngine):
     """An engine with memory for so many pixels, which records the sizes of its inputs."""
 
     room: int = 1 << 30
-    seen: list[tuple[int, int]] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
 
     def __call__(self, images: Tensor) -> Tensor:
         if images.shape[-1] * images.shape[-2] > self.room:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
-        self.seen.append((images.shape[-2], images.shape[-1]))
+        self.sizes.append((images.shape[-2], images.shape[-1]))
         return super().__call__(images)
 
 
@@ -120,7 +120,7 @@ def test_tiles_shrink_when_memory_runs_out_and_finished_tiles_stay(tmp_path: Pat
     canvas, advanced = canvas_for(source, 2, plan), []
     restore_tiles(source, canvas, ChannelAdapter(engine), plan, advanced.append)
     assert sum(advanced) == 120 * 130
-    assert max(height * width for height, width in engine.seen) <= 64 * 64
+    assert max(height * width for height, width in engine.sizes) <= 64 * 64
     whole = ChannelAdapter(TorchEngine(engine.module, 2))(source.mapped()[:])
     assert np.abs(canvas.pixels.mapped() - whole).max() <= SPREAD * np.abs(whole).max()
 
@@ -150,10 +150,10 @@ def test_a_stopped_image_resumes_at_the_next_tile(tmp_path: Path) -> None:
 
     with pytest.raises(Interrupted):
         restore_tiles(source, canvas_for(source, 1, plan), ChannelAdapter(engine), plan, stop)
-    engine.seen.clear()
+    engine.sizes.clear()
     canvas = canvas_for(source, 1, plan, keep=True)
     restore_tiles(source, canvas, ChannelAdapter(engine), plan)
-    assert len(engine.seen) == 2  # of six
+    assert len(engine.sizes) == 2  # of six
     assert np.array_equal(np.round(canvas.pixels.mapped() * 65535), source.mapped())
 
 
@@ -250,10 +250,10 @@ def test_peak_memory_counts_tensors_alive_at_the_same_time() -> None:
     from lossmith.restoration.tiling.memory import PeakMemory
 
     with PeakMemory() as peak:
-        kept = torch.zeros(1000)
+        buffer = torch.zeros(1000)
         for _ in range(5):
-            kept = kept + 1  # two at a time
-        view = kept[:10]
+            buffer = buffer + 1  # two at a time
+        view = buffer[:10]
     assert peak.bytes == 2 * 4000
     assert len(view) == 10
 
