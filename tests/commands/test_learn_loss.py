@@ -198,7 +198,7 @@ def test_the_page_shows_every_scale_and_is_complete(image: Path, loss_recipe: Lo
     assert page.count("<img ") == 5 * 2
     assert page.count("<polyline ") == 4 * 2
     assert page.count("<td style=") == 3 * 7  # the frequency response, by color and frequency
-    assert "--degradation jpeg" in page
+    assert "--degradation &#39;jpeg(10)&#39;" in page
     assert "a &lt;b&gt;" in page
     assert "http://" not in page
     assert "https://" not in page
