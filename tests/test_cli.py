@@ -387,3 +387,34 @@ def test_what_is_logged_is_printed_with_options_while_a_command_runs(
     monkeypatch.setattr("lossmith.cli._translate", lambda words: None)
     assert run(["train"]) == 0
     assert capsys.readouterr().err.startswith("lossmith: without ")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_installed_and_knows_commands_and_options(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(["--install-completion", "--shell", shell]) == 0
+    (script,) = (path for path in tmp_path.rglob("*lossmith*") if path.is_file())
+    text = script.read_text(encoding="utf-8")
+    assert "learn-loss" in text
+    assert "learning-rate" in text
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [(["tr"], "train"), (["train", "--degrada"], "--degradation"), (["restore", "--verif"], "--verify")],
+)
+def test_bash_completes_a_word(
+    words: list[str], completed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(["--install-completion", "--shell", "bash"]) == 0
+    (script,) = (path for path in tmp_path.rglob("lossmith") if path.is_file())
+    program = (
+        f"source '{script}'; COMP_WORDS=(lossmith {' '.join(words)}); COMP_CWORD={len(words)}; _lossmith; "
+        'echo "${COMPREPLY[@]}"'
+    )
+    outcome = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
+    assert outcome.stdout.split() == [completed]

@@ -141,6 +141,7 @@ for command in FUNCTIONS:
     app.command(command, help_epilogue=epilogue(command))
 for listing in (losses, networks, degradations, metrics):
     app.command(listing, help_epilogue="")
+app.register_install_completion_command(help="Install completion for your shell.")
 
 LISTS = {
     name
