@@ -143,7 +143,7 @@ for listing in (losses, networks, degradations, metrics):
     app.command(listing, help_epilogue="")
 app.register_install_completion_command(help="Install completion for your shell.")
 
-LISTS = {
+LIST_OPTIONS = {
     name
     for owner in (Data, compare, train, evaluate, blend, restore, reproduce)
     for name, hint in get_type_hints(owner, include_extras=True).items()
@@ -154,7 +154,7 @@ LISTS = {
 
 GLOBAL_OPTIONS = {"config", "preset", "device", "help", "version", "h"}
 """Options of every command that are not parameters of its function."""
-SHORT = {"h"}
+SHORT_OPTIONS = {"h"}
 
 
 def run(words: Sequence[str]) -> int:
@@ -251,10 +251,10 @@ class FileOptions:
             if meant not in known:
                 raise unknown_name_error(f"{self.source}: option", name, known)
             value = self.options.pop(name)
-            if isinstance(value, list) and meant not in LISTS:
+            if isinstance(value, list) and meant not in LIST_OPTIONS:
                 raise LossmithError(f"{self.source}: option '{name}' takes one value, not {len(value)}")
             # on the command line one value is a list of one where a list is taken, and so it is here
-            self.options[meant] = [value] if meant in LISTS and isinstance(value, str) else value
+            self.options[meant] = [value] if meant in LIST_OPTIONS and isinstance(value, str) else value
         # under the command's name, since cyclopts takes a key that is also a command, as `losses` is, for that one
         Dict(dict.fromkeys(commands, self.options), source=self.source)(app, commands, arguments)
 
@@ -310,9 +310,9 @@ def _translate(words: list[str]) -> None:
         if match := re.fullmatch(r"(--?)([A-Za-z][\w-]*)(=.*)?", word, re.DOTALL):
             hyphens, name, value = match.groups()
             if (meant := option_for(name, option_names)) in option_names:
-                words[index] = f"{'-' if meant in SHORT else '--'}{meant}{value or ''}"
+                words[index] = f"{'-' if meant in SHORT_OPTIONS else '--'}{meant}{value or ''}"
             else:
-                near = get_close_matches(name, sorted(option_names - SHORT), n=1, cutoff=0.7)
+                near = get_close_matches(name, sorted(option_names - SHORT_OPTIONS), n=1, cutoff=0.7)
                 hint = (
                     f"did you mean --{near[0]}?" if near else f"`lossmith {command} --help` lists those that are"
                 )

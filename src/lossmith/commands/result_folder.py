@@ -15,9 +15,9 @@ from lossmith.data.pair_names import Pairing, match_pattern, match_results_to_ta
 from lossmith.degradations import from_8bit
 
 SCALES = range(2, 9)
-"""By which networks enlarge: that by which a result may differ from its target is less."""
-LOOKED_THROUGH, GUESSED = 1000, 20
-"""Results among which the nearest are looked for, and targets for which."""
+"""Factors by which networks upscale; a result of another size than its target is explained by one of them."""
+MAX_CANDIDATES, MAX_SUGGESTIONS = 1000, 20
+"""How many results are searched for the nearest names, and for how many targets names are suggested."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ def _match(targets: Mapping[str, Path], results: Mapping[str, Path], folder: Pat
 
 def _likely(targets: Iterable[str], results: Iterable[str]) -> str:
     """How some of the results are called, as far as one can guess."""
-    some = [*results][:LOOKED_THROUGH]
-    near = ((target, *get_close_matches(target, some, 1, cutoff=0)) for target in [*targets][:GUESSED])
+    some = [*results][:MAX_CANDIDATES]
+    near = ((target, *get_close_matches(target, some, 1, cutoff=0)) for target in [*targets][:MAX_SUGGESTIONS])
     guesses = Counter(suggest_pair(*both) for both in near)
     guesses[""] = 0
     likely, times = guesses.most_common(1)[0]

@@ -15,11 +15,11 @@ def best_device() -> torch.device:
     """The chosen one, see `use_device`; without it a CUDA device if there is one, else Apple's, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
-    mps = torch.backends.mps.is_available() and os.environ.get(CHOSEN) != "cpu"
+    mps = torch.backends.mps.is_available() and os.environ.get(DEVICE_VARIABLE) != "cpu"
     return torch.device("mps" if mps else "cpu")
 
 
-CHOSEN = "LOSSMITH_DEVICE"
+DEVICE_VARIABLE = "LOSSMITH_DEVICE"
 """The variable that tells processes that are started later what was chosen."""
 
 
@@ -40,7 +40,7 @@ def use_device(name: str) -> None:
         seen = visible.split(",") if visible else []
         at = int(number)
         os.environ["CUDA_VISIBLE_DEVICES"] = (seen[at] if at < len(seen) else "") if seen else number
-    os.environ[CHOSEN] = kind
+    os.environ[DEVICE_VARIABLE] = kind
     if best_device().type != kind:
         hint = "; `nvidia-smi` lists CUDA devices, from cuda:0 on" if kind == "cuda" else ""
         raise LossmithError(f"device {name} is not there{hint}")

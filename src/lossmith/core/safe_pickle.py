@@ -15,13 +15,13 @@ ARCHIVE = b"PK\x03\x04"
 """The first bytes of a zip archive, by which torch recognizes it too."""
 MAGIC = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 """A number at the beginning of files of torch before 1.6."""
-LOOKED_THROUGH = 1 << 24
+MAX_SCANNED_BYTES = 1 << 24
 """Bytes of a pickle that are searched to say what it holds."""
 
-USUAL = ("params_ema", "state_dict", "model_state_dict", "model", "generator", "netG", "net", "params")
+WEIGHTS_KEYS = ("params_ema", "state_dict", "model_state_dict", "model", "generator", "netG", "net", "params")
 """Names under which training programs keep the weights, for a sentence about a file that is not opened."""
 
-PLAIN = """
+PLAIN_TYPES = """
     argparse.Namespace datetime.date datetime.datetime datetime.time datetime.timedelta datetime.timezone
     decimal.Decimal fractions.Fraction types.SimpleNamespace typing.Any uuid.UUID
     builtins.bool builtins.bytes builtins.dict builtins.float builtins.frozenset builtins.int builtins.list
@@ -74,7 +74,7 @@ class Sequence(Aside):
 
 # a file's types are replaced by these stand-ins, so nothing it does with their names can run code
 STAND_INS: list[Any] = [
-    *((Aside, name) for name in PLAIN.split()),
+    *((Aside, name) for name in PLAIN_TYPES.split()),
     *((Mapping, name) for name in MAPPINGS.split()),
     (Sequence, "collections.deque"),
 ]
@@ -137,7 +137,7 @@ def _unsafe(path: Path, name: str) -> str:
     pickled = _pickled(path)
     whole = b"torch.nn.modules." in pickled
     what = f"a whole module with its code ('{name[:80]}')" if whole else f"more than weights ('{name[:80]}')"
-    inside = next((f"[{key!r}]" for key in USUAL if _names(pickled, key)), "['state_dict']")
+    inside = next((f"[{key!r}]" for key in WEIGHTS_KEYS if _names(pickled, key)), "['state_dict']")
     # a dictionary begins with a brace, after the protocol
     weights = (
         _loaded(path) + (inside if not whole or pickled[2:3] == b"}" else "") + (".state_dict()" if whole else "")
@@ -164,12 +164,12 @@ def _safe_file(path: Path, weights: str) -> str:
 
 
 def _pickled(path: Path) -> bytes:
-    """The first LOOKED_THROUGH bytes of the pickle in a file."""
+    """The first MAX_SCANNED_BYTES bytes of the pickle in a file."""
     try:
         with ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
             with archive.open(name) as file:
-                return file.read(LOOKED_THROUGH)
+                return file.read(MAX_SCANNED_BYTES)
     except Exception:  # a damaged archive can make the reader raise anything
         with path.open("rb") as plain:
-            return plain.read(LOOKED_THROUGH)
+            return plain.read(MAX_SCANNED_BYTES)

@@ -17,7 +17,7 @@ from lossmith.core.foreign_files import foreign_kind
 from lossmith.core.safe_pickle import Aside, load_pickle
 from lossmith.core.safetensors_io import is_safetensors
 
-DEEPEST = 8
+MAX_NESTING = 8
 """How many names may stand around the weights."""
 MAX_STATE_DICTS = 64
 """State dicts that one file may hold."""
@@ -26,10 +26,10 @@ MAX_NAMES = 3
 
 # words in the names that training programs use: for averaged weights, for the network, for what judges it, and for
 # not a network
-AVERAGED = "ema|swa|averaged?|avg"
+AVERAGE_WORDS = "ema|swa|averaged?|avg"
 NETWORK = "models?|module|net|network|generator|gen|g|params?|state|dict|weights?|orig|mod|restorer"
-COMPANION = "discriminator|disc|d|critic|loss|losses|criterion|perceptual|vgg|lpips|metrics?|psnr|ssim|fid"
-BESIDE = "optim|optimi[sz]ers?|opt|schedulers?|scaler|callbacks|loops"
+COMPANION_WORDS = "discriminator|disc|d|critic|loss|losses|criterion|perceptual|vgg|lpips|metrics?|psnr|ssim|fid"
+NON_WEIGHT_WORDS = "optim|optimi[sz]ers?|opt|schedulers?|scaler|callbacks|loops"
 
 
 class Rank(IntEnum):
@@ -112,7 +112,7 @@ def find_state_dicts(checkpoint: object) -> list[StateDict]:
     Other entries, such as numbers, texts and the state of an optimizer, are skipped.
 
     >>> weight = Tensor(2)
-    >>> [found.path for found in find_state_dicts({"state_dict": {"net_g.conv": weight, "net_d.conv": weight}})]
+    >>> [entry.path for entry in find_state_dicts({"state_dict": {"net_g.conv": weight, "net_d.conv": weight}})]
     [('state_dict',), ('state_dict', 'net_g'), ('state_dict', 'net_d')]
     """
     state_dicts: list[StateDict] = []
@@ -121,9 +121,9 @@ def find_state_dicts(checkpoint: object) -> list[StateDict]:
     def visit(inner: object, path: tuple[str, ...]) -> None:
         if (
             id(inner) in visited
-            or len(path) > DEEPEST
+            or len(path) > MAX_NESTING
             or len(state_dicts) >= MAX_STATE_DICTS
-            or (path and _has_words(BESIDE, path[-1]))
+            or (path and _has_words(NON_WEIGHT_WORDS, path[-1]))
         ):
             return
         visited.add(id(inner))
@@ -154,7 +154,7 @@ def _without_prefixes(state_dict: StateDict) -> Iterator[StateDict]:
         elif tensor.numel() > 1:  # one number may be a counter, such as `n_averaged`
             return
     networks = [name for name in parts if _rank(name) != Rank.COMPANION]
-    if len(state_dict.path) < DEEPEST and (
+    if len(state_dict.path) < MAX_NESTING and (
         len(networks) <= 1 or all(_rank(name) in (Rank.AVERAGED, Rank.NETWORK) for name in networks)
     ):
         for name, weights in parts.items():
@@ -162,9 +162,9 @@ def _without_prefixes(state_dict: StateDict) -> Iterator[StateDict]:
 
 
 def _rank(name: str) -> Rank:
-    if _has_words(COMPANION, name):
+    if _has_words(COMPANION_WORDS, name):
         return Rank.COMPANION
-    if _has_words(AVERAGED, name):
+    if _has_words(AVERAGE_WORDS, name):
         return Rank.AVERAGED
     return Rank.NETWORK if _has_words(NETWORK, name, all) else Rank.OTHER
 
