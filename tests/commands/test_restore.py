@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image
 import lossmith
 from lossmith.cli import run
 from lossmith.core.errors import LossmithError
+from lossmith.core.progress import ProgressBar
 from lossmith.restoration import FileRestorer, RestoreOptions, load_engine
 from lossmith.restoration.io.encoding import read_record
 from lossmith.restoration.io.metadata import RECORD
@@ -49,6 +51,23 @@ def test_a_folder_is_restored_and_skipped_the_second_time(random_model, tmp_path
         "other.png",
     ]
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png", "other.png"]
+
+
+def test_the_bar_ends_at_100_percent_although_images_are_skipped_and_fail(
+    random_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, out, shown = random_model(SMALL, 1), tmp_path / "out", []
+    folder = images(tmp_path / "in", "a.png", "b.png", "d.png")
+    lossmith.restore([folder / "a.png", folder / "d.png"], model=[model], out=out)
+    shutil.copy(folder / "a.png", folder / "c.png")
+    with (folder / "c.png").open("r+b") as file:
+        file.truncate(500)  # of which the size can still be read
+    monkeypatch.setattr(ProgressBar, "update", lambda bar, done, status=str: shown.append((done, status())))
+    outcome = lossmith.restore([folder], model=[model], out=out)
+    assert (len(outcome.results), len(outcome.skipped), len(outcome.failures)) == (1, 2, 1)
+    fractions = [done for done, _ in shown]
+    assert fractions == sorted(fractions)
+    assert shown[-1] == (1.0, "4 of 4  0.001 of 0.001 megapixels")
 
 
 # what version 0.1 wrote into a result, by the keys of today
@@ -290,7 +309,7 @@ def test_a_page_made_by_another_program_is_never_overwritten(random_model, tmp_p
     assert lossmith.restore([folder], **words).page == tmp_path / "r.html"
     assert lossmith.restore([folder], **words).page == tmp_path / "r.html"
     (tmp_path / "r.html").write_text("mine")
-    with pytest.raises(LossmithError, match=r"r.html' exists and is no page of lossmith"):
+    with pytest.raises(LossmithError, match=r"r.html' exists and is not a page of lossmith"):
         lossmith.restore([folder], **words)
     assert (tmp_path / "r.html").read_text() == "mine"
 

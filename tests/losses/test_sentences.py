@@ -109,7 +109,7 @@ def test_images_that_are_too_small_are_refused(expression: str, least: int) -> N
         ("1e200*1e200*l1", "a loss's weight must be a finite number, not inf"),
     ],
 )
-def test_invalid_loss_options_are_refused(expression: str, message: str) -> None:
+def test_invalid_option_types_are_refused(expression: str, message: str) -> None:
     with pytest.raises(LossmithError) as refused:
         loss(expression)
     assert str(refused.value) == message

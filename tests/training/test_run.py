@@ -290,7 +290,7 @@ def test_files_that_are_not_models_are_refused(tmp_path: Path) -> None:
     for path, sentence in {
         tmp_path / "none.safetensors": "does not exist",
         cut: "is not a whole safetensors file",
-        foreign: "is no lossmith model file: its metadata has no entry 'lossmith-model-1'$",
+        foreign: "is not a lossmith model file: its metadata has no entry 'lossmith-model-1'$",
         other: "does not hold the weights of srresnet_small",
     }.items():
         with pytest.raises(LossmithError, match=sentence):

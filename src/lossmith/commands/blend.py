@@ -9,7 +9,7 @@ from typing import Any
 
 from lossmith.commands.blend_report import ModelPair, write_page
 from lossmith.commands.command_line import command_line
-from lossmith.commands.loss_options import AlphaOption, DegradationOption, NetworkOption, ProgressOption
+from lossmith.commands.option_types import AlphaOption, DegradationOption, NetworkOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import LIKE_FILES, refuse_existing
@@ -81,7 +81,6 @@ def blend(
         How the targets are degraded [default: as the first model was trained; bicubic for one that does not say].
     network
         The network of the models, if it is your own: import.path:Class.
-
     progress
         Show a progress bar, in a terminal and in Jupyter.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from lossmith.commands.loss_options import (
+from lossmith.commands.option_types import (
     DegradationOption,
     NetworkOption,
     PathOption,
@@ -149,7 +149,6 @@ def evaluate(
         Pixels cropped at each side [default: the scale for a model for super-resolution, 0 otherwise].
     out
         CSV file to write the rows to.
-
     progress
         Show a progress bar, in a terminal and in Jupyter.
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lossmith.commands.loss_options import NetworkOption, SizeOption
+from lossmith.commands.option_types import NetworkOption, SizeOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import refuse_existing, write_text

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lossmith.commands.command_line import command_line
-from lossmith.commands.loss_options import DegradationOption, PathOption, ProgressOption
+from lossmith.commands.option_types import DegradationOption, PathOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.devices import device_name
 from lossmith.core.errors import counted
@@ -93,7 +93,6 @@ def learn_loss(
         The loss file to write.
     save_every
         Seconds between two checkpoints.
-
     progress
         Show a progress bar, in a terminal and in Jupyter.
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from lossmith.commands.learn_loss import learn_loss
-from lossmith.commands.loss_options import PathOption, PathsOption, ProgressOption
+from lossmith.commands.option_types import PathOption, PathsOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError, escape_control
 from lossmith.core.files import check_folder, sha256_of
@@ -124,7 +124,6 @@ def reproduce(
         The model file that training began with, `init` or the first stage [default: that stage, beside the run].
     out
         Folder of the reproduction [default: beside the file, its name and -anew].
-
     progress
         Show a progress bar, in a terminal and in Jupyter.
 

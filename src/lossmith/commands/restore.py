@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from lossmith.commands.loss_options import NetworkOption, PathOption, PathsOption, ProgressOption
+from lossmith.commands.option_types import NetworkOption, PathOption, PathsOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.commands.restore_report import Rows, write_side_by_side
 from lossmith.commands.result_paths import format_for, is_one_file, result_paths, without_results
@@ -131,7 +131,6 @@ def restore(
         Compare the first result with the network on the whole image in float32, or on what fits into memory.
     page
         Write a page that shows each image beside its results; with several models it is always written.
-
     progress
         Show a progress bar, in a terminal and in Jupyter.
 
@@ -158,7 +157,7 @@ def restore(
     verifications: list[str] = []
     changes = _report_changes(jobs, _folder(out), 0.1 if options.format == "jpeg" or quality else 0.5)
     with ProgressBar("restore") as bar, retained_buffers():
-        meter = _PixelMeter(bar, sum(_pixels(image) for _, image, _ in jobs), len(jobs))
+        meter = _PixelMeter(bar, [_pixels(image) for _, image, _ in jobs])
         for restorer, image, result in jobs:
             meter.start(image)
             try:
@@ -171,6 +170,7 @@ def restore(
                     verifications.append(str(restorer.verify(image, _folder(out) / ".verify")))
             except LossmithError as error:
                 failures.append(_with_name(error, image))
+            meter.finish()
     notes = [note for restorer in restorers for note in restorer.final_notes()] + verifications
     rows = _rows(places, jobs, [*results, *skipped]) if page_path else {}
     if page_path and rows:
@@ -189,7 +189,7 @@ def _page_path(out: Path) -> Path:
     """The page beside the results; raises LossmithError where another program made the file of that name."""
     path = out.with_suffix(".html") if is_one_file(out) else out / "side-by-side.html"
     if path.exists() and not is_lossmith_page(path):
-        raise LossmithError(f"'{path}' exists and is no page of lossmith; move it, or change `out`")
+        raise LossmithError(f"'{path}' exists and is not a page of lossmith; move it, or change `out`")
     return path
 
 
@@ -227,11 +227,12 @@ def _pixels(image: Path) -> int:
 class _PixelMeter:
     """Shows the restored pixels of all images on a progress bar."""
 
-    def __init__(self, bar: ProgressBar, total: int, count: int) -> None:
-        self._bar, self._total, self._count = bar, max(total, 1), count
-        self._done, self._number = 0, 0
+    def __init__(self, bar: ProgressBar, pixels: Sequence[int]) -> None:
+        self._bar, self._pixels = bar, pixels
+        self._total, self._done, self._number, self._end = sum(pixels), 0, 0, 0
 
     def start(self, image: Path) -> None:
+        self._end = self._done + self._pixels[self._number]
         self._number, self._bar.title = self._number + 1, image.name
         self._update()
 
@@ -239,13 +240,18 @@ class _PixelMeter:
         self._done += pixels
         self._update()
 
+    def finish(self) -> None:
+        """Take off the total what was not restored of an image that was skipped or failed."""
+        self._total -= self._end - self._done
+        self._update()
+
     def _update(self) -> None:
-        self._bar.update(min(self._done / self._total, 1.0), self._status)
+        self._bar.update(min(self._done / self._total, 1.0) if self._total else 1.0, self._status)
 
     def _status(self) -> str:
         digits = 1 if self._total > 1e6 else 3
         megapixels = f"{self._done / 1e6:.{digits}f} of {self._total / 1e6:.{digits}f} megapixels"
-        return f"{self._number} of {self._count}  {megapixels}"
+        return f"{self._number} of {len(self._pixels)}  {megapixels}"
 
 
 def _with_name(error: LossmithError, image: Path) -> str:

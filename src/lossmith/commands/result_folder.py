@@ -28,7 +28,7 @@ class ResultFolder:
     images: dict[str, tuple[Path, Path | None]]
     """By the image's name: its target, and its result, if there is one."""
     scale: int = 1
-    """By which some targets are no multiple, so that their results lack the rest, or have too much."""
+    """The factor that some targets' sides are not multiples of, so that their results are cropped or padded."""
     remarks: list[str] = field(default_factory=list)
 
     def read(self, name: str) -> tuple[Tensor, Tensor]:

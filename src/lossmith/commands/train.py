@@ -7,7 +7,7 @@ from statistics import fmean
 
 from lossmith.commands.announcement import announcement
 from lossmith.commands.gan_stages import train_gan
-from lossmith.commands.loss_options import LossOption, ProgressOption
+from lossmith.commands.option_types import LossOption, ProgressOption
 from lossmith.commands.outcome import ScoredOutcome
 from lossmith.commands.trained_run import TrainedRun
 from lossmith.core.devices import check_devices
@@ -104,7 +104,6 @@ def train(
         Seconds between two checkpoints.
     devices
         How many devices train together, each on its share of every batch: GPUs, or processes on the CPU.
-
     progress
         Show a progress bar, in a terminal and in Jupyter.
 

@@ -1,4 +1,4 @@
-"""What the user can mend is said in one sentence."""
+"""Errors that the user can mend, and their wording."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -13,7 +13,7 @@ class LossmithError(ValueError):
 
 
 class Diverged(LossmithError):
-    """The loss of a run is no longer a number."""
+    """The loss of a run is no longer finite."""
 
 
 def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> LossmithError:

@@ -32,7 +32,7 @@ def is_safetensors(path: Path) -> bool:
 
 
 def formats_of(path: Path) -> list[str]:
-    """What a file says it is; nothing, where it is no safetensors file."""
+    """What a file says it is; nothing, for a file that is not safetensors."""
     try:
         with safe_open(path, framework="pt") as file:
             return list(file.metadata() or {})
@@ -48,7 +48,7 @@ def load_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, 
     if not path.is_file():
         raise LossmithError(f"{path} is not a file")
     if not is_safetensors(path):
-        raise LossmithError(f"{path} is no lossmith {_kind(format)} file, which is a safetensors file")
+        raise LossmithError(f"{path} is not a lossmith {_kind(format)} file, which is a safetensors file")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -72,7 +72,7 @@ def _what_it_is(metadata: dict[str, str], format: str) -> str:
     kind = _kind(format)
     mark = next((name for name in metadata if re.fullmatch(r"lossmith-\w+-\d+", name)), None)
     if mark is None:
-        return f"is no lossmith {kind} file: its metadata has no entry '{format}'"
+        return f"is not a lossmith {kind} file: its metadata has no entry '{format}'"
     if _kind(mark) == kind:
         return f"is of version '{mark}', and this lossmith reads '{format}': update lossmith"
     return f"holds a {_kind(mark)}, not a {kind}"

@@ -38,7 +38,7 @@ def iw_ssim(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bi
     pair = prepare("iw_ssim", prediction, target, "own", border, round_to_8bit, MIN_SIDE)
     x, y = (laplacian_pyramid(full_luma(image.to(widest_float(image))), LEVELS) for image in pair)
     *bands, last = zip(x, y, strict=True)
-    parents = [*y[1 : LEVELS - 1], None]  # the small image is no band
+    parents = [*y[1 : LEVELS - 1], None]  # the smallest image is not a band
     pooled = [_pooled(*band, parent) for band, parent in zip(bands, parents, strict=True)]
     pooled.append(_structure(*last, with_luminance=True).mean((1, 2, 3)))
     factors = [power(level.clamp(min=0), exponent) for level, exponent in zip(pooled, EXPONENTS, strict=True)]

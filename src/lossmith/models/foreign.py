@@ -135,7 +135,7 @@ def _detect_model(path: Path, state_dicts: Sequence[StateDict]) -> Model:
 
 
 def _by_spandrel(path: Path, state_dicts: Sequence[StateDict], reasons: Sequence[str]) -> Model:
-    """The model of a network that spandrel knows; `reasons` say why it is no network of lossmith."""
+    """The model of a network that spandrel knows; `reasons` say why it is not a network of lossmith."""
     try:
         match = load_by_spandrel(state_dicts)
     except ModuleNotFoundError as error:

@@ -157,8 +157,8 @@ def test_invalid_cards_are_refused(tmp_path: Path, change: dict[str, Any], messa
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        (None, " is no lossmith loss file: its metadata has no entry 'lossmith-loss-1'"),
-        ({"format": "pt"}, " is no lossmith loss file: its metadata has no entry 'lossmith-loss-1'"),
+        (None, " is not a lossmith loss file: its metadata has no entry 'lossmith-loss-1'"),
+        ({"format": "pt"}, " is not a lossmith loss file: its metadata has no entry 'lossmith-loss-1'"),
         (
             {"lossmith-loss-2": "{}"},
             " is of version 'lossmith-loss-2', and this lossmith reads 'lossmith-loss-1': update lossmith",

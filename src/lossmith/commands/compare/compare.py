@@ -13,7 +13,7 @@ from lossmith.commands.command_line import command_line
 from lossmith.commands.compare.executors import Execution
 from lossmith.commands.compare.job import Job, RunResult
 from lossmith.commands.compare.report import TournamentResults, make_page
-from lossmith.commands.loss_options import LossesOption, ProgressOption
+from lossmith.commands.option_types import LossesOption, ProgressOption
 from lossmith.commands.outcome import ScoredOutcome
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import check_folder, safe_file_name
@@ -115,7 +115,6 @@ def compare(
         How many devices train one run together, each on its share of every batch: GPUs, or processes on the CPU.
     execution
         Where the runs are carried out.
-
     progress
         Show a progress bar, in a terminal and in Jupyter.
 

@@ -1,0 +1,43 @@
+"""Types of options that may be objects in Python and are words on the command line: losses, networks, paths."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter, Token
+
+from lossmith.degradations import DegradationLike
+from lossmith.losses import LossLike
+from lossmith.networks import NetworkLike
+
+
+def _text(_: Any, tokens: Sequence[Token]) -> str:
+    return tokens[0].value
+
+
+def _texts(_: Any, tokens: Sequence[Token]) -> list[str]:
+    return [token.value for token in tokens]
+
+
+def _path(kind: Any, tokens: Sequence[Token]) -> Path:
+    return Path(_text(kind, tokens))
+
+
+def _paths(_: Any, tokens: Sequence[Token]) -> list[Path]:
+    return [Path(token.value) for token in tokens]
+
+
+_TEXT = Parameter(converter=_text, n_tokens=1, accepts_keys=False, metavar="STR")
+_TEXTS = Parameter(converter=_texts, n_tokens=-1, accepts_keys=False, metavar="STR...")
+_PATH = Parameter(converter=_path, n_tokens=1, accepts_keys=False, metavar="PATH")
+_PATHS = Parameter(converter=_paths, n_tokens=-1, accepts_keys=False, metavar="PATH...")
+
+LossOption = Annotated[LossLike | None, _TEXT]
+LossesOption = Annotated[LossLike | Sequence[LossLike] | None, _TEXTS]
+DegradationOption = Annotated[DegradationLike | None, _TEXT]
+NetworkOption = Annotated[NetworkLike | None, _TEXT]
+AlphaOption = Annotated[str | float | Sequence[float], _TEXT]
+SizeOption = Annotated[str | tuple[int, int] | None, _TEXT]
+PathOption = Annotated[str | Path, _PATH]
+PathsOption = Annotated[str | Path | Sequence[str | Path], _PATHS]
+ProgressOption = Annotated[bool, Parameter(negative="--no-progress")]
