@@ -407,6 +407,7 @@ for expression in ("mix", "l1 + mdf(jpeg)"):
         found = found.full_tensor() if hasattr(found, "full_tensor") else found
         torch.testing.assert_close(found, alone.network.weight.grad, rtol=1e-4, atol=1e-6)
         assert len(held.state_dict()) == 2
+distributed.barrier()  # neither process may end while the other still talks to it
 distributed.destroy_process_group()
 """
 

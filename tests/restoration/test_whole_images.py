@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -26,8 +26,8 @@ from lossmith.restoration.tiling.receptive_field import sizes_of
 from lossmith.restoration.tiling.run import finalize, new_canvas, restore_tiles
 from lossmith.restoration.verification import verify
 
-SPREAD = 1e-5
-"""Tolerance relative to the largest value: float32 sums have another order for other sizes."""
+SPREAD = 1e-6
+"""Tolerance relative to the largest value: results are float32, of which 6e-8 is half a unit in the last place."""
 
 
 def conv(channels: int = 3, kernel: int = 3, **options: Any) -> nn.Conv2d:
@@ -125,6 +125,18 @@ class Wide(nn.Module):
         return self.layer(x)
 
 
+class InFloat64(nn.Module):
+    """A network that computes in float64, where the order of sums, which depends on the size, does not matter."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module.double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        restored: Tensor = self.module(x.double()).float()
+        return restored
+
+
 @dataclass(frozen=True)
 class Case:
     """A network, and the sizes that it takes."""
@@ -173,7 +185,7 @@ def planner_of(name: str) -> Planner:
             nn.init.kaiming_normal_(layer.weight)
             if layer.bias is not None:
                 nn.init.normal_(layer.bias, 0, 0.1)
-    engine = TorchEngine(module, case.scale, name, channels=case.channels)
+    engine = TorchEngine(InFloat64(module).eval(), case.scale, name, channels=case.channels)
     return Planner(engine, engine, sizes_of(engine))
 
 
@@ -227,6 +239,7 @@ sides = st.one_of(st.tuples(long, long), st.tuples(short, st.integers(150, 700))
     room=st.one_of(st.just(10**6), st.integers(200, 20_000)),
     halo=st.sampled_from(["auto", "exact", 0, 5, 40]),
 )
+@example(name="srresnet x3", size=(1, 257), turned=False, grid=1, room=10**6, halo="auto")
 def test_a_restored_file_equals_the_network_on_the_whole_image(
     name: str, size: tuple[int, int], turned: bool, grid: int, room: int, halo: Halo
 ) -> None:

@@ -50,7 +50,12 @@ def uninterrupted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.mark.parametrize(
     ("number", "save_every"),
-    [(signal.SIGKILL, 0.0), (signal.SIGKILL, 0.1), (signal.SIGINT, 0.1), (signal.SIGTERM, 0.1)],
+    [
+        (signal.SIGKILL, 0.0),
+        (signal.SIGTERM, 0.1),
+        pytest.param(signal.SIGKILL, 0.1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 0.1, marks=pytest.mark.slow),
+    ],
 )
 def test_a_resumed_run_ends_with_exactly_the_weights_of_an_uninterrupted_one(
     number: signal.Signals, save_every: float, photos: Path, uninterrupted: Path, tmp_path: Path

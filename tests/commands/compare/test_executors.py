@@ -85,6 +85,7 @@ def once(what: Callable[[], object], within: float = 120) -> object:
     raise TimeoutError
 
 
+@pytest.mark.slow
 def test_a_lost_ray_worker_on_one_of_two_nodes_is_replaced(
     here: Comparison, cluster: object, photos: Path, tmp_path: Path
 ) -> None:
