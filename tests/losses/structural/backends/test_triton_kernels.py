@@ -78,8 +78,9 @@ def check_agreement(
 
 
 @pytest.mark.skipif(INTERPRETED, reason="this is the interpreter")
-def test_all_kernel_tests_pass_in_the_triton_interpreter() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", __file__]
+@pytest.mark.parametrize("which", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
+def test_all_kernel_tests_pass_in_the_triton_interpreter(which: str) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", which, __file__]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     process = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert process.returncode == 0, process.stdout + process.stderr
@@ -94,7 +95,9 @@ def test_kernels_agree_for_one_window(windows: tuple[Gaussian, ...], same: bool,
 
 
 @on_a_device
-@pytest.mark.parametrize("luminance", [True, False], ids=["with luminance", "contrast only"])
+@pytest.mark.parametrize(
+    "luminance", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["with luminance", "contrast only"]
+)
 def test_kernels_agree_for_five_windows(luminance: bool) -> None:
     check_agreement(*images(1, 10, 17), SSIMSpec(five, luminance=luminance, same=True))
 
@@ -106,6 +109,7 @@ def test_kernels_agree_for_the_windows_of_zhao() -> None:
 
 
 @on_a_device
+@pytest.mark.slow
 def test_kernels_agree_for_a_window_of_33() -> None:
     check_agreement(*images(1, 34, 35), SSIMSpec((Gaussian(8.0, 33),)))
 
