@@ -1,36 +1,15 @@
-"""The command line: what it says, and what it refuses with one sentence and status 2."""
+"""The command line: help, options from YAML, output, log messages, completion."""
 
 import logging
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-import lossmith
 from lossmith.cli import run
-from lossmith.core.errors import LossmithError
-from lossmith.models.model_file import save_model
-from lossmith.networks import network
 
-QUICK = ["--network", "srresnet_small(features=8, blocks=1)", "--steps", "2", "--batch", "2", "--patch", "32"]
-
-
-def refused(words: list[object], capsys: pytest.CaptureFixture[str]) -> str:
-    """The sentence with which a command is refused."""
-    status = run([str(word) for word in words])
-    captured = capsys.readouterr()
-    assert status == 2, captured
-    assert captured.out == ""
-    assert captured.err.startswith("lossmith: ")
-    assert captured.err.count("\n") == 1, captured.err
-    assert "Traceback" not in captured.err
-    return captured.err.removeprefix("lossmith: ").strip()
+from .command_line import QUICK, refused
 
 
 def test_losses_lists_the_catalog_with_sources(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,32 +65,6 @@ def test_options_come_from_a_yaml_file_and_the_command_line_wins(
     capsys.readouterr()
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("stepz: 3\n", "a.yaml: option 'stepz' is not known; did you mean 'steps'?"),
-        ("3: 3\n", "a.yaml: option '3' is not known; known are adversarial, "),
-        ("losses: l1\n", "a.yaml: option 'losses' is not known; did you mean 'loss'?"),
-        ("steps: two\n", 'Invalid value for steps: must be a whole number, not "two" as a.yaml says.'),
-        ("steps: 2.5\n", 'Invalid value for steps: must be a whole number, not "2.5" as a.yaml says.'),
-        ("loss: [l1, l2]\n", "a.yaml: option 'loss' takes one value, not 2"),
-        ("decay: cos\n", 'Invalid value "cos" for decay from a.yaml. Choose from: "cosine", "none",'),
-        ("steps: 2\nminutes: 1\n", "as --steps or as --minutes, not both"),
-        ("steps: 2\nsteps: 3\n", "a.yaml: 'steps' is in line 1 and in line 2; remove one"),
-    ],
-)
-def test_a_mistake_in_a_yaml_file_names_the_file_and_the_option(
-    text: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("a.yaml").write_text(text)
-    assert sentence in refused(["train", "--config", "a.yaml"], capsys)
-
-
-def test_a_word_that_is_not_utf8_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert refused(["train", "--out", "caf\udce9"], capsys) == r"'caf\udce9' is not text in UTF-8; rename it"
-
-
 def test_an_option_value_may_begin_with_minus(photos: Path, tmp_path: Path) -> None:
     words = ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path / "out"]
     assert run([*map(str, words), "--losses", "l1", "-0.5*l1 + 2*l2"]) == 0
@@ -146,226 +99,11 @@ def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pyt
     assert "no partner" in refused([*words[:-1], tmp_path / "again"], capsys)
 
 
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["compare", "--losses", "mixx"], "loss 'mixx' is not known; did you mean 'mix'?"),
-        (["compare", "--losses", "l1 +"], "ends where the name of a loss was expected"),
-        (["compare", "--losses", "l1", "1*l1"], "loss 'l1' is given twice; each may be given once"),
-        (["compare", "--degradation", "jpg(10)"], "did you mean 'jpeg'?"),
-        (["compare", "--degradation", "jpeg(200)"], "quality must be 1 to 100"),
-        (["compare", "--network", "fnc"], "did you mean 'fcn'?"),
-        (["compare", "--steps", "5", "--minutes", "1"], "as --steps or as --minutes, not both"),
-        (["compare", "--seeds", "0"], "--seeds must be a whole number, at least 1, not 0"),
-        (["train", "--seed", "9" * 40], "seed must be 0 to 9223372036854775807"),
-        (["train", "--out", ""], "the value after '--out' is empty"),
-        (["train", "--degradation="], "the value after '--degradation=' is empty"),
-        (["train", "--config"], "--config needs the name of a YAML file"),
-        (["train", "--config", "a.yaml", "--config=b.yaml"], "--config may be given once"),
-        (["train", "--config", "none.yaml"], "cannot read none.yaml: No such file or directory"),
-        (["train", "--out", "/dev/null/run", *QUICK], "cannot write /dev/null/run/.lock: Not a directory"),
-        (["compare", "--stepz", "5"], "--stepz"),
-        (["compare", "--steps", "many"], "many"),
-        (["compare", "--seeds", "1.5"], 'Invalid value for --seeds: must be a whole number, not "1.5".'),
-        (["compare", "--clean", "somewhere"], "both --clean and --degraded"),
-        (["compare", "nowhere"], "'nowhere' does not exist"),
-        (["compare", "--losses", "ms_ssim"], "needs patches of at least 161 pixels"),
-        (["train", "--loss", "no.such:Loss"], "cannot be imported"),
-        (["evaluate", "nothing.safetensors"], "does not exist"),
-        (["comparre"], "comparre"),
-        (["compare", "--init-partial"], "--init-partial goes with --init"),
-        (
-            ["compare", "--losses", "l1", "photo.png"],
-            "'photo.png' is taken for a value of --losses",
-        ),
-        (["train", "--steps", "--out", "here"], "the value after '--steps' is missing"),
-        (
-            ["train", "--network", "4x.pth"],
-            "network '4x.pth' is a file; --init begins with",
-        ),
-        (["train", "--device", "mps"], "device mps is not there"),
-        (["restore"], "restore needs IMAGES; for example: lossmith restore photos/ --model "),
-        (["restore", "a.png", "--model", "m.pth"], "restore needs --out; for example: lossmith restore photos/"),
-        (["restore", "--model", "m.pth", "a.png", "--out", "b"], "'a.png' is taken for a value of --model"),
-        (["restore", "a.png", "--model", "m", "--out", "b", "--memory", "8GB"], 'must be a number, not "8GB"'),
-        (
-            ["restore", "a.png", "--model", "m", "--out", "b", "--halo", "x"],
-            'number or auto or exact, not "x"',
-        ),
-        (["evaluate", "results", "targets"], "evaluate has no use for 'targets'; for example: lossmith evaluate "),
-        (["losses", "l1"], "losses has no use for 'l1'"),
-    ],
-)
-def test_user_errors_are_one_sentence_and_write_nothing(
-    words: list[str],
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert sentence in refused(words, capsys)
-    assert not any(tmp_path.iterdir())
-
-
-def test_the_folder_of_the_images_is_refused_as_output(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = sorted(photos.rglob("*"))
-    assert "the folder of what is to be made; choose another --out" in refused(
-        ["train", str(photos), "--out", str(photos), *QUICK], capsys
-    )
-    assert sorted(photos.rglob("*")) == before
-
-
-def bad_image(folder: Path, kind: str) -> None:
-    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    image = Image.fromarray(pixels)
-    path = folder / f"a-{kind}.png"  # sorted first, so that it is trained on
-    match kind:
-        case "text":
-            path.write_text("not an image")
-        case "cut":
-            image.save(path)
-            path.write_bytes(path.read_bytes()[:3000])
-        case "cut-jpeg":
-            image.save(folder / "a-cut.jpg", quality=95)
-            (folder / "a-cut.jpg").write_bytes((folder / "a-cut.jpg").read_bytes()[:2000])
-        case "cmyk":
-            image.convert("CMYK").save(folder / "a-cmyk.jpg")
-        case "see-through":
-            image.putalpha(128)
-            image.save(path)
-        case "tiny":
-            image.crop((0, 0, 8, 8)).save(path)
-
-
-@pytest.mark.parametrize("kind", ["text", "cut", "cut-jpeg", "cmyk", "see-through", "tiny", "empty"])
-def test_unusable_images_are_named(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for i in range(2):
-        Image.fromarray(np.full((64, 64, 3), 99 + i, np.uint8)).save(folder / f"good{i}.png")
-    if kind == "empty":
-        shutil.rmtree(folder)
-        folder.mkdir()
-    else:
-        bad_image(folder, kind)
-    out = tmp_path / "out"
-    sentence = refused(["compare", folder, *QUICK, "--out", out], capsys)
-    assert (kind.removesuffix("-jpeg") if kind != "empty" else "holds no images") in sentence
-    assert not out.exists()
-
-
-def test_an_image_in_training_and_test_is_refused(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "is also trained on" in refused(["train", photos, "--test", photos / "1.png"], capsys)
-
-
-def test_the_folder_of_another_comparison_is_refused(
-    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = [str(w) for w in ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path, "--losses"]]
-    assert run([*words, "l1"]) == 0
-    capsys.readouterr()
-    assert "belongs to another configuration: --losses is" in refused([*words, "l2"], capsys)
-
-
-def test_a_full_disk_is_one_sentence(photos: Path, tmp_path: Path) -> None:
-    program = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
-        "from lossmith.cli import run; sys.exit(run(sys.argv[1:]))"
-    )
-    words = [sys.executable, "-c", program, "train", photos, *QUICK, "--out", tmp_path / "run"]
-    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, env={**os.environ})
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "cannot write" in done.stderr.splitlines()[-1]
-
-
-def test_a_model_file_runs_no_code(tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path, mark = tmp_path / "m.safetensors", tmp_path / "ran"
-    save_model(path, network("fcn"), {"network": f"os:system('touch {mark}')", "scale": 1, "degradation": "jpeg"})
-    assert "only run when you name it yourself" in refused(["evaluate", path, "--test", photos], capsys)
-    save_model(path, network("fcn"), {"network": "fcn", "scale": 1, "degradation": f"os:system('touch {mark}')"})
-    assert "give --degradation" in refused(["evaluate", path, "--test", photos], capsys)
-    assert not mark.exists()
-
-
 def test_help_shows_the_asterisks_of_expressions(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for expression in ("0.01*tv", "esrgan + 0.01*l1", "20*mdf(sr)"):
         assert expression in shown
-
-
-def test_one_model_may_be_given_to_restore_without_a_list(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(LossmithError, match=r"^'none\.pth' does not exist"):
-        lossmith.restore(str(photos), model="none.pth", out=tmp_path / "out")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("call", "words", "in_python", "typed"),
-    [
-        (
-            lambda: lossmith.Data(clean="a"),
-            ["train", "--clean", "a"],
-            "pairs of your own need both `clean` and `degraded`",
-            "pairs of your own need both --clean and --degraded",
-        ),
-        (
-            lambda: lossmith.Data(["a"], clean="a", degraded="b"),
-            ["compare", "a", "--clean", "a", "--degraded", "b"],
-            "give either `images` or `clean` and `degraded`, not both",
-            "give either IMAGES or --clean and --degraded, not both",
-        ),
-        (
-            lambda: lossmith.Recipe(steps=1, minutes=1.0),
-            ["train", "--steps", "1", "--minutes", "1"],
-            "give the budget as `steps` or as `minutes`, not both",
-            "give the budget as --steps or as --minutes, not both",
-        ),
-        (
-            lambda: lossmith.Recipe(learning_rate=-1.0),
-            ["train", "--learning-rate", "-1"],
-            "`learning_rate` must be above 0 and finite, not -1.0",
-            "--learning-rate must be above 0 and finite, not -1.0",
-        ),
-        (
-            lambda: lossmith.Execution(gpus_per_run=0.5),
-            ["compare", "--gpus-per-run", "0.5"],
-            "`gpus_per_run` is for a Ray cluster; add `executor=ray`",
-            "--gpus-per-run is for a Ray cluster; add --executor ray",
-        ),
-        (
-            lambda: lossmith.train(out="cat.png"),
-            ["train", "--out", "cat.png"],
-            "'cat.png' is called like a file, and `out` is the folder of a run with its model; "
-            "name a folder, such as 'cat'",
-            "'cat.png' is called like a file, and --out is the folder of a run with its model; "
-            "name a folder, such as 'cat'",
-        ),
-        (
-            lambda: lossmith.learn_loss("cat.png", out="cat.safetensors"),
-            ["learn-loss", "cat.png", "--out", "cat.safetensors"],
-            "say what the loss is to be learned from: either `degradation` or `degraded`",
-            "say what the loss is to be learned from: either --degradation or --degraded",
-        ),
-        (
-            lambda: lossmith.blend("a", "b", alpha=2, out="x"),
-            ["blend", "a", "b", "--alpha", "2", "--out", "x"],
-            "`alpha` must be a number from 0 to 1, up to 101 rising ones such as 0,0.3,1, or a range "
-            "start:stop:step such as 0:1:0.1, not '2'",
-            "--alpha must be a number from 0 to 1, up to 101 rising ones such as 0,0.3,1, or a range "
-            "start:stop:step such as 0:1:0.1, not '2'",
-        ),
-    ],
-)
-def test_an_error_names_the_argument_in_python_and_the_option_on_the_command_line(
-    call: Callable[[], object], words: list[object], in_python: str, typed: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(LossmithError) as error:
-        call()
-    assert str(error.value) == in_python
-    assert refused(words, capsys) == typed
 
 
 def test_help_names_options_where_docstrings_name_parameters(capsys: pytest.CaptureFixture[str]) -> None:

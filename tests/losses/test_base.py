@@ -1,13 +1,10 @@
-"""Sums, schedules, terms, repr and expressions of losses."""
+"""Sums, terms, labels and repr of losses, and what becomes one."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lossmith import LossmithError
@@ -28,17 +25,7 @@ from lossmith.losses.adversarial import adversarial
 from lossmith.losses.mdf.loss_file import find_loss
 from lossmith.losses.structural import mix as structural
 
-
-def pair(batch: int = 2) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(7)
-    x, y = torch.rand(2, batch, 3, 23, 23, generator=generator, dtype=torch.float64)
-    return x, y
-
-
-def close(actual: Tensor, expected: Tensor | float) -> bool:
-    torch.testing.assert_close(actual, torch.as_tensor(expected, dtype=actual.dtype), rtol=1e-12, atol=1e-14)
-    return True
-
+from .samples import close, pair
 
 # --- sums ------------------------------------------------------------------------------------------------------
 
@@ -171,155 +158,6 @@ def test_a_sum_shares_one_reduction() -> None:
         loss("l1", reduction="total")
 
 
-# --- schedules -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("progress", "current"),
-    [
-        (0, "l1"),
-        (0.2499, "l1"),
-        (0.25, "l2 + tv"),
-        (0.5, "l2 + tv"),
-        (0.75, "2*ssim"),
-        (0.9, "2*ssim"),
-        (1, "2*ssim"),
-    ],
-)
-def test_a_schedule_switches_where_it_says(progress: float, current: str) -> None:
-    x, y = pair()
-    schedule = loss("l1 until 25% then l2 + tv until 75% then 2*ssim")
-    assert isinstance(schedule, Schedule)
-    schedule.progress = progress
-    assert str(schedule.current) == current
-    assert torch.equal(schedule(x, y), loss(current)(x, y))
-    assert list(schedule.terms(x, y)) == list(loss(current).terms(x, y))
-
-
-def test_a_schedule_starts_with_its_first_loss() -> None:
-    x, y = pair()
-    assert torch.equal(loss("l1 until 1% then l2")(x, y), L1Loss()(x, y))
-
-
-def test_a_schedule_can_be_a_term() -> None:
-    x, y = pair()
-    composed = loss("0.1*tv + 2*(l1 until 50% then l2)")
-    (schedule,) = (module for module in composed.modules() if isinstance(module, Schedule))
-    assert close(composed(x, y), 0.1 * TVLoss()(x, y) + 2 * L1Loss()(x, y))
-    schedule.progress = 0.5
-    assert close(composed(x, y), 0.1 * TVLoss()(x, y) + 2 * MSELoss()(x, y))
-
-
-@pytest.mark.parametrize("ends", [[0.0], [1.0], [-0.1], [1.5], [], [0.2, 0.6]])
-def test_a_schedule_rises_between_its_losses(ends: list[float]) -> None:
-    with pytest.raises(LossmithError, match=r"^a schedule needs one rising fraction between 0 and 1 "):
-        Schedule([L1Loss(), MSELoss()], ends)
-    with pytest.raises(LossmithError, match=r"^a schedule needs one rising fraction between 0 and 1 "):
-        Schedule([L1Loss(), MSELoss(), TVLoss()], [0.6, 0.5])
-
-
-# --- written down ----------------------------------------------------------------------------------------------
-
-CALLS = [
-    "l1",
-    "l2",
-    "charbonnier",
-    "charbonnier(epsilon=0.01)",
-    "tv",
-    "tv(exponent=1.5)",
-    "ssim",
-    "ssim(window=7)",
-    "ssim(window=7, sigma=1.25)",
-    "ms_ssim(levels=2)",
-    "ms_ssim(levels=1, window=5, sigma=1)",
-    "ms_ssim_sigmas(form=center)",
-    "mix(alpha=0.025, form=center)",
-    "mix(form=center)",
-    "torch.nn:L1Loss",
-    "torch.nn:SmoothL1Loss(beta=0.5)",
-    "torch.nn.functional:huber_loss(delta=0.1)",
-]
-
-# Small enough in number of digits and size that sums of them stay comparable in float64
-weights = st.floats(-100, 100).map(lambda weight: f"{weight:.3g}") | st.sampled_from(["1e-6", "0.1", ".5", "3."])
-
-
-def products(of: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    return st.one_of(
-        st.builds("{}*{}".format, weights, of),
-        st.builds("{} * {}".format, of, weights),
-        st.builds("{}*{}*{}".format, weights, of, weights),
-    )
-
-
-def expressions() -> st.SearchStrategy[str]:
-    def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        brackets = inner.map("({})".format)
-        part = st.sampled_from(CALLS) | brackets | products(brackets) | products(st.sampled_from(CALLS))
-        sums = st.lists(part, min_size=1, max_size=3).map(" + ".join)
-        turns = st.integers(1, 9999).map(lambda n: f"{n / 100:g}")
-        return sums | st.builds("{} until {}% then {}".format, sums, turns, sums)
-
-    return st.recursive(st.sampled_from(CALLS), larger, max_leaves=6)
-
-
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(expression=expressions(), progress=st.floats(0, 1))
-def test_loss_expressions_round_trip(expression: str, progress: float) -> None:
-    x, y = pair(1)
-    original = loss(expression)
-    again = loss(str(original))
-    assert str(again) == str(original)
-    assert again.min_side == original.min_side
-    for criterion in (original, again):
-        for module in criterion.modules():
-            if isinstance(module, Schedule):
-                module.progress = progress
-    value = original(x, y)
-    # Weights that are multiplied beforehand round differently; cancelling terms leave that behind.
-    size = sum(term.abs().item() for term in original.terms(x, y).values())
-    torch.testing.assert_close(again(x, y), value, rtol=0, atol=1e-12 * size)
-    total = sum(original.terms(x, y).values(), torch.zeros((), dtype=torch.float64))
-    torch.testing.assert_close(total, value, rtol=0, atol=1e-12 * size)
-
-
-@pytest.mark.parametrize(
-    ("built", "written"),
-    [
-        (2 * (3 * L1Loss()), "6*l1"),
-        (2 * (L1Loss() + (MSELoss() + TVLoss())), "2*(l1 + l2 + tv)"),
-        (2 * Schedule([L1Loss(), MSELoss()], [0.5]), "2*(l1 until 50% then l2)"),
-        (Schedule([L1Loss(), MSELoss()], [0.5]) + TVLoss(), "(l1 until 50% then l2) + tv"),
-        (Schedule([L1Loss() + TVLoss(), MSELoss()], [0.07]), "l1 + tv until 7% then l2"),
-        (
-            Schedule([Schedule([L1Loss(), MSELoss()], [0.5]), TVLoss()], [0.125]),
-            "(l1 until 50% then l2) until 12.5% then tv",
-        ),
-        (
-            Schedule([TVLoss(), Schedule([L1Loss(), MSELoss()], [0.5])], [0.29]),
-            "tv until 29% then (l1 until 50% then l2)",
-        ),
-        (1e-7 * L1Loss() + -1 * MSELoss(), "1e-07*l1 + -1*l2"),
-        (0.1 * 0.2 * L1Loss(), "0.020000000000000004*l1"),
-        (SSIMLoss(window=7, sigma=2.0), "ssim(window=7, sigma=2)"),
-        (MixLoss(), "mix"),
-        (L1Loss("none"), 'l1(reduction="none")'),
-        (2 * L1Loss("none") + TVLoss(2, "none"), '2*l1(reduction="none") + tv(exponent=2, reduction="none")'),
-    ],
-)
-def test_losses_built_in_python_round_trip(built: Loss, written: str) -> None:
-    assert str(built) == written
-    again = loss(written)
-    assert str(again) == written
-    x, y = pair()
-    assert close(again(x, y), built(x, y))
-
-
-@pytest.mark.parametrize("percent", [0.1, 1, 7, 14, 28, 29, 33.3, 55, 56, 57, 58, 99.99])
-def test_percentages_round_trip(percent: float) -> None:
-    assert str(loss(f"l1 until {percent:g}% then l2")) == f"l1 until {percent:g}% then l2"
-
-
 @pytest.mark.parametrize(
     "candidate",
     ["l1", L1Loss(), nn.L1Loss(), nn.functional.l1_loss, lambda a, b: (a - b).abs().mean()],
@@ -394,31 +232,3 @@ def test_terms_are_named_by_the_stems_of_loss_files(tmp_path: Path) -> None:
     both = loss(f"{one} + {other}").terms(x, y)
     assert list(both) == ["mdf(mine, scales=1) scale 0", "mdf(mine, scales=1) scale 0'"]
     assert str(loss(str(criterion))) == str(criterion)
-
-
-@pytest.mark.parametrize("inside", ["l1 until 50% then l2", "0.5*(l1 until 50% then l2) + tv"])
-def test_a_schedule_without_progress_warns_once(inside: str) -> None:
-    criterion = loss(inside)
-    x, y = torch.rand(2, 1, 1, 8, 8)
-    x.requires_grad_()
-
-    def train() -> None:
-        for _ in range(1000):
-            criterion(x, y)
-
-    with pytest.warns(UserWarning, match=r"still at its beginning after 300 steps.*set loss\.progress") as warned:
-        train()
-    assert len(warned) == 1
-
-
-def test_a_schedule_with_progress_does_not_warn() -> None:
-    criterion = loss("l1 until 50% then l2")
-    x, y = torch.rand(2, 1, 1, 8, 8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for step in range(1000):
-            criterion.progress = step / 1000
-            criterion(x.requires_grad_(), y)
-        scored = loss("l1 until 50% then l2")
-        for _ in range(400):  # scoring is no step
-            scored(x.detach(), y)
