@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,7 +13,9 @@ from typing import Any
 from lossmith.core.errors import missing_extra
 
 
-def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def lazy_exports(
+    package: str, requirements: Mapping[str, str] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """The functions `__getattr__` and `__dir__` of a package whose exports are imported on first use.
 
     Which module has a name is read from the imports under `if TYPE_CHECKING:` in the package's `__init__`, where
@@ -24,6 +26,9 @@ def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[
     ----------
     package
         The `__name__` of the package, whose `__all__` lists the exports.
+    requirements
+        The library that a module needs, by the module's full name. `__dir__` leaves out the exports of a module
+        whose library is not installed.
     """
 
     @cache
@@ -33,6 +38,10 @@ def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[
         blocks = (node for node in ast.parse(source).body if isinstance(node, ast.If))
         imports = (node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom))
         return {alias.name: str(node.module) for node in imports for alias in node.names}
+
+    def is_available(name: str) -> bool:
+        library = (requirements or {}).get(origins().get(name, ""))
+        return library is None or find_spec(library) is not None
 
     def getattr_(name: str) -> Any:
         module = origins().get(name, f"{package}.{name}")
@@ -47,7 +56,8 @@ def lazy_exports(package: str) -> tuple[Callable[[str], Any], Callable[[], list[
         return value
 
     def dir_() -> list[str]:
-        return sorted({*sys.modules[package].__all__, *_submodules(package)})
+        exports = {name for name in sys.modules[package].__all__ if is_available(name)}
+        return sorted({*exports, *_submodules(package)})
 
     return getattr_, dir_
 

@@ -22,7 +22,6 @@ torchmetrics, with the mean over images as their value. They need torchmetrics; 
 tensor([20., 20.])
 """
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from lossmith.core.lazy import lazy_exports
@@ -56,13 +55,7 @@ if TYPE_CHECKING:
     )
     from lossmith.metrics.structural import ms_ssim, ssim
 else:
-    __getattr__, _all_names = lazy_exports(__name__)
-
-    def __dir__() -> list[str]:
-        return [name for name in _all_names() if name not in _CLASSES or find_spec("torchmetrics")]
-
-
-_CLASSES = ("DISTS", "FSIM", "FSIMc", "GMSD", "IWSSIM", "L1", "L2", "LPIPS", "MSSSIM", "PSNR", "SSIM")
+    __getattr__, __dir__ = lazy_exports(__name__, {"lossmith.metrics.modules": "torchmetrics"})
 
 __all__ = [
     "DISTS",
