@@ -1,4 +1,4 @@
-"""How much room there is, and one sentence where it does not suffice."""
+"""Free memory and disk space, and one sentence where it does not suffice."""
 
 from pathlib import Path
 
@@ -25,11 +25,11 @@ def test_free_disk_is_that_of_the_nearest_existing_folder(tmp_path: Path) -> Non
 
 
 def test_free_memory_is_the_smallest_of_all_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = {"_of_computer": 3_000, "_of_groups": None, "_of_limit": 2_000}
+    limits = {"_machine_memory": 3_000, "_cgroup_memory": None, "_ulimit_memory": 2_000}
     for name, value in limits.items():
         monkeypatch.setattr(resources, name, lambda value=value: value)
     assert resources.free_memory() == 2_000
-    monkeypatch.setattr(resources, "_of_limit", lambda: -1)  # more is taken than the limit, which was lowered
+    monkeypatch.setattr(resources, "_ulimit_memory", lambda: -1)  # the limit was lowered below what is in use
     assert resources.free_memory() == 0
 
 
@@ -37,6 +37,6 @@ def test_the_file_cache_of_a_cgroup_counts_as_free(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("900\n")
     (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 300\n")
-    assert resources._of_group(tmp_path) == 400
+    assert resources._free_in_cgroup(tmp_path) == 400
     (tmp_path / "memory.max").write_text("max\n")
-    assert resources._of_group(tmp_path) is None
+    assert resources._free_in_cgroup(tmp_path) is None

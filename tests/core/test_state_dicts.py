@@ -254,7 +254,7 @@ def test_the_suggested_code_converts_a_newer_pickle(protocol: int, archive: bool
     weights = network("fcn").state_dict()
     torch.save(weights, path, pickle_protocol=protocol, _use_new_zipfile_serialization=archive)
     said = refusal(path)
-    assert said.startswith(f"is a pickle of protocol {protocol}, of which none above 3 is read safely; if it is")
+    assert said.startswith(f"is a pickle of protocol {protocol}, and only protocols up to 3 are read safely; if")
     made_safe(said, tmp_path)
     (safe,) = read_state_dicts(tmp_path / "a-weights.pth")[:1]
     assert all(torch.equal(safe.weights[name], tensor) for name, tensor in weights.items())
@@ -275,11 +275,11 @@ def test_the_suggested_code_takes_the_weights_under_their_key(key: str, tmp_path
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
             "is a pointer of Git LFS to the re",
         ),
-        (b"\n<!DOCTYPE html><html>404", "is a web page, as a download that failed leaves it; download the file"),
+        (b"\n<!DOCTYPE html><html>404", "is a web page, which a failed download leaves; download the file"),
         (b"", "is empty; download or copy it again"),
         (b"\x1f\x8b" + b"0" * 50, "is packed by gzip; unpack it first"),
-        (b"PK\x03\x04" + b"0" * 50, "is an archive that is not whole, or holds other files; download it again"),
-        (b"7767517\n8 8\n", "is of ncnn; name the .pth or .safetensors file from which it was made"),
+        (b"PK\x03\x04" + b"0" * 50, "is an incomplete archive, or one of other files; download it again"),
+        (b"7767517\n8 8\n", "is a file of ncnn; name the .pth or .safetensors file from which it was made"),
     ],
 )
 def test_other_file_formats_are_recognized_by_their_first_bytes(
@@ -303,7 +303,7 @@ def test_meta_tensors_are_refused_and_float8_tensors_are_read(tmp_path: Path) ->
 def test_numpy_arrays_in_place_of_tensors_are_named(tmp_path: Path) -> None:
     torch.save({"conv.weight": torch.ones(2).numpy()}, tmp_path / "a.pth")
     assert refusal(tmp_path / "a.pth").startswith(
-        "holds 'conv.weight' as objects and not as tensors; if they are ar"
+        "holds 'conv.weight' as objects and not as tensors; if they are NumPy arrays, save it again"
     )
 
 

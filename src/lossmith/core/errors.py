@@ -1,4 +1,4 @@
-"""Errors that the user can mend, and their wording."""
+"""Errors that the user can correct, and helpers that word them."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class LossmithError(ValueError):
-    """A mistake in what was asked for; the message is one sentence that says what to do.
+    """An error that the user can correct; its message is one sentence that says what to do.
 
     On the command line it ends the program with status 2 and no traceback.
     """
@@ -23,8 +23,9 @@ def unknown_name_error(kind: str, name: str, known: Iterable[str]) -> LossmithEr
     "loss 'mixx' is not known; did you mean 'mix'?"
     """
     names = sorted(known)
-    near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(names)}" if names else "there is none"
+    nearest = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    choices = f"known are {', '.join(names)}" if names else "there is none"
+    hint = f"did you mean '{nearest[0]}'?" if nearest else choices
     return LossmithError(f"{kind} '{name}' is not known; {hint}")
 
 
@@ -59,7 +60,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def missing_extra(what: str, error: ModuleNotFoundError) -> ImportError:
-    """The error for a workbench function in a bare installation.
+    """The error for a function whose library is missing, as in a bare installation.
 
     >>> print(missing_extra("lossmith.compare", ModuleNotFoundError(name="lightning")))
     lossmith.compare needs 'lightning', which comes with: pip install "lossmith[workbench]"

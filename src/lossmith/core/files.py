@@ -1,4 +1,4 @@
-"""Files are written whole, or not at all."""
+"""Atomic file writes, and checks and names of output paths."""
 
 import errno
 import os
@@ -13,10 +13,8 @@ from lossmith.core.errors import LossmithError
 MAX_NAME_BYTES = 100
 """Bytes in a file's name before its ending; many file systems take 255 in all, some fewer."""
 
-
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""How a disk, a quota and a limit on the size of files say that there is no room."""
-
+"""Errors of a full disk, an exceeded quota, and a limit on the size of files."""
 
 LIKE_FILES = (
     *(".safetensors", ".pth", ".pt", ".ckpt", ".onnx"),
@@ -27,18 +25,18 @@ LIKE_FILES = (
 
 
 def check_folder(out: Path, what: str) -> None:
-    """Raise LossmithError for a folder to write into that is a file, or is called like one, and is not there."""
+    """Raise LossmithError if an output folder is a file, or does not exist and has the extension of a file."""
     if out.is_dir():
         return
     if out.exists():
         raise LossmithError(f"'{out}' is a file, and `out` is the folder of {what}; choose another")
     if out.suffix.lower() in LIKE_FILES:
-        called = f"'{out}' is called like a file, and `out` is the folder of {what}"
-        raise LossmithError(f"{called}; name a folder, such as '{out.with_suffix('')}'")
+        problem = f"'{out}' is called like a file, and `out` is the folder of {what}"
+        raise LossmithError(f"{problem}; name a folder, such as '{out.with_suffix('')}'")
 
 
 def refuse_existing(*paths: Path) -> None:
-    """Raise LossmithError if one of the files that are to be written exists."""
+    """Raise LossmithError if one of the output files exists already."""
     if existing := next((path for path in paths if path.exists()), None):
         raise LossmithError(f"{existing} exists already; choose another `out`")
 
@@ -60,16 +58,16 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
-    """A temporary name beside `path`; what is written there takes its place when the block ends well.
+    """A temporary path beside `path`; the file written there replaces `path` if the block succeeds.
 
-    The file that was there before becomes `previous`, where that is given.
+    The old file is renamed to `previous`, if that is given.
 
-    Raises LossmithError when the disk is full or the folder cannot be written; `path` is then as it was.
+    Raises LossmithError when the disk is full or the folder cannot be written; `path` is then unchanged.
     """
-    tmp = hidden_beside(path, f"{os.getpid()}.part")
+    tmp = hidden_path(path, f"{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        tmp.unlink(missing_ok=True)  # were it a link, what is written would go where that leads
+        tmp.unlink(missing_ok=True)  # if it were a symbolic link, its target would be overwritten
         yield tmp
         _to_disk(tmp)  # or a power cut could leave an empty file under the final name
         if previous is not None and path.exists():
@@ -82,10 +80,10 @@ def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
             tmp.unlink(missing_ok=True)
 
 
-def hidden_beside(path: Path, ending: str) -> Path:
-    """Where work on a file goes on, also when its own name is as long as names may be."""
+def hidden_path(path: Path, suffix: str) -> Path:
+    """A hidden path beside `path` for work in progress; a very long name is shortened."""
     name = path.name if len(os.fsencode(path.name)) <= 2 * MAX_NAME_BYTES else safe_file_name(path.name)
-    return path.with_name(f".{name}.{ending}")
+    return path.with_name(f".{name}.{suffix}")
 
 
 def _to_disk(path: Path) -> None:
@@ -94,13 +92,13 @@ def _to_disk(path: Path) -> None:
 
 
 def write_error(path: Path, error: OSError) -> LossmithError:
-    """Why a file could not be written, in one sentence."""
+    """The error for a file that could not be written."""
     advice = "; make room, and the same command goes on" if error.errno in DISK_FULL_ERRNOS else ""
     return LossmithError(f"cannot write {path}: {error.strerror or error}{advice}")
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file whole."""
+    """Write a file atomically."""
     with atomic_write(path) as draft:
         draft.write_bytes(content)
 

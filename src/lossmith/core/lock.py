@@ -1,4 +1,4 @@
-"""One process at a time works in a folder."""
+"""A lock that lets only one process at a time work in a folder."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from lossmith.core.files import remove_partial_files, write_error
 
 try:
     import fcntl
-except ModuleNotFoundError:  # on Windows nothing keeps a second process out
+except ModuleNotFoundError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
 LOCK_NAME = ".lock"
@@ -20,19 +20,19 @@ LOCK_NAME = ".lock"
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Keep every other process out of a folder during the block; it is made if need be.
+    """Lock a folder against other processes during the block; it is created if need be.
 
-    The lock is the operating system's, on the file `.lock`, so it ends with this process however that ends. Where
-    the file system knows no locks there is none. Drafts that a killed process left in the folder are cleared away,
-    and so are the lock's file and, if nothing was put into it, the folder.
+    The operating system holds the lock on the file `.lock`, and releases it when this process ends, however it
+    ends. On a file system without locks nothing is locked. Partial files of killed processes are removed; so are,
+    at the end, the lock file and, if it is empty, the folder.
 
-    Raises LossmithError when another process is there, or the folder cannot be written.
+    Raises LossmithError when another process holds the lock, or the folder cannot be written.
     """
     new_folders = [ancestor for ancestor in (folder, *folder.parents) if not ancestor.exists()]
     path = folder / LOCK_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = _locked(path)
+        file = _open_locked(path)
     except OSError as error:
         raise write_error(path, error) from error
     try:
@@ -42,13 +42,13 @@ def folder_lock(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             path.unlink()
         file.close()
-        with suppress(OSError):  # raised by the first that is not empty
+        with suppress(OSError):  # the first that is not empty raises it
             for ancestor in new_folders:
                 ancestor.rmdir()
 
 
-def _locked(path: Path) -> FileIO:
-    """The file, open and locked."""
+def _open_locked(path: Path) -> FileIO:
+    """The lock file, open and locked."""
     while True:
         file = path.open("ab+", buffering=0)
         if fcntl is None:
@@ -63,18 +63,18 @@ def _locked(path: Path) -> FileIO:
                 f"{path.parent} is in use by another lossmith{f' ({owner})' if owner else ''}; "
                 "wait until it has ended, or choose another `out`"
             ) from error
-        except OSError:  # this file system knows no locks
+        except OSError:  # the file system has no locks
             return file
-        if _is_still(path, file):
-            with suppress(OSError):  # a full disk: then it is not said who it is
+        if _is_same_file(path, file):
+            with suppress(OSError):  # on a full disk the owner stays unnamed
                 file.truncate(0)
                 file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
             return file
-        file.close()  # it was taken away by who had it, in this very moment
+        file.close()  # its last owner deleted it after it was opened here: try again
 
 
-def _is_still(path: Path, file: FileIO) -> bool:
-    """Whether the name is still that of the open file."""
+def _is_same_file(path: Path, file: FileIO) -> bool:
+    """Whether the path still leads to the open file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

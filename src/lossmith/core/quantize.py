@@ -1,4 +1,4 @@
-"""Between floats in [0, 1] and what a file holds: 8 bits, and gray as three equal channels."""
+"""Conversion between floats in [0, 1] and 8 bits, and a test for gray images."""
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ def is_gray(image: Tensor) -> bool:
 
 
 def to_8bit(images: Tensor) -> Tensor:
-    """The nearest of 0..255 (uint8) to floats in [0, 1]; halves go up, what is outside is clipped.
+    """Floats in [0, 1] as the nearest of 0..255 (uint8); halves round up, values outside are clipped.
 
     >>> to_8bit(torch.tensor([-0.1, 0.5, 1.2]))
     tensor([  0, 128, 255], dtype=torch.uint8)
@@ -23,7 +23,7 @@ def to_8bit(images: Tensor) -> Tensor:
 
 
 def from_8bit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """k / 255 for every k of a uint8 tensor, correctly rounded.
+    """A uint8 tensor divided by 255, correctly rounded.
 
     >>> from_8bit(torch.tensor([0, 51, 255], dtype=torch.uint8))
     tensor([0.0000, 0.2000, 1.0000])
@@ -32,7 +32,7 @@ def from_8bit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def compact(image: Tensor) -> Tensor:
-    """A float image as uint8 if that loses nothing, as float32 otherwise.
+    """A float image as uint8 if that is lossless, as float32 otherwise.
 
     >>> compact(torch.tensor([0.0, 0.2])).dtype, compact(torch.tensor([0.0, 0.21])).dtype
     (torch.uint8, torch.float32)

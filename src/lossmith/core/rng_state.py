@@ -1,4 +1,4 @@
-"""The random numbers of a process as part of a run's state."""
+"""The random number generators of a process, as part of a run's state."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import torch
 
 
 class RNGState:
-    """torch's generators, for networks that draw, as dropout does."""
+    """torch's generators, which layers such as dropout draw from."""
 
     def state_dict(self) -> dict[str, Any]:
         state = {"cpu": torch.get_rng_state()}

@@ -1,4 +1,4 @@
-"""The YAML file that says what a folder holds."""
+"""The YAML file with the configuration of a folder's contents."""
 
 from pathlib import Path
 from typing import Any
@@ -10,21 +10,20 @@ from lossmith.core.files import write_text
 from lossmith.core.legacy import rename_entries
 
 BEGINNING = {"begins_with", "begins_with_part"}
-"""What is only there where training began with weights of a file."""
+"""Entries that are only there if training started from the weights of a file."""
 
 
 def write_or_check(path: Path, config: dict[str, Any]) -> None:
-    """Write a configuration as YAML, or make sure that the file there holds the same one."""
+    """Write a configuration as YAML, or check that the file holds the same one already."""
     check(path, config)
     if not path.exists():
         write_text(path, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
 def check(path: Path, config: dict[str, Any], advice: str = "choose another `out`") -> None:
-    """Raise LossmithError when the file is there and does not hold the same configuration.
+    """Raise LossmithError if the file exists and holds another configuration.
 
-    It names the options that differ; of images, which are mappings, it only says that they do. `advice` is what
-    to do then.
+    The message names the options that differ, but not images, which are mappings; it ends with `advice`.
     """
     if not path.exists():
         return
@@ -44,15 +43,16 @@ def check(path: Path, config: dict[str, Any], advice: str = "choose another `out
 
 
 def go_on(model: Path) -> str:
-    """What to do where a run is to go on in another way than it was begun; a schedule has one end."""
+    """The advice for a run that cannot go on under other settings, since its schedule has a fixed end."""
     if not model.is_file():
         return "choose another `out`"
     return f"choose another `out`, where training can begin with its model, `init='{model}'`"
 
 
-def _difference(key: str, there: dict[str, Any], here: dict[str, Any]) -> str:
+def _difference(key: str, stored: dict[str, Any], config: dict[str, Any]) -> str:
+    """A sentence about an entry that differs."""
     if key in BEGINNING:
         return "it began with other weights"
-    if isinstance(here[key], dict):
+    if isinstance(config[key], dict):
         return f"the {key.replace('_', ' ')} differ"
-    return f"`{key}` is {there[key]!r} there and {here[key]!r} here"
+    return f"`{key}` is {stored[key]!r} there and {config[key]!r} here"

@@ -1,4 +1,4 @@
-"""Reads files of `torch.save` from untrusted sources, if they hold only tensors and plain values."""
+"""Safe reading of untrusted `torch.save` files: only tensors and plain values, and no code is run."""
 
 import re
 import warnings
@@ -14,12 +14,12 @@ from lossmith.core.foreign_files import foreign_kind
 ARCHIVE = b"PK\x03\x04"
 """The first bytes of a zip archive, by which torch recognizes it too."""
 MAGIC = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
-"""A number at the beginning of files of torch before 1.6."""
+"""The magic number of files of torch before 1.6."""
 MAX_SCANNED_BYTES = 1 << 24
-"""Bytes of a pickle that are searched to say what it holds."""
+"""Bytes of a pickle that are searched for its contents."""
 
 WEIGHTS_KEYS = ("params_ema", "state_dict", "model_state_dict", "model", "generator", "netG", "net", "params")
-"""Names under which training programs keep the weights, for a sentence about a file that is not opened."""
+"""Names under which training programs store weights; error messages about refused files use them."""
 
 PLAIN_TYPES = """
     argparse.Namespace datetime.date datetime.datetime datetime.time datetime.timedelta datetime.timezone
@@ -41,49 +41,49 @@ PLAIN_TYPES = """
     pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint
 """
 """Types that training programs store beside the weights, by name."""
-MAPPINGS = """
+MAPPING_TYPES = """
     collections.defaultdict lightning.fabric.utilities.data.AttributeDict
     lightning_fabric.utilities.data.AttributeDict pytorch_lightning.utilities.parsing.AttributeDict
 """
-"""Dictionaries with a class of their own, in which the weights may lie."""
+"""Subclasses of dict that may hold the weights."""
 
 
-class Aside:
-    """Stands in for an object that is not needed: it takes any arguments and does nothing."""
+class Placeholder:
+    """Stands in for an object that is not needed; it takes any arguments and does nothing."""
 
-    def __new__(cls, *_: Any) -> "Aside":
+    def __new__(cls, *_: Any) -> "Placeholder":
         return super().__new__(cls)
 
     def __setstate__(self, _: Any) -> None:
         pass
 
 
-class Mapping(Aside):
-    """Stands for a dictionary."""
+class DictPlaceholder(Placeholder):
+    """Stands in for a dictionary."""
 
     def __new__(cls, *_: Any) -> Any:
         return {}
 
 
-class Sequence(Aside):
-    """Stands for a list."""
+class ListPlaceholder(Placeholder):
+    """Stands in for a list."""
 
     def __new__(cls, *_: Any) -> Any:
         return []
 
 
-# a file's types are replaced by these stand-ins, so nothing it does with their names can run code
+# the types a file names are replaced by these, so that unpickling it cannot run code
 STAND_INS: list[Any] = [
-    *((Aside, name) for name in PLAIN_TYPES.split()),
-    *((Mapping, name) for name in MAPPINGS.split()),
-    (Sequence, "collections.deque"),
+    *((Placeholder, name) for name in PLAIN_TYPES.split()),
+    *((DictPlaceholder, name) for name in MAPPING_TYPES.split()),
+    (ListPlaceholder, "collections.deque"),
 ]
 
 
 def load_pickle(path: Path) -> Any:
     """The content of a pickle; no code in it is ever run.
 
-    Raises LossmithError for a file that does not hold weights, is damaged, or names a type not listed above.
+    Raises LossmithError for a file that holds no weights, is damaged, or names a type not listed above.
     """
     try:
         _check_archive(path)
@@ -94,15 +94,15 @@ def load_pickle(path: Path) -> Any:
     except LossmithError:
         raise
     except Exception as error:  # a damaged or dangerous file can make the reader raise anything
-        if unsafe := re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error)):
-            raise LossmithError(_unsafe(path, unsafe[1])) from error
-        raise LossmithError(f"{path} {_not_read(path)}") from error
+        if match := re.search(r"nsupported (?:global: )?GLOBAL (\S+)", str(error)):
+            raise LossmithError(_unsafe_reason(path, match[1])) from error
+        raise LossmithError(f"{path} {_unreadable_reason(path)}") from error
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse archives that hold something else, and those that unpack to more than themselves.
+    """Raise LossmithError for an archive of something else, and for one that is compressed.
 
-    torch does not compress weights, so it did not write such an archive, which could fill the memory.
+    torch does not compress weights, and a small archive that unpacks to a large one could fill the memory.
     """
     with path.open("rb") as file:
         if file.read(len(ARCHIVE)) != ARCHIVE:
@@ -111,59 +111,59 @@ def _check_archive(path: Path) -> None:
         members = archive.infolist()
     names = [member.filename.partition("/")[2] for member in members]
     if "constants.pkl" in names:
-        weights = _safe_file(path, f"torch.jit.load({str(path)!r}).state_dict()")
-        raise LossmithError(
-            f"{path} is a TorchScript archive, a program and not weights; if it is yours: {weights}"
-        )
+        code = _conversion_code(path, f"torch.jit.load({str(path)!r}).state_dict()")
+        raise LossmithError(f"{path} is a TorchScript archive, a program and not weights; if it is yours: {code}")
     if "models/model.json" in names:
-        weights = _safe_file(path, f"torch.export.load({str(path)!r}).state_dict")
-        raise LossmithError(f"{path} is a program of torch.export, not weights; if it is yours: {weights}")
+        code = _conversion_code(path, f"torch.export.load({str(path)!r}).state_dict")
+        raise LossmithError(f"{path} is a program of torch.export, not weights; if it is yours: {code}")
     if sum(member.file_size for member in members) > path.stat().st_size:
-        raise LossmithError(f"{path} unpacks to more than itself, as no file of PyTorch does")
+        raise LossmithError(f"{path} is compressed, as no weights of PyTorch are, and could fill the memory")
 
 
-def _not_read(path: Path) -> str:
+def _unreadable_reason(path: Path) -> str:
     """Why torch cannot read a file, and what its owner can do."""
-    if (pickled := _pickled(path))[:1] == b"\x80" and pickled[1:2] > b"\3":
-        torchs = is_zipfile(path) or MAGIC in pickled[:64]
-        weights = _loaded(path) if torchs else f"torch.serialization.pickle.load(open({str(path)!r}, 'rb'))"
-        too_new = f"is a pickle of protocol {pickled[1]}, of which none above 3 is read safely"
-        return f"{too_new}; if it is yours: {_safe_file(path, weights)}"
+    if (content := _pickle_start(path))[:1] == b"\x80" and content[1:2] > b"\3":
+        is_torch_file = is_zipfile(path) or MAGIC in content[:64]
+        plain_load = f"torch.serialization.pickle.load(open({str(path)!r}, 'rb'))"
+        weights = _load_code(path) if is_torch_file else plain_load
+        too_new = f"is a pickle of protocol {content[1]}, and only protocols up to 3 are read safely"
+        return f"{too_new}; if it is yours: {_conversion_code(path, weights)}"
     return foreign_kind(path) or "is neither a safetensors file nor a checkpoint of PyTorch"
 
 
-def _unsafe(path: Path, name: str) -> str:
+def _unsafe_reason(path: Path, name: str) -> str:
     """Why a pickle that names code is refused, and what its owner can do."""
-    pickled = _pickled(path)
-    whole = b"torch.nn.modules." in pickled
-    what = f"a whole module with its code ('{name[:80]}')" if whole else f"more than weights ('{name[:80]}')"
-    inside = next((f"[{key!r}]" for key in WEIGHTS_KEYS if _names(pickled, key)), "['state_dict']")
+    content = _pickle_start(path)
+    is_module = b"torch.nn.modules." in content
+    what = f"a whole module with its code ('{name[:80]}')" if is_module else f"more than weights ('{name[:80]}')"
+    index = next((f"[{key!r}]" for key in WEIGHTS_KEYS if _has_text(content, key)), "['state_dict']")
     # a dictionary begins with a brace, after the protocol
-    weights = (
-        _loaded(path) + (inside if not whole or pickled[2:3] == b"}" else "") + (".state_dict()" if whole else "")
-    )
+    if is_module and content[2:3] != b"}":
+        index = ""
+    weights = _load_code(path) + index + (".state_dict()" if is_module else "")
     return (
         f"{path} holds {what} and is refused, since loading it could run code; ask its author for a safetensors "
-        f"file, or if it is yours: {_safe_file(path, weights)}"
+        f"file, or if it is yours: {_conversion_code(path, weights)}"
     )
 
 
-def _loaded(path: Path) -> str:
+def _load_code(path: Path) -> str:
+    """Python code that loads a file without any safety."""
     return f"torch.load({str(path)!r}, map_location='cpu', weights_only=False)"
 
 
-def _names(pickled: bytes, key: str) -> bool:
+def _has_text(content: bytes, text: str) -> bool:
     """Whether a pickle of torch holds this text."""
-    return b"X" + len(key).to_bytes(4, "little") + key.encode() in pickled
+    return b"X" + len(text).to_bytes(4, "little") + text.encode() in content
 
 
-def _safe_file(path: Path, weights: str) -> str:
-    """Python code that converts it to a file that is safe to open."""
-    safe = str(path.with_name(f"{path.stem}-weights.pth"))
-    return f"import torch; weights = {weights}; torch.save(weights, {safe!r})"
+def _conversion_code(path: Path, weights: str) -> str:
+    """Python code that saves only the weights of a file, in a file that is safe to load."""
+    output = str(path.with_name(f"{path.stem}-weights.pth"))
+    return f"import torch; weights = {weights}; torch.save(weights, {output!r})"
 
 
-def _pickled(path: Path) -> bytes:
+def _pickle_start(path: Path) -> bytes:
     """The first MAX_SCANNED_BYTES bytes of the pickle in a file."""
     try:
         with ZipFile(path) as archive:

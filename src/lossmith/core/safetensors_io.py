@@ -1,4 +1,4 @@
-"""Safetensors files that say what they are: the tensors, and one card in JSON under the name of the format."""
+"""Safetensors files of a named format: tensors, and a JSON card in the metadata under the format's name."""
 
 import json
 import re
@@ -15,16 +15,16 @@ from lossmith.core.foreign_files import foreign_kind
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], format: str, card: dict[str, Any]) -> None:
-    """Write the file whole; equal contents make equal files."""
+    """Write tensors and a card atomically; equal contents give equal files."""
     cpu_tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # one entry only: safetensors does not keep the order of several
     metadata = {format: json.dumps(card)}
-    # not by safetensors' writer, whose error for a full disk differs
+    # safetensors' own writer raises another error when the disk is full
     write_bytes(path, save(cpu_tensors, metadata))
 
 
 def is_safetensors(path: Path) -> bool:
-    """Told from what is in it, since people rename files; from its name where there is too little in it."""
+    """Whether a file is safetensors, by its first bytes, as people rename files; by its name if it has too few."""
     with path.open("rb") as file:
         start = file.read(9)
     pickled = start[:2] == b"PK" or start[:1] == b"\x80"
@@ -32,7 +32,7 @@ def is_safetensors(path: Path) -> bool:
 
 
 def formats_of(path: Path) -> list[str]:
-    """What a file says it is; nothing, for a file that is not safetensors."""
+    """The names in the metadata of a file, its format among them; none if it is not safetensors."""
     try:
         with safe_open(path, framework="pt") as file:
             return list(file.metadata() or {})
@@ -43,7 +43,7 @@ def formats_of(path: Path) -> list[str]:
 def load_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the card of a file of this format, such as `lossmith-loss-1`. No code is ever run.
 
-    Raises LossmithError, in one sentence, for a file that is missing, damaged, or of another format or version.
+    Raises LossmithError for a file that is missing, damaged, or of another format or version.
     """
     if not path.is_file():
         raise LossmithError(f"{path} is not a file")
@@ -57,7 +57,7 @@ def load_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, 
         reason = foreign_kind(path) or f"is not a whole safetensors file: {error}"
         raise LossmithError(f"{path} {reason}") from error
     if format not in metadata:
-        raise LossmithError(f"{path} {_what_it_is(metadata, format)}")
+        raise LossmithError(f"{path} {_format_mismatch(metadata, format)}")
     try:
         card = json.loads(metadata[format])
     except (ValueError, RecursionError) as error:
@@ -67,16 +67,17 @@ def load_tensors(path: Path, format: str) -> tuple[dict[str, Tensor], dict[str, 
     return tensors, card
 
 
-def _what_it_is(metadata: dict[str, str], format: str) -> str:
-    """What a file is, since it is not of this format."""
+def _format_mismatch(metadata: dict[str, str], format: str) -> str:
+    """How the format of a file differs from the expected one, as the end of a sentence."""
     kind = _kind(format)
-    mark = next((name for name in metadata if re.fullmatch(r"lossmith-\w+-\d+", name)), None)
-    if mark is None:
+    other = next((name for name in metadata if re.fullmatch(r"lossmith-\w+-\d+", name)), None)
+    if other is None:
         return f"is not a lossmith {kind} file: its metadata has no entry '{format}'"
-    if _kind(mark) == kind:
-        return f"is of version '{mark}', and this lossmith reads '{format}': update lossmith"
-    return f"holds a {_kind(mark)}, not a {kind}"
+    if _kind(other) == kind:
+        return f"is of version '{other}', and this lossmith reads '{format}': update lossmith"
+    return f"holds a {_kind(other)}, not a {kind}"
 
 
 def _kind(format: str) -> str:
+    """`model` of `lossmith-model-1`."""
     return format.split("-")[1]

@@ -1,4 +1,4 @@
-"""Being told to stop: by Ctrl-C, by SIGTERM, or by SIGUSR1, with which schedulers announce the end of a job."""
+"""Stop signals: Ctrl-C, SIGTERM, and SIGUSR1, by which schedulers announce the end of a job."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1
 
 
 class Interrupted(KeyboardInterrupt):
-    """The program was told to stop, and what it had done is saved.
+    """A stop signal arrived, and finished work is saved.
 
     >>> Interrupted(signal.SIGTERM).status
     143
@@ -36,7 +36,7 @@ class StopFlag:
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Within the block stop signals are recorded and have no other effect."""
-        with _handled(self._note):
+        with _signal_handler(self._note):
             yield
 
     def _note(self, number: int, _: Any) -> None:
@@ -50,23 +50,23 @@ class StopFlag:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within the block each of the signals raises Stopped, wherever the program is."""
+    """Within the block every stop signal raises Interrupted at once."""
 
     def stop(number: int, _: Any) -> None:
         raise Interrupted(number)
 
-    with _handled(stop):
+    with _signal_handler(stop):
         yield
 
 
 @contextmanager
-def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # no other may listen for signals
+def _signal_handler(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals in the main thread only
         yield
         return
-    former = {number: signal.signal(number, handler) for number in SIGNALS}
+    previous = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield
     finally:
-        for number, before in former.items():
-            signal.signal(number, before)
+        for number, previous_handler in previous.items():
+            signal.signal(number, previous_handler)

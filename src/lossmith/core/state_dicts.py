@@ -1,4 +1,4 @@
-"""Finds state dicts in checkpoints, at any depth and under any prefix of the names."""
+"""Finds state dicts in checkpoints, at any depth and under any prefix of their keys."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,26 +14,26 @@ from torch import Size, Tensor, strided
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.foreign_files import foreign_kind
-from lossmith.core.safe_pickle import Aside, load_pickle
+from lossmith.core.safe_pickle import Placeholder, load_pickle
 from lossmith.core.safetensors_io import is_safetensors
 
 MAX_NESTING = 8
-"""How many names may stand around the weights."""
+"""Levels of nesting that are searched for weights."""
 MAX_STATE_DICTS = 64
 """State dicts that one file may hold."""
 MAX_NAMES = 3
-"""Names that a sentence gives as examples."""
+"""Names that an error message lists."""
 
-# words in the names that training programs use: for averaged weights, for the network, for what judges it, and for
-# not a network
+# words in the keys that training programs use: for averaged weights, the network, discriminators and losses beside
+# it, and state other than weights
 AVERAGE_WORDS = "ema|swa|averaged?|avg"
-NETWORK = "models?|module|net|network|generator|gen|g|params?|state|dict|weights?|orig|mod|restorer"
+NETWORK_WORDS = "models?|module|net|network|generator|gen|g|params?|state|dict|weights?|orig|mod|restorer"
 COMPANION_WORDS = "discriminator|disc|d|critic|loss|losses|criterion|perceptual|vgg|lpips|metrics?|psnr|ssim|fid"
 NON_WEIGHT_WORDS = "optim|optimi[sz]ers?|opt|schedulers?|scaler|callbacks|loops"
 
 
 class Rank(IntEnum):
-    """Which weights are meant, where a file has several."""
+    """The order of preference among the state dicts of a file."""
 
     AVERAGED = 0
     NETWORK = 1
@@ -57,15 +57,14 @@ class StateDict:
 
     @property
     def place(self) -> str:
-        """Their place, to follow the word "weights"; empty at the top level."""
+        """Where they are, to follow the word "weights" in a sentence; empty at the top level."""
         return f" under '{'.'.join(self.path)}'" if self.path else ""
 
-    def checked(self) -> dict[str, Tensor]:
-        """The weights; raises LossmithError if a tensor of them is not usable."""
+    def check(self) -> None:
+        """Raise LossmithError if one of the tensors cannot be used."""
         for name, tensor in self.weights.items():
             if fault := _fault_of(name, tensor):
                 raise LossmithError(f"holds a tensor '{name}' that {fault}")
-        return self.weights
 
 
 def read_state_dicts(path: Path) -> list[StateDict]:
@@ -75,15 +74,15 @@ def read_state_dicts(path: Path) -> list[StateDict]:
     """
     checkpoint = _read(path)
     if isinstance(checkpoint, Mapping) and str(checkpoint.get("format", "")).startswith("lossmith "):
-        raise LossmithError(f"{path} {_state_of_ours(path)}")
+        raise LossmithError(f"{path} {_describe_checkpoint(path)}")
     if state_dicts := find_state_dicts(checkpoint) if isinstance(checkpoint, Mapping | list | tuple) else []:
         return state_dicts
     if not isinstance(checkpoint, Mapping):
         raise LossmithError(f"{path} holds a {type(checkpoint).__name__}, not weights by name")
-    if objects := [name for name, value in checkpoint.items() if isinstance(value, Aside)]:
+    if objects := [name for name, value in checkpoint.items() if isinstance(value, Placeholder)]:
         raise LossmithError(
-            f"{path} holds {quoted(objects)} as objects and not as tensors; if they are arrays of numpy, "
-            "save it anew with torch.as_tensor(array) in the place of each"
+            f"{path} holds {quoted(objects)} as objects and not as tensors; if they are NumPy arrays, "
+            "save it again with torch.as_tensor(array) in place of each"
         )
     raise LossmithError(f"{path} holds no weights{', only ' if checkpoint else ''}{quoted(checkpoint)}")
 
@@ -98,8 +97,8 @@ def _read(path: Path) -> Any:
     return load_pickle(path)
 
 
-def _state_of_ours(path: Path) -> str:
-    """The description of a checkpoint of lossmith, and where its model is."""
+def _describe_checkpoint(path: Path) -> str:
+    """What a checkpoint of lossmith is, and where the model is."""
     model = path.parent.parent / "model.safetensors"
     if model.is_file():
         return f"is the state from which a run goes on; its model is {model}"
@@ -127,7 +126,7 @@ def find_state_dicts(checkpoint: object) -> list[StateDict]:
         ):
             return
         visited.add(id(inner))
-        # a file can hold a dictionary class with other methods
+        # the methods of a dict subclass in the file are not called
         items = list(dict.items(inner) if isinstance(inner, dict) else enumerate(inner))  # type: ignore[arg-type]
         weights = {str(name): value for name, value in items if isinstance(value, Tensor)}
         if weights and isinstance(inner, Mapping):
@@ -143,7 +142,7 @@ def find_state_dicts(checkpoint: object) -> list[StateDict]:
 def _without_prefixes(state_dict: StateDict) -> Iterator[StateDict]:
     """Weights under their full names, then without prefixes such as `module.` and `net_g.`.
 
-    A submodule is only taken if everything beside it is known not to be part of the network.
+    A submodule is yielded only if everything beside it is known not to be part of the network.
     """
     yield state_dict
     parts: dict[str, dict[str, Tensor]] = {}
@@ -166,7 +165,7 @@ def _rank(name: str) -> Rank:
         return Rank.COMPANION
     if _has_words(AVERAGE_WORDS, name):
         return Rank.AVERAGED
-    return Rank.NETWORK if _has_words(NETWORK, name, all) else Rank.OTHER
+    return Rank.NETWORK if _has_words(NETWORK_WORDS, name, all) else Rank.OTHER
 
 
 def _has_words(pattern: str, name: str, how_many: Callable[[list[bool]], bool] = any) -> bool:
@@ -176,11 +175,11 @@ def _has_words(pattern: str, name: str, how_many: Callable[[list[bool]], bool] =
 
 
 def _fault_of(name: str, tensor: Tensor) -> str:
-    """Why a tensor of a file cannot be used; empty if it can."""
+    """Why a tensor cannot be used, as the end of a sentence; empty if it can."""
     if tensor.is_meta:
         return "has no values"
     if tensor.layout != strided or tensor.untyped_storage().nbytes() < tensor.nbytes:
-        return "is larger than what is stored of it"  # so that a small file could fill the memory
+        return "is larger than what is stored of it"  # expanded, a small file could fill the memory
     if name.endswith(("weight", "bias")) and not tensor.is_floating_point():
         return f"is of {tensor.dtype}, not floating point"
     return ""
@@ -197,7 +196,7 @@ def choose(
     Raises LossmithError if several of the same rank fit, and differ.
     """
     for _, group in groupby(state_dicts, key=lambda candidate: candidate.rank):
-        fitting = [(candidate, fits) for candidate in group if (fits := fit(candidate)) is not None]
+        fitting = [(candidate, value) for candidate in group if (value := fit(candidate)) is not None]
         if others := [candidate for candidate, _ in fitting[1:] if not _equal(candidate, fitting[0][0])]:
             places = " and".join(candidate.place for candidate in (fitting[0][0], *others[: MAX_NAMES - 1]))
             raise LossmithError(
@@ -234,7 +233,7 @@ def misfit(expected: Mapping[str, Size], actual: Mapping[str, Size]) -> str:
 
 
 def is_counter(name: str) -> bool:
-    """Whether it is the counter of batches of batch normalization, which old files lack and inference ignores."""
+    """Whether it is the batch counter of a BatchNorm, which old files lack and inference ignores."""
     return name.endswith("num_batches_tracked")
 
 

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 State = dict[str, Any]
 CHECKSUM_MARKER = b"\nsha256 "
-"""Separates the content of a file from its digest."""
+"""Separates the content of a file from its checksum."""
 CHECKSUM_BYTES = len(CHECKSUM_MARKER) + 64
 
 
@@ -94,16 +94,16 @@ class CheckpointFile:
             return None
         try:
             state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
-            form = state.get("format")
+            stored_format = state.get("format")
         except Exception:  # a damaged file can make the reader raise anything
             return None
-        if form == self.format:
-            return dict(state) if _is_whole(content) else None
-        if content[-CHECKSUM_BYTES : -CHECKSUM_BYTES + len(CHECKSUM_MARKER)] == CHECKSUM_MARKER and not _is_whole(
+        if stored_format == self.format:
+            return dict(state) if _is_intact(content) else None
+        if content[-CHECKSUM_BYTES : -CHECKSUM_BYTES + len(CHECKSUM_MARKER)] == CHECKSUM_MARKER and not _is_intact(
             content
         ):
             return None
-        # the other file is most likely of that version too, and would be refused next
+        # the other file is probably of that version, too
         others = "".join(f" and {file.name}" for file in self._files if file != path)
         raise LossmithError(
             f"{path} was written by another version of lossmith, and this one cannot go on from it; "
@@ -111,6 +111,7 @@ class CheckpointFile:
         )
 
 
-def _is_whole(content: bytes) -> bool:
+def _is_intact(content: bytes) -> bool:
+    """Whether a file's content has the checksum that it ends with."""
     body = memoryview(content)[:-CHECKSUM_BYTES]
     return content[-CHECKSUM_BYTES:] == CHECKSUM_MARKER + sha256(body).hexdigest().encode()

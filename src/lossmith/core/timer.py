@@ -8,24 +8,24 @@ from lossmith.core.devices import synchronize
 
 
 class Timer:
-    """Seconds spent training, without those spent on looking at the result."""
+    """A stopwatch for the seconds of training, without those of validation."""
 
     def __init__(self, elapsed: float = 0.0) -> None:
-        self._before = elapsed
-        self._since: float | None = None
+        self._elapsed_at_stop = elapsed
+        self._started_at: float | None = None
 
     @property
     def elapsed(self) -> float:
-        running = 0.0 if self._since is None else time.perf_counter() - self._since
-        return self._before + running
+        running = 0.0 if self._started_at is None else time.perf_counter() - self._started_at
+        return self._elapsed_at_stop + running
 
     def start(self) -> None:
-        self._since = time.perf_counter()
+        self._started_at = time.perf_counter()
 
     def stop(self) -> None:
-        """Stop the clock, after the device has finished what it was given."""
+        """Stop the clock, after the device has finished its work."""
         synchronize()
-        self._before, self._since = self.elapsed, None
+        self._elapsed_at_stop, self._started_at = self.elapsed, None
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -114,7 +114,8 @@ def _detect_model(path: Path, state_dicts: Sequence[StateDict]) -> Model:
 
     def detect(candidate: StateDict) -> tuple[str, Weights] | None:
         try:
-            weights = canonicalize_keys(candidate.checked())
+            candidate.check()
+            weights = canonicalize_keys(candidate.weights)
             if (expression := detect_network(weights)) is None:
                 return None
             fault = misfit(shapes_of(expression), shapes(weights))
@@ -180,7 +181,7 @@ def _errors_naming(path: Path) -> Iterator[None]:
 
 def _model(path: Path, restorer: nn.Module, expression: str, state_dict: StateDict, weights: Weights) -> Model:
     with _errors_naming(path):
-        state_dict.checked()
+        state_dict.check()
     load_weights(restorer, weights)
     if not are_finite(weights):
         raise LossmithError(f"{path} holds weights that are not finite")

@@ -72,7 +72,8 @@ def load_by_spandrel(state_dicts: Sequence[StateDict]) -> tuple[StateDict, Model
     faults: list[str] = []
 
     def load(candidate: StateDict) -> Any:
-        weights = {name: w.float() if w.is_floating_point() else w for name, w in candidate.checked().items()}
+        candidate.check()
+        weights = {name: w.float() if w.is_floating_point() else w for name, w in candidate.weights.items()}
         try:
             return ModelLoader("cpu").load_from_state_dict(weights)
         except UnsupportedModelError:

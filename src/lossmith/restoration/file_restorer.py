@@ -15,7 +15,7 @@ import numpy as np
 from lossmith._version import __version__
 from lossmith.core.devices import best_device, out_of_memory
 from lossmith.core.errors import LossmithError, and_more
-from lossmith.core.files import atomic_write, hidden_beside, sha256_of, write_text
+from lossmith.core.files import atomic_write, hidden_path, sha256_of, write_text
 from lossmith.restoration.channels import BICUBIC_REACH, ChannelAdapter
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.half_precision import fastest_accurate
@@ -126,7 +126,7 @@ class FileRestorer:
         Raises LossmithError where the image cannot be read, restored or written; the result is then not written.
         """
         original, transferred = self._read_header(image)
-        folder = hidden_beside(result, "unfinished")
+        folder = hidden_path(result, "unfinished")
         try:
             _make_work_folder(folder)
             with _removed_unless_started(folder), self._explain_out_of_memory():

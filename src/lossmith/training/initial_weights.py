@@ -88,7 +88,7 @@ def _expression(path: Path, model: Model) -> str:
 def _fitting_weights(path: Path, restorer: nn.Module, weights: StateDict) -> dict[str, Tensor]:
     """The weights whose names and shapes the network has; the user is told how many."""
     expected, tensors = restorer.state_dict(), canonical_weights(restorer, weights)
-    weights.checked()
+    weights.check()
     fitting = {
         name: tensor
         for name, tensor in tensors.items()

@@ -57,7 +57,9 @@ def read_state_dict(path: Path, wanted: Iterable[str] = ()) -> dict[str, Tensor]
     try:
         candidates = read_state_dicts(path)
         names = set(wanted)
-        return max(candidates, key=lambda candidate: len(names & candidate.weights.keys())).checked()
+        best = max(candidates, key=lambda candidate: len(names & candidate.weights.keys()))
+        best.check()
+        return best.weights
     except (LossmithError, OSError) as error:
         reason = str(error).removeprefix(f"{path} ")
         raise LossmithError(f"cannot read the weights in {path}: it {reason}") from error
