@@ -29,6 +29,7 @@ lint: $(READY)
 
 bench: $(READY)  ## the benchmarks that take minutes and need no images of yours
 	$(BIN)/python benchmarks/training_overhead.py
+	$(BIN)/python benchmarks/help_time.py
 	$(BIN)/python benchmarks/l1_then_l2.py
 	$(BIN)/python benchmarks/structural_cost.py
 

@@ -113,18 +113,40 @@ def test_subpackages_are_attributes_without_their_own_import() -> None:
         _ = lossmith.cellars
 
 
-def test_a_missing_extra_is_one_sentence_without_a_cause() -> None:
-    program = """
-import sys, traceback
-sys.modules["PIL"] = None
+@pytest.mark.parametrize(
+    ("package", "statement", "name"),
+    [
+        ("cyclopts", "lossmith.compare", "lossmith.compare"),
+        ("PIL", "lossmith.report.write_report", "lossmith.report.write_report"),
+    ],
+)
+def test_a_missing_extra_is_one_sentence_without_a_cause(package: str, statement: str, name: str) -> None:
+    program = f"""
+import sys
+sys.modules[{package!r}] = None
 import lossmith
 try:
-    lossmith.compare
+    {statement}
 except ImportError as error:
     print(error, error.__cause__, error.__suppress_context__)
 """
-    said = "lossmith.compare needs 'PIL', which comes with: pip install \"lossmith[workbench]\""
-    assert run(program) == f"{said} None True\n"
+    sentence = f"{name} needs '{package}', which comes with: pip install \"lossmith[workbench]\""
+    assert run(program) == f"{sentence} None True\n"
+
+
+@pytest.mark.parametrize(("package", "word"), [("cyclopts", "--help"), ("PIL", "compare")])
+def test_the_command_says_which_extra_is_missing(package: str, word: str) -> None:
+    program = f"""
+import sys
+sys.modules[{package!r}], sys.argv = None, ["lossmith", {word!r}]
+from lossmith.__main__ import main
+main()
+"""
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert process.returncode == 2
+    (line,) = process.stderr.splitlines()
+    assert line.startswith(("lossmith: ", "the lossmith command needs"))
+    assert f"needs '{package}', which comes with: pip install" in line
 
 
 def test_metric_classes_without_torchmetrics_are_refused_in_one_sentence_and_not_listed() -> None:

@@ -29,35 +29,24 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lossmith.commands import (
-        Blended,
-        Comparison,
-        Evaluation,
-        Execution,
-        Exported,
-        LearnedLoss,
-        Reproduced,
-        Restored,
-        RunResult,
-        TrainResult,
-        blend,
-        compare,
-        convert_mdf,
-        evaluate,
-        export,
-        learn_loss,
-        preset,
-        reproduce,
-        restore,
-        show_loss,
-        train,
-    )
+    from lossmith.commands.blend import Blended, blend
+    from lossmith.commands.compare.compare import Comparison, compare
+    from lossmith.commands.compare.executors import Execution
+    from lossmith.commands.compare.job import RunResult
+    from lossmith.commands.evaluate import Evaluation, evaluate
+    from lossmith.commands.export import Exported, export
+    from lossmith.commands.learn_loss import LearnedLoss, learn_loss
+    from lossmith.commands.loss_files import convert_mdf, show_loss
+    from lossmith.commands.reproduce import Reproduced, reproduce
+    from lossmith.commands.restore import Restored, restore
+    from lossmith.commands.train import TrainResult, train
     from lossmith.data import Data
     from lossmith.degradations import degradation
     from lossmith.loss_learning import LossRecipe
     from lossmith.losses import loss
     from lossmith.networks import network
     from lossmith.training import AdversarialRecipe, Recipe
+    from lossmith.training.presets import preset
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from lossmith.core.errors import MissingExtra, missing_extra
 from lossmith.core.signals import interruptible
 
 
@@ -27,12 +28,13 @@ def _run() -> int:
     sys.path.append(os.getcwd())  # where people keep what they name as module:Class
     try:
         from lossmith.cli import run
-    except ModuleNotFoundError as error:
-        from lossmith.core.errors import missing_extra
 
+        return run(sys.argv[1:])
+    except ModuleNotFoundError as error:
         print(missing_extra("the lossmith command", error), file=sys.stderr)
-        return 2
-    return run(sys.argv[1:])
+    except MissingExtra as error:
+        print(f"lossmith: {error}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

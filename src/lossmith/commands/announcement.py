@@ -1,18 +1,27 @@
 """The sentence with which a training announces itself."""
 
-from pathlib import Path
+from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lossmith import evaluation
 from lossmith.core.devices import device_name
-from lossmith.data import Data, PreparedData
-from lossmith.evaluation import without_level
+from lossmith.data import Data
 from lossmith.training import Recipe
+
+if TYPE_CHECKING:
+    from lossmith.data import PreparedData
 
 
 def announcement(
     losses: str, recipe: Recipe, data: Data, prepared: PreparedData, out: Path, devices: int, runs: int = 1
 ) -> str:
     """What is trained, for how long, on which images and device, and where the results will be: one line."""
-    trained, tested = len(prepared.source.names), len({without_level(pair.name) for pair in prepared.test_pairs})
+    trained, tested = (
+        len(prepared.source.names),
+        len({evaluation.without_level(pair.name) for pair in prepared.test_pairs}),
+    )
     samples = data.images is None and data.clean is None
     kind = "sample photographs of scikit-image" if samples else "image" if trained == 1 else "images"
     times = f"{runs} runs of " if runs > 1 else ""

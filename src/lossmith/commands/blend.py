@@ -1,13 +1,15 @@
 """`lossmith blend`: interpolation between the weights of two models, as a model or as a page."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lossmith.commands.blend_report import ModelPair, write_page
+from lossmith import data, degradations, exporting, models, networks
 from lossmith.commands.command_line import command_line
 from lossmith.commands.option_types import AlphaOption, DegradationOption, NetworkOption, ProgressOption
 from lossmith.commands.outcome import Outcome
@@ -15,13 +17,9 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.files import LIKE_FILES, refuse_existing
 from lossmith.core.progress import progress_option
 from lossmith.core.provenance import versions
-from lossmith.data import find_images, prepare_test_images, sample_images
-from lossmith.degradations import degradation as parse_degradation
-from lossmith.exporting import check_scale
-from lossmith.models.foreign import load_any_model
-from lossmith.models.interpolation import interpolate_weights, weight_cosine
-from lossmith.models.model_file import Model, save_model
-from lossmith.networks import NetworkLike, network_expression
+
+if TYPE_CHECKING:
+    from lossmith.commands.blend_report import ModelPair
 
 MIN_COSINE = 0.5
 """The cosine between weights below which two models are taken for unrelated."""
@@ -89,19 +87,23 @@ def blend(
     LossmithError
         For models of two architectures, for wrong alphas or images, and for results that exist.
     """
+    from lossmith.commands.blend_report import write_page
+
     first, second, out = Path(first), Path(second), Path(out)
     alphas = parse_alphas(alpha)
     _check_out(out, single=len(alphas) == 1)
     model_pair = _load_pair(first, second, network)
-    cosine = weight_cosine(*(model.restorer.state_dict() for model in model_pair.models))
+    cosine = models.weight_cosine(*(model.restorer.state_dict() for model in model_pair.models))
     note = "" if cosine >= MIN_COSINE else _unrelated_note(cosine)
     if len(alphas) == 1:
-        check_scale(out, model_pair.scale)
-        save_model(out, model_pair.between(alphas[0]), _receipt(model_pair, alphas[0]))
+        exporting.check_scale(out, model_pair.scale)
+        models.save_model(out, model_pair.between(alphas[0]), _receipt(model_pair, alphas[0]))
         return Blended(out, note)
-    kind = parse_degradation(_known_degradation(model_pair.models[0]) if degradation is None else degradation)
-    targets = find_images(test, recursive) if test else sample_images("test")
-    pairs = prepare_test_images(targets, kind, out)
+    kind = degradations.degradation(
+        _known_degradation(model_pair.models[0]) if degradation is None else degradation
+    )
+    targets = data.find_images(test, recursive) if test else data.sample_images("test")
+    pairs = data.prepare_test_images(targets, kind, out)
     if pairs[0].scale != model_pair.scale:
         raise LossmithError(f"the models have scale {model_pair.scale}, but '{kind}' has scale {pairs[0].scale}")
     command = command_line(
@@ -111,7 +113,7 @@ def blend(
         test=test,
         recursive=recursive,
         degradation=None if degradation is None else kind,
-        network=None if network is None else network_expression(network),
+        network=None if network is None else networks.network_expression(network),
         out=out,
     )
     write_page(out, model_pair, alphas, pairs, degradation=str(kind), note=note, cosine=cosine, command=command)
@@ -161,14 +163,16 @@ def _check_out(out: Path, single: bool) -> None:
     refuse_existing(*((out,) if single else (out / "blend.html", out / "blend.csv")))
 
 
-def _load_pair(first: Path, second: Path, network: NetworkLike | None) -> ModelPair:
-    models = load_any_model(first, network), load_any_model(second, network)
-    model_pair = ModelPair(models, (_title(first), _title(second)))
-    architectures = [str(model.restorer).partition("\n")[0] for model in models]
+def _load_pair(first: Path, second: Path, network: networks.NetworkLike | None) -> ModelPair:
+    from lossmith.commands.blend_report import ModelPair
+
+    pair = models.load_any_model(first, network), models.load_any_model(second, network)
+    model_pair = ModelPair(pair, (_title(first), _title(second)))
+    architectures = [str(model.restorer).partition("\n")[0] for model in pair]
     try:
         if architectures[0] != architectures[1]:
             raise LossmithError("their names differ")
-        interpolate_weights(models[0].restorer.state_dict(), models[1].restorer.state_dict(), 0)
+        models.interpolate_weights(pair[0].restorer.state_dict(), pair[1].restorer.state_dict(), 0)
     except LossmithError as error:
         both = [f"{path} is {name}" for path, name in zip((first, second), architectures, strict=True)]
         raise LossmithError(f"{' and '.join(both)}; only models of one architecture can be blended") from error
@@ -193,7 +197,7 @@ def _receipt(model_pair: ModelPair, alpha: float) -> dict[str, Any]:
     }
 
 
-def _known_degradation(model: Model) -> str:
+def _known_degradation(model: models.Model) -> str:
     """The degradation that a model was trained on; bicubic for one of a scale whose receipt has none."""
     expression = str(model.receipt.get("degradation") or "")
     if not expression and model.scale > 1:

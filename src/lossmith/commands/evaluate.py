@@ -1,10 +1,13 @@
 """`lossmith evaluate`: scores of a model, or of a folder of results, against targets."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from lossmith import data, degradations, evaluation, models, restoration
 from lossmith.commands.option_types import (
     DegradationOption,
     NetworkOption,
@@ -13,49 +16,23 @@ from lossmith.commands.option_types import (
     ProgressOption,
 )
 from lossmith.commands.outcome import ScoredOutcome, mean_scores
-from lossmith.commands.result_folder import ResultFolder, match_results
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
 from lossmith.core.progress import ProgressBar, progress_option
-from lossmith.data import (
-    ImagePair,
-    find_images,
-    pair_folders,
-    prepare_test_images,
-    prepare_test_pairs,
-    sample_images,
-)
 from lossmith.data.folders import SUFFIXES, is_pattern
-from lossmith.data.headers import read_headers
-from lossmith.degradations import DegradationLike, is_gray
-from lossmith.degradations import degradation as parse_degradation
-from lossmith.evaluation import (
-    DEGRADED,
-    Protocol,
-    Row,
-    baseline,
-    check_border,
-    check_table,
-    find_metric,
-    protocol_for,
-    protocol_of,
-    restore_images,
-    score_row,
-    why_nan,
-    write_csv,
-)
-from lossmith.models.model_file import MODEL_FILE, Model, check_file, models_in
-from lossmith.restoration import open_restorer
+
+if TYPE_CHECKING:
+    from lossmith.commands.result_folder import ResultFolder
 
 
 @dataclass(frozen=True, repr=False)
 class Evaluation(ScoredOutcome):
     """The scores of a model or of a folder of results, image by image."""
 
-    rows: list[Row]
+    rows: list[evaluation.Row]
     """One row per image and method; for a model, those of its degraded input come first."""
-    protocol: Protocol
+    protocol: evaluation.Protocol
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """Why an image was not scored, one sentence each; the means are those of the other images."""
@@ -90,20 +67,25 @@ class Evaluation(ScoredOutcome):
         return f"{len({row.image for row in self.rows})} images scored; {self.protocol_text}"
 
     def __str__(self) -> str:
-        metrics = [find_metric(name) for name in self.rows[0].scores]
+        metrics = [evaluation.find_metric(name) for name in self.rows[0].scores]
         lines = [["image", "method", *(metric.label for metric in metrics)]]
         for method in dict.fromkeys(row.method for row in self.rows):
             rows = [row for row in self.rows if row.method == method]
             lines += [
                 [row.image, method, *(f"{row.scores[m.name]:.{m.digits}f}" for m in metrics)]
-                for row in [*rows, Row("mean", method, 0, mean_scores(rows, method))]
+                for row in [*rows, evaluation.Row("mean", method, 0, mean_scores(rows, method))]
             ]
         widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
         table = "\n".join(
             "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines
         )
         failed = [f"{len(self.failures)} not scored, and in no mean:"] if self.failures else []
-        notes = [*why_nan(self.rows), *self.notes, *failed, *(f"  {failure}" for failure in self.failures)]
+        notes = [
+            *evaluation.why_nan(self.rows),
+            *self.notes,
+            *failed,
+            *(f"  {failure}" for failure in self.failures),
+        ]
         return "\n".join([table, f"protocol: {self.protocol_text}", *notes])
 
 
@@ -160,17 +142,19 @@ def evaluate(
     subject, tests = Path(subject), None if test is None else path_list(test)
     out = None if out is None else Path(out)
     if out is not None:
-        check_table(out)
+        evaluation.check_table(out)
     _check_subject(subject)
     results = None
     if subject.is_dir() or is_pattern(subject):
         if degraded is not None or degradation is not None:
             raise LossmithError("a folder of results is not degraded; leave `degraded` and `degradation` out")
-        protocol, results = protocol_for(1), match_results(subject, tests, pair, recursive)
+        from lossmith.commands.result_folder import match_results
+
+        protocol, results = evaluation.protocol_for(1), match_results(subject, tests, pair, recursive)
     else:
-        model = open_restorer(subject, network)
+        model = restoration.open_restorer(subject, network)
         pairs = _pairs(subject, model, tests, degraded, degradation, pair, recursive)
-        protocol = protocol_of(pairs)
+        protocol = evaluation.protocol_of(pairs)
     protocol = replace(
         protocol,
         color=protocol.color if color == "auto" else color,
@@ -178,14 +162,14 @@ def evaluate(
     )
     if results is not None:
         rows, protocol, failures = _score_folder(results, protocol)
-        evaluation = Evaluation(rows, protocol, results.remarks, failures, results.cropping)
+        result = Evaluation(rows, protocol, results.remarks, failures, results.cropping)
     else:
         name = str(model.receipt.get("loss", subject.stem))
-        check_border(pairs, protocol)
-        evaluation = Evaluation(_score_model(name, model, pairs, protocol), protocol)
+        evaluation.check_border(pairs, protocol)
+        result = Evaluation(_score_model(name, model, pairs, protocol), protocol)
     if out is not None:
-        write_csv(out, evaluation.rows, evaluation.protocol_text)
-    return evaluation
+        evaluation.write_csv(out, result.rows, result.protocol_text)
+    return result
 
 
 def _check_subject(subject: Path) -> None:
@@ -194,21 +178,23 @@ def _check_subject(subject: Path) -> None:
         raise LossmithError(f"'{subject}' is an image; evaluate takes a model, or a folder of results")
     if subject.is_dir():
         results = any(path.suffix.lower() in SUFFIXES for path in subject.iterdir())
-        if (subject / MODEL_FILE).is_file() or (not results and models_in(subject)):
-            check_file(subject)  # raises, naming the models in the folder
+        if (subject / models.MODEL_FILE).is_file() or (not results and models.models_in(subject)):
+            models.check_file(subject)  # raises, naming the models in the folder
 
 
-def _score_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], Protocol, list[str]]:
+def _score_folder(
+    folder: ResultFolder, protocol: evaluation.Protocol
+) -> tuple[list[evaluation.Row], evaluation.Protocol, list[str]]:
     """Rows of the images that can be scored, the protocol as it applies to them, and why the others failed."""
-    read_headers([path for pair in folder.images.values() for path in pair if path], strict=False)
+    data.read_headers([path for pair in folder.images.values() for path in pair if path], strict=False)
     rows, failures, gray = [], [], False
     with ProgressBar("scoring") as bar:
         for index, name in enumerate(folder.images):
             bar.count(index, len(folder.images))
             try:
                 result, target = folder.read(name)
-                rows.append(score_row(name, folder.method, result, target, protocol))
-                gray = gray or is_gray(target)
+                rows.append(evaluation.score_row(name, folder.method, result, target, protocol))
+                gray = gray or degradations.is_gray(target)
             except LossmithError as error:
                 failures.append(str(error))
         bar.count(len(folder.images), len(folder.images))
@@ -218,28 +204,34 @@ def _score_folder(folder: ResultFolder, protocol: Protocol) -> tuple[list[Row], 
     return rows, replace(protocol, gray=gray), failures
 
 
-def _score_model(name: str, model: Model, pairs: Sequence[ImagePair], protocol: Protocol) -> list[Row]:
+def _score_model(
+    name: str, model: models.Model, pairs: Sequence[data.ImagePair], protocol: evaluation.Protocol
+) -> list[evaluation.Row]:
     """Rows of the degraded inputs, then of what the model makes of them."""
     inputs, results = [], []
     with ProgressBar("scoring") as bar:
         bar.count(0, len(pairs))
-        restored = restore_images(model.restorer.to(best_device()), pairs)
+        restored = evaluation.restore_images(model.restorer.to(best_device()), pairs)
         for pair, image in zip(pairs, restored, strict=True):
-            inputs.append(score_row(pair.name, DEGRADED, baseline(pair), pair.clean, protocol))
-            results.append(score_row(pair.name, name, image, pair.clean, protocol))
+            inputs.append(
+                evaluation.score_row(
+                    pair.name, evaluation.DEGRADED, evaluation.baseline(pair), pair.clean, protocol
+                )
+            )
+            results.append(evaluation.score_row(pair.name, name, image, pair.clean, protocol))
             bar.count(len(results), len(pairs))
     return inputs + results
 
 
 def _pairs(
     subject: Path,
-    model: Model,
+    model: models.Model,
     tests: list[Path] | None,
     degraded: str | Path | None,
-    description: DegradationLike | None,
+    description: degradations.DegradationLike | None,
     pair: str | None,
     recursive: bool,
-) -> Sequence[ImagePair]:
+) -> Sequence[data.ImagePair]:
     if pair is not None and degraded is None:
         raise LossmithError("`pair` goes with `degraded`, or with a folder of results")
     if degraded is not None:
@@ -247,7 +239,7 @@ def _pairs(
             raise LossmithError("give either `degraded` or `degradation`, not both")
         if not tests or len(tests) != 1:
             raise LossmithError("`degraded` goes with one `test` folder")
-        pairs = prepare_test_pairs(pair_folders(tests[0], degraded, pair, recursive), Path())
+        pairs = data.prepare_test_pairs(data.pair_folders(tests[0], degraded, pair, recursive), Path())
     else:
         named = str(model.receipt.get("degradation", ""))
         if description is None and not named:
@@ -256,9 +248,9 @@ def _pairs(
             raise LossmithError(f"{subject} does not say what it undoes: {advice}")
         if description is None and (":" in named or named.startswith("pairs of")):
             raise LossmithError("what the model undoes is your own: give `degradation`, or `test` and `degraded`")
-        kind = parse_degradation(named if description is None else description)
-        images = find_images(tests, recursive) if tests else sample_images("test")
-        pairs = prepare_test_images(images, kind, Path())
+        kind = degradations.degradation(named if description is None else description)
+        images = data.find_images(tests, recursive) if tests else data.sample_images("test")
+        pairs = data.prepare_test_images(images, kind, Path())
     if pairs[0].scale != model.scale:
         does = f"enlarges by {model.scale}" if model.scale > 1 else "keeps the size"
         sizes = f"{pairs[0].scale} times larger than" if pairs[0].scale > 1 else "as large as"

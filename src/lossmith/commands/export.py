@@ -1,17 +1,17 @@
 """`lossmith export`: a model as files for other programs."""
 
+from __future__ import annotations
+
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lossmith import exporting, models
 from lossmith.commands.option_types import NetworkOption, SizeOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import refuse_existing, write_text
-from lossmith.exporting import check_scale, compatibility, make_card, model_name, write_onnx
-from lossmith.models.foreign import load_any_model
-from lossmith.models.model_file import FORMAT, save_model
 
 ENDINGS = (".safetensors", ".onnx", ".json")
 """The weights, the graph and the card, in the order in which they are written."""
@@ -70,10 +70,10 @@ def export(
     """
     model, out = Path(model), Path(out)
     sides = None if size is None else parse_size(size)
-    loaded = load_any_model(model, network)
-    targets = _targets(out, model_name(model, loaded.scale, name))
+    loaded = models.load_any_model(model, network)
+    targets = _targets(out, exporting.model_name(model, loaded.scale, name))
     for path in targets:
-        check_scale(path, loaded.scale)
+        exporting.check_scale(path, loaded.scale)
     refuse_existing(*targets)
     if (opset or sides) and not any(path.suffix.lower() == ".onnx" for path in targets):
         raise LossmithError("`opset` and `size` are for an ONNX graph, and none is written")
@@ -83,13 +83,15 @@ def export(
     # the graph first: it is the one that can fail
     for path in sorted(targets, key=lambda path: path.suffix.lower() != ".onnx"):
         if path.suffix.lower() == ".onnx":
-            files[path] = str(write_onnx(path, loaded, FORMAT, half, opset, sides))
+            files[path] = str(exporting.write_onnx(path, loaded, models.FORMAT, half, opset, sides))
         elif path.suffix.lower() == ".safetensors":
-            save_model(path, loaded.restorer.half() if half else loaded.restorer, loaded.receipt)
-            files[path] = compatibility(loaded)
+            models.save_model(path, loaded.restorer.half() if half else loaded.restorer, loaded.receipt)
+            files[path] = exporting.compatibility(loaded)
         else:
             resources = [path.with_suffix(ending) for ending in ENDINGS[:2]]
-            card = make_card(loaded, path.stem, [file for file in resources if file.is_file()], author, license)
+            card = exporting.make_card(
+                loaded, path.stem, [file for file in resources if file.is_file()], author, license
+            )
             write_text(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
             files[path] = "card for OpenModelDB, to be completed by hand"
     return Exported({path: files[path] for path in targets})

@@ -1,5 +1,7 @@
 """`lossmith learn-loss`: a loss from one image."""
 
+from __future__ import annotations
+
 import logging
 import shlex
 from collections.abc import Sequence
@@ -8,6 +10,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from lossmith import data, degradations, loss_learning, report
 from lossmith.commands.command_line import command_line
 from lossmith.commands.option_types import DegradationOption, PathOption, ProgressOption
 from lossmith.commands.outcome import Outcome
@@ -18,21 +21,10 @@ from lossmith.core.lock import folder_lock
 from lossmith.core.progress import progress_option
 from lossmith.core.provenance import environment
 from lossmith.core.run_config import check, write_or_check
-from lossmith.data import to_uint8_hwc
 from lossmith.data.folders import single_image
-from lossmith.degradations import degradation as parse_degradation
 from lossmith.degradations.checks import check_int
-from lossmith.loss_learning import LossRecipe, load_sample
-from lossmith.loss_learning.card import make_card
-from lossmith.loss_learning.checkpointer import LearningCheckpointer, Row
-from lossmith.loss_learning.pyramid import ImagePyramid
-from lossmith.loss_learning.train import LearnedDiscriminators, train_discriminators
-from lossmith.loss_learning.visualization import center_crop, score_maps
-from lossmith.losses.frequency_response import band_names, frequency_response
-from lossmith.losses.mdf.loss import MDFLoss
-from lossmith.losses.mdf.loss_file import check_name, expression_of, load_loss, save_loss
+from lossmith.losses import mdf
 from lossmith.report.formatting import duration
-from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +44,7 @@ class LearnedLoss(Outcome):
     def __str__(self) -> str:
         return (
             f"{counted(self.scales, 'scale')} learned in {duration(self.seconds)}\n"
-            f"loss: {self.path}, as in `losses={shlex.quote(expression_of(self.path))}`\n"
+            f"loss: {self.path}, as in `losses={shlex.quote(mdf.expression_of(self.path))}`\n"
             f"page: {self.page}"
         )
 
@@ -63,7 +55,7 @@ def learn_loss(
     *,
     degradation: DegradationOption = None,
     degraded: PathOption | None = None,
-    recipe: LossRecipe = LossRecipe(),
+    recipe: loss_learning.LossRecipe = loss_learning.LossRecipe(),
     seed: int = 0,
     license: str = "",
     out: PathOption = Path("my-loss.safetensors"),
@@ -101,17 +93,19 @@ def learn_loss(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
+    from lossmith.losses.frequency_response import frequency_response
+
     image, out = single_image(Path(image)), Path(out)
     degraded = None if degraded is None else single_image(Path(degraded))
-    check_name(out)
+    mdf.check_name(out)
     check_int("learn-loss", "seed", seed, 0, 2**63 - 1)
-    pyramid = ImagePyramid(load_sample(image, degradation, degraded), recipe, seed)
+    pyramid = loss_learning.ImagePyramid(loss_learning.load_sample(image, degradation, degraded), recipe, seed)
     sample = pyramid.sample
     folder, page = out.with_suffix(".learning"), out.with_suffix(".html")
     if not folder.exists():
         refuse_existing(out, page)
     options = {
-        "degradation": None if degradation is None else parse_degradation(degradation),
+        "degradation": None if degradation is None else degradations.degradation(degradation),
         "degraded": degraded,
         "seed": seed,
         "license": license,
@@ -127,25 +121,29 @@ def learn_loss(
             logger.info(f"{announcement}; {device_name()}; into {out}")
             for result in (out, page):
                 remove_partial_files(out.parent, of=escape(result.name))
-            checkpointer = LearningCheckpointer(folder / "state.ckpt", save_every)
-            learned = train_discriminators(pyramid, checkpointer)
-            card = make_card(sample, recipe, seed, learned, checkpointer.timer.elapsed)
+            checkpointer = loss_learning.LearningCheckpointer(folder / "state.ckpt", save_every)
+            learned = loss_learning.train_discriminators(pyramid, checkpointer)
+            card = loss_learning.make_card(sample, recipe, seed, learned, checkpointer.timer.elapsed)
             command = command_line("learn-loss", [image], recipe, **options)
-            save_loss(out, learned.discriminators, {**card, "license": license}, half=True)
-            loss = MDFLoss.load(out)
-            responses = frequency_response(loss, [center_crop((learned.clean[-1][0] + 1) / 2, loss.min_side)])
-            write_learned(page, _contents(learned, responses, checkpointer.rows, card, command))
-    _, card = load_loss(out)
+            mdf.save_loss(out, learned.discriminators, {**card, "license": license}, half=True)
+            loss = mdf.MDFLoss.load(out)
+            responses = frequency_response(
+                loss, [loss_learning.center_crop((learned.clean[-1][0] + 1) / 2, loss.min_side)]
+            )
+            report.write_learned(page, _contents(learned, responses, checkpointer.rows, card, command))
+    _, card = mdf.load_loss(out)
     return LearnedLoss(out, page, len(card["scales"]), card["seconds"])
 
 
 def _contents(
-    learned: LearnedDiscriminators,
+    learned: loss_learning.LearnedDiscriminators,
     responses: dict[str, list[float]],
-    rows: Sequence[Row],
+    rows: Sequence[loss_learning.Row],
     card: dict[str, Any],
     command: str,
-) -> LearnedContents:
+) -> report.LearnedContents:
+    from lossmith.losses.frequency_response import band_names
+
     names = {
         "accuracy": "Accuracy of the discriminator; 0.5 is chance",
         "wasserstein": "Wasserstein distance: mean difference of its scores",
@@ -155,7 +153,7 @@ def _contents(
     scales = []
     for number, discriminator in enumerate(learned.discriminators):
         clean = learned.clean[number]
-        maps = score_maps(discriminator, clean, learned.degraded[number])
+        maps = loss_learning.score_maps(discriminator, clean, learned.degraded[number])
         images = {
             "Clean": maps.clean,
             "Degraded": maps.degraded,
@@ -165,10 +163,10 @@ def _contents(
         }
         scale_rows = [row for row in rows if row["scale"] == number]
         scales.append(
-            LearnedScale(
+            report.LearnedScale(
                 title=f"Scale {number + 1}: {clean.shape[3]} x {clean.shape[2]} pixels, "
                 f"{discriminator.width} channels",
-                images={caption: to_uint8_hwc(image) for caption, image in images.items()},
+                images={caption: data.to_uint8_hwc(image) for caption, image in images.items()},
                 curves={label: [row[name] for row in scale_rows] for name, label in names.items()},
             )
         )
@@ -180,4 +178,4 @@ def _contents(
         "Time": duration(card["seconds"]),
         **environment(),
     }
-    return LearnedContents(card["degradation"], command, scales, band_names(), responses, facts)
+    return report.LearnedContents(card["degradation"], command, scales, band_names(), responses, facts)

@@ -1,16 +1,10 @@
 """`lossmith losses`, `networks`, `degradations` and `metrics`: what may be named, and with which options."""
 
-from lossmith.degradations import DEGRADATIONS, TASKS
-from lossmith.evaluation import METRICS, available_deep_metrics
-from lossmith.expressions import listed
-from lossmith.losses import overview
-from lossmith.metrics.deep import DEEP_METRICS, missing_weights
-from lossmith.networks import DISCRIMINATORS, NETWORKS
-from lossmith.report.definitions import definition
-
 
 def losses() -> str:
     """List the losses: name, definition, range, least size, source and options."""
+    from lossmith.losses import overview
+
     return overview()
 
 
@@ -18,6 +12,9 @@ def networks() -> str:
     """List the networks that can be trained, and the discriminators to train against: what each is, and its
     options.
     """
+    from lossmith.expressions import listed
+    from lossmith.networks import DISCRIMINATORS, NETWORKS
+
     return (
         f"{listed(NETWORKS, excluded=['scale'])}\n\n"
         'Options go in brackets: "srresnet(features=32, blocks=8)". The scale follows from the degradation.\n'
@@ -28,6 +25,9 @@ def networks() -> str:
 
 def degradations() -> str:
     """List the degradations: what each does, and its options."""
+    from lossmith.degradations import DEGRADATIONS, TASKS
+    from lossmith.expressions import listed
+
     tasks = "\n".join(f"{name} is short for {meaning}" for name, meaning in TASKS.items())
     return (
         f"{listed(DEGRADATIONS)}\n\n{tasks}\n\n"
@@ -39,6 +39,10 @@ def degradations() -> str:
 
 def metrics() -> str:
     """List the metrics: what each measures, which way is better, and what those that are not here need."""
+    from lossmith.evaluation import METRICS, available_deep_metrics
+    from lossmith.metrics.deep import DEEP_METRICS, missing_weights
+    from lossmith.report.definitions import definition
+
     deep = available_deep_metrics()
     here = [*METRICS.values(), *deep.values()]
     lines = [

@@ -1,28 +1,21 @@
 """`lossmith show-loss` prints the card of a loss; `lossmith convert-mdf` converts the published pickles."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lossmith._version import __version__
 from lossmith.core.errors import LossmithError, escape_control
 from lossmith.core.files import refuse_existing, sha256_of
 from lossmith.expressions import instantiate, parse_call
-from lossmith.losses.mdf.loss import MDFLoss
-from lossmith.losses.mdf.loss_file import (
-    check_name,
-    expression_of,
-    find_loss,
-    load_discriminators,
-    load_loss,
-    save_loss,
-    validate,
-)
-from lossmith.losses.mdf.published_pickle import read_pickle
+from lossmith.losses import mdf
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PUBLISHED_SCALES = 8
 """How many of the eight or nine discriminators in a file the published loss uses."""
@@ -42,8 +35,8 @@ def show_loss(file: str) -> str:
     LossmithError
         When the file does not hold what its card says, and for the expression of a loss without a card.
     """
-    path = find_loss(_name_in(file))
-    state, card = load_loss(path)
+    path = mdf.find_loss(_name_in(file))
+    state, card = mdf.load_loss(path)
     numbers = sum(tensor.numel() for tensor in state.values())
     facts = {"file": f"{path.name}, {path.stat().st_size:,} bytes, {numbers:,} numbers", **card}
     return "\n".join(_lines(facts))
@@ -54,9 +47,9 @@ def _name_in(text: str) -> str:
     if not text.endswith(")") or Path(text).exists():
         return text
     call = parse_call(text, "loss")
-    if call.name != MDFLoss.name:
+    if call.name != mdf.MDFLoss.name:
         raise LossmithError(f"only mdf losses have a card, and '{text}' is not one")
-    return str(instantiate(call, MDFLoss, "loss").file)
+    return str(instantiate(call, mdf.MDFLoss, "loss").file)
 
 
 def _lines(facts: dict[str, Any], margin: str = "") -> Iterator[str]:
@@ -97,9 +90,9 @@ def convert_mdf(file: Path, *, out: Path) -> str:
         When the file is not a published MDF file, or `out` exists already.
     """
     file, out = Path(file), Path(out)
-    check_name(out)
+    mdf.check_name(out)
     refuse_existing(out)
-    stacks = read_pickle(file)
+    stacks = mdf.read_pickle(file)
     card = {
         "origin": {"file": file.name, "sha256": sha256_of(file)},
         "license": "that of the pickle; its authors published theirs under BSD-3-Clause",
@@ -109,9 +102,9 @@ def convert_mdf(file: Path, *, out: Path) -> str:
         "default_scales": min(PUBLISHED_SCALES, len(stacks)),
     }
     state = {f"{k}.{name}": tensor for k, tensors in enumerate(stacks) for name, tensor in tensors.items()}
-    validate(file, state, card)
-    save_loss(out, load_discriminators(state, card), card)
-    return f"loss: {out}, as in `losses={quote(expression_of(out))}`"
+    mdf.validate(file, state, card)
+    mdf.save_loss(out, mdf.load_discriminators(state, card), card)
+    return f"loss: {out}, as in `losses={quote(mdf.expression_of(out))}`"
 
 
 def _scale(file: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from lossmith.degradations import DegradationLike
-from lossmith.losses import LossLike
-from lossmith.networks import NetworkLike
+if TYPE_CHECKING:
+    from lossmith.degradations import DegradationLike
+    from lossmith.losses import LossLike
+    from lossmith.networks import NetworkLike
+else:  # all that the command line takes; the types of the objects would import torch
+    DegradationLike = LossLike = NetworkLike = str
 
 
 def _text(_: Any, tokens: Sequence[Token]) -> str:

@@ -1,5 +1,7 @@
 """The results of commands, as Python, notebooks and the command line show them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -10,8 +12,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from lossmith import evaluation
 from lossmith.core.errors import LossmithError
-from lossmith.evaluation import Row, as_columns, find_metric
 
 if TYPE_CHECKING:
     import pandas
@@ -47,9 +49,9 @@ class Outcome:
 class ScoredOutcome(Outcome):
     """Base of the results that hold scores, one row per image, method and seed, in the field `rows`."""
 
-    rows: list[Row]
+    rows: list[evaluation.Row]
 
-    def to_dataframe(self) -> "pandas.DataFrame":
+    def to_dataframe(self) -> pandas.DataFrame:
         """The rows as a pandas.DataFrame with the columns image, method, seed and one per metric.
 
         Raises LossmithError where pandas is not installed.
@@ -58,18 +60,18 @@ class ScoredOutcome(Outcome):
             import pandas
         except ModuleNotFoundError as error:
             raise LossmithError("to_dataframe needs pandas, which comes with: pip install pandas") from error
-        return pandas.DataFrame(as_columns(self.rows))
+        return pandas.DataFrame(evaluation.as_columns(self.rows))
 
 
-def mean_scores(rows: Sequence[Row], method: str) -> dict[str, float]:
+def mean_scores(rows: Sequence[evaluation.Row], method: str) -> dict[str, float]:
     """The mean of each metric over the rows of a method; NaN where a score is NaN."""
     scores = [row.scores for row in rows if row.method == method]
     return {metric: fmean(score[metric] for score in scores) for metric in scores[0]}
 
 
-def _table(rows: Sequence[Row]) -> Markup:
+def _table(rows: Sequence[evaluation.Row]) -> Markup:
     """The mean scores of each method, over images and seeds."""
-    metrics = [find_metric(name) for name in rows[0].scores]
+    metrics = [evaluation.find_metric(name) for name in rows[0].scores]
     lines = [_line("th", ["", *(metric.label for metric in metrics)])]
     for method in dict.fromkeys(row.method for row in rows):
         means = mean_scores(rows, method)

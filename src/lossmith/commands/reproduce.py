@@ -1,13 +1,14 @@
 """`lossmith reproduce`: trains a model or a loss again from its receipt."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
+from lossmith import data, degradations, evaluation, losses, models, training
 from lossmith.commands.learn_loss import learn_loss
 from lossmith.commands.option_types import PathOption, PathsOption, ProgressOption
 from lossmith.commands.outcome import Outcome
@@ -17,24 +18,12 @@ from lossmith.core.legacy import rename_card, rename_entries
 from lossmith.core.progress import progress_option
 from lossmith.core.provenance import receipt_threads
 from lossmith.core.run_config import BEGINNING
-from lossmith.core.safetensors_io import formats_of, is_safetensors, load_tensors
-from lossmith.data import (
-    PreparedData,
-    degraded_images,
-    find_images,
-    load_test_pairs,
-    make_test_pairs,
-    paired_images,
-    sample_images,
-)
-from lossmith.degradations import degradation
-from lossmith.evaluation import Protocol
 from lossmith.loss_learning import LossRecipe
-from lossmith.losses import loss
-from lossmith.losses.mdf.loss_file import FORMAT as LOSS
-from lossmith.models.model_file import FORMAT as MODEL
-from lossmith.models.model_file import check_file
-from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSettings
+from lossmith.losses import mdf
+from lossmith.training import AdversarialRecipe, Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IMAGE_ENTRIES = ("training_images", "test_images")
 PROVENANCE_ENTRIES = ("versions", "device", "devices", "threads")
@@ -132,17 +121,19 @@ def reproduce(
     LossmithError
         When the file has no complete receipt, or the images or weights that it was made from are not found.
     """
+    from lossmith.core.safetensors_io import formats_of, is_safetensors, load_tensors  # they need torch
+
     file = Path(file)
-    check_file(file)
+    models.check_file(file)
     if not is_safetensors(file):
         raise LossmithError(f"{file} does not say how it was made, as models and losses of lossmith do")
     out = Path(out) if out is not None else file.with_name(f"{file.stem}-anew")
     check_folder(out, "a reproduction")
-    kind = LOSS if LOSS in formats_of(file) else MODEL
+    kind = mdf.FORMAT if mdf.FORMAT in formats_of(file) else models.FORMAT
     weights, card = load_tensors(file, kind)
-    card = rename_card(card) if kind == LOSS else rename_entries(card)
+    card = rename_card(card) if kind == mdf.FORMAT else rename_entries(card)
     with receipt_threads(card):
-        if kind == LOSS:
+        if kind == mdf.FORMAT:
             reproduction = _learn_again(file, card, images, out)
         else:
             reproduction = _train_again(file, card, images, init_from, out)
@@ -153,30 +144,33 @@ def reproduce(
 def _train_again(
     file: Path, receipt: dict[str, Any], images: Paths, init_from: str | Path | None, out: Path
 ) -> Path:
-    from lossmith.training.initial_weights import open_init
-    from lossmith.training.run import AdversarialTask, SupervisedTask, train_run
-
     _check(file, receipt, needed=("loss", "network", "degradation", "seed"), parts=("protocol", *IMAGE_ENTRIES))
     _refuse_code(file, receipt, ("loss", "network", "degradation"))
     if receipt.get("minutes"):
         raise LossmithError(f"{file} was trained for {receipt['minutes']} minutes, which is never twice the same")
     _refuse_unknown(file, receipt, RECEIPT_ENTRIES, Recipe, AdversarialRecipe)
-    _refuse_unknown(file, receipt["protocol"], (), Protocol)
+    _refuse_unknown(file, receipt["protocol"], (), evaluation.Protocol)
     recipe = Recipe(**_fitting(receipt, Recipe))
-    criterion = loss(str(receipt["loss"]))
+    criterion = losses.loss(str(receipt["loss"]))
     start = _find_start(file, receipt, init_from)
     prepared = _find_data(file, receipt, images)
-    task = SupervisedTask(criterion, recipe)
+    task = training.SupervisedTask(criterion, recipe)
     if "discriminator" in receipt:
-        task = AdversarialTask(criterion, recipe, AdversarialRecipe(**_fitting(receipt, AdversarialRecipe)), start)
+        task = training.AdversarialTask(
+            criterion, recipe, AdversarialRecipe(**_fitting(receipt, AdversarialRecipe)), start
+        )
     elif "begins_with" in receipt:
         init_recipe = replace(recipe, init=start, init_partial="begins_with_part" in receipt)
-        task = SupervisedTask(criterion, recipe, init=open_init(init_recipe, prepared.source.scale)[1])
-    folder = RunFolder(out)
-    settings = RunSettings(
-        protocol=Protocol(**receipt["protocol"]), seed=receipt["seed"], devices=receipt.get("devices", 1)
+        task = training.SupervisedTask(
+            criterion, recipe, init=training.open_init(init_recipe, prepared.source.scale)[1]
+        )
+    folder = training.RunFolder(out)
+    settings = training.RunSettings(
+        protocol=evaluation.Protocol(**receipt["protocol"]),
+        seed=receipt["seed"],
+        devices=receipt.get("devices", 1),
     )
-    train_run(folder, task, prepared, settings)
+    training.train_run(folder, task, prepared, settings)
     return folder.model
 
 
@@ -191,16 +185,20 @@ def _find_start(file: Path, receipt: dict[str, Any], init_from: str | Path | Non
     return start
 
 
-def _find_data(file: Path, receipt: dict[str, Any], images: Paths) -> PreparedData:
+def _find_data(file: Path, receipt: dict[str, Any], images: Paths) -> data.PreparedData:
     """The images that a model was trained on and tested with, in the receipt's order."""
     fingerprint = {name: receipt[name] for name in IMAGE_ENTRIES}
     train, tests = (_find(file, digests, images) for digests in fingerprint.values())
     name = str(receipt["degradation"])
     if name.startswith("pairs of "):
         train_pairs, test_pairs = (list(zip(paths[::2], paths[1::2], strict=True)) for paths in (train, tests))
-        return PreparedData(paired_images(train_pairs), load_test_pairs(test_pairs), name, fingerprint)
-    kind = degradation(name)
-    return PreparedData(degraded_images(train, kind), make_test_pairs(tests, kind), name, fingerprint)
+        return data.PreparedData(
+            data.paired_images(train_pairs), data.load_test_pairs(test_pairs), name, fingerprint
+        )
+    kind = degradations.degradation(name)
+    return data.PreparedData(
+        data.degraded_images(train, kind), data.make_test_pairs(tests, kind), name, fingerprint
+    )
 
 
 def _learn_again(file: Path, card: dict[str, Any], images: Paths, out: Path) -> Path:
@@ -258,8 +256,10 @@ def _fitting(card: dict[str, Any], settings: Any) -> dict[str, Any]:
 
 def _find(file: Path, digests: dict[str, str], images: Paths) -> list[Path]:
     """The files with these SHA-256, by name, in their order."""
-    candidates = find_images(images, recursive=True) if images else []
-    paths = {sha256_of(path): path for path in (*candidates, *sample_images("train"), *sample_images("test"))}
+    candidates = data.find_images(images, recursive=True) if images else []
+    paths = {
+        sha256_of(path): path for path in (*candidates, *data.sample_images("train"), *data.sample_images("test"))
+    }
     if missing := [name for name, digest in digests.items() if str(digest) not in paths]:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise LossmithError(f"{file} was made from '{missing[0]}'{others}; say with `images` where they are")

@@ -1,32 +1,28 @@
 """`lossmith restore`: models applied to whole images."""
 
+from __future__ import annotations
+
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from lossmith import report, restoration
 from lossmith.commands.option_types import NetworkOption, PathOption, PathsOption, ProgressOption
 from lossmith.commands.outcome import Outcome
-from lossmith.commands.restore_report import Rows, write_side_by_side
 from lossmith.commands.result_paths import format_for, is_one_file, result_paths, without_results
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
 from lossmith.core.progress import ProgressBar, progress_option
 from lossmith.core.resources import amount, check_disk, free_disk
 from lossmith.data.folders import find_image_places
-from lossmith.report.templates import is_lossmith_page
-from lossmith.restoration import (
-    ENDINGS,
-    FileRestorer,
-    Halo,
-    RestoreOptions,
-    load_engine,
-    read_header,
-    retained_buffers,
-)
+from lossmith.restoration.tiling.halo import Halo
+
+if TYPE_CHECKING:
+    from lossmith.commands.restore_report import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -141,22 +137,24 @@ def restore(
         image is among the failures.
     """
     out = Path(out)
-    options = RestoreOptions(
+    options = restoration.RestoreOptions(
         format_for(out, format), bits, quality, alpha, halo, memory, precision, scale_to=scale_to, size=size
     )
     places = without_results(find_image_places(images, recursive), out)
     first_image = next(iter(places))
-    restorers = [FileRestorer(load_engine(path, network), options) for path in path_list(model)]
+    restorers = [
+        restoration.FileRestorer(restoration.load_engine(path, network), options) for path in path_list(model)
+    ]
     if not restorers:
         raise LossmithError("restore needs a `model`")
     names = [restorer.reference.name for restorer in restorers]
-    paths = result_paths(places, out, names, ENDINGS[options.format])
+    paths = result_paths(places, out, names, restoration.ENDINGS[options.format])
     jobs = [(restorer, image, paths[restorer.reference.name, image]) for restorer in restorers for image in places]
     page_path = _page_path(out) if page or len(restorers) > 1 else None
     results, skipped, failures = [], [], []
     verifications: list[str] = []
     changes = _report_changes(jobs, _folder(out), 0.1 if options.format == "jpeg" or quality else 0.5)
-    with ProgressBar("restore") as bar, retained_buffers():
+    with ProgressBar("restore") as bar, restoration.retained_buffers():
         meter = _PixelMeter(bar, [_pixels(image) for _, image, _ in jobs])
         for restorer, image, result in jobs:
             meter.start(image)
@@ -174,11 +172,13 @@ def restore(
     notes = [note for restorer in restorers for note in restorer.final_notes()] + verifications
     rows = _rows(places, jobs, [*results, *skipped]) if page_path else {}
     if page_path and rows:
+        from lossmith.commands.restore_report import write_side_by_side
+
         write_side_by_side(page_path, rows)
     return Restored(results, skipped, failures, notes, page_path if rows else None, changes)
 
 
-Job = tuple[FileRestorer, Path, Path]
+Job: TypeAlias = "tuple[restoration.FileRestorer, Path, Path]"
 
 
 def _folder(out: Path) -> Path:
@@ -188,7 +188,7 @@ def _folder(out: Path) -> Path:
 def _page_path(out: Path) -> Path:
     """The page beside the results; raises LossmithError where another program made the file of that name."""
     path = out.with_suffix(".html") if is_one_file(out) else out / "side-by-side.html"
-    if path.exists() and not is_lossmith_page(path):
+    if path.exists() and not report.is_lossmith_page(path):
         raise LossmithError(f"'{path}' exists and is not a page of lossmith; move it, or change `out`")
     return path
 
@@ -218,7 +218,7 @@ def _report_changes(jobs: Sequence[Job], folder: Path, compression: float) -> li
 
 def _pixels(image: Path) -> int:
     try:
-        height, width = read_header(image).size
+        height, width = restoration.read_header(image).size
     except LossmithError:  # reported when its turn comes
         return 0
     return height * width

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from lossmith import restoration
 from lossmith.core.errors import LossmithError
 from lossmith.data.folders import SUFFIXES, UNREADABLE_SUFFIXES, unique_names
 from lossmith.restoration import ENDINGS, Format
-from lossmith.restoration.io.encoding import read_record
 
 FORMAT_BY_EXTENSION: dict[str, Format] = {
     **{ending: format for format, ending in ENDINGS.items()},
@@ -44,7 +44,7 @@ def without_results(places: Mapping[Path, Path], out: Path) -> dict[Path, Path]:
     inputs = {
         image: place
         for image, place in places.items()
-        if not ((image.parent.resolve() / image.name).is_relative_to(folder) and read_record(image))
+        if not ((image.parent.resolve() / image.name).is_relative_to(folder) and restoration.read_record(image))
     }
     return inputs or dict(places)
 

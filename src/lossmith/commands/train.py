@@ -1,10 +1,13 @@
 """`lossmith train`: one run."""
 
+from __future__ import annotations
+
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
+from lossmith import evaluation, losses, training
 from lossmith.commands.announcement import announcement
 from lossmith.commands.gan_stages import train_gan
 from lossmith.commands.option_types import LossOption, ProgressOption
@@ -14,13 +17,8 @@ from lossmith.core.devices import check_devices
 from lossmith.core.errors import counted
 from lossmith.core.files import check_folder
 from lossmith.core.progress import progress_option
-from lossmith.data import Data, prepare_data
-from lossmith.evaluation import Row, protocol_of, read_csv
-from lossmith.losses import as_loss
-from lossmith.losses.perceptual.backbones import backbone
-from lossmith.losses.perceptual.weights import find_file, missing_file_hint
-from lossmith.training import AdversarialRecipe, Recipe, RunFolder, RunSettings, RunSummary
-from lossmith.training.initial_weights import open_init
+from lossmith.data import Data
+from lossmith.training import AdversarialRecipe, Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +29,9 @@ FALLBACK_LOSS = "20*mdf(sr) + 0.01*l1"
 
 def content_loss() -> str:
     """ESRGAN's content loss if the weights of VGG-19 are found; otherwise, after a note, a shipped loss."""
+    from lossmith.losses.perceptual.backbones import backbone
+    from lossmith.losses.perceptual.weights import find_file, missing_file_hint
+
     vgg = backbone("vgg19")
     if find_file(vgg.files, vgg.extra_paths):
         return PUBLISHED_LOSS
@@ -46,12 +47,12 @@ class TrainResult(TrainedRun, ScoredOutcome):
     """The result of a run: `result.model(images)` restores images."""
 
     folder: Path
-    summary: RunSummary
+    summary: training.RunSummary
     """What the run cost."""
-    rows: list[Row]
+    rows: list[evaluation.Row]
     """The scores of every test image."""
     network: str
-    pretraining: "TrainResult | None" = None
+    pretraining: TrainResult | None = None
     """The result of the first stage, where there were two."""
 
     def __str__(self) -> str:
@@ -112,29 +113,31 @@ def train(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
+    from lossmith.data import prepare_data
+
     out = Path(out)
     check_folder(out, "a run with its model")
     recipe.per_device(devices)  # raises before images are read
     check_devices(devices)
-    criterion = as_loss(loss if loss is not None else content_loss() if adversarial.discriminator else "l1")
+    criterion = losses.as_loss(loss if loss is not None else content_loss() if adversarial.discriminator else "l1")
     prepared = prepare_data(data, recipe.degradation, out)
-    recipe, init = open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
-    settings = RunSettings(
-        protocol=protocol_of(prepared.test_pairs), seed=seed, save_every=save_every, devices=devices
+    recipe, init = training.open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
+    settings = training.RunSettings(
+        protocol=evaluation.protocol_of(prepared.test_pairs), seed=seed, save_every=save_every, devices=devices
     )
     before = f" (after {adversarial.pretrain_recipe(recipe).budget} under {adversarial.psnr_loss})"
     against = f" and against {adversarial.discriminator}{before}" if adversarial.discriminator else ""
     sentence = announcement(f"{criterion}{against}", recipe, data, prepared, out, devices)
     if adversarial.discriminator is None:
-        from lossmith.training.run import SupervisedTask, train_run
-
-        task = SupervisedTask(criterion, recipe, init=init)
-        summary = train_run(RunFolder(out), task, prepared, settings, announcement=sentence)
+        task = training.SupervisedTask(criterion, recipe, init=init)
+        summary = training.train_run(training.RunFolder(out), task, prepared, settings, announcement=sentence)
         return _result(out, summary, recipe)
     stages = train_gan(out, criterion, recipe, adversarial, prepared, settings, init=init, announcement=sentence)
     first, second = (_result(*stage, recipe) for stage in stages)
     return replace(second, pretraining=first)
 
 
-def _result(folder: Path, summary: RunSummary, recipe: Recipe) -> TrainResult:
-    return TrainResult(folder, summary, read_csv(RunFolder(folder).scores), str(recipe.network))
+def _result(folder: Path, summary: training.RunSummary, recipe: Recipe) -> TrainResult:
+    return TrainResult(
+        folder, summary, evaluation.read_csv(training.RunFolder(folder).scores), str(recipe.network)
+    )

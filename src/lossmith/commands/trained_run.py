@@ -1,12 +1,15 @@
 """What the results of finished runs have in common: a folder, and the model in it."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import nn
+from lossmith import models, training
 
-from lossmith.models.model_file import load_model
-from lossmith.training import RunFolder
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class TrainedRun:
@@ -17,9 +20,9 @@ class TrainedRun:
     """The network's expression."""
 
     @property
-    def run_folder(self) -> RunFolder:
+    def run_folder(self) -> training.RunFolder:
         """The folder, with names for its files."""
-        return RunFolder(self.folder)
+        return training.RunFolder(self.folder)
 
     @property
     def model_path(self) -> Path:
@@ -32,4 +35,4 @@ class TrainedRun:
 
         Raises LossmithError when its file is missing or damaged.
         """
-        return load_model(self.model_path, self.network).restorer
+        return models.load_model(self.model_path, self.network).restorer

@@ -1,14 +1,19 @@
 """Where the arithmetic happens."""
 
+from __future__ import annotations
+
 import os
 import re
 from multiprocessing import current_process
-from typing import Literal
-
-import torch
-from torch import distributed
+from typing import TYPE_CHECKING, Literal
 
 from lossmith.core.errors import LossmithError, counted
+from lossmith.core.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 
 def best_device() -> torch.device:
@@ -62,7 +67,7 @@ def check_devices(devices: int) -> None:
         return
     if getattr(current_process(), "_inheriting", False):  # as multiprocessing itself asks
         raise LossmithError(MAIN_GUARD_HINT)
-    if distributed.is_available() and distributed.is_initialized():
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
         raise LossmithError("this program uses torch.distributed already, so `devices` must be 1")
     kind, there = best_device().type, torch.cuda.device_count()
     if kind == "cuda" and devices > there:

@@ -59,10 +59,14 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def missing_extra(what: str, error: ModuleNotFoundError) -> ImportError:
+class MissingExtra(ImportError):
+    """A package is not installed that an extra of lossmith brings; the message is one sentence."""
+
+
+def missing_extra(what: str, error: ModuleNotFoundError) -> MissingExtra:
     """The error for a function whose library is missing, as in a bare installation.
 
     >>> print(missing_extra("lossmith.compare", ModuleNotFoundError(name="lightning")))
     lossmith.compare needs 'lightning', which comes with: pip install "lossmith[workbench]"
     """
-    return ImportError(f"{what} needs '{error.name}', which comes with: pip install \"lossmith[workbench]\"")
+    return MissingExtra(f"{what} needs '{error.name}', which comes with: pip install \"lossmith[workbench]\"")

@@ -62,6 +62,24 @@ def lazy_exports(
     return getattr_, dir_
 
 
+class LazyModule:
+    """A module that is imported when an attribute of it is first used.
+
+    For modules that need a slow import, such as torch, in a few functions only. Type checkers get the module:
+
+        if TYPE_CHECKING:
+            import torch
+        else:
+            torch = LazyModule("torch")
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(import_module(self._name), attribute)
+
+
 def _submodules(package: str) -> list[str]:
     """The names of the packages inside a package."""
     return [module.name for module in iter_modules(sys.modules[package].__path__) if module.ispkg]

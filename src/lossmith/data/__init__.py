@@ -10,9 +10,11 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.data.folders import find_images
+    from lossmith.data.headers import read_headers
+    from lossmith.data.options import Data
     from lossmith.data.pairing import pair_folders
     from lossmith.data.patches import PatchDataset
-    from lossmith.data.prepare import Data, PreparedData, prepare_data, prepare_test_images, prepare_test_pairs
+    from lossmith.data.prepare import PreparedData, prepare_data, prepare_test_images, prepare_test_pairs
     from lossmith.data.reading import image_size, read_image
     from lossmith.data.samples import sample_images
     from lossmith.data.test_pairs import ImagePair, image_names, load_test_pairs, make_test_pairs
@@ -38,6 +40,7 @@ __all__ = [
     "prepare_data",
     "prepare_test_images",
     "prepare_test_pairs",
+    "read_headers",
     "read_image",
     "sample_images",
     "to_uint8_hwc",

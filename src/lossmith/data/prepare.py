@@ -1,7 +1,7 @@
 """The images of a study: which to train on and which to test on, found, decoded and degraded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,6 +9,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.data.folders import find_images, is_pattern
 from lossmith.data.headers import read_headers
+from lossmith.data.options import Data
 from lossmith.data.pairing import common_scale, pair_folders
 from lossmith.data.samples import sample_images
 from lossmith.data.storage import choose_storage
@@ -18,48 +19,6 @@ from lossmith.degradations import Degradation, DegradationLike, degradation
 
 HOLD_OUT_EVERY = 5
 """Without test images, every fifth training image is held out."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """The images of a study.
-
-    Clean images are degraded as the recipe says; or pairs of your own are given, matched by file name. Without
-    any, the photographs that scikit-image ships are used.
-    """
-
-    images: list[Path] | None = None
-    """Clean training images: files, folders or patterns such as "photos/*.png" [default: photographs that
-    scikit-image ships]."""
-    test: list[Path] | None = field(default=None, kw_only=True)
-    """Clean test images: files, folders or patterns [default: every fifth of `images`, held out; without
-    `images`, other photographs that scikit-image ships]."""
-    clean: Path | None = field(default=None, kw_only=True)
-    """Folder (or pattern) of clean images of your own pairs, instead of `images` and `degradation`."""
-    degraded: Path | None = field(default=None, kw_only=True)
-    """Folder (or pattern) of the degraded images that belong to `clean`, by file name."""
-    test_degraded: Path | None = field(default=None, kw_only=True)
-    """Folder of the degraded images that belong to `test`, when `clean` and `degraded` are given."""
-    pair: str | None = field(default=None, kw_only=True)
-    """How the files of `clean` and `degraded` are called that belong together, such as "{}_HR:{}_LR2"
-    [default: what the field's tags, such as these, tell]."""
-    recursive: bool = field(default=False, kw_only=True)
-    """Search folders within folders too."""
-
-    def __post_init__(self) -> None:
-        for name in ("images", "test"):
-            if isinstance(value := getattr(self, name), str | Path):
-                object.__setattr__(self, name, [Path(value)])
-        if (self.clean is None) != (self.degraded is None):
-            raise LossmithError("pairs of your own need both `clean` and `degraded`")
-        if self.clean is not None and self.images is not None:
-            raise LossmithError("give either `images` or `clean` and `degraded`, not both")
-        if self.test_degraded is not None and (self.clean is None or len(self.test or ()) != 1):
-            raise LossmithError("`test_degraded` goes with `clean`, `degraded` and one `test` folder")
-        if self.clean is not None and self.test is not None and self.test_degraded is None:
-            raise LossmithError("the test of your own pairs needs `test_degraded` beside `test`")
-        if self.pair is not None and self.clean is None:
-            raise LossmithError("`pair` goes with `clean` and `degraded`")
 
 
 @dataclass(frozen=True)

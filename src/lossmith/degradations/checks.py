@@ -1,12 +1,16 @@
 """Checks of parameters and images, whose errors are one sentence."""
 
 import math
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.lazy import LazyModule
 from lossmith.expressions import Range
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = LazyModule("torch")
 
 
 def check_int(owner: str, key: str, value: object, low: int, high: int | None = None) -> None:
@@ -60,8 +64,8 @@ def check_bool(owner: str, key: str, value: object) -> None:
 
 def check_clean(owner: str, clean: object, scale: int) -> None:
     """Raise LossmithError for anything but a float tensor (3, H, W) whose sides are multiples of `scale`."""
-    if not isinstance(clean, Tensor) or not torch.is_floating_point(clean):
-        kind = clean.dtype if isinstance(clean, Tensor) else type(clean).__name__
+    if not isinstance(clean, torch.Tensor) or not torch.is_floating_point(clean):
+        kind = clean.dtype if isinstance(clean, torch.Tensor) else type(clean).__name__
         raise LossmithError(f"{owner}: the image must be a float tensor in [0, 1], not {kind}")
     if clean.ndim != 3 or clean.shape[0] != 3 or clean.numel() == 0:
         raise LossmithError(f"{owner}: the image must be (3, H, W), not {tuple(clean.shape)}")

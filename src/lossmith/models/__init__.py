@@ -6,8 +6,20 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.models.foreign import load_any_model
-    from lossmith.models.model_file import FORMAT, Model, load_model, save_model
+    from lossmith.models.interpolation import interpolate_weights, weight_cosine
+    from lossmith.models.model_file import FORMAT, MODEL_FILE, Model, check_file, load_model, models_in, save_model
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
-__all__ = ["FORMAT", "Model", "load_any_model", "load_model", "save_model"]
+__all__ = [
+    "FORMAT",
+    "MODEL_FILE",
+    "Model",
+    "check_file",
+    "interpolate_weights",
+    "load_any_model",
+    "load_model",
+    "models_in",
+    "save_model",
+    "weight_cosine",
+]

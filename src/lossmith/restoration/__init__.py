@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from lossmith.restoration.engine import Engine, Precision, TorchEngine
     from lossmith.restoration.file_restorer import FileRestorer, RestoreOptions
     from lossmith.restoration.io.decoding import decode, read_header
+    from lossmith.restoration.io.encoding import read_record
     from lossmith.restoration.io.formats import ENDINGS, Format
     from lossmith.restoration.load import load_engine, open_restorer
     from lossmith.restoration.malloc import retained_buffers
-    from lossmith.restoration.tiling.plan import Halo
+    from lossmith.restoration.tiling.halo import Halo
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -29,6 +30,7 @@ __all__ = [
     "load_engine",
     "open_restorer",
     "read_header",
+    "read_record",
     "retained_buffers",
     "to_levels",
 ]

@@ -26,8 +26,9 @@ from lossmith.restoration.io.profiles import convert_to_srgb
 from lossmith.restoration.io.transfer import TransferredMetadata, transfer_metadata
 from lossmith.restoration.output_range import RangeCheck
 from lossmith.restoration.resampling import Size, check_size, resample, size_notes, size_of_result
+from lossmith.restoration.tiling.halo import Halo
 from lossmith.restoration.tiling.memory import MEMORY_FRACTION, free_memory
-from lossmith.restoration.tiling.plan import Halo, Planner, TilePlan
+from lossmith.restoration.tiling.plan import Planner, TilePlan
 from lossmith.restoration.tiling.raster import Raster
 from lossmith.restoration.tiling.receptive_field import Sizes, sizes_of
 from lossmith.restoration.tiling.run import TileCanvas, WholeDoesNotFit, finalize, new_canvas, restore_tiles

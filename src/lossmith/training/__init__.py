@@ -1,18 +1,30 @@
-"""Training runs.
-
-`lossmith.training.run` is imported where a run begins, and not here: it imports Lightning, which takes seconds,
-and neither the help nor an error message should wait for it.
-"""
+"""Training runs."""
 
 from typing import TYPE_CHECKING
 
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lossmith.training.initial_weights import Init, open_init
     from lossmith.training.recipe import AdversarialRecipe, Recipe
+    from lossmith.training.run import AdversarialTask, SupervisedTask, begin, train_run
     from lossmith.training.run_folder import RunFolder, RunSummary
     from lossmith.training.run_settings import RunSettings
+    from lossmith.training.validation import SampleWriter
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
-__all__ = ["AdversarialRecipe", "Recipe", "RunFolder", "RunSettings", "RunSummary"]
+__all__ = [
+    "AdversarialRecipe",
+    "AdversarialTask",
+    "Init",
+    "Recipe",
+    "RunFolder",
+    "RunSettings",
+    "RunSummary",
+    "SampleWriter",
+    "SupervisedTask",
+    "begin",
+    "open_init",
+    "train_run",
+]

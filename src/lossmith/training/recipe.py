@@ -4,11 +4,16 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
+from lossmith import degradations, networks
 from lossmith.core.errors import LossmithError, counted
-from lossmith.degradations import degradation
-from lossmith.networks import network_expression
+
+if TYPE_CHECKING:
+    from lossmith.degradations import DegradationLike
+    from lossmith.networks import NetworkLike
+else:  # a recipe keeps the expression of an object; the types of the objects would import torch
+    DegradationLike = NetworkLike = str
 
 Decay = Literal["cosine", "none", "fifths", "esrgan"]
 
@@ -17,10 +22,10 @@ Decay = Literal["cosine", "none", "fifths", "esrgan"]
 class Recipe:
     """The degradation, the network, the budget and the optimizer of a run: all but loss, seed and images."""
 
-    degradation: str | None = None
+    degradation: DegradationLike | None = None
     """The degradation: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(0..25)" [default:
     jpeg, which is jpeg(10)]."""
-    network: str | None = None
+    network: NetworkLike | None = None
     """The network: srresnet_small, srresnet, rrdbnet, fcn, or your own as import.path:Class
     [default: that of `init`, or else srresnet_small]."""
     init: Path | None = None
@@ -54,9 +59,9 @@ class Recipe:
         if self.steps is None and self.minutes is None:
             object.__setattr__(self, "steps", 400)
         if callable(self.degradation):  # an object or a function, from Python
-            object.__setattr__(self, "degradation", str(degradation(self.degradation)))
+            object.__setattr__(self, "degradation", str(degradations.degradation(self.degradation)))
         if callable(self.network):
-            object.__setattr__(self, "network", network_expression(self.network))
+            object.__setattr__(self, "network", networks.network_expression(self.network))
         if isinstance(self.init, str):
             object.__setattr__(self, "init", Path(self.init))
         if self.network is None and self.init is None:

@@ -97,7 +97,7 @@ class AdversarialTask(SupervisedTask):
 
     def build_module(self, scale: int) -> AdversarialModule:
         restorer = self._build_restorer(scale)
-        restorer.load_state_dict(load_model(self.pretrained, self.recipe.network).restorer.state_dict())
+        restorer.load_state_dict(load_model(self.pretrained, str(self.recipe.network)).restorer.state_dict())
         return AdversarialModule(
             restorer,
             deepcopy(self.loss),

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import lossmith
+from lossmith import evaluation
 from lossmith.commands import Comparison
-from lossmith.commands.compare import compare as tournament
 from lossmith.core.lock import LOCK_NAME
 from lossmith.data import write_image
 from lossmith.evaluation import DEGRADED, Metric, Ranking, read_csv
@@ -157,7 +157,7 @@ def test_a_change_of_metrics_when_resuming_is_refused(
     outcome: Comparison, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(outcome.report.parent, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(tournament, "default_metrics", lambda: ["psnr", "lpips_alex"])
+    monkeypatch.setattr(evaluation, "default_metrics", lambda: ["psnr", "lpips_alex"])
     with pytest.raises(lossmith.LossmithError, match=r"another configuration: `metrics` is \['psnr', 'ssim', "):
         compare(photos, tmp_path)
 

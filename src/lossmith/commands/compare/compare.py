@@ -1,43 +1,30 @@
 """`lossmith compare`: the loss tournament."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import nn
-
+from lossmith import evaluation, training
 from lossmith.commands.announcement import announcement
 from lossmith.commands.command_line import command_line
 from lossmith.commands.compare.executors import Execution
 from lossmith.commands.compare.job import Job, RunResult
-from lossmith.commands.compare.report import TournamentResults, make_page
 from lossmith.commands.option_types import LossesOption, ProgressOption
 from lossmith.commands.outcome import ScoredOutcome
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import check_folder, safe_file_name
 from lossmith.core.progress import progress_option
 from lossmith.core.run_config import check
-from lossmith.data import Data, prepare_data
-from lossmith.evaluation import (
-    DEGRADED,
-    Difference,
-    RankedMethod,
-    Ranking,
-    Row,
-    baseline,
-    default_metrics,
-    main_ranking,
-    protocol_of,
-    ranked_methods,
-    read_csv,
-    score_row,
-    write_csv,
-)
-from lossmith.losses import Loss, LossLike, as_loss
-from lossmith.training import Recipe, RunSettings
-from lossmith.training.initial_weights import open_init
+from lossmith.data import Data
+from lossmith.training import Recipe
+
+if TYPE_CHECKING:
+    from lossmith.losses import Loss, LossLike
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +39,11 @@ class Comparison(ScoredOutcome):
     """The winner, its lead and how sure that is, in a sentence or two."""
     report: Path
     """The page."""
-    rows: list[Row]
+    rows: list[evaluation.Row]
     """The scores of every image, method and seed, those of the degraded input included."""
-    rankings: list[Ranking] = field(default_factory=list)
+    rankings: list[evaluation.Ranking] = field(default_factory=list)
     """One for each metric."""
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[evaluation.Difference] = field(default_factory=list)
     """Every pair of methods, in each metric."""
     runs: list[RunResult] = field(default_factory=list)
     """Every run, with its loss, its seed, its folder and its model."""
@@ -64,14 +51,14 @@ class Comparison(ScoredOutcome):
     @property
     def winner(self) -> str | None:
         """The loss that is significantly better than all others in PSNR, or None."""
-        main = main_ranking(self.rankings)
+        main = evaluation.main_ranking(self.rankings)
         return main.winner if main else None
 
     @property
-    def ranking(self) -> list[RankedMethod]:
+    def ranking(self) -> list[evaluation.RankedMethod]:
         """All methods in PSNR, best first, the degraded input among them."""
-        main = main_ranking(self.rankings)
-        return ranked_methods(main, self.differences) if main else []
+        main = evaluation.main_ranking(self.rankings)
+        return evaluation.ranked_methods(main, self.differences) if main else []
 
     def __str__(self) -> str:
         return f"{self.verdict}\nreport: {self.report}"
@@ -123,6 +110,9 @@ def compare(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
+    from lossmith.commands.compare.report import TournamentResults, make_page
+    from lossmith.data import prepare_data
+
     out = Path(out)
     check_folder(out, "a tournament with its report")
     executor = execution.build(devices)
@@ -134,12 +124,15 @@ def compare(
     if not isinstance(seeds, int) or seeds < 1:
         raise LossmithError(f"`seeds` must be a whole number, at least 1, not {seeds!r}")
     prepared = prepare_data(data, recipe.degradation, out)
-    recipe, init = open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
-    settings = RunSettings(protocol=protocol_of(prepared.test_pairs), save_every=save_every, devices=devices)
+    recipe, init = training.open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
+    settings = training.RunSettings(
+        protocol=evaluation.protocol_of(prepared.test_pairs), save_every=save_every, devices=devices
+    )
     config = {
         "losses": list(contenders),
         "seeds": seeds,
-        "metrics": default_metrics(),  # more of them once the user adds weights, and a table must not mix both
+        # more of them once the user adds weights, and a table must not mix both
+        "metrics": evaluation.default_metrics(),
         **recipe.resume_key,
         **(init.identity if init else {}),
         **prepared.fingerprint,
@@ -156,10 +149,8 @@ def compare(
         for name in contenders
     ]
     check(out / "compare.yaml", config)
-    from lossmith.training.run import SupervisedTask, begin
-
-    tasks = [SupervisedTask(criterion, recipe) for criterion in contenders.values()]
-    with begin(out / "compare.yaml", config, tasks, prepared, settings, runs=len(jobs)):
+    tasks = [training.SupervisedTask(criterion, recipe) for criterion in contenders.values()]
+    with training.begin(out / "compare.yaml", config, tasks, prepared, settings, runs=len(jobs)):
         if any(job.load_result() is None for job in jobs):
             logger.info(announcement(", ".join(contenders), recipe, data, prepared, out, devices, len(jobs)))
         by_job: dict[tuple[str, int], RunResult] = {}
@@ -173,11 +164,13 @@ def compare(
         if not finished:
             raise LossmithError(f"no run was finished: {runs[0].loss}, {runs[0].failure}")
         rows = [
-            score_row(pair.name, DEGRADED, baseline(pair), pair.clean, settings.protocol)
+            evaluation.score_row(
+                pair.name, evaluation.DEGRADED, evaluation.baseline(pair), pair.clean, settings.protocol
+            )
             for pair in prepared.test_pairs
         ]
-        rows += [row for run in finished for row in read_csv(run.run_folder.scores)]
-        write_csv(out / "results.csv", rows, settings.protocol)
+        rows += [row for run in finished for row in evaluation.read_csv(run.run_folder.scores)]
+        evaluation.write_csv(out / "results.csv", rows, settings.protocol)
         tournament = TournamentResults(
             list(contenders), runs, rows, prepared, recipe, settings.protocol, seeds, command
         )
@@ -189,11 +182,13 @@ def _listed(losses: LossLike | Sequence[LossLike] | None) -> list[LossLike]:
     """The losses as a list, which a single one need not be."""
     if losses is None:
         return list(DEFAULT_LOSSES)
-    return [losses] if isinstance(losses, str | nn.Module) or callable(losses) else list(losses)
+    return list(losses) if isinstance(losses, Sequence) and not isinstance(losses, str) else [losses]
 
 
 def _contenders(losses: Sequence[LossLike]) -> dict[str, Loss]:
     """The losses by their expressions."""
+    from lossmith.losses import as_loss
+
     contenders: dict[str, Loss] = {}
     for criterion in map(as_loss, losses):
         if (name := str(criterion)) in contenders:

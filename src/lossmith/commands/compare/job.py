@@ -1,14 +1,18 @@
 """One run of a tournament, as it is handed to an executor."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lossmith import losses, training
 from lossmith.commands.trained_run import TrainedRun
 from lossmith.core.errors import Diverged
-from lossmith.data import PreparedData
-from lossmith.losses import Loss
-from lossmith.training import Recipe, RunFolder, RunSettings, RunSummary
-from lossmith.training.initial_weights import Init
+from lossmith.training import Recipe
+
+if TYPE_CHECKING:
+    from lossmith.data import PreparedData
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class RunResult(TrainedRun):
     seed: int
     folder: Path
     network: str
-    summary: RunSummary | None
+    summary: training.RunSummary | None
     """None when the run failed."""
     failure: str | None
     """Why the run failed, in one sentence."""
@@ -32,20 +36,18 @@ class Job:
     loss: str
     folder: Path
     recipe: Recipe
-    settings: RunSettings
-    init: Init | None = None
+    settings: training.RunSettings
+    init: training.Init | None = None
 
     @property
-    def run_folder(self) -> RunFolder:
-        return RunFolder(self.folder)
+    def run_folder(self) -> training.RunFolder:
+        return training.RunFolder(self.folder)
 
-    def run(self, criterion: Loss, data: PreparedData) -> RunResult:
+    def run(self, criterion: losses.Loss, data: PreparedData) -> RunResult:
         """Train, from the last checkpoint if there is one. A loss that diverges is a result and raises nothing."""
-        from lossmith.training.run import SupervisedTask, train_run
-
-        task = SupervisedTask(criterion, self.recipe, init=self.init)
+        task = training.SupervisedTask(criterion, self.recipe, init=self.init)
         try:
-            return self._result(train_run(self.run_folder, task, data, self.settings))
+            return self._result(training.train_run(self.run_folder, task, data, self.settings))
         except Diverged as error:
             return self.failed(str(error))
 
@@ -58,5 +60,5 @@ class Job:
         """The result of a run that failed for this reason."""
         return self._result(None, reason)
 
-    def _result(self, summary: RunSummary | None, failure: str | None = None) -> RunResult:
+    def _result(self, summary: training.RunSummary | None, failure: str | None = None) -> RunResult:
         return RunResult(self.loss, self.settings.seed, self.folder, str(self.recipe.network), summary, failure)

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from math import isqrt, lcm
-from typing import Literal
 
 import torch
 
 from lossmith.core.errors import LossmithError
 from lossmith.restoration.channels import planes_for
 from lossmith.restoration.engine import Engine
+from lossmith.restoration.tiling.halo import Halo
 from lossmith.restoration.tiling.memory import bytes_per_pixel
 from lossmith.restoration.tiling.raster import Raster
 from lossmith.restoration.tiling.receptive_field import (
@@ -22,8 +22,6 @@ from lossmith.restoration.tiling.receptive_field import (
     receptive_field_at_fixed_size,
 )
 from lossmith.restoration.tiling.tiles import Rectangle, expand_by_halo, rounded_up
-
-Halo = int | Literal["auto", "exact"]
 
 MAX_WHOLE_PIXELS = 1 << 20
 """Pixels up to which an image is restored in one piece where it fits; tiles of a larger one show progress."""
