@@ -120,7 +120,7 @@ def test_iw_ssim_agrees_to_rounding_where_all_levels_have_even_sides(photo, degr
 def test_fsim_agrees_to_rounding_once_the_conventions_are_the_same(photo, degrade, monkeypatch):
     """No epsilon; an odd number of pixels, so that the median is one of them; the image transposed."""
     monkeypatch.setattr(phase_congruency, "EPSILON", torch.finfo(torch.float64).eps)
-    monkeypatch.setattr(feature_similarity, "IQ", ((0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)))
+    monkeypatch.setattr(feature_similarity, "IQ_ROWS", ((0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)))
     target = photo(233, 251)
     prediction = degrade(target)
     assert fsim(prediction, target).item() == pytest.approx(float(_fsim(prediction.mT, target.mT)), abs=1e-10)

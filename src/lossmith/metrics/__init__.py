@@ -5,15 +5,16 @@ image, (N,):
 
     psnr, ssim, ms_ssim     follow `color`: "rgb", or "y" for BT.601 luma
     l1, l2                  1000 times the mean absolute and squared error; follow `color`, too
-    gmsd, fsim, fsimc,      defined on RGB or a luma of their own
+    gmsd, fsim, fsimc,      are defined on RGB or on a luma of their own
     iw_ssim, lpips, dists
 
-All take `border`, the pixels to crop from each side, and `round_to_8bit`. With `round_to_8bit=True` they give what
-`lossmith evaluate` writes down; without it they are differentiable, and the gradient goes to the prediction. They
-compute in float32 or float64, as the images are (FSIM and IW-SSIM always in float64, LPIPS and DISTS in float32).
+All take `border`, the pixels to crop from each side, and `round_to_8bit`. With `round_to_8bit=True` they give the
+scores of `lossmith evaluate`; without it they are differentiable in the prediction. They compute in the precision
+of the images, float32 or float64 (FSIM and IW-SSIM always in float64, LPIPS and DISTS in float32).
 
-PSNR, SSIM, MSSSIM, GMSD, FSIM, FSIMc, IWSSIM, L1, L2, LPIPS and DISTS are the same as classes for Lightning and
-torchmetrics, with the mean over images as their value. They need torchmetrics; the functions need torch alone.
+PSNR, SSIM, MSSSIM, GMSD, FSIM, FSIMc, IWSSIM, L1, L2, LPIPS and DISTS are the same metrics as classes for
+Lightning and torchmetrics; their value is the mean over all images. They need torchmetrics; the functions need
+only torch.
 
 >>> import torch
 >>> from lossmith.metrics import psnr

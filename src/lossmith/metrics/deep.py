@@ -1,4 +1,4 @@
-"""LPIPS and DISTS, where the weights of their networks are on this machine; nothing is ever downloaded."""
+"""LPIPS and DISTS, if the weights of their networks are on this machine; nothing is ever downloaded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from lossmith.metrics.inputs import in_full_precision, prepare
 
 @dataclass(frozen=True)
 class DeepMetricSpec:
-    """A metric on features of an ImageNet network: its weights and how it is built."""
+    """A metric on features of an ImageNet network: its weight files and its constructor."""
 
     network: str
     files: tuple[str, ...]
-    """Names of the file with the network's weights: torchvision's own first."""
+    """Names that the file of the network's weights may have; torchvision's own comes first."""
     heads: Callable[[], tuple[list[str], list[Path]]]
-    """Names of the file with the metric's own weights, and where packages have it."""
+    """Names that the file of the metric's own weights may have, and its places in other packages."""
     build: Callable[..., FeatureLoss]
     min_side: int = 1
 
@@ -61,7 +61,7 @@ def lpips(
     """Learned perceptual image patch similarity, version 0.1, (N,); 0 is best, lower is better. In float32.
 
     Needs the ImageNet weights of `network`, and the trained heads, in the folder named by LOSSMITH_WEIGHTS or in
-    torch.hub's checkpoint folder; the heads are also taken from an installed lpips or torchmetrics. Gray images
+    torch.hub's checkpoint folder; the heads are also read from an installed lpips or torchmetrics. Gray images
     are repeated over three channels.
 
     Options as for `psnr`; the color is always RGB. Raises LossmithError where weights are missing, and for less
@@ -75,8 +75,8 @@ def lpips(
 def dists(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bit: bool = False) -> Tensor:
     """Deep image structure and texture similarity, (N,); 0 is best, lower is better. In float32.
 
-    Of the image as it is, not resized to 256 pixels. Needs the ImageNet weights of VGG-16 and DISTS's own, which
-    are looked for where those of `lpips` are.
+    The images are not resized to 256 pixels. Needs the ImageNet weights of VGG-16 and DISTS's own, in the folders
+    that `lpips` names.
 
     Options as for `psnr`; the color is always RGB. Raises LossmithError where weights are missing.
     Source: Ding, Ma, Wang, Simoncelli, TPAMI 2022.
@@ -90,7 +90,7 @@ def has_weights(name: str) -> bool:
 
 
 def missing_weights(name: str = "lpips_alex") -> str:
-    """How to get a deep metric, in one sentence.
+    """A sentence that says which weights a deep metric lacks, and where to put them.
 
     >>> print(missing_weights("lpips_alex"))  # doctest: +ELLIPSIS
     lpips_alex needs torchvision's AlexNet weights: put alexnet-owt-7be5be79.pth into ...

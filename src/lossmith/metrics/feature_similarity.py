@@ -18,8 +18,8 @@ from lossmith.metrics.phase_congruency import phase_congruency
 SCHARR = (3 / 16, 10 / 16, 3 / 16)
 T1, T2, T3, T4 = 0.85, 160, 200, 200
 CHROMA_EXPONENT = 0.03
-IQ = ((0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
-"""The chrominance rows of YIQ, as the authors' code has them."""
+IQ_ROWS = ((0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
+"""The chrominance rows of the YIQ matrix, with the digits of the authors' code."""
 
 
 @in_full_precision
@@ -61,17 +61,17 @@ def _similarity(prediction: Tensor, target: Tensor, color: bool) -> Tensor:
     if color and x.shape[1] == 3:
         (i_x, q_x), (i_y, q_y) = _chroma(x), _chroma(y)
         hue = similarity(i_x, i_y, T3) * similarity(q_x, q_y, T4)
-        # Where hues are opposite the product is negative; the authors take the real part of its power.
+        # Opposite hues make the product negative; the authors take the real part of its complex power.
         sign = torch.ones_like(hue).where(hue >= 0, math.cos(math.pi * CHROMA_EXPONENT))
         local = local * sign * power(hue.abs(), CHROMA_EXPONENT)
     weight = torch.maximum(phase_x, phase_y)
     total = weight.sum((1, 2, 3))
-    featureless = total == 0  # both images are flat: all pixels count the same
-    pooled = (local * weight).sum((1, 2, 3)) / total.masked_fill(featureless, 1)
-    return torch.where(featureless, local.mean((1, 2, 3)), pooled).to(prediction.dtype)
+    is_flat = total == 0  # of both images; then all pixels have the same weight
+    pooled = (local * weight).sum((1, 2, 3)) / total.masked_fill(is_flat, 1)
+    return torch.where(is_flat, local.mean((1, 2, 3)), pooled).to(prediction.dtype)
 
 
 def _chroma(image: Tensor) -> tuple[Tensor, Tensor]:
-    weights = torch.tensor(IQ, dtype=image.dtype, device=image.device) * 255
+    weights = torch.tensor(IQ_ROWS, dtype=image.dtype, device=image.device) * 255
     i, q = torch.einsum("kc,nchw->nkhw", weights, image).chunk(2, dim=1)
     return i, q

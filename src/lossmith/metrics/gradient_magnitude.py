@@ -13,9 +13,8 @@ PREWITT = (1 / 3, 1 / 3, 1 / 3)
 def gmsd(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bit: bool = False) -> Tensor:
     """Gradient magnitude similarity deviation, (N,); 0 is best, lower is better.
 
-    The standard deviation of the map of gradient similarity, on the full-range
-    luma, averaged over 2x2 and halved, with Prewitt gradients and c = 170 (on 0 to 255). The deviation is the
-    paper's, over N; the authors' MATLAB divides by N - 1, which is 1 + 1/2N times as much.
+    The standard deviation of the similarity of Prewitt gradients, with c = 170 (on 0 to 255), on the full-range
+    luma downsampled by 2. The deviation divides by N, as in the paper; the authors' MATLAB code divides by N - 1.
 
     Options as for `psnr`; the color is the metric's own. Source: Xue, Zhang, Mou, Bovik, IEEE TIP 23(2), 2014,
     equations 4 to 6, and GMSD.m.

@@ -16,7 +16,9 @@ EXPONENTS = [weight / sum(MSSSIMLoss.WEIGHTS) for weight in MSSSIMLoss.WEIGHTS]
 LEVELS = len(EXPONENTS)
 MIN_SIDE = (WINDOW - 1) * 2 ** (LEVELS - 1) + 1
 EYE_NOISE = 0.4
-TINY = 1e-15
+"""Variance of the neural noise in the model of the visual system."""
+EPSILON = 1e-15
+"""Smaller variances, and less information, count as 0."""
 BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 
@@ -25,8 +27,8 @@ def iw_ssim(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bi
     """Information-content weighted SSIM, (N,); 0 to 1, higher is better. Computed in float64.
 
     SSIM over the five bands of a Laplacian pyramid of the full-range luma, each pooled with the information
-    content as weight. A band that is anti-correlated as a whole makes the score 0 (the authors' code gives a
-    complex number).
+    content as weight. If a band as a whole is anti-correlated, the score is 0 (the authors' code gives a complex
+    number).
 
     Options as for `psnr`; the color is the metric's own. Raises LossmithError for less than 161x161 pixels.
     Source: Wang, Li, IEEE TIP 20(5), 2011, equation 28, and iwssim.m.
@@ -39,25 +41,25 @@ def iw_ssim(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bi
     x, y = (laplacian_pyramid(full_luma(image.to(widest_float(image))), LEVELS) for image in pair)
     *bands, last = zip(x, y, strict=True)
     parents = [*y[1 : LEVELS - 1], None]  # the smallest image is not a band
-    pooled = [_pooled(*band, parent) for band, parent in zip(bands, parents, strict=True)]
-    pooled.append(_structure(*last, with_luminance=True).mean((1, 2, 3)))
-    factors = [power(level.clamp(min=0), exponent) for level, exponent in zip(pooled, EXPONENTS, strict=True)]
+    scores = [_pool_band(*band, parent) for band, parent in zip(bands, parents, strict=True)]
+    scores.append(_structure(*last, with_luminance=True).mean((1, 2, 3)))
+    factors = [power(score.clamp(min=0), exponent) for score, exponent in zip(scores, EXPONENTS, strict=True)]
     return torch.stack(factors).prod(0).to(pair[0].dtype)
 
 
-def _pooled(x: Tensor, y: Tensor, parent: Tensor | None) -> Tensor:
+def _pool_band(x: Tensor, y: Tensor, parent: Tensor | None) -> Tensor:
     """The mean contrast-structure of one band, (N,), with the information content as weight."""
     structure = _structure(x, y, with_luminance=False)
-    rim = (WINDOW - 3) // 2  # where the windows of SSIM, unlike those of information, do not fit
+    rim = (WINDOW - 3) // 2  # the windows of SSIM are larger than those of the information content
     weight = information_content(x, y, parent)[..., rim:-rim, rim:-rim]
     total = weight.sum((1, 2, 3))
-    empty = total == 0
-    weighted = (structure * weight).sum((1, 2, 3)) / total.masked_fill(empty, 1)
-    return torch.where(empty, structure.mean((1, 2, 3)), weighted)
+    is_empty = total == 0
+    weighted_mean = (structure * weight).sum((1, 2, 3)) / total.masked_fill(is_empty, 1)
+    return torch.where(is_empty, structure.mean((1, 2, 3)), weighted_mean)
 
 
 def _structure(x: Tensor, y: Tensor, with_luminance: bool) -> Tensor:
-    """Contrast-structure of one band, times luminance if asked for: (N, 1, H - 10, W - 10)."""
+    """Contrast-structure of one band, optionally times luminance: (N, 1, H - 10, W - 10)."""
     products = torch.cat([x, y, x.square(), y.square(), x * y], 1)
     mean_x, mean_y, xx, yy, xy = separable_filter(products, gaussian_window(SIGMA, WINDOW, products)).chunk(5, 1)
     var_x, var_y = (xx - mean_x.square()).clamp(min=0), (yy - mean_y.square()).clamp(min=0)
@@ -85,19 +87,19 @@ def information_content(distorted: Tensor, reference: Tensor, parent: Tensor | N
     for variance in variances[..., None, None, None].unbind(1):
         component = torch.log2(1 + (signal * variance + EYE_NOISE * noise) / EYE_NOISE**2)
         bits = bits + torch.where(variance > 0, component, 0)
-    return torch.where(bits < TINY, 0, bits)
+    return torch.where(bits < EPSILON, 0, bits)
 
 
 def _distortion(distorted: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """Gain and noise variance of the distortion in every 3x3 window inside the image: least squares."""
+    """Gain and noise variance of the distortion in every 3x3 window, by least squares."""
     products = [distorted, reference, distorted.square(), reference.square(), distorted * reference]
     mean_d, mean_r, dd, rr, dr = F.avg_pool2d(torch.cat(products, 1), 3, stride=1).chunk(5, 1)
     var_d = (dd - mean_d.square()).clamp(min=0)
     var_r = (rr - mean_r.square()).clamp(min=0)
     covariance = dr - mean_d * mean_r
-    known = (var_r >= TINY) & (var_d >= TINY)
-    gain = torch.where(known, covariance / (var_r + TINY), 0)
-    noise = torch.where(known, var_d - gain * covariance, torch.where(var_d >= TINY, var_d, 0))
+    has_texture = (var_r >= EPSILON) & (var_d >= EPSILON)
+    gain = torch.where(has_texture, covariance / (var_r + EPSILON), 0)
+    noise = torch.where(has_texture, var_d - gain * covariance, torch.where(var_d >= EPSILON, var_d, 0))
     return gain, noise
 
 
@@ -111,20 +113,20 @@ def _neighborhoods(band: Tensor, parent: Tensor | None) -> Tensor:
 
 
 def _scale_mixture(neighbors: Tensor) -> tuple[Tensor, Tensor]:
-    """A GSM fitted to neighborhoods, (N, K, pixels): the energy at each, (N, pixels), and K variances, (N, K).
+    """Energies, (N, pixels), and variances, (N, K), of a Gaussian scale mixture fitted to (N, K, pixels).
 
-    The energy y C^-1 y / K is the maximum-likelihood scale. A direction in which nothing varies (a flat
-    image) is left out, with a variance of 0, where the authors' code divides by zero.
+    The energy y C^-1 y / K is the maximum-likelihood scale. A direction without variation (as in a flat image) is
+    left out and has a variance of 0; the authors' code divides by zero there.
     """
     count, pixels = neighbors.shape[1:]
     variances, directions = torch.linalg.eigh(neighbors @ neighbors.mT / pixels)
-    flat = variances <= (variances[:, -1:] * TINY).clamp(min=TINY)
-    varying = variances.masked_fill(flat, 0)
+    is_flat = variances <= (variances[:, -1:] * EPSILON).clamp(min=EPSILON)
+    positive = variances.masked_fill(is_flat, 0)
     # Rounding may leave small negative variances; the authors rescale the others to keep the sum.
-    total = varying.sum(1, keepdim=True)
-    varying = varying * (variances.sum(1, keepdim=True) / total.masked_fill(total == 0, 1))
-    squares = (directions.mT @ neighbors).square() / varying.masked_fill(flat, torch.inf)[..., None]
-    return squares.sum(1) / count, varying
+    total = positive.sum(1, keepdim=True)
+    positive = positive * (variances.sum(1, keepdim=True) / total.masked_fill(total == 0, 1))
+    squares = (directions.mT @ neighbors).square() / positive.masked_fill(is_flat, torch.inf)[..., None]
+    return squares.sum(1) / count, positive
 
 
 def laplacian_pyramid(image: Tensor, levels: int) -> list[Tensor]:
@@ -150,13 +152,13 @@ def laplacian_pyramid(image: Tensor, levels: int) -> list[Tensor]:
 
 def _upsample(small: Tensor, shape: torch.Size) -> Tensor:
     """Zeros between the pixels, then a blur of gain 2 along each side: half the brightness of `small`."""
-    spread = small.new_zeros(shape)
-    spread[..., ::2, ::2] = small
-    return _blur(spread) * 2
+    sparse = small.new_zeros(shape)
+    sparse[..., ::2, ::2] = small
+    return _blur(sparse) * 2
 
 
 def _upsample_parent(band: Tensor) -> Tensor:
-    """Twice the size, bilinear, lined up as parents are (the authors' imenlarge2.m)."""
+    """Twice the size, bilinear, aligned as in the authors' imenlarge2.m."""
     height, width = band.shape[-2:]
     fine = F.interpolate(band, (4 * height - 3, 4 * width - 3), mode="bilinear", align_corners=False)
     # One more line at each side, extrapolated linearly; then every second line.

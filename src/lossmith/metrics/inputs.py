@@ -1,4 +1,4 @@
-"""What every metric does with its inputs: checks, full precision, and the options of a protocol."""
+"""Inputs of all metrics: checks, full precision, and the options of a protocol."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,7 +18,7 @@ P = ParamSpec("P")
 
 
 def in_full_precision(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
-    """A metric that autocast does not touch, whatever the training around it does."""
+    """Decorates a metric, so that it computes in full precision under autocast, too."""
 
     @wraps(function)
     def metric(*args: P.args, **kwargs: P.kwargs) -> Tensor:
@@ -40,17 +40,17 @@ def prepare(
 ) -> tuple[Tensor, Tensor]:
     """Prediction and target as a metric compares them: (N, C, H, W), or (N, 1, H, W) for color "y".
 
-    Rounded to 8 bits if asked for, then cropped, then turned into luma, which is not rounded again. Float32 and
-    float64 stay as they are, and less becomes float32.
+    They are rounded to 8 bits on request, then cropped, then converted to luma, which is not rounded again.
+    Float32 and float64 stay as they are; lower precisions become float32.
 
     Parameters
     ----------
     name
-        Of the metric, for the errors.
+        The name of the metric, for error messages.
     prediction, target
         (N, C, H, W) floats in [0, 1] of one shape, on one device.
     color
-        "rgb" for the channels as they are, "y" for BT.601 luma, "own" for a metric that makes its own of RGB.
+        "rgb" for the channels as they are, "y" for BT.601 luma, "own" for a metric with a luma of its own.
     border
         Pixels to crop from each side.
     round_to_8bit
@@ -61,7 +61,7 @@ def prepare(
     Raises
     ------
     LossmithError
-        When the pair, its size or an option is not what the metric takes.
+        If the metric does not take the pair, its size or an option.
 
     >>> gray = torch.full((2, 3, 8, 8), 0.5)
     >>> x, _ = prepare("psnr", gray, gray, "y", border=2, round_to_8bit=True)
@@ -73,10 +73,12 @@ def prepare(
     channels, height, width = prediction.shape[1:]
     if color != "rgb" and channels not in (1, 3):
         raise LossmithError(f"{name}: images must have 3 channels, or 1 where they are gray, not {channels}")
-    least = max(min_side, 1) + 2 * border
-    if min(height, width) < least:
+    least_side = max(min_side, 1) + 2 * border
+    if min(height, width) < least_side:
         crop = f" with {border} cropped from each side" if border else ""
-        raise LossmithError(f"{name} needs at least {least} x {least} pixels{crop}, not {height} x {width}")
+        raise LossmithError(
+            f"{name} needs at least {least_side} x {least_side} pixels{crop}, not {height} x {width}"
+        )
     dtype = torch.promote_types(torch.promote_types(prediction.dtype, target.dtype), torch.float32)
     pair = []
     for image in (prediction, target):
@@ -87,7 +89,7 @@ def prepare(
 
 
 def check_options(color: str = "rgb", border: int = 0) -> None:
-    """Raise LossmithError for a color or a border that no protocol has."""
+    """Raise LossmithError for an invalid color or border."""
     if color not in ("rgb", "y", "own"):
         raise LossmithError(f"color must be 'rgb' or 'y', not '{color}'")
     if not isinstance(border, int) or isinstance(border, bool) or border < 0:

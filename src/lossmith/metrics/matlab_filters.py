@@ -1,4 +1,7 @@
-"""What MATLAB's `conv2(..., 'same')` does, for the metrics that were written with it; images are (N, C, H, W)."""
+"""Filters with the zero borders of MATLAB's `conv2(..., 'same')`, for metrics published in MATLAB.
+
+Images are (N, C, H, W).
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,9 +9,9 @@ from torch import Tensor
 
 
 def gradient(image: Tensor, smoothing: tuple[float, float, float]) -> Tensor:
-    """Gradient magnitude of (N, 1, H, W): central differences, smoothed across; outside is 0, as in `conv2`.
+    """Gradient magnitude of (N, 1, H, W): central differences, smoothed across them; zeros outside.
 
-    `smoothing` are the weights across the direction of the difference: thirds for Prewitt, 3/16, 10/16, 3/16
+    `smoothing` holds the weights across the direction of the difference: thirds for Prewitt; 3/16, 10/16 and 3/16
     for Scharr.
 
     >>> ramp = torch.arange(5.0).expand(1, 1, 5, 5)
@@ -19,14 +22,14 @@ def gradient(image: Tensor, smoothing: tuple[float, float, float]) -> Tensor:
     difference = torch.tensor([1.0, 0.0, -1.0], dtype=image.dtype, device=image.device)
     kernels = torch.stack([torch.outer(across, difference), torch.outer(difference, across)])[:, None]
     horizontal, vertical = F.conv2d(image, kernels, padding=1).chunk(2, dim=1)
-    flat = (horizontal == 0) & (vertical == 0)  # where the root has no derivative
-    return torch.hypot(horizontal, vertical.masked_fill(flat, 1)).masked_fill(flat, 0)
+    is_zero = (horizontal == 0) & (vertical == 0)  # where the root has no derivative
+    return torch.hypot(horizontal, vertical.masked_fill(is_zero, 1)).masked_fill(is_zero, 0)
 
 
 def downsample(image: Tensor, factor: int) -> Tensor:
-    """Mean of factor x factor pixels of (N, C, H, W), then every factor-th of them; outside is 0, as in `conv2`.
+    """Mean of factor x factor pixels of (N, C, H, W), then every factor-th of them; zeros outside.
 
-    For factor 2 these are disjoint blocks, for 3 they are centered on the pixels that stay.
+    For factor 2 the blocks are disjoint; for 3 they are centered on the pixels that stay.
 
     >>> downsample(torch.arange(8.0).reshape(1, 1, 2, 4), 2)
     tensor([[[[2.5000, 4.5000]]]])
@@ -51,5 +54,5 @@ def power(base: Tensor, exponent: float) -> Tensor:
     >>> base.grad
     tensor([0.0000, 0.2500])
     """
-    zero = base == 0
-    return base.masked_fill(zero, 1).pow(exponent).masked_fill(zero, 0)
+    is_zero = base == 0
+    return base.masked_fill(is_zero, 1).pow(exponent).masked_fill(is_zero, 0)

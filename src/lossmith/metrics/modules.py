@@ -22,7 +22,7 @@ class ImageMetric(Metric):
     """
 
     function: ClassVar[Callable[..., Tensor]]
-    """Of (prediction, target) and options, to one value per image."""
+    """Takes (prediction, target) and options, and returns one value per image."""
     higher_is_better: bool
     is_differentiable = True
     full_state_update = False
@@ -33,13 +33,13 @@ class ImageMetric(Metric):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = [p for p in signature(cls.function).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
-        cls.__signature__ = Signature([*own, Parameter("kwargs", Parameter.VAR_KEYWORD)])
+        options = [p for p in signature(cls.function).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+        cls.__signature__ = Signature([*options, Parameter("kwargs", Parameter.VAR_KEYWORD)])
 
     def __init__(self, **kwargs: Any) -> None:
-        own = signature(type(self)).parameters.keys() - {"kwargs"}
-        super().__init__(**{name: value for name, value in kwargs.items() if name not in own})
-        self.options = {name: value for name, value in kwargs.items() if name in own}
+        names = signature(type(self)).parameters.keys() - {"kwargs"}
+        super().__init__(**{name: value for name, value in kwargs.items() if name not in names})
+        self.options = {name: value for name, value in kwargs.items() if name in names}
         check_options(**{name: self.options[name] for name in ("color", "border") if name in self.options})
         self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("images", torch.tensor(0), dist_reduce_fx="sum")
@@ -129,7 +129,7 @@ class LPIPS(ImageMetric):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        find_metric(f"lpips_{self.options.get('network', 'alex')}")  # says now what is missing
+        find_metric(f"lpips_{self.options.get('network', 'alex')}")  # raises now if weights are missing
 
 
 class DISTS(ImageMetric):
@@ -140,4 +140,4 @@ class DISTS(ImageMetric):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        find_metric("dists")  # says now what is missing
+        find_metric("dists")  # raises now if weights are missing

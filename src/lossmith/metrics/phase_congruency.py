@@ -1,8 +1,8 @@
 """Phase congruency: the agreement in phase of the Fourier components at each pixel.
 
-It is high at edges and lines, whatever the contrast. Log-Gabor wavelets of 4 scales and 4 orientations,
-less what noise would give. Source: Kovesi, "Image features from phase congruency", Videre 1(3), 1999, in the
-form of `phasecong2` within the authors' FeatureSIM.m.
+It is high at edges and lines of any contrast. It is computed with log-Gabor wavelets of 4 scales and 4
+orientations; the energy expected of noise is subtracted. Source: Kovesi, "Image features from phase congruency",
+Videre 1(3), 1999, in the form of `phasecong2` in the FSIM authors' FeatureSIM.m.
 """
 
 import math
@@ -17,16 +17,16 @@ from lossmith.metrics.matlab_filters import power
 SCALES, ORIENTATIONS = 4, 4
 SHORTEST_WAVE, WAVE_RATIO = 6, 2
 RADIAL_SIGMA = 0.55
-"""Of the log-Gabor's transfer function, as a ratio to its center frequency."""
+"""Width of the log-Gabor's transfer function, as a ratio to its center frequency."""
 ANGULAR_SIGMA = math.pi / ORIENTATIONS / 1.2
 NOISE_DEVIATIONS = 2.0
 NOISE_RESCALE = 1.7
 EPSILON = 1e-4
-FLAT = 1e-9
-"""Wavelet responses below this (of images on 0 to 255) are rounding errors."""
+MIN_AMPLITUDE = 1e-9
+"""Smaller wavelet responses (of images on 0 to 255) are rounding errors."""
 
 
-class Bank(NamedTuple):
+class WaveletBank(NamedTuple):
     """The wavelets for one image size."""
 
     filters: Tensor
@@ -49,19 +49,19 @@ def phase_congruency(luma: Tensor) -> Tensor:
     amplitudes = responses.abs()
     total = responses.sum(2, keepdim=True)
     direction = total / (total.abs() + EPSILON)
-    aligned = responses * direction.conj()
-    energy = (aligned.real - aligned.imag.abs()).sum(2)
+    projections = responses * direction.conj()
+    energy = (projections.real - projections.imag.abs()).sum(2)
     threshold = power(_median(amplitudes[:, :, 0].flatten(2).square()), 0.5) * noise
     energy = (energy - threshold[..., None, None]).clamp(min=0).sum(1, keepdim=True)
     amplitude = amplitudes.sum((1, 2))[:, None]
-    flat = amplitude <= FLAT
-    return torch.where(flat, 0, energy / amplitude.masked_fill(flat, 1))
+    is_flat = amplitude <= MIN_AMPLITUDE
+    return torch.where(is_flat, 0, energy / amplitude.masked_fill(is_flat, 1))
 
 
 @lru_cache(maxsize=4)
-@torch.inference_mode(False)  # the bank that is remembered may be needed for a gradient later
-def wavelets(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Bank:
-    """The log-Gabor wavelets for images of this size; the last few sizes are remembered."""
+@torch.inference_mode(False)  # the cached bank may be needed for a gradient later
+def wavelets(height: int, width: int, dtype: torch.dtype, device: torch.device) -> WaveletBank:
+    """The log-Gabor wavelets for images of this size; those of the last few sizes are cached."""
     v, u = torch.meshgrid(_frequencies(height), _frequencies(width), indexing="ij")
     radius, angle = torch.hypot(u, v), torch.atan2(-v, u)
     corners = 1 / (1 + (radius / 0.45) ** 30)  # a Butterworth low-pass, so that no wave runs off the grid
@@ -74,15 +74,15 @@ def wavelets(height: int, width: int, dtype: torch.dtype, device: torch.device) 
         radial.append(wave)
     angular = []
     for orientation in range(ORIENTATIONS):
-        turned = angle - orientation * math.pi / ORIENTATIONS
-        distance = torch.atan2(turned.sin(), turned.cos())
+        difference = angle - orientation * math.pi / ORIENTATIONS
+        distance = torch.atan2(difference.sin(), difference.cos())
         angular.append(torch.exp(-(distance**2) / (2 * ANGULAR_SIGMA**2)))
     filters = torch.stack(angular)[:, None] * torch.stack(radial)
-    return Bank(*(tensor.to(device, dtype) for tensor in (filters, _noise_threshold(filters))))
+    return WaveletBank(*(tensor.to(device, dtype) for tensor in (filters, _noise_threshold(filters))))
 
 
 def _noise_threshold(filters: Tensor) -> Tensor:
-    """Mean plus k deviations of the energy that pure noise would have, per unit of the median amplitude.
+    """Mean plus k deviations of the energy of pure noise, per unit of the median amplitude.
 
     Squared amplitudes of noise are exponential, so their mean is the median / log 2; its energy is Rayleigh.
     """
@@ -98,12 +98,12 @@ def _noise_threshold(filters: Tensor) -> Tensor:
 def _frequencies(length: int) -> Tensor:
     """-1/2 to 1/2 with zero first; odd lengths reach both ends, as in Kovesi's code."""
     ramp = torch.arange(length, dtype=torch.float64, device="cpu") - length // 2
-    shifted: Tensor = torch.fft.ifftshift(ramp / (length - length % 2 or 1))
-    return shifted
+    frequencies: Tensor = torch.fft.ifftshift(ramp / (length - length % 2 or 1))
+    return frequencies
 
 
 def _median(values: Tensor) -> Tensor:
-    """The median along the last axis, between the middle two if their number is even."""
+    """The median along the last axis; the mean of the middle two for an even number of values."""
     count = values.shape[-1]
     low = values.kthvalue((count + 1) // 2).values
     return low if count % 2 else (low + values.kthvalue(count // 2 + 1).values) / 2

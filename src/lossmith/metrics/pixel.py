@@ -1,11 +1,11 @@
-"""Errors of the pixels: PSNR, and the two errors of Zhao et al.'s tables."""
+"""Pixel errors: PSNR, and L1 and L2 as in the tables of Zhao et al."""
 
 from torch import Tensor
 
 from lossmith.metrics.inputs import Color, in_full_precision, prepare
 
-CEILING = 100.0
-"""The PSNR of identical images in dB; with infinity a mean over images would be infinite."""
+MAX_PSNR = 100.0
+"""The PSNR of identical images in dB; an infinite one would make the mean over images infinite."""
 
 
 @in_full_precision
@@ -16,7 +16,7 @@ def psnr(
     color: Color = "rgb",
     border: int = 0,
     round_to_8bit: bool = False,
-    ceiling: float = CEILING,
+    ceiling: float = MAX_PSNR,
 ) -> Tensor:
     """Peak signal-to-noise ratio in dB, (N,); higher is better.
 

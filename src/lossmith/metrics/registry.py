@@ -1,4 +1,4 @@
-"""The registry of metrics: name, label, direction, minimum size and function of each."""
+"""The registry of metrics: their names, labels, directions, minimum sizes and functions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ _FUNCTIONS: dict[str, MetricFunction] = {
 
 
 def find_metric(name: str) -> Metric:
-    """The metric of this name; LossmithError if it is not known, or is a deep one whose weights are missing.
+    """The metric of this name; raises LossmithError if it is not known, or if its weights are missing.
 
     >>> find_metric("psnr").unit
     'dB'
@@ -108,7 +108,7 @@ def metric_function(name: str) -> MetricFunction:
 
 
 def follows_color(name: str) -> bool:
-    """Whether a metric has the option `color`; the others are defined on RGB, or on a luma of their own.
+    """Whether a metric has the option `color`; the others are defined on RGB or on a luma of their own.
 
     >>> follows_color("psnr"), follows_color("gmsd")
     (True, False)
@@ -117,7 +117,7 @@ def follows_color(name: str) -> bool:
 
 
 def available_deep_metrics() -> dict[str, Metric]:
-    """The deep metrics whose weights are on this machine, by name, the preferred first; often none.
+    """The deep metrics whose weights are on this machine, by name, in order of preference; often none.
 
     Looks in the folder named by LOSSMITH_WEIGHTS and in torch.hub's checkpoint folder.
 
@@ -128,5 +128,5 @@ def available_deep_metrics() -> dict[str, Metric]:
 
 
 def default_metrics() -> list[str]:
-    """All of METRICS, and the preferred of the deep metrics whose weights are on this machine."""
+    """All of METRICS, and the first deep metric whose weights are on this machine."""
     return [*METRICS, *list(available_deep_metrics())[:1]]

@@ -1,4 +1,4 @@
-"""SSIM and MS-SSIM as similarities; the definitions are those of the losses."""
+"""SSIM and MS-SSIM as similarities, computed by the losses."""
 
 from torch import Tensor
 
@@ -55,8 +55,8 @@ def ms_ssim(
     """Multi-scale structural similarity (not 1 - MS-SSIM), (N,); 0 to 1, higher is better.
 
     The product over five scales, each half the size of the one before, of the mean contrast-structure to the power
-    of the scale's weight, with the luminance at the coarsest. A channel whose images are anti-correlated counts
-    as 0, where there is no gradient.
+    of the scale's weight, with the luminance at the coarsest. An anti-correlated channel counts as 0 and
+    has no gradient.
 
     Options as for `psnr`. Raises LossmithError for less than 161x161 pixels.
     Source: Wang, Simoncelli, Bovik, Asilomar 2003.

@@ -1,8 +1,8 @@
-// Small helpers that every other script uses. All scripts share one module scope.
+// Helpers of all other scripts. All scripts share one module scope.
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 
-// An HTML element; text goes in as text, never as markup.
+// An HTML element; strings among the children become text, never markup.
 function html(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
@@ -17,18 +17,19 @@ function fill(element, attributes, children) {
   return element;
 }
 
-// The mark of a method, as in the tables.
+// The symbol of a method, as in the tables.
 function mark(method) {
   const symbol = svg("use", { href: `#mark-${method.shape}` });
   return svg("svg", { class: `mark ${method.style}`, viewBox: "0 0 20 20", "aria-hidden": "true" }, symbol);
 }
 
-function who(method) {
+// The symbol and the name of a method.
+function methodLabel(method) {
   const name = html("span", { class: method.kind === "loss" ? "expression" : "role" }, method.label);
   return html("span", { class: "who" }, mark(method), name);
 }
 
-// The same numbers as in the tables: fixed digits, a real minus, an en dash where nothing was measured.
+// A number as in the tables: fixed digits, a true minus sign, an en dash for a missing value.
 function number(value, digits, signed = false) {
   if (value == null || Number.isNaN(value)) return "\u2013";
   const text = Math.abs(value).toFixed(digits);
@@ -42,7 +43,7 @@ function significant(value, figures = 3) {
   return number(value, Math.max(0, figures - 1 - Math.floor(Math.log10(Math.abs(value)))));
 }
 
-// Round values inside [low, high], about `count` of them, and the decimals they need.
+// About `count` round values in [low, high], and the decimals they need.
 function ticks(low, high, count) {
   const span = high - low;
   if (!(span > 0)) return { values: [low], digits: 2 };
@@ -61,12 +62,12 @@ function logTicks(low, high, count) {
       const value = factor * 10 ** power;
       if (value >= low * 0.999 && value <= high * 1.001) values.push(value);
     }
-  const tens = values.filter((value) => Math.abs(Math.log10(value) % 1) < 1e-6);
+  const powersOfTen = values.filter((value) => Math.abs(Math.log10(value) % 1) < 1e-6);
   if (values.length < 2) return ticks(low, high, count).values;
-  return values.length > count * 1.5 && tens.length > 1 ? tens : values;
+  return values.length > count * 1.5 && powersOfTen.length > 1 ? powersOfTen : values;
 }
 
-// Width of a text in pixels, as charts set it.
+// The width of a text in a chart, in pixels.
 const ruler = new OffscreenCanvas(1, 1).getContext("2d");
 function widthOf(text, family) {
   ruler.font = `12.8px ${getComputedStyle(document.documentElement).getPropertyValue(family)}`;
@@ -76,7 +77,7 @@ function widthOf(text, family) {
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const shorten = (text, length) => (text.length > length ? text.slice(0, length - 1) + "\u2026" : text);
 
-// Redraws when the width of a box changes.
+// Calls `draw` whenever the width of an element changes.
 function whenResized(box, draw) {
   let width = 0;
   new ResizeObserver(() => {

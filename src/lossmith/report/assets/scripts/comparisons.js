@@ -1,10 +1,10 @@
-// Wires up a test image when it comes near the screen.
+// Makes the comparison of a test image interactive, once it comes near the screen.
 async function openComparison(comparison) {
   if ("opened" in comparison.dataset) return;
   comparison.dataset.opened = "";
   const images = [...comparison.querySelectorAll(".gallery img")];
   await Promise.all(images.map((image) => image.decode()));
-  comparison.dataset.live = ""; // until here the images stand there as they are, for who looks only once
+  comparison.dataset.live = ""; // until now CSS shows the plain images, as it does without scripts
   const size = { width: Number(comparison.dataset.width), height: Number(comparison.dataset.height) };
   const names = [...comparison.querySelectorAll("select.left option")].map((option) => option.textContent);
   setUpSplit(comparison, images, names);
@@ -27,16 +27,16 @@ const nearScreen = new IntersectionObserver((entries) => {
     }
 }, { rootMargin: "800px" });
 for (const comparison of document.querySelectorAll(".comparison")) {
-  // small images are enlarged by a whole factor, so that their pixels stay square
+  // small images are enlarged by an integer factor, so that their pixels stay square
   const width = Number(comparison.dataset.width);
-  const enlarged = Math.max(1, Math.floor(480 / width));
-  comparison.style.setProperty("--shown", `${width * enlarged}px`);
-  comparison.classList.toggle("tiny", enlarged > 1);
+  const factor = Math.max(1, Math.floor(480 / width));
+  comparison.style.setProperty("--shown", `${width * factor}px`);
+  comparison.classList.toggle("tiny", factor > 1);
   nearScreen.observe(comparison);
 }
 
-// The others follow when the browser has nothing else to do, so that a printed page is whole.
-async function openTheRest() {
+// Opens all other comparisons when the browser is idle, so that a printed page is complete.
+async function openAllComparisons() {
   for (const comparison of document.querySelectorAll(".comparison")) await openComparison(comparison);
 }
-(window.requestIdleCallback ?? ((work) => setTimeout(work, 500)))(openTheRest);
+(window.requestIdleCallback ?? ((work) => setTimeout(work, 500)))(openAllComparisons);

@@ -1,4 +1,4 @@
-// Training curves: one color and mark per loss, thin lines for seeds, a thick one for their mean.
+// Training curves: one color and symbol per loss, thin lines for seeds, a thick one for their mean.
 const curveChart = byId("curve-chart");
 const hiddenLines = new Set();
 
@@ -20,35 +20,35 @@ function drawCurves() {
   const axis = byId("curve-axis").value;
   const lines = curveLines(view, axis);
   const kind = view === "loss" && divideByStart(lines) ? "relative" : view;
-  const several = lines.some((line) => line.thin.length);
-  const seeds = several ? " Thin lines are single seeds, thick lines their mean." : "";
+  const hasSeeds = lines.some((line) => line.thin.length);
+  const seeds = hasSeeds ? " Thin lines are single seeds, thick lines their mean." : "";
   byId("curve-note").textContent = CURVE_NOTES[kind] + seeds;
   byId("curve-loss-label").hidden = view !== "terms";
   drawCurveLegend(lines);
-  const shown = lines.filter((line) => !hiddenLines.has(line.key));
-  if (!shown.length) {
+  const visibleLines = lines.filter((line) => !hiddenLines.has(line.key));
+  if (!visibleLines.length) {
     const words = lines.length ? "All lines are hidden." : "Nothing was measured.";
     curveChart.replaceChildren(html("p", { class: "note" }, words));
     return;
   }
   const width = curveChart.clientWidth;
-  const named = width > 620;
-  const names = Math.max(...shown.map((line) => widthOf(shorten(line.label, 18), "--mono")));
-  const last = Math.max(...shown.map((line) => line.thick.at(-1)[0]));
+  const hasNames = width > 620;
+  const nameWidth = Math.max(...visibleLines.map((line) => widthOf(shorten(line.label, 18), "--mono")));
+  const last = Math.max(...visibleLines.map((line) => line.thick.at(-1)[0]));
   const xAxis = progressAxis(axis, last);
-  const yAxis = { ...curveExtent(shown, view, last), title: CURVE_TITLES[kind] };
-  const margin = { left: 56, right: named ? names + 28 : 14, top: 30, bottom: 46 };
+  const yAxis = { ...curveExtent(visibleLines, view, last), title: CURVE_TITLES[kind] };
+  const margin = { left: 56, right: hasNames ? nameWidth + 28 : 14, top: 30, bottom: 46 };
   const chart = frame(width, Math.round(clamp(width * 0.46, 260, 430)), xAxis, yAxis, margin);
-  const place = ([x, value]) => [chart.x(x / xAxis.divisor), chart.y(value)];
-  drawCurveLines(chart, shown, place);
-  drawCurveEnds(chart, shown, place, named);
+  const toPixels = ([x, value]) => [chart.x(x / xAxis.divisor), chart.y(value)];
+  drawCurveLines(chart, visibleLines, toPixels);
+  drawCurveEnds(chart, visibleLines, toPixels, hasNames);
   fill(chart.root, {
     tabindex: "0",
     role: "img",
     "aria-label": `${yAxis.title}, over ${xAxis.title}; the left and right arrow keys read the lines`,
   }, []);
   curveChart.replaceChildren(chart.root);
-  makeReadable(chart, shown, xAxis, view === "psnr" ? (value) => number(value, 2) : significant);
+  addReadout(chart, visibleLines, xAxis, view === "psnr" ? (value) => number(value, 2) : significant);
 }
 
 function progressAxis(axis, last) {
@@ -61,12 +61,12 @@ function progressAxis(axis, last) {
   return { low: 0, high: last / divisor || 1, title, divisor };
 }
 
-function drawCurveLines(chart, lines, place) {
-  const inside = { x: chart.left - 2, y: chart.top - 4 };
+function drawCurveLines(chart, lines, toPixels) {
+  const corner = { x: chart.left - 2, y: chart.top - 4 };
   const size = { width: chart.right - chart.left + 4, height: chart.bottom - chart.top + 8 };
-  chart.root.append(svg("clipPath", { id: "curve-clip" }, svg("rect", { ...inside, ...size })));
+  chart.root.append(svg("clipPath", { id: "curve-clip" }, svg("rect", { ...corner, ...size })));
   const layer = svg("g", { "clip-path": "url(#curve-clip)" });
-  const path = (points) => "M" + points.map((point) => place(point).map((at) => at.toFixed(1)).join(" ")).join("L");
+  const path = (points) => "M" + points.map((point) => toPixels(point).map((pixel) => pixel.toFixed(1)).join(" ")).join("L");
   for (const { thin, thick, method, dash } of lines) {
     for (const points of thin) layer.append(svg("path", { class: `line thin ${method.style}`, d: path(points) }));
     layer.append(svg("path", { class: `line ${method.style}`, d: path(thick), "stroke-dasharray": dash }));
@@ -74,10 +74,10 @@ function drawCurveLines(chart, lines, place) {
   chart.root.append(layer);
 }
 
-// A mark where each line ends, a cross if its loss failed, and its name where there is room.
-function drawCurveEnds(chart, lines, place, named) {
+// The symbol of each loss at the end of its line, a cross if it failed, and its name if there is room.
+function drawCurveEnds(chart, lines, toPixels, hasNames) {
   const ends = lines.map((line) => {
-    const [x, y] = place(line.thick.at(-1));
+    const [x, y] = toPixels(line.thick.at(-1));
     return { ...line, x, at: clamp(y, chart.top, chart.bottom) };
   });
   ends.sort((a, b) => a.at - b.at);
@@ -87,10 +87,10 @@ function drawCurveEnds(chart, lines, place, named) {
       ? svg("path", { class: "line", d: `M${x - 5} ${at - 5}l10 10m0-10l-10 10` })
       : svg("use", { href: `#mark-${method.shape}`, x: x - 6, y: at - 6, width: 12, height: 12 });
     chart.root.append(svg("g", { class: method.style }, symbol));
-    if (!named) continue;
-    const from = `M${x + 8} ${at}L${chart.right + 10} ${y}`;
-    const apart = Math.abs(y - at) > 3 || x < chart.right - 2;
-    if (apart) chart.root.append(svg("path", { class: "leader", d: from }));
+    if (!hasNames) continue;
+    const leader = `M${x + 8} ${at}L${chart.right + 10} ${y}`;
+    const needsLeader = Math.abs(y - at) > 3 || x < chart.right - 2;
+    if (needsLeader) chart.root.append(svg("path", { class: "leader", d: leader }));
     const name = svg("text", { class: "name", x: chart.right + 14, y: y + 4 }, shorten(label, 18));
     name.append(svg("title", {}, label));
     chart.root.append(name);
@@ -99,11 +99,11 @@ function drawCurveEnds(chart, lines, place, named) {
 
 function drawCurveLegend(lines) {
   const buttons = lines.map((line) => {
-    const shown = String(!hiddenLines.has(line.key));
+    const pressed = String(!hiddenLines.has(line.key));
     const name = html("span", { class: "expression" }, line.label);
-    const failed = line.method.failed ? html("small", {}, "(did not finish)") : null;
+    const failure = line.method.failed ? html("small", {}, "(did not finish)") : null;
     const symbol = line.term ? dashOf(line) : mark(line.method);
-    return html("button", { type: "button", "aria-pressed": shown }, symbol, name, failed);
+    return html("button", { type: "button", "aria-pressed": pressed }, symbol, name, failure);
   });
   const items = buttons.map((button) => html("li", {}, button));
   buttons.forEach((button, i) => {

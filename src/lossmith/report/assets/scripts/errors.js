@@ -1,5 +1,5 @@
-// Maps of the absolute error, computed here from the embedded images: black to white through red and yellow.
-// The colors are those of matplotlib's "inferno", which are evenly spaced to the eye, also without red or green.
+// Maps of the absolute error, computed from the embedded images. The colors are those of matplotlib's "inferno":
+// black to white through red and yellow, perceptually uniform, and readable with color blindness.
 const RAMP = [
   [0, 0, 4],
   [31, 12, 72],
@@ -13,10 +13,10 @@ const RAMP = [
 ];
 const SHADES = 766; // sums of three 8-bit differences
 
-function rampColor(share) {
-  const place = clamp(share, 0, 1) * (RAMP.length - 1);
-  const low = Math.min(Math.floor(place), RAMP.length - 2);
-  return RAMP[low].map((value, i) => value + (RAMP[low + 1][i] - value) * (place - low));
+function rampColor(fraction) {
+  const position = clamp(fraction, 0, 1) * (RAMP.length - 1);
+  const low = Math.min(Math.floor(position), RAMP.length - 2);
+  return RAMP[low].map((value, i) => value + (RAMP[low + 1][i] - value) * (position - low));
 }
 
 const shades = Array.from({ length: SHADES }, (_, i) => rampColor(i / (SHADES - 1)));
@@ -33,20 +33,20 @@ function pixelsOf(image) {
   return context.getImageData(0, 0, canvas.width, canvas.height).data;
 }
 
-// Draws |image - target|, averaged over the colors; `ceiling` levels and more get the brightest color.
+// Draws |image - target|, averaged over the channels; errors of `ceiling` levels and more have the brightest color.
 function drawError(canvas, image, target, ceiling) {
   const context = canvas.getContext("2d");
-  const shown = context.createImageData(canvas.width, canvas.height);
-  const out = shown.data;
+  const bitmap = context.createImageData(canvas.width, canvas.height);
+  const pixels = bitmap.data;
   const gain = (SHADES - 1) / (3 * ceiling);
-  for (let i = 0; i < out.length; i += 4) {
+  for (let i = 0; i < pixels.length; i += 4) {
     let sum = 0;
     for (let k = i; k < i + 3; k++) sum += Math.abs(image[k] - target[k]);
-    const entry = 3 * Math.min(SHADES - 1, Math.round(sum * gain));
-    out[i] = rampTable[entry];
-    out[i + 1] = rampTable[entry + 1];
-    out[i + 2] = rampTable[entry + 2];
-    out[i + 3] = 255;
+    const offset = 3 * Math.min(SHADES - 1, Math.round(sum * gain));
+    pixels[i] = rampTable[offset];
+    pixels[i + 1] = rampTable[offset + 1];
+    pixels[i + 2] = rampTable[offset + 2];
+    pixels[i + 3] = 255;
   }
-  context.putImageData(shown, 0, 0);
+  context.putImageData(bitmap, 0, 0);
 }

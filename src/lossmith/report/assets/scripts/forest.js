@@ -1,12 +1,12 @@
-// Pairwise differences in one metric, as a table with a plot in it. To the right is better, whatever the metric.
+// Pairwise differences in one metric, as a table with a forest plot; better is to the right for every metric.
 const forest = byId("forest");
 
 function drawForest() {
   const index = Number(byId("difference-metric").value);
   const metric = data.metrics[index];
-  const chosen = byId("difference-reference").value;
-  const reference = chosen === "all" ? "all" : chosen === "best" ? metric.best : Number(chosen);
-  const pairs = chosenPairs(index, reference);
+  const choice = byId("difference-reference").value;
+  const reference = choice === "all" ? "all" : choice === "best" ? metric.best : Number(choice);
+  const pairs = selectPairs(index, reference);
   if (!pairs.length) {
     forest.replaceChildren(html("p", { class: "note" }, "There is no other method to compare with."));
     return;
@@ -36,50 +36,50 @@ function forestHead(metric, reference) {
     column("outcome", all ? "First of the pair" : `Than ${shorten(data.methods[reference].label, 24)}`));
 }
 
-function forestRow(pair, metric, single, digits) {
+function forestRow(pair, metric, hasReference, digits) {
   const outcome = outcomeOf(pair, metric.higher);
-  const sure = outcome.sure ? "sure" : "unsure";
-  const [first, second] = [who(data.methods[pair.first]), who(data.methods[pair.second])];
-  const names = single ? first : html("span", { class: "pair" }, first, html("small", {}, "against"), second);
-  const signed = (value) => number(value, digits, true);
-  const ends = known(pair.low, pair.high) ? `${signed(pair.low)} to ${signed(pair.high)}` : "";
-  const won = known(pair.won) ? `${Math.round(pair.won * 100)} %` : "\u2013";
-  return html("tr", { class: sure },
+  const certainty = outcome.sure ? "sure" : "unsure";
+  const [first, second] = [methodLabel(data.methods[pair.first]), methodLabel(data.methods[pair.second])];
+  const names = hasReference ? first : html("span", { class: "pair" }, first, html("small", {}, "against"), second);
+  const format = (value) => number(value, digits, true);
+  const interval = isKnown(pair.low, pair.high) ? `${format(pair.low)} to ${format(pair.high)}` : "";
+  const winRate = isKnown(pair.won) ? `${Math.round(pair.won * 100)} %` : "\u2013";
+  return html("tr", { class: certainty },
     html("th", { scope: "row" }, names),
     html("td", { class: "plot" }),
-    html("td", { class: "size" }, html("span", { class: "mean" }, signed(pair.mean)), html("small", {}, ends)),
-    html("td", { class: "won" }, won, html("small", {}, "of images")),
-    html("td", { class: `outcome ${sure}` }, outcome.words));
+    html("td", { class: "size" }, html("span", { class: "mean" }, format(pair.mean)), html("small", {}, interval)),
+    html("td", { class: "won" }, winRate, html("small", {}, "of images")),
+    html("td", { class: `outcome ${certainty}` }, outcome.words));
 }
 
 function forestScale(axis, width) {
-  const place = scale(axis, 0, width);
+  const toX = scale(axis, 0, width);
   const root = svg("svg", { viewBox: `0 0 ${width} 18`, height: 18, "aria-hidden": "true" });
   const { values, digits } = ticks(axis.low, axis.high, width / 80);
   for (const value of values) {
     const text = value === 0 ? "0" : number(value, digits, true);
-    root.append(svg("text", { x: clamp(place(value), 14, width - 14), y: 14, "text-anchor": "middle" }, text));
+    root.append(svg("text", { x: clamp(toX(value), 14, width - 14), y: 14, "text-anchor": "middle" }, text));
   }
   return root;
 }
 
 function forestPlot({ first, mean, low, high }, axis, width) {
-  const place = scale(axis, 0, width);
+  const toX = scale(axis, 0, width);
   const method = data.methods[first];
   const root = svg("svg", { viewBox: `0 0 ${width} 30`, height: 30, "aria-hidden": "true" });
   for (const value of ticks(axis.low, axis.high, width / 80).values) {
-    root.append(svg("line", { class: "grid", x1: place(value), x2: place(value), y1: 0, y2: 30 }));
+    root.append(svg("line", { class: "grid", x1: toX(value), x2: toX(value), y1: 0, y2: 30 }));
   }
-  root.append(svg("line", { class: "zero", x1: place(0), x2: place(0), y1: -8, y2: 38 }));
-  if (!known(mean)) return root;
-  const inside = (value) => clamp(place(value), 5, width - 5);
-  const whisker = { x1: inside(low ?? mean), x2: inside(high ?? mean), y1: 15, y2: 15 };
-  const at = place(mean);
-  // beyond the axis: an arrow at its end, the numbers stand beside it
-  const arrow = at < 5 ? "M0 15l9-6v12z" : at > width - 5 ? `M${width} 15l-9-6v12z` : null;
+  root.append(svg("line", { class: "zero", x1: toX(0), x2: toX(0), y1: -8, y2: 38 }));
+  if (!isKnown(mean)) return root;
+  const clampX = (value) => clamp(toX(value), 5, width - 5);
+  const whisker = { x1: clampX(low ?? mean), x2: clampX(high ?? mean), y1: 15, y2: 15 };
+  const center = toX(mean);
+  // a mean beyond the axis is an arrow at its end; the numbers stand beside it
+  const arrow = center < 5 ? "M0 15l9-6v12z" : center > width - 5 ? `M${width} 15l-9-6v12z` : null;
   const symbol = arrow
     ? svg("path", { d: arrow, fill: "currentColor" })
-    : svg("use", { href: `#mark-${method.shape}`, x: at - 8, y: 7, width: 16, height: 16 });
+    : svg("use", { href: `#mark-${method.shape}`, x: center - 8, y: 7, width: 16, height: 16 });
   root.append(svg("g", { class: method.style }, svg("line", { class: "whisker", ...whisker }), symbol));
   return root;
 }

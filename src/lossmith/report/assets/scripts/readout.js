@@ -1,34 +1,34 @@
-// A vertical line over the curves, moved by pointer or arrow keys, and the values under it.
-function makeReadable(chart, lines, xAxis, worded) {
+// A vertical line over the curves, moved by pointer or arrow keys, with the values at it.
+function addReadout(chart, lines, xAxis, format) {
   const steps = [...new Set(lines.flatMap((line) => line.thick.map(([x]) => x)))].sort((a, b) => a - b);
-  const place = (x) => chart.x(x / xAxis.divisor);
+  const toPixels = (x) => chart.x(x / xAxis.divisor);
   const cross = svg("line", { class: "cross", y1: chart.top, y2: chart.bottom, visibility: "hidden" });
   const tip = html("div", { class: "tip", hidden: "" });
   chart.root.append(cross);
   curveChart.append(tip);
-  let at = steps.length - 1;
+  let current = steps.length - 1;
 
-  const show = (index, spoken) => {
-    at = clamp(index, 0, steps.length - 1);
-    const x = steps[at];
+  const show = (index, announce) => {
+    current = clamp(index, 0, steps.length - 1);
+    const x = steps[current];
     const values = lines.map((line) => ({ line, value: valueAt(line.thick, x) }));
-    const found = values.filter(({ value }) => value != null);
-    found.sort((a, b) => b.value - a.value);
+    const readings = values.filter(({ value }) => value != null);
+    readings.sort((a, b) => b.value - a.value);
     const progress = xAxis.title === "steps" ? number(x, 0) : significant(x / xAxis.divisor);
     const title = `${progress} ${xAxis.title}`;
-    const rows = found.map(({ line, value }) => {
+    const rows = readings.map(({ line, value }) => {
       const name = html("span", { class: "expression" }, shorten(line.label, 26));
-      const who = html("span", { class: "who" }, line.term ? dashOf(line) : mark(line.method), name);
-      return html("tr", {}, html("th", { scope: "row" }, who), html("td", {}, worded(value)));
+      const header = html("span", { class: "who" }, line.term ? dashOf(line) : mark(line.method), name);
+      return html("tr", {}, html("th", { scope: "row" }, header), html("td", {}, format(value)));
     });
     tip.replaceChildren(html("table", {}, html("caption", {}, title), html("tbody", {}, ...rows)));
     tip.hidden = false;
-    fill(cross, { x1: place(x), x2: place(x), visibility: "visible" }, []);
-    const before = place(x) > (chart.left + chart.right) / 2;
-    tip.style.left = before ? "auto" : `${place(x) + 14}px`;
-    tip.style.right = before ? `${curveChart.clientWidth - place(x) + 14}px` : "auto";
-    if (!spoken) return;
-    const words = found.map(({ line, value }) => `${line.label} ${worded(value)}`);
+    fill(cross, { x1: toPixels(x), x2: toPixels(x), visibility: "visible" }, []);
+    const isLeft = toPixels(x) > (chart.left + chart.right) / 2;
+    tip.style.left = isLeft ? "auto" : `${toPixels(x) + 14}px`;
+    tip.style.right = isLeft ? `${curveChart.clientWidth - toPixels(x) + 14}px` : "auto";
+    if (!announce) return;
+    const words = readings.map(({ line, value }) => `${line.label} ${format(value)}`);
     byId("curve-readout").textContent = `${title}: ${words.join(", ")}`;
   };
   const hide = () => {
@@ -38,7 +38,7 @@ function makeReadable(chart, lines, xAxis, worded) {
 
   chart.root.addEventListener("pointermove", (event) => {
     const pointer = event.clientX - chart.root.getBoundingClientRect().left;
-    const distance = (i) => Math.abs(place(steps[i]) - pointer);
+    const distance = (i) => Math.abs(toPixels(steps[i]) - pointer);
     show(steps.reduce((best, _, i) => (distance(i) < distance(best) ? i : best), 0), false);
   });
   chart.root.addEventListener("pointerleave", hide);
@@ -49,7 +49,7 @@ function makeReadable(chart, lines, xAxis, worded) {
     if (event.key === "Escape") hide();
     if (move === undefined) return;
     event.preventDefault();
-    show(tip.hidden ? at : at + move, true);
+    show(tip.hidden ? current : current + move, true);
   });
 }
 
