@@ -1,4 +1,4 @@
-"""The options of a command from a YAML file, as they would be typed."""
+"""Options of a command from a YAML file."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ _NULL = "tag:yaml.org,2002:null"
 
 
 def read_config_file(path: Path) -> dict[str, str | list[str]]:
-    """The options in a YAML file, by name: the text of a value, or the texts of a list. What is null is left out.
+    """The options in a YAML file by name: the text of a value, or the texts of a list; null entries are left out.
 
-    Raises LossmithError for a file that cannot be read, that holds something else, or gives an option twice.
+    Raises LossmithError for a file that cannot be read, holds anything but options, or gives an option twice.
     """
     root = _read(path)
     if not isinstance(root, yaml.MappingNode):
@@ -28,7 +28,7 @@ def read_config_file(path: Path) -> dict[str, str | list[str]]:
             raise LossmithError(f"{path}: '{name}' is in line {lines[name]} and in line {line}; remove one")
         lines[name] = line
         if value.tag != _NULL:
-            options[name] = _texts(value, f"{path}, line {line}: '{name}'")
+            options[name] = _value(value, f"{path}, line {line}: '{name}'")
     return options
 
 
@@ -46,26 +46,27 @@ def _read(path: Path) -> yaml.Node | None:
         raise LossmithError(f"cannot read {path}: it is not YAML") from error
 
 
-def _texts(value: yaml.Node, where: str) -> str | list[str]:
-    if isinstance(value, yaml.ScalarNode):
-        return _text(value, where)
-    if not isinstance(value, yaml.SequenceNode):
-        raise LossmithError(f"{where} must be a value or a list of values")
-    return [_text(item, where) for item in value.value]
+def _value(node: yaml.Node, location: str) -> str | list[str]:
+    """The text of a scalar node, or the texts of a sequence node; `location` names it in error messages."""
+    if isinstance(node, yaml.ScalarNode):
+        return _text(node, location)
+    if not isinstance(node, yaml.SequenceNode):
+        raise LossmithError(f"{location} must be a value or a list of values")
+    return [_text(item, location) for item in node.value]
 
 
-def _text(node: yaml.Node, where: str) -> str:
+def _text(node: yaml.Node, location: str) -> str:
     if not isinstance(node, yaml.ScalarNode) or not node.value:
-        raise LossmithError(f"{where} must be a value or a list of values, none of them empty")
-    return _check_text(node.value, where)
+        raise LossmithError(f"{location} must be a value or a list of values, none of them empty")
+    return _check_text(node.value, location)
 
 
-def _check_text(text: str, where: str) -> str:
-    """The text itself; raises LossmithError for characters, possible in YAML, that no file name can hold."""
+def _check_text(text: str, location: str) -> str:
+    """The text itself; raises LossmithError for characters that YAML allows and file names do not."""
     try:
         encodable = "\0" not in text and bool(text.encode())
     except UnicodeEncodeError:
         encodable = False
     if not encodable:
-        raise LossmithError(f"{where} has characters that UTF-8 text cannot hold")
+        raise LossmithError(f"{location} has characters that UTF-8 text cannot hold")
     return text

@@ -1,11 +1,11 @@
-"""What users of other tools type, and what it is called here."""
+"""Option and command names of other tools, and what they are called here."""
 
 from collections.abc import Collection
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.legacy import OPTIONS
 
-SAME = {
+SYNONYMS = {
     "learning-rate": "lr base-lr lr-g",
     "batch": "batch-size batch-size-per-gpu train-batch-size bs",
     "patch": "patch-size crop-size gt-size gt-patch image-size",
@@ -33,7 +33,7 @@ SAME = {
     "no-progress": "quiet q silent disable-progress-bar no-progress-bar",
     "save-every": "save-interval save-freq checkpoint-interval",
 }
-"""Other names of options that mean the same, in the same unit; they are taken for them."""
+"""Other names of an option, with the same meaning and unit; they are accepted in its place."""
 
 _LOCAL = "one command starts all processes itself: --devices says how many, --executor ray spreads a comparison"
 _PRECISION = "--precision bfloat16 or float32 sets the arithmetic; by default it is bfloat16 on a CUDA device"
@@ -43,7 +43,7 @@ _WEIGHTS = "--init FILE begins with the weights of another model; a stopped run 
 _INPUT = "images are named without an option, as in `lossmith COMMAND photos/`"
 ANSWERS = {
     "resume auto-resume resume-from resume-from-checkpoint resume-state continue continue-train resume-path": (
-        "the same command goes on by itself where it was stopped"
+        "the same command continues a stopped run by itself"
     ),
     "gpu gpus gpu-id gpu-ids cuda use-cuda no-cuda accelerator cpu": (
         "--device cpu or --device cuda:1 chooses one, --devices 2 trains on two; without them a GPU is used where "
@@ -112,7 +112,7 @@ ANSWERS = {
         'weights belong to the loss: --loss "l1 + 0.1*features(vgg19, conv5_4)"'
     ),
 }
-"""Words for what is done in another way here, and how. They count only where an option of that name is unknown."""
+"""Options of other tools that have no equivalent here, and what to do instead; used only for unknown options."""
 
 COMMANDS = {
     "restore": "inference infer predict upscale enhance denoise sr deblur apply process run",
@@ -129,25 +129,25 @@ COMMANDS = {
 }
 
 
-def _spread(table: dict[str, str]) -> dict[str, list[str]]:
-    """{"a b": "x", "b": "y"} as {"a": ["x"], "b": ["x", "y"]}."""
-    spread: dict[str, list[str]] = {}
+def _invert(table: dict[str, str]) -> dict[str, list[str]]:
+    """The meanings of every word of the keys: {"a b": "x", "b": "y"} gives {"a": ["x"], "b": ["x", "y"]}."""
+    meanings: dict[str, list[str]] = {}
     for words, meaning in table.items():
         for word in words.split():
-            spread.setdefault(word, []).append(meaning)
-    return spread
+            meanings.setdefault(word, []).append(meaning)
+    return meanings
 
 
-_SAME = _spread({words: option for option, words in SAME.items()} | OPTIONS)
-_ANSWERS = _spread(ANSWERS)
-_COMMANDS = {word: command for command, words in COMMANDS.items() for word in words.split()}
+_OPTIONS_BY_WORD = _invert({words: option for option, words in SYNONYMS.items()} | OPTIONS)
+_ANSWERS_BY_WORD = _invert(ANSWERS)
+_COMMANDS_BY_WORD = {word: command for command, words in COMMANDS.items() for word in words.split()}
 
 
 def option_for(word: str, known: Collection[str]) -> str:
-    """The option that a word means, of those that a command knows; all without their leading hyphens.
+    """The option that a word stands for, one of the `known` options of a command; all without leading hyphens.
 
-    Raises LossmithError where it is done in another way here, and says how. A word of which nothing is known is
-    given back.
+    An unknown word is returned as it is. Raises LossmithError for an option of other tools that has no equivalent;
+    the message says what to do instead.
 
     >>> option_for("lr", ["learning-rate"]), option_for("learning_rate", ["learning-rate"]), option_for("x", [])
     ('learning-rate', 'learning-rate', 'x')
@@ -155,15 +155,15 @@ def option_for(word: str, known: Collection[str]) -> str:
     Traceback (most recent call last):
     lossmith.core.errors.LossmithError: there is no --resume: the same command goes on ...
     """
-    plain = word.lower().replace("_", "-")
-    for name in [word, plain, *_SAME.get(plain, [])]:
-        if name in known:
-            return name
-    if answers := _ANSWERS.get(plain):
+    name = word.lower().replace("_", "-")
+    for option in [word, name, *_OPTIONS_BY_WORD.get(name, [])]:
+        if option in known:
+            return option
+    if answers := _ANSWERS_BY_WORD.get(name):
         raise LossmithError(f"there is no {'-' * (1 + (len(word) > 1))}{word}: {answers[0]}")
     return word
 
 
 def command_for(word: str) -> str | None:
-    """The command that does what a word of another tool asks for."""
-    return _COMMANDS.get(word.lower().replace("_", "-"))
+    """The command that another tool calls by this word; None if there is none."""
+    return _COMMANDS_BY_WORD.get(word.lower().replace("_", "-"))
