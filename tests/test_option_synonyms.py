@@ -1,4 +1,4 @@
-"""Names of other tools' options are taken for ours where they mean the same, and answered where they do not."""
+"""Options and commands of other tools: accepted where they mean the same, and answered where they do not."""
 
 from importlib.metadata import version
 
@@ -6,7 +6,7 @@ import pytest
 
 from lossmith.cli import app, epilogue, run
 from lossmith.core.errors import LossmithError
-from lossmith.option_synonyms import ANSWERS, COMMANDS, SAME, command_for, option_for
+from lossmith.option_synonyms import ANSWERS, COMMANDS, SYNONYMS, command_for, option_for
 
 COMPUTING = ("compare", "train", "evaluate", "learn-loss", "restore", "export", "blend", "reproduce")
 
@@ -94,7 +94,7 @@ def test_existing_options_are_never_replaced_by_synonyms() -> None:
 
 def test_every_synonym_stands_for_an_existing_option() -> None:
     known = set().union(*map(options, COMPUTING))
-    assert set(SAME) <= known
+    assert set(SYNONYMS) <= known
     spread = [word for words in ANSWERS for word in words.split()]
     assert len(spread) == len(set(spread)), "a word has two answers"
 

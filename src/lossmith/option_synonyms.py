@@ -43,7 +43,7 @@ _WEIGHTS = "--init FILE begins with the weights of another model; a stopped run 
 _INPUT = "images are named without an option, as in `lossmith COMMAND photos/`"
 ANSWERS = {
     "resume auto-resume resume-from resume-from-checkpoint resume-state continue continue-train resume-path": (
-        "the same command continues a stopped run by itself"
+        "the same command goes on by itself where it was stopped"
     ),
     "gpu gpus gpu-id gpu-ids cuda use-cuda no-cuda accelerator cpu": (
         "--device cpu or --device cuda:1 chooses one, --devices 2 trains on two; without them a GPU is used where "

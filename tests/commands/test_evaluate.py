@@ -103,7 +103,7 @@ def test_results_are_matched_by_common_parts_of_their_names(naming: str, photos:
     evaluation = lossmith.evaluate(results, test=[photos])
     assert [row.scores["psnr"] for row in evaluation.rows] == [PERFECT] * 6
     assert evaluation.notes == [
-        f"results belong to targets by their names, as '{Path(naming).stem.format(0)}' to '0'"
+        f"results are matched to targets by name, as '{Path(naming).stem.format(0)}' to '0'"
     ]
     assert evaluation.status == 0
 
