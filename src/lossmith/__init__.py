@@ -4,22 +4,22 @@
     network("srresnet")    a restoration network                  (needs only torch)
     degradation("jpeg(10)")  the degradation to undo              (from here on: lossmith[workbench])
     train(...)             one training run, as a folder
-    evaluate(...)          a model or a folder of results, scored image by image
+    evaluate(...)          scores of a model or of a folder of results, image by image
     compare(...)           the loss tournament, with its report
-    learn_loss(...)        a loss of your own, from one image and its degradation
+    learn_loss(...)        a loss learned from one image and its degradation
     show_loss, convert_mdf the card of a loss file; the published MDF as a loss file
     export(...)            a model for other programs: safetensors, ONNX, a card
-    blend(...)             what lies between two models
+    blend(...)             models interpolated between two models
     restore(...)           a model applied to whole images
-    reproduce(...)         a model or a loss made again from its receipt
-    Data, Recipe           the images of a study; the degradation, the network and the budget
+    reproduce(...)         a model or a loss trained again from its receipt
+    Data, Recipe           the images; the degradation, the network and the budget
     AdversarialRecipe      training against a discriminator, as ESRGAN's
-    Execution              where the runs of a tournament are carried out
-    preset("esrgan")       what `train` needs to train as a paper did
-    LossRecipe             how a loss is learned
-    TrainResult, Comparison, RunResult, Evaluation, ...   what the functions above return
+    Execution              where the runs of a tournament are executed
+    preset("esrgan")       a recipe with which `train` trains as in a paper
+    LossRecipe             the settings of a learned loss
+    TrainResult, Comparison, RunResult, Evaluation, ...   the results of the functions above
 
-Importing lossmith loads nothing; each name brings what it needs when it is first used.
+Importing lossmith loads nothing else; each name is imported when it is first used.
 """
 
 from typing import TYPE_CHECKING

@@ -20,7 +20,7 @@ def test_a_full_disk_is_reported_beforehand_and_existing_files_count(
 
 
 def test_free_disk_is_that_of_the_nearest_existing_folder(tmp_path: Path) -> None:
-    assert resources.existing(tmp_path / "a" / "b") == tmp_path
+    assert resources.nearest_existing(tmp_path / "a" / "b") == tmp_path
     assert resources.free_disk(tmp_path / "a" / "b") > 0
 
 

@@ -14,7 +14,7 @@ from lossmith.commands.command_line import command_line
 from lossmith.commands.option_types import AlphaOption, DegradationOption, NetworkOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError
-from lossmith.core.files import LIKE_FILES, refuse_existing
+from lossmith.core.files import FILE_EXTENSIONS, refuse_existing
 from lossmith.core.progress import progress_option
 from lossmith.core.provenance import versions
 
@@ -158,7 +158,7 @@ def _alpha_text(alpha: str | float | Sequence[float]) -> str:
 def _check_out(out: Path, single: bool) -> None:
     if single and out.suffix != ".safetensors":
         raise LossmithError(f"one alpha gives one model, a .safetensors file, and {out} has another ending")
-    if not single and (out.is_file() or out.suffix.lower() in LIKE_FILES) and not out.is_dir():
+    if not single and (out.is_file() or out.suffix.lower() in FILE_EXTENSIONS) and not out.is_dir():
         raise LossmithError(f"several alphas give a page in a folder, and {out} names a file")
     refuse_existing(*((out,) if single else (out / "blend.html", out / "blend.csv")))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossmith import losses, training
 from lossmith.core.devices import resolve_precision
-from lossmith.core.run_config import check, go_on
+from lossmith.core.run_config import check, resume_advice
 from lossmith.training import AdversarialRecipe, Recipe
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def train_gan(
         **(init.identity if init else {}),
         **data.fingerprint,
     }
-    check(out / "run.yaml", config, go_on(second.model))
+    check(out / "run.yaml", config, resume_advice(second.model))
     stages = []
     with training.begin(out / "run.yaml", config, tasks, data, settings, runs=len(tasks)):
         for folder, task in zip(folders, tasks, strict=True):

@@ -120,7 +120,7 @@ def learn_loss(
             announcement = f"learning a loss at {counted(scales, 'scale')} of {image}, {sample.name}"
             logger.info(f"{announcement}; {device_name()}; into {out}")
             for result in (out, page):
-                remove_partial_files(out.parent, of=escape(result.name))
+                remove_partial_files(out.parent, name=escape(result.name))
             checkpointer = loss_learning.LearningCheckpointer(folder / "state.ckpt", save_every)
             learned = loss_learning.train_discriminators(pyramid, checkpointer)
             card = loss_learning.make_card(sample, recipe, seed, learned, checkpointer.timer.elapsed)

@@ -17,7 +17,7 @@ from lossmith.core.files import check_folder, sha256_of
 from lossmith.core.legacy import rename_card, rename_entries
 from lossmith.core.progress import progress_option
 from lossmith.core.provenance import receipt_threads
-from lossmith.core.run_config import BEGINNING
+from lossmith.core.run_config import INIT_KEYS
 from lossmith.loss_learning import LossRecipe
 from lossmith.losses import mdf
 from lossmith.training import AdversarialRecipe, Recipe
@@ -37,7 +37,7 @@ RECEIPT_ENTRIES = (
     "scale",
     "seed",
     "protocol",
-    *BEGINNING,
+    *INIT_KEYS,
     "skipped",
     "remarks",
 )

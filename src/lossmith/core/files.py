@@ -16,12 +16,12 @@ MAX_NAME_BYTES = 100
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Errors of a full disk, an exceeded quota, and a limit on the size of files."""
 
-LIKE_FILES = (
+FILE_EXTENSIONS = (
     *(".safetensors", ".pth", ".pt", ".ckpt", ".onnx"),
     *(".html", ".htm", ".csv", ".json", ".yaml", ".yml", ".txt", ".log", ".zip"),
     *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm"),
 )
-"""Endings of what people take `out` for, where it is a folder."""
+"""Extensions that show that `out` was meant as a file, where it must be a folder."""
 
 
 def check_folder(out: Path, what: str) -> None:
@@ -30,7 +30,7 @@ def check_folder(out: Path, what: str) -> None:
         return
     if out.exists():
         raise LossmithError(f"'{out}' is a file, and `out` is the folder of {what}; choose another")
-    if out.suffix.lower() in LIKE_FILES:
+    if out.suffix.lower() in FILE_EXTENSIONS:
         problem = f"'{out}' is called like a file, and `out` is the folder of {what}"
         raise LossmithError(f"{problem}; name a folder, such as '{out.with_suffix('')}'")
 
@@ -108,9 +108,9 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def remove_partial_files(folder: Path, of: str = "*") -> None:
-    """Remove partial files named after `of` that killed processes left in a folder that no other process uses."""
-    for draft in folder.glob(f".{of}.*.part"):
+def remove_partial_files(folder: Path, name: str = "*") -> None:
+    """Remove the partial files of `name`, a glob, that killed processes left in a folder that is not in use."""
+    for draft in folder.glob(f".{name}.*.part"):
         with suppress(OSError):
             draft.unlink()
 

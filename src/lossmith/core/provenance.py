@@ -1,4 +1,4 @@
-"""What made a file, beside its configuration: the versions of the code and the device."""
+"""The versions of the code and the device, which receipts and reports record."""
 
 import platform
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ else:
 
 @cache
 def code_digest() -> str:
-    """Which code this is, more exactly than its version says: the beginning of the SHA-256 of all its modules."""
+    """The start of the SHA-256 of all modules, which identifies the code more exactly than its version."""
     home, digest = Path(__file__).parents[1], sha256()
     for path in sorted(home.rglob("*.py")):
         digest.update(path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
@@ -29,7 +29,7 @@ def code_digest() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of what decides the last bits of a result."""
+    """Versions on which the last bits of a result depend."""
     return {
         "lossmith": __version__,
         "code": code_digest(),
@@ -39,7 +39,7 @@ def versions() -> dict[str, str]:
 
 
 def environment(*packages: str) -> dict[str, str]:
-    """Device, system and versions, as pages show them; `packages` are further packages whose versions matter."""
+    """Device, system and versions, as reports show them; `packages` names further packages to list."""
     releases = {**versions(), **{name: version(name) for name in packages}}
     return {
         "Device": device_name(),
@@ -49,17 +49,17 @@ def environment(*packages: str) -> dict[str, str]:
 
 
 def provenance(devices: int = 1) -> dict[str, Any]:
-    """The entries of a receipt that say what made it."""
+    """Entries of a receipt: versions, device, number of devices and threads."""
     threads = torch.get_num_threads()
     return {"versions": versions(), "device": device_name(devices), "devices": devices, "threads": threads}
 
 
 @contextmanager
 def receipt_threads(receipt: dict[str, Any]) -> Iterator[None]:
-    """As many threads as the receipt names, where it names some: sums depend on it in their last bits."""
-    before, wanted = torch.get_num_threads(), receipt.get("threads")
-    torch.set_num_threads(wanted if isinstance(wanted, int) and 0 < wanted <= 1024 else before)
+    """Use as many threads as a receipt names, if it does: the last bits of sums depend on their number."""
+    previous, threads = torch.get_num_threads(), receipt.get("threads")
+    torch.set_num_threads(threads if isinstance(threads, int) and 0 < threads <= 1024 else previous)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(previous)

@@ -18,10 +18,10 @@ def free_memory() -> int | None:
 
 def free_disk(folder: Path) -> int:
     """Free bytes on the disk of `folder`, which need not exist yet."""
-    return shutil.disk_usage(existing(folder)).free
+    return shutil.disk_usage(nearest_existing(folder)).free
 
 
-def existing(folder: Path) -> Path:
+def nearest_existing(folder: Path) -> Path:
     """The folder, or its nearest ancestor that exists."""
     folder = folder.absolute()
     return next((parent for parent in (folder, *folder.parents) if parent.is_dir()), Path(folder.anchor))

@@ -9,7 +9,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.files import write_text
 from lossmith.core.legacy import rename_entries
 
-BEGINNING = {"begins_with", "begins_with_part"}
+INIT_KEYS = {"begins_with", "begins_with_part"}
 """Entries that are only there if training started from the weights of a file."""
 
 
@@ -32,7 +32,7 @@ def check(path: Path, config: dict[str, Any], advice: str = "choose another `out
     except (yaml.YAMLError, ValueError):
         stored = None
     stored = rename_entries(stored) if isinstance(stored, dict) else {}
-    if (stored.keys() ^ config.keys()) - BEGINNING:
+    if (stored.keys() ^ config.keys()) - INIT_KEYS:
         raise LossmithError(
             f"{path} is damaged, or was written by another version of lossmith; choose another `out`"
         )
@@ -42,7 +42,7 @@ def check(path: Path, config: dict[str, Any], advice: str = "choose another `out
         raise LossmithError(f"{path.parent} belongs to another configuration: {', '.join(differences)}; {advice}")
 
 
-def go_on(model: Path) -> str:
+def resume_advice(model: Path) -> str:
     """The advice for a run that cannot go on under other settings, since its schedule has a fixed end."""
     if not model.is_file():
         return "choose another `out`"
@@ -51,7 +51,7 @@ def go_on(model: Path) -> str:
 
 def _difference(key: str, stored: dict[str, Any], config: dict[str, Any]) -> str:
     """A sentence about an entry that differs."""
-    if key in BEGINNING:
+    if key in INIT_KEYS:
         return "it began with other weights"
     if isinstance(config[key], dict):
         return f"the {key.replace('_', ' ')} differ"

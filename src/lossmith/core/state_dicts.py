@@ -81,10 +81,10 @@ def read_state_dicts(path: Path) -> list[StateDict]:
         raise LossmithError(f"{path} holds a {type(checkpoint).__name__}, not weights by name")
     if objects := [name for name, value in checkpoint.items() if isinstance(value, Placeholder)]:
         raise LossmithError(
-            f"{path} holds {quoted(objects)} as objects and not as tensors; if they are NumPy arrays, "
+            f"{path} holds {quote_names(objects)} as objects and not as tensors; if they are NumPy arrays, "
             "save it again with torch.as_tensor(array) in place of each"
         )
-    raise LossmithError(f"{path} holds no weights{', only ' if checkpoint else ''}{quoted(checkpoint)}")
+    raise LossmithError(f"{path} holds no weights{', only ' if checkpoint else ''}{quote_names(checkpoint)}")
 
 
 def _read(path: Path) -> Any:
@@ -229,7 +229,7 @@ def misfit(expected: Mapping[str, Size], actual: Mapping[str, Size]) -> str:
         if actual.get(name) != shape and not (name not in actual and is_counter(name))
     ]
     faults += [f"the network has no '{name}'" for name in actual if name not in expected]
-    return listed(faults)
+    return join_names(faults)
 
 
 def is_counter(name: str) -> bool:
@@ -237,15 +237,15 @@ def is_counter(name: str) -> bool:
     return name.endswith("num_batches_tracked")
 
 
-def listed(things: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """The first few names, and the number of others."""
-    others = f" and {len(things) - MAX_NAMES} more" if len(things) > MAX_NAMES else ""
-    return ", ".join(things[:MAX_NAMES]) + others
+    others = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + others
 
 
-def quoted(names: Iterable[Any]) -> str:
+def quote_names(names: Iterable[Any]) -> str:
     """The first few names in quotation marks, and the number of others."""
-    return listed([f"'{name}'" for name in names])
+    return join_names([f"'{name}'" for name in names])
 
 
 __all__ = [
@@ -253,8 +253,8 @@ __all__ = [
     "choose",
     "find_state_dicts",
     "is_counter",
-    "listed",
+    "join_names",
     "misfit",
-    "quoted",
+    "quote_names",
     "read_state_dicts",
 ]

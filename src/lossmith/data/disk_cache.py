@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import write_error
-from lossmith.core.resources import existing
+from lossmith.core.resources import nearest_existing
 
 TILE_SIDE = 64
 """Side of the square tiles in which images lie in the file, so that a patch is read in a few pieces."""
@@ -38,7 +38,7 @@ class DiskCache:
     """
 
     def __init__(self, beside: Path) -> None:
-        self._folder = existing(beside)
+        self._folder = nearest_existing(beside)
         try:
             self._file: IO[bytes] = TemporaryFile(dir=self._folder)  # noqa: SIM115 (it lives as long as this does)
         except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lossmith.core.errors import LossmithError
-from lossmith.core.files import LIKE_FILES, write_text
+from lossmith.core.files import FILE_EXTENSIONS, write_text
 from lossmith.core.legacy import ENTRIES
 from lossmith.evaluation.protocol import Protocol
 from lossmith.evaluation.results import Row
@@ -18,7 +18,7 @@ def check_table(path: Path) -> None:
     """Raise LossmithError for an existing file that is not a table of scores, or a name unfit for CSV."""
     if path.is_dir():
         raise LossmithError(f"'{path}' is a folder; name a CSV file, such as '{path / 'scores.csv'}'")
-    if path.suffix.lower() in LIKE_FILES and path.suffix.lower() not in (".csv", ".txt"):
+    if path.suffix.lower() in FILE_EXTENSIONS and path.suffix.lower() not in (".csv", ".txt"):
         raise LossmithError(
             f"scores are written as CSV, and '{path}' is called otherwise; call it scores.csv, say"
         )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.core.safetensors_io import formats_of, is_safetensors, load_tensors
-from lossmith.core.state_dicts import StateDict, choose, misfit, quoted, read_state_dicts
+from lossmith.core.state_dicts import StateDict, choose, misfit, quote_names, read_state_dicts
 from lossmith.models.model_file import (
     FORMAT,
     Model,
@@ -162,10 +162,9 @@ def _unknown_network_error(state_dicts: Sequence[StateDict], where: str) -> str:
                 best, closest, names, max_share = name, candidate, keys ^ expected, share
     fault = f"holds{closest.place} the weights of no network that is known {where}"
     if max_share < MIN_NAME_OVERLAP:
-        return (
-            f"{fault}, such as {quoted(closest.weights)}; name your own network: `network='my_package.nets:MyNet'`"
-        )
-    but = f", but for {quoted(sorted(names))}" if names else ""
+        examples = quote_names(closest.weights)
+        return f"{fault}, such as {examples}; name your own network: `network='my_package.nets:MyNet'`"
+    but = f", but for {quote_names(sorted(names))}" if names else ""
     fit = f"{max_share:.0%} of the names fit{but}"
     return f"{fault}; closest is {best}, which {fit}: name it, `network='{best}(scale=4)'`"
 

@@ -11,7 +11,7 @@ from torch import Size, Tensor, nn
 from lossmith.core.errors import LossmithError
 from lossmith.core.legacy import rename_entries
 from lossmith.core.safetensors_io import load_tensors, save_tensors
-from lossmith.core.state_dicts import listed, misfit
+from lossmith.core.state_dicts import join_names, misfit
 from lossmith.networks import network
 
 FORMAT = "lossmith-model-1"
@@ -94,7 +94,7 @@ def models_in(folder: Path) -> list[Path]:
 
 
 def _list_models(models: Sequence[Path]) -> str:
-    names = listed([str(model) for model in models])
+    names = join_names([str(model) for model in models])
     return f"; name {'the' if len(models) == 1 else 'a'} model in it: {names}" if models else " without a model"
 
 

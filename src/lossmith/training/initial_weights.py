@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
-from lossmith.core.state_dicts import StateDict, quoted, read_state_dicts
+from lossmith.core.state_dicts import StateDict, quote_names, read_state_dicts
 from lossmith.expressions import format_call, parse_call
 from lossmith.models.foreign import canonical_weights, closest_state_dict, load_any_model, weights_for
 from lossmith.models.model_file import Model, are_finite, check_file, load_weights
@@ -97,7 +97,7 @@ def _fitting_weights(path: Path, restorer: nn.Module, weights: StateDict) -> dic
     if not fitting:
         raise LossmithError(f"{path} holds nothing that fits this network")
     new_names = [name for name in expected if name not in fitting]
-    rest = f"; fresh are {quoted(new_names)}" if new_names else ""
+    rest = f"; fresh are {quote_names(new_names)}" if new_names else ""
     logger.info(f"{len(fitting)} of the network's {len(expected)} weights come from {path}{rest}")
     return fitting
 

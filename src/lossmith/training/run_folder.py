@@ -9,7 +9,7 @@ from typing import Any
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import remove_partial_files, safe_file_name, sha256_of, write_text
 from lossmith.core.legacy import IMAGES_FOLDER, rename_entries
-from lossmith.core.run_config import check, go_on
+from lossmith.core.run_config import check, resume_advice
 from lossmith.core.state_file import CheckpointFile
 
 CHECKPOINT_FORMAT = "lossmith run 4"
@@ -81,7 +81,7 @@ class RunFolder:
         """Raise LossmithError when the folder belongs to another configuration, or holds a run without one."""
         if not self.config.exists() and (self.state.exists or self.summary.exists()):
             raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another `out`")
-        check(self.config, configuration, go_on(self.model))
+        check(self.config, configuration, resume_advice(self.model))
 
     def remove_partial_files(self) -> None:
         """Remove what a killed process left half-written anywhere in the folder."""
