@@ -41,6 +41,7 @@ MIN_16BIT_SPREAD = 1 << 14
 """The least spread of 16-bit values: those of 14 bits or fewer would lose too much in 8 bits."""
 OUTLIERS = 1e-4
 """Fraction of 16-bit values at each end, at least one, that are taken for broken pixels of a sensor."""
+NO_PIXELS = "says that it has no pixels"
 SEVERAL_IMAGES = "holds several images (an animation or pages); save the one you mean by itself"
 
 
@@ -163,6 +164,8 @@ def open_image(path: str | Path) -> Iterator["Image"]:
         errors_as_sentences(path),
         Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN]) as image,
     ):
+        if 0 in image.size:
+            raise image_error(path, NO_PIXELS)
         yield image
 
 

@@ -1,6 +1,7 @@
 """Training and restoration read the same pixels from a file, or one of them refuses it."""
 
 import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,14 @@ def with_a_wrong_sum(content: bytearray) -> bytearray:
     return content
 
 
+def without_width(path: Path) -> None:
+    """Write a TIFF whose header says that it is 0 pixels wide."""
+    Image.fromarray(RGB).save(path)
+    width = struct.pack("<HHI", 256, 4, 1)  # the tag, its type LONG, one value, which follows
+    before, after = path.read_bytes().split(width + struct.pack("<I", RGB.shape[1]))
+    path.write_bytes(before + width + struct.pack("<I", 0) + after)
+
+
 BOTH = {
     "rgb.png": by_pillow(RGB),
     "gray.png": by_pillow(GRAY),
@@ -105,6 +114,7 @@ NEITHER = {
     "unmarked.tif": by_tifffile(RGB, photometric="minisblack", planarconfig="contig"),
     "signed.tif": by_tifffile(GRAY.astype("i2")),
     "float.tif": by_tifffile(GRAY.astype("f4")),
+    "no-width.tif": without_width,
     "cmyk.jpg": lambda path: Image.fromarray(RGB).convert("CMYK").save(path),
     "animated.gif": by_pillow(GRAY, save_all=True, append_images=[Image.fromarray(255 - GRAY)]),
 }

@@ -13,6 +13,7 @@ import numpy as np
 from lossmith.core.errors import LossmithError
 from lossmith.data.reading import (
     CMYK,
+    NO_PIXELS,
     SEVERAL_IMAGES,
     apply_orientation,
     errors_as_sentences,
@@ -217,7 +218,9 @@ def _vips_open(path: Path, fail_on: str = "error") -> Any:
 
 
 def _check_size(path: Path, height: int, width: int) -> None:
-    """Raise LossmithError where an image announces more pixels than its file can hold."""
+    """Raise LossmithError where an image announces no pixels, or more than its file can hold."""
+    if not height * width:
+        raise image_error(path, NO_PIXELS)
     if height * width > MAX_UNCHECKED_PIXELS and height * width > MAX_PIXELS_PER_BYTE * path.stat().st_size:
         raise image_error(
             path, "says that it has more pixels than such a small file can hold; it may be a decompression bomb"
