@@ -14,11 +14,11 @@ $(READY): pyproject.toml
 demo: $(READY)  ## train under five losses on the sample photographs and write the report
 	$(BIN)/lossmith compare --config examples/demo.yaml
 
-test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+test: $(READY)  # a process per core, up to four, each with one thread
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 4 --dist loadfile
 
-test-slow: $(READY)  ## all tests, and what other packages' losses make of the same hostile images
-	$(BIN)/python -m pytest
+test-slow: test  ## all tests, and what other packages' losses make of the same hostile images
+	$(BIN)/python -m pytest -m slow
 	$(BIN)/python benchmarks/reliability.py --out runs/reliability.md && cat runs/reliability.md
 
 lint: $(READY)
