@@ -45,7 +45,7 @@ OTHERS = ("adversarial", "learn-loss", "compare")
 FULL = re.compile(
     r"lossmith: cannot write \S+/?([\w.-]+): (No space left on device|File too large); "
     r"make room, and the same command goes on"
-    r"|lossmith: (the results) take about \S+ kB, and \S+ kB are free on the disk of \S+; "
+    r"|lossmith: (the results)(?: of \d runs)? take about \S+ [kM]B, and \S+ [kM]B are free on the disk of \S+; "
     r"make room, or choose another --out"
 )
 

@@ -332,7 +332,7 @@ def test_only_the_leader_prints_and_writes(program: list[str], photos: Path, tmp
     words = [*program, "train", str(photos), *QUICK, "--steps", "3", "--out", str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **SLURM}, check=True)
     assert done.stdout.count("3 steps in") == 1
-    assert done.stderr.count("\n") == done.stderr.count("training on") == 1, done.stderr
+    assert done.stderr.count("\n") == done.stderr.count("lossmith: training ") == 1, done.stderr
     assert len(list(tmp_path.glob("tensorboard/*"))) == 1
 
 
