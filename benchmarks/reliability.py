@@ -35,7 +35,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from hostile.amounts import FEW, MANY
 from hostile.battery import FAULTS, Criterion, Subject, answer_to_a_nan, answers_to_nonsense, examine, nonsense
 from hostile.cases import LAYOUTS, TAME, WILD, Case, cases
-from hostile.subjects import EVERY
+from hostile.subjects import EXPRESSIONS
 
 SEED = 0
 FIRST = Case((1, 3, 192, 192), "noisy", (torch.float32, torch.float32), ("plain", "plain"), SEED)
@@ -56,7 +56,7 @@ class Family:
     others: Callable[[], dict[str, Criterion]]
     count: int
     color_blind: bool = True
-    least: int = 0
+    min_side: int = 0
     """The smallest side that all of them take, if it is above ours."""
     slack: float = 1e-6
     """Tolerance for identical images in other packages; for ours it is 0."""
@@ -105,7 +105,7 @@ MIN_VGG_SIDE = 32
 """The smallest side for packages that run the whole network, whatever the layer."""
 FAMILIES = (
     Family("SSIM", "ssim", rivals.ssim, 300),
-    Family("MS-SSIM", "ms_ssim", rivals.ms_ssim, 60, least=176),
+    Family("MS-SSIM", "ms_ssim", rivals.ms_ssim, 60, min_side=176),
     Family("The mix of MS-SSIM and L1", "mix", rivals.mix, 300),
     Family("LPIPS on AlexNet", "lpips(alex, weights=random)", lpips_of_alex, 60, False),
     Family("LPIPS on VGG", "lpips(vgg, weights=random)", lpips_of_vgg, 40, False, MIN_VGG_SIDE),
@@ -115,7 +115,7 @@ FAMILIES = (
 )
 
 
-def sample(family: Family, least: int) -> list[Case]:
+def sample(family: Family, min_side: int) -> list[Case]:
     """The images of a family, the same in every run."""
     drawn: list[Case] = []
 
@@ -127,7 +127,7 @@ def sample(family: Family, least: int) -> list[Case]:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases(CHANNELS, least))
+    @given(cases(CHANNELS, min_side))
     def collect(case: Case) -> None:
         drawn.append(case)
 
@@ -155,11 +155,11 @@ def section(family: Family, examples: list[str]) -> list[str]:
     criteria = {"lossmith": criterion, **family.others()}
     shapes = {
         "channels": (1, 3) if family.color_blind else CHANNELS,
-        "least": criterion.min_side,
-        "usual": family.least,
+        "min_side": criterion.min_side,
+        "default_side": family.min_side,
         "color_blind": family.color_blind,
     }
-    sampled = sample(family, max(criterion.min_side, family.least))
+    sampled = sample(family, max(criterion.min_side, family.min_side))
     subjects = {
         who: Subject(
             who, partial(lambda loss: loss, each), slack=0 if each is criterion else family.slack, **shapes
@@ -238,7 +238,7 @@ def main() -> None:
         few=FEW // 2,
         many=MANY,
         heavy=MANY // 8,
-        losses=len(EVERY),
+        losses=len(EXPRESSIONS),
         kinds=", ".join(f"*{values}*" for values in (*TAME, *WILD)),
         layouts=", ".join(f"*{layout}*" for layout in LAYOUTS),
         tables="\n".join(tables).rstrip(),

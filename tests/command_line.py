@@ -7,13 +7,13 @@ from lossmith.cli import run
 QUICK = ["--network", "srresnet_small(features=8, blocks=1)", "--steps", "2", "--batch", "2", "--patch", "32"]
 
 
-def refused(words: list[object], capsys: pytest.CaptureFixture[str]) -> str:
+def refusal(words: list[object], capsys: pytest.CaptureFixture[str]) -> str:
     """The sentence with which a command is refused."""
     status = run([str(word) for word in words])
-    captured = capsys.readouterr()
-    assert status == 2, captured
-    assert captured.out == ""
-    assert captured.err.startswith("lossmith: ")
-    assert captured.err.count("\n") == 1, captured.err
-    assert "Traceback" not in captured.err
-    return captured.err.removeprefix("lossmith: ").strip()
+    output = capsys.readouterr()
+    assert status == 2, output
+    assert output.out == ""
+    assert output.err.startswith("lossmith: ")
+    assert output.err.count("\n") == 1, output.err
+    assert "Traceback" not in output.err
+    return output.err.removeprefix("lossmith: ").strip()

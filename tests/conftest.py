@@ -81,22 +81,22 @@ def photo() -> Callable[[int, int], Tensor]:
 
 def _noisy(image: Tensor) -> Tensor:
     noise = torch.from_numpy(np.random.default_rng(0).normal(0, 0.05, tuple(image.shape)))
-    return _rounded(image + noise)
+    return _round(image + noise)
 
 
-def _blurred(image: Tensor) -> Tensor:
-    return _rounded(torch.nn.functional.avg_pool2d(image, 5, stride=1, padding=2, count_include_pad=False))
+def _blur(image: Tensor) -> Tensor:
+    return _round(torch.nn.functional.avg_pool2d(image, 5, stride=1, padding=2, count_include_pad=False))
 
 
-def _faded(image: Tensor) -> Tensor:
-    return _rounded(0.2 + 0.7 * image)
+def _fade(image: Tensor) -> Tensor:
+    return _round(0.2 + 0.7 * image)
 
 
-def _rounded(image: Tensor) -> Tensor:
+def _round(image: Tensor) -> Tensor:
     return (image.clamp(0, 1) * 255).round() / 255
 
 
-@pytest.fixture(params=[_noisy, _blurred, _faded], ids=["noisy", "blurred", "faded"])
+@pytest.fixture(params=[_noisy, _blur, _fade], ids=["noisy", "blurred", "faded"])
 def degrade(request: pytest.FixtureRequest) -> Callable[[Tensor], Tensor]:
     """A degradation of (..., C, H, W) that leaves 8-bit images."""
     function: Callable[[Tensor], Tensor] = request.param

@@ -35,7 +35,7 @@ def test_rooms_import_only_those_below_them_and_none_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "line", "broken"),
+    ("module", "line", "contract"),
     [
         ("core/errors.py", "import lossmith.training.run", LAYERS),
         ("core/errors.py", "def late():\n    from lossmith.losses import loss", LAYERS),
@@ -46,12 +46,12 @@ def test_rooms_import_only_those_below_them_and_none_in_a_circle() -> None:
     ],
 )
 def test_an_import_upward_or_in_a_circle_breaks_the_lint(
-    module: str, line: str, broken: str, tmp_path: Path
+    module: str, line: str, contract: str, tmp_path: Path
 ) -> None:
     copy = shutil.copytree(PACKAGE, tmp_path / "lossmith", ignore=shutil.ignore_patterns("__pycache__", "shipped"))
     with (copy / module).open("a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
-    assert f"{broken} BROKEN" in lint_imports(tmp_path)
+    assert f"{contract} BROKEN" in lint_imports(tmp_path)
 
 
 def test_no_module_imports_a_package_that_holds_it() -> None:

@@ -29,9 +29,9 @@ WORKBENCH = [
 
 def run(program: str) -> str:
     """What a fresh interpreter prints."""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def test_importing_lossmith_loads_no_dependency() -> None:
@@ -73,9 +73,9 @@ def test_a_command_without_its_packages_says_what_to_install(
 ) -> None:
     (tmp_path / "attic.py").write_text("import a_package_of_the_workbench\n")
     monkeypatch.setattr(lossmith, "__path__", [*lossmith.__path__, str(tmp_path)])
-    with pytest.raises(ImportError) as refused:
+    with pytest.raises(ImportError) as error:
         lossmith.attic  # noqa: B018
-    assert str(refused.value) == (
+    assert str(error.value) == (
         "lossmith.attic needs 'a_package_of_the_workbench', which comes with: pip install \"lossmith[workbench]\""
     )
 
@@ -162,5 +162,5 @@ try:
 except ImportError as error:
     print(error)
 """
-    said = "lossmith.metrics.PSNR needs 'torchmetrics', which comes with: pip install \"lossmith[workbench]\""
-    assert run(program) == f"False True\n{said}\n"
+    message = "lossmith.metrics.PSNR needs 'torchmetrics', which comes with: pip install \"lossmith[workbench]\""
+    assert run(program) == f"False True\n{message}\n"

@@ -9,7 +9,7 @@ import pytest
 
 from lossmith.cli import run
 
-from .command_line import QUICK, refused
+from .command_line import QUICK, refusal
 
 
 def test_losses_lists_the_catalog_with_sources(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,8 +39,8 @@ def test_compare_writes_its_tables_and_prints_the_verdict_and_the_report(
     out = tmp_path / "out"
     words = ["compare", photos, "--degradation", "noise(25)", "--losses", "l1", "0.5*l2 + 0.5*tv", *QUICK]
     assert run([str(word) for word in [*words, "--seeds", "1", "--out", out]]) == 0
-    printed = capsys.readouterr().out
-    assert str(out / "report.html") in printed
+    output = capsys.readouterr().out
+    assert str(out / "report.html") in output
     for name in ("report.html", "results.csv", "results.json", "compare.yaml"):
         assert (out / name).is_file(), name
 
@@ -55,9 +55,9 @@ def test_options_come_from_a_yaml_file_and_the_command_line_wins(
     )
     out = tmp_path / "run"
     assert run(["train", "--config", str(config), "--out", str(out), "--steps", "2"]) == 0
-    written = (out / "run.yaml").read_text()
-    assert "loss: l2" in written
-    assert "steps: 2" in written
+    config_text = (out / "run.yaml").read_text()
+    assert "loss: l2" in config_text
+    assert "steps: 2" in config_text
     capsys.readouterr()
     config.write_text(f"images: '{photos}'\nlosses: l1\nsteps: 2\nbatch: 2\npatch: 32\nseeds: 1\n")
     assert run(["compare", f"--config={config}", "--out", str(tmp_path / "one")]) == 0
@@ -96,21 +96,21 @@ def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pyt
     assert "degradation: pairs of damaged" in (tmp_path / "run" / "run.yaml").read_text()
     capsys.readouterr()
     (tmp_path / "damaged" / "3.png").unlink()
-    assert "no partner" in refused([*words[:-1], tmp_path / "again"], capsys)
+    assert "no partner" in refusal([*words[:-1], tmp_path / "again"], capsys)
 
 
 def test_help_shows_the_asterisks_of_expressions(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "--help"]) == 0
-    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    help_text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for expression in ("0.01*tv", "esrgan + 0.01*l1", "20*mdf(sr)"):
-        assert expression in shown
+        assert expression in help_text
 
 
 def test_help_names_options_where_docstrings_name_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "--help"]) == 0
-    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "instead of IMAGES and --degradation." in shown
-    assert "that belong to --test, when --clean and --degraded are given." in shown
+    help_text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "instead of IMAGES and --degradation." in help_text
+    assert "that belong to --test, when --clean and --degraded are given." in help_text
 
 
 def test_what_is_logged_is_printed_with_options_while_a_command_runs(
@@ -141,11 +141,11 @@ def test_completion_is_installed_and_knows_commands_and_options(
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 @pytest.mark.parametrize(
-    ("words", "completed"),
+    ("words", "completion"),
     [(["tr"], "train"), (["train", "--degrada"], "--degradation"), (["restore", "--verif"], "--verify")],
 )
 def test_bash_completes_a_word(
-    words: list[str], completed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], completion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert run(["--install-completion", "--shell", "bash"]) == 0
@@ -155,4 +155,4 @@ def test_bash_completes_a_word(
         'echo "${COMPREPLY[@]}"'
     )
     outcome = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
-    assert outcome.stdout.split() == [completed]
+    assert outcome.stdout.split() == [completion]

@@ -17,7 +17,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.models.model_file import save_model
 from lossmith.networks import network
 
-from .command_line import QUICK, refused
+from .command_line import QUICK, refusal
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_a_mistake_in_a_yaml_file_names_the_file_and_the_option(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.yaml").write_text(text)
-    assert sentence in refused(["train", "--config", "a.yaml"], capsys)
+    assert sentence in refusal(["train", "--config", "a.yaml"], capsys)
 
 
 def test_a_word_that_is_not_utf8_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert refused(["train", "--out", "caf\udce9"], capsys) == r"'caf\udce9' is not text in UTF-8; rename it"
+    assert refusal(["train", "--out", "caf\udce9"], capsys) == r"'caf\udce9' is not text in UTF-8; rename it"
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_user_errors_are_one_sentence_and_write_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert sentence in refused(words, capsys)
+    assert sentence in refusal(words, capsys)
     assert not any(tmp_path.iterdir())
 
 
 def test_the_folder_of_the_images_is_refused_as_output(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(photos.rglob("*"))
-    assert "the folder of what is to be made; choose another --out" in refused(
+    assert "the folder of what is to be made; choose another --out" in refusal(
         ["train", str(photos), "--out", str(photos), *QUICK], capsys
     )
     assert sorted(photos.rglob("*")) == before
@@ -150,13 +150,13 @@ def test_unusable_images_are_named(kind: str, tmp_path: Path, capsys: pytest.Cap
     else:
         bad_image(folder, kind)
     out = tmp_path / "out"
-    sentence = refused(["compare", folder, *QUICK, "--out", out], capsys)
+    sentence = refusal(["compare", folder, *QUICK, "--out", out], capsys)
     assert (kind.removesuffix("-jpeg") if kind != "empty" else "holds no images") in sentence
     assert not out.exists()
 
 
 def test_an_image_in_training_and_test_is_refused(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "is also trained on" in refused(["train", photos, "--test", photos / "1.png"], capsys)
+    assert "is also trained on" in refusal(["train", photos, "--test", photos / "1.png"], capsys)
 
 
 def test_the_folder_of_another_comparison_is_refused(
@@ -165,7 +165,7 @@ def test_the_folder_of_another_comparison_is_refused(
     words = [str(w) for w in ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path, "--losses"]]
     assert run([*words, "l1"]) == 0
     capsys.readouterr()
-    assert "belongs to another configuration: --losses is" in refused([*words, "l2"], capsys)
+    assert "belongs to another configuration: --losses is" in refusal([*words, "l2"], capsys)
 
 
 def test_a_full_disk_is_one_sentence(photos: Path, tmp_path: Path) -> None:
@@ -175,18 +175,18 @@ def test_a_full_disk_is_one_sentence(photos: Path, tmp_path: Path) -> None:
         "from lossmith.cli import run; sys.exit(run(sys.argv[1:]))"
     )
     words = [sys.executable, "-c", program, "train", photos, *QUICK, "--out", tmp_path / "run"]
-    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, env={**os.environ})
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "cannot write" in done.stderr.splitlines()[-1]
+    process = subprocess.run([str(w) for w in words], capture_output=True, text=True, env={**os.environ})
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    assert "cannot write" in process.stderr.splitlines()[-1]
 
 
 def test_a_model_file_runs_no_code(tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, mark = tmp_path / "m.safetensors", tmp_path / "ran"
     save_model(path, network("fcn"), {"network": f"os:system('touch {mark}')", "scale": 1, "degradation": "jpeg"})
-    assert "only run when you name it yourself" in refused(["evaluate", path, "--test", photos], capsys)
+    assert "only run when you name it yourself" in refusal(["evaluate", path, "--test", photos], capsys)
     save_model(path, network("fcn"), {"network": "fcn", "scale": 1, "degradation": f"os:system('touch {mark}')"})
-    assert "give --degradation" in refused(["evaluate", path, "--test", photos], capsys)
+    assert "give --degradation" in refusal(["evaluate", path, "--test", photos], capsys)
     assert not mark.exists()
 
 
@@ -196,7 +196,7 @@ def test_one_model_may_be_given_to_restore_without_a_list(photos: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("call", "words", "in_python", "typed"),
+    ("call", "words", "in_python", "in_shell"),
     [
         (
             lambda: lossmith.Data(clean="a"),
@@ -253,9 +253,13 @@ def test_one_model_may_be_given_to_restore_without_a_list(photos: Path, tmp_path
     ],
 )
 def test_an_error_names_the_argument_in_python_and_the_option_on_the_command_line(
-    call: Callable[[], object], words: list[object], in_python: str, typed: str, capsys: pytest.CaptureFixture[str]
+    call: Callable[[], object],
+    words: list[object],
+    in_python: str,
+    in_shell: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(LossmithError) as error:
         call()
     assert str(error.value) == in_python
-    assert refused(words, capsys) == typed
+    assert refusal(words, capsys) == in_shell

@@ -41,9 +41,9 @@ def test_yaml_options_are_read_as_on_the_command_line(tmp_path: Path) -> None:
 def test_unknown_yaml_options_are_named_with_their_line(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(text)
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         read_config_file(path)
-    assert str(refused.value) == f"{path}{message}"
+    assert str(error.value) == f"{path}{message}"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,6 @@ def test_unreadable_yaml_files_are_refused(content: bytes | None, message: str, 
     path = tmp_path / "study.yaml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         read_config_file(path)
-    assert str(refused.value) == f"cannot read {path}{message}"
+    assert str(error.value) == f"cannot read {path}{message}"

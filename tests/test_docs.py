@@ -49,30 +49,30 @@ def test_a_link_leads_to_a_file_and_its_heading(page: str, target: str) -> None:
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
-    reached, ahead = set(), ["README.md"]
+    visited, ahead = set(), ["README.md"]
     while ahead:
         page = ahead.pop()
-        reached.add(page)
+        visited.add(page)
         targets = [
             ((ROOT / page).parent / target.partition("#")[0]).resolve() for at, target in links() if at == page
         ]
         names = [str(path.relative_to(ROOT)) for path in targets if path.suffix == ".md"]
-        ahead += [name for name in names if name not in reached and name in TEXTS]
-    assert not {name for name in TEXTS if name.startswith("docs/")} - reached
+        ahead += [name for name in names if name not in visited and name in TEXTS]
+    assert not {name for name in TEXTS if name.startswith("docs/")} - visited
 
 
 @pytest.mark.parametrize("page", CURRENT)
 def test_files_of_the_repository_that_a_page_names_exist(page: str) -> None:
-    named = re.findall(r"\b(?:benchmarks|tests|examples|docs|tools)/[\w/.-]*\w\.(?:py|yaml|md|cu)\b", TEXTS[page])
-    assert not [path for path in named if not (ROOT / path).exists()]
+    paths = re.findall(r"\b(?:benchmarks|tests|examples|docs|tools)/[\w/.-]*\w\.(?:py|yaml|md|cu)\b", TEXTS[page])
+    assert not [path for path in paths if not (ROOT / path).exists()]
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
 def test_modules_and_rooms_that_a_page_names_exist(page: str) -> None:
     rooms = [path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
-    named = re.findall(rf"(?<![\w/])((?:{'|'.join(rooms)})/[\w/]*(?:\.py)?)", TEXTS[page])
-    assert len(named) > 20
-    assert not [path for path in named if not (PACKAGE / path).exists()]
+    modules = re.findall(rf"(?<![\w/])((?:{'|'.join(rooms)})/[\w/]*(?:\.py)?)", TEXTS[page])
+    assert len(modules) > 20
+    assert not [path for path in modules if not (PACKAGE / path).exists()]
 
 
 @pytest.mark.parametrize("page", CURRENT)
@@ -83,20 +83,20 @@ def test_names_of_the_package_that_a_page_gives_exist(page: str) -> None:
 
 def code(text: str) -> str:
     """The code of a page: indented and fenced blocks, and spans, each on a line of its own."""
-    fenced = re.findall(r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    indented = re.findall(r"^    (.+)$", re.sub(r"\\\n\s*", "", text), re.MULTILINE)
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    lines = re.findall(r"^    (.+)$", re.sub(r"\\\n\s*", "", text), re.MULTILINE)
     spans = [" ".join(span.split()) for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", text)]
-    return "\n".join([*(part.replace("\\\n", " ") for part in fenced), *indented, *spans])
+    return "\n".join([*(part.replace("\\\n", " ") for part in blocks), *lines, *spans])
 
 
 def commands(text: str) -> Iterator[tuple[str, list[str]]]:
     """The commands of lossmith that a page shows, with the options of each."""
     for line in code(text).splitlines():
-        for command, rest in re.findall(r"(?<![\w/.-])lossmith ([a-z][a-z-]*)\b([^|;&#]*)", line):
-            yield command, re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest)
+        for command, arguments in re.findall(r"(?<![\w/.-])lossmith ([a-z][a-z-]*)\b([^|;&#]*)", line):
+            yield command, re.findall(r"(?<![\w-])--[a-z][a-z-]*", arguments)
 
 
-SHOWN = sorted(
+OUTPUTS = sorted(
     {(command, option) for name in CURRENT for command, options in commands(TEXTS[name]) for option in options}
 )
 
@@ -105,14 +105,14 @@ SHOWN = sorted(
 def options_of() -> dict[str, set[str]]:
     """The options of every command, from its help."""
     helps = {}
-    for command in sorted({command for command, _ in SHOWN}):
+    for command in sorted({command for command, _ in OUTPUTS}):
         with redirect_stdout(StringIO()) as out:
             assert run([command, "--help"]) == 0
         helps[command] = {*re.findall(r"--[a-z][a-z-]*", out.getvalue()), *EVERYWHERE}
     return helps
 
 
-@pytest.mark.parametrize(("command", "option"), SHOWN)
+@pytest.mark.parametrize(("command", "option"), OUTPUTS)
 def test_an_option_that_a_page_shows_is_one_of_its_command(
     command: str, option: str, options_of: dict[str, set[str]]
 ) -> None:
@@ -131,10 +131,10 @@ def test_the_reference_of_the_command_line_has_every_option() -> None:
 
 def python_blocks() -> dict[str, list[str]]:
     """The fenced Python of each page."""
-    fenced = {
+    blocks = {
         name: re.findall(r"^```python\n(.*?)^```$", TEXTS[name], re.MULTILINE | re.DOTALL) for name in CURRENT
     }
-    return {name: parts for name, parts in fenced.items() if parts}
+    return {name: parts for name, parts in blocks.items() if parts}
 
 
 BLOCKS = python_blocks()

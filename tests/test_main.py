@@ -44,8 +44,8 @@ def test_an_interrupt_during_import_shows_no_traceback() -> None:
         "sys.meta_path.insert(0, Interrupted())\n"
         "main()"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (130, "lossmith: stopped; the same command goes on from here\n")
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (130, "lossmith: stopped; the same command goes on from here\n")
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -55,9 +55,9 @@ def test_a_stop_signal_ends_the_program_at_any_point(number: signal.Signals) -> 
         f"lossmith.cli.run = lambda words: signal.raise_signal({number:d}) or 0\n"
         "main()"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 128 + number
-    assert done.stderr == "lossmith: stopped; the same command goes on from here\n"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert process.returncode == 128 + number
+    assert process.stderr == "lossmith: stopped; the same command goes on from here\n"
 
 
 def test_a_closed_output_pipe_is_no_error() -> None:

@@ -11,7 +11,16 @@ from lossmith.core.legacy import OPTIONS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(lossmith.__file__).parent
-SEARCHED = ("src", "docs", "examples", "benchmarks", "README.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml")
+SEARCH_PATHS = (
+    "src",
+    "docs",
+    "examples",
+    "benchmarks",
+    "README.md",
+    "CONTRIBUTING.md",
+    "Makefile",
+    "pyproject.toml",
+)
 SUFFIXES = (".py", ".md", ".yaml", ".toml", ".html", ".js", ".css", "")
 TABLE = PACKAGE / "core" / "legacy.py"
 
@@ -44,7 +53,7 @@ def old_modules() -> Iterator[str]:
 
 def texts() -> dict[str, str]:
     """The contents of every text file that is searched, by its path."""
-    places = [ROOT / place for place in SEARCHED]
+    places = [ROOT / place for place in SEARCH_PATHS]
     files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*")))]
     return {
         str(file.relative_to(ROOT)): file.read_text(encoding="utf-8")
@@ -67,7 +76,7 @@ def occurrences(pattern: str) -> list[str]:
 
 def test_the_search_finds_what_is_there() -> None:
     assert occurrences(r"lossmith\.core\.files\b")
-    assert any(found.startswith("README.md:") for found in occurrences("--degradation"))
+    assert any(occurrence.startswith("README.md:") for occurrence in occurrences("--degradation"))
 
 
 def test_old_modules_are_gone() -> None:
@@ -76,10 +85,10 @@ def test_old_modules_are_gone() -> None:
 
 
 def test_no_text_names_an_old_module() -> None:
-    dotted = "|".join(re.escape(module) for module in old_modules())
+    pattern = "|".join(re.escape(module) for module in old_modules())
     files = "|".join(module.replace(".", "/") for module in old_modules() if "." in module)
     assert not occurrences(
-        rf"(?<![\w.])lossmith\.(?:{dotted})\b|(?<![\w/])(?:(?:src/)?lossmith/)?(?:{files})\.py\b"
+        rf"(?<![\w.])lossmith\.(?:{pattern})\b|(?<![\w/])(?:(?:src/)?lossmith/)?(?:{files})\.py\b"
     )
 
 

@@ -93,8 +93,8 @@ def test_existing_options_are_never_replaced_by_synonyms() -> None:
 
 
 def test_every_synonym_stands_for_an_existing_option() -> None:
-    known = set().union(*map(options, COMPUTING))
-    assert set(SYNONYMS) <= known
+    option_names = set().union(*map(options, COMPUTING))
+    assert set(SYNONYMS) <= option_names
     spread = [word for words in ANSWERS for word in words.split()]
     assert len(spread) == len(set(spread)), "a word has two answers"
 
@@ -125,9 +125,9 @@ def test_the_command_line_answers_in_one_sentence(
     words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words) == 2
-    said = capsys.readouterr().err
-    assert sentence in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert sentence in message
+    assert message.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["losses", "networks", "degradations", "metrics"])

@@ -18,7 +18,7 @@ from lossmith.models.foreign import load_any_model
 from lossmith.networks import network
 
 Weights = dict[str, Tensor]
-OWN = """
+OWN_MODULE = """
 from torch import nn
 class Net(nn.Module):
     def __init__(self):
@@ -29,15 +29,16 @@ class Net(nn.Module):
 """
 
 
-def prefixed(before: str, weights: Weights) -> Weights:
-    return {before + name: tensor for name, tensor in weights.items()}
+def with_prefix(prefix: str, weights: Weights) -> Weights:
+    return {prefix + name: tensor for name, tensor in weights.items()}
 
 
 WRAPPINGS: dict[str, Callable[[Weights, Path], object]] = {
     "UPPER.SAFETENSORS": lambda weights, path: save_file(weights, path),
-    "compiled.pth": lambda weights, path: torch.save(prefixed("module._orig_mod.", weights), path),
+    "compiled.pth": lambda weights, path: torch.save(with_prefix("module._orig_mod.", weights), path),
     "lightning.ckpt": lambda weights, path: torch.save(
-        {"state_dict": {**prefixed("net_g.", weights), "net_d.a": torch.ones(2)}, "best": np.float64(31.2)}, path
+        {"state_dict": {**with_prefix("net_g.", weights), "net_d.a": torch.ones(2)}, "best": np.float64(31.2)},
+        path,
     ),
     "nested.PT": lambda weights, path: torch.save(
         {"model": {"ema": weights, "raw": {name: 0 * t for name, t in weights.items()}}, "optimizer": {}}, path
@@ -64,20 +65,22 @@ def of_ones_own() -> Weights:
 def test_every_command_opens_weights_in_every_wrapping(
     kind: Callable[[], Weights], photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "my_door.py").write_text(OWN)
+    (tmp_path / "my_door.py").write_text(OWN_MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    named: dict[str, Any] = {"network": "my_door:Net"} if kind is of_ones_own else {}
+    network_option: dict[str, Any] = {"network": "my_door:Net"} if kind is of_ones_own else {}
     weights = kind()
     torch.save(weights, tmp_path / "bare.pth")
     bare, image = tmp_path / "bare.pth", photos / "0.png"
 
     def came_of(path: Path, out: Path) -> list[Any]:
         """What the four commands make of a file."""
-        restore([image], model=[path], out=out / "restored", **named)
-        scores = evaluate(path, test=[image], degradation="jpeg(50)", **named).rows[-1].scores
-        export(path, out=out / "1x-a.safetensors", **named)
-        blend(bare, path, alpha="0.5", out=out / "1x-b.safetensors", **named)
-        models = [load_any_model(out / f"1x-{name}.safetensors", *named.values()).restorer for name in "ab"]
+        restore([image], model=[path], out=out / "restored", **network_option)
+        scores = evaluate(path, test=[image], degradation="jpeg(50)", **network_option).rows[-1].scores
+        export(path, out=out / "1x-a.safetensors", **network_option)
+        blend(bare, path, alpha="0.5", out=out / "1x-b.safetensors", **network_option)
+        models = [
+            load_any_model(out / f"1x-{name}.safetensors", *network_option.values()).restorer for name in "ab"
+        ]
         with torch.inference_mode():
             outputs = [model(torch.ones(1, 3, 8, 8) / 2) for model in models]
         return [read_image(out / "restored" / "0.png"), *outputs, scores]

@@ -64,14 +64,14 @@ def targets(tmp_path: Path) -> Path:
 def test_one_alpha_gives_one_model_that_is_the_mix(model_pair: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "2x-mixed.safetensors"
     assert str(blend(*model_pair, alpha="0.8", out=out)) == f"model: {out}"
-    mixed, first, second = (load_model(path) for path in (out, *model_pair))
+    mix, first, second = (load_model(path) for path in (out, *model_pair))
     a, b = first.restorer.state_dict(), second.restorer.state_dict()
-    for name, tensor in mixed.restorer.state_dict().items():
+    for name, tensor in mix.restorer.state_dict().items():
         torch.testing.assert_close(tensor, 0.2 * a[name] + 0.8 * b[name])
-    assert mixed.receipt["network"] == EXPRESSION
-    assert mixed.receipt["degradation"] == "bicubic(2)"
-    assert mixed.receipt["loss"] == "blend of 2x-psnr and 2x-gan at 0.8"
-    assert mixed.receipt["blend"] == {"alpha": 0.8, "first": first.receipt, "second": second.receipt}
+    assert mix.receipt["network"] == EXPRESSION
+    assert mix.receipt["degradation"] == "bicubic(2)"
+    assert mix.receipt["loss"] == "blend of 2x-psnr and 2x-gan at 0.8"
+    assert mix.receipt["blend"] == {"alpha": 0.8, "first": first.receipt, "second": second.receipt}
 
 
 def test_checkpoints_of_the_field_can_be_blended(tmp_path: Path) -> None:
@@ -160,9 +160,9 @@ def test_other_architectures_are_refused_in_one_sentence(tmp_path: Path) -> None
         ("srresnet_small(features=5)", "srresnet_small(scale=2, features=5)"),
     ):
         second = save_network(tmp_path / "b.safetensors", expression)
-        with pytest.raises(LossmithError) as refused:
+        with pytest.raises(LossmithError) as error:
             blend(first, second, alpha="0.5", out=tmp_path / "2x-c.safetensors")
-        assert str(refused.value) == (
+        assert str(error.value) == (
             f"{first} is srresnet_small(scale=2, features=4, blocks=1) and {second} is {kind}; "
             "only models of one architecture can be blended"
         )
@@ -202,9 +202,9 @@ def test_invalid_blend_options_are_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     out = Path(options.pop("out"))
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         blend(*model_pair, out=out, **options)
-    assert str(refused.value) == message
+    assert str(error.value) == message
 
 
 def test_a_users_own_degradation_must_be_named(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def model_x2(tmp_path: Path) -> Path:
     return path
 
 
-def refused(subject: Path, **options: Any) -> str:
+def refusal(subject: Path, **options: Any) -> str:
     with pytest.raises(lossmith.LossmithError) as error:
         lossmith.evaluate(subject, **options)
     return str(error.value)
@@ -39,43 +39,43 @@ def refused(subject: Path, **options: Any) -> str:
 
 def test_the_folder_of_a_run_is_not_taken_for_results(model: Path, photos: Path) -> None:
     run = model.parent
-    assert refused(run, test=[photos]) == f"'{run}' is a folder; name the model in it: {model}"
+    assert refusal(run, test=[photos]) == f"'{run}' is a folder; name the model in it: {model}"
 
 
 def test_paths_may_be_text_and_a_degradation_an_object(model: Path, photos: Path, tmp_path: Path) -> None:
     table = tmp_path / "scores.csv"
     evaluation = lossmith.evaluate(str(model), test=str(photos), degradation=Noise(25), out=str(table))
-    same = lossmith.evaluate(model, test=[photos], degradation="noise(25)")
-    assert evaluation.means["psnr"] == same.means["psnr"]
+    outcome_of_objects = lossmith.evaluate(model, test=[photos], degradation="noise(25)")
+    assert evaluation.means["psnr"] == outcome_of_objects.means["psnr"]
     assert table.is_file()
 
 
 def test_given_degraded_images_are_not_degraded_again(model: Path, photos: Path, tmp_path: Path) -> None:
     degraded = shutil.copytree(photos, tmp_path / "degraded")
-    sentence = refused(model, test=[photos], degraded=degraded, degradation="jpeg(10)")
+    sentence = refusal(model, test=[photos], degraded=degraded, degradation="jpeg(10)")
     assert sentence == "give either `degraded` or `degradation`, not both"
 
 
 def test_targets_given_as_degraded_images_are_refused(model: Path, photos: Path) -> None:
-    assert "for both the clean and the degraded images" in refused(model, test=[photos], degraded=photos)
+    assert "for both the clean and the degraded images" in refusal(model, test=[photos], degraded=photos)
 
 
 def test_an_empty_degradation_is_refused(model: Path, photos: Path) -> None:
-    assert "degradation expression ''" in refused(model, test=[photos], degradation="")
+    assert "degradation expression ''" in refusal(model, test=[photos], degradation="")
 
 
 def test_a_scale_that_does_not_fit_is_refused(model: Path, model_x2: Path, photos: Path) -> None:
-    assert refused(model, test=[photos], degradation="bicubic(2)") == (
+    assert refusal(model, test=[photos], degradation="bicubic(2)") == (
         "the model keeps the size, but the clean images are 2 times larger than the degraded ones"
     )
-    assert refused(model_x2, test=[photos], degradation="jpeg(10)") == (
+    assert refusal(model_x2, test=[photos], degradation="jpeg(10)") == (
         "the model enlarges by 2, but the clean images are as large as the degraded ones"
     )
 
 
 def test_images_that_cannot_be_scored_are_named(model_x2: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "small" / "speck.png", torch.zeros(3, 4, 4))
-    sentence = refused(model_x2, test=[tmp_path / "small"])
+    sentence = refusal(model_x2, test=[tmp_path / "small"])
     assert sentence == "cropping 2 px from each side leaves nothing of 'speck'; name larger images with `test`"
 
 
@@ -99,7 +99,7 @@ def test_one_unscored_image_does_not_hide_the_other_scores(photos: Path, tmp_pat
 
 @pytest.mark.parametrize("naming", ["{}_out.png", "{}_x4_SwinIR.jpg", "SR_{}.png", "{}x4_out.png"])
 def test_results_are_matched_by_common_parts_of_their_names(naming: str, photos: Path, tmp_path: Path) -> None:
-    results = renamed(photos, tmp_path / "results", naming)
+    results = copy_with_names(photos, tmp_path / "results", naming)
     evaluation = lossmith.evaluate(results, test=[photos])
     assert [row.scores["psnr"] for row in evaluation.rows] == [PERFECT] * 6
     assert evaluation.notes == [
@@ -109,9 +109,9 @@ def test_results_are_matched_by_common_parts_of_their_names(naming: str, photos:
 
 
 def test_any_other_naming_is_an_option(photos: Path, tmp_path: Path) -> None:
-    results = renamed(photos, tmp_path / "results", "the {} of mine.png")
-    with_tail = renamed(photos, tmp_path / "targets", "{} and more.png")
-    sentence = refused(results, test=[with_tail])
+    results = copy_with_names(photos, tmp_path / "results", "the {} of mine.png")
+    with_tail = copy_with_names(photos, tmp_path / "targets", "{} and more.png")
+    sentence = refusal(results, test=[with_tail])
     assert sentence.endswith('say how results are called, such as `pair="{} and more:the {} of mine"`')
     evaluation = lossmith.evaluate(results, test=[with_tail], pair="{} and more:the {} of mine")
     assert [row.scores["psnr"] for row in evaluation.rows] == [PERFECT] * 6
@@ -144,7 +144,7 @@ def test_sides_can_differ_by_less_than_the_scale(
 def test_results_of_other_sizes_are_refused(size: tuple[int, int], tmp_path: Path) -> None:
     write_image(tmp_path / "targets" / "a.png", torch.zeros(3, 100, 100))
     write_image(tmp_path / "results" / "a.png", torch.zeros(3, *size))
-    sentence = refused(tmp_path / "results", test=[tmp_path / "targets"])
+    sentence = refusal(tmp_path / "results", test=[tmp_path / "targets"])
     assert sentence.startswith(
         f"'{tmp_path / 'results' / 'a.png'}' has {size[0]}x{size[1]} pixels, and its target"
     )
@@ -153,7 +153,7 @@ def test_results_of_other_sizes_are_refused(size: tuple[int, int], tmp_path: Pat
 def test_nested_folders_are_scored(photos: Path, tmp_path: Path) -> None:
     for part in ("day", "night"):
         shutil.copytree(photos, tmp_path / "targets" / part)
-        renamed(photos, tmp_path / "targets" / "results" / part, "{}_out.png")
+        copy_with_names(photos, tmp_path / "targets" / "results" / part, "{}_out.png")
     evaluation = lossmith.evaluate(tmp_path / "targets" / "results", test=[tmp_path / "targets"], recursive=True)
     assert [row.scores["psnr"] for row in evaluation.rows] == [PERFECT] * 12
     patterns = [tmp_path / "targets" / "day" / "*.png", tmp_path / "targets" / "night"]
@@ -161,7 +161,7 @@ def test_nested_folders_are_scored(photos: Path, tmp_path: Path) -> None:
     assert [row.scores["psnr"] for row in by_pattern.rows] == [PERFECT] * 12
 
 
-def renamed(photos: Path, folder: Path, naming: str) -> Path:
+def copy_with_names(photos: Path, folder: Path, naming: str) -> Path:
     folder.mkdir(parents=True)
     for path in photos.iterdir():
         shutil.copy(path, folder / naming.format(path.stem))

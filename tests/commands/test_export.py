@@ -32,14 +32,16 @@ def test_spandrel_opens_what_is_exported_and_gives_the_same_images(
     path = tmp_path / f"{scale}x-sharp.safetensors"
     report = str(export(source, out=path, half=half))
     assert report.endswith("opens in spandrel as ESRGAN, so in ComfyUI and chaiNNer")
-    opened = spandrel.ModelLoader("cpu").load_from_file(path)
-    assert (opened.architecture.id, opened.scale) == ("ESRGAN", scale)
-    reloaded = load_any_model(path).restorer
+    descriptor = spandrel.ModelLoader("cpu").load_from_file(path)
+    assert (descriptor.architecture.id, descriptor.scale) == ("ESRGAN", scale)
+    lossmith_restorer = load_any_model(path).restorer
     for height, width in ((8, 12), (13, 7)):
         image = torch.rand(1, 3, height, width)
         with torch.inference_mode():
             # sums of the same numbers, whose order the two programs may choose differently
-            torch.testing.assert_close(opened.model.float()(image), reloaded(image), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                descriptor.model.float()(image), lossmith_restorer(image), rtol=1e-4, atol=1e-5
+            )
 
 
 @pytest.mark.parametrize(
@@ -82,15 +84,15 @@ def test_the_old_rrdbnet_layout_is_exported_with_current_keys(scale: int, tmp_pa
     old = {}
     for name, tensor in net.state_dict().items():
         layer, part = name.rsplit(".", 1)
-        dense = layer.replace("body.0.rdb", "1.sub.0.RDB") + ".0" if "rdb" in layer else places[layer]
-        old[f"model.{dense}.{part}"] = tensor
+        old_layer = layer.replace("body.0.rdb", "1.sub.0.RDB") + ".0" if "rdb" in layer else places[layer]
+        old[f"model.{old_layer}.{part}"] = tensor
     assert {"model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight", "model.1.sub.1.bias"} < set(old)
     torch.save(old, tmp_path / f"RRDB_PSNR_x{scale}.pth")
     export(tmp_path / f"RRDB_PSNR_x{scale}.pth", out=tmp_path / f"{scale}x-psnr.safetensors")
-    again = load_any_model(tmp_path / f"{scale}x-psnr.safetensors")
+    model = load_any_model(tmp_path / f"{scale}x-psnr.safetensors")
     image = torch.rand(1, 3, 6, 7)
-    assert torch.equal(again.restorer(image), net(image))
-    assert again.receipt["origin"]["file"] == f"RRDB_PSNR_x{scale}.pth"
+    assert torch.equal(model.restorer(image), net(image))
+    assert model.receipt["origin"]["file"] == f"RRDB_PSNR_x{scale}.pth"
 
 
 def test_a_spandrel_model_is_exported(tmp_path: Path) -> None:
@@ -129,6 +131,6 @@ def test_invalid_export_options_are_refused(
     monkeypatch.chdir(tmp_path)
     source = save_network(tmp_path, "srresnet(features=4, blocks=1)", 4)
     Path("4x-there.json").touch()
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         export(source, out=Path(out), **options)
-    assert str(refused.value) == message
+    assert str(error.value) == message

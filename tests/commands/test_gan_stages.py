@@ -32,11 +32,11 @@ QUICK = {
 
 def words(photos: Path, out: Path, **changes: str) -> list[str]:
     options = {**QUICK, **{f"--{name.replace('_', '-')}": value for name, value in changes.items()}}
-    typed = [word for option in options.items() for word in option]
-    return ["train", str(photos), "--preset", "esrgan_small", *typed, "--out", str(out)]
+    option_words = [word for option in options.items() for word in option]
+    return ["train", str(photos), "--preset", "esrgan_small", *option_words, "--out", str(out)]
 
 
-def written(path: Path) -> dict[str, object]:
+def read_yaml(path: Path) -> dict[str, object]:
     content: dict[str, object] = yaml.safe_load(path.read_text())
     return content
 
@@ -45,17 +45,17 @@ def test_two_stages_share_a_folder_and_options_override_the_preset(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(words(photos, tmp_path, ema="0.5")) == 0
-    printed, notes = capsys.readouterr()
+    output, notes = capsys.readouterr()
     assert "against vgg_any(features=2) (after 3 steps under l1), 2 steps" in notes
     psnr, gan = tmp_path / "psnr" / "model.safetensors", tmp_path / "gan" / "model.safetensors"
-    assert printed.index(str(psnr)) < printed.index(str(gan))
-    first, second = (written(path.with_name("run.yaml")) for path in (psnr, gan))
+    assert output.index(str(psnr)) < output.index(str(gan))
+    first, second = (read_yaml(path.with_name("run.yaml")) for path in (psnr, gan))
     assert (first["loss"], first["steps"], first["learning_rate"]) == ("l1", 3, 1e-3)
     assert (second["loss"], second["steps"], second["learning_rate"]) == ("l1", 2, 2e-4)
     assert first["ema"] == second["ema"] == 0.5
     assert first["degradation"] == second["degradation"] == "bicubic(4)"
     assert second["discriminator"] == "vgg_any(features=2)"
-    assert written(tmp_path / "run.yaml")["psnr_steps"] == 3
+    assert read_yaml(tmp_path / "run.yaml")["psnr_steps"] == 3
     receipt = load_model(gan).receipt
     assert (receipt["adversarial"], receipt["adversarial_weight"]) == ("ragan", 5e-3)
     assert {path.name for path in (tmp_path / "gan" / "samples").iterdir()} >= {
@@ -64,8 +64,8 @@ def test_two_stages_share_a_folder_and_options_override_the_preset(
     }
     # two steps of 2e-4 move no weight by more than a little: it began where the first stage had ended
     weights = load_file(psnr), load_file(gan)
-    moved = max(float((weights[0][name] - weights[1][name]).abs().max()) for name in weights[0])
-    assert 0 < moved < 1e-3
+    max_change = max(float((weights[0][name] - weights[1][name]).abs().max()) for name in weights[0])
+    assert 0 < max_change < 1e-3
 
 
 def test_the_disk_must_hold_both_stages_before_the_first_begins(
@@ -100,7 +100,7 @@ def test_conflicting_gan_options_are_one_sentence_before_anything_is_written(
 
 
 @pytest.mark.parametrize(
-    ("typed", "sentence"),
+    ("option_words", "sentence"),
     [
         (["train", "--preset", "esrgn"], "recipe 'esrgn' is not known; did you mean 'esrgan'?"),
         (["train", "--preset"], "--preset needs a name"),
@@ -112,9 +112,9 @@ def test_conflicting_gan_options_are_one_sentence_before_anything_is_written(
     ],
 )
 def test_invalid_presets_are_one_sentence(
-    typed: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+    option_words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(typed) == 2
+    assert run(option_words) == 2
     assert capsys.readouterr().err == f"lossmith: {sentence}\n"
 
 
@@ -133,8 +133,8 @@ def test_options_of_a_yaml_file_override_the_preset(photos: Path, tmp_path: Path
     config = tmp_path / "mine.yaml"
     config.write_text("\n".join(["preset: esrgan_small", f"images: {photos}", *lines]) + "\n")
     assert run(["train", "--config", str(config), "--steps", "1", "--out", str(tmp_path / "out")]) == 0
-    there = written(tmp_path / "out" / "run.yaml")
-    assert (there["steps"], there["psnr_steps"], there["discriminator_learning_rate"]) == (1, 3, 1e-4)
+    stored = read_yaml(tmp_path / "out" / "run.yaml")
+    assert (stored["steps"], stored["psnr_steps"], stored["discriminator_learning_rate"]) == (1, 3, 1e-4)
 
 
 def test_the_esrgan_preset_is_the_papers() -> None:
@@ -183,9 +183,9 @@ def test_the_fallback_loss_is_in_the_receipt(
 ) -> None:
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
-    typed = words(photos, tmp_path / "out", steps="1", psnr_steps="1", patch="48")
-    at = typed.index("--loss")
-    assert run([*typed[:at], *typed[at + 2 :]]) == 0
+    option_words = words(photos, tmp_path / "out", steps="1", psnr_steps="1", patch="48")
+    at = option_words.index("--loss")
+    assert run([*option_words[:at], *option_words[at + 2 :]]) == 0
     assert "instead of the paper's" in capsys.readouterr().err
     assert load_model(tmp_path / "out" / "gan" / "model.safetensors").receipt["loss"] == FALLBACK_LOSS
 
@@ -215,7 +215,7 @@ def metrics_without_time(out: Path) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uninterrupted_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole")
     assert run(to_stop(photos, out, 60.0)) == 0
     return out
@@ -223,7 +223,7 @@ def uninterrupted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.mark.parametrize("stage", [pytest.param("psnr", marks=pytest.mark.slow), "gan"])
 def test_a_killed_gan_run_ends_with_exactly_the_weights_of_an_uninterrupted_one(
-    stage: str, photos: Path, uninterrupted: Path, tmp_path: Path
+    stage: str, photos: Path, uninterrupted_run: Path, tmp_path: Path
 ) -> None:
     process = start(photos, tmp_path)
     checkpoint = tmp_path / stage / "checkpoints" / "last.ckpt"
@@ -238,16 +238,16 @@ def test_a_killed_gan_run_ends_with_exactly_the_weights_of_an_uninterrupted_one(
     assert run(to_stop(photos, tmp_path, 60.0)) == 0
 
     for part in ("psnr", "gan"):
-        expected, resumed = uninterrupted / part, tmp_path / part
-        assert (resumed / "model.safetensors").read_bytes() == (expected / "model.safetensors").read_bytes()
-        assert metrics_without_time(resumed) == metrics_without_time(expected)
+        expected, actual = uninterrupted_run / part, tmp_path / part
+        assert (actual / "model.safetensors").read_bytes() == (expected / "model.safetensors").read_bytes()
+        assert metrics_without_time(actual) == metrics_without_time(expected)
         samples = sorted(path.name for path in (expected / "samples").iterdir())
-        assert samples == sorted(path.name for path in (resumed / "samples").iterdir())
+        assert samples == sorted(path.name for path in (actual / "samples").iterdir())
         for name in samples:
-            assert (resumed / "samples" / name).read_bytes() == (expected / "samples" / name).read_bytes()
+            assert (actual / "samples" / name).read_bytes() == (expected / "samples" / name).read_bytes()
     states = [
         torch.load(out / "gan" / "checkpoints" / "last.ckpt", weights_only=True)["module"]["modules"]
-        for out in (uninterrupted, tmp_path)
+        for out in (uninterrupted_run, tmp_path)
     ]
     assert any("discriminator" in name for name in states[0])
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])

@@ -29,9 +29,9 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return dict(load_model(path).restorer.state_dict())
 
 
-def is_from(trained: Path, start: Path) -> bool:
+def is_from(run_folder: Path, start: Path) -> bool:
     """Whether training started from these weights: rounding and a rate of 1e-9 change less than 1e-6."""
-    pairs = zip(weights(trained).values(), weights(start).values(), strict=True)
+    pairs = zip(weights(run_folder).values(), weights(start).values(), strict=True)
     return all(torch.allclose(one, other, rtol=0, atol=1e-6) for one, other in pairs)
 
 
@@ -47,9 +47,9 @@ def test_a_run_starts_with_the_weights_and_network_of_the_init_file(
     assert is_from(model, start)
     assert load_model(model).receipt["network"] == NETWORK
     assert load_model(model).receipt["begins_with"] == start_digest(run.folder) == sha256_of(start)
-    fresh = train(Data([photos]), recipe=Recipe(network=NETWORK, **SMALL), out=tmp_path / "fresh")
-    assert not is_from(fresh.folder / "model.safetensors", start)
-    assert "begins_with" not in load_model(fresh.folder / "model.safetensors").receipt
+    fresh_run = train(Data([photos]), recipe=Recipe(network=NETWORK, **SMALL), out=tmp_path / "fresh")
+    assert not is_from(fresh_run.folder / "model.safetensors", start)
+    assert "begins_with" not in load_model(fresh_run.folder / "model.safetensors").receipt
 
 
 def test_a_run_starts_from_weights_of_other_programs(photos: Path, tmp_path: Path) -> None:
@@ -71,9 +71,9 @@ def test_a_spandrel_network_is_trained_and_opened_again(photos: Path, tmp_path: 
     net = Compact(num_in_ch=3, num_out_ch=3, num_feat=4, num_conv=1, upscale=2)
     torch.save({"params": net.state_dict()}, tmp_path / "compact.pth")
     run = train(Data([photos]), recipe=Recipe(init=tmp_path / "compact.pth", **SMALL), out=tmp_path / "run")
-    trained = load_any_model(run.folder / "model.safetensors").restorer.state_dict()
+    weights = load_any_model(run.folder / "model.safetensors").restorer.state_dict()
     assert all(
-        torch.allclose(trained[name], tensor, rtol=0, atol=1e-6) for name, tensor in net.state_dict().items()
+        torch.allclose(weights[name], tensor, rtol=0, atol=1e-6) for name, tensor in net.state_dict().items()
     )
 
 
@@ -81,9 +81,9 @@ def test_weights_of_other_shapes_are_named_unless_partial_init_is_allowed(
     photos: Path, start: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     larger = {**SMALL, "degradation": "bicubic(3)"}
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         train(Data([photos]), recipe=Recipe(init=start, **larger), out=tmp_path / "run")
-    assert str(refused.value) == (
+    assert str(error.value) == (
         f"{start} does not hold the weights of srresnet_small(scale=3, features=6, blocks=1): 'conv_last.weight' "
         "is [12, 6, 3, 3] in it and [27, 6, 3, 3] in the network, 'conv_last.bias' is [12] in it and [27] in the "
         "network; `init_partial` loads what fits"
@@ -131,8 +131,8 @@ def test_reproduce_needs_the_same_init_file(photos: Path, start: Path, tmp_path:
 def test_a_run_is_resumed_only_with_the_same_init_file(photos: Path, start: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     train(Data([photos]), recipe=Recipe(init=start, **SMALL), out=out)
-    again = train(Data([photos]), recipe=Recipe(init=start, **SMALL), out=out)
-    assert again.summary.steps == 1
+    repeat = train(Data([photos]), recipe=Recipe(init=start, **SMALL), out=out)
+    assert repeat.summary.steps == 1
     model = out / "model.safetensors"
     advice = f"choose another `out`, where training can begin with its model, `init='{model}'`$"
     with pytest.raises(LossmithError, match=f"it began with other weights; {advice}"):
@@ -155,8 +155,8 @@ def test_invalid_init_files_are_one_sentence(
     monkeypatch.chdir(tmp_path)
     for path in ("a.onnx", "text.pth"):
         Path(path).write_text("no weights")
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         train(Data([photos]), recipe=Recipe(init=Path(name), **SMALL), out=tmp_path / "run")
-    assert str(refused.value) == message
+    assert str(error.value) == message
     with pytest.raises(LossmithError, match=r"^`init_partial` goes with `init`"):
         Recipe(init_partial=True)

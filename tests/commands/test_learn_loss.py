@@ -30,7 +30,7 @@ def weights(path: Path) -> dict[str, Tensor]:
     return load_loss(path)[0]
 
 
-def same(one: Path, other: Path) -> bool:
+def are_equal(one: Path, other: Path) -> bool:
     first, second = weights(one), weights(other)
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
@@ -91,21 +91,21 @@ def test_the_learned_loss_depends_on_the_seed_alone(image: Path, loss_recipe: Lo
     for out, seed in zip(outs, (1, 1, 2), strict=True):
         torch.manual_seed(len(out.name) + seed)
         learn_loss(image, degradation="noise(25)", recipe=loss_recipe, out=out, seed=seed)
-    assert same(outs[0], outs[1])
-    assert not same(outs[0], outs[2])
+    assert are_equal(outs[0], outs[1])
+    assert not are_equal(outs[0], outs[2])
 
 
 def at_iteration(number: int, action: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Have something happen at the beginning of an iteration, counted over all scales."""
     train_iteration, calls = ScaleWGAN.train_iteration, []
 
-    def interrupted(self: ScaleWGAN, *arguments: Any) -> dict[str, float]:
+    def interrupt(self: ScaleWGAN, *arguments: Any) -> dict[str, float]:
         calls.append(self)
         if len(calls) == number:
             action()
         return train_iteration(self, *arguments)
 
-    monkeypatch.setattr(ScaleWGAN, "train_iteration", interrupted)
+    monkeypatch.setattr(ScaleWGAN, "train_iteration", interrupt)
 
 
 def crash() -> None:
@@ -125,15 +125,15 @@ def test_a_run_killed_at_any_iteration_ends_with_the_same_weights(
     def go(out: Path) -> None:
         learn_loss(image, degradation="noise(25)", recipe=loss_recipe, out=out, save_every=save_every)
 
-    uninterrupted, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
-    go(uninterrupted)
+    reference_run, killed_run = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
+    go(reference_run)
     with monkeypatch.context() as patch:
         at_iteration(number, crash, patch)
         with pytest.raises(RuntimeError, match="power cut"):
-            go(killed)
-    assert not killed.exists()
-    go(killed)
-    assert same(uninterrupted, killed)
+            go(killed_run)
+    assert not killed_run.exists()
+    go(killed_run)
+    assert are_equal(reference_run, killed_run)
 
 
 def test_ctrl_c_ends_the_run_after_the_iteration_with_a_checkpoint(

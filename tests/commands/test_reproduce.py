@@ -14,7 +14,7 @@ from lossmith.commands import export
 from lossmith.data import find_images, write_image
 from lossmith.evaluation import Protocol
 
-TINY = Recipe(degradation="noise(20)", network="fcn", steps=3, patch=16, batch=2)
+RECIPE = Recipe(degradation="noise(20)", network="fcn", steps=3, patch=16, batch=2)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = train(Data([images]), loss="l1 + 0.1*tv", seed=3, recipe=TINY, out=tmp_path_factory.mktemp("run"))
+    run = train(Data([images]), loss="l1 + 0.1*tv", seed=3, recipe=RECIPE, out=tmp_path_factory.mktemp("run"))
     return run.folder / "model.safetensors"
 
 
@@ -108,9 +108,9 @@ def test_a_learned_loss_is_reproduced_bit_for_bit(image: Path, pair: bool, tmp_p
     worse = tmp_path / "worse.png"
     write_image(worse, torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(1)))
     source = {"degraded": worse} if pair else {"degradation": "noise(20)"}
-    learned = learn_loss(image, **source, recipe=QUICK, seed=5, out=tmp_path / "my.safetensors")
-    result = reproduce(learned.path, images=[worse, image])
-    assert result.reproduction != learned.path
+    original = learn_loss(image, **source, recipe=QUICK, seed=5, out=tmp_path / "my.safetensors")
+    result = reproduce(original.path, images=[worse, image])
+    assert result.reproduction != original.path
     assert result.status == 0
 
 
@@ -128,18 +128,18 @@ def test_a_learned_loss_is_reproduced_bit_for_bit(image: Path, pair: bool, tmp_p
 def test_a_loss_that_cannot_be_reproduced_is_refused(
     image: Path, tmp_path: Path, entries: dict, sentence: str
 ) -> None:
-    learned = learn_loss(image, degradation="jpeg", recipe=QUICK, out=tmp_path / "my.safetensors")
-    file = rewritten(learned.path, tmp_path / "changed.safetensors", **entries)
+    original = learn_loss(image, degradation="jpeg", recipe=QUICK, out=tmp_path / "my.safetensors")
+    file = rewritten(original.path, tmp_path / "changed.safetensors", **entries)
     with pytest.raises(LossmithError, match=sentence):
         reproduce(file, images=[image])
     assert not (tmp_path / "changed-anew").exists()
 
 
 def test_reproduce_starts_the_second_stage_from_the_same_weights(images: Path, tmp_path: Path) -> None:
-    recipe = replace(TINY, degradation="bicubic(4)", network="srresnet_small(features=4, blocks=1)", patch=32)
+    recipe = replace(RECIPE, degradation="bicubic(4)", network="srresnet_small(features=4, blocks=1)", patch=32)
     adversarial = AdversarialRecipe(discriminator="vgg_any(features=2)", psnr_steps=2)
-    trained = train(Data([images]), loss="l1", recipe=recipe, adversarial=adversarial, out=tmp_path / "run")
-    model, before = (run.folder / "model.safetensors" for run in (trained, trained.pretraining))
+    original = train(Data([images]), loss="l1", recipe=recipe, adversarial=adversarial, out=tmp_path / "run")
+    model, before = (run.folder / "model.safetensors" for run in (original, original.pretraining))
     assert reproduce(model, images=[images], out=tmp_path / "beside").status == 0
     away = tmp_path / "away.safetensors"
     away.write_bytes(model.read_bytes())
@@ -149,7 +149,7 @@ def test_reproduce_starts_the_second_stage_from_the_same_weights(images: Path, t
 
 
 def test_a_model_that_began_with_a_part_of_other_weights_is_made_again(images: Path, tmp_path: Path) -> None:
-    large, small = (replace(TINY, network=f"srresnet_small(features=4, blocks={blocks})") for blocks in (2, 1))
+    large, small = (replace(RECIPE, network=f"srresnet_small(features=4, blocks={blocks})") for blocks in (2, 1))
     first = train(Data([images]), recipe=large, out=tmp_path / "first").folder / "model.safetensors"
     partial = replace(small, init=first, init_partial=True)
     partial_model = (

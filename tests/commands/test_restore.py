@@ -41,8 +41,8 @@ def test_a_folder_is_restored_and_skipped_the_second_time(random_model, tmp_path
     record = read_record(out / "a.png")
     assert record is not None
     assert record["settings"]["model"]["model"] == model.name
-    again = lossmith.restore([folder], model=[model], out=out)
-    assert (again.results, again.skipped) == ([], first.results)
+    repeat = lossmith.restore([folder], model=[model], out=out)
+    assert (repeat.results, repeat.skipped) == ([], first.results)
     # what is asked for differently is done anew, and so is an image that has changed
     assert len(lossmith.restore([folder], model=[model], out=out, bits="16").results) == 2
     images(folder, "other.png", "a.png")
@@ -56,18 +56,18 @@ def test_a_folder_is_restored_and_skipped_the_second_time(random_model, tmp_path
 def test_the_bar_ends_at_100_percent_although_images_are_skipped_and_fail(
     random_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, out, shown = random_model(SMALL, 1), tmp_path / "out", []
+    model, out, updates = random_model(SMALL, 1), tmp_path / "out", []
     folder = images(tmp_path / "in", "a.png", "b.png", "d.png")
     lossmith.restore([folder / "a.png", folder / "d.png"], model=[model], out=out)
     shutil.copy(folder / "a.png", folder / "c.png")
     with (folder / "c.png").open("r+b") as file:
         file.truncate(500)  # of which the size can still be read
-    monkeypatch.setattr(ProgressBar, "update", lambda bar, done, status=str: shown.append((done, status())))
+    monkeypatch.setattr(ProgressBar, "update", lambda bar, done, status=str: updates.append((done, status())))
     outcome = lossmith.restore([folder], model=[model], out=out)
     assert (len(outcome.results), len(outcome.skipped), len(outcome.failures)) == (1, 2, 1)
-    fractions = [done for done, _ in shown]
+    fractions = [done for done, _ in updates]
     assert fractions == sorted(fractions)
-    assert shown[-1] == (1.0, "4 of 4  0.001 of 0.001 megapixels")
+    assert updates[-1] == (1.0, "4 of 4  0.001 of 0.001 megapixels")
 
 
 # what version 0.1 wrote into a result, by the keys of today
@@ -92,8 +92,8 @@ def test_a_result_of_version_0_1_is_recognized_as_done(random_model, tmp_path: P
     folder = images(tmp_path / "in", "a.png")
     lossmith.restore([folder], model=[model], out=out)
     with_an_old_record(out / "a.png")
-    done = lossmith.restore([folder], model=[model], out=out)
-    assert (done.results, done.skipped) == ([], [out / "a.png"])
+    outcome = lossmith.restore([folder], model=[model], out=out)
+    assert (outcome.results, outcome.skipped) == ([], [out / "a.png"])
     assert lossmith.restore([folder], model=[model], out=out, alpha="restore").results == [out / "a.png"]
 
 
@@ -107,8 +107,8 @@ def test_a_result_of_version_0_1_is_not_replaced_by_that_of_another_image(random
 
 def test_glob_patterns_are_expanded(random_model, tmp_path: Path) -> None:
     images(tmp_path / "in", "a.png", "b.png", "c.jpg")
-    done = lossmith.restore([tmp_path / "in" / "*.png"], model=[random_model(SMALL, 1)], out=tmp_path / "out")
-    assert [path.name for path in done.results] == ["a.png", "b.png"]
+    outcome = lossmith.restore([tmp_path / "in" / "*.png"], model=[random_model(SMALL, 1)], out=tmp_path / "out")
+    assert [path.name for path in outcome.results] == ["a.png", "b.png"]
     with pytest.raises(LossmithError, match="no file matches"):
         lossmith.restore([tmp_path / "in" / "*.webp"], model=[random_model(SMALL, 1)], out=tmp_path / "out")
 
@@ -120,9 +120,9 @@ def test_a_truncated_image_is_reported_at_the_end_and_the_rest_is_restored(
     (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:1500])
     words = ["restore", str(folder), "--model", str(random_model(SMALL, 1)), "--out", str(tmp_path / "out")]
     assert run(words) == 1
-    said = capsys.readouterr().out
-    assert "2 restored, 1 failed:" in said
-    assert "b.png' is truncated or damaged" in said
+    output = capsys.readouterr().out
+    assert "2 restored, 1 failed:" in output
+    assert "b.png' is truncated or damaged" in output
     assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["a.png", "c.png"]
 
 
@@ -157,9 +157,9 @@ def test_an_input_is_never_overwritten(random_model, tmp_path: Path, capsys: pyt
 def test_a_file_made_by_another_program_is_never_overwritten(random_model, tmp_path: Path) -> None:
     folder, out = images(tmp_path / "in", "a.png"), images(tmp_path / "out", "x.png", "a.png")
     before = (out / "a.png").read_bytes()
-    done = lossmith.restore([folder], model=[random_model(SMALL, 1)], out=out)
-    assert done.status == 1
-    assert "was not made by lossmith restore" in done.failures[0]
+    outcome = lossmith.restore([folder], model=[random_model(SMALL, 1)], out=out)
+    assert outcome.status == 1
+    assert "was not made by lossmith restore" in outcome.failures[0]
     assert (out / "a.png").read_bytes() == before
 
 
@@ -190,20 +190,22 @@ def test_recursive_results_keep_their_folders(random_model, tmp_path: Path) -> N
         images(shots / place, "p.png")
     (shots / "1" / "circle").symlink_to(shots, target_is_directory=True)
     out = shots / "restored"
-    wanted = [out / place / "p.png" for place in (".", "1", "2", "2/deep")]
+    expected = [out / place / "p.png" for place in (".", "1", "2", "2/deep")]
     first = lossmith.restore([shots], model=[random_model(SMALL, 1)], out=out, recursive=True)
-    assert first.results == wanted
-    again = lossmith.restore([shots], model=[random_model(SMALL, 1)], out=out, recursive=True)
-    assert (again.results, again.skipped) == ([], wanted)
+    assert first.results == expected
+    repeat = lossmith.restore([shots], model=[random_model(SMALL, 1)], out=out, recursive=True)
+    assert (repeat.results, repeat.skipped) == ([], expected)
     by_pattern = lossmith.restore([shots / "**" / "*.png"], model=[random_model(SMALL, 1)], out=out)
-    assert (by_pattern.results, sorted(by_pattern.skipped)) == ([], sorted(wanted))
+    assert (by_pattern.results, sorted(by_pattern.skipped)) == ([], sorted(expected))
 
 
 def test_images_of_one_name_from_two_folders_get_their_own_results(random_model, tmp_path: Path) -> None:
     for part in ("1", "2"):
         images(tmp_path / part, "p.png", f"only-{part}.png")
-    done = lossmith.restore([tmp_path / "1", tmp_path / "2"], model=[random_model(SMALL, 1)], out=tmp_path / "out")
-    assert [str(path.relative_to(tmp_path / "out")) for path in done.results] == [
+    outcome = lossmith.restore(
+        [tmp_path / "1", tmp_path / "2"], model=[random_model(SMALL, 1)], out=tmp_path / "out"
+    )
+    assert [str(path.relative_to(tmp_path / "out")) for path in outcome.results] == [
         "1/only-1.png",
         "1/p.png",
         "2/only-2.png",
@@ -226,15 +228,15 @@ def test_results_are_not_written_through_a_symlink(random_model, tmp_path: Path)
 )
 def test_out_may_name_the_result_file_of_one_image(name: str, format: str, random_model, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "a.png")
-    done = lossmith.restore([folder / "a.png"], model=[random_model(SMALL, 2)], out=tmp_path / name)
-    assert done.results == [tmp_path / name]
+    outcome = lossmith.restore([folder / "a.png"], model=[random_model(SMALL, 2)], out=tmp_path / name)
+    assert outcome.results == [tmp_path / name]
     with Image.open(tmp_path / name) as image:
         assert (image.format, image.size) == (format, (80, 60))
     assert lossmith.restore([folder], model=[random_model(SMALL, 2)], out=tmp_path / name).skipped == [
         tmp_path / name
     ]
-    beside = {path.name for path in (tmp_path / name).parent.iterdir()}
-    assert beside - {"in", "models"} == {Path(name).name}
+    file_names = {path.name for path in (tmp_path / name).parent.iterdir()}
+    assert file_names - {"in", "models"} == {Path(name).name}
 
 
 def test_a_result_file_may_lie_beside_its_image(random_model, tmp_path: Path) -> None:
@@ -247,46 +249,46 @@ def test_a_result_file_for_several_images_or_of_another_format_is_refused(random
     folder = images(tmp_path / "in", "a.png", "b.png")
     models = [random_model(SMALL, 2), random_model("fcn", 1)]
 
-    def refused(sources: list[Path], out: str, count: int = 1, **options: Any) -> str:
+    def refusal(sources: list[Path], out: str, count: int = 1, **options: Any) -> str:
         with pytest.raises(LossmithError) as error:
             lossmith.restore(sources, model=models[:count], out=tmp_path / out, **options)
         return str(error.value).replace(f"{tmp_path}/", "")
 
-    one = [folder / "a.png"]
-    assert refused([folder], "r.png") == "`out='r.png'` names one file, which cannot hold 2 images; name a folder"
-    assert "cannot hold the results of 2 models; name a folder" in refused(one, "r.png", 2)
-    assert refused(one, "r.png", format="jpeg") == (
+    image_list = [folder / "a.png"]
+    assert refusal([folder], "r.png") == "`out='r.png'` names one file, which cannot hold 2 images; name a folder"
+    assert "cannot hold the results of 2 models; name a folder" in refusal(image_list, "r.png", 2)
+    assert refusal(image_list, "r.png", format="jpeg") == (
         "`format=jpeg` and `out='r.png'` say different things; leave `format` out"
     )
-    assert "'r.bmp' cannot be written; restore writes .png, .jpg, .webp" in refused(one, "r.bmp")
-    assert "'r.jxl' cannot be written" in refused(one, "r.jxl")
-    assert "would overwrite an image that is to be restored" in refused(one, "in/a.png")
-    done = lossmith.restore(one, model=models[:1], out=folder / "b.png")
-    assert "was not made by lossmith restore" in done.failures[0]
+    assert "'r.bmp' cannot be written; restore writes .png, .jpg, .webp" in refusal(image_list, "r.bmp")
+    assert "'r.jxl' cannot be written" in refusal(image_list, "r.jxl")
+    assert "would overwrite an image that is to be restored" in refusal(image_list, "in/a.png")
+    outcome = lossmith.restore(image_list, model=models[:1], out=folder / "b.png")
+    assert "was not made by lossmith restore" in outcome.failures[0]
 
 
 def test_an_output_folder_may_be_named_after_the_model_file(random_model, tmp_path: Path) -> None:
-    done = lossmith.restore(
+    outcome = lossmith.restore(
         [images(tmp_path / "in", "a.png")], model=[random_model(SMALL, 1)], out=tmp_path / "4x.pth"
     )
-    assert done.results == [tmp_path / "4x.pth" / "a.png"]
+    assert outcome.results == [tmp_path / "4x.pth" / "a.png"]
 
 
 def test_an_existing_output_folder_may_end_in_an_image_extension(random_model, tmp_path: Path) -> None:
     (tmp_path / "d.png").mkdir()
-    done = lossmith.restore(
+    outcome = lossmith.restore(
         [images(tmp_path / "in", "a.png")], model=[random_model(SMALL, 1)], out=tmp_path / "d.png"
     )
-    assert done.results == [tmp_path / "d.png" / "a.png"]
+    assert outcome.results == [tmp_path / "d.png" / "a.png"]
 
 
 def test_several_models_are_shown_side_by_side(random_model, tmp_path: Path) -> None:
     folder = images(tmp_path / "in", "<a>.png")
     models = [random_model(SMALL, 2), random_model("fcn", 1)]
-    done = lossmith.restore([folder], model=models, out=tmp_path / "out")
-    assert [path.parent.name for path in done.results] == ["2x-srresnet_small", "1x-fcn"]
-    assert done.page == tmp_path / "out" / "side-by-side.html"
-    page = done.page.read_text()
+    outcome = lossmith.restore([folder], model=models, out=tmp_path / "out")
+    assert [path.parent.name for path in outcome.results] == ["2x-srresnet_small", "1x-fcn"]
+    assert outcome.page == tmp_path / "out" / "side-by-side.html"
+    page = outcome.page.read_text()
     assert "&lt;a&gt;.png" in page
     assert "<a>.png" not in page
     assert page.count("data:image/") == 3  # input and two models
@@ -297,10 +299,10 @@ def test_several_models_are_shown_side_by_side(random_model, tmp_path: Path) -> 
 def test_a_page_opens_on_the_input_and_the_first_model(random_model, tmp_path: Path) -> None:
     folder, models = images(tmp_path / "in", "a.png"), [random_model(SMALL, 2), random_model("fcn", 1)]
     for count in (1, 2):
-        done = lossmith.restore([folder], model=models[:count], out=tmp_path / f"out{count}", page=True)
-        assert done.page is not None
-        shown = re.findall(r'<option value="(\d)" selected>(.*?)</option>', done.page.read_text())
-        assert shown == [("0", "input"), ("1", "2x-srresnet_small")]
+        outcome = lossmith.restore([folder], model=models[:count], out=tmp_path / f"out{count}", page=True)
+        assert outcome.page is not None
+        selection = re.findall(r'<option value="(\d)" selected>(.*?)</option>', outcome.page.read_text())
+        assert selection == [("0", "input"), ("1", "2x-srresnet_small")]
 
 
 def test_a_page_made_by_another_program_is_never_overwritten(random_model, tmp_path: Path) -> None:
@@ -335,10 +337,10 @@ def test_verify_detects_a_seam_in_any_image(
     values = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
     assert tool.verify(tmp_path / "a.png", tmp_path / "work").max_error < 0.01
-    torn = TilePlan((16, 16))
-    monkeypatch.setattr(Planner, "plan", lambda *_: torn)
-    found = tool.verify(tmp_path / "a.png", tmp_path / "work")
-    assert (found.max_error > 0.5) == (found.tiles > 1) == (max(size) > 16)
+    plan = TilePlan((16, 16))
+    monkeypatch.setattr(Planner, "plan", lambda *_: plan)
+    deviation = tool.verify(tmp_path / "a.png", tmp_path / "work")
+    assert (deviation.max_error > 0.5) == (deviation.tiles > 1) == (max(size) > 16)
 
 
 def test_verify_names_the_window_compared_where_the_whole_image_does_not_fit(
@@ -348,15 +350,15 @@ def test_verify_names_the_window_compared_where_the_whole_image_does_not_fit(
     values = np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
     monkeypatch.setattr("lossmith.restoration.verification.free_memory", lambda _: 4e7)
-    found = tool.verify(tmp_path / "a.png", tmp_path / "work")
-    assert found.window is not None
-    assert 0 < found.window[0] * found.window[1] < 400 * 300
-    assert f"the middle of a window of {found.window[0]} x {found.window[1]} pixels" in str(found)
-    assert found.max_error < 0.01  # what lies near the window's own ends is not counted
+    deviation = tool.verify(tmp_path / "a.png", tmp_path / "work")
+    assert deviation.window is not None
+    assert 0 < deviation.window[0] * deviation.window[1] < 400 * 300
+    assert f"the middle of a window of {deviation.window[0]} x {deviation.window[1]} pixels" in str(deviation)
+    assert deviation.max_error < 0.01  # what lies near the window's own ends is not counted
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"quality": 90}, "`quality` is 1 to 100, for `format` jpeg or webp"),
         ({"format": "jpeg", "bits": "16"}, "JPEG holds 8 bits"),
@@ -368,8 +370,8 @@ def test_verify_names_the_window_compared_where_the_whole_image_does_not_fit(
         ({"memory": 0.0}, "`memory` must be more than 0 gigabytes"),
     ],
 )
-def test_invalid_options_are_refused(options, said, random_model, tmp_path: Path) -> None:
-    with pytest.raises(LossmithError, match=f"^{said}"):
+def test_invalid_options_are_refused(options, message, random_model, tmp_path: Path) -> None:
+    with pytest.raises(LossmithError, match=f"^{message}"):
         lossmith.restore(
             [images(tmp_path / "in", "a.png")], model=[random_model(SMALL, 1)], out=tmp_path, **options
         )

@@ -10,17 +10,17 @@ from PIL import Image
 
 from lossmith.commands.restore_report import center_pixels
 
-WIDE = np.random.default_rng(0).integers(0, 65536, (12, 16, 4), dtype=np.uint16)
+RGBA_16_BIT = np.random.default_rng(0).integers(0, 65536, (12, 16, 4), dtype=np.uint16)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_any_image_is_shown_in_its_nearest_8_bit_colors(channels: int, dtype: Any, tmp_path: Path) -> None:
     levels = np.iinfo(dtype).max
-    pixels = (WIDE[..., :channels] // (65536 // (levels + 1))).astype(dtype).squeeze()
-    told = {"photometric": "rgb" if channels > 2 else "minisblack"}
-    told |= {"extrasamples": ["unassalpha"]} if channels in (2, 4) else {}
-    tifffile.imwrite(tmp_path / "a.tif", pixels, **told)
+    pixels = (RGBA_16_BIT[..., :channels] // (65536 // (levels + 1))).astype(dtype).squeeze()
+    options = {"photometric": "rgb" if channels > 2 else "minisblack"}
+    options |= {"extrasamples": ["unassalpha"]} if channels in (2, 4) else {}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
     view = center_pixels(tmp_path / "a.tif", (1.0, 1.0), (12, 16), tmp_path / "pixels")
     colors = pixels.reshape(12, 16, channels)[..., : 1 if channels < 3 else 3]
     expected = np.broadcast_to(np.floor(colors * (255 / levels) + 0.5), (12, 16, 3))

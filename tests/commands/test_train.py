@@ -28,11 +28,11 @@ class TwiceNearest(torch.nn.Conv2d):
         return super().forward(degraded).repeat_interleave(2, 2).repeat_interleave(2, 3)
 
 
-def halved(prediction: Tensor, target: Tensor) -> Tensor:
+def half_l1(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction - target).abs().mean() / 2
 
 
-@pytest.mark.parametrize("criterion", ["l1", loss("l1"), torch.nn.L1Loss(), halved])
+@pytest.mark.parametrize("criterion", ["l1", loss("l1"), torch.nn.L1Loss(), half_l1])
 def test_a_loss_is_an_expression_a_module_or_a_function(criterion: LossLike, photos: Path, tmp_path: Path) -> None:
     result = lossmith.train(lossmith.Data([photos]), loss=criterion, recipe=RECIPE, out=tmp_path)
     assert result.summary.steps == 2

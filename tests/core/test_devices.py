@@ -42,10 +42,10 @@ def test_a_gpu_is_named_as_its_driver_does(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("device", ["cuda", "mps", "cpu"])
 def test_synchronize_waits_for_the_device_that_is_there(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited = []
+    calls = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: device == "cuda")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: device == "mps")
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda: waited.append("cuda"))
-    monkeypatch.setattr(torch.mps, "synchronize", lambda: waited.append("mps"))
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: calls.append("cuda"))
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: calls.append("mps"))
     synchronize()
-    assert waited == ([] if device == "cpu" else [device])
+    assert calls == ([] if device == "cpu" else [device])

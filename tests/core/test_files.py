@@ -31,11 +31,11 @@ def test_an_unwritable_place_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_previous_file_can_be_kept(tmp_path: Path) -> None:
-    path, former = tmp_path / "a", tmp_path / "b"
+    path, previous = tmp_path / "a", tmp_path / "b"
     for content in "123":
-        with atomic_write(path, former) as draft:
+        with atomic_write(path, previous) as draft:
             draft.write_text(content)
-    assert (path.read_text(), former.read_text()) == ("3", "2")
+    assert (path.read_text(), previous.read_text()) == ("3", "2")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "b"]
 
 
@@ -43,9 +43,9 @@ def test_the_previous_file_can_be_kept(tmp_path: Path) -> None:
 def test_a_full_disk_is_a_sentence_with_advice(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("before")
-    with pytest.raises(LossmithError) as refused, atomic_write(path), open("/dev/full", "w") as full:
+    with pytest.raises(LossmithError) as error, atomic_write(path), open("/dev/full", "w") as full:
         full.write("text")
-    assert str(refused.value) == (
+    assert str(error.value) == (
         f"cannot write {path}: No space left on device; make room, and the same command goes on"
     )
     assert path.read_text() == "before"
@@ -60,6 +60,6 @@ def test_a_safe_file_name_leaves_room_for_an_extension(name: str) -> None:
 
 
 def test_long_safe_file_names_stay_unique() -> None:
-    long = "文" * 90
-    assert len({safe_file_name(long + "a"), safe_file_name(long + "b"), safe_file_name(long)}) == 3
+    long_name = "文" * 90
+    assert len({safe_file_name(long_name + "a"), safe_file_name(long_name + "b"), safe_file_name(long_name)}) == 3
     assert safe_file_name("a" * 100) == "a" * 100

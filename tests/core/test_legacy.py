@@ -15,7 +15,7 @@ from lossmith.training import AdversarialRecipe, Recipe
 from lossmith.training.run_folder import RunSummary
 
 SETTINGS = {field.name for settings in (Recipe, AdversarialRecipe, LossRecipe) for field in fields(settings)}
-SHIPPED = {
+SHIPPED_DIGESTS = {
     "demosaic": "48aac71f38f47102c6f2a59b0a6c0d836c0fc3b63ce046129495bcdafbc4b59f",
     "denoise": "21994999fc7485fa017d30c6cc0e31417ca7c5878ce7f810e4cf6bfe5cb5e5eb",
     "jpeg": "ed4903b387f8e4e0c65ee52d0cc1bc0e31dc792c29998017c865af4870d2fc13",
@@ -59,8 +59,8 @@ def test_names_of_images_are_not_taken_for_entries() -> None:
 
 
 def test_an_old_name_beside_the_new_one_keeps_both_values() -> None:
-    both = {"critic": "vgg", "discriminator": "unet"}
-    assert rename_entries(both) == both
+    entries = {"critic": "vgg", "discriminator": "unet"}
+    assert rename_entries(entries) == entries
 
 
 @pytest.mark.parametrize("name", shipped_losses())
@@ -79,7 +79,7 @@ def test_tensors_of_shipped_losses_are_what_they_were(name: str) -> None:
     for key, tensor in sorted(tensors.items()):
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.numpy().tobytes())
-    assert digest.hexdigest() == SHIPPED[name]
+    assert digest.hexdigest() == SHIPPED_DIGESTS[name]
 
 
 @pytest.mark.parametrize(("old", "new"), OPTIONS.items())

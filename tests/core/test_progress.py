@@ -84,11 +84,11 @@ def work(steps: int = 4) -> None:
 def test_a_terminal_shows_title_percentage_and_status(terminal: Terminal) -> None:
     with redirect_stderr(terminal):
         work()
-        written = terminal.getvalue()
-        assert "l1 + 0.1*tv" in written
-        assert "100%" in written
-        assert "step 4 [not markup]" in written
-        assert written.count(HIDE_CURSOR) == written.count(SHOW_CURSOR) == 1
+        output = terminal.getvalue()
+        assert "l1 + 0.1*tv" in output
+        assert "100%" in output
+        assert "step 4 [not markup]" in output
+        assert output.count(HIDE_CURSOR) == output.count(SHOW_CURSOR) == 1
 
 
 def test_the_cursor_is_shown_again_after_an_error(terminal: Terminal) -> None:
@@ -179,10 +179,10 @@ def test_ipython_in_a_terminal_is_a_terminal(
 
 def test_the_status_is_made_only_for_the_updates_that_are_shown(terminal: Terminal, clock: Clock) -> None:
     with redirect_stderr(terminal):
-        shown: list[float] = []
+        fractions: list[float] = []
 
         def update(bar: ProgressBar, done: float) -> None:
-            bar.update(done, lambda: shown.append(done) or "")  # type: ignore[func-returns-value]
+            bar.update(done, lambda: fractions.append(done) or "")  # type: ignore[func-returns-value]
 
         with ProgressBar() as bar:
             update(bar, 0.1)  # the first
@@ -191,7 +191,7 @@ def test_the_status_is_made_only_for_the_updates_that_are_shown(terminal: Termin
             update(bar, 0.3)  # after a pause
             update(bar, 0.4)
             update(bar, 1.0)  # the end
-        assert shown == [0.1, 0.3, 1.0]
+        assert fractions == [0.1, 0.3, 1.0]
 
 
 @pytest.mark.parametrize("start", [0.0, 0.5], ids=["fresh", "resumed"])
@@ -250,29 +250,29 @@ def on_a_terminal(*words: object) -> str:
     environment = {**os.environ, "TERM": "xterm"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower, env=environment)
     os.close(follower)
-    written = b""
+    output = b""
     try:
         while part := os.read(leader, 65536):
-            written += part
+            output += part
     except OSError:  # Linux's sign that the other end is closed
         pass
     os.close(leader)
     process.communicate()
-    assert process.returncode == 0, written.decode()
-    return written.decode()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
 
 
 @pytest.mark.slow
 def test_processes_that_train_together_show_one_bar(photos: Path, tmp_path: Path) -> None:
     network = "srresnet_small(features=8, blocks=1)"
     words = ["train", photos, "--network", network, "--steps", 3, "--batch", 2, "--patch", 32, "--devices", 2]
-    written = on_a_terminal(*words, "--out", tmp_path / "shown")
-    assert written.count(HIDE_CURSOR) == written.count(SHOW_CURSOR) == 1
-    assert "step 3" in written
-    written = on_a_terminal(*words, "--out", tmp_path / "silent", "--no-progress")
-    assert HIDE_CURSOR not in written
-    assert "step 3" not in written
-    assert "lossmith: " in written, "remarks and announcements remain"
+    output = on_a_terminal(*words, "--out", tmp_path / "shown")
+    assert output.count(HIDE_CURSOR) == output.count(SHOW_CURSOR) == 1
+    assert "step 3" in output
+    output = on_a_terminal(*words, "--out", tmp_path / "silent", "--no-progress")
+    assert HIDE_CURSOR not in output
+    assert "step 3" not in output
+    assert "lossmith: " in output, "remarks and announcements remain"
 
 
 @pytest.mark.slow

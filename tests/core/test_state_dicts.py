@@ -20,14 +20,14 @@ from lossmith.losses.perceptual.weights import read_state_dict
 from lossmith.models.foreign import load_any_model
 from lossmith.networks import network
 
-OURS = "srresnet(scale=2, features=4, blocks=1)"
+EXPRESSION = "srresnet(scale=2, features=4, blocks=1)"
 Weights = dict[str, Tensor]
 NESTS = (
     *("state_dict", "params_ema", "params-ema", "params", "model", "model_state_dict", "net", "generator", "netG"),
     *("g_ema", "ema", "weights", "module", "G", "model_ema", "net_g", "state_dict_ema", "my_restorer"),
 )
 PREFIXES = ("module.", "_orig_mod.", "net_g.", "model.", "generator.", "netG.", "network.", "my_restorer.")
-BESIDE: dict[str, object] = {
+OTHER_ENTRIES: dict[str, object] = {
     "epoch": 3,
     "best_psnr": np.float64(31.2),
     "rng": np.random.default_rng(0).bit_generator.state["state"]["state"] % 2**31,
@@ -47,11 +47,11 @@ SUFFIXES = (".pth", ".PTH", ".pt", ".ckpt", ".bin", ".pkl", ".safetensors", ".SA
 def weights() -> Weights:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return dict(network(OURS).state_dict())
+        return dict(network(EXPRESSION).state_dict())
 
 
-def named(before: str, found: Weights) -> Weights:
-    return {before + name: tensor for name, tensor in found.items()}
+def with_prefix(prefix: str, tensors: Weights) -> Weights:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,7 +59,7 @@ def named(before: str, found: Weights) -> Weights:
     st.lists(st.sampled_from(NESTS), max_size=3),
     st.lists(st.sampled_from(PREFIXES), max_size=3),
     st.sampled_from(SUFFIXES),
-    st.sets(st.sampled_from(sorted(BESIDE))),
+    st.sets(st.sampled_from(sorted(OTHER_ENTRIES))),
     st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16]),
 )
 def test_weights_are_found_in_every_wrapping(
@@ -67,36 +67,36 @@ def test_weights_are_found_in_every_wrapping(
     nests: list[str],
     prefixes: list[str],
     suffix: str,
-    beside: set[str],
+    other_names: set[str],
     dtype: torch.dtype,
 ) -> None:
     path = tmp_path_factory.mktemp("wrapped") / f"2x{suffix}"
-    plain = {name: tensor.to(dtype) for name, tensor in weights().items()}
-    found = named("".join(prefixes), plain)
+    tensors = {name: tensor.to(dtype) for name, tensor in weights().items()}
+    checkpoint = with_prefix("".join(prefixes), tensors)
     if suffix.lower() == ".safetensors":
-        save_file(found, path)
+        save_file(checkpoint, path)
     else:
-        others = {name: BESIDE[name] for name in beside}
-        torch.save(reduce(lambda inner, nest: {**others, nest: inner}, nests, {**found, **others}), path)
+        others = {name: OTHER_ENTRIES[name] for name in other_names}
+        torch.save(reduce(lambda inner, nest: {**others, nest: inner}, nests, {**checkpoint, **others}), path)
     model = load_any_model(path)
-    assert str(model.restorer) == OURS
-    assert all(tensor.equal(plain[name].float()) for name, tensor in model.restorer.state_dict().items())
+    assert str(model.restorer) == EXPRESSION
+    assert all(tensor.equal(tensors[name].float()) for name, tensor in model.restorer.state_dict().items())
 
 
 def test_ema_weights_are_preferred_and_the_receipt_says_so(tmp_path: Path) -> None:
-    raw, averaged = weights(), {name: 2 * tensor for name, tensor in weights().items()}
-    torch.save({"params": raw, "params_ema": averaged, "discriminator": raw}, tmp_path / "a.pth")
+    raw, ema = weights(), {name: 2 * tensor for name, tensor in weights().items()}
+    torch.save({"params": raw, "params_ema": ema, "discriminator": raw}, tmp_path / "a.pth")
     model = load_any_model(tmp_path / "a.pth")
-    assert model.restorer.state_dict()["conv_hr.weight"].equal(averaged["conv_hr.weight"])
+    assert model.restorer.state_dict()["conv_hr.weight"].equal(ema["conv_hr.weight"])
     assert model.receipt["origin"]["weights"] == "params_ema"
 
 
 def test_the_network_of_a_lightning_module_is_taken(tmp_path: Path) -> None:
     """Beside it lie those that judge it, and counters."""
     state = {
-        **named("generator.", weights()),
-        **named("discriminator.", weights()),
-        **named("perceptual_loss.vgg.", {"0.weight": torch.ones(4, 3, 3, 3)}),
+        **with_prefix("generator.", weights()),
+        **with_prefix("discriminator.", weights()),
+        **with_prefix("perceptual_loss.vgg.", {"0.weight": torch.ones(4, 3, 3, 3)}),
         "n_averaged": torch.tensor(3),
     }
     torch.save({"state_dict": state, "pytorch-lightning_version": "2.5"}, tmp_path / "a.ckpt")
@@ -104,7 +104,7 @@ def test_the_network_of_a_lightning_module_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_part_of_a_network_is_not_taken_for_the_network(tmp_path: Path) -> None:
-    torch.save({**named("model.", weights()), "refine.weight": torch.ones(3, 3, 1, 1)}, tmp_path / "a.pth")
+    torch.save({**with_prefix("model.", weights()), "refine.weight": torch.ones(3, 3, 1, 1)}, tmp_path / "a.pth")
     with pytest.raises(LossmithError, match="the weights of no network that is known"):
         load_any_model(tmp_path / "a.pth")
 
@@ -115,19 +115,19 @@ def test_two_fitting_state_dicts_are_refused_unless_equal(tmp_path: Path) -> Non
     with pytest.raises(LossmithError, match="weights that fit under 'first' and under 'second', and does not say"):
         load_any_model(tmp_path / "a.pth")
     torch.save({"first": weights(), "second": weights()}, tmp_path / "a.pth")
-    assert str(load_any_model(tmp_path / "a.pth").restorer) == OURS, "they are the same"
+    assert str(load_any_model(tmp_path / "a.pth").restorer) == EXPRESSION, "they are the same"
     torch.save({"model": weights(), "best": {"conv.weight": torch.ones(3, 3, 1, 1)}}, tmp_path / "a.pth")
     assert load_any_model(tmp_path / "a.pth").receipt["origin"]["weights"] == "model", "the one that fits"
 
 
-class Own(nn.Module):
+class CustomNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv, self.norm = nn.Conv2d(3, 3, 3, 1, 1), nn.BatchNorm2d(3)
 
     def forward(self, images: Tensor) -> Tensor:
-        made: Tensor = images + self.norm(self.conv(images))
-        return made
+        output: Tensor = images + self.norm(self.conv(images))
+        return output
 
 
 def test_a_users_network_saved_as_in_tutorials_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,9 @@ def test_a_users_network_saved_as_in_tutorials_is_opened(tmp_path: Path, monkeyp
         "    def forward(self, x):\n        return x + self.norm(self.conv(x))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    state = named("module.", {n: t for n, t in Own().state_dict().items() if "num_batches" not in n})
+    state = with_prefix(
+        "module.", {n: t for n, t in CustomNetwork().state_dict().items() if "num_batches" not in n}
+    )
     torch.save({"model_state_dict": state, "optimizer_state_dict": {"state": {}}, "loss": 0.1}, tmp_path / "a.pth")
     restorer = load_any_model(tmp_path / "a.pth", "mynet:Net").restorer
     assert restorer.state_dict()["conv.weight"].equal(state["module.conv.weight"])
@@ -155,41 +157,41 @@ def test_a_users_network_saved_as_in_tutorials_is_opened(tmp_path: Path, monkeyp
     ],
 )
 def test_key_prefixes_of_training_programs_are_stripped(name: str, rank: Rank) -> None:
-    (found, *_) = find_state_dicts({name: {"a.weight": torch.ones(2)}})
-    assert found.rank == rank
+    (state_dict, *_) = find_state_dicts({name: {"a.weight": torch.ones(2)}})
+    assert state_dict.rank == rank
 
 
 def test_cyclic_and_huge_containers_are_searched_in_bounded_time() -> None:
     endless: dict[str, object] = {"a": torch.ones(2)}
     endless["model"] = [endless, endless]
-    assert [found.path for found in find_state_dicts(endless)] == [()]
-    many = {str(place): {"a": torch.ones(2)} for place in range(10_000)}
-    assert len(find_state_dicts(many)) < 100
+    assert [state_dict.path for state_dict in find_state_dicts(endless)] == [()]
+    containers = {str(place): {"a": torch.ones(2)} for place in range(10_000)}
+    assert len(find_state_dicts(containers)) < 100
 
 
 # --- what holds no weights, and what is to be done about it -----------------------------------------------------
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         load_any_model(path)
-    return str(refused.value).removeprefix(f"{path} ")
+    return str(error.value).removeprefix(f"{path} ")
 
 
-def made_safe(said: str, folder: Path) -> None:
+def run_suggestion(message: str, folder: Path) -> None:
     """Do what a sentence says after "if it is yours:"; its owner may."""
-    exec(said.partition("if it is yours: ")[2], {})
+    exec(message.partition("if it is yours: ")[2], {})
     assert (folder / "a-weights.pth").is_file()
 
 
 def test_a_pickled_module_is_refused_with_advice(tmp_path: Path) -> None:
-    torch.save(network(OURS), tmp_path / "a.pth")
-    said = refusal(tmp_path / "a.pth")
-    assert said.startswith(
+    torch.save(network(EXPRESSION), tmp_path / "a.pth")
+    message = refusal(tmp_path / "a.pth")
+    assert message.startswith(
         "holds a whole module with its code ('lossmith.networks.srresnet.SRResNet') and is refused"
     )
-    made_safe(said, tmp_path)
-    assert str(load_any_model(tmp_path / "a-weights.pth").restorer) == OURS
+    run_suggestion(message, tmp_path)
+    assert str(load_any_model(tmp_path / "a-weights.pth").restorer) == EXPRESSION
 
 
 class Config:
@@ -198,23 +200,24 @@ class Config:
 
 def test_a_users_object_beside_the_weights_is_named(tmp_path: Path) -> None:
     torch.save({"state_dict": weights(), "config": Config()}, tmp_path / "a.pth")
-    said = refusal(tmp_path / "a.pth")
+    message = refusal(tmp_path / "a.pth")
     assert (
-        "Config') and is refused, since loading it could run code; ask its author for a safetensors file" in said
+        "Config') and is refused, since loading it could run code; ask its author for a safetensors file"
+        in message
     )
-    made_safe(said, tmp_path)
-    assert str(load_any_model(tmp_path / "a-weights.pth").restorer) == OURS
+    run_suggestion(message, tmp_path)
+    assert str(load_any_model(tmp_path / "a-weights.pth").restorer) == EXPRESSION
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_files_of_other_programs_are_named(tmp_path: Path) -> None:
     image = torch.rand(1, 3, 8, 8)
-    torch.jit.trace(network(OURS).eval(), image).save(tmp_path / "a.pt")
-    said = refusal(tmp_path / "a.pt")
-    assert said.startswith("is a TorchScript archive, a program and not weights; if it is yours: ")
-    made_safe(said, tmp_path)
-    assert str(load_any_model(tmp_path / "a-weights.pth").restorer) == OURS
-    torch.export.save(torch.export.export(network(OURS).eval(), (image,)), tmp_path / "a.pt2")
+    torch.jit.trace(network(EXPRESSION).eval(), image).save(tmp_path / "a.pt")
+    message = refusal(tmp_path / "a.pt")
+    assert message.startswith("is a TorchScript archive, a program and not weights; if it is yours: ")
+    run_suggestion(message, tmp_path)
+    assert str(load_any_model(tmp_path / "a-weights.pth").restorer) == EXPRESSION
+    torch.export.save(torch.export.export(network(EXPRESSION).eval(), (image,)), tmp_path / "a.pt2")
     assert refusal(tmp_path / "a.pt2").startswith("is a program of torch.export, not weights; if it is yours: ")
 
 
@@ -237,7 +240,7 @@ def test_a_pickle_under_another_name_is_read_as_what_it_is(tmp_path: Path) -> No
     torch.save(weights(), tmp_path / "a.safetensors")
     save_file(weights(), tmp_path / "b.pth")
     for name in ("a.safetensors", "b.pth"):
-        assert str(load_any_model(tmp_path / name).restorer) == OURS
+        assert str(load_any_model(tmp_path / name).restorer) == EXPRESSION
     (tmp_path / "c.pkl").write_bytes(b"something else")
     assert refusal(tmp_path / "c.pkl") == "is neither a safetensors file nor a checkpoint of PyTorch"
 
@@ -253,9 +256,11 @@ def test_the_suggested_code_converts_a_newer_pickle(protocol: int, archive: bool
     path = tmp_path / "a.pth"
     weights = network("fcn").state_dict()
     torch.save(weights, path, pickle_protocol=protocol, _use_new_zipfile_serialization=archive)
-    said = refusal(path)
-    assert said.startswith(f"is a pickle of protocol {protocol}, and only protocols up to 3 are read safely; if")
-    made_safe(said, tmp_path)
+    message = refusal(path)
+    assert message.startswith(
+        f"is a pickle of protocol {protocol}, and only protocols up to 3 are read safely; if"
+    )
+    run_suggestion(message, tmp_path)
     (safe,) = read_state_dicts(tmp_path / "a-weights.pth")[:1]
     assert all(torch.equal(safe.weights[name], tensor) for name, tensor in weights.items())
 
@@ -263,7 +268,7 @@ def test_the_suggested_code_converts_a_newer_pickle(protocol: int, archive: bool
 @pytest.mark.parametrize("key", ["model", "params_ema"])
 def test_the_suggested_code_takes_the_weights_under_their_key(key: str, tmp_path: Path) -> None:
     torch.save({key: network("fcn").state_dict(), "by": partial(int, 3)}, tmp_path / "a.pth")
-    made_safe(refusal(tmp_path / "a.pth"), tmp_path)
+    run_suggestion(refusal(tmp_path / "a.pth"), tmp_path)
     assert read_state_dicts(tmp_path / "a-weights.pth")
 
 
@@ -296,8 +301,8 @@ def test_meta_tensors_are_refused_and_float8_tensors_are_read(tmp_path: Path) ->
         load_any_model(tmp_path / "a.pth", "fcn")
     small = {name: tensor.to(torch.float8_e5m2) for name, tensor in weights.items()}
     torch.save(small, tmp_path / "b.pth")
-    opened = load_any_model(tmp_path / "b.pth", "fcn").restorer.state_dict()
-    assert all(torch.equal(opened[name], tensor.float()) for name, tensor in small.items())
+    state = load_any_model(tmp_path / "b.pth", "fcn").restorer.state_dict()
+    assert all(torch.equal(state[name], tensor.float()) for name, tensor in small.items())
 
 
 def test_numpy_arrays_in_place_of_tensors_are_named(tmp_path: Path) -> None:

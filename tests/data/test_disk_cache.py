@@ -33,9 +33,9 @@ def test_a_crop_from_the_disk_cache_equals_the_image(cache: DiskCache, data: st.
     image = torch.rand(3, height, width)
     if data.draw(st.booleans()):
         image = (image * 255).to(torch.uint8)
-    stored = cache.put(image)
-    assert torch.equal(crop(stored, top, bottom, left, right), crop(image, top, bottom, left, right))
-    assert torch.equal(stored.read(), image)
+    handle = cache.put(image)
+    assert torch.equal(crop(handle, top, bottom, left, right), crop(image, top, bottom, left, right))
+    assert torch.equal(handle.read(), image)
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
@@ -54,10 +54,12 @@ def test_patches_and_pairs_from_disk_equal_those_from_memory(
             break
     copy = pickle.loads(pickle.dumps(disk))
     assert torch.equal(copy.batch(5, 2)[0], memory.batch(5, 2)[0])
-    for one, other in zip(make_pairs(paths, kind), make_pairs(paths, kind, storage=Storage(cache)), strict=True):
-        assert one.name == other.name
-        assert torch.equal(one.clean, other.clean)
-        assert torch.equal(one.degraded, other.degraded)
+    for pair, cached_pair in zip(
+        make_pairs(paths, kind), make_pairs(paths, kind, storage=Storage(cache)), strict=True
+    ):
+        assert pair.name == cached_pair.name
+        assert torch.equal(pair.clean, cached_pair.clean)
+        assert torch.equal(pair.degraded, cached_pair.degraded)
 
 
 def test_images_beyond_memory_go_to_the_disk_cache(
@@ -65,8 +67,8 @@ def test_images_beyond_memory_go_to_the_disk_cache(
 ) -> None:
     caplog.set_level("INFO", "lossmith")
     monkeypatch.setattr(storage, "free_memory", lambda: 1000)
-    found = prepare_data(Data([photos]), "jpeg", tmp_path / "run")
-    assert PatchDataset(found.source, 32).on_disk
+    data = prepare_data(Data([photos]), "jpeg", tmp_path / "run")
+    assert PatchDataset(data.source, 32).on_disk
     assert not list(tmp_path.iterdir())
     assert "of memory decoded, and 1 kB are free, so they are decoded onto the disk" in caplog.text
     monkeypatch.setattr(storage, "free_disk", lambda folder: 1000)

@@ -39,8 +39,8 @@ def test_other_files_hidden_files_and_subfolders_are_left_out(tmp_path: Path) ->
 
 def test_files_and_folders_can_be_mixed_without_duplicates(tmp_path: Path) -> None:
     first, second = fill(tmp_path / "z", "1.png", "2.png"), fill(tmp_path / "a", "3.png")
-    found = find_images([first / "2.png", first, str(second), second / "3.png"])
-    assert names(found) == ["2.png", "1.png", "3.png"]
+    paths = find_images([first / "2.png", first, str(second), second / "3.png"])
+    assert names(paths) == ["2.png", "1.png", "3.png"]
 
 
 def test_missing_paths_are_named(tmp_path: Path) -> None:
@@ -196,12 +196,12 @@ def test_glob_patterns_find_images(tmp_path: Path) -> None:
     assert names(find_images([tmp_path / "**" / "b.png"])) == ["b.png", "b.png"]
     fill(tmp_path / "[y]", "e.png")
     assert names(find_images(tmp_path / "[y]" / "*.png")) == ["e.png"]
-    for pattern, said in (
+    for pattern, message in (
         ("*.webp", "no file matches"),
         ("*.txt", "is an image"),
         ("**x", "is not a valid pattern"),
     ):
-        with pytest.raises(LossmithError, match=said):
+        with pytest.raises(LossmithError, match=message):
             find_images(tmp_path / pattern)
 
 
@@ -229,12 +229,12 @@ def test_recursive_search_does_not_follow_cycles(tmp_path: Path, caplog: pytest.
 
 
 def test_names_keep_extensions_where_needed_and_are_unique(tmp_path: Path) -> None:
-    def named(*places: str) -> list[str]:
+    def names_of(*places: str) -> list[str]:
         return [*unique_names({Path(place): Path(place) for place in places}).values()]
 
-    assert named("a.png", "a.jpg", "b.png") == ["a.png", "a.jpg", "b"]
-    assert named("a.png", "a.jpg", "a.png.jpg") == ["a.png", "a.jpg", "a.png.jpg"]
-    assert named("a.png", "A.jpg", "x/a.png") == ["a.png", "A.jpg", "x/a"]
+    assert names_of("a.png", "a.jpg", "b.png") == ["a.png", "a.jpg", "b"]
+    assert names_of("a.png", "a.jpg", "a.png.jpg") == ["a.png", "a.jpg", "a.png.jpg"]
+    assert names_of("a.png", "A.jpg", "x/a.png") == ["a.png", "A.jpg", "x/a"]
     twins = {tmp_path / part / "p.png": Path("p.png") for part in "ab"}
     assert [*unique_names(twins).values()] == ["a/p", "b/p"]
 
@@ -273,8 +273,8 @@ def test_one_folder_can_hold_both_sides_of_pairs(tmp_path: Path) -> None:
         "1GT_11NOISY_1",
         "2GT_12NOISY_1",
     ]
-    said = pair_folders(tmp_path / "in", tmp_path / "in", pair="{}/GT_{}:{}/NOISY_{}", recursive=True)
-    assert said == pairs
+    same_pairs = pair_folders(tmp_path / "in", tmp_path / "in", pair="{}/GT_{}:{}/NOISY_{}", recursive=True)
+    assert same_pairs == pairs
 
 
 def test_a_nested_folder_of_degraded_images_is_not_searched_for_clean_ones(tmp_path: Path) -> None:

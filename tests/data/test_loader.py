@@ -15,8 +15,8 @@ from lossmith.data.loader import BatchDataset, make_loader
 from lossmith.degradations import Degradation
 
 
-def equal(ours: object, theirs: object) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))  # type: ignore[call-overload]
+def equal(first: object, second: object) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))  # type: ignore[call-overload]
 
 
 def test_a_batch_stream_can_start_at_any_step(prepared_photos: PreparedData) -> None:
@@ -29,9 +29,9 @@ def test_a_batch_stream_can_start_at_any_step(prepared_photos: PreparedData) -> 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_give_the_same_batches_as_no_workers(workers: int, prepared_photos: PreparedData) -> None:
     patches = PatchDataset(prepared_photos.source, 32, seed=1)
-    alone = islice(make_loader(patches, 2, start=5, workers=0), 7)
+    expected = islice(make_loader(patches, 2, start=5, workers=0), 7)
     together = islice(make_loader(patches, 2, start=5, workers=workers), 7)
-    assert all(equal(a, b) for a, b in zip(alone, together, strict=True))
+    assert all(equal(a, b) for a, b in zip(expected, together, strict=True))
 
 
 def test_loading_draws_nothing_from_the_global_generator(prepared_photos: PreparedData) -> None:
@@ -47,8 +47,8 @@ class Reports(Degradation):
     random = True
 
     def degrade(self, clean: torch.Tensor, rng: object) -> torch.Tensor:
-        ignored = [signal.getsignal(n) is signal.SIG_IGN for n in SIGNALS]
-        return torch.full_like(clean, float(all(ignored) and get_worker_info() is not None))
+        are_ignored = [signal.getsignal(n) is signal.SIG_IGN for n in SIGNALS]
+        return torch.full_like(clean, float(all(are_ignored) and get_worker_info() is not None))
 
 
 def test_workers_ignore_stop_signals(prepared_photos: PreparedData) -> None:

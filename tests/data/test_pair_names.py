@@ -42,7 +42,7 @@ CONVENTIONS = {
     "GoPro": ("{}/sharp/7", "{}/blur/7"),
     "folders": ("HR/{}", "LR_bicubic/{}"),
 }
-PLAIN = ["0001", "baby", "img_004", "Canon5D", "IMG-7", "a b", "é", "12"]
+PLAIN_NAMES = ["0001", "baby", "img_004", "Canon5D", "IMG-7", "a b", "é", "12"]
 LIKE_TAGS = ["linux2", "0801x4", "4x", "HR", "lr", "x", "in"]
 """Parts of names that may look like tags and be none."""
 
@@ -54,23 +54,23 @@ def ids(words: Sequence[str]) -> st.SearchStrategy[list[str]]:
 
 @pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=CONVENTIONS.keys())
 def test_known_naming_conventions_pair(convention: tuple[str, str]) -> None:
-    ours, theirs = convention
+    clean_pattern, degraded_pattern = convention
     names = ["0001", "0010", "0100"]
-    wanted = {ours.format(name): theirs.format(name) for name in names}
+    expected = {clean_pattern.format(name): degraded_pattern.format(name) for name in names}
     for change in (str, str.upper, str.lower):
-        assert match_names([*wanted], [change(name) for name in reversed(wanted.values())]) == {
-            clean: change(degraded) for clean, degraded in wanted.items()
+        assert match_names([*expected], [change(name) for name in reversed(expected.values())]) == {
+            clean: change(degraded) for clean, degraded in expected.items()
         }
 
 
 @settings(deadline=None)
-@given(ids(PLAIN + LIKE_TAGS), st.sampled_from([*CONVENTIONS.values()]), st.randoms())
+@given(ids(PLAIN_NAMES + LIKE_TAGS), st.sampled_from([*CONVENTIONS.values()]), st.randoms())
 def test_names_of_a_convention_pair_exactly_or_not_at_all(names: list[str], convention, rng) -> None:
     """Also where ids look like tags: two ways of reading them are a reason to ask, never to guess."""
-    wanted = {convention[0].format(name): convention[1].format(name) for name in names}
-    shuffled = [*wanted.values()]
-    rng.shuffle(shuffled)
-    assert match_names([*wanted], shuffled) in (wanted, None)
+    expected = {convention[0].format(name): convention[1].format(name) for name in names}
+    degraded_names = [*expected.values()]
+    rng.shuffle(degraded_names)
+    assert match_names([*expected], degraded_names) in (expected, None)
 
 
 @settings(deadline=None)
@@ -78,21 +78,24 @@ def test_names_of_a_convention_pair_exactly_or_not_at_all(names: list[str], conv
     st.sets(st.integers(0, 9999), min_size=1, max_size=9), st.sampled_from([*CONVENTIONS.values()]), st.randoms()
 )
 def test_plain_ids_always_pair(numbers: set[int], convention: tuple[str, str], rng) -> None:
-    wanted = {convention[0].format(f"{i:04}"): convention[1].format(f"{i:04}") for i in numbers}
-    shuffled = [*wanted.values()]
-    rng.shuffle(shuffled)
-    assert match_names([*wanted], shuffled) == wanted
+    expected = {convention[0].format(f"{i:04}"): convention[1].format(f"{i:04}") for i in numbers}
+    degraded_names = [*expected.values()]
+    rng.shuffle(degraded_names)
+    assert match_names([*expected], degraded_names) == expected
 
 
 @settings(deadline=None)
-@given(ids(PLAIN), ids(PLAIN), st.sampled_from([*CONVENTIONS.values()]))
+@given(ids(PLAIN_NAMES), ids(PLAIN_NAMES), st.sampled_from([*CONVENTIONS.values()]))
 def test_an_unmatched_name_on_either_side_pairs_nothing(
-    ours: list[str], theirs: list[str], convention: tuple[str, str]
+    clean_names: list[str], degraded_names: list[str], convention: tuple[str, str]
 ) -> None:
     """An image too many, or another one, on either side: nobody is paired with whoever is left."""
-    assume({name.casefold() for name in ours} != {name.casefold() for name in theirs})
+    assume({name.casefold() for name in clean_names} != {name.casefold() for name in degraded_names})
     assert (
-        match_names([convention[0].format(name) for name in ours], [convention[1].format(name) for name in theirs])
+        match_names(
+            [convention[0].format(name) for name in clean_names],
+            [convention[1].format(name) for name in degraded_names],
+        )
         is None
     )
 
@@ -141,8 +144,8 @@ def test_names_of_both_sides_in_one_folder_are_paired() -> None:
 @settings(deadline=None, max_examples=15)
 @given(names=st.sets(st.sampled_from(["baby", "img_001", "img_002", "bird", "0801", "é", "B1"]), min_size=1))
 def test_results_are_matched_by_their_common_prefix_and_suffix(naming: str, target: str, names: set[str]) -> None:
-    wanted = {target.format(name): naming.format(name) for name in names}
-    assert match_results_to_targets([*wanted], [*reversed(wanted.values())]) == wanted
+    expected = {target.format(name): naming.format(name) for name in names}
+    assert match_results_to_targets([*expected], [*reversed(expected.values())]) == expected
 
 
 def test_missing_and_foreign_results_do_not_hide_the_others() -> None:

@@ -24,40 +24,40 @@ def noise_image(height: int, width: int, seed: int = 0) -> Tensor:
 
 def source(expression: str, *sizes: tuple[int, int]) -> TrainingImages:
     """What `degraded_images` would make of random images in files."""
-    whole = degradation(expression)
-    first, rest = whole.split_deterministic()
+    chain = degradation(expression)
+    first, rest = chain.split_deterministic()
     clean = tuple(noise_image(*size, seed) for seed, size in enumerate(sizes))
-    started = tuple(image if first is None else compact(first(from_8bit(image))) for image in clean)
-    return TrainingImages(tuple(map(str, range(len(sizes)))), clean, started, whole.scale, rest)
+    inputs = tuple(image if first is None else compact(first(from_8bit(image))) for image in clean)
+    return TrainingImages(tuple(map(str, range(len(sizes)))), clean, inputs, chain.scale, rest)
 
 
 def eight_turns(image: Tensor) -> list[Tensor]:
     return [torch.rot90(side, k, (1, 2)) for side in (image, image.flip(2)) for k in range(4)]
 
 
-def places(patch: Tensor, whole: Tensor) -> list[tuple[int, int, int]]:
+def places(patch: Tensor, image: Tensor) -> list[tuple[int, int, int]]:
     """Where, and turned which way, `patch` occurs in `whole`."""
     side = patch.shape[1]
-    windows = whole.unfold(1, side, 1).unfold(2, side, 1)
-    found = []
-    for turn, turned in enumerate(eight_turns(patch)):
-        same = (windows == turned[:, None, None]).all(-1).all(-1).all(0)
-        found += [(turn, *place) for place in same.nonzero().tolist()]
-    return found
+    windows = image.unfold(1, side, 1).unfold(2, side, 1)
+    positions = []
+    for turn, view in enumerate(eight_turns(patch)):
+        is_equal = (windows == view[:, None, None]).all(-1).all(-1).all(0)
+        positions += [(turn, *place) for place in is_equal.nonzero().tolist()]
+    return positions
 
 
 @pytest.mark.parametrize("expression", ["bicubic(2)", "jpeg(10)", "mosaic", "bicubic(4)"])
 def test_both_patches_have_the_same_place_and_augmentation(expression: str) -> None:
-    made = source(expression, (44, 36))
-    patches = PatchDataset(made, patch=16, seed=1)
-    clean = from_8bit(made.clean[0])
+    images = source(expression, (44, 36))
+    patches = PatchDataset(images, patch=16, seed=1)
+    clean = from_8bit(images.clean[0])
     degraded = degradation(expression)(clean)
     for index in range(8):
         small, large = patches[index]
-        assert small.shape == (3, 16 // made.scale, 16 // made.scale)
+        assert small.shape == (3, 16 // images.scale, 16 // images.scale)
         ((turn, top, left),) = places(large, clean)
-        assert (turn, top // made.scale, left // made.scale) in places(small, degraded)
-        assert top % made.scale == left % made.scale == 0
+        assert (turn, top // images.scale, left // images.scale) in places(small, degraded)
+        assert top % images.scale == left % images.scale == 0
 
 
 class Constant(Degradation):
@@ -65,20 +65,20 @@ class Constant(Degradation):
 
     random = True
 
-    def __init__(self, of: str) -> None:
-        self.of = degradation(of)
-        self.name, self.scale = of, self.of.scale  # type: ignore[misc]
+    def __init__(self, expression: str) -> None:
+        self.degradation = degradation(expression)
+        self.name, self.scale = expression, self.degradation.scale  # type: ignore[misc]
 
     @property
     def margin(self) -> int:
-        return self.of.margin
+        return self.degradation.margin
 
     @property
     def alignment(self) -> int:
-        return self.of.alignment
+        return self.degradation.alignment
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
-        return self.of(clean)
+        return self.degradation(clean)
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,18 @@ class Constant(Degradation):
 )
 @pytest.mark.parametrize("size", [(150, 138), (126, 24)])
 def test_degrading_a_patch_equals_cropping_the_degraded_image(degradation: str, size: tuple[int, int]) -> None:
-    whole = source(degradation, size)
-    late = TrainingImages(whole.names, whole.clean, whole.clean, whole.scale, Constant(degradation))
-    at_once, patch_by_patch = PatchDataset(whole, 24, seed=3), PatchDataset(late, 24, seed=3)
+    images = source(degradation, size)
+    late_images = TrainingImages(
+        images.names,
+        images.clean,
+        images.clean,
+        images.scale,
+        Constant(degradation),
+    )
+    whole_image, patchwise = PatchDataset(images, 24, seed=3), PatchDataset(late_images, 24, seed=3)
     for index in range(25):
-        for expected, found in zip(at_once[index], patch_by_patch[index], strict=True):
-            torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+        for expected, actual in zip(whole_image[index], patchwise[index], strict=True):
+            torch.testing.assert_close(actual, expected, rtol=0, atol=1e-6)
 
 
 def test_a_degradation_split_in_two_is_cropped_at_the_right_place() -> None:
@@ -107,12 +113,12 @@ def test_a_degradation_split_in_two_is_cropped_at_the_right_place() -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**40), st.integers(0, 2**60))
 def test_a_patch_is_a_pure_function_of_seed_and_index(seed: int, index: int) -> None:
-    made = source("bicubic(2) | noise(5)", (40, 50), (60, 34))
-    first, second = PatchDataset(made, 16, seed), PatchDataset(made, 16, seed)
+    images = source("bicubic(2) | noise(5)", (40, 50), (60, 34))
+    first, second = PatchDataset(images, 16, seed), PatchDataset(images, 16, seed)
     second[index + 3]
     assert all(torch.equal(a, b) for a, b in zip(first[index], second[index], strict=True))
     assert not torch.equal(first[index][0], first[index + 1][0])
-    assert not torch.equal(first[index][0], PatchDataset(made, 16, seed + 1)[index][0])
+    assert not torch.equal(first[index][0], PatchDataset(images, 16, seed + 1)[index][0])
 
 
 @settings(deadline=None, max_examples=10)
@@ -139,8 +145,8 @@ def test_workers_make_the_same_patches() -> None:
 
 def test_larger_images_are_sampled_more_often() -> None:
     sizes = [(16, 16), (32, 16), (64, 64)]
-    flat = tuple(torch.full((3, *size), value, dtype=torch.uint8) for value, size in enumerate(sizes))
-    patches = PatchDataset(TrainingImages(("a", "b", "c"), flat, flat, 1), 8, seed=0)
+    flat_images = tuple(torch.full((3, *size), value, dtype=torch.uint8) for value, size in enumerate(sizes))
+    patches = PatchDataset(TrainingImages(("a", "b", "c"), flat_images, flat_images, 1), 8, seed=0)
     _, clean = patches.batch(0, 4000)
     met = Counter((clean[:, 0, 0, 0] * 255).round().int().tolist())
     area = sum(h * w for h, w in sizes)
@@ -150,27 +156,29 @@ def test_larger_images_are_sampled_more_often() -> None:
 
 
 def test_every_crop_and_augmentation_is_equally_likely() -> None:
-    made = source("mosaic", (9, 10))
-    patches = PatchDataset(made, patch=8, seed=0)
-    clean = from_8bit(made.clean[0])
+    images = source("mosaic", (9, 10))
+    patches = PatchDataset(images, patch=8, seed=0)
+    clean = from_8bit(images.clean[0])
     met = Counter(places(patches[index][1], clean)[0] for index in range(2400))
     assert len(met) == 2 * 3 * 8
     assert 20 < min(met.values()) <= max(met.values()) < 90
 
 
 def test_noise_differs_from_patch_to_patch_with_the_right_strength() -> None:
-    flat = (torch.full((3, 30, 30), 128, dtype=torch.uint8),)
-    patches = PatchDataset(TrainingImages(("flat",), flat, flat, 1, degradation("noise(25)")), 16, seed=0)
+    flat_images = (torch.full((3, 30, 30), 128, dtype=torch.uint8),)
+    patches = PatchDataset(
+        TrainingImages(("flat",), flat_images, flat_images, 1, degradation("noise(25)")), 16, seed=0
+    )
     degraded, clean = patches.batch(0, 50)
-    added = (degraded - clean) * 255
-    assert float(added.std()) == pytest.approx(25, rel=0.02)
-    correlation = np.corrcoef(added.reshape(50, -1).numpy())
+    noise = (degraded - clean) * 255
+    assert float(noise.std()) == pytest.approx(25, rel=0.02)
+    correlation = np.corrcoef(noise.reshape(50, -1).numpy())
     assert np.abs(correlation - np.eye(50)).max() < 0.2
 
 
 def test_a_patch_can_be_the_whole_image() -> None:
-    made = source("noise(5) | jpeg(50)", (16, 16))
-    assert places(PatchDataset(made, 16, seed=0)[0][1], from_8bit(made.clean[0]))
+    images = source("noise(5) | jpeg(50)", (16, 16))
+    assert places(PatchDataset(images, 16, seed=0)[0][1], from_8bit(images.clean[0]))
 
 
 @pytest.mark.parametrize(

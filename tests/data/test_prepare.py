@@ -11,29 +11,29 @@ from lossmith.data import Data, prepare_data
 
 
 def test_without_images_the_samples_are_used() -> None:
-    found = prepare_data(Data(), "noise(5)")
-    assert len(found.source.names) >= 5
-    assert not set(found.source.names) & {pair.name for pair in found.test_pairs}
+    prepared = prepare_data(Data(), "noise(5)")
+    assert len(prepared.source.names) >= 5
+    assert not set(prepared.source.names) & {pair.name for pair in prepared.test_pairs}
 
 
 def test_every_fifth_image_is_held_out(photos: Path) -> None:
-    found = prepare_data(Data([photos]), "jpeg")
-    assert found.source.names == ("0", "1", "2", "3", "5")
-    assert [pair.name for pair in found.test_pairs] == ["4"]
-    assert found.degradation == "jpeg(10)"
+    prepared = prepare_data(Data([photos]), "jpeg")
+    assert prepared.source.names == ("0", "1", "2", "3", "5")
+    assert [pair.name for pair in prepared.test_pairs] == ["4"]
+    assert prepared.degradation == "jpeg(10)"
 
 
 def test_named_test_images_are_used_and_nothing_is_held_out(photos: Path, tmp_path: Path) -> None:
     shutil.copy(photos / "5.png", tmp_path / "other.png")
-    found = prepare_data(Data([photos / f"{i}.png" for i in range(3)], test=[tmp_path]), "bicubic(2)")
-    assert found.source.names == ("0", "1", "2")
-    assert [pair.name for pair in found.test_pairs] == ["other"]
-    assert found.test_pairs[0].scale == 2
+    prepared = prepare_data(Data([photos / f"{i}.png" for i in range(3)], test=[tmp_path]), "bicubic(2)")
+    assert prepared.source.names == ("0", "1", "2")
+    assert [pair.name for pair in prepared.test_pairs] == ["other"]
+    assert prepared.test_pairs[0].scale == 2
 
 
 def test_the_receipt_tells_files_apart_by_their_content(photos: Path) -> None:
-    found = prepare_data(Data([photos]), "jpeg").fingerprint
-    digests = [*found["training_images"].values(), *found["test_images"].values()]
+    fingerprint = prepare_data(Data([photos]), "jpeg").fingerprint
+    digests = [*fingerprint["training_images"].values(), *fingerprint["test_images"].values()]
     assert len(set(digests)) == 6
     assert all(len(digest) == 64 for digest in digests)
 
@@ -41,10 +41,10 @@ def test_the_receipt_tells_files_apart_by_their_content(photos: Path) -> None:
 def test_given_pairs_are_trained_on_unchanged(photos: Path, tmp_path: Path) -> None:
     for path in photos.iterdir():
         shutil.copy(path, tmp_path / path.name)
-    found = prepare_data(Data(clean=photos, degraded=tmp_path), None)
-    assert found.source.random_degradation is None
-    assert all(torch.equal(pair.degraded, pair.clean) for pair in found.test_pairs)
-    assert found.degradation == f"pairs of {tmp_path.name}"
+    prepared = prepare_data(Data(clean=photos, degraded=tmp_path), None)
+    assert prepared.source.random_degradation is None
+    assert all(torch.equal(pair.degraded, pair.clean) for pair in prepared.test_pairs)
+    assert prepared.degradation == f"pairs of {tmp_path.name}"
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_interlaced_16_bit_png_is_read_too(tmp_path: Path, channels: int, color_
     assert torch.equal(read_image(path), tensor(expected))
 
 
-def filtered(values: np.ndarray, kind: int) -> bytes:
+def filter_rows(values: np.ndarray, kind: int) -> bytes:
     """The rows of a 16-bit RGB image, each byte less what PNG's filter of that number predicts for it."""
     pixels = np.stack((values >> 8, values & 255), -1).reshape(len(values), -1).astype(int)
     height, width = pixels.shape
@@ -85,15 +85,15 @@ def filtered(values: np.ndarray, kind: int) -> bytes:
             above = pixels[y - 1, x] if y else 0
             corner = pixels[y - 1, x - 6] if y and x >= 6 else 0
             paeth = min((left, above, corner), key=lambda p: abs(left + above - corner - p))
-            predicted = (0, left, above, (left + above) // 2, paeth)[kind]
-            rows += bytes([(pixels[y, x] - predicted) % 256])
+            prediction = (0, left, above, (left + above) // 2, paeth)[kind]
+            rows += bytes([(pixels[y, x] - prediction) % 256])
     return rows
 
 
 @pytest.mark.parametrize("kind", range(5))
 def test_every_row_filter_of_16_bit_png_is_undone(tmp_path: Path, kind: int) -> None:
     values = RNG.integers(0, 65536, (9, 10, 3)).astype(np.uint16)
-    path = png16(tmp_path / "a.png", values, 2, rows=filtered(values, kind))
+    path = png16(tmp_path / "a.png", values, 2, rows=filter_rows(values, kind))
     assert torch.equal(read_image(path), tensor(np.round(values / 257)))
 
 
@@ -139,12 +139,12 @@ def test_signed_16_bits_are_refused(tmp_path: Path) -> None:
 
 
 def test_transparency_of_16_bits_is_refused(tmp_path: Path) -> None:
-    wide = np.full((2, 2, 4), 65535, np.uint16)
-    wide[0, 0, 3] = 65534
-    png16(tmp_path / "wide.png", wide, 6)
-    png16(tmp_path / "wide_gray.png", wide[..., 2:], 4)
-    png16(tmp_path / "wide_key.png", wide[..., :3], 2, color_key(65535, 65535, 65535))
-    png16(tmp_path / "wide_gray_key.png", wide[..., :1], 0, color_key(65535))
+    pixels = np.full((2, 2, 4), 65535, np.uint16)
+    pixels[0, 0, 3] = 65534
+    png16(tmp_path / "wide.png", pixels, 6)
+    png16(tmp_path / "wide_gray.png", pixels[..., 2:], 4)
+    png16(tmp_path / "wide_key.png", pixels[..., :3], 2, color_key(65535, 65535, 65535))
+    png16(tmp_path / "wide_gray_key.png", pixels[..., :1], 0, color_key(65535))
     for path in tmp_path.iterdir():
         with pytest.raises(LossmithError, match=f"{path.name}' has transparent pixels"):
             read_image(path)

@@ -65,11 +65,11 @@ def test_several_images_in_one_file_are_refused(tmp_path: Path, suffix: str) -> 
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "webp", "tiff", "gif"])
-@pytest.mark.parametrize("kept", [0.5, 0.9])
-def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, kept: float) -> None:
+@pytest.mark.parametrize("fraction", [0.5, 0.9])
+def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, fraction: float) -> None:
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
-    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    path.write_bytes(path.read_bytes()[: int(fraction * path.stat().st_size)])
     with pytest.raises(LossmithError, match=rf"^image '{path}' is (truncated or damaged|not an image)"):
         read_image(path)
 
@@ -101,8 +101,8 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
-    for read in (read_image, image_size):
+    for reader in (read_image, image_size):
         with pytest.raises(LossmithError, match=r"none.png' does not exist$"):
-            read(tmp_path / "none.png")
+            reader(tmp_path / "none.png")
         with pytest.raises(LossmithError, match="is a folder, not an image"):
-            read(tmp_path)
+            reader(tmp_path)

@@ -34,24 +34,24 @@ def test_whole_images_are_degraded(tmp_path: Path) -> None:
 def test_noise_depends_on_seed_and_name_alone(tmp_path: Path) -> None:
     paths = photos(tmp_path, "a.png", "b.png", "c.png")
     everything = {pair.name: pair for pair in make_pairs(paths, Noise(25), seed=7)}
-    (alone,) = make_pairs([tmp_path / "c.png"], Noise(25), seed=7)
-    assert torch.equal(alone.degraded, everything["c"].degraded)
+    (single_pair,) = make_pairs([tmp_path / "c.png"], Noise(25), seed=7)
+    assert torch.equal(single_pair.degraded, everything["c"].degraded)
     (other,) = make_pairs([tmp_path / "c.png"], Noise(25), seed=8)
-    assert not torch.equal(alone.degraded, other.degraded)
-    added = [(pair.degraded - pair.clean) for pair in everything.values()]
-    assert not torch.allclose(added[0], added[1])
+    assert not torch.equal(single_pair.degraded, other.degraded)
+    noises = [(pair.degraded - pair.clean) for pair in everything.values()]
+    assert not torch.allclose(noises[0], noises[1])
 
 
 def test_pairs_from_folders_are_read(tmp_path: Path) -> None:
     photos(tmp_path / "clean", "a.png", "b.png", size=(31, 21))
     photos(tmp_path / "small", "ax3.png", "bx3.png", size=(10, 7))
-    found = pair_folders(tmp_path / "clean", tmp_path / "small")
-    pairs = load_test_pairs(found)
+    matches = pair_folders(tmp_path / "clean", tmp_path / "small")
+    pairs = load_test_pairs(matches)
     assert [(pair.name, pair.scale, tuple(pair.clean.shape)) for pair in pairs] == [
         ("a", 3, (3, 21, 30)),
         ("b", 3, (3, 21, 30)),
     ]
-    source = paired_images(found)
+    source = paired_images(matches)
     assert (source.names, source.scale, source.random_degradation) == (("a", "b"), 3, None)
     for i, pair in enumerate(pairs):
         assert torch.equal(from_8bit(source.clean[i]), pair.clean)
@@ -61,9 +61,9 @@ def test_pairs_from_folders_are_read(tmp_path: Path) -> None:
 def test_degraded_images_may_have_been_rounded_up(tmp_path: Path) -> None:
     photos(tmp_path / "clean", "a.png", "b.png", size=(31, 21))
     photos(tmp_path / "small", "a.png", "b.png", size=(11, 7))
-    found = pair_folders(tmp_path / "clean", tmp_path / "small")
-    source = paired_images(found)
-    for pair, clean, degraded in zip(load_test_pairs(found), source.clean, source.predegraded, strict=True):
+    pairs = pair_folders(tmp_path / "clean", tmp_path / "small")
+    source = paired_images(pairs)
+    for pair, clean, degraded in zip(load_test_pairs(pairs), source.clean, source.predegraded, strict=True):
         assert (tuple(pair.degraded.shape), tuple(pair.clean.shape)) == ((3, 7, 10), (3, 21, 30))
         assert (degraded.shape, clean.shape) == (pair.degraded.shape, pair.clean.shape)
 
@@ -97,10 +97,10 @@ def test_a_random_degradation_starts_from_the_clean_image_itself(tmp_path: Path)
 
 
 def test_progress_is_reported(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     paths = photos(tmp_path, "a.png", "b.png")
-    degraded_images(paths, Noise(5), progress=lambda done, of: told.append((done, of)))
-    assert told == [(1, 2), (2, 2)]
+    degraded_images(paths, Noise(5), progress=lambda done, total: reports.append((done, total)))
+    assert reports == [(1, 2), (2, 2)]
 
 
 def test_the_first_bad_image_is_the_one_reported(tmp_path: Path) -> None:

@@ -52,9 +52,9 @@ def test_a_tiff_of_other_channels_is_refused(
     tmp_path: Path, pixels: np.ndarray, options: dict, sentence: str
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
-    for read in (read_image, lambda path: read_headers([path])):
+    for reader in (read_image, lambda path: read_headers([path])):
         with pytest.raises(LossmithError, match=rf"a.tif' .*{sentence}"):
-            read(tmp_path / "a.tif")
+            reader(tmp_path / "a.tif")
 
 
 def test_a_marked_alpha_channel_is_alpha(tmp_path: Path) -> None:
@@ -69,11 +69,11 @@ def test_16_bit_white_is_zero_is_inverted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hot", [[], [65535], [0, 65535, 65535]], ids=["none", "white", "black and white"])
-@pytest.mark.parametrize(("least", "most"), [(400, 3100), (0, 4096), (30000, 33000), (0, 16384)])
+@pytest.mark.parametrize(("low", "high"), [(400, 3100), (0, 4096), (30000, 33000), (0, 16384)])
 def test_16_bit_images_of_few_levels_are_refused_whatever_hot_pixels_they_have(
-    tmp_path: Path, least: int, most: int, hot: list[int]
+    tmp_path: Path, low: int, high: int, hot: list[int]
 ) -> None:
-    values = RNG.integers(least, most, (200, 200)).astype("u2")
+    values = RNG.integers(low, high, (200, 200)).astype("u2")
     values[3, : len(hot)] = hot
     Image.fromarray(values).save(tmp_path / "a.png")
     inner = np.sort(values, axis=None)[4:-4].astype(int)  # but for one value in 10,000 at each end
@@ -143,7 +143,7 @@ def test_the_first_unreadable_image_is_named_and_the_others_counted(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("chunks", "said"),
+    ("chunks", "remark"),
     [
         ([chunk(b"gAMA", struct.pack(">I", 100000))], "gAMA"),
         ([chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))], "cHRM"),
@@ -153,10 +153,10 @@ def test_the_first_unreadable_image_is_named_and_the_others_counted(tmp_path: Pa
         ([chunk(b"sRGB", b"\0")], ""),
     ],
 )
-def test_color_profiles_other_than_srgb_are_reported(tmp_path: Path, chunks: list[bytes], said: str) -> None:
-    found = remarks(png_with(tmp_path / "a.png", *chunks))
-    assert said in found
-    assert bool(found) == bool(said)
+def test_color_profiles_other_than_srgb_are_reported(tmp_path: Path, chunks: list[bytes], remark: str) -> None:
+    messages = remarks(png_with(tmp_path / "a.png", *chunks))
+    assert remark in messages
+    assert bool(messages) == bool(remark)
 
 
 def test_a_profile_is_reported_unless_it_equals_srgb(tmp_path: Path) -> None:
@@ -176,8 +176,8 @@ def test_the_main_image_of_a_multi_image_jpeg_is_used(tmp_path: Path) -> None:
 
 def test_notes_about_images_are_collected_for_the_report(photos: Path, tmp_path: Path) -> None:
     Image.fromarray(RNG.integers(0, 65536, (64, 64)).astype("u2")).save(tmp_path / "wide.png")
-    found = prepare_data(Data([photos, tmp_path]), "jpeg")
-    assert [remark for remark in found.remarks if "'wide.png'" in remark]
+    data = prepare_data(Data([photos, tmp_path]), "jpeg")
+    assert [remark for remark in data.remarks if "'wide.png'" in remark]
 
 
 # --- folders ---------------------------------------------------------------------------------------------------
@@ -200,6 +200,6 @@ def test_skipped_files_are_reported_once(photos: Path, tmp_path: Path, caplog: p
     (tmp_path / "A.PNG").write_bytes((photos / "0.png").read_bytes())
     assert [path.name for path in find_images(tmp_path)] == ["A.PNG"]
     assert len(caplog.messages) == 2
-    said = caplog.text
-    assert "not searched: 'sub'" in said
-    assert "'a.dng' and 2 more" in said
+    log = caplog.text
+    assert "not searched: 'sub'" in log
+    assert "'a.dng' and 2 more" in log

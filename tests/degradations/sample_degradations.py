@@ -21,12 +21,12 @@ def needs_amount(clean: Tensor, amount: float) -> Tensor:
     return clean * amount
 
 
-def halved(clean: Tensor) -> Tensor:
+def halve(clean: Tensor) -> Tensor:
     return clean[:, ::2, ::2]
 
 
-halved.scale = 2  # type: ignore[attr-defined]
-halved.margin = 0  # type: ignore[attr-defined]
+halve.scale = 2  # type: ignore[attr-defined]
+halve.margin = 0  # type: ignore[attr-defined]
 
 
 def in_place(clean: Tensor) -> Tensor:

@@ -36,15 +36,15 @@ def matlab_line(line: np.ndarray, new: int, scale: float) -> np.ndarray:
     return np.array(result)
 
 
-def matlab(image: Tensor, sides: tuple[int, int], scales: tuple[float, float], rounded: bool) -> Tensor:
+def matlab(image: Tensor, sides: tuple[int, int], scales: tuple[float, float], round_first: bool) -> Tensor:
     """imresize of (H, W): vertically, then horizontally; 8-bit images are rounded after each."""
     work = image.double().numpy() * 255
 
-    def done(values: np.ndarray) -> np.ndarray:
-        return np.clip(np.floor(values + 0.5), 0, 255) if rounded else values
+    def quantize(values: np.ndarray) -> np.ndarray:
+        return np.clip(np.floor(values + 0.5), 0, 255) if round_first else values
 
-    work = done(np.apply_along_axis(matlab_line, 0, done(work), sides[0], scales[0]))
-    work = done(np.apply_along_axis(matlab_line, 1, work, sides[1], scales[1]))
+    work = quantize(np.apply_along_axis(matlab_line, 0, quantize(work), sides[0], scales[0]))
+    work = quantize(np.apply_along_axis(matlab_line, 1, work, sides[1], scales[1]))
     return torch.from_numpy(work / 255)
 
 
@@ -53,21 +53,21 @@ def test_downscaling_equals_matlab_on_8_bits(scale: int) -> None:
     clean = torch.rand(3, 4 * scale, 5 * scale, generator=torch.Generator().manual_seed(scale))
     degraded = Bicubic(scale)(clean)
     for channel in range(3):
-        expected = matlab(clean[channel], (4, 5), (1 / scale, 1 / scale), rounded=True)
+        expected = matlab(clean[channel], (4, 5), (1 / scale, 1 / scale), round_first=True)
         assert torch.equal(degraded[channel], expected.float())
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_upscaling_equals_matlab_on_8_bits(scale: int) -> None:
     small = torch.rand(6, 7, generator=torch.Generator().manual_seed(scale))
-    expected = matlab(small, (6 * scale, 7 * scale), (scale, scale), rounded=True)
+    expected = matlab(small, (6 * scale, 7 * scale), (scale, scale), round_first=True)
     assert torch.equal(resize_8bit(small, scale), expected.float())
 
 
 @pytest.mark.parametrize("sides", [(4, 3), (5, 11), (9, 13), (20, 30), (1, 1), (23, 4)])
 def test_resizing_to_any_size_equals_matlab_on_floats(sides: tuple[int, int]) -> None:
     image = torch.rand(9, 13, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    expected = matlab(image, sides, (sides[0] / 9, sides[1] / 13), rounded=False)
+    expected = matlab(image, sides, (sides[0] / 9, sides[1] / 13), round_first=False)
     torch.testing.assert_close(resize(image, sides), expected, rtol=0, atol=1e-12)
 
 
@@ -76,9 +76,9 @@ def test_float_resizing_equals_torch_with_mirrored_edges(factor: float) -> None:
     images = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     flipped = torch.cat([images.flip(-1), images, images.flip(-1)], -1)
     mirrored = torch.cat([flipped.flip(-2), flipped, flipped.flip(-2)], -2)
-    wide = functional.interpolate(mirrored, scale_factor=factor, mode="bicubic", antialias=True)
+    resized = functional.interpolate(mirrored, scale_factor=factor, mode="bicubic", antialias=True)
     top, left = int(16 * factor), int(24 * factor)
-    expected = wide[..., top : 2 * top, left : 2 * left]
+    expected = resized[..., top : 2 * top, left : 2 * left]
     torch.testing.assert_close(resize(images, factor), expected, rtol=0, atol=1e-12)
 
 
@@ -90,8 +90,8 @@ def test_float_resizing_has_a_gradient() -> None:
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 30), st.integers(1, 30), st.floats(0, 1))
 def test_a_flat_image_stays_flat_at_any_size(h: int, w: int, to_h: int, to_w: int, value: float) -> None:
-    flat = torch.full((h, w), value, dtype=torch.float64)
-    torch.testing.assert_close(resize(flat, (to_h, to_w)), torch.full((to_h, to_w), value, dtype=torch.float64))
+    image = torch.full((h, w), value, dtype=torch.float64)
+    torch.testing.assert_close(resize(image, (to_h, to_w)), torch.full((to_h, to_w), value, dtype=torch.float64))
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0.25, 1 / 3, 0.5, 2, 3]))

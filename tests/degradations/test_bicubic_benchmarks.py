@@ -18,7 +18,7 @@ def benchmark(folder: str) -> list[Path]:
     return sorted((Path(os.environ["LOSSMITH_DATA"]) / "test" / folder).glob("*.png"))
 
 
-def decoded(path: Path, scale: int) -> Tensor:
+def read_cropped(path: Path, scale: int) -> Tensor:
     from PIL import Image
 
     with Image.open(path) as file:
@@ -34,8 +34,8 @@ def test_every_pixel_of_published_low_resolution_images_is_reproduced(folder: st
     assert len(images) == {"Set5": 5, "Set14": 14}[folder]
     for path in images:
         name = path.stem.removesuffix("_GT")
-        published = decoded(path.parent.parent / f"{folder}_LR_bicubic/X{scale}/{name}x{scale}.png", 1)
-        assert torch.equal(Bicubic(scale)(decoded(path, scale)), published), path.name
+        expected = read_cropped(path.parent.parent / f"{folder}_LR_bicubic/X{scale}/{name}x{scale}.png", 1)
+        assert torch.equal(Bicubic(scale)(read_cropped(path, scale)), expected), path.name
 
 
 def luma(image: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def scores(prediction: Tensor, target: Tensor, border: int) -> tuple[float, floa
     return 10 * math.log10(255**2 / ((a - b) ** 2).mean()), float(ssim_map[5:-5, 5:-5].mean())
 
 
-PUBLISHED = {2: (33.66, 0.9299), 3: (30.39, 0.8682), 4: (28.42, 0.8104)}
+PUBLISHED_SCORES = {2: (33.66, 0.9299), 3: (30.39, 0.8682), 4: (28.42, 0.8104)}
 
 
 @needs_data
@@ -62,10 +62,10 @@ def test_set5_meets_the_published_bicubic_row(scale: int) -> None:
     """The row was made on rounded luma alone, with MATLAB's floating-point imresize both ways."""
     rows = []
     for path in benchmark("Set5"):
-        clean = luma(decoded(path, scale)).round()
+        clean = luma(read_cropped(path, scale)).round()
         rows.append(scores(resize(resize(clean, 1 / scale), scale).round(), clean, scale))
     psnr, ssim = np.mean(rows, 0)
-    assert (round(psnr, 2), round(ssim, 4)) == PUBLISHED[scale]
+    assert (round(psnr, 2), round(ssim, 4)) == PUBLISHED_SCORES[scale]
 
 
 @needs_data
@@ -73,9 +73,9 @@ def test_set5_meets_the_published_bicubic_row(scale: int) -> None:
 def test_set5_as_8_bit_color_is_close_to_the_published_row(scale: int) -> None:
     rows = []
     for path in benchmark("Set5"):
-        clean = decoded(path, scale)
-        restored = resize_8bit(Bicubic(scale)(clean), scale)
-        rows.append(scores(luma(restored), luma(clean), scale))
+        clean = read_cropped(path, scale)
+        upsampled = resize_8bit(Bicubic(scale)(clean), scale)
+        rows.append(scores(luma(upsampled), luma(clean), scale))
     psnr, ssim = np.mean(rows, 0)
-    assert abs(psnr - PUBLISHED[scale][0]) < 0.02
-    assert abs(ssim - PUBLISHED[scale][1]) < 0.001
+    assert abs(psnr - PUBLISHED_SCORES[scale][0]) < 0.02
+    assert abs(ssim - PUBLISHED_SCORES[scale][1]) < 0.001

@@ -17,8 +17,8 @@ from lossmith.degradations import Blur, degradation
 @given(st.floats(0.05, 5), st.integers(1, 40), st.integers(1, 40))
 def test_blur_equals_scipys_gaussian_filter_on_images_of_any_size(sigma: float, height: int, width: int) -> None:
     clean = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    wanted = gaussian_filter(clean.numpy(), sigma, axes=(1, 2), mode="reflect", radius=math.ceil(4 * sigma))
-    np.testing.assert_allclose(Blur(sigma)(clean).numpy(), wanted, atol=1e-12)
+    expected = gaussian_filter(clean.numpy(), sigma, axes=(1, 2), mode="reflect", radius=math.ceil(4 * sigma))
+    np.testing.assert_allclose(Blur(sigma)(clean).numpy(), expected, atol=1e-12)
 
 
 def test_blur_of_zero_changes_nothing() -> None:

@@ -32,8 +32,8 @@ def test_a_function_is_taken_in_the_place_of_its_import_path() -> None:
     from sample_degradations import darker, needs_amount
 
     assert degradation(darker) == degradation("sample_degradations:darker")
-    ranged = Custom("sample_degradations:needs_amount", amount=(0.25, 0.75))
-    assert str(ranged) == f"{needs_amount.__module__}:needs_amount(amount=0.25..0.75)"
+    degrade = Custom("sample_degradations:needs_amount", amount=(0.25, 0.75))
+    assert str(degrade) == f"{needs_amount.__module__}:needs_amount(amount=0.25..0.75)"
     with pytest.raises(LossmithError, match="has no import path; define it at the top level of a module"):
         degradation(lambda clean: clean)
 
@@ -54,10 +54,10 @@ def test_an_option_in_second_place_is_not_a_generator() -> None:
 
 
 def test_a_users_function_can_downscale_and_declare_its_margin() -> None:
-    degrade = degradation("sample_degradations:halved")
+    degrade = degradation("sample_degradations:halve")
     assert (degrade.scale, degrade.margin, degrade.alignment) == (2, 0, 2)
     assert degrade(torch.rand(3, 6, 4)).shape == (3, 3, 2)
-    chain = degradation("sample_degradations:halved | noise(5)")
+    chain = degradation("sample_degradations:halve | noise(5)")
     assert (chain.scale, chain.random) == (2, True)
 
 
@@ -69,7 +69,7 @@ def test_the_input_image_is_unchanged() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["sample_degradations:darker", "sample_degradations:darker(by=0.25)", "sample_degradations:halved | jpeg(5)"],
+    ["sample_degradations:darker", "sample_degradations:darker(by=0.25)", "sample_degradations:halve | jpeg(5)"],
 )
 def test_custom_degradations_round_trip(text: str) -> None:
     assert str(degradation(text)) == text

@@ -25,8 +25,8 @@ def test_jpeg_degradation_equals_a_saved_file(tmp_path: Path, quality: int, subs
     clean = smooth()
     path = tmp_path / "image.jpg"
     number = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}[subsampling]
-    whole = Image.fromarray(to_8bit(clean).permute(1, 2, 0).numpy())
-    whole.save(path, quality=quality, subsampling=number)
+    image = Image.fromarray(to_8bit(clean).permute(1, 2, 0).numpy())
+    image.save(path, quality=quality, subsampling=number)
     with Image.open(path) as file:
         expected = np.array(file)
     assert np.array_equal(to_8bit(JPEG(quality, subsampling)(clean)).permute(1, 2, 0).numpy(), expected)
@@ -72,12 +72,12 @@ def test_an_unknown_subsampling_is_refused() -> None:
 
 
 @pytest.mark.skipif("LOSSMITH_DATA" not in os.environ, reason="LOSSMITH_DATA is not set")
-@pytest.mark.parametrize(("quality", "published"), [(10, 27.82), (20, 30.12), (30, 31.48), (40, 32.43)])
-def test_classic5_meets_its_published_psnr(quality: int, published: float) -> None:
+@pytest.mark.parametrize(("quality", "psnr"), [(10, 27.82), (20, 30.12), (30, 31.48), (40, 32.43)])
+def test_classic5_meets_its_published_psnr(quality: int, psnr: float) -> None:
     values = []
     for path in sorted((Path(os.environ["LOSSMITH_DATA"]) / "test/classic5").iterdir()):
         with Image.open(path) as file:
             clean = from_8bit(torch.from_numpy(np.array(file.convert("RGB"))).permute(2, 0, 1))
         error = (JPEG(quality, "gray")(clean) - clean).double().square().mean()
         values.append(-10 * math.log10(error))
-    assert np.mean(values) == pytest.approx(published, abs=0.006)
+    assert np.mean(values) == pytest.approx(psnr, abs=0.006)

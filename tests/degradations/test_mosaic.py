@@ -59,8 +59,8 @@ def test_sampled_pixels_are_kept(pattern: str) -> None:
 
 @given(st.integers(2, 9), st.integers(2, 9), st.sampled_from(PATTERNS))
 def test_flat_colors_are_exact_up_to_the_edges(height: int, width: int, pattern: str) -> None:
-    flat = torch.tensor([0.25, 0.5, 0.75])[:, None, None].expand(3, height, width)
-    assert torch.equal(Mosaic(pattern)(flat), flat)
+    image = torch.tensor([0.25, 0.5, 0.75])[:, None, None].expand(3, height, width)
+    assert torch.equal(Mosaic(pattern)(image), image)
 
 
 def test_noise_before_the_mosaic_is_noise_on_the_raw_samples() -> None:

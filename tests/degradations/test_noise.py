@@ -17,16 +17,16 @@ def rng(seed: int = 0) -> np.random.Generator:
 @settings(deadline=None, max_examples=20)
 @given(st.floats(0, 100), st.floats(0, 1))
 def test_noise_has_the_variance_and_mean_it_promises(sigma: float, value: float) -> None:
-    added = Noise(sigma)(torch.full((3, 100, 100), value), rng()) - value
-    assert float(added.std()) * 255 == pytest.approx(sigma, rel=0.02, abs=1e-4)
-    assert abs(float(added.mean())) * 255 < 0.03 * sigma + 1e-4
+    noise = Noise(sigma)(torch.full((3, 100, 100), value), rng()) - value
+    assert float(noise.std()) * 255 == pytest.approx(sigma, rel=0.02, abs=1e-4)
+    assert abs(float(noise.mean())) * 255 < 0.03 * sigma + 1e-4
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.floats(0, 0.1), st.floats(0, 0.01), st.floats(0, 1))
 def test_shot_noise_has_a_variance_linear_in_intensity(a: float, b: float, value: float) -> None:
-    added = ShotNoise(a, b)(torch.full((3, 100, 100), value), rng()) - value
-    assert float(added.double().var()) == pytest.approx(a * value + b, rel=0.05, abs=1e-9)
+    noise = ShotNoise(a, b)(torch.full((3, 100, 100), value), rng()) - value
+    assert float(noise.double().var()) == pytest.approx(a * value + b, rel=0.05, abs=1e-9)
 
 
 @pytest.mark.parametrize("degrade", [Noise(50), ShotNoise(0.1, 0.01)])
@@ -50,8 +50,8 @@ def test_noise_depends_on_the_generator_alone(degrade: Degradation) -> None:
 
 @pytest.mark.parametrize("degrade", [Noise(25), ShotNoise()])
 def test_noise_differs_between_pixels_and_channels(degrade: Degradation) -> None:
-    added = degrade(torch.full((3, 50, 50), 0.5), rng()) - 0.5
-    correlation = np.corrcoef(added.reshape(3, -1).numpy())
+    noise = degrade(torch.full((3, 50, 50), 0.5), rng()) - 0.5
+    correlation = np.corrcoef(noise.reshape(3, -1).numpy())
     assert np.abs(correlation - np.eye(3)).max() < 0.06
 
 

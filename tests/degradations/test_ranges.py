@@ -20,21 +20,21 @@ CHAIN = "blur(2) | bicubic(2) | noise(0..25) | jpeg(30..95)"
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-3, 1e9))
 def test_ranges_round_trip(low: float, width: float) -> None:
-    (found,) = parse_call(
+    (call,) = parse_call(
         text := format_call(parse_call(f"f({Range(low, low + width)})", "test")), "test"
     ).arguments
-    assert found == Range(low, low + width), text
+    assert call == Range(low, low + width), text
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.floats(0, 1))
 def test_a_range_includes_both_ends(low: float, width: float, share: float) -> None:
-    whole = Range(low, low + width)
-    assert (whole.at(0), whole.at(1)) == (low, low + width)
-    assert low <= whole.at(share) <= low + width
+    interval = Range(low, low + width)
+    assert (interval.at(0), interval.at(1)) == (low, low + width)
+    assert low <= interval.at(share) <= low + width
 
 
 @pytest.mark.parametrize(
-    ("text", "same"),
+    ("text", "equivalent"),
     [
         ("noise(0..50)", Noise(Range(0, 50))),
         ("noise( sigma = 0 .. 50 )", Noise(Range(0.0, 50.0))),
@@ -44,15 +44,15 @@ def test_a_range_includes_both_ends(low: float, width: float, share: float) -> N
         (CHAIN, degradation(CHAIN)),
     ],
 )
-def test_text_and_objects_mean_the_same(text: str, same: Degradation) -> None:
-    made = degradation(text)
-    assert made == same == degradation(str(made))
-    assert made.random
-    assert made.has_ranges
+def test_text_and_objects_mean_the_same(text: str, equivalent: Degradation) -> None:
+    parsed = degradation(text)
+    assert parsed == equivalent == degradation(str(parsed))
+    assert parsed.random
+    assert parsed.has_ranges
 
 
 @pytest.mark.parametrize(
-    ("from_pair", "same"),
+    ("from_pair", "equivalent"),
     [
         (Noise((0, 50)), Noise(Range(0, 50))),
         (JPEG((30, 95)), JPEG(Range(30, 95))),
@@ -60,9 +60,9 @@ def test_text_and_objects_mean_the_same(text: str, same: Degradation) -> None:
         (ShotNoise(a=(0.001, 0.01)), ShotNoise(Range(0.001, 0.01))),
     ],
 )
-def test_python_takes_a_pair_for_a_range(from_pair: Degradation, same: Degradation) -> None:
-    assert from_pair == same
-    assert str(from_pair) == str(same)
+def test_python_takes_a_pair_for_a_range(from_pair: Degradation, equivalent: Degradation) -> None:
+    assert from_pair == equivalent
+    assert str(from_pair) == str(equivalent)
 
 
 def test_a_range_of_three_numbers_is_refused() -> None:
@@ -102,21 +102,21 @@ def test_losses_and_networks_take_no_ranges() -> None:
 
 
 def test_numbers_are_drawn_evenly_over_the_range() -> None:
-    flat, rng = torch.full((3, 40, 40), 0.5), np.random.default_rng(0)
-    sigmas = [float((Noise(Range(10, 50))(flat, rng) - flat).std()) * 255 for _ in range(400)]
+    image, rng = torch.full((3, 40, 40), 0.5), np.random.default_rng(0)
+    sigmas = [float((Noise(Range(10, 50))(image, rng) - image).std()) * 255 for _ in range(400)]
     assert kstest(sigmas, "uniform", args=(10, 40)).pvalue > 0.01
 
 
 def test_whole_numbers_are_drawn_with_both_ends() -> None:
     rng = np.random.default_rng(0)
-    drawn = {str(JPEG(Range(30, 32)).at(rng.random)) for _ in range(100)}
-    assert drawn == {"jpeg(30)", "jpeg(31)", "jpeg(32)"}
+    expressions = {str(JPEG(Range(30, 32)).at(rng.random)) for _ in range(100)}
+    assert expressions == {"jpeg(30)", "jpeg(31)", "jpeg(32)"}
 
 
 def test_range_values_depend_on_the_generator_alone() -> None:
     degrade, clean = degradation(CHAIN), torch.rand(3, 32, 32)
-    first, again, other = (degrade(clean, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert torch.equal(first, again)
+    first, repeat, other = (degrade(clean, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, repeat)
     assert not torch.equal(first, other)
     with pytest.raises(LossmithError, match="needs rng"):
         degrade(clean)

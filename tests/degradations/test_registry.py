@@ -39,10 +39,10 @@ TEXTS = [
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_degradation_expressions_round_trip(text: str) -> None:
-    made = degradation(text)
-    assert str(made) == text
-    assert degradation(str(made)) == made
-    assert hash(degradation(str(made))) == hash(made)
+    degrade = degradation(text)
+    assert str(degrade) == text
+    assert degradation(str(degrade)) == degrade
+    assert hash(degradation(str(degrade))) == hash(degrade)
 
 
 @pytest.mark.parametrize(("task", "meaning"), TASKS.items())
@@ -157,13 +157,13 @@ def test_a_degraded_aligned_crop_equals_the_degraded_image_away_from_its_edges(
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return
 
-    def cut(degraded: Tensor, top: int, left: int) -> Tensor:
+    def crop_valid(degraded: Tensor, top: int, left: int) -> Tensor:
         r = slice((rows.start - top) // scale, (rows.stop - top) // scale)
         c = slice((columns.start - left) // scale, (columns.stop - left) // scale)
         return degraded[:, r, c]
 
     crop = degrade(clean[:, top:bottom, left:right])
-    torch.testing.assert_close(cut(crop, top, left), cut(degrade(clean), 0, 0), rtol=0, atol=1e-6)
+    torch.testing.assert_close(crop_valid(crop, top, left), crop_valid(degrade(clean), 0, 0), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("text", DETERMINISTIC)

@@ -34,7 +34,7 @@ def test_noise_on_a_gray_image_is_gray(gray: Path, degradation_text: str) -> Non
         assert is_gray(pair.degraded)
         assert not torch.equal(pair.degraded, pair.clean)
     degraded, _ = PatchDataset(degraded_images([gray], kind), 32).batch(0, 4)
-    assert all(is_gray(each) for each in degraded)
+    assert all(is_gray(image) for image in degraded)
 
 
 def test_gray_noise_has_the_same_variance(gray: Path) -> None:
@@ -53,21 +53,21 @@ def test_a_gray_place_in_a_color_image_gets_color_noise(tmp_path: Path) -> None:
     pixels[0, 0] = 0, 0, 9
     Image.fromarray(pixels).save(tmp_path / "a.png")
     degraded, _ = PatchDataset(degraded_images([tmp_path / "a.png"], degradation("noise(25)")), 32).batch(0, 4)
-    assert not any(is_gray(each) for each in degraded)
+    assert not any(is_gray(image) for image in degraded)
 
 
 def test_a_gray_image_scores_as_one_channel(gray: Path) -> None:
     (pair,) = make_pairs([gray], degradation("noise(25)"))
     names = list(METRICS)
-    plain = score(pair.degraded, pair.clean, Protocol(), names)
+    gray_scores = score(pair.degraded, pair.clean, Protocol(), names)
     weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
     tint = torch.tensor([0.05, -0.03, 0.0])[:, None, None]  # shifts colors, and leaves the luma nearly as it was
     tint = tint - (weights * tint).sum()
-    tinted = score(pair.degraded + tint, pair.clean, Protocol(), names)
-    assert tinted == pytest.approx(plain, rel=0.02)
-    assert plain["fsim"] == pytest.approx(plain["fsimc"], abs=1e-12)
+    tinted_scores = score(pair.degraded + tint, pair.clean, Protocol(), names)
+    assert tinted_scores == pytest.approx(gray_scores, rel=0.02)
+    assert gray_scores["fsim"] == pytest.approx(gray_scores["fsimc"], abs=1e-12)
     error = (pair.degraded[0].double().clamp(0, 1) * 255).add(0.5).floor() / 255 - pair.clean[0].double()
-    assert plain["psnr"] == pytest.approx(-10 * float(error.square().mean().log10()), abs=1e-6)
+    assert gray_scores["psnr"] == pytest.approx(-10 * float(error.square().mean().log10()), abs=1e-6)
 
 
 def test_the_protocol_mentions_gray_images(gray: Path) -> None:
@@ -79,5 +79,5 @@ def test_the_reason_for_a_nan_column_is_given_once() -> None:
     nan = float("nan")
     rows = [Row(name, "l1", 0, {"psnr": 30.0, "ssim": 0.9, "ms_ssim": nan}) for name in ("a", "b", "c")]
     assert why_nan(rows) == ["MS-SSIM is nan, for these have fewer than 161 pixels to a side: 'a' and 2 more"]
-    broken = [Row("a", "l1", 0, {"psnr": nan, "ssim": nan, "ms_ssim": nan})]
-    assert why_nan(broken) == []
+    nan_rows = [Row("a", "l1", 0, {"psnr": nan, "ssim": nan, "ms_ssim": nan})]
+    assert why_nan(nan_rows) == []

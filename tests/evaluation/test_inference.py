@@ -44,34 +44,34 @@ def pair(height: int, width: int, scale: int = 1) -> ImagePair:
 def test_sizes_that_a_network_refuses_are_padded_and_cropped(kind: type[nn.Module], size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     restorer, image_pair = kind().eval(), pair(*size)
-    (restored,) = restore_images(restorer, [image_pair])
+    (result,) = restore_images(restorer, [image_pair])
     height, width = (-(-side // 4) * 4 for side in size)
     if kind is Halves:
         height, width = (side + side % 2 for side in size)
     with torch.no_grad():
-        whole = restorer(mirrored(mirrored(image_pair.degraded[None], height, -2), width, -1))[0]
-    assert torch.equal(restored, whole[:, : size[0], : size[1]])
+        expected = restorer(mirrored(mirrored(image_pair.degraded[None], height, -2), width, -1))[0]
+    assert torch.equal(result, expected[:, : size[0], : size[1]])
 
 
 @pytest.mark.parametrize("name", ["fcn", "srresnet_small(features=8, blocks=1)"])
 def test_an_image_that_does_not_fit_is_restored_in_bands(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     restorer, image_pair = network(name, 2 if "srresnet" in name else 1).eval(), pair(61, 40)
     scale = 2 if "srresnet" in name else 1
-    whole = FullImageInference(restorer, scale)(image_pair.degraded[None])
+    expected = FullImageInference(restorer, scale)(image_pair.degraded[None])
     monkeypatch.setattr(FullImageInference, "rows_at_once", lambda *_: 8)
     bands = FullImageInference(restorer, scale)(image_pair.degraded[None])
-    torch.testing.assert_close(bands, whole, rtol=0, atol=1e-6)  # convolutions of other sizes round otherwise
+    torch.testing.assert_close(bands, expected, rtol=0, atol=1e-6)  # convolutions of other sizes round otherwise
 
 
 def test_the_height_of_a_band_follows_from_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = FullImageInference(network("fcn").eval(), 1)
+    inference = FullImageInference(network("fcn").eval(), 1)
     monkeypatch.setattr("lossmith.evaluation.inference.free_memory", lambda _: 1 << 40)
-    assert whole.rows_at_once(1000, 1000) == 0
+    assert inference.rows_at_once(1000, 1000) == 0
     monkeypatch.setattr("lossmith.evaluation.inference.free_memory", lambda _: 100 << 20)
-    assert 0 < whole.rows_at_once(1000, 1000) < 1000
+    assert 0 < inference.rows_at_once(1000, 1000) < 1000
     monkeypatch.setattr("lossmith.evaluation.inference.free_memory", lambda _: 1 << 20)
     with pytest.raises(LossmithError, match=r"of 1000x1000 pixels needs .* of memory in the network"):
-        whole.rows_at_once(1000, 1000)
+        inference.rows_at_once(1000, 1000)
 
 
 def test_the_protocol_of_a_color_image_does_not_mention_gray() -> None:

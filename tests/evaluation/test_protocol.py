@@ -24,8 +24,8 @@ def test_super_resolution_is_scored_on_y_and_the_rest_on_rgb(scale, words):
 def test_the_prediction_is_clamped_and_rounded_half_up():
     values = torch.tensor([-0.2, 0.4 / 255, 0.5 / 255, 1.5 / 255, 2.4 / 255, 1.3], dtype=torch.float64)
     prediction = values.expand(3, 1, 6)
-    prepared, _ = prepare(prediction, torch.zeros_like(prediction), Protocol())
-    assert (prepared[0, 0] * 255).tolist() == pytest.approx([0, 0, 1, 2, 2, 255], abs=1e-12)
+    actual, _ = prepare(prediction, torch.zeros_like(prediction), Protocol())
+    assert (actual[0, 0] * 255).tolist() == pytest.approx([0, 0, 1, 2, 2, 255], abs=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -33,9 +33,9 @@ def test_an_8_bit_image_stays_as_it_is_in_every_precision_that_can_hold_it(dtype
     # bfloat16 has 8 bits of fraction, too few for the bright levels
     levels = torch.arange(100.0) if dtype == torch.bfloat16 else torch.arange(256.0)
     image = (levels.to(torch.float64) / 255).expand(3, 2, -1)
-    prepared, _ = prepare(image.to(dtype), image, Protocol())
-    assert prepared.dtype == torch.float64
-    assert torch.equal(prepared, image[:1])  # one channel, as the image is gray
+    actual, _ = prepare(image.to(dtype), image, Protocol())
+    assert actual.dtype == torch.float64
+    assert torch.equal(actual, image[:1])  # one channel, as the image is gray
 
 
 def test_y_equals_matlabs_and_is_not_rounded_again(photo):
@@ -48,17 +48,17 @@ def test_y_equals_matlabs_and_is_not_rounded_again(photo):
 
 def test_the_border_is_cropped_from_each_side(photo):
     image = photo(20, 30)
-    prepared, target = prepare(image, image, Protocol("rgb", 4))
-    assert torch.equal(prepared, image[:, 4:16, 4:26])
-    assert torch.equal(target, prepared)
+    actual, target = prepare(image, image, Protocol("rgb", 4))
+    assert torch.equal(actual, image[:, 4:16, 4:26])
+    assert torch.equal(target, actual)
 
 
 def test_scoring_leaves_inputs_unchanged_and_keeps_no_gradient(photo):
     prediction = (photo(8, 8) * 1.2).requires_grad_()
     before = prediction.detach().clone()
-    prepared, _ = prepare(prediction, photo(8, 8), Protocol())
+    actual, _ = prepare(prediction, photo(8, 8), Protocol())
     assert torch.equal(prediction.detach(), before)
-    assert not prepared.requires_grad
+    assert not actual.requires_grad
 
 
 GRAY = torch.zeros(3, 8, 8)

@@ -23,18 +23,18 @@ def test_equal_images_have_the_best_score(photo, protocol):
 def test_stronger_degradation_scores_worse(photo, protocol):
     target = photo(176, 180)
     noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0), dtype=target.dtype)
-    little, much = (score(target + sigma * noise, target, protocol) for sigma in (0.02, 0.08))
+    low, high = (score(target + sigma * noise, target, protocol) for sigma in (0.02, 0.08))
     for metric in METRICS.values():
-        better = little[metric.name] > much[metric.name]
+        better = low[metric.name] > high[metric.name]
         assert better == metric.higher_is_better, metric.name
 
 
 def test_similarities_are_symmetric(photo, degrade):
     """Not IW-SSIM, which weights by the information of the target."""
     one, other = photo(176, 180), degrade(photo(176, 180))
-    there, back = score(one, other, Protocol()), score(other, one, Protocol())
+    forward, back = score(one, other, Protocol()), score(other, one, Protocol())
     for name in METRICS.keys() - {"iw_ssim"}:
-        assert there[name] == pytest.approx(back[name], abs=1e-10), name
+        assert forward[name] == pytest.approx(back[name], abs=1e-10), name
 
 
 def test_mirrored_images_score_the_same(photo, degrade):
@@ -52,15 +52,15 @@ def test_images_too_small_for_a_metric_score_nan_and_the_rest_is_scored(photo):
     image = photo(160, 400)
     scores = score(image, image, Protocol())
     assert [name for name, value in scores.items() if math.isnan(value)] == ["ms_ssim", "iw_ssim"]
-    tiny = score(image[:, :10, :10], image[:, :10, :10], Protocol())
-    assert [name for name, value in tiny.items() if math.isnan(value)] == ["ssim", "ms_ssim", "iw_ssim"]
+    small_scores = score(image[:, :10, :10], image[:, :10, :10], Protocol())
+    assert [name for name, value in small_scores.items() if math.isnan(value)] == ["ssim", "ms_ssim", "iw_ssim"]
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
 def test_flat_images_have_finite_scores(level, photo):
-    flat = torch.full((3, 170, 170), level)
-    assert score(flat, flat, Protocol()) == pytest.approx(BEST, abs=1e-6)
-    for pair in [(photo(170, 170), flat), (flat, photo(170, 170))]:
+    image = torch.full((3, 170, 170), level)
+    assert score(image, image, Protocol()) == pytest.approx(BEST, abs=1e-6)
+    for pair in [(photo(170, 170), image), (image, photo(170, 170))]:
         assert all(math.isfinite(value) for value in score(*pair, Protocol()).values())
 
 
@@ -73,9 +73,9 @@ def test_an_inverted_image_scores_finite_and_low(photo):
 
 def test_a_prediction_with_nan_scores_nan_everywhere(photo):
     target = photo(176, 180)
-    broken = target.clone()
-    broken[1, 100, 100] = torch.nan
-    assert all(math.isnan(value) for value in score(broken, target, Protocol()).values())
+    prediction = target.clone()
+    prediction[1, 100, 100] = torch.nan
+    assert all(math.isnan(value) for value in score(prediction, target, Protocol()).values())
 
 
 def test_only_the_requested_metrics_are_computed_in_order(photo):
@@ -86,8 +86,8 @@ def test_metrics_with_a_fixed_color_space_ignore_the_protocols(photo, degrade):
     target = photo(170, 170)
     rgb = score(degrade(target), target, Protocol("rgb", 4))
     y = score(degrade(target), target, Protocol("y", 4))
-    own = {name for name in METRICS if rgb[name] == y[name]}
-    assert own == {"iw_ssim", "gmsd", "fsim", "fsimc"}
+    fixed_color_metrics = {name for name in METRICS if rgb[name] == y[name]}
+    assert fixed_color_metrics == {"iw_ssim", "gmsd", "fsim", "fsimc"}
 
 
 def test_float32_images_score_as_float64_ones(photo, degrade):
@@ -100,10 +100,10 @@ def test_float32_images_score_as_float64_ones(photo, degrade):
 def test_the_default_dtype_changes_no_score(photo, degrade, gray):
     target = photo(170, 170)
     target = target[:1].expand(3, -1, -1) if gray else target
-    usual = score(degrade(target), target, Protocol(), METRICS)
+    expected = score(degrade(target), target, Protocol(), METRICS)
     torch.set_default_dtype(torch.float64)
     try:
-        assert score(degrade(target), target, Protocol(), METRICS) == usual
+        assert score(degrade(target), target, Protocol(), METRICS) == expected
     finally:
         torch.set_default_dtype(torch.float32)
 

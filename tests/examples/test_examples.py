@@ -40,9 +40,9 @@ def test_the_loss_class_has_one_value_per_image_and_the_right_gradient(pair: tup
     from custom_loss import EdgeLoss
 
     prediction, target = (image.double() for image in pair)
-    each = EdgeLoss(reduction="none")(prediction, target)
-    torch.testing.assert_close(each.mean(), EdgeLoss()(prediction, target))
-    assert each.shape == (2,)
+    values = EdgeLoss(reduction="none")(prediction, target)
+    torch.testing.assert_close(values.mean(), EdgeLoss()(prediction, target))
+    assert values.shape == (2,)
     assert torch.autograd.gradcheck(
         EdgeLoss(order=2), (prediction[:1, :, :6, :6].requires_grad_(), target[:1, :, :6, :6])
     )
@@ -91,9 +91,9 @@ def test_own_parts_go_through_a_tournament_and_the_metric_ranks_it(
     lossmith.compare(data, losses=losses, seeds=1, recipe=recipe, out=tmp_path / "out")
     monkeypatch.setattr(sys, "argv", ["custom_metric.py", str(tmp_path / "out"), "--targets", str(photos)])
     custom_metric.main()
-    printed = capsys.readouterr().out
-    assert printed.count(" to ") == len(losses)
-    assert "best, or not distinguishable from the best: " in printed
+    output = capsys.readouterr().out
+    assert output.count(" to ") == len(losses)
+    assert "best, or not distinguishable from the best: " in output
 
 
 def test_the_metric_is_the_shift_of_the_mean_color(tmp_path: Path) -> None:

@@ -100,15 +100,15 @@ def test_a_network_with_a_size_multiple_gives_a_graph_with_it(
         "        super().__init__(nn.PixelUnshuffle(4), nn.Conv2d(48, 48, 1), nn.PixelShuffle(4))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    own, path = "my_fours:Fours", tmp_path / "1x-fours.onnx"
-    save_model(tmp_path / "model.safetensors", network(own), {"network": own, "scale": 1})
-    report = str(export(tmp_path / "model.safetensors", out=path, network=own))
+    expression, path = "my_fours:Fours", tmp_path / "1x-fours.onnx"
+    save_model(tmp_path / "model.safetensors", network(expression), {"network": expression, "scale": 1})
+    report = str(export(tmp_path / "model.safetensors", out=path, network=expression))
     assert "takes sides that are multiples of 4" in report
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (result,) = session.run(None, {"input": torch.rand(1, 3, 12, 20).numpy()})
     assert result.shape == (1, 3, 12, 20)
     with pytest.raises(LossmithError, match=r"^the network cannot be exported to ONNX of 12 x 10 pixels: "):
-        export(tmp_path / "model.safetensors", out=tmp_path / "1x-ten.onnx", network=own, size=(12, 10))
+        export(tmp_path / "model.safetensors", out=tmp_path / "1x-ten.onnx", network=expression, size=(12, 10))
 
 
 MODULE = """
@@ -150,16 +150,16 @@ def test_a_graph_with_wrong_output_is_not_written(
     pytest.importorskip("onnxruntime")
     (tmp_path / "my_graphs.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    own = f"my_graphs:{name}"
-    save_model(tmp_path / "model.safetensors", network(own), {"network": own, "scale": 1})
+    expression = f"my_graphs:{name}"
+    save_model(tmp_path / "model.safetensors", network(expression), {"network": expression, "scale": 1})
     with pytest.raises(LossmithError, match=message):
-        export(tmp_path / "model.safetensors", out=tmp_path / "out", network=own)
+        export(tmp_path / "model.safetensors", out=tmp_path / "out", network=expression)
     assert not [path for path in (tmp_path / "out").glob("*") if path.is_file()]
     sys.modules.pop("my_graphs")
 
 
 def test_without_onnx_an_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         export(save_network(tmp_path, "fcn", 1), out=tmp_path / "1x-sharp.onnx")
-    assert str(refused.value) == "ONNX needs 'onnxscript', which comes with: pip install \"lossmith[onnx]\""
+    assert str(error.value) == "ONNX needs 'onnxscript', which comes with: pip install \"lossmith[onnx]\""

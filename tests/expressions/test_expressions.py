@@ -94,8 +94,8 @@ def test_losses_are_sums_of_weighted_calls(text: str, node: Node) -> None:
     ],
 )
 def test_values_are_numbers_constants_or_text(text: str, value: Value) -> None:
-    for written in (f"f({text})", f"f( {text} )", f"f(x={text})", f"f(x = {text} )"):
-        call = parse_call(written, "loss")
+    for source in (f"f({text})", f"f( {text} )", f"f(x={text})", f"f(x = {text} )"):
+        call = parse_call(source, "loss")
         (actual,) = (*call.arguments, *(actual for _, actual in call.options))
         assert (actual, type(actual)) == (value, type(value))
 
@@ -153,9 +153,9 @@ def test_arguments_come_before_options() -> None:
     ],
 )
 def test_syntax_errors_name_their_position(text: str, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         parse_loss(text)
-    assert str(refused.value) == message
+    assert str(error.value) == message
 
 
 def test_a_number_of_thousands_of_digits_is_too_large_as_well() -> None:
@@ -212,11 +212,11 @@ KEYS = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True)
 )
 def test_formatted_expressions_round_trip(name: str, arguments: list[Value], options: dict[str, Value]) -> None:
     call = Call(name, tuple(arguments), tuple(options.items()))
-    again = parse_call(format_call(call), "loss")
-    assert again == call
-    assert format_call(again) == format_call(call)
+    copy = parse_call(format_call(call), "loss")
+    assert copy == call
+    assert format_call(copy) == format_call(call)
     for value, actual in zip(
-        [*arguments, *options.values()], [*again.arguments, *dict(again.options).values()], strict=True
+        [*arguments, *options.values()], [*copy.arguments, *dict(copy.options).values()], strict=True
     ):
         # Whole floats become integers, which every float parameter takes; never the other way round.
         assert type(value) is type(actual) or (isinstance(value, float) and value.is_integer())
@@ -235,17 +235,17 @@ class Filter(HasExpression):
 
 
 @pytest.mark.parametrize(
-    ("original", "written"),
+    ("original", "expression"),
     [
         (Filter(0.5), "filter(0.5)"),
         (Filter(2, "soft", steps=None), "filter(2)"),
         (Filter(2, "a, b", steps=3), 'filter(2, mode="a, b", steps=3)'),
     ],
 )
-def test_formatting_leaves_out_default_arguments(original: Filter, written: str) -> None:
-    assert str(original) == written
-    again = instantiate(parse_call(written, "filter"), Filter, "filter")
-    assert vars(again) == vars(original)
+def test_formatting_leaves_out_default_arguments(original: Filter, expression: str) -> None:
+    assert str(original) == expression
+    copy = instantiate(parse_call(expression, "filter"), Filter, "filter")
+    assert vars(copy) == vars(original)
 
 
 # --- looked up and called --------------------------------------------------------------------------------------
@@ -269,9 +269,9 @@ def test_a_name_is_looked_up_in_the_registry_and_a_path_is_imported() -> None:
     ],
 )
 def test_unknown_names_are_refused_with_a_hint(name: str, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         resolve(Call(name), {"aaa": Filter}, "filter")
-    assert str(refused.value) == message
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize(
@@ -302,14 +302,14 @@ def test_import_errors_of_a_users_code_are_reported(
     monkeypatch.delitem(sys.modules, "theirs", raising=False)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # the next module of this name must be read anew
     call = Call("theirs:F", (3,))
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         instantiate(call, resolve(call, {}, "filter"), "filter")
-    assert str(refused.value) == message
+    assert str(error.value) == message
 
 
 def test_defaults_fill_arguments_that_a_call_leaves_out() -> None:
-    def function(a: int, b: int = 2, **more: int) -> dict[str, int]:
-        return {"a": a, "b": b, **more}
+    def function(a: int, b: int = 2, **options: int) -> dict[str, int]:
+        return {"a": a, "b": b, **options}
 
     def picky(a: int, b: int = 2) -> dict[str, int]:
         return {"a": a, "b": b}
@@ -322,10 +322,10 @@ def test_defaults_fill_arguments_that_a_call_leaves_out() -> None:
 
 
 def test_a_partial_call_may_lack_arguments() -> None:
-    def scaled(x: float, y: float, by: int = 1) -> float:
+    def multiply(x: float, y: float, by: int = 1) -> float:
         return by * (x + y)
 
-    assert bind_arguments(parse_call("f(by=3)", "f"), scaled, "f", ahead=2)(1, 2) == 9
+    assert bind_arguments(parse_call("f(by=3)", "f"), multiply, "f", ahead=2)(1, 2) == 9
     with pytest.raises(LossmithError, match=r"^f 'f': too many positional arguments$"):
         bind_arguments(Call("f"), lambda x: x, "f", ahead=2)
 
@@ -350,25 +350,25 @@ def test_a_builtin_without_a_signature_is_called_as_it_is() -> None:
     ],
 )
 def test_arguments_that_do_not_fit_the_signature_are_refused(text: str, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         instantiate(parse_call(text, "filter"), Filter, "filter")
-    assert str(refused.value) == message
+    assert str(error.value) == message
 
 
 def test_only_annotations_of_plain_types_are_enforced() -> None:
-    def free(a, b: list[int], c: "int", *rest: int, d: dict[str, int] | None = None, **more: int) -> tuple:  # type: ignore[no-untyped-def,type-arg]
-        return a, b, c, *rest, d, *more.values()
+    def free(a, b: list[int], c: "int", *rest: int, d: dict[str, int] | None = None, **options: int) -> tuple:  # type: ignore[no-untyped-def,type-arg]
+        return a, b, c, *rest, d, *options.values()
 
     actual = instantiate(parse_call("f(x, y, z, w, d=v, e=u)", "f"), free, "f")
     assert actual == ("x", "y", "z", "w", "v", "u")
 
 
 def test_an_error_inside_a_factory_is_not_hidden() -> None:
-    def broken(size: int) -> None:
+    def fail(size: int) -> None:
         raise TypeError("a fault of its own")
 
     with pytest.raises(TypeError, match="a fault of its own"):
-        instantiate(Call("f", (1,)), broken, "f")
+        instantiate(Call("f", (1,)), fail, "f")
 
 
 # --- sentences -------------------------------------------------------------------------------------------------
@@ -383,5 +383,5 @@ def test_expression_errors_are_value_errors_with_a_hint() -> None:
 def test_a_missing_package_says_how_to_get_it() -> None:
     error = missing_extra("lossmith.compare", ModuleNotFoundError(name="lightning"))
     assert isinstance(error, ImportError)
-    wanted = "lossmith.compare needs 'lightning', which comes with: pip install \"lossmith[workbench]\""
-    assert str(error) == wanted
+    message = "lossmith.compare needs 'lightning', which comes with: pip install \"lossmith[workbench]\""
+    assert str(error) == message

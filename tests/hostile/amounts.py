@@ -5,9 +5,9 @@ from collections import Counter
 FEW, MANY = 12, 400
 """Inputs per test, by default and in slow tests."""
 
-counted: Counter[str] = Counter()
+counts: Counter[str] = Counter()
 
 
 def count_fuzzed(kind: str) -> None:
     """Count a fuzzed input of a kind."""
-    counted[kind] += 1
+    counts[kind] += 1

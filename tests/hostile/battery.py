@@ -12,7 +12,7 @@ from math import isfinite, log2
 import torch
 from torch import Tensor
 
-from .cases import FLAT, Case, Pair
+from .cases import CONSTANT_CASES, Case, Pair
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
@@ -22,14 +22,14 @@ DEAD = "the gradient is 0 where the images differ"
 WRONG_VALUE = "the value depends on dtype or layout"
 WRONG_GRADIENT = "the gradient depends on dtype or layout"
 NOT_ZERO = "identical images do not give 0"
-CHANGED = "an input is changed"
+INPUT_CHANGED = "an input is changed"
 RESTLESS = "a second call gives another value"
-MIXED = "a batch is not the mean of its images"
-COLORED = "the order of the colors matters"
+BATCH_MIXED = "a batch is not the mean of its images"
+COLOR_ORDER_MATTERS = "the order of the colors matters"
 UNCLEAR = "a crash that does not say why"
 FAULTS = (
     *(NO_VALUE, NO_GRADIENT, DEAD, WRONG_VALUE, WRONG_GRADIENT, NOT_ZERO),
-    *(CHANGED, RESTLESS, MIXED, COLORED, UNCLEAR),
+    *(INPUT_CHANGED, RESTLESS, BATCH_MIXED, COLOR_ORDER_MATTERS, UNCLEAR),
 )
 
 VALUE_TOLERANCE = 1e-4
@@ -42,7 +42,7 @@ CLEARLY_APART = 1e-3
 """A value above it is that of different images."""
 LARGEST = 16.0
 """To about this the largest number of a gradient is scaled, as one does when training in float16 ..."""
-MOST = 2.0**12
+MAX_RATIO = 2.0**12
 """... as far as this factor does it: float16 has to hold the factor as well."""
 
 
@@ -53,10 +53,10 @@ class Subject:
     name: str
     make: Callable[[], Criterion]
     channels: tuple[int, ...] = (1, 2, 3, 4)
-    least: int = 1
+    min_side: int = 1
     odd: bool = False
     """Whether sides must be odd."""
-    usual: int = 0
+    default_side: int = 0
     """The side of images without a fault, where it is more than a little above the least."""
     color_blind: bool = True
     """Whether it treats all channels alike."""
@@ -111,15 +111,15 @@ def examine(subject: Subject, criterion: Criterion, case: Case) -> Verdict:
         true = _truth(criterion, prediction, target)
         scale = _scale(true)
         with torch.autocast("cpu", torch.bfloat16, enabled=case.autocast):
-            actual, again = (answer(criterion, prediction, target, scale) for _ in range(2))
-        faults = {*_unsteady(before, (prediction, target), actual, again)}
+            actual, second_answer = (answer(criterion, prediction, target, scale) for _ in range(2))
+        faults = {*_unsteady(before, (prediction, target), actual, second_answer)}
         if not actual.finite:
             # excused is only what is too large in float64 as well
-            failed = NO_GRADIENT if isfinite(actual.value) else NO_VALUE
-            faults |= {failed} if case.tame or true.finite else set()
+            failure = NO_GRADIENT if isfinite(actual.value) else NO_VALUE
+            faults |= {failure} if case.tame or true.finite else set()
         elif case.tame:
             faults |= {*_off(subject, actual, true, case, scale)}
-            faults |= {*_moved(subject, criterion, prediction.float(), target.float())}
+            faults |= {*_move_faults(subject, criterion, prediction.float(), target.float())}
     except Exception as error:  # whatever a loss may raise
         words = " ".join(f"{type(error).__name__}: {error}".split())
         clear = re.search(_clue(case), words, re.IGNORECASE)
@@ -137,22 +137,22 @@ def _truth(criterion: Criterion, prediction: Tensor, target: Tensor) -> Answer:
 
 def _scale(true: Answer) -> float:
     largest = float(true.gradient.abs().max())
-    return min(MOST, 2.0 ** round(log2(LARGEST / largest))) if 1e-30 < largest < 1e30 else 1.0
+    return min(MAX_RATIO, 2.0 ** round(log2(LARGEST / largest))) if 1e-30 < largest < 1e30 else 1.0
 
 
-def _unsteady(before: Pair, after: Pair, actual: Answer, again: Answer) -> Iterator[str]:
+def _unsteady(before: Pair, after: Pair, actual: Answer, repeat: Answer) -> Iterator[str]:
     if not all(map(torch.equal, before, after)):
-        yield CHANGED
-    if actual.finite and (actual.value != again.value or not torch.equal(actual.gradient, again.gradient)):
+        yield INPUT_CHANGED
+    if actual.finite and (actual.value != repeat.value or not torch.equal(actual.gradient, repeat.gradient)):
         yield RESTLESS
 
 
 def _off(subject: Subject, actual: Answer, true: Answer, case: Case, scale: float) -> Iterator[str]:
-    measured = subject.distance and not (subject.needs_texture and case.values in FLAT)
-    if case.equal and measured and abs(actual.value) > subject.slack:
+    is_comparable = subject.distance and not (subject.needs_texture and case.values in CONSTANT_CASES)
+    if case.equal and is_comparable and abs(actual.value) > subject.slack:
         yield NOT_ZERO
     smallest = torch.finfo(case.dtypes[0]).smallest_normal / scale
-    if measured and actual.value > CLEARLY_APART and not actual.gradient.any():
+    if is_comparable and actual.value > CLEARLY_APART and not actual.gradient.any():
         # of others it is excused where the dtype has no number so small
         yield from [DEAD] if true.gradient.abs().max() > smallest or not true.gradient.any() else []
     if abs(actual.value - true.value) > VALUE_TOLERANCE + max(VALUE_TOLERANCE, actual.rounding) * abs(true.value):
@@ -163,20 +163,20 @@ def _off(subject: Subject, actual: Answer, true: Answer, case: Case, scale: floa
 
 
 @torch.no_grad()
-def _moved(subject: Subject, criterion: Criterion, prediction: Tensor, target: Tensor) -> Iterator[str]:
+def _move_faults(subject: Subject, criterion: Criterion, prediction: Tensor, target: Tensor) -> Iterator[str]:
     """Images one by one or in another order, and colors in another order, should change nothing."""
 
     def value(*pair: Tensor) -> float:
         return criterion(*pair).double().sum().item()
 
     together = value(prediction, target)
-    alone = [value(*pair) for pair in zip(prediction.split(1), target.split(1), strict=True)]
+    values = [value(*pair) for pair in zip(prediction.split(1), target.split(1), strict=True)]
     tolerance = VALUE_TOLERANCE * (1 + abs(together))
-    moved = sum(alone) / len(alone), value(prediction.flip(0), target.flip(0))
-    if any(abs(other - together) > tolerance for other in moved):
-        yield MIXED
+    pair_values = sum(values) / len(values), value(prediction.flip(0), target.flip(0))
+    if any(abs(other - together) > tolerance for other in pair_values):
+        yield BATCH_MIXED
     if subject.color_blind and abs(value(prediction.flip(1), target.flip(1)) - together) > tolerance:
-        yield COLORED
+        yield COLOR_ORDER_MATTERS
 
 
 def _clue(case: Case) -> str:
@@ -222,16 +222,16 @@ def nonsense(subject: Subject) -> list[Nonsense]:
         actual.append(
             Nonsense("gray to a network of colors", lambda x, y: (x[:, :1], y[:, :1]), f"{shapes}|channels")
         )
-    if subject.least > 1:
+    if subject.min_side > 1:
         small = "at least|larger than|input size: |must be larger|too small"
-        less = subject.least - 1
-        actual.append(Nonsense("too small", lambda x, y: (x[..., :less, :], y[..., :less, :]), small))
+        side = subject.min_side - 1
+        actual.append(Nonsense("too small", lambda x, y: (x[..., :side, :], y[..., :side, :]), small))
     return actual
 
 
 def answer_to_a_nan(subject: Subject, criterion: Criterion) -> str:
     """ "NaN", which is right, for a pixel that is none; or what was made of it."""
-    prediction, target = _usual(subject)
+    prediction, target = _default_pair(subject)
     prediction[0, 0, 2, 2] = torch.nan
     try:
         actual = answer(criterion, prediction, target)
@@ -243,8 +243,8 @@ def answer_to_a_nan(subject: Subject, criterion: Criterion) -> str:
     return "NaN" if actual.gradient.any() else "NaN, gradient 0"
 
 
-def _usual(subject: Subject) -> Pair:
-    side = max(subject.usual, subject.least + (6 if subject.odd else 5))
+def _default_pair(subject: Subject) -> Pair:
+    side = max(subject.default_side, subject.min_side + (6 if subject.odd else 5))
     prediction, target = torch.rand(2, 2, 3, side, side, generator=torch.Generator().manual_seed(0))
     return prediction, target
 
@@ -253,7 +253,7 @@ def answers_to_nonsense(subject: Subject, criterion: Criterion) -> dict[str, tup
     """For each input without a meaning: "refused", "unclear" or "answered", and in what words."""
     actual = {}
     for input in nonsense(subject):
-        prediction, target = input.make_pair(*_usual(subject))
+        prediction, target = input.make_pair(*_default_pair(subject))
         leaf = prediction.requires_grad_() if prediction.is_floating_point() else prediction
         try:
             actual[input.says] = "answered", f"{criterion(leaf, target).double().sum().item():.4g}"

@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 Pair = tuple[Tensor, Tensor]
-Made = Callable[[Tensor, Tensor], Pair]
+MakePair = Callable[[Tensor, Tensor], Pair]
 
 
-def _both(change: Callable[[Tensor], Tensor]) -> Made:
+def _apply_to_both(change: Callable[[Tensor], Tensor]) -> MakePair:
     return lambda x, y: (change(x), change(y))
 
 
-def _flat(x: Tensor, value: float) -> Tensor:
+def _constant(x: Tensor, value: float) -> Tensor:
     return torch.full_like(x, value)
 
 
@@ -36,19 +36,19 @@ def _half(x: Tensor) -> Tensor:
     return (torch.arange(x.shape[-1], dtype=x.dtype) < x.shape[-1] // 2).to(x).expand(x.shape).clone()
 
 
-TAME: dict[str, Made] = {
+TAME: dict[str, MakePair] = {
     "noisy": lambda x, y: (0.7 * y + 0.3 * x, y),
     "unrelated": lambda x, y: (x, y),
     "identical": lambda _, y: (y.clone(), y),
     "one pixel off": lambda _, y: (_one_pixel_off(y), y),
-    "two constants": lambda x, y: (_flat(x, 0.2), _flat(y, 0.8)),
-    "equal constants": lambda x, y: (_flat(x, 0.6), _flat(y, 0.6)),
-    "both black": lambda x, y: (_flat(x, 0), _flat(y, 0)),
-    "both white": lambda x, y: (_flat(x, 1), _flat(y, 1)),
-    "black for white": lambda x, y: (_flat(x, 0), _flat(y, 1)),
-    "white for black": lambda x, y: (_flat(x, 1), _flat(y, 0)),
-    "flat for textured": lambda x, y: (_flat(x, 0.5), y),
-    "textured for flat": lambda x, y: (x, _flat(y, 0.5)),
+    "two constants": lambda x, y: (_constant(x, 0.2), _constant(y, 0.8)),
+    "equal constants": lambda x, y: (_constant(x, 0.6), _constant(y, 0.6)),
+    "both black": lambda x, y: (_constant(x, 0), _constant(y, 0)),
+    "both white": lambda x, y: (_constant(x, 1), _constant(y, 1)),
+    "black for white": lambda x, y: (_constant(x, 0), _constant(y, 1)),
+    "white for black": lambda x, y: (_constant(x, 1), _constant(y, 0)),
+    "flat for textured": lambda x, y: (_constant(x, 0.5), y),
+    "textured for flat": lambda x, y: (x, _constant(y, 0.5)),
     "negative": lambda _, y: (1 - y, y),
     "opposite checkers": lambda x, y: (1 - _checkers(x), _checkers(y)),
     "nearly flat and bright": lambda x, y: (0.9 + 0.004 * (x + y - 1), 0.9 + 0.004 * (y - 0.5)),
@@ -56,21 +56,28 @@ TAME: dict[str, Made] = {
 }
 """Contents as training brings them, of a noise x and a smooth image y, both in [0, 1]."""
 
-WILD: dict[str, Made] = {
+WILD: dict[str, MakePair] = {
     "negated": lambda _, y: (-y, y),
     "a network that ran away": lambda x, y: (1e4 * x, y),
-    "bytes": _both(lambda x: 255 * x),
-    "huge": _both(lambda x: 1e6 * x),
+    "bytes": _apply_to_both(lambda x: 255 * x),
+    "huge": _apply_to_both(lambda x: 1e6 * x),
     "huge by half": lambda x, y: (1e4 * _half(x), 1e4 * (1 - _half(y))),
     "huge and nearly flat": lambda x, y: (1e4 + 0.01 * x, 1e4 + 0.01 * y),
-    "huge and of other sign": lambda x, y: (_flat(x, 1e4), _flat(y, -1e4)),
-    "tiny": _both(lambda x: 1e-7 * x),
-    "denormal": _both(lambda x: 1e-40 * x),
+    "huge and of other sign": lambda x, y: (_constant(x, 1e4), _constant(y, -1e4)),
+    "tiny": _apply_to_both(lambda x: 1e-7 * x),
+    "denormal": _apply_to_both(lambda x: 1e-40 * x),
 }
 """Contents that nobody means."""
 
-FLAT = ("two constants", "equal constants", "both black", "both white", "black for white", "white for black")
-FLAT += ("flat for textured",)
+CONSTANT_CASES = (
+    "two constants",
+    "equal constants",
+    "both black",
+    "both white",
+    "black for white",
+    "white for black",
+)
+CONSTANT_CASES += ("flat for textured",)
 """Where the prediction is one constant."""
 EQUAL = ("identical", "equal constants", "both black", "both white")
 
@@ -140,10 +147,12 @@ class Case:
 
 
 @st.composite
-def cases(draw: st.DrawFn, channels: tuple[int, ...], least: int, odd: bool = False, small: bool = False) -> Case:
-    """Cases for a loss that takes so many channels, sides from `least` on, and perhaps odd ones only."""
+def cases(
+    draw: st.DrawFn, channels: tuple[int, ...], min_side: int, odd: bool = False, small: bool = False
+) -> Case:
+    """Cases for a loss that takes so many channels, sides from `min_side` on, and perhaps odd ones only."""
     step = 2 if odd else 1
-    first = least + (least % 2 == 0 and odd)
+    first = min_side + (min_side % 2 == 0 and odd)
     height, width = (first + step * draw(st.sampled_from(STEPS)) for _ in range(2))
     thin = draw(st.sampled_from([None, None, None, None, "high", "wide"]))
     if thin and not small:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from .amounts import counted
+from .amounts import counts
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if counted:
+    if counts:
         terminalreporter.section("inputs fuzzed")
-        for kind, count in sorted(counted.items()):
+        for kind, count in sorted(counts.items()):
             terminalreporter.write_line(f"{count:6,}  {kind}")
-        terminalreporter.write_line(f"{counted.total():6,}  in all")
+        terminalreporter.write_line(f"{counts.total():6,}  in all")

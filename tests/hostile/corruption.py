@@ -13,25 +13,25 @@ T = TypeVar("T")
 
 
 @st.composite
-def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+def damage(draw: st.DrawFn, content: bytes) -> bytes:
     """The content of a file after one to three random damages."""
     file = bytearray(content)
     for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, len(file)))
+        position = draw(st.integers(0, len(file)))
         length = draw(st.sampled_from([1, 2, 4, 8, 64]))
         kind = draw(st.sampled_from(["cut", "flip", "write", "zero", "repeat", "take out"]))
         if kind == "cut":
-            del file[at:]
-        elif kind == "flip" and at < len(file):
-            file[at] ^= 1 << draw(st.integers(0, 7))
+            del file[position:]
+        elif kind == "flip" and position < len(file):
+            file[position] ^= 1 << draw(st.integers(0, 7))
         elif kind == "write":
-            file[at : at + length] = draw(st.sampled_from(EXTREMES) | st.binary(max_size=8))
+            file[position : position + length] = draw(st.sampled_from(EXTREMES) | st.binary(max_size=8))
         elif kind == "zero":
-            file[at : at + length] = bytes(len(file[at : at + length]))
+            file[position : position + length] = bytes(len(file[position : position + length]))
         elif kind == "repeat":
-            file[at:at] = file[at : at + length]
+            file[position:position] = file[position : position + length]
         else:
-            del file[at : at + length]
+            del file[position : position + length]
     return bytes(file)
 
 

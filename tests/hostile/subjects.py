@@ -26,17 +26,21 @@ DEEP = (
     f"style_w2(layers=relu1 + 2*fire2, {SMALL})",
     *(f"contextual(layers=fire2, distance={distance}, {SMALL})" for distance in ("cosine", "l1", "l2")),
 )
-LEARNED = tuple(f"mdf({name})" for name in shipped_losses())
-COMPOSED = (
+LEARNED_LOSSES = tuple(f"mdf({name})" for name in shipped_losses())
+COMPOSITIONS = (
     "0.84*ms_ssim_sigmas + 0.16*l1",
     "2*(ssim + 0.5*l2) + charbonnier",
     "l1 until 50% then 2*ssim + l2",
     "torch.nn:SmoothL1Loss",
     "l1 + 0.1*lpips(squeeze, weights=random)",
 )
-EVERY = (*PIXEL, *STRUCTURAL, *DEEP, *LEARNED, *COMPOSED)
+EXPRESSIONS = (*PIXEL, *STRUCTURAL, *DEEP, *LEARNED_LOSSES, *COMPOSITIONS)
 
-HEAVY = ("ms_ssim", *LEARNED, *(name for name in DEEP if "squeezenet" not in name and "squeeze," not in name))
+HEAVY = (
+    "ms_ssim",
+    *LEARNED_LOSSES,
+    *(name for name in DEEP if "squeezenet" not in name and "squeeze," not in name),
+)
 """Those of which a test that is to be quick gives small images only."""
 
 SLACK = {
@@ -45,17 +49,17 @@ SLACK = {
 }
 """What identical images may give where the catalog says that it is not exactly 0."""
 
-cached = cache(loss)
+cached_loss = cache(loss)
 
 
 def subject(expression: str) -> Subject:
-    criterion = cached(expression)
-    deep = expression in (*DEEP, *LEARNED) or "lpips" in expression
+    criterion = cached_loss(expression)
+    deep = expression in (*DEEP, *LEARNED_LOSSES) or "lpips" in expression
     return Subject(
         expression,
-        partial(cached, expression),
+        partial(cached_loss, expression),
         channels=(3,) if deep else (1, 2, 3, 4),
-        least=criterion.min_side,
+        min_side=criterion.min_side,
         odd="form=center" in expression,
         color_blind=not deep,
         slack=SLACK.get(expression, 0),
@@ -64,4 +68,4 @@ def subject(expression: str) -> Subject:
     )
 
 
-__all__ = ["EVERY", "HEAVY", "subject"]
+__all__ = ["EXPRESSIONS", "HEAVY", "subject"]

@@ -53,21 +53,21 @@ MAKERS: dict[str, tuple[Callable[[str], object], Table]] = {
 def calls(draw: st.DrawFn, table: Table) -> str:
     """A name of ours with options that it has, and values that it may not want."""
     name = draw(st.sampled_from([*table]))
-    parsed = table[name]
-    known = [*inspect.signature(parsed).parameters] if parsed else ["x"]
+    factory = table[name]
+    names = [*inspect.signature(factory).parameters] if factory else ["x"]
     values = st.sampled_from(VALUES)
-    plain = draw(st.lists(values, max_size=2))
-    options = draw(st.lists(st.tuples(st.sampled_from([*known, "reduction", "zzz"]), values), max_size=3))
-    return f"{name}({', '.join([*plain, *(f'{key}={value}' for key, value in options)])})"
+    positional = draw(st.lists(values, max_size=2))
+    options = draw(st.lists(st.tuples(st.sampled_from([*names, "reduction", "zzz"]), values), max_size=3))
+    return f"{name}({', '.join([*positional, *(f'{key}={value}' for key, value in options)])})"
 
 
 @st.composite
 def expressions(draw: st.DrawFn, kind: str) -> str:
-    some = draw(st.lists(calls(MAKERS[kind][1]), min_size=1, max_size=3))
+    terms = draw(st.lists(calls(MAKERS[kind][1]), min_size=1, max_size=3))
     if kind == "loss":
-        some = [draw(st.sampled_from(WEIGHTS)) + call for call in some]
-        return draw(st.sampled_from(BETWEEN)).join(some)
-    return " | ".join(some) if kind == "degradation" else some[0]
+        terms = [draw(st.sampled_from(WEIGHTS)) + call for call in terms]
+        return draw(st.sampled_from(BETWEEN)).join(terms)
+    return " | ".join(terms) if kind == "degradation" else terms[0]
 
 
 @pytest.fixture(autouse=True)
@@ -81,9 +81,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def assert_built_or_refused(kind: str, text: str) -> None:
     """An expression gives an object that can be formatted, or raises LossmithError."""
-    built = result_or_refusal(lambda: MAKERS[kind][0](text))
-    if not isinstance(built, str):
-        assert str(built)
+    result = result_or_refusal(lambda: MAKERS[kind][0](text))
+    if not isinstance(result, str):
+        assert str(result)
     count_fuzzed(f"expressions: {kind}")
 
 
@@ -106,7 +106,7 @@ def test_many_expressions_are_built_or_refused(kind: str, data: st.DataObject) -
     assert_built_or_refused(kind, data.draw(expressions(kind) | anything))
 
 
-LONG = {
+LONG_EXPRESSIONS = {
     "brackets": "(" * 100_000,
     "closed brackets": ")" * 100_000,
     "a word": "a" * 100_000,
@@ -124,6 +124,6 @@ LONG = {
 
 
 @each_kind
-@pytest.mark.parametrize("long", LONG)
-def test_long_expressions_are_built_or_refused(kind: str, long: str) -> None:
-    assert_built_or_refused(kind, LONG[long])
+@pytest.mark.parametrize("expression", LONG_EXPRESSIONS)
+def test_long_expressions_are_built_or_refused(kind: str, expression: str) -> None:
+    assert_built_or_refused(kind, LONG_EXPRESSIONS[expression])

@@ -22,11 +22,11 @@ from lossmith.restoration.io.decoding import decode
 from lossmith.restoration.io.formats import ENDINGS
 
 from .amounts import FEW, MANY, count_fuzzed
-from .corruption import damaged, result_or_refusal
+from .corruption import damage, result_or_refusal
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Pillow, for damaged files
 COLORS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
-WIDE = COLORS.astype(np.uint16) * 257
+COLORS_16_BIT = COLORS.astype(np.uint16) * 257
 
 
 def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -35,7 +35,7 @@ def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def exif(**more: object) -> Image.Exif:
+def exif(**entries: object) -> Image.Exif:
     tags = Image.Exif()
     tags[0x0112], tags[0x010E], tags[0x011A], tags[0x0128] = 6, "words", 72.0, 2
     tags.get_ifd(0x8769)[0x9003] = "2020:01:01 00:00:00"
@@ -48,7 +48,7 @@ def files() -> dict[str, bytes]:
     metadata = {"exif": exif(), "icc_profile": b"profile" * 9, "dpi": (72, 72)}
     return {
         "a.png": encode(image, "PNG", **metadata),
-        "16.png": encode(Image.fromarray(WIDE[..., 0]), "PNG"),
+        "16.png": encode(Image.fromarray(COLORS_16_BIT[..., 0]), "PNG"),
         "palette.png": encode(image.quantize(8), "PNG", transparency=0),
         "bits.png": encode(gray.convert("1"), "PNG"),
         "alpha.png": encode(gray.convert("LA"), "PNG"),
@@ -57,7 +57,7 @@ def files() -> dict[str, bytes]:
         "cmyk.jpg": encode(image.convert("CMYK"), "JPEG"),
         "two.jpg": encode(image, "MPO", save_all=True, append_images=[image]),
         "a.tif": encode(image, "TIFF", **metadata),
-        "16.tif": encode(Image.fromarray(WIDE[..., 0]), "TIFF"),
+        "16.tif": encode(Image.fromarray(COLORS_16_BIT[..., 0]), "TIFF"),
         "lzw.tif": encode(image, "TIFF", compression="tiff_lzw"),
         "zip.tif": encode(image, "TIFF", compression="tiff_adobe_deflate"),
         "jpeg.tif": encode(image, "TIFF", compression="jpeg"),
@@ -78,7 +78,7 @@ def wide_tiff() -> bytes:
     import tifffile
 
     file = io.BytesIO()
-    tifffile.imwrite(file, WIDE, photometric="rgb", compression="zlib", tile=(16, 16))
+    tifffile.imwrite(file, COLORS_16_BIT, photometric="rgb", compression="zlib", tile=(16, 16))
     return file.getvalue()
 
 
@@ -101,7 +101,7 @@ def test_a_damaged_image_is_read_or_refused(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / kind
-    path.write_bytes(data.draw(damaged(FILES[kind])))
+    path.write_bytes(data.draw(damage(FILES[kind])))
     assert_read_or_refused(path, path.with_name("raster"))
 
 
@@ -113,7 +113,7 @@ def test_many_damaged_images_are_read_or_refused(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / kind
-    path.write_bytes(data.draw(damaged(FILES[kind])))
+    path.write_bytes(data.draw(damage(FILES[kind])))
     assert_read_or_refused(path, path.with_name("raster"))
 
 
@@ -222,7 +222,7 @@ def assert_restored_or_refused(content: bytes, kind: str, format: Any, folder: P
 def test_damaged_metadata_stops_no_restoration(
     kind: str, format: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    assert_restored_or_refused(data.draw(damaged(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
+    assert_restored_or_refused(data.draw(damage(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.slow
@@ -233,7 +233,7 @@ def test_damaged_metadata_stops_no_restoration(
 def test_much_damaged_metadata_stops_no_restoration(
     kind: str, format: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    assert_restored_or_refused(data.draw(damaged(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
+    assert_restored_or_refused(data.draw(damage(FILES[kind])), kind, format, tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.parametrize("format", ENDINGS)

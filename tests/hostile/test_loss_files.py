@@ -23,10 +23,10 @@ from lossmith.losses.mdf.loss_file import FORMAT
 from lossmith.losses.perceptual.weights import read_state_dict
 
 from .amounts import FEW, MANY, count_fuzzed
-from .corruption import Trap, damaged, result_or_refusal
+from .corruption import Trap, damage, result_or_refusal
 
 CARD: dict[str, Any] = {"scales": [{"width": 3, "factor": 0.5}, {"width": 2, "factor": 1.0}], "range": [0, 1]}
-LITTLE = 300_000
+MAX_GROWTH_KB = 300_000
 """Kilobytes."""
 
 
@@ -91,14 +91,14 @@ def assert_damage_read_or_refused(folder: Path, content: bytes) -> None:
 
 
 @settings(max_examples=2 * FEW, deadline=None, derandomize=True)
-@given(content=damaged(file_of()))
+@given(content=damage(file_of()))
 def test_a_damaged_loss_file_is_read_or_refused(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     assert_damage_read_or_refused(tmp_path_factory.getbasetemp(), content)
 
 
 @pytest.mark.slow
 @settings(max_examples=5 * MANY, deadline=None, derandomize=True)
-@given(content=damaged(file_of()))
+@given(content=damage(file_of()))
 def test_many_damaged_loss_files_are_read_or_refused(
     content: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -108,8 +108,8 @@ def test_many_damaged_loss_files_are_read_or_refused(
 # --- headers --------------------------------------------------------------------------------------------------
 
 
-def entry(**changed: object) -> dict[str, object]:
-    return {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], **changed}}
+def entry(**changes: object) -> dict[str, object]:
+    return {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], **changes}}
 
 
 HEADERS: list[object] = [
@@ -132,18 +132,18 @@ def test_a_false_header_is_refused(header: object, tmp_path: Path) -> None:
 @pytest.mark.parametrize("length", [0, 1, 8, 2**31, 2**32, 2**63, 2**64 - 1])
 def test_a_header_of_any_announced_length_is_refused(length: int, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
-    for rest in (b"", b"{}", b"{" * 3000, b"\xff" * 100):
-        path.write_bytes(struct.pack("<Q", length) + rest)
-        began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for body in (b"", b"{}", b"{" * 3000, b"\xff" * 100):
+        path.write_bytes(struct.pack("<Q", length) + body)
+        memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert_refused(path)
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before < MAX_GROWTH_KB
 
 
 # --- cards ----------------------------------------------------------------------------------------------------
 
 
-def scale(**changed: object) -> dict[str, object]:
-    return {**CARD, "scales": [{**CARD["scales"][0], **changed}, CARD["scales"][1]]}
+def scale(**changes: object) -> dict[str, object]:
+    return {**CARD, "scales": [{**CARD["scales"][0], **changes}, CARD["scales"][1]]}
 
 
 NUMBERS: tuple[object, ...] = (None, "x", [], {}, True, -1, 0, 10**30, 1e308, float("nan"), float("inf"), 2.5)
@@ -166,9 +166,9 @@ def test_a_false_loss_card_is_refused(card: object, tmp_path: Path) -> None:
     path.write_bytes(file_of(card))
     if card == scale(factor=1) or card == scale(factor=True):
         pytest.skip("true is 1, as far as numbers go")
-    began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert len(assert_refused(path)) < 20_000
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before < MAX_GROWTH_KB
 
 
 def test_unknown_card_entries_are_shown_on_their_own_lines(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_pickle_given_as_a_loss_never_runs(name: str, protocol: int, tmp_path:
 
 
 @settings(max_examples=4 * FEW, deadline=None, derandomize=True)
-@given(content=damaged(pickle.dumps([{"a": [1, 2.0, None], "b": {"c": ()}}], 2)) | st.binary(max_size=60))
+@given(content=damage(pickle.dumps([{"a": [1, 2.0, None], "b": {"c": ()}}], 2)) | st.binary(max_size=60))
 def test_any_pickle_is_converted_or_refused(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "any.pth"
     path.write_bytes(content)

@@ -13,30 +13,30 @@ from lossmith.losses.registry import ALIASES, CATALOGUE
 from .amounts import FEW, MANY, count_fuzzed
 from .battery import Subject, Verdict, answer, answer_to_a_nan, answers_to_nonsense, examine
 from .cases import Case, cases
-from .subjects import EVERY, HEAVY, subject
+from .subjects import EXPRESSIONS, HEAVY, subject
 
-FLOATS, PLAIN = (torch.float32, torch.float32), ("plain", "plain")
-each_loss = pytest.mark.parametrize("expression", EVERY)
+FLOATS, PLAIN_LAYOUTS = (torch.float32, torch.float32), ("plain", "plain")
+each_loss = pytest.mark.parametrize("expression", EXPRESSIONS)
 subject = cache(subject)
 
 
-def assert_no_fault(of: Subject, case: Case) -> None:
+def assert_no_fault(entry: Subject, case: Case) -> None:
     """All that the battery asks, and that nothing is refused."""
-    assert examine(of, of.make(), case) == Verdict(), case
-    count_fuzzed(f"images: {of}")
+    assert examine(entry, entry.make(), case) == Verdict(), case
+    count_fuzzed(f"images: {entry}")
 
 
 def test_every_loss_of_the_registry_is_fuzzed() -> None:
-    assert {*CATALOGUE} - {*ALIASES} <= {expression.partition("(")[0] for expression in EVERY}
+    assert {*CATALOGUE} - {*ALIASES} <= {expression.partition("(")[0] for expression in EXPRESSIONS}
 
 
 def assert_no_fault_in_random_pairs(expression: str, count: int, small: bool = False) -> None:
-    of = subject(expression)
+    entry = subject(expression)
 
     @settings(max_examples=count, deadline=None, derandomize=True)
-    @given(case=cases(of.channels, of.least, of.odd, small))
+    @given(case=cases(entry.channels, entry.min_side, entry.odd, small))
     def test(case: Case) -> None:
-        assert_no_fault(of, case)
+        assert_no_fault(entry, case)
 
     test()
 
@@ -50,9 +50,9 @@ def test_fuzzed_pairs_give_correct_values_and_gradients(expression: str) -> None
 @each_loss
 def test_equal_thin_images_give_zero_in_any_memory_layout(expression: str) -> None:
     """Where a side is one pixel long, two layouts are one, and sums may come in another order."""
-    of = subject(expression)
-    least = of.least + (of.odd and of.least % 2 == 0)
-    assert_no_fault(of, Case((1, 3, least + 120, least), "identical", FLOATS, ("plain", "channels-last"), seed=0))
+    entry = subject(expression)
+    side = entry.min_side + (entry.odd and entry.min_side % 2 == 0)
+    assert_no_fault(entry, Case((1, 3, side + 120, side), "identical", FLOATS, ("plain", "channels-last"), seed=0))
 
 
 @pytest.mark.slow
@@ -71,39 +71,39 @@ def test_a_large_pair_gives_correct_values_and_gradients(expression: str) -> Non
 
 @each_loss
 def test_meaningless_pairs_are_refused_in_one_sentence(expression: str) -> None:
-    of = subject(expression)
-    for says, (outcome, words) in answers_to_nonsense(of, of.make()).items():
+    entry = subject(expression)
+    for says, (outcome, words) in answers_to_nonsense(entry, entry.make()).items():
         assert outcome == "refused", (says, words)
         assert words.startswith(LossmithError.__name__), (says, words)
 
 
 @each_loss
 def test_a_nan_pixel_makes_value_and_gradient_nan(expression: str) -> None:
-    of = subject(expression)
-    assert answer_to_a_nan(of, of.make()) == "NaN"
+    entry = subject(expression)
+    assert answer_to_a_nan(entry, entry.make()) == "NaN"
 
 
 @each_loss
 def test_an_infinite_pixel_gives_no_finite_value(expression: str) -> None:
     """The value is infinite where the distance is, or NaN; it is never finite."""
-    of = subject(expression)
+    entry = subject(expression)
     prediction, target = Case(
-        (2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd), "noisy", FLOATS, PLAIN, 0
+        (2, 3, entry.min_side + 5 + entry.odd, entry.min_side + 5 + entry.odd), "noisy", FLOATS, PLAIN_LAYOUTS, 0
     ).pair()
-    for bright in (prediction, target) if of.distance else (prediction,):
-        original_value = bright[0, 1, 2, 3].item()
-        bright[0, 1, 2, 3] = torch.inf
-        assert not answer(of.make(), prediction, target).finite
-        bright[0, 1, 2, 3] = original_value
+    for image in (prediction, target) if entry.distance else (prediction,):
+        original_value = image[0, 1, 2, 3].item()
+        image[0, 1, 2, 3] = torch.inf
+        assert not answer(entry.make(), prediction, target).finite
+        image[0, 1, 2, 3] = original_value
 
 
 @each_loss
 def test_a_nan_pixel_does_not_spread_to_other_images(expression: str) -> None:
     if ":" in expression:
         pytest.skip("others' losses give one number for all images")
-    of, criterion = subject(expression), loss(expression, reduction="none")
+    entry, criterion = subject(expression), loss(expression, reduction="none")
     prediction, target = Case(
-        (2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd), "noisy", FLOATS, PLAIN, 0
+        (2, 3, entry.min_side + 5 + entry.odd, entry.min_side + 5 + entry.odd), "noisy", FLOATS, PLAIN_LAYOUTS, 0
     ).pair()
     expected = criterion(prediction, target)[1]
     prediction[0, 1, 2, 3] = torch.inf
@@ -130,37 +130,37 @@ UNUSUAL = {
 @pytest.mark.parametrize("kind", UNUSUAL)
 def test_tensors_that_are_not_images_are_refused(expression: str, kind: str) -> None:
     change, words = UNUSUAL[kind]
-    of = subject(expression)
-    image = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
-    with pytest.raises(LossmithError) as refused:
-        of.make()(change(image), change(image))
-    assert words in str(refused.value)
+    entry = subject(expression)
+    image = torch.rand(2, 3, entry.min_side + 5 + entry.odd, entry.min_side + 5 + entry.odd)
+    with pytest.raises(LossmithError) as error:
+        entry.make()(change(image), change(image))
+    assert words in str(error.value)
 
 
 @each_loss
 def test_images_on_two_devices_are_refused_by_name(expression: str) -> None:
-    of = subject(expression)
-    image = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
+    entry = subject(expression)
+    image = torch.rand(2, 3, entry.min_side + 5 + entry.odd, entry.min_side + 5 + entry.odd)
     with pytest.raises(LossmithError, match="the prediction is on cpu and the target on meta; move one of them"):
-        of.make()(image, image.to("meta"))
+        entry.make()(image, image.to("meta"))
 
 
 @each_loss
 def test_lazily_negated_tensors_are_resolved(expression: str) -> None:
     """As the imaginary part of a conjugate is."""
-    of = subject(expression)
-    image = torch.rand(2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
+    entry = subject(expression)
+    image = torch.rand(2, 3, entry.min_side + 5 + entry.odd, entry.min_side + 5 + entry.odd)
     lazy = torch._neg_view(-image)
     assert lazy.is_neg()
-    assert torch.equal(of.make()(lazy, image), of.make()(image, image))
+    assert torch.equal(entry.make()(lazy, image), entry.make()(image, image))
 
 
 @each_loss
 def test_a_target_gets_no_gradient(expression: str) -> None:
-    of = subject(expression)
-    prediction, target = torch.rand(2, 2, 3, of.least + 5 + of.odd, of.least + 5 + of.odd)
+    entry = subject(expression)
+    prediction, target = torch.rand(2, 2, 3, entry.min_side + 5 + entry.odd, entry.min_side + 5 + entry.odd)
     with pytest.raises(LossmithError, match="the gradient goes to the prediction, which comes first"):
-        of.make()(prediction, target.requires_grad_())
-    of.make()(prediction.requires_grad_(), target.detach()).backward()
+        entry.make()(prediction, target.requires_grad_())
+    entry.make()(prediction.requires_grad_(), target.detach()).backward()
     assert prediction.grad is not None
     assert target.grad is None

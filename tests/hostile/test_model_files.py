@@ -27,10 +27,10 @@ from lossmith.networks import network
 from lossmith.restoration import load_engine
 
 from .amounts import FEW, MANY, count_fuzzed
-from .corruption import Trap, damaged, result_or_refusal
+from .corruption import Trap, damage, result_or_refusal
 
 SMALL = "rrdbnet(scale=2, features=4, blocks=1, growth=2)"
-LITTLE = 500_000
+MAX_GROWTH_KB = 500_000
 """Kilobytes; what is refused here would take from 38 million on."""
 Weights = dict[str, Tensor]
 
@@ -47,7 +47,7 @@ def lossmith_file(card: object = None, tensors: Weights | None = None) -> bytes:
     return safetensors_of(tensors or weights(), {FORMAT: text})
 
 
-def pickled(content: object, **options: Any) -> bytes:
+def pickle_bytes(content: object, **options: Any) -> bytes:
     file = io.BytesIO()
     torch.save(content, file, **options)
     return file.getvalue()
@@ -56,8 +56,8 @@ def pickled(content: object, **options: Any) -> bytes:
 FILES: dict[str, Callable[[], bytes]] = {
     "ours.safetensors": lossmith_file,
     "bare.safetensors": lambda: safetensors_of(weights()),
-    "zip.pth": lambda: pickled({"params": weights()}),
-    "old.pth": lambda: pickled(weights(), _use_new_zipfile_serialization=False),
+    "zip.pth": lambda: pickle_bytes({"params": weights()}),
+    "old.pth": lambda: pickle_bytes(weights(), _use_new_zipfile_serialization=False),
 }
 
 
@@ -88,7 +88,7 @@ def assert_damage_opened_or_refused(folder: Path, kind: str, content: bytes) -> 
 def test_a_damaged_model_file_is_read_or_refused(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    assert_damage_opened_or_refused(tmp_path_factory.getbasetemp(), kind, data.draw(damaged(FILES[kind]())))
+    assert_damage_opened_or_refused(tmp_path_factory.getbasetemp(), kind, data.draw(damage(FILES[kind]())))
 
 
 @pytest.mark.slow
@@ -98,7 +98,7 @@ def test_a_damaged_model_file_is_read_or_refused(
 def test_many_damaged_model_files_are_read_or_refused(
     kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    assert_damage_opened_or_refused(tmp_path_factory.getbasetemp(), kind, data.draw(damaged(FILES[kind]())))
+    assert_damage_opened_or_refused(tmp_path_factory.getbasetemp(), kind, data.draw(damage(FILES[kind]())))
 
 
 # --- pickles that would run -----------------------------------------------------------------------------------
@@ -113,13 +113,13 @@ def traps(mark: Path) -> dict[str, bytes]:
         file.writestr("archive/version", "3\n")
     return {
         "plain.pth": pickle.dumps(trap),
-        "in-a-zip.pth": pickled({"params": {"w": trap}}),
-        "before-1.6.pth": pickled({"params": {"w": trap}}, **old),
-        "as-the-whole.pt": pickled(trap),
+        "in-a-zip.pth": pickle_bytes({"params": {"w": trap}}),
+        "before-1.6.pth": pickle_bytes({"params": {"w": trap}}, **old),
+        "as-the-whole.pt": pickle_bytes(trap),
         "by-hand.ckpt": archive.getvalue(),
-        "called.safetensors": pickled({"w": trap}),
-        "called.onnx": pickled({"w": trap}),
-        "among-weights.pth": pickled({**weights(), "trap": trap}),
+        "called.safetensors": pickle_bytes({"w": trap}),
+        "called.onnx": pickle_bytes({"w": trap}),
+        "among-weights.pth": pickle_bytes({**weights(), "trap": trap}),
     }
 
 
@@ -185,9 +185,9 @@ def test_a_false_model_card_is_refused(card: object, tmp_path: Path, monkeypatch
 def test_a_card_of_a_network_beyond_all_memory_allocates_nothing(expression: str, tmp_path: Path) -> None:
     path = tmp_path / "2x.safetensors"
     path.write_bytes(lossmith_file({"network": expression, "scale": 2}))
-    began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert_refused(path)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before < MAX_GROWTH_KB
 
 
 # --- a compressed archive ----------------------------------------------------------------------------------
@@ -198,14 +198,14 @@ def test_compressed_zeros_do_not_fill_the_memory(tmp_path: Path) -> None:
     torch.save({"params": {**weights(), "conv_first.bias": torch.empty(160 * 10**6)}}, intact)  # never touched
     with zipfile.ZipFile(intact) as source, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as archive:
         for member in source.namelist():
-            with source.open(member) as original, archive.open(member, "w") as altered:
-                shutil.copyfileobj(original, altered)
+            with source.open(member) as original, archive.open(member, "w") as copy:
+                shutil.copyfileobj(original, copy)
     intact.unlink()
     assert small.stat().st_size < 10**6
-    began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert_refused(small)
     assert "is compressed, as no weights" in str(result_or_refusal(lambda: read_state_dict(small)))
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before < MAX_GROWTH_KB
 
 
 # --- tensors that lie -----------------------------------------------------------------------------------------
@@ -219,9 +219,9 @@ def test_a_tensor_that_repeats_what_is_stored_does_not_fill_the_memory(tmp_path:
         path = tmp_path / "vast.pth"
         torch.save({"params": vast}, path)
         assert path.stat().st_size < 10**5
-        began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert "larger than what is stored of it" in assert_refused(path)[0]
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - began < LITTLE
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before < MAX_GROWTH_KB
 
 
 ODD: dict[str, Callable[[Weights], object]] = {
@@ -338,5 +338,5 @@ def test_arbitrary_bytes_called_onnx_are_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     pytest.importorskip("onnxruntime")
-    content = st.binary(max_size=200) | damaged(graph("one channel"))
+    content = st.binary(max_size=200) | damage(graph("one channel"))
     assert_damage_opened_or_refused(tmp_path_factory.getbasetemp(), "rubbish.onnx", data.draw(content))

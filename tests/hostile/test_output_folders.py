@@ -73,11 +73,11 @@ def model(path: Path, scale: int = 1) -> Path:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_results_of_images_of_any_name_stay_in_the_folder(name: str, world: Path) -> None:
-    here = world / "here"
-    source, tool = image(here / "in" / f"{name}.png"), model(here / "m.safetensors")
-    outcome = result_or_refusal(lambda: restore([source], model=[tool], out=here / "out"))
+    folder = world / "here"
+    source, tool = image(folder / "in" / f"{name}.png"), model(folder / "m.safetensors")
+    outcome = result_or_refusal(lambda: restore([source], model=[tool], out=folder / "out"))
     assert isinstance(outcome, str) or not outcome.failures
-    assert {path for path in everything(here) if not path.startswith("out/")} <= {
+    assert {path for path in everything(folder) if not path.startswith("out/")} <= {
         *("in", f"in/{name}.png", "m.safetensors", "out")
     }
     count_fuzzed("names of files")
@@ -85,11 +85,14 @@ def test_results_of_images_of_any_name_stay_in_the_folder(name: str, world: Path
 
 @pytest.mark.parametrize("name", [*NAMES[:4], "..\\..\\x", "a\nb", "<b>", "*", "é" * 60])
 def test_results_of_models_of_any_name_stay_in_the_folder(name: str, world: Path) -> None:
-    here = world / "here"
-    source = image(here / "in" / "a.png")
-    tools = [model(here / "in" / f"{name}.safetensors"), model(here / "in" / "other.safetensors")]
-    result_or_refusal(lambda: restore([source], model=tools, out=here / "deep" / "out"))
-    assert {path for path in everything(here) if not path.startswith(("in", "deep/out/"))} <= {"deep", "deep/out"}
+    folder = world / "here"
+    source = image(folder / "in" / "a.png")
+    tools = [model(folder / "in" / f"{name}.safetensors"), model(folder / "in" / "other.safetensors")]
+    result_or_refusal(lambda: restore([source], model=tools, out=folder / "deep" / "out"))
+    assert {path for path in everything(folder) if not path.startswith(("in", "deep/out/"))} <= {
+        "deep",
+        "deep/out",
+    }
     count_fuzzed("names of files")
 
 
@@ -128,13 +131,13 @@ def test_safe_file_name_of_any_text_has_no_folder(text: str) -> None:
     ],
 )
 def test_restore_follows_no_symlink_out_of_its_folder(link: str, to: str, world: Path) -> None:
-    here, out = world / "here", world / "here" / "out"
+    folder, out = world / "here", world / "here" / "out"
     out.mkdir()
     place = out / link.format(pid=os.getpid())
     place.parent.mkdir(exist_ok=True)
     place.symlink_to(world / to)
-    source = image(here / "in" / "a.png")
-    tools = [model(here / "in" / "one.safetensors"), model(here / "in" / "two.safetensors")]
+    source = image(folder / "in" / "a.png")
+    tools = [model(folder / "in" / "one.safetensors"), model(folder / "in" / "two.safetensors")]
     result_or_refusal(lambda: restore([source], model=tools[:1], out=out, verify=True))
     result_or_refusal(lambda: restore([source], model=tools, out=out))
 
@@ -153,12 +156,12 @@ def test_restore_follows_no_symlink_out_of_its_folder(link: str, to: str, world:
 def test_export_and_blend_follow_no_symlink_out_of_their_folder(
     ending: str, link: str, to: str, world: Path
 ) -> None:
-    here, out = world / "here", world / "here" / "out"
+    folder, out = world / "here", world / "here" / "out"
     if ending == ".onnx":
         pytest.importorskip("onnxscript")
     out.mkdir()
     (out / link.format(ending=ending, pid=os.getpid())).symlink_to(world / to)
-    tool, other = model(here / "m.safetensors", 2), model(here / "n.safetensors", 2)
+    tool, other = model(folder / "m.safetensors", 2), model(folder / "n.safetensors", 2)
     result_or_refusal(lambda: export(tool, out=out / f"2x-m{ending}"))
     if ending == ".safetensors":
         result_or_refusal(lambda: blend(tool, other, alpha="0.5", out=out / "2x-m.safetensors"))
@@ -166,9 +169,11 @@ def test_export_and_blend_follow_no_symlink_out_of_their_folder(
 
 def test_the_output_folder_itself_can_be_a_symlink(world: Path) -> None:
     """As those are that lead to a larger disk."""
-    here = world / "here"
-    (here / "disk").mkdir()
-    (here / "out").symlink_to(here / "disk")
-    outcome = restore([image(here / "in" / "a.png")], model=[model(here / "m.safetensors")], out=here / "out")
-    assert outcome.results == [here / "out" / "a.png"]
-    assert everything(here / "disk") == {"a.png"}
+    folder = world / "here"
+    (folder / "disk").mkdir()
+    (folder / "out").symlink_to(folder / "disk")
+    outcome = restore(
+        [image(folder / "in" / "a.png")], model=[model(folder / "m.safetensors")], out=folder / "out"
+    )
+    assert outcome.results == [folder / "out" / "a.png"]
+    assert everything(folder / "disk") == {"a.png"}

@@ -14,7 +14,7 @@ from lossmith.cli import run
 from lossmith.config_file import read_config_file
 
 from .amounts import FEW, MANY, count_fuzzed
-from .corruption import damaged, result_or_refusal
+from .corruption import damage, result_or_refusal
 
 STUDY = b"""# a study
 images: [nowhere, 'else']
@@ -90,7 +90,7 @@ options = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_si
     lambda options: "\n".join(f"{key}: {value}" for key, value in options.items())
 )
 yaml = (
-    damaged(STUDY) | st.binary(max_size=60) | (symbols | options).map(lambda text: text.encode("utf8", "replace"))
+    damage(STUDY) | st.binary(max_size=60) | (symbols | options).map(lambda text: text.encode("utf8", "replace"))
 )
 
 

@@ -63,18 +63,18 @@ def test_a_degradation_that_also_downscales_keeps_its_other_part(scene: Tensor, 
     errors = ImagePyramid(sample(odd, "bicubic(2) | noise(25)"), loss_recipe, seed=0).errors(1)
     assert errors.shape == (NOISE_DRAWS, 3, 47, 55)
     small_noise = degradation("noise(25)")(scene[:, :23, :27], np.random.default_rng(0)) - scene[:, :23, :27]
-    enlarged = resize(small_noise, (46, 54))
-    assert float(errors[..., :46, :54].std()) == pytest.approx(float(enlarged.std()), rel=0.05)
+    upscaled = resize(small_noise, (46, 54))
+    assert float(errors[..., :46, :54].std()) == pytest.approx(float(upscaled.std()), rel=0.05)
     assert not ImagePyramid(sample(odd, "bicubic(2)"), loss_recipe, seed=0).errors(1).any()
 
 
 def test_the_residual_is_the_difference_of_the_pair(scene: Tensor, loss_recipe: LossRecipe) -> None:
     for recipe in (loss_recipe, replace(loss_recipe, input_scale="full"), replace(loss_recipe, max_side=40)):
-        same = ImagePyramid(DegradedSample(scene, None, scene), recipe, seed=0)
+        pyramid = ImagePyramid(DegradedSample(scene, None, scene), recipe, seed=0)
         lighter = ImagePyramid(DegradedSample(scene, None, scene + 0.1), recipe, seed=0)
-        for scale in range(len(same.scale_factors)):
-            assert not same.errors(scale).any()
-            torch.testing.assert_close(lighter.errors(scale), torch.full_like(same.errors(scale), 0.1))
+        for scale in range(len(pyramid.scale_factors)):
+            assert not pyramid.errors(scale).any()
+            torch.testing.assert_close(lighter.errors(scale), torch.full_like(pyramid.errors(scale), 0.1))
 
 
 def test_no_scale_is_smaller_than_the_critics_receptive_field(scene: Tensor, loss_recipe: LossRecipe) -> None:
@@ -141,7 +141,7 @@ def test_the_gradient_penalty_is_taken_between_real_and_fake_images(
     assert all(0 < share < 1 for share in shares)
 
 
-def trained(scene: Tensor, recipe: LossRecipe, iterations: int) -> tuple[ScaleWGAN, Scale]:
+def train_scale(scene: Tensor, recipe: LossRecipe, iterations: int) -> tuple[ScaleWGAN, Scale]:
     scale = ImagePyramid(sample(scene, "noise(50)"), recipe, seed=0).scale(0, None)
     gan = ScaleWGAN(recipe, 0, 0, CPU)
     for _ in range(iterations):
@@ -150,7 +150,7 @@ def trained(scene: Tensor, recipe: LossRecipe, iterations: int) -> tuple[ScaleWG
 
 
 def test_the_critic_learns_to_prefer_the_clean_image(scene: Tensor, loss_recipe: LossRecipe) -> None:
-    gan, scale = trained(
+    gan, scale = train_scale(
         scene, replace(loss_recipe, width=8, critic_steps=2, batch=4, learning_rate=2e-3), iterations=40
     )
     critic = gan.critic.eval()
@@ -159,7 +159,7 @@ def test_the_critic_learns_to_prefer_the_clean_image(scene: Tensor, loss_recipe:
 
 
 def test_the_generator_learns_to_restore(scene: Tensor, loss_recipe: LossRecipe) -> None:
-    gan, scale = trained(
+    gan, scale = train_scale(
         scene, replace(loss_recipe, width=8, reconstruction_weight=1e3, learning_rate=2e-3), iterations=60
     )
     before = (scale.degraded - scale.clean).square().mean()
@@ -168,14 +168,14 @@ def test_the_generator_learns_to_restore(scene: Tensor, loss_recipe: LossRecipe)
 
 def test_an_iteration_depends_on_the_state_alone(scene: Tensor, loss_recipe: LossRecipe) -> None:
     scale = ImagePyramid(sample(scene, "noise(25)"), loss_recipe, seed=0).scale(0, None)
-    straight, stopped, resumed = (ScaleWGAN(loss_recipe, 0, 5, CPU) for _ in range(3))
-    straight.train_iteration(scale)
-    stopped.train_iteration(scale)
+    reference_wgan, first_wgan, second_wgan = (ScaleWGAN(loss_recipe, 0, 5, CPU) for _ in range(3))
+    reference_wgan.train_iteration(scale)
+    first_wgan.train_iteration(scale)
     torch.rand(7)  # the global generator is not used
-    resumed.restore(stopped.state())
-    assert straight.train_iteration(scale) == resumed.train_iteration(scale)
+    second_wgan.restore(first_wgan.state())
+    assert reference_wgan.train_iteration(scale) == second_wgan.train_iteration(scale)
     for one, other in zip(
-        straight.critic.state_dict().values(), resumed.critic.state_dict().values(), strict=True
+        reference_wgan.critic.state_dict().values(), second_wgan.critic.state_dict().values(), strict=True
     ):
         assert torch.equal(one, other)
 

@@ -98,13 +98,13 @@ def test_gradients_equal_the_papers_formulas(name: str) -> None:
     loss = adversarial(name)
     # random numbers, which do not lie on the corners of a hinge
     real, fake = torch.randn(2, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 2
-    both = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
+    logits = [real.clone().requires_grad_(), fake.clone().requires_grad_()]
     for function, paper, sides in (
-        (loss.discriminator_loss, FORMS[name][0], both),
-        (loss.generator_loss, FORMS[name][1], both[1:]),
+        (loss.discriminator_loss, FORMS[name][0], logits),
+        (loss.generator_loss, FORMS[name][1], logits[1:]),
     ):
-        actual = torch.autograd.grad(function(*both), sides, allow_unused=True, materialize_grads=True)
-        expected = torch.autograd.grad(paper(*both), sides, allow_unused=True, materialize_grads=True)
+        actual = torch.autograd.grad(function(*logits), sides, allow_unused=True, materialize_grads=True)
+        expected = torch.autograd.grad(paper(*logits), sides, allow_unused=True, materialize_grads=True)
         for gradient, expected_gradient in zip(actual, expected, strict=True):
             torch.testing.assert_close(gradient, expected_gradient, rtol=1e-8, atol=1e-9)
 
@@ -123,14 +123,14 @@ def test_each_side_learns_from_its_own_loss_alone(name: str) -> None:
     """The two steps as the module's docstring writes them."""
     restorer, discriminator = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 1, 1)
     clean, degraded = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
-    restored, loss = restorer(degraded), adversarial(name)
-    loss.discriminator_loss(discriminator(clean), discriminator(restored.detach())).backward()
+    output, loss = restorer(degraded), adversarial(name)
+    loss.discriminator_loss(discriminator(clean), discriminator(output.detach())).backward()
     assert all(p.grad is None for p in restorer.parameters())
     assert discriminator.weight.grad is not None
     assert discriminator.weight.grad.any()
     discriminator.requires_grad_(False)
     before = discriminator.weight.grad.clone()
-    loss.generator_loss(discriminator(clean), discriminator(restored)).backward()
+    loss.generator_loss(discriminator(clean), discriminator(output)).backward()
     assert torch.equal(discriminator.weight.grad, before)
     assert restorer.weight.grad is not None
     assert restorer.weight.grad.any()
@@ -196,9 +196,9 @@ def test_per_pixel_outputs_and_unequal_batches_are_taken(name: str) -> None:
     ],
 )
 def test_invalid_adversarial_losses_are_refused(expression: str, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         adversarial(expression)
-    assert str(refused.value) == message
+    assert str(error.value) == message
 
 
 @names
@@ -219,11 +219,11 @@ def test_invalid_discriminator_outputs_are_refused(name: str, wrong: Any) -> Non
 @names
 def test_the_default_dtype_changes_no_adversarial_loss(name: str) -> None:
     real, fake = torch.randn(2, 4, 1, generator=torch.Generator().manual_seed(0))
-    usual = adversarial(name).discriminator_loss(real, fake), adversarial(name).generator_loss(real, fake)
+    expected = adversarial(name).discriminator_loss(real, fake), adversarial(name).generator_loss(real, fake)
     torch.set_default_dtype(torch.float64)
     try:
         actual = adversarial(name).discriminator_loss(real, fake), adversarial(name).generator_loss(real, fake)
     finally:
         torch.set_default_dtype(torch.float32)
-    assert actual == usual
+    assert actual == expected
     assert actual[0].dtype == torch.float32

@@ -47,21 +47,21 @@ def test_every_loss_can_keep_its_target(expression: str, reduction: str) -> None
     criterion = loss(expression, reduction=reduction)
     value = criterion(prediction, target)
     expected = value, *torch.autograd.grad(value.sum(), prediction)
-    fixed = criterion.with_target(target)
+    fixed_loss = criterion.with_target(target)
     target.zero_()  # the target was copied
-    value = fixed(prediction)
+    value = fixed_loss(prediction)
     actual = value, *torch.autograd.grad(value.sum(), prediction)
     assert all(map(torch.equal, actual, expected))
-    assert not [name for name in fixed.state_dict() if name.endswith("target")]
+    assert not [name for name in fixed_loss.state_dict() if name.endswith("target")]
     with pytest.raises(LossmithError, match="differ in shape"):
-        fixed(prediction[..., :-1])
+        fixed_loss(prediction[..., :-1])
 
 
 def test_python_operators_build_the_same_loss() -> None:
     x, y = pair()
-    built = 0.84 * SSIMLoss() + L1Loss() * 0.16 + 2 * (TVLoss() + 3 * MSELoss())
-    assert str(built) == "0.84*ssim + 0.16*l1 + 2*(tv + 3*l2)"
-    assert close(built(x, y), loss(str(built))(x, y))
+    composition = 0.84 * SSIMLoss() + L1Loss() * 0.16 + 2 * (TVLoss() + 3 * MSELoss())
+    assert str(composition) == "0.84*ssim + 0.16*l1 + 2*(tv + 3*l2)"
+    assert close(composition(x, y), loss(str(composition))(x, y))
     assert str(sum([L1Loss(), MSELoss(), TVLoss()])) == "l1 + l2 + tv"  # the built-in sum starts from 0
     assert close((L1Loss() + nn.MSELoss())(x, y), L1Loss()(x, y) + MSELoss()(x, y))
     assert close((nn.MSELoss() + L1Loss())(x, y), L1Loss()(x, y) + MSELoss()(x, y))
@@ -103,27 +103,27 @@ def test_the_terms_sum_to_the_loss_and_carry_their_names(
 def test_terms_carry_gradients() -> None:
     x, y = pair()
     criterion = loss("0.5*mix + tv")
-    composed, parts = x.clone().requires_grad_(), x.clone().requires_grad_()
-    criterion(composed, y).backward()
-    torch.stack(list(criterion.terms(parts, y).values())).sum().backward()
-    assert composed.grad is not None
-    assert parts.grad is not None
-    assert close(parts.grad, composed.grad)
+    sum_leaf, terms_leaf = x.clone().requires_grad_(), x.clone().requires_grad_()
+    criterion(sum_leaf, y).backward()
+    torch.stack(list(criterion.terms(terms_leaf, y).values())).sum().backward()
+    assert sum_leaf.grad is not None
+    assert terms_leaf.grad is not None
+    assert close(terms_leaf.grad, sum_leaf.grad)
 
 
 @pytest.mark.parametrize("expression", ["{}", "2*{}", "{} + 0.5*({} + 2*{})", "{} until 50% then l2", "mix + {}"])
 def test_terms_cost_one_forward_pass(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
-    def counted(name: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def count_calls(name: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def counting(*arguments: object) -> Tensor:
             calls.append(name)
             return function(*arguments)
 
         return counting
 
-    monkeypatch.setattr(L1Loss, "per_image", counted("l1", L1Loss.per_image))
-    monkeypatch.setattr(structural, "per_plane", counted("mix", structural.per_plane))
+    monkeypatch.setattr(L1Loss, "per_image", count_calls("l1", L1Loss.per_image))
+    monkeypatch.setattr(structural, "per_plane", count_calls("mix", structural.per_plane))
     criterion, (x, y) = loss(expression.replace("{}", "l1")), pair()
     value = criterion(x, y)
     of_a_forward_pass = calls.copy()
@@ -218,10 +218,10 @@ def test_repr_nests_as_modules_do() -> None:
 
 
 def test_terms_are_named_by_the_stems_of_loss_files(tmp_path: Path) -> None:
-    shipped = find_loss("jpeg").read_bytes()
+    content = find_loss("jpeg").read_bytes()
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "mine.safetensors").write_bytes(shipped)
+        (tmp_path / folder / "mine.safetensors").write_bytes(content)
     one, other = (f"mdf({tmp_path / folder / 'mine.safetensors'}, scales=1)" for folder in ("a", "b"))
     criterion = loss(f"{one} + 2*{other} + l1")
     assert loss(one).label == "mdf(mine, scales=1)"
@@ -229,6 +229,6 @@ def test_terms_are_named_by_the_stems_of_loss_files(tmp_path: Path) -> None:
     terms = criterion.terms(x, y)
     assert list(terms) == ["mdf(mine, scales=1) scale 0", "2*mdf(mine, scales=1) scale 0", "l1"]
     torch.testing.assert_close(torch.stack(list(terms.values())).sum(), criterion(x, y))
-    both = loss(f"{one} + {other}").terms(x, y)
-    assert list(both) == ["mdf(mine, scales=1) scale 0", "mdf(mine, scales=1) scale 0'"]
+    terms_of_both = loss(f"{one} + {other}").terms(x, y)
+    assert list(terms_of_both) == ["mdf(mine, scales=1) scale 0", "mdf(mine, scales=1) scale 0'"]
     assert str(loss(str(criterion))) == str(criterion)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lossmith.losses import LOSSES, PRESETS, Schedule, loss
 
-SINGLE = [
+SINGLE_LOSSES = [
     "l1",
     "l2",
     "charbonnier",
@@ -29,10 +29,10 @@ SINGLE = [
     "mix_pl4nn",
 ]
 TOGETHER = ["0.84*ms_ssim_sigmas + 0.16*l1", "2*(ssim + 0.5*tv) + l2", "l1 until 50% then 2*ssim + l2"]
-EVERY = SINGLE + TOGETHER
-DISTANCES = [expression for expression in EVERY if "tv" not in expression]
-COMPILED = [*LOSSES, "mix(form=center)", *TOGETHER]
-SIMILARITIES = [expression for expression in SINGLE if "ssim" in expression]
+EXPRESSIONS = SINGLE_LOSSES + TOGETHER
+DISTANCES = [expression for expression in EXPRESSIONS if "tv" not in expression]
+COMPILED_EXPRESSIONS = [*LOSSES, "mix(form=center)", *TOGETHER]
+SIMILARITIES = [expression for expression in SINGLE_LOSSES if "ssim" in expression]
 
 
 def side_of(expression: str) -> int:
@@ -62,13 +62,13 @@ def value_and_gradient(criterion: nn.Module, prediction: Tensor, target: Tensor)
 
 
 def test_every_name_of_the_catalog_is_tested_here() -> None:
-    assert {*LOSSES, *PRESETS} <= {expression.split("(")[0] for expression in SINGLE}
+    assert {*LOSSES, *PRESETS} <= {expression.split("(")[0] for expression in SINGLE_LOSSES}
 
 
 # --- gradients -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_gradients_equal_finite_differences(expression: str, reduction: str) -> None:
     prediction, target = pair(expression, channels=2)
@@ -78,7 +78,7 @@ def test_gradients_equal_finite_differences(expression: str, reduction: str) -> 
     )
 
 
-@pytest.mark.parametrize("expression", SINGLE)
+@pytest.mark.parametrize("expression", SINGLE_LOSSES)
 def test_gradients_equal_finite_differences_pixel_by_pixel(expression: str) -> None:
     criterion = loss(expression)
     side = max(criterion.min_side, 5)
@@ -111,25 +111,27 @@ MOVES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 @pytest.mark.parametrize("move", MOVES)
 def test_values_are_invariant_to_flips_and_transposition(expression: str, move: str) -> None:
     prediction, target = pair(expression)
-    moved = MOVES[move](prediction), MOVES[move](target)
+    moved_pair = MOVES[move](prediction), MOVES[move](target)
     # float64 sums in another order; the variances behind cs lose three digits more
-    torch.testing.assert_close(loss(expression)(*moved), loss(expression)(prediction, target), rtol=1e-11, atol=0)
+    torch.testing.assert_close(
+        loss(expression)(*moved_pair), loss(expression)(prediction, target), rtol=1e-11, atol=0
+    )
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_each_image_of_a_batch_has_its_own_value(expression: str) -> None:
     prediction, target = pair(expression, batch=3)
-    each = loss(expression, reduction="none")
-    together = each(prediction, target)
+    per_image = loss(expression, reduction="none")
+    together = per_image(prediction, target)
     assert together.shape == (3,)
-    alone = [each(prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
-    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-11, atol=0)
+    values = [per_image(prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
+    torch.testing.assert_close(together, torch.cat(values), rtol=1e-11, atol=0)
     order = [2, 0, 1]
-    torch.testing.assert_close(each(prediction[order], target[order]), together[order], rtol=1e-11, atol=0)
+    torch.testing.assert_close(per_image(prediction[order], target[order]), together[order], rtol=1e-11, atol=0)
     torch.testing.assert_close(loss(expression)(prediction, target), together.mean(), rtol=1e-14, atol=0)
 
 
@@ -141,7 +143,7 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 @settings(max_examples=8, deadline=None, derandomize=True)
 @given(
     batch=st.integers(1, 3),
@@ -155,9 +157,9 @@ def test_memory_layout_does_not_matter(
     expression: str, batch: int, channels: int, height: int, width: int, layouts: tuple[str, str], seed: int
 ) -> None:
     criterion = loss(expression)
-    least = max(criterion.min_side, 5)
+    side = max(criterion.min_side, 5)
     step = 2 if "center" in expression else 1
-    shape = (batch, channels, least + step * height, least + step * width)
+    shape = (batch, channels, side + step * height, side + step * width)
     prediction, target = rand(*shape, seed=seed), rand(*shape, seed=seed + 100)
     expected = value_and_gradient(criterion, prediction, target)
     actual = value_and_gradient(criterion, LAYOUTS[layouts[0]](prediction), LAYOUTS[layouts[1]](target))
@@ -189,26 +191,26 @@ def test_equal_images_give_exactly_zero_in_float32(
 
 
 def extremes(side: int) -> dict[str, tuple[Tensor, Tensor]]:
-    flat, noise = torch.ones(2, 3, side, side), rand(2, 3, side, side, dtype=torch.float32)
+    white, noise = torch.ones(2, 3, side, side), rand(2, 3, side, side, dtype=torch.float32)
     checker = (torch.arange(side)[:, None] + torch.arange(side)).remainder(2).float().expand(2, 3, side, side)
     half = (torch.arange(side) < side // 2).float().expand(2, 3, side, side)
     return {
-        "flat and flat": (0.3 * flat, 0.7 * flat),
+        "flat and flat": (0.3 * white, 0.7 * white),
         "equal": (noise, noise.clone()),
-        "both black": (0 * flat, 0 * flat),
-        "black and white": (0 * flat, flat),
-        "white and black": (flat, 0 * flat),
-        "flat and textured": (0.5 * flat, noise),
-        "textured and flat": (noise, 0.5 * flat),
+        "both black": (0 * white, 0 * white),
+        "black and white": (0 * white, white),
+        "white and black": (white, 0 * white),
+        "flat and textured": (0.5 * white, noise),
+        "textured and flat": (noise, 0.5 * white),
         "opposite": (1 - noise, noise),
         "opposite checkers": (1 - checker, checker),
         "negative": (-noise, noise),
         "very bright": (1e4 * noise, noise),
         "both very bright": (1e4 * noise, 1e4 * (1 - noise)),
-        "very bright and flat": (1e4 * flat, 1e4 * flat + 100 * noise),
-        "very bright and hardly textured": (1e4 * flat + 0.01 * noise, 1e4 * flat - 0.01 * noise),
+        "very bright and flat": (1e4 * white, 1e4 * white + 100 * noise),
+        "very bright and hardly textured": (1e4 * white + 0.01 * noise, 1e4 * white - 0.01 * noise),
         "very bright by half": (1e4 * half, 1e4 * half.flip(-1)),
-        "very bright and very dark": (1e4 * flat, -1e4 * flat),
+        "very bright and very dark": (1e4 * white, -1e4 * white),
     }
 
 
@@ -225,16 +227,16 @@ def test_similarities_stay_within_bounds_for_extreme_predictions(expression: str
 # --- precision -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_float32_is_close_to_float64(expression: str) -> None:
     prediction, target = pair(expression)
-    single = loss(expression)(prediction.float(), target.float())
-    assert single.dtype == torch.float32
+    float32_value = loss(expression)(prediction.float(), target.float())
+    assert float32_value.dtype == torch.float32
     # Rounding of squared means of 0.25 against C2 = 9e-4
-    torch.testing.assert_close(single.double(), loss(expression)(prediction, target), rtol=0, atol=3e-6)
+    torch.testing.assert_close(float32_value.double(), loss(expression)(prediction, target), rtol=0, atol=3e-6)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_the_float32_value_of_the_rounded_images(expression: str, dtype: torch.dtype) -> None:
     prediction, target = pair(expression, dtype=dtype)
@@ -244,12 +246,12 @@ def test_half_precision_is_the_float32_value_of_the_rounded_images(expression: s
     assert value.dtype == torch.float32
     assert torch.equal(value, expected[0])
     # Each part of a sum rounds its own gradient to the prediction's type.
-    slack = 0 if expression in SINGLE else 4 * torch.finfo(dtype).eps * expected[1].abs().max().item()
+    slack = 0 if expression in SINGLE_LOSSES else 4 * torch.finfo(dtype).eps * expected[1].abs().max().item()
     torch.testing.assert_close(gradient, expected[1].to(dtype), rtol=0, atol=slack)
     assert torch.equal(criterion(prediction, target.float()), expected[0])  # one of them in half
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_autocast_changes_nothing(expression: str) -> None:
     prediction, target = pair(expression, dtype=torch.float32)
     expected = value_and_gradient(loss(expression), prediction, target)
@@ -260,7 +262,7 @@ def test_autocast_changes_nothing(expression: str) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_a_gpu_gives_the_cpus_value(expression: str) -> None:
     """Convolutions may use TF32 there by default, whose ten bits would ruin variances."""
     for channels, layout in [(3, torch.contiguous_format), (3, torch.channels_last), (1, torch.contiguous_format)]:
@@ -275,7 +277,7 @@ def test_a_gpu_gives_the_cpus_value(expression: str) -> None:
 # --- a module like any other -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("expression", COMPILED)
+@pytest.mark.parametrize("expression", COMPILED_EXPRESSIONS)
 def test_every_loss_compiles_without_graph_breaks(expression: str) -> None:
     torch.compiler.reset()
     criterion = loss(expression)
@@ -308,7 +310,7 @@ def test_a_schedule_is_not_recompiled_at_every_step() -> None:
     assert len(compilations) <= 3  # the first, again with `progress` as a variable, and the second stage
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_losses_have_no_state_and_can_be_moved_copied_and_pickled(expression: str) -> None:
     prediction, target = pair(expression)
     criterion = loss(expression)
@@ -318,12 +320,12 @@ def test_losses_have_no_state_and_can_be_moved_copied_and_pickled(expression: st
     expected = criterion(prediction, target)
     for twin in (criterion.double(), criterion.to("cpu"), copy.deepcopy(criterion)):
         assert torch.equal(twin(prediction, target), expected)
-    again = pickle.loads(pickle.dumps(criterion))
-    assert torch.equal(again(prediction, target), expected)
-    assert str(again) == str(criterion)
+    copy_of_it = pickle.loads(pickle.dumps(criterion))
+    assert torch.equal(copy_of_it(prediction, target), expected)
+    assert str(copy_of_it) == str(criterion)
 
 
-@pytest.mark.parametrize("expression", SINGLE)
+@pytest.mark.parametrize("expression", SINGLE_LOSSES)
 def test_losses_have_formula_bounds_and_docstring(expression: str) -> None:
     criterion = loss(expression)
     assert criterion.formula

@@ -22,10 +22,10 @@ def test_l2_is_equally_sensitive_to_all_bands_whatever_its_weight() -> None:
 
 
 def test_a_loss_of_downscaled_images_is_sensitive_to_low_frequencies() -> None:
-    def shrunk(prediction: Tensor, target: Tensor) -> Tensor:
+    def downscaled_l1(prediction: Tensor, target: Tensor) -> Tensor:
         return (avg_pool2d(prediction, 4) - avg_pool2d(target, 4)).square().mean()
 
-    for row in frequency_response(shrunk, [image]).values():
+    for row in frequency_response(downscaled_l1, [image]).values():
         assert row == sorted(row, reverse=True)
         assert row[-1] < 0.01 * row[0]
 

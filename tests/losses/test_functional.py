@@ -74,8 +74,8 @@ def test_a_function_has_the_options_defaults_and_docstring_of_its_class(
 ) -> None:
     parameters = inspect.signature(function).parameters
     assert list(parameters)[:2] == ["prediction", "target"]
-    own = {name: parameter.default for name, parameter in list(parameters.items())[2:]}
-    assert own == {name: parameter.default for name, parameter in inspect.signature(loss).parameters.items()}
+    defaults = {name: parameter.default for name, parameter in list(parameters.items())[2:]}
+    assert defaults == {name: parameter.default for name, parameter in inspect.signature(loss).parameters.items()}
     assert inspect.cleandoc(loss.__doc__ or "") in (function.__doc__ or "")
     assert torch.equal(function(*pair(161)), loss()(*pair(161)))
 
@@ -131,9 +131,9 @@ def mix_at_the_center(x: Tensor, y: Tensor) -> Tensor:
     return 0.84 * ms_ssim_sigmas_at_the_center(x, y) + 0.16 * l1
 
 
-def gaussian(like: Tensor, sigma: float) -> Tensor:
+def gaussian(image: Tensor, sigma: float) -> Tensor:
     """(H, W) weights around the middle that sum to 1."""
-    rows, columns = (torch.arange(side, dtype=like.dtype) - side // 2 for side in like.shape[-2:])
+    rows, columns = (torch.arange(side, dtype=image.dtype) - side // 2 for side in image.shape[-2:])
     weights = torch.exp(-(rows[:, None] ** 2 + columns**2) / (2 * sigma**2))
     return weights / weights.sum()
 

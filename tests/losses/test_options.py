@@ -30,12 +30,12 @@ from lossmith.losses import (
 )
 
 NUMBERS: list[Callable[[float], Any]] = [float, np.float32, np.float64, torch.tensor]
-WHOLE: list[Callable[[int], Any]] = [int, np.int64, np.uint8, torch.tensor]
+INTEGER_TYPES: list[Callable[[int], Any]] = [int, np.int64, np.uint8, torch.tensor]
 ROWS: list[Callable[[Any], Any]] = [tuple, list, np.array, torch.tensor, lambda row: " ".join(map(str, row))]
 
 number = st.builds(lambda kind, value: kind(value), st.sampled_from(NUMBERS), st.floats(0.01, 1.0))
-integers = st.builds(lambda kind, value: kind(value), st.sampled_from(WHOLE), st.integers(1, 5))
-odd = st.builds(lambda kind, value: kind(2 * value + 1), st.sampled_from(WHOLE), st.integers(1, 5))
+integers = st.builds(lambda kind, value: kind(value), st.sampled_from(INTEGER_TYPES), st.integers(1, 5))
+odd = st.builds(lambda kind, value: kind(2 * value + 1), st.sampled_from(INTEGER_TYPES), st.integers(1, 5))
 
 
 @st.composite
@@ -44,7 +44,7 @@ def row(draw: st.DrawFn, size: int | None = None, rising: bool = False) -> Any:
     return draw(st.sampled_from(ROWS))(sorted(values) if rising else values)
 
 
-MADE = st.one_of(
+OPTION_EXPRESSIONS = st.one_of(
     st.builds(CharbonnierLoss, epsilon=number),
     st.builds(TVLoss, exponent=st.sampled_from([1, 1.5, np.float32(2), torch.tensor(2.0)])),
     st.builds(SSIMLoss, window=odd, sigma=number, k1=number, data_range=number, padding=st.just("same")),
@@ -56,16 +56,19 @@ MADE = st.one_of(
 
 
 @given(
-    criterion=st.one_of(MADE, st.builds(lambda criterion, by: by * criterion + L1Loss(), MADE, st.floats(0.1, 3)))
+    criterion=st.one_of(
+        OPTION_EXPRESSIONS,
+        st.builds(lambda criterion, by: by * criterion + L1Loss(), OPTION_EXPRESSIONS, st.floats(0.1, 3)),
+    )
 )
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_loss_expressions_with_options_round_trip(criterion: Loss) -> None:
-    again = loss(str(criterion))
-    assert type(again) is type(criterion)
-    assert str(again) == str(criterion)
+    reparsed = loss(str(criterion))
+    assert type(reparsed) is type(criterion)
+    assert str(reparsed) == str(criterion)
     target = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     if criterion.min_side <= 64:
-        assert torch.equal(again(1 - target, target), criterion(1 - target, target))
+        assert torch.equal(reparsed(1 - target, target), criterion(1 - target, target))
     assert str(copy.deepcopy(criterion)) == str(criterion)
 
 
@@ -85,7 +88,7 @@ def test_layers_can_be_a_list_or_a_dict_of_weights(kind: type[Any], layers: Any,
     assert str(loss(str(criterion))) == str(criterion)
 
 
-REFUSED: list[tuple[Callable[[], Any], str]] = [
+REFUSED_OPTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: SSIMLoss(window=11.0), "ssim: window must be a whole number, not 11.0"),  # type: ignore[arg-type]
     (lambda: SSIMLoss(window="11"), "ssim: window must be a whole number, not '11'"),  # type: ignore[arg-type]
     (lambda: SSIMLoss(window=True), "ssim: window must be a whole number, not True"),
@@ -118,7 +121,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("make", "message"), REFUSED)
+@pytest.mark.parametrize(("make", "message"), REFUSED_OPTIONS)
 def test_an_option_of_the_wrong_type_is_refused_in_one_sentence(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(LossmithError, match=f"^{message}"):
         make()
@@ -126,9 +129,9 @@ def test_an_option_of_the_wrong_type_is_refused_in_one_sentence(make: Callable[[
 
 @pytest.mark.parametrize("half", [0.5, np.float32(0.5), np.float64(0.5)])
 def test_numpy_numbers_can_be_weights_on_either_side(half: Any) -> None:
-    for weighted in (half * L1Loss(), L1Loss() * half):
-        assert isinstance(weighted, WeightedLoss)
-        assert str(weighted) == "0.5*l1"
+    for product in (half * L1Loss(), L1Loss() * half):
+        assert isinstance(product, WeightedLoss)
+        assert str(product) == "0.5*l1"
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,11 @@ CALLS = [
 weights = st.floats(-100, 100).map(lambda weight: f"{weight:.3g}") | st.sampled_from(["1e-6", "0.1", ".5", "3."])
 
 
-def products(of: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+def products(factors: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(
-        st.builds("{}*{}".format, weights, of),
-        st.builds("{} * {}".format, of, weights),
-        st.builds("{}*{}*{}".format, weights, of, weights),
+        st.builds("{}*{}".format, weights, factors),
+        st.builds("{} * {}".format, factors, weights),
+        st.builds("{}*{}*{}".format, weights, factors, weights),
     )
 
 
@@ -65,23 +65,23 @@ def expressions() -> st.SearchStrategy[str]:
 def test_loss_expressions_round_trip(expression: str, progress: float) -> None:
     x, y = pair(1)
     original = loss(expression)
-    again = loss(str(original))
-    assert str(again) == str(original)
-    assert again.min_side == original.min_side
-    for criterion in (original, again):
+    copy = loss(str(original))
+    assert str(copy) == str(original)
+    assert copy.min_side == original.min_side
+    for criterion in (original, copy):
         for module in criterion.modules():
             if isinstance(module, Schedule):
                 module.progress = progress
     value = original(x, y)
     # Weights that are multiplied beforehand round differently; cancelling terms leave that behind.
     size = sum(term.abs().item() for term in original.terms(x, y).values())
-    torch.testing.assert_close(again(x, y), value, rtol=0, atol=1e-12 * size)
+    torch.testing.assert_close(copy(x, y), value, rtol=0, atol=1e-12 * size)
     total = sum(original.terms(x, y).values(), torch.zeros((), dtype=torch.float64))
     torch.testing.assert_close(total, value, rtol=0, atol=1e-12 * size)
 
 
 @pytest.mark.parametrize(
-    ("built", "written"),
+    ("original", "expression"),
     [
         (2 * (3 * L1Loss()), "6*l1"),
         (2 * (L1Loss() + (MSELoss() + TVLoss())), "2*(l1 + l2 + tv)"),
@@ -104,12 +104,12 @@ def test_loss_expressions_round_trip(expression: str, progress: float) -> None:
         (2 * L1Loss("none") + TVLoss(2, "none"), '2*l1(reduction="none") + tv(exponent=2, reduction="none")'),
     ],
 )
-def test_losses_built_in_python_round_trip(built: Loss, written: str) -> None:
-    assert str(built) == written
-    again = loss(written)
-    assert str(again) == written
+def test_losses_built_in_python_round_trip(original: Loss, expression: str) -> None:
+    assert str(original) == expression
+    copy = loss(expression)
+    assert str(copy) == expression
     x, y = pair()
-    assert close(again(x, y), built(x, y))
+    assert close(copy(x, y), original(x, y))
 
 
 @pytest.mark.parametrize("percent", [0.1, 1, 7, 14, 28, 29, 33.3, 55, 56, 57, 58, 99.99])

@@ -46,11 +46,11 @@ def test_a_schedule_starts_with_its_first_loss() -> None:
 
 def test_a_schedule_can_be_a_term() -> None:
     x, y = pair()
-    composed = loss("0.1*tv + 2*(l1 until 50% then l2)")
-    (schedule,) = (module for module in composed.modules() if isinstance(module, Schedule))
-    assert close(composed(x, y), 0.1 * TVLoss()(x, y) + 2 * L1Loss()(x, y))
+    total = loss("0.1*tv + 2*(l1 until 50% then l2)")
+    (schedule,) = (module for module in total.modules() if isinstance(module, Schedule))
+    assert close(total(x, y), 0.1 * TVLoss()(x, y) + 2 * L1Loss()(x, y))
     schedule.progress = 0.5
-    assert close(composed(x, y), 0.1 * TVLoss()(x, y) + 2 * MSELoss()(x, y))
+    assert close(total(x, y), 0.1 * TVLoss()(x, y) + 2 * MSELoss()(x, y))
 
 
 @pytest.mark.parametrize("ends", [[0.0], [1.0], [-0.1], [1.5], [], [0.2, 0.6]])
@@ -61,9 +61,9 @@ def test_a_schedule_rises_between_its_losses(ends: list[float]) -> None:
         Schedule([L1Loss(), MSELoss(), TVLoss()], [0.6, 0.5])
 
 
-@pytest.mark.parametrize("inside", ["l1 until 50% then l2", "0.5*(l1 until 50% then l2) + tv"])
-def test_a_schedule_without_progress_warns_once(inside: str) -> None:
-    criterion = loss(inside)
+@pytest.mark.parametrize("expression", ["l1 until 50% then l2", "0.5*(l1 until 50% then l2) + tv"])
+def test_a_schedule_without_progress_warns_once(expression: str) -> None:
+    criterion = loss(expression)
     x, y = torch.rand(2, 1, 1, 8, 8)
     x.requires_grad_()
 
@@ -71,9 +71,9 @@ def test_a_schedule_without_progress_warns_once(inside: str) -> None:
         for _ in range(1000):
             criterion(x, y)
 
-    with pytest.warns(UserWarning, match=r"still at its beginning after 300 steps.*set loss\.progress") as warned:
+    with pytest.warns(UserWarning, match=r"still at its beginning after 300 steps.*set loss\.progress") as records:
         train()
-    assert len(warned) == 1
+    assert len(records) == 1
 
 
 def test_a_schedule_with_progress_does_not_warn() -> None:
@@ -84,6 +84,6 @@ def test_a_schedule_with_progress_does_not_warn() -> None:
         for step in range(1000):
             criterion.progress = step / 1000
             criterion(x.requires_grad_(), y)
-        scored = loss("l1 until 50% then l2")
+        score_only = loss("l1 until 50% then l2")
         for _ in range(400):  # scoring is no step
-            scored(x.detach(), y)
+            score_only(x.detach(), y)

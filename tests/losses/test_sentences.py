@@ -7,7 +7,7 @@ from torch import Tensor
 from lossmith import LossmithError
 from lossmith.losses import loss
 
-WHOLE = torch.rand(2, 3, 23, 23)
+IMAGES = torch.rand(2, 3, 23, 23)
 
 
 @pytest.mark.parametrize(
@@ -16,28 +16,28 @@ WHOLE = torch.rand(2, 3, 23, 23)
 @pytest.mark.parametrize(
     ("prediction", "target", "message"),
     [
-        (WHOLE[0], WHOLE[0], "images must be (N, C, H, W), not (3, 23, 23)"),
-        (WHOLE[None], WHOLE[None], "images must be (N, C, H, W), not (1, 2, 3, 23, 23)"),
-        (WHOLE, WHOLE[:1], "prediction (2, 3, 23, 23) and target (1, 3, 23, 23) differ in shape"),
-        (WHOLE, WHOLE[:, :1], "prediction (2, 3, 23, 23) and target (2, 1, 23, 23) differ in shape"),
-        (WHOLE, WHOLE[0], "prediction (2, 3, 23, 23) and target (3, 23, 23) differ in shape"),
-        (WHOLE, WHOLE.byte(), "images must be floating point in [0, 1], not torch.float32 and torch.uint8"),
-        (WHOLE.long(), WHOLE, "images must be floating point in [0, 1], not torch.int64 and torch.float32"),
-        (WHOLE.bool(), WHOLE.bool(), "images must be floating point in [0, 1], not torch.bool and torch.bool"),
-        (WHOLE[:0], WHOLE[:0], "the batch is empty"),
-        (WHOLE[:, :0], WHOLE[:, :0], "the images have no channels"),
+        (IMAGES[0], IMAGES[0], "images must be (N, C, H, W), not (3, 23, 23)"),
+        (IMAGES[None], IMAGES[None], "images must be (N, C, H, W), not (1, 2, 3, 23, 23)"),
+        (IMAGES, IMAGES[:1], "prediction (2, 3, 23, 23) and target (1, 3, 23, 23) differ in shape"),
+        (IMAGES, IMAGES[:, :1], "prediction (2, 3, 23, 23) and target (2, 1, 23, 23) differ in shape"),
+        (IMAGES, IMAGES[0], "prediction (2, 3, 23, 23) and target (3, 23, 23) differ in shape"),
+        (IMAGES, IMAGES.byte(), "images must be floating point in [0, 1], not torch.float32 and torch.uint8"),
+        (IMAGES.long(), IMAGES, "images must be floating point in [0, 1], not torch.int64 and torch.float32"),
+        (IMAGES.bool(), IMAGES.bool(), "images must be floating point in [0, 1], not torch.bool and torch.bool"),
+        (IMAGES[:0], IMAGES[:0], "the batch is empty"),
+        (IMAGES[:, :0], IMAGES[:, :0], "the images have no channels"),
     ],
 )
 def test_tensors_that_are_not_images_are_refused(
     expression: str, prediction: Tensor, target: Tensor, message: str
 ) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         loss(expression)(prediction, target)
-    assert str(refused.value).endswith(f": {message}")
+    assert str(error.value).endswith(f": {message}")
 
 
 @pytest.mark.parametrize(
-    ("expression", "least"),
+    ("expression", "min_side"),
     [
         ("l1", 1),
         ("tv", 2),
@@ -49,16 +49,16 @@ def test_tensors_that_are_not_images_are_refused(
         ("mix", 1),
     ],
 )
-def test_images_that_are_too_small_are_refused(expression: str, least: int) -> None:
+def test_images_that_are_too_small_are_refused(expression: str, min_side: int) -> None:
     criterion = loss(expression)
-    least_image = torch.rand(1, 1, least, least)
+    least_image = torch.rand(1, 1, min_side, min_side)
     assert criterion(least_image, least_image).isfinite()
-    for height, width in [(least - 1, least), (least, least - 1)]:
+    for height, width in [(min_side - 1, min_side), (min_side, min_side - 1)]:
         small = least_image[:, :, :height, :width]
-        with pytest.raises(LossmithError) as refused:
+        with pytest.raises(LossmithError) as error:
             criterion(small, small)
-        sentence = f"{expression} needs at least {least} x {least} pixels, not {height} x {width}"
-        assert str(refused.value) == sentence
+        sentence = f"{expression} needs at least {min_side} x {min_side} pixels, not {height} x {width}"
+        assert str(error.value) == sentence
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_images_that_are_too_small_are_refused(expression: str, least: int) -> N
     ],
 )
 def test_invalid_option_types_are_refused(expression: str, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         loss(expression)
-    assert str(refused.value) == message
+    assert str(error.value) == message
 
 
 def test_errors_name_the_loss_with_its_options() -> None:
     with pytest.raises(LossmithError, match=r"^ssim\(window=25\) needs at least 25 x 25 pixels, not 23 x 23$"):
-        loss("l1 + 0.5*ssim(window=25)")(WHOLE, WHOLE)
+        loss("l1 + 0.5*ssim(window=25)")(IMAGES, IMAGES)

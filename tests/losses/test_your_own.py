@@ -149,10 +149,10 @@ def test_a_users_loss_can_be_a_stage_of_a_schedule() -> None:
     assert isinstance(schedule.stages[0], L1Loss)
 
 
-@pytest.mark.parametrize(("name", "given"), [("vector", r"\(2,\)"), ("number", "float")])
-def test_a_users_loss_that_gives_no_scalar_is_refused(name: str, given: str) -> None:
+@pytest.mark.parametrize(("name", "description"), [("vector", r"\(2,\)"), ("number", "float")])
+def test_a_users_loss_that_gives_no_scalar_is_refused(name: str, description: str) -> None:
     criterion = loss(f"l1 + my_losses:{name}")
-    message = rf"^loss 'my_losses:{name}' must return one number in a tensor, not {given}$"
+    message = rf"^loss 'my_losses:{name}' must return one number in a tensor, not {description}$"
     with pytest.raises(LossmithError, match=message):
         criterion(*pair())
 
@@ -203,9 +203,9 @@ def test_a_users_loss_that_gives_no_scalar_is_refused(name: str, given: str) -> 
     ],
 )
 def test_invalid_users_losses_are_refused_in_one_sentence(expression: str, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         loss(expression)
-    assert str(refused.value) == message
+    assert str(error.value) == message
 
 
 def test_an_error_in_a_users_module_is_shown_as_raised() -> None:
@@ -218,7 +218,7 @@ def test_a_users_loss_has_no_value_per_image() -> None:
         loss("l1 + my_losses:power", reduction="none")
 
 
-@pytest.mark.parametrize("given", [None, 3, ["l1"]])
-def test_loss_takes_only_text(given: Any) -> None:
+@pytest.mark.parametrize("value", [None, 3, ["l1"]])
+def test_loss_takes_only_text(value: Any) -> None:
     with pytest.raises(LossmithError, match=r"^the expression of a loss is text, such as 'l1 \+ 0.1\*tv', not"):
-        loss(given)
+        loss(value)

@@ -149,8 +149,8 @@ def test_lpips_of_a_batch_is_that_of_its_images(tmp_path, monkeypatch, photo, de
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     targets = torch.cat([photo(40, 48), photo(40, 48).flip(3), photo(40, 48).flip(2)])
     batch = lpips(degrade(targets), targets, network="squeeze")
-    alone = [lpips(degrade(targets)[n : n + 1], targets[n : n + 1], network="squeeze").item() for n in range(3)]
-    assert batch.tolist() == pytest.approx(alone, rel=1e-5)  # float32
+    values = [lpips(degrade(targets)[n : n + 1], targets[n : n + 1], network="squeeze").item() for n in range(3)]
+    assert batch.tolist() == pytest.approx(values, rel=1e-5)  # float32
 
 
 def test_lpips_is_the_papers_formula(squeeze, benchmark_data, photo, degrade):
@@ -166,12 +166,12 @@ def test_lpips_is_the_papers_formula(squeeze, benchmark_data, photo, degrade):
 
     def unit_features(image):
         x = (2 * image - 1 - shift) / scale
-        found = []
+        distances = []
         for index, layer in enumerate(features):
             x = layer(x)
             if index in (1, 4, 7, 9, 10, 11, 12):
-                found.append(x / x.square().sum(1, keepdim=True).sqrt().clamp(min=1e-10))
-        return found
+                distances.append(x / x.square().sum(1, keepdim=True).sqrt().clamp(min=1e-10))
+        return distances
 
     target = photo(96, 128)
     prediction = degrade(target)

@@ -37,9 +37,9 @@ def pairs(name, photo, batch=3):
 def test_a_batch_gives_what_its_images_give_alone(name, photo):
     prediction, target = pairs(name, photo)
     batch = metric_function(name)(prediction, target)
-    alone = [metric_function(name)(x[None], y[None]).item() for x, y in zip(prediction, target, strict=True)]
+    values = [metric_function(name)(x[None], y[None]).item() for x, y in zip(prediction, target, strict=True)]
     assert batch.shape == (3,)
-    assert batch.tolist() == pytest.approx(alone, rel=1e-12)
+    assert batch.tolist() == pytest.approx(values, rel=1e-12)
 
 
 @every_metric
@@ -91,11 +91,11 @@ def test_every_single_derivative_of_a_small_image_is_right(name):
 @pytest.mark.parametrize("kind", ["equal", "flat", "flat target", "inverted"])
 def test_gradients_are_finite_where_metrics_have_corners(name, kind, photo):
     side = SIDES[name]
-    image, flat = photo(side, side), torch.full((1, 3, side, side), 0.5, dtype=torch.float64)
+    image, flat_image = photo(side, side), torch.full((1, 3, side, side), 0.5, dtype=torch.float64)
     prediction, target = {
         "equal": (image, image),
-        "flat": (flat, flat),
-        "flat target": (image, flat),
+        "flat": (flat_image, flat_image),
+        "flat target": (image, flat_image),
         "inverted": (1 - image, image),
     }[kind]
     prediction = prediction.clone().requires_grad_()
@@ -110,10 +110,10 @@ TOLERANCES = {"psnr": 1e-4, "l1": 1e-3, "l2": 1e-3}
 @every_metric
 def test_float32_agrees_with_float64_and_stays_float32(name, photo):
     prediction, target = pairs(name, photo)
-    single = metric_function(name)(prediction.float(), target.float())
+    float32_values = metric_function(name)(prediction.float(), target.float())
     double = metric_function(name)(prediction, target)
-    assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
-    assert single.tolist() == pytest.approx(double.tolist(), abs=TOLERANCES.get(name, 1e-5))
+    assert (float32_values.dtype, double.dtype) == (torch.float32, torch.float64)
+    assert float32_values.tolist() == pytest.approx(double.tolist(), abs=TOLERANCES.get(name, 1e-5))
 
 
 @every_metric
@@ -230,14 +230,14 @@ def test_colors_need_three_channels(name):
 
 
 def test_help_and_dir_show_every_metric_and_every_option_has_one_name():
-    shown = dir(lossmith.metrics)
+    names = dir(lossmith.metrics)
     for name in METRICS:
-        assert name in shown
+        assert name in names
         parameters = inspect.signature(metric_function(name)).parameters
         assert list(parameters)[:2] == ["prediction", "target"]
         assert {"border", "round_to_8bit"} <= parameters.keys()
         assert metric_function(name).__doc__
-    assert {"PSNR", "SSIM", "LPIPS", "lpips", "dists"} <= {*shown}
+    assert {"PSNR", "SSIM", "LPIPS", "lpips", "dists"} <= {*names}
     with pytest.raises(AttributeError, match="no attribute 'VMAF'"):
         _ = lossmith.metrics.VMAF
 

@@ -85,8 +85,8 @@ def test_options_are_those_of_the_function(name):
         for parameter in inspect.signature(metric_function(name)).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     ]
-    shown = inspect.signature(type(build(name))).parameters
-    assert [(p.name, p.default) for p in shown.values() if p.name != "kwargs"] == options
+    own_parameters = inspect.signature(type(build(name))).parameters
+    assert [(p.name, p.default) for p in own_parameters.values() if p.name != "kwargs"] == options
 
 
 def test_options_reach_the_function_and_the_representation(batches):
@@ -123,10 +123,10 @@ def test_lpips_as_a_class_is_lpips_as_a_function(benchmark_data, monkeypatch, ba
 
 
 def test_metrics_are_copied_pickled_collected_and_kept_in_float64(batches):
-    one = SSIM().set_dtype(torch.float64)
-    one.update(*(image.double() for image in batches[0]))
+    double_metric = SSIM().set_dtype(torch.float64)
+    double_metric.update(*(image.double() for image in batches[0]))
     expected = metric_function("ssim")(*(image.double() for image in batches[0])).mean()
-    for metric in (one, copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+    for metric in (double_metric, copy.deepcopy(double_metric), pickle.loads(pickle.dumps(double_metric))):
         assert metric.compute().dtype == torch.float64
         assert metric.compute().item() == pytest.approx(expected.item(), rel=1e-12)
     collection = torchmetrics.MetricCollection({"y": PSNR(color="y"), "rgb": PSNR(), "ssim": SSIM()})
@@ -156,9 +156,9 @@ def test_lightning_logs_the_mean_over_the_images_of_an_epoch(batches, tmp_path):
         enable_model_summary=False,
         default_root_dir=tmp_path,
     )
-    [logged] = trainer.test(Judge(), torch.utils.data.DataLoader(batches, batch_size=None), verbose=False)
+    [results] = trainer.test(Judge(), torch.utils.data.DataLoader(batches, batch_size=None), verbose=False)
     values = torch.cat([metric_function("psnr")(*batch, border=1) for batch in batches])
-    assert logged["psnr"] == pytest.approx(values.mean().item(), rel=1e-6)
+    assert results["psnr"] == pytest.approx(values.mean().item(), rel=1e-6)
 
 
 PROCESS = """
@@ -184,10 +184,10 @@ def test_two_processes_give_what_one_gives(batches, tmp_path):
         subprocess.Popen([sys.executable, "-c", PROCESS, rank, *arguments], stdout=subprocess.PIPE, text=True)
         for rank in "01"
     ]
-    printed = [process.communicate(timeout=120)[0].split() for process in processes]
+    outputs = [process.communicate(timeout=120)[0].split() for process in processes]
     for position, name in enumerate(("psnr", "gmsd")):
-        alone = build(name)
+        metric = build(name)
         for batch in batches:
-            alone.update(*batch)
-        together = [float(line[position]) for line in printed]
-        assert together == pytest.approx([alone.compute().item()] * 2, rel=1e-6)
+            metric.update(*batch)
+        together = [float(line[position]) for line in outputs]
+        assert together == pytest.approx([metric.compute().item()] * 2, rel=1e-6)

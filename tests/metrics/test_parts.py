@@ -18,8 +18,8 @@ def test_downsample_is_matlabs_filter_and_subsampling(factor):
         for j in range(factor):
             full[i : i + 13, j : j + 17] += image[0, 0] / factor**2
     start = factor // 2  # the central part of the full convolution
-    same = full[start : start + 13, start : start + 17]
-    assert torch.allclose(downsample(image, factor)[0, 0], same[::factor, ::factor], atol=1e-12)
+    central = full[start : start + 13, start : start + 17]
+    assert torch.allclose(downsample(image, factor)[0, 0], central[::factor, ::factor], atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [(33, 48), (40, 161)])
@@ -42,8 +42,8 @@ def test_phase_congruency_is_between_0_and_1_and_0_on_flat_images(photo):
     values = phase_congruency(photo(63, 80)[:, :1] * 255)
     assert 0 <= values.min() <= values.max() <= 1
     for level in (0.0, 0.3, 255.0):
-        flat = torch.full((1, 1, 20, 21), level, dtype=torch.float64)
-        assert phase_congruency(flat).abs().max() == 0
+        image = torch.full((1, 1, 20, 21), level, dtype=torch.float64)
+        assert phase_congruency(image).abs().max() == 0
 
 
 def test_information_content_grows_with_contrast(photo):
@@ -52,5 +52,5 @@ def test_information_content_grows_with_contrast(photo):
 
 
 def test_information_content_of_a_flat_band_is_zero():
-    flat = torch.zeros(1, 1, 16, 16, dtype=torch.float64)
-    assert information_content(flat, flat).sum() == 0
+    flat_band = torch.zeros(1, 1, 16, 16, dtype=torch.float64)
+    assert information_content(flat_band, flat_band).sum() == 0

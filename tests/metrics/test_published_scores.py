@@ -60,11 +60,11 @@ def _enlarge(image: np.ndarray, scale: int, axis: int) -> np.ndarray:
     return np.clip(np.floor(exact + 0.5), 0, 255)
 
 
-PUBLISHED = {2: (33.66, 0.9299), 3: (30.39, 0.8682), 4: (28.42, 0.8104)}
+PUBLISHED_SCORES = {2: (33.66, 0.9299), 3: (30.39, 0.8682), 4: (28.42, 0.8104)}
 """PSNR and SSIM on Y of bicubic enlargement on Set5, as every super-resolution paper prints them."""
 
 
-@pytest.mark.parametrize("scale", PUBLISHED)
+@pytest.mark.parametrize("scale", PUBLISHED_SCORES)
 def test_bicubic_enlargement_of_set5(scale, benchmark_data):
     scores = []
     for path in sorted((benchmark_data / "test" / "Set5").glob("*_GT.png")):
@@ -77,5 +77,5 @@ def test_bicubic_enlargement_of_set5(scale, benchmark_data):
         target = _read(path)[:, : prediction.shape[1], : prediction.shape[2]]
         scores.append(score(prediction, target, protocol_for(scale), ["psnr", "ssim"]))
     assert len(scores) == 5
-    assert np.mean([s["psnr"] for s in scores]) == pytest.approx(PUBLISHED[scale][0], abs=0.03)
-    assert np.mean([s["ssim"] for s in scores]) == pytest.approx(PUBLISHED[scale][1], abs=0.001)
+    assert np.mean([s["psnr"] for s in scores]) == pytest.approx(PUBLISHED_SCORES[scale][0], abs=0.03)
+    assert np.mean([s["ssim"] for s in scores]) == pytest.approx(PUBLISHED_SCORES[scale][1], abs=0.001)

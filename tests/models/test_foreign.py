@@ -23,9 +23,9 @@ def weights() -> dict[str, torch.Tensor]:
 
 def test_a_published_checkpoint_becomes_a_model(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "net_g_latest.pth"
-    nested = {"params": {name: 0 * tensor for name, tensor in weights.items()}}
-    nested["params_ema"] = {f"module.{name}": tensor for name, tensor in weights.items()}
-    torch.save(nested, path)
+    checkpoint = {"params": {name: 0 * tensor for name, tensor in weights.items()}}
+    checkpoint["params_ema"] = {f"module.{name}": tensor for name, tensor in weights.items()}
+    torch.save(checkpoint, path)
     model = load_any_model(path)
     assert model.receipt["network"] == NETWORK
     assert model.scale == 4
@@ -76,14 +76,14 @@ class Enlarging(nn.Sequential):
         super().__init__(nn.Conv2d(3, 3 * upscale**2, 3, padding=1), nn.PixelShuffle(upscale))
 
 
-class Scaled(Enlarging):
+class ScaledNetwork(Enlarging):
     """With a scale by default, which it does not keep."""
 
     def __init__(self, scale: int = 3) -> None:
         super().__init__(scale)
 
 
-class Windowed(Enlarging):
+class WindowedNetwork(Enlarging):
     """For sides that are multiples of 128 only."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -92,7 +92,8 @@ class Windowed(Enlarging):
 
 
 @pytest.mark.parametrize(
-    ("kind", "channels", "scale"), [(Gray, 1, 1), (Enlarging, 3, 4), (Scaled, 3, 3), (Windowed, 3, 4)]
+    ("kind", "channels", "scale"),
+    [(Gray, 1, 1), (Enlarging, 3, 4), (ScaledNetwork, 3, 3), (WindowedNetwork, 3, 4)],
 )
 def test_channels_and_scale_of_a_users_network_are_found(
     kind: type[nn.Module], channels: int, scale: int, tmp_path: Path

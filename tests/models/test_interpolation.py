@@ -14,8 +14,8 @@ from lossmith.networks import VGGDiscriminatorPooled, network
 @given(st.floats(0, 1))
 def test_weights_are_interpolated_element_by_element(alpha: float) -> None:
     first, second = (torch.randn(3, 5, dtype=torch.float64) for _ in range(2))
-    mixed = interpolate_weights({"a": first}, {"a": second}, alpha)["a"]
-    torch.testing.assert_close(mixed, (1 - alpha) * first + alpha * second, rtol=1e-12, atol=1e-12)
+    mix = interpolate_weights({"a": first}, {"a": second}, alpha)["a"]
+    torch.testing.assert_close(mix, (1 - alpha) * first + alpha * second, rtol=1e-12, atol=1e-12)
 
 
 def test_the_end_points_are_exact_and_inputs_unchanged() -> None:
@@ -31,9 +31,9 @@ def test_the_end_points_are_exact_and_inputs_unchanged() -> None:
 def test_statistics_are_interpolated_and_counters_are_the_first_models() -> None:
     first, second = VGGDiscriminatorPooled(features=1), VGGDiscriminatorPooled(features=1)
     second(torch.rand(2, 3, 64, 64))
-    mixed = interpolate_weights(first.state_dict(), second.state_dict(), 0.5)
-    assert mixed["bn1_0.num_batches_tracked"] == 0
-    torch.testing.assert_close(mixed["bn1_0.running_mean"], second.get_buffer("bn1_0.running_mean") / 2)
+    mix = interpolate_weights(first.state_dict(), second.state_dict(), 0.5)
+    assert mix["bn1_0.num_batches_tracked"] == 0
+    torch.testing.assert_close(mix["bn1_0.running_mean"], second.get_buffer("bn1_0.running_mean") / 2)
 
 
 @pytest.mark.parametrize("other", ["srresnet(features=4, blocks=2)", "srresnet(features=5, blocks=1)", "fcn"])

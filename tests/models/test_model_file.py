@@ -32,9 +32,9 @@ def test_a_receipt_that_names_no_network_is_refused(receipt: str, sentence: str,
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_nan_weights_of_a_model_file_are_refused(value: float, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    made: Any = network("fcn")
+    restorer: Any = network("fcn")
     with torch.no_grad():
-        next(made.parameters()).view(-1)[0] = value
-    save_model(path, made, {"network": "fcn", "scale": 1})
+        next(restorer.parameters()).view(-1)[0] = value
+    save_model(path, restorer, {"network": "fcn", "scale": 1})
     with pytest.raises(LossmithError, match=r"holds weights that are not finite; train it again$"):
         load_model(path)

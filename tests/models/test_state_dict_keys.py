@@ -16,27 +16,27 @@ from lossmith.networks import network
 State = dict[str, Tensor]
 
 
-def numbered(state: State) -> State:
+def number_layers(state: State) -> State:
     """The names of the first ESRGAN code: `model.0`, `model.1.sub.N.RDBM.convK.0`, `model.3` ..."""
-    blocks = 1 + max(int(found[1]) for name in state if (found := re.match(r"body\.(\d+)", name)))
+    blocks = 1 + max(int(block_match[1]) for name in state if (block_match := re.match(r"body\.(\d+)", name)))
     ups = sum(bool(re.match(r"conv_up\d\.weight", name)) for name in state)
     places = {"conv_first": "0", "conv_body": f"1.sub.{blocks}"}
     places |= {f"conv_up{index}": str(3 * index) for index in range(1, ups + 1)}
     places |= {"conv_hr": str(3 * ups + 2), "conv_last": str(3 * ups + 4)}
 
-    def renamed(name: str) -> str:
+    def rename(name: str) -> str:
         layer, _, part = name.rpartition(".")
-        dense = re.fullmatch(r"body\.(\d+)\.rdb(\d)\.conv(\d)", layer)
+        dense_match = re.fullmatch(r"body\.(\d+)\.rdb(\d)\.conv(\d)", layer)
         return (
-            f"model.1.sub.{dense[1]}.RDB{dense[2]}.conv{dense[3]}.0.{part}"
-            if dense
+            f"model.1.sub.{dense_match[1]}.RDB{dense_match[2]}.conv{dense_match[3]}.0.{part}"
+            if dense_match
             else f"model.{places[layer]}.{part}"
         )
 
-    return {renamed(name): value for name, value in state.items()}
+    return {rename(name): value for name, value in state.items()}
 
 
-def published(state: State) -> State:
+def publish_names(state: State) -> State:
     """The names of the published test code: `RRDB_trunk`, `trunk_conv`, `upconv1`, `HRconv`."""
     changes = {
         r"^body": "RRDB_trunk",
@@ -46,27 +46,27 @@ def published(state: State) -> State:
         "conv_hr": "HRconv",
     }
 
-    def renamed(name: str) -> str:
+    def rename(name: str) -> str:
         for new, old in changes.items():
             name = re.sub(new, old, name)
         return name
 
-    return {renamed(name): value for name, value in state.items()}
+    return {rename(name): value for name, value in state.items()}
 
 
 def present(state: State) -> State:
     return dict(state)
 
 
-LAYOUTS = [numbered, published, present]
+LAYOUTS = [number_layers, publish_names, present]
 
 
-def filled(expression: str) -> torch.nn.Module:
-    made = network(expression).eval()
+def filled_network(expression: str) -> torch.nn.Module:
+    module = network(expression).eval()
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in module.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.2)
-    return made
+    return module
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -82,35 +82,35 @@ def filled(expression: str) -> torch.nn.Module:
     ],
 )
 def test_every_layout_of_rrdbnet_gives_the_same_images(layout: Callable[[State], State], expression: str) -> None:
-    made = filled(expression)
-    weights = canonicalize_keys(layout(made.state_dict()))
-    told = str(detect_network(weights))
-    again = network(told).eval()
-    assert str(again) == expression
-    again.load_state_dict(weights)
+    original = filled_network(expression)
+    weights = canonicalize_keys(layout(original.state_dict()))
+    detected = str(detect_network(weights))
+    copy = network(detected).eval()
+    assert str(copy) == expression
+    copy.load_state_dict(weights)
     image = torch.rand(1, 3, 8, 8)
-    assert torch.equal(again(image), made(image))
+    assert torch.equal(copy(image), original(image))
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 5])
 def test_the_small_srresnet_is_recognized(scale: int) -> None:
-    made = filled(f"srresnet_small(scale={scale}, features=5, blocks=2)")
-    assert str(network(str(detect_network(made.state_dict())))) == str(made)
+    original = filled_network(f"srresnet_small(scale={scale}, features=5, blocks=2)")
+    assert str(network(str(detect_network(original.state_dict())))) == str(original)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize("older", [False, True])
 def test_every_layout_of_srresnet_gives_the_same_images(scale: int, older: bool) -> None:
-    made = filled(f"srresnet(scale={scale}, features=5, blocks=2)")
+    original = filled_network(f"srresnet(scale={scale}, features=5, blocks=2)")
     state = {
         name.replace("body.", "recon_trunk.").replace("conv_hr", "HRconv") if older else name: value
-        for name, value in made.state_dict().items()
+        for name, value in original.state_dict().items()
     }
     weights = canonicalize_keys(state)
-    again = network(str(detect_network(weights))).eval()
-    again.load_state_dict(weights)
+    copy = network(str(detect_network(weights))).eval()
+    copy.load_state_dict(weights)
     image = torch.rand(1, 3, 5, 6)
-    assert torch.equal(again(image), made(image))
+    assert torch.equal(copy(image), original(image))
 
 
 @settings(max_examples=15, deadline=None)
@@ -127,16 +127,16 @@ def test_the_options_of_a_network_are_read_off_its_weights(
     scale, fold = folding
     with torch.device("meta"):
         options = f"scale={scale}, features={features}, blocks={blocks}, growth={growth}, unshuffle={fold}"
-        made = network(f"rrdbnet({options})")
-        again = network(str(detect_network(canonicalize_keys(layout(made.state_dict())))))
-    assert {name: value.shape for name, value in again.state_dict().items()} == {
-        name: value.shape for name, value in made.state_dict().items()
+        original = network(f"rrdbnet({options})")
+        copy = network(str(detect_network(canonicalize_keys(layout(original.state_dict())))))
+    assert {name: value.shape for name, value in copy.state_dict().items()} == {
+        name: value.shape for name, value in original.state_dict().items()
     }
-    assert again.scale == scale
+    assert copy.scale == scale
 
 
 def test_unknown_or_inconsistent_weights_are_refused() -> None:
-    state = filled("rrdbnet(scale=4, features=4, blocks=1, growth=2)").state_dict()
+    state = filled_network("rrdbnet(scale=4, features=4, blocks=1, growth=2)").state_dict()
     assert detect_network({"layers.0.weight": torch.ones(2)}) is None
     with pytest.raises(LossmithError, match=r"^holds weights that do not fit together: 'conv_last.weight'$"):
         detect_network({name: value for name, value in state.items() if name != "conv_last.weight"})

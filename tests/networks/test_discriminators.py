@@ -15,8 +15,8 @@ from lossmith.networks import (
 )
 
 
-def weights_in(made: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in made.parameters())
+def weights_in(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def count(expression: str) -> int:
@@ -59,33 +59,36 @@ def plain_vgg(weights: dict[str, Tensor], x: Tensor, halvings: int) -> Tensor:
     return x @ weights["linear2.weight"].T + weights["linear2.bias"]
 
 
-def with_statistics(made: nn.Module, size: int = 128) -> nn.Module:
+def with_statistics(discriminator_: nn.Module, size: int = 128) -> nn.Module:
     """In evaluation mode, with the statistics of some images, under which signals neither grow nor fade."""
-    for module in made.modules():
+    for module in discriminator_.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias)
-    made.double().train()(torch.rand(3, 3, size, size, dtype=torch.float64))
-    return made.eval()
+    discriminator_.double().train()(torch.rand(3, 3, size, size, dtype=torch.float64))
+    return discriminator_.eval()
 
 
 @pytest.mark.parametrize(("size", "halvings"), [(128, 5), (256, 6)])
 def test_vgg_discriminator_equals_the_published_one(size: int, halvings: int) -> None:
-    made = with_statistics(VGGDiscriminator(size, features=4), size)
+    vgg = with_statistics(VGGDiscriminator(size, features=4), size)
     images = torch.rand(2, 3, size, size, dtype=torch.float64)
     with torch.no_grad():
-        torch.testing.assert_close(made(images), plain_vgg(made.state_dict(), images, halvings))
+        torch.testing.assert_close(vgg(images), plain_vgg(vgg.state_dict(), images, halvings))
 
 
 def test_the_pooled_vgg_discriminator_equals_the_fixed_one_at_128_pixels() -> None:
-    fixed, free = with_statistics(VGGDiscriminator(features=4)), VGGDiscriminatorPooled(features=4).double().eval()
-    free.load_state_dict(fixed.state_dict())
+    fixed_size, pooled = (
+        with_statistics(VGGDiscriminator(features=4)),
+        VGGDiscriminatorPooled(features=4).double().eval(),
+    )
+    pooled.load_state_dict(fixed_size.state_dict())
     images = torch.rand(1, 3, 128, 128, dtype=torch.float64)
     with torch.no_grad():
-        assert torch.equal(free(images), fixed(images))
+        assert torch.equal(pooled(images), fixed_size(images))
         for height, width in ((32, 32), (37, 80), (200, 33)):
-            assert free(torch.rand(2, 3, height, width, dtype=torch.float64)).shape == (2, 1)
+            assert pooled(torch.rand(2, 3, height, width, dtype=torch.float64)).shape == (2, 1)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (16, 24), (13, 27)])
@@ -114,14 +117,14 @@ def plain_unet(weights: dict[str, Tensor], x: Tensor) -> Tensor:
 
 
 def test_unet_discriminator_equals_the_published_one() -> None:
-    made = UNetDiscriminator(features=4).double()
+    unet = UNetDiscriminator(features=4).double()
     images = torch.rand(2, 3, 16, 24, dtype=torch.float64)
     for _ in range(60):  # every pass in training mode brings the estimate of the largest singular value closer
-        made(images)
-    made.eval()
-    weights = {"conv0.bias": made.conv0.bias, "conv9.bias": made.conv9.bias}
+        unet(images)
+    unet.eval()
+    weights = {"conv0.bias": unet.conv0.bias, "conv9.bias": unet.conv9.bias}
     for index in range(10):
-        layer = made.get_submodule(f"conv{index}")
+        layer = unet.get_submodule(f"conv{index}")
         weight = layer.weight
         assert isinstance(weight, Tensor)
         if index not in (0, 9):
@@ -131,36 +134,36 @@ def test_unet_discriminator_equals_the_published_one() -> None:
             torch.testing.assert_close(weight, original / largest, rtol=1e-2, atol=1e-4)
         weights[f"conv{index}.weight"] = weight
     with torch.no_grad():
-        torch.testing.assert_close(made(images), plain_unet(weights, images))
+        torch.testing.assert_close(unet(images), plain_unet(weights, images))
 
 
 def test_unet_discriminator_has_the_keys_of_published_checkpoints() -> None:
-    made = UNetDiscriminator(features=4).eval()
+    original = UNetDiscriminator(features=4).eval()
     older = {
         name.replace("parametrizations.weight.original", "weight_orig").replace(
             "parametrizations.weight.0._", "weight_"
         ): value
-        for name, value in made.state_dict().items()
+        for name, value in original.state_dict().items()
     }
     assert {"conv1.weight_orig", "conv8.weight_u", "conv8.weight_v", "conv9.weight"} < set(older)
-    again = UNetDiscriminator(features=4).eval()
-    again.load_state_dict(older)
+    copy = UNetDiscriminator(features=4).eval()
+    copy.load_state_dict(older)
     images = torch.rand(1, 3, 16, 16)
-    assert torch.equal(again(images), made(images))
+    assert torch.equal(copy(images), original(images))
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 def test_every_discriminator_learns_and_passes_gradients_to_the_image(name: str) -> None:
-    made = discriminator(f"{name}(features=2)")
+    module = discriminator(f"{name}(features=2)")
     images = torch.rand(2, 3, 128, 128, requires_grad=True)
-    made(images).mean().backward()
+    module(images).mean().backward()
     assert images.grad is not None
     assert images.grad.abs().sum() > 0
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in made.parameters())
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in module.parameters())
 
 
 @pytest.mark.parametrize(
-    ("expression", "size", "written"),
+    ("expression", "size", "normal_form"),
     [
         ("vgg", None, "vgg"),
         ("vgg", 128, "vgg"),
@@ -170,10 +173,10 @@ def test_every_discriminator_learns_and_passes_gradients_to_the_image(name: str)
         ("unet", 100, "unet"),
     ],
 )
-def test_discriminator_expressions_round_trip(expression: str, size: int | None, written: str) -> None:
+def test_discriminator_expressions_round_trip(expression: str, size: int | None, normal_form: str) -> None:
     with torch.device("meta"):
-        assert str(discriminator(expression, size)) == written
-        assert str(discriminator(written)) == written
+        assert str(discriminator(expression, size)) == normal_form
+        assert str(discriminator(normal_form)) == normal_form
 
 
 @pytest.mark.parametrize(
@@ -187,9 +190,9 @@ def test_discriminator_expressions_round_trip(expression: str, size: int | None,
     ],
 )
 def test_invalid_discriminator_expressions_are_refused(expression: str, size: int | None, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         discriminator(expression, size)
-    assert str(refused.value) == message
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize(
@@ -209,6 +212,6 @@ def test_invalid_discriminator_expressions_are_refused(expression: str, size: in
     ],
 )
 def test_images_of_another_size_are_refused(expression: str, side: int, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         discriminator(expression)(torch.rand(1, 3, side, side))
-    assert str(refused.value) == message
+    assert str(error.value) == message

@@ -54,12 +54,12 @@ def test_srresnet_small_is_small() -> None:
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", [(16, 16), (9, 7), (1, 5)])
 def test_output_is_scale_times_the_input(name: str, scale: int, size: tuple[int, int]) -> None:
-    made = network(
+    restorer = network(
         {"srresnet": "srresnet(blocks=2)", "rrdbnet": "rrdbnet(features=8, blocks=1)"}.get(name, name), scale
     )
-    restored = made(torch.rand(2, 3, *size))
-    assert restored.shape == (2, 3, scale * size[0], scale * size[1])
-    assert restored.isfinite().all()
+    output = restorer(torch.rand(2, 3, *size))
+    assert output.shape == (2, 3, scale * size[0], scale * size[1])
+    assert output.isfinite().all()
 
 
 @pytest.mark.parametrize("expression", ["fcn", "srresnet(blocks=2, features=8)", "srresnet_small"])
@@ -76,10 +76,10 @@ def test_the_input_is_unchanged_and_the_output_has_its_dtype(expression: str) ->
 def test_fcn_has_a_receptive_field_of_17_pixels() -> None:
     image = torch.rand(1, 3, 31, 31, requires_grad=True)
     (gradient,) = torch.autograd.grad(FCN()(image)[0, :, 15, 15].sum(), image)
-    touched = gradient.abs().sum((0, 1)) > 0
+    mask = gradient.abs().sum((0, 1)) > 0
     expected = torch.zeros(31, 31, dtype=torch.bool)
     expected[7:24, 7:24] = True
-    assert torch.equal(touched, expected)
+    assert torch.equal(mask, expected)
 
 
 def plain_fcn(weights: dict[str, Tensor], image: Tensor, scale: int) -> Tensor:
@@ -130,23 +130,23 @@ def plain_small(weights: dict[str, Tensor], image: Tensor, scale: int) -> Tensor
     [("fcn", plain_fcn), ("srresnet(blocks=3, features=8)", plain_srresnet), ("srresnet_small", plain_small)],
 )
 def test_restorers_compute_in_the_dtype_of_their_weights(expression: str, reference: object, scale: int) -> None:
-    made = network(expression, scale).double()
+    restorer = network(expression, scale).double()
     with torch.no_grad():
-        for parameter in made.parameters():  # not the first ones, of which many are zero
+        for parameter in restorer.parameters():  # not the first ones, of which many are zero
             parameter.copy_(torch.randn_like(parameter) * 0.1)
         image = torch.rand(2, 3, 9, 11, dtype=torch.float64)
         assert callable(reference)
-        expected = reference(made.state_dict(), image, scale)
-        torch.testing.assert_close(made(image), expected, rtol=1e-10, atol=1e-12)
+        expected = reference(restorer.state_dict(), image, scale)
+        torch.testing.assert_close(restorer(image), expected, rtol=1e-10, atol=1e-12)
 
 
 def test_srresnet_small_starts_close_to_bicubic_upsampling() -> None:
     image = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
     for scale in SCALES:
-        made = SRResNetSmall(scale)
+        restorer = SRResNetSmall(scale)
         bicubic = F.interpolate(image, scale_factor=scale, mode="bicubic", antialias=True) if scale > 1 else image
         # Weights are a tenth of the usual, so that the branch is some hundredths of the image.
-        assert (made(image) - bicubic).abs().mean() < 0.03
+        assert (restorer(image) - bicubic).abs().mean() < 0.03
 
 
 def test_srresnet_starts_close_to_bilinear_upsampling() -> None:
@@ -160,8 +160,8 @@ def test_srresnet_starts_close_to_bilinear_upsampling() -> None:
 
 
 def test_srresnet_has_the_keys_of_published_checkpoints() -> None:
-    def layers(made: nn.Module) -> set[str]:
-        return {name.removesuffix(".weight").removesuffix(".bias") for name in made.state_dict()}
+    def layers(module: nn.Module) -> set[str]:
+        return {name.removesuffix(".weight").removesuffix(".bias") for name in module.state_dict()}
 
     body = {f"body.{block}.{part}" for block in range(16) for part in ("conv1", "conv2")}
     ends = {"conv_first", "conv_hr", "conv_last"}
@@ -176,7 +176,7 @@ def test_srresnet_has_the_keys_of_published_checkpoints() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "scale", "written"),
+    ("expression", "scale", "normal_form"),
     [
         ("fcn", None, "fcn"),
         ("fcn", 1, "fcn"),
@@ -189,15 +189,15 @@ def test_srresnet_has_the_keys_of_published_checkpoints() -> None:
         ("rrdbnet(blocks=1, features=4, unshuffle=1)", 1, "rrdbnet(features=4, blocks=1, unshuffle=1)"),
     ],
 )
-def test_network_expressions_round_trip(expression: str, scale: int | None, written: str) -> None:
-    made = network(expression, scale)
-    assert str(made) == written
-    assert isinstance(made, Restorer)
-    for again in (network(written), network(written, made.scale), copy.deepcopy(made)):
-        assert str(again) == written
-        again.load_state_dict(made.state_dict())
+def test_network_expressions_round_trip(expression: str, scale: int | None, normal_form: str) -> None:
+    restorer = network(expression, scale)
+    assert str(restorer) == normal_form
+    assert isinstance(restorer, Restorer)
+    for copied in (network(normal_form), network(normal_form, restorer.scale), copy.deepcopy(restorer)):
+        assert str(copied) == normal_form
+        copied.load_state_dict(restorer.state_dict())
         image = torch.rand(1, 3, 6, 5)
-        assert torch.equal(again(image), made(image))
+        assert torch.equal(copied(image), restorer(image))
 
 
 # --- anybody's -------------------------------------------------------------------------------------------------
@@ -297,14 +297,14 @@ def test_a_function_may_make_the_network() -> None:
     ],
 )
 def test_invalid_network_expressions_are_refused(expression: str, scale: int | None, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         network(expression, scale)
-    assert str(refused.value) == message
+    assert str(error.value) == message
 
 
-@pytest.mark.parametrize("same", [SRResNetSmall, SRResNetSmall(scale=2), "srresnet_small(scale=2)"])
-def test_classes_and_restorers_are_taken_for_networks(same: NetworkLike) -> None:
-    assert str(network(same, 2)) == "srresnet_small(scale=2)"
+@pytest.mark.parametrize("equivalent", [SRResNetSmall, SRResNetSmall(scale=2), "srresnet_small(scale=2)"])
+def test_classes_and_restorers_are_taken_for_networks(equivalent: NetworkLike) -> None:
+    assert str(network(equivalent, 2)) == "srresnet_small(scale=2)"
 
 
 def test_a_module_without_an_expression_is_refused() -> None:
@@ -316,5 +316,5 @@ def test_a_module_without_an_expression_is_refused() -> None:
 def test_bicubic_upsampling_equals_matlab_away_from_the_border(scale: int) -> None:
     image = torch.rand(2, 3, 16, 20)
     inner = (..., slice(3 * scale, -3 * scale), slice(3 * scale, -3 * scale))
-    ours, matlab = upsample(image, scale, "bicubic"), resize(image, float(scale))
-    assert torch.allclose(ours[inner], matlab[inner], atol=1e-6)  # float32 sums in another order
+    actual, matlab = upsample(image, scale, "bicubic"), resize(image, float(scale))
+    assert torch.allclose(actual[inner], matlab[inner], atol=1e-6)  # float32 sums in another order

@@ -9,11 +9,11 @@ from lossmith import LossmithError
 from lossmith.networks import RRDBNet, network
 from lossmith.networks.rrdbnet import pad_and_unshuffle
 
-TINY = "rrdbnet(features=6, blocks=2, growth=4)"
+EXPRESSION = "rrdbnet(features=6, blocks=2, growth=4)"
 
 
-def weights_in(made: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in made.parameters())
+def weights_in(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def conv(inputs: int, outputs: int) -> int:
@@ -22,9 +22,9 @@ def conv(inputs: int, outputs: int) -> int:
 
 @pytest.mark.parametrize(("scale", "fold"), [(4, 1), (2, 2), (1, 4)])
 def test_rrdbnet_has_the_published_number_of_parameters(scale: int, fold: int) -> None:
-    dense = sum(conv(64 + 32 * k, 32) for k in range(4)) + conv(192, 64)
+    dense_block = sum(conv(64 + 32 * k, 32) for k in range(4)) + conv(192, 64)
     expected = (
-        conv(3 * fold**2, 64) + 23 * 3 * dense + conv(64, 64) + 2 * conv(64, 64) + conv(64, 64) + conv(64, 3)
+        conv(3 * fold**2, 64) + 23 * 3 * dense_block + conv(64, 64) + 2 * conv(64, 64) + conv(64, 64) + conv(64, 3)
     )
     with torch.device("meta"):
         assert weights_in(RRDBNet(scale)) == expected
@@ -33,18 +33,18 @@ def test_rrdbnet_has_the_published_number_of_parameters(scale: int, fold: int) -
 
 
 def test_rrdbnet_has_the_keys_of_published_checkpoints() -> None:
-    layers = {name.rsplit(".", 1)[0] for name in network(TINY, 4).state_dict()}
+    layers = {name.rsplit(".", 1)[0] for name in network(EXPRESSION, 4).state_dict()}
     body = {f"body.{n}.rdb{m}.conv{k}" for n in range(2) for m in (1, 2, 3) for k in range(1, 6)}
     assert layers == body | {"conv_first", "conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"}
 
 
-def plain(weights: dict[str, Tensor], image: Tensor, fold: int, factors: list[int]) -> Tensor:
+def reference(weights: dict[str, Tensor], image: Tensor, fold: int, factors: list[int]) -> Tensor:
     """The published network, written as its formulas."""
 
     def conv(name: str, x: Tensor) -> Tensor:
         return F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1)
 
-    def dense(name: str, x: Tensor) -> Tensor:
+    def dense_block(name: str, x: Tensor) -> Tensor:
         maps = [x]
         for k in range(1, 5):
             maps.append(F.leaky_relu(conv(f"{name}.conv{k}", torch.cat(maps, 1)), 0.2))
@@ -57,7 +57,7 @@ def plain(weights: dict[str, Tensor], image: Tensor, fold: int, factors: list[in
     for block in range(2):
         inner = trunk
         for part in (1, 2, 3):
-            inner = dense(f"body.{block}.rdb{part}", inner)
+            inner = dense_block(f"body.{block}.rdb{part}", inner)
         trunk = trunk + 0.2 * inner
     x = x + conv("conv_body", trunk)
     for index, factor in enumerate(factors, 1):
@@ -82,13 +82,13 @@ def plain(weights: dict[str, Tensor], image: Tensor, fold: int, factors: list[in
 def test_rrdbnet_computes_in_the_dtype_of_its_weights(
     scale: int, options: str, fold: int, factors: list[int]
 ) -> None:
-    made = network(TINY.replace(")", f"{options})"), scale).double()
+    restorer = network(EXPRESSION.replace(")", f"{options})"), scale).double()
     with torch.no_grad():
-        for parameter in made.parameters():  # not the first ones, of which many are zero
+        for parameter in restorer.parameters():  # not the first ones, of which many are zero
             parameter.copy_(torch.randn_like(parameter) * 0.2)
         image = torch.rand(2, 3, 8, 12, dtype=torch.float64)
-        expected = plain(made.state_dict(), image, fold, factors)
-        torch.testing.assert_close(made(image), expected, rtol=1e-10, atol=1e-12)
+        expected = reference(restorer.state_dict(), image, fold, factors)
+        torch.testing.assert_close(restorer(image), expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
@@ -100,12 +100,12 @@ def test_odd_sides_are_padded_by_reflection(factor: int, height: int, width: int
 
 
 def test_residual_branches_start_at_a_tenth_of_the_default_init() -> None:
-    made = RRDBNet(4, features=64, blocks=1)
-    weight = made.get_parameter("body.0.rdb2.conv3.weight")
-    usual = (2 / weight[0].numel()) ** 0.5  # He et al.
+    restorer = RRDBNet(4, features=64, blocks=1)
+    weight = restorer.get_parameter("body.0.rdb2.conv3.weight")
+    default_deviation = (2 / weight[0].numel()) ** 0.5  # He et al.
     # the deviation of 36,864 normal numbers is known to half a percent
-    assert weight.std().item() == pytest.approx(0.1 * usual, rel=0.03)
-    assert not made.get_parameter("body.0.rdb2.conv3.bias").any()
+    assert weight.std().item() == pytest.approx(0.1 * default_deviation, rel=0.03)
+    assert not restorer.get_parameter("body.0.rdb2.conv3.bias").any()
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,6 @@ def test_residual_branches_start_at_a_tenth_of_the_default_init() -> None:
     ],
 )
 def test_invalid_rrdbnet_options_are_refused(expression: str, scale: int, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         network(expression, scale)
-    assert str(refused.value) == message
+    assert str(error.value) == message

@@ -13,7 +13,7 @@ from lossmith.evaluation import DEGRADED, METRICS, Protocol, Row, differences, r
 from lossmith.report import Curve, ImageComparison, LossResult, Pixels, ReportData
 
 LOSSES = ["l2", "l1", "ssim", "mix", "0.84*ms_ssim + 0.16*l1 until 50% then l2"]
-MEASURED = ["psnr", "ssim", "gmsd", "l1"]
+METRIC_NAMES = ["psnr", "ssim", "gmsd", "l1"]
 
 Builder = Callable[..., ReportData]
 
@@ -37,16 +37,16 @@ def imitation(target: Pixels, degraded: Pixels, index: int, seed: int) -> Pixels
     """What a restoration could look like: part of the damage undone, blurred, and with some noise of its own."""
     share = (0.55, 0.5, 0.45, 0.35, 0.4, 0.65, 0.3, 0.5)[index % 8] + 0.02 * seed
     blur, noise = 0.5 * (index % 3), 1.5 * (index % 4)
-    mixed = Image.fromarray(np.uint8(share * degraded.astype(float) + (1 - share) * target + 0.5))
-    pixels = np.asarray(mixed.filter(ImageFilter.GaussianBlur(blur)), dtype=float)
+    mix = Image.fromarray(np.uint8(share * degraded.astype(float) + (1 - share) * target + 0.5))
+    pixels = np.asarray(mix.filter(ImageFilter.GaussianBlur(blur)), dtype=float)
     pixels += np.random.default_rng([index, seed]).normal(0, noise, pixels.shape)
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
 
 
-def scores(image: Pixels, target: Pixels, measured: Sequence[str]) -> dict[str, float]:
+def scores(image: Pixels, target: Pixels, names: Sequence[str]) -> dict[str, float]:
     """True scores of one image."""
     pair = [torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255 for pixels in (image, target)]
-    return score(pair[0], pair[1], Protocol(), measured)
+    return score(pair[0], pair[1], Protocol(), names)
 
 
 def curve(index: int, seed: int, steps: int = 2000) -> Curve:
@@ -67,28 +67,35 @@ def build(
     losses: Sequence[str] = LOSSES,
     seeds: Sequence[int] = (0, 1),
     images: dict[str, Pixels] | None = None,
-    failed: str | None = None,
+    failing_loss: str | None = None,
     with_images: bool = True,
-    measured: Sequence[str] = MEASURED,
+    metric_names: Sequence[str] = METRIC_NAMES,
 ) -> ReportData:
     """A tournament of imitations; the loss named `failed` did not finish."""
     images = photographs() if images is None else images
     rows, comparisons = [], []
-    finished = [loss for loss in losses if loss != failed]
+    finished_losses = [loss for loss in losses if loss != failing_loss]
     for name, target in images.items():
         degraded = jpeg(target)
-        rows.append(Row(name, DEGRADED, 0, scores(degraded, target, measured)))
-        restored = {
-            (loss, s): imitation(target, degraded, losses.index(loss), s) for loss in finished for s in seeds
+        rows.append(Row(name, DEGRADED, 0, scores(degraded, target, metric_names)))
+        results_by_loss = {
+            (loss, s): imitation(target, degraded, losses.index(loss), s)
+            for loss in finished_losses
+            for s in seeds
         }
-        rows += [Row(name, loss, s, scores(pixels, target, measured)) for (loss, s), pixels in restored.items()]
+        rows += [
+            Row(name, loss, s, scores(pixels, target, metric_names))
+            for (loss, s), pixels in results_by_loss.items()
+        ]
         comparisons.append(
-            ImageComparison(name, target, degraded, {loss: restored[loss, seeds[0]] for loss in finished})
+            ImageComparison(
+                name, target, degraded, {loss: results_by_loss[loss, seeds[0]] for loss in finished_losses}
+            )
         )
-    methods = [DEGRADED, *finished]
-    metrics = [METRICS[name] for name in measured]
+    methods = [DEGRADED, *finished_losses]
+    metrics = [METRICS[name] for name in metric_names]
     standings = rankings(rows, metrics, methods, resamples=300)
-    pairs = [d for each in standings for d in differences(rows, each.metric, methods, resamples=300)]
+    pairs = [d for standing in standings for d in differences(rows, standing.metric, methods, resamples=300)]
     return ReportData(
         verdict=verdict(standings, pairs),
         degradation="jpeg(10)",
@@ -101,10 +108,10 @@ def build(
             LossResult(
                 loss=loss,
                 curves=[curve(index, seed) for seed in seeds],
-                steps=0 if loss == failed else 2000,
-                milliseconds_per_step=float("nan") if loss == failed else 41.3 + 17.9 * index,
+                steps=0 if loss == failing_loss else 2000,
+                milliseconds_per_step=float("nan") if loss == failing_loss else 41.3 + 17.9 * index,
                 activation_mb=None if index == 1 else 812.0 + 95.5 * index,
-                failure="seed 0: the loss became NaN at step 312." if loss == failed else None,
+                failure="seed 0: the loss became NaN at step 312." if loss == failing_loss else None,
             )
             for index, loss in enumerate(losses)
         ],
@@ -123,6 +130,6 @@ def tournament() -> Builder:
 
 
 @pytest.fixture(scope="session")
-def usual() -> ReportData:
+def report_data() -> ReportData:
     """Five losses, two seeds, two photographs."""
     return build()

@@ -27,11 +27,11 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def opened(usual: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def session(report_data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if not CHROMIUM or not DRIVER:
         pytest.skip("needs Debian's chromium and chromium-driver")
     folder: Path = tmp_path_factory.mktemp("browser")
-    write_report(folder / "report.html", usual)
+    write_report(folder / "report.html", report_data)
     options = ChromeOptions()
     options.binary_location = CHROMIUM
     for flag in [*FLAGS.split(), f"--user-data-dir={folder / 'profile'}"]:
@@ -46,21 +46,21 @@ def opened(usual: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def page(opened: Browser) -> Iterator[Browser]:
+def page(session: Browser) -> Iterator[Browser]:
     """The page afresh, every image open; afterwards the console must be silent."""
-    opened.emulate()
-    opened.driver.refresh()
-    for index in range(len(opened.all(".comparison"))):
-        opened.run(f"document.querySelectorAll('.comparison')[{index}].scrollIntoView({{behavior: 'instant'}})")
+    session.emulate()
+    session.driver.refresh()
+    for index in range(len(session.all(".comparison"))):
+        session.run(f"document.querySelectorAll('.comparison')[{index}].scrollIntoView({{behavior: 'instant'}})")
         ready = f".comparison[data-ready]:is(#image-{index})"
-        WebDriverWait(opened.driver, 10).until(lambda _, ready=ready: opened.all(ready))
-    opened.run("scrollTo({top: 0, behavior: 'instant'})")
-    yield opened
-    assert opened.driver.get_log("browser") == []
+        WebDriverWait(session.driver, 10).until(lambda _, ready=ready: session.all(ready))
+    session.run("scrollTo({top: 0, behavior: 'instant'})")
+    yield session
+    assert session.driver.get_log("browser") == []
 
 
-def test_the_slider_shows_one_image_on_each_side(page: Browser, usual: ReportData) -> None:
-    comparison, canvas = usual.comparisons[0], "#image-0 .slider canvas"
+def test_the_slider_shows_one_image_on_each_side(page: Browser, report_data: ReportData) -> None:
+    comparison, canvas = report_data.comparisons[0], "#image-0 .slider canvas"
     x, y = 100, 90
     left, right = comparison.restored["mix"], comparison.target
     assert not np.array_equal(left[y, x], right[y, x])
@@ -92,21 +92,21 @@ def looking_at(page: Browser) -> tuple[float, float]:
     return left, top
 
 
-def check_close_ups(page: Browser, usual: ReportData) -> None:
+def check_close_ups(page: Browser, report_data: ReportData) -> None:
     """All close ups show the same place, each of its own image."""
-    comparison = usual.comparisons[0]
+    comparison = report_data.comparisons[0]
     images = [comparison.degraded, *comparison.restored.values(), comparison.target]
     left, top = looking_at(page)
     zoom = int(page.one("#image-0 .zoom").get_property("value"))
     for index, image in enumerate(images):
         canvas = f"#image-0 .crop[data-frame='{index}'] canvas"
-        found = [page.pixel(canvas, k, k) for k in (20, 77)]
+        pixels = [page.pixel(canvas, k, k) for k in (20, 77)]
         expected = [image[int(top + (k + 0.5) / zoom), int(left + (k + 0.5) / zoom)].tolist() for k in (20, 77)]
-        assert found == expected
+        assert pixels == expected
 
 
-def test_zoomed_crops_move_together(page: Browser, usual: ReportData) -> None:
-    check_close_ups(page, usual)
+def test_zoomed_crops_move_together(page: Browser, report_data: ReportData) -> None:
+    check_close_ups(page, report_data)
     crop = page.show("#image-0 .crop[data-frame='2']")
     page.all("#image-0 .spot")[-1].click()
     start = looking_at(page)
@@ -115,7 +115,7 @@ def test_zoomed_crops_move_together(page: Browser, usual: ReportData) -> None:
     assert looking_at(page) == pytest.approx(
         (max(0, start[0] - 24 / zoom), max(0, start[1] - 12 / zoom)), abs=0.02
     )
-    check_close_ups(page, usual)
+    check_close_ups(page, report_data)
     page.all("#image-0 .spot")[0].click()
     start = looking_at(page)
     crop.send_keys(Keys.ARROW_LEFT if start[0] > 60 else Keys.ARROW_RIGHT)
@@ -123,22 +123,22 @@ def test_zoomed_crops_move_together(page: Browser, usual: ReportData) -> None:
     crop.send_keys("+")
     assert int(page.one("#image-0 .zoom").get_property("value")) == zoom + 1
     assert page.one("#image-0 .zoomed").text == f"{zoom + 1}×"
-    check_close_ups(page, usual)
+    check_close_ups(page, report_data)
     page.choose("#image-0 .what", "error")
     assert page.all("#image-0 .crop.empty")
     ActionChains(page.driver).move_to_element(page.show("#image-0 .maps canvas")).click().perform()
     assert looking_at(page) != start
 
 
-def test_error_maps_share_one_scale(page: Browser, usual: ReportData) -> None:
-    comparison = usual.comparisons[0]
+def test_error_maps_share_one_scale(page: Browser, report_data: ReportData) -> None:
+    comparison = report_data.comparisons[0]
     maps = page.all("#image-0 .maps canvas")
     assert len(maps) == len(comparison.restored) + 1
     error = np.abs(comparison.degraded.astype(int) - comparison.target).sum(axis=2)
-    dark, bright = (np.unravel_index(i, error.shape) for i in (error.argmin(), error.argmax()))
+    darkest, brightest = (np.unravel_index(i, error.shape) for i in (error.argmin(), error.argmax()))
     selector = "#image-0 .maps canvas[data-frame='0']"
-    assert page.pixel(selector, int(bright[1]), int(bright[0])) == [252, 255, 164]
-    assert sum(page.pixel(selector, int(dark[1]), int(dark[0]))) < 12
+    assert page.pixel(selector, int(brightest[1]), int(brightest[0])) == [252, 255, 164]
+    assert sum(page.pixel(selector, int(darkest[1]), int(darkest[0]))) < 12
 
 
 def test_the_table_sorts_by_keyboard(page: Browser) -> None:
@@ -156,23 +156,23 @@ def test_the_table_sorts_by_keyboard(page: Browser) -> None:
     assert [h.get_attribute("aria-sort") for h in page.all(".results th[aria-sort]")].count("none") == 4
 
 
-def test_difference_images_follow_the_selected_losses(page: Browser, usual: ReportData) -> None:
-    methods = len(usual.results) + 1
+def test_difference_images_follow_the_selected_losses(page: Browser, report_data: ReportData) -> None:
+    methods = len(report_data.results) + 1
     assert len(page.all("#forest tbody tr")) == methods - 1
     page.choose("#difference-reference", "all")
     assert len(page.all("#forest tbody tr")) == methods * (methods - 1) // 2
     page.choose("#difference-metric", "2")
     assert "GMSD" in page.one("#forest thead").text
-    unsure = [pair for pair in usual.differences if pair.metric == "gmsd" and not pair.significant]
+    unsure = [pair for pair in report_data.differences if pair.metric == "gmsd" and not pair.significant]
     outcomes = [cell.text for cell in page.all("#forest .outcome")[1:]]
     assert outcomes.count("not distinguishable") == len(unsure)
     assert outcomes.count("▲ better") == len(outcomes) - len(unsure)
 
 
-def test_curves_can_be_selected_hidden_and_read(page: Browser, usual: ReportData) -> None:
-    lines = len(usual.results)
+def test_curves_can_be_selected_hidden_and_read(page: Browser, report_data: ReportData) -> None:
+    lines = len(report_data.results)
     assert len(page.all("#curve-chart .line:not(.thin)")) == lines
-    assert len(page.all("#curve-chart .line.thin")) == lines * len(usual.seeds)
+    assert len(page.all("#curve-chart .line.thin")) == lines * len(report_data.seeds)
     page.show("#curve-legend button").click()
     assert len(page.all("#curve-chart .line:not(.thin)")) == lines - 1
     page.choose("#curve-view", "loss")
@@ -186,7 +186,7 @@ def test_curves_can_be_selected_hidden_and_read(page: Browser, usual: ReportData
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_chart_labels_do_not_overlap(page: Browser, width: int, usual: ReportData) -> None:
+def test_chart_labels_do_not_overlap(page: Browser, width: int, report_data: ReportData) -> None:
     page.emulate(width=width)
     page.show("#plane-chart")
     WebDriverWait(page.driver, 5).until(
@@ -196,16 +196,16 @@ def test_chart_labels_do_not_overlap(page: Browser, width: int, usual: ReportDat
         """return [...document.querySelectorAll('#plane-chart text.name')].map(t => t.getBoundingClientRect())
         .map(b => [b.left, b.top, b.right, b.bottom])"""
     )
-    assert len(boxes) == len(usual.results) + 1
+    assert len(boxes) == len(report_data.results) + 1
     for i, (left, top, right, bottom) in enumerate(boxes):
         assert left >= 0
         assert right <= width
         for other in boxes[:i]:
-            wide = min(right, other[2]) - max(left, other[0])
+            overlap_width = min(right, other[2]) - max(left, other[0])
             high = min(bottom, other[3]) - max(top, other[1])
-            assert min(wide, high) <= 3
+            assert min(overlap_width, high) <= 3
     page.one("#plane-degraded").click()
-    assert len(page.all("#plane-chart text.name")) == len(usual.results)
+    assert len(page.all("#plane-chart text.name")) == len(report_data.results)
 
 
 def test_every_control_can_be_focused_by_keyboard(page: Browser) -> None:
@@ -214,15 +214,15 @@ def test_every_control_can_be_focused_by_keyboard(page: Browser) -> None:
         return [name, e.id, e.tagName, s.outlineStyle, parseFloat(s.outlineWidth)]"""
     # Chromium walks on from wherever it last was; focusing the body begins at the top
     page.run("const body = document.body; body.tabIndex = -1; body.focus(); body.removeAttribute('tabindex')")
-    reached: list[list[Any]] = []
+    focused: list[list[Any]] = []
     for _ in range(200):
         ActionChains(page.driver).send_keys(Keys.TAB).perform()
-        found = page.run(describe)
-        if found[2] == "BODY" or (len(reached) > 5 and found[0] == "skip"):
+        element = page.run(describe)
+        if element[2] == "BODY" or (len(focused) > 5 and element[0] == "skip"):
             break
-        reached.append(found)
-    assert reached[0][0] == "skip"
-    names = {str(part) for found in reached for part in found[:3]}
+        focused.append(element)
+    assert focused[0][0] == "skip"
+    names = {str(part) for element in focused for part in element[:3]}
     expected_names = {
         "scroll",
         "difference-metric",
@@ -245,7 +245,7 @@ def test_every_control_can_be_focused_by_keyboard(page: Browser) -> None:
         "PRE",
     }
     assert expected_names <= names
-    assert all(style != "none" and width >= 1 for *_, style, width in reached)
+    assert all(style != "none" and width >= 1 for *_, style, width in focused)
 
 
 @pytest.mark.parametrize("width", [390, 768])
@@ -257,21 +257,21 @@ def test_nothing_is_wider_than_the_screen(page: Browser, width: int) -> None:
     if width == 390:
         assert inner > outer
     page.run("arguments[0].scrollLeft = 200", table)
-    pinned = page.run("return document.querySelector('.results .pinned').getBoundingClientRect().left")
-    assert 0 <= pinned < 40
+    offset = page.run("return document.querySelector('.results .pinned').getBoundingClientRect().left")
+    assert 0 <= offset < 40
 
 
 def test_dark_mode_reaches_text_and_charts(page: Browser) -> None:
     script = """const look = (s, p) => getComputedStyle(document.querySelector(s))[p];
         return [look('body', 'backgroundColor'), look('body', 'color'),
                 look('#curve-chart .line.m0', 'stroke'), look('.results .m0', 'color')]"""
-    light = page.run(script)
+    light_colors = page.run(script)
     page.emulate(scheme="dark")
-    dark = page.run(script)
-    assert all(one != other for one, other in zip(light, dark, strict=True))
-    assert light[2] == light[3]
-    assert dark[2] == dark[3]
-    assert dark[0] == "rgb(19, 20, 23)"
+    dark_colors = page.run(script)
+    assert all(one != other for one, other in zip(light_colors, dark_colors, strict=True))
+    assert light_colors[2] == light_colors[3]
+    assert dark_colors[2] == dark_colors[3]
+    assert dark_colors[0] == "rgb(19, 20, 23)"
 
 
 def test_the_command_can_be_copied(page: Browser) -> None:
@@ -280,12 +280,12 @@ def test_the_command_can_be_copied(page: Browser) -> None:
     WebDriverWait(page.driver, 5).until(lambda _: button.text in ("Copied", "Press Ctrl+C"))
 
 
-def test_verdict_and_table_work_without_javascript(page: Browser, usual: ReportData) -> None:
+def test_verdict_and_table_work_without_javascript(page: Browser, report_data: ReportData) -> None:
     page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         page.driver.refresh()
         assert page.one(".headline").is_displayed()
-        assert len(page.all(".results tbody tr")) == len(usual.results) + 1
+        assert len(page.all(".results tbody tr")) == len(report_data.results) + 1
         assert page.one(".gallery img").is_displayed()
         assert not page.one("#curve-chart").is_displayed()
     finally:

@@ -8,12 +8,12 @@ from lossmith.report.crops import Crop, box_sum, find_crops
 from lossmith.report.images import error_ceiling
 
 
-def flat(height: int = 200, width: int = 300, level: int = 100) -> Pixels:
+def uniform(height: int = 200, width: int = 300, level: int = 100) -> Pixels:
     return np.full((height, width, 3), level, np.uint8)
 
 
 def with_patch(x: int, y: int, level: int, side: int = 20) -> Pixels:
-    image = flat()
+    image = uniform()
     image[y : y + side, x : x + side] = level
     return image
 
@@ -25,8 +25,8 @@ def test_box_sums_are_sums_over_windows() -> None:
 
 
 def test_crops_show_where_one_loss_fails() -> None:
-    restored = {"l1": with_patch(30, 40, 140), "l2": with_patch(200, 120, 160), "mix": flat()}
-    crops = find_crops(ImageComparison("p", flat(), flat(level=90), restored))
+    results = {"l1": with_patch(30, 40, 140), "l2": with_patch(200, 120, 160), "mix": uniform()}
+    crops = find_crops(ImageComparison("p", uniform(), uniform(level=90), results))
     assert [crop.side for crop in crops][:2] == [64, 64]
     for crop, (x, y) in zip(crops, [(200, 120), (30, 40)], strict=False):
         assert crop.x <= x
@@ -38,7 +38,7 @@ def test_crops_show_where_one_loss_fails() -> None:
 def test_crops_lie_inside_and_do_not_overlap() -> None:
     rng = np.random.default_rng(1)
     noisy = {name: rng.integers(0, 256, (150, 220, 3), dtype=np.uint8) for name in ("a", "b")}
-    crops = find_crops(ImageComparison("p", flat(150, 220), flat(150, 220), noisy))
+    crops = find_crops(ImageComparison("p", uniform(150, 220), uniform(150, 220), noisy))
     assert len(crops) == 3
     for i, one in enumerate(crops):
         assert 0 <= one.x <= 220 - one.side
@@ -47,7 +47,7 @@ def test_crops_lie_inside_and_do_not_overlap() -> None:
 
 
 def test_crops_of_one_loss_show_where_it_changed_its_input() -> None:
-    [crop, *_] = find_crops(ImageComparison("p", flat(), with_patch(200, 120, 160), {"l1": flat()}))
+    [crop, *_] = find_crops(ImageComparison("p", uniform(), with_patch(200, 120, 160), {"l1": uniform()}))
     assert crop.x <= 200 <= crop.x + 44
 
 
@@ -55,18 +55,18 @@ def test_crops_of_equal_results_show_detail_in_the_target_or_the_middle() -> Non
     target = with_patch(30, 40, 140)
     [crop, *_] = find_crops(ImageComparison("p", target, target, {"l1": target, "l2": target}))
     assert crop.x <= 30 <= crop.x + 44
-    assert find_crops(ImageComparison("p", flat(), flat(), {})) == [Crop(118, 68, 64)]
+    assert find_crops(ImageComparison("p", uniform(), uniform(), {})) == [Crop(118, 68, 64)]
 
 
 def test_a_tiny_image_is_one_crop() -> None:
-    [crop] = find_crops(ImageComparison("p", flat(30, 30), flat(30, 30, 90), {"l1": flat(30, 30, 95)}))
+    [crop] = find_crops(ImageComparison("p", uniform(30, 30), uniform(30, 30, 90), {"l1": uniform(30, 30, 95)}))
     assert crop == Crop(0, 0, 30)
 
 
 def test_the_error_scale_ends_at_a_round_number() -> None:
-    assert error_ceiling(ImageComparison("p", flat(), flat(level=10), {"l1": flat(level=110)})) == 16
-    assert error_ceiling(ImageComparison("p", flat(), flat(), {"l1": flat()})) == 2
-    assert error_ceiling(ImageComparison("p", flat(level=0), flat(level=255), {})) == 255
+    assert error_ceiling(ImageComparison("p", uniform(), uniform(level=10), {"l1": uniform(level=110)})) == 16
+    assert error_ceiling(ImageComparison("p", uniform(), uniform(), {"l1": uniform()})) == 2
+    assert error_ceiling(ImageComparison("p", uniform(level=0), uniform(level=255), {})) == 255
 
 
 def test_flat_regions_are_cropped_last() -> None:
@@ -77,6 +77,6 @@ def test_flat_regions_are_cropped_last() -> None:
     first, second = target.copy(), target.copy()
     first[:, :64] += 40
     second[:, 128:] ^= 8
-    picked = find_crops(ImageComparison("sky", target, target, {"a": first, "b": second}))
-    assert picked[0].x > 100
-    assert any(crop.x < 64 for crop in picked[1:])
+    crops = find_crops(ImageComparison("sky", target, target, {"a": first, "b": second}))
+    assert crops[0].x > 100
+    assert any(crop.x < 64 for crop in crops[1:])

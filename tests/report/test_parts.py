@@ -25,8 +25,8 @@ def ranking(metric: Metric, means: dict[str, float], leaders: tuple[str, ...]) -
     return Ranking(metric, order, means, {name: (m - 1, m + 1) for name, m in means.items()}, leaders)
 
 
-def test_the_table_marks_the_best_and_those_tied_with_it(usual: ReportData) -> None:
-    contents = replace(usual, rankings=[ranking(PSNR, {"l1": 30, "l2": 29, "mix": 31}, ("mix", "l1"))])
+def test_the_table_marks_the_best_and_those_tied_with_it(report_data: ReportData) -> None:
+    contents = replace(report_data, rankings=[ranking(PSNR, {"l1": 30, "l2": 29, "mix": 31}, ("mix", "l1"))])
     table = results_table(contents, methods_of(contents))
     marks = {line.method.name: line.scores[0].mark for line in table.lines}
     assert (marks["mix"], marks["l1"], marks["l2"], marks["ssim"]) == ("best", "tied", "", "")
@@ -35,9 +35,9 @@ def test_the_table_marks_the_best_and_those_tied_with_it(usual: ReportData) -> N
     assert [line.method.name for line in table.lines][:3] == ["mix", "l1", "l2"]
 
 
-def test_infinite_and_missing_scores_are_formatted(usual: ReportData) -> None:
+def test_infinite_and_missing_scores_are_formatted(report_data: ReportData) -> None:
     means = {"l1": math.inf, "l2": math.nan, "mix": -0.001}
-    contents = replace(usual, rankings=[ranking(PSNR, means, ("l1",))])
+    contents = replace(report_data, rankings=[ranking(PSNR, means, ("l1",))])
     table = results_table(contents, methods_of(contents))
     cells = {line.method.name: line.scores[0] for line in table.lines}
     assert (cells["l1"].text, cells["l1"].value) == ("∞", "inf")
@@ -46,16 +46,16 @@ def test_infinite_and_missing_scores_are_formatted(usual: ReportData) -> None:
 
 
 def test_a_failed_loss_is_not_a_table_row_but_a_failure(tournament: Builder) -> None:
-    contents = tournament(failed="ssim", seeds=(0,), with_images=False, measured=["psnr"])
+    contents = tournament(failing_loss="ssim", seeds=(0,), with_images=False, metric_names=["psnr"])
     table = results_table(contents, methods_of(contents))
     assert "ssim" not in [line.method.name for line in table.lines]
     assert [method.failure for method in table.failures] == ["seed 0: the loss became NaN at step 312."]
     assert "ssim" not in [cost.method.name for cost in costs_of(contents, methods_of(contents))]
 
 
-def test_every_loss_has_its_own_color_and_marker(tournament: Builder, usual: ReportData) -> None:
-    many = [replace(usual.results[0], loss=f"loss{i}") for i in range(20)]
-    looks = [(method.style, method.shape) for method in methods_of(replace(usual, results=many))]
+def test_every_loss_has_its_own_color_and_marker(tournament: Builder, report_data: ReportData) -> None:
+    many_results = [replace(report_data.results[0], loss=f"loss{i}") for i in range(20)]
+    looks = [(method.style, method.shape) for method in methods_of(replace(report_data, results=many_results))]
     assert len(set(looks)) == 21
     assert len({shape for _, shape in looks[:8]}) == len(SHAPES)
 
@@ -72,15 +72,15 @@ def test_every_loss_has_its_own_color_and_marker(tournament: Builder, usual: Rep
 def test_the_scatter_plot_takes_the_best_available_axes(
     names: list[str], expected: tuple[str, str] | None
 ) -> None:
-    found = plane_axes([ranking(replace(PSNR, name=name), {"l1": 1.0}, ("l1",)) for name in names])
-    assert (found and tuple(axis.metric.name for axis in found)) == expected
+    axes = plane_axes([ranking(replace(PSNR, name=name), {"l1": 1.0}, ("l1",)) for name in names])
+    assert (axes and tuple(axis.metric.name for axis in axes)) == expected
 
 
-def test_non_finite_numbers_are_null_in_json(usual: ReportData) -> None:
+def test_non_finite_numbers_are_null_in_json(report_data: ReportData) -> None:
     nothing = Difference("psnr", "l1", "l2", math.inf, math.nan, math.nan, 1.0)
     means = {"l1": math.inf, DEGRADED: 20.0}
     rankings = [ranking(PSNR, means, ("l1",)), ranking(replace(PSNR, name="ssim"), means, ("l1",))]
-    data = chart_data(replace(usual, rankings=rankings, differences=[nothing]), methods_of(usual))
+    data = chart_data(replace(report_data, rankings=rankings, differences=[nothing]), methods_of(report_data))
     assert data["differences"] == [[0, 1, 0, None, None, None, 1.0]]
     assert data["plane"]["points"][0] == {"method": 1, "x": None, "y": None}
 
@@ -88,17 +88,17 @@ def test_non_finite_numbers_are_null_in_json(usual: ReportData) -> None:
 def test_curves_of_different_lengths_are_averaged_where_both_exist() -> None:
     first = np.array([0.0, 10, 20]), np.array([0.0, 10, 20])
     second = np.array([5.0, 15]), np.array([1.0, 1])
-    found = mean_line([first, second])
-    assert found is not None
-    assert [axis.tolist() for axis in found] == [[10.0], [5.5]]
+    mean = mean_line([first, second])
+    assert mean is not None
+    assert [axis.tolist() for axis in mean] == [[10.0], [5.5]]
     assert mean_line([first, (np.array([30.0]), np.array([1.0]))]) is None
 
 
-def test_losses_are_marked_up_in_the_verdict(usual: ReportData) -> None:
-    long = "0.84*ms_ssim + 0.16*l1 until 50% then l2"
-    verdict = f"{long} wins with 31.4 dB, 0.2 dB ahead of l1 (interval -0.1 to 0.3). mix also wins on SSIM."
-    headline, rest = verdict_lines(verdict, methods_of(usual))
-    assert [piece.text for piece in headline if piece.method] == [long, "l1"]
-    assert [piece.text for piece in rest if piece.method] == ["mix"]
-    joined = "".join(piece.text for piece in headline) + " " + "".join(piece.text for piece in rest)
-    assert joined == verdict.replace("-0.1", "−0.1")
+def test_losses_are_marked_up_in_the_verdict(report_data: ReportData) -> None:
+    expression = "0.84*ms_ssim + 0.16*l1 until 50% then l2"
+    verdict = f"{expression} wins with 31.4 dB, 0.2 dB ahead of l1 (interval -0.1 to 0.3). mix also wins on SSIM."
+    headline, details = verdict_lines(verdict, methods_of(report_data))
+    assert [piece.text for piece in headline if piece.method] == [expression, "l1"]
+    assert [piece.text for piece in details if piece.method] == ["mix"]
+    full_text = "".join(piece.text for piece in headline) + " " + "".join(piece.text for piece in details)
+    assert full_text == verdict.replace("-0.1", "−0.1")

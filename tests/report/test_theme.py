@@ -9,7 +9,7 @@ from lossmith.report.methods import COLORS
 from lossmith.report.templates import ASSETS
 
 CSS = (ASSETS / "styles" / "theme.css").read_text("utf-8")
-LIGHT, DARK = (dict(re.findall(r"--([\w-]+): (#\w{6})", part)) for part in CSS.split("@media", 1))
+LIGHT_COLORS, DARK_COLORS = (dict(re.findall(r"--([\w-]+): (#\w{6})", part)) for part in CSS.split("@media", 1))
 
 
 def luminance(color: str) -> float:
@@ -23,7 +23,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("theme", [LIGHT_COLORS, DARK_COLORS], ids=["light", "dark"])
 def test_colors_have_enough_contrast(theme: dict[str, str]) -> None:
     for text in ("ink", "soft", "accent", "alarm"):
         for ground in ("paper", "card"):

@@ -42,7 +42,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def written(contents: ReportData, folder: Path) -> Page:
+def write_page(contents: ReportData, folder: Path) -> Page:
     path = folder / "report.html"
     write_report(path, contents)
     return Page(path)
@@ -68,12 +68,19 @@ def check_complete(page: Page) -> None:
     assert "NaN" not in page.source.split('id="data">')[1].split("</script>")[0]
 
 
-def test_the_page_shows_every_result_and_is_self_contained(usual: ReportData, tmp_path: Path) -> None:
-    page = written(usual, tmp_path)
+def test_the_page_shows_every_result_and_is_self_contained(report_data: ReportData, tmp_path: Path) -> None:
+    page = write_page(report_data, tmp_path)
     check_complete(page)
-    for words in (usual.degradation, usual.network, usual.budget, usual.protocol, usual.command, *LOSSES):
+    for words in (
+        report_data.degradation,
+        report_data.network,
+        report_data.budget,
+        report_data.protocol,
+        report_data.command,
+        *LOSSES,
+    ):
         assert words in page.text
-    for label, value in usual.environment.items():
+    for label, value in report_data.environment.items():
         assert label in page.text
         assert value in page.text
     headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
@@ -83,32 +90,38 @@ def test_the_page_shows_every_result_and_is_self_contained(usual: ReportData, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html"]
 
 
-def test_each_image_is_embedded_once_and_losslessly(usual: ReportData, tmp_path: Path) -> None:
-    sources = [image["src"] for image in written(usual, tmp_path).all("img")]
-    assert len(sources) == len(set(sources)) == sum(len(each.restored) + 2 for each in usual.comparisons)
-    first = usual.comparisons[0]
+def test_each_image_is_embedded_once_and_losslessly(report_data: ReportData, tmp_path: Path) -> None:
+    sources = [image["src"] for image in write_page(report_data, tmp_path).all("img")]
+    assert (
+        len(sources)
+        == len(set(sources))
+        == sum(len(comparison.restored) + 2 for comparison in report_data.comparisons)
+    )
+    first = report_data.comparisons[0]
     expected = [first.degraded, *first.restored.values(), first.target]
     for source, pixels in zip(sources, expected, strict=False):
-        decoded = Image.open(io.BytesIO(base64.b64decode(source.split(",")[1])))
-        assert np.array_equal(np.asarray(decoded.convert("RGB")), pixels)
+        embedded_image = Image.open(io.BytesIO(base64.b64decode(source.split(",")[1])))
+        assert np.array_equal(np.asarray(embedded_image.convert("RGB")), pixels)
 
 
-def test_html_in_names_is_escaped(usual: ReportData, tmp_path: Path) -> None:
+def test_html_in_names_is_escaped(report_data: ReportData, tmp_path: Path) -> None:
     evil = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\"&{{ 7*7 }}"
-    renamed = {"l1": evil}
+    labels = {"l1": evil}
 
     def name(text: str) -> str:
-        return renamed.get(text, text)
+        return labels.get(text, text)
 
     contents = replace(
-        usual,
+        report_data,
         verdict=f"{evil} wins",
         degradation=evil,
         network=evil,
         budget=evil,
         protocol=evil,
         command=evil,
-        results=[replace(c, loss=name(c.loss), failure=evil if c.loss == "l2" else None) for c in usual.results],
+        results=[
+            replace(c, loss=name(c.loss), failure=evil if c.loss == "l2" else None) for c in report_data.results
+        ],
         rankings=[
             replace(
                 s,
@@ -118,20 +131,21 @@ def test_html_in_names_is_escaped(usual: ReportData, tmp_path: Path) -> None:
                 intervals={name(k): v for k, v in s.intervals.items()},
                 leaders=tuple(map(name, s.leaders)),
             )
-            for s in usual.rankings
+            for s in report_data.rankings
         ],
-        differences=[replace(d, first=name(d.first), second=name(d.second)) for d in usual.differences],
-        rows=[replace(row, method=name(row.method), image=evil) for row in usual.rows],
+        differences=[replace(d, first=name(d.first), second=name(d.second)) for d in report_data.differences],
+        rows=[replace(row, method=name(row.method), image=evil) for row in report_data.rows],
         comparisons=[
-            replace(e, image=evil, restored={name(k): v for k, v in e.restored.items()}) for e in usual.comparisons
+            replace(e, image=evil, restored={name(k): v for k, v in e.restored.items()})
+            for e in report_data.comparisons
         ],
         environment={evil: evil + "\udcff"},
     )
-    page = written(contents, tmp_path)
+    page = write_page(contents, tmp_path)
     check_complete(page)
     assert "<script>alert" not in page.source
     assert page.text.count(evil) > 20
-    assert len(page.all("img")) == sum(len(each.restored) + 2 for each in contents.comparisons)
+    assert len(page.all("img")) == sum(len(comparison.restored) + 2 for comparison in contents.comparisons)
 
 
 @pytest.mark.parametrize("losses", [["l1"], EIGHT], ids=["one", "eight"])
@@ -140,39 +154,39 @@ def test_pages_of_few_and_of_many_losses_and_seeds(
     tournament: Builder, losses: list[str], seeds: tuple[int, ...], tmp_path: Path
 ) -> None:
     small = {"cat": data.chelsea()[100:180, 100:220].copy()}
-    page = written(tournament(losses=losses, seeds=seeds, images=small), tmp_path)
+    page = write_page(tournament(losses=losses, seeds=seeds, images=small), tmp_path)
     check_complete(page)
     assert all(loss in page.text for loss in losses)
     assert ("do not include the variation between training runs" in page.text) == (len(seeds) == 1)
 
 
 def test_a_failed_loss_is_shown_in_the_table_and_the_costs(tournament: Builder, tmp_path: Path) -> None:
-    page = written(tournament(failed="ssim", measured=["psnr"]), tmp_path)
+    page = write_page(tournament(failing_loss="ssim", metric_names=["psnr"]), tmp_path)
     check_complete(page)
     assert page.text.count("the loss became NaN at step 312.") == 2
 
 
 def test_a_page_where_all_losses_failed(tournament: Builder, tmp_path: Path) -> None:
-    contents = tournament(losses=["l1"], failed="l1", seeds=(0,), measured=["psnr"])
-    check_complete(written(replace(contents, rankings=[], differences=[], rows=[]), tmp_path))
+    contents = tournament(losses=["l1"], failing_loss="l1", seeds=(0,), metric_names=["psnr"])
+    check_complete(write_page(replace(contents, rankings=[], differences=[], rows=[]), tmp_path))
 
 
-def test_a_page_with_missing_and_infinite_scores(usual: ReportData, tmp_path: Path) -> None:
+def test_a_page_with_missing_and_infinite_scores(report_data: ReportData, tmp_path: Path) -> None:
     rows = [
         replace(row, scores={**row.scores, "psnr": math.inf if row.method == "l1" else math.nan})
-        for row in usual.rows
+        for row in report_data.rows
     ]
-    first = usual.rankings[0]
+    first = report_data.rankings[0]
     means = {**first.means, "l1": math.inf, "l2": math.nan}
-    rankings = [replace(first, means=means, intervals={}), *usual.rankings[1:]]
-    page = written(replace(usual, rows=rows, rankings=rankings), tmp_path)
+    rankings = [replace(first, means=means, intervals={}), *report_data.rankings[1:]]
+    page = write_page(replace(report_data, rows=rows, rankings=rankings), tmp_path)
     check_complete(page)
     assert "∞" in page.text
 
 
-def test_a_page_without_images_curves_or_costs(usual: ReportData, tmp_path: Path) -> None:
-    bare = [replace(c, curves=[], milliseconds_per_step=math.nan, activation_mb=None) for c in usual.results]
-    page = written(replace(usual, comparisons=[], results=bare), tmp_path)
+def test_a_page_without_images_curves_or_costs(report_data: ReportData, tmp_path: Path) -> None:
+    bare = [replace(c, curves=[], milliseconds_per_step=math.nan, activation_mb=None) for c in report_data.results]
+    page = write_page(replace(report_data, comparisons=[], results=bare), tmp_path)
     check_complete(page)
     assert "No restored images are available." in page.text
     assert "No training curves were recorded." in page.text
@@ -184,32 +198,32 @@ def test_a_page_of_tiny_and_gray_images(tournament: Builder, tmp_path: Path) -> 
         "gray": np.repeat(data.camera()[:90, :120, None], 3, axis=2),
         "flat": np.full((48, 64, 3), 128, np.uint8),
     }
-    check_complete(written(tournament(losses=["l1", "l2"], images=images, measured=["psnr"]), tmp_path))
+    check_complete(write_page(tournament(losses=["l1", "l2"], images=images, metric_names=["psnr"]), tmp_path))
 
 
-def test_large_images_are_cropped_to_where_losses_differ(usual: ReportData, tmp_path: Path) -> None:
-    wide = np.tile(np.arange(1500, dtype=np.uint8)[None, :, None], (100, 1, 3))
-    other = wide.copy()
+def test_large_images_are_cropped_to_where_losses_differ(report_data: ReportData, tmp_path: Path) -> None:
+    gradient = np.tile(np.arange(1500, dtype=np.uint8)[None, :, None], (100, 1, 3))
+    other = gradient.copy()
     other[:, 900:964] ^= 64
-    comparison = ImageComparison("wide", wide, wide, {"l1": wide, "l2": other})
-    page = written(replace(usual, comparisons=[comparison]), tmp_path)
+    comparison = ImageComparison("wide", gradient, gradient, {"l1": gradient, "l2": other})
+    page = write_page(replace(report_data, comparisons=[comparison]), tmp_path)
     assert "1024 × 100 pixels of 1500 × 100, where the losses differ most" in page.text
     image = Image.open(io.BytesIO(base64.b64decode(page.all("img")[0]["src"].split(",")[1])))
     assert image.size == (1024, 100)
     assert np.asarray(image.convert("RGB"))[0, 0, 0] == (900 + 32 - 512) % 256
 
 
-def test_the_file_stays_below_10_mb(usual: ReportData, tmp_path: Path) -> None:
-    shown = []
+def test_the_file_stays_below_10_mb(report_data: ReportData, tmp_path: Path) -> None:
+    copies = []
     for name in ("astronaut", "chelsea", "coffee", "rocket"):
         target = np.ascontiguousarray(getattr(data, name)()[:400, :512])
         degraded = jpeg(target)
-        restored = {loss: imitation(target, degraded, i, 0) for i, loss in enumerate(LOSSES)}
-        shown.append(ImageComparison(name, target, degraded, restored))
-    assert len(written(replace(usual, comparisons=shown), tmp_path).source) < 10e6
+        results = {loss: imitation(target, degraded, i, 0) for i, loss in enumerate(LOSSES)}
+        copies.append(ImageComparison(name, target, degraded, results))
+    assert len(write_page(replace(report_data, comparisons=copies), tmp_path).source) < 10e6
 
 
-def test_a_folder_that_cannot_be_written_is_named(usual: ReportData, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(report_data: ReportData, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(LossmithError, match="cannot write"):
-        write_report(tmp_path / "file" / "report.html", replace(usual, comparisons=[]))
+        write_report(tmp_path / "file" / "report.html", replace(report_data, comparisons=[]))

@@ -48,7 +48,7 @@ GRAY16, RGB16, RGBA16 = (
 )
 
 
-def refused(path: Path, to: Path, options: RestoreOptions = RestoreOptions(), scale: int = 1) -> str:  # noqa: B008
+def refusal(path: Path, to: Path, options: RestoreOptions = RestoreOptions(), scale: int = 1) -> str:  # noqa: B008
     with pytest.raises(LossmithError) as error:
         FileRestorer(identity(scale), options).restore(path, to)
     assert not to.exists()

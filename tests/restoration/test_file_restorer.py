@@ -121,7 +121,7 @@ def test_a_dark_16_bit_image_is_reported(tmp_path: Path) -> None:
 def test_a_started_image_resumes_with_its_finished_tiles(tmp_path: Path) -> None:
     calls: list[int] = []
 
-    class Counted(nn.Module):
+    class CountingNetwork(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             calls.append(1)
             return images
@@ -133,15 +133,15 @@ def test_a_started_image_resumes_with_its_finished_tiles(tmp_path: Path) -> None
         if pixels and len(calls) > 2:
             raise KeyboardInterrupt
 
-    first = FileRestorer(TorchEngine(Counted(), 1), options)
+    first = FileRestorer(TorchEngine(CountingNetwork(), 1), options)
     with pytest.raises(KeyboardInterrupt):
         first.restore(tmp_path / "a.png", tmp_path / "b.png", stop)
     assert not (tmp_path / "b.png").exists()
-    advanced: list[int] = []
-    FileRestorer(TorchEngine(Counted(), 1), options).restore(
-        tmp_path / "a.png", tmp_path / "b.png", advanced.append
+    steps: list[int] = []
+    FileRestorer(TorchEngine(CountingNetwork(), 1), options).restore(
+        tmp_path / "a.png", tmp_path / "b.png", steps.append
     )
-    assert advanced[0] > 0
-    assert sum(advanced) == pytest.approx(1100 * 1100, rel=0.02)
+    assert steps[0] > 0
+    assert sum(steps) == pytest.approx(1100 * 1100, rel=0.02)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "b.png")), np.asarray(Image.open(tmp_path / "a.png")))
     assert [path.name for path in tmp_path.iterdir() if "unfinished" in path.name] == []

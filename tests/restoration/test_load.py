@@ -41,9 +41,9 @@ def test_a_spandrel_model_is_opened_and_gives_equal_output(tmp_path: Path) -> No
     assert (engine.scale, engine.channels) == (2, 3)
     assert engine.metadata["network"] == "RealESRGAN Compact, by spandrel"
     image = torch.rand(SIZE)
-    theirs = spandrel.ModelLoader().load_from_state_dict(net.state_dict())
-    theirs.model.to(memory_format=torch.channels_last)  # as ours computes
-    expected = theirs(image.contiguous(memory_format=torch.channels_last))
+    spandrel_model = spandrel.ModelLoader().load_from_state_dict(net.state_dict())
+    spandrel_model.model.to(memory_format=torch.channels_last)  # as ours computes
+    expected = spandrel_model(image.contiguous(memory_format=torch.channels_last))
     assert torch.equal(engine(image), expected)
 
 
@@ -103,7 +103,7 @@ def test_files_that_are_not_models_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_architecture_is_refused_with_the_closest_known_one(tmp_path: Path) -> None:
-    class Mine(nn.Module):
+    class UnknownNetwork(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.layers = network("fcn").layers
@@ -112,11 +112,11 @@ def test_an_unknown_architecture_is_refused_with_the_closest_known_one(tmp_path:
         def forward(self, images: Tensor) -> Tensor:
             return images
 
-    torch.save(Mine().state_dict(), tmp_path / "mine.pth")
-    said = refusal(tmp_path / "mine.pth")
-    assert "no network that is known" in said
-    assert "closest is fcn, which" in said
-    assert "`network='fcn(scale=4)'`" in said
+    torch.save(UnknownNetwork().state_dict(), tmp_path / "mine.pth")
+    message = refusal(tmp_path / "mine.pth")
+    assert "no network that is known" in message
+    assert "closest is fcn, which" in message
+    assert "`network='fcn(scale=4)'`" in message
 
 
 def test_bare_weights_are_opened_with_a_named_network(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def blur(channels: int = 3, halo: int = 2) -> tuple[Any, dict[str, Array]]:
     return node, {"weights": weights}
 
 
-def renamed(node: Any, source: str, result: str) -> Any:
+def rename(node: Any, source: str, result: str) -> Any:
     node.input[0], node.output[0] = source, result
     return node
 
@@ -79,14 +79,14 @@ def photo(height: int, width: int) -> Array:
     return np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def restored(model: Path, image: Array, folder: Path, **options: Any) -> tuple[Array, FileRestorer]:
+def restore_file(model: Path, image: Array, folder: Path, **options: Any) -> tuple[Array, FileRestorer]:
     Image.fromarray(image).save(folder / "given.png")
     restorer = FileRestorer(load_engine(model), RestoreOptions(**options))
     restorer.restore(folder / "given.png", folder / "made.png")
     return np.asarray(Image.open(folder / "made.png")).astype(int), restorer
 
 
-def opened(path: Path) -> OnnxEngine:
+def open_engine(path: Path) -> OnnxEngine:
     engine = load_engine(path)
     assert isinstance(engine, OnnxEngine)
     return engine
@@ -106,11 +106,11 @@ TYPES = {"float": TensorProto.FLOAT, "half": TensorProto.FLOAT16, "double": Tens
 @pytest.mark.parametrize("shape", [FREE, ["n", "c", "h", "w"], [1, 3, None, None], [2, 3, "h", "w"]])
 def test_nchw_graphs_are_opened_whichever_axes_are_free(shape: list[Any], tmp_path: Path) -> None:
     node, constants = blur()
-    path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], shape, constants=constants)
-    engine = opened(path)
+    path = graph(tmp_path / "a.onnx", [rename(node, "i", "o")], shape, constants=constants)
+    engine = open_engine(path)
     assert (engine.channels, engine.scale, engine.size) == (3, 1, None)
     image = photo(37, 50)
-    assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert np.abs(restore_file(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
     assert measure_receptive_field(engine).pixels == 2
 
 
@@ -124,7 +124,7 @@ def test_channels_last_graphs_are_opened(shape: list[Any], tmp_path: Path) -> No
     ]
     path = graph(tmp_path / "a.onnx", nodes, shape, constants=constants)
     image = photo(30, 41)
-    assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert np.abs(restore_file(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
 
 def test_graphs_without_a_batch_axis_are_opened(tmp_path: Path) -> None:
@@ -137,22 +137,22 @@ def test_graphs_without_a_batch_axis_are_opened(tmp_path: Path) -> None:
     constants |= {"first": np.array([0], np.int64)}
     path = graph(tmp_path / "a.onnx", nodes, [3, "h", "w"], constants=constants)
     image = photo(30, 41)
-    assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert np.abs(restore_file(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
 
 def test_a_gray_graph_with_a_free_channel_axis_is_gray(tmp_path: Path) -> None:
     node, constants = blur(1)
-    path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], ["n", "c", "h", "w"], constants=constants)
-    assert opened(path).channels == 1
+    path = graph(tmp_path / "a.onnx", [rename(node, "i", "o")], ["n", "c", "h", "w"], constants=constants)
+    assert open_engine(path).channels == 1
     image = photo(20, 33)
-    result, _ = restored(path, image, tmp_path)
+    result, _ = restore_file(path, image, tmp_path)
     for c in range(3):  # one after another
         assert np.abs(result[..., c] - the_blur(image[..., c : c + 1], constants)[..., 0]).max() <= 1
 
 
 @pytest.mark.parametrize("types", [("half", "half"), ("double", "double"), ("float", "half"), ("half", "float")])
 def test_graphs_of_16_32_and_64_bit_floats_are_opened(types: tuple[str, str], tmp_path: Path) -> None:
-    source, result = (TYPES[each] for each in types)
+    source, result = (TYPES[name] for name in types)
     node, constants = blur()
     nodes = [
         helper.make_node("Cast", ["i"], ["x"], to=TensorProto.FLOAT),
@@ -161,7 +161,7 @@ def test_graphs_of_16_32_and_64_bit_floats_are_opened(types: tuple[str, str], tm
     ]
     path = graph(tmp_path / "a.onnx", nodes, types=(source, result), constants=constants)
     image = photo(20, 33)
-    assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert np.abs(restore_file(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
 
 def in_numbers(low: float, high: float, given_bytes: bool, made_bytes: bool) -> tuple[list[Any], dict[str, Array]]:
@@ -191,10 +191,10 @@ def test_graphs_of_bytes_and_of_floats_in_0_to_255_are_opened(
     given_bytes: bool, made_bytes: bool, tmp_path: Path
 ) -> None:
     nodes, constants = in_numbers(0, 255, given_bytes, made_bytes)
-    types = tuple(TensorProto.UINT8 if each else TensorProto.FLOAT for each in (given_bytes, made_bytes))
+    types = tuple(TensorProto.UINT8 if is_bytes else TensorProto.FLOAT for is_bytes in (given_bytes, made_bytes))
     path = graph(tmp_path / "a.onnx", nodes, types=types, constants=constants)
     image = photo(30, 41)
-    result, restorer = restored(path, image, tmp_path)
+    result, restorer = restore_file(path, image, tmp_path)
     assert np.abs(result - the_blur(image, constants)).max() <= 1
     assert restorer.final_notes() == [
         "model 'a' uses other value ranges, 0 to 255 in, 0 to 255 out: they are converted"
@@ -205,15 +205,15 @@ def test_a_range_of_0_to_255_is_found_where_other_ranges_give_black(tmp_path: Pa
     nodes = [helper.make_node("Max", ["i", "floor"], ["o"])]
     path = graph(tmp_path / "a.onnx", nodes, constants={"floor": np.float32(16)})
     image = photo(30, 41)
-    assert np.array_equal(restored(path, image, tmp_path)[0], np.maximum(image, 16))
+    assert np.array_equal(restore_file(path, image, tmp_path)[0], np.maximum(image, 16))
 
 
 def test_a_range_of_minus_1_to_1_is_found(tmp_path: Path) -> None:
     nodes, constants = in_numbers(-1, 1, False, False)
     path = graph(tmp_path / "a.onnx", nodes, constants=constants)
     image = photo(30, 41)
-    assert opened(path).metadata["numbers"] == "-1 to 1 in, -1 to 1 out"
-    assert np.abs(restored(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert open_engine(path).metadata["numbers"] == "-1 to 1 in, -1 to 1 out"
+    assert np.abs(restore_file(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 96), (33, 50), (64, "w"), ("h", 48)])
@@ -222,14 +222,14 @@ def test_a_fixed_size_graph_is_tiled_at_its_size_with_its_receptive_field(
     size: tuple[Any, Any], image: tuple[int, int], tmp_path: Path
 ) -> None:
     node, constants = blur(halo=4)
-    path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], [1, 3, *size], constants=constants)
-    engine = opened(path)
+    path = graph(tmp_path / "a.onnx", [rename(node, "i", "o")], [1, 3, *size], constants=constants)
+    engine = open_engine(path)
     assert engine.size is not None
     assert receptive_field_at_fixed_size(engine).pixels == 4
     values = photo(*image)
-    result, restorer = restored(path, values, tmp_path)
+    result, restorer = restore_file(path, values, tmp_path)
     expected = the_blur(values, constants)
-    down, across = (min(side, of) for side, of in zip(engine.size, image, strict=True))
+    down, across = (min(side, length) for side, length in zip(engine.size, image, strict=True))
     # an image smaller than the size is mirrored: at such an end 4 pixels are not the blur of the image itself
     inner = (
         slice(None, down - 4 if image[0] < engine.size[0] else None),
@@ -247,14 +247,14 @@ def test_windows_of_a_global_fixed_size_graph_are_blended_and_reported(tmp_path:
     ]
     constants = {"little": np.float32(0.02)}
     path = graph(tmp_path / "a.onnx", nodes, [1, 3, 64, 64], constants=constants)
-    result, restorer = restored(path, photo(150, 100), tmp_path)
+    result, restorer = restore_file(path, photo(150, 100), tmp_path)
     assert np.abs(result - photo(150, 100)).mean() < 5
     assert restorer.final_notes() == [
         "model 'a' takes 64 x 64 pixels only and sees more than 16 to each side; its windows overlap by as much "
         "and are blended"
     ]
     with pytest.raises(LossmithError, match="takes 64 x 64 pixels only"):
-        restored(path, photo(150, 100), tmp_path, halo="exact")
+        restore_file(path, photo(150, 100), tmp_path, halo="exact")
 
 
 @pytest.mark.parametrize("multiple", [2, 3, 6])
@@ -269,21 +269,21 @@ def test_the_size_multiple_of_a_graph_is_found_by_trying(multiple: int, tmp_path
     for c in range(channels):
         weights[c, c, 1] = 0.25, 0.5, 0.25
     path = graph(tmp_path / "a.onnx", nodes, constants={"weights": weights})
-    assert sizes_of(opened(path)) == Sizes(multiple, multiple)
-    engine, image = opened(path), photo(65, 63)
-    tall, wide = (-(-side // multiple) * multiple for side in (65, 63))
-    padded = np.pad(image, ((0, tall - 65), (0, wide - 63), (0, 0)), "reflect")
+    assert sizes_of(open_engine(path)) == Sizes(multiple, multiple)
+    engine, image = open_engine(path), photo(65, 63)
+    padded_height, padded_width = (-(-side // multiple) * multiple for side in (65, 63))
+    padded = np.pad(image, ((0, padded_height - 65), (0, padded_width - 63), (0, 0)), "reflect")
     full = engine(torch.from_numpy(padded).permute(2, 0, 1).float()[None] / 255)[0].permute(1, 2, 0).numpy()
-    result, _ = restored(path, image, tmp_path, memory=1e-2)
+    result, _ = restore_file(path, image, tmp_path, memory=1e-2)
     assert np.abs(result - np.floor(255 * full[:65, :63].clip(0, 1) + 0.5)).max() <= 1
 
 
 def test_the_scale_of_a_graph_is_found_by_trying(tmp_path: Path) -> None:
     nodes = [helper.make_node("Resize", ["i", "", "scales"], ["o"], mode="nearest")]
     path = graph(tmp_path / "a.onnx", nodes, constants={"scales": np.array([1, 1, 3, 3], np.float32)})
-    assert opened(path).scale == 3
-    turned = [helper.make_node("Transpose", ["i"], ["o"], perm=[0, 1, 3, 2])]
-    assert "which is not an image" in refusal(graph(tmp_path / "b.onnx", turned))
+    assert open_engine(path).scale == 3
+    transpose = [helper.make_node("Transpose", ["i"], ["o"], perm=[0, 1, 3, 2])]
+    assert "which is not an image" in refusal(graph(tmp_path / "b.onnx", transpose))
     uneven = [helper.make_node("Resize", ["i", "", "scales"], ["o"], mode="nearest")]
     path = graph(tmp_path / "c.onnx", uneven, constants={"scales": np.array([1, 1, 1.5, 1.5], np.float32)})
     assert "gives float32 [1, 3, 96, 120] for [1, 3, 64, 80], which is not an image" in refusal(path)
@@ -295,35 +295,35 @@ def test_output_out_of_range_is_refused_and_never_written(tmp_path: Path) -> Non
     with pytest.raises(
         LossmithError, match=r"^model 'bytes' gives 60 to 61, not 0 to 1; was it trained on 0 to 255\?"
     ):
-        restored(path, photo(20, 30), tmp_path)
+        restore_file(path, photo(20, 30), tmp_path)
     assert not (tmp_path / "made.png").exists()
 
 
 def test_graphs_that_are_not_image_to_image_are_refused_by_name(tmp_path: Path) -> None:
-    same = [helper.make_node("Identity", ["i"], ["o"])]
-    two = [*same, helper.make_node("Identity", ["i"], ["p"])]
+    nodes = [helper.make_node("Identity", ["i"], ["o"])]
+    two = [*nodes, helper.make_node("Identity", ["i"], ["p"])]
     pair = [helper.make_node("Add", ["i", "sigma"], ["o"])]
     numbers = [helper.make_node("GlobalAveragePool", ["i"], ["o"])]
     int64_pair = (TensorProto.INT64, TensorProto.INT64)
-    at = tmp_path / "a.onnx"
-    assert "takes [n, 4, h, w], which is not an image of 1 or 3" in refusal(graph(at, same, ["n", 4, "h", "w"]))
-    assert "takes [b, 3, d, h, w], which is not an image" in refusal(graph(at, same, ["b", 3, "d", "h", "w"]))
-    assert "takes tensor(int64) [n, 3, h, w], not an image" in refusal(graph(at, same, types=int64_pair))
-    assert "takes 2 inputs (i, sigma), not one image" in refusal(graph(at, pair, inputs=("i", "sigma")))
-    assert "gives 2 images (o, p); keep one of them" in refusal(graph(at, two, outputs=("o", "p")))
-    assert "gives float32 [1, 3, 1, 1] for [1, 3, 64, 80], which is not an image" in refusal(graph(at, numbers))
+    path = tmp_path / "a.onnx"
+    assert "takes [n, 4, h, w], which is not an image of 1 or 3" in refusal(graph(path, nodes, ["n", 4, "h", "w"]))
+    assert "takes [b, 3, d, h, w], which is not an image" in refusal(graph(path, nodes, ["b", 3, "d", "h", "w"]))
+    assert "takes tensor(int64) [n, 3, h, w], not an image" in refusal(graph(path, nodes, types=int64_pair))
+    assert "takes 2 inputs (i, sigma), not one image" in refusal(graph(path, pair, inputs=("i", "sigma")))
+    assert "gives 2 images (o, p); keep one of them" in refusal(graph(path, two, outputs=("o", "p")))
+    assert "gives float32 [1, 3, 1, 1] for [1, 3, 64, 80], which is not an image" in refusal(graph(path, numbers))
 
 
 def test_further_outputs_of_a_graph_are_ignored(tmp_path: Path) -> None:
     nodes = [helper.make_node("GlobalAveragePool", ["i"], ["p"]), helper.make_node("Identity", ["i"], ["o"])]
     path = graph(tmp_path / "a.onnx", nodes, outputs=("p", "o"))
     image = photo(20, 30)
-    assert np.array_equal(restored(path, image, tmp_path)[0], image)
+    assert np.array_equal(restore_file(path, image, tmp_path)[0], image)
 
 
 def test_external_weights_are_in_the_record_and_named_when_missing(tmp_path: Path) -> None:
     node, constants = blur()
-    path = graph(tmp_path / "a.onnx", [renamed(node, "i", "o")], constants=constants)
+    path = graph(tmp_path / "a.onnx", [rename(node, "i", "o")], constants=constants)
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
     first = load_engine(path).metadata
     assert len(first["weights.bin"]) == 64
@@ -336,5 +336,5 @@ def test_external_weights_are_in_the_record_and_named_when_missing(tmp_path: Pat
 
 def test_the_planner_knows_the_fixed_size(tmp_path: Path) -> None:
     path = graph(tmp_path / "a.onnx", [helper.make_node("Identity", ["i"], ["o"])], [1, 3, 64, 64])
-    engine = opened(path)
+    engine = open_engine(path)
     assert Planner(engine, engine, sizes_of(engine)).receptive_field().pixels == 0

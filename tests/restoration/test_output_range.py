@@ -13,16 +13,16 @@ from lossmith.restoration import FileRestorer, RestoreOptions, TorchEngine
 
 
 class Does(nn.Module):
-    def __init__(self, what: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        self.what = what
+        self.function = function
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.what(images)
+        return self.function(images)
 
 
-def restorer_of(what: Callable[[Tensor], Tensor], **options: float) -> FileRestorer:
-    return FileRestorer(TorchEngine(Does(what), 1, "m"), RestoreOptions(precision="float32", **options))
+def restorer_of(function: Callable[[Tensor], Tensor], **options: float) -> FileRestorer:
+    return FileRestorer(TorchEngine(Does(function), 1, "m"), RestoreOptions(precision="float32", **options))
 
 
 def photo(path: Path, channels: int = 3, light: float = 1.0) -> Path:
@@ -32,7 +32,7 @@ def photo(path: Path, channels: int = 3, light: float = 1.0) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("what", "sentence"),
+    ("function", "sentence"),
     [
         (lambda x: x + 60, r"gives 60 to 61, not 0 to 1; was it trained on 0 to 255\?"),
         (lambda x: 255 * (0.1 + x), r"gives 25\.5 to 280, not 0 to 1; was it trained on 0 to 255\?"),
@@ -42,17 +42,17 @@ def photo(path: Path, channels: int = 3, light: float = 1.0) -> Path:
 )
 @pytest.mark.parametrize("channels", [3, 4])  # alpha, which is right, does not hide it
 def test_output_almost_entirely_out_of_range_is_refused(
-    what, sentence: str, channels: int, tmp_path: Path
+    function, sentence: str, channels: int, tmp_path: Path
 ) -> None:
     image = photo(tmp_path / "a.png", channels)
     for memory, words in ((1.0, sentence), (5e-5, "gives .* not 0 to 1")):  # whole, and in tiles
         with pytest.raises(LossmithError, match=f"^model 'm' {words}"):
-            restorer_of(what, memory=memory).restore(image, tmp_path / "b.png")
+            restorer_of(function, memory=memory).restore(image, tmp_path / "b.png")
     assert not (tmp_path / "b.png").exists()
 
 
 @pytest.mark.parametrize(
-    ("what", "light", "sentence"),
+    ("function", "light", "sentence"),
     [
         (lambda x: 2 * x - 1, 1.0, "much of the output of model 'm' lies outside of 0 to 1"),
         (lambda x: x / 255, 1.0, "the output of model 'm' is almost black"),
@@ -61,13 +61,13 @@ def test_output_almost_entirely_out_of_range_is_refused(
         (lambda x: x - 0.05, 0.0, None),  # a little below black
     ],
 )
-def test_doubtful_output_is_reported_once_for_the_image(what, light: float, sentence, tmp_path: Path) -> None:
-    restorer = restorer_of(what)
+def test_doubtful_output_is_reported_once_for_the_image(function, light: float, sentence, tmp_path: Path) -> None:
+    restorer = restorer_of(function)
     for name in ("a", "b", "c"):
         restorer.restore(photo(tmp_path / f"{name}.png", light=light), tmp_path / "out" / f"{name}.png")
     if sentence is None:
         assert restorer.final_notes() == []
     else:
-        (told,) = restorer.final_notes()
-        assert told.startswith(sentence)
-        assert told.endswith("'a.png' and 2 more")
+        (remark,) = restorer.final_notes()
+        assert remark.startswith(sentence)
+        assert remark.endswith("'a.png' and 2 more")

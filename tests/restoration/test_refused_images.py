@@ -15,7 +15,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.restoration import FileRestorer, RestoreOptions, TorchEngine
 from lossmith.restoration.io.decoding import decode
 
-from .samples import identity, noise, photo, refused
+from .samples import identity, noise, photo, refusal
 
 
 def test_a_name_too_long_with_its_new_extension_is_one_sentence(tmp_path: Path) -> None:
@@ -34,10 +34,10 @@ def test_a_network_that_does_not_fit_into_memory_is_one_sentence(tmp_path: Path)
 
     photo(tmp_path / "a.png")
     restorer = FileRestorer(TorchEngine(Full(), 1, "full"))
-    told = "^there is not enough memory to run model 'full' on a small image"
-    with pytest.raises(LossmithError, match=told):
+    message = "^there is not enough memory to run model 'full' on a small image"
+    with pytest.raises(LossmithError, match=message):
         restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
-    with pytest.raises(LossmithError, match=told):
+    with pytest.raises(LossmithError, match=message):
         restorer.verify(tmp_path / "a.png", tmp_path / "work")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
@@ -61,10 +61,10 @@ def test_unreadable_images_are_refused_in_one_sentence(tmp_path: Path) -> None:
     Image.new("CMYK", (4, 4)).save(tmp_path / "print.tif")
     Image.fromarray(noise(40, 40, 3)).save(tmp_path / "whole.png")
     (tmp_path / "half.png").write_bytes((tmp_path / "whole.png").read_bytes()[:2000])
-    assert "holds several images" in refused(tmp_path / "moving.webp", result)
-    assert "holds several images" in refused(tmp_path / "pages.tif", result)
-    assert "CMYK" in refused(tmp_path / "print.tif", result)
-    assert "truncated or damaged" in refused(tmp_path / "half.png", result)
+    assert "holds several images" in refusal(tmp_path / "moving.webp", result)
+    assert "holds several images" in refusal(tmp_path / "pages.tif", result)
+    assert "CMYK" in refusal(tmp_path / "print.tif", result)
+    assert "truncated or damaged" in refusal(tmp_path / "half.png", result)
 
 
 def png_of(width: int, height: int, pixels: bytes) -> bytes:
@@ -81,7 +81,7 @@ def png_of(width: int, height: int, pixels: bytes) -> bytes:
 
 def test_a_small_file_that_announces_a_huge_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(png_of(50_000, 50_000, bytes(50_001)))
-    assert "decompression bomb" in refused(tmp_path / "bomb.png", tmp_path / "out" / "a.png")
+    assert "decompression bomb" in refusal(tmp_path / "bomb.png", tmp_path / "out" / "a.png")
     assert not (tmp_path / "out").exists()
 
 
@@ -97,10 +97,10 @@ def test_a_genuine_image_beyond_pillows_pixel_limit_is_read(tmp_path: Path) -> N
 def test_images_that_the_format_cannot_hold_are_refused_before_any_work(tmp_path: Path) -> None:
     Image.new("RGB", (16384, 1)).save(tmp_path / "wide.png")
     Image.new("RGBA", (4, 4), (0, 0, 0, 9)).save(tmp_path / "clear.png")
-    assert "WEBP holds 16383 pixels a side" in refused(
+    assert "WEBP holds 16383 pixels a side" in refusal(
         tmp_path / "wide.png", tmp_path / "a.webp", RestoreOptions("webp")
     )
-    assert "JPEG has no transparency" in refused(
+    assert "JPEG has no transparency" in refusal(
         tmp_path / "clear.png", tmp_path / "a.jpg", RestoreOptions("jpeg")
     )
 
@@ -112,4 +112,4 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_image(tmp_path: Path, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.posix_fallocate", full)
-    assert refused(tmp_path / "a.png", tmp_path / "b.png").endswith("No space left on device")
+    assert refusal(tmp_path / "a.png", tmp_path / "b.png").endswith("No space left on device")

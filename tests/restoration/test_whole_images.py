@@ -35,7 +35,7 @@ def conv(channels: int = 3, kernel: int = 3, **options: Any) -> nn.Conv2d:
     return nn.Conv2d(channels, channels, kernel, padding=padding, **options)
 
 
-class Unshuffled(nn.Module):
+class UnshuffleNetwork(nn.Module):
     """Processes blocks of `block` x `block` pixels; takes multiples of it only."""
 
     def __init__(self, block: int) -> None:
@@ -71,16 +71,16 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose2d(3, 3, 2, stride=2) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
-        halved = [x]
+        levels = [x]
         for layer in self.down:
-            halved.append(layer(halved[-1]))
-        x = halved.pop()
+            levels.append(layer(levels[-1]))
+        x = levels.pop()
         for layer in self.up:
-            x = layer(x) + halved.pop()
+            x = layer(x) + levels.pop()
         return x
 
 
-class Strided(nn.Module):
+class StridedNetwork(nn.Module):
     """A strided network; odd sides give an output one too large, so they are refused."""
 
     def __init__(self) -> None:
@@ -95,8 +95,8 @@ class Table(nn.Module):
     """Gathers values by an index computed from neighbors, which loses NaN."""
 
     def forward(self, x: Tensor) -> Tensor:
-        beside = F.pad(x, (0, 5))[..., 5:]
-        return x + torch.linspace(0, 1, 16)[(beside * 15).nan_to_num().clamp(0, 15).long()]
+        shifted = F.pad(x, (0, 5))[..., 5:]
+        return x + torch.linspace(0, 1, 16)[(shifted * 15).nan_to_num().clamp(0, 15).long()]
 
 
 class Mean(nn.Module):
@@ -114,7 +114,7 @@ class Vignette(nn.Module):
         return x * rows[:, None] * columns
 
 
-class Wide(nn.Module):
+class WideNetwork(nn.Module):
     """Needs at least 7 pixels, since it reflects 6."""
 
     def __init__(self) -> None:
@@ -133,8 +133,8 @@ class InFloat64(nn.Module):
         self.module = module.double()
 
     def forward(self, x: Tensor) -> Tensor:
-        restored: Tensor = self.module(x.double()).float()
-        return restored
+        output: Tensor = self.module(x.double()).float()
+        return output
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ class Case:
     scale: int = 1
     channels: int = 3
     multiple: int = 1
-    least: int = 1
-    bounded: bool = True
+    min_side: int = 1
+    is_bounded: bool = True
 
 
 CASES = {
@@ -159,19 +159,19 @@ CASES = {
     "srresnet x4": Case(lambda: network("srresnet(features=4, blocks=1)", 4), scale=4),
     "rrdbnet x2": Case(lambda: network("rrdbnet(features=4, blocks=1, growth=2)", 2), scale=2),
     "rrdbnet x1": Case(lambda: network("rrdbnet(features=4, blocks=1, growth=2)", 1)),
-    "unshuffled 2": Case(lambda: Unshuffled(2), multiple=2),
-    "unshuffled 3": Case(lambda: Unshuffled(3), multiple=3),
-    "unshuffled 7": Case(lambda: Unshuffled(7), multiple=7),
+    "unshuffled 2": Case(lambda: UnshuffleNetwork(2), multiple=2),
+    "unshuffled 3": Case(lambda: UnshuffleNetwork(3), multiple=3),
+    "unshuffled 7": Case(lambda: UnshuffleNetwork(7), multiple=7),
     "windows 5": Case(lambda: Windows(5)),
     "windows 8": Case(lambda: Windows(8)),
     "windows 24": Case(lambda: Windows(24)),
-    "windows at both ends": Case(lambda: Windows(6, both_ends=True), bounded=False),
+    "windows at both ends": Case(lambda: Windows(6, both_ends=True), is_bounded=False),
     "u-net": Case(UNet, multiple=8),
-    "strided": Case(Strided, multiple=2),
-    "table": Case(Table, bounded=False),
-    "mean": Case(Mean, bounded=False),
-    "vignette": Case(Vignette, bounded=False),
-    "mirrored": Case(Wide, least=7),
+    "strided": Case(StridedNetwork, multiple=2),
+    "table": Case(Table, is_bounded=False),
+    "mean": Case(Mean, is_bounded=False),
+    "vignette": Case(Vignette, is_bounded=False),
+    "mirrored": Case(WideNetwork, min_side=7),
 }
 
 
@@ -189,9 +189,9 @@ def planner_of(name: str) -> Planner:
     return Planner(engine, engine, sizes_of(engine))
 
 
-def mirrored(image: np.ndarray[Any, Any], tall: int, wide: int) -> np.ndarray[Any, Any]:
+def mirror_pad(image: np.ndarray[Any, Any], height: int, width: int) -> np.ndarray[Any, Any]:
     """The image padded to `tall` x `wide` by numpy's reflection."""
-    for axis, side in enumerate((tall, wide)):
+    for axis, side in enumerate((height, width)):
         pad = [(0, 0)] * image.ndim
         pad[axis] = (0, side - image.shape[axis])
         image = np.pad(image, pad, "reflect" if image.shape[axis] > 1 else "edge")
@@ -202,55 +202,59 @@ def reference(name: str, image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The network on the whole image, padded to a size that it takes and cropped."""
     case, module = CASES[name], planner_of(name).reference.module  # type: ignore[attr-defined]
     height, width = image.shape[:2]
-    tall, wide = (-(-max(side, case.least) // case.multiple) * case.multiple for side in (height, width))
-    planes = torch.from_numpy(mirrored(image, tall, wide)).permute(2, 0, 1).float()[None] / 255
+    padded_height, padded_width = (
+        -(-max(side, case.min_side) // case.multiple) * case.multiple for side in (height, width)
+    )
+    planes = torch.from_numpy(mirror_pad(image, padded_height, padded_width)).permute(2, 0, 1).float()[None] / 255
     with torch.no_grad():
         result = module(planes)[0].permute(1, 2, 0).numpy()
     return result[: case.scale * height, : case.scale * width]
 
 
-def restored(
+def restore_file(
     name: str, image: np.ndarray[Any, Any], room: int, halo: Halo, folder: Path
 ) -> tuple[np.ndarray[Any, Any], planning.TilePlan]:
     """The result of the tiling before rounding, with memory for `room` pixels, and its plan."""
-    source, painted, finished, to = (
+    source, painted_raster, finished_raster, to = (
         Raster(folder / part, *image.shape, "uint8") for part in ("source", "painted", "finished", "settled")
     )
     source.create().mapped("r+")[:] = image
     planner = planner_of(name)
     plan = planner.plan(source, room * planner.bytes_per_pixel + 1, halo, 0)
-    canvas = new_canvas(source, planner.reference.scale, plan, "float32", painted, finished)
+    canvas = new_canvas(source, planner.reference.scale, plan, "float32", painted_raster, finished_raster)
     restore_tiles(source, canvas, ChannelAdapter(planner.engine), plan)
     return np.array(finalize(canvas, plan, "float32", to).mapped()), plan
 
 
-short, long = st.integers(1, 12), st.integers(1, 150)
+short_sides, long_sides = st.integers(1, 12), st.integers(1, 150)
 primes = st.sampled_from([2, 3, 5, 7, 13, 17, 31, 61, 73, 97, 127])
-near = st.sampled_from([side + more for side in (16, 32, 48, 64, 96, 128) for more in (-1, 0, 1)])
-sides = st.one_of(st.tuples(long, long), st.tuples(short, st.integers(150, 700)), st.tuples(primes, near))
+near = st.sampled_from([side + offset for side in (16, 32, 48, 64, 96, 128) for offset in (-1, 0, 1)])
+sides = st.one_of(
+    st.tuples(long_sides, long_sides), st.tuples(short_sides, st.integers(150, 700)), st.tuples(primes, near)
+)
 
 
 @settings(max_examples=120, deadline=None)
 @given(
     name=st.sampled_from(list(CASES)),
     size=sides,
-    turned=st.booleans(),
+    transposed=st.booleans(),
     grid=st.sampled_from([1, 16 * 16, 50 * 50, planning.MAX_WHOLE_PIXELS]),
     room=st.one_of(st.just(10**6), st.integers(200, 20_000)),
     halo=st.sampled_from(["auto", "exact", 0, 5, 40]),
 )
-@example(name="srresnet x3", size=(1, 257), turned=False, grid=1, room=10**6, halo="auto")
+@example(name="srresnet x3", size=(1, 257), transposed=False, grid=1, room=10**6, halo="auto")
 def test_a_restored_file_equals_the_network_on_the_whole_image(
-    name: str, size: tuple[int, int], turned: bool, grid: int, room: int, halo: Halo
+    name: str, size: tuple[int, int], transposed: bool, grid: int, room: int, halo: Halo
 ) -> None:
-    height, width = size[::-1] if turned else size
+    height, width = size[::-1] if transposed else size
     rng = np.random.default_rng(height * width)
     image = rng.integers(0, 256, (height, width, CASES[name].channels), np.uint8)
     expected = reference(name, image)
     refusal = ""
     with mock.patch.object(planning, "MAX_WHOLE_PIXELS", grid), tempfile.TemporaryDirectory() as folder:
         try:
-            result, plan = restored(name, image, room, halo, Path(folder))
+            result, plan = restore_file(name, image, room, halo, Path(folder))
         except LossmithError as error:
             refusal = str(error)
     if refusal:
@@ -264,7 +268,7 @@ def test_a_restored_file_equals_the_network_on_the_whole_image(
         assert halo != "exact"
         assert plan.note
         assert room < 10**6  # where there is room for the whole image, it is exact
-        assert not CASES[name].bounded or halo in (0, 5) or room < 150**2
+        assert not CASES[name].is_bounded or halo in (0, 5) or room < 150**2
     else:
         event("whole" if plan.whole else "tiles")
         assert np.abs(result - expected).max() <= bound
@@ -281,31 +285,31 @@ def test_the_reported_error_of_a_shortened_halo_holds_for_the_image(tmp_path: Pa
     source.mapped("r+")[:] = np.random.default_rng(0).integers(0, 256, (200, 300, 3))
     plan = planner.plan(source, 60 * 60 * planner.bytes_per_pixel, 12, 0)
     assert plan.blended
-    stated = float(plan.note.split("at most ")[1].split()[0])
-    measured = verify(planner, source, plan)
-    assert measured.window is None
-    assert 0 < measured.max_error <= 3 * stated  # measured at one place, the busiest
+    stated_error = float(plan.note.split("at most ")[1].split()[0])
+    actual = verify(planner, source, plan)
+    assert actual.window is None
+    assert 0 < actual.max_error <= 3 * stated_error  # measured at one place, the busiest
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.bounded])
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.is_bounded])
 def test_a_halo_that_is_too_small_changes_the_result(name: str, tmp_path: Path) -> None:
     """Shows that the test above can fail."""
     image = np.random.default_rng(0).integers(0, 256, (70, 130, CASES[name].channels), np.uint8)
     radius = planner_of(name).receptive_field().pixels
     assert radius is not None
-    result, plan = restored(name, image, 10**6, "exact", tmp_path)
+    result, plan = restore_file(name, image, 10**6, "exact", tmp_path)
     assert np.abs(result - reference(name, image)).max() <= SPREAD * np.abs(result).max()
     if radius:
-        less, plan = restored(name, image, 60 * 60, radius // 4, tmp_path)
+        inexact, plan = restore_file(name, image, 60 * 60, radius // 4, tmp_path)
         assert plan.blended
-        assert np.abs(less - reference(name, image).clip(0, 1)).max() > SPREAD
+        assert np.abs(inexact - reference(name, image).clip(0, 1)).max() > SPREAD
 
 
 def test_sizes_and_strides_of_networks_are_found() -> None:
     for name, case in CASES.items():
         planner = planner_of(name)
-        assert (planner.sizes.multiple_of, planner.sizes.minimum >= case.least) == (case.multiple, True), name
-        assert (planner.receptive_field().pixels is not None) == case.bounded, name
+        assert (planner.sizes.multiple_of, planner.sizes.minimum >= case.min_side) == (case.multiple, True), name
+        assert (planner.receptive_field().pixels is not None) == case.is_bounded, name
     grids = {
         name: planner_of(name).receptive_field().stride for name in ("windows 5", "windows 24", "u-net", "layers")
     }

@@ -46,8 +46,8 @@ def lossmith(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     def type_in(*words: object) -> Outcome:
         capsys.readouterr()
         status = run([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Outcome(status, captured.err + captured.out)
+        output = capsys.readouterr()
+        return Outcome(status, output.err + output.out)
 
     return type_in
 

@@ -59,8 +59,8 @@ def test_one_misfit_does_not_hide_the_other_scores(lossmith: Lossmith, photos: P
     assert outcome.status == 1
     assert "p1" in outcome.output
     assert "40x40" in outcome.output
-    for scored in ("p0", "p2", "p3"):
-        assert any(line.startswith(scored) for line in outcome.output.splitlines()), outcome.output
+    for name in ("p0", "p2", "p3"):
+        assert any(line.startswith(name) for line in outcome.output.splitlines()), outcome.output
 
 
 @pytest.mark.parametrize("name", ["{}_out.png", "{}_SwinIR.png", "{}_x4_SwinIR.png", "{}_4x-model.png"])

@@ -21,10 +21,10 @@ XMP = (
 def gray_profile() -> bytes:
     """An ICC profile of gray values with a gamma of 2.2."""
 
-    def fixed(value: float) -> bytes:
+    def fixed_point(value: float) -> bytes:
         return struct.pack(">i", round(value * 65536))
 
-    white = fixed(0.9642) + fixed(1) + fixed(0.8249)
+    white = fixed_point(0.9642) + fixed_point(1) + fixed_point(0.8249)
     tags = [
         (b"desc", b"desc\0\0\0\0" + struct.pack(">I", 5) + b"gray\0" + b"\0" * 78),
         (b"cprt", b"text\0\0\0\0none\0"),

@@ -16,27 +16,27 @@ from .conftest import Lossmith
 WEIGHTS = network("rrdbnet(scale=4, features=16, blocks=1, growth=8)").state_dict()
 
 
-def under(prefix: str) -> dict[str, Any]:
+def with_prefix(prefix: str) -> dict[str, Any]:
     return {prefix + name: tensor for name, tensor in WEIGHTS.items()}
 
 
-WRAPPED: dict[str, dict[str, Any]] = {
+LAYOUTS: dict[str, dict[str, Any]] = {
     "bare": dict(WEIGHTS),
     "state_dict": {"state_dict": WEIGHTS, "epoch": 3},
     "with its optimizer": {"model": WEIGHTS, "optimizer": {"state": {}, "param_groups": []}, "iter": 5},
-    "compiled": under("_orig_mod."),
-    "compiled and distributed": under("module._orig_mod."),
-    "Lightning's": {"state_dict": under("net_g."), "epoch": 1},
+    "compiled": with_prefix("_orig_mod."),
+    "compiled and distributed": with_prefix("module._orig_mod."),
+    "Lightning's": {"state_dict": with_prefix("net_g."), "epoch": 1},
     "with a numpy number": {"state_dict": WEIGHTS, "best": np.float64(31.2)},
-    "a GAN's, twice nested": {"models": {"netG": {"state_dict": OrderedDict(under("module."))}}, "lr": 1e-4},
-    "averaged beside raw": {"params": under(""), "params_ema": under("module.")},
+    "a GAN's, twice nested": {"models": {"netG": {"state_dict": OrderedDict(with_prefix("module."))}}, "lr": 1e-4},
+    "averaged beside raw": {"params": with_prefix(""), "params_ema": with_prefix("module.")},
 }
 
 
 @pytest.mark.parametrize("command", ["restore", "evaluate", "export"])
-@pytest.mark.parametrize("wrapping", WRAPPED)
+@pytest.mark.parametrize("wrapping", LAYOUTS)
 def test_weights_are_found_in_any_wrapping(command: str, wrapping: str, lossmith: Lossmith, photos: Path) -> None:
-    torch.save(WRAPPED[wrapping], "model.pth")
+    torch.save(LAYOUTS[wrapping], "model.pth")
     words = {
         "restore": ["restore", photos / "p0.png", "--model", "model.pth", "--out", "out"],
         "evaluate": ["evaluate", "model.pth", "--test", photos / "p0.png", "--degradation", "bicubic(4)"],

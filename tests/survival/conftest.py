@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .processes import Ended, Fault, ForkServer, disturbed
+from .processes import Fault, ForkServer, Outcome, fault_counts
 
 RECIPE = (
     "{photos} --degradation noise(25) --network srresnet_small(features=4,blocks=1) --batch 2 --patch 32 "
@@ -32,18 +32,18 @@ class ReferenceRun:
 
     words: list[str]
     folder: Path
-    ended: Ended
+    outcome: Outcome
 
     def fault(self, rng: random.Random) -> Fault:
         """Something that kills it at a random moment: between two touches of files, in a byte, or at any time."""
         largest = max(path.stat().st_size for path in self.folder.rglob("*.ckpt"))
         return rng.choice(
             [
-                Fault(at_touch=rng.randint(1, self.ended.touches)),
-                Fault(at_touch=rng.randint(1, self.ended.touches)),
+                Fault(at_touch=rng.randint(1, self.outcome.touches)),
+                Fault(at_touch=rng.randint(1, self.outcome.touches)),
                 Fault(at_byte=rng.randrange(largest)),
-                Fault(after=rng.uniform(0, self.ended.seconds)),
-                Fault(after=rng.uniform(0, self.ended.seconds), signal=rng.choice(STOP_SIGNALS)),
+                Fault(after=rng.uniform(0, self.outcome.seconds)),
+                Fault(after=rng.uniform(0, self.outcome.seconds), signal=rng.choice(STOP_SIGNALS)),
             ]
         )
 
@@ -71,18 +71,18 @@ def commands(photos: Path) -> dict[str, list[str]]:
 def reference_runs(
     fork_server: ForkServer, commands: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, ReferenceRun]:
-    found = {}
+    runs = {}
     for name, words in commands.items():
         folder = tmp_path_factory.mktemp(f"whole-{name}")
-        ended = fork_server.run(folder, *words)
-        assert ended.status == 0, ended.errors
-        found[name] = ReferenceRun(words, folder, ended)
-    return found
+        outcome = fork_server.run(folder, *words)
+        assert outcome.status == 0, outcome.errors
+        runs[name] = ReferenceRun(words, folder, outcome)
+    return runs
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if disturbed:
+    if fault_counts:
         terminalreporter.section("commands disturbed")
-        for how, count in sorted(disturbed.items()):
-            terminalreporter.write_line(f"{count:6,}  {how}")
-        terminalreporter.write_line(f"{disturbed.total():6,}  in all")
+        for kind, count in sorted(fault_counts.items()):
+            terminalreporter.write_line(f"{count:6,}  {kind}")
+        terminalreporter.write_line(f"{fault_counts.total():6,}  in all")

@@ -43,7 +43,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Outcome:
     """How a process ended."""
 
     status: int
@@ -53,7 +53,7 @@ class Ended:
     seconds: float
 
     @property
-    def how(self) -> str:
+    def kind(self) -> str:
         if self.status < 0:
             return f"killed by {signal.Signals(-self.status).name}"
         if self.status > 128:
@@ -61,7 +61,7 @@ class Ended:
         return f"ended with status {self.status}"
 
 
-disturbed: Counter[str] = Counter()
+fault_counts: Counter[str] = Counter()
 """How commands ended before they were done; printed behind the tests."""
 
 
@@ -77,22 +77,22 @@ class ForkServer:
         assert self._process.stdout is not None
         self._orders, self._reports = self._process.stdin, self._process.stdout
 
-    def run(self, folder: Path, *words: str, fault: Fault = Fault()) -> Ended:
+    def run(self, folder: Path, *words: str, fault: Fault = Fault()) -> Outcome:
         """Run `lossmith WORDS` in a folder, which is made if need be, to its end."""
         return self.begin(folder, *words, fault=fault)()
 
-    def begin(self, folder: Path, *words: str, fault: Fault = Fault()) -> Callable[[], Ended]:
+    def begin(self, folder: Path, *words: str, fault: Fault = Fault()) -> Callable[[], Outcome]:
         """The same, but not waiting for the end, which is what the function that is returned does."""
         folder.mkdir(parents=True, exist_ok=True)
         self._orders.write(json.dumps([str(folder), words, asdict(fault)]) + "\n")
         self._orders.flush()
-        return self._ended
+        return self._read_outcome
 
-    def _ended(self) -> Ended:
-        ended = Ended(**json.loads(self._reports.readline()))
-        if ended.status:
-            disturbed[ended.how] += 1
-        return ended
+    def _read_outcome(self) -> Outcome:
+        outcome = Outcome(**json.loads(self._reports.readline()))
+        if outcome.status:
+            fault_counts[outcome.kind] += 1
+        return outcome
 
     def close(self) -> None:
         self._orders.close()
@@ -118,7 +118,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     for line in sys.stdin:
         folder, words, fault = json.loads(line)
-        reports.write(json.dumps(asdict(_ended(folder, words, Fault(**fault)))) + "\n")
+        reports.write(json.dumps(asdict(_run_and_wait(folder, words, Fault(**fault)))) + "\n")
         reports.flush()
 
 
@@ -131,14 +131,14 @@ class Steps:
         return self.now
 
     def count(self, kind: type, name: str) -> None:
-        plain = getattr(kind, name)
+        original = getattr(kind, name)
 
-        def counted(*arguments: Any) -> Any:
-            given = plain(*arguments)
+        def counting(*arguments: Any) -> Any:
+            result = original(*arguments)
             self.now += 1
-            return given
+            return result
 
-        setattr(kind, name, counted)
+        setattr(kind, name, counting)
 
 
 def _count_steps() -> None:
@@ -151,9 +151,9 @@ def _count_steps() -> None:
     clock.count(ScaleWGAN, "train_iteration")
 
 
-def _ended(folder: str, words: list[str], fault: Fault) -> Ended:
+def _run_and_wait(folder: str, words: list[str], fault: Fault) -> Outcome:
     errors, count = os.memfd_create("errors"), mmap.mmap(-1, 8)
-    begun = time.monotonic()
+    start = time.monotonic()
     pid = os.fork()
     if pid == 0:
         _live(folder, words, fault, errors, count)
@@ -161,10 +161,10 @@ def _ended(folder: str, words: list[str], fault: Fault) -> Ended:
         time.sleep(fault.after)  # where it has ended before, it is a zombie, and hears nothing
         os.kill(pid, fault.signal)
     _, status = os.waitpid(pid, 0)
-    said = os.pread(errors, 1 << 20, 0).decode(errors="replace")
+    errors_text = os.pread(errors, 1 << 20, 0).decode(errors="replace")
     os.close(errors)
     touches = int.from_bytes(count[:], "little")
-    return Ended(os.waitstatus_to_exitcode(status), said, touches, time.monotonic() - begun)
+    return Outcome(os.waitstatus_to_exitcode(status), errors_text, touches, time.monotonic() - start)
 
 
 def _live(folder: str, words: list[str], fault: Fault, errors: int, count: mmap.mmap) -> None:

@@ -9,39 +9,39 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
-def assert_same(reference: Path, killed: Path, but: Collection[str] = ()) -> None:
+def assert_same(reference: Path, actual: Path, ignored: Collection[str] = ()) -> None:
     """Every file of the one is in the other and holds the same, bit for bit, and no file is there that should not.
 
     Weights, rows, scores, images, receipts, states and pages; of TensorBoard's events, what is shown of them.
     What is in files called as in `but` may differ.
     """
-    assert _files(reference) == _files(killed)
+    assert _files(reference) == _files(actual)
     for name in _files(reference):
-        if Path(name).name in but:
+        if Path(name).name in ignored:
             continue
-        one, other = (_content(folder / name) for folder in (reference, killed))
+        one, other = (_content(folder / name) for folder in (reference, actual))
         assert one == other, name
-    for journal in killed.rglob("metrics.csv"):
+    for journal in actual.rglob("metrics.csv"):
         _assert_shown_once(journal)
 
 
 def _files(folder: Path) -> list[str]:
     paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     # how many states and files of events there were on the way is no matter
-    kept = (path for path in paths if "tensorboard" not in path.parts and ".previous" not in path.name)
-    return sorted(path.as_posix() for path in kept)
+    relevant = (path for path in paths if "tensorboard" not in path.parts and ".previous" not in path.name)
+    return sorted(path.as_posix() for path in relevant)
 
 
 def _content(path: Path) -> Any:
-    return _plain(torch.load(path, weights_only=True)) if path.suffix == ".ckpt" else path.read_bytes()
+    return _to_plain(torch.load(path, weights_only=True)) if path.suffix == ".ckpt" else path.read_bytes()
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """With tensors as lists, which can be compared."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_to_plain(item) for item in value]
     return (str(value.dtype), value.tolist()) if isinstance(value, torch.Tensor) else value
 
 
@@ -52,8 +52,11 @@ def _assert_shown_once(journal: Path) -> None:
     with journal.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for name in rows[0].keys() - {"step"}:
-        shown = {event.step: event.value for event in events.Scalars(name)}
-        assert len(shown) == len(events.Scalars(name)), "each step once"
-        written = {int(row["step"]): float(row[name]) for row in rows if row[name]}
-        assert shown.keys() == written.keys()
-        assert all(abs(shown[step] - written[step]) <= 1e-6 * abs(written[step]) for step in written)  # float32
+        events_by_step = {event.step: event.value for event in events.Scalars(name)}
+        assert len(events_by_step) == len(events.Scalars(name)), "each step once"
+        rows_by_step = {int(row["step"]): float(row[name]) for row in rows if row[name]}
+        assert events_by_step.keys() == rows_by_step.keys()
+        assert all(
+            abs(events_by_step[step] - rows_by_step[step]) <= 1e-6 * abs(rows_by_step[step])
+            for step in rows_by_step
+        )  # float32

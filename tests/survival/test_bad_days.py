@@ -24,15 +24,15 @@ from .sameness import assert_same
 def small_disk(place: Path) -> Iterator[Callable[[int], None] | None]:
     """A file system in memory, and what makes it larger, to kilobytes; None where mounting is not allowed."""
     place.mkdir(parents=True, exist_ok=True)
-    mounted = _mount(place, "size=4k") == 0
+    is_mounted = _mount(place, "size=4k") == 0
 
     def grow(kilobytes: int) -> None:
         assert _mount(place, f"remount,size={kilobytes}k") == 0
 
     try:
-        yield grow if mounted else None
+        yield grow if is_mounted else None
     finally:
-        if mounted:
+        if is_mounted:
             subprocess.run(["umount", place], check=True)
 
 
@@ -41,7 +41,7 @@ def _mount(place: Path, options: str) -> int:
     return subprocess.run(mount, capture_output=True, check=False).returncode
 
 
-OTHERS = ("adversarial", "learn-loss", "compare")
+OTHER_COMMANDS = ("adversarial", "learn-loss", "compare")
 FULL = re.compile(
     r"lossmith: cannot write \S+/?([\w.-]+): (No space left on device|File too large); "
     r"make room, and the same command goes on"
@@ -50,7 +50,9 @@ FULL = re.compile(
 )
 
 
-@pytest.mark.parametrize("name", ["train", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
+@pytest.mark.parametrize(
+    "name", ["train", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHER_COMMANDS)]
+)
 def test_a_repeatedly_full_disk_loses_nothing(
     name: str, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], tmp_path: Path
 ) -> None:
@@ -61,17 +63,17 @@ def test_a_repeatedly_full_disk_loses_nothing(
         for kilobytes in (round(4 * 1.3**n) for n in range(30)):
             if grow:
                 grow(kilobytes)
-            ended = fork_server.run(
+            outcome = fork_server.run(
                 place, *reference.words, fault=Fault(largest=None if grow else 1024 * kilobytes)
             )
-            if ended.status == 0:
+            if outcome.status == 0:
                 break
-            assert ended.status == 2, ended
-            found = FULL.fullmatch(ended.errors.splitlines()[-1])
-            assert found, ended.errors
-            assert "Traceback" not in ended.errors
-            met.add(found[1] or found[3])
-        assert ended.status == 0
+            assert outcome.status == 2, outcome
+            match = FULL.fullmatch(outcome.errors.splitlines()[-1])
+            assert match, outcome.errors
+            assert "Traceback" not in outcome.errors
+            met.add(match[1] or match[3])
+        assert outcome.status == 0
         assert_same(reference.folder, place)
     assert met, "it was full at least once"
 
@@ -102,14 +104,14 @@ def test_a_full_disk_for_each_kind_of_file_is_one_sentence_and_loses_nothing(
 ) -> None:
     reference = reference_runs[name]
     for sort in SORTS[name].split():
-        ended = fork_server.run(tmp_path, *reference.words, fault=Fault(preparation=FILL.format(sort=sort)))
-        assert ended.status == 2, ended.errors
-        found = FULL.fullmatch(ended.errors.splitlines()[-1])
-        assert found, ended.errors
-        assert sort.rpartition("/.")[2] in found[0]
-        assert "Traceback" not in ended.errors
-    ended = fork_server.run(tmp_path, *reference.words)
-    assert ended.status == 0, ended.errors
+        outcome = fork_server.run(tmp_path, *reference.words, fault=Fault(preparation=FILL.format(sort=sort)))
+        assert outcome.status == 2, outcome.errors
+        match = FULL.fullmatch(outcome.errors.splitlines()[-1])
+        assert match, outcome.errors
+        assert sort.rpartition("/.")[2] in match[0]
+        assert "Traceback" not in outcome.errors
+    outcome = fork_server.run(tmp_path, *reference.words)
+    assert outcome.status == 0, outcome.errors
     assert_same(reference.folder, tmp_path)
 
 
@@ -126,10 +128,10 @@ def test_a_full_disk_for_exports_is_one_sentence_and_loses_nothing(
     words: str, sort: str, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], photos: Path
 ) -> None:
     folder = reference_runs["train"].folder
-    given = words.format(photos=photos).split()
-    ended = fork_server.run(folder, *given, fault=Fault(preparation=FILL.format(sort=f".{sort}.")))
-    assert ended.status == 2, ended.errors
-    assert FULL.fullmatch(ended.errors.splitlines()[-1]), ended.errors
+    arguments = words.format(photos=photos).split()
+    outcome = fork_server.run(folder, *arguments, fault=Fault(preparation=FILL.format(sort=f".{sort}.")))
+    assert outcome.status == 2, outcome.errors
+    assert FULL.fullmatch(outcome.errors.splitlines()[-1]), outcome.errors
     assert not (folder / sort).exists()
 
 
@@ -141,11 +143,11 @@ def test_a_read_only_folder_is_one_sentence(
     name: str, fork_server: ForkServer, reference_runs: dict[str, ReferenceRun], tmp_path: Path
 ) -> None:
     with read_only_folder(tmp_path) as place:
-        ended = fork_server.run(place, *reference_runs[name].words)
+        outcome = fork_server.run(place, *reference_runs[name].words)
         assert not list(place.glob("run*"))
-    assert ended.status == 2
-    said = r"Read-only file system|Permission denied|Operation not permitted"
-    assert re.fullmatch(rf"lossmith: cannot write \S+: ({said})\n", ended.errors), ended.errors
+    assert outcome.status == 2
+    message = r"Read-only file system|Permission denied|Operation not permitted"
+    assert re.fullmatch(rf"lossmith: cannot write \S+: ({message})\n", outcome.errors), outcome.errors
 
 
 @contextmanager
@@ -167,17 +169,17 @@ def read_only_folder(near: Path) -> Iterator[Path]:
 
 def states(folder: Path) -> tuple[Path, Path]:
     """The latest state of a command that was killed, and the one before it."""
-    (former,) = folder.rglob("*.previous.ckpt")
-    return former.with_name(former.name.replace(".previous", "")), former
+    (previous,) = folder.rglob("*.previous.ckpt")
+    return previous.with_name(previous.name.replace(".previous", "")), previous
 
 
-def cut(content: bytes, rng: random.Random) -> bytes:
+def truncate(content: bytes, rng: random.Random) -> bytes:
     return content[: rng.randrange(len(content))]
 
 
 def flip(content: bytes, rng: random.Random) -> bytes:
-    at, bit = rng.randrange(len(content)), rng.randrange(8)
-    return content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+    position, bit = rng.randrange(len(content)), rng.randrange(8)
+    return content[:position] + bytes([content[position] ^ 1 << bit]) + content[position + 1 :]
 
 
 def empty(content: bytes, rng: random.Random) -> bytes:
@@ -185,12 +187,12 @@ def empty(content: bytes, rng: random.Random) -> bytes:
 
 
 def kill_half_way(reference: ReferenceRun, fork_server: ForkServer, folder: Path) -> None:
-    fault = Fault(at_touch=int(0.6 * reference.ended.touches))
+    fault = Fault(at_touch=int(0.6 * reference.outcome.touches))
     assert fork_server.run(folder, *reference.words, fault=fault).status < 0
 
 
 @pytest.mark.parametrize(
-    ("name", "damage"), [("train", cut), ("train", flip), ("train", empty), ("learn-loss", flip)]
+    ("name", "damage"), [("train", truncate), ("train", flip), ("train", empty), ("learn-loss", flip)]
 )
 def test_a_damaged_checkpoint_is_detected_and_the_previous_one_used(
     name: str,
@@ -203,13 +205,13 @@ def test_a_damaged_checkpoint_is_detected_and_the_previous_one_used(
     kill_half_way(reference, fork_server, tmp_path)
     latest, _ = states(tmp_path)
     latest.write_bytes(damage(latest.read_bytes(), random.Random(5)))
-    ended = fork_server.run(tmp_path, *reference.words)
-    assert ended.status == 0, ended.errors
+    outcome = fork_server.run(tmp_path, *reference.words)
+    assert outcome.status == 0, outcome.errors
     path = latest.relative_to(tmp_path)
     sentence = (
         f"lossmith: {path} is damaged (its checksum is wrong), so this goes on from the state saved before it"
     )
-    assert ended.errors.splitlines().count(sentence) == 1
+    assert outcome.errors.splitlines().count(sentence) == 1
     assert_same(reference.folder, tmp_path)
 
 
@@ -219,15 +221,15 @@ def test_two_damaged_checkpoints_are_one_sentence_with_advice(
 ) -> None:
     reference = reference_runs[name]
     kill_half_way(reference, fork_server, tmp_path)
-    both = states(tmp_path)
-    for path in both:
+    files = states(tmp_path)
+    for path in files:
         path.write_bytes(flip(path.read_bytes(), random.Random(6)))
-    ended = fork_server.run(tmp_path, *reference.words)
-    assert ended.status == 2
-    named = " and ".join(str(path.relative_to(tmp_path)) for path in both)
+    outcome = fork_server.run(tmp_path, *reference.words)
+    assert outcome.status == 2
+    names = " and ".join(str(path.relative_to(tmp_path)) for path in files)
     anew = "start this run anew" if name == "train" else "learn this loss anew"
-    assert ended.errors.splitlines()[-1] == f"lossmith: {named} are damaged; delete both to {anew}"
-    for path in both:
+    assert outcome.errors.splitlines()[-1] == f"lossmith: {names} are damaged; delete both to {anew}"
+    for path in files:
         path.unlink()
     assert fork_server.run(tmp_path, *reference.words).status == 0
     assert_same(reference.folder, tmp_path)
@@ -247,22 +249,22 @@ def test_a_second_process_is_refused_and_harms_nothing(
     """The first waits in a step until the second has ended; both were given the same command."""
     reference, go = reference_runs[name], tmp_path / "go"
     first = fork_server.begin(tmp_path, *reference.words, fault=Fault(preparation=WAIT.format(go=str(go))))
-    begun = time.monotonic()
+    start = time.monotonic()
     while not list(tmp_path.rglob(".lock")):
-        assert time.monotonic() < begun + 120, "the first process has taken no lock"
+        assert time.monotonic() < start + 120, "the first process has taken no lock"
         time.sleep(0.01)
     try:
-        refused = second_fork_server.run(tmp_path, *reference.words)
+        refusal = second_fork_server.run(tmp_path, *reference.words)
     finally:
         go.touch()
-        ended = first()
-    assert refused.status == 2, refused.errors
+        outcome = first()
+    assert refusal.status == 2, refusal.errors
     assert re.fullmatch(
         r"lossmith: \S+ is in use by another lossmith \(process \d+ on \S+\); "
         r"wait until it has ended, or choose another --out\n",
-        refused.errors,
+        refusal.errors,
     )
-    assert ended.status == 0, ended.errors
+    assert outcome.status == 0, outcome.errors
     go.unlink()
     assert not list(tmp_path.rglob(".lock"))
     assert_same(reference.folder, tmp_path)
@@ -295,10 +297,10 @@ def test_a_clock_that_jumps_changes_nothing(
 ) -> None:
     """Between 1970 and 2096, to and fro at every look, also from one sitting to the next."""
     reference = reference_runs[name]
-    stop = Fault(preparation=JUMP, at_touch=int(0.6 * reference.ended.touches))
+    stop = Fault(preparation=JUMP, at_touch=int(0.6 * reference.outcome.touches))
     assert fork_server.run(tmp_path, *reference.words, fault=stop).status < 0
-    ended = fork_server.run(tmp_path, *reference.words, fault=Fault(preparation=JUMP))
-    assert ended.status == 0, ended.errors
+    outcome = fork_server.run(tmp_path, *reference.words, fault=Fault(preparation=JUMP))
+    assert outcome.status == 0, outcome.errors
     assert_same(reference.folder, tmp_path)
 
 
@@ -323,17 +325,17 @@ def test_images_that_become_unreadable_are_named(
     reference = reference_runs[name]
     words = [word.replace(str(photos), "photos") for word in reference.words]
     shutil.copytree(photos, tmp_path / "photos")
-    half = Fault(preparation=LOSE, at_touch=int(0.6 * reference.ended.touches))
+    half = Fault(preparation=LOSE, at_touch=int(0.6 * reference.outcome.touches))
     assert fork_server.run(tmp_path, *words, fault=half).status < 0
-    ended = fork_server.run(tmp_path, *words)
-    assert ended.status == 2
-    assert re.fullmatch(r"lossmith: image 'photos/0\.png' is truncated or damaged \(.*\)\n", ended.errors)
+    outcome = fork_server.run(tmp_path, *words)
+    assert outcome.status == 2
+    assert re.fullmatch(r"lossmith: image 'photos/0\.png' is truncated or damaged \(.*\)\n", outcome.errors)
     shutil.copytree(photos, tmp_path / "photos", dirs_exist_ok=True)
-    ended = fork_server.run(tmp_path, *words, fault=Fault(preparation=LOSE))
-    assert ended.status == 0, ended.errors
+    outcome = fork_server.run(tmp_path, *words, fault=Fault(preparation=LOSE))
+    assert outcome.status == 0, outcome.errors
     shutil.rmtree(tmp_path / "photos")
     assert_same(
-        reference.folder, tmp_path, but={"report.html", "results.json", "run.html"}
+        reference.folder, tmp_path, ignored={"report.html", "results.json", "run.html"}
     )  # which name the folder
 
 
@@ -362,7 +364,7 @@ for kind, name in ((SupervisedModule, "forward_backward"), (ScaleWGAN, "train_it
 
 
 @pytest.mark.parametrize(
-    ("name", "what", "kept", "lower"),
+    ("name", "subject", "sentence", "lower"),
     [
         ("train", r"for steps of 2 patches of 32 pixels .* any more", "step 2", "--batch or --patch, or .*"),
         ("adversarial", r"for steps of 2 patches of 32 pixels .* any more", "step 2", "--batch or --patch, or .*"),
@@ -371,8 +373,8 @@ for kind, name in ((SupervisedModule, "forward_backward"), (ScaleWGAN, "train_it
 )
 def test_out_of_memory_in_the_middle_of_a_step_loses_nothing(
     name: str,
-    what: str,
-    kept: str,
+    subject: str,
+    sentence: str,
     lower: str,
     fork_server: ForkServer,
     reference_runs: dict[str, ReferenceRun],
@@ -382,13 +384,13 @@ def test_out_of_memory_in_the_middle_of_a_step_loses_nothing(
     reference = reference_runs[name]
     seldom = "99" if name != "learn-loss" else "0"  # an iteration that fails has changed something
     words = [seldom if before == "--save-every" else word for before, word in pairwise(["", *reference.words])]
-    ended = fork_server.run(tmp_path, *words, fault=Fault(preparation=EXHAUST))
-    assert ended.status == 2, ended.errors
+    outcome = fork_server.run(tmp_path, *words, fault=Fault(preparation=EXHAUST))
+    assert outcome.status == 2, outcome.errors
     assert re.fullmatch(
-        rf"lossmith: there is not enough memory {what}; the state after {kept} is saved: end what else uses the "
-        rf"device, and the same command goes on; or lower {lower} with another --out",
-        ended.errors.splitlines()[-1],
+        rf"lossmith: there is not enough memory {subject}; the state after {sentence} is saved: end what else "
+        rf"uses the device, and the same command goes on; or lower {lower} with another --out",
+        outcome.errors.splitlines()[-1],
     )
-    ended = fork_server.run(tmp_path, *reference.words)
-    assert ended.status == 0, ended.errors
+    outcome = fork_server.run(tmp_path, *reference.words)
+    assert outcome.status == 0, outcome.errors
     assert_same(reference.folder, tmp_path)

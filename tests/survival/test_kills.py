@@ -16,20 +16,23 @@ def kill_until(
     kills: int, reference: ReferenceRun, fork_server: ForkServer, rng: random.Random, tmp_path: Path
 ) -> int:
     """Kill a command that often, in folder after folder; how many of these came to their end and are the same."""
-    killed = folders = 0
-    while killed < kills:
+    kill_count = folders = 0
+    while kill_count < kills:
         folder, folders = tmp_path / str(folders), folders + 1
-        while killed < kills:
+        while kill_count < kills:
             fault = reference.fault(rng)
-            ended = fork_server.run(folder, *reference.words, fault=fault)
-            assert "Error" not in ended.errors, (fault, ended)
-            if ended.status == 0:
+            outcome = fork_server.run(folder, *reference.words, fault=fault)
+            assert "Error" not in outcome.errors, (fault, outcome)
+            if outcome.status == 0:
                 break
             number = signal.SIGXFSZ if fault.at_byte is not None else fault.signal
-            assert ended.status in (-number, 128 + number if number in STOP_SIGNALS else -number), (fault, ended)
-            killed += 1
-        ended = fork_server.run(folder, *reference.words)
-        assert ended.status == 0, ended.errors
+            assert outcome.status in (-number, 128 + number if number in STOP_SIGNALS else -number), (
+                fault,
+                outcome,
+            )
+            kill_count += 1
+        outcome = fork_server.run(folder, *reference.words)
+        assert outcome.status == 0, outcome.errors
         assert_same(reference.folder, folder)
     return folders
 
@@ -49,8 +52,8 @@ def test_a_command_killed_once_ends_with_the_same_files(
 ) -> None:
     reference = reference_runs[name]
     assert fork_server.run(tmp_path, *reference.words, fault=fault).status < 0
-    ended = fork_server.run(tmp_path, *reference.words)
-    assert ended.status == 0, ended.errors
+    outcome = fork_server.run(tmp_path, *reference.words)
+    assert outcome.status == 0, outcome.errors
     assert_same(reference.folder, tmp_path)
 
 
@@ -102,11 +105,11 @@ def test_a_stop_signal_saves_and_says_so(
 ) -> None:
     reference = reference_runs[name]
     rarely = ["1000" if before == "--save-every" else word for before, word in pairwise(["", *reference.words])]
-    ended = fork_server.run(tmp_path, *rarely, fault=Fault(preparation=TELL.format(number=number)))
-    assert ended.status == 128 + number, ended.errors
-    assert ended.errors.splitlines()[-1] == "lossmith: stopped; the same command goes on from here"
-    assert "Traceback" not in ended.errors
+    outcome = fork_server.run(tmp_path, *rarely, fault=Fault(preparation=TELL.format(number=number)))
+    assert outcome.status == 128 + number, outcome.errors
+    assert outcome.errors.splitlines()[-1] == "lossmith: stopped; the same command goes on from here"
+    assert "Traceback" not in outcome.errors
     assert any(tmp_path.rglob("*.ckpt")), "the state was saved, though it was not yet time"
-    ended = fork_server.run(tmp_path, *reference.words)
-    assert ended.status == 0, ended.errors
+    outcome = fork_server.run(tmp_path, *reference.words)
+    assert outcome.status == 0, outcome.errors
     assert_same(reference.folder, tmp_path)

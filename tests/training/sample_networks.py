@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-class Normalized(torch.nn.Module):
+class NormalizedNetwork(torch.nn.Module):
     """It has statistics, which count the batches that it learns from, and draws."""
 
     def __init__(self) -> None:

@@ -45,7 +45,7 @@ def recipe(small: Recipe) -> Recipe:
     return replace(small, decay="esrgan", learning_rate=1e-3, ema=0.9)
 
 
-def contested(
+def adversarial_module(
     recipe: Recipe, kind: str = "ragan", weight: float = 5e-3, rate: float | None = None
 ) -> AdversarialModule:
     torch.manual_seed(7)
@@ -56,7 +56,7 @@ def contested(
 
 
 def set_up_module(recipe: Recipe, **options: object) -> AdversarialModule:
-    module = contested(recipe, **options)  # type: ignore[arg-type]
+    module = adversarial_module(recipe, **options)  # type: ignore[arg-type]
     module.setup(single_process_fabric(replace(recipe, precision="float32")))
     return module
 
@@ -90,28 +90,28 @@ def test_steps_are_those_of_a_plain_loop_with_two_optimizers(
         progress = (0.0, 0.2, 0.5)[step]  # beyond none, the first and the third milestone
         for optimizer, rate in ((of_restorer, 1e-3), (of_discriminator, 5e-4)):
             optimizer.param_groups[0]["lr"] = rate / (1, 2, 8)[step]
-        restored = restorer(degraded)
+        output = restorer(degraded)
         of_restorer.zero_grad()
-        content = (restored - clean).square().mean() + 0.01 * l1_loss(restored, clean)
-        against = mean_of_the_other_side(discriminator(restored), discriminator(clean).detach())
+        content = (output - clean).square().mean() + 0.01 * l1_loss(output, clean)
+        against = mean_of_the_other_side(discriminator(output), discriminator(clean).detach())
         (content + 5e-3 * against).backward()
         of_restorer.step()
         of_discriminator.zero_grad()
-        real, fake = discriminator(clean), discriminator(restored.detach())
-        judged = mean_of_the_other_side(real, fake)
-        judged.backward()
+        real, fake = discriminator(clean), discriminator(output.detach())
+        generator_logits = mean_of_the_other_side(real, fake)
+        generator_logits.backward()
         of_discriminator.step()
         values = module.training_step((degraded, clean), progress)
         # float32 through two networks, summed in other orders
         close = {"rtol": 1e-4, "atol": 1e-6}
         torch.testing.assert_close(values["loss"], (content + 5e-3 * against).detach(), **close)
         torch.testing.assert_close(values["0.005*ragan"], 5e-3 * against.detach(), **close)
-        torch.testing.assert_close(values["discriminator_loss"], judged.detach(), **close)
+        torch.testing.assert_close(values["discriminator_loss"], generator_logits.detach(), **close)
         torch.testing.assert_close(values["discriminator_real"], real.detach().mean(), **close)
         torch.testing.assert_close(values["discriminator_fake"], fake.detach().mean(), **close)
         # Adam's first steps are of the size of the rate whatever the gradient, so one of nothing may turn its sign
-        for trained, reference in ((module.restorer, restorer), (module.discriminator, discriminator)):
-            for weight, expected in zip(trained.parameters(), reference.parameters(), strict=True):
+        for trained_network, reference in ((module.restorer, restorer), (module.discriminator, discriminator)):
+            for weight, expected in zip(trained_network.parameters(), reference.parameters(), strict=True):
                 off = ((weight - expected).abs() > 2e-5).float().mean()
                 assert float(off) < 0.02
 
@@ -129,16 +129,18 @@ def test_generator_and_discriminator_losses_change_only_their_own_weights(
     module = set_up_module(recipe)
     degraded, clean = module.to_device(PatchDataset(prepared_photos.source, recipe.patch).batch(0, 2))
     discriminator, restorer = weights(module.discriminator), weights(module.restorer)
-    _, restored = SupervisedModule.forward_backward(module, degraded, clean, 0.5)
+    _, output = SupervisedModule.forward_backward(module, degraded, clean, 0.5)
     assert all(parameter.grad is None for parameter in module.discriminator.parameters())
     gradients = [
         parameter.grad.clone() for parameter in module.restorer.parameters() if parameter.grad is not None
     ]
     assert gradients
-    module._discriminator_forward_backward(clean, restored, 0.5)
+    module._discriminator_forward_backward(clean, output, 0.5)
     assert all(parameter.grad is not None for parameter in module.discriminator.parameters())
-    unchanged = [parameter.grad for parameter in module.restorer.parameters() if parameter.grad is not None]
-    assert all(map(torch.equal, gradients, unchanged))
+    restorer_gradients = [
+        parameter.grad for parameter in module.restorer.parameters() if parameter.grad is not None
+    ]
+    assert all(map(torch.equal, gradients, restorer_gradients))
     assert not differ(discriminator, module.discriminator)
     assert not differ(restorer, module.restorer)
 
@@ -147,13 +149,13 @@ def test_a_step_after_loading_a_checkpoint_equals_the_uninterrupted_one(
     recipe: Recipe, prepared_photos: PreparedData
 ) -> None:
     patches = PatchDataset(prepared_photos.source, recipe.patch)
-    one = set_up_module(recipe)
-    one.training_step(patches.batch(0, 2), 0.1)
+    uninterrupted = set_up_module(recipe)
+    uninterrupted.training_step(patches.batch(0, 2), 0.1)
     other = set_up_module(recipe)
-    other.load_state_dict(deepcopy(one.state_dict()))
-    for module in (one, other):
+    other.load_state_dict(deepcopy(uninterrupted.state_dict()))
+    for module in (uninterrupted, other):
         module.training_step(patches.batch(2, 2), 0.2)
-    states = (one.state_dict()["modules"], other.state_dict()["modules"])
+    states = (uninterrupted.state_dict()["modules"], other.state_dict()["modules"])
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert {name.partition(".")[0] for name in states[0]} == {"restorer", "loss", "ema"}
 
@@ -172,7 +174,7 @@ def test_every_term_and_both_scores_are_logged_with_samples(
     folder = RunFolder(tmp_path)
     patches = PatchDataset(prepared_photos.source, recipe.patch)
     fit(
-        contested(recipe),
+        adversarial_module(recipe),
         patches,
         prepared_photos.test_pairs,
         folder,
@@ -197,7 +199,7 @@ def test_every_term_and_both_scores_are_logged_with_samples(
 def test_a_discriminator_with_nan_weights_is_not_saved(
     recipe: Recipe, prepared_photos: PreparedData, tmp_path: Path
 ) -> None:
-    module = contested(recipe, weight=1e-30)  # so that the restorer stays well
+    module = adversarial_module(recipe, weight=1e-30)  # so that the restorer stays well
     with torch.no_grad():
         module.discriminator[1].running_mean.fill_(torch.nan)  # which no step looks at
     with pytest.raises(Diverged, match="the weights are not finite"):
@@ -220,7 +222,7 @@ def test_undecided_loss_is_that_of_a_constant_discriminator(kind: str, chance: f
     assert DiscriminatorDominanceMonitor(adversarial(kind)).undecided_loss == pytest.approx(chance)
 
 
-def noted(hand: DiscriminatorDominanceMonitor, value: float, steps: int) -> list[str]:
+def remarks_of(hand: DiscriminatorDominanceMonitor, value: float, steps: int) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(steps):
@@ -230,23 +232,23 @@ def noted(hand: DiscriminatorDominanceMonitor, value: float, steps: int) -> list
 
 def test_a_dominant_discriminator_is_reported_once() -> None:
     hand = DiscriminatorDominanceMonitor(adversarial("ragan"), window_steps=5)
-    assert noted(hand, 0.2, 50) == [], "far ahead, but not out of reach"
-    assert noted(hand, 1e-4, 4) == [], "not for long enough"
-    (sentence,) = noted(hand, 1e-4, 50)
+    assert remarks_of(hand, 0.2, 50) == [], "far ahead, but not out of reach"
+    assert remarks_of(hand, 1e-4, 4) == [], "not for long enough"
+    (sentence,) = remarks_of(hand, 1e-4, 50)
     assert sentence.startswith("the discriminator dominates: over 5 steps its loss was 0.0001")
 
 
 def test_a_resumed_run_reports_dominance_at_the_same_step_and_once() -> None:
     before, after = (DiscriminatorDominanceMonitor(adversarial("ragan"), window_steps=5) for _ in range(2))
-    noted(before, 1e-4, 4)
+    remarks_of(before, 1e-4, 4)
     after.load_state_dict(before.state_dict())
-    assert len(noted(after, 1e-4, 1)) == 1
+    assert len(remarks_of(after, 1e-4, 1)) == 1
     before.load_state_dict(after.state_dict())
-    assert noted(before, 1e-4, 50) == []
+    assert remarks_of(before, 1e-4, 50) == []
 
 
 def test_a_loss_without_an_undecided_level_reports_no_dominance() -> None:
-    assert noted(DiscriminatorDominanceMonitor(adversarial("wgan"), window_steps=5), -1e9, 50) == []
+    assert remarks_of(DiscriminatorDominanceMonitor(adversarial("wgan"), window_steps=5), -1e9, 50) == []
 
 
 class SeesTheGrid(nn.Module):
@@ -306,9 +308,9 @@ def test_a_discriminator_that_tells_noise_from_images_is_dominant(
     ],
 )
 def test_invalid_adversarial_recipes_are_refused(options: dict[str, object], sentence: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         AdversarialRecipe(**options)  # type: ignore[arg-type]
-    assert str(refused.value) == sentence
+    assert str(error.value) == sentence
 
 
 def test_a_discriminator_without_weights_is_refused(recipe: Recipe) -> None:

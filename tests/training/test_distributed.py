@@ -78,13 +78,13 @@ def train_on(prepared_photos: PreparedData) -> Callable[..., RunSummary]:
 
 
 @pytest.fixture(scope="module")
-def one(train_on: Callable[..., RunSummary], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def one_device(train_on: Callable[..., RunSummary], tmp_path_factory: pytest.TempPathFactory) -> Path:
     train_on(1, out := tmp_path_factory.mktemp("one"))
     return out
 
 
 @pytest.fixture(scope="module")
-def two(train_on: Callable[..., RunSummary], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two_devices(train_on: Callable[..., RunSummary], tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = state_of_the_process()
     summary = train_on(2, out := tmp_path_factory.mktemp("two"))
     assert state_of_the_process() == before
@@ -102,9 +102,9 @@ def weights(out: Path) -> dict[str, Tensor]:
     return load_file(out / "model.safetensors")
 
 
-def test_two_devices_end_with_the_weights_of_one(one: Path, two: Path) -> None:
-    assert relative_distance(weights(two), weights(one), first_weights()) < ROUNDING
-    for row, expected in zip(metrics(two), metrics(one), strict=True):
+def test_two_devices_end_with_the_weights_of_one(one_device: Path, two_devices: Path) -> None:
+    assert relative_distance(weights(two_devices), weights(one_device), first_weights()) < ROUNDING
+    for row, expected in zip(metrics(two_devices), metrics(one_device), strict=True):
         assert row == pytest.approx(expected, rel=1e-4)  # printed values of the loss, its terms and PSNR
 
 
@@ -128,7 +128,7 @@ STOPS = [
 
 @pytest.mark.parametrize("number", STOPS)
 def test_a_stopped_run_on_two_devices_resumes_exactly(
-    number: signal.Signals, two: Path, train_on: Callable[..., RunSummary], tmp_path: Path
+    number: signal.Signals, two_devices: Path, train_on: Callable[..., RunSummary], tmp_path: Path
 ) -> None:
     stop = StopsAt(tmp_path / "samples", 5, lambda: os.kill(os.getpid(), number))
     with pytest.raises(KeyboardInterrupt):
@@ -136,13 +136,13 @@ def test_a_stopped_run_on_two_devices_resumes_exactly(
     assert not multiprocessing.active_children()
     assert not (tmp_path / "summary.json").exists()
     train_on(2, tmp_path)
-    resumed, expected = weights(tmp_path), weights(two)
-    assert all(torch.equal(resumed[name], expected[name]) for name in expected)
-    assert metrics(tmp_path) == metrics(two)
+    actual, expected = weights(tmp_path), weights(two_devices)
+    assert all(torch.equal(actual[name], expected[name]) for name in expected)
+    assert metrics(tmp_path) == metrics(two_devices)
 
 
 def test_a_run_of_two_devices_can_be_finished_by_one(
-    one: Path, train_on: Callable[..., RunSummary], tmp_path: Path
+    one_device: Path, train_on: Callable[..., RunSummary], tmp_path: Path
 ) -> None:
     """One of the two is killed; the error names it, and no process is left."""
 
@@ -154,7 +154,7 @@ def test_a_run_of_two_devices_can_be_finished_by_one(
     with pytest.raises(LossmithError, match=r"process 2 of 2 ended with signal 9; the same command goes on"):
         train_on(2, tmp_path, StopsAt(tmp_path / "samples", 5, kill))
     train_on(1, tmp_path)
-    assert relative_distance(weights(tmp_path), weights(one), first_weights()) < ROUNDING
+    assert relative_distance(weights(tmp_path), weights(one_device), first_weights()) < ROUNDING
 
 
 def test_adversarial_training_on_two_devices_equals_one(prepared_photos: PreparedData, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_adversarial_training_on_two_devices_equals_one(prepared_photos: Prepare
     The relativistic loss is invariant to a constant added to all logits, so the gradients of the discriminator's
     last biases are rounding errors.
     """
-    ignored = ("linear1.bias", "linear2.bias")
+    free_biases = ("linear1.bias", "linear2.bias")
     recipe = replace(RECIPE, ema=0.0, steps=8)
     states = {}
     for devices in (1, 2):
@@ -188,7 +188,7 @@ def test_adversarial_training_on_two_devices_equals_one(prepared_photos: Prepare
         )
         states[devices] = module.modules.state_dict()
     for side in ("restorer.", "discriminator."):
-        names = [name for name in initial if side in name and not name.endswith(ignored)]
+        names = [name for name in initial if side in name and not name.endswith(free_biases)]
         assert names
         assert (
             relative_distance(
@@ -206,7 +206,7 @@ def test_adversarial_training_on_two_devices_equals_one(prepared_photos: Prepare
     assert last == pytest.approx(expected, rel=1e-3)
 
 
-NORMALIZED = """
+NORMALIZATION_PROGRAM = """
 import sys
 import torch
 from torch import distributed, nn
@@ -255,9 +255,11 @@ if __name__ == "__main__":
 @pytest.mark.slow
 def test_synchronized_batch_norm_and_all_gather_have_true_gradients(tmp_path: Path) -> None:
     """In float64, against torch's own layer on the whole batch."""
-    (tmp_path / "program.py").write_text(NORMALIZED)
-    done = subprocess.run([sys.executable, tmp_path / "program.py"], capture_output=True, text=True, check=False)
-    assert done.stdout.endswith("the same\n"), done.stderr
+    (tmp_path / "program.py").write_text(NORMALIZATION_PROGRAM)
+    process = subprocess.run(
+        [sys.executable, tmp_path / "program.py"], capture_output=True, text=True, check=False
+    )
+    assert process.stdout.endswith("the same\n"), process.stderr
 
 
 def test_each_batch_is_sharded_over_devices(prepared_photos: PreparedData) -> None:
@@ -330,13 +332,13 @@ SLURM = {
 def test_only_the_leader_prints_and_writes(program: list[str], photos: Path, tmp_path: Path) -> None:
     """As a command, in the script of a Slurm job, whose variables are about something else."""
     words = [*program, "train", str(photos), *QUICK, "--steps", "3", "--out", str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **SLURM}, check=True)
-    assert done.stdout.count("3 steps in") == 1
-    assert done.stderr.count("\n") == done.stderr.count("lossmith: training ") == 1, done.stderr
+    process = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **SLURM}, check=True)
+    assert process.stdout.count("3 steps in") == 1
+    assert process.stderr.count("\n") == process.stderr.count("lossmith: training ") == 1, process.stderr
     assert len(list(tmp_path.glob("tensorboard/*"))) == 1
 
 
-UNGUARDED = """
+UNGUARDED_SCRIPT = """
 import sys
 from pathlib import Path
 import lossmith
@@ -348,11 +350,12 @@ lossmith.train(lossmith.Data([Path(sys.argv[1])]), out=Path(sys.argv[2]), device
 @pytest.mark.slow
 def test_a_script_without_a_main_guard_is_told_so(photos: Path, tmp_path: Path) -> None:
     script, out = tmp_path / "script.py", tmp_path / "out"
-    script.write_text(UNGUARDED)
-    done = subprocess.run([sys.executable, script, photos, out], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    script.write_text(UNGUARDED_SCRIPT)
+    process = subprocess.run([sys.executable, script, photos, out], capture_output=True, text=True, check=False)
+    assert process.returncode == 1
     assert (
-        "before it was ready; a script that trains on several devices must do so under `if __name__" in done.stderr
+        "before it was ready; a script that trains on several devices must do so under `if __name__"
+        in process.stderr
     )
 
 

@@ -26,7 +26,7 @@ from lossmith.training.loss_monitor import LossMonitor
 from lossmith.training.state import TrainState
 from lossmith.training.supervised import SKIPPED, SupervisedModule
 
-from .sample_networks import Normalized
+from .sample_networks import NormalizedNetwork
 
 Train = Callable[..., RunSummary]
 
@@ -48,16 +48,16 @@ class BreaksAt(torch.nn.Module):
 def test_a_divergence_names_its_step_its_term_and_the_last_checkpoint(
     value: float, train: Train, tmp_path: Path
 ) -> None:
-    broken = CallableLoss(BreaksAt(5, value), "my:BreaksAt") + loss("l2")
-    with pytest.raises(Diverged) as stopped:
-        train(tmp_path, broken, save_every=0.0)
-    assert str(stopped.value) == (
+    failing_loss = CallableLoss(BreaksAt(5, value), "my:BreaksAt") + loss("l2")
+    with pytest.raises(Diverged) as error:
+        train(tmp_path, failing_loss, save_every=0.0)
+    assert str(error.value) == (
         f"the loss became {value} at step 5, in its term 'my:BreaksAt'; "
         "the state after step 4 is saved, and a lower `learning_rate` usually helps"
     )
-    saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
-    assert saved["train_state"]["step"] == 4
-    assert all(torch.isfinite(value).all() for value in saved["module"]["modules"].values())
+    state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["train_state"]["step"] == 4
+    assert all(torch.isfinite(value).all() for value in state["module"]["modules"].values())
     with (tmp_path / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [0, 1, 2, 3, 4]
@@ -74,9 +74,9 @@ def test_the_diverged_step_is_exact_though_steps_are_checked_in_batches(
     train: Train, small: Recipe, tmp_path: Path
 ) -> None:
     """A row of the journal at every fourth step, no checkpoint before the end."""
-    broken = CallableLoss(BreaksAt(202), "my:BreaksAt")
+    failing_loss = CallableLoss(BreaksAt(202), "my:BreaksAt")
     with pytest.raises(Diverged, match=r"became nan at step 202, in its term 'my:BreaksAt'"):
-        train(tmp_path, broken, replace(small, steps=400, patch=8, batch=1))
+        train(tmp_path, failing_loss, replace(small, steps=400, patch=8, batch=1))
 
 
 class NanGradient(torch.nn.Module):
@@ -90,10 +90,10 @@ class NanGradient(torch.nn.Module):
 def test_a_nan_in_the_gradient_never_reaches_a_checkpoint_or_a_model(
     train: Train, small: Recipe, tmp_path: Path
 ) -> None:
-    broken = CallableLoss(NanGradient(), "my:NanGradient")
+    failing_loss = CallableLoss(NanGradient(), "my:NanGradient")
     sentence = r"^the gradient is not finite at step 1, though the loss, 0\.\d+, is; no state was saved"
     with pytest.raises(Diverged, match=sentence):
-        train(tmp_path, broken, replace(small, steps=1))
+        train(tmp_path, failing_loss, replace(small, steps=1))
     assert not (tmp_path / "model.safetensors").exists()
     assert not (tmp_path / "checkpoints" / "last.ckpt").exists()
 
@@ -105,8 +105,8 @@ class BreaksOnSome(torch.nn.Module):
     """An L1 that is not a number on about a third of all batches, whichever those are."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        broken = int(1e6 * float(target.sum())) % 3 == 0
-        return (prediction - target).abs().mean() * (math.nan if broken else 1.0)
+        breaks = int(1e6 * float(target.sum())) % 3 == 0
+        return (prediction - target).abs().mean() * (math.nan if breaks else 1.0)
 
 
 def skipping(small: Recipe, **changes: Any) -> Recipe:
@@ -118,35 +118,35 @@ def metrics(out: Path) -> list[dict[str, str]]:
         return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
 
 
-def module(recipe: Recipe, criterion: torch.nn.Module, contested: bool) -> SupervisedModule:
+def module(recipe: Recipe, criterion: torch.nn.Module, is_adversarial: bool) -> SupervisedModule:
     torch.manual_seed(1)
-    plain = CallableLoss(criterion, "my:loss")
-    if not contested:
-        return SupervisedModule(Normalized(), plain, recipe)
+    loss_term = CallableLoss(criterion, "my:loss")
+    if not is_adversarial:
+        return SupervisedModule(NormalizedNetwork(), loss_term, recipe)
     return AdversarialModule(
-        Normalized(), plain, discriminator("vgg_any(features=2)", 32), adversarial("ragan"), 0.1, recipe
+        NormalizedNetwork(), loss_term, discriminator("vgg_any(features=2)", 32), adversarial("ragan"), 0.1, recipe
     )
 
 
-def packed(state: Any) -> bytes:
+def serialize(state: Any) -> bytes:
     content = BytesIO()
     torch.save(state, content)
     return content.getvalue()
 
 
-@pytest.mark.parametrize("contested", [False, True])
+@pytest.mark.parametrize("is_adversarial", [False, True])
 @pytest.mark.parametrize("criterion", [BreaksAt(2), BreaksAt(2, math.inf)])
 def test_a_skipped_step_changes_nothing_at_all(
-    criterion: torch.nn.Module, contested: bool, prepared_photos: PreparedData, small: Recipe
+    criterion: torch.nn.Module, is_adversarial: bool, prepared_photos: PreparedData, small: Recipe
 ) -> None:
     """No weight, no average, no statistic, no momentum, and no random number."""
-    taught = module(skipping(small, ema=0.5), deepcopy(criterion), contested)
+    taught = module(skipping(small, ema=0.5), deepcopy(criterion), is_adversarial)
     taught.setup(single_process_fabric(taught.recipe))
     patches = PatchDataset(prepared_photos.source, 32)
     assert SKIPPED not in taught.training_step(patches.batch(0, 2), 0.1)
-    before, chance = packed(taught.state_dict()), torch.get_rng_state()
+    before, chance = serialize(taught.state_dict()), torch.get_rng_state()
     assert SKIPPED in taught.training_step(patches.batch(2, 2), 0.1)
-    assert packed(taught.state_dict()) == before
+    assert serialize(taught.state_dict()) == before
     assert torch.equal(torch.get_rng_state(), chance)
 
 
@@ -155,12 +155,12 @@ def test_a_step_that_raises_changes_nothing_either(prepared_photos: PreparedData
         def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
             raise torch.OutOfMemoryError
 
-    taught = module(small, Fails(), contested=True)
+    taught = module(small, Fails(), is_adversarial=True)
     taught.setup(single_process_fabric(small))
-    before, chance = packed(taught.state_dict()["modules"]), torch.get_rng_state()
+    before, chance = serialize(taught.state_dict()["modules"]), torch.get_rng_state()
     with pytest.raises(torch.OutOfMemoryError):
         taught.training_step(PatchDataset(prepared_photos.source, 32).batch(0, 2), 0.1)
-    assert packed(taught.state_dict()["modules"]) == before
+    assert serialize(taught.state_dict()["modules"]) == before
     assert torch.equal(torch.get_rng_state(), chance)
 
 
@@ -179,34 +179,34 @@ def test_skipped_steps_are_counted_in_log_summary_and_receipt(train: Train, smal
 def test_skipping_resumes_exactly_and_a_stopped_run_may_go_on_with_it(
     train: Train, small: Recipe, tmp_path: Path
 ) -> None:
-    broken = CallableLoss(BreaksOnSome(), "my:loss")
-    train(tmp_path / "whole", broken, skipping(small, steps=40))
+    failing_loss = CallableLoss(BreaksOnSome(), "my:loss")
+    train(tmp_path / "whole", failing_loss, skipping(small, steps=40))
     with pytest.raises(Diverged, match=r"became nan at step (\d+), .*; the state after step \d+ is saved"):
-        train(tmp_path / "stopped", broken, replace(small, steps=40))
-    train(tmp_path / "stopped", broken, skipping(small, steps=40))
-    uninterrupted, stopped = (tmp_path / name for name in ("whole", "stopped"))
-    assert (uninterrupted / "model.safetensors").read_bytes() == (stopped / "model.safetensors").read_bytes()
-    last = [{name: value or "0" for name, value in row.items()} for row in metrics(stopped)]
-    assert [row["loss"] for row in last] == [row["loss"] or "0" for row in metrics(uninterrupted)]
+        train(tmp_path / "stopped", failing_loss, replace(small, steps=40))
+    train(tmp_path / "stopped", failing_loss, skipping(small, steps=40))
+    reference_run, resumed_run = (tmp_path / name for name in ("whole", "stopped"))
+    assert (reference_run / "model.safetensors").read_bytes() == (resumed_run / "model.safetensors").read_bytes()
+    last = [{name: value or "0" for name, value in row.items()} for row in metrics(resumed_run)]
+    assert [row["loss"] for row in last] == [row["loss"] or "0" for row in metrics(reference_run)]
 
 
 @pytest.mark.parametrize(
-    ("most", "where"), [("MAX_CONSECUTIVE_SKIPS", "in a row"), ("MAX_SKIPPED_STEPS", "of the run")]
+    ("limit", "limit_name"), [("MAX_CONSECUTIVE_SKIPS", "in a row"), ("MAX_SKIPPED_STEPS", "of the run")]
 )
 def test_too_many_skipped_steps_end_the_run(
-    most: str, where: str, train: Train, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    limit: str, limit_name: str, train: Train, small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"lossmith.training.loss_monitor.{most}", 3)
-    broken = CallableLoss(BreaksAt(5), "my:BreaksAt")
+    monkeypatch.setattr(f"lossmith.training.loss_monitor.{limit}", 3)
+    failing_loss = CallableLoss(BreaksAt(5), "my:BreaksAt")
     sentence = (
-        f"the loss became nan at step 8, in its term 'my:BreaksAt', after 3 steps {where} were skipped; "
+        f"the loss became nan at step 8, in its term 'my:BreaksAt', after 3 steps {limit_name} were skipped; "
         "the state after step 7 is saved, and a lower `learning_rate` usually helps"
     )
     for _ in range(2):  # and the state that is saved is such that the same command comes to the same end
-        with pytest.raises(Diverged) as stopped:
-            train(tmp_path, broken, skipping(small))
-        assert str(stopped.value) == sentence
-        broken = CallableLoss(BreaksAt(1), "my:BreaksAt")
+        with pytest.raises(Diverged) as error:
+            train(tmp_path, failing_loss, skipping(small))
+        assert str(error.value) == sentence
+        failing_loss = CallableLoss(BreaksAt(1), "my:BreaksAt")
 
 
 # --- the lookout -----------------------------------------------------------------------------------------------
@@ -228,8 +228,8 @@ def test_the_first_of_several_diverged_steps_and_terms_is_named() -> None:
 
 def test_terms_that_are_finite_may_have_a_sum_that_is_not() -> None:
     lookout = LossMonitor(TrainState(Recipe()), every_seconds=math.inf)
-    big = torch.tensor(3e38)
-    lookout.update(1, {"loss": big + big, "a": big, "b": big})
+    big_value = torch.tensor(3e38)
+    lookout.update(1, {"loss": big_value + big_value, "a": big_value, "b": big_value})
     with pytest.raises(Diverged, match="became inf at step 1, in its term 'sum'"):
         lookout.flush()
 

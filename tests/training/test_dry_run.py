@@ -164,9 +164,9 @@ def test_every_stage_of_a_schedule_is_tried(train: Train, tmp_path: Path) -> Non
         train(tmp_path / "run", "l1 until 50% then ms_ssim")
     from lossmith.losses import Schedule
 
-    late = Schedule([loss("l1"), CallableLoss(misshapen, "my:own")], [0.5])
+    schedule = Schedule([loss("l1"), CallableLoss(misshapen, "my:own")], [0.5])
     with pytest.raises(LossmithError, match="loss 'l1 until 50% then my:own' fails on patches"):
-        train(tmp_path / "run", late)
+        train(tmp_path / "run", schedule)
     assert not (tmp_path / "run").exists()
 
 

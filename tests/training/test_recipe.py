@@ -43,9 +43,9 @@ def test_a_recipe_takes_objects_for_their_expressions() -> None:
     ],
 )
 def test_invalid_recipes_are_refused(options: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(lossmith.LossmithError) as refused:
+    with pytest.raises(lossmith.LossmithError) as error:
         lossmith.Recipe(**options)
-    assert str(refused.value) == sentence
+    assert str(error.value) == sentence
 
 
 def test_integers_are_accepted_where_floats_are_expected() -> None:

@@ -42,7 +42,7 @@ def journal_without_time(out: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uninterrupted_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole")
     assert start(photos, out).wait() == 0
     return out
@@ -58,29 +58,29 @@ def uninterrupted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     ],
 )
 def test_a_resumed_run_ends_with_exactly_the_weights_of_an_uninterrupted_one(
-    number: signal.Signals, save_every: float, photos: Path, uninterrupted: Path, tmp_path: Path
+    number: signal.Signals, save_every: float, photos: Path, uninterrupted_run: Path, tmp_path: Path
 ) -> None:
     process = start(photos, tmp_path, save_every)
-    saved = tmp_path / "checkpoints" / "last.ckpt"
-    while not (steps_done(tmp_path) >= STEPS // 3 and saved.exists()) and process.poll() is None:
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    while not (steps_done(tmp_path) >= STEPS // 3 and checkpoint.exists()) and process.poll() is None:
         time.sleep(0.005)
     assert process.poll() is None, f"it ended by itself: {process.communicate()[1].decode()}"
     os.kill(process.pid, number)
     process.wait()
     assert not (tmp_path / "summary.json").exists(), "the run was over before it could be stopped"
-    assert 0 < torch.load(saved, weights_only=True)["train_state"]["step"] < STEPS
+    assert 0 < torch.load(checkpoint, weights_only=True)["train_state"]["step"] < STEPS
 
     assert start(photos, tmp_path).wait() == 0
 
-    expected, resumed = (load_file(out / "model.safetensors") for out in (uninterrupted, tmp_path))
-    assert expected.keys() == resumed.keys()
-    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
-    assert (tmp_path / "model.safetensors").read_bytes() == (uninterrupted / "model.safetensors").read_bytes()
-    assert journal_without_time(tmp_path) == journal_without_time(uninterrupted)
-    assert (tmp_path / "scores.csv").read_bytes() == (uninterrupted / "scores.csv").read_bytes()
+    expected, actual = (load_file(out / "model.safetensors") for out in (uninterrupted_run, tmp_path))
+    assert expected.keys() == actual.keys()
+    assert all(torch.equal(expected[name], actual[name]) for name in expected)
+    assert (tmp_path / "model.safetensors").read_bytes() == (uninterrupted_run / "model.safetensors").read_bytes()
+    assert journal_without_time(tmp_path) == journal_without_time(uninterrupted_run)
+    assert (tmp_path / "scores.csv").read_bytes() == (uninterrupted_run / "scores.csv").read_bytes()
 
 
-def test_a_finished_run_is_not_run_again(photos: Path, uninterrupted: Path) -> None:
-    before = (uninterrupted / "model.safetensors").stat().st_mtime_ns
-    assert start(photos, uninterrupted).wait() == 0
-    assert (uninterrupted / "model.safetensors").stat().st_mtime_ns == before
+def test_a_finished_run_is_not_run_again(photos: Path, uninterrupted_run: Path) -> None:
+    before = (uninterrupted_run / "model.safetensors").stat().st_mtime_ns
+    assert start(photos, uninterrupted_run).wait() == 0
+    assert (uninterrupted_run / "model.safetensors").stat().st_mtime_ns == before

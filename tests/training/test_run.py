@@ -28,7 +28,7 @@ from lossmith.training.state import TrainState
 from lossmith.training.supervised import SupervisedModule, learning_rate
 from lossmith.training.validation import center_crops
 
-from .sample_networks import Normalized
+from .sample_networks import NormalizedNetwork
 
 Train = Callable[..., RunSummary]
 
@@ -106,10 +106,10 @@ def test_averaged_weights_are_the_exponential_average_of_the_weights(
     for weight, average in zip(module.trained_network.parameters(), module.by_hand, strict=True):
         # twelve roundings of numbers around 0.1 in float32, in another order
         torch.testing.assert_close(weight, average, rtol=1e-5, atol=1e-7)
-    moved = [
+    changes = [
         weight - average for weight, average in zip(module.restorer.parameters(), module.by_hand, strict=True)
     ]
-    assert max(float(difference.detach().abs().max()) for difference in moved) > 1e-4, "it lags behind"
+    assert max(float(difference.detach().abs().max()) for difference in changes) > 1e-4, "it lags behind"
 
 
 class SecondPerStep(SupervisedModule):
@@ -175,7 +175,7 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
 def test_validation_does_not_update_batch_normalization(
     prepared_photos: PreparedData, small: Recipe, tmp_path: Path
 ) -> None:
-    restorer = Normalized()
+    restorer = NormalizedNetwork()
     run_fit(SupervisedModule(restorer, loss("l1"), small), prepared_photos, tmp_path)
     assert int(restorer.norm.num_batches_tracked) == small.steps
 
@@ -197,16 +197,16 @@ def test_a_network_with_dropout_resumes_exactly(
 ) -> None:
     def weights(kind: type[SupervisedModule], out: Path) -> dict[str, Tensor]:
         torch.manual_seed(5)
-        module = kind(Normalized(), loss("l1"), small)
+        module = kind(NormalizedNetwork(), loss("l1"), small)
         run_fit(module, prepared_photos, out)
         return module.restorer.state_dict()
 
-    uninterrupted = weights(SupervisedModule, tmp_path / "whole")
+    expected = weights(SupervisedModule, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         weights(StopsInStep, tmp_path / "stopped")
     assert saved_step(tmp_path / "stopped") == 5
-    resumed = weights(SupervisedModule, tmp_path / "stopped")
-    assert all(torch.equal(tensor, resumed[name]) for name, tensor in uninterrupted.items())
+    actual = weights(SupervisedModule, tmp_path / "stopped")
+    assert all(torch.equal(tensor, actual[name]) for name, tensor in expected.items())
 
 
 def test_signal_handlers_are_restored_after_a_run(train: Train, tmp_path: Path) -> None:
@@ -252,9 +252,9 @@ def test_a_run_that_never_started_leaves_the_log_unchanged(
 def test_activation_memory_grows_with_the_batch(prepared_photos: PreparedData, small: Recipe) -> None:
     module = SupervisedModule(network("fcn"), loss("l1"), small)
     patches = PatchDataset(prepared_photos.source, 32, seed=1)
-    one, two = (saved_activation_bytes(module, patches.batch(0, n)) for n in (1, 2))
-    assert one > 2 * 64 * 32 * 32 * 4, "at least the two inner activations"
-    assert two == pytest.approx(2 * one, rel=0.01)
+    one_image, two_images = (saved_activation_bytes(module, patches.batch(0, n)) for n in (1, 2))
+    assert one_image > 2 * 64 * 32 * 32 * 4, "at least the two inner activations"
+    assert two_images == pytest.approx(2 * one_image, rel=0.01)
 
 
 def test_sample_crops_are_aligned_in_input_and_target(photos: Path) -> None:
@@ -262,8 +262,8 @@ def test_sample_crops_are_aligned_in_input_and_target(photos: Path) -> None:
     degraded, clean = center_crops(pairs, side=33, max_images=8)
     assert clean.shape[-2:] == (32, 32)
     assert degraded.shape[-2:] == (16, 16)
-    enlarged = torch.nn.functional.interpolate(degraded, scale_factor=2, mode="bicubic")
-    assert (enlarged - clean).abs().mean() < 0.02  # the same place, since the images are smooth
+    upscaled = torch.nn.functional.interpolate(degraded, scale_factor=2, mode="bicubic")
+    assert (upscaled - clean).abs().mean() < 0.02  # the same place, since the images are smooth
 
 
 def test_a_model_file_gives_the_network_back(tmp_path: Path) -> None:
@@ -279,8 +279,8 @@ def test_a_model_file_gives_the_network_back(tmp_path: Path) -> None:
 def test_files_that_are_not_models_are_refused(tmp_path: Path) -> None:
     good = tmp_path / "m.safetensors"
     save_model(good, network("fcn"), {"network": "fcn", "scale": 1})
-    cut = tmp_path / "cut.safetensors"
-    cut.write_bytes(good.read_bytes()[:1000])
+    truncated_file = tmp_path / "cut.safetensors"
+    truncated_file.write_bytes(good.read_bytes()[:1000])
     foreign = tmp_path / "foreign.safetensors"
     from safetensors.torch import save_file
 
@@ -289,7 +289,7 @@ def test_files_that_are_not_models_are_refused(tmp_path: Path) -> None:
     save_model(other, network("fcn"), {"network": "srresnet_small", "scale": 1})
     for path, sentence in {
         tmp_path / "none.safetensors": "does not exist",
-        cut: "is not a whole safetensors file",
+        truncated_file: "is not a whole safetensors file",
         foreign: "is not a lossmith model file: its metadata has no entry 'lossmith-model-1'$",
         other: "does not hold the weights of srresnet_small",
     }.items():

@@ -17,21 +17,21 @@ Train = Callable[..., RunSummary]
 RESULTS = ["model.safetensors", "metrics.csv", "scores.csv", "images/4.png"]
 
 
-def damage(path: Path, how: str) -> None:
-    if how == "deleted":
+def damage(path: Path, kind: str) -> None:
+    if kind == "deleted":
         path.unlink()
     else:
-        path.write_bytes(path.read_bytes()[:-20] if how == "cut short" else b"")
+        path.write_bytes(path.read_bytes()[:-20] if kind == "cut short" else b"")
 
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_lost_result_is_computed_again(name: str, train: Train, tmp_path: Path) -> None:
     train(tmp_path)
     content = (tmp_path / name).read_bytes()
-    for how in ("deleted", "cut short", "emptied"):
-        damage(tmp_path / name, how)
+    for kind in ("deleted", "cut short", "emptied"):
+        damage(tmp_path / name, kind)
         assert train(tmp_path).steps == 12
-        assert (tmp_path / name).read_bytes() == content, how
+        assert (tmp_path / name).read_bytes() == content, kind
     before = (tmp_path / name).stat().st_mtime_ns
     train(tmp_path)
     assert (tmp_path / name).stat().st_mtime_ns == before, "it is finished again"
@@ -62,8 +62,8 @@ def test_a_damaged_file_is_named(name: str, train: Train, tmp_path: Path) -> Non
     if name != "summary.json":
         (tmp_path / "summary.json").unlink()
     content = (tmp_path / name).read_bytes()
-    for damaged in (content[: len(content) // 2], b"", b"[1]", b"{}"):
-        (tmp_path / name).write_bytes(damaged)
+    for broken_content in (content[: len(content) // 2], b"", b"[1]", b"{}"):
+        (tmp_path / name).write_bytes(broken_content)
         with pytest.raises(LossmithError, match=rf"{name} is damaged; delete it"):
             train(tmp_path)
     (tmp_path / name).unlink()
@@ -117,8 +117,8 @@ def test_a_folder_of_another_configuration_is_refused(train: Train, small: Recip
     before = (tmp_path / "run.yaml").read_bytes()
     with pytest.raises(LossmithError, match=r"another configuration: `loss` is 'l1' there and 'l2' here; choose"):
         train(tmp_path, "l2")
-    both = r"`seed` is 0 there and 1 here, `batch` is 2 there and 3 here; choose"
-    with pytest.raises(LossmithError, match=both):
+    message = r"`seed` is 0 there and 1 here, `batch` is 2 there and 3 here; choose"
+    with pytest.raises(LossmithError, match=message):
         train(tmp_path, recipe=replace(small, batch=3), seed=1)
     assert (tmp_path / "run.yaml").read_bytes() == before
 
@@ -129,9 +129,9 @@ CONFIGURATION = {"loss": "l1", "seed": 0, "training_images": {f"{i}": f"{i:064x}
 def test_changed_images_are_reported_without_listing_digests(tmp_path: Path) -> None:
     write_or_check(tmp_path / "run.yaml", CONFIGURATION)
     fewer = dict(list(CONFIGURATION["training_images"].items())[1:])  # type: ignore[attr-defined]
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         check(tmp_path / "run.yaml", {**CONFIGURATION, "training_images": fewer})
-    assert str(refused.value) == (
+    assert str(error.value) == (
         f"{tmp_path} belongs to another configuration: the training images differ; choose another `out`"
     )
 
@@ -142,9 +142,9 @@ def test_changed_images_are_reported_without_listing_digests(tmp_path: Path) -> 
 )
 def test_a_damaged_run_configuration_is_reported(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_bytes(content)
-    with pytest.raises(LossmithError, match=r"run\.yaml is damaged, or was written by another version") as refused:
+    with pytest.raises(LossmithError, match=r"run\.yaml is damaged, or was written by another version") as error:
         write_or_check(tmp_path / "run.yaml", CONFIGURATION)
-    assert len(str(refused.value)) < 200 + len(str(tmp_path))
+    assert len(str(error.value)) < 200 + len(str(tmp_path))
     assert (tmp_path / "run.yaml").read_bytes() == content
 
 

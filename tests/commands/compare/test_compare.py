@@ -84,25 +84,25 @@ def test_results_json_holds_all_that_a_repetition_needs(outcome: Comparison) -> 
 def test_the_same_call_again_trains_nothing_and_gives_the_same_verdict(outcome: Comparison, photos: Path) -> None:
     folder = outcome.report.parent
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("model.safetensors")}
-    again = compare(photos, folder)
-    assert repr(again.rows) == repr(outcome.rows)
-    assert again.verdict == outcome.verdict
+    repeat = compare(photos, folder)
+    assert repr(repeat.rows) == repr(outcome.rows)
+    assert repeat.verdict == outcome.verdict
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 def test_a_stopped_tournament_resumes(outcome: Comparison, photos: Path, tmp_path: Path) -> None:
     compare(photos, tmp_path)
-    unfinished = tmp_path / "runs" / "l2" / "seed-1"
+    folder = tmp_path / "runs" / "l2" / "seed-1"
     for name in ("summary.json", "scores.csv", "model.safetensors"):
-        (unfinished / name).unlink()
-    again = compare(photos, tmp_path)
-    assert repr(again.rows) == repr(outcome.rows)
+        (folder / name).unlink()
+    repeat = compare(photos, tmp_path)
+    assert repr(repeat.rows) == repr(outcome.rows)
 
 
 def test_a_failing_loss_is_reported_and_the_others_are_trained(photos: Path, tmp_path: Path) -> None:
-    broken = CallableLoss(Breaks(), "my:Breaks")
+    failing_loss = CallableLoss(Breaks(), "my:Breaks")
     outcome = lossmith.compare(
-        lossmith.Data([photos]), losses=[broken, loss("l1")], seeds=1, recipe=RECIPE, out=tmp_path
+        lossmith.Data([photos]), losses=[failing_loss, loss("l1")], seeds=1, recipe=RECIPE, out=tmp_path
     )
     assert {row.method for row in outcome.rows} == {DEGRADED, "l1"}
     results = json.loads((tmp_path / "results.json").read_text())
@@ -113,9 +113,9 @@ def test_a_failing_loss_is_reported_and_the_others_are_trained(photos: Path, tmp
 
 
 def test_a_tournament_where_every_loss_fails_says_so(photos: Path, tmp_path: Path) -> None:
-    broken = CallableLoss(Breaks(), "my:Breaks")
+    failing_loss = CallableLoss(Breaks(), "my:Breaks")
     with pytest.raises(lossmith.LossmithError, match="no run was finished"):
-        lossmith.compare(lossmith.Data([photos]), losses=[broken], seeds=1, recipe=RECIPE, out=tmp_path)
+        lossmith.compare(lossmith.Data([photos]), losses=[failing_loss], seeds=1, recipe=RECIPE, out=tmp_path)
 
 
 def test_super_resolution_is_scored_on_y_with_the_scale_cropped(photos: Path, tmp_path: Path) -> None:
@@ -127,27 +127,27 @@ def test_super_resolution_is_scored_on_y_with_the_scale_cropped(photos: Path, tm
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_both_precisions_train(precision: str, photos: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, precision=precision)
-    trained = lossmith.train(lossmith.Data([photos]), loss="mix", recipe=recipe, out=tmp_path)
-    assert trained.summary.precision == precision
-    assert all(math.isfinite(row.scores["psnr"]) for row in trained.rows)
+    run = lossmith.train(lossmith.Data([photos]), loss="mix", recipe=recipe, out=tmp_path)
+    assert run.summary.precision == precision
+    assert all(math.isfinite(row.scores["psnr"]) for row in run.rows)
 
 
-@pytest.mark.parametrize("lost", ["scores.csv", "metrics.csv", "model.safetensors"])
-def test_lost_results_of_a_finished_run_are_computed_again(lost: str, photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file_name", ["scores.csv", "metrics.csv", "model.safetensors"])
+def test_lost_results_of_a_finished_run_are_computed_again(file_name: str, photos: Path, tmp_path: Path) -> None:
     outcome = compare(photos, tmp_path, ["l1"], seeds=1)
-    file = tmp_path / "runs" / "l1" / "seed-0" / lost
+    file = tmp_path / "runs" / "l1" / "seed-0" / file_name
     file.write_bytes(file.read_bytes()[:20])
     assert repr(compare(photos, tmp_path, ["l1"], seeds=1).rows) == repr(outcome.rows)
     (tmp_path / "runs" / "l1" / "seed-0" / "checkpoints" / "last.ckpt").unlink()
     file.unlink()
-    with pytest.raises(lossmith.LossmithError, match=rf"{lost} is missing or damaged"):
+    with pytest.raises(lossmith.LossmithError, match=rf"{file_name} is missing or damaged"):
         compare(photos, tmp_path, ["l1"], seeds=1)
 
 
 def test_a_damaged_compare_configuration_is_reported(outcome: Comparison, photos: Path, tmp_path: Path) -> None:
     shutil.copytree(outcome.report.parent, tmp_path, dirs_exist_ok=True)
-    written = (tmp_path / "compare.yaml").read_text()
-    for text in ("", written[: len(written) // 2], "losses: [\n"):
+    config_text = (tmp_path / "compare.yaml").read_text()
+    for text in ("", config_text[: len(config_text) // 2], "losses: [\n"):
         (tmp_path / "compare.yaml").write_text(text)
         with pytest.raises(lossmith.LossmithError, match=r"compare\.yaml is damaged"):
             compare(photos, tmp_path)
@@ -162,9 +162,9 @@ def test_a_change_of_metrics_when_resuming_is_refused(
         compare(photos, tmp_path)
 
 
-@pytest.mark.parametrize("one", ["l1", loss("l1"), torch.nn.functional.l1_loss])
-def test_one_loss_is_a_list_of_one(one: Any, photos: Path, tmp_path: Path) -> None:
-    outcome = compare(photos, tmp_path, one, seeds=1)
+@pytest.mark.parametrize("losses", ["l1", loss("l1"), torch.nn.functional.l1_loss])
+def test_one_loss_is_a_list_of_one(losses: Any, photos: Path, tmp_path: Path) -> None:
+    outcome = compare(photos, tmp_path, losses, seeds=1)
     assert len({row.method for row in outcome.rows}) == 2
 
 

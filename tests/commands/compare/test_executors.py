@@ -23,10 +23,10 @@ RECIPE = lossmith.Recipe(
     degradation="noise(25)", network="srresnet_small(features=8, blocks=1)", steps=400, batch=2, patch=32
 )
 LOSSES = ["l1", "mix"]
-HERE = Execution()
+LOCAL = Execution()
 
 
-def compare(photos: Path, out: Path, machines: Execution = HERE) -> Comparison:
+def compare(photos: Path, out: Path, machines: Execution = LOCAL) -> Comparison:
     return lossmith.compare(
         lossmith.Data([photos]),
         losses=LOSSES,
@@ -49,7 +49,7 @@ def differing(out: Path, expected: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def here(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+def local_comparison(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     return compare(photos, tmp_path_factory.mktemp("here"))
 
 
@@ -75,11 +75,11 @@ def worker_in(folder: Path) -> int | None:
         return None
 
 
-def once(what: Callable[[], object], within: float = 120) -> object:
+def once(function: Callable[[], object], timeout: float = 120) -> object:
     """The first true result of calling it repeatedly, within some seconds."""
-    until = time.monotonic() + within
+    until = time.monotonic() + timeout
     while time.monotonic() < until:
-        if result := what():
+        if result := function():
             return result
         time.sleep(0.02)
     raise TimeoutError
@@ -87,28 +87,28 @@ def once(what: Callable[[], object], within: float = 120) -> object:
 
 @pytest.mark.slow
 def test_a_lost_ray_worker_on_one_of_two_nodes_is_replaced(
-    here: Comparison, cluster: object, photos: Path, tmp_path: Path
+    local_comparison: Comparison, cluster: object, photos: Path, tmp_path: Path
 ) -> None:
     first = tmp_path / "runs" / LOSSES[0] / "seed-0"
-    killed = []
+    killed_pids = []
 
     def kill() -> None:
         worker = once(lambda: worker_in(first))
         assert isinstance(worker, int)
         os.kill(worker, signal.SIGKILL)
-        killed.append((worker, (first / "summary.json").exists()))
+        killed_pids.append((worker, (first / "summary.json").exists()))
 
     killer = threading.Thread(target=kill)
     killer.start()
     outcome = compare(photos, tmp_path, Execution(executor="ray"))
     killer.join()
-    ((worker, too_late),) = killed
+    ((worker, too_late),) = killed_pids
     assert worker != os.getpid()
     assert not too_late, "the run was over before its worker could be killed"
     assert len(list(first.glob("tensorboard/*"))) == 2, "it was resubmitted"
-    assert differing(tmp_path, here.report.parent) == []
-    assert outcome.verdict == here.verdict
-    assert repr(outcome.rows) == repr(here.rows)
+    assert differing(tmp_path, local_comparison.report.parent) == []
+    assert outcome.verdict == local_comparison.verdict
+    assert repr(outcome.rows) == repr(local_comparison.rows)
     assert [path.name for path in (tmp_path / "runs").iterdir() if path.name not in LOSSES] == []
 
 
@@ -124,14 +124,14 @@ def words(photos: Path, out: Path) -> list[str]:
         "--executor": "ray",
         "--out": out,
     }
-    typed = [str(word) for option in options.items() for word in option]
-    return [sys.executable, "-m", "lossmith", "compare", str(photos), "--losses", *LOSSES, *typed]
+    option_words = [str(word) for option in options.items() for word in option]
+    return [sys.executable, "-m", "lossmith", "compare", str(photos), "--losses", *LOSSES, *option_words]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_tournament_on_a_cluster_resumes(
-    number: signal.Signals, here: Comparison, cluster: object, photos: Path, tmp_path: Path
+    number: signal.Signals, local_comparison: Comparison, cluster: object, photos: Path, tmp_path: Path
 ) -> None:
     runs = [tmp_path / "runs" / name / "seed-0" for name in LOSSES]
     driver = subprocess.Popen(words(photos, tmp_path), stderr=subprocess.PIPE, text=True)
@@ -144,13 +144,13 @@ def test_a_stopped_tournament_on_a_cluster_resumes(
     assert not list(tmp_path.rglob(LOCK_NAME)), "no worker is left"
     assert not any((run / "summary.json").exists() for run in runs)
     subprocess.run(words(photos, tmp_path), check=True)
-    assert differing(tmp_path, here.report.parent) == []
+    assert differing(tmp_path, local_comparison.report.parent) == []
     assert all(len(list(run.glob("tensorboard/*"))) == 2 for run in runs), "each went on once"
 
 
 @pytest.mark.slow
 def test_runs_of_a_lost_node_are_run_elsewhere(
-    here: Comparison, cluster: object, photos: Path, tmp_path: Path
+    local_comparison: Comparison, cluster: object, photos: Path, tmp_path: Path
 ) -> None:
     node = cluster.add_node(num_cpus=1)  # type: ignore[attr-defined]
     runs = [tmp_path / "runs" / name / f"seed-{seed}" for name in LOSSES for seed in range(2)]
@@ -163,11 +163,13 @@ def test_runs_of_a_lost_node_are_run_elsewhere(
     loser.start()
     compare(photos, tmp_path, Execution(executor="ray"))
     loser.join()
-    assert differing(tmp_path, here.report.parent) == []
+    assert differing(tmp_path, local_comparison.report.parent) == []
 
 
 @pytest.mark.slow
-def test_two_runs_can_share_a_gpu(here: Comparison, cluster: object, photos: Path, tmp_path: Path) -> None:
+def test_two_runs_can_share_a_gpu(
+    local_comparison: Comparison, cluster: object, photos: Path, tmp_path: Path
+) -> None:
     """Ray trusts the number of GPUs that a node declares."""
     node = cluster.add_node(num_cpus=2, num_gpus=1)  # type: ignore[attr-defined]
     runs = [tmp_path / "runs" / name / f"seed-{seed}" for name in LOSSES for seed in range(2)]
@@ -182,39 +184,43 @@ def test_two_runs_can_share_a_gpu(here: Comparison, cluster: object, photos: Pat
     counter.join()
     cluster.remove_node(node)  # type: ignore[attr-defined]
     assert at_once == [True]
-    assert differing(tmp_path, here.report.parent) == []
+    assert differing(tmp_path, local_comparison.report.parent) == []
 
 
 @pytest.mark.slow
 def test_a_cluster_that_does_not_see_the_folder_is_refused(
-    here: Comparison, cluster: object, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local_comparison: Comparison, cluster: object, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lossmith.commands.compare import ray_executor
 
     monkeypatch.setattr(ray_executor, "_shared_folder_marker", lambda _: nullcontext(tmp_path / "elsewhere"))
     outcome = compare(photos, tmp_path, Execution(executor="ray"))
     assert not list(tmp_path.rglob("checkpoints")), "it was not worked in"
-    assert differing(tmp_path, here.report.parent) == []
-    assert repr(outcome.rows) == repr(here.rows)
+    assert differing(tmp_path, local_comparison.report.parent) == []
+    assert repr(outcome.rows) == repr(local_comparison.rows)
 
 
-def test_without_a_shared_folder_the_files_of_a_run_are_sent_back(here: Comparison, tmp_path: Path) -> None:
+def test_without_a_shared_folder_the_files_of_a_run_are_sent_back(
+    local_comparison: Comparison, tmp_path: Path
+) -> None:
     pytest.importorskip("ray")
     from lossmith.commands.compare.ray_executor import pack, unpack
     from lossmith.training import RunFolder
 
-    run = here.report.parent / "runs" / "l1" / "seed-0"
+    run = local_comparison.report.parent / "runs" / "l1" / "seed-0"
     unpack(pack(run), tmp_path / "there")
     assert RunFolder(tmp_path / "there").load_summary() == RunFolder(run).load_summary() is not None
-    there = {path.relative_to(tmp_path / "there") for path in (tmp_path / "there").rglob("*") if path.is_file()}
+    remote_files = {
+        path.relative_to(tmp_path / "there") for path in (tmp_path / "there").rglob("*") if path.is_file()
+    }
     files = {path.relative_to(run) for path in run.rglob("*") if path.is_file()}
-    assert there == {path for path in files if path.parts[0] != "checkpoints"}
+    assert remote_files == {path for path in files if path.parts[0] != "checkpoints"}
 
 
-def test_a_finished_tournament_needs_no_cluster(here: Comparison, photos: Path) -> None:
+def test_a_finished_tournament_needs_no_cluster(local_comparison: Comparison, photos: Path) -> None:
     pytest.importorskip("ray")
-    again = compare(photos, here.report.parent, Execution(executor="ray", gpus_per_run=0.25))
-    assert repr(again.rows) == repr(here.rows)
+    repeat = compare(photos, local_comparison.report.parent, Execution(executor="ray", gpus_per_run=0.25))
+    assert repr(repeat.rows) == repr(local_comparison.rows)
 
 
 @pytest.mark.parametrize(

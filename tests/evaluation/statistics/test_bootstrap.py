@@ -16,8 +16,8 @@ def rng():
 
 def test_with_one_seed_the_interval_is_scipys_paired_bootstrap_widened(rng):
     first, second = rng.normal(30, 3, 12) + rng.normal(0, 0.2, (2, 12))
-    both = resampled_means(np.stack([first, second])[:, None], 20_000, seed=0)
-    bounds = interval((first - second)[None], both[0] - both[1])
+    means_of_both = resampled_means(np.stack([first, second])[:, None], 20_000, seed=0)
+    bounds = interval((first - second)[None], means_of_both[0] - means_of_both[1])
     reference = stats.bootstrap(
         (first, second),
         lambda x, y, axis: np.mean(x - y, axis=axis),
@@ -28,9 +28,9 @@ def test_with_one_seed_the_interval_is_scipys_paired_bootstrap_widened(rng):
     )
     factor = math.sqrt(12 / 11) * stats.t.ppf(0.975, 11) / stats.norm.ppf(0.975)
     assert stretch((first - second)[None]) == pytest.approx(factor, rel=1e-12)
-    plain = reference.confidence_interval
+    scipy_interval = reference.confidence_interval
     mean = (first - second).mean()
-    expected = [mean + factor * (end - mean) for end in (plain.low, plain.high)]
+    expected = [mean + factor * (end - mean) for end in (scipy_interval.low, scipy_interval.high)]
     # two bootstraps of 20 000 resamples differ by about 1 % of the width
     assert list(bounds) == pytest.approx(expected, abs=0.03 * (expected[1] - expected[0]))
 

@@ -41,12 +41,12 @@ def test_a_clear_winner_is_significant_and_a_tie_is_not(rng, psnr_metric):
     better = base + 0.2 + rng.normal(0, 0.05, (3, 20))
     alike = base + rng.normal(0, 0.05, (3, 20))
     rows = rows_of({"base": base, "better": better, "alike": alike})
-    found = {(d.first, d.second): d for d in differences(rows, psnr_metric)}
-    assert list(found) == [("base", "better"), ("base", "alike"), ("better", "alike")]
-    assert found["base", "better"].significant
-    assert found["base", "better"].mean == pytest.approx(-0.2, abs=0.05)
-    assert found["base", "better"].high < 0
-    assert not found["base", "alike"].significant
+    by_pair = {(d.first, d.second): d for d in differences(rows, psnr_metric)}
+    assert list(by_pair) == [("base", "better"), ("base", "alike"), ("better", "alike")]
+    assert by_pair["base", "better"].significant
+    assert by_pair["base", "better"].mean == pytest.approx(-0.2, abs=0.05)
+    assert by_pair["base", "better"].high < 0
+    assert not by_pair["base", "alike"].significant
     assert ranking(rows, psnr_metric).leaders == ("better",)
 
 
@@ -69,16 +69,18 @@ def test_win_rate_counts_images_by_mean_over_seeds_and_ties_as_half(psnr_metric,
 
 def test_swapping_a_pair_turns_its_signs(rng, psnr_metric):
     rows = rows_of({"a": rng.normal(size=(3, 8)), "b": rng.normal(size=(3, 8))})
-    [there] = differences(rows, psnr_metric, ["a", "b"])
+    [forward] = differences(rows, psnr_metric, ["a", "b"])
     [back] = differences(rows, psnr_metric, ["b", "a"])
-    assert (back.mean, back.low, back.high) == pytest.approx((-there.mean, -there.high, -there.low), abs=1e-12)
-    assert back.win_rate == pytest.approx(1 - there.win_rate)
+    assert (back.mean, back.low, back.high) == pytest.approx(
+        (-forward.mean, -forward.high, -forward.low), abs=1e-12
+    )
+    assert back.win_rate == pytest.approx(1 - forward.win_rate)
 
 
 def test_the_order_of_rows_and_methods_does_not_matter(rng, psnr_metric):
     rows = rows_of({name: rng.normal(size=(2, 6)) for name in ("a", "b", "c")})
-    shuffled = [rows[i] for i in rng.permutation(len(rows))]
-    one, other = (ranking(r, psnr_metric, m) for r, m in ((rows, "abc"), (shuffled, "cab")))
+    shuffled_rows = [rows[i] for i in rng.permutation(len(rows))]
+    one, other = (ranking(r, psnr_metric, m) for r, m in ((rows, "abc"), (shuffled_rows, "cab")))
     assert one.order == other.order
     assert set(one.leaders) == set(other.leaders)
     assert one.means == pytest.approx(other.means)
@@ -96,9 +98,9 @@ def test_a_constant_added_to_all_changes_no_difference(rng, psnr_metric):
 
 def test_the_same_call_gives_the_same_numbers_and_another_seed_similar_ones(rng, psnr_metric):
     rows = rows_of({"a": rng.normal(size=(2, 9)), "b": rng.normal(size=(2, 9))})
-    [one], [again] = differences(rows, psnr_metric), differences(rows, psnr_metric)
+    [one], [repeat] = differences(rows, psnr_metric), differences(rows, psnr_metric)
     [other] = differences(rows, psnr_metric, seed=1)
-    assert one == again
+    assert one == repeat
     assert one.low != other.low
     assert one.low == pytest.approx(other.low, abs=0.05 * (one.high - one.low))
 
@@ -110,8 +112,10 @@ def test_images_too_small_for_a_metric_are_left_out_for_all(rng, psnr_metric):
     scores = {name: rng.normal(size=(2, 5)) for name in ("a", "b")}
     for array in scores.values():
         array[:, 3] = np.nan
-    whole = {name: np.delete(array, 3, axis=1) for name, array in scores.items()}
-    assert ranking(rows_of(scores), psnr_metric).means == pytest.approx(ranking(rows_of(whole), psnr_metric).means)
+    common = {name: np.delete(array, 3, axis=1) for name, array in scores.items()}
+    assert ranking(rows_of(scores), psnr_metric).means == pytest.approx(
+        ranking(rows_of(common), psnr_metric).means
+    )
 
 
 def test_methods_with_missing_rows_are_left_out(rng, psnr_metric):
@@ -126,11 +130,11 @@ def test_methods_with_missing_rows_are_left_out(rng, psnr_metric):
 
 
 def test_the_degraded_input_is_compared_under_every_seed(rng, psnr_metric):
-    restored = rng.normal(30, 1, 6) + rng.normal(0, 0.1, (3, 6))
-    rows = rows_of({"l1": restored, DEGRADED: restored.mean(0) - 2})
-    [found] = differences(rows, psnr_metric)
-    assert found.mean == pytest.approx(2)
-    assert found.significant
+    values = rng.normal(30, 1, 6) + rng.normal(0, 0.1, (3, 6))
+    rows = rows_of({"l1": values, DEGRADED: values.mean(0) - 2})
+    [difference] = differences(rows, psnr_metric)
+    assert difference.mean == pytest.approx(2)
+    assert difference.significant
     assert ranking(rows, psnr_metric).order == ("l1", DEGRADED)
 
 
@@ -159,8 +163,8 @@ def test_the_best_method_comes_first_for_either_metric_direction(rng, psnr_metri
 
 
 def test_equal_methods_share_the_lead(rng, psnr_metric):
-    same = rng.normal(size=(2, 5))
-    assert ranking(rows_of({"a": same, "b": same.copy()}), psnr_metric).leaders == ("a", "b")
+    values = rng.normal(size=(2, 5))
+    assert ranking(rows_of({"a": values, "b": values.copy()}), psnr_metric).leaders == ("a", "b")
 
 
 def test_the_degraded_input_leads_only_if_nothing_is_better(rng, psnr_metric):
@@ -174,20 +178,24 @@ def test_the_degraded_input_leads_only_if_nothing_is_better(rng, psnr_metric):
 
 
 def test_mean_ranks_average_places_over_metrics(psnr_metric, gmsd_metric):
-    def of(metric, **means):
+    def standing(metric, **means):
         return Ranking(metric, tuple(means), means, {}, ())
 
-    ranks = mean_ranks([of(psnr_metric, a=3.0, b=2.0, c=1.0), of(gmsd_metric, a=0.2, b=0.1, c=0.2, extra=0.0)])
+    ranks = mean_ranks(
+        [standing(psnr_metric, a=3.0, b=2.0, c=1.0), standing(gmsd_metric, a=0.2, b=0.1, c=0.2, extra=0.0)]
+    )
     assert ranks == {"b": 1.5, "a": 1.75, "c": 2.75}
     assert list(ranks) == ["b", "a", "c"]
     assert mean_ranks([]) == {}
 
 
 def test_mean_ranks_do_not_depend_on_the_order_of_methods(rng, psnr_metric):
-    found = [ranking(rows_of({n: rng.normal(size=5) for n in "abc"}), psnr_metric, resamples=50) for _ in range(4)]
-    reordered = [Ranking(s.metric, s.order[::-1], dict(reversed(s.means.items())), {}, ()) for s in found]
-    assert mean_ranks(found) == mean_ranks(reordered)
-    assert sum(mean_ranks(found).values()) == pytest.approx(6)
+    standings = [
+        ranking(rows_of({n: rng.normal(size=5) for n in "abc"}), psnr_metric, resamples=50) for _ in range(4)
+    ]
+    reordered = [Ranking(s.metric, s.order[::-1], dict(reversed(s.means.items())), {}, ()) for s in standings]
+    assert mean_ranks(standings) == mean_ranks(reordered)
+    assert sum(mean_ranks(standings).values()) == pytest.approx(6)
 
 
 def test_each_pair_of_methods_comes_once(rng, psnr_metric):
@@ -209,23 +217,23 @@ def test_degradation_levels_of_one_image_do_not_count_as_images(rng, psnr_metric
         Row(str(p), method, 0, {"psnr": float(scores[m, :, p].mean())})
         for (m, method), p in itertools.product(enumerate(("l1", "l2")), range(5))
     ]
-    (found,), (wanted,) = (differences(each, psnr_metric) for each in (rows, means))
-    assert (found.mean, found.low, found.high) == pytest.approx((wanted.mean, wanted.low, wanted.high))
+    (actual,), (expected,) = (differences(entries, psnr_metric) for entries in (rows, means))
+    assert (actual.mean, actual.low, actual.high) == pytest.approx((expected.mean, expected.low, expected.high))
 
 
 # --- what a result shows ---
 
 
 def test_the_winner_is_the_only_leader_and_neither_the_input_nor_alone(psnr_metric):
-    def ranked(*order, leaders):
+    def standing(*order, leaders):
         return Ranking(psnr_metric, order, dict.fromkeys(order, 1.0), {}, leaders)
 
-    assert ranked("a", "b", leaders=("a",)).winner == "a"
-    assert ranked("a", "b", DEGRADED, leaders=("a",)).winner == "a"
-    assert ranked("a", "b", leaders=("a", "b")).winner is None
-    assert ranked(DEGRADED, "a", "b", leaders=(DEGRADED,)).winner is None
-    assert ranked("a", leaders=("a",)).winner is None
-    assert ranked("a", DEGRADED, leaders=("a",)).winner is None
+    assert standing("a", "b", leaders=("a",)).winner == "a"
+    assert standing("a", "b", DEGRADED, leaders=("a",)).winner == "a"
+    assert standing("a", "b", leaders=("a", "b")).winner is None
+    assert standing(DEGRADED, "a", "b", leaders=(DEGRADED,)).winner is None
+    assert standing("a", leaders=("a",)).winner is None
+    assert standing("a", DEGRADED, leaders=("a",)).winner is None
 
 
 def test_the_main_ranking_is_psnr_or_else_the_first(psnr_metric, gmsd_metric):
@@ -253,8 +261,8 @@ def test_ranked_methods_ignore_differences_in_other_metrics(rng, psnr_metric, gm
         Row(row.image, row.method, row.seed, {"psnr": row.scores["psnr"], "gmsd": -(row.scores["psnr"] ** 2)})
         for row in rows_of(scores)
     ]
-    both = [*differences(rows, gmsd_metric), *differences(rows, psnr_metric)]
-    assert ranked_methods(ranking(rows, psnr_metric), both) == ranked_methods(
+    all_differences = [*differences(rows, gmsd_metric), *differences(rows, psnr_metric)]
+    assert ranked_methods(ranking(rows, psnr_metric), all_differences) == ranked_methods(
         ranking(rows, psnr_metric), differences(rows, psnr_metric)
     )
 

@@ -25,7 +25,7 @@ KINDS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def formula(scales: list[dict[str, Any]], prediction: Tensor, target: Tensor, signed: bool = False) -> Tensor:
+def formula(scales: list[dict[str, Any]], prediction: Tensor, target: Tensor, to_signed: bool = False) -> Tensor:
     """What the paper's code computes: whole modules, in float64, one value per image."""
     total = prediction.new_zeros(len(prediction))
     for discriminator, scale in zip(discriminators_of(scales), scales, strict=True):
@@ -33,9 +33,9 @@ def formula(scales: list[dict[str, Any]], prediction: Tensor, target: Tensor, si
         for image in (prediction, target):
             size = [int(side * scale["factor"] + 0.5) for side in image.shape[2:]]
             small = interpolate(image, size, mode="bilinear", antialias=True)
-            feature_pairs.append(discriminator.double().features(2 * small - 1 if signed else small))
-        for predicted, reference in zip(*feature_pairs, strict=True):
-            total = total + (predicted - reference).square().mean((1, 2, 3))
+            feature_pairs.append(discriminator.double().features(2 * small - 1 if to_signed else small))
+        for prediction_features, target_features in zip(*feature_pairs, strict=True):
+            total = total + (prediction_features - target_features).square().mean((1, 2, 3))
     return total
 
 
@@ -48,13 +48,13 @@ def mdf(tmp_path: Path) -> MDFLoss:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("signed", [False, True])
-def test_mdf_equals_the_published_formula(tmp_path: Path, kind: str, signed: bool) -> None:
-    file = write(tmp_path / "loss.safetensors", KINDS[kind], range=[-1, 1] if signed else [0, 1])
+@pytest.mark.parametrize("to_signed", [False, True])
+def test_mdf_equals_the_published_formula(tmp_path: Path, kind: str, to_signed: bool) -> None:
+    file = write(tmp_path / "loss.safetensors", KINDS[kind], range=[-1, 1] if to_signed else [0, 1])
     criterion = MDFLoss.load(file, reduction="none")
     prediction, target = pair(criterion.min_side + 6)
     prediction.requires_grad_()
-    expected = formula(KINDS[kind], prediction, target, signed)
+    expected = formula(KINDS[kind], prediction, target, to_signed)
     actual = criterion(prediction, target)
     # the folded weights are kept in float32
     torch.testing.assert_close(actual, expected, rtol=1e-6, atol=0)
@@ -76,9 +76,9 @@ def test_mdf_gradient_equals_finite_differences(tmp_path: Path, kind: str, extra
 def test_data_range_scales_the_images_of_mdf(tmp_path: Path) -> None:
     file = write(tmp_path / "loss.safetensors")
     prediction, target = pair()
-    for words, signed in [("0..1", False), ("-1..1", True)]:
+    for words, to_signed in [("0..1", False), ("-1..1", True)]:
         actual = loss(f"mdf({file}, range={words})")(prediction, target)
-        expected = formula(SCALES, prediction, target, signed).mean()
+        expected = formula(SCALES, prediction, target, to_signed).mean()
         torch.testing.assert_close(actual, expected, rtol=1e-6, atol=0)
 
 
@@ -120,9 +120,9 @@ def test_mdf_of_equal_images_is_exactly_zero(mdf: MDFLoss, layout: torch.memory_
 
 def test_mdf_of_a_batch_is_that_of_each_image(mdf: MDFLoss) -> None:
     prediction, target = pair(batch=3)
-    each = MDFLoss.load(mdf.file, reduction="none")
-    alone = [mdf(prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
-    torch.testing.assert_close(each(prediction, target), torch.stack(alone), rtol=1e-12, atol=0)
+    per_image = MDFLoss.load(mdf.file, reduction="none")
+    values = [mdf(prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
+    torch.testing.assert_close(per_image(prediction, target), torch.stack(values), rtol=1e-12, atol=0)
 
 
 def test_mdf_terms_are_its_discriminators_and_add_up(mdf: MDFLoss) -> None:
@@ -144,16 +144,16 @@ def test_the_coarsest_discriminators_are_used_first(tmp_path: Path) -> None:
 def test_mdf_with_a_precomputed_target_gives_the_same_value_and_gradient(tmp_path: Path, kind: str) -> None:
     criterion = MDFLoss.load(write(tmp_path / "loss.safetensors", KINDS[kind]))
     prediction, target = pair(criterion.min_side + 3, dtype=torch.float32)
-    fixed = criterion.with_target(target)
+    fixed_loss = criterion.with_target(target)
     target_was = target.clone()
     target.zero_()  # the features of the target were copied
     prediction.requires_grad_()
-    values = fixed(prediction), criterion(prediction, target_was)
+    values = fixed_loss(prediction), criterion(prediction, target_was)
     assert torch.equal(*values)
     assert torch.equal(*(torch.autograd.grad(value, prediction)[0] for value in values))
-    assert not fixed.state_dict().keys() - {f"loss.{name}" for name in criterion.state_dict()}
+    assert not fixed_loss.state_dict().keys() - {f"loss.{name}" for name in criterion.state_dict()}
     with pytest.raises(LossmithError, match=r"differ in shape"):
-        fixed(prediction[:1])
+        fixed_loss(prediction[:1])
 
 
 # --- a module like any other -------------------------------------------------------------------------------------
@@ -246,9 +246,9 @@ def test_mdf_expressions_name_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
 )
 def test_invalid_mdf_options_are_refused(tmp_path: Path, options: str, message: str) -> None:
     file = write(tmp_path / "loss.safetensors")
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         loss(f"mdf({file}{options})")
-    assert str(refused.value) == message.replace("FILE", str(file))
+    assert str(error.value) == message.replace("FILE", str(file))
 
 
 def test_images_that_mdf_cannot_take_are_refused(tmp_path: Path) -> None:

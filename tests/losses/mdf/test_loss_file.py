@@ -22,9 +22,9 @@ CARD: dict[str, Any] = {"scales": SCALES, "range": [0, 1]}
 
 
 def refusal(file: Path) -> str:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         MDFLoss.load(file)
-    message = str(refused.value)
+    message = str(error.value)
     assert message.startswith(str(file))
     assert "\n" not in message
     return message.removeprefix(str(file))
@@ -34,12 +34,14 @@ def test_loss_files_round_trip(tmp_path: Path) -> None:
     card = {**CARD, "task": "jpeg", "recipe": {"steps": 9, "rate": 0.1}, "license": "CC0, naïvely"}
     file = tmp_path / "new folder" / "loss.safetensors"
     save_loss(file, discriminators_of(SCALES), card)
-    state, read = load_loss(file)
-    assert read == card
-    for discriminator, again in zip(discriminators_of(SCALES), load_discriminators(state, read), strict=True):
-        assert not any(parameter.requires_grad for parameter in again.parameters())
+    state, loaded_card = load_loss(file)
+    assert loaded_card == card
+    for discriminator, copy in zip(
+        discriminators_of(SCALES), load_discriminators(state, loaded_card), strict=True
+    ):
+        assert not any(parameter.requires_grad for parameter in copy.parameters())
         for name, tensor in discriminator.state_dict().items():
-            assert torch.equal(again.state_dict()[name], tensor)
+            assert torch.equal(copy.state_dict()[name], tensor)
 
 
 def test_the_names_are_those_of_the_published_tensors(tmp_path: Path) -> None:

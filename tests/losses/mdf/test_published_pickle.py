@@ -54,7 +54,7 @@ class Writer(pickle.Pickler):
 
     def reducer_override(self, thing: Any) -> Any:
         if isinstance(thing, nn.Module):
-            state = {key: vars(thing)[key] for key in vars(thing) if key in KEPT}
+            state = {key: vars(thing)[key] for key in vars(thing) if key in PUBLISHED_TYPES}
             return self.public(type(thing)), (), state
         if isinstance(thing, torch.Tensor):
             reference = Reference(str(1000 + len(self.storages)), thing.detach().numpy().ravel())
@@ -67,7 +67,7 @@ class Writer(pickle.Pickler):
         return {PatchDiscriminator: self.names.WDiscriminator, ConvBlock: self.names.ConvBlock}.get(kind, kind)
 
 
-KEPT = {
+PUBLISHED_TYPES = {
     *("_parameters", "_buffers", "_modules", "training", "kernel_size", "stride", "padding", "dilation", "groups"),
     *("eps", "affine", "track_running_stats", "negative_slope"),
 }
@@ -84,7 +84,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def published(path: Path, names: ModuleType, modules: Any) -> Path:
+def write_published(path: Path, names: ModuleType, modules: Any) -> Path:
     """A file as torch wrote it before 1.6."""
     body = io.BytesIO()
     writer = Writer(body, names)
@@ -98,15 +98,15 @@ def published(path: Path, names: ModuleType, modules: Any) -> Path:
 
 
 def refusal(file: Path) -> str:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         read_pickle(file)
-    message = str(refused.value)
+    message = str(error.value)
     assert message.startswith(f"{file} cannot be converted: ")
     return message.removeprefix(f"{file} cannot be converted: ")
 
 
 def test_a_converted_pickle_is_the_same_loss(tmp_path: Path, names: ModuleType) -> None:
-    file = published(tmp_path / "Ds_mine.pth", names, discriminators_of(SCALES))
+    file = write_published(tmp_path / "Ds_mine.pth", names, discriminators_of(SCALES))
     out = tmp_path / "mine.safetensors"
     assert convert_mdf(file, out=out) == f"loss: {out}, as in `losses='mdf({out})'`"
     prediction, target = pair()
@@ -119,7 +119,7 @@ def test_a_converted_pickle_is_the_same_loss(tmp_path: Path, names: ModuleType) 
 
 
 def test_eight_discriminators_are_used_as_published(tmp_path: Path, names: ModuleType) -> None:
-    file = published(tmp_path / "Ds.pth", names, discriminators_of(SCALES * 3))
+    file = write_published(tmp_path / "Ds.pth", names, discriminators_of(SCALES * 3))
     convert_mdf(file, out=tmp_path / "nine.safetensors")
     _, card = load_loss(tmp_path / "nine.safetensors")
     assert (len(card["scales"]), card["default_scales"], card["range"]) == (9, 8, [0, 1])
@@ -149,7 +149,7 @@ def test_a_malicious_pickle_does_not_run(tmp_path: Path, names: ModuleType, plac
         discriminators = [Bomb(mark)]
     if place == "attribute":
         discriminators[0].body.training = Bomb(mark)
-    published(file, names, discriminators)
+    write_published(file, names, discriminators)
     if place == "first":
         file.write_bytes(pickle.dumps(Bomb(mark), 2))
     if place == "facts":
@@ -171,27 +171,27 @@ def test_only_allowed_names_are_looked_up_in_a_pickle(tmp_path: Path, name: str)
 def test_other_networks_are_refused(tmp_path: Path, names: ModuleType) -> None:
     discriminators = discriminators_of(SCALES)
     discriminators[1].body.block2.conv.stride = (2, 2)
-    file = published(tmp_path / "other.pth", names, discriminators)
+    file = write_published(tmp_path / "other.pth", names, discriminators)
     assert refusal(file) == "a convolution has stride (2, 2), not (1, 1)"
     discriminators = discriminators_of(SCALES)
     del discriminators[1].tail
-    file = published(tmp_path / "other.pth", names, discriminators)
+    file = write_published(tmp_path / "other.pth", names, discriminators)
     with pytest.raises(LossmithError, match=r"lacks the tensor '1\.tail\.bias'"):
         convert_mdf(file, out=tmp_path / "out.safetensors")
     discriminators = discriminators_of(SCALES)
     discriminators[0].body.block2 = discriminators[0].body.block1
-    file = published(tmp_path / "other.pth", names, discriminators)
+    file = write_published(tmp_path / "other.pth", names, discriminators)
     assert refusal(file) == "one of its modules is in several places"
     discriminators = discriminators_of(SCALES)
     discriminators[0].head.conv.weight = torch.nn.Parameter(torch.ones(()))
     with pytest.raises(LossmithError, match=r"no 'head\.conv\.weight' of a convolution"):
-        convert_mdf(published(file, names, discriminators), out=tmp_path / "out.safetensors")
+        convert_mdf(write_published(file, names, discriminators), out=tmp_path / "out.safetensors")
     for nothing in ([], {}, [3]):
-        assert refusal(published(file, names, nothing)) == "it is not a list of discriminators"
+        assert refusal(write_published(file, names, nothing)) == "it is not a list of discriminators"
 
 
 def test_a_truncated_pickle_is_refused_at_every_length(tmp_path: Path, names: ModuleType) -> None:
-    intact = published(tmp_path / "whole.pth", names, discriminators_of(SCALES)).read_bytes()
+    intact = write_published(tmp_path / "whole.pth", names, discriminators_of(SCALES)).read_bytes()
     file = tmp_path / "cut.pth"
     for length in [*range(160), *range(160, len(intact), 997), len(intact) - 1]:
         file.write_bytes(intact[:length])
@@ -199,12 +199,12 @@ def test_a_truncated_pickle_is_refused_at_every_length(tmp_path: Path, names: Mo
 
 
 def test_damaged_bytes_of_a_pickle_are_one_sentence(tmp_path: Path, names: ModuleType) -> None:
-    intact = published(tmp_path / "whole.pth", names, discriminators_of(SCALES[:1])).read_bytes()
+    intact = write_published(tmp_path / "whole.pth", names, discriminators_of(SCALES[:1])).read_bytes()
     file, random = tmp_path / "damaged.pth", np.random.default_rng(0)
     for _ in range(300):
-        damaged = bytearray(intact)
-        damaged[random.integers(6000)] = random.integers(256)
-        file.write_bytes(damaged)
+        content = bytearray(intact)
+        content[random.integers(6000)] = random.integers(256)
+        file.write_bytes(content)
         try:
             read_pickle(file)  # a flipped bit of a number is not noticed
         except LossmithError as error:

@@ -29,8 +29,8 @@ class Everywhere(nn.Module):
         second = self.second(relu)
         second += relu
         hard = functional.hardtanh(second, -0.1, 0.1, inplace=True)
-        again = self.activation(hard)
-        return self.drop(again)
+        output = self.activation(hard)
+        return self.drop(output)
 
 
 class Untraceable(Everywhere):

@@ -58,9 +58,9 @@ def test_features_overwritten_in_place_are_kept(layers: list[str]) -> None:
 def test_an_untraceable_network_is_stopped_after_the_last_layer(kind: type[nn.Module]) -> None:
     network, x = build_network(kind), image()
     expected = out_of_place(network, x)
-    stopped = copy.deepcopy(network)
-    stopped.drop.register_forward_pre_hook(lambda *_: pytest.fail("it went on"))
-    extractor = FeatureExtractor(stopped, ["norm", "first"])
+    prefix = copy.deepcopy(network)
+    prefix.drop.register_forward_pre_hook(lambda *_: pytest.fail("it went on"))
+    extractor = FeatureExtractor(prefix, ["norm", "first"])
     for name, actual in zip(["norm", "first"], extractor(x), strict=True):
         torch.testing.assert_close(actual, expected[name], rtol=1e-5, atol=1e-6)
     with pytest.raises(LossmithError, match="layer 'second' is not reached when the network runs"):
@@ -71,7 +71,7 @@ def test_an_untraceable_network_is_stopped_after_the_last_layer(kind: type[nn.Mo
         FeatureExtractor(network, ["norn"])
 
 
-class Interrupted(nn.Module):
+class InterruptingNetwork(nn.Module):
     """A network that does something else while it is run."""
 
     def __init__(self, errand: Callable[[], object]) -> None:
@@ -89,31 +89,33 @@ def test_hooking_a_network_does_not_disturb_other_threads() -> None:
     """Tracing changes how modules are called everywhere."""
     network, x, actual = build_network().eval(), image(), []
     with ThreadPoolExecutor(1) as other:
-        FeatureExtractor(Interrupted(lambda: actual.append(other.submit(network, x).result())), ["first"])
+        FeatureExtractor(InterruptingNetwork(lambda: actual.append(other.submit(network, x).result())), ["first"])
     (once,) = actual  # and not again, as when it could not be traced
     assert torch.equal(once, network(x))
 
 
 def test_two_threads_do_not_trace_at_once() -> None:
-    begun, together = Event(), []
+    has_begun, together = Event(), []
     with ThreadPoolExecutor(1) as other:
 
         def meanwhile() -> None:
-            other.submit(FeatureExtractor, Interrupted(lambda: begun.set()), ["first"])
-            together.append(begun.wait(0.3))
+            other.submit(FeatureExtractor, InterruptingNetwork(lambda: has_begun.set()), ["first"])
+            together.append(has_begun.wait(0.3))
 
-        FeatureExtractor(Interrupted(meanwhile), ["first"])
+        FeatureExtractor(InterruptingNetwork(meanwhile), ["first"])
     assert together == [False]
-    assert begun.is_set()
+    assert has_begun.is_set()
 
 
 def test_a_block_name_means_its_last_operation() -> None:
     names = ["layer1", "layer1.1", "layer1.1.relu_1", "layer1.1.add", "layer1.1.bn2"]
-    block, same, last, added, norm = FeatureExtractor("resnet18", names, "random")(image())
-    assert torch.equal(block, same)
-    assert torch.equal(block, last)
-    assert torch.equal(block, added.clamp(min=0))
-    assert norm.min() < 0
+    block, block_again, conv_output, sum_output, norm_output = FeatureExtractor("resnet18", names, "random")(
+        image()
+    )
+    assert torch.equal(block, block_again)
+    assert torch.equal(block, conv_output)
+    assert torch.equal(block, sum_output.clamp(min=0))
+    assert norm_output.min() < 0
 
 
 def test_layers_after_the_last_feature_are_neither_kept_nor_run() -> None:
@@ -130,8 +132,8 @@ def test_images_are_normalized_as_the_weights_or_the_option_says() -> None:
     nn.init.dirac_(see[0].weight)
     nn.init.zeros_(see[0].bias)
     mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
-    normalized = {None: image(), "weights": image(), "imagenet": (image() - mean) / deviation}
-    for normalize, expected in normalized.items():
+    inputs = {None: image(), "weights": image(), "imagenet": (image() - mean) / deviation}
+    for normalize, expected in inputs.items():
         torch.testing.assert_close(FeatureExtractor(see, ["0"], normalize=normalize)(image())[0], expected)
     of_imagenet = FeatureExtractor("squeezenet1_1", ["conv1"], "random", normalize="imagenet")(image())[0]
     assert torch.equal(FeatureExtractor("squeezenet1_1", ["conv1"], "random")(image())[0], of_imagenet)
@@ -140,7 +142,7 @@ def test_images_are_normalized_as_the_weights_or_the_option_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "layer", "least"),
+    ("network", "layer", "side"),
     [
         ("alexnet", "relu5", 31),
         ("squeezenet1_1", "fire9", 17),
@@ -150,15 +152,15 @@ def test_images_are_normalized_as_the_weights_or_the_option_says() -> None:
         ("resnet18", "layer4", 1),
     ],
 )
-def test_min_side_is_the_smallest_that_the_network_takes(network: str, layer: str, least: int) -> None:
+def test_min_side_is_the_smallest_that_the_network_takes(network: str, layer: str, side: int) -> None:
     criterion = loss(f"features({network}, {layer}, weights=random)")
-    assert criterion.min_side == least
-    assert criterion(*image(least, least + 9)[:, None]).isfinite()
-    if least > 1:
-        with pytest.raises(LossmithError, match=rf"needs at least {least} x {least} pixels, not {least + 2} x "):
-            criterion(*image(least + 2, least - 1)[:, None])
+    assert criterion.min_side == side
+    assert criterion(*image(side, side + 9)[:, None]).isfinite()
+    if side > 1:
+        with pytest.raises(LossmithError, match=rf"needs at least {side} x {side} pixels, not {side + 2} x "):
+            criterion(*image(side + 2, side - 1)[:, None])
         with pytest.raises(Exception, match="size"):  # the network could indeed not
-            criterion.extractor(image(least - 1, least - 1))
+            criterion.extractor(image(side - 1, side - 1))
 
 
 def test_gray_images_are_refused_by_a_network_for_color() -> None:
@@ -177,6 +179,6 @@ def test_nan_pixels_give_nan_features() -> None:
 
 
 def test_outputs_that_are_not_feature_maps_are_refused() -> None:
-    flat = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten())
+    flat_network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten())
     with pytest.raises(LossmithError, match=r"gives \(1, \d+\), not feature maps"):
-        FeatureExtractor(flat, ["1"])
+        FeatureExtractor(flat_network, ["1"])

@@ -97,7 +97,7 @@ def small_restorer() -> nn.Module:
         return nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Tanh(), nn.Conv2d(3, 3, 3, padding=1))
 
 
-class Trained(nn.Module):
+class TrainingNetwork(nn.Module):
     """A network and its loss in one module, as DDP must bear it: weights to share and buffers to leave alone."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Trained(nn.Module):
 def half(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
-    module = nn.parallel.DistributedDataParallel(Trained())
+    module = nn.parallel.DistributedDataParallel(TrainingNetwork())
     own_images = slice(rank, rank + 1)
     module(image()[own_images], 1 - image()[own_images]).backward()
     gradients = {name: parameter.grad for name, parameter in module.module.network.named_parameters()}

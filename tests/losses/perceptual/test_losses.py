@@ -14,7 +14,7 @@ from lossmith.losses import ContextualLoss, Loss, PerceptualLoss, StyleLoss, Sty
 from lossmith.losses.perceptual import contextual
 from lossmith.losses.perceptual.base import DISTANCES, parse_layers
 
-EVERY = [
+EXPRESSIONS = [
     "features(squeezenet1_1, fire2, weights=random)",
     "features(squeezenet1_1, relu1 + 0.5*fire2, distance=l2, weights=random, normalize=none)",
     "features(squeezenet1_1, fire3, distance=charbonnier, weights=random)",
@@ -96,8 +96,8 @@ def test_style_w2_equals_the_wasserstein_distance_of_gaussians() -> None:
     def formula(x: Tensor, y: Tensor) -> Tensor:
         means = [z.flatten(1).mean(1) for z in (x, y)]
         s, t = (z.flatten(1).cov(correction=0) + 1e-4 * torch.eye(len(z)) for z in (x, y))
-        both = torch.from_numpy(sqrtm((s @ t).numpy()).real)  # its trace is that of the symmetric form
-        return ((means[0] - means[1]).pow(2).sum() + (s + t - 2 * both).trace()) / len(x)
+        root = torch.from_numpy(sqrtm((s @ t).numpy()).real)  # its trace is that of the symmetric form
+        return ((means[0] - means[1]).pow(2).sum() + (s + t - 2 * root).trace()) / len(x)
 
     torch.testing.assert_close(build(StyleW2Loss)(*pair()), by_hand(formula, *pair()), rtol=1e-8, atol=0)
 
@@ -157,7 +157,7 @@ def test_perceptual_gradients_equal_finite_differences(kind: type[Loss], options
 # --- what holds for all ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_perceptual_losses_of_equal_images_are_zero(expression: str) -> None:
     image = pair()[1].float()
     value, gradient = value_and_gradient(loss(expression), image, image.clone())
@@ -169,42 +169,42 @@ def test_perceptual_losses_of_equal_images_are_zero(expression: str) -> None:
         assert not gradient.any()
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_perceptual_losses_of_a_batch_are_those_of_each_image(expression: str) -> None:
     prediction, target = (image.float() for image in pair(batch=3))
-    each = loss(expression, reduction="none")
-    together = each(prediction, target)
-    alone = [each(prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
+    per_image = loss(expression, reduction="none")
+    together = per_image(prediction, target)
+    values = [per_image(prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
     # batches are convolved in another order
-    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-8)
+    torch.testing.assert_close(together, torch.cat(values), rtol=1e-4, atol=1e-8)
     torch.testing.assert_close(loss(expression)(prediction, target), together.mean(), rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_a_precomputed_target_gives_the_same_value_and_gradient(expression: str) -> None:
     prediction, target = (image.float() for image in pair())
     criterion = loss(expression)
     expected = value_and_gradient(criterion, prediction, target)
-    fixed = criterion.with_target(target)
+    fixed_loss = criterion.with_target(target)
     target.zero_()  # the features of the target were copied
-    actual = value_and_gradient(lambda x, _: fixed(x), prediction, target)
+    actual = value_and_gradient(lambda x, _: fixed_loss(x), prediction, target)
     assert torch.equal(actual[0], expected[0])
     assert torch.equal(actual[1], expected[1])
-    assert not fixed.state_dict()
+    assert not fixed_loss.state_dict()
 
 
-@pytest.mark.parametrize("expression", [e for e in EVERY if "style" in e])
+@pytest.mark.parametrize("expression", [e for e in EXPRESSIONS if "style" in e])
 def test_a_style_image_can_have_another_size(expression: str) -> None:
     prediction, target = pair()[0].float(), pair(30, batch=1)[1].float()
-    fixed = loss(expression, reduction="none").with_target(target)
-    alone = torch.cat([fixed(image[None]) for image in prediction])
-    torch.testing.assert_close(fixed(prediction), alone, rtol=1e-4, atol=0)
-    other = loss(EVERY[0]).with_target(target)
+    fixed_loss = loss(expression, reduction="none").with_target(target)
+    values = torch.cat([fixed_loss(image[None]) for image in prediction])
+    torch.testing.assert_close(fixed_loss(prediction), values, rtol=1e-4, atol=0)
+    other = loss(EXPRESSIONS[0]).with_target(target)
     with pytest.raises(LossmithError, match="differ in shape"):
         other(prediction)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_perceptual_losses_compute_half_precision_and_autocast_in_float32(expression: str) -> None:
     prediction, target = (image.bfloat16() for image in pair())
     expected = loss(expression)(prediction.float(), target.float())
@@ -222,7 +222,7 @@ def test_contextual_has_a_first_derivative_only(distance: str) -> None:
         torch.autograd.grad(value, prediction, create_graph=True)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_a_perceptual_loss_is_an_ordinary_module(expression: str) -> None:
     prediction, target = (image.float() for image in pair())
     criterion = loss(expression)
@@ -242,7 +242,7 @@ def test_a_perceptual_loss_is_an_ordinary_module(expression: str) -> None:
     assert {buffer.device.type for buffer in criterion.to("meta").buffers()} == {"meta"}
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_perceptual_losses_compile_without_graph_breaks(expression: str) -> None:
     torch.compiler.reset()
     criterion = loss(expression)

@@ -40,14 +40,14 @@ def test_each_layer_is_the_module_that_the_papers_code_counts(name: str, tmp_pat
         name, [point.layer for point in points], str(tmp_path / "weights.pth"), normalize=None
     )
     for point, feature in zip(points, together(image), strict=True):
-        alone = FeatureExtractor(name, [point.layer], str(tmp_path / "weights.pth"), normalize=None)
+        extractor = FeatureExtractor(name, [point.layer], str(tmp_path / "weights.pth"), normalize=None)
         with torch.no_grad():
             expected = run_children(network, point.child, image)
         assert expected.shape[1] == point.channels
         # channels-last convolutions add up in another order
         torch.testing.assert_close(feature, expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
-        torch.testing.assert_close(alone(image)[0], feature, rtol=1e-6, atol=0)
-        assert alone.min_side <= together.min_side
+        torch.testing.assert_close(extractor(image)[0], feature, rtol=1e-6, atol=0)
+        assert extractor.min_side <= together.min_side
 
 
 def test_there_are_14_networks_and_56_layers() -> None:

@@ -47,7 +47,7 @@ def backbone(name: str, folder: Path) -> tuple[nn.Sequential, Path]:
     return features.double(), folder / "weights.pth"
 
 
-def tapped(layers: nn.Sequential, indices: tuple[int, ...], image: Tensor) -> list[Tensor]:
+def layer_outputs(layers: nn.Sequential, indices: tuple[int, ...], image: Tensor) -> list[Tensor]:
     actual, x = [], (image.double() - MEAN) / DEVIATION
     for index, layer in enumerate(layers[: indices[-1] + 1]):
         x = layer(x)
@@ -60,7 +60,7 @@ def lpips_by_hand(layers: nn.Sequential, net: str, linear: bool, prediction: Ten
     file = find_file(*heads_of_lpips(net))
     assert file is not None
     total = 0
-    images = (tapped(layers, TAPS[net][1], image) for image in (prediction, target))
+    images = (layer_outputs(layers, TAPS[net][1], image) for image in (prediction, target))
     for k, (x, y) in enumerate(zip(*images, strict=True)):
         head = read_state_dict(file)[f"lin{k}.model.1.weight"].double() if linear else 1
         units = [z / z.pow(2).sum(1, keepdim=True).sqrt().clamp(min=1e-10) for z in (x, y)]
@@ -106,8 +106,8 @@ def dists_by_hand(layers: nn.Sequential, prediction: Tensor, target: Tensor) -> 
     for index in (4, 9, 16, 23):
         layers[index] = Pooling()
     similarity = 0
-    images = ([z.double(), *tapped(layers, TAPS["vgg"][1], z)] for z in (prediction, target))
-    at = 0
+    images = ([z.double(), *layer_outputs(layers, TAPS["vgg"][1], z)] for z in (prediction, target))
+    start = 0
     for x, y in zip(*images, strict=True):
         means = [z.mean((2, 3), keepdim=True) for z in (x, y)]
         variances = [(z - m).pow(2).mean((2, 3)) for z, m in zip((x, y), means, strict=True)]
@@ -115,9 +115,9 @@ def dists_by_hand(layers: nn.Sequential, prediction: Tensor, target: Tensor) -> 
         a, b = (m.flatten(1) for m in means)
         texture = (2 * a * b + 1e-6) / (a**2 + b**2 + 1e-6)
         structure = (2 * covariance + 1e-6) / (variances[0] + variances[1] + 1e-6)
-        here = slice(at, at + a.shape[1])
-        similarity = similarity + (alpha[here] * texture + beta[here] * structure).sum(1)
-        at += a.shape[1]
+        channels = slice(start, start + a.shape[1])
+        similarity = similarity + (alpha[channels] * texture + beta[channels] * structure).sum(1)
+        start += a.shape[1]
     return 1 - similarity / (alpha.sum() + beta.sum())
 
 

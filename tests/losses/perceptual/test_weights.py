@@ -73,15 +73,15 @@ def test_without_a_file_timm_downloads_it(tmp_path: Path, monkeypatch: pytest.Mo
     timm = pytest.importorskip("timm")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    own = timm.create_model("resnet18").eval()
+    network = timm.create_model("resnet18").eval()
     create: Callable[..., nn.Module] = timm.create_model
 
     def pretrained(name: str, pretrained: bool = False) -> nn.Module:
-        return own if pretrained else create(name)
+        return network if pretrained else create(name)
 
     monkeypatch.setattr(timm, "create_model", pretrained)
     with torch.no_grad():
-        expected = own.act1(own.bn1(own.conv1(image())))
+        expected = network.act1(network.bn1(network.conv1(image())))
     actual = FeatureExtractor("timm/resnet18", ["act1"], normalize=None)(image())[0]
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
@@ -126,7 +126,7 @@ def test_random_weights_are_always_the_same_and_keep_the_scale() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+REFUSED_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no file": (
         {},
         r"^squeezenet1_1 needs squeezenet1_1-b8a52dc0.pth, 5 MB from \S+/squeezenet1_1-b8a52dc0.pth, which could "
@@ -148,7 +148,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("options", "sentence"), REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize(("options", "sentence"), REFUSED_OPTIONS.values(), ids=REFUSED_OPTIONS.keys())
 def test_missing_weights_are_one_sentence(options: dict[str, Any], sentence: str, squeezenet: nn.Module) -> None:
     if "timm" in options.get("network", ""):
         pytest.importorskip("timm")
@@ -179,8 +179,8 @@ def test_weights_of_a_network_that_begins_alike_are_refused(network: str, other:
         state = models.get_model(other, weights=None).state_dict()
     file = tmp_path / f"{other}.safetensors"
     # the layers that run as they are, and of the others only the names
-    used = ("features.0.", "features.2.")
-    save_file({k: torch.zeros(t.shape if k.startswith(used) else ()) for k, t in state.items()}, file)
+    prefixes = ("features.0.", "features.2.")
+    save_file({k: torch.zeros(t.shape if k.startswith(prefixes) else ()) for k, t in state.items()}, file)
     sentence = rf"^{file} does not hold the weights of {network}: "
     with pytest.raises(LossmithError, match=sentence):
         FeatureExtractor(network, ["relu1_2"], str(file))

@@ -32,17 +32,17 @@ DEEP = [
     "mdf(jpeg)",
     "dists(weights=random)",
 ]
-EVERY = [*STRUCTURAL, *DEEP]
+EXPRESSIONS = [*STRUCTURAL, *DEEP]
 
 
 @cache
-def made_once(expression: str, reduction: str) -> Loss:
+def cached_loss(expression: str, reduction: str) -> Loss:
     return losses.loss(expression, reduction=reduction)
 
 
 def loss(expression: str, *, reduction: str = "mean") -> Loss:
     """A copy, which a test may change; to draw a network's weights takes longer than most tests."""
-    return deepcopy(made_once(expression, reduction))
+    return deepcopy(cached_loss(expression, reduction))
 
 
 def pair(batch: int = 2, height: int = 43, width: int = 45, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -14,19 +14,19 @@ from lossmith import losses
 from lossmith.core.errors import LossmithError
 from lossmith.losses import Loss
 
-from .samples import DEEP, EVERY, close, gradient, loss, pair
+from .samples import DEEP, EXPRESSIONS, close, gradient, loss, pair
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_on_a_model_leaves_its_loss_in_float32(expression: str, dtype: torch.dtype) -> None:
     x, y = pair()
-    usual = loss(expression)
-    held = nn.ModuleDict({"loss": loss(expression), "fixed": loss(expression).with_target(y)}).to(dtype)
-    assert torch.equal(held["loss"](x, y), usual(x, y))
+    criterion = loss(expression)
+    module = nn.ModuleDict({"loss": loss(expression), "fixed": loss(expression).with_target(y)}).to(dtype)
+    assert torch.equal(module["loss"](x, y), criterion(x, y))
     low = x.to(dtype), y.to(dtype)
-    assert torch.equal(gradient(held["loss"], *low), gradient(usual, *low))
-    assert torch.equal(held["fixed"](x), usual.with_target(y)(x))
+    assert torch.equal(gradient(module["loss"], *low), gradient(criterion, *low))
+    assert torch.equal(module["fixed"](x), criterion.with_target(y)(x))
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def restored_default() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 @pytest.mark.parametrize("default", [torch.float64, torch.float16])
 @pytest.mark.usefixtures("restored_default")
 def test_the_default_dtype_changes_nothing(expression: str, default: torch.dtype) -> None:
     x, y = pair()
-    usual = loss(expression)
-    expected, slope = usual(x, y), gradient(usual, x, y)
+    reference = loss(expression)
+    expected, slope = reference(x, y), gradient(reference, x, y)
     torch.set_default_dtype(default)
     criterion = losses.loss(expression)
     actual = criterion(x, y)
@@ -50,7 +50,7 @@ def test_the_default_dtype_changes_nothing(expression: str, default: torch.dtype
     close(gradient(criterion, x, y), slope, 1e-5)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_activation_checkpointing_gives_the_same_gradient(expression: str, reentrant: bool) -> None:
     criterion, (x, y) = loss(expression), pair()
@@ -60,18 +60,18 @@ def test_activation_checkpointing_gives_the_same_gradient(expression: str, reent
     assert torch.equal(leaf.grad, gradient(criterion, x, y))
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_gradients_in_usual_training_loops_are_correct(expression: str) -> None:
     """Accumulated over batches, seen by hooks, asked for again and again by LBFGS."""
     criterion, (x, y) = loss(expression), pair()
-    leaf, heard = x.clone().requires_grad_(), []
-    leaf.register_hook(heard.append)
-    criterion.register_forward_hook(lambda module, given, value: heard.append(value.detach()))
+    leaf, records = x.clone().requires_grad_(), []
+    leaf.register_hook(records.append)
+    criterion.register_forward_hook(lambda module, inputs, value: records.append(value.detach()))
     for _ in range(2):
         criterion(leaf, y).backward()
     assert leaf.grad is not None
     close(leaf.grad, 2 * gradient(loss(expression), x, y))
-    assert torch.equal(heard[0], criterion(x, y))
+    assert torch.equal(records[0], criterion(x, y))
     optimizer = torch.optim.LBFGS([leaf], lr=1e-3, max_iter=2)
 
     def closure() -> Tensor:
@@ -85,7 +85,7 @@ def test_gradients_in_usual_training_loops_are_correct(expression: str) -> None:
     assert criterion(leaf, y) <= before
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_a_target_of_inference_mode_is_cloned_to_train_against_it(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair()
     with torch.inference_mode():
@@ -94,7 +94,7 @@ def test_a_target_of_inference_mode_is_cloned_to_train_against_it(expression: st
     assert torch.equal(gradient(criterion, x, target.clone()), gradient(criterion, x, y))
 
 
-SHARED = """
+TWO_PROCESSES = """
 import sys, torch
 from torch import distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
@@ -130,13 +130,13 @@ distributed.destroy_process_group()
 
 
 def test_two_processes_that_share_a_batch_get_the_gradient_of_one(tmp_path: Path) -> None:
-    commands = [[sys.executable, "-c", SHARED, str(tmp_path), rank] for rank in "01"]
-    pair_of_them = [subprocess.Popen(each, stderr=subprocess.PIPE, text=True) for each in commands]
-    errors = [each.communicate(timeout=300)[1] for each in pair_of_them]
-    assert [each.returncode for each in pair_of_them] == [0, 0], errors
+    commands = [[sys.executable, "-c", TWO_PROCESSES, str(tmp_path), rank] for rank in "01"]
+    processes = [subprocess.Popen(process, stderr=subprocess.PIPE, text=True) for process in commands]
+    errors = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_autocast_changes_nothing(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair()
     leaf = x.clone().requires_grad_()
@@ -146,7 +146,7 @@ def test_autocast_changes_nothing(expression: str) -> None:
     assert torch.equal(torch.autograd.grad(value, leaf)[0], gradient(criterion, x, y))
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_a_loss_adds_nothing_to_the_state_dict_of_its_module(expression: str) -> None:
     assert not loss(expression).state_dict()
 
@@ -164,7 +164,7 @@ def test_a_checkpoint_from_when_critics_were_saved_still_loads() -> None:
 
 @pytest.mark.parametrize("expression", DEEP)
 def test_gray_images_are_repeated_when_asked(expression: str) -> None:
-    x, y = (each[:, :1] for each in pair())
+    x, y = (image[:, :1] for image in pair())
     default = loss(expression)
     with pytest.raises(LossmithError, match=r"of 3 channels, not 1; gray images are repeated with gray=repeat$"):
         default(x, y)

@@ -9,23 +9,23 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from lossmith.core.errors import LossmithError
 
-from .samples import EVERY, NETWORK, close, gradient, loss, pair
+from .samples import EXPRESSIONS, NETWORK, close, gradient, loss, pair
 
-OTHERS = [pair(1, 47, 51, seed=1), pair(3, 57, 43, seed=2)]
+OTHER_PAIRS = [pair(1, 47, 51, seed=1), pair(3, 57, 43, seed=2)]
 """Images of other sizes, and more or fewer of them."""
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 @pytest.mark.filterwarnings("error::torch.jit.TracerWarning", "ignore:.*deprecated")
 def test_a_traced_loss_takes_other_sizes(expression: str) -> None:
     criterion = loss(expression)
     traced = torch.jit.trace(criterion, pair(), check_trace=False)
-    for x, y in [pair(), *OTHERS]:
+    for x, y in [pair(), *OTHER_PAIRS]:
         close(traced(x, y), criterion(x, y))
         close(gradient(traced, x, y), gradient(criterion, x, y), 1e-3)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_an_exported_loss_gives_equal_values(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair()
     exported = torch.export.export(criterion, (x, y), strict=False).module()
@@ -56,16 +56,16 @@ def test_an_exported_loss_takes_all_sizes(expression: str) -> None:
 
 def test_dispatch_modes_see_the_operations() -> None:
     criterion, (x, y) = loss("mix"), pair()
-    recorded = make_fx(criterion)(x, y)
+    graph = make_fx(criterion)(x, y)
     other = pair(seed=1)
-    close(recorded(*other), criterion(*other))
+    close(graph(*other), criterion(*other))
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_fake_tensors_give_shapes(expression: str) -> None:
-    criterion, each = loss(expression, reduction="none"), pair()
+    criterion, images = loss(expression, reduction="none"), pair()
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        assert criterion(*map(mode.from_tensor, each)).shape == (2,)
+        assert criterion(*map(mode.from_tensor, images)).shape == (2,)
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,17 @@ def test_fake_tensors_give_shapes(expression: str) -> None:
     [
         "l1",
         f"style({NETWORK})",
-        *(pytest.param(dear, marks=pytest.mark.slow) for dear in ("mix", "ms_ssim(levels=2)")),
+        *(
+            pytest.param(slow_expression, marks=pytest.mark.slow)
+            for slow_expression in ("mix", "ms_ssim(levels=2)")
+        ),
     ],
 )
 def test_losses_compile_with_dynamic_shapes(expression: str) -> None:
     torch.compiler.reset()
     criterion = loss(expression)
     compiled = torch.compile(criterion, dynamic=True, fullgraph=True, backend="eager")
-    for x, y in [pair(), *OTHERS]:
+    for x, y in [pair(), *OTHER_PAIRS]:
         close(compiled(x, y), criterion(x, y))
         close(gradient(compiled, x, y), gradient(criterion, x, y), 1e-3)
 
@@ -98,9 +101,9 @@ def test_torchscript_is_refused_in_one_sentence(expression: str) -> None:
             torch.jit.script(module)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_the_meta_device_gives_shapes(expression: str) -> None:
-    x, y = (each.to("meta") for each in pair())
+    x, y = (image.to("meta") for image in pair())
     actual = loss(expression, reduction="none").to("meta")(x.requires_grad_(), y)
     assert actual.shape == (2,)
     (slope,) = torch.autograd.grad(actual.sum(), x)

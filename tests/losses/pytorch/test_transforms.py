@@ -7,10 +7,10 @@ from torch.func import functional_call, grad, hessian, jacrev, jvp, vmap
 
 from lossmith.core.errors import LossmithError
 
-from .samples import EVERY, NETWORK, close, gradient, loss, pair
+from .samples import EXPRESSIONS, NETWORK, close, gradient, loss, pair
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_every_reduction_is_made_of_the_values_of_the_images(expression: str) -> None:
     x, y = pair(3)
     values = loss(expression, reduction="none")(x, y)
@@ -24,27 +24,27 @@ def test_every_reduction_is_made_of_the_values_of_the_images(expression: str) ->
     close(*gradients, 1e-6)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_func_grad_and_jvp_equal_autograd(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair()
-    usual, direction = gradient(criterion, x, y), torch.randn_like(x)
-    close(grad(criterion)(x, y), usual)
+    expected, direction = gradient(criterion, x, y), torch.randn_like(x)
+    close(grad(criterion)(x, y), expected)
     value, slope = jvp(lambda p: criterion(p, y), (x,), (direction,))
     close(value, criterion(x, y))
-    assert abs(slope - (usual * direction).sum()) < 1e-4 * usual.norm() * direction.norm()
+    assert abs(slope - (expected * direction).sum()) < 1e-4 * expected.norm() * direction.norm()
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_vmap_goes_over_stacks_of_images_and_over_single_ones(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair()
     predictions, targets = torch.stack([x, x.flip(0), 0.9 * y]), torch.stack([y, y.flip(0), y])
-    each = torch.stack([criterion(*both) for both in zip(predictions, targets, strict=True)])
-    close(vmap(criterion)(predictions, targets), each)
-    close(vmap(criterion, in_dims=(0, None))(predictions, y)[0], each[0])
-    close(vmap(criterion, in_dims=(None, 0))(x, targets)[0], each[0])
+    values = torch.stack([criterion(*images) for images in zip(predictions, targets, strict=True)])
+    close(vmap(criterion)(predictions, targets), values)
+    close(vmap(criterion, in_dims=(0, None))(predictions, y)[0], values[0])
+    close(vmap(criterion, in_dims=(None, 0))(x, targets)[0], values[0])
     with torch.no_grad():
-        close(vmap(criterion)(predictions, targets), each)
-    slopes = torch.stack([gradient(criterion, *both) for both in zip(predictions, targets, strict=True)])
+        close(vmap(criterion)(predictions, targets), values)
+    slopes = torch.stack([gradient(criterion, *images) for images in zip(predictions, targets, strict=True)])
     close(vmap(grad(criterion))(predictions, targets), slopes)
     of_one = vmap(grad(lambda p, t: criterion(p[None], t[None])))(x, y)
     close(of_one, 2 * gradient(criterion, x, y))
@@ -52,7 +52,7 @@ def test_vmap_goes_over_stacks_of_images_and_over_single_ones(expression: str) -
         vmap(criterion)(x, y)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_jacrev_has_the_gradient_of_every_images_value(expression: str) -> None:
     x, y = pair()
     jacobian = jacrev(loss(expression, reduction="none"))(x, y)
@@ -61,10 +61,12 @@ def test_jacrev_has_the_gradient_of_every_images_value(expression: str) -> None:
 
 @pytest.mark.parametrize("expression", ["ssim", "mix", f"contextual({NETWORK})", "mdf(jpeg)"])
 def test_second_derivatives_are_differences_of_first_ones(expression: str) -> None:
-    criterion, (x, y) = loss(expression).double(), (each.double() for each in pair(1))
-    one, step = torch.zeros_like(x).index_fill_(2, torch.tensor([20]), 1.0), 1e-5
-    (_, along) = jvp(lambda p: grad(criterion)(p, y), (x,), (one,))
-    differences = (grad(criterion)(x + step * one, y) - grad(criterion)(x - step * one, y)) / (2 * step)
+    criterion, (x, y) = loss(expression).double(), (image.double() for image in pair(1))
+    direction, step = torch.zeros_like(x).index_fill_(2, torch.tensor([20]), 1.0), 1e-5
+    (_, along) = jvp(lambda p: grad(criterion)(p, y), (x,), (direction,))
+    differences = (grad(criterion)(x + step * direction, y) - grad(criterion)(x - step * direction, y)) / (
+        2 * step
+    )
     close(along, differences, 1e-2)  # which are of float32 where a network is
 
 
@@ -72,7 +74,7 @@ FIRST_ONLY = [f"contextual({NETWORK})", f"contextual({NETWORK}, distance=l2)", "
 """What has no second derivative but by `torch.func`."""
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_a_graph_of_the_gradient_gives_the_second_derivative(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair(1)
     leaf = x.clone().requires_grad_()
@@ -88,26 +90,26 @@ def test_a_graph_of_the_gradient_gives_the_second_derivative(expression: str) ->
 
 
 def test_hessian_of_a_few_parameters() -> None:
-    criterion, (x, y) = loss("ssim").double(), (each.double() for each in pair(1, 13, 13))
+    criterion, (x, y) = loss("ssim").double(), (image.double() for image in pair(1, 13, 13))
     actual = hessian(lambda shift: criterion(x + shift, y))(torch.zeros((), dtype=torch.float64))
     steps = torch.tensor([1e-5, -1e-5], dtype=torch.float64)
     first = [grad(lambda shift: criterion(x + shift, y))(step) for step in steps]
     torch.testing.assert_close(actual, (first[0] - first[1]) / 2e-5, rtol=1e-4, atol=0)
 
 
-@pytest.mark.parametrize("expression", EVERY)
+@pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_functional_call_trains_one_network_and_an_ensemble(expression: str) -> None:
     criterion, (x, y) = loss(expression), pair()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = nn.Conv2d(3, 3, 3, padding=1)
-    usual = torch.autograd.grad(criterion(network(x), y), network.weight)[0]
+    expected = torch.autograd.grad(criterion(network(x), y), network.weight)[0]
 
-    def lost(parameters: dict[str, Tensor]) -> Tensor:
+    def loss_of(parameters: dict[str, Tensor]) -> Tensor:
         return criterion(functional_call(network, parameters, (x,)), y)
 
-    parameters = {name: each.detach() for name, each in network.named_parameters()}
-    close(grad(lost)(parameters)["weight"], usual)
-    ensemble = {name: torch.stack([each, 1.1 * each]) for name, each in parameters.items()}
-    close(vmap(grad(lost))(ensemble)["weight"][0], usual)
+    parameters = {name: parameter.detach() for name, parameter in network.named_parameters()}
+    close(grad(loss_of)(parameters)["weight"], expected)
+    ensemble = {name: torch.stack([parameter, 1.1 * parameter]) for name, parameter in parameters.items()}
+    close(vmap(grad(loss_of))(ensemble)["weight"][0], expected)
     close(functional_call(criterion, dict(criterion.named_buffers()), (x, y)), criterion(x, y))

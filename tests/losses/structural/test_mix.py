@@ -104,11 +104,11 @@ def test_the_gradient_equals_the_papers_closed_form(alpha: float) -> None:
 @pytest.mark.parametrize("shape", [(2, 3, 31, 31), (1, 1, 15, 27)])
 def test_the_dense_form_read_at_the_middle_is_the_center_form(shape: tuple[int, ...]) -> None:
     x, y = pair(*shape)
-    dense = MSSSIMSigmasLoss(window=33).loss_map(x, y)
+    dense_map = MSSSIMSigmasLoss(window=33).loss_map(x, y)
     center = MSSSIMSigmasLoss(form="center").loss_map(x, y)
-    assert dense.shape == shape
+    assert dense_map.shape == shape
     assert center.shape == (*shape[:2], 1, 1)
-    middle = dense[:, :, shape[2] // 2, shape[3] // 2, None, None]
+    middle = dense_map[:, :, shape[2] // 2, shape[3] // 2, None, None]
     torch.testing.assert_close(middle, center, rtol=0, atol=1e-12)
 
 
@@ -138,8 +138,8 @@ def test_luminance_comes_from_the_widest_gaussian() -> None:
 def test_mix_has_the_papers_alpha_and_pl4nn_the_published_codes() -> None:
     x, y = pair(1, 3, 15, 15)
     assert isinstance(mix := loss("mix"), MixLoss)
-    assert isinstance(published := loss("mix_pl4nn"), MixLoss)
-    assert (mix.alpha, published.alpha) == (0.84, 0.025)
+    assert isinstance(pl4nn := loss("mix_pl4nn"), MixLoss)
+    assert (mix.alpha, pl4nn.alpha) == (0.84, 0.025)
     assert loss("mix_pl4nn")(x, y) == loss("mix(alpha=0.025)")(x, y) != loss("mix")(x, y)
 
 
@@ -182,6 +182,6 @@ def test_the_center_form_needs_a_center(name: str, sides: tuple[int, int]) -> No
     ],
 )
 def test_zhao_parameters_out_of_range_are_refused(expression: str, message: str) -> None:
-    with pytest.raises(LossmithError) as refused:
+    with pytest.raises(LossmithError) as error:
         loss(expression)
-    assert str(refused.value) == message
+    assert str(error.value) == message

@@ -12,22 +12,22 @@ from .samples import planes
 
 @pytest.mark.parametrize("height", [6, 11, 30])
 def test_padding_reflect_equals_ssim_of_reflected_images(height: int) -> None:
-    x, y = (each[None] for each in planes(3, height, 17, 1.0))
-    mirrored = [torch.nn.functional.pad(each, (5, 5, 5, 5), mode="reflect") for each in (x, y)]
+    x, y = (image[None] for image in planes(3, height, 17, 1.0))
+    mirrored = [torch.nn.functional.pad(image, (5, 5, 5, 5), mode="reflect") for image in (x, y)]
     assert SSIMLoss(padding="reflect")(x, y).item() == pytest.approx(SSIMLoss()(*mirrored).item(), rel=1e-14)
     assert SSIMLoss(padding="reflect").loss_map(x, y).shape == x.shape
 
 
 def test_all_paddings_agree_away_from_the_border() -> None:
-    x, y = (each[None] for each in planes(2, 40, 30, 1.0))
+    x, y = (image[None] for image in planes(2, 40, 30, 1.0))
     valid = SSIMLoss().loss_map(x, y)
     for padding in ("same", "reflect"):
-        inside = SSIMLoss(padding=padding).loss_map(x, y)[..., 5:-5, 5:-5]
-        torch.testing.assert_close(inside, valid, rtol=0, atol=1e-12)
+        interior = SSIMLoss(padding=padding).loss_map(x, y)[..., 5:-5, 5:-5]
+        torch.testing.assert_close(interior, valid, rtol=0, atol=1e-12)
 
 
 def test_data_range_255_equals_data_range_1() -> None:
-    x, y = (each[None] for each in planes(3, 64, 64, 1.0))
+    x, y = (image[None] for image in planes(3, 64, 64, 1.0))
     for name in ("ssim", "ms_ssim(levels=2)", "ms_ssim_sigmas", "mix"):
         inner = name.removesuffix(")") + (", " if name.endswith(")") else "(")
         bytes_ = loss(f"{inner}data_range=255)")
@@ -46,7 +46,7 @@ def test_data_range_255_equals_data_range_1() -> None:
     ],
 )
 def test_the_loss_is_the_mean_of_its_map(make: Callable[[], SSIMLoss], shape: tuple[int, int]) -> None:
-    x, y = (each[None] for each in planes(3, 40, 32, 1.0))
+    x, y = (image[None] for image in planes(3, 40, 32, 1.0))
     if shape == (1, 1):
         x, y = x[..., :39, :31], y[..., :39, :31]
     actual = make().loss_map(x, y)
@@ -57,14 +57,14 @@ def test_the_loss_is_the_mean_of_its_map(make: Callable[[], SSIMLoss], shape: tu
 
 
 def test_custom_level_weights_are_used() -> None:
-    x, y = (each[None] for each in planes(3, 64, 64, 1.0))
+    x, y = (image[None] for image in planes(3, 64, 64, 1.0))
     from_numbers, from_text = MSSSIMLoss(2, weights=(0.4, 0.6)), loss('ms_ssim(2, weights="0.4 0.6")')
     assert from_numbers(x, y) == from_text(x, y) != MSSSIMLoss(2)(x, y)
     assert loss(str(from_text))(x, y) == from_text(x, y)
     six = MSSSIMLoss(6, window=3, weights="1 1 1 1 1 1")
     assert six.min_side == 65
-    one = loss('ms_ssim_sigmas(sigmas="1.5", window=11)')
-    assert one(x, y).item() == pytest.approx(SSIMLoss(padding="same")(x, y).item(), rel=1e-12)
+    single_sigma = loss('ms_ssim_sigmas(sigmas="1.5", window=11)')
+    assert single_sigma(x, y).item() == pytest.approx(SSIMLoss(padding="same")(x, y).item(), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,6 @@ def test_custom_level_weights_are_used() -> None:
     ],
 )
 def test_structural_options_out_of_range_are_refused(expression: str, message: str) -> None:
-    with pytest.raises(ValueError) as refused:  # noqa: PT011 (its text is compared)
+    with pytest.raises(ValueError) as error:  # noqa: PT011 (its text is compared)
         loss(expression)
-    assert str(refused.value) == message
+    assert str(error.value) == message

@@ -87,10 +87,10 @@ def test_flat_areas_keep_their_gradient_in_float32() -> None:
     target = torch.ones(1, 1, 40, 40)
     noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
     prediction = (target + 2e-5 * noise).requires_grad_()
-    wide = prediction.detach().double().requires_grad_()
-    (single,) = torch.autograd.grad(SSIMLoss()(prediction, target), prediction)
-    (double,) = torch.autograd.grad(SSIMLoss()(wide, target.double()), wide)
-    likeness = torch.cosine_similarity(single.double().flatten(), double.flatten(), dim=0)
+    double_prediction = prediction.detach().double().requires_grad_()
+    (float_gradient,) = torch.autograd.grad(SSIMLoss()(prediction, target), prediction)
+    (double_gradient,) = torch.autograd.grad(SSIMLoss()(double_prediction, target.double()), double_prediction)
+    likeness = torch.cosine_similarity(float_gradient.double().flatten(), double_gradient.flatten(), dim=0)
     assert likeness > 0.99
 
 
@@ -98,9 +98,9 @@ def test_flat_areas_keep_their_gradient_in_float32() -> None:
 @pytest.mark.parametrize("of_difference", [-1.0, -1e-6, 0.0, 1e-6, 1.0])
 def test_variances_that_rounding_made_negative_reward_nothing(of_sum: float, of_difference: float) -> None:
     means, center = torch.tensor([0, 0, of_sum, of_difference]).double(), torch.zeros(2).double()
-    missing = dissimilarity([means], center, Constants(), luminance=False).item()
-    assert 0 <= missing <= 2
-    assert (missing == 0) is (of_difference <= 0)
+    contrast = dissimilarity([means], center, Constants(), luminance=False).item()
+    assert 0 <= contrast <= 2
+    assert (contrast == 0) is (of_difference <= 0)
 
 
 # --- ms_ssim ---------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def plain_ms_ssim(x: Tensor, y: Tensor, levels: int = 5) -> float:
     def mean(plane: np.ndarray) -> np.ndarray:
         return correlate1d(correlate1d(plane, window, 0), window, 1)[5:-5, 5:-5]
 
-    def halved(plane: np.ndarray) -> np.ndarray:
+    def halve(plane: np.ndarray) -> np.ndarray:
         even = np.pad(plane, [(0, side % 2) for side in plane.shape], mode="edge")
         return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
 
@@ -130,11 +130,11 @@ def plain_ms_ssim(x: Tensor, y: Tensor, levels: int = 5) -> float:
             if level == levels - 1:
                 factor = factor * (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)
             product *= factor.mean() ** weights[level]
-            a, b = halved(a), halved(b)
+            a, b = halve(a), halve(b)
         return product
 
-    both = zip(x.flatten(0, 1).numpy(), y.flatten(0, 1).numpy(), strict=True)
-    return float(np.mean([similarity(a, b) for a, b in both]))
+    planes = zip(x.flatten(0, 1).numpy(), y.flatten(0, 1).numpy(), strict=True)
+    return float(np.mean([similarity(a, b) for a, b in planes]))
 
 
 def msssim_package(x: Tensor, y: Tensor) -> float:
@@ -171,9 +171,9 @@ def test_one_level_is_ssim_whatever_its_sign() -> None:
         )
 
 
-@pytest.mark.parametrize("least", [(levels, 10 * 2 ** (levels - 1) + 1) for levels in range(1, 6)])
-def test_the_min_side_is_the_smallest_that_works(least: tuple[int, int]) -> None:
-    levels, side = least
+@pytest.mark.parametrize("sides", [(levels, 10 * 2 ** (levels - 1) + 1) for levels in range(1, 6)])
+def test_the_min_side_is_the_smallest_that_works(sides: tuple[int, int]) -> None:
+    levels, side = sides
     criterion = MSSSIMLoss(levels)
     assert criterion.min_side == side
     x = torch.rand(1, 1, side, side)
@@ -230,12 +230,12 @@ def test_windows_must_be_odd_and_positive(kind: type[SSIMLoss]) -> None:
 
 
 def test_a_subclass_of_ssim_is_reduced_after_its_own_per_image() -> None:
-    class Squared(SSIMLoss):
+    class SquaredSSIM(SSIMLoss):
         def per_image(self, prediction: Tensor, target: Tensor) -> Tensor:
             return super().per_image(prediction, target).square()
 
     x, y = torch.rand(2, 3, 3, 16, 16)
-    torch.testing.assert_close(Squared()(x, y), SSIMLoss(reduction="none")(x, y).square().mean())
+    torch.testing.assert_close(SquaredSSIM()(x, y), SSIMLoss(reduction="none")(x, y).square().mean())
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.3], ids=["the mean itself", "a part of it"])

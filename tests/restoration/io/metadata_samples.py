@@ -31,7 +31,7 @@ PHOTOSHOP = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + struct.pack(">L", len(IPTC)) 
 MAKER = b"Nikon\0\x02\x10" + bytes(range(40))
 
 
-def restored(source: Path, format: Format, scale: int = 2, **options: Any) -> tuple[Path, list[str]]:
+def restore_file(source: Path, format: Format, scale: int = 2, **options: Any) -> tuple[Path, list[str]]:
     """The result, and the notes that are given before the work."""
     module = nn.Upsample(scale_factor=scale) if scale > 1 else nn.Identity()
     restorer = FileRestorer(TorchEngine(module, scale), RestoreOptions(format, precision="float32", **options))
@@ -43,7 +43,7 @@ def restored(source: Path, format: Format, scale: int = 2, **options: Any) -> tu
     return result, sentences
 
 
-def exif(**more: Any) -> Image.Exif:
+def exif(**options: Any) -> Image.Exif:
     tags = Image.Exif()
     tags[0x013B], tags[0x4746] = "Jos\N{LATIN SMALL LETTER E WITH ACUTE}".encode(), 4
     tags.get_ifd(0x8769).update({0x829A: 0.01, 0x9204: -1.5, 0xA002: 30, 0xA003: 20, 0x927C: MAKER})
@@ -61,15 +61,15 @@ def thumbnail(content: bytes) -> bytes:
     return b"Exif\0\0II*\0" + struct.pack("<LHL", 8, 0, 14) + directory + content
 
 
-def jpeg(path: Path, **more: Any) -> None:
-    Image.fromarray(COLORS).save(path, "JPEG", **more)
+def jpeg(path: Path, **options: Any) -> None:
+    Image.fromarray(COLORS).save(path, "JPEG", **options)
 
 
-def png(path: Path, *chunks: tuple[bytes, bytes], **more: Any) -> None:
-    info = more.pop("info", PngInfo())
+def png(path: Path, *chunks: tuple[bytes, bytes], **options: Any) -> None:
+    info = options.pop("info", PngInfo())
     for name, content in chunks:
         info.add(name, content)
-    Image.fromarray(COLORS).save(path, "PNG", pnginfo=info, **more)
+    Image.fromarray(COLORS).save(path, "PNG", pnginfo=info, **options)
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
@@ -80,16 +80,16 @@ def png_beginning_with(path: Path, *chunks: tuple[bytes, bytes]) -> None:
     """A PNG that begins with chunks that Pillow does not write."""
     png(path)
     content = path.read_bytes()
-    path.write_bytes(content[:33] + b"".join(chunk(*each) for each in chunks) + content[33:])
+    path.write_bytes(content[:33] + b"".join(chunk(*entry) for entry in chunks) + content[33:])
 
 
-def followed(kind: Callable[..., None], path: Path, content: bytes) -> None:
+def with_tail(kind: Callable[..., None], path: Path, content: bytes) -> None:
     kind(path)
     path.write_bytes(path.read_bytes() + content)
 
 
 def webp_with_more(path: Path) -> None:
-    followed(webp, path, b"C2PA" + struct.pack("<L", 4) + b"seal")
+    with_tail(webp, path, b"C2PA" + struct.pack("<L", 4) + b"seal")
     content = path.read_bytes()
     path.write_bytes(content[:4] + struct.pack("<L", len(content) - 8) + content[8:])
 
@@ -97,8 +97,8 @@ def webp_with_more(path: Path) -> None:
 def gif_with_more(path: Path) -> None:
     gif(path)
     content = path.read_bytes().replace(b"GIF87a", b"GIF89a")
-    at = 13 + 3 * 16
-    path.write_bytes(content[:at] + b"!\xff\x0bICCRGBG1012\x04abcd\0" + content[at:])
+    position = 13 + 3 * 16
+    path.write_bytes(content[:position] + b"!\xff\x0bICCRGBG1012\x04abcd\0" + content[position:])
 
 
 def bmp_with_profile(path: Path) -> None:
@@ -110,9 +110,9 @@ def bmp_with_profile(path: Path) -> None:
     path.write_bytes(b"BM" + struct.pack("<LLL", size, 0, 138) + head + rows + RGB_PROFILE)
 
 
-def texts(**more: bool) -> PngInfo:
+def texts(**options: bool) -> PngInfo:
     info = PngInfo()
-    info.add_text("parameters", "a castle, Seed: 1", **more)
+    info.add_text("parameters", "a castle, Seed: 1", **options)
     return info
 
 
@@ -140,17 +140,17 @@ def srgb_mark() -> PngInfo:
     return mark
 
 
-def webp(path: Path, **more: Any) -> None:
-    Image.fromarray(COLORS).save(path, "WEBP", lossless=True, **more)
+def webp(path: Path, **options: Any) -> None:
+    Image.fromarray(COLORS).save(path, "WEBP", lossless=True, **options)
 
 
-def tiff(path: Path, *tags: tuple[int, int, int, Any], **more: Any) -> None:
+def tiff(path: Path, *tags: tuple[int, int, int, Any], **options: Any) -> None:
     extra = [(*tag, True) for tag in tags]
-    tifffile.imwrite(path, COLORS, photometric="rgb", metadata=None, software=False, extratags=extra, **more)
+    tifffile.imwrite(path, COLORS, photometric="rgb", metadata=None, software=False, extratags=extra, **options)
 
 
-def gif(path: Path, **more: Any) -> None:
-    Image.fromarray(COLORS).quantize(16).save(path, "GIF", **more)
+def gif(path: Path, **options: Any) -> None:
+    Image.fromarray(COLORS).quantize(16).save(path, "GIF", **options)
 
 
 GEO = ((33550, 12, 3, (10.0, 10.0, 0.0)), (33922, 12, 6, (2, 3, 0, 5e5, 4e6, 0)))

@@ -20,8 +20,8 @@ RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (20, 24, 3), dtype=np.uint8)
 GRAY = RGB[..., 0]
 OPAQUE = np.full_like(GRAY, 255)
-WIDE = RNG.integers(0, 65536, (20, 24, 3)).astype(np.uint16)
-PLANES = WIDE.transpose(2, 0, 1).copy()
+RGB_16_BIT = RNG.integers(0, 65536, (20, 24, 3)).astype(np.uint16)
+PLANES = RGB_16_BIT.transpose(2, 0, 1).copy()
 
 Write = Callable[[Path], Any]
 
@@ -38,7 +38,7 @@ def by_vips(pixels: np.ndarray, **options: Any) -> Write:
     return lambda path: pyvips.Image.new_from_array(pixels).tiffsave(str(path), **options)
 
 
-def turned(orientation: int) -> Write:
+def with_orientation(orientation: int) -> Write:
     exif = Image.Exif()
     exif[0x0112] = orientation
     return by_pillow(RGB, exif=exif)
@@ -53,7 +53,7 @@ def with_other_page(pixels: np.ndarray, kind: int) -> Write:
     return write
 
 
-def changed(change: Callable[[bytearray], bytes | bytearray]) -> Write:
+def with_change(change: Callable[[bytearray], bytes | bytearray]) -> Write:
     def write(path: Path) -> None:
         content = io.BytesIO()
         Image.fromarray(RGB).save(content, "PNG")
@@ -75,16 +75,16 @@ def without_width(path: Path) -> None:
     path.write_bytes(before + width + struct.pack("<I", 0) + after)
 
 
-BOTH = {
+READABLE_FILES = {
     "rgb.png": by_pillow(RGB),
     "gray.png": by_pillow(GRAY),
     "opaque.png": by_pillow(np.dstack([RGB, OPAQUE])),
     "bilevel.png": lambda path: Image.fromarray(GRAY > 127).save(path),
     "palette.png": lambda path: Image.fromarray(RGB).quantize(16).save(path),
-    "wide.png": by_pillow(WIDE[..., 0]),
+    "wide.png": by_pillow(RGB_16_BIT[..., 0]),
     "unused-key.png": by_pillow(RGB, transparency=(1, 2, 3)),
-    "trailing.png": changed(lambda content: content + b"more"),
-    **{f"turned-{each}.jpg": turned(each) for each in (0, 3, 6, 8, 9)},
+    "trailing.png": with_change(lambda content: content + b"more"),
+    **{f"turned-{number}.jpg": with_orientation(number) for number in (0, 3, 6, 8, 9)},
     "progressive.jpg": by_pillow(RGB, progressive=True),
     "rgb.bmp": by_pillow(RGB),
     "gray.gif": by_pillow(GRAY),
@@ -97,16 +97,16 @@ BOTH = {
     "tiles.tif": by_tifffile(RGB, photometric="rgb", tile=(16, 16)),
     "big.tif": by_tifffile(RGB, photometric="rgb", bigtiff=True),
     "from-white.tif": by_tifffile(GRAY, photometric="miniswhite"),
-    "wide.tif": by_tifffile(WIDE[..., 0]),
-    "wide-from-white.tif": by_tifffile(WIDE[..., 0], photometric="miniswhite"),
-    "wide-lzw.tif": by_vips(WIDE[..., 0], compression="lzw", predictor="horizontal"),
+    "wide.tif": by_tifffile(RGB_16_BIT[..., 0]),
+    "wide-from-white.tif": by_tifffile(RGB_16_BIT[..., 0], photometric="miniswhite"),
+    "wide-lzw.tif": by_vips(RGB_16_BIT[..., 0], compression="lzw", predictor="horizontal"),
     "pyramid.tif": by_vips(np.tile(RGB, (30, 30, 1)), pyramid=True, tile=True),
     "thumbnail.tif": with_other_page(RGB[::2, ::2], 1),
 }
 NEITHER = {
-    "wrong-sum.png": changed(with_a_wrong_sum),
-    "no-end.png": changed(lambda content: content[:-12]),
-    "cut.png": changed(lambda content: content[:99]),
+    "wrong-sum.png": with_change(with_a_wrong_sum),
+    "no-end.png": with_change(lambda content: content[:-12]),
+    "cut.png": with_change(lambda content: content[:99]),
     "pages.tif": with_other_page(RGB, 0),
     "mask.tif": with_other_page(GRAY > 127, 4),
     "stack.tif": by_tifffile(np.stack([GRAY] * 5), imagej=True, truncate=True),
@@ -119,15 +119,15 @@ NEITHER = {
     "animated.gif": by_pillow(GRAY, save_all=True, append_images=[Image.fromarray(255 - GRAY)]),
 }
 TRAINING_REFUSES = {
-    "wide-colors.tif": by_tifffile(WIDE, photometric="rgb"),
+    "wide-colors.tif": by_tifffile(RGB_16_BIT, photometric="rgb"),
     "wide-planes.tif": by_tifffile(PLANES, photometric="rgb", planarconfig="separate"),
     "wide-packed-planes.tif": by_tifffile(PLANES, photometric="rgb", planarconfig="separate", compression="zlib"),
     "transparent.png": by_pillow(np.dstack([RGB, GRAY])),
-    "wide.pgm": by_pillow(WIDE[..., 0]),
+    "wide.pgm": by_pillow(RGB_16_BIT[..., 0]),
 }
 
 
-def restored(path: Path, to: Path) -> np.ndarray:
+def decode_pixels(path: Path, to: Path) -> np.ndarray:
     """The pixels that `restore` reads, as (H, W, 3) in 8 bits."""
     pixels = np.array(decode(path, to).raster.mapped()).astype(int)
     pixels = (pixels[..., :-1] if pixels.shape[2] in (2, 4) else pixels) if pixels.shape[2] > 1 else pixels
@@ -135,20 +135,20 @@ def restored(path: Path, to: Path) -> np.ndarray:
     return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
 
 
-@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("name", READABLE_FILES)
 def test_training_and_restoration_read_the_same_pixels(name: str, tmp_path: Path) -> None:
-    BOTH[name](path := tmp_path / name)
-    trained = read_image(path).permute(1, 2, 0).numpy()
-    assert np.array_equal(trained, restored(path, tmp_path / "raster"))
-    assert image_size(path) == read_header(path).size == trained.shape[:2]
+    READABLE_FILES[name](path := tmp_path / name)
+    pixels = read_image(path).permute(1, 2, 0).numpy()
+    assert np.array_equal(pixels, decode_pixels(path, tmp_path / "raster"))
+    assert image_size(path) == read_header(path).size == pixels.shape[:2]
 
 
 @pytest.mark.parametrize("name", NEITHER)
 def test_training_and_restoration_refuse_the_same_files(name: str, tmp_path: Path) -> None:
     NEITHER[name](path := tmp_path / name)
-    for read in (read_image, lambda path: decode(path, tmp_path / "raster")):
+    for reader in (read_image, lambda path: decode(path, tmp_path / "raster")):
         with pytest.raises(LossmithError, match=rf"image '.*{name}' "):
-            read(path)
+            reader(path)
 
 
 @pytest.mark.parametrize("name", TRAINING_REFUSES)
@@ -161,6 +161,6 @@ def test_training_refuses_files_that_only_restoration_reads_in_full(name: str, t
 
 def test_other_kinds_of_image_file_are_named(tmp_path: Path) -> None:
     (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
-    for read in (read_image, read_header):
+    for reader in (read_image, read_header):
         with pytest.raises(LossmithError, match=r"phone.jpg' is a HEIC file; convert it to PNG"):
-            read(tmp_path / "phone.jpg")
+            reader(tmp_path / "phone.jpg")

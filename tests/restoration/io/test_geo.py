@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import tifffile
 
-from .metadata_samples import GEO, restored, tiff
+from .metadata_samples import GEO, restore_file, tiff
 
 
 def place_of(tags: dict[int, Any], column: float, row: float) -> tuple[float, float]:
@@ -28,9 +28,9 @@ def test_geotiff_coordinates_of_every_pixel_are_kept(kind: int, matrix: bool, sc
     keys = (34735, 3, 8, (1, 1, 0, 1, 1025, 0, 1, kind))
     model = (34264, 12, 16, (10.0, 2.0, 0, 5e5, 3.0, -9.0, 0, 4e6, 0, 0, 0, 0, 0, 0, 0, 1))
     tiff(tmp_path / "a.tif", *((model,) if matrix else GEO), keys)
-    result, _ = restored(tmp_path / "a.tif", "tiff", scale)
+    result, _ = restore_file(tmp_path / "a.tif", "tiff", scale)
     before, after = (
-        {each.code: each.value for each in tifffile.TiffFile(path).pages[0].tags}
+        {tag.code: tag.value for tag in tifffile.TiffFile(path).pages[0].tags}
         for path in (tmp_path / "a.tif", result)
     )
     for column, row in ((0, 0), (7, 3), (30, 20)):

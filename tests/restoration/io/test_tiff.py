@@ -11,7 +11,7 @@ from PIL import Image
 
 from lossmith.restoration.io.decoding import decode
 
-from ..samples import GRAY16, RGB16, RGBA16, noise, refused
+from ..samples import GRAY16, RGB16, RGBA16, noise, refusal
 
 TIFFS: dict[str, tuple[Any, dict[str, Any], Any]] = {
     "gray": (GRAY16, {"photometric": "minisblack"}, GRAY16[..., None]),
@@ -58,24 +58,24 @@ def test_tiffs_of_rare_compressions_are_read_except_16_bit_color(compression: st
 
 def test_a_raw_file_that_begins_with_a_thumbnail_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", noise(20, 30, 3), photometric="rgb", subfiletype=1)
-    assert "begins with a small copy" in refused(tmp_path / "a.tif", tmp_path / "b.png")
+    assert "begins with a small copy" in refusal(tmp_path / "a.tif", tmp_path / "b.png")
 
 
 def test_an_unsupported_tiff_compression_is_named(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", RGB16, photometric="rgb", compression="lzma")
-    assert "packed by LZMA; save it packed by Deflate" in refused(tmp_path / "a.tif", tmp_path / "b.png")
+    assert "packed by LZMA; save it packed by Deflate" in refusal(tmp_path / "a.tif", tmp_path / "b.png")
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_premultiplied_alpha_is_divided_out(dtype: Any, tmp_path: Path) -> None:
     white = int(np.iinfo(dtype).max)
     alpha = np.full((20, 30, 1), white // 3, dtype)
-    given = np.concatenate([noise(20, 30, 3, dtype=dtype) // 3, alpha], axis=2)
-    tifffile.imwrite(tmp_path / "a.tif", given, photometric="rgb", extrasamples=["assocalpha"])
-    found = decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped()
-    straight = np.minimum(white, given[..., :3].astype(float) * white / (white // 3))
-    assert np.abs(found[..., :3] - straight).max() <= 0.5
-    assert np.array_equal(found[..., 3:], alpha)
+    pixels = np.concatenate([noise(20, 30, 3, dtype=dtype) // 3, alpha], axis=2)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["assocalpha"])
+    decoded = decode(tmp_path / "a.tif", tmp_path / "raw").raster.mapped()
+    unpremultiplied = np.minimum(white, pixels[..., :3].astype(float) * white / (white // 3))
+    assert np.abs(decoded[..., :3] - unpremultiplied).max() <= 0.5
+    assert np.array_equal(decoded[..., 3:], alpha)
 
 
 REFUSED_TIFFS: dict[str, tuple[Any, dict[str, Any], str]] = {
@@ -102,12 +102,12 @@ REFUSED_TIFFS: dict[str, tuple[Any, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED_TIFFS)
 def test_unsupported_tiffs_are_refused_by_kind_and_leave_nothing(name: str, tmp_path: Path) -> None:
-    values, options, said = REFUSED_TIFFS[name]
+    values, options, message = REFUSED_TIFFS[name]
     tifffile.imwrite(tmp_path / "a.tif", values, **options)
     if name == "12 bits":
         with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
             file.pages[0].tags["BitsPerSample"].overwrite(12)
-    assert said in refused(tmp_path / "a.tif", tmp_path / "out" / "a.png")
+    assert message in refusal(tmp_path / "a.tif", tmp_path / "out" / "a.png")
     assert not (tmp_path / "out").exists()
 
 

@@ -39,7 +39,7 @@ def test_any_stack_of_convolutions_is_measured_exactly(layers: list[tuple[int, i
         for kernel, dilation in layers
     ]
     expected = sum(dilation * (kernel // 2) for kernel, dilation in layers)
-    net = nn.Sequential(*(part for each in convolutions for part in (each, nn.ReLU())))
+    net = nn.Sequential(*(part for convolution in convolutions for part in (convolution, nn.ReLU())))
     assert measure_receptive_field(TorchEngine(net.eval(), 1)).pixels == expected
 
 

@@ -37,11 +37,13 @@ def image(folder: Path, height: int, width: int, channels: int = 3, dtype: str =
 def canvas_for(
     source: Raster, scale: int, plan: TilePlan, dtype: str = "float32", keep: bool = False
 ) -> TileCanvas:
-    painted, finished = (replace(source, path=source.path.with_name(name)) for name in ("painted", "finished"))
-    return new_canvas(source, scale, plan, dtype, painted, finished, keep=keep)
+    painted_raster, finished_raster = (
+        replace(source, path=source.path.with_name(name)) for name in ("painted", "finished")
+    )
+    return new_canvas(source, scale, plan, dtype, painted_raster, finished_raster, keep=keep)
 
 
-def tiled(source: Raster, engine: TorchEngine, plan: TilePlan) -> Values:
+def restore_in_tiles(source: Raster, engine: TorchEngine, plan: TilePlan) -> Values:
     """The image restored in tiles, as floats, neither rounded nor clipped."""
     canvas = canvas_for(source, engine.scale, plan)
     restore_tiles(source, canvas, ChannelAdapter(engine), plan)
@@ -82,12 +84,12 @@ def test_tiled_output_equals_whole_image_output_to_float_rounding(
     reach = measure_receptive_field(engine)
     assert reach.pixels is not None
     plan = TilePlan((32, 32), reach.pixels, reach.stride, reach.multiple_of)
-    whole = ChannelAdapter(engine)(source.mapped()[:])
-    bound = SPREAD * np.abs(whole).max()
-    assert np.abs(tiled(source, engine, plan) - whole).max() <= bound
+    expected = ChannelAdapter(engine)(source.mapped()[:])
+    bound = SPREAD * np.abs(expected).max()
+    assert np.abs(restore_in_tiles(source, engine, plan) - expected).max() <= bound
     # with much less context it does not: this test can fail
-    less = replace(plan, halo=reach.pixels // 8 * reach.stride)
-    assert np.abs(tiled(source, engine, less) - whole).max() > bound
+    smaller_plan = replace(plan, halo=reach.pixels // 8 * reach.stride)
+    assert np.abs(restore_in_tiles(source, engine, smaller_plan) - expected).max() > bound
 
 
 @pytest.mark.slow
@@ -95,12 +97,15 @@ def test_tiled_output_equals_whole_image_output_to_float_rounding(
 def test_tiled_output_of_the_full_srresnet_equals_whole_image_output(scale: int, tmp_path: Path) -> None:
     engine = lively("srresnet", scale)
     source = image(tmp_path, 150, 110)
-    whole = ChannelAdapter(engine)(source.mapped()[:])
-    assert np.abs(tiled(source, engine, TilePlan((48, 48), 35)) - whole).max() <= SPREAD * np.abs(whole).max()
+    expected = ChannelAdapter(engine)(source.mapped()[:])
+    assert (
+        np.abs(restore_in_tiles(source, engine, TilePlan((48, 48), 35)) - expected).max()
+        <= SPREAD * np.abs(expected).max()
+    )
 
 
 @dataclass(frozen=True)
-class Cramped(TorchEngine):
+class CrampedEngine(TorchEngine):
     """An engine with memory for so many pixels, which records the sizes of its inputs."""
 
     room: int = 1 << 30
@@ -114,19 +119,19 @@ class Cramped(TorchEngine):
 
 
 def test_tiles_shrink_when_memory_runs_out_and_finished_tiles_stay(tmp_path: Path) -> None:
-    engine = Cramped(lively("srresnet_small(features=4, blocks=1)", 2).module, 2, room=64 * 64)
+    engine = CrampedEngine(lively("srresnet_small(features=4, blocks=1)", 2).module, 2, room=64 * 64)
     source = image(tmp_path, 120, 130)
     plan = TilePlan((128, 128), halo=4)
-    canvas, advanced = canvas_for(source, 2, plan), []
-    restore_tiles(source, canvas, ChannelAdapter(engine), plan, advanced.append)
-    assert sum(advanced) == 120 * 130
+    canvas, steps = canvas_for(source, 2, plan), []
+    restore_tiles(source, canvas, ChannelAdapter(engine), plan, steps.append)
+    assert sum(steps) == 120 * 130
     assert max(height * width for height, width in engine.sizes) <= 64 * 64
-    whole = ChannelAdapter(TorchEngine(engine.module, 2))(source.mapped()[:])
-    assert np.abs(canvas.pixels.mapped() - whole).max() <= SPREAD * np.abs(whole).max()
+    expected = ChannelAdapter(TorchEngine(engine.module, 2))(source.mapped()[:])
+    assert np.abs(canvas.pixels.mapped() - expected).max() <= SPREAD * np.abs(expected).max()
 
 
 def test_too_little_memory_for_the_smallest_tile_is_one_sentence(tmp_path: Path) -> None:
-    engine = Cramped(nn.Identity(), 1, room=100)
+    engine = CrampedEngine(nn.Identity(), 1, room=100)
     source = image(tmp_path, 64, 64)
     with pytest.raises(LossmithError, match=r"^there is not enough memory even for tiles of 16 pixels"):
         restore_tiles(
@@ -134,21 +139,21 @@ def test_too_little_memory_for_the_smallest_tile_is_one_sentence(tmp_path: Path)
         )
 
 
-class Interrupted(Exception):
+class InterruptionError(Exception):
     pass
 
 
 def test_a_stopped_image_resumes_at_the_next_tile(tmp_path: Path) -> None:
-    engine = Cramped(nn.Identity(), 1)
+    engine = CrampedEngine(nn.Identity(), 1)
     source = image(tmp_path, 64, 96)
     plan, tiles = TilePlan((32, 32)), []
 
     def stop(pixels: int) -> None:
         tiles.append(pixels)
         if len(tiles) == 4:
-            raise Interrupted
+            raise InterruptionError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptionError):
         restore_tiles(source, canvas_for(source, 1, plan), ChannelAdapter(engine), plan, stop)
     engine.sizes.clear()
     canvas = canvas_for(source, 1, plan, keep=True)
@@ -171,8 +176,8 @@ def test_tiles_of_a_global_network_are_blended_and_the_error_is_reported(tmp_pat
     plan = Planner(engine, engine, sizes_of(engine)).plan(source, whole_need / 4, "auto", 0)
     assert plan.blended
     assert "changes at most" in plan.note
-    values, whole = tiled(source, engine, plan), ChannelAdapter(engine)(source.mapped()[:])
-    assert 0 < np.abs(values.clip(0, 1) - whole.clip(0, 1)).max() < 1e-3
+    values, expected = restore_in_tiles(source, engine, plan), ChannelAdapter(engine)(source.mapped()[:])
+    assert 0 < np.abs(values.clip(0, 1) - expected.clip(0, 1)).max() < 1e-3
 
 
 def test_a_global_network_gets_the_whole_image_where_it_fits(tmp_path: Path) -> None:
@@ -190,9 +195,11 @@ def test_an_image_of_any_size_that_fits_is_one_piece(
     engine = lively(expression, scale)
     source = image(tmp_path, height, width)
     plan = Planner(engine, engine, sizes_of(engine)).plan(source, 1e9, "auto", 0)
-    tall, wide = (-(-side // plan.multiple_of) * plan.multiple_of for side in (height, width))
-    whole = ChannelAdapter(engine)(source.read(Rectangle(0, 0, tall, wide)))[: scale * height, : scale * width]
-    assert np.abs(tiled(source, engine, plan) - whole).max() <= SPREAD * np.abs(whole).max()
+    padded_height, padded_width = (-(-side // plan.multiple_of) * plan.multiple_of for side in (height, width))
+    expected = ChannelAdapter(engine)(source.read(Rectangle(0, 0, padded_height, padded_width)))[
+        : scale * height, : scale * width
+    ]
+    assert np.abs(restore_in_tiles(source, engine, plan) - expected).max() <= SPREAD * np.abs(expected).max()
 
 
 def test_an_image_that_does_not_fit_in_one_piece_is_restored_in_overlapping_tiles(tmp_path: Path) -> None:
@@ -201,11 +208,11 @@ def test_an_image_that_does_not_fit_in_one_piece_is_restored_in_overlapping_tile
     Image.fromarray(values).save(tmp_path / "a.png")
     options = RestoreOptions(precision="float32", memory=1.0)
     for room, name in ((1 << 30, "whole"), (100 * 100, "tiles")):
-        restorer = FileRestorer(Cramped(module, 2, room=room), options)
+        restorer = FileRestorer(CrampedEngine(module, 2, room=room), options)
         restorer.restore(tmp_path / "a.png", tmp_path / f"{name}.png")
-    whole, tiles = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("whole", "tiles"))
+    at_once, tiles = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("whole", "tiles"))
     assert (
-        np.abs(whole.astype(int) - tiles).max() <= 1
+        np.abs(at_once.astype(int) - tiles).max() <= 1
     )  # a seam of this network is tens of levels; float rounding, 1
 
 
@@ -259,7 +266,7 @@ def test_peak_memory_counts_tensors_alive_at_the_same_time() -> None:
 
 
 def test_a_network_with_nan_output_is_named(tmp_path: Path) -> None:
-    class Broken(nn.Module):
+    class NanNetwork(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             return images / 0 * 0
 
@@ -268,6 +275,6 @@ def test_a_network_with_nan_output_is_named(tmp_path: Path) -> None:
         restore_tiles(
             source,
             canvas_for(source, 1, TilePlan((32, 32))),
-            ChannelAdapter(TorchEngine(Broken(), 1, "broken")),
+            ChannelAdapter(TorchEngine(NanNetwork(), 1, "broken")),
             TilePlan((32, 32)),
         )

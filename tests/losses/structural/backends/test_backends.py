@@ -58,9 +58,9 @@ def check(backend: Backend, spec: SSIMSpec, x: Tensor, y: Tensor, tolerance: flo
     torch.testing.assert_close(
         gradient.double(), slope, rtol=0, atol=tolerance * (slope.abs().max().item() + 1e-9)
     )
-    alone, none = backend.dissimilarity_and_grad(x, y, spec, 0.25, False)
-    assert none is None
-    torch.testing.assert_close(alone, sums, rtol=tolerance, atol=tolerance * positions)
+    value_only, no_gradient = backend.dissimilarity_and_grad(x, y, spec, 0.25, False)
+    assert no_gradient is None
+    torch.testing.assert_close(value_only, sums, rtol=tolerance, atol=tolerance * positions)
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -90,7 +90,7 @@ def test_strips_join_without_seams(backend: Backend, spec: str, shape: tuple[int
     [pytest.param(torch_backend, 1e-6, id="plain"), pytest.param(numba_backend, 0, id="numba")],
 )
 def test_the_number_of_threads_changes_at_most_rounding(backend: Backend, tolerance: float) -> None:
-    x, y = (each.float() for each in planes(4, 60, 50, 1.0))
+    x, y = (image.float() for image in planes(4, 60, 50, 1.0))
     actual = []
     before = torch.get_num_threads()
     for threads in (1, 2, 3):
@@ -119,39 +119,41 @@ def test_downsample2x_is_the_mean_of_2_x_2_pixels_with_the_last_repeated(
 
 @pytest.mark.parametrize("sides", SIDES)
 def test_upsample2x_add_is_the_transpose_of_downsample2x(backend: Backend, sides: tuple[int, int]) -> None:
-    fine, added = planes(3, *sides, 1.0)
+    fine, base = planes(3, *sides, 1.0)
     coarse, by = backend.downsample2x(planes(3, *sides, 1.0, seed=1)[0]), torch.tensor([0.5, 0.0, 3.0]).double()
     leaf = fine.clone().requires_grad_()
     (transposed,) = torch.autograd.grad(torch_backend.downsample2x(leaf), leaf, coarse)
-    expected = added * by[:, None, None] + 4 * transposed
+    expected = base * by[:, None, None] + 4 * transposed
     torch.testing.assert_close(
-        backend.upsample2x_add(coarse.clone(), added.clone(), by), expected, rtol=1e-14, atol=0
+        backend.upsample2x_add(coarse.clone(), base.clone(), by), expected, rtol=1e-14, atol=0
     )
 
 
 @pytest.mark.parametrize("sides", [(44, 48), (45, 48), (47, 53)])
-@pytest.mark.parametrize(("same", "mirror"), [(False, 0), (True, 0), (False, 5)], ids=["valid", "same", "reflect"])
-@pytest.mark.parametrize("opposed", [False, True])
+@pytest.mark.parametrize(
+    ("pad_same", "mirror"), [(False, 0), (True, 0), (False, 5)], ids=["valid", "same", "reflect"]
+)
+@pytest.mark.parametrize("is_opposed", [False, True])
 def test_the_multi_scale_gradient_equals_autograd(
     backend: Backend,
     monkeypatch: pytest.MonkeyPatch,
     sides: tuple[int, int],
-    same: bool,
+    pad_same: bool,
     mirror: int,
-    opposed: bool,
+    is_opposed: bool,
 ) -> None:
     monkeypatch.setattr(dispatch, "backend_for", lambda x: backend)
     x, y = planes(4, *sides, 1.0)
-    if opposed:  # a factor below 0 in one plane, and in the others none
+    if is_opposed:  # a factor below 0 in one plane, and in the others none
         x[1] = 1 - y[1]
-    multi_scale = MultiScale(SSIMSpec((Gaussian(1.5, 11),), same=same), (0.2, 0.3, 0.5), mirror)
+    multi_scale = MultiScale(SSIMSpec((Gaussian(1.5, 11),), same=pad_same), (0.2, 0.3, 0.5), mirror)
     leaf = x.clone().requires_grad_()
     parts = multi_scale.values(leaf, y)
     (expected,) = torch.autograd.grad(parts.sum(), leaf)
-    assert (parts[1] > 0.25).item() == opposed
+    assert (parts[1] > 0.25).item() == is_opposed
     actual, gradient = multi_scale.values_and_grad(x, y, True)
     torch.testing.assert_close(actual, parts.detach(), rtol=1e-12, atol=0)
     torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-12 * expected.abs().max().item())
-    alone, none = multi_scale.values_and_grad(x, y, False)
-    torch.testing.assert_close(alone, actual, rtol=1e-12, atol=0)
-    assert none is None
+    value_only, no_gradient = multi_scale.values_and_grad(x, y, False)
+    torch.testing.assert_close(value_only, actual, rtol=1e-12, atol=0)
+    assert no_gradient is None

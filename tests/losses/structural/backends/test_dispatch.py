@@ -41,7 +41,7 @@ def test_fresh_and_cached_compiled_code_agree_exactly(tmp_path: Path) -> None:
 
 
 def test_the_torch_backend_is_used_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = (each[None].float() for each in planes(3, 40, 40, 1.0))
+    x, y = (image[None].float() for image in planes(3, 40, 40, 1.0))
     expected = SSIMLoss()(x, y)
     assert dispatch.backend_for(x) is numba_backend
     dispatch._numba.cache_clear()
@@ -91,7 +91,7 @@ def _value_in_a_child(queue: "multiprocessing.Queue[float]", x: Tensor, y: Tenso
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 def test_a_forked_process_has_threads_of_its_own() -> None:
-    x, y = (each[None].float() for each in planes(3, 40, 40, 1.0))
+    x, y = (image[None].float() for image in planes(3, 40, 40, 1.0))
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     expected = SSIMLoss()(x, y).item()
@@ -105,7 +105,7 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
 
 
 def test_several_threads_can_call_at_once() -> None:
-    pairs = [tuple(each[None] for each in planes(3, 40, 44, 1.0, seed)) for seed in range(8)]
+    pairs = [tuple(image[None] for image in planes(3, 40, 44, 1.0, seed)) for seed in range(8)]
     expected = [ssim_gradient(*pair) for pair in pairs]
     torch.set_num_threads(3)  # each of which computes some of the planes
     with ThreadPoolExecutor(4) as pool:
@@ -121,6 +121,6 @@ def test_without_a_numba_cache_folder_the_torch_backend_is_used() -> None:
         "from lossmith.losses import SSIMLoss\n"
         "print(float(SSIMLoss()(torch.ones(1, 1, 16, 16), torch.ones(1, 1, 16, 16))))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "0.0\n"
-    assert "structural losses run in plain PyTorch; set NUMBA_CACHE_DIR" in done.stderr
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert process.stdout == "0.0\n"
+    assert "structural losses run in plain PyTorch; set NUMBA_CACHE_DIR" in process.stderr

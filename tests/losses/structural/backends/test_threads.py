@@ -79,7 +79,7 @@ def test_an_interrupt_is_not_lost() -> None:
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyTorch brings another OpenMP, or none")
 
-INTERRUPTED = """
+INTERRUPTED_PROGRAM = """
 import itertools, signal, time
 from lossmith.losses.structural.backends import threads
 import torch
@@ -115,7 +115,7 @@ if not child:
 print(os.waitpid(child, 0)[1])
 """
 
-LATE = """
+LATE_PROGRAM = """
 import multiprocessing, torch
 def child():
     from lossmith.losses import loss  # for the first time
@@ -137,7 +137,7 @@ print(process.exitcode)
 @ON_LINUX
 @pytest.mark.parametrize(
     ("program", "output"),
-    [(INTERRUPTED, "200\n"), (COLD, "0.0\n0\n"), (LATE, "0.0\n0\n")],
+    [(INTERRUPTED_PROGRAM, "200\n"), (COLD, "0.0\n0\n"), (LATE_PROGRAM, "0.0\n0\n")],
     ids=["alarms", "fork", "fork before the first import"],
 )
 def test_threads_in_a_fresh_process(program: str, output: str) -> None:

@@ -55,19 +55,19 @@ def compiled(kernel: Callable[..., Any], *numbers: float, pointers: int, **optio
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here the kernels run")
-@pytest.mark.parametrize("same", [True, False], ids=["same", "valid"])
+@pytest.mark.parametrize("pad_same", [True, False], ids=["same", "valid"])
 @pytest.mark.parametrize(
     ("windows", "window"), [(ssim, 0), (zhao, 0), pytest.param(zhao, 4, marks=pytest.mark.slow)]
 )
 @pytest.mark.usefixtures("an_h100")
-def test_kernels_compile_for_an_h100(windows: tuple[Gaussian, ...], window: int, same: bool) -> None:
+def test_kernels_compile_for_an_h100(windows: tuple[Gaussian, ...], window: int, pad_same: bool) -> None:
     from lossmith.losses.structural.backends import triton_backend, triton_kernels
 
     taps = tuple(map(triton_backend.taps_of, windows))
-    common = {"TAPS": taps, "WINDOW": window, "SAME": same, **triton_backend.tile_of(taps[window])}
+    common = {"TAPS": taps, "WINDOW": window, "SAME": pad_same, **triton_backend.tile_of(taps[window])}
     shape = 48, 256, 256
     forward = compiled(
         triton_kernels.forward, 0.5, *shape, pointers=4, LUMINANCE=True, SLOPES=True, C1=1e-4, C2=9e-4, **common
     )
     back = compiled(triton_kernels.backward, 0.5, *shape, pointers=4, **common)
-    assert all(".target sm_90" in each for each in (forward, back))
+    assert all(".target sm_90" in assembly for assembly in (forward, back))

@@ -18,11 +18,11 @@ from lossmith.losses.structural.multi_scale import MultiScale
 
 pytest.importorskip("triton")
 
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-DEVICE = "cpu" if INTERPRETED else "cuda"
+IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = "cpu" if IS_INTERPRETED else "cuda"
 
-on_a_device = pytest.mark.skipif(not INTERPRETED and not torch.cuda.is_available(), reason="there is no GPU")
-on_a_gpu = pytest.mark.skipif(INTERPRETED or not torch.cuda.is_available(), reason="there is no GPU")
+on_a_device = pytest.mark.skipif(not IS_INTERPRETED and not torch.cuda.is_available(), reason="there is no GPU")
+on_a_gpu = pytest.mark.skipif(IS_INTERPRETED or not torch.cuda.is_available(), reason="there is no GPU")
 
 small = (Gaussian(0.8, 5),)
 eleven = (Gaussian(1.5, 11),)
@@ -33,7 +33,7 @@ zhao = tuple(Gaussian(sigma, side) for sigma, side in ((0.5, 9), (1.0, 17), (2.0
 @pytest.fixture(autouse=True)
 def short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program takes few rows and columns: small images, enough for the interpreter, then fill several."""
-    if INTERPRETED:
+    if IS_INTERPRETED:
         from lossmith.losses.structural.backends import triton_backend
 
         original_tile = triton_backend.tile_of
@@ -64,11 +64,11 @@ def check_agreement(
     """To `tolerance` of each sum and of the largest slope: a few roundings of float32 images and weights."""
     sums, gradient = run_kernels(x, y, spec)
     true_sums, true_gradient = (
-        each.cpu()
-        for each in torch_backend.dissimilarity_and_grad(
+        result.cpu()
+        for result in torch_backend.dissimilarity_and_grad(
             x.to(DEVICE).double(), y.to(DEVICE).double(), spec, 0.25, True
         )
-        if each is not None
+        if result is not None
     )
     assert gradient is not None
     assert sums.dtype == gradient.dtype == torch.float32
@@ -77,7 +77,7 @@ def check_agreement(
     torch.testing.assert_close(gradient.double(), true_gradient, rtol=0, atol=atol)
 
 
-@pytest.mark.skipif(INTERPRETED, reason="this is the interpreter")
+@pytest.mark.skipif(IS_INTERPRETED, reason="this is the interpreter")
 @pytest.mark.parametrize("which", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
 def test_all_kernel_tests_pass_in_the_triton_interpreter(which: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", which, __file__]
@@ -88,10 +88,10 @@ def test_all_kernel_tests_pass_in_the_triton_interpreter(which: str) -> None:
 
 @on_a_device
 @pytest.mark.parametrize("luminance", [True, False], ids=["with luminance", "contrast only"])
-@pytest.mark.parametrize("same", [True, False], ids=["same", "valid"])
+@pytest.mark.parametrize("pad_same", [True, False], ids=["same", "valid"])
 @pytest.mark.parametrize("windows", [small, eleven], ids=["5 wide", "11 wide"])
-def test_kernels_agree_for_one_window(windows: tuple[Gaussian, ...], same: bool, luminance: bool) -> None:
-    check_agreement(*images(1, 13, 17), SSIMSpec(windows, luminance=luminance, same=same))
+def test_kernels_agree_for_one_window(windows: tuple[Gaussian, ...], pad_same: bool, luminance: bool) -> None:
+    check_agreement(*images(1, 13, 17), SSIMSpec(windows, luminance=luminance, same=pad_same))
 
 
 @on_a_device
@@ -115,10 +115,10 @@ def test_kernels_agree_for_a_window_of_33() -> None:
 
 
 @on_a_device
-@pytest.mark.parametrize("same", [True, False], ids=["same", "valid"])
+@pytest.mark.parametrize("pad_same", [True, False], ids=["same", "valid"])
 @pytest.mark.parametrize("shape", [(3, 17, 8), (2, 5, 71), (1, 8, 64)])
-def test_kernels_agree_where_blocks_are_partly_filled(shape: tuple[int, ...], same: bool) -> None:
-    check_agreement(*images(*shape), SSIMSpec(small, same=same))
+def test_kernels_agree_where_blocks_are_partly_filled(shape: tuple[int, ...], pad_same: bool) -> None:
+    check_agreement(*images(*shape), SSIMSpec(small, same=pad_same))
 
 
 @on_a_device
@@ -186,11 +186,11 @@ def test_nan_is_not_hidden_and_does_not_spread_to_other_images() -> None:
 def test_the_value_is_the_same_bits_with_a_gradient_without_and_again(spec: SSIMSpec) -> None:
     x, y = images(1, 9, 7)
     first, gradient = run_kernels(x, y, spec)
-    again, same_gradient = run_kernels(x, y, spec)
-    alone, none = run_kernels(x, y, spec, need_grad=False)
-    assert none is None
-    assert first.equal(again)
-    assert first.equal(alone)
+    repeat, same_gradient = run_kernels(x, y, spec)
+    value_only, no_gradient = run_kernels(x, y, spec, need_grad=False)
+    assert no_gradient is None
+    assert first.equal(repeat)
+    assert first.equal(value_only)
     assert gradient is not None
     assert same_gradient is not None
     assert gradient.equal(same_gradient)
@@ -200,7 +200,7 @@ def test_the_value_is_the_same_bits_with_a_gradient_without_and_again(spec: SSIM
 def test_kernels_agree_at_every_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     from lossmith.losses.structural.backends import dispatch, triton_backend
 
-    x, y = (each.to(DEVICE) for each in images(2, 15, 19))
+    x, y = (image.to(DEVICE) for image in images(2, 15, 19))
     multi_scale = MultiScale(SSIMSpec(small), (0.3, 0.7))
     monkeypatch.setattr(dispatch, "backend_for", lambda _: torch_backend)
     true_parts, true_gradient = multi_scale.values_and_grad(x.double(), y.double(), True)
@@ -242,7 +242,7 @@ def test_kernels_index_beyond_32_bits() -> None:
         pytest.skip("needs 70 GiB on the GPU")
     from lossmith.losses.structural.backends import triton_backend
 
-    x, y = (each.cuda().expand(planes, side, side).contiguous() for each in images(1, side, side))
+    x, y = (image.cuda().expand(planes, side, side).contiguous() for image in images(1, side, side))
     sums, gradient = triton_backend.dissimilarity_and_grad(x, y, SSIMSpec(eleven), 1.0, True)
     assert gradient is not None
     assert sums[0].equal(sums[-1])
