@@ -46,28 +46,28 @@ WRAPPINGS: dict[str, Callable[[Weights, Path], object]] = {
 }
 
 
-def of_ours() -> Weights:
+def lossmith_model() -> Weights:
     return dict(network("srresnet(features=4, blocks=1)", 1).state_dict())
 
 
-def of_spandrels() -> Weights:
+def spandrel_checkpoint() -> Weights:
     pytest.importorskip("spandrel")
     from spandrel.architectures.Compact import Compact
 
     return dict(Compact(num_in_ch=3, num_out_ch=3, num_feat=4, num_conv=1, upscale=1).state_dict())
 
 
-def of_ones_own() -> Weights:
+def custom_checkpoint() -> Weights:
     return dict(network("my_door:Net").state_dict())
 
 
-@pytest.mark.parametrize("kind", [of_ours, of_spandrels, of_ones_own])
+@pytest.mark.parametrize("kind", [lossmith_model, spandrel_checkpoint, custom_checkpoint])
 def test_every_command_opens_weights_in_every_wrapping(
     kind: Callable[[], Weights], photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "my_door.py").write_text(OWN_MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    network_option: dict[str, Any] = {"network": "my_door:Net"} if kind is of_ones_own else {}
+    network_option: dict[str, Any] = {"network": "my_door:Net"} if kind is custom_checkpoint else {}
     weights = kind()
     torch.save(weights, tmp_path / "bare.pth")
     bare, image = tmp_path / "bare.pth", photos / "0.png"

@@ -87,11 +87,11 @@ def assert_built_or_refused(kind: str, text: str) -> None:
     count_fuzzed(f"expressions: {kind}")
 
 
-each_kind = pytest.mark.parametrize("kind", MAKERS)
+for_each_kind = pytest.mark.parametrize("kind", MAKERS)
 anything = st.text(max_size=20) | st.text("()+*|,=%'\" 1e9untilthe\n.", max_size=40)
 
 
-@each_kind
+@for_each_kind
 @settings(max_examples=4 * FEW, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_any_expression_is_built_or_refused(kind: str, data: st.DataObject) -> None:
@@ -99,7 +99,7 @@ def test_any_expression_is_built_or_refused(kind: str, data: st.DataObject) -> N
 
 
 @pytest.mark.slow
-@each_kind
+@for_each_kind
 @settings(max_examples=4 * MANY, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_many_expressions_are_built_or_refused(kind: str, data: st.DataObject) -> None:
@@ -123,7 +123,7 @@ LONG_EXPRESSIONS = {
 }
 
 
-@each_kind
+@for_each_kind
 @pytest.mark.parametrize("expression", LONG_EXPRESSIONS)
 def test_long_expressions_are_built_or_refused(kind: str, expression: str) -> None:
     assert_built_or_refused(kind, LONG_EXPRESSIONS[expression])

@@ -83,7 +83,7 @@ def wide_tiff() -> bytes:
 
 
 FILES = files()
-each_kind = pytest.mark.parametrize("kind", FILES)
+for_each_kind = pytest.mark.parametrize("kind", FILES)
 
 
 def assert_read_or_refused(path: Path, scratch: Path) -> None:
@@ -94,7 +94,7 @@ def assert_read_or_refused(path: Path, scratch: Path) -> None:
     count_fuzzed(f"images: {path.suffix[1:]}")
 
 
-@each_kind
+@for_each_kind
 @settings(max_examples=FEW, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_a_damaged_image_is_read_or_refused(
@@ -106,7 +106,7 @@ def test_a_damaged_image_is_read_or_refused(
 
 
 @pytest.mark.slow
-@each_kind
+@for_each_kind
 @settings(max_examples=2 * MANY, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_many_damaged_images_are_read_or_refused(
@@ -117,7 +117,7 @@ def test_many_damaged_images_are_read_or_refused(
     assert_read_or_refused(path, path.with_name("raster"))
 
 
-@each_kind
+@for_each_kind
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".gif", ".webp", ".bmp", ".ppm", ""])
 def test_an_image_with_a_wrong_extension_is_read_or_refused(kind: str, suffix: str, tmp_path: Path) -> None:
     for name in ("true" + Path(kind).suffix, "false" + suffix):

@@ -16,7 +16,7 @@ from .cases import Case, cases
 from .subjects import EXPRESSIONS, HEAVY, subject
 
 FLOATS, PLAIN_LAYOUTS = (torch.float32, torch.float32), ("plain", "plain")
-each_loss = pytest.mark.parametrize("expression", EXPRESSIONS)
+for_each_loss = pytest.mark.parametrize("expression", EXPRESSIONS)
 subject = cache(subject)
 
 
@@ -41,13 +41,13 @@ def assert_no_fault_in_random_pairs(expression: str, count: int, small: bool = F
     test()
 
 
-@each_loss
+@for_each_loss
 def test_fuzzed_pairs_give_correct_values_and_gradients(expression: str) -> None:
     heavy = expression in HEAVY
     assert_no_fault_in_random_pairs(expression, FEW // 4 if heavy else FEW // 2, small=heavy)
 
 
-@each_loss
+@for_each_loss
 def test_equal_thin_images_give_zero_in_any_memory_layout(expression: str) -> None:
     """Where a side is one pixel long, two layouts are one, and sums may come in another order."""
     entry = subject(expression)
@@ -56,20 +56,20 @@ def test_equal_thin_images_give_zero_in_any_memory_layout(expression: str) -> No
 
 
 @pytest.mark.slow
-@each_loss
+@for_each_loss
 def test_many_fuzzed_pairs_give_correct_values_and_gradients(expression: str) -> None:
     assert_no_fault_in_random_pairs(expression, MANY // 8 if expression in HEAVY else MANY)
 
 
 @pytest.mark.slow
-@each_loss
+@for_each_loss
 def test_a_large_pair_gives_correct_values_and_gradients(expression: str) -> None:
     slow = expression in HEAVY or "contextual" in expression
     sides = (255, 385) if slow else (511, 769)
     assert_no_fault(subject(expression), Case((1, 3, *sides), "noisy", FLOATS, ("plain", "channels-last"), seed=0))
 
 
-@each_loss
+@for_each_loss
 def test_meaningless_pairs_are_refused_in_one_sentence(expression: str) -> None:
     entry = subject(expression)
     for says, (outcome, words) in answers_to_nonsense(entry, entry.make()).items():
@@ -77,13 +77,13 @@ def test_meaningless_pairs_are_refused_in_one_sentence(expression: str) -> None:
         assert words.startswith(LossmithError.__name__), (says, words)
 
 
-@each_loss
+@for_each_loss
 def test_a_nan_pixel_makes_value_and_gradient_nan(expression: str) -> None:
     entry = subject(expression)
     assert answer_to_a_nan(entry, entry.make()) == "NaN"
 
 
-@each_loss
+@for_each_loss
 def test_an_infinite_pixel_gives_no_finite_value(expression: str) -> None:
     """The value is infinite where the distance is, or NaN; it is never finite."""
     entry = subject(expression)
@@ -97,7 +97,7 @@ def test_an_infinite_pixel_gives_no_finite_value(expression: str) -> None:
         image[0, 1, 2, 3] = original_value
 
 
-@each_loss
+@for_each_loss
 def test_a_nan_pixel_does_not_spread_to_other_images(expression: str) -> None:
     if ":" in expression:
         pytest.skip("others' losses give one number for all images")
@@ -126,7 +126,7 @@ UNUSUAL = {
 }
 
 
-@each_loss
+@for_each_loss
 @pytest.mark.parametrize("kind", UNUSUAL)
 def test_tensors_that_are_not_images_are_refused(expression: str, kind: str) -> None:
     change, words = UNUSUAL[kind]
@@ -137,7 +137,7 @@ def test_tensors_that_are_not_images_are_refused(expression: str, kind: str) -> 
     assert words in str(error.value)
 
 
-@each_loss
+@for_each_loss
 def test_images_on_two_devices_are_refused_by_name(expression: str) -> None:
     entry = subject(expression)
     image = torch.rand(2, 3, entry.min_side + 5 + entry.odd, entry.min_side + 5 + entry.odd)
@@ -145,7 +145,7 @@ def test_images_on_two_devices_are_refused_by_name(expression: str) -> None:
         entry.make()(image, image.to("meta"))
 
 
-@each_loss
+@for_each_loss
 def test_lazily_negated_tensors_are_resolved(expression: str) -> None:
     """As the imaginary part of a conjugate is."""
     entry = subject(expression)
@@ -155,7 +155,7 @@ def test_lazily_negated_tensors_are_resolved(expression: str) -> None:
     assert torch.equal(entry.make()(lazy, image), entry.make()(image, image))
 
 
-@each_loss
+@for_each_loss
 def test_a_target_gets_no_gradient(expression: str) -> None:
     entry = subject(expression)
     prediction, target = torch.rand(2, 2, 3, entry.min_side + 5 + entry.odd, entry.min_side + 5 + entry.odd)

@@ -19,7 +19,7 @@ def _read(path: Path) -> Tensor:
     return torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1).to(torch.float64) / 255
 
 
-def _on_8_bit_gray(metric, prediction: Tensor, target: Tensor) -> Tensor:
+def _score_on_gray(metric, prediction: Tensor, target: Tensor) -> Tensor:
     """As MATLAB code does it that begins with `rgb2gray` of 8-bit images."""
     return metric(full_luma(prediction).round() / 255, full_luma(target).round() / 255)
 
@@ -27,10 +27,10 @@ def _on_8_bit_gray(metric, prediction: Tensor, target: Tensor) -> Tensor:
 # MS-SSIM is not among them: the official numbers are weighted sums over scales, ours is the product.
 OFFICIAL = [
     pytest.param("psnr", psnr, 0.005, id="psnr"),  # printed with two digits
-    pytest.param("ssim", partial(_on_8_bit_gray, ssim), 5.1e-5, id="ssim"),  # printed with four
+    pytest.param("ssim", partial(_score_on_gray, ssim), 5.1e-5, id="ssim"),  # printed with four
     pytest.param("fsim", fsimc, 5.1e-5, id="fsimc"),  # printed with four
     # MATLAB's rgb2gray has 0.2989 for 0.299, so a few pixels round the other way; and it divides by N - 1
-    pytest.param("gmsd", partial(_on_8_bit_gray, gmsd), 5e-6, id="gmsd"),
+    pytest.param("gmsd", partial(_score_on_gray, gmsd), 5e-6, id="gmsd"),
 ]
 
 

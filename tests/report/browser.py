@@ -14,10 +14,10 @@ class Browser:
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
 
-    def one(self, selector: str) -> WebElement:
+    def find(self, selector: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
-    def all(self, selector: str) -> list[WebElement]:
+    def find_all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -25,12 +25,12 @@ class Browser:
 
     def show(self, selector: str) -> WebElement:
         """Bring an element to the middle of the screen, where a pointer can reach it."""
-        element = self.one(selector)
+        element = self.find(selector)
         self.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
         return element
 
     def choose(self, selector: str, value: str) -> None:
-        Select(self.one(selector)).select_by_value(value)
+        Select(self.find(selector)).select_by_value(value)
 
     def emulate(self, scheme: str = "light", width: int = 1280) -> None:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
@@ -43,4 +43,4 @@ class Browser:
         script = """const copy = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
             copy.drawImage(arguments[0], -arguments[1], -arguments[2]);
             return [...copy.getImageData(0, 0, 1, 1).data]"""
-        return list(self.run(script, self.one(selector), x, y)[:3])
+        return list(self.run(script, self.find(selector), x, y)[:3])

@@ -50,10 +50,10 @@ def page(session: Browser) -> Iterator[Browser]:
     """The page afresh, every image open; afterwards the console must be silent."""
     session.emulate()
     session.driver.refresh()
-    for index in range(len(session.all(".comparison"))):
+    for index in range(len(session.find_all(".comparison"))):
         session.run(f"document.querySelectorAll('.comparison')[{index}].scrollIntoView({{behavior: 'instant'}})")
         ready = f".comparison[data-ready]:is(#image-{index})"
-        WebDriverWait(session.driver, 10).until(lambda _, ready=ready: session.all(ready))
+        WebDriverWait(session.driver, 10).until(lambda _, ready=ready: session.find_all(ready))
     session.run("scrollTo({top: 0, behavior: 'instant'})")
     yield session
     assert session.driver.get_log("browser") == []
@@ -71,7 +71,7 @@ def test_the_slider_shows_one_image_on_each_side(page: Browser, report_data: Rep
     assert page.pixel(canvas, x, y) == right[y, x].tolist()
     position.send_keys(Keys.END)
     assert page.pixel(canvas, x, y) == left[y, x].tolist()
-    page.one("#image-0 .swap").click()
+    page.find("#image-0 .swap").click()
     assert page.pixel(canvas, x, y) == right[y, x].tolist()
     position.send_keys(Keys.HOME, *[Keys.PAGE_UP] * 3)
     before = float(position.get_property("value"))
@@ -80,7 +80,7 @@ def test_the_slider_shows_one_image_on_each_side(page: Browser, report_data: Rep
     after = float(position.get_property("value"))
     assert after != before
     assert after == pytest.approx(50 + 60 / slider.size["width"] * 100, abs=1)
-    assert f"{round(after)} percent" in page.one(canvas).get_attribute("aria-label")
+    assert f"{round(after)} percent" in page.find(canvas).get_attribute("aria-label")
 
 
 def looking_at(page: Browser) -> tuple[float, float]:
@@ -97,7 +97,7 @@ def check_close_ups(page: Browser, report_data: ReportData) -> None:
     comparison = report_data.comparisons[0]
     images = [comparison.degraded, *comparison.restored.values(), comparison.target]
     left, top = looking_at(page)
-    zoom = int(page.one("#image-0 .zoom").get_property("value"))
+    zoom = int(page.find("#image-0 .zoom").get_property("value"))
     for index, image in enumerate(images):
         canvas = f"#image-0 .crop[data-frame='{index}'] canvas"
         pixels = [page.pixel(canvas, k, k) for k in (20, 77)]
@@ -108,31 +108,31 @@ def check_close_ups(page: Browser, report_data: ReportData) -> None:
 def test_zoomed_crops_move_together(page: Browser, report_data: ReportData) -> None:
     check_close_ups(page, report_data)
     crop = page.show("#image-0 .crop[data-frame='2']")
-    page.all("#image-0 .spot")[-1].click()
+    page.find_all("#image-0 .spot")[-1].click()
     start = looking_at(page)
     ActionChains(page.driver).move_to_element(crop).click_and_hold().move_by_offset(24, 12).release().perform()
-    zoom = int(page.one("#image-0 .zoom").get_property("value"))
+    zoom = int(page.find("#image-0 .zoom").get_property("value"))
     assert looking_at(page) == pytest.approx(
         (max(0, start[0] - 24 / zoom), max(0, start[1] - 12 / zoom)), abs=0.02
     )
     check_close_ups(page, report_data)
-    page.all("#image-0 .spot")[0].click()
+    page.find_all("#image-0 .spot")[0].click()
     start = looking_at(page)
     crop.send_keys(Keys.ARROW_LEFT if start[0] > 60 else Keys.ARROW_RIGHT)
     assert abs(looking_at(page)[0] - start[0]) == pytest.approx(8, abs=0.02)
     crop.send_keys("+")
-    assert int(page.one("#image-0 .zoom").get_property("value")) == zoom + 1
-    assert page.one("#image-0 .zoomed").text == f"{zoom + 1}×"
+    assert int(page.find("#image-0 .zoom").get_property("value")) == zoom + 1
+    assert page.find("#image-0 .zoomed").text == f"{zoom + 1}×"
     check_close_ups(page, report_data)
     page.choose("#image-0 .what", "error")
-    assert page.all("#image-0 .crop.empty")
+    assert page.find_all("#image-0 .crop.empty")
     ActionChains(page.driver).move_to_element(page.show("#image-0 .maps canvas")).click().perform()
     assert looking_at(page) != start
 
 
 def test_error_maps_share_one_scale(page: Browser, report_data: ReportData) -> None:
     comparison = report_data.comparisons[0]
-    maps = page.all("#image-0 .maps canvas")
+    maps = page.find_all("#image-0 .maps canvas")
     assert len(maps) == len(comparison.restored) + 1
     error = np.abs(comparison.degraded.astype(int) - comparison.target).sum(axis=2)
     darkest, brightest = (np.unravel_index(i, error.shape) for i in (error.argmin(), error.argmax()))
@@ -150,39 +150,39 @@ def test_the_table_sorts_by_keyboard(page: Browser) -> None:
     button = page.show(".results th:nth-child(2) button")
     button.send_keys(Keys.ENTER)
     assert column(1) == sorted(column(1), reverse=True)
-    assert page.one(".results th:nth-child(2)").get_attribute("aria-sort") == "descending"
+    assert page.find(".results th:nth-child(2)").get_attribute("aria-sort") == "descending"
     button.send_keys(Keys.SPACE)
     assert column(1) == sorted(column(1))
-    assert [h.get_attribute("aria-sort") for h in page.all(".results th[aria-sort]")].count("none") == 4
+    assert [h.get_attribute("aria-sort") for h in page.find_all(".results th[aria-sort]")].count("none") == 4
 
 
 def test_difference_images_follow_the_selected_losses(page: Browser, report_data: ReportData) -> None:
     methods = len(report_data.results) + 1
-    assert len(page.all("#forest tbody tr")) == methods - 1
+    assert len(page.find_all("#forest tbody tr")) == methods - 1
     page.choose("#difference-reference", "all")
-    assert len(page.all("#forest tbody tr")) == methods * (methods - 1) // 2
+    assert len(page.find_all("#forest tbody tr")) == methods * (methods - 1) // 2
     page.choose("#difference-metric", "2")
-    assert "GMSD" in page.one("#forest thead").text
+    assert "GMSD" in page.find("#forest thead").text
     unsure = [pair for pair in report_data.differences if pair.metric == "gmsd" and not pair.significant]
-    outcomes = [cell.text for cell in page.all("#forest .outcome")[1:]]
+    outcomes = [cell.text for cell in page.find_all("#forest .outcome")[1:]]
     assert outcomes.count("not distinguishable") == len(unsure)
     assert outcomes.count("▲ better") == len(outcomes) - len(unsure)
 
 
 def test_curves_can_be_selected_hidden_and_read(page: Browser, report_data: ReportData) -> None:
     lines = len(report_data.results)
-    assert len(page.all("#curve-chart .line:not(.thin)")) == lines
-    assert len(page.all("#curve-chart .line.thin")) == lines * len(report_data.seeds)
+    assert len(page.find_all("#curve-chart .line:not(.thin)")) == lines
+    assert len(page.find_all("#curve-chart .line.thin")) == lines * len(report_data.seeds)
     page.show("#curve-legend button").click()
-    assert len(page.all("#curve-chart .line:not(.thin)")) == lines - 1
+    assert len(page.find_all("#curve-chart .line:not(.thin)")) == lines - 1
     page.choose("#curve-view", "loss")
     page.choose("#curve-axis", "time")
-    assert "relative to its start" in page.one("#curve-chart").text
+    assert "relative to its start" in page.find("#curve-chart").text
     page.choose("#curve-view", "terms")
-    assert len(page.all("#curve-chart .line:not(.thin)")) == 3
-    page.one("#curve-chart svg").send_keys(Keys.ARROW_LEFT)
-    assert page.one("#curve-chart .tip").is_displayed()
-    assert "0.84*ms_ssim" in page.one("#curve-readout").get_property("textContent")
+    assert len(page.find_all("#curve-chart .line:not(.thin)")) == 3
+    page.find("#curve-chart svg").send_keys(Keys.ARROW_LEFT)
+    assert page.find("#curve-chart .tip").is_displayed()
+    assert "0.84*ms_ssim" in page.find("#curve-readout").get_property("textContent")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -204,8 +204,8 @@ def test_chart_labels_do_not_overlap(page: Browser, width: int, report_data: Rep
             overlap_width = min(right, other[2]) - max(left, other[0])
             high = min(bottom, other[3]) - max(top, other[1])
             assert min(overlap_width, high) <= 3
-    page.one("#plane-degraded").click()
-    assert len(page.all("#plane-chart text.name")) == len(report_data.results)
+    page.find("#plane-degraded").click()
+    assert len(page.find_all("#plane-chart text.name")) == len(report_data.results)
 
 
 def test_every_control_can_be_focused_by_keyboard(page: Browser) -> None:
@@ -252,7 +252,7 @@ def test_every_control_can_be_focused_by_keyboard(page: Browser) -> None:
 def test_nothing_is_wider_than_the_screen(page: Browser, width: int) -> None:
     page.emulate(width=width)
     assert page.run("return document.documentElement.scrollWidth") <= width
-    table = page.one(".scroll")
+    table = page.find(".scroll")
     inner, outer = page.run("return [arguments[0].scrollWidth, arguments[0].clientWidth]", table)
     if width == 390:
         assert inner > outer
@@ -284,9 +284,9 @@ def test_verdict_and_table_work_without_javascript(page: Browser, report_data: R
     page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         page.driver.refresh()
-        assert page.one(".headline").is_displayed()
-        assert len(page.all(".results tbody tr")) == len(report_data.results) + 1
-        assert page.one(".gallery img").is_displayed()
-        assert not page.one("#curve-chart").is_displayed()
+        assert page.find(".headline").is_displayed()
+        assert len(page.find_all(".results tbody tr")) == len(report_data.results) + 1
+        assert page.find(".gallery img").is_displayed()
+        assert not page.find("#curve-chart").is_displayed()
     finally:
         page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -38,7 +38,7 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.text += data
 
-    def all(self, tag: str) -> list[dict[str, str]]:
+    def find_all(self, tag: str) -> list[dict[str, str]]:
         return [attributes for name, attributes in self.tags if name == tag]
 
 
@@ -62,8 +62,8 @@ def check_complete(page: Page) -> None:
         for name in ("aria-labeledby", "for"):
             assert attributes.get(name, "main") in ids
     assert not re.search(r"url\((?!#|\"?data:)|@import", page.source)
-    assert len(page.all("script")) == 3
-    [policy] = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
+    assert len(page.find_all("script")) == 3
+    [policy] = [meta["content"] for meta in page.find_all("meta") if "http-equiv" in meta]
     assert policy.startswith("default-src 'none'; img-src data:;")
     assert "NaN" not in page.source.split('id="data">')[1].split("</script>")[0]
 
@@ -91,7 +91,7 @@ def test_the_page_shows_every_result_and_is_self_contained(report_data: ReportDa
 
 
 def test_each_image_is_embedded_once_and_losslessly(report_data: ReportData, tmp_path: Path) -> None:
-    sources = [image["src"] for image in write_page(report_data, tmp_path).all("img")]
+    sources = [image["src"] for image in write_page(report_data, tmp_path).find_all("img")]
     assert (
         len(sources)
         == len(set(sources))
@@ -145,7 +145,7 @@ def test_html_in_names_is_escaped(report_data: ReportData, tmp_path: Path) -> No
     check_complete(page)
     assert "<script>alert" not in page.source
     assert page.text.count(evil) > 20
-    assert len(page.all("img")) == sum(len(comparison.restored) + 2 for comparison in contents.comparisons)
+    assert len(page.find_all("img")) == sum(len(comparison.restored) + 2 for comparison in contents.comparisons)
 
 
 @pytest.mark.parametrize("losses", [["l1"], EIGHT], ids=["one", "eight"])
@@ -208,7 +208,7 @@ def test_large_images_are_cropped_to_where_losses_differ(report_data: ReportData
     comparison = ImageComparison("wide", gradient, gradient, {"l1": gradient, "l2": other})
     page = write_page(replace(report_data, comparisons=[comparison]), tmp_path)
     assert "1024 × 100 pixels of 1500 × 100, where the losses differ most" in page.text
-    image = Image.open(io.BytesIO(base64.b64decode(page.all("img")[0]["src"].split(",")[1])))
+    image = Image.open(io.BytesIO(base64.b64decode(page.find_all("img")[0]["src"].split(",")[1])))
     assert image.size == (1024, 100)
     assert np.asarray(image.convert("RGB"))[0, 0, 0] == (900 + 32 - 512) % 256
 

@@ -66,7 +66,7 @@ def rename(node: Any, source: str, result: str) -> Any:
     return node
 
 
-def the_blur(image: Array, constants: dict[str, Array]) -> Array:
+def blur_reference(image: Array, constants: dict[str, Array]) -> Array:
     planes = torch.from_numpy(image).permute(2, 0, 1).float()[None] / 255
     weights = torch.from_numpy(constants["weights"])
     result = (
@@ -110,7 +110,7 @@ def test_nchw_graphs_are_opened_whichever_axes_are_free(shape: list[Any], tmp_pa
     engine = open_engine(path)
     assert (engine.channels, engine.scale, engine.size) == (3, 1, None)
     image = photo(37, 50)
-    assert np.abs(restore_file(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert np.abs(restore_file(path, image, tmp_path)[0] - blur_reference(image, constants)).max() <= 1
     assert measure_receptive_field(engine).pixels == 2
 
 
@@ -124,7 +124,7 @@ def test_channels_last_graphs_are_opened(shape: list[Any], tmp_path: Path) -> No
     ]
     path = graph(tmp_path / "a.onnx", nodes, shape, constants=constants)
     image = photo(30, 41)
-    assert np.abs(restore_file(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert np.abs(restore_file(path, image, tmp_path)[0] - blur_reference(image, constants)).max() <= 1
 
 
 def test_graphs_without_a_batch_axis_are_opened(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_graphs_without_a_batch_axis_are_opened(tmp_path: Path) -> None:
     constants |= {"first": np.array([0], np.int64)}
     path = graph(tmp_path / "a.onnx", nodes, [3, "h", "w"], constants=constants)
     image = photo(30, 41)
-    assert np.abs(restore_file(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert np.abs(restore_file(path, image, tmp_path)[0] - blur_reference(image, constants)).max() <= 1
 
 
 def test_a_gray_graph_with_a_free_channel_axis_is_gray(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_gray_graph_with_a_free_channel_axis_is_gray(tmp_path: Path) -> None:
     image = photo(20, 33)
     result, _ = restore_file(path, image, tmp_path)
     for c in range(3):  # one after another
-        assert np.abs(result[..., c] - the_blur(image[..., c : c + 1], constants)[..., 0]).max() <= 1
+        assert np.abs(result[..., c] - blur_reference(image[..., c : c + 1], constants)[..., 0]).max() <= 1
 
 
 @pytest.mark.parametrize("types", [("half", "half"), ("double", "double"), ("float", "half"), ("half", "float")])
@@ -161,10 +161,12 @@ def test_graphs_of_16_32_and_64_bit_floats_are_opened(types: tuple[str, str], tm
     ]
     path = graph(tmp_path / "a.onnx", nodes, types=(source, result), constants=constants)
     image = photo(20, 33)
-    assert np.abs(restore_file(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert np.abs(restore_file(path, image, tmp_path)[0] - blur_reference(image, constants)).max() <= 1
 
 
-def in_numbers(low: float, high: float, given_bytes: bool, made_bytes: bool) -> tuple[list[Any], dict[str, Array]]:
+def blur_on_range(
+    low: float, high: float, given_bytes: bool, made_bytes: bool
+) -> tuple[list[Any], dict[str, Array]]:
     """The blur on values from low to high."""
     node, constants = blur()
     constants |= {"low": np.float32(low), "span": np.float32(high - low)}
@@ -190,12 +192,12 @@ def in_numbers(low: float, high: float, given_bytes: bool, made_bytes: bool) -> 
 def test_graphs_of_bytes_and_of_floats_in_0_to_255_are_opened(
     given_bytes: bool, made_bytes: bool, tmp_path: Path
 ) -> None:
-    nodes, constants = in_numbers(0, 255, given_bytes, made_bytes)
+    nodes, constants = blur_on_range(0, 255, given_bytes, made_bytes)
     types = tuple(TensorProto.UINT8 if is_bytes else TensorProto.FLOAT for is_bytes in (given_bytes, made_bytes))
     path = graph(tmp_path / "a.onnx", nodes, types=types, constants=constants)
     image = photo(30, 41)
     result, restorer = restore_file(path, image, tmp_path)
-    assert np.abs(result - the_blur(image, constants)).max() <= 1
+    assert np.abs(result - blur_reference(image, constants)).max() <= 1
     assert restorer.final_notes() == [
         "model 'a' uses other value ranges, 0 to 255 in, 0 to 255 out: they are converted"
     ]
@@ -209,11 +211,11 @@ def test_a_range_of_0_to_255_is_found_where_other_ranges_give_black(tmp_path: Pa
 
 
 def test_a_range_of_minus_1_to_1_is_found(tmp_path: Path) -> None:
-    nodes, constants = in_numbers(-1, 1, False, False)
+    nodes, constants = blur_on_range(-1, 1, False, False)
     path = graph(tmp_path / "a.onnx", nodes, constants=constants)
     image = photo(30, 41)
     assert open_engine(path).metadata["numbers"] == "-1 to 1 in, -1 to 1 out"
-    assert np.abs(restore_file(path, image, tmp_path)[0] - the_blur(image, constants)).max() <= 1
+    assert np.abs(restore_file(path, image, tmp_path)[0] - blur_reference(image, constants)).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 96), (33, 50), (64, "w"), ("h", 48)])
@@ -228,7 +230,7 @@ def test_a_fixed_size_graph_is_tiled_at_its_size_with_its_receptive_field(
     assert receptive_field_at_fixed_size(engine).pixels == 4
     values = photo(*image)
     result, restorer = restore_file(path, values, tmp_path)
-    expected = the_blur(values, constants)
+    expected = blur_reference(values, constants)
     down, across = (min(side, length) for side, length in zip(engine.size, image, strict=True))
     # an image smaller than the size is mirrored: at such an end 4 pixels are not the blur of the image itself
     inner = (

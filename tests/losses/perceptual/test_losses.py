@@ -45,7 +45,7 @@ def small() -> nn.Module:
         return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Conv2d(4, 5, 3, stride=2)).double()
 
 
-def seen_by_small(image: Tensor) -> list[Tensor]:
+def small_features(image: Tensor) -> list[Tensor]:
     network = small()
     with torch.no_grad():
         return [network[0](image), network(image)]
@@ -64,9 +64,9 @@ def build(kind: type[Loss], **options: object) -> Loss:
 # --- the formulas ------------------------------------------------------------------------------------------------
 
 
-def by_hand(of_a_layer: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
+def reference(of_a_layer: Callable[[Tensor, Tensor], Tensor], prediction: Tensor, target: Tensor) -> Tensor:
     """The weighted sum over the layers of a formula of two feature maps (C, H, W), image by image."""
-    layers = zip((1, 0.5), seen_by_small(prediction), seen_by_small(target), strict=True)
+    layers = zip((1, 0.5), small_features(prediction), small_features(target), strict=True)
     return sum(w * torch.stack([of_a_layer(x, y) for x, y in zip(xs, ys, strict=True)]) for w, xs, ys in layers)
 
 
@@ -80,7 +80,7 @@ POINTWISE = {
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_features_equals_the_mean_distance_of_feature_maps(distance: str) -> None:
     actual = build(PerceptualLoss, distance=distance)(*pair())
-    torch.testing.assert_close(actual, by_hand(POINTWISE[distance], *pair()), rtol=1e-12, atol=0)
+    torch.testing.assert_close(actual, reference(POINTWISE[distance], *pair()), rtol=1e-12, atol=0)
 
 
 def test_style_equals_the_mean_squared_difference_of_gram_matrices() -> None:
@@ -88,7 +88,7 @@ def test_style_equals_the_mean_squared_difference_of_gram_matrices() -> None:
         rows = [[(a * b).sum() / x.numel() for b in x] for a in x]
         return torch.tensor(rows, dtype=x.dtype)
 
-    expected = by_hand(lambda x, y: (gram(x) - gram(y)).pow(2).mean(), *pair())
+    expected = reference(lambda x, y: (gram(x) - gram(y)).pow(2).mean(), *pair())
     torch.testing.assert_close(build(StyleLoss)(*pair()), expected, rtol=1e-10, atol=0)
 
 
@@ -99,7 +99,7 @@ def test_style_w2_equals_the_wasserstein_distance_of_gaussians() -> None:
         root = torch.from_numpy(sqrtm((s @ t).numpy()).real)  # its trace is that of the symmetric form
         return ((means[0] - means[1]).pow(2).sum() + (s + t - 2 * root).trace()) / len(x)
 
-    torch.testing.assert_close(build(StyleW2Loss)(*pair()), by_hand(formula, *pair()), rtol=1e-8, atol=0)
+    torch.testing.assert_close(build(StyleW2Loss)(*pair()), reference(formula, *pair()), rtol=1e-8, atol=0)
 
 
 def brute_force(distance: str, x: Tensor, y: Tensor, bandwidth: float = 0.5) -> Tensor:
@@ -125,7 +125,7 @@ def brute_force(distance: str, x: Tensor, y: Tensor, bandwidth: float = 0.5) -> 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_contextual_equals_brute_force(distance: str, batch: int) -> None:
     prediction, target = pair(8, batch)
-    expected = by_hand(lambda x, y: brute_force(distance, x, y, 0.3), prediction, target)
+    expected = reference(lambda x, y: brute_force(distance, x, y, 0.3), prediction, target)
     actual = build(ContextualLoss, distance=distance, bandwidth=0.3)(prediction, target)
     torch.testing.assert_close(actual, expected, rtol=1e-9, atol=0)
 

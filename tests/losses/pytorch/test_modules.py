@@ -30,14 +30,14 @@ def test_half_on_a_model_leaves_its_loss_in_float32(expression: str, dtype: torc
 
 
 @pytest.fixture
-def restored_default() -> Iterator[None]:
+def restore_default_dtype() -> Iterator[None]:
     yield
     torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 @pytest.mark.parametrize("default", [torch.float64, torch.float16])
-@pytest.mark.usefixtures("restored_default")
+@pytest.mark.usefixtures("restore_default_dtype")
 def test_the_default_dtype_changes_nothing(expression: str, default: torch.dtype) -> None:
     x, y = pair()
     reference = loss(expression)

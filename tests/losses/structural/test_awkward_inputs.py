@@ -15,7 +15,7 @@ from lossmith.losses import Loss, loss
 Pair = tuple[Tensor, Tensor]
 SIDES = {"ssim": 32, "ms_ssim": 164, "mix": 32}
 
-each_loss = pytest.mark.parametrize("name", SIDES)
+for_each_loss = pytest.mark.parametrize("name", SIDES)
 
 
 def random_pair(name: str, batch: int = 2, channels: int = 3) -> Pair:
@@ -34,7 +34,7 @@ def value_and_gradient(criterion: Loss, prediction: Tensor, target: Tensor) -> t
     return value.item(), gradient.double() / scale
 
 
-@each_loss
+@for_each_loss
 def test_two_constants_differ_in_luminance_only(name: str) -> None:
     a, b, c1 = 0.2, 0.8, 0.01**2
     luminance = (2 * a * b + c1) / (a * a + b * b + c1)
@@ -49,7 +49,7 @@ def test_two_constants_differ_in_luminance_only(name: str) -> None:
     assert gradient.sum() < 0  # brighter is better
 
 
-@each_loss
+@for_each_loss
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("value", [0.0, 0.6, 1.0, None], ids=["black", "gray", "white", "an image"])
 def test_equal_images_give_exactly_zero(name: str, dtype: torch.dtype, value: float | None) -> None:
@@ -60,7 +60,7 @@ def test_equal_images_give_exactly_zero(name: str, dtype: torch.dtype, value: fl
     assert not gradient.any()
 
 
-@each_loss
+@for_each_loss
 def test_a_negative_image_converges_to_its_target(name: str) -> None:
     """The loss is beyond 1, and a step down its slope makes it less."""
     _, target = random_pair(name)
@@ -70,7 +70,7 @@ def test_a_negative_image_converges_to_its_target(name: str) -> None:
     assert loss(name)(next_prediction, target) < value
 
 
-@each_loss
+@for_each_loss
 def test_the_default_data_range_is_1(name: str) -> None:
     prediction, target = random_pair(name)
     assert loss(name)(prediction, target) == loss(f"{name}(data_range=1)")(prediction, target)
@@ -79,7 +79,7 @@ def test_the_default_data_range_is_1(name: str) -> None:
 # --- not detected: a check of the values would make a GPU wait --------------------------------------------------
 
 
-@each_loss
+@for_each_loss
 @pytest.mark.parametrize("misread", [lambda x: 255 * x, lambda x: 2 * x - 1], ids=["0..255", "[-1, 1]"])
 def test_the_data_range_is_not_guessed(name: str, misread: Callable[[Tensor], Tensor]) -> None:
     """A finite number comes out, and it is not that of the images in [0, 1]."""

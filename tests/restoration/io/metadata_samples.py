@@ -128,7 +128,7 @@ def jpeg_bytes() -> bytes:
     return file.getvalue()
 
 
-def as_numbers(name: str, content: bytes) -> PngInfo:
+def hexadecimal_text(name: str, content: bytes) -> PngInfo:
     block = PngInfo()
     block.add_text(f"Raw profile type {name}", f"\n{name}\n{len(content):8}\n{content.hex()}\n")
     return block

@@ -28,13 +28,13 @@ from .metadata_samples import (
     PACKET,
     PHOTOSHOP,
     RGB_PROFILE,
-    as_numbers,
     bmp_with_profile,
     chunk,
     exif,
     foreign,
     gif,
     gif_with_more,
+    hexadecimal_text,
     jpeg,
     jpeg_bytes,
     png,
@@ -255,10 +255,10 @@ TABLE: dict[str, MetadataCase] = {
         ("png", "jpeg"),
     ),
     "png: xmp as older programs write it": MetadataCase(
-        lambda path: png(path, info=as_numbers("xmp", PACKET)), holds(b'xmp:Rating="5"'), "XMP", FORMATS
+        lambda path: png(path, info=hexadecimal_text("xmp", PACKET)), holds(b'xmp:Rating="5"'), "XMP", FORMATS
     ),
     "png: iptc as older programs write it": MetadataCase(
-        lambda path: png(path, info=as_numbers("iptc", PHOTOSHOP)), holds(b"Raw profile"), "type iptc"
+        lambda path: png(path, info=hexadecimal_text("iptc", PHOTOSHOP)), holds(b"Raw profile"), "type iptc"
     ),
     "png: background": MetadataCase(lambda path: png(path, (b"bKGD", bytes(6))), holds(b"bKGD"), "bKGD"),
     "png: time": MetadataCase(lambda path: png(path, (b"tIME", b"\x07\xe0\1\1\0\0\0")), holds(b"tIME"), "tIME"),

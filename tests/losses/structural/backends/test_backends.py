@@ -29,7 +29,7 @@ SPECS = {
 }
 
 
-def by_autograd(x: Tensor, y: Tensor, spec: SSIMSpec) -> tuple[Tensor, Tensor]:
+def autograd_reference(x: Tensor, y: Tensor, spec: SSIMSpec) -> tuple[Tensor, Tensor]:
     leaf = x.clone().requires_grad_()
     sums = dissimilarity_map(leaf, y, spec).sum((-2, -1))
     (gradient,) = torch.autograd.grad(sums.sum(), leaf)
@@ -49,7 +49,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check(backend: Backend, spec: SSIMSpec, x: Tensor, y: Tensor, tolerance: float) -> None:
-    expected, slope = by_autograd(x.double(), y.double(), spec)
+    expected, slope = autograd_reference(x.double(), y.double(), spec)
     sums, gradient = backend.dissimilarity_and_grad(x, y, spec, 0.25, True)
     assert gradient is not None
     expected, slope = 0.25 * expected, 0.25 * slope

@@ -48,7 +48,7 @@ def an_h100(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     monkeypatch.setattr(triton.runtime.driver, "_active", H100())  # `set_active` has no way back
 
 
-def compiled(kernel: Callable[..., Any], *numbers: float, pointers: int, **options: Any) -> str:
+def compile_kernel(kernel: Callable[..., Any], *numbers: float, pointers: int, **options: Any) -> str:
     """The machine's assembly of a kernel of so many float32 tensors and then these numbers."""
     compiled_kernel = kernel.warmup(*[triton.MockTensor(torch.float32)] * pointers, *numbers, grid=(1,), **options)  # type: ignore[attr-defined]
     return str(compiled_kernel.asm["ptx"])
@@ -66,8 +66,8 @@ def test_kernels_compile_for_an_h100(windows: tuple[Gaussian, ...], window: int,
     taps = tuple(map(triton_backend.taps_of, windows))
     common = {"TAPS": taps, "WINDOW": window, "SAME": pad_same, **triton_backend.tile_of(taps[window])}
     shape = 48, 256, 256
-    forward = compiled(
+    forward = compile_kernel(
         triton_kernels.forward, 0.5, *shape, pointers=4, LUMINANCE=True, SLOPES=True, C1=1e-4, C2=9e-4, **common
     )
-    back = compiled(triton_kernels.backward, 0.5, *shape, pointers=4, **common)
+    back = compile_kernel(triton_kernels.backward, 0.5, *shape, pointers=4, **common)
     assert all(".target sm_90" in assembly for assembly in (forward, back))
