@@ -1,10 +1,11 @@
-"""Other people's weights: three layouts of RRDBNet and two of SRResNet give the same images as our own names."""
+"""Other people's weights: layouts of RRDBNet, SRResNet and TransformNet give the same images as our own names."""
 
 import re
 from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -143,3 +144,78 @@ def test_unknown_or_inconsistent_weights_are_refused() -> None:
     gray = {**state, "conv_first.weight": torch.ones(4, 1, 3, 3), "conv_last.weight": torch.ones(1, 4, 3, 3)}
     with pytest.raises(LossmithError, match=r"^holds an rrdbnet from 1 to 1 channels; it must be for RGB$"):
         detect_network(gray)
+
+
+# --- the styles of PyTorch's examples --------------------------------------------------------------------------
+
+LAYERS = {
+    **{"conv1": (32, 3, 9), "conv2": (64, 32, 3), "conv3": (128, 64, 3)},
+    **{f"res{block}.conv{half}": (128, 128, 3) for block in range(1, 6) for half in (1, 2)},
+    **{"deconv1": (64, 128, 3), "deconv2": (32, 64, 3), "deconv3": (3, 32, 9)},
+}
+"""The convolutions of `fast_neural_style`: outputs, inputs, side."""
+NORMS = {"in1": 32, "in2": 64, "in3": 128, "in4": 64, "in5": 32} | {
+    f"res{block}.in{half}": 128 for block in range(1, 6) for half in (1, 2)
+}
+
+
+def fast_neural_style(stale: bool) -> State:
+    """Random weights in the layout of the checkpoints of PyTorch's `fast_neural_style`."""
+    state = {}
+    for name, (outputs, inputs, side) in LAYERS.items():
+        state[f"{name}.conv2d.weight"] = torch.randn(outputs, inputs, side, side) * (inputs * side**2) ** -0.5
+        state[f"{name}.conv2d.bias"] = torch.randn(outputs)
+    state["deconv3.conv2d.weight"] *= 255
+    for name, features in NORMS.items():
+        state[f"{name}.weight"], state[f"{name}.bias"] = torch.rand(features) + 0.5, torch.randn(features)
+        if stale:
+            state[f"{name}.running_mean"], state[f"{name}.running_var"] = torch.randn(2, features)
+    return state
+
+
+def stylized(state: State, image: Tensor) -> Tensor:
+    """What that net gives for RGB images from 0 to 255: reflection everywhere, and nearest neighbors upwards."""
+
+    def conv(name: str, x: Tensor, stride: int = 1, enlarge: int = 1) -> Tensor:
+        x = x.repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
+        weight, bias = state[f"{name}.conv2d.weight"], state[f"{name}.conv2d.bias"]
+        return F.conv2d(F.pad(x, [weight.shape[-1] // 2] * 4, "reflect"), weight, bias, stride)
+
+    def norm(name: str, x: Tensor) -> Tensor:
+        return F.instance_norm(x, weight=state[f"{name}.weight"], bias=state[f"{name}.bias"])
+
+    x = image
+    for number, stride in ((1, 1), (2, 2), (3, 2)):
+        x = norm(f"in{number}", conv(f"conv{number}", x, stride)).relu()
+    for block in (f"res{number}" for number in range(1, 6)):
+        branch = norm(f"{block}.in1", conv(f"{block}.conv1", x)).relu()
+        x = x + norm(f"{block}.in2", conv(f"{block}.conv2", branch))
+    for number in (1, 2):
+        x = norm(f"in{number + 3}", conv(f"deconv{number}", x, enlarge=2)).relu()
+    return conv("deconv3", x)
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_styles_of_pytorchs_examples_paint_the_same(stale: bool) -> None:
+    state = {name: value.double() for name, value in fast_neural_style(stale).items()}
+    weights = canonicalize_keys(state)
+    assert not any("running" in name for name in weights)
+    made = network(str(detect_network(weights))).double()
+    made.load_state_dict(weights)
+    assert str(made) == "transform_net(output=linear)"
+    image = torch.rand(1, 3, 24, 32, dtype=torch.float64)
+    torch.testing.assert_close(255 * made(image), stylized(state, 255 * image), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "transform_net(width=0.5, blocks=2)",
+        "transform_net(width=0.25, blocks=1, norm=batch, output=linear)",
+        "transform_net(scale=4, width=0.25, blocks=2)",
+        "transform_net(scale=8, width=0.125, blocks=1, norm=batch)",
+    ],
+)
+def test_the_transform_net_is_recognized(expression: str) -> None:
+    made = filled(expression)
+    assert str(network(str(detect_network(canonicalize_keys(made.state_dict()))))) == expression

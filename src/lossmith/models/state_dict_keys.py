@@ -1,4 +1,4 @@
-"""The layouts of keys that state dicts of RRDBNet and SRResNet have had, and the detection of networks by keys."""
+"""The layouts of keys that state dicts of our networks have had, and the detection of networks by keys."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,16 +20,23 @@ RENAMED_KEYS = (
     (r"^HRconv\.", "conv_hr."),
 )
 
+FAST_NEURAL_STYLE = {"conv1.conv2d.weight", "deconv3.conv2d.weight", "in1.weight"}
+"""Names by which the transformer net of PyTorch's `fast_neural_style` example is known."""
+STALE_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""What instance normalization of PyTorch before 0.4 saved, and never used."""
+
 
 def canonicalize_keys(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights under present names: `conv_first`, `body.0.rdb1.conv1`, `conv_up1` ...
 
-    Three layouts of RRDBNet and two of SRResNet are known; other names are kept.
+    Three layouts of RRDBNet, two of SRResNet and two of TransformNet are known; other names are kept.
 
     >>> weight = Tensor(1)
     >>> list(canonicalize_keys({"model.0.weight": weight, "model.1.sub.7.RDB2.conv5.0.bias": weight}))
     ['conv_first.weight', 'body.7.rdb2.conv5.bias']
     """
+    if weights.keys() >= FAST_NEURAL_STYLE:
+        return _from_fast_neural_style(weights)
     renamed = {}
     rules = [*RENAMED_KEYS, *_numbered_tail(weights)]
     if any(name.startswith(("RRDB_trunk.", "body.0.rdb1.")) for name in weights):
@@ -39,6 +46,33 @@ def canonicalize_keys(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
             name = re.sub(old, new, name)
         renamed[name] = value
     return renamed
+
+
+def _from_fast_neural_style(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a net of PyTorch's examples, for images in [0, 1] instead of 0 to 255."""
+    renamed = {}
+    for name, value in weights.items():
+        if name.endswith(STALE_STATISTICS):
+            continue
+        layer, _, parameter = name.rpartition(".")
+        renamed[f"{_transform_net_layer(layer)}.{parameter}"] = value
+    factors = {"encoder.0.conv.weight": 255.0, "conv_last.weight": 1 / 255, "conv_last.bias": 1 / 255}
+    return {name: value * factors[name] if name in factors else value for name, value in renamed.items()}
+
+
+def _transform_net_layer(name: str) -> str:
+    """Our name of a layer of PyTorch's `fast_neural_style`; other names are kept."""
+    place = name.replace(".conv2d", "")
+    if place == "deconv3":
+        return "conv_last"
+    if match := re.fullmatch(r"res(\d+)\.(conv|in)(\d)", place):
+        return f"body.{int(match[1]) - 1}.{'norm' if match[2] == 'in' else 'conv'}{match[3]}"
+    if match := re.fullmatch(r"(conv|deconv|in)(\d)", place):
+        kind, number = match[1], int(match[2])
+        side = "decoder" if kind == "deconv" or (kind == "in" and number > 3) else "encoder"
+        index = number - 4 if kind == "in" and number > 3 else number - 1
+        return f"{side}.{index}.{'norm' if kind == 'in' else 'conv'}"
+    return name
 
 
 def _numbered_tail(weights: Iterable[str]) -> list[tuple[str, str]]:
@@ -52,7 +86,7 @@ def _numbered_tail(weights: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def detect_network(weights: Mapping[str, Tensor]) -> str | None:
-    """The expression of an RRDBNet or SRResNet, large or small, by present names and shapes of weights.
+    """The expression of an RRDBNet, SRResNet or TransformNet by present names and shapes of weights.
 
     None for other names. Raises LossmithError for weights with such names that fit no network for RGB images.
     """
@@ -61,6 +95,8 @@ def detect_network(weights: Mapping[str, Tensor]) -> str | None:
             return _rrdbnet(weights)
         if "body.0.conv1.weight" in weights and "conv_hr.weight" in weights:
             return _srresnet(weights)
+        if {"encoder.0.conv.weight", "body.0.norm1.weight", "conv_last.weight"} <= set(weights):
+            return _transform_net(weights)
         if {"conv_first.weight", "body.0.conv1.weight", "conv_last.weight"} <= set(weights):
             return _srresnet_small(weights)
     except LossmithError:
@@ -96,6 +132,17 @@ def _srresnet_small(weights: Mapping[str, Tensor]) -> str:
     features, blocks = len(weights["conv_first.weight"]), _count(weights, r"body\.(\d+)\.")
     scale = isqrt(len(weights["conv_last.weight"]) // 3)
     return f"srresnet_small(scale={scale}, features={features}, blocks={blocks})"
+
+
+def _transform_net(weights: Mapping[str, Tensor]) -> str:
+    """For what shapes do not tell, the padding of the image and the kind of upsampling, the defaults."""
+    is_style = "encoder.1.conv.weight" in weights
+    scale = 1 if is_style else 2 ** _count(weights, r"decoder\.(\d+)\.")
+    width = len(weights["encoder.0.conv.weight"]) / (32 if is_style else 64)
+    norm = "batch" if "body.0.norm1.running_mean" in weights else "instance"
+    output = "tanh" if "mean_color" in weights else "linear"
+    blocks = _count(weights, r"body\.(\d+)\.")
+    return f"transform_net(scale={scale}, width={width}, blocks={blocks}, norm={norm}, output={output})"
 
 
 def _count(weights: Iterable[str], pattern: str) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lossmith.networks.registry import NETWORKS, NetworkLike, network, network_expression
     from lossmith.networks.rrdbnet import RRDBNet
     from lossmith.networks.srresnet import SRResNet, SRResNetSmall
+    from lossmith.networks.transform_net import TransformNet
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -27,6 +28,7 @@ __all__ = [
     "Restorer",
     "SRResNet",
     "SRResNetSmall",
+    "TransformNet",
     "UNetDiscriminator",
     "VGGDiscriminator",
     "VGGDiscriminatorPooled",

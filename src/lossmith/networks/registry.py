@@ -11,8 +11,11 @@ from lossmith.networks.base import Restorer
 from lossmith.networks.fcn import FCN
 from lossmith.networks.rrdbnet import RRDBNet
 from lossmith.networks.srresnet import SRResNet, SRResNetSmall
+from lossmith.networks.transform_net import TransformNet
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {net.name: net for net in (FCN, SRResNet, SRResNetSmall, RRDBNet)}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    net.name: net for net in (FCN, SRResNet, SRResNetSmall, RRDBNet, TransformNet)
+}
 """The networks by name."""
 
 NetworkLike = str | Restorer | Callable[..., nn.Module]
