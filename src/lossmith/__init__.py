@@ -7,6 +7,7 @@
     evaluate(...)          scores of a model or of a folder of results, image by image
     compare(...)           the loss tournament, with its report
     learn_loss(...)        a loss learned from one image and its degradation
+    learn_style(...)       a network that paints in the style of a painting
     show_loss, convert_mdf the card of a loss file; the published MDF as a loss file
     export(...)            a model for other programs: safetensors, ONNX, a card
     blend(...)             models interpolated between two models
@@ -16,6 +17,7 @@
     AdversarialRecipe      training against a discriminator, as ESRGAN's
     Execution              where the runs of a tournament are executed
     preset("esrgan")       a recipe with which `train` trains as in a paper
+    StyleRecipe            the settings of a learned style
     LossRecipe             the settings of a learned loss
     TrainResult, Comparison, RunResult, Evaluation, ...   the results of the functions above
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from lossmith.commands.evaluate import Evaluation, evaluate
     from lossmith.commands.export import Exported, export
     from lossmith.commands.learn_loss import LearnedLoss, learn_loss
+    from lossmith.commands.learn_style import LearnedStyle, learn_style
     from lossmith.commands.loss_files import convert_mdf, show_loss
     from lossmith.commands.reproduce import Reproduced, reproduce
     from lossmith.commands.restore import Restored, restore
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     from lossmith.loss_learning import LossRecipe
     from lossmith.losses import loss
     from lossmith.networks import network
-    from lossmith.training import AdversarialRecipe, Recipe
+    from lossmith.training import AdversarialRecipe, Recipe, StyleRecipe
     from lossmith.training.presets import preset
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -59,12 +62,14 @@ __all__ = [
     "Execution",
     "Exported",
     "LearnedLoss",
+    "LearnedStyle",
     "LossRecipe",
     "LossmithError",
     "Recipe",
     "Reproduced",
     "Restored",
     "RunResult",
+    "StyleRecipe",
     "TrainResult",
     "__version__",
     "blend",
@@ -74,6 +79,7 @@ __all__ = [
     "evaluate",
     "export",
     "learn_loss",
+    "learn_style",
     "loss",
     "network",
     "preset",

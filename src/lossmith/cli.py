@@ -27,6 +27,7 @@ from lossmith.commands import (
     evaluate,
     export,
     learn_loss,
+    learn_style,
     reproduce,
     restore,
     show_loss,
@@ -34,6 +35,7 @@ from lossmith.commands import (
 )
 from lossmith.commands.command_line import changed
 from lossmith.commands.compare.executors import Execution
+from lossmith.commands.examples import EXAMPLES
 from lossmith.commands.listings import degradations, losses, metrics, networks
 from lossmith.config_file import read_config_file
 from lossmith.core.devices import use_device
@@ -42,8 +44,9 @@ from lossmith.data import Data
 from lossmith.data.folders import SUFFIXES
 from lossmith.loss_learning import LossRecipe
 from lossmith.option_synonyms import command_for, option_for
-from lossmith.training import AdversarialRecipe, Recipe
+from lossmith.training import AdversarialRecipe, Recipe, StyleRecipe
 from lossmith.training.presets import preset
+from lossmith.training.style_recipe import STYLE_PRESETS
 
 # The fields of these become options of the commands that take them, each in a group of the help.
 OPTIONS = Group("Options", sort_key=1)
@@ -51,6 +54,7 @@ GROUPS = {
     Data: "Data",
     LossRecipe: "Learning",
     Recipe: "Training",
+    StyleRecipe: "Style",
     AdversarialRecipe: "Discriminator",
     Execution: "Machines",
 }
@@ -79,20 +83,6 @@ def _convert(kind: Any, tokens: Sequence[Token]) -> Any:
         source = "" if tokens[0].source == "cli" else f" as {tokens[0].source} says"
         may_be = " or ".join([*(KINDS[each] for each in kinds), *map(str, words)])
         raise ValueError(f'must be {may_be}, not "{value}"{source}.') from None
-
-
-EXAMPLES = {
-    "compare": 'lossmith compare photos/ --degradation "jpeg(10)" --losses l1 mix "l1 + 0.1*tv" --test holiday/',
-    "train": 'lossmith train photos/ --degradation "bicubic(2)" --loss mix --steps 2000 --out runs/x2',
-    "evaluate": "lossmith evaluate runs/x2/model.safetensors --test Set5/",
-    "learn_loss": 'lossmith learn-loss photo.png --degradation "jpeg(10)" --out my-loss.safetensors',
-    "show_loss": "lossmith show-loss my-loss.safetensors",
-    "convert_mdf": "lossmith convert-mdf Ds_JPEG.pth --out mdf-jpeg.safetensors",
-    "export": "lossmith export runs/x4/model.safetensors --out release/",
-    "blend": "lossmith blend psnr.safetensors gan.safetensors --alpha 0:1:0.1 --out runs/between",
-    "restore": "lossmith restore photos/ --model runs/x4/model.safetensors --out restored/",
-    "reproduce": "lossmith reproduce runs/x2/model.safetensors --images photos/",
-}
 
 
 def epilogue(command: Callable[..., Any]) -> str:
@@ -135,7 +125,19 @@ app = App(
     help_epilogue="`lossmith COMMAND --help` tells of a command. Its options may also be in a YAML file, "
     "--config FILE, and --device cpu or --device cuda:1 says where it computes.",
 )
-FUNCTIONS = (compare, train, evaluate, learn_loss, show_loss, convert_mdf, export, blend, restore, reproduce)
+FUNCTIONS = (
+    compare,
+    train,
+    evaluate,
+    learn_loss,
+    learn_style,
+    show_loss,
+    convert_mdf,
+    export,
+    blend,
+    restore,
+    reproduce,
+)
 COMMANDS = [function.__name__.replace("_", "-") for function in FUNCTIONS]
 for command in FUNCTIONS:
     app.command(command, help_epilogue=epilogue(command))
@@ -143,11 +145,18 @@ for listing in (losses, networks, degradations, metrics):
     app.command(listing, help_epilogue="")
 app.register_install_completion_command(help="Install completion for your shell.")
 
+
+def _takes_several(hint: Any) -> bool:
+    """Whether an option of this type takes several values."""
+    several = get_origin(hint) is list or getattr(hint, "n_tokens", 1) == -1
+    return several or any(map(_takes_several, get_args(hint)))
+
+
 LIST_OPTIONS = {
     name
-    for owner in (Data, compare, train, evaluate, blend, restore, reproduce)
+    for owner in (Data, compare, train, evaluate, learn_style, blend, restore, reproduce)
     for name, hint in get_type_hints(owner, include_extras=True).items()
-    if any(get_origin(part) is list or getattr(part, "n_tokens", 1) == -1 for part in (hint, *get_args(hint)))
+    if _takes_several(hint)
 }
 """The options that take several values."""
 
@@ -259,12 +268,16 @@ class FileOptions:
         Dict(dict.fromkeys(commands, self.options), source=self.source)(app, commands, arguments)
 
 
+@dataclass(frozen=True)
 class PresetOptions(FileOptions):
     """The options of a recipe that has a name. They yield to others, and its steps to --minutes."""
 
+    command: str = "train"
+    """The command that the recipe is for."""
+
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-        if commands != ("train",):
-            raise LossmithError("--preset is an option of train")
+        if commands != (self.command,):
+            raise LossmithError(f"{self.source.replace('preset', '--preset', 1)} is an option of {self.command}")
         if any("--minutes" in argument.names and argument.tokens for argument in arguments):
             self.options.pop("steps", None)
         super().__call__(app, commands, arguments)
@@ -286,7 +299,8 @@ def _take_file_options(words: list[str]) -> list[FileOptions]:
         values: dict[str, str | list[str]] = {
             name: str(value) for part in settings for name, value in changed(part).items()
         }
-        sources.append(PresetOptions(f"preset {recipe}", values))
+        command = "learn-style" if recipe in STYLE_PRESETS else "train"
+        sources.append(PresetOptions(f"preset {recipe}", values, command))
     if device:
         use_device(device)
     return sources

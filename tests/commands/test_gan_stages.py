@@ -104,7 +104,7 @@ def test_conflicting_gan_options_are_one_sentence_before_anything_is_written(
     [
         (["train", "--preset", "esrgn"], "recipe 'esrgn' is not known; did you mean 'esrgan'?"),
         (["train", "--preset"], "--preset needs a name"),
-        (["compare", "--preset", "esrgan"], "--preset is an option of train"),
+        (["compare", "--preset", "esrgan"], "--preset esrgan is an option of train"),
         (
             ["train", "--psnr-steps", "3"],
             "--psnr-steps is for training against a discriminator, and none is named",

@@ -7,6 +7,7 @@ from lossmith.commands.compare.job import RunResult
 from lossmith.commands.evaluate import Evaluation, evaluate
 from lossmith.commands.export import Exported, export
 from lossmith.commands.learn_loss import LearnedLoss, learn_loss
+from lossmith.commands.learn_style import LearnedStyle, learn_style
 from lossmith.commands.loss_files import convert_mdf, show_loss
 from lossmith.commands.reproduce import Reproduced, reproduce
 from lossmith.commands.restore import Restored, restore
@@ -20,6 +21,7 @@ __all__ = [
     "Execution",
     "Exported",
     "LearnedLoss",
+    "LearnedStyle",
     "Reproduced",
     "Restored",
     "RunResult",
@@ -30,6 +32,7 @@ __all__ = [
     "evaluate",
     "export",
     "learn_loss",
+    "learn_style",
     "preset",
     "reproduce",
     "restore",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossmith import data, degradations, evaluation, losses, models, training
 from lossmith.commands.learn_loss import learn_loss
+from lossmith.commands.learn_style import learn_style
 from lossmith.commands.option_types import PathOption, PathsOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.core.errors import LossmithError, escape_control
@@ -20,7 +21,7 @@ from lossmith.core.provenance import receipt_threads
 from lossmith.core.run_config import INIT_KEYS
 from lossmith.loss_learning import LossRecipe
 from lossmith.losses import mdf
-from lossmith.training import AdversarialRecipe, Recipe
+from lossmith.training import AdversarialRecipe, Recipe, StyleRecipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,6 +56,8 @@ CARD_ENTRIES = (
     "license",
 )
 """Entries of the card of a learned loss."""
+STYLE_ENTRIES = ("paintings", "style_share", "loss_weights")
+"""Entries of a style's receipt under `style`, beside the fields of its recipe."""
 DIGEST_ENTRIES = ("image_sha256", "degraded_sha256")
 CARD_IMAGE_ENTRIES = (*DIGEST_ENTRIES, "width", "height")
 """Entries of the card's `image`, the image that the loss was learned from."""
@@ -135,6 +138,8 @@ def reproduce(
     with receipt_threads(card):
         if kind == mdf.FORMAT:
             reproduction = _learn_again(file, card, images, out)
+        elif "style" in card:
+            reproduction = _learn_style_again(file, card, images, out)
         else:
             reproduction = _train_again(file, card, images, init_from, out)
     new_weights, new_card = load_tensors(reproduction, kind)
@@ -219,6 +224,32 @@ def _learn_again(file: Path, card: dict[str, Any], images: Paths, out: Path) -> 
         recipe=recipe,
         seed=card["seed"],
         license=str(card.get("license", "")),
+        out=path,
+    )
+    return path
+
+
+def _learn_style_again(file: Path, receipt: dict[str, Any], images: Paths, out: Path) -> Path:
+    _check(file, receipt, needed=("network", "seed"), parts=("style", *IMAGE_ENTRIES))
+    _refuse_code(file, receipt, ("network",))
+    _check(file, style := receipt["style"], needed=("loss_network",), parts=("paintings",))
+    _refuse_code(file, style, ("loss_network",))
+    if receipt.get("minutes"):
+        raise LossmithError(f"{file} was trained for {receipt['minutes']} minutes, which is never twice the same")
+    _refuse_unknown(file, receipt, (*RECEIPT_ENTRIES, "style"), Recipe)
+    _refuse_unknown(file, style, STYLE_ENTRIES, StyleRecipe)
+    paintings, photos, samples = (
+        _find(file, digests, images)
+        for digests in (style["paintings"], *(receipt[name] for name in IMAGE_ENTRIES))
+    )
+    path = out / file.name
+    learn_style(
+        photos,
+        style=paintings,
+        style_share=style.get("style_share"),
+        samples=samples,
+        recipe=StyleRecipe(**_fitting(receipt, StyleRecipe) | _fitting(style, StyleRecipe)),
+        seed=receipt["seed"],
         out=path,
     )
     return path

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lossmith.training.run import AdversarialTask, SupervisedTask, begin, train_run
     from lossmith.training.run_folder import RunFolder, RunSummary
     from lossmith.training.run_settings import RunSettings
+    from lossmith.training.style_recipe import StyleRecipe
     from lossmith.training.validation import SampleWriter
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -23,6 +24,7 @@ __all__ = [
     "RunSettings",
     "RunSummary",
     "SampleWriter",
+    "StyleRecipe",
     "SupervisedTask",
     "begin",
     "open_init",

@@ -1,9 +1,10 @@
-"""Recipes by name, as in `train(data, **preset("esrgan"))`."""
+"""Recipes by name, as in `train(data, **preset("esrgan"))` and `learn_style(photos, **preset("johnson"))`."""
 
 from typing import Any
 
 from lossmith.core.errors import unknown_name_error
 from lossmith.training.recipe import AdversarialRecipe, Recipe
+from lossmith.training.style_recipe import STYLE_PRESETS
 
 PRESETS = {
     # Wang et al., ECCVW 2018; the million steps and the averaged weights are those of BasicSR, their toolbox
@@ -44,14 +45,16 @@ PRESETS = {
 
 
 def preset(name: str) -> dict[str, Any]:
-    """The arguments `recipe` and `adversarial` of `train` that belong to this name.
+    """The arguments of `train` or `learn_style` that belong to this name: `recipe`, and for `train` `adversarial`.
 
     Raises LossmithError for an unknown name.
 
     >>> preset("esrgan")["adversarial"].discriminator
     'vgg'
     """
+    if name in STYLE_PRESETS:
+        return {"recipe": STYLE_PRESETS[name]}
     if name not in PRESETS:
-        raise unknown_name_error("recipe", name, PRESETS)
+        raise unknown_name_error("recipe", name, [*PRESETS, *STYLE_PRESETS])
     recipe, adversarial = PRESETS[name]
     return {"recipe": recipe, "adversarial": adversarial}

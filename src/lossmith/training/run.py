@@ -73,6 +73,18 @@ class SupervisedTask:
 
 
 @dataclass(frozen=True)
+class StyleTask(SupervisedTask):
+    """A network learns to paint, under an objective that holds the paintings."""
+
+    style: dict[str, Any]
+    """What the objective is made of, for the receipt, by which a model is known to be a style."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {**super().config, "style": self.style}
+
+
+@dataclass(frozen=True)
 class AdversarialTask(SupervisedTask):
     """A pretrained restorer is trained under a loss and against a discriminator."""
 
@@ -233,4 +245,4 @@ def train_run(
     return summary
 
 
-__all__ = ["AdversarialTask", "SupervisedTask", "begin", "fit", "train_run"]
+__all__ = ["AdversarialTask", "StyleTask", "SupervisedTask", "begin", "fit", "train_run"]

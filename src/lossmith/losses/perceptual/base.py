@@ -68,7 +68,11 @@ class FeatureLoss(PrecomputableLoss):
             return self._statistics(target)
 
     def compare_to(self, features: Iterable[Tensor], prediction: Tensor) -> Tensor:
-        pairs = enumerate(zip(self.layer_weights, self._statistics(prediction), features, strict=True))
+        return self.compare_statistics(features, self._statistics(prediction))
+
+    def compare_statistics(self, target: Iterable[Tensor], prediction: Iterable[Tensor]) -> Tensor:
+        """The weighted sum of the distances between the statistics of all layers, (N,)."""
+        pairs = enumerate(zip(self.layer_weights, prediction, target, strict=True))
         return torch.stack([weight * self.layer_distance(layer, *pair) for layer, (weight, *pair) in pairs]).sum(0)
 
     def _statistics(self, image: Tensor) -> list[Tensor]:

@@ -1,0 +1,16 @@
+"""An example of every command, for its help."""
+
+EXAMPLES = {
+    "compare": 'lossmith compare photos/ --degradation "jpeg(10)" --losses l1 mix "l1 + 0.1*tv" --test holiday/',
+    "train": 'lossmith train photos/ --degradation "bicubic(2)" --loss mix --steps 2000 --out runs/x2',
+    "evaluate": "lossmith evaluate runs/x2/model.safetensors --test Set5/",
+    "learn_loss": 'lossmith learn-loss photo.png --degradation "jpeg(10)" --out my-loss.safetensors',
+    "learn_style": "lossmith learn-style photos/ --style candy.jpg --preset johnson_small --out candy.safetensors",
+    "show_loss": "lossmith show-loss my-loss.safetensors",
+    "convert_mdf": "lossmith convert-mdf Ds_JPEG.pth --out mdf-jpeg.safetensors",
+    "export": "lossmith export runs/x4/model.safetensors --out release/",
+    "blend": "lossmith blend psnr.safetensors gan.safetensors --alpha 0:1:0.1 --out runs/between",
+    "restore": "lossmith restore photos/ --model runs/x4/model.safetensors --out restored/",
+    "reproduce": "lossmith reproduce runs/x2/model.safetensors --images photos/",
+}
+"""The command lines, by the names of the functions."""

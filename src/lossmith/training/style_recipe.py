@@ -1,0 +1,112 @@
+"""The settings with which a style is learned, and those that have a name."""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from lossmith.core.errors import LossmithError
+from lossmith.networks import network_expression
+from lossmith.training.recipe import Decay, Recipe, check_type
+
+SHARED = (
+    "network",
+    "steps",
+    "minutes",
+    "patch",
+    "batch",
+    "learning_rate",
+    "decay",
+    "ema",
+    "precision",
+    "on_nan",
+)
+"""The settings that a style has in common with other trainings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleRecipe:
+    """The network, the objective, the budget and the optimizer; by default those of Johnson et al."""
+
+    network: str = "transform_net"
+    """The network that paints."""
+    loss_network: str | None = None
+    """The network whose features tell content and style, such as vgg16 or timm/resnet18 [default: vgg16, or the
+    nearest whose weights are at hand]."""
+    content_layers: str | None = None
+    """Its layers for the content [default: relu2_2]."""
+    style_layers: str | None = None
+    """Its layers for the style [default: relu1_2 + relu2_2 + relu3_3 + relu4_3]."""
+    content_weight: float = 1.0
+    """Weight of the content. All three are as published, and are converted to the size of the features."""
+    style_weight: float = 5.0
+    """Weight of the style: less leaves more of the photograph, more is more of the painting."""
+    tv_weight: float = 1e-6
+    """Weight of the total variation: more is smoother."""
+    style_size: int = 256
+    """The shorter side that larger paintings are reduced to: less gives finer strokes."""
+    photo_size: int | None = None
+    """The shorter side that photographs are resized to before patches are cut [default: that of the patches]."""
+    steps: int | None = None
+    """Budget in optimizer steps [default: 40,000, unless `minutes` is given]."""
+    minutes: float | None = None
+    """Budget in minutes of training, instead of steps."""
+    patch: int = 256
+    """Side of the training patches, in pixels."""
+    batch: int = 4
+    """Patches per step."""
+    learning_rate: float = 1e-3
+    """Adam's peak learning rate."""
+    decay: Decay = "none"
+    """Decay of the learning rate, as of `train`."""
+    ema: float = 0.0
+    """Decay of the exponential moving average of the weights, such as 0.999; 0 for no averaging."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of the network that paints; auto is bfloat16 on a CUDA device that has it, else float32."""
+    on_nan: Literal["stop", "skip"] = "stop"
+    """When a loss or a gradient is NaN or infinite: stop, or skip the step, as of `train`."""
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.minutes is None:
+            object.__setattr__(self, "steps", 40_000)
+        if callable(self.network):  # an object or a function, from Python
+            object.__setattr__(self, "network", network_expression(self.network))
+        for field in fields(self):
+            check_type(field.name, value := getattr(self, field.name), field.type)
+            weight = field.name.endswith("_weight")
+            if weight and not 0 <= value < math.inf:
+                raise LossmithError(f"`{field.name}` must be from 0 up and finite, not {value}")
+        _ = self.training  # which checks the others
+        for name in ("style_size", "photo_size"):
+            if (side := getattr(self, name)) is not None and side < 1:
+                raise LossmithError(f"`{name}` must be above 0, not {side}")
+        if self.photo_size is not None and self.photo_size < self.patch:
+            raise LossmithError(
+                f"photographs of `photo_size` {self.photo_size} are too small for patches of {self.patch}"
+            )
+
+    @property
+    def training(self) -> Recipe:
+        """The settings of the run."""
+        return Recipe(**{name: getattr(self, name) for name in SHARED})
+
+    @property
+    def objective(self) -> dict[str, Any]:
+        """The settings that only a style has."""
+        return {name: value for name, value in asdict(self).items() if name not in SHARED}
+
+
+STYLE_PRESETS = {
+    "johnson": StyleRecipe(),
+    # for two CPU cores
+    "johnson_small": StyleRecipe(
+        network="transform_net(width=0.5, blocks=3)",
+        steps=1_500,
+        patch=128,
+        photo_size=160,
+        batch=2,
+        learning_rate=2e-3,
+        decay="cosine",
+        style_size=256,
+    ),
+}
+"""Recipes of styles by name, as in `learn_style(photos, **preset("johnson"))`."""

@@ -1,0 +1,151 @@
+"""Learning a style: its file, its objective, resumption, reproduction, and the user's mistakes."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import squeezenet1_1
+
+from lossmith import LossmithError, StyleRecipe, learn_style, preset, reproduce
+from lossmith.cli import run
+from lossmith.core.safetensors_io import save_tensors
+from lossmith.data import write_image
+from lossmith.losses.perceptual.weights import init_random
+from lossmith.models.model_file import load_model
+from lossmith.training.supervised import SupervisedModule
+
+RECIPE = StyleRecipe(network="transform_net(width=0.125, blocks=1)", steps=24, patch=32, batch=2, decay="cosine")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs, a painting of stripes, and a network to judge by."""
+    folder = tmp_path_factory.mktemp("styles")
+    for number in range(3):
+        write_image(folder / "photos" / f"{number}.png", torch.rand(3, 40, 48).cumsum(2) / 48)
+    stripes = (torch.arange(96) % 8 < 4).float().expand(3, 80, 96) * torch.tensor([1.0, 0.3, 0.1])[:, None, None]
+    write_image(folder / "stripes.png", stripes)
+    write_image(folder / "other.png", stripes.flip(0))
+    write_image(folder / "tiny.png", stripes[:, :20, :30])
+    network: nn.Module = squeezenet1_1()
+    init_random(network)
+    (folder / "weights").mkdir()
+    save_tensors(folder / "weights" / "squeezenet1_1_imagenet.safetensors", network.state_dict(), "test", {})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(folder / "weights"))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(folder / "nowhere"))
+
+
+def learned(folder: Path, out: Path, **options: object) -> Path:
+    given = {
+        "style": [folder / "stripes.png"],
+        "recipe": RECIPE,
+        "samples": [folder / "photos" / "0.png"],
+    } | options
+    return learn_style([folder / "photos"], out=out, **given).path  # type: ignore[arg-type]
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out.with_suffix(".learning") / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_style_is_a_model_that_says_what_it_was_made_of(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = learned(folder, tmp_path / "stripes.safetensors")
+    assert "vgg16 are not at hand, so the features are those of squeezenet1_1" in caplog.text
+    model = load_model(out)
+    assert str(model.restorer) == RECIPE.network
+    style = model.receipt["style"]
+    assert list(style["paintings"]) == ["stripes"]
+    assert (style["loss_network"], style["content_layers"]) == ("squeezenet1_1", "fire3")
+    assert len(list((out.with_suffix(".learning") / "samples").glob("*.png"))) >= 2
+    first, last = (next(row for row in order if row["loss"]) for order in (rows(out), rows(out)[::-1]))
+    assert float(last["loss"]) < 0.75 * float(first["loss"])
+    for row in (first, last):
+        assert float(row["loss"]) == pytest.approx(sum(float(row[name]) for name in ("content", "style", "tv")))
+
+
+def test_a_stopped_run_goes_on_to_the_same_style(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = learned(folder, tmp_path / "whole.safetensors")
+    take_step, steps = SupervisedModule.training_step, iter(range(100))
+
+    def stopping(self: SupervisedModule, *arguments: object) -> object:
+        if next(steps) == 11:
+            raise KeyboardInterrupt
+        return take_step(self, *arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SupervisedModule, "training_step", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            learned(folder, tmp_path / "halves.safetensors")
+    assert not (tmp_path / "halves.safetensors").exists()
+    halves = learned(folder, tmp_path / "halves.safetensors")
+    ours, theirs = (load_model(path).restorer.state_dict() for path in (halves, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_style_is_reproduced_from_its_receipt(folder: Path, tmp_path: Path) -> None:
+    out = learned(folder, tmp_path / "style.safetensors", style_share=[2.0], seed=3)
+    again = reproduce(out, images=[folder / "photos", folder / "stripes.png"])
+    assert again.difference == 0
+
+
+def test_another_painting_does_not_go_on_with_a_run(folder: Path, tmp_path: Path) -> None:
+    out = learned(folder, tmp_path / "style.safetensors")
+    with pytest.raises(LossmithError, match="the style differ"):
+        learned(folder, out, style=[folder / "other.png"])
+
+
+def test_presets_are_those_of_the_paper_and_of_two_cores() -> None:
+    published = preset("johnson")["recipe"]
+    budget = (published.patch, published.batch, published.steps, published.learning_rate)
+    assert budget == (256, 4, 40_000, 1e-3)
+    assert preset("johnson_small")["recipe"].patch < published.patch
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "name a painting to learn from: --style"),
+        (["--style", "nowhere.png"], "nowhere.png"),
+        (["--style", "tiny.png"], "has 20x30 pixels to learn from, too few for a style: at least 64 are needed"),
+        (["--style", "stripes.png", "--style-size", "20"], "too few for a style: at least 64 are needed"),
+        (["--style", "stripes.png", "--style-share", "1", "2"], "1 paintings need as many shares"),
+        (
+            ["--style", "stripes.png", "--out", "style.pth"],
+            "a style is written to a file such as",
+        ),
+        (
+            ["--style", "stripes.png", "--style-weight", "-1"],
+            "--style-weight must be from 0 up and finite",
+        ),
+        (["--style", "stripes.png", "--photo-size", "64"], "--photo-size 64 are too small for patches of 256"),
+        (["--style", "stripes.png", "--loss-network", "resnet18"], "name the layers of resnet18 for the style"),
+        (["--style", "stripes.png", "--loss-network", "vgg16"], "vgg16 needs vgg16-397923af.pth"),
+        (["--style", "stripes.png", "--preset", "esrgan"], "--preset esrgan is an option of train"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    words: list[str],
+    message: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    out = [] if "--out" in words else ["--out", str(tmp_path / "style.safetensors")]
+    assert run(["learn-style", "photos", *words, *out]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert message in error
+    assert not list(tmp_path.iterdir())
