@@ -8,10 +8,12 @@ import pytest
 import torch
 
 import lossmith
-from lossmith.data import write_image
-from lossmith.degradations import Noise
-from lossmith.models.model_file import save_model
+from lossmith.data import find_images, make_test_pairs, write_image
+from lossmith.degradations import Noise, degradation
+from lossmith.evaluation import baseline, restore_images, score
+from lossmith.models.model_file import load_model, save_model
 from lossmith.networks import network
+from lossmith.restoration.histograms import match_histogram
 
 PERFECT = 100.0
 """The PSNR of an image to itself."""
@@ -71,6 +73,20 @@ def test_a_scale_that_does_not_fit_is_refused(model: Path, model_x2: Path, photo
     assert refusal(model_x2, test=[photos], degradation="jpeg(10)") == (
         "the model enlarges by 2, but the clean images are as large as the degraded ones"
     )
+
+
+def test_results_are_scored_with_the_histograms_of_their_inputs(model: Path, photos: Path) -> None:
+    pairs = make_test_pairs(find_images([photos]), degradation("noise(25)"))
+    restorer = load_model(model).restorer
+    matched = [
+        match_histogram(image, baseline(pair))
+        for image, pair in zip(restore_images(restorer, pairs), pairs, strict=True)
+    ]
+    evaluation = lossmith.evaluate(model, test=[photos], match_histogram=True)
+    for image, pair in zip(matched, pairs, strict=True):
+        assert evaluation.scores[pair.name] == score(image, pair.clean, evaluation.protocol)
+    assert evaluation.scores != lossmith.evaluate(model, test=[photos]).scores
+    assert "`match_histogram` needs the input" in refused(photos, test=[photos], match_histogram=True)
 
 
 def test_images_that_cannot_be_scored_are_named(model_x2: Path, tmp_path: Path) -> None:

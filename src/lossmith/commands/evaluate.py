@@ -101,6 +101,7 @@ def evaluate(
     network: NetworkOption = None,
     color: Literal["auto", "rgb", "y"] = "auto",
     border: int | None = None,
+    match_histogram: bool = False,
     out: PathOption | None = None,
     progress: ProgressOption = True,
 ) -> Evaluation:
@@ -129,6 +130,8 @@ def evaluate(
         Score on RGB, or on the Y channel of BT.601 [default: y for a model for super-resolution, rgb otherwise].
     border
         Pixels cropped at each side [default: the scale for a model for super-resolution, 0 otherwise].
+    match_histogram
+        Give what a model makes the histograms of its enlarged input, as Johnson et al. do, before it is scored.
     out
         CSV file to write the rows to.
     progress
@@ -148,6 +151,8 @@ def evaluate(
     if subject.is_dir() or is_pattern(subject):
         if degraded is not None or degradation is not None:
             raise LossmithError("a folder of results is not degraded; leave `degraded` and `degradation` out")
+        if match_histogram:
+            raise LossmithError("`match_histogram` needs the input of a model, not a folder of results")
         from lossmith.commands.result_folder import match_results
 
         protocol, results = evaluation.protocol_for(1), match_results(subject, tests, pair, recursive)
@@ -166,7 +171,7 @@ def evaluate(
     else:
         name = str(model.receipt.get("loss", subject.stem))
         evaluation.check_border(pairs, protocol)
-        result = Evaluation(_score_model(name, model, pairs, protocol), protocol)
+        result = Evaluation(_score_model(name, model, pairs, protocol, match_histogram), protocol)
     if out is not None:
         evaluation.write_csv(out, result.rows, result.protocol_text)
     return result
@@ -205,7 +210,11 @@ def _score_folder(
 
 
 def _score_model(
-    name: str, model: models.Model, pairs: Sequence[data.ImagePair], protocol: evaluation.Protocol
+    name: str,
+    model: models.Model,
+    pairs: Sequence[data.ImagePair],
+    protocol: evaluation.Protocol,
+    match_histogram: bool,
 ) -> list[evaluation.Row]:
     """Rows of the degraded inputs, then of what the model makes of them."""
     inputs, results = [], []
@@ -213,11 +222,10 @@ def _score_model(
         bar.count(0, len(pairs))
         restored = evaluation.restore_images(model.restorer.to(best_device()), pairs)
         for pair, image in zip(pairs, restored, strict=True):
-            inputs.append(
-                evaluation.score_row(
-                    pair.name, evaluation.DEGRADED, evaluation.baseline(pair), pair.clean, protocol
-                )
-            )
+            enlarged = evaluation.baseline(pair)
+            if match_histogram:
+                image = restoration.match_histogram(image, enlarged)
+            inputs.append(evaluation.score_row(pair.name, evaluation.DEGRADED, enlarged, pair.clean, protocol))
             results.append(evaluation.score_row(pair.name, name, image, pair.clean, protocol))
             bar.count(len(results), len(pairs))
     return inputs + results

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from lossmith.restoration.channels import to_levels
     from lossmith.restoration.engine import Engine, Precision, TorchEngine
     from lossmith.restoration.file_restorer import FileRestorer, RestoreOptions
+    from lossmith.restoration.histograms import match_histogram
     from lossmith.restoration.io.decoding import decode, read_header
     from lossmith.restoration.io.encoding import read_record
     from lossmith.restoration.io.formats import ENDINGS, Format
@@ -28,6 +29,7 @@ __all__ = [
     "TorchEngine",
     "decode",
     "load_engine",
+    "match_histogram",
     "open_restorer",
     "read_header",
     "read_record",
