@@ -72,7 +72,7 @@ def learn_style(
 ) -> LearnedStyle:
     """Learn to paint in the style of a painting; the same command continues a stopped run.
 
-    `--preset johnson` trains as published; `--preset johnson_small` takes 20 minutes on two CPU cores. Beside the
+    `--preset johnson` trains as published; `--preset johnson_small` is for two CPU cores. Beside the
     file is a folder with the run: its checkpoint, its metrics, and painted samples.
 
     Parameters
