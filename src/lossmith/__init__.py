@@ -12,6 +12,7 @@
     export(...)            a model for other programs: safetensors, ONNX, a card
     blend(...)             models interpolated between two models
     restore(...)           a model applied to whole images
+    stylize(...)           photographs and films painted in a style
     reproduce(...)         a model or a loss trained again from its receipt
     Data, Recipe           the images; the degradation, the network and the budget
     AdversarialRecipe      training against a discriminator, as ESRGAN's
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from lossmith.commands.loss_files import convert_mdf, show_loss
     from lossmith.commands.reproduce import Reproduced, reproduce
     from lossmith.commands.restore import Restored, restore
+    from lossmith.commands.stylize import Stylized, stylize
     from lossmith.commands.train import TrainResult, train
     from lossmith.data import Data
     from lossmith.degradations import degradation
@@ -70,6 +72,7 @@ __all__ = [
     "Restored",
     "RunResult",
     "StyleRecipe",
+    "Stylized",
     "TrainResult",
     "__version__",
     "blend",
@@ -86,5 +89,6 @@ __all__ = [
     "reproduce",
     "restore",
     "show_loss",
+    "stylize",
     "train",
 ]

@@ -31,6 +31,7 @@ from lossmith.commands import (
     reproduce,
     restore,
     show_loss,
+    stylize,
     train,
 )
 from lossmith.commands.command_line import changed
@@ -136,6 +137,7 @@ FUNCTIONS = (
     export,
     blend,
     restore,
+    stylize,
     reproduce,
 )
 COMMANDS = [function.__name__.replace("_", "-") for function in FUNCTIONS]

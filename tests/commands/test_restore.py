@@ -140,7 +140,7 @@ def test_a_full_disk_is_reported_before_the_work(
     with pytest.raises(LossmithError, match=r"the largest image and its result, unpacked, take .* make room"):
         lossmith.restore([photos], model=[model], out=out)
     assert not out.exists()
-    for module in ("lossmith.core.resources", "lossmith.commands.restore"):
+    for module in ("lossmith.core.resources", "lossmith.commands.image_results"):
         monkeypatch.setattr(sys.modules[module], "free_disk", lambda folder: largest)
     assert len(lossmith.restore([photos], model=[model], out=out).results) == 3
     assert "the results may take about 22 kB, and 18 kB are free" in caplog.text
@@ -159,7 +159,7 @@ def test_a_file_made_by_another_program_is_never_overwritten(random_model, tmp_p
     before = (out / "a.png").read_bytes()
     outcome = lossmith.restore([folder], model=[random_model(SMALL, 1)], out=out)
     assert outcome.status == 1
-    assert "was not made by lossmith restore" in outcome.failures[0]
+    assert "was not made by lossmith" in outcome.failures[0]
     assert (out / "a.png").read_bytes() == before
 
 
@@ -178,7 +178,7 @@ def test_a_result_of_another_image_is_never_replaced(random_model, tmp_path: Pat
     assert lossmith.restore([folder / "a.png"], model=[random_model(SMALL, 1)], out=out).status == 0
     before = (out / "a.png").read_bytes()
     later = lossmith.restore([folder / "a.jpg"], model=[random_model(SMALL, 1)], out=out)
-    assert "was made of 'a.png'; restore both with one command, or change `out`" in later.failures[0]
+    assert "was made of 'a.png'; do both with one command, or change `out`" in later.failures[0]
     assert (out / "a.png").read_bytes() == before
 
 
@@ -264,7 +264,7 @@ def test_a_result_file_for_several_images_or_of_another_format_is_refused(random
     assert "'r.jxl' cannot be written" in refusal(image_list, "r.jxl")
     assert "would overwrite an image that is to be restored" in refusal(image_list, "in/a.png")
     outcome = lossmith.restore(image_list, model=models[:1], out=folder / "b.png")
-    assert "was not made by lossmith restore" in outcome.failures[0]
+    assert "was not made by lossmith" in outcome.failures[0]
 
 
 def test_an_output_folder_may_be_named_after_the_model_file(random_model, tmp_path: Path) -> None:

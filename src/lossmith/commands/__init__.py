@@ -11,6 +11,7 @@ from lossmith.commands.learn_style import LearnedStyle, learn_style
 from lossmith.commands.loss_files import convert_mdf, show_loss
 from lossmith.commands.reproduce import Reproduced, reproduce
 from lossmith.commands.restore import Restored, restore
+from lossmith.commands.stylize import Stylized, stylize
 from lossmith.commands.train import TrainResult, train
 from lossmith.training.presets import preset
 
@@ -25,6 +26,7 @@ __all__ = [
     "Reproduced",
     "Restored",
     "RunResult",
+    "Stylized",
     "TrainResult",
     "blend",
     "compare",
@@ -37,5 +39,6 @@ __all__ = [
     "reproduce",
     "restore",
     "show_loss",
+    "stylize",
     "train",
 ]

@@ -11,6 +11,7 @@ EXAMPLES = {
     "export": "lossmith export runs/x4/model.safetensors --out release/",
     "blend": "lossmith blend psnr.safetensors gan.safetensors --alpha 0:1:0.1 --out runs/between",
     "restore": "lossmith restore photos/ --model runs/x4/model.safetensors --out restored/",
+    "stylize": "lossmith stylize photos/ --model style.safetensors --out painted/",
     "reproduce": "lossmith reproduce runs/x2/model.safetensors --images photos/",
 }
 """The command lines, by the names of the functions."""

@@ -18,21 +18,23 @@ Rows = dict[Path, tuple[str, dict[str, Path]]]
 """Image to its name and its results, by model."""
 
 
-def write_side_by_side(page: Path, results: Rows) -> None:
+def write_side_by_side(page: Path, results: Rows, verb: str = "restored") -> None:
     """Write the page of images and results; large ones are cropped to their center.
 
-    Results of different scales are shown at the size of the largest.
+    Results of different scales are shown at the size of the largest. `verb` says what was done to the images.
     """
     with TemporaryDirectory(prefix=".page-", dir=page.parent) as folder:
         scratch = Path(folder) / "pixels"
         shown = [
-            _restored_image(image, name, files, scratch)
+            _restored_image(image, name, files, scratch, verb)
             for image, (name, files) in list(results.items())[:MAX_IMAGES]
         ]
     write_restored(page, shown, left_out=len(results) - len(shown))
 
 
-def _restored_image(image: Path, name: str, results: Mapping[str, Path], scratch: Path) -> RestoredImage:
+def _restored_image(
+    image: Path, name: str, results: Mapping[str, Path], scratch: Path, verb: str
+) -> RestoredImage:
     sizes = {model: read_header(path).size for model, path in results.items()}
     height, width = max(sizes.values())
     input_height, input_width = read_header(image).size
@@ -42,7 +44,7 @@ def _restored_image(image: Path, name: str, results: Mapping[str, Path], scratch
     versions = {"input": center_pixels(image, fraction, size, scratch)}
     versions |= {model: center_pixels(path, fraction, size, scratch) for model, path in results.items()}
     cropped = " (the middle of it is shown)" if min(tall, wide) < 1 else ""
-    note = f"{input_width} × {input_height} pixels, restored {width} × {height}{cropped}"
+    note = f"{input_width} × {input_height} pixels, {verb} {width} × {height}{cropped}"
     return RestoredImage(name, versions, note)
 
 

@@ -1,5 +1,6 @@
 """Adapts pixels of 1 to 4 channels to networks for color or gray: gray, RGB and alpha."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ class ChannelAdapter:
     engine: Engine
     restore_alpha: bool = False
     """Whether the network restores the alpha channel too; otherwise it is resized bicubically."""
+    mix: Callable[[Tensor, Tensor], Tensor] | None = None
+    """Makes the colors of the result of those of the image and of the network's output, both (N, 3, h, w)."""
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Restore pixels (h, w, C), uint8 or uint16, to (scale * h, scale * w, C) float32 in [0, 1], not clipped.
@@ -32,20 +35,29 @@ class ChannelAdapter:
         white = float(np.iinfo(pixels.dtype).max)
         planes = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / white
         colors = 1 if len(planes) < 3 else 3
-        parts = [self._through_network(planes[:colors])]
+        parts = [self._colors(planes[:colors])]
         if len(planes) > colors:
             alpha = planes[colors:]
             parts.append(self._through_network(alpha) if self.restore_alpha else self._resize(alpha))
         restored: Pixels = torch.cat(parts).permute(1, 2, 0).numpy()
         return restored
 
+    def _colors(self, planes: Tensor) -> Tensor:
+        if self.mix is None:
+            return self._through_network(planes)
+        images = planes.expand(3, -1, -1)[None]
+        mixed = self.mix(images, self.engine(images))[0]
+        return mixed if len(planes) == 3 else self._luma(mixed)
+
     def _through_network(self, planes: Tensor) -> Tensor:
         if len(planes) == self.engine.channels:
             return self.engine(planes[None])[0]
         if len(planes) == 1:
-            colors = self.engine(planes.expand(3, -1, -1)[None])[0]
-            return (colors * torch.tensor(LUMA)[:, None, None]).sum(0, keepdim=True)
+            return self._luma(self.engine(planes.expand(3, -1, -1)[None])[0])
         return self.engine(planes[:, None])[:, 0]
+
+    def _luma(self, colors: Tensor) -> Tensor:
+        return (colors * torch.tensor(LUMA)[:, None, None]).sum(0, keepdim=True)
 
     def _resize(self, planes: Tensor) -> Tensor:
         return upsample(planes[None], self.engine.scale, "bicubic")[0]

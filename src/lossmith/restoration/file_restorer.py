@@ -26,6 +26,7 @@ from lossmith.restoration.io.profiles import convert_to_srgb
 from lossmith.restoration.io.transfer import TransferredMetadata, transfer_metadata
 from lossmith.restoration.output_range import RangeCheck
 from lossmith.restoration.resampling import Size, check_size, resample, size_notes, size_of_result
+from lossmith.restoration.statistics_of_image import can_be_frozen, freeze_planner
 from lossmith.restoration.tiling.halo import Halo
 from lossmith.restoration.tiling.memory import MEMORY_FRACTION, free_memory
 from lossmith.restoration.tiling.plan import Planner, TilePlan
@@ -78,6 +79,22 @@ class RestoreOptions:
         if self.memory is not None and not self.memory > 0:
             raise LossmithError(f"`memory` must be more than 0 gigabytes, not {self.memory}")
 
+    def input_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width at which the network sees an image (height, width)."""
+        return height, width
+
+    def header(self, original: Original) -> Original:
+        """The header of an image as the network sees it."""
+        return original
+
+    def prepare(self, source: Raster, folder: Path) -> Raster:
+        """An image as the network sees it; a file that is needed for that is in `folder`."""
+        return source
+
+    def adapter(self, engine: Engine) -> ChannelAdapter:
+        """What the network makes of pixels."""
+        return ChannelAdapter(engine, self.alpha == "restore")
+
     def size_of(self, height: int, width: int, scale: int) -> tuple[int, int]:
         """Height and width of the result of an image (height, width) under a model of `scale`."""
         return size_of_result(height, width, scale, self.scale_to, self.size)
@@ -110,13 +127,9 @@ class FileRestorer:
             return False
         record = read_record(result)
         if record is None:
-            raise LossmithError(
-                f"'{result}' exists and was not made by lossmith restore; move it, or change `out`"
-            )
+            raise LossmithError(f"'{result}' exists and was not made by lossmith; move it, or change `out`")
         if (source := record.get("image", image.name)) != image.name:
-            raise LossmithError(
-                f"'{result}' was made of '{source}'; restore both with one command, or change `out`"
-            )
+            raise LossmithError(f"'{result}' was made of '{source}'; do both with one command, or change `out`")
         return bool(record.get("settings") == self._settings_of(image))
 
     def restore(self, image: Path, result: Path, advance: Callable[[int], None] = lambda pixels: None) -> None:
@@ -147,7 +160,14 @@ class FileRestorer:
         """
         original, _ = self._read_header(image)
         values = original.height * original.width * original.channels
-        output_bytes = values * self.reference.scale**2 * np.dtype(self._dtype(original.dtype)).itemsize
+        tall, wide = self.options.input_size(*original.size)
+        output_bytes = (
+            tall
+            * wide
+            * original.channels
+            * self.reference.scale**2
+            * np.dtype(self._dtype(original.dtype)).itemsize
+        )
         return values * np.dtype(original.dtype).itemsize, output_bytes
 
     def change_notes(self) -> list[str]:
@@ -160,8 +180,9 @@ class FileRestorer:
         try:
             source = decode(image, folder / "source").raster
             with self._explain_out_of_memory():
-                planner = self._planner_for(source)
-                return verify(planner, source, self._plan(planner, source), self.options.alpha == "restore")
+                source = self.options.prepare(source, folder)
+                planner, plan, _ = self._planned(source, folder)
+                return verify(planner, source, plan, self.options.adapter)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -181,7 +202,7 @@ class FileRestorer:
 
         Raises LossmithError where the image cannot be read, or the format cannot hold the result.
         """
-        original, scale = read_header(image), self.reference.scale
+        original, scale = self.options.header(read_header(image)), self.reference.scale
         dtype = self._dtype(original.dtype)
         size = self.options.size_of(*original.size, scale)
         check_fits((*size, original.channels), self.options.format)
@@ -199,21 +220,24 @@ class FileRestorer:
         advance: Callable[[int], None],
     ) -> None:
         image = original.path
-        decoded = decode_pixels(original, folder / "source")
-        source = decoded.raster
+        decoded = decode_pixels(read_header(image), folder / "source")
+        source = self.options.prepare(decoded.raster, folder)
+        share = decoded.raster.height * decoded.raster.width / (source.height * source.width)
+        if source.path != decoded.raster.path:
+            decoded.raster.path.unlink()
         if decoded.dark:
             self.warnings.setdefault(DARK_NOTE, {})[image] = None
         if decoded.doubtful:
             self.warnings.setdefault(DOUBTFUL_NOTE, {})[image] = None
         dtype = self._dtype(source.dtype)
-        planner = self._planner_for(source)
-        engine = planner.engine
         while True:
-            plan = self._plan(planner, source)
+            planner, plan, statistics = self._planned(source, folder)
+            engine = planner.engine
             applied = {
                 "precision": getattr(engine, "precision", "float32"),
                 "tiles": "blended" if plan.blended else "exact",
                 "halo": plan.halo,
+                **statistics,
             }
             record = {
                 "image": image.name,
@@ -222,18 +246,20 @@ class FileRestorer:
                 "version": __version__,
             }
             canvas = self._canvas(source, folder, plan, dtype, {**record, "plan": asdict(plan)})
-            advance(_finished_pixels(canvas, source))
+            advance(round(share * _finished_pixels(canvas, source)))
             try:
                 range_check = RangeCheck(engine.name)
-                adapter = ChannelAdapter(engine, self.options.alpha == "restore")
-                restore_tiles(source, canvas, adapter, plan, advance, range_check)
+                adapter = self.options.adapter(engine)
+                restore_tiles(
+                    source, canvas, adapter, plan, lambda pixels: advance(round(share * pixels)), range_check
+                )
                 break
             except WholeDoesNotFit:
                 self.max_bytes = min(self.max_bytes, source.height * source.width * planner.bytes_per_pixel) / 4
         if range_check.note:
             self.warnings.setdefault(range_check.note, {})[image] = None
         output = finalize(canvas, plan, dtype, replace(source, path=folder / "finalized"))
-        size = self.options.size_of(source.height, source.width, self.reference.scale)
+        size = self.options.size_of(*original.size, self.reference.scale)
         if size != (output.height, output.width):
             output = resample(output, size, folder / "resampled")
         source.path.unlink()
@@ -250,17 +276,29 @@ class FileRestorer:
             advice = "take it out, or take another `format`"
             raise LossmithError(f"cannot write '{result}' {metadata} ({error}); {advice}") from error
 
-    def _plan(self, planner: Planner, source: Raster) -> TilePlan:
+    def _planned(self, source: Raster, folder: Path) -> tuple[Planner, TilePlan, dict[str, Any]]:
+        """The planner and the plan of an image, and what the record says of statistics that were frozen for it."""
+        planner = self._planner_for(source)
         engine = planner.engine
+        statistics: dict[str, Any] = {}
         device = engine.device if isinstance(engine, TorchEngine) else best_device()
         budget = (
             MEMORY_FRACTION * free_memory(device) if self.options.memory is None else 1e9 * self.options.memory
         )
         floor = BICUBIC_REACH if source.channels in (2, 4) and engine.scale > 1 else 0
-        plan = planner.plan(source, min(budget, self.max_bytes), self.options.halo, floor)
-        if plan.note and plan.note not in self.notes:
-            self.notes.append(plan.note)
-        return plan
+        budget = min(budget, self.max_bytes)
+        local = self.options.halo != "exact" and can_be_frozen(engine, source.channels)
+        if local and not planner.fits_whole(source, budget):
+            frozen = freeze_planner(planner, source, budget, folder)
+            planner, statistics = frozen.planner, {"statistics": frozen.copy}
+            self._note(frozen.note)
+        plan = planner.plan(source, budget, self.options.halo, floor)
+        self._note(plan.note)
+        return planner, plan, statistics
+
+    def _note(self, note: str) -> None:
+        if note and note not in self.notes:
+            self.notes.append(note)
 
     def _planner_for(self, source: Raster) -> Planner:
         if self.planner is None:

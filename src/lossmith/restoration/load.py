@@ -1,13 +1,17 @@
 """Loads model files of every kind as engines, without running code from them."""
 
 import json
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lossmith.core.devices import best_device
+from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.core.legacy import rename_entries
 from lossmith.models.foreign import load_any_model
+from lossmith.models.interpolation import interpolate_weights
 from lossmith.models.model_file import FORMAT, Model, check_file
 from lossmith.networks import NetworkLike
 from lossmith.restoration.engine import Engine, TorchEngine
@@ -29,6 +33,27 @@ def load_engine(path: str | Path, network: NetworkLike | None = None) -> Engine:
     if path.suffix.lower() == ".onnx":
         return open_onnx(path, metadata)
     return engine_of(load_any_model(path, network), path, metadata)
+
+
+def network_of(engine: Engine) -> str:
+    """The expression of an engine's network; for a graph that does not tell it, ONNX."""
+    receipt = _receipt_of(engine) if isinstance(engine, OnnxEngine) else {}
+    return str(receipt.get("network", engine.metadata["network"]))
+
+
+def blend_engines(first: Engine, second: Engine, alpha: float) -> Engine:
+    """The model between two of one architecture: (1 - alpha) first + alpha second.
+
+    Raises LossmithError for two architectures, and for ONNX graphs.
+    """
+    if not (isinstance(first, TorchEngine) and isinstance(second, TorchEngine)):
+        raise LossmithError("only models whose weights are known can be mixed, which ONNX graphs do not tell")
+    weights = interpolate_weights(first.module.state_dict(), second.module.state_dict(), alpha)
+    module = deepcopy(first.module)
+    module.load_state_dict(weights)
+    digests = {f"{name} of the second": value for name, value in second.metadata.items()}
+    metadata = {**first.metadata, **digests, "alpha": f"{alpha:g}"}
+    return replace(first, module=module, name=f"{first.name}-{second.name}-{alpha:g}", metadata=metadata)
 
 
 def open_restorer(path: str | Path, network: NetworkLike | None = None) -> Model:

@@ -1,6 +1,6 @@
 """Measures how far tiles and half precision are from the network on the whole image in float32."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import isqrt
@@ -56,17 +56,23 @@ class Verification:
         )
 
 
-def verify(planner: Planner, source: Raster, plan: TilePlan, restore_alpha: bool = False) -> Verification:
+def verify(
+    planner: Planner,
+    source: Raster,
+    plan: TilePlan,
+    adapt: Callable[[Engine], ChannelAdapter] = ChannelAdapter,
+) -> Verification:
     """Compare tiles with the network on the whole image, or on the largest window that fits into memory.
 
     Pixels near the ends of the window are left out: there the window itself differs from the whole image.
     """
     reference = planner.reference
     max_pixels = int(MEMORY_FRACTION * free_memory(CPU) / bytes_per_pixel(reference, planner.sizes))
-    adapter = ChannelAdapter(reference, restore_alpha)
     while True:
         window = _window(planner, source, plan, max_pixels)
         try:
+            is_whole = (window.height, window.width) == (source.height, source.width)
+            adapter = adapt(planner.untiled if is_whole and planner.untiled is not None else reference)
             expected = adapter(source.read(window.grown(plan.multiple_of, plan.minimum)))
             break
         except Exception as error:
@@ -74,11 +80,10 @@ def verify(planner: Planner, source: Raster, plan: TilePlan, restore_alpha: bool
                 raise
             max_pixels = window.height * window.width // 4
     area = _comparable_area(planner, source, window)
-    actual = _restore_by_tiles(ChannelAdapter(planner.engine, restore_alpha), source, plan, area)
+    actual = _restore_by_tiles(adapt(planner.engine), source, plan, area)
     rows, columns = area.within(window).times(reference.scale).slices
     expected = expected[rows, columns].clip(0, 1)
     difference = 255 * np.abs(expected - actual.clip(0, 1))
-    is_whole = (window.height, window.width) == (source.height, source.width)
     return Verification(
         reference.name,
         getattr(planner.engine, "precision", "float32"),

@@ -91,6 +91,8 @@ class Planner:
     engine: Engine
     sizes: Sizes
     """The input sizes that the network takes."""
+    untiled: Engine | None = None
+    """What sees whole images, where `reference` has the statistics of one image frozen."""
     _receptive_fields: dict[int, ReceptiveField] = field(default_factory=dict)
 
     @cached_property
@@ -118,6 +120,11 @@ class Planner:
         )
         return tall, wide
 
+    def fits_whole(self, source: Raster, budget: float) -> bool:
+        """Whether an image goes through the network in one piece within `budget` bytes."""
+        tall, wide = self.input_size(source)
+        return tall * wide * self.bytes_per_pixel <= budget
+
     def plan(self, source: Raster, budget: float, halo: Halo, floor: int) -> TilePlan:
         """Plan the tiles of `source` for at most `budget` bytes of memory in the network.
 
@@ -144,7 +151,7 @@ class Planner:
             if plan is None:
                 raise LossmithError(self._too_large(max(field.pixels, floor), budget))
             return plan
-        if tall * wide * self.bytes_per_pixel <= budget:
+        if self.fits_whole(source, budget):
             return self.whole(source)
         if halo == "exact":
             raise LossmithError(

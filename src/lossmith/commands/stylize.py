@@ -1,0 +1,139 @@
+"""`lossmith stylize`: photographs painted in a style that was learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from lossmith.commands.image_results import ImageOutcome, process_images
+from lossmith.commands.option_types import PathOption, PathsOption, ProgressOption
+from lossmith.commands.result_paths import format_for
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import path_list
+from lossmith.core.progress import progress_option
+from lossmith.restoration import Engine, FileRestorer
+from lossmith.restoration.load import blend_engines, load_engine, network_of
+from lossmith.restoration.painting import PaintOptions
+
+
+@dataclass(frozen=True, repr=False)
+class Stylized(ImageOutcome):
+    """The results of `stylize`."""
+
+    command: ClassVar[str] = "stylize"
+    verb: ClassVar[str] = "painted"
+
+
+@progress_option
+def stylize(
+    images: PathsOption,
+    *,
+    model: PathsOption,
+    out: PathOption,
+    strength: float = 1.0,
+    keep_color: bool = False,
+    size: int | str | None = None,
+    recursive: bool = False,
+    format: Literal["png", "jpeg", "webp", "tiff"] | None = None,
+    bits: Literal["auto", "8", "16"] = "auto",
+    quality: int | None = None,
+    memory: float | None = None,
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    verify: bool = False,
+    page: bool = False,
+    progress: ProgressOption = True,
+) -> Stylized:
+    """Paint photographs in a style that `learn-style` has learned.
+
+    Bit depth, transparency and metadata of the photographs are kept, as `restore` keeps them; gray ones get
+    colors. A style normalizes by the whole image. One that does not fit into memory is painted tile by tile, with
+    statistics that are measured once on a reduced copy: no seam shows, and the deviation is measured and said.
+    The same command skips finished results and resumes a stopped run.
+
+    Parameters
+    ----------
+    images
+        Files, folders, or patterns such as "photos/*.jpg".
+    model
+        Styles: model files of `learn-style`, or of ports of the same network. Several are shown side by side on
+        one page; with `strength` two are mixed instead.
+    out
+        Folder for the results: NAME.png; with several styles STYLE/NAME.png. For one image and one style also the
+        file to write, such as result.png.
+    strength
+        0 to 1: from the photograph to the painting. With two models from the first style to the second, by
+        interpolation of their weights.
+    keep_color
+        Keep the colors of the photograph, and paint its luminance only.
+    size
+        The size at which a photograph is painted: its longer side in pixels, or WIDTHxHEIGHT. Strokes have a size
+        in pixels, so a small painting is a coarse one [default: the size of the photograph].
+    recursive
+        Paint images in nested folders too; the results keep their folders.
+    format
+        Format of the results [default: png, or by the extension of OUT].
+    bits
+        Bits per value in PNG and TIFF; auto: those of the image.
+    quality
+        1 to 100, of JPEG and WebP [default: 95 for JPEG; lossless WebP].
+    memory
+        Gigabytes that the network may take [default: half of what is free].
+    precision
+        auto uses half precision where it is faster on the device and 99 % of the 8-bit values stay the same.
+    verify
+        Compare the first result with the network on the whole image in float32, or on what fits into memory.
+    page
+        Write a page that shows each photograph beside its paintings; with several styles it is always written.
+    progress
+        Show a progress bar, in a terminal and in Jupyter.
+
+    Raises
+    ------
+    LossmithError
+        For a model that is no style, invalid arguments and anything else that is found before the first image.
+        What is wrong with a single image is among the failures.
+    """
+    out = Path(out)
+    options = PaintOptions(
+        format_for(out, format),
+        bits,
+        quality,
+        memory=memory,
+        precision=precision,
+        size=size,
+        strength=strength,
+        keep_color=keep_color,
+    )
+    models = path_list(model)
+    if not models:
+        raise LossmithError("stylize needs a `model`, a file that `lossmith learn-style` writes")
+    if strength < 1 and len(models) > 1:
+        engines: Sequence[Engine] = [_between(models, strength)]
+        options = replace(options, strength=1.0)
+    else:
+        engines = [load_style(path) for path in models]
+    restorers = [FileRestorer(engine, options) for engine in engines]
+    return process_images(Stylized, images, restorers, out, recursive=recursive, verify=verify, page=page)
+
+
+def load_style(path: Path) -> Engine:
+    """Load a style, as a model file or a graph.
+
+    Raises LossmithError for anything else.
+    """
+    engine = load_engine(path)
+    network = network_of(engine)
+    if engine.scale != 1 or engine.channels != 3 or not network.startswith("transform_net"):
+        raise LossmithError(f"'{path}' is no style, but {network}; `lossmith restore` takes it")
+    return engine
+
+
+def _between(models: Sequence[Path], strength: float) -> Engine:
+    """The style between two.
+
+    Raises LossmithError for more than two, and for styles of two architectures.
+    """
+    if len(models) > 2:
+        raise LossmithError(f"`strength` takes one style, or two to paint between, not {len(models)}")
+    first, second = (load_style(path) for path in models)
+    return blend_engines(first, second, strength)
