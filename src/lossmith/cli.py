@@ -156,7 +156,7 @@ def _takes_several(hint: Any) -> bool:
 
 LIST_OPTIONS = {
     name
-    for owner in (Data, compare, train, evaluate, learn_style, blend, restore, reproduce)
+    for owner in (Data, compare, train, evaluate, learn_style, blend, restore, stylize, reproduce)
     for name, hint in get_type_hints(owner, include_extras=True).items()
     if _takes_several(hint)
 }

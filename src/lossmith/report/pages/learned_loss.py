@@ -42,6 +42,7 @@ def write_learned(path: Path, contents: LearnedContents) -> None:
         path,
         "learned.html.j2",
         STYLES,
+        (),
         contents=contents,
         data_uri=data_uri,
         share=share,
