@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -36,7 +36,7 @@ from lossmith.commands import (
 )
 from lossmith.commands.command_line import changed
 from lossmith.commands.compare.executors import Execution
-from lossmith.commands.examples import EXAMPLES
+from lossmith.commands.examples import EXAMPLES, epilogue
 from lossmith.commands.listings import degradations, losses, metrics, networks
 from lossmith.config_file import read_config_file
 from lossmith.core.devices import use_device
@@ -48,6 +48,7 @@ from lossmith.option_synonyms import command_for, option_for
 from lossmith.training import AdversarialRecipe, Recipe, StyleRecipe
 from lossmith.training.presets import preset
 from lossmith.training.style_recipe import STYLE_PRESETS
+from lossmith.video import FilmOptions
 
 # The fields of these become options of the commands that take them, each in a group of the help.
 OPTIONS = Group("Options", sort_key=1)
@@ -58,6 +59,7 @@ GROUPS = {
     StyleRecipe: "Style",
     AdversarialRecipe: "Discriminator",
     Execution: "Machines",
+    FilmOptions: "Films",
 }
 for place, (settings, group) in enumerate(GROUPS.items()):
     Parameter(name="*", group=Group(group, sort_key=2 * place))(settings)
@@ -84,14 +86,6 @@ def _convert(kind: Any, tokens: Sequence[Token]) -> Any:
         source = "" if tokens[0].source == "cli" else f" as {tokens[0].source} says"
         may_be = " or ".join([*(KINDS[each] for each in kinds), *map(str, words)])
         raise ValueError(f'must be {may_be}, not "{value}"{source}.') from None
-
-
-def epilogue(command: Callable[..., Any]) -> str:
-    """What stands below the help of a command that computes."""
-    example = EXAMPLES.get(command.__name__)
-    return (f"Example: {example}\n\n" if example else "") + (
-        "Options may also be in a YAML file, --config FILE; --device cpu or --device cuda:1 says where to compute."
-    )
 
 
 class HelpFormatter(DefaultFormatter):
@@ -188,8 +182,8 @@ def _run(words: list[str]) -> int:
             print_error=False,
             result_action="return_value",
         )
-        if result is not None:
-            print(as_typed(str(result), words[0]))
+        if result is not None and (text := str(result)):
+            print(as_typed(text, words[0]))
     except BrokenPipeError:  # an OSError, but not an error of the user; `main` ends quietly
         raise
     except (LossmithError, CycloptsError, OSError) as error:

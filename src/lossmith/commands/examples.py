@@ -1,4 +1,7 @@
-"""An example of every command, for its help."""
+"""What stands below the help of a command: an example."""
+
+from collections.abc import Callable
+from typing import Any
 
 EXAMPLES = {
     "compare": 'lossmith compare photos/ --degradation "jpeg(10)" --losses l1 mix "l1 + 0.1*tv" --test holiday/',
@@ -15,3 +18,11 @@ EXAMPLES = {
     "reproduce": "lossmith reproduce runs/x2/model.safetensors --images photos/",
 }
 """The command lines, by the names of the functions."""
+
+
+def epilogue(command: Callable[..., Any]) -> str:
+    """What stands below the help of a command that computes."""
+    example = EXAMPLES.get(command.__name__)
+    return (f"Example: {example}\n\n" if example else "") + (
+        "Options may also be in a YAML file, --config FILE; --device cpu or --device cuda:1 says where to compute."
+    )

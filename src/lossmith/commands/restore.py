@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from lossmith.commands.films import FilmOutcome, film_of, make_film, on_device, only_model
 from lossmith.commands.image_results import ImageOutcome, process_images
 from lossmith.commands.option_types import NetworkOption, PathOption, PathsOption, ProgressOption
 from lossmith.commands.result_paths import format_for
@@ -11,6 +12,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
 from lossmith.core.progress import progress_option
 from lossmith.restoration import FileRestorer, Halo, RestoreOptions, load_engine
+from lossmith.video import FilmOptions
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,15 +42,17 @@ def restore(
     size: int | str | None = None,
     verify: bool = False,
     page: bool = False,
+    films: FilmOptions = FilmOptions(),
     progress: ProgressOption = True,
-) -> Restored:
+) -> Restored | FilmOutcome:
     """Restore whole images with a model, tile by tile, without seams.
 
     The network sees each tile with its whole receptive field around it, so the result equals its output for the
     whole image; where that does not fit into memory, the error is measured and reported. Results keep bit depth,
     transparency and metadata of the images, with sizes and resolution corrected; what is not kept is reported
     before the work. A record of the restoration is written into every result.
-    The same command skips finished results and resumes a stopped run.
+    The same command skips finished results and resumes a stopped run. A film, such as holiday.mp4, is restored
+    frame by frame, whole frames at once, and keeps its sound.
 
     Parameters
     ----------
@@ -87,6 +91,8 @@ def restore(
         Compare the first result with the network on the whole image in float32, or on what fits into memory.
     page
         Write a page that shows each image beside its results; with several models it is always written.
+    films
+        What concerns films only.
     progress
         Show a progress bar, in a terminal and in Jupyter.
 
@@ -97,6 +103,9 @@ def restore(
         image is among the failures.
     """
     out = Path(out)
+    if film := film_of(images):
+        engine = on_device(load_engine(only_model(model), network), precision)
+        return make_film(film, out, engine, films, precision=precision)
     options = RestoreOptions(
         format_for(out, format), bits, quality, alpha, halo, memory, precision, scale_to=scale_to, size=size
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from lossmith.commands.films import FilmOutcome, film_of, make_film, on_device, only_model
 from lossmith.commands.image_results import ImageOutcome, process_images
 from lossmith.commands.option_types import PathOption, PathsOption, ProgressOption
 from lossmith.commands.result_paths import format_for
@@ -14,6 +15,7 @@ from lossmith.core.progress import progress_option
 from lossmith.restoration import Engine, FileRestorer
 from lossmith.restoration.load import blend_engines, load_engine, network_of
 from lossmith.restoration.painting import PaintOptions
+from lossmith.video import FilmOptions
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,8 +43,9 @@ def stylize(
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     verify: bool = False,
     page: bool = False,
+    films: FilmOptions = FilmOptions(),
     progress: ProgressOption = True,
-) -> Stylized:
+) -> Stylized | FilmOutcome:
     """Paint photographs in a style that `learn-style` has learned.
 
     Bit depth, transparency and metadata of the photographs are kept, as `restore` keeps them; gray ones get
@@ -84,6 +87,8 @@ def stylize(
         Compare the first result with the network on the whole image in float32, or on what fits into memory.
     page
         Write a page that shows each photograph beside its paintings; with several styles it is always written.
+    films
+        What concerns films only.
     progress
         Show a progress bar, in a terminal and in Jupyter.
 
@@ -94,6 +99,11 @@ def stylize(
         What is wrong with a single image is among the failures.
     """
     out = Path(out)
+    if film := film_of(images):
+        if strength != 1 or keep_color or size is not None:
+            raise LossmithError("`strength`, `keep_color` and `size` are for pictures, not yet for films")
+        engine = on_device(load_style(only_model(model)), precision)
+        return make_film(film, out, engine, films, precision=precision)
     options = PaintOptions(
         format_for(out, format),
         bits,

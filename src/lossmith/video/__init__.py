@@ -1,0 +1,26 @@
+"""Films, frame by frame: read, painted by anything that maps frames to frames, and written with their sound."""
+
+from typing import TYPE_CHECKING
+
+from lossmith.core.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lossmith.video.film import FILM_SUFFIXES, FilmFormat, is_film
+    from lossmith.video.painter import FramePainter, Painter
+    from lossmith.video.painting import FilmOptions, PaintedFilm, paint_film
+    from lossmith.video.steady import Steady, flicker
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
+
+__all__ = [
+    "FILM_SUFFIXES",
+    "FilmFormat",
+    "FilmOptions",
+    "FramePainter",
+    "PaintedFilm",
+    "Painter",
+    "Steady",
+    "flicker",
+    "is_film",
+    "paint_film",
+]

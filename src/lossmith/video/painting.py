@@ -1,0 +1,272 @@
+"""Paints a film: segment by segment, so that a stopped one goes on where it was."""
+
+import json
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import atomic_write, hidden_beside, sha256_of, write_text
+from lossmith.core.lock import folder_lock
+from lossmith.core.progress import ProgressBar
+from lossmith.restoration.channels import to_levels
+from lossmith.video.film import CONTAINERS, PIPE, FilmFormat, Frame
+from lossmith.video.painter import Painter
+from lossmith.video.reading import RawReader, Source, open_film, read_film
+from lossmith.video.steady import Steady
+from lossmith.video.writing import Encoding, default_codec, join_segments, write_segment
+
+SEGMENT = 96
+"""Frames in a segment: what is painted again, at most, when a film was stopped."""
+RECORD = "lossmith "
+"""Begins the line of a film's comment that says how it was painted."""
+
+
+@dataclass(frozen=True)
+class FilmOptions:
+    """How films are painted; pictures have no use for it."""
+
+    steady: float = 0.0
+    """Share of the previous frame's result, 0 to below 1, where the film stands still: less flicker."""
+    codec: str | None = None
+    """Codec of the result, as ffmpeg calls it [default: libx264; in .webm libvpx-vp9]."""
+    crf: float | None = None
+    """Constant rate factor: lower is better and larger [default: 18 for libx264]."""
+    frame_size: str | None = None
+    """WIDTHxHEIGHT of raw frames (rgb24) from the standard input, where the film is -."""
+    rate: str = "25"
+    """Their frames per second, such as 30000/1001."""
+
+
+@dataclass(frozen=True)
+class PaintedFilm:
+    """What became of a film."""
+
+    frames: int
+    """How many frames the result has; 0 if it was finished before."""
+    remark: str = ""
+    """What was wrong with the film: only what could be read of it was painted."""
+
+
+def paint_film(
+    film: Path,
+    out: Path,
+    painter: Painter,
+    options: FilmOptions = FilmOptions(),
+    settings: Mapping[str, Any] | None = None,
+    segment: int = SEGMENT,
+) -> PaintedFilm:
+    """Paint a film frame by frame, with its time stamps, rotation, colors, sound, subtitles and metadata.
+
+    `-` as the film or as `out` are raw frames, see `FilmOptions`. A stopped call of the same film, options and
+    `settings`, which tell painters from each other, goes on after the last finished `segment` of frames; a
+    finished film is left alone. Memory does not depend on the length.
+
+    Raises LossmithError, before anything is painted, where the film cannot be read, or `out` cannot hold the
+    result; and when the disk is full: finished segments are kept, and `out` is not written.
+    """
+    steady = Steady(options.steady)
+    source = _source(film, options)
+    if out == PIPE:
+        return _to_pipe(source, painter, steady)
+    container, encoding = _container(out), Encoding(options.codec or default_codec(out), options.crf)
+    encoding.check()
+    if out.resolve() == film.resolve():
+        raise LossmithError(f"'{out}' would overwrite the film that is to be painted; change `out`")
+    record = json.dumps(
+        {
+            "film": film.name,
+            "film_sha256": None if film == PIPE else sha256_of(film),
+            "steady": options.steady,
+            "codec": encoding.codec,
+            "crf": encoding.crf,
+            "segment": segment,
+            **(settings or {}),
+        },
+        sort_keys=True,
+    )
+    if _is_done(out, record):
+        return PaintedFilm(0)
+    folder = hidden_beside(out, "unfinished")
+    with folder_lock(folder):
+        work = _Work(
+            folder, record, source, _result_format(source.film, painter.scale, encoding), encoding, segment
+        )
+        work.prepare(keep=film != PIPE)
+        original = None if film == PIPE else film
+        try:
+            work.rehearse(container, original)
+        except LossmithError:
+            if not work.segments():
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        painted = work.paint(painter, steady)
+        with atomic_write(out) as draft:
+            work.join(draft, container, original, RECORD + record)
+        shutil.rmtree(folder, ignore_errors=True)
+    return painted
+
+
+@dataclass
+class _Work:
+    """The unfinished film in its folder."""
+
+    folder: Path
+    record: str
+    source: Source
+    result: FilmFormat
+    encoding: Encoding
+    segment: int
+    last_duration: int = 0
+    """Of the last frame, in units of the time base."""
+
+    def prepare(self, keep: bool) -> None:
+        """Clear away what belongs to other settings, or everything."""
+        state = self.folder / "settings.json"
+        if not (keep and state.is_file() and state.read_text() == self.record):
+            for path in (*self.folder.glob("*.nut"), *self.folder.glob("*.npz")):
+                path.unlink()
+            write_text(state, self.record)
+
+    def rehearse(self, container: str, original: Path | None) -> None:
+        """Write a film of one gray frame, so that what does not fit together is found before the work."""
+        height, width = self.result.height, self.result.width
+        gray = np.full(_upright(self.result, height, width), 127, self.result.dtype)
+        with atomic_write(self.folder / "rehearsal") as film, atomic_write(self.folder / "frame") as frame:
+            write_segment(frame, self.result, self.encoding, [Frame(gray, 0, 1)])
+            join_segments(film, container, [frame], self.result, Fraction(1), original, packets=False)
+        for name in ("rehearsal", "frame"):
+            (self.folder / name).unlink()
+
+    def paint(self, painter: Painter, steady: Steady) -> PaintedFilm:
+        """Paint the segments that are not finished."""
+        done = len(self.segments())
+        frames = self._counted(self.source.frames())
+        skipped = sum(1 for _ in islice(frames, done * self.segment))
+        if done and steady.strength:
+            steady.load(self._memory(done - 1))
+        with ProgressBar("paint") as bar:
+            meter = _Meter(bar, self.source.film.frames, skipped)
+            painted = meter.counting(_painted(frames, painter, steady, self.source.film.dtype))
+            for first in painted:
+                with atomic_write(self._segment(done)) as draft:
+                    batch = chain([first], islice(painted, self.segment - 1))
+                    write_segment(draft, self.result, self.encoding, batch)
+                    steady.save(self._memory(done))
+                self._memory(done - 1).unlink(missing_ok=True)
+                done += 1
+            return PaintedFilm(meter.frames, self.source.remark)
+
+    def join(self, path: Path, container: str, original: Path | None, comment: str) -> None:
+        """Write the film of all segments."""
+        last_duration = self.last_duration * self.result.time_base
+        join_segments(path, container, self.segments(), self.result, last_duration, original, comment)
+
+    def segments(self) -> list[Path]:
+        """The finished ones."""
+        return sorted(self.folder.glob("segment-*.nut"))
+
+    def _segment(self, number: int) -> Path:
+        return self.folder / f"segment-{number:06}.nut"
+
+    def _memory(self, number: int) -> Path:
+        """What `Steady` remembers after a segment."""
+        return self.folder / f"segment-{number:06}.npz"
+
+    def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self.last_duration = frame.duration
+            yield frame
+
+
+def _source(film: Path, options: FilmOptions) -> Source:
+    if film != PIPE:
+        return read_film(film)
+    size = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", options.frame_size or "")
+    if size is None:
+        raise LossmithError("raw frames need `frame_size`, WIDTHxHEIGHT, such as 1920x1080")
+    try:
+        rate = Fraction(options.rate)
+        time_base = 1 / rate
+    except (ValueError, ZeroDivisionError) as error:
+        raise LossmithError(f"`rate` is frames per second, such as 30000/1001, not '{options.rate}'") from error
+    return RawReader(sys.stdin.buffer, FilmFormat(int(size[2]), int(size[1]), rate, time_base))
+
+
+def _container(out: Path) -> str:
+    container = CONTAINERS.get(out.suffix.lower())
+    if container is None or out.is_dir():
+        raise LossmithError(f"`out` of a film is a file that ends in {', '.join(CONTAINERS)}, or -, not '{out}'")
+    return container
+
+
+def _is_done(out: Path, record: str) -> bool:
+    """Whether the film is there, of the same settings; raises LossmithError where it is another's."""
+    if not out.exists():
+        return False
+    with open_film(out) as container:
+        tags = {name.lower(): value for name, value in container.metadata.items()}
+    lines = tags.get("comment", "").splitlines()
+    if not any(line.startswith(RECORD + "{") for line in lines):
+        raise LossmithError(f"'{out}' exists and was not painted by lossmith; move it, or change `out`")
+    return RECORD + record in lines
+
+
+def _result_format(film: FilmFormat, scale: int, encoding: Encoding) -> FilmFormat:
+    larger = replace(film, height=scale * film.height, width=scale * film.width)
+    return replace(larger, pixel_format=encoding.pixel_format(larger))
+
+
+def _upright(film: FilmFormat, height: int, width: int) -> tuple[int, int, int]:
+    return (width, height, 3) if film.quarter_turns % 2 else (height, width, 3)
+
+
+def _painted(frames: Iterator[Frame], painter: Painter, steady: Steady, dtype: str) -> Iterator[Frame]:
+    for frame in frames:
+        result = steady(frame.pixels, np.clip(painter(frame.pixels), 0, 1))
+        yield replace(frame, pixels=to_levels(result, dtype))
+
+
+def _to_pipe(source: Source, painter: Painter, steady: Steady) -> PaintedFilm:
+    """Raw frames of rgb24 to the standard output."""
+    with ProgressBar("paint") as bar:
+        meter = _Meter(bar, source.film.frames)
+        for frame in meter.counting(_painted(source.frames(), painter, steady, "uint8")):
+            sys.stdout.buffer.write(frame.pixels.tobytes())
+        sys.stdout.buffer.flush()
+        return PaintedFilm(meter.frames, source.remark)
+
+
+class _Meter:
+    """Counts frames on a progress bar, with how many are painted in a second."""
+
+    def __init__(self, bar: ProgressBar, total: int, done: int = 0) -> None:
+        """`total` is about how many there are, 0 for unknown, and `done` how many were painted before."""
+        self.frames = self._before = done
+        self._bar, self._total, self._started = bar, total, time.monotonic()
+
+    def counting(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        self._update()
+        for frame in frames:
+            self.frames += 1
+            yield frame
+            self._update()
+        self._total = self.frames  # which is known now
+        self._update()
+
+    def _update(self) -> None:
+        self._bar.update(min(self.frames / self._total, 1.0) if self._total else 0.0, self._status)
+
+    def _status(self) -> str:
+        rate = (self.frames - self._before) / max(time.monotonic() - self._started, 1e-6)
+        of = f" of {self._total}" if self._total else ""
+        return f"{self.frames}{of} frames  {rate:.3g} per second"
