@@ -112,11 +112,11 @@ def learn_style(
     check_devices(devices)
     paintings = find_images(style)
     images = [_painting(path, recipe.style_size) for path in paintings]
-    recipe, weights = _with_loss_network(recipe)
+    recipe, weights = with_loss_network(recipe)
     folder = out.with_suffix(".learning")
     if not folder.exists():
         refuse_existing(out)
-    loss = _objective(images, recipe, style_share, weights)
+    loss = style_objective(images, recipe, style_share, weights)
     prepared = prepare_photos(
         find_images(photos) if photos else sample_images("train"),
         find_images(samples) if samples else sample_images("test"),
@@ -162,7 +162,7 @@ def _painting(path: Path, short_side: int) -> Tensor:
     return from_8bit(image)[None]
 
 
-def _with_loss_network(recipe: StyleRecipe) -> tuple[StyleRecipe, Path | None]:
+def with_loss_network(recipe: StyleRecipe) -> tuple[StyleRecipe, Path | None]:
     """The recipe with its loss network and layers named, and the file of the weights, where one is known."""
     if recipe.loss_network is None:
         choice, file = style_network_at_hand()
@@ -189,7 +189,7 @@ def _with_loss_network(recipe: StyleRecipe) -> tuple[StyleRecipe, Path | None]:
     ), file
 
 
-def _objective(
+def style_objective(
     paintings: Sequence[Tensor], recipe: StyleRecipe, shares: Sequence[float] | None, weights: Path | None
 ) -> StyleTransferLoss:
     """The objective of a recipe whose network and layers are named."""
@@ -211,4 +211,4 @@ def _objective(
     )
 
 
-__all__ = ["LearnedStyle", "learn_style"]
+__all__ = ["LearnedStyle", "learn_style", "style_objective", "with_loss_network"]
