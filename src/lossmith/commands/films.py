@@ -1,18 +1,19 @@
 """Films, for the commands that map images to images."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lossmith import restoration, video
 from lossmith.commands.outcome import Outcome
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
-from lossmith.restoration import Engine, Precision, TorchEngine
-from lossmith.video import FilmOptions, FramePainter, Painter, is_film, paint_film
-from lossmith.video.film import PIPE
+from lossmith.video.options import FilmOptions
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class FilmOutcome(Outcome):
         return 1 if self.remark else 0
 
     def __str__(self) -> str:
-        if self.path == PIPE:  # where it would follow the frames
+        if self.path == video.PIPE:  # where it would follow the frames
             return ""
         summary = f"{self.frames} frames: {self.path}" if self.frames else f"done before: {self.path}"
         return "\n".join(filter(None, [self.remark, summary]))
@@ -48,7 +49,7 @@ def film_of(images: Paths) -> Path | None:
     Raises LossmithError for several.
     """
     paths = path_list(images)
-    films = [path for path in paths if is_film(path)]
+    films = [path for path in paths if video.is_film(path)]
     if films and len(paths) > 1:
         raise LossmithError(f"one film at a time: '{films[0]}' is given with {len(paths) - 1} more")
     return films[0] if films else None
@@ -62,16 +63,23 @@ def only_model(models: Paths) -> Path:
     return paths[0]
 
 
-def on_device(engine: Engine, precision: Literal["auto"] | Precision = "auto") -> Engine:
+def on_device(
+    engine: restoration.Engine, precision: Literal["auto"] | restoration.Precision = "auto"
+) -> restoration.Engine:
     """The engine where it is fast; in float32, if no precision is named."""
-    if not isinstance(engine, TorchEngine):
+    if not isinstance(engine, restoration.TorchEngine):
         return engine
     placed = engine.on(best_device())
     return placed if precision == "auto" else placed.computing_in(precision)
 
 
 def make_film(
-    film: Path, out: Path, engine: Engine, options: FilmOptions, painter: Painter | None = None, **settings: object
+    film: Path,
+    out: Path,
+    engine: restoration.Engine,
+    options: FilmOptions,
+    painter: video.Painter | None = None,
+    **settings: object,
 ) -> FilmOutcome:
     """Put every frame of a film through a model, or through a painter that uses it.
 
@@ -80,7 +88,7 @@ def make_film(
     Raises LossmithError as `paint_film` does.
     """
     identity = {**engine.metadata, **settings}
-    result = paint_film(film, out, painter or FramePainter(engine), options, identity)
-    if out == PIPE and result.remark:
+    result = video.paint_film(film, out, painter or video.FramePainter(engine), options, identity)
+    if out == video.PIPE and result.remark:
         logger.warning(result.remark)
     return FilmOutcome(out, result.frames, result.remark)

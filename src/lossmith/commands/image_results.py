@@ -1,22 +1,25 @@
 """What `restore` and `stylize` share: many image files through one or several models."""
 
+from __future__ import annotations
+
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
+from lossmith import report, restoration
 from lossmith.commands.outcome import Outcome
-from lossmith.commands.restore_report import Rows, write_side_by_side
 from lossmith.commands.result_paths import is_one_file, result_paths, without_results
 from lossmith.core.errors import LossmithError
 from lossmith.core.progress import ProgressBar
 from lossmith.core.resources import amount, check_disk, free_disk
 from lossmith.data.folders import find_image_places
-from lossmith.report.templates import is_lossmith_page
-from lossmith.restoration import ENDINGS, FileRestorer, read_header, retained_buffers
+
+if TYPE_CHECKING:
+    from lossmith.commands.restore_report import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ AnOutcome = TypeVar("AnOutcome", bound=ImageOutcome)
 def process_images(
     outcome: type[AnOutcome],
     images: str | Path | Sequence[str | Path],
-    restorers: Sequence[FileRestorer],
+    restorers: Sequence[restoration.FileRestorer],
     out: Path,
     *,
     recursive: bool,
@@ -80,13 +83,13 @@ def process_images(
     places = without_results(find_image_places(images, recursive), out)
     first_image = next(iter(places))
     names = [restorer.reference.name for restorer in restorers]
-    paths = result_paths(places, out, names, ENDINGS[options.format])
+    paths = result_paths(places, out, names, restoration.ENDINGS[options.format])
     jobs = [(restorer, image, paths[restorer.reference.name, image]) for restorer in restorers for image in places]
     page_path = _page_path(out) if page or len(restorers) > 1 else None
     results, skipped, failures = [], [], []
     verifications: list[str] = []
     changes = _report_changes(jobs, _folder(out), 0.1 if options.format == "jpeg" or options.quality else 0.5)
-    with ProgressBar(outcome.command) as bar, retained_buffers():
+    with ProgressBar(outcome.command) as bar, restoration.retained_buffers():
         meter = _PixelMeter(bar, [_pixels(image) for _, image, _ in jobs])
         for restorer, image, result in jobs:
             meter.start(image)
@@ -104,11 +107,13 @@ def process_images(
     notes = [note for restorer in restorers for note in restorer.final_notes()] + verifications
     rows = _rows(places, jobs, [*results, *skipped]) if page_path else {}
     if page_path and rows:
+        from lossmith.commands.restore_report import write_side_by_side
+
         write_side_by_side(page_path, rows, outcome.verb)
     return outcome(results, skipped, failures, notes, page_path if rows else None, changes)
 
 
-Job = tuple[FileRestorer, Path, Path]
+Job: TypeAlias = "tuple[restoration.FileRestorer, Path, Path]"
 
 
 def _folder(out: Path) -> Path:
@@ -118,7 +123,7 @@ def _folder(out: Path) -> Path:
 def _page_path(out: Path) -> Path:
     """The page beside the results; raises LossmithError where another program made the file of that name."""
     path = out.with_suffix(".html") if is_one_file(out) else out / "side-by-side.html"
-    if path.exists() and not is_lossmith_page(path):
+    if path.exists() and not report.is_lossmith_page(path):
         raise LossmithError(f"'{path}' exists and is not a page of lossmith; move it, or change `out`")
     return path
 
@@ -148,7 +153,7 @@ def _report_changes(jobs: Sequence[Job], folder: Path, compression: float) -> li
 
 def _pixels(image: Path) -> int:
     try:
-        height, width = read_header(image).size
+        height, width = restoration.read_header(image).size
     except LossmithError:  # reported when its turn comes
         return 0
     return height * width

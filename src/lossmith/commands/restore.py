@@ -1,9 +1,12 @@
 """`lossmith restore`: models applied to whole images."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from lossmith import restoration
 from lossmith.commands.films import FilmOutcome, film_of, make_film, on_device, only_model
 from lossmith.commands.image_results import ImageOutcome, process_images
 from lossmith.commands.option_types import NetworkOption, PathOption, PathsOption, ProgressOption
@@ -11,8 +14,8 @@ from lossmith.commands.result_paths import format_for
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
 from lossmith.core.progress import progress_option
-from lossmith.restoration import FileRestorer, Halo, RestoreOptions, load_engine
-from lossmith.video import FilmOptions
+from lossmith.restoration.tiling.halo import Halo
+from lossmith.video.options import FilmOptions
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,12 +107,14 @@ def restore(
     """
     out = Path(out)
     if film := film_of(images):
-        engine = on_device(load_engine(only_model(model), network), precision)
+        engine = on_device(restoration.load_engine(only_model(model), network), precision)
         return make_film(film, out, engine, films, precision=precision)
-    options = RestoreOptions(
+    options = restoration.RestoreOptions(
         format_for(out, format), bits, quality, alpha, halo, memory, precision, scale_to=scale_to, size=size
     )
-    restorers = [FileRestorer(load_engine(path, network), options) for path in path_list(model)]
+    restorers = [
+        restoration.FileRestorer(restoration.load_engine(path, network), options) for path in path_list(model)
+    ]
     if not restorers:
         raise LossmithError("restore needs a `model`")
     return process_images(Restored, images, restorers, out, recursive=recursive, verify=verify, page=page)

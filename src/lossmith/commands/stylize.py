@@ -1,10 +1,13 @@
 """`lossmith stylize`: photographs painted in a style that was learned."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from lossmith import restoration
 from lossmith.commands.films import FilmOutcome, film_of, make_film, on_device, only_model
 from lossmith.commands.image_results import ImageOutcome, process_images
 from lossmith.commands.option_types import PathOption, PathsOption, ProgressOption
@@ -12,10 +15,7 @@ from lossmith.commands.result_paths import format_for
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
 from lossmith.core.progress import progress_option
-from lossmith.restoration import Engine, FileRestorer
-from lossmith.restoration.load import blend_engines, load_engine, network_of
-from lossmith.restoration.painting import PaintOptions
-from lossmith.video import FilmOptions
+from lossmith.video.options import FilmOptions
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,7 +104,7 @@ def stylize(
             raise LossmithError("`strength`, `keep_color` and `size` are for pictures, not yet for films")
         engine = on_device(load_style(only_model(model)), precision)
         return make_film(film, out, engine, films, precision=precision)
-    options = PaintOptions(
+    options = restoration.PaintOptions(
         format_for(out, format),
         bits,
         quality,
@@ -118,27 +118,27 @@ def stylize(
     if not models:
         raise LossmithError("stylize needs a `model`, a file that `lossmith learn-style` writes")
     if strength < 1 and len(models) > 1:
-        engines: Sequence[Engine] = [_between(models, strength)]
+        engines: Sequence[restoration.Engine] = [_between(models, strength)]
         options = replace(options, strength=1.0)
     else:
         engines = [load_style(path) for path in models]
-    restorers = [FileRestorer(engine, options) for engine in engines]
+    restorers = [restoration.FileRestorer(engine, options) for engine in engines]
     return process_images(Stylized, images, restorers, out, recursive=recursive, verify=verify, page=page)
 
 
-def load_style(path: Path) -> Engine:
+def load_style(path: Path) -> restoration.Engine:
     """Load a style, as a model file or a graph.
 
     Raises LossmithError for anything else.
     """
-    engine = load_engine(path)
-    network = network_of(engine)
+    engine = restoration.load_engine(path)
+    network = restoration.network_of(engine)
     if engine.scale != 1 or engine.channels != 3 or not network.startswith("transform_net"):
         raise LossmithError(f"'{path}' is no style, but {network}; `lossmith restore` takes it")
     return engine
 
 
-def _between(models: Sequence[Path], strength: float) -> Engine:
+def _between(models: Sequence[Path], strength: float) -> restoration.Engine:
     """The style between two.
 
     Raises LossmithError for more than two, and for styles of two architectures.
@@ -146,4 +146,4 @@ def _between(models: Sequence[Path], strength: float) -> Engine:
     if len(models) > 2:
         raise LossmithError(f"`strength` takes one style, or two to paint between, not {len(models)}")
     first, second = (load_style(path) for path in models)
-    return blend_engines(first, second, strength)
+    return restoration.blend_engines(first, second, strength)

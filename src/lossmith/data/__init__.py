@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lossmith.data.options import Data
     from lossmith.data.pairing import pair_folders
     from lossmith.data.patches import PatchDataset
+    from lossmith.data.photos import prepare_photos
     from lossmith.data.prepare import PreparedData, prepare_data, prepare_test_images, prepare_test_pairs
     from lossmith.data.reading import image_size, read_image
     from lossmith.data.samples import sample_images
@@ -38,6 +39,7 @@ __all__ = [
     "pair_folders",
     "paired_images",
     "prepare_data",
+    "prepare_photos",
     "prepare_test_images",
     "prepare_test_pairs",
     "read_headers",

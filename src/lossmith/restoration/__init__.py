@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from lossmith.restoration.io.decoding import decode, read_header
     from lossmith.restoration.io.encoding import read_record
     from lossmith.restoration.io.formats import ENDINGS, Format
-    from lossmith.restoration.load import load_engine, open_restorer
+    from lossmith.restoration.load import blend_engines, load_engine, network_of, open_restorer
     from lossmith.restoration.malloc import retained_buffers
+    from lossmith.restoration.painting import PaintOptions
     from lossmith.restoration.tiling.halo import Halo
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -24,12 +25,15 @@ __all__ = [
     "FileRestorer",
     "Format",
     "Halo",
+    "PaintOptions",
     "Precision",
     "RestoreOptions",
     "TorchEngine",
+    "blend_engines",
     "decode",
     "load_engine",
     "match_histogram",
+    "network_of",
     "open_restorer",
     "read_header",
     "read_record",

@@ -7,10 +7,11 @@ from lossmith.core.lazy import lazy_exports
 if TYPE_CHECKING:
     from lossmith.training.initial_weights import Init, open_init
     from lossmith.training.recipe import AdversarialRecipe, Recipe
-    from lossmith.training.run import AdversarialTask, SupervisedTask, begin, train_run
+    from lossmith.training.run import AdversarialTask, StyleTask, SupervisedTask, begin, train_run
     from lossmith.training.run_folder import RunFolder, RunSummary
     from lossmith.training.run_settings import RunSettings
     from lossmith.training.style_recipe import StyleRecipe
+    from lossmith.training.styles import load_painting, style_objective, with_loss_network
     from lossmith.training.validation import SampleWriter
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -25,8 +26,12 @@ __all__ = [
     "RunSummary",
     "SampleWriter",
     "StyleRecipe",
+    "StyleTask",
     "SupervisedTask",
     "begin",
+    "load_painting",
     "open_init",
+    "style_objective",
     "train_run",
+    "with_loss_network",
 ]

@@ -2,11 +2,16 @@
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from lossmith import networks
 from lossmith.core.errors import LossmithError
-from lossmith.networks import network_expression
 from lossmith.training.recipe import Decay, Recipe, check_type
+
+if TYPE_CHECKING:
+    from lossmith.networks import NetworkLike
+else:  # see Recipe
+    NetworkLike = str
 
 SHARED = (
     "network",
@@ -27,7 +32,7 @@ SHARED = (
 class StyleRecipe:
     """The network, the objective, the budget and the optimizer; by default those of Johnson et al."""
 
-    network: str = "transform_net"
+    network: NetworkLike = "transform_net"
     """The network that paints."""
     loss_network: str | None = None
     """The network whose features tell content and style, such as vgg16 or timm/resnet18 [default: vgg16, or the
@@ -69,7 +74,7 @@ class StyleRecipe:
         if self.steps is None and self.minutes is None:
             object.__setattr__(self, "steps", 40_000)
         if callable(self.network):  # an object or a function, from Python
-            object.__setattr__(self, "network", network_expression(self.network))
+            object.__setattr__(self, "network", networks.network_expression(self.network))
         for field in fields(self):
             check_type(field.name, value := getattr(self, field.name), field.type)
             weight = field.name.endswith("_weight")

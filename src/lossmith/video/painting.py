@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from lossmith.core.errors import LossmithError
-from lossmith.core.files import atomic_write, hidden_beside, sha256_of, write_text
+from lossmith.core.files import atomic_write, hidden_path, sha256_of, write_text
 from lossmith.core.lock import folder_lock
 from lossmith.core.progress import ProgressBar
 from lossmith.restoration.channels import to_levels
 from lossmith.video.film import CONTAINERS, PIPE, FilmFormat, Frame
+from lossmith.video.options import FilmOptions
 from lossmith.video.painter import Painter
 from lossmith.video.reading import RawReader, Source, open_film, read_film
 from lossmith.video.steady import Steady
@@ -29,22 +30,6 @@ SEGMENT = 96
 """Frames in a segment: what is painted again, at most, when a film was stopped."""
 RECORD = "lossmith "
 """Begins the line of a film's comment that says how it was painted."""
-
-
-@dataclass(frozen=True)
-class FilmOptions:
-    """How films are painted; pictures have no use for it."""
-
-    steady: float = 0.0
-    """Share of the previous frame's result, 0 to below 1, where the film stands still: less flicker."""
-    codec: str | None = None
-    """Codec of the result, as ffmpeg calls it [default: libx264; in .webm libvpx-vp9]."""
-    crf: float | None = None
-    """Constant rate factor: lower is better and larger [default: 18 for libx264]."""
-    frame_size: str | None = None
-    """WIDTHxHEIGHT of raw frames (rgb24) from the standard input, where the film is -."""
-    rate: str = "25"
-    """Their frames per second, such as 30000/1001."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +81,7 @@ def paint_film(
     )
     if _is_done(out, record):
         return PaintedFilm(0)
-    folder = hidden_beside(out, "unfinished")
+    folder = hidden_path(out, "unfinished")
     with folder_lock(folder):
         work = _Work(
             folder, record, source, _result_format(source.film, painter.scale, encoding), encoding, segment
