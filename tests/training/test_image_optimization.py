@@ -54,6 +54,17 @@ def test_every_size_is_optimized_and_the_value_never_rises_at_one_of_them(photo:
     assert (done[0], done[-1]) == (0, 1)
 
 
+def test_a_step_that_is_too_long_is_shortened(photo: Tensor) -> None:
+    class Valley(nn.Module):
+        """Straight walls and a round floor: steps of the length that fits the one are too long for the other."""
+
+        def forward(self, image: Tensor, photo: Tensor) -> Tensor:
+            return 1e4 * (1 + (20 * (image - 0.3)).square()).sqrt().mean()
+
+    result = optimize_image(Valley(), photo[..., :32, :32], iterations=30, levels=1)
+    torch.testing.assert_close(result, torch.full_like(result, 0.3), atol=1e-3, rtol=0)
+
+
 def test_two_runs_give_the_same_image(photo: Tensor) -> None:
     first, second = (optimize_image(ToColor(0.3), photo, iterations=2) for _ in range(2))
     assert torch.equal(first, second)

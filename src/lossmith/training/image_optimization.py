@@ -14,6 +14,9 @@ COARSEST = 128
 STALLED_AFTER = 3
 """Iterations without any change after which a size is finished."""
 
+LINE_SEARCH = 25
+"""Evaluations after which the search for the length of a step gives up."""
+
 Value = Callable[[Tensor], Tensor]
 
 
@@ -117,7 +120,12 @@ def _lbfgs(value: Value, start: Tensor, iterations: int, report: Callable[[int, 
     """The minimum of a function of an image near `start`, clamped to [0, 1]."""
     image = start.detach().clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
-        [image], max_iter=1, history_size=20, tolerance_grad=0, line_search_fn="strong_wolfe"
+        [image],
+        max_iter=1,
+        max_eval=LINE_SEARCH,
+        history_size=20,
+        tolerance_grad=0,
+        line_search_fn="strong_wolfe",
     )
     closure = _LastEvaluation(value, image)
     unchanged = 0
