@@ -19,6 +19,7 @@
     Execution              where the runs of a tournament are executed
     preset("esrgan")       a recipe with which `train` trains as in a paper
     StyleRecipe            the settings of a learned style
+    PaintingRecipe         the settings of painting without a model
     LossRecipe             the settings of a learned loss
     TrainResult, Comparison, RunResult, Evaluation, ...   the results of the functions above
 
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from lossmith.loss_learning import LossRecipe
     from lossmith.losses import loss
     from lossmith.networks import network
-    from lossmith.training import AdversarialRecipe, Recipe, StyleRecipe
+    from lossmith.training import AdversarialRecipe, PaintingRecipe, Recipe, StyleRecipe
     from lossmith.training.presets import preset
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -67,6 +68,7 @@ __all__ = [
     "LearnedStyle",
     "LossRecipe",
     "LossmithError",
+    "PaintingRecipe",
     "Recipe",
     "Reproduced",
     "Restored",

@@ -45,7 +45,7 @@ from lossmith.data import Data
 from lossmith.data.folders import SUFFIXES
 from lossmith.loss_learning import LossRecipe
 from lossmith.option_synonyms import command_for, option_for
-from lossmith.training import AdversarialRecipe, Recipe, StyleRecipe
+from lossmith.training import AdversarialRecipe, PaintingRecipe, Recipe, StyleRecipe
 from lossmith.training.presets import preset
 from lossmith.training.style_recipe import STYLE_PRESETS
 from lossmith.video import FilmOptions
@@ -57,6 +57,7 @@ GROUPS = {
     LossRecipe: "Learning",
     Recipe: "Training",
     StyleRecipe: "Style",
+    PaintingRecipe: "Painting without a model",
     AdversarialRecipe: "Discriminator",
     Execution: "Machines",
     FilmOptions: "Films",
@@ -339,7 +340,7 @@ def _refuse_swallowed(words: Sequence[str]) -> None:
     for before, word in pairwise(words):
         option = before if before.startswith("--") else option
         follows = not before.startswith("-") and not word.startswith("-")
-        swallows = option in ("--losses", "--model")
+        swallows = option in ("--losses", "--model", "--style")
         if swallows and follows and (Path(word).is_dir() or Path(word).suffix.lower() in SUFFIXES):
             raise LossmithError(f"'{word}' is taken for a value of {option}; name images before the options")
 

@@ -91,6 +91,20 @@ def test_a_terminal_shows_title_percentage_and_status(terminal: Terminal) -> Non
         assert output.count(HIDE_CURSOR) == output.count(SHOW_CURSOR) == 1
 
 
+def test_a_bar_inside_another_is_shown_in_its_place_with_both_titles(terminal: Terminal) -> None:
+    with redirect_stderr(terminal):
+        with ProgressBar("a.jpg") as outer:
+            outer.count(1, 4)
+            work()
+            between = len(terminal.getvalue())
+            outer.count(4, 4)
+        written = terminal.getvalue()
+        assert "a.jpg: l1 + 0.1*tv" in written[:between]
+        assert "a.jpg" in written[between:]
+        assert "l1 + 0.1*tv" not in written[between:].split("4 of 4")[-1]
+        assert written.count(HIDE_CURSOR) == written.count(SHOW_CURSOR) == 1
+
+
 def test_the_cursor_is_shown_again_after_an_error(terminal: Terminal) -> None:
     with redirect_stderr(terminal):
         with pytest.raises(ZeroDivisionError), ProgressBar() as bar:

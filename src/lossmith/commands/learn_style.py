@@ -12,7 +12,7 @@ from lossmith.commands.outcome import Outcome
 from lossmith.commands.trained_run import TrainedRun
 from lossmith.core.devices import check_devices, device_name
 from lossmith.core.errors import LossmithError, counted
-from lossmith.core.files import atomic_write, refuse_existing, sha256_of
+from lossmith.core.files import atomic_write, refuse_existing
 from lossmith.core.progress import progress_option
 from lossmith.report.formatting import duration
 from lossmith.training import StyleRecipe
@@ -91,13 +91,11 @@ def learn_style(
         raise LossmithError("name a painting to learn from: `style`")
     run_recipe.per_device(devices)  # raises before images are read
     check_devices(devices)
-    paintings = data.find_images(style)
-    images = [training.load_painting(path, recipe.style_size) for path in paintings]
-    recipe, weights = training.with_loss_network(recipe)
     folder = out.with_suffix(".learning")
     if not folder.exists():
         refuse_existing(out)
-    loss = training.style_objective(images, recipe, style_share, weights)
+    paintings = data.find_images(style)
+    opened = training.open_style(paintings, recipe, style_share)
     prepared = data.prepare_photos(
         data.find_images(photos) if photos else data.sample_images("train"),
         data.find_images(samples) if samples else data.sample_images("test"),
@@ -107,19 +105,16 @@ def learn_style(
     settings = training.RunSettings(
         protocol=evaluation.protocol_of(prepared.test_pairs), seed=seed, save_every=save_every, devices=devices
     )
-    digests = dict(zip(data.image_names(paintings), map(sha256_of, paintings), strict=True))
-    entry = {"paintings": digests, "style_share": style_share, **recipe.objective}
-    entry |= {"loss_weights": sha256_of(weights) if weights else None}
 
     summary = training.train_run(
         training.RunFolder(folder),
-        training.StyleTask(loss, run_recipe, style=entry),
+        training.StyleTask(opened.loss, run_recipe, style={**opened.record, "photo_size": recipe.photo_size}),
         prepared,
         settings,
         sample_writer=training.SampleWriter(folder / "samples"),
         announcement=(
-            f"learning the style of {', '.join(map(str, paintings))} with {run_recipe.network} under {loss}, "
-            f"{run_recipe.budget}, on {counted(len(prepared.source.names), 'photograph')}; "
+            f"learning the style of {', '.join(map(str, paintings))} with {run_recipe.network} under "
+            f"{opened.loss}, {run_recipe.budget}, on {counted(len(prepared.source.names), 'photograph')}; "
             f"{device_name(devices)}; into {out}"
         ),
     )

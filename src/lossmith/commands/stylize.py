@@ -1,4 +1,4 @@
-"""`lossmith stylize`: photographs painted in a style that was learned."""
+"""`lossmith stylize`: photographs painted in a style that was learned, or in that of a painting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from lossmith import restoration
+from lossmith import data, restoration, training
+from lossmith.commands.command_line import changed
 from lossmith.commands.films import FilmOutcome, film_of, make_film, on_device, only_model
 from lossmith.commands.image_results import ImageOutcome, process_images
 from lossmith.commands.option_types import PathOption, PathsOption, ProgressOption
@@ -15,6 +16,7 @@ from lossmith.commands.result_paths import format_for
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
 from lossmith.core.progress import progress_option
+from lossmith.training import PaintingRecipe
 from lossmith.video.options import FilmOptions
 
 
@@ -30,7 +32,8 @@ class Stylized(ImageOutcome):
 def stylize(
     images: PathsOption,
     *,
-    model: PathsOption,
+    model: PathsOption | None = None,
+    style: PathsOption | None = None,
     out: PathOption,
     strength: float = 1.0,
     keep_color: bool = False,
@@ -43,15 +46,19 @@ def stylize(
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     verify: bool = False,
     page: bool = False,
+    recipe: PaintingRecipe = PaintingRecipe(),
     films: FilmOptions = FilmOptions(),
     progress: ProgressOption = True,
 ) -> Stylized | FilmOutcome:
-    """Paint photographs in a style that `learn-style` has learned.
+    """Paint photographs in a style that `learn-style` has learned, or without learning in that of a painting.
 
     Bit depth, transparency and metadata of the photographs are kept, as `restore` keeps them; gray ones get
     colors. A style normalizes by the whole image. One that does not fit into memory is painted tile by tile, with
     statistics that are measured once on a reduced copy: no seam shows, and the deviation is measured and said.
     The same command skips finished results and resumes a stopped run.
+
+    With `style` in the place of `model` the pixels of each photograph are optimized, which takes minutes where a
+    learned style takes a fraction of a second, and gives what that approximates.
 
     Parameters
     ----------
@@ -60,8 +67,10 @@ def stylize(
     model
         Styles: model files of `learn-style`, or of ports of the same network. Several are shown side by side on
         one page; with `strength` two are mixed instead.
+    style
+        Paintings, in whose style photographs are painted without a model; the style of several is their mean.
     out
-        Folder for the results: NAME.png; with several styles STYLE/NAME.png. For one image and one style also the
+        Folder for the results: NAME.png; with several models STYLE/NAME.png. For one image and one model also the
         file to write, such as result.png.
     strength
         0 to 1: from the photograph to the painting. With two models from the first style to the second, by
@@ -70,7 +79,8 @@ def stylize(
         Keep the colors of the photograph, and paint its luminance only.
     size
         The size at which a photograph is painted: its longer side in pixels, or WIDTHxHEIGHT. Strokes have a size
-        in pixels, so a small painting is a coarse one [default: the size of the photograph].
+        in pixels, so a small painting is a coarse one [default: the size of the photograph; without a model at
+        most 512].
     recursive
         Paint images in nested folders too; the results keep their folders.
     format
@@ -87,6 +97,8 @@ def stylize(
         Compare the first result with the network on the whole image in float32, or on what fits into memory.
     page
         Write a page that shows each photograph beside its paintings; with several styles it is always written.
+    recipe
+        What concerns painting without a model only.
     films
         What concerns films only.
     progress
@@ -95,14 +107,20 @@ def stylize(
     Raises
     ------
     LossmithError
-        For a model that is no style, invalid arguments and anything else that is found before the first image.
-        What is wrong with a single image is among the failures.
+        For a model that is no style, a painting that is too small for one, invalid arguments and anything else
+        that is found before the first image. What is wrong with a single image is among the failures.
     """
     out = Path(out)
+    models, paintings = path_list(model or []), path_list(style or [])
+    _check_way(len(models), len(paintings), recipe)
     if film := film_of(images):
+        if not models:
+            raise LossmithError(
+                "a film is painted with a `model`; `lossmith learn-style` learns one from the `style`"
+            )
         if strength != 1 or keep_color or size is not None:
             raise LossmithError("`strength`, `keep_color` and `size` are for pictures, not yet for films")
-        engine = on_device(load_style(only_model(model)), precision)
+        engine = on_device(load_style(only_model(models)), precision)
         return make_film(film, out, engine, films, precision=precision)
     options = restoration.PaintOptions(
         format_for(out, format),
@@ -114,9 +132,11 @@ def stylize(
         strength=strength,
         keep_color=keep_color,
     )
-    models = path_list(model)
-    if not models:
-        raise LossmithError("stylize needs a `model`, a file that `lossmith learn-style` writes")
+    if paintings:
+        if verify or precision not in ("auto", "float32"):
+            raise LossmithError("`verify` and `precision` are for a `model`; without one float32 is needed")
+        restorer = training.painting_restorer(data.find_images(paintings), recipe, options)
+        return process_images(Stylized, images, [restorer], out, recursive=recursive, verify=False, page=page)
     if strength < 1 and len(models) > 1:
         engines: Sequence[restoration.Engine] = [_between(models, strength)]
         options = replace(options, strength=1.0)
@@ -124,6 +144,17 @@ def stylize(
         engines = [load_style(path) for path in models]
     restorers = [restoration.FileRestorer(engine, options) for engine in engines]
     return process_images(Stylized, images, restorers, out, recursive=recursive, verify=verify, page=page)
+
+
+def _check_way(models: int, paintings: int, recipe: PaintingRecipe) -> None:
+    """Raise LossmithError unless it is clear whether models paint, or pictures are optimized."""
+    if bool(models) == bool(paintings):
+        raise LossmithError(
+            "stylize paints with a `model`, which `lossmith learn-style` learns, or without one in the `style` of "
+            "a painting: give one of the two"
+        )
+    if models and (settings := changed(recipe)):
+        raise LossmithError(f"`{next(iter(settings))}` is for painting without a `model`, in a `style`")
 
 
 def load_style(path: Path) -> restoration.Engine:

@@ -17,6 +17,7 @@ UPDATE_EVERY_S = 0.2
 """Seconds between two updates of a bar."""
 
 _enabled = ContextVar("progress_enabled", default=True)
+_outer: ContextVar["ProgressBar | None"] = ContextVar("outer_bar", default=None)
 
 
 def progress_option(command: Callable[P, R]) -> Callable[P, R]:
@@ -38,7 +39,7 @@ class ProgressBar:
     """A progress bar with the time left.
 
     Nothing is shown where stderr is neither a terminal nor a notebook's, within a command called with
-    `progress=False`, and in a terminal without rich.
+    `progress=False`, and in a terminal without rich. A bar inside another is shown in its place, with both titles.
 
     >>> with ProgressBar("scoring") as bar:
     ...     for index in range(4):
@@ -52,10 +53,14 @@ class ProgressBar:
         self._updated_at = 0.0
 
     def __enter__(self) -> Self:
-        self._display = _open_display() if _enabled.get() else None
+        outer = _outer.get()
+        if _enabled.get():
+            self._display = _open_display() if outer is None else outer._part()
+        self._token = _outer.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
+        _outer.reset(self._token)
         if self._display:
             self._display.close()
 
@@ -83,6 +88,10 @@ class ProgressBar:
         gain = done - start_done
         left = _time_left((now - start_time) / gain * (1 - done)) if gain > 0 else ""
         self._display.show(self.title, done, left, status())
+
+    def _part(self) -> "_Display | None":
+        """A display for the bar of a part of the work."""
+        return self._display and _InnerDisplay(self, self._display)
 
     def count(self, finished: int, total: int) -> None:
         """Show how many parts of the work, all alike, are finished."""
@@ -122,6 +131,19 @@ def _in_notebook() -> bool:
     """Whether a Jupyter kernel runs this process."""
     ipython = sys.modules.get("IPython")
     return getattr(ipython and ipython.get_ipython(), "kernel", None) is not None
+
+
+class _InnerDisplay:
+    """The display of a bar, lent to one inside it."""
+
+    def __init__(self, outer: ProgressBar, display: _Display) -> None:
+        self._outer, self._display = outer, display
+
+    def show(self, title: str, done: float, left: str, status: str) -> None:
+        self._display.show(f"{self._outer.title}: {title}", done, left, status)
+
+    def close(self) -> None:
+        """The outer bar goes on."""
 
 
 class _TerminalDisplay:

@@ -47,6 +47,8 @@ class PaintOptions(RestoreOptions):
 
     strength: float = 1.0
     keep_color: bool = False
+    longest: int | None = None
+    """The longer side to which larger photographs are reduced, where no size is given."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,7 +56,12 @@ class PaintOptions(RestoreOptions):
             raise LossmithError(f"`strength` must be 0 to 1, not {self.strength}")
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
-        return size_of_result(height, width, 1, None, self.size)
+        longer = max(height, width)
+        size = min(longer, self.longest or longer) if self.size is None else self.size
+        return size_of_result(height, width, 1, None, size)
+
+    def size_of(self, height: int, width: int, scale: int) -> tuple[int, int]:
+        return self.input_size(height, width)
 
     def header(self, original: Original) -> Original:
         """The header of an image as it is painted: gray ones get colors."""

@@ -6,12 +6,13 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.training.initial_weights import Init, open_init
+    from lossmith.training.picture_optimizer import painting_restorer
     from lossmith.training.recipe import AdversarialRecipe, Recipe
     from lossmith.training.run import AdversarialTask, StyleTask, SupervisedTask, begin, train_run
     from lossmith.training.run_folder import RunFolder, RunSummary
     from lossmith.training.run_settings import RunSettings
-    from lossmith.training.style_recipe import StyleRecipe
-    from lossmith.training.styles import load_painting, style_objective, with_loss_network
+    from lossmith.training.style_recipe import PaintingRecipe, StyleRecipe
+    from lossmith.training.styles import open_style
     from lossmith.training.validation import SampleWriter
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -20,6 +21,7 @@ __all__ = [
     "AdversarialRecipe",
     "AdversarialTask",
     "Init",
+    "PaintingRecipe",
     "Recipe",
     "RunFolder",
     "RunSettings",
@@ -29,9 +31,8 @@ __all__ = [
     "StyleTask",
     "SupervisedTask",
     "begin",
-    "load_painting",
     "open_init",
-    "style_objective",
+    "open_style",
+    "painting_restorer",
     "train_run",
-    "with_loss_network",
 ]

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from lossmith.core.errors import LossmithError
+from lossmith.losses import LossLike, as_loss
 
 COARSEST = 128
 """The least shorter side of the coarser sizes, in pixels: of fewer, little is left of a photograph."""
@@ -35,7 +36,7 @@ class OptimizationStep:
 
 
 def optimize_image(
-    loss: nn.Module,
+    loss: LossLike,
     photo: Tensor,
     *,
     iterations: int = 100,
@@ -80,7 +81,7 @@ def optimize_image(
     if iterations < 1 or levels < 1:
         raise LossmithError("`iterations` and `levels` must be at least 1")
     sizes = coarse_to_fine(photo.shape[2], photo.shape[3], levels)
-    image = photo if start is None else start
+    image, judge = photo if start is None else start, as_loss(loss)
     work, total = 0, sum(height * width for height, width in sizes) * iterations
     for height, width in sizes:
         target, image = resized(photo, (height, width)), resized(image, (height, width))
@@ -92,7 +93,7 @@ def optimize_image(
             pixels = size[0] * size[1]
             progress(OptimizationStep(iteration, size, value, (done + iteration * pixels) / total))
 
-        image = _lbfgs(lambda x, target=target: loss(x, target), image, iterations, report)  # type: ignore[misc]
+        image = _lbfgs(judge.with_target(target), image, iterations, report)
         work += iterations * height * width
     return image
 

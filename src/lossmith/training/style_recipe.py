@@ -1,8 +1,8 @@
-"""The settings with which a style is learned, and those that have a name."""
+"""The settings with which a style is learned, or a picture painted in it, and those that have a name."""
 
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
 
 from lossmith import networks
 from lossmith.core.errors import LossmithError
@@ -29,11 +29,9 @@ SHARED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleRecipe:
-    """The network, the objective, the budget and the optimizer; by default those of Johnson et al."""
+class StyleObjective:
+    """By what a style is judged: features, weights, and the size of the example; by default as published."""
 
-    network: NetworkLike = "transform_net"
-    """The network that paints."""
     loss_network: str | None = None
     """The network whose features tell content and style, such as vgg16 or timm/resnet18 [default: vgg16, or the
     nearest whose weights are at hand]."""
@@ -49,6 +47,35 @@ class StyleRecipe:
     """Weight of the total variation: more is smoother."""
     style_size: int = 256
     """The shorter side that larger paintings are reduced to: less gives finer strokes."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            check_type(field.name, value := getattr(self, field.name), field.type)
+            if field.name.endswith("_weight") and not 0 <= value < math.inf:
+                raise LossmithError(f"`{field.name}` must be from 0 up and finite, not {value}")
+        if self.style_size < 1:
+            raise LossmithError(f"`style_size` must be above 0, not {self.style_size}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintingRecipe(StyleObjective):
+    """How a picture is painted without a model: by optimizing its pixels under the objective of a style."""
+
+    iterations: int = 100
+    """Iterations of L-BFGS, without a model: at each of up to three sizes, every one twice the one before."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.iterations < 1:
+            raise LossmithError(f"`iterations` must be at least 1, not {self.iterations}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleRecipe(StyleObjective):
+    """The network, the objective, the budget and the optimizer; by default those of Johnson et al."""
+
+    network: NetworkLike = "transform_net"
+    """The network that paints."""
     photo_size: int | None = None
     """The shorter side that photographs are resized to before patches are cut [default: that of the patches]."""
     steps: int | None = None
@@ -75,15 +102,10 @@ class StyleRecipe:
             object.__setattr__(self, "steps", 40_000)
         if callable(self.network):  # an object or a function, from Python
             object.__setattr__(self, "network", networks.network_expression(self.network))
-        for field in fields(self):
-            check_type(field.name, value := getattr(self, field.name), field.type)
-            weight = field.name.endswith("_weight")
-            if weight and not 0 <= value < math.inf:
-                raise LossmithError(f"`{field.name}` must be from 0 up and finite, not {value}")
+        super().__post_init__()
         _ = self.training  # which checks the others
-        for name in ("style_size", "photo_size"):
-            if (side := getattr(self, name)) is not None and side < 1:
-                raise LossmithError(f"`{name}` must be above 0, not {side}")
+        if self.photo_size is not None and self.photo_size < 1:
+            raise LossmithError(f"`photo_size` must be above 0, not {self.photo_size}")
         if self.photo_size is not None and self.photo_size < self.patch:
             raise LossmithError(
                 f"photographs of `photo_size` {self.photo_size} are too small for patches of {self.patch}"
@@ -93,11 +115,6 @@ class StyleRecipe:
     def training(self) -> Recipe:
         """The settings of the run."""
         return Recipe(**{name: getattr(self, name) for name in SHARED})
-
-    @property
-    def objective(self) -> dict[str, Any]:
-        """The settings that only a style has."""
-        return {name: value for name, value in asdict(self).items() if name not in SHARED}
 
 
 STYLE_PRESETS = {

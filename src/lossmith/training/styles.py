@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.files import sha256_of
+from lossmith.data import image_names
 from lossmith.data.photos import read_reduced
 from lossmith.degradations import from_8bit
 from lossmith.losses.perceptual.backbones import backbone
@@ -18,7 +21,7 @@ from lossmith.losses.perceptual.style_networks import (
 )
 from lossmith.losses.perceptual.style_transfer import StyleTransferLoss
 from lossmith.losses.perceptual.weights import missing_file_hint
-from lossmith.training.style_recipe import StyleRecipe
+from lossmith.training.style_recipe import StyleObjective
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +29,38 @@ LEAST_PAINTING = 64
 """The least side of a painting, in pixels: of fewer, there is no texture to learn."""
 
 
-def load_painting(path: Path, short_side: int) -> Tensor:
+@dataclass(frozen=True)
+class Style:
+    """The style of paintings."""
+
+    loss: StyleTransferLoss
+    """What says how far a picture is from it."""
+    record: dict[str, Any]
+    """What the loss is made of, for a receipt."""
+
+
+def open_style(
+    paintings: Sequence[Path], objective: StyleObjective, shares: Sequence[float] | None = None
+) -> Style:
+    """The style of painting files, under the settings of an objective.
+
+    Raises LossmithError for a painting that cannot be read or is too small, for shares that are not one for each,
+    and for a loss network whose weights or layers are not known.
+    """
+    images = [_load_painting(path, objective.style_size) for path in paintings]
+    objective, weights = _with_loss_network(objective)
+    return Style(
+        _loss(images, objective, shares, weights),
+        {
+            "paintings": dict(zip(image_names(paintings), map(sha256_of, paintings), strict=True)),
+            "style_share": shares,
+            **{field.name: getattr(objective, field.name) for field in fields(StyleObjective)},
+            "loss_weights": sha256_of(weights) if weights else None,
+        },
+    )
+
+
+def _load_painting(path: Path, short_side: int) -> Tensor:
     """A painting, float32 (1, 3, H, W), reduced."""
     image = read_reduced(path, short_side)
     height, width = image.shape[1:]
@@ -38,9 +72,9 @@ def load_painting(path: Path, short_side: int) -> Tensor:
     return from_8bit(image)[None]
 
 
-def with_loss_network(recipe: StyleRecipe) -> tuple[StyleRecipe, Path | None]:
-    """The recipe with its loss network and layers named, and the file of the weights, where one is known."""
-    if recipe.loss_network is None:
+def _with_loss_network(objective: StyleObjective) -> tuple[StyleObjective, Path | None]:
+    """The settings with their loss network and layers named, and the file of its weights, where one is known."""
+    if objective.loss_network is None:
         choice, file = style_network_at_hand()
         if choice != (published := STYLE_NETWORKS[0]):
             layers = f"{choice.style_layers}, content {choice.content_layers}"
@@ -49,39 +83,43 @@ def with_loss_network(recipe: StyleRecipe) -> tuple[StyleRecipe, Path | None]:
                 f"({layers}); for the paper's, {missing_file_hint(backbone(published.name).files[0])}"
             )
     else:
-        known = [network for network in STYLE_NETWORKS if network.name == recipe.loss_network]
+        known = [network for network in STYLE_NETWORKS if network.name == objective.loss_network]
         if not known:
-            if recipe.content_layers is None or recipe.style_layers is None:
+            if objective.content_layers is None or objective.style_layers is None:
                 raise LossmithError(
-                    f"name the layers of {recipe.loss_network} for the style: `content_layers` and `style_layers`"
+                    f"name the layers of {objective.loss_network} for the style: `content_layers` and "
+                    "`style_layers`"
                 )
-            return recipe, None
+            return objective, None
         choice, file = known[0], known[0].file()
     return replace(
-        recipe,
+        objective,
         loss_network=choice.name,
-        content_layers=recipe.content_layers or choice.content_layers,
-        style_layers=recipe.style_layers or choice.style_layers,
+        content_layers=objective.content_layers or choice.content_layers,
+        style_layers=objective.style_layers or choice.style_layers,
     ), file
 
 
-def style_objective(
-    paintings: Sequence[Tensor], recipe: StyleRecipe, shares: Sequence[float] | None, weights: Path | None
+def _loss(
+    paintings: Sequence[Tensor], objective: StyleObjective, shares: Sequence[float] | None, weights: Path | None
 ) -> StyleTransferLoss:
-    """The objective of a recipe whose network and layers are named."""
-    network, content_layers = str(recipe.loss_network), str(recipe.content_layers)
+    """The loss of an objective whose network and layers are named."""
+    network, content_layers = str(objective.loss_network), str(objective.content_layers)
     file = None if weights is None else str(weights)
     content, style, tv = published_weights(
-        network, content_layers, recipe.content_weight, recipe.style_weight, recipe.tv_weight, file
+        network, content_layers, objective.content_weight, objective.style_weight, objective.tv_weight, file
     )
     return StyleTransferLoss(
         paintings,
         network,
         content_layers,
-        str(recipe.style_layers),
+        str(objective.style_layers),
         content_weight=content,
         style_weight=style,
         tv_weight=tv,
         painting_weights=shares,
         weights=file,
     )
+
+
+__all__ = ["Style", "open_style"]

@@ -50,6 +50,15 @@ def test_the_terms_are_those_of_a_plain_computation() -> None:
     torch.testing.assert_close(loss(prediction, photo), torch.stack([*terms.values()]).sum())
 
 
+def test_against_a_fixed_photograph_its_features_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    prediction, photo = images(1), images(1)
+    loss = objective(images(1))
+    targeted = loss.with_target(photo)
+    expected = loss(prediction, photo)
+    monkeypatch.setattr(loss.content, "target_features", None)
+    torch.testing.assert_close(targeted(prediction), expected, rtol=1e-12, atol=0)
+
+
 def test_a_term_of_both_content_and_style_counts_in_both() -> None:
     image, painting = images(1), images(1)
     shared = StyleTransferLoss([painting.float()], "vgg16", CONTENT, CONTENT, weights="random")

@@ -1,21 +1,21 @@
 """The objective of style transfer: the content of a photograph, the style of paintings, and smoothness."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
 from lossmith.expressions import format_value
-from lossmith.losses.base import Loss
 from lossmith.losses.perceptual.base import PerceptualLoss, parse_layers
 from lossmith.losses.perceptual.style import STYLE_LAYERS, StyleLoss
 from lossmith.losses.pixel import TVLoss
+from lossmith.losses.precomputed import PrecomputableLoss
 
 TERMS = ("content", "style", "tv")
 
 
-class StyleTransferLoss(Loss):
+class StyleTransferLoss(PrecomputableLoss):
     """Content of the target, style of given paintings, total variation: what a network that paints minimizes.
 
     The features of a prediction are computed once for both, and the Gram matrices of the paintings when the loss
@@ -90,22 +90,29 @@ class StyleTransferLoss(Loss):
         ]
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        values = self.evaluate_map(self._weighted_terms, prediction, target)
+        def means(prediction: Tensor, target: Tensor) -> Tensor:
+            return self._weighted_terms(self.target_features(target), prediction).mean(1)
+
+        values = self.evaluate_map(means, prediction, target)
         return dict(zip(TERMS, values.unbind(), strict=True))
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return self.evaluate_map(self._weighted_terms, prediction, target).sum()
+    def target_features(self, target: Tensor) -> list[Tensor]:
+        return self.content.target_features(target)
 
-    def _weighted_terms(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def compare_to(self, features: Iterable[Tensor], prediction: Tensor) -> Tensor:
+        return self._weighted_terms(features, prediction).sum(0)
+
+    def _weighted_terms(self, content_of_target: Iterable[Tensor], prediction: Tensor) -> Tensor:
+        """Content, style and total variation of each image, (3, N)."""
         features = self.style.features(prediction)
         content = self.content.compare_statistics(
-            self.content.target_features(target), [features[index] for index in self.content_indices]
+            content_of_target, [features[index] for index in self.content_indices]
         )
         grams = [self.get_buffer(f"gram{layer}") for layer in range(len(features))]
         style = self.style.compare_statistics(grams, [self.style.statistic(feature) for feature in features])
-        values = (content, style, self.smoothness.per_image(prediction, target))
+        values = (content, style, self.smoothness.per_image(prediction, prediction))
         weighted = zip(self.term_weights.values(), values, strict=True)
-        return torch.stack([weight * value.mean() for weight, value in weighted])
+        return torch.stack([weight * value for weight, value in weighted])
 
     def __str__(self) -> str:
         content, style, tv = (format_value(weight) for weight in self.term_weights.values())
