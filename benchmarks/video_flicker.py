@@ -1,4 +1,4 @@
-"""How much `--steady` lowers the flicker of a network that was never told about time.
+"""How much `--deflicker` lowers the flicker of a network that was never told about time.
 
     python benchmarks/video_flicker.py
 
@@ -15,7 +15,7 @@ from skimage import data
 from torch import nn
 
 from lossmith.restoration import TorchEngine
-from lossmith.video import FramePainter, Steady, flicker
+from lossmith.video import Deflicker, FramePainter, flicker
 
 FRAMES = 24
 
@@ -37,9 +37,9 @@ def main() -> None:
     frames = list(scene())
     painted = [painter(frame) for frame in frames]
     for strength in (0.0, 0.5, 0.8, 0.9):
-        steady = Steady(strength)
-        results = [np.round(255 * steady(*pair)).astype(np.uint8) for pair in zip(frames, painted, strict=True)]
-        print(f"--steady {strength}: {flicker(frames, results):.2f}")
+        deflicker = Deflicker(strength)
+        results = [np.round(255 * deflicker(*pair)).astype(np.uint8) for pair in zip(frames, painted, strict=True)]
+        print(f"--deflicker {strength}: {flicker(frames, results):.2f}")
 
 
 if __name__ == "__main__":

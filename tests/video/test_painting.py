@@ -1,8 +1,9 @@
 """Films are painted frame by frame, and keep all else."""
 
 import io
-import subprocess
+import resource
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,18 @@ import torch
 from torch import nn
 
 from lossmith.core.errors import LossmithError
-from lossmith.restoration import TorchEngine
+from lossmith.restoration import RestoreOptions, TorchEngine
 from lossmith.video import FilmOptions, FramePainter, paint_film
 from lossmith.video.film import PIPE, Pixels
 
-from .conftest import av, write_film
+from .films import av, frames_of, pixels_of, sound_of, write_film
 
 
 class Same:
     """Paints nothing."""
 
-    scale = 1
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        return height, width
 
     def __call__(self, pixels: Pixels) -> Pixels:
         return pixels.astype(np.float32) / np.float32(255)
@@ -45,21 +47,6 @@ def random_painter() -> FramePainter:
     torch.manual_seed(0)
     convolutions = nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 3, padding=1)
     return FramePainter(TorchEngine(nn.Sequential(*convolutions), 1))
-
-
-def frames_of(path: Path) -> list[Any]:
-    with av.open(str(path)) as container:
-        return list(container.decode(video=0))
-
-
-def pixels_of(path: Path) -> Pixels:
-    return np.stack([frame.to_ndarray(format="rgb24").astype(np.float32) for frame in frames_of(path)])
-
-
-def sound_of(path: Path) -> list[tuple[float, bytes]]:
-    with av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(audio=0) if packet.size]
-        return [(float(packet.pts * packet.time_base), bytes(packet)) for packet in packets]
 
 
 EVEN, VARIED = range(0, 1200, 25), np.cumsum([0, *[25, 30, 50, 10] * 12][:48]).tolist()
@@ -101,9 +88,9 @@ def test_colors_survive_where_nothing_is_painted(film: Path, tmp_path: Path) -> 
     assert np.abs(difference.mean((0, 1, 2))).max() < 1
 
 
-@pytest.mark.parametrize("steady", [0.0, 0.8])
-def test_a_killed_film_goes_on_and_becomes_the_same(film: Path, tmp_path: Path, steady: float) -> None:
-    options = FilmOptions(steady=steady)
+@pytest.mark.parametrize("deflicker", [0.0, 0.8])
+def test_a_killed_film_goes_on_and_becomes_the_same(film: Path, tmp_path: Path, deflicker: float) -> None:
+    options = FilmOptions(deflicker=deflicker)
     paint_film(film, tmp_path / "whole.mp4", Same(), options, segment=10)
     out = tmp_path / "killed" / "whole.mp4"
     with pytest.raises(KeyboardInterrupt):
@@ -123,11 +110,24 @@ def test_a_finished_film_is_left_alone_and_another_is_not_replaced(film: Path, t
         paint_film(film, out, Same())
 
 
-def test_a_larger_result(film: Path, tmp_path: Path) -> None:
-    painter = FramePainter(TorchEngine(nn.Upsample(scale_factor=2), 2))
-    paint_film(film, tmp_path / "large.mp4", painter)
-    first = frames_of(tmp_path / "large.mp4")[0]
-    assert (first.width, first.height, first.rotation) == (128, 96, 90)
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        (RestoreOptions(), (128, 96)),
+        (RestoreOptions(scale_to=3), (192, 144)),
+        (RestoreOptions(size=43), (44, 32)),  # the longer side; both are even, which players want
+        (RestoreOptions(size="30x50"), (50, 30)),
+    ],
+    ids=["model", "scale", "longer side", "both sides"],
+)
+def test_the_result_has_the_size_of_the_model_or_the_options(
+    tmp_path: Path, options: RestoreOptions, size: tuple[int, int]
+) -> None:
+    film = write_film(tmp_path / "film.mp4", range(0, 50, 25), sound=False)
+    painter = FramePainter(TorchEngine(nn.Upsample(scale_factor=2), 2), options)
+    paint_film(film, tmp_path / "resized.mp4", painter)
+    first = frames_of(tmp_path / "resized.mp4")[0]
+    assert (first.width, first.height, first.rotation) == (*size, 90)
 
 
 @pytest.mark.parametrize("ending", [".mkv", ".mp4"])
@@ -159,7 +159,7 @@ def test_mistakes_are_said_before_anything_is_painted(film: Path, tmp_path: Path
         (film, "a.mp4", FilmOptions(codec="aac"), "codec for audio"),
         (film, "a.webm", FilmOptions(), "does not hold the audio codec aac"),
         (film, "a.txt", FilmOptions(), "ends in .mp4"),
-        (film, "a.mp4", FilmOptions(steady=1.0), "`steady` must be"),
+        (film, "a.mp4", FilmOptions(deflicker=1.0), "`deflicker` must be"),
         (film, "a.mp4", FilmOptions(crf=99), "`crf` is 0 to 63"),
         (film, str(film), FilmOptions(), "would overwrite"),
         (PIPE, "a.mp4", FilmOptions(), "need `frame_size`"),
@@ -170,33 +170,35 @@ def test_mistakes_are_said_before_anything_is_painted(film: Path, tmp_path: Path
     assert {path.name for path in tmp_path.iterdir()} == {"tone.mp4", "text.mp4"}
 
 
-FULL_DISK = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-from lossmith.core.errors import LossmithError
-from lossmith.video import FilmOptions, paint_film
-class Noise:
-    scale = 1
-    random = np.random.default_rng(0)
-    def __call__(self, pixels):
+class Noise(Same):
+    """Nothing that could be compressed."""
+
+    def __init__(self) -> None:
+        self.random = np.random.default_rng(0)
+
+    def __call__(self, pixels: Pixels) -> Pixels:
         return self.random.random(pixels.shape, np.float32)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
-try:
-    paint_film(Path(sys.argv[1]), Path(sys.argv[2]), Noise(), FilmOptions(crf=0), segment=10)
-except LossmithError as error:
-    sys.exit(str(error))
-"""
+
+
+@pytest.fixture
+def largest_file() -> Iterator[Callable[[int], None]]:
+    """Makes writing fail beyond so many bytes, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("limit", [30_000, 150_000], ids=["in a segment", "in the film"])
-def test_a_full_disk_leaves_nothing_under_the_final_name(film: Path, tmp_path: Path, limit: int) -> None:
-    out = tmp_path / "painted.mp4"
-    words = [sys.executable, "-c", FULL_DISK, str(film), str(out), str(limit)]
-    result = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].endswith("make room, and the same command goes on")
+def test_a_full_disk_leaves_nothing_under_the_final_name(
+    film: Path, tmp_path: Path, largest_file: Callable[[int], None], limit: int
+) -> None:
+    out, options = tmp_path / "painted.mp4", FilmOptions(crf=0)
+    largest_file(limit)
+    with pytest.raises(LossmithError, match="make room, and the same command goes on"):
+        paint_film(film, out, Noise(), options, segment=10)
     assert not out.exists()
+    largest_file(10_000_000)
+    assert paint_film(film, out, Noise(), options, segment=10).frames == len(frames_of(out)) == 48
 
 
 def test_raw_frames_go_in_and_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

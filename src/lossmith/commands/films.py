@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lossmith import restoration, video
+from lossmith.commands.command_line import changed
 from lossmith.commands.outcome import Outcome
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
@@ -16,8 +18,6 @@ from lossmith.core.files import path_list
 from lossmith.video.options import FilmOptions
 
 logger = logging.getLogger(__name__)
-
-Paths = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,52 +43,58 @@ class FilmOutcome(Outcome):
         return "\n".join(filter(None, [self.remark, summary]))
 
 
-def film_of(images: Paths) -> Path | None:
-    """The film that a command was given, if it was not given images.
+PICTURES_ONLY = ("recursive", "format", "bits", "quality", "alpha", "halo", "memory", "verify", "page")
+"""Options of the commands that have no meaning for films."""
 
-    Raises LossmithError for several.
+
+def film_of(command: Callable[..., object], given: Mapping[str, Any]) -> Path | None:
+    """The film that a command was given, if it was not given images; `given` are its arguments.
+
+    Raises LossmithError for several films, and for options that are for images where there is a film, and the
+    other way around.
     """
-    paths = path_list(images)
-    films = [path for path in paths if video.is_film(path)]
-    if films and len(paths) > 1:
+    paths, to_film = path_list(given["images"]), video.is_film(Path(given["out"]))
+    films = [path for path in paths if video.is_film(path) or (to_film and path.suffix.lower() == ".gif")]
+    if not films:
+        if to_film:
+            raise LossmithError(f"`out='{given['out']}'` is for a film, and no film is given; name a folder")
+        if given["films"] != FilmOptions():
+            raise LossmithError(f"`{next(iter(changed(given['films'])))}` is for films, and no film is given")
+        return None
+    if len(paths) > 1:
         raise LossmithError(f"one film at a time: '{films[0]}' is given with {len(paths) - 1} more")
-    return films[0] if films else None
+    defaults = {name: each.default for name, each in signature(command).parameters.items()}
+    for name in PICTURES_ONLY:
+        if name in defaults and given[name] != defaults[name]:
+            raise LossmithError(f"`{name}` is for images, and '{films[0]}' is a film; leave it out")
+    return films[0]
 
 
-def only_model(models: Paths) -> Path:
-    """The one model for a film; raises LossmithError for several."""
-    paths = path_list(models)
-    if len(paths) != 1:
-        raise LossmithError(f"a film takes one `model`, not {len(paths)}")
-    return paths[0]
+def make_film(
+    film: Path,
+    out: Path,
+    engines: Sequence[restoration.Engine],
+    options: restoration.RestoreOptions,
+    films: FilmOptions,
+) -> FilmOutcome:
+    """Put every frame of a film through a model, with the options that it has for images.
+
+    Raises LossmithError for several models, and as `paint_film` does.
+    """
+    if len(engines) != 1:
+        raise LossmithError(f"a film takes one `model`, not {len(engines)}")
+    painter = video.FramePainter(_on_device(engines[0], options.precision), options)
+    result = video.paint_film(film, out, painter, films, {**engines[0].metadata, **changed(options)})
+    if out == video.PIPE and result.remark:
+        logger.warning(result.remark)
+    return FilmOutcome(out, result.frames, result.remark)
 
 
-def on_device(
-    engine: restoration.Engine, precision: Literal["auto"] | restoration.Precision = "auto"
+def _on_device(
+    engine: restoration.Engine, precision: Literal["auto"] | restoration.Precision
 ) -> restoration.Engine:
     """The engine where it is fast; in float32, if no precision is named."""
     if not isinstance(engine, restoration.TorchEngine):
         return engine
     placed = engine.on(best_device())
     return placed if precision == "auto" else placed.computing_in(precision)
-
-
-def make_film(
-    film: Path,
-    out: Path,
-    engine: restoration.Engine,
-    options: FilmOptions,
-    painter: video.Painter | None = None,
-    **settings: object,
-) -> FilmOutcome:
-    """Put every frame of a film through a model, or through a painter that uses it.
-
-    `settings` are what else determines the result.
-
-    Raises LossmithError as `paint_film` does.
-    """
-    identity = {**engine.metadata, **settings}
-    result = video.paint_film(film, out, painter or video.FramePainter(engine), options, identity)
-    if out == video.PIPE and result.remark:
-        logger.warning(result.remark)
-    return FilmOutcome(out, result.frames, result.remark)

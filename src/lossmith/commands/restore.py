@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from lossmith import restoration
-from lossmith.commands.films import FilmOutcome, film_of, make_film, on_device, only_model
+from lossmith.commands.films import FilmOutcome, film_of, make_film
 from lossmith.commands.image_results import ImageOutcome, process_images
 from lossmith.commands.option_types import NetworkOption, PathOption, PathsOption, ProgressOption
 from lossmith.commands.result_paths import format_for
@@ -60,12 +60,12 @@ def restore(
     Parameters
     ----------
     images
-        Files, folders, or patterns such as "photos/*.jpg".
+        Files, folders, or patterns such as "photos/*.jpg"; or one film, or - for raw frames.
     model
         Model files: of lossmith, any that spandrel knows, or ONNX. Several are shown side by side on one page.
     out
         Folder for the results: NAME.png; with several models MODEL/NAME.png. For one image and one model also the
-        file to write, such as result.png.
+        file to write, such as result.png. Of a film: the file, such as restored.mp4, or - for raw frames.
     recursive
         Restore images in nested folders too; the results keep their folders.
     format
@@ -105,16 +105,22 @@ def restore(
         For invalid arguments and anything else that is found before the first image. What is wrong with a single
         image is among the failures.
     """
-    out = Path(out)
-    if film := film_of(images):
-        engine = on_device(restoration.load_engine(only_model(model), network), precision)
-        return make_film(film, out, engine, films, precision=precision)
+    film, out = film_of(restore, locals()), Path(out)
     options = restoration.RestoreOptions(
-        format_for(out, format), bits, quality, alpha, halo, memory, precision, scale_to=scale_to, size=size
+        "png" if film else format_for(out, format),
+        bits,
+        quality,
+        alpha,
+        halo,
+        memory,
+        precision,
+        scale_to=scale_to,
+        size=size,
     )
-    restorers = [
-        restoration.FileRestorer(restoration.load_engine(path, network), options) for path in path_list(model)
-    ]
-    if not restorers:
+    engines = [restoration.load_engine(path, network) for path in path_list(model)]
+    if not engines:
         raise LossmithError("restore needs a `model`")
+    if film:
+        return make_film(film, out, engines, options, films)
+    restorers = [restoration.FileRestorer(engine, options) for engine in engines]
     return process_images(Restored, images, restorers, out, recursive=recursive, verify=verify, page=page)

@@ -1,4 +1,4 @@
-"""`lossmith stylize`: photographs painted in a style that was learned, or in that of a painting."""
+"""`lossmith stylize`: photographs and films painted in a style that was learned, or in that of a painting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from lossmith import data, restoration, training
 from lossmith.commands.command_line import changed
-from lossmith.commands.films import FilmOutcome, film_of, make_film, on_device, only_model
+from lossmith.commands.films import FilmOutcome, film_of, make_film
 from lossmith.commands.image_results import ImageOutcome, process_images
 from lossmith.commands.option_types import PathOption, PathsOption, ProgressOption
 from lossmith.commands.result_paths import format_for
@@ -50,12 +50,13 @@ def stylize(
     films: FilmOptions = FilmOptions(),
     progress: ProgressOption = True,
 ) -> Stylized | FilmOutcome:
-    """Paint photographs in a style that `learn-style` has learned, or without learning in that of a painting.
+    """Paint photographs or a film in a style that `learn-style` has learned, or without learning in a painting's.
 
     Bit depth, transparency and metadata of the photographs are kept, as `restore` keeps them; gray ones get
     colors. A style normalizes by the whole image. One that does not fit into memory is painted tile by tile, with
     statistics that are measured once on a reduced copy: no seam shows, and the deviation is measured and said.
-    The same command skips finished results and resumes a stopped run.
+    The same command skips finished results and resumes a stopped run. A film, such as holiday.mp4, is painted
+    frame by frame and keeps its sound.
 
     With `style` in the place of `model` the pixels of each photograph are optimized, which takes minutes where a
     learned style takes a fraction of a second, and gives what that approximates.
@@ -63,7 +64,7 @@ def stylize(
     Parameters
     ----------
     images
-        Files, folders, or patterns such as "photos/*.jpg".
+        Files, folders, or patterns such as "photos/*.jpg"; or one film, or - for raw frames.
     model
         Styles: model files of `learn-style`, or of ports of the same network. Several are shown side by side on
         one page; with `strength` two are mixed instead.
@@ -71,7 +72,7 @@ def stylize(
         Paintings, in whose style photographs are painted without a model; the style of several is their mean.
     out
         Folder for the results: NAME.png; with several models STYLE/NAME.png. For one image and one model also the
-        file to write, such as result.png.
+        file to write, such as result.png. Of a film: the file, such as painted.mp4, or - for raw frames.
     strength
         0 to 1: from the photograph to the painting. With two models from the first style to the second, by
         interpolation of their weights.
@@ -110,20 +111,13 @@ def stylize(
         For a model that is no style, a painting that is too small for one, invalid arguments and anything else
         that is found before the first image. What is wrong with a single image is among the failures.
     """
-    out = Path(out)
+    film, out = film_of(stylize, locals()), Path(out)
     models, paintings = path_list(model or []), path_list(style or [])
     _check_way(len(models), len(paintings), recipe)
-    if film := film_of(images):
-        if not models:
-            raise LossmithError(
-                "a film is painted with a `model`; `lossmith learn-style` learns one from the `style`"
-            )
-        if strength != 1 or keep_color or size is not None:
-            raise LossmithError("`strength`, `keep_color` and `size` are for pictures, not yet for films")
-        engine = on_device(load_style(only_model(models)), precision)
-        return make_film(film, out, engine, films, precision=precision)
+    if film and paintings:
+        raise LossmithError("a film is painted with a `model`; `lossmith learn-style` learns one from the `style`")
     options = restoration.PaintOptions(
-        format_for(out, format),
+        "png" if film else format_for(out, format),
         bits,
         quality,
         memory=memory,
@@ -142,6 +136,8 @@ def stylize(
         options = replace(options, strength=1.0)
     else:
         engines = [load_style(path) for path in models]
+    if film:
+        return make_film(film, out, engines, options, films)
     restorers = [restoration.FileRestorer(engine, options) for engine in engines]
     return process_images(Stylized, images, restorers, out, recursive=recursive, verify=verify, page=page)
 

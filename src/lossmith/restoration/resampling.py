@@ -90,6 +90,12 @@ def resample(raster: Raster, size: tuple[int, int], to: Path) -> Raster:
     return result
 
 
+def resample_values(values: Pixels, size: tuple[int, int]) -> Pixels:
+    """Resample float32 values (H, W, C) in memory to (height, width), by the same filter."""
+    height, width = values.shape[:2]
+    return _lanczos(values, size[::-1], (0.0, 0.0, width, height)) if (height, width) != size else values
+
+
 def _lanczos(values: Pixels, size: tuple[int, int], box: tuple[float, float, float, float]) -> Pixels:
     """Resize the `box` of values (H, W, C) to (width, height); values around the box contribute to its edges."""
     from PIL import Image

@@ -4,19 +4,21 @@ from typing import Any
 
 from lossmith.video.film import FilmFormat, Pixels, pyav
 
-BT709 = 1
-RGB = 0
+RGB, BT709 = 0, 1
 SWSCALE_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
-"""swscale's numbers for the matrices of ITU-T H.273; it takes BT.601 where none is named."""
-BT601 = 5
+"""swscale's numbers for the matrices of ITU-T H.273."""
+BT601, MAX_BT601_HEIGHT = 5, 576
+"""The matrix of films that name none and are at most so high; what is higher has BT.709, as players take it."""
 LIMITED, FULL = 1, 2
 
 
 def to_pixels(frame: Any, film: FilmFormat) -> Pixels:
     """A decoded frame as RGB, (height, width, 3)."""
     rgb = frame.reformat(
+        film.width,  # which may change within a film
+        film.height,
         format=film.rgb_format,
-        src_colorspace=SWSCALE_MATRICES.get(film.colorspace, BT601),
+        src_colorspace=_matrix(film),
         src_color_range=film.color_range or LIMITED,
         dst_color_range=FULL,
         interpolation=_exactly(),
@@ -33,7 +35,7 @@ def from_pixels(pixels: Pixels, film: FilmFormat) -> Any:
         .reformat(
             format=film.pixel_format,
             src_color_range=FULL,
-            dst_colorspace=SWSCALE_MATRICES.get(film.colorspace, BT601),
+            dst_colorspace=_matrix(film),
             dst_color_range=film.color_range or LIMITED,
             interpolation=_exactly(),
         )
@@ -42,12 +44,21 @@ def from_pixels(pixels: Pixels, film: FilmFormat) -> Any:
     return frame
 
 
+def is_rgb(pixel_format: str) -> bool:
+    """Whether values are stored as red, green and blue."""
+    return bool(pyav().VideoFormat(pixel_format).is_rgb)
+
+
 def tag(target: Any, film: FilmFormat) -> None:
     """Say which colors the values of a frame, or of a coded stream, stand for."""
     target.color_range = film.color_range
     target.colorspace = film.colorspace
     target.color_primaries = film.color_primaries
     target.color_trc = film.color_trc
+
+
+def _matrix(film: FilmFormat) -> int:
+    return SWSCALE_MATRICES.get(film.colorspace, BT709 if film.height > MAX_BT601_HEIGHT else BT601)
 
 
 def _exactly() -> int:

@@ -72,6 +72,10 @@ class FilmFormat:
         """ffmpeg's name for frames as arrays."""
         return "rgb24" if self.bits <= 8 else "rgb48le"
 
+    def turned_size(self, height: int, width: int) -> tuple[int, int]:
+        """The size of upright frames that are stored in a size, and the other way around."""
+        return (width, height) if self.quarter_turns % 2 else (height, width)
+
 
 @dataclass(frozen=True)
 class Frame:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class FilmOptions:
     """How films are painted; pictures have no use for it."""
 
-    steady: float = 0.0
+    deflicker: float = 0.0
     """Share of the previous frame's result, 0 to below 1, where the film stands still: less flicker."""
     codec: str | None = None
     """Codec of the result, as ffmpeg calls it [default: libx264; in .webm libvpx-vp9]."""

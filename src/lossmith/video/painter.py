@@ -1,45 +1,65 @@
-"""What paints frames, and an engine as such."""
+"""What paints frames, and a model as such."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 
 from lossmith.core.devices import out_of_memory
 from lossmith.core.errors import LossmithError
-from lossmith.restoration.channels import ChannelAdapter
+from lossmith.restoration.channels import to_levels
 from lossmith.restoration.engine import Engine
+from lossmith.restoration.file_restorer import RestoreOptions
+from lossmith.restoration.resampling import resample_values
 from lossmith.restoration.tiling.tiles import rounded_up
 from lossmith.video.film import Pixels
 
 
 class Painter(Protocol):
-    """Maps frames (h, w, 3) of integers to float32 (scale * h, scale * w, 3) in [0, 1]; it need not clip."""
+    """Maps frames (h, w, 3) of integers to float32 (*size_of(h, w), 3), to be clipped to [0, 1]."""
 
-    @property
-    def scale(self) -> int: ...
+    def size_of(self, height: int, width: int) -> tuple[int, int]: ...
 
     def __call__(self, pixels: Pixels) -> Pixels: ...
 
 
 @dataclass(frozen=True)
 class FramePainter:
-    """An engine that paints whole frames, mirrored beyond the lower and right edge to sizes that it takes."""
+    """An engine that paints whole frames, mirrored beyond the lower and right edge to sizes that it takes.
+
+    Of the options, those for sizes and for what the engine makes of pixels concern it.
+    """
 
     engine: Engine
+    options: RestoreOptions = field(default_factory=RestoreOptions)
 
-    @property
-    def scale(self) -> int:
-        return self.engine.scale
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        return self._options(height, width).size_of(height, width, self.engine.scale)
 
     def __call__(self, pixels: Pixels) -> Pixels:
+        size = pixels.shape[0], pixels.shape[1]
+        options = self._options(*size)
+        if (input_size := options.input_size(*size)) != size:
+            white = np.float32(np.iinfo(pixels.dtype).max)
+            pixels = to_levels(resample_values(pixels / white, input_size), pixels.dtype.name)
+        return resample_values(self._paint(pixels, options).clip(0, 1), self.size_of(*size))
+
+    def _options(self, height: int, width: int) -> RestoreOptions:
+        """The options, in which a size that does not name both sides has become one of even sides, for players."""
+        options = self.options
+        if options.scale_to is None and not str(options.size or "").strip().isdigit():
+            return options
+        tall, wide = (max(2, 2 * round(side / 2)) for side in options.size_of(height, width, self.engine.scale))
+        return replace(options, scale_to=None, size=f"{wide}x{tall}")
+
+    def _paint(self, pixels: Pixels, options: RestoreOptions) -> Pixels:
         engine, (height, width) = self.engine, pixels.shape[:2]
         if engine.size not in (None, (height, width)):
             raise LossmithError(f"model '{engine.name}' takes only {engine.size}, not frames of {height, width}")
         tall, wide = (rounded_up(max(side, engine.minimum), engine.multiple_of) for side in (height, width))
         padded = np.pad(pixels, ((0, tall - height), (0, wide - width), (0, 0)), "symmetric")
         try:
-            painted: Pixels = ChannelAdapter(engine)(padded)[: engine.scale * height, : engine.scale * width]
+            painted: Pixels = options.adapter(engine)(padded)[: engine.scale * height, : engine.scale * width]
         except Exception as error:
             if not out_of_memory(error):
                 raise

@@ -1,6 +1,7 @@
 """Paints a film: segment by segment, so that a stopped one goes on where it was."""
 
 import json
+import logging
 import re
 import shutil
 import sys
@@ -8,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from glob import escape
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,21 @@ from typing import Any
 import numpy as np
 
 from lossmith.core.errors import LossmithError
-from lossmith.core.files import atomic_write, hidden_path, sha256_of, write_text
+from lossmith.core.files import atomic_write, hidden_path, remove_partial_files, sha256_of, write_text
 from lossmith.core.lock import folder_lock
 from lossmith.core.progress import ProgressBar
 from lossmith.restoration.channels import to_levels
+from lossmith.video.conversion import FULL, RGB, is_rgb
+from lossmith.video.deflicker import Deflicker
 from lossmith.video.film import CONTAINERS, PIPE, FilmFormat, Frame
 from lossmith.video.options import FilmOptions
 from lossmith.video.painter import Painter
 from lossmith.video.reading import RawReader, Source, open_film, read_film
-from lossmith.video.steady import Steady
-from lossmith.video.writing import Encoding, default_codec, join_segments, write_segment
+from lossmith.video.writing import Encoding, comment_of, default_codec, join_segments, write_segment
 
-SEGMENT = 96
+logger = logging.getLogger(__name__)
+
+SEGMENT = 48
 """Frames in a segment: what is painted again, at most, when a film was stopped."""
 RECORD = "lossmith "
 """Begins the line of a film's comment that says how it was painted."""
@@ -59,19 +64,19 @@ def paint_film(
     Raises LossmithError, before anything is painted, where the film cannot be read, or `out` cannot hold the
     result; and when the disk is full: finished segments are kept, and `out` is not written.
     """
-    steady = Steady(options.steady)
+    deflicker = Deflicker(options.deflicker)
     source = _source(film, options)
     if out == PIPE:
-        return _to_pipe(source, painter, steady)
+        return _to_pipe(source, painter, deflicker)
     container, encoding = _container(out), Encoding(options.codec or default_codec(out), options.crf)
     encoding.check()
-    if out.resolve() == film.resolve():
+    if out.exists() and film != PIPE and out.samefile(film):
         raise LossmithError(f"'{out}' would overwrite the film that is to be painted; change `out`")
     record = json.dumps(
         {
             "film": film.name,
             "film_sha256": None if film == PIPE else sha256_of(film),
-            "steady": options.steady,
+            "deflicker": options.deflicker,
             "codec": encoding.codec,
             "crf": encoding.crf,
             "segment": segment,
@@ -83,9 +88,8 @@ def paint_film(
         return PaintedFilm(0)
     folder = hidden_path(out, "unfinished")
     with folder_lock(folder):
-        work = _Work(
-            folder, record, source, _result_format(source.film, painter.scale, encoding), encoding, segment
-        )
+        work = _Work(folder, record, source, _result_format(source.film, painter, encoding), encoding, segment)
+        remove_partial_files(out.parent, of=escape(out.name))
         work.prepare(keep=film != PIPE)
         original = None if film == PIPE else film
         try:
@@ -94,7 +98,7 @@ def paint_film(
             if not work.segments():
                 shutil.rmtree(folder, ignore_errors=True)
             raise
-        painted = work.paint(painter, steady)
+        painted = work.paint(painter, deflicker)
         with atomic_write(out) as draft:
             work.join(draft, container, original, RECORD + record)
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,29 +128,31 @@ class _Work:
 
     def rehearse(self, container: str, original: Path | None) -> None:
         """Write a film of one gray frame, so that what does not fit together is found before the work."""
-        height, width = self.result.height, self.result.width
-        gray = np.full(_upright(self.result, height, width), 127, self.result.dtype)
+        upright = self.result.turned_size(self.result.height, self.result.width)
+        gray = np.full((*upright, 3), 127, self.result.dtype)
         with atomic_write(self.folder / "rehearsal") as film, atomic_write(self.folder / "frame") as frame:
             write_segment(frame, self.result, self.encoding, [Frame(gray, 0, 1)])
-            join_segments(film, container, [frame], self.result, Fraction(1), original, packets=False)
+            missing = join_segments(film, container, [frame], self.result, Fraction(1), original, packets=False)
         for name in ("rehearsal", "frame"):
             (self.folder / name).unlink()
+        if missing:
+            logger.warning(f"{container} does not take all of the film; the result has no {', no '.join(missing)}")
 
-    def paint(self, painter: Painter, steady: Steady) -> PaintedFilm:
+    def paint(self, painter: Painter, deflicker: Deflicker) -> PaintedFilm:
         """Paint the segments that are not finished."""
         done = len(self.segments())
         frames = self._counted(self.source.frames())
         skipped = sum(1 for _ in islice(frames, done * self.segment))
-        if done and steady.strength:
-            steady.load(self._memory(done - 1))
+        if done and deflicker.strength:
+            deflicker.load(self._memory(done - 1))
         with ProgressBar("paint") as bar:
             meter = _Meter(bar, self.source.film.frames, skipped)
-            painted = meter.counting(_painted(frames, painter, steady, self.source.film.dtype))
+            painted = meter.counting(_painted(frames, painter, deflicker, self.source.film.dtype))
             for first in painted:
                 with atomic_write(self._segment(done)) as draft:
                     batch = chain([first], islice(painted, self.segment - 1))
                     write_segment(draft, self.result, self.encoding, batch)
-                    steady.save(self._memory(done))
+                    deflicker.save(self._memory(done))
                 self._memory(done - 1).unlink(missing_ok=True)
                 done += 1
             return PaintedFilm(meter.frames, self.source.remark)
@@ -164,7 +170,7 @@ class _Work:
         return self.folder / f"segment-{number:06}.nut"
 
     def _memory(self, number: int) -> Path:
-        """What `Steady` remembers after a segment."""
+        """What `Deflicker` remembers after a segment."""
         return self.folder / f"segment-{number:06}.npz"
 
     def _counted(self, frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -199,33 +205,30 @@ def _is_done(out: Path, record: str) -> bool:
     if not out.exists():
         return False
     with open_film(out) as container:
-        tags = {name.lower(): value for name, value in container.metadata.items()}
-    lines = tags.get("comment", "").splitlines()
+        lines = comment_of(container).splitlines()
     if not any(line.startswith(RECORD + "{") for line in lines):
         raise LossmithError(f"'{out}' exists and was not painted by lossmith; move it, or change `out`")
     return RECORD + record in lines
 
 
-def _result_format(film: FilmFormat, scale: int, encoding: Encoding) -> FilmFormat:
-    larger = replace(film, height=scale * film.height, width=scale * film.width)
-    return replace(larger, pixel_format=encoding.pixel_format(larger))
+def _result_format(film: FilmFormat, painter: Painter, encoding: Encoding) -> FilmFormat:
+    height, width = film.turned_size(*painter.size_of(*film.turned_size(film.height, film.width)))
+    result = replace(film, height=height, width=width)
+    result = replace(result, pixel_format=encoding.pixel_format(result))
+    return replace(result, colorspace=RGB, color_range=FULL) if is_rgb(result.pixel_format) else result
 
 
-def _upright(film: FilmFormat, height: int, width: int) -> tuple[int, int, int]:
-    return (width, height, 3) if film.quarter_turns % 2 else (height, width, 3)
-
-
-def _painted(frames: Iterator[Frame], painter: Painter, steady: Steady, dtype: str) -> Iterator[Frame]:
+def _painted(frames: Iterator[Frame], painter: Painter, deflicker: Deflicker, dtype: str) -> Iterator[Frame]:
     for frame in frames:
-        result = steady(frame.pixels, np.clip(painter(frame.pixels), 0, 1))
+        result = deflicker(frame.pixels, np.clip(painter(frame.pixels), 0, 1))
         yield replace(frame, pixels=to_levels(result, dtype))
 
 
-def _to_pipe(source: Source, painter: Painter, steady: Steady) -> PaintedFilm:
+def _to_pipe(source: Source, painter: Painter, deflicker: Deflicker) -> PaintedFilm:
     """Raw frames of rgb24 to the standard output."""
     with ProgressBar("paint") as bar:
         meter = _Meter(bar, source.film.frames)
-        for frame in meter.counting(_painted(source.frames(), painter, steady, "uint8")):
+        for frame in meter.counting(_painted(source.frames(), painter, deflicker, "uint8")):
             sys.stdout.buffer.write(frame.pixels.tobytes())
         sys.stdout.buffer.flush()
         return PaintedFilm(meter.frames, source.remark)
@@ -254,4 +257,4 @@ class _Meter:
     def _status(self) -> str:
         rate = (self.frames - self._before) / max(time.monotonic() - self._started, 1e-6)
         of = f" of {self._total}" if self._total else ""
-        return f"{self.frames}{of} frames  {rate:.3g} per second"
+        return f"{self.frames}{of} frames" + (f"  {rate:.3g} per second" if rate else "")

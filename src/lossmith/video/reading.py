@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from lossmith.core.errors import LossmithError, counted
-from lossmith.video.conversion import BT709, RGB, to_pixels
+from lossmith.video.conversion import BT709, LIMITED, to_pixels
 from lossmith.video.film import FilmFormat, Frame, pyav, turned
 
 SLACK = 0.5
@@ -147,10 +147,10 @@ def read_film(path: Path) -> FilmReader:
             stream.frames or round(seconds * rate),
             _without_range(frame.format.name),
             max(component.bits for component in frame.format.components),
-            BT709 if int(frame.colorspace) == RGB else int(frame.colorspace),
+            BT709 if frame.format.is_rgb else int(frame.colorspace),
             int(frame.color_primaries),
             int(frame.color_trc),
-            int(frame.color_range),
+            LIMITED if frame.format.is_rgb else int(frame.color_range),
             stream.sample_aspect_ratio or None,
         )
         if "DISPLAYMATRIX" in {each.type.name for each in frame.side_data}:

@@ -12,7 +12,7 @@ from typing import Any
 from lossmith.core.errors import LossmithError
 from lossmith.video.conversion import from_pixels, tag
 from lossmith.video.film import FilmFormat, Frame, pyav, turned
-from lossmith.video.reading import open_film
+from lossmith.video.reading import open_film, video_stream
 
 SEGMENT_FORMAT = "nut"
 """The container of segments, which keeps any time base and any codec."""
@@ -20,6 +20,8 @@ CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
 """Codecs with a constant rate factor, and one at which results look like the frames."""
 PARAMETERS = {"libx264": {"x264-params": "force-cfr=1"}, "libx265": {"x265-params": "log-level=error"}}
 """What else codecs are told: x264 to store the frame rate, not the time base."""
+MEASURES = ("bps", "duration", "number_of_", "_statistics_", "encoder")
+"""How names of metadata begin that tell how a stream was coded, which is another one in the result."""
 SCALE_OF_QUALITY = 118
 """Units of ffmpeg's quality in one step of the quantizer of the other codecs."""
 
@@ -50,10 +52,12 @@ class Encoding:
         return [each.name for each in codec.video_formats or ()]
 
     def pixel_format(self, film: FilmFormat) -> str:
-        """That of the film, if the codec takes it and the size suits it; else the nearest."""
+        """That of the film, if it has color, the codec takes it and the size suits it; else the nearest."""
         even = film.height % 2 == 0 and film.width % 2 == 0
         depth = "10le" if film.bits > 8 else ""
-        wanted = [film.pixel_format] if even or "444" in film.pixel_format else []
+        av = pyav()
+        colored = len(av.VideoFormat(film.pixel_format).components) > 1
+        wanted = [film.pixel_format] if colored and (even or "444" in film.pixel_format) else []
         wanted += [f"yuv420p{depth}"] if even else []
         wanted += [f"yuv444p{depth}", "yuv444p", "yuv420p"]
         known = self.pixel_formats()
@@ -104,11 +108,13 @@ def join_segments(
     original: Path | None = None,
     comment: str = "",
     packets: bool = True,
-) -> None:
+) -> list[str]:
     """Write the film of some segments, with sound, subtitles, chapters and metadata of the original.
 
     `last_duration` is how many seconds the last frame is shown, and `comment` is added to that of the original.
     Without `packets` it has no sound, but is refused as with it.
+
+    Returns what of the original it does not have, such as "subtitle subrip".
 
     Raises LossmithError where the container does not take the codec of the frames or of the sound.
     """
@@ -119,20 +125,37 @@ def join_segments(
         _explained(f"the film cannot be written as {container_format}"),
         av.open(str(path), "w", format=container_format) as target,
     ):
-        video, others = _copied(target, first.streams.video[0], container_format), {}
+        video = _copied(target, first.streams.video[0], container_format)
+        others: dict[int, Any] = {}
+        missing: list[str] = []
         tag(video.codec_context, film)
         if film.matrix:
             video.set_display_matrix(film.matrix)
-        if source is not None:
+        if source is not None and original is not None:
+            painted = video_stream(source, original)
+            _describe(video, painted)
             others = _other_streams(target, source, container_format)
+            missing = [
+                _name(each)
+                for each in source.streams
+                if each.index not in (painted.index, *others) and each.type != "data"  # such as marks of chapters
+            ]
             target.set_chapters(source.chapters())
             target.metadata.update(source.metadata)
-        target.metadata["comment"] = "\n".join(filter(None, [target.metadata.get("comment"), comment]))
+            target.metadata.pop("COMMENT", None)
+            comment = "\n".join(filter(None, [comment_of(source), comment]))
+        target.metadata["comment"] = comment
         timed = [_of_segments(segments, video, last_duration)]
         if others and packets:
             timed.append(_of_original(source, others))
         for _, packet in heapq.merge(*timed, key=lambda each: each[0]):
             target.mux(packet)
+    return missing
+
+
+def comment_of(container: Any) -> str:
+    """The comment in a film, whose name Matroska writes in capital letters."""
+    return next((value for name, value in container.metadata.items() if name.lower() == "comment"), "")
 
 
 def _source(original: Path | None) -> Any:
@@ -157,9 +180,21 @@ def _other_streams(target: Any, source: Any, container_format: str) -> dict[int,
         with suppress(LossmithError):
             streams[each.index] = _copied(target, each, container_format)
     for index, stream in streams.items():
-        stream.metadata.update(source.streams[index].metadata)
-        stream.disposition = source.streams[index].disposition
+        _describe(stream, source.streams[index])
     return streams
+
+
+def _describe(stream: Any, original: Any) -> None:
+    """Say of a stream what its original says: its language, title, and whether it is the default."""
+    tags = original.metadata.items()
+    stream.metadata.update({name: value for name, value in tags if not name.lower().startswith(MEASURES)})
+    stream.disposition = original.disposition
+
+
+def _name(stream: Any) -> str:
+    """What a stream is, such as "subtitle subrip"."""
+    codec = stream.codec_context.name if stream.codec_context else ""
+    return f"{stream.type} {codec}".strip()
 
 
 def _of_segments(segments: Sequence[Path], video: Any, last_duration: Fraction) -> Iterator[tuple[float, Any]]:

@@ -17,7 +17,7 @@ REACH = 5
 """Side of the square over which changes are averaged, so that noise is none, and then spread."""
 
 
-class Steady:
+class Deflicker:
     """Blends the result of each frame with that of the previous one, where the film did not change.
 
     The film is compared with an average of its past in the same proportions, so that slow changes are noticed as
@@ -30,13 +30,13 @@ class Steady:
         Raises LossmithError for another strength.
         """
         if not 0 <= strength < 1:
-            raise LossmithError(f"`steady` must be at least 0 and less than 1, not {strength}")
+            raise LossmithError(f"`deflicker` must be at least 0 and less than 1, not {strength}")
         self.strength = strength
         self._past: tuple[Tensor, Tensor] | None = None
         """The average of the frames, and the previous result; both (1, 3, h, w)."""
 
     def __call__(self, frame: Pixels, result: Pixels) -> Pixels:
-        """The result of a frame, both (h, w, 3), with values in [0, 1] or integers for the frame, steadied."""
+        """The result of a frame, both (h, w, 3), with values in [0, 1] or integers for the frame, deflickered."""
         if not self.strength:
             return result
         white = np.iinfo(frame.dtype).max if frame.dtype.kind == "u" else 1
@@ -46,8 +46,8 @@ class Steady:
             enlarged = F.interpolate(share, now[1].shape[2:], mode="nearest")
             now = torch.lerp(now[0], self._past[0], share), torch.lerp(now[1], self._past[1], enlarged)
         self._past = now
-        steadied: Pixels = now[1][0].permute(1, 2, 0).numpy()
-        return steadied
+        deflickered: Pixels = now[1][0].permute(1, 2, 0).numpy()
+        return deflickered
 
     def save(self, path: Path) -> None:
         """Write what is remembered of the past."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lossmith.core.errors import LossmithError
-from lossmith.video import Steady, flicker
+from lossmith.video import Deflicker, flicker
 from lossmith.video.film import Pixels
 
 
@@ -31,23 +31,23 @@ def levels(results: list[Pixels]) -> list[Pixels]:
 def test_steady_lowers_the_flicker_of_still_regions() -> None:
     frames = scene()
     results = flickering(frames)
-    steady = Steady(0.8)
-    steadied = [steady(frame, result) for frame, result in zip(frames, results, strict=True)]
+    deflicker = Deflicker(0.8)
+    deflickered = [deflicker(frame, result) for frame, result in zip(frames, results, strict=True)]
     # an average with weights 0.2, 0.16, ... changes from frame to frame by 0.2 of the deviation and a bit
-    assert flicker(frames, levels(steadied)) < 0.4 * flicker(frames, levels(results))
+    assert flicker(frames, levels(deflickered)) < 0.4 * flicker(frames, levels(results))
 
 
 def test_what_moves_is_not_blended() -> None:
     black, white = np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 255, np.uint8)
-    steady = Steady(0.9)
-    steady(black, np.zeros((16, 16, 3), np.float32))
-    assert np.array_equal(steady(white, np.ones((16, 16, 3), np.float32)), np.ones((16, 16, 3)))
+    deflicker = Deflicker(0.9)
+    deflicker(black, np.zeros((16, 16, 3), np.float32))
+    assert np.array_equal(deflicker(white, np.ones((16, 16, 3), np.float32)), np.ones((16, 16, 3)))
 
 
 def test_a_slow_fade_does_not_drag_behind() -> None:
-    steady, result = Steady(0.9), np.zeros(())
+    deflicker, result = Deflicker(0.9), np.zeros(())
     for level in range(0, 200, 2):
-        result = steady(np.full((8, 8, 3), level, np.uint8), np.full((8, 8, 3), level / 255, np.float32))
+        result = deflicker(np.full((8, 8, 3), level, np.uint8), np.full((8, 8, 3), level / 255, np.float32))
     # the film may be ahead of its average by what counts as a change, 0.04, and not more
     assert abs(float(result.mean()) - 198 / 255) < 0.04
 
@@ -61,5 +61,5 @@ def test_flicker_is_the_mean_difference_where_the_film_stands_still() -> None:
 
 @pytest.mark.parametrize("strength", [-0.1, 1.0])
 def test_the_strength_is_a_share(strength: float) -> None:
-    with pytest.raises(LossmithError, match="`steady` must be"):
-        Steady(strength)
+    with pytest.raises(LossmithError, match="`deflicker` must be"):
+        Deflicker(strength)
