@@ -10,6 +10,7 @@ from torchvision.models import squeezenet1_1
 
 from lossmith import LossmithError, StyleRecipe, learn_style, preset, reproduce
 from lossmith.cli import run
+from lossmith.commands import style_page
 from lossmith.core.safetensors_io import save_tensors
 from lossmith.data import write_image
 from lossmith.losses.perceptual.weights import init_random
@@ -40,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(folder / "weights"))
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(folder / "nowhere"))
+    monkeypatch.setattr(style_page, "ITERATIONS", 1)  # of each image in the grid of the page
 
 
 def learned(folder: Path, out: Path, **options: object) -> Path:
@@ -71,6 +73,36 @@ def test_a_style_is_a_model_that_says_what_it_was_made_of(
     assert float(last["loss"]) < 0.75 * float(first["loss"])
     for row in (first, last):
         assert float(row["loss"]) == pytest.approx(sum(float(row[name]) for name in ("content", "style", "tv")))
+
+
+def test_the_page_shows_the_painting_photographs_terms_and_weights(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    out = tmp_path / "stripes.safetensors"
+    words = ["learn-style", "photos", "--style", "stripes.png", "--samples", "photos/0.png", "photos/1.png"]
+    words += [
+        "--network",
+        "transform_net(width=0.125, blocks=1)",
+        "--patch",
+        "32",
+        "--steps",
+        "3",
+        "--out",
+        str(out),
+    ]
+    assert run(words) == 0
+    assert f"page: {out.with_suffix('.html')}" in capsys.readouterr().out
+    page = out.with_suffix(".html").read_text()
+    paintings, photographs, over_weights = 1, 2, 1 + len(style_page.FACTORS)
+    assert page.count("<img ") == paintings + 2 * photographs + over_weights
+    assert page.count("<polyline ") == len(("loss", "content", "style", "tv"))
+    assert "after 3 iterations" in page
+    for text in ("weight 0.500<", "weight 5.00, that of this style<", "--steps 3", "squeezenet1_1"):
+        assert text in page
+    out.with_suffix(".html").unlink()
+    assert run(words) == 0  # a finished run is not trained again
+    assert "after 3 iterations" in out.with_suffix(".html").read_text()
 
 
 def test_a_stopped_run_goes_on_to_the_same_style(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from lossmith import data, evaluation, training
+from lossmith.commands.command_line import command_line
 from lossmith.commands.option_types import PathOption, PathsOption, ProgressOption
 from lossmith.commands.outcome import Outcome
 from lossmith.commands.trained_run import TrainedRun
 from lossmith.core.devices import check_devices, device_name
 from lossmith.core.errors import LossmithError, counted
-from lossmith.core.files import atomic_write, refuse_existing
+from lossmith.core.files import atomic_write, path_list, refuse_existing
 from lossmith.core.progress import progress_option
 from lossmith.report.formatting import duration
 from lossmith.training import StyleRecipe
@@ -24,6 +26,8 @@ class LearnedStyle(TrainedRun, Outcome):
 
     path: Path
     """The model file."""
+    page: Path
+    """The page that shows what it was learned from, and what it paints."""
     folder: Path
     """The run, with its checkpoint, its metrics and its samples."""
     summary: training.RunSummary
@@ -31,9 +35,11 @@ class LearnedStyle(TrainedRun, Outcome):
     network: str
 
     def __str__(self) -> str:
+        model = shlex.quote(str(self.path))
         return (
             f"a style learned in {counted(self.summary.steps, 'step')}, {duration(self.summary.seconds)}\n"
-            f"style: {self.path}, painted samples: {self.folder / 'samples'}"
+            f"style: {self.path}, as in `lossmith stylize PHOTOS --model {model} --out OUT`\n"
+            f"page: {self.page}"
         )
 
 
@@ -54,7 +60,8 @@ def learn_style(
     """Learn to paint in the style of a painting; the same command continues a stopped run.
 
     `--preset johnson` trains as published; `--preset johnson_small` is for two CPU cores. Beside the
-    file is a folder with the run: its checkpoint, its metrics, and painted samples.
+    file are a page that shows the style, and a folder with the run: its checkpoint, its metrics, and painted
+    samples.
 
     Parameters
     ----------
@@ -84,6 +91,8 @@ def learn_style(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
+    from lossmith.commands.style_page import LearnedFrom, write_style_page
+
     out, run_recipe = Path(out), recipe.training
     if out.suffix != ".safetensors":
         raise LossmithError(f"a style is written to a file such as style.safetensors, not '{out}'")
@@ -91,33 +100,36 @@ def learn_style(
         raise LossmithError("name a painting to learn from: `style`")
     run_recipe.per_device(devices)  # raises before images are read
     check_devices(devices)
-    folder = out.with_suffix(".learning")
+    folder, page = out.with_suffix(".learning"), out.with_suffix(".html")
     if not folder.exists():
-        refuse_existing(out)
+        refuse_existing(out, page)
     paintings = data.find_images(style)
     opened = training.open_style(paintings, recipe, style_share)
-    prepared = data.prepare_photos(
-        data.find_images(photos) if photos else data.sample_images("train"),
-        data.find_images(samples) if samples else data.sample_images("test"),
-        recipe.photo_size or recipe.patch,
-        out,
-    )
+    train_files = data.find_images(photos) if photos else data.sample_images("train")
+    sample_files = data.find_images(samples) if samples else data.sample_images("test")
+    prepared = data.prepare_photos(train_files, sample_files, recipe.photo_size or recipe.patch, out)
     settings = training.RunSettings(
         protocol=evaluation.protocol_of(prepared.test_pairs), seed=seed, save_every=save_every, devices=devices
     )
-
+    run = training.RunFolder(folder)
     summary = training.train_run(
-        training.RunFolder(folder),
+        run,
         training.StyleTask(opened.loss, run_recipe, style={**opened.record, "photo_size": recipe.photo_size}),
         prepared,
         settings,
         sample_writer=training.SampleWriter(folder / "samples"),
         announcement=(
             f"learning the style of {', '.join(map(str, paintings))} with {run_recipe.network} under "
-            f"{opened.loss}, {run_recipe.budget}, on {counted(len(prepared.source.names), 'photograph')}; "
+            f"{opened.loss}, {run_recipe.budget}, on {counted(len(train_files), 'photograph')}; "
             f"{device_name(devices)}; into {out}"
         ),
     )
     with atomic_write(out) as partial:
-        shutil.copyfile(training.RunFolder(folder).model, partial)
-    return LearnedStyle(out, folder, summary, str(run_recipe.network))
+        shutil.copyfile(run.model, partial)
+    learned = LearnedStyle(out, page, folder, summary, str(run_recipe.network))
+    if not page.exists():
+        options = {"style": style, "style_share": style_share, "samples": samples, "seed": seed, "out": out}
+        command = command_line("learn-style", path_list(photos or []), recipe, **options)
+        shown = LearnedFrom(opened, sample_files, len(train_files), recipe, seed, command)
+        write_style_page(page, shown, run, summary, learned.model)
+    return learned

@@ -1,5 +1,6 @@
 """The folder of a run: the names of its files, its configuration, and whether it is finished."""
 
+import csv
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -82,6 +83,15 @@ class RunFolder:
         if not self.config.exists() and (self.state.exists or self.summary.exists()):
             raise LossmithError(f"{self.path} holds a run but no run.yaml that says which; choose another `out`")
         check(self.config, configuration, resume_advice(self.model))
+
+    def curves(self) -> tuple[list[int], dict[str, list[float]]]:
+        """What `metrics.csv` holds: its steps, and the values of the loss, its terms and the PSNR at each."""
+        with self.metrics_csv.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        names = [name for name in rows[0] if name not in ("step", "seconds", "learning_rate", "skipped")]
+        return [int(row["step"]) for row in rows], {
+            name: [float(row[name] or "nan") for row in rows] for name in names
+        }
 
     def remove_partial_files(self) -> None:
         """Remove what a killed process left half-written anywhere in the folder."""

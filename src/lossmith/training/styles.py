@@ -37,6 +37,8 @@ class Style:
     """What says how far a picture is from it."""
     record: dict[str, Any]
     """What the loss is made of, for a receipt."""
+    paintings: dict[str, Tensor]
+    """The paintings as they are judged by, float32 (1, 3, H, W), by name."""
 
 
 def open_style(
@@ -47,16 +49,18 @@ def open_style(
     Raises LossmithError for a painting that cannot be read or is too small, for shares that are not one for each,
     and for a loss network whose weights or layers are not known.
     """
+    names = image_names(paintings)
     images = [_load_painting(path, objective.style_size) for path in paintings]
     objective, weights = _with_loss_network(objective)
     return Style(
         _loss(images, objective, shares, weights),
         {
-            "paintings": dict(zip(image_names(paintings), map(sha256_of, paintings), strict=True)),
+            "paintings": dict(zip(names, map(sha256_of, paintings), strict=True)),
             "style_share": shares,
             **{field.name: getattr(objective, field.name) for field in fields(StyleObjective)},
             "loss_weights": sha256_of(weights) if weights else None,
         },
+        dict(zip(names, images, strict=True)),
     )
 
 

@@ -1,6 +1,5 @@
 """The report of a tournament: its verdict, its page and its tables, from the folders of its runs."""
 
-import csv
 import json
 import math
 from collections.abc import Sequence
@@ -80,7 +79,7 @@ def _loss_result(tournament: TournamentResults, loss: str) -> LossResult:
     summaries = [entry.summary for entry in entries if entry.summary]
     return LossResult(
         loss=loss,
-        curves=[_curve(entry) for entry in entries],
+        curves=[Curve(entry.seed, *entry.run_folder.curves()) for entry in entries],
         steps=round(fmean(s.steps for s in summaries)) if summaries else 0,
         milliseconds_per_step=fmean(s.milliseconds_per_step for s in summaries) if summaries else math.nan,
         activation_mb=max(s.activation_mb for s in summaries) if summaries else None,
@@ -91,14 +90,6 @@ def _loss_result(tournament: TournamentResults, loss: str) -> LossResult:
 def _failure(tournament: TournamentResults, loss: str) -> str | None:
     failures = (f"seed {e.seed}: {e.failure}" for e in tournament.results if e.loss == loss and e.failure)
     return next(failures, None)
-
-
-def _curve(entry: RunResult) -> Curve:
-    with entry.run_folder.metrics_csv.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name not in ("step", "seconds", "learning_rate", "skipped")]
-    values = {name: [float(row[name] or "nan") for row in rows] for name in names}
-    return Curve(entry.seed, [int(row["step"]) for row in rows], values)
 
 
 def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[ImageComparison]:

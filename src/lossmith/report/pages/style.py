@@ -30,6 +30,8 @@ class StyleContents:
     facts: Mapping[str, str]
     weights: Mapping[str, Pixels] = field(default_factory=dict)
     """One photograph painted with several weights of the style, by caption."""
+    weights_note: str = ""
+    """How these were painted."""
 
 
 def write_style(path: Path, contents: StyleContents) -> None:
