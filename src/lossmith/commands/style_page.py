@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lossmith.commands.command_line import changed
 from lossmith.core.devices import best_device
 from lossmith.core.errors import counted
 from lossmith.core.progress import ProgressBar
@@ -21,7 +20,7 @@ from lossmith.data.photos import read_reduced
 from lossmith.degradations import from_8bit
 from lossmith.losses.perceptual.style_transfer import TERMS, StyleTransferLoss
 from lossmith.report.data import Pixels
-from lossmith.report.formatting import duration, significant
+from lossmith.report.formatting import duration
 from lossmith.report.pages.side_by_side import RestoredImage
 from lossmith.report.pages.style import StyleContents, write_style
 from lossmith.training import RunFolder, RunSummary, StyleRecipe
@@ -29,10 +28,10 @@ from lossmith.training.image_optimization import OptimizationStep, optimize_imag
 
 MAX_PHOTOS = 4
 """Photographs on the page."""
-PHOTO_SIDE, GRID_SIDE = 400, 128
+PHOTO_SIDE, GRID_SIDE = 512, 128
 """Shorter sides of these, and of the one that is painted over weights."""
-FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
-"""The weights in the grid, relative to the recipe's."""
+FACTORS = (10.0, 3.0, 1.0, 0.3, 0.1)
+"""The weights in the grid, relative to the recipe's; each painting begins with the one before."""
 ITERATIONS = 20
 """Iterations of L-BFGS for each of them."""
 
@@ -60,7 +59,7 @@ def write_style_page(
     """
     samples = learned.samples[:MAX_PHOTOS]
     restorer = restorer.eval().to(best_device())
-    settings = {**changed(learned.recipe), **asdict(learned.recipe.training)}
+    settings = {name: value for name, value in asdict(learned.recipe).items() if value is not None}
     contents = StyleContents(
         name=page.stem,
         lead=f"Learned on {counted(learned.photos, 'photograph')} in {counted(summary.steps, 'step')}, "
@@ -71,25 +70,34 @@ def write_style_page(
         command=learned.command,
         facts={
             "Objective": str(learned.loss),
-            "Recipe": ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None),
+            "Recipe": ", ".join(f"{name} {value}" for name, value in settings.items()),
             "Seed": str(learned.seed),
             **environment(),
             "Device": summary.device,
         },
-        weights=dict(_over_weights(learned.loss, samples[0], learned.recipe.style_weight)),
-        weights_note=f"What --style-weight changes, painted without a network: {ITERATIONS} iterations of L-BFGS "
-        "on the pixels of a small photograph, anew for each weight.",
+        weights=_over_weights(restorer, learned.loss, samples[0], learned.recipe.style_weight),
+        weights_note="What --style-weight changes, without training anew: the pixels of the network's painting "
+        f"of a small photograph, optimized for each weight by {ITERATIONS} iterations of L-BFGS.",
     )
     write_style(page, contents)
 
 
 def _painted(restorer: nn.Module, name: str, path: Path) -> RestoredImage:
-    photo = from_8bit(read_reduced(path, PHOTO_SIDE))
-    with torch.no_grad():
-        painting = restorer(photo[None].to(best_device()))[0].clamp(0, 1).cpu()
-    height, width = photo.shape[1:]
-    versions = {"photograph": to_uint8_hwc(photo), "painting": to_uint8_hwc(painting)}
-    return RestoredImage(name, versions, f"{width} × {height} pixels")
+    photo = _photo(path, PHOTO_SIDE)
+    height, width = photo.shape[2:]
+    versions = {"photograph": photo, "painting": _painting(restorer, photo)}
+    pixels = {caption: to_uint8_hwc(image[0].cpu()) for caption, image in versions.items()}
+    return RestoredImage(name, pixels, f"{width} × {height} pixels")
+
+
+def _photo(path: Path, short_side: int) -> Tensor:
+    return from_8bit(read_reduced(path, short_side))[None].to(best_device())
+
+
+@torch.no_grad()
+def _painting(restorer: nn.Module, photo: Tensor) -> Tensor:
+    painting: Tensor = restorer(photo)
+    return painting.clamp(0, 1)
 
 
 def _curves(run: RunFolder) -> dict[str, list[float]]:
@@ -102,22 +110,25 @@ def _curves(run: RunFolder) -> dict[str, list[float]]:
     }
 
 
-def _over_weights(loss: StyleTransferLoss, path: Path, style_weight: float) -> Iterator[tuple[str, Pixels]]:
-    """The photograph, and what its pixels become under each weight of the style, by caption."""
-    photo = from_8bit(read_reduced(path, GRID_SIDE))[None].to(best_device())
-    yield "photograph", to_uint8_hwc(photo[0].cpu())
-    loss = loss.to(photo.device)
+def _over_weights(
+    restorer: nn.Module, loss: StyleTransferLoss, path: Path, style_weight: float
+) -> dict[str, Pixels]:
+    """The photograph, and what its painting becomes under each weight of the style, by caption."""
+    photo = _photo(path, GRID_SIDE)
+    painting, loss = _painting(restorer, photo), loss.to(photo.device)
+    paintings: dict[str, Pixels] = {}
     with ProgressBar("painting the page") as bar:
         for number, factor in enumerate(FACTORS):
 
             def advance(step: OptimizationStep, before: int = number) -> None:
                 bar.update((before + step.done) / len(FACTORS))
 
-            image = optimize_image(
-                reweighted(loss, factor), photo, iterations=ITERATIONS, levels=1, progress=advance
+            painting = optimize_image(
+                reweighted(loss, factor), photo, start=painting, iterations=ITERATIONS, levels=1, progress=advance
             )
             this = ", that of this style" if factor == 1 else ""
-            yield f"weight {significant(factor * style_weight)}{this}", to_uint8_hwc(image[0].cpu())
+            paintings[f"weight {factor * style_weight:.3g}{this}"] = to_uint8_hwc(painting[0].cpu())
+    return {"photograph": to_uint8_hwc(photo[0].cpu()), **dict(reversed(paintings.items()))}
 
 
 def reweighted(loss: StyleTransferLoss, factor: float) -> StyleTransferLoss:

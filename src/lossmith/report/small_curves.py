@@ -13,13 +13,17 @@ WIDE, TALL = 320, 90
 """Width and height of a curve's SVG, in its own units."""
 
 
-def curve(values: Sequence[float]) -> str:
+def curve(values: Sequence[float], logarithmic: bool = False) -> str:
     """The points of a polyline that fills the drawing from the least value to the largest.
+
+    Logarithmic curves are for values above 0.
 
     >>> curve([0.0, 1.0, 0.5])
     '0.0,90.0 160.0,0.0 320.0,45.0'
+    >>> curve([1.0, 100.0, 10.0], logarithmic=True)
+    '0.0,90.0 160.0,0.0 320.0,45.0'
     """
-    means = _thinned(values)
+    means = np.log(_thinned(values)) if logarithmic else _thinned(values)
     spread = float(np.ptp(means)) or 1.0
     across = np.linspace(0, WIDE, len(means))
     up = TALL * (1 - (means - means.min()) / spread)

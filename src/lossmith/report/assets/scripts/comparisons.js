@@ -15,7 +15,7 @@ async function openComparison(comparison) {
     drawError(map, pixelsOf(images[index]), target, Number(comparison.dataset.ceiling));
     errorMaps[index] = map;
   }
-  setUpCrops(comparison, images, errorMaps, size);
+  if (comparison.querySelector(".closeup")) setUpCrops(comparison, images, errorMaps, size);
   comparison.dataset.ready = "";
 }
 
