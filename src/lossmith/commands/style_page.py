@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lossmith.core.devices import best_device
 from lossmith.core.errors import counted
 from lossmith.core.progress import ProgressBar
 from lossmith.core.provenance import environment
@@ -25,6 +24,7 @@ from lossmith.report.pages.side_by_side import RestoredImage
 from lossmith.report.pages.style import StyleContents, write_style
 from lossmith.training import RunFolder, RunSummary, StyleRecipe
 from lossmith.training.image_optimization import OptimizationStep, optimize_image
+from lossmith.training.styles import Style
 
 MAX_PHOTOS = 4
 """Photographs on the page."""
@@ -40,11 +40,10 @@ ITERATIONS = 20
 class LearnedFrom:
     """The settings of a finished run that its page shows."""
 
-    paintings: dict[str, Tensor]
-    """(1, 3, H, W) by name, as they were learned from."""
+    style: Style
     samples: Sequence[Path]
     photos: int
-    loss: StyleTransferLoss
+    """How many photographs it was trained on."""
     recipe: StyleRecipe
     seed: int
     command: str
@@ -53,29 +52,28 @@ class LearnedFrom:
 def write_style_page(
     page: Path, learned: LearnedFrom, run: RunFolder, summary: RunSummary, restorer: nn.Module
 ) -> None:
-    """Write the page of a style; its samples are painted anew, larger than in the run.
+    """Write the page of a style; its samples are painted anew, on the CPU, and larger than in the run.
 
     Raises LossmithError when the page cannot be written.
     """
     samples = learned.samples[:MAX_PHOTOS]
-    restorer = restorer.eval().to(best_device())
     settings = {name: value for name, value in asdict(learned.recipe).items() if value is not None}
     contents = StyleContents(
         name=page.stem,
         lead=f"Learned on {counted(learned.photos, 'photograph')} in {counted(summary.steps, 'step')}, "
         f"{duration(summary.seconds)}. The network paints a photograph in a single pass.",
-        styles={name: to_uint8_hwc(image[0]) for name, image in learned.paintings.items()},
+        styles={name: to_uint8_hwc(image[0]) for name, image in learned.style.paintings.items()},
         images=[_painted(restorer, *sample) for sample in zip(image_names(samples), samples, strict=True)],
         curves=_curves(run),
         command=learned.command,
         facts={
-            "Objective": str(learned.loss),
+            "Objective": str(learned.style.loss),
             "Recipe": ", ".join(f"{name} {value}" for name, value in settings.items()),
             "Seed": str(learned.seed),
             **environment(),
             "Device": summary.device,
         },
-        weights=_over_weights(restorer, learned.loss, samples[0], learned.recipe.style_weight),
+        weights=_over_weights(restorer, learned.style.loss, samples[0], learned.recipe.style_weight),
         weights_note="What --style-weight changes, without training anew: the pixels of the network's painting "
         f"of a small photograph, optimized for each weight by {ITERATIONS} iterations of L-BFGS.",
     )
@@ -86,12 +84,12 @@ def _painted(restorer: nn.Module, name: str, path: Path) -> RestoredImage:
     photo = _photo(path, PHOTO_SIDE)
     height, width = photo.shape[2:]
     versions = {"photograph": photo, "painting": _painting(restorer, photo)}
-    pixels = {caption: to_uint8_hwc(image[0].cpu()) for caption, image in versions.items()}
+    pixels = {caption: to_uint8_hwc(image[0]) for caption, image in versions.items()}
     return RestoredImage(name, pixels, f"{width} × {height} pixels")
 
 
 def _photo(path: Path, short_side: int) -> Tensor:
-    return from_8bit(read_reduced(path, short_side))[None].to(best_device())
+    return from_8bit(read_reduced(path, short_side))[None]
 
 
 @torch.no_grad()
@@ -115,7 +113,7 @@ def _over_weights(
 ) -> dict[str, Pixels]:
     """The photograph, and what its painting becomes under each weight of the style, by caption."""
     photo = _photo(path, GRID_SIDE)
-    painting, loss = _painting(restorer, photo), loss.to(photo.device)
+    painting = _painting(restorer, photo)
     paintings: dict[str, Pixels] = {}
     with ProgressBar("painting the page") as bar:
         for number, factor in enumerate(FACTORS):
@@ -127,8 +125,8 @@ def _over_weights(
                 reweighted(loss, factor), photo, start=painting, iterations=ITERATIONS, levels=1, progress=advance
             )
             this = ", that of this style" if factor == 1 else ""
-            paintings[f"weight {factor * style_weight:.3g}{this}"] = to_uint8_hwc(painting[0].cpu())
-    return {"photograph": to_uint8_hwc(photo[0].cpu()), **dict(reversed(paintings.items()))}
+            paintings[f"weight {factor * style_weight:.3g}{this}"] = to_uint8_hwc(painting[0])
+    return {"photograph": to_uint8_hwc(photo[0]), **dict(reversed(paintings.items()))}
 
 
 def reweighted(loss: StyleTransferLoss, factor: float) -> StyleTransferLoss:
