@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
 from lossmith.networks.base import Restorer
+from lossmith.networks.instance_norm import InstanceNorm2d
 
 Border = Literal["reflect", "zeros"]
 NormFactory = Callable[[int], nn.Module]
-NORMS: dict[str, NormFactory] = {"instance": partial(nn.InstanceNorm2d, affine=True), "batch": nn.BatchNorm2d}
+NORMS: dict[str, NormFactory] = {"instance": partial(InstanceNorm2d, affine=True), "batch": nn.BatchNorm2d}
 """The normalizations by name, each made for a number of features."""
 PADDINGS, UPSAMPLINGS, OUTPUTS = ("reflect", "input"), ("nearest", "transposed"), ("tanh", "linear")
 MEAN_COLOR = (123.68 / 255, 116.779 / 255, 103.939 / 255)
