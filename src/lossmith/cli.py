@@ -373,7 +373,9 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _not_an_option(word: str) -> str:
-    """Keep "-1*l1" from being taken for an option: a space before it changes nothing for who reads expressions."""
+    """Keep "-1*l1" and "-" from being taken for options, by what changes nothing in expressions and in paths."""
+    if word == "-":
+        return "./-"
     return f" {word}" if re.match(r"-[\d.].*\*", word) else word
 
 

@@ -129,6 +129,16 @@ def test_a_film_that_is_cut_off_is_painted_as_far_as_it_goes(
     assert 10 < len(frames_of(folder / "painted.mkv")) < 48
 
 
+def test_raw_frames_go_through_a_pipe(folder: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (3, 24, 32, 3), np.uint8).tobytes()
+    words = ["stylize", "-", "--frame-size", "32x24", "--model", "one.safetensors", "--size", "16", "--out", "-"]
+    process = subprocess.run(
+        [sys.executable, "-m", "lossmith", *words], input=frames, capture_output=True, check=True
+    )
+    assert len(process.stdout) == 3 * 16 * 12 * 3
+    assert process.stderr == b"lossmith: raw frames: rgb24, 16x12, 25 per second\n"
+
+
 FILM_ONE_OUT = ["film.mp4", "--model", "one.safetensors", "--out", "painted.mp4"]
 
 

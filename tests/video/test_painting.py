@@ -110,6 +110,13 @@ def test_a_finished_film_is_left_alone_and_another_is_not_replaced(film: Path, t
         paint_film(film, out, Same())
 
 
+def test_a_film_does_not_replace_that_of_another(film: Path, tmp_path: Path) -> None:
+    paint_film(film, tmp_path / "painted.mp4", Same())
+    other = write_film(tmp_path / "other.mp4", range(0, 100, 25), sound=False)
+    with pytest.raises(LossmithError, match=r"was made of 'film.mp4'"):
+        paint_film(other, tmp_path / "painted.mp4", Same())
+
+
 @pytest.mark.parametrize(
     ("options", "size"),
     [
@@ -201,18 +208,37 @@ def test_a_full_disk_leaves_nothing_under_the_final_name(
     assert paint_film(film, out, Noise(), options, segment=10).frames == len(frames_of(out)) == 48
 
 
-def test_raw_frames_go_in_and_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Stream:
-        def __init__(self, values: bytes = b"") -> None:
-            self.buffer = io.BytesIO(values)
+class Stream:
+    """As `sys.stdin` and `sys.stdout`."""
 
-    frames = np.random.default_rng(0).integers(0, 256, (5, 6, 8, 3), np.uint8)
-    options, stdout = FilmOptions(frame_size="8x6", rate="30000/1001"), Stream()
-    monkeypatch.setattr(sys, "stdin", Stream(frames.tobytes()))
+    def __init__(self, values: bytes = b"") -> None:
+        self.buffer = io.BytesIO(values)
+
+
+RAW = np.random.default_rng(0).integers(0, 256, (5, 6, 8, 3), np.uint8)
+RAW_OPTIONS = FilmOptions(frame_size="8x6", rate="30000/1001")
+
+
+def test_raw_frames_go_in_and_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout = Stream()
+    monkeypatch.setattr(sys, "stdin", Stream(RAW.tobytes()))
     monkeypatch.setattr(sys, "stdout", stdout)
-    assert paint_film(PIPE, PIPE, Same(), options).frames == 5
-    assert stdout.buffer.getvalue() == frames.tobytes()
-    monkeypatch.setattr(sys, "stdin", Stream(frames.tobytes() + b"cut off"))
-    result = paint_film(PIPE, tmp_path / "film.mkv", Same(), options)
+    assert paint_film(PIPE, PIPE, Same(), RAW_OPTIONS).frames == 5
+    assert stdout.buffer.getvalue() == RAW.tobytes()
+
+
+def test_raw_frames_become_a_film_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "film.mkv"
+    for count, rest in ((3, b""), (5, b"cut off")):  # a second call has other frames, for all that is known
+        monkeypatch.setattr(sys, "stdin", Stream(RAW[:count].tobytes() + rest))
+        result = paint_film(PIPE, out, Same(), RAW_OPTIONS)
+        assert result.frames == count
+        assert [round(frame.time * 30000 / 1001, 1) for frame in frames_of(out)] == [*range(count)]
     assert "in the middle of frame 6" in result.remark
-    assert [round(frame.time * 30000 / 1001, 1) for frame in frames_of(tmp_path / "film.mkv")] == [0, 1, 2, 3, 4]
+
+
+def test_a_pipe_without_frames_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Stream())
+    with pytest.raises(LossmithError, match="no whole frame"):
+        paint_film(PIPE, tmp_path / "film.mkv", Same(), RAW_OPTIONS)
+    assert [*tmp_path.iterdir()] == []

@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from glob import escape
@@ -21,7 +22,7 @@ from lossmith.core.files import atomic_write, hidden_path, remove_partial_files,
 from lossmith.core.lock import folder_lock
 from lossmith.core.progress import ProgressBar
 from lossmith.restoration.channels import to_levels
-from lossmith.video.conversion import FULL, RGB, is_rgb
+from lossmith.video.conversion import BT709, FULL, LIMITED, RGB, is_rgb
 from lossmith.video.deflicker import Deflicker
 from lossmith.video.film import CONTAINERS, PIPE, FilmFormat, Frame
 from lossmith.video.options import FilmOptions
@@ -84,23 +85,18 @@ def paint_film(
         },
         sort_keys=True,
     )
-    if _is_done(out, record):
+    if _is_done(film, out, record):
         return PaintedFilm(0)
     folder = hidden_path(out, "unfinished")
     with folder_lock(folder):
         work = _Work(folder, record, source, _result_format(source.film, painter, encoding), encoding, segment)
         remove_partial_files(out.parent, of=escape(out.name))
-        work.prepare(keep=film != PIPE)
         original = None if film == PIPE else film
-        try:
+        with work.kept_if_resumable(original):
             work.rehearse(container, original)
-        except LossmithError:
-            if not work.segments():
-                shutil.rmtree(folder, ignore_errors=True)
-            raise
-        painted = work.paint(painter, deflicker)
-        with atomic_write(out) as draft:
-            work.join(draft, container, original, RECORD + record)
+            painted = work.paint(painter, deflicker)
+            with atomic_write(out) as draft:
+                work.join(draft, container, original, RECORD + record)
         shutil.rmtree(folder, ignore_errors=True)
     return painted
 
@@ -118,13 +114,20 @@ class _Work:
     last_duration: int = 0
     """Of the last frame, in units of the time base."""
 
-    def prepare(self, keep: bool) -> None:
-        """Clear away what belongs to other settings, or everything."""
+    @contextmanager
+    def kept_if_resumable(self, original: Path | None) -> Iterator[None]:
+        """Clear away segments of other settings, and after a failure those that a later call cannot go on with."""
         state = self.folder / "settings.json"
-        if not (keep and state.is_file() and state.read_text() == self.record):
+        if not (original and state.is_file() and state.read_text() == self.record):
             for path in (*self.folder.glob("*.nut"), *self.folder.glob("*.npz")):
                 path.unlink()
             write_text(state, self.record)
+        try:
+            yield
+        except BaseException:
+            if original is None or not self.segments():
+                shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
     def rehearse(self, container: str, original: Path | None) -> None:
         """Write a film of one gray frame, so that what does not fit together is found before the work."""
@@ -190,7 +193,8 @@ def _source(film: Path, options: FilmOptions) -> Source:
         time_base = 1 / rate
     except (ValueError, ZeroDivisionError) as error:
         raise LossmithError(f"`rate` is frames per second, such as 30000/1001, not '{options.rate}'") from error
-    return RawReader(sys.stdin.buffer, FilmFormat(int(size[2]), int(size[1]), rate, time_base))
+    raw = FilmFormat(int(size[2]), int(size[1]), rate, time_base, color_range=LIMITED)
+    return RawReader(sys.stdin.buffer, replace(raw, colorspace=BT709, color_primaries=BT709, color_trc=BT709))
 
 
 def _container(out: Path) -> str:
@@ -200,15 +204,18 @@ def _container(out: Path) -> str:
     return container
 
 
-def _is_done(out: Path, record: str) -> bool:
+def _is_done(film: Path, out: Path, record: str) -> bool:
     """Whether the film is there, of the same settings; raises LossmithError where it is another's."""
     if not out.exists():
         return False
     with open_film(out) as container:
         lines = comment_of(container).splitlines()
-    if not any(line.startswith(RECORD + "{") for line in lines):
+    present = next((line.removeprefix(RECORD) for line in lines if line.startswith(RECORD + "{")), None)
+    if present is None:
         raise LossmithError(f"'{out}' exists and was not painted by lossmith; move it, or change `out`")
-    return RECORD + record in lines
+    if (source := json.loads(present).get("film")) != film.name:
+        raise LossmithError(f"'{out}' was made of '{source}'; move it, or change `out`")
+    return film != PIPE and present == record
 
 
 def _result_format(film: FilmFormat, painter: Painter, encoding: Encoding) -> FilmFormat:
@@ -226,6 +233,9 @@ def _painted(frames: Iterator[Frame], painter: Painter, deflicker: Deflicker, dt
 
 def _to_pipe(source: Source, painter: Painter, deflicker: Deflicker) -> PaintedFilm:
     """Raw frames of rgb24 to the standard output."""
+    upright = source.film.turned_size(source.film.height, source.film.width)
+    height, width = painter.size_of(*upright)
+    logger.info(f"raw frames: rgb24, {width}x{height}, {source.film.rate} per second")
     with ProgressBar("paint") as bar:
         meter = _Meter(bar, source.film.frames)
         for frame in meter.counting(_painted(source.frames(), painter, deflicker, "uint8")):

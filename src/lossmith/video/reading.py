@@ -45,6 +45,8 @@ class RawReader:
         while len(values := self.stream.read(size)) == size:
             yield Frame(np.frombuffer(values, np.uint8).reshape(shape), index, 1)
             index += 1
+        if not index:
+            raise LossmithError("the standard input has no whole frame; is `frame_size` right?")
         if values:
             self.remark = f"the standard input ends in the middle of frame {index + 1}; is `frame_size` right?"
 
