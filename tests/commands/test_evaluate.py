@@ -86,7 +86,7 @@ def test_results_are_scored_with_the_histograms_of_their_inputs(model: Path, pho
     for image, pair in zip(matched, pairs, strict=True):
         assert evaluation.scores[pair.name] == score(image, pair.clean, evaluation.protocol)
     assert evaluation.scores != lossmith.evaluate(model, test=[photos]).scores
-    assert "`match_histogram` needs the input" in refused(photos, test=[photos], match_histogram=True)
+    assert "`match_histogram` needs the input" in refusal(photos, test=[photos], match_histogram=True)
 
 
 def test_images_that_cannot_be_scored_are_named(model_x2: Path, tmp_path: Path) -> None:

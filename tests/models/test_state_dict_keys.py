@@ -217,5 +217,5 @@ def test_styles_of_pytorchs_examples_paint_the_same(stale: bool) -> None:
     ],
 )
 def test_the_transform_net_is_recognized(expression: str) -> None:
-    made = filled(expression)
-    assert str(network(str(detect_network(canonicalize_keys(made.state_dict()))))) == expression
+    restorer = filled_network(expression)
+    assert str(network(str(detect_network(canonicalize_keys(restorer.state_dict()))))) == expression

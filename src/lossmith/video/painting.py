@@ -90,7 +90,7 @@ def paint_film(
     folder = hidden_path(out, "unfinished")
     with folder_lock(folder):
         work = _Work(folder, record, source, _result_format(source.film, painter, encoding), encoding, segment)
-        remove_partial_files(out.parent, of=escape(out.name))
+        remove_partial_files(out.parent, escape(out.name))
         original = None if film == PIPE else film
         with work.kept_if_resumable(original):
             work.rehearse(container, original)
