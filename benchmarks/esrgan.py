@@ -73,9 +73,9 @@ def versions(out: Path, images: Sequence[Path]) -> Iterator[tuple[str, dict[str,
         )
 
 
-def detail(original: Tensor) -> tuple[slice, slice]:
+def detail(original: Tensor, side: int = CROP_SIDE) -> tuple[slice, slice]:
     """The crop with the largest sum of gradients of the original."""
-    side = min(CROP_SIDE, *original.shape[1:])
+    side = min(side, *original.shape[1:])
     down, right = torch.gradient(full_luma(original)[0].double())
     sums = box_sum((down.abs() + right.abs()).numpy(), side)
     top, left = (int(i) for i in np.unravel_index(sums.argmax(), sums.shape))

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
 from functools import cache
 from itertools import pairwise
@@ -292,10 +292,10 @@ def _take_file_options(words: list[str]) -> list[FileOptions]:
         device = device or str(options.pop("device", ""))
         sources.append(FileOptions(str(Path(path)), options))
     if recipe:
-        settings = preset(recipe).values()
-        values: dict[str, str | list[str]] = {
-            name: str(value) for part in settings for name, value in changed(part).items()
-        }
+        values: dict[str, str | list[str]] = {}
+        for argument, setting in preset(recipe).items():
+            options = changed(setting) if is_dataclass(setting) else {argument: setting}
+            values |= {name: str(value) for name, value in options.items()}
         command = "learn-style" if recipe in STYLE_PRESETS else "train"
         sources.append(PresetOptions(f"preset {recipe}", values, command))
     if device:

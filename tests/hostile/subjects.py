@@ -19,7 +19,7 @@ SMALL = "network=squeezenet1_1, weights=random"
 DEEP = (
     "features(squeezenet1_1, relu1 + 0.5*fire3, weights=random)",
     "features(squeezenet1_1, fire3, distance=charbonnier, weights=random)",
-    *(f"{name}(weights=random)" for name in ("johnson", "srgan", "esrgan", "minc", "dists")),
+    *(f"{name}(weights=random)" for name in ("johnson", "johnson_at_hand", "srgan", "esrgan", "minc", "dists")),
     *(f"lpips({network}, weights=random)" for network in ("alex", "squeeze")),
     "lpips(squeeze, linear=false, weights=random)",
     f"style(layers=relu1 + 2*fire2, {SMALL})",

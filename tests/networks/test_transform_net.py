@@ -62,7 +62,9 @@ def test_the_published_options_give_the_published_network(scale: int) -> None:
     torch.testing.assert_close(made(image), published(made.state_dict(), image, scale), rtol=0, atol=1e-7)
 
 
-@pytest.mark.parametrize("options", ["", "norm=batch", "padding=input", "upsampling=transposed", "output=linear"])
+@pytest.mark.parametrize(
+    "options", ["", "norm=batch", "norm=none", "padding=input", "upsampling=transposed", "output=linear"]
+)
 @pytest.mark.parametrize("scale", [1, 2, 4, 8])
 @pytest.mark.parametrize("size", [(48, 48), (41, 50)])
 def test_any_size_gives_scale_times_the_size(options: str, scale: int, size: tuple[int, int]) -> None:
@@ -93,7 +95,7 @@ def test_instance_normalization_makes_each_image_independent_of_its_batch() -> N
         ("transform_net(scale=3)", "transform_net: scale must be 1, 2, 4 or 8, not 3"),
         ("transform_net(width=0)", "transform_net: width must be above 0 and at most 8, not 0"),
         ("transform_net(blocks=0)", "transform_net: blocks must be at least 1, not 0"),
-        ("transform_net(norm=layer)", "transform_net: norm must be instance or batch, not 'layer'"),
+        ("transform_net(norm=layer)", "transform_net: norm must be instance or batch or none, not 'layer'"),
         ("transform_net(padding=zeros)", "transform_net: padding must be reflect or input, not 'zeros'"),
         ("transform_net(output=relu)", "transform_net: output must be tanh or linear, not 'relu'"),
     ],

@@ -43,8 +43,19 @@ class FilmOutcome(Outcome):
         return "\n".join(filter(None, [self.remark, summary]))
 
 
-PICTURES_ONLY = ("recursive", "format", "bits", "quality", "alpha", "halo", "memory", "verify", "page")
-"""Options of the commands that have no meaning for films."""
+PICTURES_ONLY = (
+    "recursive",
+    "format",
+    "bits",
+    "quality",
+    "alpha",
+    "halo",
+    "memory",
+    "match_histogram",
+    "verify",
+    "page",
+)
+"""Options of the commands that have no meaning for films, or would make them flicker."""
 
 
 def film_of(command: Callable[..., object], given: Mapping[str, Any]) -> Path | None:

@@ -43,6 +43,7 @@ def restore(
     network: NetworkOption = None,
     scale_to: float | None = None,
     size: int | str | None = None,
+    match_histogram: bool = False,
     verify: bool = False,
     page: bool = False,
     films: FilmOptions = FilmOptions(),
@@ -90,6 +91,9 @@ def restore(
         [default: the scale of the model].
     size
         Size of the result in pixels instead: of the longer side, or WIDTHxHEIGHT.
+    match_histogram
+        Give results the histograms of the bicubically enlarged images, channel by channel, as Johnson et al. do:
+        it brings back the colors that a loss on features does not hold to.
     verify
         Compare the first result with the network on the whole image in float32, or on what fits into memory.
     page
@@ -116,6 +120,7 @@ def restore(
         precision,
         scale_to=scale_to,
         size=size,
+        match_histogram=match_histogram,
     )
     engines = [restoration.load_engine(path, network) for path in path_list(model)]
     if not engines:

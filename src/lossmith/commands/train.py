@@ -82,7 +82,8 @@ def train(
 ) -> TrainResult:
     """Train one restorer under one loss, or against a discriminator; the same command continues a stopped run.
 
-    `--preset esrgan` sets the options below as the paper did, and `--preset esrgan_small` for two CPU cores; other
+    `--preset esrgan` sets the options below as the paper did, and `--preset esrgan_small` for two CPU cores;
+    `johnson_sr` (times 4), `johnson_sr_x8` and `johnson_sr_small` train super-resolution by features. Other
     options override those of the preset.
 
     Parameters

@@ -26,6 +26,7 @@ from lossmith.losses.perceptual.contextual import ContextualLoss
 from lossmith.losses.perceptual.dists import DISTS
 from lossmith.losses.perceptual.lpips import LPIPS
 from lossmith.losses.perceptual.style import StyleLoss, StyleW2Loss
+from lossmith.losses.perceptual.style_networks import johnson_at_hand
 from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss, TVLoss
 from lossmith.losses.schedule import Schedule
 from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
@@ -44,6 +45,7 @@ DEEP: dict[str, Callable[..., Loss]] = {
         loss.name: loss for loss in (MDFLoss, PerceptualLoss, LPIPS, DISTS, StyleLoss, StyleW2Loss, ContextualLoss)
     },
     "johnson": partial(PerceptualLoss, "vgg16", "relu2_2", distance="l2"),
+    "johnson_at_hand": johnson_at_hand,
     "srgan": partial(PerceptualLoss, "vgg19", "relu5_4", distance="l2"),
     "esrgan": partial(PerceptualLoss, "vgg19", "conv5_4"),
     "minc": partial(PerceptualLoss, "minc", "conv5_3"),
@@ -54,6 +56,10 @@ DESCRIPTIONS = {
     "mix_pl4nn": ("the mix of Zhao et al. with the alpha of their published code", "Zhao et al. 2017, pl4nn"),
     "johnson": (
         "features of a middle layer of VGG-16, which still hold positions",
+        "Johnson et al. 2016",
+    ),
+    "johnson_at_hand": (
+        "johnson, or the same on vgg19 or squeezenet1_1 where only their weights are at hand, which is reported",
         "Johnson et al. 2016",
     ),
     "srgan": (
@@ -190,6 +196,7 @@ def describe(name: str) -> str:
     """
     entry = CATALOGUE[name]
     criterion: Any = getattr(entry, "func", entry) if name in DEEP else loss(name)
+    criterion = PerceptualLoss if criterion is johnson_at_hand else criterion
     formula, source = DESCRIPTIONS.get(name, (criterion.formula, criterion.source))
     if isinstance(entry, partial):
         formula = f"{formula}: {format_call(_call_of(entry))}"

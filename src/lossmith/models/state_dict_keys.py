@@ -95,7 +95,7 @@ def detect_network(weights: Mapping[str, Tensor]) -> str | None:
             return _rrdbnet(weights)
         if "body.0.conv1.weight" in weights and "conv_hr.weight" in weights:
             return _srresnet(weights)
-        if {"encoder.0.conv.weight", "body.0.norm1.weight", "conv_last.weight"} <= set(weights):
+        if {"encoder.0.conv.weight", "body.0.conv1.weight", "conv_last.weight"} <= set(weights):
             return _transform_net(weights)
         if {"conv_first.weight", "body.0.conv1.weight", "conv_last.weight"} <= set(weights):
             return _srresnet_small(weights)
@@ -139,7 +139,8 @@ def _transform_net(weights: Mapping[str, Tensor]) -> str:
     is_style = "encoder.1.conv.weight" in weights
     scale = 1 if is_style else 2 ** _count(weights, r"decoder\.(\d+)\.")
     width = len(weights["encoder.0.conv.weight"]) / (32 if is_style else 64)
-    norm = "batch" if "body.0.norm1.running_mean" in weights else "instance"
+    affine = "instance" if "body.0.norm1.weight" in weights else "none"
+    norm = "batch" if "body.0.norm1.running_mean" in weights else affine
     output = "tanh" if "mean_color" in weights else "linear"
     blocks = _count(weights, r"body\.(\d+)\.")
     return f"transform_net(scale={scale}, width={width}, blocks={blocks}, norm={norm}, output={output})"

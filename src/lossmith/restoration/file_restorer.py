@@ -19,6 +19,7 @@ from lossmith.core.files import atomic_write, hidden_path, sha256_of, write_text
 from lossmith.restoration.channels import BICUBIC_REACH, ChannelAdapter
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.half_precision import fastest_accurate
+from lossmith.restoration.histograms import match_raster
 from lossmith.restoration.io.decoding import Original, decode, decode_pixels, read_header
 from lossmith.restoration.io.encoding import check_fits, encode, read_record
 from lossmith.restoration.io.formats import Format
@@ -64,6 +65,7 @@ class RestoreOptions:
     precision: Literal["auto"] | Precision = "auto"
     scale_to: float | None = None
     size: Size | None = None
+    match_histogram: bool = False
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
@@ -259,6 +261,8 @@ class FileRestorer:
         if range_check.note:
             self.warnings.setdefault(range_check.note, {})[image] = None
         output = finalize(canvas, plan, dtype, replace(source, path=folder / "finalized"))
+        if self.options.match_histogram:
+            output = match_raster(output, source, folder / "matched")
         size = self.options.size_of(*original.size, self.reference.scale)
         if size != (output.height, output.width):
             output = resample(output, size, folder / "resampled")
@@ -338,8 +342,10 @@ class FileRestorer:
         return {"auto": dtype, "8": "uint8", "16": "uint16"}[self.options.bits]
 
     def _settings_of(self, image: Path) -> dict[str, Any]:
-        """All that determines the result of an image, which `memory` does not."""
-        options = {name: value for name, value in asdict(self.options).items() if name != "memory"}
+        """All that determines the result of an image, which `memory` and what is off do not."""
+        options = {
+            name: value for name, value in asdict(self.options).items() if name != "memory" and value is not False
+        }
         engine = self.reference
         return {"image_sha256": sha256_of(image), "model": engine.metadata, "scale": engine.scale, **options}
 

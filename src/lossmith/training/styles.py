@@ -1,6 +1,5 @@
 """The objective under which a style is learned or an image is painted: paintings, loss network and weights."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,17 +12,14 @@ from lossmith.core.files import sha256_of
 from lossmith.data import image_names
 from lossmith.data.photos import read_reduced
 from lossmith.degradations import from_8bit
-from lossmith.losses.perceptual.backbones import backbone
 from lossmith.losses.perceptual.style_networks import (
     STYLE_NETWORKS,
+    announce_substitute,
     published_weights,
     style_network_at_hand,
 )
 from lossmith.losses.perceptual.style_transfer import StyleTransferLoss
-from lossmith.losses.perceptual.weights import missing_file_hint
 from lossmith.training.style_recipe import StyleObjective
-
-logger = logging.getLogger(__name__)
 
 LEAST_PAINTING = 64
 """The least side of a painting, in pixels: of fewer, there is no texture to learn."""
@@ -80,12 +76,7 @@ def _with_loss_network(objective: StyleObjective) -> tuple[StyleObjective, Path 
     """The settings with their loss network and layers named, and the file of its weights, where one is known."""
     if objective.loss_network is None:
         choice, file = style_network_at_hand()
-        if choice != (published := STYLE_NETWORKS[0]):
-            layers = f"{choice.style_layers}, content {choice.content_layers}"
-            logger.warning(
-                f"the weights of {published.name} are not at hand, so the features are those of {choice.name} "
-                f"({layers}); for the paper's, {missing_file_hint(backbone(published.name).files[0])}"
-            )
+        announce_substitute(choice, f"{choice.style_layers}, content {choice.content_layers}")
     else:
         known = [network for network in STYLE_NETWORKS if network.name == objective.loss_network]
         if not known:

@@ -73,12 +73,17 @@ class Backbone:
     def weights(self, file: str | None) -> tuple[Mapping[str, Tensor], str]:
         """Weights from `file`, a file of a known name, or a download; and their source.
 
+        `file` is a path, or the name of a file in the weight folders.
+
         Raises LossmithError, which says in one sentence what to do if there are none.
         """
-        path = Path(file) if file else find_file(self.files, self.extra_paths)
+        if file:
+            path = Path(file) if Path(file).is_file() else find_file([file])
+            if path is None:
+                raise LossmithError(f"{self.name} needs its weights, and {file} is not a file")
+        else:
+            path = find_file(self.files, self.extra_paths)
         if path:
-            if not path.is_file():
-                raise LossmithError(f"{self.name} needs its weights, and {path} is not a file")
             names = (name for name in self.network.state_dict() if not is_counter(name))
             return read_state_dict(path, names), str(path)
         needed = f"{self.name} needs {self.files[0]}, {_megabytes(self.network):.0f} MB{self.download_hint}"

@@ -1,5 +1,6 @@
-"""Networks whose features tell styles, the published one first, and which of them is at hand."""
+"""Networks whose features tell content and style, the published one first, and which of them is at hand."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import torch
 from torch import nn
 
 from lossmith.losses.perceptual.backbones import backbone
-from lossmith.losses.perceptual.base import parse_layers
+from lossmith.losses.perceptual.base import PerceptualLoss, parse_layers
 from lossmith.losses.perceptual.extractor import FeatureExtractor
 from lossmith.losses.perceptual.style import STYLE_LAYERS
-from lossmith.losses.perceptual.weights import find_file
+from lossmith.losses.perceptual.weights import find_file, missing_file_hint
+
+logger = logging.getLogger(__name__)
 
 PUBLISHED_LEVEL = 387.0
 """The root mean square of relu2_2 on uniform noise, in a VGG for images from 0 to 255 as the published one."""
@@ -72,4 +75,47 @@ def style_network_at_hand() -> tuple[StyleNetwork, Path | None]:
     return next(((network, file) for network, file in files if file), files[0])
 
 
-__all__ = ["STYLE_NETWORKS", "StyleNetwork", "published_weights", "style_network_at_hand"]
+def announce_substitute(choice: StyleNetwork, layers: str) -> None:
+    """Say aloud which layers of which network stand for those of the published one."""
+    published = STYLE_NETWORKS[0]
+    if choice != published:
+        logger.warning(
+            f"the weights of {published.name} are not at hand, so the features are those of {choice.name} "
+            f"({layers}); for the paper's, {missing_file_hint(backbone(published.name).files[0])}"
+        )
+
+
+def johnson_at_hand(
+    weights: str | None = None, precision: str = "full", gray: str = "refuse", reduction: str = "mean"
+) -> PerceptualLoss:
+    """The content loss of Johnson et al. on the features of the nearest network whose weights are at hand.
+
+    The parameters are those of `PerceptualLoss`; `weights`, if given, are of VGG-16.
+
+    >>> str(johnson_at_hand("random"))
+    'features(vgg16, relu2_2, distance=l2, weights=random)'
+    """
+    choice = STYLE_NETWORKS[0]
+    if weights is None:
+        choice, file = style_network_at_hand()
+        announce_substitute(choice, choice.content_layers)
+        weights = file.name if file and file.name in choice.more_files else None  # others go by the network's name
+    return PerceptualLoss(
+        choice.name,
+        choice.content_layers,
+        distance="l2",
+        weights=weights,
+        precision=precision,
+        gray=gray,
+        reduction=reduction,
+    )
+
+
+__all__ = [
+    "STYLE_NETWORKS",
+    "StyleNetwork",
+    "announce_substitute",
+    "johnson_at_hand",
+    "published_weights",
+    "style_network_at_hand",
+]
