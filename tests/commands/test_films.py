@@ -184,6 +184,11 @@ def test_options_for_images_are_refused_for_films(
     assert answer == f"lossmith: {option.split()[0]} is for images, and 'film.mp4' is a film; leave it out\n"
 
 
+def test_histograms_of_frames_are_not_matched(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = lossmith_says(capsys, 2, "restore", *FILM_ONE_OUT, "--match-histogram")
+    assert answer == "lossmith: --match-histogram is for images, and 'film.mp4' is a film; leave it out\n"
+
+
 def test_without_pyav_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(LossmithError, match=r"pip install \"lossmith\[video\]\""):
