@@ -16,7 +16,11 @@ TIME_BASE = Fraction(1, 600)
 
 
 def write_film(
-    path: Path, time_stamps: Sequence[int] = range(0, 1200, 25), sound: bool = True, **options: str
+    path: Path,
+    time_stamps: Sequence[int] = range(0, 1200, 25),
+    sound: bool = True,
+    pixel_format: str = "yuv420p",
+    **options: str,
 ) -> Path:
     """A bright square moves over a still ground of 64 x 48; a tone of two seconds."""
     random = np.random.default_rng(0)
@@ -24,7 +28,7 @@ def write_film(
     with av.open(str(path), "w", options=options) as film:
         video = film.add_stream("libx264", rate=24, options={"crf": "10"})
         context = video.codec_context
-        context.height, context.width, context.pix_fmt = 48, 64, "yuv420p"
+        context.height, context.width, context.pix_fmt = 48, 64, pixel_format
         context.time_base = video.time_base = TIME_BASE
         context.color_range, context.colorspace, context.color_primaries, context.color_trc = 1, 1, 1, 1
         video.set_display_rotation(90)
@@ -33,7 +37,7 @@ def write_film(
             pixels = ground.copy()
             pixels[30:40, number : number + 10] = 255
             frame = av.VideoFrame.from_ndarray(pixels).reformat(
-                format="yuv420p", dst_colorspace=1, dst_color_range=1
+                format=pixel_format, dst_colorspace=1, dst_color_range=1
             )
             frame.pts, frame.time_base = time_stamp, TIME_BASE
             film.mux(video.encode(frame))
@@ -46,6 +50,16 @@ def write_film(
         if audio:
             film.mux(audio.encode())
     return path
+
+
+class Same:
+    """Paints nothing."""
+
+    def size_of(self, height: int, width: int) -> tuple[int, int]:
+        return height, width
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        return pixels.astype(np.float32) / np.float32(255)
 
 
 def frames_of(path: Path) -> list[Any]:

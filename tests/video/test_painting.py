@@ -17,17 +17,7 @@ from lossmith.restoration import RestoreOptions, TorchEngine
 from lossmith.video import FilmOptions, FramePainter, paint_film
 from lossmith.video.film import PIPE, Pixels
 
-from .films import av, frames_of, pixels_of, sound_of, write_film
-
-
-class Same:
-    """Paints nothing."""
-
-    def size_of(self, height: int, width: int) -> tuple[int, int]:
-        return height, width
-
-    def __call__(self, pixels: Pixels) -> Pixels:
-        return pixels.astype(np.float32) / np.float32(255)
+from .films import Same, av, frames_of, pixels_of, sound_of, write_film
 
 
 class KilledAfter(Same):
@@ -150,7 +140,9 @@ def test_of_a_film_that_is_cut_off_what_there_is_is_painted(tmp_path: Path, endi
 
 def test_mistakes_are_said_before_anything_is_painted(film: Path, tmp_path: Path) -> None:
     never = KilledAfter(0)
-    tone, text = tmp_path / "tone.mp4", tmp_path / "text.mp4"
+    tone, text, unknown = (tmp_path / name for name in ("tone.mp4", "text.mp4", "unknown.mkv"))
+    known = write_film(unknown, range(0, 50, 25), sound=False).read_bytes()
+    unknown.write_bytes(known.replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XXX"))
     text.write_text("no film")
     with av.open(str(film)) as source, av.open(str(tone), "w") as target:
         stream = target.add_stream_from_template(source.streams.audio[0])
@@ -161,6 +153,7 @@ def test_mistakes_are_said_before_anything_is_painted(film: Path, tmp_path: Path
     for path, out, options, sentence in (
         (tone, "a.mp4", FilmOptions(), "has no video"),
         (text, "a.mp4", FilmOptions(), "cannot be read as a film"),
+        (unknown, "a.mp4", FilmOptions(), "does not decode"),
         (tmp_path / "none.mp4", "a.mp4", FilmOptions(), "there is no film"),
         (film, "a.mp4", FilmOptions(codec="h999"), "no codec 'h999'"),
         (film, "a.mp4", FilmOptions(codec="aac"), "codec for audio"),
@@ -174,7 +167,7 @@ def test_mistakes_are_said_before_anything_is_painted(film: Path, tmp_path: Path
     ):
         with pytest.raises(LossmithError, match=sentence):
             paint_film(path, tmp_path / out, never, options)
-    assert {path.name for path in tmp_path.iterdir()} == {"tone.mp4", "text.mp4"}
+    assert {path.name for path in tmp_path.iterdir()} == {"tone.mp4", "text.mp4", "unknown.mkv"}
 
 
 class Noise(Same):

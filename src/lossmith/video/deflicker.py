@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lossmith.core.errors import LossmithError
+from lossmith.restoration.engine import CPU
 from lossmith.video.film import Pixels
 
 SAME, DIFFERENT = 0.012, 0.04
@@ -24,14 +25,14 @@ class Deflicker:
     soon as they have become large, and nothing drags behind.
     """
 
-    def __init__(self, strength: float) -> None:
+    def __init__(self, strength: float, device: torch.device = CPU) -> None:
         """`strength`, 0 to below 1, is the share of the previous result where nothing moves.
 
         Raises LossmithError for another strength.
         """
         if not 0 <= strength < 1:
             raise LossmithError(f"`deflicker` must be at least 0 and less than 1, not {strength}")
-        self.strength = strength
+        self.strength, self.device = strength, device
         self._past: tuple[Tensor, Tensor] | None = None
         """The average of the frames, and the previous result; both (1, 3, h, w)."""
 
@@ -40,26 +41,27 @@ class Deflicker:
         if not self.strength:
             return result
         white = np.iinfo(frame.dtype).max if frame.dtype.kind == "u" else 1
-        now = (_planes(frame / np.float32(white)), _planes(result))
+        now = _planes(frame / np.float32(white), self.device), _planes(result, self.device)
         if self._past is not None:
             share = self.strength * stillness(self._past[0], now[0])
             enlarged = F.interpolate(share, now[1].shape[2:], mode="nearest")
             now = torch.lerp(now[0], self._past[0], share), torch.lerp(now[1], self._past[1], enlarged)
         self._past = now
-        deflickered: Pixels = now[1][0].permute(1, 2, 0).numpy()
+        deflickered: Pixels = now[1][0].permute(1, 2, 0).cpu().numpy()
         return deflickered
 
     def save(self, path: Path) -> None:
         """Write what is remembered of the past."""
         if self._past is not None:
             with path.open("wb") as file:
-                np.savez(file, frame=self._past[0].numpy(), result=self._past[1].numpy())
+                np.savez(file, frame=self._past[0].cpu(), result=self._past[1].cpu())
 
     def load(self, path: Path) -> None:
         """Remember what was written."""
         if self.strength:
             with np.load(path) as arrays:
-                self._past = torch.from_numpy(arrays["frame"]), torch.from_numpy(arrays["result"])
+                frame, result = (torch.from_numpy(arrays[name]).to(self.device) for name in ("frame", "result"))
+                self._past = frame, result
 
 
 def stillness(before: Tensor, now: Tensor) -> Tensor:
@@ -87,5 +89,5 @@ def flicker(frames: Iterable[Pixels], results: Iterable[Pixels]) -> float:
     return total / count if count else float("nan")
 
 
-def _planes(pixels: Pixels) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+def _planes(pixels: Pixels, device: torch.device = CPU) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(2, 0, 1)[None]

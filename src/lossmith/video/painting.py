@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import atomic_write, hidden_path, remove_partial_files, sha256_of, write_text
 from lossmith.core.lock import folder_lock
@@ -65,7 +66,7 @@ def paint_film(
     Raises LossmithError, before anything is painted, where the film cannot be read, or `out` cannot hold the
     result; and when the disk is full: finished segments are kept, and `out` is not written.
     """
-    deflicker = Deflicker(options.deflicker)
+    deflicker = Deflicker(options.deflicker, best_device())
     source = _source(film, options)
     if out == PIPE:
         return _to_pipe(source, painter, deflicker)
