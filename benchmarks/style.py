@@ -5,8 +5,8 @@
 MODEL is a file of `lossmith learn-style`, and PAINTING what it was learned from. The objective is that of its
 receipt; the optimization is L-BFGS at one size from the photograph, which is iteration 0. Writes to --out
 style_benchmark.md and style-objective.svg. Speeds are of one process, all in turn in every round, each called
-twice and timed the second time; medians. "plain PyTorch" is the module under no_grad; the others are the engines of
-`lossmith stylize`, with their copies from and to the CPU and their retained buffers.
+twice and timed the second time; medians. "plain PyTorch" is the module under no_grad; the others are the engines
+of `lossmith stylize`, with their copies from and to the CPU and their retained buffers.
 """
 
 import argparse

@@ -131,6 +131,12 @@ def test_an_exported_style_paints_the_same(tmp_path: Path) -> None:
     [
         (["--model", "other.safetensors"], "is no style, but fcn; `lossmith restore` takes it"),
         (["--model", "waves.safetensors", "--strength", "2"], "--strength must be 0 to 1, not 2"),
+        (["--model", "waves.safetensors", "--strength", "nan"], "--strength must be 0 to 1, not nan"),
+        (["--model", "waves.safetensors", "--size", "0"], "--size must be the longer side in pixels"),
+        (["--model", "waves.safetensors", "narrow.safetensors", "--strength", "0.5"], "the two networks differ in architecture"),
+        (["--model", "waves.safetensors", "waves.safetensors"], "two models are called 'waves'"),
+        (["--model", "cut.safetensors"], "cut.safetensors is not a whole safetensors file"),
+        (["--model", "a.png"], "a.png is neither a safetensors file nor a checkpoint"),
         (["--model", "waves.safetensors", "--out", "a.png"], "would overwrite an image"),
         (["--model", "missing.safetensors"], "does not exist"),
     ],
@@ -146,5 +152,8 @@ def test_mistakes_are_one_sentence(
     photo(Path("a.png"))
     style(Path("waves.safetensors"))
     save_model(Path("other.safetensors"), network("fcn", 1), {"network": "fcn", "scale": 1})
+    narrow = "transform_net(width=0.0625, blocks=1)"
+    save_model(Path("narrow.safetensors"), network(narrow, 1), {"network": narrow, "scale": 1})
+    Path("cut.safetensors").write_bytes(Path("waves.safetensors").read_bytes()[:1000])
     assert run(["stylize", "a.png", *words, *([] if "--out" in words else ["--out", "out"])]) == 2
     assert sentence in capsys.readouterr().err.strip().splitlines()[-1]

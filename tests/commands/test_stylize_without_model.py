@@ -30,6 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stripes = (torch.arange(96) % 8 < 4).float().expand(3, 80, 96) * torch.tensor([1.0, 0.3, 0.1])[:, None, None]
     write_image(folder / "stripes.png", stripes)
     write_image(folder / "tiny.png", stripes[:, :20, :30])
+    (folder / "broken.png").write_bytes(b"no picture")
     network: nn.Module = squeezenet1_1()
     init_random(network)
     (folder / "weights").mkdir()
@@ -136,7 +137,13 @@ def test_a_picture_for_which_the_memory_is_too_small_fails_in_a_sentence(folder:
         (["--style", "stripes.png", "--model", "a.safetensors"], "give one of the two"),
         (["--model", "a.safetensors", "--iterations", "5"], "--iterations is for painting without a --model"),
         (["--style", "tiny.png"], "too few for a style: at least 64 are needed"),
-        (["--style", "missing.png"], "missing.png"),
+        (["--style", "missing.png"], "'missing.png' does not exist"),
+        (["--style", "broken.png"], "image 'broken.png' is not an image that can be read"),
+        (["--style", "weights"], "folder 'weights' holds no images"),
+        (
+            ["--style", "stripes.png", "--style-weight", "0", "--content-weight", "0", "--tv-weight", "0"],
+            "one of --content-weight, --style-weight and --tv-weight must be above 0",
+        ),
         (["--style", "stripes.png", "--iterations", "0"], "--iterations must be at least 1, not 0"),
         (
             ["--style", "stripes.png", "--style-weight", "-1"],

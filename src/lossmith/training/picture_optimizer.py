@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lossmith.core.devices import best_device, device_name
-from lossmith.core.errors import LossmithError
+from lossmith.core.errors import LossmithError, counted
 from lossmith.core.progress import ProgressBar
 from lossmith.losses.perceptual.style_transfer import StyleTransferLoss
 from lossmith.restoration import FileRestorer, PaintOptions
@@ -42,8 +42,8 @@ def painting_restorer(paintings: Sequence[Path], recipe: PaintingRecipe, options
     )
     reduced = "" if options.size else f", pictures reduced to {LONGEST} pixels"
     logger.info(
-        f"painting in the style of {', '.join(map(str, paintings))} under {style.loss}, {recipe.iterations} "
-        f"iterations of L-BFGS at each size{reduced}; {device_name()}"
+        f"painting in the style of {', '.join(map(str, paintings))} under {style.loss}, "
+        f"{counted(recipe.iterations, 'iteration')} of L-BFGS at each size{reduced}; {device_name()}"
     )
     return FileRestorer(
         engine,

@@ -53,6 +53,8 @@ class StyleObjective:
             check_type(field.name, value := getattr(self, field.name), field.type)
             if field.name.endswith("_weight") and not 0 <= value < math.inf:
                 raise LossmithError(f"`{field.name}` must be from 0 up and finite, not {value}")
+        if not any((self.content_weight, self.style_weight, self.tv_weight)):
+            raise LossmithError("one of `content_weight`, `style_weight` and `tv_weight` must be above 0")
         if self.style_size < 1:
             raise LossmithError(f"`style_size` must be above 0, not {self.style_size}")
 
