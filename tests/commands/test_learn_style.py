@@ -1,21 +1,36 @@
 """Learning a style: its file, its objective, resumption, reproduction, and the user's mistakes."""
 
 import csv
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 from torch import nn
 from torchvision.models import squeezenet1_1
 
-from lossmith import LossmithError, StyleRecipe, learn_style, preset, reproduce
+from lossmith import (
+    LossmithError,
+    StyleRecipe,
+    blend,
+    export,
+    learn_style,
+    preset,
+    reproduce,
+    stylize,
+)
 from lossmith.cli import run
 from lossmith.commands import style_page
 from lossmith.core.safetensors_io import save_tensors
-from lossmith.data import write_image
+from lossmith.data import read_image, write_image
 from lossmith.losses.perceptual.weights import init_random
 from lossmith.models.model_file import load_model
+from lossmith.networks import network
 from lossmith.training.supervised import SupervisedModule
+
+Weights = dict[str, torch.Tensor]
 
 RECIPE = StyleRecipe(network="transform_net(width=0.125, blocks=1)", steps=24, patch=32, batch=2, decay="cosine")
 
@@ -29,11 +44,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stripes = (torch.arange(96) % 8 < 4).float().expand(3, 80, 96) * torch.tensor([1.0, 0.3, 0.1])[:, None, None]
     write_image(folder / "stripes.png", stripes)
     write_image(folder / "other.png", stripes.flip(0))
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "broken.png").write_bytes((folder / "stripes.png").read_bytes()[:60])
     write_image(folder / "tiny.png", stripes[:, :20, :30])
-    network: nn.Module = squeezenet1_1()
-    init_random(network)
+    squeezenet: nn.Module = squeezenet1_1()
+    init_random(squeezenet)
     (folder / "weights").mkdir()
-    save_tensors(folder / "weights" / "squeezenet1_1_imagenet.safetensors", network.state_dict(), "test", {})
+    save_tensors(folder / "weights" / "squeezenet1_1_imagenet.safetensors", squeezenet.state_dict(), "test", {})
     return folder
 
 
@@ -96,7 +113,8 @@ def test_the_page_shows_the_painting_photographs_terms_and_weights(
     page = out.with_suffix(".html").read_text()
     paintings, photographs, over_weights = 1, 2, 1 + len(style_page.FACTORS)
     assert page.count("<img ") == paintings + 2 * photographs + over_weights
-    assert page.count("<polyline ") == len(("loss", "content", "style", "tv"))
+    lines = re.findall(r'<polyline points="([-. ,0-9]+)"', page)
+    assert len(lines) == len(("loss", "content", "style", "tv"))
     assert "after 3 iterations" in page
     for text in ("weight 0.5<", "weight 5, that of this style<", "--steps 3", "squeezenet1_1"):
         assert text in page
@@ -132,6 +150,70 @@ def test_a_style_is_reproduced_from_its_receipt(folder: Path, tmp_path: Path) ->
     assert again.difference == 0
 
 
+def test_a_style_is_exported_for_pictures_of_any_size(folder: Path, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    style = load_model(learned(folder, tmp_path / "style.safetensors")).restorer
+    export(tmp_path / "style.safetensors", out=tmp_path / "1x-style.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "1x-style.onnx"), providers=["CPUExecutionProvider"])
+    for shape in ((1, 3, 32, 48), (2, 3, 41, 50)):  # a multiple of 4, by which the network reduces, and not
+        images = torch.rand(shape)
+        (painted,) = session.run(None, {"input": images.numpy()})
+        with torch.no_grad():  # other kernels: float32 rounding, through a normalization of every layer
+            torch.testing.assert_close(torch.from_numpy(painted), style(images), rtol=1e-4, atol=1e-4)
+
+
+def test_two_styles_are_blended_to_one_between_them(folder: Path, tmp_path: Path) -> None:
+    paths = [
+        learned(folder, tmp_path / f"{name}.safetensors", style=[folder / f"{name}.png"])
+        for name in ("stripes", "other")
+    ]
+    blend(*paths, alpha=0.25, out=tmp_path / "1x-between.safetensors")
+    first, second, between = (
+        load_model(path).restorer.state_dict() for path in (*paths, tmp_path / "1x-between.safetensors")
+    )
+    for name, weights in between.items():
+        torch.testing.assert_close(weights, 0.75 * first[name] + 0.25 * second[name])
+    stylize(folder / "photos" / "0.png", model=tmp_path / "1x-between.safetensors", out=tmp_path / "painted.png")
+    assert read_image(tmp_path / "painted.png").shape == (3, 40, 48)
+
+
+def test_averaged_weights_are_what_is_saved(folder: Path, tmp_path: Path) -> None:
+    last = load_model(learned(folder, tmp_path / "last.safetensors")).restorer.state_dict()
+    averaging = replace(RECIPE, ema=0.9)
+    mean = load_model(learned(folder, tmp_path / "mean.safetensors", recipe=averaging)).restorer.state_dict()
+    torch.manual_seed(0)
+    first = network(RECIPE.network, 1).state_dict()
+
+    def distance(ours: Weights, theirs: Weights) -> float:
+        return sum(float((ours[name] - theirs[name]).square().sum()) for name in theirs) ** 0.5
+
+    assert 0 < distance(mean, last) < distance(first, last)
+    assert distance(mean, first) < distance(last, first)
+
+
+def test_half_precision_learns_the_same_but_for_its_rounding(folder: Path, tmp_path: Path) -> None:
+    def style_terms(precision: Literal["float32", "bfloat16"]) -> list[float]:
+        out = learned(folder, tmp_path / f"{precision}.safetensors", recipe=replace(RECIPE, precision=precision))
+        assert load_model(out).receipt["precision"] == precision
+        return [float(row["style"]) for row in rows(out) if row["style"]]
+
+    full, half = style_terms("float32"), style_terms("bfloat16")
+    assert half != full
+    # bfloat16 has 8 bits; their errors are small at first, and are amplified from step to step
+    assert half[:12] == pytest.approx(full[:12], rel=0.1)
+
+
+def test_two_devices_learn_the_style_of_one(folder: Path, tmp_path: Path) -> None:
+    one, two = (
+        learned(folder, tmp_path / f"{devices}.safetensors", devices=devices, recipe=replace(RECIPE, steps=4))
+        for devices in (1, 2)
+    )
+    assert load_model(two).receipt["devices"] == 2
+    last, expected = rows(two)[-1], rows(one)[-1]
+    for name in ("content", "style", "tv"):  # sums of another order, which Adam's division enlarges
+        assert float(last[name]) == pytest.approx(float(expected[name]), rel=1e-3)
+
+
 def test_another_painting_does_not_go_on_with_a_run(folder: Path, tmp_path: Path) -> None:
     out = learned(folder, tmp_path / "style.safetensors")
     with pytest.raises(LossmithError, match="the style differ"):
@@ -149,7 +231,9 @@ def test_presets_are_those_of_the_paper_and_of_two_cores() -> None:
     ("words", "message"),
     [
         ([], "name a painting to learn from: --style"),
-        (["--style", "nowhere.png"], "nowhere.png"),
+        (["--style", "nowhere.png"], "'nowhere.png' does not exist"),
+        (["--style", "notes.txt"], "notes.txt"),
+        (["--style", "broken.png"], "broken.png"),
         (["--style", "tiny.png"], "has 20x30 pixels to learn from, too few for a style: at least 64 are needed"),
         (["--style", "stripes.png", "--style-size", "20"], "too few for a style: at least 64 are needed"),
         (["--style", "stripes.png", "--style-share", "1", "2"], "1 paintings need as many shares"),

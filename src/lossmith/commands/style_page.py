@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from math import isnan
 from pathlib import Path
 
 import torch
@@ -101,9 +102,14 @@ def _painting(restorer: nn.Module, photo: Tensor) -> Tensor:
 def _curves(run: RunFolder) -> dict[str, list[float]]:
     """The loss and its terms, one value for each step: that of the row it belongs to."""
     steps, values = run.curves()
-    lengths = [end - start for start, end in pairwise([0, *steps])]
+    logged = [index for index, value in enumerate(values["loss"]) if not isnan(value)]
+    ends = [0, *(steps[index] for index in logged)]
     return {
-        name: [value for value, length in zip(values[name], lengths, strict=True) for _ in range(length)]
+        name: [
+            values[name][index]
+            for index, (start, end) in zip(logged, pairwise(ends), strict=True)
+            for _ in range(start, end)
+        ]
         for name in ("loss", *TERMS)
     }
 

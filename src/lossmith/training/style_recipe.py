@@ -130,6 +130,7 @@ STYLE_PRESETS = {
         patch=128,
         photo_size=256,
         batch=1,
+        learning_rate=5e-4,
         decay="cosine",
     ),
 }
