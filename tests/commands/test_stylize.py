@@ -133,7 +133,7 @@ def test_an_exported_style_paints_the_same(tmp_path: Path) -> None:
         (["--model", "waves.safetensors", "--strength", "2"], "--strength must be 0 to 1, not 2"),
         (["--model", "waves.safetensors", "--strength", "nan"], "--strength must be 0 to 1, not nan"),
         (["--model", "waves.safetensors", "--size", "0"], "--size must be the longer side in pixels"),
-        (["--model", "waves.safetensors", "narrow.safetensors", "--strength", "0.5"], "the two networks differ in architecture"),
+        (["--model", "waves.safetensors", "narrow.safetensors", "--strength", "0.5"], "differ in architecture"),
         (["--model", "waves.safetensors", "waves.safetensors"], "two models are called 'waves'"),
         (["--model", "cut.safetensors"], "cut.safetensors is not a whole safetensors file"),
         (["--model", "a.png"], "a.png is neither a safetensors file nor a checkpoint"),
