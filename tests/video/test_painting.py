@@ -157,6 +157,7 @@ def test_mistakes_are_said_before_anything_is_painted(film: Path, tmp_path: Path
         (tmp_path / "none.mp4", "a.mp4", FilmOptions(), "there is no film"),
         (film, "a.mp4", FilmOptions(codec="h999"), "no codec 'h999'"),
         (film, "a.mp4", FilmOptions(codec="aac"), "codec for audio"),
+        (film, "a.mov", FilmOptions(codec="prores_ks"), "codec prores_ks in segments"),
         (film, "a.webm", FilmOptions(), "does not hold the audio codec aac"),
         (film, "a.txt", FilmOptions(), "ends in .mp4"),
         (film, "a.mp4", FilmOptions(deflicker=1.0), "`deflicker` must be"),

@@ -43,19 +43,11 @@ class FilmOutcome(Outcome):
         return "\n".join(filter(None, [self.remark, summary]))
 
 
-PICTURES_ONLY = (
-    "recursive",
-    "format",
-    "bits",
-    "quality",
-    "alpha",
-    "halo",
-    "memory",
-    "match_histogram",
-    "verify",
-    "page",
+FOR_FILMS = (
+    *("images", "model", "network", "style", "recipe", "out", "films", "progress"),
+    *("strength", "keep_color", "size", "scale_to", "precision"),
 )
-"""Options of the commands that have no meaning for films, or would make them flicker."""
+"""The options of the commands that concern films, too; all others are for images, or would make films flicker."""
 
 
 def film_of(command: Callable[..., object], given: Mapping[str, Any]) -> Path | None:
@@ -74,9 +66,8 @@ def film_of(command: Callable[..., object], given: Mapping[str, Any]) -> Path | 
         return None
     if len(paths) > 1:
         raise LossmithError(f"one film at a time: '{films[0]}' is given with {len(paths) - 1} more")
-    defaults = {name: each.default for name, each in signature(command).parameters.items()}
-    for name in PICTURES_ONLY:
-        if name in defaults and given[name] != defaults[name]:
+    for name, parameter in signature(command).parameters.items():
+        if name not in FOR_FILMS and given[name] != parameter.default:
             raise LossmithError(f"`{name}` is for images, and '{films[0]}' is a film; leave it out")
     return films[0]
 

@@ -145,7 +145,7 @@ class _Work:
     def paint(self, painter: Painter, deflicker: Deflicker) -> PaintedFilm:
         """Paint the segments that are not finished."""
         done = len(self.segments())
-        frames = self._counted(self.source.frames())
+        frames = self._counted(self.source.frames(first=done * self.segment))
         skipped = sum(1 for _ in islice(frames, done * self.segment))
         if done and deflicker.strength:
             deflicker.load(self._memory(done - 1))

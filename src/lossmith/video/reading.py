@@ -10,8 +10,9 @@ import numpy as np
 
 from lossmith.core.errors import LossmithError, counted
 from lossmith.video.conversion import BT709, LIMITED, to_pixels
-from lossmith.video.film import FilmFormat, Frame, pyav, turned
+from lossmith.video.film import FilmFormat, Frame, Pixels, pyav, turned
 
+NO_PIXELS = np.empty((0, 0, 3), np.uint8)
 SLACK = 0.5
 """Seconds by which a film that does not tell how many frames it has may be shorter than it says."""
 
@@ -26,8 +27,8 @@ class Source(Protocol):
         """What was wrong with the film, as far as it was read; empty where nothing was."""
         ...
 
-    def frames(self) -> Iterator[Frame]:
-        """All frames, upright; only the present one is in memory."""
+    def frames(self, first: int = 0) -> Iterator[Frame]:
+        """All frames, upright, one at a time; those before the `first` may have no pixels."""
         ...
 
 
@@ -39,7 +40,7 @@ class RawReader:
     film: FilmFormat
     remark: str = ""
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, first: int = 0) -> Iterator[Frame]:
         shape = (self.film.height, self.film.width, 3)
         size, index = self.film.height * self.film.width * 3, 0
         while len(values := self.stream.read(size)) == size:
@@ -59,21 +60,24 @@ class FilmReader:
     film: FilmFormat
     remark: str = ""
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, first: int = 0) -> Iterator[Frame]:
         with open_film(self.path) as container:
             stream = video_stream(container, self.path)
             stream.thread_type = "AUTO"
             previous: Frame | None = None
-            for decoded in self._decoded(container, stream):
+            for number, decoded in enumerate(self._decoded(container, stream)):
                 step = decoded.duration or round(1 / (self.film.rate * self.film.time_base))
                 following = 0 if previous is None else previous.time_stamp + previous.duration
                 earliest = following if previous is None else previous.time_stamp + 1
                 time_stamp = following if decoded.pts is None else max(decoded.pts, earliest)
-                pixels = turned(to_pixels(decoded, self.film), self.film.quarter_turns)
+                pixels = self._pixels(decoded) if number >= first else NO_PIXELS
                 previous = Frame(pixels, time_stamp, step)
                 yield previous
             if previous is None:
                 raise LossmithError(f"'{self.path}' has no frame that can be read")
+
+    def _pixels(self, decoded: Any) -> Pixels:
+        return turned(to_pixels(decoded, self.film), self.film.quarter_turns)
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
         """The frames that can be decoded; what is missing becomes the remark."""

@@ -81,7 +81,10 @@ def write_segment(path: Path, film: FilmFormat, encoding: Encoding, frames: Iter
         _explained(f"frames cannot be written with codec {encoding.codec}"),
         av.open(str(path), "w", format=SEGMENT_FORMAT) as container,
     ):
-        stream = container.add_stream(encoding.codec, rate=film.rate, options=encoding.options())
+        try:
+            stream = container.add_stream(encoding.codec, rate=film.rate, options=encoding.options())
+        except ValueError as error:
+            raise LossmithError(f"films cannot be written with codec {encoding.codec} in segments") from error
         context = stream.codec_context
         context.height, context.width, context.pix_fmt = film.height, film.width, film.pixel_format
         context.time_base = stream.time_base = film.time_base
