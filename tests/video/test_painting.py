@@ -96,8 +96,14 @@ def test_a_finished_film_is_left_alone_and_another_is_not_replaced(film: Path, t
     paint_film(film, out, Same())
     assert paint_film(film, out, KilledAfter(0)).frames == 0
     out.write_bytes(film.read_bytes())
-    with pytest.raises(LossmithError, match="was not painted by lossmith"):
+    with pytest.raises(LossmithError, match="was not made by lossmith"):
         paint_film(film, out, Same())
+
+
+def test_a_painted_film_can_be_painted_again(film: Path, tmp_path: Path) -> None:
+    paint_film(film, tmp_path / "once.mkv", Same())
+    assert paint_film(tmp_path / "once.mkv", tmp_path / "twice.mkv", Same()).frames == 48
+    assert paint_film(tmp_path / "once.mkv", tmp_path / "twice.mkv", KilledAfter(0)).frames == 0
 
 
 def test_a_film_does_not_replace_that_of_another(film: Path, tmp_path: Path) -> None:

@@ -211,9 +211,10 @@ def _is_done(film: Path, out: Path, record: str) -> bool:
         return False
     with open_film(out) as container:
         lines = comment_of(container).splitlines()
-    present = next((line.removeprefix(RECORD) for line in lines if line.startswith(RECORD + "{")), None)
-    if present is None:
-        raise LossmithError(f"'{out}' exists and was not painted by lossmith; move it, or change `out`")
+    records = [line.removeprefix(RECORD) for line in lines if line.startswith(RECORD + "{")]
+    if not records:
+        raise LossmithError(f"'{out}' exists and was not made by lossmith; move it, or change `out`")
+    present = records[-1]  # after that of the film, if it was painted, too
     if (source := json.loads(present).get("film")) != film.name:
         raise LossmithError(f"'{out}' was made of '{source}'; move it, or change `out`")
     return film != PIPE and present == record
