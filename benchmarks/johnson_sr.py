@@ -13,7 +13,8 @@ detail: the input enlarged (bicubic), pixels, features, features with the histog
 
 PSNR and SSIM are on Y with `scale` pixels cropped. Two measures of sharpness share nothing with the loss and need
 no network: "Blur", the perceptual blur of Crete et al. (SPIE 2007) in scikit-image, from 0 for sharp to 1, and
-"Edges", the sum of squared gradients relative to the original's, both on the luma. Noise is sharp to them, too.
+"Edges", the sum of squared gradients relative to the original's, both on the luma. Noise and hatching are sharp to
+them, too; so both are also measured at half the size, where a pixel is the mean of four.
 """
 
 import argparse
@@ -26,12 +27,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 import lossmith
 from esrgan import blur, detail
 from lossmith.core.devices import device_name
 from lossmith.core.files import write_text
 from lossmith.data import Data, ImagePair, find_images, make_test_pairs, sample_images, write_image
+from lossmith.data.folders import is_pattern
 from lossmith.degradations import degradation
 from lossmith.evaluation import Metric, Row, baseline, differences, find_metric, protocol_of, restore_images, score
 from lossmith.metrics.luma import full_luma
@@ -46,10 +49,12 @@ METRICS = [
     find_metric("ssim"),
     Metric("blur", "Blur", False, 3),
     Metric("edges", "Edges", True, 3),
+    Metric("blur_half", "Blur, half", False, 3),
+    Metric("edges_half", "Edges, half", True, 3),
 ]
 COMPARISONS = [("features", "pixels"), ("features, matched", "pixels, matched"), ("features, matched", "features")]
 SHOWN = ("bicubic", "pixels", "features", "features, matched", "original")
-CROP_SIDE = 80
+CROP_SIDE = 76
 Images = dict[str, Tensor]
 
 
@@ -63,6 +68,16 @@ def settings(scale: str) -> dict[str, Any]:
 def gradient_energy(image: Tensor) -> float:
     down, right = torch.gradient(full_luma(image)[0].double())
     return float((down.square() + right.square()).mean())
+
+
+def sharpness(image: Tensor, original: Tensor) -> dict[str, float]:
+    """The measures of sharpness by name, at full and half size."""
+    scores = {}
+    for suffix, side in (("", 1), ("_half", 2)):
+        small, reference = (avg_pool2d(each.clamp(0, 1)[None], side)[0] for each in (image, original))
+        scores[f"blur{suffix}"] = blur(small)
+        scores[f"edges{suffix}"] = gradient_energy(small) / gradient_energy(reference)
+    return scores
 
 
 def versions(out: Path, paths: Sequence[Path], kind: str) -> Iterator[tuple[ImagePair, Images]]:
@@ -79,12 +94,9 @@ def rows(out: Path, paths: Sequence[Path], kind: str) -> list[Row]:
     """The scores of every image, method by method."""
     results = []
     for pair, images in versions(out, paths, kind):
-        energy = gradient_energy(pair.clean)
         for method, image in images.items():
             scores = score(image, pair.clean, protocol_of([pair]), ["psnr", "ssim"])
-            clipped = image.clamp(0, 1)
-            scores |= {"blur": blur(clipped), "edges": gradient_energy(clipped) / energy}
-            results.append(Row(pair.name, method, 0, scores))
+            results.append(Row(pair.name, method, 0, scores | sharpness(image, pair.clean)))
     return results
 
 
@@ -122,6 +134,16 @@ def write_crops(out: Path, kind: str) -> None:
     write_image(out / "crops.png", torch.cat(strips, dim=1))
 
 
+def set_name(images: str) -> str:
+    """The name of a folder, or of that of a pattern of files.
+
+    >>> set_name("test/Set5"), set_name("BSDS500_test/1*.jpg")
+    ('Set5', 'BSDS500_test')
+    """
+    path = Path(images)
+    return path.parent.name if is_pattern(path) else path.name
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", choices=("tiny", "small", "full"), default="tiny")
@@ -140,7 +162,8 @@ def main() -> None:
         )
         seconds[name] = result.summary.seconds
     kind = chosen["recipe"].degradation
-    sets = {"scikit-image": sample_images("test"), **{Path(s).name: find_images([s]) for s in options.test}}
+    sets = {"scikit-image": sample_images("test")}
+    sets |= {set_name(images): find_images([images]) for images in options.test}
     scored = {f"{name} ({len(paths)})": rows(out, paths, kind) for name, paths in sets.items()}
     trained = ", ".join(f"{name} {time:.0f} s" for name, time in seconds.items())
     text = f"{table(scored)}\n{device_name(1)}; trained: {trained}\n"
