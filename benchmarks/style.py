@@ -222,9 +222,7 @@ def page(
         [[name, *curve.cells] for name, curve in curves.items()],
     )
     second = table(("size", "what", "ms", "frames per second", "speed beside plain", "beside optimizing"), rows)
-    cuda = (
-        "" if best_device().type == "cuda" else " On a CUDA device the same command measures there; not yet run."
-    )
+    gpu = "" if best_device().type == "cuda" else "On a CUDA device the same command measures there; not yet run."
     return f"""# A learned style beside optimizing the picture
 
     python benchmarks/style.py {options.model.name} --style {options.style.name} --out docs
@@ -233,7 +231,8 @@ writes this page: `{receipt["network"]}`, which has learned from {options.style.
 {receipt["steps"]} steps, beside the optimization of pictures under the same objective,
 `{receipt["loss"]}`.
 
-{machine()}, torch {torch.__version__}. {options.remark}{cuda}
+{machine()}, torch {torch.__version__}. {options.remark}
+{gpu}
 
 ## What the network is worth
 
