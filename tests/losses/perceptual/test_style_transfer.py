@@ -1,5 +1,7 @@
 """The objective of style transfer: its terms, its paintings, and its weights as published."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -87,12 +89,17 @@ def test_several_paintings_pull_as_much_as_their_shares() -> None:
         (
             2,
             {"painting_weights": [1.0]},
-            "2 paintings need as many shares, none negative and not all 0",
+            "2 paintings need as many shares, finite, none negative and not all 0",
+        ),
+        (
+            2,
+            {"painting_weights": [math.inf, 1.0]},
+            "2 paintings need as many shares, finite, none negative and not all 0",
         ),
         (
             1,
             {"painting_weights": [0.0]},
-            "1 paintings need as many shares, none negative and not all 0",
+            "1 paintings need as many shares, finite, none negative and not all 0",
         ),
         (1, {"tv_weight": -1.0}, "the weights of content, style and total variation must not be negative"),
     ],

@@ -1,5 +1,6 @@
 """The objective of style transfer: the content of a photograph, the style of paintings, and smoothness."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -79,9 +80,10 @@ class StyleTransferLoss(PrecomputableLoss):
         shares = [1.0] * len(paintings) if shares is None else list(shares)
         if not paintings:
             raise LossmithError("a style needs a painting at least")
-        if len(shares) != len(paintings) or min(shares) < 0 or not sum(shares) > 0:
+        if len(shares) != len(paintings) or min(shares) < 0 or not 0 < sum(shares) < math.inf:
             raise LossmithError(
-                f"{len(paintings)} paintings need as many shares, none negative and not all 0, not {shares}"
+                f"{len(paintings)} paintings need as many shares, finite, none negative and not all 0, "
+                f"not {shares}"
             )
         grams = [self.style.target_features(painting) for painting in paintings]
         return [
