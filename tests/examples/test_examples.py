@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 import lossmith
-from lossmith.data import Data, PatchDataset, degraded_images, write_image
+from lossmith.data import (
+    Data,
+    PatchDataset,
+    degraded_images,
+    read_image,
+    sample_images,
+    write_image,
+)
 from lossmith.degradations import degradation
 from lossmith.losses import loss
 from lossmith.networks import network
@@ -113,3 +120,14 @@ def test_the_training_loop_lowers_every_term_of_its_loss() -> None:
     log = train()
     assert set(log[0]) == {"0.84*ssim", "0.16*l1"}
     assert all(log[-1][name] < 0.8 * log[0][name] for name in log[0])
+
+
+def test_the_style_paints_a_photograph_in_the_colors_of_the_scream(tmp_path: Path) -> None:
+    astronaut = next(path for path in sample_images("test") if path.stem == "astronaut")
+    (painted,) = lossmith.stylize(
+        astronaut, model=EXAMPLES / "the_scream.safetensors", out=tmp_path / "painted.png", size=128
+    ).results
+    colors, wall = read_image(painted).float(), (slice(None), slice(0, 20), slice(85, 95))
+    assert colors.shape == (3, 128, 128)
+    red, _, blue = colors[wall].mean((1, 2))
+    assert red > blue + 40  # the wall behind her is gray, and the sky of the painting is orange
