@@ -93,29 +93,27 @@ def test_a_style_is_a_model_that_says_what_it_was_made_of(
         assert float(row["loss"]) == pytest.approx(sum(float(row[name]) for name in ("content", "style", "tv")))
 
 
+@pytest.mark.parametrize(("tv_weight", "curves"), [("1e-6", 4), ("0", 3)])
 def test_the_page_shows_the_painting_photographs_terms_and_weights(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tv_weight: str,
+    curves: int,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(folder)
     out = tmp_path / "stripes.safetensors"
     words = ["learn-style", "photos", "--style", "stripes.png", "--samples", "photos/0.png", "photos/1.png"]
-    words += [
-        "--network",
-        "transform_net(width=0.125, blocks=1)",
-        "--patch",
-        "32",
-        "--steps",
-        "3",
-        "--out",
-        str(out),
-    ]
+    words += ["--network", "transform_net(width=0.125, blocks=1)", "--patch", "32", "--steps", "3"]
+    words += ["--tv-weight", tv_weight, "--out", str(out)]
     assert run(words) == 0
     assert f"page: {out.with_suffix('.html')}" in capsys.readouterr().out
     page = out.with_suffix(".html").read_text()
     paintings, photographs, over_weights = 1, 2, 1 + len(style_page.FACTORS)
     assert page.count("<img ") == paintings + 2 * photographs + over_weights
     lines = re.findall(r'<polyline points="([-. ,0-9]+)"', page)
-    assert len(lines) == len(("loss", "content", "style", "tv"))
+    assert len(lines) == page.count("<polyline ") == curves
     assert "after 3 iterations" in page
     for text in ("weight 0.5<", "weight 5, that of this style<", "--steps 3", "squeezenet1_1"):
         assert text in page

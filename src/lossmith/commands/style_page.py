@@ -100,7 +100,7 @@ def _painting(restorer: nn.Module, photo: Tensor) -> Tensor:
 
 
 def _curves(run: RunFolder) -> dict[str, list[float]]:
-    """The loss and its terms, one value for each step: that of the row it belongs to."""
+    """The loss and its terms of any weight, one value for each step: that of the row it belongs to."""
     steps, values = run.curves()
     logged = [index for index, value in enumerate(values["loss"]) if not isnan(value)]
     ends = [0, *(steps[index] for index in logged)]
@@ -111,6 +111,7 @@ def _curves(run: RunFolder) -> dict[str, list[float]]:
             for _ in range(start, end)
         ]
         for name in ("loss", *TERMS)
+        if all(values[name][index] > 0 for index in logged)
     }
 
 
