@@ -69,7 +69,8 @@ def test_images_that_are_too_small_are_refused(expression: str, min_side: int) -
         ("l1 + 0.1*charbonier", "loss 'charbonier' is not known; did you mean 'charbonnier'?"),
         (
             "wxyz",
-            "loss 'wxyz' is not known; known are charbonnier, contextual, dists, esrgan, features, johnson, l1, "
+            "loss 'wxyz' is not known; known are charbonnier, contextual, dists, esrgan, features, johnson, "
+            "johnson_at_hand, l1, "
             "l2, lpips, mae, mdf, minc, mix, mix_pl4nn, ms_ssim, ms_ssim_sigmas, mse, perceptual, srgan, ssim, "
             "style, style_w2, tv, vgg",
         ),
