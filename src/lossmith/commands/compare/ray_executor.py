@@ -133,8 +133,10 @@ def pack(folder: Path) -> bytes:
 def unpack(files: bytes, folder: Path) -> None:
     """Unpack the files of a run into its folder; the summary, which marks it as finished, is the last."""
     with tarfile.open(fileobj=BytesIO(files)) as tar:
+        # the first patch releases of Python 3.11 have no filters
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)
         for member in sorted(tar, key=lambda member: member.name == "summary.json"):
-            tar.extract(member, folder, filter="data")
+            tar.extract(member, folder)
 
 
 def _stop(running: list[Any]) -> None:
