@@ -1,4 +1,4 @@
-"""How many iterations of optimizing a picture a learned style is worth, and how fast it paints.
+"""How many iterations of optimizing an image a learned style is worth, and how fast it paints.
 
     python benchmarks/style.py MODEL --style PAINTING [--photos FILES] [--iterations 100] [--side 256] [--out runs]
 
@@ -223,12 +223,12 @@ def page(
     )
     second = table(("size", "what", "ms", "frames per second", "speed beside plain", "beside optimizing"), rows)
     gpu = "" if best_device().type == "cuda" else "On a CUDA device the same command measures there; not yet run."
-    return f"""# A learned style beside optimizing the picture
+    return f"""# A learned style beside optimizing the image
 
     python benchmarks/style.py {options.model.name} --style {options.style.name} --out docs
 
 writes this page: `{receipt["network"]}`, which has learned from {options.style.name} in
-{receipt["steps"]} steps, beside the optimization of pictures under the same objective,
+{receipt["steps"]} steps, beside the optimization of images under the same objective,
 `{receipt["loss"]}`.
 
 {machine()}, torch {torch.__version__}. {options.remark}
