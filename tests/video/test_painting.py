@@ -142,6 +142,8 @@ def test_of_a_film_that_is_cut_off_what_there_is_is_painted(tmp_path: Path, endi
     result = paint_film(film, out, Same())
     assert "is cut off" in result.remark
     assert 0 < len(frames_of(out)) == result.frames < 48
+    again = paint_film(film, out, KilledAfter(0))
+    assert (again.frames, again.remark) == (0, result.remark)
 
 
 def test_mistakes_are_said_before_anything_is_painted(film: Path, tmp_path: Path) -> None:

@@ -74,30 +74,29 @@ def paint_film(
     encoding.check()
     if out.exists() and film != PIPE and out.samefile(film):
         raise LossmithError(f"'{out}' would overwrite the film that is to be painted; change `out`")
-    record = json.dumps(
-        {
-            "film": film.name,
-            "film_sha256": None if film == PIPE else sha256_of(film),
-            "deflicker": options.deflicker,
-            "codec": encoding.codec,
-            "crf": encoding.crf,
-            "segment": segment,
-            **(settings or {}),
-        },
-        sort_keys=True,
-    )
-    if _is_done(film, out, record):
-        return PaintedFilm(0)
+    record = {
+        "film": film.name,
+        "film_sha256": None if film == PIPE else sha256_of(film),
+        "deflicker": options.deflicker,
+        "codec": encoding.codec,
+        "crf": encoding.crf,
+        "segment": segment,
+        **(settings or {}),
+    }
+    if (finished := _finished(film, out, record)) is not None:
+        return finished
     folder = hidden_path(out, "unfinished")
     with folder_lock(folder):
-        work = _Work(folder, record, source, _result_format(source.film, painter, encoding), encoding, segment)
+        result_format = _result_format(source.film, painter, encoding)
+        work = _Work(folder, _as_text(record), source, result_format, encoding, segment)
         remove_partial_files(out.parent, escape(out.name))
         original = None if film == PIPE else film
         with work.kept_if_resumable(original):
             work.rehearse(container, original)
             painted = work.paint(painter, deflicker)
             with atomic_write(out) as draft:
-                work.join(draft, container, original, RECORD + record)
+                comment = RECORD + _as_text(record | {"remark": painted.remark})
+                work.join(draft, container, original, comment)
         shutil.rmtree(folder, ignore_errors=True)
     return painted
 
@@ -205,19 +204,25 @@ def _container(out: Path) -> str:
     return container
 
 
-def _is_done(film: Path, out: Path, record: str) -> bool:
-    """Whether the film is there, of the same settings; raises LossmithError where it is another's."""
+def _as_text(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True)
+
+
+def _finished(film: Path, out: Path, record: Mapping[str, Any]) -> PaintedFilm | None:
+    """The film that is there, of the same settings; raises LossmithError where it is another's."""
     if not out.exists():
-        return False
+        return None
     with open_film(out) as container:
         lines = comment_of(container).splitlines()
     records = [line.removeprefix(RECORD) for line in lines if line.startswith(RECORD + "{")]
     if not records:
         raise LossmithError(f"'{out}' exists and was not made by lossmith; move it, or change `out`")
-    present = records[-1]  # after that of the film, if it was painted, too
-    if (source := json.loads(present).get("film")) != film.name:
+    present = json.loads(records[-1])  # after that of the film, if it was painted, too
+    remark = present.pop("remark", "")
+    if (source := present.get("film")) != film.name:
         raise LossmithError(f"'{out}' was made of '{source}'; move it, or change `out`")
-    return film != PIPE and present == record
+    same = film != PIPE and _as_text(present) == _as_text(record)
+    return PaintedFilm(0, remark) if same else None
 
 
 def _result_format(film: FilmFormat, painter: Painter, encoding: Encoding) -> FilmFormat:
