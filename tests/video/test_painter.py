@@ -49,3 +49,24 @@ def test_a_network_that_gives_no_numbers_is_refused() -> None:
     broken = TorchEngine(nn.Threshold(2.0, float("nan")), 1)
     with pytest.raises(LossmithError, match="NaN or infinity"):
         FramePainter(broken)(FRAME)
+
+
+class Scaled(nn.Module):
+    """A network for values from 0 to so much more than 1."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.factor * pixels
+
+
+def test_frames_that_are_no_image_are_refused_or_noted() -> None:
+    with pytest.raises(LossmithError, match="was it trained on 0 to 255"):
+        FramePainter(TorchEngine(Scaled(255), 1))(FRAME)
+    for factor, note in ((1, ""), (2, "lies outside of 0 to 1 and was clipped"), (1e-3, "is almost black")):
+        painter = FramePainter(TorchEngine(Scaled(factor), 1))
+        painter(FRAME)
+        assert note in painter.range_check.note
+        assert bool(note) == bool(painter.range_check.note)

@@ -87,6 +87,8 @@ def make_film(
         raise LossmithError(f"a film takes one `model`, not {len(engines)}")
     painter = video.FramePainter(_on_device(engines[0], options.precision), options)
     result = video.paint_film(film, out, painter, films, {**engines[0].metadata, **changed(options)})
+    if note := painter.range_check.note:
+        logger.warning(f"{note} '{film}'")
     if out == video.PIPE and result.remark:
         logger.warning(result.remark)
     return FilmOutcome(out, result.frames, result.remark)

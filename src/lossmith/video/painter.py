@@ -10,6 +10,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.restoration.channels import to_levels
 from lossmith.restoration.engine import Engine
 from lossmith.restoration.file_restorer import RestoreOptions
+from lossmith.restoration.output_range import RangeCheck
 from lossmith.restoration.resampling import resample_values
 from lossmith.restoration.tiling.tiles import rounded_up
 from lossmith.video.film import Pixels
@@ -23,7 +24,7 @@ class Painter(Protocol):
     def __call__(self, pixels: Pixels) -> Pixels: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class FramePainter:
     """An engine that paints whole frames, mirrored beyond the lower and right edge to sizes that it takes.
 
@@ -32,6 +33,11 @@ class FramePainter:
 
     engine: Engine
     options: RestoreOptions = field(default_factory=RestoreOptions)
+    range_check: RangeCheck = field(init=False)
+    """Counts values of all frames that are not those of an image."""
+
+    def __post_init__(self) -> None:
+        self.range_check = RangeCheck(self.engine.name)
 
     def size_of(self, height: int, width: int) -> tuple[int, int]:
         return self._options(height, width).size_of(height, width, self.engine.scale)
@@ -69,4 +75,5 @@ class FramePainter:
             ) from error
         if not np.isfinite(painted).all():
             raise LossmithError(f"model '{engine.name}' gives NaN or infinity; train it again")
+        self.range_check.add(float(pixels.max() / np.iinfo(pixels.dtype).max), painted)
         return painted
