@@ -100,6 +100,30 @@ def test_a_finished_film_is_left_alone_and_another_is_not_replaced(film: Path, t
         paint_film(film, out, Same())
 
 
+@pytest.mark.parametrize("comment", ["lossmith {broken", "lossmith 1", "lossmith"])
+def test_a_film_of_another_comment_is_not_replaced(film: Path, tmp_path: Path, comment: str) -> None:
+    out = tmp_path / "painted.mp4"
+    with av.open(str(out), "w") as target:
+        stream = target.add_stream("libx264", rate=24)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        target.metadata["comment"] = comment
+        target.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        target.mux(stream.encode())
+    before = out.read_bytes()
+    with pytest.raises(LossmithError, match=r"painted.mp4' exists and was not made by lossmith; move it"):
+        paint_film(film, out, KilledAfter(0))
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"no film"])
+def test_a_file_that_is_no_film_is_not_replaced(film: Path, tmp_path: Path, content: bytes) -> None:
+    out = tmp_path / "painted.mp4"
+    out.write_bytes(content)
+    with pytest.raises(LossmithError, match=r"painted.mp4' exists and was not made by lossmith; move it"):
+        paint_film(film, out, KilledAfter(0))
+    assert out.read_bytes() == content
+
+
 def test_a_painted_film_can_be_painted_again(film: Path, tmp_path: Path) -> None:
     paint_film(film, tmp_path / "once.mkv", Same())
     assert paint_film(tmp_path / "once.mkv", tmp_path / "twice.mkv", Same()).frames == 48

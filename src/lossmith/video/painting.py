@@ -212,17 +212,26 @@ def _finished(film: Path, out: Path, record: Mapping[str, Any]) -> PaintedFilm |
     """The film that is there, of the same settings; raises LossmithError where it is another's."""
     if not out.exists():
         return None
-    with open_film(out) as container:
-        lines = comment_of(container).splitlines()
-    records = [line.removeprefix(RECORD) for line in lines if line.startswith(RECORD + "{")]
-    if not records:
+    if (present := _record_of(out)) is None:
         raise LossmithError(f"'{out}' exists and was not made by lossmith; move it, or change `out`")
-    present = json.loads(records[-1])  # after that of the film, if it was painted, too
     remark = present.pop("remark", "")
     if (source := present.get("film")) != film.name:
         raise LossmithError(f"'{out}' was made of '{source}'; move it, or change `out`")
     same = film != PIPE and _as_text(present) == _as_text(record)
     return PaintedFilm(0, remark) if same else None
+
+
+def _record_of(out: Path) -> dict[str, Any] | None:
+    """How a file was painted; None where it is no film, or was not made by lossmith."""
+    try:
+        with open_film(out) as container:
+            lines = comment_of(container).splitlines()
+        # the last is after that of the film, if it was painted, too
+        text = [line.removeprefix(RECORD) for line in lines if line.startswith(RECORD)][-1]
+        record = json.loads(text)
+    except (LossmithError, IndexError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _result_format(film: FilmFormat, painter: Painter, encoding: Encoding) -> FilmFormat:
