@@ -98,3 +98,9 @@ def test_the_nearest_network_at_hand_is_taken_and_named(weights: Path, caplog: p
     with pytest.raises(lossmith.LossmithError, match="vgg16"):  # found, though it is none of VGG-16's
         loss("johnson_at_hand")
     assert caplog.text == ""
+
+
+def test_nothing_is_downloaded_where_no_weights_are_at_hand(weights: Path) -> None:
+    (weights / "squeezenet1_1_imagenet.safetensors").unlink()
+    with pytest.raises(lossmith.LossmithError, match=r"at hand, .*: put vgg16-397923af\.pth from https:.* into"):
+        loss("johnson_at_hand")

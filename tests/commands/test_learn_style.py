@@ -214,6 +214,15 @@ def test_two_devices_learn_the_style_of_one(folder: Path, tmp_path: Path) -> Non
         assert float(last[name]) == pytest.approx(float(expected[name]), rel=1e-2)
 
 
+def test_without_any_weights_learning_says_where_to_put_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    with pytest.raises(LossmithError, match=r"at hand, .*: put vgg16-397923af\.pth from https:.* into"):
+        learned(folder, tmp_path / "style.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_painting_does_not_go_on_with_a_run(folder: Path, tmp_path: Path) -> None:
     out = learned(folder, tmp_path / "style.safetensors")
     with pytest.raises(LossmithError, match="the style differ"):

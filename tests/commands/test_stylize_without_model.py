@@ -123,6 +123,14 @@ def test_the_style_of_two_paintings_is_of_neither(folder: Path, tmp_path: Path) 
     assert min(np.abs(both - first).mean(), np.abs(both - second).mean()) > 2
 
 
+def test_without_any_weights_painting_says_where_to_put_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    with pytest.raises(LossmithError, match=r"at hand, .*: put vgg16-397923af\.pth from https:.* into"):
+        painted(folder, tmp_path / "painted.png")
+
+
 def test_a_picture_for_which_the_memory_is_too_small_fails_in_a_sentence(folder: Path, tmp_path: Path) -> None:
     done = stylize(folder / "photo.png", style=folder / "stripes.png", recipe=RECIPE, out=tmp_path, memory=0.001)
     assert done.status == 1

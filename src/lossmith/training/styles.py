@@ -74,6 +74,7 @@ def _load_painting(path: Path, short_side: int) -> Tensor:
 
 def _with_loss_network(objective: StyleObjective) -> tuple[StyleObjective, Path | None]:
     """The settings with their loss network and layers named, and the file of its weights, where one is known."""
+    file: Path | None
     if objective.loss_network is None:
         choice, file = style_network_at_hand()
         announce_substitute(choice, f"{choice.style_layers}, content {choice.content_layers}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from lossmith.core.errors import LossmithError
 from lossmith.losses.perceptual.backbones import backbone
 from lossmith.losses.perceptual.base import PerceptualLoss, parse_layers
 from lossmith.losses.perceptual.extractor import FeatureExtractor
@@ -69,10 +70,20 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def style_network_at_hand() -> tuple[StyleNetwork, Path | None]:
-    """The first of the networks whose weights are at hand, and their file; else the first of all."""
-    files = [(network, network.file()) for network in STYLE_NETWORKS]
-    return next(((network, file) for network, file in files if file), files[0])
+def style_network_at_hand() -> tuple[StyleNetwork, Path]:
+    """The first of the networks whose weights are at hand, and their file.
+
+    Raises LossmithError, which says what to put where, if there is none: nothing is downloaded.
+    """
+    files = ((network, network.file()) for network in STYLE_NETWORKS)
+    first = next(((network, file) for network, file in files if file), None)
+    if first is None:
+        published = backbone(STYLE_NETWORKS[0].name)
+        raise LossmithError(
+            f"no weights of {', '.join(network.name for network in STYLE_NETWORKS)} are at hand, whose features "
+            f"tell content and style: {missing_file_hint(f'{published.files[0]}{published.download_hint}')}"
+        )
+    return first
 
 
 def announce_substitute(choice: StyleNetwork, layers: str) -> None:
@@ -99,7 +110,7 @@ def johnson_at_hand(
     if weights is None:
         choice, file = style_network_at_hand()
         announce_substitute(choice, choice.content_layers)
-        weights = file.name if file and file.name in choice.more_files else None  # others go by the network's name
+        weights = file.name if file.name in choice.more_files else None  # others go by the network's name
     return PerceptualLoss(
         choice.name,
         choice.content_layers,
