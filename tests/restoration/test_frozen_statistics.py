@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import nn
@@ -11,6 +12,7 @@ from lossmith.networks import network
 from lossmith.restoration import FileRestorer, RestoreOptions, TorchEngine
 from lossmith.restoration.frozen_statistics import freeze_statistics, normalizes_whole_images
 from lossmith.restoration.statistics_of_image import freeze_planner
+from lossmith.restoration.tiling import plan as planning
 from lossmith.restoration.tiling.plan import Planner
 from lossmith.restoration.tiling.raster import Raster
 from lossmith.restoration.tiling.receptive_field import sizes_of
@@ -73,3 +75,24 @@ def test_restoring_says_what_was_frozen(tmp_path: Path) -> None:
     restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
     assert "normalizes by the whole image" in restorer.final_notes()[0]
     assert Image.open(tmp_path / "b.png").size == (280, 200)
+
+
+@pytest.mark.parametrize("order", [("large", "small"), ("small", "large")])
+def test_statistics_frozen_for_one_image_are_not_those_of_the_next(
+    order: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "MAX_WHOLE_PIXELS", 1000)
+    sizes = {"large": (320, 320), "small": (290, 290)}
+    engine = TorchEngine(style(), 1, "style", metadata={"network": "transform_net"})
+    budget = 300 * 300 * Planner(engine, engine, sizes_of(engine)).bytes_per_pixel
+    restorer = FileRestorer(engine, RestoreOptions(memory=budget / 1e9, precision="float32"))
+    for name in order:
+        pixels = np.array(photograph(tmp_path, *sizes[name]).mapped())
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        restorer.restore(tmp_path / f"{name}.png", tmp_path / f"{name}-restored.png")
+    (note,) = restorer.notes  # nothing is blended, since tiles with frozen statistics fit together
+    assert "normalizes by the whole image" in note
+    restored = np.asarray(Image.open(tmp_path / "small-restored.png"), float)
+    image = torch.from_numpy(np.array(Image.open(tmp_path / "small.png"))).permute(2, 0, 1)[None] / 255
+    whole = 255 * style()(image).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+    assert np.abs(restored - whole).max() <= 1

@@ -93,7 +93,7 @@ class Planner:
     """The input sizes that the network takes."""
     untiled: Engine | None = None
     """What sees whole images, where `reference` has the statistics of one image frozen."""
-    _receptive_fields: dict[int, ReceptiveField] = field(default_factory=dict)
+    _receptive_fields: dict[int, ReceptiveField] = field(init=False, default_factory=dict)
 
     @cached_property
     def bytes_per_pixel(self) -> float:
