@@ -61,13 +61,18 @@ def test_against_a_fixed_photograph_its_features_are_computed_once(monkeypatch: 
     torch.testing.assert_close(targeted(prediction), expected, rtol=1e-12, atol=0)
 
 
-def test_a_term_of_both_content_and_style_counts_in_both() -> None:
-    image, painting = images(1), images(1)
-    shared = StyleTransferLoss([painting.float()], "vgg16", CONTENT, CONTENT, weights="random")
-    terms = shared.terms(image.float(), painting.float())
-    style, content = StyleLoss("vgg16", CONTENT, "random"), PerceptualLoss("vgg16", CONTENT, "l2", "random")
-    torch.testing.assert_close(terms["style"], style(image.float(), painting.float()))
-    torch.testing.assert_close(terms["content"], content(image.float(), painting.float()))
+@pytest.mark.parametrize(
+    ("content_layers", "style_layers"),
+    [(CONTENT, CONTENT), ("relu1_2 + relu2_2", "relu1_2 + relu1_1"), ("relu2_2 + relu1_2", "relu1_1 + relu1_2")],
+)
+def test_a_layer_of_both_content_and_style_counts_in_both(content_layers: str, style_layers: str) -> None:
+    image, painting = images(1).float(), images(1).float()
+    shared = StyleTransferLoss([painting], "vgg16", content_layers, style_layers, weights="random")
+    terms = shared.terms(image, painting)
+    style = StyleLoss("vgg16", style_layers, "random")
+    content = PerceptualLoss("vgg16", content_layers, "l2", "random")
+    torch.testing.assert_close(terms["style"], style(image, painting))
+    torch.testing.assert_close(terms["content"], content(image, painting))
 
 
 def test_several_paintings_pull_as_much_as_their_shares() -> None:

@@ -64,10 +64,10 @@ class StyleTransferLoss(PrecomputableLoss):
         self.content = PerceptualLoss(network, content_layers, "l2", weights)
         wanted, (styled, _) = parse_layers(content_layers)[0], parse_layers(style_layers)
         # one network gives the features of a prediction for both
-        shared = [style_layers, *(f"0*{name}" for name in wanted if name not in styled)]
-        self.style = StyleLoss(network, " + ".join(shared), weights)
+        added = [name for name in wanted if name not in styled]
+        self.style = StyleLoss(network, " + ".join([style_layers, *(f"0*{name}" for name in added)]), weights)
         self.smoothness = TVLoss(2)
-        self.content_indices = [[*styled, *wanted].index(name) for name in wanted]
+        self.content_indices = [[*styled, *added].index(name) for name in wanted]
         self.min_side = max(self.style.min_side, self.smoothness.min_side)
         self.term_weights = dict(zip(TERMS, (content_weight, style_weight, tv_weight), strict=True))
         if any(weight < 0 for weight in self.term_weights.values()):
