@@ -263,6 +263,19 @@ def test_raw_frames_become_a_film_each_time(tmp_path: Path, monkeypatch: pytest.
     assert "in the middle of frame 6" in result.remark
 
 
+@pytest.mark.parametrize("rate", ["1e400", "1e12", "1e-10", "-25", "nan", "1/0", "fast"])
+def test_a_rate_that_no_film_has_is_refused(tmp_path: Path, rate: str) -> None:
+    with pytest.raises(LossmithError, match=f"`rate` is frames per second, 1/1000 to 1000, .* not '{rate}'"):
+        paint_film(PIPE, tmp_path / "film.mkv", Same(), FilmOptions(frame_size="8x6", rate=rate))
+
+
+@pytest.mark.parametrize("rate", ["1/1000", "23.976023976023976", "1000"])
+def test_a_rate_may_be_any_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    monkeypatch.setattr(sys, "stdin", Stream(RAW.tobytes()))
+    options = FilmOptions(frame_size="8x6", rate=rate)
+    assert paint_film(PIPE, tmp_path / "film.mp4", Same(), options).frames == 5
+
+
 def test_a_pipe_without_frames_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Stream())
     with pytest.raises(LossmithError, match="no whole frame"):

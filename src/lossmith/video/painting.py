@@ -190,10 +190,14 @@ def _source(film: Path, options: FilmOptions) -> Source:
         raise LossmithError("raw frames need `frame_size`, WIDTHxHEIGHT, such as 1920x1080")
     try:
         rate = Fraction(options.rate)
-        time_base = 1 / rate
-    except (ValueError, ZeroDivisionError) as error:
-        raise LossmithError(f"`rate` is frames per second, such as 30000/1001, not '{options.rate}'") from error
-    raw = FilmFormat(int(size[2]), int(size[1]), rate, time_base, color_range=LIMITED)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not Fraction(1, 1000) <= rate <= 1000:
+        raise LossmithError(
+            f"`rate` is frames per second, 1/1000 to 1000, such as 30000/1001, not '{options.rate}'"
+        )
+    rate = rate.limit_denominator(10_000)  # films count in 32 bits
+    raw = FilmFormat(int(size[2]), int(size[1]), rate, 1 / rate, color_range=LIMITED)
     return RawReader(sys.stdin.buffer, replace(raw, colorspace=BT709, color_primaries=BT709, color_trc=BT709))
 
 
