@@ -16,6 +16,8 @@ from lossmith.video.reading import open_film, video_stream
 
 SEGMENT_FORMAT = "nut"
 """The container of segments, which keeps any time base and any codec."""
+PROBING = {"analyzeduration": str(10**12), "probesize": str(10**9)}
+"""How far ffmpeg may look into a segment, in microseconds and bytes, for the order of slow or large frames."""
 CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
 """Codecs with a constant rate factor, and one at which results look like the frames."""
 PARAMETERS = {"libx264": {"x264-params": "force-cfr=1"}, "libx265": {"x265-params": "log-level=error"}}
@@ -215,7 +217,7 @@ def _of_segments(segments: Sequence[Path], video: Any, last_duration: Fraction) 
 
 
 def _packets(segment: Path) -> Iterator[Any]:
-    with pyav().open(str(segment)) as container:
+    with pyav().open(str(segment), options=PROBING) as container:
         yield from (packet for packet in container.demux(video=0) if packet.size)
 
 
