@@ -39,6 +39,12 @@ def random_painter() -> FramePainter:
     return FramePainter(TorchEngine(nn.Sequential(*convolutions), 1))
 
 
+def test_a_film_may_be_slow(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mp4", range(0, 12000, 3000), sound=False)
+    assert paint_film(film, tmp_path / "painted.mp4", Same()).frames == 4
+    assert [frame.time for frame in frames_of(tmp_path / "painted.mp4")] == [0, 5, 10, 15]
+
+
 EVEN, VARIED = range(0, 1200, 25), np.cumsum([0, *[25, 30, 50, 10] * 12][:48]).tolist()
 
 
