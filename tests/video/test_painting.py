@@ -201,6 +201,8 @@ def test_mistakes_are_said_before_anything_is_painted(film: Path, tmp_path: Path
         (film, "a.mp4", FilmOptions(deflicker=1.0), "`deflicker` must be"),
         (film, "a.mp4", FilmOptions(crf=99), "`crf` is 0 to 63"),
         (film, str(film), FilmOptions(), "would overwrite"),
+        (film, "a.mp4", FilmOptions(frame_size="8x6"), "`frame_size` is for raw frames, and .* is a film"),
+        (film, "a.mp4", FilmOptions(rate="24"), "`rate` is for raw frames, and .* is a film"),
         (PIPE, "a.mp4", FilmOptions(), "need `frame_size`"),
         (PIPE, "a.mp4", FilmOptions(frame_size="4x4", rate="0"), "`rate` is frames"),
     ):
@@ -257,6 +259,12 @@ def test_raw_frames_go_in_and_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", stdout)
     assert paint_film(PIPE, PIPE, Same(), RAW_OPTIONS).frames == 5
     assert stdout.buffer.getvalue() == RAW.tobytes()
+
+
+@pytest.mark.parametrize("options", [{"codec": "ffv1"}, {"crf": 0}])
+def test_raw_frames_have_no_codec(options: Any) -> None:
+    with pytest.raises(LossmithError, match=f"`{next(iter(options))}` is for a film that is written to a file"):
+        paint_film(PIPE, PIPE, Same(), FilmOptions(frame_size="8x6", **options))
 
 
 def test_raw_frames_become_a_film_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,7 @@ def paint_film(
     Raises LossmithError, before anything is painted, where the film cannot be read, or `out` cannot hold the
     result; and when the disk is full: finished segments are kept, and `out` is not written.
     """
+    _check_options(film, out, options)
     deflicker = Deflicker(options.deflicker, best_device())
     source = _source(film, options)
     if out == PIPE:
@@ -180,6 +181,18 @@ class _Work:
         for frame in frames:
             self.last_duration = frame.duration
             yield frame
+
+
+def _check_options(film: Path, out: Path, options: FilmOptions) -> None:
+    """Raise LossmithError for options that would have no effect."""
+    defaults = FilmOptions()
+    for names, concerned, reason in (
+        (("codec", "crf"), out != PIPE, "a film that is written to a file, and `out` is -"),
+        (("frame_size", "rate"), film == PIPE, f"raw frames, and '{film}' is a film"),
+    ):
+        for name in names:
+            if not concerned and getattr(options, name) != getattr(defaults, name):
+                raise LossmithError(f"`{name}` is for {reason}; leave it out")
 
 
 def _source(film: Path, options: FilmOptions) -> Source:
