@@ -126,10 +126,24 @@ def test_an_exported_style_paints_the_same(tmp_path: Path) -> None:
     assert np.abs(pixels(ours) - pixels(theirs)).max() <= 1
 
 
+def test_styles_of_every_network_paint(tmp_path: Path) -> None:
+    image, model = photo(tmp_path / "a.png"), tmp_path / "style.safetensors"
+    for name in ("fcn", "lossmith.networks.fcn:FCN"):
+        save_model(model, network("fcn", 1), {"network": name, "scale": 1, "style": {"paintings": {}}})
+        own = name if ":" in name else None
+        painted(image, model, out=tmp_path / f"{name[:3]}.png", network=own)
+    blended = tmp_path / "1x-between.safetensors"
+    lossmith.blend(model, model, alpha=0.5, network="fcn", out=blended)
+    painted(image, blended, out=tmp_path / "blended.png", network="fcn")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["--model", "other.safetensors"], "is no style, but fcn; `lossmith restore` takes it"),
+        (["--model", "deblocked.safetensors"], "is no style, but transform_net(width=0.125, blocks=1); `lossmith"),
+        (["--model", "own.safetensors"], "whose code is only run when you name it yourself: --network"),
+        (["--style", "a.png", "--network", "fcn"], "--network is that of a --model"),
         (["--model", "waves.safetensors", "--strength", "2"], "--strength must be 0 to 1, not 2"),
         (["--model", "waves.safetensors", "--strength", "nan"], "--strength must be 0 to 1, not nan"),
         (["--model", "waves.safetensors", "--size", "0"], "--size must be the longer side in pixels"),
@@ -152,6 +166,9 @@ def test_mistakes_are_one_sentence(
     photo(Path("a.png"))
     style(Path("waves.safetensors"))
     save_model(Path("other.safetensors"), network("fcn", 1), {"network": "fcn", "scale": 1})
+    trained = {"network": STYLE, "scale": 1, "degradation": "jpeg(10)"}
+    save_model(Path("deblocked.safetensors"), network(STYLE, 1), trained)
+    save_model(Path("own.safetensors"), network("fcn", 1), {"network": "nets:Net", "scale": 1, "style": {}})
     narrow = "transform_net(width=0.0625, blocks=1)"
     save_model(Path("narrow.safetensors"), network(narrow, 1), {"network": narrow, "scale": 1})
     Path("cut.safetensors").write_bytes(Path("waves.safetensors").read_bytes()[:1000])

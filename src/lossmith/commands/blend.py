@@ -25,6 +25,8 @@ MIN_COSINE = 0.5
 """The cosine between weights below which two models are taken for unrelated."""
 MAX_ALPHAS = 101
 """The most values of alpha in one command."""
+SHARED_ENTRIES = ("network", "scale", "degradation", "style")
+"""Entries of the first model's receipt that hold for a blend, too."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -188,7 +190,7 @@ def _unrelated_note(cosine: float) -> str:
 
 def _receipt(model_pair: ModelPair, alpha: float) -> dict[str, Any]:
     first, second = (model.receipt for model in model_pair.models)
-    shared: dict[str, Any] = {key: first[key] for key in ("network", "scale", "degradation") if key in first}
+    shared: dict[str, Any] = {key: first[key] for key in SHARED_ENTRIES if key in first}
     return {
         **shared,
         "versions": versions(),

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lossmith import data, restoration, training
 from lossmith.commands.command_line import changed
 from lossmith.commands.films import FilmOutcome, film_of, make_film
 from lossmith.commands.image_results import ImageOutcome, process_images
-from lossmith.commands.option_types import PathOption, PathsOption, ProgressOption
+from lossmith.commands.option_types import NetworkOption, PathOption, PathsOption, ProgressOption
 from lossmith.commands.result_paths import format_for
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
 from lossmith.core.progress import progress_option
 from lossmith.training import PaintingRecipe
 from lossmith.video.options import FilmOptions
+
+if TYPE_CHECKING:
+    from lossmith.networks import NetworkLike
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +45,7 @@ def stylize(
     format: Literal["png", "jpeg", "webp", "tiff"] | None = None,
     bits: Literal["auto", "8", "16"] = "auto",
     quality: int | None = None,
+    network: NetworkOption = None,
     memory: float | None = None,
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     verify: bool = False,
@@ -90,6 +94,8 @@ def stylize(
         Bits per value in PNG and TIFF; auto: those of the image.
     quality
         1 to 100, of JPEG and WebP [default: 95 for JPEG; lossless WebP].
+    network
+        The network of a style, if it is your own: import.path:Class.
     memory
         Gigabytes that the network may take [default: half of what is free].
     precision
@@ -129,13 +135,15 @@ def stylize(
     if paintings:
         if verify or precision not in ("auto", "float32"):
             raise LossmithError("`verify` and `precision` are for a `model`; without one float32 is needed")
+        if network is not None:
+            raise LossmithError("`network` is that of a `model`; without one `loss_network` says what a style is")
         restorer = training.painting_restorer(data.find_images(paintings), recipe, options)
         return process_images(Stylized, images, [restorer], out, recursive=recursive, verify=False, page=page)
     if strength < 1 and len(models) > 1:
-        engines: Sequence[restoration.Engine] = [_between(models, strength)]
+        engines: Sequence[restoration.Engine] = [_between(models, strength, network)]
         options = replace(options, strength=1.0)
     else:
-        engines = [load_style(path) for path in models]
+        engines = [load_style(path, network) for path in models]
     if film:
         return make_film(film, out, engines, options, films)
     restorers = [restoration.FileRestorer(engine, options) for engine in engines]
@@ -153,24 +161,25 @@ def _check_way(models: int, paintings: int, recipe: PaintingRecipe) -> None:
         raise LossmithError(f"`{next(iter(settings))}` is for painting without a `model`, in a `style`")
 
 
-def load_style(path: Path) -> restoration.Engine:
-    """Load a style, as a model file or a graph.
+def load_style(path: Path, network: NetworkLike | None = None) -> restoration.Engine:
+    """Load a style, as a model file or a graph; `network` is that of files which name code.
 
     Raises LossmithError for anything else.
     """
-    engine = restoration.load_engine(path)
-    network = restoration.network_of(engine)
-    if engine.scale != 1 or engine.channels != 3 or not network.startswith("transform_net"):
-        raise LossmithError(f"'{path}' is no style, but {network}; `lossmith restore` takes it")
+    engine = restoration.load_engine(path, network)
+    if not restoration.is_style(engine):
+        raise LossmithError(
+            f"'{path}' is no style, but {restoration.network_of(engine)}; `lossmith restore` takes it"
+        )
     return engine
 
 
-def _between(models: Sequence[Path], strength: float) -> restoration.Engine:
+def _between(models: Sequence[Path], strength: float, network: NetworkLike | None) -> restoration.Engine:
     """The style between two.
 
     Raises LossmithError for more than two, and for styles of two architectures.
     """
     if len(models) > 2:
         raise LossmithError(f"`strength` takes one style, or two to paint between, not {len(models)}")
-    first, second = (load_style(path) for path in models)
+    first, second = (load_style(path, network) for path in models)
     return restoration.blend_engines(first, second, strength)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lossmith.restoration.io.decoding import decode, read_header
     from lossmith.restoration.io.encoding import read_record
     from lossmith.restoration.io.formats import ENDINGS, Format
-    from lossmith.restoration.load import blend_engines, load_engine, network_of, open_restorer
+    from lossmith.restoration.load import blend_engines, is_style, load_engine, network_of, open_restorer
     from lossmith.restoration.malloc import retained_buffers
     from lossmith.restoration.painting import PaintOptions
     from lossmith.restoration.tiling.halo import Halo
@@ -31,6 +31,7 @@ __all__ = [
     "TorchEngine",
     "blend_engines",
     "decode",
+    "is_style",
     "load_engine",
     "match_histogram",
     "network_of",

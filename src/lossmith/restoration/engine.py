@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +56,8 @@ class TorchEngine:
     minimum: int = 1
     size: tuple[int, int] | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    receipt: dict[str, Any] = field(default_factory=dict)
+    """What its file says of how it was made."""
     device: torch.device = CPU
     precision: Precision = "float32"
 

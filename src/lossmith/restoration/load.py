@@ -37,8 +37,14 @@ def load_engine(path: str | Path, network: NetworkLike | None = None) -> Engine:
 
 def network_of(engine: Engine) -> str:
     """The expression of an engine's network; for a graph that does not tell it, ONNX."""
-    receipt = _receipt_of(engine) if isinstance(engine, OnnxEngine) else {}
-    return str(receipt.get("network", engine.metadata["network"]))
+    return str(_receipt_of(engine).get("network", engine.metadata["network"]))
+
+
+def is_style(engine: Engine) -> bool:
+    """Whether a model paints: one learned from paintings, or a `transform_net` that undoes no degradation."""
+    receipt = _receipt_of(engine)
+    foreign = network_of(engine).startswith("transform_net") and not receipt.get("degradation")
+    return engine.scale == 1 and engine.channels == 3 and (foreign or "style" in receipt)
 
 
 def blend_engines(first: Engine, second: Engine, alpha: float) -> Engine:
@@ -72,10 +78,12 @@ def open_restorer(path: str | Path, network: NetworkLike | None = None) -> Model
     return Model(RGBModule(engine_of(model, path, {}).on(best_device())), model.receipt)
 
 
-def _receipt_of(graph: OnnxEngine) -> dict[str, Any]:
-    """The receipt that `lossmith export` wrote into a graph; empty for other graphs."""
+def _receipt_of(engine: Engine) -> dict[str, Any]:
+    """The receipt of a model, which `lossmith export` also writes into graphs; empty for those of others."""
+    if not isinstance(engine, OnnxEngine):
+        return engine.receipt if isinstance(engine, TorchEngine) else {}
     try:
-        receipt = json.loads(graph.session.get_modelmeta().custom_metadata_map.get(FORMAT, ""))
+        receipt = json.loads(engine.session.get_modelmeta().custom_metadata_map.get(FORMAT, ""))
     except (ValueError, RecursionError):
         return {}
     return rename_entries(receipt) if isinstance(receipt, dict) else {}
@@ -94,4 +102,5 @@ def engine_of(model: Model, path: Path, metadata: dict[str, str]) -> TorchEngine
         multiple_of=model.multiple_of,
         minimum=model.minimum,
         metadata={**metadata, "network": network_name},
+        receipt=model.receipt,
     )
