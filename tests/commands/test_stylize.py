@@ -148,6 +148,7 @@ def test_styles_of_every_network_paint(tmp_path: Path) -> None:
         (["--model", "waves.safetensors", "--strength", "nan"], "--strength must be 0 to 1, not nan"),
         (["--model", "waves.safetensors", "--size", "0"], "--size must be the longer side in pixels"),
         (["--model", "waves.safetensors", "narrow.safetensors", "--strength", "0.5"], "differ in architecture"),
+        (["--model", "waves.safetensors", "input.safetensors", "--strength", "0.5"], "differ in architecture"),
         (["--model", "waves.safetensors", "waves.safetensors"], "two models are called 'waves'"),
         (["--model", "cut.safetensors"], "cut.safetensors is not a whole safetensors file"),
         (["--model", "a.png"], "a.png is neither a safetensors file nor a checkpoint"),
@@ -169,8 +170,9 @@ def test_mistakes_are_one_sentence(
     trained = {"network": STYLE, "scale": 1, "degradation": "jpeg(10)"}
     save_model(Path("deblocked.safetensors"), network(STYLE, 1), trained)
     save_model(Path("own.safetensors"), network("fcn", 1), {"network": "nets:Net", "scale": 1, "style": {}})
-    narrow = "transform_net(width=0.0625, blocks=1)"
-    save_model(Path("narrow.safetensors"), network(narrow, 1), {"network": narrow, "scale": 1})
+    for name, options in (("narrow", "width=0.0625, blocks=1"), ("input", "width=0.125, blocks=1, padding=input")):
+        other = f"transform_net({options})"
+        save_model(Path(f"{name}.safetensors"), network(other, 1), {"network": other, "scale": 1})
     Path("cut.safetensors").write_bytes(Path("waves.safetensors").read_bytes()[:1000])
     assert run(["stylize", "a.png", *words, *([] if "--out" in words else ["--out", "out"])]) == 2
     assert sentence in capsys.readouterr().err.strip().splitlines()[-1]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossmith import LossmithError
-from lossmith.models.interpolation import interpolate_weights, weight_cosine
+from lossmith.models.interpolation import interpolate_networks, interpolate_weights, weight_cosine
 from lossmith.networks import VGGDiscriminatorPooled, network
 
 
@@ -41,6 +41,18 @@ def test_other_architectures_are_refused(other: str) -> None:
     first, second = (network(e).state_dict() for e in ("srresnet(features=4, blocks=1)", other))
     with pytest.raises(LossmithError, match=r"^the two networks differ in architecture, so they cannot be"):
         interpolate_weights(first, second, 0.5)
+
+
+def test_networks_whose_weights_alone_are_alike_are_refused() -> None:
+    nearest, transposed = (
+        network(f"transform_net(scale=4, width=0.125, blocks=1{option})")
+        for option in ("", ", upsampling=transposed")
+    )
+    with pytest.raises(LossmithError, match=r"^transform_net.* and transform_net.*transposed\) differ in archi"):
+        interpolate_networks(nearest, transposed, 0.5)
+    assert torch.equal(
+        interpolate_networks(nearest, nearest, 0.5)(image := torch.rand(1, 3, 16, 16)), nearest(image)
+    )
 
 
 def test_weight_cosine_tells_related_models_from_unrelated_ones() -> None:

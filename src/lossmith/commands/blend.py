@@ -170,12 +170,10 @@ def _load_pair(first: Path, second: Path, network: networks.NetworkLike | None) 
 
     pair = models.load_any_model(first, network), models.load_any_model(second, network)
     model_pair = ModelPair(pair, (_title(first), _title(second)))
-    architectures = [str(model.restorer).partition("\n")[0] for model in pair]
     try:
-        if architectures[0] != architectures[1]:
-            raise LossmithError("their names differ")
-        models.interpolate_weights(pair[0].restorer.state_dict(), pair[1].restorer.state_dict(), 0)
+        model_pair.between(0)
     except LossmithError as error:
+        architectures = [models.architecture_of(model.restorer) for model in pair]
         both = [f"{path} is {name}" for path, name in zip((first, second), architectures, strict=True)]
         raise LossmithError(f"{' and '.join(both)}; only models of one architecture can be blended") from error
     return model_pair

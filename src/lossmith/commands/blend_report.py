@@ -1,7 +1,6 @@
 """The page of a blend: every blend of two models applied to the test images and scored."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -26,7 +25,7 @@ from lossmith.evaluation import (
     without_level,
     write_csv,
 )
-from lossmith.models.interpolation import interpolate_weights
+from lossmith.models.interpolation import interpolate_networks
 from lossmith.models.model_file import Model
 from lossmith.report import ImageComparison
 from lossmith.report.crops import absolute_error, find_crops
@@ -52,9 +51,7 @@ class ModelPair:
     def between(self, alpha: float) -> nn.Module:
         """The network of weights (1 - alpha) * first + alpha * second."""
         first, second = (model.restorer for model in self.models)
-        restorer = deepcopy(first)
-        restorer.load_state_dict(interpolate_weights(first.state_dict(), second.state_dict(), alpha))
-        return restorer
+        return interpolate_networks(first, second, alpha)
 
 
 def write_page(

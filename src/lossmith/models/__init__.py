@@ -6,7 +6,7 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.models.foreign import load_any_model
-    from lossmith.models.interpolation import interpolate_weights, weight_cosine
+    from lossmith.models.interpolation import architecture_of, interpolate_networks, weight_cosine
     from lossmith.models.model_file import FORMAT, MODEL_FILE, Model, check_file, load_model, models_in, save_model
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -15,8 +15,9 @@ __all__ = [
     "FORMAT",
     "MODEL_FILE",
     "Model",
+    "architecture_of",
     "check_file",
-    "interpolate_weights",
+    "interpolate_networks",
     "load_any_model",
     "load_model",
     "models_in",

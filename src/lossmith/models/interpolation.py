@@ -1,11 +1,32 @@
 """Interpolation between the weights of two networks."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
+
+
+def interpolate_networks(first: nn.Module, second: nn.Module, alpha: float) -> nn.Module:
+    """The network between two of one architecture; see `interpolate_weights`.
+
+    Raises LossmithError for two architectures, also where the names and shapes of their weights are equal.
+    """
+    if architecture_of(first) != architecture_of(second):
+        raise LossmithError(
+            f"{architecture_of(first)} and {architecture_of(second)} differ in architecture, so they cannot be "
+            "interpolated"
+        )
+    between = deepcopy(first)
+    between.load_state_dict(interpolate_weights(first.state_dict(), second.state_dict(), alpha))
+    return between
+
+
+def architecture_of(network: nn.Module) -> str:
+    """The expression of a network; for those of other programs, the name of its class."""
+    return str(network).partition("\n")[0].removesuffix("(")
 
 
 def interpolate_weights(

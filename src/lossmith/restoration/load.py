@@ -1,7 +1,6 @@
 """Loads model files of every kind as engines, without running code from them."""
 
 import json
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.core.legacy import rename_entries
 from lossmith.models.foreign import load_any_model
-from lossmith.models.interpolation import interpolate_weights
+from lossmith.models.interpolation import interpolate_networks
 from lossmith.models.model_file import FORMAT, Model, check_file
 from lossmith.networks import NetworkLike
 from lossmith.restoration.engine import Engine, TorchEngine
@@ -54,9 +53,7 @@ def blend_engines(first: Engine, second: Engine, alpha: float) -> Engine:
     """
     if not (isinstance(first, TorchEngine) and isinstance(second, TorchEngine)):
         raise LossmithError("only models whose weights are known can be mixed, which ONNX graphs do not tell")
-    weights = interpolate_weights(first.module.state_dict(), second.module.state_dict(), alpha)
-    module = deepcopy(first.module)
-    module.load_state_dict(weights)
+    module = interpolate_networks(first.module, second.module, alpha)
     digests = {f"{name} of the second": value for name, value in second.metadata.items()}
     metadata = {**first.metadata, **digests, "alpha": f"{alpha:g}"}
     return replace(first, module=module, name=f"{first.name}-{second.name}-{alpha:g}", metadata=metadata)
