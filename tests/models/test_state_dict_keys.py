@@ -212,6 +212,7 @@ def test_styles_of_pytorchs_examples_paint_the_same(stale: bool) -> None:
     [
         "transform_net(width=0.5, blocks=2)",
         "transform_net(width=0.25, blocks=1, norm=batch, output=linear)",
+        "transform_net(width=0.25, upsampling=transposed)",
         "transform_net(scale=4, width=0.25, blocks=2)",
         "transform_net(scale=8, width=0.125, blocks=1, norm=batch)",
         "transform_net(scale=4, width=0.5, norm=none)",

@@ -135,7 +135,7 @@ def _srresnet_small(weights: Mapping[str, Tensor]) -> str:
 
 
 def _transform_net(weights: Mapping[str, Tensor]) -> str:
-    """For what shapes do not tell, the padding of the image and the kind of upsampling, the defaults."""
+    """For what shapes do not tell, the padding, and above scale 1 the kind of upsampling, the defaults."""
     is_style = "encoder.1.conv.weight" in weights
     scale = 1 if is_style else 2 ** _count(weights, r"decoder\.(\d+)\.")
     width = len(weights["encoder.0.conv.weight"]) / (32 if is_style else 64)
@@ -143,7 +143,13 @@ def _transform_net(weights: Mapping[str, Tensor]) -> str:
     norm = "batch" if "body.0.norm1.running_mean" in weights else affine
     output = "tanh" if "mean_color" in weights else "linear"
     blocks = _count(weights, r"body\.(\d+)\.")
-    return f"transform_net(scale={scale}, width={width}, blocks={blocks}, norm={norm}, output={output})"
+    # features become fewer, and the weights of transposed convolutions are (in, out)
+    first, second = weights["decoder.0.conv.weight"].shape[:2]
+    upsampling = "transposed" if first > second else "nearest"
+    return (
+        f"transform_net(scale={scale}, width={width}, blocks={blocks}, norm={norm}, upsampling={upsampling}, "
+        f"output={output})"
+    )
 
 
 def _count(weights: Iterable[str], pattern: str) -> int:
