@@ -85,7 +85,9 @@ def test_results_are_scored_with_the_histograms_of_their_inputs(model: Path, pho
     evaluation = lossmith.evaluate(model, test=[photos], match_histogram=True)
     for image, pair in zip(matched, pairs, strict=True):
         assert evaluation.scores[pair.name] == score(image, pair.clean, evaluation.protocol)
-    assert evaluation.scores != lossmith.evaluate(model, test=[photos]).scores
+    plain = lossmith.evaluate(model, test=[photos])
+    assert evaluation.scores != plain.scores
+    assert evaluation.rows[-1].method == f"{plain.rows[-1].method}, matched"
     assert "`match_histogram` needs the input" in refusal(photos, test=[photos], match_histogram=True)
 
 

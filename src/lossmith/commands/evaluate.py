@@ -169,7 +169,7 @@ def evaluate(
         rows, protocol, failures = _score_folder(results, protocol)
         result = Evaluation(rows, protocol, results.remarks, failures, results.cropping)
     else:
-        name = str(model.receipt.get("loss", subject.stem))
+        name = str(model.receipt.get("loss", subject.stem)) + (", matched" if match_histogram else "")
         evaluation.check_border(pairs, protocol)
         result = Evaluation(_score_model(name, model, pairs, protocol, match_histogram), protocol)
     if out is not None:
