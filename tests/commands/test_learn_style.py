@@ -2,7 +2,9 @@
 
 import csv
 import re
+import shutil
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +28,7 @@ from lossmith.commands import style_page
 from lossmith.core.safetensors_io import save_tensors
 from lossmith.data import read_image, write_image
 from lossmith.losses.perceptual.weights import init_random
-from lossmith.models.model_file import load_model
+from lossmith.models.model_file import load_model, save_model
 from lossmith.networks import network
 from lossmith.training.supervised import SupervisedModule
 
@@ -147,6 +149,44 @@ def test_a_style_is_reproduced_from_its_receipt(folder: Path, tmp_path: Path) ->
     out = learned(folder, tmp_path / "style.safetensors", style_share=[2.0], seed=3)
     again = reproduce(out, images=[folder / "photos", folder / "stripes.png"])
     assert again.difference == 0
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ({"style_share": 5}, "its style_share is no list of numbers"),
+        (
+            {"loss_weights": "0" * 64},
+            f"of the SHA-256 {'0' * 64}, and .*squeezenet1_1_imagenet.safetensors is anoth",
+        ),
+    ],
+)
+def test_a_style_that_cannot_be_reproduced_is_refused(
+    entries: dict[str, object], sentence: str, folder: Path, tmp_path: Path
+) -> None:
+    model = load_model(learned(folder, tmp_path / "style.safetensors", recipe=replace(RECIPE, steps=1)))
+    receipt = {**model.receipt, "style": {**model.receipt["style"], **entries}}
+    save_model(tmp_path / "changed.safetensors", model.restorer, receipt)
+    with pytest.raises(LossmithError, match=sentence):
+        reproduce(tmp_path / "changed.safetensors", images=[folder / "photos", folder / "stripes.png"])
+    assert not (tmp_path / "changed-anew").exists()
+
+
+def test_a_style_is_reproduced_on_as_many_devices(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(learned(folder, tmp_path / "style.safetensors", recipe=replace(RECIPE, steps=1)))
+    save_model(tmp_path / "two.safetensors", model.restorer, {**model.receipt, "devices": 2})
+    given: list[int] = []
+
+    def learn(*_: object, out: Path, devices: int, **options: object) -> None:
+        given.append(devices)
+        out.parent.mkdir()
+        shutil.copyfile(tmp_path / "style.safetensors", out)
+
+    monkeypatch.setattr(import_module("lossmith.commands.reproduce"), "learn_style", learn)
+    reproduce(tmp_path / "two.safetensors", images=[folder / "photos", folder / "stripes.png"])
+    assert given == [2]
 
 
 def test_a_style_is_exported_for_pictures_of_any_size(folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`lossmith reproduce`: trains a model or a loss again from its receipt."""
+"""`lossmith reproduce`: trains a model, a style or a loss again from its receipt."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def reproduce(
     out: PathOption | None = None,
     progress: ProgressOption = True,
 ) -> Reproduced:
-    """Train a model or learn a loss again, as its receipt says, and tell whether the result is the same.
+    """Train a model, a style or a loss again, as its receipt says, and tell whether the result is the same.
 
     A stopped reproduction continues with the same command. On a CPU, with the same versions and as many threads,
     the result is the same to the last bit; the command ends with status 1 where it is not.
@@ -108,7 +108,8 @@ def reproduce(
     Parameters
     ----------
     file
-        A model.safetensors of a run or of `lossmith export`, or a loss of `lossmith learn-loss`.
+        A model.safetensors of a run or of `lossmith export`, a style of `lossmith learn-style`, or a loss of
+        `lossmith learn-loss`.
     images
         Files, folders (searched recursively) or patterns that include the images that it was made from, which are
         recognized by their SHA-256. The photographs of scikit-image are found without it.
@@ -238,21 +239,42 @@ def _learn_style_again(file: Path, receipt: dict[str, Any], images: Paths, out: 
         raise LossmithError(f"{file} was trained for {receipt['minutes']} minutes, which is never twice the same")
     _refuse_unknown(file, receipt, (*RECEIPT_ENTRIES, "style"), Recipe)
     _refuse_unknown(file, style, STYLE_ENTRIES, StyleRecipe)
+    _check_shares(file, style.get("style_share"))
     paintings, photos, samples = (
         _find(file, digests, images)
         for digests in (style["paintings"], *(receipt[name] for name in IMAGE_ENTRIES))
     )
+    recipe = StyleRecipe(**_fitting(receipt, StyleRecipe) | _fitting(style, StyleRecipe))
+    _check_loss_weights(file, recipe, style.get("loss_weights"))
     path = out / file.name
     learn_style(
         photos,
         style=paintings,
         style_share=style.get("style_share"),
         samples=samples,
-        recipe=StyleRecipe(**_fitting(receipt, StyleRecipe) | _fitting(style, StyleRecipe)),
+        recipe=recipe,
         seed=receipt["seed"],
         out=path,
+        devices=receipt.get("devices", 1),
     )
     return path
+
+
+def _check_shares(file: Path, shares: Any) -> None:
+    """Raise LossmithError unless the shares of paintings are a list of numbers, or there are none."""
+    numbers = isinstance(shares, list) and all(isinstance(share, int | float) for share in shares)
+    if shares is not None and not numbers:
+        raise LossmithError(f"{file} does not say how it was made: its style_share is no list of numbers")
+
+
+def _check_loss_weights(file: Path, recipe: StyleRecipe, digest: object) -> None:
+    """Raise LossmithError where the loss network's file is another than that by which a style was judged."""
+    weights = training.loss_weights(recipe)
+    if digest is not None and weights is not None and sha256_of(weights) != digest:
+        raise LossmithError(
+            f"{file} was made with weights of {recipe.loss_network} of the SHA-256 {digest}, and {weights} is "
+            "another file; put that one in its place"
+        )
 
 
 def _refuse_code(file: Path, card: dict[str, Any], names: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lossmith.training.run_folder import RunFolder, RunSummary
     from lossmith.training.run_settings import RunSettings
     from lossmith.training.style_recipe import PaintingRecipe, StyleRecipe
-    from lossmith.training.styles import open_style
+    from lossmith.training.styles import loss_weights, open_style
     from lossmith.training.validation import SampleWriter
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -31,6 +31,7 @@ __all__ = [
     "StyleTask",
     "SupervisedTask",
     "begin",
+    "loss_weights",
     "open_init",
     "open_style",
     "painting_restorer",

@@ -60,6 +60,11 @@ def open_style(
     )
 
 
+def loss_weights(objective: StyleObjective) -> Path | None:
+    """The file of the weights by which a style is judged, where one is known."""
+    return _with_loss_network(objective)[1]
+
+
 def _load_painting(path: Path, short_side: int) -> Tensor:
     """A painting, float32 (1, 3, H, W), reduced."""
     image = read_reduced(path, short_side)
@@ -118,4 +123,4 @@ def _loss(
     )
 
 
-__all__ = ["Style", "open_style"]
+__all__ = ["Style", "loss_weights", "open_style"]
