@@ -29,7 +29,7 @@ OLD_MODULES = {
     "images learning studies room state_dicts spandrel_models other_words foreign_files",
     "training": "stopwatch state_file chance configuration stream lesson fit course learner attempt average rate "
     "judged upper_hand contest keeper album examiner events journal progress lookout rehearsal folder confined "
-    "crew follower place together init",
+    "crew follower place together init picture_optimizer",
     "degradations": "eight_bit catalogue chain",
     "expressions": "reading calling spelling",
     "losses": "catalogue fixed known_gradient spectrum similarity windows features layer_names tapping minc "

@@ -92,7 +92,7 @@ def test_a_killed_command_goes_on_to_the_same_film(folder: Path) -> None:
     assert not unfinished.exists()
 
 
-def test_strength_color_and_size_are_those_of_pictures(folder: Path) -> None:
+def test_strength_color_and_size_are_those_of_images(folder: Path) -> None:
     film = folder / "film.mp4"
     common: dict[str, Any] = {"model": folder / "one.safetensors", "size": 32}
     lossmith.stylize(film, out=folder / "gray.mp4", keep_color=True, **common)

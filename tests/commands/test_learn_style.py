@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stripes = (torch.arange(96) % 8 < 4).float().expand(3, 80, 96) * torch.tensor([1.0, 0.3, 0.1])[:, None, None]
     write_image(folder / "stripes.png", stripes)
     write_image(folder / "other.png", stripes.flip(0))
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no image")
     (folder / "broken.png").write_bytes((folder / "stripes.png").read_bytes()[:60])
     write_image(folder / "tiny.png", stripes[:, :20, :30])
     squeezenet: nn.Module = squeezenet1_1()
@@ -189,7 +189,7 @@ def test_a_style_is_reproduced_on_as_many_devices(
     assert given == [2]
 
 
-def test_a_style_is_exported_for_pictures_of_any_size(folder: Path, tmp_path: Path) -> None:
+def test_a_style_is_exported_for_images_of_any_size(folder: Path, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     style = load_model(learned(folder, tmp_path / "style.safetensors")).restorer
     export(tmp_path / "style.safetensors", out=tmp_path / "1x-style.onnx")

@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stripes = (torch.arange(96) % 8 < 4).float().expand(3, 80, 96) * torch.tensor([1.0, 0.3, 0.1])[:, None, None]
     write_image(folder / "stripes.png", stripes)
     write_image(folder / "tiny.png", stripes[:, :20, :30])
-    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "broken.png").write_bytes(b"no image")
     network: nn.Module = squeezenet1_1()
     init_random(network)
     (folder / "weights").mkdir()
@@ -63,7 +63,7 @@ def test_the_objective_falls_with_the_iterations(
         for iterations in (2, 10)
     ]
     assert "vgg16 are not at hand, so the features are those of squeezenet1_1" in caplog.text
-    assert "10 iterations of L-BFGS at each size, pictures reduced to 512 pixels" in caplog.text
+    assert "10 iterations of L-BFGS at each size, images reduced to 512 pixels" in caplog.text
     loss = open_style([folder / "stripes.png"], RECIPE).loss
     photo, *paintings = (from_8bit(read_image(path))[None] for path in (folder / "photo.png", *results))
     before, early, late = (float(loss(image, photo)) for image in (photo, *paintings))
@@ -106,10 +106,10 @@ def test_what_stylize_does_with_models_it_does_without(folder: Path, tmp_path: P
 def test_large_photographs_are_reduced_unless_a_size_is_given(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lossmith.training.picture_optimizer.LONGEST", 36)
+    monkeypatch.setattr("lossmith.training.image_painter.LONGEST", 36)
     assert Image.open(painted(folder, tmp_path / "default.png")).size == (36, 30)
     assert Image.open(painted(folder, tmp_path / "large.png", size=64)).size == (64, 53)
-    monkeypatch.setattr("lossmith.training.picture_optimizer.LONGEST", 360)
+    monkeypatch.setattr("lossmith.training.image_painter.LONGEST", 360)
     assert Image.open(painted(folder, tmp_path / "small.png")).size == (48, 40)
 
 
@@ -131,7 +131,7 @@ def test_without_any_weights_painting_says_where_to_put_them(
         painted(folder, tmp_path / "painted.png")
 
 
-def test_a_picture_for_which_the_memory_is_too_small_fails_in_a_sentence(folder: Path, tmp_path: Path) -> None:
+def test_an_image_for_which_the_memory_is_too_small_fails_in_a_sentence(folder: Path, tmp_path: Path) -> None:
     done = stylize(folder / "photo.png", style=folder / "stripes.png", recipe=RECIPE, out=tmp_path, memory=0.001)
     assert done.status == 1
     assert "painting 48 x 40 pixels without a model takes about 0.0 GB" in str(done)

@@ -8,7 +8,7 @@ from lossmith.report.pages.side_by_side import RestoredImage
 from lossmith.report.pages.style import StyleContents, write_style
 
 
-def picture(level: int) -> np.ndarray:
+def flat_image(level: int) -> np.ndarray:
     return np.full((32, 48, 3), level, np.uint8)
 
 
@@ -16,12 +16,12 @@ def test_the_page_shows_all_that_it_is_given_and_escapes_it(tmp_path: Path) -> N
     contents = StyleContents(
         name="waves <b>",
         lead="Learned in 100 steps.",
-        styles={"the painting": picture(10)},
-        images=[RestoredImage("cat", {"photograph": picture(20), "painting": picture(30)})],
+        styles={"the painting": flat_image(10)},
+        images=[RestoredImage("cat", {"photograph": flat_image(20), "painting": flat_image(30)})],
         curves={"style": [3.0, 2.0, 1.0], "content": [1.0, 1.5, 2.0]},
         command="lossmith learn-style photos",
         facts={"steps": "100"},
-        weights={"weight 1": picture(40), "weight 10": picture(50)},
+        weights={"weight 1": flat_image(40), "weight 10": flat_image(50)},
     )
     write_style(tmp_path / "style.html", contents)
     page = (tmp_path / "style.html").read_text()

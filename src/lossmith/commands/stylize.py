@@ -151,7 +151,7 @@ def stylize(
 
 
 def _check_way(models: int, paintings: int, recipe: PaintingRecipe) -> None:
-    """Raise LossmithError unless it is clear whether models paint, or pictures are optimized."""
+    """Raise LossmithError unless it is clear whether models paint, or images are optimized."""
     if bool(models) == bool(paintings):
         raise LossmithError(
             "stylize paints with a `model`, which `lossmith learn-style` learns, or without one in the `style` of "

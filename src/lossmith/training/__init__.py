@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lossmith.training.image_painter import painting_restorer
     from lossmith.training.initial_weights import Init, open_init
-    from lossmith.training.picture_optimizer import painting_restorer
     from lossmith.training.recipe import AdversarialRecipe, Recipe
     from lossmith.training.run import AdversarialTask, StyleTask, SupervisedTask, begin, train_run
     from lossmith.training.run_folder import RunFolder, RunSummary

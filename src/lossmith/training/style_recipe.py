@@ -1,4 +1,4 @@
-"""The settings with which a style is learned, or a picture painted in it, and those that have a name."""
+"""The settings with which a style is learned, or an image painted in it, and those that have a name."""
 
 import math
 from dataclasses import dataclass, fields
@@ -61,7 +61,7 @@ class StyleObjective:
 
 @dataclass(frozen=True, kw_only=True)
 class PaintingRecipe(StyleObjective):
-    """How a picture is painted without a model: by optimizing its pixels under the objective of a style."""
+    """How an image is painted without a model: by optimizing its pixels under the objective of a style."""
 
     iterations: int = 100
     """Iterations of L-BFGS, without a model: at each of up to three sizes, every one twice the one before."""

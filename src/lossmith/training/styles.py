@@ -30,7 +30,7 @@ class Style:
     """The style of paintings."""
 
     loss: StyleTransferLoss
-    """What says how far a picture is from it."""
+    """What says how far an image is from it."""
     record: dict[str, Any]
     """What the loss is made of, for a receipt."""
     paintings: dict[str, Tensor]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FilmOptions:
-    """How films are painted; pictures have no use for it."""
+    """How films are painted; images have no use for it."""
 
     deflicker: float = 0.0
     """Share of the previous frame's result, 0 to below 1, where the film stands still: less flicker."""

@@ -1,4 +1,4 @@
-"""Pictures painted by optimizing their pixels, as an engine: what becomes of files is up to `FileRestorer`."""
+"""Images painted by optimizing their pixels, as an engine: what becomes of files is up to `FileRestorer`."""
 
 import logging
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from lossmith.training.styles import open_style
 logger = logging.getLogger(__name__)
 
 LONGEST = 512
-"""Pixels to which the longer side of a picture is reduced, if no size is given: minutes on two CPU cores."""
+"""Pixels to which the longer side of an image is reduced, if no size is given: minutes on two CPU cores."""
 
 
 def painting_restorer(paintings: Sequence[Path], recipe: PaintingRecipe, options: PaintOptions) -> FileRestorer:
@@ -34,13 +34,13 @@ def painting_restorer(paintings: Sequence[Path], recipe: PaintingRecipe, options
     """
     style = open_style(paintings, recipe)
     record = {**style.record, "iterations": recipe.iterations}
-    engine = PictureOptimizer(
+    engine = ImagePainter(
         style.loss.to(best_device()),
         recipe.iterations,
         "+".join(path.stem for path in paintings),
         {name: str(value) for name, value in record.items()},
     )
-    reduced = "" if options.size else f", pictures reduced to {LONGEST} pixels"
+    reduced = "" if options.size else f", images reduced to {LONGEST} pixels"
     logger.info(
         f"painting in the style of {', '.join(map(str, paintings))} under {style.loss}, "
         f"{counted(recipe.iterations, 'iteration')} of L-BFGS at each size{reduced}; {device_name()}"
@@ -53,8 +53,8 @@ def painting_restorer(paintings: Sequence[Path], recipe: PaintingRecipe, options
 
 
 @dataclass(frozen=True)
-class PictureOptimizer:
-    """Optimizes every picture under the loss of a style, beginning with itself; see `restoration.Engine`."""
+class ImagePainter:
+    """Optimizes every image under the loss of a style, beginning with itself; see `restoration.Engine`."""
 
     loss: StyleTransferLoss
     iterations: int
@@ -95,4 +95,4 @@ class WholePlanner(Planner):
         )
 
 
-__all__ = ["PictureOptimizer", "WholePlanner", "painting_restorer"]
+__all__ = ["ImagePainter", "WholePlanner", "painting_restorer"]
