@@ -21,6 +21,7 @@
     StyleRecipe            the settings of a learned style
     PaintingRecipe         the settings of painting without a model
     LossRecipe             the settings of a learned loss
+    FilmOptions            how films are painted
     TrainResult, Comparison, RunResult, Evaluation, ...   the results of the functions above
 
 Importing lossmith loads nothing else; each name is imported when it is first used.
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from lossmith.commands.compare.job import RunResult
     from lossmith.commands.evaluate import Evaluation, evaluate
     from lossmith.commands.export import Exported, export
+    from lossmith.commands.films import FilmOutcome
     from lossmith.commands.learn_loss import LearnedLoss, learn_loss
     from lossmith.commands.learn_style import LearnedStyle, learn_style
     from lossmith.commands.loss_files import convert_mdf, show_loss
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from lossmith.networks import network
     from lossmith.training import AdversarialRecipe, PaintingRecipe, Recipe, StyleRecipe
     from lossmith.training.presets import preset
+    from lossmith.video import FilmOptions
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -64,6 +67,8 @@ __all__ = [
     "Evaluation",
     "Execution",
     "Exported",
+    "FilmOptions",
+    "FilmOutcome",
     "LearnedLoss",
     "LearnedStyle",
     "LossRecipe",

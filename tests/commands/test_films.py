@@ -133,6 +133,17 @@ def test_a_film_that_is_cut_off_is_painted_as_far_as_it_goes(
     assert 10 < len(frames_of(folder / "painted.mkv")) < 48
 
 
+def test_the_outcome_of_a_film_has_what_that_of_images_has(folder: Path) -> None:
+    out, options = folder / "x2.mp4", lossmith.FilmOptions(crf=30)
+    for results, skipped in (([out], []), ([], [out])):
+        outcome = lossmith.restore(folder / "film.mp4", model=folder / "x2.safetensors", out=out, films=options)
+        assert isinstance(outcome, lossmith.FilmOutcome)
+        assert (outcome.results, outcome.skipped, outcome.failures) == (results, skipped, [])
+    cut_off = lossmith.FilmOutcome(out, 3, "it is cut off", ["it is dark"])
+    assert (cut_off.failures, cut_off.headline, cut_off.status) == (["it is cut off"], "it is cut off", 1)
+    assert str(cut_off) == f"it is dark\nit is cut off\n3 frames: {out}"
+
+
 def test_raw_frames_go_through_a_pipe(folder: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (3, 24, 32, 3), np.uint8).tobytes()
     words = ["stylize", "-", "--frame-size", "32x24", "--model", "one.safetensors", "--size", "16", "--out", "-"]

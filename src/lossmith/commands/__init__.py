@@ -6,6 +6,7 @@ from lossmith.commands.compare.executors import Execution
 from lossmith.commands.compare.job import RunResult
 from lossmith.commands.evaluate import Evaluation, evaluate
 from lossmith.commands.export import Exported, export
+from lossmith.commands.films import FilmOutcome
 from lossmith.commands.learn_loss import LearnedLoss, learn_loss
 from lossmith.commands.learn_style import LearnedStyle, learn_style
 from lossmith.commands.loss_files import convert_mdf, show_loss
@@ -21,6 +22,7 @@ __all__ = [
     "Evaluation",
     "Execution",
     "Exported",
+    "FilmOutcome",
     "LearnedLoss",
     "LearnedStyle",
     "Reproduced",

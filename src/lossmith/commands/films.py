@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
@@ -30,17 +30,41 @@ class FilmOutcome(Outcome):
     """How many it has; 0 if it was finished before."""
     remark: str = ""
     """What was wrong with the film: only what could be read of it is in the result."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know about the result."""
+
+    @property
+    def results(self) -> list[Path]:
+        """The file that was written, as of images."""
+        return [self.path] if self.frames and self.path != video.PIPE else []
+
+    @property
+    def skipped(self) -> list[Path]:
+        """The file, if an earlier call had finished it."""
+        return [] if self.frames else [self.path]
+
+    @property
+    def failures(self) -> list[str]:
+        """The remark, if there is one."""
+        return [self.remark] if self.remark else []
+
+    @property
+    def headline(self) -> str:
+        return [*self.failures, self._summary][0]
 
     @property
     def status(self) -> int:
         """Exit status of the command: 1 when a part of the film is missing."""
-        return 1 if self.remark else 0
+        return 1 if self.failures else 0
 
     def __str__(self) -> str:
         if self.path == video.PIPE:  # where it would follow the frames
             return ""
-        summary = f"{self.frames} frames: {self.path}" if self.frames else f"done before: {self.path}"
-        return "\n".join(filter(None, [self.remark, summary]))
+        return "\n".join([*self.notes, *self.failures, self._summary])
+
+    @property
+    def _summary(self) -> str:
+        return f"{self.frames} frames: {self.path}" if self.frames else f"done before: {self.path}"
 
 
 FOR_FILMS = (
@@ -87,11 +111,12 @@ def make_film(
         raise LossmithError(f"a film takes one `model`, not {len(engines)}")
     painter = video.FramePainter(_on_device(engines[0], options.precision), options)
     result = video.paint_film(film, out, painter, films, {**engines[0].metadata, **changed(options)})
-    if note := painter.range_check.note:
-        logger.warning(f"{note} '{film}'")
-    if out == video.PIPE and result.remark:
-        logger.warning(result.remark)
-    return FilmOutcome(out, result.frames, result.remark)
+    note = painter.range_check.note
+    outcome = FilmOutcome(out, result.frames, result.remark, [f"{note} '{film}'"] if note else [])
+    if out == video.PIPE:
+        for sentence in (*outcome.notes, *outcome.failures):
+            logger.warning(sentence)
+    return outcome
 
 
 def _on_device(
