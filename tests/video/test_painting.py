@@ -130,6 +130,19 @@ def test_a_file_that_is_no_film_is_not_replaced(film: Path, tmp_path: Path, cont
     assert out.read_bytes() == content
 
 
+@pytest.mark.parametrize("name", ["", ".lock", "settings.json"])
+def test_links_in_the_place_of_unfinished_work_are_refused(film: Path, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept.nut").write_text("precious")
+    link = tmp_path / ".painted.mp4.unfinished" / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(elsewhere / "kept.nut" if name else elsewhere)
+    with pytest.raises(LossmithError, match="is a link, which may lead anywhere"):
+        paint_film(film, tmp_path / "painted.mp4", Same())
+    assert (elsewhere / "kept.nut").read_text() == "precious"
+
+
 def test_a_painted_film_can_be_painted_again(film: Path, tmp_path: Path) -> None:
     paint_film(film, tmp_path / "once.mkv", Same())
     assert paint_film(tmp_path / "once.mkv", tmp_path / "twice.mkv", Same()).frames == 48

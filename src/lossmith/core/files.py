@@ -41,6 +41,12 @@ def refuse_existing(*paths: Path) -> None:
         raise LossmithError(f"{existing} exists already; choose another `out`")
 
 
+def refuse_links(folder: Path) -> None:
+    """Raise LossmithError for symlinks in a work folder, through which files elsewhere could be overwritten."""
+    if link := next((path for path in (folder, *folder.glob("*")) if path.is_symlink()), None):
+        raise LossmithError(f"'{link}' is a link, which may lead anywhere; remove it")
+
+
 def path_list(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """One path or several, as a list.
 

@@ -15,7 +15,7 @@ import numpy as np
 from lossmith._version import __version__
 from lossmith.core.devices import best_device, out_of_memory
 from lossmith.core.errors import LossmithError, and_more
-from lossmith.core.files import atomic_write, hidden_path, sha256_of, write_text
+from lossmith.core.files import atomic_write, hidden_path, refuse_links, sha256_of, write_text
 from lossmith.restoration.channels import BICUBIC_REACH, ChannelAdapter
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.half_precision import fastest_accurate
@@ -352,9 +352,8 @@ class FileRestorer:
 
 def _make_work_folder(folder: Path) -> None:
     """Create a folder for temporary files; refuse symlinks, through which files elsewhere could be overwritten."""
+    refuse_links(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if link := next((path for path in (folder, *folder.iterdir()) if path.is_symlink()), None):
-        raise LossmithError(f"'{link}' is a link, which may lead anywhere; remove it")
 
 
 @contextmanager

@@ -19,7 +19,14 @@ import numpy as np
 
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
-from lossmith.core.files import atomic_write, hidden_path, remove_partial_files, sha256_of, write_text
+from lossmith.core.files import (
+    atomic_write,
+    hidden_path,
+    refuse_links,
+    remove_partial_files,
+    sha256_of,
+    write_text,
+)
 from lossmith.core.lock import folder_lock
 from lossmith.core.progress import ProgressBar
 from lossmith.restoration.channels import to_levels
@@ -87,6 +94,7 @@ def paint_film(
     if (finished := _finished(film, out, record)) is not None:
         return finished
     folder = hidden_path(out, "unfinished")
+    refuse_links(folder)
     with folder_lock(folder):
         result_format = _result_format(source.film, painter, encoding)
         work = _Work(folder, _as_text(record), source, result_format, encoding, segment)
