@@ -34,19 +34,19 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lossmith.commands.blend import Blended, blend
+    from lossmith.commands.blend import BlendResult, blend
     from lossmith.commands.compare.compare import Comparison, compare
     from lossmith.commands.compare.executors import Execution
     from lossmith.commands.compare.job import RunResult
     from lossmith.commands.evaluate import Evaluation, evaluate
-    from lossmith.commands.export import Exported, export
-    from lossmith.commands.films import FilmOutcome
+    from lossmith.commands.export import ExportResult, export
+    from lossmith.commands.films import FilmResult
     from lossmith.commands.learn_loss import LearnedLoss, learn_loss
     from lossmith.commands.learn_style import LearnedStyle, learn_style
     from lossmith.commands.loss_files import convert_mdf, show_loss
-    from lossmith.commands.reproduce import Reproduced, reproduce
-    from lossmith.commands.restore import Restored, restore
-    from lossmith.commands.stylize import Stylized, stylize
+    from lossmith.commands.reproduce import ReproduceResult, reproduce
+    from lossmith.commands.restore import RestoreResult, restore
+    from lossmith.commands.stylize import StylizeResult, stylize
     from lossmith.commands.train import TrainResult, train
     from lossmith.data import Data
     from lossmith.degradations import degradation
@@ -61,25 +61,25 @@ else:
 
 __all__ = [
     "AdversarialRecipe",
-    "Blended",
+    "BlendResult",
     "Comparison",
     "Data",
     "Evaluation",
     "Execution",
-    "Exported",
+    "ExportResult",
     "FilmOptions",
-    "FilmOutcome",
+    "FilmResult",
     "LearnedLoss",
     "LearnedStyle",
     "LossRecipe",
     "LossmithError",
     "PaintingRecipe",
     "Recipe",
-    "Reproduced",
-    "Restored",
+    "ReproduceResult",
+    "RestoreResult",
     "RunResult",
     "StyleRecipe",
-    "Stylized",
+    "StylizeResult",
     "TrainResult",
     "__version__",
     "blend",

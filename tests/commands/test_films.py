@@ -137,9 +137,9 @@ def test_the_outcome_of_a_film_has_what_that_of_images_has(folder: Path) -> None
     out, options = folder / "x2.mp4", lossmith.FilmOptions(crf=30)
     for results, skipped in (([out], []), ([], [out])):
         outcome = lossmith.restore(folder / "film.mp4", model=folder / "x2.safetensors", out=out, films=options)
-        assert isinstance(outcome, lossmith.FilmOutcome)
+        assert isinstance(outcome, lossmith.FilmResult)
         assert (outcome.results, outcome.skipped, outcome.failures) == (results, skipped, [])
-    cut_off = lossmith.FilmOutcome(out, 3, "it is cut off", ["it is dark"])
+    cut_off = lossmith.FilmResult(out, 3, "it is cut off", ["it is dark"])
     assert (cut_off.failures, cut_off.headline, cut_off.status) == (["it is cut off"], "it is cut off", 1)
     assert str(cut_off) == f"it is dark\nit is cut off\n3 frames: {out}"
 

@@ -8,7 +8,7 @@ import pytest
 
 from lossmith.commands.compare.compare import Comparison
 from lossmith.commands.evaluate import Evaluation
-from lossmith.commands.restore import Restored
+from lossmith.commands.restore import RestoreResult
 from lossmith.core.errors import LossmithError
 from lossmith.evaluation import Protocol, Row
 
@@ -23,7 +23,7 @@ def test_repr_of_a_result_is_one_line() -> None:
     for outcome in (
         Comparison("l1 wins. " * 50, Path("report.html"), ROWS),
         Evaluation(ROWS, Protocol()),
-        Restored([Path("a.png")], [], notes=["a remark"]),
+        RestoreResult([Path("a.png")], [], notes=["a remark"]),
     ):
         assert "\n" not in repr(outcome)
         assert len(repr(outcome)) < 150

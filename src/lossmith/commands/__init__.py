@@ -1,34 +1,34 @@
 """What is done with the rooms below: a run, an evaluation, a tournament, a loss learned."""
 
-from lossmith.commands.blend import Blended, blend
+from lossmith.commands.blend import BlendResult, blend
 from lossmith.commands.compare.compare import Comparison, compare
 from lossmith.commands.compare.executors import Execution
 from lossmith.commands.compare.job import RunResult
 from lossmith.commands.evaluate import Evaluation, evaluate
-from lossmith.commands.export import Exported, export
-from lossmith.commands.films import FilmOutcome
+from lossmith.commands.export import ExportResult, export
+from lossmith.commands.films import FilmResult
 from lossmith.commands.learn_loss import LearnedLoss, learn_loss
 from lossmith.commands.learn_style import LearnedStyle, learn_style
 from lossmith.commands.loss_files import convert_mdf, show_loss
-from lossmith.commands.reproduce import Reproduced, reproduce
-from lossmith.commands.restore import Restored, restore
-from lossmith.commands.stylize import Stylized, stylize
+from lossmith.commands.reproduce import ReproduceResult, reproduce
+from lossmith.commands.restore import RestoreResult, restore
+from lossmith.commands.stylize import StylizeResult, stylize
 from lossmith.commands.train import TrainResult, train
 from lossmith.training.presets import preset
 
 __all__ = [
-    "Blended",
+    "BlendResult",
     "Comparison",
     "Evaluation",
     "Execution",
-    "Exported",
-    "FilmOutcome",
+    "ExportResult",
+    "FilmResult",
     "LearnedLoss",
     "LearnedStyle",
-    "Reproduced",
-    "Restored",
+    "ReproduceResult",
+    "RestoreResult",
     "RunResult",
-    "Stylized",
+    "StylizeResult",
     "TrainResult",
     "blend",
     "compare",

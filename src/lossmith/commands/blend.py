@@ -30,7 +30,7 @@ SHARED_ENTRIES = ("network", "scale", "degradation", "style")
 
 
 @dataclass(frozen=True, repr=False)
-class Blended(Outcome):
+class BlendResult(Outcome):
     """A blended model, or a page of them."""
 
     path: Path
@@ -55,7 +55,7 @@ def blend(
     degradation: DegradationOption = None,
     network: NetworkOption = None,
     progress: ProgressOption = True,
-) -> Blended:
+) -> BlendResult:
     """Blend two models of one architecture: their weights become (1 - alpha) FIRST + alpha SECOND.
 
     A single alpha gives a model. Several give a page: what every blend makes of the test images, the same mix
@@ -100,7 +100,7 @@ def blend(
     if len(alphas) == 1:
         exporting.check_scale(out, model_pair.scale)
         models.save_model(out, model_pair.between(alphas[0]), _receipt(model_pair, alphas[0]))
-        return Blended(out, note)
+        return BlendResult(out, note)
     kind = degradations.degradation(
         _known_degradation(model_pair.models[0]) if degradation is None else degradation
     )
@@ -119,7 +119,7 @@ def blend(
         out=out,
     )
     write_page(out, model_pair, alphas, pairs, degradation=str(kind), note=note, cosine=cosine, command=command)
-    return Blended(out / "blend.html", note)
+    return BlendResult(out / "blend.html", note)
 
 
 def parse_alphas(alpha: str | float | Sequence[float]) -> list[float]:

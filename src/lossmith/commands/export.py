@@ -18,7 +18,7 @@ ENDINGS = (".safetensors", ".onnx", ".json")
 
 
 @dataclass(frozen=True, repr=False)
-class Exported(Outcome):
+class ExportResult(Outcome):
     """The files that were written, each with a remark."""
 
     files: dict[Path, str]
@@ -38,7 +38,7 @@ def export(
     author: str | None = None,
     license: str | None = None,
     network: NetworkOption = None,
-) -> Exported:
+) -> ExportResult:
     """Write a model for other programs: as safetensors, ONNX or a card, by the suffix of OUT, or all in a folder.
 
     Parameters
@@ -94,7 +94,7 @@ def export(
             )
             write_text(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
             files[path] = "card for OpenModelDB, to be completed by hand"
-    return Exported({path: files[path] for path in targets})
+    return ExportResult({path: files[path] for path in targets})
 
 
 def parse_size(size: str | tuple[int, int]) -> tuple[int, int]:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
-class FilmOutcome(Outcome):
+class FilmResult(Outcome):
     """What became of a film."""
 
     path: Path
@@ -102,7 +102,7 @@ def make_film(
     engines: Sequence[restoration.Engine],
     options: restoration.RestoreOptions,
     films: FilmOptions,
-) -> FilmOutcome:
+) -> FilmResult:
     """Put every frame of a film through a model, with the options that it has for images.
 
     Raises LossmithError for several models, and as `paint_film` does.
@@ -112,7 +112,7 @@ def make_film(
     painter = video.FramePainter(_on_device(engines[0], options.precision), options)
     result = video.paint_film(film, out, painter, films, {**engines[0].metadata, **changed(options)})
     note = painter.range_check.note
-    outcome = FilmOutcome(out, result.frames, result.remark, [f"{note} '{film}'"] if note else [])
+    outcome = FilmResult(out, result.frames, result.remark, [f"{note} '{film}'"] if note else [])
     if out == video.PIPE:
         for sentence in (*outcome.notes, *outcome.failures):
             logger.warning(sentence)

@@ -64,7 +64,7 @@ CARD_IMAGE_ENTRIES = (*DIGEST_ENTRIES, "width", "height")
 
 
 @dataclass(frozen=True, repr=False)
-class Reproduced(Outcome):
+class ReproduceResult(Outcome):
     """The result of a reproduction."""
 
     file: Path
@@ -99,7 +99,7 @@ def reproduce(
     init_from: PathOption | None = None,
     out: PathOption | None = None,
     progress: ProgressOption = True,
-) -> Reproduced:
+) -> ReproduceResult:
     """Train a model, a style or a loss again, as its receipt says, and tell whether the result is the same.
 
     A stopped reproduction continues with the same command. On a CPU, with the same versions and as many threads,
@@ -144,7 +144,7 @@ def reproduce(
         else:
             reproduction = _train_again(file, card, images, init_from, out)
     new_weights, new_card = load_tensors(reproduction, kind)
-    return Reproduced(file, reproduction, _difference(weights, new_weights), _changed(card, new_card))
+    return ReproduceResult(file, reproduction, _difference(weights, new_weights), _changed(card, new_card))
 
 
 def _train_again(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from lossmith import restoration
-from lossmith.commands.films import FilmOutcome, film_of, make_film
+from lossmith.commands.films import FilmResult, film_of, make_film
 from lossmith.commands.image_results import ImageOutcome, process_images
 from lossmith.commands.option_types import NetworkOption, PathOption, PathsOption, ProgressOption
 from lossmith.commands.result_paths import format_for
@@ -19,7 +19,7 @@ from lossmith.video.options import FilmOptions
 
 
 @dataclass(frozen=True, repr=False)
-class Restored(ImageOutcome):
+class RestoreResult(ImageOutcome):
     """The results of `restore`."""
 
     command: ClassVar[str] = "restore"
@@ -48,7 +48,7 @@ def restore(
     page: bool = False,
     films: FilmOptions = FilmOptions(),
     progress: ProgressOption = True,
-) -> Restored | FilmOutcome:
+) -> RestoreResult | FilmResult:
     """Restore whole images with a model, tile by tile, without seams.
 
     The network sees each tile with its whole receptive field around it, so the result equals its output for the
@@ -128,4 +128,4 @@ def restore(
     if film:
         return make_film(film, out, engines, options, films)
     restorers = [restoration.FileRestorer(engine, options) for engine in engines]
-    return process_images(Restored, images, restorers, out, recursive=recursive, verify=verify, page=page)
+    return process_images(RestoreResult, images, restorers, out, recursive=recursive, verify=verify, page=page)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lossmith import data, restoration, training
 from lossmith.commands.command_line import changed
-from lossmith.commands.films import FilmOutcome, film_of, make_film
+from lossmith.commands.films import FilmResult, film_of, make_film
 from lossmith.commands.image_results import ImageOutcome, process_images
 from lossmith.commands.option_types import NetworkOption, PathOption, PathsOption, ProgressOption
 from lossmith.commands.result_paths import format_for
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class Stylized(ImageOutcome):
+class StylizeResult(ImageOutcome):
     """The results of `stylize`."""
 
     command: ClassVar[str] = "stylize"
@@ -53,7 +53,7 @@ def stylize(
     recipe: PaintingRecipe = PaintingRecipe(),
     films: FilmOptions = FilmOptions(),
     progress: ProgressOption = True,
-) -> Stylized | FilmOutcome:
+) -> StylizeResult | FilmResult:
     """Paint photographs or a film in a style that `learn-style` has learned, or without learning in a painting's.
 
     Bit depth, transparency and metadata of the photographs are kept, as `restore` keeps them; gray ones get
@@ -138,7 +138,7 @@ def stylize(
         if network is not None:
             raise LossmithError("`network` is that of a `model`; without one `loss_network` says what a style is")
         restorer = training.painting_restorer(data.find_images(paintings), recipe, options)
-        return process_images(Stylized, images, [restorer], out, recursive=recursive, verify=False, page=page)
+        return process_images(StylizeResult, images, [restorer], out, recursive=recursive, verify=False, page=page)
     if strength < 1 and len(models) > 1:
         engines: Sequence[restoration.Engine] = [_between(models, strength, network)]
         options = replace(options, strength=1.0)
@@ -147,7 +147,7 @@ def stylize(
     if film:
         return make_film(film, out, engines, options, films)
     restorers = [restoration.FileRestorer(engine, options) for engine in engines]
-    return process_images(Stylized, images, restorers, out, recursive=recursive, verify=verify, page=page)
+    return process_images(StylizeResult, images, restorers, out, recursive=recursive, verify=verify, page=page)
 
 
 def _check_way(models: int, paintings: int, recipe: PaintingRecipe) -> None:
