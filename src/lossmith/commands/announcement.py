@@ -18,10 +18,8 @@ def announcement(
     losses: str, recipe: Recipe, data: Data, prepared: PreparedData, out: Path, devices: int, runs: int = 1
 ) -> str:
     """What is trained, for how long, on which images and device, and where the results will be: one line."""
-    trained, tested = (
-        len(prepared.source.names),
-        len({evaluation.without_level(pair.name) for pair in prepared.test_pairs}),
-    )
+    trained = len(prepared.source.names)
+    tested = len({evaluation.without_level(pair.name) for pair in prepared.test_pairs})
     samples = data.images is None and data.clean is None
     kind = "sample photographs of scikit-image" if samples else "image" if trained == 1 else "images"
     times = f"{runs} runs of " if runs > 1 else ""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from lossmith import data, losses
 from lossmith.commands.compare.job import Job, RunResult
 from lossmith.core.devices import check_devices
 from lossmith.core.errors import LossmithError
+
+if TYPE_CHECKING:
+    from lossmith.data import PreparedData
+    from lossmith.losses import Loss
 
 
 class Executor(Protocol):
@@ -21,7 +24,7 @@ class Executor(Protocol):
     """
 
     def run_jobs(
-        self, jobs: Sequence[Job], losses: Mapping[str, losses.Loss], data: data.PreparedData
+        self, jobs: Sequence[Job], losses: Mapping[str, Loss], data: PreparedData
     ) -> Generator[RunResult]:
         """Yield the result of every job as it finishes. Raises what a job raises."""
 
@@ -30,7 +33,7 @@ class LocalExecutor:
     """Carries out one run after the other, in this process."""
 
     def run_jobs(
-        self, jobs: Sequence[Job], losses: Mapping[str, losses.Loss], data: data.PreparedData
+        self, jobs: Sequence[Job], losses: Mapping[str, Loss], data: PreparedData
     ) -> Generator[RunResult]:
         for job in jobs:
             yield job.run(losses[job.loss], data)
