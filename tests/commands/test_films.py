@@ -85,10 +85,7 @@ def test_a_killed_command_goes_on_to_the_same_film(folder: Path) -> None:
     assert [*finished] == ["segment-000000.nut"]
     assert run([*words, "painted.mp4"]) == run([*words, "whole.mp4"]) == 0
     painted, whole = folder / "painted.mp4", folder / "whole.mp4"
-    assert [frame.time for frame in frames_of(painted)] == [frame.time for frame in frames_of(whole)]
-    assert sound_of(painted) == sound_of(whole)
-    # not to the bit: on a busy machine one run in ten came out with another last bit somewhere
-    assert np.abs(pixels_of(painted) - pixels_of(whole)).mean() < 0.1
+    assert painted.read_bytes() == whole.read_bytes()
     assert not unfinished.exists()
 
 

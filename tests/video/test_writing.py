@@ -1,6 +1,9 @@
 """What a film has beside its frames and its sound is in the result, or it is said that it is not."""
 
 import logging
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -80,3 +83,26 @@ def test_frames_are_stored_as_those_of_the_film_if_the_codec_can(
     film = write_film(tmp_path / "film.mkv", range(0, 100, 25), sound=False, pixel_format=film_format)
     paint_film(film, tmp_path / "painted.mkv", Same(), FilmOptions(codec=codec))
     assert {frame.format.name for frame in frames_of(tmp_path / "painted.mkv")} == {result_format}
+
+
+CODE = """
+import sys
+from fractions import Fraction
+from pathlib import Path
+import numpy as np
+from lossmith.video.film import FilmFormat, Frame
+from lossmith.video.writing import Encoding, write_segment
+random = np.random.default_rng(0)
+ground = random.integers(0, 200, (30, 40, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+moved = [np.roll(ground, number // 3, 1) for number in range(48)]
+pixels = [each ^ random.integers(0, 6, each.shape, np.uint8) for each in moved]
+frames = [Frame(each, number, 1) for number, each in enumerate(pixels)]
+write_segment(Path(sys.argv[1]), FilmFormat(240, 320, Fraction(24), Fraction(1, 24)), Encoding("libx264"), frames)
+"""
+
+
+def test_the_same_frames_are_coded_to_the_same_bytes_whatever_was_in_memory_before(tmp_path: Path) -> None:
+    for fill in ("0", "1"):  # glibc fills new memory with it; with x264's macroblock tree the results differ
+        environment = os.environ | {"MALLOC_PERTURB_": fill}
+        subprocess.run([sys.executable, "-c", CODE, tmp_path / f"{fill}.nut"], env=environment, check=True)
+    assert (tmp_path / "0.nut").read_bytes() == (tmp_path / "1.nut").read_bytes()

@@ -20,8 +20,15 @@ PROBING = {"analyzeduration": str(10**12), "probesize": str(10**9)}
 """How far ffmpeg may look into a segment, in microseconds and bytes, for the order of slow or large frames."""
 CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
 """Codecs with a constant rate factor, and one at which results look like the frames."""
-PARAMETERS = {"libx264": {"x264-params": "force-cfr=1"}, "libx265": {"x265-params": "log-level=error"}}
-"""What else codecs are told: x264 to store the frame rate, not the time base."""
+PARAMETERS = {
+    "libx264": {"x264-params": "force-cfr=1:mbtree=0"},
+    "libx265": {"x265-params": "log-level=error"},
+}
+"""What else codecs are told.
+
+x264 is to store the frame rate, not the time base, and to do without its macroblock tree: in some sizes of frames
+that reads memory which was never written, and the same frames give another film now and then.
+"""
 MEASURES = ("bps", "duration", "number_of_", "_statistics_", "encoder")
 """How names of metadata begin that tell how a stream was coded, which is another one in the result."""
 SCALE_OF_QUALITY = 118
