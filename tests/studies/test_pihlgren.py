@@ -9,8 +9,7 @@ from torchvision import models
 
 from lossmith.losses import FeatureExtractor
 from lossmith.losses.perceptual.backbones import OPTIONS
-
-from .pihlgren import PIHLGREN
+from lossmith.studies.pihlgren import PIHLGREN
 
 QUICK = ["squeezenet1_1", "resnet18", "googlenet"]
 SIDES = {"inception_v3": 75}

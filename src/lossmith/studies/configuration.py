@@ -1,0 +1,48 @@
+"""What is compared in a study: one layer of one network, with its weights or with random ones."""
+
+from dataclasses import dataclass
+
+from lossmith.losses.perceptual import FeatureExtractor, PerceptualLoss
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A layer of a loss network; without a network, the baseline of a benchmark, which compares no features."""
+
+    network: str | None = None
+    """A name as in `features(...)`, such as squeezenet1_1, or None for the baseline."""
+    layer: str = ""
+    random: bool = False
+    """Random weights in the place of trained ones."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it.
+
+        >>> Configuration("squeezenet1_1", "fire2").name, Configuration("vgg11", "relu1_1", random=True).name
+        ('squeezenet1_1:fire2', 'vgg11:relu1_1 (random)')
+        >>> Configuration().name
+        'baseline'
+        """
+        if self.network is None:
+            return "baseline"
+        return f"{self.network}:{self.layer}{' (random)' if self.random else ''}"
+
+    @property
+    def weights(self) -> str | None:
+        """As losses take them."""
+        return "random" if self.random else None
+
+    def loss(self, normalize: str | None) -> PerceptualLoss:
+        """The mean squared difference of the feature maps, as the paper trains with it."""
+        return PerceptualLoss(self._network, self.layer, "l2", weights=self.weights, normalize=normalize)
+
+    def extractor(self, normalize: str | None) -> FeatureExtractor:
+        """What gives the feature maps."""
+        return FeatureExtractor(self._network, [self.layer], self.weights, normalize)
+
+    @property
+    def _network(self) -> str:
+        if self.network is None:
+            raise ValueError("the baseline has no network")
+        return self.network
