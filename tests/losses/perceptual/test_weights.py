@@ -96,6 +96,30 @@ def test_without_a_file_timm_downloads_it(tmp_path: Path, monkeypatch: pytest.Mo
         FeatureExtractor("timm/resnet18", ["act1"])
 
 
+def test_a_network_that_cannot_be_traced_gets_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timm = pytest.importorskip("timm")
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    torch.manual_seed(0)
+    network = timm.create_model("tf_efficientnet_lite0").eval()  # pads by the size that it gets
+    save_file(network.state_dict(), tmp_path / "efficientnet_lite0_imagenet.safetensors")
+    actual = FeatureExtractor("timm/tf_efficientnet_lite0", ["blocks.0"], normalize=None)(image())[0]
+    with torch.no_grad():
+        expected = network.blocks[0](network.bn1(network.conv_stem(image())))
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_file_of_the_first_layers_is_taken_where_these_are_enough(squeezenet: nn.Module, tmp_path: Path) -> None:
+    vgg = models.vgg19(weights=None).features[:3].eval()
+    (tmp_path / "mine").mkdir()
+    state = {f"features.{name}": tensor for name, tensor in vgg.state_dict().items()}
+    save_file(state, tmp_path / "mine" / "vgg19_imagenet_to_conv3_4.safetensors")
+    actual = FeatureExtractor("vgg19", ["conv1_2"], normalize=None)(image())[0]
+    with torch.no_grad():
+        torch.testing.assert_close(actual, vgg(image()), rtol=1e-4, atol=1e-5)
+    with pytest.raises(LossmithError, match=r"^vgg19 needs vgg19-dcbb9e9d.pth, 548 MB from"):
+        FeatureExtractor("vgg19", ["conv2_1"])
+
+
 def test_the_material_network_is_read_from_the_file_that_was_published(tmp_path: Path) -> None:
     """Its layers by the names in the file, its pooling rounding up, its images as they are."""
     shapes = {"11": (64, 3), "12": (64, 64), "21": (128, 64), "22": (128, 128), "31": (256, 128)}

@@ -1,7 +1,7 @@
 """Networks by name, built without weights, and the files, downloads and normalization of their weights."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -51,6 +51,10 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # the published weights expect transformed inputs; and initializing the weights takes minutes
 OPTIONS = {name: {"transform_input": True, "init_weights": False} for name in ("googlenet", "inception_v3")}
 
+# by network: further names of the file of its weights, and files that hold its first layers alone
+OTHER_FILES = {"tf_efficientnet_lite0": ("efficientnet_lite0_imagenet.safetensors",)}
+FIRST_LAYERS = {"vgg19": ("vgg19_imagenet_to_conv3_4.safetensors",)}
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -61,6 +65,8 @@ class Backbone:
     """On the device `meta`, without numbers, if it was given by name."""
     files: tuple[str, ...] = ()
     """File names of its weights, the usual one first; none for a module of the user's."""
+    first_layers: tuple[str, ...] = ()
+    """File names of the weights of its first layers, for where these are enough and there is no other file."""
     extra_paths: tuple[Path, ...] = ()
     """Further paths of its weights, beside the weight folders."""
     download_hint: str = ""
@@ -70,10 +76,18 @@ class Backbone:
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     """The mean and the standard deviation that its weights expect images to be normalized by."""
 
-    def weights(self, file: str | None) -> tuple[Mapping[str, Tensor], str]:
+    def file(self, needed: Collection[str]) -> Path | None:
+        """The file of a known name, if there is one, that holds at least the weights of the names in `needed`."""
+        if path := find_file(self.files, self.extra_paths):
+            return path
+        partial_file = find_file(self.first_layers)
+        return partial_file if partial_file and set(needed) <= read_state_dict(partial_file).keys() else None
+
+    def weights(self, file: str | None, needed: Collection[str]) -> tuple[Mapping[str, Tensor], str]:
         """Weights from `file`, a file of a known name, or a download; and their source.
 
-        `file` is a path, or the name of a file in the weight folders.
+        `file` is a path, or the name of a file in the weight folders; `needed` are the names of the tensors of the
+        layers that are kept.
 
         Raises LossmithError, which says in one sentence what to do if there are none.
         """
@@ -82,7 +96,7 @@ class Backbone:
             if path is None:
                 raise LossmithError(f"{self.name} needs its weights, and {file} is not a file")
         else:
-            path = find_file(self.files, self.extra_paths)
+            path = self.file(needed)
         if path:
             names = (name for name in self.network.state_dict() if not is_counter(name))
             return read_state_dict(path, names), str(path)
@@ -152,6 +166,7 @@ def _from_torchvision(name: str) -> Backbone:
         name,
         module,
         files=(first.url.rpartition("/")[2], f"{name}_imagenet.safetensors"),
+        first_layers=FIRST_LAYERS.get(name, ()),
         download_hint=f" from {first.url}",
         download=partial(first.get_state_dict, progress=True, check_hash=True, weights_only=True),
         normalization=(tuple(usual.mean), tuple(usual.std)),
@@ -175,7 +190,7 @@ def _from_timm(name: str) -> Backbone:
     return Backbone(
         f"timm/{name}",
         module,
-        files=(f"{name}.safetensors",),
+        files=(f"{name}.safetensors", *OTHER_FILES.get(name.partition(".")[0], ())),
         extra_paths=tuple(sorted(cache.glob("*/model.safetensors"))),
         download_hint=f", the model.safetensors of {usual['hf_hub_id']} on the Hugging Face hub"
         if repository

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.state_dicts import is_counter
 from lossmith.losses.function_transforms import channels_last
 from lossmith.losses.perceptual.backbones import IMAGENET, Backbone, backbone
-from lossmith.losses.perceptual.graph import feature_graph, freeze
+from lossmith.losses.perceptual.graph import HookedNetwork, feature_graph, freeze
 from lossmith.losses.perceptual.weights import init_random, load_into
 
 MAX_PROBED_SIDE = 512
@@ -149,8 +150,10 @@ def _load_weights(network: nn.Module, backbone: Backbone, weights: str | None) -
     if weights == "random":
         init_random(network)
     else:
-        state, source = backbone.weights(weights)
-        load_into(network, state, source, backbone.name, backbone.network.state_dict().keys())
+        layers = network.network if isinstance(network, HookedNetwork) else network
+        needed = [name for name in layers.state_dict() if not is_counter(name)]
+        state, source = backbone.weights(weights, needed)
+        load_into(layers, state, source, backbone.name, backbone.network.state_dict().keys())
 
 
 __all__ = ["FeatureExtractor"]

@@ -213,4 +213,4 @@ def freeze(network: nn.Module) -> None:
             module.register_buffer(name, tensor.detach(), persistent=False)
 
 
-__all__ = ["feature_graph", "freeze", "layer_aliases"]
+__all__ = ["HookedNetwork", "feature_graph", "freeze", "layer_aliases"]
