@@ -191,7 +191,7 @@ def test_two_runs_can_share_a_gpu(
 def test_a_cluster_that_does_not_see_the_folder_is_refused(
     local_comparison: Comparison, cluster: object, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lossmith.commands.compare import ray_executor
+    from lossmith.commands.executors import ray_executor
 
     monkeypatch.setattr(ray_executor, "_shared_folder_marker", lambda _: nullcontext(tmp_path / "elsewhere"))
     outcome = compare(photos, tmp_path, Execution(executor="ray"))
@@ -204,7 +204,7 @@ def test_without_a_shared_folder_the_files_of_a_run_are_sent_back(
     local_comparison: Comparison, tmp_path: Path
 ) -> None:
     pytest.importorskip("ray")
-    from lossmith.commands.compare.ray_executor import pack, unpack
+    from lossmith.commands.executors.ray_executor import pack, unpack
     from lossmith.training import RunFolder
 
     run = local_comparison.report.parent / "runs" / "l1" / "seed-0"
@@ -248,7 +248,7 @@ def test_without_ray_an_error_says_what_to_install(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "lossmith.commands.compare.ray_executor", raising=False)
+    monkeypatch.delitem(sys.modules, "lossmith.commands.executors.ray_executor", raising=False)
     with pytest.raises(LossmithError, match=r'comes with: pip install "lossmith\[ray\]"'):
         compare(photos, tmp_path, Execution(executor="ray"))
     assert json.dumps(os.listdir(tmp_path)) == "[]"

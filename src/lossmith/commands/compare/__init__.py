@@ -1,1 +1,1 @@
-"""`lossmith compare`: the tournament, its runs, their executors, and its report."""
+"""`lossmith compare`: the tournament, its runs, and its report."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from lossmith import evaluation, training
 from lossmith.commands.announcement import announcement
 from lossmith.commands.command_line import command_line
-from lossmith.commands.compare.executors import Execution
-from lossmith.commands.compare.job import Job, RunResult
+from lossmith.commands.compare.job import IMAGES, Job, RunResult
+from lossmith.commands.executors.base import Execution
 from lossmith.commands.option_types import LossesOption, ProgressOption
 from lossmith.commands.outcome import ScoredOutcome
 from lossmith.core.errors import LossmithError
@@ -154,7 +154,7 @@ def compare(
         if any(job.load_result() is None for job in jobs):
             logger.info(announcement(", ".join(contenders), recipe, data, prepared, out, devices, len(jobs)))
         by_job: dict[tuple[str, int], RunResult] = {}
-        with closing(executor.run_jobs(jobs, contenders, prepared)) as results:
+        with closing(executor.run_jobs(jobs, {**contenders, IMAGES: prepared})) as results:
             for result in results:
                 by_job[result.loss, result.seed] = result
                 if result.failure:  # the others continue, and the report names this one

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from lossmith.data import PreparedData
 
 
+IMAGES = "images"
+"""The key of the images among what jobs share; the others are losses by their expressions."""
+
+
 @dataclass(frozen=True)
 class RunResult(TrainedRun):
     """The result of one run of a tournament."""
@@ -38,6 +42,10 @@ class Job:
     recipe: Recipe
     settings: training.RunSettings
     init: training.Init | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.loss, IMAGES
 
     @property
     def run_folder(self) -> training.RunFolder:

@@ -1,47 +1,73 @@
-"""Executors: where the runs of a tournament are carried out."""
+"""Executors: where jobs, such as the runs of a tournament, are carried out."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
 
-from lossmith.commands.compare.job import Job, RunResult
 from lossmith.core.devices import check_devices
 from lossmith.core.errors import LossmithError
+from lossmith.core.progress import ProgressBar
 
-if TYPE_CHECKING:
-    from lossmith.data import PreparedData
-    from lossmith.losses import Loss
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Job(Protocol[R_co]):
+    """A piece of work that writes into a folder of its own; a frozen dataclass, which can be sent to a worker.
+
+    Its result is a dataclass, too, with the field `folder`. The file `summary.json` marks a finished folder.
+    """
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What it needs of the objects that jobs share, by their keys."""
+        ...
+
+    @property
+    def run(self) -> Callable[..., R_co]:
+        """Carries it out with its inputs, from where it was stopped."""
+        ...
+
+    def load_result(self) -> R_co | None:
+        """The result, if it is finished."""
+        ...
+
+    def failed(self, reason: str) -> R_co:
+        """The result when it failed for this reason, a sentence."""
+        ...
 
 
 class Executor(Protocol):
-    """The interface by which a tournament has its runs carried out.
+    """The interface by which jobs are carried out.
 
-    In any place and order; afterwards the folder of every run is where its job says, and a run that was stopped is
+    In any place and order; afterwards the folder of every job is where the job says, and one that was stopped is
     resumed when it is carried out again.
     """
 
-    def run_jobs(
-        self, jobs: Sequence[Job], losses: Mapping[str, Loss], data: PreparedData
-    ) -> Generator[RunResult]:
+    def run_jobs(self, jobs: Sequence[Job[R]], shared: Mapping[str, Any]) -> Generator[R]:
         """Yield the result of every job as it finishes. Raises what a job raises."""
 
 
 class LocalExecutor:
-    """Carries out one run after the other, in this process."""
+    """Carries out one job after the other, in this process."""
 
-    def run_jobs(
-        self, jobs: Sequence[Job], losses: Mapping[str, Loss], data: PreparedData
-    ) -> Generator[RunResult]:
-        for job in jobs:
-            yield job.run(losses[job.loss], data)
+    def run_jobs(self, jobs: Sequence[Job[R]], shared: Mapping[str, Any]) -> Generator[R]:
+        with ProgressBar() as bar:
+            for number, job in enumerate(jobs, 1):
+                bar.title = f"run {number} of {len(jobs)}"
+                yield job.run(*(shared[key] for key in job.inputs))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """Where the runs of a tournament are carried out."""
+    """Where the runs of a tournament or a study are carried out."""
 
     executor: Literal["local", "ray"] = "local"
     """Where runs are carried out: local, one after the other; or ray, as many at once as a Ray cluster has room
@@ -77,6 +103,6 @@ class Execution:
         if self.executor == "local":
             check_devices(devices)
             return LocalExecutor()
-        from lossmith.commands.compare.ray_executor import RayExecutor
+        from lossmith.commands.executors.ray_executor import RayExecutor
 
         return RayExecutor(devices, self.cpus_per_run, self.gpus_per_run)

@@ -1,4 +1,4 @@
-"""The Ray executor: carries out the runs of a tournament on a Ray cluster."""
+"""The Ray executor: carries out jobs, such as the runs of a tournament, on a Ray cluster."""
 
 import logging
 import os
@@ -10,18 +10,16 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from lossmith.commands.compare.job import Job, RunResult
+from lossmith.commands.executors.base import Job
 from lossmith.core.errors import LossmithError
 from lossmith.core.progress import ProgressBar
 from lossmith.core.signals import StopFlag
-from lossmith.data import PreparedData
-from lossmith.losses import Loss
 
 try:
     import ray
@@ -29,29 +27,29 @@ try:
 except ModuleNotFoundError as error:
     raise LossmithError('a Ray cluster needs Ray, which comes with: pip install "lossmith[ray]"') from error
 
+R = TypeVar("R")
+
 RETRIES = 3
-"""How often a run is resubmitted after its worker died."""
+"""How often a job is resubmitted after its worker died."""
 POLL_INTERVAL_S = 0.5
 """Seconds between two checks for a stop signal."""
 STOP_TIMEOUT_S = 60.0
-"""Seconds that cancelled runs have to save their state."""
+"""Seconds that cancelled jobs have to save their state."""
 
 
 @dataclass(frozen=True)
 class RayExecutor:
-    """Carries out as many runs at once as the cluster has room for.
+    """Carries out as many jobs at once as the cluster has room for.
 
-    A run uses as many threads as it reserves cores, and its result is the same, to the last bit, as in any process
-    with as many threads. A run whose worker dies is resubmitted and resumes from its checkpoint.
+    A job uses as many threads as it reserves cores, and its result is the same, to the last bit, as in any process
+    with as many threads. A job whose worker dies is resubmitted and resumes from its checkpoint.
     """
 
     devices: int
     cpus_per_run: float | None
     gpus_per_run: float | None
 
-    def run_jobs(
-        self, jobs: Sequence[Job], losses: Mapping[str, Loss], data: PreparedData
-    ) -> Generator[RunResult]:
+    def run_jobs(self, jobs: Sequence[Job[R]], shared: Mapping[str, Any]) -> Generator[R]:
         unfinished = []
         for job in jobs:
             if result := job.load_result():  # workers may not see this folder
@@ -61,21 +59,20 @@ class RayExecutor:
         if unfinished:
             stop = StopFlag()  # deferred, since Ray does not pass on exceptions raised by a signal handler
             with _connected(), stop.deferred():
-                yield from self._submit_all(unfinished, losses, data, stop)
+                yield from self._submit_all(unfinished, shared, stop)
 
-    def _submit_all(
-        self, jobs: Sequence[Job], losses: Mapping[str, Loss], prepared: PreparedData, stop: StopFlag
-    ) -> Generator[RunResult]:
-        task, images = self._task(), _put_images(prepared)
-        criteria = {name: ray.put(criterion) for name, criterion in losses.items()}
+    def _submit_all(self, jobs: Sequence[Job[R]], shared: Mapping[str, Any], stop: StopFlag) -> Generator[R]:
+        task = self._task()
+        needed = dict.fromkeys(key for job in jobs for key in job.inputs)
+        stored = {key: _put(shared[key]) for key in needed}
         with _shared_folder_marker(jobs) as marker, ProgressBar("runs") as bar:
 
-            def submit(job: Job) -> Any:
-                return task.remote(replace(job, folder=job.folder.absolute()), criteria[job.loss], images, marker)
+            def submit(job: Job[R]) -> Any:
+                return task.remote(_moved(job, job.folder.absolute()), marker, *map(stored.get, job.inputs))
 
             running = {submit(job): job for job in jobs}
             bar.count(0, len(jobs))
-            deaths = dict.fromkeys(jobs, 0)
+            deaths = {job.folder: 0 for job in jobs}
             try:
                 while running:
                     stop.raise_if_set()
@@ -85,18 +82,18 @@ class RayExecutor:
                     job = running.pop(finished[0])
                     try:
                         result, files = ray.get(finished[0])
-                    except RayTaskError as error:  # the run raised
+                    except RayTaskError as error:  # the job raised
                         raise error.cause from error
                     except RayError as error:  # the worker died
-                        deaths[job] += 1
-                        if deaths[job] <= RETRIES:
+                        deaths[job.folder] += 1
+                        if deaths[job.folder] <= RETRIES:
                             running[submit(job)] = job
                             continue
                         result, files = _worker_failure(job, error), None
                     if files:
                         unpack(files, job.folder)
                     bar.count(len(jobs) - len(running), len(jobs))
-                    yield replace(result, folder=job.folder)
+                    yield _moved(result, job.folder)
             finally:
                 _stop(list(running))
 
@@ -108,19 +105,24 @@ class RayExecutor:
         return ray.remote(num_cpus=self.cpus_per_run or self.devices, num_gpus=gpus, max_retries=0)(run_job)
 
 
-def run_job(job: Job, criterion: Loss, prepared: PreparedData, marker: Path) -> tuple[RunResult, bytes | None]:
-    """Carry out a run in a worker: its result, and its files as a tar where `marker` shows no shared folder."""
+def run_job(job: Job[R], marker: Path, *inputs: Any) -> tuple[R, bytes | None]:
+    """Carry out a job in a worker: its result, and its files as a tar where `marker` shows no shared folder."""
     cores = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
     torch.set_num_threads(max(1, int(cores)))
     if marker.exists():
-        return job.run(criterion, prepared), None
+        return job.run(*inputs), None
     with TemporaryDirectory() as temporary:
         folder = Path(temporary) / "run"
-        return replace(job, folder=folder).run(criterion, prepared), pack(folder)
+        return _moved(job, folder).run(*inputs), pack(folder)
+
+
+def _moved(instance: Any, folder: Path) -> Any:
+    """A job or a result, with another folder."""
+    return replace(instance, folder=folder)
 
 
 def pack(folder: Path) -> bytes:
-    """The files of a run, without its checkpoints, as a tar."""
+    """The files of a job, without its checkpoints, as a tar."""
     archive = BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path in sorted(folder.rglob("*")):
@@ -131,7 +133,7 @@ def pack(folder: Path) -> bytes:
 
 
 def unpack(files: bytes, folder: Path) -> None:
-    """Unpack the files of a run into its folder; the summary, which marks it as finished, is the last."""
+    """Unpack the files of a job into its folder; the summary, which marks it as finished, is the last."""
     with tarfile.open(fileobj=BytesIO(files)) as tar:
         # the first patch releases of Python 3.11 have no filters
         tar.extraction_filter = getattr(tarfile, "data_filter", None)
@@ -140,21 +142,21 @@ def unpack(files: bytes, folder: Path) -> None:
 
 
 def _stop(running: list[Any]) -> None:
-    """Cancel all runs; those that have begun save their state."""
+    """Cancel all jobs; those that have begun save their state."""
     for task in running:
         ray.cancel(task)
     if running:
         ray.wait(running, num_returns=len(running), timeout=STOP_TIMEOUT_S)
 
 
-def _worker_failure(job: Job, error: RayError) -> RunResult:
+def _worker_failure(job: Job[R], error: RayError) -> R:
     reason = " ".join(str(error).split())
     return job.failed(f"its worker died {RETRIES + 1} times: {reason}")
 
 
 @contextmanager
-def _shared_folder_marker(jobs: Sequence[Job]) -> Iterator[Path]:
-    """A temporary file beside the runs; a worker that sees it shares the tournament's folder."""
+def _shared_folder_marker(jobs: Sequence[Job[Any]]) -> Iterator[Path]:
+    """A temporary file beside the jobs' folders; a worker that sees it shares them."""
     parent = Path(os.path.commonpath([job.folder.absolute() for job in jobs]))
     parent.mkdir(parents=True, exist_ok=True)
     marker = parent / f".{uuid4().hex}"
@@ -182,11 +184,16 @@ def _connected() -> Iterator[None]:
         ray.shutdown()
 
 
-def _put_images(prepared: PreparedData) -> Any:
-    """Put the images into Ray's object store: once per machine, shared by all runs on it."""
+def _put(value: Any) -> Any:
+    """Put an object into Ray's object store: once per machine, its tensors shared by all jobs on it.
+
+    Modules, which may change their tensors, are copied for every job.
+    """
+    if isinstance(value, nn.Module):
+        return ray.put(value)
     ray.util.register_serializer(Tensor, serializer=Tensor.numpy, deserializer=_tensor)
     try:
-        return ray.put(prepared)
+        return ray.put(value)
     finally:
         ray.util.deregister_serializer(Tensor)
 
