@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lossmith.commands.compare.compare import Comparison, compare
     from lossmith.commands.compare.job import RunResult
     from lossmith.commands.evaluate import Evaluation, evaluate
-    from lossmith.commands.executors.base import Execution
+    from lossmith.commands.executors.execution import Execution
     from lossmith.commands.export import ExportResult, export
     from lossmith.commands.films import FilmResult
     from lossmith.commands.learn_loss import LearnedLoss, learn_loss

@@ -36,7 +36,7 @@ from lossmith.commands import (
 )
 from lossmith.commands.command_line import changed
 from lossmith.commands.examples import EXAMPLES, epilogue
-from lossmith.commands.executors.base import Execution
+from lossmith.commands.executors.execution import Execution
 from lossmith.commands.listings import degradations, losses, metrics, networks
 from lossmith.config_file import read_config_file
 from lossmith.core.devices import use_device

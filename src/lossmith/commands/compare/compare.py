@@ -13,7 +13,7 @@ from lossmith import evaluation, training
 from lossmith.commands.announcement import announcement
 from lossmith.commands.command_line import command_line
 from lossmith.commands.compare.job import IMAGES, Job, RunResult
-from lossmith.commands.executors.base import Execution
+from lossmith.commands.executors.execution import Execution
 from lossmith.commands.option_types import LossesOption, ProgressOption
 from lossmith.commands.outcome import ScoredOutcome
 from lossmith.core.errors import LossmithError
