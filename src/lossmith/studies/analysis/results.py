@@ -11,6 +11,7 @@ from typing import Any
 from lossmith.evaluation.results import Row
 from lossmith.metrics.registry import Metric
 from lossmith.studies.configuration import Configuration
+from lossmith.studies.facts import Facts
 
 NAN = math.nan
 
@@ -50,28 +51,6 @@ class Estimate:
     def sign(self) -> int:
         """1 or -1 where the interval lies on that side of zero; 0 where it holds zero or is not known."""
         return int(self.low > 0) - int(self.high < 0)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a configuration before anything is trained with it; see `studies.facts`."""
-
-    imagenet_accuracy: float = NAN
-    """Top-1 accuracy in percent of the weights that the network's name stands for."""
-    accuracy_source: str = ""
-    parameters: float = NAN
-    """Of the whole network."""
-    parameters_to_layer: float = NAN
-    multiply_adds: float = NAN
-    """Of a 224 x 224 picture up to the layer, in multiplications with an addition."""
-    depth: float = NAN
-    """Convolutions on the longest path from the picture to the layer."""
-    relative_depth: float = NAN
-    """`depth` over that of the network's last layer: 0 to 1."""
-    milliseconds: float = NAN
-    """Of one forward and backward pass of the loss on 8 x 3 x 96 x 96, where measured."""
-    min_side: float = NAN
-    """The smallest side of a picture in pixels."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,129 @@
+"""Which layer of which network to use, in a sentence or two for those who train."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from lossmith.studies.analysis.results import BenchmarkResult, Facts
+from lossmith.studies.analysis.tables import BASELINE, MetricTable
+from lossmith.studies.analysis.words import lead, listed, score_text
+from lossmith.studies.configuration import Configuration
+
+MUCH_CHEAPER = 0.9
+"""The part of the best one's cost below which an equally good layer is worth naming."""
+
+
+def recommend(result: BenchmarkResult, table: MetricTable | None, facts: Mapping[str, Facts]) -> str:
+    """The best layer, how it compares with the baseline, what is as good and cheaper, and what it costs.
+
+    A layer that does not beat the baseline is not recommended, and random weights are called so.
+
+    Parameters
+    ----------
+    result
+        The benchmark.
+    table
+        Its table in the metric that decides; None without scores.
+    facts
+        By name of configuration; the cost of a loss is from there, or else that of a training step.
+    """
+    task = _task(result.title)
+    if table is None:
+        return f"Nothing can be said of {task}: no configuration has a score."
+    by_name = {c.name: c for c in result.configurations if c.name in table.names}
+    layers = [name for name in by_name if name != BASELINE]
+    if not layers:
+        score = score_text(table.metric, table.score(BASELINE).value)
+        return f"Nothing can be said of {task}: only {_the(result.baseline)} has a score ({score})."
+    costs = _costs(layers, result, facts)
+    best, *ties = table.ties(layers)
+    sentences = [
+        _headline(task, table, best, result.baseline, costs),
+        _ties(best, ties, costs),
+        _weights(table, best, by_name),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _headline(task: str, table: MetricTable, best: str, baseline: str, costs: "_Costs") -> str:
+    score = score_text(table.metric, table.score(best).value)
+    cost = f"; {costs.what} {_milliseconds(costs.of[best])}" if best in costs.of else ""
+    if BASELINE not in table.names:
+        return f"For {task} use {best} ({score}{cost}); the baseline has no score to compare it with."
+    gain, reference = table.gain([best], [BASELINE]), _the(baseline)
+    if table.is_worse(BASELINE, best):
+        return f"For {task} use {best} ({score}, {lead(table.metric, gain)} better than {reference}{cost})."
+    beaten = f"{reference} ({score_text(table.metric, table.score(BASELINE).value)})"
+    if table.is_worse(best, BASELINE):
+        return f"For {task} no layer beat {beaten}: the best, {best}, is {lead(table.metric, gain)} worse."
+    side = f"{lead(table.metric, gain)} {'better' if gain.value > 0 else 'worse'}" if gain.value else "equal to it"
+    doubt = "the two are not distinguishable" if gain.has_interval else "one item and one seed tell no more"
+    return f"For {task} no layer is known to beat {beaten}: the best, {best}, is {side}, and {doubt}."
+
+
+def _ties(best: str, ties: Sequence[str], costs: "_Costs") -> str:
+    """What is not distinguishable from the best, the cheapest first if it is much cheaper."""
+    if not ties:
+        return ""
+    cheapest = min(ties, key=lambda name: costs.of.get(name, math.inf))
+    if costs.of.get(cheapest, math.inf) >= MUCH_CHEAPER * costs.of.get(best, 0):
+        return f"{listed(ties)} {_are(ties)} not distinguishable from {best}."
+    share = 100 * costs.of[cheapest] / costs.of[best]
+    price = f"costs {share:.0f} % of it ({_milliseconds(costs.of[cheapest])})"
+    sentence = f"{cheapest} is not distinguishable from {best} and {price}"
+    others = [name for name in ties if name != cheapest]
+    return f"{sentence}; nor {_are(others)} {listed(others)}." if others else f"{sentence}."
+
+
+def _weights(table: MetricTable, best: str, by_name: Mapping[str, Configuration]) -> str:
+    """That the weights are random, if they are, and how far the best trained ones are behind."""
+    trained = [name for name, c in by_name.items() if c.network is not None and not c.random]
+    if not trained:
+        return "All networks here have random weights, so this says nothing of trained ones."
+    if not by_name[best].random:
+        return ""
+    second = table.best(trained)
+    behind = table.gain([best], [second])
+    if not table.is_worse(second, best):
+        return f"Its weights are random; the best trained layer, {second}, is not distinguishable from it."
+    return f"Its weights are random; the best trained layer, {second}, is {lead(table.metric, behind)} worse."
+
+
+class _Costs(NamedTuple):
+    of: Mapping[str, float]
+    """Milliseconds by name, where known."""
+    what: str
+    """The words before them."""
+
+
+def _costs(names: Sequence[str], result: BenchmarkResult, facts: Mapping[str, Facts]) -> _Costs:
+    """Those of the losses where all are known, or else of the training steps."""
+    losses = {name: facts.get(name, Facts()).milliseconds for name in names}
+    if not any(map(math.isnan, losses.values())):
+        return _Costs(losses, "its loss takes")
+    steps = {name: result.milliseconds_per_step.get(name, math.nan) for name in names}
+    return _Costs({name: cost for name, cost in steps.items() if not math.isnan(cost)}, "a step takes")
+
+
+def _milliseconds(cost: float) -> str:
+    return f"{cost:.{0 if cost >= 100 else 1}f} ms"
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _task(title: str) -> str:
+    """A title within a sentence; abbreviations stay.
+
+    >>> _task("Super-resolution"), _task("JND")
+    ('super-resolution', 'JND')
+    """
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
+def _the(baseline: str) -> str:
+    return baseline if baseline.startswith(("the ", "a ", "an ")) else f"the {baseline}"
+
+
+__all__ = ["recommend"]

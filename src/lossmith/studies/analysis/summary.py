@@ -1,0 +1,101 @@
+"""The findings over all benchmarks, a sentence each."""
+
+from collections.abc import Iterator, Mapping
+from statistics import median
+
+from lossmith.studies.analysis.conventions import NETWORKS
+from lossmith.studies.analysis.results import BenchmarkAnalysis, Correlation, StudyAnalysis
+from lossmith.studies.analysis.tables import BASELINE
+from lossmith.studies.analysis.words import amount, counted, listed
+
+
+def summarize(study: StudyAnalysis) -> tuple[str, ...]:
+    """What a study says over its benchmarks, and of both conventions."""
+    if not study.ranks.benchmarks:
+        return ("No benchmark has a score.",)
+    titles = {benchmark.name: benchmark.title for benchmark in study.benchmarks}
+    return (
+        *_warnings(study),
+        *_best(study),
+        *([study.ranks.note] if len(study.ranks.benchmarks) > 1 else []),
+        *filter(None, map(_spread, study.benchmarks)),
+        *_positions(study),
+        *filter(None, map(_trained_and_random, study.benchmarks)),
+        *(_agreement(correlation, titles) for correlation in study.correlations),
+        *(convention.sentence for convention in study.conventions if convention.fact in _told(convention.of)),
+    )
+
+
+def _told(of: str) -> tuple[str, ...]:
+    """The two conventions, and what they are told of: accuracy is a network's, depth a layer's."""
+    return ("imagenet_accuracy",) if of == NETWORKS else ("depth", "relative_depth")
+
+
+def _warnings(study: StudyAnalysis) -> Iterator[str]:
+    if study.only_random:
+        yield "All networks have random weights: this study says nothing of loss networks as they are used."
+
+
+def _best(study: StudyAnalysis) -> Iterator[str]:
+    """The configuration with the best mean rank, if there is more than one benchmark."""
+    means = study.ranks.configurations
+    if len(study.ranks.benchmarks) < 2 or len(means) < 2:
+        return
+    best = means[0]
+    clique = next((clique for clique in study.ranks.cliques if best.name in clique), ())
+    ties = [name for name in clique if name != best.name]
+    behind = f"; not distinguishable from it: {listed(ties)}" if ties else ""
+    name = "The baseline" if best.name == BASELINE else best.name
+    yield f"{name} has the best mean rank, {best.mean:.2f} of {len(means)}{behind}."
+
+
+def _spread(benchmark: BenchmarkAnalysis) -> str:
+    """Whether the layer matters as much as the network."""
+    metric = benchmark.metric
+    scores: dict[str, list[float]] = {}
+    for line in benchmark.scores:
+        if metric and line.configuration.network and not line.configuration.random and not line.problem:
+            scores.setdefault(line.configuration.network, []).append(line.scores[metric.name].value)
+    if metric is None or len(scores) < 2 or max(map(len, scores.values())) < 2:
+        return ""
+    best = [max(of) if metric.higher_is_better else min(of) for of in scores.values()]
+    within = amount(metric, median(max(of) - min(of) for of in scores.values() if len(of) > 1))
+    return (
+        f"{benchmark.title}: the best and the worst layer of a network are {within} apart (median), "
+        f"the best layers of the best and the worst network {amount(metric, max(best) - min(best))}."
+    )
+
+
+def _positions(study: StudyAnalysis) -> Iterator[str]:
+    layers = study.ranks.layers
+    if layers:
+        ranks = ", ".join(f"{layer.mean:.2f}" for layer in layers)
+        yield f"Within networks, the mean ranks of layers, from the shallowest to the deepest, are {ranks}."
+
+
+def _trained_and_random(benchmark: BenchmarkAnalysis) -> str:
+    comparisons = benchmark.random_comparisons
+    better = [each.network for each in comparisons if each.gain.sign > 0]
+    worse = [each.network for each in comparisons if each.gain.sign < 0]
+    if not comparisons:
+        return ""
+    lost = f", and worse for {listed(worse)}" if worse else ""
+    won = f"for {listed(better)}" if better else "for none"
+    of = counted(len(comparisons), "network")
+    return f"{benchmark.title}: of {of}, trained weights are known to be better than random ones {won}{lost}."
+
+
+def _agreement(correlation: Correlation, titles: Mapping[str, str]) -> str:
+    both, rho = f"{titles[correlation.first]} and {titles[correlation.second]}", correlation.rho
+    number = counted(correlation.configurations, "trained configuration")
+    if not rho.has_interval:
+        return f"{both}: whether they rank the layers alike cannot be judged with {number}."
+    verdict = {
+        1: "rank the layers alike",
+        0: "are not known to rank the layers alike",
+        -1: "rank the layers in opposite orders",
+    }[rho.sign]
+    return f"{both} {verdict} (rho = {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}], {number})."
+
+
+__all__ = ["summarize"]

@@ -1,0 +1,187 @@
+"""The table of a benchmark: scores of all configurations with intervals, paired differences, ranks and ties."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from lossmith.evaluation.results import Row
+from lossmith.evaluation.statistics.bootstrap import Array, interval, resampled_means
+from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
+from lossmith.metrics.registry import Metric
+from lossmith.studies.analysis.results import BenchmarkResult, ConfigurationScore, Estimate
+from lossmith.studies.configuration import Configuration
+
+BASELINE = Configuration().name
+LOW, HIGH = "_low", "_high"
+MAX_RESAMPLES, MIN_RESAMPLES, MAX_DRAWS = 10_000, 1000, 20_000_000
+"""As many resamples as fit into a hundred megabytes or two, for tens of thousands of items too."""
+
+
+@dataclass(frozen=True)
+class MetricTable:
+    """The configurations that can be compared in one metric, and their resampled means."""
+
+    metric: Metric
+    table: ScoreTable
+    means: Array
+    """(configurations, resamples), paired."""
+    given: Mapping[str, tuple[Array, Array]]
+    """The ends of intervals that came with the scores, (seeds, items), by configuration."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.table.methods
+
+    def ranks(self) -> dict[str, float]:
+        """1 is best; equals share."""
+        ranks = stats.rankdata(-self._sign * self.table.values.mean((1, 2)))
+        return dict(zip(self.names, ranks.tolist(), strict=True))
+
+    def best(self, names: Sequence[str]) -> str:
+        """The best of some configurations, the first among equals."""
+        ranks = self.ranks()
+        return min(names, key=ranks.__getitem__)
+
+    def score(self, name: str) -> Estimate:
+        """The mean over items and seeds, with the interval that came with it, or else that of the bootstrap."""
+        index = self.names.index(name)
+        values = self.table.values[index]
+        low, high = interval(values, self.means[index])
+        if name in self.given:
+            low, high = _with_seeds(values, *self.given[name])
+        return Estimate(float(values.mean()), low, high)
+
+    def gain(self, names: Sequence[str], others: Sequence[str]) -> Estimate:
+        """How much better configurations are than others on average, paired over items and seeds.
+
+        The interval is nan where nothing is paired: for one item and one seed.
+        """
+        ours, theirs = ([self.names.index(name) for name in side] for side in (names, others))
+        values = self._sign * (self.table.values[ours].mean(0) - self.table.values[theirs].mean(0))
+        means = self._sign * (self.means[ours].mean(0) - self.means[theirs].mean(0))
+        return Estimate(float(values.mean()), *interval(values, means))
+
+    def is_worse(self, name: str, other: str) -> bool:
+        """Whether a configuration is distinguishable from a better one.
+
+        Without a paired interval, two intervals that do not overlap tell them apart, which is the stricter rule.
+        """
+        difference = self.gain([name], [other])
+        if difference.has_interval:
+            return difference.sign < 0
+        one, two = self.score(name), self.score(other)
+        apart = one.high < two.low or two.high < one.low  # never so for nan
+        return apart and difference.value < 0
+
+    def ties(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The best of some configurations, and those of them that are not distinguishable from it, best first."""
+        best, ranks = self.best(names), self.ranks()
+        ordered = sorted(names, key=ranks.__getitem__)
+        return (best, *(name for name in ordered if name != best and not self.is_worse(name, best)))
+
+    @property
+    def _sign(self) -> int:
+        return 1 if self.metric.higher_is_better else -1
+
+
+def metric_tables(result: BenchmarkResult) -> list[MetricTable]:
+    """A table for every metric that any configuration has; the first decides.
+
+    Seeds that fewer than half of the configurations have are left out, so that a study to which seeds are being
+    added says what it said before. A configuration that lacks a seed or an item that others have is left out.
+
+    Raises LossmithError when a row occurs twice.
+    """
+    names = [configuration.name for configuration in result.configurations]
+    tables = []
+    for metric in result.metrics:
+        rows = [row for row in result.rows if row.method in names and _is_number(row.scores.get(metric.name))]
+        seeds = _common_seeds(rows)
+        rows = [row for row in rows if row.seed in seeds]
+        try:
+            table = score_table(rows, metric, names)
+        except NothingToCompareError:
+            continue
+        items = len(table.images)
+        resamples = max(MIN_RESAMPLES, min(MAX_RESAMPLES, MAX_DRAWS // items))
+        means = resampled_means(table.values, resamples, seed=0)
+        tables.append(MetricTable(metric, table, means, _given_intervals(rows, table, metric)))
+    return tables
+
+
+def configuration_scores(result: BenchmarkResult, tables: Sequence[MetricTable]) -> list[ConfigurationScore]:
+    """A line for every configuration: the best first, those without a score in the deciding metric last."""
+    ranks = tables[0].ranks() if tables else {}
+    ties = tables[0].ties(tables[0].names) if tables else ()
+    lines = [
+        ConfigurationScore(
+            configuration=configuration,
+            scores={table.metric.name: table.score(name) for table in tables if name in table.names},
+            gains={
+                table.metric.name: table.gain([name], [BASELINE])
+                for table in tables
+                if name != BASELINE and {name, BASELINE} <= set(table.names)
+            },
+            rank=ranks.get(name, math.nan),
+            ties_with_best=name in ties,
+            milliseconds_per_step=result.milliseconds_per_step.get(name, math.nan),
+            problem="" if name in ranks else _problem(result, name, tables),
+        )
+        for configuration in result.configurations
+        for name in [configuration.name]
+    ]
+    return sorted(lines, key=lambda line: (math.isnan(line.rank), line.rank))
+
+
+def _problem(result: BenchmarkResult, name: str, tables: Sequence[MetricTable]) -> str:
+    if name in result.failures:
+        return result.failures[name]
+    rows = [row for row in result.rows if row.method == name]
+    if not rows:
+        return "It has not been run."
+    if not tables:
+        return "It has no score for any item."
+    table = tables[0].table
+    if missing := set(table.seeds) - {row.seed for row in rows}:
+        return f"It lacks seed {min(missing)}, which others have."
+    return f"It has no {tables[0].metric.label} for an item that others have, so its mean cannot be compared."
+
+
+def _common_seeds(rows: Sequence[Row]) -> set[int]:
+    runs = {(row.method, row.seed) for row in rows}
+    methods = {method for method, _ in runs}
+    return {seed for seed in {seed for _, seed in runs} if 2 * sum(run[1] == seed for run in runs) >= len(methods)}
+
+
+def _given_intervals(rows: Sequence[Row], table: ScoreTable, metric: Metric) -> dict[str, tuple[Array, Array]]:
+    """The ends of intervals, (seeds, items), of the configurations whose rows all have them."""
+    by_place = {(row.method, row.seed, row.image): row.scores for row in rows}
+    places = [(seed, item) for seed in table.seeds for item in table.images]
+    given = {}
+    for name in table.methods:
+        scores = [by_place.get((name, *place), {}) for place in places]
+        low, high = (np.array([score.get(metric.name + end, np.nan) for score in scores]) for end in (LOW, HIGH))
+        if np.isfinite([low, high]).all():
+            shape = len(table.seeds), len(table.images)
+            given[name] = low.reshape(shape), high.reshape(shape)
+    return given
+
+
+def _with_seeds(values: Array, low: Array, high: Array) -> tuple[float, float]:
+    """The mean interval of (seeds, items), widened by what varies with the seed."""
+    mean, over_items = values.mean(), values.mean(1, keepdims=True)
+    seeds = interval(over_items, resampled_means(over_items[None], MIN_RESAMPLES, seed=0)[0])
+    seed_low, seed_high = (0.0 if math.isnan(end) else end - mean for end in seeds)
+    return float(mean - math.hypot(low.mean() - mean, seed_low)), float(
+        mean + math.hypot(high.mean() - mean, seed_high)
+    )
+
+
+def _is_number(score: float | None) -> bool:
+    return score is not None and math.isfinite(score)
+
+
+__all__ = ["BASELINE", "MetricTable", "configuration_scores", "metric_tables"]
