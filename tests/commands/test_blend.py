@@ -18,7 +18,8 @@ from lossmith.degradations import Bicubic
 from lossmith.evaluation import find_metric
 from lossmith.models.model_file import load_model, save_model
 from lossmith.networks import network
-from lossmith.report.pages.blend import BlendContents, Point, round_step, verdict
+from lossmith.report.pages.blend import BlendContents, Point, verdict
+from lossmith.report.scatter import round_step
 
 EXPRESSION = "srresnet_small(features=4, blocks=1)"
 

@@ -27,15 +27,15 @@ class Crop:
     side: int
 
 
-def find_crops(comparison: ImageComparison) -> list[Crop]:
+def find_crops(comparison: ImageComparison, longest: int = SIDE) -> list[Crop]:
     """Up to three windows that do not overlap, the one where the local error varies most between losses first, but
-    those in which the target is flat last.
+    those in which the target is flat last. Their side is `longest`, or that of a smaller image.
 
     With a single loss, or when all gave the same image, the degraded input counts as a method; when even that
     is equal to them, the windows with the most detail in the target are taken.
     """
     height, width = comparison.target.shape[:2]
-    side = min(SIDE, height, width)
+    side = min(longest, height, width)
     restored = [local_error(image, comparison.target) for image in comparison.restored.values()]
     interest = _variance(restored) if restored else np.zeros((height, width))
     if not interest.any():

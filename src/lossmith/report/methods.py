@@ -30,22 +30,18 @@ class Method:
 TARGET = Method("", "target", "target", "frame", "target")
 
 
+def look(index: int) -> tuple[str, str]:
+    """The style and the shape of the first, second ... of many; a ninth has the first color, but another shape."""
+    return f"m{index % COLORS}", SHAPES[(index + index // COLORS) % len(SHAPES)]
+
+
 def methods_of(contents: ReportData) -> list[Method]:
     """The losses in the order given, then the degraded input."""
     names = [result.loss for result in contents.results]
     stems = [brief(name) for name in names]  # of files that are called alike, the whole paths
     labels = [stem if stems.count(stem) == 1 else name for name, stem in zip(names, stems, strict=True)]
     losses = [
-        Method(
-            name=result.loss,
-            label=label,
-            style=f"m{index % COLORS}",
-            # a ninth loss has the first color again, but another mark
-            shape=SHAPES[(index + index // COLORS) % len(SHAPES)],
-            kind="loss",
-            failure=result.failure,
-            milliseconds=result.milliseconds_per_step,
-        )
+        Method(result.loss, label, *look(index), "loss", result.failure, result.milliseconds_per_step)
         for index, (result, label) in enumerate(zip(contents.results, labels, strict=True))
     ]
     return [*losses, Method(DEGRADED, "degraded input", "degraded", "ring", "degraded")]

@@ -11,6 +11,7 @@ from lossmith.metrics.registry import Metric
 from lossmith.report.data import Pixels
 from lossmith.report.formatting import number
 from lossmith.report.images import data_uri
+from lossmith.report.scatter import round_step
 from lossmith.report.templates import write_page
 
 STYLES = ("theme", "base", "blend")
@@ -157,17 +158,6 @@ def axes_of(contents: BlendContents) -> tuple[Axis, Axis] | None:
 def _airy(values: Sequence[float]) -> tuple[float, float]:
     air = 0.1 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0
     return min(values) - air, max(values) + air
-
-
-def round_step(span: float, count: int = 5) -> float:
-    """1, 2 or 5 times a power of ten, so that about `count` steps make the span.
-
-    >>> round_step(1.0), round_step(0.03), round_step(7.5)
-    (0.2, 0.005, 2.0)
-    """
-    power = 10.0 ** math.floor(math.log10(span / count))
-    factor = min((1, 2, 5, 10), key=lambda f: abs(math.log(f * power * count / span)))
-    return float(f"{factor * power:.6g}")
 
 
 def _marks(points: Sequence[Point], axes: tuple[Axis, Axis]) -> list[Mark]:
