@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import overload
@@ -156,6 +156,13 @@ def load_test_pairs(pairs: Sequence[tuple[Path, Path]], *, storage: Storage = IN
     names = image_names([clean for clean, _ in pairs])
     loads = [partial(load, *pair, name) for pair, name in zip(pairs, names, strict=True)]
     return _as_sequence(parallel_map(loads, threads=storage.threads))
+
+
+def renamed(pairs: Sequence[ImagePair], names: Sequence[str]) -> Sequence[ImagePair]:
+    """The same pairs under other names, one for each."""
+    if isinstance(pairs, CachedPairs):
+        return CachedPairs([replace(pair, name=name) for pair, name in zip(pairs.pairs, names, strict=True)])
+    return [replace(pair, name=name) for pair, name in zip(pairs, names, strict=True)]
 
 
 def image_names(paths: Sequence[Path]) -> list[str]:
