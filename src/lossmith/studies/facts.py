@@ -80,8 +80,8 @@ def facts_of(configuration: Configuration) -> Facts:
     """
     if configuration.network is None:
         return Facts()
-    accuracy, source = (math.nan, "") if configuration.random else imagenet_accuracy(configuration.network)
     facts = _counted(configuration.network, configuration.layer)
+    accuracy, source = (math.nan, "") if configuration.random else imagenet_accuracy(configuration.network)
     return replace(facts, imagenet_accuracy=accuracy, accuracy_source=source)
 
 

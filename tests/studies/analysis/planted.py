@@ -49,10 +49,11 @@ def result(
     noise: float = 0.05,
     items: int = 20,
     seeds: int = 1,
+    draw: int = 0,
     **more: object,
 ) -> BenchmarkResult:
     """Scores around a truth; items differ by far more than configurations do, as pictures do."""
-    rng = np.random.default_rng(len(name) + seeds)
+    rng = np.random.default_rng([len(name), seeds, draw])
     levels = rng.normal(0, 3, items)
     rows = [
         Row(f"picture {item}", c.name, seed, {metric.name: truth(c) + levels[item] + noise * rng.normal()})

@@ -90,9 +90,9 @@ def _sentence(claim: _Claim, of: str, rho: Estimate, points: int, networks: int)
     many = counted(networks, "network")
     number = "" if math.isnan(rho.value) else f"rho = {rho.value:.2f}"
     if networks < FEWEST or not rho.has_interval:
-        reason = f"with {many}" if networks else "because this is known of no trained network"
+        reason = f" with {many}" if networks else ", because this is known of no trained network"
         ending = f" ({number} over {points} {of})" if number and networks > 1 else ""
-        return f"{_capital(claim.sentence)}: cannot be judged {reason}{ending}."
+        return f"{_capital(claim.sentence)}: cannot be judged{reason}{ending}."
     verdict = {1: "seen", 0: "not seen", -1: "the opposite is seen"}[rho.sign]
     each = " by their best layers" if of == NETWORKS else ""
     return f"{_capital(claim.sentence)}: {verdict} ({number} [{rho.low:.2f}, {rho.high:.2f}], {many}{each})."

@@ -16,7 +16,8 @@ MUCH_CHEAPER = 0.9
 def recommend(result: BenchmarkResult, table: MetricTable | None, facts: Mapping[str, Facts]) -> str:
     """The best layer, how it compares with the baseline, what is as good and cheaper, and what it costs.
 
-    A layer that does not beat the baseline is not recommended, and random weights are called so.
+    A layer that does not beat the baseline is not recommended, and random weights are called so. The interval of
+    the lead allows for the choice of the best of so many layers.
 
     Parameters
     ----------
@@ -38,23 +39,23 @@ def recommend(result: BenchmarkResult, table: MetricTable | None, facts: Mapping
     costs = _costs(layers, result, facts)
     best, *ties = table.ties(layers)
     sentences = [
-        _headline(task, table, best, result.baseline, costs),
+        _headline(task, table, best, result.baseline, costs, len(layers)),
         _ties(best, ties, costs),
         _weights(table, best, by_name),
     ]
     return " ".join(filter(None, sentences))
 
 
-def _headline(task: str, table: MetricTable, best: str, baseline: str, costs: "_Costs") -> str:
+def _headline(task: str, table: MetricTable, best: str, baseline: str, costs: "_Costs", layers: int) -> str:
     score = score_text(table.metric, table.score(best).value)
     cost = f"; {costs.what} {_milliseconds(costs.of[best])}" if best in costs.of else ""
     if BASELINE not in table.names:
         return f"For {task} use {best} ({score}{cost}); the baseline has no score to compare it with."
-    gain, reference = table.gain([best], [BASELINE]), _the(baseline)
-    if table.is_worse(BASELINE, best):
+    gain, reference = table.gain([best], [BASELINE], layers), _the(baseline)
+    if table.is_worse(BASELINE, best, layers):
         return f"For {task} use {best} ({score}, {lead(table.metric, gain)} better than {reference}{cost})."
     beaten = f"{reference} ({score_text(table.metric, table.score(BASELINE).value)})"
-    if table.is_worse(best, BASELINE):
+    if table.is_worse(best, BASELINE, layers):
         return f"For {task} no layer beat {beaten}: the best, {best}, is {lead(table.metric, gain)} worse."
     side = f"{lead(table.metric, gain)} {'better' if gain.value > 0 else 'worse'}" if gain.value else "equal to it"
     doubt = "the two are not distinguishable" if gain.has_interval else "one item and one seed tell no more"
@@ -83,8 +84,8 @@ def _weights(table: MetricTable, best: str, by_name: Mapping[str, Configuration]
     if not by_name[best].random:
         return ""
     second = table.best(trained)
-    behind = table.gain([best], [second])
-    if not table.is_worse(second, best):
+    behind = table.gain([best], [second], len(by_name))
+    if not table.is_worse(second, best, len(by_name)):
         return f"Its weights are random; the best trained layer, {second}, is not distinguishable from it."
     return f"Its weights are random; the best trained layer, {second}, is {lead(table.metric, behind)} worse."
 

@@ -61,11 +61,14 @@ class ConfigurationScore:
     scores: Mapping[str, Estimate]
     """By metric, over items and seeds; metrics that it lacks are left out."""
     gains: Mapping[str, Estimate]
-    """How much better than the baseline, by metric: positive is better in any metric; none for the baseline."""
+    """How much better than the baseline, by metric: positive is better in any metric; none for the baseline.
+
+    The intervals are for one configuration at a time.
+    """
     rank: float = NAN
     """In the metric that decides, 1 is best and equals share; nan without a score."""
     ties_with_best: bool = False
-    """Whether it is the best, or not distinguishable from it."""
+    """Whether it is the best, or not distinguishable from it, by intervals that hold for all at once."""
     milliseconds_per_step: float = NAN
     problem: str = ""
     """Why it has no rank, in a sentence."""

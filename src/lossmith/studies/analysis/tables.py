@@ -1,4 +1,8 @@
-"""The table of a benchmark: scores of all configurations with intervals, paired differences, ranks and ties."""
+"""The table of a benchmark: scores of all configurations with intervals, paired differences, ranks and ties.
+
+Intervals are 95 % for one comparison at a time. What is claimed of the best of many configurations is not: chance
+alone makes one of fifty look better than it is. There the intervals hold for all comparisons at once (Bonferroni).
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from lossmith.evaluation.results import Row
-from lossmith.evaluation.statistics.bootstrap import Array, interval, resampled_means
+from lossmith.evaluation.statistics.bootstrap import CONFIDENCE, Array, interval, resampled_means
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
 from lossmith.metrics.registry import Metric
 from lossmith.studies.analysis.results import BenchmarkResult, ConfigurationScore, Estimate
@@ -54,22 +58,23 @@ class MetricTable:
             low, high = _with_seeds(values, *self.given[name])
         return Estimate(float(values.mean()), low, high)
 
-    def gain(self, names: Sequence[str], others: Sequence[str]) -> Estimate:
+    def gain(self, names: Sequence[str], others: Sequence[str], comparisons: int = 1) -> Estimate:
         """How much better configurations are than others on average, paired over items and seeds.
 
-        The interval is nan where nothing is paired: for one item and one seed.
+        The interval holds for so many comparisons at once; it is nan where nothing is paired: for one item and
+        one seed.
         """
         ours, theirs = ([self.names.index(name) for name in side] for side in (names, others))
         values = self._sign * (self.table.values[ours].mean(0) - self.table.values[theirs].mean(0))
         means = self._sign * (self.means[ours].mean(0) - self.means[theirs].mean(0))
-        return Estimate(float(values.mean()), *interval(values, means))
+        return Estimate(float(values.mean()), *interval(values, means, 1 - (1 - CONFIDENCE) / comparisons))
 
-    def is_worse(self, name: str, other: str) -> bool:
-        """Whether a configuration is distinguishable from a better one.
+    def is_worse(self, name: str, other: str, comparisons: int) -> bool:
+        """Whether a configuration is distinguishable from a better one, as one of so many comparisons.
 
         Without a paired interval, two intervals that do not overlap tell them apart, which is the stricter rule.
         """
-        difference = self.gain([name], [other])
+        difference = self.gain([name], [other], comparisons)
         if difference.has_interval:
             return difference.sign < 0
         one, two = self.score(name), self.score(other)
@@ -78,9 +83,9 @@ class MetricTable:
 
     def ties(self, names: Sequence[str]) -> tuple[str, ...]:
         """The best of some configurations, and those of them that are not distinguishable from it, best first."""
-        best, ranks = self.best(names), self.ranks()
-        ordered = sorted(names, key=ranks.__getitem__)
-        return (best, *(name for name in ordered if name != best and not self.is_worse(name, best)))
+        ranks = self.ranks()
+        best, *others = sorted(names, key=ranks.__getitem__)
+        return (best, *(name for name in others if not self.is_worse(name, best, len(others))))
 
     @property
     def _sign(self) -> int:
