@@ -81,14 +81,19 @@ class LPIPS(FeatureLoss):
             self.register_buffer(f"head{layer}", head, persistent=False)
 
     def statistic(self, features: Tensor) -> Tensor:
-        length: Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
-        return features / (length + 1e-10)
+        return unit_vectors(features)
 
     def layer_distance(self, layer: int, prediction: Tensor, target: Tensor) -> Tensor:
         head: Tensor = getattr(self, f"head{layer}")
         differences = (prediction - target).square()
         # in channels_last memory, weighting the channels first is three times as fast
         return (differences.movedim(1, 3) @ head).mean((1, 2))
+
+
+def unit_vectors(features: Tensor) -> Tensor:
+    """Feature maps, (N, C, H, W), with the vector at each position scaled to length 1; zeros stay zeros."""
+    length: Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    return features / (length + 1e-10)
 
 
 def head_files(network: str) -> tuple[list[str], list[Path]]:
@@ -111,4 +116,4 @@ def read_heads(network: str, file: str | None, channels: list[int]) -> list[Tens
     return [head.flatten().float() for head in heads]
 
 
-__all__ = ["LPIPS", "head_files"]
+__all__ = ["LPIPS", "head_files", "unit_vectors"]
