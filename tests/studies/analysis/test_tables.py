@@ -109,10 +109,18 @@ class TestOneRowForAllItems:
         estimate = line(self.benchmark({A: (0.8, 0.7, 0.85)}), A).scores["srocc"]
         assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.8, 0.7, 0.85))
 
-    def test_has_no_interval_of_a_difference(self) -> None:
-        gain = line(self.benchmark({BASELINE: (0.5, 0.4, 0.6), A: (0.8, 0.7, 0.9)}), A).gains["srocc"]
+    @pytest.mark.parametrize("seeds", [1, 3])
+    def test_has_no_interval_of_a_difference(self, seeds: int) -> None:
+        # seeds that change nothing do not make it sure
+        benchmark = self.benchmark({BASELINE: (0.5, 0.4, 0.6), A: (0.8, 0.7, 0.9)}, seeds)
+        gain = line(benchmark, A).gains["srocc"]
         assert gain.value == pytest.approx(0.3)
         assert not gain.has_interval
+
+    def test_without_an_interval_equal_seeds_give_none(self) -> None:
+        benchmark = self.benchmark({A: (0.8, 0.7, 0.85)}, seeds=3)
+        bare = tuple(replace(row, scores={"srocc": row.scores["srocc"]}) for row in benchmark.rows)
+        assert not line(replace(benchmark, rows=bare), A).scores["srocc"].has_interval
 
     def test_tells_apart_only_what_does_not_overlap(self) -> None:
         scores = {A: (0.8, 0.7, 0.9), B: (0.65, 0.55, 0.75), C: (0.5, 0.4, 0.6)}

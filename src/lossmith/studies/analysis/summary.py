@@ -34,6 +34,8 @@ def _told(of: str) -> tuple[str, ...]:
 def _warnings(study: StudyAnalysis) -> Iterator[str]:
     if study.only_random:
         yield "All networks have random weights: this study says nothing of loss networks as they are used."
+    if all(benchmark.seeds <= 1 for benchmark in study.benchmarks):
+        yield "With one seed, intervals say what other pictures would give, but not what another training would."
 
 
 def _best(study: StudyAnalysis) -> Iterator[str]:

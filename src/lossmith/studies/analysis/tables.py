@@ -53,21 +53,23 @@ class MetricTable:
         """The mean over items and seeds, with the interval that came with it, or else that of the bootstrap."""
         index = self.names.index(name)
         values = self.table.values[index]
-        low, high = interval(values, self.means[index])
-        if name in self.given:
-            low, high = _with_seeds(values, *self.given[name])
-        return Estimate(float(values.mean()), low, high)
+        given = self.given.get(name)
+        ends = _sampled_interval(values, self.means[index]) if given is None else _with_seeds(values, *given)
+        return Estimate(float(values.mean()), *ends)
 
     def gain(self, names: Sequence[str], others: Sequence[str], comparisons: int = 1) -> Estimate:
         """How much better configurations are than others on average, paired over items and seeds.
 
-        The interval holds for so many comparisons at once; it is nan where nothing is paired: for one item and
-        one seed.
+        The interval holds for so many comparisons at once. It is nan where nothing is paired: for one item and
+        one seed, and for scores that came with intervals, whose items are not known.
         """
         ours, theirs = ([self.names.index(name) for name in side] for side in (names, others))
         values = self._sign * (self.table.values[ours].mean(0) - self.table.values[theirs].mean(0))
         means = self._sign * (self.means[ours].mean(0) - self.means[theirs].mean(0))
-        return Estimate(float(values.mean()), *interval(values, means, 1 - (1 - CONFIDENCE) / comparisons))
+        if not self.given.keys().isdisjoint([*names, *others]):
+            return Estimate(float(values.mean()))
+        confidence = 1 - (1 - CONFIDENCE) / comparisons
+        return Estimate(float(values.mean()), *_sampled_interval(values, means, confidence))
 
     def is_worse(self, name: str, other: str, comparisons: int) -> bool:
         """Whether a configuration is distinguishable from a better one, as one of so many comparisons.
@@ -175,10 +177,17 @@ def _given_intervals(rows: Sequence[Row], table: ScoreTable, metric: Metric) -> 
     return given
 
 
+def _sampled_interval(values: Array, means: Array, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The interval of the mean of (seeds, items); nan for one item that no seed changes: nothing was sampled."""
+    if values.shape[1] == 1 and np.ptp(values) == 0:
+        return math.nan, math.nan
+    return interval(values, means, confidence)
+
+
 def _with_seeds(values: Array, low: Array, high: Array) -> tuple[float, float]:
     """The mean interval of (seeds, items), widened by what varies with the seed."""
     mean, over_items = values.mean(), values.mean(1, keepdims=True)
-    seeds = interval(over_items, resampled_means(over_items[None], MIN_RESAMPLES, seed=0)[0])
+    seeds = _sampled_interval(over_items, resampled_means(over_items[None], MIN_RESAMPLES, seed=0)[0])
     seed_low, seed_high = (0.0 if math.isnan(end) else end - mean for end in seeds)
     return float(mean - math.hypot(low.mean() - mean, seed_low)), float(
         mean + math.hypot(high.mean() - mean, seed_high)
