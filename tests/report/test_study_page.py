@@ -11,11 +11,12 @@ import pytest
 
 from lossmith.report.crops import find_crops
 from lossmith.report.data import ImageComparison
+from lossmith.report.formatting import typeset
 from lossmith.report.heat_map import STRONGEST, Cell, HeatMap, heat_map
 from lossmith.report.pages.study import StudyContents, write_study
 from lossmith.report.rank_diagram import rank_diagram
 from lossmith.report.scatter import Point, scatter
-from lossmith.report.study_findings import configurations_of, fact_views, gain_lines, looks_of
+from lossmith.report.study_findings import configurations_of, estimate, fact_views, gain_lines, looks_of
 from lossmith.report.study_pictures import PIXELS, choice, picture_set
 from lossmith.report.templates import ASSETS
 from lossmith.studies.analysis.results import Estimate, RankAnalysis, StudyAnalysis
@@ -72,16 +73,15 @@ def test_every_configuration_has_a_cell_with_its_score_and_interval(contents: St
         for score in benchmark.scores:
             assert f'title="{score.name}: ' in page
             if score.scores and score.name != BASELINE.name:
-                estimate = score.scores[metric.name]
-                text = f"{estimate.value:.{metric.digits}f}"
-                ends = f"{estimate.low:.{metric.digits}f}–{estimate.high:.{metric.digits}f}"
-                assert f'title="{score.name}: {text} {metric.unit}'.rstrip() + f" ({ends})" in page
+                own = score.scores[metric.name]
+                text, low, high = (f"{value:.{metric.digits}f}" for value in (own.value, own.low, own.high))
+                assert f'title="{score.name}: {text} {metric.unit}'.rstrip() + f" ({low}–{high})" in page
 
 
 def test_recommendations_failures_missing_weights_and_files_are_shown(contents: StudyContents, page: str) -> None:
     for benchmark in contents.analysis.benchmarks:
         assert benchmark.title in page
-        assert benchmark.recommendation in text_of(page)
+        assert typeset(benchmark.recommendation) in text_of(page)
     assert "The loss is nan at step 3 of 100." in page
     assert "put alexnet-owt-7be5be79.pth into" in page
     assert '<a href="results.csv">' in page
@@ -156,7 +156,9 @@ def test_colors_differ_by_the_side_of_the_baseline(contents: StudyContents) -> N
 
 def test_the_best_and_what_ties_with_it_are_marked_in_the_metric_that_decides(contents: StudyContents) -> None:
     benchmark = contents.analysis.benchmarks[0]
-    marks = {cell.name: cell.mark for cell in cells(heat(contents)) if cell.mark}
+    found = heat(contents)
+    assert found.baseline is not None
+    marks = {cell.name: cell.mark for cell in [found.baseline, *cells(found)] if cell.mark}
     best, *tied = [score.name for score in benchmark.scores if score.ties_with_best]
     assert marks == {best: "best", **dict.fromkeys(tied, "tied")}
     lowest = min(benchmark.scores, key=lambda score: score.scores["judge"].value)
@@ -253,11 +255,18 @@ def test_what_is_not_a_number_is_not_drawn() -> None:
 def test_conventions_come_first_with_plots_over_all_and_of_each_benchmark(contents: StudyContents) -> None:
     analysis = contents.analysis
     views = fact_views(analysis, looks_of(analysis))
-    assert [view.axis for view in views[:2]] == ["ImageNet top-1 accuracy (%)", "Relative depth of the layer"]
-    assert len(views) == len(analysis.conventions)
+    assert [view.label for view in views[:2]] == [
+        "ImageNet top-1 accuracy (%)",
+        "Depth of the layer in its network",
+    ]
+    sources = {"All benchmarks": analysis.conventions} | {b.title: b.conventions for b in analysis.benchmarks}
     for view in views:
-        assert [plot.title for plot in view.plots] == ["All benchmarks", *(b.title for b in analysis.benchmarks)]
-        assert all(plot.correlations[0][1] == "−0.12 (−0.55 to 0.36)" for plot in view.plots)
+        assert [plot.title for plot in view.plots] == [*sources]
+        for plot in view.plots:
+            of_fact = [c for c in sources[plot.title] if c.label == view.axis]
+            assert [rho for _, rho in plot.correlations] == [estimate(c.rho, 2) for c in of_fact]
+            assert plot.drawing is not None
+            assert len(plot.drawing.marks) == max(len(c.points) for c in of_fact)
 
 
 def test_gains_of_training_lie_on_their_side_of_the_middle(contents: StudyContents) -> None:

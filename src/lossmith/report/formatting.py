@@ -1,6 +1,7 @@
 """Numbers as they are read: fixed digits, a real minus sign, a dash where nothing was measured."""
 
 import math
+import re
 
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EN DASH}"
@@ -42,6 +43,15 @@ def significant(value: float, figures: int = 3) -> str:
     if not math.isfinite(value) or value == 0:
         return number(value, 0)
     return number(value, max(0, figures - 1 - math.floor(math.log10(abs(value)))))
+
+
+def typeset(text: str) -> str:
+    """A sentence with real minus signs.
+
+    >>> typeset("rho = -0.12 [-0.67, 0.49] of a x4-well")
+    'rho = −0.12 [−0.67, 0.49] of a x4-well'
+    """
+    return re.sub(r"(?<![\w.:])-(?=\d)", MINUS, text)
 
 
 def duration(seconds: float) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from lossmith.report.formatting import number
 
-AXIS = 520
-"""Length of the axis; all measures are in the units of the SVG, about a pixel each."""
+WIDE, LEAST, MOST = 1130, 360, 520
+"""Width that names and axis share, and the bounds of the axis' length; in the units of the SVG, a pixel each."""
 LETTER = 7.5
 """Width of a letter of the names."""
 LINE = 19
@@ -69,10 +69,11 @@ def rank_diagram(
     """
     last = max(2, len(ranks))
     gutter = LETTER * max(map(len, ranks), default=0) + 64  # the rank and the mark stand beside the name
-    start, end = gutter, gutter + AXIS
+    length = min(max(WIDE - 2 * gutter, LEAST), MOST)
+    start, end = gutter, gutter + length
 
     def place(rank: float) -> float:
-        return round(start + (rank - 1) / (last - 1) * AXIS, 1)
+        return round(start + (rank - 1) / (last - 1) * length, 1)
 
     spans = [(min(ranks[name] for name in clique), max(ranks[name] for name in clique)) for clique in cliques]
     levels = _levels(spans)
@@ -88,7 +89,7 @@ def rank_diagram(
     shown = math.isfinite(critical_difference) and critical_difference <= last - 1
     step = max(1, math.ceil((last - 1) / 12))
     return RankDiagram(
-        width=2 * gutter + AXIS,
+        width=2 * gutter + length,
         height=first + LINE * (half - 1) + EDGE,
         start=start,
         end=end,

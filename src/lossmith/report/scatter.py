@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from lossmith.report.formatting import MISSING, number, significant
 
-WIDE, TALL = 340, 262
-LEFT, RIGHT, TOP, BOTTOM = 50, 12, 26, 42
+WIDE, TALL = 264, 240
+LEFT, RIGHT, TOP, BOTTOM = 44, 10, 26, 42
 """A plot and its margins, in its own units, about a pixel each."""
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 

@@ -14,6 +14,8 @@ RATIOS = ("parameters", "parameters_to_layer", "multiply_adds", "milliseconds", 
 """Facts that are shown on a logarithmic axis."""
 CONVENTIONS = ("imagenet_accuracy", "relative_depth")
 """The facts that the two conventions of transfer learning go by."""
+OF_NETWORKS = ("imagenet_accuracy", "parameters")
+"""Facts of which a network has one for all its layers, so that networks are judged, each by its best layer."""
 OF = {"configurations": "all layers", "networks": "best layer of each network"}
 Looks = Mapping[str, Method]
 """The color and the mark of each network."""
@@ -38,7 +40,13 @@ class FactView:
     label: str
     axis: str
     plots: list[Plot]
-    sentences: list[str]
+    sentence: str
+
+    @property
+    def columns(self) -> int:
+        """Plots in a row of a wide screen, so that no row has one alone."""
+        count = len(self.plots)
+        return count if count <= 4 else 3
 
 
 @dataclass(frozen=True)
@@ -99,14 +107,15 @@ def fact_views(analysis: StudyAnalysis, looks: Looks) -> list[FactView]:
     labels = {convention.fact: convention.label for *_, conventions in sources for convention in conventions}
     views = []
     for fact in sorted(labels, key=lambda fact: fact not in CONVENTIONS):
-        plots, sentences = [], []
-        for title, metric, higher, conventions in sources:
-            own = [convention for convention in conventions if convention.fact == fact]
-            sentences.append([convention.sentence for convention in own])
-            plots.append(_plot(own, title, metric, higher, looks, random))
+        plots = [
+            _plot([c for c in conventions if c.fact == fact], title, metric, higher, looks, random)
+            for title, metric, higher, conventions in sources
+        ]
+        of = "networks" if fact in OF_NETWORKS else "configurations"
+        sentences = [c.sentence for c in sources[0][-1] if (c.fact, c.of) == (fact, of)]
         label = labels[fact]
         drawn = [plot for plot in plots if plot.drawing is not None]
-        views.append(FactView(label[:1].upper() + label[1:], label, drawn, sentences[0]))
+        views.append(FactView(label[:1].upper() + label[1:], label, drawn, " ".join(sentences)))
     return views
 
 

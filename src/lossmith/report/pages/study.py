@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lossmith.report.formatting import number, significant
+from lossmith.report.formatting import number, significant, typeset
 from lossmith.report.heat_map import BASELINE, heat_maps, share
 from lossmith.report.methods import Method
 from lossmith.report.rank_diagram import RankDiagram, rank_diagram
@@ -102,13 +102,14 @@ def write_study(path: Path, contents: StudyContents) -> None:
         number=number,
         estimate=estimate,
         share=share,
+        typeset=typeset,
     )
 
 
 def card(benchmark: BenchmarkAnalysis, analysis: StudyAnalysis, looks: Looks) -> Card:
     """The recommendation, and the cost of the configuration that it names first."""
     methods = [_method(score.configuration, looks) for score in benchmark.scores if score.configuration.network]
-    headline, elsewhere = verdict_lines(benchmark.recommendation, methods)
+    headline, elsewhere = verdict_lines(typeset(benchmark.recommendation), methods)
     named = [span.method.name for span in headline if span.method is not None]
     score = benchmark.score(named[0]) if named else None
     if score is None:
