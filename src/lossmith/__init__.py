@@ -6,6 +6,7 @@
     train(...)             one training run, as a folder
     evaluate(...)          scores of a model or of a folder of results, image by image
     compare(...)           the loss tournament, with its report
+    study(...)             which network and layer make the best perceptual loss
     learn_loss(...)        a loss learned from one image and its degradation
     learn_style(...)       a network that paints in the style of a painting
     show_loss, convert_mdf the card of a loss file; the published MDF as a loss file
@@ -16,7 +17,7 @@
     reproduce(...)         a model or a loss trained again from its receipt
     Data, Recipe           the images; the degradation, the network and the budget
     AdversarialRecipe      training against a discriminator, as ESRGAN's
-    Execution              where the runs of a tournament are executed
+    Execution              where the runs of a tournament or a study are executed
     preset("esrgan")       a recipe with which `train` trains as in a paper
     StyleRecipe            the settings of a learned style
     PaintingRecipe         the settings of painting without a model
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from lossmith.commands.loss_files import convert_mdf, show_loss
     from lossmith.commands.reproduce import ReproduceResult, reproduce
     from lossmith.commands.restore import RestoreResult, restore
+    from lossmith.commands.study.study import StudyResult, study
     from lossmith.commands.stylize import StylizeResult, stylize
     from lossmith.commands.train import TrainResult, train
     from lossmith.data import Data
@@ -78,6 +80,7 @@ __all__ = [
     "ReproduceResult",
     "RestoreResult",
     "RunResult",
+    "StudyResult",
     "StyleRecipe",
     "StylizeResult",
     "TrainResult",
@@ -96,6 +99,7 @@ __all__ = [
     "reproduce",
     "restore",
     "show_loss",
+    "study",
     "stylize",
     "train",
 ]

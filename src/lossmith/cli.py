@@ -31,6 +31,7 @@ from lossmith.commands import (
     reproduce,
     restore,
     show_loss,
+    study,
     stylize,
     train,
 )
@@ -125,6 +126,7 @@ FUNCTIONS = (
     compare,
     train,
     evaluate,
+    study,
     learn_loss,
     learn_style,
     show_loss,
@@ -151,7 +153,7 @@ def _takes_several(hint: Any) -> bool:
 
 LIST_OPTIONS = {
     name
-    for owner in (Data, compare, train, evaluate, learn_style, blend, restore, stylize, reproduce)
+    for owner in (Data, compare, train, evaluate, study, learn_style, blend, restore, stylize, reproduce)
     for name, hint in get_type_hints(owner, include_extras=True).items()
     if _takes_several(hint)
 }

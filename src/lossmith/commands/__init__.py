@@ -12,6 +12,7 @@ from lossmith.commands.learn_style import LearnedStyle, learn_style
 from lossmith.commands.loss_files import convert_mdf, show_loss
 from lossmith.commands.reproduce import ReproduceResult, reproduce
 from lossmith.commands.restore import RestoreResult, restore
+from lossmith.commands.study.study import StudyResult, study
 from lossmith.commands.stylize import StylizeResult, stylize
 from lossmith.commands.train import TrainResult, train
 from lossmith.training.presets import preset
@@ -28,6 +29,7 @@ __all__ = [
     "ReproduceResult",
     "RestoreResult",
     "RunResult",
+    "StudyResult",
     "StylizeResult",
     "TrainResult",
     "blend",
@@ -41,6 +43,7 @@ __all__ = [
     "reproduce",
     "restore",
     "show_loss",
+    "study",
     "stylize",
     "train",
 ]

@@ -6,8 +6,9 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.studies.benchmark import Benchmark, Scale
-    from lossmith.studies.configuration import Configuration
+    from lossmith.studies.configuration import Configuration, Weights
+    from lossmith.studies.selection import Selection, select
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
-__all__ = ["Benchmark", "Configuration", "Scale"]
+__all__ = ["Benchmark", "Configuration", "Scale", "Selection", "Weights", "select"]

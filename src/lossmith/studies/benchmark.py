@@ -1,11 +1,14 @@
 """What a benchmark of a study is: the interface that a new one has, in a module of its own."""
 
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from __future__ import annotations
 
-from lossmith.evaluation import Row
-from lossmith.metrics import Metric
-from lossmith.studies.configuration import Configuration
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from lossmith.evaluation import Row
+    from lossmith.metrics import Metric
+    from lossmith.studies.configuration import Configuration
 
 Scale = Literal["tiny", "small", "full"]
 """How much work a study is: seconds, minutes or, as published, many hours for each configuration."""

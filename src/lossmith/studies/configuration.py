@@ -1,8 +1,17 @@
 """What is compared in a study: one layer of one network, with its weights or with random ones."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from lossmith.losses.perceptual import FeatureExtractor, PerceptualLoss
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lossmith.losses import perceptual
+
+if TYPE_CHECKING:
+    from lossmith.losses.perceptual import FeatureExtractor, PerceptualLoss
+
+Weights = Literal["trained", "random", "both"]
+"""Which weights the networks of a study have."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +44,13 @@ class Configuration:
 
     def loss(self, normalize: str | None) -> PerceptualLoss:
         """The mean squared difference of the feature maps, as the paper trains with it."""
-        return PerceptualLoss(self._network, self.layer, "l2", weights=self.weights, normalize=normalize)
+        return perceptual.PerceptualLoss(
+            self._network, self.layer, "l2", weights=self.weights, normalize=normalize
+        )
 
     def extractor(self, normalize: str | None) -> FeatureExtractor:
         """What gives the feature maps."""
-        return FeatureExtractor(self._network, [self.layer], self.weights, normalize)
+        return perceptual.FeatureExtractor(self._network, [self.layer], self.weights, normalize)
 
     @property
     def _network(self) -> str:

@@ -1,5 +1,6 @@
 """The training loop of the benchmarks that train no restorer: resumable, and the same every time on a CPU."""
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -12,13 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lossmith.core.errors import Diverged
+from lossmith.core.files import write_text
 from lossmith.core.progress import ProgressBar
 from lossmith.core.signals import StopFlag
 from lossmith.core.state_file import CheckpointFile
 from lossmith.core.timer import Timer
+from lossmith.training import RunFolder
 
 SAVE_EVERY_S = 30.0
 """Seconds between two checkpoints."""
+COST_FILE = "cost.json"
+"""Beside the checkpoint of a finished training."""
 CHECKPOINT_FORMAT = "lossmith study 1"
 
 
@@ -94,7 +99,17 @@ def fit(
         if step > resumed_at:
             save()
     network.eval()
-    return 1000 * timer.elapsed / steps
+    milliseconds = 1000 * timer.elapsed / steps
+    write_text(checkpoint.with_name(COST_FILE), json.dumps({"milliseconds_per_step": milliseconds}) + "\n")
+    return milliseconds
+
+
+def milliseconds_per_step(folder: Path) -> float:
+    """What a step of the trainings in a folder took, by `fit` or of a restorer; nan where there are none."""
+    costs = [json.loads(path.read_text())["milliseconds_per_step"] for path in sorted(folder.rglob(COST_FILE))]
+    runs = [RunFolder(path.parent).load_summary() for path in sorted(folder.rglob("model.safetensors"))]
+    costs += [summary.milliseconds_per_step for summary in runs if summary]
+    return max(costs, default=math.nan)
 
 
 def batches(count: int, size: int, seed: int) -> Callable[[int], NDArray[np.int64]]:
@@ -116,4 +131,4 @@ def batches(count: int, size: int, seed: int) -> Callable[[int], NDArray[np.int6
     return batch
 
 
-__all__ = ["batches", "fit"]
+__all__ = ["batches", "fit", "milliseconds_per_step"]

@@ -100,16 +100,18 @@ class Backbone:
         if path:
             names = (name for name in self.network.state_dict() if not is_counter(name))
             return read_state_dict(path, names), str(path)
-        needed = f"{self.name} needs {self.files[0]}, {_megabytes(self.network):.0f} MB{self.download_hint}"
         if self.download is None:
-            raise LossmithError(f"{needed}: {missing_file_hint(self.files[0])}")
+            raise LossmithError(self.missing())
         try:
             return self.download(), self.files[0]
         except Exception as error:  # the packages can raise anything for a failed download or a full disk
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise LossmithError(
-                f"{needed}, which could not be downloaded ({reason}): {missing_file_hint(self.files[0])}"
-            ) from error
+            raise LossmithError(self.missing(f", which could not be downloaded ({reason})")) from error
+
+    def missing(self, reason: str = "") -> str:
+        """The sentence that says which file is needed, and where to put it."""
+        size = f"{_megabytes(self.network):.0f} MB{self.download_hint}"
+        return f"{self.name} needs {self.files[0]}, {size}{reason}: {missing_file_hint(self.files[0])}"
 
 
 def backbone(network: str | nn.Module) -> Backbone:
@@ -207,8 +209,11 @@ def _megabytes(network: nn.Module) -> float:
 
 def _build_on_meta(make: Callable[[], nn.Module]) -> nn.Module:
     """A network on `meta`, which costs nothing, unless it has buffers that are computed when it is built."""
-    with torch.device("meta"):
-        network = make()
+    try:
+        with torch.device("meta"):
+            network = make()
+    except NotImplementedError:  # it computes with numbers when it is built, as torchvision's regnet does
+        return make()
     with_buffers = (
         module
         for module in network.modules()

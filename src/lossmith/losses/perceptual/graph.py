@@ -7,6 +7,7 @@ from itertools import count
 from threading import RLock, get_ident
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 
 from lossmith.core.errors import LossmithError, unknown_name_error
@@ -205,6 +206,86 @@ class _ReachedError(Exception):
     """Every layer that is asked for has run."""
 
 
+def layer_names(network: nn.Module) -> set[str]:
+    """All names that `feature_graph` knows."""
+    network.eval()
+    try:
+        names = {*_named_nodes(_trace(network))}
+    except Exception:  # as in `feature_graph`
+        names = {name for name, _ in network.named_modules() if name}
+    return {*names, *layer_aliases(network)}
+
+
+def map_sizes(network: nn.Module, image: Tensor) -> dict[str, tuple[int, int]]:
+    """The height and width of the feature maps of all modules, in the order in which they are computed.
+
+    Of the blocks that end with the same operation the largest is named. Pooling is left out.
+
+    Parameters
+    ----------
+    network
+        It is put into eval mode.
+    image
+        (N, C, H, W), on the device of the network; on `meta` nothing is computed but sizes.
+    """
+    network.eval()
+    try:
+        outputs = _traced_outputs(network, image)
+    except Exception:  # as in `feature_graph`
+        outputs = _hooked_outputs(network, image)
+    return {
+        name: (output.shape[2], output.shape[3])
+        for name, output in outputs.items()
+        if isinstance(output, Tensor) and output.ndim == 4
+    }
+
+
+@torch.no_grad()
+def _traced_outputs(network: nn.Module, image: Tensor) -> dict[str, Any]:
+    graph = _trace(network)
+    modules = dict(network.named_modules())
+    names: dict[fx.Node, str] = {}
+    for name, node in _named_nodes(graph).items():
+        if name in modules and "pool" not in _operation(network, node).lower():
+            names[node] = min(names.get(node, name), name, key=lambda each: (each.count("."), len(each)))
+    outputs: dict[fx.Node, Any] = {}
+
+    class Recorder(fx.Interpreter):
+        def run_node(self, n: fx.Node) -> Any:
+            outputs[n] = super().run_node(n)
+            return outputs[n]
+
+    Recorder(fx.GraphModule(network, graph)).run(image)
+    return {names[node]: output for node, output in outputs.items() if node in names}
+
+
+def _operation(network: nn.Module, node: fx.Node) -> str:
+    if node.op == "call_module":
+        return type(network.get_submodule(str(node.target))).__name__
+    return getattr(node.target, "__name__", str(node.target))
+
+
+@torch.no_grad()
+def _hooked_outputs(network: nn.Module, image: Tensor) -> dict[str, Any]:
+    outputs: dict[str, Any] = {}
+
+    def keep(name: str, module: nn.Module, arguments: Any, output: Any) -> None:
+        outputs[name] = output
+
+    layers = {name: module for name, module in network.named_modules() if name}
+    hooks = [
+        module.register_forward_hook(partial(keep, name))
+        for name, module in layers.items()
+        if "pool" not in type(module).__name__.lower()
+    ]
+    try:
+        network(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return outputs
+
+
 def freeze(network: nn.Module) -> None:
     """Turn the weights of a network into buffers, which optimizers do not see and checkpoints do not hold."""
     for module in network.modules():
@@ -213,4 +294,4 @@ def freeze(network: nn.Module) -> None:
             module.register_buffer(name, tensor.detach(), persistent=False)
 
 
-__all__ = ["HookedNetwork", "feature_graph", "freeze", "layer_aliases"]
+__all__ = ["HookedNetwork", "feature_graph", "freeze", "layer_aliases", "layer_names", "map_sizes"]

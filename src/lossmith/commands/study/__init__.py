@@ -1,0 +1,1 @@
+"""`lossmith study`: which network and which layer make the best loss, its runs, and its page."""

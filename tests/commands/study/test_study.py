@@ -1,0 +1,214 @@
+"""A study runs every configuration once, wherever it is carried out, whatever happens, and over several calls."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+import lossmith
+from lossmith.cli import run as command
+from lossmith.commands import Execution
+from lossmith.core.errors import LossmithError
+
+BENCHMARK, NETWORK, FRAGILE = (f"tiles_benchmark:{name}" for name in ("Sharpening", "TwoLayers", "Fragile"))
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here and in processes that are started."""
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    write_tiles(tmp_path / "data", seed=0)
+    return tmp_path / "data"
+
+
+def write_tiles(folder: Path, seed: int) -> None:
+    tiles = np.random.default_rng(seed).random((4, 3, 16, 16), dtype=np.float32)
+    (folder / "sharpening").mkdir(parents=True, exist_ok=True)
+    np.save(folder / "sharpening" / "tiles.npy", tiles)
+
+
+def study(data: Path, out: Path, **options: Any) -> lossmith.StudyResult:
+    given = {"networks": [NETWORK], "layers": ["relu", "second"], "benchmarks": [BENCHMARK], "scale": "tiny"}
+    return lossmith.study(data=data, out=out, **{**given, **options})
+
+
+def scores(out: Path) -> dict[str, str]:
+    """The scores of all runs, as text, by folder."""
+    return {str(path.parent.relative_to(out)): path.read_text() for path in sorted(out.rglob("scores.csv"))}
+
+
+def test_every_layer_is_run_with_trained_and_random_weights_beside_the_baseline(
+    data: Path, tmp_path: Path
+) -> None:
+    result = study(data, tmp_path / "out", seeds=2)
+    names = ["baseline", f"{NETWORK}:relu", f"{NETWORK}:second", f"{NETWORK}:relu (random)"]
+    names.append(f"{NETWORK}:second (random)")
+    assert {(run.configuration.name, run.seed) for run in result.runs} == {(n, s) for n in names for s in (0, 1)}
+    assert result.status == 0
+    assert all(len(run.rows) == 4 and run.milliseconds_per_step > 0 for run in result.runs)
+    with result.table.open() as file:
+        lines = list(csv.DictReader(file))
+    by_place = {
+        (line["network"], line["layer"], line["weights"], line["seed"], line["item"]): line for line in lines
+    }
+    assert len(by_place) == len(lines) == 5 * 2 * 4
+    for run in result.runs:
+        kind = "" if run.configuration.network is None else "random" if run.configuration.random else "trained"
+        for row in run.rows:
+            place = (
+                run.configuration.network or "baseline",
+                run.configuration.layer,
+                kind,
+                str(run.seed),
+                row.image,
+            )
+            assert float(by_place[place]["score"]) == row.scores["error"]
+
+
+@pytest.mark.parametrize(("weights", "kinds"), [("trained", {False}), ("random", {True}), ("both", {False, True})])
+def test_weights_can_be_trained_random_or_both(weights: str, kinds: set[bool], data: Path, tmp_path: Path) -> None:
+    result = study(data, tmp_path / "out", weights=weights)
+    assert {run.configuration.random for run in result.runs if run.configuration.network} == kinds
+
+
+def test_what_is_added_later_is_run_alone_and_shown_with_the_rest(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    study(data, out, layers=["relu"])
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("summary.json")}
+    result = study(data, out, layers=["second"])
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert {run.configuration.layer for run in result.runs} == {"", "relu", "second"}
+    assert scores(out) == scores(study(data, tmp_path / "at once").table.parent)
+
+
+def test_another_scale_or_other_data_is_refused(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    study(data, out)
+    before = scores(out)
+    with pytest.raises(LossmithError, match="`scale` is 'tiny' there and 'small' here; choose another `out`"):
+        study(data, out, scale="small")
+    write_tiles(data, seed=1)
+    with pytest.raises(LossmithError, match="belongs to another configuration: the data differ"):
+        study(data, out)
+    assert scores(out) == before
+
+
+def test_a_run_is_known_by_what_it_was_made_of(data: Path, tmp_path: Path) -> None:
+    study(data, tmp_path / "out", layers=["relu"], weights="trained")
+    (folder,) = (tmp_path / "out").glob("runs/sharpening/tiles*/seed-0")
+    receipt = yaml.safe_load((folder / "run.yaml").read_text())
+    assert {key: receipt[key] for key in ("benchmark", "network", "layer", "random", "seed", "scale")} == {
+        "benchmark": "sharpening",
+        "network": NETWORK,
+        "layer": "relu",
+        "random": False,
+        "seed": 0,
+        "scale": "tiny",
+    }
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["versions"]["lossmith"] == lossmith.__version__
+
+
+def test_damaged_scores_are_made_anew(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    study(data, out)
+    before = scores(out)
+    next(out.rglob("scores.csv")).write_text("image,method,seed,protocol,error\n")
+    study(data, out)
+    assert scores(out) == before
+
+
+def test_a_run_that_fails_is_told_and_the_others_go_on(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = study(data, tmp_path / "out", networks=[FRAGILE, NETWORK], layers=["relu"], weights="trained")
+    failed = [run for run in result.runs if run.failure]
+    assert [run.configuration.network for run in failed] == [FRAGILE]
+    assert f"sharpening, {FRAGILE}:relu, seed 0: RuntimeError: no room for the image" in caplog.text
+    assert {run.configuration.network for run in result.runs if not run.failure} == {None, NETWORK}
+    assert result.status == 1
+
+
+def words(data: Path, out: Path) -> list[str]:
+    options = ["--networks", NETWORK, "--benchmarks", BENCHMARK, "--scale", "small", "--seeds", "20"]
+    return [sys.executable, "-m", "lossmith", "study", "--data", str(data), "--out", str(out), *options]
+
+
+def test_a_killed_study_goes_on_to_the_same_scores(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(words(data, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not list(out.rglob("summary.json")) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in out.rglob("summary.json")}
+    assert 0 < len(finished) < 20 * 5
+    study(data, out, layers=None, scale="small", seeds=20)
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    whole = tmp_path / "whole"
+    study(data, whole, layers=None, scale="small", seeds=20)
+    assert scores(out) == scores(whole)
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_gives_the_same_scores(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    here, there = (
+        study(data, tmp_path / "here"),
+        study(
+            data,
+            tmp_path / "there",
+            networks=[NETWORK, FRAGILE],
+            execution=Execution(executor="ray", cpus_per_run=1),
+        ),
+    )
+    expected = scores(here.table.parent)
+    assert {name: text for name, text in scores(there.table.parent).items() if name in expected} == expected
+    assert {run.failure for run in there.runs if run.failure} == {"RuntimeError: no room for the image"}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--networks", "vgg91"], "network 'vgg91' is not known; did you mean 'vgg19'?"),
+        (["--layers", "relo"], "layer 'relo' is not known; did you mean 'relu'?"),
+        (["--benchmarks", "delineations"], "benchmark 'delineations' is not known; did you mean 'delineation'?"),
+        (["--seeds", "0"], "--seeds must be a whole number, at least 1, not 0"),
+        (["--scale", "large"], 'Invalid value "large" for --scale. Choose from: "tiny", "small", "full".'),
+        (["--data", "nowhere"], "'nowhere' is not a folder; --data is a folder with a folder for each benchmark"),
+    ],
+)
+def test_what_cannot_be_studied_is_refused(
+    options: list[str], sentence: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"--data": str(data), "--networks": NETWORK, "--benchmarks": BENCHMARK, "--out": str(tmp_path / "out")}
+    given |= dict(zip(options[::2], options[1::2], strict=True))
+    assert command(["study", *(word for pair in given.items() for word in pair)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_benchmarks_need_their_data_only_if_they_are_named(data: Path, tmp_path: Path) -> None:
+    (data / "elsewhere").mkdir()
+    with pytest.raises(
+        LossmithError, match="holds no data of any benchmark; `data` is a folder with a folder for"
+    ):
+        study(data / "elsewhere", tmp_path / "out", benchmarks=None)
+    with pytest.raises(LossmithError, match="is not a folder, and `benchmarks=.*` needs its data there"):
+        study(data / "elsewhere", tmp_path / "out")
