@@ -113,4 +113,5 @@ def test_groups_are_drawn_whole_and_the_same_every_time() -> None:
 
 def test_one_group_has_no_interval_and_ends_stay_possible() -> None:
     assert all(map(math.isnan, interval(0.5, np.array([0.5, 0.6]), 1)))
+    assert all(map(math.isnan, interval(math.nan, np.array([math.nan, math.nan]), 3)))
     assert interval(0.9, np.array([-1.0, 1.0]), 3) == (-1, 1)

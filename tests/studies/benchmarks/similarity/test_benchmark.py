@@ -3,6 +3,7 @@
 import csv
 import os
 import pickle
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from lossmith.evaluation import Row
 from lossmith.losses.perceptual import LPIPS
 from lossmith.studies import Benchmark, Configuration
 from lossmith.studies.benchmarks.similarity import Similarity
+from lossmith.studies.benchmarks.similarity.distance import LayerDistance
 
 BASELINE, LAYER = Configuration(), Configuration("squeezenet1_1", "fire2", random=True)
 NOISE = (0.02, 0.05, 0.1, 0.2)
@@ -141,12 +143,31 @@ def test_patches_give_agreement_with_choices_precision_and_learned_weights(patch
     assert scores["jnd"] == pytest.approx(run(BASELINE, patches, tmp_path / "baseline").scores["jnd"])
 
 
-def test_a_second_run_in_the_same_folder_and_a_run_elsewhere_give_the_same_scores(
-    patches: Path, tmp_path: Path
+@pytest.mark.parametrize("data", ["rated", "patches"])
+def test_a_stopped_run_measures_only_what_is_missing(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    first = run(LAYER, patches, tmp_path / "a")
-    assert run(LAYER, patches, tmp_path / "a") == first
-    assert run(LAYER, patches, tmp_path / "b") == first
+    folder, features = request.getfixturevalue(data), LayerDistance.features
+    images: list[Tensor] = []
+
+    def count(self: LayerDistance, batch: Tensor, stop_at: int | None = None) -> Tensor:
+        images.extend(batch)
+        if stop_at is not None and len(images) > stop_at:
+            raise KeyboardInterrupt
+        return features(self, batch)
+
+    monkeypatch.setattr(LayerDistance, "features", count)
+    whole = run(LAYER, folder, tmp_path / "whole")
+    total = len(images)
+    images.clear()
+    monkeypatch.setattr(LayerDistance, "features", partialmethod(count, stop_at=total - 7))
+    with pytest.raises(KeyboardInterrupt):
+        run(LAYER, folder, tmp_path / "stopped")
+    images.clear()
+    monkeypatch.setattr(LayerDistance, "features", count)
+    assert run(LAYER, folder, tmp_path / "stopped") == whole
+    assert 7 <= len(images) < total
+    assert not (tmp_path / "stopped/measured").exists()
 
 
 def test_pairs_alone_are_enough(patches: Path, tmp_path: Path) -> None:

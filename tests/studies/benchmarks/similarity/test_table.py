@@ -59,6 +59,10 @@ def test_pictures_without_a_score_are_left_out_with_a_remark(
 @pytest.mark.parametrize(
     ("table", "message"),
     [
+        (
+            f'reference,distorted,score\n"{"a" * 200_000}"',
+            "scores.csv cannot be read as CSV after line 1: field larger",
+        ),
         (rows("ab 3", "ag 4", "ac 5"), "scores.csv, line 3: there is no picture 'pictures/g.png' in"),
         (rows("ab 3", "ac 4", "ad x"), "scores.csv, line 4: the score 'x' is not a number; leave it empty if"),
         (rows("ab 3", "ac nan", "ad 2"), "scores.csv, line 3: the score 'nan' is not a number"),
@@ -72,7 +76,10 @@ def test_pictures_without_a_score_are_left_out_with_a_remark(
         (rows("ab 3", column="quality"), "scores.csv has 0 columns of scores; its first line must be"),
         ("reference,distorted,mos,dmos\n", "scores.csv has 2 columns of scores"),
         ("reference,distorted,score\n.a|\n", "scores.csv has 0 pictures with scores"),
-        ("reference,distorted,score\n,.b|,3\n", "scores.csv, line 2: there is no picture ''"),
+        (
+            "reference,distorted,score\n,.b|,3\n",
+            "scores.csv, line 2: the column 'reference' is empty; name a picture",
+        ),
     ],
 )
 def test_bad_tables_are_refused_in_a_sentence(table: str, message: str, tmp_path: Path) -> None:

@@ -118,11 +118,11 @@ def interval(value: float, replicates: Array, groups: int) -> tuple[float, float
 
     With the quantile of Student's t for this number of groups, and corrected for their number as a variance is:
     with n - 1. The quantiles of the replicates would not do. A draw has fewer different references than the data,
-    so that differences between them lower its correlations less. (nan, nan) for one group.
+    so that differences between them lower its correlations less. (nan, nan) for one group or no value.
     """
-    if groups < 2:
+    if groups < 2 or math.isnan(value):
         return float("nan"), float("nan")
-    standard_error = math.sqrt(groups / (groups - 1)) * float(np.std(replicates))
+    standard_error = math.sqrt(groups / (groups - 1)) * float(np.nanstd(replicates))
     margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, groups - 1)) * standard_error
     return max(value - margin, -1.0), min(value + margin, 1.0)
 

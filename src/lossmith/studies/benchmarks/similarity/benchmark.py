@@ -5,12 +5,14 @@ from pathlib import Path
 
 from lossmith.core.errors import LossmithError
 from lossmith.evaluation import Row
+from lossmith.restoration.malloc import retained_buffers
 from lossmith.studies.benchmark import Scale
 from lossmith.studies.benchmarks.similarity.agreement import JND, KENDALL, SPEARMAN, TWO_AFC, TWO_AFC_LIN
 from lossmith.studies.benchmarks.similarity.bapps import Bapps, is_bapps, read_bapps
 from lossmith.studies.benchmarks.similarity.choices import EFFORTS, agreements
 from lossmith.studies.benchmarks.similarity.correlations import correlations
 from lossmith.studies.benchmarks.similarity.distance import LayerDistance
+from lossmith.studies.benchmarks.similarity.measurements import Measurements
 from lossmith.studies.benchmarks.similarity.table import RatedPictures, find_table, read_table
 from lossmith.studies.configuration import Configuration
 
@@ -67,11 +69,13 @@ class Similarity:
         self, configuration: Configuration, seed: int, data: RatedPictures | Bapps, folder: Path, scale: Scale
     ) -> list[Row]:
         """See `Benchmark`. Raises LossmithError for pictures too small, and for features that are not finite."""
-        distance = LayerDistance(configuration)
-        if isinstance(data, Bapps):
-            scores = agreements(distance, data, scale, seed, folder)
-        else:
-            scores = correlations(distance, data)
+        distance, measurements = LayerDistance(configuration), Measurements(folder)
+        with retained_buffers():
+            if isinstance(data, Bapps):
+                scores = agreements(distance, data, scale, seed, measurements)
+            else:
+                scores = correlations(distance, data, measurements)
+        measurements.forget()
         return [Row("all", configuration.name, seed, scores)]
 
 

@@ -1,7 +1,7 @@
 """How distances agree with people's choices in BAPPS, before and after weights of channels are learned."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from lossmith.studies.benchmarks.similarity.agreement import (
 from lossmith.studies.benchmarks.similarity.bapps import Bapps, Split
 from lossmith.studies.benchmarks.similarity.distance import LayerDistance
 from lossmith.studies.benchmarks.similarity.linear import Comparisons, learn_weights
+from lossmith.studies.benchmarks.similarity.measurements import Measurements
 
 
 class Effort(NamedTuple):
@@ -56,16 +57,26 @@ class Statistic(NamedTuple):
     value: Callable[[Indices], float]
 
 
-def agreements(distance: LayerDistance, data: Bapps, scale: Scale, seed: int, folder: Path) -> dict[str, float]:
-    """The scores that `Similarity` documents, of BAPPS; training is resumed from the folder."""
-    triplets = [(split, channel_differences(distance, split)) for split in data.two_afc]
+def agreements(
+    distance: LayerDistance, data: Bapps, scale: Scale, seed: int, measurements: Measurements
+) -> dict[str, float]:
+    """The scores that `Similarity` documents, of BAPPS."""
+
+    def measured(split: Split) -> Tensor:
+        return measurements.once(split.name, partial(channel_differences, distance, split))
+
+    triplets = [(split, measured(split)) for split in data.two_afc]
     scores = _mean_over_kinds(TWO_AFC, {split.kind: _two_afc(split, channels) for split, channels in triplets})
-    scores |= _mean_over_kinds(
-        JND, {split.kind: _jnd(split, channel_differences(distance, split)) for split in data.jnd}
-    )
+    scores |= _mean_over_kinds(JND, {split.kind: _jnd(split, measured(split)) for split in data.jnd})
     if data.train and triplets:
+        moments = [
+            measurements.once(split.name, partial(dropout_moments, distance, split)) for split in data.train
+        ]
+        choices = torch.from_numpy(np.concatenate([split.judgements for split in data.train])).float()
+        means, variances = torch.cat(moments, 2)
+        comparisons = Comparisons(means, variances, choices)
         _, epochs, batch = EFFORTS[scale]
-        weights = learn_weights(comparisons(distance, data.train), epochs, batch, seed, folder / "weights.ckpt")
+        weights = learn_weights(comparisons, epochs, batch, seed, measurements.folder / "weights.ckpt")
         learned = {split.kind: _two_afc(split, channels * weights) for split, channels in triplets}
         scores |= _mean_over_kinds(TWO_AFC_LIN, learned)
     return scores
@@ -108,34 +119,31 @@ def _mean_over_kinds(metric: Metric, statistics: Mapping[str, Statistic]) -> dic
 
 def channel_differences(distance: LayerDistance, split: Split) -> Tensor:
     """The mean squared differences between references and their one or two pictures, (pictures, N, C)."""
-    return torch.cat([_stack(distance.channels, parts) for parts in _features(distance, [split])], 1)
+    return torch.cat([_compare(distance.channels, parts) for parts in _features(distance, split)], 1)
 
 
-def comparisons(distance: LayerDistance, splits: Iterable[Split]) -> Comparisons:
-    """What weights of channels are learned from."""
-    splits = list(splits)
-    means, variances = [], []
-    for parts in _features(distance, splits):
-        means.append(_stack(distance.channels, parts))
-        variances.append(_stack(distance.dropout_variances, parts))
-    choices = torch.from_numpy(np.concatenate([split.judgements for split in splits])).float()
-    return Comparisons(torch.cat(means, 1), torch.cat(variances, 1), choices)
+def dropout_moments(distance: LayerDistance, split: Split) -> Tensor:
+    """Means and variances under dropout of squared differences between references and pictures, (2, 2, N, C)."""
+    moments = [
+        torch.stack([_compare(moment, parts) for moment in (distance.channels, distance.dropout_variances)])
+        for parts in _features(distance, split)
+    ]
+    return torch.cat(moments, 2)
 
 
-def _stack(comparison: Callable[[Tensor, Tensor], Tensor], features: list[Tensor]) -> Tensor:
+def _compare(comparison: Callable[[Tensor, Tensor], Tensor], features: list[Tensor]) -> Tensor:
     """All but the first compared with the first."""
     reference, *others = features
     return torch.stack([comparison(other, reference) for other in others]).cpu()
 
 
-def _features(distance: LayerDistance, splits: Iterable[Split]) -> Iterator[list[Tensor]]:
-    """The features of the patches of splits, batch by batch, the reference first."""
-    for split in splits:
-        with ProgressBar(split.name) as bar:
-            finished = 0
-            for patches in split.batches(PATCHES_AT_ONCE):
-                yield [distance.features(patch) for patch in patches]
-                bar.count(finished := finished + len(patches[0]), len(split))
+def _features(distance: LayerDistance, split: Split) -> Iterator[list[Tensor]]:
+    """The features of the patches of a split, batch by batch, the reference first."""
+    with ProgressBar(split.name) as bar:
+        finished = 0
+        for patches in split.batches(PATCHES_AT_ONCE):
+            yield [distance.features(patch) for patch in patches]
+            bar.count(finished := finished + len(patches[0]), len(split))
 
 
-__all__ = ["EFFORTS", "Effort", "agreements", "channel_differences", "comparisons"]
+__all__ = ["EFFORTS", "Effort", "agreements", "channel_differences", "dropout_moments"]

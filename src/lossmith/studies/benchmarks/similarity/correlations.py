@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lossmith.core.progress import ProgressBar
 from lossmith.data import read_image
@@ -21,6 +22,7 @@ from lossmith.studies.benchmarks.similarity.agreement import (
     with_interval,
 )
 from lossmith.studies.benchmarks.similarity.distance import LayerDistance
+from lossmith.studies.benchmarks.similarity.measurements import Measurements
 from lossmith.studies.benchmarks.similarity.table import RatedPictures
 
 CORRELATIONS: tuple[tuple[Metric, Callable[[Array, Array], float]], ...] = (
@@ -29,11 +31,17 @@ CORRELATIONS: tuple[tuple[Metric, Callable[[Array, Array], float]], ...] = (
 )
 
 
-def correlations(distance: LayerDistance, data: RatedPictures) -> dict[str, float]:
+def correlations(distance: LayerDistance, data: RatedPictures, measurements: Measurements) -> dict[str, float]:
     """The scores that `Similarity` documents, of a table."""
-    distances = picture_distances(distance, data)
     quality = np.array([picture.quality for picture in data.pictures])
     references = _groups([str(picture.reference) for picture in data.pictures])
+    distances = np.empty_like(quality)
+    with ProgressBar("distances") as bar:
+        for number, (reference, items) in enumerate(references.items()):
+            paths = [data.pictures[item].distorted for item in items]
+            measure = partial(reference_distances, distance, Path(reference), paths)
+            distances[items] = measurements.once(f"reference {number}", measure).numpy()
+            bar.count(number + 1, len(references))
     kinds = _groups([picture.kind for picture in data.pictures])
 
     def among(correlation: Callable[[Array, Array], float], items: Indices) -> float:
@@ -48,20 +56,11 @@ def correlations(distance: LayerDistance, data: RatedPictures) -> dict[str, floa
     return scores
 
 
-def picture_distances(distance: LayerDistance, data: RatedPictures) -> Array:
-    """The distance of each picture to its reference, (N,). The features of a reference are computed once."""
-    values = torch.zeros(len(data.pictures), dtype=torch.float64)
-    order = sorted(range(len(values)), key=lambda index: data.pictures[index].reference)
-    with ProgressBar("distances") as bar:
-        finished = 0
-        for path, indices in groupby(order, key=lambda index: data.pictures[index].reference):
-            reference = distance.features(read_image(path)[None])
-            for index in indices:
-                distorted = distance.features(read_image(data.pictures[index].distorted)[None])
-                values[index] = distance.channels(distorted, reference).sum()
-                bar.count(finished := finished + 1, len(values))
-    distances: Array = values.numpy()
-    return distances
+def reference_distances(distance: LayerDistance, reference: Path, distorted: Sequence[Path]) -> Tensor:
+    """The distances of pictures to their reference, float64 (N,); its features are computed once."""
+    features = distance.features(read_image(reference)[None])
+    values = [distance.channels(distance.features(read_image(path)[None]), features).sum() for path in distorted]
+    return torch.stack(values).double().cpu()
 
 
 def _groups(names: Sequence[str]) -> dict[str, Indices]:
@@ -73,4 +72,4 @@ def _groups(names: Sequence[str]) -> dict[str, Indices]:
     return {name: np.flatnonzero(np.array(names) == name) for name in dict.fromkeys(names)}
 
 
-__all__ = ["correlations", "picture_distances"]
+__all__ = ["correlations", "reference_distances"]

@@ -69,10 +69,14 @@ def read_table(path: Path) -> RatedPictures:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise LossmithError(f"cannot read {path}: {reason}") from error
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    column = _score_column(path, list(reader.fieldnames or []))
+    try:
+        column = _score_column(path, list(reader.fieldnames or []))
+        lines = [(reader.line_num, line) for line in reader]
+    except csv.Error as error:
+        raise LossmithError(f"{path} cannot be read as CSV after line {reader.line_num}: {error}") from error
     pictures, unrated = [], 0
-    for line in reader:
-        where = f"{path}, line {reader.line_num}"
+    for number, line in lines:
+        where = f"{path}, line {number}"
         if not (line[column] or "").strip():
             unrated += 1
         else:
@@ -99,7 +103,7 @@ def _score_column(path: Path, columns: list[str]) -> str:
 
 def _rated_picture(line: Mapping[str, str | None], column: str, folder: Path, where: str) -> RatedPicture:
     """The picture on a line; `where` begins the messages."""
-    reference, distorted = (_picture(line[name], folder, where) for name in ("reference", "distorted"))
+    reference, distorted = (_picture(line[name], name, folder, where) for name in ("reference", "distorted"))
     sizes = [f"{width}x{height}" for height, width in map(image_size, (reference, distorted))]
     if sizes[0] != sizes[1]:
         raise LossmithError(
@@ -117,10 +121,11 @@ def _rated_picture(line: Mapping[str, str | None], column: str, folder: Path, wh
     return RatedPicture(reference, distorted, SCORES[column] * score, (line.get("kind") or "").strip())
 
 
-def _picture(name: str | None, folder: Path, where: str) -> Path:
-    path = folder / (name or "").strip()
-    if not path.is_file():
-        raise LossmithError(f"{where}: there is no picture '{name or ''}' in {folder}")
+def _picture(name: str | None, column: str, folder: Path, where: str) -> Path:
+    if not (name := (name or "").strip()):
+        raise LossmithError(f"{where}: the column '{column}' is empty; name a picture there")
+    if not (path := folder / name).is_file():
+        raise LossmithError(f"{where}: there is no picture '{name}' in {folder}")
     return path
 
 
