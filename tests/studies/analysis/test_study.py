@@ -60,6 +60,13 @@ class TestOneNetworkIsBestEverywhere:
             (f"layer {n}", n) for n in (1, 2, 3, 4)
         ]
 
+    def test_later_layers_are_said_to_be_worse_within_networks(self, analysis: StudyAnalysis) -> None:
+        sentence = next(s for s in analysis.summary if s.startswith("Within networks"))
+        assert sentence.startswith(
+            "Within networks, later layers are worse (mean rho = -1.00 over 4 networks, p = "
+        )
+        assert all(benchmark.depth_trend for benchmark in analysis.benchmarks)
+
     def test_four_networks_are_too_few_to_judge_conventions(self, analysis: StudyAnalysis) -> None:
         sentence = sentences(analysis, "networks")["imagenet_accuracy"]
         assert sentence.startswith(

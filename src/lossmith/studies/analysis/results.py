@@ -132,6 +132,19 @@ class Convention:
 
 
 @dataclass(frozen=True)
+class DepthTrend:
+    """Whether later layers of a network are better than its earlier ones."""
+
+    rho: float
+    """Spearman's rank correlation of depth with quality within trained networks, averaged over networks."""
+    p_value: float
+    """Of a permutation test: how often an order of layers that does not matter would look so, or more so."""
+    networks: int
+    """Those with several layers."""
+    sentence: str
+
+
+@dataclass(frozen=True)
 class BenchmarkAnalysis:
     """All that one benchmark says."""
 
@@ -153,6 +166,8 @@ class BenchmarkAnalysis:
     """Whether all networks that have a score have random weights."""
     recommendation: str
     """A sentence or two for those who train."""
+    depth_trend: DepthTrend | None = None
+    """None without a trained network that has several layers."""
 
     @property
     def metric(self) -> Metric | None:
@@ -233,6 +248,8 @@ class StudyAnalysis:
     """Whether no network had trained weights: then nothing here is said of loss networks as they are used."""
     summary: tuple[str, ...]
     """The findings over benchmarks, a sentence each."""
+    depth_trend: DepthTrend | None = None
+    """By mean ranks of the configurations that all benchmarks have."""
 
 
 def to_json(value: Any) -> Any:
@@ -262,6 +279,7 @@ __all__ = [
     "ConfigurationScore",
     "Convention",
     "Correlation",
+    "DepthTrend",
     "Estimate",
     "Facts",
     "Friedman",

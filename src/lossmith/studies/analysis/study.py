@@ -7,16 +7,15 @@ from itertools import combinations
 from lossmith.core.errors import LossmithError
 from lossmith.studies.analysis.conventions import conventions
 from lossmith.studies.analysis.correlations import spearman
+from lossmith.studies.analysis.depth import depth_trend
 from lossmith.studies.analysis.layers import heat_map, layers_by_depth, random_comparisons
 from lossmith.studies.analysis.ranks import Ranks, common_configurations, rank_analysis
 from lossmith.studies.analysis.recommendation import recommend
 from lossmith.studies.analysis.results import (
     BenchmarkAnalysis,
     BenchmarkResult,
-    Convention,
     Correlation,
     Facts,
-    RankAnalysis,
     StudyAnalysis,
 )
 from lossmith.studies.analysis.summary import summarize
@@ -57,15 +56,16 @@ def analyse(
         if benchmark.metric
     }
     over_all = rank_analysis(ranks, configurations, layers)
-    correlations = _correlations(ranks, configurations)
+    means = {mean.name: mean.mean for mean in over_all.configurations}
     study = StudyAnalysis(
         benchmarks=benchmarks,
         ranks=over_all,
-        correlations=correlations,
+        correlations=_correlations(ranks, configurations),
         facts=facts,
-        conventions=_overall_conventions(over_all, configurations, facts),
+        conventions=conventions(means, means, configurations, facts),
         only_random=_only_random(configurations, {name for of in ranks.values() for name in of}),
         summary=(),
+        depth_trend=depth_trend(means, layers),
     )
     return replace(study, summary=summarize(study))
 
@@ -91,6 +91,7 @@ def _analyse_benchmark(
         conventions=conventions(ranks, values, result.configurations, facts) if main else (),
         only_random=_only_random(result.configurations, ranks),
         recommendation=recommend(result, main, facts),
+        depth_trend=depth_trend(ranks, layers),
     )
 
 
@@ -103,15 +104,6 @@ def _correlations(ranks: Ranks, configurations: Sequence[Configuration]) -> tupl
         rho = spearman([ranks[first][name] for name in names], [ranks[second][name] for name in names])
         correlations.append(Correlation(first, second, rho, len(names)))
     return tuple(correlations)
-
-
-def _overall_conventions(
-    over_all: RankAnalysis,
-    configurations: Sequence[Configuration],
-    facts: Mapping[str, Facts],
-) -> tuple[Convention, ...]:
-    means = {mean.name: mean.mean for mean in over_all.configurations}
-    return conventions(means, means, configurations, facts)
 
 
 def _only_random(configurations: Sequence[Configuration], scored: Mapping[str, float] | set[str]) -> bool:

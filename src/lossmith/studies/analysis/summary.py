@@ -19,7 +19,7 @@ def summarize(study: StudyAnalysis) -> tuple[str, ...]:
         *_best(study),
         *([study.ranks.note] if len(study.ranks.benchmarks) > 1 else []),
         *filter(None, map(_spread, study.benchmarks)),
-        *_positions(study),
+        *_depth(study),
         *filter(None, map(_trained_and_random, study.benchmarks)),
         *(_agreement(correlation, titles) for correlation in study.correlations),
         *(convention.sentence for convention in study.conventions if convention.fact in _told(convention.of)),
@@ -68,11 +68,9 @@ def _spread(benchmark: BenchmarkAnalysis) -> str:
     )
 
 
-def _positions(study: StudyAnalysis) -> Iterator[str]:
-    layers = study.ranks.layers
-    if layers:
-        ranks = ", ".join(f"{layer.mean:.2f}" for layer in layers)
-        yield f"Within networks, the mean ranks of layers, from the shallowest to the deepest, are {ranks}."
+def _depth(study: StudyAnalysis) -> Iterator[str]:
+    if study.depth_trend:
+        yield study.depth_trend.sentence
 
 
 def _trained_and_random(benchmark: BenchmarkAnalysis) -> str:
