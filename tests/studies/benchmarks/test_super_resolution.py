@@ -87,9 +87,9 @@ def test_the_psnr_of_a_row_is_that_of_the_written_picture(
     for row in rows:
         written = RunFolder(tmp_path).image(row.image)
         assert written.parent == tmp_path / "images"
-        # to the rounding of float32, in which the clean pictures are
+        # a value halfway between two of 8 bits may be written as one and scored as the other
         expected = psnr(written, folder / "test" / f"{row.image}.png", factor)
-        assert row.scores["psnr"] == pytest.approx(expected, abs=1e-6)
+        assert row.scores["psnr"] == pytest.approx(expected, abs=1e-3)
     assert all(row.scores.keys() <= {metric.name for metric in benchmark.metrics} for row in rows)
 
 
@@ -154,15 +154,14 @@ def test_the_full_scale_is_the_published_one() -> None:
     assert (recipe.degradation, recipe.network) == ("blur(1) | bicubic(8)", "transform_net(norm=batch)")
 
 
-def test_pictures_may_lie_in_test_itself(folder: Path, tmp_path: Path) -> None:
+def test_pictures_may_lie_in_test_itself_and_folders_may_be_links(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "train").symlink_to(folder / "train")
-    (tmp_path / "test").symlink_to(folder / "test" / "SetB")
+    write_image(tmp_path / "test" / "boat.png", picture(7, 56, 64))
+    (tmp_path / "test" / "SetB").symlink_to(folder / "test" / "SetB")
     data = SuperResolution().open(tmp_path, "tiny")
-    assert [pair.name for pair in data.test_pairs] == ["boat", "cat"]
-    assert {name: len(files) for name, files in data.fingerprint.items()} == {
-        "training_images": 2,
-        "test_images": 2,
-    }
+    assert [pair.name for pair in data.test_pairs] == ["boat", "SetB/boat", "SetB/cat"]
+    assert [*data.fingerprint["training_images"]] == ["0", "1"]
+    assert len(data.fingerprint["test_images"]) == 3
 
 
 def no_test(folder: Path) -> None:
@@ -204,7 +203,7 @@ def small_test_picture(folder: Path) -> None:
             no_train,
             r"^super-resolution needs clean pictures in '\S+train', such as '\S+train/baby.png', and",
         ),
-        (empty_test, r"^folder '\S+test' holds no images \(\.png"),
+        (empty_test, r"^folder '\S+test/Set5' holds no images \(\.png"),
         (same_picture, r"^test image '\S+test/0.png' is also trained on, as '\S+train/0.png'"),
         (small_picture, r"image '0' has 40x64 pixels, too few for a patch of 48"),
         (small_test_picture, "^cropping 4 px from each side leaves nothing of '0'"),

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from lossmith.core.errors import LossmithError
 from lossmith.data import Data, PatchDataset, PreparedData, prepare_data, read_image
-from lossmith.data.folders import find_image_places, unique_names
+from lossmith.data.folders import SUFFIXES, find_images, unique_names
 from lossmith.data.test_pairs import renamed
 from lossmith.degradations import from_8bit
 from lossmith.evaluation import Row, check_border, protocol_of, read_csv
@@ -90,12 +90,12 @@ class SuperResolution:
         that are too small, that cannot be read, or that are in both.
         """
         train, test = _part(folder, "train", "baby.png"), _part(folder, "test", "Set5/baby.png")
-        recipe = self.recipe(scale)
-        data = prepare_data(Data([train], test=[test], recursive=True), recipe.degradation)
+        recipe, tests = self.recipe(scale), _pictures(test)
+        data = prepare_data(Data(_pictures(train), test=tests), recipe.degradation)
         PatchDataset(data.source, recipe.patch)  # raises for pictures that are too small
         check_border(data.test_pairs, protocol_of(data.test_pairs))
-        names = unique_names(find_image_places(test, recursive=True)).values()
-        return replace(data, test_pairs=renamed(data.test_pairs, list(names)))
+        names = unique_names({path: path.relative_to(test) for path in tests})
+        return replace(data, test_pairs=renamed(data.test_pairs, [*names.values()]))
 
     def recipe(self, scale: Scale) -> Recipe:
         """The network and the budget: as published for `full`."""
@@ -144,6 +144,14 @@ def _part(folder: Path, part: str, example: str) -> Path:
             "and this is not a folder"
         )
     return path
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures in a folder and in the folders within it, which may be links."""
+    inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    folders = [path for path in inside if path.is_dir()]
+    own = [folder] if not folders or any(path.suffix.lower() in SUFFIXES for path in inside) else []
+    return find_images([*own, *folders], recursive=True)
 
 
 __all__ = ["SuperResolution"]
