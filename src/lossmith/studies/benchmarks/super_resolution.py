@@ -38,8 +38,8 @@ CHANGES: dict[Scale, dict[str, Any]] = {
     "small": {
         "network": "transform_net(width=0.5, norm=none)",
         "patch": 64,
-        "batch": 8,
-        "steps": 400,
+        "batch": 4,
+        "steps": 800,
         "decay": "cosine",
     },
     "full": {},
