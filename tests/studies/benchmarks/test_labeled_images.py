@@ -55,12 +55,12 @@ def test_fewer_images_are_the_same_every_time_and_keep_their_labels(tmp_path: Pa
     train, test = arrays(60), arrays(12)
     train["images"][:, 0, 0, 0], test["images"][:, 0, 0, 0] = train["labels"], test["labels"]
     whole = read_labeled_images(write(tmp_path, train, test))
-    few, again = whole.reduced(10, 20, 5), whole.reduced(10, 20, 5)
-    assert [len(few.for_autoencoder), len(few.images), len(few.test_images)] == [10, 20, 5]
+    few, again = whole.reduced(20, 5, 10), whole.reduced(20, 5, 10)
+    assert [len(few.images), len(few.test_images)] == [20, 5]
     assert torch.equal(few.images[:, 0, 0, 0].long(), few.labels)
     assert torch.equal(few.test_images[:, 0, 0, 0].long(), few.test_labels)
-    assert torch.equal(few.for_autoencoder, again.for_autoencoder)
-    assert torch.equal(whole.reduced(100, 100, 100).images, whole.images)
+    assert torch.equal(few.images, again.images)
+    assert whole.reduced(100, 100, 100).images is whole.images
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_the_extra_images_of_svhn_train_the_autoencoder(tmp_path: Path) -> None:
     images = write_svhn(tmp_path, {"train": 20, "test": 10, "extra": 7})
     data = read_labeled_images(tmp_path)
     assert np.array_equal(data.for_autoencoder[6].permute(1, 2, 0).numpy(), images["extra"][..., 6])
-    assert len(data.images) == 20
+    assert [len(data.images), len(data.reduced(20, 20, 3).for_autoencoder)] == [20, 3]
     assert "extra_32x32.mat" in data.fingerprint
 
 

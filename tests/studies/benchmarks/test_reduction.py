@@ -14,6 +14,7 @@ from lossmith.losses import MSELoss
 from lossmith.studies.benchmark import Benchmark
 from lossmith.studies.benchmarks import reduction
 from lossmith.studies.benchmarks.autoencoder import CODE, Autoencoder, reflected
+from lossmith.studies.benchmarks.classifiers import Classifier, train_classifiers
 from lossmith.studies.benchmarks.fixed_targets import fixed_target_loss
 from lossmith.studies.benchmarks.labeled_images import LabeledImages
 from lossmith.studies.benchmarks.reduction import Reduction
@@ -98,7 +99,7 @@ def test_images_that_are_too_small_for_a_layer_are_refused() -> None:
 
 def colored_data(folder: Path) -> LabeledImages:
     """Noise in one of three colors, which is its class."""
-    for name, count in (("train", 60), ("test", 25)):
+    for name, count in (("train", 60), ("test", 20)):
         rng = np.random.default_rng(count)
         labels = np.arange(count) % 3
         images = rng.integers(0, 60, (count, 32, 32, 3), np.uint8)
@@ -126,6 +127,32 @@ def test_a_run_gives_a_row_for_each_fold_and_draws_reconstructions(tmp_path: Pat
     assert strip.shape == (64, 32, 3)
     assert np.array_equal(strip[:32], data.test_images[2].permute(1, 2, 0).numpy())
     assert benchmark.image_note
+
+
+def test_scores_agree_with_a_count_of_single_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, trained = colored_data(tmp_path), []
+
+    def train(*arguments: Any) -> list[Classifier]:
+        trained.extend(train_classifiers(*arguments))
+        return trained
+
+    monkeypatch.setattr(reduction, "train_classifiers", train)
+    scores = means(Reduction().run(BASELINE, 0, data, tmp_path, "tiny"))
+    network = Autoencoder(32, 32, 3)
+    network.load_state_dict(torch.load(tmp_path / "autoencoder.ckpt")["network"])
+    network.eval()
+    best = max(trained, key=lambda classifier: classifier.validation_accuracy)
+    correct, correct_linear, decibels = 0, 0, []
+    with torch.no_grad():
+        for image, label in zip(data.test_images, data.test_labels, strict=True):
+            code = network.encoder(image[None] / 255)
+            correct += int(best.network(code).argmax() == label)
+            correct_linear += int(trained[0].network(code).argmax() == label)
+            error = (network.decoder(code)[0] - image / 255).double().square().mean().item()
+            decibels.append(-10 * np.log10(error))
+    assert scores["accuracy"] == pytest.approx(correct / 20)
+    assert scores["accuracy_linear"] == pytest.approx(correct_linear / 20)
+    assert scores["psnr"] == pytest.approx(np.mean(decibels), abs=1e-3)
 
 
 @pytest.mark.parametrize("count", [3, 10, 25])

@@ -24,10 +24,10 @@ class Classifier:
     validation_accuracy: float
 
     def correct(self, codes: Tensor, labels: Tensor) -> Tensor:
-        """Whether each code, (N, 64), gets its label, bool (N,)."""
+        """Whether each code, (N, 64), gets its label, bool (N,), on the CPU."""
         with torch.no_grad():
             right: Tensor = self.network(codes).argmax(1) == labels
-        return right
+        return right.cpu()
 
 
 def train_classifiers(

@@ -1,7 +1,7 @@
 """Images with the classes that they show: arrays of one's own, and the files of STL-10 and SVHN."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +41,25 @@ class LabeledImages:
         """What an autoencoder is trained on."""
         return self.images if self.unlabeled is None else self.unlabeled
 
-    def reduced(self, autoencoder: int, labeled: int, test: int) -> "LabeledImages":
-        """At most so many images of each kind, drawn at random, always the same."""
-        few, few_test = _draw(len(self.images), labeled), _draw(len(self.test_images), test)
-        pool = self.for_autoencoder
-        return LabeledImages(
-            *(self.images[few], self.labels[few], self.test_images[few_test], self.test_labels[few_test]),
-            pool[_draw(len(pool), autoencoder)],
-            self.classes,
-            self.fingerprint,
-        )
+    def reduced(self, labeled: int, test: int, unlabeled: int) -> "LabeledImages":
+        """At most so many images of each kind, see `at_most`."""
+        images, labels = at_most(labeled, self.images, self.labels)
+        test_images, test_labels = at_most(test, self.test_images, self.test_labels)
+        few = replace(self, images=images, labels=labels, test_images=test_images, test_labels=test_labels)
+        return few if self.unlabeled is None else replace(few, unlabeled=at_most(unlabeled, self.unlabeled)[0])
+
+
+def at_most(limit: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """The same items of all tensors, at most so many, in their order; drawn at random, but always the same.
+
+    >>> at_most(3, torch.arange(10), torch.arange(10, 20)), at_most(3, torch.arange(2))
+    ((tensor([2, 4, 6]), tensor([12, 14, 16])), (tensor([0, 1]),))
+    """
+    count = len(tensors[0])
+    if count <= limit:
+        return tensors
+    items = torch.from_numpy(np.sort(np.random.default_rng(0).permutation(count)[:limit]))
+    return tuple(tensor[items] for tensor in tensors)
 
 
 def read_labeled_images(folder: Path) -> LabeledImages:
@@ -149,8 +158,4 @@ def _tensor(images: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images))
 
 
-def _draw(count: int, limit: int) -> Tensor:
-    return torch.from_numpy(np.sort(np.random.default_rng(0).permutation(count)[:limit]))
-
-
-__all__ = ["LabeledImages", "read_labeled_images"]
+__all__ = ["LabeledImages", "at_most", "read_labeled_images"]
