@@ -1,11 +1,22 @@
 """A page in Chromium, and a few ways to look at it."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from selenium.webdriver import Chrome
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1280,1000"
+)
 
 
 class Browser:
@@ -44,3 +55,21 @@ class Browser:
             copy.drawImage(arguments[0], -arguments[1], -arguments[2]);
             return [...copy.getImageData(0, 0, 1, 1).data]"""
         return list(self.run(script, self.find(selector), x, y)[:3])
+
+
+@contextmanager
+def opened(page: Path) -> Iterator[Browser]:
+    """A file in a browser of its own; skips the test where there is none."""
+    if not CHROMIUM or not DRIVER:
+        pytest.skip("needs Debian's chromium and chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in [*FLAGS.split(), f"--user-data-dir={page.with_name('profile')}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=ChromeService(DRIVER))
+    try:
+        driver.get(page.as_uri())
+        yield Browser(driver)
+    finally:
+        driver.quit()

@@ -1,6 +1,5 @@
 """The page in a real browser: what moves, moves; what should be reached, is reached; nothing complains."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,36 +12,19 @@ from lossmith.report import ReportData, write_report
 pytestmark = pytest.mark.browser
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
 
-from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService  # noqa: E402
+from selenium.webdriver import ActionChains  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-from .browser import Browser  # noqa: E402
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1280,1000"
-)
+from .browser import Browser, opened  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def session(report_data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if not CHROMIUM or not DRIVER:
-        pytest.skip("needs Debian's chromium and chromium-driver")
     folder: Path = tmp_path_factory.mktemp("browser")
     write_report(folder / "report.html", report_data)
-    options = ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in [*FLAGS.split(), f"--user-data-dir={folder / 'profile'}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options=options, service=ChromeService(DRIVER))
-    try:
-        driver.get((folder / "report.html").as_uri())
-        yield Browser(driver)
-    finally:
-        driver.quit()
+    with opened(folder / "report.html") as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -264,7 +264,8 @@ def test_conventions_come_first_with_plots_over_all_and_of_each_benchmark(conten
         assert [plot.title for plot in view.plots] == [*sources]
         for plot in view.plots:
             of_fact = [c for c in sources[plot.title] if c.label == view.axis]
-            assert [rho for _, rho in plot.correlations] == [estimate(c.rho, 2) for c in of_fact]
+            known = [c.rho for c in of_fact if not math.isnan(c.rho.value)]
+            assert [text for _, text in plot.correlations] == [estimate(rho, 2) for rho in known]
             assert plot.drawing is not None
             assert len(plot.drawing.marks) == max(len(c.points) for c in of_fact)
 

@@ -59,6 +59,11 @@ class RankDiagram:
 
     axis = TOP
 
+    @property
+    def top(self) -> float:
+        """Where the drawing begins: there is nothing above the axis but the critical difference."""
+        return 0.0 if self.critical else EDGE + 16.0
+
 
 def rank_diagram(
     ranks: Mapping[str, float], cliques: Sequence[Sequence[str]], critical_difference: float = math.nan

@@ -44,9 +44,8 @@ class FactView:
 
     @property
     def columns(self) -> int:
-        """Plots in a row of a wide screen, so that no row has one alone."""
-        count = len(self.plots)
-        return count if count <= 4 else 3
+        """Plots in a row of a wide screen."""
+        return 4 if len(self.plots) == 4 else 3
 
 
 @dataclass(frozen=True)
@@ -205,7 +204,9 @@ def _plot(
         for point in most.points
     ]
     correlations = [
-        (OF.get(convention.of, convention.of), estimate(convention.rho, 2)) for convention in conventions
+        (OF.get(convention.of, convention.of), estimate(convention.rho, 2))
+        for convention in conventions
+        if not math.isnan(convention.rho.value)
     ]
     return Plot(title, metric, scatter(points, higher, most.fact in RATIOS), correlations)
 

@@ -117,18 +117,17 @@ def card(benchmark: BenchmarkAnalysis, analysis: StudyAnalysis, looks: Looks) ->
     facts = {}
     if (metric := benchmark.metric) is not None and metric.name in score.scores:
         facts[metric.label] = f"{estimate(score.scores[metric.name], metric.digits)} {metric.unit}".strip()
-    if metric is not None and metric.name in score.gains:
-        gain = estimate(score.gains[metric.name], metric.digits, signed=True)
-        facts["Gain over the baseline"] = f"{gain} {metric.unit}".strip()
     if (time := score.milliseconds_per_step) > 0:
         facts["Time per step"] = f"{significant(time)} ms{_times(time, benchmark)}"
     return Card(benchmark, headline, elsewhere, facts)
 
 
 def diagram(ranks: RankAnalysis) -> RankDiagram | None:
-    """The critical-difference diagram; None where fewer than two configurations have ranks."""
+    """The critical-difference diagram; None where there are not two benchmarks and two configurations."""
     means = {rank.name: rank.mean for rank in ranks.configurations}
-    return rank_diagram(means, ranks.cliques, ranks.critical_difference) if len(means) > 1 else None
+    if len(means) < 2 or len(ranks.benchmarks) < 2:
+        return None
+    return rank_diagram(means, ranks.cliques, ranks.critical_difference)
 
 
 def correlation_matrix(analysis: StudyAnalysis) -> dict[tuple[str, str], Correlation]:
