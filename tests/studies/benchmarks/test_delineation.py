@@ -175,6 +175,11 @@ def test_one_picture_is_not_enough(tmp_path: Path) -> None:
         open_pairs(tmp_path, 32)
 
 
+def test_a_tolerance_is_no_negative_number() -> None:
+    with pytest.raises(LossmithError, match="`tolerance` must be 0 or more pixels, not -1"):
+        Delineation(tolerance=-1)
+
+
 # --------------------------------------------------------------------------------------------- the training
 
 

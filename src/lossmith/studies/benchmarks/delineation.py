@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossmith.core.devices import best_device
+from lossmith.core.errors import LossmithError
 from lossmith.core.quantize import from_8bit
 from lossmith.data import write_image
 from lossmith.evaluation import Row
@@ -51,9 +52,10 @@ class Settings:
     """The most pictures to test with."""
 
 
+# At small scale 512 crops of VGG-19's relu1_2, the largest maps, take half a gigabyte.
 SETTINGS: dict[Scale, Settings] = {
     "tiny": Settings(features=2, side=80, batch=2, pool=8, steps=8, test_pictures=4),
-    "small": Settings(features=8, side=96, batch=4, pool=256, steps=300),
+    "small": Settings(features=8, side=64, batch=4, pool=512, steps=600),
     "full": Settings(features=64, side=224, batch=8, epochs=100),
 }
 
@@ -81,6 +83,10 @@ class Delineation:
     title = "Delineation"
     baseline = "binary cross-entropy alone"
     image_note = "The probability that a pixel is part of a structure, from 0, black, to 1, white."
+
+    def __post_init__(self) -> None:
+        if self.tolerance < 0:
+            raise LossmithError(f"`tolerance` must be 0 or more pixels, not {self.tolerance}")
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -113,6 +119,7 @@ class Delineation:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = UNet(settings.features).to(best_device())
+        network.to(memory_format=torch.channels_last)  # a third faster on a CPU
         crop = lru_cache(settings.pool)(_crop_maker(data, settings.side, seed))
         batch_numbers = _batch_numbers(settings, seed)
         feature_distance = self._feature_distance(configuration, crop, keep=settings.pool)

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 class UNet(nn.Module):
     """Pictures (N, 3, H, W) in [0, 1] of any size to logits (N, 1, H, W).
 
-    Two things differ from the publication: convolutions are padded, so that the output is as large as the picture,
-    and batch normalization follows each of them. A picture whose sides the poolings do not divide is continued by
-    its last row and column, and the output is cropped.
+    Two things differ from the publication. Batch normalization follows each convolution. And the output is as
+    large as the picture, as convolutions continue their maps by the values at the border: with zeros there, a
+    network can tell the border, and draws lines along it where a loss does not see the last row or column. A
+    picture whose sides the poolings do not divide is continued in the same way, and the output is cropped.
 
     Parameters
     ----------
@@ -58,7 +59,8 @@ class UNet(nn.Module):
 def _convolutions(channels: int, features: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs in (channels, features):
-        layers += [nn.Conv2d(inputs, features, 3, padding=1, bias=False), nn.BatchNorm2d(features), nn.ReLU()]
+        convolution = nn.Conv2d(inputs, features, 3, padding=1, padding_mode="replicate", bias=False)
+        layers += [convolution, nn.BatchNorm2d(features), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
