@@ -17,7 +17,7 @@ from lossmith.report.pages.study import StudyContents, write_study
 from lossmith.report.rank_diagram import rank_diagram
 from lossmith.report.scatter import Point, scatter
 from lossmith.report.study_findings import configurations_of, estimate, fact_views, gain_lines, looks_of
-from lossmith.report.study_pictures import PIXELS, choice, picture_set
+from lossmith.report.study_pictures import PIXELS, choice, picture_set, picture_sets
 from lossmith.report.templates import ASSETS
 from lossmith.studies.analysis.results import Estimate, RankAnalysis, StudyAnalysis
 from lossmith.studies.configuration import Configuration
@@ -291,6 +291,22 @@ def test_pictures_of_all_configurations_show_one_window(contents: StudyContents,
     assert [picture.name for group in groups for picture in group.pictures] == [c.name for c in known]
     assert len({picture.uri for group in windows.groups for picture in group.pictures}) == len(versions)
     assert page.count("<img ") == len(versions)
+
+
+def test_what_has_no_pictures_is_left_out() -> None:
+    known = configurations(TWO)[:1]
+    pictures = {"sr": {"empty": {}, "full": images([known[0].name])}, "none": {}, "unknown": {"a": images(["x"])}}
+    windows = picture_sets(pictures, {"sr": known, "none": known})
+    assert {benchmark: [one.item for one in sets] for benchmark, sets in windows.items()} == {"sr": ["full"]}
+
+
+def test_pictures_of_a_low_resolution_are_enlarged_by_whole_pixels() -> None:
+    known = configurations(TWO)[:1]
+    small = np.arange(4, dtype=np.uint8).reshape(2, 2) * 60
+    large = np.kron(small, np.ones((4, 4), np.uint8))
+    windows = picture_set("a", {"input": small, known[0].name: large}, known, 8)
+    [uri, other] = [picture.uri for group in windows.groups for picture in group.pictures]
+    assert uri == other
 
 
 def test_windows_become_smaller_before_a_page_is_too_heavy() -> None:

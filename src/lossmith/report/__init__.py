@@ -1,4 +1,4 @@
-"""The report of a tournament as a self-contained HTML file: `write_report(path, contents)`."""
+"""The pages of tournaments, studies and learned losses, each a self-contained HTML file."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,7 @@ from lossmith.core.lazy import lazy_exports
 if TYPE_CHECKING:
     from lossmith.report.data import Curve, ImageComparison, LossResult, Pixels, ReportData
     from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
+    from lossmith.report.pages.study import StudyContents, write_study
     from lossmith.report.pages.tournament import write_report
     from lossmith.report.templates import is_lossmith_page
 else:
@@ -20,7 +21,9 @@ __all__ = [
     "LossResult",
     "Pixels",
     "ReportData",
+    "StudyContents",
     "is_lossmith_page",
     "write_learned",
     "write_report",
+    "write_study",
 ]

@@ -70,13 +70,19 @@ def picture_sets(
 
     `configurations` are those of each benchmark in the order in which they are shown.
     """
-    items, side = choice([list(images.values()) for images in pictures.values()])
+    shown = {
+        benchmark: {item: images for item, images in of_benchmark.items() if images}
+        for benchmark, of_benchmark in pictures.items()
+        if benchmark in configurations
+    }
+    items, side = choice([list(of_benchmark.values()) for of_benchmark in shown.values()])
     return {
         benchmark: [
-            picture_set(item, images[item], configurations[benchmark], side) for item in list(images)[:items]
+            picture_set(item, images, configurations[benchmark], side)
+            for item, images in list(of_benchmark.items())[:items]
         ]
-        for benchmark, images in pictures.items()
-        if images and benchmark in configurations
+        for benchmark, of_benchmark in shown.items()
+        if of_benchmark
     }
 
 
