@@ -55,7 +55,7 @@ BUDGETS: dict[Scale, Budget] = {
     "small": Budget(3, 2048, 10_000, 2000, 6, 64, 60, 10, reduced_to=32),
     "full": Budget(4, ALL, ALL, ALL, 50, 256, 500, 25),
 }
-"""Small is half a minute on two cores for the costliest layers; vgg19:relu3_4 needs most of it for its loss."""
+"""Small takes 20 CPU seconds for the baseline, and 70 for vgg19:relu3_4, on images of 32 x 32."""
 
 
 @dataclass(frozen=True)
