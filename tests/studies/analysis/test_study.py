@@ -163,13 +163,16 @@ class TestRecommendation:
         cheap = shallow if costly == deep else deep
         costs = {costly.name: 40.0, cheap.name: 10.0}
         sentence = analyse([benchmark], costs, facts={}).benchmarks[0].recommendation
-        assert sentence.endswith(
-            f"{cheap.name} is not distinguishable from {costly.name} and costs 25 % of it (10.0 ms)."
-        )
+        assert sentence.endswith(f"{cheap.name} is not distinguishable from it and costs 25 % of it (10.0 ms).")
 
     def test_a_layer_that_is_as_good_and_not_cheaper_is_named_too(self) -> None:
-        sentence = self.sentence({BASELINE: 25, self.a: 26, self.b: 26})
-        assert "is not distinguishable from net:l" in sentence
+        benchmark = result([BASELINE, self.a, self.b], lambda c: 25 + (c != BASELINE))
+        sentence = analyse([benchmark], facts={}).benchmarks[0].recommendation
+        assert sentence.endswith("is not distinguishable from it.")
+
+    def test_where_all_layers_are_as_good_none_is_listed(self) -> None:
+        sentence = self.sentence({BASELINE: 25, **dict.fromkeys(grid(["a", "b"], 4), 26)})
+        assert "No other layer is distinguishable from it" in sentence
 
     def test_a_step_is_what_it_costs_where_the_loss_was_not_timed(self) -> None:
         benchmark = result([BASELINE, self.a], lambda c: 25 + (c == self.a))
@@ -188,7 +191,7 @@ class TestRecommendation:
         random = replace(self.a, random=True)
         sentence = self.sentence({BASELINE: 24, self.a: 25, random: 26})
         assert "use net:l1 (random)" in sentence
-        assert "Its weights are random; the best trained layer, net:l1, is " in sentence
+        assert "The weights of net:l1 (random) are random; the best trained layer, net:l1, is " in sentence
 
     def test_a_study_of_random_weights_alone_says_so(self) -> None:
         random = replace(self.a, random=True)
@@ -230,6 +233,16 @@ class TestTrainedAgainstRandom:
 
     def test_a_network_without_random_weights_has_none(self) -> None:
         assert study(result(grid(["net0"]), lambda c: 25.0)).benchmarks[0].random_comparisons == ()
+
+
+class TestEqualScores:
+    def test_rounding_makes_no_difference(self) -> None:
+        trained, random = grid(["net"]), grid(["net"], random=True)
+        benchmark = result([BASELINE, *trained, *random], lambda c: 0.1, noise=0, items=7, seeds=3)
+        analysis = study(benchmark).benchmarks[0]
+        assert [comparison.gain.sign for comparison in analysis.random_comparisons] == [0]
+        assert all(line.ties_with_best for line in analysis.scores)
+        assert "is equal to it" in analysis.recommendation
 
 
 class TestHeatMap:

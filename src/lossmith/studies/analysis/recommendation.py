@@ -11,13 +11,15 @@ from lossmith.studies.configuration import Configuration
 
 MUCH_CHEAPER = 0.9
 """The part of the best one's cost below which an equally good layer is worth naming."""
+MANY = 3
+"""As many layers are named."""
 
 
 def recommend(result: BenchmarkResult, table: MetricTable | None, facts: Mapping[str, Facts]) -> str:
     """The best layer, how it compares with the baseline, what is as good and cheaper, and what it costs.
 
-    A layer that does not beat the baseline is not recommended, and random weights are called so. The interval of
-    the lead allows for the choice of the best of so many layers.
+    A layer that is not known to beat the baseline is not recommended, and random weights are called so. The
+    interval of the lead allows for the choice of the best of so many layers.
 
     Parameters
     ----------
@@ -38,11 +40,11 @@ def recommend(result: BenchmarkResult, table: MetricTable | None, facts: Mapping
         return f"Nothing can be said of {task}: only {_the(result.baseline)} has a score ({score})."
     costs = _costs(layers, result, facts)
     best, *ties = table.ties(layers)
-    sentences = [
-        _headline(task, table, best, result.baseline, costs, len(layers)),
-        _ties(best, ties, costs),
-        _weights(table, best, by_name),
-    ]
+    sentences = [_headline(task, table, best, result.baseline, costs, len(layers))]
+    if BASELINE not in table.names or table.is_worse(BASELINE, best, len(layers)):
+        sentences += [_ties(best, ties, len(layers), costs), _weights(table, best, by_name)]
+    if all(by_name[name].random for name in layers):
+        sentences.append("All networks here have random weights, so this says nothing of trained ones.")
     return " ".join(filter(None, sentences))
 
 
@@ -62,32 +64,34 @@ def _headline(task: str, table: MetricTable, best: str, baseline: str, costs: "_
     return f"For {task} no layer is known to beat {beaten}: the best, {best}, is {side}, and {doubt}."
 
 
-def _ties(best: str, ties: Sequence[str], costs: "_Costs") -> str:
-    """What is not distinguishable from the best, the cheapest first if it is much cheaper."""
+def _ties(best: str, ties: Sequence[str], layers: int, costs: "_Costs") -> str:
+    """What is not distinguishable from the best, and what of it costs the least."""
     if not ties:
         return ""
     cheapest = min(ties, key=lambda name: costs.of.get(name, math.inf))
-    if costs.of.get(cheapest, math.inf) >= MUCH_CHEAPER * costs.of.get(best, 0):
-        return f"{listed(ties)} {_are(ties)} not distinguishable from {best}."
-    share = 100 * costs.of[cheapest] / costs.of[best]
-    price = f"costs {share:.0f} % of it ({_milliseconds(costs.of[cheapest])})"
-    sentence = f"{cheapest} is not distinguishable from {best} and {price}"
+    share = costs.of.get(cheapest, math.inf) / costs.of.get(best, math.inf)  # nan, which is not less, if unknown
+    price = (
+        f"costs {100 * share:.0f} % of it ({_milliseconds(costs.of[cheapest])})" if share < MUCH_CHEAPER else ""
+    )
+    if len(ties) == layers - 1 > MANY:
+        return f"No other layer is distinguishable from it{f'; {cheapest} {price}' if price else ''}."
+    if not price:
+        return f"{listed(ties)} {_are(ties)} not distinguishable from it."
     others = [name for name in ties if name != cheapest]
-    return f"{sentence}; nor {_are(others)} {listed(others)}." if others else f"{sentence}."
+    more = f"; nor {_are(others)} {listed(others)}" if others else ""
+    return f"{cheapest} is not distinguishable from it and {price}{more}."
 
 
 def _weights(table: MetricTable, best: str, by_name: Mapping[str, Configuration]) -> str:
-    """That the weights are random, if they are, and how far the best trained ones are behind."""
+    """How far the best trained weights are behind random ones, if those are the best."""
     trained = [name for name, c in by_name.items() if c.network is not None and not c.random]
-    if not trained:
-        return "All networks here have random weights, so this says nothing of trained ones."
-    if not by_name[best].random:
+    if not trained or not by_name[best].random:
         return ""
     second = table.best(trained)
-    behind = table.gain([best], [second], len(by_name))
+    found = f"The weights of {best} are random; the best trained layer, {second}, is"
     if not table.is_worse(second, best, len(by_name)):
-        return f"Its weights are random; the best trained layer, {second}, is not distinguishable from it."
-    return f"Its weights are random; the best trained layer, {second}, is {lead(table.metric, behind)} worse."
+        return f"{found} not distinguishable from it."
+    return f"{found} {lead(table.metric, table.gain([best], [second], len(by_name)))} worse."
 
 
 class _Costs(NamedTuple):

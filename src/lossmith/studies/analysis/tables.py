@@ -20,6 +20,7 @@ from lossmith.studies.configuration import Configuration
 
 BASELINE = Configuration().name
 LOW, HIGH = "_low", "_high"
+ROUNDING = 1e-12
 MAX_RESAMPLES, MIN_RESAMPLES, MAX_DRAWS = 10_000, 1000, 20_000_000
 """As many resamples as fit into a hundred megabytes or two, for tens of thousands of items too."""
 
@@ -66,6 +67,8 @@ class MetricTable:
         ours, theirs = ([self.names.index(name) for name in side] for side in (names, others))
         values = self._sign * (self.table.values[ours].mean(0) - self.table.values[theirs].mean(0))
         means = self._sign * (self.means[ours].mean(0) - self.means[theirs].mean(0))
+        if np.abs(values).max() <= ROUNDING * np.abs(self.table.values).max():  # equal, but for their sums
+            values, means = 0 * values, 0 * means
         if not self.given.keys().isdisjoint([*names, *others]):
             return Estimate(float(values.mean()))
         confidence = 1 - (1 - CONFIDENCE) / comparisons
