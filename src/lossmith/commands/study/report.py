@@ -2,22 +2,109 @@
 
 import csv
 import io
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import yaml
 
 from lossmith.commands.study.job import StudyRun
+from lossmith.commands.study.pictures import Pictures, pictures_of
+from lossmith.core.errors import counted
 from lossmith.core.files import write_text
-from lossmith.studies import Selection
+from lossmith.core.progress import ProgressBar
+from lossmith.core.provenance import environment
+from lossmith.report.pages.study import StudyContents, write_study
+from lossmith.studies import Benchmark, Configuration, Scale, Selection
+from lossmith.studies.analysis import BenchmarkResult, StudyAnalysis, analyse, to_json
+from lossmith.studies.benchmarks import benchmark
+from lossmith.studies.facts import loss_cost
 
 COLUMNS = ("benchmark", "network", "layer", "weights", "seed", "item", "metric", "score")
 
 
-def write_results(
-    out: Path, runs: Sequence[StudyRun], selection: Selection, remarks: Sequence[str], command: str
-) -> tuple[tuple[str, ...], Path | None]:
-    """Write everything; returns the recommendations, a sentence for each benchmark, and the page."""
+@dataclass(frozen=True)
+class StudySettings:
+    """What the page says of a study beside its results."""
+
+    scale: Scale
+    command: str
+    selection: Selection
+    remarks: tuple[str, ...]
+    originals: Mapping[str, Pictures]
+    """By benchmark, what its pictures are compared with."""
+
+
+def write_results(out: Path, runs: Sequence[StudyRun], settings: StudySettings) -> StudyAnalysis:
+    """Write `results.csv`, `results.json` and `report.html`; returns what they say."""
+    files = {name: out / "runs" / name / "benchmark.yaml" for name in dict.fromkeys(run.benchmark for run in runs)}
+    stored = {name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in files.items()}
+    benchmarks = {name: benchmark(entry["benchmark"]) for name, entry in stored.items()}
+    results = [_benchmark_result(each, runs) for each in benchmarks.values()]
+    configurations = dict.fromkeys(run.configuration for run in runs)
+    analysis = analyse(results, _costs(out / "costs.json", list(configurations)))
     write_scores(out / "results.csv", runs)
-    return (), None
+    contents = StudyContents(
+        analysis=analysis,
+        scale=settings.scale,
+        seeds=sorted({run.seed for run in runs}),
+        data={name: counted(_count(entry["data"]), "file") for name, entry in stored.items()},
+        command=settings.command,
+        environment=environment("numpy", "scipy"),
+        pictures={name: pictures_of(runs, name, settings.originals.get(name, {})) for name in benchmarks},
+        picture_notes={name: each.image_note for name, each in benchmarks.items() if each.image_note},
+        missing_weights=settings.selection.missing_weights,
+        notes=settings.remarks,
+    )
+    _write_json(out / "results.json", contents)
+    write_study(out / "report.html", contents)
+    return analysis
+
+
+def _benchmark_result(source: Benchmark, runs: Sequence[StudyRun]) -> BenchmarkResult:
+    runs = [run for run in runs if run.benchmark == source.name]
+    costs: dict[str, list[float]] = {}
+    for run in runs:
+        if not math.isnan(run.milliseconds_per_step):
+            costs.setdefault(run.configuration.name, []).append(run.milliseconds_per_step)
+    return BenchmarkResult(
+        source.name,
+        source.title,
+        source.baseline,
+        source.metrics,
+        tuple(row for run in runs for row in run.rows),
+        tuple(dict.fromkeys(run.configuration for run in runs)),
+        {name: fmean(values) for name, values in costs.items()},
+        {run.configuration.name: run.failure for run in runs if run.failure},
+    )
+
+
+def _costs(path: Path, configurations: Sequence[Configuration]) -> dict[str, float]:
+    """Milliseconds of each loss by name, measured once on this machine and kept in a file."""
+    costs: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    new = [each for each in configurations if each.network and replace(each, random=False).name not in costs]
+    with ProgressBar("measuring what the losses cost") as bar:
+        for number, configuration in enumerate(new, 1):
+            costs.setdefault(replace(configuration, random=False).name, _cost(configuration))
+            bar.count(number, len(new))
+    write_text(path, json.dumps(costs, indent=1) + "\n")
+    return {each.name: costs.get(replace(each, random=False).name, math.nan) for each in configurations}
+
+
+def _cost(configuration: Configuration) -> float:
+    try:
+        return loss_cost(configuration)
+    except Exception:  # a network of the user's can raise anything; its runs have said so
+        return math.nan
+
+
+def _count(files: Any) -> int:
+    """How many files a fingerprint, which may have parts, names."""
+    return sum(map(_count, files.values())) if isinstance(files, dict) else 1
 
 
 def write_scores(path: Path, runs: Sequence[StudyRun]) -> None:
@@ -33,3 +120,16 @@ def write_scores(path: Path, runs: Sequence[StudyRun]) -> None:
                 place = (run.benchmark, part.network or "baseline", part.layer, weights, run.seed)
                 writer.writerow([*place, row.image, metric, score])
     write_text(path, text.getvalue())
+
+
+def _write_json(path: Path, contents: StudyContents) -> None:
+    plain = {
+        "scale": contents.scale,
+        "seeds": contents.seeds,
+        "command": contents.command,
+        "environment": contents.environment,
+        "notes": contents.notes,
+        "missing_weights": contents.missing_weights,
+        **to_json(contents.analysis),
+    }
+    write_text(path, json.dumps(to_json(plain), indent=1, allow_nan=False) + "\n")

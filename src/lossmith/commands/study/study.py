@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -27,6 +27,7 @@ from lossmith.studies import Scale, Weights
 
 if TYPE_CHECKING:
     from lossmith.studies import Configuration, Selection
+    from lossmith.studies.analysis import StudyAnalysis
 
 logger = logging.getLogger(__name__)
 
@@ -37,25 +38,28 @@ LAYOUT = "a folder with a folder for each benchmark, similarity, sr, delineation
 class StudyResult(Outcome):
     """The result of a study."""
 
-    recommendations: tuple[str, ...]
-    """Which network and layer to use, a sentence for each benchmark."""
+    analysis: StudyAnalysis
+    """All findings: for each benchmark a recommendation, scores and ranks, and what they say together."""
     runs: list[StudyRun]
     """Every run with its scores, those of earlier calls included, and the failed ones of this call."""
     table: Path
     """All scores."""
-    page: Path | None = None
+    report: Path
     """The page."""
-    remarks: tuple[str, ...] = field(default=())
-    """What was left out, and why."""
 
     @property
     def status(self) -> int:
         """1 where a run failed."""
         return int(any(run.failure for run in self.runs))
 
+    @property
+    def recommendations(self) -> dict[str, str]:
+        """Which network and layer to use, in a sentence or two, by benchmark."""
+        return {benchmark.name: benchmark.recommendation for benchmark in self.analysis.benchmarks}
+
     def __str__(self) -> str:
-        places = [f"scores: {self.table}", *([f"page: {self.page}"] if self.page else [])]
-        return "\n".join([*self.recommendations, *places])
+        found = (f"{benchmark.title}: {benchmark.recommendation}" for benchmark in self.analysis.benchmarks)
+        return "\n".join([*found, f"report: {self.report}"])
 
 
 @progress_option
@@ -109,7 +113,7 @@ def study(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
-    from lossmith.commands.study.report import write_results
+    from lossmith.commands.study.report import StudySettings, write_results
 
     data, out = Path(data), Path(out)
     check_folder(out, "a study with its page")
@@ -142,8 +146,9 @@ def study(
         runs = [run for path in sorted(out.glob("runs/*/benchmark.yaml")) for run in find_runs(path.parent)]
         if not runs:
             raise LossmithError(f"no run was finished: {failed[0].name}: {failed[0].failure}")
-        recommendations, page = write_results(out, _in_order([*runs, *failed], jobs), selection, remarks, command)
-        return StudyResult(recommendations, [*runs, *failed], out / "results.csv", page, remarks)
+        runs = _in_order([*runs, *failed], jobs)
+        analysis = write_results(out, runs, StudySettings(scale, command, selection, remarks, {}))
+        return StudyResult(analysis, runs, out / "results.csv", out / "report.html")
 
 
 def _check_choices(weights: str, scale: str, seeds: int) -> None:
