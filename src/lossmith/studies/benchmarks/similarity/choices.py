@@ -76,7 +76,7 @@ def agreements(
         means, variances = torch.cat(moments, 2)
         comparisons = Comparisons(means, variances, choices)
         _, epochs, batch = EFFORTS[scale]
-        weights = learn_weights(comparisons, epochs, batch, seed, measurements.folder / "weights.ckpt")
+        weights = learn_weights(comparisons, epochs, batch, seed, measurements.path("weights"))
         learned = {split.kind: _two_afc(split, channels * weights) for split, channels in triplets}
         scores |= _mean_over_kinds(TWO_AFC_LIN, learned)
     return scores

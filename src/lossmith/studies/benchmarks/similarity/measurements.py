@@ -19,10 +19,13 @@ class Measurements:
 
     folder: Path
 
+    def path(self, name: str) -> Path:
+        """The file of what has this name."""
+        return self.folder / "measured" / f"{safe_file_name(name)}.ckpt"
+
     def once(self, name: str, measure: Callable[[], Tensor]) -> Tensor:
         """What was measured under this name, now or by a run that was stopped."""
-        path = self.folder / "measured" / f"{safe_file_name(name)}.ckpt"
-        file = CheckpointFile(path, FORMAT, "measure it again")
+        file = CheckpointFile(self.path(name), FORMAT, "measure it again")
         if (state := file.load()) is not None:
             values: Tensor = state["values"]
             return values
@@ -31,7 +34,7 @@ class Measurements:
         return values
 
     def forget(self) -> None:
-        """Remove the files, which take much space for many patches."""
+        """Remove the files, which take much space where there are many patches."""
         shutil.rmtree(self.folder / "measured", ignore_errors=True)
 
 
