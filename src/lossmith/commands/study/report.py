@@ -21,7 +21,7 @@ from lossmith.core.provenance import environment
 from lossmith.report.pages.study import StudyContents, write_study
 from lossmith.studies import Benchmark, Configuration, Scale, Selection
 from lossmith.studies.analysis import BenchmarkResult, StudyAnalysis, analyse, to_json
-from lossmith.studies.benchmarks import benchmark
+from lossmith.studies.benchmarks import BENCHMARKS, benchmark
 from lossmith.studies.facts import loss_cost
 
 COLUMNS = ("benchmark", "network", "layer", "weights", "seed", "item", "metric", "score")
@@ -41,7 +41,12 @@ class StudySettings:
 
 def write_results(out: Path, runs: Sequence[StudyRun], settings: StudySettings) -> StudyAnalysis:
     """Write `results.csv`, `results.json` and `report.html`; returns what they say."""
-    files = {name: out / "runs" / name / "benchmark.yaml" for name in dict.fromkeys(run.benchmark for run in runs)}
+    present = {run.benchmark: None for run in runs}
+    names = [
+        *(name for name in BENCHMARKS if name in present),
+        *(name for name in present if name not in BENCHMARKS),
+    ]
+    files = {name: out / "runs" / name / "benchmark.yaml" for name in names}
     stored = {name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in files.items()}
     benchmarks = {name: benchmark(entry["benchmark"]) for name, entry in stored.items()}
     results = [_benchmark_result(each, runs) for each in benchmarks.values()]

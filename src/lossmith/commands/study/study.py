@@ -58,8 +58,7 @@ class StudyResult(Outcome):
         return {benchmark.name: benchmark.recommendation for benchmark in self.analysis.benchmarks}
 
     def __str__(self) -> str:
-        found = (f"{benchmark.title}: {benchmark.recommendation}" for benchmark in self.analysis.benchmarks)
-        return "\n".join([*found, f"report: {self.report}"])
+        return "\n".join([*self.recommendations.values(), f"report: {self.report}"])
 
 
 @progress_option
