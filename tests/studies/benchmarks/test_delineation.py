@@ -268,14 +268,24 @@ def test_the_objective_is_cross_entropy_and_a_hundredth_of_the_features_differen
 
 def test_crops_are_of_a_picture_and_its_mask_alike(cracks: Path) -> None:
     data = open_pairs(cracks, 80)
-    crop = delineation._crop_maker(data, 80, seed=0)
+    crop = delineation._crop_maker(data, SETTINGS["tiny"], seed=0)
     for number in range(8):
         image, mask = crop(number)
         assert image.shape == (3, 80, 80)
         lines = mask[0] > 0
         # the lines are 90 levels darker than the ground, with noise of 10
         assert image[0][lines].mean() < image[0][~lines].mean() - 0.25
-    assert not torch.equal(crop(0)[0], delineation._crop_maker(data, 80, seed=1)(0)[0])
+    assert not torch.equal(crop(0)[0], delineation._crop_maker(data, SETTINGS["tiny"], seed=1)(0)[0])
+
+
+def test_crops_are_cut_where_the_most_structure_is(cracks: Path) -> None:
+    data = open_pairs(cracks, 80)
+    drawn = [
+        sum(float(crop(number)[1].sum()) for number in range(40))
+        for places in (1, 4)
+        for crop in [delineation._crop_maker(data, replace(SETTINGS["tiny"], side=32, places=places), seed=0)]
+    ]
+    assert drawn[1] > 1.3 * drawn[0]
 
 
 def test_lines_are_learned(cracks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
