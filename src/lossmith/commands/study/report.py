@@ -41,11 +41,7 @@ class StudySettings:
 
 def write_results(out: Path, runs: Sequence[StudyRun], settings: StudySettings) -> StudyAnalysis:
     """Write `results.csv`, `results.json` and `report.html`; returns what they say."""
-    present = {run.benchmark: None for run in runs}
-    names = [
-        *(name for name in BENCHMARKS if name in present),
-        *(name for name in present if name not in BENCHMARKS),
-    ]
+    names = sorted({run.benchmark for run in runs}, key=lambda name: ([*BENCHMARKS, name].index(name), name))
     files = {name: out / "runs" / name / "benchmark.yaml" for name in names}
     stored = {name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in files.items()}
     benchmarks = {name: benchmark(entry["benchmark"]) for name, entry in stored.items()}
