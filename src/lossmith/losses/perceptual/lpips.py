@@ -1,9 +1,10 @@
 """LPIPS: the distance between unit feature vectors, weighted as human observers judge differences."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError, unknown_name_error
 from lossmith.losses.perceptual.base import FeatureLoss
@@ -16,6 +17,47 @@ NETWORKS = {
     "squeeze": ("squeezenet1_1", ["relu1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9"]),
 }
 """The network and its layers by the name that the lpips package gives them."""
+
+
+class UnitFeatureDistance(FeatureLoss):
+    """The distance between unit feature vectors, which is LPIPS without trained heads, on images in [0, 1].
+
+    The sum over layers of the mean over positions of |u - u'|^2, where u and u' are the feature vectors of both
+    images, normalized to length 1.
+
+    Parameters
+    ----------
+    network
+        A name or a module; see `backbone`.
+    layers
+        Names of layers; see `feature_graph`.
+    weights
+        The file of the network's weights; see `FeatureExtractor`.
+    gray
+        "refuse" images of one channel, or "repeat" the channel.
+    reduction
+        "mean", "sum" or "none", over the images.
+    """
+
+    name = "unit features"
+    formula = "sum over layers of the mean squared difference of unit feature vectors"
+    source = "Zhang et al. 2018"
+
+    def __init__(
+        self,
+        network: str | nn.Module,
+        layers: Sequence[str],
+        weights: str | None = None,
+        gray: str = "refuse",
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(FeatureExtractor(network, layers, weights), [1.0] * len(layers), gray, reduction)
+
+    def statistic(self, features: Tensor) -> Tensor:
+        return unit_vectors(features)
+
+    def layer_distance(self, layer: int, prediction: Tensor, target: Tensor) -> Tensor:
+        return (prediction - target).square().sum(1).mean((1, 2))
 
 
 class LPIPS(FeatureLoss):
@@ -116,4 +158,4 @@ def read_heads(network: str, file: str | None, channels: list[int]) -> list[Tens
     return [head.flatten().float() for head in heads]
 
 
-__all__ = ["LPIPS", "head_files", "unit_vectors"]
+__all__ = ["LPIPS", "UnitFeatureDistance", "head_files", "unit_vectors"]
