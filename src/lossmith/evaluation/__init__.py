@@ -20,13 +20,21 @@ if TYPE_CHECKING:
     )
     from lossmith.evaluation.statistics.score_table import without_level
     from lossmith.evaluation.statistics.verdict import verdict
-    from lossmith.metrics.registry import METRICS, Metric, available_deep_metrics, default_metrics, find_metric
+    from lossmith.metrics.registry import (
+        METRICS,
+        NO_REFERENCE_METRICS,
+        Metric,
+        available_deep_metrics,
+        default_metrics,
+        find_metric,
+    )
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "DEGRADED",
     "METRICS",
+    "NO_REFERENCE_METRICS",
     "Difference",
     "Metric",
     "Protocol",

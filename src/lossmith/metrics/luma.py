@@ -1,4 +1,4 @@
-"""RGB to luma, in the two conventions that metrics use.
+"""RGB to luma, in the conventions that metrics use.
 
 Images are (..., C, H, W) in [0, 1]; a single channel is gray, and is the luma itself.
 """
@@ -9,6 +9,8 @@ from torch import Tensor
 from lossmith.core.quantize import is_gray
 
 BT601 = (0.299, 0.587, 0.114)
+MATLAB_GRAY = (0.298936021293775, 0.587043074451121, 0.114020904255103)
+"""The weights of MATLAB's `rgb2gray`: the first row of the inverse of its matrix from YIQ to RGB."""
 
 
 def studio_luma(image: Tensor) -> Tensor:
@@ -32,6 +34,16 @@ def full_luma(image: Tensor) -> Tensor:
     76.245
     """
     return (image if image.shape[-3] == 1 else _weighted_sum(image, BT601)) * 255
+
+
+def matlab_gray(image: Tensor) -> Tensor:
+    """What MATLAB's `rgb2gray` makes of 8-bit images: integers from 0 to 255, as (..., 1, H, W).
+
+    >>> matlab_gray(torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64).reshape(3, 1, 1)).item()
+    76.0
+    """
+    gray = image if image.shape[-3] == 1 else _weighted_sum(image, MATLAB_GRAY)
+    return (gray * 255 + 0.5).floor().clamp(0, 255)
 
 
 def as_gray(image: Tensor) -> Tensor:

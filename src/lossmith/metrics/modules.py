@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from lossmith.metrics import deep, feature_similarity, gradient_magnitude, information_weighted, pixel, structural
+from lossmith.metrics import (
+    deep,
+    feature_similarity,
+    gradient_magnitude,
+    information_weighted,
+    natural_quality,
+    pixel,
+    structural,
+)
 from lossmith.metrics.inputs import check_options
 from lossmith.metrics.registry import find_metric
 
@@ -141,3 +149,26 @@ class DISTS(ImageMetric):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         find_metric("dists")  # raises now if weights are missing
+
+
+class EfficientNetLite0(ImageMetric):
+    """Distance on features of EfficientNet-Lite0; see `lossmith.metrics.efficientnet_lite0`."""
+
+    function = staticmethod(deep.efficientnet_lite0)
+    higher_is_better = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        find_metric("efficientnet_lite0")  # raises now if weights are missing
+
+
+class NIQE(ImageMetric):
+    """Natural image quality evaluator, which does not look at the target; see `lossmith.metrics.niqe`."""
+
+    function = staticmethod(natural_quality.niqe)
+    higher_is_better = False
+    is_differentiable = False
+
+    def update(self, prediction: Tensor, target: Tensor | None = None) -> None:
+        """Add the images of one batch; the target may be left out."""
+        super().update(prediction, prediction.detach() if target is None else target)

@@ -9,10 +9,19 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError, unknown_name_error
 from lossmith.metrics import information_weighted, structural
-from lossmith.metrics.deep import DEEP_METRICS, dists, has_weights, lpips, missing_weights
+from lossmith.metrics.deep import (
+    DEEP_METRICS,
+    dists,
+    efficientnet_lite0,
+    has_weights,
+    lpips,
+    missing_weights,
+)
 from lossmith.metrics.feature_similarity import fsim, fsimc
 from lossmith.metrics.gradient_magnitude import gmsd
 from lossmith.metrics.information_weighted import iw_ssim
+from lossmith.metrics.natural_quality import MIN_SIDE as NIQE_MIN_SIDE
+from lossmith.metrics.natural_quality import niqe
 from lossmith.metrics.pixel import l1, l2, psnr
 from lossmith.metrics.structural import ms_ssim, ssim
 
@@ -32,6 +41,8 @@ class Metric:
     unit: str = ""
     min_side: int = 1
     """Minimum height and width of an image in pixels."""
+    compares: bool = True
+    """Whether it looks at the target; otherwise the target has a score of its own, which need not be the best."""
 
 
 METRICS: dict[str, Metric] = {
@@ -48,18 +59,28 @@ METRICS: dict[str, Metric] = {
         Metric("l2", "1000·L2", higher_is_better=False, digits=3),
     )
 }
-"""The metrics that need no weights."""
+"""The metrics that compare with the target and need no weights."""
+
+NO_REFERENCE_METRICS: dict[str, Metric] = {
+    "niqe": Metric("niqe", "NIQE", higher_is_better=False, digits=2, min_side=NIQE_MIN_SIDE, compares=False),
+}
+"""The metrics that do not look at the target; they are taken by name only."""
+
+_LABELS = {"dists": "DISTS", "efficientnet_lite0": "EfficientNet-Lite0"}
 
 _DEEP = {
     name: Metric(
         name,
-        "DISTS" if name == "dists" else f"LPIPS ({spec.network})",
+        _LABELS.get(name, f"LPIPS ({spec.network})"),
         higher_is_better=False,
         digits=4,
         min_side=spec.min_side,
     )
     for name, spec in DEEP_METRICS.items()
 }
+
+JUDGE = "efficientnet_lite0"
+"""The deep metric on a network that few losses are made of."""
 
 _FUNCTIONS: dict[str, MetricFunction] = {
     "psnr": psnr,
@@ -75,6 +96,8 @@ _FUNCTIONS: dict[str, MetricFunction] = {
     "lpips_squeeze": partial(lpips, network="squeeze"),
     "lpips_vgg": partial(lpips, network="vgg"),
     "dists": dists,
+    "efficientnet_lite0": efficientnet_lite0,
+    "niqe": niqe,
 }
 
 
@@ -87,8 +110,8 @@ def find_metric(name: str) -> Metric:
     Traceback (most recent call last):
     lossmith.core.errors.LossmithError: metric 'psrn' is not known; did you mean 'psnr'?
     """
-    if name in METRICS:
-        return METRICS[name]
+    if metric := METRICS.get(name) or NO_REFERENCE_METRICS.get(name):
+        return metric
     if name not in _DEEP:
         raise unknown_name_error("metric", name, _FUNCTIONS)
     if not has_weights(name):
@@ -122,11 +145,12 @@ def available_deep_metrics() -> dict[str, Metric]:
     Looks in the folder named by LOSSMITH_WEIGHTS and in torch.hub's checkpoint folder.
 
     >>> list(available_deep_metrics())  # doctest: +SKIP
-    ['lpips_alex', 'lpips_squeeze']
+    ['lpips_alex', 'lpips_squeeze', 'efficientnet_lite0']
     """
     return {name: metric for name, metric in _DEEP.items() if has_weights(name)}
 
 
 def default_metrics() -> list[str]:
-    """All of METRICS, and the first deep metric whose weights are on this machine."""
-    return [*METRICS, *list(available_deep_metrics())[:1]]
+    """All of METRICS and, where their weights are on this machine, the first of LPIPS and DISTS, and JUDGE."""
+    learned = [name for name in available_deep_metrics() if name != JUDGE]
+    return [*METRICS, *learned[:1], *([JUDGE] if has_weights(JUDGE) else [])]

@@ -14,6 +14,8 @@ DEFINITIONS = {
     "fsimc": "Feature similarity with chroma (Zhang et al. 2011).",
     "lpips": "Learned perceptual distance between deep features (Zhang et al. 2018).",
     "dists": "Deep distance of structure and texture (Ding et al. 2020).",
+    "efficientnet_lite0": "Distance between unit feature vectors of EfficientNet-Lite0, five stages, not learned.",
+    "niqe": "Distance of the image's statistics from those of pristine photographs (Mittal et al. 2013).",
 }
 
 
