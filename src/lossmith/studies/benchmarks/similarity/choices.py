@@ -41,7 +41,7 @@ class Effort(NamedTuple):
 
 EFFORTS: dict[Scale, Effort] = {
     "tiny": Effort(12, 10, 12),
-    "small": Effort(100, 100, 50),
+    "small": Effort(300, 40, 50),
     "full": Effort(None, 10, 256),
 }
 """The last as published: 5 epochs, and 5 more with a falling learning rate."""
