@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lossmith.evaluation import Row
     from lossmith.metrics import Metric
     from lossmith.studies.configuration import Configuration
@@ -54,5 +56,12 @@ class Benchmark(Protocol):
 
         A row is an item of the test data by its name in `image`, with `configuration.name` as its method; the mean
         over rows of a metric is the score. What cannot be said of items one at a time is one row, "all".
+        """
+        ...
+
+    def originals(self, data: Any, item: str) -> dict[str, Tensor]:
+        """What the pictures of an item are shown beside, if anything, such as "original" and "input".
+
+        They are (3, H, W), uint8 or floats in [0, 1].
         """
         ...

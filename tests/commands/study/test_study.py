@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 import lossmith
 from lossmith.cli import run as command
 from lossmith.commands import Execution
+from lossmith.commands.study.job import OpenBenchmark
+from lossmith.commands.study.pictures import pictures_of
 from lossmith.core.errors import LossmithError
 
 BENCHMARK, NETWORK, FRAGILE = (f"tiles_benchmark:{name}" for name in ("Sharpening", "TwoLayers", "Fragile"))
@@ -76,6 +79,21 @@ def test_every_layer_is_run_trained_and_random_beside_the_baseline(data: Path, t
                 row.image,
             )
             assert float(by_place[place]["score"]) == row.scores["error"]
+
+
+def test_the_page_shows_pictures_beside_the_originals(data: Path, tmp_path: Path) -> None:
+    from tiles_benchmark import Sharpening
+
+    result = study(data, tmp_path / "out")
+    source = OpenBenchmark(Sharpening(), Sharpening().open(data / "sharpening", "tiny"))
+    pictures = pictures_of(result.runs, "sharpening", source)
+    names = {run.configuration.name for run in result.runs}
+    assert {item: set(images) for item, images in pictures.items()} == {
+        f"tile {n}": {"original", *names} for n in range(3)
+    }
+    saved = next(run for run in result.runs if run.configuration.layer == "relu").images / "tile 1.png"
+    np.testing.assert_array_equal(pictures["tile 1"][f"{NETWORK}:relu"], np.asarray(Image.open(saved)))
+    assert f"{NETWORK}:relu" in result.report.read_text()
 
 
 @pytest.mark.parametrize(("weights", "kinds"), [("trained", {False}), ("random", {True}), ("both", {False, True})])

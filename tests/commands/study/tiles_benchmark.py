@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
+from lossmith.data import write_image
 from lossmith.evaluation import Row
 from lossmith.metrics import Metric
 from lossmith.studies import Configuration, Scale
@@ -75,5 +76,11 @@ class Sharpening:
             folder / "it.ckpt",
             "sharpening",
         )
-        errors = (network(blurred) - data.tiles).square().mean((1, 2, 3))
+        sharp = network(blurred).detach()
+        for n, tile in enumerate(sharp):
+            write_image(folder / "images" / f"tile {n}.png", tile)
+        errors = (sharp - data.tiles).square().mean((1, 2, 3))
         return [Row(f"tile {n}", configuration.name, seed, {"error": e}) for n, e in enumerate(errors.tolist())]
+
+    def originals(self, data: Tiles, item: str) -> dict[str, Tensor]:
+        return {"original": data.tiles[int(item.removeprefix("tile "))]}

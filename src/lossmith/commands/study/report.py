@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from lossmith.commands.study.job import StudyRun
-from lossmith.commands.study.pictures import Pictures, pictures_of
+from lossmith.commands.study.job import OpenBenchmark, StudyRun
+from lossmith.commands.study.pictures import pictures_of
 from lossmith.core.errors import counted
 from lossmith.core.files import write_text
 from lossmith.core.progress import ProgressBar
@@ -35,8 +35,8 @@ class StudySettings:
     command: str
     selection: Selection
     remarks: tuple[str, ...]
-    originals: Mapping[str, Pictures]
-    """By benchmark, what its pictures are compared with."""
+    opened: Mapping[str, OpenBenchmark]
+    """By name, the benchmarks of this call, whose originals are shown beside the pictures."""
 
 
 def write_results(out: Path, runs: Sequence[StudyRun], settings: StudySettings) -> StudyAnalysis:
@@ -56,7 +56,7 @@ def write_results(out: Path, runs: Sequence[StudyRun], settings: StudySettings) 
         data={name: counted(_count(entry["data"]), "file") for name, entry in stored.items()},
         command=settings.command,
         environment=environment("numpy", "scipy"),
-        pictures={name: pictures_of(runs, name, settings.originals.get(name, {})) for name in benchmarks},
+        pictures={name: pictures_of(runs, name, settings.opened.get(name)) for name in benchmarks},
         picture_notes={name: each.image_note for name, each in benchmarks.items() if each.image_note},
         missing_weights=settings.selection.missing_weights,
         notes=settings.remarks,

@@ -146,7 +146,7 @@ def study(
         if not runs:
             raise LossmithError(f"no run was finished: {failed[0].name}: {failed[0].failure}")
         runs = _in_order([*runs, *failed], jobs)
-        analysis = write_results(out, runs, StudySettings(scale, command, selection, remarks, {}))
+        analysis = write_results(out, runs, StudySettings(scale, command, selection, remarks, shared))
         return StudyResult(analysis, runs, out / "results.csv", out / "report.html")
 
 

@@ -115,6 +115,14 @@ class Delineation:
             rows.append(Row(name, configuration.name, seed, scores))
         return rows
 
+    def originals(self, data: DelineationData, item: str) -> dict[str, Tensor]:
+        """The mask and the picture."""
+        pair = next((pair for pair in data.test if pair.name == item), None)
+        if pair is None:
+            return {}
+        image, mask = pair.read(data.bright)
+        return {"mask": _as_rgb(mask[None].float())[0], "input": image}
+
     def _train(
         self, configuration: Configuration, seed: int, data: DelineationData, folder: Path, settings: Settings
     ) -> UNet:

@@ -132,6 +132,10 @@ class Reduction:
             for number, part in enumerate(folds(len(data.test_images)), 1)
         ]
 
+    def originals(self, data: LabeledImages, item: str) -> dict[str, Tensor]:
+        """None, since the pictures hold them."""
+        return {}
+
     def _trained_autoencoder(
         self, configuration: Configuration, seed: int, data: LabeledImages, folder: Path, budget: Budget
     ) -> Autoencoder:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from lossmith.core.errors import LossmithError
 from lossmith.data import Data, PatchDataset, PreparedData, prepare_data, read_image
 from lossmith.data.folders import SUFFIXES, find_images, unique_names
@@ -130,6 +132,11 @@ class SuperResolution:
             scores |= {name: distance(*images).item() for name, distance in distances.items()}
             rows.append(Row(pair.name, configuration.name, seed, scores))
         return rows
+
+    def originals(self, data: PreparedData, item: str) -> dict[str, Tensor]:
+        """The clean picture and the reduced one."""
+        pairs = (pair for pair in data.test_pairs if pair.name == item)
+        return next(({"original": pair.clean, "input": pair.degraded} for pair in pairs), {})
 
     def loss(self, configuration: Configuration) -> Loss:
         """What is minimized: the mean squared difference of features, or of pixels for the baseline."""

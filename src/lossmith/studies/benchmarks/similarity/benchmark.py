@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from lossmith.core.errors import LossmithError
 from lossmith.evaluation import Row
 from lossmith.restoration.malloc import retained_buffers
@@ -77,6 +79,10 @@ class Similarity:
                 scores = correlations(distance, data, measurements)
         measurements.forget()
         return [Row("all", configuration.name, seed, scores)]
+
+    def originals(self, data: RatedPictures | Bapps, item: str) -> dict[str, Tensor]:
+        """None, since no pictures are made."""
+        return {}
 
 
 __all__ = ["Similarity"]
