@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torchvision import models
 
-from lossmith.losses.perceptual import LPIPS, FeatureExtractor
-from lossmith.studies.judges import JUDGES, Judge, deep_distance, judge_metrics, judges, shares_architecture
+from lossmith.losses.perceptual import FeatureExtractor
+from lossmith.losses.perceptual.lpips import UnitFeatureDistance
+from lossmith.studies.judges import JUDGES, Judge, distance, judge_metrics, judges, shares_architecture
 
 FAMILIES: dict[str, str | None] = {
     **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), "squeezenet"),
@@ -29,6 +30,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of weights that holds random ones of SqueezeNet and of the first layers of VGG-19."""
     monkeypatch.setenv("LOSSMITH_WEIGHTS", str(tmp_path))
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr("lossmith.losses.perceptual.backbones.packaged_efficientnet_lite0", list)
     torch.manual_seed(0)
     save_file(models.squeezenet1_1().state_dict(), tmp_path / "squeezenet1_1_imagenet.safetensors")
     vgg = {f"features.{name}": tensor for name, tensor in models.vgg19().features[:17].state_dict().items()}
@@ -47,23 +49,17 @@ def unit(features: Tensor) -> NDArray[np.float64]:
     return vectors / (lengths + 1e-10)
 
 
-def test_the_distance_is_that_of_unit_vectors_averaged_over_positions_and_layers() -> None:
+def test_the_distance_is_that_of_unit_vectors_averaged_over_positions(weights: Path) -> None:
     prediction, target = pictures()
-    extractor = FeatureExtractor("squeezenet1_1", ["relu1", "fire3", "fire9"], "random")
+    layers, file = ["relu1_2", "relu2_2", "relu3_4"], str(weights / "vgg19_imagenet_to_conv3_4.safetensors")
+    extractor = FeatureExtractor("vgg19", layers, file)
     squares = [
         ((unit(x) - unit(y)) ** 2).sum(1).mean((1, 2))
         for x, y in zip(extractor(prediction), extractor(target), strict=True)
     ]
-    actual = deep_distance(extractor, prediction, target)
-    np.testing.assert_allclose(actual.numpy(), np.mean(squares, axis=0), rtol=1e-5)  # features are float32
-    assert deep_distance(extractor, target, target).tolist() == [0, 0]
-
-
-def test_the_distance_is_unlearned_lpips_but_for_the_mean_over_layers() -> None:
-    prediction, target = pictures()
-    lpips = LPIPS("squeeze", linear=False, weights="random", reduction="none")
-    actual = deep_distance(lpips.extractor, prediction, target)
-    torch.testing.assert_close(actual, lpips(prediction, target).double() / 7, rtol=1e-5, atol=0)
+    judge = judges("alexnet")["deep_vgg19"]
+    np.testing.assert_allclose(judge(prediction, target).numpy(), sum(squares), rtol=1e-5)  # features are float32
+    assert judge(target, target).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("network", FAMILIES)
@@ -85,10 +81,8 @@ def test_judges_are_those_whose_weights_are_at_hand(weights: Path) -> None:
 
 @pytest.mark.parametrize("judge", JUDGES, ids=lambda judge: judge.network)
 def test_a_picture_that_is_too_small_for_a_judge_has_no_distance(judge: Judge) -> None:
-    if judge.network.startswith("timm/"):
-        pytest.importorskip("timm")
-    extractor = FeatureExtractor(judge.network, judge.layers, "random")
-    assert extractor.min_side == judge.metric.min_side
+    features = UnitFeatureDistance(judge.network, judge.layers, "random", reduction="none")
+    assert features.min_side == judge.metric.min_side
     side = max(1, judge.min_side - 1)
-    distance = deep_distance(extractor, torch.rand(1, 3, side, 40), torch.rand(1, 3, side, 40))
-    assert distance.isnan().tolist() == [side < judge.min_side]
+    value = distance(features, torch.rand(1, 3, side, 40), torch.rand(1, 3, side, 40))
+    assert value.isnan().tolist() == [side < judge.min_side]

@@ -1,7 +1,8 @@
 """Judges of restored pictures: distances on the features of networks other than the one that was trained with.
 
 A network trained on the features of one network does well by those features whether its pictures are good or not.
-So a picture is judged on the features of networks of other families.
+So a picture is judged on the features of networks of other families, by LPIPS in its unlearned form: Zhang, Isola,
+Efros, Shechtman, Wang, CVPR 2018.
 """
 
 from collections.abc import Callable
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
-from lossmith.losses.perceptual import FeatureExtractor
+from lossmith.evaluation.statistics.metric_overlap import is_of_family
 from lossmith.losses.perceptual.backbones import backbone
+from lossmith.losses.perceptual.efficientnet_lite import LAYERS
+from lossmith.losses.perceptual.lpips import UnitFeatureDistance
 from lossmith.metrics import Metric
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -38,8 +40,7 @@ class Judge:
     @property
     def metric(self) -> Metric:
         """Of its distance, by the name that tables have."""
-        name = f"deep_{self.network.removeprefix('timm/')}"
-        return Metric(name, f"Distance ({self.label})", False, 4, min_side=self.min_side)
+        return Metric(f"deep_{self.network}", f"Distance ({self.label})", False, 4, min_side=self.min_side)
 
     @property
     def file(self) -> Path | None:
@@ -52,13 +53,7 @@ class Judge:
 
 JUDGES = (
     Judge("squeezenet", "squeezenet1_1", ("relu1", "fire3", "fire5", "fire7", "fire9"), "SqueezeNet", 17),
-    Judge(
-        "efficientnet",
-        "timm/tf_efficientnet_lite0",
-        ("blocks.0", "blocks.1", "blocks.2", "blocks.4", "blocks.6"),
-        "EfficientNet-Lite0",
-        1,
-    ),
+    Judge("efficientnet", "efficientnet_lite0", LAYERS, "EfficientNet-Lite0", 1),
     Judge("vgg", "vgg19", ("relu1_2", "relu2_2", "relu3_4"), "VGG-19", 4),
 )
 
@@ -71,9 +66,7 @@ def judges(network: str | None) -> dict[str, Distance]:
     """
     impartial = [judge for judge in JUDGES if network is None or not shares_architecture(network, judge)]
     files = {judge: judge.file for judge in impartial}
-    return {
-        judge.metric.name: partial(deep_distance, _extractor(judge, file)) for judge, file in files.items() if file
-    }
+    return {judge.metric.name: partial(distance, _features(judge, file)) for judge, file in files.items() if file}
 
 
 def judge_metrics() -> tuple[Metric, ...]:
@@ -88,31 +81,24 @@ def shares_architecture(network: str, judge: Judge) -> bool:
     >>> [shares_architecture(name, vgg) for name in ("vgg11", "vgg16_bn", "minc", "alexnet")]
     [True, True, True, False]
     """
-    classes = (type(module).__name__ for module in backbone(network).network.modules())
-    return any(judge.family in name.lower() for name in (network, *classes))
+    return is_of_family(network, judge.family)
 
 
 @torch.no_grad()
-def deep_distance(extractor: FeatureExtractor, prediction: Tensor, target: Tensor) -> Tensor:
-    """The mean over layers and positions of the squared difference of unit feature vectors, (N,), float64.
-
-    This is LPIPS in its unlearned form, but for the mean over layers, where LPIPS has the sum. NaN for pictures
-    that are smaller than the network needs.
-
-    Source: Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018.
-    """
-    if min(target.shape[-2:]) < extractor.min_side:
-        return target.new_full((len(target),), torch.nan, dtype=torch.float64)
-    pairs = zip(*(extractor(image.to(extractor.mean.device)) for image in (prediction, target)), strict=True)
-    distances = [(normalize(x, eps=1e-10) - normalize(y, eps=1e-10)).square().sum(1) for x, y in pairs]
-    return torch.stack([distance.double().mean((1, 2)) for distance in distances]).mean(0).cpu()
+def distance(features: UnitFeatureDistance, prediction: Tensor, target: Tensor) -> Tensor:
+    """The distance of predictions from targets, (N,) on the CPU; NaN for pictures that are too small for it."""
+    if min(target.shape[-2:]) < features.min_side:
+        return target.new_full((len(target),), torch.nan, device="cpu")
+    images = (image.to(features.extractor.mean.device) for image in (prediction, target))
+    distances: Tensor = features(*images)
+    return distances.cpu()
 
 
 @lru_cache(maxsize=len(JUDGES))
 @torch.inference_mode(False)
-def _extractor(judge: Judge, file: Path) -> FeatureExtractor:
-    """The features as the weights expect images; all runs of a process share them."""
-    return FeatureExtractor(judge.network, judge.layers, str(file)).to(best_device())
+def _features(judge: Judge, file: Path) -> UnitFeatureDistance:
+    """The distance on features of images as the weights expect them; all runs of a process share it."""
+    return UnitFeatureDistance(judge.network, judge.layers, str(file), reduction="none").to(best_device())
 
 
-__all__ = ["JUDGES", "Distance", "Judge", "deep_distance", "judge_metrics", "judges", "shares_architecture"]
+__all__ = ["JUDGES", "Distance", "Judge", "distance", "judge_metrics", "judges", "shares_architecture"]

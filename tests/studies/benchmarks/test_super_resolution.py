@@ -87,9 +87,8 @@ def test_the_psnr_of_a_row_is_that_of_the_written_picture(
     for row in rows:
         written = RunFolder(tmp_path).image(row.image)
         assert written.parent == tmp_path / "images"
-        # a value halfway between two of 8 bits may be written as one and scored as the other
         expected = psnr(written, folder / "test" / f"{row.image}.png", factor)
-        assert row.scores["psnr"] == pytest.approx(expected, abs=1e-3)
+        assert row.scores["psnr"] == pytest.approx(expected, abs=1e-9)
     assert all(row.scores.keys() <= {metric.name for metric in benchmark.metrics} for row in rows)
 
 
@@ -121,9 +120,9 @@ def test_a_stopped_run_goes_on_to_the_same_scores(
     with pytest.raises(KeyboardInterrupt):
         run("stopped")
     assert len(steps) == 2
-    assert run("stopped") == whole
+    assert repr(run("stopped")) == repr(whole)
     assert len(steps) == 4  # the two that were left
-    assert run("stopped") == whole
+    assert repr(run("stopped")) == repr(whole)
     assert len(steps) == 4  # none
 
 
@@ -132,9 +131,9 @@ def test_a_judge_of_the_family_that_was_trained_with_is_not_reported(data: Prepa
     benchmark = SuperResolution()
     assert "deep_squeezenet1_1" in [metric.name for metric in benchmark.metrics]
     own = benchmark.run(FIRE2, 0, data, tmp_path / "own", "tiny")
-    assert all(row.scores.keys() == {"psnr", "ssim", "gmsd"} for row in own)
+    assert all("deep_squeezenet1_1" not in row.scores for row in own)
     other = benchmark.run(Configuration("alexnet", "relu1", random=True), 0, data, tmp_path / "other", "tiny")
-    assert all(0 < value < 4 for value in scores(other, "deep_squeezenet1_1"))
+    assert all(0 < value < 20 for value in scores(other, "deep_squeezenet1_1"))
     pixels = benchmark.run(BASELINE, 0, data, tmp_path / "pixels", "tiny")
     assert scores(pixels, "deep_squeezenet1_1") != scores(other, "deep_squeezenet1_1")
 

@@ -57,9 +57,6 @@ def is_independent(metric: str, loss: str) -> bool:
 def shares_architecture(metric: str, network: str | nn.Module) -> bool:
     """Whether a metric compares features of a network of this one's family, whatever the weights.
 
-    The family is told by the network's name and by the names of the classes of its modules. Of a name that is not
-    known, or of a package that is not installed, the name alone decides.
-
     Parameters
     ----------
     metric
@@ -72,9 +69,17 @@ def shares_architecture(metric: str, network: str | nn.Module) -> bool:
     >>> shares_architecture("lpips_squeeze", "vgg19"), shares_architecture("psnr", "vgg19")
     (False, False)
     """
-    if metric not in DEEP_METRICS:
-        return False
-    family = DEEP_METRICS[metric].family
+    return metric in DEEP_METRICS and is_of_family(network, DEEP_METRICS[metric].family)
+
+
+def is_of_family(network: str | nn.Module, family: str) -> bool:
+    """Whether a family is in the name of a network, or in those of the classes of its modules.
+
+    Of a name that is not known, or of a package that is not installed, the name alone decides.
+
+    >>> is_of_family("vgg11", "vgg"), is_of_family("minc", "vgg"), is_of_family("alexnet", "vgg")
+    (True, True, False)
+    """
     names = [network] if isinstance(network, str) else []
     with suppress(LossmithError, ImportError):
         names += [type(module).__name__ for module in backbone(network).network.modules()]
@@ -141,6 +146,7 @@ __all__ = [
     "FIXED_NETWORKS",
     "MEASURED",
     "is_independent",
+    "is_of_family",
     "loss_networks",
     "optimizes_metric",
     "shares_architecture",

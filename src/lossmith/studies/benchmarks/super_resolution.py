@@ -22,17 +22,17 @@ from lossmith.data import Data, PatchDataset, PreparedData, prepare_data, read_i
 from lossmith.data.folders import SUFFIXES, find_images, unique_names
 from lossmith.data.test_pairs import renamed
 from lossmith.degradations import from_8bit
-from lossmith.evaluation import Row, check_border, protocol_of, read_csv
+from lossmith.evaluation import Row, check_border, protocol_of, score
 from lossmith.evaluation.protocol import prepare
 from lossmith.losses import Loss, loss
-from lossmith.metrics import METRICS, Metric
+from lossmith.metrics import Metric, find_metric
 from lossmith.studies.benchmark import Scale
 from lossmith.studies.configuration import Configuration
 from lossmith.studies.judges import judge_metrics, judges
 from lossmith.training import Recipe, RunFolder, RunSettings, SupervisedTask, train_run
 from lossmith.training.presets import johnson_sr
 
-METRIC_NAMES = ("psnr", "ssim", "gmsd")
+METRIC_NAMES = ("psnr", "ssim", "gmsd", "niqe")
 FACTORS = (2, 4, 8)
 CHANGES: dict[Scale, dict[str, Any]] = {
     "tiny": {"network": "transform_net(width=0.125, blocks=1, norm=none)", "patch": 48, "batch": 2, "steps": 4},
@@ -76,8 +76,8 @@ class SuperResolution:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """PSNR, which decides, SSIM, GMSD, and the judges whose weights are on this machine."""
-        return (*(METRICS[name] for name in METRIC_NAMES), *judge_metrics())
+        """PSNR, which decides, SSIM, GMSD, NIQE, and the judges whose weights are on this machine."""
+        return (*(find_metric(name) for name in METRIC_NAMES), *judge_metrics())
 
     @property
     def image_note(self) -> str:
@@ -123,12 +123,12 @@ class SuperResolution:
         task = SupervisedTask(self.loss(configuration), self.recipe(scale))
         train_run(files, task, data, RunSettings(protocol=protocol, seed=seed, dry_run=False))
         distances = judges(configuration.network)
+        in_rgb = replace(protocol, color="rgb")
         rows = []
-        for pair, row in zip(data.test_pairs, read_csv(files.scores), strict=True):
-            scores = {name: row.scores[name] for name in METRIC_NAMES}
+        for pair in data.test_pairs:
             restored = from_8bit(read_image(files.image(pair.name)))
-            in_rgb = prepare(restored, pair.clean, replace(protocol, color="rgb"))
-            images = [image.float().expand(1, 3, -1, -1) for image in in_rgb]
+            scores = score(restored, pair.clean, protocol, METRIC_NAMES)
+            images = [image.float().expand(1, 3, -1, -1) for image in prepare(restored, pair.clean, in_rgb)]
             scores |= {name: distance(*images).item() for name, distance in distances.items()}
             rows.append(Row(pair.name, configuration.name, seed, scores))
         return rows
