@@ -9,6 +9,7 @@ Networks are those whose weights are in LOSSMITH_WEIGHTS. A stopped study goes o
 """
 
 import argparse
+import logging
 import os
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def main() -> None:
     parser.add_argument("--weights", default="both", choices=("trained", "random", "both"))
     parser.add_argument("--seeds", type=int, default=1)
     options = vars(parser.parse_args())
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("lossmith").setLevel(logging.INFO)
     data = options["out"] / "data"
     link_data(Path(os.environ["LOSSMITH_DATA"]), data)
     print(lossmith.study(data=data, **options))

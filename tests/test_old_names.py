@@ -26,7 +26,7 @@ TABLE = PACKAGE / "core" / "legacy.py"
 
 OLD_MODULES = {
     "": "errors files lock stopping devices progress_bar tensor_files pickles origin settings_file checkpoints "
-    "images learning studies room state_dicts spandrel_models other_words foreign_files",
+    "images learning room state_dicts spandrel_models other_words foreign_files",
     "training": "stopwatch state_file chance configuration stream lesson fit course learner attempt average rate "
     "judged upper_hand contest keeper album examiner events journal progress lookout rehearsal folder confined "
     "crew follower place together init picture_optimizer",
@@ -43,7 +43,7 @@ OLD_MODULES = {
     "sweep plan tiles applied outcome carrying exif formats geo metadata metadata_readers profiles vips xmp",
     "report": "contents exhibits spots numbers verdict_line page blend learned restored",
 }
-"""By room: modules that were renamed, moved or merged. `images`, `learning` and `studies` were rooms of many."""
+"""By room: modules that were renamed, moved or merged. `images` and `learning` were rooms of many."""
 
 
 def old_modules() -> Iterator[str]:
