@@ -300,6 +300,15 @@ def test_what_has_no_pictures_is_left_out() -> None:
     assert {benchmark: [one.item for one in sets] for benchmark, sets in windows.items()} == {"sr": ["full"]}
 
 
+def test_an_image_that_is_smaller_than_the_window_is_shown_as_a_whole() -> None:
+    known = configurations(TWO)[:2]
+    wide = {c.name: np.random.default_rng(i).integers(0, 256, (8, 32, 3), np.uint8) for i, c in enumerate(known)}
+    for side, shape in ((64, (8, 32)), (16, (8, 16))):
+        windows = picture_set("a", wide, known, side)
+        assert (windows.height, windows.width) == shape
+        assert (windows.cropped_from is None) == (shape == (8, 32))
+
+
 def test_pictures_of_a_low_resolution_are_enlarged_by_whole_pixels() -> None:
     known = configurations(TWO)[:1]
     small = np.arange(4, dtype=np.uint8).reshape(2, 2) * 60

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from lossmith.report.formatting import MISSING, number, significant
 
-WIDE, TALL = 264, 240
+SMALL, LARGE, TALL = 264, 340, 240
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 26, 42
-"""A plot and its margins, in its own units, about a pixel each."""
+"""A plot's widths, height and margins, in its own units, about a pixel each."""
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -59,12 +59,22 @@ class Scatter:
     x: Scale
     y: Scale
     marks: list[tuple[float, float, Point]]
+    width: int
 
-    box = f"0 0 {WIDE} {TALL}"
-    frame = (LEFT, TOP, WIDE - RIGHT, TALL - BOTTOM)
+    @property
+    def box(self) -> str:
+        """As `viewBox` has it."""
+        return f"0 0 {self.width} {TALL}"
+
+    @property
+    def frame(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of where points lie."""
+        return LEFT, TOP, self.width - RIGHT, TALL - BOTTOM
 
 
-def scatter(points: Sequence[Point], higher_is_better: bool, logarithmic: bool = False) -> Scatter | None:
+def scatter(
+    points: Sequence[Point], higher_is_better: bool, logarithmic: bool = False, width: int = LARGE
+) -> Scatter | None:
     """The plot, better upwards; None where fewer than two points have both numbers.
 
     A logarithmic plot leaves out what is not above 0.
@@ -72,10 +82,10 @@ def scatter(points: Sequence[Point], higher_is_better: bool, logarithmic: bool =
     kept = [p for p in points if math.isfinite(p.x) and math.isfinite(p.y) and (p.x > 0 or not logarithmic)]
     if len(kept) < 2:
         return None
-    x = Scale(*_airy([p.x for p in kept], logarithmic), LEFT, WIDE - RIGHT, logarithmic)
+    x = Scale(*_airy([p.x for p in kept], logarithmic), LEFT, width - RIGHT, logarithmic)
     bottom, top = (TALL - BOTTOM, TOP) if higher_is_better else (TOP, TALL - BOTTOM)
     y = Scale(*_airy([p.y for p in kept], False), bottom, top)
-    return Scatter(x, y, [(x.place(p.x), y.place(p.y), p) for p in kept])
+    return Scatter(x, y, [(x.place(p.x), y.place(p.y), p) for p in kept], width)
 
 
 def brief_number(value: float) -> str:
@@ -126,4 +136,4 @@ def _airy(values: Sequence[float], logarithmic: bool) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-__all__ = ["Point", "Scale", "Scatter", "brief_number", "round_step", "scatter"]
+__all__ = ["LARGE", "SMALL", "Point", "Scale", "Scatter", "brief_number", "round_step", "scatter"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lossmith.report.formatting import MISSING, interval, number, significant
 from lossmith.report.methods import Method, look
-from lossmith.report.scatter import Point, Scatter, brief_number, scatter
+from lossmith.report.scatter import LARGE, SMALL, Point, Scatter, brief_number, scatter
 from lossmith.studies.analysis.results import BenchmarkAnalysis, Convention, Estimate, Facts, StudyAnalysis
 from lossmith.studies.configuration import Configuration
 
@@ -41,11 +41,8 @@ class FactView:
     axis: str
     plots: list[Plot]
     sentence: str
-
-    @property
-    def columns(self) -> int:
-        """Plots in a row of a wide screen."""
-        return 4 if len(self.plots) == 4 else 3
+    columns: int
+    """Plots in a row of a wide screen."""
 
 
 @dataclass(frozen=True)
@@ -104,17 +101,19 @@ def fact_views(analysis: StudyAnalysis, looks: Looks) -> list[FactView]:
     ]
     sources = [over_all, *of_each] if len(of_each) > 1 else of_each
     labels = {convention.fact: convention.label for *_, conventions in sources for convention in conventions}
+    columns = 4 if len(sources) == 4 else 3
+    width = SMALL if columns == 4 else LARGE
     views = []
     for fact in sorted(labels, key=lambda fact: fact not in CONVENTIONS):
         plots = [
-            _plot([c for c in conventions if c.fact == fact], title, metric, higher, looks, random)
+            _plot([c for c in conventions if c.fact == fact], title, metric, higher, looks, random, width)
             for title, metric, higher, conventions in sources
         ]
         of = "networks" if fact in OF_NETWORKS else "configurations"
         sentences = [c.sentence for c in sources[0][-1] if (c.fact, c.of) == (fact, of)]
         label = labels[fact]
         drawn = [plot for plot in plots if plot.drawing is not None]
-        views.append(FactView(label[:1].upper() + label[1:], label, drawn, " ".join(sentences)))
+        views.append(FactView(label[:1].upper() + label[1:], label, drawn, " ".join(sentences), columns))
     return views
 
 
@@ -188,7 +187,13 @@ def _key(value: float) -> str:
 
 
 def _plot(
-    conventions: Sequence[Convention], title: str, metric: str, higher: bool, looks: Looks, random: Container[str]
+    conventions: Sequence[Convention],
+    title: str,
+    metric: str,
+    higher: bool,
+    looks: Looks,
+    random: Container[str],
+    width: int,
 ) -> Plot:
     most = max(conventions, key=lambda convention: len(convention.points))
     points = [
@@ -208,7 +213,7 @@ def _plot(
         for convention in conventions
         if not math.isnan(convention.rho.value)
     ]
-    return Plot(title, metric, scatter(points, higher, most.fact in RATIOS), correlations)
+    return Plot(title, metric, scatter(points, higher, most.fact in RATIOS, width), correlations)
 
 
 __all__ = [

@@ -102,8 +102,8 @@ def picture_set(item: str, images: Images, configurations: Sequence[Configuratio
     versions = _of_one_size({name: as_rgb(array) for name, array in images.items()})
     height, width = next(iter(versions.values())).shape[:2]
     known = [configuration for configuration in configurations if configuration.network is not None]
-    crop = _window(item, versions, [c.name for c in known if c.name in versions], side)
-    inner = (slice(crop.y, crop.y + crop.side), slice(crop.x, crop.x + crop.side))
+    crop = _crop(item, versions, [c.name for c in known if c.name in versions], side)
+    inner = (_around(crop.y, crop.side, side, height), _around(crop.x, crop.side, side, width))
     uris = {name: data_uri(image[inner]) for name, image in versions.items()}
     names = {configuration.name for configuration in known}
     others = sorted((name for name in uris if name not in names), key=_precedence)
@@ -150,7 +150,17 @@ def _precedence(name: str) -> int:
     return ORIGINALS.index(name) if name in ORIGINALS else len(ORIGINALS)
 
 
-def _window(item: str, versions: Mapping[str, Pixels], results: Sequence[str], side: int) -> Crop:
+def _around(start: int, length: int, side: int, whole: int) -> slice:
+    """A window of this side, or the whole image if that is smaller, with a crop in its middle, or near it.
+
+    >>> _around(40, 20, 30, 100), _around(0, 20, 30, 100), _around(6, 20, 30, 26)
+    (slice(35, 65, None), slice(0, 30, None), slice(0, 26, None))
+    """
+    first = min(max(0, start + length // 2 - side // 2), max(0, whole - side))
+    return slice(first, min(first + side, whole))
+
+
+def _crop(item: str, versions: Mapping[str, Pixels], results: Sequence[str], side: int) -> Crop:
     """Where the results differ most from each other."""
     others = sorted((name for name in versions if name not in results), key=_precedence)
     target = versions[others[0] if others else results[0]]
