@@ -145,6 +145,7 @@ def test_damaged_scores_are_made_anew(data: Path, tmp_path: Path) -> None:
     study(data, out)
     before = scores(out)
     next(out.rglob("scores.csv")).write_text("image,method,seed,protocol,error\n")
+    (out / "costs.json").write_text("{")
     study(data, out)
     assert scores(out) == before
 

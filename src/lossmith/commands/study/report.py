@@ -86,7 +86,10 @@ def _benchmark_result(source: Benchmark, runs: Sequence[StudyRun]) -> BenchmarkR
 
 def _costs(path: Path, configurations: Sequence[Configuration]) -> dict[str, float]:
     """Milliseconds of each loss by name, measured once on this machine and kept in a file."""
-    costs: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        costs: dict[str, float] = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # not there, or damaged
+        costs = {}
     new = [each for each in configurations if each.network and replace(each, random=False).name not in costs]
     with ProgressBar("measuring what the losses cost") as bar:
         for number, configuration in enumerate(new, 1):
