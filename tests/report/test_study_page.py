@@ -286,6 +286,7 @@ def test_pictures_of_all_configurations_show_one_window(contents: StudyContents,
     versions = contents.pictures["sr"]["butterfly"]
     windows = picture_set("butterfly", versions, known, 16)
     assert (windows.width, windows.height, windows.cropped_from) == (16, 16, (40, 40))
+    assert windows.columns == 4
     others, *groups = windows.groups
     assert [picture.name for picture in others.pictures] == ["original", "input", "baseline"]
     assert [picture.name for group in groups for picture in group.pictures] == [c.name for c in known]

@@ -59,8 +59,8 @@ class PictureSet:
 
     @property
     def columns(self) -> int:
-        """Windows in a row: the layers of a network."""
-        return max((len(group.pictures) for group in self.groups if group.network), default=1)
+        """Windows in a row: the layers of a network, or what they are compared with."""
+        return max(len(group.pictures) for group in self.groups)
 
 
 def picture_sets(
