@@ -1,4 +1,4 @@
-"""A study that was never run: scores as they could be, analysed as those of any study."""
+"""A study that was never run: scores as they could be, analyzed as those of any study."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from lossmith.evaluation import Row
 from lossmith.metrics.registry import Metric
 from lossmith.report.pages.study import StudyContents
 from lossmith.report.study_pictures import Images
-from lossmith.studies.analysis import BenchmarkResult, Facts, analyse
+from lossmith.studies.analysis import BenchmarkResult, Facts, analyze
 from lossmith.studies.configuration import Configuration
 from lossmith.studies.pihlgren import PIHLGREN
 
@@ -79,7 +79,7 @@ def example(
     known = configurations(networks, kinds)
     results = [result(index, known, known[-1] if index == 2 else None) for index in range(3)]
     return StudyContents(
-        analysis=analyse(results, facts=planted_facts(known)),
+        analysis=analyze(results, facts=planted_facts(known)),
         scale="small",
         seeds=[0, 1],
         data={"sr": "Set5, 5 pictures", "similarity": "LIVE, 67 pictures"},

@@ -7,7 +7,7 @@ import pytest
 
 from lossmith.evaluation import Row
 from lossmith.studies import Configuration
-from lossmith.studies.analysis import BenchmarkResult, StudyAnalysis, analyse, to_json
+from lossmith.studies.analysis import BenchmarkResult, StudyAnalysis, analyze, to_json
 from lossmith.studies.analysis.recommendation import recommend
 from lossmith.studies.analysis.tables import metric_tables
 
@@ -19,7 +19,7 @@ ACCURACIES = {network: 50.0 + 3 * n for n, network in enumerate(NETWORKS)}
 
 def study(*results: BenchmarkResult, accuracies: dict[str, float] = ACCURACIES) -> StudyAnalysis:
     configurations = [c for one in results for c in one.configurations]
-    return analyse(results, facts=facts_of_all(configurations, accuracies))
+    return analyze(results, facts=facts_of_all(configurations, accuracies))
 
 
 def sentences(analysis: StudyAnalysis, of: str) -> dict[str, str]:
@@ -158,16 +158,16 @@ class TestRecommendation:
         shallow, deep = Configuration("net", "l1"), Configuration("net", "l4")
         # one noise for all, and a hair's breadth between the two
         benchmark = result([BASELINE, shallow, deep], lambda c: 25 + (c != BASELINE), noise=0.05)
-        best = analyse([benchmark], facts=facts_of_all([shallow, deep])).benchmarks[0]
+        best = analyze([benchmark], facts=facts_of_all([shallow, deep])).benchmarks[0]
         costly = best.scores[0].configuration
         cheap = shallow if costly == deep else deep
         costs = {costly.name: 40.0, cheap.name: 10.0}
-        sentence = analyse([benchmark], costs, facts={}).benchmarks[0].recommendation
+        sentence = analyze([benchmark], costs, facts={}).benchmarks[0].recommendation
         assert sentence.endswith(f"{cheap.name} is not distinguishable from it and costs 25 % of it (10.0 ms).")
 
     def test_a_layer_that_is_as_good_and_not_cheaper_is_named_too(self) -> None:
         benchmark = result([BASELINE, self.a, self.b], lambda c: 25 + (c != BASELINE))
-        sentence = analyse([benchmark], facts={}).benchmarks[0].recommendation
+        sentence = analyze([benchmark], facts={}).benchmarks[0].recommendation
         assert sentence.endswith("is not distinguishable from it.")
 
     def test_where_all_layers_are_as_good_none_is_listed(self) -> None:
@@ -177,7 +177,7 @@ class TestRecommendation:
     def test_a_step_is_what_it_costs_where_the_loss_was_not_timed(self) -> None:
         benchmark = result([BASELINE, self.a], lambda c: 25 + (c == self.a))
         steps = {self.a.name: 123.4}
-        analysis = analyse([replace(benchmark, milliseconds_per_step=steps)], facts={})
+        analysis = analyze([replace(benchmark, milliseconds_per_step=steps)], facts={})
         assert analysis.benchmarks[0].recommendation.endswith("; a step takes 123 ms).")
         assert analysis.benchmarks[0].scores[0].milliseconds_per_step == 123.4
 
@@ -256,7 +256,7 @@ class TestHeatMap:
 
     def test_layers_keep_their_order_where_depths_are_unknown(self) -> None:
         configurations = [Configuration("net", name) for name in ("z", "a")]
-        (row,) = analyse([result(configurations, lambda c: 25.0)], facts={}).benchmarks[0].heat_map
+        (row,) = analyze([result(configurations, lambda c: 25.0)], facts={}).benchmarks[0].heat_map
         assert row.layers == ("z", "a")
 
 
@@ -290,7 +290,7 @@ class TestWhatIsMissing:
         assert not study(empty).only_random
 
     def test_no_benchmarks_at_all(self) -> None:
-        assert analyse([]).benchmarks == ()
+        assert analyze([]).benchmarks == ()
 
     def test_benchmarks_that_have_different_configurations_share_what_both_have(self) -> None:
         first = result(grid(NETWORKS), lambda c: 25 - depth_of(c))
@@ -301,13 +301,13 @@ class TestWhatIsMissing:
 
     def test_a_network_that_does_not_exist_has_no_facts(self) -> None:
         unknown = Configuration("no_such_network", "l1")
-        analysis = analyse([replace(result([BASELINE], lambda c: 25.0), configurations=(BASELINE, unknown))])
+        analysis = analyze([replace(result([BASELINE], lambda c: 25.0), configurations=(BASELINE, unknown))])
         assert to_json(analysis.facts[unknown.name])["depth"] is None
 
 
 def test_costs_of_trained_weights_are_those_of_random_ones() -> None:
     trained, random = Configuration("net", "l1"), Configuration("net", "l1", random=True)
-    analysis = analyse([result([trained, random], lambda c: 25.0)], {trained.name: 7.0}, {})
+    analysis = analyze([result([trained, random], lambda c: 25.0)], {trained.name: 7.0}, {})
     assert analysis.facts[random.name].milliseconds == 7
 
 

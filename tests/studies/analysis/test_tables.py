@@ -10,7 +10,7 @@ from scipy import stats
 from lossmith.core.errors import LossmithError
 from lossmith.evaluation import Metric, Row
 from lossmith.studies import Configuration
-from lossmith.studies.analysis import BenchmarkResult, analyse
+from lossmith.studies.analysis import BenchmarkResult, analyze
 from lossmith.studies.analysis.results import BenchmarkAnalysis, ConfigurationScore
 
 from .planted import BASELINE, GMSD, PSNR, facts_of_all, grid, result
@@ -19,7 +19,7 @@ A, B, C, D = grid(["net"])
 
 
 def table(benchmark: BenchmarkResult) -> BenchmarkAnalysis:
-    return analyse([benchmark], facts=facts_of_all(benchmark.configurations)).benchmarks[0]
+    return analyze([benchmark], facts=facts_of_all(benchmark.configurations)).benchmarks[0]
 
 
 def line(benchmark: BenchmarkResult, configuration: Configuration) -> ConfigurationScore:

@@ -20,7 +20,7 @@ from lossmith.core.progress import ProgressBar
 from lossmith.core.provenance import environment
 from lossmith.report.pages.study import StudyContents, write_study
 from lossmith.studies import Benchmark, Configuration, Scale, Selection
-from lossmith.studies.analysis import BenchmarkResult, StudyAnalysis, analyse, to_json
+from lossmith.studies.analysis import BenchmarkResult, StudyAnalysis, analyze, to_json
 from lossmith.studies.benchmarks import BENCHMARKS, benchmark
 from lossmith.studies.facts import loss_cost
 
@@ -47,7 +47,7 @@ def write_results(out: Path, runs: Sequence[StudyRun], settings: StudySettings) 
     benchmarks = {name: benchmark(entry["benchmark"]) for name, entry in stored.items()}
     results = [_benchmark_result(each, runs) for each in benchmarks.values()]
     configurations = dict.fromkeys(run.configuration for run in runs)
-    analysis = analyse(results, _costs(out / "costs.json", list(configurations)))
+    analysis = analyze(results, _costs(out / "costs.json", list(configurations)))
     write_scores(out / "results.csv", runs)
     contents = StudyContents(
         analysis=analysis,

@@ -24,7 +24,7 @@ from lossmith.studies.configuration import Configuration
 from lossmith.studies.facts import facts_of
 
 
-def analyse(
+def analyze(
     results: Sequence[BenchmarkResult],
     costs: Mapping[str, float] | None = None,
     facts: Mapping[str, Facts] | None = None,
@@ -49,7 +49,7 @@ def analyse(
     configurations = tuple(dict.fromkeys(c for result in results for c in result.configurations))
     facts = _with_costs(_all_facts(configurations) if facts is None else facts, configurations, costs or {})
     layers = layers_by_depth(configurations, facts)
-    benchmarks = tuple(_analyse_benchmark(result, layers, facts) for result in results)
+    benchmarks = tuple(_analyze_benchmark(result, layers, facts) for result in results)
     ranks = {
         benchmark.name: {score.name: score.rank for score in benchmark.scores if not score.problem}
         for benchmark in benchmarks
@@ -70,7 +70,7 @@ def analyse(
     return replace(study, summary=summarize(study))
 
 
-def _analyse_benchmark(
+def _analyze_benchmark(
     result: BenchmarkResult, layers: Mapping[str, Sequence[str]], facts: Mapping[str, Facts]
 ) -> BenchmarkAnalysis:
     tables = metric_tables(result)
@@ -136,4 +136,4 @@ def _with_costs(
     return complete
 
 
-__all__ = ["analyse"]
+__all__ = ["analyze"]
