@@ -206,7 +206,7 @@ class TestRecommendation:
     def test_one_item_and_one_seed_recommend_nothing(self) -> None:
         sentence = self.sentence({BASELINE: 25, self.a: 26}, items=1)
         assert "no layer is known to beat" in sentence
-        assert sentence.endswith("and one item and one seed tell no more.")
+        assert sentence.endswith("and one score of each tells no more.")
 
     def test_without_a_baseline_there_is_none_to_beat(self) -> None:
         assert "the baseline has no score to compare it with" in self.sentence({self.a: 25, self.b: 26})

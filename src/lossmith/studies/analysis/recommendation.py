@@ -60,7 +60,8 @@ def _headline(task: str, table: MetricTable, best: str, baseline: str, costs: "_
     if table.is_worse(best, BASELINE, layers):
         return f"For {task} no layer beat {beaten}: the best, {best}, is {lead(table.metric, gain)} worse."
     side = f"{lead(table.metric, gain)} {'better' if gain.value > 0 else 'worse'}" if gain.value else "equal to it"
-    doubt = "the two are not distinguishable" if gain.has_interval else "one item and one seed tell no more"
+    compared = gain.has_interval or all(table.score(name).has_interval for name in (best, BASELINE))
+    doubt = "the two are not distinguishable" if compared else "one score of each tells no more"
     return f"For {task} no layer is known to beat {beaten}: the best, {best}, is {side}, and {doubt}."
 
 
@@ -69,7 +70,7 @@ def _ties(best: str, ties: Sequence[str], layers: int, costs: "_Costs") -> str:
     if not ties:
         return ""
     cheapest = min(ties, key=lambda name: costs.of.get(name, math.inf))
-    share = costs.of.get(cheapest, math.inf) / costs.of.get(best, math.inf)  # nan, which is not less, if unknown
+    share = costs.of.get(cheapest, math.nan) / costs.of.get(best, math.nan)  # nan, which is not less, if unknown
     price = (
         f"costs {100 * share:.0f} % of it ({_milliseconds(costs.of[cheapest])})" if share < MUCH_CHEAPER else ""
     )
