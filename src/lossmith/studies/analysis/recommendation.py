@@ -15,8 +15,16 @@ MANY = 3
 """As many layers are named."""
 
 
-def recommend(result: BenchmarkResult, table: MetricTable | None, facts: Mapping[str, Facts]) -> str:
+def recommend(
+    result: BenchmarkResult,
+    table: MetricTable | None,
+    facts: Mapping[str, Facts],
+    others: Sequence[MetricTable] = (),
+) -> str:
     """The best layer, how it compares with the baseline, what is as good and cheaper, and what it costs.
+
+    Then, where they say something else, what is best by other metrics: squared differences of pixels are what PSNR
+    measures, so by PSNR no layer can be expected to beat them.
 
     A layer that is not known to beat the baseline is not recommended, and random weights are called so. The
     interval of the lead allows for the choice of the best of so many layers.
@@ -29,6 +37,8 @@ def recommend(result: BenchmarkResult, table: MetricTable | None, facts: Mapping
         Its table in the metric that decides; None without scores.
     facts
         By name of configuration; the cost of a loss is from there, or else that of a training step.
+    others
+        The tables in other metrics.
     """
     task = _task(result.title)
     if table is None:
@@ -39,10 +49,12 @@ def recommend(result: BenchmarkResult, table: MetricTable | None, facts: Mapping
         score = score_text(table.metric, table.score(BASELINE).value)
         return f"Nothing can be said of {task}: only {_the(result.baseline)} has a score ({score})."
     costs = _costs(layers, result, facts)
-    best, *ties = table.ties(layers)
+    winners = table.known_to_beat(BASELINE, layers, len(layers))
+    best, *ties = table.ties(layers, first=winners[0] if winners else "")
     sentences = [_headline(task, table, best, result.baseline, costs, len(layers))]
-    if BASELINE not in table.names or table.is_worse(BASELINE, best, len(layers)):
+    if winners or BASELINE not in table.names:
         sentences += [_ties(best, ties, len(layers), costs), _weights(table, best, by_name)]
+    sentences.append(_by_others(others, best if winners else "", len(layers), _the(result.baseline)))
     if all(by_name[name].random for name in layers):
         sentences.append("All networks here have random weights, so this says nothing of trained ones.")
     return " ".join(filter(None, sentences))
@@ -88,11 +100,34 @@ def _weights(table: MetricTable, best: str, by_name: Mapping[str, Configuration]
     trained = [name for name, c in by_name.items() if c.network is not None and not c.random]
     if not trained or not by_name[best].random:
         return ""
-    second = table.best(trained)
+    second = table.ranked(trained)[0]
     found = f"The weights of {best} are random; the best trained layer, {second}, is"
     if not table.is_worse(second, best, len(by_name)):
         return f"{found} not distinguishable from it."
     return f"{found} {lead(table.metric, table.gain([best], [second], len(by_name)))} worse."
+
+
+def _by_others(others: Sequence[MetricTable], recommended: str, layers: int, baseline: str) -> str:
+    """Which layers beat the baseline by other metrics, and by which none does; those that agree are not named.
+
+    What is claimed holds for all layers and metrics at once.
+    """
+    metrics: dict[str, list[str]] = {}  # by the layer that beats the baseline, or "" for none
+    for table in others:
+        names = [name for name in table.names if name != BASELINE]
+        if names and BASELINE in table.names:
+            winners = table.known_to_beat(BASELINE, names, len(names) * len(others))
+            agrees = recommended in winners and not table.is_worse(recommended, winners[0], len(names))
+            part = f" (among {len(names)} of {layers} layers)" if len(names) < layers else ""
+            winner = recommended if agrees else next(iter(winners), "")
+            metrics.setdefault(winner, []).append(table.metric.label + part)
+    none = metrics.pop("", [])
+    named = [f"{name} by {listed(of, most=len(of))}" for name, of in metrics.items() if name != recommended]
+    sentences = [f"Known to beat {baseline} by other metrics: {'; '.join(named)}."] if named else []
+    if none:
+        task = "to" if named else f"to beat {baseline}"
+        sentences.append(f"By {listed(none, 'or', len(none))}, no layer is known {task}.")
+    return " ".join(sentences)
 
 
 class _Costs(NamedTuple):

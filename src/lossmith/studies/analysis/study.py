@@ -90,7 +90,7 @@ def _analyze_benchmark(
         random_comparisons=tuple(random_comparisons(main, layers)) if main else (),
         conventions=conventions(ranks, values, result.configurations, facts) if main else (),
         only_random=_only_random(result.configurations, ranks),
-        recommendation=recommend(result, main, facts),
+        recommendation=recommend(result, main, facts, tables[1:]),
         depth_trend=depth_trend(ranks, layers),
     )
 

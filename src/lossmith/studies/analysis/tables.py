@@ -45,10 +45,18 @@ class MetricTable:
         ranks = stats.rankdata(-self._sign * self.table.values.mean((1, 2)))
         return dict(zip(self.names, ranks.tolist(), strict=True))
 
-    def best(self, names: Sequence[str]) -> str:
-        """The best of some configurations, the first among equals."""
-        ranks = self.ranks()
-        return min(names, key=ranks.__getitem__)
+    def ranked(self, names: Sequence[str]) -> list[str]:
+        """Some configurations, the best first, equals as they came."""
+        return sorted(names, key=self.ranks().__getitem__)
+
+    def known_to_beat(self, other: str, names: Sequence[str], comparisons: int) -> list[str]:
+        """Those of some that are distinguishable from a worse one, best first; none if it has no score.
+
+        The best need not be one of them, if it varies more.
+        """
+        return [
+            name for name in self.ranked(names) if other in self.names and self.is_worse(other, name, comparisons)
+        ]
 
     def score(self, name: str) -> Estimate:
         """The mean over items and seeds, with the interval that came with it, or else that of the bootstrap."""
@@ -86,11 +94,16 @@ class MetricTable:
         apart = one.high < two.low or two.high < one.low  # never so for nan
         return apart and difference.value < 0
 
-    def ties(self, names: Sequence[str]) -> tuple[str, ...]:
-        """The best of some configurations, and those of them that are not distinguishable from it, best first."""
-        ranks = self.ranks()
-        best, *others = sorted(names, key=ranks.__getitem__)
-        return (best, *(name for name in others if not self.is_worse(name, best, len(others))))
+    def ties(self, names: Sequence[str], first: str = "") -> tuple[str, ...]:
+        """The first, by default the best, and those that are not distinguishable from it, best first."""
+        best, *others = self.ranked(names)
+        if first in others:
+            best, others = first, [name for name in (best, *others) if name != first]
+        count = len(others)
+        return (
+            best,
+            *(n for n in others if not (self.is_worse(n, best, count) or self.is_worse(best, n, count))),
+        )
 
     @property
     def _sign(self) -> int:
