@@ -118,7 +118,7 @@ def test_published_accuracies_of_timm(network: str, accuracy: float) -> None:
     assert imagenet_accuracy(network)[0] == accuracy
 
 
-@pytest.mark.parametrize("network", ["timm/resnet50", "minc", "package.module:Net"])
+@pytest.mark.parametrize("network", ["timm/resnet50", "minc", "efficientnet_lite0", "package.module:Net"])
 def test_an_accuracy_that_is_not_in_the_table_is_unknown(network: str) -> None:
     pytest.importorskip("timm")
     value, source = imagenet_accuracy(network)

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from lossmith.losses import loss
-from lossmith.losses.perceptual.backbones import backbone
+from lossmith.losses.perceptual.backbones import OWN_NETWORKS, backbone
 from lossmith.losses.perceptual.graph import feature_graph
 from lossmith.studies.configuration import Configuration
 
@@ -99,7 +99,7 @@ def imagenet_accuracy(network: str) -> tuple[float, str]:
         tagged = name if "." in name or default is None else f"{name}.{default.tag}"
         accuracy = TIMM_ACCURACIES.get(tagged, math.nan)
         return accuracy, "" if math.isnan(accuracy) else f"timm's results for {tagged}"
-    if ":" in network or network == "minc":
+    if ":" in network or network in OWN_NETWORKS:
         return math.nan, ""
     from torchvision.models import get_model_weights
 

@@ -255,6 +255,7 @@ def _build_on_meta(make: Callable[[], nn.Module]) -> nn.Module:
 __all__ = [
     "EFFICIENTNET_LITE0",
     "IMAGENET",
+    "OWN_NETWORKS",
     "VGG16MINC",
     "Backbone",
     "backbone",
