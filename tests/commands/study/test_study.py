@@ -150,6 +150,29 @@ def test_damaged_scores_are_made_anew(data: Path, tmp_path: Path) -> None:
     assert scores(out) == before
 
 
+def test_a_damaged_run_of_an_earlier_call_is_left_out(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = tmp_path / "out"
+    study(data, out, layers=["relu"], weights="trained")
+    (receipt,) = out.glob("runs/sharpening/tiles*/seed-0/run.yaml")
+    for damaged in ("{", "", "network: vgg11"):
+        receipt.write_text(damaged)
+        result = study(data, out, layers=["second"], weights="trained")
+        assert {run.configuration.layer for run in result.runs} == {"", "second"}
+        assert f"{receipt} is damaged, so this run is left out" in caplog.text
+
+
+def test_a_damaged_benchmark_of_an_earlier_call_is_told_before_the_runs(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for text, sentence in (("{", "is damaged; move"), ("benchmark: no_such:Thing\ndata: {}", "no_such")):
+        (out / "runs" / "other").mkdir(parents=True, exist_ok=True)
+        (out / "runs" / "other" / "benchmark.yaml").write_text(text)
+        with pytest.raises(LossmithError, match=sentence):
+            study(data, out)
+    assert not list(out.rglob("run.yaml"))
+
+
 def test_a_run_that_fails_is_told_and_the_others_go_on(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

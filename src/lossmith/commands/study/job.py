@@ -150,15 +150,18 @@ def load_run(folder: Path, benchmark: str, configuration: Configuration, seed: i
 
 
 def find_runs(folder: Path) -> list[StudyRun]:
-    """The finished runs of a benchmark within its folder, by name and seed."""
+    """The finished runs of a benchmark within its folder, by name and seed; damaged ones are left out."""
     from lossmith.studies import Configuration
 
     runs = []
     for path in sorted(folder.glob("*/seed-*/run.yaml")):
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
         if is_finished(path.parent):
-            configuration = Configuration(config["network"], config["layer"], config["random"])
-            runs.append(load_run(path.parent, config["benchmark"], configuration, config["seed"]))
+            try:
+                config = yaml.safe_load(path.read_text(encoding="utf-8"))
+                configuration = Configuration(config["network"], config["layer"], config["random"])
+                runs.append(load_run(path.parent, config["benchmark"], configuration, config["seed"]))
+            except (yaml.YAMLError, ValueError, TypeError, KeyError):
+                logger.warning(f"{path} is damaged, so this run is left out; delete its folder to run it again")
     return runs
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from lossmith.commands.study.job import OpenBenchmark, StudyRun
 from lossmith.commands.study.pictures import pictures_of
-from lossmith.core.errors import counted
+from lossmith.core.errors import LossmithError, counted
 from lossmith.core.files import write_text
 from lossmith.core.progress import ProgressBar
 from lossmith.core.provenance import environment
@@ -41,10 +41,9 @@ class StudySettings:
 
 def write_results(out: Path, runs: Sequence[StudyRun], settings: StudySettings) -> StudyAnalysis:
     """Write `results.csv`, `results.json` and `report.html`; returns what they say."""
+    stored = stored_benchmarks(out)
     names = sorted({run.benchmark for run in runs}, key=lambda name: ([*BENCHMARKS, name].index(name), name))
-    files = {name: out / "runs" / name / "benchmark.yaml" for name in names}
-    stored = {name: yaml.safe_load(path.read_text(encoding="utf-8")) for name, path in files.items()}
-    benchmarks = {name: benchmark(entry["benchmark"]) for name, entry in stored.items()}
+    benchmarks = {name: stored[name][0] for name in names}
     results = [_benchmark_result(each, runs) for each in benchmarks.values()]
     configurations = dict.fromkeys(run.configuration for run in runs)
     analysis = analyze(results, _costs(out / "costs.json", list(configurations)))
@@ -53,7 +52,7 @@ def write_results(out: Path, runs: Sequence[StudyRun], settings: StudySettings) 
         analysis=analysis,
         scale=settings.scale,
         seeds=sorted({run.seed for run in runs}),
-        data={name: counted(_count(entry["data"]), "file") for name, entry in stored.items()},
+        data={name: counted(stored[name][1], "file") for name in names},
         command=settings.command,
         environment=environment("numpy", "scipy"),
         pictures={name: pictures_of(runs, name, settings.opened.get(name)) for name in benchmarks},
@@ -64,6 +63,22 @@ def write_results(out: Path, runs: Sequence[StudyRun], settings: StudySettings) 
     _write_json(out / "results.json", contents)
     write_study(out / "report.html", contents)
     return analysis
+
+
+def stored_benchmarks(out: Path) -> dict[str, tuple[Benchmark, int]]:
+    """The benchmarks in a study's folder, those of earlier calls included, and how many files of data each has.
+
+    Raises LossmithError for a damaged file, and for a benchmark of the user's that cannot be imported.
+    """
+    benchmarks = {}
+    for path in sorted(out.glob("runs/*/benchmark.yaml")):
+        try:
+            entry = yaml.safe_load(path.read_text(encoding="utf-8"))
+            spec, count = entry["benchmark"], _count(entry["data"])
+        except (yaml.YAMLError, ValueError, TypeError, KeyError) as error:
+            raise LossmithError(f"{path} is damaged; move {path.parent} away to leave its runs out") from error
+        benchmarks[path.parent.name] = benchmark(spec), count
+    return benchmarks
 
 
 def _benchmark_result(source: Benchmark, runs: Sequence[StudyRun]) -> BenchmarkResult:

@@ -112,7 +112,7 @@ def study(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
-    from lossmith.commands.study.report import StudySettings, write_results
+    from lossmith.commands.study.report import StudySettings, stored_benchmarks, write_results
 
     data, out = Path(data), Path(out)
     check_folder(out, "a study with its page")
@@ -126,6 +126,7 @@ def study(
     check(out / "study.yaml", {"scale": scale})
     for spec, source in opened.items():
         check(_benchmark_file(out, source), _benchmark_config(spec, source, scale))
+    stored_benchmarks(out)  # raises now what would keep the page from being written after all runs
     jobs = _jobs(selection, opened, scale, seeds, out)
     remarks = (*left_out, *selection.remarks)
     for remark in remarks:
