@@ -206,6 +206,30 @@ def test_a_killed_study_goes_on_to_the_same_scores(data: Path, tmp_path: Path) -
     assert scores(out) == scores(whole)
 
 
+def test_workers_find_data_named_by_a_relative_path(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tiles_benchmark import Sharpening
+
+    opened, open_tiles = [], Sharpening.open
+    monkeypatch.setattr(
+        Sharpening, "open", lambda self, folder, scale: opened.append(folder) or open_tiles(self, folder, scale)
+    )
+    monkeypatch.chdir(tmp_path)
+    study(Path(data.name), tmp_path / "out", weights="trained", layers=["relu"])
+    assert opened == [data / "sharpening"]
+
+
+def test_checkpoints_are_not_sent_back_from_a_cluster(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    from lossmith.commands.executors.ray_executor import pack, unpack
+
+    run = study(data, tmp_path / "out", weights="trained", layers=["relu"]).runs[0].folder
+    unpack(pack(run), tmp_path / "there")
+    sent, made = ({path.name for path in folder.rglob("*.*")} for folder in (tmp_path / "there", run))
+    assert made - sent == {"it.ckpt"}
+
+
 @pytest.mark.slow
 def test_a_ray_cluster_gives_the_same_scores(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")

@@ -127,7 +127,7 @@ def pack(folder: Path) -> bytes:
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder)
-            if path.is_file() and "checkpoints" not in name.parts:
+            if path.is_file() and path.suffix != ".ckpt" and "checkpoints" not in name.parts:
                 tar.add(path, name)
     return archive.getvalue()
 
