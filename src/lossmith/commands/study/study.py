@@ -180,7 +180,8 @@ def _open(data: Path, names: Sequence[str] | None, scale: Scale) -> tuple[dict[s
     for spec, each in chosen.items():
         if not (folder := data / each.name).is_dir():
             raise LossmithError(f"'{folder}' is not a folder, and `benchmarks={spec}` needs its data there")
-    opened = {spec: OpenBenchmark(each, each.open(data / each.name, scale)) for spec, each in chosen.items()}
+    # workers, which may open files by these paths, can be in another folder
+    opened = {s: OpenBenchmark(each, each.open(data.absolute() / each.name, scale)) for s, each in chosen.items()}
     if not opened:
         raise LossmithError(f"'{data}' holds no data of any benchmark; `data` is {LAYOUT}")
     absent = BENCHMARKS.keys() - set(specs) if names is None else ()
