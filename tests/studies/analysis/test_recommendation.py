@@ -26,7 +26,7 @@ def with_intervals(scores: dict[Configuration, float], margin: float) -> Benchma
 
 def test_intervals_that_overlap_tell_more_than_one_score_of_each() -> None:
     sentence = recommendation(with_intervals({BASELINE: 25, FIRST: 26}, margin=1))
-    assert sentence.endswith("is 1.00 dB better, and the two are not distinguishable.")
+    assert sentence.endswith("is 1.00 dB [-1.00, 3.00] better, and the two are not distinguishable.")
     assert "use net:l1" in recommendation(with_intervals({BASELINE: 25, FIRST: 26}, margin=0.1))
 
 

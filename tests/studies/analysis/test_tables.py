@@ -110,12 +110,16 @@ class TestOneRowForAllItems:
         assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.8, 0.7, 0.85))
 
     @pytest.mark.parametrize("seeds", [1, 3])
-    def test_has_no_interval_of_a_difference(self, seeds: int) -> None:
-        # seeds that change nothing do not make it sure
-        benchmark = self.benchmark({BASELINE: (0.5, 0.4, 0.6), A: (0.8, 0.7, 0.9)}, seeds)
-        gain = line(benchmark, A).gains["srocc"]
-        assert gain.value == pytest.approx(0.3)
-        assert not gain.has_interval
+    @pytest.mark.parametrize("higher_is_better", [True, False])
+    def test_a_difference_reaches_from_end_to_end(self, seeds: int, higher_is_better: bool) -> None:
+        # seeds that change nothing do not make it surer
+        benchmark = self.benchmark({BASELINE: (0.5, 0.4, 0.65), A: (0.8, 0.7, 0.9)}, seeds)
+        metric = replace(benchmark.metrics[0], higher_is_better=higher_is_better)
+        gain = line(replace(benchmark, metrics=(metric,)), A).gains["srocc"]
+        sign = 1 if higher_is_better else -1
+        assert gain.value == pytest.approx(sign * 0.3)
+        assert sorted([gain.low, gain.high]) == pytest.approx(sorted([sign * 0.05, sign * 0.5]))
+        assert gain.sign == sign
 
     def test_without_an_interval_equal_seeds_give_none(self) -> None:
         benchmark = self.benchmark({A: (0.8, 0.7, 0.85)}, seeds=3)
@@ -192,3 +196,14 @@ class TestWhatIsMissing:
         scored = line(by_hand({BASELINE: [25.0], A: [26.0]}), A)
         assert not scored.scores["psnr"].has_interval
         assert (scored.gains["psnr"].value, scored.gains["psnr"].has_interval) == (1.0, False)
+
+
+def test_trained_weights_are_seldom_known_to_differ_from_random_ones_that_are_as_good() -> None:
+    networks = [f"net{number}" for number in range(14)]
+    configurations = [*grid(networks, 1), *grid(networks, 1, random=True)]
+    # one study in twenty may err; without regard to the number of networks half of them would
+    wrong = 0
+    for draw in range(30):
+        comparisons = table(result(configurations, lambda c: 25.0, items=12, draw=draw)).random_comparisons
+        wrong += any(comparison.gain.sign for comparison in comparisons)
+    assert wrong < 6

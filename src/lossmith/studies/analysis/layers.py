@@ -41,8 +41,11 @@ def heat_map(configurations: Sequence[Configuration], layers: Mapping[str, Seque
 
 
 def random_comparisons(table: MetricTable, layers: Mapping[str, Sequence[str]]) -> list[RandomComparison]:
-    """Trained against random weights at the same layers, averaged over the layers of each network."""
-    comparisons = []
+    """Trained against random weights at the same layers, averaged over the layers of each network.
+
+    The intervals hold for all networks at once.
+    """
+    both: dict[str, dict[str, tuple[str, str]]] = {}
     for network, columns in layers.items():
         pairs = {
             layer: (Configuration(network, layer).name, Configuration(network, layer, random=True).name)
@@ -50,8 +53,11 @@ def random_comparisons(table: MetricTable, layers: Mapping[str, Sequence[str]]) 
         }
         shared = {layer: pair for layer, pair in pairs.items() if {*pair} <= {*table.names}}
         if shared:
-            trained, random = zip(*shared.values(), strict=True)
-            comparisons.append(RandomComparison(network, tuple(shared), table.gain(trained, random)))
+            both[network] = shared
+    comparisons = []
+    for network, shared in both.items():
+        trained, random = zip(*shared.values(), strict=True)
+        comparisons.append(RandomComparison(network, tuple(shared), table.gain(trained, random, len(both))))
     return comparisons
 
 

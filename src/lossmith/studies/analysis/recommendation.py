@@ -72,8 +72,7 @@ def _headline(task: str, table: MetricTable, best: str, baseline: str, costs: "_
     if table.is_worse(best, BASELINE, layers):
         return f"For {task} no layer beat {beaten}: the best, {best}, is {lead(table.metric, gain)} worse."
     side = f"{lead(table.metric, gain)} {'better' if gain.value > 0 else 'worse'}" if gain.value else "equal to it"
-    compared = gain.has_interval or all(table.score(name).has_interval for name in (best, BASELINE))
-    doubt = "the two are not distinguishable" if compared else "one score of each tells no more"
+    doubt = "the two are not distinguishable" if gain.has_interval else "one score of each tells no more"
     return f"For {task} no layer is known to beat {beaten}: the best, {best}, is {side}, and {doubt}."
 
 

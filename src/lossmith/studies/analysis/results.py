@@ -98,7 +98,10 @@ class RandomComparison:
     layers: tuple[str, ...]
     """Those that were run with trained and with random weights."""
     gain: Estimate
-    """How much better trained weights are than random ones, on average over the layers; positive is better."""
+    """How much better trained weights are than random ones, on average over the layers; positive is better.
+
+    The intervals of all networks hold at once.
+    """
 
 
 @dataclass(frozen=True)

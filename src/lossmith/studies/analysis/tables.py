@@ -7,6 +7,7 @@ alone makes one of fifty look better than it is. There the intervals hold for al
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from scipy import stats
@@ -69,8 +70,10 @@ class MetricTable:
     def gain(self, names: Sequence[str], others: Sequence[str], comparisons: int = 1) -> Estimate:
         """How much better configurations are than others on average, paired over items and seeds.
 
-        The interval holds for so many comparisons at once. It is nan where nothing is paired: for one item and
-        one seed, and for scores that came with intervals, whose items are not known.
+        The interval holds for so many comparisons at once; it is nan for one item and one seed. The items of
+        scores that came with intervals are not known, so that nothing is paired: it reaches from the low ends of
+        one side to the high ends of the other, as if both erred in opposite directions, and excludes zero where
+        the intervals do not overlap, which is the stricter rule.
         """
         ours, theirs = ([self.names.index(name) for name in side] for side in (names, others))
         values = self._sign * (self.table.values[ours].mean(0) - self.table.values[theirs].mean(0))
@@ -78,21 +81,18 @@ class MetricTable:
         if np.abs(values).max() <= ROUNDING * np.abs(self.table.values).max():  # equal, but for their sums
             values, means = 0 * values, 0 * means
         if not self.given.keys().isdisjoint([*names, *others]):
-            return Estimate(float(values.mean()))
+            scores = [[self.score(name) for name in side] for side in (names, others)]
+            (low, high), (other_low, other_high) = (
+                (fmean(score.low for score in side), fmean(score.high for score in side)) for side in scores
+            )
+            ends = sorted([self._sign * (low - other_high), self._sign * (high - other_low)])
+            return Estimate(float(values.mean()), *ends)
         confidence = 1 - (1 - CONFIDENCE) / comparisons
         return Estimate(float(values.mean()), *_sampled_interval(values, means, confidence))
 
     def is_worse(self, name: str, other: str, comparisons: int) -> bool:
-        """Whether a configuration is distinguishable from a better one, as one of so many comparisons.
-
-        Without a paired interval, two intervals that do not overlap tell them apart, which is the stricter rule.
-        """
-        difference = self.gain([name], [other], comparisons)
-        if difference.has_interval:
-            return difference.sign < 0
-        one, two = self.score(name), self.score(other)
-        apart = one.high < two.low or two.high < one.low  # never so for nan
-        return apart and difference.value < 0
+        """Whether a configuration is distinguishable from a better one, as one of so many comparisons."""
+        return self.gain([name], [other], comparisons).sign < 0
 
     def ties(self, names: Sequence[str], first: str = "") -> tuple[str, ...]:
         """The first, by default the best, and those that are not distinguishable from it, best first."""
