@@ -92,6 +92,13 @@ def test_judgements_are_one_number_between_0_and_1(value: ArrayLike, tmp_path: P
         read_bapps(tmp_path, None)
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"\x93NUMPY"])
+def test_a_damaged_judgement_is_refused_in_a_sentence(content: bytes, tmp_path: Path) -> None:
+    (triplets(tmp_path, "val/cnn") / "judge/000001.npy").write_bytes(content)
+    with pytest.raises(LossmithError, match=r"000001.npy' is not an array of NumPy with one number"):
+        read_bapps(tmp_path, None)
+
+
 def test_files_and_folders_that_are_missing_are_named(tmp_path: Path) -> None:
     folder = triplets(tmp_path, "val/cnn")
     (folder / "p1/000002.png").unlink()

@@ -29,7 +29,7 @@ def rows(*lines: str, column: str = "score") -> str:
     for line in lines:
         letters, _, rest = line.partition(" ")
         score, _, kind = rest.partition(" ")
-        table.append(f".{letters[1]}|,.{letters[0]}|,{score},{kind}")
+        table.append(f".{letters[1:]}|,.{letters[0]}|,{score},{kind}")
     return "\n".join(table)
 
 
@@ -39,6 +39,11 @@ def test_quality_is_higher_for_better_pictures(column: str, sign: int, tmp_path:
     assert [picture.quality for picture in data.pictures] == [3 * sign, 4 * sign, 5 * sign]
     assert [picture.reference.stem for picture in data.pictures] == ["a", "a", "d"]
     assert [picture.distorted.stem for picture in data.pictures] == ["b", "c", "e"]
+
+
+def test_spaces_around_names_of_columns_do_not_matter(tmp_path: Path) -> None:
+    table = rows("ab 3", "ac 4", "de 5").replace("distorted,reference,score,", " distorted , reference , score , ")
+    assert [picture.quality for picture in opened(tmp_path, table).pictures] == [3, 4, 5]
 
 
 def test_the_fingerprint_is_of_the_table_and_its_pictures(tmp_path: Path) -> None:
@@ -72,6 +77,15 @@ def test_pictures_without_a_score_are_left_out_with_a_remark(
         (rows("ab 3 x", "ac 4 x", "ad 5 y"), "has one picture of the kind 'y', and a correlation within it needs"),
         (rows("ab 3 low", "ac 4 low", "ad 5"), "a kind must not be called 'low'"),
         ("reference,score\n.a|,3", "scores.csv lacks the column 'distorted'; its first line must be 'reference,"),
+        (
+            "reference;distorted;score\n.a|;.b|;3\n",
+            "scores.csv separates its columns by semicolons; save it with commas",
+        ),
+        (rows("ab 3", f"a{'b' * 5000} 4"), "scores.csv, line 3: there is no picture 'pictures/b"),
+        (
+            rows("ab 3", "ac 4", "ab 5"),
+            "scores.csv, line 4: 'b.png' has a score on line 2 already; leave one line",
+        ),
         ("", "scores.csv lacks the column 'reference'"),
         (rows("ab 3", column="quality"), "scores.csv has 0 columns of scores; its first line must be"),
         ("reference,distorted,mos,dmos\n", "scores.csv has 2 columns of scores"),

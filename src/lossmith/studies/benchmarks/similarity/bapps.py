@@ -163,7 +163,7 @@ def _judgement(path: Path) -> float:
     try:
         values = np.load(path, allow_pickle=False)
         value = float(values.reshape(-1)[0]) if values.size == 1 else float("nan")
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:  # NumPy raises many kinds for a damaged file
         raise LossmithError(f"'{path}' is not an array of NumPy with one number") from error
     if not 0 <= value <= 1:
         raise LossmithError(f"'{path}' must hold one number between 0 and 1, the fraction of people")

@@ -60,8 +60,9 @@ def read_table(path: Path) -> RatedPictures:
     Pictures are named by paths relative to the table's folder. Other columns are ignored. Lines with an empty
     score are left out, with a remark.
 
-    Raises LossmithError, with the line, for a picture that is not there or of another size than its reference and
-    a score that is not a number; and for fewer than 3 pictures, a kind of one alone, and scores all equal.
+    Raises LossmithError, with the line, for a picture that is not there or of another size than its reference, a
+    score that is not a number, and a picture that has a score already; and for fewer than 3 pictures, a kind of
+    one alone, and scores all equal.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -70,17 +71,25 @@ def read_table(path: Path) -> RatedPictures:
         raise LossmithError(f"cannot read {path}: {reason}") from error
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
     try:
-        column = _score_column(path, list(reader.fieldnames or []))
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+        column = _score_column(path, list(reader.fieldnames))
         lines = [(reader.line_num, line) for line in reader]
     except csv.Error as error:
         raise LossmithError(f"{path} cannot be read as CSV after line {reader.line_num}: {error}") from error
-    pictures, unrated = [], 0
+    pictures: list[RatedPicture] = []
+    unrated, first = 0, dict[tuple[Path, Path], int]()
     for number, line in lines:
         where = f"{path}, line {number}"
         if not (line[column] or "").strip():
             unrated += 1
         else:
-            pictures.append(_rated_picture(line, column, path.parent, where))
+            picture = _rated_picture(line, column, path.parent, where)
+            if (before := first.setdefault((picture.reference, picture.distorted), number)) != number:
+                raise LossmithError(
+                    f"{where}: '{picture.distorted.name}' has a {column} on line {before} already; "
+                    "leave one line for each picture, with the mean"
+                )
+            pictures.append(picture)
     if unrated:
         logger.warning(f"{path}: {counted(unrated, 'line')} without a {column} left out")
     _check_scores(path, pictures)
@@ -94,6 +103,9 @@ def _score_column(path: Path, columns: list[str]) -> str:
     missing = [name for name in ("reference", "distorted") if name not in columns]
     if not missing and len(scores) == 1:
         return scores[0]
+    if len(columns) == 1 and (other := next((sign for sign in ";\t|" if sign in columns[0]), "")):
+        name = {";": "semicolons", "\t": "tabs", "|": "bars"}[other]
+        raise LossmithError(f"{path} separates its columns by {name}; save it with commas")
     problem = f"lacks the column '{missing[0]}'" if missing else f"has {len(scores)} columns of scores"
     raise LossmithError(
         f"{path} {problem}; its first line must be 'reference,distorted,score', with 'mos' in the place of score, "
@@ -124,7 +136,7 @@ def _rated_picture(line: Mapping[str, str | None], column: str, folder: Path, wh
 def _picture(name: str | None, column: str, folder: Path, where: str) -> Path:
     if not (name := (name or "").strip()):
         raise LossmithError(f"{where}: the column '{column}' is empty; name a picture there")
-    if not (path := folder / name).is_file():
+    if not os.path.isfile(path := folder / name):  # Path.is_file raises for a name that is too long
         raise LossmithError(f"{where}: there is no picture '{name}' in {folder}")
     return path
 
