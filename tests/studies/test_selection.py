@@ -11,8 +11,9 @@ from torchvision import models
 from lossmith.core.errors import LossmithError
 from lossmith.losses.perceptual import FeatureExtractor
 from lossmith.losses.perceptual.backbones import backbone
+from lossmith.studies import Configuration
 from lossmith.studies.layers import OTHERS, default_layers
-from lossmith.studies.selection import select
+from lossmith.studies.selection import select, weights_digest
 
 
 class Untraceable(nn.Module):
@@ -131,3 +132,41 @@ def test_the_taps_of_efficientnet_lite0_are_the_stem_and_three_stages() -> None:
         80,
         320,
     ]
+
+
+def test_weights_of_first_layers_stay_the_same_when_the_whole_file_is_added(weights: Path) -> None:
+    whole = {
+        name: torch.zeros(tensor.shape[:1]) for name, tensor in backbone("vgg19").network.state_dict().items()
+    }
+    first, last = Configuration("vgg19", "relu1_2"), Configuration("vgg19", "relu2_1")
+    start = {name: tensor for name, tensor in whole.items() if name.startswith(("features.0.", "features.2."))}
+    save_file(start, weights / "vgg19_imagenet_to_conv3_4.safetensors")
+    before = weights_digest(first)
+    save_file(whole, weights / "vgg19_imagenet.safetensors")
+    assert weights_digest(first) == before
+    assert weights_digest(last) != before
+    whole["features.2.weight"][0] = 1
+    save_file(whole, weights / "vgg19_imagenet.safetensors")
+    assert weights_digest(first) != before
+
+
+class Gain(nn.Module):
+    """Draws a weight when it is made."""
+
+    size = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, 1, self.size)
+        self.register_buffer("gain", torch.tensor(1.0))
+
+
+def test_a_network_of_ones_own_is_known_by_its_weights_and_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, random = (Configuration(f"{__name__}:Gain", "layer", random) for random in (False, True))
+    digests = weights_digest(trained), weights_digest(random)
+    assert (weights_digest(trained), weights_digest(random)) == digests
+    monkeypatch.setattr(torch, "tensor", lambda value: torch.full((), 2 * value))
+    assert weights_digest(trained) != digests[0]
+    assert weights_digest(random) == digests[1]
+    monkeypatch.setattr(Gain, "size", 3)
+    assert weights_digest(random) != digests[1]

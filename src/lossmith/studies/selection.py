@@ -1,12 +1,20 @@
 """Which configurations are studied: networks whose weights are at hand, and their layers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+import torch
 
 from lossmith.core.errors import LossmithError, unknown_name_error
+from lossmith.core.files import sha256_of
 from lossmith.core.state_dicts import is_counter
 from lossmith.losses.perceptual.backbones import Backbone, backbone
 from lossmith.losses.perceptual.graph import feature_graph, layer_names
+from lossmith.losses.perceptual.weights import find_file, read_state_dict
 from lossmith.studies.configuration import Configuration, Weights
 from lossmith.studies.layers import OTHERS, default_layers
 from lossmith.studies.pihlgren import PIHLGREN
@@ -133,4 +141,46 @@ def tensors_before(network: str, layer: str) -> list[str]:
     return [name for name in cut.state_dict() if not is_counter(name)]
 
 
-__all__ = ["NETWORKS", "Selection", "select", "tensors_before"]
+def weights_digest(configuration: Configuration) -> str:
+    """What tells the weights of a configuration from others: the SHA-256 of their file, or of a user's network.
+
+    A file of the first layers counts where it holds the same as one of the whole network, so that what was run
+    before that was there stays valid.
+    """
+    if configuration.network is None:
+        return "none"
+    if ":" in configuration.network:
+        return _module_digest(configuration.network, configuration.random)
+    if configuration.random:
+        return "none"
+    source = backbone(configuration.network)
+    path, first_layers = source.file(()), find_file(source.first_layers)
+    if path and first_layers and path != first_layers:
+        needed = tensors_before(configuration.network, configuration.layer)
+        whole, part = read_state_dict(path), read_state_dict(first_layers)
+        if all(name in part and name in whole and torch.equal(part[name], whole[name]) for name in needed):
+            path = first_layers
+    return _file_digest(path, path.stat().st_mtime_ns) if path else "the network's own"
+
+
+@lru_cache
+def _file_digest(path: Path, modified_at: int) -> str:
+    """Of large files, which many layers have in common."""
+    return sha256_of(path)
+
+
+def _module_digest(network: str, random: bool) -> str:
+    """Of a network of the user's: of its modules, and, unless they are to be random, of its weights."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)  # of a network that draws its weights when it is made, the same every time
+        module = backbone(network).network
+    digest = sha256(re.sub(r" at 0x\w+", "", repr(module)).encode())
+    if not random:
+        for name, tensor in module.state_dict().items():
+            digest.update(
+                name.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+            )
+    return digest.hexdigest()
+
+
+__all__ = ["NETWORKS", "Selection", "select", "tensors_before", "weights_digest"]

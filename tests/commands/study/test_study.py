@@ -124,6 +124,17 @@ def test_another_scale_or_other_data_is_refused(data: Path, tmp_path: Path) -> N
     assert scores(out) == before
 
 
+def test_a_network_of_ones_own_that_changed_is_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tiles_benchmark
+
+    study(data, tmp_path / "out")
+    monkeypatch.setattr(tiles_benchmark, "SEED", 2)
+    with pytest.raises(LossmithError, match=r"`weights_file` is .* or delete this folder to run it again"):
+        study(data, tmp_path / "out")
+
+
 def test_a_run_is_known_by_what_it_was_made_of(data: Path, tmp_path: Path) -> None:
     study(data, tmp_path / "out", layers=["relu"], weights="trained")
     (folder,) = (tmp_path / "out").glob("runs/sharpening/tiles*/seed-0")

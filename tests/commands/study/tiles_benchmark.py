@@ -17,6 +17,8 @@ from lossmith.metrics import Metric
 from lossmith.studies import Configuration, Scale
 from lossmith.studies.fitting import fit
 
+SEED = 1
+"""Of the weights of the networks."""
 STEPS = {"tiny": 3, "small": 30, "full": 300}
 
 
@@ -26,7 +28,7 @@ class TwoLayers(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         with torch.random.fork_rng([]):
-            torch.manual_seed(1)
+            torch.manual_seed(SEED)
             self.first, self.relu, self.second = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3, stride=2)
 
     def forward(self, image: Tensor) -> Tensor:

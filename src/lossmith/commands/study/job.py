@@ -104,7 +104,8 @@ class StudyJob:
 
         Raises LossmithError when the folder holds another run.
         """
-        run_config.check(self.folder / "run.yaml", self._config)
+        advice = "choose another `out`, or delete this folder to run it again"
+        run_config.check(self.folder / "run.yaml", self._config, advice)
         return self._result() if is_finished(self.folder) else None
 
     def failed(self, reason: str) -> StudyRun:

@@ -19,14 +19,14 @@ from lossmith.commands.outcome import Outcome
 from lossmith.commands.study.job import OpenBenchmark, StudyJob, StudyRun, find_runs
 from lossmith.core.devices import device_name
 from lossmith.core.errors import LossmithError, counted
-from lossmith.core.files import check_folder, safe_file_name, sha256_of
+from lossmith.core.files import check_folder, safe_file_name
 from lossmith.core.lock import folder_lock
 from lossmith.core.progress import progress_option
 from lossmith.core.run_config import check, write_or_check
 from lossmith.studies import Scale, Weights
 
 if TYPE_CHECKING:
-    from lossmith.studies import Configuration, Selection
+    from lossmith.studies import Selection
     from lossmith.studies.analysis import StudyAnalysis
 
 logger = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ def _jobs(
 ) -> list[StudyJob]:
     """A job for every seed, benchmark and configuration, the baselines included."""
     configurations = (studies.Configuration(), *selection.configurations)
-    weights = {configuration: _digest_of_weights(configuration) for configuration in configurations}
+    weights = {configuration: studies.weights_digest(configuration) for configuration in configurations}
     jobs = []
     for seed in range(seeds):
         for source in opened.values():
@@ -215,16 +215,6 @@ def _jobs(
                 }
                 jobs.append(StudyJob(name, configuration, seed, scale, folder, identity))
     return jobs
-
-
-def _digest_of_weights(configuration: Configuration) -> str:
-    """The SHA-256 of the file of a network's weights, or what it has instead."""
-    from lossmith.losses.perceptual.backbones import backbone
-
-    if configuration.network is None or configuration.random:
-        return "none"
-    path = backbone(configuration.network).file(())
-    return sha256_of(path) if path else "the network's own"
 
 
 def _announcement(
