@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -285,3 +286,37 @@ def test_benchmarks_need_their_data_only_if_they_are_named(data: Path, tmp_path:
         study(data / "elsewhere", tmp_path / "out", benchmarks=None)
     with pytest.raises(LossmithError, match=r"is not a folder, and `benchmarks=.*` needs its data there"):
         study(data / "elsewhere", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"run": None}, "lacks run, which lossmith.studies.Benchmark has"),
+        ({"name": "a/b"}, "is called 'a/b', which is no name for a folder; take letters and digits"),
+        (
+            {"open": lambda self, folder, scale: 3},
+            "the data that its method open returns needs an attribute fingerprint",
+        ),
+    ],
+)
+def test_a_benchmark_that_is_not_complete_is_refused(
+    changes: dict[str, Any], sentence: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tiles_benchmark
+
+    members = {name: value for name, value in vars(tiles_benchmark.Sharpening).items() if name[0] != "_"}
+    members = {name: value for name, value in (members | changes).items() if value}
+    monkeypatch.setattr(tiles_benchmark, "Broken", type("Broken", (), members | {"image_note": ""}), raising=False)
+    with pytest.raises(LossmithError, match=re.escape(sentence)):
+        study(data, tmp_path / "out", benchmarks=["tiles_benchmark:Broken"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_benchmarks_of_one_name_are_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tiles_benchmark
+
+    monkeypatch.setattr(tiles_benchmark, "Again", tiles_benchmark.Sharpening, raising=False)
+    with pytest.raises(LossmithError, match=f"{BENCHMARK} and .*:Again have the same name, sharpening"):
+        study(data, tmp_path / "out", benchmarks=[BENCHMARK, "tiles_benchmark:Again"])

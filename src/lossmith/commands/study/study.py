@@ -177,11 +177,22 @@ def _open(data: Path, names: Sequence[str] | None, scale: Scale) -> tuple[dict[s
     else:
         specs = list(dict.fromkeys(names))
     chosen = {spec: benchmark(spec) for spec in specs}
+    spec_of: dict[str, str] = {}
     for spec, each in chosen.items():
+        if (other := spec_of.setdefault(each.name, spec)) != spec:
+            raise LossmithError(
+                f"benchmarks {other} and {spec} have the same name, {each.name}; rename one of them"
+            )
         if not (folder := data / each.name).is_dir():
             raise LossmithError(f"'{folder}' is not a folder, and `benchmarks={spec}` needs its data there")
     # workers, which may open files by these paths, can be in another folder
     opened = {s: OpenBenchmark(each, each.open(data.absolute() / each.name, scale)) for s, each in chosen.items()}
+    for spec, source in opened.items():
+        if not isinstance(getattr(source.data, "fingerprint", None), Mapping):
+            raise LossmithError(
+                f"benchmark '{spec}': the data that its method open returns needs an attribute fingerprint, a "
+                "mapping of what sets it apart from other data"
+            )
     if not opened:
         raise LossmithError(f"'{data}' holds no data of any benchmark; `data` is {LAYOUT}")
     absent = BENCHMARKS.keys() - set(specs) if names is None else ()

@@ -2,6 +2,8 @@
 
 from importlib import import_module
 
+from lossmith.core.errors import LossmithError
+from lossmith.core.files import safe_file_name
 from lossmith.expressions import Call, instantiate, resolve
 from lossmith.studies.benchmark import Benchmark
 
@@ -12,12 +14,14 @@ BENCHMARKS = {
     "reduction": "reduction:Reduction",
 }
 """Where the class of each is, within this package; it is imported when it is asked for."""
+MEMBERS = tuple(member for member in vars(Benchmark) if not member.startswith("_"))
 
 
 def benchmark(name: str) -> Benchmark:
     """The benchmark of a name, or one of the user's, `my_package.my_module:MyBenchmark`, made without arguments.
 
-    Raises LossmithError for an unknown name, with the nearest one, and for what cannot be imported or made.
+    Raises LossmithError for an unknown name, with the nearest one, for what cannot be imported or made, and for
+    what is no benchmark.
     """
     if name in BENCHMARKS:
         module, _, attribute = BENCHMARKS[name].partition(":")
@@ -25,6 +29,12 @@ def benchmark(name: str) -> Benchmark:
     else:
         factory = resolve(Call(name), dict.fromkeys(BENCHMARKS, Benchmark), "benchmark")
     made: Benchmark = instantiate(Call(name), factory, "benchmark")
+    if missing := [member for member in MEMBERS if not hasattr(made, member)]:
+        raise LossmithError(f"benchmark '{name}' lacks {', '.join(missing)}, which lossmith.studies.Benchmark has")
+    if made.name != safe_file_name(str(made.name)):
+        raise LossmithError(
+            f"benchmark '{name}' is called {made.name!r}, which is no name for a folder; take letters and digits"
+        )
     return made
 
 
