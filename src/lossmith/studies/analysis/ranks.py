@@ -167,7 +167,9 @@ def _note(benchmarks: int, configurations: int, test: Friedman | None, differenc
         return f"Ranks are not tested: {have}, and Friedman's test takes three of each."
     found = f"Friedman's chi-squared {test.statistic:.1f}, p = {test.p_value:.2g}"
     if test.p_value >= SIGNIFICANCE:
-        return f"Over {benchmarks} benchmarks the {configurations} configurations do not differ ({found})."
+        return (
+            f"Over {benchmarks} benchmarks the {configurations} configurations are not known to differ ({found})."
+        )
     return (
         f"Over {benchmarks} benchmarks the {configurations} configurations differ ({found}); mean ranks that are "
         f"less than {difference:.2f} apart are not distinguishable (Nemenyi, 5 %)."

@@ -230,9 +230,11 @@ class Correlation:
     first: str
     second: str
     rho: Estimate
-    """Spearman's rank correlation of quality, with an interval over configurations."""
+    """Spearman's rank correlation of quality; its interval resamples networks, since their layers are alike."""
     configurations: int
     """That both have."""
+    networks: int
+    """Of these."""
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,11 @@ def _correlations(ranks: Ranks, configurations: Sequence[Configuration]) -> tupl
     correlations = []
     for first, second in combinations(ranks, 2):
         both = common_configurations({name: ranks[name] for name in (first, second)}, configurations)
-        names = [c.name for c in both if c.network is not None and not c.random]
-        rho = spearman([ranks[first][name] for name in names], [ranks[second][name] for name in names])
-        correlations.append(Correlation(first, second, rho, len(names)))
+        trained = [c for c in both if c.network is not None and not c.random]
+        networks = [c.network for c in trained]
+        of_first, of_second = ([ranks[name][c.name] for c in trained] for name in (first, second))
+        rho = spearman(of_first, of_second, networks)
+        correlations.append(Correlation(first, second, rho, len(trained), len({*networks})))
     return tuple(correlations)
 
 

@@ -1,5 +1,6 @@
 """The findings over all benchmarks, a sentence each."""
 
+import math
 from collections.abc import Iterator, Mapping
 from statistics import median
 
@@ -34,8 +35,13 @@ def _told(of: str) -> tuple[str, ...]:
 def _warnings(study: StudyAnalysis) -> Iterator[str]:
     if study.only_random:
         yield "All networks have random weights: this study says nothing of loss networks as they are used."
-    if all(benchmark.seeds <= 1 for benchmark in study.benchmarks):
-        yield "With one seed, intervals say what other pictures would give, but not what another training would."
+    scored = [benchmark for benchmark in study.benchmarks if benchmark.seeds]
+    if once := [benchmark.title for benchmark in scored if benchmark.seeds == 1]:
+        of, there = ("", "") if len(once) == len(scored) else (f" of {listed(once, most=len(once))}", " there")
+        yield (
+            f"With one seed{of}, intervals{there} say what other pictures would give, but not what another "
+            "training would."
+        )
 
 
 def _best(study: StudyAnalysis) -> Iterator[str]:
@@ -43,12 +49,15 @@ def _best(study: StudyAnalysis) -> Iterator[str]:
     means = study.ranks.configurations
     if len(study.ranks.benchmarks) < 2 or len(means) < 2:
         return
-    best = means[0]
-    clique = next((clique for clique in study.ranks.cliques if best.name in clique), ())
-    ties = [name for name in clique if name != best.name]
-    behind = f"; not distinguishable from it: {listed(ties)}" if ties else ""
-    name = "The baseline" if best.name == BASELINE else best.name
-    yield f"{name} has the best mean rank, {best.mean:.2f} of {len(means)}{behind}."
+    first = [mean.name for mean in means if math.isclose(mean.mean, means[0].mean)]
+    clique = next((clique for clique in study.ranks.cliques if {*first} <= {*clique}), ())
+    ties = [name for name in clique if name not in first]
+    them = "it" if len(first) == 1 else "them"
+    behind = f"; not distinguishable from {them}: {listed(ties)}" if ties else ""
+    baseline = "The baseline" if first[0] == BASELINE else "the baseline"
+    names = listed([baseline if name == BASELINE else name for name in first])
+    have = "has" if len(first) == 1 else "share"
+    yield f"{names} {have} the best mean rank, {means[0].mean:.2f} of {len(means)}{behind}."
 
 
 def _spread(benchmark: BenchmarkAnalysis) -> str:
@@ -87,15 +96,16 @@ def _trained_and_random(benchmark: BenchmarkAnalysis) -> str:
 
 def _agreement(correlation: Correlation, titles: Mapping[str, str]) -> str:
     both, rho = f"{titles[correlation.first]} and {titles[correlation.second]}", correlation.rho
-    number = counted(correlation.configurations, "trained configuration")
+    networks, over = counted(correlation.networks, "network"), f"over {correlation.configurations} layers"
     if not rho.has_interval:
-        return f"{both}: whether they rank the layers alike cannot be judged with {number}."
+        number = "" if math.isnan(rho.value) else f" (rho = {rho.value:.2f} {over})"
+        return f"{both}: whether they rank the layers alike cannot be judged with {networks}{number}."
     verdict = {
         1: "rank the layers alike",
         0: "are not known to rank the layers alike",
         -1: "rank the layers in opposite orders",
     }[rho.sign]
-    return f"{both} {verdict} (rho = {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}], {number})."
+    return f"{both} {verdict} (rho = {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}] {over} of {networks})."
 
 
 __all__ = ["summarize"]
