@@ -19,6 +19,7 @@ from lossmith.data import (
 )
 from lossmith.degradations import degradation
 from lossmith.losses import loss
+from lossmith.metrics import psnr
 from lossmith.networks import network
 from lossmith.training import Recipe
 
@@ -131,3 +132,26 @@ def test_the_style_paints_a_photograph_in_the_colors_of_the_scream(tmp_path: Pat
     assert colors.shape == (3, 128, 128)
     red, _, blue = colors[wall].mean((1, 2))
     assert red > blue + 40  # the wall behind her is gray, and the sky of the painting is orange
+
+
+def test_the_benchmark_scores_what_it_restored(photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "denoising"
+    for number in range(3):
+        write_image(
+            folder / ("train" if number else "test") / f"{number}.png", read_image(photos / f"{number}.png")
+        )
+    result = lossmith.study(
+        data=tmp_path / "data",
+        networks=["squeezenet1_1"],
+        layers=["relu1"],
+        benchmarks=["custom_benchmark:Denoising"],
+        weights="random",
+        scale="tiny",
+        out=tmp_path / "out",
+    )
+    assert [run.failure for run in result.runs] == [None, None]
+    clean = read_image(folder / "test" / "0.png").float()[None] / 255
+    for run in result.runs:
+        restored = read_image(run.images / "0.png").float()[None] / 255
+        assert run.rows[0].scores["psnr"] == pytest.approx(psnr(restored, clean).item(), abs=0.05)
+    assert "Noisy test pictures, as each network restores them." in result.report.read_text(encoding="utf-8")
