@@ -97,6 +97,12 @@ def _to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error, or a LossmithError that was made of it, is one of a full disk."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(cause, OSError) and cause.errno in DISK_FULL_ERRNOS
+
+
 def write_error(path: Path, error: OSError) -> LossmithError:
     """The error for a file that could not be written."""
     advice = "; make room, and the same command goes on" if error.errno in DISK_FULL_ERRNOS else ""

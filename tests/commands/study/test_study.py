@@ -1,6 +1,7 @@
 """A study runs every configuration once, wherever it is carried out, whatever happens, and over several calls."""
 
 import csv
+import errno
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from lossmith.commands import Execution
 from lossmith.commands.study.job import OpenBenchmark
 from lossmith.commands.study.pictures import pictures_of
 from lossmith.core.errors import LossmithError
+from lossmith.core.files import atomic_write
 
 BENCHMARK, NETWORK, FRAGILE = (f"tiles_benchmark:{name}" for name in ("Sharpening", "TwoLayers", "Fragile"))
 HERE = Path(__file__).parent
@@ -194,6 +196,25 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(
     assert f"sharpening, {FRAGILE}:relu, seed 0: RuntimeError: no room for the image" in caplog.text
     assert {run.configuration.network for run in result.runs if not run.failure} == {None, NETWORK}
     assert result.status == 1
+
+
+def test_a_full_disk_stops_the_study_and_nothing_is_lost(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lossmith.core.state_file import CheckpointFile
+
+    def no_space(file: CheckpointFile, state: dict[str, object]) -> None:
+        with atomic_write(file.path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    whole = study(data, tmp_path / "whole", weights="trained")
+    with monkeypatch.context() as full:
+        full.setattr(CheckpointFile, "save", no_space)
+        with pytest.raises(LossmithError, match=r"^cannot write .*; make room, and the same command goes on"):
+            study(data, tmp_path / "out", weights="trained")
+    assert not scores(tmp_path / "out")
+    study(data, tmp_path / "out", weights="trained")
+    assert scores(tmp_path / "out") == scores(whole.table.parent)
 
 
 def words(data: Path, out: Path) -> list[str]:

@@ -16,7 +16,7 @@ import yaml
 from lossmith import evaluation
 from lossmith.core import provenance, run_config
 from lossmith.core.errors import LossmithError
-from lossmith.core.files import sha256_of, write_text
+from lossmith.core.files import disk_is_full, sha256_of, write_text
 from lossmith.core.lock import folder_lock
 
 if TYPE_CHECKING:
@@ -80,12 +80,17 @@ class StudyJob:
         return {**own, **self.identity}
 
     def run(self, source: OpenBenchmark) -> StudyRun:
-        """Train and judge, from where it was stopped. Whatever goes wrong is a result, and the others go on."""
+        """Train and judge, from where it was stopped.
+
+        Whatever goes wrong is a result, and the others go on; but on a full disk they could not.
+        """
         try:
             return self.load_result() or self._run(source)
-        except LossmithError as error:
-            return self.failed(str(error))
-        except Exception as error:  # of a network of the user's, say
+        except Exception as error:  # a network of the user's can raise anything
+            if disk_is_full(error):
+                raise
+            if isinstance(error, LossmithError):
+                return self.failed(str(error))
             logger.debug("a run failed", exc_info=True)
             return self.failed(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
