@@ -94,7 +94,7 @@ def test_results_are_scored_with_the_histograms_of_their_inputs(model: Path, pho
 def test_images_that_cannot_be_scored_are_named(model_x2: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "small" / "speck.png", torch.zeros(3, 4, 4))
     sentence = refusal(model_x2, test=[tmp_path / "small"])
-    assert sentence == "cropping 2 px from each side leaves nothing of 'speck'; name larger images with `test`"
+    assert sentence == "cropping 2 px from each side leaves nothing of 'speck'; test with larger images"
 
 
 def test_one_unscored_image_does_not_hide_the_other_scores(photos: Path, tmp_path: Path) -> None:

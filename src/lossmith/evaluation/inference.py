@@ -190,8 +190,8 @@ def check_border(pairs: Sequence[ImagePair], protocol: Protocol) -> None:
     if small:
         others = f" and {len(small) - 1} more" if small[1:] else ""
         raise LossmithError(
-            f"cropping {protocol.border} px from each side leaves nothing of '{small[0]}'{others}; name larger "
-            "images with `test`"
+            f"cropping {protocol.border} px from each side leaves nothing of '{small[0]}'{others}; test "
+            "with larger images"
         )
 
 

@@ -9,6 +9,7 @@ import scipy.io
 import torch
 from torchvision import datasets
 
+from lossmith.cli import as_typed
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.studies.benchmarks.labeled_images import read_labeled_images
@@ -134,13 +135,13 @@ GOOD = arrays(20)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": GOOD["images"] / 255}, "`images` must be uint8, 0 to 255, not float64"),
-        ({"images": GOOD["images"][..., 0]}, r"`images` must be \(N, H, W, 3\), not \(20, 6, 8\)"),
+        ({"images": GOOD["images"] / 255}, "'images' must be uint8, 0 to 255, not float64"),
+        ({"images": GOOD["images"][..., 0]}, r"'images' must be \(N, H, W, 3\), not \(20, 6, 8\)"),
         ({"images": GOOD["images"].transpose(0, 3, 1, 2)}, r"must be \(N, H, W, 3\), not \(20, 3, 6, 8\)"),
         ({"images": GOOD["images"][:0]}, r"must be \(N, H, W, 3\), not \(0, 6, 8, 3\)"),
         ({"images": np.array([None, 1], object)}, "cannot be read as arrays of NumPy"),
-        ({"labels": GOOD["labels"][:5]}, r"`labels` must be \(20,\), one for each image, not \(5,\)"),
-        ({"labels": GOOD["labels"] / 2}, "`labels` must be whole numbers, not float64"),
+        ({"labels": GOOD["labels"][:5]}, r"'labels' must be \(20,\), one for each image, not \(5,\)"),
+        ({"labels": GOOD["labels"] / 2}, "'labels' must be whole numbers, not float64"),
         ({"labels": np.full(20, 4)}, "all training images have the label 4; two classes are needed"),
         ({"labels": np.arange(20) % 2}, "test images have the label 2, which no training image has"),
         (arrays(9), "has 9 training images; at least 10 are needed"),
@@ -161,8 +162,14 @@ def test_a_missing_file_or_array_is_named_with_what_is_expected(tmp_path: Path) 
     with pytest.raises(LossmithError, match=r"has no test\.npz; expected are train\.npz and test\.npz with"):
         read_labeled_images(tmp_path)
     write(tmp_path, {"images": GOOD["images"]}, GOOD)
-    with pytest.raises(LossmithError, match=r"train\.npz has no array `labels`"):
+    with pytest.raises(LossmithError, match=r"train\.npz has no array 'labels'"):
         read_labeled_images(tmp_path)
     (tmp_path / "train.npz").write_bytes((tmp_path / "test.npz").read_bytes()[:100])
     with pytest.raises(LossmithError, match=r"train\.npz cannot be read as arrays of NumPy"):
         read_labeled_images(tmp_path)
+
+
+def test_names_of_arrays_are_not_taken_for_options(tmp_path: Path) -> None:
+    with pytest.raises(LossmithError) as error:
+        read_labeled_images(tmp_path)
+    assert "with 'images', uint8 (N, H, W, 3), and 'labels', (N,)" in as_typed(str(error.value))

@@ -16,7 +16,7 @@ from lossmith.core.files import sha256_of
 MIN_IMAGES = 10
 """For training; a fifth of them validates."""
 LAYOUTS = (
-    "train.npz and test.npz with `images`, uint8 (N, H, W, 3), and `labels`, (N,); the folder stl10_binary of "
+    "train.npz and test.npz with 'images', uint8 (N, H, W, 3), and 'labels', (N,); the folder stl10_binary of "
     "STL-10; or train_32x32.mat and test_32x32.mat of SVHN"
 )
 
@@ -98,15 +98,15 @@ def _read_arrays(file: Path) -> Part:
     except Exception as error:  # NumPy raises many kinds for a damaged file
         raise LossmithError(f"{file} cannot be read as arrays of NumPy; write it by numpy.savez") from error
     if images is None or labels is None:
-        raise LossmithError(f"{file} has no array `{absent[0]}`; expected are `images` and `labels`")
+        raise LossmithError(f"{file} has no array '{absent[0]}'; expected are 'images' and 'labels'")
     if images.dtype != np.uint8:
-        raise LossmithError(f"{file}: `images` must be uint8, 0 to 255, not {images.dtype}")
+        raise LossmithError(f"{file}: 'images' must be uint8, 0 to 255, not {images.dtype}")
     if images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape:
-        raise LossmithError(f"{file}: `images` must be (N, H, W, 3), not {images.shape}")
+        raise LossmithError(f"{file}: 'images' must be (N, H, W, 3), not {images.shape}")
     if not np.issubdtype(labels.dtype, np.integer):
-        raise LossmithError(f"{file}: `labels` must be whole numbers, not {labels.dtype}")
+        raise LossmithError(f"{file}: 'labels' must be whole numbers, not {labels.dtype}")
     if labels.shape != images.shape[:1]:
-        raise LossmithError(f"{file}: `labels` must be ({len(images)},), one for each image, not {labels.shape}")
+        raise LossmithError(f"{file}: 'labels' must be ({len(images)},), one for each image, not {labels.shape}")
     return images.transpose(0, 3, 1, 2), labels
 
 
