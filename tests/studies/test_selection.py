@@ -1,5 +1,6 @@
 """Which networks and layers are studied, by the weights that are at hand."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,13 @@ def test_networks_whose_weights_are_not_at_hand_are_not_even_built(
     monkeypatch.setattr(models, "get_model", lambda name, **options: built.append(name) or build(name, **options))
     assert "548 MB from" in select(None, None, "both").missing_weights["vgg19"]
     assert set(built) <= {"squeezenet1_1"}
+
+
+@pytest.mark.parametrize("kind", ["trained", "random"])
+def test_without_torchvision_an_error_says_what_to_install(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    with pytest.raises((LossmithError, ImportError), match="pip install"):
+        select(None, None, kind)  # type: ignore[arg-type]
 
 
 def test_without_any_weights_an_error_says_where_to_put_them(weights: Path) -> None:

@@ -65,3 +65,6 @@ class Benchmark(Protocol):
         They are (3, H, W), uint8 or floats in [0, 1].
         """
         ...
+
+
+__all__ = ["Benchmark", "Scale"]

@@ -57,3 +57,6 @@ class Configuration:
         if self.network is None:
             raise ValueError("the baseline has no network")
         return self.network
+
+
+__all__ = ["Configuration", "Weights"]

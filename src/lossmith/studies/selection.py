@@ -73,6 +73,7 @@ def _sources(names: Sequence[str] | None, trained: bool) -> tuple[list[Backbone]
         if problems:
             raise LossmithError("; ".join([*problems, "or study random weights, `weights=random`"]))
         return sources, {}
+    backbone(NETWORKS[0])  # raises where torchvision, from which most are, is not installed
     sources = [source for source in map(_if_installed, NETWORKS) if source]
     missing = {source.name: source.missing() for source in sources if trained and not _is_at_hand(source)}
     if len(missing) == len(sources):
