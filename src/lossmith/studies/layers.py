@@ -21,7 +21,7 @@ SIDE = 224
 def default_layers(source: Backbone) -> list[str]:
     """Four layers or fewer: those of the publication, or the last block at each resolution, evenly spread.
 
-    Raises LossmithError for a network that takes no picture of 224 x 224.
+    Raises LossmithError for a network that takes no picture of 224 x 224, or makes no square feature maps of it.
     """
     if source.name in PIHLGREN:
         return [tap.layer for tap in PIHLGREN[source.name]]
@@ -40,6 +40,8 @@ def _last_layers(source: Backbone) -> list[str]:
             "name them in `layers`"
         ) from error
     maps = {name: height for name, (height, width) in sizes.items() if height == width > 1}  # not (N, H, W, C)
+    if not maps:
+        raise LossmithError(f"{source.name} makes no feature maps of (N, C, H, W), which a loss could compare")
     chosen: dict[int, str] = {}
     for name, side in maps.items():  # the last of the outermost blocks
         if side not in chosen or name.count(".") <= chosen[side].count("."):
