@@ -140,6 +140,11 @@ def test_a_network_that_cannot_be_traced_is_tapped_where_its_blocks_end() -> Non
     assert default_layers(backbone(Untraceable())) == ["stem", "block"]
 
 
+def test_a_network_without_feature_maps_is_refused() -> None:
+    with pytest.raises(LossmithError, match=r"makes no feature maps of \(N, C, H, W\)"):
+        default_layers(backbone(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())))
+
+
 def test_the_taps_of_efficientnet_lite0_are_the_stem_and_three_stages() -> None:
     pytest.importorskip("timm")
     layers = default_layers(backbone("timm/tf_efficientnet_lite0"))
@@ -188,3 +193,12 @@ def test_a_network_of_ones_own_is_known_by_its_weights_and_modules(monkeypatch: 
     assert weights_digest(random) == digests[1]
     monkeypatch.setattr(Gain, "size", 3)
     assert weights_digest(random) != digests[1]
+
+
+def test_a_network_that_draws_its_weights_draws_the_same_in_every_run() -> None:
+    configuration = Configuration(f"{__name__}:Untraceable", "block")
+    image = torch.ones(1, 3, 32, 32)
+    state = torch.get_rng_state()
+    first, second = (configuration.extractor(None)(image)[0] for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.equal(torch.get_rng_state(), state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -44,13 +46,15 @@ class Configuration:
 
     def loss(self, normalize: str | None) -> PerceptualLoss:
         """The mean squared difference of the feature maps, as the paper trains with it."""
-        return perceptual.PerceptualLoss(
-            self._network, self.layer, "l2", weights=self.weights, normalize=normalize
-        )
+        with drawn_alike(self._network):
+            return perceptual.PerceptualLoss(
+                self._network, self.layer, "l2", weights=self.weights, normalize=normalize
+            )
 
     def extractor(self, normalize: str | None) -> FeatureExtractor:
         """What gives the feature maps."""
-        return perceptual.FeatureExtractor(self._network, [self.layer], self.weights, normalize)
+        with drawn_alike(self._network):
+            return perceptual.FeatureExtractor(self._network, [self.layer], self.weights, normalize)
 
     @property
     def _network(self) -> str:
@@ -59,4 +63,17 @@ class Configuration:
         return self.network
 
 
-__all__ = ["Configuration", "Weights"]
+@contextmanager
+def drawn_alike(network: str) -> Iterator[None]:
+    """Where a network is made: one of the user's that draws its weights then draws the same ones in every run."""
+    if ":" not in network:
+        yield
+        return
+    import torch
+
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        yield
+
+
+__all__ = ["Configuration", "Weights", "drawn_alike"]

@@ -15,7 +15,7 @@ from lossmith.core.state_dicts import is_counter
 from lossmith.losses.perceptual.backbones import Backbone, backbone
 from lossmith.losses.perceptual.graph import feature_graph, layer_names
 from lossmith.losses.perceptual.weights import find_file, read_state_dict
-from lossmith.studies.configuration import Configuration, Weights
+from lossmith.studies.configuration import Configuration, Weights, drawn_alike
 from lossmith.studies.layers import OTHERS, default_layers
 from lossmith.studies.pihlgren import PIHLGREN
 
@@ -172,8 +172,7 @@ def _file_digest(path: Path, modified_at: int) -> str:
 
 def _module_digest(network: str, random: bool) -> str:
     """Of a network of the user's: of its modules, and, unless they are to be random, of its weights."""
-    with torch.random.fork_rng([]):
-        torch.manual_seed(0)  # of a network that draws its weights when it is made, the same every time
+    with drawn_alike(network):
         module = backbone(network).network
     digest = sha256(re.sub(r" at 0x\w+", "", repr(module)).encode())
     if not random:
