@@ -156,4 +156,8 @@ class TestRanksOverBenchmarks:
     def test_no_benchmark_is_no_error(self) -> None:
         analysis = rank_analysis({}, CONFIGURATIONS, LAYERS)
         assert analysis.configurations == ()
-        assert "no benchmarks have scores" in analysis.note
+        assert "no benchmarks have scores and no configurations are in all" in analysis.note
+
+    def test_one_configuration_is_counted_so(self) -> None:
+        note = rank_analysis({"sr": {"baseline": 1.0}}, CONFIGURATIONS, LAYERS).note
+        assert "1 benchmark has scores and 1 configuration is in all, and" in note

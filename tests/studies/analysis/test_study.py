@@ -100,7 +100,9 @@ class TestConventions:
         assert "accuracy are better losses: seen (rho = 1.00" in by_network["imagenet_accuracy"]
         assert by_network["imagenet_accuracy"].endswith("8 networks by their best layers).")
         # every best layer is the first: nothing to correlate with
-        assert by_network["depth"].endswith("cannot be judged with 8 networks.")
+        assert by_network["depth"].endswith(
+            "cannot be judged with 8 networks, since this or the quality is the same in all."
+        )
 
     def test_an_unknown_fact_cannot_be_judged(self) -> None:
         analysis = study(result(grid(NETWORKS), lambda c: 25.0), accuracies={})

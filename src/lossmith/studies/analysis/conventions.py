@@ -91,6 +91,8 @@ def _sentence(claim: _Claim, of: str, rho: Estimate, points: int, networks: int)
     number = "" if math.isnan(rho.value) else f"rho = {rho.value:.2f}"
     if networks < FEWEST or not rho.has_interval:
         reason = f" with {many}" if networks else ", because this is known of no trained network"
+        if networks >= FEWEST:
+            reason += ", since this or the quality is the same in all"
         ending = f" ({number} over {points} {of})" if number and networks > 1 else ""
         return f"{_capital(claim.sentence)}: cannot be judged{reason}{ending}."
     verdict = {1: "seen", 0: "not seen", -1: "the opposite is seen"}[rho.sign]

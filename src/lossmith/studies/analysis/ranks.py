@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lossmith.studies.analysis.results import Friedman, MeanRank, RankAnalysis
+from lossmith.studies.analysis.words import counted
 from lossmith.studies.configuration import Configuration
 
 FEWEST_BENCHMARKS = FEWEST_CONFIGURATIONS = 3
@@ -162,8 +163,8 @@ def _by_position(
 
 def _note(benchmarks: int, configurations: int, test: Friedman | None, difference: float) -> str:
     if test is None:
-        few = "benchmark has" if benchmarks == 1 else "benchmarks have"
-        have = f"{benchmarks or 'no'} {few} scores and {configurations} configurations are in all of them"
+        have = f"{counted(benchmarks, 'benchmark')} {'has' if benchmarks == 1 else 'have'} scores"
+        have += f" and {counted(configurations, 'configuration')} {'is' if configurations == 1 else 'are'} in all"
         return f"Ranks are not tested: {have}, and Friedman's test takes three of each."
     found = f"Friedman's chi-squared {test.statistic:.1f}, p = {test.p_value:.2g}"
     if test.p_value >= SIGNIFICANCE:
