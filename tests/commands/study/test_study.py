@@ -341,3 +341,11 @@ def test_two_benchmarks_of_one_name_are_refused(
     monkeypatch.setattr(tiles_benchmark, "Again", tiles_benchmark.Sharpening, raising=False)
     with pytest.raises(LossmithError, match=f"{BENCHMARK} and .*:Again have the same name, sharpening"):
         study(data, tmp_path / "out", benchmarks=[BENCHMARK, "tiles_benchmark:Again"])
+
+
+def test_the_page_says_what_is_a_trial_and_what_earlier_commands_ran(data: Path, tmp_path: Path) -> None:
+    earlier = "a part of this was run by earlier commands"
+    first = study(data, tmp_path / "out", layers=["relu"], weights="trained").report.read_text()
+    assert "the scale tiny only shows that everything works" in first
+    assert earlier not in first
+    assert earlier in study(data, tmp_path / "out", layers=["second"], weights="trained").report.read_text()

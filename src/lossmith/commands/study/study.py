@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 LAYOUT = "a folder with a folder for each benchmark, similarity, sr, delineation or reduction"
 
+TRIAL_REMARKS = ("the scale tiny only shows that everything works; what it recommends means nothing",)
+EARLIER_REMARKS = ("a part of this was run by earlier commands; the one at the end of the page is the last",)
+
 
 @dataclass(frozen=True, repr=False)
 class StudyResult(Outcome):
@@ -128,7 +131,7 @@ def study(
         check(_benchmark_file(out, source), _benchmark_config(spec, source, scale))
     stored_benchmarks(out)  # raises now what would keep the page from being written after all runs
     jobs = _jobs(selection, opened, scale, seeds, out)
-    remarks = (*left_out, *selection.remarks)
+    remarks = (*(TRIAL_REMARKS if scale == "tiny" else ()), *left_out, *selection.remarks)
     for remark in remarks:
         logger.warning(remark)
     with folder_lock(out):
@@ -147,6 +150,8 @@ def study(
         if not runs:
             raise LossmithError(f"no run was finished: {failed[0].name}: {failed[0].failure}")
         runs = _in_order([*runs, *failed], jobs)
+        if not {run.folder for run in runs} <= {job.folder for job in jobs}:
+            remarks += EARLIER_REMARKS
         analysis = write_results(out, runs, StudySettings(scale, command, selection, remarks, shared))
         return StudyResult(analysis, runs, out / "results.csv", out / "report.html")
 
