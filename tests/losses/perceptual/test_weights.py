@@ -13,6 +13,7 @@ from torchvision import models
 
 from lossmith import LossmithError
 from lossmith.losses import FeatureExtractor, loss
+from lossmith.losses.perceptual.weights import missing_file_hint
 
 from .feature_networks import image
 
@@ -216,3 +217,11 @@ def test_weights_with_another_head_are_taken(tmp_path: Path) -> None:
     extractor = FeatureExtractor("squeezenet1_1", ["fire2"], str(tmp_path / "fine_tuned.safetensors"))
     first = state["features.0.weight"]
     assert any(torch.equal(weight, first) for weight in (*extractor.parameters(), *extractor.buffers()))
+
+
+def test_the_folder_for_weights_is_named_from_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / ".cache" / "torch"))
+    assert missing_file_hint("a.pth").startswith("put a.pth into ~/.cache/torch/checkpoints or into the folder")

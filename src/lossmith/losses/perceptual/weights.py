@@ -46,10 +46,9 @@ def find_or_raise(file: str | None, names: Sequence[str], extra_paths: Iterable[
 
 def missing_file_hint(file: str) -> str:
     """The second half of a sentence about a missing file: where to put it."""
-    return (
-        f"put {file} into {weight_folders()[-1]} or into the folder named by the environment variable "
-        f"{WEIGHTS_FOLDER}"
-    )
+    folder, home = weight_folders()[-1], Path(os.path.expanduser("~"))
+    shown = Path("~") / folder.relative_to(home) if folder.is_relative_to(home) else folder
+    return f"put {file} into {shown} or into the folder named by the environment variable {WEIGHTS_FOLDER}"
 
 
 def read_state_dict(path: Path, wanted: Iterable[str] = ()) -> dict[str, Tensor]:
