@@ -2,6 +2,7 @@
 
 Intervals are 95 % for one comparison at a time. What is claimed of the best of many configurations is not: chance
 alone makes one of fifty look better than it is. There the intervals hold for all comparisons at once (Bonferroni).
+With one seed they are a bootstrap over items, with several see `seed_noise`.
 """
 
 import math
@@ -17,6 +18,7 @@ from lossmith.evaluation.statistics.bootstrap import CONFIDENCE, Array, interval
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
 from lossmith.metrics.registry import Metric
 from lossmith.studies.analysis.results import BenchmarkResult, ConfigurationScore, Estimate
+from lossmith.studies.analysis.seed_noise import seeds_interval
 from lossmith.studies.configuration import Configuration
 
 BASELINE = Configuration().name
@@ -60,11 +62,11 @@ class MetricTable:
         ]
 
     def score(self, name: str) -> Estimate:
-        """The mean over items and seeds, with the interval that came with it, or else that of the bootstrap."""
+        """The mean over items and seeds, with the interval that came with it, or else our own."""
         index = self.names.index(name)
         values = self.table.values[index]
         given = self.given.get(name)
-        ends = _sampled_interval(values, self.means[index]) if given is None else _with_seeds(values, *given)
+        ends = self._interval([index], [], CONFIDENCE) if given is None else _with_seeds(values, *given)
         return Estimate(float(values.mean()), *ends)
 
     def gain(self, names: Sequence[str], others: Sequence[str], comparisons: int = 1) -> Estimate:
@@ -76,19 +78,16 @@ class MetricTable:
         the intervals do not overlap, which is the stricter rule.
         """
         ours, theirs = ([self.names.index(name) for name in side] for side in (names, others))
-        values = self._sign * (self.table.values[ours].mean(0) - self.table.values[theirs].mean(0))
-        means = self._sign * (self.means[ours].mean(0) - self.means[theirs].mean(0))
-        if np.abs(values).max() <= ROUNDING * np.abs(self.table.values).max():  # equal, but for their sums
-            values, means = 0 * values, 0 * means
+        value = float(self._sign * self._difference(ours, theirs).mean())
         if not self.given.keys().isdisjoint([*names, *others]):
             scores = [[self.score(name) for name in side] for side in (names, others)]
             (low, high), (other_low, other_high) = (
                 (fmean(score.low for score in side), fmean(score.high for score in side)) for side in scores
             )
             ends = sorted([self._sign * (low - other_high), self._sign * (high - other_low)])
-            return Estimate(float(values.mean()), *ends)
-        confidence = 1 - (1 - CONFIDENCE) / comparisons
-        return Estimate(float(values.mean()), *_sampled_interval(values, means, confidence))
+            return Estimate(value, *ends)
+        ends = sorted(self._sign * end for end in self._interval(ours, theirs, 1 - (1 - CONFIDENCE) / comparisons))
+        return Estimate(value, *ends)
 
     def is_worse(self, name: str, other: str, comparisons: int) -> bool:
         """Whether a configuration is distinguishable from a better one, as one of so many comparisons."""
@@ -104,6 +103,30 @@ class MetricTable:
             best,
             *(n for n in others if not (self.is_worse(n, best, count) or self.is_worse(best, n, count))),
         )
+
+    def _difference(self, ours: Sequence[int], theirs: Sequence[int]) -> Array:
+        """The mean of some configurations, less that of others, (seeds, items)."""
+        difference: Array = np.tensordot(self._weights(ours, theirs), self.table.values, 1)
+        equal = np.abs(difference).max() <= ROUNDING * np.abs(self.table.values).max()
+        return 0 * difference if equal else difference  # but for their sums
+
+    def _interval(self, ours: Sequence[int], theirs: Sequence[int], confidence: float) -> tuple[float, float]:
+        """That of the mean difference; nan for one item that no seed changes: nothing was sampled."""
+        difference = self._difference(ours, theirs)
+        if difference.shape[1] == 1 and np.ptp(difference) == 0:
+            return math.nan, math.nan
+        if not difference.any():
+            return 0.0, 0.0
+        weights = self._weights(ours, theirs)
+        if min(self.table.values.shape[:2]) > 1:
+            return seeds_interval(self.table.values, weights, confidence)
+        return interval(difference, weights @ self.means, confidence)
+
+    def _weights(self, ours: Sequence[int], theirs: Sequence[int]) -> Array:
+        weights = np.zeros(len(self.names))
+        for side, sign in ((ours, 1), (theirs, -1)):
+            weights[[*side]] = sign / max(1, len(side))
+        return weights
 
     @property
     def _sign(self) -> int:
@@ -193,18 +216,12 @@ def _given_intervals(rows: Sequence[Row], table: ScoreTable, metric: Metric) -> 
     return given
 
 
-def _sampled_interval(values: Array, means: Array, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The interval of the mean of (seeds, items); nan for one item that no seed changes: nothing was sampled."""
-    if values.shape[1] == 1 and np.ptp(values) == 0:
-        return math.nan, math.nan
-    return interval(values, means, confidence)
-
-
 def _with_seeds(values: Array, low: Array, high: Array) -> tuple[float, float]:
     """The mean interval of (seeds, items), widened by what varies with the seed."""
     mean, over_items = values.mean(), values.mean(1, keepdims=True)
-    seeds = _sampled_interval(over_items, resampled_means(over_items[None], MIN_RESAMPLES, seed=0)[0])
-    seed_low, seed_high = (0.0 if math.isnan(end) else end - mean for end in seeds)
+    varies = len(values) > 1 and np.ptp(over_items) > 0
+    seeds = interval(over_items, resampled_means(over_items[None], MIN_RESAMPLES, seed=0)[0]) if varies else ()
+    seed_low, seed_high = (end - mean for end in seeds or (mean, mean))
     return float(mean - math.hypot(low.mean() - mean, seed_low)), float(
         mean + math.hypot(high.mean() - mean, seed_high)
     )
