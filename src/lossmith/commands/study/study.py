@@ -96,7 +96,8 @@ def study(
     layers
         Names of layers as in `features(...)`, each taken on every network that has it [default: four of each].
     benchmarks
-        Some of similarity, sr, delineation and reduction, or import paths of your own [default: those with data].
+        Some of similarity, sr, delineation and reduction, with options as in "sr(factor=8)", or import paths of
+        your own [default: those with data].
     weights
         Trained weights, random ones, which tell what training brings, or both.
     scale

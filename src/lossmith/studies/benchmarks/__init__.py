@@ -4,7 +4,7 @@ from importlib import import_module
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import safe_file_name
-from lossmith.expressions import Call, instantiate, resolve
+from lossmith.expressions import instantiate, parse_call, resolve
 from lossmith.studies.benchmark import Benchmark
 
 BENCHMARKS = {
@@ -18,17 +18,18 @@ MEMBERS = tuple(member for member in vars(Benchmark) if not member.startswith("_
 
 
 def benchmark(name: str) -> Benchmark:
-    """The benchmark of a name, or one of the user's, `my_package.my_module:MyBenchmark`, made without arguments.
+    """The benchmark of an expression: `sr`, `sr(factor=8)`, or of the user's, `my_package.my_module:MyBenchmark`.
 
-    Raises LossmithError for an unknown name, with the nearest one, for what cannot be imported or made, and for
-    what is no benchmark.
+    Raises LossmithError for an unknown name, with the nearest one, for options that it does not take, for what
+    cannot be imported or made, and for what is no benchmark.
     """
-    if name in BENCHMARKS:
-        module, _, attribute = BENCHMARKS[name].partition(":")
+    call = parse_call(name, "benchmark")
+    if call.name in BENCHMARKS:
+        module, _, attribute = BENCHMARKS[call.name].partition(":")
         factory = getattr(import_module(f"{__name__}.{module}"), attribute)
     else:
-        factory = resolve(Call(name), dict.fromkeys(BENCHMARKS, Benchmark), "benchmark")
-    made: Benchmark = instantiate(Call(name), factory, "benchmark")
+        factory = resolve(call, dict.fromkeys(BENCHMARKS, Benchmark), "benchmark")
+    made: Benchmark = instantiate(call, factory, "benchmark")
     if missing := [member for member in MEMBERS if not hasattr(made, member)]:
         raise LossmithError(f"benchmark '{name}' lacks {', '.join(missing)}, which lossmith.studies.Benchmark has")
     if made.name != safe_file_name(str(made.name)):
