@@ -59,7 +59,9 @@ def power(base: Tensor, exponent: float) -> Tensor:
 
 
 def halve(image: Tensor) -> Tensor:
-    """(N, 1, H, W) of even sides, 4 and up, at half its size, as `imresize(image, 0.5)`, antialiased
+    """(N, 1, H, W) of even sides, 4 and up, at half its size, as `imresize(image, 0.5)`.
+
+    Antialiased, with mirrored edges.
 
     >>> halve(torch.arange(8.0).expand(1, 1, 4, 8))[0, 0, 0]
     tensor([0.4492, 2.4883, 4.5117, 6.5508])
