@@ -1,7 +1,7 @@
 """The findings over all benchmarks, a sentence each."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from lossmith.studies.analysis.conventions import NETWORKS
@@ -22,7 +22,7 @@ def summarize(study: StudyAnalysis) -> tuple[str, ...]:
         *filter(None, map(_spread, study.benchmarks)),
         *_depth(study),
         *filter(None, map(_trained_and_random, study.benchmarks)),
-        *(_agreement(correlation, titles) for correlation in study.correlations),
+        *_agreements(study.correlations, titles),
         *(convention.sentence for convention in study.conventions if convention.fact in _told(convention.of)),
     )
 
@@ -94,18 +94,30 @@ def _trained_and_random(benchmark: BenchmarkAnalysis) -> str:
     return f"{benchmark.title}: of {of}, trained weights are known to be better than random ones {won}{lost}."
 
 
-def _agreement(correlation: Correlation, titles: Mapping[str, str]) -> str:
-    both, rho = f"{titles[correlation.first]} and {titles[correlation.second]}", correlation.rho
-    networks, over = counted(correlation.networks, "network"), f"over {correlation.configurations} layers"
-    if not rho.has_interval:
-        number = "" if math.isnan(rho.value) else f" (rho = {rho.value:.2f} {over})"
-        return f"{both}: whether they rank the layers alike cannot be judged with {networks}{number}."
+def _agreements(correlations: Sequence[Correlation], titles: Mapping[str, str]) -> Iterator[str]:
+    """Whether benchmarks rank the layers alike: a sentence a pair, and one for all that cannot be judged."""
+    for each in correlations:
+        if each.rho.has_interval:
+            yield _agreement(each, f"{titles[each.first]} and {titles[each.second]}")
+    unknown = [each for each in correlations if not each.rho.has_interval]
+    if unknown:
+        pairs = [f"{titles[each.first]} and {titles[each.second]}" for each in unknown]
+        of = "" if len(unknown) == len(correlations) > 1 else f" for {listed(pairs, most=len(pairs))}"
+        values = [f"{each.rho.value:.2f}" for each in unknown if not math.isnan(each.rho.value)]
+        number = f" (rho = {', '.join(values)})" if values else ""
+        networks = counted(max(each.networks for each in unknown), "network")
+        yield f"Whether benchmarks rank the layers alike cannot be judged with {networks}{of}{number}."
+
+
+def _agreement(correlation: Correlation, both: str) -> str:
+    rho = correlation.rho
     verdict = {
         1: "rank the layers alike",
         0: "are not known to rank the layers alike",
         -1: "rank the layers in opposite orders",
     }[rho.sign]
-    return f"{both} {verdict} (rho = {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}] {over} of {networks})."
+    over = f"over {correlation.configurations} layers of {counted(correlation.networks, 'network')}"
+    return f"{both} {verdict} (rho = {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}] {over})."
 
 
 __all__ = ["summarize"]
