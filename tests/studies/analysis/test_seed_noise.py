@@ -38,11 +38,11 @@ def test_two_seeds_of_many_configurations_are_enough_for_a_clear_difference() ->
     assert low > 0.2
 
 
-def test_two_configurations_of_one_item_have_students_interval() -> None:
+@pytest.mark.parametrize("weights", [[1.0, -1.0], [0.5, 0.5]])
+def test_a_difference_and_a_mean_of_two_configurations_have_students_interval(weights: list[float]) -> None:
     table = np.random.default_rng(0).normal(0, 1, (2, 6, 1))
-    differences = (table[0] - table[1])[:, 0]
-    expected = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
-    assert seeds_interval(table, np.array([1.0, -1.0])) == pytest.approx((expected.low, expected.high))
+    expected = stats.ttest_1samp(np.tensordot(weights, table[..., 0], 1), 0).confidence_interval(0.95)
+    assert seeds_interval(table, np.array(weights)) == pytest.approx((expected.low, expected.high))
 
 
 def test_what_never_varies_is_certain() -> None:
