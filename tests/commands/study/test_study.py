@@ -288,7 +288,11 @@ def test_a_ray_cluster_gives_the_same_scores(data: Path, tmp_path: Path) -> None
         (["--benchmarks", "delineations"], "benchmark 'delineations' is not known; did you mean 'delineation'?"),
         (["--seeds", "0"], "--seeds must be a whole number, at least 1, not 0"),
         (["--scale", "large"], 'Invalid value "large" for --scale. Choose from: "tiny", "small", "full".'),
-        (["--data", "nowhere"], "'nowhere' is not a folder; --data is a folder with a folder for each benchmark"),
+        # before networks, whose weights are looked for
+        (
+            ["--data", "nowhere", "--networks", "vgg91"],
+            "'nowhere' is not a folder; --data is a folder with a folder for each benchmark",
+        ),
     ],
 )
 def test_what_cannot_be_studied_is_refused(

@@ -120,6 +120,8 @@ def study(
 
     data, out = Path(data), Path(out)
     check_folder(out, "a study with its page")
+    if not data.is_dir():
+        raise LossmithError(f"'{data}' is not a folder; `data` is {LAYOUT}")
     executor = execution.build(1)
     _check_choices(weights, scale, seeds)
     names = {"networks": _listed(networks), "layers": _listed(layers), "benchmarks": _listed(benchmarks)}
@@ -176,8 +178,6 @@ def _open(data: Path, names: Sequence[str] | None, scale: Scale) -> tuple[dict[s
     """
     from lossmith.studies.benchmarks import BENCHMARKS, benchmark
 
-    if not data.is_dir():
-        raise LossmithError(f"'{data}' is not a folder; `data` is {LAYOUT}")
     if names is None:
         specs = [name for name in BENCHMARKS if (data / name).is_dir()]
     else:
