@@ -17,11 +17,11 @@ class Execution:
     """Where runs are carried out: local, one after the other; or ray, as many at once as a Ray cluster has room
     for (pip install "lossmith[ray]"): that of RAY_ADDRESS, or the one this machine belongs to, or this machine."""
     cpus_per_run: float | None = None
-    """Cores that a run reserves on the Ray cluster, and threads that it uses [default: 1 for each of
-    `devices`]."""
+    """Cores that a run reserves on the Ray cluster, and threads that it uses [default: 1 for each device
+    of a run]."""
     gpus_per_run: float | None = None
-    """GPUs that a run reserves on the Ray cluster; 0.25 puts four runs on one GPU [default: 1 for each of
-    `devices` where the cluster has GPUs, otherwise 0]."""
+    """GPUs that a run reserves on the Ray cluster; 0.25 puts four runs on one GPU [default: 1 for each
+    device of a run where the cluster has GPUs, otherwise 0]."""
 
     def __post_init__(self) -> None:
         if self.executor not in ("local", "ray"):
