@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lossmith.evaluation.advice.advice import Advice, GoalAdvice, advise
+    from lossmith.evaluation.advice.race import Race, RaceRound, next_seeds
+    from lossmith.evaluation.advice.wording import Card, cards, front_sentence
     from lossmith.evaluation.csv_io import check_table, read_csv, write_csv
     from lossmith.evaluation.inference import baseline, check_border, protocol_of, restore_images
     from lossmith.evaluation.protocol import Protocol, protocol_for
     from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row, as_columns
     from lossmith.evaluation.scoring import score, score_row, why_nan
+    from lossmith.evaluation.statistics.criteria import Criteria
     from lossmith.evaluation.statistics.ranking import (
         differences,
         main_ranking,
@@ -35,22 +39,32 @@ __all__ = [
     "DEGRADED",
     "METRICS",
     "NO_REFERENCE_METRICS",
+    "Advice",
+    "Card",
+    "Criteria",
     "Difference",
+    "GoalAdvice",
     "Metric",
     "Protocol",
+    "Race",
+    "RaceRound",
     "RankedMethod",
     "Ranking",
     "Row",
+    "advise",
     "as_columns",
     "available_deep_metrics",
     "baseline",
+    "cards",
     "check_border",
     "check_table",
     "default_metrics",
     "differences",
     "find_metric",
+    "front_sentence",
     "main_ranking",
     "mean_ranks",
+    "next_seeds",
     "protocol_for",
     "protocol_of",
     "ranked_methods",

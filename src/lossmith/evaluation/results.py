@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from lossmith.metrics.registry import Metric
 
@@ -21,22 +21,53 @@ class Row:
     scores: dict[str, float] = field(default_factory=dict)
 
 
+Outcome = Literal["better", "worse", "equivalent", "undecided"]
+"""What is known of the first of two methods: how it differs from the second, that they do not, or neither."""
+
+
 @dataclass(frozen=True)
 class Difference:
-    """`first` minus `second` in one metric, with a paired bootstrap interval over images and seeds."""
+    """`first` minus `second` in one metric, paired by image and seed."""
 
     metric: str
     first: str
     second: str
     mean: float
     low: float
+    """The lower end of the interval, at `confidence`; NaN where one image and one seed give none."""
     high: float
     win_rate: float
     """Fraction of images on which `first` is better."""
+    outcome: Outcome
+    margin: float = 0.0
+    """The largest difference that matters to nobody, in the metric's unit."""
+    confidence: float = 0.95
+    """Of this interval alone; see `Criteria`."""
 
     @property
     def significant(self) -> bool:
+        """Whether the interval is clear of zero."""
         return self.low > 0 or self.high < 0
+
+    def seen_from(self, method: str) -> "Difference":
+        """The same with this method as `first`.
+
+        >>> Difference("psnr", "a", "b", 0.5, 0.2, 0.8, 0.9, "better").seen_from("b").outcome
+        'worse'
+        """
+        if method == self.first:
+            return self
+        turned: dict[Outcome, Outcome] = {"better": "worse", "worse": "better"}
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            mean=-self.mean,
+            low=-self.high,
+            high=-self.low,
+            win_rate=1 - self.win_rate,
+            outcome=turned.get(self.outcome, self.outcome),
+        )
 
 
 @dataclass(frozen=True)
@@ -48,7 +79,11 @@ class Ranking:
     means: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     leaders: tuple[str, ...]
-    """The best method, and every method that is not significantly worse."""
+    """The best method, and every method that is not known to be worse."""
+    seeds: int = 0
+    """How many seeds the means are over; 0 where that is not known."""
+    images: int = 0
+    """How many images, likewise."""
 
     @property
     def winner(self) -> str | None:
@@ -79,8 +114,8 @@ class RankedMethod:
     """The 95 % interval of the mean; NaN for one image and one seed."""
     behind: float
     """How much worse the mean is than that of the best method: 0 and up, in the unit of the metric."""
-    significant: bool
-    """Whether the best method is significantly better than this one; False for the best itself."""
+    outcome: Outcome | None
+    """What is known of it beside the best method; None for the best itself."""
 
 
 def as_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
+from math import inf
+from typing import Literal
 
 from torch import Tensor
 
@@ -27,6 +29,12 @@ from lossmith.metrics.structural import ms_ssim, ssim
 
 MetricFunction = Callable[..., Tensor]
 
+Goal = Literal["fidelity", "structure", "perception"]
+"""What a metric speaks for: pixels that are right, edges and textures that are right, or an image that looks
+right."""
+
+GOALS: tuple[Goal, ...] = ("fidelity", "structure", "perception")
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -43,30 +51,44 @@ class Metric:
     """Minimum height and width of an image in pixels."""
     compares: bool = True
     """Whether it looks at the target; otherwise the target has a score of its own, which need not be the best."""
+    goal: Goal | None = None
+    """The goal that it speaks for, if any."""
+    margin: float = 0.0
+    """The largest difference that matters to nobody; methods that differ by less are called equivalent."""
+    range: tuple[float, float] = (-inf, inf)
+    """The least and the greatest possible score."""
 
+
+_ERROR, _SIMILARITY = (0.0, inf), (-1.0, 1.0)
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("psnr", "PSNR", higher_is_better=True, digits=2, unit="dB"),
-        Metric("ssim", "SSIM", higher_is_better=True, digits=4, min_side=structural.SSIM_MIN_SIDE),
-        Metric("ms_ssim", "MS-SSIM", higher_is_better=True, digits=4, min_side=structural.MS_SSIM_MIN_SIDE),
-        Metric("iw_ssim", "IW-SSIM", higher_is_better=True, digits=4, min_side=information_weighted.MIN_SIDE),
-        Metric("gmsd", "GMSD", higher_is_better=False, digits=4),
-        Metric("fsim", "FSIM", higher_is_better=True, digits=4),
-        Metric("fsimc", "FSIMc", higher_is_better=True, digits=4),
-        Metric("l1", "1000·L1", higher_is_better=False, digits=2),
-        Metric("l2", "1000·L2", higher_is_better=False, digits=3),
+        Metric("psnr", "PSNR", True, 2, "dB", goal="fidelity", margin=0.1),
+        Metric("ssim", "SSIM", True, 4, "", structural.SSIM_MIN_SIDE, True, "structure", 0.003, _SIMILARITY),
+        Metric(
+            "ms_ssim", "MS-SSIM", True, 4, "", structural.MS_SSIM_MIN_SIDE, True, "structure", 0.002, _SIMILARITY
+        ),
+        Metric(
+            "iw_ssim", "IW-SSIM", True, 4, "", information_weighted.MIN_SIDE, True, "structure", 0.003, _SIMILARITY
+        ),
+        Metric("gmsd", "GMSD", False, 4, goal="structure", margin=0.001, range=_ERROR),
+        Metric("fsim", "FSIM", True, 4, goal="structure", margin=0.001, range=_SIMILARITY),
+        Metric("fsimc", "FSIMc", True, 4, goal="structure", margin=0.001, range=_SIMILARITY),
+        Metric("l1", "1000·L1", False, 2, goal="fidelity", margin=0.2, range=_ERROR),
+        Metric("l2", "1000·L2", False, 3, goal="fidelity", margin=0.03, range=_ERROR),
     )
 }
 """The metrics that compare with the target and need no weights."""
 
 NO_REFERENCE_METRICS: dict[str, Metric] = {
-    "niqe": Metric("niqe", "NIQE", higher_is_better=False, digits=2, min_side=NIQE_MIN_SIDE, compares=False),
+    "niqe": Metric("niqe", "NIQE", False, 2, "", NIQE_MIN_SIDE, False, "perception", 0.1, _ERROR),
 }
 """The metrics that do not look at the target; they are taken by name only."""
 
 _LABELS = {"dists": "DISTS", "efficientnet_lite0": "EfficientNet-Lite0"}
+
+_DEEP_MARGINS = {"efficientnet_lite0": 0.03}
 
 _DEEP = {
     name: Metric(
@@ -75,6 +97,9 @@ _DEEP = {
         higher_is_better=False,
         digits=4,
         min_side=spec.min_side,
+        goal="perception",
+        margin=_DEEP_MARGINS.get(name, 0.005),
+        range=_ERROR,
     )
     for name, spec in DEEP_METRICS.items()
 }

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from lossmith.evaluation.advice.advice import Advice
+from lossmith.evaluation.advice.race import RaceRound
 from lossmith.evaluation.results import Difference, Ranking, Row
 
 Pixels = NDArray[np.uint8]
@@ -47,10 +49,24 @@ class ImageComparison:
 
 
 @dataclass(frozen=True)
+class RateTrial:
+    """A short run of a loss at one learning rate, scored on validation crops."""
+
+    loss: str
+    learning_rate: float
+    objective: float
+    """The loss itself on the crops, by which the rate is chosen; NaN where the run diverged."""
+    psnr: float
+    """In dB, on the crops."""
+    chosen: bool
+
+
+@dataclass(frozen=True)
 class ReportData:
-    """The content of the page."""
+    """The content of the page; without `network` and `results` it is that of results which others made."""
 
     verdict: str
+    advice: Advice
     degradation: str
     network: str
     budget: str
@@ -65,4 +81,8 @@ class ReportData:
     environment: dict[str, str]
     """Versions, hardware, data: label and value, shown at the foot."""
     notes: list[str] = field(default_factory=list)
-    """Remarks on the results, such as metrics that were not measured."""
+    """Remarks on the results, such as metrics that were not measured, or curves that still rise."""
+    race: list[RaceRound] = field(default_factory=list)
+    """How the race went, look by look; empty where nothing was raced."""
+    rates: list[RateTrial] = field(default_factory=list)
+    """How the learning rates were chosen; empty where all losses have the same."""

@@ -17,6 +17,7 @@ from lossmith.evaluation import (
     DEGRADED,
     Protocol,
     Row,
+    advise,
     baseline,
     differences,
     find_metric,
@@ -55,6 +56,7 @@ def make_page(tournament: TournamentResults, out: Path) -> ReportData:
     pairs = [d for standing in standings for d in differences(tournament.rows, standing.metric, methods)]
     contents = ReportData(
         verdict=verdict(standings, pairs),
+        advice=advise(tournament.rows, finished),
         degradation=tournament.data.degradation,
         network=str(tournament.recipe.network),
         budget=f"{tournament.recipe.budget} per run",

@@ -7,11 +7,9 @@ another training run would give (Owen, "The pigeonhole bootstrap", Annals of App
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-Array = NDArray[np.float64]
-CONFIDENCE = 0.95
+from lossmith.evaluation.statistics.intervals import CONFIDENCE, Array, estimate
 
 
 def resampled_means(values: Array, resamples: int, seed: int) -> Array:
@@ -67,15 +65,10 @@ def stretch(values: Array, confidence: float = CONFIDENCE) -> float:
     image_means, seed_means = values.mean(0), values.mean(1)
     rest = values - image_means - seed_means[:, None] + values.mean()
     bootstrap = image_means.var() / images + seed_means.var() / seeds + rest.var() / values.size
-    if bootstrap <= 1e-20 * np.square(values).mean():  # no variation but rounding
+    honest = estimate(values)
+    if not honest.error > 0:  # no variation but rounding
         return 1.0
-    parts = [
-        (means.var(ddof=1) / len(means), len(means) - 1) for means in (image_means, seed_means) if len(means) > 1
-    ]
-    total = sum(part for part, _ in parts)
-    freedom = total**2 / sum(part**2 / degrees for part, degrees in parts)
-    if len(parts) == 2:  # both parts hold the rest, which belongs in once
-        shared = np.square(rest).sum() / ((images - 1) * (seeds - 1)) / values.size
-        total = max(total - shared, parts[0][0], parts[1][0])
     quantile = (1 + confidence) / 2
-    return float(stats.t.ppf(quantile, freedom) / stats.norm.ppf(quantile) * math.sqrt(total / bootstrap))
+    return float(
+        stats.t.ppf(quantile, honest.freedom) / stats.norm.ppf(quantile) * honest.error / math.sqrt(bootstrap)
+    )

@@ -1,63 +1,86 @@
 """Rankings and pairwise differences of methods, with confidence intervals, from rows of scores.
 
-A score of one image under one seed is a row; see `score_table` for which rows count and `bootstrap` for the
-intervals. Intervals are 95 % for one comparison at a time: among 45 pairs of methods that do not differ at all,
-two will look different. Everything is deterministic.
+A score of one image under one seed is a row; see `score_table` for which rows count, `intervals` for the
+intervals and `Criteria` for how sure a difference is. Everything is deterministic.
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
 from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row
-from lossmith.evaluation.statistics.bootstrap import Array, interval, resampled_means
+from lossmith.evaluation.statistics.criteria import Criteria, outcome
+from lossmith.evaluation.statistics.intervals import estimate
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
 from lossmith.metrics.registry import Metric
-
-RESAMPLES = 10_000
 
 
 def differences(
     rows: Sequence[Row],
     metric: Metric,
     methods: Sequence[str] | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    criteria: Criteria = Criteria(),
 ) -> list[Difference]:
     """Every pair of methods that can be compared, once, in the order of `methods` (all in the rows by default).
 
-    `mean` is first minus second, over images and seeds; `win_rate` the fraction of images on which the first is
-    better on average over seeds, ties counting half.
+    `mean` is first minus second, over images and the seeds that both have; `win_rate` the fraction of images on
+    which the first is better on average over seeds, ties counting half.
 
     Raises LossmithError when there is nothing to compare.
 
     >>> rows = [Row(p, m, 0, {"psnr": v}) for m, vs in {"l1": (30, 32), "l2": (29, 30)}.items()
     ...         for p, v in zip("ab", vs)]
     >>> [d] = differences(rows, Metric("psnr", "PSNR", True, 2))
-    >>> d.first, d.second, d.mean, d.win_rate, d.significant
-    ('l1', 'l2', 1.5, 1.0, False)
+    >>> d.first, d.second, d.mean, d.win_rate, d.outcome
+    ('l1', 'l2', 1.5, 1.0, 'undecided')
     """
     table = score_table(rows, metric, methods)
-    means = resampled_means(table.values, resamples, seed)
-    pairs = itertools.combinations(range(len(table.methods)), 2)
-    return [_difference(table, means, metric, first, second) for first, second in pairs]
+    confidence = _confidence(criteria, methods or table.methods)
+    return [
+        difference(table, metric, first, second, criteria.margin(metric), confidence)
+        for first, second in itertools.combinations(table.methods, 2)
+        if len(table.difference(first, second))
+    ]
+
+
+def difference(
+    table: ScoreTable, metric: Metric, first: str, second: str, margin: float, confidence: float
+) -> Difference:
+    """The difference of two methods under the seeds that both have."""
+    values = table.difference(first, second)
+    low, high = estimate(values).interval(confidence)
+    per_image = values.mean(0) if metric.higher_is_better else -values.mean(0)
+    return Difference(
+        metric.name,
+        first,
+        second,
+        mean=float(values.mean()),
+        low=low,
+        high=high,
+        win_rate=float((np.sign(per_image) + 1).mean() / 2),
+        outcome=outcome(low, high, margin, metric.higher_is_better),
+        margin=margin,
+        confidence=confidence,
+    )
 
 
 def ranking(
     rows: Sequence[Row],
     metric: Metric,
     methods: Sequence[str] | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    criteria: Criteria = Criteria(),
 ) -> Ranking:
     """The methods that can be compared, best first, with means, intervals, and who may claim to be the best.
 
-    Leaders are the best method and all that are not distinguishable from it. The degraded input has its place
-    in the order, but leads only if its mean is the best, in which case nothing restored it: a method that is
-    slightly better than its input does not share the lead with it, though `verdict` says when the two cannot be
-    told apart.
+    Leaders are the best method and all that are not known to be worse: those that are equivalent to it, and
+    those of which that is undecided. The degraded input has its place in the order, but leads only if its mean
+    is the best, in which case nothing restored it: a method that is slightly better than its input does not
+    share the lead with it, though `verdict` says when the two cannot be told apart.
+
+    The intervals are 95 % each, and end where the metric's range does.
 
     Raises LossmithError when there is nothing to compare.
 
@@ -66,30 +89,45 @@ def ranking(
     ('l2', 'l1')
     """
     table = score_table(rows, metric, methods)
-    means = resampled_means(table.values, resamples, seed)
-    averages = table.values.mean((1, 2))
-    order = np.argsort(-averages if metric.higher_is_better else averages, kind="stable").tolist()
-    leaders = [order[0]]
-    for other in order[1:]:
-        rival = table.methods[other] != DEGRADED
-        if rival and not _difference(table, means, metric, order[0], other).significant:
-            leaders.append(other)
-    names = table.methods
+    confidence, margin = _confidence(criteria, methods or table.methods), criteria.margin(metric)
+    places = np.argsort(-table.means if metric.higher_is_better else table.means, kind="stable")
+    order = tuple(table.methods[place] for place in places)
+    best, *others = order
+    leaders = [
+        other
+        for other in others
+        if other != DEGRADED
+        and (
+            not len(table.difference(best, other))
+            or difference(table, metric, best, other, margin, confidence).outcome != "better"
+        )
+    ]
     return Ranking(
         metric=metric,
-        order=tuple(names[i] for i in order),
-        means={names[i]: float(averages[i]) for i in order},
-        intervals={names[i]: interval(table.values[i], means[i]) for i in order},
-        leaders=tuple(names[i] for i in leaders),
+        order=order,
+        means={table.methods[place]: float(table.means[place]) for place in places},
+        intervals={name: _within(estimate(table.of(name)).interval(), metric.range) for name in order},
+        leaders=(best, *leaders),
+        seeds=len(table.seeds),
+        images=len(table.images),
     )
+
+
+def _confidence(criteria: Criteria, methods: Sequence[str]) -> float:
+    """Of a difference: the degraded input is no contender, and makes no difference less sure."""
+    return criteria.confidence(len({*methods} - {DEGRADED}))
+
+
+def _within(interval: tuple[float, float], bounds: tuple[float, float]) -> tuple[float, float]:
+    low, high = interval
+    return (low, high) if math.isnan(low) else (max(low, bounds[0]), min(high, bounds[1]))
 
 
 def rankings(
     rows: Sequence[Row],
     metrics: Sequence[Metric],
     methods: Sequence[str] | None = None,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    criteria: Criteria = Criteria(),
 ) -> list[Ranking]:
     """One ranking per metric; a metric that no method has for every image and seed is left out.
 
@@ -103,7 +141,7 @@ def rankings(
     results = []
     for metric in metrics:
         try:
-            results.append(ranking(rows, metric, methods, resamples, seed))
+            results.append(ranking(rows, metric, methods, criteria))
         except NothingToCompareError:
             continue
     return results
@@ -126,8 +164,8 @@ def ranked_methods(ranking: Ranking, differences: Sequence[Difference]) -> list[
     ...         {"l2": (29.0, 30.0), "l1": (30.0, 31.1)}.items() for image, value in zip("ab", values)]
     >>> psnr = Metric("psnr", "PSNR", True, 2)
     >>> lines = ranked_methods(ranking(rows, psnr), differences(rows, psnr))
-    >>> [(line.rank, line.name, round(line.mean, 2), round(line.behind, 2), line.significant) for line in lines]
-    [(1, 'l1', 30.55, 0.0, False), (2, 'l2', 29.5, 1.05, True)]
+    >>> [(line.rank, line.name, round(line.mean, 2), round(line.behind, 2), line.outcome) for line in lines]
+    [(1, 'l1', 30.55, 0.0, None), (2, 'l2', 29.5, 1.05, 'worse')]
     """
     best = ranking.order[0]
     pairs = {frozenset((d.first, d.second)): d for d in differences if d.metric == ranking.metric.name}
@@ -138,7 +176,7 @@ def ranked_methods(ranking: Ranking, differences: Sequence[Difference]) -> list[
             mean=ranking.means[name],
             interval=ranking.intervals[name],
             behind=abs(ranking.means[best] - ranking.means[name]),
-            significant=name != best and pairs[frozenset((best, name))].significant,
+            outcome=None if name == best else pairs[frozenset((best, name))].seen_from(name).outcome,
         )
         for rank, name in enumerate(ranking.order, start=1)
     ]
@@ -173,12 +211,3 @@ def mean_ranks(rankings: Sequence[Ranking]) -> dict[str, float]:
     ]
     averages = dict(zip(common, np.mean(ranks, axis=0).tolist(), strict=True))
     return dict(sorted(averages.items(), key=lambda item: item[1]))
-
-
-def _difference(table: ScoreTable, means: Array, metric: Metric, first: int, second: int) -> Difference:
-    values = table.values[first] - table.values[second]
-    low, high = interval(values, means[first] - means[second])
-    per_image = values.mean(0) if metric.higher_is_better else -values.mean(0)
-    won = (np.sign(per_image) + 1).mean() / 2
-    names = table.methods[first], table.methods[second]
-    return Difference(metric.name, *names, mean=float(values.mean()), low=low, high=high, win_rate=float(won))

@@ -1,7 +1,8 @@
-"""Scores as an array of methods, seeds and images without missing values."""
+"""Scores as an array of methods, seeds and images, in which whole seeds of a method may be missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +19,58 @@ class NothingToCompareError(LossmithError):
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The scores of the methods that can be compared, in one metric; no value is missing."""
+    """The scores of the methods that can be compared, in one metric.
+
+    Every method has every image under each of its seeds, but need not have every seed: in a race some stop early.
+    """
 
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     images: tuple[str, ...]
     values: NDArray[np.float64]
-    """(methods, seeds, images)."""
+    """(methods, seeds, images); NaN under the seeds that a method does not have."""
+
+    @cached_property
+    def present(self) -> NDArray[np.bool_]:
+        """(methods, seeds): which method has which seed."""
+        return ~np.isnan(self.values[:, :, 0])
+
+    def of(self, method: str) -> NDArray[np.float64]:
+        """The scores of a method under its own seeds: (seeds, images)."""
+        index = self.methods.index(method)
+        scores: NDArray[np.float64] = self.values[index][self.present[index]]
+        return scores
+
+    def difference(self, first: str, second: str) -> NDArray[np.float64]:
+        """First minus second under the seeds that both have: (seeds, images)."""
+        one, other = self.methods.index(first), self.methods.index(second)
+        common = self.present[one] & self.present[other]
+        differences: NDArray[np.float64] = (self.values[one] - self.values[other])[common]
+        return differences
+
+    @cached_property
+    def means(self) -> NDArray[np.float64]:
+        """The mean of each method, as if all had every seed: (methods,).
+
+        A method that lacks seeds gets the mean of its own, shifted by how much these differ from all seeds under
+        the methods that have them all.
+        """
+        own = np.array([self.of(method).mean() for method in self.methods])
+        references = self.present.all(1) & np.array([method != DEGRADED for method in self.methods])
+        if not references.any():
+            return own
+        by_seed = self.values[references].mean((0, 2))
+        shifts = np.array([by_seed.mean() - by_seed[present].mean() for present in self.present])
+        return np.where(self.present.all(1), own, own + shifts)
 
 
 def score_table(rows: Sequence[Row], metric: Metric, methods: Sequence[str] | None = None) -> ScoreTable:
     """Arrange rows for comparison; `methods` defaults to all that occur, in order of appearance.
 
     An image on which no method has a finite number (it is too small for the metric) is left out for all. A
-    method that lacks a number for any remaining image under any seed (its run failed) is left out, because a
-    mean over other images cannot be compared. The degraded input has no seeds: its scores are repeated for each.
+    method that lacks a number for any remaining image under one of its seeds (its run failed) is left out,
+    because a mean over other images cannot be compared. The degraded input has no seeds: its scores are repeated
+    for each.
 
     An image that is tested at several levels of the degradation counts once, with the mean of its scores:
     its levels are not independent images.
@@ -52,13 +90,19 @@ def score_table(rows: Sequence[Row], metric: Metric, methods: Sequence[str] | No
     values = np.array(
         [[[scores.get((m, 0 if m == DEGRADED else s, p), np.nan) for p in images] for s in seeds] for m in names]
     ).reshape(len(names), len(seeds), len(images))
-    complete = np.isfinite(values).all((1, 2)) & (len(images) > 0)
+    seeds_run = {(method, seed) for method, seed, _ in scores}
+    ran = np.array([[m == DEGRADED or (m, s) in seeds_run for s in seeds] for m in names])
+    complete = ran.any(1) & (np.isfinite(values).all(2) | ~ran).all(1) & (len(images) > 0)
     if not complete.any():
         raise NothingToCompareError(
             f"nothing to compare in {metric.label}: no method has it for every image and seed"
         )
-    complete_methods = tuple(name for name, is_complete in zip(names, complete, strict=True) if is_complete)
-    return ScoreTable(complete_methods, tuple(seeds), tuple(images), values[complete])
+    methods = tuple(name for name, is_complete in zip(names, complete, strict=True) if is_complete)
+    contenders = np.array([name != DEGRADED for name in names])
+    used: NDArray[np.bool_] = ran[complete & contenders].any(0)
+    if not used.any():  # the degraded input alone
+        used = np.arange(len(seeds)) == 0
+    return ScoreTable(methods, tuple(np.array(seeds)[used].tolist()), tuple(images), values[complete][:, used])
 
 
 def _by_place(rows: Sequence[Row], metric: str) -> dict[tuple[str, int, str], float]:

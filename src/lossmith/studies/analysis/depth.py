@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from lossmith.evaluation.statistics.bootstrap import Array
+from lossmith.evaluation.statistics.intervals import Array
 from lossmith.studies.analysis.results import DepthTrend
 from lossmith.studies.analysis.words import counted
 from lossmith.studies.configuration import Configuration

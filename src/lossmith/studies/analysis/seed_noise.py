@@ -8,7 +8,7 @@ configuration and seed, where the seed is a random factor that interacts with th
 import numpy as np
 from scipy import stats
 
-from lossmith.evaluation.statistics.bootstrap import CONFIDENCE, Array
+from lossmith.evaluation.statistics.intervals import CONFIDENCE, Array
 
 
 def seeds_interval(table: Array, weights: Array, confidence: float = CONFIDENCE) -> tuple[float, float]:

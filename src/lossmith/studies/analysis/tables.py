@@ -14,7 +14,8 @@ import numpy as np
 from scipy import stats
 
 from lossmith.evaluation.results import Row
-from lossmith.evaluation.statistics.bootstrap import CONFIDENCE, Array, interval, resampled_means
+from lossmith.evaluation.statistics.bootstrap import interval, resampled_means
+from lossmith.evaluation.statistics.intervals import CONFIDENCE, Array
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
 from lossmith.metrics.registry import Metric
 from lossmith.studies.analysis.results import BenchmarkResult, ConfigurationScore, Estimate

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lossmith.evaluation.statistics.bootstrap import CONFIDENCE
+from lossmith.evaluation.statistics.intervals import CONFIDENCE
 from lossmith.metrics import Metric
 
 SPEARMAN = Metric("spearman", "Spearman's ρ", higher_is_better=True, digits=3)

@@ -1,0 +1,168 @@
+"""Advice: for each goal the loss to take, those that are as good, and those to avoid."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lossmith.evaluation.advice.goals import GoalMetrics, goals_of, with_goal_scores
+from lossmith.evaluation.results import DEGRADED, Difference, Ranking, Row
+from lossmith.evaluation.statistics.criteria import Criteria
+from lossmith.evaluation.statistics.power import Plan, plan
+from lossmith.evaluation.statistics.ranking import differences, ranking
+from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
+
+NOTABLY_CHEAPER = 0.9
+"""Of two equivalent losses the one is taken that needs less than this of the other's time."""
+
+
+@dataclass(frozen=True)
+class GoalAdvice:
+    """What to do for one goal.
+
+    The best loss by its mean score is compared with each of the others, which are then equivalent, undecided or
+    to be avoided. `take` is the best one, or an equivalent one that is notably cheaper.
+    """
+
+    metrics: GoalMetrics
+    ranking: Ranking
+    """In the goal's score, in margins; the degraded input among the methods."""
+    differences: tuple[Difference, ...]
+    """All pairs in the goal's score."""
+    lead: tuple[Difference, ...]
+    """All pairs in the metric `metrics.lead`, in whose unit differences are told."""
+    best: str
+    take: str | None
+    """None while something is undecided, or with one seed, which crowns nobody."""
+    equivalent: tuple[str, ...]
+    """To the best, which is not among them, in order of cost."""
+    undecided: tuple[str, ...]
+    avoid: tuple[str, ...]
+    """Known to be worse than the best, the worst last."""
+    plans: Mapping[str, Plan]
+    """For each undecided loss, what would decide it against the best."""
+    improves: bool
+    """Whether the best loss is known to be better than the degraded input."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether every other loss is known to be equivalent to the best one or worse."""
+        return not self.undecided
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Which loss to take."""
+
+    goals: tuple[GoalAdvice, ...]
+    front: tuple[str, ...]
+    """The losses that no other beats in fidelity and perception at once, from the most faithful one on."""
+    seeds: int
+    images: int
+    criteria: Criteria = field(default=Criteria())
+
+    def of(self, goal: str) -> GoalAdvice | None:
+        return next((advice for advice in self.goals if advice.metrics.goal == goal), None)
+
+
+def advise(
+    rows: Sequence[Row],
+    losses: Sequence[str],
+    criteria: Criteria = Criteria(),
+    costs: Mapping[str, float] | None = None,
+) -> Advice:
+    """What the scores say of losses, goal by goal.
+
+    Parameters
+    ----------
+    rows
+        Scores of every image under every loss and seed, and of the degraded input. A loss may lack whole seeds.
+    losses
+        The contenders.
+    criteria
+        Margins, and how often the results are looked at.
+    costs
+        The time of a step under each loss, in any unit; without it none is cheaper than another.
+    """
+    metrics = list(dict.fromkeys(name for row in rows for name in row.scores))
+    goals = [goal for goal in goals_of(metrics, losses) if goal.metrics]
+    scored = with_goal_scores(rows, goals, criteria)
+    advice = []
+    for goal in goals:
+        try:
+            advice.append(_advise(scored, goal, losses, criteria, costs or {}))
+        except NothingToCompareError:
+            continue
+    tables = [goal.ranking for goal in advice]
+    return Advice(
+        tuple(advice),
+        front=_front(advice),
+        seeds=max((table.seeds for table in tables), default=0),
+        images=max((table.images for table in tables), default=0),
+        criteria=criteria,
+    )
+
+
+def _advise(
+    rows: Sequence[Row], goal: GoalMetrics, losses: Sequence[str], criteria: Criteria, costs: Mapping[str, float]
+) -> GoalAdvice:
+    methods = [DEGRADED, *losses]
+    standing = ranking(rows, goal.score, methods, criteria)
+    pairs = differences(rows, goal.score, methods, criteria)
+    lead = differences(rows, goal.lead, methods, criteria)
+    contenders = [name for name in standing.order if name != DEGRADED]
+    if not contenders:
+        raise NothingToCompareError(f"no loss has a score in {goal.goal}")
+    best, *others = contenders
+    by_pair = {frozenset((d.first, d.second)): d for d in pairs}
+    outcomes = {
+        name: pair.seen_from(best).outcome if (pair := by_pair.get(frozenset((best, name)))) else "undecided"
+        for name in [*others, DEGRADED]
+    }
+    equivalent = sorted((n for n in others if outcomes[n] == "equivalent"), key=lambda n: costs.get(n, 0.0))
+    undecided = [n for n in others if outcomes[n] == "undecided"]
+    table = score_table(rows, goal.score, methods)
+    take = _cheapest(best, equivalent, costs) if standing.seeds > 1 and not undecided else None
+    confidence = criteria.confidence(len(losses))
+    return GoalAdvice(
+        goal,
+        standing,
+        tuple(pairs),
+        tuple(lead),
+        best,
+        take,
+        tuple(equivalent),
+        tuple(undecided),
+        avoid=tuple(n for n in others if outcomes[n] == "better"),
+        plans={n: _plan(table, best, n, goal, confidence) for n in undecided},
+        improves=outcomes[DEGRADED] == "better",
+    )
+
+
+def _plan(table: ScoreTable, best: str, other: str, goal: GoalMetrics, confidence: float) -> Plan:
+    return plan(table.difference(best, other), goal.score.margin, confidence=confidence)
+
+
+def _cheapest(best: str, equivalent: Sequence[str], costs: Mapping[str, float]) -> str:
+    cheaper = [n for n in equivalent if costs.get(n, 1.0) < NOTABLY_CHEAPER * costs.get(best, 1.0)]
+    return min(cheaper, key=lambda n: costs[n], default=best)
+
+
+def _front(goals: Sequence[GoalAdvice]) -> tuple[str, ...]:
+    """The losses for which no other is better in fidelity or perception without being worse in the other."""
+    by_goal = {goal.metrics.goal: goal.ranking.means for goal in goals}
+    if not {"fidelity", "perception"} <= by_goal.keys():
+        return ()
+    fidelity, perception = by_goal["fidelity"], by_goal["perception"]
+    common = [name for name in fidelity if name in perception and name != DEGRADED]
+    return tuple(
+        name
+        for name in common
+        if not any(
+            fidelity[other] >= fidelity[name]
+            and perception[other] >= perception[name]
+            and (fidelity[other], perception[other]) != (fidelity[name], perception[name])
+            for other in common
+        )
+    )
+
+
+__all__ = ["Advice", "GoalAdvice", "advise"]

@@ -1,0 +1,78 @@
+"""Scores for goals: fidelity, structure and perception, each from several metrics."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lossmith.evaluation.results import Row
+from lossmith.evaluation.statistics.criteria import Criteria
+from lossmith.evaluation.statistics.metric_overlap import is_independent
+from lossmith.metrics.registry import GOALS, Goal, Metric, find_metric
+
+LEADS = ("psnr", "ms_ssim", "ssim", "efficientnet_lite0", "lpips_alex", "niqe")
+"""The metrics in whose unit a goal's differences are told, the first that it has."""
+
+
+@dataclass(frozen=True)
+class GoalMetrics:
+    """What the advice for a goal rests on."""
+
+    goal: Goal
+    metrics: tuple[Metric, ...]
+    excluded: Mapping[str, str]
+    """The metrics that may not judge, by name, and the loss that each shares its measure or its network with."""
+
+    @property
+    def lead(self) -> Metric:
+        """The metric in whose unit differences are told."""
+        return min(self.metrics, key=lambda m: LEADS.index(m.name) if m.name in LEADS else len(LEADS))
+
+    @property
+    def score(self) -> Metric:
+        """The goal's own score, in margins: see `with_goal_scores`."""
+        return Metric(self.goal, self.goal.capitalize(), True, 1, "margins", goal=self.goal, margin=1.0)
+
+
+def goals_of(metrics: Sequence[str], losses: Sequence[str]) -> list[GoalMetrics]:
+    """The goals that can be judged by these metrics, with the metrics of each.
+
+    A judge of perception must be independent of all losses; fidelity and structure are what their metrics measure,
+    whether a loss contains these or not.
+
+    >>> [(goal.goal, goal.lead.name) for goal in goals_of(["psnr", "l1", "ssim", "niqe"], ["l1", "mix"])]
+    [('fidelity', 'psnr'), ('structure', 'ssim'), ('perception', 'niqe')]
+    >>> goals_of(["dists"], ["l1 + 0.1*features(vgg19, conv5_4)"])[0].excluded
+    {'dists': 'l1 + 0.1*features(vgg19, conv5_4)'}
+    """
+    goals = []
+    for goal in GOALS:
+        members = [metric for metric in map(find_metric, metrics) if metric.goal == goal]
+        excluded = {}
+        if goal == "perception":
+            for metric in members:
+                if relatives := [loss for loss in losses if not is_independent(metric.name, loss)]:
+                    excluded[metric.name] = relatives[0]
+        if members:
+            goals.append(GoalMetrics(goal, tuple(m for m in members if m.name not in excluded), excluded))
+    return goals
+
+
+def with_goal_scores(rows: Sequence[Row], goals: Sequence[GoalMetrics], criteria: Criteria) -> list[Row]:
+    """Rows with a score per goal beside their metrics: the mean of the goal's metrics, each in its margins.
+
+    More is better. A difference of 1 is the largest that matters to nobody, on average over the metrics. Metrics
+    that an image is too small for are left out of its mean; a goal whose margins are all 0 cannot be scored.
+    """
+
+    def score(row: Row, goal: GoalMetrics) -> float:
+        parts = [
+            row.scores[metric.name] * (1 if metric.higher_is_better else -1) / criteria.margin(metric)
+            for metric in goal.metrics
+            if criteria.margin(metric) > 0 and not math.isnan(row.scores.get(metric.name, math.nan))
+        ]
+        return sum(parts) / len(parts) if parts else math.nan
+
+    return [replace(row, scores={**row.scores, **{goal.goal: score(row, goal) for goal in goals}}) for row in rows]
+
+
+__all__ = ["GoalMetrics", "goals_of", "with_goal_scores"]

@@ -1,0 +1,64 @@
+"""By what criteria a difference is called better, equivalent or undecided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lossmith.core.errors import LossmithError
+from lossmith.evaluation.results import Outcome
+from lossmith.metrics.registry import Metric
+
+ERROR = 0.05
+"""The probability with which anything that is said of a metric may be wrong."""
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """The margins and the error of a comparison of several methods, looked at once or several times.
+
+    Of all pairs of methods, in all looks, there is a false word on a metric with a probability of at most
+    `ERROR`. It is shared out among pairs and looks in equal parts, by Bonferroni's inequality, which holds
+    however they depend on each other; equal parts for looks are those of Pocock (Biometrika 64(2), 1977), a
+    little smaller.
+    """
+
+    margins: Mapping[str, float] = field(default_factory=dict)
+    """The largest difference that matters to nobody, by metric; for others that of the registry."""
+    looks: int = 1
+    """How many times, at most, the results are looked at before the comparison ends."""
+
+    def __post_init__(self) -> None:
+        for name, margin in self.margins.items():
+            if not 0 <= margin < float("inf"):
+                raise LossmithError(f"the margin of {name} must be 0 or more, not {margin:g}")
+
+    def margin(self, metric: Metric) -> float:
+        return self.margins.get(metric.name, metric.margin)
+
+    def confidence(self, methods: int) -> float:
+        """The confidence of one interval among those of all pairs of so many methods.
+
+        >>> Criteria().confidence(2), Criteria(looks=2).confidence(5)
+        (0.95, 0.9975)
+        """
+        pairs = max(1, methods * (methods - 1) // 2)
+        return 1 - ERROR / (pairs * self.looks)
+
+
+def outcome(low: float, high: float, margin: float, higher_is_better: bool) -> Outcome:
+    """What an interval of `first` minus `second` says of the first.
+
+    Equivalent if the whole interval lies within the margin: two one-sided tests (Schuirmann, Journal of
+    Pharmacokinetics and Biopharmaceutics 15, 1987). This has precedence: a difference that is certain and
+    matters to nobody makes no winner.
+
+    >>> [outcome(low, high, 0.1, True) for low, high in ((0.02, 0.08), (0.02, 0.15), (-0.05, 0.15), (-0.3, -0.1))]
+    ['equivalent', 'better', 'undecided', 'worse']
+    """
+    if -margin <= low <= high <= margin:
+        return "equivalent"
+    if low > 0 or high < 0:
+        return "better" if (low > 0) == higher_is_better else "worse"
+    return "undecided"
+
+
+__all__ = ["ERROR", "Criteria", "outcome"]
