@@ -1,6 +1,6 @@
 """Types of options that may be objects in Python and are words on the command line: losses, networks, paths."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +40,8 @@ LossesOption = Annotated[LossLike | Sequence[LossLike] | None, _TEXTS]
 DegradationOption = Annotated[DegradationLike | None, _TEXT]
 NetworkOption = Annotated[NetworkLike | None, _TEXT]
 NamesOption = Annotated[str | Sequence[str] | None, _TEXTS]
+MarginsOption = Annotated[Mapping[str, float] | Sequence[str] | None, _TEXTS]
+"""The largest differences that matter to nobody, for `evaluation.parse_margins`."""
 AlphaOption = Annotated[str | float | Sequence[float], _TEXT]
 SizeOption = Annotated[str | tuple[int, int] | None, _TEXT]
 PathOption = Annotated[str | Path, _PATH]

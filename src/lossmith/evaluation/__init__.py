@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lossmith.evaluation.protocol import Protocol, protocol_for
     from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row, as_columns
     from lossmith.evaluation.scoring import score, score_row, why_nan
-    from lossmith.evaluation.statistics.criteria import Criteria
+    from lossmith.evaluation.statistics.criteria import Criteria, parse_margins
     from lossmith.evaluation.statistics.ranking import (
         differences,
         main_ranking,
@@ -65,6 +65,7 @@ __all__ = [
     "main_ranking",
     "mean_ranks",
     "next_seeds",
+    "parse_margins",
     "protocol_for",
     "protocol_of",
     "ranked_methods",

@@ -31,7 +31,7 @@ class GoalAdvice:
     """All pairs in the metric `metrics.lead`, in whose unit differences are told."""
     best: str
     take: str | None
-    """None while something is undecided, or with one seed, which crowns nobody."""
+    """None while something is undecided, or with one seed, which crowns nobody but a fixed model."""
     equivalent: tuple[str, ...]
     """To the best, which is not among them, in order of cost."""
     undecided: tuple[str, ...]
@@ -58,6 +58,11 @@ class Advice:
     seeds: int
     images: int
     criteria: Criteria = field(default=Criteria())
+    fixed_models: bool = False
+    """Whether each contender is one finished model, about which only other images can tell more.
+
+    Then the advice is on these models, not on what training again would give, and one seed is enough for it.
+    """
 
     def of(self, goal: str) -> GoalAdvice | None:
         return next((advice for advice in self.goals if advice.metrics.goal == goal), None)
@@ -68,6 +73,9 @@ def advise(
     losses: Sequence[str],
     criteria: Criteria = Criteria(),
     costs: Mapping[str, float] | None = None,
+    *,
+    trained_on: Mapping[str, str] | None = None,
+    fixed_models: bool = False,
 ) -> Advice:
     """What the scores say of losses, goal by goal.
 
@@ -81,14 +89,18 @@ def advise(
         Margins, and how often the results are looked at.
     costs
         The time of a step under each loss, in any unit; without it none is cheaper than another.
+    trained_on
+        The expression of the loss of each contender whose name is none.
+    fixed_models
+        Whether the contenders are finished models, so that seeds are not in question.
     """
     metrics = list(dict.fromkeys(name for row in rows for name in row.scores))
-    goals = [goal for goal in goals_of(metrics, losses) if goal.metrics]
+    goals = [goal for goal in goals_of(metrics, losses, trained_on) if goal.metrics]
     scored = with_goal_scores(rows, goals, criteria)
     advice = []
     for goal in goals:
         try:
-            advice.append(_advise(scored, goal, losses, criteria, costs or {}))
+            advice.append(_advise(scored, goal, losses, criteria, costs or {}, 1 if fixed_models else 2))
         except NothingToCompareError:
             continue
     tables = [goal.ranking for goal in advice]
@@ -98,11 +110,17 @@ def advise(
         seeds=max((table.seeds for table in tables), default=0),
         images=max((table.images for table in tables), default=0),
         criteria=criteria,
+        fixed_models=fixed_models,
     )
 
 
 def _advise(
-    rows: Sequence[Row], goal: GoalMetrics, losses: Sequence[str], criteria: Criteria, costs: Mapping[str, float]
+    rows: Sequence[Row],
+    goal: GoalMetrics,
+    losses: Sequence[str],
+    criteria: Criteria,
+    costs: Mapping[str, float],
+    least_seeds: int,
 ) -> GoalAdvice:
     methods = [DEGRADED, *losses]
     standing = ranking(rows, goal.score, methods, criteria)
@@ -120,7 +138,7 @@ def _advise(
     equivalent = sorted((n for n in others if outcomes[n] == "equivalent"), key=lambda n: costs.get(n, 0.0))
     undecided = [n for n in others if outcomes[n] == "undecided"]
     table = score_table(rows, goal.score, methods)
-    take = _cheapest(best, equivalent, costs) if standing.seeds > 1 and not undecided else None
+    take = _cheapest(best, equivalent, costs) if standing.seeds >= least_seeds and not undecided else None
     confidence = criteria.confidence(len(losses))
     return GoalAdvice(
         goal,

@@ -20,7 +20,7 @@ class GoalMetrics:
     goal: Goal
     metrics: tuple[Metric, ...]
     excluded: Mapping[str, str]
-    """The metrics that may not judge, by name, and the loss that each shares its measure or its network with."""
+    """The metrics that may not judge, by name, and the contender that each shares its measure or network with."""
 
     @property
     def lead(self) -> Metric:
@@ -33,24 +33,29 @@ class GoalMetrics:
         return Metric(self.goal, self.goal.capitalize(), True, 1, "margins", goal=self.goal, margin=1.0)
 
 
-def goals_of(metrics: Sequence[str], losses: Sequence[str]) -> list[GoalMetrics]:
+def goals_of(
+    metrics: Sequence[str], losses: Sequence[str], trained_on: Mapping[str, str] | None = None
+) -> list[GoalMetrics]:
     """The goals that can be judged by these metrics, with the metrics of each.
 
     A judge of perception must be independent of all losses; fidelity and structure are what their metrics measure,
-    whether a loss contains these or not.
+    whether a loss contains these or not. What a contender was trained on is its name, or as `trained_on` says.
 
     >>> [(goal.goal, goal.lead.name) for goal in goals_of(["psnr", "l1", "ssim", "niqe"], ["l1", "mix"])]
     [('fidelity', 'psnr'), ('structure', 'ssim'), ('perception', 'niqe')]
     >>> goals_of(["dists"], ["l1 + 0.1*features(vgg19, conv5_4)"])[0].excluded
     {'dists': 'l1 + 0.1*features(vgg19, conv5_4)'}
+    >>> goals_of(["dists"], ["new"], {"new": "features(vgg19, conv5_4)"})[0].excluded
+    {'dists': 'new'}
     """
+    expressions = {loss: (trained_on or {}).get(loss, loss) for loss in losses}
     goals = []
     for goal in GOALS:
         members = [metric for metric in map(find_metric, metrics) if metric.goal == goal]
         excluded = {}
         if goal == "perception":
             for metric in members:
-                if relatives := [loss for loss in losses if not is_independent(metric.name, loss)]:
+                if relatives := [loss for loss in losses if not is_independent(metric.name, expressions[loss])]:
                     excluded[metric.name] = relatives[0]
         if members:
             goals.append(GoalMetrics(goal, tuple(m for m in members if m.name not in excluded), excluded))

@@ -1,11 +1,11 @@
 """By what criteria a difference is called better, equivalent or undecided."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lossmith.core.errors import LossmithError
 from lossmith.evaluation.results import Outcome
-from lossmith.metrics.registry import Metric
+from lossmith.metrics.registry import Metric, find_metric
 
 ERROR = 0.05
 """The probability with which anything that is said of a metric may be wrong."""
@@ -61,4 +61,28 @@ def outcome(low: float, high: float, margin: float, higher_is_better: bool) -> O
     return "undecided"
 
 
-__all__ = ["ERROR", "Criteria", "outcome"]
+def parse_margins(margins: Mapping[str, float] | Sequence[str] | None) -> dict[str, float]:
+    """Margins by metric, as `Criteria` takes them, from texts such as "psnr=0.05" or from a mapping.
+
+    Raises LossmithError for texts of another form, and for metrics that are not known.
+
+    >>> parse_margins(["psnr=0.05", "ssim=0.01"]), parse_margins(None)
+    ({'psnr': 0.05, 'ssim': 0.01}, {})
+    """
+    if margins is None:
+        return {}
+    if not isinstance(margins, Mapping):
+        texts = [margins] if isinstance(margins, str) else margins
+        margins = dict(map(_parse_margin, texts))
+    return {find_metric(name).name: float(margin) for name, margin in margins.items()}
+
+
+def _parse_margin(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        return name.strip(), float(number)
+    except ValueError:
+        raise LossmithError(f"`margin` takes METRIC=NUMBER, such as psnr=0.05, not '{text}'") from None
+
+
+__all__ = ["ERROR", "Criteria", "outcome", "parse_margins"]
