@@ -38,7 +38,7 @@ def find_crops(comparison: ImageComparison, longest: int = SIDE) -> list[Crop]:
     side = min(longest, height, width)
     restored = [local_error(image, comparison.target) for image in comparison.restored.values()]
     interest = _variance(restored) if restored else np.zeros((height, width))
-    if not interest.any():
+    if not interest.any() and comparison.degraded is not None:
         interest = _variance([*restored, local_error(comparison.degraded, comparison.target)])
     if not interest.any():
         interest = local_error(comparison.target, np.full_like(comparison.target, comparison.target.mean()))

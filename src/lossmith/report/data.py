@@ -43,7 +43,8 @@ class ImageComparison:
 
     image: str
     target: Pixels
-    degraded: Pixels
+    degraded: Pixels | None
+    """None where it is not known."""
     restored: dict[str, Pixels]
     """One result per loss, of the first seed."""
 

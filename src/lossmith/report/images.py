@@ -45,7 +45,7 @@ class Score:
 
 @dataclass(frozen=True)
 class View:
-    """What the page shows of one test image; frames: degraded, each loss, target."""
+    """What the page shows of one test image; frames: the degraded one if it is known, each loss, target."""
 
     image: str
     width: int
@@ -71,11 +71,12 @@ def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence
     comparison = _cropped(comparison, longest_side(contents))
     shown_height, shown_width = comparison.target.shape[:2]
     losses = [method for method in methods if method.name in comparison.restored and method.kind == "loss"]
-    degraded = next(method for method in methods if method.kind == "degraded")
-    frames = [_frame(comparison, degraded, comparison.degraded)]
+    degraded = comparison.degraded
+    inputs = [method for method in methods if method.kind == "degraded" and degraded is not None]
+    frames = [] if degraded is None else [_frame(comparison, method, degraded) for method in inputs]
     frames += [_frame(comparison, method, comparison.restored[method.name]) for method in losses]
     frames += [_frame(comparison, TARGET, comparison.target)]
-    metrics, scores = _scores(comparison.image, contents, [degraded, *losses])
+    metrics, scores = _scores(comparison.image, contents, [*inputs, *losses])
     return View(
         image=comparison.image,
         width=shown_width,
@@ -104,7 +105,8 @@ def data_uri(pixels: Pixels) -> str:
 
 def error_ceiling(comparison: ImageComparison) -> int:
     """A round number of levels that all but one in a hundred errors of the losses stay below."""
-    images = list(comparison.restored.values()) or [comparison.degraded]
+    degraded = comparison.target if comparison.degraded is None else comparison.degraded
+    images = list(comparison.restored.values()) or [degraded]
     high = max(float(np.quantile(absolute_error(image, comparison.target), 0.99)) for image in images)
     return next(ceiling for ceiling in CEILINGS if high <= ceiling)
 
@@ -129,7 +131,7 @@ def _cropped(comparison: ImageComparison, side: int) -> ImageComparison:
     return ImageComparison(
         image=comparison.image,
         target=comparison.target[inner],
-        degraded=comparison.degraded[inner],
+        degraded=None if comparison.degraded is None else comparison.degraded[inner],
         restored={loss: image[inner] for loss, image in comparison.restored.items()},
     )
 

@@ -36,7 +36,7 @@ def look(index: int) -> tuple[str, str]:
 
 
 def methods_of(contents: ReportData) -> list[Method]:
-    """The losses in the order given, then the degraded input."""
+    """The losses in the order given, then the degraded input if it was scored."""
     names = [result.loss for result in contents.results]
     stems = [brief(name) for name in names]  # of files that are called alike, the whole paths
     labels = [stem if stems.count(stem) == 1 else name for name, stem in zip(names, stems, strict=True)]
@@ -44,4 +44,5 @@ def methods_of(contents: ReportData) -> list[Method]:
         Method(result.loss, label, *look(index), "loss", result.failure, result.milliseconds_per_step)
         for index, (result, label) in enumerate(zip(contents.results, labels, strict=True))
     ]
-    return [*losses, Method(DEGRADED, "degraded input", "degraded", "ring", "degraded")]
+    degraded = Method(DEGRADED, "degraded input", "degraded", "ring", "degraded")
+    return [*losses, *([degraded] if any(row.method == DEGRADED for row in contents.rows) else [])]
