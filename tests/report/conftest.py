@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageFilter
 from skimage import data
 
-from lossmith.evaluation import DEGRADED, METRICS, Protocol, Row, differences, rankings, score, verdict
+from lossmith.evaluation import DEGRADED, METRICS, Protocol, Row, advise, differences, rankings, score, verdict
 from lossmith.report import Curve, ImageComparison, LossResult, Pixels, ReportData
 
 LOSSES = ["l2", "l1", "ssim", "mix", "0.84*ms_ssim + 0.16*l1 until 50% then l2"]
@@ -94,10 +94,11 @@ def build(
         )
     methods = [DEGRADED, *finished_losses]
     metrics = [METRICS[name] for name in metric_names]
-    standings = rankings(rows, metrics, methods, resamples=300)
-    pairs = [d for standing in standings for d in differences(rows, standing.metric, methods, resamples=300)]
+    standings = rankings(rows, metrics, methods)
+    pairs = [d for standing in standings for d in differences(rows, standing.metric, methods)]
     return ReportData(
         verdict=verdict(standings, pairs),
+        advice=advise(rows, finished_losses),
         degradation="jpeg(10)",
         network="srresnet_small",
         budget="2000 steps per run",

@@ -77,7 +77,7 @@ def test_the_scatter_plot_takes_the_best_available_axes(
 
 
 def test_non_finite_numbers_are_null_in_json(report_data: ReportData) -> None:
-    nothing = Difference("psnr", "l1", "l2", math.inf, math.nan, math.nan, 1.0)
+    nothing = Difference("psnr", "l1", "l2", math.inf, math.nan, math.nan, 1.0, "undecided")
     means = {"l1": math.inf, DEGRADED: 20.0}
     rankings = [ranking(PSNR, means, ("l1",)), ranking(replace(PSNR, name="ssim"), means, ("l1",))]
     data = chart_data(replace(report_data, rankings=rankings, differences=[nothing]), methods_of(report_data))

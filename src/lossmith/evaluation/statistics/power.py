@@ -67,14 +67,14 @@ def plan(differences: Array, margin: float, power: float = POWER, confidence: fl
     not known how seeds differ: then `seeds` is None.
     """
     seeds, images = differences.shape
+    if images == 1:
+        return Plan(None, None)
     mean, parts = float(differences.mean()), variance_components(differences)
 
     def decides(more_seeds: int, more_images: int) -> bool:
         error, freedom = _standard_error(parts, seeds + more_seeds, images + more_images)
         return _probability_of_decision(mean, error, freedom, margin, confidence) >= power
 
-    if images == 1:
-        return Plan(None, None)
     extra_seeds = None if seeds == 1 else _first(MAX_SEEDS, lambda more: decides(more, 0))
     return Plan(extra_seeds, _first(MAX_IMAGES, lambda more: decides(0, more)))
 

@@ -18,7 +18,7 @@ def verdict(rankings: Sequence[Ranking], differences: Sequence[Difference]) -> s
 
     >>> psnr = Metric("psnr", "PSNR", True, 2, "dB")
     >>> result = Ranking(psnr, ("mix", "l1"), {"mix": 31.42, "l1": 31.21}, {}, ("mix",))
-    >>> verdict([result], [Difference("psnr", "l1", "mix", -0.21, -0.27, -0.15, 0.1)])
+    >>> verdict([result], [Difference("psnr", "l1", "mix", -0.21, -0.27, -0.15, 0.1, "worse")])
     'mix wins on PSNR with 31.42 dB, 0.21 dB ahead of l1 (95 % interval 0.15 to 0.27).'
     """
     main = main_ranking(rankings)
