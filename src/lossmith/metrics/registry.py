@@ -135,13 +135,21 @@ def find_metric(name: str) -> Metric:
     Traceback (most recent call last):
     lossmith.core.errors.LossmithError: metric 'psrn' is not known; did you mean 'psnr'?
     """
-    if metric := METRICS.get(name) or NO_REFERENCE_METRICS.get(name):
-        return metric
-    if name not in _DEEP:
-        raise unknown_name_error("metric", name, _FUNCTIONS)
-    if not has_weights(name):
+    metric = known_metric(name)
+    if name in _DEEP and not has_weights(name):
         raise LossmithError(missing_weights(name))
-    return _DEEP[name]
+    return metric
+
+
+def known_metric(name: str) -> Metric:
+    """The metric of this name, for scores that exist: its weights need not be here.
+
+    >>> known_metric("dists").goal
+    'perception'
+    """
+    if metric := METRICS.get(name) or NO_REFERENCE_METRICS.get(name) or _DEEP.get(name):
+        return metric
+    raise unknown_name_error("metric", name, _FUNCTIONS)
 
 
 def metric_function(name: str) -> MetricFunction:

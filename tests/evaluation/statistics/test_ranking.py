@@ -196,9 +196,7 @@ def test_mean_ranks_average_places_over_metrics(psnr_metric, gmsd_metric):
 
 
 def test_mean_ranks_do_not_depend_on_the_order_of_methods(rng, psnr_metric):
-    standings = [
-        ranking(rows_of({n: rng.normal(size=5) for n in "abc"}), psnr_metric) for _ in range(4)
-    ]
+    standings = [ranking(rows_of({n: rng.normal(size=5) for n in "abc"}), psnr_metric) for _ in range(4)]
     reordered = [Ranking(s.metric, s.order[::-1], dict(reversed(s.means.items())), {}, ()) for s in standings]
     assert mean_ranks(standings) == mean_ranks(reordered)
     assert sum(mean_ranks(standings).values()) == pytest.approx(6)

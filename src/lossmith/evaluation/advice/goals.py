@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from lossmith.evaluation.results import Row
 from lossmith.evaluation.statistics.criteria import Criteria
 from lossmith.evaluation.statistics.metric_overlap import is_independent
-from lossmith.metrics.registry import GOALS, Goal, Metric, find_metric
+from lossmith.metrics.registry import GOALS, Goal, Metric, known_metric
 
 LEADS = ("psnr", "ms_ssim", "ssim", "efficientnet_lite0", "lpips_alex", "niqe")
 """The metrics in whose unit a goal's differences are told, the first that it has."""
@@ -51,7 +51,7 @@ def goals_of(
     expressions = {loss: (trained_on or {}).get(loss, loss) for loss in losses}
     goals = []
     for goal in GOALS:
-        members = [metric for metric in map(find_metric, metrics) if metric.goal == goal]
+        members = [metric for metric in map(known_metric, metrics) if metric.goal == goal]
         excluded = {}
         if goal == "perception":
             for metric in members:
