@@ -96,9 +96,10 @@ def build(
     metrics = [METRICS[name] for name in metric_names]
     standings = rankings(rows, metrics, methods)
     pairs = [d for standing in standings for d in differences(rows, standing.metric, methods)]
+    advice = advise(rows, finished_losses)
     return ReportData(
-        verdict=verdict(standings, pairs),
-        advice=advise(rows, finished_losses),
+        verdict=verdict(advice),
+        advice=advice,
         degradation="jpeg(10)",
         network="srresnet_small",
         budget="2000 steps per run",

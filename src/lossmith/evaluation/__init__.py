@@ -6,12 +6,13 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.evaluation.advice.advice import Advice, GoalAdvice, advise
+    from lossmith.evaluation.advice.badges import Badge, badge
     from lossmith.evaluation.advice.race import Race, RaceRound, next_seeds
-    from lossmith.evaluation.advice.wording import Card, cards, front_sentence
+    from lossmith.evaluation.advice.wording import Card, cards, front_sentence, verdict
     from lossmith.evaluation.csv_io import check_table, read_csv, write_csv
     from lossmith.evaluation.inference import baseline, check_border, protocol_of, restore_images
     from lossmith.evaluation.protocol import Protocol, protocol_for
-    from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row, as_columns
+    from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row, Variation, as_columns
     from lossmith.evaluation.scoring import score, score_row, why_nan
     from lossmith.evaluation.statistics.criteria import Criteria, parse_margins
     from lossmith.evaluation.statistics.ranking import (
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
         rankings,
     )
     from lossmith.evaluation.statistics.score_table import without_level
-    from lossmith.evaluation.statistics.verdict import verdict
     from lossmith.metrics.registry import (
         METRICS,
         NO_REFERENCE_METRICS,
@@ -40,6 +40,7 @@ __all__ = [
     "METRICS",
     "NO_REFERENCE_METRICS",
     "Advice",
+    "Badge",
     "Card",
     "Criteria",
     "Difference",
@@ -51,9 +52,11 @@ __all__ = [
     "RankedMethod",
     "Ranking",
     "Row",
+    "Variation",
     "advise",
     "as_columns",
     "available_deep_metrics",
+    "badge",
     "baseline",
     "cards",
     "check_border",

@@ -26,6 +26,17 @@ Outcome = Literal["better", "worse", "equivalent", "undecided"]
 
 
 @dataclass(frozen=True)
+class Variation:
+    """With what a difference varies most, which is why it is not known better."""
+
+    over: Literal["images", "seeds"]
+    number: int
+    """How many of them there were."""
+    extent: float
+    """The greatest minus the least difference among them."""
+
+
+@dataclass(frozen=True)
 class Difference:
     """`first` minus `second` in one metric, paired by image and seed."""
 
@@ -43,6 +54,8 @@ class Difference:
     """The largest difference that matters to nobody, in the metric's unit."""
     confidence: float = 0.95
     """Of this interval alone; see `Criteria`."""
+    variation: Variation | None = None
+    """None where it does not vary, or where one image and one seed cannot tell."""
 
     @property
     def significant(self) -> bool:

@@ -1,4 +1,4 @@
-"""The verdict split for the page: headline, rest, and the names of losses in both."""
+"""Sentences marked up for the page: the names of losses, and the headline and the rest of a verdict."""
 
 import re
 from collections.abc import Sequence
@@ -17,14 +17,17 @@ class TextSpan:
 
 
 def verdict_lines(verdict: str, methods: Sequence[Method]) -> tuple[list[TextSpan], list[TextSpan]]:
-    """The first sentence, and what follows it; joined, the pieces are the verdict with real minus signs."""
-    text = re.sub(r"(?<=\s)-(?=\d)", MINUS, verdict)
-    headline, stop, elsewhere = text.partition(". ")
-    return _pieces(headline + stop.rstrip(), methods), _pieces(elsewhere, methods)
+    """The first sentence or line, and what follows it."""
+    headline, *elsewhere = re.split(r"\n|(?<=\.) ", verdict, maxsplit=1)
+    return text_spans(headline, methods), text_spans(" ".join(elsewhere), methods)
 
 
-def _pieces(text: str, methods: Sequence[Method]) -> list[TextSpan]:
-    """Losses are found as whole words, the longest name first: "l1" is not meant in "0.16*l1"."""
+def text_spans(text: str, methods: Sequence[Method]) -> list[TextSpan]:
+    """The text in pieces, each a loss's name or none; joined, they are the text with real minus signs.
+
+    Losses are found as whole words, the longest name first: "l1" is not meant in "0.16*l1".
+    """
+    text = re.sub(r"(?<=[\s(])-(?=\d)", MINUS, text)
     methods_by_name = {method.name: method for method in methods if method.kind == "loss" and method.name}
     if not methods_by_name or not text:
         return [TextSpan(text)] if text else []

@@ -54,16 +54,20 @@ def make_page(tournament: TournamentResults, out: Path) -> ReportData:
     metrics = [find_metric(name) for name in tournament.rows[0].scores]
     standings = rankings(tournament.rows, metrics, methods)
     pairs = [d for standing in standings for d in differences(tournament.rows, standing.metric, methods)]
+    results = [_loss_result(tournament, name) for name in tournament.losses]
+    costs = {result.loss: result.milliseconds_per_step for result in results if not result.failure}
+    seconds = {result.loss: result.steps * costs[result.loss] / 1000 for result in results if not result.failure}
+    advice = advise(tournament.rows, finished, costs=costs)
     contents = ReportData(
-        verdict=verdict(standings, pairs),
-        advice=advise(tournament.rows, finished),
+        verdict=verdict(advice, seconds),
+        advice=advice,
         degradation=tournament.data.degradation,
         network=str(tournament.recipe.network),
         budget=f"{tournament.recipe.budget} per run",
         protocol=str(tournament.protocol),
         command=tournament.command,
         seeds=list(range(tournament.seeds)),
-        results=[_loss_result(tournament, name) for name in tournament.losses],
+        results=results,
         rankings=standings,
         differences=pairs,
         rows=tournament.rows,

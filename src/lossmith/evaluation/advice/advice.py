@@ -9,7 +9,10 @@ from lossmith.evaluation.statistics.criteria import Criteria
 from lossmith.evaluation.statistics.power import Plan, plan
 from lossmith.evaluation.statistics.ranking import differences, ranking
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
+from lossmith.metrics.registry import Metric, find_metric
 
+GRID = "grid"
+"""The metric of energy at the upsampling grid."""
 NOTABLY_CHEAPER = 0.9
 """Of two equivalent losses the one is taken that needs less than this of the other's time."""
 
@@ -27,11 +30,11 @@ class GoalAdvice:
     """In the goal's score, in margins; the degraded input among the methods."""
     differences: tuple[Difference, ...]
     """All pairs in the goal's score."""
-    lead: tuple[Difference, ...]
-    """All pairs in the metric `metrics.lead`, in whose unit differences are told."""
+    by_metric: tuple[Difference, ...]
+    """All pairs in each of the goal's metrics."""
     best: str
     take: str | None
-    """None while something is undecided, or with one seed, which crowns nobody but a fixed model."""
+    """None while something is undecided, or with one seed, which crowns nobody but a fixed model, or one image."""
     equivalent: tuple[str, ...]
     """To the best, which is not among them, in order of cost."""
     undecided: tuple[str, ...]
@@ -41,6 +44,16 @@ class GoalAdvice:
     """For each undecided loss, what would decide it against the best."""
     improves: bool
     """Whether the best loss is known to be better than the degraded input."""
+
+    @property
+    def contenders(self) -> tuple[str, ...]:
+        """The losses that have a score here, best first."""
+        return tuple(name for name in self.ranking.order if name != DEGRADED)
+
+    @property
+    def lead(self) -> tuple[Difference, ...]:
+        """All pairs in the metric `metrics.lead`, in whose unit differences are told."""
+        return tuple(pair for pair in self.by_metric if pair.metric == self.metrics.lead.name)
 
     @property
     def decided(self) -> bool:
@@ -57,7 +70,15 @@ class Advice:
     """The losses that no other beats in fidelity and perception at once, from the most faithful one on."""
     seeds: int
     images: int
+    losses: tuple[str, ...] = ()
+    """All contenders."""
     criteria: Criteria = field(default=Criteria())
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """The time of a step under each loss, in any unit, where it is known."""
+    unjudged: tuple[GoalMetrics, ...] = ()
+    """The goals of which no metric may judge."""
+    grid: Ranking | None = None
+    """The energy at the upsampling grid, in dB above the original's, where it was measured."""
     fixed_models: bool = False
     """Whether each contender is one finished model, about which only other images can tell more.
 
@@ -95,7 +116,8 @@ def advise(
         Whether the contenders are finished models, so that seeds are not in question.
     """
     metrics = list(dict.fromkeys(name for row in rows for name in row.scores))
-    goals = [goal for goal in goals_of(metrics, losses, trained_on) if goal.metrics]
+    all_goals = goals_of(metrics, losses, trained_on)
+    goals = [goal for goal in all_goals if goal.metrics]
     scored = with_goal_scores(rows, goals, criteria)
     advice = []
     for goal in goals:
@@ -109,9 +131,22 @@ def advise(
         front=_front(advice),
         seeds=max((table.seeds for table in tables), default=0),
         images=max((table.images for table in tables), default=0),
+        losses=tuple(losses),
         criteria=criteria,
+        costs=costs or {},
+        unjudged=tuple(goal for goal in all_goals if not goal.metrics),
+        grid=_grid(rows, metrics, losses),
         fixed_models=fixed_models,
     )
+
+
+def _grid(rows: Sequence[Row], metrics: Sequence[str], losses: Sequence[str]) -> Ranking | None:
+    if GRID not in metrics:
+        return None
+    try:
+        return ranking(rows, find_metric(GRID), losses)
+    except NothingToCompareError:
+        return None
 
 
 def _advise(
@@ -125,7 +160,6 @@ def _advise(
     methods = [DEGRADED, *losses]
     standing = ranking(rows, goal.score, methods, criteria)
     pairs = differences(rows, goal.score, methods, criteria)
-    lead = differences(rows, goal.lead, methods, criteria)
     contenders = [name for name in standing.order if name != DEGRADED]
     if not contenders:
         raise NothingToCompareError(f"no loss has a score in {goal.goal}")
@@ -138,13 +172,14 @@ def _advise(
     equivalent = sorted((n for n in others if outcomes[n] == "equivalent"), key=lambda n: costs.get(n, 0.0))
     undecided = [n for n in others if outcomes[n] == "undecided"]
     table = score_table(rows, goal.score, methods)
-    take = _cheapest(best, equivalent, costs) if standing.seeds >= least_seeds and not undecided else None
+    is_sure = standing.seeds >= least_seeds and standing.images > 1 and not undecided
+    take = _cheapest(best, equivalent, costs) if is_sure else None
     confidence = criteria.confidence(len(losses))
     return GoalAdvice(
         goal,
         standing,
         tuple(pairs),
-        tuple(lead),
+        tuple(pair for metric in goal.metrics for pair in _differences(rows, metric, methods, criteria)),
         best,
         take,
         tuple(equivalent),
@@ -153,6 +188,16 @@ def _advise(
         plans={n: _plan(table, best, n, goal, confidence) for n in undecided},
         improves=outcomes[DEGRADED] == "better",
     )
+
+
+def _differences(
+    rows: Sequence[Row], metric: Metric, methods: Sequence[str], criteria: Criteria
+) -> list[Difference]:
+    """None where no method has a score."""
+    try:
+        return differences(rows, metric, methods, criteria)
+    except NothingToCompareError:
+        return []
 
 
 def _plan(table: ScoreTable, best: str, other: str, goal: GoalMetrics, confidence: float) -> Plan:

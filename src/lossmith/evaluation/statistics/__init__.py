@@ -1,1 +1,1 @@
-"""Paired statistics on scores per image: rankings, differences, confidence intervals and the verdict."""
+"""Paired statistics on scores per image: rankings, differences, confidence intervals, and what they are due to."""

@@ -15,6 +15,7 @@ from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Rank
 from lossmith.evaluation.statistics.criteria import Criteria, outcome
 from lossmith.evaluation.statistics.intervals import estimate
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
+from lossmith.evaluation.statistics.variation import variation
 from lossmith.metrics.registry import Metric
 
 
@@ -64,6 +65,7 @@ def difference(
         outcome=outcome(low, high, margin, metric.higher_is_better),
         margin=margin,
         confidence=confidence,
+        variation=variation(values),
     )
 
 
@@ -78,7 +80,7 @@ def ranking(
     Leaders are the best method and all that are not known to be worse: those that are equivalent to it, and
     those of which that is undecided. The degraded input has its place in the order, but leads only if its mean
     is the best, in which case nothing restored it: a method that is slightly better than its input does not
-    share the lead with it, though `verdict` says when the two cannot be told apart.
+    share the lead with it, though the advice says when the two cannot be told apart.
 
     The intervals are 95 % each, and end where the metric's range does.
 

@@ -1,0 +1,187 @@
+"""The sentences under a goal's headline: what is as good, what to avoid, and what would decide the rest."""
+
+from collections.abc import Iterator, Mapping
+
+from lossmith.evaluation.advice.advice import Advice, GoalAdvice
+from lossmith.evaluation.advice.goals import GoalMetrics
+from lossmith.evaluation.advice.phrases import (
+    advantage,
+    amount,
+    beside_input,
+    capital,
+    cost_beside,
+    count,
+    duration,
+    find_pair,
+    gap,
+    is_one_picture,
+    is_one_seed,
+    listed,
+    name_of,
+    number,
+)
+from lossmith.evaluation.results import DEGRADED, Difference
+from lossmith.evaluation.statistics.metric_overlap import is_independent, optimizes_metric
+from lossmith.evaluation.statistics.power import POWER
+from lossmith.metrics.registry import find_metric
+
+MOST = 4
+"""Losses of one kind that get a sentence each; the others share one."""
+
+
+def details(advice: Advice, goal: GoalAdvice, run_seconds: Mapping[str, float]) -> Iterator[str]:
+    """What a person may want to know after the headline, a sentence each, the most useful first."""
+    yield from _beside_input(goal)
+    for loss in goal.equivalent[:MOST]:
+        yield _as_good(goal, loss, advice.costs)
+    if rest := goal.equivalent[MOST:]:
+        yield f"As good, too: {listed(rest)}."
+    for loss in goal.avoid[::-1][:MOST]:
+        yield avoidance(advice, goal, loss)
+    if rest := goal.avoid[::-1][MOST:]:
+        yield f"Worse than {goal.best}, too: {listed(rest)}."
+    for loss in goal.undecided[:MOST]:
+        yield _doubt(goal, loss)
+        yield what_would_decide(advice, goal, loss, run_seconds)
+    if rest := goal.undecided[MOST:]:
+        yield f"Undecided, too: {listed(rest)}."
+    yield from _objections(goal)
+    yield from _pattern(advice, goal)
+    yield from exclusions(goal.metrics)
+    if missing := [loss for loss in advice.losses if loss not in goal.contenders]:
+        yield f"Not compared, for want of a score for every picture and seed: {listed(missing)}."
+
+
+def avoidance(advice: Advice, goal: GoalAdvice, loss: str) -> str:
+    """Which loss to avoid, and how far it is behind."""
+    metric, pair = goal.metrics.lead, _lead_pair(goal, loss)
+    is_tentative = is_one_picture(goal) or is_one_seed(advice, goal)
+    start = f"{loss} is worse" if is_tentative else f"Avoid {loss}"
+    if pair is None:
+        return f"{start}."
+    if advantage(pair, metric) < 0:
+        return f"{start}: {gap(pair, metric, goal.best)}."
+    whole = f"behind {goal.best} in {goal.metrics.goal} as a whole"
+    return f"{start}: it is {whole}, though {gap(pair, metric)}."
+
+
+def what_would_decide(advice: Advice, goal: GoalAdvice, loss: str, run_seconds: Mapping[str, float]) -> str:
+    """What it takes to decide an undecided loss against the best: seeds, with their time, or test pictures."""
+    plan, pair = goal.plans[loss], f"{goal.best} against {loss}"
+    images = "" if plan.images is None else count(plan.images, "more test picture")
+    if is_one_picture(goal):
+        return f"To decide {pair}, give it more test pictures: one says nothing of others."
+    if is_one_seed(advice, goal):
+        return f"To decide {pair}, give it a second seed: only that tells how much seeds differ."
+    certainty = f"with {100 * POWER:.0f} % probability"
+    if plan.seeds is not None:
+        seeds = count(plan.seeds, "more seed") + _time(plan.seeds, (goal.best, loss), run_seconds)
+        either = f"{seeds} or {images}" if images else seeds
+        return f"{capital(either)} would decide {pair} {certainty}."
+    if images and advice.fixed_models:
+        return f"{capital(images)} would decide {pair} {certainty}."
+    if images:
+        return f"No number of seeds will decide {pair}: {images} would, {certainty}."
+    if advice.fixed_models:
+        return f"No affordable number of test pictures will decide {pair}."
+    return f"Neither more seeds nor more test pictures alone will decide {pair}: it takes more of both."
+
+
+def exclusions(goal: GoalMetrics) -> Iterator[str]:
+    """Which metrics may not judge, and why."""
+    for name, loss in goal.excluded.items():
+        if optimizes_metric(loss, name):
+            cause = "this very measure"
+        else:
+            cause = "its measure or its network" if is_independent(name, loss) else "the same network"
+        yield f"{find_metric(name).label} may not judge: {loss} was trained on {cause}."
+
+
+def _lead_pair(goal: GoalAdvice, loss: str) -> Difference | None:
+    """The loss minus the best one in the metric in which differences are told."""
+    return find_pair(goal.lead, goal.metrics.lead, loss, goal.best)
+
+
+def _beside_input(goal: GoalAdvice) -> Iterator[str]:
+    """How far the best loss is from the degraded input, where that is what counts."""
+    if beside_input(goal) is None or (goal.improves and len(goal.contenders) > 1):
+        return
+    metric = goal.metrics.lead
+    if pair := find_pair(goal.lead, metric, goal.best, DEGRADED):
+        yield f"Beside the degraded input {goal.best} is {gap(pair, metric)}."
+
+
+def _as_good(goal: GoalAdvice, loss: str, costs: Mapping[str, float]) -> str:
+    metric, pair = goal.metrics.lead, _lead_pair(goal, loss)
+    parts = [f"{loss} is as good as {goal.best}", gap(pair, metric) if pair else ""]
+    if cost := cost_beside(costs, loss, goal.best):
+        parts.append(cost)
+    return f"{', '.join(part for part in parts if part)}."
+
+
+def _doubt(goal: GoalAdvice, loss: str) -> str:
+    """That it is undecided which of two losses is better, and why."""
+    metric, pair = goal.metrics.lead, _lead_pair(goal, loss)
+    start = f"Whether {loss} is worse than {goal.best} is undecided"
+    if pair is None:
+        return f"{start}: they have no seed in common."
+    if pair.variation is None:
+        return f"{start}: it is {gap(pair, metric)}, from one picture and one seed."
+    return f"{start}: it is {gap(pair, metric)}, and {_cause(pair, goal)}."
+
+
+def _cause(pair: Difference, goal: GoalAdvice) -> str:
+    """Why a difference is not known better."""
+    variation, metric = pair.variation, goal.metrics.lead
+    if variation is None:
+        return "nothing shows how sure that is"
+    extent = amount(metric, variation.extent)
+    if variation.over == "seeds":
+        return f"it changes by {extent} from seed to seed"
+    return f"the {'two ' if variation.number == 2 else ''}test pictures disagree by {extent}"
+
+
+def _time(seeds: int, losses: tuple[str, str], run_seconds: Mapping[str, float]) -> str:
+    if not all(loss in run_seconds for loss in losses):
+        return ""
+    return f", {duration(seeds * sum(run_seconds[loss] for loss in losses))},"
+
+
+def _objections(goal: GoalAdvice) -> Iterator[str]:
+    """The metrics that say the opposite of the goal: by them the choice is worse than what it is preferred to."""
+    choice = goal.take or goal.best
+    by_names: dict[tuple[str, ...], list[str]] = {}
+    for metric in goal.metrics.metrics:
+        pairs = [pair.seen_from(choice) for pair in goal.by_metric if choice in (pair.first, pair.second)]
+        worse_than = [
+            pair.second
+            for pair in pairs
+            if pair.metric == metric.name and pair.outcome == "worse" and _is_preferred(goal, choice, pair.second)
+        ]
+        if worse_than:
+            by_names.setdefault(tuple(map(name_of, worse_than)), []).append(metric.label)
+    for names, labels in by_names.items():
+        yield f"By {listed(labels)}, though, {choice} is worse than {listed(names)}."
+
+
+def _is_preferred(goal: GoalAdvice, choice: str, other: str) -> bool:
+    pair = find_pair(goal.differences, goal.metrics.score, choice, other)
+    return pair is not None and pair.outcome in ("better", "equivalent")
+
+
+def _pattern(advice: Advice, goal: GoalAdvice) -> Iterator[str]:
+    """A caution where the choice clearly has more energy at the upsampling grid than the original."""
+    choice, grid = goal.take or goal.best, advice.grid
+    if grid is None or choice not in grid.means:
+        return
+    low, high = grid.intervals[choice]
+    if low > advice.criteria.margin(grid.metric):
+        energy = number(grid.metric, grid.means[choice])
+        yield (
+            f"Look at its pictures closely: {choice} puts {energy} more energy at the upsampling grid than the "
+            f"originals have ({low:.{grid.metric.digits}f} to {high:.{grid.metric.digits}f}), which can show as a "
+            "pattern of small squares."
+        )
+
+
+__all__ = ["avoidance", "details", "exclusions", "what_would_decide"]

@@ -1,0 +1,99 @@
+"""The sentence on top of a goal's advice: what to do."""
+
+from collections.abc import Mapping
+
+from lossmith.evaluation.advice.advice import Advice, GoalAdvice
+from lossmith.evaluation.advice.phrases import (
+    INPUT,
+    advantage,
+    beside_input,
+    capital,
+    few,
+    is_cheaper,
+    is_one_picture,
+    is_one_seed,
+    listed,
+)
+
+
+def headline(advice: Advice, goal: GoalAdvice) -> str:
+    """Which loss to take for a goal, or why there is none to take."""
+    scope, nothing = _limits(is_one_picture(goal), is_one_seed(advice, goal))
+    name = goal.metrics.goal
+    if len(goal.contenders) == 1:
+        return f"{scope}{_alone(goal)}."
+    if (text := _no_improvement(goal)) is not None:
+        return f"{scope}{text}." if scope else capital(f"{text}.")
+    if scope:
+        return f"{scope}{_lead(goal)} in {name}; {nothing}."
+    if goal.undecided:
+        return f"For {name}{_undecided(goal)}."
+    return f"For {name}, {_choice(goal, advice.costs)}."
+
+
+def _limits(one_picture: bool, one_seed: bool) -> tuple[str, str]:
+    """What results of one image or one seed are limited to, and what they are not good for."""
+    match one_picture, one_seed:
+        case True, True:
+            return "On this one picture, with one seed, ", "one picture and one seed decide nothing"
+        case True, False:
+            return "On this one picture, ", "one picture decides nothing"
+        case False, True:
+            return "On these pictures, with one seed, ", "one seed decides nothing"
+    return "", ""
+
+
+def _lead(goal: GoalAdvice) -> str:
+    if goal.undecided or not goal.equivalent:
+        return f"{goal.best} leads"
+    return f"{few([goal.best, *goal.equivalent])} are equally good"
+
+
+def _alone(goal: GoalAdvice) -> str:
+    name, pair = goal.metrics.goal, beside_input(goal)
+    if pair is None:
+        return f"{goal.best} has no rival in {name}"
+    if pair.outcome == "undecided":
+        return f"{goal.best}, which has no rival, is not known to improve on {INPUT} in {name}"
+    verb = "improves" if goal.improves else "does not improve"
+    return f"{goal.best}, which has no rival, {verb} on {INPUT} in {name}"
+
+
+def _no_improvement(goal: GoalAdvice) -> str | None:
+    """None where the best loss is better than the degraded input, or where this was not scored."""
+    pair = beside_input(goal)
+    if pair is None or goal.improves:
+        return None
+    verb = "is known to improve" if pair.outcome == "undecided" else "improves"
+    near = "leads" if advantage(pair, goal.metrics.score) > 0 else "comes nearest"
+    if goal.undecided:
+        near = "seems to lead" if near == "leads" else "seems to come nearest"
+    return f"no loss {verb} on {INPUT} in {goal.metrics.goal}; {goal.best} {near}"
+
+
+def _undecided(goal: GoalAdvice) -> str:
+    if not goal.avoid and not goal.equivalent:
+        return f" nothing is decided yet: {goal.best} leads"
+    rivals = [goal.best, *goal.equivalent, *goal.undecided]
+    if len(rivals) > 3:
+        return f", {goal.best} leads, and {few([*goal.equivalent, *goal.undecided])} may be as good"
+    return f", take {listed(rivals, 'or')}; which is better is not decided yet"
+
+
+def _choice(goal: GoalAdvice, costs: Mapping[str, float]) -> str:
+    equals = [goal.best, *goal.equivalent]
+    take = goal.take or goal.best
+    if len(equals) == 1:
+        return f"take {take}"
+    names = [take, *(name for name in equals if name != take)]
+    others = names[1:]
+    if all(is_cheaper(costs, take, other) for other in others):
+        advice = f"{take} is the {'cheaper' if len(others) == 1 else 'cheapest'}"
+    elif any(is_cheaper(costs, take, other) for other in others):
+        advice = f"take {take}"
+    else:
+        advice = "take either" if len(others) == 1 else "take any of them"
+    return f"{few(names, most=4)} are equally good; {advice}"
+
+
+__all__ = ["headline"]
