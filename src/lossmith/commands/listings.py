@@ -39,12 +39,12 @@ def degradations() -> str:
 
 def metrics() -> str:
     """List the metrics: what each measures, which way is better, and what those that are not here need."""
-    from lossmith.evaluation import METRICS, NO_REFERENCE_METRICS, available_deep_metrics
+    from lossmith.evaluation import GRID_METRICS, METRICS, NO_REFERENCE_METRICS, available_deep_metrics
     from lossmith.metrics.deep import DEEP_METRICS, missing_weights
     from lossmith.report.definitions import definition
 
     deep = available_deep_metrics()
-    here = [*METRICS.values(), *deep.values(), *NO_REFERENCE_METRICS.values()]
+    here = [*METRICS.values(), *deep.values(), *NO_REFERENCE_METRICS.values(), *GRID_METRICS.values()]
     lines = [
         f"{metric.name}\n  {metric.label}, {'higher' if metric.higher_is_better else 'lower'} is better\n"
         f"  {definition(metric)}"

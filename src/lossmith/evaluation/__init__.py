@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from lossmith.evaluation.advice.wording import Card, cards, front_sentence, verdict
     from lossmith.evaluation.csv_io import check_table, read_csv, write_csv
     from lossmith.evaluation.inference import baseline, check_border, protocol_of, restore_images
+    from lossmith.evaluation.metric_choice import tournament_metrics
+    from lossmith.evaluation.parallel_scoring import Restored, score_images
     from lossmith.evaluation.protocol import Protocol, protocol_for
     from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row, Variation, as_columns
     from lossmith.evaluation.scoring import score, score_row, why_nan
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     )
     from lossmith.evaluation.statistics.score_table import without_level
     from lossmith.metrics.registry import (
+        GRID_METRICS,
         METRICS,
         NO_REFERENCE_METRICS,
         Metric,
@@ -37,6 +40,7 @@ else:
 
 __all__ = [
     "DEGRADED",
+    "GRID_METRICS",
     "METRICS",
     "NO_REFERENCE_METRICS",
     "Advice",
@@ -51,6 +55,7 @@ __all__ = [
     "RaceRound",
     "RankedMethod",
     "Ranking",
+    "Restored",
     "Row",
     "Variation",
     "advise",
@@ -77,7 +82,9 @@ __all__ = [
     "read_csv",
     "restore_images",
     "score",
+    "score_images",
     "score_row",
+    "tournament_metrics",
     "verdict",
     "why_nan",
     "without_level",

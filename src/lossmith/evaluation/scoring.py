@@ -1,10 +1,12 @@
 """The scores of images under a protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from math import isnan, nan
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from lossmith.core.devices import out_of_memory
@@ -23,7 +25,8 @@ def score(
     defined on RGB or on a luma of their own and always get RGB; crop and rounding are the protocol's for all. Of a
     gray target, whose three channels are equal, one channel is scored, against the luma of the prediction. A score
     is NaN where the image is too small for the metric (below 161 pixels for MS-SSIM and IW-SSIM, 11 for SSIM) or
-    the prediction holds NaN.
+    the prediction holds NaN. Scores are computed in one thread, so they are the same on any number of cores; see
+    `score_images` for many images.
 
     Parameters
     ----------
@@ -49,15 +52,37 @@ def score(
     in_color = prepare(prediction, target, protocol)
     in_rgb = in_color if protocol.color == "rgb" else prepare(prediction, target, replace(protocol, color="rgb"))
     scores = {}
-    for metric in specs:
-        x, y = in_color if follows_color(metric.name) else in_rgb
-        large_enough = min(y.shape[-2:]) >= metric.min_side
-        scores[metric.name] = metric_function(metric.name)(x[None], y[None]).item() if large_enough else nan
+    with in_one_thread(), torch.no_grad():
+        for metric in specs:
+            x, y = in_color if follows_color(metric.name) else in_rgb
+            large_enough = min(y.shape[-2:]) >= metric.min_side
+            scores[metric.name] = metric_function(metric.name)(x[None], y[None]).item() if large_enough else nan
     return scores
 
 
-def score_row(image: str, method: str, prediction: Tensor, target: Tensor, protocol: Protocol) -> Row:
-    """The row of one image, under the default metrics; errors of `score` name the image.
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """A context in which PyTorch computes in one thread, since with several it adds up in another order."""
+    if (threads := torch.get_num_threads()) == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def score_row(
+    image: str,
+    method: str,
+    prediction: Tensor,
+    target: Tensor,
+    protocol: Protocol,
+    metrics: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Row:
+    """The row of one image; errors of `score` name the image.
 
     >>> import torch
     >>> gray = torch.full((3, 8, 8), 0.5)
@@ -66,7 +91,7 @@ def score_row(image: str, method: str, prediction: Tensor, target: Tensor, proto
     lossmith.core.errors.LossmithError: image 'gray': prediction and target differ in size, 7x8 and 8x8 pixels
     """
     try:
-        return Row(image, method, 0, score(prediction, target, protocol))
+        return Row(image, method, seed, score(prediction, target, protocol, metrics))
     except LossmithError as error:
         raise LossmithError(f"image '{image}': {str(error).removeprefix('score: ')}") from error
     except Exception as error:

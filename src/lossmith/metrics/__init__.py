@@ -9,15 +9,16 @@ image, (N,):
     iw_ssim, lpips, dists,
     efficientnet_lite0
     niqe                    does not look at the target, which may be left out
+    grid_artifacts          energy at the grid of an upsampling network, by its `period`
 
 All take `border`, the pixels to crop from each side, and `round_to_8bit`. With `round_to_8bit=True` they give the
 scores of `lossmith evaluate`; without it they are differentiable in the prediction. They compute in the precision
-of the images, float32 or float64 (FSIM, IW-SSIM and NIQE always in float64, those on networks in float32). NIQE
-has no gradient.
+of the images, float32 or float64 (FSIM, IW-SSIM, NIQE and the grid always in float64, those on networks in
+float32). NIQE has no gradient.
 
-PSNR, SSIM, MSSSIM, GMSD, FSIM, FSIMc, IWSSIM, L1, L2, LPIPS, DISTS, EfficientNetLite0 and NIQE are the same
-metrics as classes for Lightning and torchmetrics; their value is the mean over all images. They need torchmetrics;
-the functions need only torch.
+PSNR, SSIM, MSSSIM, GMSD, FSIM, FSIMc, IWSSIM, L1, L2, LPIPS, DISTS, EfficientNetLite0, NIQE and GridArtifacts are
+the same metrics as classes for Lightning and torchmetrics; their value is the mean over all images. They need
+torchmetrics; the functions need only torch.
 
 >>> import torch
 >>> from lossmith.metrics import psnr
@@ -49,10 +50,12 @@ if TYPE_CHECKING:
         SSIM,
         EfficientNetLite0,
         FSIMc,
+        GridArtifacts,
     )
     from lossmith.metrics.natural_quality import niqe
     from lossmith.metrics.pixel import l1, l2, psnr
     from lossmith.metrics.registry import (
+        GRID_METRICS,
         METRICS,
         NO_REFERENCE_METRICS,
         Metric,
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
         metric_function,
     )
     from lossmith.metrics.structural import ms_ssim, ssim
+    from lossmith.metrics.upsampling_grid import grid_artifacts
 else:
     __getattr__, __dir__ = lazy_exports(__name__, {"lossmith.metrics.modules": "torchmetrics"})
 
@@ -69,6 +73,7 @@ __all__ = [
     "DISTS",
     "FSIM",
     "GMSD",
+    "GRID_METRICS",
     "IWSSIM",
     "L1",
     "L2",
@@ -81,6 +86,7 @@ __all__ = [
     "SSIM",
     "EfficientNetLite0",
     "FSIMc",
+    "GridArtifacts",
     "Metric",
     "available_deep_metrics",
     "default_metrics",
@@ -90,6 +96,7 @@ __all__ = [
     "fsim",
     "fsimc",
     "gmsd",
+    "grid_artifacts",
     "iw_ssim",
     "l1",
     "l2",

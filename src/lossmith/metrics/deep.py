@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import Literal
 
 import torch
@@ -160,9 +161,13 @@ def _distance(name: str, prediction: Tensor, target: Tensor, border: int, round_
     weights = _backbone_weights(name)
     if weights is None or not has_weights(name):
         raise LossmithError(missing_weights(name))
-    loss = _loss(name, weights, x.device)
+    with _BUILDING:  # or two threads would both build it
+        loss = _loss(name, weights, x.device)
     value: Tensor = loss(*(image.float().expand(-1, 3, -1, -1) for image in (x, y)))
     return value.to(x.dtype)
+
+
+_BUILDING = Lock()
 
 
 @lru_cache(maxsize=2)

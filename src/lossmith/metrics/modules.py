@@ -16,6 +16,7 @@ from lossmith.metrics import (
     natural_quality,
     pixel,
     structural,
+    upsampling_grid,
 )
 from lossmith.metrics.inputs import check_options
 from lossmith.metrics.registry import find_metric
@@ -172,3 +173,10 @@ class NIQE(ImageMetric):
     def update(self, prediction: Tensor, target: Tensor | None = None) -> None:
         """Add the images of one batch; the target may be left out."""
         super().update(prediction, prediction.detach() if target is None else target)
+
+
+class GridArtifacts(ImageMetric):
+    """Energy at an upsampling grid above the target's, in dB; see `lossmith.metrics.grid_artifacts`."""
+
+    function = staticmethod(upsampling_grid.grid_artifacts)
+    higher_is_better = False

@@ -26,6 +26,7 @@ from lossmith.metrics.natural_quality import MIN_SIDE as NIQE_MIN_SIDE
 from lossmith.metrics.natural_quality import niqe
 from lossmith.metrics.pixel import l1, l2, psnr
 from lossmith.metrics.structural import ms_ssim, ssim
+from lossmith.metrics.upsampling_grid import PERIODS, grid_artifacts, min_side
 
 MetricFunction = Callable[..., Tensor]
 
@@ -86,6 +87,12 @@ NO_REFERENCE_METRICS: dict[str, Metric] = {
 }
 """The metrics that do not look at the target; they are taken by name only."""
 
+GRID_METRICS: dict[str, Metric] = {
+    f"grid{period}": Metric(f"grid{period}", f"Grid of {period} px", False, 2, "dB", min_side(period), margin=0.5)
+    for period in PERIODS
+}
+"""The metrics of the grid that a network leaves which enlarges by 2, 3, 4 or 8; they are taken by name only."""
+
 _LABELS = {"dists": "DISTS", "efficientnet_lite0": "EfficientNet-Lite0"}
 
 _DEEP_MARGINS = {"efficientnet_lite0": 0.03}
@@ -123,6 +130,7 @@ _FUNCTIONS: dict[str, MetricFunction] = {
     "dists": dists,
     "efficientnet_lite0": efficientnet_lite0,
     "niqe": niqe,
+    **{f"grid{period}": partial(grid_artifacts, period=period) for period in PERIODS},
 }
 
 
@@ -147,8 +155,9 @@ def known_metric(name: str) -> Metric:
     >>> known_metric("dists").goal
     'perception'
     """
-    if metric := METRICS.get(name) or NO_REFERENCE_METRICS.get(name) or _DEEP.get(name):
-        return metric
+    for metrics in (METRICS, NO_REFERENCE_METRICS, GRID_METRICS, _DEEP):
+        if name in metrics:
+            return metrics[name]
     raise unknown_name_error("metric", name, _FUNCTIONS)
 
 

@@ -1,6 +1,6 @@
 """Definitions of the metrics, one sentence each."""
 
-from lossmith.metrics.registry import Metric
+from lossmith.metrics.registry import GRID_METRICS, Metric
 
 DEFINITIONS = {
     "psnr": "Peak signal-to-noise ratio, −10·log10 of the mean squared error, averaged over the images.",
@@ -16,6 +16,10 @@ DEFINITIONS = {
     "dists": "Deep distance of structure and texture (Ding et al. 2020).",
     "efficientnet_lite0": "Distance between unit feature vectors of EfficientNet-Lite0, five stages, not learned.",
     "niqe": "Distance of the image's statistics from those of pristine photographs (Mittal et al. 2013).",
+    **{
+        name: f"Energy at a grid of {name.removeprefix('grid')} pixels, as networks leave it, above the target's."
+        for name in GRID_METRICS
+    },
 }
 
 
