@@ -125,7 +125,7 @@ def main() -> None:
     out = options.out or Path(f"runs/esrgan-{options.scale}")
     data = lossmith.Data([options.train], test=[options.test])
     print(lossmith.train(data, out=out, **settings(options.scale)))
-    write_crops(out, find_images([options.show]) if options.show else sample_images("test"))
+    write_crops(out, find_images([options.show]) if options.show else sample_images("color"))
     text = table(out, find_images([options.test]))
     (out / "table.md").write_text(text)
     print(text)

@@ -127,7 +127,7 @@ def table(scored: dict[str, list[Row]]) -> str:
 def write_crops(out: Path, kind: str) -> None:
     """Write the crops of scikit-image's test photographs, below each other."""
     strips = []
-    for pair, images in versions(out, sample_images("test"), kind):
+    for pair, images in versions(out, sample_images("color"), kind):
         rows, columns = detail(pair.clean, CROP_SIDE)
         crops = [{**images, "original": pair.clean}[method][:, rows, columns] for method in SHOWN]
         strips.append(torch.cat(crops, dim=2).clamp(0, 1))
@@ -162,7 +162,7 @@ def main() -> None:
         )
         seconds[name] = result.summary.seconds
     kind = chosen["recipe"].degradation
-    sets = {"scikit-image": sample_images("test")}
+    sets = {"scikit-image": sample_images("color")}
     sets |= {set_name(images): find_images([images]) for images in options.test}
     scored = {f"{name} ({len(paths)})": rows(out, paths, kind) for name, paths in sets.items()}
     trained = ", ".join(f"{name} {time:.0f} s" for name, time in seconds.items())

@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("losses", nargs="+")
     parser.add_argument("--images", type=Path, help="a folder; else the photographs of the demo")
     options = parser.parse_args()
-    paths = find_images([options.images]) if options.images else sample_images("test")
+    paths = find_images([options.images]) if options.images else sample_images("color")
     photographs = [from_8bit(read_image(path)) for path in paths]
     images = [x[:, :CROP_SIDE, :CROP_SIDE] for x in photographs if min(x.shape[1:]) >= CROP_SIDE][:MAX_IMAGES]
     print("| loss | color |", " | ".join(band_names()), "|")

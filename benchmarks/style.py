@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    samples = [path for path in (*sample_images("test"), *sample_images("train")) if path.stem in PHOTOS]
+    samples = [path for path in (*sample_images("color"), *sample_images("train")) if path.stem in PHOTOS]
     model = load_model(options.model)
     loss = objective(model.receipt["style"], options.style).to(best_device())
     paths = options.photos or samples

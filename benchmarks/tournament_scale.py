@@ -19,7 +19,7 @@ import numpy as np
 
 from lossmith.commands.compare.job import Job
 from lossmith.commands.compare.report import TournamentResults, make_page
-from lossmith.data import Data, prepare_data
+from lossmith.data import Data, prepare_data, sample_images
 from lossmith.evaluation import DEGRADED, Row, baseline, protocol_for, read_csv, score_row, write_csv
 from lossmith.losses import loss
 from lossmith.training import Recipe, RunFolder, RunSettings
@@ -50,7 +50,7 @@ def noisy(rows: list[Row], name: str, seed: int, rng: np.random.Generator) -> li
 
 def measure(shapes: list[str]) -> None:
     """Print the cost of one job, and of the tables and the page of every shape of tournament."""
-    data, recipe = prepare_data(Data(), None), Recipe(steps=1)
+    data, recipe = prepare_data(Data(test=sample_images("color")), None), Recipe(steps=1)
     protocol = protocol_for(data.source.scale)
     with TemporaryDirectory() as place:
         out = Path(place)

@@ -101,7 +101,7 @@ def main() -> None:
     options = parser.parse_args()
     kind = degradation("jpeg(10)")
     source = degraded_images(sample_images("train"), kind)
-    tests = make_test_pairs(sample_images("test"), kind)
+    tests = make_test_pairs(sample_images("color"), kind)
     print("| case | bare, ms per step | lossmith, ms per step | ratio | ratio of whole loops |")
     print("| --- | --- | --- | --- | --- |")
     for name, net, batch, patch in (CASES[case] for case in options.case or CASES):

@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from lossmith.core.errors import LossmithError
-from lossmith.data import find_images, pair_folders, sample_images
+from lossmith.data import find_images, image_size, pair_folders, read_image, sample_images
 from lossmith.data.folders import find_image_places, unique_names
+from lossmith.degradations import from_8bit, is_gray
+from lossmith.metrics.registry import METRICS, NO_REFERENCE_METRICS
 
 
 def fill(folder: Path, *names: str, size: tuple[int, int] = (8, 6)) -> Path:
@@ -181,8 +183,20 @@ def test_no_sample_image_is_in_training_and_test() -> None:
     train, test = sample_images("train"), sample_images("test")
     assert all(path.is_file() for path in train + test)
     assert not {path.stem.partition("_")[0] for path in train} & {path.stem.partition("_")[0] for path in test}
+    assert set(sample_images("color")) < set(test)
     with pytest.raises(LossmithError, match="'train' or 'test', not 'val'"):
         sample_images("val")  # type: ignore[arg-type]
+
+
+def test_every_metric_can_score_the_sample_test_images_also_after_enlargement_by_4() -> None:
+    sides = [min(image_size(path)) for path in sample_images("test")]
+    least = max(metric.min_side for metric in (*METRICS.values(), *NO_REFERENCE_METRICS.values()))
+    assert min(side // 4 * 4 - 2 * 4 for side in sides) >= least
+
+
+def test_what_is_called_color_is_colored_and_the_other_test_images_are_gray() -> None:
+    gray = {path: is_gray(from_8bit(read_image(path))) for path in sample_images("test")}
+    assert {path for path, is_gray_image in gray.items() if not is_gray_image} == set(sample_images("color"))
 
 
 def test_glob_patterns_find_images(tmp_path: Path) -> None:

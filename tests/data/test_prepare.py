@@ -47,6 +47,45 @@ def test_given_pairs_are_trained_on_unchanged(photos: Path, tmp_path: Path) -> N
     assert prepared.degradation == f"pairs of {tmp_path.name}"
 
 
+def test_a_limit_spreads_the_test_images_evenly_and_leaves_the_training_images_alone(
+    photos: Path, tmp_path: Path
+) -> None:
+    for number, path in enumerate(sorted(photos.iterdir())):
+        shutil.copy(path, tmp_path / f"other{number}.png")
+        with (tmp_path / f"other{number}.png").open("ab") as file:
+            file.write(b"no pixel, but another file")
+    whole, limited = (
+        prepare_data(Data([photos], test=[tmp_path], test_limit=limit), "noise(5..25)") for limit in (None, 2)
+    )
+    assert [pair.name for pair in limited.test_pairs] == [
+        f"other{number}@{level}" for number in (1, 4) for level in ("low", "middle", "high")
+    ], "a picture with all of its levels counts once"
+    assert limited.source.names == whole.source.names
+    assert [*limited.fingerprint["test_images"]] == ["other1", "other4"]
+    assert (whole.untested, limited.untested) == (0, 4)
+    degraded = {pair.name: pair.degraded for pair in whole.test_pairs}
+    assert all(torch.equal(pair.degraded, degraded[pair.name]) for pair in limited.test_pairs)
+
+
+def test_a_limit_counts_pairs_and_never_moves_a_held_out_one_into_training(photos: Path, tmp_path: Path) -> None:
+    for number in range(12):
+        for folder in ("clean", "degraded"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            shutil.copy(photos / f"{number % 6}.png", tmp_path / folder / f"{number}.png")
+            with (tmp_path / folder / f"{number}.png").open("ab") as file:
+                file.write(folder.encode() * number)
+    pairs = Data(clean=tmp_path / "clean", degraded=tmp_path / "degraded", test_limit=1)
+    prepared = prepare_data(pairs, None)
+    assert [pair.name for pair in prepared.test_pairs] == ["9"], "of the held out 4 and 9"
+    assert (len(prepared.source.names), prepared.untested) == (10, 1)
+
+
+@pytest.mark.parametrize("limit", [0, -3, 2.5, True, "two"])
+def test_a_limit_that_is_no_number_of_images_is_refused(limit: object) -> None:
+    with pytest.raises(LossmithError, match="`test_limit` must be a whole number, at least 1, not"):
+        Data(test_limit=limit)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -13,6 +13,7 @@ from scipy.special import gamma
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.safetensors_io import load_tensors, save_tensors
+from lossmith.data import sample_images
 from lossmith.degradations import resize
 from lossmith.metrics import NIQE, find_metric, metric_function, niqe
 from lossmith.metrics.matlab_filters import halve
@@ -234,7 +235,7 @@ def test_the_card_of_the_shipped_model_names_its_photographs_and_licenses():
     tensors, card = load_tensors(SHIPPED, FORMAT)
     assert card["blocks"] == sum(photograph["blocks"] for photograph in card["photographs"]) > 5 * 36
     assert all({"name", "license", "sha256"} <= photograph.keys() for photograph in card["photographs"])
-    test_images = {"astronaut.png", "chelsea.png", "ihc.png", "rocket.jpg"}
+    test_images = {path.name for path in sample_images("test")}
     assert not test_images & {photograph["name"] for photograph in card["photographs"]}
     assert torch.linalg.eigvalsh(tensors["covariance"]).min() > 0
 

@@ -22,10 +22,11 @@ def announcement(
     tested = len({evaluation.without_level(pair.name) for pair in prepared.test_pairs})
     samples = data.images is None and data.clean is None
     kind = "sample photographs of scikit-image" if samples else "image" if trained == 1 else "images"
+    tests = f"{tested} of {tested + prepared.untested}" if prepared.untested else f"{tested} more"
     times = f"{runs} runs of " if runs > 1 else ""
     start = f" from {recipe.init}" if recipe.init else ""
     return (
         f"training {recipe.network}{start} under {losses}, {times}{recipe.budget}, to undo "
         f"{prepared.degradation}; "
-        f"on {trained} {kind}, tested on {tested} more; {device_name(devices)}; into {out}"
+        f"on {trained} {kind}, tested on {tests}; {device_name(devices)}; into {out}"
     )

@@ -106,7 +106,7 @@ def learn_style(
     paintings = data.find_images(style)
     opened = training.open_style(paintings, recipe, style_share)
     train_files = data.find_images(photos) if photos else data.sample_images("train")
-    sample_files = data.find_images(samples) if samples else data.sample_images("test")
+    sample_files = data.find_images(samples) if samples else data.sample_images("color")
     prepared = data.prepare_photos(train_files, sample_files, recipe.photo_size or recipe.patch, out)
     settings = training.RunSettings(
         protocol=evaluation.protocol_of(prepared.test_pairs), seed=seed, save_every=save_every, devices=devices

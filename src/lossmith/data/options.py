@@ -29,6 +29,8 @@ class Data:
     pair: str | None = field(default=None, kw_only=True)
     """How the files of `clean` and `degraded` are called that belong together, such as "{}_HR:{}_LR2"
     [default: what the field's tags, such as these, tell]."""
+    test_limit: int | None = field(default=None, kw_only=True)
+    """How many images to test with at most, evenly spread over all; the others are not trained on either."""
     recursive: bool = field(default=False, kw_only=True)
     """Search folders within folders too."""
 
@@ -44,5 +46,7 @@ class Data:
             raise LossmithError("`test_degraded` goes with `clean`, `degraded` and one `test` folder")
         if self.clean is not None and self.test is not None and self.test_degraded is None:
             raise LossmithError("the test of your own pairs needs `test_degraded` beside `test`")
+        if self.test_limit is not None and (type(self.test_limit) is not int or self.test_limit < 1):
+            raise LossmithError(f"`test_limit` must be a whole number, at least 1, not {self.test_limit!r}")
         if self.pair is not None and self.clean is None:
             raise LossmithError("`pair` goes with `clean` and `degraded`")

@@ -12,6 +12,7 @@ from lossmith.data.headers import read_headers
 from lossmith.data.options import Data
 from lossmith.data.pairing import common_scale, pair_folders
 from lossmith.data.samples import sample_images
+from lossmith.data.selection import evenly_spread
 from lossmith.data.storage import choose_storage
 from lossmith.data.test_pairs import ImagePair, image_names, load_test_pairs, make_test_pairs
 from lossmith.data.training_images import TrainingImages, degraded_images, paired_images
@@ -33,6 +34,8 @@ class PreparedData:
     """The SHA-256 of every file by its name, for the receipt: `training_images` and `test_images`."""
     remarks: tuple[str, ...] = ()
     """Sentences about content of the files that is not used."""
+    untested: int = 0
+    """How many test images `Data.test_limit` left out."""
 
 
 def prepare_data(data: Data, expression: DegradationLike | None, beside: Path = Path()) -> PreparedData:
@@ -63,16 +66,18 @@ def prepare_data(data: Data, expression: DegradationLike | None, beside: Path = 
         train, tests = _split(find_images(data.images, data.recursive), test_images)
     else:
         train, tests = sample_images("train"), test_images or sample_images("test")
-    _refuse_images_in([*train, *tests], beside)
-    headers = read_headers([*train, *tests])
-    fingerprint = _fingerprint(train, tests)
-    storage = choose_storage(headers.of(train), headers.of(tests), kind, kind.scale, beside)
+    used = _limited(tests, data.test_limit)
+    _refuse_images_in([*train, *used], beside)
+    headers = read_headers([*train, *used])
+    fingerprint = _fingerprint(train, used)
+    storage = choose_storage(headers.of(train), headers.of(used), kind, kind.scale, beside)
     return PreparedData(
         degraded_images(train, kind, storage=storage),
-        make_test_pairs(tests, kind, storage=storage),
+        make_test_pairs(used, kind, storage=storage),
         str(kind),
         fingerprint,
         headers.remarks,
+        untested=len(tests) - len(used),
     )
 
 
@@ -84,18 +89,20 @@ def _prepare_given_pairs(data: Data, clean: Path, degraded: Path, beside: Path) 
     train, tests = _split(paired(clean, degraded), held_out)
     if (scale := common_scale(train)) != common_scale(tests):
         raise LossmithError(f"training pairs have scale {scale} and test pairs {common_scale(tests)}")
-    train_files, test_files = ([file for pair in pairs for file in pair] for pairs in (train, tests))
+    used = _limited(tests, data.test_limit)
+    train_files, test_files = ([file for pair in pairs for file in pair] for pairs in (train, used))
     _refuse_images_in([*train_files, *test_files], beside)
     headers = read_headers([*train_files, *test_files])
     fingerprint = _fingerprint(train_files, test_files)
-    sizes, test_sizes = (headers.of([clean for clean, _ in pairs]) for pairs in (train, tests))
+    sizes, test_sizes = (headers.of([clean for clean, _ in pairs]) for pairs in (train, used))
     storage = choose_storage(sizes, test_sizes, None, scale, beside)
     return PreparedData(
         paired_images(train, storage=storage),
-        load_test_pairs(tests, storage=storage),
+        load_test_pairs(used, storage=storage),
         f"pairs of {(degraded.parent if is_pattern(degraded) else degraded).name}",
         fingerprint,
         headers.remarks,
+        untested=len(tests) - len(used),
     )
 
 
@@ -125,6 +132,10 @@ def _split(items: list[Item], tests: list[Item] | None) -> tuple[list[Item], lis
         )
     tests = items[HOLD_OUT_EVERY - 1 :: HOLD_OUT_EVERY] or items[-1:]
     return [item for item in items if item not in tests], tests
+
+
+def _limited(tests: list[Item], limit: int | None) -> list[Item]:
+    return tests if limit is None else evenly_spread(tests, limit)
 
 
 def _refuse_images_in(images: Sequence[Path], out: Path) -> None:

@@ -1,0 +1,82 @@
+"""How much narrower do more test pictures make the intervals of a tournament? Nothing is trained again.
+
+The models in the folder of a finished tournament (such as runs/demo of `make demo`) restore all sample photographs
+for testing. For the loss of --first minus every other, the table has the mean difference and half the width of its
+95 % interval, on the first --few pictures and on all: over pictures and seeds by the bootstrap
+(`statistics/bootstrap.py`) and by Student's t for two crossed effects (`statistics/intervals.py`), and over
+pictures alone, as if there were no other seeds. The last line of a metric has the geometric means of the widths on
+all pictures over those on few.
+
+    python benchmarks/test_pictures.py runs/demo
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from lossmith.core.files import safe_file_name
+from lossmith.data import make_test_pairs, sample_images
+from lossmith.degradations import degradation
+from lossmith.evaluation import find_metric, protocol_of, restore_images, score
+from lossmith.evaluation.statistics import bootstrap
+from lossmith.evaluation.statistics.intervals import Array, estimate
+from lossmith.models import load_model
+
+METRICS = ("psnr", "ms_ssim", "efficientnet_lite0")
+RESAMPLES = 10_000
+
+
+def scores_of(folder: Path, loss: str, config: dict[str, object]) -> dict[str, Array]:
+    """The scores of a loss by metric: (seeds, pictures)."""
+    pairs = make_test_pairs(sample_images("test"), degradation(str(config["degradation"])))
+    protocol = protocol_of(pairs)
+    by_seed = []
+    for model in sorted((folder / "runs" / safe_file_name(loss)).glob("seed-*/model.safetensors")):
+        restored = restore_images(load_model(model).restorer.eval(), pairs)
+        by_seed.append([score(x, y.clean, protocol, METRICS) for x, y in zip(restored, pairs, strict=True)])
+    return {name: np.array([[scored[name] for scored in rows] for rows in by_seed]) for name in METRICS}
+
+
+def half_widths(values: Array) -> list[float]:
+    """Half the widths of the 95 % intervals of the mean of (seeds, pictures): bootstrap, t, t over pictures."""
+    means = bootstrap.resampled_means(values[None], RESAMPLES, seed=0)[0]
+    over_pictures = estimate(values.mean(0, keepdims=True)).interval()
+    ends = bootstrap.interval(values, means), estimate(values).interval(), over_pictures
+    return [(high - low) / 2 for low, high in ends]
+
+
+def row(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="of a finished tournament")
+    parser.add_argument("--first", default="l1", help="the loss whose differences from the others are taken")
+    parser.add_argument("--few", type=int, default=4, help="how many pictures to compare with all of them")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    config = yaml.safe_load((options.folder / "compare.yaml").read_text())
+    scores = {loss: scores_of(options.folder, loss, config) for loss in config["losses"]}
+    counts = options.few, len(sample_images("test"))
+    kinds = "mean", "bootstrap", "t", "t, pictures alone"
+    print(row(["metric", "`" + options.first + "` minus", *(f"{kind}, {n}" for n in counts for kind in kinds)]))
+    print(row(["---", "---", *["---:"] * 8]))
+    for name in METRICS:
+        metric, ratios = find_metric(name), []
+        for other in (loss for loss in scores if loss != options.first):
+            values = scores[options.first][name] - scores[other][name]
+            few, every = ([float(part.mean()), *half_widths(part)] for part in (values[:, : counts[0]], values))
+            ratios.append(np.divide(every, few)[1:])
+            numbers = [f"{cell:.{metric.digits + 1}f}" for cell in (*few, *every)]
+            print(row([metric.label, f"`{other}`", *numbers]))
+        shrunk = [f"x {ratio:.2f}" for ratio in np.exp(np.log(ratios).mean(0))]
+        print(row([metric.label, "all", *[""] * 5, *shrunk]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
