@@ -43,8 +43,8 @@ LOSSES = ("l1", "l2", "ssim", "ms_ssim_sigmas", "mix")
 DEGRADATIONS = {"sr": "bicubic(4)", "denoise": "noise(25)", "denoise50": "noise(50)", "jpeg": "jpeg(10)"}
 MATRIX = ("sr", "denoise", "jpeg", "demosaic")
 DEGRADATIONS_OF = {"claim": list(DEGRADATIONS), "matrix": list(MATRIX), "stripes": []}
-COLUMNS = ("psnr", "ssim", "gmsd", "lpips_squeeze")
-BASELINE, GAIN_METRICS = "l1", ("psnr", "lpips_squeeze")
+COLUMNS = ("psnr", "ssim", "gmsd", "lpips_squeeze", "efficientnet_lite0")
+BASELINE, GAIN_METRICS = "l1", ("psnr", "lpips_squeeze", "efficientnet_lite0")
 """The loss from which differences are shown, and the metrics in which they are."""
 
 SCALES = {
@@ -67,6 +67,8 @@ class Bench:
     degradations: list[str]
     learned: list[str]
     """Expressions of the losses in the rows of the matrix."""
+    losses: list[str] | None
+    """The losses that the claim is tested with; None for those of the paper and the one learned for the damage."""
     more: list[str]
     """Expressions of more losses that the claim is tested with."""
 
@@ -163,7 +165,8 @@ def claim(bench: Bench) -> Iterator[str]:
     for name, degradation in DEGRADATIONS.items():
         if name in bench.degradations:
             learned = f"mdf({name.removesuffix('50')})"
-            rows = bench.rows(name, degradation, [*LOSSES, learned, f"l1 + {learned}", *bench.more])
+            losses = [*LOSSES, learned, f"l1 + {learned}"] if bench.losses is None else bench.losses
+            rows = bench.rows(name, degradation, [*losses, *bench.more])
             yield table(f"`{degradation}`", rows)
 
 
@@ -242,6 +245,7 @@ def main() -> None:
     parser.add_argument(
         "--rows", nargs="+", default=MATRIX, help="learned losses of the matrix: names of shipped ones, or files"
     )
+    parser.add_argument("--losses", nargs="+", help="test the claim with these losses instead")
     parser.add_argument("--mdf", nargs="*", default=[], help="loss files to test the claim with as well")
     parser.add_argument(
         "--more", nargs="*", default=[], help="expressions of losses to test the claim with as well"
@@ -259,6 +263,7 @@ def main() -> None:
         options.runs or Path("runs") / f"mdf-{options.scale}",
         degradations=options.degradations or DEGRADATIONS_OF[options.what],
         learned=[*map(expression_of, options.rows)],
+        losses=options.losses,
         more=[*map(expression_of, options.mdf), *options.more],
     )
     out = options.out / f"{'-'.join(['mdf', options.what, options.scale, *(options.degradations or [])])}.md"

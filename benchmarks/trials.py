@@ -41,7 +41,7 @@ from lossmith.losses import Loss, loss
 from lossmith.networks import network
 from lossmith.training.supervised import all_weights_finite
 
-METRICS = ("psnr", "ssim", "gmsd", "lpips_squeeze")
+METRICS = ("psnr", "ssim", "gmsd", "lpips_squeeze", "efficientnet_lite0")
 WARMUP_STEPS = 20
 """Steps over which the learning rate rises linearly."""
 GRAPH_WARMUP_STEPS = 3
