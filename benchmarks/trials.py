@@ -38,6 +38,7 @@ from lossmith.evaluation import (
     write_csv,
 )
 from lossmith.losses import Loss, loss
+from lossmith.metrics.registry import METRICS as REFERENCE_METRICS
 from lossmith.networks import network
 from lossmith.training.supervised import all_weights_finite
 
@@ -139,8 +140,8 @@ def devices_of(table: Path) -> list[str]:
 
 
 def usable_metrics() -> list[str]:
-    """METRICS, without LPIPS if its weights are missing."""
-    return [name for name in METRICS if not name.startswith("lpips") or name in available_deep_metrics()]
+    """METRICS, without those whose weights are missing."""
+    return [name for name in METRICS if name in REFERENCE_METRICS or name in available_deep_metrics()]
 
 
 def score_rows(
