@@ -53,7 +53,7 @@ class Difference:
     margin: float = 0.0
     """The largest difference that matters to nobody, in the metric's unit."""
     confidence: float = 0.95
-    """Of this interval alone; see `Criteria`."""
+    """Of this interval alone; all of a metric hold together with 95 %, see `Criteria`."""
     variation: Variation | None = None
     """None where it does not vary, or where one image and one seed cannot tell."""
 

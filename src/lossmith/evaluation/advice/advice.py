@@ -1,7 +1,8 @@
 """Advice: for each goal the loss to take, those that are as good, and those to avoid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from lossmith.evaluation.advice.goals import GoalMetrics, goals_of, with_goal_scores
 from lossmith.evaluation.results import DEGRADED, Difference, Ranking, Row
@@ -174,7 +175,7 @@ def _advise(
     table = score_table(rows, goal.score, methods)
     is_sure = standing.seeds >= least_seeds and standing.images > 1 and not undecided
     take = _cheapest(best, equivalent, costs) if is_sure else None
-    confidence = criteria.confidence(len(losses))
+    quantile = partial(criteria.quantile, len(losses))
     return GoalAdvice(
         goal,
         standing,
@@ -185,7 +186,7 @@ def _advise(
         tuple(equivalent),
         tuple(undecided),
         avoid=tuple(n for n in others if outcomes[n] == "better"),
-        plans={n: _plan(table, best, n, goal, confidence) for n in undecided},
+        plans={n: _plan(table, best, n, goal, quantile) for n in undecided},
         improves=outcomes[DEGRADED] == "better",
     )
 
@@ -200,8 +201,8 @@ def _differences(
         return []
 
 
-def _plan(table: ScoreTable, best: str, other: str, goal: GoalMetrics, confidence: float) -> Plan:
-    return plan(table.difference(best, other), goal.score.margin, confidence=confidence)
+def _plan(table: ScoreTable, best: str, other: str, goal: GoalMetrics, quantile: Callable[[float], float]) -> Plan:
+    return plan(table.difference(best, other), goal.score.margin, quantile)
 
 
 def _cheapest(best: str, equivalent: Sequence[str], costs: Mapping[str, float]) -> str:

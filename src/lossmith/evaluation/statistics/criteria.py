@@ -1,10 +1,15 @@
 """By what criteria a difference is called better, equivalent or undecided."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from scipy import stats
+
 from lossmith.core.errors import LossmithError
 from lossmith.evaluation.results import Outcome
+from lossmith.evaluation.statistics.intervals import Estimate
+from lossmith.evaluation.statistics.studentized_range import studentized_range
 from lossmith.metrics.registry import Metric, find_metric
 
 ERROR = 0.05
@@ -16,9 +21,9 @@ class Criteria:
     """The margins and the error of a comparison of several methods, looked at once or several times.
 
     Of all pairs of methods, in all looks, there is a false word on a metric with a probability of at most
-    `ERROR`. It is shared out among pairs and looks in equal parts, by Bonferroni's inequality, which holds
-    however they depend on each other; equal parts for looks are those of Pocock (Biometrika 64(2), 1977), a
-    little smaller.
+    `ERROR`: for pairs by Games and Howell (Journal of Educational Statistics 1(2), 1976), who take Tukey's
+    studentized range with each pair's own variance; for looks in equal parts as Pocock has them (Biometrika
+    64(2), 1977), by Bonferroni's inequality, which holds however the looks depend on each other.
     """
 
     margins: Mapping[str, float] = field(default_factory=dict)
@@ -34,14 +39,30 @@ class Criteria:
     def margin(self, metric: Metric) -> float:
         return self.margins.get(metric.name, metric.margin)
 
-    def confidence(self, methods: int) -> float:
-        """The confidence of one interval among those of all pairs of so many methods.
+    def interval(self, difference: Estimate, methods: int) -> tuple[float, float]:
+        """The interval of a difference of two among so many methods; (nan, nan) without an error.
 
-        >>> Criteria().confidence(2), Criteria(looks=2).confidence(5)
-        (0.95, 0.9975)
+        >>> [round(end, 3) for end in Criteria().interval(Estimate(1.0, 0.5, 8.0), 2)]  # Student's t
+        [-0.153, 2.153]
         """
-        pairs = max(1, methods * (methods - 1) // 2)
-        return 1 - ERROR / (pairs * self.looks)
+        if math.isnan(difference.error):
+            return math.nan, math.nan
+        half_width = self.quantile(methods, difference.freedom) * difference.error if difference.error else 0.0
+        return difference.mean - half_width, difference.mean + half_width
+
+    def quantile(self, methods: int, freedom: float) -> float:
+        """Half the width of an interval, in standard errors of the difference."""
+        return studentized_range(1 - ERROR / self.looks, max(2, methods), freedom) / math.sqrt(2)
+
+    def confidence(self, methods: int, freedom: float) -> float:
+        """That of one interval alone, whose standard error has so many degrees of freedom.
+
+        >>> round(Criteria().confidence(2, 7.0), 4), round(Criteria().confidence(5, 7.0), 4)
+        (0.95, 0.991)
+        """
+        if math.isnan(freedom) or math.isinf(freedom):
+            return 1 - ERROR / self.looks
+        return float(2 * stats.t.cdf(self.quantile(methods, freedom), freedom) - 1)
 
 
 def outcome(low: float, high: float, margin: float, higher_is_better: bool) -> Outcome:

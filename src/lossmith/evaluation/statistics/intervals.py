@@ -18,6 +18,14 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
+class SeedVariance:
+    """How much means over all images vary with the seed."""
+
+    variance: float
+    freedom: float
+
+
+@dataclass(frozen=True)
 class Estimate:
     """A mean with its standard error; both NaN for the error of one number alone, which says nothing of others."""
 
@@ -33,8 +41,11 @@ class Estimate:
         return self.mean - half_width, self.mean + half_width
 
 
-def estimate(values: Array) -> Estimate:
+def estimate(values: Array, least: SeedVariance | None = None) -> Estimate:
     """The mean of values, (seeds, images), over other seeds and images.
+
+    `least` is a variance between seeds that is taken where that of the values, of which there may be two or
+    three, is smaller by chance.
 
     >>> estimate(np.array([[0.1, 0.2, 0.3, 0.2, 0.2]])).freedom  # one seed: Student's t over images
     4.0
@@ -44,11 +55,14 @@ def estimate(values: Array) -> Estimate:
     if values.size == 1:
         return Estimate(mean, math.nan, math.nan)
     image_means, seed_means = values.mean(0), values.mean(1)
-    parts = [
-        (float(means.var(ddof=1)) / len(means), len(means) - 1)
-        for means in (image_means, seed_means)
-        if len(means) > 1
-    ]
+    parts = []
+    if images > 1:
+        parts.append((float(image_means.var(ddof=1)) / images, images - 1.0))
+    if seeds > 1:
+        between = SeedVariance(float(seed_means.var(ddof=1)), seeds - 1.0)
+        if least and least.variance > between.variance:
+            between = least
+        parts.append((between.variance / seeds, between.freedom))
     variance = sum(part for part, _ in parts)
     if variance <= 1e-20 * float(np.square(values).mean()):  # no variation but rounding
         return Estimate(mean, 0.0, math.inf)
@@ -60,4 +74,4 @@ def estimate(values: Array) -> Estimate:
     return Estimate(mean, math.sqrt(variance), freedom)
 
 
-__all__ = ["CONFIDENCE", "Array", "Estimate", "estimate"]
+__all__ = ["CONFIDENCE", "Array", "Estimate", "SeedVariance", "estimate"]

@@ -36,6 +36,11 @@ class Plan:
     """How many more test images; None if no number would."""
 
 
+def students_t(freedom: float) -> float:
+    """Half the width of a 95 % interval, in standard errors."""
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+
+
 def variance_components(differences: Array) -> VarianceComponents:
     """The components of differences (seeds, images) of which there are two images at least, unbiased up to 0.
 
@@ -59,12 +64,15 @@ def variance_components(differences: Array) -> VarianceComponents:
     )
 
 
-def plan(differences: Array, margin: float, power: float = POWER, confidence: float = CONFIDENCE) -> Plan:
+def plan(
+    differences: Array, margin: float, quantile: Callable[[float], float] = students_t, power: float = POWER
+) -> Plan:
     """How many more seeds or images decide between two methods with a probability of `power`.
 
-    Decided means that the interval of the mean is clear of zero or lies within the margin. The mean and the
-    components are taken to be those of `differences`, (seeds, images), so this is a forecast. After one seed it is
-    not known how seeds differ: then `seeds` is None.
+    Decided means that the interval of the mean is clear of zero or lies within the margin; `quantile` is half
+    its width in standard errors, by their degrees of freedom. The mean and the components are taken to be those
+    of `differences`, (seeds, images), so this is a forecast. After one seed it is not known how seeds differ:
+    then `seeds` is None.
     """
     seeds, images = differences.shape
     if images == 1:
@@ -73,7 +81,7 @@ def plan(differences: Array, margin: float, power: float = POWER, confidence: fl
 
     def decides(more_seeds: int, more_images: int) -> bool:
         error, freedom = _standard_error(parts, seeds + more_seeds, images + more_images)
-        return _probability_of_decision(mean, error, freedom, margin, confidence) >= power
+        return _probability_of_decision(mean, error, freedom, margin, quantile) >= power
 
     extra_seeds = None if seeds == 1 else _first(MAX_SEEDS, lambda more: decides(more, 0))
     return Plan(extra_seeds, _first(MAX_IMAGES, lambda more: decides(0, more)))
@@ -92,11 +100,13 @@ def _standard_error(parts: VarianceComponents, seeds: int, images: int) -> tuple
     return math.sqrt(parts.image / images + parts.seed / seeds + parts.rest / (seeds * images)), freedom
 
 
-def _probability_of_decision(mean: float, error: float, freedom: float, margin: float, confidence: float) -> float:
+def _probability_of_decision(
+    mean: float, error: float, freedom: float, margin: float, quantile: Callable[[float], float]
+) -> float:
     """That the interval of an estimate around `mean` is clear of zero or within the margin."""
     if error == 0:
         return 1.0
-    half_width = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
+    half_width = quantile(freedom) * error
     within = max(0.0, margin - half_width)
     if within >= half_width:  # wherever the estimate is, it is decided
         return 1.0

@@ -39,20 +39,21 @@ def differences(
     ('l1', 'l2', 1.5, 1.0, 'undecided')
     """
     table = score_table(rows, metric, methods)
-    confidence = _confidence(criteria, methods or table.methods)
+    contenders = _contenders(methods or table.methods)
     return [
-        difference(table, metric, first, second, criteria.margin(metric), confidence)
+        difference(table, metric, first, second, criteria, contenders)
         for first, second in itertools.combinations(table.methods, 2)
         if len(table.difference(first, second))
     ]
 
 
 def difference(
-    table: ScoreTable, metric: Metric, first: str, second: str, margin: float, confidence: float
+    table: ScoreTable, metric: Metric, first: str, second: str, criteria: Criteria, contenders: int
 ) -> Difference:
-    """The difference of two methods under the seeds that both have."""
-    values = table.difference(first, second)
-    low, high = estimate(values).interval(confidence)
+    """The difference of two among so many contenders, under the seeds that both have."""
+    values, margin = table.difference(first, second), criteria.margin(metric)
+    difference = estimate(values, table.seed_variance)
+    low, high = criteria.interval(difference, contenders)
     per_image = values.mean(0) if metric.higher_is_better else -values.mean(0)
     return Difference(
         metric.name,
@@ -64,7 +65,7 @@ def difference(
         win_rate=float((np.sign(per_image) + 1).mean() / 2),
         outcome=outcome(low, high, margin, metric.higher_is_better),
         margin=margin,
-        confidence=confidence,
+        confidence=criteria.confidence(contenders, difference.freedom),
         variation=variation(values),
     )
 
@@ -91,7 +92,7 @@ def ranking(
     ('l2', 'l1')
     """
     table = score_table(rows, metric, methods)
-    confidence, margin = _confidence(criteria, methods or table.methods), criteria.margin(metric)
+    contenders = _contenders(methods or table.methods)
     places = np.argsort(-table.means if metric.higher_is_better else table.means, kind="stable")
     order = tuple(table.methods[place] for place in places)
     best, *others = order
@@ -101,7 +102,7 @@ def ranking(
         if other != DEGRADED
         and (
             not len(table.difference(best, other))
-            or difference(table, metric, best, other, margin, confidence).outcome != "better"
+            or difference(table, metric, best, other, criteria, contenders).outcome != "better"
         )
     ]
     return Ranking(
@@ -115,9 +116,9 @@ def ranking(
     )
 
 
-def _confidence(criteria: Criteria, methods: Sequence[str]) -> float:
-    """Of a difference: the degraded input is no contender, and makes no difference less sure."""
-    return criteria.confidence(len({*methods} - {DEGRADED}))
+def _contenders(methods: Sequence[str]) -> int:
+    """The degraded input is none, and makes no difference less sure."""
+    return len({*methods} - {DEGRADED})
 
 
 def _within(interval: tuple[float, float], bounds: tuple[float, float]) -> tuple[float, float]:

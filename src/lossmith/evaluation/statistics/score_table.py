@@ -1,5 +1,6 @@
 """Scores as an array of methods, seeds and images, in which whole seeds of a method may be missing."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from lossmith.core.errors import LossmithError
 from lossmith.degradations.base import LEVELS
 from lossmith.evaluation.results import DEGRADED, Row
+from lossmith.evaluation.statistics.intervals import SeedVariance
 from lossmith.metrics.registry import Metric
 
 
@@ -47,6 +49,27 @@ class ScoreTable:
         common = self.present[one] & self.present[other]
         differences: NDArray[np.float64] = (self.values[one] - self.values[other])[common]
         return differences
+
+    @cached_property
+    def seed_variance(self) -> SeedVariance | None:
+        """How much the difference of two methods varies with the seed: the median over all pairs; None for one
+        seed.
+
+        A pair has few seeds, so some pairs agree in all of theirs by chance. Half the degrees of freedom of the
+        pairs are counted, since methods are in several and may differ in their variances.
+        """
+        variances, freedom = [], []
+        contenders = [method for method in self.methods if method != DEGRADED]
+        for first, second in itertools.combinations(contenders, 2):
+            by_seed = self.difference(first, second).mean(1)
+            if len(by_seed) > 1:
+                variances.append(float(by_seed.var(ddof=1)))
+                freedom.append(len(by_seed) - 1)
+        if not variances:
+            return None
+        return SeedVariance(
+            float(np.median(variances)), max(1.0, (len(contenders) - 1) * float(np.median(freedom)) / 2)
+        )
 
     @cached_property
     def means(self) -> NDArray[np.float64]:
