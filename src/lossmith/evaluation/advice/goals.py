@@ -4,13 +4,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lossmith.evaluation.results import Row
+import numpy as np
+
+from lossmith.evaluation.results import DEGRADED, Row
 from lossmith.evaluation.statistics.criteria import Criteria
 from lossmith.evaluation.statistics.metric_overlap import is_independent
 from lossmith.metrics.registry import GOALS, Goal, Metric, known_metric
 
 LEADS = ("psnr", "ms_ssim", "ssim", "efficientnet_lite0", "lpips_alex", "niqe")
 """The metrics in whose unit a goal's differences are told, the first that it has."""
+
+LEAST_RATIO = 1e-3
+"""Errors below this part of the usual one count as that: an image that is restored without an error has no
+ratio."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +71,39 @@ def goals_of(
 def with_goal_scores(rows: Sequence[Row], goals: Sequence[GoalMetrics], criteria: Criteria) -> list[Row]:
     """Rows with a score per goal beside their metrics: the mean of the goal's metrics, each in its margins.
 
-    More is better. A difference of 1 is the largest that matters to nobody, on average over the metrics. Metrics
-    that an image is too small for are left out of its mean; a goal whose margins are all 0 cannot be scored.
+    More is better. A difference of 1 is the largest that matters to nobody, on average over the metrics. Errors
+    count as ratios, as PSNR has them: what is easy and what is hard to restore then speak with equal voices.
+    Metrics that an image is too small for are left out of its mean; a goal whose margins are all 0 cannot be
+    scored.
     """
+    usual = {
+        metric.name: float(np.mean(errors))
+        for goal in goals
+        for metric in goal.metrics
+        if (errors := [e for row in rows if row.method != DEGRADED and (e := _error(metric, row)) < math.inf])
+    }
+
+    def in_margins(metric: Metric, row: Row) -> float:
+        margin, value = criteria.margin(metric), row.scores.get(metric.name, math.nan)
+        if margin == 0 or math.isnan(value):
+            return math.nan
+        error, mean = _error(metric, row), usual.get(metric.name, 0.0)
+        if math.isnan(error) or mean == 0:  # without a best score there are no ratios
+            return (value if metric.higher_is_better else -value) / margin
+        # a change of the usual error counts what it is
+        return -mean * math.log(max(error / mean, LEAST_RATIO)) / margin
 
     def score(row: Row, goal: GoalMetrics) -> float:
-        parts = [
-            row.scores[metric.name] * (1 if metric.higher_is_better else -1) / criteria.margin(metric)
-            for metric in goal.metrics
-            if criteria.margin(metric) > 0 and not math.isnan(row.scores.get(metric.name, math.nan))
-        ]
+        parts = [part for metric in goal.metrics if not math.isnan(part := in_margins(metric, row))]
         return sum(parts) / len(parts) if parts else math.nan
 
     return [replace(row, scores={**row.scores, **{goal.goal: score(row, goal) for goal in goals}}) for row in rows]
+
+
+def _error(metric: Metric, row: Row) -> float:
+    """How far a score is from the best possible one; NaN where there is no such, or no score."""
+    best = metric.range[1] if metric.higher_is_better else metric.range[0]
+    return abs(best - row.scores.get(metric.name, math.nan)) if math.isfinite(best) else math.nan
 
 
 __all__ = ["GoalMetrics", "goals_of", "with_goal_scores"]
