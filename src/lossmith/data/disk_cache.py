@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Lock
@@ -56,7 +56,7 @@ class DiskCache:
                 written += os.pwrite(self._file.fileno(), content[written:], start + written)
         except OSError as error:
             raise write_error(self._folder / "decoded images", error) from error
-        return CachedImage(self, start, tuple(image.shape), image.dtype)
+        return CachedImage(self, start, tuple(image.shape), image.dtype, -(-image.shape[2] // TILE_SIDE))
 
     def read(self, start: int, count: int) -> bytes:
         """`count` bytes of the file from `start` on."""
@@ -92,11 +92,12 @@ class CachedImage:
     """Its first byte in the file."""
     shape: tuple[int, ...]
     dtype: torch.dtype
+    columns: int
+    """Tiles in a row of the file."""
 
     def crop(self, top: int, bottom: int, left: int, right: int) -> Tensor:
         """The same as `image[:, top:bottom, left:right]` of the tensor."""
-        channels, _, width = self.shape
-        columns = -(-width // TILE_SIDE)
+        channels, columns = self.shape[0], self.columns
         first, last = left // TILE_SIDE, -(-right // TILE_SIDE)
         tile_bytes = channels * TILE_SIDE * TILE_SIDE * self.dtype.itemsize
         rows = [
@@ -123,6 +124,13 @@ def crop(image: StoredImage, top: int, bottom: int, left: int, right: int) -> Te
     if isinstance(image, CachedImage):
         return image.crop(top, bottom, left, right)
     return image[:, top:bottom, left:right]
+
+
+def upper_left(image: StoredImage, height: int, width: int) -> StoredImage:
+    """`image[:, :height, :width]`, stored where the image is; nothing is copied."""
+    if isinstance(image, CachedImage):
+        return replace(image, shape=(image.shape[0], height, width))
+    return image[:, :height, :width]
 
 
 def _to_tiles(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -123,26 +123,29 @@ def make_test_pairs(
     LossmithError
         For images that cannot be read or are smaller than the scale.
     """
-    levels, gray_levels = degradation.levels, degradation.for_gray().levels
 
     def load(path: Path, name: str) -> list[StoredPair]:
-        clean = from_8bit(read_cropped(path, degradation.scale))
-        return [
-            _store(
-                ImagePair(
-                    f"{name}@{level}" if level else name,
-                    degrade(clean, image_rng(seed, name)),
-                    clean,
-                    degradation.scale,
-                    str(levels[level]) if level else "",
-                ),
-                storage,
-            )
-            for level, degrade in (gray_levels if is_gray(clean) else levels).items()
-        ]
+        clean = read_cropped(path, degradation.scale)
+        return [_store(pair, storage) for pair in degraded_pairs(name, clean, degradation, seed)]
 
     loads = [partial(load, path, name) for path, name in zip(paths, image_names(paths), strict=True)]
     return _as_sequence([pair for pairs in parallel_map(loads, threads=storage.threads) for pair in pairs])
+
+
+def degraded_pairs(name: str, clean: Tensor, degradation: Degradation, seed: int = 0) -> list[ImagePair]:
+    """The pairs of one clean image, uint8 (3, H, W), as those of `make_test_pairs`: one for each level."""
+    target, levels = from_8bit(clean), degradation.levels
+    gray = is_gray(target)
+    return [
+        ImagePair(
+            f"{name}@{level}" if level else name,
+            degrade(target, image_rng(seed, name)),
+            target,
+            degradation.scale,
+            str(levels[level]) if level else "",
+        )
+        for level, degrade in (degradation.for_gray().levels if gray else levels).items()
+    ]
 
 
 def load_test_pairs(pairs: Sequence[tuple[Path, Path]], *, storage: Storage = IN_MEMORY) -> Sequence[ImagePair]:

@@ -1,0 +1,50 @@
+"""The loss itself on images that were not trained on."""
+
+import math
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from torch import nn
+
+from lossmith.core.devices import best_device
+from lossmith.data import ImagePair
+from lossmith.evaluation import restore_images
+from lossmith.losses import Loss
+from lossmith.training.isolation import isolated_global_state
+from lossmith.training.supervised import set_loss_progress
+
+
+@isolated_global_state()
+@torch.no_grad()
+def validation_loss(loss: Loss, restorer: nn.Module, pairs: Sequence[ImagePair]) -> float:
+    """The mean of a loss over restored images, each of which counts the same; NaN unless all values are finite.
+
+    A loss that changes during a run is taken as it is at the end. It is computed in float32, whatever the
+    precision of the training, and keeps no state of it.
+
+    Parameters
+    ----------
+    loss
+        The loss; a copy in eval mode is used.
+    restorer
+        From (N, 3, h, w) to (N, 3, scale * h, scale * w).
+    pairs
+        The degraded images and their targets, at least as large as the loss needs.
+
+    Raises
+    ------
+    LossmithError
+        When the network does not take an image.
+    """
+    torch.manual_seed(0)  # a loss may draw random numbers
+    device = best_device()
+    criterion = deepcopy(loss).to(device).eval()
+    set_loss_progress(criterion, 1.0)
+    restored = restore_images(restorer.to(device).eval(), pairs)
+    values = [
+        float(criterion(image[None].to(device), pair.clean[None].to(device)))
+        for image, pair in zip(restored, pairs, strict=True)
+    ]
+    mean = sum(values) / len(values)
+    return mean if math.isfinite(mean) else math.nan
