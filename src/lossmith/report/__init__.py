@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from lossmith.report.data import Curve, ImageComparison, LossResult, Pixels, ReportData
+    from lossmith.report.data import Curve, ImageComparison, LossResult, Pixels, RateTrial, ReportData
     from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
     from lossmith.report.pages.study import StudyContents, write_study
     from lossmith.report.pages.tournament import write_report
@@ -20,6 +20,7 @@ __all__ = [
     "LearnedScale",
     "LossResult",
     "Pixels",
+    "RateTrial",
     "ReportData",
     "StudyContents",
     "is_lossmith_page",

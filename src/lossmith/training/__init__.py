@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lossmith.training.style_recipe import PaintingRecipe, StyleRecipe
     from lossmith.training.styles import loss_weights, open_style
     from lossmith.training.validation import SampleWriter
+    from lossmith.training.validation_loss import validation_loss
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -36,4 +37,5 @@ __all__ = [
     "open_style",
     "painting_restorer",
     "train_run",
+    "validation_loss",
 ]

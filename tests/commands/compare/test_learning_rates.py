@@ -1,0 +1,232 @@
+"""Each loss plays at its best learning rate."""
+
+import math
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import lossmith
+from lossmith.commands.compare.learning_rates import (
+    SEED,
+    RateChoice,
+    best_rate,
+    check_learning_rates,
+    trial_recipe,
+    with_best_rates,
+)
+from lossmith.commands.compare.trial_job import TrialJob
+from lossmith.commands.executors.base import LocalExecutor
+from lossmith.core.errors import LossmithError
+from lossmith.data import PreparedData, split_validation
+from lossmith.degradations import degradation
+from lossmith.evaluation import protocol_of
+from lossmith.losses import CallableLoss, Loss, loss
+from lossmith.models import load_model
+from lossmith.report import RateTrial
+from lossmith.training import Recipe, RunSettings
+
+RECIPE = Recipe(
+    degradation="noise(25)", network="srresnet_small(features=8, blocks=1)", steps=8, batch=2, patch=32
+)
+RATES = (1e-5, 3e-3)
+LOSSES: dict[str, Loss] = {name: loss(name) for name in ("l1", "l2")}
+
+
+class CountingExecutor(LocalExecutor):
+    """Counts the jobs that it is given."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+
+    def run_jobs(self, jobs: Sequence[Any], shared: Mapping[str, Any], *more: Any) -> Generator[Any]:
+        self.jobs += len(jobs)
+        yield from super().run_jobs(jobs, shared, *more)
+
+
+def choose(
+    data: PreparedData,
+    out: Path,
+    losses: Mapping[str, Loss] = LOSSES,
+    rates: Sequence[float] = RATES,
+    executor: LocalExecutor | None = None,
+) -> RateChoice:
+    settings = RunSettings(protocol=protocol_of(data.test_pairs))
+    return with_best_rates(losses, RECIPE, rates, data, settings, out, executor or LocalExecutor())
+
+
+@pytest.fixture(scope="module")
+def tried(prepared_photos: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> tuple[RateChoice, Path]:
+    out = tmp_path_factory.mktemp("rates")
+    return choose(prepared_photos, out), out
+
+
+def test_a_rate_is_chosen_by_the_loss_itself_on_crops_that_were_not_trained_on(
+    tried: tuple[RateChoice, Path], prepared_photos: PreparedData
+) -> None:
+    choice, out = tried
+    crops = split_validation(prepared_photos, degradation("noise(25)"), 32).test_pairs
+    measures = {"l1": torch.nn.functional.l1_loss, "l2": torch.nn.functional.mse_loss}
+    assert [(trial.loss, trial.learning_rate) for trial in choice.trials] == [
+        (name, rate) for name in LOSSES for rate in RATES
+    ]
+    for trial in choice.trials:
+        model = load_model(out / "learning-rates" / trial.loss / f"{trial.learning_rate:g}" / "model.safetensors")
+        with torch.no_grad():
+            values = [measures[trial.loss](model.restorer(c.degraded[None])[0], c.clean) for c in crops]
+        assert trial.objective == pytest.approx(float(sum(values)) / len(crops), rel=1e-5), "float32"
+    for name in LOSSES:
+        of_loss = [trial for trial in choice.trials if trial.loss == name]
+        assert [trial.chosen for trial in of_loss] == [
+            trial.objective == min(t.objective for t in of_loss) for trial in of_loss
+        ]
+        [best] = [trial.learning_rate for trial in of_loss if trial.chosen]
+        assert choice.recipes[name] == lossmith.Recipe(**{**vars(RECIPE), "learning_rate": best})
+
+
+def test_trials_share_a_seed_of_their_own_and_neither_test_nor_validation_images_are_trained_on(
+    tried: tuple[RateChoice, Path], prepared_photos: PreparedData
+) -> None:
+    configs = [yaml.safe_load(path.read_text()) for path in tried[1].rglob("run.yaml")]
+    assert len(configs) == 4
+    for config in configs:
+        assert config["seed"] == SEED
+        assert config["training_images"] == prepared_photos.fingerprint["training_images"]
+        assert config["validation_crops"]["0-crop1"] == "0, rows 0 to 47, columns 32 to 63"
+    assert sorted(config["learning_rate"] for config in configs) == [1e-5, 1e-5, 3e-3, 3e-3]
+
+
+def test_what_was_tried_is_not_tried_again_and_a_new_loss_is(
+    tried: tuple[RateChoice, Path], prepared_photos: PreparedData
+) -> None:
+    choice, out = tried
+    executor = CountingExecutor()
+    assert choose(prepared_photos, out, executor=executor) == choice
+    assert executor.jobs == 0
+    losses = {**LOSSES, "ssim": loss("ssim")}
+    more = choose(prepared_photos, out, losses, executor=executor)
+    assert executor.jobs == len(RATES)
+    assert more.trials[:4] == choice.trials
+
+
+def test_a_stopped_trial_goes_on_to_the_same_result(
+    tried: tuple[RateChoice, Path], prepared_photos: PreparedData, tmp_path: Path
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 9:  # after the last step, in the validation
+            raise Stopped
+        return torch.nn.functional.l1_loss(x, y)
+
+    calls = 0
+    with pytest.raises(Stopped):
+        choose(prepared_photos, tmp_path, {"l1": CallableLoss(stop, "l1")})
+    assert not list(tmp_path.rglob("trial.json"))
+    executor = CountingExecutor()
+    choice = choose(prepared_photos, tmp_path, {"l1": loss("l1")}, executor=executor)
+    assert executor.jobs == len(RATES)
+    assert choice.trials == tried[0].trials[:2]
+
+
+def test_a_rate_at_which_a_loss_diverges_is_not_taken_and_not_tried_again(
+    prepared_photos: PreparedData, tmp_path: Path
+) -> None:
+    executor = CountingExecutor()
+    for _ in range(2):
+        choice = choose(prepared_photos, tmp_path, {"l1": loss("l1")}, (1e-3, 1e30), executor)
+        assert [trial.chosen for trial in choice.trials] == [True, False]
+        assert math.isnan(choice.trials[1].objective)
+        assert math.isnan(choice.trials[1].psnr)
+    assert executor.jobs == 2
+
+
+def test_a_loss_that_always_diverges_takes_the_smallest_rate_and_that_is_said(
+    prepared_photos: PreparedData, tmp_path: Path
+) -> None:
+    broken = CallableLoss(lambda x, y: (x - y).mean() * math.nan, "broken")
+    choice = choose(prepared_photos, tmp_path, {"broken": broken})
+    assert choice.recipes["broken"].learning_rate == RATES[0]
+    assert choice.notes == ["broken diverged at every learning rate that was tried; try smaller ones"]
+
+
+def test_a_damaged_result_is_named(prepared_photos: PreparedData, tmp_path: Path) -> None:
+    job = TrialJob("l1", tmp_path, RECIPE, RunSettings(protocol=protocol_of(prepared_photos.test_pairs)))
+    assert job.load_result() is None
+    (tmp_path / "trial.json").write_text('{"objective": "0.1"}')
+    with pytest.raises(LossmithError, match=r"trial.json is damaged; delete it"):
+        job.load_result()
+
+
+def test_without_candidates_all_recipes_are_the_same(prepared_photos: PreparedData, tmp_path: Path) -> None:
+    choice = choose(prepared_photos, tmp_path, rates=())
+    assert choice == RateChoice({"l1": RECIPE, "l2": RECIPE}, [])
+    assert choice.notes == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_that_are_too_small_to_be_cut_are_said_to_be(prepared_photos: PreparedData, tmp_path: Path) -> None:
+    recipe, settings = Recipe(patch=48), RunSettings(protocol=protocol_of(prepared_photos.test_pairs))
+    with pytest.raises(LossmithError, match=r"no training image .* 80 x 48 pixels is needed"):
+        with_best_rates(LOSSES, recipe, RATES, prepared_photos, settings, tmp_path, LocalExecutor())
+
+
+@pytest.mark.parametrize(
+    ("objectives", "best"),
+    [
+        ({1e-4: 0.3, 1e-3: 0.2, 1e-2: 0.4}, 1e-3),
+        ({1e-2: 0.2, 1e-3: 0.2}, 1e-3),
+        ({1e-3: math.nan, 1e-2: 0.4}, 1e-2),
+        ({1e-2: math.nan, 1e-3: math.nan, 1e-4: math.nan}, 1e-4),
+        ({1e-4: -3.0, 1e-3: -5.0}, 1e-3),
+    ],
+)
+def test_the_least_objective_wins_then_the_smaller_rate(objectives: dict[float, float], best: float) -> None:
+    assert best_rate(objectives) == best
+
+
+def test_a_rate_at_an_end_of_the_list_is_remarked_on() -> None:
+    chosen = {"l1": 1e-3, "l2": 2e-3, "mix": 2e-3, "ssim": 5e-4}
+    trials = [
+        RateTrial(name, rate, 0.1, 30.0, rate == best)
+        for name, best in chosen.items()
+        for rate in (5e-4, 1e-3, 2e-3)
+    ]
+    assert RateChoice({}, trials).notes == [
+        "ssim took the smallest learning rate, 0.0005; a smaller one may be better still",
+        "l2 and mix took the greatest learning rate, 0.002; a greater one may be better still",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rates", "recipe", "sentence"),
+    [
+        ([1e-3], Recipe(), "at least two different ones"),
+        ([1e-3, 1e-3], Recipe(), "at least two different ones"),
+        ([], Recipe(), "at least two different ones"),
+        (1e-3, Recipe(), "at least two different ones"),
+        ([1e-3, 0], Recipe(), "numbers above 0, not 0"),
+        ([1e-3, math.inf], Recipe(), "numbers above 0, not inf"),
+        ([1e-3, math.nan], Recipe(), "numbers above 0, not nan"),
+        (["a", 1e-3], Recipe(), "numbers above 0, not 'a'"),
+        ("0.001", Recipe(), "numbers above 0, not '0.001'"),
+        ([True, 1e-3], Recipe(), "numbers above 0, not True"),
+        ([1e-3, 2e-3], Recipe(learning_rate=5e-4), "give either `learning_rate` or `learning_rates`, not both"),
+    ],
+)
+def test_what_is_no_choice_of_rates_is_refused(rates: Any, recipe: Recipe, sentence: str) -> None:
+    with pytest.raises(LossmithError, match=sentence):
+        check_learning_rates(rates, recipe)
+
+
+def test_a_trial_has_a_quarter_of_the_budget() -> None:
+    assert trial_recipe(Recipe(steps=2000, decay="fifths"), 0.01) == Recipe(
+        steps=500, decay="fifths", learning_rate=0.01
+    )
+    assert trial_recipe(Recipe(minutes=2.0), 0.01) == Recipe(minutes=0.5, learning_rate=0.01)
