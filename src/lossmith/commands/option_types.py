@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
 
+from lossmith.commands.option_values import parse_seeds
+
 if TYPE_CHECKING:
     from lossmith.degradations import DegradationLike
     from lossmith.losses import LossLike
@@ -26,6 +28,10 @@ def _path(kind: Any, tokens: Sequence[Token]) -> Path:
     return Path(_text(kind, tokens))
 
 
+def _seeds(kind: Any, tokens: Sequence[Token]) -> tuple[int, int]:
+    return parse_seeds(_text(kind, tokens))
+
+
 def _paths(_: Any, tokens: Sequence[Token]) -> list[Path]:
     return [Path(token.value) for token in tokens]
 
@@ -42,6 +48,12 @@ NetworkOption = Annotated[NetworkLike | None, _TEXT]
 NamesOption = Annotated[str | Sequence[str] | None, _TEXTS]
 MarginsOption = Annotated[Mapping[str, float] | Sequence[str] | None, _TEXTS]
 """The largest differences that matter to nobody, for `evaluation.parse_margins`."""
+SeedsOption = Annotated[
+    int | str | tuple[int, int], Parameter(converter=_seeds, n_tokens=1, accepts_keys=False, metavar="INT|INT:INT")
+]
+"""How many seeds, for `option_values.parse_seeds`."""
+DurationOption = Annotated[float | str | None, _TEXT]
+"""A time, for `option_values.parse_duration`."""
 AlphaOption = Annotated[str | float | Sequence[float], _TEXT]
 SizeOption = Annotated[str | tuple[int, int] | None, _TEXT]
 PathOption = Annotated[str | Path, _PATH]

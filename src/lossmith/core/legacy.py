@@ -33,6 +33,9 @@ ENTRIES = {
 }
 """Of receipts, loss cards, run.yaml, summary.json and tables of scores."""
 
+CHANGEABLE_ENTRIES = {"losses", "seeds", "metrics"}
+"""Of compare.yaml, which no longer has them: what they say may change in a tournament."""
+
 RESTORATION_RECORD = {"picture": "image", "asked": "settings", "done": "applied"}
 RESTORATION_SETTINGS = {"picture": "image_sha256"}
 

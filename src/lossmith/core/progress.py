@@ -98,6 +98,12 @@ class ProgressBar:
         self.update(finished / total, lambda: f"{finished} of {total}")
 
 
+def bars_shown() -> bool:
+    """Whether the bar that is open is shown somewhere; if not, what it would say may be logged."""
+    bar = _outer.get()
+    return bool(bar and bar._display)
+
+
 def _time_left(seconds: float) -> str:
     """The time left, in minutes and seconds.
 

@@ -7,7 +7,7 @@ import yaml
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import write_text
-from lossmith.core.legacy import rename_entries
+from lossmith.core.legacy import CHANGEABLE_ENTRIES, rename_entries
 
 INIT_KEYS = {"begins_with", "begins_with_part"}
 """Entries that are only there if training started from the weights of a file."""
@@ -32,6 +32,7 @@ def check(path: Path, config: dict[str, Any], advice: str = "choose another `out
     except (yaml.YAMLError, ValueError):
         stored = None
     stored = rename_entries(stored) if isinstance(stored, dict) else {}
+    stored = {key: value for key, value in stored.items() if key in config or key not in CHANGEABLE_ENTRIES}
     if (stored.keys() ^ config.keys()) - INIT_KEYS:
         raise LossmithError(
             f"{path} is damaged, or was written by another version of lossmith; choose another `out`"

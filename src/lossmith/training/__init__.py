@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lossmith.training.dry_run import Durations, measure_durations
     from lossmith.training.image_painter import painting_restorer
     from lossmith.training.initial_weights import Init, open_init
     from lossmith.training.recipe import AdversarialRecipe, Recipe
@@ -21,6 +22,7 @@ else:
 __all__ = [
     "AdversarialRecipe",
     "AdversarialTask",
+    "Durations",
     "Init",
     "PaintingRecipe",
     "Recipe",
@@ -33,6 +35,7 @@ __all__ = [
     "SupervisedTask",
     "begin",
     "loss_weights",
+    "measure_durations",
     "open_init",
     "open_style",
     "painting_restorer",

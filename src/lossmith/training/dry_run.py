@@ -1,15 +1,17 @@
-"""A trial step and a trial test, to refuse what cannot be trained before anything is written."""
+"""A trial step and a trial test, to refuse what cannot be trained before anything is written, and to time it."""
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import Module
 
-from lossmith.core.devices import autocast, best_device, out_of_memory
+from lossmith.core.devices import autocast, best_device, out_of_memory, synchronize
 from lossmith.core.errors import LossmithError
 from lossmith.core.resources import amount, free_memory
 from lossmith.data import ImagePair, PatchDataset, PreparedData, TrainingImages
@@ -51,6 +53,61 @@ def dry_run(losses: Sequence[Loss], recipe: Recipe, data: PreparedData, protocol
     """
     _try_training(losses, recipe, data.source)
     _try_test(str(recipe.network), data.test_pairs, protocol)
+
+
+@dataclass(frozen=True)
+class Durations:
+    """How long the parts of a run take, in seconds."""
+
+    step: dict[str, float]
+    """One step, by the loss's expression."""
+    scoring: float
+    """To restore and score the test images."""
+
+
+@isolated_global_state()
+def measure_durations(losses: Sequence[Loss], recipe: Recipe, data: PreparedData, protocol: Protocol) -> Durations:
+    """How long runs will take, from one more step under every loss; to be called after a dry run of the same.
+
+    The arguments are those of `dry_run`, whose own step is no measure: a first step compiles and allocates. Images
+    are taken to be scored in a time that grows with their pixels.
+    """
+    with torch.enable_grad():
+        start = _now()
+        batch = PatchDataset(data.source, recipe.patch).batch(recipe.batch, recipe.batch)
+        degraded, clean = (images.to(best_device(), memory_format=torch.channels_last) for images in batch)
+        restored = _check_network(recipe, degraded, clean)
+        torch.autograd.backward(restored, torch.zeros_like(restored))
+        network_seconds = _now() - start
+        step = {str(loss): network_seconds + _loss_seconds(loss, recipe, restored, clean) for loss in losses}
+    smallest = _smallest(data.test_pairs)
+    restorer = network(str(recipe.network), smallest.scale).eval().to(best_device())
+    start = _now()
+    for restored in restore_images(restorer, [smallest]):
+        score_row(smallest.name, "untrained", restored, smallest.clean, protocol)
+    pixels = sum(pair.clean.numel() for pair in data.test_pairs)
+    return Durations(step, (_now() - start) * pixels / smallest.clean.numel())
+
+
+def _loss_seconds(loss: Loss, recipe: Recipe, restored: Tensor, clean: Tensor) -> float:
+    """The time of a loss and its gradient; where it has stages, their mean over the run."""
+    criterion = deepcopy(loss).to(restored.device)
+    starts, mean = _schedule_starts(criterion), 0.0
+    for begin, end in zip(starts, [*starts[1:], 1.0], strict=True):
+        set_loss_progress(criterion, begin)
+        start = _now()
+        _check_loss(criterion, recipe, restored.detach(), clean)
+        mean += (end - begin) * (_now() - start)
+    return mean
+
+
+def _now() -> float:
+    synchronize()
+    return time.perf_counter()
+
+
+def _smallest(pairs: Sequence[ImagePair]) -> ImagePair:
+    return min(pairs, key=lambda pair: min(pair.clean.shape[1:]))
 
 
 def _try_training(losses: Sequence[Loss], recipe: Recipe, source: TrainingImages) -> None:
@@ -160,7 +217,7 @@ def _try_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protoc
     """
     check_border(test_pairs, protocol)
     _check_memory(test_pairs)
-    smallest = min(test_pairs, key=lambda pair: min(pair.clean.shape[1:]))
+    smallest = _smallest(test_pairs)
     restorer = network(expression, smallest.scale).eval().to(best_device())
     for restored in restore_images(restorer, [smallest]):
         score_row(smallest.name, "untrained", restored, smallest.clean, protocol)

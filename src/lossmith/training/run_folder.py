@@ -12,6 +12,7 @@ from lossmith.core.files import remove_partial_files, safe_file_name, sha256_of,
 from lossmith.core.legacy import IMAGES_FOLDER, rename_entries
 from lossmith.core.run_config import check, resume_advice
 from lossmith.core.state_file import CheckpointFile
+from lossmith.evaluation import Protocol, Row, write_csv
 
 CHECKPOINT_FORMAT = "lossmith run 4"
 """Written into every checkpoint; to be changed with what a checkpoint holds."""
@@ -103,6 +104,20 @@ class RunFolder:
         results = [self.model, self.metrics_csv, self.scores, *images]
         files = {path.relative_to(self.path).as_posix(): _digest(path) for path in results}
         write_text(self.summary, json.dumps({**asdict(summary), "files": files}, indent=2) + "\n")
+
+    def replace_scores(self, rows: Sequence[Row], protocol: Protocol) -> None:
+        """Put other scores of the same images in the place of those of a finished run.
+
+        Whenever this is interrupted, the run stays finished: the summary does without the SHA-256 of the scores
+        while they change.
+        """
+        contents = json.loads(self.summary.read_text(encoding="utf-8"))
+        name = self.scores.name
+        contents["files"].pop(name, None)
+        write_text(self.summary, json.dumps(contents, indent=2) + "\n")
+        write_csv(self.scores, rows, protocol)
+        contents["files"][name] = _digest(self.scores)
+        write_text(self.summary, json.dumps(contents, indent=2) + "\n")
 
     def load_summary(self) -> RunSummary | None:
         """What the run cost, if it is finished and its files are still what they were.

@@ -15,11 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import lossmith
-from lossmith import evaluation
 from lossmith.commands import Comparison
 from lossmith.core.lock import LOCK_NAME
 from lossmith.data import write_image
-from lossmith.evaluation import DEGRADED, Metric, Ranking, read_csv
+from lossmith.evaluation import DEGRADED, Row, advise, read_csv
 from lossmith.losses import CallableLoss, Loss, loss
 
 RECIPE = lossmith.Recipe(
@@ -153,15 +152,6 @@ def test_a_damaged_compare_configuration_is_reported(outcome: Comparison, photos
             compare(photos, tmp_path)
 
 
-def test_a_change_of_metrics_when_resuming_is_refused(
-    outcome: Comparison, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(outcome.report.parent, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(evaluation, "default_metrics", lambda: ["psnr", "lpips_alex"])
-    with pytest.raises(lossmith.LossmithError, match=r"another configuration: `metrics` is \['psnr', 'ssim', "):
-        compare(photos, tmp_path)
-
-
 @pytest.mark.parametrize("losses", ["l1", loss("l1"), torch.nn.functional.l1_loss])
 def test_one_loss_is_a_list_of_one(losses: Any, photos: Path, tmp_path: Path) -> None:
     outcome = compare(photos, tmp_path, losses, seeds=1)
@@ -250,11 +240,31 @@ def test_the_result_names_the_winner_and_ranks_all_methods(outcome: Comparison) 
         assert goal in line
 
 
-@pytest.mark.parametrize(("leaders", "winner"), [(("mix",), "mix"), (("mix", "l1"), None)])
-def test_the_winner_is_the_only_leader_in_psnr(leaders: tuple[str, ...], winner: str | None) -> None:
-    gmsd = Ranking(Metric("gmsd", "GMSD", False, 4), ("l1", "mix"), {}, {}, ("l1",))
-    psnr = Ranking(Metric("psnr", "PSNR", True, 2), ("mix", "l1"), {}, {}, leaders)
-    assert Comparison("", Path(), [], [gmsd, psnr]).winner == winner
+def psnr_rows(**values: tuple[float, ...]) -> list[Row]:
+    """Two seeds, which differ a little, of three images."""
+    return [
+        Row(image, method, seed, {"psnr": value + place + 0.01 * seed * place})
+        for method, by_seed in values.items()
+        for seed, value in enumerate(by_seed)
+        for place, image in enumerate("abc")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scores", "winner"),
+    [
+        ({"l1": (30.0, 30.01), "mix": (32.0, 32.02)}, "mix"),
+        ({"l1": (30.0, 30.01), "mix": (30.01, 30.02)}, None),  # equivalent
+        ({"l1": (30.0, 32.0), "mix": (32.0, 32.02)}, None),  # undecided
+        ({"l1": (30.0,), "mix": (32.0,)}, None),  # one seed crowns nobody
+        ({"mix": (32.0, 32.02)}, None),
+    ],
+)
+def test_the_winner_is_known_to_be_better_than_all_others_in_fidelity(
+    scores: dict[str, tuple[float, ...]], winner: str | None
+) -> None:
+    rows = psnr_rows(degraded=(20.0,), **scores)
+    assert Comparison("", Path(), rows, advice=advise(rows, list(scores))).winner == winner
     assert Comparison("", Path(), []).winner is None
 
 

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from lossmith import evaluation, training
 from lossmith.commands.announcement import announcement
 from lossmith.commands.command_line import command_line
-from lossmith.commands.compare.job import IMAGES, Job, RunResult
+from lossmith.commands.compare.job import RunResult
 from lossmith.commands.executors.execution import Execution
-from lossmith.commands.option_types import LossesOption, ProgressOption
+from lossmith.commands.option_types import (
+    DurationOption,
+    LossesOption,
+    MarginsOption,
+    ProgressOption,
+    SeedsOption,
+)
+from lossmith.commands.option_values import parse_duration, parse_seeds
 from lossmith.commands.outcome import ScoredOutcome
 from lossmith.core.errors import LossmithError
-from lossmith.core.files import check_folder, safe_file_name
-from lossmith.core.progress import progress_option
+from lossmith.core.files import check_folder
+from lossmith.core.progress import ProgressBar, progress_option
 from lossmith.core.run_config import check
 from lossmith.data import Data
 from lossmith.training import Recipe
@@ -36,7 +46,7 @@ class Comparison(ScoredOutcome):
     """The result of a tournament."""
 
     verdict: str
-    """The winner, its lead and how sure that is, in a sentence or two."""
+    """Which loss to take for which goal, how sure that is, and what to avoid."""
     report: Path
     """The page."""
     rows: list[evaluation.Row]
@@ -47,12 +57,20 @@ class Comparison(ScoredOutcome):
     """Every pair of methods, in each metric."""
     runs: list[RunResult] = field(default_factory=list)
     """Every run, with its loss, its seed, its folder and its model."""
+    advice: evaluation.Advice | None = None
+    """The loss to take for each goal, those that are as good, and those to avoid."""
+    race: list[evaluation.RaceRound] = field(default_factory=list)
+    """How the race went, look by look; empty where nothing was raced."""
+    ending: str = ""
+    """Why the tournament ended where it did, in one sentence; empty where all runs were carried out."""
 
     @property
     def winner(self) -> str | None:
-        """The loss that is significantly better than all others in PSNR, or None."""
-        main = evaluation.main_ranking(self.rankings)
-        return main.winner if main else None
+        """The loss that is known to be better than all others in fidelity, or None, as after one seed."""
+        fidelity = self.advice.of("fidelity") if self.advice else None
+        if fidelity is None or not fidelity.avoid or fidelity.equivalent or fidelity.undecided:
+            return None
+        return fidelity.take
 
     @property
     def ranking(self) -> list[evaluation.RankedMethod]:
@@ -61,7 +79,8 @@ class Comparison(ScoredOutcome):
         return evaluation.ranked_methods(main, self.differences) if main else []
 
     def __str__(self) -> str:
-        return f"{self.verdict}\nreport: {self.report}"
+        ending = f"{self.ending[0].upper()}{self.ending[1:]}." if self.ending else ""
+        return "\n".join(filter(None, [self.verdict, ending, f"report: {self.report}"]))
 
 
 @progress_option
@@ -69,7 +88,10 @@ def compare(
     data: Data = Data(),
     *,
     losses: LossesOption = None,
-    seeds: int = 2,
+    seeds: SeedsOption = 2,
+    until: Literal["decided"] | None = None,
+    at_most: DurationOption = None,
+    margins: Annotated[MarginsOption, Parameter("--margin")] = None,
     recipe: Recipe = Recipe(),
     out: Path = Path("runs/compare"),
     save_every: float = 60.0,
@@ -77,11 +99,11 @@ def compare(
     execution: Execution = Execution(),
     progress: ProgressOption = True,
 ) -> Comparison:
-    """Train the same network under several losses with the same budget, and report which one wins.
+    """Train the same network under several losses with the same budget, and report which one to take.
 
     Every loss gets the same first weights, fresh ones or those of `init`, and the same patches, seed by seed. A
-    stopped tournament continues with the same command. It writes `report.html`, `results.csv`, `results.json` and
-    a folder for every run.
+    stopped tournament continues with the same command; with other losses, seeds or margins it keeps all runs that
+    are finished. It writes `report.html`, `results.csv`, `results.json` and a folder for every run.
 
     Parameters
     ----------
@@ -91,7 +113,17 @@ def compare(
         The contenders, one or several: names from `lossmith losses`, or expressions such as "l1 + 0.1*tv" or
         "l1 until 50% then l2" [default: l2 l1 ssim mix]. From Python also modules and functions.
     seeds
-        Runs per loss, each with its own first weights and patches.
+        Runs per loss, each with its own first weights and patches: a number, or a range such as 2:8, from Python
+        (2, 8), for a race. Every loss runs the least number, and more of them those that may still be the best.
+    until
+        When a race ends, if not with the greatest number of seeds: decided, as soon as it is known for every goal
+        which losses are worse than the best and which are as good [default: decided, with a range].
+    at_most
+        The time that the training of all runs may take together, such as 90s, 30m or 2h, or a number of minutes.
+        No round of runs is begun that would exceed it.
+    margins
+        The largest differences that matter to nobody, such as psnr=0.05 ssim=0.001, from Python a dictionary
+        [default: those of `lossmith metrics`].
     recipe
         The degradation, the network and the budget of every run.
     out
@@ -110,7 +142,10 @@ def compare(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
-    from lossmith.commands.compare.report import TournamentResults, make_page
+    from lossmith.commands.compare.report import TournamentResults, forecast_seconds, make_page
+    from lossmith.commands.compare.rounds import Rounds
+    from lossmith.commands.compare.scores import Scores
+    from lossmith.commands.compare.tournament import Tournament
     from lossmith.data import prepare_data
 
     out = Path(out)
@@ -118,64 +153,87 @@ def compare(
     executor = execution.build(devices)
     recipe.per_device(devices)  # raises before images are read
     contenders = _contenders(_listed(losses))
+    race, budget = evaluation.Race(*parse_seeds(seeds)), parse_duration("at_most", at_most)
+    if until is not None and (until != "decided" or race.least == race.most):
+        raise LossmithError("`until=decided` goes with a range of seeds, such as `seeds=2:8`")
+    criteria = evaluation.Criteria(evaluation.parse_margins(margins), looks=race.looks)
     command = command_line(
-        "compare", data.images or (), data, recipe, losses=list(contenders), seeds=seeds, out=out
+        "compare",
+        data.images or (),
+        data,
+        recipe,
+        losses=list(contenders),
+        seeds=f"{race.least}:{race.most}" if race.least < race.most else race.least,
+        at_most=f"{budget:g}s" if budget < math.inf else None,
+        margin=[f"{name}={margin:g}" for name, margin in criteria.margins.items()] or None,
+        out=out,
     )
-    if not isinstance(seeds, int) or seeds < 1:
-        raise LossmithError(f"`seeds` must be a whole number, at least 1, not {seeds!r}")
     prepared = prepare_data(data, recipe.degradation, out)
     recipe, init = training.open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
     settings = training.RunSettings(
         protocol=evaluation.protocol_of(prepared.test_pairs), save_every=save_every, devices=devices
     )
-    config = {
-        "losses": list(contenders),
-        "seeds": seeds,
-        # more of them once the user adds weights, and a table must not mix both
-        "metrics": evaluation.default_metrics(),
-        **recipe.resume_key,
-        **(init.identity if init else {}),
-        **prepared.fingerprint,
-    }
-    jobs = [
-        Job(
-            name,
-            out / "runs" / safe_file_name(name) / f"seed-{seed}",
-            recipe,
-            replace(settings, seed=seed, dry_run=False),
-            init,
-        )
-        for seed in range(seeds)  # the outer loop, so that every loss has a result early in a long tournament
-        for name in contenders
-    ]
+    config = {**recipe.resume_key, **(init.identity if init else {}), **prepared.fingerprint}
     check(out / "compare.yaml", config)
-    tasks = [training.SupervisedTask(criterion, recipe) for criterion in contenders.values()]
-    with training.begin(out / "compare.yaml", config, tasks, prepared, settings, runs=len(jobs)):
-        if any(job.load_result() is None for job in jobs):
-            logger.info(announcement(", ".join(contenders), recipe, data, prepared, out, devices, len(jobs)))
-        by_job: dict[tuple[str, int], RunResult] = {}
-        with closing(executor.run_jobs(jobs, {**contenders, IMAGES: prepared})) as results:
-            for result in results:
-                by_job[result.loss, result.seed] = result
-                if result.failure:  # the others continue, and the report names this one
-                    logger.error(f"{result.loss}, seed {result.seed}: {result.failure}")
-        runs = [by_job[job.loss, job.settings.seed] for job in jobs]
-        finished = [run for run in runs if run.summary]
-        if not finished:
-            raise LossmithError(f"no run was finished: {runs[0].loss}, {runs[0].failure}")
-        rows = [
-            evaluation.score_row(
-                pair.name, evaluation.DEGRADED, evaluation.baseline(pair), pair.clean, settings.protocol
-            )
-            for pair in prepared.test_pairs
-        ]
-        rows += [row for run in finished for row in evaluation.read_csv(run.run_folder.scores)]
-        evaluation.write_csv(out / "results.csv", rows, settings.protocol)
-        tournament = TournamentResults(
-            list(contenders), runs, rows, prepared, recipe, settings.protocol, seeds, command
+    with ExitStack() as connection:
+        tournament = Tournament(
+            contenders,
+            dict.fromkeys(contenders, recipe),
+            prepared,
+            settings,
+            init,
+            criteria,
+            executor,
+            out,
+            connection,
+            Scores(prepared.test_pairs, settings.protocol, out),
         )
-        page = make_page(tournament, out)
-        return Comparison(page.verdict, out / "report.html", rows, page.rankings, page.differences, runs)
+        finished = tournament.finished_places(race.most)
+        unfinished = [name for name in contenders if any((name, s) not in finished for s in range(race.least))]
+        tasks = [training.SupervisedTask(contenders[name], recipe) for name in unfinished or contenders]
+        begin_settings = replace(settings, dry_run=bool(unfinished))
+        runs = len(contenders) * race.least
+        connection.enter_context(
+            training.begin(out / "compare.yaml", config, tasks, prepared, begin_settings, runs)
+        )
+        if unfinished:
+            logger.info(announcement(", ".join(contenders), recipe, data, prepared, out, devices, runs))
+            tournament.tell_time(race, finished, budget, unfinished, forecast_seconds(prepared, len(contenders)))
+        rounds = Rounds(race, list(contenders), tournament, budget)
+        rounds.carry_out()
+        if not any(run.summary for run in rounds.results):
+            failed = rounds.results[0]
+            raise LossmithError(f"no run was finished: {failed.loss}, {failed.failure}")
+        rows = [*tournament.scores.of_degraded(), *tournament.scores.of_runs(rounds.results)]
+        evaluation.write_csv(out / "results.csv", rows, settings.protocol)
+        results = TournamentResults(
+            list(contenders),
+            rounds.results,
+            rows,
+            prepared,
+            recipe,
+            settings.protocol,
+            max(run.seed for run in rounds.results) + 1,
+            command,
+            criteria,
+            rounds.looks if race.least < race.most else [],
+            rounds.ending,
+        )
+        with ProgressBar("writing the report") as bar:
+            bar.update(0)
+            page = make_page(results, out)
+            bar.update(1)
+        return Comparison(
+            page.verdict,
+            out / "report.html",
+            rows,
+            page.rankings,
+            page.differences,
+            rounds.results,
+            page.advice,
+            page.race,
+            rounds.ending,
+        )
 
 
 def _listed(losses: LossLike | Sequence[LossLike] | None) -> list[LossLike]:

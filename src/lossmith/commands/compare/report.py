@@ -1,21 +1,24 @@
 """The report of a tournament: its verdict, its page and its tables, from the folders of its runs."""
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 
 from lossmith.commands.compare.job import RunResult
-from lossmith.core.files import write_text
+from lossmith.commands.compare.results_json import write_json
+from lossmith.commands.compare.rising_curves import rising_curves
+from lossmith.commands.compare.tournament import run_seconds, step_costs
 from lossmith.core.provenance import environment
 from lossmith.data import ImagePair, PreparedData, read_image, to_uint8_hwc
 from lossmith.evaluation import (
     DEGRADED,
+    Criteria,
     Protocol,
+    RaceRound,
     Row,
     advise,
     baseline,
@@ -25,12 +28,13 @@ from lossmith.evaluation import (
     verdict,
     why_nan,
 )
-from lossmith.evaluation.statistics.metric_overlap import optimizes_metric
 from lossmith.report import Curve, ImageComparison, LossResult, ReportData, write_report
 from lossmith.training import Recipe
 
 MAX_IMAGES = 4
 """Test images on the page: those whose PSNR differs most between the losses."""
+SECONDS_PER_REPORT, SECONDS_PER_MEGAPIXEL = 3.0, 2.0
+"""Of a report, and of every megapixel of the images that it shows; measured on one core."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,13 @@ class TournamentResults:
     recipe: Recipe
     protocol: Protocol
     seeds: int
+    """The greatest number of seeds of a loss."""
     command: str
+    criteria: Criteria = field(default_factory=Criteria)
+    race: list[RaceRound] = field(default_factory=list)
+    """How the race went; empty where nothing was raced."""
+    ending: str = ""
+    """Why the tournament ended before all runs were carried out, in one sentence; empty where it did not."""
 
 
 def make_page(tournament: TournamentResults, out: Path) -> ReportData:
@@ -52,14 +62,14 @@ def make_page(tournament: TournamentResults, out: Path) -> ReportData:
     finished = [name for name in tournament.losses if not _failure(tournament, name)]
     methods = [DEGRADED, *finished]
     metrics = [find_metric(name) for name in tournament.rows[0].scores]
-    standings = rankings(tournament.rows, metrics, methods)
-    pairs = [d for standing in standings for d in differences(tournament.rows, standing.metric, methods)]
+    criteria = tournament.criteria
+    standings = rankings(tournament.rows, metrics, methods, criteria)
+    pairs = [d for standing in standings for d in differences(tournament.rows, standing.metric, methods, criteria)]
     results = [_loss_result(tournament, name) for name in tournament.losses]
-    costs = {result.loss: result.milliseconds_per_step for result in results if not result.failure}
-    seconds = {result.loss: result.steps * costs[result.loss] / 1000 for result in results if not result.failure}
-    advice = advise(tournament.rows, finished, costs=costs)
+    rising = rising_curves({r.loss: r.curves for r in results}, criteria.margin(find_metric("psnr")))
+    advice = advise(tournament.rows, finished, criteria, step_costs(tournament.results))
     contents = ReportData(
-        verdict=verdict(advice, seconds),
+        verdict=verdict(advice, run_seconds(tournament.results)),
         advice=advice,
         degradation=tournament.data.degradation,
         network=str(tournament.recipe.network),
@@ -73,11 +83,22 @@ def make_page(tournament: TournamentResults, out: Path) -> ReportData:
         rows=tournament.rows,
         comparisons=_comparisons(tournament, finished),
         environment=_environment(tournament),
-        notes=[*why_nan(tournament.rows), *tournament.data.remarks],
+        notes=[
+            *filter(None, [rising, "" if tournament.race else tournament.ending]),
+            *why_nan(tournament.rows),
+            *tournament.data.remarks,
+        ],
+        race=tournament.race,
     )
-    _write_json(out / "results.json", contents)
+    write_json(out / "results.json", contents)
     write_report(out / "report.html", contents)
     return contents
+
+
+def forecast_seconds(data: PreparedData, losses: int) -> float:
+    """About how long the report of so many losses will take."""
+    shown = sorted((pair.clean[0].numel() for pair in data.test_pairs), reverse=True)[:MAX_IMAGES]
+    return SECONDS_PER_MEGAPIXEL * (losses + 2) * sum(shown) / 1e6 + SECONDS_PER_REPORT
 
 
 def _loss_result(tournament: TournamentResults, loss: str) -> LossResult:
@@ -129,43 +150,3 @@ def _environment(tournament: TournamentResults) -> dict[str, str]:
         **environment("lightning", "torchmetrics", "numpy", "pillow"),
         **device,
     }
-
-
-def _write_json(path: Path, contents: ReportData) -> None:
-    plain = {
-        "verdict": contents.verdict,
-        "degradation": contents.degradation,
-        "network": contents.network,
-        "budget": contents.budget,
-        "protocol": contents.protocol,
-        "command": contents.command,
-        "seeds": contents.seeds,
-        "environment": contents.environment,
-        "notes": contents.notes,
-        "losses": [
-            {
-                **{key: value for key, value in asdict(result).items() if key != "curves"},
-                "optimizes_metric": [
-                    ranking.metric.name
-                    for ranking in contents.rankings
-                    if optimizes_metric(result.loss, ranking.metric.name)
-                ],
-            }
-            for result in contents.results
-        ],
-        "rankings": [asdict(ranking) for ranking in contents.rankings],
-        "differences": [{**asdict(pair), "significant": pair.significant} for pair in contents.differences],
-        "rows": [asdict(row) for row in contents.rows],
-    }
-    write_text(path, json.dumps(_no_nan(plain), indent=1, allow_nan=False) + "\n")
-
-
-def _no_nan(value: object) -> object:
-    """The value with null for NaN and a string for infinity, which JSON does not have."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    if isinstance(value, dict):
-        return {key: _no_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_no_nan(item) for item in value]
-    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -47,15 +48,26 @@ class Executor(Protocol):
     resumed when it is carried out again.
     """
 
-    def run_jobs(self, jobs: Sequence[Job[R]], shared: Mapping[str, Any]) -> Generator[R]:
-        """Yield the result of every job as it finishes. Raises what a job raises."""
+    def connection(self) -> AbstractContextManager[None]:
+        """Several calls of `run_jobs` in this block share a connection to where jobs are carried out."""
+
+    def run_jobs(
+        self, jobs: Sequence[Job[R]], shared: Mapping[str, Any], title: Callable[[Job[R]], str] | None = None
+    ) -> Generator[R]:
+        """Yield the result of every job as it finishes; `title` is asked for that of the progress bar as a job
+        begins, where they begin one after the other. Raises what a job raises."""
 
 
 class LocalExecutor:
     """Carries out one job after the other, in this process."""
 
-    def run_jobs(self, jobs: Sequence[Job[R]], shared: Mapping[str, Any]) -> Generator[R]:
+    def connection(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def run_jobs(
+        self, jobs: Sequence[Job[R]], shared: Mapping[str, Any], title: Callable[[Job[R]], str] | None = None
+    ) -> Generator[R]:
         with ProgressBar() as bar:
             for number, job in enumerate(jobs, 1):
-                bar.title = f"run {number} of {len(jobs)}"
+                bar.title = title(job) if title else f"run {number} of {len(jobs)}"
                 yield job.run(*(shared[key] for key in job.inputs))

@@ -4,8 +4,8 @@ import logging
 import os
 import tarfile
 import warnings
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -49,7 +49,12 @@ class RayExecutor:
     cpus_per_run: float | None
     gpus_per_run: float | None
 
-    def run_jobs(self, jobs: Sequence[Job[R]], shared: Mapping[str, Any]) -> Generator[R]:
+    def connection(self) -> AbstractContextManager[None]:
+        return _connected()
+
+    def run_jobs(
+        self, jobs: Sequence[Job[R]], shared: Mapping[str, Any], title: Callable[[Job[R]], str] | None = None
+    ) -> Generator[R]:
         unfinished = []
         for job in jobs:
             if result := job.load_result():  # workers may not see this folder

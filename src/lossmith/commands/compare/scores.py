@@ -1,0 +1,89 @@
+"""The scores of a tournament: of its degraded inputs and its runs, measured where they are not stored."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from lossmith.commands.compare.job import RunResult
+from lossmith.core.errors import LossmithError
+from lossmith.core.progress import ProgressBar
+from lossmith.data import ImagePair, read_image
+from lossmith.degradations import from_8bit
+from lossmith.evaluation import DEGRADED, Protocol, Row, baseline, default_metrics, read_csv, score, write_csv
+
+
+@dataclass
+class Scores:
+    """The rows of a tournament; what a table lacks of the metrics is measured on stored images, and kept."""
+
+    pairs: Sequence[ImagePair]
+    protocol: Protocol
+    out: Path
+    """The folder of the tournament."""
+    metrics: Sequence[str] = field(default_factory=default_metrics)
+    _rows: dict[Path, list[Row]] = field(default_factory=dict)
+    """Of the folders of runs."""
+
+    def of_degraded(self) -> list[Row]:
+        """The rows of the degraded inputs, from `degraded.csv` where that is of these images."""
+        path = self.out / "degraded.csv"
+        stored = self._stored(path, DEGRADED, 0)
+        if not all(map(self._fits, stored, self.pairs)):
+            stored = [replace(row, scores={}) for row in stored]
+        rows = self._complete(stored, baseline, "scoring the degraded images")
+        if rows is not stored:
+            write_csv(path, rows, self.protocol)
+        return self._wanted(rows)
+
+    def of_runs(self, runs: Sequence[RunResult]) -> list[Row]:
+        """The rows of the runs that are finished."""
+        return [row for run in runs if run.summary for row in self._of_run(run)]
+
+    def _of_run(self, run: RunResult) -> list[Row]:
+        if run.folder not in self._rows:
+            folder = run.run_folder
+            stored = self._stored(folder.scores, run.loss, run.seed)
+
+            def restored(pair: ImagePair) -> Tensor:
+                return from_8bit(read_image(folder.image(pair.name)))
+
+            rows = self._complete(stored, restored, f"scoring {run.loss}, seed {run.seed}")
+            if rows is not stored:
+                folder.replace_scores(rows, self.protocol)
+            self._rows[run.folder] = self._wanted(rows)
+        return self._rows[run.folder]
+
+    def _stored(self, path: Path, method: str, seed: int) -> list[Row]:
+        """The rows of a table in the order of the images; without scores where it is not one of these images."""
+        try:
+            rows = {row.image: row for row in read_csv(path)}
+        except LossmithError:
+            rows = {}
+        return [rows.get(pair.name) or Row(pair.name, method, seed) for pair in self.pairs]
+
+    def _fits(self, row: Row, pair: ImagePair) -> bool:
+        """Whether a degraded image is the one that was scored: its PSNR, which costs little, tells."""
+        now = score(baseline(pair), pair.clean, self.protocol, ["psnr"])["psnr"]
+        return row.scores.get("psnr") == now
+
+    def _complete(self, rows: list[Row], image: Callable[[ImagePair], Tensor], title: str) -> list[Row]:
+        """The rows with all wanted metrics; `rows` themselves where nothing is missing."""
+        missing = [name for name in self.metrics if any(name not in row.scores for row in rows)]
+        if not missing:
+            return rows
+        complete = []
+        with ProgressBar(title) as bar:
+            for number, (row, pair) in enumerate(zip(rows, self.pairs, strict=True)):
+                bar.count(number, len(rows))
+                scores = score(image(pair), pair.clean, self.protocol, missing)
+                if math.isnan(row.scores.get("psnr", 0.0)):  # of NaN, which no stored image shows
+                    scores = dict.fromkeys(scores, math.nan)
+                complete.append(replace(row, scores={**row.scores, **scores}))
+        return complete
+
+    def _wanted(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows without metrics that this tournament does not have, such as those whose weights are gone."""
+        return [replace(row, scores={name: row.scores[name] for name in self.metrics}) for row in rows]
