@@ -18,10 +18,10 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class SeedVariance:
-    """How much means over all images vary with the seed."""
+class SeedRatio:
+    """How much means over all images vary with the seed, in variances of what is due to neither image nor seed."""
 
-    variance: float
+    ratio: float
     freedom: float
 
 
@@ -41,11 +41,11 @@ class Estimate:
         return self.mean - half_width, self.mean + half_width
 
 
-def estimate(values: Array, least: SeedVariance | None = None) -> Estimate:
+def estimate(values: Array, least: SeedRatio | None = None) -> Estimate:
     """The mean of values, (seeds, images), over other seeds and images.
 
-    `least` is a variance between seeds that is taken where that of the values, of which there may be two or
-    three, is smaller by chance.
+    With two or three seeds a mean may hardly vary with the seed by chance. `least` is the ratio that is taken
+    where that of the values is smaller.
 
     >>> estimate(np.array([[0.1, 0.2, 0.3, 0.2, 0.2]])).freedom  # one seed: Student's t over images
     4.0
@@ -55,23 +55,31 @@ def estimate(values: Array, least: SeedVariance | None = None) -> Estimate:
     if values.size == 1:
         return Estimate(mean, math.nan, math.nan)
     image_means, seed_means = values.mean(0), values.mean(1)
+    rest = rest_variance(values)
     parts = []
     if images > 1:
         parts.append((float(image_means.var(ddof=1)) / images, images - 1.0))
     if seeds > 1:
-        between = SeedVariance(float(seed_means.var(ddof=1)), seeds - 1.0)
-        if least and least.variance > between.variance:
-            between = least
-        parts.append((between.variance / seeds, between.freedom))
-    variance = sum(part for part, _ in parts)
-    if variance <= 1e-20 * float(np.square(values).mean()):  # no variation but rounding
+        variance, freedom = float(seed_means.var(ddof=1)), seeds - 1.0
+        if least and least.ratio * rest > variance:
+            variance, freedom = least.ratio * rest, least.freedom
+        parts.append((variance / seeds, freedom))
+    total = sum(part for part, _ in parts)
+    if total <= 1e-20 * float(np.square(values).mean()):  # no variation but rounding
         return Estimate(mean, 0.0, math.inf)
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    freedom = total**2 / sum(part**2 / degrees for part, degrees in parts)
     if len(parts) == 2:  # both parts hold what is due to neither alone, which belongs in once
-        rest = values - image_means - seed_means[:, None] + mean
-        shared = float(np.square(rest).sum()) / ((images - 1) * (seeds - 1)) / values.size
-        variance = max(variance - shared, parts[0][0], parts[1][0])
-    return Estimate(mean, math.sqrt(variance), freedom)
+        total = max(total - rest / values.size, parts[0][0], parts[1][0])
+    return Estimate(mean, math.sqrt(total), freedom)
 
 
-__all__ = ["CONFIDENCE", "Array", "Estimate", "SeedVariance", "estimate"]
+def rest_variance(values: Array) -> float:
+    """The variance of what is due to neither image nor seed alone, of (seeds, images); 0 for one of either."""
+    seeds, images = values.shape
+    if seeds == 1 or images == 1:
+        return 0.0
+    rest = values - values.mean(0) - values.mean(1)[:, None] + values.mean()
+    return float(np.square(rest).sum() / ((seeds - 1) * (images - 1)))
+
+
+__all__ = ["CONFIDENCE", "Array", "Estimate", "SeedRatio", "estimate", "rest_variance"]

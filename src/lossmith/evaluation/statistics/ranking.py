@@ -52,7 +52,7 @@ def difference(
 ) -> Difference:
     """The difference of two among so many contenders, under the seeds that both have."""
     values, margin = table.difference(first, second), criteria.margin(metric)
-    difference = estimate(values, table.seed_variance)
+    difference = estimate(values, table.seed_ratio)
     low, high = criteria.interval(difference, contenders)
     per_image = values.mean(0) if metric.higher_is_better else -values.mean(0)
     return Difference(

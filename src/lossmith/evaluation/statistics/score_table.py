@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lossmith.core.errors import LossmithError
 from lossmith.degradations.base import LEVELS
 from lossmith.evaluation.results import DEGRADED, Row
-from lossmith.evaluation.statistics.intervals import SeedVariance
+from lossmith.evaluation.statistics.intervals import SeedRatio, rest_variance
 from lossmith.metrics.registry import Metric
 
 
@@ -51,25 +51,23 @@ class ScoreTable:
         return differences
 
     @cached_property
-    def seed_variance(self) -> SeedVariance | None:
+    def seed_ratio(self) -> SeedRatio | None:
         """How much the difference of two methods varies with the seed: the median over all pairs; None for one
         seed.
 
         A pair has few seeds, so some pairs agree in all of theirs by chance. Half the degrees of freedom of the
-        pairs are counted, since methods are in several and may differ in their variances.
+        pairs are counted, since methods are in several.
         """
-        variances, freedom = [], []
+        ratios, freedom = [], []
         contenders = [method for method in self.methods if method != DEGRADED]
         for first, second in itertools.combinations(contenders, 2):
-            by_seed = self.difference(first, second).mean(1)
-            if len(by_seed) > 1:
-                variances.append(float(by_seed.var(ddof=1)))
-                freedom.append(len(by_seed) - 1)
-        if not variances:
+            differences = self.difference(first, second)
+            if len(differences) > 1 and (rest := rest_variance(differences)) > 0:
+                ratios.append(float(differences.mean(1).var(ddof=1)) / rest)
+                freedom.append(len(differences) - 1)
+        if not ratios:
             return None
-        return SeedVariance(
-            float(np.median(variances)), max(1.0, (len(contenders) - 1) * float(np.median(freedom)) / 2)
-        )
+        return SeedRatio(float(np.median(ratios)), max(1.0, (len(contenders) - 1) * float(np.median(freedom)) / 2))
 
     @cached_property
     def means(self) -> NDArray[np.float64]:
