@@ -1,19 +1,45 @@
 """Tournaments that were never run: photographs with JPEG damage, and imitations of what losses make of them."""
 
 import io
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from unittest.mock import patch
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, ImageFilter
 from skimage import data
 
-from lossmith.evaluation import DEGRADED, METRICS, Protocol, Row, advise, differences, rankings, score, verdict
-from lossmith.report import Curve, ImageComparison, LossResult, Pixels, ReportData
+from lossmith.evaluation import (
+    DEGRADED,
+    Criteria,
+    Metric,
+    Race,
+    RaceRound,
+    Row,
+    advise,
+    differences,
+    find_metric,
+    next_seeds,
+    rankings,
+)
+from lossmith.metrics import registry
+from lossmith.report import Curve, ImageComparison, LossResult, Pixels, RateTrial, ReportData
 
 LOSSES = ["l2", "l1", "ssim", "mix", "0.84*ms_ssim + 0.16*l1 until 50% then l2"]
-METRIC_NAMES = ["psnr", "ssim", "gmsd", "l1"]
+METRIC_NAMES = ["psnr", "ssim", "gmsd", "l1", "efficientnet_lite0", "lpips_squeeze"]
+PICTURES = ["astronaut", "chelsea", "coffee", "rocket", "page", "moon", "clock", "camera"]
+
+LEVELS = {"psnr": 29.0, "ssim": 0.83, "gmsd": 0.06, "l1": 24.0, "efficientnet_lite0": 2.4, "lpips_squeeze": 0.2}
+"""Plausible scores, from which those of losses differ by margins; 0.5 for others."""
+QUALITIES = {
+    "fidelity": (0.0, 0.2, -4.0, -0.4, 0.1, -9.0, -1.3, 0.05),
+    "structure": (-3.0, -1.2, 0.4, 0.3, 0.2, -6.0, -0.9, 0.1),
+    "perception": (-4.0, -3.0, 0.5, -1.0, -2.0, -6.0, 2.5, 0.8),
+    None: (0.0,) * 8,
+}
+"""How good the losses of a list are, in margins of every metric of a goal; None for metrics without a goal."""
 
 Builder = Callable[..., ReportData]
 
@@ -43,10 +69,30 @@ def imitation(target: Pixels, degraded: Pixels, index: int, seed: int) -> Pixels
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
 
 
-def scores(image: Pixels, target: Pixels, names: Sequence[str]) -> dict[str, float]:
-    """True scores of one image."""
-    pair = [torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255 for pixels in (image, target)]
-    return score(pair[0], pair[1], Protocol(), names)
+def score_rows(
+    losses: Sequence[str],
+    seeds: Mapping[str, int] | Sequence[int],
+    pictures: Sequence[str],
+    metrics: Sequence[Metric],
+) -> list[Row]:
+    """Scores whose differences are `QUALITIES`, but for what is due to seeds and to single results."""
+    runs = {loss: range(seeds[loss]) if isinstance(seeds, Mapping) else seeds for loss in losses}
+
+    def row(picture: str, method: str, seed: int) -> Row:
+        index = losses.index(method) % 8 if method in losses else -1
+        scores = {}
+        for place, metric in enumerate(metrics):
+            rng = np.random.default_rng([index + 1, seed, place])
+            of_seed = rng.normal(0, 0.15)
+            of_result = rng.normal(0, 0.5, len(PICTURES) + 8)[pictures.index(picture)]
+            quality = QUALITIES[metric.goal][index] + of_seed + of_result if index >= 0 else -12.0
+            difficulty = np.random.default_rng([77, pictures.index(picture)]).normal(0, 15)
+            step = (metric.margin or 0.01) * (1 if metric.higher_is_better else -1)
+            scores[metric.name] = LEVELS.get(metric.name, 0.5) + step * float(quality + difficulty)
+        return Row(picture, method, seed, scores)
+
+    rows = [row(picture, DEGRADED, 0) for picture in pictures]
+    return rows + [row(p, loss, seed) for loss in losses for seed in runs[loss] for p in pictures]
 
 
 def curve(index: int, seed: int, steps: int = 2000) -> Curve:
@@ -71,58 +117,125 @@ def build(
     with_images: bool = True,
     metric_names: Sequence[str] = METRIC_NAMES,
 ) -> ReportData:
-    """A tournament of imitations; the loss named `failed` did not finish."""
+    """A tournament of imitations; the loss named `failing_loss` did not finish."""
     images = photographs() if images is None else images
-    rows, comparisons = [], []
-    finished_losses = [loss for loss in losses if loss != failing_loss]
-    for name, target in images.items():
-        degraded = jpeg(target)
-        rows.append(Row(name, DEGRADED, 0, scores(degraded, target, metric_names)))
-        results_by_loss = {
-            (loss, s): imitation(target, degraded, losses.index(loss), s)
-            for loss in finished_losses
-            for s in seeds
-        }
-        rows += [
-            Row(name, loss, s, scores(pixels, target, metric_names))
-            for (loss, s), pixels in results_by_loss.items()
-        ]
-        comparisons.append(
-            ImageComparison(
-                name, target, degraded, {loss: results_by_loss[loss, seeds[0]] for loss in finished_losses}
-            )
+    finished = [loss for loss in losses if loss != failing_loss]
+    comparisons = [
+        ImageComparison(
+            name,
+            target,
+            jpeg(target),
+            {loss: imitation(target, jpeg(target), losses.index(loss) % 8, seeds[0]) for loss in finished},
         )
-    methods = [DEGRADED, *finished_losses]
-    metrics = [METRICS[name] for name in metric_names]
-    standings = rankings(rows, metrics, methods)
-    pairs = [d for standing in standings for d in differences(rows, standing.metric, methods)]
-    advice = advise(rows, finished_losses)
-    return ReportData(
-        verdict=verdict(advice),
-        advice=advice,
-        degradation="jpeg(10)",
-        network="srresnet_small",
-        budget="2000 steps per run",
-        protocol="RGB, no crop, rounded to 8 bits",
-        command=f"lossmith compare photos --losses {' '.join(map(repr, losses))} --seeds {len(seeds)}",
-        seeds=list(seeds),
-        results=[
-            LossResult(
-                loss=loss,
-                curves=[curve(index, seed) for seed in seeds],
-                steps=0 if loss == failing_loss else 2000,
-                milliseconds_per_step=float("nan") if loss == failing_loss else 41.3 + 17.9 * index,
-                activation_mb=None if index == 1 else 812.0 + 95.5 * index,
-                failure="seed 0: the loss became NaN at step 312." if loss == failing_loss else None,
-            )
-            for index, loss in enumerate(losses)
-        ],
-        rankings=standings,
-        differences=pairs,
-        rows=rows,
-        comparisons=comparisons if with_images else [],
-        environment={"Device": "CPU, 2 cores", "Versions": "lossmith 0.1.0, torch 2.15.0"},
-    )
+        for name, target in images.items()
+        if with_images
+    ]
+    pictures = list(dict.fromkeys([*images, *PICTURES]))
+    results = [
+        LossResult(
+            loss=loss,
+            curves=[curve(index, seed) for seed in seeds],
+            steps=0 if loss == failing_loss else 2000,
+            milliseconds_per_step=float("nan") if loss == failing_loss else 41.3 + 17.9 * index,
+            activation_mb=None if index == 1 else 812.0 + 95.5 * index,
+            failure="seed 0: the loss became NaN at step 312." if loss == failing_loss else None,
+        )
+        for index, loss in enumerate(losses)
+    ]
+    with every_metric():
+        rows = score_rows(finished, seeds, pictures, list(map(find_metric, metric_names)))
+        return judged(
+            rows,
+            finished,
+            metric_names,
+            degradation="jpeg(10)",
+            network="srresnet_small",
+            budget="2000 steps per run",
+            protocol="RGB, no crop, rounded to 8 bits",
+            command=f"lossmith compare photos --losses {' '.join(map(repr, losses))} --seeds {len(seeds)}",
+            seeds=list(seeds),
+            results=results,
+            comparisons=comparisons,
+            environment={"Device": "CPU, 2 cores", "Versions": "lossmith 0.1.0, torch 2.15.0"},
+        )
+
+
+def judged(
+    rows: list[Row],
+    losses: Sequence[str],
+    metric_names: Sequence[str],
+    criteria: Criteria = Criteria(),
+    **settings: object,
+) -> ReportData:
+    """The content of a page, with all that follows from its rows."""
+    methods = [DEGRADED, *losses]
+    standings = rankings(rows, list(map(find_metric, metric_names)), methods, criteria)
+    costs = {loss: 41.3 + 17.9 * index for index, loss in enumerate(losses)}
+    contents = {
+        "verdict": "",
+        "advice": advise(rows, losses, criteria, costs),
+        "rankings": standings,
+        "differences": [d for s in standings for d in differences(rows, s.metric, methods, criteria)],
+        "rows": rows,
+        **settings,
+    }
+    return ReportData(**contents)  # type: ignore[arg-type]
+
+
+def raced(losses: Sequence[str] = LOSSES, metric_names: Sequence[str] = METRIC_NAMES, most: int = 6) -> ReportData:
+    """A race of two seeds or more, whose losses played at the better of three learning rates."""
+    race = Race(2, most)
+    criteria = Criteria(looks=race.looks)
+    start = build(losses, metric_names=metric_names)
+    seeds: dict[str, int] = {}
+    rounds: list[RaceRound] = []
+    with every_metric():
+        metrics = list(map(find_metric, metric_names))
+        while jobs := next_seeds(race, losses, seeds, rounds[-1].advice if rounds else None):
+            seeds = {loss: seeds.get(loss, 0) + (loss in jobs) for loss in losses}
+            if min(seeds.values()) >= race.least:
+                advice = advise(score_rows(losses, seeds, PICTURES, metrics), losses, criteria)
+                rounds.append(RaceRound(dict(seeds), advice, 83.0 * sum(seeds.values())))
+        ending = "Every loss that could still be the best in a goal has its 6 seeds."
+        rounds[-1] = RaceRound(rounds[-1].seeds, rounds[-1].advice, rounds[-1].seconds, ending)
+        settings = {
+            name: getattr(start, name)
+            for name in ("degradation", "network", "budget", "protocol", "command", "comparisons", "environment")
+        }
+        return judged(
+            score_rows(losses, seeds, PICTURES, metrics),
+            losses,
+            metric_names,
+            criteria,
+            seeds=list(range(max(seeds.values()))),
+            results=[
+                LossResult(r.loss, [curve(i, seed) for seed in range(seeds[r.loss])], *known(r))
+                for i, r in enumerate(start.results)
+            ],
+            race=rounds,
+            rates=trials(losses),
+            notes=["FSIM was not measured on images smaller than 32 pixels"],
+            **settings,
+        )
+
+
+def known(result: LossResult) -> tuple[int, float, float | None]:
+    return result.steps, result.milliseconds_per_step, result.activation_mb
+
+
+def trials(losses: Sequence[str]) -> list[RateTrial]:
+    """Short runs at three learning rates; the third loss diverges at the highest."""
+    rates, tables = (5e-4, 1e-3, 2e-3), itertools.cycle([(1.2, 1.05, 1.0), (1.1, 1.0, 1.3), (1.06, 1.0, np.nan)])
+    return [
+        RateTrial(loss, rate, 0.02 * cost, 28.5 - 3 * (cost - 1), cost == 1.0)
+        for loss, costs in zip(losses, tables, strict=False)
+        for rate, cost in zip(rates, costs, strict=True)
+    ]
+
+
+def every_metric() -> AbstractContextManager[object]:
+    """Metrics on networks are known in here, with or without their weights: nothing is computed with them."""
+    return patch.object(registry, "has_weights", lambda name: True)
 
 
 @pytest.fixture(scope="session")
@@ -135,3 +248,9 @@ def tournament() -> Builder:
 def report_data() -> ReportData:
     """Five losses, two seeds, two photographs."""
     return build()
+
+
+@pytest.fixture(scope="session")
+def race_data() -> ReportData:
+    """The same losses, raced."""
+    return raced()

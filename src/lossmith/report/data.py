@@ -82,7 +82,9 @@ class ReportData:
     environment: dict[str, str]
     """Versions, hardware, data: label and value, shown at the foot."""
     notes: list[str] = field(default_factory=list)
-    """Remarks on the results, such as metrics that were not measured, or curves that still rise."""
+    """Remarks on the results, such as metrics that were not measured."""
+    curve_notes: list[str] = field(default_factory=list)
+    """Remarks on the training, such as curves that still rise."""
     race: list[RaceRound] = field(default_factory=list)
     """How the race went, look by look; empty where nothing was raced."""
     rates: list[RateTrial] = field(default_factory=list)

@@ -36,13 +36,22 @@ def look(index: int) -> tuple[str, str]:
 
 
 def methods_of(contents: ReportData) -> list[Method]:
-    """The losses in the order given, then the degraded input if it was scored."""
-    names = [result.loss for result in contents.results]
+    """The losses in the order given, or whatever was scored where nothing was trained; then the degraded input if it was, too."""
+    scored = dict.fromkeys(row.method for row in contents.rows if row.method != DEGRADED)
+    results = {result.loss: result for result in contents.results}
+    names = list(results or scored)
     stems = [brief(name) for name in names]  # of files that are called alike, the whole paths
     labels = [stem if stems.count(stem) == 1 else name for name, stem in zip(names, stems, strict=True)]
     losses = [
-        Method(result.loss, label, *look(index), "loss", result.failure, result.milliseconds_per_step)
-        for index, (result, label) in enumerate(zip(contents.results, labels, strict=True))
+        Method(
+            name,
+            label,
+            *look(index),
+            "loss",
+            results[name].failure if name in results else None,
+            results[name].milliseconds_per_step if name in results else None,
+        )
+        for index, (name, label) in enumerate(zip(names, labels, strict=True))
     ]
     degraded = Method(DEGRADED, "degraded input", "degraded", "ring", "degraded")
     return [*losses, *([degraded] if any(row.method == DEGRADED for row in contents.rows) else [])]

@@ -1,22 +1,31 @@
-"""The page of a tournament."""
+"""The page of a tournament, and of results that others made."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from lossmith.evaluation import without_level
+from lossmith.evaluation import cards, front_sentence, without_level
+from lossmith.evaluation.advice.advice import Advice
+from lossmith.evaluation.advice.details import exclusions
+from lossmith.evaluation.advice.goals import GoalMetrics
+from lossmith.metrics.registry import Metric, find_metric
 from lossmith.report.charts import chart_data, plane_axes
 from lossmith.report.costs import costs_of
 from lossmith.report.data import ReportData
 from lossmith.report.definitions import definition
 from lossmith.report.images import view_of
-from lossmith.report.methods import methods_of
-from lossmith.report.results_table import results_table
+from lossmith.report.methods import Method, methods_of
+from lossmith.report.race_view import race_view
+from lossmith.report.rates_view import rates_view
+from lossmith.report.results_table import GLOSSES, results_table
 from lossmith.report.templates import write_page
-from lossmith.report.verdict_markup import verdict_lines
+from lossmith.report.verdict_markup import TextSpan, text_spans
 
-STYLES = ("theme", "base", "tables", "charts", "images", "print")
+STYLES = ("theme", "base", "advice", "tables", "results", "race", "charts", "images", "print")
 SCRIPTS = (
     "common",
     "tables",
+    "goals",
     "chart",
     "forest_pairs",
     "forest",
@@ -32,29 +41,76 @@ SCRIPTS = (
 )
 
 
+@dataclass(frozen=True)
+class CardView:
+    """The advice for one goal, with its losses found in the sentences."""
+
+    goal: str
+    gloss: str
+    headline: list[TextSpan]
+    details: list[list[TextSpan]]
+    judges: list[Metric]
+    """The metrics that it rests on."""
+    excluded: list[tuple[Metric, TextSpan]]
+    """Those that may not judge, and the loss that bars each."""
+
+
 def write_report(path: Path, contents: ReportData) -> None:
     """Write the page of a tournament as a self-contained HTML file that needs no network.
 
-    All values (names of images and losses, the command, failures) are escaped.
+    Sections whose content is missing are left out: results that others made have no network, curves or costs. All
+    values (names of images and losses, the command, failures) are escaped.
 
     Raises LossmithError when the file cannot be written.
     """
     methods = methods_of(contents)
-    headline, elsewhere = verdict_lines(contents.verdict, methods)
     write_page(
         path,
         "page.html.j2",
         STYLES,
         SCRIPTS,
         contents=contents,
-        headline=headline,
-        elsewhere=elsewhere,
+        cards=card_views(contents, methods),
+        front=text_spans(front_sentence(contents.advice), methods),
         methods=methods,
         table=results_table(contents, methods),
-        axes=plane_axes(contents.rankings),
+        race=race_view(contents, methods),
+        rates=rates_view(contents, methods),
+        axes=plane_axes(contents),
         views=[view_of(comparison, contents, methods) for comparison in contents.comparisons],
         costs=costs_of(contents, methods),
         images=len({without_level(row.image) for row in contents.rows}),
         definition=definition,
+        margins={r.metric.name: f"{contents.advice.criteria.margin(r.metric):g}" for r in contents.rankings},
         data=chart_data(contents, methods),
     )
+
+
+def card_views(contents: ReportData, methods: Sequence[Method]) -> list[CardView]:
+    """The cards of the advice as the page shows them."""
+    run_seconds = {
+        result.loss: result.steps * result.milliseconds_per_step / 1000
+        for result in contents.results
+        if result.failure is None
+    }
+    goals = goal_metrics(contents.advice)
+    metrics = {ranking.metric.name: ranking.metric for ranking in contents.rankings}
+    return [
+        CardView(
+            card.goal,
+            GLOSSES[card.goal],
+            text_spans(card.headline, methods),
+            [text_spans(text, methods) for text in card.details if text not in set(exclusions(goals[card.goal]))],
+            list(goals[card.goal].metrics),
+            [
+                (metrics.get(name) or find_metric(name), text_spans(loss, methods)[0])
+                for name, loss in goals[card.goal].excluded.items()
+            ],
+        )
+        for card in cards(contents.advice, run_seconds)
+    ]
+
+
+def goal_metrics(advice: Advice) -> dict[str, GoalMetrics]:
+    """What each goal's card rests on, be it judged or not."""
+    return {goal.goal: goal for goal in (*(goal.metrics for goal in advice.goals), *advice.unjudged)}

@@ -40,14 +40,20 @@ function divideByStart(lines) {
   return true;
 }
 
-// PSNR starts far below its final values, so its first fifth may lie below the plot.
+// PSNR starts far below its final values and ends close together: its beginning lies below the plot, so that the
+// ends, which are what counts, spread over a third of it where they can.
 function curveExtent(lines, view, last) {
-  const points = allPoints(lines);
-  const latePoints = points.filter(([x]) => x >= last * 0.2);
-  const values = (view === "psnr" && latePoints.length > 1 ? latePoints : points).map(([, value]) => value);
-  const low = Math.min(...values);
-  if (view === "psnr" || low <= 0) return { ...extent(values, 0.08), log: false };
-  return { low: low * 0.93, high: Math.max(...values) * 1.07, log: true };
+  const values = allPoints(lines).map(([, value]) => value);
+  if (view !== "psnr") {
+    const low = Math.min(...values);
+    if (low <= 0) return { ...extent(values, 0.08), log: false };
+    return { low: low * 0.93, high: Math.max(...values) * 1.07, log: true };
+  }
+  const ends = lines.flatMap((line) => [line.thick, ...line.thin].map((points) => points.at(-1)[1]));
+  const late = allPoints(lines).filter(([x]) => x >= last * 0.2).map(([, value]) => value);
+  const [least, most] = [Math.min(...ends), Math.max(...values)];
+  const low = Math.max(Math.min(...late, least), least - 2 * Math.max(most - least, 0.1));
+  return { ...extent([low, most], 0.08), log: false };
 }
 
 // The value of a line at x, interpolated between its points; null outside of them.

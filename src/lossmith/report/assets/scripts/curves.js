@@ -3,7 +3,7 @@ const curveChart = byId("curve-chart");
 const hiddenLines = new Set();
 
 const CURVE_NOTES = {
-  psnr: "PSNR on crops of the test images, measured at intervals. Its beginning may lie below the frame.",
+  psnr: "PSNR on crops of the test pictures while training. The beginning may lie below the frame, so that the ends can be told apart.",
   loss: "Values of different losses are not comparable; only the shape of each curve matters.",
   relative: "Each loss divided by its first value, because values of different losses are not comparable.",
   terms: "The weighted terms whose sum is this loss.",
@@ -33,7 +33,9 @@ function drawCurves() {
   }
   const width = curveChart.clientWidth;
   const hasNames = width > 620;
-  const nameWidth = Math.max(...visibleLines.map((line) => widthOf(shorten(line.label, 18), "--mono")));
+  const format = view === "psnr" ? (value) => number(value, 2) : significant;
+  for (const line of visibleLines) line.end = `${shorten(line.label, 18)} ${format(line.thick.at(-1)[1])}`;
+  const nameWidth = Math.max(...visibleLines.map((line) => widthOf(line.end, "--mono")));
   const last = Math.max(...visibleLines.map((line) => line.thick.at(-1)[0]));
   const xAxis = progressAxis(axis, last);
   const yAxis = { ...curveExtent(visibleLines, view, last), title: CURVE_TITLES[kind] };
@@ -48,7 +50,7 @@ function drawCurves() {
     "aria-label": `${yAxis.title}, over ${xAxis.title}; the left and right arrow keys read the lines`,
   }, []);
   curveChart.replaceChildren(chart.root);
-  addReadout(chart, visibleLines, xAxis, view === "psnr" ? (value) => number(value, 2) : significant);
+  addReadout(chart, visibleLines, xAxis, format);
 }
 
 function progressAxis(axis, last) {
@@ -82,7 +84,7 @@ function drawCurveEnds(chart, lines, toPixels, hasNames) {
   });
   ends.sort((a, b) => a.at - b.at);
   spread(ends, 16, chart.top - 6, chart.bottom + 4);
-  for (const { method, label, x, at, y } of ends) {
+  for (const { method, label, end, x, at, y } of ends) {
     const symbol = method.failed
       ? svg("path", { class: "line", d: `M${x - 5} ${at - 5}l10 10m0-10l-10 10` })
       : svg("use", { href: `#mark-${method.shape}`, x: x - 6, y: at - 6, width: 12, height: 12 });
@@ -91,7 +93,7 @@ function drawCurveEnds(chart, lines, toPixels, hasNames) {
     const leader = `M${x + 8} ${at}L${chart.right + 10} ${y}`;
     const needsLeader = Math.abs(y - at) > 3 || x < chart.right - 2;
     if (needsLeader) chart.root.append(svg("path", { class: "leader", d: leader }));
-    const name = svg("text", { class: "name", x: chart.right + 14, y: y + 4 }, shorten(label, 18));
+    const name = svg("text", { class: "name", x: chart.right + 14, y: y + 4 }, end);
     name.append(svg("title", {}, label));
     chart.root.append(name);
   }

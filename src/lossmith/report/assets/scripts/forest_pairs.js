@@ -2,13 +2,19 @@
 const isKnown = (...values) => values.every((value) => value != null);
 const negate = (value) => (value == null ? null : -value);
 
-// Both directions of every pair in a metric: {first, second, mean, low, high, won}.
+const REVERSED = { better: "worse", worse: "better" };
+const OUTCOMES = { better: "▲ better", worse: "▼ worse", equivalent: "= equivalent", undecided: "undecided" };
+
+// Both directions of every pair in a metric: {first, second, mean, low, high, won, outcome}.
 function pairsOf(metric) {
   const pairs = data.differences.filter((entry) => entry[0] === metric);
-  return pairs.flatMap(([, first, second, mean, low, high, won]) => {
+  return pairs.flatMap(([, first, second, mean, low, high, won, outcome]) => {
     const lossRate = isKnown(won) ? 1 - won : null;
-    const reversed = { mean: negate(mean), low: negate(high), high: negate(low), won: lossRate };
-    return [{ first, second, mean, low, high, won }, { first: second, second: first, ...reversed }];
+    const turned = { mean: negate(mean), low: negate(high), high: negate(low), won: lossRate };
+    return [
+      { first, second, mean, low, high, won, outcome },
+      { first: second, second: first, ...turned, outcome: REVERSED[outcome] ?? outcome },
+    ];
   });
 }
 
@@ -21,23 +27,20 @@ function selectPairs(metric, reference) {
   return selection.sort((a, b) => gain(b) - gain(a));
 }
 
-function outcomeOf({ mean, low, high }, higher) {
-  if (!isKnown(mean)) return { words: "not measured", sure: false };
-  const better = mean > 0 === higher;
-  if (!isKnown(low, high)) {
-    return { words: mean ? `${better ? "better" : "worse"}, uncertainty unknown` : "equal", sure: false };
-  }
-  if (low <= 0 && high >= 0) return { words: "not distinguishable", sure: false };
-  return { words: better ? "▲ better" : "▼ worse", sure: true };
+// What is known of the first of a pair, in a word or two.
+function outcomeWords({ mean, low, high, outcome }, higher) {
+  if (!isKnown(mean)) return "not measured";
+  if (isKnown(low, high)) return OUTCOMES[outcome];
+  return mean ? `${mean > 0 === higher ? "better" : "worse"}, uncertainty unknown` : "equal";
 }
 
 // The axis of all rows. Rows of the degraded input may reach beyond it, since they would compress all others.
-function forestAxis(pairs, higher) {
+function forestAxis(pairs, { higher, margin }) {
   const measuredPairs = pairs.filter((pair) => isKnown(pair.mean));
   const isLoss = (method) => data.methods[method].kind === "loss";
   const lossPairs = measuredPairs.filter((pair) => isLoss(pair.first) && isLoss(pair.second));
   const ends = (lossPairs.length ? lossPairs : measuredPairs).flatMap(({ mean, low, high }) => [low ?? mean, high ?? mean]);
-  return { ...extent([0, ...ends], 0.06), flip: !higher };
+  return { ...extent([-margin, margin, ...ends], 0.06), flip: !higher };
 }
 
 // The digits of the metric, or more if a difference would otherwise look like 0.

@@ -1,4 +1,4 @@
-// Distortion against perception; the area of a symbol is the time per step.
+// Fidelity against perception, with the front that no loss beats; the area of a symbol is the time per step.
 const planeChart = byId("plane-chart");
 
 function drawPlane() {
@@ -26,6 +26,7 @@ function drawPlane() {
   const radius = (milliseconds) => Math.max(4, Math.sqrt(milliseconds / maxTime) * (width < 560 ? 14 : 18));
   const spots = points.map((point) => planeSpot(point, chart, metrics, radius, width < 560 ? 16 : 30));
   placeLabels(spots, { left: chart.left + 2, right: chart.right, top: chart.top, bottom: chart.bottom - 2 });
+  drawFront(chart.root, spots);
   for (const spot of spots) drawPlaneSpot(chart.root, spot);
   if (maxTime) drawSizes(chart.root, radius, maxTime, chart.left, height - 20);
   const words = `${titleOf(metrics.y)} against ${titleOf(metrics.x)}: ${spots.map(({ tip }) => tip).join("; ")}`;
@@ -56,6 +57,13 @@ function planeSpot({ method, x, y }, chart, metrics, radius, letters) {
     width: widthOf(words, method.kind === "loss" ? "--mono" : "--sans") + 6,
     height: 17,
   };
+}
+
+// The losses that no other beats on both axes, joined.
+function drawFront(root, spots) {
+  const corners = data.plane.front.map((index) => spots.find(({ method }) => method === data.methods[index]));
+  const path = corners.filter(Boolean).map(({ x, y }) => `${x.toFixed(1)} ${y.toFixed(1)}`);
+  if (path.length > 1) root.append(svg("path", { class: "front-line", d: `M${path.join("L")}` }));
 }
 
 function drawPlaneSpot(root, { method, words, tip, x, y, radius, box, far }) {

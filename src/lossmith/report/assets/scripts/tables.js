@@ -1,13 +1,14 @@
 // Sorts tables by a column, and copies commands.
 for (const table of document.querySelectorAll("table.sortable")) {
-  const headers = [...table.tHead.rows[0].cells];
+  const headers = [...table.tHead.querySelectorAll("th[aria-sort]")];
   const body = table.tBodies[0];
-  headers.forEach((header, column) => {
+  headers.forEach((header) => {
+    const column = Number(header.dataset.column ?? header.cellIndex);
     header.querySelector("button")?.addEventListener("click", (event) => {
       const firstOrder = event.currentTarget.dataset.first;
       const otherOrder = firstOrder === "ascending" ? "descending" : "ascending";
       const order = header.getAttribute("aria-sort") === firstOrder ? otherOrder : firstOrder;
-      for (const cell of headers) if (cell.hasAttribute("aria-sort")) cell.setAttribute("aria-sort", "none");
+      for (const cell of headers) cell.setAttribute("aria-sort", "none");
       header.setAttribute("aria-sort", order);
       const sign = order === "ascending" ? 1 : -1;
       // rows without a number, and failed losses, are last in both orders
