@@ -41,6 +41,8 @@ QUALITIES = {
 }
 """How good the losses of a list are, in margins of every metric of a goal; None for metrics without a goal."""
 
+ONE_LOOK = Criteria()
+
 Builder = Callable[..., ReportData]
 
 
@@ -164,7 +166,7 @@ def judged(
     rows: list[Row],
     losses: Sequence[str],
     metric_names: Sequence[str],
-    criteria: Criteria = Criteria(),
+    criteria: Criteria = ONE_LOOK,
     **settings: object,
 ) -> ReportData:
     """The content of a page, with all that follows from its rows."""

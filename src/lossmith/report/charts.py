@@ -11,7 +11,7 @@ from lossmith.report.methods import Method
 from lossmith.report.results_table import excluded_judges
 
 DISTORTION = ("psnr", "l2", "mse", "l1")
-PERCEPTION = ("efficientnet_lite0", "lpips", "dists", "niqe", "gmsd", "iw_ssim", "fsimc", "fsim", "ms_ssim", "ssim")
+PERCEPTION = ("efficientnet", "lpips", "dists", "niqe", "gmsd", "iw_ssim", "fsimc", "fsim", "ms_ssim", "ssim")
 """In order of preference; a name counts when it begins so, for `lpips_alex` and `lpips_vgg`."""
 
 
@@ -57,7 +57,7 @@ def measures_of(contents: ReportData) -> list[tuple[Ranking, list[Difference]]]:
 
 
 def plane_axes(contents: ReportData) -> tuple[Ranking, Ranking] | None:
-    """The most usual distortion, and the judge of perception that leads its goal or else the best that may judge."""
+    """The most usual distortion, and the judge that leads perception, or else the best one that may judge."""
     perception = contents.advice.of("perception")
     lead = (perception.metrics.lead.name,) if perception else ()
     excluded = excluded_judges(contents.advice)

@@ -36,7 +36,10 @@ def look(index: int) -> tuple[str, str]:
 
 
 def methods_of(contents: ReportData) -> list[Method]:
-    """The losses in the order given, or whatever was scored where nothing was trained; then the degraded input if it was, too."""
+    """The losses in the order given, or whatever was scored where nothing was trained; then the degraded input.
+
+    The degraded input is among them if it was scored.
+    """
     scored = dict.fromkeys(row.method for row in contents.rows if row.method != DEGRADED)
     results = {result.loss: result for result in contents.results}
     names = list(results or scored)

@@ -53,8 +53,9 @@ def rates_view(contents: ReportData, methods: Sequence[Method]) -> RatesView | N
 
 
 def _best_objective(trials: Sequence[RateTrial]) -> float:
-    chosen = [trial.objective for trial in trials if trial.chosen]
-    return chosen[0] if chosen else min((t.objective for t in trials if math.isfinite(t.objective)), default=math.nan)
+    measured = (trial.objective for trial in trials if math.isfinite(trial.objective))
+    chosen = (trial.objective for trial in trials if trial.chosen)
+    return next(chosen, min(measured, default=math.nan))
 
 
 def _cell(trial: RateTrial, best: float) -> RateCell:

@@ -197,11 +197,21 @@ def _score(contents: ReportData, ranking: Ranking, method: Method, is_barred: bo
 
 def _metric_badge(contents: ReportData, ranking: Ranking, name: str) -> Badge | None:
     word, reason = badge(ranking, contents.differences, name)
-    return Badge(word, reason) if word else None
+    return Badge(word, reason.removesuffix(f" in {ranking.metric.label}")) if word else None
 
 
 def _sortable(value: float) -> str:
     return "" if math.isnan(value) else repr(float(value))
 
 
-__all__ = ["ARTIFACTS", "Badge", "Cell", "Column", "Group", "Line", "ResultsTable", "excluded_judges", "results_table"]
+__all__ = [
+    "GLOSSES",
+    "Badge",
+    "Cell",
+    "Column",
+    "Group",
+    "Line",
+    "ResultsTable",
+    "excluded_judges",
+    "results_table",
+]
