@@ -20,9 +20,9 @@ from .browser import Browser, opened  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def session(report_data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def session(race_data: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     folder: Path = tmp_path_factory.mktemp("browser")
-    write_report(folder / "report.html", report_data)
+    write_report(folder / "report.html", race_data)
     with opened(folder / "report.html") as browser:
         yield browser
 
@@ -41,8 +41,8 @@ def page(session: Browser) -> Iterator[Browser]:
     assert session.driver.get_log("browser") == []
 
 
-def test_the_slider_shows_one_image_on_each_side(page: Browser, report_data: ReportData) -> None:
-    comparison, canvas = report_data.comparisons[0], "#image-0 .slider canvas"
+def test_the_slider_shows_one_image_on_each_side(page: Browser, race_data: ReportData) -> None:
+    comparison, canvas = race_data.comparisons[0], "#image-0 .slider canvas"
     x, y = 100, 90
     left, right = comparison.restored["mix"], comparison.target
     assert not np.array_equal(left[y, x], right[y, x])
@@ -53,7 +53,7 @@ def test_the_slider_shows_one_image_on_each_side(page: Browser, report_data: Rep
     assert page.pixel(canvas, x, y) == right[y, x].tolist()
     position.send_keys(Keys.END)
     assert page.pixel(canvas, x, y) == left[y, x].tolist()
-    page.find("#image-0 .swap").click()
+    page.show("#image-0 .swap").click()
     assert page.pixel(canvas, x, y) == right[y, x].tolist()
     position.send_keys(Keys.HOME, *[Keys.PAGE_UP] * 3)
     before = float(position.get_property("value"))
@@ -74,9 +74,9 @@ def looking_at(page: Browser) -> tuple[float, float]:
     return left, top
 
 
-def check_close_ups(page: Browser, report_data: ReportData) -> None:
+def check_close_ups(page: Browser, race_data: ReportData) -> None:
     """All close ups show the same place, each of its own image."""
-    comparison = report_data.comparisons[0]
+    comparison = race_data.comparisons[0]
     images = [comparison.degraded, *comparison.restored.values(), comparison.target]
     left, top = looking_at(page)
     zoom = int(page.find("#image-0 .zoom").get_property("value"))
@@ -87,8 +87,8 @@ def check_close_ups(page: Browser, report_data: ReportData) -> None:
         assert pixels == expected
 
 
-def test_zoomed_crops_move_together(page: Browser, report_data: ReportData) -> None:
-    check_close_ups(page, report_data)
+def test_zoomed_crops_move_together(page: Browser, race_data: ReportData) -> None:
+    check_close_ups(page, race_data)
     crop = page.show("#image-0 .crop[data-frame='2']")
     page.find_all("#image-0 .spot")[-1].click()
     start = looking_at(page)
@@ -97,7 +97,7 @@ def test_zoomed_crops_move_together(page: Browser, report_data: ReportData) -> N
     assert looking_at(page) == pytest.approx(
         (max(0, start[0] - 24 / zoom), max(0, start[1] - 12 / zoom)), abs=0.02
     )
-    check_close_ups(page, report_data)
+    check_close_ups(page, race_data)
     page.find_all("#image-0 .spot")[0].click()
     start = looking_at(page)
     crop.send_keys(Keys.ARROW_LEFT if start[0] > 60 else Keys.ARROW_RIGHT)
@@ -105,15 +105,15 @@ def test_zoomed_crops_move_together(page: Browser, report_data: ReportData) -> N
     crop.send_keys("+")
     assert int(page.find("#image-0 .zoom").get_property("value")) == zoom + 1
     assert page.find("#image-0 .zoomed").text == f"{zoom + 1}×"
-    check_close_ups(page, report_data)
+    check_close_ups(page, race_data)
     page.choose("#image-0 .what", "error")
     assert page.find_all("#image-0 .crop.empty")
     ActionChains(page.driver).move_to_element(page.show("#image-0 .maps canvas")).click().perform()
     assert looking_at(page) != start
 
 
-def test_error_maps_share_one_scale(page: Browser, report_data: ReportData) -> None:
-    comparison = report_data.comparisons[0]
+def test_error_maps_share_one_scale(page: Browser, race_data: ReportData) -> None:
+    comparison = race_data.comparisons[0]
     maps = page.find_all("#image-0 .maps canvas")
     assert len(maps) == len(comparison.restored) + 1
     error = np.abs(comparison.degraded.astype(int) - comparison.target).sum(axis=2)
@@ -125,36 +125,81 @@ def test_error_maps_share_one_scale(page: Browser, report_data: ReportData) -> N
 
 def test_the_table_sorts_by_keyboard(page: Browser) -> None:
     def column(number: int) -> list[float]:
-        script = """return [...document.querySelectorAll('.results tbody tr')]
+        script = """return [...document.querySelectorAll('.summary tbody tr')]
             .map(row => row.cells[arguments[0]].dataset.value)"""
         return [float(value) for value in page.run(script, number)]
 
-    button = page.show(".results th:nth-child(2) button")
+    button = page.show(".summary th[data-column='2'] button")
     button.send_keys(Keys.ENTER)
-    assert column(1) == sorted(column(1), reverse=True)
-    assert page.find(".results th:nth-child(2)").get_attribute("aria-sort") == "descending"
+    assert column(2) == sorted(column(2), reverse=True)
+    assert page.find(".summary th[data-column='2']").get_attribute("aria-sort") == "descending"
     button.send_keys(Keys.SPACE)
-    assert column(1) == sorted(column(1))
-    assert [h.get_attribute("aria-sort") for h in page.find_all(".results th[aria-sort]")].count("none") == 4
+    assert column(2) == sorted(column(2))
+    assert [h.get_attribute("aria-sort") for h in page.find_all(".summary th[aria-sort]")].count("none") == 5
 
 
-def test_difference_images_follow_the_selected_losses(page: Browser, report_data: ReportData) -> None:
-    methods = len(report_data.results) + 1
+def test_a_goal_unfolds_below_the_table_and_folds_when_another_does(page: Browser) -> None:
+    def shown() -> list[str]:
+        return [panel.get_attribute("id") for panel in page.find_all(".panel") if panel.is_displayed()]
+
+    fidelity, structure = page.find_all(".unfold")[:2]
+    assert shown() == []
+    page.show(".unfold").send_keys(Keys.ENTER)
+    assert shown() == ["goal-fidelity"]
+    structure.click()
+    assert shown() == ["goal-structure"]
+    assert fidelity.get_attribute("aria-expanded") == "false"
+    assert structure.get_attribute("aria-expanded") == "true"
+    structure.click()
+    assert shown() == []
+
+
+def test_a_phone_shows_one_goal_at_a_time(page: Browser, race_data: ReportData) -> None:
+    page.emulate(width=390)
+    assert not page.find(".summary").is_displayed()
+    for index, goal in enumerate(("fidelity", "structure", "perception")):
+        page.show(".tabs")
+        page.find_all(".tabs button")[index].click()
+        panels = [panel for panel in page.find_all(".panel") if panel.is_displayed()]
+        assert [panel.get_attribute("id") for panel in panels] == [f"goal-{goal}"]
+        assert all(result.loss in panels[0].text.replace("\n", " ") for result in race_data.results[:4])
+
+
+def test_print_shows_every_goal_and_no_controls(page: Browser) -> None:
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert all(panel.is_displayed() for panel in page.find_all(".panel"))
+        assert page.find(".summary").is_displayed()
+        assert not any(control.is_displayed() for control in page.find_all(".controls, .tabs, .unfold, .copy, nav, summary"))
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_difference_images_follow_the_selected_losses(page: Browser, race_data: ReportData) -> None:
+    methods = len(race_data.results) + 1
     assert len(page.find_all("#forest tbody tr")) == methods - 1
     page.choose("#difference-reference", "all")
     assert len(page.find_all("#forest tbody tr")) == methods * (methods - 1) // 2
-    page.choose("#difference-metric", "2")
+    measures = [option.text for option in page.find_all("#difference-metric option")]
+    assert measures[:3] == ["Fidelity", "Structure", "Perception"]
+    page.choose("#difference-metric", str(measures.index("GMSD")))
     assert "GMSD" in page.find("#forest thead").text
-    unsure = [pair for pair in report_data.differences if pair.metric == "gmsd" and not pair.significant]
     outcomes = [cell.text for cell in page.find_all("#forest .outcome")[1:]]
-    assert outcomes.count("not distinguishable") == len(unsure)
-    assert outcomes.count("▲ better") == len(outcomes) - len(unsure)
+    pairs = [pair.outcome for pair in race_data.differences if pair.metric == "gmsd"]
+    for word, kinds in {
+        "▲ better": ("better", "worse"),
+        "= equivalent": ("equivalent",),
+        "undecided": ("undecided",),
+    }.items():
+        assert outcomes.count(word) == sum(pairs.count(kind) for kind in kinds)
+    assert len(page.find_all("#forest .plot .margin")) == len(pairs)
+    assert "all pairs are right together with 95 %" in page.find("#forest-note").text
 
 
-def test_curves_can_be_selected_hidden_and_read(page: Browser, report_data: ReportData) -> None:
-    lines = len(report_data.results)
+def test_curves_can_be_selected_hidden_and_read(page: Browser, race_data: ReportData) -> None:
+    lines = len(race_data.results)
     assert len(page.find_all("#curve-chart .line:not(.thin)")) == lines
-    assert len(page.find_all("#curve-chart .line.thin")) == lines * len(report_data.seeds)
+    assert len(page.find_all("#curve-chart .line.thin")) == sum(race_data.race[-1].seeds.values())
     page.show("#curve-legend button").click()
     assert len(page.find_all("#curve-chart .line:not(.thin)")) == lines - 1
     page.choose("#curve-view", "loss")
@@ -168,7 +213,7 @@ def test_curves_can_be_selected_hidden_and_read(page: Browser, report_data: Repo
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_chart_labels_do_not_overlap(page: Browser, width: int, report_data: ReportData) -> None:
+def test_chart_labels_do_not_overlap(page: Browser, width: int, race_data: ReportData) -> None:
     page.emulate(width=width)
     page.show("#plane-chart")
     WebDriverWait(page.driver, 5).until(
@@ -178,7 +223,7 @@ def test_chart_labels_do_not_overlap(page: Browser, width: int, report_data: Rep
         """return [...document.querySelectorAll('#plane-chart text.name')].map(t => t.getBoundingClientRect())
         .map(b => [b.left, b.top, b.right, b.bottom])"""
     )
-    assert len(boxes) == len(report_data.results) + 1
+    assert len(boxes) == len(race_data.results)
     for i, (left, top, right, bottom) in enumerate(boxes):
         assert left >= 0
         assert right <= width
@@ -186,8 +231,9 @@ def test_chart_labels_do_not_overlap(page: Browser, width: int, report_data: Rep
             overlap_width = min(right, other[2]) - max(left, other[0])
             high = min(bottom, other[3]) - max(top, other[1])
             assert min(overlap_width, high) <= 3
+    assert len(page.find_all("#plane-chart .front-line")) == 1
     page.find("#plane-degraded").click()
-    assert len(page.find_all("#plane-chart text.name")) == len(report_data.results)
+    assert len(page.find_all("#plane-chart text.name")) == len(race_data.results) + 1
 
 
 def test_every_control_can_be_focused_by_keyboard(page: Browser) -> None:
@@ -207,6 +253,7 @@ def test_every_control_can_be_focused_by_keyboard(page: Browser) -> None:
     names = {str(part) for element in focused for part in element[:3]}
     expected_names = {
         "scroll",
+        "unfold needs-js",
         "difference-metric",
         "difference-reference",
         "curve-view",
@@ -230,17 +277,18 @@ def test_every_control_can_be_focused_by_keyboard(page: Browser) -> None:
     assert all(style != "none" and width >= 1 for *_, style, width in focused)
 
 
-@pytest.mark.parametrize("width", [390, 768])
+@pytest.mark.parametrize("width", [390, 768, 1280])
 def test_nothing_is_wider_than_the_screen(page: Browser, width: int) -> None:
     page.emulate(width=width)
     assert page.run("return document.documentElement.scrollWidth") <= width
-    table = page.find(".scroll")
-    inner, outer = page.run("return [arguments[0].scrollWidth, arguments[0].clientWidth]", table)
-    if width == 390:
-        assert inner > outer
-    page.run("arguments[0].scrollLeft = 200", table)
-    offset = page.run("return document.querySelector('.results .pinned').getBoundingClientRect().left")
-    assert 0 <= offset < 40
+    if width == 1280:
+        page.show(".unfold").click()
+    widths = page.run(
+        """return [...document.querySelectorAll('.results, .panel, .lanes, .rates, .cards')]
+        .map(e => [e.scrollWidth, e.clientWidth, e.getBoundingClientRect().right])"""
+    )
+    assert widths
+    assert all(inner <= outer + 1 and right <= width for inner, outer, right in widths)
 
 
 def test_dark_mode_reaches_text_and_charts(page: Browser) -> None:
@@ -262,12 +310,13 @@ def test_the_command_can_be_copied(page: Browser) -> None:
     WebDriverWait(page.driver, 5).until(lambda _: button.text in ("Copied", "Press Ctrl+C"))
 
 
-def test_verdict_and_table_work_without_javascript(page: Browser, report_data: ReportData) -> None:
+def test_verdict_and_table_work_without_javascript(page: Browser, race_data: ReportData) -> None:
     page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         page.driver.refresh()
         assert page.find(".headline").is_displayed()
-        assert len(page.find_all(".results tbody tr")) == len(report_data.results) + 1
+        assert len(page.find_all(".summary tbody tr")) == len(race_data.results) + 1
+        assert all(panel.is_displayed() for panel in page.find_all(".panel"))
         assert page.find(".gallery img").is_displayed()
         assert not page.find("#curve-chart").is_displayed()
     finally:

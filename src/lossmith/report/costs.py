@@ -23,11 +23,13 @@ class Cost:
 
 
 def costs_of(contents: ReportData, methods: Sequence[Method]) -> list[Cost]:
-    """The losses that finished, the cheapest first."""
+    """The losses that finished, the cheapest first; none where no time was taken."""
     methods_by_name = {method.name: method for method in methods}
     finished = [result for result in contents.results if result.failure is None]
     times = [c.milliseconds_per_step for c in finished if math.isfinite(c.milliseconds_per_step)]
     cheapest, dearest = min(times, default=math.nan), max(times, default=math.nan)
+    if not times:
+        return []
     finished.sort(key=lambda c: c.milliseconds_per_step if math.isfinite(c.milliseconds_per_step) else math.inf)
     return [
         Cost(

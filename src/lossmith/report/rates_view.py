@@ -62,7 +62,7 @@ def _cell(trial: RateTrial, best: float) -> RateCell:
     if not math.isfinite(trial.objective):
         return RateCell("", "", trial.chosen, is_diverged=True)
     change = 100 * (trial.objective - best) / abs(best) if best else math.nan
-    objective = "best" if trial.chosen else f"{number(change, 1 if abs(change) < 10 else 0, signed=True)} %"
+    objective = "best" if trial.chosen else f"{number(change, 1 if abs(change) < 9.95 else 0, signed=True)} %"
     return RateCell(objective, f"{number(trial.psnr, 2)} dB", trial.chosen, is_diverged=False)
 
 

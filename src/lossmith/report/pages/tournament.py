@@ -1,5 +1,6 @@
 """The page of a tournament, and of results that others made."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,11 +89,6 @@ def write_report(path: Path, contents: ReportData) -> None:
 
 def card_views(contents: ReportData, methods: Sequence[Method]) -> list[CardView]:
     """The cards of the advice as the page shows them."""
-    run_seconds = {
-        result.loss: result.steps * result.milliseconds_per_step / 1000
-        for result in contents.results
-        if result.failure is None
-    }
     goals = goal_metrics(contents.advice)
     metrics = {ranking.metric.name: ranking.metric for ranking in contents.rankings}
     return [
@@ -107,8 +103,17 @@ def card_views(contents: ReportData, methods: Sequence[Method]) -> list[CardView
                 for name, loss in goals[card.goal].excluded.items()
             ],
         )
-        for card in cards(contents.advice, run_seconds)
+        for card in cards(contents.advice, run_seconds(contents))
     ]
+
+
+def run_seconds(contents: ReportData) -> dict[str, float]:
+    """The time of one run under each loss, where it is known."""
+    return {
+        result.loss: result.steps * result.milliseconds_per_step / 1000
+        for result in contents.results
+        if math.isfinite(result.milliseconds_per_step)
+    }
 
 
 def goal_metrics(advice: Advice) -> dict[str, GoalMetrics]:
