@@ -3,8 +3,6 @@
 import io
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -20,11 +18,10 @@ from lossmith.evaluation import (
     Row,
     advise,
     differences,
-    find_metric,
     next_seeds,
     rankings,
 )
-from lossmith.metrics import registry
+from lossmith.metrics.registry import known_metric
 from lossmith.report import Curve, ImageComparison, LossResult, Pixels, RateTrial, ReportData
 
 LOSSES = ["l2", "l1", "ssim", "mix", "0.84*ms_ssim + 0.16*l1 until 50% then l2"]
@@ -144,22 +141,21 @@ def build(
         )
         for index, loss in enumerate(losses)
     ]
-    with every_metric():
-        rows = score_rows(finished, seeds, pictures, list(map(find_metric, metric_names)))
-        return judged(
-            rows,
-            finished,
-            metric_names,
-            degradation="jpeg(10)",
-            network="srresnet_small",
-            budget="2000 steps per run",
-            protocol="RGB, no crop, rounded to 8 bits",
-            command=f"lossmith compare photos --losses {' '.join(map(repr, losses))} --seeds {len(seeds)}",
-            seeds=list(seeds),
-            results=results,
-            comparisons=comparisons,
-            environment={"Device": "CPU, 2 cores", "Versions": "lossmith 0.1.0, torch 2.15.0"},
-        )
+    rows = score_rows(finished, seeds, pictures, list(map(known_metric, metric_names)))
+    return judged(
+        rows,
+        finished,
+        metric_names,
+        degradation="jpeg(10)",
+        network="srresnet_small",
+        budget="2000 steps per run",
+        protocol="RGB, no crop, rounded to 8 bits",
+        command=f"lossmith compare photos --losses {' '.join(map(repr, losses))} --seeds {len(seeds)}",
+        seeds=list(seeds),
+        results=results,
+        comparisons=comparisons,
+        environment={"Device": "CPU, 2 cores", "Versions": "lossmith 0.1.0, torch 2.15.0"},
+    )
 
 
 def judged(
@@ -171,7 +167,7 @@ def judged(
 ) -> ReportData:
     """The content of a page, with all that follows from its rows."""
     methods = [DEGRADED, *losses]
-    standings = rankings(rows, list(map(find_metric, metric_names)), methods, criteria)
+    standings = rankings(rows, list(map(known_metric, metric_names)), methods, criteria)
     costs = {loss: 41.3 + 17.9 * index for index, loss in enumerate(losses)}
     contents = {
         "verdict": "",
@@ -191,34 +187,33 @@ def raced(losses: Sequence[str] = LOSSES, metric_names: Sequence[str] = METRIC_N
     start = build(losses, metric_names=metric_names)
     seeds: dict[str, int] = {}
     rounds: list[RaceRound] = []
-    with every_metric():
-        metrics = list(map(find_metric, metric_names))
-        while jobs := next_seeds(race, losses, seeds, rounds[-1].advice if rounds else None):
-            seeds = {loss: seeds.get(loss, 0) + (loss in jobs) for loss in losses}
-            if min(seeds.values()) >= race.least:
-                advice = advise(score_rows(losses, seeds, PICTURES, metrics), losses, criteria)
-                rounds.append(RaceRound(dict(seeds), advice, 83.0 * sum(seeds.values())))
-        ending = "Every loss that could still be the best in a goal has its 6 seeds."
-        rounds[-1] = RaceRound(rounds[-1].seeds, rounds[-1].advice, rounds[-1].seconds, ending)
-        settings = {
-            name: getattr(start, name)
-            for name in ("degradation", "network", "budget", "protocol", "command", "comparisons", "environment")
-        }
-        return judged(
-            score_rows(losses, seeds, PICTURES, metrics),
-            losses,
-            metric_names,
-            criteria,
-            seeds=list(range(max(seeds.values()))),
-            results=[
-                LossResult(r.loss, [curve(i, seed) for seed in range(seeds[r.loss])], *known(r))
-                for i, r in enumerate(start.results)
-            ],
-            race=rounds,
-            rates=trials(losses),
-            notes=["FSIM was not measured on images smaller than 32 pixels"],
-            **settings,
-        )
+    metrics = list(map(known_metric, metric_names))
+    while jobs := next_seeds(race, losses, seeds, rounds[-1].advice if rounds else None):
+        seeds = {loss: seeds.get(loss, 0) + (loss in jobs) for loss in losses}
+        if min(seeds.values()) >= race.least:
+            advice = advise(score_rows(losses, seeds, PICTURES, metrics), losses, criteria)
+            rounds.append(RaceRound(dict(seeds), advice, 83.0 * sum(seeds.values())))
+    ending = "Every loss that could still be the best in a goal has its 6 seeds."
+    rounds[-1] = RaceRound(rounds[-1].seeds, rounds[-1].advice, rounds[-1].seconds, ending)
+    settings = {
+        name: getattr(start, name)
+        for name in ("degradation", "network", "budget", "protocol", "command", "comparisons", "environment")
+    }
+    return judged(
+        score_rows(losses, seeds, PICTURES, metrics),
+        losses,
+        metric_names,
+        criteria,
+        seeds=list(range(max(seeds.values()))),
+        results=[
+            LossResult(r.loss, [curve(i, seed) for seed in range(seeds[r.loss])], *known(r))
+            for i, r in enumerate(start.results)
+        ],
+        race=rounds,
+        rates=trials(losses),
+        notes=["FSIM was not measured on images smaller than 32 pixels"],
+        **settings,
+    )
 
 
 def known(result: LossResult) -> tuple[int, float, float | None]:
@@ -233,11 +228,6 @@ def trials(losses: Sequence[str]) -> list[RateTrial]:
         for loss, costs in zip(losses, tables, strict=False)
         for rate, cost in zip(rates, costs, strict=True)
     ]
-
-
-def every_metric() -> AbstractContextManager[object]:
-    """Metrics on networks are known in here, with or without their weights: nothing is computed with them."""
-    return patch.object(registry, "has_weights", lambda name: True)
 
 
 @pytest.fixture(scope="session")

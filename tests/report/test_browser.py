@@ -170,7 +170,9 @@ def test_print_shows_every_goal_and_no_controls(page: Browser) -> None:
     try:
         assert all(panel.is_displayed() for panel in page.find_all(".panel"))
         assert page.find(".summary").is_displayed()
-        assert not any(control.is_displayed() for control in page.find_all(".controls, .tabs, .unfold, .copy, nav, summary"))
+        assert not any(
+            control.is_displayed() for control in page.find_all(".controls, .tabs, .unfold, .copy, nav, summary")
+        )
     finally:
         page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 

@@ -23,7 +23,7 @@ from lossmith.evaluation.advice.phrases import (
 from lossmith.evaluation.results import DEGRADED, Difference
 from lossmith.evaluation.statistics.metric_overlap import is_independent, optimizes_metric
 from lossmith.evaluation.statistics.power import POWER
-from lossmith.metrics.registry import find_metric
+from lossmith.metrics.registry import known_metric
 
 MOST = 4
 """Losses of one kind that get a sentence each; the others share one."""
@@ -94,7 +94,7 @@ def exclusions(goal: GoalMetrics) -> Iterator[str]:
             cause = "this very measure"
         else:
             cause = "its measure or its network" if is_independent(name, loss) else "the same network"
-        yield f"{find_metric(name).label} may not judge: {loss} was trained on {cause}."
+        yield f"{known_metric(name).label} may not judge: {loss} was trained on {cause}."
 
 
 def _lead_pair(goal: GoalAdvice, loss: str) -> Difference | None:

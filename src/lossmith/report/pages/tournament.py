@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lossmith.evaluation import cards, front_sentence, without_level
-from lossmith.evaluation.advice.advice import Advice
 from lossmith.evaluation.advice.details import exclusions
-from lossmith.evaluation.advice.goals import GoalMetrics
-from lossmith.metrics.registry import Metric, find_metric
+from lossmith.metrics.registry import known_metric
 from lossmith.report.charts import chart_data, plane_axes
 from lossmith.report.costs import costs_of
 from lossmith.report.data import ReportData
@@ -50,10 +48,10 @@ class CardView:
     gloss: str
     headline: list[TextSpan]
     details: list[list[TextSpan]]
-    judges: list[Metric]
+    judges: list[str]
     """The metrics that it rests on."""
-    excluded: list[tuple[Metric, TextSpan]]
-    """Those that may not judge, and the loss that bars each."""
+    excluded: list[tuple[str, list[TextSpan]]]
+    """Those that may not judge, each with the rest of the sentence that says why."""
 
 
 def write_report(path: Path, contents: ReportData) -> None:
@@ -89,22 +87,28 @@ def write_report(path: Path, contents: ReportData) -> None:
 
 def card_views(contents: ReportData, methods: Sequence[Method]) -> list[CardView]:
     """The cards of the advice as the page shows them."""
-    goals = goal_metrics(contents.advice)
-    metrics = {ranking.metric.name: ranking.metric for ranking in contents.rankings}
-    return [
-        CardView(
-            card.goal,
-            GLOSSES[card.goal],
-            text_spans(card.headline, methods),
-            [text_spans(text, methods) for text in card.details if text not in set(exclusions(goals[card.goal]))],
-            list(goals[card.goal].metrics),
-            [
-                (metrics.get(name) or find_metric(name), text_spans(loss, methods)[0])
-                for name, loss in goals[card.goal].excluded.items()
-            ],
+    goals = {
+        goal.goal: goal for goal in (*(goal.metrics for goal in contents.advice.goals), *contents.advice.unjudged)
+    }
+    views = []
+    for card in cards(contents.advice, run_seconds(contents)):
+        goal = goals[card.goal]
+        reasons = list(exclusions(goal))
+        labels = [known_metric(name).label for name in goal.excluded]
+        views.append(
+            CardView(
+                card.goal,
+                GLOSSES[card.goal],
+                text_spans(card.headline, methods),
+                [text_spans(detail, methods) for detail in card.details if detail not in reasons],
+                [metric.label for metric in goal.metrics],
+                [
+                    (label, text_spans(reason.removeprefix(label), methods))
+                    for label, reason in zip(labels, reasons, strict=True)
+                ],
+            )
         )
-        for card in cards(contents.advice, run_seconds(contents))
-    ]
+    return views
 
 
 def run_seconds(contents: ReportData) -> dict[str, float]:
@@ -114,8 +118,3 @@ def run_seconds(contents: ReportData) -> dict[str, float]:
         for result in contents.results
         if math.isfinite(result.milliseconds_per_step)
     }
-
-
-def goal_metrics(advice: Advice) -> dict[str, GoalMetrics]:
-    """What each goal's card rests on, be it judged or not."""
-    return {goal.goal: goal for goal in (*(goal.metrics for goal in advice.goals), *advice.unjudged)}
