@@ -77,7 +77,7 @@ class Advice:
     costs: Mapping[str, float] = field(default_factory=dict)
     """The time of a step under each loss, in any unit, where it is known."""
     unjudged: tuple[GoalMetrics, ...] = ()
-    """The goals of which no metric may judge."""
+    """The goals of which no metric may judge, or in which no loss has a score for every image and seed."""
     grid: Ranking | None = None
     """The energy at the upsampling grid, in dB above the original's, where it was measured."""
     fixed_models: bool = False
@@ -119,13 +119,14 @@ def advise(
     metrics = list(dict.fromkeys(name for row in rows for name in row.scores))
     all_goals = goals_of(metrics, losses, trained_on)
     goals = [goal for goal in all_goals if goal.metrics]
+    unjudged = [goal for goal in all_goals if not goal.metrics]
     scored = with_goal_scores(rows, goals, criteria)
     advice = []
     for goal in goals:
         try:
             advice.append(_advise(scored, goal, losses, criteria, costs or {}, 1 if fixed_models else 2))
         except NothingToCompareError:
-            continue
+            unjudged.append(goal)
     tables = [goal.ranking for goal in advice]
     return Advice(
         tuple(advice),
@@ -135,7 +136,7 @@ def advise(
         losses=tuple(losses),
         criteria=criteria,
         costs=costs or {},
-        unjudged=tuple(goal for goal in all_goals if not goal.metrics),
+        unjudged=tuple(unjudged),
         grid=_grid(rows, metrics, losses),
         fixed_models=fixed_models,
     )

@@ -1,14 +1,14 @@
 """The sentences under a goal's headline: what is as good, what to avoid, and what would decide the rest."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 
 from lossmith.evaluation.advice.advice import Advice, GoalAdvice
 from lossmith.evaluation.advice.goals import GoalMetrics
 from lossmith.evaluation.advice.phrases import (
+    INPUT,
     advantage,
     amount,
-    beside_input,
-    capital,
     cost_beside,
     count,
     duration,
@@ -22,7 +22,7 @@ from lossmith.evaluation.advice.phrases import (
 )
 from lossmith.evaluation.results import DEGRADED, Difference
 from lossmith.evaluation.statistics.metric_overlap import is_independent, optimizes_metric
-from lossmith.evaluation.statistics.power import POWER
+from lossmith.evaluation.statistics.power import POWER, Plan
 from lossmith.metrics.registry import known_metric
 
 MOST = 4
@@ -31,7 +31,7 @@ MOST = 4
 
 def details(advice: Advice, goal: GoalAdvice, run_seconds: Mapping[str, float]) -> Iterator[str]:
     """What a person may want to know after the headline, a sentence each, the most useful first."""
-    yield from _beside_input(goal)
+    yield from standing_beside_input(goal)
     for loss in goal.equivalent[:MOST]:
         yield _as_good(goal, loss, advice.costs)
     if rest := goal.equivalent[MOST:]:
@@ -42,9 +42,9 @@ def details(advice: Advice, goal: GoalAdvice, run_seconds: Mapping[str, float]) 
         yield f"Worse than {goal.best}, too: {listed(rest)}."
     for loss in goal.undecided[:MOST]:
         yield _doubt(goal, loss)
-        yield what_would_decide(advice, goal, loss, run_seconds)
     if rest := goal.undecided[MOST:]:
         yield f"Undecided, too: {listed(rest)}."
+    yield from what_would_decide(advice, goal, run_seconds)
     yield from _objections(goal)
     yield from _pattern(advice, goal)
     yield from exclusions(goal.metrics)
@@ -65,26 +65,33 @@ def avoidance(advice: Advice, goal: GoalAdvice, loss: str) -> str:
     return f"{start}: it is {whole}, though {gap(pair, metric)}."
 
 
-def what_would_decide(advice: Advice, goal: GoalAdvice, loss: str, run_seconds: Mapping[str, float]) -> str:
-    """What it takes to decide an undecided loss against the best: seeds, with their time, or test pictures."""
-    plan, pair = goal.plans[loss], f"{goal.best} against {loss}"
-    images = "" if plan.images is None else count(plan.images, "more test picture")
+def what_would_decide(advice: Advice, goal: GoalAdvice, run_seconds: Mapping[str, float]) -> Iterator[str]:
+    """What it takes to decide what is undecided: seeds, with their time, or test pictures; the least first."""
     if is_one_picture(goal):
-        return f"To decide {pair}, give it more test pictures: one says nothing of others."
-    if is_one_seed(advice, goal):
-        return f"To decide {pair}, give it a second seed: only that tells how much seeds differ."
-    certainty = f"with {100 * POWER:.0f} % probability"
+        yield "More test pictures would tell: one says nothing of others."
+    elif is_one_seed(advice, goal):
+        yield "A second seed would tell: only that shows how much seeds differ."
+    else:
+        losses: dict[Plan, list[str]] = {}
+        for loss in goal.undecided:
+            losses.setdefault(goal.plans[loss], []).append(loss)
+        for plan in sorted(losses, key=lambda plan: (plan.seeds or inf, plan.images or inf)):
+            yield _plan(plan, advice, [goal.best, *losses[plan]], run_seconds)
+
+
+def _plan(plan: Plan, advice: Advice, losses: Sequence[str], run_seconds: Mapping[str, float]) -> str:
+    """What decides the first of these losses against each of the others."""
+    pair = f"{losses[0]} against {listed(losses[1:])}"
+    certainty = f"with {100 * POWER:.0f} % probability{' each' if len(losses) > 2 else ''}"
+    images = "" if plan.images is None else count(plan.images, "more test picture")
     if plan.seeds is not None:
-        seeds = count(plan.seeds, "more seed") + _time(plan.seeds, (goal.best, loss), run_seconds)
-        either = f"{seeds} or {images}" if images else seeds
-        return f"{capital(either)} would decide {pair} {certainty}."
-    if images and advice.fixed_models:
-        return f"{capital(images)} would decide {pair} {certainty}."
-    if images:
-        return f"No number of seeds will decide {pair}: {images} would, {certainty}."
+        seeds = count(plan.seeds, "more seed") + _time(plan.seeds, losses, run_seconds)
+        return f"{f'{seeds} or {images}' if images else seeds} would decide {pair} {certainty}."
     if advice.fixed_models:
-        return f"No affordable number of test pictures will decide {pair}."
-    return f"Neither more seeds nor more test pictures alone will decide {pair}: it takes more of both."
+        return f"{images or 'No number of test pictures within reach'} would decide {pair} {certainty}."
+    if images:
+        return f"More seeds will not decide {pair}: {images} would, {certainty}."
+    return f"Neither more seeds nor more test pictures alone will decide {pair}: it takes both."
 
 
 def exclusions(goal: GoalMetrics) -> Iterator[str]:
@@ -102,13 +109,13 @@ def _lead_pair(goal: GoalAdvice, loss: str) -> Difference | None:
     return find_pair(goal.lead, goal.metrics.lead, loss, goal.best)
 
 
-def _beside_input(goal: GoalAdvice) -> Iterator[str]:
+def standing_beside_input(goal: GoalAdvice) -> Iterator[str]:
     """How far the best loss is from the degraded input, where that is what counts."""
-    if beside_input(goal) is None or (goal.improves and len(goal.contenders) > 1):
+    if goal.improves and len(goal.contenders) > 1:
         return
     metric = goal.metrics.lead
     if pair := find_pair(goal.lead, metric, goal.best, DEGRADED):
-        yield f"Beside the degraded input {goal.best} is {gap(pair, metric)}."
+        yield f"{goal.best} is {gap(pair, metric, INPUT)}."
 
 
 def _as_good(goal: GoalAdvice, loss: str, costs: Mapping[str, float]) -> str:
@@ -137,11 +144,11 @@ def _cause(pair: Difference, goal: GoalAdvice) -> str:
         return "nothing shows how sure that is"
     extent = amount(metric, variation.extent)
     if variation.over == "seeds":
-        return f"it changes by {extent} from seed to seed"
+        return f"{'its two' if variation.number == 2 else 'its'} seeds differ by {extent}"
     return f"the {'two ' if variation.number == 2 else ''}test pictures disagree by {extent}"
 
 
-def _time(seeds: int, losses: tuple[str, str], run_seconds: Mapping[str, float]) -> str:
+def _time(seeds: int, losses: Sequence[str], run_seconds: Mapping[str, float]) -> str:
     if not all(loss in run_seconds for loss in losses):
         return ""
     return f", {duration(seeds * sum(run_seconds[loss] for loss in losses))},"
@@ -184,4 +191,4 @@ def _pattern(advice: Advice, goal: GoalAdvice) -> Iterator[str]:
         )
 
 
-__all__ = ["avoidance", "details", "exclusions", "what_would_decide"]
+__all__ = ["avoidance", "details", "exclusions", "standing_beside_input", "what_would_decide"]

@@ -50,13 +50,11 @@ def _lead(goal: GoalAdvice) -> str:
 
 
 def _alone(goal: GoalAdvice) -> str:
-    name, pair = goal.metrics.goal, beside_input(goal)
+    pair = beside_input(goal)
     if pair is None:
-        return f"{goal.best} has no rival in {name}"
-    if pair.outcome == "undecided":
-        return f"{goal.best}, which has no rival, is not known to improve on {INPUT} in {name}"
-    verb = "improves" if goal.improves else "does not improve"
-    return f"{goal.best}, which has no rival, {verb} on {INPUT} in {name}"
+        return f"{goal.best} has no rival in {goal.metrics.goal}"
+    verb = "is not known to improve" if pair.outcome == "undecided" else "does not improve"
+    return f"{goal.best} {'improves' if goal.improves else verb} on {INPUT} in {goal.metrics.goal}"
 
 
 def _no_improvement(goal: GoalAdvice) -> str | None:
@@ -64,11 +62,10 @@ def _no_improvement(goal: GoalAdvice) -> str | None:
     pair = beside_input(goal)
     if pair is None or goal.improves:
         return None
-    verb = "is known to improve" if pair.outcome == "undecided" else "improves"
-    near = "leads" if advantage(pair, goal.metrics.score) > 0 else "comes nearest"
-    if goal.undecided:
-        near = "seems to lead" if near == "leads" else "seems to come nearest"
-    return f"no loss {verb} on {INPUT} in {goal.metrics.goal}; {goal.best} {near}"
+    verbs = {"undecided": "is known to improve", "equivalent": "improves notably"}
+    near = "lead" if advantage(pair, goal.metrics.score) > 0 else "come nearest"
+    near = f"seems to {near}" if goal.undecided else near.replace("lead", "leads").replace("come", "comes")
+    return f"no loss {verbs.get(pair.outcome, 'improves')} on {INPUT} in {goal.metrics.goal}; {goal.best} {near}"
 
 
 def _undecided(goal: GoalAdvice) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from lossmith.evaluation.advice.advice import NOTABLY_CHEAPER, Advice, GoalAdvice
 from lossmith.evaluation.results import DEGRADED, Difference, Variation
-from lossmith.metrics.registry import Metric
+from lossmith.metrics.registry import GOALS, Metric
 
 INPUT = "the degraded input"
 
@@ -51,7 +51,8 @@ def digits(metric: Metric, value: float) -> int:
     """As many digits as the metric is shown with, or a few more where a small number would look like 0."""
     if value == 0:
         return metric.digits
-    return min(max(metric.digits, math.ceil(-math.log10(abs(value)))), metric.digits + 3)
+    first = math.ceil(-math.log10(abs(value)) - 1e-6)  # the place of the first digit that is not 0
+    return min(max(metric.digits, first), metric.digits + 3)
 
 
 def rough(value: float) -> str:
@@ -113,26 +114,28 @@ def _limits(difference: Difference, metric: Metric) -> str:
     if difference.mean < 0:
         low, high = -high, -low
     places = digits(metric, difference.mean)
-    return f"{low + 0.0:.{places}f} to {high + 0.0:.{places}f}"
+    return " to ".join(f"{round(end, places) + 0.0:.{places}f}" for end in (low, high))  # no "-0.00"
 
 
 def amount(metric: Metric, value: float) -> str:
-    """A rough number in the unit of the metric, or with its name."""
-    return f"{rough(value)} {metric.unit}" if metric.unit else f"{rough(value)} in {metric.label}"
+    return f"{rough(value)} {metric.unit}".strip()
 
 
 def reason(variation: Variation, metric: Metric) -> str:
-    """Why a difference is not known better, in two or three words.
+    """Why a difference is not known better, in a few words; of a goal's score no numbers, which have no unit.
 
     >>> psnr = Metric("psnr", "PSNR", True, 2, "dB")
     >>> reason(Variation("seeds", 3, 2.04), psnr), reason(Variation("images", 2, 0.5), psnr)
     ('seeds differ by 2 dB', 'two test pictures')
     """
-    if variation.over == "images":
-        if variation.number == 2:
-            return "two test pictures"
-        return f"test pictures differ by {amount(metric, variation.extent)}"
-    return f"seeds differ by {amount(metric, variation.extent)}"
+    if variation.over == "images" and variation.number == 2:
+        return "two test pictures"
+    subject = "test pictures" if variation.over == "images" else "seeds"
+    return (
+        f"{subject} disagree"
+        if metric.name in GOALS
+        else f"{subject} differ by {amount(metric, variation.extent)}"
+    )
 
 
 def cost_beside(costs: Mapping[str, float], loss: str, other: str) -> str:

@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lossmith.evaluation.advice.advice import Advice, GoalAdvice
-from lossmith.evaluation.advice.details import avoidance, details, exclusions, what_would_decide
+from lossmith.evaluation.advice.details import (
+    avoidance,
+    details,
+    exclusions,
+    standing_beside_input,
+    what_would_decide,
+)
+from lossmith.evaluation.advice.goals import GoalMetrics
 from lossmith.evaluation.advice.headlines import headline
-from lossmith.evaluation.advice.phrases import capital, find_pair, is_one_picture, is_one_seed, listed
+from lossmith.evaluation.advice.phrases import capital, few, find_pair, is_one_picture, is_one_seed, listed
 from lossmith.metrics.registry import GOALS, Goal
 
 
@@ -36,36 +43,31 @@ def cards(advice: Advice, run_seconds: Mapping[str, float] | None = None) -> tup
         Card(goal.metrics.goal, headline(advice, goal), tuple(details(advice, goal, run_seconds or {})))
         for goal in advice.goals
     ]
-    unjudged = [
-        Card(
-            goal.goal,
-            f"{capital(goal.goal)} cannot be judged here: no judge is independent of all losses.",
-            tuple(exclusions(goal)),
-        )
-        for goal in advice.unjudged
-    ]
+    unjudged = [Card(goal.goal, _why_unjudged(goal), tuple(exclusions(goal))) for goal in advice.unjudged]
     return tuple(sorted([*judged, *unjudged], key=lambda card: GOALS.index(card.goal)))
 
 
 def front_sentence(advice: Advice) -> str:
-    """The losses on the front of distortion and perception, in a sentence; empty where there is no front.
+    """Between fidelity and perception: the loss that is the choice for both, or the losses of the front.
 
-    Where the ends of the front are not known to differ, it says so.
+    Empty where there is no front. Where the ends of the front are not known to differ, it says so.
     """
-    if not advice.front or len(advice.losses) == 1:
+    fidelity, perception = advice.of("fidelity"), advice.of("perception")
+    if not advice.front or fidelity is None or perception is None or len(advice.losses) == 1:
         return ""
-    faithful, *between, pleasing = advice.front if len(advice.front) > 1 else advice.front * 2
-    is_tentative = any(is_one_picture(goal) or is_one_seed(advice, goal) for goal in advice.goals)
-    scope = ", on these pictures and seeds" if is_tentative else ""
-    if faithful == pleasing:
-        return f"Fidelity and perception agree{scope}: {faithful} comes first in both."
+    if fidelity.take and perception.take and (common := _common(fidelity, perception)):
+        is_alone = not fidelity.equivalent and not perception.equivalent
+        verb = "is" if is_alone else "is among" if len(common) == 1 else "are among"
+        return f"Fidelity and perception agree: {few(common)} {verb} the best in both."
+    if len(advice.front) == 1:
+        return f"Fidelity and perception seem to agree: {advice.front[0]} leads in both."
+    faithful, *between, pleasing = advice.front
     middle = f"; {listed(between)} {'lies' if len(between) == 1 else 'lie'} between" if between else ""
     ends = f"{faithful} is the most faithful, {pleasing} the best looking{middle}"
-    if not _is_known(advice, "fidelity", faithful, pleasing) or not _is_known(
-        advice, "perception", pleasing, faithful
-    ):
-        return f"Between fidelity and perception{scope}: {ends}; that is not certain yet."
-    return f"Between fidelity and perception{scope}: {ends}."
+    is_known = _is_better(fidelity, faithful, pleasing) and _is_better(perception, pleasing, faithful)
+    is_tentative = is_one_picture(fidelity) or is_one_seed(advice, fidelity)
+    doubt = "" if is_known and not is_tentative else "; that is not certain"
+    return f"Between fidelity and perception: {ends}{doubt}."
 
 
 def verdict(advice: Advice, run_seconds: Mapping[str, float] | None = None) -> str:
@@ -80,16 +82,29 @@ def verdict(advice: Advice, run_seconds: Mapping[str, float] | None = None) -> s
     return "\n".join(filter(None, [*lines, front_sentence(advice)]))
 
 
+def _why_unjudged(goal: GoalMetrics) -> str:
+    if goal.metrics:
+        return f"{capital(goal.goal)} could not be compared: no loss has a score for every picture and seed."
+    return f"{capital(goal.goal)} cannot be judged here: no judge is independent of all losses."
+
+
 def _short(advice: Advice, goal: GoalAdvice, run_seconds: Mapping[str, float]) -> list[str]:
-    """The one loss to avoid most, and what would decide the first question that is open."""
-    sentences = [avoidance(advice, goal, goal.avoid[-1])] if goal.avoid else []
-    return sentences + [what_would_decide(advice, goal, loss, run_seconds) for loss in goal.undecided[:1]]
+    """The details that count most: how far off the degraded input is, what to avoid, and what would decide."""
+    avoidances = [avoidance(advice, goal, goal.avoid[-1])] if goal.avoid else []
+    steps = list(what_would_decide(advice, goal, run_seconds))
+    return [*standing_beside_input(goal), *avoidances, *steps[:1]]
 
 
-def _is_known(advice: Advice, goal: Goal, better: str, worse: str) -> bool:
-    found = advice.of(goal)
-    pair = found and find_pair(found.differences, found.metrics.score, better, worse)
-    return bool(pair and pair.outcome == "better")
+def _common(fidelity: GoalAdvice, perception: GoalAdvice) -> list[str]:
+    """The losses that are the best, or as good, for both goals; the choices first."""
+    equals = [{goal.best, *goal.equivalent} for goal in (fidelity, perception)]
+    names = dict.fromkeys([fidelity.take, perception.take, *fidelity.contenders])
+    return [name for name in names if name and all(name in group for group in equals)]
+
+
+def _is_better(goal: GoalAdvice, better: str, worse: str) -> bool:
+    pair = find_pair(goal.differences, goal.metrics.score, better, worse)
+    return pair is not None and pair.outcome == "better"
 
 
 __all__ = ["Card", "cards", "front_sentence", "verdict"]
