@@ -29,11 +29,12 @@ Outcome = Literal["better", "worse", "equivalent", "undecided"]
 class Variation:
     """With what a difference varies most, which is why it is not known better."""
 
-    over: Literal["images", "seeds"]
+    over: Literal["images", "seeds", "other seeds"]
+    """The last are those of other pairs, by which a pair is judged whose own few agree by chance."""
     number: int
-    """How many of them there were."""
+    """How many images or seeds there were."""
     extent: float
-    """The greatest minus the least difference among them."""
+    """How far two of them usually differ: the root mean square."""
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def test_one_of_two_is_taken_where_only_the_third_is_decided():
     rows = tournament({"mix": 1.0, "l1": 0.9, "ssim": -2.0}, by_image={"l1": 0.5})
     card = only_card(rows)
     assert card.headline == "For fidelity, take mix or l1; which is better is not decided yet."
-    assert "and the test pictures disagree by 1 dB." in card.details[1]
+    assert "and the test pictures disagree by 0.76 dB." in card.details[1]
 
 
 def test_many_may_be_as_good():

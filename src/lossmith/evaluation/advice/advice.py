@@ -8,12 +8,10 @@ from lossmith.evaluation.advice.goals import GoalMetrics, goals_of, with_goal_sc
 from lossmith.evaluation.results import DEGRADED, Difference, Ranking, Row
 from lossmith.evaluation.statistics.criteria import Criteria
 from lossmith.evaluation.statistics.power import Plan, plan
-from lossmith.evaluation.statistics.ranking import differences, ranking
+from lossmith.evaluation.statistics.ranking import differences, ranking, rankings
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
-from lossmith.metrics.registry import Metric, find_metric
+from lossmith.metrics.registry import GRID_METRICS, Metric
 
-GRID = "grid"
-"""The metric of energy at the upsampling grid."""
 NOTABLY_CHEAPER = 0.9
 """Of two equivalent losses the one is taken that needs less than this of the other's time."""
 
@@ -143,12 +141,8 @@ def advise(
 
 
 def _grid(rows: Sequence[Row], metrics: Sequence[str], losses: Sequence[str]) -> Ranking | None:
-    if GRID not in metrics:
-        return None
-    try:
-        return ranking(rows, find_metric(GRID), losses)
-    except NothingToCompareError:
-        return None
+    measured = rankings(rows, [GRID_METRICS[name] for name in metrics if name in GRID_METRICS], losses)
+    return next(iter(measured), None)
 
 
 def _advise(

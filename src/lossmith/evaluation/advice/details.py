@@ -143,6 +143,8 @@ def _cause(pair: Difference, goal: GoalAdvice) -> str:
     if variation is None:
         return "nothing shows how sure that is"
     extent = amount(metric, variation.extent)
+    if variation.over == "other seeds":
+        return f"seeds of other losses differ by {extent}"
     if variation.over == "seeds":
         return f"{'its two' if variation.number == 2 else 'its'} seeds differ by {extent}"
     return f"the {'two ' if variation.number == 2 else ''}test pictures disagree by {extent}"

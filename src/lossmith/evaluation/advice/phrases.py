@@ -130,7 +130,7 @@ def reason(variation: Variation, metric: Metric) -> str:
     """
     if variation.over == "images" and variation.number == 2:
         return "two test pictures"
-    subject = "test pictures" if variation.over == "images" else "seeds"
+    subject = {"images": "test pictures", "seeds": "seeds", "other seeds": "seeds of other losses"}[variation.over]
     return (
         f"{subject} disagree"
         if metric.name in GOALS

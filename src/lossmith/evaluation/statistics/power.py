@@ -1,6 +1,7 @@
 """What it would take to decide between two methods: variance components, and the seeds or images still needed."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -115,7 +116,9 @@ def _probability_of_decision(
 
 
 def _first(limit: int, suffices: Callable[[int], bool]) -> int | None:
-    return next((number for number in range(1, limit + 1) if suffices(number)), None)
+    """The least number up to a limit that suffices, where every greater one does; found by halving."""
+    place = bisect_left(range(1, limit + 1), True, key=suffices)
+    return place + 1 if place < limit else None
 
 
 __all__ = ["Plan", "VarianceComponents", "plan", "variance_components"]

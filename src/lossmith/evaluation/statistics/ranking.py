@@ -66,7 +66,7 @@ def difference(
         outcome=outcome(low, high, margin, metric.higher_is_better),
         margin=margin,
         confidence=criteria.confidence(contenders, difference.freedom),
-        variation=variation(values),
+        variation=variation(values, table.seed_ratio),
     )
 
 
