@@ -16,7 +16,7 @@ from skimage import data
 
 from lossmith.core.errors import LossmithError
 from lossmith.evaluation import cards, front_sentence
-from lossmith.report import ImageComparison, ReportData, write_report
+from lossmith.report import ImageComparison, LossResult, ReportData, write_report
 from lossmith.report.formatting import MINUS
 from lossmith.report.pages.tournament import run_seconds
 
@@ -123,7 +123,8 @@ def test_a_race_and_its_learning_rates_have_sections(race_data: ReportData, tmp_
 
 
 def test_results_that_others_made_have_no_training(report_data: ReportData, tmp_path: Path) -> None:
-    contents = replace(report_data, results=[], network="", degradation="", budget="", seeds=[])
+    results = [LossResult(result.loss, [], 0, math.nan, None) for result in report_data.results]
+    contents = replace(report_data, results=results, network="", degradation="", budget="", seeds=[])
     page = write_page(contents, tmp_path)
     check_complete(page)
     assert "Which result is best?" in page.text

@@ -84,10 +84,11 @@ def make_page(tournament: TournamentResults, out: Path) -> ReportData:
         comparisons=_comparisons(tournament, finished),
         environment=_environment(tournament),
         notes=[
-            *filter(None, [rising, "" if tournament.race else tournament.ending]),
+            *filter(None, ["" if tournament.race else tournament.ending]),
             *why_nan(tournament.rows),
             *tournament.data.remarks,
         ],
+        curve_notes=[rising] if rising else [],
         race=tournament.race,
     )
     write_json(out / "results.json", contents)

@@ -37,7 +37,7 @@ def write_json(path: Path, contents: ReportData) -> None:
         "command": contents.command,
         "seeds": contents.seeds,
         "environment": contents.environment,
-        "notes": contents.notes,
+        "notes": [*contents.notes, *contents.curve_notes],
         "losses": [
             {
                 **{key: value for key, value in asdict(result).items() if key != "curves"},
