@@ -1,7 +1,8 @@
-"""Selection of the image windows in which the losses differ most."""
+"""Selection of the images and windows in which the losses differ most to the eye."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,13 @@ from lossmith.report.data import ImageComparison, Pixels
 CROPS = 3
 SIDE = 64
 GRAIN = 9
-"""Pixels over which an error is averaged before losses are compared: the size of a visible artefact."""
+"""Pixels over which brightness and errors are averaged: the size of a visible artefact."""
 FLAT = 12.0
-"""8-bit levels; a window whose pixels deviate less shows no structure."""
+"""8-bit levels; a window whose pixels deviate less shows little structure."""
+FAINT = 8.0
+"""8-bit levels; detail of the target below this contrast hides nothing that lies over it."""
+LUMA = (0.299, 0.587, 0.114)
+"""Of BT.601: what red, green and blue add to brightness."""
 
 Map = NDArray[np.float64]
 
@@ -28,41 +33,102 @@ class Crop:
 
 
 def find_crops(comparison: ImageComparison, longest: int = SIDE) -> list[Crop]:
-    """Up to three windows that do not overlap, the one where the local error varies most between losses first, but
-    those in which the target is flat last. Their side is `longest`, or that of a smaller image.
+    """Up to three windows that do not overlap, the one where the losses differ most visibly first.
 
-    With a single loss, or when all gave the same image, the degraded input counts as a method; when even that
-    is equal to them, the windows with the most detail in the target are taken.
+    Their side is `longest`, or that of a smaller image. Differences of structure count, see
+    `structural_difference`, and windows in which the target is flat, as in sky, count less. Where the losses have
+    the same structure, differences of color and brightness count. With a single loss, or when all gave the same
+    image, the degraded input counts as a method; when even that is equal to them, the windows with the most detail
+    in the target are taken.
     """
-    height, width = comparison.target.shape[:2]
-    side = min(longest, height, width)
-    restored = [local_error(image, comparison.target) for image in comparison.restored.values()]
-    interest = _variance(restored) if restored else np.zeros((height, width))
-    if not interest.any() and comparison.degraded is not None:
-        interest = _variance([*restored, local_error(comparison.degraded, comparison.target)])
-    if not interest.any():
-        interest = local_error(comparison.target, np.full_like(comparison.target, comparison.target.mean()))
-    crops = pick_windows(box_sum(interest, side), side)
-    return sorted(crops, key=lambda crop: _is_flat(comparison.target, crop))  # windows with structure come first
+    side = min(longest, *comparison.target.shape[:2])
+    return pick_windows(box_sum(_interest(comparison), side) * visibility(comparison.target, side), side)
 
 
-def _is_flat(target: Pixels, crop: Crop) -> bool:
-    """Whether the target has no structure in this window, as in sky."""
-    window = target[crop.y : crop.y + crop.side, crop.x : crop.x + crop.side]
-    return float(window.mean(axis=2).std()) < FLAT
+def visible_difference(comparison: ImageComparison) -> float:
+    """How much the structure of the losses' images differs in the window where it does most, in 8-bit levels.
+
+    A single loss is compared with the degraded input.
+    """
+    images = list(comparison.restored.values())
+    if len(images) < 2 and comparison.degraded is not None:
+        images.append(comparison.degraded)
+    if not images:
+        return 0.0
+    side = min(SIDE, *comparison.target.shape[:2])
+    difference = structural_difference(images, comparison.target)
+    means = box_sum(difference, side) / side**2
+    return float(np.max(means * visibility(comparison.target, side)))
+
+
+def most_different(comparisons: Iterable[ImageComparison], count: int) -> list[ImageComparison]:
+    """The test images in which the losses differ most visibly, the first one most; no more are kept in memory."""
+    return nlargest(count, comparisons, key=visible_difference)
+
+
+def structural_difference(images: Sequence[Pixels], target: Pixels) -> Map:
+    """How visibly the detail of several images of one scene differs around each pixel, (height, width), in levels.
+
+    The variance between the images of what a local mean leaves of their luma, averaged around each pixel, over the
+    contrast of the target's detail there, behind which differences hide. A color cast or a shift of brightness has
+    no detail; blur, noise, ringing and blocks have.
+    """
+    hidden_by = np.sqrt(local_mean(detail(target) ** 2) + FAINT**2)
+    difference: Map = local_mean(_variance([detail(image) for image in images])) / hidden_by
+    return difference
+
+
+def visibility(target: Pixels, side: int) -> Map:
+    """The weight of every window that lies inside, by its top left corner: 1 with structure, 0.1 without any."""
+    gray = luma(target)
+    mean, square = (box_sum(values, side) / side**2 for values in (gray, gray**2))
+    weight: Map = np.clip(np.sqrt(np.maximum(0.0, square - mean**2)) / FLAT, 0.1, 1.0)
+    return weight
+
+
+def luma(image: Pixels) -> Map:
+    """The brightness in 8-bit levels, (height, width)."""
+    brightness: Map = image @ np.asarray(LUMA)
+    return brightness
+
+
+def detail(image: Pixels) -> Map:
+    """What a local mean leaves of the brightness, (height, width), in 8-bit levels."""
+    gray = luma(image)
+    return gray - local_mean(gray)
+
+
+def _interest(comparison: ImageComparison) -> Map:
+    """How much each pixel is worth looking at, (height, width)."""
+    target, restored = comparison.target, list(comparison.restored.values())
+    both = [*restored, comparison.degraded] if comparison.degraded is not None else restored
+    for images in (restored, both):
+        for difference in (structural_difference, _difference_of_errors):
+            if len(images) > 1 and (interest := difference(images, target)).any():
+                return interest
+    return local_error(target, np.full_like(target, target.mean()))
+
+
+def _difference_of_errors(images: Sequence[Pixels], target: Pixels) -> Map:
+    return _variance([local_error(image, target) for image in images])
 
 
 def absolute_error(image: Pixels, target: Pixels) -> Map:
     """Absolute difference in 8-bit levels, averaged over the colors, (height, width)."""
-    difference: Map = np.abs(image.astype(np.float64) - target).mean(axis=2)
+    difference: Map = np.abs(image.astype(np.int16) - target) @ np.full(3, 1 / 3)
     return difference
 
 
 def local_error(image: Pixels, target: Pixels) -> Map:
     """The absolute error averaged around each pixel, (height, width)."""
-    grain = min(GRAIN, *target.shape[:2])
+    return local_mean(absolute_error(image, target))
+
+
+def local_mean(values: Map) -> Map:
+    """The mean of `GRAIN` x `GRAIN` values around each; those at the border are repeated beyond it."""
+    grain = min(GRAIN, *values.shape)
     before = grain // 2
-    padded = np.pad(absolute_error(image, target), (before, grain - 1 - before), mode="edge")
+    padded = np.pad(values, (before, grain - 1 - before), mode="edge")
     mean: Map = box_sum(padded, grain) / grain**2
     return mean
 

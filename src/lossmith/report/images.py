@@ -1,4 +1,4 @@
-"""A test image, prepared to be looked at: images as data URIs, spots, the scale of errors, scores."""
+"""Test images, prepared to be looked at: images as data URIs, spots, the scale of errors, scores."""
 
 import base64
 import io
@@ -17,9 +17,13 @@ from lossmith.report.formatting import number
 from lossmith.report.methods import TARGET, Method
 
 MAX_SIDE, LEAST = 1024, 256
-"""Longer sides are cropped to where the losses differ most; to less where the page would exceed PIXELS."""
+"""Longer sides are cropped to where the losses differ most; to less where the page would be too heavy to send."""
 PIXELS = 3_000_000
-"""Of all images on a page together, some 9 megabytes."""
+"""Of all images on a page together; of photographs, some 3 to 4 megabytes."""
+CHARACTERS = 5_400_000
+"""Of all data URIs of images on a page together, which is 6 megabytes at most with everything else."""
+SHOWN_WIDTH = 480
+"""CSS pixels; images that are half as wide or less are enlarged by a whole factor, so that pixels stay square."""
 CEILINGS = (2, 4, 8, 16, 32, 64, 128, 255)
 """Round ends for the scale of error maps, in 8-bit levels."""
 
@@ -30,6 +34,8 @@ class Frame:
 
     method: Method
     uri: str
+    still: str
+    """The first spot, which is seen until a script moves and zooms."""
     alt: str
     mean_error: str
     """Mean absolute error in 8-bit levels."""
@@ -61,21 +67,59 @@ class View:
 
     @property
     def columns(self) -> int:
-        """Close ups in a row of a wide screen: all of them, or even rows of seven at most."""
-        return math.ceil(len(self.frames) / math.ceil(len(self.frames) / 7))
+        """Close ups in a row of a wide screen."""
+        return even_columns(len(self.frames), 7)
+
+    @property
+    def enlargement(self) -> int:
+        """The whole factor by which it is shown larger, 1 for most."""
+        return enlargement(self.width)
 
 
-def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence[Method]) -> View:
-    """The view of one test image."""
+def even_columns(count: int, most: int) -> int:
+    """How many things to put in a row, `most` at most, so that all rows are as long.
+
+    >>> [even_columns(count, 6) for count in (3, 6, 7, 8, 13)]
+    [3, 6, 4, 4, 5]
+    """
+    return math.ceil(count / math.ceil(count / most))
+
+
+def enlargement(width: int) -> int:
+    """The whole factor by which an image of this width is shown larger, 1 for most."""
+    return max(1, SHOWN_WIDTH // width)
+
+
+def views_of(contents: ReportData, methods: Sequence[Method]) -> list[View]:
+    """The views of all test images that the page has room for, in their order.
+
+    Where images that compress badly, such as noise, would make the page too heavy, less of each is shown; where
+    even that is too much, the last ones are left out.
+    """
+    comparisons, side = contents.comparisons, longest_side(contents.comparisons)
+    while True:
+        views = [view_of(comparison, contents, methods, side) for comparison in comparisons]
+        characters = sum(len(frame.uri) + len(frame.still) for view in views for frame in view.frames)
+        if characters <= CHARACTERS or (side == LEAST and len(comparisons) == 1):
+            return views
+        if side > LEAST:
+            side = max(LEAST, int(side * min(0.95, math.sqrt(CHARACTERS / characters))))
+        else:
+            comparisons = comparisons[:-1]
+
+
+def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence[Method], side: int) -> View:
+    """The view of one test image; its sides are `side` at most."""
     height, width = comparison.target.shape[:2]
-    comparison = _cropped(comparison, longest_side(contents))
+    comparison = _cropped(comparison, side)
     shown_height, shown_width = comparison.target.shape[:2]
+    crops = find_crops(comparison)
     losses = [method for method in methods if method.name in comparison.restored and method.kind == "loss"]
     degraded = comparison.degraded
     inputs = [method for method in methods if method.kind == "degraded" and degraded is not None]
-    frames = [] if degraded is None else [_frame(comparison, method, degraded) for method in inputs]
-    frames += [_frame(comparison, method, comparison.restored[method.name]) for method in losses]
-    frames += [_frame(comparison, TARGET, comparison.target)]
+    frames = [] if degraded is None else [_frame(comparison, crops[0], m, degraded) for m in inputs]
+    frames += [_frame(comparison, crops[0], m, comparison.restored[m.name]) for m in losses]
+    frames += [_frame(comparison, crops[0], TARGET, comparison.target)]
     metrics, scores = _scores(comparison.image, contents, [*inputs, *losses])
     return View(
         image=comparison.image,
@@ -83,7 +127,7 @@ def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence
         height=shown_height,
         cropped_from=(width, height) if (width, height) != (shown_width, shown_height) else None,
         frames=frames,
-        crops=find_crops(comparison),
+        crops=crops,
         ceiling=error_ceiling(comparison),
         metrics=metrics,
         scores=scores,
@@ -91,11 +135,15 @@ def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence
 
 
 def data_uri(pixels: Pixels) -> str:
-    """The image without loss: WebP, a quarter smaller than PNG, or PNG where Pillow was built without it."""
+    """The image without loss: WebP, or PNG where Pillow was built without it.
+
+    The settings are measured by `benchmarks/page_images.py`: a quarter smaller than PNG, within a tenth of the
+    smallest WebP, and written in a fifth of the time.
+    """
     file = io.BytesIO()
     image = Image.fromarray(np.ascontiguousarray(pixels))
     if features.check("webp"):
-        image.save(file, "WEBP", lossless=True, quality=60, method=4)
+        image.save(file, "WEBP", lossless=True, quality=0, method=1)
         kind = "webp"
     else:
         image.save(file, "PNG", optimize=True)
@@ -111,9 +159,9 @@ def error_ceiling(comparison: ImageComparison) -> int:
     return next(ceiling for ceiling in CEILINGS if high <= ceiling)
 
 
-def longest_side(contents: ReportData) -> int:
-    """The side that images are cropped to, so that many of them do not make the page too heavy to be sent."""
-    shapes = [(len(comparison.restored) + 2, *comparison.target.shape[:2]) for comparison in contents.comparisons]
+def longest_side(comparisons: Sequence[ImageComparison]) -> int:
+    """The side that images are cropped to, so that all versions of them have some `PIXELS`."""
+    shapes = [(len(comparison.restored) + 2, *comparison.target.shape[:2]) for comparison in comparisons]
     sides = range(MAX_SIDE, LEAST, -32)
     fitting = (s for s in sides if sum(n * min(h, s) * min(w, s) for n, h, w in shapes) <= PIXELS)
     return next(fitting, LEAST)
@@ -136,24 +184,40 @@ def _cropped(comparison: ImageComparison, side: int) -> ImageComparison:
     )
 
 
-def _frame(comparison: ImageComparison, method: Method, image: Pixels) -> Frame:
-    words = {"degraded": "degraded input", "target": "target"}.get(method.kind, f"restored with {method.name}")
+def cut(image: Pixels, crop: Crop) -> Pixels:
+    """The pixels of a window."""
+    return image[crop.y : crop.y + crop.side, crop.x : crop.x + crop.side]
+
+
+def words_for(method: Method) -> str:
+    """What a version of an image is, for those who do not see it."""
+    return {"degraded": "degraded input", "target": "target"}.get(method.kind, f"restored with {method.name}")
+
+
+def _frame(comparison: ImageComparison, spot: Crop, method: Method, image: Pixels) -> Frame:
     return Frame(
         method=method,
         uri=data_uri(image),
-        alt=f"{comparison.image}: {words}",
+        still=data_uri(cut(image, spot)),
+        alt=f"{comparison.image}: {words_for(method)}",
         mean_error=number(float(absolute_error(image, comparison.target).mean()), 2),
     )
+
+
+def first_rows(image: str, contents: ReportData) -> dict[str, Row]:
+    """The scores of an image by method, of the first seed, whose images are shown."""
+    rows: dict[str, Row] = {}
+    for row in contents.rows:
+        if row.image == image and (row.method not in rows or row.seed < rows[row.method].seed):
+            rows[row.method] = row
+    return rows
 
 
 def _scores(
     image: str, contents: ReportData, methods: Sequence[Method]
 ) -> tuple[list[Metric], list[tuple[Method, list[Score]]]]:
     """The scores of the images shown, which are of the first seed; metrics that were not measured left out."""
-    rows: dict[str, Row] = {}
-    for row in contents.rows:
-        if row.image == image and (row.method not in rows or row.seed < rows[row.method].seed):
-            rows[row.method] = row
+    rows = first_rows(image, contents)
     known = [method for method in methods if method.name in rows]
     metrics = [
         ranking.metric

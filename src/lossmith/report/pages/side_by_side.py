@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 from lossmith.report.crops import Crop, find_crops
 from lossmith.report.data import ImageComparison, Pixels
-from lossmith.report.images import data_uri
+from lossmith.report.images import cut, data_uri, enlargement, even_columns
 from lossmith.report.templates import write_page
 
 STYLES = ("theme", "base", "images", "print")
@@ -34,7 +33,12 @@ class RestoredImage:
     @property
     def columns(self) -> int:
         """Close ups in a row of a wide screen."""
-        return ceil(len(self.versions) / ceil(len(self.versions) / 7))
+        return even_columns(len(self.versions), 7)
+
+    @property
+    def enlargement(self) -> int:
+        """The whole factor by which it is shown larger, 1 for most."""
+        return enlargement(self.width)
 
     @property
     def crops(self) -> list[Crop]:
@@ -60,4 +64,5 @@ def write_restored(path: Path, images: Sequence[RestoredImage], left_out: int = 
         models=models,
         left_out=left_out,
         data_uri=data_uri,
+        cut=cut,
     )

@@ -12,8 +12,10 @@ from lossmith.report.charts import chart_data, plane_axes
 from lossmith.report.costs import costs_of
 from lossmith.report.data import ReportData
 from lossmith.report.definitions import definition
-from lossmith.report.images import view_of
+from lossmith.report.formatting import number
+from lossmith.report.images import data_uri, views_of
 from lossmith.report.methods import Method, methods_of
+from lossmith.report.opening import opening_of
 from lossmith.report.race_view import race_view
 from lossmith.report.rates_view import rates_view
 from lossmith.report.results_table import GLOSSES, results_table
@@ -76,7 +78,10 @@ def write_report(path: Path, contents: ReportData) -> None:
         race=race_view(contents, methods),
         rates=rates_view(contents, methods),
         axes=plane_axes(contents),
-        views=[view_of(comparison, contents, methods) for comparison in contents.comparisons],
+        opening=opening_of(contents, methods),
+        number=number,
+        data_uri=data_uri,
+        views=views_of(contents, methods),
         costs=costs_of(contents, methods),
         images=len({without_level(row.image) for row in contents.rows}),
         definition=definition,

@@ -1,5 +1,5 @@
 // Close-ups of the same area in every version of an image, moved and zoomed together.
-function setUpCrops(comparison, images, errorMaps, size) {
+function setUpCrops(comparison, images, names, errorMaps, size) {
   const tiles = [...comparison.querySelectorAll(".crop")];
   const grid = comparison.querySelector(".crops");
   const zoom = comparison.querySelector(".zoom");
@@ -23,7 +23,7 @@ function setUpCrops(comparison, images, errorMaps, size) {
     view.x = left + side / 2;
     view.y = top + side / 2;
     for (const tile of tiles) {
-      const canvas = tile.firstElementChild;
+      const canvas = tile.querySelector("canvas");
       const pixels = Math.round(tile.clientWidth * devicePixelRatio);
       if (canvas.width !== pixels) canvas.width = canvas.height = pixels;
       const context = canvas.getContext("2d");
@@ -59,7 +59,12 @@ function setUpCrops(comparison, images, errorMaps, size) {
   }
   zoom.addEventListener("input", () => zoomTo(Number(zoom.value)));
   content.addEventListener("change", draw);
-  for (const tile of tiles) addControls(tile, grid, view, moveBy, zoomTo);
+  tiles.forEach((tile, index) => {
+    tile.tabIndex = index ? -1 : 0;
+    tile.setAttribute("role", "application");
+    tile.setAttribute("aria-label", `Close-up, ${names[index]}. Arrow keys move all close-ups, plus and minus zoom.`);
+    addControls(tile, grid, view, moveBy, zoomTo);
+  });
   for (const map of comparison.querySelectorAll(".maps canvas")) {
     const moveToPointer = (event) => {
       const box = map.getBoundingClientRect();
