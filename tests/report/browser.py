@@ -43,10 +43,10 @@ class Browser:
     def choose(self, selector: str, value: str) -> None:
         Select(self.find(selector)).select_by_value(value)
 
-    def emulate(self, scheme: str = "light", width: int = 1280) -> None:
+    def emulate(self, scheme: str = "light", width: int = 1280, height: int = 1000) -> None:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        screen = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
 
     def pixel(self, selector: str, x: int, y: int) -> list[int]:

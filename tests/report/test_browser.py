@@ -1,11 +1,13 @@
 """The page in a real browser: what moves, moves; what should be reached, is reached; nothing complains."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lossmith.report import ReportData, write_report
 
@@ -41,28 +43,38 @@ def page(session: Browser) -> Iterator[Browser]:
     assert session.driver.get_log("browser") == []
 
 
+def seen(page: Browser, selector: str, x: int, y: int) -> list[int]:
+    """The color on the screen at a place of an image that is shown without enlargement."""
+    shot = Image.open(io.BytesIO(page.show(selector).screenshot_as_png)).convert("RGB")
+    return list(np.asarray(shot)[y, x])
+
+
 def test_the_slider_shows_one_image_on_each_side(page: Browser, race_data: ReportData) -> None:
-    comparison, canvas = race_data.comparisons[0], "#image-0 .slider canvas"
-    x, y = 100, 90
+    comparison, slider = race_data.comparisons[0], "#image-0 .slider"
+    x, y = 60, 30  # neither the spot, nor the line, nor a name is there
     left, right = comparison.restored["mix"], comparison.target
     assert not np.array_equal(left[y, x], right[y, x])
     page.choose("#image-0 select.left", "4")
     page.choose("#image-0 select.right", "6")
     position = page.show("#image-0 .position")
     position.send_keys(Keys.HOME)
-    assert page.pixel(canvas, x, y) == right[y, x].tolist()
+    assert seen(page, slider, x, y) == right[y, x].tolist()
     position.send_keys(Keys.END)
-    assert page.pixel(canvas, x, y) == left[y, x].tolist()
+    assert seen(page, slider, x, y) == left[y, x].tolist()
     page.show("#image-0 .swap").click()
-    assert page.pixel(canvas, x, y) == right[y, x].tolist()
+    assert seen(page, slider, x, y) == right[y, x].tolist()
     position.send_keys(Keys.HOME, *[Keys.PAGE_UP] * 3)
     before = float(position.get_property("value"))
-    slider = page.show("#image-0 .slider")
-    ActionChains(page.driver).move_to_element(slider).click_and_hold().move_by_offset(60, 0).release().perform()
+    element = page.show(slider)
+    ActionChains(page.driver).move_to_element(element).click_and_hold().move_by_offset(60, 0).release().perform()
     after = float(position.get_property("value"))
     assert after != before
-    assert after == pytest.approx(50 + 60 / slider.size["width"] * 100, abs=1)
-    assert f"{round(after)} percent" in page.find(canvas).get_attribute("aria-label")
+    assert after == pytest.approx(50 + 60 / element.size["width"] * 100, abs=1)
+    assert f"{round(after)} percent" in position.get_attribute("aria-valuetext")
+    page.choose("#image-0 select.left", page.find("#image-0 select.right").get_property("value"))
+    versions = page.find_all("#image-0 .slider figure")
+    shown = sum(version.value_of_css_property("visibility") == "visible" for version in versions)
+    assert shown == 1
 
 
 def looking_at(page: Browser) -> tuple[float, float]:
@@ -266,7 +278,7 @@ def test_every_control_can_be_focused_by_keyboard(page: Browser) -> None:
         "left",
         "right",
         "swap",
-        "position",
+        "position needs-js",
         "spot",
         "zoom",
         "what",
@@ -312,6 +324,61 @@ def test_the_command_can_be_copied(page: Browser) -> None:
     WebDriverWait(page.driver, 5).until(lambda _: button.text in ("Copied", "Press Ctrl+C"))
 
 
+EMPTY_PICTURES = """
+    const shown = element => element.checkVisibility({visibilityProperty: true});
+    const images = [...document.querySelectorAll("img")].filter(shown);
+    const blank = canvas => !canvas.width || !canvas.getContext("2d")
+        .getImageData(0, 0, canvas.width, canvas.height).data.some(value => value);
+    return [images.length, images.filter(image => !image.naturalWidth).length,
+            [...document.querySelectorAll("canvas")].filter(canvas => shown(canvas) && blank(canvas)).length]"""
+"""The number of visible images, of those that are broken, and of visible canvases on which nothing is drawn."""
+
+
+@pytest.mark.parametrize("height", [1000, 20000], ids=["screen", "whole page"])
+def test_all_pictures_are_there_when_the_page_has_loaded(session: Browser, height: int) -> None:
+    session.emulate(height=height)
+    session.driver.refresh()
+    images, broken, blank = session.run(EMPTY_PICTURES)
+    assert images > 0
+    assert broken == blank == 0
+    if height == 20000:
+        assert len(session.find_all(".comparison[data-ready]")) == len(session.find_all(".comparison"))
+    session.emulate()
+
+
+def test_a_print_has_all_versions_and_no_blank_box(session: Browser, race_data: ReportData) -> None:
+    session.emulate()
+    session.driver.refresh()
+    session.driver.execute_cdp_cmd("Page.printToPDF", {})  # as `chromium --print-to-pdf` does
+    assert len(session.find_all(".comparison[data-ready]")) == len(race_data.comparisons)
+    session.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert session.run(EMPTY_PICTURES)[1:] == [0, 0]
+        versions = sum(len(comparison.restored) + 2 for comparison in race_data.comparisons)
+        assert sum(image.is_displayed() for image in session.find_all(".gallery img")) == versions
+        assert not any(element.is_displayed() for element in session.find_all(".divider, .tag, .position"))
+    finally:
+        session.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_the_page_opens_with_pictures_in_two_rows(page: Browser) -> None:
+    for width, rows, columns in ((1280, 2, 4), (390, 4, 2)):
+        page.emulate(width=width)
+        tops = page.run("return [...document.querySelectorAll('.strip figure')].map(f => f.offsetTop)")
+        assert len(set(tops)) == rows
+        assert max(tops.count(top) for top in tops) == columns
+    page.emulate()
+    left, top, side = page.run(
+        """const box = document.querySelector('.place i').getBoundingClientRect();
+        const whole = document.querySelector('.place img').getBoundingClientRect();
+        const share = (length) => length / whole.width;
+        return [share(box.left - whole.left), share(box.top - whole.top), share(box.width)]"""
+    )
+    assert 0 <= left <= 1 - side
+    assert top >= 0
+    assert 0 < side < 1
+
+
 def test_verdict_and_table_work_without_javascript(page: Browser, race_data: ReportData) -> None:
     page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
@@ -319,7 +386,8 @@ def test_verdict_and_table_work_without_javascript(page: Browser, race_data: Rep
         assert page.find(".headline").is_displayed()
         assert len(page.find_all(".summary tbody tr")) == len(race_data.results) + 1
         assert all(panel.is_displayed() for panel in page.find_all(".panel"))
-        assert page.find(".gallery img").is_displayed()
+        assert all(image.is_displayed() for image in page.find_all("img"))
+        assert not any(element.is_displayed() for element in page.find_all("canvas, .divider, .spot"))
         assert not page.find("#curve-chart").is_displayed()
     finally:
         page.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
