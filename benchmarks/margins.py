@@ -105,7 +105,7 @@ def items(images: Sequence[Path]) -> list[Restored]:
                 for end, damaged in zip(("above", "below"), ends, strict=True):
                     assert damaged is not None
                     pair = damaged[:, crop:, crop:], image[:, crop:, crop:]
-                    pairs.append(Restored(f"{path.stem}/{kind}", f"{end}{crop}", lambda pair=pair: pair))
+                    pairs.append(Restored(f"{path.stem}/{kind}", f"{end}{crop}", pair))
     return pairs
 
 

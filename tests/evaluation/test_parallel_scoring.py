@@ -1,13 +1,14 @@
 """Many images at once have the scores that each has alone."""
 
 import math
+import pickle
 from functools import partial
 
 import pytest
 import torch
 
 from lossmith.core.errors import LossmithError
-from lossmith.evaluation import Protocol, Restored, Row, parallel_scoring, score, score_images
+from lossmith.evaluation import Protocol, Restored, Row, Targets, parallel_scoring, score, score_images, views
 from lossmith.metrics.registry import METRICS
 
 NAMES = [*METRICS, "niqe", "grid4"]
@@ -107,3 +108,46 @@ def test_nan_is_kept(pairs):
     prediction, target = pairs["0"]
     (row,) = score_images([Restored("a", "mix", lambda: (prediction * math.nan, target))], Protocol(), ["psnr"])
     assert math.isnan(row.scores["psnr"])
+
+
+def test_a_target_is_looked_at_once_for_all_that_is_compared_with_it(pairs, monkeypatch):
+    described = []
+    steps = views.STEPS["gmsd"]
+
+    def describe(image):
+        described.append(image)
+        return steps.describe(image)
+
+    monkeypatch.setitem(views.STEPS, "gmsd", steps._replace(describe=describe))
+    targets = Targets()
+    for _ in range(2):
+        score_images(items(pairs), Protocol(), ["gmsd"], targets=targets)
+    assert len(described) == 2 * len(pairs) + 3  # every prediction, and each of three targets
+
+
+def test_kept_targets_change_no_score(pairs):
+    targets = Targets()
+    for protocol in (Protocol(), Protocol("y", 2), Protocol()):
+        for prediction, target in pairs.values():
+            kept = score(prediction, target.clone(), protocol, NAMES, targets)
+            assert kept == score(prediction, target, protocol, NAMES)
+
+
+def test_the_targets_used_last_are_kept_within_a_limit(photo):
+    targets = Targets(max_pixels=2 * 64 * 64)
+    first, second, third = (photo(64, 64 + width)[:, :, width:] for width in range(3))
+    view = targets.view(first, Protocol())
+    targets.view(second, Protocol())
+    assert targets.view(first, Protocol()) is view
+    targets.view(third, Protocol())  # in the place of the second
+    assert targets.view(first, Protocol()) is view
+    assert targets.view(photo(200, 200), Protocol()) is targets.view(photo(200, 200), Protocol())
+    assert targets.view(first, Protocol()) is not view
+
+
+def test_a_copy_in_another_process_is_empty(photo):
+    targets = Targets(max_pixels=7)
+    targets.view(photo(64, 64), Protocol())
+    copy = pickle.loads(pickle.dumps(targets))
+    assert copy.max_pixels == 7
+    assert not copy._views

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +24,8 @@ from lossmith.core.progress import ProgressBar, progress_option
 from lossmith.data.folders import SUFFIXES, is_pattern
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from lossmith.commands.result_folder import ResultFolder
 
 
@@ -192,21 +195,24 @@ def _score_folder(
 ) -> tuple[list[evaluation.Row], evaluation.Protocol, list[str]]:
     """Rows of the images that can be scored, the protocol as it applies to them, and why the others failed."""
     data.read_headers([path for pair in folder.images.values() for path in pair if path], strict=False)
-    rows, failures, gray = [], [], False
+    failures: list[str] = []
+    gray: list[str] = []
+
+    def read(name: str) -> tuple[Tensor, Tensor]:
+        result, target = folder.read(name)
+        gray.extend([name] if degradations.is_gray(target) else [])
+        return result, target
+
+    items = [evaluation.Restored(name, folder.method, partial(read, name)) for name in folder.images]
     with ProgressBar("scoring") as bar:
-        for index, name in enumerate(folder.images):
-            bar.count(index, len(folder.images))
-            try:
-                result, target = folder.read(name)
-                rows.append(evaluation.score_row(name, folder.method, result, target, protocol))
-                gray = gray or degradations.is_gray(target)
-            except LossmithError as error:
-                failures.append(str(error))
-        bar.count(len(folder.images), len(folder.images))
+        bar.count(0, len(items))
+        rows = evaluation.score_images(
+            items, protocol, progress=lambda done: bar.count(done, len(items)), on_error=failures.append
+        )
     if not rows:
         others = f" (and {len(failures) - 1} more images)" if failures[1:] else ""
         raise LossmithError(failures[0] + others)
-    return rows, replace(protocol, gray=gray), failures
+    return rows, replace(protocol, gray=bool({row.image for row in rows}.intersection(gray))), failures
 
 
 def _score_model(
@@ -217,18 +223,26 @@ def _score_model(
     match_histogram: bool,
 ) -> list[evaluation.Row]:
     """Rows of the degraded inputs, then of what the model makes of them."""
-    inputs, results = [], []
     with ProgressBar("scoring") as bar:
         bar.count(0, len(pairs))
-        restored = evaluation.restore_images(model.restorer.to(best_device()), pairs)
-        for pair, image in zip(pairs, restored, strict=True):
-            enlarged = evaluation.baseline(pair)
-            if match_histogram:
-                image = restoration.match_histogram(image, enlarged)
-            inputs.append(evaluation.score_row(pair.name, evaluation.DEGRADED, enlarged, pair.clean, protocol))
-            results.append(evaluation.score_row(pair.name, name, image, pair.clean, protocol))
-            bar.count(len(results), len(pairs))
-    return inputs + results
+        rows = evaluation.score_images(
+            _restored(name, model, pairs, match_histogram),
+            protocol,
+            progress=lambda done: bar.count(done // 2, len(pairs)),
+        )
+    return rows[::2] + rows[1::2]
+
+
+def _restored(
+    name: str, model: models.Model, pairs: Sequence[data.ImagePair], match_histogram: bool
+) -> Iterator[evaluation.Restored]:
+    """Every degraded input at the size of its target, each followed by what the model makes of it."""
+    for pair, image in zip(pairs, evaluation.restore_images(model.restorer.to(best_device()), pairs), strict=True):
+        enlarged = evaluation.baseline(pair)
+        if match_histogram:
+            image = restoration.match_histogram(image, enlarged)
+        yield evaluation.Restored(pair.name, evaluation.DEGRADED, (enlarged, pair.clean))
+        yield evaluation.Restored(pair.name, name, (image, pair.clean))
 
 
 def _pairs(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         rankings,
     )
     from lossmith.evaluation.statistics.score_table import without_level
+    from lossmith.evaluation.views import Targets
     from lossmith.metrics.registry import (
         GRID_METRICS,
         METRICS,
@@ -57,6 +58,7 @@ __all__ = [
     "Ranking",
     "Restored",
     "Row",
+    "Targets",
     "Variation",
     "advise",
     "as_columns",

@@ -13,6 +13,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.evaluation.protocol import Protocol
 from lossmith.evaluation.results import Row
 from lossmith.evaluation.scoring import score_row
+from lossmith.evaluation.views import Targets
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Restored:
 
     image: str
     method: str
-    read: Callable[[], tuple[Tensor, Tensor]]
-    """Gives prediction and target, both (3, H, W) RGB floats in [0, 1]; called when their turn comes."""
+    pair: tuple[Tensor, Tensor] | Callable[[], tuple[Tensor, Tensor]]
+    """Prediction and target, both (3, H, W) RGB floats in [0, 1], or what reads them when their turn comes."""
     seed: int = 0
 
 
@@ -33,6 +34,7 @@ def score_images(
     *,
     progress: Callable[[int], object] | None = None,
     on_error: Callable[[str], object] | None = None,
+    targets: Targets | None = None,
 ) -> list[Row]:
     """The rows of many images, in their order and exactly as `score` gives them, computed on all cores.
 
@@ -51,13 +53,15 @@ def score_images(
     on_error
         Called with the sentence of an image that cannot be read or scored, which then has no row; without it the
         first such sentence is raised.
+    targets
+        Keeps what metrics see in targets, if more images will be compared with the same ones after this call.
 
     Raises
     ------
     LossmithError
         For unknown names, missing weights and, without `on_error`, images that cannot be read or scored.
     """
-    names = None if metrics is None else list(metrics)
+    names, targets = None if metrics is None else list(metrics), targets or Targets()
     workers = _cores()
     rows: list[Row] = []
     waiting: deque[Future[Row]] = deque()
@@ -79,7 +83,7 @@ def score_images(
     pool = ThreadPoolExecutor(workers, "scoring", initializer=torch.set_num_threads, initargs=(1,))
     try:
         for item in items:
-            waiting.append(pool.submit(_row, item, protocol, names))
+            waiting.append(pool.submit(_row, item, protocol, names, targets))
             if len(waiting) > 2 * workers:
                 collect()
         while waiting:
@@ -90,8 +94,9 @@ def score_images(
     return rows
 
 
-def _row(item: Restored, protocol: Protocol, metrics: list[str] | None) -> Row:
-    return score_row(item.image, item.method, *item.read(), protocol, metrics, item.seed)
+def _row(item: Restored, protocol: Protocol, metrics: list[str] | None, targets: Targets) -> Row:
+    prediction, target = item.pair() if callable(item.pair) else item.pair
+    return score_row(item.image, item.method, prediction, target, protocol, metrics, item.seed, targets)
 
 
 def _cores() -> int:

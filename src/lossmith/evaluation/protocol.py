@@ -82,22 +82,27 @@ def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Ten
     >>> tuple(y.shape), round(y[0, 0, 0].item() * 255, 3)
     ((1, 4, 4), 125.929)
     """
-    _check(prediction, target, protocol.border)
+    check_pair(prediction, target, protocol.border)
     gray = is_gray(target)
-    exact = (image.detach().cpu().to(torch.float64) for image in (prediction, target))
-    first, second = (_eight_bit(as_gray(image) if gray else image, protocol.border) for image in exact)
-    if protocol.color == "rgb":
-        return first, second
-    return studio_luma(first.expand(3, -1, -1)), studio_luma(second.expand(3, -1, -1))
+    first, second = (in_color(rounded(image, gray, protocol.border), protocol) for image in (prediction, target))
+    return first, second
 
 
-def _eight_bit(image: Tensor, border: int) -> Tensor:
+def rounded(image: Tensor, gray: bool, border: int) -> Tensor:
+    """One image of a pair as `prepare` does it, in RGB: (3, H, W) float64, or (1, H, W) if the target is gray."""
+    exact = image.detach().cpu().to(torch.float64)
     height, width = image.shape[-2:]
-    inner = image[:, border : height - border, border : width - border]
+    inner = (as_gray(exact) if gray else exact)[:, border : height - border, border : width - border]
     return (inner * 255 + 0.5).floor().clamp(0, 255) / 255
 
 
-def _check(prediction: Tensor, target: Tensor, border: int) -> None:
+def in_color(image: Tensor, protocol: Protocol) -> Tensor:
+    """A rounded image in the color of the protocol."""
+    return image if protocol.color == "rgb" else studio_luma(image.expand(3, -1, -1))
+
+
+def check_pair(prediction: Tensor, target: Tensor, border: int) -> None:
+    """Raise LossmithError for what `prepare` refuses."""
     for name, image in (("prediction", prediction), ("target", target)):
         if not isinstance(image, Tensor) or image.is_meta:
             kind = "without numbers" if isinstance(image, Tensor) else f"a {type(image).__name__}"

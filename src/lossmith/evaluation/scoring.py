@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from math import isnan, nan
 from pathlib import Path
 
@@ -11,13 +10,19 @@ from torch import Tensor
 
 from lossmith.core.devices import out_of_memory
 from lossmith.core.errors import LossmithError, and_more
-from lossmith.evaluation.protocol import Protocol, prepare
+from lossmith.degradations import is_gray
+from lossmith.evaluation.protocol import Protocol, check_pair
 from lossmith.evaluation.results import Row
+from lossmith.evaluation.views import STEPS, Targets, View
 from lossmith.metrics.registry import default_metrics, find_metric, follows_color, metric_function
 
 
 def score(
-    prediction: Tensor, target: Tensor, protocol: Protocol, metrics: Sequence[str] | None = None
+    prediction: Tensor,
+    target: Tensor,
+    protocol: Protocol,
+    metrics: Sequence[str] | None = None,
+    targets: Targets | None = None,
 ) -> dict[str, float]:
     """The scores of one image by the names of the metrics.
 
@@ -36,6 +41,8 @@ def score(
         Color and border.
     metrics
         Names from METRICS or of deep metrics; those of `default_metrics` if None.
+    targets
+        Keeps what metrics see in the target, for the next image that is compared with it.
 
     Raises
     ------
@@ -49,15 +56,20 @@ def score(
     """
     names = default_metrics() if metrics is None else list(metrics)
     specs = [find_metric(name) for name in names]
-    in_color = prepare(prediction, target, protocol)
-    in_rgb = in_color if protocol.color == "rgb" else prepare(prediction, target, replace(protocol, color="rgb"))
-    scores = {}
+    check_pair(prediction, target, protocol.border)
     with in_one_thread(), torch.no_grad():
-        for metric in specs:
-            x, y = in_color if follows_color(metric.name) else in_rgb
-            large_enough = min(y.shape[-2:]) >= metric.min_side
-            scores[metric.name] = metric_function(metric.name)(x[None], y[None]).item() if large_enough else nan
-    return scores
+        y = (targets or Targets()).view(target, protocol)
+        x = View(prediction, is_gray(target), protocol)
+        large_enough = {metric.name: min(y.in_rgb.shape[-2:]) >= metric.min_side for metric in specs}
+        return {name: _score(name, x, y) if large_enough[name] else nan for name in large_enough}
+
+
+def _score(name: str, prediction: View, target: View) -> float:
+    if name in STEPS:
+        describe, compare = STEPS[name]
+        return compare(prediction.described(describe), target.described(describe)).item()
+    pair = (prediction.in_color, target.in_color) if follows_color(name) else (prediction.in_rgb, target.in_rgb)
+    return float(metric_function(name)(*pair))
 
 
 @contextmanager
@@ -81,6 +93,7 @@ def score_row(
     protocol: Protocol,
     metrics: Sequence[str] | None = None,
     seed: int = 0,
+    targets: Targets | None = None,
 ) -> Row:
     """The row of one image; errors of `score` name the image.
 
@@ -91,7 +104,7 @@ def score_row(
     lossmith.core.errors.LossmithError: image 'gray': prediction and target differ in size, 7x8 and 8x8 pixels
     """
     try:
-        return Row(image, method, seed, score(prediction, target, protocol, metrics))
+        return Row(image, method, seed, score(prediction, target, protocol, metrics, targets))
     except LossmithError as error:
         raise LossmithError(f"image '{image}': {str(error).removeprefix('score: ')}") from error
     except Exception as error:

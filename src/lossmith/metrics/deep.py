@@ -158,13 +158,25 @@ def _backbone_weights(name: str) -> Path | None:
 
 def _distance(name: str, prediction: Tensor, target: Tensor, border: int, round_to_8bit: bool) -> Tensor:
     x, y = prepare(name, prediction, target, "own", border, round_to_8bit, _spec(name).min_side)
+    return compare(name, describe(name, x), describe(name, y)).to(x.dtype)
+
+
+def describe(name: str, image: Tensor) -> list[Tensor]:
+    """What a deep metric compares of (N, 1 or 3, H, W) in [0, 1]: statistics of features, layer by layer."""
+    return _loss_on(name, image.device)._statistics(image.float().expand(-1, 3, -1, -1))
+
+
+def compare(name: str, prediction: list[Tensor], target: list[Tensor]) -> Tensor:
+    """The distance of images with these features, (N,), float32."""
+    return _loss_on(name, prediction[0].device).compare_statistics(target, prediction)
+
+
+def _loss_on(name: str, device: torch.device) -> FeatureLoss:
     weights = _backbone_weights(name)
     if weights is None or not has_weights(name):
         raise LossmithError(missing_weights(name))
     with _BUILDING:  # or two threads would both build it
-        loss = _loss(name, weights, x.device)
-    value: Tensor = loss(*(image.float().expand(-1, 3, -1, -1) for image in (x, y)))
-    return value.to(x.dtype)
+        return _loss(name, weights, device)
 
 
 _BUILDING = Lock()

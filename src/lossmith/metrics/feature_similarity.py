@@ -5,6 +5,7 @@ The image is first reduced so that its shorter side is about 256 pixels. Source:
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,7 +34,8 @@ def fsim(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bit: 
     tensor([1.])
     """
     pair = prepare("fsim", prediction, target, "own", border, round_to_8bit)
-    return _similarity(*pair, color=False)
+    x, y = map(describe, pair)
+    return compare(x, y, color=False)
 
 
 @in_full_precision
@@ -48,27 +50,45 @@ def fsimc(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bit:
     True
     """
     pair = prepare("fsimc", prediction, target, "own", border, round_to_8bit)
-    return _similarity(*pair, color=True)
+    x, y = map(describe, pair)
+    return compare(x, y, color=True)
 
 
-def _similarity(prediction: Tensor, target: Tensor, color: bool) -> Tensor:
-    factor = max(1, int(min(target.shape[-2:]) / 256 + 0.5))
-    x, y = (downsample(image.to(widest_float(image)), factor) for image in (prediction, target))
-    luma_x, luma_y = full_luma(x), full_luma(y)
-    phase_x, phase_y = phase_congruency(luma_x), phase_congruency(luma_y)
-    local = similarity(phase_x, phase_y, T1)
-    local = local * similarity(gradient(luma_x, SCHARR), gradient(luma_y, SCHARR), T2)
-    if color and x.shape[1] == 3:
-        (i_x, q_x), (i_y, q_y) = _chroma(x), _chroma(y)
+class Features(NamedTuple):
+    """What FSIM and FSIMc compare of images."""
+
+    reduced: Tensor
+    """(N, C, h, w), the images at the size of the comparison."""
+    phase: Tensor
+    """(N, 1, h, w), the phase congruency of the luma."""
+    gradient: Tensor
+    """(N, 1, h, w), the gradient magnitude of the luma."""
+    dtype: torch.dtype
+    """That of the images, and of their scores."""
+
+
+def describe(image: Tensor) -> Features:
+    """The features of (N, C, H, W) in [0, 1]."""
+    factor = max(1, int(min(image.shape[-2:]) / 256 + 0.5))
+    reduced = downsample(image.to(widest_float(image)), factor)
+    luma = full_luma(reduced)
+    return Features(reduced, phase_congruency(luma), gradient(luma, SCHARR), image.dtype)
+
+
+def compare(x: Features, y: Features, color: bool) -> Tensor:
+    """FSIM, or with `color` FSIMc, of images with these features, (N,)."""
+    local = similarity(x.phase, y.phase, T1) * similarity(x.gradient, y.gradient, T2)
+    if color and x.reduced.shape[1] == 3:
+        (i_x, q_x), (i_y, q_y) = _chroma(x.reduced), _chroma(y.reduced)
         hue = similarity(i_x, i_y, T3) * similarity(q_x, q_y, T4)
         # Opposite hues make the product negative; the authors take the real part of its complex power.
         sign = torch.ones_like(hue).where(hue >= 0, math.cos(math.pi * CHROMA_EXPONENT))
         local = local * sign * power(hue.abs(), CHROMA_EXPONENT)
-    weight = torch.maximum(phase_x, phase_y)
+    weight = torch.maximum(x.phase, y.phase)
     total = weight.sum((1, 2, 3))
     is_flat = total == 0  # of both images; then all pixels have the same weight
     pooled = (local * weight).sum((1, 2, 3)) / total.masked_fill(is_flat, 1)
-    return torch.where(is_flat, local.mean((1, 2, 3)), pooled).to(prediction.dtype)
+    return torch.where(is_flat, local.mean((1, 2, 3)), pooled).to(x.dtype)
 
 
 def _chroma(image: Tensor) -> tuple[Tensor, Tensor]:

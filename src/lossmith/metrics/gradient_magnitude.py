@@ -25,5 +25,14 @@ def gmsd(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bit: 
     tensor([0.])
     """
     pair = prepare("gmsd", prediction, target, "own", border, round_to_8bit)
-    x, y = (gradient(downsample(full_luma(image), 2), PREWITT) for image in pair)
+    return compare(*map(describe, pair))
+
+
+def describe(image: Tensor) -> Tensor:
+    """What GMSD compares of (N, C, H, W): the gradient magnitude of the luma at half its size, (N, 1, h, w)."""
+    return gradient(downsample(full_luma(image), 2), PREWITT)
+
+
+def compare(x: Tensor, y: Tensor) -> Tensor:
+    """GMSD of images with these gradient magnitudes, (N,)."""
     return similarity(x, y, constant=170).flatten(1).std(1, correction=0)

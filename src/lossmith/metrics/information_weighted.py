@@ -1,5 +1,10 @@
 """Information-content weighted SSIM (IW-SSIM)."""
 
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import mul
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,6 +24,8 @@ EYE_NOISE = 0.4
 """Variance of the neural noise in the model of the visual system."""
 EPSILON = 1e-15
 """Smaller variances, and less information, count as 0."""
+FACTORS = 5
+"""How many factors of a logarithm are multiplied at most: with all of them the product might overflow."""
 BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 
@@ -38,35 +45,82 @@ def iw_ssim(prediction: Tensor, target: Tensor, *, border: int = 0, round_to_8bi
     tensor([1.])
     """
     pair = prepare("iw_ssim", prediction, target, "own", border, round_to_8bit, MIN_SIDE)
-    x, y = (laplacian_pyramid(full_luma(image.to(widest_float(image))), LEVELS) for image in pair)
-    *bands, last = zip(x, y, strict=True)
-    parents = [*y[1 : LEVELS - 1], None]  # the smallest image is not a band
-    scores = [_pool_band(*band, parent) for band, parent in zip(bands, parents, strict=True)]
+    return compare(*map(describe, pair))
+
+
+@dataclass
+class Band:
+    """One band of a Laplacian pyramid, (N, 1, H, W), with what is computed of it once."""
+
+    image: Tensor
+    parent: Tensor | None
+    """The next coarser band; None for the last two, as the smallest image is not a band."""
+
+    @cached_property
+    def moments(self) -> Tensor:
+        """The mean and the variance in the windows of SSIM, (N, 2, H - 10, W - 10)."""
+        mean, square = _means(torch.cat([self.image, self.image.square()], 1)).chunk(2, 1)
+        return torch.cat([mean, (square - mean.square()).clamp(min=0)], 1)
+
+    @cached_property
+    def box_moments(self) -> Tensor:
+        """The mean and the variance in 3x3 windows, (N, 2, H - 2, W - 2)."""
+        mean, square = F.avg_pool2d(torch.cat([self.image, self.image.square()], 1), 3, stride=1).chunk(2, 1)
+        return torch.cat([mean, (square - mean.square()).clamp(min=0)], 1)
+
+    @cached_property
+    def scale_mixture(self) -> tuple[Tensor, Tensor]:
+        """Of the neighborhoods; see `_scale_mixture`."""
+        return _scale_mixture(_neighborhoods(self.image, self.parent))
+
+
+class Pyramid(NamedTuple):
+    """What IW-SSIM compares of images."""
+
+    bands: list[Band]
+    dtype: torch.dtype
+    """That of the images, and of their scores."""
+
+
+def describe(image: Tensor) -> Pyramid:
+    """The pyramid of (N, C, H, W) in [0, 1]."""
+    bands = laplacian_pyramid(full_luma(image.to(widest_float(image))), LEVELS)
+    parents = [*bands[1 : LEVELS - 1], None, None]
+    return Pyramid([Band(*pair) for pair in zip(bands, parents, strict=True)], image.dtype)
+
+
+def compare(x: Pyramid, y: Pyramid) -> Tensor:
+    """IW-SSIM of images with these pyramids, the second of which weighs, (N,)."""
+    *bands, last = zip(x.bands, y.bands, strict=True)
+    scores = [_pool_band(*band) for band in bands]
     scores.append(_structure(*last, with_luminance=True).mean((1, 2, 3)))
     factors = [power(score.clamp(min=0), exponent) for score, exponent in zip(scores, EXPONENTS, strict=True)]
-    return torch.stack(factors).prod(0).to(pair[0].dtype)
+    return torch.stack(factors).prod(0).to(x.dtype)
 
 
-def _pool_band(x: Tensor, y: Tensor, parent: Tensor | None) -> Tensor:
+def _pool_band(x: Band, y: Band) -> Tensor:
     """The mean contrast-structure of one band, (N,), with the information content as weight."""
     structure = _structure(x, y, with_luminance=False)
     rim = (WINDOW - 3) // 2  # the windows of SSIM are larger than those of the information content
-    weight = information_content(x, y, parent)[..., rim:-rim, rim:-rim]
+    weight = _information(x, y)[..., rim:-rim, rim:-rim]
     total = weight.sum((1, 2, 3))
     is_empty = total == 0
     weighted_mean = (structure * weight).sum((1, 2, 3)) / total.masked_fill(is_empty, 1)
     return torch.where(is_empty, structure.mean((1, 2, 3)), weighted_mean)
 
 
-def _structure(x: Tensor, y: Tensor, with_luminance: bool) -> Tensor:
+def _structure(x: Band, y: Band, with_luminance: bool) -> Tensor:
     """Contrast-structure of one band, optionally times luminance: (N, 1, H - 10, W - 10)."""
-    products = torch.cat([x, y, x.square(), y.square(), x * y], 1)
-    mean_x, mean_y, xx, yy, xy = separable_filter(products, gaussian_window(SIGMA, WINDOW, products)).chunk(5, 1)
-    var_x, var_y = (xx - mean_x.square()).clamp(min=0), (yy - mean_y.square()).clamp(min=0)
-    structure = (2 * (xy - mean_x * mean_y) + C2) / (var_x + var_y + C2)
+    (mean_x, var_x), (mean_y, var_y) = (band.moments.chunk(2, 1) for band in (x, y))
+    covariance = _means(x.image * y.image) - mean_x * mean_y
+    structure = (2 * covariance + C2) / (var_x + var_y + C2)
     if with_luminance:
         structure = structure * (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1)
     return structure
+
+
+def _means(images: Tensor) -> Tensor:
+    return separable_filter(images, gaussian_window(SIGMA, WINDOW, images))
 
 
 def information_content(distorted: Tensor, reference: Tensor, parent: Tensor | None = None) -> Tensor:
@@ -79,24 +133,30 @@ def information_content(distorted: Tensor, reference: Tensor, parent: Tensor | N
     >>> tuple(bits.shape), bool((bits >= 0).all())
     ((1, 1, 14, 14), True)
     """
+    return _information(Band(distorted, None), Band(reference, parent))
+
+
+def _information(distorted: Band, reference: Band) -> Tensor:
     gain, noise = _distortion(distorted, reference)
-    energy, variances = _scale_mixture(_neighborhoods(reference, parent))
+    energy, variances = reference.scale_mixture
     energy = energy.reshape(gain.shape)
     signal = (noise + (1 + gain.square()) * EYE_NOISE) * energy
+    noise = EYE_NOISE * noise
     bits = torch.zeros_like(signal)
-    for variance in variances[..., None, None, None].unbind(1):
-        component = torch.log2(1 + (signal * variance + EYE_NOISE * noise) / EYE_NOISE**2)
-        bits = bits + torch.where(variance > 0, component, 0)
+    for few in torch.split(variances[..., None, None, None], FACTORS, 1):
+        # one logarithm of a product instead of one for each factor
+        factors = [
+            torch.where(variance > 0, 1 + (signal * variance + noise) / EYE_NOISE**2, 1)
+            for variance in few.unbind(1)
+        ]
+        bits = bits + torch.log2(reduce(mul, factors))
     return torch.where(bits < EPSILON, 0, bits)
 
 
-def _distortion(distorted: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+def _distortion(distorted: Band, reference: Band) -> tuple[Tensor, Tensor]:
     """Gain and noise variance of the distortion in every 3x3 window, by least squares."""
-    products = [distorted, reference, distorted.square(), reference.square(), distorted * reference]
-    mean_d, mean_r, dd, rr, dr = F.avg_pool2d(torch.cat(products, 1), 3, stride=1).chunk(5, 1)
-    var_d = (dd - mean_d.square()).clamp(min=0)
-    var_r = (rr - mean_r.square()).clamp(min=0)
-    covariance = dr - mean_d * mean_r
+    (mean_d, var_d), (mean_r, var_r) = (band.box_moments.chunk(2, 1) for band in (distorted, reference))
+    covariance = F.avg_pool2d(distorted.image * reference.image, 3, stride=1) - mean_d * mean_r
     has_texture = (var_r >= EPSILON) & (var_d >= EPSILON)
     gain = torch.where(has_texture, covariance / (var_r + EPSILON), 0)
     noise = torch.where(has_texture, var_d - gain * covariance, torch.where(var_d >= EPSILON, var_d, 0))

@@ -17,8 +17,8 @@ from lossmith.core.lock import folder_lock
 from lossmith.core.provenance import provenance
 from lossmith.core.resources import check_disk
 from lossmith.core.run_config import write_or_check
-from lossmith.data import PatchDataset, PreparedData, write_image
-from lossmith.evaluation import Row, restore_images, score, write_csv
+from lossmith.data import ImagePair, PatchDataset, PreparedData, write_image
+from lossmith.evaluation import Restored, restore_images, score_images, write_csv
 from lossmith.losses import Loss
 from lossmith.losses.adversarial import adversarial
 from lossmith.models.model_file import load_model, save_model
@@ -226,11 +226,7 @@ def train_run(
             **({"remarks": list(data.remarks)} if data.remarks else {}),
         }
         save_model(folder.model, restorer, receipt)
-        rows = []
-        restored = restore_images(restorer.to(best_device()), data.test_pairs)
-        for pair, image in zip(data.test_pairs, restored, strict=True):
-            write_image(folder.image(pair.name), image)
-            rows.append(Row(pair.name, name, seed, score(image, pair.clean, settings.protocol)))
+        rows = score_images(_tested(restorer, data.test_pairs, folder, name, seed), settings.protocol)
         write_csv(folder.scores, rows, settings.protocol)
         batch = patches.batch(0, recipe.per_device(settings.devices).batch)
         summary = RunSummary(
@@ -243,6 +239,15 @@ def train_run(
         )
         folder.finish(summary, [folder.image(pair.name) for pair in data.test_pairs])
     return summary
+
+
+def _tested(
+    restorer: nn.Module, pairs: Sequence[ImagePair], folder: RunFolder, loss: str, seed: int
+) -> Iterator[Restored]:
+    """Restore the test images, write them into the folder, and hand them on to be scored."""
+    for pair, image in zip(pairs, restore_images(restorer.to(best_device()), pairs), strict=True):
+        write_image(folder.image(pair.name), image)
+        yield Restored(pair.name, loss, (image, pair.clean), seed)
 
 
 __all__ = ["AdversarialTask", "StyleTask", "SupervisedTask", "begin", "fit", "train_run"]
