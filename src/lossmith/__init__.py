@@ -6,6 +6,7 @@
     train(...)             one training run, as a folder
     evaluate(...)          scores of a model or of a folder of results, image by image
     compare(...)           the loss tournament, with its report
+    judge(...)             the verdict on folders of finished results, whoever made them
     study(...)             which network and layer make the best perceptual loss
     learn_loss(...)        a loss learned from one image and its degradation
     learn_style(...)       a network that paints in the style of a painting
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from lossmith.commands.executors.execution import Execution
     from lossmith.commands.export import ExportResult, export
     from lossmith.commands.films import FilmResult
+    from lossmith.commands.judge.judge import Judgment, judge
     from lossmith.commands.learn_loss import LearnedLoss, learn_loss
     from lossmith.commands.learn_style import LearnedStyle, learn_style
     from lossmith.commands.loss_files import convert_mdf, show_loss
@@ -71,6 +73,7 @@ __all__ = [
     "ExportResult",
     "FilmOptions",
     "FilmResult",
+    "Judgment",
     "LearnedLoss",
     "LearnedStyle",
     "LossRecipe",
@@ -91,6 +94,7 @@ __all__ = [
     "degradation",
     "evaluate",
     "export",
+    "judge",
     "learn_loss",
     "learn_style",
     "loss",

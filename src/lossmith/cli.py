@@ -26,6 +26,7 @@ from lossmith.commands import (
     convert_mdf,
     evaluate,
     export,
+    judge,
     learn_loss,
     learn_style,
     reproduce,
@@ -126,6 +127,7 @@ FUNCTIONS = (
     compare,
     train,
     evaluate,
+    judge,
     study,
     learn_loss,
     learn_style,
@@ -153,7 +155,7 @@ def _takes_several(hint: Any) -> bool:
 
 LIST_OPTIONS = {
     name
-    for owner in (Data, compare, train, evaluate, study, learn_style, blend, restore, stylize, reproduce)
+    for owner in (Data, compare, train, evaluate, judge, study, learn_style, blend, restore, stylize, reproduce)
     for name, hint in get_type_hints(owner, include_extras=True).items()
     if _takes_several(hint)
 }

@@ -7,6 +7,7 @@ from lossmith.commands.evaluate import Evaluation, evaluate
 from lossmith.commands.executors.execution import Execution
 from lossmith.commands.export import ExportResult, export
 from lossmith.commands.films import FilmResult
+from lossmith.commands.judge.judge import Judgment, judge
 from lossmith.commands.learn_loss import LearnedLoss, learn_loss
 from lossmith.commands.learn_style import LearnedStyle, learn_style
 from lossmith.commands.loss_files import convert_mdf, show_loss
@@ -24,6 +25,7 @@ __all__ = [
     "Execution",
     "ExportResult",
     "FilmResult",
+    "Judgment",
     "LearnedLoss",
     "LearnedStyle",
     "ReproduceResult",
@@ -37,6 +39,7 @@ __all__ = [
     "convert_mdf",
     "evaluate",
     "export",
+    "judge",
     "learn_loss",
     "learn_style",
     "preset",

@@ -7,6 +7,7 @@ EXAMPLES = {
     "compare": 'lossmith compare photos/ --degradation "jpeg(10)" --losses l1 mix "l1 + 0.1*tv" --test holiday/',
     "train": 'lossmith train photos/ --degradation "bicubic(2)" --loss mix --steps 2000 --out runs/x2',
     "evaluate": "lossmith evaluate runs/x2/model.safetensors --test Set5/",
+    "judge": "lossmith judge old/ new/ --test targets/ --out runs/new-or-old",
     "study": "lossmith study --data benchmarks/ --networks squeezenet1_1 timm/resnet18 --out runs/study",
     "learn_loss": 'lossmith learn-loss photo.png --degradation "jpeg(10)" --out my-loss.safetensors',
     "learn_style": "lossmith learn-style photos/ --style candy.jpg --preset johnson_small --out candy.safetensors",

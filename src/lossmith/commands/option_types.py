@@ -59,3 +59,11 @@ SizeOption = Annotated[str | tuple[int, int] | None, _TEXT]
 PathOption = Annotated[str | Path, _PATH]
 PathsOption = Annotated[str | Path | Sequence[str | Path], _PATHS]
 ProgressOption = Annotated[bool, Parameter(negative="--no-progress")]
+NamedFoldersOption = Annotated[
+    Mapping[str, str | Path | Sequence[str | Path]] | Sequence[str | Path],
+    Parameter(converter=_texts, n_tokens=-1, accepts_keys=False, metavar="FOLDER..."),
+]
+NamedLossesOption = Annotated[
+    Mapping[str, str] | Sequence[str] | None,
+    Parameter(converter=_texts, n_tokens=-1, accepts_keys=False, metavar="NAME=LOSS..."),
+]

@@ -122,7 +122,7 @@ def _expand_pattern(pattern: Path, recursive: bool) -> tuple[Path, list[Path]]:
     fixed = next(i for i in range(len(pattern.parts)) if is_pattern(Path(*pattern.parts[: i + 1])))
     root, rest = Path(*pattern.parts[:fixed]), Path(*pattern.parts[fixed:])
     try:
-        matches = sorted(root.glob(str(rest)), key=lambda path: [_natural_key(part) for part in path.parts])
+        matches = sorted(root.glob(str(rest)), key=lambda path: [natural_key(part) for part in path.parts])
     except (ValueError, NotImplementedError) as error:
         raise LossmithError(f"'{pattern}' is not a valid pattern: {error}") from error
     if not _is_hidden(rest):
@@ -161,7 +161,7 @@ def _list_folder(folder: Path, recursive: bool) -> Iterator[Path]:
         inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise LossmithError(f"folder '{folder}' cannot be read: {error.strerror or error}") from error
-    inside.sort(key=lambda path: _natural_key(path.name))
+    inside.sort(key=lambda path: natural_key(path.name))
     refuse_missing(folder, inside, (*SUFFIXES, *UNREADABLE_SUFFIXES))
     yield from inside
     for path in inside if recursive else ():
@@ -186,7 +186,7 @@ def _refuse_undecodable_names(paths: Iterable[Path]) -> None:
             raise LossmithError(f"the name of image {str(path)!a} is not text in UTF-8; rename it") from error
 
 
-def _natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+def natural_key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     """Sort key: digits compare as numbers and come before letters; case counts only between equal names."""
     parts = re.findall(r"\d+|\D+", name)
     keys = [(False, int(part), "") if part.isdecimal() else (True, 0, part.casefold()) for part in parts]

@@ -115,6 +115,18 @@ def optimizes_metric(loss: str, metric: str) -> bool:
     return any(measure in MEASURED.get(name, ()) for name in names)
 
 
+def is_known_loss(text: str) -> bool:
+    """Whether a text is an expression of losses in the catalog, so that it is known what it measures.
+
+    >>> is_known_loss("l1 + 0.1*tv"), is_known_loss("new"), is_known_loss("results (2)")
+    (True, False, False)
+    """
+    try:
+        return all(call.name in CATALOGUE for call in _calls(parse_loss(text)))
+    except LossmithError:
+        return False
+
+
 def _calls(node: Node) -> Iterator[Call]:
     match node:
         case Call():
@@ -146,6 +158,7 @@ __all__ = [
     "FIXED_NETWORKS",
     "MEASURED",
     "is_independent",
+    "is_known_loss",
     "is_of_family",
     "loss_networks",
     "optimizes_metric",

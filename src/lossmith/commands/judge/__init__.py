@@ -1,0 +1,1 @@
+"""`lossmith judge`: the verdict on results that are finished, whoever made them."""
