@@ -197,7 +197,7 @@ def _differences(
 
 
 def _plan(table: ScoreTable, best: str, other: str, goal: GoalMetrics, quantile: Callable[[float], float]) -> Plan:
-    return plan(table.difference(best, other), goal.score.margin, quantile)
+    return plan(table.difference(best, other), goal.score.margin, quantile, least=table.seed_ratio)
 
 
 def _cheapest(best: str, equivalent: Sequence[str], costs: Mapping[str, float]) -> str:

@@ -4,7 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lossmith.core.errors import LossmithError
-from lossmith.evaluation.advice.advice import Advice
+from lossmith.evaluation.advice.advice import Advice, GoalAdvice
+
+FUTILE = 0.1
+"""A pair that more seeds decide with less than this probability gets no more of them."""
+LEAST_FOR_FUTILITY = 3
+"""The seeds after which that can be judged."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,10 @@ def next_seeds(
     """The seed that each loss runs next: {} when the race is over.
 
     Until every loss has the least number of seeds, those that have the fewest run. Then, goal by goal, the best
-    loss and those of which it is undecided whether they are as good. A loss that was dropped runs the seeds it
-    missed when it is needed again. All is a function of results, so that a race that was stopped, or that runs
-    on a cluster, goes the same way.
+    loss and those of which it is undecided whether they are as good, unless it is unlikely that any number of
+    seeds up to the greatest decides that: then more of them are futile, and only other test images would tell. A
+    loss that was dropped runs the seeds it missed when it is needed again. All is a function of results, so that a
+    race that was stopped, or that runs on a cluster, goes the same way.
 
     Parameters
     ----------
@@ -68,14 +74,23 @@ def next_seeds(
     needed = {
         loss
         for goal in advice.goals
-        if not goal.decided
-        for loss in (goal.best, *goal.undecided)
-        if loss in losses
+        for other in goal.undecided
+        if {goal.best, other} <= set(losses) and not _is_futile(race, goal, other, seeds)
+        for loss in (goal.best, other)
     }
     behind = min((seeds[loss] for loss in needed), default=race.most)
     if behind >= race.most:
         return {}
     return {loss: behind for loss in losses if loss in needed and seeds[loss] == behind}
+
+
+def _is_futile(race: Race, goal: GoalAdvice, other: str, seeds: Mapping[str, int]) -> bool:
+    """Whether no number of seeds is likely to decide between the best loss and another."""
+    common = min(seeds[goal.best], seeds[other])
+    plan = goal.plans.get(other)
+    if plan is None or common < LEAST_FOR_FUTILITY or not plan.chances:
+        return False
+    return max(plan.chances[: race.most - common], default=0.0) < FUTILE
 
 
 __all__ = ["Race", "next_seeds"]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from scipy import stats
 
@@ -42,16 +43,16 @@ class Criteria:
     def interval(self, difference: Estimate, methods: int) -> tuple[float, float]:
         """The interval of a difference of two among so many methods; (nan, nan) without an error.
 
-        >>> [round(end, 3) for end in Criteria().interval(Estimate(1.0, 0.5, 8.0), 2)]  # Student's t
+        >>> from lossmith.evaluation.statistics.intervals import Part
+        >>> difference = Estimate(1.0, (Part(0.25, 8.0),))
+        >>> [round(end, 3) for end in Criteria().interval(difference, 2)]  # Student's t
         [-0.153, 2.153]
         """
-        if math.isnan(difference.error):
-            return math.nan, math.nan
-        half_width = self.quantile(methods, difference.freedom) * difference.error if difference.error else 0.0
+        half_width = difference.half_width(partial(self.quantile, methods))
         return difference.mean - half_width, difference.mean + half_width
 
     def quantile(self, methods: int, freedom: float) -> float:
-        """Half the width of an interval, in standard errors of the difference."""
+        """Half the width of an interval, in standard errors of the difference, by their degrees of freedom."""
         return studentized_range(1 - ERROR / self.looks, max(2, methods), freedom) / math.sqrt(2)
 
     def confidence(self, methods: int, freedom: float) -> float:
@@ -62,7 +63,8 @@ class Criteria:
         """
         if math.isnan(freedom) or math.isinf(freedom):
             return 1 - ERROR / self.looks
-        return float(2 * stats.t.cdf(self.quantile(methods, freedom), freedom) - 1)
+        whole = max(1.0, round(freedom))  # so that few quantiles are computed
+        return float(2 * stats.t.cdf(self.quantile(methods, whole), whole) - 1)
 
 
 def outcome(low: float, high: float, margin: float, higher_is_better: bool) -> Outcome:

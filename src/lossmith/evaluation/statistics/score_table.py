@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -36,6 +36,14 @@ class ScoreTable:
     def present(self) -> NDArray[np.bool_]:
         """(methods, seeds): which method has which seed."""
         return ~np.isnan(self.values[:, :, 0])
+
+    def of_whole_methods(self) -> "ScoreTable":
+        """Only the methods that have every seed; raises LossmithError when there are none."""
+        whole = np.asarray(self.present.all(1))
+        if not whole.any():
+            raise NothingToCompareError("nothing to compare: no method has every seed")
+        methods = tuple(name for name, is_whole in zip(self.methods, whole, strict=True) if is_whole)
+        return replace(self, methods=methods, values=self.values[whole])
 
     def of(self, method: str) -> NDArray[np.float64]:
         """The scores of a method under its own seeds: (seeds, images)."""

@@ -149,7 +149,7 @@ def metric_tables(result: BenchmarkResult) -> list[MetricTable]:
         seeds = _common_seeds(rows)
         rows = [row for row in rows if row.seed in seeds]
         try:
-            table = score_table(rows, metric, names)
+            table = score_table(rows, metric, names).of_whole_methods()
         except NothingToCompareError:
             continue
         items = len(table.images)
