@@ -25,13 +25,13 @@ GLOSSES = {
 }
 
 
-KINDS = {"best": "best", "as good": "tied", "unsure": "unsure", "worse": "worse"}
+KINDS = {"best": "best", "as good": "tied", "unsure": "unsure", "worse": "worse", "": ""}
 """The CSS classes of badges."""
 
 
 @dataclass(frozen=True)
 class Badge:
-    """How a method stands beside the best: a word, and the reason for it where it needs one."""
+    """How a method stands beside the best: a word, or none, and the reason for it where it needs one."""
 
     word: str
     reason: str = ""
@@ -179,7 +179,7 @@ def _goal_badge(advice: GoalAdvice, method: Method) -> Badge | None:
     word, reason = badge(advice.ranking, advice.differences, method.name)
     if not word and method.name in advice.avoid:
         return Badge("worse")
-    return Badge(word, reason) if word else None
+    return Badge(word, reason) if word or reason else None
 
 
 def _score(contents: ReportData, ranking: Ranking, method: Method, is_barred: bool) -> Cell:
