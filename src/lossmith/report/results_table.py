@@ -160,7 +160,7 @@ def _group(name: str, contents: ReportData, methods: Sequence[Method]) -> Group 
     lines = [
         Line(
             method,
-            _verdict(advice, method) if advice else Cell("", ""),
+            _verdict(contents.advice, advice, method) if advice else Cell("", ""),
             [_score(contents, ranking, method, columns[ranking.metric.name].barred != "") for ranking in rankings],
         )
         for method in sorted(methods, key=lambda method: places.get(method.name, math.inf))
@@ -168,16 +168,16 @@ def _group(name: str, contents: ReportData, methods: Sequence[Method]) -> Group 
     return Group(name, [columns[ranking.metric.name] for ranking in rankings], lines, is_judged=advice is not None)
 
 
-def _verdict(advice: GoalAdvice, method: Method) -> Cell:
-    means = advice.ranking.means
-    behind = means[advice.best] - means.get(method.name, math.nan)
-    text = "" if method.name == advice.best or math.isnan(behind) else f"{number(-behind, 1, signed=True)}"
-    return Cell(text, _sortable(-behind), badge=_goal_badge(advice, method))
+def _verdict(advice: Advice, goal: GoalAdvice, method: Method) -> Cell:
+    means = goal.ranking.means
+    behind = means[goal.best] - means.get(method.name, math.nan)
+    text = "" if method.name == goal.best or math.isnan(behind) else f"{number(-behind, 1, signed=True)}"
+    return Cell(text, _sortable(-behind), badge=_goal_badge(advice, goal, method))
 
 
-def _goal_badge(advice: GoalAdvice, method: Method) -> Badge | None:
-    word, reason = badge(advice.ranking, advice.differences, method.name)
-    if not word and method.name in advice.avoid:
+def _goal_badge(advice: Advice, goal: GoalAdvice, method: Method) -> Badge | None:
+    word, reason = badge(goal.ranking, goal.differences, method.name, fixed_models=advice.fixed_models)
+    if not word and method.name in goal.avoid:
         return Badge("worse")
     return Badge(word, reason) if word or reason else None
 
@@ -196,8 +196,8 @@ def _score(contents: ReportData, ranking: Ranking, method: Method, is_barred: bo
 
 
 def _metric_badge(contents: ReportData, ranking: Ranking, name: str) -> Badge | None:
-    word, reason = badge(ranking, contents.differences, name)
-    return Badge(word, reason.removesuffix(f" in {ranking.metric.label}")) if word else None
+    word, reason = badge(ranking, contents.differences, name, fixed_models=contents.advice.fixed_models)
+    return Badge(word, reason) if word else None
 
 
 def _sortable(value: float) -> str:

@@ -1,7 +1,6 @@
 """The sentences under a goal's headline: what is as good, what to avoid, and what would decide the rest."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import inf
 
 from lossmith.evaluation.advice.advice import Advice, GoalAdvice
 from lossmith.evaluation.advice.goals import GoalMetrics
@@ -22,7 +21,7 @@ from lossmith.evaluation.advice.phrases import (
 )
 from lossmith.evaluation.results import DEGRADED, Difference
 from lossmith.evaluation.statistics.metric_overlap import is_independent, optimizes_metric
-from lossmith.evaluation.statistics.power import POWER, Plan
+from lossmith.evaluation.statistics.power import POWER
 from lossmith.metrics.registry import known_metric
 
 MOST = 4
@@ -72,26 +71,37 @@ def what_would_decide(advice: Advice, goal: GoalAdvice, run_seconds: Mapping[str
     elif is_one_seed(advice, goal):
         yield "A second seed would tell: only that shows how much seeds differ."
     else:
-        losses: dict[Plan, list[str]] = {}
+        by_kind: dict[tuple[bool, bool], list[str]] = {}
         for loss in goal.undecided:
-            losses.setdefault(goal.plans[loss], []).append(loss)
-        for plan in sorted(losses, key=lambda plan: (plan.seeds or inf, plan.images or inf)):
-            yield _plan(plan, advice, [goal.best, *losses[plan]], run_seconds)
+            plan = goal.plans[loss]
+            by_kind.setdefault((plan.seeds is None, plan.seeds is None and plan.images is None), []).append(loss)
+        for _, losses in sorted(by_kind.items()):
+            yield _plan(advice, goal, losses, run_seconds)
 
 
-def _plan(plan: Plan, advice: Advice, losses: Sequence[str], run_seconds: Mapping[str, float]) -> str:
-    """What decides the first of these losses against each of the others."""
-    pair = f"{losses[0]} against {listed(losses[1:])}"
-    certainty = f"with {100 * POWER:.0f} % probability{' each' if len(losses) > 2 else ''}"
-    images = "" if plan.images is None else count(plan.images, "more test picture")
-    if plan.seeds is not None:
-        seeds = count(plan.seeds, "more seed") + _time(plan.seeds, losses, run_seconds)
+def _plan(advice: Advice, goal: GoalAdvice, losses: Sequence[str], run_seconds: Mapping[str, float]) -> str:
+    """What decides the best loss against each of others, for which the same is needed, more of it or less."""
+    plans = [goal.plans[loss] for loss in losses]
+    pair = f"{goal.best} against {listed(losses)}"
+    certainty = f"with {100 * POWER:.0f} % probability{' each' if len(losses) > 1 else ''}"
+    images = _more([plan.images for plan in plans], "test picture")
+    if seeds := _more([plan.seeds for plan in plans], "seed"):
+        seeds += _time(goal, losses, run_seconds)
         return f"{f'{seeds} or {images}' if images else seeds} would decide {pair} {certainty}."
     if advice.fixed_models:
         return f"{images or 'No number of test pictures within reach'} would decide {pair} {certainty}."
     if images:
         return f"More seeds will not decide {pair}: {images} would, {certainty}."
     return f"Neither more seeds nor more test pictures alone will decide {pair}: it takes both."
+
+
+def _more(numbers: Sequence[int | None], noun: str) -> str:
+    """From the least to the greatest number; empty where one of them is out of reach."""
+    known = [number for number in numbers if number is not None]
+    if len(known) < len(numbers):
+        return ""
+    least, most = min(known), max(known)
+    return f"{f'{least} to ' if least < most else ''}{count(most, f'more {noun}')}"
 
 
 def exclusions(goal: GoalMetrics) -> Iterator[str]:
@@ -129,9 +139,12 @@ def _as_good(goal: GoalAdvice, loss: str, costs: Mapping[str, float]) -> str:
 def _doubt(goal: GoalAdvice, loss: str) -> str:
     """That it is undecided which of two losses is better, and why."""
     metric, pair = goal.metrics.lead, _lead_pair(goal, loss)
-    start = f"Whether {loss} is worse than {goal.best} is undecided"
+    start = f"Whether {loss} is as good as {goal.best} is undecided"
     if pair is None:
         return f"{start}: they have no seed in common."
+    if pair.outcome != "undecided":
+        verb = "is as good" if pair.outcome == "equivalent" else f"is {pair.outcome}"
+        return f"{start}, though in {metric.label} alone it {verb}: {gap(pair, metric)}."
     if pair.variation is None:
         return f"{start}: it is {gap(pair, metric)}, from one picture and one seed."
     return f"{start}: it is {gap(pair, metric)}, and {_cause(pair, goal)}."
@@ -150,10 +163,14 @@ def _cause(pair: Difference, goal: GoalAdvice) -> str:
     return f"the {'two ' if variation.number == 2 else ''}test pictures disagree by {extent}"
 
 
-def _time(seeds: int, losses: Sequence[str], run_seconds: Mapping[str, float]) -> str:
-    if not all(loss in run_seconds for loss in losses):
+def _time(goal: GoalAdvice, losses: Sequence[str], run_seconds: Mapping[str, float]) -> str:
+    """How long the seeds that are planned train; those of the best loss serve all its rivals."""
+    if not all(loss in run_seconds for loss in [goal.best, *losses]):
         return ""
-    return f", {duration(seeds * sum(run_seconds[loss] for loss in losses))},"
+    seeds = {loss: goal.plans[loss].seeds or 0 for loss in losses}
+    seeds[goal.best] = max(seeds.values())
+    time = duration(sum(number * run_seconds[loss] for loss, number in seeds.items()))
+    return f", {time}{' in all' if len(losses) > 1 else ''},"
 
 
 def _objections(goal: GoalAdvice) -> Iterator[str]:
