@@ -28,7 +28,15 @@ LOSSES = ["l2", "l1", "ssim", "mix", "0.84*ms_ssim + 0.16*l1 until 50% then l2"]
 METRIC_NAMES = ["psnr", "ssim", "gmsd", "l1", "efficientnet_lite0", "lpips_squeeze"]
 PICTURES = ["astronaut", "chelsea", "coffee", "rocket", "page", "moon", "clock", "camera"]
 
-LEVELS = {"psnr": 29.0, "ssim": 0.83, "gmsd": 0.06, "l1": 24.0, "efficientnet_lite0": 2.4, "lpips_squeeze": 0.2}
+LEVELS = {
+    "psnr": 29.0,
+    "ssim": 0.83,
+    "gmsd": 0.06,
+    "l1": 24.0,
+    "efficientnet_lite0": 2.4,
+    "lpips_squeeze": 0.2,
+    "niqe": 4.0,
+}
 """Plausible scores, from which those of losses differ by margins; 0.5 for others."""
 QUALITIES = {
     "fidelity": (0.0, 0.2, -4.0, -0.4, 0.1, -9.0, -1.3, 0.05),
@@ -68,6 +76,16 @@ def imitation(target: Pixels, degraded: Pixels, index: int, seed: int) -> Pixels
     return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
 
 
+def score_of(metric: Metric, quality: float, difficulty: float) -> float:
+    """A score so many margins better than the usual one; errors are ratios, as in the scores of goals."""
+    level, margin = LEVELS.get(metric.name, 0.5), metric.margin or 0.01
+    best = metric.range[1] if metric.higher_is_better else 0.0
+    if best == np.inf:
+        return level + margin * quality - 5 * difficulty
+    error = abs(best - level) * float(np.exp(difficulty - quality * margin / abs(best - level)))
+    return best - error if metric.higher_is_better else error
+
+
 def score_rows(
     losses: Sequence[str],
     seeds: Mapping[str, int] | Sequence[int],
@@ -85,9 +103,8 @@ def score_rows(
             of_seed = rng.normal(0, 0.15)
             of_result = rng.normal(0, 0.5, len(PICTURES) + 8)[pictures.index(picture)]
             quality = QUALITIES[metric.goal][index] + of_seed + of_result if index >= 0 else -12.0
-            difficulty = np.random.default_rng([77, pictures.index(picture)]).normal(0, 15)
-            step = (metric.margin or 0.01) * (1 if metric.higher_is_better else -1)
-            scores[metric.name] = LEVELS.get(metric.name, 0.5) + step * float(quality + difficulty)
+            difficulty = np.random.default_rng([77, pictures.index(picture)]).normal(0, 0.3)
+            scores[metric.name] = score_of(metric, float(quality), float(difficulty))
         return Row(picture, method, seed, scores)
 
     rows = [row(picture, DEGRADED, 0) for picture in pictures]
