@@ -77,7 +77,7 @@ def test_a_word_that_is_not_utf8_is_refused(capsys: pytest.CaptureFixture[str]) 
         (["compare", "--at-most", "soon"], "--at-most must be a time above 0, such as 90s, 30m or 2h, not soon"),
         (["compare", "--at-most", "0"], "--at-most must be a time above 0, such as 90s, 30m or 2h, not 0"),
         (["compare", "--margin", "psrn=0.1"], "metric 'psrn' is not known; did you mean 'psnr'?"),
-        (["compare", "--margin", "psnr"], "--margin takes METRIC=NUMBER, such as psnr=0.05, not 'psnr'"),
+        (["compare", "--margin", "psnr"], "--margins takes METRIC=NUMBER, such as psnr=0.05, not 'psnr'"),
         (["compare", "--margin", "psnr=-1"], "the margin of psnr must be 0 or more, not -1"),
         (["compare", "--margin", "psnr=nan"], "the margin of psnr must be 0 or more, not nan"),
         (["compare", "--clean", "somewhere"], "both --clean and --degraded"),

@@ -32,6 +32,7 @@ SYNONYMS = {
     "recursive": "r recurse",
     "scale-to": "outscale out-scale scale upscale s scale-factor upscale-factor",
     "iterations": "steps iters niter",
+    "margins": "margin equivalence-margin equivalence-margins",
     "no-progress": "quiet q silent disable-progress-bar no-progress-bar",
     "save-every": "save-interval save-freq checkpoint-interval",
 }

@@ -29,7 +29,7 @@ def items(pairs):
 
 @pytest.mark.parametrize("cores", [1, 3])
 def test_every_score_is_that_of_the_image_alone_to_the_bit(cores, pairs, monkeypatch):
-    monkeypatch.setattr(parallel_scoring, "_cores", lambda: cores)
+    monkeypatch.setattr(parallel_scoring, "cores", lambda: cores)
     rows = score_images(items(pairs), Protocol("y", 2), NAMES)
     assert rows == [
         Row(name, "mix", int(name) % 2, score(*pair, Protocol("y", 2), NAMES)) for name, pair in pairs.items()
@@ -57,7 +57,7 @@ def test_progress_counts_the_images(pairs):
 
 def test_few_images_are_read_ahead(pairs, monkeypatch):
     """So a generator that restores them does not fill the memory."""
-    monkeypatch.setattr(parallel_scoring, "_cores", lambda: 2)
+    monkeypatch.setattr(parallel_scoring, "cores", lambda: 2)
     made, finished, ahead = 0, 0, []
 
     def generate():

@@ -62,7 +62,7 @@ def score_images(
         For unknown names, missing weights and, without `on_error`, images that cannot be read or scored.
     """
     names, targets = None if metrics is None else list(metrics), targets or Targets()
-    workers = _cores()
+    workers = cores()
     rows: list[Row] = []
     waiting: deque[Future[Row]] = deque()
     finished = 0
@@ -99,9 +99,9 @@ def _row(item: Restored, protocol: Protocol, metrics: list[str] | None, targets:
     return score_row(item.image, item.method, prediction, target, protocol, metrics, item.seed, targets)
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-__all__ = ["Restored", "score_images"]
+__all__ = ["Restored", "cores", "score_images"]

@@ -17,12 +17,14 @@ from lossmith.core.resources import amount, free_memory
 from lossmith.data import ImagePair, PatchDataset, PreparedData, TrainingImages
 from lossmith.evaluation import Protocol, check_border, restore_images, score_row
 from lossmith.evaluation.inference import FullImageInference
+from lossmith.evaluation.parallel_scoring import cores
 from lossmith.losses import Loss, Schedule
 from lossmith.networks import network
 from lossmith.restoration.tiling.tiles import rounded_up
 from lossmith.training.isolation import isolated_global_state
 from lossmith.training.memory import explain_out_of_memory
 from lossmith.training.recipe import Recipe
+from lossmith.training.run_settings import RunSettings
 from lossmith.training.supervised import set_loss_progress
 
 logger = logging.getLogger(__name__)
@@ -66,11 +68,13 @@ class Durations:
 
 
 @isolated_global_state()
-def measure_durations(losses: Sequence[Loss], recipe: Recipe, data: PreparedData, protocol: Protocol) -> Durations:
+def measure_durations(
+    losses: Sequence[Loss], recipe: Recipe, data: PreparedData, settings: RunSettings
+) -> Durations:
     """How long runs will take, from one more step under every loss; to be called after a dry run of the same.
 
-    The arguments are those of `dry_run`, whose own step is no measure: a first step compiles and allocates. Images
-    are taken to be scored in a time that grows with their pixels.
+    The step of the dry run itself is no measure: a first step compiles and allocates. The time to score images is
+    taken to grow with their pixels.
     """
     with torch.enable_grad():
         start = _now()
@@ -83,10 +87,12 @@ def measure_durations(losses: Sequence[Loss], recipe: Recipe, data: PreparedData
     smallest = _smallest(data.test_pairs)
     restorer = network(str(recipe.network), smallest.scale).eval().to(best_device())
     start = _now()
-    for restored in restore_images(restorer, [smallest]):
-        score_row(smallest.name, "untrained", restored, smallest.clean, protocol)
+    (restored,) = restore_images(restorer, [smallest])
+    restoring = _now() - start
+    score_row(smallest.name, "untrained", restored, smallest.clean, settings.protocol, settings.metrics)
+    scoring = (_now() - start - restoring) / min(cores(), len(data.test_pairs))
     pixels = sum(pair.clean.numel() for pair in data.test_pairs)
-    return Durations(step, (_now() - start) * pixels / smallest.clean.numel())
+    return Durations(step, (restoring + scoring) * pixels / smallest.clean.numel())
 
 
 def _loss_seconds(loss: Loss, recipe: Recipe, restored: Tensor, clean: Tensor) -> float:

@@ -14,6 +14,7 @@ from torch import nn
 from lossmith.core.devices import best_device, check_devices, device_name, resolve_precision
 from lossmith.core.files import sha256_of
 from lossmith.core.lock import folder_lock
+from lossmith.core.progress import ProgressBar
 from lossmith.core.provenance import provenance
 from lossmith.core.resources import check_disk
 from lossmith.core.run_config import write_or_check
@@ -226,7 +227,13 @@ def train_run(
             **({"remarks": list(data.remarks)} if data.remarks else {}),
         }
         save_model(folder.model, restorer, receipt)
-        rows = score_images(_tested(restorer, data.test_pairs, folder, name, seed), settings.protocol)
+        with ProgressBar(f"scoring {name}, seed {seed}") as bar:
+            rows = score_images(
+                _tested(restorer, data.test_pairs, folder, name, seed),
+                settings.protocol,
+                settings.metrics,
+                progress=lambda finished: bar.count(finished, len(data.test_pairs)),
+            )
         write_csv(folder.scores, rows, settings.protocol)
         batch = patches.batch(0, recipe.per_device(settings.devices).batch)
         summary = RunSummary(

@@ -21,6 +21,8 @@ class RunSettings:
     """Seconds between two checkpoints."""
     devices: int = 1
     """How many train together, each on its share of every batch."""
+    metrics: tuple[str, ...] | None = None
+    """By which they are scored; those of `evaluation.default_metrics` if None."""
     dry_run: bool = True
     """Whether to take a dry run first; not needed where all runs of a study were tried together."""
 

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Literal
 
 from lossmith import evaluation, training
 from lossmith.commands.announcement import announcement
@@ -91,7 +89,7 @@ def compare(
     seeds: SeedsOption = 2,
     until: Literal["decided"] | None = None,
     at_most: DurationOption = None,
-    margins: Annotated[MarginsOption, Parameter("--margin")] = None,
+    margins: MarginsOption = None,
     recipe: Recipe = Recipe(),
     out: Path = Path("runs/compare"),
     save_every: float = 60.0,
@@ -165,13 +163,16 @@ def compare(
         losses=list(contenders),
         seeds=f"{race.least}:{race.most}" if race.least < race.most else race.least,
         at_most=f"{budget:g}s" if budget < math.inf else None,
-        margin=[f"{name}={margin:g}" for name, margin in criteria.margins.items()] or None,
+        margins=[f"{name}={margin:g}" for name, margin in criteria.margins.items()] or None,
         out=out,
     )
     prepared = prepare_data(data, recipe.degradation, out)
     recipe, init = training.open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
     settings = training.RunSettings(
-        protocol=evaluation.protocol_of(prepared.test_pairs), save_every=save_every, devices=devices
+        protocol=evaluation.protocol_of(prepared.test_pairs),
+        save_every=save_every,
+        devices=devices,
+        metrics=tuple(evaluation.tournament_metrics(list(contenders), prepared.source.scale)),
     )
     config = {**recipe.resume_key, **(init.identity if init else {}), **prepared.fingerprint}
     check(out / "compare.yaml", config)
@@ -186,7 +187,7 @@ def compare(
             executor,
             out,
             connection,
-            Scores(prepared.test_pairs, settings.protocol, out),
+            Scores(prepared.test_pairs, settings.protocol, out, settings.metrics or ()),
         )
         finished = tournament.finished_places(race.most)
         unfinished = [name for name in contenders if any((name, s) not in finished for s in range(race.least))]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -12,7 +13,17 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.progress import ProgressBar
 from lossmith.data import ImagePair, read_image
 from lossmith.degradations import from_8bit
-from lossmith.evaluation import DEGRADED, Protocol, Row, baseline, default_metrics, read_csv, score, write_csv
+from lossmith.evaluation import (
+    DEGRADED,
+    Protocol,
+    Restored,
+    Row,
+    baseline,
+    read_csv,
+    score,
+    score_images,
+    write_csv,
+)
 
 
 @dataclass
@@ -23,7 +34,7 @@ class Scores:
     protocol: Protocol
     out: Path
     """The folder of the tournament."""
-    metrics: Sequence[str] = field(default_factory=default_metrics)
+    metrics: Sequence[str]
     _rows: dict[Path, list[Row]] = field(default_factory=dict)
     """Of the folders of runs."""
 
@@ -74,16 +85,25 @@ class Scores:
         missing = [name for name in self.metrics if any(name not in row.scores for row in rows)]
         if not missing:
             return rows
-        complete = []
+        items = [
+            Restored(row.image, row.method, partial(self._read, pair, image), row.seed)
+            for row, pair in zip(rows, self.pairs, strict=True)
+        ]
         with ProgressBar(title) as bar:
-            for number, (row, pair) in enumerate(zip(rows, self.pairs, strict=True)):
-                bar.count(number, len(rows))
-                scores = score(image(pair), pair.clean, self.protocol, missing)
-                if math.isnan(row.scores.get("psnr", 0.0)):  # of NaN, which no stored image shows
-                    scores = dict.fromkeys(scores, math.nan)
-                complete.append(replace(row, scores={**row.scores, **scores}))
-        return complete
+            new = score_images(
+                items, self.protocol, missing, progress=lambda finished: bar.count(finished, len(rows))
+            )
+        return [_joined(row, more) for row, more in zip(rows, new, strict=True)]
+
+    def _read(self, pair: ImagePair, image: Callable[[ImagePair], Tensor]) -> tuple[Tensor, Tensor]:
+        return image(pair), pair.clean
 
     def _wanted(self, rows: Sequence[Row]) -> list[Row]:
         """The rows without metrics that this tournament does not have, such as those whose weights are gone."""
         return [replace(row, scores={name: row.scores[name] for name in self.metrics}) for row in rows]
+
+
+def _joined(row: Row, more: Row) -> Row:
+    """The scores of both; NaN where the first were NaN, since a stored image does not show that it held NaN."""
+    known = not math.isnan(row.scores.get("psnr", 0.0))
+    return replace(row, scores={**row.scores, **(more.scores if known else dict.fromkeys(more.scores, math.nan))})

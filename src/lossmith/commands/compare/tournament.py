@@ -79,7 +79,7 @@ class Tournament:
             [self.contenders[loss] for loss in losses],
             recipe.per_device(self.settings.devices),
             self.data,
-            self.settings.protocol,
+            self.settings,
         )
         train = 60 * recipe.minutes if recipe.minutes else 0.0
         slowest = max(durations.step.values())

@@ -105,7 +105,7 @@ def _parse_margin(text: str) -> tuple[str, float]:
     try:
         return name.strip(), float(number)
     except ValueError:
-        raise LossmithError(f"`margin` takes METRIC=NUMBER, such as psnr=0.05, not '{text}'") from None
+        raise LossmithError(f"`margins` takes METRIC=NUMBER, such as psnr=0.05, not '{text}'") from None
 
 
 __all__ = ["ERROR", "Criteria", "outcome", "parse_margins"]
