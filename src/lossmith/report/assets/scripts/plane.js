@@ -7,7 +7,7 @@ function drawPlane() {
   const metrics = { x: data.metrics[data.plane.x], y: data.metrics[data.plane.y] };
   const methodPoints = data.plane.points.map((point) => ({ ...point, method: data.methods[point.method] }));
   const measuredPoints = methodPoints.filter((point) => isKnown(point.x, point.y));
-  const withDegraded = byId("plane-degraded").checked;
+  const withDegraded = byId("plane-degraded")?.checked;
   const points = measuredPoints.filter(({ method }) => method.kind === "loss" || withDegraded);
   const note = planeNote(methodPoints.filter((point) => !measuredPoints.includes(point)));
   if (!points.length) {
@@ -96,6 +96,6 @@ function drawSizes(root, radius, maxTime, left, y) {
 }
 
 if (planeChart) {
-  byId("plane-degraded").addEventListener("change", drawPlane);
+  byId("plane-degraded")?.addEventListener("change", drawPlane);
   whenResized(planeChart, drawPlane);
 }
