@@ -214,7 +214,7 @@ def test_a_goal_may_be_undecided_though_its_lead_metric_is_not():
         for row in rows
     ]
     assert only_card(shaky).details[0] == (
-        "Whether l1 is as good as mix is undecided, though in MS-SSIM alone it is worse: "
+        "Whether l1 is as good as mix is undecided, though by one metric alone it is worse: "
         "0.0100 behind in MS-SSIM (0.0100 to 0.0100)."
     )
 
@@ -224,8 +224,8 @@ def test_where_pictures_disagree_pictures_decide_and_seeds_do_not():
     plan = advice.goals[0].plans["l1"]
     assert plan.seeds is None
     assert plan.images
-    start, end = "More seeds will not decide mix against l1:", "more test pictures would, with 80 % probability."
-    assert cards(advice)[0].details[-1] == f"{start} {plan.images} {end}"
+    end = "more test pictures would decide mix against l1 with 80 % probability; more seeds will not."
+    assert cards(advice)[0].details[-1] == f"{plan.images} {end}"
 
 
 def test_finished_models_have_no_seeds_to_wait_for():
@@ -241,10 +241,19 @@ def test_finished_models_have_no_seeds_to_wait_for():
 
 def test_both_are_needed_where_both_vary():
     sway = {"l1": 0.6}
-    advice = advice_on(tournament({"mix": 1.3, "l1": 0.95}, images=3, seeds=2, by_image=sway, by_seed=sway))
-    assert cards(advice)[0].details[-1] == (
-        "Neither more seeds nor more test pictures alone will decide mix against l1: it takes both."
-    )
+    advice = advice_on(tournament({"mix": 1.0, "l1": 0.95}, images=3, seeds=2, by_image=sway, by_seed=sway))
+    [goal] = advice.goals
+    plan = goal.plans[goal.undecided[0]]
+    assert (plan.seeds, plan.images) == (None, None)
+    sentence = cards(advice)[0].details[-1]
+    if plan.both:
+        more, images = plan.both
+        assert sentence == (
+            f"{more} more seeds together with {images} more test pictures would decide "
+            "l1 against mix with 80 % probability; neither alone."
+        )
+    else:
+        assert sentence == "Nothing within reach is likely to decide l1 against mix."
 
 
 # one seed, or one picture, crowns nobody
@@ -297,6 +306,15 @@ def test_where_nothing_helps_the_losses_are_ranked_all_the_same():
 def test_what_hardly_helps():
     card = only_card(tournament({"l1": 1.05, "ssim": 0.0}, degraded=1.0))
     assert card.headline == "No loss improves notably on the degraded input in fidelity; l1 leads."
+
+
+def test_what_helps_in_the_lead_metric_alone():
+    gains = {"l1": {"ms_ssim": 1.0, "gmsd": -1.0}}
+    card = only_card(tournament(gains, metrics=("ms_ssim", "gmsd"), degraded=0.0, by_image={DEGRADED: 0.1}))
+    assert card.headline == "l1 is not known to improve on the degraded input in structure."
+    assert card.details[0].startswith(
+        "In MS-SSIM alone, though, l1 is 0.0200 ahead of the degraded input in MS-SSIM ("
+    )
 
 
 def test_what_may_not_help():
@@ -450,7 +468,7 @@ def test_the_verdict_is_a_line_for_each_goal_and_one_for_the_front():
 def test_the_verdict_says_what_would_decide():
     rows = tournament({"mix": 1.0, "l1": 0.8}, images=4, by_image={"l1": 0.3})
     assert re.fullmatch(
-        r"For fidelity nothing is decided yet: mix leads\. More seeds will not decide mix against l1: .*\.",
+        r"For fidelity nothing is decided yet: mix leads\. \d+ more test pictures would decide mix .*\.",
         verdict(advice_on(rows)),
     )
 

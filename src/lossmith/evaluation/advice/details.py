@@ -8,6 +8,7 @@ from lossmith.evaluation.advice.phrases import (
     INPUT,
     advantage,
     amount,
+    capital,
     cost_beside,
     count,
     duration,
@@ -21,8 +22,8 @@ from lossmith.evaluation.advice.phrases import (
 )
 from lossmith.evaluation.results import DEGRADED, Difference
 from lossmith.evaluation.statistics.metric_overlap import is_independent, optimizes_metric
-from lossmith.evaluation.statistics.power import POWER
-from lossmith.metrics.registry import known_metric
+from lossmith.evaluation.statistics.power import POWER, Plan
+from lossmith.metrics.registry import Metric, known_metric
 
 MOST = 4
 """Losses of one kind that get a sentence each; the others share one."""
@@ -71,28 +72,39 @@ def what_would_decide(advice: Advice, goal: GoalAdvice, run_seconds: Mapping[str
     elif is_one_seed(advice, goal):
         yield "A second seed would tell: only that shows how much seeds differ."
     else:
-        by_kind: dict[tuple[bool, bool], list[str]] = {}
+        by_kind: dict[tuple[bool, ...], list[str]] = {}
         for loss in goal.undecided:
-            plan = goal.plans[loss]
-            by_kind.setdefault((plan.seeds is None, plan.seeds is None and plan.images is None), []).append(loss)
+            by_kind.setdefault(_kind(goal.plans[loss]), []).append(loss)
         for _, losses in sorted(by_kind.items()):
             yield _plan(advice, goal, losses, run_seconds)
+
+
+def _kind(plan: Plan) -> tuple[bool, ...]:
+    """Seeds before images, before both of them, before nothing that would do."""
+    if plan.seeds is not None:
+        return (False,)
+    return True, plan.images is None, plan.images is None and plan.both is None
 
 
 def _plan(advice: Advice, goal: GoalAdvice, losses: Sequence[str], run_seconds: Mapping[str, float]) -> str:
     """What decides the best loss against each of others, for which the same is needed, more of it or less."""
     plans = [goal.plans[loss] for loss in losses]
     pair = f"{goal.best} against {listed(losses)}"
-    certainty = f"with {100 * POWER:.0f} % probability{' each' if len(losses) > 1 else ''}"
+    end = f"would decide {pair} with {100 * POWER:.0f} % probability{' each' if len(losses) > 1 else ''}"
     images = _more([plan.images for plan in plans], "test picture")
     if seeds := _more([plan.seeds for plan in plans], "seed"):
-        seeds += _time(goal, losses, run_seconds)
-        return f"{f'{seeds} or {images}' if images else seeds} would decide {pair} {certainty}."
-    if advice.fixed_models:
-        return f"{images or 'No number of test pictures within reach'} would decide {pair} {certainty}."
+        seeds += _time(goal, {loss: goal.plans[loss].seeds or 0 for loss in losses}, run_seconds)
+        return f"{f'{seeds} or {images}' if images else seeds} {end}."
     if images:
-        return f"More seeds will not decide {pair}: {images} would, {certainty}."
-    return f"Neither more seeds nor more test pictures alone will decide {pair}: it takes both."
+        return f"{images} {end}{'' if advice.fixed_models else '; more seeds will not'}."
+    both = {loss: plan for loss in losses if (plan := goal.plans[loss].both)}
+    if len(both) == len(losses):
+        seeds = _more([seeds for seeds, _ in both.values()], "seed")
+        seeds += _time(goal, {loss: seeds for loss, (seeds, _) in both.items()}, run_seconds)
+        return (
+            f"{seeds} together with {_more([i for _, i in both.values()], 'test picture')} {end}; neither alone."
+        )
+    return f"Nothing within reach is likely to decide {pair}."
 
 
 def _more(numbers: Sequence[int | None], noun: str) -> str:
@@ -125,7 +137,9 @@ def standing_beside_input(goal: GoalAdvice) -> Iterator[str]:
         return
     metric = goal.metrics.lead
     if pair := find_pair(goal.lead, metric, goal.best, DEGRADED):
-        yield f"{goal.best} is {gap(pair, metric, INPUT)}."
+        is_clear = pair.outcome == "better" and not goal.improves
+        start = capital(f"{_alone(metric)}, though, ") if is_clear else ""
+        yield f"{start}{goal.best} is {gap(pair, metric, INPUT)}."
 
 
 def _as_good(goal: GoalAdvice, loss: str, costs: Mapping[str, float]) -> str:
@@ -144,10 +158,15 @@ def _doubt(goal: GoalAdvice, loss: str) -> str:
         return f"{start}: they have no seed in common."
     if pair.outcome != "undecided":
         verb = "is as good" if pair.outcome == "equivalent" else f"is {pair.outcome}"
-        return f"{start}, though in {metric.label} alone it {verb}: {gap(pair, metric)}."
+        return f"{start}, though {_alone(metric)} it {verb}: {gap(pair, metric)}."
     if pair.variation is None:
         return f"{start}: it is {gap(pair, metric)}, from one picture and one seed."
     return f"{start}: it is {gap(pair, metric)}, and {_cause(pair, goal)}."
+
+
+def _alone(metric: Metric) -> str:
+    """Naming the metric, where its numbers do not."""
+    return f"in {metric.label} alone" if metric.unit else "by one metric alone"
 
 
 def _cause(pair: Difference, goal: GoalAdvice) -> str:
@@ -163,14 +182,13 @@ def _cause(pair: Difference, goal: GoalAdvice) -> str:
     return f"the {'two ' if variation.number == 2 else ''}test pictures disagree by {extent}"
 
 
-def _time(goal: GoalAdvice, losses: Sequence[str], run_seconds: Mapping[str, float]) -> str:
-    """How long the seeds that are planned train; those of the best loss serve all its rivals."""
-    if not all(loss in run_seconds for loss in [goal.best, *losses]):
+def _time(goal: GoalAdvice, seeds: Mapping[str, int], run_seconds: Mapping[str, float]) -> str:
+    """How long so many seeds of losses train, and as many of the best loss, which serve all its rivals."""
+    numbers = {**seeds, goal.best: max(seeds.values())}
+    if not all(loss in run_seconds for loss in numbers):
         return ""
-    seeds = {loss: goal.plans[loss].seeds or 0 for loss in losses}
-    seeds[goal.best] = max(seeds.values())
-    time = duration(sum(number * run_seconds[loss] for loss, number in seeds.items()))
-    return f", {time}{' in all' if len(losses) > 1 else ''},"
+    time = duration(sum(number * run_seconds[loss] for loss, number in numbers.items()))
+    return f", {time}{' in all' if len(seeds) > 1 else ''},"
 
 
 def _objections(goal: GoalAdvice) -> Iterator[str]:
