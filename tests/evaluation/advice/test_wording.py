@@ -313,7 +313,7 @@ def test_what_helps_in_the_lead_metric_alone():
     card = only_card(tournament(gains, metrics=("ms_ssim", "gmsd"), degraded=0.0, by_image={DEGRADED: 0.1}))
     assert card.headline == "l1 is not known to improve on the degraded input in structure."
     assert card.details[0].startswith(
-        "In MS-SSIM alone, though, l1 is 0.0200 ahead of the degraded input in MS-SSIM ("
+        "By one metric alone, though, l1 is 0.0200 ahead of the degraded input in MS-SSIM ("
     )
 
 
