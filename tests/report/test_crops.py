@@ -1,10 +1,19 @@
-"""Spots are where the losses differ."""
+"""Spots are where the losses differ to the eye."""
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from lossmith.report import ImageComparison, Pixels
-from lossmith.report.crops import Crop, box_sum, find_crops
+from lossmith.report.crops import (
+    GRAIN,
+    Crop,
+    absolute_error,
+    box_sum,
+    find_crops,
+    most_different,
+    visible_difference,
+)
 from lossmith.report.images import error_ceiling
 
 
@@ -69,14 +78,77 @@ def test_the_error_scale_ends_at_a_round_number() -> None:
     assert error_ceiling(ImageComparison("p", uniform(level=0), uniform(level=255), {})) == 255
 
 
-def test_flat_regions_are_cropped_last() -> None:
-    """Losses differ most in a flat sky, and less where something is to be seen."""
-    rng = np.random.default_rng(0)
-    target = np.full((64, 192, 3), 128, np.uint8)
-    target[:, 128:] = rng.integers(0, 255, (64, 64, 3))
-    first, second = target.copy(), target.copy()
-    first[:, :64] += 40
-    second[:, 128:] ^= 8
-    crops = find_crops(ImageComparison("sky", target, target, {"a": first, "b": second}))
-    assert crops[0].x > 100
-    assert any(crop.x < 64 for crop in crops[1:])
+def textured(seed: int = 0, height: int = 128, width: int = 320) -> Pixels:
+    """A flat sky on the left; on the right a texture with detail of every size."""
+    rng = np.random.default_rng(seed)
+    image = np.full((height, width, 3), 128, np.uint8)
+    image[:, 128:] = rng.integers(60, 200, (height, width - 128, 1))
+    return image
+
+
+def blurred(image: Pixels, left: int, right: int) -> Pixels:
+    """The image with a blur between two columns."""
+    result = image.copy()
+    soft = Image.fromarray(image).filter(ImageFilter.GaussianBlur(1))
+    result[:, left:right] = np.asarray(soft)[:, left:right]
+    return result
+
+
+def test_blurred_texture_comes_before_a_cast_of_the_sky() -> None:
+    """A cast that fades is the larger error by far, and no structure."""
+    target = textured()
+    cast = target.copy()
+    cast[:, :120] += np.linspace(120, 0, 120).astype(np.uint8)[:, None]
+    blur = blurred(target, 200, 264)
+    assert absolute_error(cast, target).sum() > 3 * absolute_error(blur, target).sum()
+    [first, *_] = find_crops(ImageComparison("sky", target, target, {"cast": cast, "blur": blur}))
+    assert abs(first.x - 200) <= GRAIN
+
+
+def test_a_shift_of_all_brightness_moves_no_window() -> None:
+    target = textured()
+    blur = blurred(target, 200, 264)
+    pairs = ({"a": target, "b": blur}, {"a": target, "b": blur + np.uint8(20)})
+    first, second = (find_crops(ImageComparison("p", target, target, restored))[0] for restored in pairs)
+    assert first == second
+
+
+def test_where_nothing_but_color_differs_the_windows_show_that() -> None:
+    target = uniform()
+    tinted = target.copy()
+    tinted[100:140, 200:240, 2] += 30
+    [crop, *_] = find_crops(ImageComparison("p", target, target, {"a": target, "b": tinted}))
+    assert crop.x <= 200 <= 240 <= crop.x + 64
+    assert crop.y <= 100 <= 140 <= crop.y + 64
+
+
+def test_the_same_difference_counts_more_where_less_hides_it() -> None:
+    """A grid over everything: the window is where the target has structure, but not of such contrast."""
+    rows, columns = np.mgrid[:128, :320]
+    gentle = (128 + 30 * np.sin(columns / 12) * np.sin(rows / 12))[..., None].repeat(3, axis=2).astype(np.uint8)
+    target = textured()
+    target[:, :128] = gentle[:, :128]
+    grid = target + (12 * ((rows + columns) % 2)).astype(np.uint8)[..., None]
+    [crop, *_] = find_crops(ImageComparison("p", target, target, {"clean": target, "grid": grid}))
+    assert crop.x + crop.side <= 128
+
+
+def test_the_first_image_is_the_one_with_the_most_visible_difference() -> None:
+    target = textured()
+    cast = target.copy()
+    cast[:, :120] += 60
+    plain = ImageComparison("cast", target, target, {"a": target, "b": cast})
+    slight = ImageComparison("slight", target, target, {"a": target, "b": blurred(target, 200, 210)})
+    strong = ImageComparison("strong", target, target, {"a": target, "b": blurred(target, 200, 280)})
+    alone = ImageComparison("alone", target, target, {"a": target})
+    order = most_different([alone, slight, plain, strong], 3)
+    assert order[0].image == "strong"
+    assert visible_difference(strong) > visible_difference(slight) > visible_difference(alone) == 0
+    assert visible_difference(ImageComparison("none", target, None, {})) == 0
+
+
+def test_one_loss_is_compared_with_its_input() -> None:
+    target = textured()
+    restored = ImageComparison("one", target, blurred(target, 200, 264), {"a": target})
+    assert visible_difference(restored) > 0
+    assert visible_difference(ImageComparison("one", target, None, {"a": target})) == 0

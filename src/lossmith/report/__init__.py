@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lossmith.report.crops import most_different
     from lossmith.report.data import Curve, ImageComparison, LossResult, Pixels, RateTrial, ReportData
     from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
     from lossmith.report.pages.study import StudyContents, write_study
@@ -24,6 +25,7 @@ __all__ = [
     "ReportData",
     "StudyContents",
     "is_lossmith_page",
+    "most_different",
     "write_learned",
     "write_report",
     "write_study",

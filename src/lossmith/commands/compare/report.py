@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
 from pathlib import Path
 from statistics import fmean
 
@@ -28,11 +29,11 @@ from lossmith.evaluation import (
     verdict,
     why_nan,
 )
-from lossmith.report import Curve, ImageComparison, LossResult, ReportData, write_report
+from lossmith.report import Curve, ImageComparison, LossResult, ReportData, most_different, write_report
 from lossmith.training import Recipe
 
-MAX_IMAGES = 4
-"""Test images on the page: those whose PSNR differs most between the losses."""
+MAX_IMAGES, CANDIDATES = 4, 12
+"""Test images on the page, those in which the losses differ most visibly; of so many whose scores differ most."""
 SECONDS_PER_REPORT, SECONDS_PER_MEGAPIXEL = 3.0, 2.0
 """Of a report, and of every megapixel of the images that it shows; measured on one core."""
 
@@ -124,19 +125,22 @@ def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[I
     first = {e.loss: e.run_folder for e in tournament.results if e.seed == 0 and e.loss in losses}
 
     def spread(pair: ImagePair) -> float:
-        scores = [r.scores["psnr"] for r in tournament.rows if r.image == pair.name and r.method in losses]
-        return float(np.std(scores)) if scores else 0.0
+        rows = [row for row in tournament.rows if row.image == pair.name and row.method in losses]
+        margins = {name: tournament.criteria.margin(find_metric(name)) for row in rows[:1] for name in row.scores}
+        spreads = [np.std([row.scores[name] for row in rows]) / m for name, m in margins.items() if m > 0]
+        return float(np.nan_to_num(spreads).sum())
 
-    shown = sorted(tournament.data.test_pairs, key=spread, reverse=True)[:MAX_IMAGES]
-    return [
-        ImageComparison(
+    def comparison(pair: ImagePair) -> ImageComparison:
+        return ImageComparison(
             image=pair.name,
             target=to_uint8_hwc(pair.clean),
             degraded=to_uint8_hwc(baseline(pair)),
             restored={loss: to_uint8_hwc(read_image(folder.image(pair.name))) for loss, folder in first.items()},
         )
-        for pair in shown
-    ]
+
+    with np.errstate(invalid="ignore"):  # infinite scores have no spread
+        candidates = nlargest(CANDIDATES, tournament.data.test_pairs, key=spread)
+    return most_different(map(comparison, candidates), MAX_IMAGES)
 
 
 def _environment(tournament: TournamentResults) -> dict[str, str]:
