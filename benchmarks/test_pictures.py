@@ -5,7 +5,7 @@ for testing. For the loss of --first minus every other, the table has the mean d
 95 % interval, on the first --few pictures and on all: over pictures and seeds by the bootstrap
 (`statistics/bootstrap.py`) and by Student's t for two crossed effects (`statistics/intervals.py`), and over
 pictures alone, as if there were no other seeds. The last line of a metric has the geometric means of the widths on
-all pictures over those on few.
+all pictures over those on few. Below is by how much a difference changes from one seed to the next, on average.
 
     python benchmarks/test_pictures.py runs/demo
 """
@@ -66,16 +66,23 @@ def main() -> None:
     kinds = "mean", "bootstrap", "t", "t, pictures alone"
     print(row(["metric", "`" + options.first + "` minus", *(f"{kind}, {n}" for n in counts for kind in kinds)]))
     print(row(["---", "---", *["---:"] * 8]))
+    changes = []
     for name in METRICS:
-        metric, ratios = find_metric(name), []
+        metric, ratios, steps = find_metric(name), [], []
         for other in (loss for loss in scores if loss != options.first):
             values = scores[options.first][name] - scores[other][name]
+            steps.append(np.abs(np.diff(values, axis=0)).mean(0))
             few, every = ([float(part.mean()), *half_widths(part)] for part in (values[:, : counts[0]], values))
             ratios.append(np.divide(every, few)[1:])
             numbers = [f"{cell:.{metric.digits + 1}f}" for cell in (*few, *every)]
             print(row([metric.label, f"`{other}`", *numbers]))
         shrunk = [f"x {ratio:.2f}" for ratio in np.exp(np.log(ratios).mean(0))]
         print(row([metric.label, "all", *[""] * 5, *shrunk]), flush=True)
+        on_few, on_others = (np.mean(part) for part in np.split(np.array(steps), [counts[0]], axis=1))
+        changes.append(
+            f"{metric.label} by {on_few:.3g} on the first {counts[0]}, by {on_others:.3g} on the others"
+        )
+    print(f"\nFrom seed to seed a difference changes in {'; in '.join(changes)}.")
 
 
 if __name__ == "__main__":
