@@ -32,6 +32,14 @@ def _seeds(kind: Any, tokens: Sequence[Token]) -> tuple[int, int]:
     return parse_seeds(_text(kind, tokens))
 
 
+def _rates(_: Any, tokens: Sequence[Token]) -> list[float]:
+    try:
+        return [float(token.value) for token in tokens]
+    except ValueError:
+        words = " ".join(token.value for token in tokens)
+        raise ValueError(f'must be numbers such as 5e-4 1e-3, not "{words}".') from None
+
+
 def _paths(_: Any, tokens: Sequence[Token]) -> list[Path]:
     return [Path(token.value) for token in tokens]
 
@@ -54,6 +62,10 @@ SeedsOption = Annotated[
 """How many seeds, for `option_values.parse_seeds`."""
 DurationOption = Annotated[float | str | None, _TEXT]
 """A time, for `option_values.parse_duration`."""
+RatesOption = Annotated[
+    Sequence[float] | None, Parameter(converter=_rates, n_tokens=-1, accepts_keys=False, metavar="FLOAT...")
+]
+"""Learning rates to choose from, for `compare.learning_rates.check_learning_rates`."""
 AlphaOption = Annotated[str | float | Sequence[float], _TEXT]
 SizeOption = Annotated[str | tuple[int, int] | None, _TEXT]
 PathOption = Annotated[str | Path, _PATH]

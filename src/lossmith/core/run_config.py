@@ -11,6 +11,8 @@ from lossmith.core.legacy import CHANGEABLE_ENTRIES, rename_entries
 
 INIT_KEYS = {"begins_with", "begins_with_part"}
 """Entries that are only there if training started from the weights of a file."""
+OPTIONAL_KEYS = {*INIT_KEYS, "learning_rates"}
+"""Entries that are only there where they say something."""
 
 
 def write_or_check(path: Path, config: dict[str, Any]) -> None:
@@ -33,7 +35,7 @@ def check(path: Path, config: dict[str, Any], advice: str = "choose another `out
         stored = None
     stored = rename_entries(stored) if isinstance(stored, dict) else {}
     stored = {key: value for key, value in stored.items() if key in config or key not in CHANGEABLE_ENTRIES}
-    if (stored.keys() ^ config.keys()) - INIT_KEYS:
+    if (stored.keys() ^ config.keys()) - OPTIONAL_KEYS:
         raise LossmithError(
             f"{path} is damaged, or was written by another version of lossmith; choose another `out`"
         )
@@ -54,6 +56,7 @@ def _difference(key: str, stored: dict[str, Any], config: dict[str, Any]) -> str
     """A sentence about an entry that differs."""
     if key in INIT_KEYS:
         return "it began with other weights"
-    if isinstance(config[key], dict):
+    if isinstance(config.get(key), dict):
         return f"the {key.replace('_', ' ')} differ"
-    return f"`{key}` is {stored[key]!r} there and {config[key]!r} here"
+    there, here = ("not given" if entries.get(key) is None else repr(entries[key]) for entries in (stored, config))
+    return f"`{key}` is {there} there and {here} here"

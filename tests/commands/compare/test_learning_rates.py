@@ -1,7 +1,9 @@
 """Each loss plays at its best learning rate."""
 
+import json
 import math
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ from lossmith.commands.compare.learning_rates import (
     RateChoice,
     best_rate,
     check_learning_rates,
+    plan_trials,
     trial_recipe,
-    with_best_rates,
 )
 from lossmith.commands.compare.trial_job import TrialJob
 from lossmith.commands.executors.base import LocalExecutor
@@ -55,7 +57,7 @@ def choose(
     executor: LocalExecutor | None = None,
 ) -> RateChoice:
     settings = RunSettings(protocol=protocol_of(data.test_pairs))
-    return with_best_rates(losses, RECIPE, rates, data, settings, out, executor or LocalExecutor())
+    return plan_trials(losses, RECIPE, rates, data, settings, out).choose(executor or LocalExecutor())
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,7 @@ def test_a_rate_is_chosen_by_the_loss_itself_on_crops_that_were_not_trained_on(
         (name, rate) for name in LOSSES for rate in RATES
     ]
     for trial in choice.trials:
-        model = load_model(out / "learning-rates" / trial.loss / f"{trial.learning_rate:g}" / "model.safetensors")
+        model = load_model(out / "learning-rates" / trial.loss / str(trial.learning_rate) / "model.safetensors")
         with torch.no_grad():
             values = [measures[trial.loss](model.restorer(c.degraded[None])[0], c.clean) for c in crops]
         assert trial.objective == pytest.approx(float(sum(values)) / len(crops), rel=1e-5), "float32"
@@ -174,7 +176,7 @@ def test_without_candidates_all_recipes_are_the_same(prepared_photos: PreparedDa
 def test_images_that_are_too_small_to_be_cut_are_said_to_be(prepared_photos: PreparedData, tmp_path: Path) -> None:
     recipe, settings = Recipe(patch=48), RunSettings(protocol=protocol_of(prepared_photos.test_pairs))
     with pytest.raises(LossmithError, match=r"no training image .* 80 x 48 pixels is needed"):
-        with_best_rates(LOSSES, recipe, RATES, prepared_photos, settings, tmp_path, LocalExecutor())
+        plan_trials(LOSSES, recipe, RATES, prepared_photos, settings, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -230,3 +232,85 @@ def test_a_trial_has_a_quarter_of_the_budget() -> None:
         steps=500, decay="fifths", learning_rate=0.01
     )
     assert trial_recipe(Recipe(minutes=2.0), 0.01) == Recipe(minutes=0.5, learning_rate=0.01)
+
+
+@pytest.fixture(scope="module")
+def tournament(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> lossmith.Comparison:
+    return compare(photos, tmp_path_factory.mktemp("tournament"), RATES)
+
+
+def compare(photos: Path, out: Path, rates: Sequence[float] | None, **others: Any) -> lossmith.Comparison:
+    options: dict[str, Any] = {"losses": ("l1", "l2"), "seeds": 1, "recipe": RECIPE} | others
+    return lossmith.compare(lossmith.Data([photos]), learning_rates=rates, out=out, **options)
+
+
+def test_the_runs_of_a_tournament_take_the_rates_that_were_chosen_and_all_says_so(
+    tournament: lossmith.Comparison,
+) -> None:
+    out = tournament.report.parent
+    results = json.loads((out / "results.json").read_text())
+    chosen = {trial["loss"]: trial["learning_rate"] for trial in results["rates"] if trial["chosen"]}
+    assert len(results["rates"]) == 4
+    for name in ("l1", "l2"):
+        config = yaml.safe_load((out / "runs" / name / "seed-0" / "run.yaml").read_text())
+        assert config["learning_rate"] == chosen[name]
+        assert "learning_rates" not in config
+    assert yaml.safe_load((out / "compare.yaml").read_text())["learning_rates"] == list(RATES)
+    assert "learning rate chosen per loss" in results["environment"]["Optimizer"]
+    assert "--learning-rates 1e-05 0.003" in results["command"]
+    assert any("took the greatest learning rate, 0.003" in note for note in results["notes"])
+    assert 'id="rates"' in tournament.report.read_text()
+
+
+def test_the_same_call_again_tries_and_trains_nothing(
+    tournament: lossmith.Comparison, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("nothing is left to be trained")
+
+    monkeypatch.setattr("lossmith.training.run.fit", refuse)
+    again = compare(photos, tournament.report.parent, RATES[::-1])
+    assert again.verdict == tournament.verdict
+
+
+@pytest.mark.parametrize("rates", [(1e-5, 1e-3, 3e-3), None])
+def test_a_folder_keeps_its_candidates(
+    rates: Sequence[float] | None, tournament: lossmith.Comparison, photos: Path
+) -> None:
+    here = "not given" if rates is None else r"\[1e-05, 0.001, 0.003\]"
+    with pytest.raises(LossmithError, match=rf"`learning_rates` is \[1e-05, 0.003\] there and {here} here"):
+        compare(photos, tournament.report.parent, rates)
+
+
+def test_candidates_cannot_be_added_to_a_tournament_without_them(
+    tournament: lossmith.Comparison, photos: Path, tmp_path: Path
+) -> None:
+    config = yaml.safe_load((tournament.report.parent / "compare.yaml").read_text())
+    del config["learning_rates"]
+    (tmp_path / "compare.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(LossmithError, match=r"`learning_rates` is not given there and \[1e-05, 0.003\] here"):
+        compare(photos, tmp_path, RATES)
+
+
+def test_it_is_refused_before_anything_is_written(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(LossmithError, match="no training image is large enough"):
+        compare(photos, tmp_path / "a", RATES, recipe=replace(RECIPE, patch=48))
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_time_of_the_trials_is_told(photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "lossmith"):
+        compare(photos, tmp_path, RATES, losses=("l1",))
+    text = caplog.text
+    assert "the choice of learning rates, 1 run, their scores and the report take about" in text
+    assert "choosing learning rates by 2 short runs of 8 steps, validated on 5 crops" in text
+    assert text.index("the choice of learning rates") < text.index("choosing learning rates by")
+
+
+def test_on_the_command_line(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from lossmith.cli import run
+
+    assert run(["compare", str(photos), "--learning-rates", "1e-3", "fast"]) == 2
+    assert 'must be numbers such as 5e-4 1e-3, not "1e-3 fast"' in capsys.readouterr().err
+    assert run(["compare", str(photos), "--learning-rates", "1e-3", "--out", str(tmp_path)]) == 2
+    assert "--learning-rates are at least two different ones" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from lossmith.commands.option_types import (
     LossesOption,
     MarginsOption,
     ProgressOption,
+    RatesOption,
     SeedsOption,
 )
 from lossmith.commands.option_values import parse_duration, parse_seeds
@@ -90,6 +91,7 @@ def compare(
     until: Literal["decided"] | None = None,
     at_most: DurationOption = None,
     margins: MarginsOption = None,
+    learning_rates: RatesOption = None,
     recipe: Recipe = Recipe(),
     out: Path = Path("runs/compare"),
     save_every: float = 60.0,
@@ -122,6 +124,10 @@ def compare(
     margins
         The largest differences that matter to nobody, such as psnr=0.05 ssim=0.001, from Python a dictionary
         [default: those of `lossmith metrics`].
+    learning_rates
+        Learning rates such as 5e-4 1e-3 2e-3, of which each loss plays at the best for it: a short run with each,
+        a quarter as long, is judged by the loss itself on parts of the training images that are neither trained
+        nor tested on. The time of these runs is not part of `at_most`.
     recipe
         The degradation, the network and the budget of every run.
     out
@@ -140,6 +146,7 @@ def compare(
     LossmithError
         For anything that the caller can mend, in one sentence.
     """
+    from lossmith.commands.compare.learning_rates import check_learning_rates, plan_trials, rates_config
     from lossmith.commands.compare.report import TournamentResults, forecast_seconds, make_page
     from lossmith.commands.compare.rounds import Rounds
     from lossmith.commands.compare.scores import Scores
@@ -155,6 +162,7 @@ def compare(
     if until is not None and (until != "decided" or race.least == race.most):
         raise LossmithError("`until=decided` goes with a range of seeds, such as `seeds=2:8`")
     criteria = evaluation.Criteria(evaluation.parse_margins(margins), looks=race.looks)
+    rates = check_learning_rates(learning_rates, recipe)
     command = command_line(
         "compare",
         data.images or (),
@@ -164,6 +172,7 @@ def compare(
         seeds=f"{race.least}:{race.most}" if race.least < race.most else race.least,
         at_most=f"{budget:g}s" if budget < math.inf else None,
         margins=[f"{name}={margin:g}" for name, margin in criteria.margins.items()] or None,
+        learning_rates=list(rates) or None,
         out=out,
     )
     prepared = prepare_data(data, recipe.degradation, out)
@@ -174,8 +183,16 @@ def compare(
         devices=devices,
         metrics=tuple(evaluation.tournament_metrics(list(contenders), prepared.source.scale)),
     )
-    config = {**recipe.resume_key, **(init.identity if init else {}), **prepared.fingerprint}
+    config = {
+        **recipe.resume_key,
+        **rates_config(rates),
+        **(init.identity if init else {}),
+        **prepared.fingerprint,
+    }
     check(out / "compare.yaml", config)
+    trials = plan_trials(
+        contenders, recipe, rates, prepared, settings, out, init=init, given_pairs=data.clean is not None
+    )
     with ExitStack() as connection:
         tournament = Tournament(
             contenders,
@@ -195,11 +212,16 @@ def compare(
         begin_settings = replace(settings, dry_run=bool(unfinished))
         runs = len(contenders) * race.least
         connection.enter_context(
-            training.begin(out / "compare.yaml", config, tasks, prepared, begin_settings, runs)
+            training.begin(
+                out / "compare.yaml", config, tasks, prepared, begin_settings, runs + len(trials.unfinished)
+            )
         )
         if unfinished:
             logger.info(announcement(", ".join(contenders), recipe, data, prepared, out, devices, runs))
-            tournament.tell_time(race, finished, budget, unfinished, forecast_seconds(prepared, len(contenders)))
+            report_seconds = forecast_seconds(prepared, len(contenders))
+            tournament.tell_time(race, finished, budget, unfinished, report_seconds, trials.lengths)
+        choice = trials.choose(executor)
+        tournament.recipes = choice.recipes
         rounds = Rounds(race, list(contenders), tournament, budget)
         rounds.carry_out()
         if not any(run.summary for run in rounds.results):
@@ -219,6 +241,7 @@ def compare(
             criteria,
             rounds.looks if race.least < race.most else [],
             rounds.ending,
+            choice,
         )
         with ProgressBar("writing the report") as bar:
             bar.update(0)

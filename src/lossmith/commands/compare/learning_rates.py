@@ -92,6 +92,15 @@ def rates_config(rates: Sequence[float]) -> dict[str, Any]:
     return {"learning_rates": list(rates)} if rates else {}
 
 
+def relative_length(recipe: Recipe, short: Recipe) -> float:
+    """How much of a run a short one takes.
+
+    >>> relative_length(Recipe(steps=400), Recipe(steps=100))
+    0.25
+    """
+    return (short.steps or short.minutes or 0) / (recipe.steps or recipe.minutes or 1)
+
+
 def trial_recipe(recipe: Recipe, rate: float) -> Recipe:
     """The recipe of a short run: a quarter of the budget, but at least 20 steps where the budget has as many.
 
@@ -103,40 +112,92 @@ def trial_recipe(recipe: Recipe, rate: float) -> Recipe:
     return replace(recipe, learning_rate=rate, steps=min(recipe.steps, max(MIN_STEPS, recipe.steps // SHARE)))
 
 
-def with_best_rates(
-    contenders: Mapping[str, Loss],
+@dataclass(frozen=True)
+class RateTrials:
+    """The short runs by which learning rates are chosen, still to be carried out."""
+
+    losses: Mapping[str, Loss]
+    recipe: Recipe
+    """Of every run of the tournament, but for the learning rate."""
+    rates: Sequence[float]
+    jobs: Mapping[tuple[str, float], TrialJob]
+    """By loss and rate; empty where there is nothing to choose."""
+    split: PreparedData | None
+    """What they train on, and the crops that they are validated on."""
+
+    @property
+    def unfinished(self) -> dict[tuple[str, float], TrialJob]:
+        """Those that are still to be carried out."""
+        return {place: job for place, job in self.jobs.items() if job.load_result() is None}
+
+    @property
+    def lengths(self) -> dict[str, float]:
+        """How many runs of the tournament those that are to be carried out are worth, by loss."""
+        lengths = dict.fromkeys(self.losses, 0.0)
+        for (loss, _), job in self.unfinished.items():
+            lengths[loss] += relative_length(self.recipe, job.recipe)
+        return lengths
+
+    def choose(self, executor: Executor) -> RateChoice:
+        """Carry out those that are not finished, and give each loss the best rate for it."""
+        if self.split is None:
+            return RateChoice(dict.fromkeys(self.losses, self.recipe), [])
+        results = self._results(self.split, executor)
+        trials = []
+        for loss in self.losses:
+            tried = {rate: results[self.jobs[loss, rate].folder] for rate in self.rates}
+            best = best_rate({rate: result.objective for rate, result in tried.items()})
+            trials += [RateTrial(loss, rate, r.objective, r.psnr, rate == best) for rate, r in tried.items()]
+        best_rates = {trial.loss: trial.learning_rate for trial in trials if trial.chosen}
+        logger.info("learning rates: " + ", ".join(f"{rate:g} for {loss}" for loss, rate in best_rates.items()))
+        recipes = {loss: replace(self.recipe, learning_rate=rate) for loss, rate in best_rates.items()}
+        return RateChoice(recipes, trials)
+
+    def _results(self, split: PreparedData, executor: Executor) -> dict[Path, TrialResult]:
+        """The results of all trials by folder."""
+        results = {job.folder: result for job in self.jobs.values() if (result := job.load_result())}
+        if unfinished := [job for job in self.jobs.values() if job.folder not in results]:
+            runs, crops = counted(len(unfinished), "short run"), counted(len(split.test_pairs), "crop")
+            logger.info(
+                f"choosing learning rates by {runs} of {unfinished[0].recipe.budget}, validated on {crops} of the "
+                "training images that these runs do not train on"
+            )
+            with closing(executor.run_jobs(unfinished, {**self.losses, VALIDATION: split})) as finished:
+                results |= {result.folder: result for result in finished}
+        return results
+
+
+def plan_trials(
+    losses: Mapping[str, Loss],
     recipe: Recipe,
     rates: Sequence[float],
     data: PreparedData,
     settings: RunSettings,
     out: Path,
-    executor: Executor,
     *,
     init: Init | None = None,
     given_pairs: bool = False,
-) -> RateChoice:
-    """The recipe of each loss, with the best of these learning rates for it.
+) -> RateTrials:
+    """The short runs by which each loss gets the best of these learning rates.
 
     The best is that of the least loss, by its own measure, on validation crops that are cut off the training
-    images and not trained on in these short runs. By PSNR, losses that differ from it would get rates that serve
-    it and not them. A run that diverges loses; of equal rates the smaller is taken.
+    images and not trained on in these runs. By PSNR, losses that differ from it would get rates that serve it and
+    not them. A run that diverges loses; of equal rates the smaller is taken.
 
     Parameters
     ----------
-    contenders
-        The losses by their expressions.
+    losses
+        The contenders by their expressions.
     recipe
         Of every run of the tournament, but for the learning rate.
     rates
-        The candidates; none of them leaves all recipes as they are.
+        The candidates; none of them leaves the recipe as it is.
     data
         The images of the tournament; its test images are not looked at.
     settings
         Those of the tournament's runs.
     out
         The tournament's folder; a trial is in `learning-rates/LOSS/RATE` of it, and is resumed or kept.
-    executor
-        Where trials are carried out.
     init
         What training begins with instead of fresh weights.
     given_pairs
@@ -148,32 +209,20 @@ def with_best_rates(
         When no training image is large enough to be cut.
     """
     if not rates:
-        return RateChoice(dict.fromkeys(contenders, recipe), [])
+        return RateTrials(losses, recipe, rates, {}, None)
     kind = None if given_pairs else degradation(data.degradation)
-    split = split_validation(data, kind, recipe.patch, max(loss.min_side for loss in contenders.values()))
-    own = replace(settings, seed=SEED, dry_run=False, protocol=protocol_of(split.test_pairs))
+    split = split_validation(data, kind, recipe.patch, max(loss.min_side for loss in losses.values()))
+    protocol = protocol_of(split.test_pairs)
+    own = replace(settings, seed=SEED, dry_run=False, protocol=protocol, metrics=("psnr",))
+    folder = out / "learning-rates"
     jobs = {
-        (name, rate): TrialJob(
-            name,
-            out / "learning-rates" / safe_file_name(name) / f"{rate:g}",
-            trial_recipe(recipe, rate),
-            own,
-            init,
+        (loss, rate): TrialJob(
+            loss, folder / safe_file_name(loss) / str(rate), trial_recipe(recipe, rate), own, init
         )
-        for name in contenders
+        for loss in losses
         for rate in rates
     }
-    results = _results(list(jobs.values()), {**contenders, VALIDATION: split}, executor)
-    trials = []
-    for name in contenders:
-        tried = {rate: results[jobs[name, rate].folder] for rate in rates}
-        best = best_rate({rate: result.objective for rate, result in tried.items()})
-        trials += [
-            RateTrial(name, rate, result.objective, result.psnr, rate == best) for rate, result in tried.items()
-        ]
-    best_rates = {trial.loss: trial.learning_rate for trial in trials if trial.chosen}
-    logger.info("learning rates: " + ", ".join(f"{name} {rate:g}" for name, rate in best_rates.items()))
-    return RateChoice({name: replace(recipe, learning_rate=best_rates[name]) for name in contenders}, trials)
+    return RateTrials(losses, recipe, rates, jobs, split)
 
 
 def best_rate(objectives: Mapping[float, float]) -> float:
@@ -183,20 +232,6 @@ def best_rate(objectives: Mapping[float, float]) -> float:
     0.002
     """
     return min(objectives, key=lambda r: (math.inf if math.isnan(objectives[r]) else objectives[r], r))
-
-
-def _results(jobs: Sequence[TrialJob], shared: Mapping[str, Any], executor: Executor) -> dict[Path, TrialResult]:
-    """The results by folder, of trials that are finished already and of others."""
-    results = {job.folder: result for job in jobs if (result := job.load_result())}
-    if unfinished := [job for job in jobs if job.folder not in results]:
-        budget, crops = unfinished[0].recipe.budget, counted(len(shared[VALIDATION].test_pairs), "crop")
-        logger.info(
-            f"choosing learning rates by {counted(len(unfinished), 'short run')} of {budget}, validated on "
-            f"{crops} of the training images that these runs do not train on"
-        )
-        with closing(executor.run_jobs(unfinished, shared)) as finished:
-            results |= {result.folder: result for result in finished}
-    return results
 
 
 def _listed(names: Sequence[str]) -> str:

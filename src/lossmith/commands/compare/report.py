@@ -10,6 +10,7 @@ from statistics import fmean
 import numpy as np
 
 from lossmith.commands.compare.job import RunResult
+from lossmith.commands.compare.learning_rates import RateChoice
 from lossmith.commands.compare.results_json import write_json
 from lossmith.commands.compare.rising_curves import rising_curves
 from lossmith.commands.compare.tournament import run_seconds, step_costs
@@ -56,6 +57,8 @@ class TournamentResults:
     """How the race went; empty where nothing was raced."""
     ending: str = ""
     """Why the tournament ended before all runs were carried out, in one sentence; empty where it did not."""
+    rates: RateChoice = field(default_factory=lambda: RateChoice({}, []))
+    """How the learning rates were chosen."""
 
 
 def make_page(tournament: TournamentResults, out: Path) -> ReportData:
@@ -86,11 +89,13 @@ def make_page(tournament: TournamentResults, out: Path) -> ReportData:
         environment=_environment(tournament),
         notes=[
             *filter(None, ["" if tournament.race else tournament.ending]),
+            *tournament.rates.notes,
             *why_nan(tournament.rows),
             *tournament.data.remarks,
         ],
         curve_notes=[rising] if rising else [],
         race=tournament.race,
+        rates=tournament.rates.trials,
     )
     write_json(out / "results.json", contents)
     write_report(out / "report.html", contents)
@@ -145,12 +150,15 @@ def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[I
 
 def _environment(tournament: TournamentResults) -> dict[str, str]:
     recipe, summaries = tournament.recipe, [e.summary for e in tournament.results if e.summary]
+    rate = (
+        "learning rate chosen per loss" if tournament.rates.trials else f"learning rate {recipe.learning_rate:g}"
+    )
     device = {"Device": summaries[0].device} if summaries else {}  # the runs may have been on other machines
     return {
         "Training images": str(len(tournament.data.source.names)),
         "Test images": ", ".join(pair.name for pair in tournament.data.test_pairs),
         "Patches": f"{recipe.batch} of {recipe.patch} x {recipe.patch} pixels per step",
-        "Optimizer": f"Adam, learning rate {recipe.learning_rate:g}, decay {recipe.decay}, ema {recipe.ema:g}",
+        "Optimizer": f"Adam, {rate}, decay {recipe.decay}, ema {recipe.ema:g}",
         "Arithmetic": summaries[0].precision if summaries else recipe.precision,
         **environment("lightning", "torchmetrics", "numpy", "pillow"),
         **device,

@@ -30,6 +30,7 @@ def write_json(path: Path, contents: ReportData) -> None:
             }
             for look in contents.race
         ],
+        "rates": [asdict(trial) for trial in contents.rates],
         "degradation": contents.degradation,
         "network": contents.network,
         "budget": contents.budget,

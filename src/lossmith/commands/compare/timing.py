@@ -25,13 +25,17 @@ class Timetable:
     report_seconds: float
     budget: float = math.inf
     """Seconds that the training of all runs may take together."""
+    trial_seconds: float = 0.0
+    """The forecast for the choice of learning rates, before the first run."""
     _begun: list[Place] = field(default_factory=list)
     _started_at: float | None = None
 
     def announcement(self, at_once: bool = False) -> str:
         """How long it will take; `at_once` where runs are carried out in parallel."""
         least, most = (self._seconds(self._unfinished(seeds)) for seeds in (self.race.least, self.race.most))
-        least, most = (min(seconds, self.budget) + self.report_seconds for seconds in (least, most))
+        others = self.trial_seconds + self.report_seconds
+        least, most = (min(seconds, self.budget) + others for seconds in (least, most))
+        trials = "the choice of learning rates, " if self.trial_seconds else ""
         runs = counted(self.race.least * len(self.run_seconds), "run")
         if at_once:
             each = max(self.run_seconds.values())
@@ -41,9 +45,9 @@ class Timetable:
             )
         left = f"the {len(self._unfinished(self.race.least))} of {runs} that are left" if self.finished else runs
         if self.race.least == self.race.most:
-            return f"{left}, their scores and the report take about {span(most)}, until {clock(most)}"
+            return f"{trials}{left}, their scores and the report take about {span(most)}, until {clock(most)}"
         seeds = f"{self.race.least} to {self.race.most} seeds"
-        return f"{seeds}: {between(least, most)}, until {clock(most)} at the latest"
+        return f"{trials}{seeds}: {between(least, most)}, until {clock(most)} at the latest"
 
     def title(self, place: Place) -> str:
         """Of the progress bar, as the run at this place begins."""

@@ -72,8 +72,12 @@ class Tournament:
         budget: float,
         losses: Sequence[str],
         report_seconds: float,
+        trials: Mapping[str, float],
     ) -> None:
-        """Log how long it will take, and from now on say it beside the progress bar; `losses` took a dry run."""
+        """Log how long it will take, and from now on say it beside the progress bar; `losses` took a dry run.
+
+        `trials` says by loss how many runs the choice of learning rates is worth.
+        """
         recipe = self.recipes[losses[0]]
         durations = training.measure_durations(
             [self.contenders[loss] for loss in losses],
@@ -87,7 +91,8 @@ class Tournament:
             loss: (train or (recipe.steps or 0) * durations.step.get(loss, slowest)) + durations.scoring
             for loss in self.contenders
         }
-        self.timetable = Timetable(race, seconds, finished, report_seconds, budget)
+        trial_seconds = sum(seconds[loss] * length for loss, length in trials.items())
+        self.timetable = Timetable(race, seconds, finished, report_seconds, budget, trial_seconds)
         logger.info(self.timetable.announcement(at_once=not isinstance(self.executor, executors.LocalExecutor)))
 
     def carry_out(self, places: Sequence[Place]) -> list[RunResult]:
