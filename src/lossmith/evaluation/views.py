@@ -15,7 +15,7 @@ from lossmith.metrics import deep, feature_similarity, gradient_magnitude, infor
 
 T = TypeVar("T")
 
-MAX_PIXELS = 2**22
+MAX_PIXELS = 3 * 2**20
 """Pixels of the targets that `Targets` keeps; each takes about 300 bytes with what metrics see in it."""
 
 

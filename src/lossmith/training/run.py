@@ -233,6 +233,7 @@ def train_run(
                 settings.protocol,
                 settings.metrics,
                 progress=lambda finished: bar.count(finished, len(data.test_pairs)),
+                targets=settings.targets,
             )
         write_csv(folder.scores, rows, settings.protocol)
         batch = patches.batch(0, recipe.per_device(settings.devices).batch)

@@ -1,9 +1,9 @@
 """How a run is carried out, beside its task and its images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lossmith.degradations.checks import check_int, check_nonnegative
-from lossmith.evaluation import Protocol
+from lossmith.evaluation import Protocol, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,8 @@ class RunSettings:
     """How many train together, each on its share of every batch."""
     metrics: tuple[str, ...] | None = None
     """By which they are scored; those of `evaluation.default_metrics` if None."""
+    targets: Targets | None = field(default=None, repr=False, compare=False)
+    """Where runs that are tested with the same images share what metrics see in the targets."""
     dry_run: bool = True
     """Whether to take a dry run first; not needed where all runs of a study were tried together."""
 

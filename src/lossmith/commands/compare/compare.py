@@ -182,6 +182,7 @@ def compare(
         save_every=save_every,
         devices=devices,
         metrics=tuple(evaluation.tournament_metrics(list(contenders), prepared.source.scale)),
+        targets=evaluation.Targets(),
     )
     config = {
         **recipe.resume_key,
@@ -204,7 +205,7 @@ def compare(
             executor,
             out,
             connection,
-            Scores(prepared.test_pairs, settings.protocol, out, settings.metrics or ()),
+            Scores(prepared.test_pairs, settings.protocol, out, settings.metrics or (), settings.targets),
         )
         finished = tournament.finished_places(race.most)
         unfinished = [name for name in contenders if any((name, s) not in finished for s in range(race.least))]

@@ -18,6 +18,7 @@ from lossmith.evaluation import (
     Protocol,
     Restored,
     Row,
+    Targets,
     baseline,
     read_csv,
     score,
@@ -35,6 +36,8 @@ class Scores:
     out: Path
     """The folder of the tournament."""
     metrics: Sequence[str]
+    targets: Targets | None = None
+    """What metrics see in the targets, shared with the runs."""
     _rows: dict[Path, list[Row]] = field(default_factory=dict)
     """Of the folders of runs."""
 
@@ -91,7 +94,11 @@ class Scores:
         ]
         with ProgressBar(title) as bar:
             new = score_images(
-                items, self.protocol, missing, progress=lambda finished: bar.count(finished, len(rows))
+                items,
+                self.protocol,
+                missing,
+                progress=lambda finished: bar.count(finished, len(rows)),
+                targets=self.targets,
             )
         return [_joined(row, more) for row, more in zip(rows, new, strict=True)]
 
