@@ -2,10 +2,11 @@
 
 The models in the folder of a finished tournament (such as runs/demo of `make demo`) restore all sample photographs
 for testing. For the loss of --first minus every other, the table has the mean difference and half the width of its
-95 % interval, on the first --few pictures and on all: over pictures and seeds by the bootstrap
-(`statistics/bootstrap.py`) and by Student's t for two crossed effects (`statistics/intervals.py`), and over
-pictures alone, as if there were no other seeds. The last line of a metric has the geometric means of the widths on
-all pictures over those on few. Below is by how much a difference changes from one seed to the next, on average.
+95 % interval, on the first --few pictures and on all. The interval is over pictures and seeds: the former one,
+Student's t with degrees of freedom after Satterthwaite, to whose width the bootstrap was stretched; and today's,
+with a quantile for each part of the variance (`statistics/intervals.py`). Then over pictures alone, as if there
+were no other seeds. The last line of a metric has the geometric means of the widths on all pictures over those on
+few. Below is by how much a difference changes from one seed to the next, on average.
 
     python benchmarks/test_pictures.py runs/demo
 """
@@ -22,12 +23,10 @@ from lossmith.core.files import safe_file_name
 from lossmith.data import make_test_pairs, sample_images
 from lossmith.degradations import degradation
 from lossmith.evaluation import find_metric, protocol_of, restore_images, score
-from lossmith.evaluation.statistics import bootstrap
-from lossmith.evaluation.statistics.intervals import Array, estimate
+from lossmith.evaluation.statistics.intervals import Array, estimate, students_t
 from lossmith.models import load_model
 
 METRICS = ("psnr", "ms_ssim", "efficientnet_lite0")
-RESAMPLES = 10_000
 
 
 def scores_of(folder: Path, loss: str, config: dict[str, object]) -> dict[str, Array]:
@@ -42,11 +41,9 @@ def scores_of(folder: Path, loss: str, config: dict[str, object]) -> dict[str, A
 
 
 def half_widths(values: Array) -> list[float]:
-    """Half the widths of the 95 % intervals of the mean of (seeds, pictures): bootstrap, t, t over pictures."""
-    means = bootstrap.resampled_means(values[None], RESAMPLES, seed=0)[0]
-    over_pictures = estimate(values.mean(0, keepdims=True)).interval()
-    ends = bootstrap.interval(values, means), estimate(values).interval(), over_pictures
-    return [(high - low) / 2 for low, high in ends]
+    """Half the widths of intervals of the mean of (seeds, pictures): former, today's, over pictures alone."""
+    both, pictures = estimate(values), estimate(values.mean(0, keepdims=True))
+    return [students_t(both.freedom) * both.error, both.half_width(), pictures.half_width()]
 
 
 def row(cells: Sequence[object]) -> str:
@@ -63,7 +60,7 @@ def main() -> None:
     config = yaml.safe_load((options.folder / "compare.yaml").read_text())
     scores = {loss: scores_of(options.folder, loss, config) for loss in config["losses"]}
     counts = options.few, len(sample_images("test"))
-    kinds = "mean", "bootstrap", "t", "t, pictures alone"
+    kinds = "mean", "former", "today", "pictures alone"
     print(row(["metric", "`" + options.first + "` minus", *(f"{kind}, {n}" for n in counts for kind in kinds)]))
     print(row(["---", "---", *["---:"] * 8]))
     changes = []
