@@ -73,8 +73,8 @@ def with_goal_scores(rows: Sequence[Row], goals: Sequence[GoalMetrics], criteria
 
     More is better. A difference of 1 is the largest that matters to nobody, on average over the metrics. Errors
     count as ratios, as PSNR has them: what is easy and what is hard to restore then speak with equal voices.
-    Metrics that an image is too small for are left out of its mean; a goal whose margins are all 0 cannot be
-    scored.
+    Metrics that an image is too small for are left out of its mean, and a row that lacks one which others of its
+    image have gets no score; a goal whose margins are all 0 cannot be scored.
     """
     usual = {
         metric.name: float(np.mean(errors))
@@ -93,8 +93,14 @@ def with_goal_scores(rows: Sequence[Row], goals: Sequence[GoalMetrics], criteria
         # a change of the usual error counts what it is
         return -mean * math.log(max(error / mean, LEAST_RATIO)) / margin
 
+    measured = {(row.image, name) for row in rows for name, value in row.scores.items() if not math.isnan(value)}
+
     def score(row: Row, goal: GoalMetrics) -> float:
-        parts = [part for metric in goal.metrics if not math.isnan(part := in_margins(metric, row))]
+        parts = [
+            in_margins(metric, row)
+            for metric in goal.metrics
+            if (row.image, metric.name) in measured and criteria.margin(metric) > 0
+        ]
         return sum(parts) / len(parts) if parts else math.nan
 
     return [replace(row, scores={**row.scores, **{goal.goal: score(row, goal) for goal in goals}}) for row in rows]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row
+from lossmith.evaluation.results import DEGRADED, Difference, Outcome, RankedMethod, Ranking, Row
 from lossmith.evaluation.statistics.criteria import Criteria, outcome
 from lossmith.evaluation.statistics.intervals import estimate
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
@@ -179,10 +179,15 @@ def ranked_methods(ranking: Ranking, differences: Sequence[Difference]) -> list[
             mean=ranking.means[name],
             interval=ranking.intervals[name],
             behind=abs(ranking.means[best] - ranking.means[name]),
-            outcome=None if name == best else pairs[frozenset((best, name))].seen_from(name).outcome,
+            outcome=None if name == best else _outcome(pairs.get(frozenset((best, name))), name),
         )
         for rank, name in enumerate(ranking.order, start=1)
     ]
+
+
+def _outcome(pair: Difference | None, method: str) -> Outcome:
+    """Of methods without a common seed nothing is known."""
+    return pair.seen_from(method).outcome if pair else "undecided"
 
 
 def excluded_methods(rows: Sequence[Row], metric: Metric, methods: Sequence[str]) -> list[str]:
