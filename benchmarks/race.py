@@ -88,8 +88,8 @@ def estimated(csv: Path) -> dict:
         }
         result[goal.goal] = {
             "losses": list(table.methods),
-            "seeds": seeds,
-            "images": images,
+            "seed_count": seeds,
+            "image_count": images,
             "means": (mean[:, 0, 0] - mean.max()).round(3).tolist(),
             **{part: covariance.round(4).tolist() for part, covariance in covariances.items()},
         }
@@ -295,6 +295,10 @@ that happens to any pair in any look. *False equivalence* is said of losses that
 *Decided* is the share of losses that are known, at the end, to be worse than the best one or equivalent to it,
 *right* the share of which that is said and true. *Seeds* are those of a loss on average.
 
+False winners are below 3 % everywhere. A race takes about half of the seeds, and pays with decisions: looking
+often widens its intervals, and giving up where seeds are unlikely to decide costs more of them. Who wants all
+decisions that eight seeds can give runs `--seeds 8`.
+
 """
 
 METHOD = """
@@ -348,8 +352,8 @@ def main() -> None:
         losses = ", ".join(f"`{loss}`" for loss in goal["losses"])
         print(name, flush=True)
         text += (
-            f"\n## {name}\n\nWith the covariances of a tournament of {losses} on {goal['images']} images with "
-            f"{goal['seeds']} seeds, in {' and '.join(goals)}.\n\n" + table(goals, options)
+            f"\n## {name}\n\nWith the covariances of a tournament of {losses} on {goal['image_count']} images with "
+            f"{goal['seed_count']} seeds, in {' and '.join(goals)}.\n\n" + table(goals, options)
         )
     write_text(options.out, text + METHOD)
 
