@@ -155,10 +155,10 @@ def test_nothing_decided():
     assert re.fullmatch(pattern + r"and its two seeds differ by 1 dB\.", doubt)
 
 
-def test_one_of_two_is_taken_where_only_the_third_is_decided():
+def test_the_leader_is_named_where_only_the_third_is_decided():
     rows = tournament({"mix": 1.0, "l1": 0.9, "ssim": -2.0}, by_image={"l1": 0.5})
     card = only_card(rows)
-    assert card.headline == "For fidelity, take mix or l1; which is better is not decided yet."
+    assert card.headline == "For fidelity, mix leads; whether l1 is as good is not decided yet."
     assert "and the test pictures disagree by 0.76 dB." in card.details[1]
 
 
@@ -167,7 +167,7 @@ def test_many_may_be_as_good():
     rows = tournament({**dict.fromkeys(losses, 1.0), "ssim": -5.0}, by_image=dict.fromkeys(losses[1:], 0.5))
     by_turns = [replace(row, scores={"psnr": row.scores["psnr"] + 0.4 * (row.method == "mix")}) for row in rows]
     headline = only_card(by_turns).headline
-    assert headline == "For fidelity, mix leads, and l1, l2 and 2 others may be as good."
+    assert headline == "For fidelity, mix leads; whether l1, l2 and 2 others are as good is not decided yet."
 
 
 def test_two_pictures_are_called_two_pictures():

@@ -12,7 +12,6 @@ from lossmith.evaluation.advice.phrases import (
     is_cheaper,
     is_one_picture,
     is_one_seed,
-    listed,
 )
 
 
@@ -71,10 +70,9 @@ def _no_improvement(goal: GoalAdvice) -> str | None:
 def _undecided(goal: GoalAdvice) -> str:
     if not goal.avoid and not goal.equivalent:
         return f" nothing is decided yet: {goal.best} leads"
-    rivals = [goal.best, *goal.equivalent, *goal.undecided]
-    if len(rivals) > 3:
-        return f", {goal.best} leads, and {few([*goal.equivalent, *goal.undecided])} may be as good"
-    return f", take {listed(rivals, 'or')}; which is better is not decided yet"
+    leaders, rivals = [goal.best, *goal.equivalent], goal.undecided
+    lead = f"{few(leaders)} {'leads' if len(leaders) == 1 else 'lead'}"
+    return f", {lead}; whether {few(rivals)} {'is' if len(rivals) == 1 else 'are'} as good is not decided yet"
 
 
 def _choice(goal: GoalAdvice, costs: Mapping[str, float]) -> str:
