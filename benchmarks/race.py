@@ -352,8 +352,8 @@ def main() -> None:
         losses = ", ".join(f"`{loss}`" for loss in goal["losses"])
         print(name, flush=True)
         text += (
-            f"\n## {name}\n\nWith the covariances of a tournament of {losses} on {goal['image_count']} images with "
-            f"{goal['seed_count']} seeds, in {' and '.join(goals)}.\n\n" + table(goals, options)
+            f"\n## {name}\n\nWith the covariances of a tournament of {losses} on {goal['image_count']} images "
+            f"with {goal['seed_count']} seeds, in {' and '.join(goals)}.\n\n" + table(goals, options)
         )
     write_text(options.out, text + METHOD)
 
