@@ -7,8 +7,8 @@ Each photograph (those of scikit-image) is damaged until its PSNR is 29.5 and 30
 reducing and enlarging it, and by JPEG. The table shows what a metric changes by per 0.1 dB between both: the
 median over photographs and kinds of damage, and the medians of each kind, on RGB, rounded to 8 bits. Beside it
 is how much the score of a damaged picture changes when 8 rows and columns are cropped from its corner, which is
-chance: a margin below that would decide by it. The margins are the larger of both, rounded to one significant
-digit.
+chance: a margin below that would decide by it. The margins are the larger of the former and twice the latter,
+rounded to one significant digit.
 """
 
 import argparse

@@ -96,7 +96,7 @@ METRICS: dict[str, Metric] = {
 """The metrics that compare with the target and need no weights."""
 
 NO_REFERENCE_METRICS: dict[str, Metric] = {
-    "niqe": Metric("niqe", "NIQE", False, 2, "", NIQE_MIN_SIDE, False, "perception", 0.2, _ERROR),
+    "niqe": Metric("niqe", "NIQE", False, 2, "", NIQE_MIN_SIDE, False, "perception", 0.4, _ERROR),
 }
 """The metrics that do not look at the target; they are taken by name only."""
 
@@ -118,7 +118,7 @@ _DEEP = {
         digits=4,
         min_side=spec.min_side,
         goal="perception",
-        margin=_DEEP_MARGINS.get(name, 0.002),
+        margin=_DEEP_MARGINS.get(name, 0.003),
         range=_ERROR,
     )
     for name, spec in DEEP_METRICS.items()

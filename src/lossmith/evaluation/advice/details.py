@@ -54,7 +54,7 @@ def details(advice: Advice, goal: GoalAdvice, run_seconds: Mapping[str, float]) 
 
 def avoidance(advice: Advice, goal: GoalAdvice, loss: str) -> str:
     """Which loss to avoid, and how far it is behind."""
-    metric, pair = goal.metrics.lead, _lead_pair(goal, loss)
+    metric, pair = _telling_pair(goal, loss)
     is_tentative = is_one_picture(goal) or is_one_seed(advice, goal)
     start = f"{loss} is worse" if is_tentative else f"Avoid {loss}"
     if pair is None:
@@ -129,6 +129,16 @@ def exclusions(goal: GoalMetrics) -> Iterator[str]:
 def _lead_pair(goal: GoalAdvice, loss: str) -> Difference | None:
     """The loss minus the best one in the metric in which differences are told."""
     return find_pair(goal.lead, goal.metrics.lead, loss, goal.best)
+
+
+def _telling_pair(goal: GoalAdvice, loss: str) -> tuple[Metric, Difference | None]:
+    """A loss that is worse, minus the best one: in the lead metric, or the first other one if that alone shows
+    it."""
+    for metric in (goal.metrics.lead, *goal.metrics.metrics):
+        pair = find_pair(goal.by_metric, metric, loss, goal.best)
+        if pair is not None and pair.outcome == "worse":
+            return metric, pair
+    return goal.metrics.lead, _lead_pair(goal, loss)
 
 
 def standing_beside_input(goal: GoalAdvice) -> Iterator[str]:
