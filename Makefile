@@ -11,7 +11,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
-demo: $(READY)  ## train under five losses on the sample photographs and write the report
+demo: $(READY)  ## train under three losses on the sample photographs and write the report
 	$(BIN)/lossmith compare --config examples/demo.yaml
 
 test: $(READY)  # a process per core, up to four, each with one thread

@@ -71,11 +71,11 @@ def structural_difference(images: Sequence[Pixels], target: Pixels) -> Map:
 
     The variance between the images of what a local mean leaves of their luma, averaged around each pixel, over the
     contrast of the target's detail there, behind which differences hide. A color cast or a shift of brightness has
-    no detail; blur, noise, ringing and blocks have.
+    no detail; blur, noise, ringing and blocks have. Colors that one image lost in some place count, too.
     """
     hidden_by = np.sqrt(local_mean(detail(target) ** 2) + FAINT**2)
     difference: Map = local_mean(_variance([detail(image) for image in images])) / hidden_by
-    return difference
+    return difference + sum(_variance([colors[axis] for colors in map(hues, images)]) for axis in (0, 1)) / FAINT
 
 
 def visibility(target: Pixels, side: int) -> Map:
@@ -96,6 +96,13 @@ def detail(image: Pixels) -> Map:
     """What a local mean leaves of the brightness, (height, width), in 8-bit levels."""
     gray = luma(image)
     return gray - local_mean(gray)
+
+
+def hues(image: Pixels) -> tuple[Map, Map]:
+    """Red and blue without brightness and without the image's own cast, averaged locally, in 8-bit levels."""
+    gray = luma(image)
+    red, blue = (local_mean(image[..., channel] - gray) for channel in (0, 2))
+    return red - red.mean(), blue - blue.mean()
 
 
 def _interest(comparison: ImageComparison) -> Map:

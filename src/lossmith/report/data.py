@@ -31,6 +31,7 @@ class LossResult:
     curves: list[Curve]
     steps: int
     milliseconds_per_step: float
+    """Of the fastest run, which other programs disturbed least."""
     activation_mb: float | None
     """Megabytes that one training step keeps for its backward pass."""
     failure: str | None = None

@@ -115,7 +115,7 @@ def _loss_result(tournament: TournamentResults, loss: str) -> LossResult:
         loss=loss,
         curves=[Curve(entry.seed, *entry.run_folder.curves()) for entry in entries],
         steps=round(fmean(s.steps for s in summaries)) if summaries else 0,
-        milliseconds_per_step=fmean(s.milliseconds_per_step for s in summaries) if summaries else math.nan,
+        milliseconds_per_step=min((s.milliseconds_per_step for s in summaries), default=math.nan),
         activation_mb=max(s.activation_mb for s in summaries) if summaries else None,
         failure=_failure(tournament, loss),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,15 +129,19 @@ class Tournament:
 
 
 def step_costs(runs: Sequence[RunResult]) -> dict[str, float]:
-    """Milliseconds of a step under each loss."""
-    return _means(runs, lambda summary: summary.milliseconds_per_step)
+    """Milliseconds of a step under each loss: those of its fastest run, which other programs disturbed least."""
+    return {loss: min(s.milliseconds_per_step for s in own) for loss, own in _summaries(runs).items()}
 
 
 def run_seconds(runs: Sequence[RunResult]) -> dict[str, float]:
     """Seconds of training in one run under each loss."""
-    return _means(runs, lambda summary: summary.seconds)
+    return {loss: fmean(s.seconds for s in own) for loss, own in _summaries(runs).items()}
 
 
-def _means(runs: Sequence[RunResult], cost: Callable[[training.RunSummary], float]) -> dict[str, float]:
-    losses = dict.fromkeys(run.loss for run in runs if run.summary)
-    return {loss: fmean(cost(run.summary) for run in runs if run.loss == loss and run.summary) for loss in losses}
+def _summaries(runs: Sequence[RunResult]) -> dict[str, list[training.RunSummary]]:
+    """The summaries of the finished runs of each loss that has any."""
+    losses: dict[str, list[training.RunSummary]] = {}
+    for run in runs:
+        if run.summary:
+            losses.setdefault(run.loss, []).append(run.summary)
+    return losses

@@ -12,7 +12,7 @@ from lossmith.evaluation.statistics.ranking import differences, ranking, ranking
 from lossmith.evaluation.statistics.score_table import NothingToCompareError, ScoreTable, score_table
 from lossmith.metrics.registry import GRID_METRICS, Metric
 
-NOTABLY_CHEAPER = 0.9
+NOTABLY_CHEAPER = 0.8
 """Of two equivalent losses the one is taken that needs less than this of the other's time."""
 
 
