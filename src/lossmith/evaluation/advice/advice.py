@@ -13,7 +13,8 @@ from lossmith.evaluation.statistics.score_table import NothingToCompareError, Sc
 from lossmith.metrics.registry import GRID_METRICS, Metric
 
 NOTABLY_CHEAPER = 2 / 3
-"""Of two equivalent losses the one is taken that needs less than this of the other's time: clearly more than chance."""
+"""Of two equivalent losses the one is taken that needs less than this of the other's time: clearly more than
+chance."""
 
 
 @dataclass(frozen=True)
