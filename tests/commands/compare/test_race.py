@@ -75,6 +75,14 @@ def outcome(rounds: Rounds) -> str:
     return repr((rounds.looks, rounds.results, rounds.ending))
 
 
+def test_a_race_gives_up_where_more_seeds_are_unlikely_to_decide_and_says_so() -> None:
+    """Images differ by 3 dB in how they take the losses, which no number of seeds makes sure."""
+    runs = SimulatedRuns({"l1": 0.0, "l2": 0.1}, Race(2, 8), noise=3.0)
+    rounds = race(runs)
+    assert max(rounds.seeds.values()) < 8
+    assert rounds.ending.endswith("of at most 8 seeds, since more seeds are unlikely to decide the rest")
+
+
 def test_a_race_ends_with_the_least_number_of_seeds_where_differences_are_large() -> None:
     rounds = race(SimulatedRuns({"l1": 0.0, "l2": -2.0, "mix": 1.0}, Race(2, 8)))
     assert rounds.seeds == {"l1": 2, "l2": 2, "mix": 2}
@@ -94,11 +102,11 @@ def test_no_race_ends_before_the_least_number_of_seeds(least: int) -> None:
 
 
 def test_seeds_go_to_the_losses_of_which_something_is_undecided() -> None:
-    """Two losses are 0.1 dB apart, which is the margin: no number of seeds tells whether that matters."""
-    runs = SimulatedRuns({"l1": 0.1, "mix": 0.0, "l2": -3.0}, Race(2, 6), noise=0.3)
+    """Two losses are 0.1 dB apart, which is the margin: it takes many seeds to tell whether that matters."""
+    runs = SimulatedRuns({"l1": 0.1, "mix": 0.0, "l2": -3.0}, Race(2, 6), noise=0.1)
     rounds = race(runs)
     assert rounds.seeds == {"l1": 6, "mix": 6, "l2": 2}
-    assert rounds.ending == "the race ended after 6 seeds, the most that were allowed, with something undecided"
+    assert rounds.ending == "the race ended after 6 seeds, since everything is decided"
     assert [max(look.seeds.values()) for look in rounds.looks] == [2, 3, 4, 5, 6], "a look after every seed"
     assert len(rounds.looks) <= runs.race.looks
     assert rounds.looks[-1].seconds == rounds.seconds == 14 * SECONDS
@@ -107,7 +115,7 @@ def test_seeds_go_to_the_losses_of_which_something_is_undecided() -> None:
 @pytest.mark.parametrize("minutes", [1, 6, 8, 9, 30])
 def test_no_round_is_begun_that_would_exceed_the_budget(minutes: int) -> None:
     """A round of three runs takes three minutes, and one of two takes two."""
-    rounds = race(SimulatedRuns({"l1": 0.1, "mix": 0.0, "l2": -3.0}, Race(2, 6), 0.3), budget=60 * minutes)
+    rounds = race(SimulatedRuns({"l1": 0.1, "mix": 0.0, "l2": -3.0}, Race(2, 6), 0.1), budget=60 * minutes)
     spent = round(rounds.seconds / 60)
     assert spent == {1: 3, 6: 6, 8: 8, 9: 8, 30: 14}[minutes], "the first round cannot be forecast"
     if minutes == 8:
@@ -129,7 +137,8 @@ def test_a_failed_loss_is_left_behind() -> None:
     rounds = race(
         SimulatedRuns({"l1": 0.1, "mix": 0.0, "hopeless": 0.0}, Race(2, 4), 0.3, frozenset({"hopeless"}))
     )
-    assert rounds.seeds == {"l1": 4, "mix": 4}
+    assert set(rounds.seeds) == {"l1", "mix"}
+    assert rounds.looks
     assert {run.seed for run in rounds.results if run.loss == "hopeless"} == {0, 1}
     assert race(SimulatedRuns({"hopeless": 0.0}, Race(2, 4), failing=frozenset({"hopeless"}))).looks == []
 
@@ -137,8 +146,8 @@ def test_a_failed_loss_is_left_behind() -> None:
 @pytest.mark.parametrize("dies_after", range(14))
 def test_a_race_that_was_killed_anywhere_resumes_and_ends_the_same(dies_after: int) -> None:
     means = {"l1": 0.1, "mix": 0.0, "l2": -3.0}
-    expected = race(SimulatedRuns(means, Race(2, 6), 0.3))
-    runs = SimulatedRuns(means, Race(2, 6), 0.3, dies_after=dies_after)
+    expected = race(SimulatedRuns(means, Race(2, 6), 0.1))
+    runs = SimulatedRuns(means, Race(2, 6), 0.1, dies_after=dies_after)
     with pytest.raises(KeyboardInterrupt):
         race(runs)
     runs.dies_after = math.inf
@@ -147,14 +156,13 @@ def test_a_race_that_was_killed_anywhere_resumes_and_ends_the_same(dies_after: i
 
 
 def test_contenders_are_added_and_removed_and_finished_runs_are_kept() -> None:
-    runs = SimulatedRuns({"l1": 0.1, "mix": 0.0, "l2": -3.0, "ssim": 2.0}, Race(2, 6), 0.3)
-    race(runs, ["l1", "mix"])
+    runs = SimulatedRuns({"l1": 0.1, "mix": 0.0, "l2": -3.0, "ssim": 2.0}, Race(2, 6), 0.1)
+    alone = race(runs, ["l1", "mix"])
     before = list(runs.trained)
     added = race(runs, ["l1", "mix", "ssim"])
     assert runs.trained[len(before) :] == [("ssim", 0), ("ssim", 1)]
-    assert added.seeds["l1"] == added.seeds["mix"] == 6, (
-        "they are used, though the race would not ask for them now"
-    )
+    assert alone.seeds["l1"] > 2
+    assert {**added.seeds, "ssim": 2} == {**alone.seeds, "ssim": 2}, "though the race would not ask for them now"
     assert {run.loss for run in race(runs, ["ssim", "mix"]).results} == {"ssim", "mix"}
     assert len(runs.trained) == len(before) + 2
 
@@ -170,11 +178,11 @@ def test_a_finished_tournament_becomes_a_race_with_all_its_seeds() -> None:
 
 def test_a_loss_that_is_needed_again_catches_up_within_a_round() -> None:
     """A race whose advice is dictated: l2 is dropped after two seeds, and in question again after four."""
-    runs = SimulatedRuns({"l1": 0.1, "mix": 0.0, "l2": -3.0}, Race(2, 8), 0.3)
+    runs = SimulatedRuns({"l1": 0.1, "mix": 0.0, "l2": -3.0}, Race(2, 8), 0.05)
     rounds = Rounds(runs.race, list(runs.means), runs)
     rounds.results = runs.carry_out([("l1", s) for s in range(4)] + [("mix", s) for s in range(4)])
     rounds.results += runs.carry_out([("l2", s) for s in range(2)])
-    similar = SimulatedRuns({"l1": 0.1, "mix": 0.0, "l2": 0.0}, Race(2, 8), 0.3)
+    similar = SimulatedRuns({"l1": 0.1, "mix": 0.0, "l2": 0.0}, Race(2, 8), 0.05)
     advice = similar.advise(rounds.results, rounds.losses)
     fidelity = advice.of("fidelity")
     assert fidelity

@@ -129,6 +129,8 @@ class Rounds:
             return ""
         if all(goal.decided for goal in advice.goals):
             return f"{self._after}, since everything is decided"
+        if max(self.seeds.values()) < self.race.most:
+            return f"{self._after}, since more seeds are unlikely to decide the rest"
         return f"{self._after}, the most that were allowed, with something undecided"
 
     @property
