@@ -9,6 +9,7 @@ from statistics import fmean
 
 import numpy as np
 
+from lossmith.commands.compare.collapsed_runs import collapsed_runs
 from lossmith.commands.compare.job import RunResult
 from lossmith.commands.compare.learning_rates import RateChoice
 from lossmith.commands.compare.results_json import write_json
@@ -89,6 +90,7 @@ def make_page(tournament: TournamentResults, out: Path) -> ReportData:
         environment=_environment(tournament),
         notes=[
             *filter(None, ["" if tournament.race else tournament.ending]),
+            *collapsed_runs(tournament.rows),
             *tournament.rates.notes,
             *why_nan(tournament.rows),
             *tournament.data.remarks,
