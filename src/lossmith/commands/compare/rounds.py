@@ -92,7 +92,7 @@ class Rounds:
         """
         seeds, places = self.seeds, list[Place]()
         highest = max(seeds.values(), default=0)
-        while step := next_seeds(self.race, self.alive, seeds, advice):
+        while step := next_seeds(self.race, self.alive, seeds, advice, seen=self.seeds):
             places += step.items()
             for loss in step:
                 seeds[loss] += 1

@@ -45,7 +45,11 @@ class RaceRound:
 
 
 def next_seeds(
-    race: Race, losses: Sequence[str], seeds: Mapping[str, int], advice: Advice | None
+    race: Race,
+    losses: Sequence[str],
+    seeds: Mapping[str, int],
+    advice: Advice | None,
+    seen: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
     """The seed that each loss runs next: {} when the race is over.
 
@@ -62,10 +66,13 @@ def next_seeds(
     losses
         Those that did not fail.
     seeds
-        How many seeds of each are finished: seeds 0, 1, ...
+        How many seeds of each are finished, or are to be in this round: seeds 0, 1, ...
     advice
-        What these results say; None before all losses have the least number.
+        What the results say; None before all losses have the least number.
+    seen
+        How many seeds of each `advice` rests on, where these are fewer than `seeds`.
     """
+    seen = seeds if seen is None else seen
     fewest = min((seeds.get(loss, 0) for loss in losses), default=race.least)
     if fewest < race.least:
         return {loss: fewest for loss in losses if seeds.get(loss, 0) == fewest}
@@ -75,7 +82,7 @@ def next_seeds(
         loss
         for goal in advice.goals
         for other in goal.undecided
-        if {goal.best, other} <= set(losses) and not _is_futile(race, goal, other, seeds)
+        if {goal.best, other} <= set(losses) and not _is_futile(race, goal, other, seen)
         for loss in (goal.best, other)
     }
     behind = min((seeds[loss] for loss in needed), default=race.most)
