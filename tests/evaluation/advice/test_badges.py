@@ -76,6 +76,7 @@ def test_one_of_anything_is_too_few(seeds, images, why):
     told = badges({"l1": few, "mix": few - 0.01, "ssim": few - 1})
     assert told["l1"] == ("unsure", why)
     assert told["mix"] == ("unsure", why)
+    assert badges({"l1": few, "mix": few - 0.01, DEGRADED: few + 1})["l1"] == ("unsure", why)
     if seeds * images > 1:
         assert told["ssim"] == ("", "")
 
@@ -89,6 +90,12 @@ def test_nothing_is_best_that_is_worse_than_the_degraded_input():
     told = badges({"l1": EIGHT, "mix": EIGHT - 0.02, "ssim": EIGHT - 1, DEGRADED: EIGHT + 1})
     assert told["l1"] == told["mix"] == ("", "no better than the degraded input")
     assert told["ssim"] == ("", "")
+
+
+def test_that_the_degraded_input_is_better_is_said_only_where_it_is_known():
+    """It leads by half a decibel, but seeds differ by more."""
+    told = badges({"l1": EIGHT + BY_SEED, "mix": EIGHT + BY_SEED - 0.02, DEGRADED: EIGHT + 0.5})
+    assert told["l1"] == told["mix"] == ("", "not known to be better than the degraded input")
 
 
 def test_a_loss_alone_is_not_the_best():

@@ -204,6 +204,15 @@ def test_losses_that_need_more_or_less_of_the_same_share_a_sentence():
     assert sentence.replace("l2 and l1", "l1 and l2") == f"{start}with 80 % probability each."
 
 
+def test_a_loss_may_lead_in_a_goal_and_be_behind_the_input_in_its_lead_metric():
+    gain = {"ms_ssim": -0.1, "gmsd": 1.0}
+    rows = tournament({"l1": gain, "l2": -5.0}, degraded=0.0, by_seed={"l1": 2.0}, metrics=("ms_ssim", "gmsd"))
+    structure = next(card for card in cards(advice_on(rows)) if card.goal == "structure")
+    assert structure.headline.endswith("improve on the degraded input in structure; l1 seems to lead.")
+    assert structure.details[0].startswith("By one metric alone, though, l1 is ")
+    assert " behind the degraded input in MS-SSIM (" in structure.details[0]
+
+
 def test_a_goal_may_be_undecided_though_its_lead_metric_is_not():
     gains = {"mix": {"ms_ssim": 0.5, "gmsd": 0.6}, "l1": {"ms_ssim": 0.0, "gmsd": 0.0}}
     rows = tournament(gains, metrics=("ms_ssim", "gmsd"), images=4)

@@ -28,7 +28,7 @@ def rising_curves(curves: Mapping[str, Sequence[Curve]], margin: float) -> str:
     if not gains:
         return ""
     end = round(fmean(ends))
-    names, values = list(gains), sorted(f"{gain:.2g}" for gain in gains.values())
+    names, values = list(gains), [f"{gain:.2g}" for gain in sorted(gains.values())]
     amount = values[0] if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
     listed = f"{', '.join(names[:-1])} and {names[-1]}" if names[1:] else names[0]
     whose, them = (f"the PSNR of {listed}", "them") if names[1:] else (f"{listed}'s PSNR", "it")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from lossmith.evaluation.advice.phrases import find_pair, reason
+from lossmith.evaluation.advice.phrases import INPUT, find_pair, reason
 from lossmith.evaluation.results import DEGRADED, Difference, Ranking
 
 Badge = Literal["best", "as good", "unsure", ""]
@@ -16,8 +16,8 @@ def badge(
 
     "best" is the best loss if it is known which these are; "as good" are those that are equivalent to it, and
     "unsure" are those of which it is not known whether they are, the best one itself among them. A loss that is
-    known to be worse has none, and neither has a loss without a rival, or one that is not better than the
-    degraded input.
+    known to be worse has none, and neither has a loss without a rival, or any where the degraded input scores
+    best.
 
     Parameters
     ----------
@@ -42,10 +42,12 @@ def badge(
     few = _too_few(ranking, fixed_models)
     if undecided:
         return "unsure", few or _reason(ranking, undecided[0])
-    if ranking.order[0] == DEGRADED:
-        return "", "no better than the degraded input"
     if few:
         return "unsure", few
+    if ranking.order[0] == DEGRADED:
+        beside = find_pair(differences, ranking.metric, best, DEGRADED)
+        is_open = beside is None or beside.outcome == "undecided"
+        return "", f"{'not known to be' if is_open else 'no'} better than {INPUT}"
     return ("best" if name == best else "as good"), ""
 
 

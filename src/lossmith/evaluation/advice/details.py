@@ -8,6 +8,7 @@ from lossmith.evaluation.advice.phrases import (
     INPUT,
     advantage,
     amount,
+    beside_input,
     capital,
     cost_beside,
     count,
@@ -147,8 +148,10 @@ def standing_beside_input(goal: GoalAdvice) -> Iterator[str]:
         return
     metric = goal.metrics.lead
     if pair := find_pair(goal.lead, metric, goal.best, DEGRADED):
+        whole = beside_input(goal)
         is_clear = pair.outcome == "better" and not goal.improves
-        start = capital(f"{_alone(metric)}, though, ") if is_clear else ""
+        is_reverse = whole is not None and advantage(pair, metric) * advantage(whole, goal.metrics.score) < 0
+        start = capital(f"{_alone(metric)}, though, ") if is_clear or is_reverse else ""
         yield f"{start}{goal.best} is {gap(pair, metric, INPUT)}."
 
 
