@@ -144,6 +144,8 @@ def test_learning_rates_say_what_was_taken_and_what_another_would_have_cost(race
     assert second.cells[1]
     assert second.cells[1].is_diverged
     assert (second.cells[2], second.cost) == (None, "divergence")
+    better = [replace(trial, psnr=30.0 if trial.chosen else 30.1) for trial in trials]
+    assert rates_view(replace(race_data, rates=better), methods_of(race_data)).lines[0].cost == "no PSNR"
     assert rates_view(replace(race_data, rates=[]), methods_of(race_data)) is None
 
 

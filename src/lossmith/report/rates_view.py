@@ -72,11 +72,16 @@ def _cost(trials: Sequence[RateTrial]) -> str:
     others = [trial for trial in trials if not trial.chosen]
     if chosen is None or not others:
         return ""
-    costs = sorted(chosen.psnr - other.psnr for other in others if math.isfinite(other.objective))
+    costs = sorted(round(chosen.psnr - other.psnr, 2) for other in others if math.isfinite(other.objective))
     parts = []
     if costs:
-        ends = dict.fromkeys(number(cost, 2) for cost in (costs[0], costs[-1]))
-        parts.append(f"{' to '.join(ends)} dB")
+        least, most = costs[0], costs[-1]
+        if most <= 0:
+            parts.append("no PSNR")
+        elif least <= 0:
+            parts.append(f"up to {number(most, 2)} dB")
+        else:
+            parts.append(f"{' to '.join(dict.fromkeys((number(least, 2), number(most, 2))))} dB")
     if len(costs) < len(others):
         parts.append("divergence")
     return " or ".join(parts)
