@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError
-from lossmith.data import Data, PreparedData, prepare_data
-from lossmith.evaluation import protocol_for
+from lossmith.data import Data, PreparedData, prepare_data, write_image
+from lossmith.evaluation import Protocol, Row, protocol_for, score_row
 from lossmith.losses import CallableLoss, loss
 from lossmith.training import Recipe, RunSummary
 from lossmith.training.dry_run import dry_run
@@ -184,6 +184,24 @@ def test_a_dry_run_leaves_losses_and_generators_unchanged(prepared_photos: Prepa
     assert counts.calls == 0
     assert schedule.progress == 0
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_dry_run_scores_a_small_part_even_where_the_border_is_wide(
+    small: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        write_image(tmp_path / f"{name}.png", torch.rand(3, 300, 330))
+    data = prepare_data(Data([tmp_path / "one.png"], test=[tmp_path / "two.png"]), small.degradation)
+    sizes: list[tuple[int, ...]] = []
+
+    def recorded(name: str, method: str, restored: Tensor, *others: Any) -> Row:
+        sizes.append(tuple(restored.shape))
+        return score_row(name, method, restored, *others)
+
+    monkeypatch.setattr("lossmith.training.dry_run.score_row", recorded)
+    dry_run([loss("l1")], small, data, Protocol(border=70))
+    assert len(sizes) == 1
+    assert max(sizes[0]) < 128
 
 
 # --- size ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -57,6 +57,10 @@ def dry_run(losses: Sequence[Loss], recipe: Recipe, data: PreparedData, protocol
     _try_test(str(recipe.network), data.test_pairs, protocol)
 
 
+TIMED_SIDE = 192
+"""Side, in pixels, of the part of a clean image by which scoring is timed; large enough for all metrics."""
+
+
 @dataclass(frozen=True)
 class Durations:
     """How long the parts of a run take, in seconds."""
@@ -85,14 +89,16 @@ def measure_durations(
         network_seconds = _now() - start
         step = {str(loss): network_seconds + _loss_seconds(loss, recipe, restored, clean) for loss in losses}
     smallest = _smallest(data.test_pairs)
-    restorer = network(str(recipe.network), smallest.scale).eval().to(best_device())
+    part = _part(smallest, *[TIMED_SIDE // smallest.scale] * 2)
+    protocol = replace(settings.protocol, border=0)  # which may be too wide for the part
+    restorer = network(str(recipe.network), part.scale).eval().to(best_device())
     start = _now()
-    (restored,) = restore_images(restorer, [smallest])
+    (restored,) = restore_images(restorer, [part])
     restoring = _now() - start
-    score_row(smallest.name, "untrained", restored, smallest.clean, settings.protocol, settings.metrics)
+    score_row(part.name, "untrained", restored, part.clean, protocol, settings.metrics)
     scoring = (_now() - start - restoring) / min(cores(), len(data.test_pairs))
     pixels = sum(pair.clean.numel() for pair in data.test_pairs)
-    return Durations(step, (restoring + scoring) * pixels / smallest.clean.numel())
+    return Durations(step, (restoring + scoring) * pixels / part.clean.numel())
 
 
 def _loss_seconds(loss: Loss, recipe: Recipe, restored: Tensor, clean: Tensor) -> float:
@@ -217,24 +223,22 @@ image is restored as it is."""
 
 
 def _try_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protocol) -> None:
-    """Restore an image of every tested size with an untrained network, and score the smallest.
+    """Restore an image of every tested size with an untrained network, and score the first.
 
-    Crops are restored in the place of large images. Whether the largest fits into memory is estimated.
+    Crops are taken in the place of large images. Whether the largest fits into memory is estimated.
     """
     check_border(test_pairs, protocol)
     _check_memory(test_pairs)
-    smallest = _smallest(test_pairs)
-    restorer = network(expression, smallest.scale).eval().to(best_device())
-    for restored in restore_images(restorer, [smallest]):
-        score_row(smallest.name, "untrained", restored, smallest.clean, protocol)
-    inference = FullImageInference(restorer, smallest.scale)
+    restorer = network(expression, test_pairs[0].scale).eval().to(best_device())
+    inference = FullImageInference(restorer, test_pairs[0].scale)
     proxies: dict[tuple[int, int], ImagePair] = {}
     for pair in test_pairs:
         inference.rows_at_once(*pair.degraded.shape[1:])
         proxy = _proxy(pair)
         proxies.setdefault((proxy.degraded.shape[1], proxy.degraded.shape[2]), proxy)
-    for _ in restore_images(restorer, list(proxies.values())):
-        pass
+    restored = list(restore_images(restorer, list(proxies.values())))
+    first = next(iter(proxies.values()))
+    score_row(first.name, "untrained", restored[0], first.clean, replace(protocol, border=0))
     if padded := [proxy.name for proxy in proxies.values() if inference.refuses(proxy.degraded[None])]:
         others = f" and {len(padded) - 1} more" if len(padded) > 1 else ""
         logger.warning(
@@ -256,7 +260,11 @@ def _check_memory(test_pairs: Sequence[ImagePair]) -> None:
 
 def _proxy(pair: ImagePair) -> ImagePair:
     """A small crop, whose sides leave the same remainders as the image's, since networks are built of strides."""
-    height, width = (_proxy_side(side) for side in pair.degraded.shape[1:])
+    return _part(pair, *(_proxy_side(side) for side in pair.degraded.shape[1:]))
+
+
+def _part(pair: ImagePair, height: int, width: int) -> ImagePair:
+    """The top left corner of this size in degraded pixels, or what there is of it."""
     clean = pair.clean[:, : height * pair.scale, : width * pair.scale]
     return ImagePair(pair.name, pair.degraded[:, :height, :width], clean, pair.scale)
 
