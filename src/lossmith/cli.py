@@ -396,6 +396,8 @@ def _sentence(error: Exception, words: Sequence[str]) -> str:
         return f"{words[0]} needs {name.removeprefix('--').upper() if positional else name}{such}"
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return escape_control(f"{words[0]} has no use for '{error.unused_tokens[0]}'{such}")
+    if isinstance(error, CoercionError) and error.token and error.token.source == "cli" and not error.token.value:
+        return f"the value after '{error.token.keyword}' is missing"
     if isinstance(error, OSError):
         return f"'{error.filename}': {error.strerror}" if error.filename else error.strerror or str(error)
     text = re.sub(r"\[(\w+)\](?= from |:)", r"\1", str(error))  # how cyclopts names an option of a file

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, Token
 
 from lossmith.commands.option_values import parse_seeds
+from lossmith.core.errors import LossmithError
 
 if TYPE_CHECKING:
     from lossmith.degradations import DegradationLike
@@ -37,7 +38,7 @@ def _rates(_: Any, tokens: Sequence[Token]) -> list[float]:
         return [float(token.value) for token in tokens]
     except ValueError:
         words = " ".join(token.value for token in tokens)
-        raise ValueError(f'must be numbers such as 5e-4 1e-3, not "{words}".') from None
+        raise LossmithError(f"`learning_rates` must be numbers such as 5e-4 1e-3, not '{words}'") from None
 
 
 def _paths(_: Any, tokens: Sequence[Token]) -> list[Path]:

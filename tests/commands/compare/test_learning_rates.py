@@ -311,6 +311,6 @@ def test_on_the_command_line(photos: Path, tmp_path: Path, capsys: pytest.Captur
     from lossmith.cli import run
 
     assert run(["compare", str(photos), "--learning-rates", "1e-3", "fast"]) == 2
-    assert 'must be numbers such as 5e-4 1e-3, not "1e-3 fast"' in capsys.readouterr().err
+    assert "--learning-rates must be numbers such as 5e-4 1e-3, not '1e-3 fast'" in capsys.readouterr().err
     assert run(["compare", str(photos), "--learning-rates", "1e-3", "--out", str(tmp_path)]) == 2
     assert "--learning-rates are at least two different ones" in capsys.readouterr().err

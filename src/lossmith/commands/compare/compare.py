@@ -120,7 +120,7 @@ def compare(
         which losses are worse than the best and which are as good [default: decided, with a range].
     at_most
         The time that the training of all runs may take together, such as 90s, 30m or 2h, or a number of minutes.
-        No round of runs is begun that would exceed it.
+        No round of runs is begun that would exceed it, except the first, of one seed of each loss.
     margins
         The largest differences that matter to nobody, such as psnr=0.05 ssim=0.001, from Python a dictionary
         [default: those of `lossmith metrics`].

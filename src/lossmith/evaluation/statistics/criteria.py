@@ -1,7 +1,7 @@
 """By what criteria a difference is called better, equivalent or undecided."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -87,25 +87,41 @@ def outcome(low: float, high: float, margin: float, higher_is_better: bool) -> O
 def parse_margins(margins: Mapping[str, float] | Sequence[str] | None) -> dict[str, float]:
     """Margins by metric, as `Criteria` takes them, from texts such as "psnr=0.05" or from a mapping.
 
-    Raises LossmithError for texts of another form, and for metrics that are not known.
+    Raises LossmithError for texts of another form, metrics that are not known, and one that has two margins.
 
     >>> parse_margins(["psnr=0.05", "ssim=0.01"]), parse_margins(None)
     ({'psnr': 0.05, 'ssim': 0.01}, {})
     """
     if margins is None:
         return {}
-    if not isinstance(margins, Mapping):
-        texts = [margins] if isinstance(margins, str) else margins
-        margins = dict(map(_parse_margin, texts))
-    return {find_metric(name).name: float(margin) for name, margin in margins.items()}
+    pairs: Iterable[tuple[str, object]]
+    if isinstance(margins, Mapping):
+        pairs = margins.items()
+    else:
+        pairs = map(_split_margin, margins if isinstance(margins, list | tuple) else [margins])
+    parsed: dict[str, float] = {}
+    for text, number in pairs:
+        name = find_metric(text).name
+        if name in parsed:
+            raise LossmithError(f"the margin of {name} is given twice")
+        parsed[name] = _margin(text, number)
+    return parsed
 
 
-def _parse_margin(text: str) -> tuple[str, float]:
-    name, _, number = text.partition("=")
+def _split_margin(text: object) -> tuple[str, object]:
+    name, equals, number = text.partition("=") if isinstance(text, str) else ("", "", "")
+    if not equals or not name.strip():
+        raise LossmithError(f"a margin is METRIC=NUMBER, such as psnr=0.05, not {text!r}")
+    return name.strip(), number
+
+
+def _margin(name: str, number: object) -> float:
     try:
-        return name.strip(), float(number)
+        if isinstance(number, str | int | float) and not isinstance(number, bool):
+            return float(number)
     except ValueError:
-        raise LossmithError(f"`margins` takes METRIC=NUMBER, such as psnr=0.05, not '{text}'") from None
+        pass
+    raise LossmithError(f"the margin of {name} must be a number, not {number!r}")
 
 
 __all__ = ["ERROR", "Criteria", "outcome", "parse_margins"]
