@@ -37,7 +37,7 @@ from lossmith.training import Recipe
 MAX_IMAGES, CANDIDATES = 4, 12
 """Test images on the page, those in which the losses differ most visibly; of so many whose scores differ most."""
 SECONDS_PER_REPORT, SECONDS_PER_MEGAPIXEL = 3.0, 2.0
-"""Of a report, and of every megapixel of the images that it shows; measured on one core."""
+"""Of a report, and of every megapixel of the images that it shows; a rough guess for one core."""
 
 
 @dataclass(frozen=True)
