@@ -1,5 +1,9 @@
 """`lossmith losses`, `networks`, `degradations` and `metrics`: what may be named, and with which options."""
 
+from __future__ import annotations
+
+from lossmith import evaluation
+
 
 def losses() -> str:
     """List the losses: name, definition, range, least size, source and options."""
@@ -47,8 +51,17 @@ def metrics() -> str:
     here = [*METRICS.values(), *deep.values(), *NO_REFERENCE_METRICS.values(), *GRID_METRICS.values()]
     lines = [
         f"{metric.name}\n  {metric.label}, {'higher' if metric.higher_is_better else 'lower'} is better\n"
-        f"  {definition(metric)}"
+        f"  {definition(metric)}{_purpose(metric)}"
         for metric in here
     ]
     lines += [f"{name}\n  not here: {missing_weights(name)}" for name in DEEP_METRICS if name not in deep]
     return "\n\n".join(lines)
+
+
+def _purpose(metric: evaluation.Metric) -> str:
+    """The goal that a metric speaks for, and what differences in it matter to nobody."""
+    if metric.goal is None:
+        return ""
+    return (
+        f"\n  for {metric.goal}; differences up to {metric.margin:g} {metric.unit}".rstrip() + " matter to nobody"
+    )

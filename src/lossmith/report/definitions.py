@@ -22,12 +22,33 @@ DEFINITIONS = {
     },
 }
 
+AGREEMENT = {
+    "psnr": 0.844,
+    "l1": 0.800,
+    "l2": 0.844,
+    "ssim": 0.731,
+    "ms_ssim": 0.891,
+    "iw_ssim": 0.946,
+    "gmsd": 0.962,
+    "fsim": 0.966,
+    "fsimc": 0.966,
+    "lpips_squeeze": 0.903,
+    "efficientnet_lite0": 0.914,
+    "niqe": 0.906,
+}
+"""How far each metric ranks 54 pictures of LIVE as people do: Spearman's correlation (`benchmarks/judges.py`)."""
+
 
 def definition(metric: Metric) -> str:
-    """A sentence that says what the metric measures; the label, if it is not a known one.
+    """What the metric measures, or the label, if it is not a known one; and how far it agrees with people.
 
     >>> definition(Metric("lpips_alex", "LPIPS (AlexNet)", higher_is_better=False, digits=4))
     'Learned perceptual distance between deep features (Zhang et al. 2018).'
+    >>> definition(Metric("fsimc", "FSIMc", higher_is_better=True, digits=4))
+    'Feature similarity with chroma (Zhang et al. 2011). It ranks 54 pictures as people do with 0.97 (1: exactly).'
     """
     stem = metric.name if metric.name in DEFINITIONS else metric.name.split("_")[0]
-    return DEFINITIONS.get(stem, f"{metric.label}, as scored by lossmith.")
+    meaning = DEFINITIONS.get(stem, f"{metric.label}, as scored by lossmith.")
+    if metric.name not in AGREEMENT:
+        return meaning
+    return f"{meaning} It ranks 54 pictures as people do with {AGREEMENT[metric.name]:.2f} (1: exactly)."
