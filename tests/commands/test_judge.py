@@ -262,7 +262,7 @@ def test_metrics_that_share_a_network_with_a_method_do_not_judge_it(
     folders = [make_results("old", 12), make_results("new", 6)]
     options: dict[str, Any] = {"test": targets, "out": out}
     unaware = lossmith.judge(folders, **options)
-    assert unaware.notes[-1].startswith("It is not known what old, new were trained on")
+    assert unaware.notes[-1].startswith("It is not known what old and new were trained on")
     loss = "l1 + 0.1*features(timm/efficientnet_lite0, blocks.2)"
     told = lossmith.judge(folders, trained_on=[f"new={loss}"], **options)
     assert f"Trained, as was said: new on {loss}" in told.notes

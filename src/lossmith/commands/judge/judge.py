@@ -59,7 +59,8 @@ class Judgment(ScoredOutcome):
         return evaluation.ranked_methods(main, self.differences) if main else []
 
     def __str__(self) -> str:
-        return "\n".join([self.verdict, *self.notes, f"report: {self.report}"])
+        notes = [note if note[-1:] in ".!?" else f"{note}." for note in self.notes]
+        return "\n".join([self.verdict, *notes, f"report: {self.report}"])
 
 
 @progress_option

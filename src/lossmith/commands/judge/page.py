@@ -25,6 +25,7 @@ from lossmith.evaluation import (
     verdict,
     why_nan,
 )
+from lossmith.evaluation.advice.phrases import listed
 from lossmith.report import ImageComparison, LossResult, ReportData, write_report
 
 MAX_IMAGES = 4
@@ -124,7 +125,7 @@ def _notes(judged: JudgedResults) -> list[str]:
         notes.append(f"Taken to be trained on the losses that they are called like: {', '.join(named)}")
     if unknown := [contender.name for contender in judged.contenders if contender.name not in judged.losses]:
         notes.append(
-            f"It is not known what {', '.join(unknown)} {'was' if len(unknown) == 1 else 'were'} trained on: all "
+            f"It is not known what {listed(unknown)} {'was' if len(unknown) == 1 else 'were'} trained on: all "
             "judges of perception count as independent of that"
         )
     return notes
