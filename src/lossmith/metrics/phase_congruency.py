@@ -45,15 +45,19 @@ def phase_congruency(luma: Tensor) -> Tensor:
            dtype=torch.float64)
     """
     filters, noise = wavelets(*luma.shape[-2:], luma.dtype, luma.device)
-    responses = torch.fft.ifft2(torch.fft.fft2(luma)[:, None] * filters)  # (N, orientations, scales, H, W)
-    amplitudes = responses.abs()
+    spectrum = torch.view_as_real(torch.fft.fft2(luma)[:, None])
+    responses = torch.fft.ifft2(torch.view_as_complex(spectrum * filters[..., None]))  # (N, orient., scales, H, W)
+    # in real numbers, which take half the time: what lies along the mean direction, and what across
+    real, imaginary = responses.real, responses.imag
+    squares = real.square() + imaginary.square()
     total = responses.sum(2, keepdim=True)
-    direction = total / (total.abs() + EPSILON)
-    projections = responses * direction.conj()
-    energy = (projections.real - projections.imag.abs()).sum(2)
-    threshold = power(_median(amplitudes[:, :, 0].flatten(2).square()), 0.5) * noise
-    energy = (energy - threshold[..., None, None]).clamp(min=0).sum(1, keepdim=True)
-    amplitude = amplitudes.sum((1, 2))[:, None]
+    magnitude = total.abs()
+    direction = total / (magnitude + EPSILON)
+    along = (magnitude.square() / (magnitude + EPSILON)).squeeze(2)
+    across = (imaginary * direction.real - real * direction.imag).abs().sum(2)
+    threshold = power(_median(squares[:, :, 0].flatten(2)), 0.5) * noise
+    energy = (along - across - threshold[..., None, None]).clamp(min=0).sum(1, keepdim=True)
+    amplitude = power(squares, 0.5).sum((1, 2))[:, None]
     is_flat = amplitude <= MIN_AMPLITUDE
     return torch.where(is_flat, 0, energy / amplitude.masked_fill(is_flat, 1))
 
