@@ -40,7 +40,8 @@ def write_image(path: str | Path, image: Tensor) -> None:
     from PIL import Image
 
     content = BytesIO()
-    Image.fromarray(to_uint8_hwc(image)).save(content, "PNG")
+    # the fastest level, a third of the time, for files that are a tenth larger
+    Image.fromarray(to_uint8_hwc(image)).save(content, "PNG", compress_level=1)
     write_bytes(path, content.getbuffer())
 
 
