@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import lossmith
+from lossmith import evaluation
 from lossmith.cli import run as command
 from lossmith.commands import Comparison, Execution
 from lossmith.core.errors import LossmithError
@@ -110,6 +112,36 @@ def test_a_lost_ray_worker_on_one_of_two_nodes_is_replaced(
     assert outcome.verdict == local_comparison.verdict
     assert repr(outcome.rows) == repr(local_comparison.rows)
     assert [path.name for path in (tmp_path / "runs").iterdir() if path.name not in LOSSES] == []
+
+
+@pytest.mark.slow
+def test_a_race_on_a_cluster_goes_as_it_does_here(
+    cluster: object, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Short runs at rates that are chosen by trials, and margins so narrow that nothing is decided by them."""
+    monkeypatch.setattr(evaluation, "tournament_metrics", lambda losses, scale: ["psnr", "ssim"])
+
+    def race(out: Path, machines: Execution) -> Comparison:
+        return lossmith.compare(
+            lossmith.Data([photos]),
+            losses=["l1", "l2"],
+            seeds=(2, 3),
+            margins={"psnr": 1e-9, "ssim": 1e-9},
+            learning_rates=(1e-5, 3e-3),
+            recipe=replace(RECIPE, steps=8),
+            out=out,
+            execution=machines,
+        )
+
+    here, there = race(tmp_path / "here", LOCAL), race(tmp_path / "there", Execution(executor="ray"))
+    assert len(here.race) == 2, "a second round"
+    assert [(look.seeds, look.advice, look.ending) for look in there.race] == [
+        (look.seeds, look.advice, look.ending) for look in here.race
+    ]
+    assert there.ending == here.ending
+    assert repr(there.rows) == repr(here.rows)
+    rates = [json.loads((tmp_path / place / "results.json").read_text())["rates"] for place in ("here", "there")]
+    assert rates[0] == rates[1] != []
 
 
 def words(photos: Path, out: Path) -> list[str]:

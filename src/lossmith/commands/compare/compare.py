@@ -221,6 +221,8 @@ def compare(
             logger.info(announcement(", ".join(contenders), recipe, data, prepared, out, devices, runs))
             report_seconds = forecast_seconds(prepared, len(contenders))
             tournament.tell_time(race, finished, budget, unfinished, report_seconds, trials.lengths)
+        if trials.unfinished:
+            tournament.connect()
         choice = trials.choose(executor)
         tournament.recipes = choice.recipes
         rounds = Rounds(race, list(contenders), tournament, budget)

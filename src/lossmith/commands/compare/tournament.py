@@ -95,12 +95,17 @@ class Tournament:
         self.timetable = Timetable(race, seconds, finished, report_seconds, budget, trial_seconds)
         logger.info(self.timetable.announcement(at_once=not isinstance(self.executor, executors.LocalExecutor)))
 
+    def connect(self) -> None:
+        """Connect to where jobs are carried out, unless that was done, for as long as the tournament takes."""
+        if not self._is_connected:
+            self.connection.enter_context(self.executor.connection())
+            self._is_connected = True
+
     def carry_out(self, places: Sequence[Place]) -> list[RunResult]:
         """The results of these runs, in this order, which are trained unless they are finished."""
         jobs = [self.job(place) for place in places]
-        if not self._is_connected and any(job.load_result() is None for job in jobs):
-            self.connection.enter_context(self.executor.connection())
-            self._is_connected = True
+        if any(job.load_result() is None for job in jobs):
+            self.connect()
         by_place: dict[Place, RunResult] = {}
         shared = {**self.contenders, IMAGES: self.data}
         by_folder = {job.folder: place for job, place in zip(jobs, places, strict=True)}
