@@ -180,10 +180,12 @@ def test_an_image_in_training_and_test_is_refused(photos: Path, capsys: pytest.C
 def test_the_folder_of_another_comparison_is_refused(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [str(w) for w in ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path, "--losses"]]
-    assert run([*words, "l1"]) == 0
+    words = [str(w) for w in ["compare", photos, *QUICK, "--seeds", "1", "--out", tmp_path, "--losses", "l1"]]
+    assert run(words) == 0
     capsys.readouterr()
-    assert "belongs to another configuration: --losses is" in refusal([*words, "l2"], capsys)
+    assert "belongs to another configuration: --learning-rate is" in refusal(
+        [*words, "--learning-rate", "0.01"], capsys
+    )
 
 
 def test_a_full_disk_is_one_sentence(photos: Path, tmp_path: Path) -> None:

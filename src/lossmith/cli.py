@@ -40,6 +40,7 @@ from lossmith.commands.command_line import changed
 from lossmith.commands.examples import EXAMPLES, epilogue
 from lossmith.commands.executors.execution import Execution
 from lossmith.commands.listings import degradations, losses, metrics, networks
+from lossmith.commands.option_types import takes_several
 from lossmith.config_file import read_config_file
 from lossmith.core.devices import use_device
 from lossmith.core.errors import LossmithError, escape_control, unknown_name_error
@@ -147,20 +148,13 @@ for listing in (losses, networks, degradations, metrics):
 app.register_install_completion_command(help="Install completion for your shell.")
 
 
-def _takes_several(hint: Any) -> bool:
-    """Whether an option of this type takes several values."""
-    several = get_origin(hint) is list or getattr(hint, "n_tokens", 1) == -1
-    return several or any(map(_takes_several, get_args(hint)))
-
-
 LIST_OPTIONS = {
     name
     for owner in (Data, compare, train, evaluate, judge, study, learn_style, blend, restore, stylize, reproduce)
     for name, hint in get_type_hints(owner, include_extras=True).items()
-    if _takes_several(hint)
+    if takes_several(hint)
 }
 """The options that take several values."""
-
 
 GLOBAL_OPTIONS = {"config", "preset", "device", "help", "version", "h"}
 """Options of every command that are not parameters of its function."""
@@ -378,9 +372,7 @@ def _check_words(words: Sequence[str]) -> None:
 
 def _not_an_option(word: str) -> str:
     """Keep "-1*l1" and "-" from being taken for options, by what changes nothing in expressions and in paths."""
-    if word == "-":
-        return "./-"
-    return f" {word}" if re.match(r"-[\d.].*\*", word) else word
+    return "./-" if word == "-" else f" {word}" if re.match(r"-[\d.].*\*", word) else word
 
 
 def _sentence(error: Exception, words: Sequence[str]) -> str:
@@ -396,8 +388,8 @@ def _sentence(error: Exception, words: Sequence[str]) -> str:
         return f"{words[0]} needs {name.removeprefix('--').upper() if positional else name}{such}"
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return escape_control(f"{words[0]} has no use for '{error.unused_tokens[0]}'{such}")
-    if isinstance(error, CoercionError) and error.token and error.token.source == "cli" and not error.token.value:
-        return f"the value after '{error.token.keyword}' is missing"
+    if isinstance(error, CoercionError) and (token := error.token) and token.source == "cli" and not token.value:
+        return f"the value after '{token.keyword}' is missing"
     if isinstance(error, OSError):
         return f"'{error.filename}': {error.strerror}" if error.filename else error.strerror or str(error)
     text = re.sub(r"\[(\w+)\](?= from |:)", r"\1", str(error))  # how cyclopts names an option of a file

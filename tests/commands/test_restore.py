@@ -291,7 +291,7 @@ def test_several_models_are_shown_side_by_side(random_model, tmp_path: Path) -> 
     page = outcome.page.read_text()
     assert "&lt;a&gt;.png" in page
     assert "<a>.png" not in page
-    assert page.count("data:image/") == 3  # input and two models
+    assert page.count("data:image/") == 6  # input and two models, whole and close up
     with pytest.raises(LossmithError, match="two models are called '1x-fcn'"):
         lossmith.restore([folder], model=[models[1]] * 2, out=tmp_path / "out")
 

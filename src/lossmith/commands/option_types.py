@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from cyclopts import Parameter, Token
 
@@ -80,3 +80,9 @@ NamedLossesOption = Annotated[
     Mapping[str, str] | Sequence[str] | None,
     Parameter(converter=_texts, n_tokens=-1, accepts_keys=False, metavar="NAME=LOSS..."),
 ]
+
+
+def takes_several(hint: Any) -> bool:
+    """Whether an option of this type takes several values."""
+    several = get_origin(hint) is list or getattr(hint, "n_tokens", 1) == -1
+    return several or any(map(takes_several, get_args(hint)))

@@ -104,6 +104,7 @@ def format_value(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
+        value += 0.0  # -0 is 0
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, int | Range):
         return str(value)
