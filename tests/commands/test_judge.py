@@ -329,6 +329,7 @@ def test_what_cannot_be_judged_is_refused_in_a_sentence(
     assert refusal(a, b, margins=["psrn=1"], **options) == "metric 'psrn' is not known; did you mean 'psnr'?"
     assert refusal(a, b, trained_on=["c=l1"], **options).startswith("method 'c' is not known")
     assert refusal(a, b, trained_on=["l1"], **options).startswith("`trained_on` takes NAME=LOSS, such as a=")
+    assert refusal(a, b, trained_on=["a=l1", "a=l2"], **options).startswith("`trained_on` of a is given twice")
     assert refusal(a, b, trained_on={"a": "l1 +"}, **options).startswith("`trained_on` of a: ")
     assert refusal(a, b, border=20, **options) == "cropping 20 px from each side leaves nothing of '0' and 5 more"
     assert refusal(a, b, test=targets, out=a / "judged").endswith(

@@ -11,7 +11,7 @@ IMAGES = ("a", "b", "c")
 
 
 def table(seeds: dict[str, int], seed: int = 0, noise: float = 0.0) -> ScoreTable:
-    """Of methods with so many seeds each; image and seed add to all alike, and each method is 1 dB below the last."""
+    """Of methods with so many seeds each, every one 1 dB below the one before; image and seed add to all alike."""
     rng = np.random.default_rng(seed)
     by_image, by_seed = rng.normal(30, 3, len(IMAGES)), rng.normal(0, 0.5, max(seeds.values()))
     rows = [

@@ -1,5 +1,6 @@
 """What the methods were trained on, as far as that is known: metrics that share it may not judge."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lossmith.core.errors import LossmithError, unknown_name_error
@@ -29,7 +30,10 @@ def training_losses(
     """
     if not isinstance(trained_on, Mapping):
         texts = [trained_on] if isinstance(trained_on, str) else trained_on or []
-        trained_on = dict(_split(text, methods) for text in texts)
+        entries = [_split(text, methods) for text in texts]
+        trained_on = dict(entries)
+        if twice := [name for name, count in Counter(name for name, _ in entries).items() if count > 1]:
+            raise LossmithError(f"`trained_on` of {twice[0]} is given twice; give each method one loss")
     for name, expression in trained_on.items():
         if name not in methods:
             raise unknown_name_error("method", name, methods)
