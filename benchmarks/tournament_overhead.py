@@ -1,11 +1,11 @@
 """What of a tournament is not training: CPU seconds by part, and how many times those of another version.
 
-    python benchmarks/tournament_overhead.py [--against ../old/src] [--as-shipped] [--rounds 3] [--wall]
+    python benchmarks/tournament_overhead.py [--other ../old/src] [--as-shipped] [--rounds 3] [--wall]
 
 Trains a small network for 20 steps under five losses on the sample photographs, in a process of its own, and sums
 the CPU time of all threads, which other programs on the machine change little, by part: start (imports
 included), reading and degrading the images, the trial before the first step, the training itself, restoring,
-scoring and storing the results of the runs, the report, and the rest. With `--against`, another source tree of
+scoring and storing the results of the runs, the report, and the rest. With `--other`, another source tree of
 lossmith runs the same tournament in turns, on the same photographs and with the metrics that both have; with
 `--as-shipped` each takes its own photographs and metrics. Prints medians over rounds, and their ratios. `--wall`
 measures seconds on the clock instead, with all cores, which needs a machine that does nothing else.
@@ -48,7 +48,7 @@ STARTED = time.perf_counter()
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--against", type=Path, help="the source tree of another version, which holds lossmith/")
+    parser.add_argument("--other", type=Path, help="the source tree of another version, which holds lossmith/")
     parser.add_argument("--as-shipped", action="store_true", help="each version's own photographs and metrics")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=2)
@@ -58,7 +58,7 @@ def main() -> None:
     if arguments.measure:
         print(json.dumps(measured(arguments.measure, arguments)))
         return
-    trees = [HERE, *([arguments.against.resolve()] if arguments.against else [])]
+    trees = [HERE, *([arguments.other.resolve()] if arguments.other else [])]
     rounds = [[in_tree(tree, arguments) for tree in trees] for _ in range(arguments.rounds)]
     print_table([{part: median(r[i][part] for r in rounds) for part in rounds[0][i]} for i in range(len(trees))])
 
