@@ -167,6 +167,14 @@ def test_contenders_are_added_and_removed_and_finished_runs_are_kept() -> None:
     assert len(runs.trained) == len(before) + 2
 
 
+def test_runs_that_are_left_over_make_no_more_looks_than_the_intervals_allow_for() -> None:
+    means = {"l1": 0.1, "mix": 0.0, "l2": -3.0}
+    runs = SimulatedRuns(means, Race(2, 6), 0.1, stored={("l2", seed) for seed in range(6)})
+    rounds = race(runs)
+    assert rounds.seeds["l1"] == 6, "all looks are used"
+    assert len(rounds.looks) == runs.race.looks
+
+
 def test_a_finished_tournament_becomes_a_race_with_all_its_seeds() -> None:
     runs = SimulatedRuns({"l1": 0.0, "l2": -2.0}, Race(4, 4))
     race(runs)

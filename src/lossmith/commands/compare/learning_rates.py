@@ -15,6 +15,7 @@ from lossmith.core.files import safe_file_name
 from lossmith.data import PreparedData, split_validation
 from lossmith.degradations import degradation
 from lossmith.evaluation import protocol_of
+from lossmith.evaluation.advice.phrases import listed
 from lossmith.losses import Loss
 from lossmith.report import RateTrial
 from lossmith.training import Init, Recipe, RunSettings
@@ -53,7 +54,7 @@ class RateChoice:
             rate = end(rates)
             if names := [t.loss for t in chosen.values() if t.learning_rate == rate and t.loss not in stuck]:
                 sentences.append(
-                    f"{_listed(names)} took the {extreme} learning rate, {rate:g}; a {beyond} one may be better "
+                    f"{listed(names)} took the {extreme} learning rate, {rate:g}; a {beyond} one may be better "
                     "still"
                 )
         return sentences
@@ -232,12 +233,3 @@ def best_rate(objectives: Mapping[float, float]) -> float:
     0.002
     """
     return min(objectives, key=lambda r: (math.inf if math.isnan(objectives[r]) else objectives[r], r))
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names in a sentence.
-
-    >>> _listed(["l1"]), _listed(["l1", "l2", "mix"])
-    ('l1', 'l1, l2 and mix')
-    """
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)

@@ -8,6 +8,7 @@ from statistics import fmean
 import numpy as np
 
 from lossmith.core.errors import counted
+from lossmith.evaluation.advice.phrases import listed
 from lossmith.report import Curve
 
 PART = 1 / 3
@@ -30,8 +31,7 @@ def rising_curves(curves: Mapping[str, Sequence[Curve]], margin: float) -> str:
     end = round(fmean(ends))
     names, values = list(gains), [f"{gain:.2g}" for gain in sorted(gains.values())]
     amount = values[0] if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
-    listed = f"{', '.join(names[:-1])} and {names[-1]}" if names[1:] else names[0]
-    whose, them = (f"the PSNR of {listed}", "them") if names[1:] else (f"{listed}'s PSNR", "it")
+    whose, them = (f"the PSNR of {listed(names)}", "them") if names[1:] else (f"{names[0]}'s PSNR", "it")
     return (
         f"at {counted(end, 'step')} {whose} still gains {amount} dB per {counted(round(end * PART), 'step')}; "
         f"give {them} more steps"

@@ -30,7 +30,8 @@ class Rounds:
     """The rounds of a tournament, which are a function of its settings and the results of its runs.
 
     So one that was stopped, or whose runs are carried out elsewhere, ends the same. Runs that are finished beyond
-    those that the race asks for, since they were trained under other settings, are looked at in the end.
+    those that the race asks for, since they were trained under other settings, are looked at in the end, unless
+    all looks are used that the intervals allow for.
     """
 
     race: Race
@@ -51,7 +52,7 @@ class Rounds:
             self.ending = self._why_over(advice) if not places else self._why_too_long(places)
             if not self.ending and places:
                 self.results += self.runs.carry_out(places)
-            elif extra := list(self._finished_beyond()):
+            elif len(self.looks) < self.race.looks and (extra := list(self._finished_beyond())):
                 self.results += extra
             else:
                 break
