@@ -122,6 +122,28 @@ def test_where_nothing_but_color_differs_the_windows_show_that() -> None:
     assert crop.y <= 100 <= 140 <= crop.y + 64
 
 
+def cast(image: Pixels, left: int, right: int) -> Pixels:
+    """With 30 levels more of red and as much less of blue between two columns: its brightness hardly changes."""
+    changed = image.astype(int)
+    changed[:, left:right] += (30, -10, -30)
+    return np.clip(changed, 0, 255).astype(np.uint8)
+
+
+def test_colors_that_one_loss_has_wrong_in_some_place_are_shown() -> None:
+    target = textured()
+    right, wrong = target, cast(target, 200, 264)
+    [first, *_] = find_crops(ImageComparison("p", target, target, {"l1": right, "ssim": wrong}))
+    assert abs(first.x - 200) <= GRAIN
+
+
+def test_a_cast_over_the_whole_image_is_no_difference_of_structure() -> None:
+    gray = np.repeat(textured().mean(2, keepdims=True).astype(np.uint8) // 2 + 64, 3, axis=2)  # nothing is clipped
+    everywhere = visible_difference(ImageComparison("p", gray, gray, {"l1": gray, "ssim": cast(gray, 0, 320)}))
+    somewhere = visible_difference(ImageComparison("p", gray, gray, {"l1": gray, "ssim": cast(gray, 200, 264)}))
+    assert somewhere > 10
+    assert everywhere < 0.02 * somewhere
+
+
 def test_the_same_difference_counts_more_where_less_hides_it() -> None:
     """A grid over everything: the window is where the target has structure, but not of such contrast."""
     rows, columns = np.mgrid[:128, :320]
