@@ -15,7 +15,7 @@ WORKBENCH = [
     "PIL",
     "cyclopts",
     "jinja2",
-    "lightning",
+    "lightning_fabric",
     "plotly",
     "rich",
     "scipy",

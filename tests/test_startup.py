@@ -7,7 +7,7 @@ import pytest
 
 from lossmith.cli import COMMANDS
 
-SLOW_IMPORTS = {"torch", "numpy", "PIL", "scipy", "jinja2", "lightning", "safetensors", "skimage"}
+SLOW_IMPORTS = {"torch", "numpy", "PIL", "scipy", "jinja2", "lightning_fabric", "safetensors", "skimage"}
 
 
 @pytest.mark.parametrize(

@@ -381,7 +381,7 @@ def test_expression_errors_are_value_errors_with_a_hint() -> None:
 
 
 def test_a_missing_package_says_how_to_get_it() -> None:
-    error = missing_extra("lossmith.compare", ModuleNotFoundError(name="lightning"))
+    error = missing_extra("lossmith.compare", ModuleNotFoundError(name="lightning_fabric"))
     assert isinstance(error, ImportError)
-    message = "lossmith.compare needs 'lightning', which comes with: pip install \"lossmith[workbench]\""
+    message = "lossmith.compare needs 'lightning_fabric', which comes with: pip install \"lossmith[workbench]\""
     assert str(error) == message

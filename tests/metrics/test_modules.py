@@ -138,9 +138,9 @@ def test_metrics_are_copied_pickled_collected_and_kept_in_float64(batches):
 
 
 def test_lightning_logs_the_mean_over_the_images_of_an_epoch(batches, tmp_path):
-    import lightning
+    import pytorch_lightning
 
-    class Judge(lightning.LightningModule):
+    class Judge(pytorch_lightning.LightningModule):
         def __init__(self):
             super().__init__()
             self.psnr = PSNR(border=1)
@@ -149,7 +149,7 @@ def test_lightning_logs_the_mean_over_the_images_of_an_epoch(batches, tmp_path):
             self.psnr(*batch)
             self.log("psnr", self.psnr, on_epoch=True)
 
-    trainer = lightning.Trainer(
+    trainer = pytorch_lightning.Trainer(
         accelerator="cpu",
         logger=False,
         enable_progress_bar=False,

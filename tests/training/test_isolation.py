@@ -28,7 +28,7 @@ def state_of_the_process() -> dict[str, object]:
         "numpy": str(np.random.get_state()),  # noqa: NPY002 (somebody else's program may use it)
         "random": random.getstate(),
         "warnings": list(warnings.filters),
-        "lightning": logging.getLogger("lightning.fabric").level,
+        "lightning": logging.getLogger("lightning_fabric").level,
         "signals": [signal.getsignal(number) for number in SIGNALS],
         "tf32": torch.backends.cudnn.allow_tf32,
         "gradients": torch.is_grad_enabled(),
@@ -62,16 +62,16 @@ def test_weights_do_not_depend_on_the_global_rng(train: Train, tmp_path: Path) -
 
 def test_inside_a_run_lightning_is_silent_and_tf32_is_off() -> None:
     with isolated_global_state():
-        assert logging.getLogger("lightning.fabric").level == logging.ERROR
+        assert logging.getLogger("lightning_fabric").level == logging.ERROR
         assert not torch.backends.cudnn.allow_tf32
 
 
 IMPORT = """
 import logging, warnings
-import lightning.fabric, torch
-before = list(warnings.filters), logging.getLogger("lightning.fabric").level, torch.get_rng_state().tolist()
+import lightning_fabric, torch
+before = list(warnings.filters), logging.getLogger("lightning_fabric").level, torch.get_rng_state().tolist()
 import lossmith.training.run
-after = list(warnings.filters), logging.getLogger("lightning.fabric").level, torch.get_rng_state().tolist()
+after = list(warnings.filters), logging.getLogger("lightning_fabric").level, torch.get_rng_state().tolist()
 assert before[1:] == after[1:]
 assert [f for f in after[0] if f not in before[0] and f[3] and "lightning" in str(f[3])] == []
 """

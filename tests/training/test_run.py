@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError
@@ -21,6 +20,7 @@ from lossmith.losses import loss
 from lossmith.models.model_file import load_model, save_model
 from lossmith.networks import network
 from lossmith.training import Recipe, RunFolder, RunSummary
+from lossmith.training.fabric import Fabric
 from lossmith.training.loop import fit
 from lossmith.training.memory import saved_activation_bytes
 from lossmith.training.module import StepMetrics

@@ -66,7 +66,7 @@ class MissingExtra(ImportError):
 def missing_extra(what: str, error: ModuleNotFoundError) -> MissingExtra:
     """The error for a function whose library is missing, as in a bare installation.
 
-    >>> print(missing_extra("lossmith.compare", ModuleNotFoundError(name="lightning")))
-    lossmith.compare needs 'lightning', which comes with: pip install "lossmith[workbench]"
+    >>> print(missing_extra("lossmith.compare", ModuleNotFoundError(name="lightning_fabric")))
+    lossmith.compare needs 'lightning_fabric', which comes with: pip install "lossmith[workbench]"
     """
     return MissingExtra(f"{what} needs '{error.name}', which comes with: pip install \"lossmith[workbench]\"")

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
 from lossmith.losses import Loss
 from lossmith.losses.adversarial import AdversarialLoss
 from lossmith.training.distributed.collectives import all_gather, sync_batch_norm
+from lossmith.training.fabric import Fabric
 from lossmith.training.lr_schedule import learning_rate
 from lossmith.training.module import StepMetrics
 from lossmith.training.recipe import Recipe

@@ -18,17 +18,15 @@ def isolated_global_state() -> Iterator[None]:
     - TF32 is off: it would round the inputs of CUDA's convolutions to 10 bits of mantissa, and with them the
       statistics of the losses and the restored images.
     """
-    loggers = [logging.getLogger(f"lightning.{part}") for part in ("fabric", "pytorch")]
-    levels, tf32 = [logger.level for logger in loggers], cudnn.allow_tf32
+    fabric, tf32 = logging.getLogger("lightning_fabric"), cudnn.allow_tf32
+    level = fabric.level
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning.*")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
+        fabric.setLevel(logging.ERROR)
         cudnn.allow_tf32 = False
         try:
             yield
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+            fabric.setLevel(level)
             cudnn.allow_tf32 = tf32

@@ -2,10 +2,10 @@
 
 from typing import Any, Protocol
 
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from lossmith.data.loader import Batch
+from lossmith.training.fabric import Fabric
 from lossmith.training.recipe import Recipe
 
 StepMetrics = dict[str, Tensor]

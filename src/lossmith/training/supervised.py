@@ -6,7 +6,6 @@ from operator import add
 from typing import Any, ClassVar
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from lossmith.core.rng_state import RNGState
@@ -14,6 +13,7 @@ from lossmith.data.loader import Batch
 from lossmith.losses import Loss, Schedule
 from lossmith.training.distributed.collectives import all_reduce_mean, sync_batch_norm
 from lossmith.training.ema import EMA
+from lossmith.training.fabric import Fabric
 from lossmith.training.lr_schedule import learning_rate
 from lossmith.training.module import StepMetrics, TrainingModule
 from lossmith.training.recipe import Recipe

@@ -162,6 +162,6 @@ def _environment(tournament: TournamentResults) -> dict[str, str]:
         "Patches": f"{recipe.batch} of {recipe.patch} x {recipe.patch} pixels per step",
         "Optimizer": f"Adam, {rate}, decay {recipe.decay}, ema {recipe.ema:g}",
         "Arithmetic": summaries[0].precision if summaries else recipe.precision,
-        **environment("lightning", "torchmetrics", "numpy", "pillow"),
+        **environment("lightning-fabric", "torchmetrics", "numpy", "pillow"),
         **device,
     }

@@ -6,10 +6,10 @@ from types import MethodType
 from typing import Any, cast
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lossmith.training.fabric import Fabric
 from lossmith.training.module import StepMetrics
 
 _fabric: Fabric | None = None

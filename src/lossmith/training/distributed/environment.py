@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning.fabric.plugins.environments.lightning import find_free_network_port
-from lightning.fabric.strategies.ddp import DDPStrategy
 from torch import distributed
 
 from lossmith.core.devices import best_device, resolve_precision
+from lossmith.training.fabric import ClusterEnvironment, DDPStrategy, Fabric, find_free_network_port
 from lossmith.training.recipe import Recipe
 
 

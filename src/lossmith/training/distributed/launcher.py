@@ -10,7 +10,6 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 import torch
-from lightning.fabric import Fabric
 
 from lossmith.core.devices import MAIN_GUARD_HINT
 from lossmith.core.errors import LossmithError
@@ -24,6 +23,7 @@ from lossmith.training.distributed.environment import (
     single_process_fabric,
 )
 from lossmith.training.distributed.worker import pickle_setup, worker_main
+from lossmith.training.fabric import Fabric
 from lossmith.training.module import TrainingModule
 
 JOIN_TIMEOUT_S = 10.0
