@@ -45,21 +45,28 @@ def phase_congruency(luma: Tensor) -> Tensor:
            dtype=torch.float64)
     """
     filters, noise = wavelets(*luma.shape[-2:], luma.dtype, luma.device)
-    spectrum = torch.view_as_real(torch.fft.fft2(luma)[:, None])
-    responses = torch.fft.ifft2(torch.view_as_complex(spectrum * filters[..., None]))  # (N, orient., scales, H, W)
-    # in real numbers, which take half the time: what lies along the mean direction, and what across
-    real, imaginary = responses.real, responses.imag
-    squares = real.square() + imaginary.square()
-    total = responses.sum(2, keepdim=True)
-    magnitude = total.abs()
-    direction = total / (magnitude + EPSILON)
-    along = (magnitude.square() / (magnitude + EPSILON)).squeeze(2)
-    across = (imaginary * direction.real - real * direction.imag).abs().sum(2)
-    threshold = power(_median(squares[:, :, 0].flatten(2)), 0.5) * noise
-    energy = (along - across - threshold[..., None, None]).clamp(min=0).sum(1, keepdim=True)
-    amplitude = power(squares, 0.5).sum((1, 2))[:, None]
+    spectrum = torch.view_as_real(torch.fft.fft2(luma))
+    # one orientation after the other: the numbers of all together do not fit into the caches
+    orientations = [_energy(spectrum, *wavelet) for wavelet in zip(filters, noise, strict=True)]
+    energy, amplitude = (torch.stack(maps).sum(0)[:, None] for maps in zip(*orientations, strict=True))
     is_flat = amplitude <= MIN_AMPLITUDE
     return torch.where(is_flat, 0, energy / amplitude.masked_fill(is_flat, 1))
+
+
+def _energy(spectrum: Tensor, filters: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """The energy beyond the noise's, and the amplitude, (N, H, W), of the responses to wavelets (scales, H, W)."""
+    responses = torch.fft.ifft2(torch.view_as_complex(spectrum * filters[..., None]))  # (N, scales, H, W)
+    # in real numbers, which take half the time: what lies along the mean direction, and what across
+    real, imaginary = responses.real.contiguous(), responses.imag.contiguous()
+    squares = real.square() + imaginary.square()
+    total = responses.sum(1, keepdim=True)
+    magnitude = total.abs()
+    direction = total / (magnitude + EPSILON)
+    along = (magnitude.square() / (magnitude + EPSILON)).squeeze(1)
+    across = (imaginary * direction.real - real * direction.imag).abs().sum(1)
+    threshold = power(_median(squares[:, 0].flatten(1)), 0.5) * noise
+    energy = (along - across - threshold[:, None, None]).clamp(min=0)
+    return energy, power(squares, 0.5).sum(1)
 
 
 @lru_cache(maxsize=4)
@@ -110,4 +117,8 @@ def _median(values: Tensor) -> Tensor:
     """The median along the last axis; the mean of the middle two for an even number of values."""
     count = values.shape[-1]
     low = values.kthvalue((count + 1) // 2).values
-    return low if count % 2 else (low + values.kthvalue(count // 2 + 1).values) / 2
+    if count % 2:
+        return low
+    is_above = values > low[..., None]
+    next_above = values.masked_fill(~is_above, torch.inf).amin(-1)
+    return (low + torch.where(is_above.sum(-1) < count // 2, low, next_above)) / 2

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lossmith.core.devices import best_device, check_devices, device_name, resolve_precision
 from lossmith.core.files import sha256_of
@@ -252,10 +253,15 @@ def train_run(
 def _tested(
     restorer: nn.Module, pairs: Sequence[ImagePair], folder: RunFolder, loss: str, seed: int
 ) -> Iterator[Restored]:
-    """Restore the test images, write them into the folder, and hand them on to be scored."""
+    """Restore the test images, and hand them on to be written into the folder and scored."""
     for pair, image in zip(pairs, restore_images(restorer.to(best_device()), pairs), strict=True):
-        write_image(folder.image(pair.name), image)
-        yield Restored(pair.name, loss, (image, pair.clean), seed)
+        yield Restored(pair.name, loss, partial(_written, folder.image(pair.name), image, pair.clean), seed)
+
+
+def _written(path: Path, image: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """Write a restored image; returns it and its target."""
+    write_image(path, image)
+    return image, clean
 
 
 __all__ = ["AdversarialTask", "StyleTask", "SupervisedTask", "begin", "fit", "train_run"]

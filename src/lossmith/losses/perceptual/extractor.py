@@ -129,9 +129,14 @@ def _min_side(extractor: FeatureExtractor) -> int:
         _check_maps(extractor.name, features)
         return all(feature.numel() for feature in features)
 
-    sides = range(1, MAX_PROBED_SIDE + 1)
-    index = bisect_left(sides, True, key=suffices)
-    return sides[index] if index < len(sides) else 1
+    # doubled first, since small ones, which are the rule, are soon found
+    enough = 1
+    while not suffices(enough):
+        enough *= 2
+        if enough > MAX_PROBED_SIDE:
+            return 1
+    between = range(enough // 2 + 1, enough)
+    return enough // 2 + 1 + bisect_left(between, True, key=suffices)
 
 
 def _check_maps(name: str, features: list[Tensor]) -> None:
