@@ -53,7 +53,8 @@ class Splitter:
     def strip(self, image: int, height: int, width: int) -> Region | None:
         """The part to validate on, at the end of the longer side; None where the image is too small."""
         longer, shorter = max(height, width), min(height, width)
-        start = (longer - max(longer // SHARE, self.least)) // self.scale * self.scale
+        length = max(self.least, min(longer // SHARE, longer - self.gap - self.patch))
+        start = (longer - length) // self.scale * self.scale
         if start - self.gap < self.patch or shorter < max(self.patch, self.least):
             return None
         top, left = (start, 0) if height > width else (0, start)
