@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data.folders import find_images, is_pattern
 from lossmith.data.headers import read_headers
 from lossmith.data.options import Data
@@ -34,6 +35,8 @@ class PreparedData:
     """The SHA-256 of every file by its name, for the receipt: `training_images` and `test_images`."""
     remarks: tuple[str, ...] = ()
     """Sentences about content of the files that is not used."""
+    pixels: PixelFormat = RGB_8BIT
+    """The format of all images."""
     untested: int = 0
     """How many test images `Data.test_limit` left out."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data.disk_cache import StoredImage
 from lossmith.data.pairing import common_scale
 from lossmith.data.parallel import Progress, parallel_map, read_cropped, read_image_pair
@@ -33,6 +34,8 @@ class TrainingImages:
     """The numbers of the gray images."""
     random_gray_degradation: Degradation | None = None
     """The random part for gray images."""
+    pixels: PixelFormat = RGB_8BIT
+    """The format of the files, and of the images where they are whole numbers."""
 
     def random_degradation_of(self, number: int) -> Degradation | None:
         """The random part of the degradation of an image."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.degradations import is_gray
 from lossmith.metrics.luma import as_gray, studio_luma
 
@@ -34,6 +35,8 @@ class Protocol:
     border: int = 0
     levels: tuple[str, ...] = ()
     gray: bool = False
+    pixels: PixelFormat = RGB_8BIT
+    """The format of the images: those of 8 bits alone are clamped and rounded."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))  # a receipt holds a list

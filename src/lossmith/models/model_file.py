@@ -10,6 +10,7 @@ from torch import Size, Tensor, nn
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.legacy import rename_entries
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.core.safetensors_io import load_tensors, save_tensors
 from lossmith.core.state_dicts import join_names, misfit
 from lossmith.networks import network
@@ -34,6 +35,11 @@ class Model:
     @property
     def scale(self) -> int:
         return int(self.receipt["scale"])
+
+    @property
+    def pixels(self) -> PixelFormat:
+        """The format of the images that it was trained on."""
+        return PixelFormat.from_receipt(self.receipt)
 
 
 def save_model(path: Path, restorer: nn.Module, receipt: dict[str, Any]) -> None:
