@@ -20,10 +20,11 @@ def networks() -> str:
     from lossmith.networks import DISCRIMINATORS, NETWORKS
 
     return (
-        f"{listed(NETWORKS, excluded=['scale'])}\n\n"
-        'Options go in brackets: "srresnet(features=32, blocks=8)". The scale follows from the degradation.\n'
+        f"{listed(NETWORKS, excluded=['scale', 'channels'])}\n\n"
+        'Options go in brackets: "srresnet(features=32, blocks=8)". The scale follows from the degradation,\n'
+        "the channels from the images.\n"
         'Your own: "my_package.my_module:MyNetwork".\n\n'
-        f"Discriminators, for `discriminator`:\n\n{listed(DISCRIMINATORS, excluded=['size'])}"
+        f"Discriminators, for `discriminator`:\n\n{listed(DISCRIMINATORS, excluded=['size', 'channels'])}"
     )
 
 

@@ -13,29 +13,33 @@ MAX_FEATURES = 1024
 
 
 class Restorer(HasExpression, nn.Module):
-    """Base class of restoration networks: (N, 3, h, w) to (N, 3, scale h, scale w), RGB in [0, 1].
+    """Base class of restoration networks: (N, C, h, w) to (N, C, scale h, scale w), images in [0, 1].
 
-    The output is not clamped. `str()` returns the expression of the architecture.
+    The input may be outside, and the output is not clamped. `str()` returns the expression of the architecture.
 
     Parameters
     ----------
     scale
         The factor by which the network upscales, 1 to 1024.
+    channels
+        C, the channels of the images, 1 to 1024; 3 are RGB.
     """
 
     name: ClassVar[str]
 
-    def __init__(self, scale: int = 1) -> None:
+    def __init__(self, scale: int = 1, *, channels: int = 3) -> None:
         super().__init__()
-        self._check_size(scale=scale)
-        self.scale = scale
+        check_size(self.name, scale=scale, channels=channels)
+        self.scale, self.channels = scale, channels
 
-    def _check_size(self, **sizes: int) -> None:
-        for key, size in sizes.items():
-            if size < 1:
-                raise LossmithError(f"{self.name}: {key} must be at least 1, not {size}")
-            if size > MAX_FEATURES:
-                raise LossmithError(f"{self.name}: {key} must be at most {MAX_FEATURES}, not {size}")
+
+def check_size(network: str, **sizes: int) -> None:
+    """Raise LossmithError for a number of features, blocks and the like that no network of this name has."""
+    for key, size in sizes.items():
+        if size < 1:
+            raise LossmithError(f"{network}: {key} must be at least 1, not {size}")
+        if size > MAX_FEATURES:
+            raise LossmithError(f"{network}: {key} must be at most {MAX_FEATURES}, not {size}")
 
 
 def upsample(images: Tensor, scale: int, mode: str) -> Tensor:

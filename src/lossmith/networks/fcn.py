@@ -8,7 +8,7 @@ from lossmith.networks.base import Restorer, upsample
 class FCN(Restorer):
     """Three convolutions, 9x9, 5x5 and 5x5, of 64 features with PReLU between: 122,883 weights and 128 slopes.
 
-    (N, 3, h, w) to (N, 3, scale h, scale w). For scales above 1 it works on the bicubically upscaled input, as the
+    (N, C, h, w) to (N, C, scale h, scale w). For scales above 1 it works on the bicubically upscaled input, as the
     paper's super-resolution does. Convolutions are zero-padded to keep the size (the paper does not say). Its
     receptive field has 17 pixels.
 
@@ -18,6 +18,8 @@ class FCN(Restorer):
     ----------
     scale
         The factor by which it upscales.
+    channels
+        C, the channels of the images.
 
     Examples
     --------
@@ -27,14 +29,14 @@ class FCN(Restorer):
 
     name = "fcn"
 
-    def __init__(self, scale: int = 1) -> None:
-        super().__init__(scale)
+    def __init__(self, scale: int = 1, *, channels: int = 3) -> None:
+        super().__init__(scale, channels=channels)
         self.layers = nn.Sequential(
-            nn.Conv2d(3, 64, 9, padding=4),
+            nn.Conv2d(channels, 64, 9, padding=4),
             nn.PReLU(64),
             nn.Conv2d(64, 64, 5, padding=2),
             nn.PReLU(64),
-            nn.Conv2d(64, 3, 5, padding=2),
+            nn.Conv2d(64, channels, 5, padding=2),
         )
 
     def forward(self, degraded: Tensor) -> Tensor:

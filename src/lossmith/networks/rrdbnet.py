@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
-from lossmith.networks.base import Restorer, upsample
+from lossmith.networks.base import Restorer, check_size, upsample
 from lossmith.networks.srresnet import scale_init
 
 RESIDUAL_SCALE = 0.2
@@ -15,7 +15,7 @@ RESIDUAL_SCALE = 0.2
 class RRDBNet(Restorer):
     """23 residual blocks, each of three dense blocks of five convolutions; 16,697,987 parameters at x4.
 
-    (N, 3, h, w) to (N, 3, scale h, scale w). At scales 1 and 2 the input first goes through a pixel unshuffle by 4
+    (N, C, h, w) to (N, C, scale h, scale w). At scales 1 and 2 the input first goes through a pixel unshuffle by 4
     and 2, so that the body works on small maps; sides that are not multiples of that are padded by
     reflection, and the output is cropped. Keys and arithmetic are those known as RRDBNet or ESRGAN: files open in
     spandrel, and through it in ComfyUI and chaiNNer.
@@ -35,6 +35,8 @@ class RRDBNet(Restorer):
     unshuffle
         The factor of the pixel unshuffle [default: 4 at scale 1, 2 at scale 2, else 1]; the oldest models of
         scales 1 and 2 have 1.
+    channels
+        C, the channels of the images.
 
     Examples
     --------
@@ -45,10 +47,17 @@ class RRDBNet(Restorer):
     name = "rrdbnet"
 
     def __init__(
-        self, scale: int = 1, features: int = 64, blocks: int = 23, growth: int = 32, unshuffle: int | None = None
+        self,
+        scale: int = 1,
+        features: int = 64,
+        blocks: int = 23,
+        growth: int = 32,
+        unshuffle: int | None = None,
+        *,
+        channels: int = 3,
     ) -> None:
-        super().__init__(scale)
-        self._check_size(features=features, blocks=blocks, growth=growth)
+        super().__init__(scale, channels=channels)
+        check_size(self.name, features=features, blocks=blocks, growth=growth)
         self.features, self.blocks, self.growth, self.unshuffle = features, blocks, growth, unshuffle
         self._fold = {1: 4, 2: 2}.get(scale, 1) if unshuffle is None else unshuffle
         factors = {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}.get(scale * self._fold)
@@ -57,13 +66,13 @@ class RRDBNet(Restorer):
             by_product = f"scale times unshuffle must be 1, 2, 3, 4 or 8, not {scale} times {unshuffle}"
             raise LossmithError(f"{self.name}: {by_scale if unshuffle is None else by_product}")
         self._factors: tuple[int, ...] = factors
-        self.conv_first = nn.Conv2d(3 * self._fold**2, features, 3, padding=1)
+        self.conv_first = nn.Conv2d(channels * self._fold**2, features, 3, padding=1)
         self.body = nn.Sequential(*(ResidualDenseBlocks(features, growth) for _ in range(blocks)))
         self.conv_body = nn.Conv2d(features, features, 3, padding=1)
         for index, _ in enumerate(factors, 1):
             self.add_module(f"conv_up{index}", nn.Conv2d(features, features, 3, padding=1))
         self.conv_hr = nn.Conv2d(features, features, 3, padding=1)
-        self.conv_last = nn.Conv2d(features, 3, 3, padding=1)
+        self.conv_last = nn.Conv2d(features, channels, 3, padding=1)
         scale_init(self.body, 0.1)
 
     def forward(self, degraded: Tensor) -> Tensor:

@@ -4,13 +4,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
-from lossmith.networks.base import Restorer, upsample
+from lossmith.networks.base import Restorer, check_size, upsample
 
 
 class SRResNet(Restorer):
     """16 residual blocks of 64 channels, no batch normalization, pixel shuffle; 1,517,571 parameters at x4.
 
-    (N, 3, h, w) to (N, 3, scale h, scale w). The network predicts a residual, which is added to the bilinearly
+    (N, C, h, w) to (N, C, scale h, scale w). The network predicts a residual, which is added to the bilinearly
     upscaled input. Keys and arithmetic are those of BasicSR's MSRResNet.
 
     Source: Ledig et al., CVPR 2017; without batch normalization as Wang et al., ECCVW 2018.
@@ -23,6 +23,8 @@ class SRResNet(Restorer):
         Channels of the body.
     blocks
         Residual blocks.
+    channels
+        C, the channels of the images.
 
     Examples
     --------
@@ -32,19 +34,19 @@ class SRResNet(Restorer):
 
     name = "srresnet"
 
-    def __init__(self, scale: int = 1, features: int = 64, blocks: int = 16) -> None:
-        super().__init__(scale)
-        self._check_size(features=features, blocks=blocks)
+    def __init__(self, scale: int = 1, features: int = 64, blocks: int = 16, *, channels: int = 3) -> None:
+        super().__init__(scale, channels=channels)
+        check_size(self.name, features=features, blocks=blocks)
         shuffles = {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}.get(scale)
         if shuffles is None:
             raise LossmithError(f"{self.name}: scale must be 1, 2, 3, 4 or 8, not {scale}")
         self.features, self.blocks, self._shuffles = features, blocks, shuffles
-        self.conv_first = nn.Conv2d(3, features, 3, padding=1)
+        self.conv_first = nn.Conv2d(channels, features, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
         for index, factor in enumerate(shuffles, 1):
             self.add_module(f"upconv{index}", nn.Conv2d(features, features * factor**2, 3, padding=1))
         self.conv_hr = nn.Conv2d(features, features, 3, padding=1)
-        self.conv_last = nn.Conv2d(features, 3, 3, padding=1)
+        self.conv_last = nn.Conv2d(features, channels, 3, padding=1)
         scale_init(self, 0.1)
 
     def forward(self, degraded: Tensor) -> Tensor:
@@ -60,7 +62,7 @@ class SRResNet(Restorer):
 class SRResNetSmall(Restorer):
     """SRResNet of a quarter of the depth and half the width, with a single pixel shuffle; 75,747 parameters at x1.
 
-    (N, 3, h, w) to (N, 3, scale h, scale w). All convolutions work at the input's size; the residual is added to
+    (N, C, h, w) to (N, C, scale h, scale w). All convolutions work at the input's size; the residual is added to
     the bicubically upscaled input. Made for experiments of minutes on two CPU cores, where its training step is
     some 25 times cheaper than SRResNet's.
 
@@ -72,6 +74,8 @@ class SRResNetSmall(Restorer):
         Channels of the body.
     blocks
         Residual blocks.
+    channels
+        C, the channels of the images.
 
     Examples
     --------
@@ -81,13 +85,13 @@ class SRResNetSmall(Restorer):
 
     name = "srresnet_small"
 
-    def __init__(self, scale: int = 1, features: int = 32, blocks: int = 4) -> None:
-        super().__init__(scale)
-        self._check_size(features=features, blocks=blocks)
+    def __init__(self, scale: int = 1, features: int = 32, blocks: int = 4, *, channels: int = 3) -> None:
+        super().__init__(scale, channels=channels)
+        check_size(self.name, features=features, blocks=blocks)
         self.features, self.blocks = features, blocks
-        self.conv_first = nn.Conv2d(3, features, 3, padding=1)
+        self.conv_first = nn.Conv2d(channels, features, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
-        self.conv_last = nn.Conv2d(features, 3 * scale**2, 3, padding=1)
+        self.conv_last = nn.Conv2d(features, channels * scale**2, 3, padding=1)
         scale_init(self, 0.1)
 
     def forward(self, degraded: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
 from lossmith.expressions import format_value
-from lossmith.networks.base import Restorer
+from lossmith.networks.base import Restorer, check_size
 from lossmith.networks.instance_norm import InstanceNorm2d
 
 Border = Literal["reflect", "zeros"]
@@ -33,14 +33,15 @@ AMPLITUDE = 150 / 255
 class TransformNet(Restorer):
     """Downsampling, residual blocks, upsampling: 1,679,235 parameters; for scales above 1 no downsampling.
 
-    (N, 3, h, w) to (N, 3, scale h, scale w), RGB in [0, 1]. Scale 1 is the network for styles: a 9x9 convolution,
-    two of stride 2, five residual blocks of 128 features, two upsampling convolutions, and a 9x9 convolution.
-    Scales 4 and 8 are those for super-resolution, with four blocks of 64 features at the input's size: 401,859 and
-    438,915 parameters. Every convolution but the last is followed by a normalization with weights of its own.
+    (N, C, h, w) to (N, C, scale h, scale w), images in [0, 1]. Scale 1 is the network for styles: a 9x9
+    convolution, two of stride 2, five residual blocks of 128 features, two upsampling convolutions, and a 9x9
+    convolution. Scales 4 and 8 are those for super-resolution, with four blocks of 64 features at the input's
+    size: 401,859 and 438,915 parameters. Every convolution but the last is followed by a normalization with
+    weights of its own.
 
     Published networks take and give BGR from 0 to 255 less the mean color. With RGB in [0, 1] that is the same
     function up to the first convolution's weights; the output `150 * tanh` becomes `mean color + 150/255 * tanh`,
-    from -0.18 to 1.07.
+    from -0.18 to 1.07. Other than three channels all have the mean of the three.
 
     Source: Johnson, Alahi, Fei-Fei, ECCV 2016, and its supplement; instance normalization by Ulyanov et al., 2016.
 
@@ -64,6 +65,8 @@ class TransformNet(Restorer):
         as published, which takes a quarter of its multiplications.
     output
         "tanh" as published, or "linear", as ports have it.
+    channels
+        C, the channels of the images.
 
     Examples
     --------
@@ -83,8 +86,10 @@ class TransformNet(Restorer):
         padding: str = "reflect",
         upsampling: str = "nearest",
         output: str = "tanh",
+        *,
+        channels: int = 3,
     ) -> None:
-        super().__init__(scale)
+        super().__init__(scale, channels=channels)
         doublings = {1: 2, 2: 1, 4: 2, 8: 3}.get(scale)
         if doublings is None:
             raise LossmithError(f"{self.name}: scale must be 1, 2, 4 or 8, not {scale}")
@@ -96,7 +101,7 @@ class TransformNet(Restorer):
         self._check_choice("output", output, OUTPUTS)
         usual = 5 if scale == 1 else 4
         count = usual if blocks is None else blocks
-        self._check_size(blocks=count)
+        check_size(self.name, blocks=count)
         self.width, self.blocks = width, None if count == usual else count
         self.norm, self.padding, self.upsampling, self.output = norm, padding, upsampling, output
 
@@ -106,7 +111,7 @@ class TransformNet(Restorer):
         mode: Border = "reflect" if padding == "reflect" else "zeros"
         made = NORMS[norm]
         self.encoder = nn.Sequential(
-            _normalized(_conv(3, downs[0], 9, mode), downs[0], made),
+            _normalized(_conv(channels, downs[0], 9, mode), downs[0], made),
             *(_normalized(_conv(a, b, 3, mode, stride=2), b, made) for a, b in pairwise(downs)),
         )
         self.body = nn.Sequential(
@@ -115,10 +120,11 @@ class TransformNet(Restorer):
         self.decoder = nn.Sequential(
             *(_normalized(_upsampling(upsampling, a, b, mode), b, made) for a, b in pairwise(ups))
         )
-        self.conv_last = _conv(ups[-1], 3, 9, mode)
+        self.conv_last = _conv(ups[-1], channels, 9, mode)
         self._margin = 0 if padding == "reflect" else 2 * count * 2 ** (len(downs) - 1)
         if output == "tanh":  # among the weights, so that they tell both outputs apart
-            self.register_buffer("mean_color", torch.tensor(MEAN_COLOR).view(1, 3, 1, 1))
+            mean = MEAN_COLOR if channels == 3 else (sum(MEAN_COLOR) / 3,) * channels
+            self.register_buffer("mean_color", torch.tensor(mean).view(1, channels, 1, 1))
 
     def _check_choice(self, option: str, value: str | None, known: Iterable[str | None]) -> None:
         if value not in known:

@@ -6,6 +6,7 @@ from torch import nn
 
 from lossmith.core.errors import LossmithError
 from lossmith.expressions import as_expression, instantiate, parse_call, resolve
+from lossmith.networks.channels import channels_option, check_channels
 from lossmith.networks.discriminators.base import Discriminator
 from lossmith.networks.discriminators.unet import UNetDiscriminator
 from lossmith.networks.discriminators.vgg import VGGDiscriminator, VGGDiscriminatorPooled
@@ -29,16 +30,20 @@ def discriminator_expression(discriminator: DiscriminatorLike) -> str:
     return as_expression(discriminator, "discriminator", DISCRIMINATORS)
 
 
-def discriminator(description: DiscriminatorLike, size: int | None = None) -> nn.Module:
+def discriminator(
+    description: DiscriminatorLike, size: int | None = None, channels: int | None = None
+) -> nn.Module:
     """A new discriminator of an expression: `vgg`, `unet(features=32)`, `my_package.nets:MyDiscriminator`.
 
     Parameters
     ----------
     description
         The expression; or a class or function that makes the discriminator; or a discriminator, of which a new one
-        is made. It must map (N, 3, H, W) to logits.
+        is made. It must map (N, channels, H, W) to logits.
     size
         Side of the square images, in pixels; passed to discriminators that take a `size`.
+    channels
+        Of the images; passed to the discriminator as `network` does [default: the expression's, or else 3].
 
     Raises
     ------
@@ -51,12 +56,15 @@ def discriminator(description: DiscriminatorLike, size: int | None = None) -> nn
     ('vgg(size=256)', 'unet(features=32)')
     """
     call = parse_call(discriminator_expression(description), "discriminator")
+    factory = resolve(call, DISCRIMINATORS, "discriminator")
     options = {} if size is None else {"size": size}
-    module = instantiate(call, resolve(call, DISCRIMINATORS, "discriminator"), "discriminator", **options)
+    module = instantiate(call, factory, "discriminator", **options, **channels_option(factory, channels))
     if not isinstance(module, nn.Module):
         raise LossmithError(
             f"discriminator '{call.name}' gives {type(module).__name__} instead of a torch.nn.Module"
         )
+    if isinstance(module, Discriminator):
+        check_channels(f"discriminator '{module}'", module.channels, channels)
     return module
 
 

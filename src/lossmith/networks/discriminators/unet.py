@@ -12,7 +12,7 @@ from lossmith.networks.discriminators.base import Discriminator
 class UNetDiscriminator(Discriminator):
     """U-Net of three scales with skip connections, and a logit for every pixel; 4,376,897 parameters.
 
-    (N, 3, H, W) to (N, 1, H, W), for sides from 8 pixels on. All convolutions but the first and the last are
+    (N, C, H, W) to (N, 1, H, W), for sides from 8 pixels on. All convolutions but the first and the last are
     spectrally normalized. `load_state_dict` also takes the keys of BasicSR's UNetDiscriminatorSN
     (`conv1.weight_orig` ...).
 
@@ -23,6 +23,8 @@ class UNetDiscriminator(Discriminator):
     ----------
     features
         Channels of the first convolution.
+    channels
+        C, the channels of the images.
 
     Examples
     --------
@@ -33,14 +35,14 @@ class UNetDiscriminator(Discriminator):
     name = "unet"
     min_side = 8
 
-    def __init__(self, features: int = 64) -> None:
-        super().__init__(features)
+    def __init__(self, features: int = 64, *, channels: int = 3) -> None:
+        super().__init__(features, channels=channels)
         f = features
 
         def normalized(inputs: int, outputs: int, side: int = 3) -> nn.Module:
             return spectral_norm(nn.Conv2d(inputs, outputs, side, side - 2, 1, bias=False))
 
-        self.conv0 = nn.Conv2d(3, f, 3, padding=1)
+        self.conv0 = nn.Conv2d(channels, f, 3, padding=1)
         self.conv1 = normalized(f, 2 * f, side=4)  # of stride 2
         self.conv2 = normalized(2 * f, 4 * f, side=4)
         self.conv3 = normalized(4 * f, 8 * f, side=4)

@@ -13,7 +13,7 @@ LAST_SIDE = 4
 class VGGDiscriminator(Discriminator):
     """Pairs of convolutions, 3x3 and 4x4 with stride 2, down to 4 x 4 pixels, then two linear layers.
 
-    (N, 3, size, size) to one logit per image, (N, 1); 14,499,401 parameters at size 128. Every convolution but the
+    (N, C, size, size) to one logit per image, (N, 1); 14,499,401 parameters at size 128. Every convolution but the
     first has batch normalization and no bias; leaky ReLU of slope 0.2. Keys are those of BasicSR's
     VGGStyleDiscriminator.
 
@@ -25,6 +25,8 @@ class VGGDiscriminator(Discriminator):
         Side of the images, 128 or 256 pixels.
     features
         Channels of the first convolution.
+    channels
+        C, the channels of the images.
 
     Examples
     --------
@@ -34,8 +36,8 @@ class VGGDiscriminator(Discriminator):
 
     name = "vgg"
 
-    def __init__(self, size: int = 128, features: int = 64) -> None:
-        super().__init__(features)
+    def __init__(self, size: int = 128, features: int = 64, *, channels: int = 3) -> None:
+        super().__init__(features, channels=channels)
         if size not in (128, 256):
             raise LossmithError(f"{self.name}: size must be 128 or 256, not {size}; vgg_any takes any")
         self.size = size
@@ -44,13 +46,13 @@ class VGGDiscriminator(Discriminator):
     def _build(self, halvings: int) -> None:
         self._halvings = halvings
         widths = [self.features * 2 ** min(index, 3) for index in range(halvings)]
-        for index, channels in enumerate(widths):
-            before = widths[index - 1] if index else 3
-            self.add_module(f"conv{index}_0", nn.Conv2d(before, channels, 3, 1, 1, bias=index == 0))
+        for index, width in enumerate(widths):
+            before = widths[index - 1] if index else self.channels
+            self.add_module(f"conv{index}_0", nn.Conv2d(before, width, 3, 1, 1, bias=index == 0))
             if index > 0:
-                self.add_module(f"bn{index}_0", nn.BatchNorm2d(channels))
-            self.add_module(f"conv{index}_1", nn.Conv2d(channels, channels, 4, 2, 1, bias=False))
-            self.add_module(f"bn{index}_1", nn.BatchNorm2d(channels))
+                self.add_module(f"bn{index}_0", nn.BatchNorm2d(width))
+            self.add_module(f"conv{index}_1", nn.Conv2d(width, width, 4, 2, 1, bias=False))
+            self.add_module(f"bn{index}_1", nn.BatchNorm2d(width))
         self.linear1 = nn.Linear(widths[-1] * LAST_SIDE**2, 100)
         self.linear2 = nn.Linear(100, 1)
 
@@ -88,13 +90,15 @@ class VGGDiscriminatorPooled(VGGDiscriminator):
     ----------
     features
         Channels of the first convolution.
+    channels
+        C, the channels of the images.
     """
 
     name = "vgg_any"
     min_side = 32
 
-    def __init__(self, features: int = 64) -> None:
-        Discriminator.__init__(self, features)
+    def __init__(self, features: int = 64, *, channels: int = 3) -> None:
+        Discriminator.__init__(self, features, channels=channels)
         self._build(halvings=5)
 
     def _resize_last(self, x: Tensor) -> Tensor:
