@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lossmith.degradations.custom import Custom
     from lossmith.degradations.jpeg import JPEG
     from lossmith.degradations.mosaic import Mosaic, bayer_sample, demosaic_bilinear
-    from lossmith.degradations.noise import Noise, ShotNoise
+    from lossmith.degradations.noise import Noise, Poisson, ShotNoise
     from lossmith.degradations.registry import DEGRADATIONS, TASKS, DegradationLike, degradation
     from lossmith.degradations.resampling import resize, resize_8bit
 else:
@@ -36,6 +36,7 @@ __all__ = [
     "DegradationLike",
     "Mosaic",
     "Noise",
+    "Poisson",
     "ShotNoise",
     "bayer_sample",
     "compact",

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.core.quantize import from_8bit, to_8bit
 from lossmith.degradations.checks import as_range, check_clean
 from lossmith.expressions import HasExpression, Range
@@ -22,7 +23,8 @@ class Degradation(HasExpression):
 
     `degradation(clean, rng)` takes a float tensor (3, H, W), RGB in [0, 1], with H and W multiples of `scale`, and
     returns (3, H / scale, W / scale). Random degradations (`random` is true) draw from `rng`, a NumPy generator;
-    the others ignore it. `str()` returns the expression.
+    the others ignore it. `str()` returns the expression. For images that are not 8-bit RGB, `for_pixels` returns
+    the degradation that takes (C, H, W) on the scale of their range.
 
     A subclass implements `degrade`, which gets checked arguments. A parameter may be a `Range`, or a pair (low,
     high) in Python: every call then draws a number from it before `degrade` is called.
@@ -32,6 +34,8 @@ class Degradation(HasExpression):
 
     scale: int = 1
     """The factor by which the image shrinks; H and W must be multiples of it."""
+    pixels: PixelFormat = RGB_8BIT
+    """The format of the images that are degraded; `for_pixels` changes it."""
     keeps_gray: ClassVar[bool] = True
     """Whether three equal channels stay equal under the degradation that `for_gray` returns."""
     integer_parameters: ClassVar[frozenset[str]] = frozenset()
@@ -54,8 +58,11 @@ class Degradation(HasExpression):
         >>> str(degradation("noise(0..50) | jpeg(30..95)").at(lambda: 0.5))
         'noise(25) | jpeg(63)'
         """
+        return self._with(self._numbers_at(position))
+
+    def _numbers_at(self, position: Callable[[], float]) -> dict[str, float]:
         integers = self.integer_parameters
-        return self._with({key: r.at(position(), whole=key in integers) for key, r in self._ranges.items()})
+        return {key: r.at(position(), whole=key in integers) for key, r in self._ranges.items()}
 
     @property
     def _parameters(self) -> Mapping[str, Any]:
@@ -65,9 +72,9 @@ class Degradation(HasExpression):
     def _ranges(self) -> dict[str, Range]:
         return {key: value for key, value in self._parameters.items() if isinstance(value, Range)}
 
-    def _with(self, numbers: Mapping[str, float]) -> "Degradation":
+    def _with(self, attributes: Mapping[str, Any]) -> Self:
         degradation = copy(self)
-        vars(degradation).update(numbers)
+        vars(degradation).update(attributes)
         return degradation
 
     def _pairs_to_ranges(self) -> None:
@@ -112,8 +119,21 @@ class Degradation(HasExpression):
         """
         return self
 
+    def for_pixels(self, pixels: PixelFormat) -> "Degradation":
+        """The same degradation, of the same expression, for images of another format.
+
+        Nothing is rounded to 8 bits or clipped on the way unless the images have 8 bits. Raises LossmithError
+        where the degradation means nothing for such images.
+
+        >>> from lossmith.degradations import degradation
+        >>> deep = PixelFormat.full_range(1, "uint16")
+        >>> degradation("bicubic(2)").for_pixels(deep)(torch.rand(1, 8, 6)).shape
+        torch.Size([1, 4, 3])
+        """
+        return self if pixels == self.pixels else self._with({"pixels": pixels})
+
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
-        """The degraded image, (3, H / scale, W / scale); `clean` is checked, and `rng` given if `random`."""
+        """The degraded image, (C, H / scale, W / scale); `clean` is checked, and `rng` given if `random`."""
         raise NotImplementedError
 
     def split_deterministic(self) -> tuple["Degradation | None", "Degradation | None"]:
@@ -121,7 +141,7 @@ class Degradation(HasExpression):
         return (None, self) if self.random else (self, None)
 
     def __call__(self, clean: Tensor, rng: np.random.Generator | None = None) -> Tensor:
-        check_clean(self.name, clean, self.scale)
+        check_clean(self.name, clean, self.scale, self.pixels.channels)
         if self.random and not isinstance(rng, np.random.Generator):
             raise LossmithError(f"{self.name}: draws random numbers, so it needs rng, a numpy.random.Generator")
         degradation = self.at(rng.random) if self.has_ranges and rng is not None else self
@@ -129,7 +149,10 @@ class Degradation(HasExpression):
 
 
 def _alters_images(degradation: Degradation) -> bool:
-    """Whether the degradation changes an 8-bit image."""
-    rng = np.random.default_rng(0)
-    image = torch.from_numpy(rng.integers(0, 256, (3, 64, 64), dtype=np.uint8))
-    return degradation.scale > 1 or not torch.equal(to_8bit(degradation(from_8bit(image), rng)), image)
+    """Whether the degradation changes an image by at least the rounding to 8 bits, where it has 8 bits."""
+    pixels, rng = degradation.pixels, np.random.default_rng(0)
+    image = from_8bit(torch.from_numpy(rng.integers(0, 256, (pixels.channels, 64, 64), dtype=np.uint8)))
+    degraded = degradation(image, rng)
+    if pixels.is_8bit:
+        degraded = from_8bit(to_8bit(degraded))
+    return degradation.scale > 1 or not torch.equal(degraded, image)

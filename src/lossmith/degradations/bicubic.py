@@ -8,16 +8,16 @@ from torch import Tensor
 
 from lossmith.degradations.base import Degradation
 from lossmith.degradations.checks import check_int
-from lossmith.degradations.resampling import resize_8bit
+from lossmith.degradations.resampling import resize, resize_8bit
 
 
 @dataclass(frozen=True)
 class Bicubic(Degradation):
     """Downscale by an integer, bit for bit as MATLAB's `imresize` does with 8-bit images.
 
-    The image is rounded to 8 bits first, and the result holds multiples of 1 / 255. The low-resolution images of
-    Set5, Set14, BSD100 and DIV2K were made this way, and are reproduced exactly. `resampling.resize` is the
-    differentiable form.
+    An 8-bit image is rounded to 8 bits first, and the result holds multiples of 1 / 255. The low-resolution images
+    of Set5, Set14, BSD100 and DIV2K were made this way, and are reproduced exactly. Images of other depths are
+    resized as MATLAB resizes floats, neither rounded nor clipped. `resampling.resize` is the differentiable form.
 
     Parameters
     ----------
@@ -42,4 +42,6 @@ class Bicubic(Degradation):
         return 2 * self.scale  # the kernel reaches two output pixels to each side
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
-        return resize_8bit(clean, 1 / self.scale)
+        if self.pixels.is_8bit:
+            return resize_8bit(clean, 1 / self.scale)
+        return resize(clean.double(), 1 / self.scale).to(clean.dtype)

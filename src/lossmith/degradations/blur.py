@@ -74,7 +74,7 @@ def gaussian_kernel(sigma: float, radius: int) -> Tensor:
 
 
 def _filtered(image: Tensor, kernel: Tensor, dim: int) -> Tensor:
-    """(3, H, W) filtered along dimension `dim`, after padding it by mirroring."""
+    """(C, H, W) filtered along dimension `dim`, after padding it by mirroring."""
     side, radius = image.shape[dim], len(kernel) // 2
     indices = torch.arange(-radius, side + radius, device=image.device) % (2 * side)
     padded = image.index_select(dim, torch.minimum(indices, 2 * side - 1 - indices))

@@ -62,13 +62,13 @@ def check_bool(owner: str, key: str, value: object) -> None:
         raise LossmithError(f"{owner}: {key} must be true or false, not {value}")
 
 
-def check_clean(owner: str, clean: object, scale: int) -> None:
-    """Raise LossmithError for anything but a float tensor (3, H, W) whose sides are multiples of `scale`."""
+def check_clean(owner: str, clean: object, scale: int, channels: int = 3) -> None:
+    """Raise LossmithError for anything but a float tensor (channels, H, W) with sides of multiples of `scale`."""
     if not isinstance(clean, torch.Tensor) or not torch.is_floating_point(clean):
         kind = clean.dtype if isinstance(clean, torch.Tensor) else type(clean).__name__
         raise LossmithError(f"{owner}: the image must be a float tensor in [0, 1], not {kind}")
-    if clean.ndim != 3 or clean.shape[0] != 3 or clean.numel() == 0:
-        raise LossmithError(f"{owner}: the image must be (3, H, W), not {tuple(clean.shape)}")
+    if clean.ndim != 3 or clean.shape[0] != channels or clean.numel() == 0:
+        raise LossmithError(f"{owner}: the image must be ({channels}, H, W), not {tuple(clean.shape)}")
     if clean.shape[1] % scale or clean.shape[2] % scale:
         size = f"{clean.shape[1]}x{clean.shape[2]}"
         raise LossmithError(f"{owner}: an image of {size} pixels must be cropped to multiples of {scale} first")

@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.degradations.base import Degradation
 
 
@@ -41,6 +42,7 @@ class Chain(Degradation):
         for link in self.links:
             self._scales.append(self._scales[-1] * link.scale)
         self.scale = self._scales[-1]
+        self.pixels = self.links[0].pixels
 
     @property
     def random(self) -> bool:
@@ -69,6 +71,9 @@ class Chain(Degradation):
             links.append(link.for_gray() if gray else link)
             gray = gray and link.keeps_gray
         return Chain(links)
+
+    def for_pixels(self, pixels: PixelFormat) -> "Chain":
+        return Chain([link.for_pixels(pixels) for link in self.links])
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
         for link in self.links:

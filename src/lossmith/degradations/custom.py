@@ -1,8 +1,7 @@
 """A user's function as a degradation."""
 
 import inspect
-from collections.abc import Mapping
-from copy import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,10 @@ from lossmith.expressions import Call, Value, format_value, resolve
 class Custom(Degradation):
     """The function at an import path, called as `function(clean, **options)`.
 
-    The function gets a float tensor (3, H, W) in [0, 1] and returns a finite float tensor (3, H / scale, W /
-    scale). It is random, and called as `function(clean, rng, **options)`, if it has a parameter named `rng` or a
-    second parameter without a default; any other function must always return the same. Attributes of the function
-    say more:
+    The function gets a float tensor (C, H, W) on the scale of the images' range, RGB in [0, 1] unless they have
+    another format, and returns a finite float tensor (C, H / scale, W / scale). It is random, and called as
+    `function(clean, rng, **options)`, if it has a parameter named `rng` or a second parameter without a default;
+    any other function must always return the same. Attributes of the function say more:
 
     - `scale` (1): the factor by which it downscales;
     - `margin` (16 times the scale): width of the border in which a crop may degrade unlike the whole image;
@@ -69,10 +68,8 @@ class Custom(Degradation):
     def _parameters(self) -> Mapping[str, Any]:
         return self.options
 
-    def _with(self, numbers: Mapping[str, float]) -> "Custom":
-        degradation = copy(self)
-        degradation.options = {**self.options, **numbers}
-        return degradation
+    def at(self, position: Callable[[], float]) -> "Custom":
+        return self._with({"options": {**self.options, **self._numbers_at(position)}})
 
     @property
     def margin(self) -> int:
@@ -93,7 +90,7 @@ class Custom(Degradation):
             raise LossmithError(
                 f"degradation '{self.name}' fails on an image {tuple(clean.shape)} with {kind}: {error}"
             ) from error
-        shape = (3, clean.shape[1] // self.scale, clean.shape[2] // self.scale)
+        shape = (clean.shape[0], clean.shape[1] // self.scale, clean.shape[2] // self.scale)
         if not isinstance(degraded, Tensor):
             raise LossmithError(f"degradation '{self.name}' gave {type(degraded).__name__} instead of a tensor")
         if not torch.is_floating_point(degraded) or tuple(degraded.shape) != shape:

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.core.quantize import from_8bit, to_8bit
 from lossmith.degradations.base import Degradation
 from lossmith.degradations.checks import check_choice, check_int, range_ends
@@ -20,7 +22,8 @@ _SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "gray")
 class JPEG(Degradation):
     """Compress with libjpeg at `quality` 1 to 100 and decompress, in memory.
 
-    The image is rounded to 8 bits first, and the result holds multiples of 1 / 255.
+    The image is rounded to 8 bits first, and the result holds multiples of 1 / 255. For 8 bits only, RGB or gray:
+    an image of one channel is compressed as a gray file.
 
     Parameters
     ----------
@@ -56,16 +59,29 @@ class JPEG(Degradation):
 
     @property
     def alignment(self) -> int:
-        return 16 if self.subsampling in ("4:2:2", "4:2:0") else 8
+        return 8 if self._of_gray or self.subsampling == "4:4:4" else 16
+
+    @property
+    def _of_gray(self) -> bool:
+        return self.subsampling == "gray" or self.pixels.channels == 1
+
+    def for_pixels(self, pixels: PixelFormat) -> Degradation:
+        if not pixels.is_8bit or pixels.channels not in (1, 3):
+            raise LossmithError(
+                f"{self}: a JPEG file holds 8 bits, gray or RGB, and these images are {pixels}; use another "
+                "degradation"
+            )
+        return super().for_pixels(pixels)
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
         from PIL import Image
 
-        image = Image.fromarray(to_8bit(clean.detach()).permute(1, 2, 0).contiguous().cpu().numpy())
+        levels = to_8bit(clean.detach()).permute(1, 2, 0).contiguous().cpu().numpy()
+        image = Image.fromarray(levels[:, :, 0] if self.pixels.channels == 1 else levels)
         file = BytesIO()
-        if self.subsampling == "gray":
+        if self._of_gray:
             image.convert("L").save(file, "JPEG", quality=self.quality)
         else:
             image.save(file, "JPEG", quality=self.quality, subsampling=self.subsampling)
-        decoded = np.array(Image.open(file).convert("RGB"))
+        decoded = np.array(Image.open(file).convert("RGB"))[:, :, : self.pixels.channels]
         return from_8bit(torch.from_numpy(decoded).permute(2, 0, 1).contiguous(), clean.dtype).to(clean.device)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.degradations.base import Degradation
 from lossmith.degradations.checks import check_choice
 
@@ -21,7 +22,8 @@ class Mosaic(Degradation):
     """Sample the Bayer `pattern` and interpolate the two missing colors of each pixel bilinearly.
 
     The result has a cPSNR of 32.3 dB on McMaster. Sensor noise comes first: `shot_noise | mosaic` is exactly noise
-    on the raw samples, since noise is independent from pixel to pixel and only the sampled values remain.
+    on the raw samples, since noise is independent from pixel to pixel and only the sampled values remain. For RGB
+    of any depth; nothing is rounded.
 
     Parameters
     ----------
@@ -49,6 +51,14 @@ class Mosaic(Degradation):
     @property
     def alignment(self) -> int:
         return 2
+
+    def for_pixels(self, pixels: PixelFormat) -> Degradation:
+        if pixels.channels != 3:
+            raise LossmithError(
+                f"{self}: a Bayer sensor records red, green and blue, and these images are {pixels}; use RGB "
+                "images or another degradation"
+            )
+        return super().for_pixels(pixels)
 
     def degrade(self, clean: Tensor, rng: np.random.Generator | None) -> Tensor:
         return demosaic_bilinear(bayer_sample(clean, self.pattern), self.pattern)

@@ -12,11 +12,11 @@ from lossmith.degradations.compose import Chain
 from lossmith.degradations.custom import Custom
 from lossmith.degradations.jpeg import JPEG
 from lossmith.degradations.mosaic import Mosaic
-from lossmith.degradations.noise import Noise, ShotNoise
+from lossmith.degradations.noise import Noise, Poisson, ShotNoise
 from lossmith.expressions import Call, import_path, instantiate, parse_chain
 
 DEGRADATIONS: dict[str, type[Degradation]] = {
-    kind.name: kind for kind in (Bicubic, Blur, Noise, ShotNoise, JPEG, Mosaic)
+    kind.name: kind for kind in (Bicubic, Blur, Noise, ShotNoise, Poisson, JPEG, Mosaic)
 }
 """The degradations by name."""
 
