@@ -38,8 +38,8 @@ def degradations() -> str:
         f"{listed(DEGRADATIONS)}\n\n{tasks}\n\n"
         'One after the other: "bicubic(2) | noise(5) | jpeg(50)". A number may be a range, drawn anew for every\n'
         'patch: "noise(0..50)", "jpeg(30..95)"; tests are made at its ends and its middle.\n'
-        "Images of more than 8 bits or other than three channels are degraded without rounding. Of these, jpeg takes\n"
-        'gray ones of 8 bits, mosaic RGB, and noise is a share of their range: "noise(0.02, of=range)".\n'
+        "Images of more than 8 bits or other than three channels are degraded without rounding. Of these, jpeg\n"
+        'takes gray ones of 8 bits, mosaic RGB, and noise is a share of their range: "noise(0.02, of=range)".\n'
         'Your own: "my_package.my_module:my_degradation".'
     )
 
