@@ -172,7 +172,7 @@ def _train_again(
         )
     folder = training.RunFolder(out)
     settings = training.RunSettings(
-        protocol=evaluation.Protocol(**receipt["protocol"]),
+        protocol=evaluation.Protocol.from_receipt(receipt["protocol"]),
         seed=receipt["seed"],
         devices=receipt.get("devices", 1),
     )

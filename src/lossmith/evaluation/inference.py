@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lossmith.core.devices import out_of_memory
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.core.resources import amount
 from lossmith.data import ImagePair
 from lossmith.degradations import resize_8bit
@@ -188,9 +189,10 @@ def _too_large(degraded: Tensor) -> str:
     return f"a test image of {size} pixels needs more memory than there is; name smaller ones with `test`"
 
 
-def protocol_of(pairs: Sequence[ImagePair]) -> Protocol:
-    """The protocol that papers use for these test images."""
-    return protocol_for(pairs[0].scale, [pair.degradation for pair in pairs], any(pair.gray for pair in pairs))
+def protocol_of(pairs: Sequence[ImagePair], pixels: PixelFormat = RGB_8BIT) -> Protocol:
+    """The protocol that papers use for these test images, whose files are of this format."""
+    gray = pixels.channels == 3 and any(pair.gray for pair in pairs)
+    return protocol_for(pairs[0].scale, [pair.degradation for pair in pairs], gray, pixels)
 
 
 def check_border(pairs: Sequence[ImagePair], protocol: Protocol) -> None:

@@ -23,7 +23,7 @@ class Restored:
     image: str
     method: str
     pair: tuple[Tensor, Tensor] | Callable[[], tuple[Tensor, Tensor]]
-    """Prediction and target, both (3, H, W) RGB floats in [0, 1], or what reads them when their turn comes."""
+    """Prediction and target, both (C, H, W) floats on the scale of the range, or what reads them in their turn."""
     seed: int = 0
 
 
@@ -45,9 +45,9 @@ def score_images(
     items
         What to score.
     protocol
-        Color and border.
+        Color, border and format of the pixels.
     metrics
-        Names of metrics; those of `default_metrics` if None.
+        Names of metrics; those of `default_metrics` for the format if None.
     progress
         Called with the number of images that are done, whenever one is.
     on_error

@@ -10,11 +10,16 @@ from torch import Tensor
 
 from lossmith.core.devices import out_of_memory
 from lossmith.core.errors import LossmithError, and_more
-from lossmith.degradations import is_gray
 from lossmith.evaluation.protocol import Protocol, check_pair
 from lossmith.evaluation.results import Row
-from lossmith.evaluation.views import STEPS, Targets, View
-from lossmith.metrics.registry import default_metrics, find_metric, follows_color, metric_function
+from lossmith.evaluation.views import STEPS, Targets, TargetView, View
+from lossmith.metrics.registry import (
+    counts_valid,
+    default_metrics,
+    find_metric,
+    follows_color,
+    metric_function,
+)
 
 
 def score(
@@ -28,48 +33,57 @@ def score(
 
     PSNR, SSIM, MS-SSIM and the errors follow the protocol's color. IW-SSIM, GMSD, FSIM and the deep metrics are
     defined on RGB or on a luma of their own and always get RGB; crop and rounding are the protocol's for all. Of a
-    gray target, whose three channels are equal, one channel is scored, against the luma of the prediction. A score
-    is NaN where the image is too small for the metric (below 161 pixels for MS-SSIM and IW-SSIM, 11 for SSIM) or
-    the prediction holds NaN. Scores are computed in one thread, so they are the same on any number of cores; see
-    `score_images` for many images.
+    gray RGB target, whose three channels are equal, one channel is scored, against the luma of the prediction. The
+    width of the range is the peak of PSNR, and what L1 and L2 are 1000ths of. A score is NaN where the image is
+    too small for the metric (below 161 pixels for MS-SSIM and IW-SSIM, 11 for SSIM) or the prediction holds NaN.
+    Scores are computed in one thread, so they are the same on any number of cores; see `score_images` for many
+    images.
+
+    Pixels where the target is NaN are invalid. PSNR, L1 and L2 are means over the valid pixels, SSIM over the
+    windows without an invalid one (NaN if there is none). For all other metrics both images are filled alike
+    there, with the nearest valid pixel of the target.
 
     Parameters
     ----------
     prediction, target
-        (3, H, W) RGB floats in [0, 1], on any device.
+        (C, H, W) floats on the scale of the range, on any device.
     protocol
-        Color and border.
+        Color, border and format of the pixels.
     metrics
-        Names from METRICS or of deep metrics; those of `default_metrics` if None.
+        Names from METRICS or of deep metrics; those of `default_metrics` for the format if None.
     targets
         Keeps what metrics see in the target, for the next image that is compared with it.
 
     Raises
     ------
     LossmithError
-        For unknown names, missing weights, and images that `prepare` refuses.
+        For unknown names, missing weights, metrics that do not take such images, and images that `prepare`
+        refuses.
 
     >>> import torch
     >>> target = torch.zeros(3, 32, 32)
     >>> score(target + 1, target, Protocol(), ["l1", "ms_ssim"])
     {'l1': 1000.0, 'ms_ssim': nan}
     """
-    names = default_metrics() if metrics is None else list(metrics)
-    specs = [find_metric(name) for name in names]
-    check_pair(prediction, target, protocol.border)
+    names = default_metrics(protocol.pixels) if metrics is None else list(metrics)
+    specs = [find_metric(name, protocol.pixels) for name in names]
+    check_pair(prediction, target, protocol)
     with in_one_thread(), torch.no_grad():
         y = (targets or Targets()).view(target, protocol)
-        x = View(prediction, is_gray(target), protocol)
-        large_enough = {metric.name: min(y.in_rgb.shape[-2:]) >= metric.min_side for metric in specs}
+        x = y.of_prediction(prediction)
+        large_enough = {metric.name: min(y.channels.shape[-2:]) >= metric.min_side for metric in specs}
         return {name: _score(name, x, y) if large_enough[name] else nan for name in large_enough}
 
 
-def _score(name: str, prediction: View, target: View) -> float:
+def _score(name: str, prediction: View, target: TargetView) -> float:
     if name in STEPS:
         describe, compare = STEPS[name]
         return compare(prediction.described(describe), target.described(describe)).item()
-    pair = (prediction.in_color, target.in_color) if follows_color(name) else (prediction.in_rgb, target.in_rgb)
-    return float(metric_function(name)(*pair))
+    pair = (
+        (prediction.in_color, target.in_color) if follows_color(name) else (prediction.channels, target.channels)
+    )
+    options = {"valid": target.valid} if target.valid is not None and counts_valid(name) else {}
+    return float(metric_function(name)(*pair, **options))
 
 
 @contextmanager

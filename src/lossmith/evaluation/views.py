@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from lossmith.degradations import is_gray
-from lossmith.evaluation.protocol import Protocol, in_color, rounded
+from lossmith.evaluation.invalid_pixels import filled
+from lossmith.evaluation.protocol import Protocol, cropped, in_color, in_range, is_gray_target
 from lossmith.metrics import deep, feature_similarity, gradient_magnitude, information_weighted
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ class Steps(NamedTuple):
     """A metric in two steps, the first of which can be shared."""
 
     describe: Callable[[Tensor], Any]
-    """What the metric sees in (1, C, H, W), RGB."""
+    """What the metric sees in (1, C, H, W), gray or RGB."""
     compare: Callable[[Any, Any], Tensor]
     """The score, (1,), of prediction and target by what it sees in them."""
 
@@ -42,10 +42,10 @@ class View:
     """An image under a protocol, and what metrics see in it."""
 
     def __init__(self, image: Tensor, gray: bool, protocol: Protocol) -> None:
-        rgb = rounded(image, gray, protocol.border)
-        self.in_rgb = rgb[None]
-        """(1, 3, H, W), or (1, 1, H, W) if the target is gray."""
-        self.in_color = in_color(rgb, protocol)[None]
+        channels = in_range(image, gray, protocol)
+        self.channels = channels[None]
+        """(1, C, H, W), or (1, 1, H, W) if the target is a gray RGB image."""
+        self.in_color = in_color(channels, protocol)[None]
         """The same in the protocol's color."""
         self._descriptions: dict[Callable[[Tensor], Any], Any] = {}
         self._lock = Lock()
@@ -54,9 +54,26 @@ class View:
         """What a metric sees, computed when it is first asked for; threads wait for each other."""
         with self._lock:
             if describe not in self._descriptions:
-                self._descriptions[describe] = describe(self.in_rgb)
+                self._descriptions[describe] = describe(self.channels)
             description: T = self._descriptions[describe]
             return description
+
+
+class TargetView(View):
+    """The view of a target, whose pixels that are NaN do not count."""
+
+    def __init__(self, target: Tensor, protocol: Protocol) -> None:
+        self._complete, self._invalid = filled(target)
+        self._is_gray, self._protocol = is_gray_target(self._complete, protocol), protocol
+        super().__init__(self._complete, self._is_gray, protocol)
+        self.valid = None if self._invalid is None else ~cropped(self._invalid, protocol.border)[None, None]
+        """(1, 1, H, W) bool: the pixels that count; None for all."""
+
+    def of_prediction(self, prediction: Tensor) -> View:
+        """The view of what is compared with this target: equal to it where that is invalid."""
+        if self._invalid is not None:
+            prediction = torch.where(self._invalid, self._complete, prediction.detach().cpu())
+        return View(prediction, self._is_gray, self._protocol)
 
 
 class Targets:
@@ -68,19 +85,19 @@ class Targets:
     def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
         self.max_pixels = max_pixels
         self._lock = Lock()
-        self._views: OrderedDict[int, tuple[Protocol, Tensor, View]] = OrderedDict()
+        self._views: OrderedDict[int, tuple[Protocol, Tensor, TargetView]] = OrderedDict()
 
     def __reduce__(self) -> tuple[type["Targets"], tuple[int]]:
         return Targets, (self.max_pixels,)
 
-    def view(self, target: Tensor, protocol: Protocol) -> View:
-        """The view of a target, (3, H, W): that of an equal one, where there is one."""
+    def view(self, target: Tensor, protocol: Protocol) -> TargetView:
+        """The view of a target, (C, H, W): that of an equal one, where there is one."""
         with self._lock:
             for key, (under, known, view) in self._views.items():
-                if under == protocol and known.shape == target.shape and torch.equal(known, target):
+                if under == protocol and _are_same(known, target):
                     self._views.move_to_end(key)
                     return view
-            view = View(target, is_gray(target), protocol)
+            view = TargetView(target, protocol)
             self._views[id(view)] = protocol, target, view
             while len(self._views) > 1 and self._pixels() > self.max_pixels:
                 self._views.popitem(last=False)
@@ -90,4 +107,11 @@ class Targets:
         return sum(target[0].numel() for _, target, _ in self._views.values())
 
 
-__all__ = ["STEPS", "Steps", "Targets", "View"]
+def _are_same(one: Tensor, other: Tensor) -> bool:
+    """Whether two targets are equal, and NaN at the same places."""
+    if one.shape != other.shape:
+        return False
+    return one is other or torch.equal(one, other) or torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
+
+
+__all__ = ["STEPS", "Steps", "TargetView", "Targets", "View"]

@@ -48,7 +48,7 @@ def prepare(
     name
         The name of the metric, for error messages.
     prediction, target
-        (N, C, H, W) floats in [0, 1] of one shape, on one device.
+        (N, C, H, W) floats on the scale of the range, of one shape, on one device.
     color
         "rgb" for the channels as they are, "y" for BT.601 luma, "own" for a metric with a luma of its own.
     border
@@ -88,6 +88,21 @@ def prepare(
     return pair[0], pair[1]
 
 
+def mean_over(values: Tensor, valid: Tensor | None = None) -> Tensor:
+    """The mean of (N, C, H, W) over all channels and the positions that are valid, (N, 1, H, W) bool: (N,).
+
+    Over all positions if `valid` is None; NaN where none is valid.
+
+    >>> values = torch.tensor([1.0, 2.0, torch.nan]).reshape(1, 1, 1, 3)
+    >>> mean_over(values, values < 3), mean_over(values)
+    (tensor([1.5000]), tensor([nan]))
+    """
+    if valid is None:
+        return values.flatten(1).mean(1)
+    count = valid.flatten(1).sum(1) * values.shape[1]
+    return values.where(valid, 0).flatten(1).sum(1) / count
+
+
 def check_options(color: str = "rgb", border: int = 0) -> None:
     """Raise LossmithError for an invalid color or border."""
     if color not in ("rgb", "y", "own"):
@@ -96,4 +111,4 @@ def check_options(color: str = "rgb", border: int = 0) -> None:
         raise LossmithError(f"border must be a number of pixels, 0 or more, not {border}")
 
 
-__all__ = ["Color", "check_options", "in_full_precision", "prepare"]
+__all__ = ["Color", "check_options", "in_full_precision", "mean_over", "prepare"]

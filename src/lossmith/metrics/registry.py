@@ -10,6 +10,7 @@ from typing import Literal
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError, unknown_name_error
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat, describe_channels
 from lossmith.metrics import information_weighted, structural
 from lossmith.metrics.deep import (
     DEEP_METRICS,
@@ -62,9 +63,20 @@ class Metric:
     """
     range: tuple[float, float] = (-inf, inf)
     """The least and the greatest possible score."""
+    channels: tuple[int, ...] | None = None
+    """The numbers of channels of the studies that it scores; None for all."""
+    needs_8bit: bool = False
+    """Whether it is defined on images of 8 bits alone."""
+
+    def takes(self, pixels: PixelFormat) -> bool:
+        """Whether it scores images of this format."""
+        return (self.channels is None or pixels.channels in self.channels) and (
+            pixels.is_8bit or not self.needs_8bit
+        )
 
 
 _ERROR, _SIMILARITY = (0.0, inf), (-1.0, 1.0)
+_LUMA, _COLOR = (1, 3), (3,)
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -85,10 +97,11 @@ METRICS: dict[str, Metric] = {
             "structure",
             0.0005,
             _SIMILARITY,
+            _LUMA,
         ),
-        Metric("gmsd", "GMSD", False, 4, goal="structure", margin=0.0007, range=_ERROR),
-        Metric("fsim", "FSIM", True, 4, goal="structure", margin=0.0005, range=_SIMILARITY),
-        Metric("fsimc", "FSIMc", True, 4, goal="structure", margin=0.0005, range=_SIMILARITY),
+        Metric("gmsd", "GMSD", False, 4, goal="structure", margin=0.0007, range=_ERROR, channels=_LUMA),
+        Metric("fsim", "FSIM", True, 4, goal="structure", margin=0.0005, range=_SIMILARITY, channels=_LUMA),
+        Metric("fsimc", "FSIMc", True, 4, goal="structure", margin=0.0005, range=_SIMILARITY, channels=_COLOR),
         Metric("l1", "1000·L1", False, 2, goal="fidelity", margin=0.3, range=_ERROR),
         Metric("l2", "1000·L2", False, 3, goal="fidelity", margin=0.02, range=_ERROR),
     )
@@ -96,12 +109,14 @@ METRICS: dict[str, Metric] = {
 """The metrics that compare with the target and need no weights."""
 
 NO_REFERENCE_METRICS: dict[str, Metric] = {
-    "niqe": Metric("niqe", "NIQE", False, 2, "", NIQE_MIN_SIDE, False, "perception", 0.4, _ERROR),
+    "niqe": Metric("niqe", "NIQE", False, 2, "", NIQE_MIN_SIDE, False, "perception", 0.4, _ERROR, _LUMA, True),
 }
 """The metrics that do not look at the target; they are taken by name only."""
 
 GRID_METRICS: dict[str, Metric] = {
-    f"grid{period}": Metric(f"grid{period}", f"Grid of {period} px", False, 2, "dB", min_side(period), margin=0.5)
+    f"grid{period}": Metric(
+        f"grid{period}", f"Grid of {period} px", False, 2, "dB", min_side(period), margin=0.5, channels=_LUMA
+    )
     for period in PERIODS
 }
 """The metrics of the grid that a network leaves which enlarges by 2, 3, 4 or 8; they are taken by name only."""
@@ -120,6 +135,7 @@ _DEEP = {
         goal="perception",
         margin=_DEEP_MARGINS.get(name, 0.003),
         range=_ERROR,
+        channels=_LUMA,
     )
     for name, spec in DEEP_METRICS.items()
 }
@@ -147,16 +163,25 @@ _FUNCTIONS: dict[str, MetricFunction] = {
 }
 
 
-def find_metric(name: str) -> Metric:
-    """The metric of this name; raises LossmithError if it is not known, or if its weights are missing.
+def find_metric(name: str, pixels: PixelFormat = RGB_8BIT) -> Metric:
+    """The metric of this name, for images of this format.
+
+    Raises LossmithError if it is not known, does not take such images, or lacks its weights.
 
     >>> find_metric("psnr").unit
     'dB'
     >>> find_metric("psrn")
     Traceback (most recent call last):
     lossmith.core.errors.LossmithError: metric 'psrn' is not known; did you mean 'psnr'?
+    >>> find_metric("fsim", PixelFormat(8))
+    Traceback (most recent call last):
+    lossmith.core.errors.LossmithError: metric 'fsim' is for gray and RGB images; these are 8 channels, 8 bits
     """
     metric = known_metric(name)
+    if not metric.takes(pixels):
+        kinds = " and ".join(map(describe_channels, metric.channels or ()))
+        bits = " of 8 bits" if metric.needs_8bit else ""
+        raise LossmithError(f"metric '{name}' is for {kinds} images{bits}; these are {pixels}")
     if name in _DEEP and not has_weights(name):
         raise LossmithError(missing_weights(name))
     return metric
@@ -194,6 +219,15 @@ def follows_color(name: str) -> bool:
     return "color" in signature(metric_function(name)).parameters
 
 
+def counts_valid(name: str) -> bool:
+    """Whether a metric has the option `valid`, the pixels that count; the others need all.
+
+    >>> counts_valid("psnr"), counts_valid("gmsd")
+    (True, False)
+    """
+    return "valid" in signature(metric_function(name)).parameters
+
+
 def available_deep_metrics() -> dict[str, Metric]:
     """The deep metrics whose weights are on this machine, by name, in order of preference; often none.
 
@@ -205,7 +239,11 @@ def available_deep_metrics() -> dict[str, Metric]:
     return {name: metric for name, metric in _DEEP.items() if has_weights(name)}
 
 
-def default_metrics() -> list[str]:
-    """All of METRICS and, where their weights are on this machine, the first of LPIPS and DISTS, and JUDGE."""
+def default_metrics(pixels: PixelFormat = RGB_8BIT) -> list[str]:
+    """All of METRICS and, where their weights are on this machine, the first of LPIPS and DISTS, and JUDGE.
+
+    Those that do not take images of this format are left out.
+    """
     learned = [name for name in available_deep_metrics() if name != JUDGE]
-    return [*METRICS, *learned[:1], *([JUDGE] if has_weights(JUDGE) else [])]
+    names = [*METRICS, *learned[:1], *([JUDGE] if has_weights(JUDGE) else [])]
+    return [name for name in names if known_metric(name).takes(pixels)]

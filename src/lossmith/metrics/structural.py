@@ -1,9 +1,10 @@
 """SSIM and MS-SSIM as similarities, computed by the losses."""
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossmith.losses import MSSSIMLoss, SSIMLoss
-from lossmith.metrics.inputs import Color, in_full_precision, prepare
+from lossmith.metrics.inputs import Color, in_full_precision, mean_over, prepare
 
 _SSIM = SSIMLoss(reduction="none")
 _MS_SSIM = MSSSIMLoss(reduction="none")
@@ -16,6 +17,7 @@ MS_SSIM_MIN_SIDE = _MS_SSIM.min_side
 def ssim(
     prediction: Tensor,
     target: Tensor,
+    valid: Tensor | None = None,
     *,
     color: Color = "rgb",
     border: int = 0,
@@ -30,7 +32,8 @@ def ssim(
     with means m, variances s^2 and covariance sxy under an 11x11 Gaussian window of sigma 1.5 that lies inside the
     image; c1 = 0.01^2, c2 = 0.03^2.
 
-    Options as for `psnr`. Raises LossmithError for less than 11x11 pixels.
+    Options as for `psnr`; with `valid`, windows that hold an invalid pixel do not count. Raises LossmithError for
+    less than 11x11 pixels.
     Source: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13(4), 2004.
 
     >>> import torch
@@ -39,6 +42,9 @@ def ssim(
     tensor([1., 1.])
     """
     x, y = prepare("ssim", prediction, target, color, border, round_to_8bit, SSIM_MIN_SIDE)
+    if valid is not None:
+        holds_invalid = F.max_pool2d((~valid).to(x.dtype), SSIM_MIN_SIDE, stride=1) > 0
+        return 1 - mean_over(_SSIM.loss_map(x, y), ~holds_invalid)
     similarity: Tensor = 1 - _SSIM(x, y)
     return similarity
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -221,7 +221,7 @@ def train_run(
         receipt = {
             "scale": data.source.scale,
             **config,
-            "protocol": asdict(settings.protocol),
+            "protocol": settings.protocol.receipt,
             **provenance(settings.devices),
             "steps": state.step,
             **({"skipped": state.skipped} if state.skipped else {}),
