@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lossmith.report.comparison import comparison_of
     from lossmith.report.crops import most_different
     from lossmith.report.data import Curve, ImageComparison, LossResult, Pixels, RateTrial, ReportData
+    from lossmith.report.display import Display, display_window, parse_bands, to_display
     from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
     from lossmith.report.pages.study import StudyContents, write_study
     from lossmith.report.pages.tournament import write_report
@@ -16,6 +18,7 @@ else:
 
 __all__ = [
     "Curve",
+    "Display",
     "ImageComparison",
     "LearnedContents",
     "LearnedScale",
@@ -24,8 +27,12 @@ __all__ = [
     "RateTrial",
     "ReportData",
     "StudyContents",
+    "comparison_of",
+    "display_window",
     "is_lossmith_page",
     "most_different",
+    "parse_bands",
+    "to_display",
     "write_learned",
     "write_report",
     "write_study",

@@ -7,6 +7,7 @@ from heapq import nlargest
 import numpy as np
 from numpy.typing import NDArray
 
+from lossmith.evaluation.results import DEGRADED
 from lossmith.report.data import ImageComparison, Pixels
 
 CROPS = 3
@@ -124,6 +125,18 @@ def absolute_error(image: Pixels, target: Pixels) -> Map:
     """Absolute difference in 8-bit levels, averaged over the colors, (height, width)."""
     difference: Map = np.abs(image.astype(np.int16) - target) @ np.full(3, 1 / 3)
     return difference
+
+
+def error_of(comparison: ImageComparison, method: str) -> Map:
+    """The absolute error of a loss, or of the degraded image as `DEGRADED`, in the unit of the files.
+
+    It is averaged over the channels, (height, width), and NaN where pixels do not count.
+    """
+    if comparison.errors:
+        return comparison.errors[method].astype(np.float64)
+    degraded = comparison.degraded
+    image = degraded if method == DEGRADED and degraded is not None else comparison.restored[method]
+    return absolute_error(image, comparison.target)
 
 
 def local_error(image: Pixels, target: Pixels) -> Map:

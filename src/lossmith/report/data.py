@@ -1,5 +1,6 @@
 """What the report of a tournament shows; plain values, filled in by `lossmith.commands`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,9 +9,20 @@ from numpy.typing import NDArray
 from lossmith.evaluation.advice.advice import Advice
 from lossmith.evaluation.advice.race import RaceRound
 from lossmith.evaluation.results import Difference, Ranking, Row
+from lossmith.report.display import Display, Pixels
 
-Pixels = NDArray[np.uint8]
-"""An image as (height, width, 3) RGB bytes."""
+__all__ = [
+    "Curve",
+    "ErrorMap",
+    "ImageComparison",
+    "LossResult",
+    "Pixels",
+    "RateTrial",
+    "ReportData",
+]
+
+ErrorMap = NDArray[np.float32]
+"""A number for every pixel, (height, width)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class LossResult:
 
 @dataclass(frozen=True)
 class ImageComparison:
-    """One test image: all arrays have the size of the target."""
+    """One test image as it is shown: all arrays have the size of the target."""
 
     image: str
     target: Pixels
@@ -48,6 +60,16 @@ class ImageComparison:
     """None where it is not known."""
     restored: dict[str, Pixels]
     """One result per loss, of the first seed."""
+    display: Display = field(default_factory=Display)
+    """How it is shown."""
+    errors: Mapping[str, ErrorMap] = field(default_factory=dict)
+    """Absolute errors in the unit of the files, averaged over all channels, NaN where pixels do not count.
+
+    By loss, and of the degraded image as `DEGRADED`. Empty where the pixels shown are all there is."""
+
+    @property
+    def has_invalid_pixels(self) -> bool:
+        return any(np.isnan(error).any() for error in self.errors.values())
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,21 @@ import base64
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, features
 
-from lossmith.evaluation.results import Row
+from lossmith.evaluation.results import DEGRADED, Row
 from lossmith.metrics.registry import Metric
-from lossmith.report.crops import Crop, absolute_error, find_crops
+from lossmith.report.crops import Crop, Map, error_of, find_crops
 from lossmith.report.data import ImageComparison, Pixels, ReportData
-from lossmith.report.formatting import number
+from lossmith.report.formatting import number, significant
 from lossmith.report.methods import TARGET, Method
+
+Number = TypeVar("Number", bound=np.generic)
 
 MAX_SIDE, LEAST = 1024, 256
 """Longer sides are cropped to where the losses differ most; to less where the page would be too heavy to send."""
@@ -26,6 +30,8 @@ SHOWN_WIDTH = 480
 """CSS pixels; images that are half as wide or less are enlarged by a whole factor, so that pixels stay square."""
 CEILINGS = (2, 4, 8, 16, 32, 64, 128, 255)
 """Round ends for the scale of error maps, in 8-bit levels."""
+SHADES = 254
+"""Of an error map that is embedded, the brightest; 255 stands for pixels that do not count."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,9 @@ class Frame:
     """The first spot, which is seen until a script moves and zooms."""
     alt: str
     mean_error: str
-    """Mean absolute error in 8-bit levels."""
+    """Mean absolute error in the unit of the files, of 8-bit levels."""
+    error_uri: str = ""
+    """The absolute error in shades of gray, where the page cannot compute it from the images."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +68,14 @@ class View:
     """Full width and height, if the image was cropped."""
     frames: list[Frame]
     crops: list[Crop]
-    ceiling: int
+    ceiling: float
     """Absolute error at which the color scale of the error maps ends."""
+    end: str
+    """The same, with a plus sign where larger errors may be."""
+    unit: str
+    caption: str
+    """What the images are and how they are shown; empty for 8-bit RGB."""
+    has_invalid_pixels: bool
     metrics: list[Metric]
     scores: list[tuple[Method, list[Score]]]
 
@@ -99,7 +113,9 @@ def views_of(contents: ReportData, methods: Sequence[Method]) -> list[View]:
     comparisons, side = contents.comparisons, longest_side(contents.comparisons)
     while True:
         views = [view_of(comparison, contents, methods, side) for comparison in comparisons]
-        characters = sum(len(frame.uri) + len(frame.still) for view in views for frame in view.frames)
+        characters = sum(
+            len(frame.uri) + len(frame.still) + len(frame.error_uri) for view in views for frame in view.frames
+        )
         if characters <= CHARACTERS or (side == LEAST and len(comparisons) == 1):
             return views
         if side > LEAST:
@@ -117,9 +133,10 @@ def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence
     losses = [method for method in methods if method.name in comparison.restored and method.kind == "loss"]
     degraded = comparison.degraded
     inputs = [method for method in methods if method.kind == "degraded" and degraded is not None]
-    frames = [] if degraded is None else [_frame(comparison, crops[0], m, degraded) for m in inputs]
-    frames += [_frame(comparison, crops[0], m, comparison.restored[m.name]) for m in losses]
-    frames += [_frame(comparison, crops[0], TARGET, comparison.target)]
+    ceiling = error_ceiling(comparison)
+    frames = [] if degraded is None else [_frame(comparison, crops[0], m, degraded, ceiling) for m in inputs]
+    frames += [_frame(comparison, crops[0], m, comparison.restored[m.name], ceiling) for m in losses]
+    frames += [_frame(comparison, crops[0], TARGET, comparison.target, ceiling)]
     metrics, scores = _scores(comparison.image, contents, [*inputs, *losses])
     return View(
         image=comparison.image,
@@ -128,7 +145,11 @@ def view_of(comparison: ImageComparison, contents: ReportData, methods: Sequence
         cropped_from=(width, height) if (width, height) != (shown_width, shown_height) else None,
         frames=frames,
         crops=crops,
-        ceiling=error_ceiling(comparison),
+        ceiling=ceiling,
+        end=f"{ceiling:,g}{'' if comparison.display.pixels.is_8bit and ceiling == CEILINGS[-1] else '+'}",
+        unit=comparison.display.unit,
+        caption=comparison.display.caption,
+        has_invalid_pixels=comparison.has_invalid_pixels,
         metrics=metrics,
         scores=scores,
     )
@@ -151,12 +172,47 @@ def data_uri(pixels: Pixels) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 
-def error_ceiling(comparison: ImageComparison) -> int:
-    """A round number of levels that all but one in a hundred errors of the losses stay below."""
-    degraded = comparison.target if comparison.degraded is None else comparison.degraded
-    images = list(comparison.restored.values()) or [degraded]
-    high = max(float(np.quantile(absolute_error(image, comparison.target), 0.99)) for image in images)
-    return next(ceiling for ceiling in CEILINGS if high <= ceiling)
+def error_ceiling(comparison: ImageComparison) -> float:
+    """A round number, in the unit of the errors, that all but one in a hundred errors of the losses stay below."""
+    methods = list(comparison.restored) or [DEGRADED] * (comparison.degraded is not None)
+    errors = [counting(error_of(comparison, method)) for method in methods]
+    high = max((float(np.quantile(error, 0.99)) for error in errors if error.size), default=0.0)
+    if not comparison.display.pixels.is_8bit:
+        return round_up(high)
+    return next((ceiling for ceiling in CEILINGS if high <= ceiling), CEILINGS[-1])
+
+
+def counting(errors: Map) -> Map:
+    """The errors of the pixels that count, (n,)."""
+    return errors[~np.isnan(errors)]
+
+
+def round_up(value: float) -> float:
+    """The next of the numbers 1, 2 and 5 times a power of ten; 1 where there is none.
+
+    >>> round_up(130.0), round_up(0.0031), round_up(500), round_up(0)
+    (200.0, 0.005, 500.0, 1.0)
+    """
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return float(f"{next(step for step in (1, 2, 5, 10) if value <= step * power * (1 + 1e-9)) * power:.1g}")
+
+
+def error_text(errors: Map, comparison: ImageComparison, digits: int) -> str:
+    """The mean of errors in the unit of the files; of 8-bit levels with so many digits."""
+    mean = float(valid.mean()) if (valid := counting(errors)).size else math.nan
+    return number(mean, digits) if comparison.display.pixels.is_8bit else significant(mean)
+
+
+def error_shades(error: Map, ceiling: float) -> Pixels:
+    """An error map in shades of gray: 0 is none, `SHADES` is `ceiling` and more, 255 does not count.
+
+    >>> error_shades(np.array([[0.0, 25.0, 90.0, np.nan]]), 50.0)[0, :, 0].tolist()
+    [0, 127, 254, 255]
+    """
+    shades = np.nan_to_num(np.minimum(error / ceiling, 1) * SHADES + 0.5, nan=255)
+    return np.repeat(shades.astype(np.uint8)[..., None], 3, -1)
 
 
 def longest_side(comparisons: Sequence[ImageComparison]) -> int:
@@ -176,15 +232,16 @@ def _cropped(comparison: ImageComparison, side: int) -> ImageComparison:
         for start, length in ((crop.y, height), (crop.x, width))
     )
     inner = (slice(top, top + side), slice(left, left + side))
-    return ImageComparison(
-        image=comparison.image,
+    return replace(
+        comparison,
         target=comparison.target[inner],
         degraded=None if comparison.degraded is None else comparison.degraded[inner],
         restored={loss: image[inner] for loss, image in comparison.restored.items()},
+        errors={method: error[inner] for method, error in comparison.errors.items()},
     )
 
 
-def cut(image: Pixels, crop: Crop) -> Pixels:
+def cut(image: NDArray[Number], crop: Crop) -> NDArray[Number]:
     """The pixels of a window."""
     return image[crop.y : crop.y + crop.side, crop.x : crop.x + crop.side]
 
@@ -194,13 +251,16 @@ def words_for(method: Method) -> str:
     return {"degraded": "degraded input", "target": "target"}.get(method.kind, f"restored with {method.name}")
 
 
-def _frame(comparison: ImageComparison, spot: Crop, method: Method, image: Pixels) -> Frame:
+def _frame(comparison: ImageComparison, spot: Crop, method: Method, image: Pixels, ceiling: float) -> Frame:
+    is_target = method.kind == "target"
+    error = np.zeros(image.shape[:2]) if is_target else error_of(comparison, method.name)
     return Frame(
         method=method,
         uri=data_uri(image),
         still=data_uri(cut(image, spot)),
         alt=f"{comparison.image}: {words_for(method)}",
-        mean_error=number(float(absolute_error(image, comparison.target).mean()), 2),
+        mean_error=error_text(error, comparison, 2),
+        error_uri=data_uri(error_shades(error, ceiling)) if comparison.errors and not is_target else "",
     )
 
 

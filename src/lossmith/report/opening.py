@@ -1,16 +1,16 @@
 """The picture with which the page opens: close-ups of the spot where the losses differ most."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from lossmith.report.crops import Crop, absolute_error, find_crops
+from lossmith.report.crops import Crop, error_of, find_crops
 from lossmith.report.data import ImageComparison, Pixels, ReportData
 from lossmith.report.formatting import number
-from lossmith.report.images import cut, data_uri, first_rows, words_for
+from lossmith.report.images import counting, cut, data_uri, error_text, first_rows, words_for
 from lossmith.report.methods import TARGET, Method
 
 MAX_LOSSES = 9
@@ -34,7 +34,8 @@ class CloseUp:
     score: str
     """Of the whole picture; empty where it was not measured."""
     error: float
-    """Mean absolute error in the spot, in 8-bit levels."""
+    """Mean absolute error in the spot, in the unit of the files; NaN where no pixel counts."""
+    error_text: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ class Opening:
     """Pictures in a row of a wide screen, which are at most two rows."""
     tile: int
     """The side of a close-up on a wide screen, in CSS pixels."""
+    unit: str = "in 8-bit levels"
+    """Of the errors."""
+    caption: str = ""
+    """What the picture is and how it is shown; empty for 8-bit RGB."""
+    has_invalid_pixels: bool = False
 
     @property
     def least_error(self) -> float:
@@ -73,18 +79,8 @@ def opening_of(contents: ReportData, methods: Sequence[Method]) -> Opening | Non
     versions = _versions(comparison, methods)
     columns, side, zoom = layout(min(len(versions), MAX_LOSSES + 2) + 1)
     crop = find_crops(comparison, side)[0]
-    target = cut(comparison.target, crop)
     metric, scores = _scores(comparison.image, contents)
-    close_ups = [
-        CloseUp(
-            method,
-            uri=data_uri(cut(image, crop)),
-            alt=f"{comparison.image}, close-up: {words_for(method)}",
-            score=scores.get(method.name, ""),
-            error=float(absolute_error(cut(image, crop), target).mean()),
-        )
-        for method, image in versions
-    ]
+    close_ups = [_close_up(comparison, crop, *version, scores) for version in versions]
     shown = _nearest_and_furthest(close_ups)
     height, width = comparison.target.shape[:2]
     return Opening(
@@ -103,6 +99,25 @@ def opening_of(contents: ReportData, methods: Sequence[Method]) -> Opening | Non
         ),
         columns=columns,
         tile=max(1, zoom * side // crop.side) * crop.side,
+        unit=comparison.display.unit_of_errors,
+        caption=comparison.display.caption,
+        has_invalid_pixels=comparison.has_invalid_pixels,
+    )
+
+
+def _close_up(
+    comparison: ImageComparison, crop: Crop, method: Method, image: Pixels, scores: Mapping[str, str]
+) -> CloseUp:
+    is_target = method.kind == "target"
+    whole = np.zeros(image.shape[:2]) if is_target else error_of(comparison, method.name)
+    errors = counting(cut(whole, crop))
+    return CloseUp(
+        method,
+        uri=data_uri(cut(image, crop)),
+        alt=f"{comparison.image}, close-up: {words_for(method)}",
+        score=scores.get(method.name, ""),
+        error=float(errors.mean()) if errors.size else math.nan,
+        error_text=error_text(errors, comparison, 1),
     )
 
 

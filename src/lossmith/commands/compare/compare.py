@@ -94,6 +94,7 @@ def compare(
     learning_rates: RatesOption = None,
     recipe: Recipe = Recipe(),
     out: Path = Path("runs/compare"),
+    show_bands: str | None = None,
     save_every: float = 60.0,
     devices: int = 1,
     execution: Execution = Execution(),
@@ -132,6 +133,9 @@ def compare(
         The degradation, the network and the budget of every run.
     out
         Folder of the tournament.
+    show_bands
+        The channels that the report shows as red, green and blue, such as 4,2,1, or one that it shows in gray;
+        the first is 1 [default: 1,2,3, or 1 of one or two].
     save_every
         Seconds between two checkpoints of a run.
     devices
@@ -152,6 +156,7 @@ def compare(
     from lossmith.commands.compare.scores import Scores
     from lossmith.commands.compare.tournament import Tournament
     from lossmith.data import prepare_data
+    from lossmith.report import parse_bands
 
     out = Path(out)
     check_folder(out, "a tournament with its report")
@@ -173,9 +178,12 @@ def compare(
         at_most=f"{budget:g}s" if budget < math.inf else None,
         margins=[f"{name}={margin:g}" for name, margin in criteria.margins.items()] or None,
         learning_rates=list(rates) or None,
+        show_bands=show_bands,
         out=out,
     )
+    parse_bands(show_bands)  # raises before images are read
     prepared = prepare_data(data, recipe.degradation, out)
+    bands = parse_bands(show_bands, prepared.pixels.channels)
     recipe, init = training.open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
     settings = training.RunSettings(
         protocol=evaluation.protocol_of(prepared.test_pairs),
@@ -245,6 +253,7 @@ def compare(
             rounds.looks if race.least < race.most else [],
             rounds.ending,
             choice,
+            bands,
         )
         with ProgressBar("writing the report") as bar:
             bar.update(0)

@@ -16,7 +16,7 @@ from lossmith.commands.compare.results_json import write_json
 from lossmith.commands.compare.rising_curves import rising_curves
 from lossmith.commands.compare.tournament import run_seconds, step_costs
 from lossmith.core.provenance import environment
-from lossmith.data import ImagePair, PreparedData, read_image, to_uint8_hwc
+from lossmith.data import ImagePair, PreparedData, read_image
 from lossmith.evaluation import (
     DEGRADED,
     Criteria,
@@ -31,7 +31,15 @@ from lossmith.evaluation import (
     verdict,
     why_nan,
 )
-from lossmith.report import Curve, ImageComparison, LossResult, ReportData, most_different, write_report
+from lossmith.report import (
+    Curve,
+    ImageComparison,
+    LossResult,
+    ReportData,
+    comparison_of,
+    most_different,
+    write_report,
+)
 from lossmith.training import Recipe
 
 MAX_IMAGES, CANDIDATES = 4, 12
@@ -60,6 +68,8 @@ class TournamentResults:
     """Why the tournament ended before all runs were carried out, in one sentence; empty where it did not."""
     rates: RateChoice = field(default_factory=lambda: RateChoice({}, []))
     """How the learning rates were chosen."""
+    bands: tuple[int, ...] = ()
+    """The channels that the page shows; the first ones where none are named."""
 
 
 def make_page(tournament: TournamentResults, out: Path) -> ReportData:
@@ -130,6 +140,7 @@ def _failure(tournament: TournamentResults, loss: str) -> str | None:
 
 def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[ImageComparison]:
     first = {e.loss: e.run_folder for e in tournament.results if e.seed == 0 and e.loss in losses}
+    pixels = tournament.data.pixels
 
     def spread(pair: ImagePair) -> float:
         rows = [row for row in tournament.rows if row.image == pair.name and row.method in losses]
@@ -138,11 +149,13 @@ def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[I
         return float(np.nan_to_num(spreads).sum())
 
     def comparison(pair: ImagePair) -> ImageComparison:
-        return ImageComparison(
-            image=pair.name,
-            target=to_uint8_hwc(pair.clean),
-            degraded=to_uint8_hwc(baseline(pair)),
-            restored={loss: to_uint8_hwc(read_image(folder.image(pair.name))) for loss, folder in first.items()},
+        return comparison_of(
+            pair.name,
+            pair.clean,
+            baseline(pair),
+            {loss: pixels.to_unit(read_image(folder.image(pair.name))) for loss, folder in first.items()},
+            pixels,
+            tournament.bands,
         )
 
     with np.errstate(invalid="ignore"):  # infinite scores have no spread

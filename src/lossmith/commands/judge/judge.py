@@ -75,6 +75,7 @@ def judge(
     recursive: bool = False,
     color: Literal["auto", "rgb", "y"] = "auto",
     border: int | None = None,
+    show_bands: str | None = None,
     out: PathOption = Path("runs/judge"),
     progress: ProgressOption = True,
 ) -> Judgment:
@@ -108,6 +109,9 @@ def judge(
         targets, rgb otherwise].
     border
         Pixels cropped at each side [default: the scale where the degraded images are smaller, 0 otherwise].
+    show_bands
+        The channels that the report shows as red, green and blue, such as 4,2,1, or one that it shows in gray;
+        the first is 1 [default: 1,2,3, or 1 of one or two].
     out
         Folder of the report.
     progress
@@ -123,6 +127,7 @@ def judge(
     from lossmith.commands.judge.page import JudgedResults, make_page
     from lossmith.commands.judge.scoring import score_results
     from lossmith.commands.judge.training_losses import training_losses
+    from lossmith.report import parse_bands
 
     out, tests = Path(out), None if test is None else path_list(test)
     degraded = None if degraded is None else Path(degraded)
@@ -139,6 +144,7 @@ def judge(
         border=protocol.border if border is None else border,
     )
     _check_border(images, protocol)
+    bands = parse_bands(show_bands, protocol.pixels.channels)
     command = command_line(
         "judge",
         _words(results),
@@ -150,12 +156,15 @@ def judge(
         recursive=recursive,
         color=None if color == "auto" else color,
         border=border,
+        show_bands=show_bands,
         out=out,
     )
     with folder_lock(out):
         metrics = evaluation.tournament_metrics(list(losses.values()), images.scale)
         rows = score_results(images, protocol, metrics, out / SCORES)
-        judged = JudgedResults(contenders, seeds, images, rows, protocol, criteria, losses, degraded, command)
+        judged = JudgedResults(
+            contenders, seeds, images, rows, protocol, criteria, losses, degraded, command, bands
+        )
         evaluation.write_csv(out / "results.csv", rows, protocol)
         page = make_page(judged, out)
     return Judgment(

@@ -12,7 +12,6 @@ from lossmith.commands.judge.contenders import Contender
 from lossmith.commands.judge.matching import MatchedImages
 from lossmith.core.errors import counted
 from lossmith.core.provenance import environment
-from lossmith.data import to_uint8_hwc
 from lossmith.evaluation import (
     DEGRADED,
     Criteria,
@@ -26,7 +25,7 @@ from lossmith.evaluation import (
     why_nan,
 )
 from lossmith.evaluation.advice.phrases import listed
-from lossmith.report import ImageComparison, LossResult, ReportData, write_report
+from lossmith.report import ImageComparison, LossResult, ReportData, comparison_of, write_report
 
 MAX_IMAGES = 4
 """Images on the page: those whose PSNR differs most between the methods."""
@@ -46,6 +45,8 @@ class JudgedResults:
     """What the methods were trained on, where it is known."""
     degraded: Path | None
     command: str
+    bands: tuple[int, ...] = ()
+    """The channels that the page shows; the first ones where none are named."""
 
 
 def make_page(judged: JudgedResults, out: Path) -> ReportData:
@@ -85,11 +86,13 @@ def _comparisons(judged: JudgedResults, names: Sequence[str]) -> list[ImageCompa
         return float(np.std([r.scores["psnr"] for r in judged.rows if r.image == image and r.method in names]))
 
     return [
-        ImageComparison(
-            image=image,
-            target=to_uint8_hwc(images.target(image)),
-            degraded=to_uint8_hwc(images.result((DEGRADED, 0), image)) if judged.degraded else None,
-            restored={name: to_uint8_hwc(images.result((name, first), image)) for name in names},
+        comparison_of(
+            image,
+            images.target(image),
+            images.result((DEGRADED, 0), image) if judged.degraded else None,
+            {name: images.result((name, first), image) for name in names},
+            judged.protocol.pixels,
+            judged.bands,
         )
         for image in sorted(images.targets, key=spread, reverse=True)[:MAX_IMAGES]
     ]

@@ -6,8 +6,9 @@ const MARGIN = 800; // pixels around the screen
 function openComparison(comparison) {
   if ("ready" in comparison.dataset) return;
   const images = [...comparison.querySelectorAll(".gallery img")];
-  if (!images.every((image) => image.complete && image.naturalWidth)) {
-    Promise.all(images.map((image) => image.decode())).then(() => openComparison(comparison));
+  const embedded = [...images, ...comparison.querySelectorAll("img.measured-errors")];
+  if (!embedded.every((image) => image.complete && image.naturalWidth)) {
+    Promise.all(embedded.map((image) => image.decode())).then(() => openComparison(comparison));
     return;
   }
   comparison.dataset.ready = "";
@@ -19,7 +20,9 @@ function openComparison(comparison) {
   const errorMaps = [];
   for (const map of maps) {
     const index = Number(map.dataset.frame);
-    drawError(map, pixelsOf(images[index]), target, Number(comparison.dataset.ceiling));
+    const measured = map.parentElement.querySelector(".measured-errors");
+    if (measured) drawMeasuredError(map, pixelsOf(measured));
+    else drawError(map, pixelsOf(images[index]), target, Number(comparison.dataset.ceiling));
     errorMaps[index] = map;
   }
   if (comparison.querySelector(".closeup")) setUpCrops(comparison, images, names, errorMaps, size);

@@ -12,6 +12,7 @@ const RAMP = [
   [252, 255, 164],
 ];
 const SHADES = 766; // sums of three 8-bit differences
+const INVALID = [86, 118, 148]; // of pixels that do not count
 
 function rampColor(fraction) {
   const position = clamp(fraction, 0, 1) * (RAMP.length - 1);
@@ -33,20 +34,32 @@ function pixelsOf(image) {
   return context.getImageData(0, 0, canvas.width, canvas.height).data;
 }
 
-// Draws |image - target|, averaged over the channels; errors of `ceiling` levels and more have the brightest color.
-function drawError(canvas, image, target, ceiling) {
+// Draws the error of every pixel, a number of shades, or -1 where pixels do not count.
+function drawShades(canvas, shadeAt) {
   const context = canvas.getContext("2d");
   const bitmap = context.createImageData(canvas.width, canvas.height);
   const pixels = bitmap.data;
-  const gain = (SHADES - 1) / (3 * ceiling);
   for (let i = 0; i < pixels.length; i += 4) {
-    let sum = 0;
-    for (let k = i; k < i + 3; k++) sum += Math.abs(image[k] - target[k]);
-    const offset = 3 * Math.min(SHADES - 1, Math.round(sum * gain));
-    pixels[i] = rampTable[offset];
-    pixels[i + 1] = rampTable[offset + 1];
-    pixels[i + 2] = rampTable[offset + 2];
+    const shade = shadeAt(i);
+    const offset = 3 * Math.min(SHADES - 1, Math.round(shade));
+    for (let k = 0; k < 3; k++) pixels[i + k] = shade < 0 ? INVALID[k] : rampTable[offset + k];
     pixels[i + 3] = 255;
   }
   context.putImageData(bitmap, 0, 0);
+}
+
+// Draws |image - target|, averaged over the channels; errors of `ceiling` levels and more have the brightest color.
+function drawError(canvas, image, target, ceiling) {
+  const gain = (SHADES - 1) / (3 * ceiling);
+  drawShades(canvas, (i) => {
+    let sum = 0;
+    for (let k = i; k < i + 3; k++) sum += Math.abs(image[k] - target[k]);
+    return sum * gain;
+  });
+}
+
+// Draws errors that the page holds as an image: 254 is the brightest, 255 stands for pixels that do not count.
+function drawMeasuredError(canvas, image) {
+  const gain = (SHADES - 1) / 254;
+  drawShades(canvas, (i) => (image[i] === 255 ? -1 : image[i] * gain));
 }
