@@ -194,7 +194,7 @@ def test_broken_symlinks_are_refused_and_counted(photos: Path, tmp_path: Path) -
 
 
 def test_skipped_files_are_reported_once(photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("a.dng", "b.npy", "notes.txt", "Thumbs.db", ".DS_Store"):
+    for name in ("a.dng", "b.npz", "notes.txt", "Thumbs.db", ".DS_Store"):
         (tmp_path / name).touch()
     (tmp_path / "sub").mkdir()
     (tmp_path / "A.PNG").write_bytes((photos / "0.png").read_bytes())

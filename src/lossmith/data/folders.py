@@ -10,7 +10,10 @@ from lossmith.core.errors import LossmithError, and_more
 from lossmith.core.files import path_list
 from lossmith.data.folder_checks import refuse_missing, report_unused
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm"),
+    ".npy",
+)
 """Suffixes of images, in upper or lower case."""
 UNREADABLE_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".exr", ".hdr")
 """Suffixes of images that cannot be read and are refused; raw files of cameras are only reported."""

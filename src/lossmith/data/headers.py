@@ -2,13 +2,13 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lossmith.core.errors import LossmithError, and_more
 from lossmith.data.reading import check_header, chunks_of, open_image, size_of
@@ -50,40 +50,54 @@ def read_headers(paths: Iterable[Path], strict: bool = True) -> Headers:
     If `strict`, raises LossmithError for the first file that cannot be read, with the number of others; otherwise
     such files are left out.
     """
+    headers = read_each(paths, _read_header, strict)
+    sizes = {path: size for path, (size, _) in headers.items()}
+    return Headers(sizes, log_remarks({path: phrases for path, (_, phrases) in headers.items()}))
+
+
+Header = TypeVar("Header")
+
+
+def read_each(paths: Iterable[Path], read: Callable[[Path], Header], strict: bool) -> dict[Path, Header]:
+    """What `read` reads of each file; files that it cannot read are refused or left out, as by `read_headers`."""
+
+    def attempt(path: Path) -> Header | LossmithError:
+        try:
+            return read(path)
+        except LossmithError as error:
+            return error
+
     files = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        headers = list(pool.map(_read_header, files))
-    faults = [header for header in headers if isinstance(header, LossmithError)]
+        headers = dict(zip(files, pool.map(attempt, files), strict=True))
+    faults = [header for header in headers.values() if isinstance(header, LossmithError)]
     if faults and strict:
         others = f" (and {len(faults) - 1} more cannot be read)" if len(faults) > 1 else ""
         raise LossmithError(f"{faults[0]}{others}")
-    sizes: dict[Path, tuple[int, int]] = {}
-    unused: dict[str, list[Path]] = {}
-    for path, header in zip(files, headers, strict=True):
-        if isinstance(header, LossmithError):
-            continue
-        sizes[path], phrases = header
+    return {path: header for path, header in headers.items() if not isinstance(header, LossmithError)}
+
+
+def log_remarks(phrases_of: Mapping[Path, Iterable[str]]) -> tuple[str, ...]:
+    """One sentence for each phrase, which names a file and how many more; they are logged as warnings."""
+    files: dict[str, list[Path]] = {}
+    for path, phrases in phrases_of.items():
         for phrase in phrases:
-            unused.setdefault(phrase, []).append(path)
-    remarks = tuple(f"{phrase}: {and_more(paths)}" for phrase, paths in unused.items())
+            files.setdefault(phrase, []).append(path)
+    remarks = tuple(f"{phrase}: {and_more(paths)}" for phrase, paths in files.items())
     for sentence in remarks:
         logger.warning(sentence)
-    return Headers(sizes, remarks)
+    return remarks
 
 
-def _read_header(path: Path) -> tuple[tuple[int, int], list[str]] | LossmithError:
-    """The size of an image, and phrases about its content that will not be used; or why it cannot be read."""
-    try:
-        with open_image(path) as image:
-            wide = check_header(path, image)
-            return size_of(image), [*_unused_content(image, wide)]
-    except LossmithError as error:
-        return error
+def _read_header(path: Path) -> tuple[tuple[int, int], list[str]]:
+    """The size of an image, and phrases about its content that will not be used."""
+    with open_image(path) as image:
+        rounded = [SIXTEEN_BIT_REMARK] if check_header(path, image) else []
+        return size_of(image), [*rounded, *unused_content(image)]
 
 
-def _unused_content(image: "Image", wide: str) -> Iterator[str]:
-    if wide:
-        yield SIXTEEN_BIT_REMARK
+def unused_content(image: "Image") -> Iterator[str]:
+    """Phrases about content of an open file that is not read."""
     if getattr(image, "n_frames", 1) > 1:
         yield MULTI_IMAGE_REMARK
     if space := color_space_of(image):

@@ -19,7 +19,7 @@ from lossmith.data.pair_names import (
     suggest_pair,
     without_tags,
 )
-from lossmith.data.reading import image_size
+from lossmith.data.picture_headers import picture_size
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def common_scale(pairs: Sequence[tuple[Path, Path]]) -> int:
     Where a clean side is not a multiple of it, the degraded side may be rounded down or up. Raises LossmithError,
     naming the first pair that does not fit, if there is no such scale.
     """
-    sizes = [(image_size(clean), image_size(degraded)) for clean, degraded in pairs]
+    sizes = [(picture_size(clean), picture_size(degraded)) for clean, degraded in pairs]
     likely = max(sizes[0][0][1] // sizes[0][1][1], 1)
     misfits = {
         scale: next((i for i, pair in enumerate(sizes) if not _fits(*pair, scale)), None)

@@ -42,6 +42,7 @@ MIN_16BIT_SPREAD = 1 << 14
 OUTLIERS = 1e-4
 """Fraction of 16-bit values at each end, at least one, that are taken for broken pixels of a sensor."""
 NO_PIXELS = "says that it has no pixels"
+TRANSPARENT = "has transparent pixels; put it on a background first"
 SEVERAL_IMAGES = "holds several images (an animation or pages); save the one you mean by itself"
 
 
@@ -63,14 +64,11 @@ def read_image(path: str | Path) -> Tensor:
     with open_image(path) as image:
         wide = check_header(path, image)
         if image.format == "PNG":
-            _check_png_checksums(path)
+            check_png_checksums(path)
         image.load()
-        pixels = _pixels_of_16_bits(path, image, wide) if wide else _pixels_of_8_bits(image)
-        if pixels.shape[2] in (2, 4):
-            if pixels[..., -1].min() < 255:
-                raise image_error(path, "has transparent pixels; put it on a background first")
-            pixels = pixels[..., :-1]
-        upright = apply_orientation(pixels, orientation_of(image))
+        pixels = pixels_of_16_bits(path, image, wide) if wide else pixels_of_8_bits(image)
+        colors = without_alpha(path, pixels)
+        upright = apply_orientation(_rounded_to_8_bits(path, colors) if wide else colors, orientation_of(image))
     channels = np.broadcast_to(upright, (*upright.shape[:2], 3)).transpose(2, 0, 1)
     return torch.from_numpy(np.array(channels, order="C"))
 
@@ -139,7 +137,7 @@ def chunks_of(image: "Image") -> list[tuple[bytes, bytes]]:
     return chunks
 
 
-def _check_png_checksums(path: str | Path) -> None:
+def check_png_checksums(path: str | Path) -> None:
     """Raise ValueError for a truncated or altered PNG; Pillow does not check the checksums of pixels."""
     with Path(path).open("rb") as file:
         file.seek(8)
@@ -233,28 +231,46 @@ def orientation_of(image: "Image", exif: "Callable[[Image], Any] | None" = None)
         return 1
 
 
-def _pixels_of_8_bits(image: "Image") -> np.ndarray[Any, Any]:
+def pixels_of_8_bits(image: "Image") -> np.ndarray[Any, Any]:
     """(H, W, C) uint8: RGB, or RGBA if there may be transparency."""
     alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
     return np.asarray(image.convert("RGBA" if alpha else "RGB"))
 
 
-def _pixels_of_16_bits(path: str | Path, image: "Image", raw_mode: str) -> np.ndarray[Any, Any]:
-    """(H, W, C) uint8, values v rounded to v / 257."""
+def without_alpha(path: str | Path, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Pixels (H, W, C) of unsigned whole numbers without the alpha channel that 2 and 4 channels have.
+
+    Raises LossmithError where it is not opaque.
+    """
+    if pixels.shape[2] not in (2, 4):
+        return pixels
+    if pixels[..., -1].min() < np.iinfo(pixels.dtype).max:
+        raise image_error(path, TRANSPARENT)
+    return pixels[..., :-1]
+
+
+def pixels_of_16_bits(path: str | Path, image: "Image", raw_mode: str) -> np.ndarray[Any, Any]:
+    """(H, W, C) uint16 of a file that is open and loaded: gray or RGB, with alpha if the file has it.
+
+    Raises LossmithError where pixels have the color that the file declares transparent.
+    """
     if image.mode.startswith("I;16"):
-        wide = np.asarray(image).astype(np.uint32)[..., None]
+        wide = np.asarray(image).astype(np.uint16)[..., None]
         wide = 65535 - wide if white_is_zero(image) else wide
     elif raw_mode == "LA;16B":  # of four bytes per pixel
-        parts = decode_raw(path, "RGBA").astype(np.uint32)
+        parts = decode_raw(path, "RGBA").astype(np.uint16)
         wide = 256 * parts[..., ::2] + parts[..., 1::2]
     else:  # Pillow keeps the upper bytes of colors; read as little-endian, it keeps the lower ones
-        wide = 256 * np.asarray(image).astype(np.uint32) + decode_raw(path, raw_mode.replace("16B", "16L"))
-    has_color_key = "transparency" in image.info and (wide == image.info["transparency"]).all(-1).any()
-    colors = {2: 1, 4: 3}.get(wide.shape[2], wide.shape[2])
-    if has_color_key or (colors < wide.shape[2] and wide[..., -1].min() < 65535):
-        raise image_error(path, "has transparent pixels; put it on a background first")
-    _refuse_few_levels(path, wide[..., :colors])
-    return ((wide + 128) // 257).astype(np.uint8)
+        wide = 256 * np.asarray(image).astype(np.uint16) + decode_raw(path, raw_mode.replace("16B", "16L"))
+    if "transparency" in image.info and (wide == image.info["transparency"]).all(-1).any():
+        raise image_error(path, TRANSPARENT)
+    return wide
+
+
+def _rounded_to_8_bits(path: str | Path, wide: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """(H, W, C) uint8 of uint16, values v rounded to v / 257."""
+    _refuse_few_levels(path, wide)
+    return ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _refuse_few_levels(path: str | Path, wide: np.ndarray[Any, Any]) -> None:

@@ -1,0 +1,204 @@
+"""Reading and writing pictures of any depth and number of channels."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lossmith.core.errors import LossmithError, counted
+from lossmith.core.files import write_bytes
+from lossmith.core.pixel_format import PixelFormat, describe_channels
+from lossmith.data.picture_headers import channels_of, kind_of, open_array
+from lossmith.data.reading import (
+    apply_orientation,
+    check_header,
+    check_png_checksums,
+    image_error,
+    open_image,
+    orientation_of,
+    pixels_of_8_bits,
+    pixels_of_16_bits,
+    without_alpha,
+)
+
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""Of red, green and blue by ITU-R BT.601, for gray of the full range."""
+
+
+def read_picture(path: str | Path, pixels: PixelFormat, nan: Literal["refuse", "mask"] = "refuse") -> Tensor:
+    """The picture in a file, as it is stored in memory, (C, H, W); `pixels.to_unit` scales it to its range.
+
+    The EXIF orientation is applied; color profiles are ignored; an alpha channel must be opaque. Gray becomes
+    three equal channels where `pixels` has three, and RGB becomes BT.601 luma where it has one. For 8-bit RGB it
+    is `read_image`.
+
+    Parameters
+    ----------
+    path
+        PNG, JPEG, BMP, TIFF, WebP, GIF, PPM; or `.npy`, (H, W), (H, W, C) or (C, H, W), C being the shorter one.
+    pixels
+        The format of the study; the file must have its type, and its number of channels or 1 or 3.
+    nan
+        Whether pixels that are NaN or infinite in a channel are refused, or become NaN in all channels.
+
+    Raises
+    ------
+    LossmithError
+        Naming the file: if it is missing, not an image, damaged or transparent; a stack or a series; in CMYK or
+        another color space; black and white of 1 bit; of another type or number of channels than `pixels`; and
+        for NaN or infinite pixels.
+    """
+    path = Path(path)
+    values = read_values(path)
+    if values.dtype.name != pixels.dtype:
+        raise image_error(path, f"holds values of {values.dtype.name}, not of {pixels.dtype}")
+    invalid = _invalid_pixels(path, values, nan)
+    planes = _with_channels(path, values, pixels).transpose(2, 0, 1)
+    stored = pixels.to_stored(planes)
+    return stored.masked_fill(torch.from_numpy(invalid), torch.nan) if invalid is not None else stored
+
+
+def read_values(path: Path) -> NDArray[Any]:
+    """The values of a picture (H, W, C), upright, in the type of the file, without alpha.
+
+    Raises LossmithError as `read_picture` does.
+    """
+    kind = kind_of(path)
+    if kind == "numpy":
+        array = open_array(path)
+        return np.array(array, array.dtype.newbyteorder("="))
+    if kind == "tiff":
+        from lossmith.data.tiff_pictures import read_tiff_values
+
+        if (values := read_tiff_values(path)) is not None:
+            return values
+    with open_image(path) as image:
+        wide = check_header(path, image)
+        channels = channels_of(path, image)
+        if image.format == "PNG":
+            check_png_checksums(path)
+        image.load()
+        values = pixels_of_16_bits(path, image, wide) if wide else pixels_of_8_bits(image)
+        return apply_orientation(without_alpha(path, values)[..., :channels], orientation_of(image))
+
+
+def _invalid_pixels(path: Path, values: NDArray[Any], nan: str) -> NDArray[np.bool_] | None:
+    """(H, W), true where a channel is not finite; None if all are. Raises LossmithError unless `nan` is "mask"."""
+    if values.dtype.kind != "f" or (finite := np.isfinite(values)).all():
+        return None
+    invalid: NDArray[np.bool_] = ~finite.all(2)
+    if nan == "refuse":
+        raise image_error(
+            path, f"has {counted(int(invalid.sum()), 'pixel')} of NaN or infinity; `nan=mask` leaves them out"
+        )
+    return invalid
+
+
+def _with_channels(path: Path, values: NDArray[Any], pixels: PixelFormat) -> NDArray[Any]:
+    """Values (H, W, C) with the channels of the format."""
+    channels = values.shape[2]
+    if channels == pixels.channels:
+        return values
+    if (channels, pixels.channels) == (1, 3):
+        return np.repeat(values, 3, 2)
+    if (channels, pixels.channels) == (3, 1):
+        return luma(values)
+    raise image_error(
+        path, f"is {describe_channels(channels)}, and {describe_channels(pixels.channels)} is asked for"
+    )
+
+
+def luma(values: NDArray[Any]) -> NDArray[Any]:
+    """RGB values (H, W, 3) as gray (H, W, 1) of the same type; whole numbers are rounded, halves up."""
+    gray = values.astype(np.float64) @ np.array(LUMA_WEIGHTS)[:, None]
+    rounded: NDArray[Any] = (gray if values.dtype.kind == "f" else np.floor(gray + 0.5)).astype(values.dtype)
+    return rounded
+
+
+def picture_suffix(pixels: PixelFormat) -> str:
+    """The suffix of the format that `write_picture` chooses: ".png" if PNG can hold such pictures, else ".tif"."""
+    return ".png" if pixels.channels in (1, 3) and pixels.dtype in ("uint8", "uint16") else ".tif"
+
+
+def write_picture(path: str | Path, image: Tensor, pixels: PixelFormat, metadata: Any = None) -> None:
+    """Write a picture, atomically: as PNG or TIFF, by the suffix of its name.
+
+    Whole numbers are rounded, and clipped only to what their type can hold.
+
+    Parameters
+    ----------
+    path
+        A file ending in .tif, .tiff or, where `picture_suffix` says so, .png.
+    image
+        (C, H, W) on the scale of the range, floats on any device.
+    pixels
+        What to write.
+
+    Raises
+    ------
+    LossmithError
+        For another shape or suffix, for NaN where whole numbers are written, and when the file cannot be written.
+    """
+    path = Path(path)
+    suffixes = (".tif", ".tiff", picture_suffix(pixels))
+    if path.suffix.lower() not in suffixes:
+        raise LossmithError(f"picture '{path}' must end in {' or '.join(dict.fromkeys(suffixes[::2]))}")
+    if image.ndim != 3 or image.shape[0] != pixels.channels or image.numel() == 0:
+        raise LossmithError(f"picture '{path}' must be ({pixels.channels}, H, W), not {tuple(image.shape)}")
+    if pixels.holds_integers and image.isnan().any():
+        raise LossmithError(f"picture '{path}' was not written because it holds NaN")
+    values = np.ascontiguousarray(pixels.from_unit(image).transpose(1, 2, 0))
+    encode = encode_png if path.suffix.lower() == ".png" else encode_tiff
+    write_bytes(path, encode(values))
+
+
+def encode_png(values: NDArray[Any]) -> bytes:
+    """Values (H, W, C), gray or RGB of 8 or 16 bits, as a PNG file."""
+    from PIL import Image
+
+    content = BytesIO()
+    if values.dtype == np.uint8 or values.shape[2] == 1:
+        Image.fromarray(values if values.shape[2] == 3 else values[..., 0]).save(content, "PNG", compress_level=1)
+        return content.getvalue()
+    return encode_png_16(values)
+
+
+def encode_png_16(values: NDArray[Any]) -> bytes:
+    """Values (H, W, C) uint16, gray or RGB, as a PNG file; Pillow writes no colors of 16 bits."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width, channels = values.shape
+    rows = values.astype(">u2").view(np.uint8).reshape(height, -1)
+    above = np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
+    # the filter "up": each byte less the one above it
+    filtered = np.hstack([np.full((height, 1), 2, np.uint8), rows - above])
+    header = struct.pack(">IIBBBBB", width, height, 16, 0 if channels == 1 else 2, 0, 0, 0)
+    pixels = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(filtered.tobytes(), 1))
+    return b"\x89PNG\r\n\x1a\n" + pixels + chunk(b"IEND", b"")
+
+
+def encode_tiff(values: NDArray[Any]) -> bytes:
+    """Values (H, W, C) as a TIFF file of one page, packed by Deflate; three channels are RGB."""
+    import tifffile
+
+    content = BytesIO()
+    rgb = values.shape[2] == 3
+    tifffile.imwrite(
+        content,
+        values if values.shape[2] > 1 else values[..., 0],
+        photometric="rgb" if rgb else "minisblack",
+        planarconfig="contig" if values.shape[2] > 1 else None,
+        compression="zlib",
+        predictor=values.dtype.kind != "f",
+        metadata=None,
+        software=False,
+    )
+    return content.getvalue()
