@@ -2,14 +2,18 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from lossmith.report import ReportData, write_report
+from lossmith.core.pixel_format import PixelFormat
+from lossmith.report import ReportData, comparison_of, write_report
+from lossmith.report.display import INVALID
 
 pytestmark = pytest.mark.browser
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
@@ -19,6 +23,7 @@ from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 from .browser import Browser, opened  # noqa: E402
+from .conftest import LOSSES, Builder  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +138,25 @@ def test_error_maps_share_one_scale(page: Browser, race_data: ReportData) -> Non
     selector = "#image-0 .maps canvas[data-frame='0']"
     assert page.pixel(selector, int(brightest[1]), int(brightest[0])) == [252, 255, 164]
     assert sum(page.pixel(selector, int(darkest[1]), int(darkest[0]))) < 12
+
+
+def test_error_maps_that_the_page_holds_are_in_the_unit_of_the_files(tournament: Builder, tmp_path: Path) -> None:
+    pixels = PixelFormat.full_range(1, "uint16")
+    target = torch.full((1, 60, 80), 0.01)
+    target[:, :, 40:] = 0.02
+    restored = target.clone()
+    restored[:, 10:16, 10:16] += 1.0  # fewer than one in a hundred pixels, which the scale leaves out
+    target[:, 40:50, 10:20] = torch.nan
+    comparison = comparison_of("p", target, None, dict.fromkeys(LOSSES, restored), pixels)
+    write_report(tmp_path / "report.html", replace(tournament(images={}), comparisons=[comparison]))
+    with opened(tmp_path / "report.html") as page:
+        page.show("#image-0 .maps canvas")
+        WebDriverWait(page.driver, 10).until(lambda _: page.find_all("#image-0[data-ready]"))
+        selector = "#image-0 .maps canvas[data-frame='0']"
+        assert page.pixel(selector, 12, 12) == [252, 255, 164]
+        assert sum(page.pixel(selector, 60, 30)) < 12
+        assert page.pixel(selector, 15, 45) == list(INVALID)
+        assert page.driver.get_log("browser") == []
 
 
 def test_the_table_sorts_by_keyboard(page: Browser) -> None:

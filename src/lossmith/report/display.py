@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossmith.core.errors import LossmithError
+from lossmith.core.errors import LossmithError, counted
 from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data.writing import to_uint8_hwc
 from lossmith.report.formatting import number
@@ -53,10 +53,10 @@ class Display:
         """
         if self == Display():
             return ""
-        channels = [str(band + 1) for band in self.bands]
+        channels = [str(band) for band in self.bands]
         words = []
         if self.bands != tuple(range(self.pixels.channels)):
-            words = [f"channel{'s' * (len(channels) > 1)} {', '.join(channels)}"]
+            words = [f"channel{'s' * (len(channels) > 1)} {', '.join(channels)} (the first is 0)"]
         words += ["shown"] if words or not shows_as_is(self.pixels) else []
         if len(words) > 1 and len(channels) > 1:
             words += ["as red, green and blue,"]
@@ -152,26 +152,28 @@ def default_bands(channels: int) -> tuple[int, ...]:
 
 
 def parse_bands(text: str | None, channels: int | None = None) -> tuple[int, ...]:
-    """The channels that `show_bands` names, counted from 0; () for None.
+    """The channels that `show_bands` names, as `bands` of losses does; () for None.
 
-    >>> parse_bands("4,2,1"), parse_bands(None)
-    ((3, 1, 0), ())
+    >>> parse_bands("4,2,0"), parse_bands(None)
+    ((4, 2, 0), ())
 
     Raises LossmithError for anything that is not one or three numbers, and beyond `channels`.
     """
     if text is None:
         return ()
     words = [word.strip() for word in str(text).split(",")]
-    if len(words) not in (1, 3) or not all(word.isdecimal() and int(word) >= 1 for word in words):
+    if len(words) not in (1, 3) or not all(word.isdecimal() for word in words):
         raise LossmithError(
-            "`show_bands` is one channel, or three that are shown as red, green and blue, such as 4,2,1, "
+            "`show_bands` is one channel, or three that are shown as red, green and blue, such as 4,2,0, "
             f"not '{text}'"
         )
-    numbers = [int(word) for word in words]
-    if channels is not None and max(numbers) > channels:
-        have = "one channel" if channels == 1 else f"{channels} channels"
-        raise LossmithError(f"`show_bands='{text}'` names channel {max(numbers)} of images that have {have}")
-    return tuple(number - 1 for number in numbers)
+    bands = tuple(int(word) for word in words)
+    if channels is not None and max(bands) >= channels:
+        raise LossmithError(
+            f"`show_bands='{text}'` names channel {max(bands)} of images that have "
+            f"{counted(channels, 'channel')}, of which the first is 0"
+        )
+    return bands
 
 
 def shows_as_is(pixels: PixelFormat) -> bool:

@@ -134,8 +134,8 @@ def compare(
     out
         Folder of the tournament.
     show_bands
-        The channels that the report shows as red, green and blue, such as 4,2,1, or one that it shows in gray;
-        the first is 1 [default: 1,2,3, or 1 of one or two].
+        The channels that the report shows as red, green and blue, counted from 0, such as 4,2,0, or one that it
+        shows in gray [default: 0,1,2, or 0 of one or two].
     save_every
         Seconds between two checkpoints of a run.
     devices
