@@ -13,6 +13,7 @@ from skimage import data
 from lossmith import LossmithError, blend
 from lossmith.cli import run
 from lossmith.commands.blend import parse_alphas
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.data import write_image
 from lossmith.degradations import Bicubic
 from lossmith.evaluation import find_metric
@@ -40,6 +41,14 @@ def child(path: Path, parent: Path) -> Path:
         for parameter in net.parameters():
             parameter += 0.02 * torch.randn_like(parameter)
     save_model(path, net, {**load_model(parent).receipt, "loss": "mdf(sr)"})
+    return path
+
+
+def for_pixels(path: Path, pixels: PixelFormat, seed: int = 0) -> Path:
+    """A model for images of a format."""
+    torch.manual_seed(seed)
+    net = network(EXPRESSION, 2, pixels.channels)
+    save_model(path, net, {"network": str(net), "scale": 2, "loss": "l1", **pixels.receipt_entries})
     return path
 
 
@@ -89,6 +98,18 @@ def test_unrelated_models_are_blended_with_a_warning(tmp_path: Path) -> None:
     assert re.search(
         r"\nnote: the weights of the two models have a cosine of -?0\.\d\d, so neither seems to be", words
     )
+
+
+def test_models_of_one_format_become_a_model_of_that_format(tmp_path: Path) -> None:
+    deep = PixelFormat(8, "uint16", 0, 4095)
+    ends = [for_pixels(tmp_path / f"2x-{name}.safetensors", deep, seed) for seed, name in enumerate("ab")]
+    blend(*ends, alpha=0.5, out=tmp_path / "2x-mixed.safetensors")
+    assert load_model(tmp_path / "2x-mixed.safetensors").pixels == deep
+    with pytest.raises(LossmithError, match=r"^a page is .* for 8 channels, 16 bits, 0 to 4095; give one"):
+        blend(*ends, alpha=[0, 1], out=tmp_path / "page")
+    other = for_pixels(tmp_path / "2x-c.safetensors", PixelFormat(8, "uint16", 0, 65535))
+    with pytest.raises(LossmithError, match="one model is for images of 8 channels, 16 bits, 0 to 4095, and the"):
+        blend(ends[0], other, alpha=0.5, out=tmp_path / "2x-other.safetensors")
 
 
 # --- a page ----------------------------------------------------------------------------------------------------

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossmith import LossmithError
-from lossmith.models.interpolation import interpolate_networks, interpolate_weights, weight_cosine
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
+from lossmith.models.interpolation import (
+    check_formats,
+    interpolate_networks,
+    interpolate_weights,
+    weight_cosine,
+)
 from lossmith.networks import VGGDiscriminatorPooled, network
 
 
@@ -65,3 +71,13 @@ def test_weight_cosine_tells_related_models_from_unrelated_ones() -> None:
     assert weight_cosine(first, first) == pytest.approx(1)
     assert weight_cosine({name: first[name] for name in child}, child) > 0.95
     assert abs(weight_cosine(first, stranger)) < 0.1
+
+
+def test_models_for_images_of_two_formats_are_refused() -> None:
+    check_formats(RGB_8BIT, PixelFormat())
+    with pytest.raises(LossmithError) as error:
+        check_formats(PixelFormat(1, "uint16", 0, 4095), PixelFormat(1, "uint16", 0, 65535))
+    assert str(error.value) == (
+        "one model is for images of gray, 16 bits, 0 to 4095, and the other for gray, 16 bits, 0 to 65535, so "
+        "they cannot be interpolated"
+    )

@@ -25,7 +25,7 @@ MIN_COSINE = 0.5
 """The cosine between weights below which two models are taken for unrelated."""
 MAX_ALPHAS = 101
 """The most values of alpha in one command."""
-SHARED_ENTRIES = ("network", "scale", "degradation", "style")
+SHARED_ENTRIES = ("network", "scale", "pixels", "degradation", "style")
 """Entries of the first model's receipt that hold for a blend, too."""
 
 
@@ -87,7 +87,8 @@ def blend(
     Raises
     ------
     LossmithError
-        For models of two architectures, for wrong alphas or images, and for results that exist.
+        For models of two architectures or two formats of images, for wrong alphas or images, and for results that
+        exist.
     """
     from lossmith.commands.blend_report import write_page
 
@@ -101,6 +102,10 @@ def blend(
         exporting.check_scale(out, model_pair.scale)
         models.save_model(out, model_pair.between(alphas[0]), _receipt(model_pair, alphas[0]))
         return BlendResult(out, note)
+    if model_pair.pixels.receipt_entries:
+        raise LossmithError(
+            f"a page is made of 8-bit RGB, and these models are for {model_pair.pixels}; give one `alpha`"
+        )
     kind = degradations.degradation(
         _known_degradation(model_pair.models[0]) if degradation is None else degradation
     )
@@ -169,6 +174,7 @@ def _load_pair(first: Path, second: Path, network: networks.NetworkLike | None) 
     from lossmith.commands.blend_report import ModelPair
 
     pair = models.load_any_model(first, network), models.load_any_model(second, network)
+    models.check_formats(*(model.pixels for model in pair))
     model_pair = ModelPair(pair, (_title(first), _title(second)))
     try:
         model_pair.between(0)

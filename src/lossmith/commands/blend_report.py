@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.core.devices import best_device
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.core.progress import ProgressBar
 from lossmith.core.provenance import environment
 from lossmith.data import ImagePair, to_uint8_hwc
@@ -47,6 +48,10 @@ class ModelPair:
     @property
     def scale(self) -> int:
         return self.models[0].scale
+
+    @property
+    def pixels(self) -> PixelFormat:
+        return self.models[0].pixels
 
     def between(self, alpha: float) -> nn.Module:
         """The network of weights (1 - alpha) * first + alpha * second."""

@@ -6,7 +6,12 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.models.foreign import load_any_model
-    from lossmith.models.interpolation import architecture_of, interpolate_networks, weight_cosine
+    from lossmith.models.interpolation import (
+        architecture_of,
+        check_formats,
+        interpolate_networks,
+        weight_cosine,
+    )
     from lossmith.models.model_file import FORMAT, MODEL_FILE, Model, check_file, load_model, models_in, save_model
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -17,6 +22,7 @@ __all__ = [
     "Model",
     "architecture_of",
     "check_file",
+    "check_formats",
     "interpolate_networks",
     "load_any_model",
     "load_model",

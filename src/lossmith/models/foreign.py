@@ -186,17 +186,19 @@ def _model(path: Path, restorer: nn.Module, expression: str, state_dict: StateDi
         raise LossmithError(f"{path} holds weights that are not finite")
     restorer.eval().requires_grad_(False)
     receipt_expression = str(restorer) if isinstance(restorer, Restorer) else expression
-    channels, scale = (3, restorer.scale) if isinstance(restorer, Restorer) else _channels_and_scale(restorer)
+    channels, scale = _channels_and_scale(restorer)
     return Model(
         restorer, {"network": receipt_expression, "scale": scale, "origin": _origin(path, state_dict)}, channels
     )
 
 
 def _channels_and_scale(restorer: nn.Module) -> tuple[int, int]:
-    """The channels and the scale of any network, found by running it.
+    """The channels and the scale of a network; of one that is not lossmith's, found by running it.
 
     For a network that runs on no probe, three channels and its attribute `scale`: opening it will give the error.
     """
+    if isinstance(restorer, Restorer):
+        return restorer.channels, restorer.scale
     for side, channels in product(PROBE_HEIGHTS, (3, 1)):
         image = torch.full((1, channels, side, 2 * side), 0.5)
         try:

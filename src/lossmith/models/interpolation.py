@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import PixelFormat
 
 
 def interpolate_networks(first: nn.Module, second: nn.Module, alpha: float) -> nn.Module:
@@ -22,6 +23,14 @@ def interpolate_networks(first: nn.Module, second: nn.Module, alpha: float) -> n
     between = deepcopy(first)
     between.load_state_dict(interpolate_weights(first.state_dict(), second.state_dict(), alpha))
     return between
+
+
+def check_formats(first: PixelFormat, second: PixelFormat) -> None:
+    """Raise LossmithError for two formats of images: what is white to one model is not white to the other."""
+    if first != second:
+        raise LossmithError(
+            f"one model is for images of {first}, and the other for {second}, so they cannot be interpolated"
+        )
 
 
 def architecture_of(network: nn.Module) -> str:

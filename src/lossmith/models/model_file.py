@@ -13,7 +13,7 @@ from lossmith.core.legacy import rename_entries
 from lossmith.core.pixel_format import PixelFormat
 from lossmith.core.safetensors_io import load_tensors, save_tensors
 from lossmith.core.state_dicts import join_names, misfit
-from lossmith.networks import network
+from lossmith.networks import Restorer, network
 
 FORMAT = "lossmith-model-1"
 MODEL_FILE = "model.safetensors"
@@ -27,6 +27,7 @@ class Model:
     restorer: nn.Module
     receipt: dict[str, Any]
     channels: int = 3
+    """What the network takes: 1 for a gray network of another program, which gets the colors one by one."""
     multiple_of: int = 1
     """The sides of images must be multiples of this."""
     minimum: int = 1
@@ -38,12 +39,16 @@ class Model:
 
     @property
     def pixels(self) -> PixelFormat:
-        """The format of the images that it was trained on."""
+        """The format of the images that it was trained on; of other programs' models, 8-bit RGB."""
         return PixelFormat.from_receipt(self.receipt)
 
 
 def save_model(path: Path, restorer: nn.Module, receipt: dict[str, Any]) -> None:
-    """Write a model file; the receipt must have `network` (the expression) and `scale`."""
+    """Write a model file.
+
+    The receipt must have `network` (the expression) and `scale`, and `pixels` for images that are not 8-bit RGB;
+    see `PixelFormat.receipt_entries`.
+    """
     save_tensors(path, restorer.state_dict(), FORMAT, receipt)
 
 
@@ -74,15 +79,26 @@ def load_model(path: Path, network_expression: str | None = None) -> Model:
         raise LossmithError(
             f"{path} belongs to '{expression}', whose code is only run when you name it yourself: `network`"
         )
-    if network_expression is None and (fault := misfit(shapes_of(expression, scale), shapes(weights))):
+    pixels = pixels_of(path, receipt)
+    channels = pixels.channels if "pixels" in receipt else None
+    if network_expression is None and (fault := misfit(shapes_of(expression, scale, channels), shapes(weights))):
         raise LossmithError(f"{path} does not hold the weights of {expression}: {fault}")
-    restorer = network(expression, scale)
+    restorer = network(expression, scale, channels)
     if fault := misfit(shapes(restorer.state_dict()), shapes(weights)):
         raise LossmithError(f"{path} does not hold the weights of {expression}: {fault}")
     load_weights(restorer, weights)
     if not are_finite(weights):
         raise LossmithError(f"{path} holds weights that are not finite; train it again")
-    return Model(restorer.eval().requires_grad_(False), receipt)
+    built_for = restorer.channels if isinstance(restorer, Restorer) else pixels.channels
+    return Model(restorer.eval().requires_grad_(False), receipt, built_for)
+
+
+def pixels_of(path: Path, receipt: Mapping[str, Any]) -> PixelFormat:
+    """The format of images in the receipt of a file; raises LossmithError for one that is none."""
+    try:
+        return PixelFormat.from_receipt(receipt)
+    except (LossmithError, TypeError, ValueError) as error:
+        raise LossmithError(f"{path} does not say which images it is for: {error}") from error
 
 
 def check_file(path: Path) -> None:
@@ -119,7 +135,7 @@ def shapes(weights: Mapping[str, Tensor]) -> dict[str, Size]:
     return {name: tensor.shape for name, tensor in weights.items()}
 
 
-def shapes_of(expression: str, scale: int | None = None) -> dict[str, Size]:
+def shapes_of(expression: str, scale: int | None = None, channels: int | None = None) -> dict[str, Size]:
     """The shapes of a network's weights, without allocating them: a file may name a network of any size."""
     with torch.device("meta"):
-        return shapes(network(expression, scale).state_dict())
+        return shapes(network(expression, scale, channels).state_dict())
