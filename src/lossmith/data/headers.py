@@ -110,7 +110,7 @@ def color_space_of(image: "Image") -> str:
     if code:  # cICP takes precedence over all other chunks
         return "" if tuple(code[:2]) == SRGB_CODE else f"of code {'/'.join(map(str, code[:2]))} (cICP)"
     if profile := image.info.get("icc_profile"):
-        return _profile_unlike_srgb(profile)
+        return profile_unlike_srgb(profile)
     if image.format != "PNG" or "srgb" in image.info:
         return ""
     gamma, primaries = image.info.get("gamma", SRGB_GAMMA), image.info.get("chromaticity", SRGB_CHROMATICITIES)
@@ -121,7 +121,7 @@ def color_space_of(image: "Image") -> str:
 
 
 @lru_cache(maxsize=64)
-def _profile_unlike_srgb(profile: bytes) -> str:
+def profile_unlike_srgb(profile: bytes) -> str:
     """The name of an ICC profile if it maps a few test colors, or grays, unlike sRGB; else an empty string."""
     from PIL import Image, ImageCms
 

@@ -92,13 +92,13 @@ def read_picture_header(path: str | Path) -> PictureHeader:
         from lossmith.data.tiff_pictures import open_tiff, tiff_layout
 
         with open_tiff(path) as tiff:
-            layout = tiff_layout(path, tiff)
-        if not layout.by_pillow:
-            return _tiff_header(layout)
+            if layout := tiff_layout(path, tiff):
+                check_type(path, layout.dtype)
+                return _tiff_header(layout)
     with open_image(path) as image:
-        raw_mode = check_header(path, image)
-        dtype = "uint16" if raw_mode else "uint8"
-        return PictureHeader(*size_of(image), channels_of(path, image), dtype, None, tuple(unused_content(image)))
+        dtype = "uint16" if check_header(path, image) else "bool" if image.mode == "1" else "uint8"
+        check_type(path, dtype)
+        return PictureHeader(*size_of(image), channels_of(image), dtype, None, tuple(unused_content(image)))
 
 
 def picture_size(path: str | Path) -> tuple[int, int]:
@@ -113,11 +113,17 @@ def kind_of(path: Path) -> str:
     return "tiff" if begin[:4] in TIFF_MARKS else "numpy" if begin == NUMPY_MARK else "pillow"
 
 
-def channels_of(path: Path, image: "Image") -> int:
+def channels_of(image: "Image") -> int:
     """Channels of an open file without alpha: 1 for gray, 3 for RGB and palettes."""
-    if image.mode == "1":
-        raise image_error(path, "is a picture of 1 bit, black and white; convert it to 8 bits first")
-    return 1 if image.mode in ("L", "LA", "La") or image.mode.startswith("I;16") else 3
+    return 1 if image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I;16") else 3
+
+
+def check_type(path: Path, dtype: str) -> None:
+    """Raise LossmithError for a type of values that pictures do not have."""
+    if dtype == "bool":
+        raise image_error(path, "is black and white, of 1 bit; convert it to 8 bits first")
+    if dtype not in DTYPES:
+        raise image_error(path, f"holds values of {dtype}; {', '.join(DTYPES)} are read")
 
 
 def open_array(path: Path) -> NDArray[Any]:
@@ -130,8 +136,6 @@ def open_array(path: Path) -> NDArray[Any]:
     with errors_as_sentences(path):
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         shape = " x ".join(map(str, array.shape))
-        if array.dtype.name not in DTYPES:
-            raise image_error(path, f"holds values of {array.dtype.name}; {', '.join(DTYPES)} are read")
         if array.ndim not in (2, 3) or 0 in array.shape:
             raise image_error(path, f"is an array of {shape}; save (H, W), (H, W, C) or (C, H, W)")
         if array.ndim == 2:
@@ -145,6 +149,7 @@ def open_array(path: Path) -> NDArray[Any]:
 
 def _numpy_header(path: Path) -> PictureHeader:
     array = open_array(path)
+    check_type(path, array.dtype.name)
     height, width, channels = array.shape
     return PictureHeader(height, width, channels, array.dtype.name)
 
@@ -152,4 +157,4 @@ def _numpy_header(path: Path) -> PictureHeader:
 def _tiff_header(layout: "TiffLayout") -> PictureHeader:
     transposed = layout.orientation in TRANSPOSED_ORIENTATIONS
     size = (layout.width, layout.height) if transposed else (layout.height, layout.width)
-    return PictureHeader(*size, layout.channels, layout.dtype, layout.stated_range)
+    return PictureHeader(*size, layout.channels, layout.dtype, layout.stated_range, layout.unused)

@@ -12,7 +12,7 @@ from torch import Tensor
 from lossmith.core.errors import LossmithError, counted
 from lossmith.core.files import write_bytes
 from lossmith.core.pixel_format import PixelFormat, describe_channels
-from lossmith.data.picture_headers import channels_of, kind_of, open_array
+from lossmith.data.picture_headers import channels_of, check_type, kind_of, open_array
 from lossmith.data.reading import (
     apply_orientation,
     check_header,
@@ -54,6 +54,7 @@ def read_picture(path: str | Path, pixels: PixelFormat, nan: Literal["refuse", "
     """
     path = Path(path)
     values = read_values(path)
+    check_type(path, values.dtype.name)
     if values.dtype.name != pixels.dtype:
         raise image_error(path, f"holds values of {values.dtype.name}, not of {pixels.dtype}")
     invalid = _invalid_pixels(path, values, nan)
@@ -63,7 +64,7 @@ def read_picture(path: str | Path, pixels: PixelFormat, nan: Literal["refuse", "
 
 
 def read_values(path: Path) -> NDArray[Any]:
-    """The values of a picture (H, W, C), upright, in the type of the file, without alpha.
+    """The values of a picture (H, W, C), upright, in the type of the file, even of 1 bit, and without alpha.
 
     Raises LossmithError as `read_picture` does.
     """
@@ -78,12 +79,14 @@ def read_values(path: Path) -> NDArray[Any]:
             return values
     with open_image(path) as image:
         wide = check_header(path, image)
-        channels = channels_of(path, image)
+        channels = channels_of(image)
         if image.format == "PNG":
             check_png_checksums(path)
         image.load()
-        values = pixels_of_16_bits(path, image, wide) if wide else pixels_of_8_bits(image)
-        return apply_orientation(without_alpha(path, values)[..., :channels], orientation_of(image))
+        if image.mode == "1":
+            return apply_orientation(np.asarray(image)[..., None], orientation_of(image))
+        stored = pixels_of_16_bits(path, image, wide) if wide else pixels_of_8_bits(image)
+        return apply_orientation(without_alpha(path, stored)[..., :channels], orientation_of(image))
 
 
 def _invalid_pixels(path: Path, values: NDArray[Any], nan: str) -> NDArray[np.bool_] | None:
