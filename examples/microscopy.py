@@ -2,7 +2,7 @@
 
     python examples/microscopy.py microscopy
 
-writes `train/clean`, `train/noisy`, `test/clean` and `test/noisy`; see microscopy.md for what to do with them.
+writes `train/clean`, `train/noisy`, `test/clean` and `test/noisy`.
 The scene is the stained tissue that scikit-image ships; nothing is downloaded.
 """
 
