@@ -13,6 +13,7 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.losses.base import CallableLoss, Loss, LossLike, SumLoss, WeightedLoss
+    from lossmith.losses.channels import for_channels
     from lossmith.losses.mdf.loss import MDFLoss
     from lossmith.losses.mdf.loss_file import load_loss, save_loss
     from lossmith.losses.perceptual.base import PerceptualLoss
@@ -57,6 +58,7 @@ __all__ = [
     "WeightedLoss",
     "as_loss",
     "describe",
+    "for_channels",
     "load_loss",
     "loss",
     "overview",

@@ -13,11 +13,13 @@ from lossmith.losses.mdf.discriminator import PatchDiscriminator
 SCALES = [{"width": 4, "factor": 1.0}, {"width": 6, "factor": 1.0}, {"width": 5, "factor": 1.0}]
 
 
-def random_discriminator(width: int, layers: int = 5, stride: int = 1, seed: int = 0) -> PatchDiscriminator:
+def random_discriminator(
+    width: int, layers: int = 5, stride: int = 1, seed: int = 0, channels: int = 3
+) -> PatchDiscriminator:
     """One whose BatchNorms have seen something, so that folding them matters."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        discriminator = PatchDiscriminator(width, layers, stride).eval().requires_grad_(False)
+        discriminator = PatchDiscriminator(width, layers, stride, channels).eval().requires_grad_(False)
         for module in discriminator.modules():
             if isinstance(module, nn.BatchNorm2d):
                 for tensor in (module.running_mean, module.bias):
@@ -29,15 +31,15 @@ def random_discriminator(width: int, layers: int = 5, stride: int = 1, seed: int
     return discriminator
 
 
-def discriminators_of(scales: Sequence[dict[str, Any]]) -> list[PatchDiscriminator]:
+def discriminators_of(scales: Sequence[dict[str, Any]], channels: int = 3) -> list[PatchDiscriminator]:
     return [
-        random_discriminator(scale["width"], scale.get("layers", 5), scale.get("stride", 1), seed)
+        random_discriminator(scale["width"], scale.get("layers", 5), scale.get("stride", 1), seed, channels)
         for seed, scale in enumerate(scales)
     ]
 
 
-def write(path: Path, scales: Sequence[dict[str, Any]] = SCALES, **card: Any) -> Path:
-    save_loss(path, discriminators_of(scales), {"scales": list(scales), "range": [0, 1], **card})
+def write(path: Path, scales: Sequence[dict[str, Any]] = SCALES, channels: int = 3, **card: Any) -> Path:
+    save_loss(path, discriminators_of(scales, channels), {"scales": list(scales), "range": [0, 1], **card})
     return path
 
 

@@ -31,7 +31,7 @@ class ConvBlock(nn.Module):
 class PatchDiscriminator(nn.Module):
     """A patch discriminator of 3 x 3 convolutions without padding: a head, a body and a linear tail.
 
-    It maps images (N, 3, H, W) to scores (N, 1, h, w), one per patch. With five layers and stride 1 a patch is
+    It maps images (N, C, H, W) to scores (N, 1, h, w), one per patch. With five layers and stride 1 a patch is
     11 x 11 pixels, and the scores have 10 rows and columns fewer than the image.
 
     Parameters
@@ -42,16 +42,18 @@ class PatchDiscriminator(nn.Module):
         The number of convolutions: a head, `layers - 2` blocks of the body, and the tail.
     stride
         The stride of the head, which makes all layers after it cheaper.
+    channels
+        Of the images, C.
 
     >>> import torch
     >>> PatchDiscriminator(32)(torch.rand(2, 3, 48, 64)).shape
     torch.Size([2, 1, 38, 54])
     """
 
-    def __init__(self, width: int, layers: int = 5, stride: int = 1) -> None:
+    def __init__(self, width: int, layers: int = 5, stride: int = 1, channels: int = 3) -> None:
         super().__init__()
-        self.width, self.layers, self.stride = width, layers, stride
-        self.head = ConvBlock(3, width, stride)
+        self.width, self.layers, self.stride, self.channels = width, layers, stride, channels
+        self.head = ConvBlock(channels, width, stride)
         blocks = ((f"block{n}", ConvBlock(width, width)) for n in range(1, layers - 1))
         self.body = nn.Sequential(OrderedDict(blocks))
         self.tail = nn.Conv2d(width, 1, 3)

@@ -55,7 +55,7 @@ class Convolution(nn.Module):
 class FrozenDiscriminator(nn.Module):
     """A discriminator whose BatchNorms and input range are folded into its convolutions.
 
-    Its images are (N, 3, H, W) in [0, 1].
+    Its images are (N, C, H, W) on the scale of their range.
 
     Parameters
     ----------

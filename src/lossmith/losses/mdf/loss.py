@@ -9,18 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.losses.function_transforms import channels_last
 from lossmith.losses.mdf.discriminator import downscale
 from lossmith.losses.mdf.frozen import TAPS, FrozenDiscriminator
 from lossmith.losses.mdf.loss_file import RANGES, find_loss, load_discriminators, load_loss
-from lossmith.losses.precomputed import PrecomputableLoss, check_gray
+from lossmith.losses.precomputed import Bands, PrecomputableLoss
 
 
 class MDFLoss(PrecomputableLoss):
     """The multi-scale discriminative feature (MDF) loss of a loss file.
 
     The sum, over the discriminators and three outputs of each (head, body, scores), of the mean squared difference
-    between the features of prediction and target, (N, 3, H, W) in [0, 1].
+    between the features of prediction and target, (N, C, H, W) on the scale of their range. C is that of
+    the image from which the loss was learned.
 
     The weights of the discriminators are buffers, which move with the module and are not saved with it. The
     discriminators are computed one after the other, each with its gradient, so that the memory is that of one.
@@ -40,6 +42,8 @@ class MDFLoss(PrecomputableLoss):
         memory, and less time on processors that support it; values are off by about 1 % and gradients by 3 %.
     gray
         "refuse" images of one channel, or "repeat" the channel.
+    bands
+        Which channels of the image the network gets, counted from 0, such as "4,2,0"; by default all.
     reduction
         "mean", "sum" or "none", over the images.
 
@@ -47,7 +51,7 @@ class MDFLoss(PrecomputableLoss):
     ------
     LossmithError
         If the file is missing or does not hold what its card says, and for options out of range; when called, for
-        images without three channels.
+        images of other channels.
 
     References
     ----------
@@ -66,12 +70,13 @@ class MDFLoss(PrecomputableLoss):
         range: str | None = None,
         precision: str = "full",
         gray: str = "refuse",
+        bands: Bands = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(reduction)
-        self.gray = check_gray(self.name, gray)
-        path = find_loss(file)
-        state, self.card = load_loss(path)
+        state, card = load_loss(path := find_loss(file))
+        self.pixels = PixelFormat.from_receipt(card)
+        super().__init__(self.pixels.channels, gray, bands, reduction)
+        self.card = card
         self.file, self.scales, self.range, self.precision = file, scales, range, precision
         if range is not None and range not in RANGES:
             raise LossmithError(f"mdf: range must be {' or '.join(RANGES)}, not '{range}'")
@@ -112,7 +117,7 @@ class MDFLoss(PrecomputableLoss):
 
     def prepare_input(self, image: Tensor, discriminator: FrozenDiscriminator) -> Tensor:
         """Images as the input of a discriminator: downscaled, in its precision and memory format."""
-        downscaled = downscale(self.in_channels(image, 3, self), discriminator.factor)
+        downscaled = downscale(self.select_channels(image), discriminator.factor)
         dtype = torch.bfloat16 if self.precision == "bfloat16" else image.dtype
         return channels_last(downscaled, dtype)
 

@@ -7,6 +7,8 @@ The tensors of discriminator k are `k.head.conv.weight`, `k.head.norm.running_me
 not at
   all), and, if they are not 5 and 1, its `layers` and `stride`;
 - `range` (required): [0, 1] or [-1, 1], the range of the discriminators' inputs;
+- `pixels`: the format of the image from which the loss was learned: its `channels`, the type of its values
+  (`dtype`) and the ends of their range (`low`, `high`); by default 8-bit RGB;
 - `default_scales`: how many discriminators the loss uses by default, from the coarsest; by default all;
 - further facts: task, degradation, image, recipe, seed, versions, cost, license ...
 """
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError, unknown_name_error
 from lossmith.core.legacy import rename_card
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.core.safetensors_io import load_tensors, save_tensors
 from lossmith.expressions import format_value
 from lossmith.losses.base import FLOATS
@@ -121,17 +124,18 @@ def _is_pickle(path: Path) -> bool:
 def load_discriminators(state: dict[str, Tensor], card: dict[str, Any]) -> list[PatchDiscriminator]:
     """The discriminators from what `load_loss` returns, in eval mode, without gradients and in float32."""
     discriminators = []
+    channels = PixelFormat.from_receipt(card).channels
     for k, scale in enumerate(card["scales"]):
-        discriminator = _discriminator(scale).float().to_empty(device="cpu")
+        discriminator = _discriminator(scale, channels).float().to_empty(device="cpu")
         discriminator.load_state_dict({name: state[f"{k}.{name}"] for name in discriminator.state_dict()})
         discriminators.append(discriminator.eval().requires_grad_(False))
     return discriminators
 
 
-def _discriminator(scale: dict[str, Any]) -> PatchDiscriminator:
+def _discriminator(scale: dict[str, Any], channels: int) -> PatchDiscriminator:
     """The discriminator that an entry of the card describes, without weights."""
     with torch.device("meta"):
-        return PatchDiscriminator(scale["width"], scale.get("layers", 5), scale.get("stride", 1))
+        return PatchDiscriminator(scale["width"], scale.get("layers", 5), scale.get("stride", 1), channels)
 
 
 def validate(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None:
@@ -139,10 +143,11 @@ def validate(path: Path, state: dict[str, Tensor], card: dict[str, Any]) -> None
     check_card(path, card)
     if len(card["scales"]) > len(state):  # before that many discriminators are built
         raise LossmithError(f"{path} lists {len(card['scales'])} discriminators, and holds {len(state)} tensors")
+    channels = PixelFormat.from_receipt(card).channels
     shapes = {
         f"{k}.{name}": tensor.shape
         for k, scale in enumerate(card["scales"])
-        for name, tensor in _discriminator(scale).state_dict().items()
+        for name, tensor in _discriminator(scale, channels).state_dict().items()
     }
     if missing := sorted(shapes.keys() - state.keys()):
         raise LossmithError(f"{path} lacks the tensor '{missing[0]}', which its card requires")
@@ -184,6 +189,10 @@ def check_card(path: Path, card: dict[str, Any]) -> None:
             raise LossmithError(f"{path}: 'factor' of scale {k} must be a number from 0.01 to 1, not {factor!r}")
     if card.get("range") not in RANGES.values():
         raise LossmithError(f"{path}: 'range' of its card must be [0, 1] or [-1, 1], not {card.get('range')!r}")
+    try:
+        PixelFormat.from_receipt(card)
+    except (TypeError, ValueError) as error:
+        raise LossmithError(f"{path}: 'pixels' of its card do not describe images: {error}") from error
     count = card.get("default_scales", len(scales))
     if type(count) is not int or not 1 <= count <= len(scales):
         raise LossmithError(f"{path}: 'default_scales' of its card must be from 1 to {len(scales)}, not {count!r}")

@@ -11,7 +11,7 @@ from lossmith.expressions import format_value
 from lossmith.losses.base import Loss
 from lossmith.losses.perceptual.extractor import FeatureExtractor
 from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss
-from lossmith.losses.precomputed import PrecomputableLoss, check_gray
+from lossmith.losses.precomputed import Bands, PrecomputableLoss
 
 DISTANCES: dict[str, Loss] = {distance.name: distance for distance in (L1Loss(), MSELoss(), CharbonnierLoss())}
 
@@ -33,6 +33,8 @@ class FeatureLoss(PrecomputableLoss):
         The weight of each layer.
     gray
         "refuse" images of one channel, or "repeat" the channel, if the network takes more.
+    bands
+        Which channels of the image the network gets, counted from 0, such as "4,2,0"; by default all.
     reduction
         "mean", "sum" or "none", over the images.
     """
@@ -42,10 +44,10 @@ class FeatureLoss(PrecomputableLoss):
         extractor: FeatureExtractor,
         layer_weights: Sequence[float],
         gray: str = "refuse",
+        bands: Bands = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(reduction)
-        self.gray = check_gray(self.name, gray)
+        super().__init__(extractor.channels, gray, bands, reduction)
         self.extractor, self.layer_weights = extractor, tuple(layer_weights)
         self.min_side = extractor.min_side
 
@@ -76,8 +78,11 @@ class FeatureLoss(PrecomputableLoss):
         return torch.stack([weight * self.layer_distance(layer, *pair) for layer, (weight, *pair) in pairs]).sum(0)
 
     def _statistics(self, image: Tensor) -> list[Tensor]:
-        image = self.in_channels(image, self.extractor.channels, self.extractor.name)
-        return [self.statistic(features) for features in self.features(image)]
+        return [self.statistic(features) for features in self.features(self.select_channels(image))]
+
+    @property
+    def channels_owner(self) -> str:
+        return self.extractor.name
 
 
 class LayerLoss(FeatureLoss):
@@ -94,6 +99,8 @@ class LayerLoss(FeatureLoss):
         See `FeatureExtractor`.
     gray
         "refuse" images of one channel, or "repeat" the channel.
+    bands
+        Which channels of the image the network gets, counted from 0, such as "4,2,0"; by default all.
     reduction
         "mean", "sum" or "none", over the images.
     """
@@ -106,12 +113,13 @@ class LayerLoss(FeatureLoss):
         normalize: str | None,
         precision: str,
         gray: str,
+        bands: Bands,
         reduction: str,
     ) -> None:
         layers = as_text(layers)
         names, layer_weights = parse_layers(layers)
         super().__init__(
-            FeatureExtractor(network, names, weights, normalize, precision), layer_weights, gray, reduction
+            FeatureExtractor(network, names, weights, normalize, precision), layer_weights, gray, bands, reduction
         )
         self.network, self.layers = self.extractor.name, layers
         self.weights, self.normalize, self.precision = weights, normalize, precision
@@ -132,6 +140,8 @@ class PerceptualLoss(LayerLoss):
         See `FeatureExtractor`.
     gray
         "refuse" images of one channel, or "repeat" the channel.
+    bands
+        Which channels of the image the network gets, counted from 0, such as "4,2,0"; by default all.
     reduction
         "mean", "sum" or "none", over the images.
 
@@ -166,11 +176,12 @@ class PerceptualLoss(LayerLoss):
         normalize: str | None = "weights",
         precision: str = "full",
         gray: str = "refuse",
+        bands: Bands = None,
         reduction: str = "mean",
     ) -> None:
         if distance not in DISTANCES:
             raise unknown_name_error("distance", distance, DISTANCES)
-        super().__init__(network, layers, weights, normalize, precision, gray, reduction)
+        super().__init__(network, layers, weights, normalize, precision, gray, bands, reduction)
         self.distance = distance
 
     def layer_distance(self, layer: int, prediction: Tensor, target: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from lossmith.core.errors import LossmithError, unknown_name_error
 from lossmith.losses.autograd import with_gradient
 from lossmith.losses.function_transforms import differentiated, transformed
 from lossmith.losses.perceptual.base import LayerLoss, Layers
+from lossmith.losses.precomputed import Bands
 
 EPSILON = 1e-5
 CHUNK_SIZE = 2**20
@@ -209,6 +210,8 @@ class ContextualLoss(LayerLoss):
         See `FeatureExtractor`.
     gray
         "refuse" images of one channel, or "repeat" the channel.
+    bands
+        Which channels of the image the network gets, counted from 0, such as "4,2,0"; by default all.
     reduction
         "mean", "sum" or "none", over the images.
 
@@ -237,13 +240,14 @@ class ContextualLoss(LayerLoss):
         normalize: str | None = "weights",
         precision: str = "full",
         gray: str = "refuse",
+        bands: Bands = None,
         reduction: str = "mean",
     ) -> None:
         if distance not in DISTANCES:
             raise unknown_name_error("distance", distance, DISTANCES)
         if not 1e-3 <= bandwidth <= 1e3:
             raise LossmithError(f"contextual: bandwidth must be from 0.001 to 1000, not {bandwidth}")
-        super().__init__(network, layers, weights, normalize, precision, gray, reduction)
+        super().__init__(network, layers, weights, normalize, precision, gray, bands, reduction)
         self.distance, self.bandwidth = distance, bandwidth
 
     def statistic(self, features: Tensor) -> Tensor:

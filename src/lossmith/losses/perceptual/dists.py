@@ -14,6 +14,7 @@ from lossmith.losses.perceptual.backbones import backbone
 from lossmith.losses.perceptual.base import FeatureLoss
 from lossmith.losses.perceptual.extractor import FeatureExtractor
 from lossmith.losses.perceptual.weights import find_or_raise, package_file, read_state_dict
+from lossmith.losses.precomputed import Bands
 
 LAYERS = ["features.3", "features.8", "features.15", "features.22", "features.29"]
 """relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of VGG-16, by their paths."""
@@ -49,6 +50,8 @@ class DISTS(FeatureLoss):
         See `FeatureExtractor`.
     gray
         "refuse" images of one channel, or "repeat" the channel.
+    bands
+        Which channels of the image the network gets, counted from 0, such as "4,2,0"; by default all.
     reduction
         "mean", "sum" or "none", over the images.
 
@@ -73,6 +76,7 @@ class DISTS(FeatureLoss):
         heads: str | None = None,
         precision: str = "full",
         gray: str = "refuse",
+        bands: Bands = None,
         reduction: str = "mean",
     ) -> None:
         vgg = backbone("vgg16")
@@ -80,7 +84,7 @@ class DISTS(FeatureLoss):
             if isinstance(layer, nn.MaxPool2d):
                 vgg.network.set_submodule(path, L2Pool())
         extractor = FeatureExtractor(vgg, LAYERS, weights, precision=precision)
-        super().__init__(extractor, [1.0] * (1 + len(LAYERS)), gray, reduction)
+        super().__init__(extractor, [1.0] * (1 + len(LAYERS)), gray, bands, reduction)
         self.weights, self.heads, self.precision = weights, heads, precision
         for layer, (texture, structure) in enumerate(read_heads(heads, [3, *extractor.channels_per_layer()])):
             self.register_buffer(f"texture{layer}", texture, persistent=False)

@@ -10,6 +10,7 @@ from lossmith.core.errors import LossmithError, unknown_name_error
 from lossmith.losses.perceptual.base import FeatureLoss
 from lossmith.losses.perceptual.extractor import FeatureExtractor
 from lossmith.losses.perceptual.weights import find_or_raise, package_file, read_state_dict
+from lossmith.losses.precomputed import Bands
 
 NETWORKS = {
     "alex": ("alexnet", ["relu1", "relu2", "relu3", "relu4", "relu5"]),
@@ -35,6 +36,8 @@ class UnitFeatureDistance(FeatureLoss):
         The file of the network's weights; see `FeatureExtractor`.
     gray
         "refuse" images of one channel, or "repeat" the channel.
+    bands
+        Which channels of the image the network gets, counted from 0, such as "4,2,0"; by default all.
     reduction
         "mean", "sum" or "none", over the images.
     """
@@ -49,9 +52,10 @@ class UnitFeatureDistance(FeatureLoss):
         layers: Sequence[str],
         weights: str | None = None,
         gray: str = "refuse",
+        bands: Bands = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(FeatureExtractor(network, layers, weights), [1.0] * len(layers), gray, reduction)
+        super().__init__(FeatureExtractor(network, layers, weights), [1.0] * len(layers), gray, bands, reduction)
 
     def statistic(self, features: Tensor) -> Tensor:
         return unit_vectors(features)
@@ -81,6 +85,8 @@ class LPIPS(FeatureLoss):
         See `FeatureExtractor`.
     gray
         "refuse" images of one channel, or "repeat" the channel.
+    bands
+        Which channels of the image the network gets, counted from 0, such as "4,2,0"; by default all.
     reduction
         "mean", "sum" or "none", over the images.
 
@@ -107,14 +113,14 @@ class LPIPS(FeatureLoss):
         heads: str | None = None,
         precision: str = "full",
         gray: str = "refuse",
+        bands: Bands = None,
         reduction: str = "mean",
     ) -> None:
         if network not in NETWORKS:
             raise unknown_name_error("network of lpips:", network, NETWORKS)
         backbone, layers = NETWORKS[network]
-        super().__init__(
-            FeatureExtractor(backbone, layers, weights, precision=precision), [1.0] * len(layers), gray, reduction
-        )
+        extractor = FeatureExtractor(backbone, layers, weights, precision=precision)
+        super().__init__(extractor, [1.0] * len(layers), gray, bands, reduction)
         self.network, self.linear, self.weights = network, linear, weights
         self.heads, self.precision = heads, precision
         channels = self.extractor.channels_per_layer()

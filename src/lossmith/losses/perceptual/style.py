@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.losses.perceptual.base import LayerLoss, Layers
+from lossmith.losses.precomputed import Bands
 
 STYLE_LAYERS = "relu1_2 + relu2_2 + relu3_3 + relu4_3"
 """The layers of VGG-16 that Johnson et al. use."""
@@ -22,6 +23,8 @@ class GramBase(LayerLoss):
         See `FeatureExtractor`.
     gray
         "refuse" images of one channel, or "repeat" the channel.
+    bands
+        Which channels of the image the network gets, counted from 0, such as "4,2,0"; by default all.
     reduction
         "mean", "sum" or "none", over the images.
     """
@@ -36,9 +39,10 @@ class GramBase(LayerLoss):
         normalize: str | None = "weights",
         precision: str = "full",
         gray: str = "refuse",
+        bands: Bands = None,
         reduction: str = "mean",
     ) -> None:
-        super().__init__(network, layers, weights, normalize, precision, gray, reduction)
+        super().__init__(network, layers, weights, normalize, precision, gray, bands, reduction)
 
 
 class StyleLoss(GramBase):

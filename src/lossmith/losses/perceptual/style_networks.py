@@ -13,6 +13,7 @@ from lossmith.losses.perceptual.base import PerceptualLoss, parse_layers
 from lossmith.losses.perceptual.extractor import FeatureExtractor
 from lossmith.losses.perceptual.style import STYLE_LAYERS
 from lossmith.losses.perceptual.weights import find_file, missing_file_hint
+from lossmith.losses.precomputed import Bands
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,11 @@ def announce_substitute(choice: StyleNetwork, layers: str) -> None:
 
 
 def johnson_at_hand(
-    weights: str | None = None, precision: str = "full", gray: str = "refuse", reduction: str = "mean"
+    weights: str | None = None,
+    precision: str = "full",
+    gray: str = "refuse",
+    bands: Bands = None,
+    reduction: str = "mean",
 ) -> PerceptualLoss:
     """The content loss of Johnson et al. on the features of the nearest network whose weights are at hand.
 
@@ -118,6 +123,7 @@ def johnson_at_hand(
         weights=weights,
         precision=precision,
         gray=gray,
+        bands=bands,
         reduction=reduction,
     )
 
