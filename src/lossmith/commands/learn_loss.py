@@ -10,7 +10,7 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from lossmith import data, degradations, loss_learning, report
+from lossmith import degradations, loss_learning, report
 from lossmith.commands.command_line import command_line
 from lossmith.commands.option_types import DegradationOption, PathOption, ProgressOption
 from lossmith.commands.outcome import Outcome
@@ -142,6 +142,7 @@ def _contents(
     card: dict[str, Any],
     command: str,
 ) -> report.LearnedContents:
+    from lossmith.core.pixel_format import PixelFormat
     from lossmith.losses.frequency_response import band_names
 
     names = {
@@ -151,22 +152,23 @@ def _contents(
         "gradient_penalty": "Gradient penalty",
     }
     scales = []
+    display = report.Display.of((learned.clean[-1][0] + 1) / 2, PixelFormat.from_receipt(card))
     for number, discriminator in enumerate(learned.discriminators):
         clean = learned.clean[number]
         maps = loss_learning.score_maps(discriminator, clean, learned.degraded[number])
         images = {
-            "Clean": maps.clean,
-            "Degraded": maps.degraded,
-            "Scores of the clean image": maps.clean_score,
-            "Scores of the degraded image": maps.degraded_score,
-            "Where the loss is large": maps.distance,
+            "Clean": display.show(maps.clean),
+            "Degraded": display.show(maps.degraded),
+            "Scores of the clean image": report.shades(maps.clean_score),
+            "Scores of the degraded image": report.shades(maps.degraded_score),
+            "Where the loss is large": report.shades(maps.distance),
         }
         scale_rows = [row for row in rows if row["scale"] == number]
         scales.append(
             report.LearnedScale(
                 title=f"Scale {number + 1}: {clean.shape[3]} x {clean.shape[2]} pixels, "
                 f"{discriminator.width} channels",
-                images={caption: data.to_uint8_hwc(image) for caption, image in images.items()},
+                images=images,
                 curves={label: [row[name] for row in scale_rows] for name, label in names.items()},
             )
         )
@@ -178,4 +180,6 @@ def _contents(
         "Time": duration(card["seconds"]),
         **environment(),
     }
-    return report.LearnedContents(card["degradation"], command, scales, band_names(), responses, facts)
+    return report.LearnedContents(
+        card["degradation"], command, scales, band_names(), responses, facts, display.caption
+    )

@@ -13,21 +13,21 @@ MAX_SIDE = 256
 
 @dataclass(frozen=True)
 class ScoreMaps:
-    """(3, H, W) images in [0, 1]; the maps are in shades of gray."""
+    """Images (C, H, W) on the scale of their range, and maps (1, H, W) in [0, 1]."""
 
     clean: Tensor
     degraded: Tensor
     clean_score: Tensor
-    """Light where the discriminator scores the clean image as clean."""
+    """Large where the discriminator scores the clean image as clean."""
     degraded_score: Tensor
-    """The same for the degraded image, on the same gray scale."""
+    """The same for the degraded image, on the same scale."""
     distance: Tensor
-    """Light where the loss between the two is large."""
+    """Large where the loss between the two is large."""
 
 
 @torch.no_grad()
 def score_maps(discriminator: PatchDiscriminator, clean: Tensor, degraded: Tensor) -> ScoreMaps:
-    """The maps of a frozen discriminator for a pair of images, (1, 3, H, W) in [-1, 1]."""
+    """The maps of a frozen discriminator for a pair of images, (1, C, H, W), whose range is [-1, 1]."""
     clean, degraded = center_crop(clean), center_crop(degraded)
     target, prediction = discriminator.features(clean), discriminator.features(degraded)
     scores = torch.cat([target[-1], prediction[-1]])
@@ -40,16 +40,12 @@ def score_maps(discriminator: PatchDiscriminator, clean: Tensor, degraded: Tenso
     # the square root, since a squared error is concentrated in few places
     distance = torch.stack([error / error.mean().clamp(min=1e-12) for error in errors]).mean(0).sqrt()
     return ScoreMaps(
-        clean=_shade((clean + 1) / 2),
-        degraded=_shade((degraded + 1) / 2),
-        clean_score=_shade(shades[:1]),
-        degraded_score=_shade(shades[1:]),
-        distance=_shade(distance / torch.quantile(distance.flatten(), 0.99).clamp(min=1e-12)),
+        clean=(clean[0] + 1) / 2,
+        degraded=(degraded[0] + 1) / 2,
+        clean_score=shades[0].clamp(0, 1),
+        degraded_score=shades[1].clamp(0, 1),
+        distance=(distance[0] / torch.quantile(distance.flatten(), 0.99).clamp(min=1e-12)).clamp(0, 1),
     )
-
-
-def _shade(image: Tensor) -> Tensor:
-    return image[0].clamp(0, 1).expand(3, -1, -1)
 
 
 def center_crop(image: Tensor, min_side: int = 0) -> Tensor:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lossmith.report.comparison import comparison_of
     from lossmith.report.crops import most_different
     from lossmith.report.data import Curve, ImageComparison, LossResult, Pixels, RateTrial, ReportData
-    from lossmith.report.display import Display, display_window, parse_bands, to_display
+    from lossmith.report.display import Display, display_window, parse_bands, shades, to_display
     from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
     from lossmith.report.pages.study import StudyContents, write_study
     from lossmith.report.pages.tournament import write_report
@@ -32,6 +32,7 @@ __all__ = [
     "is_lossmith_page",
     "most_different",
     "parse_bands",
+    "shades",
     "to_display",
     "write_learned",
     "write_report",

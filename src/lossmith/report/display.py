@@ -146,6 +146,11 @@ def to_display(image: Tensor, window: Window, bands: Sequence[int]) -> Pixels:
     return colors
 
 
+def shades(values: Tensor) -> Pixels:
+    """A map, (1, H, W) from 0 to 1, in shades of gray, (H, W, 3) bytes."""
+    return to_display(values, (0.0, 1.0), (0,))
+
+
 def default_bands(channels: int) -> tuple[int, ...]:
     """The channels that are shown where none are named: the first three, or the first of one or two."""
     return (0, 1, 2) if channels >= 3 else (0,)

@@ -34,6 +34,8 @@ class LearnedContents:
     spectrum: dict[str, list[float]]
     """Sensitivity to errors along a color axis, one value per band."""
     facts: dict[str, str]
+    caption: str = ""
+    """What the image is and how it is shown; empty for 8-bit RGB."""
 
 
 def write_learned(path: Path, contents: LearnedContents) -> None:
