@@ -23,7 +23,9 @@ if TYPE_CHECKING:
         read_picture_header,
         read_picture_headers,
     )
-    from lossmith.data.pictures import picture_suffix, read_picture, write_picture
+    from lossmith.data.picture_metadata import PictureMetadata, read_picture_metadata
+    from lossmith.data.picture_writing import picture_suffix, write_picture
+    from lossmith.data.pictures import read_picture
     from lossmith.data.pixel_choice import check_pictures, choose_pixels
     from lossmith.data.prepare import PreparedData, prepare_data, prepare_test_images, prepare_test_pairs
     from lossmith.data.reading import image_size, read_image
@@ -41,6 +43,7 @@ __all__ = [
     "PatchDataset",
     "PictureHeader",
     "PictureHeaders",
+    "PictureMetadata",
     "PreparedData",
     "TrainingImages",
     "check_pictures",
@@ -66,6 +69,7 @@ __all__ = [
     "read_picture",
     "read_picture_header",
     "read_picture_headers",
+    "read_picture_metadata",
     "sample_images",
     "split_validation",
     "to_uint8_hwc",

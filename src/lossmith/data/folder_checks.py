@@ -11,26 +11,31 @@ logger = logging.getLogger(__name__)
 SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 """Files that file managers leave in folders, which are not worth a word."""
 
+TO_PNG = "convert it to PNG"
+TO_TIFF = "convert it to TIFF of floats, as `oiiotool` does"
+TO_TIFF_BY_PYDICOM = "save its values as TIFF, `tifffile.imwrite('a.tif', pydicom.dcmread('a.dcm').pixel_array)`"
 FOREIGN_SIGNATURES = (
-    (4, b"ftyphei", "a HEIC file"),
-    (4, b"ftypmif1", "a HEIC or AVIF file"),
-    (4, b"ftypavif", "an AVIF file"),
-    (4, b"jP  ", "a JPEG 2000 file"),
-    (0, b"\xffO\xffQ", "a JPEG 2000 file"),
-    (0, b"\xff\x0a", "a JPEG XL file"),
-    (4, b"JXL ", "a JPEG XL file"),
-    (0, b"8BPS", "a Photoshop file"),
-    (0, b"v/1\x01", "an OpenEXR file"),
-    (0, b"#?RADIANCE", "a Radiance HDR file"),
-    (0, b"%PDF", "a PDF file"),
-    (0, b"<svg", "an SVG file"),
-    (0, b"P7\n", "a PAM file"),
-    (0, b"PF\n", "a PFM file of floating-point values"),
-    (0, b"Pf\n", "a PFM file of floating-point values"),
-    (0, b"DDS ", "a DDS texture"),
-    (0, b"\x93NUMPY", "an array of NumPy"),
+    (4, b"ftyphei", "a HEIC file", TO_PNG),
+    (4, b"ftypmif1", "a HEIC or AVIF file", TO_PNG),
+    (4, b"ftypavif", "an AVIF file", TO_PNG),
+    (4, b"jP  ", "a JPEG 2000 file", TO_PNG),
+    (0, b"\xffO\xffQ", "a JPEG 2000 file", TO_PNG),
+    (0, b"\xff\x0a", "a JPEG XL file", TO_PNG),
+    (4, b"JXL ", "a JPEG XL file", TO_PNG),
+    (0, b"8BPS", "a Photoshop file", TO_PNG),
+    (0, b"v/1\x01", "an OpenEXR file", TO_TIFF),
+    (0, b"#?RADIANCE", "a Radiance HDR file", TO_TIFF),
+    (128, b"DICM", "a DICOM file", TO_TIFF_BY_PYDICOM),
+    (0, b"%PDF", "a PDF file", TO_PNG),
+    (0, b"<svg", "an SVG file", TO_PNG),
+    (0, b"P7\n", "a PAM file", TO_PNG),
+    (0, b"PF\n", "a PFM file of floating-point values", TO_TIFF),
+    (0, b"Pf\n", "a PFM file of floating-point values", TO_TIFF),
+    (0, b"DDS ", "a DDS texture", TO_PNG),
+    (0, b"\x93NUMPY", "an array of NumPy", TO_PNG),
 )
-"""Files that are taken for images: offset and bytes of their signature, and what they are."""
+"""Files that are taken for images: offset and bytes of their signature, what they are, and what to do."""
+FOREIGN_HEAD_BYTES = 132
 
 
 def refuse_missing(folder: Path, inside: Sequence[Path], endings: Sequence[str]) -> None:
@@ -71,7 +76,14 @@ def describe_non_image(path: Path) -> str | None:
         return "is a pointer of git-annex and not the image itself; fetch it with `git annex get`"
     if begins.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return "is a web page and not an image; it was perhaps downloaded without permission"
+    return foreign_format(path)
+
+
+def foreign_format(path: Path) -> str | None:
+    """Which unreadable format a file has, and how to convert it, as the end of a sentence; None for others."""
+    with path.open("rb") as file:
+        begins = file.read(FOREIGN_HEAD_BYTES)
     return next(
-        (f"is {what}; convert it to PNG" for at, mark, what in FOREIGN_SIGNATURES if begins[at:].startswith(mark)),
+        (f"is {what}; {advice}" for at, mark, what, advice in FOREIGN_SIGNATURES if begins[at:].startswith(mark)),
         None,
     )

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from lossmith.core.errors import LossmithError, and_more
 from lossmith.core.files import path_list
-from lossmith.data.folder_checks import refuse_missing, report_unused
+from lossmith.data.folder_checks import TO_PNG, foreign_format, refuse_missing, report_unused
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".pbm"),
     ".npy",
 )
 """Suffixes of images, in upper or lower case."""
-UNREADABLE_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".exr", ".hdr")
+UNREADABLE_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".exr", ".hdr", ".pfm", ".dcm")
 """Suffixes of images that cannot be read and are refused; raw files of cameras are only reported."""
 
 
@@ -176,8 +176,8 @@ def _select_images(paths: Iterable[Path]) -> list[Path]:
     """The files with suffixes of images; raises LossmithError for images that cannot be read."""
     files = [path for path in paths if path.is_file()]
     if unreadable := [path for path in files if path.suffix.lower() in UNREADABLE_SUFFIXES]:
-        where = f"'{unreadable[0].name}' in '{unreadable[0].parent}'"
-        raise LossmithError(f"{where} cannot be read; convert it to PNG, or take it away")
+        reason = foreign_format(unreadable[0]) or f"cannot be read; {TO_PNG}"
+        raise LossmithError(f"'{unreadable[0].name}' in '{unreadable[0].parent}' {reason}, or take it away")
     return [path for path in files if path.suffix.lower() in SUFFIXES]
 
 

@@ -11,9 +11,11 @@ from lossmith.data.folders import SUFFIXES
 from lossmith.data.pictures import read_values
 from lossmith.data.reading import image_error
 
+MASK = "a mask is black, where pixels do not count, and white"
+
 
 def read_mask(path: str | Path) -> Tensor:
-    """The mask in a file, bool (1, H, W): true where it is white and the pixel counts.
+    """The mask in a file, bool (1, H, W): true where a viewer shows it white and the pixel counts.
 
     Black is 0, and white is any other number, such as 1 or 255, that all white pixels have.
 
@@ -22,13 +24,13 @@ def read_mask(path: str | Path) -> Tensor:
     path = Path(path)
     values = read_values(path)
     if not (values == values[..., :1]).all():
-        raise image_error(path, "has colors; a mask is black, where pixels do not count, and white")
+        raise image_error(path, f"has colors; {MASK}")
     plane = values[..., 0]
     levels = np.unique(plane)
-    if len(levels) > 2 or (len(levels) == 2 and levels[0] != 0):
-        raise image_error(
-            path, f"has {len(levels)} gray values; a mask is black, where pixels do not count, and white"
-        )
+    if len(levels) > 2:
+        raise image_error(path, f"has {len(levels)} gray values; {MASK}")
+    if len(levels) == 2 and 0 not in levels:
+        raise image_error(path, f"has no black, 0; {MASK}")
     return torch.from_numpy(np.ascontiguousarray(plane != 0))[None]
 
 

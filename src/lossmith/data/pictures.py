@@ -1,6 +1,5 @@
-"""Reading and writing pictures of any depth and number of channels."""
+"""Reading pictures of any depth and number of channels."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,8 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossmith.core.errors import LossmithError, counted
-from lossmith.core.files import write_bytes
+from lossmith.core.errors import counted
 from lossmith.core.pixel_format import PixelFormat, describe_channels
 from lossmith.data.picture_headers import channels_of, check_type, kind_of, open_array
 from lossmith.data.reading import (
@@ -120,88 +118,3 @@ def luma(values: NDArray[Any]) -> NDArray[Any]:
     gray = values.astype(np.float64) @ np.array(LUMA_WEIGHTS)[:, None]
     rounded: NDArray[Any] = (gray if values.dtype.kind == "f" else np.floor(gray + 0.5)).astype(values.dtype)
     return rounded
-
-
-def picture_suffix(pixels: PixelFormat) -> str:
-    """The suffix of the format that `write_picture` chooses: ".png" if PNG can hold such pictures, else ".tif"."""
-    return ".png" if pixels.channels in (1, 3) and pixels.dtype in ("uint8", "uint16") else ".tif"
-
-
-def write_picture(path: str | Path, image: Tensor, pixels: PixelFormat, metadata: Any = None) -> None:
-    """Write a picture, atomically: as PNG or TIFF, by the suffix of its name.
-
-    Whole numbers are rounded, and clipped only to what their type can hold.
-
-    Parameters
-    ----------
-    path
-        A file ending in .tif, .tiff or, where `picture_suffix` says so, .png.
-    image
-        (C, H, W) on the scale of the range, floats on any device.
-    pixels
-        What to write.
-
-    Raises
-    ------
-    LossmithError
-        For another shape or suffix, for NaN where whole numbers are written, and when the file cannot be written.
-    """
-    path = Path(path)
-    suffixes = (".tif", ".tiff", picture_suffix(pixels))
-    if path.suffix.lower() not in suffixes:
-        raise LossmithError(f"picture '{path}' must end in {' or '.join(dict.fromkeys(suffixes[::2]))}")
-    if image.ndim != 3 or image.shape[0] != pixels.channels or image.numel() == 0:
-        raise LossmithError(f"picture '{path}' must be ({pixels.channels}, H, W), not {tuple(image.shape)}")
-    if pixels.holds_integers and image.isnan().any():
-        raise LossmithError(f"picture '{path}' was not written because it holds NaN")
-    values = np.ascontiguousarray(pixels.from_unit(image).transpose(1, 2, 0))
-    encode = encode_png if path.suffix.lower() == ".png" else encode_tiff
-    write_bytes(path, encode(values))
-
-
-def encode_png(values: NDArray[Any]) -> bytes:
-    """Values (H, W, C), gray or RGB of 8 or 16 bits, as a PNG file."""
-    from PIL import Image
-
-    content = BytesIO()
-    if values.dtype == np.uint8 or values.shape[2] == 1:
-        Image.fromarray(values if values.shape[2] == 3 else values[..., 0]).save(content, "PNG", compress_level=1)
-        return content.getvalue()
-    return encode_png_16(values)
-
-
-def encode_png_16(values: NDArray[Any]) -> bytes:
-    """Values (H, W, C) uint16, gray or RGB, as a PNG file; Pillow writes no colors of 16 bits."""
-    import struct
-    import zlib
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    height, width, channels = values.shape
-    rows = values.astype(">u2").view(np.uint8).reshape(height, -1)
-    above = np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
-    # the filter "up": each byte less the one above it
-    filtered = np.hstack([np.full((height, 1), 2, np.uint8), rows - above])
-    header = struct.pack(">IIBBBBB", width, height, 16, 0 if channels == 1 else 2, 0, 0, 0)
-    pixels = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(filtered.tobytes(), 1))
-    return b"\x89PNG\r\n\x1a\n" + pixels + chunk(b"IEND", b"")
-
-
-def encode_tiff(values: NDArray[Any]) -> bytes:
-    """Values (H, W, C) as a TIFF file of one page, packed by Deflate; three channels are RGB."""
-    import tifffile
-
-    content = BytesIO()
-    rgb = values.shape[2] == 3
-    tifffile.imwrite(
-        content,
-        values if values.shape[2] > 1 else values[..., 0],
-        photometric="rgb" if rgb else "minisblack",
-        planarconfig="contig" if values.shape[2] > 1 else None,
-        compression="zlib",
-        predictor=values.dtype.kind != "f",
-        metadata=None,
-        software=False,
-    )
-    return content.getvalue()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lossmith.data.headers import COLOR_SPACE_REMARK, MULTI_IMAGE_REMARK, profile_unlike_srgb
 from lossmith.data.reading import CMYK, TRANSPARENT, apply_orientation, errors_as_sentences, image_error
-from lossmith.data.tiff import ALPHA_SAMPLES, REDUCED_SIZE, check_stack
+from lossmith.data.tiff import ALPHA_SAMPLES, REDUCED_SIZE
 from lossmith.data.tiff_segments import unpack_page
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ RAW_COLORS = (32803, 34892)
 PILLOW_BITS = (1, 2, 4)
 PILLOW_COMPRESSIONS = (6, 7, 50001)
 """JPEG of both kinds, and WebP."""
+MAX_LIKELY_CHANNELS = 16
 AXIS_NAMES = {"T": "times", "Z": "depths", "I": "pages", "Q": "pages", "R": "regions", "A": "angles"}
 
 
@@ -99,7 +100,6 @@ def tiff_layout(path: Path, tiff: "TiffFile") -> TiffLayout | None:
 
 def _only_series(path: Path, tiff: "TiffFile") -> "TiffPageSeries":
     """The picture of a file, which may have smaller copies; raises LossmithError for several pictures."""
-    check_stack(path, str(tiff.pages.first.description))
     series = [one for one in tiff.series if not int(one.keyframe.subfiletype) & REDUCED_SIZE]
     if len(series) != 1:
         raise image_error(path, f"holds {len(series)} images of different kinds; save the one you mean by itself")
@@ -109,11 +109,14 @@ def _only_series(path: Path, tiff: "TiffFile") -> "TiffPageSeries":
         return series[0]
     count = int(np.prod([*stacked.values()])) if stacked else axes["C"]
     kinds = " and ".join(AXIS_NAMES.get(axis, f"axis {axis}") for axis in stacked) or "each with colors"
+    # an array (H, W, C) that was written without a word about its axes is a stack of narrow pages
+    last_are_channels = axes.get("X", 0) <= MAX_LIKELY_CHANNELS < axes.get("Y", 0)
+    way_out = "planarconfig='contig'" if last_are_channels else "metadata={'axes': 'CYX'}"
     raise image_error(
         path,
         f"holds a stack of {count} images ({kinds}); make a file of each by `for i, image in enumerate(tifffile."
-        f"imread('{path.name}')): tifffile.imwrite(f'{path.stem}-{{i}}.tif', image)`; if they are channels, write "
-        "them with `metadata={'axes': 'CYX'}`",
+        f"imread('{path.name}')): tifffile.imwrite(f'{path.stem}-{{i}}.tif', image)`, or if they are channels, "
+        f"save them with `{way_out}`",
     )
 
 

@@ -1,0 +1,125 @@
+"""What files say about their pictures beside the pixels: resolution, and the descriptions of microscopes."""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+from xml.etree import ElementTree
+
+from lossmith.core.pixel_format import PixelFormat
+from lossmith.data.picture_headers import kind_of, read_picture_header
+from lossmith.data.reading import TRANSPOSED_ORIENTATIONS, open_image
+
+ResolutionUnit = Literal["none", "inch", "centimeter"]
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, ORIENTATION = 282, 283, 296, 274
+UNITS: dict[int, ResolutionUnit] = {1: "none", 2: "inch", 3: "centimeter"}
+METERS: dict[ResolutionUnit, float] = {"inch": 0.0254, "centimeter": 0.01}
+TIFFFILE_DESCRIPTION = '{"shape":'
+"""The beginning of a description by which tifffile remembers the shape of an array."""
+IMAGEJ = "ImageJ="
+LAYOUT_OF_IMAGEJ = re.compile(r"^(images|channels|slices|frames|hyperstack)=.*\n", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class PictureMetadata:
+    """What a file says about its picture; `write_picture` writes it again, where PNG or TIFF can hold it."""
+
+    size: tuple[int, int]
+    """(height, width) of that picture, upright: one that is written larger gets as many times the resolution."""
+    resolution: tuple[float, float] | None = None
+    """Pixels per unit, along x and y."""
+    unit: ResolutionUnit = "inch"
+    """"none" where a description names the unit, as ImageJ's does."""
+    description: str = ""
+    """Of TIFF: OME-XML, the lines of ImageJ, or any text."""
+
+    @property
+    def pixels_per_meter(self) -> tuple[int, int] | None:
+        if self.resolution is None or self.unit == "none":
+            return None
+        x, y = (round(value / METERS[self.unit]) for value in self.resolution)
+        return (x, y) if 0 < x < 1 << 31 and 0 < y < 1 << 31 else None
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether each channel has a page of its own, as programs for microscopy expect."""
+        return is_ome(self.description) or self.description.startswith(IMAGEJ)
+
+    def resized(self, size: tuple[int, int], pixels: PixelFormat) -> "PictureMetadata":
+        """The metadata of the same picture in another size, and perhaps with other channels."""
+        down, across = (new / old for new, old in zip(size, self.size, strict=True))
+        resolution = self.resolution and (self.resolution[0] * across, self.resolution[1] * down)
+        description = self.description
+        if is_ome(description):
+            description = _resized_ome(description, size, pixels)
+        elif description.startswith(IMAGEJ):
+            description = _rewritten_imagej(description, pixels.channels)
+        return replace(self, size=size, resolution=resolution, description=description)
+
+
+def is_ome(description: str) -> bool:
+    return description.rstrip().endswith("OME>")
+
+
+def read_picture_metadata(path: str | Path) -> PictureMetadata:
+    """The metadata of a picture.
+
+    Raises LossmithError as `read_picture_header` does.
+    """
+    path = Path(path)
+    size = read_picture_header(path).size
+    kind = kind_of(path)
+    if kind == "numpy":
+        return PictureMetadata(size)
+    if kind == "tiff":
+        return _metadata_of_tiff(path, size)
+    with open_image(path) as image:
+        return PictureMetadata(size, _valid_resolution(*image.info.get("dpi", (0, 0))))
+
+
+def _metadata_of_tiff(path: Path, size: tuple[int, int]) -> PictureMetadata:
+    from lossmith.data.tiff_pictures import open_tiff
+
+    with open_tiff(path) as tiff:
+        page: Any = tiff.pages[0]
+        x, y = (page.tags.valueof(tag, (0, 1)) for tag in (X_RESOLUTION, Y_RESOLUTION))
+        unit = UNITS.get(int(page.tags.valueof(RESOLUTION_UNIT, 2)), "none")
+        transposed = page.tags.valueof(ORIENTATION, 1) in TRANSPOSED_ORIENTATIONS
+        across, down = (value[0] / max(value[1], 1) for value in ((y, x) if transposed else (x, y)))
+        text = str(page.description)
+        description = "" if text.startswith(TIFFFILE_DESCRIPTION) else text
+        return PictureMetadata(size, _valid_resolution(across, down), unit, description)
+
+
+def _valid_resolution(x: Any, y: Any) -> tuple[float, float] | None:
+    return (float(x), float(y)) if x > 0 and y > 0 else None
+
+
+def _resized_ome(description: str, size: tuple[int, int], pixels: PixelFormat) -> str:
+    """The OME-XML of a picture in another size; empty where it is about other channels."""
+    root = ElementTree.fromstring(description.encode())
+    namespace = root.tag[1 : root.tag.index("}")] if root.tag.startswith("{") else ""
+    ElementTree.register_namespace("", namespace)
+    inside = f"{{{namespace}}}" if namespace else ""
+    elements = root.findall(f".//{inside}Pixels")
+    if len(elements) != 1 or int(elements[0].get("SizeC", "0")) != pixels.channels:
+        return ""
+    element = elements[0]
+    for axis, side in zip("YX", size, strict=True):
+        old = int(element.get(f"Size{axis}", str(side)))
+        element.set(f"Size{axis}", str(side))
+        if (length := element.get(f"PhysicalSize{axis}")) and old != side:
+            element.set(f"PhysicalSize{axis}", repr(float(length) * old / side))
+    element.set("Type", {"float32": "float", "float64": "double"}.get(pixels.dtype, pixels.dtype))
+    for data in element.findall(f"{inside}TiffData"):
+        element.remove(data)
+    pages = 1 if pixels.channels == 3 else pixels.channels
+    element.append(ElementTree.Element(f"{inside}TiffData", {"IFD": "0", "PlaneCount": str(pages)}))
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=False)
+
+
+def _rewritten_imagej(description: str, channels: int) -> str:
+    """ImageJ's lines about a picture with other channels, which are its pages."""
+    first, _, rest = LAYOUT_OF_IMAGEJ.sub("", description).partition("\n")
+    layout = f"images={channels}\nchannels={channels}\nhyperstack=true\n" if channels > 1 else ""
+    return f"{first}\n{layout}{rest}"
