@@ -82,6 +82,6 @@ def test_out_of_memory_while_reading_is_one_sentence(photos: Path, monkeypatch: 
     def full(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("lossmith.data.reading.apply_orientation", full)
+    monkeypatch.setattr("lossmith.data.pictures.apply_orientation", full)
     with pytest.raises(LossmithError, match="needs more memory to be read than there is"):
         prepare_data(Data([photos]), "jpeg")

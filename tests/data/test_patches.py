@@ -13,8 +13,7 @@ from torch.utils.data import DataLoader, Subset
 
 from lossmith.core.errors import LossmithError
 from lossmith.data import PatchDataset, TrainingImages
-from lossmith.data.training_images import compact
-from lossmith.degradations import Degradation, degradation, from_8bit
+from lossmith.degradations import Degradation, compact, degradation, from_8bit
 
 
 def noise_image(height: int, width: int, seed: int = 0) -> Tensor:

@@ -175,9 +175,10 @@ def test_the_main_image_of_a_multi_image_jpeg_is_used(tmp_path: Path) -> None:
 
 
 def test_notes_about_images_are_collected_for_the_report(photos: Path, tmp_path: Path) -> None:
-    Image.fromarray(RNG.integers(0, 65536, (64, 64)).astype("u2")).save(tmp_path / "wide.png")
+    main = Image.fromarray(COLORS)
+    main.save(tmp_path / "several.jpg", "MPO", save_all=True, append_images=[main])
     data = prepare_data(Data([photos, tmp_path]), "jpeg")
-    assert [remark for remark in data.remarks if "'wide.png'" in remark]
+    assert [remark for remark in data.remarks if "'several.jpg'" in remark]
 
 
 # --- folders ---------------------------------------------------------------------------------------------------

@@ -122,9 +122,13 @@ def train(
     check_devices(devices)
     criterion = losses.as_loss(loss if loss is not None else content_loss() if adversarial.discriminator else "l1")
     prepared = prepare_data(data, recipe.degradation, out)
-    recipe, init = training.open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
+    recipe = replace(recipe, degradation=prepared.degradation)
+    recipe, init = training.open_init(recipe, prepared.source.scale, prepared.pixels)
     settings = training.RunSettings(
-        protocol=evaluation.protocol_of(prepared.test_pairs), seed=seed, save_every=save_every, devices=devices
+        protocol=evaluation.protocol_of(prepared.test_pairs, prepared.pixels),
+        seed=seed,
+        save_every=save_every,
+        devices=devices,
     )
     before = f" (after {adversarial.pretrain_recipe(recipe).budget} under {adversarial.psnr_loss})"
     against = f" and against {adversarial.discriminator}{before}" if adversarial.discriminator else ""

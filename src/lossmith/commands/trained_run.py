@@ -31,7 +31,9 @@ class TrainedRun:
 
     @cached_property
     def model(self) -> nn.Module:
-        """The trained network in eval mode on the CPU: (N, 3, h, w) in [0, 1] to (N, 3, scale * h, scale * w).
+        """The trained network in eval mode on the CPU: (N, C, h, w) to (N, C, scale * h, scale * w).
+
+        Images are on the scale of the range, which is [0, 1] for those of 8 bits.
 
         Raises LossmithError when its file is missing or damaged.
         """

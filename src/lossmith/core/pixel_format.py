@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lossmith.core import quantize
 from lossmith.core.errors import LossmithError
 
 DTYPES = ("uint8", "uint16", "int8", "int16", "uint32", "int32", "float16", "float32", "float64")
@@ -98,6 +99,8 @@ class PixelFormat:
 
         Whole numbers are rounded, halves up, and clipped only to what the type can hold.
         """
+        if self.is_8bit:
+            return quantize.to_8bit(images.detach().float()).cpu().numpy()
         values = images.detach().cpu().double().numpy() * self.span + self.low
         if not self.holds_integers:
             return values.astype(self.dtype)
@@ -107,7 +110,9 @@ class PixelFormat:
 
     def compact(self, image: Tensor) -> Tensor:
         """An image on the scale of the range as it is stored if that is lossless, as float32 otherwise."""
-        if self.dtype in STORED_AS_THEY_ARE:
+        if self.is_8bit:
+            return quantize.compact(image)
+        if self.dtype in STORED_AS_THEY_ARE and image.isfinite().all():
             whole = torch.from_numpy(self.from_unit(image))
             if torch.equal(self.to_unit(whole), image.float()):
                 return whole

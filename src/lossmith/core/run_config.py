@@ -11,7 +11,9 @@ from lossmith.core.legacy import CHANGEABLE_ENTRIES, rename_entries
 
 INIT_KEYS = {"begins_with", "begins_with_part"}
 """Entries that are only there if training started from the weights of a file."""
-OPTIONAL_KEYS = {*INIT_KEYS, "learning_rates"}
+PICTURE_KEYS = {"pixels", "nan", "training_masks", "test_masks"}
+"""Entries that are only there if images are not 8-bit RGB, or some of their pixels do not count."""
+OPTIONAL_KEYS = {*INIT_KEYS, *PICTURE_KEYS, "learning_rates"}
 """Entries that are only there where they say something."""
 
 
@@ -56,7 +58,12 @@ def _difference(key: str, stored: dict[str, Any], config: dict[str, Any]) -> str
     """A sentence about an entry that differs."""
     if key in INIT_KEYS:
         return "it began with other weights"
-    if isinstance(config.get(key), dict):
+    if key == "pixels":
+        from lossmith.core.pixel_format import PixelFormat  # it needs torch
+
+        there, here = map(str, map(PixelFormat.from_receipt, (stored, config)))
+        return f"the images are {there} there and {here} here"
+    if isinstance(config.get(key, stored.get(key)), dict):
         return f"the {key.replace('_', ' ')} differ"
     there, here = ("not given" if entries.get(key) is None else repr(entries[key]) for entries in (stored, config))
     return f"`{key}` is {there} there and {here} here"

@@ -46,7 +46,7 @@ class DiskCache:
         self._end, self._lock = 0, Lock()
 
     def put(self, image: Tensor) -> "CachedImage":
-        """Append an image, (3, H, W) of any type."""
+        """Append an image, (C, H, W) of any type."""
         tiles = _to_tiles(image.numpy())
         with self._lock:
             start, self._end = self._end, self._end + tiles.nbytes
@@ -134,7 +134,7 @@ def upper_left(image: StoredImage, height: int, width: int) -> StoredImage:
 
 
 def _to_tiles(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """(rows, columns, 3, TILE_SIDE, TILE_SIDE) of (3, H, W), padded with zeros at the bottom and the right."""
+    """(rows, columns, C, TILE_SIDE, TILE_SIDE) of (C, H, W), padded with zeros at the bottom and the right."""
     channels, height, width = image.shape
     rows, columns = -(-height // TILE_SIDE), -(-width // TILE_SIDE)
     padded = np.zeros((channels, rows * TILE_SIDE, columns * TILE_SIDE), image.dtype)

@@ -8,20 +8,23 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.data.disk_cache import CachedImage, crop
 from lossmith.data.training_images import TrainingImages
-from lossmith.degradations import from_8bit
 from lossmith.degradations.checks import check_int
+
+MAX_DRAWS = 10_000
+"""Patches that are drawn, at most, until one has a pixel that counts."""
 
 
 class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Random pairs of patches: `patches[index]` is (degraded, clean), float32 (3, p / s, p / s) and (3, p, p).
+    """Random pairs of patches: `patches[index]` is (degraded, clean), float32 (C, p / s, p / s) and (C, p, p).
 
     The image (larger ones more often), the crop, one of the eight flips and rotations and the noise all follow
     from (seed, index) through the counter-based generator Philox. There are no epochs and no length: a run resumes
     at any index, and any number of workers or machines gets the same data. Both patches are flipped after the
     degradation. Its random part is applied to the patch with enough context to equal a crop of the degraded whole
-    image.
+    image. Pixels that do not count are NaN in the clean patch; one without any pixel that counts is drawn again.
 
     Parameters
     ----------
@@ -72,28 +75,38 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         return degraded[0], clean[0]
 
     def batch(self, start: int, count: int) -> tuple[Tensor, Tensor]:
-        """Patches `start` to `start + count - 1`, stacked: (count, 3, p / scale, p / scale), (count, 3, p, p)."""
+        """Patches `start` to `start + count - 1`, stacked: (count, C, p / scale, p / scale), (count, C, p, p)."""
         if start < 0:
             raise IndexError(f"patches are counted from 0, not from {start}")
-        small = self.patch // self.images.scale
-        degraded = np.empty((count, 3, small, small), np.float32)
-        clean = np.empty((count, 3, self.patch, self.patch), np.float32)
+        small, channels = self.patch // self.images.scale, self.images.pixels.channels
+        degraded = np.empty((count, channels, small, small), np.float32)
+        clean = np.empty((count, channels, self.patch, self.patch), np.float32)
         for i in range(count):
             self._fill(start + i, degraded[i], clean[i])
         return torch.from_numpy(degraded), torch.from_numpy(clean)
 
     def _fill(self, index: int, degraded: "Array", clean: "Array") -> None:
-        source, patch, scale = self.images, self.patch, self.images.scale
         # the seed selects a stream of random numbers, of which every index has 2**128 of its own
         rng = np.random.Generator(np.random.Philox(key=self.seed, counter=index << 128))
-        position, row, column, turn = rng.random(4).tolist()
-        number = int(np.searchsorted(self._areas, position * self._areas[-1], side="right"))
-        image = source.clean[number]
-        top = int(row * ((image.shape[1] - patch) // scale + 1)) * scale
-        left = int(column * ((image.shape[2] - patch) // scale + 1)) * scale
-        turn = int(8 * turn)
-        _to_float(_augment(crop(image, top, top + patch, left, left + patch).numpy(), turn), clean)
-        _to_float(_augment(self._degraded(number, top, left, rng), turn), degraded)
+        number, top, left, turn, target = self._draw(rng)
+        _to_float(_augment(target, turn), clean, self.images.pixels)
+        _to_float(_augment(self._degraded(number, top, left, rng), turn), degraded, self.images.pixels)
+
+    def _draw(self, rng: np.random.Generator) -> "tuple[int, int, int, int, Array]":
+        """The number of an image, top and left of a patch, one of eight turns, and the clean patch."""
+        patch, scale = self.patch, self.images.scale
+        for _ in range(MAX_DRAWS):
+            position, row, column, turn = rng.random(4).tolist()
+            number = int(np.searchsorted(self._areas, position * self._areas[-1], side="right"))
+            image = self.images.clean[number]
+            top = int(row * ((image.shape[1] - patch) // scale + 1)) * scale
+            left = int(column * ((image.shape[2] - patch) // scale + 1)) * scale
+            target = crop(image, top, top + patch, left, left + patch).numpy()
+            if not self.images.masked or not np.isnan(target[0]).all():
+                return number, top, left, int(8 * turn), target
+        raise LossmithError(
+            f"patches: of {MAX_DRAWS} patches of {patch} pixels none has a pixel that counts; check the masks"
+        )
 
     def _degraded(self, number: int, top: int, left: int, rng: np.random.Generator) -> "Array":
         """The degraded patch of an image whose clean patch begins at (top, left)."""
@@ -105,7 +118,7 @@ class PatchDataset(Dataset[tuple[Tensor, Tensor]]):
         above, below = _context(row, side, image.shape[1], degrade.margin, degrade.alignment, degrade.scale)
         before, after = _context(column, side, image.shape[2], degrade.margin, degrade.alignment, degrade.scale)
         context = crop(image, above, below, before, after)
-        degraded = degrade(from_8bit(context) if context.dtype == torch.uint8 else context, rng).numpy()
+        degraded = degrade(images.pixels.to_unit(context), rng).numpy()
         row, column = (row - above) // degrade.scale, (column - before) // degrade.scale
         side //= degrade.scale
         return degraded[:, row : row + side, column : column + side]
@@ -136,9 +149,12 @@ def _augment(image: Array, turn: int) -> Array:
     return image.transpose(0, 2, 1) if turn & 4 else image
 
 
-def _to_float(values: Array, out: Array) -> None:
-    """Write values into `out` as float32 in [0, 1]."""
-    if values.dtype == np.uint8:
-        np.divide(values, np.float32(255), out=out, dtype=np.float32)
-    else:
+def _to_float(values: Array, out: Array, pixels: PixelFormat) -> None:
+    """Write stored values into `out`, on the scale of the range; the same bits as `PixelFormat.to_unit`."""
+    if values.dtype.kind == "f":
         np.copyto(out, values)
+    elif pixels.low:
+        np.subtract(values, np.float32(pixels.low), out=out, dtype=np.float32)
+        np.divide(out, np.float32(pixels.span), out=out)
+    else:
+        np.divide(values, np.float32(pixels.span), out=out, dtype=np.float32)

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
-from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat, describe_channels
 from lossmith.data.folders import find_images, is_pattern
-from lossmith.data.headers import read_headers
 from lossmith.data.options import Data
 from lossmith.data.pairing import common_scale, pair_folders
+from lossmith.data.picture_headers import PictureHeaders, read_picture_headers
+from lossmith.data.picture_reader import RGB_READER, PictureReader
+from lossmith.data.pixel_choice import check_pictures, choose_pixels
 from lossmith.data.samples import sample_images
 from lossmith.data.selection import evenly_spread
 from lossmith.data.storage import choose_storage
@@ -31,8 +33,10 @@ class PreparedData:
     test_pairs: Sequence[ImagePair]
     degradation: str
     """The expression of the degradation; for given pairs, "pairs of" and the name of their folder."""
-    fingerprint: dict[str, dict[str, str]]
-    """The SHA-256 of every file by its name, for the receipt: `training_images` and `test_images`."""
+    fingerprint: dict[str, Any]
+    """For the receipt: the SHA-256 of every file by its name, `training_images` and `test_images`. Where there are
+    any, those of masks by the name of their image, `training_masks` and `test_masks`; `nan`, if it is "mask"; and
+    `pixels`, if they are not 8-bit RGB."""
     remarks: tuple[str, ...] = ()
     """Sentences about content of the files that is not used."""
     pixels: PixelFormat = RGB_8BIT
@@ -71,15 +75,17 @@ def prepare_data(data: Data, expression: DegradationLike | None, beside: Path = 
         train, tests = sample_images("train"), test_images or sample_images("test")
     used = _limited(tests, data.test_limit)
     _refuse_images_in([*train, *used], beside)
-    headers = read_headers([*train, *used])
-    fingerprint = _fingerprint(train, used)
-    storage = choose_storage(headers.of(train), headers.of(used), kind, kind.scale, beside)
+    headers = read_picture_headers([*train, *used])
+    reader, remarks = _choose_reader(data, headers, train, used)
+    fingerprint = _fingerprint(train, used, reader)
+    storage = choose_storage(headers.of(train), headers.of(used), kind, kind.scale, beside, reader)
     return PreparedData(
-        degraded_images(train, kind, storage=storage),
-        make_test_pairs(used, kind, storage=storage),
+        degraded_images(train, kind, storage=storage, reader=reader),
+        make_test_pairs(used, kind, storage=storage, reader=reader),
         str(kind),
         fingerprint,
-        headers.remarks,
+        headers.remarks + remarks,
+        reader.pixels,
         untested=len(tests) - len(used),
     )
 
@@ -95,31 +101,86 @@ def _prepare_given_pairs(data: Data, clean: Path, degraded: Path, beside: Path) 
     used = _limited(tests, data.test_limit)
     train_files, test_files = ([file for pair in pairs for file in pair] for pairs in (train, used))
     _refuse_images_in([*train_files, *test_files], beside)
-    headers = read_headers([*train_files, *test_files])
-    fingerprint = _fingerprint(train_files, test_files)
-    sizes, test_sizes = (headers.of([clean for clean, _ in pairs]) for pairs in (train, used))
-    storage = choose_storage(sizes, test_sizes, None, scale, beside)
+    headers = read_picture_headers([*train_files, *test_files])
+    if data.channels == "auto":
+        _refuse_other_channels(headers, [*train, *used])
+    originals, test_originals = ([clean for clean, _ in pairs] for pairs in (train, used))
+    inputs = [degraded for _, degraded in (*train, *used)]
+    reader, remarks = _choose_reader(data, headers, originals, test_originals, inputs)
+    fingerprint = _fingerprint(train_files, test_files, reader)
+    sizes, test_sizes = headers.of(originals), headers.of(test_originals)
+    storage = choose_storage(sizes, test_sizes, None, scale, beside, reader)
     return PreparedData(
-        paired_images(train, storage=storage),
-        load_test_pairs(used, storage=storage),
+        paired_images(train, storage=storage, reader=reader),
+        load_test_pairs(used, storage=storage, reader=reader),
         f"pairs of {(degraded.parent if is_pattern(degraded) else degraded).name}",
         fingerprint,
-        headers.remarks,
+        headers.remarks + remarks,
+        reader.pixels,
         untested=len(tests) - len(used),
     )
 
 
-def prepare_test_images(paths: Sequence[Path], kind: Degradation, beside: Path) -> Sequence[ImagePair]:
+def prepare_test_images(
+    paths: Sequence[Path], kind: Degradation, beside: Path, reader: PictureReader = RGB_READER
+) -> Sequence[ImagePair]:
     """Decode and degrade test images, stored in memory or beside the results."""
-    sizes = read_headers(paths).of(paths)
-    return make_test_pairs(paths, kind, storage=choose_storage([], sizes, kind, kind.scale, beside))
+    sizes = read_picture_headers(paths).of(paths)
+    storage = choose_storage([], sizes, kind, kind.scale, beside, reader)
+    return make_test_pairs(paths, kind, storage=storage, reader=reader)
 
 
-def prepare_test_pairs(pairs: Sequence[tuple[Path, Path]], beside: Path) -> Sequence[ImagePair]:
+def prepare_test_pairs(
+    pairs: Sequence[tuple[Path, Path]], beside: Path, reader: PictureReader = RGB_READER
+) -> Sequence[ImagePair]:
     """Decode given test pairs, (clean, degraded), stored in memory or beside the results."""
-    headers = read_headers([file for pair in pairs for file in pair])
+    headers = read_picture_headers([file for pair in pairs for file in pair])
     sizes = headers.of([clean for clean, _ in pairs])
-    return load_test_pairs(pairs, storage=choose_storage([], sizes, None, common_scale(pairs), beside))
+    storage = choose_storage([], sizes, None, common_scale(pairs), beside, reader)
+    return load_test_pairs(pairs, storage=storage, reader=reader)
+
+
+def _choose_reader(
+    data: Data,
+    headers: PictureHeaders,
+    train: Sequence[Path],
+    tests: Sequence[Path],
+    degraded: Sequence[Path] = (),
+) -> tuple[PictureReader, tuple[str, ...]]:
+    """How the images of a study are read, and remarks about those that are converted.
+
+    The format is that of the clean training images. The sample photographs, some of which are gray, are RGB.
+    """
+    samples = data.images is None and data.clean is None
+    convert = data.channels != "auto"
+    pixels, remarks = RGB_8BIT, tuple[str, ...]()
+    if not samples or convert or data.range != "auto":
+        channels = 3 if samples and not convert else data.channels
+        pixels, remarks = choose_pixels(train, channels, data.range, headers=headers, nan=data.nan)
+    _refuse_other_types(headers, [train[0], *tests, *degraded])
+    remarks += check_pictures(headers, pixels, [*tests, *degraded], convert=convert)
+    return PictureReader.with_masks(pixels, [*train, *tests], data.mask, data.nan), remarks
+
+
+def _refuse_other_types(headers: PictureHeaders, paths: Sequence[Path]) -> None:
+    """Raise LossmithError for images whose values are of another type than those of the first."""
+    first, *others = ((path, headers.pictures[path].dtype) for path in paths)
+    if other := next(((path, dtype) for path, dtype in others if dtype != first[1]), None):
+        raise LossmithError(
+            f"images of one study are of one type, but '{first[0]}' holds {first[1]} and '{other[0]}' {other[1]}; "
+            "convert them to one"
+        )
+
+
+def _refuse_other_channels(headers: PictureHeaders, pairs: Sequence[tuple[Path, Path]]) -> None:
+    """Raise LossmithError for a pair of which one is gray and the other RGB, and the like."""
+    for pair in pairs:
+        kinds = [describe_channels(headers.pictures[path].channels) for path in pair]
+        if kinds[0] != kinds[1]:
+            raise LossmithError(
+                f"'{pair[0]}' is {kinds[0]} and its degraded image '{pair[1]}' is {kinds[1]}; convert one, or say "
+                "`channels=1` or `channels=3`, which converts gray and RGB"
+            )
 
 
 Item = TypeVar("Item", Path, tuple[Path, Path])
@@ -147,14 +208,22 @@ def _refuse_images_in(images: Sequence[Path], out: Path) -> None:
         raise LossmithError(f"'{inside}' lies in '{out}', the folder of what is to be made; choose another `out`")
 
 
-def _fingerprint(train: Sequence[Path], tests: Sequence[Path]) -> dict[str, dict[str, str]]:
+def _fingerprint(
+    train: Sequence[Path], tests: Sequence[Path], reader: PictureReader = RGB_READER
+) -> dict[str, Any]:
     """The SHA-256 of every file; raises LossmithError for a test image that is also a training image."""
     digests = {path: sha256_of(path) for path in (*train, *tests)}
     known = {digests[path]: path for path in train}
     for path in tests:
         if digests[path] in known:
             raise LossmithError(f"test image '{path}' is also trained on, as '{known[digests[path]]}'")
-    return {
+    entries: dict[str, Any] = {
         "training_images": dict(zip(image_names(train), (digests[path] for path in train), strict=True)),
         "test_images": dict(zip(image_names(tests), (digests[path] for path in tests), strict=True)),
+        **reader.pixels.receipt_entries,
     }
+    for name, paths in (("training_masks", train), ("test_masks", tests)):
+        masks = zip(image_names(paths), (reader.masks.get(path) for path in paths), strict=True)
+        if digests_of_masks := {image: sha256_of(mask) for image, mask in masks if mask}:
+            entries[name] = digests_of_masks
+    return entries if reader.nan == "refuse" else {**entries, "nan": reader.nan}

@@ -6,20 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import STORED_AS_THEY_ARE, PixelFormat
 from lossmith.core.resources import amount, free_disk, free_memory
 from lossmith.data.disk_cache import DiskCache, StoredImage, cached_bytes
-from lossmith.degradations import Degradation, compact, from_8bit
+from lossmith.data.picture_reader import RGB_READER, PictureReader
+from lossmith.degradations import Degradation
 
 logger = logging.getLogger(__name__)
 
 MEMORY_SHARE = 0.5
 """Of the free memory, for images; the rest is for the steps of training and for scoring."""
-DECODING_BYTES_PER_PIXEL = 100
-"""Memory that an image takes while it is decoded and degraded."""
+DECODING_BYTES_PER_VALUE = 33
+"""Memory that an image takes while it is decoded and degraded, for each pixel of each channel."""
 
 Sizes = Sequence[tuple[int, int]]
 """(height, width) of images."""
@@ -42,7 +45,12 @@ IN_MEMORY = Storage()
 
 
 def choose_storage(
-    train: Sizes, tests: Sizes, degradation: Degradation | None, scale: int, beside: Path
+    train: Sizes,
+    tests: Sizes,
+    degradation: Degradation | None,
+    scale: int,
+    beside: Path,
+    reader: PictureReader = RGB_READER,
 ) -> Storage:
     """Memory if the images fit into half of what is free, else a cache on the disk.
 
@@ -56,6 +64,8 @@ def choose_storage(
         How many times larger than the degraded images they are.
     beside
         The folder on whose disk the cache would be.
+    reader
+        The format of the images, and whether some pixels do not count.
 
     Raises
     ------
@@ -66,17 +76,22 @@ def choose_storage(
     if free is None:  # this platform does not tell
         return IN_MEMORY
     largest = max(height * width for height, width in (*train, *tests))
-    threads = max(1, min(Storage.threads, int(MEMORY_SHARE * free / (DECODING_BYTES_PER_PIXEL * largest))))
+    channels = reader.pixels.channels
+    decoding = DECODING_BYTES_PER_VALUE * channels * largest
+    threads = max(1, min(Storage.threads, int(MEMORY_SHARE * free / decoding)))
     levels = len(degradation.levels) if degradation is not None else 1
-    per_pixel = _training_bytes_per_pixel(degradation, scale)
-    in_memory = int(_pixels(train) * per_pixel + _pixels(tests) * 12 * levels * (1 + scale**-2))
+    per_pixel = _training_bytes_per_pixel(degradation, scale, reader)
+    as_floats = 4 * channels * levels
+    in_memory = int(_pixels(train) * per_pixel + _pixels(tests) * as_floats * (1 + scale**-2))
     if in_memory <= MEMORY_SHARE * free:
         return Storage(None, threads)
     count = f"{len(train)} training and {len(tests)} test images" if train else f"{len(tests)} test images"
     need = f"the {count} take {amount(in_memory)} of memory decoded, and {amount(free)} are free"
     if not hasattr(os, "pread"):  # Windows
         raise LossmithError(f"{need}; take fewer, or smaller ones")
-    on_disk = cached_bytes(train, per_pixel) + cached_bytes(tests, 3 + 12 * levels * scale**-2)
+    on_disk = cached_bytes(train, per_pixel) + cached_bytes(
+        tests, _target_bytes_per_pixel(reader) + as_floats * scale**-2
+    )
     if on_disk > (room := free_disk(beside)):
         raise LossmithError(
             f"{need}; on the disk of {beside} they would take {amount(on_disk)}, and {amount(room)} are free; "
@@ -86,22 +101,34 @@ def choose_storage(
     return Storage(DiskCache(beside), threads)
 
 
-def _training_bytes_per_pixel(degradation: Degradation | None, scale: int) -> float:
+def _target_bytes_per_pixel(reader: PictureReader) -> int:
+    """Bytes for each pixel of a clean image."""
+    return reader.pixels.channels * (4 if reader.masks_pixels else _bytes_per_value(reader.pixels))
+
+
+def _bytes_per_value(pixels: PixelFormat) -> int:
+    return np.dtype(pixels.dtype).itemsize if pixels.dtype in STORED_AS_THEY_ARE else 4
+
+
+def _training_bytes_per_pixel(degradation: Degradation | None, scale: int, reader: PictureReader) -> float:
     """Bytes for each pixel of a clean training image: its own, and those of its predegraded image.
 
-    The latter is uint8 or float32, which is found by degrading a small random image.
+    The latter is stored as the files are or as float32, which is found by degrading a small random image.
     """
+    pixels = reader.pixels
+    clean, source = _target_bytes_per_pixel(reader), pixels.channels * _bytes_per_value(pixels)
     if degradation is None:
-        return 3 + 3 * scale**-2
-    deterministic, _ = degradation.split_deterministic()
+        return clean + source * scale**-2
+    deterministic, _ = degradation.for_pixels(pixels).split_deterministic()
     if deterministic is None:
-        return 3
+        return clean + (source if reader.masks_pixels else 0)
     side = -(-64 // degradation.scale) * degradation.scale
+    image = pixels.to_stored(pixels.from_unit(torch.rand(pixels.channels, side, side)))
     try:
-        degraded = compact(deterministic(from_8bit(torch.randint(256, (3, side, side), dtype=torch.uint8))))
+        degraded = pixels.compact(deterministic(pixels.to_unit(image)))
     except LossmithError:  # a function of the user's may need larger images
-        return 3 + 12
-    return 3 + degraded.nbytes / side**2
+        return clean + 4 * pixels.channels
+    return clean + degraded.nbytes / side**2
 
 
 def _pixels(sizes: Sizes) -> int:

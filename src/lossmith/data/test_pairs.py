@@ -9,21 +9,24 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data.disk_cache import CachedImage
 from lossmith.data.pairing import common_scale
-from lossmith.data.parallel import parallel_map, read_cropped, read_image_pair
+from lossmith.data.parallel import parallel_map
+from lossmith.data.picture_reader import RGB_READER, Picture, PictureReader
 from lossmith.data.storage import IN_MEMORY, Storage
-from lossmith.degradations import Degradation, compact, from_8bit, is_gray
+from lossmith.degradations import Degradation, is_gray
 
 
 @dataclass(frozen=True)
 class ImagePair:
-    """A degraded image and its clean one, whole: float32 (3, h, w) and (3, h * scale, w * scale).
+    """A degraded image and its clean one, whole: float32 (C, h, w) and (C, h * scale, w * scale).
 
-    Clean values are in [0, 1]; degraded ones may lie outside, as noise is not clipped.
+    Both are on the scale of the range of a format. Clean values of 8-bit files are in [0, 1]; degraded ones may
+    lie outside, as noise is not clipped. Pixels that do not count are NaN in the clean image, in all channels;
+    the degraded one has no NaN.
     """
 
     name: str
@@ -36,7 +39,7 @@ class ImagePair:
     @property
     def gray(self) -> bool:
         """Whether the three channels of the clean image are equal."""
-        return is_gray(self.clean)
+        return self.clean.shape[0] == 3 and is_gray(self.clean)
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,11 @@ class CachedPair:
     clean: CachedImage
     scale: int
     degradation: str
+    pixels: PixelFormat
 
     def read(self) -> ImagePair:
         """The pair, in memory."""
-        degraded, clean = (_as_float(image.read()) for image in (self.degraded, self.clean))
+        degraded, clean = (self.pixels.to_unit(image.read()) for image in (self.degraded, self.clean))
         return ImagePair(self.name, degraded, clean, self.scale, self.degradation)
 
 
@@ -77,20 +81,16 @@ class CachedPairs(Sequence[ImagePair]):
         return self.pairs[index].read()
 
 
-def _store(pair: ImagePair, storage: Storage) -> StoredPair:
+def _store(pair: ImagePair, pixels: PixelFormat, storage: Storage) -> StoredPair:
     if storage.cache is None:
         return pair
-    degraded, clean = (storage.cache.put(compact(image)) for image in (pair.degraded, pair.clean))
-    return CachedPair(pair.name, degraded, clean, pair.scale, pair.degradation)
+    degraded, clean = (storage.cache.put(pixels.compact(image)) for image in (pair.degraded, pair.clean))
+    return CachedPair(pair.name, degraded, clean, pair.scale, pair.degradation, pixels)
 
 
 def _as_sequence(pairs: Sequence[StoredPair]) -> Sequence[ImagePair]:
     cached = [pair for pair in pairs if isinstance(pair, CachedPair)]
     return CachedPairs(cached) if cached else [pair for pair in pairs if isinstance(pair, ImagePair)]
-
-
-def _as_float(image: Tensor) -> Tensor:
-    return from_8bit(image) if image.dtype == torch.uint8 else image
 
 
 def make_test_pairs(
@@ -99,6 +99,7 @@ def make_test_pairs(
     seed: int = 0,
     *,
     storage: Storage = IN_MEMORY,
+    reader: PictureReader = RGB_READER,
 ) -> Sequence[ImagePair]:
     """Degrade whole images.
 
@@ -117,6 +118,8 @@ def make_test_pairs(
         Of random degradations.
     storage
         Where to store the pairs.
+    reader
+        The format of the images, and which pixels do not count.
 
     Raises
     ------
@@ -124,22 +127,28 @@ def make_test_pairs(
         For images that cannot be read or are smaller than the scale.
     """
 
+    degradation = degradation.for_pixels(reader.pixels)
+
     def load(path: Path, name: str) -> list[StoredPair]:
-        clean = read_cropped(path, degradation.scale)
-        return [_store(pair, storage) for pair in degraded_pairs(name, clean, degradation, seed)]
+        picture = reader.read(path, degradation.scale)
+        pairs = degraded_pairs(name, picture, degradation, seed, pixels=reader.pixels)
+        return [_store(pair, reader.pixels, storage) for pair in pairs]
 
     loads = [partial(load, path, name) for path, name in zip(paths, image_names(paths), strict=True)]
     return _as_sequence([pair for pairs in parallel_map(loads, threads=storage.threads) for pair in pairs])
 
 
-def degraded_pairs(name: str, clean: Tensor, degradation: Degradation, seed: int = 0) -> list[ImagePair]:
-    """The pairs of one clean image, uint8 (3, H, W), as those of `make_test_pairs`: one for each level."""
-    target, levels = from_8bit(clean), degradation.levels
-    gray = is_gray(target)
+def degraded_pairs(
+    name: str, picture: Picture, degradation: Degradation, seed: int = 0, *, pixels: PixelFormat = RGB_8BIT
+) -> list[ImagePair]:
+    """The pairs of one clean image as those of `make_test_pairs`: one for each level."""
+    target, levels = pixels.to_unit(picture.target), degradation.levels
+    source = target if picture.source is picture.target else pixels.to_unit(picture.source)
+    gray = pixels.channels == 3 and is_gray(source)
     return [
         ImagePair(
             f"{name}@{level}" if level else name,
-            degrade(target, image_rng(seed, name)),
+            degrade(source, image_rng(seed, name)),
             target,
             degradation.scale,
             str(levels[level]) if level else "",
@@ -148,13 +157,18 @@ def degraded_pairs(name: str, clean: Tensor, degradation: Degradation, seed: int
     ]
 
 
-def load_test_pairs(pairs: Sequence[tuple[Path, Path]], *, storage: Storage = IN_MEMORY) -> Sequence[ImagePair]:
+def load_test_pairs(
+    pairs: Sequence[tuple[Path, Path]],
+    *,
+    storage: Storage = IN_MEMORY,
+    reader: PictureReader = RGB_READER,
+) -> Sequence[ImagePair]:
     """Read given pairs of files, (clean, degraded), such as `pair_folders` finds."""
-    scale = common_scale(pairs)
+    scale, pixels = common_scale(pairs), reader.pixels
 
     def load(clean_path: Path, degraded_path: Path, name: str) -> StoredPair:
-        clean, degraded = read_image_pair(clean_path, degraded_path, scale)
-        return _store(ImagePair(name, from_8bit(degraded), from_8bit(clean), scale), storage)
+        (clean, _), degraded = reader.read_pair(clean_path, degraded_path, scale)
+        return _store(ImagePair(name, pixels.to_unit(degraded), pixels.to_unit(clean), scale), pixels, storage)
 
     names = image_names([clean for clean, _ in pairs])
     loads = [partial(load, *pair, name) for pair, name in zip(pairs, names, strict=True)]

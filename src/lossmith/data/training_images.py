@@ -4,14 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
 
 from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data.disk_cache import StoredImage
 from lossmith.data.pairing import common_scale
-from lossmith.data.parallel import Progress, parallel_map, read_cropped, read_image_pair
+from lossmith.data.parallel import Progress, parallel_map
+from lossmith.data.picture_reader import RGB_READER, PictureReader
 from lossmith.data.storage import IN_MEMORY, Storage
 from lossmith.data.test_pairs import image_names
-from lossmith.degradations import Degradation, compact, from_8bit, is_gray
+from lossmith.degradations import Degradation, is_gray
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,10 @@ class TrainingImages:
 
     names: tuple[str, ...]
     clean: tuple[StoredImage, ...]
-    """uint8 (3, H, W)."""
+    """(C, H, W) as `pixels` stores them; float32 where some pixels do not count, which are NaN."""
     predegraded: tuple[StoredImage, ...]
-    """(3, H / s, W / s): uint8 if all values are multiples of 1 / 255, else float32; or `clean` itself."""
+    """(C, H / s, W / s), without NaN: as `pixels` stores them if that is lossless, else float32; or `clean`
+    itself."""
     scale: int
     """How many times smaller than the clean patches the degraded ones are."""
     random_degradation: Degradation | None = None
@@ -36,6 +42,20 @@ class TrainingImages:
     """The random part for gray images."""
     pixels: PixelFormat = RGB_8BIT
     """The format of the files, and of the images where they are whole numbers."""
+    masked: bool = False
+    """Whether some pixels do not count."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle, which does not know torch's unsigned types beyond 8 bits: their images as NumPy arrays."""
+        return {
+            **vars(self),
+            **{name: tuple(map(_to_pickle, getattr(self, name))) for name in ("clean", "predegraded")},
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        for name in ("clean", "predegraded"):
+            vars(self)[name] = tuple(map(_from_pickle, state[name]))
 
     def random_degradation_of(self, number: int) -> Degradation | None:
         """The random part of the degradation of an image."""
@@ -48,6 +68,7 @@ def degraded_images(
     progress: Progress | None = None,
     *,
     storage: Storage = IN_MEMORY,
+    reader: PictureReader = RGB_READER,
 ) -> TrainingImages:
     """Clean images, and their degradation; the noise of gray images is gray.
 
@@ -64,22 +85,28 @@ def degraded_images(
         Called after every image.
     storage
         Where to store them.
+    reader
+        Their format, and which pixels do not count.
 
     Raises
     ------
     LossmithError
         For images that cannot be read or are smaller than the scale.
     """
+    pixels, degradation = reader.pixels, degradation.for_pixels(reader.pixels)
     deterministic, random = degradation.split_deterministic()
 
-    def load(path: Path) -> tuple[StoredImage, StoredImage, bool]:
-        clean = read_cropped(path, degradation.scale)
-        stored = storage.store(clean)
-        if deterministic is None:
-            return stored, stored, is_gray(clean)
-        return stored, storage.store(compact(deterministic(from_8bit(clean)))), is_gray(clean)
+    def load(path: Path) -> tuple[StoredImage, StoredImage, bool, bool]:
+        target, source = reader.read(path, degradation.scale)
+        gray, masked = pixels.channels == 3 and is_gray(source), target is not source
+        clean = storage.store(target)
+        if deterministic is not None:
+            degraded = storage.store(pixels.compact(deterministic(pixels.to_unit(source))))
+        else:
+            degraded = storage.store(source) if masked else clean
+        return clean, degraded, gray, masked
 
-    clean, predegraded, gray = zip(
+    clean, predegraded, gray, masked = zip(
         *parallel_map([partial(load, path) for path in paths], progress, storage.threads), strict=True
     )
     return TrainingImages(
@@ -90,20 +117,35 @@ def degraded_images(
         random,
         frozenset(number for number, is_gray_image in enumerate(gray) if is_gray_image),
         degradation.for_gray().split_deterministic()[1],
+        pixels,
+        any(masked),
     )
 
 
 def paired_images(
-    pairs: Sequence[tuple[Path, Path]], progress: Progress | None = None, *, storage: Storage = IN_MEMORY
+    pairs: Sequence[tuple[Path, Path]],
+    progress: Progress | None = None,
+    *,
+    storage: Storage = IN_MEMORY,
+    reader: PictureReader = RGB_READER,
 ) -> TrainingImages:
     """Given pairs of files, (clean, degraded), such as `pair_folders` finds."""
     scale = common_scale(pairs)
 
-    def load(clean_path: Path, degraded_path: Path) -> tuple[StoredImage, StoredImage]:
-        clean, degraded = read_image_pair(clean_path, degraded_path, scale)
-        return storage.store(clean), storage.store(degraded)
+    def load(clean_path: Path, degraded_path: Path) -> tuple[StoredImage, StoredImage, bool]:
+        (target, source), degraded = reader.read_pair(clean_path, degraded_path, scale)
+        return storage.store(target), storage.store(degraded), target is not source
 
-    clean, degraded = zip(
+    clean, degraded, masked = zip(
         *parallel_map([partial(load, *pair) for pair in pairs], progress, storage.threads), strict=True
     )
-    return TrainingImages(tuple(image_names([path for path, _ in pairs])), clean, degraded, scale)
+    names = tuple(image_names([path for path, _ in pairs]))
+    return TrainingImages(names, clean, degraded, scale, pixels=reader.pixels, masked=any(masked))
+
+
+def _to_pickle(image: StoredImage) -> StoredImage | np.ndarray[Any, Any]:
+    return image.numpy() if isinstance(image, torch.Tensor) and image.dtype == torch.uint16 else image
+
+
+def _from_pickle(image: StoredImage | np.ndarray[Any, Any]) -> StoredImage:
+    return torch.from_numpy(image) if isinstance(image, np.ndarray) else image

@@ -6,11 +6,12 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError
 from lossmith.data.disk_cache import StoredImage, crop, upper_left
+from lossmith.data.picture_reader import Picture, filled
 from lossmith.data.prepare import PreparedData
 from lossmith.data.selection import evenly_spread
 from lossmith.data.test_pairs import ImagePair, degraded_pairs
 from lossmith.data.training_images import TrainingImages
-from lossmith.degradations import Degradation, from_8bit
+from lossmith.degradations import Degradation
 
 SHARE = 5
 """A fifth of an image's longer side is cut off."""
@@ -133,9 +134,10 @@ def split_validation(
         [pair for name, region in named.items() for pair in _pairs(name, region, source, degradation)],
         data.degradation,
         {
-            "training_images": data.fingerprint["training_images"],
+            **{name: entry for name, entry in data.fingerprint.items() if not name.startswith("test_")},
             "validation_crops": {name: f"{source.names[r.image]}, {r}" for name, r in named.items()},
         },
+        pixels=data.pixels,
     )
 
 
@@ -161,9 +163,11 @@ def _trained_part(source: TrainingImages, sizes: list[tuple[int, int]]) -> Train
 def _pairs(name: str, region: Region, source: TrainingImages, degradation: Degradation | None) -> list[ImagePair]:
     clean = _read(source.clean[region.image], region, 1)
     if degradation is not None:
-        return degraded_pairs(name, clean, degradation)
+        picture = Picture(clean, filled(clean))
+        return degraded_pairs(name, picture, degradation.for_pixels(source.pixels), pixels=source.pixels)
     degraded = _read(source.predegraded[region.image], region, source.scale)
-    return [ImagePair(name, from_8bit(degraded), from_8bit(clean), source.scale)]
+    to_unit = source.pixels.to_unit
+    return [ImagePair(name, to_unit(degraded), to_unit(clean), source.scale)]
 
 
 def _read(image: StoredImage, region: Region, shrink: int) -> Tensor:

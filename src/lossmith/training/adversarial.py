@@ -17,6 +17,7 @@ from lossmith.training.lr_schedule import learning_rate
 from lossmith.training.module import StepMetrics
 from lossmith.training.recipe import Recipe
 from lossmith.training.supervised import SupervisedModule, all_weights_finite
+from lossmith.training.valid_pixels import zero_invalid
 
 
 class GeneratorLoss(Loss):
@@ -28,7 +29,7 @@ class GeneratorLoss(Loss):
     Parameters
     ----------
     discriminator
-        From images, (N, 3, H, W), to logits of any shape with N first.
+        From images, (N, C, H, W), to logits of any shape with N first.
     adversarial
         Turns the logits of real and restored images into a scalar.
     """
@@ -112,13 +113,15 @@ class AdversarialModule(SupervisedModule):
     content
         Its loss beside the adversarial one.
     discriminator
-        From images, (N, 3, H, W), to logits.
+        From images, (N, C, H, W), to logits.
     adversarial, weight
         The adversarial loss, and its weight in the restorer's loss.
     recipe
         The optimizer's settings; both networks follow its learning rate schedule.
     discriminator_learning_rate
         The discriminator's peak learning rate; by default the recipe's.
+    masked
+        Whether clean images may hold NaN, where both images are 0 for the loss and the discriminator.
 
     Raises
     ------
@@ -137,6 +140,8 @@ class AdversarialModule(SupervisedModule):
         weight: float,
         recipe: Recipe,
         discriminator_learning_rate: float | None = None,
+        *,
+        masked: bool = False,
     ) -> None:
         self._discriminator_parameters = [
             parameter for parameter in discriminator.parameters() if parameter.requires_grad
@@ -149,7 +154,8 @@ class AdversarialModule(SupervisedModule):
         self._discriminator_lr_factor = (
             discriminator_learning_rate or recipe.learning_rate
         ) / recipe.learning_rate
-        super().__init__(restorer, content + weight * GeneratorLoss(self.discriminator, adversarial), recipe)
+        objective = content + weight * GeneratorLoss(self.discriminator, adversarial)
+        super().__init__(restorer, objective, recipe, masked=masked)
 
     def setup(self, fabric: Fabric) -> None:
         super().setup(fabric)
@@ -161,6 +167,7 @@ class AdversarialModule(SupervisedModule):
 
     def forward_backward(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[StepMetrics, Tensor]:
         values, restored = super().forward_backward(degraded, clean, progress)
+        clean = zero_invalid(clean, clean) if self.masked else clean
         return {**values, **self._discriminator_forward_backward(clean, restored, progress)}, restored
 
     def optimizer_step(self, values: StepMetrics) -> None:

@@ -83,7 +83,7 @@ def measure_durations(
     with torch.enable_grad():
         start = _now()
         batch = PatchDataset(data.source, recipe.patch).batch(recipe.batch, recipe.batch)
-        degraded, clean = (images.to(best_device(), memory_format=torch.channels_last) for images in batch)
+        degraded, clean = map(_on_device, batch)
         restored = _check_network(recipe, degraded, clean)
         torch.autograd.backward(restored, torch.zeros_like(restored))
         network_seconds = _now() - start
@@ -91,7 +91,7 @@ def measure_durations(
     smallest = _smallest(data.test_pairs)
     part = _part(smallest, *[TIMED_SIDE // smallest.scale] * 2)
     protocol = replace(settings.protocol, border=0)  # which may be too wide for the part
-    restorer = network(str(recipe.network), part.scale).eval().to(best_device())
+    restorer = network(str(recipe.network), part.scale, len(part.clean)).eval().to(best_device())
     start = _now()
     (restored,) = restore_images(restorer, [part])
     restoring = _now() - start
@@ -113,6 +113,11 @@ def _loss_seconds(loss: Loss, recipe: Recipe, restored: Tensor, clean: Tensor) -
     return mean
 
 
+def _on_device(images: Tensor) -> Tensor:
+    """Patches as a step gets them; pixels that do not count are 0."""
+    return images.nan_to_num().to(best_device(), memory_format=torch.channels_last)
+
+
 def _now() -> float:
     synchronize()
     return time.perf_counter()
@@ -130,7 +135,7 @@ def _try_training(losses: Sequence[Loss], recipe: Recipe, source: TrainingImages
             )
     with explain_out_of_memory(recipe), torch.enable_grad():
         batch = PatchDataset(source, recipe.patch).batch(0, recipe.batch)
-        degraded, clean = (images.to(best_device(), memory_format=torch.channels_last) for images in batch)
+        degraded, clean = map(_on_device, batch)
         restored = _check_network(recipe, degraded, clean)
         for loss in losses:
             criterion = deepcopy(loss).to(restored.device)
@@ -142,10 +147,10 @@ def _try_training(losses: Sequence[Loss], recipe: Recipe, source: TrainingImages
 
 
 def _check_network(recipe: Recipe, degraded: Tensor, clean: Tensor) -> Tensor:
-    """The output of a fresh network for the patches, (N, 3, H, W), with its graph."""
+    """The output of a fresh network for the patches, (N, C, H, W), with its graph."""
     name = f"network '{recipe.network}'"
     scale = clean.shape[-1] // degraded.shape[-1]
-    restorer = network(str(recipe.network), scale)
+    restorer = network(str(recipe.network), scale, clean.shape[1])
     restorer.to(degraded.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     with autocast(recipe.precision), _attribute_errors_to(name, degraded):
         try:
@@ -229,8 +234,9 @@ def _try_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protoc
     """
     check_border(test_pairs, protocol)
     _check_memory(test_pairs)
-    restorer = network(expression, test_pairs[0].scale).eval().to(best_device())
-    inference = FullImageInference(restorer, test_pairs[0].scale)
+    scale, channels = test_pairs[0].scale, len(test_pairs[0].clean)
+    restorer = network(expression, scale, channels).eval().to(best_device())
+    inference = FullImageInference(restorer, scale)
     proxies: dict[tuple[int, int], ImagePair] = {}
     for pair in test_pairs:
         inference.rows_at_once(*pair.degraded.shape[1:])
@@ -264,8 +270,8 @@ def _proxy(pair: ImagePair) -> ImagePair:
 
 
 def _part(pair: ImagePair, height: int, width: int) -> ImagePair:
-    """The top left corner of this size in degraded pixels, or what there is of it."""
-    clean = pair.clean[:, : height * pair.scale, : width * pair.scale]
+    """The top left corner of this size in degraded pixels, or what there is of it; all its pixels count."""
+    clean = pair.clean[:, : height * pair.scale, : width * pair.scale].nan_to_num()
     return ImagePair(pair.name, pair.degraded[:, :height, :width], clean, pair.scale)
 
 

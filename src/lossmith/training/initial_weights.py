@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat, describe_channels
 from lossmith.core.state_dicts import StateDict, quote_names, read_state_dicts
 from lossmith.expressions import format_call, parse_call
 from lossmith.models.foreign import canonical_weights, closest_state_dict, load_any_model, weights_for
@@ -37,10 +38,10 @@ class Init:
         load_weights(restorer, self.weights)
 
 
-def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
+def open_init(recipe: Recipe, scale: int, pixels: PixelFormat = RGB_8BIT) -> tuple[Recipe, Init | None]:
     """The recipe with its network filled in, and the initial weights of `recipe.init`, if there are any.
 
-    A recipe without a network gets that of the file. `scale` is that of the training images.
+    A recipe without a network gets that of the file. `scale` and `pixels` are those of the training images.
 
     Raises LossmithError for a file that cannot be read or trained, or does not fit the network.
     """
@@ -52,11 +53,16 @@ def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
         raise LossmithError(f"{path} is an ONNX graph, which cannot be trained; `init` takes weights")
     if recipe.network is None:
         model = load_any_model(path)
+        if model.channels != pixels.channels:
+            kinds = [describe_channels(number) for number in (model.channels, pixels.channels)]
+            raise LossmithError(
+                f"{path} restores images of {kinds[0]}, and these are {kinds[1]}; leave `init` out"
+            )
         recipe = replace(recipe, network=_expression(path, model))
         candidates = [StateDict(model.restorer.state_dict())]
     else:
         candidates = read_state_dicts(path)
-    restorer = network(str(recipe.network), scale)
+    restorer = network(str(recipe.network), scale, pixels.channels)
     if recipe.init_partial:
         weights = _fitting_weights(path, restorer, closest_state_dict(restorer, candidates))
     else:
@@ -70,11 +76,14 @@ def open_init(recipe: Recipe, scale: int) -> tuple[Recipe, Init | None]:
 
 
 def _expression(path: Path, model: Model) -> str:
-    """The expression of a file's network without its scale, which is that of the images."""
+    """The expression of a file's network without its scale and its channels, which are those of the images."""
     if not isinstance(model.restorer, SpandrelModule):
         call = parse_call(str(model.receipt["network"]), "network")
         return format_call(
-            replace(call, options=tuple((name, value) for name, value in call.options if name != "scale"))
+            replace(
+                call,
+                options=tuple((name, value) for name, value in call.options if name not in ("scale", "channels")),
+            )
         )
     if (expression := model.restorer.expression) is None:
         raise LossmithError(

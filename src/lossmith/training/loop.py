@@ -61,7 +61,8 @@ def fit(
     state = TrainState(recipe)
     loss_monitor = LossMonitor(state)
     # crops as large and as many as a batch's patches, so that a validation costs less than a step
-    validator = Validator(*center_crops(test_pairs, recipe.patch, recipe.batch), sample_writer)
+    crops = center_crops(test_pairs, recipe.patch, recipe.batch)
+    validator = Validator(*crops, sample_writer, patches.images.pixels)
     logger = CSVLogger(folder.metrics_csv, min(WRITE_EVERY_S, save_every))
     checkpointer = Checkpointer(
         folder.state, save_every, state, module, loss_monitor=loss_monitor, validator=validator, logger=logger

@@ -3,15 +3,18 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lossmith.core.devices import autocast, best_device, out_of_memory
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data import ImagePair
 from lossmith.data.loader import Batch
 from lossmith.training.recipe import Recipe
 from lossmith.training.supervised import SupervisedModule, set_loss_progress, to_channels_last
+from lossmith.training.valid_pixels import zero_invalid
 
 
 def saved_activation_bytes(module: SupervisedModule, batch: Batch) -> int:
@@ -22,7 +25,7 @@ def saved_activation_bytes(module: SupervisedModule, batch: Batch) -> int:
     module
         The module; its loss is set to the end of its schedule.
     batch
-        (degraded, clean), (N, 3, h, w) and (N, 3, H, W).
+        (degraded, clean), (N, C, h, w) and (N, C, H, W).
     """
     modules = module.modules.to(best_device()).train()
     weights = {tensor.untyped_storage().data_ptr() for tensor in (*modules.parameters(), *modules.buffers())}
@@ -39,8 +42,11 @@ def saved_activation_bytes(module: SupervisedModule, batch: Batch) -> int:
     hooks = torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor)
     with torch.enable_grad(), autocast(module.recipe.precision), hooks:
         # the graph stays alive until all storages are summed, so that no address is reused by another
-        total = module.loss(module.restorer(degraded), clean)
-    del total
+        restored = module.restorer(degraded)
+        if module.masked:
+            restored, clean = zero_invalid(restored, clean), zero_invalid(clean, clean)
+        total = module.loss(restored, clean)
+    del total, restored
     return sum(activations.values())
 
 
@@ -50,11 +56,12 @@ def bytes_to_write(
     recipe: Recipe,
     test_pairs: Sequence[ImagePair],
     runs: int = 1,
+    pixels: PixelFormat = RGB_8BIT,
 ) -> int:
-    """Bytes that so many runs write, at least: checkpoints, models, and the test images at a byte per pixel."""
+    """Bytes that so many runs write, at least: checkpoints, models, and test images, packed to a third."""
     weights = _weight_bytes(restorer)
     checkpoint = weights * (3 + (recipe.ema > 0))  # the optimizer keeps two numbers for each weight
-    images = sum(int(pair.clean[0].numel()) for pair in test_pairs)
+    images = sum(int(pair.clean.numel()) for pair in test_pairs) * np.dtype(pixels.dtype).itemsize // 3
     # a run keeps two checkpoints, and writes a third before it deletes the older
     need = runs * (2 * checkpoint + weights + images) + checkpoint
     return need if discriminator is None else need + 3 * 3 * _weight_bytes(discriminator)

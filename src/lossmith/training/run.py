@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from lossmith.core.devices import best_device, check_devices, device_name, resolve_precision
 from lossmith.core.files import sha256_of
 from lossmith.core.lock import folder_lock
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.core.progress import ProgressBar
 from lossmith.core.provenance import provenance
 from lossmith.core.resources import check_disk
 from lossmith.core.run_config import write_or_check
-from lossmith.data import ImagePair, PatchDataset, PreparedData, write_image
+from lossmith.data import PatchDataset, PreparedData, TrainingImages, write_picture
 from lossmith.evaluation import Restored, restore_images, score_images, write_csv
 from lossmith.losses import Loss
 from lossmith.losses.adversarial import adversarial
@@ -62,13 +63,14 @@ class SupervisedTask:
         """A fresh discriminator, for a task that has one."""
         return None
 
-    def build_module(self, scale: int) -> SupervisedModule:
+    def build_module(self, images: TrainingImages) -> SupervisedModule:
         """The module, ready for its first step; fresh weights are drawn from torch's generator."""
         # a copy, since a loss may have a state, which one run must not pass on to the next
-        return SupervisedModule(self._build_restorer(scale), deepcopy(self.loss), self.recipe)
+        loss = deepcopy(self.loss)
+        return SupervisedModule(self._build_restorer(images), loss, self.recipe, masked=images.masked)
 
-    def _build_restorer(self, scale: int) -> nn.Module:
-        restorer = network(str(self.recipe.network), scale)
+    def _build_restorer(self, images: TrainingImages) -> nn.Module:
+        restorer = network(str(self.recipe.network), images.scale, images.pixels.channels)
         if self.init:
             self.init.load(restorer)
         return restorer
@@ -109,8 +111,8 @@ class AdversarialTask(SupervisedTask):
     def build_discriminator(self) -> nn.Module:
         return discriminator(str(self.adversarial_recipe.discriminator), self.recipe.patch)
 
-    def build_module(self, scale: int) -> AdversarialModule:
-        restorer = self._build_restorer(scale)
+    def build_module(self, images: TrainingImages) -> AdversarialModule:
+        restorer = self._build_restorer(images)
         restorer.load_state_dict(load_model(self.pretrained, str(self.recipe.network)).restorer.state_dict())
         return AdversarialModule(
             restorer,
@@ -120,6 +122,7 @@ class AdversarialTask(SupervisedTask):
             self.adversarial_recipe.adversarial_weight,
             self.recipe,
             self.adversarial_recipe.discriminator_learning_rate,
+            masked=images.masked,
         )
 
 
@@ -144,9 +147,10 @@ def begin(
         if settings.dry_run:
             objectives = [task.objective() for task in tasks]
             dry_run(objectives, recipe.per_device(settings.devices), data, settings.protocol)
-        networks = network(str(recipe.network), data.source.scale), tasks[-1].build_discriminator()
+        channels = data.pixels.channels
+        networks = network(str(recipe.network), data.source.scale, channels), tasks[-1].build_discriminator()
         results = f"the results of {runs} runs" if runs > 1 else "the results"
-        check_disk(out, bytes_to_write(*networks, recipe, data.test_pairs, runs), results)
+        check_disk(out, bytes_to_write(*networks, recipe, data.test_pairs, runs, data.pixels), results)
         write_or_check(config_file, config)
         yield
 
@@ -205,7 +209,7 @@ def train_run(
             logger.info(announcement)
         torch.manual_seed(seed)
         patches = PatchDataset(data.source, recipe.patch, seed)
-        module = task.build_module(data.source.scale)
+        module = task.build_module(data.source)
         with explain_out_of_memory(recipe):
             state = fit(
                 module,
@@ -230,7 +234,7 @@ def train_run(
         save_model(folder.model, restorer, receipt)
         with ProgressBar(f"scoring {name}, seed {seed}") as bar:
             rows = score_images(
-                _tested(restorer, data.test_pairs, folder, name, seed),
+                _tested(restorer, data, folder, name, seed),
                 settings.protocol,
                 settings.metrics,
                 progress=lambda finished: bar.count(finished, len(data.test_pairs)),
@@ -246,21 +250,23 @@ def train_run(
             device=device_name(settings.devices),
             precision=recipe.precision,
         )
-        folder.finish(summary, [folder.image(pair.name) for pair in data.test_pairs])
+        folder.finish(summary, [folder.image(pair.name, data.pixels) for pair in data.test_pairs])
     return summary
 
 
 def _tested(
-    restorer: nn.Module, pairs: Sequence[ImagePair], folder: RunFolder, loss: str, seed: int
+    restorer: nn.Module, data: PreparedData, folder: RunFolder, loss: str, seed: int
 ) -> Iterator[Restored]:
     """Restore the test images, and hand them on to be written into the folder and scored."""
+    pairs = data.test_pairs
     for pair, image in zip(pairs, restore_images(restorer.to(best_device()), pairs), strict=True):
-        yield Restored(pair.name, loss, partial(_written, folder.image(pair.name), image, pair.clean), seed)
+        path = folder.image(pair.name, data.pixels)
+        yield Restored(pair.name, loss, partial(_written, path, image, pair.clean, data.pixels), seed)
 
 
-def _written(path: Path, image: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+def _written(path: Path, image: Tensor, clean: Tensor, pixels: PixelFormat) -> tuple[Tensor, Tensor]:
     """Write a restored image; returns it and its target."""
-    write_image(path, image)
+    write_picture(path, image, pixels)
     return image, clean
 
 

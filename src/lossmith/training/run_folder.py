@@ -10,8 +10,10 @@ from typing import Any
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import remove_partial_files, safe_file_name, sha256_of, write_text
 from lossmith.core.legacy import IMAGES_FOLDER, rename_entries
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.core.run_config import check, resume_advice
 from lossmith.core.state_file import CheckpointFile
+from lossmith.data import picture_suffix
 from lossmith.evaluation import Protocol, Row, write_csv
 
 CHECKPOINT_FORMAT = "lossmith run 4"
@@ -66,10 +68,14 @@ class RunFolder:
     def model(self) -> Path:
         return self.path / "model.safetensors"
 
-    def image(self, name: str) -> Path:
-        """The file of the restored test image of that name."""
+    def image(self, name: str, pixels: PixelFormat | None = None) -> Path:
+        """The file of the restored test image of that name, for images of this format [default: what is there]."""
         old = self.path / IMAGES_FOLDER
-        return (old if old.is_dir() else self.path / "images") / f"{safe_file_name(name)}.png"
+        stem = (old if old.is_dir() else self.path / "images") / safe_file_name(name)
+        tiff = stem.with_name(f"{stem.name}.tif")
+        if pixels is None:
+            return tiff if tiff.is_file() else stem.with_name(f"{stem.name}.png")
+        return stem.with_name(f"{stem.name}{picture_suffix(pixels)}")
 
     @property
     def scores(self) -> Path:

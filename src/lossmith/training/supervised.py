@@ -17,6 +17,7 @@ from lossmith.training.fabric import Fabric
 from lossmith.training.lr_schedule import learning_rate
 from lossmith.training.module import StepMetrics, TrainingModule
 from lossmith.training.recipe import Recipe
+from lossmith.training.valid_pixels import zero_invalid
 
 SKIPPED = "skipped"
 """The name of a step's metric that is 1 when the step was skipped."""
@@ -62,19 +63,21 @@ class SupervisedModule(TrainingModule):
     Parameters
     ----------
     restorer
-        From degraded images, (N, 3, h, w), to restored ones, (N, 3, H, W).
+        From degraded images, (N, C, h, w), to restored ones, (N, C, H, W).
     loss
         What is minimized.
     recipe
         The optimizer's settings, the precision, and whether weights are averaged.
+    masked
+        Whether clean images may hold NaN, where pixels do not count: both images are 0 there for the loss.
     """
 
     betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
     """Adam's decay rates."""
 
-    def __init__(self, restorer: nn.Module, loss: Loss, recipe: Recipe) -> None:
+    def __init__(self, restorer: nn.Module, loss: Loss, recipe: Recipe, *, masked: bool = False) -> None:
         self.restorer = restorer.to(memory_format=torch.channels_last)
-        self.loss, self.recipe = loss, recipe
+        self.loss, self.recipe, self.masked = loss, recipe, masked
         self.ema = EMA(self.restorer, recipe.ema) if recipe.ema else None
         self.modules = nn.ModuleDict({"restorer": self.restorer, "loss": loss})
         if self.ema:
@@ -117,11 +120,13 @@ class SupervisedModule(TrainingModule):
         return degraded, clean
 
     def forward_backward(self, degraded: Tensor, clean: Tensor, progress: float) -> tuple[StepMetrics, Tensor]:
-        """The first half of a step: its metrics, and the restored images, (N, 3, H, W), detached."""
+        """The first half of a step: its metrics, and the restored images, (N, C, H, W), detached."""
         set_loss_progress(self.loss, progress)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, progress)
         restored = self._network(degraded)
+        if self.masked:
+            restored, clean = zero_invalid(restored, clean), zero_invalid(clean, clean)
         with self._fabric.autocast():
             terms = self.loss.terms(restored, clean)
         total = reduce(add, terms.values())

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from lossmith.core.devices import best_device
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data import ImagePair, write_image
 from lossmith.evaluation.inference import FullImageInference
 from lossmith.training.module import TrainingModule
@@ -32,10 +33,15 @@ class SampleWriter:
         self.folder, self.max_images = folder, max_images
 
     def write(self, step: int, degraded: Tensor, restored: Tensor, clean: Tensor) -> None:
-        """Write the first crops: `degraded`, (N, 3, h, w), enlarged to the size of the others, (N, 3, H, W)."""
+        """Write the first crops: `degraded`, (N, C, h, w), enlarged to the size of the others, (N, C, H, W).
+
+        Of other images than gray and RGB the first channel is shown.
+        """
         small = interpolate(degraded.float(), size=clean.shape[-2:], mode="nearest")
         rows = [torch.cat(list(row[: self.max_images].float().cpu()), dim=2) for row in (small, restored, clean)]
-        write_image(self.folder / f"step-{step:07d}.png", torch.cat(rows, dim=1).nan_to_num())
+        shown = torch.cat(rows, dim=1).nan_to_num()
+        colors = shown if shown.shape[0] == 3 else shown[:1].expand(3, -1, -1)
+        write_image(self.folder / f"step-{step:07d}.png", colors)
 
 
 VALIDATIONS_PER_RUN = 10
@@ -50,13 +56,21 @@ class Validator:
     Parameters
     ----------
     degraded, clean
-        The crops, (N, 3, h, w) and (N, 3, H, W).
+        The crops, (N, C, h, w) and (N, C, H, W); pixels of `clean` that are NaN do not count.
     sample_writer
         Gets the crops of every validation.
+    pixels
+        The format of the images: restored ones of 8 bits are clamped to the range, and no others.
     """
 
-    def __init__(self, degraded: Tensor, clean: Tensor, sample_writer: SampleWriter | None = None) -> None:
-        self.degraded, self.clean, self.sample_writer = degraded, clean, sample_writer
+    def __init__(
+        self,
+        degraded: Tensor,
+        clean: Tensor,
+        sample_writer: SampleWriter | None = None,
+        pixels: PixelFormat = RGB_8BIT,
+    ) -> None:
+        self.degraded, self.clean, self.sample_writer, self.pixels = degraded, clean, sample_writer, pixels
         self._last_validation = -1
 
     def maybe_validate(self, state: TrainState, module: TrainingModule) -> dict[str, float]:
@@ -77,11 +91,14 @@ class Validator:
         degraded = self.degraded.to(best_device(), memory_format=torch.channels_last)
         restored = FullImageInference(restorer.eval(), self.clean.shape[-1] // self.degraded.shape[-1])(degraded)
         restorer.train(was_training)
-        return restored.clamp(0, 1)
+        return restored.clamp(0, 1) if self.pixels.is_8bit else restored
 
     def _psnr(self, restored: Tensor) -> float:
-        error = (restored - self.clean.to(restored.device)).square().flatten(1).mean(1)
-        return float((-10 * error.clamp(min=1e-10).log10()).mean())
+        errors = (restored - self.clean.to(restored.device)).square().flatten(1)
+        valid = self.clean.isfinite().flatten(1).to(errors.device)
+        # a diverged network shows as NaN, a pixel that does not count does not
+        error = errors.mean(1) if valid.all() else errors.where(valid, 0).sum(1) / valid.sum(1)
+        return float((-10 * error.clamp(min=1e-10).log10())[valid.any(1)].mean())
 
     def state_dict(self) -> dict[str, Any]:
         return {"last_validation": self._last_validation}
@@ -91,7 +108,7 @@ class Validator:
 
 
 def center_crops(test_pairs: Sequence[ImagePair], side: int, max_images: int) -> tuple[Tensor, Tensor]:
-    """Center crops of the first test images, of one size: degraded, (N, 3, h, w), and clean, (N, 3, H, W).
+    """Center crops of the first test images, of one size: degraded, (N, C, h, w), and clean, (N, C, H, W).
 
     `side` is that of the clean crops, and less where an image is smaller.
     """

@@ -13,6 +13,7 @@ from lossmith.evaluation import restore_images
 from lossmith.losses import Loss
 from lossmith.training.isolation import isolated_global_state
 from lossmith.training.supervised import set_loss_progress
+from lossmith.training.valid_pixels import zero_invalid
 
 
 @isolated_global_state()
@@ -28,9 +29,10 @@ def validation_loss(loss: Loss, restorer: nn.Module, pairs: Sequence[ImagePair])
     loss
         The loss; a copy in eval mode is used.
     restorer
-        From (N, 3, h, w) to (N, 3, scale * h, scale * w).
+        From (N, C, h, w) to (N, C, scale * h, scale * w).
     pairs
-        The degraded images and their targets, at least as large as the loss needs.
+        The degraded images and their targets, at least as large as the loss needs. Pixels that are NaN in a target
+        are 0 in both.
 
     Raises
     ------
@@ -42,9 +44,9 @@ def validation_loss(loss: Loss, restorer: nn.Module, pairs: Sequence[ImagePair])
     criterion = deepcopy(loss).to(device).eval()
     set_loss_progress(criterion, 1.0)
     restored = restore_images(restorer.to(device).eval(), pairs)
-    values = [
-        float(criterion(image[None].to(device), pair.clean[None].to(device)))
-        for image, pair in zip(restored, pairs, strict=True)
-    ]
+    values = []
+    for image, pair in zip(restored, pairs, strict=True):
+        prediction, clean = (zero_invalid(each, pair.clean)[None].to(device) for each in (image, pair.clean))
+        values.append(float(criterion(prediction, clean)))
     mean = sum(values) / len(values)
     return mean if math.isfinite(mean) else math.nan

@@ -119,7 +119,7 @@ def test_a_race_on_a_cluster_goes_as_it_does_here(
     cluster: object, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Short runs at rates that are chosen by trials, and margins so narrow that nothing is decided by them."""
-    monkeypatch.setattr(evaluation, "tournament_metrics", lambda losses, scale: ["psnr", "ssim"])
+    monkeypatch.setattr(evaluation, "tournament_metrics", lambda losses, scale, pixels: ["psnr", "ssim"])
 
     def race(out: Path, machines: Execution) -> Comparison:
         return lossmith.compare(

@@ -37,7 +37,7 @@ def models(out: Path) -> dict[Path, int]:
 def metrics() -> Any:
     """Few metrics, which cost little time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "tournament_metrics", lambda losses, scale: ["psnr", "ssim"])
+        patch.setattr(evaluation, "tournament_metrics", lambda losses, scale, pixels: ["psnr", "ssim"])
         yield patch
 
 
@@ -85,7 +85,7 @@ def test_a_folder_of_the_last_release_is_adopted(out: Path, finished: Comparison
 def test_scores_of_a_new_metric_are_added_from_stored_images(
     out: Path, photos: Path, finished: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "tournament_metrics", lambda losses, scale: ["psnr", "gmsd"])
+    monkeypatch.setattr(evaluation, "tournament_metrics", lambda losses, scale, pixels: ["psnr", "gmsd"])
     before = models(out)
     outcome = compare(photos, out)
     assert models(out) == before

@@ -184,12 +184,13 @@ def compare(
     parse_bands(show_bands)  # raises before images are read
     prepared = prepare_data(data, recipe.degradation, out)
     bands = parse_bands(show_bands, prepared.pixels.channels)
-    recipe, init = training.open_init(replace(recipe, degradation=prepared.degradation), prepared.source.scale)
+    recipe = replace(recipe, degradation=prepared.degradation)
+    recipe, init = training.open_init(recipe, prepared.source.scale, prepared.pixels)
     settings = training.RunSettings(
-        protocol=evaluation.protocol_of(prepared.test_pairs),
+        protocol=evaluation.protocol_of(prepared.test_pairs, prepared.pixels),
         save_every=save_every,
         devices=devices,
-        metrics=tuple(evaluation.tournament_metrics(list(contenders), prepared.source.scale)),
+        metrics=tuple(evaluation.tournament_metrics(list(contenders), prepared.source.scale, prepared.pixels)),
         targets=evaluation.Targets(),
     )
     config = {

@@ -213,7 +213,7 @@ def plan_trials(
         return RateTrials(losses, recipe, rates, {}, None)
     kind = None if given_pairs else degradation(data.degradation)
     split = split_validation(data, kind, recipe.patch, max(loss.min_side for loss in losses.values()))
-    protocol = protocol_of(split.test_pairs)
+    protocol = protocol_of(split.test_pairs, data.pixels)
     own = replace(settings, seed=SEED, dry_run=False, protocol=protocol, metrics=("psnr",))
     folder = out / "learning-rates"
     jobs = {

@@ -16,7 +16,7 @@ from lossmith.commands.compare.results_json import write_json
 from lossmith.commands.compare.rising_curves import rising_curves
 from lossmith.commands.compare.tournament import run_seconds, step_costs
 from lossmith.core.provenance import environment
-from lossmith.data import ImagePair, PreparedData, read_image
+from lossmith.data import ImagePair, PreparedData, read_picture
 from lossmith.evaluation import (
     DEGRADED,
     Criteria,
@@ -153,7 +153,10 @@ def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[I
             pair.name,
             pair.clean,
             baseline(pair),
-            {loss: pixels.to_unit(read_image(folder.image(pair.name))) for loss, folder in first.items()},
+            {
+                loss: pixels.to_unit(read_picture(folder.image(pair.name), pixels))
+                for loss, folder in first.items()
+            },
             pixels,
             tournament.bands,
         )

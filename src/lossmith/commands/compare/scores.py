@@ -11,8 +11,7 @@ from torch import Tensor
 from lossmith.commands.compare.job import RunResult
 from lossmith.core.errors import LossmithError
 from lossmith.core.progress import ProgressBar
-from lossmith.data import ImagePair, read_image
-from lossmith.degradations import from_8bit
+from lossmith.data import ImagePair, read_picture
 from lossmith.evaluation import (
     DEGRADED,
     Protocol,
@@ -62,7 +61,8 @@ class Scores:
             stored = self._stored(folder.scores, run.loss, run.seed)
 
             def restored(pair: ImagePair) -> Tensor:
-                return from_8bit(read_image(folder.image(pair.name)))
+                pixels = self.protocol.pixels
+                return pixels.to_unit(read_picture(folder.image(pair.name), pixels))
 
             rows = self._complete(stored, restored, f"scoring {run.loss}, seed {run.seed}")
             if rows is not stored:
