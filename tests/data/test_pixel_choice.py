@@ -99,9 +99,7 @@ def test_gray_pictures_go_into_an_rgb_model_without_a_word(tmp_path: Path) -> No
 def test_color_pictures_go_into_a_gray_model_if_asked(tmp_path: Path) -> None:
     write(tmp_path, "a.png", channels=3)
     headers = read_picture_headers(find_images(tmp_path))
-    with pytest.raises(
-        LossmithError, match=r"a.png' is RGB, and gray is asked for; `channels=1` makes"
-    ):
+    with pytest.raises(LossmithError, match=r"a.png' is RGB, and gray is asked for; `channels=1` makes"):
         check_pictures(headers, PixelFormat(1), convert=False)
     remarks = check_pictures(headers, PixelFormat(1), convert=True)
     assert remarks == ("color becomes gray, by the luma of BT.601: 'a.png'",)
