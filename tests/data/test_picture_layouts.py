@@ -63,6 +63,24 @@ def test_ome_with_colors_is_rgb(tmp_path: Path) -> None:
     assert np.array_equal(read(tmp_path / "a.ome.tif", 3), RGB16.transpose(2, 0, 1))
 
 
+def test_each_file_of_a_set_of_ome_is_a_picture(tmp_path: Path) -> None:
+    names = ["urn:uuid:00000000-0000-0000-0000-00000000000" + digit for digit in "12"]
+    parts = "".join(
+        f'<TiffData FirstC="{c}" IFD="0" PlaneCount="1"><UUID FileName="{c}.ome.tif">{name}</UUID></TiffData>'
+        for c, name in enumerate(names)
+    )
+    size = 'SizeX="24" SizeY="20" SizeC="2" SizeZ="1" SizeT="1"'
+    for c, name in enumerate(names):
+        xml = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{name}"><Image ID="Image:0">'
+            f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" {size}><Channel ID="Channel:0:0"/>'
+            f'<Channel ID="Channel:0:1"/>{parts}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(tmp_path / f"{c}.ome.tif", PLANES[c], metadata=None, description=xml)
+    for c in range(2):
+        assert np.array_equal(read(tmp_path / f"{c}.ome.tif", 1)[0], PLANES[c])
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1)])
 def test_small_pictures(tmp_path: Path, shape: tuple[int, int]) -> None:
     array = RNG.integers(0, 65536, shape, dtype=np.uint16)

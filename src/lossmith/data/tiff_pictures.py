@@ -52,7 +52,8 @@ def open_tiff(path: Path) -> Iterator["TiffFile"]:
     """The file, opened by tifffile; errors within the block become one sentence."""
     import tifffile
 
-    with errors_as_sentences(path), tifffile.TiffFile(path) as tiff:
+    # of a set of OME-TIFF files each is a picture: tifffile would read all of them, and zeros for missing ones
+    with errors_as_sentences(path), tifffile.TiffFile(path, _multifile=False) as tiff:
         yield tiff
 
 
@@ -105,6 +106,8 @@ def _only_series(path: Path, tiff: "TiffFile") -> "TiffPageSeries":
         raise image_error(path, f"holds {len(series)} images of different kinds; save the one you mean by itself")
     axes = dict(zip(series[0].axes, series[0].shape, strict=True))
     stacked = {axis: size for axis, size in axes.items() if axis not in "YXSC"}
+    if any(page is None for page in series[0].pages):
+        raise ValueError("pages are missing")
     if not stacked and not {"S", "C"} <= set(axes):
         return series[0]
     count = int(np.prod([*stacked.values()])) if stacked else axes["C"]
