@@ -137,12 +137,14 @@ def to_display(image: Tensor, window: Window, bands: Sequence[int]) -> Pixels:
     [[128, 128, 128], [255, 255, 255], [255, 255, 255]]
     """
     low, high = window
-    shown = image.detach()[list(bands)].float()
+    valid = image.isfinite().all(0)
+    shown = image if tuple(bands) == tuple(range(len(image))) else image[list(bands)]
     if window != (0.0, 1.0):
         shown = (shown - low) / (high - low)
-    invalid = ~image.isfinite().all(0).cpu().numpy()
-    colors = to_uint8_hwc(shown.nan_to_num(0).clamp(0, 1).expand(3, -1, -1))
-    colors[invalid] = INVALID
+    if valid.all():
+        return to_uint8_hwc(shown.expand(3, -1, -1))
+    colors = to_uint8_hwc(shown.nan_to_num(0).expand(3, -1, -1))
+    colors[~valid.cpu().numpy()] = INVALID
     return colors
 
 
