@@ -26,7 +26,10 @@ from lossmith.data.folders import SUFFIXES, is_pattern
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from lossmith.commands.picture_options import PictureOptions
     from lossmith.commands.result_folder import ResultFolder
+    from lossmith.core.pixel_format import PixelFormat
+    from lossmith.data.picture_reader import PictureReader
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,6 +107,10 @@ def evaluate(
     network: NetworkOption = None,
     color: Literal["auto", "rgb", "y"] = "auto",
     border: int | None = None,
+    channels: Literal["auto"] | int = "auto",
+    range: str = "auto",
+    mask: PathOption | None = None,
+    nan: Literal["refuse", "mask"] = "refuse",
     match_histogram: bool = False,
     out: PathOption | None = None,
     progress: ProgressOption = True,
@@ -133,6 +140,17 @@ def evaluate(
         Score on RGB, or on the Y channel of BT.601 [default: y for a model for super-resolution, rgb otherwise].
     border
         Pixels cropped at each side [default: the scale for a model for super-resolution, 0 otherwise].
+    channels
+        Channels of all images, 1 or 3, to which color and gray are converted [default: those that a model is for,
+        or that the targets have].
+    range
+        The values that errors are relative to, such as 0:4095, or percentiles of the targets, such as p1:p99.9
+        [default: those of the model; or all that whole numbers of the files' type can hold, and of floats it must
+        be said].
+    mask
+        Folder of masks, by file name: black pixels of the targets, such as blind ones and clouds, do not count.
+    nan
+        Whether images with pixels that are NaN or infinite are refused, or these pixels do not count.
     match_histogram
         Give what a model makes the histograms of its enlarged input, as Johnson et al. do, before it is scored.
     out
@@ -150,6 +168,9 @@ def evaluate(
     if out is not None:
         evaluation.check_table(out)
     _check_subject(subject)
+    from lossmith.commands.picture_options import PictureOptions
+
+    options = PictureOptions(channels, range, None if mask is None else Path(mask), nan)
     results = None
     if subject.is_dir() or is_pattern(subject):
         if degraded is not None or degradation is not None:
@@ -158,18 +179,23 @@ def evaluate(
             raise LossmithError("`match_histogram` needs the input of a model, not a folder of results")
         from lossmith.commands.result_folder import match_results
 
-        protocol, results = evaluation.protocol_for(1), match_results(subject, tests, pair, recursive)
+        results = match_results(subject, tests, pair, recursive)
+        targets, others = zip(*results.images.values(), strict=True)
+        reader, _ = options.reader_of_results(targets, [path for path in others if path])
+        protocol = evaluation.protocol_for(1, pixels=reader.pixels)
     else:
         model = restoration.open_restorer(subject, network)
-        pairs = _pairs(subject, model, tests, degraded, degradation, pair, recursive)
-        protocol = evaluation.protocol_of(pairs)
+        pairs, pixels = _pairs(subject, model, tests, degraded, degradation, pair, recursive, options)
+        protocol = evaluation.protocol_of(pairs, pixels)
+        if match_histogram and not pixels.is_8bit:
+            raise LossmithError(f"`match_histogram` is for images of 8 bits, and these are {pixels}")
     protocol = replace(
         protocol,
         color=protocol.color if color == "auto" else color,
         border=protocol.border if border is None else border,
     )
     if results is not None:
-        rows, protocol, failures = _score_folder(results, protocol)
+        rows, protocol, failures = _score_folder(results, reader, protocol)
         result = Evaluation(rows, protocol, results.remarks, failures, results.cropping)
     else:
         name = str(model.receipt.get("loss", subject.stem)) + (", matched" if match_histogram else "")
@@ -191,16 +217,17 @@ def _check_subject(subject: Path) -> None:
 
 
 def _score_folder(
-    folder: ResultFolder, protocol: evaluation.Protocol
+    folder: ResultFolder, reader: PictureReader, protocol: evaluation.Protocol
 ) -> tuple[list[evaluation.Row], evaluation.Protocol, list[str]]:
     """Rows of the images that can be scored, the protocol as it applies to them, and why the others failed."""
-    data.read_headers([path for pair in folder.images.values() for path in pair if path], strict=False)
     failures: list[str] = []
     gray: list[str] = []
+    masked: list[str] = []
 
     def read(name: str) -> tuple[Tensor, Tensor]:
-        result, target = folder.read(name)
-        gray.extend([name] if degradations.is_gray(target) else [])
+        result, target = folder.read(name, reader)
+        masked.extend([name] if target.isnan().any() else [])
+        gray.extend([name] if protocol.scores_one_channel(target) else [])
         return result, target
 
     items = [evaluation.Restored(name, folder.method, partial(read, name)) for name in folder.images]
@@ -212,7 +239,9 @@ def _score_folder(
     if not rows:
         others = f" (and {len(failures) - 1} more images)" if failures[1:] else ""
         raise LossmithError(failures[0] + others)
-    return rows, replace(protocol, gray=bool({row.image for row in rows}.intersection(gray))), failures
+    names = {row.image for row in rows}
+    protocol = replace(protocol, gray=bool(names.intersection(gray)), masked=bool(names.intersection(masked)))
+    return rows, protocol, failures
 
 
 def _score_model(
@@ -226,7 +255,7 @@ def _score_model(
     with ProgressBar("scoring") as bar:
         bar.count(0, len(pairs))
         rows = evaluation.score_images(
-            _restored(name, model, pairs, match_histogram),
+            _restored(name, model, pairs, protocol.pixels, match_histogram),
             protocol,
             progress=lambda done: bar.count(done // 2, len(pairs)),
         )
@@ -234,11 +263,15 @@ def _score_model(
 
 
 def _restored(
-    name: str, model: models.Model, pairs: Sequence[data.ImagePair], match_histogram: bool
+    name: str,
+    model: models.Model,
+    pairs: Sequence[data.ImagePair],
+    pixels: PixelFormat,
+    match_histogram: bool,
 ) -> Iterator[evaluation.Restored]:
     """Every degraded input at the size of its target, each followed by what the model makes of it."""
     for pair, image in zip(pairs, evaluation.restore_images(model.restorer.to(best_device()), pairs), strict=True):
-        enlarged = evaluation.baseline(pair)
+        enlarged = evaluation.baseline(pair, pixels)
         if match_histogram:
             image = restoration.match_histogram(image, enlarged)
         yield evaluation.Restored(pair.name, evaluation.DEGRADED, (enlarged, pair.clean))
@@ -253,7 +286,8 @@ def _pairs(
     description: degradations.DegradationLike | None,
     pair: str | None,
     recursive: bool,
-) -> Sequence[data.ImagePair]:
+    options: PictureOptions,
+) -> tuple[Sequence[data.ImagePair], PixelFormat]:
     if pair is not None and degraded is None:
         raise LossmithError("`pair` goes with `degraded`, or with a folder of results")
     if degraded is not None:
@@ -261,7 +295,9 @@ def _pairs(
             raise LossmithError("give either `degraded` or `degradation`, not both")
         if not tests or len(tests) != 1:
             raise LossmithError("`degraded` goes with one `test` folder")
-        pairs = data.prepare_test_pairs(data.pair_folders(tests[0], degraded, pair, recursive), Path())
+        files = data.pair_folders(tests[0], degraded, pair, recursive)
+        reader, _ = options.reader_of_model(model, [clean for clean, _ in files], [other for _, other in files])
+        pairs = data.prepare_test_pairs(files, Path(), reader)
     else:
         named = str(model.receipt.get("degradation", ""))
         if description is None and not named:
@@ -272,9 +308,10 @@ def _pairs(
             raise LossmithError("what the model undoes is your own: give `degradation`, or `test` and `degraded`")
         kind = degradations.degradation(named if description is None else description)
         images = data.find_images(tests, recursive) if tests else data.sample_images("test")
-        pairs = data.prepare_test_images(images, kind, Path())
+        reader, _ = options.reader_of_model(model, images)
+        pairs = data.prepare_test_images(images, kind, Path(), reader)
     if pairs[0].scale != model.scale:
         does = f"enlarges by {model.scale}" if model.scale > 1 else "keeps the size"
         sizes = f"{pairs[0].scale} times larger than" if pairs[0].scale > 1 else "as large as"
         raise LossmithError(f"the model {does}, but the clean images are {sizes} the degraded ones")
-    return pairs
+    return pairs, reader.pixels

@@ -9,10 +9,10 @@ from pathlib import Path
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError, and_more
-from lossmith.data import image_names, image_size, read_image, sample_images
+from lossmith.data import image_names, picture_size, read_picture, sample_images
 from lossmith.data.folders import find_image_places, is_pattern, unique_names
 from lossmith.data.pair_names import Pairing, match_pattern, match_results_to_targets, parse_pair, suggest_pair
-from lossmith.degradations import from_8bit
+from lossmith.data.picture_reader import PictureReader
 
 SCALES = range(2, 9)
 """Upscaling factors that may explain why a result is larger or smaller than its target."""
@@ -32,15 +32,16 @@ class ResultFolder:
     """The upscaling factor, if some results are cropped or padded to multiples of it; otherwise 1."""
     remarks: list[str] = field(default_factory=list)
 
-    def read(self, name: str) -> tuple[Tensor, Tensor]:
-        """A result and its target, cropped to their common size.
+    def read(self, name: str, reader: PictureReader) -> tuple[Tensor, Tensor]:
+        """A result and its target, cropped to their common size: (C, H, W) on the scale of the range.
 
         Raises LossmithError if either is missing or cannot be read, or if `scale` does not explain their sizes.
         """
         target_path, path = self.images[name]
         if path is None:
             raise LossmithError(f"'{target_path}' has no result")
-        result, target = from_8bit(read_image(path)), from_8bit(read_image(target_path))
+        result = reader.pixels.to_unit(read_picture(path, reader.pixels, reader.nan))
+        target = reader.pixels.to_unit(reader.read(target_path).target)
         size, target_size = result.shape[1:], target.shape[1:]
         if not fits(target_size, size, self.scale):
             sizes = f"{size[0]}x{size[1]} pixels, and its target '{target_path}' {target_size[0]}x{target_size[1]}"
@@ -147,7 +148,7 @@ def _scale(images: Iterable[tuple[Path, Path | None]]) -> int:
     counts: Counter[int] = Counter()
     for target, result in images:
         try:
-            sizes = (image_size(target), image_size(result)) if result else None
+            sizes = (picture_size(target), picture_size(result)) if result else None
         except LossmithError:  # `read` will report it
             continue
         if sizes and sizes[0] != sizes[1]:

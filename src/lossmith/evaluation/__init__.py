@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lossmith.evaluation.advice.race import Race, RaceRound, next_seeds
     from lossmith.evaluation.advice.wording import Card, cards, front_sentence, verdict
     from lossmith.evaluation.csv_io import check_table, read_csv, write_csv
-    from lossmith.evaluation.inference import baseline, check_border, protocol_of, restore_images
+    from lossmith.evaluation.inference import baseline, check_border, enlarged, protocol_of, restore_images
     from lossmith.evaluation.metric_choice import tournament_metrics
     from lossmith.evaluation.parallel_scoring import Restored, score_images
     from lossmith.evaluation.protocol import Protocol, protocol_for
@@ -70,6 +70,7 @@ __all__ = [
     "check_table",
     "default_metrics",
     "differences",
+    "enlarged",
     "find_metric",
     "front_sentence",
     "main_ranking",

@@ -13,7 +13,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.core.resources import amount
 from lossmith.data import ImagePair
-from lossmith.degradations import resize_8bit
+from lossmith.degradations import resize, resize_8bit
 from lossmith.evaluation.protocol import Protocol, protocol_for
 from lossmith.restoration.engine import TorchEngine
 from lossmith.restoration.tiling.memory import bytes_per_pixel, free_memory
@@ -32,7 +32,7 @@ MEMORY_SHARE = 0.5
 
 
 def restore_images(restorer: nn.Module, pairs: Sequence[ImagePair]) -> Iterator[Tensor]:
-    """Yield each degraded image restored, (3, H, W) float32 on the CPU.
+    """Yield each degraded image restored, (C, H, W) float32 on the CPU.
 
     An image whose size the network refuses is padded by reflection at the bottom and right, as `lossmith restore`
     does. One that does not fit into memory is restored in bands that overlap by the receptive field.
@@ -61,7 +61,7 @@ def restore_images(restorer: nn.Module, pairs: Sequence[ImagePair]) -> Iterator[
 
 @dataclass
 class FullImageInference:
-    """A restorer for images of any size: (N, 3, h, w) to (N, 3, scale h, scale w), on its device."""
+    """A restorer for images of any size: (N, C, h, w) to (N, C, scale h, scale w), on its device."""
 
     restorer: nn.Module
     scale: int
@@ -192,7 +192,8 @@ def _too_large(degraded: Tensor) -> str:
 def protocol_of(pairs: Sequence[ImagePair], pixels: PixelFormat = RGB_8BIT) -> Protocol:
     """The protocol that papers use for these test images, whose files are of this format."""
     gray = pixels.channels == 3 and any(pair.gray for pair in pairs)
-    return protocol_for(pairs[0].scale, [pair.degradation for pair in pairs], gray, pixels)
+    masked = any(bool(pair.clean.isnan().any()) for pair in pairs)
+    return protocol_for(pairs[0].scale, [pair.degradation for pair in pairs], gray, pixels, masked)
 
 
 def check_border(pairs: Sequence[ImagePair], protocol: Protocol) -> None:
@@ -206,6 +207,14 @@ def check_border(pairs: Sequence[ImagePair], protocol: Protocol) -> None:
         )
 
 
-def baseline(pair: ImagePair) -> Tensor:
-    """The degraded input at the size of the target: enlarged by MATLAB's bicubic filter where it is smaller."""
-    return pair.degraded if pair.scale == 1 else resize_8bit(pair.degraded, pair.scale)
+def baseline(pair: ImagePair, pixels: PixelFormat = RGB_8BIT) -> Tensor:
+    """The degraded input at the size of the target: enlarged by MATLAB's bicubic filter where it is smaller.
+
+    Images whose format is of 8 bits are rounded to these, as by MATLAB; others are neither rounded nor clipped.
+    """
+    return pair.degraded if pair.scale == 1 else enlarged(pair.degraded, pair.scale, pixels)
+
+
+def enlarged(image: Tensor, scale: int, pixels: PixelFormat = RGB_8BIT) -> Tensor:
+    """An image (C, h, w) as (C, scale * h, scale * w), as `baseline` enlarges it."""
+    return resize_8bit(image, scale) if pixels.is_8bit else resize(image, scale)

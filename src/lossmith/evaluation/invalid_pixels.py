@@ -1,9 +1,9 @@
 """Pixels of a target that do not count: those that are NaN."""
 
-import torch
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError
+from lossmith.data.picture_reader import filled as fill
 
 
 def filled(target: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -26,6 +26,7 @@ def filled(target: Tensor) -> tuple[Tensor, Tensor | None]:
     LossmithError
         Where no pixel is valid.
 
+    >>> import torch
     >>> complete, invalid = filled(torch.tensor([[[1.0, torch.nan, torch.nan, torch.nan, 5.0]]]))
     >>> complete[0, 0, [1, 3]].tolist(), int(invalid.sum())
     ([1.0, 5.0], 3)
@@ -36,10 +37,7 @@ def filled(target: Tensor) -> tuple[Tensor, Tensor | None]:
     invalid = target.isnan().any(0)
     if invalid.all():
         raise LossmithError("score: the target holds NaN alone; no pixel of it is valid")
-    from scipy.ndimage import distance_transform_edt  # slow to import, and rarely needed
-
-    rows, columns = distance_transform_edt(invalid.numpy(), return_distances=False, return_indices=True)
-    return target[:, torch.from_numpy(rows).long(), torch.from_numpy(columns).long()], invalid
+    return fill(target), invalid
 
 
 __all__ = ["filled"]

@@ -23,7 +23,7 @@ class Protocol:
     there are several. `pixels` is the format of the images: those of 8 bits are clamped to [0, 1] and rounded to 8
     bits first, all others are compared as they are. Where the target is a gray RGB image one channel is scored,
     for which the luma of a colored prediction is taken, as `lossmith restore` writes it; `gray` says that there
-    are such targets.
+    are such targets, and `masked` that some hold NaN, pixels that do not count.
 
     Raises LossmithError for another color, "y" of images that are not RGB, or a negative border.
 
@@ -40,6 +40,7 @@ class Protocol:
     levels: tuple[str, ...] = ()
     gray: bool = False
     pixels: PixelFormat = RGB_8BIT
+    masked: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))  # a receipt holds a list
@@ -57,15 +58,21 @@ class Protocol:
         """The protocol that `receipt` wrote."""
         return cls(**{**entries, "pixels": PixelFormat.from_receipt(entries)})
 
+    def scores_one_channel(self, target: Tensor) -> bool:
+        """Whether one channel is scored of a target (C, H, W), which is a gray RGB image."""
+        return self.pixels.channels == 3 and is_gray(target.nan_to_num())
+
     @property
     def receipt(self) -> dict[str, Any]:
-        """The fields as a receipt holds them: the format only where it is not 8-bit RGB.
+        """The fields as a receipt holds them: format and masks only where they are not 8-bit RGB and none.
 
         >>> Protocol("y", 2).receipt
         {'color': 'y', 'border': 2, 'levels': (), 'gray': False}
         """
         fields = asdict(self)
         del fields["pixels"]
+        if not self.masked:
+            del fields["masked"]
         return fields | self.pixels.receipt_entries
 
     def __str__(self) -> str:
@@ -73,18 +80,24 @@ class Protocol:
         crop = f"{self.border} px cropped from each side" if self.border else "no crop"
         levels = f"; each image after {', after '.join(self.levels)}" if self.levels else ""
         gray = "; of gray images one channel" if self.gray else ""
+        masked = "; invalid pixels do not count" if self.masked else ""
         if self.pixels.is_8bit:
-            return f"{channels}, {crop}, rounded to 8 bits{gray}{levels}"
+            return f"{channels}, {crop}, rounded to 8 bits{gray}{masked}{levels}"
         _, values = str(self.pixels).split(", ", 1)
-        return f"{channels}, {values}, {crop}{gray}{levels}"
+        return f"{channels}, {values}, {crop}{gray}{masked}{levels}"
 
 
 def protocol_for(
-    scale: int, degradations: Iterable[str] = (), gray: bool = False, pixels: PixelFormat = RGB_8BIT
+    scale: int,
+    degradations: Iterable[str] = (),
+    gray: bool = False,
+    pixels: PixelFormat = RGB_8BIT,
+    masked: bool = False,
 ) -> Protocol:
     """What the papers use: `scale` pixels cropped for super-resolution, of RGB images the Y; else all as it is.
 
-    `degradations` are those of the test images; `gray` says whether some of the targets are gray images in RGB.
+    `degradations` are those of the test images; `gray` says whether some of the targets are gray images in RGB,
+    and `masked` whether some hold NaN.
 
     >>> print(protocol_for(scale=3))
     Y (BT.601 studio swing), 3 px cropped from each side, rounded to 8 bits
@@ -102,6 +115,7 @@ def protocol_for(
         tuple(dict.fromkeys(filter(None, degradations))),
         gray and is_rgb,
         pixels,
+        masked,
     )
 
 
@@ -126,14 +140,9 @@ def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Ten
     complete, invalid = filled(target)
     if invalid is not None:
         prediction = torch.where(invalid, complete, prediction.to(complete))
-    gray = is_gray_target(complete, protocol)
+    gray = protocol.scores_one_channel(complete)
     first, second = (in_color(in_range(image, gray, protocol), protocol) for image in (prediction, complete))
     return first, second
-
-
-def is_gray_target(target: Tensor, protocol: Protocol) -> bool:
-    """Whether one channel is scored of (3, H, W), since all are equal."""
-    return protocol.pixels.channels == 3 and is_gray(target)
 
 
 def in_range(image: Tensor, gray: bool, protocol: Protocol) -> Tensor:

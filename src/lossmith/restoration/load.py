@@ -68,11 +68,13 @@ def open_restorer(path: str | Path, network: NetworkLike | None = None) -> Model
     check_file(path)
     if path.suffix.lower() == ".onnx":
         graph = open_onnx(path, {})
-        return Model(RGBModule(graph), {"network": "ONNX", **_receipt_of(graph), "scale": graph.scale})
+        return Model(
+            RGBModule(graph), {"network": "ONNX", **_receipt_of(graph), "scale": graph.scale}, graph.channels
+        )
     model = load_any_model(path, network)
     if model.channels == 3:
         return model
-    return Model(RGBModule(engine_of(model, path, {}).on(best_device())), model.receipt)
+    return Model(RGBModule(engine_of(model, path, {}).on(best_device())), model.receipt, model.channels)
 
 
 def _receipt_of(engine: Engine) -> dict[str, Any]:

@@ -75,6 +75,10 @@ def judge(
     recursive: bool = False,
     color: Literal["auto", "rgb", "y"] = "auto",
     border: int | None = None,
+    channels: Literal["auto"] | int = "auto",
+    range: str = "auto",
+    mask: PathOption | None = None,
+    nan: Literal["refuse", "mask"] = "refuse",
     show_bands: str | None = None,
     out: PathOption = Path("runs/judge"),
     progress: ProgressOption = True,
@@ -109,6 +113,15 @@ def judge(
         targets, rgb otherwise].
     border
         Pixels cropped at each side [default: the scale where the degraded images are smaller, 0 otherwise].
+    channels
+        Channels of all images, 1 or 3, to which color and gray are converted [default: what the targets have].
+    range
+        The values that errors are relative to, such as 0:4095, or percentiles of the targets, such as p1:p99.9
+        [default: all that whole numbers of the files' type can hold; of floats it must be said].
+    mask
+        Folder of masks, by file name: black pixels of the targets, such as blind ones and clouds, do not count.
+    nan
+        Whether images with pixels that are NaN or infinite are refused, or these pixels do not count.
     show_bands
         The channels that the report shows as red, green and blue, counted from 0, such as 4,2,0, or one that it
         shows in gray [default: 0,1,2, or 0 of one or two].
@@ -127,6 +140,7 @@ def judge(
     from lossmith.commands.judge.page import JudgedResults, make_page
     from lossmith.commands.judge.scoring import score_results
     from lossmith.commands.judge.training_losses import training_losses
+    from lossmith.commands.picture_options import PictureOptions
     from lossmith.report import parse_bands
 
     out, tests = Path(out), None if test is None else path_list(test)
@@ -136,8 +150,11 @@ def judge(
     criteria = evaluation.Criteria(evaluation.parse_margins(margins))
     _check_out(out, [path for contender in contenders for path in contender.results.values()] + (tests or []))
     seeds = common_seeds(contenders)
-    images = match_all(contenders, seeds, tests, degraded, pair, recursive)
-    protocol = evaluation.protocol_for(images.scale, gray=images.gray)
+    options = PictureOptions(channels, range, None if mask is None else Path(mask), nan)
+    images = match_all(contenders, seeds, tests, degraded, pair, recursive, options)
+    protocol = evaluation.protocol_for(
+        images.scale, gray=images.gray, pixels=images.reader.pixels, masked=images.masked
+    )
     protocol = replace(
         protocol,
         color=protocol.color if color == "auto" else color,
@@ -156,11 +173,15 @@ def judge(
         recursive=recursive,
         color=None if color == "auto" else color,
         border=border,
+        channels=None if channels == "auto" else channels,
+        range=None if range == "auto" else range,
+        mask=options.mask,
+        nan=None if nan == "refuse" else nan,
         show_bands=show_bands,
         out=out,
     )
     with folder_lock(out):
-        metrics = evaluation.tournament_metrics(list(losses.values()), images.scale)
+        metrics = evaluation.tournament_metrics(list(losses.values()), images.scale, protocol.pixels)
         rows = score_results(images, protocol, metrics, out / SCORES)
         judged = JudgedResults(
             contenders, seeds, images, rows, protocol, criteria, losses, degraded, command, bands

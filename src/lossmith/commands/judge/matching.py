@@ -1,18 +1,20 @@
 """The images that are judged: those of which every method has a result, all cropped to the same size."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
 from lossmith.commands.judge.contenders import Contender
+from lossmith.commands.picture_options import AUTOMATIC, PictureOptions
 from lossmith.commands.result_folder import ResultFolder, fits, match_results
 from lossmith.core.errors import LossmithError, and_more, counted
-from lossmith.data import image_names, read_headers, read_image
+from lossmith.data import image_names, read_picture, read_picture_headers
 from lossmith.data.pairing import common_scale
-from lossmith.degradations import from_8bit, is_gray, resize_8bit
-from lossmith.evaluation import DEGRADED
+from lossmith.data.picture_reader import PictureReader
+from lossmith.degradations import is_gray
+from lossmith.evaluation import DEGRADED, enlarged
 
 Source = tuple[str, int]
 """A method and a seed; the degraded input is method DEGRADED, seed 0."""
@@ -30,21 +32,31 @@ class MatchedImages:
     scale: int = 1
     """By how much the targets are larger than the degraded inputs."""
     remarks: tuple[str, ...] = ()
+    reader: PictureReader = field(default_factory=PictureReader)
+    """The format of all of them, and which pixels do not count."""
 
     @property
     def gray(self) -> bool:
-        """Whether some targets are gray."""
-        return any(is_gray(self.target(name)) for name in self.targets)
+        """Whether some targets are gray images in RGB."""
+        is_rgb = self.reader.pixels.channels == 3
+        return is_rgb and any(is_gray(self.target(name).nan_to_num()) for name in self.targets)
+
+    @property
+    def masked(self) -> bool:
+        """Whether some targets have pixels that do not count."""
+        return self.reader.masks_pixels and any(self.target(name).isnan().any() for name in self.targets)
 
     def target(self, name: str) -> Tensor:
-        """The target of this name: (3, H, W) in [0, 1]."""
-        return self._cropped(from_8bit(read_image(self.targets[name])), name)
+        """The target of this name: (C, H, W) on the scale of the range, NaN where pixels do not count."""
+        picture = self.reader.read(self.targets[name])
+        return self._cropped(self.reader.pixels.to_unit(picture.target), name)
 
     def result(self, source: Source, name: str) -> Tensor:
         """What a method made of it, of the same size; the degraded input is enlarged bicubically."""
-        image = from_8bit(read_image(self.results[source][name]))
+        pixels = self.reader.pixels
+        image = pixels.to_unit(read_picture(self.results[source][name], pixels, self.reader.nan))
         enlarge = source[0] == DEGRADED and self.scale > 1
-        return self._cropped(resize_8bit(image, self.scale) if enlarge else image, name)
+        return self._cropped(enlarged(image, self.scale, pixels) if enlarge else image, name)
 
     def _cropped(self, image: Tensor, name: str) -> Tensor:
         height, width = self.sizes[name]
@@ -58,10 +70,11 @@ def match_all(
     degraded: Path | None = None,
     pair: str | None = None,
     recursive: bool = False,
+    options: PictureOptions = AUTOMATIC,
 ) -> MatchedImages:
     """Match the results of all methods under these seeds to the targets.
 
-    Raises LossmithError where no target has a result of every method, and for sizes that do not fit.
+    Raises LossmithError where no target has a result of every method, and for sizes and formats that do not fit.
     """
     folders = {
         (contender.name, seed): match_results(contender.results[seed], test, pair, recursive)
@@ -82,7 +95,10 @@ def match_all(
     results = {
         source: {name: files[target] for name, target in targets.items()} for source, files in by_target.items()
     }
-    shapes = read_headers([*judged, *(path for files in results.values() for path in files.values())]).sizes
+    all_results = [path for files in results.values() for path in files.values()]
+    headers = read_picture_headers([*judged, *all_results])
+    shapes = {path: header.size for path, header in headers.pictures.items()}
+    reader, conversions = options.reader_of_results(judged, all_results, headers)
     inputs = results.get((DEGRADED, 0))
     scale = common_scale([(targets[name], inputs[name]) for name in targets]) if inputs else 1
     sizes = {
@@ -95,7 +111,8 @@ def match_all(
     }
     if inputs:  # which may end before the targets do, by less than a pixel of theirs
         sizes = {name: _min(size, [scale * side for side in shapes[inputs[name]]]) for name, size in sizes.items()}
-    return MatchedImages(targets, results, sizes, scale, (*_lacking(by_target, folders), *_renamed(folders)))
+    remarks = (*_lacking(by_target, folders), *_renamed(folders), *conversions)
+    return MatchedImages(targets, results, sizes, scale, remarks, reader)
 
 
 def _targets(folders: Mapping[Source, ResultFolder]) -> list[Path]:

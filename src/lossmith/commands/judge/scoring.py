@@ -9,6 +9,7 @@ from torch import Tensor
 from lossmith.commands.judge.matching import MatchedImages, Source
 from lossmith.commands.judge.score_cache import ScoreCache, score_key
 from lossmith.core.files import sha256_of
+from lossmith.core.pixel_format import RGB_8BIT
 from lossmith.core.progress import ProgressBar
 from lossmith.evaluation import DEGRADED, Protocol, Restored, Row, score_images
 
@@ -22,6 +23,15 @@ def score_results(images: MatchedImages, protocol: Protocol, metrics: Sequence[s
     """
     cache = ScoreCache(path)
     targets = {name: sha256_of(target) for name, target in images.targets.items()}
+    masks = images.reader.masks
+    # so that the keys of 8-bit RGB without masks are those of earlier versions
+    others = {
+        name: [
+            *([protocol.pixels] if protocol.pixels != RGB_8BIT else []),
+            *([sha256_of(masks[target])] if target in masks else []),
+        ]
+        for name, target in images.targets.items()
+    }
     keys = {
         (source, name): score_key(
             protocol.color,
@@ -30,6 +40,7 @@ def score_results(images: MatchedImages, protocol: Protocol, metrics: Sequence[s
             images.scale if source[0] == DEGRADED else 1,
             targets[name],
             sha256_of(file),
+            *others[name],
         )
         for source, files in images.results.items()
         for name, file in files.items()
