@@ -85,6 +85,9 @@ def test_a_picture_below_one_8_bit_level_is_told_from_another(tmp_path: Path) ->
 
 def test_floats_need_a_range_which_may_be_percentiles_of_the_targets(tmp_path: Path) -> None:
     targets, results = write_folder(tmp_path / "targets", FLOATS), write_folder(tmp_path / "x", FLOATS, 0.01)
+    assert lossmith.evaluate(results, test=targets).protocol.pixels == FLOATS  # which the files state
+    for name in NAMES:
+        tifffile.imwrite(targets / f"{name}.tif", values(targets, name).astype(np.float32))
     assert "holds floats, whose range must be said: `range=0:1`" in refusal(results, test=targets)
     pixels = lossmith.evaluate(results, test=targets, range="p0:p100").protocol.pixels
     every = np.stack([values(targets, name) for name in NAMES])
