@@ -16,7 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lossmith.data import image_size, read_image
+from lossmith.core.pixel_format import PixelFormat
+from lossmith.data import (
+    PictureHeader,
+    image_size,
+    read_image,
+    read_picture,
+    read_picture_header,
+    read_picture_metadata,
+)
 from lossmith.restoration import FileRestorer, RestoreOptions, TorchEngine
 from lossmith.restoration.io.decoding import decode
 from lossmith.restoration.io.formats import ENDINGS
@@ -27,6 +35,7 @@ from .corruption import damage, result_or_refusal
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Pillow, for damaged files
 COLORS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
 COLORS_16_BIT = COLORS.astype(np.uint16) * 257
+BANDS = np.concatenate([COLORS_16_BIT, COLORS_16_BIT], 2).transpose(2, 0, 1)
 
 
 def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -62,7 +71,12 @@ def files() -> dict[str, bytes]:
         "zip.tif": encode(image, "TIFF", compression="tiff_adobe_deflate"),
         "jpeg.tif": encode(image, "TIFF", compression="jpeg"),
         "floats.tif": encode(gray.convert("F"), "TIFF"),
-        "wide.tif": wide_tiff(),
+        "wide.tif": deep_tiff(COLORS_16_BIT, photometric="rgb", compression="zlib", tile=(16, 16)),
+        "planes.tif": deep_tiff(BANDS, photometric="minisblack", planarconfig="separate", compression="zlib"),
+        "ome.tif": deep_tiff(BANDS, photometric="minisblack", ome=True, metadata={"axes": "CYX"}),
+        "imagej.tif": deep_tiff(BANDS, imagej=True, metadata={"axes": "CYX"}),
+        "packed-floats.tif": packed_floats(),
+        "a.npy": array_file(),
         "a.webp": encode(image, "WEBP", exif=exif()),
         "exact.webp": encode(image, "WEBP", lossless=True),
         "a.gif": encode(image, "GIF"),
@@ -73,12 +87,26 @@ def files() -> dict[str, bytes]:
     }
 
 
-def wide_tiff() -> bytes:
-    """16 bits in color, which another library reads."""
+def deep_tiff(values: np.ndarray, **options: Any) -> bytes:
+    """16 bits in color, or many channels."""
     import tifffile
 
     file = io.BytesIO()
-    tifffile.imwrite(file, COLORS_16_BIT, photometric="rgb", compression="zlib", tile=(16, 16))
+    tifffile.imwrite(file, values, **options)
+    return file.getvalue()
+
+
+def packed_floats() -> bytes:
+    """Floats whose bytes are told apart before they are packed."""
+    import pyvips
+
+    image = pyvips.Image.new_from_array(COLORS / np.float32(255))
+    return bytes(image.tiffsave_buffer(compression="lzw", predictor="float", tile=True, tile_width=16, tile_height=16))
+
+
+def array_file() -> bytes:
+    file = io.BytesIO()
+    np.save(file, BANDS)
     return file.getvalue()
 
 
@@ -87,10 +115,16 @@ for_each_kind = pytest.mark.parametrize("kind", FILES)
 
 
 def assert_read_or_refused(path: Path, scratch: Path) -> None:
-    """Both readers, and the reader of sizes, give a result or raise LossmithError."""
+    """All readers, also those of sizes and metadata, give a result or raise LossmithError."""
     result_or_refusal(lambda: read_image(path))
     result_or_refusal(lambda: image_size(path))
     result_or_refusal(lambda: decode(path, scratch))
+    result_or_refusal(lambda: read_picture_metadata(path))
+    header = result_or_refusal(lambda: read_picture_header(path))
+    if isinstance(header, PictureHeader):
+        pixels = PixelFormat(header.channels, header.dtype, 0, 1)
+        picture = result_or_refusal(lambda: read_picture(path, pixels, nan="mask"))
+        assert not isinstance(picture, torch.Tensor) or picture.shape == (header.channels, *header.size)
     count_fuzzed(f"images: {path.suffix[1:]}")
 
 

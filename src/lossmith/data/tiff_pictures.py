@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossmith.data.headers import COLOR_SPACE_REMARK, MULTI_IMAGE_REMARK, profile_unlike_srgb
-from lossmith.data.reading import CMYK, TRANSPARENT, apply_orientation, errors_as_sentences, image_error
+from lossmith.data.reading import CMYK, NO_PIXELS, TRANSPARENT, apply_orientation, errors_as_sentences, image_error
 from lossmith.data.tiff import ALPHA_SAMPLES, REDUCED_SIZE
 from lossmith.data.tiff_segments import unpack_page
 
@@ -26,6 +26,10 @@ PILLOW_BITS = (1, 2, 4)
 PILLOW_COMPRESSIONS = (6, 7, 50001)
 """JPEG of both kinds, and WebP."""
 MAX_LIKELY_CHANNELS = 16
+MAX_UNCHECKED_BYTES = 1 << 27
+"""Bytes of pixels up to which a file is believed."""
+MAX_UNPACKING = 2000
+"""Bytes of pixels that a byte of a file may hold: Deflate and LZW compress 1400 to 1 at most."""
 AXIS_NAMES = {"T": "times", "Z": "depths", "I": "pages", "Q": "pages", "R": "regions", "A": "angles"}
 
 
@@ -81,7 +85,7 @@ def tiff_layout(path: Path, tiff: "TiffFile") -> TiffLayout | None:
         raise image_error(path, f"holds {depths} bits per value; save it with 8, 16 or 32")
     if page.photometric == WHITE_IS_ZERO and page.dtype.kind != "u":
         raise image_error(path, f"has 0 for white in values of {page.dtype.name}; save it with 0 for black")
-    _check_extent(path, tiff)
+    _check_extent(path, tiff, series)
     sizes = dict(zip(series.axes, series.shape, strict=True))
     samples = sizes.get("S", sizes.get("C", 1))
     colors = 3 if page.photometric == RGB else 1
@@ -123,9 +127,15 @@ def _only_series(path: Path, tiff: "TiffFile") -> "TiffPageSeries":
     )
 
 
-def _check_extent(path: Path, tiff: "TiffFile") -> None:
-    """Raise ValueError where pixels lie beyond the end of the file: tifffile would not."""
+def _check_extent(path: Path, tiff: "TiffFile", series: "TiffPageSeries") -> None:
+    """Raise ValueError where pixels lie beyond the end of the file, and LossmithError for bombs."""
     size = path.stat().st_size
+    if 0 in series.shape:
+        raise image_error(path, NO_PIXELS)
+    if series.nbytes > max(MAX_UNCHECKED_BYTES, MAX_UNPACKING * size):
+        raise image_error(
+            path, "says that it holds more than so small a file can; it may be a decompression bomb"
+        )
     for page in tiff.pages:
         if any(sum(part) > size for part in zip(page.dataoffsets, page.databytecounts, strict=False)):
             raise ValueError("it ends too early")
