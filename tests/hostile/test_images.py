@@ -101,7 +101,8 @@ def packed_floats() -> bytes:
     import pyvips
 
     image = pyvips.Image.new_from_array(COLORS / np.float32(255))
-    return bytes(image.tiffsave_buffer(compression="lzw", predictor="float", tile=True, tile_width=16, tile_height=16))
+    tiles = {"tile": True, "tile_width": 16, "tile_height": 16}
+    return bytes(image.tiffsave_buffer(compression="lzw", predictor="float", **tiles))
 
 
 def array_file() -> bytes:
