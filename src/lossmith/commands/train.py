@@ -122,6 +122,7 @@ def train(
     check_devices(devices)
     criterion = losses.as_loss(loss if loss is not None else content_loss() if adversarial.discriminator else "l1")
     prepared = prepare_data(data, recipe.degradation, out)
+    criterion = losses.for_channels(criterion, prepared.pixels.channels)
     recipe = replace(recipe, degradation=prepared.degradation)
     recipe, init = training.open_init(recipe, prepared.source.scale, prepared.pixels)
     settings = training.RunSettings(

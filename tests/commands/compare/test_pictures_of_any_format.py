@@ -1,5 +1,6 @@
 """The report of a tournament on pictures that are not 8-bit RGB says what it shows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +49,25 @@ def test_bands_that_the_pictures_lack_are_refused_before_anything_is_written(
             lossmith.Data([satellite]), losses="l1", recipe=QUICK, out=tmp_path / "out", show_bands="5,1,0"
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_losses_on_networks_for_rgb_see_gray_as_three_channels_and_say_so(tmp_path: Path) -> None:
+    folder, rng = tmp_path / "gray", np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(3):
+        tifffile.imwrite(folder / f"{number}.tif", rng.integers(0, 65536, (96, 96), dtype=np.uint16))
+    data, recipe = lossmith.Data([folder]), replace(QUICK, patch=48)
+    comparison = lossmith.compare(
+        data, losses=["l1", "mdf(jpeg)"], seeds=1, recipe=recipe, out=tmp_path / "out", progress=False
+    )
+    assert {row.method for row in comparison.rows} == {"degraded", "l1", "mdf(jpeg, gray=repeat)"}
+
+
+def test_losses_on_networks_for_rgb_refuse_five_channels_before_anything_is_written(
+    satellite: Path, tmp_path: Path
+) -> None:
+    for command in (lossmith.train, lossmith.compare):
+        option = "loss" if command is lossmith.train else "losses"
+        with pytest.raises(lossmith.LossmithError, match="takes images of 3 channels, not 5; name those"):
+            command(lossmith.Data([satellite]), **{option: "mdf(jpeg)"}, recipe=QUICK, out=tmp_path / "out")
+        assert not (tmp_path / "out").exists()
