@@ -49,3 +49,13 @@ def test_a_band_that_a_small_image_cannot_hold_is_left_out() -> None:
 
 def test_a_constant_loss_is_sensitive_to_nothing() -> None:
     assert frequency_response(lambda x, y: x.new_zeros(()), [image])["gray"] == [0.0] * len(band_names())
+
+
+@pytest.mark.parametrize(("channels", "axis"), [(1, "gray"), (2, "all channels"), (8, "all channels")])
+def test_images_of_other_channels_have_errors_that_are_alike_in_all(channels: int, axis: str) -> None:
+    image = torch.rand(channels, 120, 128, generator=torch.Generator().manual_seed(0))
+    response = frequency_response(MSELoss(), [image])
+    assert list(response) == [axis]
+    assert response[axis] == pytest.approx([1.0] * len(band_names()), rel=1e-3)
+    of_first = frequency_response(lambda x, y: (x - y)[:, 0].square().mean(), [image])
+    assert of_first[axis] == pytest.approx([1.0] * len(band_names()), rel=1e-3)

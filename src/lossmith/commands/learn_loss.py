@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lossmith import degradations, loss_learning, report
 from lossmith.commands.command_line import command_line
@@ -18,6 +18,7 @@ from lossmith.core.devices import device_name
 from lossmith.core.errors import counted
 from lossmith.core.files import refuse_existing, remove_partial_files
 from lossmith.core.lock import folder_lock
+from lossmith.core.pixel_format import RGB_8BIT
 from lossmith.core.progress import progress_option
 from lossmith.core.provenance import environment
 from lossmith.core.run_config import check, write_or_check
@@ -55,11 +56,14 @@ def learn_loss(
     *,
     degradation: DegradationOption = None,
     degraded: PathOption | None = None,
+    channels: Literal["auto"] | int = "auto",
+    range: str = "auto",
     recipe: loss_learning.LossRecipe = loss_learning.LossRecipe(),
     seed: int = 0,
     license: str = "",
     out: PathOption = Path("my-loss.safetensors"),
     save_every: float = 30.0,
+    show_bands: str | None = None,
     progress: ProgressOption = True,
 ) -> LearnedLoss:
     """Learn a loss from one clean image and its degradation.
@@ -75,6 +79,12 @@ def learn_loss(
         The degradation: sr, denoise, jpeg, demosaic, or an expression such as "bicubic(2) | noise(5)".
     degraded
         The same image, degraded, instead of `degradation`: the loss is learned from the difference.
+    channels
+        Channels of the image, for which the loss is: those that it has, or 1 or 3, to which color and gray are
+        converted.
+    range
+        The values that are 0 and 1 to the loss, such as 0:4095, or percentiles of the image, such as p1:p99.9
+        [default: all that whole numbers of the file's type can hold; of floats it must be said].
     recipe
         The image pyramid, and the training at each of its scales.
     seed
@@ -85,6 +95,9 @@ def learn_loss(
         The loss file to write.
     save_every
         Seconds between two checkpoints.
+    show_bands
+        Which channels the page shows: one, or three as red, green and blue, such as 4,2,0 [default: the first
+        three, or the first].
     progress
         Show a progress bar, in a terminal and in Jupyter.
 
@@ -99,25 +112,32 @@ def learn_loss(
     degraded = None if degraded is None else single_image(Path(degraded))
     mdf.check_name(out)
     check_int("learn-loss", "seed", seed, 0, 2**63 - 1)
-    pyramid = loss_learning.ImagePyramid(loss_learning.load_sample(image, degradation, degraded), recipe, seed)
-    sample = pyramid.sample
+    report.parse_bands(show_bands)  # raises before the image is read
+    sample = loss_learning.load_sample(image, degradation, degraded, channels, range)
+    pyramid = loss_learning.ImagePyramid(sample, recipe, seed)
+    bands = report.parse_bands(show_bands, sample.pixels.channels)
     folder, page = out.with_suffix(".learning"), out.with_suffix(".html")
     if not folder.exists():
         refuse_existing(out, page)
     options = {
         "degradation": None if degradation is None else degradations.degradation(degradation),
         "degraded": degraded,
+        "channels": None if channels == "auto" else channels,
+        "range": None if range == "auto" else range,
         "seed": seed,
         "license": license,
         "out": out,
+        "show_bands": show_bands,
     }
-    config = {"degradation": sample.name, **sample.fingerprint, "seed": seed, "license": license, **asdict(recipe)}
+    made_of = {"degradation": sample.name, **sample.fingerprint, **sample.pixels.receipt_entries}
+    config = {**made_of, "seed": seed, "license": license, **asdict(recipe)}
     check(folder / "learn.yaml", config)
     if not (out.exists() and page.exists()):
         with folder_lock(folder):
             write_or_check(folder / "learn.yaml", config)
             scales = len(pyramid.scale_factors)
-            announcement = f"learning a loss at {counted(scales, 'scale')} of {image}, {sample.name}"
+            pixels = "" if sample.pixels == RGB_8BIT else f" ({sample.pixels})"
+            announcement = f"learning a loss at {counted(scales, 'scale')} of {image}{pixels}, {sample.name}"
             logger.info(f"{announcement}; {device_name()}; into {out}")
             for result in (out, page):
                 remove_partial_files(out.parent, name=escape(result.name))
@@ -130,7 +150,9 @@ def learn_loss(
             responses = frequency_response(
                 loss, [loss_learning.center_crop((learned.clean[-1][0] + 1) / 2, loss.min_side)]
             )
-            report.write_learned(page, _contents(learned, responses, checkpointer.rows, card, command))
+            display = report.Display.of(sample.clean, sample.pixels, bands)
+            contents = _contents(learned, responses, checkpointer.rows, card, command, display)
+            report.write_learned(page, contents)
     _, card = mdf.load_loss(out)
     return LearnedLoss(out, page, len(card["scales"]), card["seconds"])
 
@@ -141,8 +163,8 @@ def _contents(
     rows: Sequence[loss_learning.Row],
     card: dict[str, Any],
     command: str,
+    display: report.Display,
 ) -> report.LearnedContents:
-    from lossmith.core.pixel_format import PixelFormat
     from lossmith.losses.frequency_response import band_names
 
     names = {
@@ -152,7 +174,6 @@ def _contents(
         "gradient_penalty": "Gradient penalty",
     }
     scales = []
-    display = report.Display.of((learned.clean[-1][0] + 1) / 2, PixelFormat.from_receipt(card))
     for number, discriminator in enumerate(learned.discriminators):
         clean = learned.clean[number]
         maps = loss_learning.score_maps(discriminator, clean, learned.degraded[number])

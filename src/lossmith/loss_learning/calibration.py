@@ -41,7 +41,7 @@ def calibrate_layers(
     factors
         The side of each discriminator's input relative to the whole image.
     clean, degraded
-        (N, 3, H, W) in [-1, 1], one of each for every discriminator.
+        (N, C, H, W) with their range from -1 to 1, one of each for every discriminator.
     target_value
         Of the loss; not reached if the features of degraded and clean images are equal.
     """
@@ -61,7 +61,7 @@ def calibrate_layers(
 
 
 def l1_value(clean: Tensor, degraded: Tensor) -> float:
-    """The L1 loss of images given in [-1, 1], as losses measure it, in [0, 1]."""
+    """The L1 loss, as losses measure it, of images whose range is from -1 to 1 and not from 0 to 1."""
     return float((degraded - clean).abs().mean()) / 2
 
 

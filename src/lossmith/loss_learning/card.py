@@ -10,7 +10,7 @@ from lossmith.loss_learning.sample import DegradedSample
 from lossmith.loss_learning.train import LearnedDiscriminators
 
 RANGE = [-1, 1]
-"""The range to which the discriminators' inputs are mapped from [0, 1]."""
+"""The range of the discriminators' inputs, to which that of the images is mapped."""
 
 
 def make_card(
@@ -27,6 +27,7 @@ def make_card(
             for discriminator, factor in zip(learned.discriminators, learned.factors, strict=True)
         ],
         "range": RANGE,
+        **sample.pixels.receipt_entries,
         "recipe": asdict(recipe),
         "seed": seed,
         "seconds": round(seconds, 1),

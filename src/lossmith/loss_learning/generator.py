@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class Generator(nn.Module):
-    """The generator of a scale: `base` + tanh of five convolutions of `degraded`, both (N, 3, H, W) in [-1, 1].
+    """The generator of a scale: `base` + tanh of five convolutions of `degraded`, both (N, C, H, W).
 
     Blocks of convolution, batch normalization and leaky ReLU as in SinGAN (Shaham et al., ICCV 2019); every layer
     pads by replication, so that the size stays.
@@ -14,13 +14,15 @@ class Generator(nn.Module):
     ----------
     width
         Channels of the hidden layers.
+    channels
+        Of the images, C.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, channels: int = 3) -> None:
         super().__init__()
-        self.head = _block(3, width)
+        self.head = _block(channels, width)
         self.body = nn.Sequential(*(_block(width, width) for _ in range(3)))
-        self.tail = nn.Conv2d(width, 3, 3, padding=1, padding_mode="replicate")
+        self.tail = nn.Conv2d(width, channels, 3, padding=1, padding_mode="replicate")
 
     def forward(self, degraded: Tensor, base: Tensor) -> Tensor:
         return base + torch.tanh(self.tail(self.body(self.head(degraded))))

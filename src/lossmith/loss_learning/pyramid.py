@@ -18,7 +18,7 @@ NOISE_DRAWS = 6
 """How often a random degradation is drawn at each scale; crops and flips add variety."""
 
 Crops = tuple[Tensor, Tensor, Tensor]
-"""(clean, base, degraded), each (N, 3, h, w) in [-1, 1]."""
+"""(clean, base, degraded), each (N, C, h, w); the range of the image is from -1 to 1."""
 
 
 def scale_factors(height: int, width: int, recipe: LossRecipe) -> list[float]:
@@ -42,14 +42,14 @@ def scale_factors(height: int, width: int, recipe: LossRecipe) -> list[float]:
 
 @dataclass(frozen=True)
 class Scale:
-    """The images from which the two networks of a scale learn, in [-1, 1]."""
+    """The images from which the two networks of a scale learn; the range of the image is from -1 to 1."""
 
     clean: Tensor
-    """(3, H, W)."""
+    """(C, H, W)."""
     base: Tensor
-    """(D, 3, H, W): the upsampled results of the coarser scale, one for each draw of the degradation."""
+    """(D, C, H, W): the upsampled results of the coarser scale, one for each draw of the degradation."""
     degraded: Tensor
-    """(D, 3, H, W): `base` plus the error of the degradation."""
+    """(D, C, H, W): `base` plus the error of the degradation."""
 
     def crops(self, recipe: LossRecipe, rng: np.random.Generator) -> Crops:
         """The crops of a step, each with its own draw of the degradation and its own flip."""
@@ -68,7 +68,7 @@ class Scale:
 
 
 class ImagePyramid:
-    """The clean image, (3, H, W) in [0, 1], and the errors of its degradation, by scale.
+    """The clean image, (C, H, W) on the scale of its range, and the errors of its degradation, by scale.
 
     Parameters
     ----------
@@ -92,11 +92,11 @@ class ImagePyramid:
         return self.scale_factors if self.recipe.input_scale == "scale" else [1.0] * len(self.scale_factors)
 
     def clean(self, scale: int) -> Tensor:
-        """The clean image at a scale, (3, H, W) in [0, 1]."""
+        """The clean image at a scale, (C, H, W) on the scale of its range."""
         return _downscaled(self.finest, self.scale_factors[scale])
 
     def errors(self, scale: int) -> Tensor:
-        """The errors of the degradation at a scale, one for each draw: (D, 3, H, W).
+        """The errors of the degradation at a scale, one for each draw: (D, C, H, W).
 
         With `input_scale="scale"` the error at the finest scale is downscaled, since the discriminator's inputs
         will be, and a draw is the same at all scales. With "full" the downscaled image is degraded.
@@ -113,7 +113,7 @@ class ImagePyramid:
                 yield self.sample.residual(clean, rng)
 
     def scale(self, number: int, coarser: Tensor | None) -> Scale:
-        """The images of a scale; `coarser` are the results of the scale before, (D, 3, h, w), if there is one.
+        """The images of a scale; `coarser` are the results of the scale before, (D, C, h, w), if there is one.
 
         At the coarsest scale the clean image, downscaled and upsampled, takes their place.
         """
@@ -129,5 +129,5 @@ def _downscaled(image: Tensor, factor: float) -> Tensor:
 
 
 def _signed(image: Tensor) -> Tensor:
-    """From [0, 1] to [-1, 1]."""
+    """The scale on which the range is from -1 to 1, of one on which it is from 0 to 1."""
     return 2 * image - 1

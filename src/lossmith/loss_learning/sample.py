@@ -9,9 +9,10 @@ from torch.nn.functional import pad
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
-from lossmith.data import read_image
-from lossmith.data.headers import read_headers
-from lossmith.degradations import Bicubic, Degradation, DegradationLike, degradation, from_8bit, is_gray, resize
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
+from lossmith.data import choose_pixels, read_picture
+from lossmith.data.pixel_choice import Channels
+from lossmith.degradations import Bicubic, Degradation, DegradationLike, degradation, is_gray, resize
 from lossmith.loss_learning.recipe import RECEPTIVE_FIELD
 from lossmith.losses.mdf.discriminator import downscale_to
 
@@ -24,11 +25,13 @@ class DegradedSample:
     """
 
     clean: Tensor
-    """(3, H, W) in [0, 1]."""
+    """(C, H, W) on the scale of the range."""
     degradation: Degradation | None
     degraded: Tensor | None = None
     fingerprint: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the files: `image_sha256` and `degraded_sha256`."""
+    pixels: PixelFormat = RGB_8BIT
+    """The format of the images; `degradation` is that for it."""
 
     @property
     def name(self) -> str:
@@ -54,34 +57,53 @@ class DegradedSample:
         if (scale := self.degradation.scale) == 1:
             return self.degradation(clean, rng) - clean
         cropped = clean[:, : height - height % scale, : width - width % scale]
-        error = self.degradation(cropped, rng) - Bicubic(scale)(cropped)
+        error = self.degradation(cropped, rng) - Bicubic(scale).for_pixels(self.pixels)(cropped)
         upsampled = resize(error, (cropped.shape[1], cropped.shape[2]))
         # the last rows and columns, which were cropped, get the error of their neighbors
         return pad(upsampled[None], (0, width % scale, 0, height % scale), "replicate")[0]
 
 
-def load_sample(image: Path, description: DegradationLike | None, degraded: Path | None) -> DegradedSample:
+def load_sample(
+    image: Path,
+    description: DegradationLike | None,
+    degraded: Path | None,
+    channels: Channels = "auto",
+    range: str = "auto",
+) -> DegradedSample:
     """The sample of an image and its degradation, or of a pair of images.
 
-    Raises LossmithError when the images cannot be read, are too small or do not belong together, and unless
-    exactly one of `description` and `degraded` is given.
+    Parameters
+    ----------
+    image
+        The clean image.
+    description, degraded
+        The degradation, or the degraded image.
+    channels, range
+        The format of the images, as for `choose_pixels`.
+
+    Raises
+    ------
+    LossmithError
+        When the images cannot be read, are too small or do not belong together, when the degradation does not
+        apply to their format, and unless exactly one of `description` and `degraded` is given.
     """
     if (description is None) == (degraded is None):
         raise LossmithError("say what the loss is to be learned from: either `degradation` or `degraded`")
-    read_headers([image] if degraded is None else [image, degraded])
-    clean = from_8bit(read_image(image))
+    pixels, _ = choose_pixels([image] if degraded is None else [image, degraded], channels, range)
+    clean = pixels.to_unit(read_picture(image, pixels))
     if min(clean.shape[1:]) < 2 * RECEPTIVE_FIELD:
         size = f"{clean.shape[1]}x{clean.shape[2]}"
         raise LossmithError(f"image '{image}' has {size} pixels, too few to learn a loss from")
     fingerprint = {"image_sha256": sha256_of(image)}
     if degraded is None:
         assert description is not None
-        kind = degradation(description)
-        return DegradedSample(clean, kind.for_gray() if is_gray(clean) else kind, None, fingerprint)
-    other = from_8bit(read_image(degraded))
+        kind = degradation(description).for_pixels(pixels)
+        gray_in_rgb = pixels.channels == 3 and is_gray(clean)
+        return DegradedSample(clean, kind.for_gray() if gray_in_rgb else kind, None, fingerprint, pixels)
+    other = pixels.to_unit(read_picture(degraded, pixels))
     if other.shape != clean.shape:
         sizes = " and ".join(f"{side.shape[1]}x{side.shape[2]}" for side in (clean, other))
         raise LossmithError(f"'{image}' and '{degraded}' must be of one size, not {sizes} pixels")
     if bool((other == clean).all()):
         raise LossmithError(f"'{image}' and '{degraded}' are the same image, so there is no degradation to learn")
-    return DegradedSample(clean, None, other, {**fingerprint, "degraded_sha256": sha256_of(degraded)})
+    return DegradedSample(clean, None, other, {**fingerprint, "degraded_sha256": sha256_of(degraded)}, pixels)

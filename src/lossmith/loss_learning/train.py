@@ -23,7 +23,7 @@ class LearnedDiscriminators:
     factors: list[float]
     """The side of each discriminator's input, as a part of the loss, relative to the whole image."""
     clean: list[Tensor]
-    """The image of each scale, (1, 3, H, W) in [-1, 1]."""
+    """The image of each scale, (1, C, H, W), with its range from -1 to 1."""
     degraded: list[Tensor]
     """The same, degraded."""
 
@@ -42,7 +42,8 @@ def train_discriminators(pyramid: ImagePyramid, checkpointer: LearningCheckpoint
     with checkpointer.guard(), ProgressBar() as bar:
         progress = ScaleProgress(bar, iteration_costs(pyramid, recipe), recipe.iterations)
         for number in range(len(pyramid.scale_factors)):
-            gan, scale = ScaleWGAN(recipe, number, pyramid.seed, best_device()), pyramid.scale(number, results)
+            gan = ScaleWGAN(recipe, number, pyramid.seed, best_device(), pyramid.sample.pixels.channels)
+            scale = pyramid.scale(number, results)
             if coarser:
                 gan.init_from(coarser)
             checkpointer.resume(gan)

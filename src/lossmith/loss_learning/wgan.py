@@ -32,14 +32,16 @@ class ScaleWGAN:
         Of first weights, crops and draws.
     device
         Where the networks are trained.
+    channels
+        Of the image.
     """
 
-    def __init__(self, recipe: LossRecipe, scale: int, seed: int, device: torch.device) -> None:
+    def __init__(self, recipe: LossRecipe, scale: int, seed: int, device: torch.device, channels: int = 3) -> None:
         self.recipe, self.number, self.seed, self.device = recipe, scale, seed, device
         self.iteration = 0
         width = recipe.width_at(scale)
         weights = torch.Generator().manual_seed(_stream(seed, scale, 0).integers(1 << 62).item())
-        self.critic, self.generator = PatchDiscriminator(width), Generator(width)
+        self.critic, self.generator = PatchDiscriminator(width, channels=channels), Generator(width, channels)
         for network in (self.critic, self.generator):
             init_weights(network, weights)
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -110,7 +112,7 @@ class ScaleWGAN:
 
     @torch.no_grad()
     def reconstructions(self, scale: Scale) -> Tensor:
-        """The generator's output for each draw of the degradation, (D, 3, H, W) on the CPU."""
+        """The generator's output for each draw of the degradation, (D, C, H, W) on the CPU."""
         self.generator.eval()
         pairs = zip(scale.degraded, scale.base, strict=True)
         outputs = [self.generator(d[None].to(self.device), b[None].to(self.device)).cpu() for d, b in pairs]
@@ -142,7 +144,7 @@ class ScaleWGAN:
 def gradient_penalty(critic: nn.Module, images: Tensor) -> Tensor:
     """The gradient penalty of WGAN-GP, per pixel: the mean of (|gradient of the scores| - 1)^2.
 
-    `images` are (N, 3, H, W), interpolated between real and fake ones.
+    `images` are (N, C, H, W), interpolated between real and fake ones.
 
     >>> flat = gradient_penalty(nn.Conv2d(3, 1, 1).requires_grad_(False).apply(lambda m: m.weight.fill_(3**-0.5)),
     ...                   torch.rand(1, 3, 4, 4))
