@@ -18,7 +18,6 @@ from lossmith.core.devices import device_name
 from lossmith.core.errors import counted
 from lossmith.core.files import refuse_existing, remove_partial_files
 from lossmith.core.lock import folder_lock
-from lossmith.core.pixel_format import RGB_8BIT
 from lossmith.core.progress import progress_option
 from lossmith.core.provenance import environment
 from lossmith.core.run_config import check, write_or_check
@@ -136,7 +135,7 @@ def learn_loss(
         with folder_lock(folder):
             write_or_check(folder / "learn.yaml", config)
             scales = len(pyramid.scale_factors)
-            pixels = "" if sample.pixels == RGB_8BIT else f" ({sample.pixels})"
+            pixels = f" ({sample.pixels})" if sample.pixels.receipt_entries else ""
             announcement = f"learning a loss at {counted(scales, 'scale')} of {image}{pixels}, {sample.name}"
             logger.info(f"{announcement}; {device_name()}; into {out}")
             for result in (out, page):

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lossmith.core.errors import LossmithError
+from lossmith.core.errors import LossmithError, counted
 from lossmith.core.files import sha256_of
 from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data import choose_pixels, read_picture
@@ -89,8 +89,8 @@ def load_sample(
     """
     if (description is None) == (degraded is None):
         raise LossmithError("say what the loss is to be learned from: either `degradation` or `degraded`")
-    pixels, _ = choose_pixels([image] if degraded is None else [image, degraded], channels, range)
-    clean = pixels.to_unit(read_picture(image, pixels))
+    pixels, _ = choose_pixels([image] if degraded is None else [image, degraded], channels, range, nan="mask")
+    clean = _read_finite(image, pixels)
     if min(clean.shape[1:]) < 2 * RECEPTIVE_FIELD:
         size = f"{clean.shape[1]}x{clean.shape[2]}"
         raise LossmithError(f"image '{image}' has {size} pixels, too few to learn a loss from")
@@ -100,10 +100,20 @@ def load_sample(
         kind = degradation(description).for_pixels(pixels)
         gray_in_rgb = pixels.channels == 3 and is_gray(clean)
         return DegradedSample(clean, kind.for_gray() if gray_in_rgb else kind, None, fingerprint, pixels)
-    other = pixels.to_unit(read_picture(degraded, pixels))
+    other = _read_finite(degraded, pixels)
     if other.shape != clean.shape:
         sizes = " and ".join(f"{side.shape[1]}x{side.shape[2]}" for side in (clean, other))
         raise LossmithError(f"'{image}' and '{degraded}' must be of one size, not {sizes} pixels")
     if bool((other == clean).all()):
         raise LossmithError(f"'{image}' and '{degraded}' are the same image, so there is no degradation to learn")
     return DegradedSample(clean, None, other, {**fingerprint, "degraded_sha256": sha256_of(degraded)}, pixels)
+
+
+def _read_finite(path: Path, pixels: PixelFormat) -> Tensor:
+    """An image on the scale of the range; raises LossmithError if a pixel is NaN or infinite."""
+    image = pixels.to_unit(read_picture(path, pixels, nan="mask"))
+    if invalid := int((~image[0].isfinite()).sum()):
+        raise LossmithError(
+            f"image '{path}' has {counted(invalid, 'pixel')} of NaN or infinity; learn from a crop without any"
+        )
+    return image
