@@ -10,6 +10,7 @@ from lossmith.core.pixel_format import PixelFormat
 from lossmith.data import check_pictures, choose_pixels, read_picture_headers
 from lossmith.data.picture_headers import PictureHeaders
 from lossmith.data.picture_reader import PictureReader
+from lossmith.data.range_use import range_remarks
 from lossmith.models import Model
 
 
@@ -33,7 +34,7 @@ class PictureOptions:
         """
         headers = headers or read_picture_headers([*targets, *results], strict=False)
         pixels, remarks = self._choose(headers, targets, results)
-        return self._reader(pixels, targets), remarks
+        return self._reader(pixels, targets, remarks)
 
     def reader_of_model(
         self, model: Model, clean: Sequence[Path], degraded: Sequence[Path] = ()
@@ -54,12 +55,12 @@ class PictureOptions:
             if self.channels not in ("auto", pixels.channels):
                 raise LossmithError(f"the model is for images of {pixels}, not for `channels={self.channels}`")
             remarks = check_pictures(headers, pixels, convert=self.channels != "auto")
-        else:
-            pixels, remarks = self._choose(headers, clean, degraded)
-            if model.channels not in (1, pixels.channels):
-                pixels = replace(pixels, channels=model.channels)
-                remarks += check_pictures(headers, pixels, convert=False)
-        return self._reader(pixels, clean), remarks
+            return PictureReader.with_masks(pixels, clean, self.mask, self.nan), remarks
+        pixels, remarks = self._choose(headers, clean, degraded)
+        if model.channels not in (1, pixels.channels):
+            pixels = replace(pixels, channels=model.channels)
+            remarks += check_pictures(headers, pixels, convert=False)
+        return self._reader(pixels, clean, remarks)
 
     def _choose(
         self, headers: PictureHeaders, targets: Sequence[Path], others: Sequence[Path]
@@ -76,8 +77,12 @@ class PictureOptions:
         pixels, remarks = choose_pixels(alike, "auto", self.range, headers=headers, nan=self.nan)
         return (replace(pixels, channels=3) if {*kinds} == {1, 3} else pixels), remarks
 
-    def _reader(self, pixels: PixelFormat, clean: Sequence[Path]) -> PictureReader:
-        return PictureReader.with_masks(pixels, clean, self.mask, self.nan)
+    def _reader(
+        self, pixels: PixelFormat, targets: Sequence[Path], remarks: tuple[str, ...]
+    ) -> tuple[PictureReader, tuple[str, ...]]:
+        """How the images are read of a format that no model fixes, and a further remark where it does not suit."""
+        reader = PictureReader.with_masks(pixels, targets, self.mask, self.nan)
+        return reader, remarks + (range_remarks(targets, reader) if self.range == "auto" else ())
 
 
 AUTOMATIC = PictureOptions()

@@ -14,6 +14,7 @@ from lossmith.data.pairing import common_scale, pair_folders
 from lossmith.data.picture_headers import PictureHeaders, read_picture_headers
 from lossmith.data.picture_reader import RGB_READER, PictureReader
 from lossmith.data.pixel_choice import check_pictures, choose_pixels
+from lossmith.data.range_use import range_remarks
 from lossmith.data.samples import sample_images
 from lossmith.data.selection import evenly_spread
 from lossmith.data.storage import choose_storage
@@ -147,7 +148,7 @@ def _choose_reader(
     tests: Sequence[Path],
     degraded: Sequence[Path] = (),
 ) -> tuple[PictureReader, tuple[str, ...]]:
-    """How the images of a study are read, and remarks about those that are converted.
+    """How the images of a study are read, and remarks about those that are converted, and about their range.
 
     The format is that of the clean training images. The sample photographs, some of which are gray, are RGB.
     """
@@ -159,7 +160,8 @@ def _choose_reader(
         pixels, remarks = choose_pixels(train, channels, data.range, headers=headers, nan=data.nan)
     _refuse_other_types(headers, [train[0], *tests, *degraded])
     remarks += check_pictures(headers, pixels, [*tests, *degraded], convert=convert)
-    return PictureReader.with_masks(pixels, [*train, *tests], data.mask, data.nan), remarks
+    reader = PictureReader.with_masks(pixels, [*train, *tests], data.mask, data.nan)
+    return reader, remarks + (range_remarks(train, reader) if data.range == "auto" else ())
 
 
 def _refuse_other_types(headers: PictureHeaders, paths: Sequence[Path]) -> None:

@@ -152,7 +152,7 @@ def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[I
         return comparison_of(
             pair.name,
             pair.clean,
-            baseline(pair),
+            baseline(pair, pixels),
             {
                 loss: pixels.to_unit(read_picture(folder.image(pair.name), pixels))
                 for loss, folder in first.items()

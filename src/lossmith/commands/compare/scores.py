@@ -46,7 +46,7 @@ class Scores:
         stored = self._stored(path, DEGRADED, 0)
         if not all(map(self._fits, stored, self.pairs)):
             stored = [replace(row, scores={}) for row in stored]
-        rows = self._complete(stored, baseline, "scoring the degraded images")
+        rows = self._complete(stored, self._baseline, "scoring the degraded images")
         if rows is not stored:
             write_csv(path, rows, self.protocol)
         return self._wanted(rows)
@@ -78,9 +78,12 @@ class Scores:
             rows = {}
         return [rows.get(pair.name) or Row(pair.name, method, seed) for pair in self.pairs]
 
+    def _baseline(self, pair: ImagePair) -> Tensor:
+        return baseline(pair, self.protocol.pixels)
+
     def _fits(self, row: Row, pair: ImagePair) -> bool:
         """Whether a degraded image is the one that was scored: its PSNR, which costs little, tells."""
-        now = score(baseline(pair), pair.clean, self.protocol, ["psnr"])["psnr"]
+        now = score(self._baseline(pair), pair.clean, self.protocol, ["psnr"])["psnr"]
         return row.scores.get("psnr") == now
 
     def _complete(self, rows: list[Row], image: Callable[[ImagePair], Tensor], title: str) -> list[Row]:
