@@ -364,7 +364,7 @@ def test_verify_names_the_window_compared_where_the_whole_image_does_not_fit(
         ({"format": "jpeg", "bits": "16"}, "JPEG holds 8 bits"),
         ({"halo": -1}, "`halo` must be 'auto', 'exact' or a number of pixels"),
         ({"halo": "wide"}, "`halo` must be 'auto', 'exact' or a number of pixels"),
-        ({"format": "bmp"}, "`format` must be png, jpeg, webp or tiff, not 'bmp'"),
+        ({"format": "bmp"}, "`format` must be png, jpeg, webp, tiff or npy, not 'bmp'"),
         ({"bits": 16}, "`bits` must be auto, 8 or 16, not 16"),
         ({"precision": "half"}, "`precision` must be auto, float32, bfloat16 or float16"),
         ({"memory": 0.0}, "`memory` must be more than 0 gigabytes"),

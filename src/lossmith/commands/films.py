@@ -109,6 +109,8 @@ def make_film(
     """
     if len(engines) != 1:
         raise LossmithError(f"a film takes one `model`, not {len(engines)}")
+    if engines[0].pixels.receipt_entries:
+        raise LossmithError(f"films are 8-bit RGB, and model '{engines[0].name}' is for {engines[0].pixels}")
     painter = video.FramePainter(_on_device(engines[0], options.precision), options)
     result = video.paint_film(film, out, painter, films, {**engines[0].metadata, **changed(options)})
     note = painter.range_check.note

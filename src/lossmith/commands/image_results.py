@@ -65,22 +65,25 @@ class ImageOutcome(Outcome):
 AnOutcome = TypeVar("AnOutcome", bound=ImageOutcome)
 
 
+def find_places(images: str | Path | Sequence[str | Path], out: Path, *, recursive: bool) -> dict[Path, Path]:
+    """The images to make results of, each with its path below the folder that was searched."""
+    return without_results(find_image_places(images, recursive), out)
+
+
 def process_images(
     outcome: type[AnOutcome],
-    images: str | Path | Sequence[str | Path],
+    places: Mapping[Path, Path],
     restorers: Sequence[restoration.FileRestorer],
     out: Path,
     *,
-    recursive: bool,
     verify: bool,
     page: bool,
 ) -> AnOutcome:
-    """Make the results of image files under each of several models with the same options.
+    """Make the results of the images of `find_places` under each of several models with the same options.
 
     Raises LossmithError for what is found before the first image; what is wrong with one is among the failures.
     """
     options = restorers[0].options
-    places = without_results(find_image_places(images, recursive), out)
     first_image = next(iter(places))
     names = [restorer.reference.name for restorer in restorers]
     paths = result_paths(places, out, names, restoration.ENDINGS[options.format])
@@ -90,7 +93,7 @@ def process_images(
     verifications: list[str] = []
     changes = _report_changes(jobs, _folder(out), 0.1 if options.format == "jpeg" or options.quality else 0.5)
     with ProgressBar(outcome.command) as bar, restoration.retained_buffers():
-        meter = _PixelMeter(bar, [_pixels(image) for _, image, _ in jobs])
+        meter = _PixelMeter(bar, [_pixels(restorer, image) for restorer, image, _ in jobs])
         for restorer, image, result in jobs:
             meter.start(image)
             try:
@@ -109,7 +112,7 @@ def process_images(
     if page_path and rows:
         from lossmith.commands.restore_report import write_side_by_side
 
-        write_side_by_side(page_path, rows, outcome.verb)
+        write_side_by_side(page_path, rows, outcome.verb, restorers[0].reference.pixels)
     return outcome(results, skipped, failures, notes, page_path if rows else None, changes)
 
 
@@ -151,9 +154,9 @@ def _report_changes(jobs: Sequence[Job], folder: Path, compression: float) -> li
     return sentences
 
 
-def _pixels(image: Path) -> int:
+def _pixels(restorer: restoration.FileRestorer, image: Path) -> int:
     try:
-        height, width = restoration.read_header(image).size
+        height, width = restorer.codec.read_header(image).size
     except LossmithError:  # reported when its turn comes
         return 0
     return height * width

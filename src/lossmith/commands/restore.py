@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from lossmith import restoration
 from lossmith.commands.films import FilmResult, film_of, make_film
-from lossmith.commands.image_results import ImageOutcome, process_images
+from lossmith.commands.image_results import ImageOutcome, find_places, process_images
 from lossmith.commands.option_types import NetworkOption, PathOption, PathsOption, ProgressOption
-from lossmith.commands.result_paths import format_for
+from lossmith.commands.result_paths import format_for, is_one_file
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import path_list
 from lossmith.core.progress import progress_option
@@ -33,7 +33,7 @@ def restore(
     model: PathsOption,
     out: PathOption,
     recursive: bool = False,
-    format: Literal["png", "jpeg", "webp", "tiff"] | None = None,
+    format: Literal["png", "jpeg", "webp", "tiff", "npy"] | None = None,
     bits: Literal["auto", "8", "16"] = "auto",
     quality: int | None = None,
     alpha: Literal["resize", "restore"] = "resize",
@@ -52,11 +52,12 @@ def restore(
     """Restore whole images with a model, tile by tile, without seams.
 
     The network sees each tile with its whole receptive field around it, so the result equals its output for the
-    whole image; where that does not fit into memory, the error is measured and reported. Results keep bit depth,
-    transparency and metadata of the images, with sizes and resolution corrected; what is not kept is reported
-    before the work. A record of the restoration is written into every result.
-    The same command skips finished results and resumes a stopped run. A film, such as holiday.mp4, is restored
-    frame by frame, whole frames at once, and keeps its sound.
+    whole image; where that does not fit into memory, the error is measured and reported. A model for gray, 16
+    bits, floats or many channels takes such images alone, and its results have their type and range. Results
+    keep bit depth, transparency and metadata of the images, with sizes and resolution corrected; what is not
+    kept is reported before the work. A record of the restoration is written into every result. The same command
+    skips finished results and resumes a stopped run. A film, such as holiday.mp4, is restored frame by frame,
+    whole frames at once, and keeps its sound.
 
     Parameters
     ----------
@@ -70,7 +71,8 @@ def restore(
     recursive
         Restore images in nested folders too; the results keep their folders.
     format
-        Format of the results [default: png, or by the extension of OUT].
+        Format of the results [default: png, or by the extension of OUT; of models for other images than 8-bit
+        ones, that of the images if all are TIFF or NumPy arrays, and tiff where PNG cannot hold the results].
     bits
         Bits per value in PNG and TIFF; auto: those of the image.
     quality
@@ -127,5 +129,9 @@ def restore(
         raise LossmithError("restore needs a `model`")
     if film:
         return make_film(film, out, engines, options, films)
+    restoration.check_same_format(engines)
+    places = find_places(images, out, recursive=recursive)
+    if format is None and not is_one_file(out):
+        options = replace(options, format=restoration.default_format(engines[0].pixels, list(places)))
     restorers = [restoration.FileRestorer(engine, options) for engine in engines]
-    return process_images(RestoreResult, images, restorers, out, recursive=recursive, verify=verify, page=page)
+    return process_images(RestoreResult, places, restorers, out, verify=verify, page=page)

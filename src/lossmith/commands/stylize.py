@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from lossmith import data, restoration, training
 from lossmith.commands.command_line import changed
 from lossmith.commands.films import FilmResult, film_of, make_film
-from lossmith.commands.image_results import ImageOutcome, process_images
+from lossmith.commands.image_results import ImageOutcome, find_places, process_images
 from lossmith.commands.option_types import NetworkOption, PathOption, PathsOption, ProgressOption
 from lossmith.commands.result_paths import format_for
 from lossmith.core.errors import LossmithError
@@ -138,7 +138,8 @@ def stylize(
         if network is not None:
             raise LossmithError("`network` is that of a `model`; without one `loss_network` says what a style is")
         restorer = training.painting_restorer(data.find_images(paintings), recipe, options)
-        return process_images(StylizeResult, images, [restorer], out, recursive=recursive, verify=False, page=page)
+        places = find_places(images, out, recursive=recursive)
+        return process_images(StylizeResult, places, [restorer], out, verify=False, page=page)
     if strength < 1 and len(models) > 1:
         engines: Sequence[restoration.Engine] = [_between(models, strength, network)]
         options = replace(options, strength=1.0)
@@ -147,7 +148,8 @@ def stylize(
     if film:
         return make_film(film, out, engines, options, films)
     restorers = [restoration.FileRestorer(engine, options) for engine in engines]
-    return process_images(StylizeResult, images, restorers, out, recursive=recursive, verify=verify, page=page)
+    places = find_places(images, out, recursive=recursive)
+    return process_images(StylizeResult, places, restorers, out, verify=verify, page=page)
 
 
 def _check_way(models: int, paintings: int, recipe: PaintingRecipe) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
+from lossmith.core.pixel_format import RGB_8BIT
 from lossmith.models.model_file import Model
 from lossmith.models.spandrel import SpandrelModule
 from lossmith.networks import RRDBNet, SRResNet
@@ -52,6 +53,8 @@ def compatibility(model: Model) -> str:
     'opens in spandrel as ESRGAN, so in ComfyUI and chaiNNer'
     """
     restorer = model.restorer
+    if model.pixels != RGB_8BIT:
+        return f"opens in lossmith; it is for images of {model.pixels}, and other programs' images are 8-bit RGB"
     if isinstance(restorer, SpandrelModule):
         return f"opens in spandrel as {restorer.architecture}, so in ComfyUI and chaiNNer"
     if isinstance(restorer, RRDBNet):
@@ -74,6 +77,7 @@ def make_card(
 ) -> dict[str, Any]:
     """The card of a model with these files, .safetensors and .onnx.
 
+    The format of images that are not 8-bit RGB is in `pixels`: channels, type, and the values that are 0 and 1.
     Fields that the receipt does not determine are left out. `license` is an SPDX expression, or None for no
     license.
     """
@@ -103,6 +107,7 @@ def make_card(
         "outputChannels": model.channels,
         "resources": [_resource(path) for path in files],
         "images": [],
+        **model.pixels.receipt_entries,
         **{key: value for key, value in known.items() if value is not None},
     }
 
@@ -110,6 +115,8 @@ def make_card(
 def _description(model: Model) -> str:
     receipt = model.receipt
     parts = [f"`{receipt['network']}`"]
+    if model.pixels.receipt_entries:
+        parts.append(f"for images of {model.pixels},")
     if "loss" in receipt:
         parts.append(f"trained under the loss `{receipt['loss']}`")
     if receipt.get("degradation"):

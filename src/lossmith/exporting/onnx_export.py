@@ -63,9 +63,11 @@ def write_onnx(
 ) -> OnnxExport:
     """Export a model on the CPU as ONNX; the file is only written if it agrees with PyTorch.
 
-    Tensors `input` (N, 3, h, w) and `output` (N, 3, scale h, scale w), RGB in [0, 1], with N, h and w free, or
-    N = 1 and (h, w) = `size`; float16 in and out with `half`. The receipt goes into the metadata under `key`, as
-    in a safetensors file. `opset` is the version of ONNX's operators [default: the newest that torch writes].
+    Tensors `input` (N, C, h, w) and `output` (N, C, scale h, scale w), with N, h and w free, or N = 1 and
+    (h, w) = `size`; float16 in and out with `half`. Their values are on the scale of the range of the model's
+    images, [0, 1] for 8-bit RGB, and the graph's description says so. The receipt goes into the metadata under
+    `key`, as in a safetensors file. `opset` is the version of ONNX's operators [default: the newest that torch
+    writes].
 
     Raises LossmithError when a package is missing, the network cannot be exported like that, or the graph computes
     something else.
@@ -78,7 +80,7 @@ def write_onnx(
     shapes = [(1, *size)] * CHECKED_SIZES if size else list(_random_shapes(multiple))
     with _silent_exporters(), atomic_write(path) as draft:
         _export(draft, deepcopy(model.restorer).to(dtype), model.channels, dtype, multiple, opset, size)
-        written = _write_receipt(draft, key, model.receipt)
+        written = _write_receipt(draft, key, model)
         if opset is not None and written != opset:
             raise LossmithError(
                 f"torch writes this network in opset {written}, and not in {opset}; ask for another"
@@ -193,12 +195,15 @@ def _dynamic_shapes(multiple: int, size: Size | None) -> Any:
     return ({0: torch.export.Dim("batch"), 2: tall, 3: wide},)
 
 
-def _write_receipt(path: Path, key: str, receipt: dict[str, Any]) -> int:
-    """Write the receipt into the metadata of a graph, and return its opset."""
+def _write_receipt(path: Path, key: str, model: Model) -> int:
+    """Write the receipt into the metadata of a graph, and for which images it is, and return its opset."""
     import onnx
 
     graph = onnx.load(path)
-    onnx.helper.set_model_props(graph, {key: json.dumps(receipt, sort_keys=True)})
+    onnx.helper.set_model_props(graph, {key: json.dumps(model.receipt, sort_keys=True)})
+    if model.pixels.receipt_entries:
+        low, high = model.pixels.low, model.pixels.high
+        graph.doc_string = f"For images of {model.pixels}: {low:g} is 0 and {high:g} is 1 in input and output."
     onnx.save(graph, path)
     return next(int(entry.version) for entry in graph.opset_import if entry.domain == "")
 

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from lossmith.restoration.io.decoding import decode, read_header
     from lossmith.restoration.io.encoding import read_record
     from lossmith.restoration.io.formats import ENDINGS, Format
-    from lossmith.restoration.load import blend_engines, is_style, load_engine, network_of, open_restorer
+    from lossmith.restoration.io.pictures import default_format
+    from lossmith.restoration.load import (
+        blend_engines,
+        check_same_format,
+        is_style,
+        load_engine,
+        network_of,
+        open_restorer,
+    )
     from lossmith.restoration.malloc import retained_buffers
     from lossmith.restoration.painting import PaintOptions
     from lossmith.restoration.tiling.halo import Halo
@@ -30,7 +38,9 @@ __all__ = [
     "RestoreOptions",
     "TorchEngine",
     "blend_engines",
+    "check_same_format",
     "decode",
+    "default_format",
     "is_style",
     "load_engine",
     "match_histogram",

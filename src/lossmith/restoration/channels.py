@@ -30,8 +30,12 @@ class ChannelAdapter:
         """Restore pixels (h, w, C), uint8 or uint16, to (scale * h, scale * w, C) float32 in [0, 1], not clipped.
 
         A color network gets gray as RGB, and the luma of its output is taken; a gray network gets red, green and
-        blue one by one.
+        blue one by one. Pictures, float32 on the scale of their range, go through the network as they are.
         """
+        if pixels.dtype == np.float32:
+            planes = torch.from_numpy(pixels).permute(2, 0, 1)
+            picture: Pixels = self.engine(planes[None])[0].permute(1, 2, 0).numpy()
+            return picture
         white = float(np.iinfo(pixels.dtype).max)
         planes = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / white
         colors = 1 if len(planes) < 3 else 3
@@ -64,8 +68,11 @@ class ChannelAdapter:
 
 
 def planes_for(engine: Engine, pixels: Pixels, levels: int) -> Tensor:
-    """Pixels (h, w, C) as (1, channels, h, w) in [0, 1] for an engine, without alpha; red for a gray engine."""
-    colors = pixels[..., : 1 if pixels.shape[-1] < 3 else 3]
+    """Pixels (h, w, C) as (1, channels, h, w) in [0, 1] for an engine, without alpha; red for a gray engine.
+
+    Pictures, which are float32, are taken as they are.
+    """
+    colors = pixels if pixels.dtype == np.float32 else pixels[..., : 1 if pixels.shape[-1] < 3 else 3]
     planes = torch.from_numpy(colors.astype(np.float32) / levels).permute(2, 0, 1)[None]
     return planes[:, :1].expand(-1, engine.channels, -1, -1) if planes.shape[1] != engine.channels else planes
 

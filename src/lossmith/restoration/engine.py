@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import PixelFormat
 
 Precision = Literal["float32", "bfloat16", "float16"]
 CPU = torch.device("cpu")
@@ -41,6 +42,16 @@ class Engine(Protocol):
         """The model in the record of a result: its file, SHA-256 and network."""
         ...
 
+    @property
+    def receipt(self) -> dict[str, Any]:
+        """What its file says of how it was made; empty for a graph of another program."""
+        ...
+
+    @property
+    def pixels(self) -> PixelFormat:
+        """The format of the images that it is for; of other programs' models, 8-bit RGB."""
+        ...
+
     def __call__(self, images: Tensor) -> Tensor: ...
 
 
@@ -57,9 +68,12 @@ class TorchEngine:
     size: tuple[int, int] | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     receipt: dict[str, Any] = field(default_factory=dict)
-    """What its file says of how it was made."""
     device: torch.device = CPU
     precision: Precision = "float32"
+
+    @property
+    def pixels(self) -> PixelFormat:
+        return PixelFormat.from_receipt(self.receipt)
 
     def __call__(self, images: Tensor) -> Tensor:
         with torch.inference_mode(), self._autocast():

@@ -16,15 +16,18 @@ from lossmith._version import __version__
 from lossmith.core.devices import best_device, out_of_memory
 from lossmith.core.errors import LossmithError, and_more
 from lossmith.core.files import atomic_write, hidden_path, refuse_links, sha256_of, write_text
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.restoration.channels import BICUBIC_REACH, ChannelAdapter
 from lossmith.restoration.engine import Engine, Precision, TorchEngine
 from lossmith.restoration.half_precision import fastest_accurate
 from lossmith.restoration.histograms import match_raster
-from lossmith.restoration.io.decoding import Original, decode, decode_pixels, read_header
-from lossmith.restoration.io.encoding import check_fits, encode, read_record
+from lossmith.restoration.io.codec import is_photo_format
+from lossmith.restoration.io.decoding import Original
+from lossmith.restoration.io.encoding import check_fits, read_record
 from lossmith.restoration.io.formats import Format
+from lossmith.restoration.io.pictures import codec_for
 from lossmith.restoration.io.profiles import convert_to_srgb
-from lossmith.restoration.io.transfer import TransferredMetadata, transfer_metadata
+from lossmith.restoration.io.transfer import TransferredMetadata
 from lossmith.restoration.output_range import RangeCheck
 from lossmith.restoration.resampling import Size, check_size, resample, size_notes, size_of_result
 from lossmith.restoration.statistics_of_image import can_be_frozen, freeze_planner
@@ -81,6 +84,17 @@ class RestoreOptions:
         if self.memory is not None and not self.memory > 0:
             raise LossmithError(f"`memory` must be more than 0 gigabytes, not {self.memory}")
 
+    def check_for(self, pixels: PixelFormat, formats: tuple[Format, ...]) -> None:
+        """Raise LossmithError for options that a model for images of `pixels` has no use for."""
+        if self.format not in formats:
+            raise LossmithError(f"results of {pixels} go into `format` {' or '.join(formats)}, not {self.format}")
+        if is_photo_format(pixels):
+            return
+        if self.bits != "auto":
+            raise LossmithError(f"`bits` is for models of 8 bits; results of this one have {pixels.dtype}")
+        if self.match_histogram:
+            raise LossmithError(f"`match_histogram` is for 8-bit gray and RGB, and the model is for {pixels}")
+
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width at which the network sees an image (height, width)."""
         return height, width
@@ -119,6 +133,10 @@ class FileRestorer:
     """Bytes that were not available when an image in one piece ran out of memory."""
     changes: dict[str, dict[Path, None]] = field(default_factory=dict)
     """Metadata that results will not keep unchanged, and the images that they concern."""
+
+    def __post_init__(self) -> None:
+        self.codec = codec_for(self.reference.pixels)
+        self.options.check_for(self.reference.pixels, self.codec.formats)
 
     def is_done(self, image: Path, result: Path) -> bool:
         """Whether the result exists and was made from the same image with the same model and options.
@@ -180,7 +198,7 @@ class FileRestorer:
         """Compare tiles and half precision with the network on the whole image in float32."""
         _make_work_folder(folder)
         try:
-            source = decode(image, folder / "source").raster
+            source = self.codec.decode(self.codec.read_header(image), folder / "source").raster
             with self._explain_out_of_memory():
                 source = self.options.prepare(source, folder)
                 planner, plan, _ = self._planned(source, folder)
@@ -204,11 +222,11 @@ class FileRestorer:
 
         Raises LossmithError where the image cannot be read, or the format cannot hold the result.
         """
-        original, scale = self.options.header(read_header(image)), self.reference.scale
+        original, scale = self.options.header(self.codec.read_header(image)), self.reference.scale
         dtype = self._dtype(original.dtype)
         size = self.options.size_of(*original.size, scale)
         check_fits((*size, original.channels), self.options.format)
-        transferred = transfer_metadata(original, self.options.format, size, narrowed=dtype != original.dtype)
+        transferred = self.codec.transfer(original, self.options.format, size, narrowed=dtype != original.dtype)
         for note in (*transferred.notes, *size_notes(original.size, size, scale)):
             self.changes.setdefault(note, {})[image] = None
         return original, transferred
@@ -222,7 +240,7 @@ class FileRestorer:
         advance: Callable[[int], None],
     ) -> None:
         image = original.path
-        decoded = decode_pixels(read_header(image), folder / "source")
+        decoded = self.codec.decode(self.codec.read_header(image), folder / "source")
         source = self.options.prepare(decoded.raster, folder)
         share = decoded.raster.height * decoded.raster.width / (source.height * source.width)
         if source.path != decoded.raster.path:
@@ -250,7 +268,8 @@ class FileRestorer:
             canvas = self._canvas(source, folder, plan, dtype, {**record, "plan": asdict(plan)})
             advance(round(share * _finished_pixels(canvas, source)))
             try:
-                range_check = RangeCheck(engine.name)
+                # a picture may lie outside of its range, and so may its result
+                range_check = None if source.dtype == "float32" else RangeCheck(engine.name)
                 adapter = self.options.adapter(engine)
                 restore_tiles(
                     source, canvas, adapter, plan, lambda pixels: advance(round(share * pixels)), range_check
@@ -258,7 +277,7 @@ class FileRestorer:
                 break
             except WholeDoesNotFit:
                 self.max_bytes = min(self.max_bytes, source.height * source.width * planner.bytes_per_pixel) / 4
-        if range_check.note:
+        if range_check and range_check.note:
             self.warnings.setdefault(range_check.note, {})[image] = None
         output = finalize(canvas, plan, dtype, replace(source, path=folder / "finalized"))
         if self.options.match_histogram:
@@ -272,7 +291,9 @@ class FileRestorer:
                 colors = 3 if self.options.format == "webp" else 1
                 output = convert_to_srgb(output, transferred.source_profile, colors, folder / "srgb")
             with atomic_write(result) as path:
-                encode(path, output, self.options.format, self.options.quality, transferred.metadata, record)
+                self.codec.encode(
+                    path, output, original, self.options.format, self.options.quality, transferred, record
+                )
         except (OSError, LossmithError):
             raise
         except Exception as error:  # any exception of a writer, on account of somebody's metadata
@@ -289,7 +310,7 @@ class FileRestorer:
         budget = (
             MEMORY_FRACTION * free_memory(device) if self.options.memory is None else 1e9 * self.options.memory
         )
-        floor = BICUBIC_REACH if source.channels in (2, 4) and engine.scale > 1 else 0
+        floor = BICUBIC_REACH if source.has_alpha and engine.scale > 1 else 0
         budget = min(budget, self.max_bytes)
         local = self.options.halo != "exact" and can_be_frozen(engine, source.channels)
         if local and not planner.fits_whole(source, budget):
@@ -322,6 +343,8 @@ class FileRestorer:
         engine = reference.on(best_device())
         if self.options.precision != "auto":
             return engine.computing_in(self.options.precision)
+        if source.dtype == "float32":  # half precision has fewer levels than a deep picture
+            return engine
         return fastest_accurate(engine, center_sample(reference, source, sizes))
 
     def _canvas(
@@ -336,7 +359,9 @@ class FileRestorer:
         return canvas
 
     def _dtype(self, dtype: str) -> str:
-        """The dtype of the result of an image of a dtype."""
+        """The dtype of the result of an image of a dtype; pictures stay float32 until they are written."""
+        if dtype == "float32":
+            return dtype
         if self.options.format in ("jpeg", "webp"):
             return "uint8"
         return {"auto": dtype, "8": "uint8", "16": "uint16"}[self.options.bits]

@@ -1,20 +1,19 @@
 """Loads model files of every kind as engines, without running code from them."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
-from lossmith.core.legacy import rename_entries
+from lossmith.core.pixel_format import RGB_8BIT
 from lossmith.models.foreign import load_any_model
-from lossmith.models.interpolation import interpolate_networks
-from lossmith.models.model_file import FORMAT, Model, check_file
+from lossmith.models.interpolation import check_formats, interpolate_networks
+from lossmith.models.model_file import Model, check_file
 from lossmith.networks import NetworkLike
 from lossmith.restoration.engine import Engine, TorchEngine
-from lossmith.restoration.onnx_engine import OnnxEngine, open_onnx
+from lossmith.restoration.onnx_engine import open_onnx
 from lossmith.restoration.rgb_module import RGBModule
 
 
@@ -36,23 +35,33 @@ def load_engine(path: str | Path, network: NetworkLike | None = None) -> Engine:
 
 def network_of(engine: Engine) -> str:
     """The expression of an engine's network; for a graph that does not tell it, ONNX."""
-    return str(_receipt_of(engine).get("network", engine.metadata["network"]))
+    return str(engine.receipt.get("network", engine.metadata["network"]))
 
 
 def is_style(engine: Engine) -> bool:
     """Whether a model paints: one learned from paintings, or a `transform_net` that undoes no degradation."""
-    receipt = _receipt_of(engine)
-    foreign = network_of(engine).startswith("transform_net") and not receipt.get("degradation")
-    return engine.scale == 1 and engine.channels == 3 and (foreign or "style" in receipt)
+    foreign = network_of(engine).startswith("transform_net") and not engine.receipt.get("degradation")
+    of_photos = engine.scale == 1 and engine.channels == 3 and engine.pixels == RGB_8BIT
+    return of_photos and (foreign or "style" in engine.receipt)
+
+
+def check_same_format(engines: Sequence[Engine]) -> None:
+    """Raise LossmithError for models that are for images of two formats."""
+    first = engines[0]
+    if other := next((engine for engine in engines if engine.pixels != first.pixels), None):
+        raise LossmithError(
+            f"model '{first.name}' is for {first.pixels}, and '{other.name}' for {other.pixels}; take one of them"
+        )
 
 
 def blend_engines(first: Engine, second: Engine, alpha: float) -> Engine:
     """The model between two of one architecture: (1 - alpha) first + alpha second.
 
-    Raises LossmithError for two architectures, and for ONNX graphs.
+    Raises LossmithError for two architectures or two formats of images, and for ONNX graphs.
     """
     if not (isinstance(first, TorchEngine) and isinstance(second, TorchEngine)):
         raise LossmithError("only models whose weights are known can be mixed, which ONNX graphs do not tell")
+    check_formats(first.pixels, second.pixels)
     module = interpolate_networks(first.module, second.module, alpha)
     digests = {f"{name} of the second": value for name, value in second.metadata.items()}
     metadata = {**first.metadata, **digests, "alpha": f"{alpha:g}"}
@@ -60,7 +69,9 @@ def blend_engines(first: Engine, second: Engine, alpha: float) -> Engine:
 
 
 def open_restorer(path: str | Path, network: NetworkLike | None = None) -> Model:
-    """Load a model file as a module for RGB images of any size, with the receipt from the file.
+    """Load a model file as a module for images of its format of any size, with the receipt from the file.
+
+    A gray network of another program, whose format is 8-bit RGB, gets the colors one by one.
 
     Raises LossmithError as `load_engine` does.
     """
@@ -68,24 +79,12 @@ def open_restorer(path: str | Path, network: NetworkLike | None = None) -> Model
     check_file(path)
     if path.suffix.lower() == ".onnx":
         graph = open_onnx(path, {})
-        return Model(
-            RGBModule(graph), {"network": "ONNX", **_receipt_of(graph), "scale": graph.scale}, graph.channels
-        )
+        receipt = {"network": "ONNX", **graph.receipt, "scale": graph.scale}
+        return Model(RGBModule(graph), receipt, graph.channels)
     model = load_any_model(path, network)
-    if model.channels == 3:
+    if model.channels == model.pixels.channels:
         return model
     return Model(RGBModule(engine_of(model, path, {}).on(best_device())), model.receipt, model.channels)
-
-
-def _receipt_of(engine: Engine) -> dict[str, Any]:
-    """The receipt of a model, which `lossmith export` also writes into graphs; empty for those of others."""
-    if not isinstance(engine, OnnxEngine):
-        return engine.receipt if isinstance(engine, TorchEngine) else {}
-    try:
-        receipt = json.loads(engine.session.get_modelmeta().custom_metadata_map.get(FORMAT, ""))
-    except (ValueError, RecursionError):
-        return {}
-    return rename_entries(receipt) if isinstance(receipt, dict) else {}
 
 
 def engine_of(model: Model, path: Path, metadata: dict[str, str]) -> TorchEngine:

@@ -1,5 +1,6 @@
 """ONNX graphs as engines, run by onnxruntime; layout, scale and value range are detected when one is opened."""
 
+import json
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -12,6 +13,9 @@ from torch import Tensor
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import sha256_of
 from lossmith.core.foreign_files import foreign_kind
+from lossmith.core.legacy import rename_entries
+from lossmith.core.pixel_format import PixelFormat
+from lossmith.models.model_file import FORMAT, pixels_of
 from lossmith.networks.base import upsample
 from lossmith.restoration.engine import check_output
 from lossmith.restoration.onnx_ports import TYPES, UNIT, Array, InputLayout, Port, Range, input_layouts, outputs_of
@@ -36,6 +40,11 @@ class OnnxEngine:
     batch: int | None = None
     """The fixed batch size; None where it is free."""
     metadata: dict[str, str] = field(default_factory=dict)
+    receipt: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def pixels(self) -> PixelFormat:
+        return PixelFormat.from_receipt(self.receipt)
 
     @property
     def ranges(self) -> tuple[Range, Range]:
@@ -63,10 +72,15 @@ class OnnxEngine:
 def open_onnx(path: Path, metadata: dict[str, str]) -> OnnxEngine:
     """Open an ONNX graph; its axes, scale and value ranges are found by trying.
 
-    Raises LossmithError where it does not map one image of 1 or 3 channels to another, and without onnxruntime.
+    Graphs that `lossmith export` wrote say which images they are for, and may take any number of channels.
+
+    Raises LossmithError where it does not map one image to another, of 1 or 3 channels if it does not say how
+    many, and without onnxruntime.
     """
     metadata = metadata | _external_digests(path)
     session = _session(path)
+    receipt = _receipt_in(session)
+    pixels = pixels_of(path, receipt)
     inputs = session.get_inputs()
     if len(inputs) != 1:
         names = ", ".join(port.name for port in inputs)
@@ -75,14 +89,16 @@ def open_onnx(path: Path, metadata: dict[str, str]) -> OnnxEngine:
     if inputs[0].type not in TYPES:
         raise LossmithError(f"model '{path}' takes {inputs[0].type} {axes}, not an image of floats or bytes")
     failures = []
-    for layout in input_layouts(inputs[0].shape or ()):
+    for layout in input_layouts(inputs[0].shape or (), pixels.channels):
         engine = _try_layout(path, session, layout)
         if isinstance(engine, OnnxEngine):
+            engine = replace(engine, receipt=receipt)
             ranges = {} if engine.ranges == (UNIT, UNIT) else {"numbers": "{} in, {} out".format(*engine.ranges)}
             return replace(engine, metadata={**metadata, "network": "ONNX", **ranges})
         failures.append(engine)
     if not failures:
-        raise LossmithError(f"model '{path}' takes {axes}, which is not an image of 1 or 3 channels")
+        channels = "1 or 3" if pixels.channels in (1, 3) else pixels.channels
+        raise LossmithError(f"model '{path}' takes {axes}, which is not an image of {channels} channels")
     raise LossmithError(f"model '{path}' {failures[0]}")
 
 
@@ -117,6 +133,15 @@ def _try_layout(path: Path, session: Any, layout: InputLayout) -> OnnxEngine | s
         )
         return _with_ranges(engine, image)
     return failure
+
+
+def _receipt_in(session: Any) -> dict[str, Any]:
+    """The receipt that `lossmith export` writes into graphs; empty for those of others."""
+    try:
+        receipt = json.loads(session.get_modelmeta().custom_metadata_map.get(FORMAT, ""))
+    except (ValueError, RecursionError):
+        return {}
+    return rename_entries(receipt) if isinstance(receipt, dict) else {}
 
 
 def _external_digests(path: Path) -> dict[str, str]:

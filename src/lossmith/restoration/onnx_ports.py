@@ -89,15 +89,19 @@ class InputLayout:
     """The fixed (height, width); None where they are free."""
 
 
-def input_layouts(shape: Sequence[Any]) -> Iterator[InputLayout]:
-    """Possible layouts of an input, the likeliest first: fixed channels before free ones, color before gray."""
+def input_layouts(shape: Sequence[Any], said_channels: int = 3) -> Iterator[InputLayout]:
+    """Possible layouts of an input, the likeliest first: fixed channels before free ones, color before gray.
+
+    `said_channels` are those of which the graph says that it takes them.
+    """
     sides = [side if isinstance(side, int) and side > 0 else None for side in shape]
     for fixed_channels, layout in product((True, False), LAYOUTS):
         if len(layout) != len(sides):
             continue
         batch, channels, height, width = (sides[layout.index(axis)] if axis in layout else 1 for axis in "NCHW")
         size = (height or DEFAULT_SIDE, width or DEFAULT_SIDE) if height or width else None
-        possible = (channels,) if channels in (1, 3) else (3, 1) if channels is None else ()
+        known = tuple(dict.fromkeys((said_channels, 3, 1)))
+        possible = known if channels is None else tuple(count for count in known if count == channels)
         if fixed_channels == (channels is not None) and (size is None or min(size) >= MIN_FIXED_SIDE):
             yield from (InputLayout(layout, count, batch, size) for count in possible)
 

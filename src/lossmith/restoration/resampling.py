@@ -85,7 +85,7 @@ def resample(raster: Raster, size: tuple[int, int], to: Path) -> Raster:
         first, last = max(0, int(top * step) - margin), min(raster.height, ceil(bottom * step) + margin)
         rows = raster.read(Rectangle(first, 0, last, raster.width)) / np.float32(raster.levels)
         box = (0.0, top * step - first, float(raster.width), min(bottom * step - first, last - first))
-        strip = _lanczos(rows, (width, bottom - top), box)
+        strip = _lanczos(rows, (width, bottom - top), box, raster.has_alpha)
         result.write(Rectangle(top, 0, bottom, width), to_levels(strip, raster.dtype))
     return result
 
@@ -93,14 +93,18 @@ def resample(raster: Raster, size: tuple[int, int], to: Path) -> Raster:
 def resample_values(values: Pixels, size: tuple[int, int]) -> Pixels:
     """Resample float32 values (H, W, C) in memory to (height, width), by the same filter."""
     height, width = values.shape[:2]
-    return _lanczos(values, size[::-1], (0.0, 0.0, width, height)) if (height, width) != size else values
+    if (height, width) == size:
+        return values
+    return _lanczos(values, size[::-1], (0.0, 0.0, width, height), values.shape[-1] in (2, 4))
 
 
-def _lanczos(values: Pixels, size: tuple[int, int], box: tuple[float, float, float, float]) -> Pixels:
+def _lanczos(
+    values: Pixels, size: tuple[int, int], box: tuple[float, float, float, float], has_alpha: bool
+) -> Pixels:
     """Resize the `box` of values (H, W, C) to (width, height); values around the box contribute to its edges."""
     from PIL import Image
 
-    opacity = values[..., -1:] if values.shape[-1] in (2, 4) else None
+    opacity = values[..., -1:] if has_alpha else None
     if opacity is not None:
         values = np.concatenate([values[..., :-1] * opacity, opacity], axis=2)
     planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(values, -1, 0)]

@@ -29,7 +29,7 @@ def can_be_frozen(engine: Engine, channels: int) -> bool:
     """Whether an engine normalizes by the whole of an image with so many channels, and takes colors at once."""
     if not (isinstance(engine, TorchEngine) and normalizes_whole_images(engine.module)):
         return False
-    return engine.channels == 3 or channels < 3
+    return engine.channels in (3, channels) or channels < 3
 
 
 def freeze_planner(planner: Planner, source: Raster, budget: float, folder: Path) -> FrozenPlanner:

@@ -2,14 +2,16 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lossmith.core.devices import best_device, device_name
 from lossmith.core.errors import LossmithError, counted
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.core.progress import ProgressBar
 from lossmith.losses.perceptual.style_transfer import StyleTransferLoss
 from lossmith.restoration import FileRestorer, PaintOptions
@@ -60,6 +62,8 @@ class ImagePainter:
     iterations: int
     name: str
     metadata: dict[str, str]
+    receipt: dict[str, Any] = field(default_factory=dict)
+    pixels: PixelFormat = RGB_8BIT
     scale: int = 1
     channels: int = 3
     multiple_of: int = 1

@@ -43,6 +43,9 @@ from lossmith.restoration.tiling.raster import Raster
 JPEG_QUALITY = 95
 MAX_CLASSIC_TIFF = 4_000_000_000
 """Bytes of pixels beyond which a BigTIFF is written."""
+NUMPY_MARK = b"\x93NUMPY"
+MAX_RECORD = 1 << 20
+"""Bytes at the end of a `.npy` file in which the record of a restoration is looked for."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,7 @@ def encode(
 
     Raises OSError.
     """
-    text = json.dumps({"lossmith restore": record}, sort_keys=True).encode() + b"\0"
-    tags: Directory = {**metadata.tags, RECORD: Entry(ASCII, text)}
+    tags: Directory = {**metadata.tags, RECORD: Entry(ASCII, record_text(record))}
     image = image_of(raster)
     try:
         if format == "png":
@@ -102,6 +104,11 @@ def encode(
         raise OSError(None, str(error).strip().splitlines()[-1]) from error
 
 
+def record_text(record: dict[str, Any]) -> bytes:
+    """The record of a restoration as it stands in a file."""
+    return json.dumps({"lossmith restore": record}, sort_keys=True).encode() + b"\0"
+
+
 def read_record(path: Path) -> dict[str, Any] | None:
     """The record of the restoration that `encode` wrote into a file; None without one."""
     try:
@@ -115,7 +122,12 @@ def _record_text(path: Path) -> str | bytes:
     from PIL import Image
 
     with path.open("rb") as file:
-        if file.read(2) in (b"II", b"MM"):  # Pillow does not open every kind of TIFF
+        mark = file.read(len(NUMPY_MARK))
+        if mark == NUMPY_MARK:
+            file.seek(max(0, path.stat().st_size - MAX_RECORD))
+            end = file.read()
+            return end[end.rindex(b'{"lossmith restore"') :].rstrip(b"\0")
+        if mark[:2] in (b"II", b"MM"):  # Pillow does not open every kind of TIFF
             entry = read_directories(file).main[RECORD]
             return entry.data.rstrip(b"\0") if isinstance(entry, Entry) else b""
     with Image.open(path) as image:
@@ -224,9 +236,14 @@ def _write_webp(path: Path, raster: Raster, quality: int | None, metadata: Metad
 
 def _write_tiff(path: Path, image: Any, big: bool, metadata: Metadata, tags: Directory) -> None:
     image.tiffsave(str(path), compression="deflate", predictor="horizontal", bigtiff=big, keep="none")
+    amend(path, tiff_entries(metadata, tags), without=RESOLUTION)
+
+
+def tiff_entries(metadata: Metadata, tags: Directory) -> Directory:
+    """The entries of the first directory of a TIFF that hold metadata, little-endian."""
     blobs = {XMP: (BYTE, metadata.xmp), IPTC: (UNDEFINED, metadata.iptc), ICC: (UNDEFINED, metadata.icc)}
     entries = {tag: Entry(kind, content) for tag, (kind, content) in blobs.items() if content}
     image_tags = {
         tag: content for tag, content in {**tags, **metadata.geo}.items() if tag not in LAYOUT or tag in RESOLUTION
     }
-    amend(path, {**swap_byte_order(image_tags, metadata.order, "<"), **entries}, without=RESOLUTION)
+    return {**swap_byte_order(image_tags, metadata.order, "<"), **entries}

@@ -143,8 +143,11 @@ class _Reader:
         return data
 
 
-def pack(directory: Directory, at: int, order: str, big: bool = False) -> bytes:
-    """The bytes of a directory at the offset `at`, followed by its longer values and nested directories."""
+def pack(directory: Directory, at: int, order: str, big: bool = False, following: int = 0) -> bytes:
+    """The bytes of a directory at the offset `at`, followed by its longer values and nested directories.
+
+    `following` is the offset of the next directory, 0 without one.
+    """
     count, row, field_size = ("Q", "HHQ", 8) if big else ("H", "HHL", 4)
     pointer_format = "Q" if big else "L"
     end = at + struct.calcsize("<" + count) + len(directory) * (struct.calcsize("<" + row) + field_size)
@@ -161,7 +164,8 @@ def pack(directory: Directory, at: int, order: str, big: bool = False) -> bytes:
             kind, amount, field = content.kind, content.count, struct.pack(order + pointer_format, end + len(tail))
             tail += content.data + b"\0" * (len(content.data) % 2)
         rows += struct.pack(order + row, tag, kind, amount) + field
-    return struct.pack(order + count, len(directory)) + rows + bytes(field_size) + tail
+    rows += struct.pack(order + pointer_format, following)
+    return struct.pack(order + count, len(directory)) + rows + tail
 
 
 def exif_block(directory: Directory, order: str) -> bytes:
@@ -194,6 +198,6 @@ def amend(path: Path, entries: Directory, without: Collection[int] = ()) -> None
         at = file.seek(0, os.SEEK_END)
         at += file.write(b"\0" * (at % 2))
         order, big = directories.order, directories.big
-        file.write(pack({**remaining, **entries}, at, order, big))
+        file.write(pack({**remaining, **entries}, at, order, big, directories.following))
         file.seek(8 if big else 4)
         file.write(struct.pack(order + ("Q" if big else "L"), at))

@@ -24,6 +24,7 @@ CM_PER_INCH = 2.54
 UNITLESS_DEFAULTS = ((None, None), (1.0, 1.0))
 """Resolutions without a unit that carry no information."""
 THUMBNAIL_NOTE = "the embedded thumbnail"
+NO_UNIT_NOTE = "a resolution without a unit"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def with_orientation(metadata: Metadata) -> Metadata:
     if dpi is None and factor and across:
         dpi = valid_dpi(factor * across, factor * (down or across))
     elif factor is None and (across, down) not in UNITLESS_DEFAULTS:
-        metadata = metadata.with_lost("a resolution without a unit")
+        metadata = metadata.with_lost(NO_UNIT_NOTE)
     orientation = values[ORIENTATION]
     if dpi and orientation in range(5, 9):
         dpi = dpi[::-1]

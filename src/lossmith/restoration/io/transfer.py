@@ -33,11 +33,12 @@ MAKER_NOTE, DESCRIPTION = 0x927C, 0x010E
 CHUNKS_BEFORE_ICC = (b"cICP", b"mDCV", b"cLLI")
 """PNG chunks that take precedence over a profile."""
 MAKER_NOTE_KEPT = "the camera maker's notes are kept as they were, and may no longer be true"
+SIZE_NOTE = "leaves out a description that says how large the image was"
 MAX_JPEG_EXIF = 60_000
 """Bytes of EXIF that fit into a JPEG beside the record of the restoration."""
 MAX_JPEG_SEGMENT = 65_000
 """Bytes of anything else that fit into one segment of a JPEG."""
-FORMAT_NAMES: dict[Format, str] = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "tiff": "TIFF"}
+FORMAT_NAMES: dict[Format, str] = {"png": "PNG", "jpeg": "JPEG", "webp": "WebP", "tiff": "TIFF", "npy": "NumPy"}
 
 
 Growth = tuple[float, float]
@@ -168,7 +169,7 @@ def _tags(
         tags[UNIT] = entry(SHORT, [2], order)
     if (height, width) != (original.height, original.width) and _describes_size(tags.get(DESCRIPTION)):
         del tags[DESCRIPTION]
-        notes.append(_left_out("a description that says how large the image was"))
+        notes.append(SIZE_NOTE)
     maker = tags.pop(RECORD, None)
     if isinstance(maker, Entry) and not maker.data.startswith(b'{"lossmith'):
         notes.append(_left_out("EXIF ProcessingSoftware, which holds the record of the restoration"))

@@ -32,7 +32,7 @@ TARGET_OVERHEAD, MAX_OVERHEAD = 1.1, 2.0
 SHORT_HALOS = (16, 32, 64)
 """Halos that are tried where the receptive field is too large."""
 MAX_SEAM_LEVELS = 0.1
-"""8-bit levels by which a shortened halo may change the result."""
+"""8-bit levels by which a shortened halo may change the result; in deeper pictures, as many of 65535 levels."""
 SPOT_GRID = 5
 """Candidate spots across and down, of which three are taken to measure the error of a shortened halo."""
 
@@ -99,6 +99,10 @@ class Planner:
     def bytes_per_pixel(self) -> float:
         """Peak memory of the network per input pixel."""
         return bytes_per_pixel(self.engine, self.sizes)
+
+    @property
+    def max_seam(self) -> float:
+        return MAX_SEAM_LEVELS if self.reference.pixels.is_8bit else MAX_SEAM_LEVELS * 255 / 65535
 
     def receptive_field(self, longest: int = MAX_PROBE) -> ReceptiveField:
         """The receptive field, which counts as unbounded beyond three eighths of `longest`."""
@@ -193,13 +197,13 @@ class Planner:
             plan = replace(plan, blended=True)
             error, window = context_error(self.engine, source, plan, largest)
             best = plan, error, window
-            if error is not None and error <= MAX_SEAM_LEVELS:
+            if error is not None and error <= self.max_seam:
                 break
         if best is None:
             raise LossmithError(self._too_large(candidates[0], budget))
         plan, error, window = best
         exact = None if field.pixels is None else self._tiles(field, max(field.pixels, floor), largest)
-        visible = error is None or error > MAX_SEAM_LEVELS
+        visible = error is None or error > self.max_seam
         if halo == "auto" and visible and exact is not None and exact.tile[0] >= exact.halo:  # slow, but exact
             return exact
         sees = "more than the memory holds" if field.pixels is None else f"{field.pixels} pixels to each side"

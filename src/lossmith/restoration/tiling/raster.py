@@ -22,6 +22,8 @@ STRIP_BYTES = 1 << 24
 class Raster:
     """Pixels (height, width, channels) in a raw file: uint8, uint16 or float32, row by row, without a header.
 
+    Whole numbers are gray or RGB, with or without alpha; floats are pictures on the scale of their range.
+
     The file is mapped for each access only: pages that stay mapped count as memory of the process, and would add
     up to the whole image.
     """
@@ -38,8 +40,12 @@ class Raster:
 
     @property
     def levels(self) -> int:
-        """The value of white: 255 or 65535."""
-        return int(np.iinfo(self.dtype).max)
+        """The value of white: 255, 65535, or 1 in floats."""
+        return 1 if self.dtype == "float32" else int(np.iinfo(self.dtype).max)
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.channels in (2, 4) and self.dtype != "float32"
 
     def create(self) -> "Raster":
         """Create the file, all zeros, with its disk space allocated, so that a full disk is an error now.

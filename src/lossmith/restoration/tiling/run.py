@@ -100,7 +100,7 @@ class RestoredTile:
 def restore_tile(
     source: Raster, adapter: ChannelAdapter, plan: TilePlan, tile: Rectangle, range_check: RangeCheck | None = None
 ) -> RestoredTile:
-    """Restore one tile to values in [0, 1], clipped only where tiles are blended.
+    """Restore one tile to values in [0, 1], clipped only where tiles are blended, and never in pictures of floats.
 
     Raises LossmithError when the network fails, or its output is not an image.
     """
@@ -121,7 +121,8 @@ def restore_tile(
     if not plan.blended:
         return RestoredTile(area.times(scale), values, np.ones((*values.shape[:2], 1), np.float32))
     weights = blend_weights(tile.times(scale), area.times(scale), scale * source.height, scale * source.width)
-    return RestoredTile(area.times(scale), np.clip(values, 0, 1), weights)
+    limited = values if source.dtype == "float32" else np.clip(values, 0, 1)
+    return RestoredTile(area.times(scale), limited, weights)
 
 
 def _apply(adapter: ChannelAdapter, pixels: Pixels) -> Pixels:
