@@ -11,7 +11,8 @@ import torch
 
 from lossmith.core.pixel_format import PixelFormat
 from lossmith.data.picture_headers import kind_of, read_picture_header
-from lossmith.data.pictures import picture_suffix, read_picture
+from lossmith.data.picture_writing import picture_suffix
+from lossmith.data.pictures import read_picture
 from lossmith.data.reading import TRANSPOSED_ORIENTATIONS, errors_as_sentences
 from lossmith.restoration.io.codec import Codec, PhotoCodec, check_format, is_photo_format
 from lossmith.restoration.io.decoding import STRIP_ROWS, Decoded, Original, read_header
