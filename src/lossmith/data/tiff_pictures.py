@@ -133,9 +133,7 @@ def _check_extent(path: Path, tiff: "TiffFile", series: "TiffPageSeries") -> Non
     if 0 in series.shape:
         raise image_error(path, NO_PIXELS)
     if series.nbytes > max(MAX_UNCHECKED_BYTES, MAX_UNPACKING * size):
-        raise image_error(
-            path, "says that it holds more than so small a file can; it may be a decompression bomb"
-        )
+        raise image_error(path, "says that it holds more than so small a file can; it may be a decompression bomb")
     for page in tiff.pages:
         if any(sum(part) > size for part in zip(page.dataoffsets, page.databytecounts, strict=False)):
             raise ValueError("it ends too early")
