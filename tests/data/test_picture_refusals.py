@@ -165,7 +165,7 @@ def test_other_types_and_channels_than_those_of_the_study_are_refused(tmp_path: 
     tifffile.imwrite(tmp_path / "a.tif", PLANES, metadata={"axes": "CYX"}, **GRAY)
     with pytest.raises(LossmithError, match=r"a.tif' holds values of uint16, not of uint8"):
         read_picture(tmp_path / "a.tif", PixelFormat(5))
-    with pytest.raises(LossmithError, match=r"a.tif' is 5 channels, and RGB is asked for"):
+    with pytest.raises(LossmithError, match=r"a.tif' has 5 channels, and RGB is asked for"):
         read_picture(tmp_path / "a.tif", PixelFormat.full_range(3, "uint16"))
 
 

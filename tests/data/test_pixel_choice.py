@@ -70,9 +70,9 @@ def test_other_channels_are_not_converted(tmp_path: Path) -> None:
     write(tmp_path, "a.tif", channels=5)
     write(tmp_path, "b.tif", channels=1)
     paths = find_images(tmp_path)
-    with pytest.raises(LossmithError, match=r"a.tif' is 5 channels and '.*b.tif' is gray; take them apart"):
+    with pytest.raises(LossmithError, match=r"a.tif' has 5 channels and '.*b.tif' is gray; take them apart"):
         choose_pixels(paths)
-    for channels, other in ((5, "b.tif' is gray, and 5 channels is"), (1, "a.tif' is 5 channels, and gray is")):
+    for channels, other in ((5, "b.tif' is gray, and 5 channels are"), (1, "a.tif' has 5 channels, and gray is")):
         with pytest.raises(LossmithError, match=f"{other} asked for"):
             choose_pixels(paths, channels=channels)
 

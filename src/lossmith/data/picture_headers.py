@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lossmith.core.errors import LossmithError
 from lossmith.core.pixel_format import DTYPES, describe_channels
 from lossmith.data.headers import log_remarks, read_each, unused_content
 from lossmith.data.reading import (
@@ -116,6 +117,21 @@ def kind_of(path: Path) -> str:
 def channels_of(image: "Image") -> int:
     """Channels of an open file without alpha: 1 for gray, 3 for RGB and palettes."""
     return 1 if image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I;16") else 3
+
+
+def channels_error(path: Path, channels: int, wanted: int) -> LossmithError:
+    """The error for a picture of other channels than those of the study or the model."""
+    asked = f"{describe_channels(wanted)} {'is' if wanted in (1, 3) else 'are'} asked for"
+    return image_error(path, f"{channels_phrase(channels)}, and {asked}")
+
+
+def channels_phrase(channels: int) -> str:
+    """What is said of a picture of so many channels.
+
+    >>> channels_phrase(1), channels_phrase(8)
+    ('is gray', 'has 8 channels')
+    """
+    return f"{'is' if channels in (1, 3) else 'has'} {describe_channels(channels)}"
 
 
 def check_type(path: Path, dtype: str) -> None:

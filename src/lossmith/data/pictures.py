@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lossmith.core.errors import counted
-from lossmith.core.pixel_format import PixelFormat, describe_channels
-from lossmith.data.picture_headers import channels_of, check_type, kind_of, open_array
+from lossmith.core.pixel_format import PixelFormat
+from lossmith.data.picture_headers import channels_error, channels_of, check_type, kind_of, open_array
 from lossmith.data.reading import (
     apply_orientation,
     check_header,
@@ -108,9 +108,7 @@ def _with_channels(path: Path, values: NDArray[Any], pixels: PixelFormat) -> NDA
         return np.repeat(values, 3, 2)
     if (channels, pixels.channels) == (3, 1):
         return luma(values)
-    raise image_error(
-        path, f"is {describe_channels(channels)}, and {describe_channels(pixels.channels)} is asked for"
-    )
+    raise channels_error(path, channels, pixels.channels)
 
 
 def luma(values: NDArray[Any]) -> NDArray[Any]:

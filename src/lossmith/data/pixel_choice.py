@@ -10,8 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossmith.core.errors import LossmithError, and_more
-from lossmith.core.pixel_format import PixelFormat, describe_channels
-from lossmith.data.picture_headers import PictureHeaders, read_picture_headers
+from lossmith.core.pixel_format import PixelFormat
+from lossmith.data.picture_headers import (
+    PictureHeaders,
+    channels_error,
+    channels_phrase,
+    read_picture_headers,
+)
 from lossmith.data.pictures import read_picture
 
 logger = logging.getLogger(__name__)
@@ -101,8 +106,7 @@ def check_pictures(
             converted.setdefault(RGB_TO_GRAY, []).append(path)
         else:
             way_out = "; `channels=1` makes gray of it" if (header.channels, pixels.channels) == (3, 1) else ""
-            kinds = describe_channels(header.channels), describe_channels(pixels.channels)
-            raise LossmithError(f"image '{path}' is {kinds[0]}, and {kinds[1]} is asked for{way_out}")
+            raise LossmithError(f"{channels_error(path, header.channels, pixels.channels)}{way_out}")
     remarks = tuple(f"{phrase}: {and_more(files)}" for phrase, files in converted.items())
     for remark in remarks if convert else ():
         logger.warning(remark)
@@ -123,9 +127,7 @@ def _common_channels(headers: PictureHeaders, paths: Sequence[Path]) -> int:
     if other is None:
         return first
     kinds = first, headers.pictures[other].channels
-    both = " and ".join(
-        f"'{path}' is {describe_channels(kind)}" for path, kind in zip((paths[0], other), kinds, strict=True)
-    )
+    both = f"'{paths[0]}' {channels_phrase(kinds[0])} and '{other}' {channels_phrase(kinds[1])}"
     way_out = "say `channels=1` or `channels=3` to convert them" if set(kinds) == {1, 3} else "take them apart"
     raise LossmithError(f"images of one study have the same channels, but {both}; {way_out}")
 
