@@ -1,16 +1,18 @@
 """Which format of pixels a study has: that of its files, or what its options say."""
 
 import logging
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lossmith.core.errors import LossmithError, and_more
-from lossmith.core.pixel_format import PixelFormat
+from lossmith.core.pixel_format import STORED_AS_THEY_ARE, PixelFormat
 from lossmith.data.picture_headers import (
     PictureHeaders,
     channels_error,
@@ -22,6 +24,7 @@ from lossmith.data.pictures import read_picture
 logger = logging.getLogger(__name__)
 
 Channels = Literal["auto"] | int
+Value = TypeVar("Value", bound=np.generic)
 NanRule = Literal["refuse", "mask"]
 MAX_PERCENTILE_VALUES = 1 << 24
 """Values of floats, or of 32 bits, from which percentiles are taken at most; all are of 8 and 16 bits."""
@@ -66,7 +69,7 @@ def choose_pixels(
     remarks = check_pictures(headers, PixelFormat(count, dtype), paths, convert=channels != "auto")
     if limits is None:
         return _default_format(headers, paths, count, dtype), remarks
-    low, high = _resolved(limits, paths, PixelFormat(count, dtype, 0, 1), nan)
+    low, high = _resolved(limits, headers, paths, PixelFormat(count, dtype, 0, 1), nan)
     return PixelFormat(count, dtype, low, high), remarks
 
 
@@ -175,11 +178,11 @@ def _parse_range(text: str) -> tuple[Limit, Limit] | None:
 
 
 def _resolved(
-    limits: tuple[Limit, Limit], paths: Sequence[Path], pixels: PixelFormat, nan: NanRule
+    limits: tuple[Limit, Limit], headers: PictureHeaders, paths: Sequence[Path], pixels: PixelFormat, nan: NanRule
 ) -> tuple[float, float]:
     """Both ends of a range as numbers."""
     wanted = [number for percentile, number in limits if percentile]
-    numbers = iter(percentiles(paths, pixels, wanted, nan) if wanted else ())
+    numbers = iter(percentiles(headers, paths, pixels, wanted, nan) if wanted else ())
     low, high = (next(numbers) if percentile else number for percentile, number in limits)
     if wanted and not low < high:
         raise LossmithError(
@@ -189,6 +192,7 @@ def _resolved(
 
 
 def percentiles(
+    headers: PictureHeaders,
     paths: Sequence[Path],
     pixels: PixelFormat,
     percents: Sequence[float],
@@ -202,20 +206,29 @@ def percentiles(
     `pixels` has the type and the channels to which the pictures are converted, and the range 0 to 1.
     """
     ranks = np.asarray(percents, np.float64) / 100
-    if np.dtype(pixels.dtype).itemsize <= 2 and pixels.holds_integers:
-        limits = np.iinfo(pixels.dtype)
-        counts = sum(_histogram(read_picture(path, pixels).numpy(), limits.min) for path in paths)
-        levels: NDArray[Any] = np.arange(1 << 16) + limits.min
-        cumulated = np.cumsum(counts)
-        return [float(levels[np.searchsorted(cumulated, max(rank * cumulated[-1], 1))]) for rank in ranks]
-    values = [read_picture(path, pixels, nan).numpy().reshape(-1) for path in paths]
-    step = max(1, sum(len(one) for one in values) // MAX_PERCENTILE_VALUES)
-    finite = np.concatenate([one[np.isfinite(one)][::step] for one in values])
+    if pixels.dtype in STORED_AS_THEY_ARE:
+        lowest = np.iinfo(pixels.dtype).min
+
+        def count(path: Path) -> NDArray[np.int64]:
+            values = read_picture(path, pixels).numpy().reshape(-1)
+            return np.bincount(values.astype(np.int64) - lowest, minlength=1 << 16)
+
+        cumulated = np.cumsum(sum(_in_threads(count, paths)))
+        return [float(lowest + np.searchsorted(cumulated, max(rank * cumulated[-1], 1))) for rank in ranks]
+    total = pixels.channels * sum(height * width for height, width in headers.of(paths))
+    step = max(1, total // MAX_PERCENTILE_VALUES) | 1  # odd, so that it goes through all columns of most pictures
+
+    def take(path: Path) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = read_picture(path, pixels, nan).numpy().reshape(-1)[::step]
+        return values[np.isfinite(values)]
+
+    finite = np.concatenate([*_in_threads(take, paths)])
     if not len(finite):
         raise LossmithError("the percentiles of no values are asked for: all pixels are NaN")
     return [float(value) for value in np.quantile(finite, ranks, method="inverted_cdf")]
 
 
-def _histogram(values: NDArray[Any], lowest: int) -> NDArray[np.int64]:
-    """How often each of 2^16 whole numbers from the lowest on occurs."""
-    return np.bincount(values.reshape(-1).astype(np.int64) - lowest, minlength=1 << 16)
+def _in_threads(function: Callable[[Path], NDArray[Value]], paths: Sequence[Path]) -> Iterator[NDArray[Value]]:
+    """What a function finds in each file, in order."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        yield from pool.map(function, paths)
