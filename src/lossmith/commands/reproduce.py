@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 IMAGE_ENTRIES = ("training_images", "test_images")
+MASK_ENTRIES = ("training_masks", "test_masks")
 PROVENANCE_ENTRIES = ("versions", "device", "devices", "threads")
 Paths = str | Path | Sequence[str | Path] | None
 """Where to look for the images that a file was made from."""
 
 RECEIPT_ENTRIES = (
     *IMAGE_ENTRIES,
+    *MASK_ENTRIES,
+    "pixels",
+    "nan",
     *PROVENANCE_ENTRIES,
     "loss",
     "scale",
@@ -45,6 +49,7 @@ RECEIPT_ENTRIES = (
 """Entries of a model's receipt beside the fields of its recipe."""
 CARD_ENTRIES = (
     *PROVENANCE_ENTRIES,
+    "pixels",
     "task",
     "degradation",
     "image",
@@ -111,8 +116,8 @@ def reproduce(
         A model.safetensors of a run or of `lossmith export`, a style of `lossmith learn-style`, or a loss of
         `lossmith learn-loss`.
     images
-        Files, folders (searched recursively) or patterns that include the images that it was made from, which are
-        recognized by their SHA-256. The photographs of scikit-image are found without it.
+        Files, folders (searched recursively) or patterns that include the images, and the masks, that it was made
+        from, which are recognized by their SHA-256. The photographs of scikit-image are found without it.
     init_from
         The model file that training began with, `init` or the first stage [default: that stage, beside the run].
     out
@@ -168,7 +173,7 @@ def _train_again(
     elif "begins_with" in receipt:
         init_recipe = replace(recipe, init=start, init_partial="begins_with_part" in receipt)
         task = training.SupervisedTask(
-            criterion, recipe, init=training.open_init(init_recipe, prepared.source.scale)[1]
+            criterion, recipe, init=training.open_init(init_recipe, prepared.source.scale, prepared.pixels)[1]
         )
     folder = training.RunFolder(out)
     settings = training.RunSettings(
@@ -193,18 +198,33 @@ def _find_start(file: Path, receipt: dict[str, Any], init_from: str | Path | Non
 
 def _find_data(file: Path, receipt: dict[str, Any], images: Paths) -> data.PreparedData:
     """The images that a model was trained on and tested with, in the receipt's order."""
-    fingerprint = {name: receipt[name] for name in IMAGE_ENTRIES}
-    train, tests = (_find(file, digests, images) for digests in fingerprint.values())
+    entries = (*IMAGE_ENTRIES, *MASK_ENTRIES, "pixels", "nan")
+    fingerprint = {name: receipt[name] for name in entries if name in receipt}
+    train, tests = (_find(file, receipt[name], images) for name in IMAGE_ENTRIES)
+    reader = data.PictureReader(
+        models.pixels_of(file, receipt), receipt.get("nan", "refuse"), _find_masks(file, receipt, images)
+    )
     name = str(receipt["degradation"])
     if name.startswith("pairs of "):
         train_pairs, test_pairs = (list(zip(paths[::2], paths[1::2], strict=True)) for paths in (train, tests))
-        return data.PreparedData(
-            data.paired_images(train_pairs), data.load_test_pairs(test_pairs), name, fingerprint
-        )
-    kind = degradations.degradation(name)
-    return data.PreparedData(
-        data.degraded_images(train, kind), data.make_test_pairs(tests, kind), name, fingerprint
-    )
+        source = data.paired_images(train_pairs, reader=reader)
+        test_images = data.load_test_pairs(test_pairs, reader=reader)
+    else:
+        kind = degradations.degradation(name)
+        source = data.degraded_images(train, kind, reader=reader)
+        test_images = data.make_test_pairs(tests, kind, reader=reader)
+    return data.PreparedData(source, test_images, name, fingerprint, pixels=reader.pixels)
+
+
+def _find_masks(file: Path, receipt: dict[str, Any], images: Paths) -> dict[Path, Path]:
+    """The masks of the images of a receipt."""
+    masks: dict[Path, Path] = {}
+    for digests, mask_digests in zip(IMAGE_ENTRIES, MASK_ENTRIES, strict=True):
+        digests_of_masks = receipt.get(mask_digests, {})
+        masked = {name: receipt[digests].get(name, "") for name in digests_of_masks}
+        found = (_find(file, each, images) for each in (masked, digests_of_masks))
+        masks |= dict(zip(*found, strict=True))
+    return masks
 
 
 def _learn_again(file: Path, card: dict[str, Any], images: Paths, out: Path) -> Path:
@@ -218,10 +238,13 @@ def _learn_again(file: Path, card: dict[str, Any], images: Paths, out: Path) -> 
     image, *degraded = _find(file, {name: card["image"][name] for name in digests}, images)
     recipe = LossRecipe(**_fitting(card["recipe"], LossRecipe))
     path = out / file.name
+    pixels = models.pixels_of(file, card)
     learn_loss(
         image,
         degradation=None if degraded else str(card["degradation"]),
         degraded=degraded[0] if degraded else None,
+        channels=pixels.channels,
+        range=f"{pixels.low!r}:{pixels.high!r}" if "pixels" in card else "auto",
         recipe=recipe,
         seed=card["seed"],
         license=str(card.get("license", "")),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         read_picture_headers,
     )
     from lossmith.data.picture_metadata import PictureMetadata, read_picture_metadata
+    from lossmith.data.picture_reader import PictureReader
     from lossmith.data.picture_writing import picture_suffix, write_picture
     from lossmith.data.pictures import read_picture
     from lossmith.data.pixel_choice import check_pictures, choose_pixels
@@ -44,6 +45,7 @@ __all__ = [
     "PictureHeader",
     "PictureHeaders",
     "PictureMetadata",
+    "PictureReader",
     "PreparedData",
     "TrainingImages",
     "check_pictures",

@@ -12,7 +12,16 @@ if TYPE_CHECKING:
         interpolate_networks,
         weight_cosine,
     )
-    from lossmith.models.model_file import FORMAT, MODEL_FILE, Model, check_file, load_model, models_in, save_model
+    from lossmith.models.model_file import (
+        FORMAT,
+        MODEL_FILE,
+        Model,
+        check_file,
+        load_model,
+        models_in,
+        pixels_of,
+        save_model,
+    )
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -27,6 +36,7 @@ __all__ = [
     "load_any_model",
     "load_model",
     "models_in",
+    "pixels_of",
     "save_model",
     "weight_cosine",
 ]
