@@ -112,6 +112,21 @@ def test_png_by_libvips(tmp_path: Path, dtype: str, channels: int) -> None:
     read_back(tmp_path / "a.png", array)
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_opaque_alpha_of_png_is_left_out(tmp_path: Path, dtype: str, channels: int) -> None:
+    array = values(dtype, channels)
+    array[..., -1] = np.iinfo(dtype).max
+    kind = {("uint8", 2): "b-w", ("uint8", 4): "srgb", ("uint16", 2): "grey16", ("uint16", 4): "rgb16"}
+    image = pyvips.Image.new_from_array(array).copy(interpretation=kind[dtype, channels])
+    image.pngsave(str(tmp_path / "a.png"))
+    read_back(tmp_path / "a.png", array[..., :-1])
+    array[3, 4, -1] -= 1
+    pyvips.Image.new_from_array(array).copy(interpretation=kind[dtype, channels]).pngsave(str(tmp_path / "b.png"))
+    with pytest.raises(LossmithError, match=r"b.png' has transparent pixels; put it on a background first"):
+        read_picture(tmp_path / "b.png", PixelFormat(channels - 1, dtype, 0, 1))
+
+
 WRITTEN = [
     *(("tif", dtype, channels) for dtype in DTYPES for channels in CHANNELS),
     *(("png", dtype, channels) for dtype in ("uint8", "uint16") for channels in (1, 3)),
