@@ -10,6 +10,7 @@ import tifffile
 import torch
 from PIL import Image
 
+from lossmith.core.errors import LossmithError
 from lossmith.core.pixel_format import DTYPES, RGB_8BIT, STORED_AS_THEY_ARE, PixelFormat
 from lossmith.data import picture_suffix, read_image, read_picture, read_picture_header, write_image, write_picture
 

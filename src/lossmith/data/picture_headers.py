@@ -17,6 +17,7 @@ from lossmith.data.reading import (
     errors_as_sentences,
     image_error,
     open_image,
+    raw_mode_of,
     size_of,
 )
 
@@ -116,7 +117,9 @@ def kind_of(path: Path) -> str:
 
 def channels_of(image: "Image") -> int:
     """Channels of an open file without alpha: 1 for gray, 3 for RGB and palettes."""
-    return 1 if image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I;16") else 3
+    # Pillow opens gray of 16 bits with alpha as a mode of colors
+    gray = image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I;16")
+    return 1 if gray or raw_mode_of(image).startswith("LA") else 3
 
 
 def channels_error(path: Path, channels: int, wanted: int) -> LossmithError:
