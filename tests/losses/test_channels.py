@@ -183,6 +183,13 @@ def test_a_loss_of_gray_images_says_so_to_rgb_images(tmp_path: Path) -> None:
     assert torch.equal(of_green(prediction, target), gray(prediction[:, 1:2], target[:, 1:2]))
 
 
+def test_a_loss_of_eight_channels_is_not_for_gray_images(tmp_path: Path) -> None:
+    criterion = learned(tmp_path, 8)
+    for refusing in (lambda: for_channels(criterion, 1), lambda: criterion(*pair(1, 23))):
+        with pytest.raises(LossmithError, match=r"takes images of 8 channels, not 1$"):
+            refusing()
+
+
 @pytest.mark.parametrize(
     "pixels",
     [

@@ -36,7 +36,7 @@ counted from 0, such as bands="0,1,2"
 
 
 def _would_repeat(part: PrecomputableLoss) -> bool:
-    return part.channels > 1 and part.gray == "refuse" and part.bands is None
+    return part.channels == 3 and part.gray == "refuse" and part.bands is None
 
 
 def _deep_parts(criterion: Loss) -> Iterator[PrecomputableLoss]:

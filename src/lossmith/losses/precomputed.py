@@ -82,7 +82,7 @@ class PrecomputableLoss(Loss):
         if channels == self.channels or repeats:
             return
         hint = ""
-        if channels == 1:
+        if (channels, self.channels) == (1, 3):
             hint = "; gray images are repeated with gray=repeat"
         elif channels > self.channels:
             hint = f"; name those that it gets, counted from 0, such as {_example(self.channels)}"
