@@ -187,7 +187,7 @@ def _contents(
         scales.append(
             report.LearnedScale(
                 title=f"Scale {number + 1}: {clean.shape[3]} x {clean.shape[2]} pixels, "
-                f"{discriminator.width} channels",
+                f"discriminator of {discriminator.width} channels",
                 images=images,
                 curves={label: [row[name] for row in scale_rows] for name, label in names.items()},
             )
