@@ -185,7 +185,7 @@ def test_another_range_is_another_loss(channels_of: Any, loss_recipe: LossRecipe
         ({"degradation": "noise(25)"}, r"for 8-bit images, .* write noise\(0.098, of=range\)$"),
         ({"degradation": "mosaic"}, "a Bayer sensor records red, green and blue, and these images are gray"),
         ({"degradation": "jpeg"}, "a JPEG file holds 8 bits"),
-        ({"degradation": NOISE, "channels": 8}, "is gray, and 8 channels is asked for"),
+        ({"degradation": NOISE, "channels": 8}, "is gray, and 8 channels are asked for"),
         ({"degradation": NOISE, "range": "white"}, "`range=white` is not a range"),
         ({"degraded": "rgb.png"}, "images of one study"),
         ({"degraded": "float.tif"}, "images of one study are of one type, but .* holds uint16 and .* float32"),
