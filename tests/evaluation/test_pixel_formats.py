@@ -16,7 +16,17 @@ from torchmetrics.functional.image import (
 
 from lossmith.core.errors import LossmithError
 from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
-from lossmith.evaluation import Protocol, Targets, default_metrics, protocol_for, score, tournament_metrics
+from lossmith.evaluation import (
+    Protocol,
+    Row,
+    Targets,
+    default_metrics,
+    protocol_for,
+    score,
+    scores_one_channel,
+    tournament_metrics,
+    why_nan,
+)
 from lossmith.evaluation.invalid_pixels import filled
 from lossmith.metrics.registry import METRICS, find_metric
 
@@ -190,6 +200,8 @@ def test_ssim_without_a_valid_window_is_nan_and_the_errors_are_scored() -> None:
     scores = score(x, y, Protocol(pixels=GRAY_16BIT), ["psnr", "ssim"])
     assert math.isnan(scores["ssim"])
     assert math.isfinite(scores["psnr"])
+    (sentence,) = why_nan([Row("a", "l1", 0, scores)], masked=True)
+    assert sentence == "SSIM is nan, for these have fewer than 11 pixels to a side without invalid ones: 'a'"
 
 
 def test_a_prediction_with_nan_where_the_target_is_valid_scores_nan() -> None:
@@ -203,6 +215,8 @@ def test_a_gray_rgb_target_stays_gray_with_invalid_pixels() -> None:
     y[:, :9] = torch.nan
     (color, gray) = (score(x, y, Protocol(), [name])[name] for name in ("fsimc", "fsim"))
     assert color == gray
+    assert scores_one_channel(y, RGB_8BIT)
+    assert not scores_one_channel(y + torch.linspace(0, 1, 3)[:, None, None], RGB_8BIT)
 
 
 def test_invalid_pixels_are_filled_with_the_nearest_valid_ones() -> None:

@@ -87,7 +87,7 @@ class Evaluation(ScoredOutcome):
         )
         failed = [f"{len(self.failures)} not scored, and in no mean:"] if self.failures else []
         notes = [
-            *evaluation.why_nan(self.rows),
+            *evaluation.why_nan(self.rows, self.protocol.masked),
             *self.notes,
             *failed,
             *(f"  {failure}" for failure in self.failures),
@@ -227,7 +227,7 @@ def _score_folder(
     def read(name: str) -> tuple[Tensor, Tensor]:
         result, target = folder.read(name, reader)
         masked.extend([name] if target.isnan().any() else [])
-        gray.extend([name] if protocol.scores_one_channel(target) else [])
+        gray.extend([name] if evaluation.scores_one_channel(target, protocol.pixels) else [])
         return result, target
 
     items = [evaluation.Restored(name, folder.method, partial(read, name)) for name in folder.images]

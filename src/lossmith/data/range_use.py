@@ -37,9 +37,10 @@ def range_remarks(paths: Sequence[Path], reader: PictureReader) -> tuple[str, ..
     if not len(ends) or np.ptp(ends) > SMALL_SHARE:
         return ()
     low, high = (pixels.low + end * pixels.span for end in (ends.min(), ends.max()))
+    digits = ".0f" if pixels.holds_integers else ".4g"
     remark = (
-        f"the images use {low:.5g} to {high:.5g} of the range from {pixels.low:g} to {pixels.high:g}: to SSIM, "
-        "and all that knows photographs, they are nearly flat; `range=p0.1:p99.9` fits the range to them"
+        f"the images use {low:{digits}} to {high:{digits}} of the range from {pixels.low:g} to {pixels.high:g}: "
+        "to SSIM, and all that knows photographs, they are nearly flat; `range=p0.1:p99.9` fits the range to them"
     )
     logger.warning(remark)
     return (remark,)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lossmith.evaluation.inference import baseline, check_border, enlarged, protocol_of, restore_images
     from lossmith.evaluation.metric_choice import tournament_metrics
     from lossmith.evaluation.parallel_scoring import Restored, score_images
-    from lossmith.evaluation.protocol import Protocol, protocol_for
+    from lossmith.evaluation.protocol import Protocol, protocol_for, scores_one_channel
     from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row, Variation, as_columns
     from lossmith.evaluation.scoring import score, score_row, why_nan
     from lossmith.evaluation.statistics.criteria import Criteria, parse_margins
@@ -87,6 +87,7 @@ __all__ = [
     "score",
     "score_images",
     "score_row",
+    "scores_one_channel",
     "tournament_metrics",
     "verdict",
     "why_nan",

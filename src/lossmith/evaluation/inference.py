@@ -14,7 +14,7 @@ from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.core.resources import amount
 from lossmith.data import ImagePair
 from lossmith.degradations import resize, resize_8bit
-from lossmith.evaluation.protocol import Protocol, protocol_for
+from lossmith.evaluation.protocol import Protocol, protocol_for, scores_one_channel
 from lossmith.restoration.engine import TorchEngine
 from lossmith.restoration.tiling.memory import bytes_per_pixel, free_memory
 from lossmith.restoration.tiling.receptive_field import (
@@ -191,7 +191,7 @@ def _too_large(degraded: Tensor) -> str:
 
 def protocol_of(pairs: Sequence[ImagePair], pixels: PixelFormat = RGB_8BIT) -> Protocol:
     """The protocol that papers use for these test images, whose files are of this format."""
-    gray = pixels.channels == 3 and any(pair.gray for pair in pairs)
+    gray = any(scores_one_channel(pair.clean, pixels) for pair in pairs)
     masked = any(bool(pair.clean.isnan().any()) for pair in pairs)
     return protocol_for(pairs[0].scale, [pair.degradation for pair in pairs], gray, pixels, masked)
 

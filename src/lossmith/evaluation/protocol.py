@@ -58,10 +58,6 @@ class Protocol:
         """The protocol that `receipt` wrote."""
         return cls(**{**entries, "pixels": PixelFormat.from_receipt(entries)})
 
-    def scores_one_channel(self, target: Tensor) -> bool:
-        """Whether one channel is scored of a target (C, H, W), which is a gray RGB image."""
-        return self.pixels.channels == 3 and is_gray(target.nan_to_num())
-
     @property
     def receipt(self) -> dict[str, Any]:
         """The fields as a receipt holds them: format and masks only where they are not 8-bit RGB and none.
@@ -119,6 +115,13 @@ def protocol_for(
     )
 
 
+def scores_one_channel(target: Tensor, pixels: PixelFormat) -> bool:
+    """Whether one channel is scored of a target (C, H, W): of RGB images that are gray, invalid pixels aside."""
+    if pixels.channels != 3:
+        return False
+    return is_gray(target) or (bool(target.isnan().any()) and is_gray(target.nan_to_num()))
+
+
 def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Tensor, Tensor]:
     """Prediction and target, prepared for comparison: float64 on the CPU, (C, H, W), or (1, H, W) for Y and gray.
 
@@ -140,7 +143,7 @@ def prepare(prediction: Tensor, target: Tensor, protocol: Protocol) -> tuple[Ten
     complete, invalid = filled(target)
     if invalid is not None:
         prediction = torch.where(invalid, complete, prediction.to(complete))
-    gray = protocol.scores_one_channel(complete)
+    gray = scores_one_channel(complete, protocol.pixels)
     first, second = (in_color(in_range(image, gray, protocol), protocol) for image in (prediction, complete))
     return first, second
 

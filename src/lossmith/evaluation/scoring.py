@@ -129,12 +129,15 @@ def score_row(
         ) from error
 
 
-def why_nan(rows: Sequence[Row]) -> list[str]:
+def why_nan(rows: Sequence[Row], masked: bool = False) -> list[str]:
     """One sentence per minimum size of metrics that could not be measured on smaller images.
+
+    `masked` says that there are images with invalid pixels, which may leave SSIM no window.
 
     >>> why_nan([Row("stamp", "mix", 0, {"psnr": 30.0, "ms_ssim": float("nan"), "iw_ssim": float("nan")})])
     ["MS-SSIM and IW-SSIM are nan, for these have fewer than 161 pixels to a side: 'stamp'"]
     """
+    without_invalid = " without invalid ones" if masked else ""
     sentences: dict[tuple[int, tuple[str, ...]], list[str]] = {}
     for name in rows[0].scores if rows else ():
         metric = find_metric(name)
@@ -145,6 +148,6 @@ def why_nan(rows: Sequence[Row]) -> list[str]:
             sentences.setdefault((metric.min_side, tuple(small)), []).append(metric.label)
     return [
         f"{' and '.join(labels)} {'are' if len(labels) > 1 else 'is'} nan, for these have fewer than {least} "
-        f"pixels to a side: {and_more([Path(image) for image in small])}"
+        f"pixels to a side{without_invalid}: {and_more([Path(image) for image in small])}"
         for (least, small), labels in sentences.items()
     ]

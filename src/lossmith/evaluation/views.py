@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lossmith.evaluation.invalid_pixels import filled
-from lossmith.evaluation.protocol import Protocol, cropped, in_color, in_range
+from lossmith.evaluation.protocol import Protocol, cropped, in_color, in_range, scores_one_channel
 from lossmith.metrics import deep, feature_similarity, gradient_magnitude, information_weighted
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class TargetView(View):
 
     def __init__(self, target: Tensor, protocol: Protocol) -> None:
         self._complete, self._invalid = filled(target)
-        self._is_gray, self._protocol = protocol.scores_one_channel(self._complete), protocol
+        self._is_gray, self._protocol = scores_one_channel(self._complete, protocol.pixels), protocol
         super().__init__(self._complete, self._is_gray, protocol)
         self.valid = None if self._invalid is None else ~cropped(self._invalid, protocol.border)[None, None]
         """(1, 1, H, W) bool: the pixels that count; None for all."""

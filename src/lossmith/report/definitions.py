@@ -4,8 +4,8 @@ from lossmith.metrics.registry import GRID_METRICS, Metric
 
 DEFINITIONS = {
     "psnr": "Peak signal-to-noise ratio, −10·log10 of the mean squared error, averaged over the images.",
-    "l1": "Mean absolute error on 0 to 1, times 1000.",
-    "l2": "Mean squared error on 0 to 1, times 1000.",
+    "l1": "Mean absolute error as a share of the range, times 1000.",
+    "l2": "Mean squared error as a share of the squared range, times 1000.",
     "ssim": "Structural similarity, 11×11 Gaussian, sigma 1.5, K 0.01 and 0.03, valid region (Wang et al. 2004).",
     "ms_ssim": "Structural similarity over five scales (Wang et al. 2003).",
     "iw_ssim": "Multi-scale structural similarity weighted by local information (Wang and Li 2011).",

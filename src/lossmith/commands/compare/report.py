@@ -102,7 +102,7 @@ def make_page(tournament: TournamentResults, out: Path) -> ReportData:
             *filter(None, ["" if tournament.race else tournament.ending]),
             *collapsed_runs(tournament.rows),
             *tournament.rates.notes,
-            *why_nan(tournament.rows),
+            *why_nan(tournament.rows, tournament.protocol.masked),
             *tournament.data.remarks,
         ],
         curve_notes=[rising] if rising else [],

@@ -13,8 +13,7 @@ from lossmith.core.errors import LossmithError, and_more, counted
 from lossmith.data import image_names, read_picture, read_picture_headers
 from lossmith.data.pairing import common_scale
 from lossmith.data.picture_reader import PictureReader
-from lossmith.degradations import is_gray
-from lossmith.evaluation import DEGRADED, enlarged
+from lossmith.evaluation import DEGRADED, enlarged, scores_one_channel
 
 Source = tuple[str, int]
 """A method and a seed; the degraded input is method DEGRADED, seed 0."""
@@ -38,8 +37,7 @@ class MatchedImages:
     @property
     def gray(self) -> bool:
         """Whether some targets are gray images in RGB."""
-        is_rgb = self.reader.pixels.channels == 3
-        return is_rgb and any(is_gray(self.target(name).nan_to_num()) for name in self.targets)
+        return any(scores_one_channel(self.target(name), self.reader.pixels) for name in self.targets)
 
     @property
     def masked(self) -> bool:

@@ -72,7 +72,7 @@ def make_page(judged: JudgedResults, out: Path) -> ReportData:
         rows=rows,
         comparisons=_comparisons(judged, names),
         environment=_environment(judged),
-        notes=[*why_nan(rows), *judged.images.remarks, *_notes(judged)],
+        notes=[*why_nan(rows, judged.protocol.masked), *judged.images.remarks, *_notes(judged)],
     )
     write_json(out / "results.json", contents)
     write_report(out / "report.html", contents)
