@@ -158,6 +158,16 @@ def test_spots_are_found_on_the_pixels_shown() -> None:
     assert crop.y <= 30 < 60 <= crop.y + crop.side
 
 
+def test_spots_of_pictures_in_a_window_are_where_there_is_light() -> None:
+    target = torch.full((1, 120, 150), 0.01)  # black as most of the picture, but for one corner
+    target[:, :40, :40] = random_image(DEEP_GRAY, 0.02, 0.1)[:, :40, :40]
+    noisy = target + 0.0002 * torch.from_numpy(np.random.default_rng(2).normal(size=target.shape)).float()
+    comparison = comparison_of("p", target, None, {"l1": target, "l2": noisy}, DEEP_GRAY)
+    crop = find_crops(comparison)[0]
+    assert crop.x < 10
+    assert crop.y < 10
+
+
 def test_the_page_says_format_window_and_unit_and_holds_the_errors(tournament: Builder, tmp_path: Path) -> None:
     target = random_image(DEEP_GRAY, 0.1, 0.2)
     target[:, :20] = torch.nan

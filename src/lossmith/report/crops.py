@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lossmith.evaluation.results import DEGRADED
 from lossmith.report.data import ImageComparison, Pixels
+from lossmith.report.display import shows_as_is
 
 CROPS = 3
 SIDE = 64
@@ -18,6 +19,8 @@ FLAT = 12.0
 """8-bit levels; a window whose pixels deviate less shows little structure."""
 FAINT = 8.0
 """8-bit levels; detail of the target below this contrast hides nothing that lies over it."""
+BLACK = 48.0
+"""8-bit levels; differences in what is darker are hard to see on a screen."""
 LUMA = (0.299, 0.587, 0.114)
 """Of BT.601: what red, green and blue add to brightness."""
 
@@ -43,7 +46,8 @@ def find_crops(comparison: ImageComparison, longest: int = SIDE) -> list[Crop]:
     in the target are taken.
     """
     side = min(longest, *comparison.target.shape[:2])
-    return pick_windows(box_sum(_interest(comparison), side) * visibility(comparison.target, side), side)
+    interest = _interest(comparison) * lightness(comparison)
+    return pick_windows(box_sum(interest, side) * visibility(comparison.target, side), side)
 
 
 def visible_difference(comparison: ImageComparison) -> float:
@@ -57,7 +61,7 @@ def visible_difference(comparison: ImageComparison) -> float:
     if not images:
         return 0.0
     side = min(SIDE, *comparison.target.shape[:2])
-    difference = structural_difference(images, comparison.target)
+    difference = structural_difference(images, comparison.target) * lightness(comparison)
     means = box_sum(difference, side) / side**2
     return float(np.max(means * visibility(comparison.target, side)))
 
@@ -84,6 +88,18 @@ def visibility(target: Pixels, side: int) -> Map:
     gray = luma(target)
     mean, square = (box_sum(values, side) / side**2 for values in (gray, gray**2))
     weight: Map = np.clip(np.sqrt(np.maximum(0.0, square - mean**2)) / FLAT, 0.1, 1.0)
+    return weight
+
+
+def lightness(comparison: ImageComparison) -> Map:
+    """The weight of every pixel, (height, width): 1 but in the dark, with which pictures in a window are filled.
+
+    Photographs of 8 bits have little of it, and there it counts in full.
+    """
+    target = comparison.target
+    if shows_as_is(comparison.display.pixels):
+        return np.ones(target.shape[:2])
+    weight: Map = np.clip(local_mean(luma(target)) / BLACK, 0.05, 1.0)
     return weight
 
 
