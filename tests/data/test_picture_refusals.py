@@ -105,6 +105,47 @@ def test_headers_tell(tmp_path: Path, case: str) -> None:
         read_picture(tmp_path / name, PixelFormat.full_range(1, "uint16"))
 
 
+STACKS = [
+    ("YX", (5,), "ZYX", {}),
+    ("YX", (2, 3), "TZYX", {}),
+    ("CYX", (3,), "TCYX", {}),
+    ("CYX", (2, 3), "TZCYX", {}),
+    ("YXS", (3,), "ZYXS", {"photometric": "rgb"}),
+    ("YXS", (2,), "CYXS", {"photometric": "rgb"}),
+]
+
+
+@pytest.mark.parametrize(("picture_axes", "counts", "axes", "options"), STACKS)
+def test_stacks_are_split_as_the_sentence_says(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    picture_axes: str,
+    counts: tuple[int, ...],
+    axes: str,
+    options: dict[str, Any],
+) -> None:
+    sides = {"C": 4, "Y": 20, "X": 24, "S": 3}
+    shape = (*counts, *(sides[axis] for axis in picture_axes))
+    stack = RNG.integers(0, 65536, shape, dtype=np.uint16)
+    monkeypatch.chdir(tmp_path)
+    tifffile.imwrite("it's.tif", stack, ome=True, metadata={"axes": axes}, **({**GRAY, **options}))
+    with pytest.raises(LossmithError, match=f"holds a stack of {np.prod(counts)} images") as refusal:
+        read_picture_header("it's.tif")
+    _, code, _ = str(refusal.value).split("`")
+    exec(code)
+    for i, expected in enumerate(stack.reshape(-1, *shape[len(counts) :])):
+        planes = expected.transpose(2, 0, 1) if "S" in picture_axes else expected.reshape(-1, 20, 24)
+        pixels = PixelFormat.full_range(len(planes), "uint16")
+        assert np.array_equal(read_picture(f"it's-{i}.tif", pixels).numpy(), planes)
+
+
+def test_channels_before_depths_are_refused_too(tmp_path: Path) -> None:
+    options = {"ome": True, "metadata": {"axes": "CZYX"}, **GRAY}
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((2, 5, 20, 24), np.uint16), **options)
+    with pytest.raises(LossmithError, match=r"a stack of 5 images \(depths\); save the one you mean by itself"):
+        read_picture_header(tmp_path / "a.tif")
+
+
 def test_series_of_different_sizes_are_refused(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(GRAYS, metadata=None)

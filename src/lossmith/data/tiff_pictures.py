@@ -108,23 +108,37 @@ def _only_series(path: Path, tiff: "TiffFile") -> "TiffPageSeries":
     series = [one for one in tiff.series if not int(one.keyframe.subfiletype) & REDUCED_SIZE]
     if len(series) != 1:
         raise image_error(path, f"holds {len(series)} images of different kinds; save the one you mean by itself")
-    axes = dict(zip(series[0].axes, series[0].shape, strict=True))
-    stacked = {axis: size for axis, size in axes.items() if axis not in "YXSC"}
     if any(page is None for page in series[0].pages):
         raise ValueError("pages are missing")
-    if not stacked and not {"S", "C"} <= set(axes):
-        return series[0]
-    count = int(np.prod([*stacked.values()])) if stacked else axes["C"]
-    kinds = " and ".join(AXIS_NAMES.get(axis, f"axis {axis}") for axis in stacked) or "each with colors"
-    # an array (H, W, C) that was written without a word about its axes is a stack of narrow pages
-    last_are_channels = axes.get("X", 0) <= MAX_LIKELY_CHANNELS < axes.get("Y", 0)
-    way_out = "planarconfig='contig'" if last_are_channels else "metadata={'axes': 'CYX'}"
-    raise image_error(
-        path,
-        f"holds a stack of {count} images ({kinds}); make a file of each by `for i, image in enumerate(tifffile."
-        f"imread('{path.name}')): tifffile.imwrite(f'{path.stem}-{{i}}.tif', image)`, or if they are channels, "
-        f"save them with `{way_out}`",
-    )
+    _refuse_stack(path, series[0].axes, series[0].shape)
+    return series[0]
+
+
+def _refuse_stack(path: Path, axes: str, shape: tuple[int, ...]) -> None:
+    """Raise LossmithError for axes that tell pictures apart, with how to split them."""
+    known = "YXS" if "S" in axes else "YXC"
+    stacked = {axis: size for axis, size in zip(axes, shape, strict=True) if axis not in known}
+    if not stacked:
+        return
+    count = int(np.prod([*stacked.values()]))
+    kinds = " and ".join(AXIS_NAMES.get(axis, f"axis {axis}") for axis in stacked)
+    inner = axes[len(stacked) :]
+    advice = "save the one you mean by itself"
+    if set(inner) <= set(known):  # otherwise channels come before the axes of the stack
+        sizes = ", ".join(str(size) for size in shape[len(stacked) :])
+        flattened = f".reshape(-1, {sizes})" if len(stacked) > 1 else ""
+        options = {"C": ", photometric='minisblack', metadata={'axes': 'CYX'}", "S": ", photometric='rgb'"}
+        kept = next((options[axis] for axis in inner if axis in options), "")
+        advice = (
+            f"make a file of each by `for i, image in enumerate(tifffile.imread({path.name!r}){flattened}): "
+            f"tifffile.imwrite(f{f'{path.stem}-{{i}}.tif'!r}, image{kept})`"
+        )
+    if set(stacked) <= set("IQ"):
+        # an array (H, W, C) that was written without a word about its axes is a stack of narrow pages
+        last_are_channels = shape[-1] <= MAX_LIKELY_CHANNELS < shape[-2]
+        advice += ", or if they are channels, save them with "
+        advice += "`planarconfig='contig'`" if last_are_channels else "`metadata={'axes': 'CYX'}`"
+    raise image_error(path, f"holds a stack of {count} images ({kinds}); {advice}")
 
 
 def _check_extent(path: Path, tiff: "TiffFile", series: "TiffPageSeries") -> None:
