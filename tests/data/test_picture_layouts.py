@@ -206,6 +206,38 @@ def test_ome_goes_from_file_to_file(tmp_path: Path) -> None:
     assert np.array_equal(read(tmp_path / "c.ome.tif", 5), np.kron(PLANES, np.ones((1, 2, 2), np.uint16)))
 
 
+@pytest.mark.parametrize("kind", ["ome", "imagej"])
+def test_three_channels_of_a_microscope_stay_three_pages(tmp_path: Path, kind: str) -> None:
+    options = {kind: True, "metadata": {"axes": "CYX"}, "photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "a.tif", PLANES[:3], **options)
+    pixels = PixelFormat.full_range(3, "uint16")
+    picture = pixels.to_unit(read_picture(tmp_path / "a.tif", pixels))
+    write_picture(tmp_path / "b.tif", picture, pixels, read_picture_metadata(tmp_path / "a.tif"))
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert (file.series[0].kind, file.series[0].axes, len(file.pages)) == (kind, "CYX", 3)
+        assert np.array_equal(file.asarray(), PLANES[:3])
+    assert np.array_equal(read(tmp_path / "b.tif", 3), PLANES[:3])
+
+
+@pytest.mark.parametrize("kind", ["ome", "imagej"])
+def test_rgb_of_a_microscope_stays_rgb(tmp_path: Path, kind: str) -> None:
+    array = (RGB16 >> 8).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", array, **{kind: True}, photometric="rgb")
+    pixels = PixelFormat()
+    picture = pixels.to_unit(read_picture(tmp_path / "a.tif", pixels))
+    write_picture(tmp_path / "b.tif", picture, pixels, read_picture_metadata(tmp_path / "a.tif"))
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert (file.series[0].kind, file.series[0].axes, len(file.pages)) == (kind, "YXS", 1)
+    assert np.array_equal(read(tmp_path / "b.tif", 3, "uint8"), array.transpose(2, 0, 1))
+
+
+def test_damaged_ome_is_left_out(tmp_path: Path) -> None:
+    metadata = PictureMetadata((20, 24), description="<OME><Pixels></OME>", paged=True)
+    write_picture(tmp_path / "a.tif", torch.rand(3, 20, 24), PixelFormat(), metadata)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert (file.series[0].axes, file.pages[0].description) == ("YXS", "")
+
+
 def test_ome_of_other_channels_is_left_out(tmp_path: Path) -> None:
     options = {"metadata": {"axes": "CYX"}, "photometric": "minisblack"}
     tifffile.imwrite(tmp_path / "a.ome.tif", PLANES, ome=True, **options)

@@ -32,6 +32,8 @@ class PictureMetadata:
     """"none" where a description names the unit, as ImageJ's does."""
     description: str = ""
     """Of TIFF: OME-XML, the lines of ImageJ, or any text."""
+    paged: bool = False
+    """Whether each channel is a page of its own, which OME-XML or ImageJ's lines tell."""
 
     @property
     def pixels_per_meter(self) -> tuple[int, int] | None:
@@ -40,24 +42,21 @@ class PictureMetadata:
         x, y = (round(value / METERS[self.unit]) for value in self.resolution)
         return (x, y) if 0 < x < 1 << 31 and 0 < y < 1 << 31 else None
 
-    @property
-    def has_pages(self) -> bool:
-        """Whether each channel has a page of its own, as programs for microscopy expect."""
-        return is_ome(self.description) or self.description.startswith(IMAGEJ)
-
     def resized(self, size: tuple[int, int], pixels: PixelFormat) -> "PictureMetadata":
         """The metadata of the same picture in another size, and perhaps with other channels."""
         down, across = (new / old for new, old in zip(size, self.size, strict=True))
         resolution = self.resolution and (self.resolution[0] * across, self.resolution[1] * down)
+        pages = pixels.channels if self.paged else 1
         description = self.description
-        if is_ome(description):
-            description = _resized_ome(description, size, pixels)
+        if _is_ome(description):
+            description = _resized_ome(description, size, pixels, pages)
         elif description.startswith(IMAGEJ):
-            description = _rewritten_imagej(description, pixels.channels)
-        return replace(self, size=size, resolution=resolution, description=description)
+            description = _rewritten_imagej(description, pages)
+        paged = self.paged and bool(description)
+        return replace(self, size=size, resolution=resolution, description=description, paged=paged)
 
 
-def is_ome(description: str) -> bool:
+def _is_ome(description: str) -> bool:
     return description.rstrip().endswith("OME>")
 
 
@@ -88,16 +87,24 @@ def _metadata_of_tiff(path: Path, size: tuple[int, int]) -> PictureMetadata:
         across, down = (value[0] / max(value[1], 1) for value in ((y, x) if transposed else (x, y)))
         text = str(page.description)
         description = "" if text.startswith(TIFFFILE_DESCRIPTION) else text
-        return PictureMetadata(size, _valid_resolution(across, down), unit, description)
+        by_microscope = _is_ome(description) or description.startswith(IMAGEJ)
+        paged = by_microscope and "C" in tiff.series[0].axes
+        return PictureMetadata(size, _valid_resolution(across, down), unit, description, paged)
 
 
 def _valid_resolution(x: Any, y: Any) -> tuple[float, float] | None:
     return (float(x), float(y)) if x > 0 and y > 0 else None
 
 
-def _resized_ome(description: str, size: tuple[int, int], pixels: PixelFormat) -> str:
-    """The OME-XML of a picture in another size; empty where it is about other channels."""
-    root = ElementTree.fromstring(description.encode())
+def _resized_ome(description: str, size: tuple[int, int], pixels: PixelFormat, pages: int) -> str:
+    """The OME-XML of a picture in another size; empty where it is damaged, or about other channels."""
+    try:
+        return _rewritten_ome(ElementTree.fromstring(description.encode()), size, pixels, pages)
+    except (ElementTree.ParseError, ValueError):
+        return ""
+
+
+def _rewritten_ome(root: ElementTree.Element, size: tuple[int, int], pixels: PixelFormat, pages: int) -> str:
     namespace = root.tag[1 : root.tag.index("}")] if root.tag.startswith("{") else ""
     ElementTree.register_namespace("", namespace)
     inside = f"{{{namespace}}}" if namespace else ""
@@ -113,13 +120,12 @@ def _resized_ome(description: str, size: tuple[int, int], pixels: PixelFormat) -
     element.set("Type", {"float32": "float", "float64": "double"}.get(pixels.dtype, pixels.dtype))
     for data in element.findall(f"{inside}TiffData"):
         element.remove(data)
-    pages = 1 if pixels.channels == 3 else pixels.channels
     element.append(ElementTree.Element(f"{inside}TiffData", {"IFD": "0", "PlaneCount": str(pages)}))
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=False)
 
 
-def _rewritten_imagej(description: str, channels: int) -> str:
-    """ImageJ's lines about a picture with other channels, which are its pages."""
+def _rewritten_imagej(description: str, pages: int) -> str:
+    """ImageJ's lines about a picture whose channels are so many pages."""
     first, _, rest = LAYOUT_OF_IMAGEJ.sub("", description).partition("\n")
-    layout = f"images={channels}\nchannels={channels}\nhyperstack=true\n" if channels > 1 else ""
+    layout = f"images={pages}\nchannels={pages}\nhyperstack=true\n" if pages > 1 else ""
     return f"{first}\n{layout}{rest}"

@@ -46,7 +46,7 @@ def write_picture(
         What to write.
     metadata
         Of the picture that this one was made from; its resolution is adapted to the size. PNG holds only that;
-        TIFF also the description: with OME-XML or ImageJ's, each channel becomes a page, but for RGB.
+        TIFF also the description, and each channel becomes a page where that says so.
 
     Raises
     ------
@@ -95,11 +95,11 @@ def _png_chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def encode_tiff(values: NDArray[Any], pixels: PixelFormat, metadata: PictureMetadata | None = None) -> bytes:
-    """Values (H, W, C) as a TIFF file; three channels are RGB."""
+    """Values (H, W, C) as a TIFF file; three channels in one page are RGB."""
     import tifffile
 
     channels = values.shape[2]
-    pages = metadata is not None and metadata.has_pages and channels != 3
+    paged = metadata is not None and metadata.paged and channels > 1
     options: dict[str, Any] = {}
     if metadata is not None:
         options = {"description": metadata.description.encode() or None, "resolutionunit": metadata.unit.upper()}
@@ -107,14 +107,14 @@ def encode_tiff(values: NDArray[Any], pixels: PixelFormat, metadata: PictureMeta
             options["resolution"] = metadata.resolution
     if not pixels.holds_integers:
         limits = ((SMALLEST_VALUE, pixels.low), (LARGEST_VALUE, pixels.high))
-        samples = 1 if pages else channels
+        samples = 1 if paged else channels
         options["extratags"] = [(tag, TIFF_DOUBLE, samples, (limit,) * samples, True) for tag, limit in limits]
     content = BytesIO()
     tifffile.imwrite(
         content,
-        values.transpose(2, 0, 1) if pages else values[..., 0] if channels == 1 else values,
-        photometric="rgb" if channels == 3 else "minisblack",
-        planarconfig=None if pages or channels == 1 else "contig",
+        values.transpose(2, 0, 1) if paged else values[..., 0] if channels == 1 else values,
+        photometric="rgb" if channels == 3 and not paged else "minisblack",
+        planarconfig=None if paged or channels == 1 else "contig",
         compression="zlib",
         predictor=pixels.holds_integers,
         metadata=None,
