@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError
-from lossmith.data import Data, PreparedData, prepare_data, write_image
+from lossmith.core.pixel_format import PixelFormat
+from lossmith.data import Data, PreparedData, prepare_data, write_image, write_picture
 from lossmith.evaluation import Protocol, Row, protocol_for, score_row
 from lossmith.losses import CallableLoss, loss
 from lossmith.training import Recipe, RunSummary
@@ -117,6 +118,18 @@ def test_an_untrainable_network_is_refused(
     with pytest.raises(LossmithError, match=f"^{sentence}"):
         train(tmp_path / "run", recipe=replace(small, network=f"my_things:{name}"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_cannot_be_told_the_number_of_channels_is_refused(small: Recipe, tmp_path: Path) -> None:
+    pixels = PixelFormat(8, "uint16", 0, 4095)
+    for seed in range(2):
+        image = torch.rand(8, 40, 40, generator=torch.Generator().manual_seed(seed))
+        write_picture(tmp_path / "images" / f"{seed}.tif", image, pixels)
+    recipe = replace(small, network="my_things:Net", degradation="poisson(100)")
+    prepared = prepare_data(Data([tmp_path / "images"]), recipe.degradation)
+    sentence = r"^network 'my_things:Net' has no option `channels`, by which it would be made for 8 channels, and"
+    with pytest.raises(LossmithError, match=sentence):
+        dry_run([loss("l1")], recipe, prepared, Protocol(pixels=prepared.pixels))
 
 
 def test_a_network_that_fails_only_in_train_mode_at_this_batch_is_refused(

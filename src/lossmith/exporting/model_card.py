@@ -54,7 +54,7 @@ def compatibility(model: Model) -> str:
     """
     restorer = model.restorer
     if model.pixels != RGB_8BIT:
-        return f"opens in lossmith; it is for images of {model.pixels}, and other programs' images are 8-bit RGB"
+        return f"opens in lossmith; its images are {model.pixels}, and those of other programs are 8-bit RGB"
     if isinstance(restorer, SpandrelModule):
         return f"opens in spandrel as {restorer.architecture}, so in ComfyUI and chaiNNer"
     if isinstance(restorer, RRDBNet):
@@ -116,7 +116,7 @@ def _description(model: Model) -> str:
     receipt = model.receipt
     parts = [f"`{receipt['network']}`"]
     if model.pixels.receipt_entries:
-        parts.append(f"for images of {model.pixels},")
+        parts.append(f"(images: {model.pixels})")
     if "loss" in receipt:
         parts.append(f"trained under the loss `{receipt['loss']}`")
     if receipt.get("degradation"):

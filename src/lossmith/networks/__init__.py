@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lossmith.networks.discriminators.unet import UNetDiscriminator
     from lossmith.networks.discriminators.vgg import VGGDiscriminator, VGGDiscriminatorPooled
     from lossmith.networks.fcn import FCN
-    from lossmith.networks.registry import NETWORKS, NetworkLike, network, network_expression
+    from lossmith.networks.registry import NETWORKS, NetworkLike, network, network_expression, takes_channels
     from lossmith.networks.rrdbnet import RRDBNet
     from lossmith.networks.srresnet import SRResNet, SRResNetSmall
     from lossmith.networks.transform_net import TransformNet
@@ -35,4 +35,5 @@ __all__ = [
     "discriminator",
     "network",
     "network_expression",
+    "takes_channels",
 ]

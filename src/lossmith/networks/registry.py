@@ -80,6 +80,16 @@ def network(description: NetworkLike, scale: int | None = None, channels: int | 
     return module
 
 
+def takes_channels(description: NetworkLike) -> bool:
+    """Whether a network has an option for the channels of its images.
+
+    >>> takes_channels("srresnet"), takes_channels("torch.nn:ReLU")
+    (True, False)
+    """
+    call = parse_call(network_expression(description), "network")
+    return parameter_of(resolve(call, NETWORKS, "network"), "channels") is not None
+
+
 def _scale_option(factory: Callable[..., nn.Module], scale: int | None) -> dict[str, int]:
     option = parameter_of(factory, "scale")
     uses_default = scale is None and option is not None and option.default is not option.empty

@@ -6,10 +6,12 @@ from itertools import product
 from math import isqrt
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from lossmith.core.devices import out_of_memory
-from lossmith.restoration.channels import ChannelAdapter, planes_for, to_levels
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
+from lossmith.restoration.channels import ChannelAdapter, planes_for
 from lossmith.restoration.engine import CPU, Engine
 from lossmith.restoration.tiling.memory import MEMORY_FRACTION, bytes_per_pixel, free_memory
 from lossmith.restoration.tiling.plan import Planner, TilePlan
@@ -24,19 +26,23 @@ SAMPLE_SIDE = 96
 
 @dataclass(frozen=True)
 class Verification:
-    """The difference of a result from the network on a window of the image, in 8-bit levels; str() reports it."""
+    """The difference of a result from the network on a window of the image; str() reports it.
+
+    Errors are in 8-bit levels, or in the unit of the files where these are not of 8 bits.
+    """
 
     model: str
     precision: str
     max_error: float
     mean_error: float
     agreement: float
-    """Fraction of the values that are equal after rounding to 8 bits."""
+    """Fraction of the values that are equal after rounding to 8 bits, or to the type of the files."""
     tiles: int
     """The number of tiles of the image."""
     halo: int
     window: tuple[int, int] | None
     """Height and width of the window; None where it was the whole image."""
+    pixels: PixelFormat = RGB_8BIT
 
     def __str__(self) -> str:
         tiles = "one tile" if self.tiles == 1 else f"{self.tiles} tiles that see {self.halo} pixels around"
@@ -49,10 +55,11 @@ class Verification:
         if self.window is not None:
             tall, wide = self.window
             window = f"the middle of a window of {tall} x {wide} pixels, the largest that is possible here"
+        unit, values = ("of 255 levels", "8-bit values") if self.pixels.is_8bit else ("of {span:g}", "values")
         return (
-            f"{self.model}, {tiles}: {computed} by at most {self.max_error:.2g} of 255 levels, "
-            f"{self.mean_error:.2g} on average; {self.agreement:.2%} of the 8-bit values are the same; compared "
-            f"with the network on {window}"
+            f"{self.model}, {tiles}: {computed} by at most {self.max_error:.2g} "
+            f"{unit.format(span=self.pixels.span)}, {self.mean_error:.2g} on average; {self.agreement:.2%} of the "
+            f"{values} are the same; compared with the network on {window}"
         )
 
 
@@ -82,17 +89,21 @@ def verify(
     area = _comparable_area(planner, source, window)
     actual = _restore_by_tiles(adapt(planner.engine), source, plan, area)
     rows, columns = area.within(window).times(reference.scale).slices
-    expected = expected[rows, columns].clip(0, 1)
-    difference = 255 * np.abs(expected - actual.clip(0, 1))
+    expected, pixels = expected[rows, columns], reference.pixels
+    if pixels.is_8bit:
+        expected, actual = expected.clip(0, 1), actual.clip(0, 1)
+    difference = pixels.span * np.abs(expected - actual)
+    whole, tiled = (pixels.from_unit(torch.from_numpy(values)) for values in (expected, actual))
     return Verification(
         reference.name,
         getattr(planner.engine, "precision", "float32"),
         float(difference.max()),
         float(difference.mean()),
-        float((to_levels(expected, "uint8") == to_levels(actual, "uint8")).mean()),
+        float((whole == tiled).mean()),
         len(list(_tiles(source, plan))),
         plan.halo,
         None if is_whole else (window.height, window.width),
+        pixels,
     )
 
 

@@ -13,13 +13,14 @@ from torch.nn import Module
 
 from lossmith.core.devices import autocast, best_device, out_of_memory, synchronize
 from lossmith.core.errors import LossmithError
+from lossmith.core.pixel_format import describe_channels
 from lossmith.core.resources import amount, free_memory
 from lossmith.data import ImagePair, PatchDataset, PreparedData, TrainingImages
 from lossmith.evaluation import Protocol, check_border, restore_images, score_row
 from lossmith.evaluation.inference import FullImageInference
 from lossmith.evaluation.parallel_scoring import cores
 from lossmith.losses import Loss, Schedule
-from lossmith.networks import network
+from lossmith.networks import network, takes_channels
 from lossmith.restoration.tiling.tiles import rounded_up
 from lossmith.training.isolation import isolated_global_state
 from lossmith.training.memory import explain_out_of_memory
@@ -155,8 +156,9 @@ def _check_network(recipe: Recipe, degraded: Tensor, clean: Tensor) -> Tensor:
     with autocast(recipe.precision), _attribute_errors_to(name, degraded):
         try:
             restored = restorer(degraded)
-        except Exception:
+        except Exception as error:
             _refuse_patch_size(name, restorer, degraded, scale)
+            _refuse_channels(name, recipe, degraded.shape[1], error)
             raise
     if not isinstance(restored, Tensor):
         raise LossmithError(f"{name} returned {type(restored).__name__} instead of a tensor")
@@ -170,6 +172,15 @@ def _check_network(recipe: Recipe, degraded: Tensor, clean: Tensor) -> Tensor:
     if not restored.requires_grad:
         raise LossmithError(f"{name} has no parameters to train")
     return restored
+
+
+def _refuse_channels(name: str, recipe: Recipe, channels: int, error: Exception) -> None:
+    """Raise LossmithError for a network that fails and cannot be told that images are not RGB."""
+    if channels != 3 and not takes_channels(str(recipe.network)) and not out_of_memory(error):
+        raise LossmithError(
+            f"{name} has no option `channels`, by which it would be made for {describe_channels(channels)}, and "
+            f"fails on such patches: {error}"
+        ) from error
 
 
 def _refuse_patch_size(name: str, restorer: Module, degraded: Tensor, scale: int) -> None:
