@@ -256,6 +256,16 @@ def test_16_bit_results_are_judged(tmp_path: Path) -> None:
     assert "gray, 16 bits, 0 to 65535, no crop" in judgment.report.read_text()
 
 
+def test_8_channels_are_judged_by_what_takes_them(tmp_path: Path) -> None:
+    pixels = PixelFormat(8, "uint16", 0, 65535)
+    targets = write_folder(tmp_path / "targets", pixels)
+    old, new = (write_folder(tmp_path / name, pixels, noise) for name, noise in (("old", 0.02), ("new", 0.01)))
+    judgment = lossmith.judge([old, new], test=targets, out=tmp_path / "out")
+    assert [*judgment.rows[0].scores] == ["psnr", "ssim", "ms_ssim", "l1", "l2"]
+    assert judgment.advice.of("perception") is None
+    assert not any("perception" in note for note in judgment.notes)
+
+
 def test_other_masks_are_other_scores(tmp_path: Path) -> None:
     targets = write_folder(tmp_path / "targets", RGB_8BIT)
     old, new = (write_folder(tmp_path / name, RGB_8BIT, noise) for name, noise in (("old", 0.02), ("new", 0.01)))

@@ -53,12 +53,21 @@ def metrics() -> str:
     deep = available_deep_metrics()
     here = [*METRICS.values(), *deep.values(), *NO_REFERENCE_METRICS.values(), *GRID_METRICS.values()]
     lines = [
-        f"{metric.name}\n  {metric.label}, {'higher' if metric.higher_is_better else 'lower'} is better\n"
+        f"{metric.name}\n  {metric.label}, {'higher' if metric.higher_is_better else 'lower'} is better"
+        f"{_images(metric)}\n"
         f"  {definition(metric)}{_purpose(metric)}"
         for metric in here
     ]
     lines += [f"{name}\n  not here: {missing_weights(name)}" for name in DEEP_METRICS if name not in deep]
     return "\n\n".join(lines)
+
+
+def _images(metric: evaluation.Metric) -> str:
+    """Which images a metric is for, where it is not for all."""
+    from lossmith.core.pixel_format import describe_channels
+
+    kinds = " and ".join(map(describe_channels, metric.channels or ()))
+    return f"; for {kinds}{' of 8 bits' if metric.needs_8bit else ''}" if kinds else ""
 
 
 def _purpose(metric: evaluation.Metric) -> str:

@@ -1,20 +1,21 @@
 """Quality metrics of restored images, as functions and as `torchmetrics.Metric`.
 
-Functions take (prediction, target), both (N, C, H, W) floats in [0, 1] on one device, and give one value per
-image, (N,):
+Functions take (prediction, target), both (N, C, H, W) floats on one device, and give one value per image, (N,).
+Values are on the scale of the range of the images: 0 is its low end, 1 its high end.
 
     psnr, ssim, ms_ssim     follow `color`: "rgb", or "y" for BT.601 luma
     l1, l2                  1000 times the mean absolute and squared error; follow `color`, too
-    gmsd, fsim, fsimc,      are defined on RGB or on a luma of their own
+    gmsd, fsim, fsimc,      are defined on RGB or on a luma of their own, for 1 or 3 channels
     iw_ssim, lpips, dists,
     efficientnet_lite0
     niqe                    does not look at the target, which may be left out
     grid_artifacts          energy at the grid of an upsampling network, by its `period`
 
-All take `border`, the pixels to crop from each side, and `round_to_8bit`. With `round_to_8bit=True` they give the
-scores of `lossmith evaluate`; without it they are differentiable in the prediction. They compute in the precision
-of the images, float32 or float64 (FSIM, IW-SSIM, NIQE and the grid always in float64, those on networks in
-float32). NIQE has no gradient.
+All take `border`, the pixels to crop from each side, and `round_to_8bit`; PSNR, SSIM, L1 and L2 also `valid`,
+(N, 1, H, W) bool, the pixels that count. With `round_to_8bit=True` they give the scores of `lossmith evaluate` for
+8-bit images; without it they are differentiable in the prediction. They compute in the precision of the images,
+float32 or float64 (FSIM, IW-SSIM, NIQE and the grid always in float64, those on networks in float32). NIQE has no
+gradient.
 
 PSNR, SSIM, MSSSIM, GMSD, FSIM, FSIMc, IWSSIM, L1, L2, LPIPS, DISTS, EfficientNetLite0, NIQE and GridArtifacts are
 the same metrics as classes for Lightning and torchmetrics; their value is the mean over all images. They need

@@ -126,7 +126,9 @@ def _notes(judged: JudgedResults) -> list[str]:
         notes.append(f"Trained, as was said: {'; '.join(told)}")
     if named := [name for name, loss in judged.losses.items() if name == loss]:
         notes.append(f"Taken to be trained on the losses that they are called like: {', '.join(named)}")
-    if unknown := [contender.name for contender in judged.contenders if contender.name not in judged.losses]:
+    perceive = any(find_metric(name).goal == "perception" for name in judged.rows[0].scores)
+    unknown = [contender.name for contender in judged.contenders if contender.name not in judged.losses]
+    if perceive and unknown:
         notes.append(
             f"It is not known what {listed(unknown)} {'was' if len(unknown) == 1 else 'were'} trained on: all "
             "judges of perception count as independent of that"
