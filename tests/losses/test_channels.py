@@ -196,6 +196,7 @@ def test_a_loss_of_eight_channels_is_not_for_gray_images(tmp_path: Path) -> None
         "gray",
         {"channels": "3"},
         {"channels": 0},
+        {"channels": [1]},
         {"bits": 16},
         {"dtype": "complex64"},
         {"low": "dark"},
@@ -207,3 +208,11 @@ def test_a_loss_of_eight_channels_is_not_for_gray_images(tmp_path: Path) -> None
 def test_a_card_with_an_impossible_format_is_refused(tmp_path: Path, pixels: object) -> None:
     with pytest.raises(LossmithError, match="'pixels' of its card do not describe images: "):
         write(tmp_path / "loss.safetensors", pixels=pixels)
+
+
+@pytest.mark.parametrize("channels", [4097, 2**62])
+def test_a_card_with_impossibly_many_channels_is_refused(tmp_path: Path, channels: int) -> None:
+    with pytest.raises(
+        LossmithError, match=f"'pixels' of its card must have at most 4096 channels, not {channels}$"
+    ):
+        write(tmp_path / "loss.safetensors", pixels={"channels": channels})

@@ -32,6 +32,9 @@ FORMAT = "lossmith-loss-1"
 RANGES = {"0..1": [0, 1], "-1..1": [-1, 1]}
 """The ranges of the discriminators' inputs, by the values of the option `range` of the loss."""
 
+MAX_CHANNELS = 4096
+"""Of an image or a layer; larger numbers are a mistake, or meant to exhaust the memory."""
+
 SHIPPED = Path(__file__).with_name("shipped")
 
 
@@ -174,7 +177,7 @@ def check_card(path: Path, card: dict[str, Any]) -> None:
         if not isinstance(scale, dict):
             raise LossmithError(f"{path}: scale {k} of its card must be an object with 'width' and 'factor'")
         for key, default, minimum, maximum in (
-            ("width", None, 1, 4096),
+            ("width", None, 1, MAX_CHANNELS),
             ("layers", 5, 3, 64),
             ("stride", 1, 1, 16),
         ):
@@ -190,9 +193,13 @@ def check_card(path: Path, card: dict[str, Any]) -> None:
     if card.get("range") not in RANGES.values():
         raise LossmithError(f"{path}: 'range' of its card must be [0, 1] or [-1, 1], not {card.get('range')!r}")
     try:
-        PixelFormat.from_receipt(card)
+        channels = PixelFormat.from_receipt(card).channels
     except (TypeError, ValueError) as error:
         raise LossmithError(f"{path}: 'pixels' of its card do not describe images: {error}") from error
+    if channels > MAX_CHANNELS:
+        raise LossmithError(
+            f"{path}: 'pixels' of its card must have at most {MAX_CHANNELS} channels, not {channels}"
+        )
     count = card.get("default_scales", len(scales))
     if type(count) is not int or not 1 <= count <= len(scales):
         raise LossmithError(f"{path}: 'default_scales' of its card must be from 1 to {len(scales)}, not {count!r}")
