@@ -191,9 +191,13 @@ def _too_large(degraded: Tensor) -> str:
 
 def protocol_of(pairs: Sequence[ImagePair], pixels: PixelFormat = RGB_8BIT) -> Protocol:
     """The protocol that papers use for these test images, whose files are of this format."""
-    gray = any(scores_one_channel(pair.clean, pixels) for pair in pairs)
-    masked = any(bool(pair.clean.isnan().any()) for pair in pairs)
-    return protocol_for(pairs[0].scale, [pair.degradation for pair in pairs], gray, pixels, masked)
+    gray = masked = False
+    degradations = []
+    for pair in pairs:  # once, as it may read them from the disk
+        degradations.append(pair.degradation)
+        gray = gray or scores_one_channel(pair.clean, pixels)
+        masked = masked or bool(pair.clean.isnan().any())
+    return protocol_for(pairs[0].scale, degradations, gray, pixels, masked)
 
 
 def check_border(pairs: Sequence[ImagePair], protocol: Protocol) -> None:

@@ -94,7 +94,7 @@ class Targets:
         """The view of a target, (C, H, W): that of an equal one, where there is one."""
         with self._lock:
             for key, (under, known, view) in self._views.items():
-                if under == protocol and _are_same(known, target):
+                if under == protocol and _are_same(known, target, has_nan=view.valid is not None):
                     self._views.move_to_end(key)
                     return view
             view = TargetView(target, protocol)
@@ -107,11 +107,11 @@ class Targets:
         return sum(target[0].numel() for _, target, _ in self._views.values())
 
 
-def _are_same(one: Tensor, other: Tensor) -> bool:
-    """Whether two targets are equal, and NaN at the same places."""
-    if one.shape != other.shape:
-        return False
-    return one is other or torch.equal(one, other) or torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
+def _are_same(known: Tensor, target: Tensor, has_nan: bool) -> bool:
+    """Whether a target is equal to a known one, and NaN where that is."""
+    if known is target or known.shape != target.shape:
+        return known is target
+    return torch.allclose(known, target, rtol=0, atol=0, equal_nan=True) if has_nan else torch.equal(known, target)
 
 
 __all__ = ["STEPS", "Steps", "TargetView", "Targets", "View"]
