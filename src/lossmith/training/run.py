@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from lossmith.core.devices import best_device, check_devices, device_name, resolve_precision
 from lossmith.core.files import sha256_of
 from lossmith.core.lock import folder_lock
-from lossmith.core.pixel_format import PixelFormat
+from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.core.progress import ProgressBar
 from lossmith.core.provenance import provenance
 from lossmith.core.resources import check_disk
 from lossmith.core.run_config import write_or_check
-from lossmith.data import PatchDataset, PreparedData, TrainingImages, write_picture
+from lossmith.data import PatchDataset, PreparedData, TrainingImages, write_image, write_picture
 from lossmith.evaluation import Restored, restore_images, score_images, write_csv
 from lossmith.losses import Loss
 from lossmith.losses.adversarial import adversarial
@@ -266,7 +266,10 @@ def _tested(
 
 def _written(path: Path, image: Tensor, clean: Tensor, pixels: PixelFormat) -> tuple[Tensor, Tensor]:
     """Write a restored image; returns it and its target."""
-    write_picture(path, image, pixels)
+    if pixels == RGB_8BIT:
+        write_image(path, image)
+    else:
+        write_picture(path, image, pixels)
     return image, clean
 
 
