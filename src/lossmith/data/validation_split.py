@@ -89,7 +89,8 @@ def split_validation(
     A strip is a fifth of the longer side, or more where a crop needs it. Its crops, at most 16 of all images,
     evenly spread, are degraded by themselves; and what is trained on keeps so far from it that nothing, be it
     JPEG's blocks or the reach of a blur, mixes the two. Images that are too small for both parts are trained on
-    whole. Nothing is decoded again, and nothing but the crops is held in memory.
+    whole; crops without a pixel that counts are left out. Nothing is decoded again, and nothing but the crops is
+    held in memory.
 
     Parameters
     ----------
@@ -114,7 +115,8 @@ def split_validation(
     )
     sizes = [(image.shape[1], image.shape[2]) for image in source.clean]
     strips = [splitter.strip(number, *size) for number, size in enumerate(sizes)]
-    regions = evenly_spread([crop for strip in strips if strip for crop in splitter.crops(strip)], MAX_CROPS)
+    crops = [crop for strip in strips if strip for crop in splitter.crops(strip) if _counts(crop, source)]
+    regions = evenly_spread(crops, MAX_CROPS)
     if not regions:
         least = max(patch, splitter.least)
         raise LossmithError(
@@ -168,6 +170,11 @@ def _pairs(name: str, region: Region, source: TrainingImages, degradation: Degra
     degraded = _read(source.predegraded[region.image], region, source.scale)
     to_unit = source.pixels.to_unit
     return [ImagePair(name, to_unit(degraded), to_unit(clean), source.scale)]
+
+
+def _counts(region: Region, source: TrainingImages) -> bool:
+    """Whether a pixel of a region counts."""
+    return not source.masked or not bool(_read(source.clean[region.image], region, 1).isnan().all())
 
 
 def _read(image: StoredImage, region: Region, shrink: int) -> Tensor:
