@@ -55,11 +55,11 @@ class SupervisedTask:
         """What distinguishes this task from others under the same loss, for `run.yaml` and the receipt."""
         return {**self.recipe.resume_key, **(self.init.identity if self.init else {})}
 
-    def objective(self) -> Loss:
-        """What the restorer minimizes."""
+    def objective(self, channels: int = 3) -> Loss:
+        """What the restorer of images with so many channels minimizes."""
         return self.loss
 
-    def build_discriminator(self) -> nn.Module | None:
+    def build_discriminator(self, channels: int = 3) -> nn.Module | None:
         """A fresh discriminator, for a task that has one."""
         return None
 
@@ -102,14 +102,14 @@ class AdversarialTask(SupervisedTask):
         settings = {name: getattr(self.adversarial_recipe, name) for name in names}
         return {**super().config, **settings, "begins_with": sha256_of(self.pretrained)}
 
-    def objective(self) -> Loss:
+    def objective(self, channels: int = 3) -> Loss:
         generator_loss = GeneratorLoss(
-            self.build_discriminator(), adversarial(self.adversarial_recipe.adversarial)
+            self.build_discriminator(channels), adversarial(self.adversarial_recipe.adversarial)
         )
         return self.loss + self.adversarial_recipe.adversarial_weight * generator_loss
 
-    def build_discriminator(self) -> nn.Module:
-        return discriminator(str(self.adversarial_recipe.discriminator), self.recipe.patch)
+    def build_discriminator(self, channels: int = 3) -> nn.Module:
+        return discriminator(str(self.adversarial_recipe.discriminator), self.recipe.patch, channels)
 
     def build_module(self, images: TrainingImages) -> AdversarialModule:
         restorer = self._build_restorer(images)
@@ -117,7 +117,7 @@ class AdversarialTask(SupervisedTask):
         return AdversarialModule(
             restorer,
             deepcopy(self.loss),
-            self.build_discriminator(),
+            self.build_discriminator(images.pixels.channels),
             adversarial(self.adversarial_recipe.adversarial),
             self.adversarial_recipe.adversarial_weight,
             self.recipe,
@@ -142,13 +142,13 @@ def begin(
     Raises LossmithError, with nothing written, when another process is at work there, a task cannot be trained,
     or the results do not fit onto the disk.
     """
-    recipe, out = tasks[0].recipe, config_file.parent
+    recipe, out, channels = tasks[0].recipe, config_file.parent, data.pixels.channels
     with folder_lock(out):
         if settings.dry_run:
-            objectives = [task.objective() for task in tasks]
+            objectives = [task.objective(channels) for task in tasks]
             dry_run(objectives, recipe.per_device(settings.devices), data, settings.protocol)
-        channels = data.pixels.channels
-        networks = network(str(recipe.network), data.source.scale, channels), tasks[-1].build_discriminator()
+        restorer = network(str(recipe.network), data.source.scale, channels)
+        networks = restorer, tasks[-1].build_discriminator(channels)
         results = f"the results of {runs} runs" if runs > 1 else "the results"
         check_disk(out, bytes_to_write(*networks, recipe, data.test_pairs, runs, data.pixels), results)
         write_or_check(config_file, config)
