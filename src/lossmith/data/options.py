@@ -33,10 +33,10 @@ class Data:
     test_limit: int | None = field(default=None, kw_only=True)
     """How many images to test with at most, evenly spread over all; the others are not trained on either."""
     channels: Literal["auto"] | int = field(default="auto", kw_only=True)
-    """Channels of all images: those of the training images, or 1 or 3, to which color and gray are converted."""
+    """Channels of all images: auto for those of the training images; 1 makes gray of color, 3 color of gray."""
     range: str = field(default="auto", kw_only=True)
     """The values that are 0 and 1 to a network, such as 0:4095, or percentiles of the training images, such as
-    p1:p99.9 [default: all that whole numbers of the files' type can hold; of floats it must be said]."""
+    p1:p99.9; auto for all that whole numbers of the files' type can hold. Of floats it must be said."""
     mask: Path | None = field(default=None, kw_only=True)
     """Folder of masks, by file name: black pixels of the clean images, such as blind ones and clouds, do not
     count in losses, metrics and validation."""
