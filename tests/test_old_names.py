@@ -40,7 +40,8 @@ OLD_MODULES = {
     "evaluation": "fidelity structure filtering information laplacian iw_ssim gmsd fsim phase_congruency "
     "deep grid bootstrap trained_on restoring tables",
     "restoration": "opening planes halves kept_memory verifying decoding encoding png tiff raster reach footprint "
-    "sweep plan tiles applied outcome carrying exif formats geo metadata metadata_readers profiles vips xmp",
+    "sweep plan tiles applied outcome carrying exif formats geo metadata metadata_readers profiles vips xmp "
+    "rgb_module",
     "report": "contents exhibits spots numbers verdict_line page blend learned restored",
 }
 """By room: modules that were renamed, moved or merged. `images` and `learning` were rooms of many."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import tifffile
 import torch
@@ -317,6 +318,8 @@ def test_an_exported_graph_of_8_channels_restores_the_same(tmp_path: Path) -> No
     tifffile.imwrite(tmp_path / "gray.tif", gray)
     refused = restore(tmp_path / "gray.tif", model=graph, out=tmp_path / "out-0").failures
     assert "is gray of uint16, and the model is for 8 channels of uint16" in refused[0]
+    said = onnx.load(graph).doc_string
+    assert said == "For images of 8 channels, 16 bits, 0 to 4095: 0 is 0 and 4095 is 1 in input and output."
     card = json.loads(next(path for path in outcome.files if path.suffix == ".json").read_text())
     assert (card["inputChannels"], card["outputChannels"]) == (8, 8)
     assert card["pixels"] == {"channels": 8, "dtype": "uint16", "low": 0, "high": 4095}

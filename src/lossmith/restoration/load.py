@@ -13,8 +13,8 @@ from lossmith.models.interpolation import check_formats, interpolate_networks
 from lossmith.models.model_file import Model, check_file
 from lossmith.networks import NetworkLike
 from lossmith.restoration.engine import Engine, TorchEngine
+from lossmith.restoration.engine_module import EngineModule
 from lossmith.restoration.onnx_engine import open_onnx
-from lossmith.restoration.rgb_module import RGBModule
 
 
 def load_engine(path: str | Path, network: NetworkLike | None = None) -> Engine:
@@ -80,11 +80,11 @@ def open_restorer(path: str | Path, network: NetworkLike | None = None) -> Model
     if path.suffix.lower() == ".onnx":
         graph = open_onnx(path, {})
         receipt = {"network": "ONNX", **graph.receipt, "scale": graph.scale}
-        return Model(RGBModule(graph), receipt, graph.channels)
+        return Model(EngineModule(graph), receipt, graph.channels)
     model = load_any_model(path, network)
     if model.channels == model.pixels.channels:
         return model
-    return Model(RGBModule(engine_of(model, path, {}).on(best_device())), model.receipt, model.channels)
+    return Model(EngineModule(engine_of(model, path, {}).on(best_device())), model.receipt, model.channels)
 
 
 def engine_of(model: Model, path: Path, metadata: dict[str, str]) -> TorchEngine:

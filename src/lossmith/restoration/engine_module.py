@@ -1,4 +1,4 @@
-"""An engine of any kind as a PyTorch module for RGB images."""
+"""An engine of any kind as a PyTorch module for images of any size."""
 
 import torch
 from torch import Tensor, nn
@@ -7,8 +7,8 @@ from lossmith.core.errors import LossmithError
 from lossmith.restoration.engine import Engine
 
 
-class RGBModule(nn.Module):
-    """Maps (N, 3, h, w) to (N, 3, scale * h, scale * w); a gray network gets the channels one by one."""
+class EngineModule(nn.Module):
+    """Maps (N, C, h, w) to (N, C, scale * h, scale * w); a gray network gets the channels one by one."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
