@@ -50,7 +50,8 @@ def test_sizes_that_a_network_refuses_are_padded_and_cropped(kind: type[nn.Modul
         height, width = (side + side % 2 for side in size)
     with torch.no_grad():
         expected = restorer(mirrored(mirrored(image_pair.degraded[None], height, -2), width, -1))[0]
-    assert torch.equal(result, expected[:, : size[0], : size[1]])
+    # the layout of the channels in memory may change the last bit
+    torch.testing.assert_close(result, expected[:, : size[0], : size[1]], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["fcn", "srresnet_small(features=8, blocks=1)"])
