@@ -39,9 +39,10 @@ class Precise(nn.Module):
 class Loss(HasExpression, Precise):
     """A distance between a prediction and its target: `loss(prediction, target)` is a scalar to minimize.
 
-    Both images are (N, C, H, W) floating-point tensors, RGB in [0, 1], prediction first. The gradient goes to the
-    prediction only. Half precision and autocast are computed in float32, after `.half()` too. Nothing is clamped,
-    moved to another device or changed in place.
+    Both images are (N, C, H, W) floating-point tensors, prediction first: RGB in [0, 1], or any number of channels
+    on the scale of their range, whose ends are 0 and 1 and may be exceeded. The gradient goes to the prediction
+    only. Half precision and autocast are computed in float32, after `.half()` too. Nothing is clamped, moved to
+    another device or changed in place.
 
     `loss + loss` and `number * loss` are losses, and `str(loss)` is the expression that makes the loss again.
 
