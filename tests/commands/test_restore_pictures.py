@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -171,15 +171,37 @@ def test_ome_tiff_stays_ome_tiff(scale: int, tmp_path: Path) -> None:
     assert 'Name="h"' in xml
 
 
-def test_a_stated_range_stays_stated(tmp_path: Path) -> None:
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_a_stated_range_stays_stated(byteorder: Literal["<", ">"], tmp_path: Path) -> None:
     model_for(SCAN, tmp_path / "m.safetensors")
     values = noise(20, 30, dtype="float32", low=-1000, high=3000)
     stated = [(340, "f", 1, -1000.0, False), (341, "f", 1, 3000.0, False)]
-    write_tiff(tmp_path / "a.tif", values, extratags=stated, description="slice of a scan", metadata=None)
+    write_tiff(
+        tmp_path / "a.tif",
+        values,
+        extratags=stated,
+        description="slice of a scan",
+        metadata=None,
+        byteorder=byteorder,
+    )
     (result,) = restore(tmp_path / "a.tif", model=tmp_path / "m.safetensors", out=tmp_path / "out").results
     tags = tags_of(result)
     assert (tags["SMinSampleValue"], tags["SMaxSampleValue"]) == (-1000.0, 3000.0)
     assert tags["ImageDescription"] == "slice of a scan"
+
+
+def test_a_turned_picture_comes_out_upright(tmp_path: Path) -> None:
+    restorer = model_for(EIGHT, tmp_path / "m.safetensors")
+    values = noise(20, 30, 8, dtype="uint16", low=0, high=4095)
+    turned = [(274, "H", 1, 6, False)]  # to be shown turned clockwise
+    write_tiff(tmp_path / "a.tif", values, extratags=turned, resolution=(4.0, 5.0), metadata=None)
+    (result,) = restore(tmp_path / "a.tif", model=tmp_path / "m.safetensors", out=tmp_path / "out").results
+    upright = np.ascontiguousarray(np.rot90(values, -1))
+    np.testing.assert_allclose(tifffile.imread(result), expected(restorer, upright, EIGHT), atol=0.51)
+    with tifffile.TiffFile(result) as tiff:
+        page: Any = tiff.pages[0]
+        assert page.get_resolution() == (5.0, 4.0)
+        assert 274 not in page.tags
 
 
 def test_png_keeps_its_metadata(tmp_path: Path) -> None:

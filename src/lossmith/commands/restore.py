@@ -85,7 +85,8 @@ def restore(
     memory
         Gigabytes that a tile may take in the network [default: half of what is free].
     precision
-        auto uses half precision where it is faster on the device and 99 % of the 8-bit values stay the same.
+        auto uses half precision where it is faster on the device and 99 % of the 8-bit values stay the same; for
+        images of more than 8 bits never.
     network
         The network of a model, where the file does not name it: an expression, or import.path:Class.
     scale_to
