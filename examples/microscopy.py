@@ -2,7 +2,7 @@
 
     python examples/microscopy.py microscopy
 
-writes `train/clean`, `train/noisy`, `test/clean` and `test/noisy`.
+writes `train/clean`, `train/noisy`, `test/clean` and `test/noisy`; microscopy.md says what to do with them.
 The scene is the stained tissue that scikit-image ships; nothing is downloaded.
 """
 
