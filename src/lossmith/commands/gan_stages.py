@@ -35,10 +35,9 @@ def train_gan(
     """
     recipe = replace(recipe, precision=resolve_precision(recipe.precision))
     first, second = folders = [training.RunFolder(out / stage) for stage in STAGES]
+    psnr_loss = losses.for_channels(losses.loss(adversarial.psnr_loss), data.pixels.channels)
     tasks = [
-        training.SupervisedTask(
-            losses.loss(adversarial.psnr_loss), adversarial.pretrain_recipe(recipe), init=init
-        ),
+        training.SupervisedTask(psnr_loss, adversarial.pretrain_recipe(recipe), init=init),
         training.AdversarialTask(content, recipe, adversarial, first.model),
     ]
     config: dict[str, Any] = {
