@@ -272,7 +272,7 @@ def test_a_gray_model_of_8_bits_takes_gray_images_with_transparency(tmp_path: Pa
 def test_nan_pixels_are_refused(tmp_path: Path) -> None:
     values = np.zeros((9, 9), np.float32)
     values[2, 3:5] = np.nan
-    assert "has 2 pixels of NaN or infinity" in refusal(tmp_path, values, SCAN)
+    assert "has 2 pixels of NaN or infinity; give them values first" in refusal(tmp_path, values, SCAN)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from lossmith.core.errors import counted
 from lossmith.core.pixel_format import PixelFormat
 from lossmith.data.picture_headers import kind_of, read_picture_header
 from lossmith.data.picture_writing import picture_suffix
 from lossmith.data.pictures import read_picture
-from lossmith.data.reading import TRANSPOSED_ORIENTATIONS, errors_as_sentences
+from lossmith.data.reading import TRANSPOSED_ORIENTATIONS, errors_as_sentences, image_error
 from lossmith.restoration.io.codec import Codec, PhotoCodec, check_format, is_photo_format
 from lossmith.restoration.io.decoding import STRIP_ROWS, Decoded, Original, read_header
 from lossmith.restoration.io.encoding import MAX_CLASSIC_TIFF, encode, record_text, tiff_entries
@@ -90,7 +91,11 @@ class PictureCodec:
         return Picture(path, height, width, header.channels, "float32", metadata, directories=directories)
 
     def decode(self, original: Original, to: Path) -> Decoded:
-        stored = read_picture(original.path, self.pixels)
+        stored = read_picture(original.path, self.pixels, nan="mask")
+        if stored.is_floating_point() and (invalid := int(stored[0].isnan().sum())):
+            raise image_error(
+                original.path, f"has {counted(invalid, 'pixel')} of NaN or infinity; give them values first"
+            )
         channels, height, width = stored.shape
         raster = Raster(to, height, width, channels, "float32").create()
         for top in range(0, height, STRIP_ROWS):
