@@ -14,8 +14,10 @@ from torch import Tensor
 
 from lossmith.data import Data, PatchDataset, PreparedData, prepare_data, read_picture
 from lossmith.evaluation import protocol_of, read_csv, restore_images
+from lossmith.evaluation.inference import FullImageInference
 from lossmith.losses import loss
 from lossmith.models import load_model
+from lossmith.networks import network
 from lossmith.training import (
     AdversarialRecipe,
     AdversarialTask,
@@ -222,3 +224,10 @@ def test_patches_of_8_bits_stay_8_bits_in_memory(photos: Path) -> None:
     data = prepare_data(Data([photos]), "jpeg")
     assert {image.dtype for image in (*data.source.clean, *data.source.predegraded)} == {torch.uint8}
     assert PatchDataset(data.source, 32)[0][1].dtype == torch.float32
+
+
+def test_large_images_of_many_channels_are_measured_as_such() -> None:
+    inference = FullImageInference(network("srresnet_small(features=8, blocks=1)", 1, 8).eval(), 1, 8)
+    assert inference.rows_at_once(64, 1 << 15) >= 0, "its memory is measured with 8 channels"
+    assert (inference.sizes.multiple_of, inference.sizes.minimum) == (1, 1)
+    assert inference(torch.rand(1, 8, 20, 24)).shape == (1, 8, 20, 24)

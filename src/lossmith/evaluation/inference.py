@@ -41,7 +41,7 @@ def restore_images(restorer: nn.Module, pairs: Sequence[ImagePair]) -> Iterator[
     """
     inference: FullImageInference | None = None
     for pair in pairs:
-        inference = inference or FullImageInference(restorer, pair.scale)
+        inference = inference or FullImageInference(restorer, pair.scale, len(pair.clean))
         try:
             restored = inference(pair.degraded[None])[0].float().cpu()
         except LossmithError:
@@ -65,6 +65,7 @@ class FullImageInference:
 
     restorer: nn.Module
     scale: int
+    channels: int = 3
 
     def __call__(self, degraded: Tensor) -> Tensor:
         if rows := self.rows_at_once(*degraded.shape[-2:]):
@@ -127,7 +128,7 @@ class FullImageInference:
 
     @property
     def _engine(self) -> TorchEngine:
-        return TorchEngine(self.restorer, self.scale, device=self._device)
+        return TorchEngine(self.restorer, self.scale, channels=self.channels, device=self._device)
 
     @property
     def _device(self) -> torch.device:

@@ -185,7 +185,7 @@ def _refuse_channels(name: str, recipe: Recipe, channels: int, error: Exception)
 
 def _refuse_patch_size(name: str, restorer: Module, degraded: Tensor, scale: int) -> None:
     """Raise LossmithError when the side of the patches is one that the network does not take."""
-    inference, patch = FullImageInference(restorer, scale), scale * degraded.shape[-1]
+    inference, patch = FullImageInference(restorer, scale, degraded.shape[1]), scale * degraded.shape[-1]
     if inference.refuses(degraded):
         step, least = scale * inference.sizes.multiple_of, scale * inference.sizes.minimum
         raise LossmithError(
@@ -247,7 +247,7 @@ def _try_test(expression: str, test_pairs: Sequence[ImagePair], protocol: Protoc
     _check_memory(test_pairs)
     scale, channels = test_pairs[0].scale, len(test_pairs[0].clean)
     restorer = network(expression, scale, channels).eval().to(best_device())
-    inference = FullImageInference(restorer, scale)
+    inference = FullImageInference(restorer, scale, channels)
     proxies: dict[tuple[int, int], ImagePair] = {}
     for pair in test_pairs:
         inference.rows_at_once(*pair.degraded.shape[1:])

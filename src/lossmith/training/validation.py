@@ -89,7 +89,8 @@ class Validator:
     def _restored(self, restorer: torch.nn.Module) -> Tensor:
         was_training = restorer.training
         degraded = self.degraded.to(best_device(), memory_format=torch.channels_last)
-        restored = FullImageInference(restorer.eval(), self.clean.shape[-1] // self.degraded.shape[-1])(degraded)
+        scale = self.clean.shape[-1] // degraded.shape[-1]
+        restored = FullImageInference(restorer.eval(), scale, degraded.shape[1])(degraded)
         restorer.train(was_training)
         return restored.clamp(0, 1) if self.pixels.is_8bit else restored
 
