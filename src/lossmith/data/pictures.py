@@ -22,9 +22,7 @@ from lossmith.data.reading import (
     pixels_of_16_bits,
     without_alpha,
 )
-
-LUMA_WEIGHTS = (0.299, 0.587, 0.114)
-"""Of red, green and blue by ITU-R BT.601, for gray of the full range."""
+from lossmith.metrics.luma import BT601
 
 
 def read_picture(path: str | Path, pixels: PixelFormat, nan: Literal["refuse", "mask"] = "refuse") -> Tensor:
@@ -113,6 +111,6 @@ def _with_channels(path: Path, values: NDArray[Any], pixels: PixelFormat) -> NDA
 
 def luma(values: NDArray[Any]) -> NDArray[Any]:
     """RGB values (H, W, 3) as gray (H, W, 1) of the same type; whole numbers are rounded, halves up."""
-    gray = values.astype(np.float64) @ np.array(LUMA_WEIGHTS)[:, None]
+    gray = values.astype(np.float64) @ np.array(BT601)[:, None]
     rounded: NDArray[Any] = (gray if values.dtype.kind == "f" else np.floor(gray + 0.5)).astype(values.dtype)
     return rounded

@@ -9,6 +9,7 @@ from torch import Tensor
 from lossmith.core.quantize import is_gray
 
 BT601 = (0.299, 0.587, 0.114)
+"""What red, green and blue add to the brightness of full-range RGB, by ITU-R BT.601."""
 MATLAB_GRAY = (0.298936021293775, 0.587043074451121, 0.114020904255103)
 """The weights of MATLAB's `rgb2gray`: the first row of the inverse of its matrix from YIQ to RGB."""
 

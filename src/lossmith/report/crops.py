@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossmith.evaluation.results import DEGRADED
+from lossmith.metrics.luma import BT601
 from lossmith.report.data import ImageComparison, Pixels
 from lossmith.report.display import shows_as_is
 
@@ -21,8 +22,6 @@ FAINT = 8.0
 """8-bit levels; detail of the target below this contrast hides nothing that lies over it."""
 BLACK = 48.0
 """8-bit levels; differences in what is darker are hard to see on a screen."""
-LUMA = (0.299, 0.587, 0.114)
-"""Of BT.601: what red, green and blue add to brightness."""
 
 Map = NDArray[np.float64]
 
@@ -105,7 +104,7 @@ def lightness(comparison: ImageComparison) -> Map:
 
 def luma(image: Pixels) -> Map:
     """The brightness in 8-bit levels, (height, width)."""
-    brightness: Map = image @ np.asarray(LUMA)
+    brightness: Map = image @ np.asarray(BT601)
     return brightness
 
 

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lossmith.metrics.luma import BT601
 from lossmith.networks.base import upsample
 from lossmith.restoration.engine import Engine
 
 Pixels = NDArray[Any]
-LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ChannelAdapter:
         return self.engine(planes[:, None])[:, 0]
 
     def _luma(self, colors: Tensor) -> Tensor:
-        return (colors * torch.tensor(LUMA)[:, None, None]).sum(0, keepdim=True)
+        return (colors * torch.tensor(BT601)[:, None, None]).sum(0, keepdim=True)
 
     def _resize(self, planes: Tensor) -> Tensor:
         return upsample(planes[None], self.engine.scale, "bicubic")[0]

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from lossmith.core.errors import LossmithError
-from lossmith.restoration.channels import LUMA, ChannelAdapter
+from lossmith.metrics.luma import BT601
+from lossmith.restoration.channels import ChannelAdapter
 from lossmith.restoration.engine import Engine
 from lossmith.restoration.file_restorer import RestoreOptions
 from lossmith.restoration.io.decoding import Original
@@ -31,7 +32,7 @@ class Mixture:
         [0.75, 0.25, 0.25]
         """
         if self.keep_color:  # the same added to red, green and blue changes neither difference of color in YCbCr
-            luma = torch.tensor(LUMA, device=paintings.device).view(1, 3, 1, 1)
+            luma = torch.tensor(BT601, device=paintings.device).view(1, 3, 1, 1)
             paintings = photographs + (luma * (paintings - photographs)).sum(1, keepdim=True)
         if self.strength < 1:
             paintings = torch.lerp(photographs, paintings.clamp(0, 1), self.strength)
