@@ -64,7 +64,7 @@ def choose_pixels(
     """
     limits = _parse_range(range)
     headers = headers or read_picture_headers(paths)
-    dtype = _common_type(headers, paths)
+    dtype = common_type(headers, paths)
     count = _common_channels(headers, paths) if channels == "auto" else channels
     remarks = check_pictures(headers, PixelFormat(count, dtype), paths, convert=channels != "auto")
     if limits is None:
@@ -116,7 +116,8 @@ def check_pictures(
     return remarks if convert else ()
 
 
-def _common_type(headers: PictureHeaders, paths: Sequence[Path]) -> str:
+def common_type(headers: PictureHeaders, paths: Sequence[Path]) -> str:
+    """The type of the values of all these pictures; raises LossmithError where they have several."""
     first = headers.pictures[paths[0]].dtype
     if other := next((path for path in paths if headers.pictures[path].dtype != first), None):
         both = f"'{paths[0]}' holds {first} and '{other}' {headers.pictures[other].dtype}"

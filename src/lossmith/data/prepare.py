@@ -13,7 +13,7 @@ from lossmith.data.options import Data
 from lossmith.data.pairing import common_scale, pair_folders
 from lossmith.data.picture_headers import PictureHeaders, read_picture_headers
 from lossmith.data.picture_reader import RGB_READER, PictureReader
-from lossmith.data.pixel_choice import check_pictures, choose_pixels
+from lossmith.data.pixel_choice import check_pictures, choose_pixels, common_type
 from lossmith.data.range_use import range_remarks
 from lossmith.data.samples import sample_images
 from lossmith.data.selection import evenly_spread
@@ -158,20 +158,10 @@ def _choose_reader(
     if not samples or convert or data.range != "auto":
         channels = 3 if samples and not convert else data.channels
         pixels, remarks = choose_pixels(train, channels, data.range, headers=headers, nan=data.nan)
-    _refuse_other_types(headers, [train[0], *tests, *degraded])
+    common_type(headers, [train[0], *tests, *degraded])
     remarks += check_pictures(headers, pixels, [*tests, *degraded], convert=convert)
     reader = PictureReader.with_masks(pixels, [*train, *tests], data.mask, data.nan)
     return reader, remarks + (range_remarks(train, reader) if data.range == "auto" else ())
-
-
-def _refuse_other_types(headers: PictureHeaders, paths: Sequence[Path]) -> None:
-    """Raise LossmithError for images whose values are of another type than those of the first."""
-    first, *others = ((path, headers.pictures[path].dtype) for path in paths)
-    if other := next(((path, dtype) for path, dtype in others if dtype != first[1]), None):
-        raise LossmithError(
-            f"images of one study are of one type, but '{first[0]}' holds {first[1]} and '{other[0]}' {other[1]}; "
-            "convert them to one"
-        )
 
 
 def _refuse_other_channels(headers: PictureHeaders, pairs: Sequence[tuple[Path, Path]]) -> None:
