@@ -78,6 +78,7 @@ def test_results_json_holds_all_that_a_repetition_needs(outcome: Comparison) -> 
         assert word in results["command"]
     assert {entry["loss"] for entry in results["losses"]} == {"l1", "l2"}
     assert len(results["rows"]) == len(outcome.rows)
+    assert not {"channels", "needs_8bit"} & results["rankings"][0]["metric"].keys()
 
 
 def test_the_same_call_again_trains_nothing_and_gives_the_same_verdict(outcome: Comparison, photos: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lossmith.core.files import write_text
-from lossmith.evaluation import Advice, GoalAdvice
+from lossmith.evaluation import Advice, GoalAdvice, Ranking
 from lossmith.evaluation.statistics.metric_overlap import optimizes_metric
 from lossmith.report import ReportData
 
@@ -50,11 +50,18 @@ def write_json(path: Path, contents: ReportData) -> None:
             }
             for result in contents.results
         ],
-        "rankings": [asdict(ranking) for ranking in contents.rankings],
+        "rankings": [_ranking(ranking) for ranking in contents.rankings],
         "differences": [{**asdict(pair), "significant": pair.significant} for pair in contents.differences],
         "rows": [asdict(row) for row in contents.rows],
     }
     write_text(path, json.dumps(_no_nan(plain), indent=1, allow_nan=False) + "\n")
+
+
+def _ranking(ranking: Ranking) -> Mapping[str, Any]:
+    """A ranking by a metric, without what the metric needs of images."""
+    plain = asdict(ranking)
+    del plain["metric"]["channels"], plain["metric"]["needs_8bit"]
+    return plain
 
 
 def _advice(advice: Advice) -> Mapping[str, Any]:
