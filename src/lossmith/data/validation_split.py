@@ -106,7 +106,7 @@ def split_validation(
     Raises
     ------
     LossmithError
-        If all images are too small.
+        If all images are too small, or no pixel of the crops counts.
     """
     source, scale = data.source, data.source.scale
     margin = PAIR_GAP * scale if degradation is None else degradation.margin
@@ -115,15 +115,17 @@ def split_validation(
     )
     sizes = [(image.shape[1], image.shape[2]) for image in source.clean]
     strips = [splitter.strip(number, *size) for number, size in enumerate(sizes)]
-    crops = [crop for strip in strips if strip for crop in splitter.crops(strip) if _counts(crop, source)]
-    regions = evenly_spread(crops, MAX_CROPS)
-    if not regions:
+    if not any(strips):
         least = max(patch, splitter.least)
         raise LossmithError(
             "no training image is large enough to validate on a part of it that is not trained on: with patches "
             f"of {patch} pixels one of {patch + splitter.gap + splitter.least} x {least} pixels is needed; add "
             "one, or let `patch` be smaller"
         )
+    crops = [crop for strip in strips if strip for crop in splitter.crops(strip) if _counts(crop, source)]
+    if not crops:
+        raise LossmithError("no pixel counts of the parts of images that would be validated on; check the masks")
+    regions = evenly_spread(crops, MAX_CROPS)
     named = {f"{source.names[region.image]}-crop{place}": region for place, region in enumerate(regions, 1)}
     return PreparedData(
         _trained_part(
