@@ -257,3 +257,21 @@ def test_validation_crops_are_of_pixels_that_count(tmp_path: Path) -> None:
     assert all(pair.degraded.isfinite().all() for pair in split.test_pairs)
     assert "training_masks" in split.fingerprint
     assert "test_masks" not in split.fingerprint
+
+
+def test_masks_that_leave_nothing_to_draw_or_to_validate_on_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for seed in range(4):
+        write_gray16(tmp_path / "images" / f"{seed}.png", soft_field(seed, 1, 64, 200))
+        mask = np.zeros((64, 200), np.uint8)
+        mask[-1, 0] = 255
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{seed}.png")
+    data = prepare_data(Data([tmp_path / "images"], mask=tmp_path / "masks"), NOISE)
+    with pytest.raises(LossmithError, match=r"^no pixel counts of the parts of images .*; check the masks$"):
+        split_validation(data, degradation(NOISE), 32)
+    monkeypatch.setattr("lossmith.data.patches.MAX_DRAWS", 2)
+    with pytest.raises(LossmithError, match=r"of 2 patches of 8 pixels none has a pixel that counts"):
+        PatchDataset(data.source, 8).batch(0, 100)

@@ -15,7 +15,7 @@ from torch import Tensor
 from lossmith.data import Data, PatchDataset, PreparedData, prepare_data, read_picture
 from lossmith.evaluation import protocol_of, read_csv, restore_images
 from lossmith.evaluation.inference import FullImageInference
-from lossmith.losses import loss
+from lossmith.losses import LOSSES, PRESETS, loss
 from lossmith.models import load_model
 from lossmith.networks import network
 from lossmith.training import (
@@ -198,6 +198,35 @@ def test_no_gradient_passes_where_pixels_do_not_count() -> None:
     valid = clean.isfinite()
     assert torch.equal(restored.grad != 0, valid)
     torch.testing.assert_close(restored.grad[valid], 2 * (restored - clean).detach()[valid])
+
+
+EXPRESSIONS = [
+    *LOSSES,
+    *PRESETS,
+    "features(squeezenet1_1, fire3, weights=random)",
+    "lpips(network=squeeze, linear=false, weights=random)",
+    "style(network=squeezenet1_1, layers=fire3, weights=random)",
+    "contextual(squeezenet1_1, fire3, weights=random)",
+    "mdf(jpeg)",
+]
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_no_loss_has_a_gradient_where_pixels_do_not_count(expression: str) -> None:
+    criterion, generator = loss(expression), torch.Generator().manual_seed(0)
+    side = max(criterion.min_side, 44)
+    clean, restored = torch.rand(2, 2, 3, side, side, generator=generator)
+    invalid = torch.rand(2, 1, side, side, generator=generator) < 0.2
+    invalid[..., : side // 2] = True  # windows of nothing else, in which both images are flat
+    invalid = invalid.expand_as(clean)
+    clean[invalid], restored[invalid] = torch.nan, torch.inf
+    restored.requires_grad_()
+    value = criterion(zero_invalid(restored, clean), zero_invalid(clean, clean))
+    (gradient,) = torch.autograd.grad(value, restored)
+    assert value.isfinite()
+    assert gradient.isfinite().all()
+    assert gradient.any()
+    assert not gradient[invalid].any()
 
 
 def test_validation_is_of_pixels_that_count() -> None:
