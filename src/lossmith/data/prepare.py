@@ -161,7 +161,7 @@ def _choose_reader(
     common_type(headers, [train[0], *tests, *degraded])
     remarks += check_pictures(headers, pixels, [*tests, *degraded], convert=convert)
     reader = PictureReader.with_masks(pixels, [*train, *tests], data.mask, data.nan)
-    return reader, remarks + (range_remarks(train, reader) if data.range == "auto" else ())
+    return reader, remarks + range_remarks(train, reader, chosen=data.range != "auto")
 
 
 def _refuse_other_channels(headers: PictureHeaders, pairs: Sequence[tuple[Path, Path]]) -> None:
