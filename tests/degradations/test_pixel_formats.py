@@ -166,7 +166,11 @@ def test_impossible_numbers_of_photons_are_refused(bad: object) -> None:
         ("bicubic(2) | noise(5)", FLOATS, r"^noise\(5\): .* these are 8 channels, 32-bit floats, -1 to 3; for"),
         ("noise(25)", PixelFormat(1, "uint8", 0, 200), r"these are gray, 8 bits, 0 to 200; for the same share"),
         ("jpeg(10)", GRAY_16BIT, r"^jpeg\(10\): a JPEG file holds 8 bits, gray or RGB, and these images are gray"),
-        ("blur(1) | jpeg(10)", PixelFormat(4), r"these images are 4 channels, 8 bits; use another degradation$"),
+        (
+            "blur(1) | jpeg(10)",
+            PixelFormat(4),
+            r"these images are 4 channels, 8 bits; use another `degradation`",
+        ),
         ("mosaic", GRAY_8BIT, r"^mosaic: a Bayer sensor records red, green and blue, and these images are gray"),
         ("shot_noise | mosaic", FLOATS, r"these images are 8 channels, 32-bit floats, -1 to 3; use RGB images or"),
     ],

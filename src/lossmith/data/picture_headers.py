@@ -142,7 +142,7 @@ def check_type(path: Path, dtype: str) -> None:
     if dtype == "bool":
         raise image_error(path, "is black and white, of 1 bit; convert it to 8 bits first")
     if dtype not in DTYPES:
-        raise image_error(path, f"holds values of {dtype}; {', '.join(DTYPES)} are read")
+        raise image_error(path, f"holds values of {dtype}; {', '.join(DTYPES)} are read, so convert them first")
 
 
 def open_array(path: Path) -> NDArray[Any]:

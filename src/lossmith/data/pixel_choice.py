@@ -225,7 +225,7 @@ def percentiles(
 
     finite = np.concatenate([*_in_threads(take, paths)])
     if not len(finite):
-        raise LossmithError("the percentiles of no values are asked for: all pixels are NaN")
+        raise LossmithError("`range` cannot be percentiles of images whose pixels are all NaN")
     return [float(value) for value in np.quantile(finite, ranks, method="inverted_cdf")]
 
 

@@ -69,7 +69,7 @@ class JPEG(Degradation):
         if not pixels.is_8bit or pixels.channels not in (1, 3):
             raise LossmithError(
                 f"{self}: a JPEG file holds 8 bits, gray or RGB, and these images are {pixels}; use another "
-                "degradation"
+                "`degradation`, such as poisson(200)"
             )
         return super().for_pixels(pixels)
 
