@@ -137,16 +137,16 @@ def evaluate(
     network
         The network of a model, where the file does not name it: an expression, or import.path:Class.
     color
-        Score on RGB, or on the Y channel of BT.601 [default: y for a model for super-resolution, rgb otherwise].
+        Score on RGB, or on the Y channel of BT.601; auto for y with a model for super-resolution, rgb otherwise.
     border
         Pixels cropped at each side [default: the scale for a model for super-resolution, 0 otherwise].
     channels
-        Channels of all images, 1 or 3, to which color and gray are converted [default: those that a model is for,
-        or that the targets have].
+        Channels of all images: auto for those of the model or of the targets; 1 makes gray of color, 3 color of
+        gray.
     range
-        The values that errors are relative to, such as 0:4095, or percentiles of the targets, such as p1:p99.9
-        [default: those of the model; or all that whole numbers of the files' type can hold, and of floats it must
-        be said].
+        The values that errors are relative to, such as 0:4095, or percentiles of the targets, such as p1:p99.9;
+        auto for that of the model, or all that whole numbers of the files' type can hold. Of floats without a
+        model it must be said.
     mask
         Folder of masks, by file name: black pixels of the targets, such as blind ones and clouds, do not count.
     nan

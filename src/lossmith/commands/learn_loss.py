@@ -79,11 +79,11 @@ def learn_loss(
     degraded
         The same image, degraded, instead of `degradation`: the loss is learned from the difference.
     channels
-        Channels of the image, for which the loss is: those that it has, or 1 or 3, to which color and gray are
-        converted.
+        Channels of the image, for which the loss is: auto for what it has; 1 makes gray of color, 3 color of
+        gray.
     range
-        The values that are 0 and 1 to the loss, such as 0:4095, or percentiles of the image, such as p1:p99.9
-        [default: all that whole numbers of the file's type can hold; of floats it must be said].
+        The values that are 0 and 1 to the loss, such as 0:4095, or percentiles of the image, such as p1:p99.9;
+        auto for all that whole numbers of the file's type can hold. Of floats it must be said.
     recipe
         The image pyramid, and the training at each of its scales.
     seed

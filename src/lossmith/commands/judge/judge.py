@@ -109,15 +109,15 @@ def judge(
     recursive
         Search nested folders too; folders within a folder are no seeds then.
     color
-        Score on RGB, or on the Y channel of BT.601 [default: y where the degraded images are smaller than the
-        targets, rgb otherwise].
+        Score on RGB, or on the Y channel of BT.601; auto for y where the degraded images are smaller than the
+        targets, rgb otherwise.
     border
         Pixels cropped at each side [default: the scale where the degraded images are smaller, 0 otherwise].
     channels
-        Channels of all images, 1 or 3, to which color and gray are converted [default: what the targets have].
+        Channels of all images: auto for those of the targets; 1 makes gray of color, 3 color of gray.
     range
-        The values that errors are relative to, such as 0:4095, or percentiles of the targets, such as p1:p99.9
-        [default: all that whole numbers of the files' type can hold; of floats it must be said].
+        The values that errors are relative to, such as 0:4095, or percentiles of the targets, such as p1:p99.9;
+        auto for all that whole numbers of the files' type can hold. Of floats it must be said.
     mask
         Folder of masks, by file name: black pixels of the targets, such as blind ones and clouds, do not count.
     nan
