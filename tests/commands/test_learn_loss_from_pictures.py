@@ -204,6 +204,17 @@ def test_pictures_that_cannot_be_learned_from_are_refused_in_one_sentence(
     assert not (tmp_path / "out.learning").exists()
 
 
+def test_a_range_that_does_not_fit_the_picture_is_said(
+    channels_of: Any, loss_recipe: LossRecipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = picture(tmp_path / "a.tif", channels_of(1), GRAY_12BIT)
+    options = {"degradation": NOISE, "recipe": loss_recipe, "out": tmp_path / "a.safetensors"}
+    learn_loss(image, **options)
+    assert "of the range from 0 to 65535: to SSIM" in caplog.text
+    with pytest.raises(LossmithError, match="no pixel lies within `range=5000:6000`; say another"):
+        learn_loss(image, range="5000:6000", **options)
+
+
 def test_floats_without_a_range_and_pixels_that_are_nan_are_refused(
     channels_of: Any, loss_recipe: LossRecipe, tmp_path: Path
 ) -> None:

@@ -219,6 +219,10 @@ def test_what_does_not_fit_a_model_is_refused(
     assert sentence in refusal(model, test=write_folder(tmp_path / "targets", pixels), **options)
 
 
+def test_a_model_for_other_pictures_than_photographs_asks_for_them(model: Path) -> None:
+    assert refusal(model) == "the model is for gray, 16 bits, 0 to 65535; name such images with `test`"
+
+
 def test_colors_are_converted_for_a_gray_model_when_asked_for(model: Path, tmp_path: Path) -> None:
     targets = write_folder(tmp_path / "targets", PixelFormat(3, "uint16", 0, 65535))
     assert lossmith.evaluate(model, test=targets, channels=1).protocol.pixels == GRAY_16BIT

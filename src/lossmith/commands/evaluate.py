@@ -307,6 +307,8 @@ def _pairs(
         if description is None and (":" in named or named.startswith("pairs of")):
             raise LossmithError("what the model undoes is your own: give `degradation`, or `test` and `degraded`")
         kind = degradations.degradation(named if description is None else description)
+        if not tests and not model.pixels.is_8bit:
+            raise LossmithError(f"the model is for {model.pixels}; name such images with `test`")
         images = data.find_images(tests, recursive) if tests else data.sample_images("test")
         reader, _ = options.reader_of_model(model, images)
         pairs = data.prepare_test_images(images, kind, Path(), reader)

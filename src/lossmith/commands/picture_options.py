@@ -82,7 +82,7 @@ class PictureOptions:
     ) -> tuple[PictureReader, tuple[str, ...]]:
         """How the images are read of a format that no model fixes, and a further remark where it does not suit."""
         reader = PictureReader.with_masks(pixels, targets, self.mask, self.nan)
-        return reader, remarks + range_remarks(targets, reader, chosen=self.range != "auto")
+        return reader, remarks + (range_remarks(targets, reader, chosen=False) if self.range == "auto" else ())
 
 
 AUTOMATIC = PictureOptions()

@@ -53,7 +53,8 @@ def _missed_range(paths: Sequence[Path], reader: PictureReader) -> tuple[str, ..
     limits = f"`range={pixels.low:g}:{pixels.high:g}`"
     if not inside:
         raise LossmithError(f"the images go from {low} to {high}, and no pixel lies within {limits}; say another")
-    return (f"only {inside:.1%} of the pixels of the images, which go from {low} to {high}, lie within {limits}",)
+    outside = int(100 * (1 - inside))
+    return (f"{outside} % of the pixels of the images, which go from {low} to {high}, lie outside {limits}",)
 
 
 def _unused_range(paths: Sequence[Path], reader: PictureReader) -> tuple[str, ...]:

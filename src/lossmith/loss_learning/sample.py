@@ -11,7 +11,9 @@ from lossmith.core.errors import LossmithError, counted
 from lossmith.core.files import sha256_of
 from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data import choose_pixels, read_picture
+from lossmith.data.picture_reader import PictureReader
 from lossmith.data.pixel_choice import Channels
+from lossmith.data.range_use import range_remarks
 from lossmith.degradations import Bicubic, Degradation, DegradationLike, degradation, is_gray, resize
 from lossmith.loss_learning.recipe import RECEPTIVE_FIELD
 from lossmith.losses.mdf.discriminator import downscale_to
@@ -91,6 +93,7 @@ def load_sample(
         raise LossmithError("say what the loss is to be learned from: either `degradation` or `degraded`")
     pixels, _ = choose_pixels([image] if degraded is None else [image, degraded], channels, range, nan="mask")
     clean = _read_finite(image, pixels)
+    range_remarks([image], PictureReader(pixels), chosen=range != "auto")
     if min(clean.shape[1:]) < 2 * RECEPTIVE_FIELD:
         size = f"{clean.shape[1]}x{clean.shape[2]}"
         raise LossmithError(f"image '{image}' has {size} pixels, too few to learn a loss from")
