@@ -137,6 +137,26 @@ def test_a_stopped_trial_goes_on_to_the_same_result(
     assert choice.trials == tried[0].trials[:2]
 
 
+def test_a_trial_whose_worker_died_says_nothing_of_its_rate_and_is_tried_again(
+    prepared_photos: PreparedData, tmp_path: Path
+) -> None:
+    class Dying(LocalExecutor):
+        def run_jobs(self, jobs: Sequence[Any], shared: Mapping[str, Any], *more: Any) -> Generator[Any]:
+            yield jobs[0].failed("its worker died twice: killed")
+            yield from super().run_jobs(jobs[1:], shared, *more)
+
+    losses = {"l1": loss("l1")}
+    with pytest.raises(
+        LossmithError, match=r"of l1 at learning rate 1e-05 failed: its worker died twice: killed;"
+    ):
+        choose(prepared_photos, tmp_path, losses, executor=Dying())
+    executor = CountingExecutor()
+    assert all(
+        math.isfinite(t.objective) for t in choose(prepared_photos, tmp_path, losses, executor=executor).trials
+    )
+    assert executor.jobs == 1
+
+
 def test_a_rate_at_which_a_loss_diverges_is_not_taken_and_not_tried_again(
     prepared_photos: PreparedData, tmp_path: Path
 ) -> None:

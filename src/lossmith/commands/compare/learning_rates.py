@@ -165,6 +165,12 @@ class RateTrials:
             )
             with closing(executor.run_jobs(unfinished, {**self.losses, VALIDATION: split})) as finished:
                 results |= {result.folder: result for result in finished}
+            for job in unfinished:
+                if job.load_result() is None:  # it did not diverge, which would say something of the rate
+                    raise LossmithError(
+                        f"a short run of {job.loss} at learning rate {job.recipe.learning_rate:g} failed: "
+                        f"{results[job.folder].failure}; the same command tries it again"
+                    )
         return results
 
 
