@@ -281,7 +281,7 @@ def test_processes_that_train_together_show_one_bar(photos: Path, tmp_path: Path
     network = "srresnet_small(features=8, blocks=1)"
     words = ["train", photos, "--network", network, "--steps", 3, "--batch", 2, "--patch", 32, "--devices", 2]
     output = on_a_terminal(*words, "--out", tmp_path / "shown")
-    assert output.count(HIDE_CURSOR) == output.count(SHOW_CURSOR) == 1
+    assert output.count(HIDE_CURSOR) == output.count(SHOW_CURSOR) == 2, "one of training, and one of scoring"
     assert "step 3" in output
     output = on_a_terminal(*words, "--out", tmp_path / "silent", "--no-progress")
     assert HIDE_CURSOR not in output
