@@ -5,7 +5,7 @@ Pictures are read as one channel of 8 bits and scored as gray, rounded to 8 bits
 neither clip nor round the sum; they round what the network returns. So does this, with lossmith's `noise(25)`,
 whose drawings are others than those of MATLAB's `randn('seed', 0)`: shown are the mean and the standard deviation
 over --drawings of them. The network is the DnCNN-S for this noise, with batch normalization merged into its
-convolutions, as KAIR distributes it.
+convolutions, in the layout of KAIR.
 
     LOSSMITH_DATA=DIR python benchmarks/gray_protocol.py [--drawings 5]
 

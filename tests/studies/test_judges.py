@@ -86,3 +86,4 @@ def test_a_picture_that_is_too_small_for_a_judge_has_no_distance(judge: Judge) -
     side = max(1, judge.min_side - 1)
     value = distance(features, torch.rand(1, 3, side, 40), torch.rand(1, 3, side, 40))
     assert value.isnan().tolist() == [side < judge.min_side]
+    assert str(features).startswith(f"unit features({judge.network}, ")

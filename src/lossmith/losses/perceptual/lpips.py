@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError, unknown_name_error
-from lossmith.losses.perceptual.base import FeatureLoss
+from lossmith.losses.perceptual.base import FeatureLoss, as_text
 from lossmith.losses.perceptual.extractor import FeatureExtractor
 from lossmith.losses.perceptual.weights import find_or_raise, package_file, read_state_dict
 from lossmith.losses.precomputed import Bands
@@ -56,6 +56,7 @@ class UnitFeatureDistance(FeatureLoss):
         reduction: str = "mean",
     ) -> None:
         super().__init__(FeatureExtractor(network, layers, weights), [1.0] * len(layers), gray, bands, reduction)
+        self.network, self.layers, self.weights = self.extractor.name, as_text(layers), weights
 
     def statistic(self, features: Tensor) -> Tensor:
         return unit_vectors(features)
