@@ -15,7 +15,7 @@ from lossmith.core.pixel_format import DTYPES, RGB_8BIT, STORED_AS_THEY_ARE, Pix
 from lossmith.data import picture_suffix, read_image, read_picture, read_picture_header, write_image, write_picture
 
 CHANNELS = (1, 2, 3, 4, 5, 8)
-VIPS_DTYPES = tuple(set(DTYPES) - {"float16"})
+VIPS_DTYPES = sorted({*DTYPES} - {"float16"})
 
 
 def values(dtype: str, channels: int, height: int = 13, width: int = 17) -> np.ndarray:
