@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lossmith import LossmithError
 from lossmith.core.pixel_format import PixelFormat
-from lossmith.losses import DEEP, LOSSES, PRESETS, Loss, PerceptualLoss, for_channels, loss
+from lossmith.losses import DEEP, LOSSES, PRESETS, Loss, PerceptualLoss, for_channels, loss, range_remarks
 
 from .mdf.samples import write
 
@@ -216,3 +216,15 @@ def test_a_card_with_impossibly_many_channels_is_refused(tmp_path: Path, channel
         LossmithError, match=f"'pixels' of its card must have at most 4096 channels, not {channels}$"
     ):
         write(tmp_path / "loss.safetensors", pixels={"channels": channels})
+
+
+def test_a_loss_learned_on_another_range_is_remarked_upon(tmp_path: Path) -> None:
+    learned = PixelFormat(1, "uint16", 100, 3000)
+    file = write(tmp_path / "a.safetensors", channels=1, **learned.receipt_entries)
+    criterion = loss(f"l1 + 0.5*mdf({file}) + mdf(jpeg, gray=repeat)")
+    assert not range_remarks(criterion, PixelFormat(1, "uint16", 90, 3100))  # nearly the same
+    assert not range_remarks(criterion, PixelFormat(1, "float32", 0, 1))  # of files in another unit
+    assert range_remarks(criterion, PixelFormat(1, "uint16", 0, 65535)) == (
+        f"mdf({file}) was learned from an image on the range 100 to 3000, and sees these on 0 to 65535, with "
+        "another contrast; learn it with `range=0:65535`",
+    )

@@ -127,7 +127,7 @@ def test_a_network_that_cannot_be_told_the_number_of_channels_is_refused(small: 
         write_picture(tmp_path / "images" / f"{seed}.tif", image, pixels)
     recipe = replace(small, network="my_things:Net", degradation="poisson(100)")
     prepared = prepare_data(Data([tmp_path / "images"]), recipe.degradation)
-    sentence = r"^network 'my_things:Net' has no option `channels`, by which it would be made for 8 channels, and"
+    sentence = r"^network 'my_things:Net' takes no argument 'channels', which would make it for 8 channels, and"
     with pytest.raises(LossmithError, match=sentence):
         dry_run([loss("l1")], recipe, prepared, Protocol(pixels=prepared.pixels))
 

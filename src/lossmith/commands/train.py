@@ -123,6 +123,8 @@ def train(
     criterion = losses.as_loss(loss if loss is not None else content_loss() if adversarial.discriminator else "l1")
     prepared = prepare_data(data, recipe.degradation, out)
     criterion = losses.for_channels(criterion, prepared.pixels.channels)
+    for remark in losses.range_remarks(criterion, prepared.pixels):
+        logger.warning(remark)
     recipe = replace(recipe, degradation=prepared.degradation)
     recipe, init = training.open_init(recipe, prepared.source.scale, prepared.pixels)
     settings = training.RunSettings(

@@ -13,7 +13,7 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.losses.base import CallableLoss, Loss, LossLike, SumLoss, WeightedLoss
-    from lossmith.losses.channels import for_channels
+    from lossmith.losses.channels import for_channels, range_remarks
     from lossmith.losses.mdf.loss import MDFLoss
     from lossmith.losses.mdf.loss_file import load_loss, save_loss
     from lossmith.losses.perceptual.base import PerceptualLoss
@@ -62,5 +62,6 @@ __all__ = [
     "load_loss",
     "loss",
     "overview",
+    "range_remarks",
     "save_loss",
 ]

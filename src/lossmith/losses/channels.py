@@ -1,11 +1,16 @@
-"""Losses for images of a number of channels."""
+"""Losses for images of a number of channels, and of a range."""
 
 from collections.abc import Iterator
 from copy import deepcopy
 
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.losses.base import Loss, SumLoss, WeightedLoss
+from lossmith.losses.mdf.loss import MDFLoss
 from lossmith.losses.precomputed import PrecomputableLoss
 from lossmith.losses.schedule import Schedule
+
+MIN_COMMON_SHARE = 0.5
+"""Of two ranges that are much the same, in what either of them covers."""
 
 
 def for_channels(criterion: Loss, channels: int) -> Loss:
@@ -35,6 +40,28 @@ counted from 0, such as bands="0,1,2"
     return criterion
 
 
+def range_remarks(criterion: Loss, pixels: PixelFormat) -> tuple[str, ...]:
+    """Remarks on losses that were learned from an image of such files on another range than that of a study.
+
+    What such a loss learned looks brighter or darker to it, and with more or less contrast, in the study.
+    """
+    return tuple(
+        f"{part} was learned from an image on the range {_limits(part.pixels)}, and sees these on "
+        f"{_limits(pixels)}, with another contrast; learn it with `range={pixels.low:g}:{pixels.high:g}`"
+        for part in _deep_parts(criterion)
+        if isinstance(part, MDFLoss) and part.pixels.dtype == pixels.dtype and _differ(part.pixels, pixels)
+    )
+
+
+def _differ(one: PixelFormat, other: PixelFormat) -> bool:
+    common = min(one.high, other.high) - max(one.low, other.low)
+    return common < MIN_COMMON_SHARE * (max(one.high, other.high) - min(one.low, other.low))
+
+
+def _limits(pixels: PixelFormat) -> str:
+    return f"{pixels.low:g} to {pixels.high:g}"
+
+
 def _would_repeat(part: PrecomputableLoss) -> bool:
     return part.channels == 3 and part.gray == "refuse" and part.bands is None
 
@@ -52,4 +79,4 @@ def _deep_parts(criterion: Loss) -> Iterator[PrecomputableLoss]:
             yield from (part for stage in criterion.stages for part in _deep_parts(stage))
 
 
-__all__ = ["for_channels"]
+__all__ = ["for_channels", "range_remarks"]

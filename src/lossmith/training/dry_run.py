@@ -178,7 +178,7 @@ def _refuse_channels(name: str, recipe: Recipe, channels: int, error: Exception)
     """Raise LossmithError for a network that fails and cannot be told that images are not RGB."""
     if channels != 3 and not takes_channels(str(recipe.network)) and not out_of_memory(error):
         raise LossmithError(
-            f"{name} has no option `channels`, by which it would be made for {describe_channels(channels)}, and "
+            f"{name} takes no argument 'channels', which would make it for {describe_channels(channels)}, and "
             f"fails on such patches: {error}"
         ) from error
 

@@ -156,7 +156,7 @@ def compare(
     from lossmith.commands.compare.scores import Scores
     from lossmith.commands.compare.tournament import Tournament
     from lossmith.data import prepare_data
-    from lossmith.losses import for_channels
+    from lossmith.losses import for_channels, range_remarks
     from lossmith.report import parse_bands
 
     out = Path(out)
@@ -185,6 +185,10 @@ def compare(
     parse_bands(show_bands)  # raises before images are read
     prepared = prepare_data(data, recipe.degradation, out)
     contenders = _contenders([for_channels(loss, prepared.pixels.channels) for loss in contenders.values()])
+    remarks = [remark for loss in contenders.values() for remark in range_remarks(loss, prepared.pixels)]
+    prepared = replace(prepared, remarks=(*prepared.remarks, *remarks))
+    for remark in remarks:
+        logger.warning(remark)
     bands = parse_bands(show_bands, prepared.pixels.channels)
     recipe = replace(recipe, degradation=prepared.degradation)
     recipe, init = training.open_init(recipe, prepared.source.scale, prepared.pixels)
