@@ -46,14 +46,23 @@ class PictureMetadata:
         """The metadata of the same picture in another size, and perhaps with other channels."""
         down, across = (new / old for new, old in zip(size, self.size, strict=True))
         resolution = self.resolution and (self.resolution[0] * across, self.resolution[1] * down)
-        pages = pixels.channels if self.paged else 1
-        description = self.description
-        if _is_ome(description):
-            description = _resized_ome(description, size, pixels, pages)
-        elif description.startswith(IMAGEJ):
-            description = _rewritten_imagej(description, pages)
+        description = resized_description(self.description, size, pixels, self.paged)
         paged = self.paged and bool(description)
         return replace(self, size=size, resolution=resolution, description=description, paged=paged)
+
+
+def resized_description(description: str, size: tuple[int, int], pixels: PixelFormat, paged: bool) -> str:
+    """What a TIFF says of the same picture in another size, (height, width), and perhaps with other channels.
+
+    Empty where it no longer holds: damaged OME-XML, or about other channels, and the shape that tifffile notes.
+    `paged` says that each channel is a page.
+    """
+    pages = pixels.channels if paged else 1
+    if _is_ome(description):
+        return _resized_ome(description, size, pixels, pages)
+    if description.startswith(IMAGEJ):
+        return _rewritten_imagej(description, pages)
+    return "" if description.startswith(TIFFFILE_DESCRIPTION) else description
 
 
 def _is_ome(description: str) -> bool:

@@ -100,9 +100,10 @@ def encode_tiff(values: NDArray[Any], pixels: PixelFormat, metadata: PictureMeta
 
     channels = values.shape[2]
     paged = metadata is not None and metadata.paged and channels > 1
-    options: dict[str, Any] = {}
+    arranged, options = arranged_for_tiff(values, paged)
     if metadata is not None:
-        options = {"description": metadata.description.encode() or None, "resolutionunit": metadata.unit.upper()}
+        options["description"] = metadata.description.encode() or None
+        options["resolutionunit"] = metadata.unit.upper()
         if metadata.resolution is not None:
             options["resolution"] = metadata.resolution
     if not pixels.holds_integers:
@@ -110,15 +111,23 @@ def encode_tiff(values: NDArray[Any], pixels: PixelFormat, metadata: PictureMeta
         samples = 1 if paged else channels
         options["extratags"] = [(tag, TIFF_DOUBLE, samples, (limit,) * samples, True) for tag, limit in limits]
     content = BytesIO()
-    tifffile.imwrite(
-        content,
-        values.transpose(2, 0, 1) if paged else values[..., 0] if channels == 1 else values,
-        photometric="rgb" if channels == 3 and not paged else "minisblack",
-        planarconfig=None if paged or channels == 1 else "contig",
-        compression="zlib",
-        predictor=pixels.holds_integers,
-        metadata=None,
-        software=False,
-        **options,
-    )
+    tifffile.imwrite(content, arranged, **options)
     return content.getvalue()
+
+
+def arranged_for_tiff(values: NDArray[Any], paged: bool) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Values (H, W, C) as `tifffile.imwrite` takes them, and its options: packed by Deflate, nothing added.
+
+    The channels are interleaved, three being RGB; or each is a page, if `paged`.
+    """
+    channels = values.shape[2]
+    interleaved = channels > 1 and not paged
+    options = {
+        "photometric": "rgb" if channels == 3 and interleaved else "minisblack",
+        "planarconfig": "contig" if interleaved else None,
+        "compression": "zlib",
+        "predictor": values.dtype.kind != "f",
+        "metadata": None,
+        "software": False,
+    }
+    return values if interleaved else values[..., 0] if channels == 1 else values.transpose(2, 0, 1), options

@@ -1,6 +1,5 @@
 """Pictures of any type and number of channels: rasters of floats on the scale of their range, and files again."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,8 @@ import torch
 from lossmith.core.errors import counted
 from lossmith.core.pixel_format import PixelFormat
 from lossmith.data.picture_headers import kind_of, read_picture_header
-from lossmith.data.picture_writing import picture_suffix
+from lossmith.data.picture_metadata import resized_description
+from lossmith.data.picture_writing import arranged_for_tiff, picture_suffix
 from lossmith.data.pictures import read_picture
 from lossmith.data.reading import TRANSPOSED_ORIENTATIONS, errors_as_sentences, image_error
 from lossmith.restoration.io.codec import Codec, PhotoCodec, check_format, is_photo_format
@@ -34,7 +34,7 @@ from lossmith.restoration.io.formats import Format
 from lossmith.restoration.io.metadata import ACROSS, DOWN, NO_UNIT_NOTE, RECORD, RESOLUTION, Metadata
 from lossmith.restoration.io.metadata_readers import metadata_of_tiff
 from lossmith.restoration.io.profiles import space_of
-from lossmith.restoration.io.transfer import DESCRIPTION, SIZE_NOTE, Growth, TransferredMetadata, transfer_metadata
+from lossmith.restoration.io.transfer import DESCRIPTION, SIZE_NOTE, TransferredMetadata, transfer_metadata
 from lossmith.restoration.tiling.raster import Raster
 from lossmith.restoration.tiling.tiles import Rectangle
 
@@ -118,7 +118,7 @@ class PictureCodec:
         lost = tuple(name for name in source.lost if name != NO_UNIT_NOTE)
         rest = replace(original, metadata=replace(source, dpi=None, tags=others, lost=lost))
         transferred = transfer_metadata(rest, format, size, narrowed)
-        tags = {**transferred.metadata.tags, **dict(_own_tags(original, size))}
+        tags = {**transferred.metadata.tags, **dict(_own_tags(original, size, self.pixels))}
         dropped = DESCRIPTION in source.tags and DESCRIPTION not in tags
         notes = (*transferred.notes, *([SIZE_NOTE] if dropped else []))
         return replace(transferred, metadata=replace(transferred.metadata, tags=tags), notes=notes)
@@ -157,7 +157,9 @@ def _with_fitting_profile(metadata: Metadata, channels: int) -> Metadata:
     return replace(metadata, icc=None).with_lost("a color profile that is for other pixels")
 
 
-def _own_tags(original: Picture, size: tuple[int, int]) -> Iterator[tuple[int, Entry | Directory]]:
+def _own_tags(
+    original: Picture, size: tuple[int, int], pixels: PixelFormat
+) -> Iterator[tuple[int, Entry | Directory]]:
     """The resolution in its own unit, per pixel of the result, and the description of the result."""
     order = original.metadata.order
     growth = size[1] / original.size[1], size[0] / original.size[0]
@@ -175,49 +177,18 @@ def _own_tags(original: Picture, size: tuple[int, int]) -> Iterator[tuple[int, E
     if isinstance(description, Entry):
         if size == (original.height, original.width):
             yield DESCRIPTION, description
-        elif b"SizeX" in description.data:
-            yield DESCRIPTION, replace(description, data=_resized_ome(description.data, size, growth))
-        elif b'"shape"' not in description.data:
-            yield DESCRIPTION, description
-
-
-def _resized_ome(xml: bytes, size: tuple[int, int], growth: Growth) -> bytes:
-    """OME-XML with the size of the result, and the size of its pixels.
-
-    >>> _resized_ome(b'<Pixels SizeX="8" SizeY="6" PhysicalSizeX="0.5">', (12, 16), (2, 2)).decode()
-    '<Pixels SizeX="16" SizeY="12" PhysicalSizeX="0.25">'
-    """
-    for axis, length, factor in zip("XY", size[::-1], growth, strict=True):
-        xml = re.sub(rf'\bSize{axis}="\d+"'.encode(), f'Size{axis}="{length}"'.encode(), xml)
-
-        def shrunk(match: re.Match[bytes], axis: str = axis, factor: float = factor) -> bytes:
-            return f'PhysicalSize{axis}="{float(match[1]) / factor!r}"'.encode()
-
-        xml = re.sub(rf'\bPhysicalSize{axis}="([0-9.eE+-]+)"'.encode(), shrunk, xml)
-    return xml
+            return
+        text = description.data.rstrip(b"\0").decode(errors="surrogateescape")
+        if resized := resized_description(text, size, pixels, original.paged):
+            yield DESCRIPTION, Entry(ASCII, resized.encode(errors="surrogateescape") + b"\0")
 
 
 def _write_pages(path: Path, values: Raster, paged: bool) -> None:
     """Write pixels as a TIFF, the channels interleaved, or each in a page of its own."""
     import tifffile
 
-    pixels = values.mapped()
-    if values.channels == 1:
-        pixels = pixels[..., 0]
-    elif paged:
-        pixels = np.moveaxis(pixels, -1, 0)
-    interleaved = values.channels > 1 and not paged
-    tifffile.imwrite(
-        path,
-        pixels,
-        photometric="rgb" if values.channels == 3 and not paged else "minisblack",
-        planarconfig="contig" if interleaved else None,
-        compression="zlib",
-        predictor=values.dtype[:5] != "float",
-        metadata=None,
-        software=False,
-        bigtiff=values.nbytes > MAX_CLASSIC_TIFF,
-    )
+    arranged, options = arranged_for_tiff(values.mapped(), paged)
+    tifffile.imwrite(path, arranged, bigtiff=values.nbytes > MAX_CLASSIC_TIFF, **options)
 
 
 def _write_numpy(path: Path, values: Raster, record: dict[str, Any]) -> None:
