@@ -185,6 +185,13 @@ def test_the_resolution_goes_from_file_to_file(tmp_path: Path, suffix: str) -> N
         assert image.info["dpi"] == pytest.approx((600, 300), abs=0.04)
 
 
+def test_the_resolution_of_a_turned_picture_is_that_of_the_upright_one(tmp_path: Path) -> None:
+    turned = [(274, "H", 1, 6, False)]
+    tifffile.imwrite(tmp_path / "a.tif", PLANES[0], resolution=(300, 150), resolutionunit="INCH", extratags=turned)
+    metadata = read_picture_metadata(tmp_path / "a.tif")
+    assert (metadata.size, metadata.resolution) == ((24, 20), (150, 300))
+
+
 def test_ome_goes_from_file_to_file(tmp_path: Path) -> None:
     names = ["DAPI", "GFP", "RFP", "Cy5", "µ"]
     said = {"axes": "CYX", "PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm", "Channel": {"Name": names}}

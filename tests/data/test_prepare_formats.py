@@ -13,6 +13,9 @@ from PIL import Image
 from lossmith.core.errors import LossmithError
 from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data import Data, PatchDataset, PreparedData, prepare_data, split_validation
+from lossmith.data.picture_reader import PictureReader
+from lossmith.data.storage import _training_bytes_per_pixel
+from lossmith.data.test_pairs import CachedPairs
 from lossmith.degradations import degradation
 
 from ..formats import float_folder, gray16_folder, signed_folder, soft_field, write_gray16, write_tiff
@@ -92,6 +95,32 @@ def test_images_on_the_disk_are_those_in_memory(
     for pair, cached in zip(memory.test_pairs, disk.test_pairs, strict=True):
         torch.testing.assert_close(pair.clean, cached.clean, rtol=0, atol=0, equal_nan=True)
         torch.testing.assert_close(pair.degraded, cached.degraded, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("make", [gray16_folder, float_folder, signed_folder])
+@pytest.mark.parametrize("expression", [NOISE, "bicubic(2)", "blur(1)"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_bytes_that_images_take_are_known_before_they_are_read(
+    make: Callable[[Path], Path], expression: str, masked: bool, tmp_path: Path
+) -> None:
+    masks = half_masks(tmp_path / "masks") if masked else None
+    data = prepare_data(Data([make(tmp_path / "images")], range="-1:2", mask=masks), expression)
+    paths = sorted((tmp_path / "images").iterdir())
+    reader = PictureReader.with_masks(data.pixels, paths, masks, "refuse")
+    stored = {id(image): image for image in (*data.source.clean, *data.source.predegraded)}
+    per_pixel = _training_bytes_per_pixel(degradation(expression), data.source.scale, reader)
+    assert sum(image.nbytes for image in stored.values() if isinstance(image, torch.Tensor)) == (
+        3 * 48 * 56 * per_pixel
+    )
+
+
+def test_test_pairs_are_as_small_on_the_disk_as_in_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lossmith.data.storage.free_memory", lambda: 50_000)
+    pairs = prepare_data(Data([gray16_folder(tmp_path / "images")]), NOISE, tmp_path / "out").test_pairs
+    assert isinstance(pairs, CachedPairs)
+    assert pairs.pairs[0].clean.dtype == torch.uint16
 
 
 # --- what is converted, and what is refused ----------------------------------------------------------------------
@@ -213,10 +242,30 @@ def test_nan_in_files_is_refused_or_filled_with_the_nearest_value(tmp_path: Path
     assert torch.equal(pair.degraded[:, :10], pair.clean[:, :10])
 
 
+def test_pixels_count_that_are_white_in_the_mask_and_finite_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    for seed, columns in enumerate((0, 28, 28)):
+        values = soft_field(seed, 1).astype(np.float32)
+        values[0, :6] = np.nan
+        write_tiff(tmp_path / "images" / f"{seed}.tif", values)
+        mask = np.full((48, 56), 255, np.uint8)
+        mask[:, :columns] = 0
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{seed}.png")
+    data = prepare_data(Data([tmp_path / "images"], range="0:1", mask=tmp_path / "masks", nan="mask"), NOISE)
+    for clean, columns in zip((*data.source.clean, data.test_pairs[0].clean), (0, 28, 28), strict=True):
+        assert isinstance(clean, torch.Tensor)
+        expected = torch.ones(1, 48, 56, dtype=torch.bool)
+        expected[:, :6], expected[:, :, :columns] = False, False
+        assert torch.equal(clean.isfinite(), expected)
+    assert all(isinstance(image, torch.Tensor) and image.isfinite().all() for image in data.source.predegraded)
+
+
 def test_patches_without_a_pixel_that_counts_are_drawn_again_and_the_same_again(tmp_path: Path) -> None:
     data = prepare_data(Data([gray16_folder(tmp_path / "images")], mask=half_masks(tmp_path / "masks")), NOISE)
     patches, copy = PatchDataset(data.source, 16, seed=2), PatchDataset(data.source, 16, seed=2)
-    clean = patches.batch(0, 100)[1]
+    degraded, clean = patches.batch(0, 100)
+    assert degraded.isfinite().all()
     assert clean.isfinite().flatten(1).any(1).all()
     assert clean.isnan().flatten(1).any(1).any(), "some cross the border of the mask"
     torch.testing.assert_close(copy[57][1], clean[57], rtol=0, atol=0, equal_nan=True)

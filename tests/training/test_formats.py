@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.data import Data, PatchDataset, PreparedData, prepare_data, read_picture
 from lossmith.evaluation import protocol_of, read_csv, restore_images
 from lossmith.evaluation.inference import FullImageInference
@@ -239,6 +240,18 @@ def test_validation_is_of_pixels_that_count() -> None:
     assert validator._psnr(restored) == pytest.approx(20, abs=1e-3), "-10 log10 of 0.1 squared"
     restored[1, 0, 0, 0] = torch.nan
     assert np.isnan(validator._psnr(restored)), "a network that fails is seen"
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("uint8", 0.08**2 / 64), ("uint16", 0.1**2)])
+def test_only_results_of_8_bits_are_clamped_to_the_range_for_validation(dtype: str, expected: float) -> None:
+    clean = torch.ones(1, 1, 8, 8)
+    clean[..., 0, 0] = 0.92
+    brighter = torch.nn.Conv2d(1, 1, 1)
+    torch.nn.init.ones_(brighter.weight)
+    torch.nn.init.constant_(brighter.bias, 0.1)  # type: ignore[arg-type]
+    validator = Validator(clean, clean, None, PixelFormat.full_range(1, dtype))
+    # all but one pixel are right where they are clamped
+    assert validator._psnr(validator._restored(brighter)) == pytest.approx(-10 * np.log10(expected), abs=1e-3)
 
 
 def test_the_loss_of_a_trial_is_of_pixels_that_count(tmp_path: Path) -> None:
