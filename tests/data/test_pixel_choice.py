@@ -66,6 +66,19 @@ def test_conversions_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert caplog.messages == [*gray, *color]
 
 
+def test_others_are_converted_to_the_format_and_said_with_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, channels in {"a.png": 1, "b.png": 1, "c.png": 3}.items():
+        write(tmp_path, name, channels=channels)
+    gray, other, color = find_images(tmp_path)
+    remarks = ("gray becomes three equal channels: 'a.png' and 1 more",)
+    assert choose_pixels([gray], channels=3, others=[other, color]) == (RGB_8BIT, remarks)
+    assert caplog.messages == [*remarks]
+    with pytest.raises(LossmithError, match=r"c.png' is RGB, and gray is asked for"):
+        choose_pixels([gray], others=[other, color])
+
+
 def test_other_channels_are_not_converted(tmp_path: Path) -> None:
     write(tmp_path, "a.tif", channels=5)
     write(tmp_path, "b.tif", channels=1)

@@ -70,8 +70,7 @@ class PictureOptions:
         if not targets:
             return PixelFormat(), ()
         if self.channels != "auto":
-            pixels, remarks = choose_pixels(targets, self.channels, self.range, headers=headers, nan=self.nan)
-            return pixels, remarks + check_pictures(headers, pixels, others, convert=True)
+            return choose_pixels(targets, self.channels, self.range, headers=headers, nan=self.nan, others=others)
         kinds = [headers.pictures[path].channels for path in (*targets, *others)]
         alike = [path for path, channels in zip(targets, kinds, strict=False) if channels == kinds[0]]
         pixels, remarks = choose_pixels(alike, "auto", self.range, headers=headers, nan=self.nan)

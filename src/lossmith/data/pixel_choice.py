@@ -39,6 +39,7 @@ def choose_pixels(
     *,
     headers: PictureHeaders | None = None,
     nan: NanRule = "refuse",
+    others: Sequence[Path] = (),
 ) -> tuple[PixelFormat, tuple[str, ...]]:
     """The format of pictures, and remarks about those that will be converted to it, which are logged too.
 
@@ -55,6 +56,8 @@ def choose_pixels(
         The headers of the files, where they were read already.
     nan
         Whether pixels that are NaN or infinite are refused or left out where percentiles are taken.
+    others
+        Further pictures, that must be of the format or are converted to it, such as test images.
 
     Raises
     ------
@@ -63,10 +66,10 @@ def choose_pixels(
         missing where the files are of floats.
     """
     limits = _parse_range(range)
-    headers = headers or read_picture_headers(paths)
+    headers = headers or read_picture_headers([*paths, *others])
     dtype = common_type(headers, paths)
     count = _common_channels(headers, paths) if channels == "auto" else channels
-    remarks = check_pictures(headers, PixelFormat(count, dtype), paths, convert=channels != "auto")
+    remarks = check_pictures(headers, PixelFormat(count, dtype), [*paths, *others], convert=channels != "auto")
     if limits is None:
         return _default_format(headers, paths, count, dtype), remarks
     low, high = _resolved(limits, headers, paths, PixelFormat(count, dtype, 0, 1), nan)
@@ -144,7 +147,7 @@ def _default_format(headers: PictureHeaders, paths: Sequence[Path], channels: in
     if None in stated:
         raise LossmithError(
             f"image '{stated[None]}' holds floats, whose range must be said: `range=0:1`, if 0 is black and 1 is "
-            "white, or `range=p1:p99.9`, percentiles of all training images"
+            "white, or `range=p1:p99.9`, percentiles of all images"
         )
     if len(stated) > 1:
         names = " and ".join(f"'{path}'" for path in [*stated.values()][:2])

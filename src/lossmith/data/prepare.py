@@ -154,12 +154,13 @@ def _choose_reader(
     """
     samples = data.images is None and data.clean is None
     convert = data.channels != "auto"
-    pixels, remarks = RGB_8BIT, tuple[str, ...]()
-    if not samples or convert or data.range != "auto":
+    others = [*tests, *degraded]
+    common_type(headers, [train[0], *others])
+    if samples and not convert and data.range == "auto":
+        pixels, remarks = RGB_8BIT, check_pictures(headers, RGB_8BIT, others, convert=False)
+    else:
         channels = 3 if samples and not convert else data.channels
-        pixels, remarks = choose_pixels(train, channels, data.range, headers=headers, nan=data.nan)
-    common_type(headers, [train[0], *tests, *degraded])
-    remarks += check_pictures(headers, pixels, [*tests, *degraded], convert=convert)
+        pixels, remarks = choose_pixels(train, channels, data.range, headers=headers, nan=data.nan, others=others)
     reader = PictureReader.with_masks(pixels, [*train, *tests], data.mask, data.nan)
     return reader, remarks + range_remarks(train, reader, chosen=data.range != "auto")
 

@@ -77,7 +77,7 @@ def _check_values(path: Path, colors: int, bits: set[float], tags: dict[int, tup
     formats = set(tags.get(SAMPLE_FORMAT, (UNSIGNED,)))
     if not formats <= {UNSIGNED, UNDEFINED} or bits & {32, 64}:
         what = "floating-point values" if FLOAT in formats else "32-bit or signed integers"
-        raise image_error(path, f"holds {what}; a model of 8-bit images restores 8 and 16 bits only")
+        raise image_error(path, f"holds {what}; convert it to 8 or 16 bits first")
     from_jpeg = colors == YCBCR and tags.get(COMPRESSION, (1,))[0] == JPEG
     if colors not in BIT_DEPTHS or (colors == YCBCR and not from_jpeg):
         space = COLOR_SPACES.get(colors, f"colors of kind {colors}")
