@@ -50,7 +50,7 @@ class PictureOptions:
         if "degradation" in model.receipt:
             pixels = model.pixels
             if self.range != "auto":
-                ends = f"{pixels.low:g} to {pixels.high:g}"
+                ends = " to ".join(pixels.ends)
                 raise LossmithError(f"the range of the model's images is {ends}; leave `range` out")
             if self.channels not in ("auto", pixels.channels):
                 raise LossmithError(f"the model is for images of {pixels}, not for `channels={self.channels}`")

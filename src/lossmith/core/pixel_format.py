@@ -80,6 +80,15 @@ class PixelFormat:
         """The width of the range, in the unit of the files: multiply errors by it."""
         return self.high - self.low
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Both ends of the range as they are written: whole numbers in full, others to six digits.
+
+        >>> PixelFormat.full_range(1, "int32").ends, PixelFormat(1, "float32", 1e-8, 0.5).ends
+        (('-2147483648', '2147483647'), ('1e-08', '0.5'))
+        """
+        return _written(self.low), _written(self.high)
+
     def to_unit(self, stored: Tensor) -> Tensor:
         """Stored values, of any shape, on the scale of the range, float32; floats are on it already."""
         if stored.is_floating_point():
@@ -122,8 +131,12 @@ class PixelFormat:
         bits = 8 * np.dtype(self.dtype).itemsize
         kind = f"{bits}-bit floats" if not self.holds_integers else f"{bits} bits"
         sign = ", signed" if self.dtype.startswith("int") else ""
-        limits = "" if self.is_8bit else f", {self.low:g} to {self.high:g}"
+        limits = "" if self.is_8bit else ", {} to {}".format(*self.ends)
         return f"{describe_channels(self.channels)}, {kind}{sign}{limits}"
+
+
+def _written(end: float) -> str:
+    return f"{end:.0f}" if float(end).is_integer() and abs(end) < 1e12 else f"{end:g}"
 
 
 RGB_8BIT = PixelFormat()

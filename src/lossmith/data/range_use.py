@@ -50,7 +50,7 @@ def _missed_range(paths: Sequence[Path], reader: PictureReader) -> tuple[str, ..
         return ()
     pixels = reader.pixels
     low, high = (_written(pixels.low + end * pixels.span, pixels) for end in (values.min(), values.max()))
-    limits = f"`range={pixels.low:g}:{pixels.high:g}`"
+    limits = f"`range={':'.join(pixels.ends)}`"
     if not inside:
         raise LossmithError(f"the images go from {low} to {high}, and no pixel lies within {limits}; say another")
     outside = int(100 * (1 - inside))
@@ -64,7 +64,7 @@ def _unused_range(paths: Sequence[Path], reader: PictureReader) -> tuple[str, ..
         return ()
     low, high = (_written(pixels.low + end * pixels.span, pixels) for end in (ends.min(), ends.max()))
     return (
-        f"the images use {low} to {high} of the range from {pixels.low:g} to {pixels.high:g}: to SSIM, and all "
+        f"the images use {low} to {high} of the range from {' to '.join(pixels.ends)}: to SSIM, and all "
         "that knows photographs, they are nearly flat; `range=p0.1:p99.9` fits the range to them",
     )
 

@@ -202,8 +202,8 @@ def _write_receipt(path: Path, key: str, model: Model) -> int:
     graph = onnx.load(path)
     onnx.helper.set_model_props(graph, {key: json.dumps(model.receipt, sort_keys=True)})
     if model.pixels.receipt_entries:
-        low, high = model.pixels.low, model.pixels.high
-        graph.doc_string = f"For images of {model.pixels}: {low:g} is 0 and {high:g} is 1 in input and output."
+        low, high = model.pixels.ends
+        graph.doc_string = f"For images of {model.pixels}: {low} is 0 and {high} is 1 in input and output."
     onnx.save(graph, path)
     return next(int(entry.version) for entry in graph.opset_import if entry.domain == "")
 
