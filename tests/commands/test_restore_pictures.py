@@ -154,6 +154,14 @@ def test_the_resolution_of_a_tiff_becomes_that_of_the_result_in_its_unit(scale: 
 
 
 @pytest.mark.parametrize("scale", [1, 2])
+def test_a_description_is_kept_beside_the_one_that_tifffile_adds(scale: int, tmp_path: Path) -> None:
+    model_for(GRAY16, tmp_path / "model.safetensors", scale)
+    write_tiff(tmp_path / "a.tif", noise(20, 24, dtype="uint16", low=0, high=9000), description="Sample 4, DAPI")
+    restore(tmp_path / "a.tif", model=tmp_path / "model.safetensors", out=tmp_path / "out")
+    assert tags_of(tmp_path / "out" / "a.tif")["ImageDescription"] == "Sample 4, DAPI"
+
+
+@pytest.mark.parametrize("scale", [1, 2])
 def test_ome_tiff_stays_ome_tiff(scale: int, tmp_path: Path) -> None:
     model_for(EIGHT, tmp_path / "m.safetensors", scale)
     planes = noise(8, 20, 30, dtype="uint16", low=0, high=4095)

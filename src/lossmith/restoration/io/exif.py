@@ -116,6 +116,8 @@ class _Reader:
         stride = struct.calcsize("<" + row) + field_size
         for number in range(min(length, 1 << 16)):
             tag, kind, amount = self._unpack(row, at + number * stride)
+            if tag in entries:  # the first counts, to libtiff too; tifffile adds a description of its own
+                continue
             field = at + number * stride + stride - field_size
             try:
                 size = amount * size_of(kind)
