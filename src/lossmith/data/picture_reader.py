@@ -14,7 +14,7 @@ from lossmith.data.masks import mask_of, read_mask
 from lossmith.data.pictures import read_picture
 
 
-class Picture(NamedTuple):
+class CleanImage(NamedTuple):
     """A clean image in its two roles, each (C, H, W) as the format stores it."""
 
     target: Tensor
@@ -49,7 +49,7 @@ class PictureReader:
         """Whether there may be pixels that do not count."""
         return bool(self.masks) or self.nan == "mask"
 
-    def read(self, path: Path, scale: int = 1) -> Picture:
+    def read(self, path: Path, scale: int = 1) -> CleanImage:
         """A clean image, cropped at the bottom and the right to multiples of `scale`.
 
         Raises LossmithError for an image that cannot be read, or with a side below `scale`, for a mask of another
@@ -63,13 +63,13 @@ class PictureReader:
         valid = self._valid(path, image)
         image = image[:, :height, :width].contiguous()
         if valid is None or (valid := valid[:, :height, :width]).all():
-            return Picture(image, image)
+            return CleanImage(image, image)
         if not valid.any():
             raise LossmithError(f"image '{path}' has no pixel that counts; take it away")
         target = self.pixels.to_unit(image).where(valid, torch.nan)
-        return Picture(target, filled(image))
+        return CleanImage(target, filled(image))
 
-    def read_pair(self, clean: Path, degraded: Path, scale: int) -> tuple[Picture, Tensor]:
+    def read_pair(self, clean: Path, degraded: Path, scale: int) -> tuple[CleanImage, Tensor]:
         """A clean image and its degraded one, cropped to the part that both have: (C, H, W), (C, H / s, W / s).
 
         Some programs round the sides of a downscaled image up: of 101 pixels to 51, the last of which is half a

@@ -15,7 +15,7 @@ from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data.disk_cache import CachedImage
 from lossmith.data.pairing import common_scale
 from lossmith.data.parallel import parallel_map
-from lossmith.data.picture_reader import RGB_READER, Picture, PictureReader
+from lossmith.data.picture_reader import RGB_READER, CleanImage, PictureReader
 from lossmith.data.storage import IN_MEMORY, Storage
 from lossmith.degradations import Degradation, is_gray
 
@@ -139,7 +139,7 @@ def make_test_pairs(
 
 
 def degraded_pairs(
-    name: str, picture: Picture, degradation: Degradation, seed: int = 0, *, pixels: PixelFormat = RGB_8BIT
+    name: str, picture: CleanImage, degradation: Degradation, seed: int = 0, *, pixels: PixelFormat = RGB_8BIT
 ) -> list[ImagePair]:
     """The pairs of one clean image as those of `make_test_pairs`: one for each level."""
     target, levels = pixels.to_unit(picture.target), degradation.levels

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from lossmith.core.errors import LossmithError
 from lossmith.data.disk_cache import StoredImage, crop, upper_left
-from lossmith.data.picture_reader import Picture, filled
+from lossmith.data.picture_reader import CleanImage, filled
 from lossmith.data.prepare import PreparedData
 from lossmith.data.selection import evenly_spread
 from lossmith.data.test_pairs import ImagePair, degraded_pairs
@@ -167,7 +167,7 @@ def _trained_part(source: TrainingImages, sizes: list[tuple[int, int]]) -> Train
 def _pairs(name: str, region: Region, source: TrainingImages, degradation: Degradation | None) -> list[ImagePair]:
     clean = _read(source.clean[region.image], region, 1)
     if degradation is not None:
-        picture = Picture(clean, filled(clean))
+        picture = CleanImage(clean, filled(clean))
         return degraded_pairs(name, picture, degradation.for_pixels(source.pixels), pixels=source.pixels)
     degraded = _read(source.predegraded[region.image], region, source.scale)
     to_unit = source.pixels.to_unit

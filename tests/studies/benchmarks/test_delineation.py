@@ -17,7 +17,7 @@ from lossmith.losses.perceptual import PerceptualLoss
 from lossmith.studies import Configuration, Scale
 from lossmith.studies.benchmarks import delineation
 from lossmith.studies.benchmarks.delineation import SETTINGS, Delineation
-from lossmith.studies.benchmarks.delineation_data import open_pairs, read_mask
+from lossmith.studies.benchmarks.delineation_data import open_pairs, read_annotation
 from lossmith.studies.benchmarks.delineation_metrics import line_scores, skeleton
 
 SQUEEZENET = Configuration("squeezenet1_1", "relu1", random=True)
@@ -97,9 +97,9 @@ def test_masks_of_zero_and_one_of_a_palette_and_of_jpeg(tmp_path: Path) -> None:
     Image.fromarray(mask).convert("1").save(tmp_path / "bits.png")
     Image.fromarray(mask).save(tmp_path / "lossy.jpg", quality=90)
     expected = torch.from_numpy(mask > 0)[None]
-    assert torch.equal(read_mask(tmp_path / "ones.png"), expected)
-    assert torch.equal(read_mask(tmp_path / "bits.png"), expected)
-    assert torch.equal(read_mask(tmp_path / "lossy.jpg"), expected)
+    assert torch.equal(read_annotation(tmp_path / "ones.png"), expected)
+    assert torch.equal(read_annotation(tmp_path / "bits.png"), expected)
+    assert torch.equal(read_annotation(tmp_path / "lossy.jpg"), expected)
 
 
 # ------------------------------------------------------------------------------------------------- bad data

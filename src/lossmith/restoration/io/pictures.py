@@ -43,7 +43,7 @@ SAMPLES, STATED_RANGE = 277, (340, 341)
 
 
 @dataclass(frozen=True)
-class Picture(Original):
+class OriginalPicture(Original):
     """The header of a picture; its raster will be of float32."""
 
     directories: Directories | None = None
@@ -75,7 +75,7 @@ class PictureCodec:
     def formats(self) -> tuple[Format, ...]:
         return ("png", "tiff", "npy") if picture_suffix(self.pixels) == ".png" else ("tiff", "npy")
 
-    def read_header(self, path: Path) -> Picture:
+    def read_header(self, path: Path) -> OriginalPicture:
         header = read_picture_header(path)
         check_format(path, header.channels, header.dtype, self.pixels)
         directories, metadata = None, Metadata()
@@ -88,7 +88,7 @@ class PictureCodec:
         turned = metadata.orientation in TRANSPOSED_ORIENTATIONS
         height, width = header.size[::-1] if turned else header.size
         metadata = _with_fitting_profile(metadata, header.channels)
-        return Picture(path, height, width, header.channels, "float32", metadata, directories=directories)
+        return OriginalPicture(path, height, width, header.channels, "float32", metadata, directories=directories)
 
     def decode(self, original: Original, to: Path) -> Decoded:
         stored = read_picture(original.path, self.pixels, nan="mask")
@@ -111,7 +111,7 @@ class PictureCodec:
             plain = original.metadata == replace(Metadata(), order=original.metadata.order)
             left_out = "leaves out all metadata, for which NumPy has no place (`format` tiff has)"
             return TransferredMetadata(Metadata(), notes=() if plain else (left_out,))
-        if format != "tiff" or not isinstance(original, Picture) or original.directories is None:
+        if format != "tiff" or not isinstance(original, OriginalPicture) or original.directories is None:
             return transfer_metadata(original, format, size, narrowed)
         source = original.metadata
         others = {tag: content for tag, content in source.tags.items() if tag != DESCRIPTION}
@@ -142,7 +142,7 @@ class PictureCodec:
         if format == "npy":
             _write_numpy(path, values, record)
         elif format == "tiff":
-            assert isinstance(original, Picture)
+            assert isinstance(original, OriginalPicture)
             _write_pages(path, values, original.paged)
             tags: Directory = {**metadata.metadata.tags, RECORD: Entry(ASCII, record_text(record))}
             stated = swap_byte_order(original.tags(*STATED_RANGE), metadata.metadata.order, "<")
@@ -158,7 +158,7 @@ def _with_fitting_profile(metadata: Metadata, channels: int) -> Metadata:
 
 
 def _own_tags(
-    original: Picture, size: tuple[int, int], pixels: PixelFormat
+    original: OriginalPicture, size: tuple[int, int], pixels: PixelFormat
 ) -> Iterator[tuple[int, Entry | Directory]]:
     """The resolution in its own unit, per pixel of the result, and the description of the result."""
     order = original.metadata.order
@@ -219,4 +219,4 @@ def codec_for(pixels: PixelFormat) -> Codec:
     return PhotoCodec(pixels) if is_photo_format(pixels) else PictureCodec(pixels)
 
 
-__all__ = ["Picture", "PictureCodec", "codec_for", "default_format"]
+__all__ = ["OriginalPicture", "PictureCodec", "codec_for", "default_format"]

@@ -32,7 +32,7 @@ class Pair:
 
     def read(self, bright: bool) -> tuple[Tensor, Tensor]:
         """The picture, uint8 (3, H, W), and where its structures are, bool (1, H, W)."""
-        return read_image(self.image), read_mask(self.mask) == bright
+        return read_image(self.image), read_annotation(self.mask) == bright
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def open_pairs(folder: Path, min_side: int) -> DelineationData:
     return DelineationData(tuple(train), tuple(test), bright, fingerprint)
 
 
-def read_mask(path: Path) -> Tensor:
+def read_annotation(path: Path) -> Tensor:
     """Where a mask is bright, bool (1, H, W): at half of the range and above, in any channel.
 
     Masks of 0 and 1 are read like those of 0 and 255.
@@ -142,7 +142,7 @@ def _by_stem(paths: Iterable[Path]) -> dict[str, Path]:
 
 
 def _checked_mask(pair: Pair, min_side: int) -> Tensor:
-    mask, (height, width) = read_mask(pair.mask), image_size(pair.image)
+    mask, (height, width) = read_annotation(pair.mask), image_size(pair.image)
     if mask.shape[1:] != torch.Size((height, width)):
         size = " x ".join(map(str, mask.shape[1:]))
         raise LossmithError(
@@ -156,4 +156,4 @@ def _checked_mask(pair: Pair, min_side: int) -> Tensor:
     return mask
 
 
-__all__ = ["DelineationData", "Pair", "open_pairs", "read_mask"]
+__all__ = ["DelineationData", "Pair", "open_pairs", "read_annotation"]
