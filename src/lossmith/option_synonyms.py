@@ -26,10 +26,14 @@ SYNONYMS = {
     "images": "i input inputs input-dir input-path source src pictures data dataset data-dir data-path dataroot "
     "train-dir train train-data dir-data folder img-path",
     "image": "i input picture img",
-    "subject": "i input results result sr sr-dir pred preds prediction predictions restored test-model",
+    "subject": "i input results result sr sr-dir pred preds prediction predictions restored test-model "
+    "model model-path m checkpoint ckpt weights",
     "results": "i input result sr sr-dir pred preds prediction predictions restored folders methods",
     "margin": "margins tolerance equivalence",
     "recursive": "r recurse",
+    "channels": "n-colors n-channels num-channels in-channels",
+    "range": "rgb-range img-range data-range value-range",
+    "mask": "masks mask-dir mask-path",
     "scale-to": "outscale out-scale scale upscale s scale-factor upscale-factor",
     "iterations": "steps iters niter",
     "margins": "margin equivalence-margin equivalence-margins",
@@ -101,7 +105,9 @@ ANSWERS = {
     "tile tile-size t tile-pad tile-overlap tilesize": (
         "tiles follow from the memory that is free; `lossmith restore --help` lists --memory and --halo"
     ),
-    "color colors n-colors channels in-channels rgb-range": "images are RGB; networks have three channels",
+    "color colors n-colors channels in-channels rgb-range img-range range": (
+        "--channels and --range say in which format a model is trained, which it knows afterwards"
+    ),
     "suffix ext": "`lossmith restore --help` lists --format; results keep the names of their images",
     "cache cache-dir in-memory pin-memory prefetch": "there is nothing to set: images are kept where they fit",
     "lr-dir lr-path lr-folder train-lr dataroot-lr": "pairs of your own are given as --clean DIR --degraded DIR",
