@@ -74,6 +74,8 @@ class Loss(HasExpression, Precise):
     """The values that the loss can take; identical images give 0 unless this says otherwise."""
     source: ClassVar[str] = ""
     """The publication that defines the loss."""
+    kind: str = "distance"
+    """What the loss promises: a name of `lossmith.soundness.KINDS`."""
     min_side: int = 1
     """The smallest height and width of an image, in pixels."""
     needs_parentheses: ClassVar[bool] = False

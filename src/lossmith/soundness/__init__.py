@@ -1,0 +1,18 @@
+"""The soundness of a loss: what is wrong with it, ours or anybody's, and on which input.
+
+>>> from lossmith.soundness import KINDS
+>>> ", ".join(KINDS)
+'distance, perceptual, statistics, prior, adversarial'
+"""
+
+from typing import TYPE_CHECKING
+
+from lossmith.core.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from lossmith.soundness.certificate import Certificate, Example, Measurements, Outcome
+    from lossmith.soundness.kinds import KINDS, Kind
+else:
+    __getattr__, __dir__ = lazy_exports(__name__)
+
+__all__ = ["KINDS", "Certificate", "Example", "Kind", "Measurements", "Outcome"]

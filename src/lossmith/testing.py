@@ -1,0 +1,1 @@
+"""The checks of `lossmith check-loss`, for test suites."""
