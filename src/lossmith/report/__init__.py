@@ -1,4 +1,4 @@
-"""The pages of tournaments, studies and learned losses, each a self-contained HTML file."""
+"""The pages of tournaments, studies, searches and learned losses, each a self-contained HTML file."""
 
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,22 @@ if TYPE_CHECKING:
     from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
     from lossmith.report.pages.study import StudyContents, write_study
     from lossmith.report.pages.tournament import write_report
+    from lossmith.report.pages.tuning import write_tuning
     from lossmith.report.templates import is_lossmith_page
+    from lossmith.report.tuning_data import (
+        FrontMember,
+        ScoreMean,
+        SearchRange,
+        TuningContents,
+        TuningTrial,
+    )
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "Curve",
     "Display",
+    "FrontMember",
     "ImageComparison",
     "LearnedContents",
     "LearnedScale",
@@ -26,7 +35,11 @@ __all__ = [
     "Pixels",
     "RateTrial",
     "ReportData",
+    "ScoreMean",
+    "SearchRange",
     "StudyContents",
+    "TuningContents",
+    "TuningTrial",
     "comparison_of",
     "display_window",
     "is_lossmith_page",
@@ -37,4 +50,5 @@ __all__ = [
     "write_learned",
     "write_report",
     "write_study",
+    "write_tuning",
 ]
