@@ -14,6 +14,7 @@ from lossmith.core.lazy import lazy_exports
 if TYPE_CHECKING:
     from lossmith.losses.base import CallableLoss, Loss, LossLike, SumLoss, WeightedLoss
     from lossmith.losses.channels import for_channels, range_remarks
+    from lossmith.losses.gradients import GradientShares, shares_of, term_gradients
     from lossmith.losses.mdf.loss import MDFLoss
     from lossmith.losses.mdf.loss_file import load_loss, save_loss
     from lossmith.losses.perceptual.base import PerceptualLoss
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lossmith.losses.schedule import Schedule
     from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
     from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
+    from lossmith.losses.term_shares import gradient_shares
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -40,6 +42,7 @@ __all__ = [
     "CharbonnierLoss",
     "ContextualLoss",
     "FeatureExtractor",
+    "GradientShares",
     "L1Loss",
     "Loss",
     "LossLike",
@@ -59,9 +62,12 @@ __all__ = [
     "as_loss",
     "describe",
     "for_channels",
+    "gradient_shares",
     "load_loss",
     "loss",
     "overview",
     "range_remarks",
     "save_loss",
+    "shares_of",
+    "term_gradients",
 ]
