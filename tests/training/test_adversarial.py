@@ -179,7 +179,7 @@ def test_every_term_and_both_scores_are_logged_with_samples(
         prepared_photos.test_pairs,
         folder,
         "a run",
-        sample_writer=SampleWriter(tmp_path / "samples"),
+        observer=SampleWriter(tmp_path / "samples"),
     )
     with folder.metrics_csv.open(newline="") as file:
         rows = list(csv.DictReader(file))

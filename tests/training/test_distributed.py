@@ -31,7 +31,7 @@ from lossmith.training import Recipe, RunFolder, RunSettings, RunSummary
 from lossmith.training.adversarial import AdversarialModule
 from lossmith.training.loop import fit
 from lossmith.training.run import SupervisedTask, train_run
-from lossmith.training.validation import SampleWriter
+from lossmith.training.validation import Observer, Validation
 
 from .test_isolation import state_of_the_process
 
@@ -63,15 +63,15 @@ def relative_distance(
 
 @pytest.fixture(scope="module")
 def train_on(prepared_photos: PreparedData) -> Callable[..., RunSummary]:
-    """`train_on(devices, out, sample_writer)`: the run of these tests."""
+    """`train_on(devices, out, observer)`: the run of these tests."""
 
-    def train(devices: int, out: Path, sample_writer: SampleWriter | None = None) -> RunSummary:
+    def train(devices: int, out: Path, observer: Observer | None = None) -> RunSummary:
         return train_run(
             RunFolder(out),
             SupervisedTask(loss(LOSS), RECIPE),
             prepared_photos,
             RunSettings(protocol=protocol_for(1), seed=3, devices=devices),
-            sample_writer=sample_writer,
+            observer=observer,
         )
 
     return train
@@ -108,15 +108,14 @@ def test_two_devices_end_with_the_weights_of_one(one_device: Path, two_devices: 
         assert row == pytest.approx(expected, rel=1e-4)  # printed values of the loss, its terms and PSNR
 
 
-class StopsAt(SampleWriter):
+class StopsAt:
     """Does something to the run in the middle of it."""
 
-    def __init__(self, folder: Path, step: int, action: Callable[[], None]) -> None:
-        super().__init__(folder)
+    def __init__(self, step: int, action: Callable[[], None]) -> None:
         self.step, self.action = step, action
 
-    def write(self, step: int, degraded: Tensor, restored: Tensor, clean: Tensor) -> None:
-        if step == self.step:
+    def observe(self, validation: Validation) -> None:
+        if validation.step == self.step:
             self.action()
 
 
@@ -130,7 +129,7 @@ STOPS = [
 def test_a_stopped_run_on_two_devices_resumes_exactly(
     number: signal.Signals, two_devices: Path, train_on: Callable[..., RunSummary], tmp_path: Path
 ) -> None:
-    stop = StopsAt(tmp_path / "samples", 5, lambda: os.kill(os.getpid(), number))
+    stop = StopsAt(5, lambda: os.kill(os.getpid(), number))
     with pytest.raises(KeyboardInterrupt):
         train_on(2, tmp_path, stop)
     assert not multiprocessing.active_children()
@@ -152,7 +151,7 @@ def test_a_run_of_two_devices_can_be_finished_by_one(
         os.kill(worker.pid, signal.SIGKILL)
 
     with pytest.raises(LossmithError, match=r"process 2 of 2 ended with signal 9; the same command goes on"):
-        train_on(2, tmp_path, StopsAt(tmp_path / "samples", 5, kill))
+        train_on(2, tmp_path, StopsAt(5, kill))
     train_on(1, tmp_path)
     assert relative_distance(weights(tmp_path), weights(one_device), first_weights()) < ROUNDING
 

@@ -58,7 +58,7 @@ def train_gan(
                 task,
                 data,
                 replace(settings, dry_run=False),
-                sample_writer=training.SampleWriter(folder.path / "samples"),
+                observer=training.SampleWriter(folder.path / "samples"),
                 announcement=announcement if folder is first else "",
             )
             stages.append((folder.path, summary))

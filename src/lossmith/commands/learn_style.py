@@ -117,7 +117,7 @@ def learn_style(
         training.StyleTask(opened.loss, run_recipe, style={**opened.record, "photo_size": recipe.photo_size}),
         prepared,
         settings,
-        sample_writer=training.SampleWriter(folder / "samples"),
+        observer=training.SampleWriter(folder / "samples"),
         announcement=(
             f"learning the style of {', '.join(map(str, paintings))} with {run_recipe.network} under "
             f"{opened.loss}, {run_recipe.budget}, on {counted(len(train_files), 'photograph')}; "

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lossmith.training.run_settings import RunSettings
     from lossmith.training.style_recipe import PaintingRecipe, StyleRecipe
     from lossmith.training.styles import loss_weights, open_style
-    from lossmith.training.validation import SampleWriter
+    from lossmith.training.validation import Observer, SampleWriter, Validation
     from lossmith.training.validation_loss import validation_loss
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -24,6 +24,7 @@ __all__ = [
     "AdversarialTask",
     "Durations",
     "Init",
+    "Observer",
     "PaintingRecipe",
     "Recipe",
     "RunFolder",
@@ -33,6 +34,7 @@ __all__ = [
     "StyleRecipe",
     "StyleTask",
     "SupervisedTask",
+    "Validation",
     "begin",
     "loss_weights",
     "measure_durations",

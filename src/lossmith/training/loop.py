@@ -16,7 +16,7 @@ from lossmith.training.loss_monitor import LossMonitor
 from lossmith.training.module import TrainingModule
 from lossmith.training.run_folder import RunFolder
 from lossmith.training.state import TrainState
-from lossmith.training.validation import SampleWriter, Validator, center_crops
+from lossmith.training.validation import Observer, Validator, center_crops
 
 
 def fit(
@@ -26,7 +26,7 @@ def fit(
     folder: RunFolder,
     title: str,
     save_every: float = 60.0,
-    sample_writer: SampleWriter | None = None,
+    observer: Observer | None = None,
     devices: int = 1,
 ) -> TrainState:
     """Train a module to the end of its budget, from the checkpoint in `folder` if there is one.
@@ -45,8 +45,8 @@ def fit(
         Of the progress bar.
     save_every
         Seconds between two checkpoints.
-    sample_writer
-        Gets sample images at every validation.
+    observer
+        Sees every validation, and may end the run by an exception.
     devices
         How many train together, each on its share of every batch; see `launch`.
 
@@ -62,7 +62,7 @@ def fit(
     loss_monitor = LossMonitor(state)
     # crops as large and as many as a batch's patches, so that a validation costs less than a step
     crops = center_crops(test_pairs, recipe.patch, recipe.batch)
-    validator = Validator(*crops, sample_writer, patches.images.pixels)
+    validator = Validator(*crops, observer, patches.images.pixels)
     logger = CSVLogger(folder.metrics_csv, min(WRITE_EVERY_S, save_every))
     checkpointer = Checkpointer(
         folder.state, save_every, state, module, loss_monitor=loss_monitor, validator=validator, logger=logger

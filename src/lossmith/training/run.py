@@ -36,7 +36,7 @@ from lossmith.training.recipe import AdversarialRecipe, Recipe
 from lossmith.training.run_folder import RunFolder, RunSummary
 from lossmith.training.run_settings import RunSettings
 from lossmith.training.supervised import SupervisedModule
-from lossmith.training.validation import SampleWriter
+from lossmith.training.validation import Observer
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ def train_run(
     data: PreparedData,
     settings: RunSettings,
     *,
-    sample_writer: SampleWriter | None = None,
+    observer: Observer | None = None,
     announcement: str = "",
 ) -> RunSummary:
     """Train a restorer, save its model, and restore and score the test images.
@@ -180,8 +180,8 @@ def train_run(
         The images; what their `remarks` say goes into the model's receipt.
     settings
         The seed, the protocol, and how the run is carried out.
-    sample_writer
-        Gets sample images at every validation.
+    observer
+        Sees every validation, and may end the run by an exception.
     announcement
         A sentence for the user, shown once everything is checked, before the first step.
 
@@ -218,7 +218,7 @@ def train_run(
                 folder,
                 f"{name}, seed {seed}",
                 settings.save_every,
-                sample_writer,
+                observer,
                 settings.devices,
             )
         restorer = module.trained_network.eval()

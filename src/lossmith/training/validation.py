@@ -1,8 +1,9 @@
 """Validation during a run: PSNR and sample images of crops of the test images."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +15,27 @@ from lossmith.data import ImagePair, write_image
 from lossmith.evaluation.inference import FullImageInference
 from lossmith.training.module import TrainingModule
 from lossmith.training.state import TrainState
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a validation saw."""
+
+    number: int
+    """Which of the run's validations: 0 before the first step, `VALIDATIONS_PER_RUN` after the last."""
+    step: int
+    degraded: Tensor
+    """(N, C, h, w)."""
+    restored: Tensor
+    """(N, C, H, W), on any device."""
+    clean: Tensor
+    """(N, C, H, W); pixels that are NaN do not count."""
+
+
+class Observer(Protocol):
+    """Sees every validation of a run. What it raises ends the run, which a later call can continue."""
+
+    def observe(self, validation: Validation) -> None: ...
 
 
 class SampleWriter:
@@ -32,16 +54,18 @@ class SampleWriter:
     def __init__(self, folder: Path, max_images: int = 6) -> None:
         self.folder, self.max_images = folder, max_images
 
-    def write(self, step: int, degraded: Tensor, restored: Tensor, clean: Tensor) -> None:
-        """Write the first crops: `degraded`, (N, C, h, w), enlarged to the size of the others, (N, C, H, W).
+    def observe(self, validation: Validation) -> None:
+        """Write the first crops, the degraded ones enlarged to the size of the others.
 
         Of other images than gray and RGB the first channel is shown.
         """
-        small = interpolate(degraded.float(), size=clean.shape[-2:], mode="nearest")
-        rows = [torch.cat(list(row[: self.max_images].float().cpu()), dim=2) for row in (small, restored, clean)]
+        clean = validation.clean
+        small = interpolate(validation.degraded.float(), size=clean.shape[-2:], mode="nearest")
+        images = (small, validation.restored, clean)
+        rows = [torch.cat(list(row[: self.max_images].float().cpu()), dim=2) for row in images]
         shown = torch.cat(rows, dim=1).nan_to_num()
         colors = shown if shown.shape[0] == 3 else shown[:1].expand(3, -1, -1)
-        write_image(self.folder / f"step-{step:07d}.png", colors)
+        write_image(self.folder / f"step-{validation.step:07d}.png", colors)
 
 
 VALIDATIONS_PER_RUN = 10
@@ -57,8 +81,8 @@ class Validator:
     ----------
     degraded, clean
         The crops, (N, C, h, w) and (N, C, H, W); pixels of `clean` that are NaN do not count.
-    sample_writer
-        Gets the crops of every validation.
+    observer
+        Sees every validation.
     pixels
         The format of the images: restored ones of 8 bits are clamped to the range, and no others.
     """
@@ -67,10 +91,10 @@ class Validator:
         self,
         degraded: Tensor,
         clean: Tensor,
-        sample_writer: SampleWriter | None = None,
+        observer: Observer | None = None,
         pixels: PixelFormat = RGB_8BIT,
     ) -> None:
-        self.degraded, self.clean, self.sample_writer, self.pixels = degraded, clean, sample_writer, pixels
+        self.degraded, self.clean, self.observer, self.pixels = degraded, clean, observer, pixels
         self._last_validation = -1
 
     def maybe_validate(self, state: TrainState, module: TrainingModule) -> dict[str, float]:
@@ -81,8 +105,8 @@ class Validator:
         self._last_validation = due
         with state.timer.paused():
             restored = self._restored(module.trained_network)
-            if self.sample_writer:
-                self.sample_writer.write(state.step, self.degraded, restored, self.clean)
+            if self.observer:
+                self.observer.observe(Validation(due, state.step, self.degraded, restored, self.clean))
             return {"psnr": self._psnr(restored)}
 
     @torch.no_grad()

@@ -51,11 +51,17 @@ class Job:
     def run_folder(self) -> training.RunFolder:
         return training.RunFolder(self.folder)
 
+    @property
+    def observer(self) -> training.Observer | None:
+        """Sees the validations of the run."""
+        return None
+
     def run(self, criterion: losses.Loss, data: PreparedData) -> RunResult:
         """Train, from the last checkpoint if there is one. A loss that diverges is a result and raises nothing."""
         task = training.SupervisedTask(criterion, self.recipe, init=self.init)
         try:
-            return self._result(training.train_run(self.run_folder, task, data, self.settings))
+            run = training.train_run(self.run_folder, task, data, self.settings, observer=self.observer)
+            return self._result(run)
         except Diverged as error:
             return self.failed(str(error))
 
