@@ -1,6 +1,7 @@
 """lossmith: choose, compose and compare the loss function of an image-restoration network.
 
     loss("mix")            a loss from an expression              (needs only torch)
+    check_loss(...)        what is wrong with a loss, ours or yours  (needs only torch)
     network("srresnet")    a restoration network                  (needs only torch)
     degradation("jpeg(10)")  the degradation to undo              (from here on: lossmith[workbench])
     train(...)             one training run, as a folder
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from lossmith.loss_learning import LossRecipe
     from lossmith.losses import loss
     from lossmith.networks import network
+    from lossmith.soundness.examination import check_loss
     from lossmith.training import AdversarialRecipe, PaintingRecipe, Recipe, StyleRecipe
     from lossmith.training.presets import preset
     from lossmith.video import FilmOptions
@@ -89,6 +91,7 @@ __all__ = [
     "TrainResult",
     "__version__",
     "blend",
+    "check_loss",
     "compare",
     "convert_mdf",
     "degradation",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lossmith.core.errors import LossmithError
 from lossmith.expressions import HasExpression, brief, format_value
 from lossmith.losses.function_transforms import full_precision, quiet_tracer
+from lossmith.losses.kinds import weakest_kind
 
 REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"mean": Tensor.mean, "sum": Tensor.sum, "none": lambda x: x}
 """How the values of the images, (N,), are reduced."""
@@ -174,7 +175,7 @@ class WeightedLoss(Loss):
             raise LossmithError(f"a loss's weight must be a finite number, not {weight}")
         self.weight: float = weight
         self.loss: Loss = loss
-        self.min_side = loss.min_side
+        self.min_side, self.kind = loss.min_side, loss.kind
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         value: Tensor = self.loss(prediction, target)
@@ -216,6 +217,7 @@ class SumLoss(Loss):
             raise LossmithError("losses that are added must share one reduction")
         self.losses: Sequence[Loss] = nn.ModuleList(flat)  # type: ignore[assignment]
         self.min_side = max(loss.min_side for loss in flat)
+        self.kind = weakest_kind(loss.kind for loss in flat)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         values = [loss(prediction, target) for loss in self.losses]
@@ -260,6 +262,7 @@ class CallableLoss(Loss):
         super().__init__()
         self.function, self.expression = function, expression
         self.min_side = function.min_side if isinstance(function, Loss) else 1
+        self.kind = str(getattr(function, "kind", self.kind))
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         return self.evaluate(self._scalar, prediction, target)

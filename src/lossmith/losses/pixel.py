@@ -111,6 +111,7 @@ class TVLoss(Loss):
     name = "tv"
     formula = "mean |difference|^exponent of vertical plus of horizontal neighbors of the prediction"
     bounds = "0 and up; 0 for a flat prediction, whatever the target"
+    kind = "prior"
     source = "Rudin et al. 1992"
     min_side = 2
 

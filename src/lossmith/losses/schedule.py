@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lossmith.core.errors import LossmithError
 from lossmith.losses.base import Loss, check_pair, parenthesized
 from lossmith.losses.function_transforms import plainly, quiet_tracer
+from lossmith.losses.kinds import weakest_kind
 
 WARNING_STEPS = 300
 """Steps after which a schedule whose `progress` is still 0 warns."""
@@ -51,6 +52,7 @@ class Schedule(Loss):
         self.progress = 0.0
         self._steps = 0  # counted until `progress` is set
         self.min_side = max(stage.min_side for stage in stages)
+        self.kind = weakest_kind(stage.kind for stage in stages)
 
     @property
     def current(self) -> Loss:

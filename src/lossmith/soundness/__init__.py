@@ -11,8 +11,20 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.soundness.certificate import Certificate, Example, Measurements, Outcome
+    from lossmith.soundness.check import Check, Subject
+    from lossmith.soundness.examination import check_loss
     from lossmith.soundness.kinds import KINDS, Kind
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
-__all__ = ["KINDS", "Certificate", "Example", "Kind", "Measurements", "Outcome"]
+__all__ = [
+    "KINDS",
+    "Certificate",
+    "Check",
+    "Example",
+    "Kind",
+    "Measurements",
+    "Outcome",
+    "Subject",
+    "check_loss",
+]

@@ -31,6 +31,8 @@ class Subject:
     """The range that it declares, where it declares one."""
     slack: float = 1e-6
     """How far from 0 the value of equal images may be."""
+    small: bool = False
+    """Whether it is so slow, as a large network is, that checks keep to few pictures near the least side."""
     seed: int = 0
     cases: int = 100
     """How many pairs of images the checks on pictures draw."""

@@ -35,6 +35,7 @@ class GeneratorLoss(Loss):
     """
 
     bounds = "any number"
+    kind = "adversarial"
 
     def __init__(self, discriminator: nn.Module, adversarial: AdversarialLoss) -> None:
         super().__init__()

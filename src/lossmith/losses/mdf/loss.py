@@ -61,6 +61,7 @@ class MDFLoss(PrecomputableLoss):
     name = "mdf"
     formula = "sum over discriminators, learned from one image, of mean squared differences of their features"
     source = "Mustafa et al. 2022"
+    kind = "perceptual"
     min_side = 11
 
     def __init__(

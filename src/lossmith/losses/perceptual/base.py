@@ -39,6 +39,8 @@ class FeatureLoss(PrecomputableLoss):
         "mean", "sum" or "none", over the images.
     """
 
+    kind = "perceptual"
+
     def __init__(
         self,
         extractor: FeatureExtractor,

@@ -228,6 +228,7 @@ class ContextualLoss(LayerLoss):
     name = "contextual"
     formula = "weighted sum over layers of -log of the mean best contextual similarity of the target's features"
     bounds = "0 and up; identical images give 0 if no two of their features are alike"
+    kind = "statistics"
     source = "Mechrez et al. 2018"
 
     def __init__(

@@ -30,6 +30,7 @@ class GramBase(LayerLoss):
     """
 
     any_size = True
+    kind = "statistics"
 
     def __init__(
         self,

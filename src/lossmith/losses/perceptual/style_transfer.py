@@ -46,6 +46,7 @@ class StyleTransferLoss(PrecomputableLoss):
     name = "style_transfer"
     formula = "content + style + total variation"
     bounds = "0 and up; identical images have the content 0, but any style"
+    kind = "prior"
     source = "Johnson et al. 2016"
 
     def __init__(

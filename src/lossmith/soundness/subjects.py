@@ -1,0 +1,191 @@
+"""A loss as the subject of an examination: how it is made, and which images it takes, found by trying."""
+
+import copy
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import isfinite
+from warnings import catch_warnings, simplefilter
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from lossmith.core.errors import LossmithError
+from lossmith.losses.base import CallableLoss, Loss, LossLike, loss_from_callable
+from lossmith.losses.registry import loss as loss_from_expression
+from lossmith.soundness.bounds import declared_bounds
+from lossmith.soundness.check import Criterion, Subject
+from lossmith.soundness.examine import answer, in_words
+from lossmith.soundness.kinds import KINDS
+
+USUAL_SIDE = 192
+"""A side that nearly every loss takes: MS-SSIM needs 161 at least, networks multiples of 32."""
+CHANNELS = (3, 1, 2, 4)
+HEAVY_FLOPS = 1e8
+"""Floating-point operations in the forward pass of two images near the least side: more is a large network."""
+
+
+def subject_of(loss: LossLike, kind: str | None = None, channels: Sequence[int] | None = None) -> Subject:
+    """A loss with what it takes.
+
+    Raises LossmithError, in one sentence, for a loss that cannot be examined.
+    """
+    name, make, code = _origin(loss)
+    criterion = make()
+    _refuse_other_signatures(criterion, name)
+    taken = _taken_channels(criterion, name, channels)
+    side, step = _usual_side(criterion, taken[0])
+    least = _least_side(criterion, taken[0], side, step)
+    stated = kind or str(getattr(criterion, "kind", "distance"))
+    if stated not in KINDS:
+        raise LossmithError(f"{name}: its attribute `kind` is one of {', '.join(KINDS)}, not {stated!r}")
+    return Subject(
+        name,
+        make,
+        KINDS[stated],
+        code,
+        channels=tuple(sorted(taken)),
+        min_side=least,
+        odd=step == 2,
+        bounds=declared_bounds(criterion),
+        small=_flops(criterion, taken[0], least + 6) > HEAVY_FLOPS,
+    )
+
+
+def _origin(loss: LossLike) -> tuple[str, Callable[[], Criterion], str]:
+    """Name, maker, and the Python that makes it.
+
+    What is not ours is called as it is, and not as the loss that expressions make of it, which computes half
+    precision in float32 and refuses what no loss can take.
+    """
+    if isinstance(loss, str):
+        made = loss_from_expression(loss)
+        is_ours = not isinstance(made, CallableLoss)
+        return (
+            str(made),
+            partial(_made, loss),
+            f"from lossmith import loss; criterion = loss({loss!r})" + ("" if is_ours else ".function"),
+        )
+    name = str(loss_from_callable(loss))
+    if isinstance(loss, CallableLoss):
+        return name, partial(_copied, loss.function), _code_of(loss.function)
+    if isinstance(loss, Loss):
+        return name, partial(_copied, loss), f"from lossmith import loss; criterion = loss({name!r})"
+    return name, partial(_copied, loss), _code_of(loss)
+
+
+def _made(expression: str) -> Criterion:
+    made = loss_from_expression(expression)
+    return made.function if isinstance(made, CallableLoss) else made
+
+
+def _copied(loss: Criterion) -> Criterion:
+    try:
+        return copy.deepcopy(loss)
+    except Exception:  # whatever an object may raise: it is used itself
+        return loss
+
+
+def _code_of(function: Criterion) -> str:
+    """Python that imports a function, or makes an object of its class, whose options are not known."""
+    owner = function if hasattr(function, "__qualname__") else type(function)
+    module, name = owner.__module__, owner.__qualname__
+    if getattr(sys.modules.get(module), name, None) is not owner:
+        return f"criterion = {name.rpartition('.')[2]}"  # made in a function or a notebook
+    if owner is function:
+        return f"from {module} import {name} as criterion"
+    takes_none = all(
+        parameter.default is not parameter.empty
+        or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        for parameter in inspect.signature(owner).parameters.values()
+    )
+    return f"from {module} import {name}; criterion = {name}({'' if takes_none else '...'})"
+
+
+def _refuse_other_signatures(criterion: Criterion, name: str) -> None:
+    function = criterion.forward if isinstance(criterion, torch.nn.Module) else criterion
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # built-in functions have none
+        return
+    try:
+        signature.bind(0, 0)
+    except TypeError as error:
+        raise LossmithError(
+            f"{name} does not take (prediction, target): {error}; its arguments are {signature}"
+        ) from None
+
+
+def _images(channels: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    return torch.rand((2, channels, height, width), generator=rng), torch.rand(
+        (2, channels, height, width), generator=rng
+    )
+
+
+def _reaction(criterion: Criterion, channels: int, height: int, width: int) -> str:
+    """Nothing if it takes images of a shape, or why not in words.
+
+    Raises LossmithError if it returns something else than one number.
+    """
+    with catch_warnings():
+        simplefilter("ignore")
+        try:
+            value = criterion(*_images(channels, height, width))
+            if isinstance(value, Tensor) and value.numel() == 1 and value.is_floating_point():
+                actual = answer(criterion, *_images(channels, height, width))
+                return "" if isfinite(actual.value) else f"it gives {actual.value}"
+        except Exception as error:  # whatever a loss may raise
+            return in_words(error)
+    returned = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    raise LossmithError(f"a loss must return one number in a tensor, not {returned}")
+
+
+def _taken_channels(criterion: Criterion, name: str, channels: Sequence[int] | None) -> list[int]:
+    """Those that it takes, 3 first."""
+    reactions: dict[int, str] = {}
+    for count in CHANNELS if channels is None else sorted(channels, key=lambda count: count != 3):
+        try:
+            sides = ((USUAL_SIDE, USUAL_SIDE), (USUAL_SIDE + 1, USUAL_SIDE + 1))
+            tried = [_reaction(criterion, count, *side) for side in sides]
+        except LossmithError as error:
+            raise LossmithError(f"{name}: {error}") from None
+        reactions[count] = "" if "" in tried else tried[0]
+    taken = [count for count, words in reactions.items() if not words]
+    if not taken:
+        first = next(iter(reactions.values()), "no number of channels was given")
+        raise LossmithError(f"{name} takes no images of {USUAL_SIDE} x {USUAL_SIDE} pixels: {first}")
+    return taken
+
+
+def _usual_side(criterion: Criterion, channels: int) -> tuple[int, int]:
+    """A side that it takes, and 2 if sides must be odd, else 1."""
+    takes_even = not _reaction(criterion, channels, USUAL_SIDE, USUAL_SIDE)
+    return (USUAL_SIDE, 1) if takes_even else (USUAL_SIDE + 1, 2)
+
+
+def _least_side(criterion: Criterion, channels: int, side: int, step: int) -> int:
+    """The least side that gives a number, by halving: what is below it does not."""
+    refused, taken = (side % 2) - step, side
+    while taken - refused > step:
+        middle = refused + (taken - refused) // (2 * step) * step
+        if middle > 0 and not _reaction(criterion, channels, middle, middle):
+            taken = middle
+        else:
+            refused = middle
+    return taken
+
+
+def _flops(criterion: Criterion, channels: int, side: int) -> float:
+    with catch_warnings(), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        simplefilter("ignore")
+        try:
+            criterion(*_images(channels, side, side))
+        except Exception:  # a side that it does not take, such as no multiple of 8
+            criterion(*_images(channels, USUAL_SIDE, USUAL_SIDE))
+    return float(counter.get_total_flops())
+
+
+__all__ = ["subject_of"]
