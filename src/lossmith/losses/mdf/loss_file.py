@@ -25,8 +25,8 @@ from lossmith.core.legacy import rename_card
 from lossmith.core.pixel_format import PixelFormat
 from lossmith.core.safetensors_io import load_tensors, save_tensors
 from lossmith.expressions import format_value
-from lossmith.losses.base import FLOATS
 from lossmith.losses.mdf.discriminator import PatchDiscriminator
+from lossmith.losses.pair_check import FLOATS
 
 FORMAT = "lossmith-loss-1"
 RANGES = {"0..1": [0, 1], "-1..1": [-1, 1]}
