@@ -203,6 +203,12 @@ def test_adversarial_training_on_two_devices_equals_one(prepared_photos: Prepare
     for row in (last, expected):
         row["discriminator_gap"] = row.pop("discriminator_real") - row.pop("discriminator_fake")
     assert last == pytest.approx(expected, rel=1e-3)
+    looks = [RunFolder(tmp_path / str(devices)).pulls() for devices in (1, 2)]
+    assert looks[0].steps == looks[1].steps == [1]
+    for name, (share,) in looks[0].shares.items():
+        assert looks[1].shares[name] == [pytest.approx(share, rel=ROUNDING)]
+    for pair, (cosine,) in looks[0].cosines.items():
+        assert looks[1].cosines[pair] == [pytest.approx(cosine, abs=ROUNDING)]
 
 
 NORMALIZATION_PROGRAM = """

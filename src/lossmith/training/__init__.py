@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from lossmith.training.dry_run import Durations, measure_durations
     from lossmith.training.image_painter import painting_restorer
     from lossmith.training.initial_weights import Init, open_init
+    from lossmith.training.pulls import Pulls
     from lossmith.training.recipe import AdversarialRecipe, Recipe
     from lossmith.training.run import AdversarialTask, StyleTask, SupervisedTask, begin, train_run
     from lossmith.training.run_folder import RunFolder, RunSummary
@@ -26,6 +27,7 @@ __all__ = [
     "Init",
     "Observer",
     "PaintingRecipe",
+    "Pulls",
     "Recipe",
     "RunFolder",
     "RunSettings",

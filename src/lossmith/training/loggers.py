@@ -16,6 +16,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from lossmith.core.files import write_error, write_text
 from lossmith.training.module import StepMetrics
+from lossmith.training.pulls import is_pull
 from lossmith.training.state import TrainState
 
 EVENT_FILE_PREFIX = "events.out.tfevents"
@@ -135,7 +136,8 @@ class CSVLogger:
 
 
 def format_status(state: TrainState, values: StepMetrics) -> str:
-    """Step, steps per second and the named terms, as text."""
+    """Step, steps per second and the named terms, as text; without their shares."""
     rate = state.step / max(state.timer.elapsed, 1e-9)
-    terms = "  ".join(f"{name} {float(value):.4g}" for name, value in values.items() if name != "loss")
+    named = {name: value for name, value in values.items() if name != "loss" and not is_pull(name)}
+    terms = "  ".join(f"{name} {float(value):.4g}" for name, value in named.items())
     return f"step {state.step}  {rate:.1f}/s  {terms}"

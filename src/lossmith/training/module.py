@@ -9,7 +9,9 @@ from lossmith.training.fabric import Fabric
 from lossmith.training.recipe import Recipe
 
 StepMetrics = dict[str, Tensor]
-"""Detached scalars of a step, on the device: `loss`, then the named terms that it is the sum of."""
+"""Detached scalars of a step, on the device: `loss`, then the named terms that it is the sum of.
+
+Some steps have the shares and cosines of these, too, see `lossmith.training.pulls`."""
 
 
 class TrainingModule(Protocol):

@@ -15,8 +15,9 @@ from lossmith.core.run_config import check, resume_advice
 from lossmith.core.state_file import CheckpointFile
 from lossmith.data import picture_suffix
 from lossmith.evaluation import Protocol, Row, write_csv
+from lossmith.training.pulls import Pulls, is_pull
 
-CHECKPOINT_FORMAT = "lossmith run 4"
+CHECKPOINT_FORMAT = "lossmith run 5"
 """Written into every checkpoint; to be changed with what a checkpoint holds."""
 
 
@@ -93,12 +94,20 @@ class RunFolder:
 
     def curves(self) -> tuple[list[int], dict[str, list[float]]]:
         """What `metrics.csv` holds: its steps, and the values of the loss, its terms and the PSNR at each."""
-        with self.metrics_csv.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        names = [name for name in rows[0] if name not in ("step", "seconds", "learning_rate", "skipped")]
+        rows = self._metrics()
+        others = ("step", "seconds", "learning_rate", "skipped")
+        names = [name for name in rows[0] if name not in others and not is_pull(name)]
         return [int(row["step"]) for row in rows], {
             name: [float(row[name] or "nan") for row in rows] for name in names
         }
+
+    def pulls(self) -> Pulls:
+        """What `metrics.csv` says of the terms of the loss: who pulled how much, and against whom."""
+        return Pulls.read(self._metrics())
+
+    def _metrics(self) -> list[dict[str, str]]:
+        with self.metrics_csv.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
 
     def remove_partial_files(self) -> None:
         """Remove what a killed process left half-written anywhere in the folder."""

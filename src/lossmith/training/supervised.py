@@ -16,6 +16,7 @@ from lossmith.training.ema import EMA
 from lossmith.training.fabric import Fabric
 from lossmith.training.lr_schedule import learning_rate
 from lossmith.training.module import StepMetrics, TrainingModule
+from lossmith.training.pulls import GradientLooks
 from lossmith.training.recipe import Recipe
 from lossmith.training.valid_pixels import zero_invalid
 
@@ -78,6 +79,7 @@ class SupervisedModule(TrainingModule):
     def __init__(self, restorer: nn.Module, loss: Loss, recipe: Recipe, *, masked: bool = False) -> None:
         self.restorer = restorer.to(memory_format=torch.channels_last)
         self.loss, self.recipe, self.masked = loss, recipe, masked
+        self.looks = GradientLooks()
         self.ema = EMA(self.restorer, recipe.ema) if recipe.ema else None
         self.modules = nn.ModuleDict({"restorer": self.restorer, "loss": loss})
         if self.ema:
@@ -112,6 +114,7 @@ class SupervisedModule(TrainingModule):
             snapshot.rollback()
             return {**values, SKIPPED: torch.ones((), device=self._fabric.device)}
         self.optimizer_step(values)
+        self.looks.advance(progress)
         return values
 
     def to_device(self, batch: Batch) -> Batch:
@@ -124,16 +127,19 @@ class SupervisedModule(TrainingModule):
         set_loss_progress(self.loss, progress)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, progress)
-        restored = self._network(degraded)
+        output = self._network(degraded)
+        # a view, since Fabric allows only its own backward pass to go through what a network returns
+        restored = viewed = output.view_as(output)
         if self.masked:
             restored, clean = zero_invalid(restored, clean), zero_invalid(clean, clean)
         with self._fabric.autocast():
             terms = self.loss.terms(restored, clean)
         total = reduce(add, terms.values())
+        pulls = self.looks.measure(terms, viewed, progress)
         self._optimizer.zero_grad()
         self._fabric.backward(total)
         values = {"loss": total.detach(), **{name: value.detach() for name, value in terms.items()}}
-        return values, restored.detach()
+        return {**values, **pulls}, restored.detach()
 
     def optimizer_step(self, values: StepMetrics) -> None:
         """The second half of a step, whose metrics are `values`."""
@@ -171,11 +177,16 @@ class SupervisedModule(TrainingModule):
         return all_weights_finite(self.restorer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"modules": self.modules.state_dict(), "optimizer": self._optimizer.state_dict()}
+        return {
+            "modules": self.modules.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "looks": self.looks.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.modules.load_state_dict(state["modules"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self.looks.load_state_dict(state["looks"])
 
 
 def to_channels_last(images: Tensor, device: torch.device) -> Tensor:
