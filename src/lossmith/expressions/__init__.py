@@ -1,24 +1,26 @@
 """The grammar of expressions for losses, degradations and networks, which are parsed and never evaluated.
 
     timeline := sum ("until" NUMBER "%" "then" sum)*
-    sum      := product ("+" product)*
-    product  := factor ("*" factor)*            at most one factor is not a number
-    factor   := NUMBER | call | "(" timeline ")"
+    sum      := product ("+" product)* ["always"]
+    product  := factor ("*" factor)*            at most one factor is not a number, and one is a percentage
+    factor   := NUMBER | NUMBER "%" | call | "(" timeline ")"
     chain    := call ("|" call)*
     call     := name ["(" argument ("," argument)* ")"]
     name     := identifier | import.path:Attribute
     argument := [identifier "="] value
     value    := NUMBER | NUMBER..NUMBER | true | false | none | bare word | "quoted text"
 
-`0..50` is a range to draw from, for the numbers of a degradation. A bare word ends before the next comma or
-parenthesis, so file names and `vgg19:conv5_4` need no quotes.
+In a sum, all terms have a percentage or none has. Percentages add up to 100% and are shares of the gradient, see
+`lossmith.losses.ShareLoss`; with `always` they are held for the whole run. `0..50` is a range to draw from, for
+the numbers of a degradation. A bare word ends before the next comma or parenthesis, so file names and
+`vgg19:conv5_4` need no quotes.
 """
 
 from lossmith.expressions.brief import brief
 from lossmith.expressions.building import bind_arguments, import_path, instantiate, resolve
 from lossmith.expressions.formatting import HasExpression, as_expression, format_call, format_value, plain
 from lossmith.expressions.listing import listed, options_of
-from lossmith.expressions.nodes import Call, Node, Product, Range, Sum, Timeline, Value
+from lossmith.expressions.nodes import Call, Node, Product, Range, Shares, Sum, Timeline, Value
 from lossmith.expressions.parser import parse_call, parse_chain, parse_loss
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Node",
     "Product",
     "Range",
+    "Shares",
     "Sum",
     "Timeline",
     "Value",

@@ -69,6 +69,18 @@ class Sum:
 
 
 @dataclass(frozen=True)
+class Shares:
+    """`shares[0]*terms[0] + ...` with percentages of the gradient; `always` holds them for the whole run.
+
+    `shares` are fractions, and add up to 1.
+    """
+
+    terms: tuple["Node", ...]
+    shares: tuple[float, ...]
+    always: bool = False
+
+
+@dataclass(frozen=True)
 class Timeline:
     """`stages[0] until ends[0]% then stages[1] ...`; `ends` are fractions of the run."""
 
@@ -76,4 +88,4 @@ class Timeline:
     ends: tuple[float, ...]
 
 
-Node = Call | Product | Sum | Timeline
+Node = Call | Product | Sum | Shares | Timeline

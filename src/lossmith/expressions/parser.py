@@ -5,7 +5,7 @@ import re
 from typing import NoReturn
 
 from lossmith.core.errors import LossmithError
-from lossmith.expressions.nodes import Call, Node, Product, Range, Sum, Timeline, Value
+from lossmith.expressions.nodes import Call, Node, Product, Range, Shares, Sum, Timeline, Value
 
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _END = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
@@ -19,9 +19,15 @@ MAX_DEPTH = 50
 """The most nested parentheses: more are not useful, and thousands overflow Python's stack."""
 
 
+SHARE_TOLERANCE = 0.01
+"""By how much the percentages of a sum may miss 100%: thirds are written with two digits."""
+
+
 def parse_loss(text: str) -> Node:
     """The syntax tree of a loss: a sum of weighted calls, or a timeline of such sums.
 
+    >>> parse_loss("80%*l1 + 20%*tv").shares
+    (0.8, 0.2)
     >>> parse_loss("l1 + 0.1*tv")
     Sum(terms=(Call(name='l1', arguments=(), options=()), Product(weight=0.1, node=Call(name='tv', \
 arguments=(), options=()))))
@@ -68,6 +74,9 @@ class Parser:
         where = f"has '{rest}' where {expected} was expected" if rest else f"ends where {expected} was expected"
         raise LossmithError(f"{self.kind} expression '{self.text}' {where} (column {self.at + 1})")
 
+    def refuse(self, why: str) -> NoReturn:
+        raise LossmithError(f"{self.kind} expression '{self.text}': {why}")
+
     def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         self.skip_space()
         if match := pattern.match(self.text, self.at):
@@ -86,7 +95,7 @@ class Parser:
 
     def finite(self, text: str) -> str:
         if NUMBER.fullmatch(text) and math.isinf(float(text)):
-            raise LossmithError(f"{self.kind} expression '{self.text}': the number {text} is too large")
+            self.refuse(f"the number {text} is too large")
         return text
 
     def need(self, symbol: str) -> None:
@@ -117,16 +126,39 @@ class Parser:
         return Timeline(tuple(stages), tuple(ends)) if ends else stages[0]
 
     def sum(self) -> Node:
-        terms = [self.product()]
+        products = [self.product()]
         while self.take("+"):
-            terms.append(self.product())
-        return Sum(tuple(terms)) if len(terms) > 1 else terms[0]
+            products.append(self.product())
+        always = self.word("always")
+        shares = [share for share, _ in products if share is not None]
+        terms = tuple(term for _, term in products)
+        if shares:
+            self.check_shares(shares, len(terms))
+            return Shares(terms, tuple(share / 100 for share in shares), always)
+        if always:
+            self.refuse("`always` keeps percentages, as in `80%*l1 + 20%*tv always`, and stands behind their sum")
+        return Sum(terms) if len(terms) > 1 else terms[0]
 
-    def product(self) -> Node:
-        weight, node = 1.0, None
+    def check_shares(self, shares: list[float], terms: int) -> None:
+        total = sum(shares)
+        if len(shares) < terms:
+            self.refuse("either all terms of a sum have percentages or none; parentheses make a term of a sum")
+        if min(shares) <= 0:
+            self.refuse(f"a percentage must be above 0%, not {min(shares):g}%; leave out terms that have no share")
+        if abs(total - 100) > SHARE_TOLERANCE * (1 + 1e-6):
+            self.refuse(f"the percentages of a sum must add up to 100%, not to {total:.6g}%")
+
+    def product(self) -> tuple[float | None, Node]:
+        """The percentage, if it has one, and what it is of."""
+        share, weight, node = None, 1.0, None
         while True:
             if (number := self.number()) is not None:
-                weight *= number
+                if not self.take("%"):
+                    weight *= number
+                elif share is None:
+                    share = number
+                else:
+                    self.refuse("a product has one percentage at most")
             elif node is None:
                 node = self.factor()
             else:
@@ -135,7 +167,7 @@ class Parser:
                 break
         if node is None:
             self.fail(f"'*' and a {self.kind}")
-        return node if weight == 1 else Product(weight, node)
+        return share, node if weight == 1 else Product(weight, node)
 
     def factor(self) -> Node:
         if not self.take("("):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss, TVLoss
     from lossmith.losses.registry import DEEP, LOSSES, PRESETS, as_loss, describe, loss, overview
     from lossmith.losses.schedule import Schedule
+    from lossmith.losses.share_loss import ShareLoss, as_numbers
     from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
     from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
     from lossmith.losses.term_shares import gradient_shares
@@ -54,12 +55,14 @@ __all__ = [
     "PerceptualLoss",
     "SSIMLoss",
     "Schedule",
+    "ShareLoss",
     "StyleLoss",
     "StyleW2Loss",
     "SumLoss",
     "TVLoss",
     "WeightedLoss",
     "as_loss",
+    "as_numbers",
     "describe",
     "for_channels",
     "gradient_shares",

@@ -1,7 +1,7 @@
 """The base class of losses, and their weighted sums."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -225,17 +225,22 @@ class SumLoss(Loss):
         return TargetedSum([loss.with_target(target) for loss in self.losses], [1.0] * len(self.losses))
 
     def terms(self, prediction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        terms: dict[str, Tensor] = {}
-        owners: dict[str, str] = {}
-        for loss in self.losses:
-            for name, value in loss.terms(prediction, target).items():
-                while owners.setdefault(name, str(loss)) != str(loss):  # files of one stem, in two folders
-                    name += "'"
-                terms[name] = terms[name] + value if name in terms else value
-        return terms
+        return collect_terms((str(loss), loss.terms(prediction, target)) for loss in self.losses)
 
     def __str__(self) -> str:
         return " + ".join(parenthesized(loss) for loss in self.losses)
+
+
+def collect_terms(parts: Iterable[tuple[str, dict[str, Tensor]]]) -> dict[str, Tensor]:
+    """The terms of the losses of a sum, each with its expression; those of equal losses are added up."""
+    terms: dict[str, Tensor] = {}
+    owners: dict[str, str] = {}
+    for owner, values in parts:
+        for name, value in values.items():
+            while owners.setdefault(name, owner) != owner:  # files of one stem, in two folders
+                name += "'"
+            terms[name] = terms[name] + value if name in terms else value
+    return terms
 
 
 class CallableLoss(Loss):

@@ -8,6 +8,7 @@ from lossmith.losses.base import Loss, SumLoss, WeightedLoss
 from lossmith.losses.mdf.loss import MDFLoss
 from lossmith.losses.precomputed import PrecomputableLoss
 from lossmith.losses.schedule import Schedule
+from lossmith.losses.share_loss import ShareLoss
 
 MIN_COMMON_SHARE = 0.5
 """Of two ranges that are much the same, in what either of them covers."""
@@ -73,7 +74,7 @@ def _deep_parts(criterion: Loss) -> Iterator[PrecomputableLoss]:
             yield criterion
         case WeightedLoss():
             yield from _deep_parts(criterion.loss)
-        case SumLoss():
+        case SumLoss() | ShareLoss():
             yield from (part for loss in criterion.losses for part in _deep_parts(loss))
         case Schedule():
             yield from (part for stage in criterion.stages for part in _deep_parts(stage))

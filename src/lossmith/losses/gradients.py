@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
+from lossmith.losses.structural.filtering import widest_float
+
 
 @dataclass(frozen=True)
 class GradientShares:
@@ -51,23 +53,26 @@ def _gradient(value: Tensor, prediction: Tensor) -> Tensor:
     return torch.zeros_like(prediction) if gradient is None else gradient.detach()
 
 
-def shares_of(gradients: dict[str, Tensor]) -> GradientShares:
+def gradient_norm(gradient: Tensor) -> Tensor:
+    """The Euclidean norm, a scalar; sums of many squares lose digits in single precision."""
+    norm: Tensor = vector_norm(gradient, dtype=widest_float(gradient))
+    return norm
+
+
+def shares_of(gradients: Mapping[str, Tensor]) -> GradientShares:
     """The shares and cosines of gradients, tensors of one shape, by the names of their terms."""
-    flat = {
-        name: gradient.flatten().to(torch.promote_types(gradient.dtype, torch.float32))
-        for name, gradient in gradients.items()
-    }
-    norms = {name: float(vector_norm(gradient)) for name, gradient in flat.items()}
+    norms = {name: float(gradient_norm(gradient)) for name, gradient in gradients.items()}
     total = sum(norms.values())
+    units = {
+        name: gradient.flatten().to(widest_float(gradient)) / norms[name]
+        for name, gradient in gradients.items()
+        if norms[name]
+    }
     return GradientShares(
         shares={name: norm / total if total else 0.0 for name, norm in norms.items()},
         norms=norms,
-        cosines={
-            (one, other): float(flat[one] / norms[one] @ (flat[other] / norms[other]))
-            for one, other in combinations(flat, 2)
-            if norms[one] and norms[other]
-        },
+        cosines={(one, other): float(units[one] @ units[other]) for one, other in combinations(units, 2)},
     )
 
 
-__all__ = ["GradientShares", "shares_of", "term_gradients"]
+__all__ = ["GradientShares", "gradient_norm", "shares_of", "term_gradients"]

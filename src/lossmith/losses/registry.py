@@ -10,6 +10,7 @@ from lossmith.expressions import (
     Call,
     Node,
     Product,
+    Shares,
     Sum,
     bind_arguments,
     format_call,
@@ -29,6 +30,7 @@ from lossmith.losses.perceptual.style import StyleLoss, StyleW2Loss
 from lossmith.losses.perceptual.style_networks import johnson_at_hand
 from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss, TVLoss
 from lossmith.losses.schedule import Schedule
+from lossmith.losses.share_loss import ShareLoss
 from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
 from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
 
@@ -96,8 +98,9 @@ def loss(expression: str, *, reduction: str = "mean") -> Loss:
     Parameters
     ----------
     expression
-        Names of losses (`lossmith losses` lists them) with options in parentheses, numbers, `+` and `*`; a class
-        or function of yours as `import.path:Name`; a change during the run as `... until 50% then ...`.
+        Names of losses (`lossmith losses` lists them) with options in parentheses, numbers, `+` and `*`; shares of
+        the gradient as `80%*... + 20%*...`, see `ShareLoss`; a class or function of yours as `import.path:Name`; a
+        change during the run as `... until 50% then ...`.
     reduction
         "mean", "sum" or "none", over the images.
 
@@ -139,6 +142,8 @@ def _build(node: Node, reduction: str) -> Loss:
             return WeightedLoss(weight, _build(factor, reduction))
         case Sum(terms):
             return SumLoss([_build(term, reduction) for term in terms])
+        case Shares(terms, shares, always):
+            return ShareLoss([_build(term, reduction) for term in terms], list(shares), always)
         case _:
             return Schedule([_build(stage, reduction) for stage in node.stages], list(node.ends))
 
@@ -179,6 +184,8 @@ def overview() -> str:
             "Start with l1, mix, or l1 + mdf(TASK) with a TASK of " + ", ".join(shipped_losses()) + ".",
             *map(describe, [*LOSSES, *PRESETS, *DEEP]),
             f'Options go in parentheses: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1".\n'
+            'Percentages are shares of the gradient: "80%*l1 + 20%*lpips(squeeze)". Their factors are found in\n'
+            'the first steps of a run, and go on following it where the expression ends in "always".\n'
             f'They may change during a run: "l1 until 50% then l2". Your own: "my_package.my_module:MyLoss".\n'
             "Pixel and structural losses take images of any number of channels. Networks for RGB get gray images\n"
             "as three equal channels (gray=repeat), of many channels the three that you name, counted from 0:\n"

@@ -8,13 +8,16 @@ from torch import Tensor
 from lossmith.losses.base import LossLike
 from lossmith.losses.gradients import GradientShares, shares_of, term_gradients
 from lossmith.losses.registry import as_loss
+from lossmith.losses.share_loss import shares_measured
 
 
 def gradient_shares(loss: LossLike, prediction: Tensor, target: Tensor) -> GradientShares:
     """Which term of a loss pulls how much at a prediction, by the norm of its gradient.
 
-    A weight says little of this: 0.1 of one loss can pull ten times as much as another. A loss that is no sum has
-    one term. The loss and the images stay untouched: a copy of the loss is asked.
+    A weight says little of this: 0.1 of one loss can pull ten times as much as another. A loss that is no sum
+    has one term. The loss and the images stay untouched: a copy of the loss is asked. Percentages have the
+    factors that they were measured to have, or, where they were not, those of a first training step on these
+    images.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ def gradient_shares(loss: LossLike, prediction: Tensor, target: Tensor) -> Gradi
     {'3*l1': 0.75, 'l2': 0.25}
     """
     criterion = deepcopy(as_loss(loss))
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), shares_measured(criterion):
         leaf = prediction.detach().clone().requires_grad_()
         terms = criterion.terms(leaf, target.detach().clone())
         return shares_of(term_gradients(terms, leaf))

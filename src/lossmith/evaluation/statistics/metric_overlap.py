@@ -11,7 +11,7 @@ from contextlib import suppress
 from torch import nn
 
 from lossmith.core.errors import LossmithError
-from lossmith.expressions import Call, Node, Product, Sum, Timeline, parse_loss
+from lossmith.expressions import Call, Node, Product, Shares, Sum, Timeline, parse_loss
 from lossmith.losses.perceptual.backbones import backbone
 from lossmith.losses.perceptual.lpips import NETWORKS
 from lossmith.losses.registry import CATALOGUE
@@ -133,7 +133,7 @@ def _calls(node: Node) -> Iterator[Call]:
             yield node
         case Product(weight, of):
             yield from _calls(of) if weight else ()
-        case Sum(parts) | Timeline(parts):
+        case Sum(parts) | Shares(parts) | Timeline(parts):
             for part in parts:
                 yield from _calls(part)
 
