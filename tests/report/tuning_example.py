@@ -32,8 +32,8 @@ def scores_of(values: dict[str, float], seed: int) -> dict[str, float]:
     pull = (math.log10(values["W"]) + 3) / 3
     noise = np.random.default_rng(seed).normal(0, 0.03, 2)
     return {
-        "psnr": 28.4 - 1.2 * pull**2 - 5 * values["V"] + noise[0],
-        "lpips_squeeze": 0.26 - 0.1 * math.sqrt(pull) + 0.5 * values["V"] + 0.02 * noise[1],
+        "psnr": float(28.4 - 1.2 * pull**2 - 5 * values["V"] + noise[0]),
+        "lpips_squeeze": float(0.26 - 0.1 * math.sqrt(pull) + 0.5 * values["V"] + 0.02 * noise[1]),
     }
 
 
@@ -118,5 +118,5 @@ def search_example(goals: Sequence[str] = ("psnr", "lpips_squeeze"), count: int 
         environment={"Device": "CPU, 2 cores", "Sampler": "TPE, seed 0"},
         images=14,
         degraded={"psnr": 26.9, "lpips_squeeze": 0.31, "ssim": 0.79},
-        notes=["lpips_squeeze looks through the network of the loss"],
+        notes=["the goal lpips_squeeze looks through the network of the loss"],
     )
