@@ -4,6 +4,7 @@ import math
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from lossmith.expressions import (
     Timeline,
     Value,
     bind_arguments,
+    error_in_words,
     format_call,
     format_value,
     instantiate,
@@ -278,7 +280,10 @@ def test_unknown_names_are_refused_with_a_hint(name: str, message: str) -> None:
     ("source", "message"),
     [
         ("def f(:\n", "filter 'theirs:F' cannot be imported: invalid syntax (theirs.py, line 1)"),
-        ("import a_missing_one\n", "filter 'theirs:F' cannot be imported: No module named 'a_missing_one'"),
+        (
+            "\nimport a_missing_one\n",
+            "filter 'theirs:F' cannot be imported: No module named 'a_missing_one' (theirs.py, line 2)",
+        ),
         (
             "import sys\n\nsys.exit('used as a script')\n",
             "filter 'theirs:F' cannot be imported: 'theirs' ends the program (theirs.py, line 3); "
@@ -305,6 +310,17 @@ def test_import_errors_of_a_users_code_are_reported(
     with pytest.raises(LossmithError) as error:
         instantiate(call, resolve(call, {}, "filter"), "filter")
     assert str(error.value) == message
+
+
+def test_the_place_of_an_error_is_in_the_code_of_the_user() -> None:
+    source = "import json\n\ndef f():\n    json.loads('')\n"
+    names: dict[str, Any] = {}
+    exec(compile(source, "/home/anybody/theirs.py", "exec"), names)
+    with pytest.raises(ValueError, match="Expecting value") as error:
+        names["f"]()
+    assert error_in_words(error.value) == (
+        "JSONDecodeError: Expecting value: line 1 column 1 (char 0) (theirs.py, line 4)"
+    )
 
 
 def test_defaults_fill_arguments_that_a_call_leaves_out() -> None:

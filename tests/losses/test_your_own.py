@@ -171,7 +171,8 @@ def test_a_users_loss_that_gives_no_scalar_is_refused(name: str, description: st
         ),
         (
             "my_broken_losses:loss",
-            "loss 'my_broken_losses:loss' cannot be imported: No module named 'a_package_that_is_not_there'",
+            "loss 'my_broken_losses:loss' cannot be imported: No module named 'a_package_that_is_not_there' "
+            "(my_broken_losses.py, line 1)",
         ),
         ("my_losses:Missing", "loss 'my_losses:Missing': module 'my_losses' has no 'Missing'"),
         (

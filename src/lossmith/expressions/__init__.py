@@ -17,7 +17,7 @@ the numbers of a degradation. A bare word ends before the next comma or parenthe
 """
 
 from lossmith.expressions.brief import brief
-from lossmith.expressions.building import bind_arguments, import_path, instantiate, resolve
+from lossmith.expressions.building import bind_arguments, error_in_words, import_path, instantiate, resolve
 from lossmith.expressions.formatting import HasExpression, as_expression, format_call, format_value, plain
 from lossmith.expressions.listing import listed, options_of
 from lossmith.expressions.nodes import Call, Node, Product, Range, Shares, Sum, Timeline, Value
@@ -35,6 +35,7 @@ __all__ = [
     "Value",
     "as_expression",
     "bind_arguments",
+    "error_in_words",
     "brief",
     "format_call",
     "format_value",

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -49,8 +50,11 @@ def resolve(call: Call, catalog: Mapping[str, Callable[..., Any]], kind: str) ->
         raise LossmithError(f"{kind} '{call.name[:60]}...' cannot be imported: it has too many packages")
     try:
         module = importlib.import_module(path)
-    except (ModuleNotFoundError, SyntaxError) as error:  # a SyntaxError says the file and the line
+    except SyntaxError as error:  # it says the file and the line
         raise LossmithError(f"{kind} '{call.name}' cannot be imported: {error}") from error
+    except ModuleNotFoundError as error:
+        place = f" ({_place(error)})" if _frames_of_users(error) else ""
+        raise LossmithError(f"{kind} '{call.name}' cannot be imported: {error}{place}") from error
     except SystemExit as error:
         raise LossmithError(
             f"{kind} '{call.name}' cannot be imported: '{path}' ends the program ({_place(error)}); "
@@ -105,14 +109,26 @@ def instantiate(call: Call, factory: Callable[..., Any], kind: str, **given: Any
     except LossmithError:
         raise
     except (Exception, SystemExit) as error:
-        name = type(error).__name__
-        raise LossmithError(f"{kind} '{call.name}' fails with {name}: {error} ({_place(error)})") from error
+        raise LossmithError(f"{kind} '{call.name}' fails with {error_in_words(error)}") from error
+
+
+def error_in_words(error: BaseException) -> str:
+    """An error in code of the user's on one line: its type, its message, and the file and the line."""
+    message = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+    return f"{message} ({_place(error)})"
 
 
 def _place(error: BaseException) -> str:
-    """The file and the line where an error was raised."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    """The file and the line where an error was raised: of what the user wrote, if that is among them."""
+    last = (_frames_of_users(error) or traceback.extract_tb(error.__traceback__))[-1]
     return f"{Path(last.filename).name}, line {last.lineno}"
+
+
+def _frames_of_users(error: BaseException) -> list[traceback.FrameSummary]:
+    """The frames of an error that are neither of Python, nor of an installed package, nor of this one."""
+    homes = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    others = (*homes, "<frozen", str(Path(__file__).parents[1]))
+    return [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(others)]
 
 
 def bind_arguments(

@@ -11,6 +11,7 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.soundness.certificate import Certificate, Example, Measurements, Outcome
+    from lossmith.soundness.certificate_json import certificate_from_dict, certificate_to_dict
     from lossmith.soundness.check import Check, Subject
     from lossmith.soundness.examination import check_loss
     from lossmith.soundness.kinds import KINDS, Kind
@@ -26,5 +27,7 @@ __all__ = [
     "Measurements",
     "Outcome",
     "Subject",
+    "certificate_from_dict",
+    "certificate_to_dict",
     "check_loss",
 ]

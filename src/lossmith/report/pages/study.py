@@ -25,7 +25,7 @@ from lossmith.studies.analysis.results import BenchmarkAnalysis, Correlation, Ra
 from lossmith.studies.configuration import Configuration
 
 STYLES = ("theme", "base", "tables", "study", "print")
-SCRIPTS = ("tables", "study")
+SCRIPTS = ("tables", "copy", "study")
 
 
 @dataclass(frozen=True)

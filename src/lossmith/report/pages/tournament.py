@@ -26,6 +26,7 @@ STYLES = ("theme", "base", "advice", "tables", "results", "race", "charts", "ima
 SCRIPTS = (
     "common",
     "tables",
+    "copy",
     "goals",
     "chart",
     "forest_pairs",

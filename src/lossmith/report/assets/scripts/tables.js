@@ -1,4 +1,4 @@
-// Sorts tables by a column, and copies commands.
+// Sorts tables by a column.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headers = [...table.tHead.querySelectorAll("th[aria-sort]")];
   const body = table.tBodies[0];
@@ -20,21 +20,5 @@ for (const table of document.querySelectorAll("table.sortable")) {
       entries.sort(([a], [b]) => (a === b ? 0 : a === null ? 1 : b === null ? -1 : sign * (a - b)));
       body.append(...entries.map(([, row]) => row));
     });
-  });
-}
-
-for (const button of document.querySelectorAll("button.copy")) {
-  button.addEventListener("click", async () => {
-    const source = button.parentElement.querySelector("code");
-    let isCopied = true;
-    try {
-      await navigator.clipboard.writeText(source.textContent);
-    } catch {
-      // some browsers deny local files the clipboard: select the text, so that Ctrl-C copies it
-      getSelection().selectAllChildren(source);
-      isCopied = document.execCommand("copy");
-    }
-    button.textContent = isCopied ? "Copied" : "Press Ctrl+C";
-    setTimeout(() => (button.textContent = "Copy"), 2000);
   });
 }
