@@ -22,6 +22,7 @@ from rich.markdown import Markdown
 from lossmith._version import __version__
 from lossmith.commands import (
     blend,
+    check_loss,
     compare,
     convert_mdf,
     evaluate,
@@ -130,6 +131,7 @@ FUNCTIONS = (
     evaluate,
     judge,
     study,
+    check_loss,
     learn_loss,
     learn_style,
     show_loss,
@@ -150,7 +152,7 @@ app.register_install_completion_command(help="Install completion for your shell.
 
 LIST_OPTIONS = {
     name
-    for owner in (Data, compare, train, evaluate, judge, study, learn_style, blend, restore, stylize, reproduce)
+    for owner in (Data, compare, train, evaluate, judge, study, check_loss, learn_style, blend, restore, stylize, reproduce)
     for name, hint in get_type_hints(owner, include_extras=True).items()
     if takes_several(hint)
 }

@@ -131,6 +131,7 @@ COMMANDS = {
     "judge": "verdict rank compare-results compare-folders leaderboard",
     "export": "convert onnx to-onnx save",
     "blend": "interpolate interp net-interp merge",
+    "check-loss": "check examine doctor lint certify verify test-loss check-losses validate-loss",
     "learn-loss": "learn train-loss",
     "losses": "loss list list-losses",
     "networks": "network models archs list-models",

@@ -1,6 +1,7 @@
 """What is done with the rooms below: a run, an evaluation, a tournament, a loss learned."""
 
 from lossmith.commands.blend import BlendResult, blend
+from lossmith.commands.check_loss import LossCheck, check_loss
 from lossmith.commands.compare.compare import Comparison, compare
 from lossmith.commands.compare.job import RunResult
 from lossmith.commands.evaluate import Evaluation, evaluate
@@ -28,6 +29,7 @@ __all__ = [
     "Judgment",
     "LearnedLoss",
     "LearnedStyle",
+    "LossCheck",
     "ReproduceResult",
     "RestoreResult",
     "RunResult",
@@ -35,6 +37,7 @@ __all__ = [
     "StylizeResult",
     "TrainResult",
     "blend",
+    "check_loss",
     "compare",
     "convert_mdf",
     "evaluate",

@@ -9,6 +9,7 @@ EXAMPLES = {
     "evaluate": "lossmith evaluate runs/x2/model.safetensors --test Set5/",
     "judge": "lossmith judge old/ new/ --test targets/ --out runs/new-or-old",
     "study": "lossmith study --data benchmarks/ --networks squeezenet1_1 timm/resnet18 --out runs/study",
+    "check_loss": 'lossmith check-loss mix my_module:MyLoss "kornia.losses:MS_SSIMLoss(alpha=0.84)"',
     "learn_loss": 'lossmith learn-loss photo.png --degradation "jpeg(10)" --out my-loss.safetensors',
     "learn_style": "lossmith learn-style photos/ --style candy.jpg --preset johnson_small --out candy.safetensors",
     "show_loss": "lossmith show-loss my-loss.safetensors",

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lossmith.report.crops import most_different
     from lossmith.report.data import Curve, ImageComparison, LossResult, Pixels, RateTrial, ReportData
     from lossmith.report.display import Display, display_window, parse_bands, shades, to_display
+    from lossmith.report.pages.certificate import CertificateContents, write_certificate
     from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
     from lossmith.report.pages.study import StudyContents, write_study
     from lossmith.report.pages.tournament import write_report
@@ -25,6 +26,7 @@ else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
+    "CertificateContents",
     "Curve",
     "Display",
     "FrontMember",
@@ -47,6 +49,7 @@ __all__ = [
     "parse_bands",
     "shades",
     "to_display",
+    "write_certificate",
     "write_learned",
     "write_report",
     "write_study",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lossmith.soundness.check import Check, Subject
     from lossmith.soundness.examination import check_loss
     from lossmith.soundness.kinds import KINDS, Kind
+    from lossmith.soundness.wording import sentence, summary, tally, verdict
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -30,4 +31,8 @@ __all__ = [
     "certificate_from_dict",
     "certificate_to_dict",
     "check_loss",
+    "sentence",
+    "summary",
+    "tally",
+    "verdict",
 ]

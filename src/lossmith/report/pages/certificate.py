@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
-from lossmith.core.errors import counted
 from lossmith.report.example_pictures import ExamplePicture, example_pictures
 from lossmith.report.formatting import significant, typeset
 from lossmith.report.soundness_charts import BOX, FRAME, inversion_chart, response_chart
 from lossmith.report.templates import write_page
-from lossmith.soundness import KINDS, Certificate, Example, Outcome
-from lossmith.soundness.certificate import Status
+from lossmith.soundness import KINDS, Certificate, Example, Outcome, sentence, tally, verdict
 
 STYLES = ("theme", "base", "charts", "certificate", "print")
 SCRIPTS = ("copy",)
@@ -65,7 +62,6 @@ def write_certificate(path: Path, contents: CertificateContents) -> None:
     Raises LossmithError when the file cannot be written.
     """
     certificate, measured = contents.certificate, contents.certificate.measurements
-    failures = certificate.failures
     write_page(
         path,
         "certificate.html.j2",
@@ -75,7 +71,7 @@ def write_certificate(path: Path, contents: CertificateContents) -> None:
         certificate=certificate,
         kind=KINDS.get(certificate.kind),
         groups=GROUPS,
-        failures=failures,
+        failures=certificate.failures,
         examples={
             outcome.check: [
                 ShownExample(example, example_pictures(example.code))
@@ -95,42 +91,8 @@ def write_certificate(path: Path, contents: CertificateContents) -> None:
         box=BOX,
         frame=FRAME,
         typeset=typeset,
+        sentence=sentence,
     )
-
-
-def verdict(certificate: Certificate) -> str:
-    """What is said of the loss, to be read after its name.
-
-    >>> verdict(Certificate("l1", "distance", 1, (3,), ()))
-    'is sound'
-    """
-    return f"has {counted(len(certificate.failures), 'fault')}" if certificate.failures else "is sound"
-
-
-def tally(certificate: Certificate) -> str:
-    """How many checks ended how, in a sentence.
-
-    >>> outcomes = [Outcome("a", "tools", status, "") for status in ("passed", "passed", "excused")]
-    >>> tally(Certificate("lpips", "perceptual", 1, (3,), tuple(outcomes)))
-    'Of 3 checks 2 passed; 1 is excused, since losses of the kind "perceptual" do not promise it.'
-    >>> tally(Certificate("l1", "distance", 1, (3,), tuple(outcomes[:2])))
-    'All 2 checks passed.'
-    """
-    total = counted(len(certificate.outcomes), "check")
-    count = {status: sum(each.status == status for each in certificate.outcomes) for status in get_args(Status)}
-    if count["passed"] == len(certificate.outcomes):
-        return f"All {total} passed."
-    parts = [f"Of {total} {count['passed']} passed"]
-    if count["failed"]:
-        parts.append(f"{count['failed']} failed")
-    if excused := count["excused"]:
-        verb, what = ("is", "it") if excused == 1 else ("are", "them")
-        parts.append(
-            f'{excused} {verb} excused, since losses of the kind "{certificate.kind}" do not promise {what}'
-        )
-    if count["not run"]:
-        parts.append(f"{count['not run']} did not run")
-    return "; ".join(parts) + "."
 
 
 def channels_in_words(channels: Sequence[int]) -> str:
@@ -167,4 +129,4 @@ def _by_group(certificate: Certificate, status: str) -> dict[str, list[Outcome]]
     return groups
 
 
-__all__ = ["CertificateContents", "channels_in_words", "tally", "verdict", "write_certificate"]
+__all__ = ["CertificateContents", "write_certificate"]
