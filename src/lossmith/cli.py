@@ -152,7 +152,7 @@ app.register_install_completion_command(help="Install completion for your shell.
 
 LIST_OPTIONS = {
     name
-    for owner in (Data, compare, train, evaluate, judge, study, check_loss, learn_style, blend, restore, stylize, reproduce)
+    for owner in (Data, *FUNCTIONS)
     for name, hint in get_type_hints(owner, include_extras=True).items()
     if takes_several(hint)
 }

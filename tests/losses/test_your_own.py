@@ -199,7 +199,11 @@ def test_a_users_loss_that_gives_no_scalar_is_refused(name: str, description: st
             "option of loss my_losses:power: 'exponnent' is not known; did you mean 'exponent'?",
         ),
         ("my_losses:power(exponent=abc)", "loss 'my_losses:power': exponent must be a number, not 'abc'"),
-        ("my_losses:power(target=2)", "loss 'my_losses:power': multiple values for argument 'target'"),
+        (
+            "my_losses:power(target=2)",
+            "loss 'my_losses:power': multiple values for argument 'target'; "
+            "it is called with a prediction and a target",
+        ),
         ("my_losses:vector(size=2)", "option of loss my_losses:vector: 'size' is not known; there is none"),
     ],
 )

@@ -32,7 +32,9 @@ MEASURED = Measurements(
     megabytes=40.0,
     megabytes_of_l1=0.8,
 )
-FAULTY = Certificate("theirs:L<b>", "perceptual", 11, (1, 3), OUTCOMES, MEASURED, environment={"Device": "a CPU"})
+FAULTY = Certificate(
+    "theirs:L<b>", "perceptual", 11, (1, 3), OUTCOMES, MEASURED, environment={"device": "CPU (x86_64)"}
+)
 SOUND = replace(FAULTY, loss="l1", outcomes=OUTCOMES[:1], measurements=Measurements())
 
 
@@ -68,7 +70,7 @@ def test_the_page_opens_with_the_outcome_and_then_shows_what_failed_first(tmp_pa
     parts += ("Is there a slope?", "two &lt;constants&gt;", "value 0.36, gradient 0", "x, y = make()", "Copy")
     parts += ("What passed", "It is finite.", "not blamed for", "Equal images give 0.02.")
     parts += ("not checked", "cannot be sent to another process", "What was measured", "Frequency response")
-    assert_in_order(text, [*parts, "Inversion", "Cost", "15 × L1", "Repeat it", "lossmith go", "a CPU"])
+    assert_in_order(text, [*parts, "Inversion", "Cost", "15 × L1", "Repeat it", "lossmith go", "CPU (x86_64)"])
 
 
 def test_a_sound_loss_has_no_section_of_faults_and_what_was_not_measured_is_left_out(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def check_loss(
         for subject in subjects:
             if len(subjects) > 1:
                 logger.info("examining %s", subject.name)
-            certificate = soundness.examine(subject, cases=cases, seed=seed)
+            certificate = soundness.certify(subject, cases=cases, seed=seed)
             write_certificate(pages[subject.name], certificate, _command(certificate, kind, cases, out))
             certificates.append(certificate)
     return LossCheck(certificates, pages)
@@ -121,10 +121,9 @@ def write_certificate(page: Path, certificate: Certificate, command: str) -> Non
 
 
 def _listed(losses: LossesOption) -> list[LossLike]:
-    several = losses if isinstance(losses, Sequence) and not isinstance(losses, str) else [losses]
-    if not several or None in several:
+    if not losses:
         raise LossmithError('name a loss, such as "l1 + 0.1*tv" or my_module:MyLoss')
-    return list(several)
+    return list(losses) if isinstance(losses, Sequence) and not isinstance(losses, str) else [losses]
 
 
 def _subject_of(loss: LossLike, kind: str | None) -> Subject:

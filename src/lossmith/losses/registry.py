@@ -168,7 +168,12 @@ def _instantiate(call: Call, reduction: str) -> Loss:
         raise LossmithError(
             f"loss '{call.name}' is a function: write its options with their names, such as weight=3"
         )
-    bound = bind_arguments(call, factory, "loss", ahead=2)
+    try:
+        bound = bind_arguments(call, factory, "loss", ahead=2)
+    except LossmithError as error:
+        if isinstance(error.__cause__, TypeError):
+            raise LossmithError(f"{error}; it is called with a prediction and a target") from error
+        raise
     return CallableLoss(bound if call.options else factory, format_call(call))
 
 

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from lossmith.soundness.battery import CHECKS
     from lossmith.soundness.certificate import Certificate, Example, Measurements, Outcome
     from lossmith.soundness.certificate_json import certificate_from_dict, certificate_to_dict
     from lossmith.soundness.check import Check, Subject
-    from lossmith.soundness.examination import check_loss
+    from lossmith.soundness.examination import certify, check_loss
     from lossmith.soundness.kinds import KINDS, Kind
+    from lossmith.soundness.subjects import subject_of
     from lossmith.soundness.wording import sentence, summary, tally, verdict
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
+    "CHECKS",
     "KINDS",
     "Certificate",
     "Check",
@@ -30,8 +33,10 @@ __all__ = [
     "Subject",
     "certificate_from_dict",
     "certificate_to_dict",
+    "certify",
     "check_loss",
     "sentence",
+    "subject_of",
     "summary",
     "tally",
     "verdict",

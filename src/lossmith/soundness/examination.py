@@ -11,6 +11,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.losses.base import LossLike
 from lossmith.soundness.battery import CHECKS, conduct
 from lossmith.soundness.certificate import Certificate, Measurements
+from lossmith.soundness.check import Subject
 from lossmith.soundness.kinds import KINDS
 from lossmith.soundness.subjects import subject_of
 
@@ -52,11 +53,15 @@ def check_loss(
     >>> certificate.sound, certificate.kind, certificate.min_side, certificate.channels
     (True, 'distance', 1, (1, 2, 3, 4))
     """
-    if cases < 1:
-        raise LossmithError(f"`cases` must be at least 1, not {cases}")
     if kind is not None and kind not in KINDS:
         raise LossmithError(f"`kind` is one of {', '.join(KINDS)}, not {kind!r}")
-    subject = subject_of(loss, kind, channels)
+    return certify(subject_of(loss, kind, channels), cases=cases, seed=seed)
+
+
+def certify(subject: Subject, *, cases: int = 100, seed: int = 0) -> Certificate:
+    """The certificate of a loss of which it is known what it takes; see `check_loss`."""
+    if cases < 1:
+        raise LossmithError(f"`cases` must be at least 1, not {cases}")
     subject = replace(subject, seed=seed, cases=min(cases, MAX_HEAVY_CASES) if subject.small else cases)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -91,4 +96,4 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-__all__ = ["check_loss", "environment"]
+__all__ = ["certify", "check_loss", "environment"]
