@@ -178,3 +178,10 @@ def test_models_that_cannot_be_reproduced_are_refused(
     with pytest.raises(LossmithError, match=sentence.replace("(", r"\(")):
         reproduce(file, images=find_images(images))
     assert not (tmp_path / "model-anew").exists()
+
+
+def test_a_model_of_percentages_is_reproduced_bit_for_bit(images: Path, tmp_path: Path) -> None:
+    run = train(Data([images]), loss="60%*l1 + 40%*tv", seed=3, recipe=RECIPE, out=tmp_path / "run")
+    result = reproduce(file := run.folder / "model.safetensors", images=[images], out=tmp_path / "anew")
+    assert result.status == 0
+    assert card(result.reproduction)["loss_as_trained"] == card(file)["loss_as_trained"]

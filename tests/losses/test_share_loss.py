@@ -22,7 +22,7 @@ from lossmith.losses import (
     loss,
     term_gradients,
 )
-from lossmith.losses.share_loss import WARM_UP_STEPS, end_warm_up, shares_kept, shares_measured
+from lossmith.losses.share_loss import WARM_UP_STEPS, end_warm_up, shares_found, shares_kept
 
 from .samples import pair
 
@@ -386,7 +386,7 @@ def test_only_what_is_unmeasured_is_measured() -> None:
     criterion = loss("l1 + (50%*l1 + 50%*tv)") + warmed_up("50%*l1 + 50%*l2")
     x, y = next(batches())
     fresh, measured = (part for part in criterion.modules() if isinstance(part, ShareLoss))
-    with shares_measured(criterion):
+    with shares_found(criterion):
         criterion(x, y)
     assert (fresh.steps, measured.steps) == (1, WARM_UP_STEPS)
     end_warm_up(criterion)

@@ -39,6 +39,7 @@ RECEIPT_ENTRIES = (
     "nan",
     *PROVENANCE_ENTRIES,
     "loss",
+    "loss_as_trained",
     "scale",
     "seed",
     "protocol",

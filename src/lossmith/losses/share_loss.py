@@ -1,8 +1,8 @@
 """Losses whose terms have shares of the gradient instead of weights: `"80%*l1 + 20%*lpips(squeeze)"`."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from numbers import Real
 from typing import Any
 
@@ -212,11 +212,11 @@ def has_shares(loss: nn.Module) -> bool:
 
 
 @contextmanager
-def shares_kept(loss: nn.Module) -> Iterator[None]:
-    """Let a loss measure no shares within the block."""
+def _measuring(loss: nn.Module, measures: Callable[[ShareLoss], bool]) -> Iterator[None]:
+    """Let those parts of a loss that have percentages measure within the block for which `measures` is true."""
     modes = [(part, part.training) for part in _share_losses(loss)]
     for part, _ in modes:
-        part.training = False
+        part.training = measures(part)
     try:
         yield
     finally:
@@ -224,13 +224,19 @@ def shares_kept(loss: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-@contextmanager
-def shares_measured(loss: nn.Module) -> Iterator[None]:
-    """Let the parts of a loss that have not yet measured their shares measure within the block, and no others."""
-    with shares_kept(loss):
-        for part in _share_losses(loss):
-            part.training = not part.is_measured
-        yield
+def shares_kept(loss: nn.Module) -> AbstractContextManager[None]:
+    """Let a loss measure no shares within the block."""
+    return _measuring(loss, lambda part: False)
+
+
+def shares_followed(loss: nn.Module) -> AbstractContextManager[None]:
+    """Let a loss measure its shares within the block, as in train mode; all else in it keeps its mode."""
+    return _measuring(loss, lambda part: True)
+
+
+def shares_found(loss: nn.Module) -> AbstractContextManager[None]:
+    """Let the parts of a loss that have not yet measured their shares measure them within the block, no others."""
+    return _measuring(loss, lambda part: not part.is_measured)
 
 
 def end_warm_up(loss: nn.Module) -> None:
@@ -277,6 +283,7 @@ __all__ = [
     "as_numbers",
     "end_warm_up",
     "has_shares",
+    "shares_followed",
+    "shares_found",
     "shares_kept",
-    "shares_measured",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor
 from lossmith.losses.base import LossLike
 from lossmith.losses.gradients import GradientShares, shares_of, term_gradients
 from lossmith.losses.registry import as_loss
-from lossmith.losses.share_loss import shares_measured
+from lossmith.losses.share_loss import shares_found
 
 
 def gradient_shares(loss: LossLike, prediction: Tensor, target: Tensor) -> GradientShares:
@@ -36,7 +36,7 @@ def gradient_shares(loss: LossLike, prediction: Tensor, target: Tensor) -> Gradi
     {'3*l1': 0.75, 'l2': 0.25}
     """
     criterion = deepcopy(as_loss(loss))
-    with torch.inference_mode(False), torch.enable_grad(), shares_measured(criterion):
+    with torch.inference_mode(False), torch.enable_grad(), shares_found(criterion):
         leaf = prediction.detach().clone().requires_grad_()
         terms = criterion.terms(leaf, target.detach().clone())
         return shares_of(term_gradients(terms, leaf))

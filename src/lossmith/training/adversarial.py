@@ -157,6 +157,7 @@ class AdversarialModule(SupervisedModule):
         ) / recipe.learning_rate
         objective = content + weight * GeneratorLoss(self.discriminator, adversarial)
         super().__init__(restorer, objective, recipe, masked=masked)
+        self.content = content
 
     def setup(self, fabric: Fabric) -> None:
         super().setup(fabric)

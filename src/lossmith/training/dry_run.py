@@ -20,6 +20,7 @@ from lossmith.evaluation import Protocol, check_border, restore_images, score_ro
 from lossmith.evaluation.inference import FullImageInference
 from lossmith.evaluation.parallel_scoring import cores
 from lossmith.losses import Loss, Schedule
+from lossmith.losses.share_loss import end_warm_up
 from lossmith.networks import network, takes_channels
 from lossmith.restoration.tiling.tiles import rounded_up
 from lossmith.training.isolation import isolated_global_state
@@ -105,6 +106,7 @@ def measure_durations(
 def _loss_seconds(loss: Loss, recipe: Recipe, restored: Tensor, clean: Tensor) -> float:
     """The time of a loss and its gradient; where it has stages, their mean over the run."""
     criterion = deepcopy(loss).to(restored.device)
+    end_warm_up(criterion)  # the steps of which cost more, and are few
     starts, mean = _schedule_starts(criterion), 0.0
     for begin, end in zip(starts, [*starts[1:], 1.0], strict=True):
         set_loss_progress(criterion, begin)

@@ -12,6 +12,7 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.data import ImagePair
 from lossmith.data.loader import Batch
+from lossmith.losses.share_loss import shares_kept
 from lossmith.training.recipe import Recipe
 from lossmith.training.supervised import SupervisedModule, set_loss_progress, to_channels_last
 from lossmith.training.valid_pixels import zero_invalid
@@ -45,7 +46,8 @@ def saved_activation_bytes(module: SupervisedModule, batch: Batch) -> int:
         restored = module.restorer(degraded)
         if module.masked:
             restored, clean = zero_invalid(restored, clean), zero_invalid(clean, clean)
-        total = module.loss(restored, clean)
+        with shares_kept(module.loss):
+            total = module.loss(restored, clean)
     del total, restored
     return sum(activations.values())
 

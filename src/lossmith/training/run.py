@@ -22,8 +22,9 @@ from lossmith.core.resources import check_disk
 from lossmith.core.run_config import write_or_check
 from lossmith.data import PatchDataset, PreparedData, TrainingImages, write_image, write_picture
 from lossmith.evaluation import Restored, restore_images, score_images, write_csv
-from lossmith.losses import Loss
+from lossmith.losses import Loss, as_numbers
 from lossmith.losses.adversarial import adversarial
+from lossmith.losses.share_loss import has_shares
 from lossmith.models.model_file import load_model, save_model
 from lossmith.networks import discriminator, network
 from lossmith.training.adversarial import AdversarialModule, GeneratorLoss
@@ -228,6 +229,7 @@ def train_run(
             "protocol": settings.protocol.receipt,
             **provenance(settings.devices),
             "steps": state.step,
+            **_as_trained(module.content),
             **({"skipped": state.skipped} if state.skipped else {}),
             **({"remarks": list(data.remarks)} if data.remarks else {}),
         }
@@ -252,6 +254,11 @@ def train_run(
         )
         folder.finish(summary, [folder.image(pair.name, data.pixels) for pair in data.test_pairs])
     return summary
+
+
+def _as_trained(loss: Loss) -> dict[str, str]:
+    """An entry of the receipt: a loss of percentages with the factors that were found for them."""
+    return {"loss_as_trained": str(as_numbers(loss))} if has_shares(loss) else {}
 
 
 def _tested(

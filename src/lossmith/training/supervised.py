@@ -79,6 +79,8 @@ class SupervisedModule(TrainingModule):
     def __init__(self, restorer: nn.Module, loss: Loss, recipe: Recipe, *, masked: bool = False) -> None:
         self.restorer = restorer.to(memory_format=torch.channels_last)
         self.loss, self.recipe, self.masked = loss, recipe, masked
+        self.content = loss
+        """What is in `loss` beside an adversarial term."""
         self.looks = GradientLooks()
         self.ema = EMA(self.restorer, recipe.ema) if recipe.ema else None
         self.modules = nn.ModuleDict({"restorer": self.restorer, "loss": loss})
