@@ -86,9 +86,12 @@ def pair(
     return Case(shape, contents, (first, second), (layouts[0], layouts[1]), seed).pair()
 
 
-def gradient(criterion: Criterion, prediction: Tensor, target: Tensor) -> Tensor:
-    """The gradient of a loss to the prediction, in float64; 0 where the loss has none."""
-    return answer(criterion, prediction, target).gradient
+def gradient(criterion: Criterion, prediction: Tensor, target: Tensor, scale: float = 1.0) -> Tensor:
+    """The gradient of a loss to the prediction, in float64; 0 where the loss has none.
+
+    It is computed with the value times `scale`, and divided by it, as one trains in float16.
+    """
+    return answer(criterion, prediction, target, scale).gradient
 
 
 __all__ = ["assert_sound", "gradient", "pair"]

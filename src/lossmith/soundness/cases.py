@@ -115,8 +115,12 @@ class Case:
             " and ".join(dict.fromkeys(str(name).removeprefix("torch.") for name in names))
             for names in (self.dtypes, self.layouts)
         )
-        autocast = ", under autocast" if self.autocast else ""
-        return f"{self.values}, {self.shape}, {dtypes}{autocast}, {layouts}, seed {self.seed}"
+        unusual = [
+            *(["under autocast"] if self.autocast else []),
+            *([layouts] if layouts != "plain" else []),
+            *([f"seed {self.seed}"] if self.seed else []),
+        ]
+        return ", ".join([self.values, str(self.shape), dtypes, *unusual])
 
     @property
     def numbers(self) -> int:

@@ -4,6 +4,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from warnings import catch_warnings, simplefilter
 
 import torch
 
@@ -55,7 +56,10 @@ def check_loss(
     """
     if kind is not None and kind not in KINDS:
         raise LossmithError(f"`kind` is one of {', '.join(KINDS)}, not {kind!r}")
-    return certify(subject_of(loss, kind, channels), cases=cases, seed=seed)
+    with catch_warnings():
+        simplefilter("ignore")
+        subject = subject_of(loss, kind, channels)
+    return certify(subject, cases=cases, seed=seed)
 
 
 def certify(subject: Subject, *, cases: int = 100, seed: int = 0) -> Certificate:
@@ -63,8 +67,9 @@ def certify(subject: Subject, *, cases: int = 100, seed: int = 0) -> Certificate
     if cases < 1:
         raise LossmithError(f"`cases` must be at least 1, not {cases}")
     subject = replace(subject, seed=seed, cases=min(cases, MAX_HEAVY_CASES) if subject.small else cases)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), catch_warnings():
         torch.manual_seed(seed)
+        simplefilter("ignore")
         outcomes = tuple(conduct(check, subject) for check in CHECKS)
         measurements = Measurements()
     return Certificate(

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite, log2
+from math import isfinite, isinf, log2
 
 import torch
 from torch import Tensor
 
-from lossmith.soundness.cases import CONSTANT_CASES, Case, Pair
+from lossmith.soundness.cases import CONSTANT_CASES, FLOAT32, Case
 from lossmith.soundness.check import Criterion, Subject
 
 NO_VALUE = "the value is NaN or infinite"
@@ -59,8 +59,13 @@ class Answer:
 
     value: float
     gradient: Tensor
-    rounding: float
-    """Of the dtype in which the value came, relative to it."""
+    dtype: torch.dtype = torch.float64
+    """That in which the value came."""
+
+    @property
+    def rounding(self) -> float:
+        """Of the dtype, relative to the value."""
+        return torch.finfo(self.dtype).eps / 2
 
     @property
     def finite(self) -> bool:
@@ -76,17 +81,19 @@ def answer(criterion: Criterion, prediction: Tensor, target: Tensor, scale: floa
     else:
         gradient = None
     gradient = torch.zeros_like(leaf) if gradient is None else gradient
-    return Answer(value.double().sum().item(), gradient.double() / scale, torch.finfo(value.dtype).eps / 2)
+    return Answer(value.double().sum().item(), gradient.double() / scale, value.dtype)
 
 
-def examine(subject: Subject, criterion: Criterion, case: Case) -> Verdict:
+def examine(subject: Subject, criterion: Criterion, case: Case, only: str | None = None) -> Verdict:
     """Everything that is asked about one case, whatever the kind of the loss promises.
+
+    `only` is a fault: others need not be looked for, which saves time.
 
     A loss that changes its inputs, or answers differently each time, is blamed for that alone: nothing else can be
     said about it.
     """
     try:
-        faults = {*_faults(subject, criterion, case)}
+        faults = {*_faults(subject, criterion, case, only)}
     except Exception as error:  # whatever a loss may raise
         words = in_words(error)
         return Verdict(() if says_why(words, _clue(case)) else (UNCLEAR,), words)
@@ -103,25 +110,27 @@ def says_why(words: str, clue: str) -> bool:
     return re.search(clue, words, re.IGNORECASE) is not None
 
 
-def _faults(subject: Subject, criterion: Criterion, case: Case) -> Iterator[str]:
+def _faults(subject: Subject, criterion: Criterion, case: Case, only: str | None) -> Iterator[str]:
     manners = [*_manners(criterion, case)]
     yield from manners
     if manners:
         return
     prediction, target = case.pair()
     true = _truth(criterion, prediction, target)
-    scale = gradient_scale(true)
+    scale = _gradient_scale(true)
     with torch.autocast("cpu", torch.bfloat16, enabled=case.autocast):
         actual, repeat = (answer(criterion, prediction, target, scale) for _ in range(2))
     if actual.finite and (actual.value != repeat.value or not torch.equal(actual.gradient, repeat.gradient)):
         yield RESTLESS
     elif not actual.finite:
-        # excused is only what is too large in float64 as well
-        if case.tame or true.finite:
+        # excused is only what is too large in float64 as well, or for the dtype in which the value comes
+        is_too_large = abs(true.value) > torch.finfo(actual.dtype).max and isinf(actual.value)
+        if case.tame or (true.finite and not is_too_large):
             yield NO_GRADIENT if isfinite(actual.value) else NO_VALUE
     elif case.tame:
         yield from _off(subject, actual, true, case, scale)
-        yield from _moved(criterion, prediction.float(), target.float())
+        if only is None or only in (BATCH_MIXED, COLOR_ORDER_MATTERS):
+            yield from _moved(criterion, prediction.float(), target.float())
 
 
 def _manners(criterion: Criterion, case: Case) -> Iterator[str]:
@@ -145,8 +154,15 @@ def _truth(criterion: Criterion, prediction: Tensor, target: Tensor) -> Answer:
         return answer(criterion, prediction.float().contiguous(), target.float().contiguous())
 
 
-def gradient_scale(true: Answer) -> float:
-    """The factor with which one would train in float16."""
+def training_scale(criterion: Criterion, case: Case) -> float:
+    """The factor by which the value of a case is multiplied for its gradient, as one trains in float16."""
+    try:
+        return _gradient_scale(_truth(criterion, *case.pair()))
+    except Exception:  # whatever a loss may raise
+        return 1.0
+
+
+def _gradient_scale(true: Answer) -> float:
     largest = float(true.gradient.abs().max())
     return min(MAX_RATIO, 2.0 ** round(log2(LARGEST / largest))) if 1e-30 < largest < 1e30 else 1.0
 
@@ -157,7 +173,7 @@ def _off(subject: Subject, actual: Answer, true: Answer, case: Case, scale: floa
     if case.equal and is_comparable and abs(actual.value) > subject.slack:
         yield NOT_ZERO
     smallest = torch.finfo(case.dtypes[0]).smallest_normal / scale
-    is_apart = actual.value > CLEARLY_APART or case.values in UNALIKE
+    is_apart = actual.value > CLEARLY_APART or (case.values in UNALIKE and case.dtypes == FLOAT32)
     if is_comparable and is_apart and not case.equal and not actual.gradient.any():
         # of others it is excused where the dtype has no number so small
         yield from [DEAD] if true.gradient.abs().max() > smallest or not true.gradient.any() else []
@@ -203,11 +219,10 @@ def _clue(case: Case) -> str:
 __all__ = [
     "FAULTS",
     "Answer",
-    "Pair",
     "Verdict",
     "answer",
     "examine",
-    "gradient_scale",
     "in_words",
     "says_why",
+    "training_scale",
 ]

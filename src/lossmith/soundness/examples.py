@@ -2,7 +2,8 @@
 
 import io
 from contextlib import redirect_stdout
-from warnings import catch_warnings, simplefilter
+
+import torch
 
 from lossmith.soundness.cases import FLOAT32, PLAIN, Case
 from lossmith.soundness.certificate import Example
@@ -26,7 +27,7 @@ def _one_or_two(names: tuple[str, ...]) -> str:
     return repr(names[0]) if len({*names}) == 1 else repr(names)
 
 
-def example(subject: Subject, case: Case, statements: str, input: str = "") -> Example:
+def example(subject: Subject, case: Case, statements: str, input: str = "", scale: float = 1.0) -> Example:
     """The example of a case: what `statements`, about `criterion`, `x` and `y`, print of it.
 
     Parameters
@@ -36,32 +37,52 @@ def example(subject: Subject, case: Case, statements: str, input: str = "") -> E
     case
         The images, `x` and `y`.
     statements
-        Python on one line, which may use `torch`, and `gradient` and `pair` of `lossmith.testing`.
+        Python on one line, which may use `torch`, `gradient` and `pair` of `lossmith.testing`, and `reference`,
+        the loss outside of autocast.
     input
         The images in words, if more was done with them than the case says.
+    scale
+        Of the gradient to the images in float16, as one trains.
     """
+    if torch.float16 in case.dtypes and scale != 1:
+        statements = statements.replace(
+            "gradient(criterion, x, y", f"gradient(criterion, x, y, scale={scale:.12g}"
+        )
+    if not case.autocast:
+        statements = statements.replace("reference", "criterion")
+    code = _line(case, statements)
+    answer = printed(subject, code)
+    if ".double()" in code and answer.startswith(ERROR):  # of a loss that takes no float64
+        code = code.replace(".double()", ".float()").replace("float64", "float32")
+        answer = printed(subject, code)
+    return Example(input or str(case), answer.removeprefix(ERROR), f"{subject.code}; {code}")
+
+
+def _line(case: Case, statements: str) -> str:
+    cast = "torch.autocast('cpu', torch.bfloat16)(criterion)"
     names = ", ".join(name for name in ("gradient", "pair") if f"{name}(" in f"pair({statements}")
-    uses_torch = case.autocast or "torch." in statements
-    lines = [
-        *(["import torch"] if uses_torch else []),
-        f"from lossmith.testing import {names}",
-        *(["criterion = torch.autocast('cpu', torch.bfloat16)(criterion)"] if case.autocast else []),
-        f"x, y = {pair_code(case)}",
-        statements,
-    ]
-    code = "; ".join(lines)
-    return Example(input or str(case), printed(subject, code), f"{subject.code}; {code}")
+    return "; ".join(
+        [
+            *(["import torch"] if case.autocast or "torch." in statements else []),
+            f"from lossmith.testing import {names}",
+            *([f"reference, criterion = criterion, {cast}"] if case.autocast else []),
+            f"x, y = {pair_code(case)}",
+            statements,
+        ]
+    )
+
+
+ERROR = "raises "
 
 
 def printed(subject: Subject, code: str) -> str:
     """What a line of Python about `criterion` prints, or the error that it raises."""
     output = io.StringIO()
     try:
-        with redirect_stdout(output), catch_warnings():
-            simplefilter("ignore")
+        with redirect_stdout(output):
             exec(code, {"criterion": subject.make()})
     except Exception as error:  # whatever a loss may raise
-        return in_words(error)
+        return ERROR + in_words(error)
     return output.getvalue().strip()
 
 

@@ -14,6 +14,7 @@ from lossmith.soundness.check import Check, Criterion, Subject
 from lossmith.soundness.examine import answer, in_words, says_why
 from lossmith.soundness.examples import example
 
+INTEGERS = "float|type|values|not implemented for"
 SHAPES = "shape|size|dimension|broadcast"
 TOO_SMALL = "at least|larger than|input size|must be larger|too small|greater than|smaller than|reduced to less"
 NOT_A_NUMBER = "nan|finite|values"
@@ -34,8 +35,8 @@ class Nonsense:
 
 
 NONSENSE = (
-    Nonsense("bytes", "(255 * x).byte(), (255 * y).byte()", "float|type|values"),
-    Nonsense("whole numbers", "(9 * x).long(), (9 * y).long()", "float|type|values"),
+    Nonsense("bytes", "(255 * x).byte(), (255 * y).byte()", INTEGERS),
+    Nonsense("whole numbers", "(9 * x).long(), (9 * y).long()", INTEGERS),
     Nonsense("width differs by one", "x, y[..., :-1]", SHAPES),
     Nonsense("height differs by one", "x[..., :-1, :], y", SHAPES),
     Nonsense("batch of 2 against 1", "x, y[:1]", f"{SHAPES}|batch"),
@@ -59,21 +60,29 @@ def default_case(subject: Subject) -> Case:
 
 
 def answers_to_nonsense(subject: Subject, criterion: Criterion) -> dict[str, tuple[str, str]]:
-    """For each input without a meaning: "refused", "unclear" or "answered", and in what words."""
+    """The `reaction` to each input without a meaning."""
     x, y = default_case(subject).pair()
     return {input.says: reaction(criterion, *input.pair(x, y), input.clue) for input in nonsense(subject)}
 
 
 def reaction(criterion: Criterion, prediction: Tensor, target: Tensor, clue: str) -> tuple[str, str]:
-    """ "refused", "unclear" or "answered", and in what words."""
+    """What a loss makes of an input that has none, and in what words.
+
+    It is "refused" by an error, or "warned" of, in words that say why (`clue`); or the error is "unclear"; or the
+    answer is "NaN", which is noticed; or it is "answered".
+    """
     leaf = prediction.clone().requires_grad_() if prediction.is_floating_point() else prediction
     try:
-        with catch_warnings():
-            simplefilter("ignore")
-            return "answered", f"{criterion(leaf, target).double().sum().item():.4g}"
+        with catch_warnings(record=True) as warned:
+            simplefilter("always")
+            value = criterion(leaf, target).double().sum().item()
     except Exception as error:  # whatever a loss may raise
         words = in_words(error)
         return "refused" if says_why(words, clue) else "unclear", words
+    told = [words for words in (str(warning.message) for warning in warned) if says_why(words, clue)]
+    if told:
+        return "warned", told[0]
+    return "answered" if isfinite(value) else "NaN", f"{value:.4g}"
 
 
 def answer_to_a_nan(subject: Subject, criterion: Criterion) -> str:
@@ -92,7 +101,7 @@ def answer_to_a_nan(subject: Subject, criterion: Criterion) -> str:
 def _run_nonsense(subject: Subject) -> Outcome:
     criterion, inputs = subject.make(), nonsense(subject)
     answers = answers_to_nonsense(subject, criterion)
-    faulty = [input for input in inputs if answers[input.says][0] != "refused"]
+    faulty = [input for input in inputs if answers[input.says][0] not in _tolerated(input)]
     examples = tuple(
         example(
             subject,
@@ -107,12 +116,17 @@ def _run_nonsense(subject: Subject) -> Outcome:
     return _outcome("refusal of nonsense", "pictures", says, len(inputs), examples)
 
 
+def _tolerated(input: Nonsense) -> tuple[str, ...]:
+    """The mean of nothing is NaN, as everywhere in torch."""
+    return ("refused", "warned", "NaN") if input.says == "an empty batch" else ("refused", "warned")
+
+
 def _described(subject: Subject, input: Nonsense) -> str:
     return f"{input.says}, of {default_case(subject)}"
 
 
 def _wrong(what: str, reaction: str) -> str:
-    return f"{what}: {'answered' if reaction == 'answered' else 'an error that does not say why'}"
+    return f"{what}: {'an error that does not say why' if reaction == 'unclear' else 'answered'}"
 
 
 def _run_least_side(subject: Subject) -> Outcome:

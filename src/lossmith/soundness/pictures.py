@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal
-from warnings import catch_warnings, simplefilter
 
 from lossmith.soundness import examine as faults
 from lossmith.soundness.cases import CONSTANT_CASES, Case, planned_cases
 from lossmith.soundness.certificate import Example, Outcome
 from lossmith.soundness.check import Check, Subject
-from lossmith.soundness.examine import Verdict, examine
+from lossmith.soundness.examine import Verdict, examine, training_scale
 from lossmith.soundness.examples import example
 from lossmith.soundness.kinds import Promise
 from lossmith.soundness.shrink import shrink
@@ -18,8 +17,9 @@ from lossmith.soundness.shrink import shrink
 Group = Literal["pictures", "direction", "symmetry", "precision", "manners", "tools"]
 
 VALUE = "print(criterion(x, y).item())"
-GRADIENT = "print(gradient(criterion, x, y).norm().item())"
+GRADIENT = "print('norm', gradient(criterion, x, y).norm().item())"
 IN_FLOAT64 = "x.double().contiguous(), y.double().contiguous()"
+"""For `reference`, the loss without autocast."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ PICTURE_CHECKS = (
         "Is there a gradient wherever the pictures differ?",
         faults.DEAD,
         "wherever the pictures differ, there is a gradient",
-        "print(criterion(x, y).item(), gradient(criterion, x, y).abs().max().item())",
+        "print('value', criterion(x, y).item(), 'largest gradient', gradient(criterion, x, y).abs().max().item())",
         _differs,
     ),
     PictureCheck(
@@ -106,7 +106,8 @@ PICTURE_CHECKS = (
         "Is the value of a batch the mean of its images' values, in any order?",
         faults.BATCH_MIXED,
         "the value of a batch is the mean of its images' values",
-        "print(criterion(x, y).item(), [criterion(a[None], b[None]).item() for a, b in zip(x, y)])",
+        "print('together', criterion(x, y).item(), 'one by one', "
+        "[criterion(a[None], b[None]).item() for a, b in zip(x, y)])",
         lambda subject, case: case.tame and case.shape[0] > 1,
     ),
     PictureCheck(
@@ -116,7 +117,7 @@ PICTURE_CHECKS = (
         "Is the value the same when the channels of both pictures are in another order?",
         faults.COLOR_ORDER_MATTERS,
         "the order of the channels does not matter",
-        "print(criterion(x, y).item(), criterion(x.flip(1), y.flip(1)).item())",
+        "print(criterion(x, y).item(), 'reversed', criterion(x.flip(1), y.flip(1)).item())",
         lambda subject, case: case.tame and case.shape[1] > 1,
     ),
     PictureCheck(
@@ -126,7 +127,7 @@ PICTURE_CHECKS = (
         "Is the value that of float64, in float16, bfloat16, under autocast, channels-last and other strides?",
         faults.WRONG_VALUE,
         "the value does not depend on dtype and layout",
-        f"print(criterion(x, y).item(), criterion({IN_FLOAT64}).item())",
+        f"print(criterion(x, y).item(), 'in float64', reference({IN_FLOAT64}).item())",
         lambda subject, case: case.tame,
     ),
     PictureCheck(
@@ -136,8 +137,8 @@ PICTURE_CHECKS = (
         "Is the gradient that of float64, in float16, bfloat16, under autocast, channels-last and other strides?",
         faults.WRONG_GRADIENT,
         "the gradient does not depend on dtype and layout",
-        f"a, b = gradient(criterion, x, y), gradient(criterion, {IN_FLOAT64}); "
-        "print('off by', ((a - b).norm() / b.norm()).item())",
+        f"a, b = gradient(criterion, x, y), gradient(reference, {IN_FLOAT64}); "
+        "print('norm', b.norm().item(), 'off by', (a - b).norm().item())",
         lambda subject, case: case.tame,
     ),
     PictureCheck(
@@ -205,9 +206,7 @@ def survey(subject: Subject) -> Survey:
     cases = planned_cases(
         subject.cases, subject.seed, subject.channels, subject.min_side, subject.odd, subject.small
     )
-    with catch_warnings():
-        simplefilter("ignore")
-        return Survey(tuple((case, examine(subject, criterion, case)) for case in cases))
+    return Survey(tuple((case, examine(subject, criterion, case)) for case in cases))
 
 
 def run_picture_check(check: PictureCheck, subject: Subject) -> Outcome:
@@ -246,18 +245,19 @@ def _examples(check: PictureCheck, subject: Subject, faulty: list[Case]) -> list
     criterion = subject.make()
 
     def shows(case: Case) -> bool:
-        with catch_warnings():
-            simplefilter("ignore")
-            return check.concerns(subject, case) and check.fault in examine(subject, criterion, case).faults
+        is_concerned = check.concerns(subject, case)
+        return is_concerned and check.fault in examine(subject, criterion, case, check.fault).faults
 
     smallest: dict[object, Case] = {}
     for case in sorted(faulty, key=lambda case: case.numbers):
         smallest.setdefault((case.dtypes[0], case.autocast), case)
     ways: dict[object, Case] = {}
     for case in [*smallest.values()][: 1 if subject.small else MAX_EXAMPLES]:
-        simplest = shrink(case, shows, subject.channels, subject.min_side, subject.odd)
+        simplest = shrink(case, shows, subject)
         ways.setdefault((simplest.dtypes, simplest.autocast, simplest.layouts), simplest)
-    return [example(subject, case, check.statements) for case in ways.values()]
+    return [
+        example(subject, case, check.statements, scale=training_scale(criterion, case)) for case in ways.values()
+    ]
 
 
 CHECKS = tuple(

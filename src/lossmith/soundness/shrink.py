@@ -4,15 +4,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from lossmith.soundness.cases import FLOAT32, PLAIN, TAME, WILD, Case, first_side
+from lossmith.soundness.check import Subject
 
 PLAINNESS = ("two constants", "black for white", "noisy", *TAME, *WILD)
 """Contents, the plainest first; some are named twice."""
 MAX_TRIES = 60
-"""Pairs that are tried at most: a loss with a network takes a tenth of a second for each."""
+"""Pairs that are tried at most ..."""
+MAX_TRIES_IF_SLOW = 24
+"""... and with a large network, which takes half a second for each."""
 
 
-def shrink(case: Case, shows: Callable[[Case], bool], channels: Sequence[int], min_side: int, odd: bool) -> Case:
-    """The smallest case that is found to show what `case` shows, and where that is one thing, the plainest.
+def shrink(case: Case, shows: Callable[[Case], bool], subject: Subject) -> Case:
+    """The smallest and plainest case that is found to show what `case` shows.
+
+    One thing is made simpler at a time, and kept so where the fault still shows, until nothing can be.
 
     Parameters
     ----------
@@ -20,20 +25,19 @@ def shrink(case: Case, shows: Callable[[Case], bool], channels: Sequence[int], m
         Shows it.
     shows
         Whether a case does, a pure function.
-    channels, min_side, odd
-        What the loss takes.
+    subject
+        Says which images the loss takes.
     """
-    tries = 0
-    smaller: Case | None = case
-    while smaller is not None:
-        case, smaller = smaller, None
-        for candidate in _simpler(case, channels, first_side(min_side, odd), 2 if odd else 1):
-            tries += 1
-            if tries > MAX_TRIES:
-                return case
-            if shows(candidate):
-                smaller = candidate
-                break
+    tries = MAX_TRIES_IF_SLOW if subject.small else MAX_TRIES
+    first, step = first_side(subject.min_side, subject.odd), 2 if subject.odd else 1
+    candidates = _simpler(case, subject.channels, first, step)
+    for _ in range(tries):
+        candidate = next(candidates, None)
+        if candidate is None:
+            break
+        if shows(candidate):
+            case = candidate
+            candidates = _simpler(case, subject.channels, first, step)
     return case
 
 

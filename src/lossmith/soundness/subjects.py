@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import isfinite
-from warnings import catch_warnings, simplefilter
 
 import torch
 from torch import Tensor
@@ -130,15 +129,13 @@ def _reaction(criterion: Criterion, channels: int, height: int, width: int) -> s
 
     Raises LossmithError if it returns something else than one number.
     """
-    with catch_warnings():
-        simplefilter("ignore")
-        try:
-            value = criterion(*_images(channels, height, width))
-            if isinstance(value, Tensor) and value.numel() == 1 and value.is_floating_point():
-                actual = answer(criterion, *_images(channels, height, width))
-                return "" if isfinite(actual.value) else f"it gives {actual.value}"
-        except Exception as error:  # whatever a loss may raise
-            return in_words(error)
+    try:
+        value = criterion(*_images(channels, height, width))
+        if isinstance(value, Tensor) and value.numel() == 1 and value.is_floating_point():
+            actual = answer(criterion, *_images(channels, height, width))
+            return "" if isfinite(actual.value) else f"it gives {actual.value}"
+    except Exception as error:  # whatever a loss may raise
+        return in_words(error)
     returned = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
     raise LossmithError(f"a loss must return one number in a tensor, not {returned}")
 
@@ -179,8 +176,7 @@ def _least_side(criterion: Criterion, channels: int, side: int, step: int) -> in
 
 
 def _flops(criterion: Criterion, channels: int, side: int) -> float:
-    with catch_warnings(), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        simplefilter("ignore")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         try:
             criterion(*_images(channels, side, side))
         except Exception:  # a side that it does not take, such as no multiple of 8
