@@ -8,7 +8,9 @@ from lossmith.cli import app, epilogue, run
 from lossmith.core.errors import LossmithError
 from lossmith.option_synonyms import ANSWERS, COMMANDS, SYNONYMS, command_for, option_for
 
-COMPUTING = ("compare", "train", "evaluate", "judge", "learn-loss", "restore", "export", "blend", "reproduce")
+COMPUTING = (
+    *("compare", "tune", "train", "evaluate", "judge", "learn-loss", "restore", "export", "blend", "reproduce"),
+)
 
 
 def options(command: str) -> set[str]:

@@ -7,6 +7,7 @@
     train(...)             one training run, as a folder
     evaluate(...)          scores of a model or of a folder of results, image by image
     compare(...)           the loss tournament, with its report
+    tune(...)              a search for a loss's weights, options and learning rate
     judge(...)             the verdict on folders of finished results, whoever made them
     study(...)             which network and layer make the best perceptual loss
     learn_loss(...)        a loss learned from one image and its degradation
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from lossmith.commands.study.study import StudyResult, study
     from lossmith.commands.stylize import StylizeResult, stylize
     from lossmith.commands.train import TrainResult, train
+    from lossmith.commands.tune.tune import Tuning, tune
     from lossmith.data import Data
     from lossmith.degradations import degradation
     from lossmith.loss_learning import LossRecipe
@@ -89,6 +91,7 @@ __all__ = [
     "StyleRecipe",
     "StylizeResult",
     "TrainResult",
+    "Tuning",
     "__version__",
     "blend",
     "check_loss",
@@ -109,4 +112,5 @@ __all__ = [
     "study",
     "stylize",
     "train",
+    "tune",
 ]

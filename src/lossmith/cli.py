@@ -36,6 +36,7 @@ from lossmith.commands import (
     study,
     stylize,
     train,
+    tune,
 )
 from lossmith.commands.command_line import changed
 from lossmith.commands.examples import EXAMPLES, epilogue
@@ -127,6 +128,7 @@ app = App(
 )
 FUNCTIONS = (
     compare,
+    tune,
     train,
     evaluate,
     judge,
@@ -340,7 +342,7 @@ def _refuse_swallowed(words: Sequence[str]) -> None:
     for before, word in pairwise(words):
         option = before if before.startswith("--") else option
         follows = not before.startswith("-") and not word.startswith("-")
-        swallows = option in ("--losses", "--model", "--style")
+        swallows = option in ("--losses", "--model", "--style", "--goals", "--search")
         if swallows and follows and (Path(word).is_dir() or Path(word).suffix.lower() in SUFFIXES):
             raise LossmithError(f"'{word}' is taken for a value of {option}; name images before the options")
 

@@ -17,6 +17,7 @@ from lossmith.commands.restore import RestoreResult, restore
 from lossmith.commands.study.study import StudyResult, study
 from lossmith.commands.stylize import StylizeResult, stylize
 from lossmith.commands.train import TrainResult, train
+from lossmith.commands.tune.tune import Tuning, tune
 from lossmith.training.presets import preset
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "StudyResult",
     "StylizeResult",
     "TrainResult",
+    "Tuning",
     "blend",
     "check_loss",
     "compare",
@@ -52,4 +54,5 @@ __all__ = [
     "study",
     "stylize",
     "train",
+    "tune",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 
 EXAMPLES = {
     "compare": 'lossmith compare photos/ --degradation "jpeg(10)" --losses l1 mix "l1 + 0.1*tv" --test holiday/',
+    "tune": 'lossmith tune photos/ --loss "l1 + W*mdf(jpeg)" --search "W=0.001..1 log" --goals psnr niqe',
     "train": 'lossmith train photos/ --degradation "bicubic(2)" --loss mix --steps 2000 --out runs/x2',
     "evaluate": "lossmith evaluate runs/x2/model.safetensors --test Set5/",
     "judge": "lossmith judge old/ new/ --test targets/ --out runs/new-or-old",

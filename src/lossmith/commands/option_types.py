@@ -55,6 +55,7 @@ LossesOption = Annotated[LossLike | Sequence[LossLike] | None, _TEXTS]
 DegradationOption = Annotated[DegradationLike | None, _TEXT]
 NetworkOption = Annotated[NetworkLike | None, _TEXT]
 NamesOption = Annotated[str | Sequence[str] | None, _TEXTS]
+TextsOption = Annotated[str | Sequence[str], _TEXTS]
 MarginsOption = Annotated[Mapping[str, float] | Sequence[str] | None, _TEXTS]
 """The largest differences that matter to nobody, for `evaluation.parse_margins`."""
 SeedsOption = Annotated[

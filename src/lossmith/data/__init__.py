@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lossmith.data.samples import sample_images
     from lossmith.data.test_pairs import ImagePair, image_names, load_test_pairs, make_test_pairs
     from lossmith.data.training_images import TrainingImages, degraded_images, paired_images
-    from lossmith.data.validation_split import split_validation
+    from lossmith.data.validation_split import split_validation, with_tests
     from lossmith.data.writing import to_uint8_hwc, write_image
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
@@ -75,6 +75,7 @@ __all__ = [
     "sample_images",
     "split_validation",
     "to_uint8_hwc",
+    "with_tests",
     "write_image",
     "write_picture",
 ]

@@ -81,6 +81,28 @@ class CachedPairs(Sequence[ImagePair]):
         return self.pairs[index].read()
 
 
+@dataclass(frozen=True)
+class JoinedPairs(Sequence[ImagePair]):
+    """Some test images and then others, each read when it is asked for."""
+
+    first: Sequence[ImagePair]
+    second: Sequence[ImagePair]
+
+    def __len__(self) -> int:
+        return len(self.first) + len(self.second)
+
+    @overload
+    def __getitem__(self, index: int) -> ImagePair: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ImagePair]: ...
+    def __getitem__(self, index: int | slice) -> ImagePair | list[ImagePair]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        count = len(self.first)
+        return self.first[place] if place < count else self.second[place - count]
+
+
 def _store(pair: ImagePair, pixels: PixelFormat, storage: Storage) -> StoredPair:
     if storage.cache is None:
         return pair

@@ -9,7 +9,7 @@ from lossmith.data.disk_cache import StoredImage, crop, upper_left
 from lossmith.data.picture_reader import CleanImage, filled
 from lossmith.data.prepare import PreparedData
 from lossmith.data.selection import evenly_spread
-from lossmith.data.test_pairs import ImagePair, degraded_pairs
+from lossmith.data.test_pairs import ImagePair, JoinedPairs, degraded_pairs
 from lossmith.data.training_images import TrainingImages
 from lossmith.degradations import Degradation
 
@@ -145,6 +145,18 @@ def split_validation(
     )
 
 
+def with_tests(split: PreparedData, data: PreparedData) -> PreparedData:
+    """A split whose test images are its crops and, behind them, the test images of the data that was split."""
+    tests = {name: entry for name, entry in data.fingerprint.items() if name.startswith("test_")}
+    return replace(
+        split,
+        test_pairs=JoinedPairs(split.test_pairs, data.test_pairs),
+        fingerprint={**split.fingerprint, **tests},
+        remarks=data.remarks,
+        untested=data.untested,
+    )
+
+
 def _multiple(number: int, scale: int) -> int:
     """The least multiple of the scale that is not below the number."""
     return -(-number // scale) * scale
@@ -184,4 +196,4 @@ def _read(image: StoredImage, region: Region, shrink: int) -> Tensor:
     return crop(image, *sides).contiguous()
 
 
-__all__ = ["split_validation"]
+__all__ = ["split_validation", "with_tests"]

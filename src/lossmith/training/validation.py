@@ -24,6 +24,8 @@ class Validation:
     number: int
     """Which of the run's validations: 0 before the first step, `VALIDATIONS_PER_RUN` after the last."""
     step: int
+    seconds: float
+    """Of training until then."""
     degraded: Tensor
     """(N, C, h, w)."""
     restored: Tensor
@@ -106,7 +108,8 @@ class Validator:
         with state.timer.paused():
             restored = self._restored(module.trained_network)
             if self.observer:
-                self.observer.observe(Validation(due, state.step, self.degraded, restored, self.clean))
+                seconds = state.timer.elapsed
+                self.observer.observe(Validation(due, state.step, seconds, self.degraded, restored, self.clean))
             return {"psnr": self._psnr(restored)}
 
     @torch.no_grad()

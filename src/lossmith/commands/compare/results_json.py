@@ -54,7 +54,7 @@ def write_json(path: Path, contents: ReportData) -> None:
         "differences": [{**asdict(pair), "significant": pair.significant} for pair in contents.differences],
         "rows": [asdict(row) for row in contents.rows],
     }
-    write_text(path, json.dumps(_no_nan(plain), indent=1, allow_nan=False) + "\n")
+    write_text(path, json.dumps(no_nan(plain), indent=1, allow_nan=False) + "\n")
 
 
 def _ranking(ranking: Ranking) -> Mapping[str, Any]:
@@ -91,12 +91,12 @@ def _goal(goal: GoalAdvice) -> Mapping[str, Any]:
     }
 
 
-def _no_nan(value: object) -> object:
+def no_nan(value: object) -> object:
     """The value with null for NaN and a string for infinity, which JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     if isinstance(value, dict):
-        return {key: _no_nan(item) for key, item in value.items()}
+        return {key: no_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_no_nan(item) for item in value]
+        return [no_nan(item) for item in value]
     return value

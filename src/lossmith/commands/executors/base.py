@@ -51,6 +51,9 @@ class Executor(Protocol):
     def connection(self) -> AbstractContextManager[None]:
         """Several calls of `run_jobs` in this block share a connection to where jobs are carried out."""
 
+    def capacity(self) -> int:
+        """How many jobs are carried out at once; to be asked within a connection."""
+
     def run_jobs(
         self, jobs: Sequence[Job[R]], shared: Mapping[str, Any], title: Callable[[Job[R]], str] | None = None
     ) -> Generator[R]:
@@ -63,6 +66,9 @@ class LocalExecutor:
 
     def connection(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def capacity(self) -> int:
+        return 1
 
     def run_jobs(
         self, jobs: Sequence[Job[R]], shared: Mapping[str, Any], title: Callable[[Job[R]], str] | None = None

@@ -52,6 +52,11 @@ class RayExecutor:
     def connection(self) -> AbstractContextManager[None]:
         return _connected()
 
+    def capacity(self) -> int:
+        present = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        needed = {"CPU": self._cpus, "GPU": self._gpus}
+        return max(1, min(int(present.get(name, 0) / number) for name, number in needed.items() if number))
+
     def run_jobs(
         self, jobs: Sequence[Job[R]], shared: Mapping[str, Any], title: Callable[[Job[R]], str] | None = None
     ) -> Generator[R]:
@@ -102,12 +107,19 @@ class RayExecutor:
             finally:
                 _stop(list(running))
 
+    @property
+    def _cpus(self) -> float:
+        return self.cpus_per_run or self.devices
+
+    @property
+    def _gpus(self) -> float:
+        if self.gpus_per_run is not None:
+            return self.gpus_per_run
+        return self.devices if ray.cluster_resources().get("GPU") else 0  # type: ignore[no-untyped-call]
+
     def _task(self) -> Any:
-        gpus = self.gpus_per_run
-        if gpus is None:
-            gpus = self.devices if ray.cluster_resources().get("GPU") else 0  # type: ignore[no-untyped-call]
         # Ray's own retries do not cover tasks that a signal stopped
-        return ray.remote(num_cpus=self.cpus_per_run or self.devices, num_gpus=gpus, max_retries=0)(run_job)
+        return ray.remote(num_cpus=self._cpus, num_gpus=self._gpus, max_retries=0)(run_job)
 
 
 def run_job(job: Job[R], marker: Path, *inputs: Any) -> tuple[R, bytes | None]:

@@ -1,0 +1,1 @@
+"""`lossmith tune`: the weights, options and learning rates of a loss, found by a search."""
