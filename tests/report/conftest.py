@@ -21,6 +21,7 @@ from lossmith.evaluation import (
     next_seeds,
     rankings,
 )
+from lossmith.evaluation.pulls import Pulls
 from lossmith.metrics.registry import known_metric
 from lossmith.report import Curve, ImageComparison, LossResult, Pixels, RateTrial, ReportData
 
@@ -125,6 +126,16 @@ def curve(index: int, seed: int, steps: int = 2000) -> Curve:
     return Curve(seed, grid.tolist(), values)
 
 
+def pulls(index: int, seed: int, steps: int = 2000) -> Pulls:
+    """Two terms of which the second pulls less and less, first against the other and then with it."""
+    looks = list(range(1, steps, steps // 10))
+    rng = np.random.default_rng([index, seed, 3])
+    share = 0.25 + 0.1 * index + 0.3 * np.exp(-np.arange(10) / 4) + rng.normal(0, 0.01, 10)
+    cosine = 0.5 - 0.8 * np.exp(-np.arange(10) / 3) + rng.normal(0, 0.03, 10)
+    terms = ("0.84*ms_ssim", "0.16*l1")
+    return Pulls(looks, {terms[0]: (1 - share).tolist(), terms[1]: share.tolist()}, {terms: cosine.tolist()})
+
+
 def build(
     losses: Sequence[str] = LOSSES,
     seeds: Sequence[int] = (0, 1),
@@ -155,6 +166,7 @@ def build(
             milliseconds_per_step=float("nan") if loss == failing_loss else 41.3 + 17.9 * index,
             activation_mb=None if index == 1 else 812.0 + 95.5 * index,
             failure="seed 0: the loss became NaN at step 312." if loss == failing_loss else None,
+            pulls=[pulls(index, seed) for seed in seeds] if index >= 3 else [],
         )
         for index, loss in enumerate(losses)
     ]

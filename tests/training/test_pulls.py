@@ -12,14 +12,15 @@ from torch import Tensor
 
 from lossmith.core.errors import Diverged
 from lossmith.data import PatchDataset, PreparedData
+from lossmith.evaluation.pulls import Pulls, is_pull
 from lossmith.losses import CallableLoss, Loss, loss
 from lossmith.losses.adversarial import adversarial
 from lossmith.networks import discriminator
-from lossmith.training import Pulls, Recipe, RunFolder, RunSummary
+from lossmith.training import Recipe, RunFolder, RunSummary
 from lossmith.training.adversarial import AdversarialModule
 from lossmith.training.distributed.environment import single_process_fabric
 from lossmith.training.loggers import format_status
-from lossmith.training.pulls import GradientLooks, is_pull
+from lossmith.training.pulls import GradientLooks
 from lossmith.training.state import TrainState
 from lossmith.training.supervised import SKIPPED, SupervisedModule
 

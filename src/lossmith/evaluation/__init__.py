@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lossmith.evaluation.metric_choice import tournament_metrics
     from lossmith.evaluation.parallel_scoring import Restored, score_images
     from lossmith.evaluation.protocol import Protocol, protocol_for, scores_one_channel
+    from lossmith.evaluation.pulls import MeanPulls, Pulls
     from lossmith.evaluation.results import DEGRADED, Difference, RankedMethod, Ranking, Row, Variation, as_columns
     from lossmith.evaluation.scoring import score, score_row, why_nan
     from lossmith.evaluation.statistics.criteria import Criteria, parse_margins
@@ -50,8 +51,10 @@ __all__ = [
     "Criteria",
     "Difference",
     "GoalAdvice",
+    "MeanPulls",
     "Metric",
     "Protocol",
+    "Pulls",
     "Race",
     "RaceRound",
     "RankedMethod",

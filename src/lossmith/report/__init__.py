@@ -6,8 +6,16 @@ from lossmith.core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from lossmith.report.comparison import comparison_of
-    from lossmith.report.crops import most_different
-    from lossmith.report.data import Curve, ImageComparison, LossResult, Pixels, RateTrial, ReportData
+    from lossmith.report.crops import find_crops, most_different
+    from lossmith.report.data import (
+        Curve,
+        ImageComparison,
+        LossResult,
+        Pixels,
+        PullMaps,
+        RateTrial,
+        ReportData,
+    )
     from lossmith.report.display import Display, display_window, parse_bands, shades, to_display
     from lossmith.report.pages.certificate import CertificateContents, write_certificate
     from lossmith.report.pages.learned_loss import LearnedContents, LearnedScale, write_learned
@@ -35,6 +43,7 @@ __all__ = [
     "LearnedScale",
     "LossResult",
     "Pixels",
+    "PullMaps",
     "RateTrial",
     "ReportData",
     "ScoreMean",
@@ -44,6 +53,7 @@ __all__ = [
     "TuningTrial",
     "comparison_of",
     "display_window",
+    "find_crops",
     "is_lossmith_page",
     "most_different",
     "parse_bands",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lossmith.evaluation.advice.advice import Advice
 from lossmith.evaluation.advice.race import RaceRound
+from lossmith.evaluation.pulls import Pulls
 from lossmith.evaluation.results import Difference, Ranking, Row
 from lossmith.report.display import Display, Pixels
 
@@ -17,6 +18,7 @@ __all__ = [
     "ImageComparison",
     "LossResult",
     "Pixels",
+    "PullMaps",
     "RateTrial",
     "ReportData",
 ]
@@ -48,6 +50,22 @@ class LossResult:
     """Megabytes that one training step keeps for its backward pass."""
     failure: str | None = None
     """Why the run stopped early, in one sentence; None when it finished."""
+    pulls: list[Pulls] = field(default_factory=list)
+    """Which of its terms pulled how much in each run; empty of looks where it has one term."""
+
+
+@dataclass(frozen=True)
+class PullMaps:
+    """Where the terms of a loss pull at a restored image, in a window of it."""
+
+    x: int
+    y: int
+    """The top left corner of the window, in pixels."""
+    maps: dict[str, ErrorMap]
+    """By term: how strongly it pulls around each pixel, over the mean of all terms together; NaN where pixels do
+    not count."""
+    shares: dict[str, float]
+    """Of the terms in the window, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +84,8 @@ class ImageComparison:
     """Absolute errors in the unit of the files, averaged over all channels, NaN where pixels do not count.
 
     By loss, and of the degraded image as `DEGRADED`. Empty where the pixels shown are all there is."""
+    pulls: Mapping[str, PullMaps] = field(default_factory=dict)
+    """Where the terms of each loss of several terms pull."""
 
     @property
     def has_invalid_pixels(self) -> bool:

@@ -69,6 +69,18 @@ def duration(seconds: float) -> str:
     raise AssertionError("unreachable")
 
 
+def percent(share: float) -> str:
+    """A share in percent; small ones with a decimal.
+
+    >>> percent(0.832), percent(0.0042), percent(0.0), percent(0.00001)
+    ('83 %', '0.4 %', '0 %', '< 0.1 %')
+    """
+    percent = 100 * share
+    if 0 < percent < 0.05:
+        return "< 0.1 %"
+    return f"{number(percent, 1 if 0 < percent < 1 or 99 < percent < 100 else 0)} %"
+
+
 def finite(value: float) -> float | None:
     """What JSON can hold: None for anything that is not a finite number, six figures otherwise."""
     return float(f"{value:.6g}") if math.isfinite(value) else None

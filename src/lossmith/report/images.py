@@ -104,8 +104,8 @@ def enlargement(width: int) -> int:
     return max(1, SHOWN_WIDTH // width)
 
 
-def views_of(contents: ReportData, methods: Sequence[Method]) -> list[View]:
-    """The views of all test images that the page has room for, in their order.
+def views_of(contents: ReportData, methods: Sequence[Method], most: int = CHARACTERS) -> list[View]:
+    """The views of all test images that the page has room for, in their order; `most` characters together.
 
     Where images that compress badly, such as noise, would make the page too heavy, less of each is shown; where
     even that is too much, the last ones are left out.
@@ -116,10 +116,10 @@ def views_of(contents: ReportData, methods: Sequence[Method]) -> list[View]:
         characters = sum(
             len(frame.uri) + len(frame.still) + len(frame.error_uri) for view in views for frame in view.frames
         )
-        if characters <= CHARACTERS or (side == LEAST and len(comparisons) == 1):
+        if characters <= most or (side == LEAST and len(comparisons) == 1):
             return views
         if side > LEAST:
-            side = max(LEAST, int(side * min(0.95, math.sqrt(CHARACTERS / characters))))
+            side = max(LEAST, int(side * min(0.95, math.sqrt(most / characters))))
         else:
             comparisons = comparisons[:-1]
 

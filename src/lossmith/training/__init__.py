@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lossmith.training.dry_run import Durations, measure_durations
     from lossmith.training.image_painter import painting_restorer
     from lossmith.training.initial_weights import Init, open_init
-    from lossmith.training.pulls import Pulls
+    from lossmith.training.pull_maps import pull_maps
     from lossmith.training.recipe import AdversarialRecipe, Recipe
     from lossmith.training.run import AdversarialTask, StyleTask, SupervisedTask, begin, train_run
     from lossmith.training.run_folder import RunFolder, RunSummary
@@ -27,7 +27,6 @@ __all__ = [
     "Init",
     "Observer",
     "PaintingRecipe",
-    "Pulls",
     "Recipe",
     "RunFolder",
     "RunSettings",
@@ -43,6 +42,7 @@ __all__ = [
     "open_init",
     "open_style",
     "painting_restorer",
+    "pull_maps",
     "train_run",
     "validation_loss",
 ]

@@ -15,8 +15,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from lossmith.core.files import write_error, write_text
+from lossmith.evaluation.pulls import is_pull
 from lossmith.training.module import StepMetrics
-from lossmith.training.pulls import is_pull
 from lossmith.training.state import TrainState
 
 EVENT_FILE_PREFIX = "events.out.tfevents"

@@ -1,14 +1,14 @@
 """Which term of a loss pulls how much on the restored images, and against which: measured at looks in a run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import combinations
-from math import isfinite, nan, sqrt
-from typing import Any, Self
+from math import isfinite, sqrt
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from lossmith.evaluation.pulls import COSINE, SHARE
 from lossmith.losses.gradients import term_gradients
 from lossmith.training.distributed.collectives import all_reduce_mean
 from lossmith.training.module import StepMetrics
@@ -17,45 +17,6 @@ LOOKS_PER_RUN = 10
 """Looks in a run, at equal distances of its budget, beside what `LEAST_STEPS` leaves out."""
 LEAST_STEPS = 100
 """Steps from one look to the next, so that all of them cost less than a hundredth of a run."""
-SHARE, COSINE = "share of {}", "cosine of {} and {}"
-"""The names of a look's metrics."""
-
-
-def is_pull(name: str) -> bool:
-    """Whether a metric of a step or a column of `metrics.csv` is a share or a cosine.
-
-    >>> is_pull("share of 0.1*ssim"), is_pull("cosine of l1 and 0.1*ssim"), is_pull("0.1*ssim")
-    (True, True, False)
-    """
-    return name.startswith((SHARE.format(""), COSINE.partition("{}")[0]))
-
-
-@dataclass(frozen=True)
-class Pulls:
-    """What the looks of one run saw, each list in the order of `steps`; NaN where something has no value."""
-
-    steps: list[int]
-    shares: dict[str, list[float]]
-    """By term, 0 to 1: the norm of its gradient to the restored images over the sum of the norms of all terms."""
-    cosines: dict[tuple[str, str], list[float]]
-    """Of the angles between the gradients of two terms, -1 (one undoes the other) to 1 (both want the same)."""
-
-    @classmethod
-    def read(cls, rows: Sequence[Mapping[str, str]]) -> Self:
-        """What the rows of `metrics.csv` say; nothing of a loss of one term, or of a run of an earlier version."""
-        names = [name for name in rows[0] if is_pull(name)] if rows else []
-        looks = [row for row in rows if any(row[name] for name in names)]
-
-        def column(name: str) -> list[float]:
-            return [float(row[name] or nan) for row in looks]
-
-        terms = [name.removeprefix(SHARE.format("")) for name in names if name.startswith(SHARE.format(""))]
-        pairs = [pair for pair in combinations(terms, 2) if COSINE.format(*pair) in names]
-        return cls(
-            [int(row["step"]) for row in looks],
-            {term: column(SHARE.format(term)) for term in terms},
-            {pair: column(COSINE.format(*pair)) for pair in pairs},
-        )
 
 
 class GradientLooks:
@@ -139,4 +100,4 @@ def shares_and_cosines(terms: Sequence[str], products: Sequence[Sequence[float]]
     return shares | cosines
 
 
-__all__ = ["GradientLooks", "Pulls", "is_pull"]
+__all__ = ["GradientLooks"]

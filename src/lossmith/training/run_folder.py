@@ -14,8 +14,8 @@ from lossmith.core.pixel_format import PixelFormat
 from lossmith.core.run_config import check, resume_advice
 from lossmith.core.state_file import CheckpointFile
 from lossmith.data import picture_suffix
-from lossmith.evaluation import Protocol, Row, write_csv
-from lossmith.training.pulls import Pulls, is_pull
+from lossmith.evaluation import Protocol, Pulls, Row, write_csv
+from lossmith.evaluation.pulls import is_pull
 
 CHECKPOINT_FORMAT = "lossmith run 5"
 """Written into every checkpoint; to be changed with what a checkpoint holds."""

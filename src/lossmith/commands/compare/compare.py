@@ -62,6 +62,8 @@ class Comparison(ScoredOutcome):
     """How the race went, look by look; empty where nothing was raced."""
     ending: str = ""
     """Why the tournament ended where it did, in one sentence; empty where all runs were carried out."""
+    pulls: dict[str, evaluation.MeanPulls] = field(default_factory=dict)
+    """Of losses of several terms, how much each term pulled and against which, over all looks and seeds."""
 
     @property
     def winner(self) -> str | None:
@@ -261,6 +263,7 @@ def compare(
             rounds.ending,
             choice,
             bands,
+            contenders,
         )
         with ProgressBar("writing the report") as bar:
             bar.update(0)
@@ -276,6 +279,7 @@ def compare(
             page.advice,
             page.race,
             rounds.ending,
+            {r.loss: evaluation.MeanPulls.of(r.pulls) for r in page.results if any(p.steps for p in r.pulls)},
         )
 
 

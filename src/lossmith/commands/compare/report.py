@@ -1,17 +1,19 @@
 """The report of a tournament: its verdict, its page and its tables, from the folders of its runs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+from torch import Tensor
 
 from lossmith.commands.compare.collapsed_runs import collapsed_runs
 from lossmith.commands.compare.job import RunResult
 from lossmith.commands.compare.learning_rates import RateChoice
+from lossmith.commands.compare.pull_maps import with_pull_maps
 from lossmith.commands.compare.results_json import write_json
 from lossmith.commands.compare.rising_curves import rising_curves
 from lossmith.commands.compare.tournament import run_seconds, step_costs
@@ -31,6 +33,7 @@ from lossmith.evaluation import (
     verdict,
     why_nan,
 )
+from lossmith.losses import Loss
 from lossmith.report import (
     Curve,
     ImageComparison,
@@ -70,6 +73,8 @@ class TournamentResults:
     """How the learning rates were chosen."""
     bands: tuple[int, ...] = ()
     """The channels that the page shows; the first ones where none are named."""
+    contenders: Mapping[str, Loss] = field(default_factory=dict)
+    """The losses themselves, by their expressions, for the maps of where their terms pull."""
 
 
 def make_page(tournament: TournamentResults, out: Path) -> ReportData:
@@ -130,6 +135,7 @@ def _loss_result(tournament: TournamentResults, loss: str) -> LossResult:
         milliseconds_per_step=min((s.milliseconds_per_step for s in summaries), default=math.nan),
         activation_mb=max(s.activation_mb for s in summaries) if summaries else None,
         failure=_failure(tournament, loss),
+        pulls=[entry.run_folder.pulls() for entry in entries],
     )
 
 
@@ -148,22 +154,22 @@ def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[I
         spreads = [np.std([row.scores[name] for row in rows]) / m for name, m in margins.items() if m > 0]
         return float(np.nan_to_num(spreads).sum())
 
+    def restored(name: str) -> dict[str, Tensor]:
+        return {loss: pixels.to_unit(read_picture(folder.image(name), pixels)) for loss, folder in first.items()}
+
     def comparison(pair: ImagePair) -> ImageComparison:
         return comparison_of(
-            pair.name,
-            pair.clean,
-            baseline(pair, pixels),
-            {
-                loss: pixels.to_unit(read_picture(folder.image(pair.name), pixels))
-                for loss, folder in first.items()
-            },
-            pixels,
-            tournament.bands,
+            pair.name, pair.clean, baseline(pair, pixels), restored(pair.name), pixels, tournament.bands
         )
 
     with np.errstate(invalid="ignore"):  # infinite scores have no spread
         candidates = nlargest(CANDIDATES, tournament.data.test_pairs, key=spread)
-    return most_different(map(comparison, candidates), MAX_IMAGES)
+    criteria = {loss: tournament.contenders[loss] for loss in first if loss in tournament.contenders}
+    targets = {pair.name: pair.clean for pair in candidates}
+    return [
+        with_pull_maps(shown, criteria, restored(shown.image), targets[shown.image])
+        for shown in most_different(map(comparison, candidates), MAX_IMAGES)
+    ]
 
 
 def _environment(tournament: TournamentResults) -> dict[str, str]:

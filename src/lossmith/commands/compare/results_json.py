@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lossmith.core.files import write_text
-from lossmith.evaluation import Advice, GoalAdvice, Ranking
+from lossmith.evaluation import Advice, GoalAdvice, MeanPulls, Ranking
 from lossmith.evaluation.statistics.metric_overlap import optimizes_metric
-from lossmith.report import ReportData
+from lossmith.report import LossResult, ReportData
 
 
 def write_json(path: Path, contents: ReportData) -> None:
@@ -41,7 +41,8 @@ def write_json(path: Path, contents: ReportData) -> None:
         "notes": [*contents.notes, *contents.curve_notes],
         "losses": [
             {
-                **{key: value for key, value in asdict(result).items() if key != "curves"},
+                **{key: value for key, value in asdict(result).items() if key not in ("curves", "pulls")},
+                **_mean_pulls(result),
                 "optimizes_metric": [
                     ranking.metric.name
                     for ranking in contents.rankings
@@ -55,6 +56,15 @@ def write_json(path: Path, contents: ReportData) -> None:
         "rows": [asdict(row) for row in contents.rows],
     }
     write_text(path, json.dumps(no_nan(plain), indent=1, allow_nan=False) + "\n")
+
+
+def _mean_pulls(result: LossResult) -> Mapping[str, Any]:
+    """How much each term of a loss pulled and against which, over all looks and seeds."""
+    mean = MeanPulls.of(result.pulls)
+    return {
+        "shares": mean.shares,
+        "cosines": [{"terms": list(pair), "cosine": cosine} for pair, cosine in mean.cosines.items()],
+    }
 
 
 def _ranking(ranking: Ranking) -> Mapping[str, Any]:

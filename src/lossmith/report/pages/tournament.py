@@ -13,16 +13,18 @@ from lossmith.report.costs import costs_of
 from lossmith.report.data import ReportData
 from lossmith.report.definitions import definition
 from lossmith.report.formatting import number
-from lossmith.report.images import data_uri, views_of
+from lossmith.report.images import CHARACTERS, data_uri, views_of
 from lossmith.report.methods import Method, methods_of
 from lossmith.report.opening import opening_of
+from lossmith.report.pull_pictures import all_pull_pictures
+from lossmith.report.pulls_view import pulls_views
 from lossmith.report.race_view import race_view
 from lossmith.report.rates_view import rates_view
 from lossmith.report.results_table import GLOSSES, results_table
 from lossmith.report.templates import write_page
 from lossmith.report.verdict_markup import TextSpan, text_spans
 
-STYLES = ("theme", "base", "advice", "tables", "results", "race", "charts", "images", "print")
+STYLES = ("theme", "base", "advice", "tables", "results", "race", "charts", "pulls", "images", "print")
 SCRIPTS = (
     "common",
     "tables",
@@ -66,6 +68,8 @@ def write_report(path: Path, contents: ReportData) -> None:
     Raises LossmithError when the file cannot be written.
     """
     methods = methods_of(contents)
+    maps = all_pull_pictures(contents.comparisons, methods)
+    room = CHARACTERS - sum(loss.characters for several in maps.values() for loss in several)
     write_page(
         path,
         "page.html.j2",
@@ -78,11 +82,13 @@ def write_report(path: Path, contents: ReportData) -> None:
         table=results_table(contents, methods),
         race=race_view(contents, methods),
         rates=rates_view(contents, methods),
+        pulls=pulls_views(contents, methods),
         axes=plane_axes(contents),
         opening=opening_of(contents, methods),
         number=number,
         data_uri=data_uri,
-        views=views_of(contents, methods),
+        views=views_of(contents, methods, room),
+        pull_maps=maps,
         costs=costs_of(contents, methods),
         images=len({without_level(row.image) for row in contents.rows}),
         definition=definition,
