@@ -3,11 +3,11 @@
     python benchmarks/tune.py --out runs/tune-benchmark    # some 20 minutes on two cores
 
 On the sample photographs a small network learns to enlarge twofold under L1, a loss on features and SSIM, whose
-weights are searched for: by `lossmith.tune`, by the same search with other seeds of the sampler, and on a grid with as
-many steps of training as the first search took for its trials. All runs have the same first weights and patches and
-are judged on the same validation crops. Hypervolumes are measured in margins of the two goals, from the scores of the
-bicubically enlarged images. Then the trials that the searches stopped are trained to their end, to see how many would
-have been on the front.
+weights are searched for: by `lossmith.tune`, by the same search with other seeds of the sampler, and on a grid
+with as many steps of training as the first search took for its trials. All runs have the same first weights and
+patches and are judged on the same validation crops. Hypervolumes are measured in margins of the two goals, from
+the scores of the bicubically enlarged images. Then the trials that the searches stopped are trained to their
+end, to see how many would have been on the front.
 
 Without the ImageNet weights of SqueezeNet and EfficientNet-Lite0 the loss on features is one that lossmith brings,
 `mdf(sr)`, and GMSD judges. A benchmark that was stopped goes on with the same command.

@@ -13,6 +13,8 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
+import numpy as np
+
 from lossmith.commands.compare.results_json import no_nan
 from lossmith.commands.compare.scores import Scores
 from lossmith.commands.tune.confirmation import Confirmation, Member
@@ -22,6 +24,7 @@ from lossmith.core.files import write_text
 from lossmith.core.provenance import environment
 from lossmith.data import ImagePair, PreparedData, read_picture
 from lossmith.evaluation import Metric, Row, baseline, ranking
+from lossmith.evaluation.statistics.intervals import estimate
 from lossmith.evaluation.statistics.score_table import NothingToCompareError
 from lossmith.report import (
     FrontMember,
@@ -125,7 +128,7 @@ def _front_member(
         trial=member.trial.number,
         values=member.trial.values,
         loss=member.trial.loss,
-        validation=_means(crops, member.name, results.goals),
+        validation=_seed_means(crops, member.name, results.goals),
         test=_means(tests, member.name, results.metrics),
         seeds=[run.seed for run in member.runs if run.summary],
         on_front=not member.reason,
@@ -135,8 +138,28 @@ def _front_member(
     )
 
 
+def _seed_means(rows: Sequence[Row], method: str, goals: Sequence[Metric]) -> dict[str, ScoreMean]:
+    """The means of one method, by goal; their intervals say what other seeds would give on these crops.
+
+    All trials are judged on the same crops, so how difficult these are is no part of what sets two of them apart.
+    """
+    means = {}
+    for goal in goals:
+        scores: dict[int, list[float]] = {}
+        for row in rows:
+            if row.method == method:
+                scores.setdefault(row.seed, []).append(row.scores.get(goal.name, math.nan))
+        if scores:
+            of_seeds = estimate(np.array([[fmean(own)] for own in scores.values()]))
+            means[goal.name] = ScoreMean(of_seeds.mean, *of_seeds.interval())
+    return means
+
+
 def _means(rows: Sequence[Row], method: str, metrics: Sequence[Metric]) -> dict[str, ScoreMean]:
-    """The means of one method, by metric; NaN where an image has no score."""
+    """The means of one method, by metric, with the intervals of other seeds and images.
+
+    NaN where an image has no score.
+    """
     means = {}
     for metric in metrics:
         try:
