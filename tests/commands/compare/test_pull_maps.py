@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import lossmith
-from lossmith.commands.compare.pull_maps import MARGIN, with_pull_maps
+from lossmith.commands.compare.pull_maps import MARGIN, as_trained, with_pull_maps
 from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
+from lossmith.expressions import brief
 from lossmith.losses import loss
 from lossmith.report import PullMaps, comparison_of
 from lossmith.training import pull_maps
@@ -111,3 +112,22 @@ def test_a_tournament_says_the_shares_everywhere(photos: Path, tmp_path: Path) -
     assert several["cosines"] == [
         {"terms": ["l1", "3*l2"], "cosine": pytest.approx(outcome.pulls[LOSS].cosines["l1", "3*l2"])}
     ]
+
+
+def test_percentages_are_the_factors_of_the_run(photos: Path, tmp_path: Path) -> None:
+    recipe = lossmith.Recipe(
+        degradation="noise(25)", network="srresnet_small(features=8, blocks=1)", steps=3, batch=2, patch=32
+    )
+    expression = "50%*l1 + 50%*l2"
+    outcome = lossmith.compare(
+        lossmith.Data([photos]), losses=[expression], seeds=1, recipe=recipe, out=tmp_path, progress=False
+    )
+    assert list(outcome.pulls[expression].shares) == ["50%*l1", "50%*l2"]
+    assert outcome.pulls[expression].shares["50%*l1"] == pytest.approx(0.5)  # at the first step, which measures it
+    as_numbers = as_trained(loss(expression), outcome.runs[0].run_folder.model)
+    assert as_numbers is not None
+    first, second = str(as_numbers).split(" + ")
+    assert (first, second[-3:]) == ("0.5*l1", "*l2")
+    assert float(second[:-3]) > 1  # the gradient of L2 is smaller
+    assert f"where {brief(second)} pulls" in outcome.report.read_text("utf-8")
+    assert as_trained(loss("l1"), Path()) is not None

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from lossmith.core.errors import LossmithError
-from lossmith.losses import Loss
+from lossmith.losses import Loss, as_loss
+from lossmith.losses.share_loss import has_shares
+from lossmith.models import load_model
 from lossmith.report import ImageComparison, PullMaps, find_crops
 from lossmith.training import pull_maps
 
@@ -36,6 +39,16 @@ def with_pull_maps(
     """
     maps = {loss: _maps(comparison, criterion, restored[loss], target) for loss, criterion in losses.items()}
     return replace(comparison, pulls={loss: several for loss, several in maps.items() if several})
+
+
+def as_trained(loss: Loss, model: Path) -> Loss | None:
+    """A loss with the factors that its percentages had in the run of this model; None where none can be read."""
+    if not has_shares(loss):
+        return loss
+    try:
+        return as_loss(load_model(model).receipt["loss_as_trained"])
+    except (LossmithError, KeyError):  # a loss or a network of somebody's own that only an object can give
+        return None
 
 
 def _maps(comparison: ImageComparison, loss: Loss, restored: Tensor, target: Tensor) -> PullMaps | None:

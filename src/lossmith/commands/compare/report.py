@@ -13,7 +13,7 @@ from torch import Tensor
 from lossmith.commands.compare.collapsed_runs import collapsed_runs
 from lossmith.commands.compare.job import RunResult
 from lossmith.commands.compare.learning_rates import RateChoice
-from lossmith.commands.compare.pull_maps import with_pull_maps
+from lossmith.commands.compare.pull_maps import as_trained, with_pull_maps
 from lossmith.commands.compare.results_json import write_json
 from lossmith.commands.compare.rising_curves import rising_curves
 from lossmith.commands.compare.tournament import run_seconds, step_costs
@@ -164,7 +164,12 @@ def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[I
 
     with np.errstate(invalid="ignore"):  # infinite scores have no spread
         candidates = nlargest(CANDIDATES, tournament.data.test_pairs, key=spread)
-    criteria = {loss: tournament.contenders[loss] for loss in first if loss in tournament.contenders}
+    trained = {
+        loss: as_trained(criterion, first[loss].model)
+        for loss, criterion in tournament.contenders.items()
+        if loss in first
+    }
+    criteria = {loss: criterion for loss, criterion in trained.items() if criterion}
     targets = {pair.name: pair.clean for pair in candidates}
     return [
         with_pull_maps(shown, criteria, restored(shown.image), targets[shown.image])
