@@ -91,9 +91,10 @@ def train(
     data
         The images.
     loss
-        The loss: a name from `lossmith losses`, or an expression such as `mix + 0.01*tv` or `l1 until 50% then l2`
-        [default: l1; with `discriminator`, `esrgan + 0.01*l1` where the weights of VGG-19 are found, and otherwise
-        `20*mdf(sr)` in the place of esrgan]. From Python also modules and functions.
+        The loss: a name from `lossmith losses`, or an expression such as `mix + 0.01*tv`, `80%*l1 + 20%*tv`
+        (shares of the gradient) or `l1 until 50% then l2` [default: l1; with `discriminator`, `esrgan + 0.01*l1`
+        where the weights of VGG-19 are found, and otherwise `20*mdf(sr)` in the place of esrgan]. From Python
+        also modules and functions.
     seed
         Seed of the network's first weights and of the patches.
     recipe

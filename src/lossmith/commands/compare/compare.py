@@ -113,8 +113,9 @@ def compare(
     data
         The images.
     losses
-        The contenders, one or several: names from `lossmith losses`, or expressions such as "l1 + 0.1*tv" or
-        "l1 until 50% then l2" [default: l2 l1 ssim mix]. From Python also modules and functions.
+        The contenders, one or several: names from `lossmith losses`, or expressions such as "l1 + 0.1*tv",
+        "80%*l1 + 20%*tv" (shares of the gradient) or "l1 until 50% then l2" [default: l2 l1 ssim mix]. From
+        Python also modules and functions.
     seeds
         Runs per loss, each with its own first weights and patches: a number, or a range such as 2:8, from Python
         (2, 8), for a race. Every loss runs the least number, and more of them those that may still be the best.
