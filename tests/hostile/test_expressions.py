@@ -38,8 +38,36 @@ VALUES = (
     *("l2", "valid", "same", "centre", "jpeg", "rggb", "4:2:0", "../../x", "/etc/passwd", "/dev/null", "/", "é"),
     *("x.safetensors", "x.pth", "\0", "\ud800", "-0", "+5", "1e300 1e301"),
 )
-WEIGHTS = ("2*", "-1*", "1e308*", "1e-308*", "0*", "nan*", "", "1e308*1e308*", "-0*", "1e400*")
-BETWEEN = (" + ", " until 50% then ", " until 0% then ", "*", "+(", " until 1e308% then ", ") + (", "")
+WEIGHTS = (
+    "2*",
+    "50%*",
+    "100%*",
+    "0%*",
+    "-1%*",
+    "50%*50%*",
+    "1e308%*",
+    "%*",
+    "-1*",
+    "1e308*",
+    "1e-308*",
+    "0*",
+    "nan*",
+    "",
+    "1e308*1e308*",
+    "-0*",
+    "1e400*",
+)
+BETWEEN = (
+    " + ",
+    " always + ",
+    " until 50% then ",
+    " until 0% then ",
+    "*",
+    "+(",
+    " until 1e308% then ",
+    ") + (",
+    "",
+)
 Table = Mapping[str, Callable[..., Any] | None]
 MAKERS: dict[str, tuple[Callable[[str], object], Table]] = {
     "loss": (loss, CATALOGUE),
@@ -88,7 +116,7 @@ def assert_built_or_refused(kind: str, text: str) -> None:
 
 
 for_each_kind = pytest.mark.parametrize("kind", MAKERS)
-anything = st.text(max_size=20) | st.text("()+*|,=%'\" 1e9untilthe\n.", max_size=40)
+anything = st.text(max_size=20) | st.text("()+*|,=%'\" 1e9untilthelways%\n.", max_size=40)
 
 
 @for_each_kind

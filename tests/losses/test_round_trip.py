@@ -54,8 +54,13 @@ def expressions() -> st.SearchStrategy[str]:
         brackets = inner.map("({})".format)
         part = st.sampled_from(CALLS) | brackets | products(brackets) | products(st.sampled_from(CALLS))
         sums = st.lists(part, min_size=1, max_size=3).map(" + ".join)
+        ends = st.sampled_from(["", " always"])
         turns = st.integers(1, 9999).map(lambda n: f"{n / 100:g}")
-        return sums | st.builds("{} until {}% then {}".format, sums, turns, sums)
+        first = st.integers(1, 99)
+        shares = st.builds(
+            lambda n, one, other, end: f"{n}%*{one} + {100 - n}%*{other}{end}", first, part, part, ends
+        )
+        return sums | shares | st.builds("{} until {}% then {}".format, sums | shares, turns, sums | shares)
 
     return st.recursive(st.sampled_from(CALLS), larger, max_leaves=6)
 

@@ -191,7 +191,7 @@ def overview() -> str:
             f'Options go in parentheses: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1".\n'
             'Percentages are shares of the gradient: "80%*l1 + 20%*lpips(squeeze)". Their factors are found in\n'
             'the first steps of a run, and go on following it where the expression ends in "always".\n'
-            f'They may change during a run: "l1 until 50% then l2". Your own: "my_package.my_module:MyLoss".\n'
+            f'Losses may change during a run: "l1 until 50% then l2". Your own: "my_package.my_module:MyLoss".\n'
             "Pixel and structural losses take images of any number of channels. Networks for RGB get gray images\n"
             "as three equal channels (gray=repeat), of many channels the three that you name, counted from 0:\n"
             'lpips(bands="4,2,0").\n'

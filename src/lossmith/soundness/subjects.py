@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lossmith.core.errors import LossmithError
 from lossmith.losses.base import CallableLoss, Loss, LossLike, loss_from_callable
 from lossmith.losses.registry import loss as loss_from_expression
+from lossmith.losses.share_loss import as_numbers, has_shares
 from lossmith.soundness.bounds import declared_bounds
 from lossmith.soundness.check import Criterion, Subject
 from lossmith.soundness.examine import answer, in_words
@@ -61,22 +62,22 @@ def _origin(loss: LossLike) -> tuple[str, Callable[[], Criterion], str]:
     """
     if isinstance(loss, str):
         made = loss_from_expression(loss)
-        is_ours = not isinstance(made, CallableLoss)
-        return (
-            str(made),
-            partial(_made, loss),
-            f"from lossmith import loss; criterion = loss({loss!r})" + ("" if is_ours else ".function"),
-        )
+        ending = ".function" if isinstance(made, CallableLoss) else ".eval()" if has_shares(made) else ""
+        return str(made), partial(_made, loss), f"from lossmith import loss; criterion = loss({loss!r}){ending}"
     name = str(loss_from_callable(loss))
     if isinstance(loss, CallableLoss):
         return name, partial(_copied, loss.function), _code_of(loss.function)
     if isinstance(loss, Loss):
+        loss = as_numbers(loss)
+        name = str(loss)
         return name, partial(_copied, loss), f"from lossmith import loss; criterion = loss({name!r})"
     return name, partial(_copied, loss), _code_of(loss)
 
 
 def _made(expression: str) -> Criterion:
     made = loss_from_expression(expression)
+    if has_shares(made):
+        made.eval()  # percentages are measured in calls, which are not to be asked for the same twice
     return made.function if isinstance(made, CallableLoss) else made
 
 
