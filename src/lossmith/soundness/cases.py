@@ -32,6 +32,10 @@ def _one_pixel_off(y: Tensor) -> Tensor:
     return x
 
 
+def _of_one_brightness(y: Tensor) -> Tensor:
+    return 0.5 + 0.7 * (y - y.mean(dim=1, keepdim=True))
+
+
 def _half(x: Tensor) -> Tensor:
     return (torch.arange(x.shape[-1], dtype=x.dtype) < x.shape[-1] // 2).to(x).expand(x.shape).clone()
 
@@ -41,6 +45,7 @@ TAME: dict[str, MakePair] = {
     "unrelated": lambda x, y: (x, y),
     "identical": lambda _, y: (y.clone(), y),
     "one pixel off": lambda _, y: (_one_pixel_off(y), y),
+    "colors of one brightness": lambda _, y: (_of_one_brightness(y), _of_one_brightness(y)),
     "two constants": lambda x, y: (_constant(x, 0.2), _constant(y, 0.8)),
     "equal constants": lambda x, y: (_constant(x, 0.6), _constant(y, 0.6)),
     "both black": lambda x, y: (_constant(x, 0), _constant(y, 0)),
@@ -79,7 +84,7 @@ CONSTANT_CASES = (
     "white for black",
 )
 """Where the prediction is one constant."""
-EQUAL = ("identical", "equal constants", "both black", "both white")
+EQUAL = ("identical", "colors of one brightness", "equal constants", "both black", "both white")
 
 LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "plain": lambda x: x,
@@ -134,6 +139,13 @@ class Case:
     def equal(self) -> bool:
         return self.values in EQUAL and self.dtypes[0] == self.dtypes[1]
 
+    @property
+    def flat(self) -> bool:
+        """Whether the prediction is one constant."""
+        return self.values in CONSTANT_CASES or (
+            self.values == "colors of one brightness" and (self.shape[1] == 1 or "expanded" in self.layouts)
+        )
+
     def pair(self) -> Pair:
         """Prediction and target, as they are to be given to a loss."""
         generator = torch.Generator().manual_seed(self.seed)
@@ -185,7 +197,7 @@ def random_case(
 def planned_cases(
     count: int, seed: int, channels: Sequence[int], min_side: int, odd: bool = False, small: bool = False
 ) -> list[Case]:
-    """So many cases: each of the usual contents, each dtype and each layout once, and then random ones."""
+    """So many cases: usual contents in float32, each dtype and layout, these contents in float16, random ones."""
     rng, step = Random(seed), 2 if odd else 1
     side = first_side(min_side, odd) + step * (1 if small else 5)
     shape = (2, 3 if 3 in channels else channels[0], side, side + step)
@@ -195,6 +207,7 @@ def planned_cases(
         *(replace(noisy, dtypes=(dtype, dtype)) for dtype in DTYPES if dtype != torch.float32),
         replace(noisy, autocast=True),
         *(replace(noisy, layouts=(layout, layout)) for layout in LAYOUTS if layout != "plain"),
+        *(replace(noisy, values=values, dtypes=(torch.float16, torch.float16)) for values in reversed(TAME)),
     ]
     draws = (random_case(rng, channels, min_side, odd, small) for _ in range(max(0, count - len(planned))))
     return [*planned, *draws][:count]

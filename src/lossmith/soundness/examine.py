@@ -8,7 +8,7 @@ from math import isfinite, isinf, log2
 import torch
 from torch import Tensor
 
-from lossmith.soundness.cases import CONSTANT_CASES, FLOAT32, Case
+from lossmith.soundness.cases import FLOAT32, Case
 from lossmith.soundness.check import Criterion, Subject
 
 NO_VALUE = "the value is NaN or infinite"
@@ -43,6 +43,8 @@ LARGEST = 16.0
 """To about this the largest number of a gradient is scaled, as one does when training in float16 ..."""
 MAX_RATIO = 2.0**12
 """... as far as this factor does it: float16 has to hold the factor as well."""
+WRITES = "in-?place operation|written-to tensor"
+"""What torch says where a loss writes into an image that is stored once for several, or that autograd needs."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def examine(subject: Subject, criterion: Criterion, case: Case, only: str | None
         faults = {*_faults(subject, criterion, case, only)}
     except Exception as error:  # whatever a loss may raise
         words = in_words(error)
+        if says_why(words, WRITES):
+            return Verdict((INPUT_CHANGED,))
         return Verdict(() if says_why(words, _clue(case)) else (UNCLEAR,), words)
     return Verdict(tuple(fault for fault in FAULTS if fault in faults))
 
@@ -130,7 +134,7 @@ def _faults(subject: Subject, criterion: Criterion, case: Case, only: str | None
     elif case.tame:
         yield from _off(subject, actual, true, case, scale)
         if only is None or only in (BATCH_MIXED, COLOR_ORDER_MATTERS):
-            yield from _moved(criterion, prediction.float(), target.float())
+            yield from _moved(criterion, prediction.float().contiguous(), target.float().contiguous())
 
 
 def _manners(criterion: Criterion, case: Case) -> Iterator[str]:
@@ -169,7 +173,7 @@ def _gradient_scale(true: Answer) -> float:
 
 def _off(subject: Subject, actual: Answer, true: Answer, case: Case, scale: float) -> Iterator[str]:
     # where no two places are alike, statistics are those of one picture
-    is_comparable = not (subject.kind.name == "statistics" and case.values in CONSTANT_CASES)
+    is_comparable = not (subject.kind.name == "statistics" and case.flat)
     if case.equal and is_comparable and abs(actual.value) > subject.slack:
         yield NOT_ZERO
     smallest = torch.finfo(case.dtypes[0]).smallest_normal / scale

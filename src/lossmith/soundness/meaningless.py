@@ -98,7 +98,15 @@ def answer_to_a_nan(subject: Subject, criterion: Criterion) -> str:
     return "NaN" if actual.gradient.any() else "NaN, gradient 0"
 
 
+def _refusal_of_default(subject: Subject) -> str:
+    """Why the usual images are refused, which a loss should not do, or nothing."""
+    outcome, words = reaction(subject.make(), *default_case(subject).pair(), ".")
+    return words if outcome == "refused" else ""
+
+
 def _run_nonsense(subject: Subject) -> Outcome:
+    if words := _refusal_of_default(subject):
+        return Outcome("refusal of nonsense", "pictures", "not run", f"usual images are refused: {words}")
     criterion, inputs = subject.make(), nonsense(subject)
     answers = answers_to_nonsense(subject, criterion)
     faulty = [input for input in inputs if answers[input.says][0] not in _tolerated(input)]
@@ -153,6 +161,8 @@ def _too_small(subject: Subject) -> Iterator[Case]:
 
 
 def _run_nan(subject: Subject) -> Outcome:
+    if words := _refusal_of_default(subject):
+        return Outcome("NaN pixel", "pictures", "not run", f"usual images are refused: {words}")
     actual = answer_to_a_nan(subject, subject.make())
     if actual in ("NaN", "refused", "NaN, gradient 0"):
         says = "is refused" if actual == "refused" else "makes the value NaN, so that it is noticed"

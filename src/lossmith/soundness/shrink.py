@@ -8,7 +8,7 @@ from lossmith.soundness.check import Subject
 
 PLAINNESS = ("two constants", "black for white", "noisy", *TAME, *WILD)
 """Contents, the plainest first; some are named twice."""
-MAX_TRIES = 60
+MAX_TRIES = 80
 """Pairs that are tried at most ..."""
 MAX_TRIES_IF_SLOW = 24
 """... and with a large network, which takes half a second for each."""
@@ -30,11 +30,13 @@ def shrink(case: Case, shows: Callable[[Case], bool], subject: Subject) -> Case:
     """
     tries = MAX_TRIES_IF_SLOW if subject.small else MAX_TRIES
     first, step = first_side(subject.min_side, subject.odd), 2 if subject.odd else 1
+    tried: set[Case] = set()
     candidates = _simpler(case, subject.channels, first, step)
-    for _ in range(tries):
-        candidate = next(candidates, None)
+    while len(tried) < tries:
+        candidate = next((each for each in candidates if each not in tried), None)
         if candidate is None:
             break
+        tried.add(candidate)
         if shows(candidate):
             case = candidate
             candidates = _simpler(case, subject.channels, first, step)

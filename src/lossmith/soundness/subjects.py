@@ -1,5 +1,6 @@
 """A loss as the subject of an examination: how it is made, and which images it takes, found by trying."""
 
+import contextlib
 import copy
 import inspect
 import sys
@@ -20,11 +21,11 @@ from lossmith.soundness.check import Criterion, Subject
 from lossmith.soundness.examine import answer, in_words
 from lossmith.soundness.kinds import KINDS
 
-USUAL_SIDE = 192
-"""A side that nearly every loss takes: MS-SSIM needs 161 at least, networks multiples of 32."""
+USUAL_SIDES = (64, 65, 192, 193)
+"""Nearly every loss takes one of them: networks need multiples of 32, MS-SSIM 161 at least, and some odd ones."""
 CHANNELS = (3, 1, 2, 4)
-HEAVY_FLOPS = 1e8
-"""Floating-point operations in the forward pass of two images near the least side: more is a large network."""
+HEAVY_FLOPS = 5e7
+"""Floating-point operations in the forward pass of an image near the least side: more is a large network."""
 
 
 def subject_of(loss: LossLike, kind: str | None = None, channels: Sequence[int] | None = None) -> Subject:
@@ -35,8 +36,8 @@ def subject_of(loss: LossLike, kind: str | None = None, channels: Sequence[int] 
     name, make, code = _origin(loss)
     criterion = make()
     _refuse_other_signatures(criterion, name)
-    taken = _taken_channels(criterion, name, channels)
-    side, step = _usual_side(criterion, taken[0])
+    taken, side = _taken_channels(criterion, name, channels)
+    step = 1 if side % 2 == 0 else 2
     least = _least_side(criterion, taken[0], side, step)
     stated = kind or str(getattr(criterion, "kind", "distance"))
     if stated not in KINDS:
@@ -50,7 +51,7 @@ def subject_of(loss: LossLike, kind: str | None = None, channels: Sequence[int] 
         min_side=least,
         odd=step == 2,
         bounds=declared_bounds(criterion),
-        small=_flops(criterion, taken[0], least + 6) > HEAVY_FLOPS,
+        small=_flops(criterion, taken[0], (least + 6, side)) > HEAVY_FLOPS,
     )
 
 
@@ -119,10 +120,9 @@ def _refuse_other_signatures(criterion: Criterion, name: str) -> None:
 
 
 def _images(channels: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-    rng = torch.Generator().manual_seed(0)
-    return torch.rand((2, channels, height, width), generator=rng), torch.rand(
-        (2, channels, height, width), generator=rng
-    )
+    generator = torch.Generator().manual_seed(0)
+    prediction, target = torch.rand((2, 1, channels, height, width), generator=generator)
+    return prediction, target
 
 
 def _reaction(criterion: Criterion, channels: int, height: int, width: int) -> str:
@@ -141,27 +141,28 @@ def _reaction(criterion: Criterion, channels: int, height: int, width: int) -> s
     raise LossmithError(f"a loss must return one number in a tensor, not {returned}")
 
 
-def _taken_channels(criterion: Criterion, name: str, channels: Sequence[int] | None) -> list[int]:
-    """Those that it takes, 3 first."""
-    reactions: dict[int, str] = {}
+def _taken_channels(criterion: Criterion, name: str, channels: Sequence[int] | None) -> tuple[list[int], int]:
+    """The numbers of channels that it takes, 3 first, and a side that it takes.
+
+    Raises LossmithError if there are none.
+    """
+    sides, taken = list(USUAL_SIDES), []
+    words = ""
     for count in CHANNELS if channels is None else sorted(channels, key=lambda count: count != 3):
-        try:
-            sides = ((USUAL_SIDE, USUAL_SIDE), (USUAL_SIDE + 1, USUAL_SIDE + 1))
-            tried = [_reaction(criterion, count, *side) for side in sides]
-        except LossmithError as error:
-            raise LossmithError(f"{name}: {error}") from None
-        reactions[count] = "" if "" in tried else tried[0]
-    taken = [count for count, words in reactions.items() if not words]
+        for side in sides:
+            try:
+                reaction = _reaction(criterion, count, side, side)
+            except LossmithError as error:
+                raise LossmithError(f"{name}: {error}") from None
+            words = words or reaction
+            if not reaction:
+                taken.append(count)
+                sides = [side]
+                break
     if not taken:
-        first = next(iter(reactions.values()), "no number of channels was given")
-        raise LossmithError(f"{name} takes no images of {USUAL_SIDE} x {USUAL_SIDE} pixels: {first}")
-    return taken
-
-
-def _usual_side(criterion: Criterion, channels: int) -> tuple[int, int]:
-    """A side that it takes, and 2 if sides must be odd, else 1."""
-    takes_even = not _reaction(criterion, channels, USUAL_SIDE, USUAL_SIDE)
-    return (USUAL_SIDE, 1) if takes_even else (USUAL_SIDE + 1, 2)
+        sizes = " or ".join(f"{side} x {side}" for side in USUAL_SIDES)
+        raise LossmithError(f"{name} takes no images of {sizes} pixels: {words or 'no channels were given'}")
+    return taken, sides[0]
 
 
 def _least_side(criterion: Criterion, channels: int, side: int, step: int) -> int:
@@ -176,13 +177,13 @@ def _least_side(criterion: Criterion, channels: int, side: int, step: int) -> in
     return taken
 
 
-def _flops(criterion: Criterion, channels: int, side: int) -> float:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        try:
+def _flops(criterion: Criterion, channels: int, sides: Sequence[int]) -> float:
+    """Floating-point operations of the first of the sides that it takes."""
+    for side in sides:
+        with contextlib.suppress(Exception), torch.no_grad(), FlopCounterMode(display=False) as counter:
             criterion(*_images(channels, side, side))
-        except Exception:  # a side that it does not take, such as no multiple of 8
-            criterion(*_images(channels, USUAL_SIDE, USUAL_SIDE))
-    return float(counter.get_total_flops())
+            return float(counter.get_total_flops())
+    return 0.0
 
 
 __all__ = ["subject_of"]
