@@ -7,6 +7,7 @@ from copy import deepcopy
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from lossmith import LossmithError
 from lossmith.losses import (
@@ -267,6 +268,30 @@ def test_compiled_code_measures_nothing() -> None:
     compiled = torch.compile(criterion, backend="eager", fullgraph=True)
     assert close(compiled(x, y), 0.8 * L1Loss()(x, y) + 0.2 * MSELoss()(x, y))
     assert criterion.steps == 0
+
+
+def test_shapes_without_numbers_are_not_measured() -> None:
+    criterion = loss("80%*l1 + 20%*l2").to("meta")
+    x, y = torch.rand(2, 1, 3, 8, 8, device="meta")
+    assert criterion(x.requires_grad_(), y).is_meta
+
+
+def test_the_default_data_type_changes_nothing() -> None:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        criterion = loss("80%*l1 + 20%*l2")
+    finally:
+        torch.set_default_dtype(before)
+    assert {criterion.means.dtype, criterion.factors.dtype} == {torch.float32}
+    assert str(as_numbers(criterion)) == "0.8*l1 + 0.2*l2"
+
+
+def test_a_checkpointed_loss_has_the_gradient_of_its_numbers() -> None:
+    criterion, (x, y) = loss("80%*l1 + 20%*l2"), next(batches())
+    checkpoint(criterion, x, y, use_reentrant=False).backward()
+    (expected,) = torch.autograd.grad(as_numbers(criterion)(x, y), x)
+    torch.testing.assert_close(x.grad, expected)
 
 
 def test_a_step_without_a_gradient_does_not_count_for_a_term() -> None:

@@ -60,10 +60,12 @@ class TrainResult(TrainedRun, ScoredOutcome):
         before = f"{self.pretraining}\n" if self.pretraining else ""
         skipped = f", {self.summary.skipped} of them skipped," if self.summary.skipped else ""
         tested = f"{len(self.rows)} test images" if len(self.rows) > 1 else "the test image"
+        found = self.summary.loss_as_trained
         return before + (
             f"{counted(self.summary.steps, 'step')}{skipped} in {self.summary.seconds:.0f} s; "
             f"mean PSNR of {tested} {psnr:.2f} dB\n"
-            f"model: {self.model_path}"
+            + (f"the loss in numbers: {found}\n" if found else "")
+            + f"model: {self.model_path}"
         )
 
 

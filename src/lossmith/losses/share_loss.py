@@ -69,6 +69,7 @@ class ShareLoss(Loss):
     """
 
     needs_parentheses = True
+    proportions: Tensor
     means: Tensor
     mean_weights: Tensor
     steps: Tensor
@@ -86,8 +87,9 @@ class ShareLoss(Loss):
         self.shares, self.always = list(shares), always
         self.min_side = max(loss.min_side for loss in losses)
         self.kind = weakest_kind(loss.kind for loss in losses)
+        self.register_buffer("proportions", torch.tensor(self.shares, dtype=torch.float32), persistent=False)
         for name in ("means", "mean_weights"):  # a mean is `means / mean_weights`, so that it has no bias to 0
-            self.register_buffer(name, torch.zeros(len(losses)))
+            self.register_buffer(name, torch.zeros(len(losses), dtype=torch.float32))
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self._warmed_up = False  # known to be; asking `steps` waits for the device
         self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
@@ -100,9 +102,8 @@ class ShareLoss(Loss):
     @property
     def factors(self) -> Tensor:
         """The factor of each term, (terms,): so that factors times norms are in the proportion of the shares."""
-        shares = torch.tensor(self.shares, dtype=self.means.dtype, device=self.means.device)
-        factors = shares * (self.norms[0] / self.norms)
-        return torch.where(factors.isfinite(), factors, shares)
+        factors = self.proportions * (self.norms[0] / self.norms)
+        return torch.where(factors.isfinite(), factors, self.proportions)
 
     @property
     def is_measured(self) -> bool:
@@ -124,7 +125,7 @@ class ShareLoss(Loss):
 
     def weigh(self, values: list[Tensor], prediction: Tensor) -> list[Tensor]:
         """The values of the losses times their factors, which are measured first if this is a training step."""
-        if self._measures(values, prediction):
+        if self._measures(prediction):
             self._measure(values, prediction)
         return [factor * value for factor, value in zip(self.factors.unbind(), values, strict=True)]
 
@@ -139,8 +140,9 @@ class ShareLoss(Loss):
         prediction = at_least_float32(prediction)
         return self.weigh([loss(prediction, target) for loss in self.losses], prediction)
 
-    def _measures(self, values: list[Tensor], prediction: Tensor) -> bool:
-        if not self.training or plainly(prediction) or not (torch.is_grad_enabled() and prediction.requires_grad):
+    def _measures(self, prediction: Tensor) -> bool:
+        is_step = self.training and torch.is_grad_enabled() and prediction.requires_grad
+        if not is_step or plainly(prediction) or prediction.is_meta:
             return False
         self._warmed_up = self._warmed_up or int(self.steps) >= WARM_UP_STEPS
         return self.always or not self._warmed_up
@@ -273,8 +275,9 @@ def _shortest(factor: float) -> float:
     >>> _shortest(torch.tensor(0.8).item())
     0.8
     """
-    rounded = (float(f"{factor:.{digits}g}") for digits in range(6, 9))
-    return next((number for number in rounded if torch.tensor(number).item() == factor), float(f"{factor:.9g}"))
+    texts = (f"{factor:.{digits}g}" for digits in range(6, 10))
+    numbers = (float(text) for text in texts)
+    return next((n for n in numbers if torch.tensor(n, dtype=torch.float32).item() == factor), factor)
 
 
 __all__ = [

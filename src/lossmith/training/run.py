@@ -223,13 +223,14 @@ def train_run(
                 settings.devices,
             )
         restorer = module.trained_network.eval()
+        as_trained = str(as_numbers(module.content)) if has_shares(module.content) else ""
         receipt = {
             "scale": data.source.scale,
             **config,
             "protocol": settings.protocol.receipt,
             **provenance(settings.devices),
             "steps": state.step,
-            **_as_trained(module.content),
+            **({"loss_as_trained": as_trained} if as_trained else {}),
             **({"skipped": state.skipped} if state.skipped else {}),
             **({"remarks": list(data.remarks)} if data.remarks else {}),
         }
@@ -251,14 +252,10 @@ def train_run(
             activation_mb=saved_activation_bytes(module, batch) / 1e6,
             device=device_name(settings.devices),
             precision=recipe.precision,
+            loss_as_trained=as_trained,
         )
         folder.finish(summary, [folder.image(pair.name, data.pixels) for pair in data.test_pairs])
     return summary
-
-
-def _as_trained(loss: Loss) -> dict[str, str]:
-    """An entry of the receipt: a loss of percentages with the factors that were found for them."""
-    return {"loss_as_trained": str(as_numbers(loss))} if has_shares(loss) else {}
 
 
 def _tested(

@@ -23,7 +23,7 @@ CHECKPOINT_FORMAT = "lossmith run 5"
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The cost of a finished run."""
+    """The cost of a finished run, and what it found."""
 
     steps: int
     seconds: float
@@ -33,6 +33,8 @@ class RunSummary:
     precision: str
     skipped: int = 0
     """Steps that were skipped, since their loss or gradient was not finite."""
+    loss_as_trained: str = ""
+    """The loss with the numbers that were found for its percentages; empty where it has none."""
 
     def __post_init__(self) -> None:
         if not all(isinstance(number, int | float) for number in (self.steps, self.seconds, self.activation_mb)):
