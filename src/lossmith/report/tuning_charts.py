@@ -1,7 +1,7 @@
 """The charts of a search: goals against each other, over the trials, and against what was searched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from lossmith.metrics.registry import Metric
 from lossmith.report.methods import look
@@ -60,15 +60,12 @@ class TuningChart:
     dots: Sequence[TrialDot]
     members: Sequence[MemberMark]
     size: tuple[int, int]
-    line: Sequence[Place] = field(default=())
+    line: Sequence[Place] = ()
     """The front of the trials, or the best so far."""
+    front: Sequence[Place] = ()
+    """The members that stay, from the first to the last."""
     trend: str = ""
     """How the goal follows what was searched, in words."""
-
-    @property
-    def front(self) -> list[Place]:
-        """Of the members that stay, joined; of one goal there is none."""
-        return [] if self.x_title == "trial" else [(mark.x, mark.y) for mark in self.members if mark.on_front]
 
     @property
     def frame(self) -> tuple[int, int, int, int]:
@@ -85,9 +82,10 @@ def front_charts(contents: TuningContents, members: Sequence[FrontMember]) -> li
         if trials := measured(contents.trials, [across, up]):
             x = goal_side(contents, across, left, right, f"{titled(across)}, better →")
             y = goal_side(contents, up, bottom, top, f"↑ better, {titled(up)}")
+            chart = _chart(f"{up.label} against {across.label}", x, y, trials, members, contents.axes, LARGE)
             line = [(x.trial(t), y.trial(t)) for t in undominated(trials, [across, up])]
-            title = f"{up.label} against {across.label}"
-            charts.append(_chart(title, x, y, trials, members, contents.axes, LARGE, line))
+            front = [(mark.x, mark.y) for mark in chart.members if mark.on_front]
+            charts.append(replace(chart, line=line, front=front))
     return charts
 
 
@@ -101,7 +99,7 @@ def history_chart(contents: TuningContents, members: Sequence[FrontMember]) -> T
     x = number_side(contents.trials, left, right)
     y = goal_side(contents, goal, bottom, top, f"↑ better, {titled(goal)}")
     line = [(x.trial(at), y.trial(best)) for at, best in _best_so_far(trials, goal)]
-    return _chart(f"{goal.label} over the trials", x, y, trials, members, [goal], LARGE, line)
+    return replace(_chart(f"{goal.label} over the trials", x, y, trials, members, [goal], LARGE), line=line)
 
 
 def search_charts(
@@ -116,8 +114,9 @@ def search_charts(
             if trials := measured(contents.trials, [goal]):
                 x = search_side(trials, searched, left, right)
                 y = goal_side(contents, goal, bottom, top, f"↑ better, {titled(goal)}")
-                title, words = f"{goal.label} against {searched.name}", trend(trials, searched, goal)
-                charts.append(_chart(title, x, y, trials, members, [goal], SMALL, words=words))
+                title = f"{goal.label} against {searched.name}"
+                chart = _chart(title, x, y, trials, members, [goal], SMALL)
+                charts.append(replace(chart, trend=trend(trials, searched, goal)))
         if charts:
             rows.append((searched, charts))
     return rows
@@ -131,13 +130,12 @@ def _chart(
     members: Sequence[FrontMember],
     goals: Sequence[Metric],
     size: tuple[int, int],
-    line: Sequence[Place] = (),
-    words: str = "",
 ) -> TuningChart:
+    """Every trial and every member that has a mean in these goals."""
     dots = {t.number: _dot(t, x, y, goals) for t in trials}
     drawn = scored_members(members, goals)
     marks = [_mark(m, index, x, y, goals, dots.get(m.trial)) for index, m in enumerate(members) if m in drawn]
-    return TuningChart(title, x.title, y.title, x.ticks, y.ticks, list(dots.values()), marks, size, line, words)
+    return TuningChart(title, x.title, y.title, x.ticks, y.ticks, list(dots.values()), marks, size)
 
 
 def _dot(trial: TuningTrial, x: Side, y: Side, goals: Sequence[Metric]) -> TrialDot:
