@@ -22,7 +22,7 @@ CURRENT = [name for name in TEXTS if name != "CHANGELOG.md"]
 """The pages that tell of today. The changelog may name what is gone."""
 
 EVERYWHERE = {"--config", "--device", "--help", "--preset"}
-TRAINS = re.compile(r"\.(compare|judge|study|train|learn_loss|restore|evaluate)\(")
+TRAINS = re.compile(r"\.(compare|tune|judge|study|train|learn_loss|restore|evaluate)\(")
 """What makes a block of code too long to run: it is compiled only."""
 
 

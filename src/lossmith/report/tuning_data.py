@@ -52,7 +52,10 @@ class TuningTrial:
     """The expression with these values."""
     state: TrialState
     scores: Mapping[str, float]
-    """The goals on validation crops, where it ended or was stopped; empty where nothing was measured."""
+    """The goals on validation crops; empty where nothing was measured.
+
+    Of a trial that was stopped, those of the one that stopped it, less what it was behind then.
+    """
     seconds: float = math.nan
     """Of training."""
     note: str = ""

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from heapq import nlargest
 from pathlib import Path
@@ -19,7 +19,7 @@ from lossmith.commands.compare.results_json import no_nan
 from lossmith.commands.compare.scores import Scores
 from lossmith.commands.tune.confirmation import Confirmation, Member
 from lossmith.commands.tune.search_space import Interval, SearchSpace
-from lossmith.commands.tune.trial import Trial
+from lossmith.commands.tune.trial import Trial, comparable_scores
 from lossmith.core.files import write_text
 from lossmith.core.provenance import environment
 from lossmith.data import ImagePair, PreparedData, read_picture
@@ -58,6 +58,10 @@ class SearchResults:
     seed: int
     bands: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def scores(self, trial: Trial) -> Mapping[str, float]:
+        """The goals of a trial, as they can be compared with those of the others."""
+        return comparable_scores(trial, self.trials, self.goals)
 
     @property
     def goals(self) -> Sequence[Metric]:
@@ -101,7 +105,13 @@ def make_contents(results: SearchResults) -> TuningContents:
         goals=results.goals,
         trials=[
             TuningTrial(
-                trial.number, trial.values, trial.loss, trial.state, trial.scores, trial.seconds, trial.note
+                trial.number,
+                trial.values,
+                trial.loss,
+                trial.state,
+                results.scores(trial),
+                trial.seconds,
+                trial.note,
             )
             for trial in results.trials
         ],
@@ -220,7 +230,7 @@ def write_table(path: Path, results: SearchResults) -> None:
     writer.writeheader()
     for trial in results.trials:
         own = {name: getattr(trial, name) for name in ("number", "state", "steps", "seconds", "loss", "note")}
-        writer.writerow({**trial.values, **trial.scores, **own})
+        writer.writerow({**trial.values, **results.scores(trial), **own})
     write_text(path, text.getvalue())
 
 

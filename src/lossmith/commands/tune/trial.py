@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal, get_args
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from lossmith import evaluation, losses
 from lossmith.commands.compare.job import Job, RunResult
 from lossmith.commands.compare.trial_job import VALIDATION
-from lossmith.commands.tune.pruning import Looks, Pruned, Pruner, Rival, read_looks
+from lossmith.commands.tune.pruning import Looks, Pruned, Pruner, Rival, better_rival, read_looks
 from lossmith.commands.tune.search_space import Values
 from lossmith.core.errors import LossmithError
 from lossmith.core.files import write_text
@@ -146,6 +146,26 @@ class SearchJob(Job):
         )
 
 
+def comparable_scores(
+    trial: Trial, trials: Sequence[Trial], goals: Sequence[evaluation.Metric]
+) -> Mapping[str, float]:
+    """The goals of a trial, so that they can be compared with those of others.
+
+    A look is at other crops than the scores at the end. So a trial that was stopped gets the scores of the one
+    that stopped it, less what it was behind at that look; empty where none of `trials` did.
+    """
+    if trial.state != "pruned":
+        return trial.scores
+    number = max(trial.looks)
+    own = trial.looks[number].scores
+    complete = {t.number: t for t in trials if t.state == "complete" and t.number < trial.number}
+    rival = better_rival(own, number, [each.rival for each in complete.values()], goals)
+    if not rival:
+        return {}
+    end, then = complete[rival.number].scores, rival.looks[number].scores
+    return {goal.name: end[goal.name] + own[goal.name] - then[goal.name] for goal in goals}
+
+
 @dataclass(frozen=True)
 class _Outcome:
     """What `trial.json` holds."""
@@ -157,4 +177,4 @@ class _Outcome:
     reason: str | None
 
 
-__all__ = ["SearchJob", "State", "Trial"]
+__all__ = ["SearchJob", "State", "Trial", "comparable_scores"]
