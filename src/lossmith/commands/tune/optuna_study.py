@@ -118,7 +118,7 @@ def _append(path: Path, space: SearchSpace, goals: Sequence[Metric], over: Seque
                 storage=storage, study_name=STUDY_NAME, directions=_directions(goals), load_if_exists=True
             )
             stored = study.get_trials(deepcopy=False)
-            if [trial.params for trial in stored] != [dict(t.values) for t in over[: len(stored)]]:
+            if any(old.params != trial.values for old, trial in zip(stored, over, strict=False)):
                 raise ValueError("these are other trials")
             if not stored:
                 study.set_metric_names([goal.name for goal in goals])

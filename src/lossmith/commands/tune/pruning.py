@@ -8,12 +8,13 @@ metric, so that a trial which is about as good may still win.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lossmith import evaluation
 from lossmith.core.errors import LossmithError
@@ -123,7 +124,7 @@ class Pruner:
             return
         look = Look(self._scores(validation), validation.step, validation.seconds)
         self._looks[validation.number] = look
-        write_text(self.file, json.dumps({number: asdict(each) for number, each in self._looks.items()}) + "\n")
+        write_text(self.file, json.dumps({number: _plain(each) for number, each in self._looks.items()}) + "\n")
         if rival := better_rival(look.scores, validation.number, self.rivals, self.goals):
             share = validation.number / VALIDATIONS_PER_RUN
             where = "every goal" if len(self.goals) > 1 else self.goals[0].label
@@ -153,9 +154,21 @@ def read_looks(file: Path) -> Looks:
         return {}
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
-        return {int(number): Look(**look) for number, look in stored.items()}
+        return {int(number): _look(**look) for number, look in stored.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise LossmithError(f"{file} is damaged; delete it, and the same command goes on") from error
+
+
+def _plain(look: Look) -> dict[str, Any]:
+    """A look for JSON, which has no NaN."""
+    return {
+        **asdict(look),
+        "scores": {n: None if math.isnan(score) else score for n, score in look.scores.items()},
+    }
+
+
+def _look(scores: Mapping[str, float | None], step: int, seconds: float) -> Look:
+    return Look({name: math.nan if score is None else score for name, score in scores.items()}, step, seconds)
 
 
 __all__ = ["FIRST_LOOK", "Look", "Looks", "Pruned", "Pruner", "Rival", "better_rival", "read_looks"]
