@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -341,24 +342,24 @@ def test_a_damaged_file_is_named(file: str, sentence: str, outcome: Tuning, tune
         tune(tmp_path)
 
 
-def test_without_optuna_it_is_said_how_to_install_it(tmp_path: Path, photos: Path) -> None:
-    import subprocess
-    import sys
-
-    program = (
-        "import sys; sys.modules['optuna'] = None; from lossmith.cli import run;"
-        f"sys.exit(run(['tune', {str(photos)!r}, '--loss', 'l1 + W*tv', '--search', 'W=0..1', '--goals', 'psnr']))"
-    )
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
-    assert process.returncode == 2
-    assert 'a search needs Optuna, which comes with: pip install "lossmith[tune]"' in process.stderr
+def test_without_optuna_it_is_said_how_to_install_it(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    for name in ("preparation", "search", "optuna_study"):
+        monkeypatch.delitem(sys.modules, f"lossmith.commands.tune.{name}", raising=False)
+    assert command(["tune", str(photos), "--loss", "l1 + W*tv", "--search", "W=0..1", "--goals", "psnr"]) == 2
+    assert 'a search needs Optuna, which comes with: pip install "lossmith[tune]"' in capsys.readouterr().err
 
 
 def test_on_the_command_line(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = "--degradation noise(25) --network fcn --steps 2 --batch 2 --patch 32 --trials 1 --seeds 1"
     searches = ["--search", "W=0.1..1 log", "--search", "V=0..0.1"]
     loss = ["--loss", "l1 + W*l2 + V*tv"]
-    assert command(["tune", str(photos), *loss, *searches, "--goals", "psnr", *small.split(), "--out", str(tmp_path)]) == 0
+    assert (
+        command(["tune", str(photos), *loss, *searches, "--goals", "psnr", *small.split(), "--out", str(tmp_path)])
+        == 0
+    )
     out, err = capsys.readouterr()
     assert "l1 + 0.316*l2 + 0*tv" in out
     assert "trial 0, l1 + 0.316*l2 + 0*tv: PSNR" in err
