@@ -1,158 +1,15 @@
 """Random pairs of images of any shape, dtype, memory layout and contents."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import prod
-
-import torch
 from hypothesis import strategies as st
-from torch import Tensor
-from torch.nn.functional import interpolate, pad
 
-Pair = tuple[Tensor, Tensor]
-MakePair = Callable[[Tensor, Tensor], Pair]
-
-
-def _apply_to_both(change: Callable[[Tensor], Tensor]) -> MakePair:
-    return lambda x, y: (change(x), change(y))
-
-
-def _constant(x: Tensor, value: float) -> Tensor:
-    return torch.full_like(x, value)
-
-
-def _checkers(x: Tensor) -> Tensor:
-    rows, columns = (torch.arange(side, dtype=x.dtype) for side in x.shape[-2:])
-    return (rows[:, None] + columns).remainder(2).expand(x.shape).clone()
-
-
-def _one_pixel_off(y: Tensor) -> Tensor:
-    x = y.clone()
-    x[0, 0, -1, -1] = 1 - x[0, 0, -1, -1]
-    return x
-
-
-def _half(x: Tensor) -> Tensor:
-    return (torch.arange(x.shape[-1], dtype=x.dtype) < x.shape[-1] // 2).to(x).expand(x.shape).clone()
-
-
-TAME: dict[str, MakePair] = {
-    "noisy": lambda x, y: (0.7 * y + 0.3 * x, y),
-    "unrelated": lambda x, y: (x, y),
-    "identical": lambda _, y: (y.clone(), y),
-    "one pixel off": lambda _, y: (_one_pixel_off(y), y),
-    "two constants": lambda x, y: (_constant(x, 0.2), _constant(y, 0.8)),
-    "equal constants": lambda x, y: (_constant(x, 0.6), _constant(y, 0.6)),
-    "both black": lambda x, y: (_constant(x, 0), _constant(y, 0)),
-    "both white": lambda x, y: (_constant(x, 1), _constant(y, 1)),
-    "black for white": lambda x, y: (_constant(x, 0), _constant(y, 1)),
-    "white for black": lambda x, y: (_constant(x, 1), _constant(y, 0)),
-    "flat for textured": lambda x, y: (_constant(x, 0.5), y),
-    "textured for flat": lambda x, y: (x, _constant(y, 0.5)),
-    "negative": lambda _, y: (1 - y, y),
-    "opposite checkers": lambda x, y: (1 - _checkers(x), _checkers(y)),
-    "nearly flat and bright": lambda x, y: (0.9 + 0.004 * (x + y - 1), 0.9 + 0.004 * (y - 0.5)),
-    "a little outside": lambda x, y: (1.2 * (0.7 * y + 0.3 * x) - 0.1, y),
-}
-"""Contents as training brings them, of a noise x and a smooth image y, both in [0, 1]."""
-
-WILD: dict[str, MakePair] = {
-    "negated": lambda _, y: (-y, y),
-    "a network that ran away": lambda x, y: (1e4 * x, y),
-    "bytes": _apply_to_both(lambda x: 255 * x),
-    "huge": _apply_to_both(lambda x: 1e6 * x),
-    "huge by half": lambda x, y: (1e4 * _half(x), 1e4 * (1 - _half(y))),
-    "huge and nearly flat": lambda x, y: (1e4 + 0.01 * x, 1e4 + 0.01 * y),
-    "huge and of other sign": lambda x, y: (_constant(x, 1e4), _constant(y, -1e4)),
-    "tiny": _apply_to_both(lambda x: 1e-7 * x),
-    "denormal": _apply_to_both(lambda x: 1e-40 * x),
-}
-"""Contents that nobody means."""
-
-CONSTANT_CASES = (
-    "two constants",
-    "equal constants",
-    "both black",
-    "both white",
-    "black for white",
-    "white for black",
-)
-CONSTANT_CASES += ("flat for textured",)
-"""Where the prediction is one constant."""
-EQUAL = ("identical", "equal constants", "both black", "both white")
-
-LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
-    "plain": lambda x: x,
-    "channels-last": lambda x: x.contiguous(memory_format=torch.channels_last),
-    "every second pixel": lambda x: x.repeat_interleave(2, -1).repeat_interleave(2, -2)[..., ::2, ::2],
-    "transposed": lambda x: x.mT.contiguous().mT,
-    "cut out": lambda x: pad(x, (3, 2, 1, 4))[..., 1:-4, 3:-2],
-    "batch behind": lambda x: x.movedim(0, -1).contiguous().movedim(-1, 0),
-    "expanded": lambda x: x[:1, :1].expand(x.shape),
-}
-"""The same numbers, stored otherwise; "expanded" repeats the first channel of the first image without a copy."""
-
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-STEPS = (0, 0, 1, 2, 5, 8, 13)
-THIN = 120
-"""How much longer than the least side a long and thin image is."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A pair of images."""
-
-    shape: tuple[int, int, int, int]
-    values: str
-    dtypes: tuple[torch.dtype, torch.dtype]
-    layouts: tuple[str, str]
-    seed: int
-    autocast: bool = False
-    """Whether the loss is called under autocast to bfloat16."""
-
-    def __str__(self) -> str:
-        dtypes, layouts = (
-            " and ".join(dict.fromkeys(str(name).removeprefix("torch.") for name in names))
-            for names in (self.dtypes, self.layouts)
-        )
-        autocast = ", under autocast" if self.autocast else ""
-        return f"{self.values}, {self.shape}, {dtypes}{autocast}, {layouts}, seed {self.seed}"
-
-    @property
-    def numbers(self) -> int:
-        return prod(self.shape)
-
-    @property
-    def tame(self) -> bool:
-        return self.values in TAME
-
-    @property
-    def equal(self) -> bool:
-        return self.values in EQUAL and self.dtypes[0] == self.dtypes[1]
-
-    def pair(self) -> Pair:
-        """Prediction and target, as they are to be given to a loss."""
-        generator = torch.Generator().manual_seed(self.seed)
-        noise = torch.rand(self.shape, generator=generator, dtype=torch.float64)
-        coarse = torch.rand((*self.shape[:2], 5, 5), generator=generator, dtype=torch.float64)
-        smooth = interpolate(coarse, self.shape[2:], mode="bilinear", align_corners=True)
-        noisy_pair = {**TAME, **WILD}[self.values](noise, 0.9 * smooth + 0.1 * noise.flip(-1))
-        if "expanded" in self.layouts:  # before both are compared, so that what was equal stays it
-            noisy_pair = (noisy_pair[0][:1, :1].expand(self.shape), noisy_pair[1][:1, :1].expand(self.shape))
-        prediction, target = (
-            LAYOUTS[layout](image.clamp(-3e4, 3e4).to(dtype))
-            for image, dtype, layout in zip(noisy_pair, self.dtypes, self.layouts, strict=True)
-        )
-        return prediction, target
+from lossmith.soundness import Subject
+from lossmith.soundness.cases import DTYPES, LAYOUTS, STEPS, TAME, THIN, WILD, Case, first_side
 
 
 @st.composite
-def cases(
-    draw: st.DrawFn, channels: tuple[int, ...], min_side: int, odd: bool = False, small: bool = False
-) -> Case:
-    """Cases for a loss that takes so many channels, sides from `min_side` on, and perhaps odd ones only."""
-    step = 2 if odd else 1
-    first = min_side + (min_side % 2 == 0 and odd)
+def cases(draw: st.DrawFn, subject: Subject, small: bool = False) -> Case:
+    """Cases for a loss; `small` ones have sides near the least."""
+    step, first = 2 if subject.odd else 1, first_side(subject.min_side, subject.odd)
     height, width = (first + step * draw(st.sampled_from(STEPS)) for _ in range(2))
     thin = draw(st.sampled_from([None, None, None, None, "high", "wide"]))
     if thin and not small:
@@ -160,7 +17,7 @@ def cases(
     dtype = draw(st.sampled_from(DTYPES))
     other = draw(st.sampled_from([dtype, dtype, dtype, *DTYPES]))
     return Case(
-        (draw(st.integers(1, 2 if small else 4)), draw(st.sampled_from(channels)), height, width),
+        (draw(st.integers(1, 2 if small else 4)), draw(st.sampled_from(subject.channels)), height, width),
         draw(st.sampled_from([*TAME, *WILD])),
         (dtype, other),
         (draw(st.sampled_from([*LAYOUTS])), draw(st.sampled_from([*LAYOUTS]))),

@@ -4,8 +4,9 @@ from functools import cache, partial
 
 from lossmith.losses import loss
 from lossmith.losses.mdf.loss_file import shipped_losses
-
-from .battery import Subject
+from lossmith.soundness import KINDS, Subject
+from lossmith.soundness.bounds import declared_bounds
+from lossmith.soundness.examine import COLOR_ORDER_MATTERS, DEAD, NOT_ZERO
 
 TV = ("tv", "tv(exponent=2)")
 PIXEL = ("l1", "l2", "charbonnier", *TV)
@@ -52,20 +53,31 @@ SLACK = {
 cached_loss = cache(loss)
 
 
+def is_deep(expression: str) -> bool:
+    return expression in (*DEEP, *LEARNED_LOSSES) or "lpips" in expression
+
+
 def subject(expression: str) -> Subject:
+    """What is asked here is more than the kind promises; see `excused_faults`."""
     criterion = cached_loss(expression)
-    deep = expression in (*DEEP, *LEARNED_LOSSES) or "lpips" in expression
     return Subject(
         expression,
         partial(cached_loss, expression),
-        channels=(3,) if deep else (1, 2, 3, 4),
+        KINDS["statistics" if expression.startswith("contextual") else "distance"],
+        "",
+        channels=(3,) if is_deep(expression) else (1, 2, 3, 4),
         min_side=criterion.min_side,
         odd="form=center" in expression,
-        color_blind=not deep,
+        bounds=declared_bounds(criterion),
         slack=SLACK.get(expression, 0),
-        distance=expression not in TV,
-        needs_texture=expression.startswith("contextual"),
     )
 
 
-__all__ = ["EXPRESSIONS", "HEAVY", "subject"]
+def excused_faults(expression: str) -> frozenset[str]:
+    """Networks see colors, each in its way, and a prior is no distance."""
+    if expression in TV:
+        return frozenset({NOT_ZERO, DEAD})
+    return frozenset({COLOR_ORDER_MATTERS}) if is_deep(expression) else frozenset()
+
+
+__all__ = ["EXPRESSIONS", "HEAVY", "TV", "excused_faults", "subject"]

@@ -39,6 +39,8 @@ def dissimilarity_map(prediction: Tensor, target: Tensor, spec: SSIMSpec) -> Ten
 
 def central_dissimilarity(prediction: Tensor, target: Tensor, spec: SSIMSpec) -> Tensor:
     """1 - [l] prod cs at the center only, (..., 1, 1), under Gaussians as large as the images."""
+    # sums of images in two layouts may come in another order, and those of equal images would differ
+    prediction, target = prediction.contiguous(), target.contiguous()
     center = torch.stack(center_of(prediction, target))
     maps = moment_maps(prediction, target, center)
     means = [weighted_mean(maps, *center_weights(sigma, maps))[..., None, None] for sigma, _ in spec.windows]
