@@ -108,6 +108,15 @@ def test_the_stages_of_a_schedule_have_a_sentence_each(report_data: ReportData) 
     )
 
 
+def test_percentages_are_told_in_numbers(report_data: ReportData, tmp_path: Path) -> None:
+    data = with_pulls(report_data, Pulls([1, 101], {A: [0.8, 0.8], B: [0.2, 0.2]}, {}))
+    found = [replace(result, in_numbers=["0.8*l1 + 0.0312*tv", "0.8*l1 + 0.03*tv"]) for result in data.results]
+    write_report(tmp_path / "page.html", replace(data, results=found))
+    assert "In numbers: 0.8*l1 + 0.0312*tv" in " ".join(Page(tmp_path / "page.html").text.split())
+    write_report(tmp_path / "page.html", data)
+    assert "In numbers" not in Page(tmp_path / "page.html").text
+
+
 @pytest.mark.parametrize("looks", [1, 3])
 def test_the_page_has_a_card_for_each_loss(looks: int, report_data: ReportData, tmp_path: Path) -> None:
     run = Pulls(

@@ -52,6 +52,8 @@ class LossResult:
     """Why the run stopped early, in one sentence; None when it finished."""
     pulls: list[Pulls] = field(default_factory=list)
     """Which of its terms pulled how much in each run; empty of looks where it has one term."""
+    in_numbers: list[str] = field(default_factory=list)
+    """By seed, the loss with the numbers that a run found for its percentages; empty where it has none."""
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ class PullsView:
     last: int
     """Steps of the first and the last look."""
     seeds: int
+    in_numbers: str = ""
+    """The loss with the numbers that the first seed found for its percentages."""
 
     @property
     def is_over_time(self) -> bool:
@@ -109,6 +111,7 @@ def _view(result: LossResult, method: Method) -> PullsView:
         ],
         *ends,
         len(runs),
+        next(map(brief, result.in_numbers), ""),
     )
 
 

@@ -136,6 +136,7 @@ def _loss_result(tournament: TournamentResults, loss: str) -> LossResult:
         activation_mb=max(s.activation_mb for s in summaries) if summaries else None,
         failure=_failure(tournament, loss),
         pulls=[entry.run_folder.pulls() for entry in entries],
+        in_numbers=[summary.loss_as_trained for summary in summaries if summary.loss_as_trained],
     )
 
 
