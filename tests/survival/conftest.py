@@ -20,6 +20,7 @@ COMMANDS = {
     "learn-loss": "learn-loss {photos}/0.png --degradation jpeg --iterations 4 --min-side 24 --width 4 "
     "--max-width 8 --crop 24 --batch 2 --save-every 0 --out run.safetensors",
     "compare": "compare " + RECIPE + "--losses l1 l2 --seeds 1 --steps 3",
+    "tune": "tune " + RECIPE + "--loss l1+W*tv --search W=0.1..1 --goals psnr --trials 3 --seeds 1 --steps 4",
 }
 
 

@@ -1,7 +1,9 @@
 """Whether two finished folders hold the same."""
 
 import csv
+import sqlite3
 from collections.abc import Collection
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,20 @@ def _files(folder: Path) -> list[str]:
 
 
 def _content(path: Path) -> Any:
+    if path.suffix == ".db":
+        return _trials(path)
     return _to_plain(torch.load(path, weights_only=True)) if path.suffix == ".ckpt" else path.read_bytes()
+
+
+def _trials(path: Path) -> list[Any]:
+    """What a storage of Optuna holds, but for the time of the day."""
+    tables = (
+        "number, state FROM trials",
+        "trial_id, param_value FROM trial_params",
+        "trial_id, value FROM trial_values",
+    )
+    with closing(sqlite3.connect(path)) as database:
+        return [sorted(database.execute(f"SELECT {table}").fetchall()) for table in tables]
 
 
 def _to_plain(value: Any) -> Any:

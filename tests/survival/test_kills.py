@@ -45,6 +45,7 @@ def kill_until(
         ("adversarial", Fault(at_touch=130)),
         ("learn-loss", Fault(at_touch=30)),
         ("compare", Fault(at_touch=101)),
+        ("tune", Fault(at_touch=140)),
     ],
 )
 def test_a_command_killed_once_ends_with_the_same_files(
@@ -66,7 +67,7 @@ def test_a_command_killed_fifty_times_ends_with_the_same_files(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    kills = {"train": 13, "adversarial": 13, "learn-loss": 12, "compare": 12}[name]
+    kills = {"train": 13, "adversarial": 13, "learn-loss": 12, "compare": 12, "tune": 8}[name]
     rng = random.Random(f"{name} 2")
     folders = kill_until(kills, reference_runs[name], fork_server, rng, tmp_path)
     with capsys.disabled():
