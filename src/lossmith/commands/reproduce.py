@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 IMAGE_ENTRIES = ("training_images", "test_images")
 MASK_ENTRIES = ("training_masks", "test_masks")
+VALIDATION_ENTRIES = ("validation_crops", "validation_min_side")
+"""Entries of a run that kept parts of the training images for validation."""
 PROVENANCE_ENTRIES = ("versions", "device", "devices", "threads")
 Paths = str | Path | Sequence[str | Path] | None
 """Where to look for the images that a file was made from."""
@@ -35,6 +37,7 @@ Paths = str | Path | Sequence[str | Path] | None
 RECEIPT_ENTRIES = (
     *IMAGE_ENTRIES,
     *MASK_ENTRIES,
+    *VALIDATION_ENTRIES,
     "pixels",
     "nan",
     *PROVENANCE_ENTRIES,
@@ -214,7 +217,20 @@ def _find_data(file: Path, receipt: dict[str, Any], images: Paths) -> data.Prepa
         kind = degradations.degradation(name)
         source = data.degraded_images(train, kind, reader=reader)
         test_images = data.make_test_pairs(tests, kind, reader=reader)
-    return data.PreparedData(source, test_images, name, fingerprint, pixels=reader.pixels)
+    prepared = data.PreparedData(source, test_images, name, fingerprint, pixels=reader.pixels)
+    return _split(file, receipt, prepared) if "validation_crops" in receipt else prepared
+
+
+def _split(file: Path, receipt: dict[str, Any], prepared: data.PreparedData) -> data.PreparedData:
+    """The images without the parts that a run kept for validation."""
+    name, min_side = str(receipt["degradation"]), receipt.get("validation_min_side")
+    if not isinstance(min_side, int):
+        raise LossmithError(f"{file} does not say how it was made: its receipt has no validation_min_side")
+    kind = None if name.startswith("pairs of ") else degradations.degradation(name)
+    split = data.split_validation(prepared, kind, receipt["patch"], min_side)
+    if split.fingerprint["validation_crops"] != receipt["validation_crops"]:
+        raise LossmithError(f"{file} was trained on other parts of its images than this lossmith cuts off")
+    return data.with_tests(split, prepared, min_side)
 
 
 def _find_masks(file: Path, receipt: dict[str, Any], images: Paths) -> dict[Path, Path]:

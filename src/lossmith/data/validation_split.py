@@ -145,13 +145,16 @@ def split_validation(
     )
 
 
-def with_tests(split: PreparedData, data: PreparedData) -> PreparedData:
-    """A split whose test images are its crops and, behind them, the test images of the data that was split."""
+def with_tests(split: PreparedData, data: PreparedData, min_side: int) -> PreparedData:
+    """A split whose test images are its crops and, behind them, the test images of the data that was split.
+
+    Its fingerprint has the least side of crops, too, by which the images can be split again.
+    """
     tests = {name: entry for name, entry in data.fingerprint.items() if name.startswith("test_")}
     return replace(
         split,
         test_pairs=JoinedPairs(split.test_pairs, data.test_pairs),
-        fingerprint={**split.fingerprint, **tests},
+        fingerprint={**split.fingerprint, "validation_min_side": min_side, **tests},
         remarks=data.remarks,
         untested=data.untested,
     )

@@ -128,6 +128,14 @@ def test_what_is_printed_can_be_pasted(outcome: Tuning) -> None:
         assert str(lossmith.loss(expression)) == expression
 
 
+def test_a_model_of_the_front_is_reproduced_from_its_receipt(
+    outcome: Tuning, photos: Path, tmp_path: Path
+) -> None:
+    model = folder(outcome) / "front" / f"trial-{outcome.front[0].trial}" / "seed-1" / "model.safetensors"
+    again = lossmith.reproduce(model, images=photos, out=tmp_path / "again")
+    assert again.difference == 0
+
+
 def refuse(*_: Any, **__: Any) -> None:
     raise AssertionError("nothing is left to be done")
 

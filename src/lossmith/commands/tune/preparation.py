@@ -44,6 +44,8 @@ class Preparation:
     data: PreparedData
     split: PreparedData
     """With validation crops in the place of test images."""
+    both: PreparedData
+    """With the test images behind the validation crops."""
     recipe: Recipe
     init: Init | None
     settings: RunSettings
@@ -54,8 +56,7 @@ class Preparation:
     @property
     def config(self) -> dict[str, Any]:
         """What sets the runs of this search apart, beside its loss and the values that are tried."""
-        both = with_tests(self.split, self.data)
-        return {**self.recipe.resume_key, **(self.init.identity if self.init else {}), **both.fingerprint}
+        return {**self.recipe.resume_key, **(self.init.identity if self.init else {}), **self.both.fingerprint}
 
     @property
     def members(self) -> int:
@@ -67,9 +68,7 @@ class Preparation:
         tasks = [training.SupervisedTask(criterion, self.recipe) for criterion in self.corners.values()]
         runs = trials + self.members * race.most
         settings = replace(self.settings, dry_run=new)
-        return training.begin(
-            self.out / "tune.yaml", config, tasks, with_tests(self.split, self.data), settings, runs
-        )
+        return training.begin(self.out / "tune.yaml", config, tasks, self.both, settings, runs)
 
     def search(self, executor: Executor, seed: int, at_once: int) -> Search:
         """The trials, still to be carried out."""
@@ -84,20 +83,20 @@ class Preparation:
     def confirmation(self, executor: Executor, race: Race) -> Confirmation:
         """The runs of the front, still to be carried out."""
         crops = frozenset(pair.name for pair in self.split.test_pairs)
-        both = with_tests(self.split, self.data)
         return Confirmation(
-            self.goals, self.recipe, both, crops, self.settings, self.init, self.out, executor, race
+            self.goals, self.recipe, self.both, crops, self.settings, self.init, self.out, executor, race
         )
 
     def forecast(self) -> Forecast:
         """How long runs will take; to be called after a dry run."""
-        both = with_tests(self.split, self.data)
         durations = training.measure_durations(
-            list(self.corners.values()), self.recipe.per_device(self.settings.devices), both, self.settings
+            list(self.corners.values()), self.recipe.per_device(self.settings.devices), self.both, self.settings
         )
         train = 60 * self.recipe.minutes if self.recipe.minutes else 0.0
         train = train or (self.recipe.steps or 0) * fmean(durations.step.values())
-        pixels = [sum(pair.clean.numel() for pair in pairs) for pairs in (self.split.test_pairs, both.test_pairs)]
+        pixels = [
+            sum(pair.clean.numel() for pair in pairs) for pairs in (self.split.test_pairs, self.both.test_pairs)
+        ]
         return Forecast(train + durations.scoring * pixels[0] / pixels[1], train + durations.scoring)
 
 
@@ -157,6 +156,7 @@ def prepare(
     border = evaluation.protocol_of(prepared.test_pairs, pixels).border
     least = max(max(c.min_side for c in corners.values()), *(metric.min_side + 2 * border for metric in metrics))
     split = split_validation(prepared, kind, recipe.patch, least)
+    both = with_tests(split, prepared, least)
     shown = _test_metrics(goals, list(corners), prepared)
     remarks = [remark for criterion in corners.values() for remark in range_remarks(criterion, pixels)]
     return Preparation(
@@ -166,10 +166,11 @@ def prepare(
         corners,
         prepared,
         split,
+        both,
         recipe,
         init,
         RunSettings(
-            protocol=evaluation.protocol_of(with_tests(split, prepared).test_pairs, pixels),
+            protocol=evaluation.protocol_of(both.test_pairs, pixels),
             save_every=save_every,
             devices=devices,
             metrics=tuple(metric.name for metric in shown),
