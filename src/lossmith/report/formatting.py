@@ -70,15 +70,17 @@ def duration(seconds: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent; small ones with a decimal.
+    """A share in percent, with a decimal where it is nearly nothing or nearly all.
 
-    >>> percent(0.832), percent(0.0042), percent(0.0), percent(0.00001)
-    ('83 %', '0.4 %', '0 %', '< 0.1 %')
+    >>> percent(0.832), percent(0.0042), percent(0.0), percent(0.00001), percent(0.99999), percent(1.0)
+    ('83 %', '0.4 %', '0 %', '< 0.1 %', '> 99.9 %', '100 %')
     """
-    percent = 100 * share
-    if 0 < percent < 0.05:
+    percents = 100 * share
+    if 0 < percents < 0.05:
         return "< 0.1 %"
-    return f"{number(percent, 1 if 0 < percent < 1 or 99 < percent < 100 else 0)} %"
+    if 99.95 < percents < 100:
+        return "> 99.9 %"
+    return f"{number(percents, 1 if 0 < percents < 0.95 or 99.05 < percents < 100 else 0)} %"
 
 
 def finite(value: float) -> float | None:
