@@ -17,6 +17,7 @@ from lossmith.losses.base import LossLike
 from lossmith.soundness.cases import LAYOUTS, TAME, WILD, Case
 from lossmith.soundness.certificate import Outcome
 from lossmith.soundness.check import Criterion
+from lossmith.soundness.damage import damaged
 from lossmith.soundness.examination import check_loss
 from lossmith.soundness.examine import answer
 
@@ -94,4 +95,4 @@ def gradient(criterion: Criterion, prediction: Tensor, target: Tensor, scale: fl
     return answer(criterion, prediction, target, scale).gradient
 
 
-__all__ = ["assert_sound", "gradient", "pair"]
+__all__ = ["assert_sound", "damaged", "gradient", "pair"]

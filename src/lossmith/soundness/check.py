@@ -13,6 +13,10 @@ Criterion = Callable[[Tensor, Tensor], Tensor]
 """A loss: one number of a prediction and a target, (N, C, H, W) both."""
 
 
+Group = Literal["pictures", "direction", "symmetry", "precision", "manners", "tools"]
+"""What a check is about."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """A loss, and which images it takes."""
@@ -43,7 +47,7 @@ class Check:
     """A question, by a name that is never used again for another."""
 
     name: str
-    group: Literal["pictures", "direction", "symmetry", "precision", "manners", "tools"]
+    group: Group
     promise: Promise | None
     """What the kind must promise for a failure to count; None for what every loss must do."""
     question: str
@@ -52,4 +56,4 @@ class Check:
     """Never raises for what a loss does."""
 
 
-__all__ = ["Check", "Criterion", "Subject"]
+__all__ = ["Check", "Criterion", "Group", "Subject"]

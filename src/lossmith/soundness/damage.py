@@ -29,13 +29,13 @@ class Damage:
 
 
 def _noise(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
-    return x + sigma * torch.randn(x.shape, generator=generator)
+    return x + sigma * torch.randn(x.shape, generator=generator, dtype=x.dtype)
 
 
 def _blur(x: Tensor, sigma: float, _: torch.Generator) -> Tensor:
     channels, radius = x.shape[1], MARGIN
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1) / sigma).square())
-    kernel = (kernel / kernel.sum()).expand(channels, 1, 1, -1)
+    kernel = (kernel / kernel.sum()).to(x).expand(channels, 1, 1, -1)
     padded = pad(x, [radius] * 4, mode="replicate")
     return conv2d(conv2d(padded, kernel, groups=channels), kernel.mT, groups=channels)
 
@@ -57,7 +57,7 @@ def _shift(x: Tensor, pixels: float, _: torch.Generator) -> Tensor:
 def _cast(x: Tensor, gain: float, _: torch.Generator) -> Tensor:
     channels = x.shape[1]
     signs = torch.linspace(1, -1, channels) if channels > 1 else torch.tensor([-1.0])
-    return x * (1 + gain * signs)[:, None, None]
+    return x * (1 + gain * signs.to(x))[:, None, None]
 
 
 DAMAGES = {

@@ -38,10 +38,10 @@ def _picture(shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
     channels, height, width = shape
 
     def uniform(*size: int) -> Tensor:
-        return torch.rand(size, generator=generator)
+        return torch.rand(size, generator=generator, dtype=torch.float32)
 
     def normal(*size: int) -> Tensor:
-        return torch.randn(size, generator=generator)
+        return torch.randn(size, generator=generator, dtype=torch.float32)
 
     leaves = 1 + height * width // PIXELS_PER_LEAF
     radii = _radii(uniform(leaves), max(height, width) / 2)

@@ -14,6 +14,7 @@ from lossmith.soundness.battery import CHECKS, conduct
 from lossmith.soundness.certificate import Certificate, Measurements
 from lossmith.soundness.check import Subject
 from lossmith.soundness.kinds import KINDS
+from lossmith.soundness.process_state import process_state_kept
 from lossmith.soundness.subjects import subject_of
 
 
@@ -56,7 +57,7 @@ def check_loss(
     """
     if kind is not None and kind not in KINDS:
         raise LossmithError(f"`kind` is one of {', '.join(KINDS)}, not {kind!r}")
-    with catch_warnings():
+    with process_state_kept(), catch_warnings():
         simplefilter("ignore")
         subject = subject_of(loss, kind, channels)
     return certify(subject, cases=cases, seed=seed)

@@ -3,18 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Literal
 
 from lossmith.soundness import examine as faults
 from lossmith.soundness.cases import Case, planned_cases
 from lossmith.soundness.certificate import Example, Outcome
-from lossmith.soundness.check import Check, Subject
+from lossmith.soundness.check import Check, Group, Subject
 from lossmith.soundness.examine import Verdict, examine, training_scale
 from lossmith.soundness.examples import example
 from lossmith.soundness.kinds import Promise
 from lossmith.soundness.shrink import shrink
-
-Group = Literal["pictures", "direction", "symmetry", "precision", "manners", "tools"]
 
 VALUE = "print(criterion(x, y).item())"
 GRADIENT = "print('norm', gradient(criterion, x, y).norm().item())"

@@ -80,6 +80,8 @@ class MSSSIMSigmasLoss(SSIMBase):
         if list(self.deviations) != sorted(set(self.deviations)):
             raise LossmithError(f"{self.name}: sigmas must rise, not {self.deviations}")
         self.form, self.sigmas = form, option_value(sigmas, self.deviations)
+        if form == "center":
+            self.kind = "perceptual"  # what is far from the center counts less
 
     def loss_map(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of each channel at each position: (N, C, H, W) dense, (N, C, 1, 1) at the center.
