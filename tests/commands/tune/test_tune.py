@@ -96,6 +96,8 @@ def test_the_front_is_trained_with_fresh_seeds_and_decided_by_the_crops(outcome:
         assert len(crops) + len(tests) == len(rows)
         assert member.validation["psnr"].value == pytest.approx(sum(s["psnr"] for s in crops) / len(crops))
         assert member.test["psnr"].value == pytest.approx(sum(s["psnr"] for s in tests) / len(tests))
+    means = [member.validation["psnr"].value for member in outcome.members]
+    assert means == sorted(means, reverse=True)
     assert outcome.front == [member for member in outcome.members if member.on_front]
     assert outcome.expressions == [member.loss for member in outcome.front]
 

@@ -115,7 +115,7 @@ def make_contents(results: SearchResults) -> TuningContents:
             )
             for trial in results.trials
         ],
-        members=[_front_member(member, results, crops, tests) for member in results.members],
+        members=_in_order([_front_member(m, results, crops, tests) for m in results.members], results.goals[0]),
         metrics=results.metrics,
         comparisons=_comparisons(results, tests),
         degradation=results.data.degradation,
@@ -146,6 +146,16 @@ def _front_member(
         milliseconds_per_step=min((s.milliseconds_per_step for s in summaries), default=math.nan),
         seconds=fmean(s.seconds for s in summaries) if summaries else math.nan,
     )
+
+
+def _in_order(members: Sequence[FrontMember], goal: Metric) -> list[FrontMember]:
+    """The best in a goal first, and those without a score last."""
+
+    def place(member: FrontMember) -> float:
+        mean = member.validation[goal.name].value if goal.name in member.validation else math.nan
+        return math.inf if math.isnan(mean) else -mean if goal.higher_is_better else mean
+
+    return sorted(members, key=place)
 
 
 def _seed_means(rows: Sequence[Row], method: str, goals: Sequence[Metric]) -> dict[str, ScoreMean]:
