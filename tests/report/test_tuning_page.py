@@ -93,6 +93,18 @@ def test_what_fell_off_the_front_is_not_recommended() -> None:
     assert [r.member.trial for r in recommendations(search([], members), members)] == [1]
 
 
+def test_what_another_beats_by_its_means_is_on_the_front_and_not_recommended(tmp_path: Path) -> None:
+    """Trial 1 is beaten by trial 0 in both goals, which may be chance."""
+    members = [member(0, 30.0, 0.25), member(1, 29.9, 0.26), member(2, 29.5, 0.2)]
+    trials = [trial(number, 30.0 - number, 0.3 - 0.01 * number) for number in range(3)]
+    contents = search(trials, members)
+    assert [r.member.trial for r in recommendations(contents, members)] == [0, 2]
+    (chart,) = front_charts(contents, members)
+    assert chart.front == [(mark.x, mark.y) for mark in (chart.members[0], chart.members[2])]
+    text = text_of(page_of(contents, tmp_path))
+    assert text.count("on the front?") == 1
+
+
 def test_what_a_choice_costs_is_said_beside_the_best() -> None:
     members = [member(0, 30.0, 0.3), member(1, 29.0, 0.2, values={"learning_rate": 0.002})]
     first, second = recommendations(search([], members), members)

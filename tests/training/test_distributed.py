@@ -111,6 +111,8 @@ def test_two_devices_end_with_the_weights_of_one(one_device: Path, two_devices: 
 class StopsAt:
     """Does something to the run in the middle of it."""
 
+    min_side = 1
+
     def __init__(self, step: int, action: Callable[[], None]) -> None:
         self.step, self.action = step, action
 

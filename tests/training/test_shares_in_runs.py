@@ -67,6 +67,8 @@ def assert_same_run(out: Path, other: Path) -> None:
 class StopsAfter:
     """Interrupts the run at a validation, once."""
 
+    min_side = 1
+
     def __init__(self, step: int) -> None:
         self.step = step
 

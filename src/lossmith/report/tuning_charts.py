@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from lossmith.metrics.registry import Metric
 from lossmith.report.methods import look
 from lossmith.report.tuning_data import FrontMember, SearchRange, TrialState, TuningContents, TuningTrial
-from lossmith.report.tuning_front import measured, scored_members, signed, undominated
+from lossmith.report.tuning_front import leading, measured, scored_members, signed, undominated
 from lossmith.report.tuning_sides import Ends, Side, Tick, goal_side, number_side, search_side
 from lossmith.report.tuning_words import describe_member, describe_trial, titled, trend
 
@@ -63,7 +63,7 @@ class TuningChart:
     line: Sequence[Place] = ()
     """The front of the trials, or the best so far."""
     front: Sequence[Place] = ()
-    """The members that stay, from the first to the last."""
+    """The members that stay and that none beats by its means, from the first to the last."""
     trend: str = ""
     """How the goal follows what was searched, in words."""
 
@@ -84,7 +84,8 @@ def front_charts(contents: TuningContents, members: Sequence[FrontMember]) -> li
             y = goal_side(contents, up, bottom, top, f"↑ better, {titled(up)}")
             chart = _chart(f"{up.label} against {across.label}", x, y, trials, members, contents.axes, LARGE)
             line = [(x.trial(t), y.trial(t)) for t in undominated(trials, [across, up])]
-            front = [(mark.x, mark.y) for mark in chart.members if mark.on_front]
+            best = leading(members, [across, up])
+            front = [(mark.x, mark.y) for mark in chart.members if members[mark.index] in best]
             charts.append(replace(chart, line=line, front=front))
     return charts
 

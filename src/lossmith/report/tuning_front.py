@@ -1,7 +1,7 @@
 """Which trials of a search no other beats, and the members of its front in the order in which they are shown."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lossmith.metrics.registry import Metric
 from lossmith.report.tuning_data import FrontMember, TuningContents, TuningTrial
@@ -11,11 +11,7 @@ def undominated(trials: Sequence[TuningTrial], goals: Sequence[Metric]) -> list[
     """The complete trials that no other equals in all goals and beats in one, best in the first goal first."""
     complete = [trial for trial in measured(trials, goals) if trial.state == "complete"]
     gains = {trial.number: [signed(trial.scores[goal.name], goal) for goal in goals] for trial in complete}
-
-    def is_beaten(own: list[float]) -> bool:
-        return any(o != own and all(a >= b for a, b in zip(o, own, strict=True)) for o in gains.values())
-
-    front = [trial for trial in complete if not is_beaten(gains[trial.number])]
+    front = [trial for trial in complete if not _is_beaten(gains[trial.number], gains.values())]
     return sorted(front, key=lambda trial: (-gains[trial.number][0], trial.number))
 
 
@@ -28,6 +24,16 @@ def along_front(contents: TuningContents) -> list[FrontMember]:
         return (True, 0.0) if math.isnan(value) else (False, -value)
 
     return sorted(contents.members, key=place)
+
+
+def leading(members: Sequence[FrontMember], goals: Sequence[Metric]) -> list[FrontMember]:
+    """The members on the front whose means no other of them equals in all goals and beats in one.
+
+    A member that is beaten by the means stays on the front where that may be chance, but is not what to take.
+    """
+    front = [member for member in scored_members(members, goals) if member.on_front]
+    gains = {m.name: [signed(m.validation[goal.name].value, goal) for goal in goals] for m in front}
+    return [member for member in front if not _is_beaten(gains[member.name], gains.values())]
 
 
 def measured(trials: Sequence[TuningTrial], goals: Sequence[Metric]) -> list[TuningTrial]:
@@ -51,4 +57,8 @@ def signed(value: float, goal: Metric) -> float:
     return value if goal.higher_is_better else -value
 
 
-__all__ = ["along_front", "measured", "scored_members", "signed", "undominated"]
+def _is_beaten(own: Sequence[float], others: Iterable[Sequence[float]]) -> bool:
+    return any(o != own and all(a >= b for a, b in zip(o, own, strict=True)) for o in others)
+
+
+__all__ = ["along_front", "leading", "measured", "scored_members", "signed", "undominated"]

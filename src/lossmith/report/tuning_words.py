@@ -8,7 +8,7 @@ from scipy import stats
 from lossmith.metrics.registry import Metric
 from lossmith.report.formatting import interval, number
 from lossmith.report.tuning_data import FrontMember, ScoreMean, SearchRange, TuningContents, TuningTrial, Value
-from lossmith.report.tuning_front import scored_members, signed
+from lossmith.report.tuning_front import leading, scored_members, signed
 
 LEAST_FOR_TREND = 6
 """Complete trials."""
@@ -34,9 +34,10 @@ def recommendations(contents: TuningContents, members: Sequence[FrontMember]) ->
     """The best member of the front for every goal, and a compromise where another one is left.
 
     A member that is best in several goals is named once. Each goal is measured in parts of what the front spans,
-    and the compromise is the member whose worst goal is the best.
+    and the compromise is the member whose worst goal is the best. What another member beats by its means is not
+    recommended, even if that may be chance.
     """
-    front = [member for member in scored_members(members, contents.goals) if member.on_front]
+    front = leading(members, contents.goals)
     if not front:
         return []
     needs: dict[str, list[Metric]] = {}

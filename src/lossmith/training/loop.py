@@ -61,7 +61,8 @@ def fit(
     state = TrainState(recipe)
     loss_monitor = LossMonitor(state)
     # crops as large and as many as a batch's patches, so that a validation costs less than a step
-    crops = center_crops(test_pairs, recipe.patch, recipe.batch)
+    side = max(recipe.patch, observer.min_side if observer else 1)
+    crops = center_crops(test_pairs, side, recipe.batch)
     validator = Validator(*crops, observer, patches.images.pixels)
     logger = CSVLogger(folder.metrics_csv, min(WRITE_EVERY_S, save_every))
     checkpointer = Checkpointer(

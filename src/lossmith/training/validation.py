@@ -37,6 +37,11 @@ class Validation:
 class Observer(Protocol):
     """Sees every validation of a run. What it raises ends the run, which a later call can continue."""
 
+    @property
+    def min_side(self) -> int:
+        """The least side of the crops that it can use, in clean pixels."""
+        ...
+
     def observe(self, validation: Validation) -> None: ...
 
 
@@ -52,6 +57,8 @@ class SampleWriter:
     max_images
         How many crops are shown.
     """
+
+    min_side = 1
 
     def __init__(self, folder: Path, max_images: int = 6) -> None:
         self.folder, self.max_images = folder, max_images

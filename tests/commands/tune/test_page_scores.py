@@ -4,12 +4,14 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from scipy import stats
 
-from lossmith.commands.tune.pruning import Look
+from lossmith.commands.tune.pruning import Look, Pruner, read_looks
 from lossmith.commands.tune.report import _seed_means
 from lossmith.commands.tune.trial import State, Trial, comparable_scores
-from lossmith.evaluation import Row, find_metric
+from lossmith.evaluation import Protocol, Row, find_metric
+from lossmith.training import Validation
 
 PSNR = find_metric("psnr")
 
@@ -45,6 +47,19 @@ def test_one_seed_has_none_and_a_method_without_runs_no_mean() -> None:
     assert math.isnan(mean.low)
     assert math.isnan(mean.high)
     assert _seed_means(rows((30.0, 31.0)), "trial 5", [PSNR]) == {}
+
+
+# --- looks -----------------------------------------------------------------------------------------------------
+
+
+def test_looks_are_at_crops_on_which_all_goals_can_be_measured(tmp_path: Path) -> None:
+    """Also where patches are smaller, as those of many short runs."""
+    goals = [PSNR, find_metric("ssim")]
+    pruner = Pruner(tmp_path / "looks.json", goals, Protocol(border=2))
+    assert pruner.min_side == 11 + 4
+    clean = torch.rand(2, 3, pruner.min_side, pruner.min_side, generator=torch.Generator().manual_seed(0))
+    pruner.observe(Validation(5, 50, 1.0, clean, 0.9 * clean, clean))
+    assert all(math.isfinite(score) for score in read_looks(pruner.file)[5].scores.values())
 
 
 # --- stopped trials --------------------------------------------------------------------------------------------

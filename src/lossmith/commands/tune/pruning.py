@@ -118,6 +118,11 @@ class Pruner:
         self.file, self.goals, self.protocol, self.rivals, self.targets = file, goals, protocol, rivals, targets
         self._looks = dict(read_looks(file))
 
+    @property
+    def min_side(self) -> int:
+        """What all goals can be measured on: on smaller crops some are NaN, and no trial would be stopped."""
+        return max(goal.min_side for goal in self.goals) + 2 * self.protocol.border
+
     def observe(self, validation: Validation) -> None:
         """Look, if it is time; raises Pruned when a rival was better in every goal."""
         if not FIRST_LOOK <= validation.number < VALIDATIONS_PER_RUN:

@@ -11,7 +11,7 @@ from lossmith.report.methods import look
 from lossmith.report.templates import write_page
 from lossmith.report.tuning_charts import front_charts, history_chart, search_charts
 from lossmith.report.tuning_data import FrontMember, TrialState, TuningContents
-from lossmith.report.tuning_front import along_front, scored_members
+from lossmith.report.tuning_front import along_front, leading, scored_members
 from lossmith.report.tuning_pictures import front_details
 from lossmith.report.tuning_words import recommendations, remarks, titled, typed
 
@@ -46,6 +46,7 @@ def write_tuning(path: Path, contents: TuningContents) -> None:
         counts={state: sum(trial.state == state for trial in contents.trials) for state in STATES},
         states=STATES,
         best=best_values(contents, members),
+        leading=[member.name for member in leading(members, contents.goals)],
         data_uri=data_uri,
         definition=definition,
         duration=duration,
