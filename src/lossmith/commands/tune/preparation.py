@@ -18,6 +18,7 @@ from lossmith.commands.tune.front import BEST, MAX_MEMBERS
 from lossmith.commands.tune.search import Search
 from lossmith.commands.tune.search_space import LEARNING_RATE, SearchSpace, Values, text_of
 from lossmith.core.errors import LossmithError, counted
+from lossmith.core.pixel_format import PixelFormat
 from lossmith.data import Data, PreparedData, prepare_data, split_validation, with_tests
 from lossmith.degradations import degradation
 from lossmith.evaluation import Metric, Race, Targets, find_metric
@@ -39,8 +40,8 @@ class Preparation:
     goals: Sequence[Metric]
     metrics: Sequence[Metric]
     """Of the test images; the goals are among them."""
-    corners: Mapping[str, Loss]
-    """The losses between which all others lie, by their expressions."""
+    ends: Mapping[str, Loss]
+    """The losses at the ends of each dimension by their expressions, which are tried before the first step."""
     data: PreparedData
     split: PreparedData
     """With validation crops in the place of test images."""
@@ -65,7 +66,7 @@ class Preparation:
 
     def begin(self, config: dict[str, Any], race: Race, trials: int, *, new: bool) -> AbstractContextManager[None]:
         """Check what is left to be checked, write `tune.yaml`, and lock the folder for the block."""
-        tasks = [training.SupervisedTask(criterion, self.recipe) for criterion in self.corners.values()]
+        tasks = [training.SupervisedTask(criterion, self.recipe) for criterion in self.ends.values()]
         runs = trials + self.members * race.most
         settings = replace(self.settings, dry_run=new)
         return training.begin(self.out / "tune.yaml", config, tasks, self.both, settings, runs)
@@ -90,7 +91,7 @@ class Preparation:
     def forecast(self) -> Forecast:
         """How long runs will take; to be called after a dry run."""
         durations = training.measure_durations(
-            list(self.corners.values()), self.recipe.per_device(self.settings.devices), self.both, self.settings
+            list(self.ends.values()), self.recipe.per_device(self.settings.devices), self.both, self.settings
         )
         train = 60 * self.recipe.minutes if self.recipe.minutes else 0.0
         train = train or (self.recipe.steps or 0) * fmean(durations.step.values())
@@ -145,25 +146,31 @@ def prepare(
 
     Raises LossmithError for what cannot be trained, or judged by the goals.
     """
-    _corner_losses(space)  # raises before images are read
+    for values in space.corners():
+        _build(space, values)  # raises before images are read
     prepared = prepare_data(data, recipe.degradation, out)
     pixels = prepared.pixels
     metrics = [find_metric(goal, pixels) for goal in goals]
-    corners = _corner_losses(space, pixels.channels)
+    ends = {str(criterion): criterion for criterion in (_build(space, v, pixels) for v in space.ends())}
+    names, least, remarks = [], 1, list[str]()
+    for values in space.corners():  # one after the other: each may hold a large network
+        criterion = _build(space, values, pixels)
+        names.append(str(criterion))
+        least = max(least, criterion.min_side)
+        remarks += range_remarks(criterion, pixels)
     recipe = replace(recipe, degradation=prepared.degradation)
     recipe, init = training.open_init(recipe, prepared.source.scale, pixels)
     kind = None if data.clean is not None else degradation(prepared.degradation)
     border = evaluation.protocol_of(prepared.test_pairs, pixels).border
-    least = max(max(c.min_side for c in corners.values()), *(metric.min_side + 2 * border for metric in metrics))
+    least = max(least, *(metric.min_side + 2 * border for metric in metrics))
     split = split_validation(prepared, kind, recipe.patch, least)
     both = with_tests(split, prepared, least)
-    shown = _test_metrics(goals, list(corners), prepared)
-    remarks = [remark for criterion in corners.values() for remark in range_remarks(criterion, pixels)]
+    shown = _test_metrics(goals, names, prepared)
     return Preparation(
         space,
         metrics,
         shown,
-        corners,
+        ends,
         prepared,
         split,
         both,
@@ -177,7 +184,7 @@ def prepare(
             targets=Targets(),
         ),
         out,
-        tuple(dict.fromkeys([*remarks, *_dependence(metrics, list(corners))])),
+        tuple(dict.fromkeys([*remarks, *_dependence(metrics, names)])),
     )
 
 
@@ -194,16 +201,13 @@ def check_goals(goals: Sequence[str]) -> list[str]:
     return names
 
 
-def _corner_losses(space: SearchSpace, channels: int = 3) -> dict[str, Loss]:
-    """The losses at the ends of the space by their expressions."""
-    losses: dict[str, Loss] = {}
-    for values in space.corners():
-        try:
-            criterion = for_channels(loss(space.expression(values)), channels)
-        except LossmithError as error:
-            raise LossmithError(_why_no_loss(space, values, error)) from error
-        losses[str(criterion)] = criterion
-    return losses
+def _build(space: SearchSpace, values: Values, pixels: PixelFormat | None = None) -> Loss:
+    """The loss at a point of the space, for images of this format."""
+    try:
+        criterion = loss(space.expression(values))
+        return for_channels(criterion, pixels.channels) if pixels else criterion
+    except LossmithError as error:
+        raise LossmithError(_why_no_loss(space, values, error)) from error
 
 
 def _why_no_loss(space: SearchSpace, values: Values, error: LossmithError) -> str:

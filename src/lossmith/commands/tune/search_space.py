@@ -17,7 +17,7 @@ LEARNING_RATE = "learning_rate"
 """The name that stands for the setting, and not for a place in the expression."""
 DIGITS = 3
 """Significant digits of what is tried: an expression that is to be pasted needs no more."""
-MAX_CORNERS = 64
+MAX_CORNERS = 16
 """The most points that are checked before the first trial, if they are all combinations of ends."""
 
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -121,8 +121,16 @@ class SearchSpace:
         ends = [dimension.ends for dimension in self.dimensions]
         if math.prod(map(len, ends)) <= MAX_CORNERS:
             return [dict(zip(names, point, strict=True)) for point in itertools.product(*ends)]
-        first = {name: values[0] for name, values in zip(names, ends, strict=True)}
-        others = [{**first, n: value} for n, values in zip(names, ends, strict=True) for value in values[1:]]
+        return self.ends()
+
+    def ends(self) -> list[dict[str, Value]]:
+        """The point of all first ends, and those that differ from it in one other end.
+
+        >>> [tuple(end.values()) for end in space("l1 + W*NAME", "W=0..1", "NAME=tv|l2").ends()]
+        [(0.0, 'tv'), (1.0, 'tv'), (0.0, 'l2')]
+        """
+        first = {dimension.name: dimension.ends[0] for dimension in self.dimensions}
+        others = [{**first, each.name: value} for each in self.dimensions for value in each.ends[1:]]
         return [first, *others]
 
     def first_points(self) -> list[dict[str, Value]]:
