@@ -3,6 +3,7 @@
 import io
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from lossmith.evaluation import (
 )
 from lossmith.evaluation.pulls import Pulls
 from lossmith.metrics.registry import known_metric
-from lossmith.report import Curve, ImageComparison, LossResult, Pixels, RateTrial, ReportData
+from lossmith.report import Curve, ImageComparison, LossResult, Pixels, PullMaps, RateTrial, ReportData
 
 LOSSES = ["l2", "l1", "ssim", "mix", "0.84*ms_ssim + 0.16*l1 until 50% then l2"]
 METRIC_NAMES = ["psnr", "ssim", "gmsd", "l1", "efficientnet_lite0", "lpips_squeeze"]
@@ -136,6 +137,13 @@ def pulls(index: int, seed: int, steps: int = 2000) -> Pulls:
     return Pulls(looks, {terms[0]: (1 - share).tolist(), terms[1]: share.tolist()}, {terms: cosine.tolist()})
 
 
+def maps(target: Pixels) -> PullMaps:
+    """A term that pulls where it is bright, and one that pulls everywhere."""
+    bright = target[:64, :64].mean(-1, dtype=np.float32) / 128
+    strengths = {"0.84*ms_ssim": bright, "0.16*l1": np.full_like(bright, 0.3)}
+    return PullMaps(0, 0, strengths, {"0.84*ms_ssim": 0.8, "0.16*l1": 0.2})
+
+
 def build(
     losses: Sequence[str] = LOSSES,
     seeds: Sequence[int] = (0, 1),
@@ -226,8 +234,10 @@ def raced(losses: Sequence[str] = LOSSES, metric_names: Sequence[str] = METRIC_N
     rounds[-1] = RaceRound(rounds[-1].seeds, rounds[-1].advice, rounds[-1].seconds, ending)
     settings = {
         name: getattr(start, name)
-        for name in ("degradation", "network", "budget", "protocol", "command", "comparisons", "environment")
+        for name in ("degradation", "network", "budget", "protocol", "command", "environment")
     }
+    several = [result.loss for result in start.results if result.pulls]
+    comparisons = [replace(each, pulls=dict.fromkeys(several, maps(each.target))) for each in start.comparisons]
     return judged(
         score_rows(losses, seeds, PICTURES, metrics),
         losses,
@@ -235,9 +245,10 @@ def raced(losses: Sequence[str] = LOSSES, metric_names: Sequence[str] = METRIC_N
         criteria,
         seeds=list(range(max(seeds.values()))),
         results=[
-            LossResult(r.loss, [curve(i, seed) for seed in range(seeds[r.loss])], *known(r))
+            LossResult(r.loss, [curve(i, seed) for seed in range(seeds[r.loss])], *known(r), pulls=r.pulls)
             for i, r in enumerate(start.results)
         ],
+        comparisons=comparisons,
         race=rounds,
         rates=trials(losses),
         notes=["FSIM was not measured on images smaller than 32 pixels"],
