@@ -2,7 +2,7 @@
 
 from functools import cache, partial
 
-from lossmith.losses import loss
+from lossmith.losses import Loss, loss
 from lossmith.losses.mdf.loss_file import shipped_losses
 from lossmith.soundness import KINDS, Subject
 from lossmith.soundness.bounds import declared_bounds
@@ -32,6 +32,7 @@ COMPOSITIONS = (
     "0.84*ms_ssim_sigmas + 0.16*l1",
     "2*(ssim + 0.5*l2) + charbonnier",
     "l1 until 50% then 2*ssim + l2",
+    "80%*l1 + 20%*(50%*ssim + 50%*l2) always",
     "torch.nn:SmoothL1Loss",
     "l1 + 0.1*lpips(squeeze, weights=random)",
 )
@@ -50,7 +51,11 @@ SLACK = {
 }
 """What identical images may give where the catalog says that it is not exactly 0."""
 
-cached_loss = cache(loss)
+
+@cache
+def cached_loss(expression: str) -> Loss:
+    """In eval mode, in which percentages do not follow the calls."""
+    return loss(expression).eval()
 
 
 def is_deep(expression: str) -> bool:
