@@ -276,15 +276,20 @@ def test_shapes_without_numbers_are_not_measured() -> None:
     assert criterion(x.requires_grad_(), y).is_meta
 
 
-def test_the_default_data_type_changes_nothing() -> None:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
+@pytest.mark.parametrize("default", [torch.float64, torch.float16])
+def test_the_default_data_type_changes_nothing(default: torch.dtype) -> None:
+    usual, (x, y), before = loss("80%*l1 + 20%*l2"), next(batches()), torch.get_default_dtype()
+    usual(x, y)
+    torch.set_default_dtype(default)
     try:
         criterion = loss("80%*l1 + 20%*l2")
+        criterion(x, y)
+        numbers = str(as_numbers(criterion))
     finally:
         torch.set_default_dtype(before)
     assert {criterion.means.dtype, criterion.factors.dtype} == {torch.float32}
-    assert str(as_numbers(criterion)) == "0.8*l1 + 0.2*l2"
+    assert torch.equal(criterion.factors, usual.factors)
+    assert numbers == str(as_numbers(usual))
 
 
 def test_a_checkpointed_loss_has_the_gradient_of_its_numbers() -> None:

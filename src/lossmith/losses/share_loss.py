@@ -154,7 +154,7 @@ class ShareLoss(Loss):
             norms = torch.stack([gradient_norm(gradient) for gradient in gradients.values()])
             norms = _of_whole_batch(norms).to(self.means.dtype)
             counts = norms.isfinite() & (norms > 0)
-            pull = (1 - DECAY) * counts
+            pull = (1 - DECAY) * counts.to(norms.dtype)
             self.means.lerp_(torch.where(counts, norms, 0), pull)
             self.mean_weights.lerp_(torch.ones_like(norms), pull)
             self.steps.add_(1)

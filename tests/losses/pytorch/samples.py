@@ -19,6 +19,7 @@ STRUCTURAL = [
     "ms_ssim_sigmas(form=center)",
     "mix",
     "2*(ssim + 0.5*tv) + l2",
+    "80%*l1 + 20%*ssim",
 ]
 NETWORK = "squeezenet1_1, relu1, weights=random"
 DEEP = [
@@ -37,7 +38,8 @@ EXPRESSIONS = [*STRUCTURAL, *DEEP]
 
 @cache
 def cached_loss(expression: str, reduction: str) -> Loss:
-    return losses.loss(expression, reduction=reduction)
+    criterion = losses.loss(expression, reduction=reduction)
+    return criterion.eval() if "%*" in expression else criterion  # percentages that do not follow the calls
 
 
 def loss(expression: str, *, reduction: str = "mean") -> Loss:
