@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from lossmith.core.devices import best_device, device_name
@@ -23,12 +22,12 @@ from lossmith.core.errors import LossmithError
 from lossmith.core.files import write_text
 from lossmith.data import read_image, sample_images
 from lossmith.degradations import from_8bit
-from lossmith.losses import LOSSES, Loss, loss
+from lossmith.losses import LOSSES, loss
 from lossmith.losses.mdf.discriminator import downscale
 from lossmith.losses.mdf.loss_file import expression_of
+from lossmith.soundness.measuring import invert
 
 REPORTED_STEPS = (10, 50, 100, 200, 500)
-LEARNING_RATE = 0.1
 AUTHORS_PSNRS = {
     "L2": (19.17, 36.95, 59.02, 104.00, 149.48),
     "SSIM": (15.75, 35.90, 58.50, 56.71, 53.29),
@@ -51,26 +50,6 @@ def photograph(path: Path | None, height: int, width: int) -> Tensor:
         raise LossmithError(f"--size can be {image.shape[2]}x{image.shape[3]} at most, not {height}x{width}")
     top, left = (image.shape[2] - height) // 2, (image.shape[3] - width) // 2
     return image[..., top : top + height, left : left + width].to(best_device())
-
-
-def psnr(image: Tensor, target: Tensor) -> float:
-    return -10 * float((image.clamp(0, 1) - target).square().mean().log10())
-
-
-def invert(criterion: Loss, target: Tensor, marks: list[int]) -> list[float]:
-    """The PSNR after each number of steps in `marks`."""
-    noise = torch.rand(target.shape, generator=torch.Generator().manual_seed(0))
-    image = noise.to(target.device).requires_grad_()
-    distance = criterion.with_target(target)
-    optimizer = torch.optim.Adam([image], lr=LEARNING_RATE)
-    psnrs = []
-    for step in range(1, marks[-1] + 1):
-        optimizer.zero_grad()
-        distance(image).backward()
-        optimizer.step()
-        if step in marks:
-            psnrs.append(psnr(image.detach(), target))
-    return psnrs
 
 
 def row(*cells: str | float) -> str:

@@ -11,9 +11,10 @@ import torch
 from lossmith.core.errors import LossmithError
 from lossmith.losses.base import LossLike
 from lossmith.soundness.battery import CHECKS, conduct
-from lossmith.soundness.certificate import Certificate, Measurements
+from lossmith.soundness.certificate import Certificate
 from lossmith.soundness.check import Subject
 from lossmith.soundness.kinds import KINDS
+from lossmith.soundness.measuring import measure
 from lossmith.soundness.process_state import process_state_kept
 from lossmith.soundness.subjects import subject_of
 
@@ -68,11 +69,11 @@ def certify(subject: Subject, *, cases: int = 100, seed: int = 0) -> Certificate
     if cases < 1:
         raise LossmithError(f"`cases` must be at least 1, not {cases}")
     subject = replace(subject, seed=seed, cases=min(cases, MAX_HEAVY_CASES) if subject.small else cases)
-    with torch.random.fork_rng(devices=[]), catch_warnings():
+    with process_state_kept(), catch_warnings():
         torch.manual_seed(seed)
         simplefilter("ignore")
         outcomes = tuple(conduct(check, subject) for check in CHECKS)
-        measurements = Measurements()
+        measurements = measure(subject)
     return Certificate(
         subject.name,
         subject.kind.name,
