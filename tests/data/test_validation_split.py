@@ -14,7 +14,15 @@ from lossmith.data.disk_cache import DiskCache
 from lossmith.data.prepare import _fingerprint
 from lossmith.data.storage import IN_MEMORY, Storage
 from lossmith.data.training_images import degraded_images, paired_images
-from lossmith.data.validation_split import MAX_CROPS, MAX_SIDE, MIN_SIDE, Region, Splitter, split_validation
+from lossmith.data.validation_split import (
+    MAX_CROPS,
+    MAX_SIDE,
+    MIN_SIDE,
+    Region,
+    Splitter,
+    split_validation,
+    with_tests,
+)
 from lossmith.degradations import degradation, from_8bit
 
 KINDS = ["jpeg(10)", "blur(1.5)", "bicubic(4)", "mosaic", "noise(25)", "bicubic(2) | jpeg(40)", "noise(5..25)"]
@@ -163,3 +171,19 @@ def test_the_sample_photographs_give_16_crops() -> None:
     crops = split_validation(data, degradation("jpeg(10)"), 64).test_pairs
     assert len(crops) == MAX_CROPS
     assert {pair.name.partition("-")[0] for pair in crops} == set(data.source.names)
+
+
+def test_test_images_may_stand_behind_the_crops(prepared_photos: PreparedData) -> None:
+    parts = split(prepared_photos)
+    both = with_tests(parts, prepared_photos, 1)
+    pairs = [*parts.test_pairs, *prepared_photos.test_pairs]
+    assert len(both.test_pairs) == len(pairs)
+    assert [pair.name for pair in both.test_pairs] == [pair.name for pair in pairs]
+    assert both.test_pairs[-1] is prepared_photos.test_pairs[-1]
+    assert [pair.name for pair in both.test_pairs[1:-1:2]] == [pair.name for pair in pairs[1:-1:2]]
+    with pytest.raises(IndexError):
+        both.test_pairs[len(pairs)]
+    assert both.source is parts.source
+    for entry in ("training_images", "test_images"):
+        assert both.fingerprint[entry] == prepared_photos.fingerprint[entry]
+    assert both.fingerprint["validation_crops"] == parts.fingerprint["validation_crops"]
