@@ -202,12 +202,14 @@ def planned_cases(
     side = first_side(min_side, odd) + step * (1 if small else 5)
     shape = (2, 3 if 3 in channels else channels[0], side, side + step)
     noisy = Case(shape, "noisy", FLOAT32, PLAIN, seed)
+    one = replace(noisy, shape=(1, *shape[1:])) if small else noisy
     planned = [
-        *(replace(noisy, values=values) for values in TAME),
+        noisy,
+        *(replace(one, values=values) for values in TAME if values != "noisy"),
         *(replace(noisy, dtypes=(dtype, dtype)) for dtype in DTYPES if dtype != torch.float32),
         replace(noisy, autocast=True),
         *(replace(noisy, layouts=(layout, layout)) for layout in LAYOUTS if layout != "plain"),
-        *(replace(noisy, values=values, dtypes=(torch.float16, torch.float16)) for values in reversed(TAME)),
+        *(replace(one, values=values, dtypes=(torch.float16, torch.float16)) for values in reversed(TAME)),
     ]
     draws = (random_case(rng, channels, min_side, odd, small) for _ in range(max(0, count - len(planned))))
     return [*planned, *draws][:count]
