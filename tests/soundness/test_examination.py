@@ -9,12 +9,19 @@ import lossmith
 from lossmith import LossmithError, check_loss
 from lossmith.losses import L1Loss, loss
 from lossmith.losses.kinds import KIND_NAMES
-from lossmith.soundness import KINDS
+from lossmith.soundness import KINDS, Measurements, direction, examination, meaningless, pictures
 from lossmith.soundness.bounds import declared_bounds
 from lossmith.soundness.subjects import subject_of
 from lossmith.testing import assert_sound, gradient, pair
 
 from . import faulty
+
+
+@pytest.fixture(autouse=True)
+def _checks_on_pictures_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others take seconds, for a compiler and further processes, and have tests of their own."""
+    monkeypatch.setattr(examination, "CHECKS", (*pictures.CHECKS, *meaningless.CHECKS, *direction.CHECKS))
+    monkeypatch.setattr(examination, "measure", lambda subject: Measurements(), raising=False)
 
 
 @pytest.mark.parametrize(
@@ -140,10 +147,16 @@ def test_a_certificate_is_a_function_of_the_seed_and_leaves_random_numbers_alone
     torch.manual_seed(5)
     before = torch.get_rng_state()
     first, second = (check_loss(faulty.dead_where_anticorrelated, cases=30, seed=3) for _ in range(2))
-    assert first.outcomes[:16] == second.outcomes[:16]
+    assert first.outcomes == second.outcomes
     assert torch.equal(before, torch.get_rng_state())
     assert first.seed == 3
     assert not first.sound
+
+
+def test_a_wrong_sign_is_noticed() -> None:
+    certificate = check_loss(faulty.wrong_sign, cases=20)
+    failed = {outcome.group for outcome in certificate.failures}
+    assert "direction" in failed, certificate.failures
 
 
 def test_assert_sound_says_what_is_wrong_and_how_to_see_it() -> None:
