@@ -34,7 +34,6 @@ from lossmith.evaluation import Metric, available_deep_metrics, baseline, protoc
 from lossmith.training import Recipe
 
 Point = tuple[float, float]
-SAMPLER_SEEDS = (0, 1)
 
 
 @dataclass(frozen=True)
@@ -135,6 +134,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/tune-benchmark"))
     parser.add_argument("--trials", type=int, default=24)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--searches", type=int, default=2, help="with so many seeds of the sampler")
     options = parser.parse_args()
     out, task = options.out, Task.of_installation()
     recipe = Recipe(
@@ -153,13 +153,13 @@ def main() -> None:
         goals=task.goals,
         trials=options.trials,
         recipe=recipe,
-        out=out / f"search-{SAMPLER_SEEDS[0]}",
+        out=out / "search-0",
     )
     minutes = (perf_counter() - start) / 60
     print(tuning, flush=True)
 
     searches = {}
-    for seed in SAMPLER_SEEDS:
+    for seed in range(options.searches):
         ready = task.preparation(recipe, out / f"search-{seed}")
         searches[f"search, seed {seed}"] = ready.search(LocalExecutor(), seed, 1).carry_out(options.trials)
     goals, reference = ready.goals, scores_of_degraded(ready)
@@ -194,7 +194,7 @@ def main() -> None:
 
     print("\nTrials that were stopped, trained to their end:\n")
     lines = []
-    for (way, trials), seed in zip(searches.items(), SAMPLER_SEEDS, strict=True):
+    for seed, (way, trials) in enumerate(searches.items()):
         stopped = [trial for trial in trials if trial.state == "pruned"]
         ended = fixed_trials(
             task.preparation(recipe, out / f"stopped-{seed}"), [trial.values for trial in stopped]
