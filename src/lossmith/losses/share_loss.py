@@ -144,8 +144,10 @@ class ShareLoss(Loss):
         is_step = self.training and torch.is_grad_enabled() and prediction.requires_grad
         if not is_step or plainly(prediction) or prediction.is_meta:
             return False
+        if self.always:
+            return True
         self._warmed_up = self._warmed_up or int(self.steps) >= WARM_UP_STEPS
-        return self.always or not self._warmed_up
+        return not self._warmed_up
 
     def _measure(self, values: list[Tensor], prediction: Tensor) -> None:
         with full_precision(prediction.device):
