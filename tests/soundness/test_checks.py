@@ -109,10 +109,16 @@ def made(faulty: Callable[..., Tensor] | type[nn.Module]) -> Callable[[Tensor, T
     return faulty() if isinstance(faulty, type) else faulty
 
 
+@cache
+def outcomes_of_faulty(faulty: Callable[..., Tensor] | type[nn.Module]) -> tuple[Subject, list[Outcome]]:
+    with process_state_kept():
+        subject = subject_of(made(faulty))
+        return subject, outcomes_of(subject)
+
+
 @pytest.mark.parametrize("faulty", FAULTY)
 def test_a_fault_is_found_and_nothing_else(faulty: Callable[..., Tensor] | type[nn.Module]) -> None:
-    with process_state_kept():
-        outcomes = outcomes_of(subject_of(made(faulty)))
+    _, outcomes = outcomes_of_faulty(faulty)
     assert names_of(outcomes, "failed") == FAULTY[faulty], outcomes
 
 
@@ -135,18 +141,15 @@ def test_a_wrong_sign_is_shown_by_the_smallest_pictures_and_a_line_that_repeats_
 def test_the_line_of_an_example_repeats_its_answer(
     faulty: Callable[..., Tensor] | type[nn.Module], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with process_state_kept():
-        subject = subject_of(made(faulty))
-        code = subject.code
-        for outcome in outcomes_of(subject):
-            for example in outcome.examples:
-                assert example.code.startswith(f"{code}; ") or outcome.check == "global state"
-                with process_state_kept():
-                    try:
-                        exec(example.code.removeprefix(f"{code}; "), {"criterion": subject.make()})
-                    except Exception as error:
-                        print(in_words(error))
-                assert capsys.readouterr().out.strip() == example.answer
+    subject, outcomes = outcomes_of_faulty(faulty)
+    for example in (example for outcome in outcomes for example in outcome.examples):
+        assert example.code.startswith(f"{subject.code}; ")
+        with process_state_kept():
+            try:
+                exec(example.code.removeprefix(f"{subject.code}; "), {"criterion": subject.make()})
+            except Exception as error:
+                print(in_words(error))
+        assert capsys.readouterr().out.strip() == example.answer
 
 
 @pytest.mark.parametrize(
@@ -172,7 +175,7 @@ def test_what_cannot_be_sent_is_not_blamed() -> None:
 def test_jpeg_is_not_asked_about_without_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(direction, "find_spec", lambda package: None if package == "PIL" else object())
     outcome = conduct(CHECKS["JPEG"], subject_of_expression("l1"))
-    assert (outcome.status, outcome.says) == ("not run", "PIL is not installed")
+    assert (outcome.status, outcome.says) == ("not run", "Pillow is not installed")
 
 
 def test_a_loss_without_rest_is_not_blamed_for_what_follows() -> None:

@@ -24,15 +24,16 @@ from lossmith.soundness.examine import answer
 
 SHIFT_TOLERANCE = 0.1
 """Of the largest value: by so much it may fall with a larger shift, as where networks take every second pixel."""
+PACKAGES_OF_JPEG = {"numpy": "NumPy", "PIL": "Pillow"}
 STEPS = (0.1, 0.01, 0.001)
 """Lengths of a step against the gradient, relative to the distance of the images: one of them has to help."""
 
 
 def _cost_rises(damage: str, subject: Subject) -> Finding:
     """Whether more of a damage costs more, from none on."""
-    packages = [package for package in ("numpy", "PIL") if damage == "jpeg" and find_spec(package) is None]
-    if packages:
-        raise NotRun(f"{' and '.join(packages)} is not installed")
+    for package, name in PACKAGES_OF_JPEG.items() if damage == "jpeg" else ():
+        if find_spec(package) is None:
+            raise NotRun(f"{name} is not installed")
     criterion, amounts = subject.make(), DAMAGES[damage].amounts
     may_fall = SHIFT_TOLERANCE if damage == "shift" else 0.0
     shown = replace(picture_input(subject), damage=damage, amount=amounts[0])

@@ -41,7 +41,11 @@ PROCESS_STATE = {
         "numpy.random.get_state()[1].sum()",
         f"import numpy; numpy.random.seed({UNUSUAL_SEED})",
     ),
-    "the default dtype": Setting(torch.get_default_dtype, "torch.get_default_dtype()"),
+    "the default dtype": Setting(
+        torch.get_default_dtype,
+        "torch.get_default_dtype()",
+        "import torch; torch.set_default_dtype(torch.float32)",
+    ),
     "whether gradients are enabled": Setting(torch.is_grad_enabled, "torch.is_grad_enabled()"),
     "the anomaly mode": Setting(torch.is_anomaly_enabled, "torch.is_anomaly_enabled()"),
     "deterministic algorithms": Setting(
