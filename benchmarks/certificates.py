@@ -89,7 +89,7 @@ def index_page(results: Results) -> str:
             "",
             f"    {COMMAND}",
             "",
-            "writes what is linked here: certificates of losses of other packages, and of ours of the same family,",
+            "writes what is linked here: certificates of losses of other packages, and of ours of the family,",
             "as [`lossmith check-loss`](check_loss.md) makes them. The faults are counted in",
             "[reliability.md](reliability.md). The pages are HTML files: download one to look at it.",
             "",
