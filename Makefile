@@ -19,7 +19,7 @@ test: $(READY)  # a process per core, up to four, each with one thread
 
 test-slow: test  ## all tests, and what other packages' losses make of the same hostile images
 	$(BIN)/python -m pytest -m slow
-	$(BIN)/python benchmarks/reliability.py --out runs/reliability.md && cat runs/reliability.md
+	$(BIN)/python benchmarks/certificates.py --out runs/certificates && cat runs/certificates/reliability.md
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lossmith import testing
 from lossmith.data.writing import to_uint8_hwc
 from lossmith.report.images import data_uri
 
 SIDE = 48
 """Pixels that are shown of a longer side, around where the two differ most."""
+MAKERS = ("pair", "damaged")
+"""The functions of `lossmith.testing` that make a prediction and a target."""
 SHOWN_SIDE = 144
 """CSS pixels that the longer side is enlarged to, by a whole factor."""
 
@@ -29,7 +32,7 @@ class ExamplePicture:
 
 
 def example_pictures(code: str) -> list[ExamplePicture]:
-    """The prediction and the target of a line of code that calls `lossmith.testing.pair`; none of another."""
+    """The prediction and the target of a line of code that makes them by `lossmith.testing`, if it does."""
     images = _pair_of(code)
     if images is None:
         return []
@@ -40,14 +43,14 @@ def example_pictures(code: str) -> list[ExamplePicture]:
 
 
 def _pair_of(code: str) -> tuple[Tensor, Tensor] | None:
-    """The images that the first call of `pair` in a line makes, whose arguments are literals."""
-    from lossmith import testing
-
+    """The images that the first call of a maker in a line makes, whose arguments are literals."""
     try:
         calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
-        call = next(call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "pair")
+        call, name = next(
+            (call, call.func.id) for call in calls if isinstance(call.func, ast.Name) and call.func.id in MAKERS
+        )
         options = {str(option.arg): ast.literal_eval(option.value) for option in call.keywords}
-        prediction, target = testing.pair(*map(ast.literal_eval, call.args), **options)
+        prediction, target = getattr(testing, name)(*map(ast.literal_eval, call.args), **options)
     except (StopIteration, SyntaxError, TypeError, ValueError):
         return None
     return prediction.detach(), target.detach()
