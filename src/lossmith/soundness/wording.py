@@ -52,12 +52,13 @@ def summary(certificate: Certificate) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text with a capital letter and a full stop.
+    """A text with a capital letter and a full stop; what begins with code keeps its small letter.
 
-    >>> sentence("the value is finite"), sentence("Does it pass?")
-    ('The value is finite.', 'Does it pass?')
+    >>> sentence("the value is finite"), sentence("Does it pass?"), sentence("torch.compile gives another value")
+    ('The value is finite.', 'Does it pass?', 'torch.compile gives another value.')
     """
-    return f"{text[:1].upper()}{text[1:]}{'' if text[-1:] in '.!?' else '.'}"
+    begin = text[:1].upper() if text.partition(" ")[0].strip(":,;").isalpha() else text[:1]
+    return f"{begin}{text[1:]}{'' if text[-1:] in '.!?' else '.'}"
 
 
 __all__ = ["sentence", "summary", "tally", "verdict"]
