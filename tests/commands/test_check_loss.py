@@ -180,7 +180,7 @@ def test_the_same_command_writes_the_same_files_again(theirs: Path) -> None:
         ("theirs:error_map", "theirs:error_map: a loss must return one number in a tensor, not a tensor "),
         ("theirs:several", "theirs:several: a loss must return one number in a tensor, not tuple"),
         ("theirs:numpy_number", "theirs:numpy_number: a loss must return one number in a tensor, not float"),
-        ("theirs:broken", "theirs:broken takes no images of 192 x 192 pixels: RuntimeError: boom"),
+        ("theirs:broken", "193 x 193 pixels: RuntimeError: boom"),
         ("theirs:absent", "loss 'theirs:absent': module 'theirs' has no 'absent'"),
         ("absent:loss", "loss 'absent:loss' cannot be imported: No module named 'absent'"),
         ("l1 +", "ends where the name of a loss was expected"),

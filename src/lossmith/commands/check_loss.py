@@ -76,8 +76,8 @@ def check_loss(
         What the losses promise: they are not blamed for more. A distance is 0 for equal pictures, less for better
         ones, and treats channels and orientations alike; a perceptual one may weigh colors, directions and places
         differently; statistics compare what is in the pictures, wherever it is; a prior looks at the prediction
-        alone; an adversarial loss promises nothing but finite numbers [default: what the loss says of itself in
-        its attribute `kind`, or distance].
+        alone; an adversarial loss promises nothing but finite numbers [default: what the class of the loss says in
+        an attribute of this name, or distance].
     cases
         Pairs of pictures for each loss; one with a large network gets fewer.
     seed
