@@ -28,7 +28,7 @@ from lossmith.soundness.cases import LAYOUTS, TAME, WILD
 from rival_losses import FAMILIES, Family, subject_of_rival, write_random_weights
 
 DOCS = Path(__file__).parents[1] / "docs"
-CASES = 60
+CASES = 44
 OURS = "lossmith"
 COMMAND = "python benchmarks/certificates.py"
 MAX_MESSAGE = 160
