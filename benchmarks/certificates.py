@@ -137,7 +137,7 @@ def section(family: Family, results: Results) -> list[str]:
         for check in sorted(failed, key=order.index)
     ]
     rows.append(["**outcome**", *(verdict(certificate) for certificate in columns.values())])
-    rows.append(["least side", *(f"{certificate.min_side}" for certificate in columns.values())])
+    rows.append(["smallest pictures, in pixels", *(f"{certificate.min_side}" for certificate in columns.values())])
     return [f"### {family.title}", "", *table(["check", *columns], rows), ""]
 
 
