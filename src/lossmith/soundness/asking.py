@@ -10,7 +10,7 @@ from lossmith.soundness.cases import first_side
 from lossmith.soundness.certificate import Example, Outcome
 from lossmith.soundness.check import Check, Criterion, Group, Subject
 from lossmith.soundness.damage import damaged
-from lossmith.soundness.examine import answer, in_words
+from lossmith.soundness.examine import answer, in_words, says_why
 from lossmith.soundness.examples import ERROR, printed
 from lossmith.soundness.kinds import Promise
 
@@ -18,6 +18,8 @@ SIDE, MULTIPLE = 64, 32
 """Of pictures like photographs, where the loss takes them; such sides can be halved."""
 MAX_PICTURES, PIXELS = 4, 2**15
 """Pictures at once, as many as have so many pixels; one at least."""
+OUT_OF_RANGE = "greater or equal|less or equal|out of range|outside"
+"""What an error says that refuses values which a step or a network gives, and which may leave the range a little."""
 LITTLE_SIDE = 8
 """Of pictures for what does not depend on their contents, where the loss takes them."""
 
@@ -145,7 +147,10 @@ def _run(name: str, group: str, ask: Callable[[Subject], Finding], statements: s
     except NotRun as reason:
         return outcome("not run", str(reason))
     except Exception as error:  # whatever a loss may raise
-        finding = Finding(f"it raises {in_words(error)}", faults=1)
+        words = in_words(error)
+        if says_why(words, OUT_OF_RANGE):
+            return outcome("not run", f"it refuses values outside of a range: {words}")
+        finding = Finding(f"it raises {words}", faults=1)
     if not finding.faults:
         return outcome("passed", finding.says, finding.inputs)
     examples = finding.examples or (example(subject, little_input(subject), statements),)
