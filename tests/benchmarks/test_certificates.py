@@ -32,12 +32,9 @@ def test_the_pages_in_docs_are_made_of_the_certificates_beside_them(certificates
     assert certificates.index_page(results) == (DOCS / "certificates.md").read_text("utf-8"), again
 
 
-def test_every_loss_has_its_certificate_and_no_other_is_there(certificates: ModuleType) -> None:
-    pages = {
-        certificates.page_of(DOCS, family.title, package)
-        for family in certificates.FAMILIES
-        for package in (certificates.OURS, *family.others)
-    }
+def test_every_file_is_the_certificate_of_a_loss_and_has_its_page(certificates: ModuleType) -> None:
+    pages = {certificates.page_of(DOCS, *key) for key in certificates.read_results(DOCS)}
+    assert len(pages) > 20
     assert {*(DOCS / "certificates").glob("*.html")} == pages
     assert {*(DOCS / "certificates").glob("*.json")} == {page.with_suffix(".json") for page in pages}
 
@@ -64,6 +61,7 @@ def test_the_page_lists_every_check() -> None:
     assert [name for name in listed if name not in ("check", "---")] == [check.name for check in CHECKS]
 
 
+@pytest.mark.slow
 def test_the_command_examines_the_losses_of_a_package(tmp_path: Path) -> None:
     command = [sys.executable, "benchmarks/certificates.py", "--only", "pytorch-msssim", "--cases", "3"]
     process = subprocess.run([*command, "--out", tmp_path], cwd=ROOT, capture_output=True, text=True)
