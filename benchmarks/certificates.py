@@ -40,7 +40,7 @@ Results = dict[tuple[str, str], Certificate]
 
 def page_of(docs: Path, title: str, package: str) -> Path:
     """The page of a certificate; beside it is the JSON file."""
-    name = safe_file_name(f"{title} {package}".lower().replace(" ", "-"))
+    name = safe_file_name(f"{package} {title}".lower().replace(" ", "-"))
     return docs / "certificates" / f"{name}.html"
 
 

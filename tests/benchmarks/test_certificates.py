@@ -71,4 +71,4 @@ def test_the_command_examines_the_losses_of_a_package(tmp_path: Path) -> None:
     assert "| SSIM | pytorch-msssim | has " in index
     assert "| MS-SSIM | pytorch-msssim | " in index
     assert "### MS-SSIM" in (tmp_path / "reliability.md").read_text("utf-8")
-    assert (tmp_path / "certificates" / "ssim-pytorch-msssim.html").exists()
+    assert (tmp_path / "certificates" / "pytorch-msssim-ssim.html").exists()
