@@ -5,8 +5,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from lossmith.soundness.damage import DAMAGES, damaged
+from lossmith.soundness.damage import DAMAGES, cached_pictures, damaged
 from lossmith.soundness.dead_leaves import dead_leaves
+from lossmith.soundness.process_state import process_state_kept
 
 
 def test_pictures_are_a_function_of_the_seed_in_the_range() -> None:
@@ -65,3 +66,15 @@ def test_what_is_changed_in_place_stays_changed_for_the_caller_alone() -> None:
     for image in first:
         image.zero_()
     assert all(map(torch.equal, damaged("blur", 1.0, (1, 3, 24, 24)), expected))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_default_dtype_changes_nothing(damage: str) -> None:
+    expected = damaged(damage, DAMAGES[damage].amounts[0], (1, 3, 20, 24), seed=11)
+    with process_state_kept():
+        torch.set_default_dtype(torch.float64)
+        cached_pictures.cache_clear()
+        actual = damaged(damage, DAMAGES[damage].amounts[0], (1, 3, 20, 24), seed=11)
+    for image, reference in zip(actual, expected, strict=True):
+        assert image.dtype == torch.float32
+        torch.testing.assert_close(image, reference, atol=1e-6, rtol=0)

@@ -94,13 +94,13 @@ def damaged(damage: str, amount: float, shape: tuple[int, int, int, int], seed: 
     0.1
     """
     count, channels, height, width = shape
-    target = _pictures((count, channels, height + 2 * MARGIN, width + 2 * MARGIN), seed)
+    target = cached_pictures((count, channels, height + 2 * MARGIN, width + 2 * MARGIN), seed)
     prediction = DAMAGES[damage].apply(target, amount, torch.Generator().manual_seed(seed + 1))
     inside = ..., slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN)
     return prediction[inside].clamp(0, 1), target[inside].clone()
 
 
-_pictures = lru_cache(maxsize=4)(dead_leaves)
+cached_pictures = lru_cache(maxsize=4)(dead_leaves)
 """The pictures of a check, which damages them several times and never in place."""
 
 

@@ -37,6 +37,10 @@ def dead_leaves(shape: tuple[int, int, int, int], seed: int = 0) -> Tensor:
 def _picture(shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
     channels, height, width = shape
 
+    def places(start: int, end: int) -> Tensor:
+        """The middles of pixels."""
+        return torch.arange(start, end, dtype=torch.float32) + 0.5
+
     def uniform(*size: int) -> Tensor:
         return torch.rand(size, generator=generator, dtype=torch.float32)
 
@@ -60,8 +64,8 @@ def _picture(shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
             (max(0, int(middle - half - 1)), min(side, int(middle + half + 2)))
             for middle, half, side in zip(center, sides, (height, width), strict=True)
         )
-        rows = ((torch.arange(top, down) + 0.5 - center[0]) / sides[0])[:, None]
-        columns = (torch.arange(left, right) + 0.5 - center[1]) / sides[1]
+        rows = ((places(top, down) - center[0]) / sides[0])[:, None]
+        columns = (places(left, right) - center[1]) / sides[1]
         far = (rows.square() + columns.square()).sqrt() if disk else torch.maximum(rows.abs(), columns.abs())
         cover = ((1 - far) * min(sides) + 0.5).clamp(0, 1)  # edges are one pixel wide
         leaf = color[:, None, None] + slope[0] * rows + slope[1] * columns
