@@ -29,7 +29,7 @@ class Damage:
 
 
 def _noise(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
-    return x + sigma * torch.randn(x.shape, generator=generator, dtype=x.dtype)
+    return (x + sigma * torch.randn(x.shape, generator=generator, dtype=x.dtype)).clamp(0, 1)
 
 
 def _blur(x: Tensor, sigma: float, _: torch.Generator) -> Tensor:
@@ -71,7 +71,7 @@ DAMAGES = {
 
 
 def damaged(damage: str, amount: float, shape: tuple[int, int, int, int], seed: int = 0) -> tuple[Tensor, Tensor]:
-    """A damaged picture and the picture itself, prediction and target, (N, C, H, W) float32 in [0, 1] both.
+    """A damaged picture and the picture itself, prediction and target, (N, C, H, W) float32 both.
 
     The pictures are `dead_leaves`. The same noise is taken at every amount.
 
@@ -97,7 +97,7 @@ def damaged(damage: str, amount: float, shape: tuple[int, int, int, int], seed: 
     target = cached_pictures((count, channels, height + 2 * MARGIN, width + 2 * MARGIN), seed)
     prediction = DAMAGES[damage].apply(target, amount, torch.Generator().manual_seed(seed + 1))
     inside = ..., slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN)
-    return prediction[inside].clamp(0, 1), target[inside].clone()
+    return prediction[inside].clone(), target[inside].clone()
 
 
 cached_pictures = lru_cache(maxsize=4)(dead_leaves)
