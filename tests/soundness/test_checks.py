@@ -84,7 +84,7 @@ TURNS = {"left to right", "upside down", "half turn", "quarter turn"}
 FAULTY: dict[Callable[..., Tensor] | type[nn.Module], set[str]] = {
     imitations.similarity: {*DAMAGES, "way to the target"},
     imitations.backward_of_other_sign: {"descent", "way to the target"},
-    imitations.capped: {"noise", "blur", "color cast", "descent"},
+    imitations.capped: {"noise", "blur", "descent"},
     imitations.blind_to_casts: {"color cast", "way to the target"},
     imitations.more_to_the_right: {*TURNS} - {"upside down"},
     imitations.more_below: {*TURNS} - {"left to right"},

@@ -56,8 +56,8 @@ def _shift(x: Tensor, pixels: float, _: torch.Generator) -> Tensor:
 
 def _cast(x: Tensor, gain: float, _: torch.Generator) -> Tensor:
     channels = x.shape[1]
-    signs = torch.linspace(1, -1, channels) if channels > 1 else torch.tensor([-1.0])
-    return x * (1 + gain * signs.to(x))[:, None, None]
+    losses = torch.linspace(0, 1, channels) if channels > 1 else torch.ones(1)
+    return x * (1 - gain * losses.to(x))[:, None, None]
 
 
 DAMAGES = {
@@ -67,7 +67,7 @@ DAMAGES = {
     "shift": Damage("a shift by more pixels", "pixels", (1, 2, 3), _shift),
     "color cast": Damage("a stronger color cast", "of the brightness", (0.03, 0.1, 0.2, 0.4), _cast),
 }
-"""By name. The first channel of a cast gains what the last one loses; a single channel loses it."""
+"""By name. A cast darkens the last channel, those before it less, and the first not, unless it is alone."""
 
 
 def damaged(damage: str, amount: float, shape: tuple[int, int, int, int], seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -81,7 +81,7 @@ def damaged(damage: str, amount: float, shape: tuple[int, int, int, int], seed: 
         A name of `DAMAGES`: noise, blur, jpeg, shift or color cast.
     amount
         The standard deviation of the noise or of the blur, the quality of the JPEG, the shift in pixels, or the
-        relative change of the first channel.
+        relative loss of the last channel.
     shape
         (N, C, H, W).
     seed
