@@ -65,6 +65,10 @@ def of_one(x: Tensor) -> Tensor:
         (OfThree(), "does not take (prediction, target): missing a required argument: 'mask'"),
         (of_one, "does not take (prediction, target): too many positional arguments"),
         (nn.L1Loss(reduction="none"), "a loss must return one number in a tensor, not a tensor (1, 3, 64, 64)"),
+        (
+            lambda x, y: (x - y).abs().mean(dim=(1, 2, 3)),
+            "must return one number in a tensor, not one for each image",
+        ),
         (lambda x, y: 0.5, "a loss must return one number in a tensor, not float"),
         (lambda x, y: (x - y).abs().mean() > 0.5, "a loss must return one number in a tensor"),
         (

@@ -38,6 +38,7 @@ def subject_of(loss: LossLike, kind: str | None = None, channels: Sequence[int] 
     _refuse_other_signatures(criterion, name)
     taken, side = _taken_channels(criterion, name, channels)
     step = 1 if side % 2 == 0 else 2
+    _refuse_values_per_image(criterion, name, taken[0], side)
     least = _least_side(criterion, taken[0], side, step)
     stated = kind or str(getattr(criterion, "kind", "distance"))
     if stated not in KINDS:
@@ -119,10 +120,21 @@ def _refuse_other_signatures(criterion: Criterion, name: str) -> None:
         ) from None
 
 
-def _images(channels: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+def _images(channels: int, height: int, width: int, count: int = 1) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
-    prediction, target = torch.rand((2, 1, channels, height, width), generator=generator)
+    prediction, target = torch.rand((2, count, channels, height, width), generator=generator)
     return prediction, target
+
+
+def _refuse_values_per_image(criterion: Criterion, name: str, channels: int, side: int) -> None:
+    try:
+        value = criterion(*_images(channels, side, side, count=2))
+    except Exception:  # a loss that takes one image alone, which a check will say
+        return
+    if value.numel() != 1:
+        raise LossmithError(
+            f"{name}: a loss must return one number in a tensor, not one for each image: {tuple(value.shape)}"
+        )
 
 
 def _reaction(criterion: Criterion, channels: int, height: int, width: int) -> str:
