@@ -3,10 +3,11 @@
 import io
 from collections.abc import Iterator
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from lossmith import LossmithError
@@ -37,7 +38,7 @@ def close(actual: Tensor, expected: Tensor) -> bool:
 def batches(seed: int = 0, error: float = 0.1) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches as of a run whose restorer changes little: fresh patches, with errors of one size."""
     generator = torch.Generator().manual_seed(seed)
-    coarse = torch.nn.Upsample(scale_factor=4, mode="bicubic")
+    coarse = nn.Upsample(scale_factor=4, mode="bicubic")
     while True:
         clean = coarse(torch.rand(8, 3, 6, 6, generator=generator)).clamp(0, 1)
         noise = error * torch.randn(clean.shape, generator=generator)
@@ -198,6 +199,26 @@ def test_percentages_round_trip(percent: float) -> None:
     assert str(loss(text)) == text
 
 
+@pytest.mark.parametrize(
+    ("expression", "numbers"),
+    [
+        ("20%*ssim(sigma=2) + rest*l1", "20%*ssim(sigma=2) + 80%*l1"),
+        ("rest*l1 + 33.3%*tv + 33.3%*l2 always", "33.4%*l1 + 33.3%*tv + 33.3%*l2 always"),
+        ("99.99%*l1 + tv*0.5*rest", "99.99%*l1 + 0.01%*0.5*tv"),
+        ("0.1%*l1 + rest*(12.3%*tv + rest*l2)", "0.1%*l1 + 99.9%*(12.3%*tv + 87.7%*l2)"),
+        ("l1 until 50% then 1%*tv + rest *l1", "l1 until 50% then 1%*tv + 99%*l1"),
+    ],
+)
+def test_the_rest_is_what_is_left_of_100_percent(expression: str, numbers: str) -> None:
+    assert str(loss(expression)) == str(loss(numbers)) == numbers
+
+
+def test_names_that_begin_with_rest_are_names() -> None:
+    for name in ("restored", "rest:Loss", "rest.losses:Loss", "rest_of"):
+        with pytest.raises(LossmithError, match=f"'{name}"):
+            loss(f"20%*tv + 80%*{name}")
+
+
 def test_numbers_and_spaces_may_stand_anywhere() -> None:
     assert str(loss(" 80 % * l1+l2*20%*0.5  always ")) == "80%*l1 + 20%*0.5*l2 always"
 
@@ -223,6 +244,21 @@ def test_numbers_and_spaces_may_stand_anywhere() -> None:
         ("%*l1", "has '%*l1' where the name of a loss was expected"),
         ("l1*%", "has '%' where a number was expected"),
         ("1e400%*l1", "is too large"),
+        ("20%*tv + rest*l1 + rest*l2", "one term of a sum may have the `rest`, not several"),
+        ("60%*tv + 40%*l2 + rest*l1", "percentages of 100% leave no `rest`"),
+        ("60%*tv + 70%*l2 + rest*l1", "percentages of 130% leave no `rest`"),
+        ("33.3%*tv + 33.3%*l2 + 33.4%*l1 + rest*ssim", "percentages of 100% leave no `rest`"),
+        ("0%*tv + rest*l1", "a percentage must be above 0%, not 0%"),
+        ("-20%*tv + rest*l1", "a percentage must be above 0%, not -20%"),
+        ("rest*l1", "`rest` is what other percentages leave of 100%"),
+        ("l1 + rest*tv", "`rest` is what other percentages leave of 100%"),
+        ("rest*l1 + rest*tv", "`rest` is what other percentages leave of 100%"),
+        ("20%*tv + (rest*l1 + l2)", "`rest` is what other percentages leave of 100%"),
+        ("l1 + 20%*tv + rest*l2", "either all terms of a sum have percentages or none"),
+        ("20%*tv + rest*30%*l1", "a product has one percentage at most"),
+        ("20%*tv + rest*rest*l1", "a product has one percentage at most"),
+        ("20%*tv + rest", "ends where '*' and a loss was expected"),
+        ("rest + 20%*tv", "has '+ 20%*tv' where '*' and a loss was expected"),
     ],
 )
 def test_what_is_wrong_with_percentages_is_said_in_a_sentence(expression: str, why: str) -> None:
@@ -264,10 +300,54 @@ def test_a_call_that_is_no_training_step_measures_nothing() -> None:
 
 
 def test_compiled_code_measures_nothing() -> None:
-    criterion, (x, y) = loss("80%*l1 + 20%*l2"), next(batches())
+    criterion, (x, y) = loss("80%*l1 + 20%*l2").eval(), next(batches())
+    torch.compiler.reset()
     compiled = torch.compile(criterion, backend="eager", fullgraph=True)
     assert close(compiled(x, y), 0.8 * L1Loss()(x, y) + 0.2 * MSELoss()(x, y))
     assert criterion.steps == 0
+
+
+@pytest.mark.parametrize("expression", ["80%*l1 + 20%*l2", "l1 + 0.1*(80%*l1 + 20%*l2)", "50%*l1 + 50%*l2 always"])
+def test_a_compiled_step_that_would_measure_is_refused(expression: str) -> None:
+    """Otherwise the percentages of a loop that is compiled from its first step would count as plain factors."""
+    criterion, network, (x, y) = loss(expression), nn.Conv2d(3, 3, 1), next(batches())
+    torch.compiler.reset()
+    for compiled in (torch.compile(criterion, backend="eager"), _compiled_step(criterion, network)):
+        with pytest.raises(LossmithError, match=r"which torch\.compile cannot do: leave these uncompiled") as error:
+            compiled(x, y)
+        assert "\n" not in str(error.value)
+    with pytest.raises(Exception, match="refuse_to_compile_training_steps"):
+        _compiled_step(criterion, network, fullgraph=True)(x, y)
+
+
+def _compiled_step(criterion: Loss, network: nn.Module, **options: Any) -> Any:
+    return torch.compile(lambda x, y: criterion(network(x), y), backend="eager", **options)
+
+
+@pytest.mark.parametrize("made", ["warmed up", "loaded", "copied", "told"])
+def test_after_its_warm_up_a_loss_can_be_compiled(made: str) -> None:
+    criterion = warmed_up("80%*l1 + 20%*l2")
+    if made == "loaded":
+        state, criterion = criterion.state_dict(), loss("80%*l1 + 20%*l2")
+        criterion.load_state_dict(state)
+    elif made == "copied":
+        criterion = deepcopy(criterion)
+    elif made == "told":
+        end_warm_up(criterion := loss("80%*l1 + 20%*l2"))
+    x, y = next(batches())
+    torch.compiler.reset()
+    assert close(torch.compile(criterion, backend="eager", fullgraph=True)(x, y), as_numbers(criterion)(x, y))
+    criterion.load_state_dict(loss("80%*l1 + 20%*l2").state_dict())  # a warm-up begins again
+    with pytest.raises(LossmithError, match=r"torch\.compile"):
+        torch.compile(criterion, backend="eager")(x, y)
+
+
+def test_a_warm_up_that_ended_in_another_process_is_noticed() -> None:
+    criterion, (x, y) = loss("80%*l1 + 20%*l2"), next(batches())
+    assert isinstance(criterion, ShareLoss)
+    criterion.steps.fill_(WARM_UP_STEPS)  # as the broadcast of buffers does
+    criterion(x, y)
+    assert criterion.steps == WARM_UP_STEPS
 
 
 def test_shapes_without_numbers_are_not_measured() -> None:

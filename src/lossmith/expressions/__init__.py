@@ -3,7 +3,7 @@
     timeline := sum ("until" NUMBER "%" "then" sum)*
     sum      := product ("+" product)* ["always"]
     product  := factor ("*" factor)*            at most one factor is not a number, and one is a percentage
-    factor   := NUMBER | NUMBER "%" | call | "(" timeline ")"
+    factor   := NUMBER | NUMBER "%" | "rest" | call | "(" timeline ")"
     chain    := call ("|" call)*
     call     := name ["(" argument ("," argument)* ")"]
     name     := identifier | import.path:Attribute
@@ -11,9 +11,9 @@
     value    := NUMBER | NUMBER..NUMBER | true | false | none | bare word | "quoted text"
 
 In a sum, all terms have a percentage or none has. Percentages add up to 100% and are shares of the gradient, see
-`lossmith.losses.ShareLoss`; with `always` they are held for the whole run. `0..50` is a range to draw from, for
-the numbers of a degradation. A bare word ends before the next comma or parenthesis, so file names and
-`vgg19:conv5_4` need no quotes.
+`lossmith.losses.ShareLoss`; one term may have the `rest`, what the others leave of 100%. With `always` the shares
+are held for the whole run. `0..50` is a range to draw from, for the numbers of a degradation. A bare word ends
+before the next comma or parenthesis, so file names and `vgg19:conv5_4` need no quotes.
 """
 
 from lossmith.expressions.brief import brief

@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from lossmith.core.errors import LossmithError
 from lossmith.expressions.nodes import Call, Node, Product, Range, Shares, Sum, Timeline, Value
@@ -14,6 +14,7 @@ NAME = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?")
 KEYWORD = re.compile(r"([A-Za-z_]\w*)\s*=\s*")
 BARE = re.compile(r"[^,()\"'\s][^,()\"']*")
 QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
+REST = re.compile(r"rest\b(?![.:(])")  # and not a name that begins so
 CONSTANTS: dict[str, Value] = {"true": True, "false": False, "none": None}
 MAX_DEPTH = 50
 """The most nested parentheses: more are not useful, and thousands overflow Python's stack."""
@@ -21,13 +22,16 @@ MAX_DEPTH = 50
 
 SHARE_TOLERANCE = 0.01
 """By how much the percentages of a sum may miss 100%: thirds are written with two digits."""
+ONE_SHARE = "a product has one percentage at most"
+Share = float | Literal["rest"]
+"""The percentage of a term: a number, or what the others leave of 100%."""
 
 
 def parse_loss(text: str) -> Node:
     """The syntax tree of a loss: a sum of weighted calls, or a timeline of such sums.
 
-    >>> parse_loss("80%*l1 + 20%*tv").shares
-    (0.8, 0.2)
+    >>> parse_loss("80%*l1 + 20%*tv").shares, parse_loss("70%*l1 + rest*tv").shares
+    ((0.8, 0.2), (0.7, 0.3))
     >>> parse_loss("l1 + 0.1*tv")
     Sum(terms=(Call(name='l1', arguments=(), options=()), Product(weight=0.1, node=Call(name='tv', \
 arguments=(), options=()))))
@@ -133,24 +137,37 @@ class Parser:
         shares = [share for share, _ in products if share is not None]
         terms = tuple(term for _, term in products)
         if shares:
-            self.check_shares(shares, len(terms))
-            return Shares(terms, tuple(share / 100 for share in shares), always)
+            percentages = self.percentages(shares, len(terms))
+            return Shares(terms, tuple(percentage / 100 for percentage in percentages), always)
         if always:
             self.refuse("`always` keeps percentages, as in `80%*l1 + 20%*tv always`, and stands behind their sum")
         return Sum(terms) if len(terms) > 1 else terms[0]
 
-    def check_shares(self, shares: list[float], terms: int) -> None:
-        total = sum(shares)
+    def percentages(self, shares: list[Share], terms: int) -> list[float]:
+        """The percentages of a sum of so many terms, with a number for the rest."""
+        numbers = [share for share in shares if isinstance(share, float)]
+        total, least = sum(numbers), min(numbers, default=0.0)
+        if not numbers:
+            self.refuse("`rest` is what other percentages leave of 100%, as in `20%*tv + rest*l1`")
         if len(shares) < terms:
             self.refuse("either all terms of a sum have percentages or none; parentheses make a term of a sum")
-        if min(shares) <= 0:
-            self.refuse(f"a percentage must be above 0%, not {min(shares):g}%; leave out terms that have no share")
+        if least <= 0:
+            self.refuse(f"a percentage must be above 0%, not {least:g}%; leave out terms that have no share")
+        if len(shares) > len(numbers) + 1:
+            self.refuse("one term of a sum may have the `rest`, not several")
+        if len(shares) > len(numbers):
+            rest = round(100 - total, 10)  # without the rounding of sums such as 33.3 + 33.3
+            if rest <= 0:
+                self.refuse(f"percentages of {total:.6g}% leave no `rest`")
+            return [share if isinstance(share, float) else rest for share in shares]
         if abs(total - 100) > SHARE_TOLERANCE * (1 + 1e-6):
             self.refuse(f"the percentages of a sum must add up to 100%, not to {total:.6g}%")
+        return numbers
 
-    def product(self) -> tuple[float | None, Node]:
+    def product(self) -> tuple[Share | None, Node]:
         """The percentage, if it has one, and what it is of."""
-        share, weight, node = None, 1.0, None
+        share: Share | None = None
+        weight, node = 1.0, None
         while True:
             if (number := self.number()) is not None:
                 if not self.take("%"):
@@ -158,7 +175,11 @@ class Parser:
                 elif share is None:
                     share = number
                 else:
-                    self.refuse("a product has one percentage at most")
+                    self.refuse(ONE_SHARE)
+            elif self.match(REST):
+                if share is not None:
+                    self.refuse(ONE_SHARE)
+                share = "rest"
             elif node is None:
                 node = self.factor()
             else:

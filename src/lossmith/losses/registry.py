@@ -99,8 +99,8 @@ def loss(expression: str, *, reduction: str = "mean") -> Loss:
     ----------
     expression
         Names of losses (`lossmith losses` lists them) with options in parentheses, numbers, `+` and `*`; shares of
-        the gradient as `80%*... + 20%*...`, see `ShareLoss`; a class or function of yours as `import.path:Name`; a
-        change during the run as `... until 50% then ...`.
+        the gradient as `80%*... + 20%*...` or `20%*... + rest*...`, see `ShareLoss`; a class or function of yours
+        as `import.path:Name`; a change during the run as `... until 50% then ...`.
     reduction
         "mean", "sum" or "none", over the images.
 

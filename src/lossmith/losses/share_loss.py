@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from numbers import Real
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, distributed, nn
@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 from lossmith.core.errors import LossmithError
 from lossmith.expressions import brief
 from lossmith.losses.base import Loss, SumLoss, WeightedLoss, collect_terms, parenthesized
-from lossmith.losses.function_transforms import full_precision, plainly, quiet_tracer
+from lossmith.losses.function_transforms import full_precision, plainly, quiet_tracer, recorded
 from lossmith.losses.gradients import gradient_norm, term_gradients
 from lossmith.losses.kinds import weakest_kind
 from lossmith.losses.pair_check import check_pair
@@ -36,9 +36,9 @@ class ShareLoss(Loss):
     loss keeps that term's scale.
 
     A training step is a call in train mode with a prediction that requires a gradient; in eval mode, without a
-    gradient, and under `torch.compile` and the transforms of `torch.func` nothing is measured. A step in which the
-    gradient of a term is 0 or not finite does not count for this term. Until there is a mean for it and for the
-    first term, its factor is its share.
+    gradient, and under the transforms of `torch.func` nothing is measured. Under `torch.compile` a step that would
+    measure is refused. A step in which the gradient of a term is 0 or not finite does not count for this term.
+    Until there is a mean for it and for the first term, its factor is its share.
 
     The means are buffers, so they are saved and copied with the loss. Where `torch.distributed` connects several
     processes, each of which has a part of the batch, all of them get the factors of the whole batch.
@@ -56,7 +56,8 @@ class ShareLoss(Loss):
     Raises
     ------
     LossmithError
-        For losses of different reductions, and for shares that are not above 0 or do not add up to 1.
+        For losses of different reductions, and for shares that are not above 0 or do not add up to 1; when
+        compiled, in a training step that would measure.
 
     >>> from lossmith.losses import L1Loss, TVLoss
     >>> criterion = ShareLoss([L1Loss(), TVLoss()], [0.8, 0.2])
@@ -91,8 +92,8 @@ class ShareLoss(Loss):
         for name in ("means", "mean_weights"):  # a mean is `means / mean_weights`, so that it has no bias to 0
             self.register_buffer(name, torch.zeros(len(losses), dtype=torch.float32))
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-        self._warmed_up = False  # known to be; asking `steps` waits for the device
-        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
+        self._warmed_up = False  # as `steps` says, which compiled code cannot ask, and waits for the device
+        self.register_load_state_dict_post_hook(_know_steps)  # type: ignore[no-untyped-call]
 
     @property
     def norms(self) -> Tensor:
@@ -142,11 +143,13 @@ class ShareLoss(Loss):
 
     def _measures(self, prediction: Tensor) -> bool:
         is_step = self.training and torch.is_grad_enabled() and prediction.requires_grad
-        if not is_step or plainly(prediction) or prediction.is_meta:
+        if not is_step or self._warmed_up:
             return False
-        if self.always:
-            return True
-        self._warmed_up = self._warmed_up or int(self.steps) >= WARM_UP_STEPS
+        if torch.compiler.is_compiling() and not recorded():
+            _refuse_to_compile_training_steps(self)
+        if plainly(prediction) or prediction.is_meta:
+            return False
+        self.know_steps()  # others may have changed the buffer, as a broadcast from another process does
         return not self._warmed_up
 
     def _measure(self, values: list[Tensor], prediction: Tensor) -> None:
@@ -160,6 +163,11 @@ class ShareLoss(Loss):
             self.means.lerp_(torch.where(counts, norms, 0), pull)
             self.mean_weights.lerp_(torch.ones_like(norms), pull)
             self.steps.add_(1)
+        self.know_steps()
+
+    def know_steps(self) -> None:
+        """Look whether the warm-up is over."""
+        self._warmed_up = not (self.always or self.steps.is_meta) and int(self.steps) >= WARM_UP_STEPS
 
     @property
     def _pairs(self) -> Iterator[tuple[float, Loss]]:
@@ -247,6 +255,7 @@ def end_warm_up(loss: nn.Module) -> None:
     """Take the warm-up of all percentages for done, as after the first steps of a run."""
     for part in _share_losses(loss):
         part.steps.fill_(WARM_UP_STEPS)
+        part.know_steps()
 
 
 def _share_losses(loss: nn.Module) -> list[ShareLoss]:
@@ -263,8 +272,18 @@ def _of_whole_batch(norms: Tensor) -> Tensor:
     return squares.sqrt() / processes  # the gradient of the mean of all parts is a part's over their number
 
 
-def _forget(loss: Any, _: Any) -> None:
-    loss._warmed_up = False
+def _know_steps(loss: Any, _: Any) -> None:
+    loss.know_steps()
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _refuse_to_compile_training_steps(loss: ShareLoss) -> NoReturn:
+    """Raise the error. Compiled code cannot: it would go on without being compiled, or say something else."""
+    steps = "training steps" if loss.always else f"the first {WARM_UP_STEPS} training steps"
+    raise LossmithError(
+        f"'{loss}' measures its percentages in {steps}, which torch.compile cannot do: leave these uncompiled, or "
+        "compile the loss in numbers that `as_numbers(loss)` gives after some of them"
+    )
 
 
 def _percent(share: float) -> str:
