@@ -313,7 +313,7 @@ def test_a_compiled_step_that_would_measure_is_refused(expression: str) -> None:
     criterion, network, (x, y) = loss(expression), nn.Conv2d(3, 3, 1), next(batches())
     torch.compiler.reset()
     for compiled in (torch.compile(criterion, backend="eager"), _compiled_step(criterion, network)):
-        with pytest.raises(LossmithError, match=r"which torch\.compile cannot do: leave these uncompiled") as error:
+        with pytest.raises(LossmithError, match=r"torch\.compile cannot do: leave these uncompiled") as error:
             compiled(x, y)
         assert "\n" not in str(error.value)
     with pytest.raises(Exception, match="refuse_to_compile_training_steps"):
