@@ -316,6 +316,7 @@ def test_a_compiled_step_that_would_measure_is_refused(expression: str) -> None:
         with pytest.raises(LossmithError, match=r"torch\.compile cannot do: leave these uncompiled") as error:
             compiled(x, y)
         assert "\n" not in str(error.value)
+    torch.compiler.reset()
     with pytest.raises(Exception, match="refuse_to_compile_training_steps"):
         _compiled_step(criterion, network, fullgraph=True)(x, y)
 
