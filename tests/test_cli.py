@@ -106,10 +106,19 @@ def test_own_pairs_are_matched_by_name(photos: Path, tmp_path: Path, capsys: pyt
     assert "no partner" in refusal([*words[:-1], tmp_path / "again"], capsys)
 
 
-def test_help_shows_the_asterisks_of_expressions(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["train", "--help"]) == 0
+@pytest.mark.parametrize(
+    ("command", "expressions"),
+    [
+        ("train", ["0.01*tv", "esrgan + 0.01*l1", "20*mdf(sr)"]),
+        ("tune", ["l1 + W*features(squeezenet1_1, fire5) + V*tv"]),
+    ],
+)
+def test_help_shows_the_asterisks_of_expressions(
+    command: str, expressions: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([command, "--help"]) == 0
     help_text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for expression in ("0.01*tv", "esrgan + 0.01*l1", "20*mdf(sr)"):
+    for expression in expressions:
         assert expression in help_text
 
 

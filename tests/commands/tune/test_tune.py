@@ -299,6 +299,7 @@ def test_what_happens_is_announced_and_told(tune: Tune, tmp_path: Path, caplog: 
         ({"search": []}, "at least one `search`"),
         ({"loss": "l1 + W*Z*tv", "search": ["W=0..1"]}, "'Z' in the loss has no `search`, such as"),
         ({"loss": "l1 + W*tvv", "search": ["W=0..1"]}, "with W=0: loss 'tvv' is not known; did you mean 'tv'"),
+        ({"loss": "l1 + learning_rate*tv"}, "'learning_rate' stands for the setting"),
         ({"loss": "l1 + charbonnier(W)", "search": ["W=-1..1"]}, "with W=-1: .*epsilon"),
         ({"loss": "l1 + L*tv", "search": ["L=0.1|x"]}, "with L=x: "),
         ({"goals": ["psrn"]}, "metric 'psrn' is not known; did you mean 'psnr'"),

@@ -155,6 +155,8 @@ def space(loss: str, *searches: str) -> SearchSpace:
     if not isinstance(loss, str):
         raise LossmithError(f"the `loss` of a search is text with names in it, such as 'l1 + W*tv', not {loss!r}")
     dimensions = tuple(map(parse_dimension, searches))
+    if occurs(loss, LEARNING_RATE):
+        raise LossmithError(f"'{LEARNING_RATE}' stands for the setting; take another name in the `loss` '{loss}'")
     if not dimensions:
         raise LossmithError("a search needs at least one `search`, such as 'W=0.001..1 log'")
     names = [dimension.name for dimension in dimensions]

@@ -88,7 +88,7 @@ def tune(
         The images.
     loss
         The loss with names in it, in the place of numbers, of options' values or of losses, such as
-        "l1 + W*features(squeezenet1_1, fire5) + V*tv".
+        `l1 + W*features(squeezenet1_1, fire5) + V*tv`.
     search
         What is tried for each name: "W=0.001..1 log", evenly on a logarithmic scale, "V=0..0.1", "N=1..8 int" or
         "LAYER=fire3|fire5". The name learning_rate stands for the setting.
