@@ -11,6 +11,7 @@ selenium = pytest.importorskip("selenium", reason="selenium is not installed")
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
 from lossmith.report import write_tuning  # noqa: E402
+from lossmith.report.tuning_front import along_front  # noqa: E402
 
 from .browser import Browser, opened  # noqa: E402
 from .tuning_example import search_example  # noqa: E402
@@ -94,8 +95,20 @@ def test_the_trials_can_be_sorted(page: Browser) -> None:
     assert scores[len(numbers) :] == [None] * (len(scores) - len(numbers))
 
 
-def test_the_expression_is_copied_as_it_is_typed(page: Browser) -> None:
-    assert page.find(".take code").get_property("textContent") in {m.loss for m in CONTENTS.members}
+def test_expressions_and_the_command_are_copied_as_they_are_typed(page: Browser) -> None:
+    page.run(
+        "window.copied = []; const writeText = async (text) => copied.push(text);"
+        "Object.defineProperty(navigator, 'clipboard', { value: { writeText } })"
+    )
+    places = (".take", ".members tbody th", ".command")
+    for place in places:
+        button = page.show(f"{place} button.copy")
+        button.click()
+        assert button.text == "Copied"
+    recommended, listed, command = page.run("return copied")
+    assert recommended in {member.loss for member in CONTENTS.members}
+    assert listed == along_front(CONTENTS)[0].loss
+    assert command == CONTENTS.command
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280])

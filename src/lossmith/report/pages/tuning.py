@@ -16,7 +16,7 @@ from lossmith.report.tuning_pictures import front_details
 from lossmith.report.tuning_words import recommendations, remarks, titled, typed
 
 STYLES = ("theme", "base", "advice", "tables", "charts", "print", "tuning")
-SCRIPTS = ("tables", "tuning")
+SCRIPTS = ("tables", "copy", "tuning")
 STATES: dict[TrialState, str] = {"complete": "complete", "pruned": "stopped early", "failed": "failed"}
 
 
