@@ -75,7 +75,7 @@ def check_complete(page: Page) -> None:
             assert value.startswith(("#", "data:image/")), (tag, name, value)
             if value.startswith("#"):
                 assert value[1:] in ids
-        for name in ("aria-labeledby", "for"):
+        for name in ("aria-labelledby", "for"):
             assert attributes.get(name, "main") in ids
     assert not re.search(r"url\((?!#|\"?data:)|@import", page.source)
     assert len(page.find_all("script")) == 3
