@@ -122,7 +122,7 @@ def test_after_the_warm_up_the_factors_stay() -> None:
     for _, (x, y) in zip(range(20), batches(3, 0.5), strict=False):
         criterion(x, y)
     assert torch.equal(criterion.factors, factors)
-    assert criterion.steps == steps == WARM_UP_STEPS
+    assert criterion.steps == steps == 100
 
 
 def test_always_keeps_the_shares_where_the_errors_shrink() -> None:

@@ -144,6 +144,9 @@ def test_gradients_off_makes_no_difference(images: tuple[Tensor, Tensor]) -> Non
         assert gradient_shares("l1 + tv", *images) == usual
     with torch.inference_mode():
         assert gradient_shares("l1 + tv", images[0] + 0, images[1] + 0) == usual
+        for measured in ("60%*l1 + 40%*tv", loss("60%*l1 + 40%*tv")):
+            shares = gradient_shares(measured, images[0] + 0, images[1] + 0).shares
+            assert list(shares.values()) == pytest.approx([0.6, 0.4], abs=1e-6)
 
 
 def test_gradients_of_terms_leave_the_graph_for_the_backward_pass(images: tuple[Tensor, Tensor]) -> None:
@@ -166,6 +169,11 @@ def test_what_is_wrong_is_said_in_a_sentence(images: tuple[Tensor, Tensor]) -> N
         gradient_shares("l11", x, y)
     with pytest.raises(LossmithError, match="differ in shape"):
         gradient_shares("l1", x, y[..., 1:])
+    with pytest.raises(LossmithError, match="must be floating point"):
+        gradient_shares("l1", (255 * x).byte(), (255 * y).byte())
+    with pytest.raises(LossmithError, match="images must be tensors"):
+        gradient_shares("l1", x.numpy(), y.numpy())  # type: ignore[arg-type]
+    assert gradient_shares("l1", x, y.clone().requires_grad_()) == gradient_shares("l1", x, y)
 
 
 def test_infinite_gradients_are_not_hidden() -> None:

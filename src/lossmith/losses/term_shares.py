@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lossmith.losses.base import LossLike
 from lossmith.losses.gradients import GradientShares, shares_of, term_gradients
+from lossmith.losses.pair_check import check_pair
 from lossmith.losses.registry import as_loss
 from lossmith.losses.share_loss import shares_found
 
@@ -35,10 +36,13 @@ def gradient_shares(loss: LossLike, prediction: Tensor, target: Tensor) -> Gradi
     >>> gradient_shares("3*l1 + l2", x, torch.zeros_like(x)).shares
     {'3*l1': 0.75, 'l2': 0.25}
     """
-    criterion = deepcopy(as_loss(loss))
-    with torch.inference_mode(False), torch.enable_grad(), shares_found(criterion):
+    with torch.inference_mode(False), torch.enable_grad():
+        criterion = deepcopy(as_loss(loss))
+        with torch.no_grad():  # where a target may require a gradient
+            check_pair(prediction, target, criterion, criterion.min_side)
         leaf = prediction.detach().clone().requires_grad_()
-        terms = criterion.terms(leaf, target.detach().clone())
+        with shares_found(criterion):
+            terms = criterion.terms(leaf, target.detach().clone())
         return shares_of(term_gradients(terms, leaf))
 
 
