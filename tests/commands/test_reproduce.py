@@ -166,6 +166,8 @@ def test_a_model_that_began_with_a_part_of_other_weights_is_made_again(images: P
         ({"loss": None}, "does not say how it was made: its receipt has no loss"),
         ({"protocol": 3}, "does not say how it was made: its receipt has no protocol"),
         ({"minutes": 2.0}, "was trained for 2.0 minutes"),
+        ({"validation_crops": {"a": "b"}}, "its receipt has no validation_min_side"),
+        ({"validation_crops": {"a": "b"}, "test_images": None}, "is of a trial, which is not reproduced"),
         ({"loss": "os:system"}, "your own 'os:system', whose code a file cannot run"),
         ({"begins_with": "0" * 64}, "name it with `init_from`"),
         ({"training_images": {"cat": "0" * 64, "dog": "1" * 64}}, "'cat' and 1 more; say with `images`"),

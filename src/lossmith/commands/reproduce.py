@@ -159,6 +159,8 @@ def reproduce(
 def _train_again(
     file: Path, receipt: dict[str, Any], images: Paths, init_from: str | Path | None, out: Path
 ) -> Path:
+    if "validation_crops" in receipt and "test_images" not in receipt:
+        raise LossmithError(f"{file} is of a trial, which is not reproduced; models of the front of a search are")
     _check(file, receipt, needed=("loss", "network", "degradation", "seed"), parts=("protocol", *IMAGE_ENTRIES))
     _refuse_code(file, receipt, ("loss", "network", "degradation"))
     if receipt.get("minutes"):

@@ -4,7 +4,7 @@ import csv
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import yaml
 
 import lossmith
 from lossmith.cli import run as command
+from lossmith.commands.executors.base import LocalExecutor
 from lossmith.commands.tune import confirmation, search, trial
 from lossmith.commands.tune.tune import Tuning
 from lossmith.core.errors import LossmithError
@@ -138,6 +139,15 @@ def test_a_model_of_the_front_is_reproduced_from_its_receipt(
     assert again.difference == 0
 
 
+def test_it_is_not_reproduced_with_other_crops(
+    outcome: Tuning, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = folder(outcome) / "front" / f"trial-{outcome.front[0].trial}" / "seed-1" / "model.safetensors"
+    monkeypatch.setattr("lossmith.data.validation_split.MAX_CROPS", 1)
+    with pytest.raises(LossmithError, match="was trained on other parts of its images than this lossmith"):
+        lossmith.reproduce(model, images=photos, out=tmp_path / "again")
+
+
 def refuse(*_: Any, **__: Any) -> None:
     raise AssertionError("nothing is left to be done")
 
@@ -216,6 +226,28 @@ def test_a_search_that_is_stopped_at_any_moment_goes_on_to_the_same_end(
     assert front_of(tmp_path) == front_of(folder(outcome))
     study = optuna.load_study(study_name="lossmith", storage=f"sqlite:///{tmp_path / 'optuna.db'}")
     assert [each.user_attrs["loss"] for each in study.trials] == [each.loss for each in again.trials]
+
+
+def test_a_trial_whose_files_are_lost_is_trained_again(outcome: Tuning, tune: Tune, tmp_path: Path) -> None:
+    shutil.copytree(folder(outcome), tmp_path, dirs_exist_ok=True)
+    (tmp_path / "trials" / "0" / "summary.json").unlink()
+    tune(tmp_path, trials=1)
+    assert (tmp_path / "trials" / "0" / "summary.json").is_file()
+    assert trials_of(tmp_path) == trials_of(folder(outcome))[:1]
+
+
+def test_a_trial_whose_worker_dies_says_nothing_of_its_values_and_is_tried_again(
+    outcome: Tuning, tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(_: object, jobs: list[Any], *__: object) -> Generator[Any]:
+        yield from (job.failed("its worker died 4 times") for job in jobs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalExecutor, "run_jobs", dying)
+        with pytest.raises(LossmithError, match=r"^trial 0 failed: its worker died .* the same command tries it"):
+            tune(tmp_path, trials=1)
+    tune(tmp_path, trials=1)
+    assert trials_of(tmp_path) == trials_of(folder(outcome))[:1]
 
 
 def test_trials_that_are_chosen_together_see_only_those_of_earlier_batches(
