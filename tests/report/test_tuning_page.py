@@ -12,7 +12,7 @@ from lossmith.metrics.registry import known_metric
 from lossmith.report import FrontMember, ScoreMean, SearchRange, TuningContents, TuningTrial, write_tuning
 from lossmith.report.tuning_charts import TuningChart, front_charts, history_chart, search_charts
 from lossmith.report.tuning_front import along_front, undominated
-from lossmith.report.tuning_words import recommendations, remarks, trend
+from lossmith.report.tuning_words import recommendations, remarks, trend, why_off
 
 from .tuning_example import search_example
 
@@ -122,6 +122,24 @@ def test_a_goal_in_which_the_front_differs_by_less_than_the_margin_is_said_not_t
         "choose by the rest."
     ]
     assert remarks(search([], [member(0, 30.2, 0.3), member(1, 30.0, 0.2)])) == []
+
+
+def test_of_one_goal_it_is_said_where_the_candidates_do_not_differ() -> None:
+    members = [member(0, 30.05, 0.3), replace(member(1, 30.0, 0.2), on_front=False)]
+    assert remarks(replace(search([], members), goals=[PSNR])) == [
+        "In PSNR the candidates differ by 0.05 dB at most, and less than 0.1 dB matters to nobody."
+    ]
+    apart = [member(0, 30.2, 0.3), replace(member(1, 30.0, 0.2), on_front=False)]
+    assert remarks(replace(search([], apart), goals=[PSNR])) == []
+
+
+def test_a_reason_names_members_by_their_numbers_on_the_page() -> None:
+    members = [member(11, 30.0, 0.3), member(1, 29.0, 0.2), member(5, 28.0, 0.1)]
+    assert why_off(replace(members[1], reason="trial 11 is better in PSNR"), members) == (
+        "Number 1 is better in PSNR"
+    )
+    assert why_off(replace(members[0], reason="it is as good as trial 5"), members) == "It is as good as number 3"
+    assert why_off(members[0], members) == "Not on the front"
 
 
 # --- the front -------------------------------------------------------------------------------------------------
@@ -256,6 +274,16 @@ def test_choices_stand_beside_each_other_in_the_order_given() -> None:
     assert [dot.x for dot in chart.dots] == [chart.x_ticks[1][0], chart.x_ticks[0][0], chart.x_ticks[1][0]]
 
 
+def test_long_choices_are_shortened_to_their_room() -> None:
+    choices = ("0.1*ms_ssim(levels=2)", "0.1*ms_ssim(levels=3)", "ssim")
+    trials = [trial(i, 28.0 + i, 0.3, w=w) for i, w in enumerate(choices)]
+    contents = replace(search(trials), ranges=[SearchRange("W", "|".join(choices), choices=choices)])
+    first, second, third = [text for _, text in search_charts(contents, [])[0][1][0].x_ticks]
+    assert len(first) <= 12
+    assert first != second
+    assert third == "ssim"
+
+
 # --- the whole page --------------------------------------------------------------------------------------------
 
 
@@ -296,7 +324,8 @@ def test_test_scores_are_reported_apart_from_what_decides(contents: TuningConten
     text = text_of(table)
     assert "Validation crops Test images" in text
     fallen = next(m for m in contents.members if not m.on_front)
-    assert fallen.reason[1:] in text
+    assert "Number 2 is better in both goals" in text
+    assert fallen.reason.startswith("trial ")
     for m in contents.members:
         for mean in (*m.validation.values(), *m.test.values()):
             assert f"{mean.value:.2f}" in text or f"{mean.value:.4f}" in text

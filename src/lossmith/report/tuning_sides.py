@@ -15,6 +15,9 @@ FAR = 4.0
 Ends = tuple[float, float]
 Tick = tuple[float, str]
 
+CHARACTER = 7.0
+"""The width of one in a label, in the units of the chart."""
+
 
 def _everything(trial: TuningTrial) -> bool:
     return True
@@ -67,7 +70,7 @@ def search_side(trials: Sequence[TuningTrial], searched: SearchRange, start: flo
         places = {choice: round(start + (i + 0.5) * step, 1) for i, choice in enumerate(searched.choices)}
         return Side(
             name,
-            [(place, choice) for choice, place in places.items()],
+            [(place, shortened(choice, int(step / CHARACTER))) for choice, place in places.items()],
             trial=lambda trial: places[str(trial.values[name])],
             member=lambda member: places[str(member.values[name])],
         )
@@ -79,6 +82,16 @@ def search_side(trials: Sequence[TuningTrial], searched: SearchRange, start: flo
         trial=lambda trial: scale.place(float(trial.values[name])),
         member=lambda member: scale.place(float(member.values[name])),
     )
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of so many characters at most, without its middle where it is longer.
+
+    >>> shortened("ssim", 8), shortened("0.1*ms_ssim(levels=2)", 8)
+    ('ssim', '0.1*…=2)')
+    """
+    most = max(most, 3)
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - 1) // 2 :]}"
 
 
 def number_side(trials: Sequence[TuningTrial], start: float, end: float) -> Side:

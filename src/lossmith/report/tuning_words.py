@@ -1,5 +1,6 @@
 """A search in words: what to take for which need, what a trial was, whether a goal follows a weight."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,18 +57,34 @@ def recommendations(contents: TuningContents, members: Sequence[FrontMember]) ->
 
 
 def remarks(contents: TuningContents) -> list[str]:
-    """What is worth saying of the front as a whole: goals in which its members are as good as equal."""
-    front = [member for member in scored_members(contents.members, contents.goals) if member.on_front]
-    words = []
+    """What is worth saying of the front as a whole: goals in which its members are as good as equal.
+
+    Of one goal these are all that were trained again.
+    """
+    several, words = len(contents.goals) > 1, []
+    front = [m for m in scored_members(contents.members, contents.goals) if m.on_front or not several]
+    whose, so = ("members of the front", ": choose by the rest") if several else ("candidates", "")
     for goal in contents.axes if len(front) > 1 else ():
         values = [member.validation[goal.name].value for member in front]
         spread = max(values) - min(values)
         if spread < goal.margin:
             words.append(
-                f"In {goal.label} the members of the front differ by {_amount(goal, spread)} at most, and less "
-                f"than {f'{goal.margin:g} {goal.unit}'.strip()} matters to nobody: choose by the rest."
+                f"In {goal.label} the {whose} differ by {_amount(goal, spread)} at most, and less "
+                f"than {f'{goal.margin:g} {goal.unit}'.strip()} matters to nobody{so}."
             )
     return words
+
+
+def why_off(member: FrontMember, members: Sequence[FrontMember]) -> str:
+    """Why a member is off the front, with the numbers that members have on the page."""
+    numbers = {f"trial {other.trial}": f"number {place}" for place, other in enumerate(members, 1)}
+    reason = re.sub(r"\btrial \d+\b", lambda match: numbers.get(match[0], match[0]), member.reason)
+    return _capitalized(reason or "not on the front")
+
+
+def why_ended(trial: TuningTrial) -> str:
+    """Why a trial was stopped or failed, without the marks of what is a parameter in Python."""
+    return _capitalized(trial.note.replace("`", ""))
 
 
 def describe_trial(trial: TuningTrial, goals: Sequence[Metric]) -> str:
@@ -149,6 +166,10 @@ def _shares(member: FrontMember, front: Sequence[FrontMember], goals: Sequence[M
     return shares
 
 
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _scored(goal: Metric, value: float) -> str:
     return f"{goal.label} {number(value, goal.digits)} {goal.unit}".strip()
 
@@ -178,4 +199,6 @@ __all__ = [
     "titled",
     "trend",
     "typed",
+    "why_ended",
+    "why_off",
 ]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 import sys
 from collections.abc import Callable, Generator
@@ -273,6 +274,14 @@ def test_a_trial_that_diverges_is_told_as_failed_and_the_search_goes_on(tune: Tu
     assert all(each.values["learning_rate"] == "1e30" and each.scores == {} for each in failed)
     assert "the loss became" in failed[0].note
     assert {member.values["learning_rate"] for member in outcome.members} == {"0.003"}
+
+
+def test_a_trial_whose_score_is_no_number_fails(
+    tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "fmean", lambda _: math.nan)
+    with pytest.raises(LossmithError, match=r"no trial was finished: .*, psnr of its validation crops is nan"):
+        tune(tmp_path, trials=1)
 
 
 def test_where_every_trial_fails_that_is_said(tune: Tune, tmp_path: Path) -> None:

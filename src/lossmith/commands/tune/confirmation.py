@@ -135,12 +135,13 @@ class Confirmation:
         results = {folder: result for folder, (job, _) in jobs.items() if (result := job.load_result())}
         unfinished = [job for folder, (job, _) in jobs.items() if folder not in results]
         if unfinished:
-            logger.info(f"training {counted(len(trials), 'trial')} of the front again, with fresh seeds")
+            which = "of the front " if len(self.goals) > 1 else ""
+            logger.info(f"training {counted(len(trials), 'trial')} {which}again, with fresh seeds")
 
         def title(job: executors.Job[RunResult]) -> str:
             place = [each.folder for each in unfinished].index(job.folder)
             when = clock(self.seconds_per_run * (len(unfinished) - place))
-            text = f"front, run {place + 1} of {len(unfinished)}, about {when}"
+            text = f"fresh seeds, run {place + 1} of {len(unfinished)}, about {when}"
             if not bars_shown():
                 logger.info(text)
             return text

@@ -13,7 +13,7 @@ from lossmith.report.tuning_charts import front_charts, history_chart, search_ch
 from lossmith.report.tuning_data import FrontMember, TrialState, TuningContents
 from lossmith.report.tuning_front import along_front, leading, scored_members
 from lossmith.report.tuning_pictures import front_details
-from lossmith.report.tuning_words import recommendations, remarks, titled, typed
+from lossmith.report.tuning_words import recommendations, remarks, titled, typed, why_ended, why_off
 
 STYLES = ("theme", "base", "advice", "tables", "charts", "print", "tuning")
 SCRIPTS = ("tables", "copy", "tuning")
@@ -56,6 +56,8 @@ def write_tuning(path: Path, contents: TuningContents) -> None:
         sort_key=sort_key,
         titled=titled,
         typed=typed,
+        why_ended=why_ended,
+        why_off=why_off,
     )
 
 
