@@ -13,7 +13,7 @@ from torch import Tensor
 from lossmith.core.errors import Diverged
 from lossmith.data import PatchDataset, PreparedData
 from lossmith.evaluation.pulls import Pulls, is_pull
-from lossmith.losses import CallableLoss, Loss, loss
+from lossmith.losses import CallableLoss, Loss, loss, term_gradients
 from lossmith.losses.adversarial import adversarial
 from lossmith.networks import discriminator
 from lossmith.training import Recipe, RunFolder, RunSummary
@@ -23,6 +23,7 @@ from lossmith.training.loggers import format_status
 from lossmith.training.pulls import GradientLooks
 from lossmith.training.state import TrainState
 from lossmith.training.supervised import SKIPPED, SupervisedModule
+from lossmith.training.valid_pixels import zero_invalid
 
 from .sample_networks import NormalizedNetwork
 
@@ -118,6 +119,13 @@ def test_a_resumed_run_looks_at_the_same_steps() -> None:
     assert seen == list(range(1, 1000, 100))
 
 
+def test_the_state_of_a_training_has_its_looks(prepared_photos: PreparedData, small: Recipe) -> None:
+    module, other = (FirstStep(prepared_photos, small, loss(LOSS), is_adversarial=False).module for _ in range(2))
+    other.looks = GradientLooks()
+    other.load_state_dict(module.state_dict())
+    assert other.looks.state_dict() == module.looks.state_dict() == {"steps": 1, "latest": {"step": 0, "tenth": 0}}
+
+
 def test_a_stage_of_one_term_waits_for_the_next(train: Train, small: Recipe, tmp_path: Path) -> None:
     train(tmp_path, f"l1 until 50% then {LOSS}", small)
     assert RunFolder(tmp_path).pulls().steps == [7]
@@ -189,6 +197,21 @@ def test_the_adversarial_term_is_a_term_and_masks_and_precisions_are_no_matter(
     assert list(shares) == [f"share of {term}" for term in terms]
     assert sum(shares.values()) == pytest.approx(1, abs=FLOAT32)
     assert all(share > 0 for share in shares.values())
+
+
+def test_pixels_that_do_not_count_pull_nothing(prepared_photos: PreparedData, small: Recipe) -> None:
+    """The gradients are those at the output of the network, where a hole has none."""
+    module = SupervisedModule(torch.nn.Conv2d(3, 3, 3, padding=1), loss(LOSS), small, masked=True)
+    module.setup(single_process_fabric(small))
+    degraded, clean = PatchDataset(prepared_photos.source, small.patch, 0).batch(0, 2)
+    clean[0, :, :8, :8] = math.nan
+    output = module.restorer(degraded)
+    values = module.training_step((degraded, clean), 0.0)
+    gradients = term_gradients(loss(LOSS).terms(zero_invalid(output, clean), zero_invalid(clean, clean)), output)
+    assert not any(gradient[0, :, :8, :8].any() for gradient in gradients.values())
+    norms = [float(gradient.norm()) for gradient in gradients.values()]
+    shares = [float(value) for name, value in values.items() if name.startswith("share")]
+    assert shares == pytest.approx([norm / sum(norms) for norm in norms], rel=1e-5)
 
 
 def test_a_skipped_step_is_no_look(prepared_photos: PreparedData, small: Recipe) -> None:

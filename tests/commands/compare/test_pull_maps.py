@@ -12,7 +12,7 @@ import lossmith
 from lossmith.commands.compare.pull_maps import MARGIN, as_trained, with_pull_maps
 from lossmith.core.pixel_format import RGB_8BIT, PixelFormat
 from lossmith.expressions import brief
-from lossmith.losses import loss
+from lossmith.losses import CallableLoss, loss
 from lossmith.report import PullMaps, comparison_of
 from lossmith.training import pull_maps
 
@@ -63,6 +63,21 @@ def test_a_loss_of_one_term_has_none(expression: str) -> None:
 
 def test_an_image_smaller_than_the_loss_needs_has_none() -> None:
     assert maps_of("l1 + ms_ssim", side=32)[0] is None
+
+
+class PatchesOnly(torch.nn.Module):
+    """A loss that takes patches of one size, as one with a window of that size does."""
+
+    def forward(self, prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return ((prediction - target) * torch.ones(48, 48)).abs().mean()
+
+
+def test_a_loss_that_takes_nothing_but_patches_has_none_and_a_remark(caplog: pytest.LogCaptureFixture) -> None:
+    criterion = CallableLoss(PatchesOnly(), "my:PatchesOnly") + loss("l1")
+    target, restored = torch.rand(2, 3, 64, 64)
+    comparison = comparison_of("a", target, None, {"a": restored}, RGB_8BIT)
+    assert not with_pull_maps(comparison, {"a": criterion}, {"a": restored}, target).pulls
+    assert "does not show where the terms of my:PatchesOnly + l1 pull: RuntimeError: The size" in caplog.text
 
 
 def test_a_window_of_a_large_image_is_as_if_the_whole_had_been_measured() -> None:

@@ -1,5 +1,6 @@
 """Where the terms of the losses pull at the restored images that a report shows."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,14 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from lossmith.core.errors import LossmithError
+from lossmith.expressions import error_in_words
 from lossmith.losses import Loss, as_loss
 from lossmith.losses.share_loss import has_shares
 from lossmith.models import load_model
 from lossmith.report import ImageComparison, PullMaps, find_crops
 from lossmith.training import pull_maps
+
+logger = logging.getLogger(__name__)
 
 SIDE = 192
 """Pixels of the window that is looked at, or more where a loss needs more: cheap for any network."""
@@ -57,6 +61,11 @@ def _maps(comparison: ImageComparison, loss: Loss, restored: Tensor, target: Ten
     try:
         measured = pull_maps(loss, restored[:, outer_y, outer_x], target[:, outer_y, outer_x])
     except LossmithError:  # the image is smaller than the loss needs
+        return None
+    except Exception as error:  # a loss of the user's may raise anything for images that are no patches
+        logger.warning(
+            "the report does not show where the terms of %s pull: %s", loss.label, error_in_words(error)
+        )
         return None
     norms = {term: norm[inner_y, inner_x] for term, norm in measured.items()}
     totals = {term: float(norm.nan_to_num().square().sum().sqrt()) for term, norm in norms.items()}
