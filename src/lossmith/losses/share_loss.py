@@ -121,6 +121,11 @@ class ShareLoss(Loss):
             for name, value in zip(names, self._weighted(prediction, target), strict=True)
         )
 
+    @property
+    def term_names(self) -> list[str]:
+        """The name of each of the losses in `terms`, which adds up equal ones."""
+        return [brief(f"{_percent(share)}*{parenthesized(loss)}") for share, loss in self._pairs]
+
     def with_target(self, target: Tensor) -> nn.Module:
         return TargetedShares(self, target)
 

@@ -1,9 +1,10 @@
 """Where the terms of the losses pull at the restored images that a report shows."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -28,7 +29,11 @@ GRAIN = 5
 
 
 def with_pull_maps(
-    comparison: ImageComparison, losses: Mapping[str, Loss], restored: Mapping[str, Tensor], target: Tensor
+    comparison: ImageComparison,
+    losses: Mapping[str, Loss],
+    restored: Mapping[str, Tensor],
+    target: Tensor,
+    names: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> ImageComparison:
     """A test image with the maps of each loss of several terms, in the window where the losses differ most.
 
@@ -40,8 +45,14 @@ def with_pull_maps(
         By their expressions. Those of one term, and those that do not take a window of the image, have no maps.
     restored, target
         What each loss made of it, and what it should be, (C, H, W) on the scale of the range.
+    names
+        Of the terms of some losses, where the page knows them by others: by percentages, not by the numbers that
+        a run found for them. They count where there are as many of them as terms.
     """
-    maps = {loss: _maps(comparison, criterion, restored[loss], target) for loss, criterion in losses.items()}
+    maps = {
+        loss: _maps(comparison, criterion, restored[loss], target, names.get(loss, ()))
+        for loss, criterion in losses.items()
+    }
     return replace(comparison, pulls={loss: several for loss, several in maps.items() if several})
 
 
@@ -55,7 +66,9 @@ def as_trained(loss: Loss, model: Path) -> Loss | None:
         return None
 
 
-def _maps(comparison: ImageComparison, loss: Loss, restored: Tensor, target: Tensor) -> PullMaps | None:
+def _maps(
+    comparison: ImageComparison, loss: Loss, restored: Tensor, target: Tensor, names: Sequence[str]
+) -> PullMaps | None:
     crop = find_crops(comparison, max(SIDE, loss.min_side))[0]
     (outer_y, inner_y), (outer_x, inner_x) = _slices(crop.y, crop.side), _slices(crop.x, crop.side)
     try:
@@ -67,7 +80,8 @@ def _maps(comparison: ImageComparison, loss: Loss, restored: Tensor, target: Ten
             "the report does not show where the terms of %s pull: %s", loss.label, error_in_words(error)
         )
         return None
-    norms = {term: norm[inner_y, inner_x] for term, norm in measured.items()}
+    terms = names if len(names) == len(measured) else list(measured)
+    norms = {term: norm[inner_y, inner_x] for term, norm in zip(terms, measured.values(), strict=True)}
     totals = {term: float(norm.nan_to_num().square().sum().sqrt()) for term, norm in norms.items()}
     total, mean = sum(totals.values()), sum(float(norm.nanmean()) for norm in norms.values())
     if len(norms) < 2 or not 0 < total < torch.inf or not mean > 0:

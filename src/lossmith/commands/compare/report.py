@@ -33,7 +33,7 @@ from lossmith.evaluation import (
     verdict,
     why_nan,
 )
-from lossmith.losses import Loss
+from lossmith.losses import Loss, ShareLoss
 from lossmith.report import (
     Curve,
     ImageComparison,
@@ -171,9 +171,10 @@ def _comparisons(tournament: TournamentResults, losses: Sequence[str]) -> list[I
         if loss in first
     }
     criteria = {loss: criterion for loss, criterion in trained.items() if criterion}
+    names = {loss: each.term_names for loss, each in tournament.contenders.items() if isinstance(each, ShareLoss)}
     targets = {pair.name: pair.clean for pair in candidates}
     return [
-        with_pull_maps(shown, criteria, restored(shown.image), targets[shown.image])
+        with_pull_maps(shown, criteria, restored(shown.image), targets[shown.image], names)
         for shown in most_different(map(comparison, candidates), MAX_IMAGES)
     ]
 
