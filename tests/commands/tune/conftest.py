@@ -38,6 +38,17 @@ def tune(photos: Path) -> Tune:
 
 
 @pytest.fixture(scope="session")
+def outcome(tune: Tune, tmp_path_factory: pytest.TempPathFactory) -> Tuning:
+    """The result of the search as it is."""
+    return tune(tmp_path_factory.mktemp("search"))
+
+
+def folder(outcome: Tuning) -> Path:
+    """Where it was written."""
+    return outcome.report.parent
+
+
+@pytest.fixture(scope="session")
 def make_trial() -> MakeTrial:
     """A trial that was never run."""
 

@@ -4,8 +4,8 @@ import csv
 import json
 import math
 import shutil
-import sys
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,7 @@ from lossmith.evaluation import read_csv
 from lossmith.models import load_model
 from lossmith.training.supervised import SupervisedModule
 
-from .conftest import RECIPE, Tune
-
-
-@pytest.fixture(scope="module")
-def outcome(tune: Tune, tmp_path_factory: pytest.TempPathFactory) -> Tuning:
-    return tune(tmp_path_factory.mktemp("search"))
-
-
-def folder(outcome: Tuning) -> Path:
-    return outcome.report.parent
+from .conftest import RECIPE, Tune, folder
 
 
 def trials_of(out: Path) -> list[dict[str, Any]]:
@@ -83,6 +74,12 @@ def test_a_trial_that_is_behind_is_stopped_and_is_not_on_the_front(outcome: Tuni
     assert {member.trial for member in outcome.members} <= {
         t.number for t in outcome.trials if t.state == "complete"
     }
+
+
+def test_looks_have_all_goals_where_patches_are_too_small_for_one(tune: Tune, tmp_path: Path) -> None:
+    tune(tmp_path, goals=["psnr", "ssim"], recipe=replace(RECIPE, patch=8), trials=1)
+    looks = json.loads((tmp_path / "trials" / "0" / "looks.json").read_text())
+    assert all(look["scores"]["ssim"] is not None for look in looks.values())
 
 
 def test_the_front_is_trained_with_fresh_seeds_and_decided_by_the_crops(outcome: Tuning) -> None:
@@ -331,77 +328,6 @@ def test_what_happens_is_announced_and_told(tune: Tune, tmp_path: Path, caplog: 
     assert f"trial 0, {outcome.trials[0].loss} at learning rate 0.3: PSNR {score:.2f} dB, GMSD 0." in text or (
         f"trial 0, {outcome.trials[0].loss} at learning rate 0.003: PSNR {score:.2f} dB, GMSD 0." in text
     )
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"search": ["V=0..1"]}, "'V', which is nowhere in the loss"),
-        ({"search": []}, "at least one `search`"),
-        ({"loss": "l1 + W*Z*tv", "search": ["W=0..1"]}, "'Z' in the loss has no `search`, such as"),
-        ({"loss": "l1 + W*tvv", "search": ["W=0..1"]}, "with W=0: loss 'tvv' is not known; did you mean 'tv'"),
-        ({"loss": "l1 + learning_rate*tv"}, "'learning_rate' stands for the setting"),
-        ({"loss": "l1 + charbonnier(W)", "search": ["W=-1..1"]}, "with W=-1: .*epsilon"),
-        ({"loss": "l1 + L*tv", "search": ["L=0.1|x"]}, "with L=x: "),
-        ({"goals": ["psrn"]}, "metric 'psrn' is not known; did you mean 'psnr'"),
-        ({"goals": []}, "at least one of `goals`"),
-        ({"goals": ["psnr", "psnr"]}, "`goals` has 'psnr' twice"),
-        ({"goals": ["ms_ssim"]}, "no training image is large enough"),
-        ({"trials": 0}, "`trials` must be a whole number, 1 or more, not 0"),
-        ({"trials": 2.5}, "`trials` must be a whole number"),
-        ({"at_once": 0}, "`at_once` must be a whole number, 1 or more, not 0"),
-        ({"seed": -1}, "`seed` must be a whole number, 0 or more, not -1"),
-        ({"seeds": "3:2"}, "`seeds` as a range"),
-        ({"recipe": lossmith.Recipe(learning_rate=0.1)}, "give either `learning_rate` or a `search` for it"),
-    ],
-)
-def test_what_makes_no_sense_is_refused_before_anything_is_written(
-    options: dict[str, Any], sentence: str, tune: Tune, tmp_path: Path
-) -> None:
-    with pytest.raises(LossmithError, match=sentence):
-        tune(tmp_path / "out", **options)
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"loss": "l2 + W*tv"}, r"`loss` is 'l1 \+ W\*tv' there and 'l2 \+ W\*tv' here; choose another `out`"),
-        ({"search": ["W=0.001..2 log", "learning_rate=0.003|0.3"]}, "`search` is "),
-        ({"goals": ["psnr"]}, r"`goals` is \['psnr', 'gmsd'\] there and \['psnr'\] here"),
-        ({"seed": 1}, "`seed` is 0 there and 1 here"),
-        ({"recipe": lossmith.Recipe(**{**vars(RECIPE), "steps": 11})}, "`steps` is 10 there and 11 here"),
-    ],
-)
-def test_a_folder_belongs_to_one_search(
-    options: dict[str, Any], sentence: str, outcome: Tuning, tune: Tune
-) -> None:
-    with pytest.raises(LossmithError, match=sentence):
-        tune(folder(outcome), **options)
-
-
-@pytest.mark.parametrize(
-    ("file", "sentence"),
-    [
-        ("trial.json", r"trial\.json is damaged; delete it"),
-        ("values.json", r"values\.json is damaged; delete the"),
-    ],
-)
-def test_a_damaged_file_is_named(file: str, sentence: str, outcome: Tuning, tune: Tune, tmp_path: Path) -> None:
-    shutil.copytree(folder(outcome), tmp_path, dirs_exist_ok=True)
-    (tmp_path / "trials" / "1" / file).write_text('{"state": "complete", "scores": {}}')
-    with pytest.raises(LossmithError, match=sentence):
-        tune(tmp_path)
-
-
-def test_without_optuna_it_is_said_how_to_install_it(
-    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    for name in ("preparation", "search", "optuna_study"):
-        monkeypatch.delitem(sys.modules, f"lossmith.commands.tune.{name}", raising=False)
-    assert command(["tune", str(photos), "--loss", "l1 + W*tv", "--search", "W=0..1", "--goals", "psnr"]) == 2
-    assert 'a search needs Optuna, which comes with: pip install "lossmith[tune]"' in capsys.readouterr().err
 
 
 def test_on_the_command_line(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
