@@ -105,6 +105,26 @@ def setting_dtype(x: Tensor, y: Tensor) -> Tensor:
     return l1_loss(x, y)
 
 
+class WithLateNetwork:
+    """Sound: random numbers are drawn where the network is made, in the first call."""
+
+    def __init__(self) -> None:
+        self.network: nn.Module | None = None
+
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        if self.network is None:
+            self.network = nn.Conv2d(3, 3, 3)
+        return l1_loss(x, y)
+
+
+def strict(x: Tensor, y: Tensor) -> Tensor:
+    """Sound: it refuses values outside [0, 1], in the words of a package."""
+    for image in (x, y):
+        if image.min() < 0 or image.max() > 1:
+            raise ValueError(f"values in range {[image.min(), image.max()]} when all values are expected in [0, 1]")
+    return l1_loss(x, y)
+
+
 def without_tape(x: Tensor, y: Tensor) -> Tensor:
     value = l1_loss(x, y)
     return value if torch.is_grad_enabled() else 0 * value

@@ -23,7 +23,7 @@ from lossmith.soundness.meaningless import CHECKS as MEANINGLESS
 from lossmith.soundness.pictures import CHECKS as PICTURES
 from lossmith.soundness.subjects import subject_of
 
-from . import faulty
+from . import faulty, imitations
 
 FAULTY = {
     faulty.edits_its_target: {"inputs untouched"},
@@ -130,6 +130,14 @@ def test_the_smallest_and_plainest_input_is_shown() -> None:
     assert examples_of(faulty.weighs_channels, "order of channels") == ["noisy, (1, 2, 1, 1), float32"]
     assert examples_of(faulty.normalized_by_the_batch, "batch mean") == ["noisy, (2, 1, 1, 1), float32"]
     assert examples_of(faulty.infinite_slope, "finite gradient")[0] == "identical, (1, 1, 1, 1), float32"
+
+
+def test_a_similarity_is_told_from_a_loss_that_is_not_0() -> None:
+    outcome = conduct(PICTURES[0], replace(subject_of(imitations.similarity), cases=20))
+    assert outcome.check == "zero at identity"
+    assert outcome.says == "equal pictures give 1, and others less: this is a similarity, whose loss is 1 - it"
+    outcome = conduct(PICTURES[0], replace(subject_of(faulty.constant), cases=20))
+    assert "similarity" not in outcome.says
 
 
 def test_a_kind_is_blamed_only_for_what_it_promises() -> None:

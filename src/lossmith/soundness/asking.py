@@ -18,7 +18,7 @@ SIDE, MULTIPLE = 64, 32
 """Of pictures like photographs, where the loss takes them; such sides can be halved."""
 MAX_PICTURES, PIXELS = 4, 2**15
 """Pictures at once, as many as have so many pixels; one at least."""
-OUT_OF_RANGE = "greater or equal|less or equal|out of range|outside"
+OUT_OF_RANGE = r"greater or equal|less or equal|values?\b.*\brange|range\b.*\bvalues?"
 """What an error says that refuses the values of a step or of a network, which may leave the range a little."""
 LITTLE_SIDE = 8
 """Of pictures for what does not depend on their contents, where the loss takes them."""

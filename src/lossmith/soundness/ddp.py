@@ -29,7 +29,7 @@ CANNOT_BE_READ = "cannot-be-read"
 
 
 class TinyNetwork(nn.Module):
-    """A residual that adds a filtered picture, whose weights are the same in every process."""
+    """A residual that adds a filtered picture, within [0, 1], whose weights are the same in every process."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class TinyNetwork(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.add(self.filter(x))
+        return x.add(self.filter(x)).clamp(0, 1)
 
 
 def gradients(criterion: Criterion, network: nn.Module, x: Tensor, y: Tensor) -> Tensor:

@@ -53,8 +53,9 @@ def _cost_rises(damage: str, subject: Subject) -> Finding:
         )
     simplest = smallest(subject, shown, lambda smaller: falls(smaller) > 0)
     statements = f"print([criterion(y, y).item()] + [criterion(*{simplest.call('a')}).item() for a in {amounts}])"
+    costs = "costs less" if faults == len(amounts) else "does not always cost more"
     return Finding(
-        f"{DAMAGES[damage].says} does not always cost more: from none to {_amount(damage, amounts[-1])} it costs "
+        f"{DAMAGES[damage].says} {costs}: from none to {_amount(damage, amounts[-1])} it costs "
         + ", ".join(f"{value:.4g}" for value in values(shown)),
         len(amounts),
         faults,
@@ -80,7 +81,10 @@ def _descends(subject: Subject) -> Finding:
     criterion = subject.make()
 
     def change(shown: Input) -> float:
-        """The least change of the value, relative to what the gradient announces."""
+        """The least change of the value after a step.
+
+        Pixels stay in [0, 1], since some losses take no others; a step that is cut off still descends.
+        """
         x, y = shown.pair()
         start = answer(criterion, x, y)
         length = float(start.gradient.norm())
@@ -88,7 +92,7 @@ def _descends(subject: Subject) -> Finding:
             return 0.0
         direction = start.gradient / length
         steps = [ratio * float((x - y).norm()) for ratio in STEPS]
-        values = [_value(criterion, (x - step * direction).to(x), y) for step in steps]
+        values = [_value(criterion, (x - step * direction).clamp(0, 1).to(x), y) for step in steps]
         return min(value - start.value for value in values)
 
     shown = picture_input(subject)
@@ -97,7 +101,7 @@ def _descends(subject: Subject) -> Finding:
     simplest = smallest(subject, shown, lambda smaller: not change(smaller) < 0)
     statements = (
         "g = gradient(criterion, x, y); g = g / g.norm() * (x - y).norm(); "
-        f"print(criterion(x, y).item(), [criterion((x - step * g).float(), y).item() for step in {STEPS}])"
+        f"print(criterion(x, y).item(), [criterion((x - step * g).clamp(0, 1).float(), y).item() for step in {STEPS}])"
     )
     return Finding(
         "no step against the gradient lowers the value: the gradient is not that of the value",

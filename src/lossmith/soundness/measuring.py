@@ -61,7 +61,8 @@ def _shape(subject: Subject) -> tuple[int, int, int, int]:
 
 def _noisy_pair(shape: tuple[int, int, int, int], seed: int) -> tuple[Tensor, Tensor]:
     target = dead_leaves((1, *shape[1:]), seed).expand(shape).contiguous()
-    return target + 0.1 * torch.randn(shape, generator=torch.Generator().manual_seed(seed)), target
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=target.dtype)
+    return (target + 0.1 * noise).clamp(0, 1), target
 
 
 # --- recovering a picture ---------------------------------------------------------------------------------------

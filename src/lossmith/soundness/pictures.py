@@ -8,9 +8,10 @@ from lossmith.soundness import examine as faults
 from lossmith.soundness.cases import Case, planned_cases
 from lossmith.soundness.certificate import Example, Outcome
 from lossmith.soundness.check import Check, Group, Subject
-from lossmith.soundness.examine import Verdict, examine, training_scale
+from lossmith.soundness.examine import Verdict, answer, examine, training_scale
 from lossmith.soundness.examples import example
 from lossmith.soundness.kinds import Promise
+from lossmith.soundness.meaningless import default_case
 from lossmith.soundness.shrink import shrink
 
 VALUE = "print(criterion(x, y).item())"
@@ -49,6 +50,16 @@ def _is_pointless(subject: Subject, case: Case) -> bool:
 
 PICTURE_CHECKS = (
     PictureCheck(
+        "zero at identity",
+        "pictures",
+        "zero at identity",
+        "Do equal pictures give 0?",
+        faults.NOT_ZERO,
+        "equal pictures give 0",
+        VALUE,
+        _is_equal,
+    ),
+    PictureCheck(
         "finite value",
         "pictures",
         None,
@@ -75,16 +86,6 @@ PICTURE_CHECKS = (
         "wherever the pictures differ, there is a gradient",
         "print('value', criterion(x, y).item(), 'largest gradient', gradient(criterion, x, y).abs().max().item())",
         _differs,
-    ),
-    PictureCheck(
-        "zero at identity",
-        "pictures",
-        "zero at identity",
-        "Do equal pictures give 0?",
-        faults.NOT_ZERO,
-        "equal pictures give 0",
-        VALUE,
-        _is_equal,
     ),
     PictureCheck(
         "declared range",
@@ -220,9 +221,19 @@ def run_picture_check(check: PictureCheck, subject: Subject) -> Outcome:
     if not faulty:
         return outcome("passed", check.holds + _refusals(taken, check))
     examples = tuple(_examples(check, subject, faulty))
-    return outcome(
-        "failed", f"{check.fault}: {len(faulty)} of {len(concerned)} pairs of pictures", examples=examples
-    )
+    says = f"{check.fault}: {len(faulty)} of {len(concerned)} pairs of pictures"
+    if check.fault == faults.NOT_ZERO and _is_similarity(subject):
+        says = "equal pictures give 1, and others less: this is a similarity, whose loss is 1 - it"
+    return outcome("failed", says, examples=examples)
+
+
+def _is_similarity(subject: Subject) -> bool:
+    """Whether a picture is worth 1 beside itself, and less beside another."""
+    criterion, (x, y) = subject.make(), default_case(subject).pair()
+    try:
+        return abs(answer(criterion, y.clone(), y).value - 1) < 1e-3 and answer(criterion, x, y).value < 1 - 1e-3
+    except Exception:  # whatever a loss may raise
+        return False
 
 
 def _why_none(taken: Survey) -> str:

@@ -15,7 +15,7 @@ UNUSUAL_SEED = 135_797_531
 
 @dataclass(frozen=True)
 class Setting:
-    """A part of the state: how it is read, and Python that prints it."""
+    """A part of the state: how it is read, and Python that prints it, after a setup."""
 
     read: Callable[[], Any]
     code: str
@@ -31,15 +31,15 @@ PROCESS_STATE = {
     "the random state of torch": Setting(
         lambda: torch.get_rng_state().tolist(),
         "torch.get_rng_state().double().std().item()",
-        f"import torch; torch.manual_seed({UNUSUAL_SEED})",
+        f"criterion(x, y); import torch; torch.manual_seed({UNUSUAL_SEED})",
     ),
     "the random state of Python": Setting(
-        random.getstate, "sum(random.getstate()[1])", f"import random; random.seed({UNUSUAL_SEED})"
+        random.getstate, "sum(random.getstate()[1])", f"criterion(x, y); import random; random.seed({UNUSUAL_SEED})"
     ),
     "the random state of NumPy": Setting(
         _numpy_state,
         "numpy.random.get_state()[1].sum()",
-        f"import numpy; numpy.random.seed({UNUSUAL_SEED})",
+        f"criterion(x, y); import numpy; numpy.random.seed({UNUSUAL_SEED})",
     ),
     "the default dtype": Setting(
         torch.get_default_dtype,
