@@ -43,7 +43,7 @@ def assert_sound(
 
 def _in_words(outcome: Outcome) -> str:
     examples = [
-        line for shown in outcome.examples for line in (f"    {shown.input}: {shown.answer}", f"    {shown.code}")
+        f"    {shown.input}: {' '.join(shown.answer.split())}\n    {shown.code}" for shown in outcome.examples
     ]
     return "\n".join([f"  {outcome.check}: {outcome.says}", *examples])
 

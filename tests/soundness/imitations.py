@@ -121,7 +121,7 @@ def strict(x: Tensor, y: Tensor) -> Tensor:
     """Sound: it refuses values outside [0, 1], in the words of a package."""
     for image in (x, y):
         if image.min() < 0 or image.max() > 1:
-            raise ValueError(f"values in range {[image.min(), image.max()]} when all values are expected in [0, 1]")
+            raise ValueError(f"values in range {[image.min(), image.max()]} when all are expected in [0, 1]")
     return l1_loss(x, y)
 
 

@@ -134,8 +134,7 @@ def test_a_wrong_sign_is_shown_by_the_smallest_pictures_and_a_line_that_repeats_
 ) -> None:
     outcome = conduct(CHECKS["noise"], subject_of(imitations.similarity))
     assert outcome.says == (
-        "more noise costs less: from none to 0.2 of the range it costs "
-        "1, 0.943, 0.7904, 0.5965, 0.3696"
+        "more noise costs less: from none to 0.2 of the range it costs 1, 0.943, 0.7904, 0.5965, 0.3696"
     )
     assert (outcome.inputs, outcome.faults) == (4, 4)
     (example,) = outcome.examples

@@ -86,6 +86,32 @@ def test_what_cannot_be_examined_is_refused_in_a_sentence(criterion: object, wor
     assert "\n" not in str(error.value)
 
 
+def says_nothing(x: Tensor, y: Tensor) -> Tensor:
+    raise AssertionError
+
+
+def ends_the_program(x: Tensor, y: Tensor) -> Tensor:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "words"), [(says_nothing, "AssertionError"), (ends_the_program, "SystemExit: 3")]
+)
+def test_an_error_of_the_loss_comes_with_file_and_line(criterion: object, words: str) -> None:
+    with pytest.raises(LossmithError, match=rf"pixels: {words} \(test_examination.py, line \d+\)$"):
+        check_loss(criterion)
+
+
+def talkative(x: Tensor, y: Tensor) -> Tensor:
+    print("shapes:", x.shape)
+    return (x - y).square().mean()
+
+
+def test_what_a_loss_prints_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    check_loss(talkative, cases=1)
+    assert capsys.readouterr().out == ""
+
+
 def test_unknown_kinds_and_no_cases_are_refused() -> None:
     with pytest.raises(LossmithError, match="`kind` is one of distance, perceptual, statistics, prior, ad"):
         check_loss("l1", kind="metric")

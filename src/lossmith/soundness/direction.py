@@ -101,7 +101,8 @@ def _descends(subject: Subject) -> Finding:
     simplest = smallest(subject, shown, lambda smaller: not change(smaller) < 0)
     statements = (
         "g = gradient(criterion, x, y); g = g / g.norm() * (x - y).norm(); "
-        f"print(criterion(x, y).item(), [criterion((x - step * g).clamp(0, 1).float(), y).item() for step in {STEPS}])"
+        "print(criterion(x, y).item(), "
+        f"[criterion((x - step * g).clamp(0, 1).float(), y).item() for step in {STEPS}])"
     )
     return Finding(
         "no step against the gradient lowers the value: the gradient is not that of the value",

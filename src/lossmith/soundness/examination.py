@@ -4,7 +4,6 @@ import platform
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from warnings import catch_warnings, simplefilter
 
 import torch
 
@@ -15,7 +14,7 @@ from lossmith.soundness.certificate import Certificate
 from lossmith.soundness.check import Subject
 from lossmith.soundness.kinds import KINDS
 from lossmith.soundness.measuring import measure
-from lossmith.soundness.process_state import process_state_kept
+from lossmith.soundness.process_state import undisturbed
 from lossmith.soundness.subjects import subject_of
 
 
@@ -58,10 +57,7 @@ def check_loss(
     """
     if kind is not None and kind not in KINDS:
         raise LossmithError(f"`kind` is one of {', '.join(KINDS)}, not {kind!r}")
-    with process_state_kept(), catch_warnings():
-        simplefilter("ignore")
-        subject = subject_of(loss, kind, channels)
-    return certify(subject, cases=cases, seed=seed)
+    return certify(subject_of(loss, kind, channels), cases=cases, seed=seed)
 
 
 def certify(subject: Subject, *, cases: int = 100, seed: int = 0) -> Certificate:
@@ -69,9 +65,8 @@ def certify(subject: Subject, *, cases: int = 100, seed: int = 0) -> Certificate
     if cases < 1:
         raise LossmithError(f"`cases` must be at least 1, not {cases}")
     subject = replace(subject, seed=seed, cases=min(cases, MAX_HEAVY_CASES) if subject.small else cases)
-    with process_state_kept(), catch_warnings():
+    with undisturbed():
         torch.manual_seed(seed)
-        simplefilter("ignore")
         outcomes = tuple(conduct(check, subject) for check in CHECKS)
         measurements = measure(subject)
     return Certificate(

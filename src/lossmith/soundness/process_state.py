@@ -1,11 +1,13 @@
 """The state of the process that a loss must leave alone: random numbers, and settings of torch."""
 
+import os
 import random
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import torch
 
@@ -34,7 +36,9 @@ PROCESS_STATE = {
         f"criterion(x, y); import torch; torch.manual_seed({UNUSUAL_SEED})",
     ),
     "the random state of Python": Setting(
-        random.getstate, "sum(random.getstate()[1])", f"criterion(x, y); import random; random.seed({UNUSUAL_SEED})"
+        random.getstate,
+        "sum(random.getstate()[1])",
+        f"criterion(x, y); import random; random.seed({UNUSUAL_SEED})",
     ),
     "the random state of NumPy": Setting(
         _numpy_state,
@@ -101,4 +105,25 @@ def process_state_kept() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-__all__ = ["PROCESS_STATE", "UNUSUAL_SEED", "Setting", "process_state", "process_state_kept", "seed_all"]
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep to the block what it does to the process, what it prints, and its warnings."""
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nothing,
+        redirect_stdout(nothing),
+        process_state_kept(),
+        catch_warnings(),
+    ):
+        simplefilter("ignore")
+        yield
+
+
+__all__ = [
+    "PROCESS_STATE",
+    "UNUSUAL_SEED",
+    "Setting",
+    "process_state",
+    "process_state_kept",
+    "seed_all",
+    "undisturbed",
+]

@@ -13,13 +13,15 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from lossmith.core.errors import LossmithError
+from lossmith.expressions import error_in_words
 from lossmith.losses.base import CallableLoss, Loss, LossLike, loss_from_callable
 from lossmith.losses.registry import loss as loss_from_expression
 from lossmith.losses.share_loss import as_numbers, has_shares
 from lossmith.soundness.bounds import declared_bounds
 from lossmith.soundness.check import Criterion, Subject
-from lossmith.soundness.examine import answer, in_words
+from lossmith.soundness.examine import answer
 from lossmith.soundness.kinds import KINDS
+from lossmith.soundness.process_state import undisturbed
 
 USUAL_SIDES = (64, 65, 192, 193)
 """Nearly every loss takes one of them: networks need multiples of 32, MS-SSIM 161 at least, and some odd ones."""
@@ -28,6 +30,7 @@ HEAVY_FLOPS = 5e7
 """Floating-point operations in the forward pass of an image near the least side: more is a large network."""
 
 
+@undisturbed()
 def subject_of(loss: LossLike, kind: str | None = None, channels: Sequence[int] | None = None) -> Subject:
     """A loss with what it takes.
 
@@ -147,8 +150,8 @@ def _reaction(criterion: Criterion, channels: int, height: int, width: int) -> s
         if isinstance(value, Tensor) and value.numel() == 1 and value.is_floating_point():
             actual = answer(criterion, *_images(channels, height, width))
             return "" if isfinite(actual.value) else f"it gives {actual.value}"
-    except Exception as error:  # whatever a loss may raise
-        return in_words(error)
+    except (Exception, SystemExit) as error:  # whatever a loss may raise
+        return error_in_words(error)
     returned = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
     raise LossmithError(f"a loss must return one number in a tensor, not {returned}")
 

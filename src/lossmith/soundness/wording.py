@@ -47,7 +47,7 @@ def summary(certificate: Certificate) -> str:
     lines = [f"{certificate.loss} {verdict(certificate)}"]
     for outcome in certificate.failures:
         lines.append(f"  {outcome.check}: {outcome.says}")
-        lines += [f"    {example.input}: {example.answer}" for example in outcome.examples[:1]]
+        lines += [f"    {shown.input}: {' '.join(shown.answer.split())}" for shown in outcome.examples[:1]]
     return "\n".join([*lines, f"  {tally(certificate)}"])
 
 
