@@ -33,7 +33,7 @@ class Subject:
     """Whether sides must be odd."""
     bounds: tuple[float, float] | None = None
     """The range that it declares, where it declares one."""
-    slack: float = 1e-6
+    slack: float = 1e-5
     """How far from 0 the value of equal images may be."""
     small: bool = False
     """Whether it is so slow, as a large network is, that checks keep to few pictures near the least side."""

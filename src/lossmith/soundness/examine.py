@@ -105,8 +105,8 @@ def examine(subject: Subject, criterion: Criterion, case: Case, only: str | None
 
 
 def in_words(error: Exception) -> str:
-    """An error in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """An error in one line, without addresses in memory, which are others each time."""
+    return re.sub(" at 0x[0-9a-f]+", "", " ".join(f"{type(error).__name__}: {error}".split()))
 
 
 def says_why(words: str, clue: str) -> bool:

@@ -16,7 +16,7 @@ from lossmith.soundness.examples import example
 
 INTEGERS = "float|type|values|not implemented for"
 SHAPES = "shape|size|dimension|broadcast"
-TOO_SMALL = "at least|larger than|input size|must be larger|too small|greater than|smaller than|reduced to less"
+TOO_SMALL = "at least|larger than|less than the corresponding|input size|must be larger|too small|greater than|smaller than|reduced to less"
 NOT_A_NUMBER = "nan|finite|values"
 
 
@@ -134,7 +134,7 @@ def _described(subject: Subject, input: Nonsense) -> str:
 
 
 def _wrong(what: str, reaction: str) -> str:
-    return f"{what}: {'an error that does not say why' if reaction == 'unclear' else 'answered'}"
+    return f"{what}: {'an error that does not say why' if reaction == 'unclear' else reaction}"
 
 
 def _run_least_side(subject: Subject) -> Outcome:
