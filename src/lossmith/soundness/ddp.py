@@ -85,8 +85,8 @@ def _agrees_between_processes(subject: Subject) -> Finding:
 def distributed_gradients(criterion: Criterion, x: Tensor, y: Tensor) -> list[Tensor]:
     """`gradients` of a tiny network, one for each of two processes that have half of the batch each.
 
-    Raises NotRun for a loss that cannot be sent to another process, and RuntimeError with what a process said
-    when it ended early.
+    Raises NotRun for a loss that cannot be sent to another process, or where processes cannot meet, and
+    RuntimeError with what the loss raised in one.
     """
     try:
         payload = pickle.dumps((criterion, x, y))
@@ -109,7 +109,7 @@ def distributed_gradients(criterion: Criterion, x: Tensor, y: Tensor) -> list[Te
             first = min(failures, key=lambda file: file.stat().st_mtime_ns)
             raise RuntimeError(f"in one of two processes: {first.read_text(encoding='utf-8')}")
         if not all((folder / str(rank)).exists() for rank in range(PROCESSES)):
-            raise RuntimeError(f"the processes ended early: {' '.join(output.split())[-200:]}")
+            raise NotRun(f"the processes ended before the loss was called: {' '.join(output.split())[-200:]}")
         return [torch.load(folder / str(rank), weights_only=True) for rank in range(PROCESSES)]
 
 

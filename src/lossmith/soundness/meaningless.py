@@ -16,7 +16,7 @@ from lossmith.soundness.examples import example
 
 INTEGERS = "float|type|values|not implemented for"
 SHAPES = "shape|size|dimension|broadcast"
-TOO_SMALL = "at least|larger than|less than the corresponding|input size|must be larger|too small|greater than|smaller than|reduced to less"
+TOO_SMALL = "at least|(larger|less|greater|smaller) than|input size|too small|reduced to less"
 NOT_A_NUMBER = "nan|finite|values"
 
 
