@@ -212,7 +212,7 @@ def _build(space: SearchSpace, values: Values, pixels: PixelFormat | None = None
 
 def _why_no_loss(space: SearchSpace, values: Values, error: LossmithError) -> str:
     factors = re.findall(r"(?<![\w.:])([A-Za-z_]\w*)\s*%?\s*\*", re.sub(r"\"[^\"]*\"|'[^']*'", "", space.loss))
-    unknown = [name for name in factors if name not in values and name not in CATALOGUE]
+    unknown = [name for name in factors if name not in {*values, *CATALOGUE, "rest"}]
     if unknown:
         return f"'{unknown[0]}' in the loss has no `search`, such as '{unknown[0]}=0.001..1 log'"
     where = " and ".join(f"{name}={text_of(value)}" for name, value in values.items() if name != LEARNING_RATE)
