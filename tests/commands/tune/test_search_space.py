@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lossmith import losses
 from lossmith.commands.tune.search_space import (
     MAX_CORNERS,
     Choice,
@@ -120,6 +121,11 @@ def test_numbers_are_short_and_never_beyond_the_ends() -> None:
     assert interval.nearest(0.0345678) == 0.0346
     assert interval.ends == (0.0012345, 0.98765)
     assert Interval("N", 1, 8, whole=True).nearest(7.0) == 7
+
+
+def test_percentages_can_be_searched_where_another_term_has_the_rest() -> None:
+    point = space("P%*tv + rest*l1", "P=1..90 log").expression({"P": 12.3})
+    assert str(losses.loss(point)) == "12.3%*tv + 87.7%*l1"
 
 
 def test_corners_are_all_combinations_of_ends_unless_these_are_many() -> None:
