@@ -23,6 +23,7 @@ from .conftest import RECIPE, Tune, folder
         ({"loss": "l1 + W*Z*tv", "search": ["W=0..1"]}, "'Z' in the loss has no `search`, such as"),
         ({"loss": "l1 + W*tvv", "search": ["W=0..1"]}, "with W=0: loss 'tvv' is not known; did you mean 'tv'"),
         ({"loss": "rest*l1 + W%*tvv", "search": ["W=1..90"]}, "with W=1: loss 'tvv' is not known"),
+        ({"loss": "rest*l1 + W%*tv", "search": ["W=1..100"]}, "with W=100: .*percentages of 100% leave no `rest`"),
         ({"loss": "l1 + learning_rate*tv"}, "'learning_rate' stands for the setting"),
         ({"loss": "l1 + charbonnier(W)", "search": ["W=-1..1"]}, "with W=-1: .*epsilon"),
         ({"loss": "l1 + L*tv", "search": ["L=0.1|x"]}, "with L=x: "),
