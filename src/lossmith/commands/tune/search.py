@@ -22,7 +22,7 @@ from lossmith.commands.tune.trial import SearchJob, Trial
 from lossmith.core.errors import LossmithError, counted
 from lossmith.core.files import write_text
 from lossmith.core.progress import bars_shown
-from lossmith.losses import Loss, for_channels, loss
+from lossmith.losses import Loss, SumLoss, WeightedLoss, for_channels, loss
 
 if TYPE_CHECKING:
     from lossmith.data import PreparedData
@@ -108,7 +108,7 @@ class Search:
 
     def job(self, number: int, values: Values, rivals: Sequence[Rival] = ()) -> tuple[SearchJob, Loss]:
         """A trial, and its loss."""
-        criterion = for_channels(loss(self.space.expression(values)), self.data.pixels.channels)
+        criterion = without_zeros(for_channels(loss(self.space.expression(values)), self.data.pixels.channels))
         rate = self.space.learning_rate(values)
         return (
             SearchJob(
@@ -171,6 +171,18 @@ class Search:
         return f"trial {trial.number}, {trial.loss}{rate}: {'stopped, ' * (trial.state == 'pruned')}{ending}"
 
 
+def without_zeros(criterion: Loss) -> Loss:
+    """The loss without the terms of its sum that are times 0, which cost time and change nothing.
+
+    >>> str(without_zeros(loss("l1 + 0*ssim + 0.1*tv"))), str(without_zeros(loss("0*tv")))
+    ('l1 + 0.1*tv', '0*tv')
+    """
+    if not isinstance(criterion, SumLoss):
+        return criterion
+    terms = [term for term in criterion.losses if not (isinstance(term, WeightedLoss) and term.weight == 0)]
+    return sum(terms[1:], terms[0]) if terms else criterion
+
+
 def best_so_far(trials: Sequence[Trial], goals: Sequence[Metric]) -> str:
     """The best score yet, or how many trials are on the front."""
     complete = [trial.scores for trial in trials if trial.state == "complete"]
@@ -193,4 +205,4 @@ def scores_text(scores: Mapping[str, float], goals: Sequence[Metric]) -> str:
     )
 
 
-__all__ = ["TRIAL_SEED", "Search", "best_so_far", "scores_text"]
+__all__ = ["TRIAL_SEED", "Search", "best_so_far", "scores_text", "without_zeros"]
