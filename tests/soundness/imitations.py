@@ -180,6 +180,19 @@ class WithConstant(nn.Module):
         return conv2d(difference, self.kernel).abs().mean() + avg_pool2d(difference, 2).abs().mean()
 
 
+class WithKernelOfTheFirstCall(nn.Module):
+    """Whose kernel stays in the dtype of the first images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel: Tensor | None = None
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        if self.kernel is None:
+            self.kernel = torch.full((1, 1, 3, 3), 1 / 9, dtype=x.dtype)
+        return conv2d((x - y).flatten(0, 1)[:, None], self.kernel).abs().mean()
+
+
 class WithWeights(nn.Module):
     """Whose weights stay on the CPU."""
 

@@ -55,7 +55,9 @@ def test_every_loss_of_the_registry_passes(expression: str) -> None:
     assert_sound(expression, tuple(CHECKS.values()))
 
 
-@pytest.mark.parametrize("expression", ["mix", "lpips(squeeze, weights=random)"])
+@pytest.mark.parametrize(
+    "expression", [pytest.param("mix", marks=pytest.mark.slow), "lpips(squeeze, weights=random)"]
+)
 def test_sound_losses_pass_under_compile(expression: str) -> None:
     assert_sound(expression, compiling.CHECKS)
 
@@ -165,6 +167,12 @@ def test_a_loss_that_a_tool_breaks_is_found(check: str, imitation: str) -> None:
     outcome = conduct(CHECKS[check], subject_of(getattr(imitations, imitation)))
     assert outcome.status == "failed"
     assert "instead of" in outcome.says or "of that of the whole batch" in outcome.says
+
+
+def test_the_line_calls_a_loss_before_it_moves_it_as_the_check_does() -> None:
+    outcome = conduct(CHECKS["double and half"], subject_of(imitations.WithKernelOfTheFirstCall()))
+    assert outcome.status == "failed"
+    assert "RuntimeError" in outcome.examples[0].answer
 
 
 # --- what cannot be asked -------------------------------------------------------------------------------------

@@ -115,7 +115,8 @@ def _follows_dtypes(subject: Subject) -> Finding:
         ("float", torch.float32, 1e-3),
         ("half", torch.float16, HALF_TOLERANCE),
     ):
-        statements = f"criterion.{how}(); print(criterion(x.{how}(), y.{how}()).item())"
+        moves = "double().float" if how == "float" else how
+        statements = f"criterion(x, y); criterion.{moves}(); print(criterion(x.{how}(), y.{how}()).item())"
         moved = _copy(criterion)
         holder = nn.Sequential(moved.double() if how == "float" else moved).to(dtype)
         try:
