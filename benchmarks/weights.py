@@ -30,7 +30,16 @@ from lossmith.core.files import write_text
 from lossmith.data import Data, PatchDataset, prepare_data, sample_images
 from lossmith.degradations import from_8bit
 from lossmith.expressions import brief
-from lossmith.losses import CallableLoss, GradientShares, Loss, LossLike, as_numbers, gradient_shares, loss
+from lossmith.losses import (
+    CallableLoss,
+    GradientShares,
+    Loss,
+    LossLike,
+    SumLoss,
+    as_numbers,
+    gradient_shares,
+    loss,
+)
 from lossmith.losses.adversarial import adversarial
 from lossmith.losses.perceptual.style_networks import STYLE_NETWORKS, published_weights
 from lossmith.losses.perceptual.style_transfer import StyleTransferLoss
@@ -117,7 +126,9 @@ def measured(criterion: LossLike, several: Sequence[State], scale: float = 1.0) 
 
 def in_one_piece(expression: str) -> Loss:
     """A sum whose summands have one term each, as one that is learned at several scales has not."""
-    first, *others = (CallableLoss(summand, brief(str(summand))) for summand in loss(expression).losses)  # type: ignore[union-attr]
+    summands = loss(expression)
+    assert isinstance(summands, SumLoss)
+    first, *others = (CallableLoss(summand, brief(str(summand))) for summand in summands.losses)
     return sum(others, start=first)
 
 
@@ -140,15 +151,14 @@ def cosine_text(value: float) -> str:
 def zhao(steps: int) -> Table:
     """Structure beside L1, in the three tasks of Zhao et al."""
     rows: Table = [("loss", "task", "of the input", f"after {steps} steps", "cosine", "equal at")]
-    for expression, side in (
-        ("0.84*ms_ssim + 0.16*l1", 176),
-        ("mix", SIDE),
-        ("mix_pl4nn", SIDE),
+    for expression, alpha, side in (
+        ("0.84*ms_ssim + 0.16*l1", 0.84, 176),
+        ("mix", 0.84, SIDE),
+        ("mix_pl4nn", 0.025, SIDE),
     ):
         for task in list(TASKS)[:3]:
             before, after = (measured(expression, states(task, count, side)) for count in (0, steps))
             structure, pixels = after.norms.values()
-            alpha = loss(expression).alpha if expression.startswith("mix") else 0.84  # type: ignore[attr-defined]
             # a norm is proportional to the weight of its term
             equal = (pixels / (1 - alpha)) / (structure / alpha + pixels / (1 - alpha))
             rows.append(

@@ -1,5 +1,7 @@
 """What a loss takes is found by trying, and what cannot be examined is refused in a sentence."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,16 @@ import lossmith
 from lossmith import LossmithError, check_loss
 from lossmith.losses import L1Loss, loss
 from lossmith.losses.kinds import KIND_NAMES
-from lossmith.soundness import KINDS, Measurements, direction, examination, meaningless, pictures
+from lossmith.soundness import (
+    KINDS,
+    Measurements,
+    Outcome,
+    Subject,
+    direction,
+    examination,
+    meaningless,
+    pictures,
+)
 from lossmith.soundness.bounds import declared_bounds
 from lossmith.soundness.subjects import subject_of
 from lossmith.testing import assert_sound, gradient, pair
@@ -181,6 +192,21 @@ def test_a_certificate_is_a_function_of_the_seed_and_leaves_random_numbers_alone
     assert torch.equal(before, torch.get_rng_state())
     assert first.seed == 3
     assert not first.sound
+
+
+@pytest.mark.parametrize(("is_large", "cases"), [(False, 100), (True, examination.MAX_HEAVY_CASES)])
+def test_a_loss_with_a_large_network_gets_fewer_pictures(
+    is_large: bool, cases: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def run(subject: Subject) -> Outcome:
+        drawn.append(subject.cases)
+        return Outcome("finite value", "pictures", "passed", "the value is finite")
+
+    monkeypatch.setattr(examination, "CHECKS", (replace(pictures.CHECKS[0], run=run),))
+    examination.certify(replace(subject_of("l1"), small=is_large), cases=100)
+    assert drawn == [cases]
 
 
 def test_a_wrong_sign_is_noticed() -> None:

@@ -18,7 +18,7 @@ from lossmith.losses.base import LossLike
 from lossmith.soundness import KINDS, Outcome, Subject
 from lossmith.soundness.battery import conduct
 from lossmith.soundness.cases import FLOAT32, PLAIN, Case
-from lossmith.soundness.examine import DEAD, Verdict, examine
+from lossmith.soundness.examine import BATCH_MIXED, DEAD, Verdict, examine
 from lossmith.soundness.meaningless import CHECKS as MEANINGLESS
 from lossmith.soundness.pictures import CHECKS as PICTURES
 from lossmith.soundness.subjects import subject_of
@@ -130,6 +130,24 @@ def test_the_smallest_and_plainest_input_is_shown() -> None:
     assert examples_of(faulty.weighs_channels, "order of channels") == ["noisy, (1, 2, 1, 1), float32"]
     assert examples_of(faulty.normalized_by_the_batch, "batch mean") == ["noisy, (2, 1, 1, 1), float32"]
     assert examples_of(faulty.infinite_slope, "finite gradient")[0] == "identical, (1, 1, 1, 1), float32"
+
+
+def test_a_batch_in_another_order_is_asked_about() -> None:
+    """Of these images the value of the batch is the mean of theirs, but not the other way round."""
+
+    def adds_what_the_first_is_worse(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        errors = (x - y).square().flatten(1).mean(1)
+        return errors.mean() + (errors[0] - errors[-1]).relu()
+
+    def worst_comes_last(case: Case) -> bool:
+        x, y = case.pair()
+        errors = (x - y).square().flatten(1).mean(1)
+        return bool(errors[-1] > errors[0] + 1e-3)
+
+    cases = (Case((2, 3, 8, 8), "unrelated", FLOAT32, PLAIN, seed) for seed in range(20))
+    case = next(filter(worst_comes_last, cases))
+    subject = subject_of(adds_what_the_first_is_worse, channels=[3])
+    assert examine(subject, subject.make(), case) == Verdict((BATCH_MIXED,))
 
 
 def test_a_similarity_is_told_from_a_loss_that_is_not_0() -> None:
