@@ -74,6 +74,9 @@ class SRResNetSmall(Restorer):
         Channels of the body.
     blocks
         Residual blocks.
+    unshuffle
+        The body works at so many times less than the input's size, as in FFDNet: for images that keep their size
+        it sees twice as far at a quarter of the cost with 2. Sides that are no multiple are padded by their edge.
     channels
         C, the channels of the images.
 
@@ -81,23 +84,35 @@ class SRResNetSmall(Restorer):
     --------
     >>> sum(p.numel() for p in SRResNetSmall().parameters())
     75747
+    >>> import torch
+    >>> SRResNetSmall(unshuffle=2)(torch.rand(1, 3, 33, 48)).shape
+    torch.Size([1, 3, 33, 48])
     """
 
     name = "srresnet_small"
 
-    def __init__(self, scale: int = 1, features: int = 32, blocks: int = 4, *, channels: int = 3) -> None:
+    def __init__(
+        self, scale: int = 1, features: int = 32, blocks: int = 4, unshuffle: int = 1, *, channels: int = 3
+    ) -> None:
         super().__init__(scale, channels=channels)
-        check_size(self.name, features=features, blocks=blocks)
-        self.features, self.blocks = features, blocks
-        self.conv_first = nn.Conv2d(channels, features, 3, padding=1)
+        check_size(self.name, features=features, blocks=blocks, unshuffle=unshuffle)
+        self.features, self.blocks, self.unshuffle = features, blocks, unshuffle
+        self.conv_first = nn.Conv2d(channels * unshuffle**2, features, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
-        self.conv_last = nn.Conv2d(features, channels * scale**2, 3, padding=1)
+        self.conv_last = nn.Conv2d(features, channels * (scale * unshuffle) ** 2, 3, padding=1)
         scale_init(self, 0.1)
 
     def forward(self, degraded: Tensor) -> Tensor:
-        x = F.leaky_relu(self.conv_first(degraded), 0.1)
-        x = self.conv_last(self.body(x))
-        return F.pixel_shuffle(x, self.scale) + upsample(degraded, self.scale, "bicubic")
+        height, width = degraded.shape[-2:]
+        x = F.pixel_unshuffle(self._padded(degraded), self.unshuffle)
+        x = F.leaky_relu(self.conv_first(x), 0.1)
+        x = F.pixel_shuffle(self.conv_last(self.body(x)), self.scale * self.unshuffle)
+        return x[..., : self.scale * height, : self.scale * width] + upsample(degraded, self.scale, "bicubic")
+
+    def _padded(self, images: Tensor) -> Tensor:
+        """Images whose sides are multiples of `unshuffle`."""
+        below, right = (-side % self.unshuffle for side in images.shape[-2:])
+        return F.pad(images, (0, right, 0, below), "replicate") if below or right else images
 
 
 class ResidualBlock(nn.Module):

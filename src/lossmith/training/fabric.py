@@ -26,6 +26,14 @@ with absent("torchmetrics"):
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
     from lightning_fabric.plugins.environments.lightning import find_free_network_port
+    from lightning_fabric.plugins.precision import MixedPrecision, Precision
     from lightning_fabric.strategies.ddp import DDPStrategy
 
-__all__ = ["ClusterEnvironment", "DDPStrategy", "Fabric", "find_free_network_port"]
+__all__ = [
+    "ClusterEnvironment",
+    "DDPStrategy",
+    "Fabric",
+    "MixedPrecision",
+    "Precision",
+    "find_free_network_port",
+]

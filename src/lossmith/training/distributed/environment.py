@@ -4,13 +4,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import distributed
 
 from lossmith.core.devices import best_device, resolve_precision
-from lossmith.training.fabric import ClusterEnvironment, DDPStrategy, Fabric, find_free_network_port
+from lossmith.training.fabric import (
+    ClusterEnvironment,
+    DDPStrategy,
+    Fabric,
+    MixedPrecision,
+    Precision,
+    find_free_network_port,
+)
 from lossmith.training.recipe import Recipe
 
 
@@ -66,8 +73,7 @@ def single_process_fabric(recipe: Recipe) -> Fabric:
     return Fabric(
         accelerator=best_device().type,
         devices=[torch.cuda.current_device()] if cuda else 1,
-        plugins=ProcessEnvironment(0, 1, 0),
-        precision=_precision(recipe),
+        plugins=[ProcessEnvironment(0, 1, 0), _precision(recipe)],
     )
 
 
@@ -83,7 +89,7 @@ def ddp_fabric(recipe: Recipe, environment: ProcessEnvironment, threads: int) ->
         accelerator=best_device().type,
         devices=environment.num_processes,
         strategy=strategy,
-        precision=_precision(recipe),
+        plugins=[_precision(recipe)],
     )
     names = ("MASTER_ADDR", "MASTER_PORT", "OMP_NUM_THREADS")  # set by Fabric
     saved = {name: os.environ.get(name) for name in names}
@@ -102,5 +108,19 @@ def ddp_fabric(recipe: Recipe, environment: ProcessEnvironment, threads: int) ->
                 os.environ[name] = value
 
 
-def _precision(recipe: Recipe) -> Literal["bf16-mixed", "32-true"]:
-    return "bf16-mixed" if resolve_precision(recipe.precision) == "bfloat16" else "32-true"
+class Autocast(MixedPrecision):
+    """bfloat16 in the layers of a network, which gets its images in full precision.
+
+    Lightning rounds the images to bfloat16, too, by up to half a level of 8 bits; a network that adds them to what
+    it computes would then learn from images that it never meets again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("bf16-mixed", best_device().type)
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+
+def _precision(recipe: Recipe) -> Precision:
+    return Autocast() if resolve_precision(recipe.precision) == "bfloat16" else Precision()

@@ -1,0 +1,117 @@
+"""Train the restorers that come with lossmith, each faithful and sharp, and put them into the package.
+
+    python benchmarks/train_restorers.py --photos free_photos  # all, hours on two cores
+    python benchmarks/train_restorers.py --photos free_photos --tasks jpeg --ship
+
+--photos is a folder of photographs that anything may be trained on; scikit-image's training samples join them. What
+lossmith ships was trained on 14 photographs of Debian's packages lomiri-wallpapers-16.04 and lomiri-wallpapers-20.04,
+at most 2040 pixels wide or high. A stopped training continues with the same command. --ship copies the models into
+the package.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lossmith.commands import train
+from lossmith.data import Data, find_images, sample_images
+from lossmith.training import Recipe
+
+TILE = 256
+"""The largest side of a training picture: flat ones are left out tile by tile."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a restorer undoes, and how it is trained."""
+
+    degradation: str
+    network: str
+    steps: int
+    patch: int
+    batch: int = 16
+
+
+SUPER_RESOLVER = "srresnet_small(features=64, blocks=6)"
+CLEANER = "srresnet_small(features=64, blocks=6, unshuffle=2)"
+TASKS = {
+    "x4": Task("bicubic(4)", SUPER_RESOLVER, steps=20_000, patch=128),
+    "x2": Task("bicubic(2)", SUPER_RESOLVER, steps=10_000, patch=64),
+    "jpeg": Task("jpeg(5..95)", CLEANER, steps=15_000, patch=96, batch=8),
+    "denoise": Task("noise(0..50)", CLEANER, steps=15_000, patch=96, batch=8),
+}
+
+
+def tiles(picture: Image.Image) -> Iterator[Image.Image]:
+    """Tiles of a picture, with those at the end as large as the others."""
+    for top in edges(picture.height):
+        for left in edges(picture.width):
+            yield picture.crop((left, top, min(left + TILE, picture.width), min(top + TILE, picture.height)))
+
+
+def edges(length: int) -> list[int]:
+    """Where tiles begin that cover a length."""
+    count = max(1, -(-length // TILE))
+    return [round(place * max(0, length - TILE) / max(1, count - 1)) for place in range(count)]
+
+
+def detail(tile: Image.Image) -> float:
+    """The mean absolute difference of neighboring pixels."""
+    gray = np.asarray(tile.convert("L"), np.float32)
+    return float(np.abs(np.diff(gray, axis=0)).mean() + np.abs(np.diff(gray, axis=1)).mean())
+
+
+def prepare(photos: list[Path], out: Path) -> Path:
+    """Write the training pictures: tiles of the photographs at full, half and a third of their size.
+
+    At full size the flatter half of the tiles is left out. Gray copies of the tiles at a third teach gray images,
+    and scikit-image's samples are taken as they are.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for path in photos:
+        photo = Image.open(path).convert("RGB")
+        for factor in (1, 2, 3):
+            small = photo.resize((photo.width // factor, photo.height // factor), Image.Resampling.BICUBIC)
+            parts = list(tiles(small))
+            flattest = float(np.median([detail(part) for part in parts])) if factor == 1 else 0.0
+            for number, part in enumerate(parts):
+                if detail(part) >= flattest:
+                    part.save(out / f"{path.stem}-{factor}-{number}.png")
+                if factor == 3:
+                    part.convert("L").save(out / f"{path.stem}-gray-{number}.png")
+    for path in sample_images("train"):
+        Image.open(path).save(out / f"{path.stem}.png")
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--out", type=Path, default=Path("runs/restorers"))
+    options = parser.parse_args()
+    pictures = options.out / "pictures"
+    if not pictures.is_dir():
+        partial = pictures.with_name("pictures-partial")
+        os.replace(prepare(find_images(options.photos), partial), pictures)
+    for name in options.tasks:
+        task = TASKS[name]
+        recipe = Recipe(
+            degradation=task.degradation,
+            network=task.network,
+            steps=task.steps,
+            patch=task.patch,
+            batch=task.batch,
+            ema=0.999,
+            precision="bfloat16",
+        )
+        print(train(Data([pictures], test=sample_images("color"), channels=3), recipe=recipe, out=options.out / name), flush=True)
+
+
+if __name__ == "__main__":
+    main()
