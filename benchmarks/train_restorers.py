@@ -3,10 +3,10 @@
     python benchmarks/train_restorers.py --photos free_photos  # all, hours on two cores
     python benchmarks/train_restorers.py --photos free_photos --tasks jpeg --ship
 
---photos is a folder of photographs that anything may be trained on; scikit-image's training samples join them. What
-lossmith ships was trained on 14 photographs of Debian's packages lomiri-wallpapers-16.04 and lomiri-wallpapers-20.04,
-at most 2040 pixels wide or high. A stopped training continues with the same command. --ship copies the models into
-the package.
+--photos is a folder of photographs that anything may be trained on; scikit-image's training samples join them.
+What lossmith ships was trained on 14 photographs of Debian's packages lomiri-wallpapers-16.04 and
+lomiri-wallpapers-20.04, at most 2040 pixels wide or high. A stopped training continues with the same command.
+--ship puts the models into the package.
 """
 
 import argparse
@@ -110,7 +110,8 @@ def main() -> None:
             ema=0.999,
             precision="bfloat16",
         )
-        print(train(Data([pictures], test=sample_images("color"), channels=3), recipe=recipe, out=options.out / name), flush=True)
+        data = Data([pictures], test=sample_images("color"), channels=3)
+        print(train(data, recipe=recipe, out=options.out / name), flush=True)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ def test_srresnet_has_the_published_number_of_parameters(scale: int, upsampling:
 
 def test_srresnet_small_is_small() -> None:
     assert parameters_of(SRResNetSmall()) == conv(3, 32) + 4 * 2 * conv(32, 32) + conv(32, 3) == 75_747
+    at_half_size = conv(12, 32) + 4 * 2 * conv(32, 32) + conv(32, 12)
+    assert parameters_of(SRResNetSmall(unshuffle=2)) == at_half_size
 
 
 @pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"transform_net"}))  # it takes fewer scales and sizes
@@ -113,21 +115,33 @@ def plain_srresnet(weights: dict[str, Tensor], image: Tensor, scale: int) -> Ten
     return x + base
 
 
-def plain_small(weights: dict[str, Tensor], image: Tensor, scale: int) -> Tensor:
+def plain_small(weights: dict[str, Tensor], image: Tensor, scale: int, unshuffle: int = 1) -> Tensor:
     def conv(name: str, x: Tensor) -> Tensor:
         return F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1)
 
-    x = F.leaky_relu(conv("conv_first", image), 0.1)
+    height, width = image.shape[-2:]
+    whole = F.pad(image, (0, -width % unshuffle, 0, -height % unshuffle), "reflect")
+    x = F.leaky_relu(conv("conv_first", F.pixel_unshuffle(whole, unshuffle)), 0.1)
     for block in range(4):
         x = x + conv(f"body.{block}.conv2", F.relu(conv(f"body.{block}.conv1", x)))
     base = F.interpolate(image, scale_factor=scale, mode="bicubic", antialias=True) if scale > 1 else image
-    return F.pixel_shuffle(conv("conv_last", x), scale) + base
+    large = F.pixel_shuffle(conv("conv_last", x), scale * unshuffle)
+    return large[..., : scale * height, : scale * width] + base
+
+
+def plain_small_at_half_size(weights: dict[str, Tensor], image: Tensor, scale: int) -> Tensor:
+    return plain_small(weights, image, scale, unshuffle=2)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 @pytest.mark.parametrize(
     ("expression", "reference"),
-    [("fcn", plain_fcn), ("srresnet(blocks=3, features=8)", plain_srresnet), ("srresnet_small", plain_small)],
+    [
+        ("fcn", plain_fcn),
+        ("srresnet(blocks=3, features=8)", plain_srresnet),
+        ("srresnet_small", plain_small),
+        ("srresnet_small(unshuffle=2)", plain_small_at_half_size),
+    ],
 )
 def test_restorers_compute_in_the_dtype_of_their_weights(expression: str, reference: object, scale: int) -> None:
     restorer = network(expression, scale).double()
@@ -185,6 +199,7 @@ def test_srresnet_has_the_keys_of_published_checkpoints() -> None:
         ("fcn(3)", 3, "fcn(scale=3)"),
         ("srresnet(blocks=1, features=4)", 4, "srresnet(scale=4, features=4, blocks=1)"),
         ("srresnet_small(features=8)", 2, "srresnet_small(scale=2, features=8)"),
+        ("srresnet_small(unshuffle=2, blocks=1)", 1, "srresnet_small(blocks=1, unshuffle=2)"),
         ("rrdbnet(growth=4, features=8, blocks=1)", 2, "rrdbnet(scale=2, features=8, blocks=1, growth=4)"),
         ("rrdbnet(blocks=1, features=4, unshuffle=1)", 1, "rrdbnet(features=4, blocks=1, unshuffle=1)"),
     ],

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lossmith import LossmithError
 from lossmith.networks import RRDBNet, network
-from lossmith.networks.rrdbnet import pad_and_unshuffle
+from lossmith.networks.base import pad_and_unshuffle
 
 EXPRESSION = "rrdbnet(features=6, blocks=2, growth=4)"
 

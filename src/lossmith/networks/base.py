@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -51,3 +52,22 @@ def upsample(images: Tensor, scale: int, mode: str) -> Tensor:
     if scale == 1:
         return images
     return F.interpolate(images, scale_factor=scale, mode=mode, antialias=mode == "bicubic")
+
+
+def pad_and_unshuffle(images: Tensor, factor: int) -> Tensor:
+    """Pixel unshuffle by `factor`, after padding the sides by reflection to multiples of it.
+
+    The reflection is done by indexing: `F.pad` cannot reflect more pixels than an image has, and exporters can
+    trace indexing for free sizes.
+
+    >>> pad_and_unshuffle(torch.arange(3.0).reshape(1, 1, 1, 3), 2).flatten().tolist()
+    [0.0, 2.0, 1.0, 1.0, 0.0, 2.0, 1.0, 1.0]
+    """
+    if factor == 1:
+        return images
+    for dim in (-2, -1):
+        last = images.shape[dim] - 1
+        padded = (images.shape[dim] + factor - 1) // factor * factor
+        indices = last - (torch.arange(padded, device=images.device) - last).abs()
+        images = images.index_select(dim, indices.clamp(min=0))
+    return F.pixel_unshuffle(images, factor)

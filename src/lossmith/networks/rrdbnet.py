@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
-from lossmith.networks.base import Restorer, check_size, upsample
+from lossmith.networks.base import Restorer, check_size, pad_and_unshuffle, upsample
 from lossmith.networks.srresnet import scale_init
 
 RESIDUAL_SCALE = 0.2
@@ -116,22 +116,3 @@ class DenseBlock(nn.Module):
             features = torch.cat([features, F.leaky_relu(conv(features), 0.2)], dim=1)
         branch: Tensor = self.conv5(features)
         return x + RESIDUAL_SCALE * branch
-
-
-def pad_and_unshuffle(images: Tensor, factor: int) -> Tensor:
-    """Pixel unshuffle by `factor`, after padding the sides by reflection to multiples of it.
-
-    The reflection is done by indexing: `F.pad` cannot reflect more pixels than an image has, and exporters can
-    trace indexing for free sizes.
-
-    >>> pad_and_unshuffle(torch.arange(3.0).reshape(1, 1, 1, 3), 2).flatten().tolist()
-    [0.0, 2.0, 1.0, 1.0, 0.0, 2.0, 1.0, 1.0]
-    """
-    if factor == 1:
-        return images
-    for dim in (-2, -1):
-        last = images.shape[dim] - 1
-        padded = (images.shape[dim] + factor - 1) // factor * factor
-        indices = last - (torch.arange(padded, device=images.device) - last).abs()
-        images = images.index_select(dim, indices.clamp(min=0))
-    return F.pixel_unshuffle(images, factor)

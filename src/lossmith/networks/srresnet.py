@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lossmith.core.errors import LossmithError
-from lossmith.networks.base import Restorer, check_size, upsample
+from lossmith.networks.base import Restorer, check_size, pad_and_unshuffle, upsample
 
 
 class SRResNet(Restorer):
@@ -75,8 +75,8 @@ class SRResNetSmall(Restorer):
     blocks
         Residual blocks.
     unshuffle
-        The body works at so many times less than the input's size, as in FFDNet: for images that keep their size
-        it sees twice as far at a quarter of the cost with 2. Sides that are no multiple are padded by their edge.
+        The body works at so many times less than the input's size, as in FFDNet: with 2 it sees twice as far at a
+        quarter of the cost, for images that keep their size. Other sides are padded by reflection.
     channels
         C, the channels of the images.
 
@@ -104,15 +104,9 @@ class SRResNetSmall(Restorer):
 
     def forward(self, degraded: Tensor) -> Tensor:
         height, width = degraded.shape[-2:]
-        x = F.pixel_unshuffle(self._padded(degraded), self.unshuffle)
-        x = F.leaky_relu(self.conv_first(x), 0.1)
+        x = F.leaky_relu(self.conv_first(pad_and_unshuffle(degraded, self.unshuffle)), 0.1)
         x = F.pixel_shuffle(self.conv_last(self.body(x)), self.scale * self.unshuffle)
         return x[..., : self.scale * height, : self.scale * width] + upsample(degraded, self.scale, "bicubic")
-
-    def _padded(self, images: Tensor) -> Tensor:
-        """Images whose sides are multiples of `unshuffle`."""
-        below, right = (-side % self.unshuffle for side in images.shape[-2:])
-        return F.pad(images, (0, right, 0, below), "replicate") if below or right else images
 
 
 class ResidualBlock(nn.Module):

@@ -70,6 +70,7 @@ def lively(expression: str, scale: int) -> TorchEngine:
         ("fcn", 3),  # bicubic enlargement first
         ("srresnet_small", 1),
         ("srresnet_small", 4),  # one pixel shuffle, bicubic skip
+        ("srresnet_small(blocks=2, unshuffle=2)", 1),  # places on a grid of 2, and a skip that is not
         ("srresnet(features=8, blocks=4)", 1),
         ("srresnet(features=8, blocks=4)", 4),  # two pixel shuffles, bilinear skip
         ("rrdbnet(features=8, blocks=1, growth=4)", 4),  # nearest enlargement
