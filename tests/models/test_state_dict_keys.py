@@ -93,9 +93,10 @@ def test_every_layout_of_rrdbnet_gives_the_same_images(layout: Callable[[State],
     assert torch.equal(copy(image), original(image))
 
 
+@pytest.mark.parametrize("unshuffle", [1, 2, 3])
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 5])
-def test_the_small_srresnet_is_recognized(scale: int) -> None:
-    original = filled_network(f"srresnet_small(scale={scale}, features=5, blocks=2)")
+def test_the_small_srresnet_is_recognized(scale: int, unshuffle: int) -> None:
+    original = filled_network(f"srresnet_small(scale={scale}, features=5, blocks=2, unshuffle={unshuffle})")
     assert str(network(str(detect_network(original.state_dict())))) == str(original)
 
 

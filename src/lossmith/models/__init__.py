@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         pixels_of,
         save_model,
     )
+    from lossmith.models.shipped import find_model, ship, shipped_models, shipped_name, shipped_receipt
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -32,11 +33,16 @@ __all__ = [
     "architecture_of",
     "check_file",
     "check_formats",
+    "find_model",
     "interpolate_networks",
     "load_any_model",
     "load_model",
     "models_in",
     "pixels_of",
     "save_model",
+    "ship",
+    "shipped_models",
+    "shipped_name",
+    "shipped_receipt",
     "weight_cosine",
 ]

@@ -17,12 +17,12 @@ from lossmith.models.model_file import (
     FORMAT,
     Model,
     are_finite,
-    check_file,
     load_model,
     load_weights,
     shapes,
     shapes_of,
 )
+from lossmith.models.shipped import find_model
 from lossmith.models.spandrel import is_spandrel_model, load_by_spandrel
 from lossmith.models.state_dict_keys import canonicalize_keys, detect_network
 from lossmith.networks import NETWORKS, NetworkLike, Restorer, network, network_expression
@@ -35,7 +35,7 @@ Weights = dict[str, Tensor]
 """Tensors by name."""
 
 
-def load_any_model(path: Path, architecture: NetworkLike | None = None) -> Model:
+def load_any_model(path: str | Path, architecture: NetworkLike | None = None) -> Model:
     """Load a model of lossmith, or weights of any program. No code in a file is ever run.
 
     Weights are found wherever training programs put them; see `find_state_dicts`.
@@ -43,7 +43,7 @@ def load_any_model(path: Path, architecture: NetworkLike | None = None) -> Model
     Parameters
     ----------
     path
-        The file.
+        The file, or the name of a shipped model.
     architecture
         The network of the weights [default: detected by names and shapes of tensors: RRDBNet or SRResNet in any
         layout of keys, or a network that spandrel knows].
@@ -53,9 +53,8 @@ def load_any_model(path: Path, architecture: NetworkLike | None = None) -> Model
     LossmithError
         For a file that is missing, damaged or unsafe, and for weights of an unknown or another network.
     """
-    path = Path(path)
+    path = find_model(path)
     expression = None if architecture is None else network_expression(architecture)
-    check_file(path)
     if path.suffix.lower() == ".onnx":
         raise LossmithError(f"{path} is a graph; restore and evaluate take it as it is, but it holds no network")
     if is_safetensors(path) and any(name.startswith("lossmith-") for name in formats_of(path)):

@@ -130,8 +130,10 @@ def _srresnet(weights: Mapping[str, Tensor]) -> str:
 
 def _srresnet_small(weights: Mapping[str, Tensor]) -> str:
     features, blocks = len(weights["conv_first.weight"]), _count(weights, r"body\.(\d+)\.")
-    scale = isqrt(len(weights["conv_last.weight"]) // 3)
-    return f"srresnet_small(scale={scale}, features={features}, blocks={blocks})"
+    fold = max(1, isqrt(weights["conv_first.weight"].shape[1] // 3))
+    scale = isqrt(len(weights["conv_last.weight"]) // 3) // fold
+    unshuffle = "" if fold == 1 else f", unshuffle={fold}"
+    return f"srresnet_small(scale={scale}, features={features}, blocks={blocks}{unshuffle})"
 
 
 def _transform_net(weights: Mapping[str, Tensor]) -> str:

@@ -10,7 +10,8 @@ from lossmith.core.files import sha256_of
 from lossmith.core.pixel_format import RGB_8BIT
 from lossmith.models.foreign import load_any_model
 from lossmith.models.interpolation import check_formats, interpolate_networks
-from lossmith.models.model_file import Model, check_file
+from lossmith.models.model_file import Model
+from lossmith.models.shipped import find_model
 from lossmith.networks import NetworkLike
 from lossmith.restoration.engine import Engine, TorchEngine
 from lossmith.restoration.engine_module import EngineModule
@@ -20,13 +21,13 @@ from lossmith.restoration.onnx_engine import open_onnx
 def load_engine(path: str | Path, network: NetworkLike | None = None) -> Engine:
     """Load a model file as an engine on the CPU: a lossmith model, any that spandrel knows, or ONNX.
 
+    `path` may be the name of a model that ships, such as x4-faithful, where no file is called so.
     `network` is the network of weights that do not name it. Pickles are read with
     `weights_only=True`, or not at all.
 
     Raises LossmithError where the file is not a model, and where spandrel or onnxruntime is needed and missing.
     """
-    path = Path(path)
-    check_file(path)
+    path = find_model(path)
     metadata = {"model": path.name, "sha256": sha256_of(path)}
     if path.suffix.lower() == ".onnx":
         return open_onnx(path, metadata)
@@ -69,14 +70,14 @@ def blend_engines(first: Engine, second: Engine, alpha: float) -> Engine:
 
 
 def open_restorer(path: str | Path, network: NetworkLike | None = None) -> Model:
-    """Load a model file as a module for images of its format of any size, with the receipt from the file.
+    """Load a model file, or a shipped model by its name, as a module for images of its format of any size, with
+    the receipt from the file.
 
     A gray network of another program, whose format is 8-bit RGB, gets the colors one by one.
 
     Raises LossmithError as `load_engine` does.
     """
-    path = Path(path)
-    check_file(path)
+    path = find_model(path)
     if path.suffix.lower() == ".onnx":
         graph = open_onnx(path, {})
         receipt = {"network": "ONNX", **graph.receipt, "scale": graph.scale}

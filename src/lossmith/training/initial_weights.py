@@ -13,7 +13,8 @@ from lossmith.core.pixel_format import RGB_8BIT, PixelFormat, describe_channels
 from lossmith.core.state_dicts import StateDict, quote_names, read_state_dicts
 from lossmith.expressions import format_call, parse_call
 from lossmith.models.foreign import canonical_weights, closest_state_dict, load_any_model, weights_for
-from lossmith.models.model_file import Model, are_finite, check_file, load_weights
+from lossmith.models.model_file import Model, are_finite, load_weights
+from lossmith.models.shipped import find_model
 from lossmith.models.spandrel import SpandrelModule
 from lossmith.networks import network
 from lossmith.training.recipe import Recipe
@@ -47,8 +48,7 @@ def open_init(recipe: Recipe, scale: int, pixels: PixelFormat = RGB_8BIT) -> tup
     """
     if recipe.init is None:
         return recipe, None
-    path = recipe.init
-    check_file(path)
+    path = find_model(recipe.init)
     if path.suffix.lower() == ".onnx":
         raise LossmithError(f"{path} is an ONNX graph, which cannot be trained; `init` takes weights")
     if recipe.network is None:
