@@ -1,0 +1,62 @@
+"""Losses at a budget that counts: trained until little is gained any more, and judged by what they did not see.
+
+    python benchmarks/converged.py train sr --losses l1 l2 mix ssim --seeds 0:2   # minutes a run on one core
+    python benchmarks/converged.py train sr --list                                # all losses, cheap ones first
+    python benchmarks/converged.py join OTHER/docs/converged                      # runs of another machine
+    python benchmarks/converged.py page                                           # from the tables alone
+
+`train` needs LOSSMITH_DATA, or --data: a folder with train/BSDS500_train, train/free_photos, train/BSDS500_test,
+test/Set5 and so on; and LOSSMITH_WEIGHTS for the judges. Every run goes into the tables of docs/converged as it
+ends; a stopped run continues with the same command, and one that the tables have is not trained again.
+"""
+
+import argparse
+from pathlib import Path
+
+import run_tables as tables
+from long_runs import RATES, TASKS, LongRuns, catalogue, data_folder, seeds_of
+
+FOLDER = Path(__file__).parents[1] / "docs" / "converged"
+STEPS = 6000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=Path, default=FOLDER, help="folder of the tables")
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train", help="train, and put every run into the tables")
+    train.add_argument("task", choices=TASKS)
+    train.add_argument("--list", action="store_true", help="print the losses of the task, and stop")
+    train.add_argument("--losses", nargs="+", help="default: all of --list")
+    train.add_argument("--seeds", type=seeds_of, default=range(2), help="A:B, from A to below B [default: 0:2]")
+    train.add_argument("--steps", type=int, default=STEPS)
+    train.add_argument("--rates", type=float, nargs="+", default=RATES, help="learning rates to choose from")
+    train.add_argument("--data", type=Path, default=data_folder(), help="default: LOSSMITH_DATA")
+    train.add_argument("--pictures", type=int, help="of each test folder at most, for a trial")
+    train.add_argument("--out", type=Path, default=Path("runs/converged"))
+    train.add_argument("--again", action="store_true", help="also runs that the tables have")
+    join = commands.add_parser("join", help="merge the tables of another folder into these")
+    join.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    if options.command == "join":
+        print(*tables.join(options.folder, options.tables), sep="\n")
+    elif options.list:
+        print(*catalogue(options.task), sep="\n")
+    elif options.data is None:
+        parser.error("name the folder of the pictures by --data or LOSSMITH_DATA")
+    else:
+        runs = LongRuns(
+            options.task,
+            options.steps,
+            options.data,
+            options.out,
+            options.tables,
+            options.rates,
+            options.pictures,
+        )
+        for sentence in runs.carry_out(options.losses or catalogue(options.task), options.seeds, options.again):
+            print(sentence, flush=True)
+
+
+if __name__ == "__main__":
+    main()

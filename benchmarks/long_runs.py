@@ -1,0 +1,237 @@
+"""Restorers trained under many losses, run after run, each put into the tables of `run_tables.py` as it ends.
+
+It is a tournament of `lossmith compare`, of whose parts it is made: every loss gets the same network, the first
+weights and the patches of the seed, and a learning rate that short runs choose for it. But a tournament is one
+folder on one machine, and here nothing is needed but the tables: runs may be spread over days and machines, seeds
+may begin anywhere, and a learning rate that a table holds is not chosen again.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import run_tables as tables
+from lossmith.commands.compare.job import Job
+from lossmith.commands.compare.learning_rates import plan_trials
+from lossmith.commands.compare.scores import Scores
+from lossmith.commands.executors.base import LocalExecutor
+from lossmith.core.files import safe_file_name
+from lossmith.data import Data, PreparedData, find_images, image_names, prepare_data
+from lossmith.evaluation import DEGRADED, GRID_METRICS, Row, Targets, find_metric, protocol_of
+from lossmith.evaluation.statistics.metric_overlap import is_independent
+from lossmith.losses import Loss, loss
+from lossmith.training import Recipe, RunSettings
+
+BATCH, PATCH = 8, 96
+RATES = (1e-3, 2e-3, 4e-3)
+METRICS = ("psnr", "ssim", "gmsd", "efficientnet_lite0", "niqe", "lpips_squeeze")
+TRAINING = ("train/BSDS500_train", "train/free_photos")
+BSDS = "train/BSDS500_test"
+"""Not trained on here; every tenth picture of it is tested with."""
+BSDS_EVERY = 10
+CLEANER = "srresnet_small(features=32, blocks=6, unshuffle=2)"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is restored, by which network, and the folders of the test pictures."""
+
+    degradation: str
+    network: str
+    tests: tuple[str, ...]
+    learned: str
+    """The loss that ships for this damage."""
+    scale: int = 1
+
+    @property
+    def metrics(self) -> list[str]:
+        grid = f"grid{self.scale}"
+        return [*METRICS, *([grid] if grid in GRID_METRICS else [])]
+
+    def recipe(self, steps: int) -> Recipe:
+        """Without a moving average: the decayed rate evens out the last steps, and an average would lag behind in
+        the short runs that choose the rate."""
+        return Recipe(
+            degradation=self.degradation,
+            network=self.network,
+            steps=steps,
+            batch=BATCH,
+            patch=PATCH,
+            precision="bfloat16",
+        )
+
+
+TASKS = {
+    "sr": Task(
+        "bicubic(4)", "srresnet_small(features=32, blocks=6)", ("test/Set5", "test/Set14", BSDS), "mdf(sr", 4
+    ),
+    "jpeg": Task("jpeg(10)", CLEANER, ("test/classic5", BSDS), "mdf(jpeg"),
+    "denoise": Task("noise(25)", CLEANER, ("test/McMaster", "test/Set12", BSDS), "mdf(denoise"),
+    "demosaic": Task("demosaic", CLEANER, ("test/McMaster", BSDS), "mdf(demosaic"),
+}
+SQUEEZENET = "features(squeezenet1_1, fire5)"
+
+
+def catalogue(task: str) -> list[str]:
+    """The losses of a task, cheap ones first."""
+    learned = f"{TASKS[task].learned}, precision=bfloat16)"
+    shares = [f"{100 - share}%*l1 + {share}%*{{}}" for share in (5, 20, 50)]
+    single = ["l1", "l2", "mix", "ssim", "ms_ssim_sigmas"]
+    mixed = [form.format(other) for other in (SQUEEZENET, learned) for form in shares]
+    return [str(loss(text)) for text in (*single, SQUEEZENET, *mixed, learned)]
+
+
+def pictures_of(task: Task, data: Path, most: int | None = None) -> dict[str, Path]:
+    """The test pictures by what tables call them, such as Set5/baby; of each folder `most` at most, evenly
+    spread."""
+    pictures = {}
+    for folder in task.tests:
+        paths = find_images([data / folder])[:: BSDS_EVERY if folder == BSDS else 1]
+        paths = paths[:: -(-len(paths) // most)] if most else paths
+        pictures |= {f"{Path(folder).name}/{path.stem}": path for path in paths}
+    return pictures
+
+
+@dataclass(frozen=True)
+class LongRuns:
+    """The runs of a task, with so many steps each."""
+
+    name: str
+    steps: int
+    data: Path
+    """The folder that holds `train` and `test`."""
+    out: Path
+    """For the folders of runs, from which stopped ones continue."""
+    tables: Path
+    """The folder of the tables."""
+    rates: Sequence[float] = RATES
+    pictures: int | None = None
+    """Of each test folder at most, for a trial."""
+
+    @property
+    def task(self) -> Task:
+        return TASKS[self.name]
+
+    def carry_out(self, losses: Sequence[str], seeds: Sequence[int], again: bool = False) -> Iterator[str]:
+        """Train what the tables lack, or everything `again`, seed by seed; a sentence about each run that ends."""
+        contenders = {str(criterion): criterion for criterion in map(loss, losses)}
+        known = {tables.key(line, tables.RUN) for line in tables.read(tables.RUNS.path(self.tables, self.name))}
+        places = [
+            (name, seed)
+            for seed in seeds
+            for name in contenders
+            if again or tables.key(self._run(name, seed), tables.RUN) not in known
+        ]
+        if not places:
+            yield "the tables have all of these runs"
+            return
+        pictures = pictures_of(self.task, self.data, self.pictures)
+        names = dict(zip(image_names(list(pictures.values())), pictures, strict=True))
+        train = [self.data / folder for folder in TRAINING]
+        prepared = prepare_data(
+            Data(train, test=list(pictures.values()), channels=3), self.task.degradation, self.out
+        )
+        settings = RunSettings(
+            protocol=protocol_of(prepared.test_pairs, prepared.pixels),
+            metrics=tuple(
+                find_metric(name).name for name in self.task.metrics
+            ),  # raises where weights are missing
+            targets=Targets(),
+            dry_run=False,
+        )
+        out = self.out / f"{self.name}-{self.steps}"
+        scores = Scores(prepared.test_pairs, settings.protocol, out, settings.metrics or (), settings.targets)
+        self._keep_scores(scores.of_degraded(), names)
+        for name, seed in places:
+            rate = self._chosen_rate(name, contenders[name], prepared, settings, out)
+            job = Job(
+                name,
+                out / safe_file_name(name) / f"seed-{seed}",
+                replace(self.task.recipe(self.steps), learning_rate=rate),
+                replace(settings, seed=seed),
+            )
+            result = job.load_result() or job.run(contenders[name], prepared)
+            if result.summary is None:
+                yield f"{self.name}: {name}, seed {seed}, failed: {result.failure}"
+                continue
+            self._keep_scores(scores.of_runs([result]), names)
+            at_steps, values = result.run_folder.curves()
+            curve = zip(at_steps, values["psnr"], strict=True)
+            self._keep(
+                tables.CURVES,
+                [
+                    {**self._run(name, seed), "at_step": str(step), "psnr": tables.rounded(psnr)}
+                    for step, psnr in curve
+                    if psnr == psnr
+                ],
+            )
+            facts = {
+                "learning_rate": f"{rate:g}",
+                "seconds": f"{result.summary.seconds:.0f}",
+                "network": self.task.network,
+                "trained_as": result.summary.loss_as_trained,
+            }
+            self._keep(tables.RUNS, [{**self._run(name, seed), **facts}])  # last: it says that the run is there
+            yield f"{self.name}: {name}, seed {seed}, rate {rate:g}, {result.summary.seconds:.0f} s"
+
+    def _run(self, name: str, seed: int) -> tables.Record:
+        return {"loss": name, "seed": str(seed), "steps": str(self.steps)}
+
+    def _keep(self, kind: tables.Kind, lines: Sequence[tables.Record]) -> None:
+        tables.add(self.tables, self.name, kind, lines)
+
+    def _keep_scores(self, rows: Sequence[Row], names: dict[str, str]) -> None:
+        fair = [replace(row, image=names[row.image], scores=fair_scores(row)) for row in rows]
+        self._keep(tables.SCORES, tables.as_lines(fair, self.steps))
+
+    def _chosen_rate(
+        self, name: str, criterion: Loss, prepared: PreparedData, settings: RunSettings, out: Path
+    ) -> float:
+        """The learning rate of a loss: that of the table, or else by short runs, whose results go there."""
+        if len(self.rates) == 1:
+            return self.rates[0]
+        for line in tables.read(tables.RATES.path(self.tables, self.name)):
+            if (line["loss"], line["steps"], line["chosen"]) == (name, str(self.steps), "yes"):
+                return float(line["learning_rate"])
+        trials = plan_trials(
+            {name: criterion}, self.task.recipe(self.steps), sorted(self.rates), prepared, settings, out
+        ).choose(LocalExecutor())
+        lines = [
+            {
+                "loss": name,
+                "steps": str(self.steps),
+                "learning_rate": f"{trial.learning_rate:g}",
+                "objective": tables.rounded(trial.objective),
+                "psnr": tables.rounded(trial.psnr),
+                "chosen": "yes" if trial.chosen else "",
+            }
+            for trial in trials.trials
+        ]
+        self._keep(tables.RATES, lines)
+        return trials.recipes[name].learning_rate
+
+
+def fair_scores(row: Row) -> dict[str, float]:
+    """The scores but those by a network that the loss was made of: these say nothing of the picture."""
+    perceptual = {name for name in row.scores if find_metric(name).goal == "perception"}
+    unfair = {name for name in perceptual if row.method != DEGRADED and not is_independent(name, row.method)}
+    return {name: value for name, value in row.scores.items() if name not in unfair}
+
+
+def seeds_of(text: str) -> range:
+    """Seeds from A to below B.
+
+    >>> list(seeds_of("2:4"))
+    [2, 3]
+    """
+    first, _, end = text.partition(":")
+    return range(int(first), int(end)) if end else range(int(first))
+
+
+def data_folder() -> Path | None:
+    """What LOSSMITH_DATA names."""
+    return Path(os.environ["LOSSMITH_DATA"]) if "LOSSMITH_DATA" in os.environ else None
+
+
+__all__ = ["TASKS", "LongRuns", "Task", "catalogue", "data_folder", "fair_scores", "seeds_of"]
