@@ -14,9 +14,11 @@ import argparse
 from pathlib import Path
 
 import run_tables as tables
+from converged_page import write_page
 from long_runs import RATES, TASKS, LongRuns, catalogue, data_folder, seeds_of
 
 FOLDER = Path(__file__).parents[1] / "docs" / "converged"
+PAGE = FOLDER.with_suffix(".md")
 STEPS = 6000
 
 
@@ -37,9 +39,12 @@ def main() -> None:
     train.add_argument("--again", action="store_true", help="also runs that the tables have")
     join = commands.add_parser("join", help="merge the tables of another folder into these")
     join.add_argument("folder", type=Path)
+    commands.add_parser("page", help="write the page and its charts from the tables")
     options = parser.parse_args()
     if options.command == "join":
         print(*tables.join(options.folder, options.tables), sep="\n")
+    elif options.command == "page":
+        write_page(PAGE, options.tables)
     elif options.list:
         print(*catalogue(options.task), sep="\n")
     elif options.data is None:

@@ -2,7 +2,6 @@
 
 import math
 import random
-import sys
 from importlib import import_module
 from itertools import permutations
 from pathlib import Path
@@ -12,17 +11,10 @@ import pytest
 
 from lossmith.evaluation import Row
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
-def tables() -> ModuleType:
-    """The script, as a module."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        return import_module("run_tables")
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
+def tables(scripts: None) -> ModuleType:
+    return import_module("run_tables")
 
 
 def run(loss: str, seed: int, psnr: float = 30.0, pictures: str = "ab", steps: int = 100) -> list[Row]:
