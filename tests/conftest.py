@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast, get_args
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from torch import Tensor
 
 from lossmith.data import Data, PreparedData, prepare_data, write_image
 from lossmith.loss_learning import LossRecipe
+from lossmith.models import shipped
 from lossmith.models.model_file import save_model
+from lossmith.models.shipped import ship
+from lossmith.models.tasks import Character, Task
 from lossmith.networks import network
 
 MakeModel = Callable[[str, int], Path]
@@ -53,6 +57,34 @@ def random_model(tmp_path: Path) -> MakeModel:
         return path
 
     return save
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a lossmith that ships small models for all tasks; the test works in another one."""
+    folder = tmp_path / "shipped"
+    monkeypatch.setattr(shipped, "SHIPPED", folder)
+    networks = {
+        ("jpeg", "jpeg(5..95)"): ("srresnet_small(features=4, blocks=1, unshuffle=2)", 1),
+        ("denoise", "noise(0..50)"): ("srresnet_small(features=4, blocks=1, unshuffle=2)", 1),
+        ("x2", "bicubic(2)"): ("srresnet_small(features=4, blocks=1)", 2),
+        ("x4", "bicubic(4)"): ("srresnet_small(features=4, blocks=1)", 4),
+    }
+    torch.manual_seed(0)
+    for (task, degradation), (expression, scale) in networks.items():
+        for character in get_args(Character):
+            receipt = {"network": expression, "scale": scale, "degradation": degradation, "loss": "l1"}
+            save_model(tmp_path / "model.safetensors", network(expression, scale), receipt)
+            ship(
+                tmp_path / "model.safetensors",
+                cast(Task, task),
+                character,
+                trained_on=[{"name": "Bridge", "author": "Sander Klootwijk", "license": "CC-BY-SA-4.0"}],
+                scores={"Set5, PSNR": 31.25, "Set5, SSIM": 0.8838},
+            )
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return folder
 
 
 @pytest.fixture(scope="session")

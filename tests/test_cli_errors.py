@@ -102,8 +102,24 @@ def test_a_word_that_is_not_utf8_is_refused(capsys: pytest.CaptureFixture[str]) 
             "network '4x.pth' is a file; --init begins with",
         ),
         (["train", "--device", "mps"], "device mps is not there"),
-        (["restore"], "restore needs IMAGES; for example: lossmith restore photos/ --model "),
-        (["restore", "a.png", "--model", "m.pth"], "restore needs --out; for example: lossmith restore photos/"),
+        (["restore"], "restore needs IMAGES; for example: lossmith restore photos/ --task x4 "),
+        (["restore", "a.png"], "'a.png' does not exist"),
+        (["restore", "photo.png", "--task", "x3"], 'Choose from: "jpeg", "denoise", "x2", "x4"'),
+        (["restore", "photo.png", "--task", "x2", "--model", "m.pth"], "give --task or --model, not both"),
+        (["restore", "photo.png", "--task", "x2", "--network", "fcn"], "--network is that of a --model"),
+        (
+            ["restore", "photo.png", "--task", "x2", "--alpha", "2"],
+            "--alpha must be a number from 0, faithful, to 1,",
+        ),
+        (
+            ["restore", "photo.png", "--alpha", "0.5", "--model", "m.pth"],
+            "--alpha goes with a --task, or with two",
+        ),
+        (["restore", "photo.png", "--model", "x4-fathful"], "shipped model 'x4-fathful' is not known; "),
+        (
+            ["restore", "photo.png", "--task", "x2", "--alpha", "restore"],
+            "--alpha mixes two models; what becomes of transparency is --transparency 'restore'",
+        ),
         (["restore", "--model", "m.pth", "a.png", "--out", "b"], "'a.png' is taken for a value of --model"),
         (["restore", "a.png", "--model", "m", "--out", "b", "--memory", "8GB"], 'must be a number, not "8GB"'),
         (

@@ -135,7 +135,7 @@ def test_the_command_line_answers_in_one_sentence(
     assert message.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["losses", "networks", "degradations", "metrics"])
+@pytest.mark.parametrize("command", ["losses", "networks", "degradations", "metrics", "models"])
 def test_lists_of_losses_metrics_and_networks_are_printed(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,6 +144,7 @@ def test_lists_of_losses_metrics_and_networks_are_printed(
         "networks": "features=32, blocks=4",
         "degradations": "blur",
         "metrics": "gmsd",
+        "models": "x4-faithful",
     }
     assert run([command]) == 0
     assert first[command] in capsys.readouterr().out

@@ -8,6 +8,7 @@ import pytest
 from lossmith.cli import COMMANDS
 
 SLOW_IMPORTS = {"torch", "numpy", "PIL", "scipy", "jinja2", "lightning_fabric", "safetensors", "skimage"}
+LISTS = ("losses", "networks", "degradations", "metrics", "models")
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ SLOW_IMPORTS = {"torch", "numpy", "PIL", "scipy", "jinja2", "lightning_fabric", 
     [
         ("--help", 0),
         ("--version", 0),
-        *((f"{command} --help", 0) for command in [*COMMANDS, "losses", "networks", "degradations", "metrics"]),
+        *((f"{command} --help", 0) for command in [*COMMANDS, *LISTS]),
         ("trian", 2),
         ("train --stpes 3", 2),
         ("restore", 2),

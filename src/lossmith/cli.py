@@ -41,7 +41,7 @@ from lossmith.commands import (
 from lossmith.commands.command_line import changed
 from lossmith.commands.examples import EXAMPLES, epilogue
 from lossmith.commands.executors.execution import Execution
-from lossmith.commands.listings import degradations, losses, metrics, networks
+from lossmith.commands.listings import degradations, losses, metrics, models, networks
 from lossmith.commands.option_types import takes_several
 from lossmith.config_file import read_config_file
 from lossmith.core.devices import use_device
@@ -147,7 +147,7 @@ FUNCTIONS = (
 COMMANDS = [function.__name__.replace("_", "-") for function in FUNCTIONS]
 for command in FUNCTIONS:
     app.command(command, help_epilogue=epilogue(command))
-for listing in (losses, networks, degradations, metrics):
+for listing in (losses, networks, degradations, metrics, models):
     app.command(listing, help_epilogue="")
 app.register_install_completion_command(help="Install completion for your shell.")
 

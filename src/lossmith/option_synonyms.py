@@ -139,7 +139,8 @@ COMMANDS = {
     "check-loss": "check examine doctor lint certify verify test-loss check-losses validate-loss",
     "learn-loss": "learn train-loss",
     "losses": "loss list list-losses",
-    "networks": "network models archs list-models",
+    "networks": "network archs",
+    "models": "model zoo model-zoo restorers list-models",
     "degradations": "degradation damages damage",
     "metrics": "metric",
 }

@@ -80,6 +80,7 @@ def with_an_old_record(result: Path) -> None:
     assert record is not None
     old = {OLD_RECORD[key]: value for key, value in record.items()}
     old["asked"]["picture"] = old["asked"].pop("image_sha256")
+    old["asked"]["alpha"] = old["asked"].pop("transparency")
     exif = Image.Exif()
     exif[RECORD] = json.dumps({"lossmith restore": old}, sort_keys=True)
     with Image.open(result) as image:
@@ -94,7 +95,7 @@ def test_a_result_of_version_0_1_is_recognized_as_done(random_model, tmp_path: P
     with_an_old_record(out / "a.png")
     outcome = lossmith.restore([folder], model=[model], out=out)
     assert (outcome.results, outcome.skipped) == ([], [out / "a.png"])
-    assert lossmith.restore([folder], model=[model], out=out, alpha="restore").results == [out / "a.png"]
+    assert lossmith.restore([folder], model=[model], out=out, transparency="restore").results == [out / "a.png"]
 
 
 def test_a_result_of_version_0_1_is_not_replaced_by_that_of_another_image(random_model, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from .samples import RECEIPT, save_network
         ("rrdbnet(features=6, blocks=1, growth=4)", 2),
         ("srresnet(features=6, blocks=1)", 3),
         ("fcn", 2),
+        ("srresnet_small(features=6, blocks=1, unshuffle=2)", 1),
     ],
 )
 def test_the_onnx_graph_gives_the_same_images_at_any_size(expression: str, scale: int, tmp_path: Path) -> None:

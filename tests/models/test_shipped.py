@@ -10,7 +10,6 @@ from PIL import Image
 import lossmith
 from lossmith import restoration
 from lossmith.core.errors import LossmithError
-from lossmith.models import shipped
 from lossmith.models.foreign import load_any_model
 from lossmith.models.model_file import load_model, save_model
 from lossmith.models.shipped import MAX_BYTES, SHIPPED, find_model, ship, shipped_models, shipped_receipt
@@ -27,18 +26,6 @@ def trained(folder: Path, expression: str = "srresnet_small(features=4, blocks=1
     receipt = {"network": expression, "scale": scale, "degradation": "bicubic(4)", "loss": "l1", "steps": 20}
     save_model(path, network(expression, scale), receipt)
     return path
-
-
-@pytest.fixture
-def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package that ships x4-faithful and x4-sharp, and a folder of their own to work in."""
-    folder = tmp_path / "shipped"
-    monkeypatch.setattr(shipped, "SHIPPED", folder)
-    for character in ("sharp", "faithful"):
-        ship(trained(tmp_path), "x4", character, trained_on=PHOTOGRAPHS, scores=SCORES)  # type: ignore[arg-type]
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return folder
 
 
 def test_shipping_keeps_weights_and_receipt_and_adds_what_people_should_know(tmp_path: Path) -> None:
@@ -81,7 +68,9 @@ def test_a_large_model_is_not_shipped(tmp_path: Path) -> None:
 
 
 def test_models_are_listed_task_by_task_faithful_first(box: Path) -> None:
-    assert shipped_models() == ["x4-faithful", "x4-sharp"]
+    tasks = [name.partition("-")[0] for name in shipped_models()]
+    assert tasks == ["jpeg", "jpeg", "denoise", "denoise", "x2", "x2", "x4", "x4"]
+    assert shipped_models()[-2:] == ["x4-faithful", "x4-sharp"]
     assert shipped_receipt("x4-sharp")["character"] == "sharp"
 
 
@@ -98,7 +87,7 @@ def test_a_name_is_a_shipped_model_where_no_file_is_called_so(box: Path) -> None
             "x4-fathful",
             r"^shipped model 'x4-fathful' is not known; did you mean 'x4-faithful'\?; other",
         ),
-        ("zebra", "^shipped model 'zebra' is not known; known are x4-faithful, x4-sharp; other models are files$"),
+        ("zebra", "^shipped model 'zebra' is not known; known are denoise-faithful, .*; other models are files$"),
         ("x4-faithful.safetensors", "does not exist; a model is the model.safetensors in the folder of a run$"),
         ("runs/x4-faithful", "does not exist; a model is the model.safetensors in the folder of a run$"),
     ],

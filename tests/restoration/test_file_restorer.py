@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lossmith.networks import network
 from lossmith.restoration import ENDINGS, FileRestorer, Format, RestoreOptions, TorchEngine
 from lossmith.restoration.io.decoding import Metadata, decode
 from lossmith.restoration.io.encoding import encode, read_record
@@ -62,15 +63,33 @@ class Negative(nn.Module):
         return 1 - images
 
 
-@pytest.mark.parametrize(("alpha", "expected"), [("resize", lambda a: a), ("restore", lambda a: 255 - a)])
-def test_alpha_is_resized_or_restored(alpha: Any, expected: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("transparency", "expected"), [("resize", lambda a: a), ("restore", lambda a: 255 - a)])
+def test_alpha_is_resized_or_restored(transparency: Any, expected: Any, tmp_path: Path) -> None:
     values = noise(20, 30, 4)
     Image.fromarray(values).save(tmp_path / "a.png")
-    restorer = FileRestorer(TorchEngine(Negative(), 1), RestoreOptions(alpha=alpha, precision="float32"))
+    options = RestoreOptions(transparency=transparency, precision="float32")
+    restorer = FileRestorer(TorchEngine(Negative(), 1), options)
     restorer.restore(tmp_path / "a.png", tmp_path / "b.png")
     result = np.asarray(Image.open(tmp_path / "b.png"))
     assert np.array_equal(result[..., :3], 255 - values[..., :3])
     assert np.array_equal(result[..., 3], expected(values[..., 3]))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 1), (7, 5)])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_network_at_half_size_takes_every_size(size: tuple[int, int], precision: Any, tmp_path: Path) -> None:
+    module = network("srresnet_small(features=8, blocks=1, unshuffle=2)").eval()
+    values = noise(*size, 3)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    FileRestorer(TorchEngine(module, 1), RestoreOptions(precision=precision)).restore(
+        tmp_path / "a.png", tmp_path / "b.png"
+    )
+    image = torch.from_numpy(values).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        expected = module(image)[0].permute(1, 2, 0).clamp(0, 1) * 255
+    # bfloat16 has 8 bits in all, of a residual that is small beside the image
+    tolerance = 0.5 + 1e-3 if precision == "float32" else 2
+    assert np.abs(np.asarray(Image.open(tmp_path / "b.png")) - expected.numpy()).max() <= tolerance
 
 
 def test_alpha_is_enlarged_with_the_image(tmp_path: Path) -> None:

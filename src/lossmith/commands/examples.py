@@ -17,7 +17,7 @@ EXAMPLES = {
     "convert_mdf": "lossmith convert-mdf Ds_JPEG.pth --out mdf-jpeg.safetensors",
     "export": "lossmith export runs/x4/model.safetensors --out release/",
     "blend": "lossmith blend psnr.safetensors gan.safetensors --alpha 0:1:0.1 --out runs/between",
-    "restore": "lossmith restore photos/ --model runs/x4/model.safetensors --out restored/",
+    "restore": "lossmith restore photos/ --task x4 --out enlarged/",
     "stylize": "lossmith stylize photos/ --model style.safetensors --out painted/",
     "reproduce": "lossmith reproduce runs/x2/model.safetensors --images photos/",
 }

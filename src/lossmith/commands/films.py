@@ -68,7 +68,7 @@ class FilmResult(Outcome):
 
 
 FOR_FILMS = (
-    *("images", "model", "network", "style", "recipe", "out", "films", "progress"),
+    *("images", "task", "alpha", "model", "network", "style", "recipe", "out", "films", "progress"),
     *("strength", "keep_color", "size", "scale_to", "precision"),
 )
 """The options of the commands that concern films, too; all others are for images, or would make films flicker."""

@@ -1,8 +1,13 @@
-"""`lossmith losses`, `networks`, `degradations` and `metrics`: what may be named, and with which options."""
+"""`lossmith losses`, `networks`, `degradations`, `metrics` and `models`: what may be named, with which options."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
 from lossmith import evaluation
+from lossmith import models as model_files
 
 
 def losses() -> str:
@@ -60,6 +65,46 @@ def metrics() -> str:
     ]
     lines += [f"{name}\n  not here: {missing_weights(name)}" for name in DEEP_METRICS if name not in deep]
     return "\n\n".join(lines)
+
+
+def models() -> str:
+    """List the restorers that come with lossmith: task, network, size, scores, training and license of each."""
+    listed = "\n\n".join(map(_shipped, model_files.shipped_models())) or "none"
+    return (
+        f"{listed}\n\n"
+        "By task: lossmith restore photo.jpg --task x4 --alpha 0.5, from 0, faithful, to 1, sharp.\n"
+        "The names are taken wherever a model file is: lossmith evaluate x4-faithful --test Set5/"
+    )
+
+
+def _shipped(name: str) -> str:
+    """What a shipped model is, paragraph by paragraph."""
+    receipt = model_files.shipped_receipt(name)
+    size = model_files.shipped_file(name).stat().st_size / 1e6
+    scores = "; ".join(f"{what} {score:g}" for what, score in receipt["scores"].items())
+    lines = [
+        f"{model_files.PURPOSES[receipt['task']]}, {receipt['character']}: {receipt['network']}, {size:.1f} MB",
+        _training(receipt),
+        scores or "not scored",
+        f"{receipt['license']}; trained on photographs by {_authors(receipt['trained_on'])}",
+    ]
+    return "\n  ".join([name, *lines])
+
+
+def _training(receipt: Mapping[str, Any]) -> str:
+    """How a model was trained, by its receipt."""
+    opponent = f", against {receipt['discriminator']}" if receipt.get("discriminator") else ""
+    budget = f", {receipt['steps']:,} steps of {receipt['batch']} patches" if receipt.get("steps") else ""
+    return f"trained under {receipt['loss']}{opponent} for {receipt['degradation']}{budget}"
+
+
+def _authors(photographs: list[dict[str, str]]) -> str:
+    """The authors of photographs, by license."""
+    by_license = sorted({(each["license"], each["author"]) for each in photographs})
+    return "; ".join(
+        f"{', '.join(author for _, author in group)} ({license})"
+        for license, group in groupby(by_license, key=lambda pair: pair[0])
+    )
 
 
 def _images(metric: evaluation.Metric) -> str:

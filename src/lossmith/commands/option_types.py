@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from cyclopts import Parameter, Token
 
-from lossmith.commands.option_values import parse_seeds
+from lossmith.commands.option_values import parse_alpha, parse_seeds
 from lossmith.core.errors import LossmithError
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ def _path(kind: Any, tokens: Sequence[Token]) -> Path:
 
 def _seeds(kind: Any, tokens: Sequence[Token]) -> tuple[int, int]:
     return parse_seeds(_text(kind, tokens))
+
+
+def _alpha(kind: Any, tokens: Sequence[Token]) -> float:
+    return parse_alpha(_text(kind, tokens))
 
 
 def _rates(_: Any, tokens: Sequence[Token]) -> list[float]:
@@ -69,6 +73,8 @@ RatesOption = Annotated[
 ]
 """Learning rates to choose from, for `compare.learning_rates.check_learning_rates`."""
 AlphaOption = Annotated[str | float | Sequence[float], _TEXT]
+MixOption = Annotated[float | None, Parameter(converter=_alpha, n_tokens=1, accepts_keys=False, metavar="FLOAT")]
+"""Where between two models, for `option_values.parse_alpha`."""
 SizeOption = Annotated[str | tuple[int, int] | None, _TEXT]
 PathOption = Annotated[str | Path, _PATH]
 PathsOption = Annotated[str | Path | Sequence[str | Path], _PATHS]

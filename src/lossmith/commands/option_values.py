@@ -1,10 +1,11 @@
-"""Values of options that have a form of their own: numbers of seeds and durations."""
+"""Values of options that have a form of their own: numbers of seeds, durations, the mix of two models."""
 
 import math
 import re
 from collections.abc import Sequence
 
 from lossmith.core.errors import LossmithError
+from lossmith.core.legacy import ALPHA_WORDS
 
 SECONDS_PER_UNIT = {"s": 1, "": 60, "m": 60, "h": 3600}
 
@@ -49,6 +50,25 @@ def parse_duration(name: str, duration: float | str | None) -> float:
     if isinstance(duration, bool) or not 0 < seconds < math.inf:
         raise LossmithError(f"`{name}` must be a time above 0, such as 90s, 30m or 2h, not {_shown(duration)}")
     return seconds
+
+
+def parse_alpha(alpha: float | str) -> float:
+    """Where between two models: a number from 0, the first, to 1, the second.
+
+    Raises LossmithError for anything else; for words that `alpha` once took, it names the option that takes them.
+
+    >>> parse_alpha("0.5"), parse_alpha(1)
+    (0.5, 1.0)
+    """
+    if alpha in ALPHA_WORDS:
+        raise LossmithError(f"`alpha` mixes two models; what becomes of transparency is `transparency='{alpha}'`")
+    try:
+        number = float(alpha)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise LossmithError(f"`alpha` must be a number from 0, faithful, to 1, sharp, not {_shown(alpha)}")
+    return number
 
 
 def _shown(value: object) -> str:

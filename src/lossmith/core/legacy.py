@@ -37,7 +37,9 @@ CHANGEABLE_ENTRIES = {"losses", "seeds", "metrics"}
 """Of compare.yaml, which no longer has them: what they say may change in a tournament."""
 
 RESTORATION_RECORD = {"picture": "image", "asked": "settings", "done": "applied"}
-RESTORATION_SETTINGS = {"picture": "image_sha256"}
+RESTORATION_SETTINGS = {"picture": "image_sha256", "alpha": "transparency"}
+ALPHA_WORDS = ("resize", "restore")
+"""Values of the option `alpha` of `restore`, which is called `transparency` today."""
 
 IMAGES_FOLDER = "pictures"
 """The folder of a run's restored test images, which is called `images` today."""

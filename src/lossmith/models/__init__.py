@@ -22,14 +22,25 @@ if TYPE_CHECKING:
         pixels_of,
         save_model,
     )
-    from lossmith.models.shipped import find_model, ship, shipped_models, shipped_name, shipped_receipt
+    from lossmith.models.shipped import (
+        find_model,
+        ship,
+        shipped_file,
+        shipped_models,
+        shipped_name,
+        shipped_receipt,
+    )
+    from lossmith.models.tasks import PURPOSES, Character, Task
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
 __all__ = [
     "FORMAT",
     "MODEL_FILE",
+    "PURPOSES",
+    "Character",
     "Model",
+    "Task",
     "architecture_of",
     "check_file",
     "check_formats",
@@ -41,6 +52,7 @@ __all__ = [
     "pixels_of",
     "save_model",
     "ship",
+    "shipped_file",
     "shipped_models",
     "shipped_name",
     "shipped_receipt",

@@ -3,16 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from lossmith.core.errors import LossmithError, unknown_name_error
 from lossmith.core.safetensors_io import load_tensors, save_tensors
 from lossmith.models.model_file import FORMAT, check_file
-
-Task = Literal["jpeg", "denoise", "x2", "x4"]
-"""What a restorer undoes: JPEG compression, noise, or a reduction to half or a quarter of the size."""
-Character = Literal["faithful", "sharp"]
-"""What it was trained for: the least error, or the look of a sharp photograph."""
+from lossmith.models.tasks import Character, Task
 
 SHIPPED = Path(__file__).with_name("shipped")
 MAX_BYTES = 2_000_000

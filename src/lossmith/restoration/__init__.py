@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         check_same_format,
         is_style,
         load_engine,
+        load_task,
         network_of,
         open_restorer,
     )
@@ -43,6 +44,7 @@ __all__ = [
     "default_format",
     "is_style",
     "load_engine",
+    "load_task",
     "match_histogram",
     "network_of",
     "open_restorer",

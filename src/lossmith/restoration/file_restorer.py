@@ -43,11 +43,11 @@ DOUBTFUL_NOTE = "JPEG data that are damaged in places, where pixels may be wrong
 DARK_NOTE = "16-bit values that use at most a quarter of their range look dark to a model; spread them first:"
 
 Bits = Literal["auto", "8", "16"]
-Alpha = Literal["resize", "restore"]
+Transparency = Literal["resize", "restore"]
 CHOICES: dict[str, tuple[str, ...]] = {
     "format": get_args(Format),
     "bits": get_args(Bits),
-    "alpha": get_args(Alpha),
+    "transparency": get_args(Transparency),
     "precision": ("auto", *get_args(Precision)),
 }
 
@@ -62,7 +62,7 @@ class RestoreOptions:
     format: Format = "png"
     bits: Bits = "auto"
     quality: int | None = None
-    alpha: Alpha = "resize"
+    transparency: Transparency = "resize"
     halo: Halo = "auto"
     memory: float | None = None
     precision: Literal["auto"] | Precision = "auto"
@@ -109,7 +109,7 @@ class RestoreOptions:
 
     def adapter(self, engine: Engine) -> ChannelAdapter:
         """What the network makes of pixels."""
-        return ChannelAdapter(engine, self.alpha == "restore")
+        return ChannelAdapter(engine, self.transparency == "restore")
 
     def size_of(self, height: int, width: int, scale: int) -> tuple[int, int]:
         """Height and width of the result of an image (height, width) under a model of `scale`."""

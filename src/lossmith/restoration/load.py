@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from lossmith.core.devices import best_device
 from lossmith.core.errors import LossmithError
@@ -11,7 +12,8 @@ from lossmith.core.pixel_format import RGB_8BIT
 from lossmith.models.foreign import load_any_model
 from lossmith.models.interpolation import check_formats, interpolate_networks
 from lossmith.models.model_file import Model
-from lossmith.models.shipped import find_model
+from lossmith.models.shipped import find_model, shipped_name
+from lossmith.models.tasks import Character, Task
 from lossmith.networks import NetworkLike
 from lossmith.restoration.engine import Engine, TorchEngine
 from lossmith.restoration.engine_module import EngineModule
@@ -32,6 +34,17 @@ def load_engine(path: str | Path, network: NetworkLike | None = None) -> Engine:
     if path.suffix.lower() == ".onnx":
         return open_onnx(path, metadata)
     return engine_of(load_any_model(path, network), path, metadata)
+
+
+def load_task(task: Task, alpha: float = 0) -> Engine:
+    """The model that ships for a task: faithful at alpha 0, sharp at 1, interpolated between the two in between.
+
+    Raises LossmithError where lossmith has no such model.
+    """
+    faithful, sharp = (shipped_name(task, character) for character in get_args(Character))
+    if alpha in (0, 1):
+        return load_engine(sharp if alpha else faithful)
+    return replace(blend_engines(load_engine(faithful), load_engine(sharp), alpha), name=f"{task}-{alpha:g}")
 
 
 def network_of(engine: Engine) -> str:
@@ -55,7 +68,7 @@ def check_same_format(engines: Sequence[Engine]) -> None:
         )
 
 
-def blend_engines(first: Engine, second: Engine, alpha: float) -> Engine:
+def blend_engines(first: Engine, second: Engine, alpha: float) -> TorchEngine:
     """The model between two of one architecture: (1 - alpha) first + alpha second.
 
     Raises LossmithError for two architectures or two formats of images, and for ONNX graphs.
