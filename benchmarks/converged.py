@@ -2,6 +2,7 @@
 
     python benchmarks/converged.py train sr --losses l1 l2 mix ssim --seeds 0:2   # minutes a run on one core
     python benchmarks/converged.py train sr --list                                # all losses, cheap ones first
+    python benchmarks/converged.py train sr --race 2:5   # of all losses; more seeds where they decide something
     python benchmarks/converged.py join OTHER/docs/converged                      # runs of another machine
     python benchmarks/converged.py page                                           # from the tables alone
 
@@ -16,10 +17,17 @@ from pathlib import Path
 import run_tables as tables
 from converged_page import write_page
 from long_runs import RATES, TASKS, LongRuns, catalogue, data_folder, seeds_of
+from lossmith.evaluation import Race
 
 FOLDER = Path(__file__).parents[1] / "docs" / "converged"
 PAGE = FOLDER.with_suffix(".md")
 STEPS = 6000
+
+
+def race_of(text: str) -> Race:
+    """A race from A to B seeds."""
+    least, _, most = text.partition(":")
+    return Race(int(least), int(most))
 
 
 def main() -> None:
@@ -31,6 +39,7 @@ def main() -> None:
     train.add_argument("--list", action="store_true", help="print the losses of the task, and stop")
     train.add_argument("--losses", nargs="+", help="default: all of --list")
     train.add_argument("--seeds", type=seeds_of, default=range(2), help="A:B, from A to below B [default: 0:2]")
+    train.add_argument("--race", type=race_of, help="A:B, from A to B seeds of each loss, as far as they decide")
     train.add_argument("--steps", type=int, default=STEPS)
     train.add_argument("--rates", type=float, nargs="+", default=RATES, help="learning rates to choose from")
     train.add_argument("--data", type=Path, default=data_folder(), help="default: LOSSMITH_DATA")
@@ -59,7 +68,9 @@ def main() -> None:
             options.rates,
             options.pictures,
         )
-        for sentence in runs.carry_out(options.losses or catalogue(options.task), options.seeds, options.again):
+        losses = options.losses or catalogue(options.task)
+        race, seeds = options.race, options.seeds
+        for sentence in runs.race(losses, race) if race else runs.carry_out(losses, seeds, options.again):
             print(sentence, flush=True)
 
 

@@ -9,7 +9,8 @@ may begin anywhere, and a learning rate that a table holds is not chosen again.
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
+from itertools import count
 from pathlib import Path
 
 import run_tables as tables
@@ -19,7 +20,18 @@ from lossmith.commands.compare.scores import Scores
 from lossmith.commands.executors.base import LocalExecutor
 from lossmith.core.files import safe_file_name
 from lossmith.data import Data, PreparedData, find_images, image_names, prepare_data
-from lossmith.evaluation import DEGRADED, GRID_METRICS, Row, Targets, find_metric, protocol_of
+from lossmith.evaluation import (
+    DEGRADED,
+    GRID_METRICS,
+    Criteria,
+    Race,
+    Row,
+    Targets,
+    advise,
+    find_metric,
+    next_seeds,
+    protocol_of,
+)
 from lossmith.evaluation.statistics.metric_overlap import is_independent
 from lossmith.losses import Loss, loss
 from lossmith.metrics.registry import known_metric
@@ -117,65 +129,108 @@ class LongRuns:
 
     def carry_out(self, losses: Sequence[str], seeds: Sequence[int], again: bool = False) -> Iterator[str]:
         """Train what the tables lack, or everything `again`, seed by seed; a sentence about each run that ends."""
-        contenders = {str(criterion): criterion for criterion in map(loss, losses)}
-        known = {tables.key(line, tables.RUN) for line in tables.read(tables.RUNS.path(self.tables, self.name))}
-        places = [
-            (name, seed)
-            for seed in seeds
-            for name in contenders
-            if again or tables.key(self._run(name, seed), tables.RUN) not in known
+        known = {tables.key(line, tables.RUN) for line in self._lines(tables.RUNS)}
+        for seed in seeds:
+            for name in map(str, map(loss, losses)):
+                if again or tables.key(self._run(name, seed), tables.RUN) not in known:
+                    yield self.train(name, seed)
+
+    def race(self, losses: Sequence[str], race: Race) -> Iterator[str]:
+        """Train the least number of seeds of each loss, and then those that may still decide something."""
+        names, failed = [str(loss(text)) for text in losses], set[str]()
+        while step := self.next_seeds([name for name in names if name not in failed], race):
+            for name, seed in step.items():
+                sentence = self.train(name, seed)
+                if seed >= self._seeds(name):
+                    failed.add(name)
+                yield sentence
+
+    def next_seeds(self, losses: Sequence[str], race: Race) -> dict[str, int]:
+        """The seed that each loss needs next by what the tables hold; none where the race is over."""
+        seeds = {name: self._seeds(name) for name in losses}
+        if not seeds or min(seeds.values()) < race.least:
+            return next_seeds(race, losses, seeds, None)
+        rows = [
+            row
+            for row in tables.as_rows(self._lines(tables.SCORES), self.steps)
+            if row.method == DEGRADED or row.seed < seeds.get(row.method, 0)
         ]
-        if not places:
-            yield "the tables have all of these runs"
-            return
-        pictures = pictures_of(self.task, self.data, self.pictures)
-        names = dict(zip(image_names(list(pictures.values())), pictures, strict=True))
-        train = [self.data / folder for folder in TRAINING]
-        prepared = prepare_data(
-            Data(train, test=list(pictures.values()), channels=3), self.task.degradation, self.out
-        )
-        settings = RunSettings(
-            protocol=protocol_of(prepared.test_pairs, prepared.pixels),
-            metrics=tuple(
-                find_metric(name).name for name in self.task.metrics
-            ),  # raises where weights are missing
+        return next_seeds(race, losses, seeds, advise(rows, losses, Criteria(looks=race.looks)))
+
+    def _seeds(self, name: str) -> int:
+        """How many seeds of a loss the tables have, from 0 on without a gap."""
+        known = {
+            int(line["seed"])
+            for line in self._lines(tables.RUNS)
+            if (line["loss"], line["steps"]) == (name, str(self.steps))
+        }
+        return next(seed for seed in count() if seed not in known)
+
+    @cached_property
+    def _pictures(self) -> dict[str, Path]:
+        return pictures_of(self.task, self.data, self.pictures)
+
+    @cached_property
+    def _prepared(self) -> PreparedData:
+        images = Data([self.data / folder for folder in TRAINING], test=list(self._pictures.values()), channels=3)
+        return prepare_data(images, self.task.degradation, self.out)
+
+    @cached_property
+    def _settings(self) -> RunSettings:
+        return RunSettings(
+            protocol=protocol_of(self._prepared.test_pairs, self._prepared.pixels),
+            # raises where weights are missing, before anything is trained
+            metrics=tuple(find_metric(name).name for name in self.task.metrics),
             targets=Targets(),
             dry_run=False,
         )
-        out = self.out / f"{self.name}-{self.steps}"
-        scores = Scores(prepared.test_pairs, settings.protocol, out, settings.metrics or (), settings.targets)
-        self._keep_scores(scores.of_degraded(), names)
-        for name, seed in places:
-            rate = self._chosen_rate(name, contenders[name], prepared, settings, out)
-            job = Job(
-                name,
-                out / safe_file_name(name) / f"seed-{seed}",
-                replace(self.task.recipe(self.steps), learning_rate=rate),
-                replace(settings, seed=seed),
-            )
-            result = job.load_result() or job.run(contenders[name], prepared)
-            if result.summary is None:
-                yield f"{self.name}: {name}, seed {seed}, failed: {result.failure}"
-                continue
-            self._keep_scores(scores.of_runs([result]), names)
-            at_steps, values = result.run_folder.curves()
-            curve = zip(at_steps, values["psnr"], strict=True)
-            self._keep(
-                tables.CURVES,
-                [
-                    {**self._run(name, seed), "at_step": str(step), "psnr": tables.rounded(psnr)}
-                    for step, psnr in curve
-                    if psnr == psnr
-                ],
-            )
-            facts = {
-                "learning_rate": f"{rate:g}",
-                "seconds": f"{result.summary.seconds:.0f}",
-                "network": self.task.network,
-                "trained_as": result.summary.loss_as_trained,
-            }
-            self._keep(tables.RUNS, [{**self._run(name, seed), **facts}])  # last: it says that the run is there
-            yield f"{self.name}: {name}, seed {seed}, rate {rate:g}, {result.summary.seconds:.0f} s"
+
+    @cached_property
+    def _scores(self) -> Scores:
+        """The scores of the degraded pictures go into the table with it."""
+        settings = self._settings
+        scores = Scores(
+            self._prepared.test_pairs, settings.protocol, self._folder, settings.metrics or (), settings.targets
+        )
+        self._keep_scores(scores.of_degraded())
+        return scores
+
+    @property
+    def _folder(self) -> Path:
+        return self.out / f"{self.name}-{self.steps}"
+
+    def train(self, name: str, seed: int) -> str:
+        """One run, whose results go into the tables; a sentence about it."""
+        scores, criterion = self._scores, loss(name)
+        rate = self._chosen_rate(name, criterion)
+        job = Job(
+            name,
+            self._folder / safe_file_name(name) / f"seed-{seed}",
+            replace(self.task.recipe(self.steps), learning_rate=rate),
+            replace(self._settings, seed=seed),
+        )
+        result = job.load_result() or job.run(criterion, self._prepared)
+        if result.summary is None:
+            return f"{self.name}: {name}, seed {seed}, failed: {result.failure}"
+        self._keep_scores(scores.of_runs([result]))
+        at_steps, values = result.run_folder.curves()
+        curve = [
+            {**self._run(name, seed), "at_step": str(step), "psnr": tables.rounded(psnr)}
+            for step, psnr in zip(at_steps, values["psnr"], strict=True)
+            if psnr == psnr
+        ]
+        self._keep(tables.CURVES, curve)
+        facts = {
+            "learning_rate": f"{rate:g}",
+            "seconds": f"{result.summary.seconds:.0f}",
+            "network": self.task.network,
+            "trained_as": result.summary.loss_as_trained,
+        }
+        self._keep(tables.RUNS, [{**self._run(name, seed), **facts}])  # last: it says that the run is there
+        return f"{self.name}: {name}, seed {seed}, rate {rate:g}, {result.summary.seconds:.0f} s"
+
+    def _lines(self, kind: tables.Kind) -> list[tables.Record]:
+        return tables.read(kind.path(self.tables, self.name))
 
     def _run(self, name: str, seed: int) -> tables.Record:
         return {"loss": name, "seed": str(seed), "steps": str(self.steps)}
@@ -183,21 +238,21 @@ class LongRuns:
     def _keep(self, kind: tables.Kind, lines: Sequence[tables.Record]) -> None:
         tables.add(self.tables, self.name, kind, lines)
 
-    def _keep_scores(self, rows: Sequence[Row], names: dict[str, str]) -> None:
+    def _keep_scores(self, rows: Sequence[Row]) -> None:
+        names = dict(zip(image_names(list(self._pictures.values())), self._pictures, strict=True))
         fair = [replace(row, image=names[row.image], scores=fair_scores(row)) for row in rows]
         self._keep(tables.SCORES, tables.as_lines(fair, self.steps))
 
-    def _chosen_rate(
-        self, name: str, criterion: Loss, prepared: PreparedData, settings: RunSettings, out: Path
-    ) -> float:
+    def _chosen_rate(self, name: str, criterion: Loss) -> float:
         """The learning rate of a loss: that of the table, or else by short runs, whose results go there."""
         if len(self.rates) == 1:
             return self.rates[0]
-        for line in tables.read(tables.RATES.path(self.tables, self.name)):
+        for line in self._lines(tables.RATES):
             if (line["loss"], line["steps"], line["chosen"]) == (name, str(self.steps), "yes"):
                 return float(line["learning_rate"])
+        recipe, rates = self.task.recipe(self.steps), sorted(self.rates)
         trials = plan_trials(
-            {name: criterion}, self.task.recipe(self.steps), sorted(self.rates), prepared, settings, out
+            {name: criterion}, recipe, rates, self._prepared, self._settings, self._folder
         ).choose(LocalExecutor())
         lines = [
             {

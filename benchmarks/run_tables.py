@@ -50,7 +50,9 @@ SCORES = Kind("", RUN, ("picture",))
 RUNS = Kind("-runs", RUN, ())
 CURVES = Kind("-curves", RUN, ("at_step",))
 RATES = Kind("-rates", ("loss", "steps"), ("learning_rate",))
-KINDS = (SCORES, RUNS, CURVES, RATES)
+PEOPLE = Kind("-people", ("loss",), ())
+"""How far losses agree with people as metrics; of pictures rather than of a task."""
+KINDS = (SCORES, RUNS, CURVES, RATES, PEOPLE)
 
 
 def merged(old: Iterable[Record], new: Iterable[Record], kind: Kind) -> list[Record]:
