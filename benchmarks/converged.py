@@ -12,6 +12,8 @@ ends; a stopped run continues with the same command, and one that the tables hav
 """
 
 import argparse
+import math
+import time
 from pathlib import Path
 
 import run_tables as tables
@@ -45,6 +47,7 @@ def main() -> None:
     train.add_argument("--data", type=Path, default=data_folder(), help="default: LOSSMITH_DATA")
     train.add_argument("--pictures", type=int, help="of each test folder at most, for a trial")
     train.add_argument("--out", type=Path, default=Path("runs/converged"))
+    train.add_argument("--at-most", type=float, metavar="MINUTES", help="begin no run after so long")
     train.add_argument("--again", action="store_true", help="also runs that the tables have")
     join = commands.add_parser("join", help="merge the tables of another folder into these")
     join.add_argument("folder", type=Path)
@@ -70,8 +73,11 @@ def main() -> None:
         )
         losses = options.losses or catalogue(options.task)
         race, seeds = options.race, options.seeds
+        end = time.monotonic() + 60 * (options.at_most or math.inf)
         for sentence in runs.race(losses, race) if race else runs.carry_out(losses, seeds, options.again):
             print(sentence, flush=True)
+            if time.monotonic() > end:
+                break
 
 
 if __name__ == "__main__":
