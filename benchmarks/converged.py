@@ -4,6 +4,7 @@
     python benchmarks/converged.py train sr --list                                # all losses, cheap ones first
     python benchmarks/converged.py train sr --race 2:5   # of all losses; more seeds where they decide something
     python benchmarks/converged.py join OTHER/docs/converged                      # runs of another machine
+    python benchmarks/converged.py cost sr                                        # CPU time of each loss
     python benchmarks/converged.py page                                           # from the tables alone
 
 `train` needs LOSSMITH_DATA, or --data: a folder with train/BSDS500_train, train/free_photos, train/BSDS500_test,
@@ -16,10 +17,13 @@ import math
 import time
 from pathlib import Path
 
+import torch
+
 import run_tables as tables
 from converged_page import write_page
-from long_runs import RATES, TASKS, LongRuns, catalogue, data_folder, seeds_of
+from long_runs import BATCH, PATCH, RATES, TASKS, LongRuns, catalogue, data_folder, seeds_of
 from lossmith.evaluation import Race
+from lossmith.losses import loss
 
 FOLDER = Path(__file__).parents[1] / "docs" / "converged"
 PAGE = FOLDER.with_suffix(".md")
@@ -30,6 +34,19 @@ def race_of(text: str) -> Race:
     """A race from A to B seeds."""
     least, _, most = text.partition(":")
     return Race(int(least), int(most))
+
+
+def cpu_seconds(expression: str, rounds: int = 6) -> float:
+    """CPU time of a loss forward and backward on a batch of the trainings, the least of several rounds."""
+    torch.set_num_threads(1)
+    criterion, clean = loss(expression), torch.rand(BATCH, 3, PATCH, PATCH)
+    times = []
+    for _ in range(rounds):
+        restored = (clean + 0.05 * torch.randn_like(clean)).requires_grad_()
+        begin = time.process_time()
+        criterion(restored, clean).backward()
+        times.append(time.process_time() - begin)
+    return min(times)
 
 
 def main() -> None:
@@ -52,11 +69,16 @@ def main() -> None:
     join = commands.add_parser("join", help="merge the tables of another folder into these")
     join.add_argument("folder", type=Path)
     commands.add_parser("page", help="write the page and its charts from the tables")
+    cost = commands.add_parser("cost", help="what each loss of a task takes, on one thread")
+    cost.add_argument("task", choices=TASKS)
     options = parser.parse_args()
     if options.command == "join":
         print(*tables.join(options.folder, options.tables), sep="\n")
     elif options.command == "page":
         write_page(PAGE, options.tables)
+    elif options.command == "cost":
+        for expression in catalogue(options.task):
+            print(f"{1000 * cpu_seconds(expression):6.0f} ms  {expression}", flush=True)
     elif options.list:
         print(*catalogue(options.task), sep="\n")
     elif options.data is None:
