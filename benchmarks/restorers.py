@@ -150,19 +150,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="of the test sets")
     parser.add_argument("--models", nargs="*", default=shipped_models(), help="to measure [default: all]")
-    parser.add_argument("--pictures", type=int, help="of each set at most, for a trial")
+    parser.add_argument("--first", type=int, metavar="N", help="pictures of each set alone, for a trial")
     parser.add_argument("--ship", action="store_true", help="put the scores into the receipts")
     parser.add_argument("--page", type=Path, help="page whose tables are written")
     options = parser.parse_args()
     measured = {name: shipped_receipt(name)["scores"] for name in shipped_models()}
     for name in options.models:
-        measured[name] = measure(shipped_receipt(name)["task"], name, options.folder, options.pictures)
+        measured[name] = measure(shipped_receipt(name)["task"], name, options.folder, options.first)
         print(json.dumps({name: measured[name]}, indent=1), flush=True)
         if options.ship:
             reship(name, measured[name])
     if options.page:
         tasks: list[Task] = [task for task in TESTS if any(name in measured for name in names_of(task))]
-        degraded = {task: measure(task, None, options.folder, options.pictures) for task in tasks}
+        degraded = {task: measure(task, None, options.folder, options.first) for task in tasks}
         write_tables(options.page, {task: table(task, degraded[task], measured) for task in tasks})
 
 
