@@ -94,6 +94,15 @@ def test_differences_are_paired_by_image_and_seed(page: ModuleType, folder: Path
     assert results.beside[SQUEEZENET, "niqe"].mean == pytest.approx(1.0)  # 5 - 2 beside 5 - 3
 
 
+def test_one_seed_decides_nothing_though_another_loss_has_two(
+    page: ModuleType, tables: ModuleType, folder: Path
+) -> None:
+    assert "one seed" not in page.advice_of(page.Results(folder, "sr"))
+    lines = tables.read(folder / "sr.csv")
+    tables.write(folder / "sr.csv", [line for line in lines if (line["loss"], line["seed"]) != ("l1", "1")])
+    assert "one seed decides nothing" in page.advice_of(page.Results(folder, "sr"))
+
+
 def test_every_part_of_the_page_stands_between_its_marks(page: ModuleType, folder: Path) -> None:
     path = folder / "page.md"
     path.write_text("head <!-- sr -->old<!-- end sr --> tail")
