@@ -3,10 +3,10 @@
     python benchmarks/learn_texture.py filters --restorer base.pt --degradation "bicubic(4)" --out sr.st
     python benchmarks/learn_texture.py fisher --bands laplace --restorer base.pt --out fisher.safetensors
 
-One photograph of scikit-image, and the restorer of the study that was trained under L1. `filters` trains 16 filters
-of 5 x 5 pixels, at full and at half the size, so that a small head tells restored crops from clean ones by the
-logarithms of their deviations in windows. `fisher` gives every feature map of given bands the weight by which these
-tell the picture from its restoration: the squared mean of the paired difference over its variance.
+Of one photograph of scikit-image, and of the study's restorer that was trained under L1. `filters` trains
+filters of 5 x 5 pixels, at full and at half size, so that a small head tells restored crops from clean ones by the
+logarithms of their deviations in windows. `fisher` gives every feature map of given bands the weight by which it
+tells the picture from its restoration: the squared mean of the paired difference over its variance.
 """
 
 import argparse
@@ -18,13 +18,13 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from learned_losses import NETWORKS
 from lossmith.data import read_image, sample_images
 from lossmith.degradations import degradation, from_8bit
 from lossmith.networks import network
 from texture_losses import FLOOR, Filters, bands_of, deviations
 
 PICTURE = "motorcycle_left"
-NETWORK = "srresnet_small(features=32, blocks=4)"
 
 
 def pair(expression: str, restorer_file: Path) -> tuple[Tensor, Tensor]:
@@ -33,7 +33,7 @@ def pair(expression: str, restorer_file: Path) -> tuple[Tensor, Tensor]:
     degrade = degradation(expression)
     clean = from_8bit(read_image(path))
     clean = clean[..., : clean.shape[-2] // 8 * 8, : clean.shape[-1] // 8 * 8]
-    restorer = network(NETWORK, degrade.scale)
+    restorer = network(NETWORKS[degrade.scale > 1], degrade.scale)
     restorer.load_state_dict(torch.load(restorer_file))
     with torch.no_grad():
         return clean[None], restorer(degrade(clean)[None]).clamp(0, 1)
@@ -50,7 +50,7 @@ def crops(images: list[Tensor], count: int, side: int, random: torch.Generator) 
     return torch.stack(cut, 1).flatten(0, 1)
 
 
-def learn_filters(clean: Tensor, restored: Tensor, steps: int, seed: int, worse: bool) -> Filters:
+def learn_filters(clean: Tensor, restored: Tensor, count: int, steps: int, seed: int, worse: bool) -> Filters:
     """Filters that name clean crops and restored ones; with `worse` also sharpened, noisy and gridded ones."""
     torch.manual_seed(seed)
     random = torch.Generator().manual_seed(seed)
@@ -64,7 +64,7 @@ def learn_filters(clean: Tensor, restored: Tensor, steps: int, seed: int, worse:
             restored + 0.02 * torch.randn(clean.shape, generator=random),
             restored + grid,
         ]
-    filters = Filters(classes=len(images))
+    filters = Filters(count=count, classes=len(images))
     optimizer = torch.optim.Adam(filters.parameters(), 1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-2, steps)
     labels = torch.arange(len(images)).repeat_interleave(8)
@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--restorer", type=Path, required=True)
     parser.add_argument("--bands", default="laplace")
     parser.add_argument("--window", type=int, default=8)
+    parser.add_argument("--count", type=int, default=16)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--worse", action="store_true")
@@ -108,7 +109,7 @@ def main() -> None:
     start = time.perf_counter()
     clean, restored = pair(options.degradation, options.restorer)
     if options.what == "filters":
-        filters = learn_filters(clean, restored, options.steps, options.seed, options.worse)
+        filters = learn_filters(clean, restored, options.count, options.steps, options.seed, options.worse)
         save_file({name: t.contiguous() for name, t in filters.state_dict().items()}, options.out)
     else:
         weights = fisher(bands_of(options.bands), clean, restored, options.window)

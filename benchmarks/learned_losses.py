@@ -33,7 +33,11 @@ from texture_losses import candidate
 from trials import cut_batches, learning_rate, new_restorer
 
 METRICS = ("psnr", "ssim", "efficientnet_lite0", "niqe", "lpips_squeeze")
-NETWORK = "srresnet_small(features=32, blocks=4)"
+NETWORKS = {
+    True: "srresnet_small(features=32, blocks=4)",
+    False: "srresnet_small(features=32, blocks=4, unshuffle=2)",
+}
+"""By whether they enlarge."""
 COLUMNS = ("degradation", "method", "loss", "seed", "image")
 DECAY = 0.9
 """Of the running means of the gradients' norms."""
@@ -104,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
     method = f"scratch {options.steps}" if options.scratch else f"{options.base_steps} + {options.steps}"
     for seed in options.seeds:
         patches = PatchDataset(data.source, options.patch, 2 * seed)
-        base = new_restorer(NETWORK, scale, seed)
+        base = new_restorer(NETWORKS[scale > 1], scale, seed)
         file = options.work / f"{options.degradation}-{options.base_steps}-{seed}.pt"
         if not options.scratch:
             if not file.exists():

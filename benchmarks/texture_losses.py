@@ -100,6 +100,7 @@ class Filters(nn.Module):
     def forward(self, image: Tensor) -> list[Tensor]:
         weight = self.weight - self.weight.mean((2, 3), keepdim=True)
         weight = weight / weight.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+        image = image.contiguous(memory_format=torch.channels_last)
         return [F.conv2d(z, weight) for z in (image, F.avg_pool2d(image, 2))]
 
     def scores(self, image: Tensor) -> Tensor:
@@ -133,14 +134,14 @@ def bands_of(name: str) -> Bands:
         case "filters":
             return Filters(learned_file(rest))
         case "anew":
-            torch.manual_seed(int(rest or 0))
-            return Filters().requires_grad_(False)
+            torch.manual_seed(0)
+            return Filters(count=int(rest or 16)).requires_grad_(False)
     raise ValueError(f"unknown bands {name}")
 
 
 def deviations(features: Tensor, window: int) -> Tensor:
     """Standard deviations in windows that overlap by half, (N, C, h, w)."""
-    stride = max(1, window // 2)
+    stride = (window + 1) // 2
     mean = F.avg_pool2d(features, window, stride)
     square = F.avg_pool2d(features.square(), window, stride)
     return ((square - mean.square()).clamp(min=0) + 1e-8).sqrt()
@@ -194,11 +195,14 @@ class TextureLoss(nn.Module):
             case "points":
                 return features
             case "mean":
-                return F.avg_pool2d(features, self.window, max(1, self.window // 2))
+                return F.avg_pool2d(features, self.window, (self.window + 1) // 2)
             case "deviation":
                 return deviations(features, self.window)
             case "log":
                 return (deviations(features, self.window) + FLOOR).log()
+            case "energy":  # as `log`, without the means, which zero-mean filters do not need
+                energy = F.avg_pool2d(features.square(), self.window, (self.window + 1) // 2)
+                return 0.5 * (energy + FLOOR**2).log()
             case "phase":
                 return (amplitudes(features, self.window) + FLOOR).log()
         raise ValueError(f"unknown statistic {self.statistic}")
