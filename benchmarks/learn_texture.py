@@ -1,6 +1,6 @@
 """Learn what tells a picture from its restoration under L1: the filters and the weights that the study compares.
 
-    python benchmarks/learn_texture.py filters --restorer base.pt --degradation "bicubic(4)" --out sr.st
+    python benchmarks/learn_texture.py filters --restorer base.pt --degradation "bicubic(4)" --out sr.safetensors
     python benchmarks/learn_texture.py fisher --bands laplace --restorer base.pt --out fisher.safetensors
 
 Of one photograph of scikit-image, and of the study's restorer that was trained under L1. `filters` trains

@@ -146,23 +146,29 @@ def table(options: argparse.Namespace) -> None:
     """Print the differences from L1 of the same seed and picture."""
     with options.out.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
+    if options.each_seed:
+        rows = [{**row, "method": f"{row['method']}, seed {row['seed']}"} for row in rows]
     metrics = [name for name in rows[0] if name not in COLUMNS]
     for degradation, method in dict.fromkeys((row["degradation"], row["method"]) for row in rows):
-        print(f"\n`{degradation}`, steps {method}\n")
-        print(f"| loss | seeds | {' | '.join(metrics)} |")
-        print("| --- " * (len(metrics) + 2) + "|")
         of_run: dict[str, dict[str, list[list[float]]]] = {}
         for row in rows:
             if (row["degradation"], row["method"]) == (degradation, method):
                 runs = of_run.setdefault(row["loss"], {})
                 runs.setdefault(row["seed"], []).append([float(row[name]) for name in metrics])
+        baseline = options.baseline
+        if baseline not in of_run:
+            continue
+        print(f"\n`{degradation}`, steps {method}\n")
+        print(f"| loss | seeds | {' | '.join(metrics)} |")
+        print("| --- " * (len(metrics) + 2) + "|")
         for name, runs in of_run.items():
-            values, base = (np.array([of[seed] for seed in runs]) for of in (runs, of_run["l1"]))
+            seeds = [seed for seed in runs if seed in of_run[baseline]]
+            values, base = (np.array([of[seed] for seed in seeds]) for of in (runs, of_run[baseline]))
             cells = [
-                f"{base[..., n].mean():.4f}" if name == "l1" else with_interval((values - base)[..., n])
+                f"{base[..., n].mean():.4f}" if name == baseline else with_interval((values - base)[..., n])
                 for n in range(len(metrics))
             ]
-            print(f"| `{name}` | {len(runs)} | {' | '.join(cells)} |")
+            print(f"| `{name}` | {len(seeds)} | {' | '.join(cells)} |")
 
 
 def with_interval(differences: np.ndarray) -> str:
@@ -183,6 +189,8 @@ def main() -> None:
     parser.add_argument("--patch", type=int, default=96)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=0.002)
+    parser.add_argument("--baseline", default="l1", help="whose scores `table` subtracts")
+    parser.add_argument("--each-seed", action="store_true", help="a `table` for each seed")
     parser.add_argument("--work", type=Path, default=Path("runs/learned_losses"))
     parser.add_argument("--out", type=Path, default=Path("docs/learned_losses/results.csv"))
     options = parser.parse_args()

@@ -113,7 +113,7 @@ class Filters(nn.Module):
 
 def learned_file(name: str) -> str:
     """A file that `learn_texture.py` wrote into the folder of the study."""
-    return str(Path(os.environ.get("LEARNED_TEXTURES", "runs/learned_losses")) / f"{name}.st")
+    return str(Path(os.environ.get("LEARNED_TEXTURES", "docs/learned_losses")) / f"{name}.safetensors")
 
 
 def bands_of(name: str) -> Bands:
