@@ -1,7 +1,7 @@
 """Train the restorers that come with lossmith, each faithful and sharp, and put them into the package.
 
     python benchmarks/train_restorers.py --photos free_photos  # all, hours on two cores
-    python benchmarks/train_restorers.py --photos free_photos --tasks jpeg --ship
+    python benchmarks/train_restorers.py --photos free_photos --stages jpeg --ship
 
 --photos is a folder of photographs that anything may be trained on; scikit-image's training samples join them.
 What lossmith ships was trained on 14 photographs of Debian's packages lomiri-wallpapers-16.04 and
@@ -20,6 +20,7 @@ from PIL import Image
 
 from lossmith.commands import train
 from lossmith.data import Data, find_images, sample_images
+from lossmith.models import MODEL_FILE
 from lossmith.training import Recipe
 
 TILE = 256
@@ -27,24 +28,28 @@ TILE = 256
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a restorer undoes, and how it is trained."""
+class Stage:
+    """A training, from fresh weights or from those of another stage."""
 
     degradation: str
     network: str
     steps: int
     patch: int
     batch: int = 16
+    init: str | None = None
+    learning_rate: float = 1e-3
 
 
 SUPER_RESOLVER = "srresnet_small(features=64, blocks=6)"
 CLEANER = "srresnet_small(features=64, blocks=6, unshuffle=2)"
-TASKS = {
-    "x4": Task("bicubic(4)", SUPER_RESOLVER, steps=20_000, patch=128),
-    "x2": Task("bicubic(2)", SUPER_RESOLVER, steps=10_000, patch=64),
-    "jpeg": Task("jpeg(5..95)", CLEANER, steps=15_000, patch=96, batch=8),
-    "denoise": Task("noise(0..50)", CLEANER, steps=15_000, patch=96, batch=8),
+STAGES = {
+    "x4": Stage("bicubic(4)", SUPER_RESOLVER, steps=20_000, patch=128),
+    "x2": Stage("bicubic(2)", SUPER_RESOLVER, steps=8_000, patch=64, init="x4"),
+    "jpeg-first": Stage("jpeg(5..95)", CLEANER, steps=15_000, patch=96, batch=8),
+    "denoise": Stage("noise(0..50)", CLEANER, steps=12_000, patch=96, batch=8, init="jpeg-first"),
+    "jpeg": Stage("jpeg(5..95)", CLEANER, steps=12_000, patch=96, batch=16, init="jpeg-first", learning_rate=5e-4),
 }
+"""In the order in which they are trained; x2 takes what fits of x4, all but the last layer."""
 
 
 def tiles(picture: Image.Image) -> Iterator[Image.Image]:
@@ -92,21 +97,24 @@ def prepare(photos: list[Path], out: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True)
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--out", type=Path, default=Path("runs/restorers"))
     options = parser.parse_args()
     pictures = options.out / "pictures"
     if not pictures.is_dir():
         partial = pictures.with_name("pictures-partial")
         os.replace(prepare(find_images(options.photos), partial), pictures)
-    for name in options.tasks:
-        task = TASKS[name]
+    for name in options.stages:
+        stage = STAGES[name]
         recipe = Recipe(
-            degradation=task.degradation,
-            network=task.network,
-            steps=task.steps,
-            patch=task.patch,
-            batch=task.batch,
+            degradation=stage.degradation,
+            network=stage.network,
+            init=options.out / stage.init / MODEL_FILE if stage.init else None,
+            init_partial=stage.init is not None,
+            steps=stage.steps,
+            patch=stage.patch,
+            batch=stage.batch,
+            learning_rate=stage.learning_rate,
             ema=0.999,
             precision="bfloat16",
         )
