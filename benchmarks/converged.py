@@ -62,7 +62,7 @@ def main() -> None:
     train.add_argument("--steps", type=int, default=STEPS)
     train.add_argument("--rates", type=float, nargs="+", default=RATES, help="learning rates to choose from")
     train.add_argument("--data", type=Path, default=data_folder(), help="default: LOSSMITH_DATA")
-    train.add_argument("--pictures", type=int, help="of each test folder at most, for a trial")
+    train.add_argument("--first", type=int, help="of each test folder at most, for a trial")
     train.add_argument("--out", type=Path, default=Path("runs/converged"))
     train.add_argument("--at-most", type=float, metavar="MINUTES", help="begin no run after so long")
     train.add_argument("--again", action="store_true", help="also runs that the tables have")
@@ -91,7 +91,7 @@ def main() -> None:
             options.out,
             options.tables,
             options.rates,
-            options.pictures,
+            options.first,
         )
         losses = options.losses or catalogue(options.task)
         race, seeds = options.race, options.seeds
