@@ -56,10 +56,10 @@ CLEANER = "srresnet_small(features=64, blocks=6, unshuffle=2)"
 STAGES = {
     "x4-first": Stage("bicubic(4)", SUPER_RESOLVER, steps=20_000, patch=128, factors=SOFT),
     "x4": Stage("bicubic(4)", SUPER_RESOLVER, steps=6_000, patch=128, init="x4-first", learning_rate=4e-4),
-    "x2": Stage("bicubic(2)", SUPER_RESOLVER, steps=3_000, patch=64, init="x4"),
+    "x2": Stage("bicubic(2)", SUPER_RESOLVER, steps=4_000, patch=64, init="x4"),
     "jpeg-first": Stage("jpeg(5..95)", CLEANER, steps=15_000, patch=96, batch=8, factors=SOFT),
     "jpeg": Stage("jpeg(5..95)", CLEANER, steps=6_000, patch=96, batch=8, init="jpeg-first", learning_rate=5e-4),
-    "denoise": Stage("noise(0..50)", CLEANER, steps=4_500, patch=96, batch=8, init="jpeg"),
+    "denoise": Stage("noise(0..50)", CLEANER, steps=4_000, patch=96, batch=8, init="jpeg"),
 }
 """In the order in which they are trained; x2 takes what fits of x4, all but the last layer. First stages see
 photographs at full size, too, which are soft: so PSNR on sharp pictures fell after a third of the steps."""

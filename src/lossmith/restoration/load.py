@@ -12,7 +12,7 @@ from lossmith.core.pixel_format import RGB_8BIT
 from lossmith.models.foreign import load_any_model
 from lossmith.models.interpolation import check_formats, interpolate_networks
 from lossmith.models.model_file import Model
-from lossmith.models.shipped import find_model, shipped_name
+from lossmith.models.shipped import find_model, shipped_models, shipped_name
 from lossmith.models.tasks import Character, Task
 from lossmith.networks import NetworkLike
 from lossmith.restoration.engine import Engine, TorchEngine
@@ -42,6 +42,8 @@ def load_task(task: Task, alpha: float = 0) -> Engine:
     Raises LossmithError where lossmith has no such model.
     """
     faithful, sharp = (shipped_name(task, character) for character in get_args(Character))
+    if alpha and sharp not in shipped_models():
+        raise LossmithError(f"lossmith has no sharp model for {task} yet, so `alpha` cannot be above 0")
     if alpha in (0, 1):
         return load_engine(sharp if alpha else faithful)
     return replace(blend_engines(load_engine(faithful), load_engine(sharp), alpha), name=f"{task}-{alpha:g}")
