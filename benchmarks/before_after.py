@@ -11,14 +11,14 @@ import argparse
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
 import lossmith
-from lossmith.models import Task
+from lossmith.models import Character, Task, shipped_models, shipped_name
 
 GAP, LABEL = 4, 22
 """Pixels between the details, and of the line of labels above them."""
@@ -40,6 +40,13 @@ ROWS = (
     Row("astronaut", "denoise", "noise, sigma 25", (140, 30)),
     Row("rocket", "x4", "a quarter of the size", (300, 190)),
 )
+
+ALPHAS = {
+    character: alpha
+    for alpha, character in enumerate(get_args(Character))
+    if all(shipped_name(row.task, character) in shipped_models() for row in ROWS)
+}
+"""The characters that ship for all of these tasks."""
 
 
 def original(name: str) -> Image.Image:
@@ -64,13 +71,13 @@ def damaged(image: Image.Image, task: Task, folder: Path) -> Path:
 
 
 def panels(row: Row, side: int) -> list[Image.Image]:
-    """The detail before, restored faithfully and sharply, and as it was."""
+    """The detail before, restored in each character, and as it was."""
     truth = original(row.photograph)
     box = (*row.corner, row.corner[0] + side, row.corner[1] + side)
     with tempfile.TemporaryDirectory() as name:
         file = damaged(truth, row.task, Path(name))
         images = [Image.open(file).convert("RGB").resize(truth.size, Image.Resampling.BICUBIC)]
-        for alpha in (0, 1):
+        for alpha in ALPHAS.values():
             (result,) = lossmith.restore(file, task=row.task, alpha=alpha, out=Path(name) / f"{alpha}.png").results
             images.append(Image.open(result).convert("RGB"))
     return [image.crop(box) for image in (*images, truth)]
@@ -96,7 +103,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/before-after.jpg"))
     parser.add_argument("--side", type=int, default=220, help="of a detail, in pixels")
     options = parser.parse_args()
-    titles = [[row.damage, "restored, faithful", "restored, sharp", "the original"] for row in ROWS]
+    restored = [f"restored, {character}" for character in ALPHAS]
+    titles = [[row.damage, *restored, "the original"] for row in ROWS]
     sheet = compose([panels(row, options.side) for row in ROWS], titles)
     sheet.save(options.out, quality=93, subsampling=0, optimize=True)
     print(f"{options.out}: {sheet.width} x {sheet.height}, {options.out.stat().st_size / 1e3:.0f} kB")
