@@ -41,6 +41,7 @@ LOSSES = (
     "ms_ssim_sigmas",
     "mix",
     "mix(alpha=0.025)",
+    "texture",
     SQUEEZENET,
     "features(squeezenet1_1, fire2)",
     "features(vgg19, relu2_2)",

@@ -92,7 +92,7 @@ def catalogue(task: str) -> list[str]:
     learned = f"{TASKS[task].learned}, precision=bfloat16)"
     shares = [f"{100 - share}%*l1 + {share}%*{{}}" for share in (5, 20, 50)]
     single = ["l1", "l2", "ssim", "mix", "ms_ssim_sigmas"]
-    mixed = [form.format(other) for other in (SQUEEZENET, learned) for form in shares]
+    mixed = [form.format(other) for other in ("texture", SQUEEZENET, learned) for form in shares]
     return [*single, SQUEEZENET, *mixed, learned]
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lossmith.losses import FeatureExtractor, MDFLoss
+from lossmith.losses import FeatureExtractor, MDFLoss, loss
 from lossmith.losses.mdf.discriminator import NEGATIVE_SLOPE, PatchDiscriminator, downscale
 from lossmith.losses.mdf.frozen import FrozenDiscriminator
 
@@ -209,7 +209,10 @@ class TextureLoss(nn.Module):
 
 
 def candidate(name: str) -> nn.Module:
-    """The loss of a name BANDS/STATISTIC/WINDOW, or with :FILE after it, the weights of the channels."""
+    """The loss of a name BANDS/STATISTIC/WINDOW, or with :FILE after it, the weights of the channels; without
+    slashes a loss of the catalog."""
+    if "/" not in name:
+        return loss(name)
     name, _, weights = name.partition(":")
     bands, statistic, window = name.rsplit("/", 2)
     return TextureLoss(bands_of(bands), statistic, int(window), weights)

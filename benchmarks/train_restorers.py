@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,7 +22,7 @@ import fit_niqe
 from lossmith.commands import train
 from lossmith.data import Data, find_images, sample_images
 from lossmith.models import MODEL_FILE, ship
-from lossmith.training import AdversarialRecipe, Recipe
+from lossmith.training import Recipe
 
 SOFT, SHARP = (1, 2, 3), (2, 2.5, 3, 4)
 """By which the photographs are made smaller, for first stages and for later ones."""
@@ -49,25 +50,19 @@ class Stage:
     learning_rate: float = 1e-3
     factors: tuple[float, ...] = SHARP
     loss: str = "l1"
-    adversarial_weight: float | None = None
-    """Of training against a discriminator; None: there is none."""
-
-    @property
-    def adversarial(self) -> AdversarialRecipe:
-        """Against a small U-Net, after so short a stage under L1 alone that it changes nothing."""
-        if self.adversarial_weight is None:
-            return AdversarialRecipe()
-        return AdversarialRecipe(
-            discriminator="unet(features=16)",
-            adversarial_weight=self.adversarial_weight,
-            discriminator_learning_rate=1e-4,
-            psnr_steps=20,
-            psnr_learning_rate=1e-6,
-        )
+    ema: float = 0.999
 
 
 SUPER_RESOLVER = "srresnet_small(features=64, blocks=6)"
 CLEANER = "srresnet_small(features=64, blocks=6, unshuffle=2)"
+SHARPEN: dict[str, Any] = {
+    "loss": "70%*l1 + 30%*texture",
+    "steps": 1_000,
+    "patch": 96,
+    "batch": 8,
+    "learning_rate": 2e-4,
+    "ema": 0.99,
+}
 STAGES = {
     "x4-first": Stage("bicubic(4)", SUPER_RESOLVER, steps=20_000, patch=128, factors=SOFT),
     "x4-second": Stage("bicubic(4)", SUPER_RESOLVER, 6_000, patch=128, init="x4-first", learning_rate=4e-4),
@@ -77,6 +72,10 @@ STAGES = {
     "jpeg": Stage("jpeg(5..95)", CLEANER, steps=6_000, patch=96, batch=8, init="jpeg-first", learning_rate=5e-4),
     "denoise-first": Stage("noise(0..50)", CLEANER, steps=4_000, patch=96, batch=8, init="jpeg"),
     "denoise": Stage("noise(0..50)", CLEANER, steps=6_000, patch=96, batch=8, init="denoise-first"),
+    "x4-sharp": Stage("bicubic(4)", SUPER_RESOLVER, init="x4", **SHARPEN),
+    "x2-sharp": Stage("bicubic(2)", SUPER_RESOLVER, init="x2", **SHARPEN),
+    "jpeg-sharp": Stage("jpeg(5..95)", CLEANER, init="jpeg", **SHARPEN),
+    "denoise-sharp": Stage("noise(0..50)", CLEANER, init="denoise", **SHARPEN),
 }
 """In the order in which they are trained; x2 takes what fits of x4, all but the last layer. First stages see
 photographs at full size, too, which are soft: so PSNR on sharp pictures fell after a third of the steps. The last
@@ -157,11 +156,11 @@ def main() -> None:
             patch=stage.patch,
             batch=stage.batch,
             learning_rate=stage.learning_rate,
-            ema=0.999,
+            ema=stage.ema,
             precision="bfloat16",
         )
         data = Data([pictures], test=sample_images("color"), channels=3)
-        result = train(data, loss=stage.loss, recipe=recipe, adversarial=stage.adversarial, out=options.out / name)
+        result = train(data, loss=stage.loss, recipe=recipe, out=options.out / name)
         print(result, flush=True)
         task, _, character = name.partition("-")
         if options.ship and character in ("", "sharp"):

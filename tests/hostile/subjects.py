@@ -16,6 +16,7 @@ STRUCTURAL = (
     "ms_ssim(levels=2, window=5, padding=reflect)",
     *("ms_ssim_sigmas", "ms_ssim_sigmas(form=center)", "mix", "mix(form=center)", "mix_pl4nn"),
 )
+TEXTURE = ("texture", "texture(levels=1, window=2, period=2)")
 SMALL = "network=squeezenet1_1, weights=random"
 DEEP = (
     "features(squeezenet1_1, relu1 + 0.5*fire3, weights=random)",
@@ -36,7 +37,7 @@ COMPOSITIONS = (
     "torch.nn:SmoothL1Loss",
     "l1 + 0.1*lpips(squeeze, weights=random)",
 )
-EXPRESSIONS = (*PIXEL, *STRUCTURAL, *DEEP, *LEARNED_LOSSES, *COMPOSITIONS)
+EXPRESSIONS = (*PIXEL, *STRUCTURAL, *TEXTURE, *DEEP, *LEARNED_LOSSES, *COMPOSITIONS)
 
 HEAVY = (
     "ms_ssim",
@@ -68,7 +69,7 @@ def subject(expression: str) -> Subject:
     return Subject(
         expression,
         partial(cached_loss, expression),
-        KINDS["statistics" if expression.startswith("contextual") else "distance"],
+        KINDS["statistics" if expression.startswith(("contextual", "texture")) else "distance"],
         "",
         channels=(3,) if is_deep(expression) else (1, 2, 3, 4),
         min_side=criterion.min_side,

@@ -27,6 +27,8 @@ SINGLE_LOSSES = [
     "mix",
     "mix(form=center)",
     "mix_pl4nn",
+    "texture(levels=2, window=2, period=4)",
+    "texture(levels=1, period=2)",
 ]
 TOGETHER = ["0.84*ms_ssim_sigmas + 0.16*l1", "2*(ssim + 0.5*tv) + l2", "l1 until 50% then 2*ssim + l2"]
 EXPRESSIONS = SINGLE_LOSSES + TOGETHER
@@ -37,7 +39,7 @@ SIMILARITIES = [expression for expression in SINGLE_LOSSES if "ssim" in expressi
 
 def side_of(expression: str) -> int:
     """A side that the loss takes and that its halving and its center leave symmetric."""
-    return 24 if "ms_ssim(" in expression else 23
+    return 24 if "ms_ssim(" in expression or "texture" in expression else 23
 
 
 def rand(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -23,6 +23,7 @@ from lossmith.losses import (
     MSSSIMLoss,
     MSSSIMSigmasLoss,
     SSIMLoss,
+    TextureLoss,
     TVLoss,
 )
 from lossmith.losses.adversarial import ADVERSARIAL, adversarial
@@ -38,6 +39,7 @@ OPTIONS: list[tuple[LossFunction, type[Loss], dict[str, Any]]] = [
     (F.ms_ssim_loss, MSSSIMLoss, {"levels": 2, "weights": [0.4, 0.6]}),
     (F.ms_ssim_sigmas_loss, MSSSIMSigmasLoss, {"window": 9}),
     (F.mix_loss, MixLoss, {"alpha": 0.5, "form": "center"}),
+    (F.texture_loss, TextureLoss, {"levels": 2, "period": 2}),
 ]
 SIMILARITIES = [(F.ssim, F.ssim_loss, {}), (F.ms_ssim, F.ms_ssim_loss, {"levels": 2})]
 

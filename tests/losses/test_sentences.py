@@ -47,6 +47,8 @@ def test_tensors_that_are_not_images_are_refused(
         ("ms_ssim(levels=3)", 41),
         ("ms_ssim(levels=2, window=5)", 9),
         ("mix", 1),
+        ("texture", 36),
+        ("texture(levels=2, window=1, period=1)", 4),
     ],
 )
 def test_images_that_are_too_small_are_refused(expression: str, min_side: int) -> None:
@@ -72,7 +74,7 @@ def test_images_that_are_too_small_are_refused(expression: str, min_side: int) -
             "loss 'wxyz' is not known; known are charbonnier, contextual, dists, esrgan, features, johnson, "
             "johnson_at_hand, l1, "
             "l2, lpips, mae, mdf, minc, mix, mix_pl4nn, ms_ssim, ms_ssim_sigmas, mse, perceptual, srgan, ssim, "
-            "style, style_w2, tv, vgg",
+            "style, style_w2, texture, tv, vgg",
         ),
         ("ssim(sigmaa=2)", "option of loss ssim: 'sigmaa' is not known; did you mean 'sigma'?"),
         (
@@ -100,6 +102,8 @@ def test_images_that_are_too_small_are_refused(expression: str, min_side: int) -
         ("charbonnier(epsilon=true)", "loss 'charbonnier': epsilon must be a number, not True"),
         ("charbonnier(epsilon=0)", "charbonnier: epsilon must be above 0 (1e-30 at least), not 0"),
         ("tv(exponent=0.5)", "tv: exponent must be at least 1, not 0.5"),
+        ("texture(levels=0)", "texture: levels must be a whole number from 1 up, not 0"),
+        ("texture(period=1.5)", "loss 'texture': period must be a whole number, not 1.5"),
         ("ms_ssim(levels=6)", "ms_ssim: levels must be 1 to 5, not 6"),
         ("ms_ssim(levels=0)", "ms_ssim: levels must be 1 to 5, not 0"),
         ("ssim(window=-3)", "ssim: window must be an odd number of pixels, not -3"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
     from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
     from lossmith.losses.term_shares import gradient_shares
+    from lossmith.losses.texture import TextureLoss
 else:
     __getattr__, __dir__ = lazy_exports(__name__)
 
@@ -60,6 +61,7 @@ __all__ = [
     "StyleW2Loss",
     "SumLoss",
     "TVLoss",
+    "TextureLoss",
     "WeightedLoss",
     "as_loss",
     "as_numbers",

@@ -30,6 +30,7 @@ from lossmith.losses.base import Loss
 from lossmith.losses.pixel import CharbonnierLoss, L1Loss, MSELoss, TVLoss
 from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
 from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
+from lossmith.losses.texture import TextureLoss
 
 Options = ParamSpec("Options")
 LossFunction = Callable[Concatenate[Tensor, Tensor, Options], Tensor]
@@ -126,6 +127,12 @@ def mix_loss(prediction: Tensor, target: Tensor, **options: Any) -> Tensor:
     return _value(MixLoss, (prediction, target), options)
 
 
+@_with_options_of(TextureLoss)
+def texture_loss(prediction: Tensor, target: Tensor, **options: Any) -> Tensor:
+    """How much too strong or too weak texture is; brightness and color do not count."""
+    return _value(TextureLoss, (prediction, target), options)
+
+
 @_with_options_of(SSIMLoss)
 def ssim(prediction: Tensor, target: Tensor, **options: Any) -> Tensor:
     """SSIM, a similarity: 1 for identical images, to be maximized; `ssim_loss` is 1 - SSIM."""
@@ -176,5 +183,6 @@ __all__ = [
     "mse_loss",
     "ssim",
     "ssim_loss",
+    "texture_loss",
     "tv_loss",
 ]

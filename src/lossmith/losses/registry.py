@@ -33,10 +33,21 @@ from lossmith.losses.schedule import Schedule
 from lossmith.losses.share_loss import ShareLoss
 from lossmith.losses.structural.mix import MixLoss, MSSSIMSigmasLoss
 from lossmith.losses.structural.ssim import MSSSIMLoss, SSIMLoss
+from lossmith.losses.texture import TextureLoss
 
 LOSSES: dict[str, type[Loss]] = {
     loss.name: loss
-    for loss in (L1Loss, MSELoss, CharbonnierLoss, TVLoss, SSIMLoss, MSSSIMLoss, MSSSIMSigmasLoss, MixLoss)
+    for loss in (
+        L1Loss,
+        MSELoss,
+        CharbonnierLoss,
+        TVLoss,
+        SSIMLoss,
+        MSSSIMLoss,
+        MSSSIMSigmasLoss,
+        MixLoss,
+        TextureLoss,
+    )
 }
 
 PRESETS: dict[str, Callable[..., Loss]] = {"mix_pl4nn": partial(MixLoss, alpha=0.025)}

@@ -18,6 +18,7 @@ STRUCTURAL = [
     "ms_ssim(levels=2)",
     "ms_ssim_sigmas(form=center)",
     "mix",
+    "texture(levels=2, period=1)",
     "2*(ssim + 0.5*tv) + l2",
     "80%*l1 + 20%*ssim",
 ]
