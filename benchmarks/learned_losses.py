@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> None:
     data = prepare_data(Data([folder / "train/BSDS500_train"], test=test_images(folder)), options.degradation)
     scale, pairs = data.source.scale, data.test_pairs
     method = f"scratch {options.steps}" if options.scratch else f"{options.base_steps} + {options.steps}"
-    for seed in options.seeds:
+    for seed in options.seeds or [0]:
         patches = PatchDataset(data.source, options.patch, 2 * seed)
         base = new_restorer(NETWORKS[scale > 1], scale, seed)
         file = options.work / f"{options.degradation}-{options.base_steps}-{seed}.pt"
@@ -145,7 +145,7 @@ def run(options: argparse.Namespace) -> None:
 def table(options: argparse.Namespace) -> None:
     """Print the differences from L1 of the same seed and picture."""
     with options.out.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [r for r in csv.DictReader(file) if not options.seeds or int(r["seed"]) in options.seeds]
     if options.each_seed:
         rows = [{**row, "method": f"{row['method']}, seed {row['seed']}"} for row in rows]
     metrics = [name for name in rows[0] if name not in COLUMNS]
@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("what", choices=("run", "table"))
     parser.add_argument("losses", nargs="*")
     parser.add_argument("--degradation", default="bicubic(4)")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--seeds", type=int, nargs="+", help="[default: 0; for `table` all]")
     parser.add_argument("--base-steps", type=int, default=2500)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--scratch", action="store_true")
