@@ -197,7 +197,7 @@ def overview() -> str:
     aliases = ", ".join(f"{alias} is {loss.name}" for alias, loss in ALIASES.items())
     return "\n\n".join(
         [
-            "Start with l1, mix, or l1 + mdf(TASK) with a TASK of " + ", ".join(shipped_losses()) + ".",
+            'Start with l1 for fidelity, mix for structure, "80%*l1 + 20%*texture" for crisp details.',
             *map(describe, [*LOSSES, *PRESETS, *DEEP]),
             f'Options go in parentheses: "ssim(sigma=2)". Losses add up: "0.84*ms_ssim_sigmas + 0.16*l1".\n'
             'Percentages are shares of the gradient: "80%*l1 + 20%*lpips(squeeze)". Their factors are found in\n'
