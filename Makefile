@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint bench docs
+.PHONY: demo test test-slow lint bench gpu docs
 
 # Set-up: everything into .venv, from PyPI only.
 $(READY): pyproject.toml
@@ -32,6 +32,9 @@ bench: $(READY)  ## the benchmarks that take minutes and need no images of yours
 	$(BIN)/python benchmarks/help_time.py
 	$(BIN)/python benchmarks/l1_then_l2.py
 	$(BIN)/python benchmarks/structural_cost.py
+
+gpu: $(READY)  ## everything that only a GPU can show, in 8 minutes, into runs/gpu
+	$(BIN)/python benchmarks/on_gpu.py --minutes 8 --out runs/gpu
 
 docs: $(READY)  ## write docs/cli.md from the help texts
 	$(BIN)/python tools/cli_reference.py

@@ -4,7 +4,8 @@ All have the same weights as ours: within `torchvision_weights`, torchvision ret
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import patch
 
@@ -25,11 +26,12 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 @contextmanager
 def torchvision_weights(weights: dict[str, Path]) -> Iterator[None]:
     """Within the block, torchvision's networks have the weights of these files, and nothing is downloaded."""
-    import piq.perceptual
-
     makers = {name: lambda *_, name=name, **__: network(name, weights[name]) for name in weights}
     in_piq = {name: maker for name, maker in makers.items() if name in ("vgg16", "vgg19")}
-    with patch.multiple(models, **makers), patch.multiple(piq.perceptual, **in_piq):
+    with ExitStack() as patches:
+        patches.enter_context(patch.multiple(models, **makers))
+        if find_spec("piq"):
+            patches.enter_context(patch.multiple("piq.perceptual", **in_piq))
         yield
 
 

@@ -1,6 +1,6 @@
 // SSIM the way fused-ssim computes it (Mallick et al., "Taming 3DGS", SIGGRAPH Asia 2024): one kernel forward, one back.
 //
-// Written anew from the description of the design, for `structural_gpu.py` to measure beside ours, as the package is
+// Written anew from the description of the design, for `gpu/structural.py` to measure beside ours, as the package is
 // not on PyPI: a block of 16 x 16 threads makes as many pixels from a tile in shared memory that is 5 pixels larger on
 // every side, along the rows first, then down the columns. Forward writes the map of SSIM and three maps of its
 // derivatives; back filters these, times the map's own gradient. Outside of the image everything is 0.

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -46,12 +47,16 @@ def main() -> None:
 
 
 def rrdbnet(folder: Path, blocks: int) -> tuple[str, nn.Module, TorchEngine]:
-    """spandrel's network with random weights, and our engine for its file."""
+    """spandrel's network with random weights, and our engine for its file; without spandrel, our own network."""
+    torch.manual_seed(0)
+    restorer = network(f"rrdbnet(blocks={blocks})", 4)
+    if find_spec("spandrel") is None:
+        path = folder / "4x-rrdbnet.safetensors"
+        save_model(path, restorer, {"network": f"rrdbnet(blocks={blocks})", "scale": 4})
+        return f"RRDBNet x4, {blocks} blocks (rival: the module itself)", restorer, torch_engine(path)
     from spandrel import ModelLoader
     from spandrel.architectures.ESRGAN import ESRGANArch  # its builder gives the network for a state dict
 
-    torch.manual_seed(0)
-    restorer = network(f"rrdbnet(blocks={blocks})", 4)
     path = folder / "4x-rrdbnet.pth"
     torch.save(restorer.state_dict(), path)
     rival = ModelLoader("cpu").load_from_file(path)
@@ -98,7 +103,8 @@ def contenders(rival: nn.Module, engine: TorchEngine) -> dict[str, Contender]:
     return runners
 
 
-def report(title: str, runners: dict[str, Contender], image: Tensor, rounds: int) -> None:
+def rows(runners: dict[str, Contender], image: Tensor, rounds: int) -> list[list[str]]:
+    """Of each: its name, the median time in ms, the speed beside plain, and how far the result is from plain's."""
     results = {name: run(image) for name, run in runners.items()}  # warm-up too
     times: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(rounds):
@@ -111,12 +117,19 @@ def report(title: str, runners: dict[str, Contender], image: Tensor, rounds: int
                 synchronize()
                 times[name].append(time.perf_counter() - start)
     exact, slowest = results["plain"], statistics.median(times["plain"])
-    print(f"\n{title}\n{'':20}  {'median':>9}  {'speed':>6}  {'largest difference':>18}  8-bit values the same")
+    table = []
     for name, seconds in times.items():
         median = statistics.median(seconds)
         difference = float((results[name] - exact).abs().max() / exact.abs().max())
         same = agreement(results[name], exact)
-        print(f"{name:20}  {1000 * median:6.0f} ms  {slowest / median:5.2f}x  {difference:18.1e}  {same:.2%}")
+        table.append([name, f"{1000 * median:.1f}", f"{slowest / median:.2f}", f"{difference:.1e}", f"{same:.2%}"])
+    return table
+
+
+def report(title: str, runners: dict[str, Contender], image: Tensor, rounds: int) -> None:
+    print(f"\n{title}\n{'':20}  {'median':>9}  {'speed':>6}  {'largest difference':>18}  8-bit values the same")
+    for name, median, speed, difference, same in rows(runners, image, rounds):
+        print(f"{name:20}  {median:>6} ms  {speed:>5}x  {difference:>18}  {same}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
     python benchmarks/structural_cost.py                  # prints the tables; --out FILE writes them
     python benchmarks/structural_cost.py --losses ssim --shapes 4x256
-    python benchmarks/structural_cost.py --device cuda    # benchmarks/structural_gpu.py
 
 One process, interleaved, each called twice and timed the second time, medians. Time is forward and backward,
 the gradient by the prediction only. A row is a way to compute: `plain` is PyTorch alone, `numba` what `pip
@@ -180,7 +179,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=["16x128", "4x256", "1x1024"])
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, help="a Markdown file to write the tables to")
     parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
@@ -191,10 +189,6 @@ def main() -> None:
         name, how, shape = options.peak
         print(json.dumps(peak(name, how, SHAPES[shape])))
         return
-    if options.device == "cuda":
-        if options.out:
-            parser.error("--device cuda prints its table; it writes no file")
-        sys.exit(subprocess.call([sys.executable, str(Path(__file__).with_name("structural_gpu.py"))]))
     parts = []
     for part in tables(options.losses, options.shapes):
         print(part, flush=True)

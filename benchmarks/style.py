@@ -222,7 +222,11 @@ def page(
         [[name, *curve.cells] for name, curve in curves.items()],
     )
     second = table(("size", "what", "ms", "frames per second", "speed beside plain", "beside optimizing"), rows)
-    gpu = "" if best_device().type == "cuda" else "On a CUDA device the same command measures there; not yet run."
+    gpu = (
+        ""
+        if best_device().type == "cuda"
+        else "On a CUDA device the same command measures there; not yet run. [What is](gpu.md)."
+    )
     return f"""# A learned style beside optimizing the image
 
     python benchmarks/style.py {options.model.name} --style {options.style.name} --out docs

@@ -12,6 +12,7 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +51,9 @@ SCALES = {
 }
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[Row], losses: Sequence[str] = LOSSES) -> str:
     """Means over images and seeds as a Markdown table, in bold the best and all that are not known to be worse."""
-    methods = [DEGRADED, *LOSSES]
+    methods = [DEGRADED, *losses]
     columns = [find_metric(name) for name in COLUMNS if name in rows[0].scores]
     standings = rankings(rows, columns, methods)
     labels = [
@@ -75,19 +76,59 @@ def cell(ranking: Ranking, method: str) -> str:
 
 
 def conditions(scale: Scale, run: Path, tests: int) -> str:
-    """The settings of a tournament, and the command that repeats it."""
+    """The settings of a tournament."""
     device = json.loads((run / "results.json").read_text(encoding="utf-8"))["environment"]["Device"]
     return (
         f"FCN, {scale.steps:,} steps of {scale.batch} patches of {scale.patch} x {scale.patch}, "
         f"Adam {scale.learning_rate:g} with cosine decay, {scale.seeds[0]} to {scale.seeds[1]} seeds, "
         f"{tests} test images, "
-        f"on {device}.\n\n    {shlex.join(['python', *sys.argv])}"
+        f"on {device}."
     )
 
 
 def quoted(text: str) -> str:
     """The lines of a text as a Markdown list."""
     return "\n".join(f"- {line}" for line in text.splitlines())
+
+
+def evenly(images: list[Path], count: int) -> list[Path]:
+    """So many of the images, evenly spread."""
+    return images[:: max(1, len(images) // count)][:count]
+
+
+def section(
+    task: str,
+    scale: Scale,
+    train: Path,
+    tests: list[Path],
+    run: Path,
+    losses: Sequence[str] = LOSSES,
+    command: str = "",
+) -> str:
+    """The race of a task, in the folder `run`, as a section of Markdown; with the command that repeats it."""
+    title, degradation = TASKS[task]
+    outcome = compare(
+        Data([train], test=tests),
+        losses=list(losses),
+        seeds=scale.seeds,
+        recipe=Recipe(
+            degradation=degradation,
+            network="fcn",
+            steps=scale.steps,
+            batch=scale.batch,
+            patch=scale.patch,
+            learning_rate=scale.learning_rate,
+        ),
+        out=run,
+    )
+    paragraphs = [
+        f"## {title} (`{degradation}`)",
+        conditions(scale, run, len(tests)),
+        *([f"    {command}"] if command else []),
+        quoted(outcome.verdict),
+        table(outcome.rows, losses),
+    ]
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def main() -> None:
@@ -100,29 +141,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
     scale = SCALES[options.scale]
-    tests = find_images(options.test)
-    tests = tests[:: max(1, len(tests) // scale.tests)][: scale.tests]
+    tests = evenly(find_images(options.test), scale.tests)
+    command = shlex.join(["python", *sys.argv])
     for task in options.tasks:
-        title, degradation = TASKS[task]
         run = options.runs / f"zhao-{options.scale}" / task
-        outcome = compare(
-            Data([options.train], test=tests),
-            losses=list(LOSSES),
-            seeds=scale.seeds,
-            recipe=Recipe(
-                degradation=degradation,
-                network="fcn",
-                steps=scale.steps,
-                batch=scale.batch,
-                patch=scale.patch,
-                learning_rate=scale.learning_rate,
-            ),
-            out=run,
-        )
-        settings = conditions(scale, run, len(tests))
-        text = (
-            f"## {title} (`{degradation}`)\n\n{settings}\n\n{quoted(outcome.verdict)}\n\n{table(outcome.rows)}\n"
-        )
+        text = section(task, scale, options.train, tests, run, command=command)
         print(text, flush=True)
         write_text(options.out / f"zhao-{options.scale}-{task}.md", text)
 
