@@ -30,7 +30,7 @@ def torchvision_weights(weights: dict[str, Path]) -> Iterator[None]:
     in_piq = {name: maker for name, maker in makers.items() if name in ("vgg16", "vgg19")}
     with ExitStack() as patches:
         patches.enter_context(patch.multiple(models, **makers))
-        if find_spec("piq"):
+        if in_piq and find_spec("piq"):
             patches.enter_context(patch.multiple("piq.perceptual", **in_piq))
         yield
 
@@ -77,6 +77,17 @@ class OfSlices(nn.Module):
         return sum((self.distance(x, y) for x, y in pairs), prediction.new_zeros(()))
 
 
+class Wrapped(nn.Module):
+    """A function of a module and two batches of images; the module moves with it."""
+
+    def __init__(self, module: nn.Module, function: Callable[[nn.Module, Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.module, self.function = module, function
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return self.function(self.module, prediction, target)
+
+
 def gram(x: Tensor) -> Tensor:
     flat = x.flatten(2)
     return flat @ flat.transpose(1, 2) / flat[0].numel()
@@ -89,11 +100,10 @@ def vgg19_conv5_4() -> dict[str, Criterion]:
 def vgg16_relu2_2() -> dict[str, Criterion]:
     import piq
 
-    content_loss = piq.ContentLoss("vgg16", ("relu2_2",))
     return {
         "torchvision slice": OfSlices("vgg16", [8], nn.functional.mse_loss),
         # piq sums over channels where others take the mean
-        "piq": lambda x, y: content_loss(x, y) / 128,
+        "piq": Wrapped(piq.ContentLoss("vgg16", ("relu2_2",)), lambda loss, x, y: loss(x, y) / 128),
     }
 
 
@@ -107,7 +117,8 @@ def lpips(net: str) -> dict[str, Criterion]:
     with patch.object(piqa.lpips, "get_weights", lambda network: [nn.Parameter(head) for head in heads]):
         piqa_lpips = piqa.lpips.LPIPS(network=net)
     published = lpips.LPIPS(net=net, verbose=False).requires_grad_(False)
-    return {"lpips": lambda x, y: published(x, y, normalize=True).mean(), "piqa": piqa_lpips}
+    theirs = Wrapped(published, lambda loss, x, y: loss(x, y, normalize=True).mean())
+    return {"lpips": theirs, "piqa": piqa_lpips}
 
 
 def dists() -> dict[str, Criterion]:
@@ -121,7 +132,8 @@ def dists() -> dict[str, Criterion]:
     published = DISTS_pytorch.DISTS(load_weights=False).requires_grad_(False)
     for name, tensor in read_state_dict(file).items():
         getattr(published, name).data = tensor
-    return {"DISTS-pytorch": lambda x, y: published(x, y, require_grad=True, batch_average=True), "piq": piq_dists}
+    theirs = Wrapped(published, lambda loss, x, y: loss(x, y, require_grad=True, batch_average=True))
+    return {"DISTS-pytorch": theirs, "piq": piq_dists}
 
 
 def style() -> dict[str, Criterion]:

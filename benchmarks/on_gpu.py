@@ -159,7 +159,7 @@ def describe_machine() -> tuple[str, bool]:
     changes = " with changes" if code and output(["git", "-C", str(CHECKOUT), "status", "--porcelain"]) else ""
     cuda = f", CUDA {torch.version.cuda}" if gpu else ""
     release = (CHECKOUT / "src" / "lossmith" / "_version.py").read_text(encoding="utf-8").split('"')[-2]
-    return f"{name}; lossmith {release}{f' ({code}{changes})' if code else ''}, {versions()}{cuda}", gpu
+    return f"{name}; lossmith {release}({code or 'commit unknown'}{changes}), {versions()}{cuda}", gpu
 
 
 def versions() -> str:

@@ -186,7 +186,7 @@ def restoring(folder: Path, tiny: bool) -> Rows:
         expected = inner(engine(crop).clamp(0, 1), engine.scale)
         for precision in precisions()[: 2 if tiny else None]:
             placed = engine.on(DEVICE).computing_in(precision)
-            placed(crop)  # chooses kernels
+            placed(image)  # chooses kernels, and takes memory
             restored, seconds = timed(partial(placed, image))
             part = restored[..., : engine.scale * CROP, : engine.scale * CROP].clamp(0, 1)
             same = psnr(inner(part, engine.scale), expected)
@@ -249,9 +249,8 @@ def style_learning(folder: Path, tiny: bool) -> Rows:
     painting = next(path for path in sample_images("train") if path.stem == "coffee")
     out = folder / "style.safetensors"
     samples = sorted(test_images.iterdir())[: 1 if tiny else 2]
-    call = partial(
-        learn_style, train_images, style=painting, samples=samples, recipe=StyleRecipe(**settings), out=out
-    )
+    recipe = replace(preset("johnson_small")["recipe"], **settings)
+    call = partial(learn_style, train_images, style=painting, samples=samples, recipe=recipe, out=out)
     learned, seconds = timed(call)
     engine, image = open_model(learned.path), tensor(picture(TINY_SIDE, TINY_SIDE))
     same = psnr(engine.on(DEVICE)(image).clamp(0, 1), engine(image).clamp(0, 1))

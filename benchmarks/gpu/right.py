@@ -42,6 +42,7 @@ DEEP = ("vgg19_conv5_4", "lpips_alex", "lpips_squeeze", "dists", "style")
 MDF = ("mdf(sr)", "mdf(denoise)", "mdf(jpeg)", "mdf(demosaic)", "l1 + mdf(jpeg)")
 NETWORKS = (("fcn", 1), ("srresnet_small", 1), ("srresnet", 4), ("rrdbnet(blocks=2)", 4), ("transform_net", 1))
 DISCRIMINATORS = ("vgg_any", "unet")
+SELECTED = "(gpu or kernels) and not interpreter"
 KERNEL_TESTS = ("losses/structural/backends/test_triton_kernels.py", "losses/test_every_loss.py")
 
 
@@ -278,4 +279,4 @@ def pytest_lines(tiny: bool) -> Iterator[str]:
     last = re.sub(
         "=", "", (process.stdout.strip() or process.stderr.strip() or "nothing").splitlines()[-1]
     ).strip()
-    yield f"`pytest -k 'gpu or kernels' {' '.join(f'tests/{name}' for name in KERNEL_TESTS)}`: {last}."
+    yield f"`pytest -m 'not slow' -k '{SELECTED}' {' '.join(f'tests/{name}' for name in KERNEL_TESTS)}`: {last}."
