@@ -27,7 +27,7 @@ BENCHMARKS = Path(__file__).resolve().parent
 CHECKOUT = BENCHMARKS.parent
 PAGE = CHECKOUT / "docs" / "gpu.md"
 PATIENCE = 1.5
-"""How many times its estimated seconds a part may take, or as long as the later ones leave."""
+"""How many times its estimated seconds a part may take."""
 LAST_LINES = 12
 """How much is shown of what a failed part said."""
 
@@ -42,6 +42,8 @@ class Part:
     """Estimated on an H200."""
     command: tuple[str, ...] = ()
     """What to run, before the file of the table; by default the module gpu.NAME."""
+    endless: bool = False
+    """Whether it goes on as long as the later ones leave it time, since there is always more to find out."""
 
     def argv(self, table: Path, tiny: bool) -> list[str]:
         command = self.command or (sys.executable, "-m", "gpu.part", self.name)
@@ -52,7 +54,7 @@ PARTS = (
     Part("right", "Values, gradients, models and resumed runs are those of the CPU", 130),
     Part("structural", "Structural losses beside other implementations", 90),
     Part("product", "The demo, trainings, a restored 4K picture, a painted film", 115),
-    Part("evidence", "Which loss to train with: learned losses, and Zhao's tasks", 90),
+    Part("evidence", "Which loss to train with: learned losses, and Zhao's tasks", 90, endless=True),
     Part("costs", "Feature losses, and the speed of restoring", 50),
 )
 
@@ -83,7 +85,8 @@ def run_parts(parts: Sequence[Part], out: Path, seconds: float, tiny: bool, mach
             outcomes[part.name] = Outcome("begun", 0.0, part.seconds, machine, tiny)
             write_outcomes(out, outcomes)  # which stays, if this process is stopped
             print(f"\n## {part.title} (about {part.seconds:.0f} s)\n", flush=True)
-            limit = left if tiny else min(left, max(PATIENCE * part.seconds, spare))
+            limit = max(PATIENCE * part.seconds, spare if part.endless else 0)
+            limit = left if tiny else min(left, limit)
             outcomes[part.name] = run_part(part, out / f"{part.name}.md", limit, tiny, machine)
         write_outcomes(out, outcomes)
     return outcomes
@@ -159,7 +162,7 @@ def describe_machine() -> tuple[str, bool]:
     changes = " with changes" if code and output(["git", "-C", str(CHECKOUT), "status", "--porcelain"]) else ""
     cuda = f", CUDA {torch.version.cuda}" if gpu else ""
     release = (CHECKOUT / "src" / "lossmith" / "_version.py").read_text(encoding="utf-8").split('"')[-2]
-    return f"{name}; lossmith {release}({code or 'commit unknown'}{changes}), {versions()}{cuda}", gpu
+    return f"{name}; lossmith {release} ({code or 'commit unknown'}{changes}), {versions()}{cuda}", gpu
 
 
 def versions() -> str:
@@ -194,9 +197,10 @@ def fill_page(page: str, results: Path) -> str:
             raise SystemExit(f"{results} holds a tiny run, whose numbers mean nothing: the page takes a GPU's")
         table = results / f"{name}.md"
         if outcome.state != "not begun" and table.exists():
-            remark = "" if outcome.state == "done" else f"\nThis part {ENDINGS[outcome.state]}.\n"
-            took = f"Took {outcome.seconds:.0f} s.\n"
-            page = between_marks(page, name, f"{table.read_text(encoding='utf-8').rstrip()} {took}{remark}")
+            remark = "" if outcome.state == "done" else f" It {ENDINGS[outcome.state]}."
+            took = f"This part took {outcome.seconds:.0f} s.{remark}"
+            text = table.read_text(encoding="utf-8").rstrip()
+            page = between_marks(page, name, f"{text}\n\n{took}\n")
     return between_marks(page, "parts", f"{parts_table()}\n")
 
 

@@ -244,7 +244,7 @@ def style_learning(folder: Path, tiny: bool) -> Rows:
     settings: dict[str, Any] = {"loss_network": name, "steps": 300}
     if tiny:
         settings |= {"network": "transform_net(width=0.125, blocks=1)", "steps": 2}
-        settings |= {"patch": 32, "photo_size": 48, "style_size": 48}
+        settings |= {"patch": 32, "photo_size": 64, "style_size": 64}
     train_images, test_images = photographs(folder / "photographs", tiny)
     painting = next(path for path in sample_images("train") if path.stem == "coffee")
     out = folder / "style.safetensors"

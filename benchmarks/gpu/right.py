@@ -261,22 +261,10 @@ def pytest_lines(tiny: bool) -> Iterator[str]:
         return
     tests = Path(__file__).parents[2] / "tests"
     workers = ["-n", "8"] if importlib.util.find_spec("xdist") else []
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        *workers,
-        "-m",
-        "not slow",
-        "-k",
-        "gpu or kernels",
-    ]
+    options = ["-q", "-p", "no:cacheprovider", *workers, "-m", "not slow", "-k", SELECTED]
     files = [str(tests / name) for name in KERNEL_TESTS]
-    process = subprocess.run([*command, *files], capture_output=True, text=True, cwd=tests.parent)
-    last = re.sub(
-        "=", "", (process.stdout.strip() or process.stderr.strip() or "nothing").splitlines()[-1]
-    ).strip()
+    command = [sys.executable, "-m", "pytest", *options, *files]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=tests.parent)
+    said = process.stdout.strip() or process.stderr.strip() or "nothing"
+    last = re.sub("=", "", said.splitlines()[-1]).strip()
     yield f"`pytest -m 'not slow' -k '{SELECTED}' {' '.join(f'tests/{name}' for name in KERNEL_TESTS)}`: {last}."

@@ -55,6 +55,12 @@ def test_what_does_not_fit_the_minutes_is_said_not_to_have_begun(on_gpu: ModuleT
     assert not (tmp_path / "long.md").exists()
 
 
+def test_an_endless_part_takes_what_the_later_ones_leave(on_gpu: ModuleType, tmp_path: Path) -> None:
+    slow = on_gpu.Part("slow", "Slow", 0.2, ("sh", "-c", "sleep 2; echo '| 1 |' >> $0"), endless=True)
+    outcomes = on_gpu.run_parts([slow, part(on_gpu, "later", "true")], tmp_path, 600, False, "an imagined GPU")
+    assert [outcome.state for outcome in outcomes.values()] == ["done", "done"]
+
+
 def test_while_a_part_runs_the_summary_says_so(on_gpu: ModuleType, tmp_path: Path) -> None:
     program = f"cp {tmp_path}/README.md {tmp_path}/seen.md"
     on_gpu.run_parts([part(on_gpu, "first", program)], tmp_path, 60, False, "an imagined GPU")
