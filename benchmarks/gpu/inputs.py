@@ -1,7 +1,6 @@
 """The device, and the images of the parts: photographs that scikit-image ships, and what is made of them."""
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +38,9 @@ def photographs(folder: Path, tiny: bool) -> tuple[Path, Path]:
     for split in ("train", "test"):
         (folder / split).mkdir(parents=True, exist_ok=True)
         for path in sample_images(split)[: 2 if tiny else None]:
-            if tiny:
-                piece = Image.open(path).convert("RGB").crop((80, 80, 80 + TINY_SIDE, 80 + TINY_SIDE))
-                piece.save(folder / split / f"{path.stem}.png")
-            else:
-                shutil.copy(path, folder / split)
+            image = Image.open(path).convert("RGB")  # some are gray
+            piece = image.crop((80, 80, 80 + TINY_SIDE, 80 + TINY_SIDE)) if tiny else image
+            piece.save(folder / split / f"{path.stem}.png", compress_level=1)
     return folder / "train", folder / "test"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
 
 from .conftest import BENCHMARKS
 
@@ -115,6 +116,15 @@ def test_a_wrong_value_fails_the_part_and_the_next_check_goes_on(on_gpu: ModuleT
     right.report(page, right.Check("undefined", "the truth", lambda: {"value": (float("nan"), 0.1)}))
     assert [fault.partition(":")[0] for fault in page.faults] == ["wrong", "raises", "undefined"]
     assert len((tmp_path / "table.md").read_text().splitlines()) == 4
+
+
+def test_photographs_are_all_in_color(scripts: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of one study have the same channels, and some of scikit-image's are gray."""
+    monkeypatch.delenv("LOSSMITH_DATA", raising=False)
+    folders = importlib.import_module("gpu.inputs").photographs(tmp_path, tiny=False)
+    files = [path for folder in folders for path in folder.iterdir()]
+    assert len(files) == 14
+    assert {Image.open(path).mode for path in files} == {"RGB"}
 
 
 def test_every_part_runs_with_few_packages_and_no_installation(tmp_path: Path) -> None:
