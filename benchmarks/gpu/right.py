@@ -37,7 +37,7 @@ from lossmith.training.validation import Validation
 CPU = torch.device("cpu")
 Errors = dict[str, tuple[float, float]]
 """What is wrong by how much, and how much is allowed."""
-STRUCTURAL = ("l1", "charbonnier", "tv", "ssim", "ms_ssim", "ms_ssim_sigmas", "mix", "mix(form=center)")
+STRUCTURAL = ("l1", "charbonnier", "tv", "ssim", "ms_ssim", "ms_ssim_sigmas", "mix", "mix(form=center)", "texture")
 DEEP = ("vgg19_conv5_4", "lpips_alex", "lpips_squeeze", "dists", "style")
 MDF = ("mdf(sr)", "mdf(denoise)", "mdf(jpeg)", "mdf(demosaic)", "l1 + mdf(jpeg)")
 NETWORKS = (("fcn", 1), ("srresnet_small", 1), ("srresnet", 4), ("rrdbnet(blocks=2)", 4), ("transform_net", 1))
