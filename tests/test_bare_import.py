@@ -55,7 +55,7 @@ import lossmith.metrics
 import lossmith.networks
 import torch
 
-image = torch.rand(1, 3, 24, 24)
+image = torch.rand(1, 3, 36, 36)
 restored = lossmith.network("srresnet(blocks=1, features=4)", scale=2)(image[..., ::2, ::2])
 for name in lossmith.losses.LOSSES:
     options = "(levels=2)" if name == "ms_ssim" else ""

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 import lossmith
@@ -45,8 +46,9 @@ LEARNING = LossRecipe(
     reconstruction_weight=5.0,
     crop=16,
 )
-ANOTHER_MACHINE = 1e-3
-"""Of the norm of all weights: above what processors differ by, below the 0.014 that an ignored entry makes."""
+ANOTHER_MACHINE = 5e-3
+"""Of the norm of the convolutions' weights: above the 0.002 that processors differ by, below the 0.010 that an ignored
+entry makes. (Biases before a normalization have no gradient but rounding, of which Adam makes whole steps.)"""
 
 
 @pytest.fixture
@@ -115,10 +117,16 @@ def test_a_restored_image_is_not_restored_again(old: Path) -> None:
     assert "0 restored, 1 done before" in str(result)
 
 
-@pytest.mark.parametrize("file", ["adversarial/gan/model.safetensors", "loss.safetensors"])
-def test_a_receipt_is_reproduced(file: str, old: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "form"), [("adversarial/gan/model.safetensors", MODEL), ("loss.safetensors", LOSS)]
+)
+def test_a_receipt_is_reproduced(file: str, form: str, old: Path) -> None:
     result = lossmith.reproduce(old / file, images=[old], out=old / "anew")
-    assert result.difference < ANOTHER_MACHINE
+    before, after = (load_tensors(path, form)[0] for path in (old / file, old / "anew" / Path(file).name))
+    assert before.keys() == after.keys()
+    kernels = [name for name, weight in before.items() if weight.ndim == 4]
+    first, second = (torch.cat([of[name].flatten() for name in kernels]) for of in (before, after))
+    assert (second - first).norm() < ANOTHER_MACHINE * first.norm()
     assert result.changed["code"]
 
 
