@@ -46,9 +46,9 @@ LEARNING = LossRecipe(
     reconstruction_weight=5.0,
     crop=16,
 )
-ANOTHER_MACHINE = 5e-3
-"""Of the norm of the convolutions' weights: above the 0.002 that processors differ by, below the 0.010 that an ignored
-entry makes. (Biases before a normalization have no gradient but rounding, of which Adam makes whole steps.)"""
+MODEL_TOLERANCE, LOSS_TOLERANCE = 1e-3, 5e-3
+"""Of the norm of the convolutions' weights. Processors make 3e-7 and 0.002 of it: biases before a normalization have no
+gradient but rounding, of which Adam makes whole steps. An ignored entry of a loss makes 0.010 at least."""
 
 
 @pytest.fixture
@@ -118,15 +118,16 @@ def test_a_restored_image_is_not_restored_again(old: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "form"), [("adversarial/gan/model.safetensors", MODEL), ("loss.safetensors", LOSS)]
+    ("file", "form", "tolerance"),
+    [("adversarial/gan/model.safetensors", MODEL, MODEL_TOLERANCE), ("loss.safetensors", LOSS, LOSS_TOLERANCE)],
 )
-def test_a_receipt_is_reproduced(file: str, form: str, old: Path) -> None:
+def test_a_receipt_is_reproduced(file: str, form: str, tolerance: float, old: Path) -> None:
     result = lossmith.reproduce(old / file, images=[old], out=old / "anew")
     before, after = (load_tensors(path, form)[0] for path in (old / file, old / "anew" / Path(file).name))
     assert before.keys() == after.keys()
     kernels = [name for name, weight in before.items() if weight.ndim == 4]
     first, second = (torch.cat([of[name].flatten() for name in kernels]) for of in (before, after))
-    assert (second - first).norm() < ANOTHER_MACHINE * first.norm()
+    assert (second - first).norm() < tolerance * first.norm()
     assert result.changed["code"]
 
 
