@@ -47,8 +47,8 @@ LEARNING = LossRecipe(
     crop=16,
 )
 MODEL_TOLERANCE, LOSS_TOLERANCE = 1e-3, 5e-3
-"""Of the norm of the convolutions' weights. Processors make 3e-7 and 0.002 of it: biases before a normalization have no
-gradient but rounding, of which Adam makes whole steps. An ignored entry of a loss makes 0.010 at least."""
+"""Of the norm of the convolutions' weights. Processors make 3e-7 and 0.002 of it: biases before a normalization have
+no gradient but rounding, of which Adam makes whole steps. An ignored entry of a loss makes 0.010 at least."""
 
 
 @pytest.fixture
